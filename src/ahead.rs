@@ -1,0 +1,283 @@
+//! The one concurrency primitive: run an iterator ahead of its consumer, on named threads, behind a bounded channel.
+//!
+//! Results arrive in order. An error travels in band and is the last item. Dropping the iterator closes the channels
+//! and joins the threads. A panic on a thread resumes in the consumer.
+//!
+//! **Invariant:** nothing else in this crate names threads or channels, so this file is where to look for a deadlock:
+//! every `send` and `recv` below fails as soon as the other side is dropped, and the threads are joined only after
+//! this side is.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::thread::{Builder, JoinHandle, available_parallelism};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::error::{Error, Result};
+
+/// Bytes all queues of a run hold together, at most: enough to ride out a slow disk, small beside the data.
+pub(crate) const QUEUE_BYTES: usize = 64 << 20;
+
+/// What a thread sends: an item, or the panic that ended it.
+type Sent<T> = std::thread::Result<Result<T>>;
+
+/// An iterator that is being run ahead. See [`ahead`] and [`ahead_map`].
+pub(crate) struct Ahead<T> {
+    receive: Option<Box<dyn Receive<T>>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+trait Receive<T>: Send {
+    /// The next item in order; `None` when the producer has ended.
+    fn receive(&mut self) -> Option<Sent<T>>;
+}
+
+impl<T: Send> Receive<T> for Receiver<Sent<T>> {
+    fn receive(&mut self) -> Option<Sent<T>> {
+        self.recv().ok()
+    }
+}
+
+/// One receiver an item, in the order of the items.
+impl<T: Send> Receive<T> for Receiver<Receiver<Sent<T>>> {
+    fn receive(&mut self) -> Option<Sent<T>> {
+        self.recv().ok()?.recv().ok()
+    }
+}
+
+/// How many items of `bytes` each a queue may hold so that `queues` of them stay within [`QUEUE_BYTES`].
+pub(crate) fn depth(bytes: usize, queues: usize) -> usize {
+    (QUEUE_BYTES / queues.max(1) / bytes.max(1)).clamp(1, 64)
+}
+
+/// Threads to use when nobody says: the machine's.
+pub(crate) fn machine_threads() -> usize {
+    available_parallelism().map_or(1, usize::from)
+}
+
+/// Runs `items` on a thread of their own, at most `depth` items (and the one being made) ahead.
+pub(crate) fn ahead<T, I>(name: &str, depth: usize, items: I) -> Result<Ahead<T>>
+where
+    T: Send + 'static,
+    I: Iterator<Item = Result<T>> + Send + 'static,
+{
+    let (send, receive) = bounded(depth);
+    let thread = spawn(name, move || {
+        let mut items = items;
+        while let Some(sent) = caught(|| items.next()) {
+            let last = !matches!(sent, Ok(Ok(_)));
+            if send.send(sent).is_err() || last {
+                break;
+            }
+        }
+    })?;
+    Ok(Ahead { receive: Some(Box::new(receive)), threads: vec![thread] })
+}
+
+/// Maps `items` on `workers` threads and keeps their order, at most `depth` items ahead.
+///
+/// `items` itself runs on a further thread, which hands each item to the next free worker.
+pub(crate) fn ahead_map<T, U, I, F>(name: &str, depth: usize, workers: usize, items: I, map: F) -> Result<Ahead<U>>
+where
+    T: Send + 'static,
+    U: Send + 'static,
+    I: Iterator<Item = Result<T>> + Send + 'static,
+    F: Fn(T) -> Result<U> + Clone + Send + 'static,
+{
+    let (in_order, receive) = bounded::<Receiver<Sent<U>>>(depth);
+    let (work, take) = bounded::<(T, Sender<Sent<U>>)>(workers);
+    let mut threads = Vec::with_capacity(workers + 1);
+    for worker in 0..workers {
+        let (take, map) = (take.clone(), map.clone());
+        threads.push(spawn(&format!("{name}-{worker}"), move || {
+            for (item, answer) in take {
+                // Nobody waits for the answer once the consumer has gone.
+                if let Some(sent) = caught(|| Some(map(item))) {
+                    let _ = answer.send(sent);
+                }
+            }
+        })?);
+    }
+    drop(take);
+    threads.push(spawn(&format!("{name}-in"), move || {
+        let mut items = items;
+        while let Some(sent) = caught(|| items.next()) {
+            let (answer, await_answer) = bounded(1);
+            let last = !matches!(sent, Ok(Ok(_)));
+            if in_order.send(await_answer).is_err() {
+                break;
+            }
+            let handed = match sent {
+                Ok(Ok(item)) => work.send((item, answer)).is_ok(),
+                Ok(Err(error)) => answer.send(Ok(Err(error))).is_ok(),
+                Err(panic) => answer.send(Err(panic)).is_ok(),
+            };
+            if last || !handed {
+                break;
+            }
+        }
+    })?);
+    Ok(Ahead { receive: Some(Box::new(receive)), threads })
+}
+
+/// Runs every job on a thread of its own and returns their results in order; the first error in that order wins.
+pub(crate) fn all<T, J>(name: &str, jobs: Vec<J>) -> Result<Vec<T>>
+where
+    T: Send + 'static,
+    J: FnOnce() -> Result<T> + Send + 'static,
+{
+    let running = jobs
+        .into_iter()
+        .map(|job| ahead(name, 1, std::iter::once_with(job)))
+        .collect::<Result<VecDeque<_>>>()?;
+    running.into_iter().flatten().collect()
+}
+
+impl<T> Iterator for Ahead<T> {
+    type Item = Result<T>;
+
+    fn next(&mut self) -> Option<Result<T>> {
+        match self.receive.as_mut()?.receive() {
+            Some(Ok(Ok(item))) => Some(Ok(item)),
+            Some(Ok(Err(error))) => {
+                self.stop();
+                Some(Err(error))
+            }
+            Some(Err(panic)) => {
+                self.stop();
+                resume_unwind(panic)
+            }
+            None => {
+                self.stop();
+                None
+            }
+        }
+    }
+}
+
+impl<T> Ahead<T> {
+    fn stop(&mut self) {
+        self.receive = None;
+        for thread in self.threads.drain(..) {
+            // A thread's panic has been caught and sent; what is left to join is its ordinary end.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl<T> Drop for Ahead<T> {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Runs `f` and turns a panic into something that can be sent. `None` when `f` has nothing more.
+fn caught<T>(f: impl FnOnce() -> Option<Result<T>>) -> Option<Sent<T>> {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(item) => item.map(Ok),
+        Err(panic) => Some(Err(panic)),
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .map_err(|source| Error::Threads { source: Box::new(source) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    /// Waits until `counter` has stood still at its final value; fails loudly if it never gets there.
+    fn settles_at(counter: &AtomicUsize, expected: usize) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while counter.load(Ordering::SeqCst) < expected && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(counter.load(Ordering::SeqCst), expected);
+    }
+
+    fn counting(counter: &Arc<AtomicUsize>, n: usize) -> impl Iterator<Item = Result<usize>> + Send + 'static {
+        let counter = counter.clone();
+        (0..n).map(move |i| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            Ok(i)
+        })
+    }
+
+    #[test]
+    fn a_stalled_consumer_lets_depth_plus_one_items_be_made() {
+        for depth in [1, 3, 8] {
+            let made = Arc::new(AtomicUsize::new(0));
+            let mut items = ahead("t", depth, counting(&made, 1000)).unwrap();
+            settles_at(&made, depth + 1);
+            assert_eq!(items.next().unwrap().unwrap(), 0);
+            settles_at(&made, depth + 2);
+        }
+    }
+
+    #[test]
+    fn a_stalled_consumer_of_workers_lets_depth_plus_one_items_be_made() {
+        for (depth, workers) in [(1, 1), (2, 2), (8, 3)] {
+            let made = Arc::new(AtomicUsize::new(0));
+            let items = ahead_map("t", depth, workers, counting(&made, 1000), Ok).unwrap();
+            settles_at(&made, depth + 1);
+            drop(items);
+        }
+    }
+
+    #[test]
+    fn workers_keep_the_order() {
+        let items = ahead_map("t", 4, 3, (0..500).map(Ok), |i: u64| {
+            std::thread::sleep(Duration::from_micros(i * 7919 % 300));
+            Ok(i * 2)
+        })
+        .unwrap();
+        assert_eq!(items.map(Result::unwrap).collect::<Vec<_>>(), (0..500).map(|i| i * 2).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_error_is_the_last_item_wherever_it_happens() {
+        let fails_at = |at| move |i| if i == at { Err(Error::Interrupted) } else { Ok(i) };
+        let in_source = ahead("t", 2, (0..9).map(fails_at(4))).unwrap();
+        let in_worker = ahead_map("t", 2, 2, (0..9).map(Ok), fails_at(4)).unwrap();
+        let upstream = ahead_map("t", 2, 2, (0..9).map(fails_at(4)), Ok).unwrap();
+        for items in [in_source, in_worker, upstream] {
+            let items = items.collect::<Vec<_>>();
+            assert_eq!(items.len(), 5);
+            assert!(matches!(items[4], Err(Error::Interrupted)));
+        }
+    }
+
+    #[test]
+    fn a_panic_resumes_in_the_consumer() {
+        let boom = |i: i32| if i == 2 { panic!("boom {i}") } else { Ok(i) };
+        let in_source = ahead("t", 2, (0..9).map(boom)).unwrap();
+        let in_worker = ahead_map("t", 2, 2, (0..9).map(Ok), boom).unwrap();
+        for mut items in [in_source, in_worker] {
+            assert!(items.next().unwrap().is_ok() && items.next().unwrap().is_ok());
+            let panic = catch_unwind(AssertUnwindSafe(|| items.next())).unwrap_err();
+            assert_eq!(panic.downcast_ref::<String>().unwrap(), "boom 2");
+        }
+    }
+
+    #[test]
+    fn dropping_early_ends_an_endless_producer() {
+        let endless = ahead("t", 2, (0u64..).map(Ok)).unwrap();
+        let mapped = ahead_map("t", 2, 2, endless, Ok).unwrap();
+        assert_eq!(mapped.take(3).map(Result::unwrap).collect::<Vec<_>>(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn jobs_answer_in_order() {
+        let jobs = (0..5).map(|i| move || Ok(i)).collect::<Vec<_>>();
+        assert_eq!(all("t", jobs).unwrap(), [0, 1, 2, 3, 4]);
+    }
+}

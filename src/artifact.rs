@@ -1,0 +1,268 @@
+//! The model file: weights as safetensors, and one metadata key `vaepipe` that holds JSON.
+//!
+//! **Invariant:** nothing of a file is believed before it is checked: its size, its version, its features, and the
+//! name, type and shape of every tensor against the network the JSON describes. Nothing in it is executed.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::config::Training;
+use crate::device::Device;
+use crate::error::{Error, ModelFault, Result};
+use crate::feature::{Carried, Features, Kind};
+use crate::model::{Network, Vae, Weight, Weights};
+use crate::sink::{Target, commit_bytes};
+
+/// The newest format this version reads, and the one it writes.
+const FORMAT_VERSION: u64 = 1;
+
+/// The metadata key. There is only one: safetensors keeps them in a hash map, whose order differs run to run.
+const KEY: &str = "vaepipe";
+
+/// More than any network within the configuration's ranges that a machine could train.
+const MOST_BYTES: u64 = 16 << 30;
+
+/// One epoch of a fit.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Epoch {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Mean loss of the training rows, nats a row, at the final KL weight, measured while the weights moved.
+    pub train_loss: f64,
+    /// Mean loss of the rows that choose the weights, nats a row, at the final KL weight; absent without such rows.
+    pub validation_loss: Option<f64>,
+    /// The KL part of `train_loss`, before its weight.
+    pub kl: f64,
+}
+
+/// How a fit went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct History {
+    /// Every epoch trained.
+    pub epochs: Vec<Epoch>,
+    /// The epoch whose weights were kept.
+    pub best_epoch: usize,
+    /// Loss of the kept weights on held-out rows that chose nothing, nats a row; absent without such rows.
+    pub held_out_loss: Option<f64>,
+    /// How often the last good state was restored at a lower rate, after a loss that was not finite.
+    pub rollbacks: usize,
+}
+
+/// Which rows a model came from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// The program's version.
+    pub vaepipe_version: String,
+    /// Rows of the input.
+    pub rows: u64,
+    /// Rows that gave gradients.
+    pub train_rows: u64,
+    /// Rows that chose the weights.
+    pub select_rows: u64,
+    /// Rows that chose nothing.
+    pub calibrate_rows: u64,
+    /// Rows without a single known feature.
+    pub empty_rows: u64,
+}
+
+/// Everything about a model but its weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metadata {
+    /// Version of this format.
+    pub format_version: u64,
+    /// The features, in row-vector order.
+    pub features: Vec<Kind>,
+    /// Columns that were there and not learned.
+    pub carried: Vec<Carried>,
+    /// The network between the row vector and the latents.
+    pub network: Network,
+    /// What decided the numbers.
+    pub training: Training,
+    /// How it went.
+    pub history: History,
+    /// Where it came from.
+    pub provenance: Provenance,
+}
+
+/// A fitted model.
+///
+/// ```no_run
+/// # fn main() -> vaepipe::Result<()> {
+/// use vaepipe::{Device, Model};
+/// let model = Model::load("flights.safetensors", Device::Cpu)?;
+/// println!("{} features", model.metadata().features.len());
+/// # Ok(())
+/// # }
+/// ```
+pub struct Model {
+    metadata: Metadata,
+    features: Arc<Features>,
+    weights: Weights,
+    vae: Arc<Vae>,
+}
+
+impl Metadata {
+    /// Metadata of a new model in the current format.
+    pub(crate) fn new(
+        features: &Features,
+        carried: Vec<Carried>,
+        network: Network,
+        training: Training,
+        history: History,
+        provenance: Provenance,
+    ) -> Self {
+        let features = features.kinds().to_vec();
+        Self { format_version: FORMAT_VERSION, features, carried, network, training, history, provenance }
+    }
+}
+
+impl Model {
+    /// A model from its parts.
+    ///
+    /// # Errors
+    /// A [`ModelFault`] if the parts contradict each other.
+    pub(crate) fn new(metadata: Metadata, weights: Weights, device: &candle_core::Device) -> Result<Self, ModelFault> {
+        let contradiction = |what: &str| ModelFault::Contradiction(what.to_owned());
+        let Network { hidden, latent_dim, .. } = &metadata.network;
+        if metadata.features.is_empty() || *latent_dim == 0 || hidden.contains(&0) || hidden.len() > 64 {
+            return Err(contradiction("the network has a layer of no width"));
+        }
+        if metadata.features.iter().any(|kind| matches!(kind, Kind::Number(number) if !number.is_sound())) {
+            return Err(contradiction("a feature's scaling is not usable"));
+        }
+        let features = Features::new(metadata.features.clone())
+            .ok_or_else(|| contradiction("the features are not in the order of the row vector"))?;
+        let layout = features.layout();
+        // Before building a network of the size the metadata claims.
+        let claimed = metadata.network.parameters(layout.inputs(), layout.outputs());
+        let held: usize = weights.values().map(|weight| weight.values.len()).sum();
+        if claimed > held {
+            return Err(contradiction(&format!("the network has {claimed} parameters, the file {held}")));
+        }
+        let tensor = |error: Error| ModelFault::Contradiction(error.to_string());
+        let parameters = Vae::parameters(layout, &metadata.network).map_err(tensor)?;
+        for (name, shape) in &parameters {
+            let weight = weights.get(name).ok_or_else(|| ModelFault::MissingTensor { name: name.clone() })?;
+            if weight.shape != *shape {
+                let [found, expected] = [&weight.shape, shape].map(|shape| format!("F32 {shape:?}"));
+                return Err(ModelFault::Tensor { name: name.clone(), found, expected });
+            }
+            if weight.values.iter().any(|value| !value.is_finite()) {
+                return Err(ModelFault::NotFinite { name: name.clone() });
+            }
+        }
+        if let Some(name) = weights.keys().find(|name| !parameters.iter().any(|(known, _)| known == *name)) {
+            return Err(ModelFault::UnknownTensor { name: name.clone() });
+        }
+        let vae = Vae::with_weights(layout, &metadata.network, &weights, device).map_err(tensor)?;
+        Ok(Self { metadata, features: Arc::new(features), weights, vae: Arc::new(vae) })
+    }
+
+    /// Reads a model file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read, [`Error::Model`] if it is not a sound model, [`Error::Device`] if the
+    /// device cannot be had.
+    pub fn load(path: impl AsRef<Path>, device: Device) -> Result<Self> {
+        let path = path.as_ref();
+        let device = device.resolve()?;
+        let fault = |fault| Error::Model { path: path.to_owned(), fault };
+        let bytes = std::fs::metadata(path).map_err(Error::io("open", path))?.len();
+        if bytes > MOST_BYTES {
+            return Err(fault(ModelFault::Size { bytes, limit: MOST_BYTES }));
+        }
+        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        let (metadata, weights) = parse(&bytes).map_err(fault)?;
+        Self::new(metadata, weights, &device).map_err(fault)
+    }
+
+    /// Writes the model file, whole or not at all, in place of one that may be there.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be written, [`Error::TargetNotFile`] if the path is a directory or device.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.save_new(path, true)
+    }
+
+    /// The same, but refuses to replace a file unless `force`.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save), and [`Error::TargetExists`].
+    pub fn save_new(&self, path: impl AsRef<Path>, force: bool) -> Result<()> {
+        commit_bytes(&Target::check(path.as_ref(), force, [])?, &self.to_bytes())
+    }
+
+    /// The bytes of the model file. Same data, options and seed give the same bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let data: Vec<(&String, &Weight, Vec<u8>)> = self
+            .weights
+            .iter()
+            .map(|(name, weight)| (name, weight, weight.values.iter().flat_map(|value| value.to_le_bytes()).collect()))
+            .collect();
+        let views = data.iter().map(|(name, weight, bytes)| {
+            let view = TensorView::new(Dtype::F32, weight.shape.clone(), bytes).expect("bytes of this very shape");
+            (name.as_str(), view)
+        });
+        let json = serde_json::to_string(&self.metadata).expect("plain data with string keys");
+        safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), json)]))).expect("names are distinct")
+    }
+
+    /// SHA-256 of the model file, in hexadecimal: what an output says it was written with.
+    pub fn hash(&self) -> String {
+        Sha256::digest(self.to_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Everything but the weights.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// The weights, by name, in candle's layout.
+    pub fn weights(&self) -> &std::collections::BTreeMap<String, Weight> {
+        &self.weights
+    }
+
+    /// The features, ready to write rows.
+    pub(crate) fn features(&self) -> &Arc<Features> {
+        &self.features
+    }
+
+    /// The network.
+    pub(crate) fn vae(&self) -> &Arc<Vae> {
+        &self.vae
+    }
+}
+
+/// Takes a file apart without believing it.
+fn parse(bytes: &[u8]) -> Result<(Metadata, Weights), ModelFault> {
+    let format = |error: safetensors::SafeTensorError| ModelFault::Format(error.into());
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(format)?;
+    let json = header.metadata().as_ref().and_then(|keys| keys.get(KEY)).ok_or(ModelFault::NotOurs)?;
+    let json: serde_json::Value = serde_json::from_str(json).map_err(|error| ModelFault::Metadata(error.into()))?;
+    // The version first: a newer format may not parse, and says so better this way.
+    match json.get("format_version").and_then(serde_json::Value::as_u64) {
+        Some(found) if found > FORMAT_VERSION => return Err(ModelFault::Version { found, known: FORMAT_VERSION }),
+        _ => {}
+    }
+    let metadata = serde_json::from_value(json).map_err(|error| ModelFault::Metadata(error.into()))?;
+    let mut weights = Weights::new();
+    for (name, view) in SafeTensors::deserialize(bytes).map_err(format)?.tensors() {
+        if view.dtype() != Dtype::F32 {
+            let found = format!("{:?} {:?}", view.dtype(), view.shape());
+            return Err(ModelFault::Tensor { name, found, expected: "F32".to_owned() });
+        }
+        // A chunk of four bytes is an array of four.
+        let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        weights.insert(name, Weight { shape: view.shape().to_vec(), values });
+    }
+    Ok((metadata, weights))
+}

@@ -1,0 +1,101 @@
+//! `vaepipe transform`.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+use serde_json::{Value, json};
+use vaepipe::{Model, ParquetSource, TransformConfig, Transformed};
+
+use super::Common;
+use super::exit::Failure;
+use super::output::{self, count, seconds};
+use super::signal::Signals;
+
+/// Add latent columns and reconstruction errors to every row of a Parquet file
+///
+/// Example: vaepipe transform flights.parquet scored.parquet
+///
+/// Every input column is written as it is, then z_0 ... (posterior mean), recon_error and anomaly_score. Rows stay in
+/// order, and a row's numbers do not depend on other rows.
+#[derive(Debug, Args)]
+pub(super) struct Transform {
+    /// The Parquet file to read
+    input: PathBuf,
+    /// The Parquet file to write
+    output: PathBuf,
+    /// The model file
+    #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE")]
+    model: PathBuf,
+    #[command(flatten)]
+    flags: TransformFlags,
+}
+
+/// Flags that decide the output.
+#[derive(Debug, Args)]
+pub(super) struct TransformFlags {
+    /// Write only these input columns: names, globs, or re:REGEX
+    #[arg(long, value_delimiter = ',', value_name = "COL,...", help_heading = "Output")]
+    keep: Vec<String>,
+    /// Leave out the columns the model learned from
+    #[arg(long, help_heading = "Output")]
+    drop_features: bool,
+    /// Put this before the name of every new column
+    #[arg(long, default_value = "", value_name = "NAME", hide_default_value = true, help_heading = "Output")]
+    prefix: String,
+    /// Add z_std_0 ..., the posterior standard deviations
+    #[arg(long, help_heading = "Output")]
+    std: bool,
+    /// Replace an existing output
+    #[arg(long, help_heading = "Output")]
+    force: bool,
+}
+
+impl TransformFlags {
+    /// The library's configuration.
+    pub(super) fn config(self, threads: Option<usize>) -> TransformConfig {
+        let Self { keep, drop_features, prefix, std, force } = self;
+        let mut config = TransformConfig::new();
+        config.keep = keep;
+        config.drop_features = drop_features;
+        config.prefix = prefix;
+        config.std = std;
+        config.force = force;
+        config.threads = threads;
+        config
+    }
+}
+
+impl Transform {
+    pub(super) fn run(self, common: &Common, signals: &Signals) -> Result<(), Failure> {
+        let Self { input, output, model, flags } = self;
+        let config = flags.config(common.threads);
+        let start = Instant::now();
+        let source = ParquetSource::open([&input])?;
+        vaepipe::check_target(&output, config.force, source.paths())?;
+        let model = Model::load(&model, common.device)?;
+        let transformed = model.transform(&source, &output, &config, &signals.stop)?;
+        let total = start.elapsed().as_secs_f64();
+        let columns = model.new_columns(&config).fields().len();
+        output::print(common, &lines(&transformed, columns, &output, total), &summary(&transformed, total))
+    }
+}
+
+/// What a person reads of a transform.
+pub(super) fn lines(done: &Transformed, columns: usize, output: &Path, total: f64) -> Vec<(&'static str, String)> {
+    let rate = count((done.rows as f64 / total.max(1e-9)) as u64);
+    vec![
+        ("wrote", format!("{} rows with {columns} new columns to {}", count(done.rows), output.display())),
+        ("time", format!("{total:.2} s, {rate} rows/s")),
+    ]
+}
+
+/// The same for a program.
+pub(super) fn summary(done: &Transformed, total: f64) -> Value {
+    json!({
+        "rows": done.rows,
+        "empty_rows": done.empty_rows,
+        "seconds": seconds(total),
+        "rows_per_second": (done.rows as f64 / total.max(1e-9)).round(),
+    })
+}

@@ -1,0 +1,281 @@
+//! What the user asks for ([`FitConfig`], [`TransformConfig`]) and what a fit resolves it to ([`Training`]).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// A bundle of defaults for one purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Preset {
+    /// Latents of every row, rare groups included: no row is left out of the loss.
+    #[default]
+    Reduce,
+    /// Scores: robust scaling, and the worst rows of each batch left out of the loss.
+    Anomaly,
+}
+
+/// How a number is brought to the model's scale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scale {
+    /// (x - median) / (IQR / 1.349).
+    Robust,
+    /// (x - mean) / standard deviation.
+    Standard,
+    /// Minimum to -1, maximum to 1.
+    Minmax,
+    /// As it is.
+    None,
+}
+
+/// The nonlinearity between hidden layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// max(x, 0).
+    Relu,
+    /// x · sigmoid(x).
+    Silu,
+    /// tanh(x).
+    Tanh,
+}
+
+/// Gives an enum its words, for flags and messages.
+macro_rules! words {
+    ($type:ty, $($word:literal => $value:path),+ $(,)?) => {
+        impl $type {
+            /// The words a user may write.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+        }
+        impl FromStr for $type {
+            type Err = String;
+            fn from_str(word: &str) -> Result<Self, String> {
+                match word {
+                    $($word => Ok($value),)+
+                    _ => Err(format!("not one of {}", Self::WORDS.join(", "))),
+                }
+            }
+        }
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $($value => $word),+ })
+            }
+        }
+    };
+}
+words!(Preset, "reduce" => Preset::Reduce, "anomaly" => Preset::Anomaly);
+words!(Scale, "robust" => Scale::Robust, "standard" => Scale::Standard, "minmax" => Scale::Minmax, "none" => Scale::None);
+words!(Activation, "relu" => Activation::Relu, "silu" => Activation::Silu, "tanh" => Activation::Tanh);
+
+/// What to fit and how. Every field left `None` is chosen from the data by the rule in its doc.
+///
+/// ```
+/// use vaepipe::FitConfig;
+/// let config = FitConfig::new().latent_dim(16).hidden([256, 128]).seed(7);
+/// assert_eq!(config.latent_dim, Some(16));
+/// ```
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct FitConfig {
+    /// The bundle of defaults to start from.
+    pub preset: Preset,
+    /// Learn only these columns: names, globs, or `re:` and a regular expression. Empty: every column that can be.
+    pub columns: Vec<String>,
+    /// Do not learn these columns; same forms as `columns`. They are still written by a transform.
+    pub exclude: Vec<String>,
+    /// Scaling of numbers.
+    pub scale: Option<Scale>,
+    /// Width of the latent space, 1 to 4096.
+    pub latent_dim: Option<usize>,
+    /// Widths of the encoder's hidden layers; the decoder mirrors them. Empty: a linear model.
+    pub hidden: Option<Vec<usize>>,
+    /// Nonlinearity between layers.
+    pub activation: Option<Activation>,
+    /// Most passes over the training rows.
+    pub epochs: Option<usize>,
+    /// Most rows of a gradient step; an epoch is cut into steps of equal size.
+    pub batch_size: Option<usize>,
+    /// Highest learning rate of Adam.
+    pub lr: Option<f64>,
+    /// Weight of the KL term once warmed up.
+    pub beta: Option<f64>,
+    /// Share of the step budget, 0 to 1, over which the KL weight rises from 0 to `beta`.
+    pub kl_warmup: Option<f64>,
+    /// Nats of KL a latent dimension may carry, averaged over a batch, before it is paid for.
+    pub free_bits: Option<f64>,
+    /// Largest global gradient norm of a step; 0 switches clipping off.
+    pub clip_norm: Option<f64>,
+    /// Share of each batch, 0 to below 1, with the highest loss, that is left out of the gradient.
+    pub trim: Option<f64>,
+    /// Epochs without improvement before training stops; 0 trains all epochs.
+    pub patience: Option<usize>,
+    /// Share of rows, 0 to 0.5, held out of training; half choose the weights, half calibrate.
+    pub val_fraction: Option<f64>,
+    /// Rows shuffled together: all of them in memory, or windows of this many read in random order from the files.
+    pub shuffle_rows: Option<u64>,
+    /// Decides initial weights, order, noise and held-out rows.
+    pub seed: u64,
+    /// Worker threads; `None` takes the machine's. Never changes a number.
+    pub threads: Option<usize>,
+}
+
+/// Generates one builder method a field.
+macro_rules! builders {
+    ($($(#[$doc:meta])* $name:ident: $type:ty => $wrap:expr;)+) => {
+        impl FitConfig {
+            $($(#[$doc])* #[must_use] pub fn $name(mut self, value: $type) -> Self {
+                self.$name = $wrap(value);
+                self
+            })+
+        }
+    };
+}
+builders! {
+    /// Sets [`preset`](Self::preset).
+    preset: Preset => |value| value;
+    /// Sets [`columns`](Self::columns).
+    columns: Vec<String> => |value| value;
+    /// Sets [`exclude`](Self::exclude).
+    exclude: Vec<String> => |value| value;
+    /// Sets [`scale`](Self::scale).
+    scale: Scale => Some;
+    /// Sets [`latent_dim`](Self::latent_dim).
+    latent_dim: usize => Some;
+    /// Sets [`activation`](Self::activation).
+    activation: Activation => Some;
+    /// Sets [`epochs`](Self::epochs).
+    epochs: usize => Some;
+    /// Sets [`batch_size`](Self::batch_size).
+    batch_size: usize => Some;
+    /// Sets [`lr`](Self::lr).
+    lr: f64 => Some;
+    /// Sets [`beta`](Self::beta).
+    beta: f64 => Some;
+    /// Sets [`kl_warmup`](Self::kl_warmup).
+    kl_warmup: f64 => Some;
+    /// Sets [`free_bits`](Self::free_bits).
+    free_bits: f64 => Some;
+    /// Sets [`clip_norm`](Self::clip_norm).
+    clip_norm: f64 => Some;
+    /// Sets [`trim`](Self::trim).
+    trim: f64 => Some;
+    /// Sets [`patience`](Self::patience).
+    patience: usize => Some;
+    /// Sets [`val_fraction`](Self::val_fraction).
+    val_fraction: f64 => Some;
+    /// Sets [`shuffle_rows`](Self::shuffle_rows).
+    shuffle_rows: u64 => Some;
+    /// Sets [`seed`](Self::seed).
+    seed: u64 => |value| value;
+    /// Sets [`threads`](Self::threads).
+    threads: usize => Some;
+}
+
+impl FitConfig {
+    /// The defaults of [`Preset::Reduce`], everything chosen from the data, seed 0.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets [`hidden`](Self::hidden).
+    #[must_use]
+    pub fn hidden(mut self, widths: impl Into<Vec<usize>>) -> Self {
+        self.hidden = Some(widths.into());
+        self
+    }
+
+    /// Checks every option against its range.
+    ///
+    /// # Errors
+    /// [`Error::OptionRange`] for the first option outside it.
+    pub fn check(&self) -> Result<()> {
+        const WIDTH: std::ops::RangeInclusive<usize> = 1..=65_536;
+        fn within<T: fmt::Display + Copy>(
+            option: &'static str,
+            value: Option<T>,
+            range: &'static str,
+            ok: impl Fn(T) -> bool,
+        ) -> Result<()> {
+            match value {
+                Some(value) if !ok(value) => Err(Error::OptionRange { option, value: value.to_string(), range }),
+                _ => Ok(()),
+            }
+        }
+        within("latent_dim", self.latent_dim, "1 to 4096", |v| (1..=4096).contains(&v))?;
+        for &width in self.hidden.iter().flatten() {
+            within("hidden", Some(width), "1 to 65536 a layer", |v| WIDTH.contains(&v))?;
+        }
+        within("hidden", self.hidden.as_ref().map(Vec::len), "at most 16 layers", |v| v <= 16)?;
+        within("epochs", self.epochs, "1 to 1000000", |v| (1..=1_000_000).contains(&v))?;
+        within("batch_size", self.batch_size, "1 to 1048576", |v| (1..=1 << 20).contains(&v))?;
+        within("lr", self.lr, "above 0 and finite", |v| v > 0.0 && v.is_finite())?;
+        within("beta", self.beta, "0 or more and finite", |v| v >= 0.0 && v.is_finite())?;
+        within("kl_warmup", self.kl_warmup, "0 to 1", |v| (0.0..=1.0).contains(&v))?;
+        within("free_bits", self.free_bits, "0 or more and finite", |v| v >= 0.0 && v.is_finite())?;
+        within("clip_norm", self.clip_norm, "0 or more and finite", |v| v >= 0.0 && v.is_finite())?;
+        within("trim", self.trim, "0 to 0.9", |v| (0.0..=0.9).contains(&v))?;
+        within("val_fraction", self.val_fraction, "0 to 0.5", |v| (0.0..=0.5).contains(&v))?;
+        within("shuffle_rows", self.shuffle_rows, "1 or more", |v| v >= 1)?;
+        within("threads", self.threads, "1 to 1024", |v| (1..=1024).contains(&v))
+    }
+}
+
+/// What a fit used: every value that decides the numbers, as stored in the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// Defaults the fit started from.
+    pub preset: Preset,
+    /// Scaling of numbers.
+    pub scale: Scale,
+    /// Most passes over the training rows; with `steps_per_epoch` the horizon of the cosine decay.
+    pub epochs: usize,
+    /// Gradient steps of an epoch.
+    pub steps_per_epoch: usize,
+    /// Most rows of a step.
+    pub batch_size: usize,
+    /// Rows of a gradient shard; shards are summed in order.
+    pub shard_rows: usize,
+    /// Highest learning rate.
+    pub lr: f64,
+    /// KL weight once warmed up.
+    pub beta: f64,
+    /// Share of the step budget over which the KL weight rises.
+    pub kl_warmup: f64,
+    /// Free nats a latent dimension.
+    pub free_bits: f64,
+    /// Largest global gradient norm; 0 is off.
+    pub clip_norm: f64,
+    /// Share of each batch left out of the gradient.
+    pub trim: f64,
+    /// Epochs without improvement before training stops; 0 is never.
+    pub patience: usize,
+    /// Share of rows asked to be held out.
+    pub val_fraction: f64,
+    /// The seed.
+    pub seed: u64,
+    /// Rows shuffled together: all of them, or the window's.
+    pub shuffle_rows: u64,
+}
+
+/// What a transform writes.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct TransformConfig {
+    /// Put before the name of every new column.
+    pub prefix: String,
+    /// Keep only these input columns (names, globs, `re:`). Empty: all.
+    pub keep: Vec<String>,
+    /// Leave out the columns the model learned from.
+    pub drop_features: bool,
+    /// Add `z_std_i`, the posterior standard deviations.
+    pub std: bool,
+    /// Replace an existing output.
+    pub force: bool,
+    /// Worker threads; `None` takes the machine's. Never changes a number.
+    pub threads: Option<usize>,
+}

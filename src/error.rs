@@ -1,0 +1,392 @@
+//! The one error type of the library: what was wrong and where.
+//!
+//! Messages name the file, column and row group. Which command-line flag would help is the command line's to say.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Shorthand for results of this library.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The error of a foreign reader, writer or tensor library, kept as the source of ours.
+pub type Foreign = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// What class of failure an [`Error`] is; the command line turns it into an exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The call itself is wrong: an unknown column, a target that exists, an option out of range.
+    Usage,
+    /// The data cannot be used: damaged, of the wrong schema, or with nothing to learn from.
+    Data,
+    /// The model file cannot be used.
+    Model,
+    /// The run failed: I/O, no such device, training that will not converge.
+    Run,
+    /// Somebody asked the run to stop.
+    Interrupted,
+}
+
+/// Where in the input something happened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub path: PathBuf,
+    /// The row group within the file, from 0.
+    pub row_group: Option<usize>,
+    /// The column.
+    pub column: Option<String>,
+}
+
+impl Place {
+    /// A whole file.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), ..Self::default() }
+    }
+
+    /// A row group of a file.
+    pub fn row_group(path: impl Into<PathBuf>, row_group: usize) -> Self {
+        Self { row_group: Some(row_group), ..Self::file(path) }
+    }
+
+    /// A column of a file.
+    pub fn column(path: impl Into<PathBuf>, column: impl Into<String>) -> Self {
+        Self { column: Some(column.into()), ..Self::file(path) }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        if let Some(row_group) = self.row_group {
+            write!(f, ", row group {row_group}")?;
+        }
+        if let Some(column) = &self.column {
+            write!(f, ", column {column:?}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Everything that can go wrong in this library.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An operating-system call failed.
+    #[error("{path}: cannot {action}")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What was tried: "open", "create", ...
+        action: &'static str,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+    /// The target exists and may not be replaced.
+    #[error("{path}: already exists")]
+    TargetExists {
+        /// The target.
+        path: PathBuf,
+    },
+    /// The target is one of the inputs, possibly through a link.
+    #[error("{path}: is also the input {input}")]
+    TargetIsInput {
+        /// The target.
+        path: PathBuf,
+        /// The input it is the same file as.
+        input: PathBuf,
+    },
+    /// The target is a directory, a device or a pipe.
+    #[error("{path}: is not a regular file, so it cannot be replaced")]
+    TargetNotFile {
+        /// The target.
+        path: PathBuf,
+    },
+    /// Two targets of one run are the same file.
+    #[error("{path}: is named for two outputs of one run")]
+    TargetTwice {
+        /// The target.
+        path: PathBuf,
+    },
+    /// An output column would carry the name of an input column.
+    #[error("{path}: already has a column {column:?}")]
+    NameClash {
+        /// The input.
+        path: PathBuf,
+        /// The name both want.
+        column: String,
+    },
+    /// A selection names a column that is not there.
+    #[error("no column {name:?}{}", did_you_mean(.near))]
+    UnknownColumn {
+        /// The selection it stands in: "columns", "exclude" or "keep".
+        selection: &'static str,
+        /// The name as given.
+        name: String,
+        /// Names that are there and look alike, best first.
+        near: Vec<String>,
+    },
+    /// A selection holds a pattern that is not one.
+    #[error("{pattern:?} is not a pattern")]
+    BadPattern {
+        /// The selection it stands in.
+        selection: &'static str,
+        /// The pattern as given.
+        pattern: String,
+        /// What the pattern's parser says.
+        source: Foreign,
+    },
+    /// A column was named to be learned, and cannot be.
+    #[error("column {column:?} cannot be learned: {reason}")]
+    NotLearnable {
+        /// The column.
+        column: String,
+        /// Why.
+        reason: String,
+    },
+    /// An option has a value outside its range.
+    #[error("{option} is {value}, but must be {range}")]
+    OptionRange {
+        /// The option, by its name in [`FitConfig`](crate::FitConfig).
+        option: &'static str,
+        /// The value given.
+        value: String,
+        /// The range allowed.
+        range: &'static str,
+    },
+    /// The data has no column to learn from.
+    #[error("{path}: no column to learn from{}", because(.reasons))]
+    NoFeatures {
+        /// The (first) input.
+        path: PathBuf,
+        /// The columns with the reason each was left out.
+        reasons: Vec<(String, String)>,
+    },
+    /// The data has too few rows with a known value.
+    #[error("{path}: {rows} usable rows, but a fit needs at least 2")]
+    TooFewRows {
+        /// The (first) input.
+        path: PathBuf,
+        /// Rows with at least one known feature.
+        rows: u64,
+    },
+    /// The model needs a column the input does not have.
+    #[error("{path}: the model needs column {column:?}, which is missing{}", did_you_mean(.near))]
+    MissingFeature {
+        /// The input.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// Names that are there and look alike, best first.
+        near: Vec<String>,
+    },
+    /// A column has another type than it must have.
+    #[error("{place}: is {found}, but must be {expected}")]
+    WrongType {
+        /// The column.
+        place: Place,
+        /// The type it has.
+        found: String,
+        /// The type, or class of types, it must have.
+        expected: String,
+    },
+    /// Reading the input failed: it is damaged, truncated or not of its format.
+    #[error("{place}: cannot be read")]
+    Read {
+        /// Where.
+        place: Place,
+        /// What the reader says.
+        source: Foreign,
+    },
+    /// The input contradicts itself.
+    #[error("{place}: damaged: {what}")]
+    Damaged {
+        /// Where.
+        place: Place,
+        /// The contradiction.
+        what: String,
+    },
+    /// The input uses something this version does not handle.
+    #[error("{place}: {what} is not supported")]
+    Unsupported {
+        /// Where.
+        place: Place,
+        /// What.
+        what: &'static str,
+    },
+    /// Writing the output failed.
+    #[error("{path}: cannot be written")]
+    Write {
+        /// The output.
+        path: PathBuf,
+        /// What the writer says.
+        source: Foreign,
+    },
+    /// The model file is not usable.
+    #[error("{path}: not a usable model: {fault}")]
+    Model {
+        /// The model file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: ModelFault,
+    },
+    /// The device asked for cannot be had.
+    #[error("device {device}: not available")]
+    Device {
+        /// The device as asked for.
+        device: String,
+        /// What the tensor library says.
+        source: Foreign,
+    },
+    /// A device is not named in a known way.
+    #[error("device {device:?} is not one of auto, cpu, cuda, cuda:N")]
+    UnknownDevice {
+        /// The name given.
+        device: String,
+    },
+    /// A tensor operation failed.
+    #[error("tensor operation failed")]
+    Tensor {
+        /// What the tensor library says.
+        source: Foreign,
+    },
+    /// A pool of worker threads could not be started.
+    #[error("cannot start worker threads")]
+    Threads {
+        /// The reason.
+        source: Foreign,
+    },
+    /// Training gave NaN or infinity again after every retry at a lower learning rate.
+    #[error("training diverged in epoch {epoch}, also after {rollbacks} retries at a lower learning rate (now {lr:e})")]
+    Diverged {
+        /// The epoch, from 1.
+        epoch: usize,
+        /// How often the last good state was restored.
+        rollbacks: usize,
+        /// The learning rate in force.
+        lr: f64,
+    },
+    /// The run was asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// What makes a model file unusable.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelFault {
+    /// Not a safetensors file, truncated, or with a header that lies.
+    #[error("{0}")]
+    Format(Foreign),
+    /// The file is larger than any model this version writes.
+    #[error("{bytes} bytes are more than the {limit} a model may have")]
+    Size {
+        /// Bytes found.
+        bytes: u64,
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// A safetensors file of something else.
+    #[error("a safetensors file without the metadata key \"vaepipe\"")]
+    NotOurs,
+    /// Written by a newer version.
+    #[error("format version {found}, but this program reads up to {known}")]
+    Version {
+        /// Version found.
+        found: u64,
+        /// Newest version known.
+        known: u64,
+    },
+    /// The metadata is not what the schema says.
+    #[error("metadata: {0}")]
+    Metadata(Foreign),
+    /// The metadata contradicts itself.
+    #[error("metadata: {0}")]
+    Contradiction(String),
+    /// A tensor is missing.
+    #[error("tensor {name:?} is missing")]
+    MissingTensor {
+        /// Its name.
+        name: String,
+    },
+    /// A tensor nobody asked for.
+    #[error("tensor {name:?} is not part of the network")]
+    UnknownTensor {
+        /// Its name.
+        name: String,
+    },
+    /// A tensor of the wrong shape or type.
+    #[error("tensor {name:?} is {found}, but the network needs {expected}")]
+    Tensor {
+        /// Its name.
+        name: String,
+        /// Type and shape found.
+        found: String,
+        /// Type and shape needed.
+        expected: String,
+    },
+    /// A weight is NaN or infinite.
+    #[error("tensor {name:?} holds a value that is not finite")]
+    NotFinite {
+        /// The tensor's name.
+        name: String,
+    },
+}
+
+impl Error {
+    /// The class of failure.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::TargetExists { .. }
+            | Self::TargetIsInput { .. }
+            | Self::TargetNotFile { .. }
+            | Self::TargetTwice { .. }
+            | Self::NameClash { .. }
+            | Self::UnknownColumn { .. }
+            | Self::BadPattern { .. }
+            | Self::NotLearnable { .. }
+            | Self::OptionRange { .. }
+            | Self::UnknownDevice { .. } => ErrorKind::Usage,
+            Self::NoFeatures { .. }
+            | Self::TooFewRows { .. }
+            | Self::MissingFeature { .. }
+            | Self::WrongType { .. }
+            | Self::Read { .. }
+            | Self::Damaged { .. }
+            | Self::Unsupported { .. } => ErrorKind::Data,
+            Self::Model { .. } => ErrorKind::Model,
+            Self::Interrupted => ErrorKind::Interrupted,
+            Self::Io { .. }
+            | Self::Write { .. }
+            | Self::Device { .. }
+            | Self::Tensor { .. }
+            | Self::Threads { .. }
+            | Self::Diverged { .. } => ErrorKind::Run,
+        }
+    }
+
+    /// For `map_err`: an I/O error at `path`.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io { path: path.to_owned(), action, source }
+    }
+}
+
+fn did_you_mean(near: &[String]) -> String {
+    if near.is_empty() {
+        return String::new();
+    }
+    format!("; did you mean {}?", near.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" or "))
+}
+
+fn because(reasons: &[(String, String)]) -> String {
+    const SHOWN: usize = 5;
+    let mut text = String::new();
+    for (column, reason) in reasons.iter().take(SHOWN) {
+        text.push_str(if text.is_empty() { ": " } else { "; " });
+        text.push_str(&format!("{column:?} {reason}"));
+    }
+    if reasons.len() > SHOWN {
+        text.push_str(&format!("; and {} more", reasons.len() - SHOWN));
+    }
+    text
+}

@@ -1,0 +1,181 @@
+//! The epochs: schedules, early stop, best weights, and the way back from a loss that is not finite.
+
+use std::f64::consts::PI;
+
+use super::rows::FitRows;
+use crate::artifact::{Epoch, History};
+use crate::batch::Table;
+use crate::config::Training;
+use crate::error::{Error, Result};
+use crate::layout::Layout;
+use crate::model::{Step, Trainer, Weights, mean_of_best};
+use crate::random::Stream;
+use crate::stop::Stop;
+
+/// What is left of the learning rate at the end of the cosine (Loshchilov & Hutter 2017, eq. 5).
+const LR_FLOOR: f64 = 0.02;
+
+/// What a roll-back multiplies the learning rate by.
+const ROLLBACK_LR: f64 = 0.25;
+
+/// Roll-backs after which a fit gives up: by then the rate is a 4096th.
+const MOST_ROLLBACKS: usize = 6;
+
+/// Rows of a pass without gradients.
+const EVALUATE_ROWS: usize = 4096;
+
+/// Learning rate and KL weight at a step of the budget.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Schedule {
+    budget: f64,
+    warmup: f64,
+    lr: f64,
+    beta: f64,
+}
+
+impl Schedule {
+    fn new(training: &Training) -> Self {
+        let budget = (training.epochs * training.steps_per_epoch) as f64;
+        Self { budget, warmup: budget * training.kl_warmup, lr: training.lr, beta: training.beta }
+    }
+
+    /// Cosine from the highest rate at the first step to the floor at the last.
+    fn lr(&self, step: usize) -> f64 {
+        let cosine = (1.0 + (PI * step as f64 / self.budget).cos()) / 2.0;
+        self.lr * (LR_FLOOR + (1.0 - LR_FLOOR) * cosine)
+    }
+
+    /// Linear from 0 (Bowman et al. 2016, section 3.1; Sønderby et al. 2016, section 2.3).
+    fn beta(&self, step: usize) -> f64 {
+        if self.warmed_up(step) { self.beta } else { self.beta * step as f64 / self.warmup }
+    }
+
+    fn warmed_up(&self, step: usize) -> bool {
+        step as f64 >= self.warmup
+    }
+}
+
+/// Trains until the budget is spent or patience is; returns the best weights and how it went.
+///
+/// # Errors
+/// [`Error::Diverged`] when roll-backs do not help, [`Error::Interrupted`], and the source's.
+pub(super) fn train(
+    trainer: &mut Trainer,
+    rows: &FitRows,
+    layout: &Layout,
+    training: &Training,
+    stop: &Stop,
+    on_epoch: &mut dyn FnMut(&Epoch),
+) -> Result<(Weights, History)> {
+    let schedule = Schedule::new(training);
+    let noise = Stream::new(training.seed, "noise");
+    let mut history = History { epochs: Vec::new(), best_epoch: 0, held_out_loss: None, rollbacks: 0 };
+    let mut last_good = trainer.checkpoint()?;
+    let mut best: Option<(f64, Weights)> = None;
+    let mut lr_scale = 1.0;
+    while history.epochs.len() < training.epochs {
+        let epoch = history.epochs.len();
+        let first_step = epoch * training.steps_per_epoch;
+        let settings = |step: usize| Step {
+            lr: lr_scale * schedule.lr(first_step + step),
+            beta: schedule.beta(first_step + step),
+            free_bits: training.free_bits,
+            clip_norm: training.clip_norm,
+            trim: training.trim,
+            noise: noise.child(epoch as u64),
+        };
+        let trained = pass(trainer, rows, epoch as u64, training.batch_size, stop, settings)?;
+        let validation_loss = match &trained {
+            Some(_) => evaluate(trainer, &rows.select, layout, training)?,
+            None => None,
+        };
+        let sound = trained.filter(|_| validation_loss.is_none_or(f64::is_finite));
+        let Some((nll, kl)) = sound else {
+            history.rollbacks += 1;
+            lr_scale *= ROLLBACK_LR;
+            let lr = lr_scale * training.lr;
+            if history.rollbacks > MOST_ROLLBACKS {
+                return Err(Error::Diverged { epoch: epoch + 1, rollbacks: MOST_ROLLBACKS, lr });
+            }
+            tracing::warn!("epoch {}: the loss is not finite; back to the last good state, learning rate now {lr:e}", epoch + 1);
+            trainer.restore(&last_good)?;
+            continue;
+        };
+        let done = Epoch { epoch: epoch + 1, train_loss: nll + training.beta * kl, validation_loss, kl };
+        history.epochs.push(done);
+        on_epoch(&done);
+        last_good = trainer.checkpoint()?;
+        if !schedule.warmed_up(first_step + training.steps_per_epoch) {
+            continue;
+        }
+        // Without rows to choose by, the last weights are the best known.
+        let reached = validation_loss.unwrap_or(f64::NEG_INFINITY);
+        if best.as_ref().is_none_or(|(least, _)| reached <= *least) {
+            best = Some((reached, last_good.weights.clone()));
+            history.best_epoch = epoch + 1;
+        } else if training.patience > 0 && epoch + 1 - history.best_epoch >= training.patience {
+            break;
+        }
+    }
+    if let Some((_, weights)) = best {
+        last_good.weights = weights;
+    }
+    trainer.restore(&last_good)?;
+    history.held_out_loss = evaluate(trainer, &rows.calibrate, layout, training)?;
+    Ok((last_good.weights, history))
+}
+
+/// One epoch of gradient steps: the rows' mean negative log-likelihood and mean KL divergence. `None` if a loss or
+/// gradient was not finite.
+fn pass(
+    trainer: &mut Trainer,
+    rows: &FitRows,
+    epoch: u64,
+    batch_size: usize,
+    stop: &Stop,
+    settings: impl Fn(usize) -> Step,
+) -> Result<Option<(f64, f64)>> {
+    let (mut rows_seen, mut nll, mut kl) = (0, 0.0, 0.0);
+    for (step, batch) in rows.epoch(epoch, batch_size)?.enumerate() {
+        stop.check()?;
+        match trainer.step(&batch?, &settings(step))? {
+            Some(loss) => {
+                rows_seen += loss.nll.len();
+                nll += loss.nll.iter().sum::<f64>();
+                kl += loss.kl.iter().sum::<f64>();
+            }
+            None => return Ok(None),
+        }
+    }
+    let rows_seen = rows_seen.max(1) as f64;
+    Ok(Some((nll / rows_seen, kl / rows_seen)))
+}
+
+/// Mean loss of held-out rows at the final KL weight and with the trim of training, with noise fixed by the seed.
+fn evaluate(trainer: &Trainer, rows: &Table, layout: &Layout, training: &Training) -> Result<Option<f64>> {
+    if rows.len() == 0 {
+        return Ok(None);
+    }
+    let noise = Stream::new(training.seed, "validation");
+    let mut losses = Vec::with_capacity(rows.len());
+    for batch in rows.batches(EVALUATE_ROWS, layout) {
+        losses.extend(trainer.evaluate(&batch, noise)?.rows(training.beta));
+    }
+    Ok(Some(mean_of_best(losses, training.trim)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schedules_follow_their_formulas() {
+        let schedule = Schedule { budget: 100.0, warmup: 30.0, lr: 0.5, beta: 2.0 };
+        assert_eq!((schedule.lr(0), schedule.beta(0)), (0.5, 0.0));
+        assert!((schedule.lr(50) - 0.5 * 0.51).abs() < 1e-12);
+        assert!((schedule.lr(100) - 0.5 * LR_FLOOR).abs() < 1e-12);
+        assert_eq!((schedule.beta(15), schedule.beta(30), schedule.beta(99)), (1.0, 2.0, 2.0));
+        assert!(!schedule.warmed_up(29) && schedule.warmed_up(30));
+        assert_eq!(Schedule { warmup: 0.0, ..schedule }.beta(0), 2.0);
+    }
+}

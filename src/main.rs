@@ -1,0 +1,16 @@
+//! The program: parse, run, exit code.
+
+use std::process::ExitCode;
+
+mod cli;
+
+fn main() -> ExitCode {
+    // The tensor library reads these at every product. One thread a product: the program's own pools, sized by
+    // --threads, run several side by side, which is faster and does not oversubscribe the machine.
+    // SAFETY: this is the first thing the program does; no other thread exists that could read the environment.
+    unsafe {
+        std::env::set_var("RAYON_NUM_THREADS", "1");
+        std::env::set_var("CANDLE_NUM_THREADS", "1");
+    }
+    cli::main()
+}

@@ -1,0 +1,175 @@
+//! Which rows are held out, and in which order the rest is trained: functions of the seed and of global row numbers,
+//! never of files, row groups or threads.
+
+use std::ops::Range;
+
+use crate::random::Stream;
+
+/// Rows read together. Chunks are the unit of order when the rows do not fit in memory.
+pub(crate) const CHUNK_ROWS: u64 = 8192;
+
+/// What a row is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Gradients.
+    Train,
+    /// Choosing the weights and when to stop.
+    Select,
+    /// Nothing but reading the result: an estimate that chose nothing.
+    Calibrate,
+}
+
+/// Which rows are held out: those whose hash is lowest, an exact number of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HoldOut {
+    stream: Stream,
+    /// Rows with a hash below the first are for [`Part::Select`], below the second for [`Part::Calibrate`].
+    below: [u64; 2],
+}
+
+impl HoldOut {
+    /// Most rows held out: their mean loss is as sure as anyone needs it.
+    const MOST: u64 = 131_072;
+    /// Most bytes held out.
+    const MOST_BYTES: u64 = 128 << 20;
+    /// Fewest rows held out, as long as that is at most a quarter of them.
+    const FEWEST: u64 = 40;
+
+    /// How many of `rows` rows, of `row_bytes` bytes each once encoded, a share of `fraction` holds out.
+    pub(crate) fn count(rows: u64, fraction: f64, row_bytes: u64) -> u64 {
+        if fraction == 0.0 {
+            return 0;
+        }
+        let wanted = (rows as f64 * fraction).round() as u64;
+        let most = Self::MOST.min((Self::MOST_BYTES / row_bytes.max(1)).max(Self::FEWEST));
+        wanted.max(Self::FEWEST.min(rows / 4)).min(most)
+    }
+
+    /// Holds out exactly `count` of `rows` rows; half of them, rounded up, select.
+    pub(crate) fn new(seed: u64, rows: u64, count: u64) -> Self {
+        let stream = Stream::new(seed, "hold-out");
+        let below = [count.div_ceil(2), count].map(|count| lowest(stream, rows, count));
+        Self { stream, below }
+    }
+
+    /// What row number `row` is for.
+    pub(crate) fn part(&self, row: u64) -> Part {
+        let hash = self.stream.bits(row);
+        match self.below {
+            [select, _] if hash < select => Part::Select,
+            [_, calibrate] if hash < calibrate => Part::Calibrate,
+            _ => Part::Train,
+        }
+    }
+}
+
+/// The bound below which exactly `count` of the hashes of rows `0..rows` lie (hashes are distinct).
+fn lowest(stream: Stream, rows: u64, count: u64) -> u64 {
+    if count >= rows {
+        return u64::MAX;
+    }
+    // One pass counts hashes by their upper bits, a second one sorts the bucket the bound falls into.
+    const SHIFT: u32 = 48;
+    let mut buckets = vec![0_u64; 1 << (64 - SHIFT)];
+    (0..rows).for_each(|row| buckets[(stream.bits(row) >> SHIFT) as usize] += 1);
+    let mut before = 0;
+    for (bucket, &size) in buckets.iter().enumerate() {
+        if before + size > count {
+            let mut hashes: Vec<u64> =
+                (0..rows).map(|row| stream.bits(row)).filter(|hash| (hash >> SHIFT) as usize == bucket).collect();
+            hashes.sort_unstable();
+            return hashes[(count - before) as usize];
+        }
+        before += size;
+    }
+    u64::MAX
+}
+
+/// The order of training: chunks of rows in random order, shuffled a window at a time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Order {
+    seed: u64,
+    rows: u64,
+    window: u64,
+}
+
+impl Order {
+    /// Orders `rows` rows; `window` rows, rounded up to whole chunks, are shuffled together.
+    pub(crate) fn new(seed: u64, rows: u64, window: u64) -> Self {
+        Self { seed, rows, window }
+    }
+
+    /// The windows of an epoch, each a list of row ranges to read.
+    pub(crate) fn windows(&self, epoch: u64) -> Vec<Vec<Range<u64>>> {
+        let mut chunks: Vec<u64> = (0..self.rows.div_ceil(CHUNK_ROWS)).collect();
+        Stream::new(self.seed, "chunks").child(epoch).shuffle(&mut chunks);
+        let range = |&chunk: &u64| chunk * CHUNK_ROWS..((chunk + 1) * CHUNK_ROWS).min(self.rows);
+        let chunks_of_window = self.window.div_ceil(CHUNK_ROWS).max(1) as usize;
+        chunks.chunks(chunks_of_window).map(|window| window.iter().map(range).collect()).collect()
+    }
+
+    /// The order of the `rows` rows loaded for a window.
+    pub(crate) fn within(&self, epoch: u64, window: u64, rows: u32) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..rows).collect();
+        Stream::new(self.seed, "rows").child(epoch).child(window).shuffle(&mut order);
+        order
+    }
+}
+
+/// Cuts `rows` rows into the fewest steps of at most `batch_size` rows whose sizes differ by at most one.
+pub(crate) fn step_rows(rows: usize, batch_size: usize) -> impl Iterator<Item = usize> {
+    let steps = rows.div_ceil(batch_size).max(1);
+    (0..steps).map(move |step| rows * (step + 1) / steps - rows * step / steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn exactly_the_wanted_number_is_held_out(seed: u64, rows in 0_u64..3000, share in 0.0..0.5) {
+            let count = HoldOut::count(rows, share, 400);
+            let hold_out = HoldOut::new(seed, rows, count);
+            let of = |part| (0..rows).filter(|&row| hold_out.part(row) == part).count() as u64;
+            prop_assert_eq!((of(Part::Select), of(Part::Calibrate)), (count.div_ceil(2), count / 2));
+        }
+
+        #[test]
+        fn every_row_is_read_once_an_epoch(seed: u64, rows in 1_u64..100_000, window in 1_u64..100_000, epoch in 0_u64..9) {
+            let mut seen: Vec<_> = Order::new(seed, rows, window).windows(epoch).concat();
+            seen.sort_by_key(|range| range.start);
+            prop_assert_eq!(seen.first().unwrap().start, 0);
+            prop_assert_eq!(seen.last().unwrap().end, rows);
+            prop_assert!(seen.windows(2).all(|pair| pair[0].end == pair[1].start));
+        }
+
+        #[test]
+        fn steps_cover_the_rows_evenly(rows in 1_usize..10_000, batch_size in 1_usize..3000) {
+            let steps: Vec<_> = step_rows(rows, batch_size).collect();
+            prop_assert_eq!(steps.iter().sum::<usize>(), rows);
+            prop_assert_eq!(steps.len(), rows.div_ceil(batch_size));
+            let (least, most) = (steps.iter().min().unwrap(), steps.iter().max().unwrap());
+            prop_assert!(most - least <= 1 && *most <= batch_size);
+        }
+    }
+
+    #[test]
+    fn small_data_keeps_a_floor_and_large_data_a_ceiling() {
+        assert_eq!(HoldOut::count(80, 0.1, 40), 20);
+        assert_eq!(HoldOut::count(300, 0.1, 40), 40);
+        assert_eq!(HoldOut::count(2, 0.1, 40), 0);
+        assert_eq!(HoldOut::count(1_000_000_000, 0.1, 40), 131_072);
+        assert_eq!(HoldOut::count(1_000_000, 0.1, 4000), 33_554);
+        assert_eq!(HoldOut::count(1_000_000, 0.0, 4000), 0);
+    }
+
+    #[test]
+    fn epochs_and_seeds_have_orders_of_their_own() {
+        let order = |seed, epoch| Order::new(seed, 1000, 1000).within(epoch, 0, 1000);
+        assert_eq!(order(1, 1), order(1, 1));
+        assert!(order(1, 1) != order(1, 2) && order(1, 1) != order(2, 1));
+    }
+}

@@ -1,0 +1,134 @@
+//! Outputs appear whole or not at all: written to a temporary file beside the target, synced, renamed.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::error::{Error, Result};
+
+/// A checked place for an output.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    /// As the user wrote it, for messages.
+    path: PathBuf,
+    /// Where the file will be: through links, so that a link stays one.
+    real: PathBuf,
+    force: bool,
+}
+
+impl Target {
+    /// Checks, before any work, that an output may be written to `path`.
+    ///
+    /// # Errors
+    /// [`Error::TargetExists`] unless `force`, [`Error::TargetNotFile`] for a directory or device,
+    /// [`Error::TargetIsInput`] if it is one of `inputs`, also through a link.
+    pub(crate) fn check<'a>(path: &Path, force: bool, inputs: impl IntoIterator<Item = &'a Path>) -> Result<Self> {
+        let target = Self { path: path.to_owned(), real: path.canonicalize().unwrap_or_else(|_| path.to_owned()), force };
+        for input in inputs {
+            if same_file::is_same_file(path, input).unwrap_or(false) {
+                return Err(Error::TargetIsInput { path: path.to_owned(), input: input.to_owned() });
+            }
+        }
+        match fs::metadata(path) {
+            Ok(about) if !about.is_file() => Err(Error::TargetNotFile { path: path.to_owned() }),
+            Ok(_) if !force => Err(Error::TargetExists { path: path.to_owned() }),
+            _ => Ok(target),
+        }
+    }
+
+    /// The target, as the user wrote it.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens the temporary file beside the target. Dropping it removes it.
+    pub(crate) fn create(&self) -> Result<NamedTempFile> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".vaepipe-").suffix(".tmp");
+        #[cfg(unix)]
+        {
+            // As any new file: what the umask leaves of it. The crate's own default is for secrets.
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(fs::Permissions::from_mode(0o666));
+        }
+        builder.tempfile_in(self.folder()).map_err(Error::io("create", &self.path))
+    }
+
+    /// Syncs the temporary file and gives it its name.
+    pub(crate) fn commit(&self, file: NamedTempFile) -> Result<()> {
+        file.as_file().sync_all().map_err(Error::io("write", &self.path))?;
+        let named = if self.force { file.persist(&self.real) } else { file.persist_noclobber(&self.real) };
+        named.map_err(|error| match error.error.kind() {
+            std::io::ErrorKind::AlreadyExists => Error::TargetExists { path: self.path.clone() },
+            _ => Error::io("write", &self.path)(error.error),
+        })?;
+        // The name is in the folder, which has to reach the disk too; some file systems cannot sync one.
+        if let Ok(folder) = File::open(self.folder()) {
+            let _ = folder.sync_all();
+        }
+        Ok(())
+    }
+
+    fn folder(&self) -> &Path {
+        self.real.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+}
+
+/// Checks, before any work, that an output may be written to `path`; an existing one only if `force`.
+///
+/// # Errors
+/// [`Error::TargetExists`], [`Error::TargetNotFile`], and [`Error::TargetIsInput`] if it is one of `inputs`.
+pub fn check_target<'a>(path: impl AsRef<Path>, force: bool, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+    Target::check(path.as_ref(), force, inputs).map(drop)
+}
+
+/// Writes `bytes` to a target, whole or not at all.
+pub(crate) fn commit_bytes(target: &Target, bytes: &[u8]) -> Result<()> {
+    let mut file = target.create()?;
+    file.write_all(bytes).map_err(Error::io("write", target.path()))?;
+    target.commit(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_uncommitted_file_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = Target::check(&folder.path().join("a"), false, []).unwrap();
+        drop(target.create().unwrap());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        commit_bytes(&target, b"whole").unwrap();
+        assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"whole");
+    }
+
+    #[test]
+    fn a_file_that_appeared_meanwhile_is_not_replaced_without_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let target = Target::check(&path, false, []).unwrap();
+        fs::write(&path, b"theirs").unwrap();
+        assert!(matches!(commit_bytes(&target, b"ours"), Err(Error::TargetExists { .. })));
+        assert_eq!(fs::read(&path).unwrap(), b"theirs");
+        commit_bytes(&Target::check(&path, true, []).unwrap(), b"ours").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"ours");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_seen_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, link] = ["file", "link"].map(|name| folder.path().join(name));
+        fs::write(&file, b"old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let input: &Path = &file;
+        assert!(matches!(Target::check(&link, true, [input]), Err(Error::TargetIsInput { .. })));
+        commit_bytes(&Target::check(&link, true, []).unwrap(), b"new").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert!(matches!(Target::check(folder.path(), true, []), Err(Error::TargetNotFile { .. })));
+    }
+}

@@ -1,0 +1,128 @@
+//! The key-value metadata of a spliced file: the input's own keys stay, those that describe the schema are brought up
+//! to date, so that every reader sees the columns that are there.
+
+use ::parquet::arrow::{ARROW_SCHEMA_META_KEY, encode_arrow_schema};
+use ::parquet::file::metadata::KeyValue;
+use arrow::datatypes::{DataType, Schema};
+use serde_json::{Value, json};
+
+const PANDAS: &str = "pandas";
+const HUGGING_FACE: &str = "huggingface";
+const SPARK: &str = "org.apache.spark.sql.parquet.row.metadata";
+
+/// The output's metadata: `input`'s keys, for a file with exactly the columns of `output`, of which `new` are new.
+///
+/// `own` are this program's keys; they replace keys of the same name.
+pub(crate) fn updated(input: &[KeyValue], output: &Schema, new: &Schema, own: &[(String, String)]) -> Vec<KeyValue> {
+    let mut keys = Vec::new();
+    for KeyValue { key, value } in input {
+        let value = match (key.as_str(), value) {
+            (name, _) if own.iter().any(|(own, _)| own == name) => continue,
+            (ARROW_SCHEMA_META_KEY, _) => Some(encode_arrow_schema(output)),
+            (PANDAS | HUGGING_FACE | SPARK, Some(text)) => match described(key, text, output, new) {
+                Some(text) => Some(text),
+                None => {
+                    tracing::warn!("metadata key {key:?} describes the columns in a form not known here; it is dropped");
+                    continue;
+                }
+            },
+            (_, value) => value.clone(),
+        };
+        keys.push(KeyValue { key: key.clone(), value });
+    }
+    keys.extend(own.iter().map(|(key, value)| KeyValue { key: key.clone(), value: Some(value.clone()) }));
+    keys
+}
+
+/// A foreign description of the schema without the columns that are gone and with the new ones.
+fn described(key: &str, text: &str, output: &Schema, new: &Schema) -> Option<String> {
+    let mut document: Value = serde_json::from_str(text).ok()?;
+    let stays = |name: &Value| name.as_str().is_none_or(|name| output.field_with_name(name).is_ok());
+    match key {
+        PANDAS => {
+            // An index column is either a name or, for a range, an object.
+            document.get_mut("index_columns")?.as_array_mut()?.retain(stays);
+            let columns = document.get_mut("columns")?.as_array_mut()?;
+            columns.retain(|column| stays(column.get("field_name").or(column.get("name")).unwrap_or(&Value::Null)));
+            for field in new.fields() {
+                let dtype = dtype(field.data_type())?;
+                columns.push(json!({"name": field.name(), "field_name": field.name(), "pandas_type": dtype, "numpy_type": dtype, "metadata": null}));
+            }
+        }
+        HUGGING_FACE => {
+            let features = document.get_mut("info")?.get_mut("features")?.as_object_mut()?;
+            features.retain(|name, _| output.field_with_name(name).is_ok());
+            for field in new.fields() {
+                features.insert(field.name().clone(), json!({"dtype": dtype(field.data_type())?, "_type": "Value"}));
+            }
+        }
+        _ => {
+            let fields = document.get_mut("fields")?.as_array_mut()?;
+            fields.retain(|field| stays(&field["name"]));
+            for field in new.fields() {
+                let spark = match field.data_type() {
+                    DataType::Float32 => "float",
+                    _ => return None,
+                };
+                fields.push(json!({"name": field.name(), "type": spark, "nullable": field.is_nullable(), "metadata": {}}));
+            }
+        }
+    }
+    Some(document.to_string())
+}
+
+/// The type's name in numpy, pandas and datasets.
+fn dtype(data_type: &DataType) -> Option<&'static str> {
+    match data_type {
+        DataType::Float32 => Some("float32"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::Field;
+
+    use super::*;
+
+    fn schema(names: &[&str]) -> Schema {
+        Schema::new(names.iter().map(|&name| Field::new(name, DataType::Float32, true)).collect::<Vec<_>>())
+    }
+
+    fn updated_value(key: &str, value: Value) -> Option<Value> {
+        let input = [KeyValue { key: key.to_owned(), value: Some(value.to_string()) }];
+        let keys = updated(&input, &schema(&["a", "z_0"]), &schema(&["z_0"]), &[]);
+        keys.first().map(|key| serde_json::from_str(key.value.as_deref().unwrap()).unwrap())
+    }
+
+    #[test]
+    fn foreign_schemas_lose_dropped_columns_and_gain_new_ones() {
+        let column = |name: &str| json!({"name": name, "field_name": name, "pandas_type": "float32", "numpy_type": "float32", "metadata": null});
+        let before = json!({"index_columns": ["gone", {"kind": "range"}], "columns": [column("a"), column("gone")]});
+        let after = json!({"index_columns": [{"kind": "range"}], "columns": [column("a"), column("z_0")]});
+        assert_eq!(updated_value(PANDAS, before), Some(after));
+
+        let before = json!({"info": {"features": {"a": {"dtype": "int8", "_type": "Value"}, "gone": {}}}});
+        let after = json!({"info": {"features": {"a": {"dtype": "int8", "_type": "Value"}, "z_0": {"dtype": "float32", "_type": "Value"}}}});
+        assert_eq!(updated_value(HUGGING_FACE, before), Some(after));
+
+        let field = |name: &str| json!({"name": name, "type": "float", "nullable": true, "metadata": {}});
+        let before = json!({"type": "struct", "fields": [field("a"), field("gone")]});
+        let after = json!({"type": "struct", "fields": [field("a"), field("z_0")]});
+        assert_eq!(updated_value(SPARK, before), Some(after));
+    }
+
+    #[test]
+    fn a_description_of_unknown_form_is_dropped_and_other_keys_stay() {
+        assert_eq!(updated_value(PANDAS, json!([1, 2])), None);
+        assert_eq!(updated_value("mine", json!({"a": 1})), Some(json!({"a": 1})));
+    }
+
+    #[test]
+    fn our_keys_replace_those_of_an_earlier_run() {
+        let input = [KeyValue { key: "vaepipe.seed".to_owned(), value: Some("1".to_owned()) }];
+        let own = [("vaepipe.seed".to_owned(), "2".to_owned())];
+        let keys = updated(&input, &schema(&["a"]), &schema(&[]), &own);
+        assert_eq!(keys, [KeyValue { key: "vaepipe.seed".to_owned(), value: Some("2".to_owned()) }]);
+    }
+}

@@ -1,0 +1,222 @@
+//! Parquet to Parquet by splicing: the carried column chunks are copied byte for byte, row group by row group, and
+//! only the new columns are encoded. Any column survives, also one of a type we cannot read.
+//!
+//! # Memory usage
+//! The encoded new columns of one row group.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ::parquet::arrow::ArrowSchemaConverter;
+use ::parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
+use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use ::parquet::basic::{Compression, ZstdLevel};
+use ::parquet::column::writer::ColumnCloseResult;
+use ::parquet::errors::ParquetError;
+use ::parquet::file::metadata::SortingColumn;
+use ::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr, WriterVersion};
+use ::parquet::file::reader::Length;
+use ::parquet::file::writer::SerializedFileWriter;
+use ::parquet::schema::types::{Type, TypePtr};
+use arrow::datatypes::{Schema, SchemaRef};
+use tempfile::NamedTempFile;
+
+use super::{NewColumns, Sink, Target, metadata};
+use crate::error::{Error, Place, Result};
+use crate::source::{ParquetFile, ParquetSource, guarded};
+
+/// The least of a Parquet file that is not column chunks: magic, footer length, magic.
+const FRAME: u64 = 12;
+
+/// What a splice writes.
+#[derive(Debug)]
+pub(crate) struct Splice<'a> {
+    /// Top-level columns of the input to keep, by index, ascending.
+    pub(crate) keep: Vec<usize>,
+    /// The new columns.
+    pub(crate) new: SchemaRef,
+    /// This program's key-value metadata.
+    pub(crate) metadata: &'a [(String, String)],
+}
+
+/// Writes a Parquet file out of the column chunks of another and new columns.
+pub(crate) struct SpliceSink {
+    input: ParquetFile,
+    /// Leaf columns of the input to copy, in order.
+    leaves: Vec<usize>,
+    new: SchemaRef,
+    factory: ArrowRowGroupWriterFactory,
+    /// Encoders of the new columns of the current row group.
+    columns: Vec<ArrowColumnWriter>,
+    row_group: usize,
+    rows: u64,
+    seq: u64,
+    writer: SerializedFileWriter<NamedTempFile>,
+    target: Target,
+}
+
+impl SpliceSink {
+    /// Opens the output's temporary file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be created, [`Error::Damaged`] if the input's column chunks lie outside its file.
+    pub(crate) fn create(source: &ParquetSource, splice: &Splice<'_>, target: Target) -> Result<Self> {
+        let [input] = source.files() else {
+            return Err(Error::Unsupported { place: Place::file(source.path()), what: "a transform of several files into one" });
+        };
+        check_chunks(input)?;
+        let file = target.create()?;
+        let write = |source: ParquetError| Error::Write { path: target.path().to_owned(), source: source.into() };
+
+        let from = input.metadata().file_metadata().schema_descr();
+        let leaves: Vec<usize> =
+            (0..from.num_columns()).filter(|&leaf| splice.keep.contains(&from.get_column_root_idx(leaf))).collect();
+        let carried = splice.keep.iter().map(|&root| from.root_schema().get_fields()[root].clone());
+        let added = ArrowSchemaConverter::new().convert(&splice.new).map_err(write)?.root_schema_ptr();
+        let fields: Vec<TypePtr> = carried.chain(added.get_fields().iter().cloned()).collect();
+        let schema = Type::group_type_builder(from.root_schema().name()).with_fields(fields).build().map_err(write)?;
+
+        let properties = properties(input, splice, &leaves);
+        let writer = SerializedFileWriter::new(file, schema.into(), properties.clone()).map_err(write)?;
+        // Column writers are made for a whole file's schema; this one is of the new columns alone and goes nowhere.
+        let of_new = SerializedFileWriter::new(std::io::sink(), added, properties).map_err(write)?;
+        let factory = ArrowRowGroupWriterFactory::new(&of_new, splice.new.clone());
+        let columns = if input.metadata().num_row_groups() > 0 { factory.create_column_writers(0).map_err(write)? } else { Vec::new() };
+        Ok(Self { input: input.clone(), leaves, new: splice.new.clone(), factory, columns, row_group: 0, rows: 0, seq: 0, writer, target })
+    }
+
+    fn path(&self) -> &Path {
+        self.target.path()
+    }
+
+    /// Writes the current row group: copied chunks, then the new columns.
+    fn end_row_group(&mut self) -> Result<()> {
+        let (row_group, from) = (self.row_group, self.input.metadata().clone());
+        let metadata = from.row_group(row_group);
+        assert_eq!(self.rows, metadata.num_rows().unsigned_abs(), "rows in = rows out");
+        let path = self.path().to_owned();
+        let write = |source: ParquetError| Error::Write { path: path.clone(), source: source.into() };
+        let blooms = ParquetRecordBatchReaderBuilder::new_with_metadata(self.input.file.clone(), self.input.arrow().clone());
+        let indexes = from.page_index_for_row_group(row_group);
+
+        let next = self.row_group + 1;
+        let columns = if next < from.num_row_groups() { self.factory.create_column_writers(next).map_err(write)? } else { Vec::new() };
+        let columns = std::mem::replace(&mut self.columns, columns);
+        let mut output = self.writer.next_row_group().map_err(write)?;
+        for &leaf in &self.leaves {
+            let chunk = sound_chunk(metadata.column(leaf)).map_err(write)?;
+            let place = || Place { column: Some(chunk.column_path().string()), ..Place::row_group(&self.input.path, row_group) };
+            let bloom_filter = guarded(place, || blooms.get_row_group_column_bloom_filter(row_group, leaf))?;
+            let close = ColumnCloseResult {
+                bytes_written: chunk.compressed_size().unsigned_abs(),
+                rows_written: metadata.num_rows().unsigned_abs(),
+                metadata: chunk.clone(),
+                bloom_filter,
+                column_index: indexes.column_index(leaf).cloned(),
+                offset_index: indexes.offset_index(leaf).cloned(),
+            };
+            output.append_column(&self.input.file, close).map_err(write)?;
+        }
+        for column in columns {
+            column.close().and_then(|chunk| chunk.append_to_row_group(&mut output)).map_err(write)?;
+        }
+        output.close().map_err(write)?;
+        (self.row_group, self.rows) = (next, 0);
+        Ok(())
+    }
+}
+
+impl Sink for SpliceSink {
+    fn write(&mut self, columns: NewColumns) -> Result<()> {
+        assert_eq!(columns.seq, self.seq, "batches arrive in order");
+        self.seq += 1;
+        while self.row_group < columns.row_group {
+            self.end_row_group()?;
+        }
+        let write = |path: PathBuf| |source: ParquetError| Error::Write { path, source: source.into() };
+        let mut writers = self.columns.iter_mut();
+        for (field, array) in self.new.fields().iter().zip(columns.batch.columns()) {
+            for leaf in compute_leaves(field, array).map_err(write(self.target.path().to_owned()))? {
+                let writer = writers.next().expect("one writer a leaf of the same schema");
+                writer.write(&leaf).map_err(write(self.target.path().to_owned()))?;
+            }
+        }
+        self.rows += columns.batch.num_rows() as u64;
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        while self.row_group < self.input.metadata().num_row_groups() {
+            self.end_row_group()?;
+        }
+        let path = self.path().to_owned();
+        let file = self.writer.into_inner().map_err(|source| Error::Write { path, source: source.into() })?;
+        self.target.commit(file)
+    }
+}
+
+/// How the output is written: as the input says of itself, and the new columns plainly.
+fn properties(input: &ParquetFile, splice: &Splice<'_>, leaves: &[usize]) -> WriterPropertiesPtr {
+    let from = input.metadata().file_metadata();
+    let carried = splice.keep.iter().map(|&root| input.schema().fields()[root].clone());
+    let output = Schema::new_with_metadata(
+        carried.chain(splice.new.fields().iter().cloned()).collect::<Vec<_>>(),
+        input.schema().metadata().clone(),
+    );
+    let none = Vec::new();
+    let keys = metadata::updated(from.key_value_metadata().unwrap_or(&none), &output, &splice.new, splice.metadata);
+    let properties = WriterProperties::builder()
+        .set_created_by(format!("vaepipe version {}", env!("CARGO_PKG_VERSION")))
+        .set_writer_version(if from.version() == 2 { WriterVersion::PARQUET_2_0 } else { WriterVersion::PARQUET_1_0 })
+        .set_key_value_metadata(Some(keys))
+        .set_sorting_columns(sorting(input, leaves))
+        // Latents hardly repeat: a dictionary would cost time and give nothing.
+        .set_dictionary_enabled(false)
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_statistics_enabled(EnabledStatistics::Page);
+    Arc::new(properties.build())
+}
+
+/// The sort order all row groups share, as far as its columns are kept: a prefix of an order is one.
+fn sorting(input: &ParquetFile, leaves: &[usize]) -> Option<Vec<SortingColumn>> {
+    let mut orders = input.metadata().row_groups().iter().map(|row_group| row_group.sorting_columns());
+    let first = orders.next()??;
+    if !orders.all(|order| order == Some(first)) {
+        return None;
+    }
+    let kept = |column: &SortingColumn| {
+        let leaf = leaves.iter().position(|&leaf| i32::try_from(leaf) == Ok(column.column_idx))?;
+        Some(SortingColumn { column_idx: i32::try_from(leaf).ok()?, ..*column })
+    };
+    let order: Vec<_> = first.iter().map_while(kept).collect();
+    (!order.is_empty()).then_some(order)
+}
+
+/// A chunk's metadata with the dictionary offset 0 that some old writers store for "none" taken out.
+fn sound_chunk(
+    chunk: &::parquet::file::metadata::ColumnChunkMetaData,
+) -> std::result::Result<::parquet::file::metadata::ColumnChunkMetaData, ParquetError> {
+    match chunk.dictionary_page_offset() {
+        Some(0) => chunk.clone().into_builder().set_dictionary_page_offset(None).build(),
+        _ => Ok(chunk.clone()),
+    }
+}
+
+/// Refuses an input whose column chunks do not lie within its file, or whose sizes contradict it.
+fn check_chunks(input: &ParquetFile) -> Result<()> {
+    for (row_group, metadata) in input.metadata().row_groups().iter().enumerate() {
+        for chunk in metadata.columns() {
+            let start = chunk.dictionary_page_offset().filter(|&offset| offset != 0).unwrap_or(chunk.data_page_offset());
+            let start = u64::try_from(start).ok().filter(|&start| start >= 4);
+            let length = u64::try_from(chunk.compressed_size()).ok();
+            let end = start.zip(length).and_then(|(start, length)| start.checked_add(length));
+            if end.is_none_or(|end| end > input.file.len().saturating_sub(FRAME - 4)) {
+                return Err(Error::Damaged {
+                    place: Place { column: Some(chunk.column_path().string()), ..Place::row_group(&input.path, row_group) },
+                    what: "its column chunk lies outside the file".to_owned(),
+                });
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! A file read by position, so that any number of threads share one handle: the file stays the one that was opened,
+//! also when another takes its name.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::sync::Arc;
+
+use ::parquet::errors::{ParquetError, Result};
+use ::parquet::file::reader::{ChunkReader, Length};
+use bytes::Bytes;
+
+/// A shared file handle without a cursor.
+#[derive(Debug, Clone)]
+pub(crate) struct PositionalFile {
+    file: Arc<File>,
+    length: u64,
+}
+
+impl PositionalFile {
+    /// Takes over an open file of `length` bytes.
+    pub(crate) fn new(file: File, length: u64) -> Self {
+        Self { file: Arc::new(file), length }
+    }
+}
+
+impl Length for PositionalFile {
+    fn len(&self) -> u64 {
+        self.length
+    }
+}
+
+impl ChunkReader for PositionalFile {
+    type T = BufReader<From>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T> {
+        Ok(BufReader::new(From { file: self.file.clone(), position: start }))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
+        // Before allocating: a length comes from the file's own metadata, which may lie.
+        if start.checked_add(length as u64).is_none_or(|end| end > self.length) {
+            return Err(ParquetError::EOF(format!("{length} bytes at {start} of a file of {}", self.length)));
+        }
+        let mut bytes = vec![0; length];
+        From { file: self.file.clone(), position: start }.read_exact(&mut bytes)?;
+        Ok(bytes.into())
+    }
+}
+
+/// Reads on from a position.
+pub(crate) struct From {
+    file: Arc<File>,
+    position: u64,
+}
+
+impl Read for From {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = read_at(&self.file, buffer, self.position)?;
+        self.position += read as u64;
+        Ok(read)
+    }
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, position)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, position)
+}

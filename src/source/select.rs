@@ -1,0 +1,133 @@
+//! Column selection: names, globs and `re:` expressions, parsed once and matched against a schema.
+
+use globset::{GlobBuilder, GlobMatcher};
+use regex::Regex;
+
+use crate::error::{Error, Result};
+
+/// A parsed list of names and patterns.
+#[derive(Debug, Default)]
+pub(crate) struct Selection {
+    kind: &'static str,
+    items: Vec<Item>,
+}
+
+#[derive(Debug)]
+enum Item {
+    Name(String),
+    Glob(GlobMatcher),
+    Regex(Regex),
+}
+
+impl Selection {
+    /// Parses `items`; `kind` is the option they came by, for messages.
+    ///
+    /// `re:` starts a regular expression, `*`, `?` or `[` make a glob, all else is a name. A name that holds such a
+    /// character still matches itself.
+    pub(crate) fn parse(kind: &'static str, items: &[String]) -> Result<Self> {
+        let parse = |item: &String| {
+            let bad = |source| Error::BadPattern { selection: kind, pattern: item.clone(), source };
+            if let Some(expression) = item.strip_prefix("re:") {
+                Regex::new(expression).map(Item::Regex).map_err(|error| bad(error.into()))
+            } else if item.contains(['*', '?', '[']) {
+                let glob = GlobBuilder::new(item).literal_separator(false).build();
+                glob.map(|glob| Item::Glob(glob.compile_matcher())).map_err(|error| bad(error.into()))
+            } else {
+                Ok(Item::Name(item.clone()))
+            }
+        };
+        Ok(Self { kind, items: items.iter().map(parse).collect::<Result<_>>()? })
+    }
+
+    /// Nothing was selected.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Whether `column` is selected, by any form.
+    pub(crate) fn matches(&self, column: &str) -> bool {
+        self.items.iter().any(|item| item.matches(column))
+    }
+
+    /// Whether `column` is selected by its own name and not by a pattern.
+    pub(crate) fn names(&self, column: &str) -> bool {
+        self.items.iter().any(|item| matches!(item, Item::Name(name) if name == column))
+    }
+
+    /// Refuses names that are not among `columns`; a pattern that matches nothing is only logged, since patterns are
+    /// written for many files.
+    pub(crate) fn check<'a>(&self, columns: impl Iterator<Item = &'a str> + Clone) -> Result<()> {
+        for item in &self.items {
+            if columns.clone().any(|column| item.matches(column)) {
+                continue;
+            }
+            match item {
+                Item::Name(name) => {
+                    let near = near_names(name, columns);
+                    return Err(Error::UnknownColumn { selection: self.kind, name: name.clone(), near });
+                }
+                Item::Glob(glob) => tracing::warn!("{}: {:?} matches no column", self.kind, glob.glob().glob()),
+                Item::Regex(regex) => tracing::warn!("{}: re:{regex} matches no column", self.kind),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Item {
+    fn matches(&self, column: &str) -> bool {
+        match self {
+            Self::Name(name) => name == column,
+            Self::Glob(glob) => glob.glob().glob() == column || glob.is_match(column),
+            Self::Regex(regex) => regex.is_match(column),
+        }
+    }
+}
+
+/// Up to three of `columns` that look like `name`, best first.
+pub(crate) fn near_names<'a>(name: &str, columns: impl Iterator<Item = &'a str>) -> Vec<String> {
+    const ALIKE: f64 = 0.7;
+    let wanted = name.to_lowercase();
+    let mut near: Vec<(f64, &str)> = columns
+        .map(|column| (strsim::jaro_winkler(&wanted, &column.to_lowercase()), column))
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0));
+    near.into_iter().take(3).map(|(_, column)| column.to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selection(items: &[&str]) -> Selection {
+        Selection::parse("columns", &items.iter().map(|&item| item.to_owned()).collect::<Vec<_>>()).unwrap()
+    }
+
+    #[test]
+    fn names_globs_and_expressions_match() {
+        let s = selection(&["id", "p*", "re:^x_[0-9]$"]);
+        for (column, expected) in [("id", true), ("ids", false), ("p63", true), ("x_1", true), ("x_10", false)] {
+            assert_eq!(s.matches(column), expected, "{column}");
+        }
+        assert!(s.names("id") && !s.names("p63"));
+    }
+
+    #[test]
+    fn a_column_named_like_a_pattern_matches_itself() {
+        assert!(selection(&["temp [K]"]).matches("temp [K]"));
+    }
+
+    #[test]
+    fn an_unknown_name_lists_its_neighbours() {
+        let columns = ["amount", "amounts", "country"];
+        let error = selection(&["amuont"]).check(columns.into_iter()).unwrap_err();
+        assert_eq!(error.to_string(), r#"no column "amuont"; did you mean "amount" or "amounts"?"#);
+    }
+
+    #[test]
+    fn a_broken_pattern_is_refused() {
+        assert!(matches!(Selection::parse("exclude", &["re:(".to_owned()]), Err(Error::BadPattern { .. })));
+        assert!(matches!(Selection::parse("exclude", &["a[".to_owned()]), Err(Error::BadPattern { .. })));
+    }
+}

@@ -1,0 +1,177 @@
+//! Transforming rows: source, encoder and sink behind bounded queues, and the schema of what comes out.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float32Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+
+use crate::ahead::{self, ahead_map, machine_threads};
+use crate::artifact::Model;
+use crate::batch::Batch;
+use crate::config::TransformConfig;
+use crate::error::{Error, Result};
+use crate::feature::{Features, Masked};
+use crate::model::{Encoded, Vae};
+use crate::score::SCORES;
+use crate::sink::{NewColumns, Sink, Splice, SpliceSink, Target};
+use crate::source::{ParquetSource, Rows, Selection};
+use crate::stop::Stop;
+
+/// Bytes of row vectors in a batch, within the bounds on rows below.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// Rows of a batch: a multiple of the encoder's block, so that only a row group's last block is padded.
+const BATCH_ROWS: (usize, usize) = (256, 8192);
+
+/// What a transform did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Transformed {
+    /// Rows in, and rows out.
+    pub rows: u64,
+    /// Rows without a known feature: their scores are null.
+    pub empty_rows: u64,
+}
+
+/// What becomes of a batch: its new columns, and what was found in it.
+struct Scored {
+    columns: NewColumns,
+    empty: u64,
+    masked: Masked,
+}
+
+impl TransformConfig {
+    /// Every input column kept, names without a prefix.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Model {
+    /// The columns a transform adds: posterior means `z_i`, standard deviations `z_std_i` on request, and scores.
+    pub fn new_columns(&self, config: &TransformConfig) -> SchemaRef {
+        let latents = |name: &str| -> Vec<Field> {
+            let name = |i| Field::new(format!("{}{name}_{i}", config.prefix), DataType::Float32, false);
+            (0..self.metadata().network.latent_dim).map(name).collect()
+        };
+        let stds = if config.std { latents("z_std") } else { Vec::new() };
+        let score = |score: &crate::Score| Field::new(format!("{}{}", config.prefix, score.name), DataType::Float32, true);
+        Arc::new(Schema::new([latents("z"), stds, SCORES.iter().map(score).collect()].concat()))
+    }
+
+    /// Writes `source` with the new columns to `output`, whole or not at all.
+    ///
+    /// # Memory usage
+    /// The queues, at most 64 MiB, one batch a thread, and the new columns of one row group; never the rows.
+    ///
+    /// # Errors
+    /// [`Error::MissingFeature`] and [`Error::WrongType`] if the source is not what the model learned from;
+    /// [`Error::UnknownColumn`] and [`Error::NameClash`] for options that do not fit it; the errors of
+    /// [`check_target`](crate::check_target); [`Error::Read`], [`Error::Damaged`], [`Error::Write`].
+    pub fn transform(
+        &self,
+        source: &ParquetSource,
+        output: impl AsRef<Path>,
+        config: &TransformConfig,
+        stop: &Stop,
+    ) -> Result<Transformed> {
+        let target = Target::check(output.as_ref(), config.force, source.paths())?;
+        let schema = source.schema();
+        self.features().check(&schema, source.path())?;
+        let new = self.new_columns(config);
+        let keep = self.kept(&schema, config)?;
+        if let Some(clash) = keep.iter().find(|&&column| new.field_with_name(schema.field(column).name()).is_ok()) {
+            let column = schema.field(*clash).name().clone();
+            return Err(Error::NameClash { path: source.path().to_owned(), column });
+        }
+        let metadata = [
+            ("vaepipe.version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("vaepipe.model", self.hash()),
+            ("vaepipe.score", "anomaly_score".to_owned()),
+            ("vaepipe.seed", self.metadata().training.seed.to_string()),
+        ]
+        .map(|(key, value)| (key.to_owned(), value));
+        let splice = Splice { keep, new: new.clone(), metadata: &metadata };
+        let sink = Box::new(SpliceSink::create(source, &splice, target)?);
+
+        let features = self.features().clone();
+        let inputs = features.layout().inputs();
+        let block = BATCH_ROWS.0;
+        let batch_rows = (BATCH_BYTES / size_of::<f32>() / inputs / block * block).clamp(BATCH_ROWS.0, BATCH_ROWS.1);
+        let scan = source.scan(&features.columns(), batch_rows)?;
+        let (vae, stds, stopped) = (self.vae().clone(), config.std, stop.clone());
+        let score = move |rows: Rows| {
+            stopped.check()?;
+            score(&features, &vae, stds, &new, rows)
+        };
+        let threads = config.threads.unwrap_or_else(machine_threads);
+        let depth = ahead::depth(batch_rows * inputs * size_of::<f64>(), 1);
+        let (transformed, masked) = run(scan, score, depth, threads, sink)?;
+        for (kind, &count) in self.features().kinds().iter().zip(&masked.0) {
+            if count > 0 {
+                tracing::warn!("column {:?}: {count} values are NaN, infinite or beyond f32; taken as missing", kind.column());
+            }
+        }
+        if transformed.empty_rows > 0 {
+            tracing::warn!("{} rows have no known value in any learned column; their scores are null", transformed.empty_rows);
+        }
+        Ok(transformed)
+    }
+
+    /// The input columns to keep, by index.
+    fn kept(&self, schema: &Schema, config: &TransformConfig) -> Result<Vec<usize>> {
+        let keep = Selection::parse("keep", &config.keep)?;
+        keep.check(schema.fields().iter().map(|field| field.name().as_str()))?;
+        let learned = self.features().columns();
+        let kept = |column: &usize| {
+            let name = schema.field(*column).name();
+            (keep.is_empty() || keep.matches(name)) && !(config.drop_features && learned.contains(name))
+        };
+        Ok((0..schema.fields().len()).filter(kept).collect())
+    }
+}
+
+/// Runs rows from `scan` through `score` into `sink`, at most `depth` batches ahead of it, in order.
+fn run(
+    scan: impl Iterator<Item = Result<Rows>> + Send + 'static,
+    score: impl Fn(Rows) -> Result<Scored> + Clone + Send + 'static,
+    depth: usize,
+    threads: usize,
+    mut sink: Box<dyn Sink>,
+) -> Result<(Transformed, Masked)> {
+    let (mut transformed, mut masked) = (Transformed::default(), Masked::default());
+    for scored in ahead_map("model", depth, threads, scan, score)? {
+        let scored = scored?;
+        transformed.rows += scored.columns.batch.num_rows() as u64;
+        transformed.empty_rows += scored.empty;
+        masked.add(&scored.masked);
+        sink.write(scored.columns)?;
+    }
+    sink.finish()?;
+    Ok((transformed, masked))
+}
+
+/// Encodes a batch and lays its new columns out as `new` has them.
+fn score(features: &Features, vae: &Vae, stds: bool, new: &SchemaRef, rows: Rows) -> Result<Scored> {
+    let mut x = vec![0.0; rows.batch.num_rows() * features.layout().inputs()];
+    let masked = features.write(&rows.batch, &mut x)?;
+    let ids = (rows.first_row..).take(rows.batch.num_rows()).collect();
+    let encoded = vae.encode(&Batch::new(rows.seq, ids, x, features.layout()))?;
+    let empty = encoded.known.iter().filter(|&&known| known == 0.0).count() as u64;
+    let batch = RecordBatch::try_new(new.clone(), columns(&encoded, stds)).expect("columns made for this very schema");
+    Ok(Scored { columns: NewColumns { seq: rows.seq, row_group: rows.row_group, batch }, empty, masked })
+}
+
+fn columns(encoded: &Encoded, stds: bool) -> Vec<ArrayRef> {
+    let latent = |values: &[f32], i: usize, f: fn(f32) -> f32| -> ArrayRef {
+        Arc::new(Float32Array::from_iter_values(values.iter().skip(i).step_by(encoded.latent_dim).map(|&value| f(value))))
+    };
+    let means = (0..encoded.latent_dim).map(|i| latent(&encoded.mean, i, |mean| mean));
+    let stds = (0..encoded.latent_dim).filter(|_| stds).map(|i| latent(&encoded.log_variance, i, |s| (s / 2.0).exp()));
+    let scores = SCORES.iter().map(|score| Arc::new(score.of(encoded).collect::<Float32Array>()) as ArrayRef);
+    means.chain(stds).chain(scores).collect()
+}
+
+#[cfg(test)]
+mod tests;
