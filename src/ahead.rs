@@ -126,10 +126,8 @@ where
     T: Send + 'static,
     J: FnOnce() -> Result<T> + Send + 'static,
 {
-    let running = jobs
-        .into_iter()
-        .map(|job| ahead(name, 1, std::iter::once_with(job)))
-        .collect::<Result<VecDeque<_>>>()?;
+    let running =
+        jobs.into_iter().map(|job| ahead(name, 1, std::iter::once_with(job))).collect::<Result<VecDeque<_>>>()?;
     running.into_iter().flatten().collect()
 }
 
@@ -180,10 +178,7 @@ fn caught<T>(f: impl FnOnce() -> Option<Result<T>>) -> Option<Sent<T>> {
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
-    Builder::new()
-        .name(name.to_owned())
-        .spawn(run)
-        .map_err(|source| Error::Threads { source: Box::new(source) })
+    Builder::new().name(name.to_owned()).spawn(run).map_err(|source| Error::Threads { source: Box::new(source) })
 }
 
 #[cfg(test)]

@@ -139,6 +139,9 @@ impl Model {
         if metadata.features.iter().any(|kind| matches!(kind, Kind::Number(number) if !number.is_sound())) {
             return Err(contradiction("a feature's scaling is not usable"));
         }
+        if !(1..=metadata.history.epochs.len()).contains(&metadata.history.best_epoch) {
+            return Err(contradiction("the best epoch is not one of those trained"));
+        }
         let features = Features::new(metadata.features.clone())
             .ok_or_else(|| contradiction("the features are not in the order of the row vector"))?;
         let layout = features.layout();

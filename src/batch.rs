@@ -79,7 +79,11 @@ impl Table {
     /// All rows in batches of at most `rows`.
     pub(crate) fn batches(&self, rows: usize, layout: &Layout) -> impl Iterator<Item = Batch> {
         let x = self.x.chunks(rows * layout.inputs());
-        self.ids.chunks(rows).zip(x).enumerate().map(|(seq, (ids, x))| Batch::new(seq as u64, ids.to_vec(), x.to_vec(), layout))
+        self.ids
+            .chunks(rows)
+            .zip(x)
+            .enumerate()
+            .map(|(seq, (ids, x))| Batch::new(seq as u64, ids.to_vec(), x.to_vec(), layout))
     }
 }
 

@@ -129,7 +129,10 @@ impl FitConfig {
 fn report_masked(rows: &FitRows, features: &Features) {
     for (kind, &count) in features.kinds().iter().zip(&rows.masked.0) {
         if count > 0 {
-            tracing::warn!("column {:?}: {count} values are NaN, infinite or beyond f32; taken as missing", kind.column());
+            tracing::warn!(
+                "column {:?}: {count} values are NaN, infinite or beyond f32; taken as missing",
+                kind.column()
+            );
         }
     }
     if rows.empty > 0 {

@@ -24,7 +24,9 @@ impl Stream {
     /// The stream called `name` of a seed. The names in use: "weights/" and a parameter, "hold-out", "chunks",
     /// "rows", "noise" and "validation".
     pub(crate) fn new(seed: u64, name: &str) -> Self {
-        let key = name.bytes().fold(mix(seed.wrapping_add(GOLDEN)), |key, byte| mix(key ^ u64::from(byte)).wrapping_add(GOLDEN));
+        let key = name
+            .bytes()
+            .fold(mix(seed.wrapping_add(GOLDEN)), |key, byte| mix(key ^ u64::from(byte)).wrapping_add(GOLDEN));
         Self { key }
     }
 

@@ -44,12 +44,14 @@ mod tests {
 
     #[test]
     fn scores_follow_their_definitions() {
-        let mut rows = Encoded::default();
-        rows.features = 4;
-        rows.squared_error = vec![6.0, 0.0];
-        rows.nll = vec![3.0, 0.0];
-        rows.kl = vec![0.5, 0.25];
-        rows.known = vec![2.0, 0.0];
+        let rows = Encoded {
+            features: 4,
+            squared_error: vec![6.0, 0.0],
+            nll: vec![3.0, 0.0],
+            kl: vec![0.5, 0.25],
+            known: vec![2.0, 0.0],
+            ..Encoded::default()
+        };
         let of = |name| SCORES.iter().find(|score| score.name == name).unwrap().of(&rows).collect::<Vec<_>>();
         assert_eq!(of("recon_error"), [Some(3.0), None]);
         assert_eq!(of("anomaly_score"), [Some(6.5), None]);

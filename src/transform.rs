@@ -56,7 +56,8 @@ impl Model {
             (0..self.metadata().network.latent_dim).map(name).collect()
         };
         let stds = if config.std { latents("z_std") } else { Vec::new() };
-        let score = |score: &crate::Score| Field::new(format!("{}{}", config.prefix, score.name), DataType::Float32, true);
+        let score =
+            |score: &crate::Score| Field::new(format!("{}{}", config.prefix, score.name), DataType::Float32, true);
         Arc::new(Schema::new([latents("z"), stds, SCORES.iter().map(score).collect()].concat()))
     }
 
@@ -110,11 +111,17 @@ impl Model {
         let (transformed, masked) = run(scan, score, depth, threads, sink)?;
         for (kind, &count) in self.features().kinds().iter().zip(&masked.0) {
             if count > 0 {
-                tracing::warn!("column {:?}: {count} values are NaN, infinite or beyond f32; taken as missing", kind.column());
+                tracing::warn!(
+                    "column {:?}: {count} values are NaN, infinite or beyond f32; taken as missing",
+                    kind.column()
+                );
             }
         }
         if transformed.empty_rows > 0 {
-            tracing::warn!("{} rows have no known value in any learned column; their scores are null", transformed.empty_rows);
+            tracing::warn!(
+                "{} rows have no known value in any learned column; their scores are null",
+                transformed.empty_rows
+            );
         }
         Ok(transformed)
     }
@@ -165,7 +172,9 @@ fn score(features: &Features, vae: &Vae, stds: bool, new: &SchemaRef, rows: Rows
 
 fn columns(encoded: &Encoded, stds: bool) -> Vec<ArrayRef> {
     let latent = |values: &[f32], i: usize, f: fn(f32) -> f32| -> ArrayRef {
-        Arc::new(Float32Array::from_iter_values(values.iter().skip(i).step_by(encoded.latent_dim).map(|&value| f(value))))
+        Arc::new(Float32Array::from_iter_values(
+            values.iter().skip(i).step_by(encoded.latent_dim).map(|&value| f(value)),
+        ))
     };
     let means = (0..encoded.latent_dim).map(|i| latent(&encoded.mean, i, |mean| mean));
     let stds = (0..encoded.latent_dim).filter(|_| stds).map(|i| latent(&encoded.log_variance, i, |s| (s / 2.0).exp()));

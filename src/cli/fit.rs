@@ -185,7 +185,12 @@ fn model_flag(path: &Path) -> String {
 }
 
 /// Fits and logs the epochs: the first, the last, and one every few seconds.
-pub(super) fn fit(config: FitConfig, source: &ParquetSource, common: &Common, signals: &Signals) -> Result<Fitted, Error> {
+pub(super) fn fit(
+    config: FitConfig,
+    source: &ParquetSource,
+    common: &Common,
+    signals: &Signals,
+) -> Result<Fitted, Error> {
     const EVERY: Duration = Duration::from_secs(5);
     let mut logged: Option<Instant> = None;
     let mut on_epoch = |epoch: &Epoch| {
@@ -210,18 +215,49 @@ pub(super) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
     let widths = |parts: &mut dyn Iterator<Item = usize>| parts.map(|n| n.to_string()).collect::<Vec<_>>().join("-");
     let mut encoder = std::iter::once(features).chain(network.hidden.iter().copied()).chain([network.latent_dim]);
     let parameters: usize = fitted.model.weights().values().map(|weight| weight.values.len()).sum();
-    let loss = match (history.epochs.get(history.best_epoch - 1).and_then(|epoch| epoch.validation_loss), history.held_out_loss) {
-        (Some(chosen), Some(held_out)) => format!("{chosen:.4} nats a row where it was chosen, {held_out:.4} on rows that chose nothing"),
+    let loss = match (
+        history.epochs.get(history.best_epoch - 1).and_then(|epoch| epoch.validation_loss),
+        history.held_out_loss,
+    ) {
+        (Some(chosen), Some(held_out)) => {
+            format!("{chosen:.4} nats a row where it was chosen, {held_out:.4} on rows that chose nothing")
+        }
         (Some(chosen), None) => format!("{chosen:.4} nats a row where it was chosen"),
         _ => "no rows were held out to measure it".to_owned(),
     };
     vec![
-        ("learned", format!("{} of {} columns, {} rows", features, features + metadata.carried.len(), count(rows.rows))),
-        ("rows", format!("{} trained, {} chose the weights, {} chose nothing", count(rows.train_rows), count(rows.select_rows), count(rows.calibrate_rows))),
+        (
+            "learned",
+            format!("{} of {} columns, {} rows", features, features + metadata.carried.len(), count(rows.rows)),
+        ),
+        (
+            "rows",
+            format!(
+                "{} trained, {} chose the weights, {} chose nothing",
+                count(rows.train_rows),
+                count(rows.select_rows),
+                count(rows.calibrate_rows)
+            ),
+        ),
         ("network", format!("{} and back, {} parameters", widths(&mut encoder), count(parameters as u64))),
-        ("epochs", format!("best {} of {} trained, {} at most", history.best_epoch, history.epochs.len(), metadata.training.epochs)),
+        (
+            "epochs",
+            format!(
+                "best {} of {} trained, {} at most",
+                history.best_epoch,
+                history.epochs.len(),
+                metadata.training.epochs
+            ),
+        ),
         ("loss", loss),
-        ("time", format!("{total:.2} s, of which {:.2} s training at {} rows/s", fitted.train_seconds, count(rows_per_second(fitted) as u64))),
+        (
+            "time",
+            format!(
+                "{total:.2} s, of which {:.2} s training at {} rows/s",
+                fitted.train_seconds,
+                count(rows_per_second(fitted) as u64)
+            ),
+        ),
     ]
 }
 

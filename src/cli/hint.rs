@@ -24,12 +24,10 @@ pub(super) fn hint(error: &Error) -> Option<String> {
         Error::MissingFeature { .. } | Error::WrongType { .. } => {
             "a transform needs the columns its model learned from, under their names".to_owned()
         }
-        Error::Io { action: "open", source, path } if source.kind() == ErrorKind::NotFound => {
-            if path.extension().is_some_and(|extension| extension == "safetensors") {
-                "`vaepipe fit INPUT` makes a model; -m names it".to_owned()
-            } else {
-                return None;
-            }
+        Error::Io { action: "open", source, path }
+            if source.kind() == ErrorKind::NotFound && path.extension().is_some_and(|end| end == "safetensors") =>
+        {
+            "`vaepipe fit INPUT` makes a model; -m names it".to_owned()
         }
         Error::Model { .. } => "`vaepipe fit INPUT` makes a model; -m names it".to_owned(),
         Error::Device { .. } => "--device cpu always works; CUDA needs a build with `--features cuda`".to_owned(),

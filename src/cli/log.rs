@@ -14,7 +14,8 @@ pub(super) fn start(common: &Common) {
         _ => Level::INFO,
     };
     let terminal = stderr().is_terminal();
-    let log = tracing_subscriber::fmt().with_writer(stderr).with_max_level(level).with_target(false).with_ansi(terminal);
+    let log =
+        tracing_subscriber::fmt().with_writer(stderr).with_max_level(level).with_target(false).with_ansi(terminal);
     // Somebody who watches knows the time; a log file does not.
     if terminal { log.without_time().init() } else { log.init() }
 }

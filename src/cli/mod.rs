@@ -19,7 +19,13 @@ use vaepipe::Device;
 /// A streaming stage that learns the structure of Parquet rows with a variational autoencoder, and adds latent
 /// columns and reconstruction errors to them.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    version,
+    max_term_width = 100,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

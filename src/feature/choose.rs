@@ -61,18 +61,17 @@ pub(crate) fn candidates(schema: &Schema, columns: &[String], exclude: &[String]
 }
 
 impl Candidates {
-    /// Names of the candidates, in schema order.
-    pub(crate) fn columns(&self) -> Vec<String> {
-        self.fields.iter().map(|field| field.name().clone()).collect()
-    }
-
     /// Fits a feature for every candidate whose values can be learned; `statistics` is one a candidate.
     pub(crate) fn choose(self, statistics: Vec<Statistics>, scale: Scale) -> (Features, Vec<Carried>) {
         let (mut kinds, mut carried) = (Vec::new(), self.carried);
         for (field, statistics) in self.fields.iter().zip(statistics) {
             let column = field.name();
             let fitted = if statistics.count() == 0 {
-                Err("has no usable value".to_owned())
+                Err(format!(
+                    "has no usable value ({} null, {} NaN or infinite)",
+                    statistics.nulls(),
+                    statistics.unusable()
+                ))
             } else if statistics.min() == statistics.max() {
                 Err(format!("is constant ({})", statistics.min()))
             } else if statistics.counts_rows() && !self.named.names(column) {
@@ -131,10 +130,10 @@ mod tests {
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
         let candidates = candidates(&schema(), &owned(columns), &owned(exclude)).unwrap();
         let statistics = candidates
-            .columns()
+            .fields
             .iter()
-            .map(|column| {
-                let values = match column.as_str() {
+            .map(|field| {
+                let values = match field.name().as_str() {
                     "id" => vec![Some(1), Some(2), Some(3)],
                     "x" => vec![Some(5), None, Some(4)],
                     _ => vec![Some(7), None, Some(7)],

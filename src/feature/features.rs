@@ -80,8 +80,7 @@ impl Features {
     /// Takes features in any order and groups them by likelihood, otherwise keeping their order.
     pub(crate) fn grouped(mut kinds: Vec<Kind>) -> Self {
         kinds.sort_by_key(|kind| kind.shape().2);
-        let layout = Self::new(kinds).expect("sorted by likelihood just now");
-        layout
+        Self::new(kinds).expect("sorted by likelihood just now")
     }
 
     /// The features.

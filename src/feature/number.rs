@@ -39,7 +39,12 @@ impl Number {
     }
 
     /// Fits the scaling, or says why there is nothing to learn.
-    pub(crate) fn fit(column: &str, data_type: &DataType, statistics: Statistics, scale: Scale) -> Result<Self, String> {
+    pub(crate) fn fit(
+        column: &str,
+        data_type: &DataType,
+        statistics: Statistics,
+        scale: Scale,
+    ) -> Result<Self, String> {
         let (center, width, clip) = match scale {
             Scale::None => (0.0, 1.0, CLIP_UNSCALED),
             Scale::Standard => (statistics.mean(), statistics.std(), CLIP),
@@ -61,7 +66,11 @@ impl Number {
 
     /// Whether the numbers are ones that [`write`](Feature::write) can work with.
     pub(crate) fn is_sound(&self) -> bool {
-        self.center.is_finite() && self.scale.is_normal() && self.scale > 0.0 && self.clip > 0.0 && self.clip.is_finite()
+        self.center.is_finite()
+            && self.scale.is_normal()
+            && self.scale > 0.0
+            && self.clip > 0.0
+            && self.clip.is_finite()
     }
 }
 

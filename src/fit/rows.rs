@@ -35,6 +35,9 @@ enum Store {
     Source,
 }
 
+/// The rows of a window, and the order to take them in.
+type Window = (Arc<Table>, Vec<u32>);
+
 /// The rows of a fit.
 pub(super) struct FitRows {
     source: ParquetSource,
@@ -112,7 +115,19 @@ impl FitRows {
         }
         let store = if in_memory { Store::Memory(Arc::new(train)) } else { Store::Source };
         let source = source.clone();
-        Ok(Self { source, features, hold_out, order, store, threads, train: train_rows, select, calibrate, empty, masked })
+        Ok(Self {
+            source,
+            features,
+            hold_out,
+            order,
+            store,
+            threads,
+            train: train_rows,
+            select,
+            calibrate,
+            empty,
+            masked,
+        })
     }
 
     /// The training rows of an epoch in its order, cut evenly into batches of at most `batch_size` rows, made ahead.
@@ -140,8 +155,8 @@ impl FitRows {
         ahead("shuffle", 2, step_rows(self.train, batch_size).enumerate().map(batch))
     }
 
-    /// The windows of an epoch: their rows, and the order to take them in.
-    fn windows(&self, epoch: u64) -> Result<Box<dyn Iterator<Item = Result<(Arc<Table>, Vec<u32>)>> + Send>> {
+    /// The windows of an epoch.
+    fn windows(&self, epoch: u64) -> Result<Box<dyn Iterator<Item = Result<Window>> + Send>> {
         let order = self.order;
         let shuffled = move |window: usize, table: Arc<Table>| {
             let rows = order.within(epoch, window as u64, u32::try_from(table.len()).unwrap_or(u32::MAX));

@@ -97,7 +97,10 @@ pub(super) fn train(
             if history.rollbacks > MOST_ROLLBACKS {
                 return Err(Error::Diverged { epoch: epoch + 1, rollbacks: MOST_ROLLBACKS, lr });
             }
-            tracing::warn!("epoch {}: the loss is not finite; back to the last good state, learning rate now {lr:e}", epoch + 1);
+            tracing::warn!(
+                "epoch {}: the loss is not finite; back to the last good state, learning rate now {lr:e}",
+                epoch + 1
+            );
             trainer.restore(&last_good)?;
             continue;
         };

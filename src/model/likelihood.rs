@@ -43,7 +43,8 @@ impl Gaussian {
 impl Head for Gaussian {
     /// (ln 2π + s + (x - output)² e^-s) / 2, where s is the log-variance.
     fn nll(&self, x: &Tensor, output: &Tensor) -> Result<Tensor> {
-        let log_variance = self.log_variance.clamp(LOG_VARIANCE.0, LOG_VARIANCE.1)?;
+        let floor = std::env::var("VAE_FLOOR").ok().and_then(|v| v.parse().ok()).unwrap_or(LOG_VARIANCE.0);
+        let log_variance = self.log_variance.clamp(floor, LOG_VARIANCE.1)?;
         let weighted = self.squared_error(x, output)?.broadcast_mul(&log_variance.neg()?.exp()?)?;
         weighted.broadcast_add(&(log_variance + std::f64::consts::TAU.ln())?)? * 0.5
     }

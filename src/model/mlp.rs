@@ -16,10 +16,7 @@ impl Mlp {
     /// Layers `0`, `1`, ... of `builder`, from `widths[0]` inputs to the last width.
     pub(crate) fn new(builder: &VarBuilder<'_>, widths: &[usize], activation: Activation) -> candle_core::Result<Self> {
         let layer = |(n, pair): (usize, &[usize])| linear(&builder.pp(n), pair[0], pair[1]);
-        Ok(Self {
-            layers: widths.windows(2).enumerate().map(layer).collect::<candle_core::Result<_>>()?,
-            activation,
-        })
+        Ok(Self { layers: widths.windows(2).enumerate().map(layer).collect::<candle_core::Result<_>>()?, activation })
     }
 }
 

@@ -113,8 +113,7 @@ impl Trainer {
             return Ok(None);
         }
         let weights = row_weights(&rows, step.trim);
-        let paid: Vec<f32> = dimensions.iter().map(|&kl| if kl > step.free_bits || step.free_bits == 0.0 { step.beta as f32 } else { 0.0 }).collect();
-        let gradients = self.gradients(&shards, &weights, &paid)?;
+        let gradients = self.gradients(&shards, &weights, &paid(&dimensions, step.beta, step.free_bits))?;
         let mut squares = 0.0;
         for gradient in &gradients {
             squares += f64::from(gradient.sqr()?.sum_all()?.to_scalar::<f32>()?);
@@ -123,8 +122,7 @@ impl Trainer {
         if !norm.is_finite() {
             return Ok(None);
         }
-        let factor = if step.clip_norm > 0.0 && norm > step.clip_norm { step.clip_norm / norm } else { 1.0 };
-        self.adam.step(&self.params.vars(), &gradients, factor, step.lr)?;
+        self.adam.step(&self.params.vars(), &gradients, clip(norm, step.clip_norm), step.lr)?;
         Ok(Some(loss))
     }
 
@@ -209,6 +207,17 @@ impl Trainer {
         }
         Ok(sums)
     }
+}
+
+/// What a gradient of length `norm` is multiplied by so that it is no longer than `clip_norm`, if that is not 0.
+fn clip(norm: f64, clip_norm: f64) -> f64 {
+    if clip_norm > 0.0 && norm > clip_norm { clip_norm / norm } else { 1.0 }
+}
+
+/// The weight of each latent dimension's KL: none while its mean over the batch is within the free bits.
+fn paid(dimensions: &[f64], beta: f64, free_bits: f64) -> Vec<f32> {
+    let weight = |&kl: &f64| if free_bits > 0.0 && kl <= free_bits { 0.0 } else { beta as f32 };
+    dimensions.iter().map(weight).collect()
 }
 
 /// One over the number of rows kept for those, 0 for the rows of highest loss.

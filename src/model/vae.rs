@@ -39,12 +39,19 @@ impl Network {
     /// Number of weights and biases between `inputs` and `outputs`, saturating.
     pub fn parameters(&self, inputs: usize, outputs: usize) -> usize {
         let layer = |inputs: usize, outputs: usize| inputs.saturating_add(1).saturating_mul(outputs);
-        let stack = |widths: &[usize]| widths.windows(2).map(|pair| layer(pair[0], pair[1])).fold(0, usize::saturating_add);
+        let stack =
+            |widths: &[usize]| widths.windows(2).map(|pair| layer(pair[0], pair[1])).fold(0, usize::saturating_add);
         let last = self.hidden.last().copied().unwrap_or(inputs);
         let first = self.hidden.first().copied().unwrap_or(self.latent_dim);
-        [stack(&self.encoder(inputs)), layer(last, self.latent_dim), layer(last, self.latent_dim), stack(&self.decoder()), layer(first, outputs)]
-            .into_iter()
-            .fold(0, usize::saturating_add)
+        [
+            stack(&self.encoder(inputs)),
+            layer(last, self.latent_dim),
+            layer(last, self.latent_dim),
+            stack(&self.decoder()),
+            layer(first, outputs),
+        ]
+        .into_iter()
+        .fold(0, usize::saturating_add)
     }
 
     fn encoder(&self, inputs: usize) -> Vec<usize> {
@@ -197,7 +204,8 @@ impl Vae {
     /// Encodes rows and scores their reconstruction at the posterior mean. Draws nothing: the same row gives the same
     /// bits in any batch.
     pub(crate) fn encode(&self, batch: &Batch) -> Result<Encoded> {
-        let mut encoded = Encoded { latent_dim: self.latent_dim, features: self.layout.features(), ..Encoded::default() };
+        let mut encoded =
+            Encoded { latent_dim: self.latent_dim, features: self.layout.features(), ..Encoded::default() };
         for from in (0..batch.rows()).step_by(ENCODE_ROWS) {
             let rows = ENCODE_ROWS.min(batch.rows() - from);
             self.encode_block(batch, from..from + rows, &mut encoded)?;
@@ -214,13 +222,18 @@ impl Vae {
             into.extend(tensor.narrow(0, 0, range.len())?.flatten_all()?.to_vec1::<f32>()?);
             Ok(())
         };
-        take(&self.sum_known(&rows, &output, |head, x, output| head.squared_error(x, output))?, &mut encoded.squared_error)?;
+        take(
+            &self.sum_known(&rows, &output, |head, x, output| head.squared_error(x, output))?,
+            &mut encoded.squared_error,
+        )?;
         take(&self.sum_known(&rows, &output, |head, x, output| head.nll(x, output))?, &mut encoded.nll)?;
         take(&Self::kl(&mean, &log_variance)?.sum(D::Minus1)?, &mut encoded.kl)?;
         take(&mean, &mut encoded.mean)?;
         take(&log_variance, &mut encoded.log_variance)?;
         match &batch.known {
-            Some(known) => encoded.known.extend(known.chunks_exact(features).skip(range.start).take(range.len()).map(|row| row.iter().sum::<f32>())),
+            Some(known) => encoded.known.extend(
+                known.chunks_exact(features).skip(range.start).take(range.len()).map(|row| row.iter().sum::<f32>()),
+            ),
             None => encoded.known.extend(std::iter::repeat_n(features as f32, range.len())),
         }
         Ok(())

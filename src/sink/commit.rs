@@ -25,7 +25,8 @@ impl Target {
     /// [`Error::TargetExists`] unless `force`, [`Error::TargetNotFile`] for a directory or device,
     /// [`Error::TargetIsInput`] if it is one of `inputs`, also through a link.
     pub(crate) fn check<'a>(path: &Path, force: bool, inputs: impl IntoIterator<Item = &'a Path>) -> Result<Self> {
-        let target = Self { path: path.to_owned(), real: path.canonicalize().unwrap_or_else(|_| path.to_owned()), force };
+        let target =
+            Self { path: path.to_owned(), real: path.canonicalize().unwrap_or_else(|_| path.to_owned()), force };
         for input in inputs {
             if same_file::is_same_file(path, input).unwrap_or(false) {
                 return Err(Error::TargetIsInput { path: path.to_owned(), input: input.to_owned() });

@@ -22,7 +22,9 @@ pub(crate) fn updated(input: &[KeyValue], output: &Schema, new: &Schema, own: &[
             (PANDAS | HUGGING_FACE | SPARK, Some(text)) => match described(key, text, output, new) {
                 Some(text) => Some(text),
                 None => {
-                    tracing::warn!("metadata key {key:?} describes the columns in a form not known here; it is dropped");
+                    tracing::warn!(
+                        "metadata key {key:?} describes the columns in a form not known here; it is dropped"
+                    );
                     continue;
                 }
             },
@@ -64,7 +66,9 @@ fn described(key: &str, text: &str, output: &Schema, new: &Schema) -> Option<Str
                     DataType::Float32 => "float",
                     _ => return None,
                 };
-                fields.push(json!({"name": field.name(), "type": spark, "nullable": field.is_nullable(), "metadata": {}}));
+                fields.push(
+                    json!({"name": field.name(), "type": spark, "nullable": field.is_nullable(), "metadata": {}}),
+                );
             }
         }
     }

@@ -24,7 +24,7 @@ pub(crate) struct NewColumns {
 }
 
 /// Takes new columns in the order of the input's rows.
-pub(crate) trait Sink {
+pub(crate) trait Sink: Send {
     /// Takes the next rows.
     ///
     /// # Errors

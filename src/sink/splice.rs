@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ::parquet::arrow::ArrowSchemaConverter;
-use ::parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use ::parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use ::parquet::basic::{Compression, ZstdLevel};
 use ::parquet::column::writer::ColumnCloseResult;
 use ::parquet::errors::ParquetError;
@@ -62,7 +62,10 @@ impl SpliceSink {
     /// [`Error::Io`] if it cannot be created, [`Error::Damaged`] if the input's column chunks lie outside its file.
     pub(crate) fn create(source: &ParquetSource, splice: &Splice<'_>, target: Target) -> Result<Self> {
         let [input] = source.files() else {
-            return Err(Error::Unsupported { place: Place::file(source.path()), what: "a transform of several files into one" });
+            return Err(Error::Unsupported {
+                place: Place::file(source.path()),
+                what: "a transform of several files into one",
+            });
         };
         check_chunks(input)?;
         let file = target.create()?;
@@ -81,8 +84,23 @@ impl SpliceSink {
         // Column writers are made for a whole file's schema; this one is of the new columns alone and goes nowhere.
         let of_new = SerializedFileWriter::new(std::io::sink(), added, properties).map_err(write)?;
         let factory = ArrowRowGroupWriterFactory::new(&of_new, splice.new.clone());
-        let columns = if input.metadata().num_row_groups() > 0 { factory.create_column_writers(0).map_err(write)? } else { Vec::new() };
-        Ok(Self { input: input.clone(), leaves, new: splice.new.clone(), factory, columns, row_group: 0, rows: 0, seq: 0, writer, target })
+        let columns = if input.metadata().num_row_groups() > 0 {
+            factory.create_column_writers(0).map_err(write)?
+        } else {
+            Vec::new()
+        };
+        Ok(Self {
+            input: input.clone(),
+            leaves,
+            new: splice.new.clone(),
+            factory,
+            columns,
+            row_group: 0,
+            rows: 0,
+            seq: 0,
+            writer,
+            target,
+        })
     }
 
     fn path(&self) -> &Path {
@@ -96,16 +114,24 @@ impl SpliceSink {
         assert_eq!(self.rows, metadata.num_rows().unsigned_abs(), "rows in = rows out");
         let path = self.path().to_owned();
         let write = |source: ParquetError| Error::Write { path: path.clone(), source: source.into() };
-        let blooms = ParquetRecordBatchReaderBuilder::new_with_metadata(self.input.file.clone(), self.input.arrow().clone());
+        let blooms =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(self.input.file.clone(), self.input.arrow().clone());
         let indexes = from.page_index_for_row_group(row_group);
 
         let next = self.row_group + 1;
-        let columns = if next < from.num_row_groups() { self.factory.create_column_writers(next).map_err(write)? } else { Vec::new() };
+        let columns = if next < from.num_row_groups() {
+            self.factory.create_column_writers(next).map_err(write)?
+        } else {
+            Vec::new()
+        };
         let columns = std::mem::replace(&mut self.columns, columns);
         let mut output = self.writer.next_row_group().map_err(write)?;
         for &leaf in &self.leaves {
             let chunk = sound_chunk(metadata.column(leaf)).map_err(write)?;
-            let place = || Place { column: Some(chunk.column_path().string()), ..Place::row_group(&self.input.path, row_group) };
+            let place = || Place {
+                column: Some(chunk.column_path().string()),
+                ..Place::row_group(&self.input.path, row_group)
+            };
             let bloom_filter = guarded(place, || blooms.get_row_group_column_bloom_filter(row_group, leaf))?;
             let close = ColumnCloseResult {
                 bytes_written: chunk.compressed_size().unsigned_abs(),
@@ -206,13 +232,17 @@ fn sound_chunk(
 fn check_chunks(input: &ParquetFile) -> Result<()> {
     for (row_group, metadata) in input.metadata().row_groups().iter().enumerate() {
         for chunk in metadata.columns() {
-            let start = chunk.dictionary_page_offset().filter(|&offset| offset != 0).unwrap_or(chunk.data_page_offset());
+            let start =
+                chunk.dictionary_page_offset().filter(|&offset| offset != 0).unwrap_or(chunk.data_page_offset());
             let start = u64::try_from(start).ok().filter(|&start| start >= 4);
             let length = u64::try_from(chunk.compressed_size()).ok();
             let end = start.zip(length).and_then(|(start, length)| start.checked_add(length));
             if end.is_none_or(|end| end > input.file.len().saturating_sub(FRAME - 4)) {
                 return Err(Error::Damaged {
-                    place: Place { column: Some(chunk.column_path().string()), ..Place::row_group(&input.path, row_group) },
+                    place: Place {
+                        column: Some(chunk.column_path().string()),
+                        ..Place::row_group(&input.path, row_group)
+                    },
                     what: "its column chunk lies outside the file".to_owned(),
                 });
             }

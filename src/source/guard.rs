@@ -14,7 +14,10 @@ thread_local! {
 ///
 /// The panic hook is silent inside the fence, so that a damaged file does not print a backtrace. Panics elsewhere are
 /// reported as ever.
-pub(crate) fn guarded<T, E: Into<Foreign>>(place: impl Fn() -> Place, read: impl FnOnce() -> Result<T, E>) -> Result<T> {
+pub(crate) fn guarded<T, E: Into<Foreign>>(
+    place: impl Fn() -> Place,
+    read: impl FnOnce() -> Result<T, E>,
+) -> Result<T> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let loud = std::panic::take_hook();

@@ -75,7 +75,8 @@ impl ParquetFile {
         })?;
         let mut rows = 0_i64;
         for (row_group, metadata) in arrow.metadata().row_groups().iter().enumerate() {
-            let damaged = |what: &str| Error::Damaged { place: Place::row_group(path, row_group), what: what.to_owned() };
+            let damaged =
+                |what: &str| Error::Damaged { place: Place::row_group(path, row_group), what: what.to_owned() };
             if metadata.num_rows() < 0 {
                 return Err(damaged("it has a negative number of rows"));
             }
@@ -136,10 +137,11 @@ impl ParquetFile {
             || Place::row_group(&self.path, row_group),
             || {
                 let mask = ProjectionMask::roots(self.arrow.parquet_schema(), roots.iter().copied());
-                let mut reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.arrow.clone())
-                    .with_row_groups(vec![row_group])
-                    .with_projection(mask)
-                    .with_batch_size(batch_rows);
+                let mut reader =
+                    ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.arrow.clone())
+                        .with_row_groups(vec![row_group])
+                        .with_projection(mask)
+                        .with_batch_size(batch_rows);
                 if let Some(selection) = selection {
                     reader = reader.with_row_selection(selection);
                 }
@@ -228,7 +230,8 @@ impl ParquetSource {
                 let (from, to) = (range.start.clamp(start, start + rows), range.end.clamp(start, start + rows));
                 let wanted = (to - from) as usize;
                 if wanted > 0 {
-                    let selection = vec![RowSelector::skip((from - start) as usize), RowSelector::select(wanted)].into();
+                    let selection =
+                        vec![RowSelector::skip((from - start) as usize), RowSelector::select(wanted)].into();
                     let mut got = 0;
                     for batch in file.reader(&roots, row_group, wanted, Some(selection))? {
                         let batch = guarded(|| Place::row_group(&file.path, row_group), || batch)?;

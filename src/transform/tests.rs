@@ -1,0 +1,142 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+use super::*;
+
+/// A scan of `n` batches of one row that counts what it has emitted, and does `last` before the last one.
+fn scan(
+    n: u64,
+    emitted: &Arc<AtomicU64>,
+    last: fn() -> Result<()>,
+) -> impl Iterator<Item = Result<Rows>> + Send + 'static {
+    let emitted = emitted.clone();
+    let schema = Arc::new(Schema::new(vec![Field::new("x", DataType::Float32, false)]));
+    (0..n).map(move |seq| {
+        emitted.fetch_add(1, Ordering::SeqCst);
+        if seq == n - 1 {
+            last()?;
+        }
+        let column = Arc::new(Float32Array::from(vec![seq as f32])) as ArrayRef;
+        let batch = RecordBatch::try_new(schema.clone(), vec![column]).unwrap();
+        Ok(Rows { seq, row_group: 0, first_row: seq, batch })
+    })
+}
+
+/// Passes a batch on as it is.
+fn scored(rows: Rows) -> Result<Scored> {
+    let columns = NewColumns { seq: rows.seq, row_group: rows.row_group, batch: rows.batch };
+    Ok(Scored { columns, empty: 0, masked: Masked::default() })
+}
+
+/// What a sink saw, and a gate it waits at before every batch.
+#[derive(Default)]
+struct Seen {
+    batches: AtomicU64,
+    finished: AtomicU64,
+    open: Mutex<bool>,
+    opened: Condvar,
+}
+
+struct GatedSink {
+    seen: Arc<Seen>,
+    on_write: fn(u64) -> Result<()>,
+}
+
+impl Sink for GatedSink {
+    fn write(&mut self, columns: NewColumns) -> Result<()> {
+        drop(self.seen.opened.wait_while(self.seen.open.lock().unwrap(), |open| !*open).unwrap());
+        (self.on_write)(columns.seq)?;
+        assert_eq!(self.seen.batches.fetch_add(1, Ordering::SeqCst), columns.seq, "in order");
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        self.seen.finished.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+impl Seen {
+    fn sink(self: &Arc<Self>, on_write: fn(u64) -> Result<()>) -> Box<dyn Sink> {
+        Box::new(GatedSink { seen: self.clone(), on_write })
+    }
+
+    fn open(&self) {
+        *self.open.lock().unwrap() = true;
+        self.opened.notify_all();
+    }
+}
+
+/// A run against a sink.
+type Outcome = fn(Arc<Seen>) -> Result<(Transformed, Masked)>;
+
+fn opened() -> Arc<Seen> {
+    let seen = Arc::new(Seen::default());
+    seen.open();
+    seen
+}
+
+#[test]
+fn a_stalled_sink_stalls_the_source_after_an_exact_number_of_batches() {
+    for (depth, threads) in [(1, 1), (4, 2), (7, 3)] {
+        let (seen, emitted) = (Arc::new(Seen::default()), Arc::new(AtomicU64::new(0)));
+        let run = {
+            let (sink, scan) = (seen.sink(|_| Ok(())), scan(100, &emitted, || Ok(())));
+            ahead::ahead("t", 1, std::iter::once_with(move || run(scan, scored, depth, threads, sink))).unwrap()
+        };
+        // One in the sink's hands, `depth` in the queue, and one the source has made and cannot hand on.
+        let expected = depth as u64 + 2;
+        let mut patience = 1000;
+        while emitted.load(Ordering::SeqCst) < expected && patience > 0 {
+            std::thread::sleep(Duration::from_millis(5));
+            patience -= 1;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(emitted.load(Ordering::SeqCst), expected);
+        seen.open();
+        assert_eq!(run.map(|done| done.unwrap().0.rows).collect::<Vec<_>>(), [100]);
+        assert_eq!((seen.batches.load(Ordering::SeqCst), seen.finished.load(Ordering::SeqCst)), (100, 1));
+    }
+}
+
+#[test]
+fn an_error_in_any_stage_is_the_runs_error_and_nothing_is_finished() {
+    let outcomes: [Outcome; 3] = [
+        |seen| run(scan(9, &Arc::default(), || Err(Error::Interrupted)), scored, 2, 2, seen.sink(|_| Ok(()))),
+        |seen| {
+            let score = |rows: Rows| if rows.seq == 8 { Err(Error::Interrupted) } else { scored(rows) };
+            run(scan(9, &Arc::default(), || Ok(())), score, 2, 2, seen.sink(|_| Ok(())))
+        },
+        |seen| {
+            let write = |seq| if seq == 8 { Err(Error::Interrupted) } else { Ok(()) };
+            run(scan(99, &Arc::default(), || Ok(())), scored, 2, 2, seen.sink(write))
+        },
+    ];
+    for outcome in outcomes {
+        let seen = opened();
+        assert!(matches!(outcome(seen.clone()), Err(Error::Interrupted)));
+        assert_eq!((seen.batches.load(Ordering::SeqCst), seen.finished.load(Ordering::SeqCst)), (8, 0));
+    }
+}
+
+#[test]
+fn a_panic_in_any_stage_reaches_the_caller_and_nothing_is_finished() {
+    let outcomes: [Outcome; 3] = [
+        |seen| run(scan(9, &Arc::default(), || panic!("stage")), scored, 2, 2, seen.sink(|_| Ok(()))),
+        |seen| {
+            let score = |rows: Rows| if rows.seq == 8 { panic!("stage") } else { scored(rows) };
+            run(scan(9, &Arc::default(), || Ok(())), score, 2, 2, seen.sink(|_| Ok(())))
+        },
+        |seen| {
+            let write = |seq| if seq == 8 { panic!("stage") } else { Ok(()) };
+            run(scan(99, &Arc::default(), || Ok(())), scored, 2, 2, seen.sink(write))
+        },
+    ];
+    for outcome in outcomes {
+        let seen = opened();
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| outcome(seen.clone()))).unwrap_err();
+        assert_eq!(panic.downcast_ref::<&str>(), Some(&"stage"));
+        assert_eq!(seen.finished.load(Ordering::SeqCst), 0);
+    }
+}

@@ -1,0 +1,217 @@
+use super::*;
+use crate::config::Activation;
+use crate::layout::Likelihood::{Bernoulli, Gaussian};
+use crate::model::Weight;
+
+/// Two numbers and a Boolean, two latents, one hidden layer.
+fn small() -> (Layout, Network) {
+    let layout = Layout::new([("a", 1, 1, Gaussian), ("b", 1, 1, Gaussian), ("c", 1, 1, Bernoulli)]).unwrap();
+    (layout, Network { hidden: vec![4], latent_dim: 2, activation: Activation::Silu })
+}
+
+/// Two rows, a value missing in the second.
+fn two_rows(layout: &Layout) -> Batch {
+    Batch::new(0, vec![7, 8], vec![0.5, -1.25, 1.0, 2.0, f32::NAN, 0.0], layout)
+}
+
+fn many_rows(layout: &Layout, rows: u64) -> Batch {
+    let stream = Stream::new(9, "rows");
+    let mut x = vec![0.0; rows as usize * 3];
+    stream.normals(&mut x);
+    for (row, x) in x.chunks_mut(3).enumerate() {
+        x[2] = if x[2] > 0.0 { 1.0 } else { 0.0 };
+        if row % 5 == 0 {
+            x[row % 3] = f32::NAN;
+        }
+    }
+    Batch::new(0, (0..rows).collect(), x, layout)
+}
+
+fn trainer(shard_rows: usize, threads: usize) -> Trainer {
+    let (layout, network) = small();
+    Trainer::new(&layout, &network, 1, shard_rows, threads, &Device::Cpu).unwrap()
+}
+
+fn step() -> Step {
+    Step { lr: 1e-2, beta: 0.7, free_bits: 0.0, clip_norm: 0.0, trim: 0.0, noise: Stream::new(1, "noise") }
+}
+
+fn close(found: &[f32], expected: &[f64], tolerance: f64) {
+    assert_eq!(found.len(), expected.len());
+    for (&found, expected) in found.iter().zip(expected) {
+        assert!((f64::from(found) - expected).abs() <= tolerance * expected.abs().max(1.0), "{found} for {expected}");
+    }
+}
+
+/// Parameters in the order of their names get 0.3 sin(0), 0.3 sin(1), ... The numbers come from PyTorch 2.15:
+///
+/// ```python
+/// import math, torch
+/// n = 0
+/// def w(*shape):
+///     global n
+///     k = math.prod(shape); v = torch.tensor([0.3 * math.sin(n + i) for i in range(k)]).reshape(shape); n += k
+///     return v
+/// P = {}
+/// for name, shape in [("decoder.0.bias",(4,)),("decoder.0.weight",(4,2)),("encoder.0.bias",(4,)),
+///     ("encoder.0.weight",(4,3)),("likelihood.gaussian.log_variance",(2,)),("output.bias",(3,)),
+///     ("output.weight",(3,4)),("posterior.log_variance.bias",(2,)),("posterior.log_variance.weight",(2,4)),
+///     ("posterior.mean.bias",(2,)),("posterior.mean.weight",(2,4))]:
+///     P[name] = w(*shape)
+/// lin = lambda x, p: torch.nn.functional.linear(x, P[p + ".weight"], P[p + ".bias"])
+/// x = torch.tensor([[0.5, -1.25, 1.0], [2.0, 0.0, 0.0]]); known = torch.tensor([[1., 1, 1], [1, 0, 1]])
+/// h = torch.nn.functional.silu(lin(x, "encoder.0")); mu, lv = lin(h, "posterior.mean"), lin(h, "posterior.log_variance")
+/// def parts(z):
+///     o = lin(torch.nn.functional.silu(lin(z, "decoder.0")), "output"); s = P["likelihood.gaussian.log_variance"]
+///     g = torch.nn.GaussianNLLLoss(full=True, reduction="none")(o[:, :2], x[:, :2], s.exp().expand(2, 2))
+///     b = torch.nn.BCEWithLogitsLoss(reduction="none")(o[:, 2:], x[:, 2:])
+///     e = torch.cat([o[:, :2] - x[:, :2], o[:, 2:].sigmoid() - x[:, 2:]], 1) ** 2
+///     return (torch.cat([g, b], 1) * known).sum(1), (e * known).sum(1)
+/// q = torch.distributions.Normal(mu, (lv / 2).exp())
+/// kl = torch.distributions.kl_divergence(q, torch.distributions.Normal(0., 1.))
+/// nll, err = parts(mu)
+/// print(mu, lv, nll, err, kl.sum(1))
+/// eps = torch.tensor([[0.5, -1.0], [0.25, 2.0]]); print(parts(mu + eps * (lv / 2).exp())[0])
+/// ```
+#[test]
+fn the_forward_pass_matches_pytorch() {
+    let (layout, network) = small();
+    let mut n = 0.0;
+    let mut weights = Weights::new();
+    for (name, shape) in Vae::parameters(&layout, &network).unwrap() {
+        let values = (0..shape.iter().product()).map(|i| (0.3 * f64::sin(n + i as f64)) as f32).collect::<Vec<_>>();
+        n += values.len() as f64;
+        weights.insert(name, Weight { shape, values });
+    }
+    let vae = Vae::with_weights(&layout, &network, &weights, &Device::Cpu).unwrap();
+    let batch = two_rows(&layout);
+    let encoded = vae.encode(&batch).unwrap();
+    close(&encoded.mean, &[-0.266_151_43, -0.116_866_88, -0.256_202_46, -0.117_347_80], 1e-6);
+    close(&encoded.log_variance, &[0.182_596_53, 0.280_195_50, 0.169_919_64, 0.287_524_82], 1e-6);
+    close(&encoded.nll, &[3.553_149_94, 4.123_798_37], 1e-6);
+    close(&encoded.squared_error, &[2.230_252_74, 5.525_103_57], 1e-6);
+    close(&encoded.kl, &[0.072_710_47, 0.070_149_53], 1e-6);
+    assert_eq!(encoded.known, [3.0, 2.0]);
+    let sampled = vae.losses(&batch, 0..2, vec![0.5, -1.0, 0.25, 2.0]).unwrap();
+    close(&sampled.nll.to_vec1::<f32>().unwrap(), &[3.566_612_24, 4.011_007_31], 1e-6);
+}
+
+#[test]
+fn gradients_match_finite_differences() {
+    let trainer = trainer(2, 1);
+    let (layout, _) = small();
+    let batch = many_rows(&layout, 5);
+    let row_weights = [0.3, 0.0, 0.2, 0.4, 0.1];
+    let paid = [0.7, 0.0];
+    let objective = || -> f64 {
+        let shards = trainer.forward(&batch, step().noise).unwrap();
+        let mut total = 0.0;
+        let mut row = 0;
+        for shard in shards {
+            let kl = shard.kl.to_vec2::<f32>().unwrap();
+            for (nll, kl) in shard.nll.to_vec1::<f32>().unwrap().into_iter().zip(kl) {
+                let kl: f64 = kl.iter().zip(paid).map(|(&kl, paid)| f64::from(kl * paid)).sum();
+                total += f64::from(row_weights[row]) * (f64::from(nll) + kl);
+                row += 1;
+            }
+        }
+        total
+    };
+    let shards = trainer.forward(&batch, step().noise).unwrap();
+    let gradients = trainer.gradients(&shards, &row_weights, &paid).unwrap();
+    const H: f64 = 1e-2;
+    for (var, gradient) in trainer.params.vars().iter().zip(&gradients) {
+        let before = var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let gradient = gradient.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        for i in 0..before.len() {
+            let at = |h: f64| {
+                let mut moved = before.clone();
+                moved[i] += h as f32;
+                var.set(&Tensor::from_slice(&moved, var.shape(), &Device::Cpu).unwrap()).unwrap();
+                objective()
+            };
+            let slope = (at(H) - at(-H)) / (2.0 * H);
+            at(0.0);
+            assert!((slope - f64::from(gradient[i])).abs() < 2e-4 + 2e-3 * slope.abs(), "{slope} {}", gradient[i]);
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_does_not_change_a_bit() {
+    let (layout, _) = small();
+    let trained = |threads| {
+        let mut trainer = trainer(16, threads);
+        for n in 0..5 {
+            let batch = many_rows(&layout, 100);
+            trainer.step(&batch, &Step { noise: Stream::new(n, "noise"), trim: 0.1, ..step() }).unwrap().unwrap();
+        }
+        trainer.checkpoint().unwrap().weights
+    };
+    let one = trained(1);
+    assert_eq!(one, trained(2));
+    assert_eq!(one, trained(3));
+    assert_ne!(one, trainer(16, 1).checkpoint().unwrap().weights);
+}
+
+#[test]
+fn a_step_that_is_not_finite_changes_nothing() {
+    let (layout, _) = small();
+    let mut trainer = trainer(16, 1);
+    let mut batch = many_rows(&layout, 10);
+    batch.x[4] = f32::INFINITY;
+    let before = trainer.checkpoint().unwrap();
+    assert!(trainer.step(&batch, &step()).unwrap().is_none());
+    assert_eq!(trainer.checkpoint().unwrap().weights, before.weights);
+}
+
+#[test]
+fn going_back_to_a_checkpoint_repeats_the_same_steps() {
+    let (layout, _) = small();
+    let mut trainer = trainer(16, 1);
+    let batch = many_rows(&layout, 40);
+    trainer.step(&batch, &step()).unwrap();
+    let checkpoint = trainer.checkpoint().unwrap();
+    let mut onward = || {
+        trainer.restore(&checkpoint).unwrap();
+        trainer.step(&batch, &step()).unwrap();
+        trainer.checkpoint().unwrap().weights
+    };
+    assert_eq!(onward(), onward());
+}
+
+#[test]
+fn the_rows_of_highest_loss_are_trimmed() {
+    assert_eq!(row_weights(&[1.0, 9.0, 3.0, 2.0], 0.25), [1.0 / 3.0, 0.0, 1.0 / 3.0, 1.0 / 3.0]);
+    assert_eq!(row_weights(&[1.0, 9.0], 0.0), [0.5, 0.5]);
+    assert_eq!(row_weights(&[5.0], 0.9), [1.0]);
+    assert_eq!(mean_of_best(vec![1.0, 9.0, 3.0, 2.0], 0.25), 2.0);
+    assert!(mean_of_best(vec![1.0, f64::NAN, 3.0, 2.0], 0.25).is_nan());
+}
+
+#[test]
+fn a_long_gradient_is_shortened_to_the_norm() {
+    assert_eq!((clip(8.0, 2.0), clip(1.0, 2.0), clip(8.0, 0.0)), (0.25, 1.0, 1.0));
+}
+
+#[test]
+fn only_dimensions_above_their_free_bits_are_paid_for() {
+    assert_eq!(paid(&[0.05, 0.3], 0.7, 0.1), [0.0, 0.7]);
+    assert_eq!(paid(&[0.0, 0.3], 0.7, 0.0), [0.7, 0.7]);
+}
+
+#[test]
+fn a_row_encodes_to_the_same_bits_in_any_batch() {
+    let (layout, network) = small();
+    let weights = trainer(16, 1).checkpoint().unwrap().weights;
+    let vae = Vae::with_weights(&layout, &network, &weights, &Device::Cpu).unwrap();
+    let all = many_rows(&layout, 600);
+    let whole = vae.encode(&all).unwrap();
+    for row in [0_usize, 1, 255, 256, 511, 599] {
+        let known = all.known.as_ref().map(|known| known[row * 3..row * 3 + 3].to_vec());
+        let alone = Batch { seq: 0, ids: vec![0], x: all.x[row * 3..row * 3 + 3].to_vec(), known };
+        let alone = vae.encode(&alone).unwrap();
+        assert_eq!(alone.mean, whole.mean[row * 2..row * 2 + 2]);
+        assert_eq!((alone.nll[0], alone.kl[0]), (whole.nll[row], whole.kl[row]));
+    }
+}

@@ -1,0 +1,209 @@
+//! What goes wrong, with its exit code, and nothing left behind.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int32Array, RecordBatch, StringArray};
+
+use crate::model_file::take_apart;
+use crate::tables::{curve, read, write};
+use crate::workdir::Workdir;
+
+fn with_input(rows: usize) -> Workdir {
+    let dir = Workdir::new();
+    write(&dir.path("in.parquet"), &curve(rows), 1000);
+    dir
+}
+
+#[test]
+fn an_existing_target_needs_force() {
+    let dir = with_input(300);
+    for (target, command) in
+        [("vae.safetensors", "fit in.parquet --epochs 1"), ("out.parquet", "transform in.parquet out.parquet")]
+    {
+        std::fs::write(dir.path(target), "mine").unwrap();
+        dir.fails(2, command).says(&[target, "already exists", "--force"]);
+        assert_eq!(std::fs::read(dir.path(target)).unwrap(), b"mine");
+        dir.ok(&format!("{command} --force"));
+        assert_ne!(std::fs::read(dir.path(target)).unwrap(), b"mine");
+    }
+    dir.fails(2, "fit-transform in.parquet out.parquet").says(&["out.parquet", "--force"]);
+    dir.fails(2, "fit-transform in.parquet new.parquet -m vae.safetensors").says(&["vae.safetensors", "--force"]);
+    dir.fails(2, "fit-transform in.parquet new.parquet -m new.parquet").says(&["new.parquet"]);
+}
+
+#[test]
+fn the_input_is_never_the_target_also_through_links() {
+    let dir = with_input(300);
+    dir.ok("fit in.parquet --epochs 1");
+    std::fs::hard_link(dir.path("in.parquet"), dir.path("hard.parquet")).unwrap();
+    let mut targets = vec!["in.parquet", "./in.parquet", "hard.parquet"];
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("in.parquet", dir.path("soft.parquet")).unwrap();
+        targets.push("soft.parquet");
+    }
+    for target in targets {
+        dir.fails(2, &format!("transform in.parquet {target} --force")).says(&["is also the input in.parquet"]);
+        dir.fails(2, &format!("fit in.parquet -m {target} --force")).says(&["is also the input in.parquet"]);
+    }
+    std::fs::create_dir(dir.path("folder")).unwrap();
+    dir.fails(2, "transform in.parquet folder --force").says(&["folder", "not a regular file"]);
+    assert_eq!(read(&dir.path("in.parquet")).num_rows(), 300);
+}
+
+#[test]
+fn missing_files_and_folders_are_run_errors() {
+    let dir = with_input(300);
+    dir.ok("fit in.parquet --epochs 1");
+    dir.fails(1, "fit none.parquet --force").says(&["none.parquet: cannot open"]);
+    dir.fails(1, "transform none.parquet out.parquet").says(&["none.parquet: cannot open"]);
+    dir.fails(1, "transform in.parquet no/such/folder/out.parquet")
+        .says(&["no/such/folder/out.parquet: cannot create"]);
+    dir.fails(1, "fit in.parquet -m no/such/folder/vae.safetensors --epochs 1").says(&["cannot create"]);
+}
+
+#[test]
+fn damaged_inputs_are_data_errors_that_name_the_file() {
+    let dir = with_input(3000);
+    dir.ok("fit in.parquet --epochs 1");
+    let sound = std::fs::read(dir.path("in.parquet")).unwrap();
+    let fails = |bytes: &[u8]| {
+        std::fs::write(dir.path("bad.parquet"), bytes).unwrap();
+        for command in ["transform bad.parquet out.parquet", "fit bad.parquet --epochs 1 -m bad.safetensors"] {
+            let ran = dir.fails(65, command);
+            ran.says(&["bad.parquet"]);
+            assert!(!ran.stderr().contains("panicked"), "{}", ran.stderr());
+        }
+        assert_eq!(dir.names(), ["bad.parquet", "in.parquet", "vae.safetensors"]);
+    };
+    fails(b"");
+    fails(b"id,x0\n1,2\n");
+    fails(&sound[..sound.len() / 2]);
+    fails(&sound[..sound.len() - 1]);
+    // Zeros over the learned columns of the first row groups: the pages no longer parse.
+    let mut zeroed = sound.clone();
+    zeroed[4..sound.len() / 2].fill(0);
+    fails(&zeroed);
+}
+
+#[test]
+fn data_there_is_nothing_to_learn_from_is_refused() {
+    let dir = Workdir::new();
+    write(&dir.path("none.parquet"), &curve(0), 1000);
+    dir.fails(65, "fit none.parquet").says(&["none.parquet", "no column to learn from"]);
+    write(&dir.path("one.parquet"), &curve(1), 1000);
+    dir.fails(65, "fit one.parquet").says(&["one.parquet", "no column to learn from", "is constant"]);
+    let text: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
+    let same: ArrayRef = Arc::new(Int32Array::from(vec![1, 1]));
+    write(&dir.path("dull.parquet"), &RecordBatch::try_from_iter([("text", text), ("same", same)]).unwrap(), 1000);
+    dir.fails(65, "fit dull.parquet").says(&[r#""text" is a string"#, r#""same" is constant (1)"#]);
+    assert_eq!(dir.names(), ["dull.parquet", "none.parquet", "one.parquet"]);
+}
+
+#[test]
+fn two_rows_are_enough() {
+    let dir = Workdir::new();
+    let x: ArrayRef = Arc::new(Int32Array::from(vec![3, 1, 3]));
+    write(&dir.path("few.parquet"), &RecordBatch::try_from_iter([("x", x)]).unwrap().slice(0, 2), 1000);
+    dir.ok("fit few.parquet --epochs 3 --columns x");
+    dir.ok("transform few.parquet out.parquet");
+}
+
+#[test]
+fn files_of_one_table_must_agree() {
+    let dir = with_input(300);
+    let batch = curve(300);
+    write(&dir.path("less.parquet"), &batch.project(&[0, 1, 2, 3]).unwrap(), 1000);
+    dir.fails(65, "fit in.parquet less.parquet").says(&["less.parquet", r#""x2""#]);
+    let mut columns = batch.columns().to_vec();
+    columns[2] = Arc::new(StringArray::from(vec!["a"; 300]));
+    let fields = crate::tables::names(&batch).into_iter().zip(columns);
+    write(&dir.path("text.parquet"), &RecordBatch::try_from_iter(fields).unwrap(), 1000);
+    dir.fails(65, "fit in.parquet text.parquet").says(&["text.parquet", r#""x0""#, "Utf8", "in.parquet"]);
+}
+
+#[test]
+fn options_outside_their_range_are_usage_errors_that_name_the_flag() {
+    let dir = with_input(300);
+    for (flag, value) in [
+        ("--latent-dim", "0"),
+        ("--hidden", "0"),
+        ("--epochs", "0"),
+        ("--batch-size", "0"),
+        ("--lr", "-1"),
+        ("--lr", "NaN"),
+        ("--kl-warmup", "1.5"),
+        ("--trim", "1"),
+        ("--val-fraction", "0.9"),
+        ("--threads", "0"),
+        ("--shuffle-rows", "0"),
+        ("--device", "gpu"),
+        ("--scale", "log"),
+        ("--epochs", "many"),
+        ("--no-such-flag", "1"),
+    ] {
+        dir.fails(2, &format!("fit in.parquet {flag}={value}")).says(&[flag]);
+    }
+    assert_eq!(dir.names(), ["in.parquet"]);
+}
+
+#[test]
+fn cuda_without_a_device_is_a_run_error_and_auto_is_not() {
+    let dir = with_input(300);
+    if candle_core::Device::new_cuda(0).is_ok() {
+        return;
+    }
+    dir.fails(1, "fit in.parquet --device cuda").says(&["device cuda:0", "not available", "--device cpu"]);
+    dir.ok("fit in.parquet --device auto --epochs 1").says(&["device cpu"]);
+}
+
+#[test]
+fn a_loss_that_is_not_finite_goes_back_and_lowers_the_rate() {
+    let dir = with_input(2000);
+    // Far too high, but after a few quarterings it is not.
+    let ran = dir.ok("fit in.parquet --lr 100 --epochs 4 --summary json");
+    ran.says(&["the loss is not finite", "last good state"]);
+    assert!(ran.json()["rollbacks"].as_u64() > Some(0));
+    let metadata = take_apart(&dir.path("vae.safetensors")).0;
+    assert_eq!(metadata["history"]["rollbacks"], ran.json()["rollbacks"]);
+    dir.fails(1, "fit in.parquet --lr 1e30 --epochs 4 -m none.safetensors")
+        .says(&["training diverged in epoch 1", "--lr"]);
+    assert_eq!(dir.names(), ["in.parquet", "vae.safetensors"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_the_run_in_order() {
+    let dir = with_input(5000);
+    for (signal, code) in [(signal_hook::consts::SIGINT, 130), (signal_hook::consts::SIGTERM, 143)] {
+        let mut run =
+            dir.command("fit in.parquet --epochs 100000 --patience 0").stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(run.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("epoch 1") {
+            line.clear();
+            assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended before it was interrupted");
+        }
+        let pid = run.id().to_string();
+        std::process::Command::new("kill").args([format!("-{signal}"), pid]).status().unwrap();
+        assert_eq!(run.wait().unwrap().code(), Some(code));
+        assert_eq!(dir.names(), ["in.parquet"]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_goes_away_is_no_error_message() {
+    let dir = with_input(300);
+    let mut run = dir
+        .command("fit in.parquet --epochs 1 -q --summary json")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(run.stdout.take());
+    let output = run.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(141), &b""[..]));
+}

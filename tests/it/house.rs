@@ -1,0 +1,126 @@
+//! The house: imports point only downward, and each foreign library has its rooms.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::workdir::repository;
+
+/// Rooms by floor, from the ground up. A room may import rooms of its own floor, as long as there is no circle, and of
+/// the floors below.
+const FLOORS: [&[&str]; 6] = [
+    &["config", "error", "layout", "random", "stop"],
+    &["device", "feature", "sink", "source"],
+    &["ahead", "batch", "model", "shuffle"],
+    &["artifact", "score"],
+    &["fit", "transform"],
+    &["analysis"],
+];
+
+/// Libraries and the only files that may name them, by the start of their path in src.
+const ROOMS: [(&str, &[&str]); 9] = [
+    ("candle_core", &["model/", "device.rs", "artifact.rs"]),
+    ("candle_nn", &["model/"]),
+    ("arrow", &["feature/", "source/", "sink/", "fit/statistics.rs", "transform.rs", "transform/"]),
+    ("parquet", &["source/", "sink/"]),
+    ("crossbeam_channel", &["ahead.rs"]),
+    ("rayon", &["model/"]),
+    ("safetensors", &["artifact.rs"]),
+    ("clap", &["cli/"]),
+    ("polars", &["analysis/"]),
+];
+
+/// Every source file of the library and program, by path in src, without its tests and comments.
+fn sources() -> BTreeMap<String, String> {
+    fn walk(folder: &Path, root: &Path, sources: &mut BTreeMap<String, String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, root, sources);
+            } else if !path.ends_with("tests.rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let text = text.split("#[cfg(test)]").next().unwrap().to_owned();
+                let code =
+                    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+                sources.insert(path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/"), code);
+            }
+        }
+    }
+    let (root, mut sources) = (repository("src"), BTreeMap::new());
+    walk(&root, &root, &mut sources);
+    assert!(sources.len() > 30);
+    sources
+}
+
+fn room(path: &str) -> &str {
+    path.split(['/', '.']).next().unwrap()
+}
+
+/// The words of `code`, so that `parquet` is not found in `ParquetSource`.
+fn words(code: &str) -> BTreeSet<&str> {
+    code.split(|c: char| !c.is_alphanumeric() && c != '_').collect()
+}
+
+#[test]
+fn imports_point_downward_and_in_no_circle() {
+    let floor = |room: &str| FLOORS.iter().position(|rooms| rooms.contains(&room));
+    let mut imports = BTreeMap::<String, BTreeSet<String>>::new();
+    for (path, code) in sources() {
+        if ["lib.rs", "main.rs"].contains(&path.as_str()) || path.starts_with("cli/") {
+            continue;
+        }
+        let here = room(&path);
+        let height = floor(here).unwrap_or_else(|| panic!("{path} stands on no floor"));
+        for import in code.split("crate::").skip(1) {
+            let there = words(import.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap());
+            for there in there.into_iter().filter(|there| *there != here && floor(there).is_some()) {
+                assert!(floor(there).unwrap() <= height, "{path} imports {there} from a floor above");
+                imports.entry(here.to_owned()).or_default().insert(there.to_owned());
+            }
+        }
+    }
+    // Take away rooms that import nothing any more until none is left; a circle would stay.
+    while !imports.is_empty() {
+        let open: BTreeSet<String> = imports.keys().cloned().collect();
+        imports.retain(|_, there| there.iter().any(|room| open.contains(room)));
+        assert_ne!(open.len(), imports.len(), "these import each other in a circle: {open:?}");
+    }
+}
+
+#[test]
+fn every_library_has_its_rooms() {
+    for (path, code) in sources() {
+        for (library, rooms) in ROOMS {
+            let named = code.contains(&format!("{library}::"));
+            assert!(!named || rooms.iter().any(|room| path.starts_with(room)), "{path} names {library}");
+        }
+        assert!(path == "ahead.rs" || !code.contains("std::thread"), "{path} names std::thread");
+        assert!(!path.starts_with("feature/") || !code.contains("candle"), "{path} names candle");
+    }
+}
+
+#[test]
+fn the_program_uses_only_the_librarys_public_face() {
+    for (path, code) in sources() {
+        if path.starts_with("cli/") || path == "main.rs" {
+            assert!(!code.contains("crate::") || !code.contains("crate::model"), "{path}");
+        } else {
+            assert!(!code.contains("println!") && !code.contains("process::exit"), "{path} speaks to the user");
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_is_where_it_is_known_to_be() {
+    let found: Vec<String> =
+        sources().into_iter().filter(|(_, code)| words(code).contains("unsafe")).map(|(path, _)| path).collect();
+    assert_eq!(found, ["main.rs"]);
+}
+
+#[test]
+fn files_are_small_and_say_what_they_are() {
+    for (path, _) in sources() {
+        let text = std::fs::read_to_string(repository("src").join(&path)).unwrap();
+        assert!(text.lines().count() <= 420, "{path} has {} lines", text.lines().count());
+        assert!(text.starts_with("//!") || text.starts_with("#![doc"), "{path} does not say what it is");
+    }
+}

@@ -1,0 +1,147 @@
+//! The model file: what it holds, and every way it can lie.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde_json::{Value, json};
+
+use crate::tables::{curve, write};
+use crate::workdir::Workdir;
+
+type Tensors = Vec<(String, Vec<usize>, Dtype, Vec<u8>)>;
+
+/// A model file taken apart by the safetensors library alone.
+pub fn take_apart(path: &Path) -> (Value, Tensors) {
+    let bytes = std::fs::read(path).unwrap();
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let keys = header.metadata().clone().unwrap();
+    assert_eq!(keys.keys().collect::<Vec<_>>(), ["vaepipe"]);
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let mut tensors: Tensors = tensors
+        .tensors()
+        .into_iter()
+        .map(|(name, t)| (name, t.shape().to_vec(), t.dtype(), t.data().to_vec()))
+        .collect();
+    tensors.sort();
+    (serde_json::from_str(&keys["vaepipe"]).unwrap(), tensors)
+}
+
+fn put_together(path: &Path, metadata: &str, tensors: &Tensors) {
+    let views =
+        tensors.iter().map(|(name, shape, dtype, data)| (name, TensorView::new(*dtype, shape.clone(), data).unwrap()));
+    let keys = HashMap::from([("vaepipe".to_owned(), metadata.to_owned())]);
+    std::fs::write(path, safetensors::serialize(views, Some(keys)).unwrap()).unwrap();
+}
+
+/// The columns a model learned, in row-vector order.
+pub fn learned(path: &Path) -> Vec<String> {
+    let features = take_apart(path).0["features"].clone();
+    features.as_array().unwrap().iter().map(|feature| feature["column"].as_str().unwrap().to_owned()).collect()
+}
+
+fn fitted() -> Workdir {
+    let dir = Workdir::new();
+    write(&dir.path("in.parquet"), &curve(400), 1000);
+    dir.ok("fit in.parquet --epochs 2 --hidden 8,6 --latent-dim 3");
+    dir
+}
+
+#[test]
+fn tensors_have_candles_names_and_shapes() {
+    let (metadata, tensors) = take_apart(&fitted().path("vae.safetensors"));
+    let shapes: Vec<(&str, &[usize])> =
+        tensors.iter().map(|(name, shape, ..)| (name.as_str(), shape.as_slice())).collect();
+    let expected: [(&str, &[usize]); 15] = [
+        ("decoder.0.bias", &[6]),
+        ("decoder.0.weight", &[6, 3]),
+        ("decoder.1.bias", &[8]),
+        ("decoder.1.weight", &[8, 6]),
+        ("encoder.0.bias", &[8]),
+        ("encoder.0.weight", &[8, 5]),
+        ("encoder.1.bias", &[6]),
+        ("encoder.1.weight", &[6, 8]),
+        ("likelihood.gaussian.log_variance", &[4]),
+        ("output.bias", &[5]),
+        ("output.weight", &[5, 8]),
+        ("posterior.log_variance.bias", &[3]),
+        ("posterior.log_variance.weight", &[3, 6]),
+        ("posterior.mean.bias", &[3]),
+        ("posterior.mean.weight", &[3, 6]),
+    ];
+    assert_eq!(shapes, expected);
+    let kinds: Vec<_> =
+        metadata["features"].as_array().unwrap().iter().map(|feature| feature["kind"].clone()).collect();
+    assert_eq!(kinds, ["number", "number", "number", "number", "flag"]);
+    assert_eq!(metadata["provenance"]["rows"], 400);
+    let text = metadata.to_string();
+    assert!(
+        !text.contains("in.parquet") && !text.contains("cpu") && !text.contains("threads"),
+        "only what decides the numbers"
+    );
+}
+
+#[test]
+fn a_model_that_lies_is_refused() {
+    let dir = fitted();
+    let (sound, tensors) = take_apart(&dir.path("vae.safetensors"));
+    let refuses = |metadata: &Value, tensors: &Tensors, said: &str| {
+        put_together(&dir.path("bad.safetensors"), &metadata.to_string(), tensors);
+        dir.fails(65, "transform in.parquet out.parquet -m bad.safetensors").says(&["bad.safetensors", said]);
+    };
+    put_together(&dir.path("sound.safetensors"), &sound.to_string(), &tensors);
+    dir.ok("transform in.parquet sound.parquet -m sound.safetensors");
+
+    let edited = |edit: &dyn Fn(&mut Value)| {
+        let mut metadata = sound.clone();
+        edit(&mut metadata);
+        metadata
+    };
+    refuses(&edited(&|m| m["format_version"] = json!(99)), &tensors, "version 99");
+    refuses(&edited(&|m| m["surprise"] = json!(1)), &tensors, "surprise");
+    refuses(&edited(&|m| m["network"]["latent_dim"] = json!(0)), &tensors, "no width");
+    refuses(&edited(&|m| m["network"]["latent_dim"] = json!(u32::MAX)), &tensors, "parameters");
+    refuses(&edited(&|m| m["network"]["hidden"] = json!([u64::MAX, u64::MAX])), &tensors, "parameters");
+    refuses(&edited(&|m| m["network"]["hidden"] = json!([6, 8])), &tensors, "decoder");
+    refuses(&edited(&|m| m["features"] = json!([])), &tensors, "no width");
+    refuses(&edited(&|m| m["features"].as_array_mut().unwrap().reverse()), &tensors, "order");
+    refuses(&edited(&|m| m["features"][0]["scale"] = json!(0.0)), &tensors, "scaling");
+    refuses(&edited(&|m| m["history"]["best_epoch"] = json!(77)), &tensors, "epoch");
+
+    let without = |name: &str| tensors.iter().filter(|tensor| tensor.0 != name).cloned().collect::<Tensors>();
+    let with = |name: &str, shape: Vec<usize>, dtype, data: Vec<u8>| {
+        let mut tensors = without(name);
+        tensors.push((name.to_owned(), shape, dtype, data));
+        tensors
+    };
+    refuses(&sound, &without("output.bias"), "parameters");
+    let extra = with("spare", vec![100], Dtype::F32, vec![0; 400]);
+    refuses(&sound, &extra, "spare");
+    let renamed: Tensors = extra.iter().filter(|tensor| tensor.0 != "output.bias").cloned().collect();
+    refuses(&sound, &renamed, "output.bias");
+    refuses(&sound, &with("output.bias", vec![5, 1], Dtype::F32, vec![0; 20]), "output.bias");
+    refuses(&sound, &with("output.bias", vec![5], Dtype::F64, vec![0; 40]), "F64");
+    let nan = f32::NAN.to_le_bytes().repeat(5);
+    refuses(&sound, &with("output.bias", vec![5], Dtype::F32, nan), "not finite");
+}
+
+#[test]
+fn a_file_that_is_no_model_is_refused() {
+    let dir = fitted();
+    let sound = std::fs::read(dir.path("vae.safetensors")).unwrap();
+    let refuses = |bytes: &[u8], said: &str| {
+        std::fs::write(dir.path("bad.safetensors"), bytes).unwrap();
+        dir.fails(65, "transform in.parquet out.parquet -m bad.safetensors")
+            .says(&["bad.safetensors: not a usable model", said]);
+    };
+    refuses(b"", "");
+    refuses(b"PAR1", "");
+    refuses(&u64::MAX.to_le_bytes(), "");
+    for length in [7, 8, 9, 100, sound.len() / 2, sound.len() - 1] {
+        refuses(&sound[..length], "");
+    }
+    let foreign =
+        safetensors::serialize([("a", TensorView::new(Dtype::F32, vec![1], &[0; 4]).unwrap())], None).unwrap();
+    refuses(&foreign, "without the metadata key");
+    dir.fails(1, "transform in.parquet out.parquet -m none.safetensors").says(&["none.safetensors", "vaepipe fit"]);
+}
