@@ -136,6 +136,9 @@ impl Model {
         if metadata.features.is_empty() || *latent_dim == 0 || hidden.contains(&0) || hidden.len() > 64 {
             return Err(contradiction("the network has a layer of no width"));
         }
+        if !(-50.0..=0.0).contains(&metadata.network.noise_floor) {
+            return Err(contradiction("the noise floor is out of its range"));
+        }
         if metadata.features.iter().any(|kind| matches!(kind, Kind::Number(number) if !number.is_sound())) {
             return Err(contradiction("a feature's scaling is not usable"));
         }

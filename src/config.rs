@@ -26,7 +26,7 @@ pub enum Scale {
     Robust,
     /// (x - mean) / standard deviation.
     Standard,
-    /// Minimum to -1, maximum to 1.
+    /// (x - mean) / (half the range · u), with one u for all numbers that makes their mean variance 1.
     Minmax,
     /// As it is.
     None,

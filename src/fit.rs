@@ -74,7 +74,7 @@ impl FitConfig {
         }
 
         let network = sizes::network(self, inputs);
-        let training = sizes::training(self, rows.train, shuffle_rows);
+        let training = sizes::training(self, inputs, rows.train, shuffle_rows);
         tracing::info!(
             "training on {} rows ({} choose the weights, {} held out altogether), {}",
             rows.train,

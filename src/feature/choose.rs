@@ -3,7 +3,7 @@
 use arrow::datatypes::{DataType, FieldRef, Schema};
 use serde::{Deserialize, Serialize};
 
-use super::{Features, Kind, Statistics};
+use super::{Features, Kind, Number, Scaler, Statistics};
 use crate::config::Scale;
 use crate::error::{Error, Result};
 use crate::source::Selection;
@@ -63,28 +63,40 @@ pub(crate) fn candidates(schema: &Schema, columns: &[String], exclude: &[String]
 impl Candidates {
     /// Fits a feature for every candidate whose values can be learned; `statistics` is one a candidate.
     pub(crate) fn choose(self, statistics: Vec<Statistics>, scale: Scale) -> (Features, Vec<Carried>) {
+        let reasons: Vec<Option<String>> = self
+            .fields
+            .iter()
+            .zip(&statistics)
+            .map(|(field, statistics)| self.unfit(field.name(), statistics))
+            .collect();
+        let numbers = self.fields.iter().zip(&statistics).zip(&reasons);
+        let numbers = numbers.filter(|((field, _), reason)| reason.is_none() && Number::learns(field.data_type()));
+        let scaler = Scaler::new(scale, numbers.map(|((_, statistics), _)| statistics));
+
         let (mut kinds, mut carried) = (Vec::new(), self.carried);
-        for (field, statistics) in self.fields.iter().zip(statistics) {
+        for ((field, statistics), reason) in self.fields.iter().zip(&statistics).zip(reasons) {
             let column = field.name();
-            let fitted = if statistics.count() == 0 {
-                Err(format!(
-                    "has no usable value ({} null, {} NaN or infinite)",
-                    statistics.nulls(),
-                    statistics.unusable()
-                ))
-            } else if statistics.min() == statistics.max() {
-                Err(format!("is constant ({})", statistics.min()))
-            } else if statistics.counts_rows() && !self.named.names(column) {
-                Err("looks like an identifier: integers that are unique and monotonic".to_owned())
-            } else {
-                Kind::fit(column, field.data_type(), statistics, scale)
-            };
+            let fitted = reason.map_or_else(|| Kind::fit(column, field.data_type(), statistics, &scaler), Err);
             match fitted {
                 Ok(kind) => kinds.push(kind),
                 Err(reason) => carried.push(Carried { column: column.clone(), reason }),
             }
         }
         (Features::grouped(kinds), carried)
+    }
+
+    /// Why a column's values cannot be learned, whatever its kind; `None` if they can.
+    fn unfit(&self, column: &str, statistics: &Statistics) -> Option<String> {
+        if statistics.count() == 0 {
+            let (nulls, unusable) = (statistics.nulls(), statistics.unusable());
+            Some(format!("has no usable value ({nulls} null, {unusable} NaN or infinite)"))
+        } else if statistics.min() == statistics.max() {
+            Some(format!("is constant ({})", statistics.min()))
+        } else if statistics.counts_rows() && !self.named.names(column) {
+            Some("looks like an identifier: integers that are unique and monotonic".to_owned())
+        } else {
+            None
+        }
     }
 }
 

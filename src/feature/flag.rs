@@ -5,7 +5,7 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
-use super::{Cells, Feature, Statistics};
+use super::{Cells, Feature};
 use crate::layout::Likelihood;
 
 /// A fitted Boolean.
@@ -22,8 +22,8 @@ impl Flag {
     }
 
     /// Takes the column; a Boolean needs no statistics beyond not being constant.
-    pub(crate) fn fit(column: &str, _: Statistics) -> Result<Self, String> {
-        Ok(Self { column: column.to_owned() })
+    pub(crate) fn fit(column: &str) -> Self {
+        Self { column: column.to_owned() }
     }
 }
 

@@ -19,6 +19,7 @@ pub use self::features::{Cells, Feature};
 pub(crate) use self::features::{Features, Masked};
 pub use self::flag::Flag;
 pub use self::number::Number;
+use self::number::Scaler;
 pub(crate) use self::statistics::Statistics;
 
 /// A fitted feature of any kind, as the model stores it.
@@ -36,13 +37,13 @@ impl Kind {
     pub(crate) fn fit(
         column: &str,
         data_type: &DataType,
-        statistics: Statistics,
-        scale: crate::config::Scale,
+        statistics: &Statistics,
+        scaler: &Scaler,
     ) -> Result<Self, String> {
         if Number::learns(data_type) {
-            Number::fit(column, data_type, statistics, scale).map(Self::Number)
+            Number::fit(column, data_type, statistics, scaler).map(Self::Number)
         } else {
-            Flag::fit(column, statistics).map(Self::Flag)
+            Ok(Self::Flag(Flag::fit(column)))
         }
     }
 

@@ -19,6 +19,9 @@ const CLIP: f64 = 20.0;
 /// The same for values that are not scaled: only a guard against overflow.
 const CLIP_UNSCALED: f64 = 1e15;
 
+/// The widest half range that counts, in standard deviations.
+const MOST_STDS: f64 = 20.0;
+
 /// A fitted number: `clamp((x - center) / scale, -clip, clip)`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +35,45 @@ pub struct Number {
     clip: f64,
 }
 
+/// How the numbers of a table are scaled: the method, and the unit all of them share.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Scaler {
+    scale: Scale,
+    unit: f64,
+}
+
+impl Scaler {
+    /// A scaler for numbers with these statistics.
+    pub(crate) fn new<'a>(scale: Scale, numbers: impl Iterator<Item = &'a Statistics>) -> Self {
+        let variance = |statistics: &Statistics| (statistics.std() / half_range(statistics)).powi(2);
+        let (sum, count) = numbers
+            .map(variance)
+            .filter(|variance| variance.is_normal())
+            .fold((0.0, 0), |(sum, count), variance| (sum + variance, count + 1));
+        let unit = if scale == Scale::Minmax && count > 0 { (sum / f64::from(count)).sqrt() } else { 1.0 };
+        Self { scale, unit }
+    }
+
+    /// Center, width and clip of one number.
+    fn of(&self, statistics: &Statistics) -> (f64, f64, f64) {
+        match self.scale {
+            Scale::None => (0.0, 1.0, CLIP_UNSCALED),
+            Scale::Standard => (statistics.mean(), statistics.std(), CLIP),
+            Scale::Minmax => (statistics.mean(), half_range(statistics) * self.unit, CLIP),
+            Scale::Robust => {
+                let [lower, median, upper] = statistics.quartiles();
+                let width = (upper - lower) / IQR_OF_NORMAL;
+                (median, if width.is_normal() { width } else { statistics.std() }, CLIP)
+            }
+        }
+    }
+}
+
+/// Half the range, but not so much that a few wild values leave nothing of the rest.
+fn half_range(statistics: &Statistics) -> f64 {
+    (statistics.max() / 2.0 - statistics.min() / 2.0).min(MOST_STDS * statistics.std())
+}
+
 impl Number {
     /// Whether this kind learns columns of `data_type`.
     pub(crate) fn learns(data_type: &DataType) -> bool {
@@ -42,26 +84,14 @@ impl Number {
     pub(crate) fn fit(
         column: &str,
         data_type: &DataType,
-        statistics: Statistics,
-        scale: Scale,
+        statistics: &Statistics,
+        scaler: &Scaler,
     ) -> Result<Self, String> {
-        let (center, width, clip) = match scale {
-            Scale::None => (0.0, 1.0, CLIP_UNSCALED),
-            Scale::Standard => (statistics.mean(), statistics.std(), CLIP),
-            Scale::Minmax => {
-                let (low, high) = (statistics.min(), statistics.max());
-                (low / 2.0 + high / 2.0, high / 2.0 - low / 2.0, CLIP)
-            }
-            Scale::Robust => {
-                let [lower, median, upper] = statistics.quartiles();
-                let width = (upper - lower) / IQR_OF_NORMAL;
-                (median, if width.is_normal() { width } else { statistics.std() }, CLIP)
-            }
-        };
-        if !width.is_normal() {
+        let (center, scale, clip) = scaler.of(statistics);
+        if !scale.is_normal() {
             return Err("varies too little to be scaled".to_owned());
         }
-        Ok(Self { column: column.to_owned(), data_type: data_type.to_string(), center, scale: width, clip })
+        Ok(Self { column: column.to_owned(), data_type: data_type.to_string(), center, scale, clip })
     }
 
     /// Whether the numbers are ones that [`write`](Feature::write) can work with.
@@ -103,5 +133,56 @@ impl Feature for Number {
             cells.set(row, if known && usable { scaled as f32 } else { f32::NAN });
         }
         Ok(masked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::Float64Array;
+
+    use super::*;
+
+    fn statistics(values: &[f64]) -> Statistics {
+        let mut statistics = Statistics::new(true);
+        statistics.update(&(Arc::new(Float64Array::from(values.to_vec())) as ArrayRef)).unwrap();
+        statistics.finish()
+    }
+
+    fn scaled(scale: Scale, columns: &[&[f64]]) -> Vec<(f64, f64)> {
+        let statistics: Vec<_> = columns.iter().map(|column| statistics(column)).collect();
+        let scaler = Scaler::new(scale, statistics.iter());
+        let fit = |statistics| Number::fit("x", &DataType::Float64, statistics, &scaler).unwrap();
+        statistics.iter().map(fit).map(|number| (number.center, number.scale)).collect()
+    }
+
+    #[test]
+    fn scalings_follow_their_definitions() {
+        let column: &[f64] = &[0.0, 2.0, 4.0, 10.0];
+        let std = 14_f64.sqrt();
+        assert_eq!(scaled(Scale::None, &[column]), [(0.0, 1.0)]);
+        assert_eq!(scaled(Scale::Standard, &[column]), [(4.0, std)]);
+        // Half ranges 5 and 1, standard deviations √14 and 1: variances 14/25 and 1, of mean 0.78.
+        let unit = 0.78_f64.sqrt();
+        let pair = scaled(Scale::Minmax, &[column, &[1.0, 3.0, 3.0, 1.0]]);
+        for ((center, scale), expected) in pair.into_iter().zip([(4.0, 5.0 * unit), (2.0, unit)]) {
+            assert!(center == expected.0 && (scale - expected.1).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn robust_scaling_falls_back_to_the_standard_deviation() {
+        let (center, scale) = scaled(Scale::Robust, &[&[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 9.0]])[0];
+        assert_eq!((center, scale), (1.0, 7_f64.sqrt()));
+    }
+
+    #[test]
+    fn one_wild_value_does_not_squeeze_the_rest_to_nothing() {
+        let mut column = vec![0.0; 1000];
+        column.iter_mut().enumerate().for_each(|(row, x)| *x = (row % 7) as f64);
+        column[0] = 1e12;
+        let (_, scale) = scaled(Scale::Minmax, &[&column])[0];
+        assert!(scale <= MOST_STDS * statistics(&column).std());
     }
 }

@@ -1,55 +1,85 @@
 //! The rules for everything a user leaves open, from the width of the row vector and the number of training rows.
 
+use std::ops::RangeInclusive;
+
 use crate::config::{Activation, FitConfig, Preset, Scale, Training};
 use crate::model::Network;
 
 /// Rows of a gradient shard: two of a batch of 256, so that two threads share it.
 const SHARD_ROWS: usize = 128;
 
-/// What a preset decides.
+/// The presets: values, and rules from the width of the row vector and the number of training rows.
+///
+/// `reduce` was chosen by 5-nearest-neighbour accuracy in the latents of images and tables; `anomaly` by AUROC and
+/// average precision of the score on tables with labelled anomalies.
 struct Defaults {
     scale: Scale,
-    activation: Activation,
+    hidden: fn(inputs: usize) -> Vec<usize>,
+    latent_dim: fn(inputs: usize) -> usize,
+    /// Gradient steps to train for, and the epochs these may make.
+    steps: usize,
+    epochs: RangeInclusive<usize>,
     lr: f64,
-    beta: f64,
     kl_warmup: f64,
-    free_bits: f64,
-    clip_norm: f64,
     trim: f64,
-    patience: usize,
-    val_fraction: f64,
+    noise_floor: f64,
+    patience: fn(epochs: usize) -> usize,
 }
 
 const REDUCE: Defaults = Defaults {
-    scale: Scale::Standard,
-    activation: Activation::Silu,
-    lr: 2e-3,
-    beta: 1.0,
-    kl_warmup: 0.1,
-    free_bits: 0.0,
-    clip_norm: 0.0,
+    scale: Scale::Minmax,
+    // The power of two next above twice the width: room to unfold the data, little enough to train fast.
+    hidden: |inputs| {
+        let first = (2 * inputs.min(128)).next_power_of_two().clamp(64, 256);
+        vec![first, first / 2]
+    },
+    latent_dim: |inputs| ((inputs as f64).sqrt() as usize).clamp(2, 16).min(inputs),
+    steps: 2000,
+    epochs: 3..=400,
+    lr: 4e-3,
+    kl_warmup: 0.3,
     trim: 0.0,
-    patience: 50,
-    val_fraction: 0.1,
+    // Of pixels that are hardly ever set, and their like; lower ones make the latents of images worse.
+    noise_floor: -1.0,
+    // Generous: the decaying rate often finds the best weights late.
+    patience: |epochs| (epochs * 3).div_ceil(10).max(10),
 };
 
 const ANOMALY: Defaults = Defaults {
     scale: Scale::Robust,
-    activation: Activation::Silu,
+    hidden: |_| vec![64, 32],
+    latent_dim: |inputs| inputs.min(2),
+    steps: 1000,
+    epochs: 1..=100,
     lr: 2e-3,
-    beta: 1.0,
     kl_warmup: 0.3,
-    free_bits: 0.0,
-    clip_norm: 0.0,
     trim: 0.1,
-    patience: 0,
-    val_fraction: 0.1,
+    noise_floor: -6.0,
+    patience: |_| 0,
 };
+
+/// What both presets share.
+const ACTIVATION: Activation = Activation::Silu;
+const BETA: f64 = 1.0;
+const VAL_FRACTION: f64 = 0.1;
+
+/// Clipping is for spikes, not for every step: gradients grow with the number of features, and so does this norm.
+const CLIP_NORM_A_FEATURE: f64 = 10.0;
 
 fn defaults(preset: Preset) -> &'static Defaults {
     match preset {
         Preset::Reduce => &REDUCE,
         Preset::Anomaly => &ANOMALY,
+    }
+}
+
+/// Most rows of a step for a number of training rows.
+fn batch_size(rows: usize) -> usize {
+    match rows {
+        0..300 => 32,
+        300..1000 => 64,
+        1000..4000 => 128,
+        _ => 256,
     }
 }
 
@@ -60,41 +90,27 @@ pub(super) fn scale(config: &FitConfig) -> Scale {
 
 /// The share of rows to hold out.
 pub(super) fn val_fraction(config: &FitConfig) -> f64 {
-    config.val_fraction.unwrap_or(defaults(config.preset).val_fraction)
+    config.val_fraction.unwrap_or(VAL_FRACTION)
 }
 
 /// The network for rows of `inputs` elements.
 pub(super) fn network(config: &FitConfig, inputs: usize) -> Network {
-    let (hidden, latent_dim) = match config.preset {
-        Preset::Reduce => (hidden(inputs), latent_dim(inputs)),
-        Preset::Anomaly => (vec![64, 32], 2),
-    };
+    let defaults = defaults(config.preset);
     Network {
-        hidden: config.hidden.clone().unwrap_or(hidden),
-        latent_dim: config.latent_dim.unwrap_or(latent_dim),
-        activation: config.activation.unwrap_or(defaults(config.preset).activation),
+        hidden: config.hidden.clone().unwrap_or_else(|| (defaults.hidden)(inputs)),
+        latent_dim: config.latent_dim.unwrap_or_else(|| (defaults.latent_dim)(inputs)),
+        activation: config.activation.unwrap_or(ACTIVATION),
+        noise_floor: defaults.noise_floor,
     }
 }
 
-fn hidden(inputs: usize) -> Vec<usize> {
-    if inputs <= 64 { vec![128, 64] } else { vec![256, 128] }
-}
-
-fn latent_dim(inputs: usize) -> usize {
-    ((inputs as f64).sqrt() as usize).clamp(2, 16).min(inputs)
-}
-
-/// Everything else, for `rows` training rows.
-pub(super) fn training(config: &FitConfig, rows: usize, shuffle_rows: u64) -> Training {
+/// Everything else, for `rows` training rows of `inputs` elements.
+pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_rows: u64) -> Training {
     let defaults = defaults(config.preset);
-    let batch_size = config.batch_size.unwrap_or(match rows {
-        0..300 => 32,
-        300..1000 => 64,
-        1000..4000 => 128,
-        _ => 256,
-    });
+    let batch_size = config.batch_size.unwrap_or_else(|| batch_size(rows));
     let steps_per_epoch = rows.div_ceil(batch_size).max(1);
-    let epochs = config.epochs.unwrap_or_else(|| (2000_usize).div_ceil(steps_per_epoch).clamp(3, 200));
+    let epochs = || defaults.steps.div_ceil(steps_per_epoch).clamp(*defaults.epochs.start(), *defaults.epochs.end());
+    let epochs = config.epochs.unwrap_or_else(epochs);
     Training {
         preset: config.preset,
         scale: scale(config),
@@ -103,14 +119,48 @@ pub(super) fn training(config: &FitConfig, rows: usize, shuffle_rows: u64) -> Tr
         batch_size,
         shard_rows: SHARD_ROWS,
         lr: config.lr.unwrap_or(defaults.lr),
-        beta: config.beta.unwrap_or(defaults.beta),
+        beta: config.beta.unwrap_or(BETA),
         kl_warmup: config.kl_warmup.unwrap_or(defaults.kl_warmup),
-        free_bits: config.free_bits.unwrap_or(defaults.free_bits),
-        clip_norm: config.clip_norm.unwrap_or(defaults.clip_norm),
+        free_bits: config.free_bits.unwrap_or(0.0),
+        clip_norm: config.clip_norm.unwrap_or(CLIP_NORM_A_FEATURE * inputs as f64),
         trim: config.trim.unwrap_or(defaults.trim),
-        patience: config.patience.unwrap_or(defaults.patience),
+        patience: config.patience.unwrap_or_else(|| (defaults.patience)(epochs)),
         val_fraction: val_fraction(config),
         seed: config.seed,
         shuffle_rows,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_follow_width_and_rows() {
+        let reduce = FitConfig::new();
+        let sizes = |inputs| {
+            let network = network(&reduce, inputs);
+            (network.hidden, network.latent_dim)
+        };
+        assert_eq!(sizes(1), (vec![64, 32], 1));
+        assert_eq!(sizes(30), (vec![64, 32], 5));
+        assert_eq!(sizes(64), (vec![128, 64], 8));
+        assert_eq!(sizes(784), (vec![256, 128], 16));
+        let steps = |rows| {
+            let training = training(&reduce, 10, rows, 0);
+            (training.batch_size, training.epochs)
+        };
+        assert_eq!(steps(100), (32, 400));
+        assert_eq!(steps(1617), (128, 154));
+        assert_eq!(steps(300_000), (256, 3));
+    }
+
+    #[test]
+    fn what_is_given_is_taken() {
+        let config = FitConfig::new().preset(Preset::Anomaly).hidden([7]).latent_dim(3).epochs(5).lr(0.5).trim(0.25);
+        let (network, training) = (network(&config, 100), training(&config, 100, 50, 9));
+        assert_eq!((network.hidden, network.latent_dim), (vec![7], 3));
+        assert_eq!((training.epochs, training.lr, training.trim, training.shuffle_rows), (5, 0.5, 0.25, 9));
+        assert_eq!((training.scale, training.patience), (Scale::Robust, 0));
     }
 }

@@ -5,8 +5,8 @@ use candle_nn::{Init, VarBuilder};
 
 use crate::layout::{Group, Likelihood};
 
-/// Bounds of the Gaussian's learned log-variance: a feature reproduced exactly must not earn unlimited likelihood.
-const LOG_VARIANCE: (f64, f64) = (-6.0, 6.0);
+/// Upper bound of the Gaussian's learned log-variance; the lower one is the network's noise floor.
+const MOST_LOG_VARIANCE: f64 = 6.0;
 
 /// The distribution of a group of features, given the decoder's output for it.
 ///
@@ -19,10 +19,10 @@ pub(crate) trait Head: Send + Sync {
     fn squared_error(&self, x: &Tensor, output: &Tensor) -> Result<Tensor>;
 }
 
-/// The head of a group, with its parameters from `builder`.
-pub(crate) fn head(group: &Group, builder: &VarBuilder<'_>) -> Result<Box<dyn Head>> {
+/// The head of a group, with its parameters from `builder`; `noise_floor` as in [`Network`](super::Network).
+pub(crate) fn head(group: &Group, noise_floor: f64, builder: &VarBuilder<'_>) -> Result<Box<dyn Head>> {
     Ok(match group.likelihood {
-        Likelihood::Gaussian => Box::new(Gaussian::new(group, builder)?),
+        Likelihood::Gaussian => Box::new(Gaussian::new(group, noise_floor, builder)?),
         Likelihood::Bernoulli => Box::new(Bernoulli),
     })
 }
@@ -31,20 +31,21 @@ pub(crate) fn head(group: &Group, builder: &VarBuilder<'_>) -> Result<Box<dyn He
 struct Gaussian {
     /// `[features]`.
     log_variance: Tensor,
+    noise_floor: f64,
 }
 
 impl Gaussian {
-    fn new(group: &Group, builder: &VarBuilder<'_>) -> Result<Self> {
+    fn new(group: &Group, noise_floor: f64, builder: &VarBuilder<'_>) -> Result<Self> {
         let builder = builder.pp("gaussian");
-        Ok(Self { log_variance: builder.get_with_hints(group.features.len(), "log_variance", Init::Const(0.0))? })
+        let log_variance = builder.get_with_hints(group.features.len(), "log_variance", Init::Const(0.0))?;
+        Ok(Self { log_variance, noise_floor })
     }
 }
 
 impl Head for Gaussian {
     /// (ln 2π + s + (x - output)² e^-s) / 2, where s is the log-variance.
     fn nll(&self, x: &Tensor, output: &Tensor) -> Result<Tensor> {
-        let floor = std::env::var("VAE_FLOOR").ok().and_then(|v| v.parse().ok()).unwrap_or(LOG_VARIANCE.0);
-        let log_variance = self.log_variance.clamp(floor, LOG_VARIANCE.1)?;
+        let log_variance = self.log_variance.clamp(self.noise_floor, MOST_LOG_VARIANCE)?;
         let weighted = self.squared_error(x, output)?.broadcast_mul(&log_variance.neg()?.exp()?)?;
         weighted.broadcast_add(&(log_variance + std::f64::consts::TAU.ln())?)? * 0.5
     }
@@ -85,7 +86,7 @@ mod tests {
 
     #[test]
     fn the_gaussian_integrates_to_one() {
-        let head = Gaussian { log_variance: Tensor::new(&[0.7_f32], &Device::Cpu).unwrap() };
+        let head = Gaussian { log_variance: Tensor::new(&[0.7_f32], &Device::Cpu).unwrap(), noise_floor: -6.0 };
         let density = |x: f64| (-first(&head.nll(&row(&[x as f32]), &row(&[0.3])).unwrap())).exp();
         let area: f64 = (-1000..1000).map(|i| density(f64::from(i) * 0.02) * 0.02).sum();
         assert!((area - 1.0).abs() < 1e-4, "{area}");

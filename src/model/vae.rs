@@ -24,7 +24,7 @@ const LOG_VARIANCE: (f64, f64) = (-8.0, 4.0);
 const ENCODE_ROWS: usize = 256;
 
 /// The shape of the network between the row vector and the latents.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
     /// Widths of the encoder's hidden layers; the decoder mirrors them.
@@ -33,6 +33,9 @@ pub struct Network {
     pub latent_dim: usize,
     /// Nonlinearity after every hidden layer.
     pub activation: Activation,
+    /// Lower bound of the learned log-variance of numbers, on the model's scale: a number that hardly varies must not
+    /// earn so much likelihood that the rest is not learned.
+    pub noise_floor: f64,
 }
 
 impl Network {
@@ -117,7 +120,7 @@ impl Vae {
         let last = network.hidden.last().copied().unwrap_or(inputs);
         let first = network.hidden.first().copied().unwrap_or(latent_dim);
         let heads = builder.pp("likelihood");
-        let group = |group: Group| head(&group, &heads).map(|head| (group, head));
+        let group = |group: Group| head(&group, network.noise_floor, &heads).map(|head| (group, head));
         Ok(Self {
             groups: layout.groups().into_iter().map(group).collect::<candle_core::Result<_>>()?,
             layout: layout.clone(),

@@ -6,7 +6,7 @@ use crate::model::Weight;
 /// Two numbers and a Boolean, two latents, one hidden layer.
 fn small() -> (Layout, Network) {
     let layout = Layout::new([("a", 1, 1, Gaussian), ("b", 1, 1, Gaussian), ("c", 1, 1, Bernoulli)]).unwrap();
-    (layout, Network { hidden: vec![4], latent_dim: 2, activation: Activation::Silu })
+    (layout, Network { hidden: vec![4], latent_dim: 2, activation: Activation::Silu, noise_floor: -6.0 })
 }
 
 /// Two rows, a value missing in the second.
