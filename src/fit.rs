@@ -68,7 +68,10 @@ impl FitConfig {
         let order = Order::new(self.seed, source.rows(), shuffle_rows);
         let in_memory = shuffle_rows >= source.rows();
         let rows = FitRows::load(source, features.clone(), hold_out, order, in_memory, threads, stop)?;
-        report_masked(&rows, &features);
+        features.warn_masked(&rows.masked);
+        if rows.empty > 0 {
+            tracing::warn!("{} rows have no known value in any learned column; they train nothing", rows.empty);
+        }
         if rows.train < 2 {
             return Err(Error::TooFewRows { path: source.path().to_owned(), rows: source.rows() - rows.empty });
         }
@@ -76,11 +79,11 @@ impl FitConfig {
         let network = sizes::network(self, inputs);
         let training = sizes::training(self, inputs, rows.train, shuffle_rows);
         tracing::info!(
-            "training on {} rows ({} choose the weights, {} held out altogether), {}",
+            "training on {} rows, {}; {} choose the weights, {} choose nothing",
             rows.train,
+            if in_memory { "in memory".to_owned() } else { format!("shuffled {shuffle_rows} at a time") },
             rows.select.len(),
-            rows.calibrate.len(),
-            if in_memory { "in memory".to_owned() } else { format!("shuffled {shuffle_rows} at a time") }
+            rows.calibrate.len()
         );
         let statistics_seconds = start.elapsed().as_secs_f64();
 
@@ -123,19 +126,5 @@ impl FitConfig {
         }
         tracing::info!("learning from {} columns of {}", features.kinds().len(), source.schema().fields().len());
         Ok((Arc::new(features), carried))
-    }
-}
-
-fn report_masked(rows: &FitRows, features: &Features) {
-    for (kind, &count) in features.kinds().iter().zip(&rows.masked.0) {
-        if count > 0 {
-            tracing::warn!(
-                "column {:?}: {count} values are NaN, infinite or beyond f32; taken as missing",
-                kind.column()
-            );
-        }
-    }
-    if rows.empty > 0 {
-        tracing::warn!("{} rows have no known value in any learned column; they train nothing", rows.empty);
     }
 }

@@ -109,14 +109,7 @@ impl Model {
         let threads = config.threads.unwrap_or_else(machine_threads);
         let depth = ahead::depth(batch_rows * inputs * size_of::<f64>(), 1);
         let (transformed, masked) = run(scan, score, depth, threads, sink)?;
-        for (kind, &count) in self.features().kinds().iter().zip(&masked.0) {
-            if count > 0 {
-                tracing::warn!(
-                    "column {:?}: {count} values are NaN, infinite or beyond f32; taken as missing",
-                    kind.column()
-                );
-            }
-        }
+        self.features().warn_masked(&masked);
         if transformed.empty_rows > 0 {
             tracing::warn!(
                 "{} rows have no known value in any learned column; their scores are null",

@@ -175,7 +175,7 @@ impl Fit {
         lines.push(("model", path.display().to_string()));
         lines.push(("next", next));
         let mut json = summary(&fitted, total);
-        json["model"] = json!(path);
+        json["model"] = json!(path.display().to_string());
         output::print(common, &lines, &json)
     }
 }

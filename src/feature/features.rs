@@ -121,6 +121,14 @@ impl Features {
         Ok(())
     }
 
+    /// Says, a column, how many values were there and not usable.
+    pub(crate) fn warn_masked(&self, masked: &Masked) {
+        for (kind, count) in self.kinds.iter().zip(&masked.0).filter(|(_, count)| **count > 0) {
+            let column = kind.column();
+            tracing::warn!("column {column:?}: {count} values are NaN, infinite or beyond f32; taken as missing");
+        }
+    }
+
     /// Writes a batch whose columns are [`columns`](Self::columns) into `block`, row-major `[rows, inputs]`.
     ///
     /// # Errors

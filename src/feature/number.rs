@@ -20,7 +20,7 @@ const CLIP: f64 = 20.0;
 const CLIP_UNSCALED: f64 = 1e15;
 
 /// The widest half range that counts, in standard deviations.
-const MOST_STDS: f64 = 20.0;
+const MOST_STDS: f64 = 50.0;
 
 /// A fitted number: `clamp((x - center) / scale, -clip, clip)`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -40,7 +40,7 @@ const REDUCE: Defaults = Defaults {
     kl_warmup: 0.3,
     trim: 0.0,
     // Of pixels that are hardly ever set, and their like; lower ones make the latents of images worse.
-    noise_floor: -1.0,
+    noise_floor: -0.5,
     // Generous: the decaying rate often finds the best weights late.
     patience: |epochs| (epochs * 3).div_ceil(10).max(10),
 };
