@@ -163,11 +163,11 @@ pub enum Error {
         reasons: Vec<(String, String)>,
     },
     /// The data has too few rows with a known value.
-    #[error("{path}: {rows} usable rows, but a fit needs at least 2")]
+    #[error("{path}: {rows} rows to train on, but a fit needs at least 2")]
     TooFewRows {
         /// The (first) input.
         path: PathBuf,
-        /// Rows with at least one known feature.
+        /// Rows with at least one known feature that are not held out.
         rows: u64,
     },
     /// The model needs a column the input does not have.

@@ -73,7 +73,7 @@ impl FitConfig {
             tracing::warn!("{} rows have no known value in any learned column; they train nothing", rows.empty);
         }
         if rows.train < 2 {
-            return Err(Error::TooFewRows { path: source.path().to_owned(), rows: source.rows() - rows.empty });
+            return Err(Error::TooFewRows { path: source.path().to_owned(), rows: rows.train as u64 });
         }
 
         let network = sizes::network(self, inputs);

@@ -42,7 +42,8 @@ impl HoldOut {
         }
         let wanted = (rows as f64 * fraction).round() as u64;
         let most = Self::MOST.min((Self::MOST_BYTES / row_bytes.max(1)).max(Self::FEWEST));
-        wanted.max(Self::FEWEST.min(rows / 4)).min(most)
+        // Two rows are the least there is to train on.
+        wanted.max(Self::FEWEST.min(rows / 4)).min(most).min(rows.saturating_sub(2))
     }
 
     /// Holds out exactly `count` of `rows` rows; half of them, rounded up, select.
@@ -160,7 +161,7 @@ mod tests {
     fn small_data_keeps_a_floor_and_large_data_a_ceiling() {
         assert_eq!(HoldOut::count(80, 0.1, 40), 20);
         assert_eq!(HoldOut::count(300, 0.1, 40), 40);
-        assert_eq!(HoldOut::count(2, 0.1, 40), 0);
+        assert_eq!((HoldOut::count(2, 0.1, 40), HoldOut::count(3, 0.5, 40)), (0, 1));
         assert_eq!(HoldOut::count(1_000_000_000, 0.1, 40), 131_072);
         assert_eq!(HoldOut::count(1_000_000, 0.1, 4000), 33_554);
         assert_eq!(HoldOut::count(1_000_000, 0.0, 4000), 0);
