@@ -14,7 +14,7 @@ const SHARD_ROWS: usize = 128;
 /// average precision of the score on tables with labelled anomalies.
 struct Defaults {
     scale: Scale,
-    hidden: fn(inputs: usize) -> Vec<usize>,
+    hidden: fn(inputs: usize, latent_dim: usize) -> Vec<usize>,
     latent_dim: fn(inputs: usize) -> usize,
     /// Gradient steps to train for, and the epochs these may make.
     steps: usize,
@@ -28,10 +28,12 @@ struct Defaults {
 
 const REDUCE: Defaults = Defaults {
     scale: Scale::Minmax,
-    // The power of two next above twice the width: room to unfold the data, little enough to train fast.
-    hidden: |inputs| {
+    // The power of two next above twice the width: room to unfold the data, little enough to train fast. Many features
+    // in two or three latents leave more to unfold, for which a further layer pays; else it makes latents worse.
+    hidden: |inputs, latent_dim| {
         let first = (2 * inputs.min(128)).next_power_of_two().clamp(64, 256);
-        vec![first, first / 2]
+        let layers = if latent_dim <= 3 && inputs >= 32 { 3 } else { 2 };
+        (0..layers).map(|layer| first >> layer).collect()
     },
     latent_dim: |inputs| ((inputs as f64).sqrt() as usize).clamp(2, 16).min(inputs),
     steps: 2000,
@@ -47,7 +49,7 @@ const REDUCE: Defaults = Defaults {
 
 const ANOMALY: Defaults = Defaults {
     scale: Scale::Robust,
-    hidden: |_| vec![64, 32],
+    hidden: |_, _| vec![64, 32],
     latent_dim: |inputs| inputs.min(2),
     steps: 1000,
     epochs: 1..=100,
@@ -96,9 +98,10 @@ pub(super) fn val_fraction(config: &FitConfig) -> f64 {
 /// The network for rows of `inputs` elements.
 pub(super) fn network(config: &FitConfig, inputs: usize) -> Network {
     let defaults = defaults(config.preset);
+    let latent_dim = config.latent_dim.unwrap_or_else(|| (defaults.latent_dim)(inputs));
     Network {
-        hidden: config.hidden.clone().unwrap_or_else(|| (defaults.hidden)(inputs)),
-        latent_dim: config.latent_dim.unwrap_or_else(|| (defaults.latent_dim)(inputs)),
+        hidden: config.hidden.clone().unwrap_or_else(|| (defaults.hidden)(inputs, latent_dim)),
+        latent_dim,
         activation: config.activation.unwrap_or(ACTIVATION),
         noise_floor: defaults.noise_floor,
     }
@@ -153,6 +156,13 @@ mod tests {
         assert_eq!(steps(100), (32, 400));
         assert_eq!(steps(1617), (128, 154));
         assert_eq!(steps(300_000), (256, 3));
+    }
+
+    #[test]
+    fn many_features_in_few_latents_get_a_third_layer() {
+        let hidden = |inputs, latent_dim| network(&FitConfig::new().latent_dim(latent_dim), inputs).hidden;
+        assert_eq!((hidden(64, 2), hidden(64, 4)), (vec![128, 64, 32], vec![128, 64]));
+        assert_eq!((hidden(784, 3), hidden(13, 2)), (vec![256, 128, 64], vec![64, 32]));
     }
 
     #[test]
