@@ -55,6 +55,13 @@ pub struct History {
     pub rollbacks: usize,
 }
 
+impl History {
+    /// Loss of the kept weights on the rows that chose them, nats a row; absent without such rows.
+    pub fn validation_loss(&self) -> Option<f64> {
+        self.epochs.get(self.best_epoch.checked_sub(1)?)?.validation_loss
+    }
+}
+
 /// Which rows a model came from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

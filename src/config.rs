@@ -26,7 +26,8 @@ pub enum Scale {
     Robust,
     /// (x - mean) / standard deviation.
     Standard,
-    /// (x - mean) / (half the range · u), with one u for all numbers that makes their mean variance 1.
+    /// (x - mean) / (h · u), where h is half the range, but at most 50 standard deviations, and one u for all numbers
+    /// makes their mean variance 1.
     Minmax,
     /// As it is.
     None,

@@ -215,10 +215,7 @@ pub(super) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
     let widths = |parts: &mut dyn Iterator<Item = usize>| parts.map(|n| n.to_string()).collect::<Vec<_>>().join("-");
     let mut encoder = std::iter::once(features).chain(network.hidden.iter().copied()).chain([network.latent_dim]);
     let parameters: usize = fitted.model.weights().values().map(|weight| weight.values.len()).sum();
-    let loss = match (
-        history.epochs.get(history.best_epoch - 1).and_then(|epoch| epoch.validation_loss),
-        history.held_out_loss,
-    ) {
+    let loss = match (history.validation_loss(), history.held_out_loss) {
         (Some(chosen), Some(held_out)) => {
             format!("{chosen:.4} nats a row where it was chosen, {held_out:.4} on rows that chose nothing")
         }
@@ -274,7 +271,7 @@ pub(super) fn summary(fitted: &Fitted, total: f64) -> Value {
         "hidden": metadata.network.hidden,
         "epochs": history.epochs.len(),
         "best_epoch": history.best_epoch,
-        "validation_loss": history.epochs.get(history.best_epoch - 1).and_then(|epoch| epoch.validation_loss),
+        "validation_loss": history.validation_loss(),
         "held_out_loss": history.held_out_loss,
         "rollbacks": history.rollbacks,
         "seconds": {
