@@ -183,13 +183,20 @@ impl Model {
     /// Reads a model file.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be read, [`Error::Model`] if it is not a sound model, [`Error::Device`] if the
-    /// device cannot be had.
+    /// [`Error::NoModel`] if there is no such file, [`Error::Io`] if it cannot be read, [`Error::Model`] if it is not a
+    /// sound model, [`Error::Device`] if the device cannot be had.
     pub fn load(path: impl AsRef<Path>, device: Device) -> Result<Self> {
         let path = path.as_ref();
-        let device = device.resolve()?;
         let fault = |fault| Error::Model { path: path.to_owned(), fault };
-        let bytes = std::fs::metadata(path).map_err(Error::io("open", path))?.len();
+        let about = std::fs::metadata(path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Error::NoModel { path: path.to_owned() },
+            _ => Error::io("open", path)(error),
+        })?;
+        if !about.is_file() {
+            return Err(fault(ModelFault::NotFile));
+        }
+        let bytes = about.len();
+        let device = device.resolve()?;
         if bytes > MOST_BYTES {
             return Err(fault(ModelFault::Size { bytes, limit: MOST_BYTES }));
         }

@@ -79,7 +79,7 @@ words!(Activation, "relu" => Activation::Relu, "silu" => Activation::Silu, "tanh
 /// let config = FitConfig::new().latent_dim(16).hidden([256, 128]).seed(7);
 /// assert_eq!(config.latent_dim, Some(16));
 /// ```
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct FitConfig {
     /// The bundle of defaults to start from.
@@ -122,6 +122,8 @@ pub struct FitConfig {
     pub seed: u64,
     /// Worker threads; `None` takes the machine's. Never changes a number.
     pub threads: Option<usize>,
+    /// A fit that is asked to stop ends with the best weights so far, once an epoch is trained.
+    pub keep_partial: bool,
 }
 
 /// Generates one builder method a field.
@@ -174,6 +176,8 @@ builders! {
     seed: u64 => |value| value;
     /// Sets [`threads`](Self::threads).
     threads: usize => Some;
+    /// Sets [`keep_partial`](Self::keep_partial).
+    keep_partial: bool => |value| value;
 }
 
 impl FitConfig {

@@ -34,6 +34,8 @@ pub struct Place {
     pub path: PathBuf,
     /// The row group within the file, from 0.
     pub row_group: Option<usize>,
+    /// The first row of the batch it happened in, within the row group, from 0.
+    pub row: Option<u64>,
     /// The column.
     pub column: Option<String>,
 }
@@ -60,6 +62,9 @@ impl fmt::Display for Place {
         write!(f, "{}", self.path.display())?;
         if let Some(row_group) = self.row_group {
             write!(f, ", row group {row_group}")?;
+        }
+        if let Some(row) = self.row {
+            write!(f, ", rows from {row} on")?;
         }
         if let Some(column) = &self.column {
             write!(f, ", column {column:?}")?;
@@ -163,7 +168,7 @@ pub enum Error {
         reasons: Vec<(String, String)>,
     },
     /// The data has too few rows with a known value.
-    #[error("{path}: {rows} rows to train on, but a fit needs at least 2")]
+    #[error("{path}: a fit needs at least 2 rows with a known value to train on, but there {}", if *rows == 1 { "is 1".to_owned() } else { format!("are {rows}") })]
     TooFewRows {
         /// The (first) input.
         path: PathBuf,
@@ -222,6 +227,12 @@ pub enum Error {
         /// What the writer says.
         source: Foreign,
     },
+    /// There is no model file.
+    #[error("{path}: no such model file")]
+    NoModel {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// The model file is not usable.
     #[error("{path}: not a usable model: {fault}")]
     Model {
@@ -278,6 +289,9 @@ pub enum ModelFault {
     /// Not a safetensors file, truncated, or with a header that lies.
     #[error("{0}")]
     Format(Foreign),
+    /// A directory, device or pipe.
+    #[error("not a regular file")]
+    NotFile,
     /// The file is larger than any model this version writes.
     #[error("{bytes} bytes are more than the {limit} a model may have")]
     Size {
@@ -342,6 +356,7 @@ impl Error {
             | Self::TargetNotFile { .. }
             | Self::TargetTwice { .. }
             | Self::NameClash { .. }
+            | Self::NoModel { .. }
             | Self::UnknownColumn { .. }
             | Self::BadPattern { .. }
             | Self::NotLearnable { .. }

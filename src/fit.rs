@@ -1,21 +1,24 @@
 //! Fitting a model: a pass for statistics, a pass that encodes the rows, then epochs.
 
+mod plan;
+mod progress;
 mod rows;
 mod sizes;
 mod statistics;
 mod train;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Instant;
 
+use self::plan::{Chosen, Division};
+pub use self::plan::{Plan, PlannedColumn, PlannedModel};
+pub use self::progress::Progress;
+use self::progress::Watch;
 use self::rows::FitRows;
 use crate::ahead::machine_threads;
-use crate::artifact::{Epoch, Metadata, Model, Provenance};
+use crate::artifact::{Metadata, Model, Provenance};
 use crate::config::FitConfig;
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::feature::{Carried, Features, candidates};
 use crate::model::Trainer;
 use crate::shuffle::{HoldOut, Order};
 use crate::source::ParquetSource;
@@ -30,6 +33,8 @@ pub struct Fitted {
     pub statistics_seconds: f64,
     /// Seconds the epochs took, validation included.
     pub train_seconds: f64,
+    /// Whether it was asked to stop, and the weights are the best until then.
+    pub interrupted: bool,
 }
 
 impl FitConfig {
@@ -43,7 +48,10 @@ impl FitConfig {
         Ok(self.fit_watched(source, device, &Stop::new(), &mut |_| {})?.model)
     }
 
-    /// The same, with a way to stop it and a call after each epoch.
+    /// The same, with a way to stop it and a call at each sign of life.
+    ///
+    /// Asked to stop, it ends with [`Error::Interrupted`]; with [`keep_partial`](Self::keep_partial), and once an epoch
+    /// is trained, with the best weights so far instead.
     ///
     /// # Errors
     /// As [`fit`](Self::fit), and [`Error::Interrupted`].
@@ -52,35 +60,43 @@ impl FitConfig {
         source: &ParquetSource,
         device: Device,
         stop: &Stop,
-        on_epoch: &mut dyn FnMut(&Epoch),
+        on_progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Fitted> {
         self.check()?;
+        let too_few = |rows| Error::TooFewRows { path: source.path().to_owned(), rows };
+        if source.rows() < 2 {
+            return Err(too_few(source.rows()));
+        }
         let device = device.resolve()?;
         let threads = self.threads.unwrap_or_else(machine_threads);
         let start = Instant::now();
 
-        let (features, carried) = self.choose(source, threads, stop)?;
+        tracing::info!("{} rows of {} columns: reading statistics", source.rows(), source.schema().fields().len());
+        let Chosen { features, carried, .. } = self.choose(source, threads, stop)?;
+        if features.kinds().is_empty() {
+            let reasons = carried.into_iter().map(|carried| (carried.column, carried.reason)).collect();
+            return Err(Error::NoFeatures { path: source.path().to_owned(), reasons });
+        }
         let inputs = features.layout().inputs();
-        let row_bytes = (inputs * size_of::<f32>()) as u64;
-        let held_out = HoldOut::count(source.rows(), sizes::val_fraction(self), row_bytes);
+        let Division { held_out, shuffle_rows, in_memory } = self.division(source.rows(), inputs);
         let hold_out = HoldOut::new(self.seed, source.rows(), held_out);
-        let shuffle_rows = self.shuffle_rows.unwrap_or_else(|| rows::shuffle_rows(source.rows(), row_bytes));
         let order = Order::new(self.seed, source.rows(), shuffle_rows);
-        let in_memory = shuffle_rows >= source.rows();
-        let rows = FitRows::load(source, features.clone(), hold_out, order, in_memory, threads, stop)?;
+        let mut watch = Watch { stop, keep_partial: self.keep_partial, on_progress };
+        let rows = FitRows::load(source, features.clone(), hold_out, order, in_memory, threads, &mut watch)?;
         features.warn_masked(&rows.masked);
         if rows.empty > 0 {
             tracing::warn!("{} rows have no known value in any learned column; they train nothing", rows.empty);
         }
         if rows.train < 2 {
-            return Err(Error::TooFewRows { path: source.path().to_owned(), rows: rows.train as u64 });
+            return Err(too_few(rows.train as u64));
         }
 
         let network = sizes::network(self, inputs);
         let training = sizes::training(self, inputs, rows.train, shuffle_rows);
         tracing::info!(
-            "training on {} rows, {}; {} choose the weights, {} choose nothing",
+            "training on {} rows of {} columns, {}; {} choose the weights, {} choose nothing",
             rows.train,
+            features.kinds().len(),
             if in_memory { "in memory".to_owned() } else { format!("shuffled {shuffle_rows} at a time") },
             rows.select.len(),
             rows.calibrate.len()
@@ -90,7 +106,7 @@ impl FitConfig {
         let start = Instant::now();
         let layout = features.layout();
         let mut trainer = Trainer::new(layout, &network, self.seed, training.shard_rows, threads, &device)?;
-        let (weights, history) = train::train(&mut trainer, &rows, layout, &training, stop, on_epoch)?;
+        let trained = train::train(&mut trainer, &rows, layout, &training, &mut watch)?;
         let train_seconds = start.elapsed().as_secs_f64();
 
         let provenance = Provenance {
@@ -101,30 +117,9 @@ impl FitConfig {
             calibrate_rows: rows.calibrate.len() as u64,
             empty_rows: rows.empty,
         };
-        let metadata = Metadata::new(&features, carried, network, training, history, provenance);
-        let model = Model::new(metadata, weights, &device)
+        let metadata = Metadata::new(&features, carried, network, training, trained.history, provenance);
+        let model = Model::new(metadata, trained.weights, &device)
             .map_err(|fault| Error::Model { path: "the model just fitted".into(), fault })?;
-        Ok(Fitted { model, statistics_seconds, train_seconds })
-    }
-
-    /// The features to learn, and the columns only carried.
-    fn choose(&self, source: &ParquetSource, threads: usize, stop: &Stop) -> Result<(Arc<Features>, Vec<Carried>)> {
-        let candidates = candidates(&source.schema(), &self.columns, &self.exclude)?;
-        let scale = sizes::scale(self);
-        let statistics = statistics::statistics(source, &candidates.fields, scale, threads, stop)?;
-        let (features, carried) = candidates.choose(statistics, scale);
-        let mut by_reason = BTreeMap::<&str, Vec<&str>>::new();
-        for Carried { column, reason } in &carried {
-            by_reason.entry(reason).or_default().push(column);
-        }
-        for (reason, columns) in by_reason {
-            tracing::info!("carried, not learned: {}: {reason}", columns.join(", "));
-        }
-        if features.kinds().is_empty() {
-            let reasons = carried.into_iter().map(|carried| (carried.column, carried.reason)).collect();
-            return Err(Error::NoFeatures { path: source.path().to_owned(), reasons });
-        }
-        tracing::info!("learning from {} columns of {}", features.kinds().len(), source.schema().fields().len());
-        Ok((Arc::new(features), carried))
+        Ok(Fitted { model, statistics_seconds, train_seconds, interrupted: trained.interrupted })
     }
 }

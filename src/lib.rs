@@ -30,7 +30,7 @@ pub use layout::Likelihood;
 pub use stop::Stop;
 
 pub use device::Device;
-pub use feature::{Carried, Cells, Feature, Flag, Kind, Number};
+pub use feature::{Carried, Cells, Feature, Flag, Kind, Number, Values};
 pub use sink::check_target;
 pub use source::ParquetSource;
 
@@ -39,5 +39,5 @@ pub use model::{Encoded, Network, Weight};
 pub use artifact::{Epoch, History, Metadata, Model, Provenance};
 pub use score::{SCORES, Score};
 
-pub use fit::Fitted;
+pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel, Progress};
 pub use transform::Transformed;

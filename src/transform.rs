@@ -77,6 +77,21 @@ impl Model {
         config: &TransformConfig,
         stop: &Stop,
     ) -> Result<Transformed> {
+        self.transform_watched(source, output, config, stop, &mut |_| {})
+    }
+
+    /// The same, with a call after each batch that gets the number of rows written so far.
+    ///
+    /// # Errors
+    /// As [`transform`](Self::transform).
+    pub fn transform_watched(
+        &self,
+        source: &ParquetSource,
+        output: impl AsRef<Path>,
+        config: &TransformConfig,
+        stop: &Stop,
+        on_rows: &mut dyn FnMut(u64),
+    ) -> Result<Transformed> {
         let target = Target::check(output.as_ref(), config.force, source.paths())?;
         let schema = source.schema();
         self.features().check(&schema, source.path())?;
@@ -94,7 +109,7 @@ impl Model {
         ]
         .map(|(key, value)| (key.to_owned(), value));
         let splice = Splice { keep, new: new.clone(), metadata: &metadata };
-        let sink = Box::new(SpliceSink::create(source, &splice, target)?);
+        let sink = Box::new(SpliceSink::create(source, &splice, target, stop.clone())?);
 
         let features = self.features().clone();
         let inputs = features.layout().inputs();
@@ -108,7 +123,7 @@ impl Model {
         };
         let threads = config.threads.unwrap_or_else(machine_threads);
         let depth = ahead::depth(batch_rows * inputs * size_of::<f64>(), 1);
-        let (transformed, masked) = run(scan, score, depth, threads, sink)?;
+        let (transformed, masked) = run(scan, score, depth, threads, sink, on_rows)?;
         self.features().warn_masked(&masked);
         if transformed.empty_rows > 0 {
             tracing::warn!(
@@ -139,6 +154,7 @@ fn run(
     depth: usize,
     threads: usize,
     mut sink: Box<dyn Sink>,
+    on_rows: &mut dyn FnMut(u64),
 ) -> Result<(Transformed, Masked)> {
     let (mut transformed, mut masked) = (Transformed::default(), Masked::default());
     for scored in ahead_map("model", depth, threads, scan, score)? {
@@ -147,6 +163,7 @@ fn run(
         transformed.empty_rows += scored.empty;
         masked.add(&scored.masked);
         sink.write(scored.columns)?;
+        on_rows(transformed.rows);
     }
     sink.finish()?;
     Ok((transformed, masked))

@@ -7,12 +7,11 @@ use clap::Args;
 use serde_json::json;
 use vaepipe::{Error, ParquetSource};
 
-use super::Common;
 use super::exit::Failure;
-use super::fit::{self, FitFlags};
-use super::output;
-use super::signal::Signals;
+use super::fit::{self, MetricsFlag};
+use super::fit_flags::FitFlags;
 use super::transform::{self, TransformFlags};
+use super::{Context, RunFlags, fit_summary, output};
 
 /// Fit a model to a Parquet file and transform that file with it
 ///
@@ -26,18 +25,22 @@ pub(super) struct FitTransform {
     /// The Parquet file to write
     output: PathBuf,
     /// Keep the model in this file
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     model: Option<PathBuf>,
+    #[command(flatten)]
+    metrics: MetricsFlag,
+    #[command(flatten)]
+    transform: TransformFlags,
     #[command(flatten)]
     fit: FitFlags,
     #[command(flatten)]
-    transform: TransformFlags,
+    run: RunFlags,
 }
 
 impl FitTransform {
-    pub(super) fn run(self, common: &Common, signals: &Signals) -> Result<(), Failure> {
-        let Self { input, output, model: path, fit: fit_flags, transform: transform_flags } = self;
-        let config = transform_flags.config(common.threads);
+    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+        let Self { input, output, model: path, metrics, transform: transform_flags, fit: fit_flags, run } = self;
+        let config = transform_flags.config(run.threads);
         let start = Instant::now();
         let source = ParquetSource::open([&input])?;
         vaepipe::check_target(&output, config.force, source.paths())?;
@@ -47,23 +50,24 @@ impl FitTransform {
                 return Err(Error::TargetTwice { path: output }.into());
             }
         }
-        let fitted = fit::fit(fit_flags.config(common.threads), &source, common, signals)?;
+        let metrics = metrics.start(&source, &path.iter().chain([&output]).collect::<Vec<_>>())?;
+        let fitted = fit::fit(fit_flags.config(), &source, &run, metrics, context)?;
         let fit_seconds = start.elapsed().as_secs_f64();
         let transforming = Instant::now();
-        let transformed = fitted.model.transform(&source, &output, &config, &signals.stop)?;
+        let transformed = transform::transform(&fitted.model, &source, &output, &config, context)?;
         if let Some(path) = &path {
             fitted.model.save_new(path, config.force)?;
         }
         let transform_seconds = transforming.elapsed().as_secs_f64();
 
-        let mut lines = fit::lines(&fitted, fit_seconds);
-        lines.extend(path.iter().map(|path| ("model", path.display().to_string())));
+        let mut lines = fit_summary::lines(&fitted, fit_seconds);
+        lines.extend(path.iter().map(|path| ("model", fit_summary::file(&fitted.model, path))));
         let columns = fitted.model.new_columns(&config).fields().len();
         lines.extend(transform::lines(&transformed, columns, &output, transform_seconds));
         let json = json!({
-            "fit": fit::summary(&fitted, fit_seconds),
-            "transform": transform::summary(&transformed, transform_seconds),
+            "fit": fit_summary::json(&fitted, fit_seconds),
+            "transform": transform::json(&transformed, transform_seconds),
         });
-        output::print(common, &lines, &json)
+        output::print(run.summary, context.quiet, &lines, &json)
     }
 }

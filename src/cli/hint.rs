@@ -1,37 +1,75 @@
 //! The way out of an error, by the flag or command that gives it: what the library cannot know.
 
-use std::io::ErrorKind;
+use std::path::Path;
 
 use vaepipe::Error;
 
+use super::settings::Invocation;
+
 /// What to do about an error, in a line.
-pub(super) fn hint(error: &Error) -> Option<String> {
+pub(super) fn hint(error: &Error, invocation: &Invocation) -> Option<String> {
+    // The word for a setting, as its author wrote it.
+    let setter = |option: &str| match invocation.origin(option) {
+        Some(origin) => origin.to_string(),
+        None => format!("--{}", option.replace('_', "-")),
+    };
+    let patterns = "takes names, globs like 'x_*', and regular expressions like 're:^x_'";
     Some(match error {
         Error::TargetExists { .. } => "--force replaces it".to_owned(),
         Error::TargetIsInput { .. } => "choose another output; nothing is changed in place".to_owned(),
         Error::TargetNotFile { .. } | Error::TargetTwice { .. } => "choose another path".to_owned(),
         Error::NameClash { .. } => "--prefix NAME puts NAME before the new columns".to_owned(),
-        Error::UnknownColumn { selection, near, .. } if near.is_empty() => {
-            format!("--{selection} takes names, globs like 'x_*', and regular expressions like 're:^x_'")
+        Error::UnknownColumn { selection, near, .. } if near.is_empty() => format!("{} {patterns}", setter(selection)),
+        Error::UnknownColumn { selection, .. } => format!("{} named it", setter(selection)),
+        Error::BadPattern { selection, .. } => format!("{} {patterns}", setter(selection)),
+        Error::NotLearnable { .. } => {
+            format!("leave it out of {}; it is carried to the output all the same", setter("columns"))
         }
-        Error::UnknownColumn { selection, .. } => format!("--{selection} named it"),
-        Error::BadPattern { selection, .. } => {
-            format!("--{selection} takes names, globs like 'x_*', and regular expressions like 're:^x_'")
+        Error::OptionRange { option, .. } => format!("{} sets it", setter(option)),
+        Error::NoFeatures { .. } => {
+            "a fit learns from numbers and Booleans that vary; `vaepipe inspect` shows every column".to_owned()
         }
-        Error::NotLearnable { .. } => "leave it out of --columns; it is carried to the output all the same".to_owned(),
-        Error::OptionRange { option, .. } => format!("--{} sets it", option.replace('_', "-")),
-        Error::NoFeatures { .. } => "a fit learns from numbers and Booleans that vary; --columns names them".to_owned(),
+        Error::TooFewRows { .. } => "give it more rows, or more columns to learn with --columns".to_owned(),
         Error::MissingFeature { .. } | Error::WrongType { .. } => {
-            "a transform needs the columns its model learned from, under their names".to_owned()
+            "`vaepipe inspect` shows the columns a model needs, and those a file has".to_owned()
         }
-        Error::Io { action: "open", source, path }
-            if source.kind() == ErrorKind::NotFound && path.extension().is_some_and(|end| end == "safetensors") =>
-        {
-            "`vaepipe fit INPUT` makes a model; -m names it".to_owned()
+        Error::Unsupported { what, .. } if what.contains("several files") => "transform them one by one".to_owned(),
+        Error::Read { .. } | Error::Damaged { .. } => {
+            "the input has to be a whole, sound Parquet file; write or copy it again".to_owned()
         }
+        Error::Io { action: "open", path, source } if source.kind() == std::io::ErrorKind::NotFound => {
+            format!("did you mean {}?", beside(path)?)
+        }
+        Error::Io { action: "create", path, source } if source.kind() == std::io::ErrorKind::NotFound => {
+            format!("make its directory first: mkdir -p {}", path.parent()?.display())
+        }
+        Error::NoModel { path } => match beside(path) {
+            Some(near) => format!("did you mean {near}? -m names it; `vaepipe fit INPUT` makes one"),
+            None => "`vaepipe fit INPUT` makes one; -m names it".to_owned(),
+        },
         Error::Model { .. } => "`vaepipe fit INPUT` makes a model; -m names it".to_owned(),
         Error::Device { .. } => "--device cpu always works; CUDA needs a build with `--features cuda`".to_owned(),
         Error::Diverged { .. } => "try a lower --lr, or --clip-norm 1".to_owned(),
         _ => return None,
     })
+}
+
+/// The one of `names` that looks most like `name`, if any does.
+pub(super) fn alike<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    const ALIKE: f64 = 0.8;
+    let likeness = |other: &str| strsim::jaro_winkler(&name.to_lowercase(), &other.to_lowercase());
+    let best = names.map(|name| (likeness(name), name)).max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (best.0 >= ALIKE).then(|| best.1.to_owned())
+}
+
+/// A file in the same directory, of the same kind and a like name.
+fn beside(path: &Path) -> Option<String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let entries = std::fs::read_dir(folder).ok()?.flatten();
+    let names: Vec<String> = entries
+        .filter(|entry| entry.path().extension() == path.extension())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    let near = alike(path.file_name()?.to_str()?, names.iter().map(String::as_str))?;
+    Some(path.with_file_name(near).display().to_string())
 }

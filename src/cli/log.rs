@@ -1,21 +1,88 @@
-//! Logs: on stderr, plain unless that is a terminal.
+//! Logs and the final error: on stderr, coloured only on a terminal, above the progress bar if there is one.
 
-use std::io::{IsTerminal, stderr};
+use std::io::{self, IsTerminal, Write, stderr};
+use std::sync::OnceLock;
 
+use clap::ValueEnum;
+use clap::builder::styling::{AnsiColor, Style};
 use tracing::Level;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
-use super::Common;
+use super::{LogFlags, progress};
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// A line to read.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The form in force, once logging has begun.
+static FORMAT: OnceLock<Format> = OnceLock::new();
 
 /// Starts logging as the flags say.
-pub(super) fn start(common: &Common) {
-    let level = match (common.quiet, common.verbose) {
+pub(super) fn start(flags: &LogFlags) {
+    let level = match (flags.quiet, flags.verbose) {
         (true, _) => Level::WARN,
         (_, true) => Level::DEBUG,
         _ => Level::INFO,
     };
-    let terminal = stderr().is_terminal();
-    let log =
-        tracing_subscriber::fmt().with_writer(stderr).with_max_level(level).with_target(false).with_ansi(terminal);
-    // Somebody who watches knows the time; a log file does not.
-    if terminal { log.without_time().init() } else { log.init() }
+    FORMAT.get_or_init(|| flags.log_format);
+    let colours = anstream::AutoStream::choice(&stderr()) != anstream::ColorChoice::Never;
+    let log = tracing_subscriber::fmt()
+        .with_writer(|| AboveBar)
+        .with_max_level(level)
+        .with_target(false)
+        .with_ansi(colours && flags.log_format == Format::Text);
+    match flags.log_format {
+        Format::Json => log.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
+        // Somebody who watches knows the time; a log file does not.
+        Format::Text if stderr().is_terminal() => log.without_time().init(),
+        Format::Text => log.init(),
+    }
+}
+
+/// Whether stderr is watched by a person: progress is drawn then.
+pub(super) fn is_watched() -> bool {
+    stderr().is_terminal() && FORMAT.get() == Some(&Format::Text)
+}
+
+/// Reports the error a run ends with, and the way out of it.
+pub(super) fn report(code: u8, text: &str, hint: Option<&str>) {
+    if FORMAT.get() == Some(&Format::Json) {
+        tracing::error!(exit_code = code, hint, "{text}");
+        return;
+    }
+    let paint = |colour: AnsiColor| Style::new().bold().fg_color(Some(colour.into()));
+    let (red, cyan) = (paint(AnsiColor::Red), paint(AnsiColor::Cyan));
+    let mut stderr = anstream::stderr().lock();
+    // Nowhere is left to say that stderr is gone.
+    let _ = writeln!(stderr, "{red}error:{red:#} {text}");
+    if let Some(hint) = hint {
+        let _ = writeln!(stderr, "{cyan}hint:{cyan:#} {hint}");
+    }
+}
+
+/// The time, as logs have it (RFC 3339, UTC).
+pub(super) fn now() -> String {
+    let mut text = String::new();
+    // A string takes everything.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut text));
+    text
+}
+
+/// stderr, with the progress bar out of the way while a line is written.
+struct AboveBar;
+
+impl Write for AboveBar {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        progress::bars().suspend(|| stderr().write(line))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        stderr().flush()
+    }
 }

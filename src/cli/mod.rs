@@ -1,36 +1,57 @@
 //! The command line, on top of the library's public face: the only place that knows clap.
 //!
-//! To add a command: its file here, a variant of `Command`, an arm of `main`.
+//! To add a command: its file here, a variant of `Command`, an arm of `run`.
 
+mod completions;
 mod exit;
 mod fit;
+mod fit_flags;
+mod fit_summary;
 mod fit_transform;
 mod hint;
+mod inspect;
+mod inspect_data;
+mod inspect_model;
 mod log;
+mod man;
+mod metrics;
 mod output;
+mod print_config;
+mod progress;
+mod settings;
 mod signal;
+mod table;
 mod transform;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use vaepipe::Device;
 
-/// A streaming stage that learns the structure of Parquet rows with a variational autoencoder, and adds latent
-/// columns and reconstruction errors to them.
+use self::settings::Invocation;
+use self::signal::Signals;
+
+/// Learn the structure of Parquet rows with a variational autoencoder, and add latents and anomaly scores to them
+///
+/// Example: vaepipe fit flights.parquet && vaepipe transform flights.parquet scored.parquet
+///
+/// A flag may also be set by a variable (--batch-size by VAEPIPE_BATCH_SIZE) or in a TOML file named by --config
+/// (batch_size = 256). The flag wins over the variable, and the variable over the file.
 #[derive(Debug, Parser)]
 #[command(
     version,
     max_term_width = 100,
     propagate_version = true,
     subcommand_required = true,
-    arg_required_else_help = true
+    arg_required_else_help = true,
+    after_long_help = exit::CODES
 )]
-struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
     #[command(flatten)]
-    common: Common,
+    log: LogFlags,
 }
 
 #[derive(Debug, Subcommand)]
@@ -38,37 +59,76 @@ enum Command {
     Fit(fit::Fit),
     Transform(transform::Transform),
     FitTransform(fit_transform::FitTransform),
+    Inspect(inspect::Inspect),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// Flags every command has.
 #[derive(Debug, Args)]
-struct Common {
-    /// Where the model runs: auto, cpu, cuda or cuda:N; auto takes CUDA if this build has it and a device answers
-    #[arg(long, global = true, default_value_t, value_name = "DEVICE", help_heading = "Run")]
-    device: Device,
-    /// Worker threads [default: the machine's]; never changes a number
-    #[arg(long, global = true, value_name = "N", help_heading = "Run")]
-    threads: Option<usize>,
-    /// What stdout gets: a few lines to read, or one JSON object as its last line
-    #[arg(long, global = true, default_value = "text", value_name = "FORMAT", help_heading = "Run")]
-    summary: output::Summary,
+#[command(next_help_heading = "Log and configuration")]
+struct LogFlags {
     /// Log only warnings and errors, and print no text summary
-    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Run")]
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
     /// Log more
-    #[arg(short, long, global = true, help_heading = "Run")]
+    #[arg(short, long, global = true)]
     verbose: bool,
+    /// The form of the log on stderr: text, or one JSON object a line
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    log_format: log::Format,
+    /// Take flags that are not given from this TOML file: batch_size = 256, or under a command: [fit] seed = 7
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print every setting with where it comes from, as a TOML file, and stop
+    #[arg(long, global = true)]
+    print_config: bool,
+}
+
+/// Flags of every command that runs a model.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Run")]
+struct RunFlags {
+    /// Where the model runs: auto, cpu, cuda or cuda:N; auto takes CUDA if this build has it and a device answers
+    #[arg(long, default_value_t, value_name = "DEVICE")]
+    device: Device,
+    /// Worker threads [default: the machine's]; never changes a number
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// What stdout gets: a few lines to read, or one JSON object as its last line
+    #[arg(long, default_value = "text", value_name = "FORMAT")]
+    summary: output::Format,
+}
+
+/// What a command is run with, beside its own flags.
+struct Context {
+    signals: Signals,
+    quiet: bool,
 }
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
-    let Cli { command, common } = Cli::parse();
-    log::start(&common);
-    let stop = signal::watch();
-    let outcome = match command {
-        Command::Fit(fit) => fit.run(&common, &stop),
-        Command::Transform(transform) => transform.run(&common, &stop),
-        Command::FitTransform(both) => both.run(&common, &stop),
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let invocation = match Invocation::parse(&arguments, std::env::vars_os()) {
+        Ok(invocation) => invocation,
+        Err(failure) => return exit::early(&failure),
     };
-    exit::code(outcome, &stop)
+    if invocation.matches().get_flag("print_config") {
+        return print_config::run(&invocation).map_or_else(|failure| exit::early(&failure), |()| ExitCode::SUCCESS);
+    }
+    let Cli { command, log } = match invocation.cli() {
+        Ok(cli) => cli,
+        Err(failure) => return exit::early(&failure),
+    };
+    log::start(&log);
+    let context = Context { signals: signal::watch(), quiet: log.quiet };
+    let outcome = match command {
+        Command::Fit(fit) => fit.run(&context),
+        Command::Transform(transform) => transform.run(&context),
+        Command::FitTransform(both) => both.run(&context),
+        Command::Inspect(inspect) => inspect.run(&invocation, &context),
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
+    };
+    exit::code(outcome, &invocation, &context)
 }

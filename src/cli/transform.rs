@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
+use indicatif::HumanCount;
 use serde_json::{Value, json};
-use vaepipe::{Model, ParquetSource, TransformConfig, Transformed};
+use vaepipe::{Error, Model, ParquetSource, TransformConfig, Transformed};
 
-use super::Common;
 use super::exit::Failure;
-use super::output::{self, count, seconds};
-use super::signal::Signals;
+use super::output::{self, seconds};
+use super::progress::RowProgress;
+use super::{Context, RunFlags};
 
 /// Add latent columns and reconstruction errors to every row of a Parquet file
 ///
@@ -25,10 +26,12 @@ pub(super) struct Transform {
     /// The Parquet file to write
     output: PathBuf,
     /// The model file
-    #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE")]
+    #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Run")]
     model: PathBuf,
     #[command(flatten)]
     flags: TransformFlags,
+    #[command(flatten)]
+    run: RunFlags,
 }
 
 /// Flags that decide the output.
@@ -67,31 +70,44 @@ impl TransformFlags {
 }
 
 impl Transform {
-    pub(super) fn run(self, common: &Common, signals: &Signals) -> Result<(), Failure> {
-        let Self { input, output, model, flags } = self;
-        let config = flags.config(common.threads);
+    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+        let Self { input, output, model, flags, run } = self;
+        let config = flags.config(run.threads);
         let start = Instant::now();
         let source = ParquetSource::open([&input])?;
         vaepipe::check_target(&output, config.force, source.paths())?;
-        let model = Model::load(&model, common.device)?;
-        let transformed = model.transform(&source, &output, &config, &signals.stop)?;
+        let model = Model::load(&model, run.device)?;
+        let transformed = transform(&model, &source, &output, &config, context)?;
         let total = start.elapsed().as_secs_f64();
         let columns = model.new_columns(&config).fields().len();
-        output::print(common, &lines(&transformed, columns, &output, total), &summary(&transformed, total))
+        let lines = lines(&transformed, columns, &output, total);
+        output::print(run.summary, context.quiet, &lines, &json(&transformed, total))
     }
+}
+
+/// Transforms, with progress on stderr.
+pub(super) fn transform(
+    model: &Model,
+    source: &ParquetSource,
+    output: &Path,
+    config: &TransformConfig,
+    context: &Context,
+) -> Result<Transformed, Error> {
+    let mut progress = RowProgress::new(source.rows());
+    model.transform_watched(source, output, config, &context.signals.stop, &mut |rows| progress.take(rows))
 }
 
 /// What a person reads of a transform.
 pub(super) fn lines(done: &Transformed, columns: usize, output: &Path, total: f64) -> Vec<(&'static str, String)> {
-    let rate = count((done.rows as f64 / total.max(1e-9)) as u64);
+    let rate = HumanCount((done.rows as f64 / total.max(1e-9)) as u64);
     vec![
-        ("wrote", format!("{} rows with {columns} new columns to {}", count(done.rows), output.display())),
+        ("wrote", format!("{} rows with {columns} new columns to {}", HumanCount(done.rows), output.display())),
         ("time", format!("{total:.2} s, {rate} rows/s")),
     ]
 }
 
 /// The same for a program.
-pub(super) fn summary(done: &Transformed, total: f64) -> Value {
+pub(super) fn json(done: &Transformed, total: f64) -> Value {
     json!({
         "rows": done.rows,
         "empty_rows": done.empty_rows,

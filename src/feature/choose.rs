@@ -62,19 +62,19 @@ pub(crate) fn candidates(schema: &Schema, columns: &[String], exclude: &[String]
 
 impl Candidates {
     /// Fits a feature for every candidate whose values can be learned; `statistics` is one a candidate.
-    pub(crate) fn choose(self, statistics: Vec<Statistics>, scale: Scale) -> (Features, Vec<Carried>) {
+    pub(crate) fn choose(self, statistics: &[Statistics], scale: Scale) -> (Features, Vec<Carried>) {
         let reasons: Vec<Option<String>> = self
             .fields
             .iter()
-            .zip(&statistics)
+            .zip(statistics)
             .map(|(field, statistics)| self.unfit(field.name(), statistics))
             .collect();
-        let numbers = self.fields.iter().zip(&statistics).zip(&reasons);
+        let numbers = self.fields.iter().zip(statistics).zip(&reasons);
         let numbers = numbers.filter(|((field, _), reason)| reason.is_none() && Number::learns(field.data_type()));
         let scaler = Scaler::new(scale, numbers.map(|((_, statistics), _)| statistics));
 
         let (mut kinds, mut carried) = (Vec::new(), self.carried);
-        for ((field, statistics), reason) in self.fields.iter().zip(&statistics).zip(reasons) {
+        for ((field, statistics), reason) in self.fields.iter().zip(statistics).zip(reasons) {
             let column = field.name();
             let fitted = reason.map_or_else(|| Kind::fit(column, field.data_type(), statistics, &scaler), Err);
             match fitted {
@@ -141,7 +141,7 @@ mod tests {
     fn chosen(columns: &[&str], exclude: &[&str]) -> (Vec<String>, Vec<String>) {
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
         let candidates = candidates(&schema(), &owned(columns), &owned(exclude)).unwrap();
-        let statistics = candidates
+        let statistics: Vec<_> = candidates
             .fields
             .iter()
             .map(|field| {
@@ -155,7 +155,7 @@ mod tests {
                 statistics.finish()
             })
             .collect();
-        let (features, carried) = candidates.choose(statistics, Scale::Standard);
+        let (features, carried) = candidates.choose(&statistics, Scale::Standard);
         (features.columns(), carried.into_iter().map(|c| format!("{} {}", c.column, c.reason)).collect())
     }
 

@@ -16,6 +16,9 @@ pub trait Feature: Send + Sync {
     /// What a column must be to be this feature, in words.
     fn expects(&self) -> &'static str;
 
+    /// How a value enters the row vector, in words.
+    fn describe(&self) -> String;
+
     /// Whether a column of this type can be this feature.
     fn accepts(&self, data_type: &DataType) -> bool;
 

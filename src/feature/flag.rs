@@ -36,6 +36,10 @@ impl Feature for Flag {
         "a Boolean"
     }
 
+    fn describe(&self) -> String {
+        "flag, 0 or 1".to_owned()
+    }
+
     fn accepts(&self, data_type: &DataType) -> bool {
         Self::learns(data_type)
     }

@@ -21,6 +21,7 @@ pub use self::flag::Flag;
 pub use self::number::Number;
 use self::number::Scaler;
 pub(crate) use self::statistics::Statistics;
+pub use self::statistics::Values;
 
 /// A fitted feature of any kind, as the model stores it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

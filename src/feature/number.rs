@@ -113,6 +113,14 @@ impl Feature for Number {
         "a number"
     }
 
+    fn describe(&self) -> String {
+        let Self { center, scale, clip, .. } = self;
+        if *clip >= CLIP_UNSCALED {
+            return "number as it is".to_owned();
+        }
+        format!("number (x - {center:.4}) / {scale:.4}, within ±{clip}")
+    }
+
     fn accepts(&self, data_type: &DataType) -> bool {
         Self::learns(data_type)
     }

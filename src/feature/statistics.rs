@@ -8,6 +8,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt64Type};
 use arrow::error::ArrowError;
 use datasketches::tdigest::TDigestMut;
+use serde::Serialize;
 
 /// Values whose moments are taken at once.
 const BLOCK: usize = 1024;
@@ -31,6 +32,26 @@ pub(crate) struct Statistics {
     block: Vec<f64>,
     sketch: Option<TDigestMut>,
     order: Order,
+}
+
+/// What a pass over a column's values found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Values {
+    /// Values that are there and usable.
+    pub known: u64,
+    /// Missing values.
+    pub null: u64,
+    /// Values that are NaN, infinite or beyond the range of f32; taken as missing.
+    pub unusable: u64,
+    /// Smallest known value; a Boolean is 0 or 1.
+    pub min: Option<f64>,
+    /// Mean of the known values.
+    pub mean: Option<f64>,
+    /// Largest known value.
+    pub max: Option<f64>,
+    /// Standard deviation of the known values (population).
+    pub std: Option<f64>,
 }
 
 /// Whether a column's integers, in row order, only ever rise or only ever fall.
@@ -121,6 +142,20 @@ impl Statistics {
     pub(crate) fn finish(mut self) -> Self {
         self.merge_block();
         self
+    }
+
+    /// The readings of general interest.
+    pub(crate) fn values(&self) -> Values {
+        let known = |value: f64| (self.count > 0).then_some(value);
+        Values {
+            known: self.count,
+            null: self.nulls,
+            unusable: self.unusable,
+            min: known(self.min),
+            mean: known(self.mean),
+            max: known(self.max),
+            std: known(self.std()),
+        }
     }
 
     /// Usable values.

@@ -3,13 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::progress::{Progress, Watch};
 use crate::ahead::{self, Ahead, ahead, ahead_map};
 use crate::batch::{Batch, Table};
 use crate::error::Result;
 use crate::feature::{Features, Masked};
 use crate::shuffle::{CHUNK_ROWS, HoldOut, Order, Part, step_rows};
 use crate::source::ParquetSource;
-use crate::stop::Stop;
 
 /// Encoded training rows up to this many bytes stay in memory. A constant and no share of the machine's memory, since
 /// the order of training depends on it.
@@ -73,13 +73,13 @@ impl FitRows {
         order: Order,
         in_memory: bool,
         threads: usize,
-        stop: &Stop,
+        watch: &mut Watch<'_>,
     ) -> Result<Self> {
         let inputs = features.layout().inputs();
         let scan = source.scan(&features.columns(), CHUNK_ROWS as usize)?;
         let depth = ahead::depth(CHUNK_ROWS as usize * inputs * size_of::<f32>(), 1);
         let encode = {
-            let (features, stop) = (features.clone(), stop.clone());
+            let (features, stop) = (features.clone(), watch.stop.clone());
             move |rows: crate::source::Rows| -> Result<Encoded> {
                 stop.check()?;
                 let mut x = vec![0.0; rows.batch.num_rows() * inputs];
@@ -96,6 +96,8 @@ impl FitRows {
         for encoded in ahead_map("encode", depth, threads, scan, encode)? {
             let (first_row, x, not_usable) = encoded?;
             masked.add(&not_usable);
+            let read = first_row + (x.len() / inputs) as u64;
+            (watch.on_progress)(Progress::Encoded { rows: read, of: source.rows() });
             for (row, x) in (first_row..).zip(x.chunks_exact(inputs)) {
                 if x.iter().all(|x| x.is_nan()) {
                     empty += 1;

@@ -63,6 +63,7 @@ const ANOMALY: Defaults = Defaults {
 /// What both presets share.
 const ACTIVATION: Activation = Activation::Silu;
 const BETA: f64 = 1.0;
+const FREE_BITS: f64 = 0.0;
 const VAL_FRACTION: f64 = 0.1;
 
 /// Clipping is for spikes, not for every step: gradients grow with the number of features, and so does this norm.
@@ -124,13 +125,31 @@ pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_r
         lr: config.lr.unwrap_or(defaults.lr),
         beta: config.beta.unwrap_or(BETA),
         kl_warmup: config.kl_warmup.unwrap_or(defaults.kl_warmup),
-        free_bits: config.free_bits.unwrap_or(0.0),
+        free_bits: config.free_bits.unwrap_or(FREE_BITS),
         clip_norm: config.clip_norm.unwrap_or(CLIP_NORM_A_FEATURE * inputs as f64),
         trim: config.trim.unwrap_or(defaults.trim),
         patience: config.patience.unwrap_or_else(|| (defaults.patience)(epochs)),
         val_fraction: val_fraction(config),
         seed: config.seed,
         shuffle_rows,
+    }
+}
+
+impl FitConfig {
+    /// The same with everything filled in that the preset decides and the data does not.
+    #[must_use]
+    pub fn with_preset(&self) -> Self {
+        let defaults = defaults(self.preset);
+        let mut filled = self.clone();
+        filled.scale.get_or_insert(defaults.scale);
+        filled.activation.get_or_insert(ACTIVATION);
+        filled.lr.get_or_insert(defaults.lr);
+        filled.beta.get_or_insert(BETA);
+        filled.kl_warmup.get_or_insert(defaults.kl_warmup);
+        filled.free_bits.get_or_insert(FREE_BITS);
+        filled.trim.get_or_insert(defaults.trim);
+        filled.val_fraction.get_or_insert(VAL_FRACTION);
+        filled
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::f64::consts::PI;
 
+use super::progress::{Progress, Watch};
 use super::rows::FitRows;
 use crate::artifact::{Epoch, History};
 use crate::batch::Table;
@@ -55,24 +56,33 @@ impl Schedule {
     }
 }
 
+/// What training gives.
+pub(super) struct Trained {
+    pub(super) weights: Weights,
+    pub(super) history: History,
+    /// Whether it ended because it was asked to.
+    pub(super) interrupted: bool,
+}
+
 /// Trains until the budget is spent or patience is; returns the best weights and how it went.
 ///
 /// # Errors
-/// [`Error::Diverged`] when roll-backs do not help, [`Error::Interrupted`], and the source's.
+/// [`Error::Diverged`] when roll-backs do not help, [`Error::Interrupted`] unless the best weights so far are to be
+/// kept, and the source's.
 pub(super) fn train(
     trainer: &mut Trainer,
     rows: &FitRows,
     layout: &Layout,
     training: &Training,
-    stop: &Stop,
-    on_epoch: &mut dyn FnMut(&Epoch),
-) -> Result<(Weights, History)> {
+    watch: &mut Watch<'_>,
+) -> Result<Trained> {
     let schedule = Schedule::new(training);
     let noise = Stream::new(training.seed, "noise");
     let mut history = History { epochs: Vec::new(), best_epoch: 0, held_out_loss: None, rollbacks: 0 };
     let mut last_good = trainer.checkpoint()?;
     let mut best: Option<(f64, Weights)> = None;
     let mut lr_scale = 1.0;
+    let mut interrupted = false;
     while history.epochs.len() < training.epochs {
         let epoch = history.epochs.len();
         let first_step = epoch * training.steps_per_epoch;
@@ -84,10 +94,16 @@ pub(super) fn train(
             trim: training.trim,
             noise: noise.child(epoch as u64),
         };
-        let trained = pass(trainer, rows, epoch as u64, training.batch_size, stop, settings)?;
-        let validation_loss = match &trained {
-            Some(_) => evaluate(trainer, &rows.select, layout, training)?,
-            None => None,
+        let outcome = pass(trainer, rows, epoch, training, watch, &settings).and_then(|trained| {
+            let measured = trained.is_some();
+            Ok((trained, if measured { evaluate(trainer, &rows.select, layout, training, watch.stop)? } else { None }))
+        });
+        let (trained, validation_loss) = match outcome {
+            Err(Error::Interrupted) if watch.keep_partial && epoch > 0 => {
+                interrupted = true;
+                break;
+            }
+            outcome => outcome?,
         };
         let sound = trained.filter(|_| validation_loss.is_none_or(f64::is_finite));
         let Some((nll, kl)) = sound else {
@@ -106,7 +122,14 @@ pub(super) fn train(
         };
         let done = Epoch { epoch: epoch + 1, train_loss: nll + training.beta * kl, validation_loss, kl };
         history.epochs.push(done);
-        on_epoch(&done);
+        let last = settings(training.steps_per_epoch.saturating_sub(1));
+        (watch.on_progress)(Progress::Epoch {
+            epoch: &done,
+            epochs: training.epochs,
+            rows: rows.train,
+            lr: last.lr,
+            beta: last.beta,
+        });
         last_good = trainer.checkpoint()?;
         if !schedule.warmed_up(first_step + training.steps_per_epoch) {
             continue;
@@ -120,12 +143,16 @@ pub(super) fn train(
             break;
         }
     }
-    if let Some((_, weights)) = best {
-        last_good.weights = weights;
+    match best {
+        Some((_, weights)) => last_good.weights = weights,
+        // Stopped while the KL weight was still rising.
+        None => history.best_epoch = history.epochs.len(),
     }
-    trainer.restore(&last_good)?;
-    history.held_out_loss = evaluate(trainer, &rows.calibrate, layout, training)?;
-    Ok((last_good.weights, history))
+    if !interrupted {
+        trainer.restore(&last_good)?;
+        history.held_out_loss = evaluate(trainer, &rows.calibrate, layout, training, watch.stop)?;
+    }
+    Ok(Trained { weights: last_good.weights, history, interrupted })
 }
 
 /// One epoch of gradient steps: the rows' mean negative log-likelihood and mean KL divergence. `None` if a loss or
@@ -133,16 +160,18 @@ pub(super) fn train(
 fn pass(
     trainer: &mut Trainer,
     rows: &FitRows,
-    epoch: u64,
-    batch_size: usize,
-    stop: &Stop,
+    epoch: usize,
+    training: &Training,
+    watch: &mut Watch<'_>,
     settings: impl Fn(usize) -> Step,
 ) -> Result<Option<(f64, f64)>> {
     let (mut rows_seen, mut nll, mut kl) = (0, 0.0, 0.0);
-    for (step, batch) in rows.epoch(epoch, batch_size)?.enumerate() {
-        stop.check()?;
+    let Training { epochs, steps_per_epoch: steps, batch_size, .. } = *training;
+    for (step, batch) in rows.epoch(epoch as u64, batch_size)?.enumerate() {
+        watch.stop.check()?;
         match trainer.step(&batch?, &settings(step))? {
             Some(loss) => {
+                (watch.on_progress)(Progress::Step { epoch: epoch + 1, epochs, step: step + 1, steps });
                 rows_seen += loss.nll.len();
                 nll += loss.nll.iter().sum::<f64>();
                 kl += loss.kl.iter().sum::<f64>();
@@ -155,13 +184,14 @@ fn pass(
 }
 
 /// Mean loss of held-out rows at the final KL weight and with the trim of training, with noise fixed by the seed.
-fn evaluate(trainer: &Trainer, rows: &Table, layout: &Layout, training: &Training) -> Result<Option<f64>> {
+fn evaluate(trainer: &Trainer, rows: &Table, layout: &Layout, training: &Training, stop: &Stop) -> Result<Option<f64>> {
     if rows.len() == 0 {
         return Ok(None);
     }
     let noise = Stream::new(training.seed, "validation");
     let mut losses = Vec::with_capacity(rows.len());
     for batch in rows.batches(EVALUATE_ROWS, layout) {
+        stop.check()?;
         losses.extend(trainer.evaluate(&batch, noise)?.rows(training.beta));
     }
     Ok(Some(mean_of_best(losses, training.trim)))

@@ -24,6 +24,7 @@ use tempfile::NamedTempFile;
 use super::{NewColumns, Sink, Target, metadata};
 use crate::error::{Error, Place, Result};
 use crate::source::{ParquetFile, ParquetSource, guarded};
+use crate::stop::Stop;
 
 /// The least of a Parquet file that is not column chunks: magic, footer length, magic.
 const FRAME: u64 = 12;
@@ -53,6 +54,7 @@ pub(crate) struct SpliceSink {
     seq: u64,
     writer: SerializedFileWriter<NamedTempFile>,
     target: Target,
+    stop: Stop,
 }
 
 impl SpliceSink {
@@ -60,7 +62,7 @@ impl SpliceSink {
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be created, [`Error::Damaged`] if the input's column chunks lie outside its file.
-    pub(crate) fn create(source: &ParquetSource, splice: &Splice<'_>, target: Target) -> Result<Self> {
+    pub(crate) fn create(source: &ParquetSource, splice: &Splice<'_>, target: Target, stop: Stop) -> Result<Self> {
         let [input] = source.files() else {
             return Err(Error::Unsupported {
                 place: Place::file(source.path()),
@@ -100,6 +102,7 @@ impl SpliceSink {
             seq: 0,
             writer,
             target,
+            stop,
         })
     }
 
@@ -127,6 +130,7 @@ impl SpliceSink {
         let columns = std::mem::replace(&mut self.columns, columns);
         let mut output = self.writer.next_row_group().map_err(write)?;
         for &leaf in &self.leaves {
+            self.stop.check()?;
             let chunk = sound_chunk(metadata.column(leaf)).map_err(write)?;
             let place = || Place {
                 column: Some(chunk.column_path().string()),

@@ -300,7 +300,8 @@ impl Scan {
                     self.reader.insert(file.reader(roots, self.row_group, self.batch_rows, None)?)
                 }
             };
-            let place = || Place::row_group(&file.path, self.row_group);
+            let row = file.rows_of(self.row_group) - self.rest;
+            let place = || Place { row: Some(row), ..Place::row_group(&file.path, self.row_group) };
             match guarded(place, || reader.next().transpose())? {
                 Some(batch) if batch.num_rows() as u64 <= self.rest => {
                     let batch = file.reorder(batch, roots, self.row_group)?;

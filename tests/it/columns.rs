@@ -33,7 +33,7 @@ fn numbers_and_flags_are_learned_and_the_rest_is_carried_with_its_reason() {
         ),
     ];
     write(&dir.path("in.parquet"), &RecordBatch::try_from_iter(columns).unwrap(), 1000);
-    dir.ok("fit in.parquet --epochs 1").says(&[
+    dir.ok("fit in.parquet --epochs 1").prints(&[
         "same: is constant (4)",
         "nothing: has no usable value (100 null, 0 NaN or infinite)",
         "not_a_number: has no usable value (0 null, 100 NaN or infinite)",

@@ -92,9 +92,9 @@ fn damaged_inputs_are_data_errors_that_name_the_file() {
 fn data_there_is_nothing_to_learn_from_is_refused() {
     let dir = Workdir::new();
     write(&dir.path("none.parquet"), &curve(0), 1000);
-    dir.fails(65, "fit none.parquet").says(&["none.parquet", "no column to learn from"]);
+    dir.fails(65, "fit none.parquet").says(&["none.parquet", "at least 2 rows", "there are 0"]);
     write(&dir.path("one.parquet"), &curve(1), 1000);
-    dir.fails(65, "fit one.parquet").says(&["one.parquet", "no column to learn from", "is constant"]);
+    dir.fails(65, "fit one.parquet").says(&["one.parquet", "at least 2 rows", "there is 1"]);
     let text: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
     let same: ArrayRef = Arc::new(Int32Array::from(vec![1, 1]));
     write(&dir.path("dull.parquet"), &RecordBatch::try_from_iter([("text", text), ("same", same)]).unwrap(), 1000);

@@ -49,7 +49,7 @@ fn strings_and_timestamps_of_flights_are_carried() {
     let dir = Workdir::new();
     let flights = sample("flights.parquet");
     let fit = dir.ok(&format!("fit {flights} --epochs 1"));
-    fit.says(&[
+    fit.prints(&[
         "carrier, origin: is a dictionary",
         "tailnum, dest: is a string",
         "time_hour: is a date or time",

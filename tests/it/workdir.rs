@@ -35,6 +35,12 @@ impl Workdir {
     pub fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vaepipe"));
         command.args(arguments.split_whitespace()).current_dir(&self.0).stdin(Stdio::null());
+        // Settings of whoever runs the tests are not the tests'.
+        for (variable, _) in std::env::vars_os() {
+            if variable.to_string_lossy().starts_with("VAEPIPE_") {
+                command.env_remove(variable);
+            }
+        }
         command
     }
 
@@ -83,6 +89,15 @@ impl Ran {
     pub fn says(&self, parts: &[&str]) -> &Self {
         for part in parts {
             assert!(self.stderr().contains(part), "no {part:?} in\n{}", self.said);
+        }
+        self
+    }
+
+    /// Asserts that stdout prints all of this.
+    #[track_caller]
+    pub fn prints(&self, parts: &[&str]) -> &Self {
+        for part in parts {
+            assert!(self.stdout().contains(part), "no {part:?} in\n{}", self.said);
         }
         self
     }

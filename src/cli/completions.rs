@@ -1,0 +1,24 @@
+//! `vaepipe completions`.
+
+use clap::{Args, CommandFactory};
+use clap_complete::Shell;
+
+use super::exit::Failure;
+use super::{Cli, output};
+
+/// Print completions for a shell
+///
+/// Example: source <(vaepipe completions bash)
+#[derive(Debug, Args)]
+pub(super) struct Completions {
+    /// The shell
+    shell: Shell,
+}
+
+impl Completions {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "vaepipe", &mut script);
+        output::stdout(&String::from_utf8_lossy(&script))
+    }
+}

@@ -1,0 +1,132 @@
+//! The flags that decide a model.
+
+use clap::{Args, builder::PossibleValuesParser, builder::TypedValueParser};
+use vaepipe::{Activation, FitConfig, Preset, Scale};
+
+/// Flags that decide the model.
+#[derive(Debug, Args)]
+pub(super) struct FitFlags {
+    /// Learn only these columns: names, globs, or re:REGEX
+    #[arg(long, value_delimiter = ',', value_name = "COL,...", help_heading = "Columns")]
+    columns: Vec<String>,
+    /// Do not learn these columns; they are still written by a transform
+    #[arg(long, value_delimiter = ',', value_name = "COL,...", help_heading = "Columns")]
+    exclude: Vec<String>,
+    /// How numbers are scaled [default: the preset's]
+    #[arg(long, value_parser = words::<Scale>(Scale::WORDS), help_heading = "Columns")]
+    scale: Option<Scale>,
+    /// Defaults for a purpose: reduce for latents of every row, anomaly for scores
+    #[arg(long, default_value_t, value_parser = words::<Preset>(Preset::WORDS), help_heading = "Model")]
+    preset: Preset,
+    /// Width of the latent space [default: by the number of features]
+    #[arg(long, value_name = "K", help_heading = "Model")]
+    latent_dim: Option<usize>,
+    /// Widths of the encoder's hidden layers, like 256,128; the decoder mirrors them; "none" for a linear model
+    /// [default: by the number of features]
+    #[arg(long, value_name = "N,...", value_parser = hidden, help_heading = "Model")]
+    hidden: Option<Hidden>,
+    /// Nonlinearity of the hidden layers [default: the preset's]
+    #[arg(long, value_parser = words::<Activation>(Activation::WORDS), help_heading = "Model")]
+    activation: Option<Activation>,
+    /// Most passes over the rows [default: by the number of rows]
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    epochs: Option<usize>,
+    /// Most rows of a gradient step [default: by the number of rows]
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    batch_size: Option<usize>,
+    /// Highest learning rate of Adam [default: the preset's]
+    #[arg(long, value_name = "RATE", help_heading = "Training")]
+    lr: Option<f64>,
+    /// Weight of the KL term [default: the preset's]
+    #[arg(long, value_name = "WEIGHT", help_heading = "Training")]
+    beta: Option<f64>,
+    /// Share of the steps over which the KL weight rises from 0 [default: the preset's]
+    #[arg(long, value_name = "SHARE", help_heading = "Training")]
+    kl_warmup: Option<f64>,
+    /// Nats of KL a latent dimension carries free of charge [default: the preset's]
+    #[arg(long, value_name = "NATS", help_heading = "Training")]
+    free_bits: Option<f64>,
+    /// Largest global gradient norm; 0 is off [default: 10 times the number of features]
+    #[arg(long, value_name = "NORM", help_heading = "Training")]
+    clip_norm: Option<f64>,
+    /// Share of each batch, that of highest loss, left out of the gradient [default: the preset's]
+    #[arg(long, value_name = "SHARE", help_heading = "Training")]
+    trim: Option<f64>,
+    /// Epochs without improvement before training stops; 0 trains them all [default: 30 % of the epochs, at least 10;
+    /// 0 with --preset anomaly]
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    patience: Option<usize>,
+    /// Share of rows held out of training; half of them choose the weights [default: the preset's]
+    #[arg(long, value_name = "SHARE", help_heading = "Training")]
+    val_fraction: Option<f64>,
+    /// Rows shuffled together [default: all while they take at most 2 GiB, else as many as take 512 MiB]
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    shuffle_rows: Option<u64>,
+    /// Decides initial weights, order, noise and held-out rows
+    #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Training")]
+    seed: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Hidden(Vec<usize>);
+
+fn hidden(text: &str) -> Result<Hidden, String> {
+    if text == "none" {
+        return Ok(Hidden(Vec::new()));
+    }
+    let width = |width: &str| width.trim().parse().map_err(|_| format!("{width:?} is not a width"));
+    text.split(',').map(width).collect::<Result<_, _>>().map(Hidden)
+}
+
+/// A parser of an enum's words that lists them in the help.
+fn words<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: std::str::FromStr<Err = String> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
+}
+
+impl FitFlags {
+    /// The library's configuration.
+    pub(super) fn config(self) -> FitConfig {
+        // Field by field: a new flag cannot be forgotten.
+        let Self {
+            columns,
+            exclude,
+            scale,
+            preset,
+            latent_dim,
+            hidden,
+            activation,
+            epochs,
+            batch_size,
+            lr,
+            beta,
+            kl_warmup,
+            free_bits,
+            clip_norm,
+            trim,
+            patience,
+            val_fraction,
+            shuffle_rows,
+            seed,
+        } = self;
+        let mut config = FitConfig::new().preset(preset).columns(columns).exclude(exclude).seed(seed);
+        config.scale = scale;
+        config.latent_dim = latent_dim;
+        config.hidden = hidden.map(|Hidden(widths)| widths);
+        config.activation = activation;
+        config.epochs = epochs;
+        config.batch_size = batch_size;
+        config.lr = lr;
+        config.beta = beta;
+        config.kl_warmup = kl_warmup;
+        config.free_bits = free_bits;
+        config.clip_norm = clip_norm;
+        config.trim = trim;
+        config.patience = patience;
+        config.val_fraction = val_fraction;
+        config.shuffle_rows = shuffle_rows;
+        config
+    }
+}

@@ -1,0 +1,113 @@
+//! What a fit says at its end.
+
+use std::path::Path;
+
+use indicatif::{HumanBytes, HumanCount};
+use serde_json::{Value, json};
+use vaepipe::{Fitted, Model, Network};
+
+use super::output::{grouped, list, seconds};
+
+/// What a person reads of a fit.
+pub(super) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> {
+    let metadata = fitted.model.metadata();
+    let (rows, history) = (&metadata.provenance, &metadata.history);
+    let features: Vec<&str> = metadata.features.iter().map(|feature| feature.column()).collect();
+    let all = features.len() + metadata.carried.len();
+    let mut lines = vec![(
+        "learned",
+        format!("{} of {all} columns of {} rows: {}", features.len(), HumanCount(rows.rows), list(&features)),
+    )];
+    for (columns, reason) in grouped(&metadata.carried) {
+        let label = if lines.len() == 1 { "left out" } else { "" };
+        lines.push((label, format!("{columns}: {reason}")));
+    }
+    let loss = match (history.validation_loss(), history.held_out_loss) {
+        (Some(chosen), Some(held_out)) => {
+            format!("{chosen:.4} nats a row where it was chosen, {held_out:.4} on rows that chose nothing")
+        }
+        (Some(chosen), None) => format!("{chosen:.4} nats a row where it was chosen"),
+        _ => "no rows were held out to measure it".to_owned(),
+    };
+    lines.extend([
+        (
+            "rows",
+            format!(
+                "{} trained, {} chose the weights, {} chose nothing",
+                HumanCount(rows.train_rows),
+                HumanCount(rows.select_rows),
+                HumanCount(rows.calibrate_rows)
+            ),
+        ),
+        ("network", network(&metadata.network, features.len(), parameters(&fitted.model))),
+        (
+            "epochs",
+            format!(
+                "best {} of {} trained, {} at most",
+                history.best_epoch,
+                history.epochs.len(),
+                metadata.training.epochs
+            ),
+        ),
+        ("loss", loss),
+        (
+            "time",
+            format!(
+                "{total:.2} s, of which {:.2} s training at {} rows/s",
+                fitted.train_seconds,
+                HumanCount(rows_per_second(fitted) as u64)
+            ),
+        ),
+    ]);
+    lines
+}
+
+/// Where the model is, and how big.
+pub(super) fn file(model: &Model, path: &Path) -> String {
+    format!("{}, {}", path.display(), HumanBytes(model.to_bytes().len() as u64))
+}
+
+/// A network in a line.
+pub(super) fn network(network: &Network, inputs: usize, parameters: usize) -> String {
+    let widths = [inputs].into_iter().chain(network.hidden.iter().copied()).chain([network.latent_dim]);
+    let widths: Vec<String> = widths.map(|width| width.to_string()).collect();
+    format!("{} and back, {}, {} parameters", widths.join("-"), network.activation, HumanCount(parameters as u64))
+}
+
+/// The number of a model's weights and biases.
+pub(super) fn parameters(model: &Model) -> usize {
+    model.weights().values().map(|weight| weight.values.len()).sum()
+}
+
+/// The same for a program.
+pub(super) fn json(fitted: &Fitted, total: f64) -> Value {
+    let metadata = fitted.model.metadata();
+    let (rows, history) = (&metadata.provenance, &metadata.history);
+    json!({
+        "rows": rows.rows,
+        "train_rows": rows.train_rows,
+        "empty_rows": rows.empty_rows,
+        "features": metadata.features.len(),
+        "carried": metadata.carried,
+        "latent_dim": metadata.network.latent_dim,
+        "hidden": metadata.network.hidden,
+        "epochs": history.epochs.len(),
+        "best_epoch": history.best_epoch,
+        "validation_loss": history.validation_loss(),
+        "held_out_loss": history.held_out_loss,
+        "rollbacks": history.rollbacks,
+        "interrupted": fitted.interrupted,
+        "seconds": {
+            "statistics": seconds(fitted.statistics_seconds),
+            "train": seconds(fitted.train_seconds),
+            "total": seconds(total),
+        },
+        "rows_per_second": rows_per_second(fitted).round(),
+    })
+}
+
+/// Training rows times epochs over the seconds of training, validation included.
+fn rows_per_second(fitted: &Fitted) -> f64 {
+    let metadata = fitted.model.metadata();
+    metadata.provenance.train_rows as f64 * metadata.history.epochs.len() as f64 / fitted.train_seconds.max(1e-9)
+}

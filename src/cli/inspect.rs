@@ -1,0 +1,106 @@
+//! `vaepipe inspect`.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::{ArgMatches, Args};
+use vaepipe::{Device, Error, Foreign, Model, ParquetSource, Place};
+
+use super::exit::Failure;
+use super::fit_flags::FitFlags;
+use super::settings::Invocation;
+use super::{Context, inspect_data, inspect_model, output};
+
+/// Say what a model holds, or what a fit would make of a file's columns
+///
+/// Example: vaepipe inspect flights.parquet --exclude year
+///
+/// For data it takes the flags of fit, reads the columns once, and trains nothing: what it says is what a fit with the
+/// same flags does.
+#[derive(Debug, Args)]
+pub(super) struct Inspect {
+    /// One model, or Parquet files that are read as one table
+    #[arg(required = true, value_name = "MODEL|DATA")]
+    paths: Vec<PathBuf>,
+    /// What stdout gets: lines to read, or one JSON object
+    #[arg(long, default_value = "text", value_name = "FORMAT", help_heading = "Output")]
+    format: output::Format,
+    /// Worker threads [default: the machine's]
+    #[arg(long, value_name = "N", help_heading = "Output")]
+    threads: Option<usize>,
+    #[command(flatten)]
+    flags: FitFlags,
+}
+
+/// What a file is, by its first bytes.
+enum Content {
+    Parquet,
+    Model,
+}
+
+impl Inspect {
+    pub(super) fn run(self, invocation: &Invocation, context: &Context) -> Result<(), Failure> {
+        let Self { paths, format, threads, flags } = self;
+        let contents = paths.iter().map(|path| content(path)).collect::<Result<Vec<_>, _>>()?;
+        if contents.iter().all(|content| matches!(content, Content::Parquet)) {
+            let mut config = flags.config();
+            config.threads = threads;
+            let source = ParquetSource::open(&paths)?;
+            let plan = config.plan(&source, &context.signals.stop)?;
+            let flags = FitFlags::given(invocation);
+            return inspect_data::print(&paths, &plan, format, !flags.is_empty());
+        }
+        let [path] = paths.as_slice() else {
+            return Err(Failure::Usage("a model is inspected by itself: name one file".to_owned()));
+        };
+        if let Some(flag) = FitFlags::given(invocation).first() {
+            let flag = flag.replace('_', "-");
+            return Err(Failure::Usage(format!(
+                "--{flag} decides what a fit makes of data; {} is a model",
+                path.display()
+            )));
+        }
+        let model = Model::load(path, Device::Cpu)?;
+        inspect_model::print(path, &model, format)
+    }
+}
+
+/// Looks at how a file begins.
+fn content(path: &Path) -> Result<Content, Error> {
+    let io = |action| move |source| Error::Io { path: path.to_owned(), action, source };
+    let unknown = |what: &str| Error::Read { place: Place::file(path), source: Foreign::from(what) };
+    let mut file = File::open(path).map_err(io("open"))?;
+    if !file.metadata().map_err(io("open"))?.is_file() {
+        return Err(unknown("it is not a regular file"));
+    }
+    let mut start = Vec::new();
+    file.by_ref().take(9).read_to_end(&mut start).map_err(io("read"))?;
+    match start.as_slice() {
+        [b'P', b'A', b'R', b'1', ..] => Ok(Content::Parquet),
+        // safetensors: the length of a JSON object, and the object.
+        [.., b'{'] if start.len() == 9 => Ok(Content::Model),
+        [] => Err(unknown("it is empty")),
+        _ => Err(unknown("it is neither a Parquet file nor a model")),
+    }
+}
+
+impl FitFlags {
+    /// Those given on the command line, by key.
+    fn given(invocation: &Invocation) -> Vec<String> {
+        let keys = Self::keys();
+        keys.into_iter().filter(|key| invocation.is_given(key)).collect()
+    }
+
+    /// All of them, by key.
+    pub(super) fn keys() -> Vec<String> {
+        let command = Self::augment_args(clap::Command::new("fit"));
+        command.get_arguments().map(|arg| arg.get_id().to_string()).collect()
+    }
+
+    /// Reads them alone.
+    pub(super) fn of(matches: &ArgMatches) -> Result<Self, Failure> {
+        use clap::FromArgMatches;
+        Self::from_arg_matches(matches).map_err(Failure::Arguments)
+    }
+}

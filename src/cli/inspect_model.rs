@@ -1,0 +1,108 @@
+//! What `inspect` says of a model.
+
+use std::path::Path;
+
+use indicatif::{HumanBytes, HumanCount};
+use serde_json::json;
+use vaepipe::{Epoch, History, Model, Training};
+
+use super::exit::Failure;
+use super::fit_summary::{network, parameters};
+use super::output::{self, Format, grouped, labelled};
+use super::table::{in_lines, table_of, to_the_right};
+
+/// Prints what the model at `path` holds.
+pub(super) fn print(path: &Path, model: &Model, format: Format) -> Result<(), Failure> {
+    let (metadata, bytes) = (model.metadata(), model.to_bytes().len() as u64);
+    if format == Format::Json {
+        let json = json!({
+            "model": path.display().to_string(),
+            "bytes": bytes,
+            "sha256": model.hash(),
+            "parameters": parameters(model),
+            "metadata": metadata,
+        });
+        return output::stdout(&format!("{json}\n"));
+    }
+    let rows = &metadata.provenance;
+    let mut text = labelled(&[
+        ("model", format!("{}, {}, sha256 {}", path.display(), HumanBytes(bytes), model.hash())),
+        ("written", format!("by vaepipe {}, format {}", rows.vaepipe_version, metadata.format_version)),
+        ("network", network(&metadata.network, metadata.features.len(), parameters(model))),
+        (
+            "rows",
+            format!(
+                "{}: {} trained, {} chose the weights, {} chose nothing, {} were empty",
+                HumanCount(rows.rows),
+                HumanCount(rows.train_rows),
+                HumanCount(rows.select_rows),
+                HumanCount(rows.calibrate_rows),
+                HumanCount(rows.empty_rows)
+            ),
+        ),
+        ("training", training(&metadata.training)),
+        ("history", history(&metadata.history)),
+    ]);
+    let sections = [epochs(&metadata.history), features(model), carried(model)];
+    for section in sections.iter().filter(|section| !section.is_empty()) {
+        text.push('\n');
+        text.push_str(section);
+    }
+    output::stdout(&text)
+}
+
+fn training(training: &Training) -> String {
+    let Training { preset, scale, epochs, batch_size, lr, beta, kl_warmup, trim, seed, .. } = training;
+    format!(
+        "preset {preset}, scale {scale}, at most {epochs} epochs, batches of {batch_size}, learning rate {lr}, KL weight \
+         {beta} after a warm-up of {kl_warmup}, trim {trim}, seed {seed}"
+    )
+}
+
+fn history(history: &History) -> String {
+    let loss = |loss: Option<f64>| loss.map_or("none".to_owned(), |loss| format!("{loss:.4}"));
+    format!(
+        "{} epochs, best {}, validation loss {}, on rows that chose nothing {}, {} roll-backs",
+        history.epochs.len(),
+        history.best_epoch,
+        loss(history.validation_loss()),
+        loss(history.held_out_loss),
+        history.rollbacks
+    )
+}
+
+/// A few epochs: the first, the best, the last, and some between.
+fn epochs(history: &History) -> String {
+    const SHOWN: usize = 10;
+    let last = history.epochs.len();
+    let step = last.div_ceil(SHOWN).max(1);
+    let shown = |epoch: &&Epoch| {
+        let epoch = epoch.epoch;
+        epoch == 1 || epoch == last || epoch == history.best_epoch || epoch.is_multiple_of(step)
+    };
+    let mut table = table_of(["epoch", "loss", "validation", "KL", ""]);
+    for epoch in history.epochs.iter().filter(shown) {
+        table.add_row([
+            epoch.epoch.to_string(),
+            format!("{:.4}", epoch.train_loss),
+            epoch.validation_loss.map_or(String::new(), |loss| format!("{loss:.4}")),
+            format!("{:.3}", epoch.kl),
+            if epoch.epoch == history.best_epoch { "best" } else { "" }.to_owned(),
+        ]);
+    }
+    to_the_right(&mut table, 0..=3);
+    in_lines(&table)
+}
+
+fn features(model: &Model) -> String {
+    let mut table = table_of(["learned", "as"]);
+    for feature in &model.metadata().features {
+        table.add_row([feature.column().to_owned(), feature.describe()]);
+    }
+    in_lines(&table)
+}
+
+fn carried(model: &Model) -> String {
+    let groups = grouped(&model.metadata().carried);
+    groups.iter().map(|(columns, reason)| format!("not learned: {columns}: {reason}\n")).collect()
+}

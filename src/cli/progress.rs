@@ -1,0 +1,176 @@
+//! How a run goes on: a bar where a person watches, else a line in the log now and then.
+
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressStyle};
+use vaepipe::{Epoch, Error, Progress};
+
+use super::log;
+use super::metrics::Metrics;
+
+/// The bars on screen, of which a run has one at most. Whoever writes to stderr suspends them.
+pub(super) fn bars() -> &'static MultiProgress {
+    static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+    &BARS
+}
+
+/// A bar of `length` steps if a person watches and the log is not quiet.
+fn bar(length: u64, template: &'static str) -> Option<ProgressBar> {
+    if !log::is_watched() || !tracing::enabled!(tracing::Level::INFO) {
+        return None;
+    }
+    let style = ProgressStyle::with_template(template).expect("a template of our own");
+    Some(bars().add(ProgressBar::new(length).with_style(style.progress_chars("━╸ "))))
+}
+
+/// When to write the next line: soon at first, then less and less often.
+struct Pace {
+    logged: Option<Instant>,
+    wait: Duration,
+}
+
+impl Pace {
+    const FIRST: Duration = Duration::from_secs(5);
+    const LAST: Duration = Duration::from_secs(60);
+
+    fn new() -> Self {
+        Self { logged: None, wait: Self::FIRST }
+    }
+
+    /// Whether it is time again.
+    fn due(&mut self) -> bool {
+        match self.logged {
+            Some(logged) if logged.elapsed() < self.wait => false,
+            Some(_) => {
+                self.logged = Some(Instant::now());
+                self.wait = (self.wait * 2).min(Self::LAST);
+                true
+            }
+            None => {
+                self.logged = Some(Instant::now());
+                true
+            }
+        }
+    }
+}
+
+/// The progress of a fit.
+pub(super) struct FitProgress {
+    bar: Option<ProgressBar>,
+    metrics: Option<Metrics>,
+    pace: Pace,
+    /// The last epoch, and whether the log has it.
+    last: Option<(String, bool)>,
+    /// When the current epoch began.
+    epoch_start: Option<Instant>,
+    rows_per_second: f64,
+}
+
+impl FitProgress {
+    pub(super) fn new(metrics: Option<Metrics>) -> Self {
+        Self { bar: None, metrics, pace: Pace::new(), last: None, epoch_start: None, rows_per_second: 0.0 }
+    }
+
+    /// Takes a sign of life.
+    pub(super) fn take(&mut self, event: Progress<'_>) {
+        match event {
+            Progress::Encoded { rows, of } => {
+                let bar = || bar(of, "{msg} {human_pos} of {human_len} rows {wide_bar:.cyan} {eta} left");
+                if let Some(bar) = self.bar.take().or_else(bar) {
+                    bar.set_message("reading");
+                    bar.set_position(rows);
+                    if rows < of {
+                        self.bar = Some(bar);
+                    } else {
+                        bar.finish_and_clear();
+                    }
+                }
+            }
+            Progress::Step { epoch, epochs, step, steps } => {
+                self.epoch_start.get_or_insert_with(Instant::now);
+                let bar = || bar((epochs * steps) as u64, "{msg} {wide_bar:.cyan} at most {eta} left");
+                if let Some(bar) = self.bar.take().or_else(bar) {
+                    bar.set_position(((epoch - 1) * steps + step) as u64);
+                    if self.last.is_none() {
+                        bar.set_message(format!("epoch {epoch}/{epochs}"));
+                    }
+                    self.bar = Some(bar);
+                }
+            }
+            Progress::Epoch { epoch, epochs, rows, lr, beta } => {
+                let began = self.epoch_start.take();
+                self.rows_per_second = rows as f64 / began.map_or(f64::NAN, |began| began.elapsed().as_secs_f64());
+                if let Some(metrics) = &mut self.metrics {
+                    metrics.epoch(epoch, epochs, lr, beta, self.rows_per_second);
+                }
+                self.epoch(epoch, epochs);
+            }
+            _ => {}
+        }
+    }
+
+    fn epoch(&mut self, epoch: &Epoch, epochs: usize) {
+        let Epoch { epoch, train_loss, validation_loss, kl } = epoch;
+        let validation = validation_loss.map_or(String::new(), |loss| format!(", validation loss {loss:.4}"));
+        let rate = HumanCount(self.rows_per_second as u64);
+        let line = format!("epoch {epoch}/{epochs}: loss {train_loss:.4}{validation}, KL {kl:.3}, {rate} rows/s");
+        if let Some(bar) = &self.bar {
+            bar.set_message(line.clone());
+        }
+        let shown = self.bar.is_none() && self.pace.due();
+        if shown {
+            tracing::info!("{line}");
+        } else {
+            tracing::debug!("{line}");
+        }
+        self.last = Some((line, shown));
+    }
+
+    /// Ends the bar, or writes the last epoch's line.
+    ///
+    /// # Errors
+    /// If metrics could not be written.
+    pub(super) fn finish(self) -> Result<(), Error> {
+        match (self.bar, self.last) {
+            (Some(bar), _) => bar.finish_and_clear(),
+            (None, Some((line, false))) => tracing::info!("{line}"),
+            _ => {}
+        }
+        self.metrics.map_or(Ok(()), Metrics::finish)
+    }
+}
+
+/// The progress of a transform over `rows` rows.
+pub(super) struct RowProgress {
+    bar: Option<ProgressBar>,
+    pace: Pace,
+    rows: u64,
+}
+
+impl RowProgress {
+    pub(super) fn new(rows: u64) -> Self {
+        let template = "{human_pos} of {human_len} rows {wide_bar:.cyan} {per_sec} {eta} left";
+        let mut pace = Pace::new();
+        // The first line is due after a while: most transforms are done by then.
+        pace.due();
+        Self { bar: bar(rows, template), pace, rows }
+    }
+
+    /// Takes the number of rows done.
+    pub(super) fn take(&mut self, rows: u64) {
+        match &self.bar {
+            Some(bar) => bar.set_position(rows),
+            None if self.pace.due() => tracing::info!("{} of {} rows", HumanCount(rows), HumanCount(self.rows)),
+            None => {}
+        }
+    }
+}
+
+impl Drop for RowProgress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

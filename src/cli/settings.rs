@@ -1,0 +1,294 @@
+//! Where a flag's value comes from: the command line, else a `VAEPIPE_*` variable, else the file of `--config`, else
+//! its default.
+//!
+//! A variable or a key of the file is a flag written elsewhere: it becomes the default of that flag and is parsed by
+//! the flag's own rules, so that there is one definition of what may be set and to what.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
+
+use super::Cli;
+use super::exit::Failure;
+use super::hint::alike;
+
+/// What variables begin with.
+const PREFIX: &str = "VAEPIPE_";
+
+/// Flags that are not settings.
+const NOT_SETTINGS: [&str; 4] = ["config", "print_config", "help", "version"];
+
+/// Where a value comes from that is not on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// An environment variable.
+    Variable(String),
+    /// A key of a configuration file.
+    Key(PathBuf, String),
+}
+
+/// A value that is not on the command line.
+#[derive(Debug, Clone)]
+struct Setting {
+    text: String,
+    origin: Origin,
+}
+
+/// The command line, with what variables and the configuration file add.
+#[derive(Debug)]
+pub(super) struct Invocation {
+    command: Command,
+    matches: ArgMatches,
+    origins: BTreeMap<String, Origin>,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable(name) => f.write_str(name),
+            Self::Key(path, key) => write!(f, "{}: {key}", path.display()),
+        }
+    }
+}
+
+impl Invocation {
+    /// Reads arguments, variables, and the file they name.
+    ///
+    /// # Errors
+    /// [`Failure::Arguments`] for the command line, help included; [`Failure::Configuration`] for the rest.
+    pub(super) fn parse(
+        arguments: &[OsString],
+        variables: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, Failure> {
+        let mut command = Cli::command();
+        if arguments.iter().any(|argument| argument == "--print-config") {
+            // It needs no input.
+            let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+            for name in names {
+                command = command.mut_subcommand(name, |sub| sub.mut_args(|arg| arg.required(false)));
+            }
+        }
+        let matches = command.clone().try_get_matches_from(arguments).map_err(Failure::Arguments)?;
+        let Some((name, given)) = matches.subcommand() else { unreachable!("a command is required") };
+
+        let variables = variables_of(&command, variables)?;
+        let named = given.get_one::<PathBuf>("config").cloned();
+        let file = match (named, variables.get("config")) {
+            (Some(path), _) => Some(read(&path).map_err(|error| Failure::missing_configuration(&path, error))?),
+            (None, Some(Setting { text, origin })) => Some(read(Path::new(text)).map_err(|error| {
+                Failure::Configuration { origin: Some(origin.clone()), fault: format!("{text}: {error}"), hint: None }
+            })?),
+            (None, None) => None,
+        };
+        let mut settings = match file {
+            Some((path, text)) => file_settings(&command, name, &path, &text)?,
+            None => BTreeMap::new(),
+        };
+        settings.extend(variables.into_iter().filter(|(key, _)| key != "config"));
+
+        let mut origins = BTreeMap::new();
+        for (key, Setting { text, origin }) in settings {
+            if overridden(&command, name, given, &key) {
+                continue;
+            }
+            let Some(with) = with_default(&command, name, &key, &text, &origin)? else { continue };
+            with.clone().try_get_matches_from(arguments).map_err(|error| Failure::Configuration {
+                origin: Some(origin.clone()),
+                fault: said(&error),
+                hint: None,
+            })?;
+            command = with;
+            origins.insert(key, origin);
+        }
+        let matches = command.clone().try_get_matches_from(arguments).map_err(Failure::Arguments)?;
+        command.build();
+        Ok(Self { command, matches, origins })
+    }
+
+    /// The command line, typed.
+    ///
+    /// # Errors
+    /// [`Failure::Arguments`].
+    pub(super) fn cli(&self) -> Result<Cli, Failure> {
+        Cli::from_arg_matches(&self.matches).map_err(Failure::Arguments)
+    }
+
+    /// The definition of the command that was called.
+    pub(super) fn command(&self) -> &Command {
+        let name = self.matches.subcommand_name();
+        name.and_then(|name| self.command.find_subcommand(name)).unwrap_or(&self.command)
+    }
+
+    /// What was found for it.
+    pub(super) fn matches(&self) -> &ArgMatches {
+        self.matches.subcommand().map_or(&self.matches, |(_, matches)| matches)
+    }
+
+    /// Where the value of a flag comes from, if neither from the command line nor by default.
+    pub(super) fn origin(&self, key: &str) -> Option<&Origin> {
+        self.origins.get(key)
+    }
+
+    /// Whether a flag was given on the command line.
+    pub(super) fn is_given(&self, key: &str) -> bool {
+        let matches = self.matches();
+        matches.try_contains_id(key).is_ok() && matches.value_source(key) == Some(ValueSource::CommandLine)
+    }
+}
+
+/// The flags of one command that may be set elsewhere, or of all of them.
+fn settable<'a>(command: &'a Command, name: Option<&'a str>) -> impl Iterator<Item = &'a Arg> {
+    let subs = command.get_subcommands().filter(move |sub| name.is_none_or(|name| sub.get_name() == name));
+    let args = command.get_arguments().chain(subs.flat_map(Command::get_arguments));
+    args.filter(|arg| is_setting(arg))
+}
+
+/// Whether a flag may be set by a variable or a file.
+pub(super) fn is_setting(arg: &Arg) -> bool {
+    arg.get_long().is_some() && !NOT_SETTINGS.contains(&arg.get_id().as_str())
+}
+
+/// Reads the variables that are ours, by key.
+fn variables_of(
+    command: &Command,
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<BTreeMap<String, Setting>, Failure> {
+    let mut settings = BTreeMap::new();
+    for (variable, text) in variables {
+        let Some(variable) = variable.to_str().filter(|variable| variable.starts_with(PREFIX)) else { continue };
+        let (key, origin) = (variable[PREFIX.len()..].to_lowercase(), Origin::Variable(variable.to_owned()));
+        let fault =
+            |fault: &str, hint| Failure::Configuration { origin: Some(origin.clone()), fault: fault.to_owned(), hint };
+        if key != "config" && !settable(command, None).any(|arg| arg.get_id() == key.as_str()) {
+            let names = settable(command, None).map(|arg| arg.get_id().as_str());
+            let near = alike(&key, names).map(|near| format!("{PREFIX}{}", near.to_uppercase()));
+            return Err(fault("no such setting", near.map(|near| format!("did you mean {near}?"))));
+        }
+        let text = text.into_string().map_err(|_| fault("is not valid UTF-8", None))?;
+        // An empty variable is one that somebody unset.
+        if !text.is_empty() {
+            settings.insert(key, Setting { text, origin });
+        }
+    }
+    Ok(settings)
+}
+
+fn read(path: &Path) -> std::io::Result<(PathBuf, String)> {
+    Ok((path.to_owned(), std::fs::read_to_string(path)?))
+}
+
+/// Reads the settings for command `name` out of a file: those at its top, and over them those in the command's table.
+fn file_settings(command: &Command, name: &str, path: &Path, text: &str) -> Result<BTreeMap<String, Setting>, Failure> {
+    let fault = |key: Option<&str>, fault: String, hint| Failure::Configuration {
+        origin: Some(Origin::Key(path.to_owned(), key.unwrap_or("not a TOML file").to_owned())),
+        fault,
+        hint,
+    };
+    let top: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
+        fault(None, format!("line {line}: {}", error.message().replace('\n', " ")), None)
+    })?;
+    let mut settings = BTreeMap::new();
+    let mut take = |table: &toml::Table, of: Option<&str>, wanted: bool| {
+        for (key, value) in table {
+            let place = of.map_or(key.clone(), |of| format!("{of}.{key}"));
+            if of.is_none() && value.is_table() && command.find_subcommand(key).is_some() {
+                continue;
+            }
+            if !settable(command, of).any(|arg| arg.get_id() == key.as_str()) {
+                let tables = command.get_subcommands().map(Command::get_name).filter(|_| of.is_none());
+                let names = settable(command, of).map(|arg| arg.get_id().as_str()).chain(tables);
+                let hint = alike(key, names).map(|near| format!("did you mean {near}?"));
+                return Err(fault(Some(&place), "no such setting".to_owned(), hint));
+            }
+            let text = in_words(value).map_err(|found| fault(Some(&place), found, None))?;
+            if wanted {
+                let origin = Origin::Key(path.to_owned(), place);
+                settings.insert(key.clone(), Setting { text, origin });
+            }
+        }
+        Ok(())
+    };
+    take(&top, None, true)?;
+    for sub in command.get_subcommands().map(Command::get_name) {
+        if let Some(toml::Value::Table(table)) = top.get(sub) {
+            take(table, Some(sub), sub == name)?;
+        }
+    }
+    Ok(settings)
+}
+
+/// A value as the command line would have it.
+fn in_words(value: &toml::Value) -> Result<String, String> {
+    match value {
+        toml::Value::String(text) => Ok(text.clone()),
+        toml::Value::Integer(number) => Ok(number.to_string()),
+        toml::Value::Float(number) => Ok(number.to_string()),
+        toml::Value::Boolean(flag) => Ok(flag.to_string()),
+        toml::Value::Array(values) => Ok(values.iter().map(in_words).collect::<Result<Vec<_>, _>>()?.join(",")),
+        toml::Value::Datetime(_) => Err("is a date, which no setting takes".to_owned()),
+        toml::Value::Table(_) => Err("is a table, which this setting does not take".to_owned()),
+    }
+}
+
+/// Whether the command line sets `key`, or something that rules it out.
+fn overridden(command: &Command, name: &str, given: &ArgMatches, key: &str) -> bool {
+    let is_given =
+        |id: &str| given.try_contains_id(id).is_ok() && given.value_source(id) == Some(ValueSource::CommandLine);
+    let conflicts = |arg: &Arg| {
+        let owner = if command.get_arguments().any(|global| global.get_id() == arg.get_id()) {
+            Some(command)
+        } else {
+            command.find_subcommand(name)
+        };
+        let others = owner.map(|owner| owner.get_arg_conflicts_with(arg)).unwrap_or_default();
+        // A conflict stands with one of the two only.
+        let back = owner.into_iter().flat_map(Command::get_arguments).filter(|other| {
+            owner.is_some_and(|owner| owner.get_arg_conflicts_with(other).iter().any(|it| it.get_id() == arg.get_id()))
+        });
+        others.into_iter().chain(back).any(|other| is_given(other.get_id().as_str()))
+    };
+    is_given(key) || settable(command, Some(name)).any(|arg| arg.get_id() == key && conflicts(arg))
+}
+
+/// `command` with `text` as the default of its flag `key`; `None` if command `name` has no such flag, or the flag is
+/// switched off.
+fn with_default(
+    command: &Command,
+    name: &str,
+    key: &str,
+    text: &str,
+    origin: &Origin,
+) -> Result<Option<Command>, Failure> {
+    let Some(arg) = settable(command, Some(name)).find(|arg| arg.get_id() == key) else { return Ok(None) };
+    let mut text = text.to_owned();
+    if matches!(arg.get_action(), ArgAction::SetTrue) {
+        match text.to_lowercase().as_str() {
+            "1" | "true" | "yes" | "on" => text = "true".to_owned(),
+            "0" | "false" | "no" | "off" => return Ok(None),
+            _ => {
+                let fault = format!("{text:?} is neither true nor false");
+                return Err(Failure::Configuration { origin: Some(origin.clone()), fault, hint: None });
+            }
+        }
+    }
+    let global = command.get_arguments().any(|arg| arg.get_id() == key);
+    let set = |arg: Arg| arg.default_value(text.clone());
+    let key = key.to_owned();
+    Ok(Some(if global {
+        command.clone().mut_arg(key, set)
+    } else {
+        command.clone().mut_subcommand(name, |sub| sub.mut_arg(key, set))
+    }))
+}
+
+/// What clap says of a value, in a line.
+fn said(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let first = text.strip_prefix("error: ").unwrap_or(&text);
+    first.split("\n\n").next().unwrap_or(first).split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,155 @@
+//! What a fit makes of some data before it trains: which columns it learns and why not the others, and every size
+//! that follows from that.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{rows, sizes, statistics};
+use crate::ahead::machine_threads;
+use crate::config::{FitConfig, Training};
+use crate::error::Result;
+use crate::feature::{Carried, Features, Kind, Values, candidates};
+use crate::layout::Likelihood;
+use crate::model::Network;
+use crate::shuffle::HoldOut;
+use crate::source::ParquetSource;
+use crate::stop::Stop;
+
+/// What a fit would do, found by its first pass over the data.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Plan {
+    /// Rows of the data.
+    pub rows: u64,
+    /// Every column, in the order of the data.
+    pub columns: Vec<PlannedColumn>,
+    /// The model; absent if no column can be learned.
+    pub model: Option<PlannedModel>,
+}
+
+/// What a fit would make of a column.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct PlannedColumn {
+    /// Its name.
+    pub column: String,
+    /// Its Arrow type.
+    #[serde(rename = "type")]
+    pub data_type: String,
+    /// The feature it becomes; absent if it is only carried.
+    pub learned: Option<Kind>,
+    /// Why it is only carried: a phrase with the column as its subject; absent if it is learned.
+    pub reason: Option<String>,
+    /// Its values, if they had to be looked at.
+    pub values: Option<Values>,
+}
+
+/// The model a fit would train.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct PlannedModel {
+    /// Elements of the row vector.
+    pub inputs: usize,
+    /// Weights and biases between the row vector and its reconstruction, and the variances of numbers.
+    pub parameters: usize,
+    /// The network.
+    pub network: Network,
+    /// How it would be trained. Rows that turn out to have no known value would make `steps_per_epoch` smaller.
+    pub training: Training,
+    /// Rows to train on.
+    pub train_rows: u64,
+    /// Rows held out.
+    pub held_out_rows: u64,
+    /// Bytes of the encoded rows that training reads in each epoch.
+    pub encoded_bytes: u64,
+    /// Whether they are kept in memory, or read from the files again in each epoch.
+    pub in_memory: bool,
+}
+
+/// The columns of some data, sorted.
+pub(super) struct Chosen {
+    pub(super) features: Arc<Features>,
+    pub(super) carried: Vec<Carried>,
+    /// By column, of those that had to be looked at.
+    values: BTreeMap<String, Values>,
+}
+
+/// How many rows are held out, and how many are shuffled together.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Division {
+    pub(super) held_out: u64,
+    pub(super) shuffle_rows: u64,
+    pub(super) in_memory: bool,
+}
+
+impl Chosen {
+    fn column(&self, name: &str, data_type: String) -> PlannedColumn {
+        let carried = self.carried.iter().find(|carried| carried.column == name);
+        PlannedColumn {
+            column: name.to_owned(),
+            data_type,
+            learned: self.features.kinds().iter().find(|kind| kind.column() == name).cloned(),
+            reason: carried.map(|carried| carried.reason.clone()),
+            values: self.values.get(name).cloned(),
+        }
+    }
+}
+
+impl FitConfig {
+    /// What [`fit`](Self::fit) would do with `source`; reads it once and trains nothing.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit), but data without a column to learn from is none.
+    pub fn plan(&self, source: &ParquetSource, stop: &Stop) -> Result<Plan> {
+        self.check()?;
+        let rows = source.rows();
+        let chosen = self.choose(source, self.threads.unwrap_or_else(machine_threads), stop)?;
+        let schema = source.schema();
+        let columns = schema.fields().iter().map(|field| chosen.column(field.name(), field.data_type().to_string()));
+        let columns = columns.collect();
+        let (inputs, outputs) = (chosen.features.layout().inputs(), chosen.features.layout().outputs());
+        let model = (inputs > 0).then(|| {
+            let division = self.division(rows, inputs);
+            let network = sizes::network(self, inputs);
+            let train_rows = rows - division.held_out;
+            let variances =
+                chosen.features.kinds().iter().filter(|kind| kind.shape().2 == Likelihood::Gaussian).count();
+            PlannedModel {
+                inputs,
+                parameters: network.parameters(inputs, outputs) + variances,
+                training: sizes::training(self, inputs, train_rows as usize, division.shuffle_rows),
+                network,
+                train_rows,
+                held_out_rows: division.held_out,
+                encoded_bytes: train_rows.saturating_mul(row_bytes(inputs)),
+                in_memory: division.in_memory,
+            }
+        });
+        Ok(Plan { rows, columns, model })
+    }
+
+    /// The features to learn, and the columns only carried.
+    pub(super) fn choose(&self, source: &ParquetSource, threads: usize, stop: &Stop) -> Result<Chosen> {
+        let candidates = candidates(&source.schema(), &self.columns, &self.exclude)?;
+        let scale = sizes::scale(self);
+        let statistics = statistics::statistics(source, &candidates.fields, scale, threads, stop)?;
+        let names = candidates.fields.iter().map(|field| field.name().clone());
+        let values = names.zip(statistics.iter().map(|statistics| statistics.values())).collect();
+        let (features, carried) = candidates.choose(&statistics, scale);
+        Ok(Chosen { features: Arc::new(features), carried, values })
+    }
+
+    /// Divides `rows` rows of `inputs` elements.
+    pub(super) fn division(&self, rows: u64, inputs: usize) -> Division {
+        let row_bytes = row_bytes(inputs);
+        let shuffle_rows = self.shuffle_rows.unwrap_or_else(|| rows::shuffle_rows(rows, row_bytes));
+        let held_out = HoldOut::count(rows, sizes::val_fraction(self), row_bytes);
+        Division { held_out, shuffle_rows, in_memory: shuffle_rows >= rows }
+    }
+}
+
+fn row_bytes(inputs: usize) -> u64 {
+    (inputs * size_of::<f32>()) as u64
+}

@@ -1,0 +1,49 @@
+//! What a fit tells its caller while it goes on.
+
+use crate::artifact::Epoch;
+use crate::stop::Stop;
+
+/// A sign of life of a fit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Progress<'a> {
+    /// Rows were read and encoded.
+    Encoded {
+        /// Rows so far.
+        rows: u64,
+        /// Rows in all.
+        of: u64,
+    },
+    /// A gradient step was taken.
+    Step {
+        /// The epoch, from 1.
+        epoch: usize,
+        /// Most epochs the fit may take.
+        epochs: usize,
+        /// Steps taken in this epoch.
+        step: usize,
+        /// Steps of an epoch.
+        steps: usize,
+    },
+    /// An epoch was trained and its weights were measured.
+    Epoch {
+        /// What came of it.
+        epoch: &'a Epoch,
+        /// Most epochs the fit may take.
+        epochs: usize,
+        /// Training rows of an epoch.
+        rows: usize,
+        /// Learning rate of the epoch's last step.
+        lr: f64,
+        /// KL weight of the epoch's last step.
+        beta: f64,
+    },
+}
+
+/// How a caller follows a fit, and stops it.
+pub(super) struct Watch<'a> {
+    pub(super) stop: &'a Stop,
+    /// Asked to stop, a fit ends with the best weights so far, if it has any.
+    pub(super) keep_partial: bool,
+    pub(super) on_progress: &'a mut dyn FnMut(Progress<'_>),
+}
