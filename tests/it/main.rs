@@ -6,6 +6,7 @@ mod failures;
 mod house;
 mod linear;
 mod model_file;
+mod odd;
 mod output;
 mod readme;
 mod schemas;

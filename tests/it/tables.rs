@@ -101,8 +101,9 @@ pub fn new_bits(batch: &RecordBatch) -> Vec<Vec<Option<u32>>> {
 #[track_caller]
 pub fn carries(before: &RecordBatch, after: &RecordBatch) {
     assert_eq!(before.num_rows(), after.num_rows());
-    for (field, column) in before.schema().fields().iter().zip(before.columns()) {
-        let found = after.column_by_name(field.name()).unwrap_or_else(|| panic!("{} is gone", field.name()));
+    for (place, (field, column)) in before.schema().fields().iter().zip(before.columns()).enumerate() {
+        assert_eq!(after.schema().field(place).name(), field.name());
+        let found = after.column(place);
         assert_eq!(column.data_type(), found.data_type(), "{}", field.name());
         assert_eq!(&column.to_data(), &found.to_data(), "{}", field.name());
     }
