@@ -3,13 +3,14 @@
 
     readers.py REPOSITORY FOLDER
 
-FOLDER holds scored.parquet, digits.safetensors and summary.json, made by .ci/run.
+FOLDER holds what .ci/run made of the digits.
 Needs: pip install polars duckdb pandas pyarrow jsonschema
 """
-import json, os, re, struct, sys
+import json, os, re, struct, sys, tomllib
 from pathlib import Path
 
 import duckdb, jsonschema, pandas, polars, pyarrow.parquet as pq
+from referencing import Registry, Resource
 
 repository, folder = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
 os.chdir(folder)
@@ -34,13 +35,45 @@ assert len(snippets) >= 3, "the README shows polars, DuckDB and pandas"
 for snippet in snippets:
     exec(compile(snippet, "README.md", "exec"), {})
 
-# The model's metadata and the summary keep to their schemas.
+# What the program writes keeps to its schemas, and the README's settings too.
+schemas = {path.name: json.loads(path.read_text()) for path in (repository / "schemas").glob("*.json")}
+registry = Registry().with_resources((name, Resource.from_contents(schema)) for name, schema in schemas.items())
+
+
 def check(value, schema):
-    jsonschema.Draft202012Validator(json.loads((repository / "schemas" / schema).read_text())).validate(value)
+    jsonschema.Draft202012Validator(schemas[schema], registry=registry).validate(value)
+
+
+def refuses(value, schema):
+    try:
+        check(value, schema)
+    except jsonschema.ValidationError:
+        return
+    raise AssertionError(f"{schema} takes {value}")
+
+
+def last_line(name):
+    return json.loads(Path(name).read_text().splitlines()[-1])
+
 
 model = Path("digits.safetensors").read_bytes()
 header = json.loads(model[8 : 8 + struct.unpack("<Q", model[:8])[0]])
-check(json.loads(header["__metadata__"]["vaepipe"]), "model.schema.json")
-summary = json.loads(Path("summary.json").read_text().splitlines()[-1])
+metadata = json.loads(header["__metadata__"]["vaepipe"])
+check(metadata, "model.schema.json"), refuses(metadata | {"more": 1}, "model.schema.json")
+summary = last_line("summary.json")
 check(summary, "summary.schema.json"), check(summary["fit"], "summary.schema.json")
+check(summary["transform"], "summary.schema.json"), refuses({}, "summary.schema.json")
+lines = [json.loads(line) for line in Path("epochs.jsonl").read_text().splitlines()]
+assert [line["epoch"] for line in lines] == list(range(1, len(metadata["history"]["epochs"]) + 1))
+for line in lines:
+    check(line, "metrics.schema.json")
+refuses(lines[0] | {"lr": "high"}, "metrics.schema.json")
+for name in ("of-model.json", "of-data.json"):
+    inspected = last_line(name)
+    check(inspected, "inspect.schema.json"), refuses(inspected | {"more": 1}, "inspect.schema.json")
+configuration = re.search(r"```toml\n(.*?)```", (repository / "README.md").read_text(), re.S)[1]
+Path("readme.toml").write_text(configuration)
+for text in (configuration, Path("printed.toml").read_text()):
+    check(tomllib.loads(text), "config.schema.json")
+refuses({"epocs": 3}, "config.schema.json"), refuses({"fit": {"lr": "x"}}, "config.schema.json")
 print("readers: ok")

@@ -32,7 +32,7 @@ use vaepipe::Device;
 use self::settings::Invocation;
 use self::signal::Signals;
 
-/// Learn the structure of Parquet rows with a variational autoencoder, and add latents and anomaly scores to them
+/// Learn the structure of Parquet rows with a VAE, and add latents and anomaly scores to them
 ///
 /// Example: vaepipe fit flights.parquet && vaepipe transform flights.parquet scored.parquet
 ///

@@ -134,7 +134,7 @@ impl FitProgress {
     pub(super) fn finish(self) -> Result<(), Error> {
         match (self.bar, self.last) {
             (Some(bar), _) => bar.finish_and_clear(),
-            (None, Some((line, false))) => tracing::info!("{line}"),
+            (None, Some((line, false))) if !tracing::enabled!(tracing::Level::DEBUG) => tracing::info!("{line}"),
             _ => {}
         }
         self.metrics.map_or(Ok(()), Metrics::finish)

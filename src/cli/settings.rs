@@ -41,6 +41,7 @@ struct Setting {
 /// The command line, with what variables and the configuration file add.
 #[derive(Debug)]
 pub(super) struct Invocation {
+    /// The definition of the command line.
     command: Command,
     matches: ArgMatches,
     origins: BTreeMap<String, Origin>,
@@ -104,7 +105,8 @@ impl Invocation {
             command = with;
             origins.insert(key, origin);
         }
-        let matches = command.clone().try_get_matches_from(arguments).map_err(Failure::Arguments)?;
+        let matches = command.try_get_matches_from(arguments).map_err(Failure::Arguments)?;
+        let mut command = Cli::command();
         command.build();
         Ok(Self { command, matches, origins })
     }

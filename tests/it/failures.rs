@@ -1,6 +1,5 @@
 //! What goes wrong, with its exit code, and nothing left behind.
 
-use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -171,26 +170,6 @@ fn a_loss_that_is_not_finite_goes_back_and_lowers_the_rate() {
     dir.fails(1, "fit in.parquet --lr 1e30 --epochs 4 -m none.safetensors")
         .says(&["training diverged in epoch 1", "--lr"]);
     assert_eq!(dir.names(), ["in.parquet", "vae.safetensors"]);
-}
-
-#[cfg(unix)]
-#[test]
-fn an_interrupt_ends_the_run_in_order() {
-    let dir = with_input(5000);
-    for (signal, code) in [(signal_hook::consts::SIGINT, 130), (signal_hook::consts::SIGTERM, 143)] {
-        let mut run =
-            dir.command("fit in.parquet --epochs 100000 --patience 0").stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = BufReader::new(run.stderr.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("epoch 1") {
-            line.clear();
-            assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended before it was interrupted");
-        }
-        let pid = run.id().to_string();
-        std::process::Command::new("kill").args([format!("-{signal}"), pid]).status().unwrap();
-        assert_eq!(run.wait().unwrap().code(), Some(code));
-        assert_eq!(dir.names(), ["in.parquet"]);
-    }
 }
 
 #[cfg(unix)]

@@ -1,11 +1,18 @@
 //! The program and the library on real files. One binary, so that it links once.
 
 mod columns;
+mod config;
 mod determinism;
 mod failures;
+mod help;
 mod house;
+mod inspect;
+#[cfg(unix)]
+mod interrupts;
 mod linear;
+mod logs;
 mod model_file;
+mod mutations;
 mod odd;
 mod output;
 mod readme;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::tables::{curve, write};
 use crate::workdir::Workdir;
 
-type Tensors = Vec<(String, Vec<usize>, Dtype, Vec<u8>)>;
+pub type Tensors = Vec<(String, Vec<usize>, Dtype, Vec<u8>)>;
 
 /// A model file taken apart by the safetensors library alone.
 pub fn take_apart(path: &Path) -> (Value, Tensors) {

@@ -1,5 +1,6 @@
 //! Tables made for tests, written and read with arrow.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use arrow::datatypes::Float32Type;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::properties::WriterProperties;
+use parquet::file::reader::{FileReader, SerializedFileReader};
 
 /// Uniform numbers in [-1, 1), the same every time.
 pub struct Uniform(u64);
@@ -107,4 +109,11 @@ pub fn carries(before: &RecordBatch, after: &RecordBatch) {
         assert_eq!(column.data_type(), found.data_type(), "{}", field.name());
         assert_eq!(&column.to_data(), &found.to_data(), "{}", field.name());
     }
+}
+
+/// The key-value metadata of a file.
+pub fn keys(path: &Path) -> HashMap<String, String> {
+    let file = SerializedFileReader::new(File::open(path).unwrap()).unwrap();
+    let keys = file.metadata().file_metadata().key_value_metadata().unwrap();
+    keys.iter().map(|key| (key.key.clone(), key.value.clone().unwrap_or_default())).collect()
 }

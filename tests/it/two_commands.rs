@@ -6,7 +6,7 @@ use arrow::datatypes::Int64Type;
 use crate::tables::{carries, floats, names, new_bits, read};
 use crate::workdir::{Workdir, repository};
 
-fn sample(name: &str) -> String {
+pub fn sample(name: &str) -> String {
     repository("sample_data").join(name).display().to_string()
 }
 

@@ -46,7 +46,12 @@ impl Workdir {
 
     /// Runs the program to its end.
     pub fn run(&self, arguments: &str) -> Ran {
-        let output = self.command(arguments).output().unwrap();
+        self.run_with(&[], arguments)
+    }
+
+    /// The same, with these variables in its environment.
+    pub fn run_with(&self, variables: &[(&str, &str)], arguments: &str) -> Ran {
+        let output = self.command(arguments).envs(variables.iter().copied()).output().unwrap();
         let said = format!(
             "vaepipe {arguments}\nin {}: {:?}\n{}\nstatus {}\nstdout:\n{}\nstderr:\n{}",
             self.0.path().display(),
@@ -65,11 +70,16 @@ impl Workdir {
         self.fails(0, arguments)
     }
 
+    /// The same, with these variables in its environment.
+    #[track_caller]
+    pub fn ok_with(&self, variables: &[(&str, &str)], arguments: &str) -> Ran {
+        self.run_with(variables, arguments).exits(0)
+    }
+
     /// Runs the program, which must end with this code and leave no temporary file.
     #[track_caller]
     pub fn fails(&self, code: i32, arguments: &str) -> Ran {
-        let ran = self.run(arguments);
-        assert_eq!(ran.output.status.code(), Some(code), "{}", ran.said);
+        let ran = self.run(arguments).exits(code);
         assert!(!self.names().iter().any(|name| name.contains("vaepipe")), "{}", ran.said);
         ran
     }
@@ -82,6 +92,13 @@ impl Ran {
 
     pub fn stderr(&self) -> &str {
         std::str::from_utf8(&self.output.stderr).unwrap()
+    }
+
+    /// Asserts how it ended.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.output.status.code(), Some(code), "{}", self.said);
+        self
     }
 
     /// Asserts that stderr says all of this.

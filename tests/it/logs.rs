@@ -1,0 +1,106 @@
+//! What goes to stderr, to stdout, and into the file of `--metrics`.
+
+use serde_json::Value;
+
+use crate::model_file::take_apart;
+use crate::tables::{curve, write};
+use crate::workdir::{Workdir, repository};
+
+fn with_input() -> Workdir {
+    let dir = Workdir::new();
+    write(&dir.path("in.parquet"), &curve(600), 100);
+    dir
+}
+
+fn json_lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"))).collect()
+}
+
+#[test]
+fn metrics_get_a_line_an_epoch_with_the_numbers_of_the_model() {
+    let dir = with_input();
+    dir.ok("fit in.parquet --epochs 4 --metrics m.jsonl");
+    dir.ok("fit in.parquet --epochs 3 --metrics m.jsonl --force");
+    let lines = json_lines(&std::fs::read_to_string(dir.path("m.jsonl")).unwrap());
+    assert_eq!(lines.iter().map(|line| line["epoch"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3, 4, 1, 2, 3]);
+    assert!(lines[0]["run"] == lines[3]["run"] && lines[3]["run"] != lines[4]["run"], "appended, and told apart");
+    let history = take_apart(&dir.path("vae.safetensors")).0["history"]["epochs"].clone();
+    for (line, epoch) in lines[4..].iter().zip(history.as_array().unwrap()) {
+        for key in ["epoch", "train_loss", "validation_loss", "kl"] {
+            assert_eq!(line[key], epoch[key], "{key}");
+        }
+    }
+    // The last step of a cosine is nearly at its floor of 2 %, and the warm-up is long over.
+    let (rate, last) = (lines[6]["lr"].as_f64().unwrap(), &lines[6]);
+    assert!((8e-5..2e-4).contains(&rate) && last["beta"] == 1.0 && last["epochs"] == 3, "{last}");
+    assert!(last["rows_per_second"].as_f64() > Some(0.0));
+}
+
+#[test]
+fn the_metrics_file_is_neither_input_nor_output() {
+    let dir = with_input();
+    dir.fails(2, "fit in.parquet --metrics in.parquet").says(&["is also the input in.parquet"]);
+    dir.fails(2, "fit in.parquet -m a --metrics a").says(&["a: is named for two outputs"]);
+    dir.fails(2, "fit-transform in.parquet a --metrics a").says(&["a: is named for two outputs"]);
+    dir.fails(2, "fit in.parquet --metrics .").says(&["not a regular file"]);
+    dir.fails(1, "fit in.parquet --epochs 1 --metrics no/such/m.jsonl").says(&["no/such/m.jsonl"]);
+    assert_eq!(dir.names(), ["in.parquet"]);
+}
+
+#[test]
+fn json_logs_are_one_object_a_line_errors_included() {
+    let dir = with_input();
+    let fit = dir.ok("fit in.parquet --epochs 2 --log-format json");
+    let lines = json_lines(fit.stderr());
+    assert!(lines.iter().all(|line| line["timestamp"].is_string() && line["level"].is_string()));
+    assert!(lines.iter().any(|line| line["message"].as_str().unwrap().starts_with("epoch 1/2: loss ")));
+    let failed = dir.fails(2, "fit in.parquet --log-format json");
+    let last = json_lines(failed.stderr()).pop().unwrap();
+    assert_eq!(
+        (&last["level"], &last["exit_code"], &last["hint"]),
+        (&"ERROR".into(), &2.into(), &"--force replaces it".into())
+    );
+    assert_eq!(last["message"], "vae.safetensors: already exists");
+}
+
+#[test]
+fn quiet_is_silent_and_verbose_tells_every_epoch() {
+    let dir = with_input();
+    let quiet = dir.ok("fit in.parquet --epochs 5 -q");
+    assert_eq!((quiet.stdout(), quiet.stderr()), ("", ""));
+    let epochs = |ran: &str| ran.lines().filter(|line| line.contains("epoch ")).count();
+    // The first and the last, if it is over soon.
+    assert_eq!(epochs(dir.ok("fit in.parquet --epochs 5 --force").stderr()), 2);
+    assert_eq!(epochs(dir.ok("fit in.parquet --epochs 5 --force -v").stderr()), 5);
+    dir.fails(2, "fit in.parquet -q -v").says(&["--quiet"]);
+}
+
+#[test]
+fn the_summary_tells_what_was_learned_and_what_comes_next() {
+    let dir = with_input();
+    let fit = dir.ok("fit in.parquet --epochs 2 --exclude x3");
+    let model = std::fs::metadata(dir.path("vae.safetensors")).unwrap().len() as f64 / 1024.0;
+    fit.prints(&[
+        "learned   4 of 7 columns of 600 rows: x0, x1, x2, flag\n",
+        "id: looks like an identifier",
+        "name: is a string",
+        "x3: is excluded",
+        " of 2 trained, 2 at most\n",
+        &format!("model     vae.safetensors, {model:.2} KiB\n"),
+        "next      vaepipe transform in.parquet OUTPUT\n",
+    ]);
+    std::fs::rename(dir.path("in.parquet"), dir.path("my$in.parquet")).unwrap();
+    dir.ok("fit my$in.parquet --epochs 1 -m a.safetensors")
+        .prints(&["transform 'my$in.parquet' OUTPUT -m a.safetensors\n"]);
+}
+
+#[test]
+fn colours_are_for_terminals() {
+    let dir = with_input();
+    for arguments in ["fit none.parquet", "fit in.parquet --epochs 1", "inspect in.parquet", "--help", "fit --no-such"]
+    {
+        let ran = dir.run(arguments);
+        assert!(!ran.stdout().contains('\u{1b}') && !ran.stderr().contains('\u{1b}'), "{arguments}");
+    }
+    assert!(std::fs::read_to_string(repository(".ci/run")).unwrap().contains("tests/terminal.py"), "the rest is there");
+}
