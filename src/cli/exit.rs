@@ -14,8 +14,8 @@ use super::settings::{Invocation, Origin};
 
 /// The exit codes, as the help lists them.
 pub(super) const CODES: &str = "\
-Exit codes: 0 done; 1 the run failed; 2 wrong usage, also an existing target without --force, and a column or file
-named in a flag that does not exist; 65 bad data or model; 78 bad configuration file or variable; 130 and 143
+Exit codes: 0 done; 1 the run failed; 2 wrong usage, also an existing target without --force, and a column or file \
+named in a flag that does not exist; 65 bad data or model; 78 bad configuration file or variable; 130 and 143 \
 interrupted by SIGINT and SIGTERM; 141 the reader of stdout went away; 101 a bug.";
 
 /// Why a command did not succeed.

@@ -21,6 +21,7 @@ use super::{Context, RunFlags, fit_summary};
 /// Columns are chosen, typed and scaled, the network is sized, and training stops by itself. Numbers and Booleans are
 /// learned; every other column is carried through a transform untouched. `vaepipe inspect` tells beforehand.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(super) struct Fit {
     /// Parquet files, read as one table
     #[arg(required = true, value_name = "INPUT")]

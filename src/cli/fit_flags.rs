@@ -12,7 +12,7 @@ pub(super) struct FitFlags {
     /// Do not learn these columns; they are still written by a transform
     #[arg(long, value_delimiter = ',', value_name = "COL,...", help_heading = "Columns")]
     exclude: Vec<String>,
-    /// How numbers are scaled [default: the preset's]
+    /// How numbers are scaled [default: minmax; with --preset anomaly robust]
     #[arg(long, value_parser = words::<Scale>(Scale::WORDS), help_heading = "Columns")]
     scale: Option<Scale>,
     /// Defaults for a purpose: reduce for latents of every row, anomaly for scores
@@ -25,7 +25,7 @@ pub(super) struct FitFlags {
     /// [default: by the number of features]
     #[arg(long, value_name = "N,...", value_parser = hidden, help_heading = "Model")]
     hidden: Option<Hidden>,
-    /// Nonlinearity of the hidden layers [default: the preset's]
+    /// Nonlinearity of the hidden layers [default: silu]
     #[arg(long, value_parser = words::<Activation>(Activation::WORDS), help_heading = "Model")]
     activation: Option<Activation>,
     /// Most passes over the rows [default: by the number of rows]
@@ -34,29 +34,30 @@ pub(super) struct FitFlags {
     /// Most rows of a gradient step [default: by the number of rows]
     #[arg(long, value_name = "N", help_heading = "Training")]
     batch_size: Option<usize>,
-    /// Highest learning rate of Adam [default: the preset's]
+    /// Highest learning rate of Adam [default: 0.004; with --preset anomaly 0.002]
     #[arg(long, value_name = "RATE", help_heading = "Training")]
     lr: Option<f64>,
-    /// Weight of the KL term [default: the preset's]
+    /// Weight of the KL term [default: 1]
     #[arg(long, value_name = "WEIGHT", help_heading = "Training")]
     beta: Option<f64>,
-    /// Share of the steps over which the KL weight rises from 0 [default: the preset's]
+    /// Share of the steps over which the KL weight rises from 0 [default: 0.3]
     #[arg(long, value_name = "SHARE", help_heading = "Training")]
     kl_warmup: Option<f64>,
-    /// Nats of KL a latent dimension carries free of charge [default: the preset's]
+    /// Nats of KL a latent dimension carries free of charge [default: 0]
     #[arg(long, value_name = "NATS", help_heading = "Training")]
     free_bits: Option<f64>,
     /// Largest global gradient norm; 0 is off [default: 10 times the number of features]
     #[arg(long, value_name = "NORM", help_heading = "Training")]
     clip_norm: Option<f64>,
-    /// Share of each batch, that of highest loss, left out of the gradient [default: the preset's]
+    /// Share of each batch, that of highest loss, left out of the gradient [default: 0; with --preset
+    /// anomaly 0.1]
     #[arg(long, value_name = "SHARE", help_heading = "Training")]
     trim: Option<f64>,
     /// Epochs without improvement before training stops; 0 trains them all [default: 30 % of the epochs, at least 10;
-    /// 0 with --preset anomaly]
+    /// with --preset anomaly 0]
     #[arg(long, value_name = "N", help_heading = "Training")]
     patience: Option<usize>,
-    /// Share of rows held out of training; half of them choose the weights [default: the preset's]
+    /// Share of rows held out of training; half of them choose the weights [default: 0.1]
     #[arg(long, value_name = "SHARE", help_heading = "Training")]
     val_fraction: Option<f64>,
     /// Rows shuffled together [default: all while they take at most 2 GiB, else as many as take 512 MiB]

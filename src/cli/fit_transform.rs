@@ -19,6 +19,7 @@ use super::{Context, RunFlags, fit_summary, output};
 ///
 /// The model is kept only if -m names a file for it.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(super) struct FitTransform {
     /// The Parquet file to learn from and to read
     input: PathBuf,

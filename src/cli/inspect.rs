@@ -19,6 +19,7 @@ use super::{Context, inspect_data, inspect_model, output};
 /// For data it takes the flags of fit, reads the columns once, and trains nothing: what it says is what a fit with the
 /// same flags does.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(super) struct Inspect {
     /// One model, or Parquet files that are read as one table
     #[arg(required = true, value_name = "MODEL|DATA")]

@@ -23,7 +23,8 @@ impl Target {
     ///
     /// # Errors
     /// [`Error::TargetExists`] unless `force`, [`Error::TargetNotFile`] for a directory or device,
-    /// [`Error::TargetIsInput`] if it is one of `inputs`, also through a link.
+    /// [`Error::TargetIsInput`] if it is one of `inputs`, also through a link, [`Error::Io`] if its directory is missing
+    /// or takes no files.
     pub(crate) fn check<'a>(path: &Path, force: bool, inputs: impl IntoIterator<Item = &'a Path>) -> Result<Self> {
         let target =
             Self { path: path.to_owned(), real: path.canonicalize().unwrap_or_else(|_| path.to_owned()), force };
@@ -33,10 +34,16 @@ impl Target {
             }
         }
         match fs::metadata(path) {
-            Ok(about) if !about.is_file() => Err(Error::TargetNotFile { path: path.to_owned() }),
-            Ok(_) if !force => Err(Error::TargetExists { path: path.to_owned() }),
-            _ => Ok(target),
+            Ok(about) if !about.is_file() => return Err(Error::TargetNotFile { path: path.to_owned() }),
+            Ok(_) if !force => return Err(Error::TargetExists { path: path.to_owned() }),
+            Err(_) if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+                return Err(Error::TargetNotFile { path: path.to_owned() });
+            }
+            _ => {}
         }
+        // An hour's work must not end with finding that there is no place for it.
+        target.create()?;
+        Ok(target)
     }
 
     /// The target, as the user wrote it.
@@ -54,7 +61,8 @@ impl Target {
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(fs::Permissions::from_mode(0o666));
         }
-        builder.tempfile_in(self.folder()).map_err(Error::io("create", &self.path))
+        // Of the error, its kind: the temporary file's name in it would only confuse.
+        builder.tempfile_in(self.folder()).map_err(|error| Error::io("create", &self.path)(error.kind().into()))
     }
 
     /// Syncs the temporary file and gives it its name.
@@ -80,7 +88,8 @@ impl Target {
 /// Checks, before any work, that an output may be written to `path`; an existing one only if `force`.
 ///
 /// # Errors
-/// [`Error::TargetExists`], [`Error::TargetNotFile`], and [`Error::TargetIsInput`] if it is one of `inputs`.
+/// [`Error::TargetExists`], [`Error::TargetNotFile`], [`Error::TargetIsInput`] if it is one of `inputs`, and
+/// [`Error::Io`] if its directory is missing or takes no files.
 pub fn check_target<'a>(path: impl AsRef<Path>, force: bool, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
     Target::check(path.as_ref(), force, inputs).map(drop)
 }

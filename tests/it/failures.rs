@@ -60,7 +60,13 @@ fn missing_files_and_folders_are_run_errors() {
     dir.fails(1, "transform none.parquet out.parquet").says(&["none.parquet: cannot open"]);
     dir.fails(1, "transform in.parquet no/such/folder/out.parquet")
         .says(&["no/such/folder/out.parquet: cannot create"]);
-    dir.fails(1, "fit in.parquet -m no/such/folder/vae.safetensors --epochs 1").says(&["cannot create"]);
+    // Found before the work is done: it would take days.
+    for target in ["-m no/such/vae.safetensors", "-m m.safetensors --metrics no/such/m.jsonl"] {
+        let fit = format!("fit in.parquet {target} --epochs 1000000 --patience 0");
+        dir.fails(1, &fit).says(&["cannot create", "mkdir -p no/such"]);
+    }
+    dir.fails(2, "fit in.parquet -m new/").says(&["new/: is not a regular file"]);
+    dir.fails(2, "transform in.parquet new/").says(&["new/: is not a regular file"]);
 }
 
 #[test]
@@ -137,6 +143,7 @@ fn options_outside_their_range_are_usage_errors_that_name_the_flag() {
         ("--trim", "1"),
         ("--val-fraction", "0.9"),
         ("--threads", "0"),
+        ("--seed", "-1"),
         ("--shuffle-rows", "0"),
         ("--device", "gpu"),
         ("--scale", "log"),

@@ -33,6 +33,26 @@ fn every_flag_with_a_value_states_its_default() {
 }
 
 #[test]
+fn the_presets_defaults_are_the_stated_ones() {
+    let dir = Workdir::new();
+    let help = dir.ok("fit --help").stdout().split_whitespace().collect::<Vec<_>>().join(" ");
+    for preset in ["reduce", "anomaly"] {
+        let printed = dir.ok(&format!("fit --print-config --preset {preset}"));
+        let chosen: Vec<&str> = printed.stdout().lines().filter(|line| line.ends_with("# preset")).collect();
+        assert!(chosen.len() >= 8);
+        for line in chosen {
+            let (key, value) = line.split_once(" = ").unwrap();
+            let flag = help.split(&format!("--{} <", key.replace('_', "-"))).nth(1).unwrap();
+            let default = flag.split("[default: ").nth(1).unwrap().split(']').next().unwrap();
+            let value = value.split("  # ").next().unwrap().trim().trim_matches('"').trim_end_matches(".0");
+            let stated = default.split("; with --preset anomaly ").collect::<Vec<_>>();
+            let stated = if preset == "anomaly" { stated.last() } else { stated.first() };
+            assert_eq!(stated, Some(&value), "{key} of {preset}: {default}");
+        }
+    }
+}
+
+#[test]
 fn flags_stand_under_headings() {
     let help = Workdir::new().ok("fit --help").stdout().to_owned();
     let at = |heading: &str| help.find(&format!("\n{heading}:\n")).unwrap_or_else(|| panic!("no {heading}"));
