@@ -191,9 +191,9 @@ pub enum Error {
         /// The column.
         place: Place,
         /// The type it has.
-        found: String,
+        found: Box<str>,
         /// The type, or class of types, it must have.
-        expected: String,
+        expected: Box<str>,
     },
     /// Reading the input failed: it is damaged, truncated or not of its format.
     #[error("{place}: cannot be read")]

@@ -116,8 +116,8 @@ impl Features {
             if !kind.accepts(field.data_type()) {
                 return Err(Error::WrongType {
                     place: Place::column(path, column),
-                    found: field.data_type().to_string(),
-                    expected: kind.expects().to_owned(),
+                    found: field.data_type().to_string().into(),
+                    expected: kind.expects().into(),
                 });
             }
         }

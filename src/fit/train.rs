@@ -94,7 +94,7 @@ pub(super) fn train(
             trim: training.trim,
             noise: noise.child(epoch as u64),
         };
-        let outcome = pass(trainer, rows, epoch, training, watch, &settings).and_then(|trained| {
+        let outcome = pass(trainer, rows, epoch, training, watch, settings).and_then(|trained| {
             let measured = trained.is_some();
             Ok((trained, if measured { evaluate(trainer, &rows.select, layout, training, watch.stop)? } else { None }))
         });

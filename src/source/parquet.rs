@@ -257,8 +257,8 @@ fn agree(first: &ParquetFile, other: &ParquetFile) -> Result<()> {
         if found != field.data_type() {
             return Err(Error::WrongType {
                 place: Place::column(&other.path, field.name()),
-                found: found.to_string(),
-                expected: format!("{}, as in {}", field.data_type(), first.path.display()),
+                found: found.to_string().into(),
+                expected: format!("{}, as in {}", field.data_type(), first.path.display()).into(),
             });
         }
     }
