@@ -18,7 +18,7 @@ struct Defaults {
     latent_dim: fn(inputs: usize) -> usize,
     /// Gradient steps to train for, and the epochs these may make.
     steps: usize,
-    epochs: RangeInclusive<usize>,
+    epochs: fn(rows: usize) -> RangeInclusive<usize>,
     lr: f64,
     kl_warmup: f64,
     trim: f64,
@@ -37,7 +37,8 @@ const REDUCE: Defaults = Defaults {
     },
     latent_dim: |inputs| ((inputs as f64).sqrt() as usize).clamp(2, 16).min(inputs),
     steps: 2000,
-    epochs: 3..=400,
+    // Few rows are learned by heart in many epochs.
+    epochs: |rows| 3..=rows.clamp(200, 400),
     lr: 4e-3,
     kl_warmup: 0.3,
     trim: 0.0,
@@ -52,7 +53,7 @@ const ANOMALY: Defaults = Defaults {
     hidden: |_, _| vec![64, 32],
     latent_dim: |inputs| inputs.min(2),
     steps: 1000,
-    epochs: 1..=100,
+    epochs: |_| 1..=100,
     lr: 2e-3,
     kl_warmup: 0.3,
     trim: 0.1,
@@ -113,8 +114,10 @@ pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_r
     let defaults = defaults(config.preset);
     let batch_size = config.batch_size.unwrap_or_else(|| batch_size(rows));
     let steps_per_epoch = rows.div_ceil(batch_size).max(1);
-    let epochs = || defaults.steps.div_ceil(steps_per_epoch).clamp(*defaults.epochs.start(), *defaults.epochs.end());
-    let epochs = config.epochs.unwrap_or_else(epochs);
+    let epochs = config.epochs.unwrap_or_else(|| {
+        let most = (defaults.epochs)(rows);
+        defaults.steps.div_ceil(steps_per_epoch).clamp(*most.start(), *most.end())
+    });
     Training {
         preset: config.preset,
         scale: scale(config),
@@ -172,7 +175,7 @@ mod tests {
             let training = training(&reduce, 10, rows, 0);
             (training.batch_size, training.epochs)
         };
-        assert_eq!(steps(100), (32, 400));
+        assert_eq!((steps(100), steps(310), steps(500)), ((32, 200), (64, 310), (64, 250)));
         assert_eq!(steps(1617), (128, 154));
         assert_eq!(steps(300_000), (256, 3));
     }
