@@ -15,7 +15,7 @@ use crate::config::Training;
 use crate::device::Device;
 use crate::error::{Error, ModelFault, Result};
 use crate::feature::{Carried, Features, Kind};
-use crate::model::{Network, Vae, Weight, Weights};
+use crate::model::{Network, Parameter, Vae, Weight, Weights, parameters};
 use crate::sink::{Target, commit_bytes};
 
 /// The newest format this version reads, and the one it writes.
@@ -161,9 +161,8 @@ impl Model {
         if claimed > held {
             return Err(contradiction(&format!("the network has {claimed} parameters, the file {held}")));
         }
-        let tensor = |error: Error| ModelFault::Contradiction(error.to_string());
-        let parameters = Vae::parameters(layout, &metadata.network).map_err(tensor)?;
-        for (name, shape) in &parameters {
+        let parameters = parameters(layout, &metadata.network);
+        for Parameter { name, shape, .. } in &parameters {
             let weight = weights.get(name).ok_or_else(|| ModelFault::MissingTensor { name: name.clone() })?;
             if weight.shape != *shape {
                 let [found, expected] = [&weight.shape, shape].map(|shape| format!("F32 {shape:?}"));
@@ -173,10 +172,11 @@ impl Model {
                 return Err(ModelFault::NotFinite { name: name.clone() });
             }
         }
-        if let Some(name) = weights.keys().find(|name| !parameters.iter().any(|(known, _)| known == *name)) {
+        if let Some(name) = weights.keys().find(|&name| !parameters.iter().any(|known| known.name == *name)) {
             return Err(ModelFault::UnknownTensor { name: name.clone() });
         }
-        let vae = Vae::with_weights(layout, &metadata.network, &weights, device).map_err(tensor)?;
+        let tensor = |error: Error| ModelFault::Contradiction(error.to_string());
+        let vae = Vae::new(layout, &metadata.network, &weights, device).map_err(tensor)?;
         Ok(Self { metadata, features: Arc::new(features), weights, vae: Arc::new(vae) })
     }
 

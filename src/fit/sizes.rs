@@ -5,8 +5,11 @@ use std::ops::RangeInclusive;
 use crate::config::{Activation, FitConfig, Preset, Scale, Training};
 use crate::model::Network;
 
-/// Rows of a gradient shard: two of a batch of 256, so that two threads share it.
-const SHARD_ROWS: usize = 128;
+/// Rows of a gradient shard: an eighth of a batch, so that threads share it; but enough for a matrix product to be worth
+/// its preparation, and no more than stay in a core's cache.
+fn shard_rows(batch_size: usize) -> usize {
+    (batch_size / 8).clamp(64, 512)
+}
 
 /// The presets: values, and rules from the width of the row vector and the number of training rows.
 ///
@@ -124,7 +127,7 @@ pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_r
         epochs,
         steps_per_epoch,
         batch_size,
-        shard_rows: SHARD_ROWS,
+        shard_rows: shard_rows(batch_size),
         lr: config.lr.unwrap_or(defaults.lr),
         beta: config.beta.unwrap_or(BETA),
         kl_warmup: config.kl_warmup.unwrap_or(defaults.kl_warmup),

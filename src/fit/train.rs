@@ -23,7 +23,7 @@ const ROLLBACK_LR: f64 = 0.25;
 const MOST_ROLLBACKS: usize = 6;
 
 /// Rows of a pass without gradients.
-const EVALUATE_ROWS: usize = 4096;
+const EVALUATE_ROWS: usize = 1024;
 
 /// Learning rate and KL weight at a step of the budget.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -184,7 +184,13 @@ fn pass(
 }
 
 /// Mean loss of held-out rows at the final KL weight and with the trim of training, with noise fixed by the seed.
-fn evaluate(trainer: &Trainer, rows: &Table, layout: &Layout, training: &Training, stop: &Stop) -> Result<Option<f64>> {
+fn evaluate(
+    trainer: &mut Trainer,
+    rows: &Table,
+    layout: &Layout,
+    training: &Training,
+    stop: &Stop,
+) -> Result<Option<f64>> {
     if rows.len() == 0 {
         return Ok(None);
     }

@@ -4,17 +4,21 @@
 //! **Invariant:** this floor knows the tensor library and never Arrow.
 
 mod adam;
+mod autograd;
+mod kernels;
 mod likelihood;
-mod mlp;
-mod params;
+mod network;
+mod parameters;
 mod trainer;
 mod vae;
+mod vector;
 
-pub use self::params::Weight;
-pub(crate) use self::params::Weights;
+pub use self::network::Network;
+pub use self::parameters::Weight;
+pub(crate) use self::parameters::{Parameter, Weights, parameters};
 pub(crate) use self::trainer::{Step, Trainer, mean_of_best};
+pub use self::vae::Encoded;
 pub(crate) use self::vae::Vae;
-pub use self::vae::{Encoded, Network};
 
 use crate::error::Error;
 

@@ -1,18 +1,12 @@
-//! Gradient steps: the negative ELBO of a batch, by shards on worker threads, clipped and handed to Adam.
-//!
-//! A shard has a fixed number of rows and the shards' gradients are summed in order, so that the thread count decides
-//! nothing but the time.
+//! Gradient steps: the negative ELBO of a batch, trimmed, clipped and handed to Adam.
 
-use std::ops::Range;
-
-use candle_core::{Device, Tensor};
-use rayon::prelude::*;
-
-use super::adam::Adam;
-use super::params::{Params, Weights};
-use super::vae::{Network, RowLosses, Vae};
+use super::adam::Moments;
+use super::autograd::Autograd;
+use super::kernels::Kernels;
+use super::network::Network;
+use super::parameters::{Weights, initial};
 use crate::batch::Batch;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::layout::Layout;
 use crate::random::Stream;
 
@@ -34,13 +28,15 @@ pub(crate) struct Step {
     pub(crate) noise: Stream,
 }
 
-/// The two parts of each row's negative ELBO, in nats.
+/// The two parts of each row's negative ELBO, in nats: a value a row unless said otherwise.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Loss {
     /// Negative log-likelihood at one draw from the posterior.
     pub(crate) nll: Vec<f64>,
     /// KL divergence from the prior, over all dimensions.
     pub(crate) kl: Vec<f64>,
+    /// KL divergence of each latent dimension, averaged over the rows.
+    pub(super) dimensions: Vec<f64>,
 }
 
 impl Loss {
@@ -66,146 +62,87 @@ fn kept(rows: usize, trim: f64) -> usize {
     (rows - (rows as f64 * trim).floor() as usize).clamp(rows.min(1), rows)
 }
 
-/// A network in training.
-pub(crate) struct Trainer {
-    vae: Vae,
-    params: Params,
-    adam: Adam,
-    latent_dim: usize,
-    shard_rows: usize,
-    pool: rayon::ThreadPool,
+/// The network, its parameters and their optimiser, on a device: where the numbers are made that a step decides on.
+pub(super) trait Execution: Send {
+    /// The loss of rows at a draw from their posterior; `noise` as in [`Step`].
+    fn forward(&mut self, batch: &Batch, noise: Stream) -> Result<Loss>;
+
+    /// Computes the gradients of Σ rows' weight · (NLL + Σ dimensions' paid · KL) of the batch that went forward last,
+    /// and returns their norm.
+    fn backward(&mut self, batch: &Batch, weights: &[f32], paid: &[f32]) -> Result<f64>;
+
+    /// Updates the parameters with the gradients computed last, each multiplied by `factor`, at the rate `lr`.
+    fn update(&mut self, factor: f64, lr: f64) -> Result<()>;
+
+    /// Parameters and optimiser as they are now.
+    fn checkpoint(&self) -> Result<Checkpoint>;
+
+    /// Goes back to a checkpoint.
+    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()>;
 }
 
 /// Everything a step changes, to return to.
 #[derive(Debug, Clone)]
 pub(crate) struct Checkpoint {
     pub(crate) weights: Weights,
-    adam: Adam,
+    pub(super) moments: Moments<Weights>,
+}
+
+/// A network in training.
+pub(crate) struct Trainer {
+    execution: Box<dyn Execution>,
 }
 
 impl Trainer {
-    /// A new network on `device`, with weights from `seed`.
+    /// A new network on `device`, with weights from `seed`: by kernels on the CPU, else in tensors.
     pub(crate) fn new(
         layout: &Layout,
         network: &Network,
         seed: u64,
         shard_rows: usize,
         threads: usize,
-        device: &Device,
+        device: &candle_core::Device,
     ) -> Result<Self> {
-        let params = Params::new(seed);
-        let vae = Vae::new(layout, network, &params.builder(device))?;
-        let adam = Adam::new(&params.vars())?;
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|n| format!("gradient-{n}"))
-            .build()
-            .map_err(|source| Error::Threads { source: Box::new(source) })?;
-        Ok(Self { vae, params, adam, latent_dim: network.latent_dim, shard_rows, pool })
+        let weights = initial(layout, network, seed);
+        Ok(Self {
+            execution: if device.is_cpu() {
+                Box::new(Kernels::new(layout, network, &weights, shard_rows, threads)?)
+            } else {
+                Box::new(Autograd::new(layout, network, &weights, device)?)
+            },
+        })
     }
 
     /// One gradient step. `None`, with nothing changed, if the loss or the gradient is not finite.
     pub(crate) fn step(&mut self, batch: &Batch, step: &Step) -> Result<Option<Loss>> {
-        let shards = self.forward(batch, step.noise)?;
-        let (loss, dimensions) = self.read(&shards)?;
+        let loss = self.execution.forward(batch, step.noise)?;
         let rows: Vec<f64> = loss.rows(step.beta).collect();
         if rows.iter().any(|loss| !loss.is_finite()) {
             return Ok(None);
         }
         let weights = row_weights(&rows, step.trim);
-        let gradients = self.gradients(&shards, &weights, &paid(&dimensions, step.beta, step.free_bits))?;
-        let mut squares = 0.0;
-        for gradient in &gradients {
-            squares += f64::from(gradient.sqr()?.sum_all()?.to_scalar::<f32>()?);
-        }
-        let norm = squares.sqrt();
+        let paid = paid(&loss.dimensions, step.beta, step.free_bits);
+        let norm = self.execution.backward(batch, &weights, &paid)?;
         if !norm.is_finite() {
             return Ok(None);
         }
-        self.adam.step(&self.params.vars(), &gradients, clip(norm, step.clip_norm), step.lr)?;
+        self.execution.update(clip(norm, step.clip_norm), step.lr)?;
         Ok(Some(loss))
     }
 
     /// The loss of rows without a step; `noise` as in [`Step`].
-    pub(crate) fn evaluate(&self, batch: &Batch, noise: Stream) -> Result<Loss> {
-        Ok(self.read(&self.forward(batch, noise)?)?.0)
+    pub(crate) fn evaluate(&mut self, batch: &Batch, noise: Stream) -> Result<Loss> {
+        self.execution.forward(batch, noise)
     }
 
-    /// The weights and the optimiser's state as they are now.
+    /// Parameters and optimiser as they are now.
     pub(crate) fn checkpoint(&self) -> Result<Checkpoint> {
-        Ok(Checkpoint { weights: self.params.weights()?, adam: self.adam.clone() })
+        self.execution.checkpoint()
     }
 
     /// Goes back to a checkpoint.
     pub(crate) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
-        self.adam = checkpoint.adam.clone();
-        self.params.restore(&checkpoint.weights)
-    }
-
-    fn shards(&self, rows: usize) -> impl Iterator<Item = Range<usize>> {
-        let shard_rows = self.shard_rows;
-        (0..rows).step_by(shard_rows).map(move |from| from..rows.min(from + shard_rows))
-    }
-
-    fn forward(&self, batch: &Batch, noise: Stream) -> Result<Vec<RowLosses>> {
-        let shards: Vec<_> = self.shards(batch.rows()).collect();
-        self.pool.install(|| {
-            let forward = |rows: Range<usize>| {
-                let mut drawn = vec![0.0; rows.len() * self.latent_dim];
-                for (&id, drawn) in batch.ids[rows.clone()].iter().zip(drawn.chunks_mut(self.latent_dim)) {
-                    noise.child(id).normals(drawn);
-                }
-                self.vae.losses(batch, rows, drawn)
-            };
-            shards.into_par_iter().map(forward).collect()
-        })
-    }
-
-    /// Each row's loss, and each latent dimension's KL averaged over the rows.
-    fn read(&self, shards: &[RowLosses]) -> Result<(Loss, Vec<f64>)> {
-        let (mut loss, mut dimensions) = (Loss::default(), vec![0.0; self.latent_dim]);
-        for shard in shards {
-            loss.nll.extend(shard.nll.to_vec1::<f32>()?.into_iter().map(f64::from));
-            for row in shard.kl.to_vec2::<f32>()? {
-                loss.kl.push(row.iter().copied().map(f64::from).sum());
-                for (sum, kl) in dimensions.iter_mut().zip(row) {
-                    *sum += f64::from(kl);
-                }
-            }
-        }
-        let rows = loss.nll.len().max(1) as f64;
-        dimensions.iter_mut().for_each(|sum| *sum /= rows);
-        Ok((loss, dimensions))
-    }
-
-    /// Gradients of Σ rows' weight · (NLL + Σ dimensions' weight · KL), in the order of the parameters.
-    fn gradients(&self, shards: &[RowLosses], weights: &[f32], paid: &[f32]) -> Result<Vec<Tensor>> {
-        let vars = self.params.vars();
-        let ranges: Vec<_> = self.shards(weights.len()).collect();
-        let of_shards: Vec<Vec<Tensor>> = self.pool.install(|| {
-            let backward = |(shard, rows): (&RowLosses, &Range<usize>)| -> Result<_> {
-                let device = shard.nll.device();
-                let weights = Tensor::from_slice(&weights[rows.clone()], rows.len(), device)?;
-                let paid = Tensor::from_slice(paid, (1, paid.len()), device)?;
-                let kl = shard.kl.broadcast_mul(&paid)?.sum(1)?;
-                let loss = ((&shard.nll + kl)? * weights)?.sum_all()?;
-                let mut gradients = loss.backward()?;
-                let gradient = |var: &candle_core::Var| match gradients.remove(var) {
-                    Some(gradient) => Ok(gradient),
-                    None => var.zeros_like(),
-                };
-                Ok(vars.iter().map(gradient).collect::<candle_core::Result<Vec<_>>>()?)
-            };
-            shards.par_iter().zip(&ranges).map(backward).collect::<Result<_>>()
-        })?;
-        let mut shards = of_shards.into_iter();
-        let mut sums = shards.next().unwrap_or_default();
-        for shard in shards {
-            for (sum, gradient) in sums.iter_mut().zip(shard) {
-                *sum = (&*sum + gradient)?;
-            }
-        }
-        Ok(sums)
+        self.execution.restore(checkpoint)
     }
 }
 
@@ -223,6 +160,9 @@ fn paid(dimensions: &[f64], beta: f64, free_bits: f64) -> Vec<f32> {
 /// One over the number of rows kept for those, 0 for the rows of highest loss.
 fn row_weights(losses: &[f64], trim: f64) -> Vec<f32> {
     let keep = kept(losses.len(), trim);
+    if keep == losses.len() {
+        return vec![1.0 / keep as f32; keep];
+    }
     let mut order: Vec<usize> = (0..losses.len()).collect();
     order.sort_by(|&a, &b| losses[a].total_cmp(&losses[b]));
     let mut weights = vec![0.0; losses.len()];

@@ -102,7 +102,7 @@ fn a_model_that_lies_is_refused() {
     refuses(&edited(&|m| m["network"]["latent_dim"] = json!(0)), &tensors, "no width");
     refuses(&edited(&|m| m["network"]["latent_dim"] = json!(u32::MAX)), &tensors, "parameters");
     refuses(&edited(&|m| m["network"]["hidden"] = json!([u64::MAX, u64::MAX])), &tensors, "parameters");
-    refuses(&edited(&|m| m["network"]["hidden"] = json!([6, 8])), &tensors, "decoder");
+    refuses(&edited(&|m| m["network"]["hidden"] = json!([6, 8])), &tensors, "encoder.0.weight");
     refuses(&edited(&|m| m["features"] = json!([])), &tensors, "no width");
     refuses(&edited(&|m| m["features"].as_array_mut().unwrap().reverse()), &tensors, "order");
     refuses(&edited(&|m| m["features"][0]["scale"] = json!(0.0)), &tensors, "scaling");

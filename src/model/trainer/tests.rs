@@ -1,7 +1,10 @@
+use candle_core::Device;
+
 use super::*;
 use crate::config::Activation;
 use crate::layout::Likelihood::{Bernoulli, Gaussian};
-use crate::model::Weight;
+use crate::model::autograd::Graph;
+use crate::model::{Parameter, Vae, Weight, parameters};
 
 /// Two numbers and a Boolean, two latents, one hidden layer.
 fn small() -> (Layout, Network) {
@@ -30,6 +33,25 @@ fn many_rows(layout: &Layout, rows: u64) -> Batch {
 fn trainer(shard_rows: usize, threads: usize) -> Trainer {
     let (layout, network) = small();
     Trainer::new(&layout, &network, 1, shard_rows, threads, &Device::Cpu).unwrap()
+}
+
+/// The network in tensors and by kernels, from the same weights.
+fn executions(layout: &Layout, network: &Network) -> [Box<dyn Execution>; 2] {
+    let weights = initial(layout, network, 1);
+    [
+        Box::new(Autograd::new(layout, network, &weights, &Device::Cpu).unwrap()),
+        Box::new(Kernels::new(layout, network, &weights, 16, 2).unwrap()),
+    ]
+}
+
+/// The gradients computed last: of Adam's first moments, which start from 0, they are the ten-fold.
+fn gradients(execution: &mut dyn Execution) -> Weights {
+    let before = execution.checkpoint().unwrap();
+    execution.update(1.0, 0.0).unwrap();
+    let mut gradients = execution.checkpoint().unwrap().moments.first;
+    execution.restore(&before).unwrap();
+    gradients.values_mut().flat_map(|weight| &mut weight.values).for_each(|value| *value *= 10.0);
+    gradients
 }
 
 fn step() -> Step {
@@ -78,61 +100,92 @@ fn the_forward_pass_matches_pytorch() {
     let (layout, network) = small();
     let mut n = 0.0;
     let mut weights = Weights::new();
-    for (name, shape) in Vae::parameters(&layout, &network).unwrap() {
+    let mut parameters = parameters(&layout, &network);
+    parameters.sort_by(|a, b| a.name.cmp(&b.name));
+    for Parameter { name, shape, .. } in parameters {
         let values = (0..shape.iter().product()).map(|i| (0.3 * f64::sin(n + i as f64)) as f32).collect::<Vec<_>>();
         n += values.len() as f64;
         weights.insert(name, Weight { shape, values });
     }
-    let vae = Vae::with_weights(&layout, &network, &weights, &Device::Cpu).unwrap();
     let batch = two_rows(&layout);
-    let encoded = vae.encode(&batch).unwrap();
-    close(&encoded.mean, &[-0.266_151_43, -0.116_866_88, -0.256_202_46, -0.117_347_80], 1e-6);
-    close(&encoded.log_variance, &[0.182_596_53, 0.280_195_50, 0.169_919_64, 0.287_524_82], 1e-6);
-    close(&encoded.nll, &[3.553_149_94, 4.123_798_37], 1e-6);
-    close(&encoded.squared_error, &[2.230_252_74, 5.525_103_57], 1e-6);
-    close(&encoded.kl, &[0.072_710_47, 0.070_149_53], 1e-6);
-    assert_eq!(encoded.known, [3.0, 2.0]);
-    let sampled = vae.losses(&batch, 0..2, vec![0.5, -1.0, 0.25, 2.0]).unwrap();
+    let kernels = Vae::new(&layout, &network, &weights, &Device::Cpu).unwrap();
+    let graph = Graph::frozen(&layout, &network, &weights, &Device::Cpu).unwrap();
+    for encoded in [kernels.encode(&batch).unwrap(), graph.encode(&batch).unwrap()] {
+        close(&encoded.mean, &[-0.266_151_43, -0.116_866_88, -0.256_202_46, -0.117_347_80], 1e-6);
+        close(&encoded.log_variance, &[0.182_596_53, 0.280_195_50, 0.169_919_64, 0.287_524_82], 1e-6);
+        close(&encoded.nll, &[3.553_149_94, 4.123_798_37], 1e-6);
+        close(&encoded.squared_error, &[2.230_252_74, 5.525_103_57], 1e-6);
+        close(&encoded.kl, &[0.072_710_47, 0.070_149_53], 1e-6);
+        assert_eq!(encoded.known, [3.0, 2.0]);
+    }
+    let sampled = graph.losses(&batch, vec![0.5, -1.0, 0.25, 2.0]).unwrap();
     close(&sampled.nll.to_vec1::<f32>().unwrap(), &[3.566_612_24, 4.011_007_31], 1e-6);
 }
 
 #[test]
 fn gradients_match_finite_differences() {
-    let trainer = trainer(2, 1);
-    let (layout, _) = small();
+    let (layout, network) = small();
     let batch = many_rows(&layout, 5);
     let row_weights = [0.3, 0.0, 0.2, 0.4, 0.1];
-    let paid = [0.7, 0.0];
-    let objective = || -> f64 {
-        let shards = trainer.forward(&batch, step().noise).unwrap();
-        let mut total = 0.0;
-        let mut row = 0;
-        for shard in shards {
-            let kl = shard.kl.to_vec2::<f32>().unwrap();
-            for (nll, kl) in shard.nll.to_vec1::<f32>().unwrap().into_iter().zip(kl) {
-                let kl: f64 = kl.iter().zip(paid).map(|(&kl, paid)| f64::from(kl * paid)).sum();
-                total += f64::from(row_weights[row]) * (f64::from(nll) + kl);
-                row += 1;
+    for mut execution in executions(&layout, &network) {
+        let objective = |execution: &mut dyn Execution| -> f64 {
+            let loss = execution.forward(&batch, step().noise).unwrap();
+            loss.rows(0.7).zip(row_weights).map(|(loss, weight)| loss * f64::from(weight)).sum()
+        };
+        objective(execution.as_mut());
+        execution.backward(&batch, &row_weights, &[0.7, 0.7]).unwrap();
+        let before = execution.checkpoint().unwrap();
+        const H: f64 = 1e-2;
+        for (name, gradient) in gradients(execution.as_mut()) {
+            for (i, &gradient) in gradient.values.iter().enumerate() {
+                let mut at = |h: f64| {
+                    let mut moved = before.clone();
+                    moved.weights.get_mut(&name).unwrap().values[i] += h as f32;
+                    execution.restore(&moved).unwrap();
+                    objective(execution.as_mut())
+                };
+                let slope = (at(H) - at(-H)) / (2.0 * H);
+                assert!((slope - f64::from(gradient)).abs() < 2e-4 + 2e-3 * slope.abs(), "{name} {slope} {gradient}");
             }
         }
-        total
-    };
-    let shards = trainer.forward(&batch, step().noise).unwrap();
-    let gradients = trainer.gradients(&shards, &row_weights, &paid).unwrap();
-    const H: f64 = 1e-2;
-    for (var, gradient) in trainer.params.vars().iter().zip(&gradients) {
-        let before = var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        let gradient = gradient.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        for i in 0..before.len() {
-            let at = |h: f64| {
-                let mut moved = before.clone();
-                moved[i] += h as f32;
-                var.set(&Tensor::from_slice(&moved, var.shape(), &Device::Cpu).unwrap()).unwrap();
-                objective()
-            };
-            let slope = (at(H) - at(-H)) / (2.0 * H);
-            at(0.0);
-            assert!((slope - f64::from(gradient[i])).abs() < 2e-4 + 2e-3 * slope.abs(), "{slope} {}", gradient[i]);
+    }
+}
+
+#[test]
+fn kernels_and_tensors_agree() {
+    let columns: Vec<String> = (0..37).map(|n| format!("{n}")).collect();
+    let wide = Layout::new(columns.iter().map(|name| (name.as_str(), 1, 1, Gaussian))).unwrap();
+    let (mixed, _) = small();
+    let flags = Layout::new([("a", 1, 1, Bernoulli), ("b", 1, 1, Bernoulli)]).unwrap();
+    for activation in [Activation::Relu, Activation::Silu, Activation::Tanh] {
+        for (layout, hidden, latent_dim) in
+            [(&wide, vec![19, 33, 5], 3), (&mixed, vec![], 1), (&flags, vec![8], 2), (&mixed, vec![64, 32], 17)]
+        {
+            let network = Network { hidden, latent_dim, activation, noise_floor: -0.5 };
+            let mut x = vec![0.0; 53 * layout.inputs()];
+            Stream::new(3, "rows").normals(&mut x);
+            x.iter_mut().for_each(|x| *x = if *x > 1.5 { f32::NAN } else { *x });
+            let batch = Batch::new(0, (0..53).collect(), x, layout);
+            let weights: Vec<f32> = (0..53).map(|row| (row % 4) as f32 / 53.0).collect();
+            let paid: Vec<f32> = (0..latent_dim).map(|d| (d % 2) as f32).collect();
+            let [tensors, kernels] = executions(layout, &network).map(|mut execution| {
+                let mut all = Vec::new();
+                for n in 0..3 {
+                    let loss = execution.forward(&batch, step().noise.child(n)).unwrap();
+                    let norm = execution.backward(&batch, &weights, &paid).unwrap();
+                    all.extend([loss.nll, loss.kl, loss.dimensions, vec![norm]].concat());
+                    if n == 0 {
+                        let gradients = gradients(execution.as_mut());
+                        all.extend(gradients.values().flat_map(|g| &g.values).map(|&g| f64::from(g)));
+                    }
+                    execution.update(0.5, 1e-2).unwrap();
+                }
+                all
+            });
+            assert_eq!(tensors.len(), kernels.len());
+            for (tensors, kernels) in tensors.iter().zip(&kernels) {
+                assert!((tensors - kernels).abs() < 2e-4 * tensors.abs().max(0.1), "{network:?} {tensors} {kernels}");
+            }
         }
     }
 }
@@ -204,7 +257,7 @@ fn only_dimensions_above_their_free_bits_are_paid_for() {
 fn a_row_encodes_to_the_same_bits_in_any_batch() {
     let (layout, network) = small();
     let weights = trainer(16, 1).checkpoint().unwrap().weights;
-    let vae = Vae::with_weights(&layout, &network, &weights, &Device::Cpu).unwrap();
+    let vae = Vae::new(&layout, &network, &weights, &Device::Cpu).unwrap();
     let all = many_rows(&layout, 600);
     let whole = vae.encode(&all).unwrap();
     for row in [0_usize, 1, 255, 256, 511, 599] {

@@ -1,0 +1,10 @@
+//! The network in tensors, with the tensor library's own gradients: what CUDA runs and what the kernels are checked
+//! against.
+
+mod adam;
+mod execution;
+mod graph;
+mod mlp;
+
+pub(super) use self::execution::Autograd;
+pub(crate) use self::graph::Graph;

@@ -1,0 +1,128 @@
+//! Training on worker threads: each takes shards of a batch, whose gradients are then summed in order.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::adam;
+use super::layers::{Layers, Rows, Workspace};
+use crate::batch::Batch;
+use crate::error::{Error, Result};
+use crate::layout::Layout;
+use crate::model::adam::Moments;
+use crate::model::network::Network;
+use crate::model::parameters::Weights;
+use crate::model::trainer::{Checkpoint, Execution, Loss};
+use crate::random::Stream;
+
+/// The network in training on the CPU.
+pub(crate) struct Kernels {
+    layers: Layers,
+    parameters: Vec<f32>,
+    moments: Moments<Vec<f32>>,
+    shard_rows: usize,
+    /// One a shard of the largest batch so far, kept from step to step.
+    spaces: Vec<Workspace>,
+    gradients: Vec<Vec<f32>>,
+    pool: rayon::ThreadPool,
+}
+
+impl Kernels {
+    /// Starts from `weights`. A shard has a fixed number of rows, so that the thread count decides nothing but the time.
+    pub(crate) fn new(
+        layout: &Layout,
+        network: &Network,
+        weights: &Weights,
+        shard_rows: usize,
+        threads: usize,
+    ) -> Result<Self> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|n| format!("gradient-{n}"))
+            .build()
+            .map_err(|source| Error::Threads { source: Box::new(source) })?;
+        let layers = Layers::new(layout, network);
+        let parameters = layers.flat(weights);
+        let moments = Moments::new(|| vec![0.0; parameters.len()]);
+        Ok(Self { layers, parameters, moments, shard_rows, spaces: Vec::new(), gradients: Vec::new(), pool })
+    }
+
+    fn shard(&self, n: usize, rows: usize) -> Range<usize> {
+        n * self.shard_rows..rows.min((n + 1) * self.shard_rows)
+    }
+
+    /// Each row's loss, and each latent dimension's KL averaged over the rows.
+    fn losses(&self, rows: usize) -> Loss {
+        let latent_dim = self.layers.latent_dim;
+        let mut loss = Loss { dimensions: vec![0.0; latent_dim], ..Loss::default() };
+        for (n, space) in self.spaces.iter().take(rows.div_ceil(self.shard_rows)).enumerate() {
+            let rows = self.shard(n, rows).len();
+            loss.nll.extend(space.losses[..rows].iter().map(|loss| f64::from(loss.nll)));
+            for row in space.latents.kl.chunks_exact(latent_dim).take(rows) {
+                loss.kl.push(row.iter().copied().map(f64::from).sum());
+                for (sum, &kl) in loss.dimensions.iter_mut().zip(row) {
+                    *sum += f64::from(kl);
+                }
+            }
+        }
+        loss.dimensions.iter_mut().for_each(|sum| *sum /= rows.max(1) as f64);
+        loss
+    }
+}
+
+impl Execution for Kernels {
+    fn forward(&mut self, batch: &Batch, noise: Stream) -> Result<Loss> {
+        let shards = batch.rows().div_ceil(self.shard_rows);
+        while self.spaces.len() < shards {
+            self.spaces.push(self.layers.workspace(self.shard_rows, true));
+        }
+        let mut spaces = std::mem::take(&mut self.spaces);
+        let pass = |(n, space): (usize, &mut Workspace)| {
+            let range = self.shard(n, batch.rows());
+            let draws = space.latents.noise.chunks_exact_mut(self.layers.latent_dim);
+            batch.ids[range.clone()].iter().zip(draws).for_each(|(&id, draw)| noise.child(id).normals(draw));
+            self.layers.forward(&self.parameters, Rows::of(batch, range, &self.layers), space);
+        };
+        self.pool.install(|| spaces[..shards].par_iter_mut().enumerate().for_each(pass));
+        self.spaces = spaces;
+        Ok(self.losses(batch.rows()))
+    }
+
+    fn backward(&mut self, batch: &Batch, weights: &[f32], paid: &[f32]) -> Result<f64> {
+        let shards = batch.rows().div_ceil(self.shard_rows);
+        while self.gradients.len() < shards {
+            self.gradients.push(vec![0.0; self.layers.len()]);
+        }
+        let (mut spaces, mut gradients) = (std::mem::take(&mut self.spaces), std::mem::take(&mut self.gradients));
+        let pass = |(n, (space, gradients)): (usize, (&mut Workspace, &mut Vec<f32>))| {
+            let range = self.shard(n, batch.rows());
+            let rows = Rows::of(batch, range.clone(), &self.layers);
+            self.layers.backward(&self.parameters, rows, &weights[range], paid, space, gradients);
+        };
+        let norm = self.pool.install(|| {
+            spaces[..shards].par_iter_mut().zip(&mut gradients[..shards]).enumerate().for_each(pass);
+            adam::sum_and_norm(&mut gradients[..shards])
+        });
+        (self.spaces, self.gradients) = (spaces, gradients);
+        Ok(norm)
+    }
+
+    fn update(&mut self, factor: f64, lr: f64) -> Result<()> {
+        let Self { parameters, moments, gradients, pool, .. } = self;
+        if let Some(sum) = gradients.first() {
+            pool.install(|| adam::update(parameters, moments, sum, factor, lr));
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&self) -> Result<Checkpoint> {
+        let moments = self.moments.map(|flat| Ok(self.layers.named(flat)))?;
+        Ok(Checkpoint { weights: self.layers.named(&self.parameters), moments })
+    }
+
+    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        self.parameters = self.layers.flat(&checkpoint.weights);
+        self.moments = checkpoint.moments.map(|weights| Ok(self.layers.flat(weights)))?;
+        Ok(())
+    }
+}

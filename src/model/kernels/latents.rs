@@ -1,0 +1,80 @@
+//! Posterior, draw and KL divergence of rows, and the way back through them.
+
+use crate::model::network::LOG_VARIANCE;
+use crate::model::vector::{exp, vectorized};
+
+/// The latent side of rows.
+#[derive(Debug, Clone)]
+pub(super) struct Latents {
+    /// `[rows, latent_dim]`: standard normal numbers; z is the posterior mean while they are 0.
+    pub(super) noise: Vec<f32>,
+    /// `[rows, latent_dim]`: mean + noise · exp(log-variance / 2).
+    pub(super) z: Vec<f32>,
+    /// `[rows, latent_dim]`: KL divergence from the prior, nats (Kingma & Welling 2014, appendix B).
+    pub(super) kl: Vec<f32>,
+}
+
+impl Latents {
+    /// Room for `rows` rows.
+    pub(super) fn new(rows: usize, latent_dim: usize) -> Self {
+        let room = || vec![0.0; rows * latent_dim];
+        Self { noise: room(), z: room(), kl: room() }
+    }
+
+    /// Takes each row's mean and log-variance, `[rows, 2 latent_dim]`, bounds the latter in place, and draws.
+    pub(super) fn draw(&mut self, posterior: &mut [f32], latent_dim: usize) {
+        let rows = posterior.chunks_exact_mut(2 * latent_dim);
+        let draws = self.noise.chunks_exact(latent_dim).zip(self.z.chunks_exact_mut(latent_dim));
+        let kls = self.kl.chunks_exact_mut(latent_dim);
+        vectorized(
+            #[inline(always)]
+            || {
+                for ((row, (noise, z)), kl) in rows.zip(draws).zip(kls) {
+                    let (mean, log_variance) = row.split_at_mut(latent_dim);
+                    let posterior = mean.iter().zip(log_variance);
+                    for (((mean, s), noise), (z, kl)) in posterior.zip(noise).zip(z.iter_mut().zip(kl)) {
+                        *s = s.clamp(LOG_VARIANCE.0, LOG_VARIANCE.1);
+                        let deviation = exp(*s * 0.5);
+                        *z = mean + noise * deviation;
+                        *kl = 0.5 * ((mean * mean + deviation * deviation) - *s) - 0.5;
+                    }
+                }
+            },
+        );
+    }
+
+    /// Into `by_posterior`, `[rows, 2 latent_dim]`: the derivative by mean and log-variance of the loss, whose
+    /// derivative by z is `by_z`, plus each row's weight times the dimensions' KL, each times its own `paid`.
+    pub(super) fn backward(
+        &self,
+        posterior: &[f32],
+        by_z: &[f32],
+        weights: &[f32],
+        paid: &[f32],
+        by_posterior: &mut [f32],
+    ) {
+        let latent_dim = paid.len();
+        let rows = posterior.chunks_exact(2 * latent_dim).zip(by_posterior.chunks_exact_mut(2 * latent_dim));
+        let draws = self.noise.chunks_exact(latent_dim).zip(by_z.chunks_exact(latent_dim));
+        vectorized(
+            #[inline(always)]
+            || {
+                for (((row, by_row), (noise, by_z)), weight) in rows.zip(draws).zip(weights) {
+                    let (mean, log_variance) = row.split_at(latent_dim);
+                    let (by_mean, by_s) = by_row.split_at_mut(latent_dim);
+                    let posterior = mean.iter().zip(log_variance).zip(by_mean.iter_mut().zip(by_s));
+                    for ((((mean, s), (by_mean, by_s)), paid), (noise, by_z)) in
+                        posterior.zip(paid).zip(noise.iter().zip(by_z))
+                    {
+                        let deviation = exp(*s * 0.5);
+                        let weight = weight * paid;
+                        *by_mean = by_z + weight * mean;
+                        let by = 0.5 * (by_z * noise * deviation + weight * (deviation * deviation - 1.0));
+                        // At a bound it does not move.
+                        *by_s = if *s > LOG_VARIANCE.0 && *s < LOG_VARIANCE.1 { by } else { 0.0 };
+                    }
+                }
+            },
+        );
+    }
+}

@@ -1,0 +1,88 @@
+//! The network on the CPU, by hand: no graph, no allocation while it runs, and rows shared out among threads.
+//!
+//! Checked against the same network in tensors; see the tests of the folder above.
+
+mod adam;
+mod dense;
+mod execution;
+mod latents;
+mod layers;
+mod product;
+
+use std::sync::{Mutex, PoisonError};
+
+pub(super) use self::execution::Kernels;
+use self::layers::{Layers, Rows, Workspace};
+use super::network::Network;
+use super::parameters::Weights;
+use super::vae::Encoded;
+use crate::batch::Batch;
+use crate::layout::Layout;
+
+/// Rows encoded at once. Fixed, and the last block padded, so that no row's bits depend on its neighbours: matrix
+/// products of other sizes may take other code paths.
+const ENCODE_ROWS: usize = 256;
+
+/// The network with fixed weights.
+pub(crate) struct Encoder {
+    layers: Layers,
+    parameters: Vec<f32>,
+    /// Workspaces nobody is using, one for each thread that has encoded.
+    at_rest: Mutex<Vec<Workspace>>,
+}
+
+impl Encoder {
+    /// # Panics
+    /// If a weight is missing or of another length than the network's.
+    pub(super) fn new(layout: &Layout, network: &Network, weights: &Weights) -> Self {
+        let layers = Layers::new(layout, network);
+        Self { parameters: layers.flat(weights), layers, at_rest: Mutex::default() }
+    }
+
+    /// Encodes rows and scores their reconstruction at the posterior mean. Draws nothing: the same row gives the same
+    /// bits in any batch.
+    pub(super) fn encode(&self, batch: &Batch) -> Encoded {
+        let Layers { latent_dim, features, .. } = self.layers;
+        let mut encoded = Encoded { latent_dim, features, ..Encoded::default() };
+        let rested = self.at_rest.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut space = rested.unwrap_or_else(|| self.layers.workspace(ENCODE_ROWS, false));
+        let mut padded = (Vec::new(), Vec::new());
+        for from in (0..batch.rows()).step_by(ENCODE_ROWS) {
+            let range = from..batch.rows().min(from + ENCODE_ROWS);
+            let rows = Rows::of(batch, range, &self.layers);
+            self.layers.forward(&self.parameters, self.filled_up(rows, &mut padded), &mut space);
+            self.take(rows, &space, &mut encoded);
+        }
+        self.at_rest.lock().unwrap_or_else(PoisonError::into_inner).push(space);
+        encoded
+    }
+
+    /// The rows, with zeros after them up to a whole block.
+    fn filled_up<'a>(&self, rows: Rows<'a>, padded: &'a mut (Vec<f32>, Vec<f32>)) -> Rows<'a> {
+        if rows.rows == ENCODE_ROWS {
+            return rows;
+        }
+        let (x, known) = padded;
+        x.extend_from_slice(rows.x);
+        x.resize(ENCODE_ROWS * self.layers.inputs, 0.0);
+        known.extend_from_slice(rows.known.unwrap_or_default());
+        known.resize(ENCODE_ROWS * self.layers.features, 0.0);
+        Rows { x, known: rows.known.map(|_| known.as_slice()), rows: ENCODE_ROWS }
+    }
+
+    fn take(&self, rows: Rows<'_>, space: &Workspace, encoded: &mut Encoded) {
+        let Layers { latent_dim, features, .. } = self.layers;
+        let n = rows.rows;
+        for row in space.posterior()[..n * 2 * latent_dim].chunks_exact(2 * latent_dim) {
+            encoded.mean.extend_from_slice(&row[..latent_dim]);
+            encoded.log_variance.extend_from_slice(&row[latent_dim..]);
+        }
+        encoded.nll.extend(space.losses[..n].iter().map(|loss| loss.nll));
+        encoded.squared_error.extend(space.losses[..n].iter().map(|loss| loss.squared_error));
+        encoded.kl.extend(space.latents.kl.chunks_exact(latent_dim).take(n).map(|row| row.iter().sum::<f32>()));
+        match rows.known {
+            Some(known) => encoded.known.extend(known.chunks_exact(features).map(|row| row.iter().sum::<f32>())),
+            None => encoded.known.extend(std::iter::repeat_n(features as f32, n)),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The distribution of a flag.
+
+use candle_core::{Result, Tensor};
+
+use super::{Cells, Head, RowLoss};
+use crate::model::vector::{ln_1p_exp_neg, sigmoid, sums, vectorized};
+
+/// x ~ Bernoulli(sigmoid(output)).
+pub(super) struct Bernoulli;
+
+impl Head for Bernoulli {
+    fn parameter(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// max(o, 0) - o x + ln(1 + e^-|o|), which neither overflows nor cancels.
+    fn nll(&self, x: &Tensor, output: &Tensor, _: Option<&Tensor>) -> Result<Tensor> {
+        let softplus = output.abs()?.neg()?.exp()?.affine(1.0, 1.0)?.log()?;
+        (output.relu()? - (output * x)?)? + softplus
+    }
+
+    fn squared_error(&self, x: &Tensor, output: &Tensor) -> Result<Tensor> {
+        (x - candle_nn::ops::sigmoid(output)?)?.sqr()
+    }
+
+    fn add_losses(&self, cells: &Cells<'_>, _: &[f32], _: &mut Vec<f32>, losses: &mut [RowLoss]) {
+        vectorized(
+            #[inline(always)]
+            || {
+                for (row, loss) in losses.iter_mut().enumerate() {
+                    let (x, output, known) = cells.row(row);
+                    let [nll, squared_error] = sums([x, output, known], |[x, o, known]| {
+                        let positive = if o < 0.0 { 0.0 } else { o };
+                        let off = x - sigmoid(o);
+                        [(positive - o * x + ln_1p_exp_neg(o.abs())) * known, off * off * known]
+                    });
+                    loss.nll += nll;
+                    loss.squared_error += squared_error;
+                }
+            },
+        );
+    }
+
+    fn gradient(
+        &self,
+        cells: &Cells<'_>,
+        weights: &[f32],
+        _: &[f32],
+        _: &mut Vec<f32>,
+        by_output: &mut [f32],
+        _: &mut [f32],
+    ) {
+        vectorized(
+            #[inline(always)]
+            || {
+                for (row, gradient, weight) in cells.gradient_rows(by_output, weights) {
+                    let (x, output, known) = cells.row(row);
+                    for (((g, x), output), known) in gradient.iter_mut().zip(x).zip(output).zip(known) {
+                        *g = (sigmoid(*output) - x) * weight * known;
+                    }
+                }
+            },
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    #[test]
+    fn it_sums_to_one_and_stays_finite_at_large_logits() {
+        let tensor = |x: f32| Tensor::new(&[[x]], &Device::Cpu).unwrap();
+        let first = |tensor: Tensor| f64::from(tensor.to_vec2::<f32>().unwrap()[0][0]);
+        for logit in [-120.0, -3.0, 0.0, 0.5, 120.0] {
+            let nll = |x: f32| first(Bernoulli.nll(&tensor(x), &tensor(logit), None).unwrap());
+            assert!((((-nll(0.0)).exp() + (-nll(1.0)).exp()) - 1.0).abs() < 1e-6);
+            assert!(nll(0.0).is_finite() && nll(1.0).is_finite());
+        }
+        let error = |logit: f32| first(Bernoulli.squared_error(&tensor(1.0), &tensor(logit)).unwrap());
+        assert!((error(0.0) - 0.25).abs() < 1e-7 && error(120.0) == 0.0);
+    }
+}

@@ -1,0 +1,123 @@
+//! The normal distribution with a learned variance.
+
+use candle_core::{Result, Tensor};
+
+use super::{Cells, Head, RowLoss};
+use crate::model::vector::{exp, sums, vectorized};
+
+/// Upper bound of the learned log-variance; the lower one is the network's noise floor.
+const MOST_LOG_VARIANCE: f32 = 6.0;
+
+const LN_TAU: f64 = 1.837_877_066_409_345_5;
+
+/// x ~ N(output, exp(log-variance)), with one log-variance a feature.
+pub(super) struct Gaussian {
+    noise_floor: f32,
+}
+
+impl Gaussian {
+    pub(super) fn new(noise_floor: f64) -> Self {
+        Self { noise_floor: noise_floor as f32 }
+    }
+
+    /// Into `scratch`, for each feature, e^-s and ln 2π + s, where s is the log-variance.
+    fn prepare(&self, log_variance: &[f32], scratch: &mut Vec<f32>) {
+        let s = |&s: &f32| s.clamp(self.noise_floor, MOST_LOG_VARIANCE);
+        scratch.clear();
+        scratch.extend(log_variance.iter().map(|value| exp(-s(value))));
+        scratch.extend(log_variance.iter().map(|value| s(value) + LN_TAU as f32));
+    }
+}
+
+impl Head for Gaussian {
+    fn parameter(&self) -> Option<&'static str> {
+        Some("gaussian.log_variance")
+    }
+
+    /// (ln 2π + s + (x - output)² e^-s) / 2.
+    fn nll(&self, x: &Tensor, output: &Tensor, log_variance: Option<&Tensor>) -> Result<Tensor> {
+        let Some(log_variance) = log_variance else { candle_core::bail!("a Gaussian needs its log-variance") };
+        let log_variance = log_variance.clamp(self.noise_floor, MOST_LOG_VARIANCE)?;
+        let weighted = self.squared_error(x, output)?.broadcast_mul(&log_variance.neg()?.exp()?)?;
+        weighted.broadcast_add(&(log_variance + LN_TAU)?)? * 0.5
+    }
+
+    fn squared_error(&self, x: &Tensor, output: &Tensor) -> Result<Tensor> {
+        (x - output)?.sqr()
+    }
+
+    fn add_losses(&self, cells: &Cells<'_>, log_variance: &[f32], scratch: &mut Vec<f32>, losses: &mut [RowLoss]) {
+        self.prepare(log_variance, scratch);
+        let (precision, constant) = scratch.split_at(log_variance.len());
+        vectorized(
+            #[inline(always)]
+            || {
+                for (row, loss) in losses.iter_mut().enumerate() {
+                    let (x, output, known) = cells.row(row);
+                    let [nll, squared_error] =
+                        sums([x, output, known, precision, constant], |[x, output, known, precision, constant]| {
+                            let squared = (x - output) * (x - output);
+                            [(squared * precision + constant) * known, squared * known]
+                        });
+                    loss.nll += 0.5 * nll;
+                    loss.squared_error += squared_error;
+                }
+            },
+        );
+    }
+
+    fn gradient(
+        &self,
+        cells: &Cells<'_>,
+        weights: &[f32],
+        log_variance: &[f32],
+        scratch: &mut Vec<f32>,
+        by_output: &mut [f32],
+        by_log_variance: &mut [f32],
+    ) {
+        self.prepare(log_variance, scratch);
+        let precision = &scratch[..log_variance.len()];
+        by_log_variance.fill(0.0);
+        vectorized(
+            #[inline(always)]
+            || {
+                for (row, gradient, weight) in cells.gradient_rows(by_output, weights) {
+                    let (x, output, known) = cells.row(row);
+                    let by_s = by_log_variance.iter_mut().zip(precision);
+                    for ((((g, x), output), known), (by_s, precision)) in
+                        gradient.iter_mut().zip(x).zip(output).zip(known).zip(by_s)
+                    {
+                        let (off, weight) = (output - x, weight * known);
+                        *g = off * precision * weight;
+                        *by_s += 0.5 * (1.0 - off * off * precision) * weight;
+                    }
+                }
+            },
+        );
+        for (by_s, s) in by_log_variance.iter_mut().zip(log_variance) {
+            if !(self.noise_floor..=MOST_LOG_VARIANCE).contains(s) {
+                *by_s = 0.0;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    #[test]
+    fn it_integrates_to_one() {
+        let head = Gaussian::new(-6.0);
+        let tensor = |x: f32| Tensor::new(&[[x]], &Device::Cpu).unwrap();
+        let log_variance = Tensor::new(&[0.7_f32], &Device::Cpu).unwrap();
+        let density = |x: f64| {
+            let nll = head.nll(&tensor(x as f32), &tensor(0.3), Some(&log_variance)).unwrap();
+            f64::from(-nll.to_vec2::<f32>().unwrap()[0][0]).exp()
+        };
+        let area: f64 = (-1000..1000).map(|i| density(f64::from(i) * 0.02) * 0.02).sum();
+        assert!((area - 1.0).abs() < 1e-4, "{area}");
+    }
+}

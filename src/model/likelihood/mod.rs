@@ -1,0 +1,105 @@
+//! The distributions the decoder gives a row's features: one `impl` a likelihood, in tensors and in slices.
+
+mod bernoulli;
+mod gaussian;
+
+use candle_core::Tensor;
+
+use self::bernoulli::Bernoulli;
+use self::gaussian::Gaussian;
+use crate::layout::{Group, Likelihood};
+
+/// The distribution of a group of features, given the decoder's output for it.
+///
+/// In tensors, for any device and the reference of the rest, `x` is `[rows, group's inputs]` and `output` is `[rows,
+/// group's outputs]`. In slices, which the CPU trains and encodes with, both are found by [`Cells`]; a feature that is
+/// not known adds nothing.
+pub(crate) trait Head: Send + Sync {
+    /// Name of the likelihood's own parameter, `[features]`, which starts from 0; its values come as `parameter`.
+    fn parameter(&self) -> Option<&'static str>;
+
+    /// Negative log-likelihood, in nats: `[rows, features]`.
+    fn nll(&self, x: &Tensor, output: &Tensor, parameter: Option<&Tensor>) -> candle_core::Result<Tensor>;
+
+    /// Squared error on the model's scale: `[rows, features]`.
+    fn squared_error(&self, x: &Tensor, output: &Tensor) -> candle_core::Result<Tensor>;
+
+    /// Adds the features' sum of both to each row's.
+    fn add_losses(&self, cells: &Cells<'_>, parameter: &[f32], scratch: &mut Vec<f32>, losses: &mut [RowLoss]);
+
+    /// Writes the group's part of `by_output`, `[rows, outputs]`: the derivative of the rows' negative log-likelihood,
+    /// each times the row's weight, by the decoder's output; and the one by the parameter.
+    fn gradient(
+        &self,
+        cells: &Cells<'_>,
+        weights: &[f32],
+        parameter: &[f32],
+        scratch: &mut Vec<f32>,
+        by_output: &mut [f32],
+        by_parameter: &mut [f32],
+    );
+}
+
+/// The head of a likelihood; `noise_floor` as in [`Network`](super::Network).
+pub(crate) fn head(likelihood: Likelihood, noise_floor: f64) -> Box<dyn Head> {
+    match likelihood {
+        Likelihood::Gaussian => Box::new(Gaussian::new(noise_floor)),
+        Likelihood::Bernoulli => Box::new(Bernoulli),
+    }
+}
+
+/// A row's negative log-likelihood in nats, and its squared error, over the features known.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct RowLoss {
+    pub(crate) nll: f32,
+    pub(crate) squared_error: f32,
+}
+
+/// A group's part of rows and of the decoder's output for them.
+pub(crate) struct Cells<'a> {
+    pub(crate) group: &'a Group,
+    /// `[rows, inputs]` and `inputs`, of all groups.
+    pub(crate) x: (&'a [f32], usize),
+    /// `[rows, outputs]` and `outputs`, of all groups.
+    pub(crate) output: (&'a [f32], usize),
+    /// Which features are known, of all groups.
+    pub(crate) known: Known<'a>,
+}
+
+/// Which features of rows are known.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Known<'a> {
+    /// All of them; `[features]` ones.
+    All(&'a [f32]),
+    /// `[rows, features]`: 1 where known, else 0.
+    Some(&'a [f32], usize),
+}
+
+impl<'a> Cells<'a> {
+    /// The group's inputs, outputs and known features of a row.
+    #[inline(always)]
+    fn row(&self, row: usize) -> (&'a [f32], &'a [f32], &'a [f32]) {
+        let ((x, inputs), (output, outputs)) = (self.x, self.output);
+        let known = match self.known {
+            Known::All(ones) => ones,
+            Known::Some(known, features) => &known[row * features..][..features],
+        };
+        (
+            &x[row * inputs..][self.group.input.clone()],
+            &output[row * outputs..][self.group.output.clone()],
+            &known[self.group.features.clone()],
+        )
+    }
+
+    /// Every row of a gradient by the outputs of all groups, with its weight, cut down to the group.
+    #[inline(always)]
+    fn gradient_rows<'g>(
+        &self,
+        by_output: &'g mut [f32],
+        weights: &[f32],
+    ) -> impl Iterator<Item = (usize, &'g mut [f32], f32)> {
+        let range = self.group.output.clone();
+        let rows = by_output.chunks_exact_mut(self.output.1).zip(weights).enumerate();
+        rows.map(move |(row, (gradient, &weight))| (row, &mut gradient[range.clone()], weight))
+    }
+}
