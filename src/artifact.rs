@@ -3,7 +3,7 @@
 //! **Invariant:** nothing of a file is believed before it is checked: its size, its version, its features, and the
 //! name, type and shape of every tensor against the network the JSON describes. Nothing in it is executed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -149,6 +149,10 @@ impl Model {
         if metadata.features.iter().any(|kind| matches!(kind, Kind::Number(number) if !number.is_sound())) {
             return Err(contradiction("a feature's scaling is not usable"));
         }
+        let columns: BTreeSet<&str> = metadata.features.iter().map(|kind| kind.column()).collect();
+        if columns.len() < metadata.features.len() {
+            return Err(contradiction("two features are of one column"));
+        }
         if !(1..=metadata.history.epochs.len()).contains(&metadata.history.best_epoch) {
             return Err(contradiction("the best epoch is not one of those trained"));
         }
@@ -270,7 +274,9 @@ fn parse(bytes: &[u8]) -> Result<(Metadata, Weights), ModelFault> {
     let json: serde_json::Value = serde_json::from_str(json).map_err(|error| ModelFault::Metadata(error.into()))?;
     // The version first: a newer format may not parse, and says so better this way.
     match json.get("format_version").and_then(serde_json::Value::as_u64) {
-        Some(found) if found > FORMAT_VERSION => return Err(ModelFault::Version { found, known: FORMAT_VERSION }),
+        Some(found) if !(1..=FORMAT_VERSION).contains(&found) => {
+            return Err(ModelFault::Version { found, known: FORMAT_VERSION });
+        }
         _ => {}
     }
     let metadata = serde_json::from_value(json).map_err(|error| ModelFault::Metadata(error.into()))?;

@@ -185,6 +185,18 @@ pub enum Error {
         /// Names that are there and look alike, best first.
         near: Vec<String>,
     },
+    /// A file lacks a column that the first one has and that is to be learned.
+    #[error("{path}: column {column:?} is missing, which {first} has{}", did_you_mean(.near))]
+    MissingColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// The first file.
+        first: PathBuf,
+        /// Names that are there and look alike, best first.
+        near: Vec<String>,
+    },
     /// A column has another type than it must have.
     #[error("{place}: is {found}, but must be {expected}")]
     WrongType {
@@ -365,6 +377,7 @@ impl Error {
             Self::NoFeatures { .. }
             | Self::TooFewRows { .. }
             | Self::MissingFeature { .. }
+            | Self::MissingColumn { .. }
             | Self::WrongType { .. }
             | Self::Read { .. }
             | Self::Damaged { .. }

@@ -100,7 +100,7 @@ impl Number {
             && self.scale.is_normal()
             && self.scale > 0.0
             && self.clip > 0.0
-            && self.clip.is_finite()
+            && self.clip <= CLIP_UNSCALED
     }
 }
 

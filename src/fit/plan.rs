@@ -133,6 +133,7 @@ impl FitConfig {
     /// The features to learn, and the columns only carried.
     pub(super) fn choose(&self, source: &ParquetSource, threads: usize, stop: &Stop) -> Result<Chosen> {
         let candidates = candidates(&source.schema(), &self.columns, &self.exclude)?;
+        source.agree(candidates.fields.iter())?;
         let scale = sizes::scale(self);
         let statistics = statistics::statistics(source, &candidates.fields, scale, threads, stop)?;
         let names = candidates.fields.iter().map(|field| field.name().clone());

@@ -116,7 +116,8 @@ impl FitRows {
             }
         }
         let store = if in_memory { Store::Memory(Arc::new(train)) } else { Store::Source };
-        let source = source.clone();
+        // Windows begin in the middle of row groups.
+        let source = if in_memory { source.clone() } else { source.with_page_indexes() };
         Ok(Self {
             source,
             features,

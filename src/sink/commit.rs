@@ -26,8 +26,7 @@ impl Target {
     /// [`Error::TargetIsInput`] if it is one of `inputs`, also through a link, [`Error::Io`] if its directory is missing
     /// or takes no files.
     pub(crate) fn check<'a>(path: &Path, force: bool, inputs: impl IntoIterator<Item = &'a Path>) -> Result<Self> {
-        let target =
-            Self { path: path.to_owned(), real: path.canonicalize().unwrap_or_else(|_| path.to_owned()), force };
+        let target = Self { path: path.to_owned(), real: real(path), force };
         for input in inputs {
             if same_file::is_same_file(path, input).unwrap_or(false) {
                 return Err(Error::TargetIsInput { path: path.to_owned(), input: input.to_owned() });
@@ -38,6 +37,10 @@ impl Target {
             Ok(_) if !force => return Err(Error::TargetExists { path: path.to_owned() }),
             Err(_) if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
                 return Err(Error::TargetNotFile { path: path.to_owned() });
+            }
+            // A name that is too long, or a folder that lets nobody in.
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("create", path)(error));
             }
             _ => {}
         }
@@ -67,6 +70,10 @@ impl Target {
 
     /// Syncs the temporary file and gives it its name.
     pub(crate) fn commit(&self, file: NamedTempFile) -> Result<()> {
+        if let Ok(replaced) = fs::metadata(&self.real) {
+            // Who may read it is not ours to change.
+            file.as_file().set_permissions(replaced.permissions()).map_err(Error::io("write", &self.path))?;
+        }
         file.as_file().sync_all().map_err(Error::io("write", &self.path))?;
         let named = if self.force { file.persist(&self.real) } else { file.persist_noclobber(&self.real) };
         named.map_err(|error| match error.error.kind() {
@@ -83,6 +90,13 @@ impl Target {
     fn folder(&self) -> &Path {
         self.real.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
+}
+
+/// Where a file of this name is or would be: through links, also one whose target is not there yet.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize()
+        .or_else(|_| fs::read_link(path).map(|to| path.with_file_name("").join(to)))
+        .unwrap_or(path.into())
 }
 
 /// Checks, before any work, that an output may be written to `path`; an existing one only if `force`.
@@ -140,5 +154,28 @@ mod tests {
         assert_eq!(fs::read(&file).unwrap(), b"new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert!(matches!(Target::check(folder.path(), true, []), Err(Error::TargetNotFile { .. })));
+
+        fs::remove_file(&file).unwrap();
+        commit_bytes(&Target::check(&link, false, []).unwrap(), b"again").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"again");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_keeps_its_permissions_when_it_is_replaced() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs::write(&path, b"old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        commit_bytes(&Target::check(&path, true, []).unwrap(), b"new").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_is_found_out_before_the_work() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(Target::check(&folder.path().join("a".repeat(256)), false, []), Err(Error::Io { .. })));
     }
 }

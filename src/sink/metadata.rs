@@ -10,6 +10,12 @@ const PANDAS: &str = "pandas";
 const HUGGING_FACE: &str = "huggingface";
 const SPARK: &str = "org.apache.spark.sql.parquet.row.metadata";
 
+/// Whole schemas that readers hold the file against: with new columns they are wrong, and without them nothing is lost.
+const SCHEMAS: [&str; 3] = ["parquet.avro.schema", "avro.schema", "iceberg.schema"];
+
+/// GeoParquet: names its columns.
+const GEO: &str = "geo";
+
 /// The output's metadata: `input`'s keys, for a file with exactly the columns of `output`, of which `new` are new.
 ///
 /// `own` are this program's keys; they replace keys of the same name.
@@ -18,8 +24,12 @@ pub(crate) fn updated(input: &[KeyValue], output: &Schema, new: &Schema, own: &[
     for KeyValue { key, value } in input {
         let value = match (key.as_str(), value) {
             (name, _) if own.iter().any(|(own, _)| own == name) => continue,
+            (name, _) if SCHEMAS.contains(&name) => {
+                tracing::info!("metadata key {key:?} describes the columns without the new ones; it is dropped");
+                continue;
+            }
             (ARROW_SCHEMA_META_KEY, _) => Some(encode_arrow_schema(output)),
-            (PANDAS | HUGGING_FACE | SPARK, Some(text)) => match described(key, text, output, new) {
+            (PANDAS | HUGGING_FACE | SPARK | GEO, Some(text)) => match described(key, text, output, new) {
                 Some(text) => Some(text),
                 None => {
                     tracing::warn!(
@@ -50,6 +60,22 @@ fn described(key: &str, text: &str, output: &Schema, new: &Schema) -> Option<Str
                 let dtype = dtype(field.data_type())?;
                 columns.push(json!({"name": field.name(), "field_name": field.name(), "pandas_type": dtype, "numpy_type": dtype, "metadata": null}));
             }
+            // The names' own type: numbers, say, which the new names are not.
+            let names = document.get_mut("column_indexes").and_then(Value::as_array_mut);
+            if let Some(names) = names.filter(|names| !new.fields().is_empty() && !are_strings(names)) {
+                let encoding = json!({"encoding": "UTF-8"});
+                *names = vec![
+                    json!({"name": null, "field_name": null, "pandas_type": "unicode", "numpy_type": "object", "metadata": encoding}),
+                ];
+            }
+        }
+        GEO => {
+            document
+                .get("columns")?
+                .as_object()?
+                .keys()
+                .all(|name| output.field_with_name(name).is_ok())
+                .then_some(())?;
         }
         HUGGING_FACE => {
             let features = document.get_mut("info")?.get_mut("features")?.as_object_mut()?;
@@ -73,6 +99,12 @@ fn described(key: &str, text: &str, output: &Schema, new: &Schema) -> Option<Str
         }
     }
     Some(document.to_string())
+}
+
+/// Whether pandas has one level of column names, and they are strings.
+fn are_strings(names: &[Value]) -> bool {
+    names.iter().all(|level| ["unicode", "string", "empty"].map(Value::from).contains(&level["pandas_type"]))
+        && names.len() <= 1
 }
 
 /// The type's name in numpy, pandas and datasets.
@@ -105,6 +137,18 @@ mod tests {
         let before = json!({"index_columns": ["gone", {"kind": "range"}], "columns": [column("a"), column("gone")]});
         let after = json!({"index_columns": [{"kind": "range"}], "columns": [column("a"), column("z_0")]});
         assert_eq!(updated_value(PANDAS, before), Some(after));
+
+        let names = |kind: &str| json!([{"name": null, "pandas_type": kind}]);
+        let pandas = |names: Value| json!({"index_columns": [], "columns": [], "column_indexes": names});
+        let after = updated_value(PANDAS, pandas(names("int64"))).unwrap();
+        assert_eq!(after["column_indexes"][0]["pandas_type"], "unicode");
+        let after = updated_value(PANDAS, pandas(json!([names("unicode")[0], names("int64")[0]]))).unwrap();
+        assert_eq!(after["column_indexes"].as_array().unwrap().len(), 1);
+        assert_eq!(updated_value(PANDAS, pandas(names("string"))).unwrap()["column_indexes"], names("string"));
+
+        let geo = |column: &str| json!({"primary_column": column, "columns": {column: {}}});
+        assert_eq!((updated_value(GEO, geo("a")), updated_value(GEO, geo("gone"))), (Some(geo("a")), None));
+        assert_eq!(updated_value(SCHEMAS[0], json!({"fields": []})), None);
 
         let before = json!({"info": {"features": {"a": {"dtype": "int8", "_type": "Value"}, "gone": {}}}});
         let after = json!({"info": {"features": {"a": {"dtype": "int8", "_type": "Value"}, "z_0": {"dtype": "float32", "_type": "Value"}}}});

@@ -2,6 +2,7 @@
 
 mod commit;
 mod metadata;
+mod orders;
 mod splice;
 
 use arrow::array::RecordBatch;

@@ -15,19 +15,16 @@ use ::parquet::column::writer::ColumnCloseResult;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::SortingColumn;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr, WriterVersion};
-use ::parquet::file::reader::Length;
 use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::types::{Type, TypePtr};
 use arrow::datatypes::{Schema, SchemaRef};
 use tempfile::NamedTempFile;
 
+use super::orders::{TYPE_ORDER, set_column_orders};
 use super::{NewColumns, Sink, Target, metadata};
 use crate::error::{Error, Place, Result};
-use crate::source::{ParquetFile, ParquetSource, guarded};
+use crate::source::{ParquetFile, ParquetSource, chunk_range, guarded};
 use crate::stop::Stop;
-
-/// The least of a Parquet file that is not column chunks: magic, footer length, magic.
-const FRAME: u64 = 12;
 
 /// What a splice writes.
 #[derive(Debug)]
@@ -70,6 +67,7 @@ impl SpliceSink {
             });
         };
         check_chunks(input)?;
+        let input = &input.with_page_indexes();
         let file = target.create()?;
         let write = |source: ParquetError| Error::Write { path: target.path().to_owned(), source: source.into() };
 
@@ -136,7 +134,12 @@ impl SpliceSink {
                 column: Some(chunk.column_path().string()),
                 ..Place::row_group(&self.input.path, row_group)
             };
-            let bloom_filter = guarded(place, || blooms.get_row_group_column_bloom_filter(row_group, leaf))?;
+            // A filter only spares reading: without it the column is as good.
+            let bloom_filter = guarded(place, || blooms.get_row_group_column_bloom_filter(row_group, leaf));
+            let bloom_filter = bloom_filter.unwrap_or_else(|error| {
+                tracing::warn!("{error}: its bloom filter, which is left out");
+                None
+            });
             let close = ColumnCloseResult {
                 bytes_written: chunk.compressed_size().unsigned_abs(),
                 rows_written: metadata.num_rows().unsigned_abs(),
@@ -180,7 +183,14 @@ impl Sink for SpliceSink {
             self.end_row_group()?;
         }
         let path = self.path().to_owned();
-        let file = self.writer.into_inner().map_err(|source| Error::Write { path, source: source.into() })?;
+        let write = |source: Box<dyn std::error::Error + Send + Sync>| Error::Write { path: path.clone(), source };
+        let new = self.new.fields().len();
+        let orders = self.input.footer.column_orders.as_ref().and_then(|orders| {
+            let carried = self.leaves.iter().map(|&leaf| orders.get(leaf).copied());
+            carried.chain(std::iter::repeat_n(Some(TYPE_ORDER), new)).collect::<Option<Vec<i16>>>()
+        });
+        let mut file = self.writer.into_inner().map_err(|source| write(source.into()))?;
+        set_column_orders(file.as_file_mut(), orders.as_deref()).map_err(|source| write(source.into()))?;
         self.target.commit(file)
     }
 }
@@ -196,7 +206,8 @@ fn properties(input: &ParquetFile, splice: &Splice<'_>, leaves: &[usize]) -> Wri
     let none = Vec::new();
     let keys = metadata::updated(from.key_value_metadata().unwrap_or(&none), &output, &splice.new, splice.metadata);
     let properties = WriterProperties::builder()
-        .set_created_by(format!("vaepipe version {}", env!("CARGO_PKG_VERSION")))
+        // By the writer's name readers know which statistics of its chunks to distrust.
+        .set_created_by(from.created_by().unwrap_or("unknown").to_owned())
         .set_writer_version(if from.version() == 2 { WriterVersion::PARQUET_2_0 } else { WriterVersion::PARQUET_1_0 })
         .set_key_value_metadata(Some(keys))
         .set_sorting_columns(sorting(input, leaves))
@@ -236,20 +247,10 @@ fn sound_chunk(
 fn check_chunks(input: &ParquetFile) -> Result<()> {
     for (row_group, metadata) in input.metadata().row_groups().iter().enumerate() {
         for chunk in metadata.columns() {
-            let start =
-                chunk.dictionary_page_offset().filter(|&offset| offset != 0).unwrap_or(chunk.data_page_offset());
-            let start = u64::try_from(start).ok().filter(|&start| start >= 4);
-            let length = u64::try_from(chunk.compressed_size()).ok();
-            let end = start.zip(length).and_then(|(start, length)| start.checked_add(length));
-            if end.is_none_or(|end| end > input.file.len().saturating_sub(FRAME - 4)) {
-                return Err(Error::Damaged {
-                    place: Place {
-                        column: Some(chunk.column_path().string()),
-                        ..Place::row_group(&input.path, row_group)
-                    },
-                    what: "its column chunk lies outside the file".to_owned(),
-                });
-            }
+            chunk_range(&input.file, chunk).map_err(|what| Error::Damaged {
+                place: Place { column: Some(chunk.column_path().string()), ..Place::row_group(&input.path, row_group) },
+                what,
+            })?;
         }
     }
     Ok(())

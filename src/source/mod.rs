@@ -1,12 +1,16 @@
 //! Where rows come from.
 
+mod chunk;
+mod file;
+mod footer;
 mod guard;
 mod parquet;
 mod pread;
 mod select;
 
+pub(crate) use self::chunk::chunk_range;
+pub(crate) use self::file::ParquetFile;
 pub(crate) use self::guard::guarded;
-pub(crate) use self::parquet::ParquetFile;
 pub use self::parquet::{ParquetSource, Rows};
 pub(crate) use self::pread::PositionalFile;
 pub(crate) use self::select::{Selection, near_names};

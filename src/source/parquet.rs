@@ -1,20 +1,14 @@
 //! Parquet files as one table of rows, read batch by batch or by row number.
 
-use std::fs::File;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use ::parquet::arrow::ProjectionMask;
-use ::parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
-    RowSelector,
-};
-use ::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelector};
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 
-use super::{PositionalFile, guarded, near_names};
+use super::{ParquetFile, guarded, near_names};
 use crate::error::{Error, Place, Result};
 
 /// Some rows of one row group, with where they stand.
@@ -28,15 +22,6 @@ pub struct Rows {
     pub first_row: u64,
     /// The rows, with the columns asked for, in that order.
     pub batch: RecordBatch,
-}
-
-/// One opened Parquet file.
-#[derive(Debug, Clone)]
-pub(crate) struct ParquetFile {
-    pub(crate) path: PathBuf,
-    pub(crate) file: PositionalFile,
-    first_row: u64,
-    arrow: ArrowReaderMetadata,
 }
 
 /// One or more Parquet files with the same columns, read as one table.
@@ -54,119 +39,11 @@ pub struct ParquetSource {
     rows: u64,
 }
 
-impl ParquetFile {
-    /// Opens a file and reads its footer and page indexes.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if it cannot be opened, [`Error::Read`] or [`Error::Damaged`] if it is not a sound Parquet file.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        let place = || Place::file(path);
-        let file = File::open(path).map_err(Error::io("open", path))?;
-        let about = file.metadata().map_err(Error::io("read", path))?;
-        if about.is_dir() {
-            return Err(Error::Unsupported { place: place(), what: "a directory as input" });
-        }
-        let file = PositionalFile::new(file, about.len());
-        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
-        let load = |options| guarded(place, || ArrowReaderMetadata::load(&file, options));
-        let arrow = load(options.clone()).or_else(|error| {
-            // A damaged or contradicting embedded Arrow schema is no reason to refuse sound Parquet.
-            load(options.with_skip_arrow_metadata(true)).map_err(|_| error)
-        })?;
-        let mut rows = 0_i64;
-        for (row_group, metadata) in arrow.metadata().row_groups().iter().enumerate() {
-            let damaged =
-                |what: &str| Error::Damaged { place: Place::row_group(path, row_group), what: what.to_owned() };
-            if metadata.num_rows() < 0 {
-                return Err(damaged("it has a negative number of rows"));
-            }
-            rows = rows.checked_add(metadata.num_rows()).ok_or_else(|| damaged("its number of rows overflows"))?;
-            if metadata.columns().iter().any(|chunk| chunk.file_path().is_some()) {
-                return Err(Error::Unsupported { place: place(), what: "a column chunk in another file" });
-            }
-        }
-        Ok(Self { path: path.to_owned(), file, first_row: 0, arrow })
-    }
-
-    /// The file's own metadata.
-    pub(crate) fn metadata(&self) -> &Arc<ParquetMetaData> {
-        self.arrow.metadata()
-    }
-
-    /// The same as the reader takes it.
-    pub(crate) fn arrow(&self) -> &ArrowReaderMetadata {
-        &self.arrow
-    }
-
-    /// The top-level columns.
-    pub(crate) fn schema(&self) -> &SchemaRef {
-        self.arrow.schema()
-    }
-
-    fn rows_of(&self, row_group: usize) -> u64 {
-        self.metadata().row_group(row_group).num_rows().unsigned_abs()
-    }
-
-    fn rows(&self) -> u64 {
-        (0..self.metadata().num_row_groups()).map(|row_group| self.rows_of(row_group)).sum()
-    }
-
-    fn roots(&self, columns: &[String]) -> Result<Vec<usize>> {
-        let schema = self.schema();
-        columns
-            .iter()
-            .map(|column| {
-                schema.index_of(column).map_err(|_| Error::MissingFeature {
-                    path: self.path.clone(),
-                    column: column.clone(),
-                    near: near_names(column, schema.fields().iter().map(|field| field.name().as_str())),
-                })
-            })
-            .collect()
-    }
-
-    /// A reader of `roots` over one row group, in batches of `batch_rows`.
-    fn reader(
-        &self,
-        roots: &[usize],
-        row_group: usize,
-        batch_rows: usize,
-        selection: Option<RowSelection>,
-    ) -> Result<ParquetRecordBatchReader> {
-        guarded(
-            || Place::row_group(&self.path, row_group),
-            || {
-                let mask = ProjectionMask::roots(self.arrow.parquet_schema(), roots.iter().copied());
-                let mut reader =
-                    ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.arrow.clone())
-                        .with_row_groups(vec![row_group])
-                        .with_projection(mask)
-                        .with_batch_size(batch_rows);
-                if let Some(selection) = selection {
-                    reader = reader.with_row_selection(selection);
-                }
-                reader.build()
-            },
-        )
-    }
-
-    /// Puts the columns of a projected batch, which arrive in file order, into the order of `roots`.
-    fn reorder(&self, batch: RecordBatch, roots: &[usize], row_group: usize) -> Result<RecordBatch> {
-        let mut in_file_order: Vec<usize> = roots.to_vec();
-        in_file_order.sort_unstable();
-        in_file_order.dedup();
-        // Every root is in the list it was copied from.
-        let order: Vec<usize> = roots.iter().filter_map(|root| in_file_order.binary_search(root).ok()).collect();
-        guarded(|| Place::row_group(&self.path, row_group), || batch.project(&order))
-    }
-}
-
 impl ParquetSource {
     /// Opens files in the order given; their rows are numbered through.
     ///
     /// # Errors
-    /// [`Error::Io`] and [`Error::Read`] as for any file; [`Error::MissingFeature`] or [`Error::WrongType`] if a file
-    /// lacks a column of the first or has it with another type.
+    /// [`Error::Io`], [`Error::Read`], [`Error::Damaged`] and [`Error::Unsupported`] as for any file.
     pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self> {
         let mut files = Vec::<ParquetFile>::new();
         let mut rows = 0_u64;
@@ -177,12 +54,44 @@ impl ParquetSource {
                 place: Place::file(&file.path),
                 what: "the number of rows overflows".to_owned(),
             })?;
-            if let Some(first) = files.first() {
-                agree(first, &file)?;
-            }
             files.push(file);
         }
         Ok(Self { files, rows })
+    }
+
+    /// Refuses files that lack one of `columns` of the first, or have it with another type.
+    ///
+    /// # Errors
+    /// [`Error::MissingColumn`] and [`Error::WrongType`].
+    pub(crate) fn agree<'a>(&self, columns: impl Iterator<Item = &'a FieldRef> + Clone) -> Result<()> {
+        for other in self.files.iter().skip(1) {
+            for field in columns.clone() {
+                let Ok(found) = other.schema().field_with_name(field.name()) else {
+                    return Err(Error::MissingColumn {
+                        path: other.path.clone(),
+                        column: field.name().clone(),
+                        first: self.path().to_owned(),
+                        near: near_names(
+                            field.name(),
+                            other.schema().fields().iter().map(|field| field.name().as_str()),
+                        ),
+                    });
+                };
+                if found.data_type() != field.data_type() {
+                    return Err(Error::WrongType {
+                        place: Place::column(&other.path, field.name()),
+                        found: found.data_type().to_string().into(),
+                        expected: format!("{}, as in {}", field.data_type(), self.path().display()).into(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The same source with the page indexes of its files read, as far as they are sound.
+    pub(crate) fn with_page_indexes(&self) -> Self {
+        Self { files: self.files.iter().map(ParquetFile::with_page_indexes).collect(), rows: self.rows }
     }
 
     /// Top-level columns, as in the first file.
@@ -233,8 +142,9 @@ impl ParquetSource {
                     let selection =
                         vec![RowSelector::skip((from - start) as usize), RowSelector::select(wanted)].into();
                     let mut got = 0;
-                    for batch in file.reader(&roots, row_group, wanted, Some(selection))? {
-                        let batch = guarded(|| Place::row_group(&file.path, row_group), || batch)?;
+                    let mut reader = file.reader(&roots, row_group, wanted, Some(selection))?;
+                    let place = || Place::row_group(&file.path, row_group);
+                    while let Some(batch) = guarded(place, || reader.next().transpose())? {
                         got += batch.num_rows();
                         batches.push(file.reorder(batch, &roots, row_group)?);
                     }
@@ -247,22 +157,6 @@ impl ParquetSource {
         }
         Ok(batches)
     }
-}
-
-/// Refuses `other` unless it has every column of `first` with the same type.
-fn agree(first: &ParquetFile, other: &ParquetFile) -> Result<()> {
-    let names = first.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
-    for (field, root) in first.schema().fields().iter().zip(other.roots(&names)?) {
-        let found = other.schema().field(root).data_type();
-        if found != field.data_type() {
-            return Err(Error::WrongType {
-                place: Place::column(&other.path, field.name()),
-                found: found.to_string().into(),
-                expected: format!("{}, as in {}", field.data_type(), first.path.display()).into(),
-            });
-        }
-    }
-    Ok(())
 }
 
 fn short(path: &Path, row_group: usize) -> Error {
@@ -296,6 +190,7 @@ impl Scan {
             let reader = match &mut self.reader {
                 Some(reader) => reader,
                 None => {
+                    file.check_growth(roots, self.row_group)?;
                     self.rest = file.rows_of(self.row_group);
                     self.reader.insert(file.reader(roots, self.row_group, self.batch_rows, None)?)
                 }

@@ -17,11 +17,12 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// Libraries and the only files that may name them, by the start of their path in src.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("candle_core", &["model/", "device.rs", "artifact.rs"]),
     ("candle_nn", &["model/autograd/", "model/likelihood/"]),
     ("arrow", &["feature/", "source/", "sink/", "fit/statistics.rs", "transform.rs", "transform/"]),
     ("parquet", &["source/", "sink/"]),
+    ("thrift", &["source/", "sink/"]),
     ("crossbeam_channel", &["ahead.rs"]),
     ("rayon", &["model/kernels/"]),
     ("gemm", &["model/kernels/product.rs"]),

@@ -1,0 +1,215 @@
+//! One Parquet file, opened and checked.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ::parquet::arrow::ProjectionMask;
+use ::parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
+};
+use ::parquet::errors::ParquetError;
+use ::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+use super::chunk::{check_growth, check_offset_index, chunk_range};
+use super::footer::Footer;
+use super::{PositionalFile, guarded, near_names};
+use crate::error::{Error, Place, Result};
+
+/// One opened Parquet file.
+#[derive(Debug, Clone)]
+pub(crate) struct ParquetFile {
+    pub(crate) path: PathBuf,
+    pub(crate) file: PositionalFile,
+    /// Number of its first row, counted over all files.
+    pub(super) first_row: u64,
+    pub(crate) footer: Footer,
+    arrow: ArrowReaderMetadata,
+    options: ArrowReaderOptions,
+}
+
+impl ParquetFile {
+    /// Opens a file and reads its footer.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be opened, [`Error::Read`], [`Error::Damaged`] or [`Error::Unsupported`] if it is not
+    /// a sound Parquet file.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let place = || Place::file(path);
+        // Before opening: that of a pipe waits for its other end, and nothing ends the wait.
+        let about = std::fs::metadata(path).map_err(Error::io("open", path))?;
+        if about.is_dir() {
+            return Err(Error::Unsupported { place: place(), what: "a directory as input" });
+        } else if !about.is_file() {
+            return Err(Error::Unsupported { place: place(), what: "a pipe or device as input" });
+        }
+        let file = File::open(path).map_err(Error::io("open", path))?;
+        let length = file.metadata().map_err(Error::io("read", path))?.len();
+        let file = PositionalFile::new(file, length);
+        let footer = Footer::read(path, &file)?;
+        let load = |options: ArrowReaderOptions| {
+            let arrow = guarded(place, || ArrowReaderMetadata::load(&file, options.clone()))?;
+            Ok((arrow, options))
+        };
+        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Skip);
+        let (arrow, options) = load(options.clone()).or_else(|error: Error| {
+            // A damaged or contradicting embedded Arrow schema is no reason to refuse sound Parquet.
+            load(options.with_skip_arrow_metadata(true)).map_err(|_| error)
+        })?;
+        let roots = arrow.parquet_schema().root_schema().get_fields();
+        if !roots.iter().map(|root| root.name()).eq(arrow.schema().fields().iter().map(|field| field.name())) {
+            // Columns are told apart by their place, which would shift.
+            return Err(Error::Unsupported { place: place(), what: "a group without columns" });
+        }
+        let mut rows = 0_i64;
+        for (row_group, metadata) in arrow.metadata().row_groups().iter().enumerate() {
+            let damaged =
+                |what: &str| Error::Damaged { place: Place::row_group(path, row_group), what: what.to_owned() };
+            if metadata.num_rows() < 0 {
+                return Err(damaged("it has a negative number of rows"));
+            }
+            rows = rows.checked_add(metadata.num_rows()).ok_or_else(|| damaged("its number of rows overflows"))?;
+            if metadata.columns().iter().any(|chunk| chunk.file_path().is_some()) {
+                return Err(Error::Unsupported { place: place(), what: "a column chunk in another file" });
+            }
+        }
+        Ok(Self { path: path.to_owned(), file, first_row: 0, footer, arrow, options })
+    }
+
+    /// The same file with its page indexes read, as far as they are sound: they speed reading up and decide nothing.
+    pub(crate) fn with_page_indexes(&self) -> Self {
+        let read = || -> std::result::Result<ArrowReaderMetadata, String> {
+            for chunk in self.metadata().row_groups().iter().flat_map(|row_group| row_group.columns()) {
+                check_offset_index(&self.file, chunk)?;
+            }
+            let words = |error: ParquetError| error.to_string();
+            let metadata = ParquetMetaData::clone(self.metadata());
+            let mut reader =
+                ParquetMetaDataReader::new_with_metadata(metadata).with_page_index_policy(PageIndexPolicy::Optional);
+            reader.read_page_indexes(&self.file).map_err(words)?;
+            let metadata = reader.finish().map_err(words)?;
+            self.check_pages(&metadata)?;
+            ArrowReaderMetadata::try_new(metadata.into(), self.options.clone()).map_err(words)
+        };
+        match guarded(|| Place::file(&self.path), read) {
+            Ok(arrow) => Self { arrow, ..self.clone() },
+            Err(error) => {
+                let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                tracing::warn!("{}: its page indexes are not sound and are left out: {why}", self.path.display());
+                self.clone()
+            }
+        }
+    }
+
+    /// Refuses page locations outside their chunk, or out of order: rows would be read or copied from elsewhere.
+    fn check_pages(&self, metadata: &ParquetMetaData) -> std::result::Result<(), String> {
+        for (n, row_group) in metadata.row_groups().iter().enumerate() {
+            let indexes = metadata.page_index_for_row_group(n);
+            for (leaf, chunk) in row_group.columns().iter().enumerate() {
+                let Some(index) = indexes.offset_index(leaf) else { continue };
+                let (bytes, mut next) = (chunk_range(&self.file, chunk)?, 0);
+                for page in index.page_locations() {
+                    let size = u64::try_from(page.compressed_page_size).ok();
+                    let end = u64::try_from(page.offset).ok().filter(|&start| start >= bytes.start).zip(size);
+                    let within = end.is_some_and(|(start, size)| start + size <= bytes.end);
+                    if !within || !(next..row_group.num_rows()).contains(&page.first_row_index) {
+                        return Err(format!("a page of row group {n} is said to lie where it cannot"));
+                    }
+                    next = page.first_row_index + 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The file's own metadata.
+    pub(crate) fn metadata(&self) -> &Arc<ParquetMetaData> {
+        self.arrow.metadata()
+    }
+
+    /// The same as the reader takes it.
+    pub(crate) fn arrow(&self) -> &ArrowReaderMetadata {
+        &self.arrow
+    }
+
+    /// The top-level columns.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        self.arrow.schema()
+    }
+
+    pub(super) fn rows_of(&self, row_group: usize) -> u64 {
+        self.metadata().row_group(row_group).num_rows().unsigned_abs()
+    }
+
+    pub(super) fn rows(&self) -> u64 {
+        (0..self.metadata().num_row_groups()).map(|row_group| self.rows_of(row_group)).sum()
+    }
+
+    pub(super) fn roots(&self, columns: &[String]) -> Result<Vec<usize>> {
+        let schema = self.schema();
+        columns
+            .iter()
+            .map(|column| {
+                schema.index_of(column).map_err(|_| Error::MissingFeature {
+                    path: self.path.clone(),
+                    column: column.clone(),
+                    near: near_names(column, schema.fields().iter().map(|field| field.name().as_str())),
+                })
+            })
+            .collect()
+    }
+
+    /// A reader of `roots` over one row group, in batches of `batch_rows`.
+    pub(super) fn reader(
+        &self,
+        roots: &[usize],
+        row_group: usize,
+        batch_rows: usize,
+        selection: Option<RowSelection>,
+    ) -> Result<ParquetRecordBatchReader> {
+        guarded(
+            || Place::row_group(&self.path, row_group),
+            || {
+                let mask = ProjectionMask::roots(self.arrow.parquet_schema(), roots.iter().copied());
+                let mut reader =
+                    ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.arrow.clone())
+                        .with_row_groups(vec![row_group])
+                        .with_projection(mask)
+                        .with_batch_size(batch_rows);
+                if let Some(selection) = selection {
+                    reader = reader.with_row_selection(selection);
+                }
+                reader.build()
+            },
+        )
+    }
+
+    /// Refuses a row group in which a page of `roots` claims more memory than it can need.
+    pub(super) fn check_growth(&self, roots: &[usize], row_group: usize) -> Result<()> {
+        let schema = self.arrow.parquet_schema();
+        for (leaf, chunk) in self.metadata().row_group(row_group).columns().iter().enumerate() {
+            if roots.contains(&schema.get_column_root_idx(leaf)) {
+                check_growth(&self.file, chunk).map_err(|what| Error::Damaged {
+                    place: Place {
+                        column: Some(chunk.column_path().string()),
+                        ..Place::row_group(&self.path, row_group)
+                    },
+                    what,
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the columns of a projected batch, which arrive in file order, into the order of `roots`.
+    pub(super) fn reorder(&self, batch: RecordBatch, roots: &[usize], row_group: usize) -> Result<RecordBatch> {
+        let mut in_file_order: Vec<usize> = roots.to_vec();
+        in_file_order.sort_unstable();
+        in_file_order.dedup();
+        // Every root is in the list it was copied from.
+        let order: Vec<usize> = roots.iter().filter_map(|root| in_file_order.binary_search(root).ok()).collect();
+        guarded(|| Place::row_group(&self.path, row_group), || batch.project(&order))
+    }
+}
