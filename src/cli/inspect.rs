@@ -71,10 +71,11 @@ impl Inspect {
 fn content(path: &Path) -> Result<Content, Error> {
     let io = |action| move |source| Error::Io { path: path.to_owned(), action, source };
     let unknown = |what: &str| Error::Read { place: Place::file(path), source: Foreign::from(what) };
-    let mut file = File::open(path).map_err(io("open"))?;
-    if !file.metadata().map_err(io("open"))?.is_file() {
+    // Before opening: that of a pipe would wait for its other end.
+    if !std::fs::metadata(path).map_err(io("open"))?.is_file() {
         return Err(unknown("it is not a regular file"));
     }
+    let mut file = File::open(path).map_err(io("open"))?;
     let mut start = Vec::new();
     file.by_ref().take(9).read_to_end(&mut start).map_err(io("read"))?;
     match start.as_slice() {

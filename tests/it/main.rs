@@ -5,6 +5,7 @@ mod config;
 mod determinism;
 mod failures;
 mod help;
+mod hostile;
 mod house;
 mod inspect;
 #[cfg(unix)]
