@@ -1,4 +1,5 @@
-//! The one concurrency primitive: run an iterator ahead of its consumer, on named threads, behind a bounded channel.
+//! Concurrency: iterators that run ahead of their consumer, on named threads, behind bounded channels; and work beside
+//! them.
 //!
 //! Results arrive in order. An error travels in band and is the last item. Dropping the iterator closes the channels
 //! and joins the threads. A panic on a thread resumes in the consumer.
@@ -118,6 +119,49 @@ where
         }
     })?);
     Ok(Ahead { receive: Some(Box::new(receive)), threads })
+}
+
+/// Work done on a thread of its own, over again whenever it is asked for.
+pub(crate) struct Beside<E> {
+    ask: Option<Sender<()>>,
+    thread: Option<JoinHandle<std::result::Result<(), E>>>,
+}
+
+impl<E: Send + 'static> Beside<E> {
+    /// Waits to be asked for `work`.
+    pub(crate) fn new(
+        name: &str,
+        mut work: impl FnMut() -> std::result::Result<(), E> + Send + 'static,
+    ) -> Result<Self> {
+        let (ask, asked) = bounded(1);
+        let run = move || asked.into_iter().try_for_each(|()| work());
+        let thread = Builder::new().name(name.to_owned()).spawn(run);
+        let thread = thread.map_err(|source| Error::Threads { source: Box::new(source) })?;
+        Ok(Self { ask: Some(ask), thread: Some(thread) })
+    }
+
+    /// Asks for the work. Never waits: what is asked while a request is open is one with it.
+    pub(crate) fn ask(&self) {
+        // Full is as good as asked; gone is after an error, which `finish` returns.
+        let _ = self.ask.as_ref().map(|ask| ask.try_send(()));
+    }
+
+    /// Ends the thread; its first error, after which it did nothing.
+    pub(crate) fn finish(mut self) -> std::result::Result<(), E> {
+        self.ask = None;
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(panic)) => resume_unwind(panic),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<E> Drop for Beside<E> {
+    fn drop(&mut self) {
+        self.ask = None;
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
 }
 
 /// Runs every job on a thread of its own and returns their results in order; the first error in that order wins.
@@ -268,6 +312,27 @@ mod tests {
         let endless = ahead("t", 2, (0u64..).map(Ok)).unwrap();
         let mapped = ahead_map("t", 2, 2, endless, Ok).unwrap();
         assert_eq!(mapped.take(3).map(Result::unwrap).collect::<Vec<_>>(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn work_beside_is_done_as_often_as_needed_and_its_error_comes_back() {
+        let done = Arc::new(AtomicUsize::new(0));
+        let counted = |fails_at: usize| {
+            let done = done.clone();
+            move || if done.fetch_add(1, Ordering::SeqCst) + 1 == fails_at { Err("full") } else { Ok(()) }
+        };
+        let beside = Beside::new("sync", counted(0)).unwrap();
+        beside.ask();
+        settles_at(&done, 1);
+        beside.ask();
+        assert_eq!(beside.finish(), Ok(()));
+        assert_eq!(done.load(Ordering::SeqCst), 2);
+        let beside = Beside::new("sync", counted(3)).unwrap();
+        beside.ask();
+        settles_at(&done, 3);
+        beside.ask();
+        assert_eq!(beside.finish(), Err("full"));
+        assert_eq!(done.load(Ordering::SeqCst), 3);
     }
 
     #[test]

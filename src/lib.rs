@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 // The house, floor by floor; imports point only downward.
+mod ahead;
 mod config;
 mod error;
 mod layout;
@@ -13,7 +14,6 @@ mod feature;
 mod sink;
 mod source;
 
-mod ahead;
 mod batch;
 mod model;
 mod shuffle;

@@ -153,19 +153,20 @@ fn run(
     score: impl Fn(Rows) -> Result<Scored> + Clone + Send + 'static,
     depth: usize,
     threads: usize,
-    mut sink: Box<dyn Sink>,
+    sink: Box<dyn Sink>,
     on_rows: &mut dyn FnMut(u64),
 ) -> Result<(Transformed, Masked)> {
     let (mut transformed, mut masked) = (Transformed::default(), Masked::default());
-    for scored in ahead_map("model", depth, threads, scan, score)? {
-        let scored = scored?;
-        transformed.rows += scored.columns.batch.num_rows() as u64;
-        transformed.empty_rows += scored.empty;
-        masked.add(&scored.masked);
-        sink.write(scored.columns)?;
+    let mut columns = ahead_map("model", depth, threads, scan, score)?.map(|scored| {
+        let Scored { columns, empty, masked: not_usable } = scored?;
+        transformed.rows += columns.batch.num_rows() as u64;
+        transformed.empty_rows += empty;
+        masked.add(&not_usable);
         on_rows(transformed.rows);
-    }
-    sink.finish()?;
+        Ok(columns)
+    });
+    sink.write(&mut columns)?;
+    drop(columns);
     Ok((transformed, masked))
 }
 

@@ -24,17 +24,11 @@ pub(crate) struct NewColumns {
     pub(crate) batch: RecordBatch,
 }
 
-/// Takes new columns in the order of the input's rows.
+/// Writes rows that are there with new columns beside them.
 pub(crate) trait Sink: Send {
-    /// Takes the next rows.
+    /// Takes the new columns of all rows, in the rows' order, and makes the output visible, whole.
     ///
     /// # Errors
-    /// If they cannot be written; nothing is left of the output then.
-    fn write(&mut self, columns: NewColumns) -> Result<()>;
-
-    /// Makes the output visible, whole.
-    ///
-    /// # Errors
-    /// If it cannot be; nothing is left of the output then.
-    fn finish(self: Box<Self>) -> Result<()>;
+    /// The first of `columns`, or if the output cannot be written; nothing is left of it then.
+    fn write(self: Box<Self>, columns: &mut dyn Iterator<Item = Result<NewColumns>>) -> Result<()>;
 }

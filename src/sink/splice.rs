@@ -4,7 +4,6 @@
 //! # Memory usage
 //! The encoded new columns of one row group.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ::parquet::arrow::ArrowSchemaConverter;
@@ -15,16 +14,20 @@ use ::parquet::column::writer::ColumnCloseResult;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::SortingColumn;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr, WriterVersion};
-use ::parquet::file::writer::SerializedFileWriter;
+use ::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use ::parquet::schema::types::{Type, TypePtr};
 use arrow::datatypes::{Schema, SchemaRef};
 use tempfile::NamedTempFile;
 
 use super::orders::{TYPE_ORDER, set_column_orders};
 use super::{NewColumns, Sink, Target, metadata};
-use crate::error::{Error, Place, Result};
+use crate::ahead::Beside;
+use crate::error::{Error, Foreign, Place, Result};
 use crate::source::{ParquetFile, ParquetSource, chunk_range, guarded};
 use crate::stop::Stop;
+
+/// A row group of the output, being written.
+type RowGroup<'a> = SerializedRowGroupWriter<'a, NamedTempFile>;
 
 /// What a splice writes.
 #[derive(Debug)]
@@ -37,6 +40,9 @@ pub(crate) struct Splice<'a> {
     pub(crate) metadata: &'a [(String, String)],
 }
 
+/// Bytes after which the disk is asked to keep up, so that the end need not wait for all of them.
+const SYNC_BYTES: u64 = 32 << 20;
+
 /// Writes a Parquet file out of the column chunks of another and new columns.
 pub(crate) struct SpliceSink {
     input: ParquetFile,
@@ -44,12 +50,9 @@ pub(crate) struct SpliceSink {
     leaves: Vec<usize>,
     new: SchemaRef,
     factory: ArrowRowGroupWriterFactory,
-    /// Encoders of the new columns of the current row group.
-    columns: Vec<ArrowColumnWriter>,
-    row_group: usize,
-    rows: u64,
-    seq: u64,
-    writer: SerializedFileWriter<NamedTempFile>,
+    /// Taken when writing begins.
+    writer: Option<SerializedFileWriter<NamedTempFile>>,
+    sync: Beside<std::io::Error>,
     target: Target,
     stop: Stop,
 }
@@ -69,6 +72,8 @@ impl SpliceSink {
         check_chunks(input)?;
         let input = &input.with_page_indexes();
         let file = target.create()?;
+        let written = file.as_file().try_clone().map_err(Error::io("write", target.path()))?;
+        let sync = Beside::new("sync", move || written.sync_data())?;
         let write = |source: ParquetError| Error::Write { path: target.path().to_owned(), source: source.into() };
 
         let from = input.metadata().file_metadata().schema_descr();
@@ -84,49 +89,26 @@ impl SpliceSink {
         // Column writers are made for a whole file's schema; this one is of the new columns alone and goes nowhere.
         let of_new = SerializedFileWriter::new(std::io::sink(), added, properties).map_err(write)?;
         let factory = ArrowRowGroupWriterFactory::new(&of_new, splice.new.clone());
-        let columns = if input.metadata().num_row_groups() > 0 {
-            factory.create_column_writers(0).map_err(write)?
-        } else {
-            Vec::new()
-        };
         Ok(Self {
             input: input.clone(),
             leaves,
             new: splice.new.clone(),
             factory,
-            columns,
-            row_group: 0,
-            rows: 0,
-            seq: 0,
-            writer,
+            writer: Some(writer),
+            sync,
             target,
             stop,
         })
     }
 
-    fn path(&self) -> &Path {
-        self.target.path()
-    }
-
-    /// Writes the current row group: copied chunks, then the new columns.
-    fn end_row_group(&mut self) -> Result<()> {
-        let (row_group, from) = (self.row_group, self.input.metadata().clone());
-        let metadata = from.row_group(row_group);
-        assert_eq!(self.rows, metadata.num_rows().unsigned_abs(), "rows in = rows out");
-        let path = self.path().to_owned();
-        let write = |source: ParquetError| Error::Write { path: path.clone(), source: source.into() };
+    /// Copies the carried chunks of a row group.
+    fn copy(&self, row_group: usize, output: &mut RowGroup<'_>) -> Result<()> {
+        let write = |source: ParquetError| Error::Write { path: self.target.path().to_owned(), source: source.into() };
+        let metadata = self.input.metadata().row_group(row_group);
         let blooms =
             ParquetRecordBatchReaderBuilder::new_with_metadata(self.input.file.clone(), self.input.arrow().clone());
-        let indexes = from.page_index_for_row_group(row_group);
-
-        let next = self.row_group + 1;
-        let columns = if next < from.num_row_groups() {
-            self.factory.create_column_writers(next).map_err(write)?
-        } else {
-            Vec::new()
-        };
-        let columns = std::mem::replace(&mut self.columns, columns);
-        let mut output = self.writer.next_row_group().map_err(write)?;
+        let indexes = self.input.metadata().page_index_for_row_group(row_group);
+        let mut bytes = 0;
         for &leaf in &self.leaves {
             self.stop.check()?;
             let chunk = sound_chunk(metadata.column(leaf)).map_err(write)?;
@@ -148,50 +130,81 @@ impl SpliceSink {
                 column_index: indexes.column_index(leaf).cloned(),
                 offset_index: indexes.offset_index(leaf).cloned(),
             };
+            bytes += close.bytes_written;
             output.append_column(&self.input.file, close).map_err(write)?;
+            if bytes >= SYNC_BYTES {
+                self.sync.ask();
+                bytes = 0;
+            }
         }
-        for column in columns {
-            column.close().and_then(|chunk| chunk.append_to_row_group(&mut output)).map_err(write)?;
-        }
-        output.close().map_err(write)?;
-        (self.row_group, self.rows) = (next, 0);
         Ok(())
+    }
+
+    /// Encodes the new columns of a row group.
+    fn encode(
+        &self,
+        row_group: usize,
+        columns: &mut dyn Iterator<Item = Result<NewColumns>>,
+    ) -> Result<Vec<ArrowColumnWriter>> {
+        let write = |source: ParquetError| Error::Write { path: self.target.path().to_owned(), source: source.into() };
+        let mut writers = self.factory.create_column_writers(row_group).map_err(write)?;
+        let mut rest = self.input.metadata().row_group(row_group).num_rows().unsigned_abs();
+        while rest > 0 {
+            let columns = columns.next().expect("rows in = rows out")?;
+            assert_eq!(columns.row_group, row_group, "batches arrive in order and end with their row group");
+            let mut writers = writers.iter_mut();
+            for (field, array) in self.new.fields().iter().zip(columns.batch.columns()) {
+                for leaf in compute_leaves(field, array).map_err(write)? {
+                    let writer = writers.next().expect("one writer a leaf of the same schema");
+                    writer.write(&leaf).map_err(write)?;
+                }
+            }
+            rest -= columns.batch.num_rows() as u64;
+        }
+        Ok(writers)
+    }
+
+    /// The order of each output column's statistics, if the input says its own.
+    fn column_orders(&self) -> Option<Vec<i16>> {
+        let orders = self.input.footer.column_orders.as_ref()?;
+        let carried = self.leaves.iter().map(|&leaf| orders.get(leaf).copied());
+        carried.chain(std::iter::repeat_n(Some(TYPE_ORDER), self.new.fields().len())).collect()
     }
 }
 
 impl Sink for SpliceSink {
-    fn write(&mut self, columns: NewColumns) -> Result<()> {
-        assert_eq!(columns.seq, self.seq, "batches arrive in order");
-        self.seq += 1;
-        while self.row_group < columns.row_group {
-            self.end_row_group()?;
-        }
-        let write = |path: PathBuf| |source: ParquetError| Error::Write { path, source: source.into() };
-        let mut writers = self.columns.iter_mut();
-        for (field, array) in self.new.fields().iter().zip(columns.batch.columns()) {
-            for leaf in compute_leaves(field, array).map_err(write(self.target.path().to_owned()))? {
-                let writer = writers.next().expect("one writer a leaf of the same schema");
-                writer.write(&leaf).map_err(write(self.target.path().to_owned()))?;
+    fn write(mut self: Box<Self>, columns: &mut dyn Iterator<Item = Result<NewColumns>>) -> Result<()> {
+        let path = self.target.path().to_owned();
+        let write = |source: Foreign| Error::Write { path: path.clone(), source };
+        let mut writer = self.writer.take().expect("taken here, once");
+        let mut seq = 0;
+        let mut columns = columns.inspect(|columns| {
+            if let Ok(columns) = columns {
+                assert_eq!(columns.seq, seq, "batches arrive in order");
+                seq += 1;
             }
-        }
-        self.rows += columns.batch.num_rows() as u64;
-        Ok(())
-    }
-
-    fn finish(mut self: Box<Self>) -> Result<()> {
-        while self.row_group < self.input.metadata().num_row_groups() {
-            self.end_row_group()?;
-        }
-        let path = self.path().to_owned();
-        let write = |source: Box<dyn std::error::Error + Send + Sync>| Error::Write { path: path.clone(), source };
-        let new = self.new.fields().len();
-        let orders = self.input.footer.column_orders.as_ref().and_then(|orders| {
-            let carried = self.leaves.iter().map(|&leaf| orders.get(leaf).copied());
-            carried.chain(std::iter::repeat_n(Some(TYPE_ORDER), new)).collect::<Option<Vec<i16>>>()
         });
-        let mut file = self.writer.into_inner().map_err(|source| write(source.into()))?;
-        set_column_orders(file.as_file_mut(), orders.as_deref()).map_err(|source| write(source.into()))?;
-        self.target.commit(file)
+        for row_group in 0..self.input.metadata().num_row_groups() {
+            // While they are copied, the model works ahead.
+            let mut output = writer.next_row_group().map_err(|source| write(source.into()))?;
+            self.copy(row_group, &mut output)?;
+            for column in self.encode(row_group, &mut columns)? {
+                let appended = column.close().and_then(|chunk| chunk.append_to_row_group(&mut output));
+                appended.map_err(|source| write(source.into()))?;
+            }
+            output.close().map_err(|source| write(source.into()))?;
+            self.sync.ask();
+        }
+        if let Some(columns) = columns.next() {
+            columns?;
+            unreachable!("rows in = rows out");
+        }
+        let mut file = writer.into_inner().map_err(|source| write(source.into()))?;
+        set_column_orders(file.as_file_mut(), self.column_orders().as_deref())
+            .map_err(|source| write(source.into()))?;
+        let Self { sync, target, .. } = *self;
+        sync.finish().map_err(Error::io("write", &path))?;
+        target.commit(file)
     }
 }
 

@@ -44,14 +44,13 @@ struct GatedSink {
 }
 
 impl Sink for GatedSink {
-    fn write(&mut self, columns: NewColumns) -> Result<()> {
-        drop(self.seen.opened.wait_while(self.seen.open.lock().unwrap(), |open| !*open).unwrap());
-        (self.on_write)(columns.seq)?;
-        assert_eq!(self.seen.batches.fetch_add(1, Ordering::SeqCst), columns.seq, "in order");
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>) -> Result<()> {
+    fn write(self: Box<Self>, columns: &mut dyn Iterator<Item = Result<NewColumns>>) -> Result<()> {
+        for columns in columns {
+            let seq = columns?.seq;
+            drop(self.seen.opened.wait_while(self.seen.open.lock().unwrap(), |open| !*open).unwrap());
+            (self.on_write)(seq)?;
+            assert_eq!(self.seen.batches.fetch_add(1, Ordering::SeqCst), seq, "in order");
+        }
         self.seen.finished.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }

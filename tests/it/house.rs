@@ -8,9 +8,9 @@ use crate::workdir::repository;
 /// Rooms by floor, from the ground up. A room may import rooms of its own floor, as long as there is no circle, and of
 /// the floors below.
 const FLOORS: [&[&str]; 6] = [
-    &["config", "error", "layout", "random", "stop"],
+    &["ahead", "config", "error", "layout", "random", "stop"],
     &["device", "feature", "sink", "source"],
-    &["ahead", "batch", "model", "shuffle"],
+    &["batch", "model", "shuffle"],
     &["artifact", "score"],
     &["fit", "transform"],
     &["analysis"],
