@@ -71,6 +71,18 @@ pub(super) trait Execution: Send {
     /// and returns their norm.
     fn backward(&mut self, batch: &Batch, weights: &[f32], paid: &[f32]) -> Result<f64>;
 
+    /// Both at once, for rows' weights and dimensions' payments that do not wait for the losses.
+    fn forward_and_backward(
+        &mut self,
+        batch: &Batch,
+        noise: Stream,
+        weights: &[f32],
+        paid: &[f32],
+    ) -> Result<(Loss, f64)> {
+        let loss = self.forward(batch, noise)?;
+        Ok((loss, self.backward(batch, weights, paid)?))
+    }
+
     /// Updates the parameters with the gradients computed last, each multiplied by `factor`, at the rate `lr`.
     fn update(&mut self, factor: f64, lr: f64) -> Result<()>;
 
@@ -91,6 +103,7 @@ pub(crate) struct Checkpoint {
 /// A network in training.
 pub(crate) struct Trainer {
     execution: Box<dyn Execution>,
+    latent_dim: usize,
 }
 
 impl Trainer {
@@ -105,6 +118,7 @@ impl Trainer {
     ) -> Result<Self> {
         let weights = initial(layout, network, seed);
         Ok(Self {
+            latent_dim: network.latent_dim,
             execution: if device.is_cpu() {
                 Box::new(Kernels::new(layout, network, &weights, shard_rows, threads)?)
             } else {
@@ -115,15 +129,18 @@ impl Trainer {
 
     /// One gradient step. `None`, with nothing changed, if the loss or the gradient is not finite.
     pub(crate) fn step(&mut self, batch: &Batch, step: &Step) -> Result<Option<Loss>> {
-        let loss = self.execution.forward(batch, step.noise)?;
-        let rows: Vec<f64> = loss.rows(step.beta).collect();
-        if rows.iter().any(|loss| !loss.is_finite()) {
-            return Ok(None);
-        }
-        let weights = row_weights(&rows, step.trim);
-        let paid = paid(&loss.dimensions, step.beta, step.free_bits);
-        let norm = self.execution.backward(batch, &weights, &paid)?;
-        if !norm.is_finite() {
+        let (loss, norm) = if step.trim == 0.0 && step.free_bits == 0.0 {
+            let (weights, paid) = (vec![1.0 / batch.rows() as f32; batch.rows()], vec![step.beta as f32; self.latent_dim]);
+            self.execution.forward_and_backward(batch, step.noise, &weights, &paid)?
+        } else {
+            let loss = self.execution.forward(batch, step.noise)?;
+            let weights = row_weights(&loss.rows(step.beta).collect::<Vec<_>>(), step.trim);
+            let paid = paid(&loss.dimensions, step.beta, step.free_bits);
+            let norm = self.execution.backward(batch, &weights, &paid)?;
+            (loss, norm)
+        };
+        // A row that is left out must be finite, too: it would not be next time.
+        if !norm.is_finite() || loss.rows(step.beta).any(|loss| !loss.is_finite()) {
             return Ok(None);
         }
         self.execution.update(clip(norm, step.clip_norm), step.lr)?;

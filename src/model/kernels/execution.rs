@@ -51,6 +51,56 @@ impl Kernels {
         n * self.shard_rows..rows.min((n + 1) * self.shard_rows)
     }
 
+    /// Makes room for the shards of a batch; their number.
+    fn make_room(&mut self, batch: &Batch) -> usize {
+        let shards = batch.rows().div_ceil(self.shard_rows);
+        while self.spaces.len() < shards {
+            self.spaces.push(self.layers.workspace(self.shard_rows, true));
+        }
+        shards
+    }
+
+    /// Runs `pass` on every shard, then sums the gradients; their norm.
+    fn gradients(
+        &mut self,
+        batch: &Batch,
+        pass: impl Fn(&Self, usize, (&mut Workspace, &mut Vec<f32>)) + Sync,
+    ) -> f64 {
+        let shards = self.make_room(batch);
+        while self.gradients.len() < shards {
+            self.gradients.push(vec![0.0; self.layers.len()]);
+        }
+        let (mut spaces, mut gradients) = (std::mem::take(&mut self.spaces), std::mem::take(&mut self.gradients));
+        let norm = self.pool.install(|| {
+            let each = spaces[..shards].par_iter_mut().zip(&mut gradients[..shards]);
+            each.enumerate().for_each(|(n, shard)| pass(self, n, shard));
+            adam::sum_and_norm(&mut gradients[..shards])
+        });
+        (self.spaces, self.gradients) = (spaces, gradients);
+        norm
+    }
+
+    fn shard_forward(&self, n: usize, batch: &Batch, noise: Stream, space: &mut Workspace) {
+        let range = self.shard(n, batch.rows());
+        let draws = space.latents.noise.chunks_exact_mut(self.layers.latent_dim);
+        batch.ids[range.clone()].iter().zip(draws).for_each(|(&id, draw)| noise.child(id).normals(draw));
+        self.layers.forward(&self.parameters, Rows::of(batch, range, &self.layers), space);
+    }
+
+    fn shard_backward(
+        &self,
+        n: usize,
+        batch: &Batch,
+        weights: &[f32],
+        paid: &[f32],
+        space: &mut Workspace,
+        gradients: &mut [f32],
+    ) {
+        let range = self.shard(n, batch.rows());
+        let rows = Rows::of(batch, range.clone(), &self.layers);
+        self.layers.backward(&self.parameters, rows, &weights[range], paid, space, gradients);
+    }
+
     /// Each row's loss, and each latent dimension's KL averaged over the rows.
     fn losses(&self, rows: usize) -> Loss {
         let latent_dim = self.layers.latent_dim;
@@ -72,39 +122,33 @@ impl Kernels {
 
 impl Execution for Kernels {
     fn forward(&mut self, batch: &Batch, noise: Stream) -> Result<Loss> {
-        let shards = batch.rows().div_ceil(self.shard_rows);
-        while self.spaces.len() < shards {
-            self.spaces.push(self.layers.workspace(self.shard_rows, true));
-        }
+        let shards = self.make_room(batch);
         let mut spaces = std::mem::take(&mut self.spaces);
-        let pass = |(n, space): (usize, &mut Workspace)| {
-            let range = self.shard(n, batch.rows());
-            let draws = space.latents.noise.chunks_exact_mut(self.layers.latent_dim);
-            batch.ids[range.clone()].iter().zip(draws).for_each(|(&id, draw)| noise.child(id).normals(draw));
-            self.layers.forward(&self.parameters, Rows::of(batch, range, &self.layers), space);
-        };
+        let pass = |(n, space): (usize, &mut Workspace)| self.shard_forward(n, batch, noise, space);
         self.pool.install(|| spaces[..shards].par_iter_mut().enumerate().for_each(pass));
         self.spaces = spaces;
         Ok(self.losses(batch.rows()))
     }
 
     fn backward(&mut self, batch: &Batch, weights: &[f32], paid: &[f32]) -> Result<f64> {
-        let shards = batch.rows().div_ceil(self.shard_rows);
-        while self.gradients.len() < shards {
-            self.gradients.push(vec![0.0; self.layers.len()]);
-        }
-        let (mut spaces, mut gradients) = (std::mem::take(&mut self.spaces), std::mem::take(&mut self.gradients));
-        let pass = |(n, (space, gradients)): (usize, (&mut Workspace, &mut Vec<f32>))| {
-            let range = self.shard(n, batch.rows());
-            let rows = Rows::of(batch, range.clone(), &self.layers);
-            self.layers.backward(&self.parameters, rows, &weights[range], paid, space, gradients);
-        };
-        let norm = self.pool.install(|| {
-            spaces[..shards].par_iter_mut().zip(&mut gradients[..shards]).enumerate().for_each(pass);
-            adam::sum_and_norm(&mut gradients[..shards])
+        Ok(self.gradients(batch, |kernels, n, (space, gradients)| {
+            kernels.shard_backward(n, batch, weights, paid, space, gradients);
+        }))
+    }
+
+    /// A shard goes there and back while it is in its thread's cache.
+    fn forward_and_backward(
+        &mut self,
+        batch: &Batch,
+        noise: Stream,
+        weights: &[f32],
+        paid: &[f32],
+    ) -> Result<(Loss, f64)> {
+        let norm = self.gradients(batch, |kernels, n, (space, gradients)| {
+            kernels.shard_forward(n, batch, noise, space);
+            kernels.shard_backward(n, batch, weights, paid, space, gradients);
         });
-        (self.spaces, self.gradients) = (spaces, gradients);
-        Ok(norm)
+        Ok((self.losses(batch.rows()), norm))
     }
 
     fn update(&mut self, factor: f64, lr: f64) -> Result<()> {
