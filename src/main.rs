@@ -14,3 +14,6 @@ fn main() -> ExitCode {
     }
     cli::main()
 }
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
