@@ -4,6 +4,10 @@ use std::process::ExitCode;
 
 mod cli;
 
+/// Keeps the memory of one batch for the next, where the system's allocator would return and fetch it each time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // The tensor library reads these at every product. One thread a product: the program's own pools, sized by
     // --threads, run several side by side, which is faster and does not oversubscribe the machine.
@@ -14,6 +18,3 @@ fn main() -> ExitCode {
     }
     cli::main()
 }
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

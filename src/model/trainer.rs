@@ -130,7 +130,8 @@ impl Trainer {
     /// One gradient step. `None`, with nothing changed, if the loss or the gradient is not finite.
     pub(crate) fn step(&mut self, batch: &Batch, step: &Step) -> Result<Option<Loss>> {
         let (loss, norm) = if step.trim == 0.0 && step.free_bits == 0.0 {
-            let (weights, paid) = (vec![1.0 / batch.rows() as f32; batch.rows()], vec![step.beta as f32; self.latent_dim]);
+            let (weights, paid) =
+                (vec![1.0 / batch.rows() as f32; batch.rows()], vec![step.beta as f32; self.latent_dim]);
             self.execution.forward_and_backward(batch, step.noise, &weights, &paid)?
         } else {
             let loss = self.execution.forward(batch, step.noise)?;

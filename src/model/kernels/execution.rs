@@ -61,11 +61,7 @@ impl Kernels {
     }
 
     /// Runs `pass` on every shard, then sums the gradients; their norm.
-    fn gradients(
-        &mut self,
-        batch: &Batch,
-        pass: impl Fn(&Self, usize, (&mut Workspace, &mut Vec<f32>)) + Sync,
-    ) -> f64 {
+    fn gradients(&mut self, batch: &Batch, pass: impl Fn(&Self, usize, (&mut Workspace, &mut Vec<f32>)) + Sync) -> f64 {
         let shards = self.make_room(batch);
         while self.gradients.len() < shards {
             self.gradients.push(vec![0.0; self.layers.len()]);
