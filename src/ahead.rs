@@ -15,6 +15,7 @@ use std::thread::{Builder, JoinHandle, available_parallelism};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::error::{Error, Result};
+use crate::stage::{For, Stage, waiting};
 
 /// Bytes all queues of a run hold together, at most: enough to ride out a slow disk, small beside the data.
 pub(crate) const QUEUE_BYTES: usize = 64 << 20;
@@ -35,14 +36,14 @@ trait Receive<T>: Send {
 
 impl<T: Send> Receive<T> for Receiver<Sent<T>> {
     fn receive(&mut self) -> Option<Sent<T>> {
-        self.recv().ok()
+        waiting(For::Input, || self.recv()).ok()
     }
 }
 
 /// One receiver an item, in the order of the items.
 impl<T: Send> Receive<T> for Receiver<Receiver<Sent<T>>> {
     fn receive(&mut self) -> Option<Sent<T>> {
-        self.recv().ok()?.recv().ok()
+        waiting(For::Input, || self.recv().ok()?.recv().ok())
     }
 }
 
@@ -56,18 +57,18 @@ pub(crate) fn machine_threads() -> usize {
     available_parallelism().map_or(1, usize::from)
 }
 
-/// Runs `items` on a thread of their own, at most `depth` items (and the one being made) ahead.
-pub(crate) fn ahead<T, I>(name: &str, depth: usize, items: I) -> Result<Ahead<T>>
+/// Runs `items` on a thread of their own, as `stage`, at most `depth` items (and the one being made) ahead.
+pub(crate) fn ahead<T, I>(stage: &Stage, depth: usize, items: I) -> Result<Ahead<T>>
 where
     T: Send + 'static,
     I: Iterator<Item = Result<T>> + Send + 'static,
 {
     let (send, receive) = bounded(depth);
-    let thread = spawn(name, move || {
+    let thread = spawn(stage, "", move || {
         let mut items = items;
         while let Some(sent) = caught(|| items.next()) {
             let last = !matches!(sent, Ok(Ok(_)));
-            if send.send(sent).is_err() || last {
+            if waiting(For::Room, || send.send(sent)).is_err() || last {
                 break;
             }
         }
@@ -75,10 +76,18 @@ where
     Ok(Ahead { receive: Some(Box::new(receive)), threads: vec![thread] })
 }
 
-/// Maps `items` on `workers` threads and keeps their order, at most `depth` items ahead.
+/// Maps `items` on `workers` threads, as `stage`, and keeps their order, at most `depth` items ahead.
 ///
-/// `items` itself runs on a further thread, which hands each item to the next free worker.
-pub(crate) fn ahead_map<T, U, I, F>(name: &str, depth: usize, workers: usize, items: I, map: F) -> Result<Ahead<U>>
+/// `items` itself runs on a further thread, as `before`, which hands each item to the next free worker: so no more than
+/// one item a worker waits to be mapped, whatever the depth.
+pub(crate) fn ahead_map<T, U, I, F>(
+    before: &Stage,
+    items: I,
+    stage: &Stage,
+    depth: usize,
+    workers: usize,
+    map: F,
+) -> Result<Ahead<U>>
 where
     T: Send + 'static,
     U: Send + 'static,
@@ -90,8 +99,8 @@ where
     let mut threads = Vec::with_capacity(workers + 1);
     for worker in 0..workers {
         let (take, map) = (take.clone(), map.clone());
-        threads.push(spawn(&format!("{name}-{worker}"), move || {
-            for (item, answer) in take {
+        threads.push(spawn(stage, &format!("-{worker}"), move || {
+            while let Ok((item, answer)) = waiting(For::Input, || take.recv()) {
                 // Nobody waits for the answer once the consumer has gone.
                 if let Some(sent) = caught(|| Some(map(item))) {
                     let _ = answer.send(sent);
@@ -100,16 +109,16 @@ where
         })?);
     }
     drop(take);
-    threads.push(spawn(&format!("{name}-in"), move || {
+    threads.push(spawn(before, "", move || {
         let mut items = items;
         while let Some(sent) = caught(|| items.next()) {
             let (answer, await_answer) = bounded(1);
             let last = !matches!(sent, Ok(Ok(_)));
-            if in_order.send(await_answer).is_err() {
+            if waiting(For::Room, || in_order.send(await_answer)).is_err() {
                 break;
             }
             let handed = match sent {
-                Ok(Ok(item)) => work.send((item, answer)).is_ok(),
+                Ok(Ok(item)) => waiting(For::Room, || work.send((item, answer))).is_ok(),
                 Ok(Err(error)) => answer.send(Ok(Err(error))).is_ok(),
                 Err(panic) => answer.send(Err(panic)).is_ok(),
             };
@@ -165,13 +174,13 @@ impl<E> Drop for Beside<E> {
 }
 
 /// Runs every job on a thread of its own and returns their results in order; the first error in that order wins.
-pub(crate) fn all<T, J>(name: &str, jobs: Vec<J>) -> Result<Vec<T>>
+pub(crate) fn all<T, J>(stage: &Stage, jobs: Vec<J>) -> Result<Vec<T>>
 where
     T: Send + 'static,
     J: FnOnce() -> Result<T> + Send + 'static,
 {
     let running =
-        jobs.into_iter().map(|job| ahead(name, 1, std::iter::once_with(job))).collect::<Result<VecDeque<_>>>()?;
+        jobs.into_iter().map(|job| ahead(stage, 1, std::iter::once_with(job))).collect::<Result<VecDeque<_>>>()?;
     running.into_iter().flatten().collect()
 }
 
@@ -221,8 +230,10 @@ fn caught<T>(f: impl FnOnce() -> Option<Result<T>>) -> Option<Sent<T>> {
     }
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
-    Builder::new().name(name.to_owned()).spawn(run).map_err(|source| Error::Threads { source: Box::new(source) })
+fn spawn(stage: &Stage, suffix: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let (name, stage) = (format!("{}{suffix}", stage.name()), stage.clone());
+    let thread = Builder::new().name(name).spawn(move || stage.run(run));
+    thread.map_err(|source| Error::Threads { source: Box::new(source) })
 }
 
 #[cfg(test)]
@@ -232,6 +243,10 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
+
+    fn t() -> Stage {
+        Stage::new("t")
+    }
 
     /// Waits until `counter` has stood still at its final value; fails loudly if it never gets there.
     fn settles_at(counter: &AtomicUsize, expected: usize) {
@@ -255,7 +270,7 @@ mod tests {
     fn a_stalled_consumer_lets_depth_plus_one_items_be_made() {
         for depth in [1, 3, 8] {
             let made = Arc::new(AtomicUsize::new(0));
-            let mut items = ahead("t", depth, counting(&made, 1000)).unwrap();
+            let mut items = ahead(&t(), depth, counting(&made, 1000)).unwrap();
             settles_at(&made, depth + 1);
             assert_eq!(items.next().unwrap().unwrap(), 0);
             settles_at(&made, depth + 2);
@@ -266,7 +281,7 @@ mod tests {
     fn a_stalled_consumer_of_workers_lets_depth_plus_one_items_be_made() {
         for (depth, workers) in [(1, 1), (2, 2), (8, 3)] {
             let made = Arc::new(AtomicUsize::new(0));
-            let items = ahead_map("t", depth, workers, counting(&made, 1000), Ok).unwrap();
+            let items = ahead_map(&t(), counting(&made, 1000), &t(), depth, workers, Ok).unwrap();
             settles_at(&made, depth + 1);
             drop(items);
         }
@@ -274,7 +289,7 @@ mod tests {
 
     #[test]
     fn workers_keep_the_order() {
-        let items = ahead_map("t", 4, 3, (0..500).map(Ok), |i: u64| {
+        let items = ahead_map(&t(), (0..500).map(Ok), &t(), 4, 3, |i: u64| {
             std::thread::sleep(Duration::from_micros(i * 7919 % 300));
             Ok(i * 2)
         })
@@ -285,9 +300,9 @@ mod tests {
     #[test]
     fn an_error_is_the_last_item_wherever_it_happens() {
         let fails_at = |at| move |i| if i == at { Err(Error::Interrupted) } else { Ok(i) };
-        let in_source = ahead("t", 2, (0..9).map(fails_at(4))).unwrap();
-        let in_worker = ahead_map("t", 2, 2, (0..9).map(Ok), fails_at(4)).unwrap();
-        let upstream = ahead_map("t", 2, 2, (0..9).map(fails_at(4)), Ok).unwrap();
+        let in_source = ahead(&t(), 2, (0..9).map(fails_at(4))).unwrap();
+        let in_worker = ahead_map(&t(), (0..9).map(Ok), &t(), 2, 2, fails_at(4)).unwrap();
+        let upstream = ahead_map(&t(), (0..9).map(fails_at(4)), &t(), 2, 2, Ok).unwrap();
         for items in [in_source, in_worker, upstream] {
             let items = items.collect::<Vec<_>>();
             assert_eq!(items.len(), 5);
@@ -298,8 +313,8 @@ mod tests {
     #[test]
     fn a_panic_resumes_in_the_consumer() {
         let boom = |i: i32| if i == 2 { panic!("boom {i}") } else { Ok(i) };
-        let in_source = ahead("t", 2, (0..9).map(boom)).unwrap();
-        let in_worker = ahead_map("t", 2, 2, (0..9).map(Ok), boom).unwrap();
+        let in_source = ahead(&t(), 2, (0..9).map(boom)).unwrap();
+        let in_worker = ahead_map(&t(), (0..9).map(Ok), &t(), 2, 2, boom).unwrap();
         for mut items in [in_source, in_worker] {
             assert!(items.next().unwrap().is_ok() && items.next().unwrap().is_ok());
             let panic = catch_unwind(AssertUnwindSafe(|| items.next())).unwrap_err();
@@ -309,8 +324,8 @@ mod tests {
 
     #[test]
     fn dropping_early_ends_an_endless_producer() {
-        let endless = ahead("t", 2, (0u64..).map(Ok)).unwrap();
-        let mapped = ahead_map("t", 2, 2, endless, Ok).unwrap();
+        let endless = ahead(&t(), 2, (0u64..).map(Ok)).unwrap();
+        let mapped = ahead_map(&t(), endless, &t(), 2, 2, Ok).unwrap();
         assert_eq!(mapped.take(3).map(Result::unwrap).collect::<Vec<_>>(), [0, 1, 2]);
     }
 
@@ -338,6 +353,6 @@ mod tests {
     #[test]
     fn jobs_answer_in_order() {
         let jobs = (0..5).map(|i| move || Ok(i)).collect::<Vec<_>>();
-        assert_eq!(all("t", jobs).unwrap(), [0, 1, 2, 3, 4]);
+        assert_eq!(all(&t(), jobs).unwrap(), [0, 1, 2, 3, 4]);
     }
 }

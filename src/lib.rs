@@ -7,6 +7,7 @@ mod config;
 mod error;
 mod layout;
 mod random;
+mod stage;
 mod stop;
 
 mod device;

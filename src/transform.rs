@@ -16,6 +16,7 @@ use crate::model::{Encoded, Vae};
 use crate::score::SCORES;
 use crate::sink::{NewColumns, Sink, Splice, SpliceSink, Target};
 use crate::source::{ParquetSource, Rows, Selection};
+use crate::stage::{self, Stage};
 use crate::stop::Stop;
 
 /// Bytes of row vectors in a batch, within the bounds on rows below.
@@ -115,15 +116,17 @@ impl Model {
         let inputs = features.layout().inputs();
         let block = BATCH_ROWS.0;
         let batch_rows = (BATCH_BYTES / size_of::<f32>() / inputs / block * block).clamp(BATCH_ROWS.0, BATCH_ROWS.1);
-        let scan = source.scan(&features.columns(), batch_rows)?;
+        let threads = config.threads.unwrap_or_else(machine_threads);
+        let read = Stage::new("read");
+        let scan = source.scan_in_lanes(&features.columns(), batch_rows, threads, &read)?;
+        let columns = new.fields().len();
         let (vae, stds, stopped) = (self.vae().clone(), config.std, stop.clone());
         let score = move |rows: Rows| {
             stopped.check()?;
             score(&features, &vae, stds, &new, rows)
         };
-        let threads = config.threads.unwrap_or_else(machine_threads);
-        let depth = ahead::depth(batch_rows * inputs * size_of::<f64>(), 1);
-        let (transformed, masked) = run(scan, score, depth, threads, sink, on_rows)?;
+        let depth = ahead::depth(batch_rows * columns * size_of::<f32>(), 1);
+        let (transformed, masked) = run(&read, scan, score, depth, threads, sink, on_rows)?;
         self.features().warn_masked(&masked);
         if transformed.empty_rows > 0 {
             tracing::warn!(
@@ -147,8 +150,10 @@ impl Model {
     }
 }
 
-/// Runs rows from `scan` through `score` into `sink`, at most `depth` batches ahead of it, in order.
+/// Runs rows from `scan`, which reads as `read`, through `score` into `sink`, at most `depth` batches ahead of it, in
+/// order.
 fn run(
+    read: &Stage,
     scan: impl Iterator<Item = Result<Rows>> + Send + 'static,
     score: impl Fn(Rows) -> Result<Scored> + Clone + Send + 'static,
     depth: usize,
@@ -157,7 +162,8 @@ fn run(
     on_rows: &mut dyn FnMut(u64),
 ) -> Result<(Transformed, Masked)> {
     let (mut transformed, mut masked) = (Transformed::default(), Masked::default());
-    let mut columns = ahead_map("model", depth, threads, scan, score)?.map(|scored| {
+    let [join, model, write] = ["join", "model", "write"].map(Stage::new);
+    let mut columns = ahead_map(&join, scan, &model, depth, threads, score)?.map(|scored| {
         let Scored { columns, empty, masked: not_usable } = scored?;
         transformed.rows += columns.batch.num_rows() as u64;
         transformed.empty_rows += empty;
@@ -165,8 +171,9 @@ fn run(
         on_rows(transformed.rows);
         Ok(columns)
     });
-    sink.write(&mut columns)?;
+    write.run(|| sink.write(&mut columns))?;
     drop(columns);
+    stage::report(&[read, &join, &model, &write]);
     Ok((transformed, masked))
 }
 

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::feature::{Features, Masked};
 use crate::shuffle::{CHUNK_ROWS, HoldOut, Order, Part, step_rows};
 use crate::source::ParquetSource;
+use crate::stage::Stage;
 
 /// Encoded training rows up to this many bytes stay in memory. A constant and no share of the machine's memory, since
 /// the order of training depends on it.
@@ -93,7 +94,7 @@ impl FitRows {
         }
         let (mut select, mut calibrate) = (Table::default(), Table::default());
         let (mut train_rows, mut empty, mut masked) = (0, 0, Masked::default());
-        for encoded in ahead_map("encode", depth, threads, scan, encode)? {
+        for encoded in ahead_map(&Stage::new("read"), scan, &Stage::new("encode"), depth, threads, encode)? {
             let (first_row, x, not_usable) = encoded?;
             masked.add(&not_usable);
             let read = first_row + (x.len() / inputs) as u64;
@@ -155,7 +156,7 @@ impl FitRows {
             }
             Ok(Batch::new(seq as u64, gathered.ids, gathered.x, &layout))
         };
-        ahead("shuffle", 2, step_rows(self.train, batch_size).enumerate().map(batch))
+        ahead(&Stage::new("shuffle"), 2, step_rows(self.train, batch_size).enumerate().map(batch))
     }
 
     /// The windows of an epoch.
@@ -172,7 +173,7 @@ impl FitRows {
         let sizes: Vec<usize> = plan.iter().map(Vec::len).collect();
         let (source, features, hold_out) = (self.source.clone(), self.features.clone(), self.hold_out);
         let read = move |range: Range<u64>| read_chunk(&source, &features, hold_out, range);
-        let mut chunks = ahead_map("chunk", 2, self.threads, plan.into_iter().flatten().map(Ok), read)?;
+        let mut chunks = ahead_map(&Stage::new("chunks"), plan.into_iter().flatten().map(Ok), &Stage::new("chunk"), 2, self.threads, read)?;
         let window = move |(window, chunks_of_window): (usize, usize)| {
             let mut table = Table::default();
             for chunk in chunks.by_ref().take(chunks_of_window) {
@@ -180,7 +181,7 @@ impl FitRows {
             }
             Ok(shuffled(window, Arc::new(table)))
         };
-        Ok(Box::new(ahead("window", 1, sizes.into_iter().enumerate().map(window))?))
+        Ok(Box::new(ahead(&Stage::new("window"), 1, sizes.into_iter().enumerate().map(window))?))
     }
 }
 

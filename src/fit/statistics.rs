@@ -7,6 +7,7 @@ use crate::config::Scale;
 use crate::error::{Error, Place, Result};
 use crate::feature::Statistics;
 use crate::source::ParquetSource;
+use crate::stage::Stage;
 use crate::stop::Stop;
 
 /// Rows decoded at once.
@@ -47,5 +48,5 @@ pub(super) fn statistics(
             })
         })
         .collect::<Result<Vec<_>>>()?;
-    Ok(ahead::all("statistics", jobs)?.into_iter().flatten().collect())
+    Ok(ahead::all(&Stage::new("statistics"), jobs)?.into_iter().flatten().collect())
 }

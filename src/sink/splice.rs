@@ -4,6 +4,7 @@
 //! # Memory usage
 //! The encoded new columns of one row group.
 
+use std::io::BufWriter;
 use std::sync::Arc;
 
 use ::parquet::arrow::ArrowSchemaConverter;
@@ -23,11 +24,14 @@ use super::orders::{TYPE_ORDER, set_column_orders};
 use super::{NewColumns, Sink, Target, metadata};
 use crate::ahead::Beside;
 use crate::error::{Error, Foreign, Place, Result};
-use crate::source::{ParquetFile, ParquetSource, chunk_range, guarded};
+use crate::source::{ParquetFile, ParquetSource, Whole, chunk_range, guarded};
 use crate::stop::Stop;
 
 /// A row group of the output, being written.
-type RowGroup<'a> = SerializedRowGroupWriter<'a, NamedTempFile>;
+type RowGroup<'a> = SerializedRowGroupWriter<'a, Output>;
+
+/// The output's temporary file, written in large pieces.
+type Output = BufWriter<NamedTempFile>;
 
 /// What a splice writes.
 #[derive(Debug)]
@@ -51,7 +55,7 @@ pub(crate) struct SpliceSink {
     new: SchemaRef,
     factory: ArrowRowGroupWriterFactory,
     /// Taken when writing begins.
-    writer: Option<SerializedFileWriter<NamedTempFile>>,
+    writer: Option<SerializedFileWriter<Output>>,
     sync: Beside<std::io::Error>,
     target: Target,
     stop: Stop,
@@ -85,6 +89,7 @@ impl SpliceSink {
         let schema = Type::group_type_builder(from.root_schema().name()).with_fields(fields).build().map_err(write)?;
 
         let properties = properties(input, splice, &leaves);
+        let file = BufWriter::with_capacity(Whole::PIECE, file);
         let writer = SerializedFileWriter::new(file, schema.into(), properties.clone()).map_err(write)?;
         // Column writers are made for a whole file's schema; this one is of the new columns alone and goes nowhere.
         let of_new = SerializedFileWriter::new(std::io::sink(), added, properties).map_err(write)?;
@@ -130,8 +135,9 @@ impl SpliceSink {
                 column_index: indexes.column_index(leaf).cloned(),
                 offset_index: indexes.offset_index(leaf).cloned(),
             };
-            bytes += close.bytes_written;
-            output.append_column(&self.input.file, close).map_err(write)?;
+            let bytes_of_chunk = close.bytes_written;
+            bytes += bytes_of_chunk;
+            output.append_column(&Whole::new(&self.input.file, bytes_of_chunk), close).map_err(write)?;
             if bytes >= SYNC_BYTES {
                 self.sync.ask();
                 bytes = 0;
@@ -199,7 +205,8 @@ impl Sink for SpliceSink {
             columns?;
             unreachable!("rows in = rows out");
         }
-        let mut file = writer.into_inner().map_err(|source| write(source.into()))?;
+        let file = writer.into_inner().map_err(|source| write(source.into()))?;
+        let mut file = file.into_inner().map_err(|source| write(source.into_error().into()))?;
         set_column_orders(file.as_file_mut(), self.column_orders().as_deref())
             .map_err(|source| write(source.into()))?;
         let Self { sync, target, .. } = *self;

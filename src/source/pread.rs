@@ -2,7 +2,7 @@
 //! also when another takes its name.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Take};
 use std::sync::Arc;
 
 use ::parquet::errors::{ParquetError, Result};
@@ -44,6 +44,42 @@ impl ChunkReader for PositionalFile {
         let mut bytes = vec![0; length];
         From { file: self.file.clone(), position: start }.read_exact(&mut bytes)?;
         Ok(bytes.into())
+    }
+}
+
+/// A part of a file that is read from its beginning to its end, in large pieces.
+pub(crate) struct Whole<'a> {
+    file: &'a PositionalFile,
+    length: u64,
+}
+
+impl<'a> Whole<'a> {
+    /// Bytes read in one go.
+    pub(crate) const PIECE: usize = 1 << 20;
+
+    /// A part of `length` bytes.
+    pub(crate) fn new(file: &'a PositionalFile, length: u64) -> Self {
+        Self { file, length }
+    }
+}
+
+impl Length for Whole<'_> {
+    fn len(&self) -> u64 {
+        self.file.length
+    }
+}
+
+impl ChunkReader for Whole<'_> {
+    type T = BufReader<Take<From>>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T> {
+        let from = From { file: self.file.file.clone(), position: start };
+        let piece = usize::try_from(self.length).map_or(Self::PIECE, |length| length.min(Self::PIECE));
+        Ok(BufReader::with_capacity(piece, from.take(self.length)))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
+        self.file.get_bytes(start, length)
     }
 }
 

@@ -23,6 +23,10 @@ fn scan(
     })
 }
 
+fn t() -> Stage {
+    Stage::new("t")
+}
+
 /// Passes a batch on as it is.
 fn scored(rows: Rows) -> Result<Scored> {
     let columns = NewColumns { seq: rows.seq, row_group: rows.row_group, batch: rows.batch };
@@ -82,8 +86,8 @@ fn a_stalled_sink_stalls_the_source_after_an_exact_number_of_batches() {
         let (seen, emitted) = (Arc::new(Seen::default()), Arc::new(AtomicU64::new(0)));
         let run = {
             let (sink, scan) = (seen.sink(|_| Ok(())), scan(100, &emitted, || Ok(())));
-            ahead::ahead("t", 1, std::iter::once_with(move || run(scan, scored, depth, threads, sink, &mut |_| {})))
-                .unwrap()
+            let done = move || run(&t(), scan, scored, depth, threads, sink, &mut |_| {});
+            ahead::ahead(&t(), 1, std::iter::once_with(done)).unwrap()
         };
         // One in the sink's hands, `depth` in the queue, and one the source has made and cannot hand on.
         let expected = depth as u64 + 2;
@@ -104,15 +108,15 @@ fn a_stalled_sink_stalls_the_source_after_an_exact_number_of_batches() {
 fn an_error_in_any_stage_is_the_runs_error_and_nothing_is_finished() {
     let outcomes: [Outcome; 3] = [
         |seen| {
-            run(scan(9, &Arc::default(), || Err(Error::Interrupted)), scored, 2, 2, seen.sink(|_| Ok(())), &mut |_| {})
+            run(&t(), scan(9, &Arc::default(), || Err(Error::Interrupted)), scored, 2, 2, seen.sink(|_| Ok(())), &mut |_| {})
         },
         |seen| {
             let score = |rows: Rows| if rows.seq == 8 { Err(Error::Interrupted) } else { scored(rows) };
-            run(scan(9, &Arc::default(), || Ok(())), score, 2, 2, seen.sink(|_| Ok(())), &mut |_| {})
+            run(&t(), scan(9, &Arc::default(), || Ok(())), score, 2, 2, seen.sink(|_| Ok(())), &mut |_| {})
         },
         |seen| {
             let write = |seq| if seq == 8 { Err(Error::Interrupted) } else { Ok(()) };
-            run(scan(99, &Arc::default(), || Ok(())), scored, 2, 2, seen.sink(write), &mut |_| {})
+            run(&t(), scan(99, &Arc::default(), || Ok(())), scored, 2, 2, seen.sink(write), &mut |_| {})
         },
     ];
     for outcome in outcomes {
@@ -125,14 +129,14 @@ fn an_error_in_any_stage_is_the_runs_error_and_nothing_is_finished() {
 #[test]
 fn a_panic_in_any_stage_reaches_the_caller_and_nothing_is_finished() {
     let outcomes: [Outcome; 3] = [
-        |seen| run(scan(9, &Arc::default(), || panic!("stage")), scored, 2, 2, seen.sink(|_| Ok(())), &mut |_| {}),
+        |seen| run(&t(), scan(9, &Arc::default(), || panic!("stage")), scored, 2, 2, seen.sink(|_| Ok(())), &mut |_| {}),
         |seen| {
             let score = |rows: Rows| if rows.seq == 8 { panic!("stage") } else { scored(rows) };
-            run(scan(9, &Arc::default(), || Ok(())), score, 2, 2, seen.sink(|_| Ok(())), &mut |_| {})
+            run(&t(), scan(9, &Arc::default(), || Ok(())), score, 2, 2, seen.sink(|_| Ok(())), &mut |_| {})
         },
         |seen| {
             let write = |seq| if seq == 8 { panic!("stage") } else { Ok(()) };
-            run(scan(99, &Arc::default(), || Ok(())), scored, 2, 2, seen.sink(write), &mut |_| {})
+            run(&t(), scan(99, &Arc::default(), || Ok(())), scored, 2, 2, seen.sink(write), &mut |_| {})
         },
     ];
     for outcome in outcomes {

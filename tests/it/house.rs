@@ -8,7 +8,7 @@ use crate::workdir::repository;
 /// Rooms by floor, from the ground up. A room may import rooms of its own floor, as long as there is no circle, and of
 /// the floors below.
 const FLOORS: [&[&str]; 6] = [
-    &["ahead", "config", "error", "layout", "random", "stop"],
+    &["ahead", "config", "error", "layout", "random", "stage", "stop"],
     &["device", "feature", "sink", "source"],
     &["batch", "model", "shuffle"],
     &["artifact", "score"],
