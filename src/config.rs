@@ -199,17 +199,6 @@ impl FitConfig {
     /// [`Error::OptionRange`] for the first option outside it.
     pub fn check(&self) -> Result<()> {
         const WIDTH: std::ops::RangeInclusive<usize> = 1..=65_536;
-        fn within<T: fmt::Display + Copy>(
-            option: &'static str,
-            value: Option<T>,
-            range: &'static str,
-            ok: impl Fn(T) -> bool,
-        ) -> Result<()> {
-            match value {
-                Some(value) if !ok(value) => Err(Error::OptionRange { option, value: value.to_string(), range }),
-                _ => Ok(()),
-            }
-        }
         within("latent_dim", self.latent_dim, "1 to 4096", |v| (1..=4096).contains(&v))?;
         for &width in self.hidden.iter().flatten() {
             within("hidden", Some(width), "1 to 65536 a layer", |v| WIDTH.contains(&v))?;
@@ -225,8 +214,24 @@ impl FitConfig {
         within("trim", self.trim, "0 to 0.9", |v| (0.0..=0.9).contains(&v))?;
         within("val_fraction", self.val_fraction, "0 to 0.5", |v| (0.0..=0.5).contains(&v))?;
         within("shuffle_rows", self.shuffle_rows, "1 or more", |v| v >= 1)?;
-        within("threads", self.threads, "1 to 1024", |v| (1..=1024).contains(&v))
+        check_threads(self.threads)
     }
+}
+
+fn within<T: fmt::Display + Copy>(
+    option: &'static str,
+    value: Option<T>,
+    range: &'static str,
+    ok: impl Fn(T) -> bool,
+) -> Result<()> {
+    match value {
+        Some(value) if !ok(value) => Err(Error::OptionRange { option, value: value.to_string(), range }),
+        _ => Ok(()),
+    }
+}
+
+fn check_threads(threads: Option<usize>) -> Result<()> {
+    within("threads", threads, "1 to 1024", |v| (1..=1024).contains(&v))
 }
 
 /// What a fit used: every value that decides the numbers, as stored in the model.
@@ -283,4 +288,14 @@ pub struct TransformConfig {
     pub force: bool,
     /// Worker threads; `None` takes the machine's. Never changes a number.
     pub threads: Option<usize>,
+}
+
+impl TransformConfig {
+    /// Checks every option against its range.
+    ///
+    /// # Errors
+    /// [`Error::OptionRange`] for the first option outside it.
+    pub fn check(&self) -> Result<()> {
+        check_threads(self.threads)
+    }
 }

@@ -131,6 +131,12 @@ pub enum Error {
         /// Names that are there and look alike, best first.
         near: Vec<String>,
     },
+    /// A selection leaves no column to learn, of those that could be.
+    #[error("{selection}: leaves no column to learn")]
+    NothingSelected {
+        /// The selection: "columns" or "exclude".
+        selection: &'static str,
+    },
     /// A selection holds a pattern that is not one.
     #[error("{pattern:?} is not a pattern")]
     BadPattern {
@@ -206,6 +212,12 @@ pub enum Error {
         found: Box<str>,
         /// The type, or class of types, it must have.
         expected: Box<str>,
+    },
+    /// The input is of another format.
+    #[error("{path}: not a Parquet file (no PAR1 at its end)")]
+    NotParquet {
+        /// The file.
+        path: PathBuf,
     },
     /// Reading the input failed: it is damaged, truncated or not of its format.
     #[error("{place}: cannot be read")]
@@ -371,6 +383,7 @@ impl Error {
             | Self::NoModel { .. }
             | Self::UnknownColumn { .. }
             | Self::BadPattern { .. }
+            | Self::NothingSelected { .. }
             | Self::NotLearnable { .. }
             | Self::OptionRange { .. }
             | Self::UnknownDevice { .. } => ErrorKind::Usage,
@@ -379,6 +392,7 @@ impl Error {
             | Self::MissingFeature { .. }
             | Self::MissingColumn { .. }
             | Self::WrongType { .. }
+            | Self::NotParquet { .. }
             | Self::Read { .. }
             | Self::Damaged { .. }
             | Self::Unsupported { .. } => ErrorKind::Data,

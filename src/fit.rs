@@ -82,6 +82,9 @@ impl FitConfig {
         let hold_out = HoldOut::new(self.seed, source.rows(), held_out);
         let order = Order::new(self.seed, source.rows(), shuffle_rows);
         let mut watch = Watch { stop, keep_partial: self.keep_partial, on_progress };
+        let network = sizes::network(self, inputs);
+        let (columns, latent_dim) = (features.columns(), network.latent_dim);
+        (watch.on_progress)(Progress::Chosen { columns: &columns, latent_dim });
         let rows = FitRows::load(source, features.clone(), hold_out, order, in_memory, threads, &mut watch)?;
         features.warn_masked(&rows.masked);
         if rows.empty > 0 {
@@ -91,7 +94,6 @@ impl FitConfig {
             return Err(too_few(rows.train as u64));
         }
 
-        let network = sizes::network(self, inputs);
         let training = sizes::training(self, inputs, rows.train, shuffle_rows);
         tracing::info!(
             "training on {} rows of {} columns, {}; {} choose the weights, {} choose nothing",

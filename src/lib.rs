@@ -32,7 +32,7 @@ pub use stop::Stop;
 
 pub use device::Device;
 pub use feature::{Carried, Cells, Feature, Flag, Kind, Number, Values};
-pub use sink::check_target;
+pub use sink::{check_distinct, check_target};
 pub use source::ParquetSource;
 
 pub use model::{Encoded, Network, Weight};

@@ -1,21 +1,23 @@
 //! Transforming rows: source, encoder and sink behind bounded queues, and the schema of what comes out.
 
+mod columns;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float32Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 
 use crate::ahead::{self, ahead_map, machine_threads};
 use crate::artifact::Model;
 use crate::batch::Batch;
 use crate::config::TransformConfig;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::feature::{Features, Masked};
 use crate::model::{Encoded, Vae};
 use crate::score::SCORES;
 use crate::sink::{NewColumns, Sink, Splice, SpliceSink, Target};
-use crate::source::{ParquetSource, Rows, Selection};
+use crate::source::{ParquetSource, Rows};
 use crate::stage::{self, Stage};
 use crate::stop::Stop;
 
@@ -42,24 +44,10 @@ struct Scored {
     masked: Masked,
 }
 
-impl TransformConfig {
-    /// Every input column kept, names without a prefix.
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
 impl Model {
     /// The columns a transform adds: posterior means `z_i`, standard deviations `z_std_i` on request, and scores.
     pub fn new_columns(&self, config: &TransformConfig) -> SchemaRef {
-        let latents = |name: &str| -> Vec<Field> {
-            let name = |i| Field::new(format!("{}{name}_{i}", config.prefix), DataType::Float32, false);
-            (0..self.metadata().network.latent_dim).map(name).collect()
-        };
-        let stds = if config.std { latents("z_std") } else { Vec::new() };
-        let score =
-            |score: &crate::Score| Field::new(format!("{}{}", config.prefix, score.name), DataType::Float32, true);
-        Arc::new(Schema::new([latents("z"), stds, SCORES.iter().map(score).collect()].concat()))
+        columns::new(config, self.metadata().network.latent_dim)
     }
 
     /// Writes `source` with the new columns to `output`, whole or not at all.
@@ -69,8 +57,8 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::MissingFeature`] and [`Error::WrongType`] if the source is not what the model learned from;
-    /// [`Error::UnknownColumn`] and [`Error::NameClash`] for options that do not fit it; the errors of
-    /// [`check_target`](crate::check_target); [`Error::Read`], [`Error::Damaged`], [`Error::Write`].
+    /// [`Error::OptionRange`], [`Error::UnknownColumn`] and [`Error::NameClash`] for options that do not fit it; the
+    /// errors of [`check_target`](crate::check_target); [`Error::Read`], [`Error::Damaged`], [`Error::Write`].
     pub fn transform(
         &self,
         source: &ParquetSource,
@@ -93,15 +81,11 @@ impl Model {
         stop: &Stop,
         on_rows: &mut dyn FnMut(u64),
     ) -> Result<Transformed> {
+        config.check()?;
         let target = Target::check(output.as_ref(), config.force, source.paths())?;
-        let schema = source.schema();
-        self.features().check(&schema, source.path())?;
+        self.features().check(&source.schema(), source.path())?;
         let new = self.new_columns(config);
-        let keep = self.kept(&schema, config)?;
-        if let Some(clash) = keep.iter().find(|&&column| new.field_with_name(schema.field(column).name()).is_ok()) {
-            let column = schema.field(*clash).name().clone();
-            return Err(Error::NameClash { path: source.path().to_owned(), column });
-        }
+        let keep = columns::kept(config, source, &self.features().columns(), &new)?;
         let metadata = [
             ("vaepipe.version", env!("CARGO_PKG_VERSION").to_owned()),
             ("vaepipe.model", self.hash()),
@@ -135,18 +119,6 @@ impl Model {
             );
         }
         Ok(transformed)
-    }
-
-    /// The input columns to keep, by index.
-    fn kept(&self, schema: &Schema, config: &TransformConfig) -> Result<Vec<usize>> {
-        let keep = Selection::parse("keep", &config.keep)?;
-        keep.check(schema.fields().iter().map(|field| field.name().as_str()))?;
-        let learned = self.features().columns();
-        let kept = |column: &usize| {
-            let name = schema.field(*column).name();
-            (keep.is_empty() || keep.matches(name)) && !(config.drop_features && learned.contains(name))
-        };
-        Ok((0..schema.fields().len()).filter(kept).collect())
     }
 }
 
@@ -184,11 +156,11 @@ fn score(features: &Features, vae: &Vae, stds: bool, new: &SchemaRef, rows: Rows
     let ids = (rows.first_row..).take(rows.batch.num_rows()).collect();
     let encoded = vae.encode(&Batch::new(rows.seq, ids, x, features.layout()))?;
     let empty = encoded.known.iter().filter(|&&known| known == 0.0).count() as u64;
-    let batch = RecordBatch::try_new(new.clone(), columns(&encoded, stds)).expect("columns made for this very schema");
+    let batch = RecordBatch::try_new(new.clone(), arrays(&encoded, stds)).expect("columns made for this very schema");
     Ok(Scored { columns: NewColumns { seq: rows.seq, row_group: rows.row_group, batch }, empty, masked })
 }
 
-fn columns(encoded: &Encoded, stds: bool) -> Vec<ArrayRef> {
+fn arrays(encoded: &Encoded, stds: bool) -> Vec<ArrayRef> {
     let latent = |values: &[f32], i: usize, f: fn(f32) -> f32| -> ArrayRef {
         Arc::new(Float32Array::from_iter_values(
             values.iter().skip(i).step_by(encoded.latent_dim).map(|&value| f(value)),

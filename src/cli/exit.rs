@@ -1,30 +1,30 @@
 //! The exit code, decided in one place.
 
 use std::error::Error as _;
+use std::ffi::OsString;
 use std::io::{self, ErrorKind};
-use std::path::Path;
 use std::process::ExitCode;
 
 use vaepipe::{Error, ErrorKind as Kind};
 
-use super::Context;
 use super::hint::hint;
-use super::log;
-use super::settings::{Invocation, Origin};
+use super::settings::{Invocation, Origin, said};
+use super::signal::Signals;
+use super::{log, output};
 
 /// The exit codes, as the help lists them.
 pub(super) const CODES: &str = "\
 Exit codes: 0 done; 1 the run failed; 2 wrong usage, also an existing target without --force, and a column or file \
-named in a flag that does not exist; 65 bad data or model; 78 bad configuration file or variable; 130 and 143 \
-interrupted by SIGINT and SIGTERM; 141 the reader of stdout went away; 101 a bug.";
+named in a flag that does not exist; 65 bad data or model; 78 bad configuration file or variable; 129, 130 and \
+143 interrupted by SIGHUP, SIGINT and SIGTERM; 141 the reader of stdout went away; 101 a bug.";
 
 /// Why a command did not succeed.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// The command line is wrong, or asked for help.
     Arguments(clap::Error),
-    /// A flag that is right by itself, but not here.
-    Usage(String),
+    /// A flag or argument that is right by itself, but not here.
+    Usage { fault: String, hint: Option<String> },
     /// A variable or a configuration file is wrong.
     Configuration { origin: Option<Origin>, fault: String, hint: Option<String> },
     /// The library's answer.
@@ -42,71 +42,76 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
-    /// The file named by `--config` cannot be read.
-    pub(super) fn missing_configuration(path: &Path, error: io::Error) -> Self {
-        let text = format!("{}: cannot open: {error}", path.display());
-        if error.kind() == ErrorKind::NotFound {
-            Self::Usage(text)
-        } else {
-            Self::Library(Error::Io { path: path.into(), action: "open", source: error })
-        }
+    /// Wrong usage that needs no hint.
+    pub(super) fn usage(fault: impl Into<String>) -> Self {
+        Self::Usage { fault: fault.into(), hint: None }
     }
 }
 
-/// The code of a failure before logging has begun.
-pub(super) fn early(failure: &Failure) -> ExitCode {
-    if let Failure::Arguments(error) = failure {
-        // Help goes to stdout and is no failure; clap knows which is which.
-        return match error.print() {
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(141),
-            _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)),
-        };
-    }
+/// The same as [`code`], before logging has begun.
+pub(super) fn early(failure: &Failure, invocation: Option<&Invocation>, arguments: &[OsString]) -> ExitCode {
+    log::start_early(arguments);
+    code(failure, invocation, None)
+}
+
+/// Reports a failure on stderr and gives the exit code.
+pub(super) fn code(failure: &Failure, invocation: Option<&Invocation>, signals: Option<&Signals>) -> ExitCode {
+    let interrupted = || signals.map_or(130, Signals::code);
     let (code, text, hint) = match failure {
+        Failure::Arguments(error) if !error.use_stderr() => {
+            // Help is no failure, as long as it finds its way.
+            return match output::stdout(&help(error)) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(failure) => self::code(&failure, invocation, signals),
+            };
+        }
+        Failure::Arguments(error) if log::is_json() => (2, said(error), None),
+        Failure::Arguments(error) => {
+            let _ = error.print();
+            return ExitCode::from(2);
+        }
         Failure::Configuration { origin, fault, hint } => {
             (78, origin.as_ref().map_or(fault.clone(), |origin| format!("{origin}: {fault}")), hint.clone())
         }
-        Failure::Usage(text) => (2, text.clone(), None),
-        Failure::Library(error) => (1, chain(error), None),
+        Failure::Usage { fault, hint } => (2, fault.clone(), hint.clone()),
+        Failure::Interrupted => return ExitCode::from(interrupted()),
+        Failure::Stdout(error) if error.kind() == ErrorKind::BrokenPipe => return ExitCode::from(141),
         Failure::Stdout(error) => (1, format!("stdout: {error}"), None),
-        Failure::Arguments(_) | Failure::Interrupted => unreachable!("no run has begun"),
+        Failure::Library(error) => {
+            let code = match error.kind() {
+                Kind::Interrupted => return ExitCode::from(interrupted()),
+                Kind::Usage if set_elsewhere(error, invocation) => 78,
+                Kind::Usage => 2,
+                Kind::Data | Kind::Model => 65,
+                _ => 1,
+            };
+            (code, chain(error), hint(error, invocation))
+        }
     };
     log::report(code, &text, hint.as_deref());
     ExitCode::from(code)
 }
 
-/// Reports a failure on stderr and gives the exit code.
-pub(super) fn code(outcome: Result<(), Failure>, invocation: &Invocation, context: &Context) -> ExitCode {
-    let code = match outcome {
-        Ok(()) => 0,
-        Err(Failure::Interrupted) => context.signals.code(),
-        Err(Failure::Stdout(error)) if error.kind() == ErrorKind::BrokenPipe => 141,
-        Err(Failure::Library(error)) if error.kind() == Kind::Interrupted => context.signals.code(),
-        Err(Failure::Library(error)) => {
-            let code = match error.kind() {
-                Kind::Usage if set_elsewhere(&error, invocation) => 78,
-                Kind::Usage => 2,
-                Kind::Data | Kind::Model => 65,
-                _ => 1,
-            };
-            log::report(code, &chain(&error), hint(&error, invocation).as_deref());
-            code
-        }
-        Err(failure) => return early(&failure),
-    };
-    ExitCode::from(code)
+/// Help or version, with colours where they show.
+fn help(error: &clap::Error) -> String {
+    let text = error.render();
+    match anstream::AutoStream::choice(&io::stdout()) {
+        anstream::ColorChoice::Never => text.to_string(),
+        _ => text.ansi().to_string(),
+    }
 }
 
 /// Whether the value that is wrong stands in a variable or configuration file.
-fn set_elsewhere(error: &Error, invocation: &Invocation) -> bool {
+fn set_elsewhere(error: &Error, invocation: Option<&Invocation>) -> bool {
     let key = match error {
         Error::OptionRange { option: key, .. }
         | Error::UnknownColumn { selection: key, .. }
+        | Error::NothingSelected { selection: key }
         | Error::BadPattern { selection: key, .. } => key,
         Error::NotLearnable { .. } => "columns",
         _ => return false,
     };
-    invocation.origin(key).is_some()
+    invocation.is_some_and(|invocation| invocation.origin(key).is_some())
 }
 
 /// An error with its causes, in a line.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 use serde_json::json;
-use vaepipe::{Error, FitConfig, Fitted, ParquetSource};
+use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress};
 
 use super::exit::Failure;
 use super::fit_flags::FitFlags;
@@ -55,14 +55,13 @@ impl MetricsFlag {
     /// The metrics of this run.
     ///
     /// # Errors
-    /// If the file is one of `inputs` or `outputs`.
-    pub(super) fn start(self, source: &ParquetSource, outputs: &[&PathBuf]) -> Result<Option<Metrics>, Error> {
-        let Some(path) = self.metrics else { return Ok(None) };
-        vaepipe::check_target(&path, true, source.paths())?;
-        if outputs.contains(&&path) {
-            return Err(Error::TargetTwice { path });
+    /// If the file cannot be appended to, or is an input, or one of `outputs`, which must not be one file either.
+    pub(super) fn start(self, source: &ParquetSource, outputs: &[&PathBuf]) -> Result<Option<Metrics>, Failure> {
+        if let Some(path) = &self.metrics {
+            vaepipe::check_target(path, true, source.paths())?;
         }
-        Ok(Some(Metrics::new(path)))
+        vaepipe::check_distinct(&outputs.iter().copied().chain(&self.metrics).collect::<Vec<_>>())?;
+        self.metrics.map(Metrics::new).transpose()
     }
 }
 
@@ -73,7 +72,8 @@ impl Fit {
         let source = ParquetSource::open(&inputs)?;
         vaepipe::check_target(&path, force, source.paths())?;
         let metrics = metrics.start(&source, &[&path])?;
-        let fitted = fit(flags.config().keep_partial(keep_partial), &source, &run, metrics, context)?;
+        let config = flags.config().keep_partial(keep_partial);
+        let (fitted, written) = fit(config, &source, &run, metrics, context, &|_, _| Ok(()))?;
         fitted.model.save_new(&path, force)?;
         let total = start.elapsed().as_secs_f64();
         let mut lines = fit_summary::lines(&fitted, total);
@@ -87,21 +87,38 @@ impl Fit {
             tracing::warn!("interrupted; {} holds the best weights until then", path.display());
             return Err(Failure::Interrupted);
         }
-        Ok(())
+        Ok(written?)
     }
 }
 
-/// Fits, with progress on stderr and metrics where they go.
+/// Fits, with progress on stderr and metrics where they go; what became of the metrics is for the end, when the model
+/// is safe.
+///
+/// # Errors
+/// Those of a fit, and that of `check`, which is asked about the columns to learn and the latent dimensions before
+/// anything is trained.
 pub(super) fn fit(
     mut config: FitConfig,
     source: &ParquetSource,
     run: &RunFlags,
     metrics: Option<Metrics>,
     context: &Context,
-) -> Result<Fitted, Error> {
+    check: &dyn Fn(&[String], usize) -> Result<(), Error>,
+) -> Result<(Fitted, Result<(), Error>), Error> {
     config.threads = run.threads;
-    let mut progress = FitProgress::new(metrics);
-    let fitted = config.fit_watched(source, run.device, &context.signals.stop, &mut |event| progress.take(event));
-    progress.finish()?;
-    fitted
+    let (stop, mut progress, mut refused) = (&context.signals.stop, FitProgress::new(metrics), None);
+    let fitted = config.fit_watched(source, run.device, stop, &mut |event| {
+        if let Progress::Chosen { columns, latent_dim } = event
+            && let Err(error) = check(columns, latent_dim)
+        {
+            refused = Some(error);
+            stop.request();
+        }
+        progress.take(event);
+    });
+    let written = progress.finish();
+    match refused {
+        Some(error) => Err(error),
+        None => Ok((fitted?, written)),
+    }
 }

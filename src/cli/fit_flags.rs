@@ -69,7 +69,7 @@ pub(super) struct FitFlags {
 }
 
 #[derive(Debug, Clone)]
-struct Hidden(Vec<usize>);
+pub(super) struct Hidden(Vec<usize>);
 
 fn hidden(text: &str) -> Result<Hidden, String> {
     if text == "none" {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 use serde_json::json;
-use vaepipe::{Error, ParquetSource};
+use vaepipe::ParquetSource;
 
 use super::exit::Failure;
 use super::fit::{self, MetricsFlag};
@@ -43,22 +43,22 @@ impl FitTransform {
         let Self { input, output, model: path, metrics, transform: transform_flags, fit: fit_flags, run } = self;
         let config = transform_flags.config(run.threads);
         let start = Instant::now();
+        config.check()?;
         let source = ParquetSource::open([&input])?;
-        vaepipe::check_target(&output, config.force, source.paths())?;
-        if let Some(path) = &path {
-            vaepipe::check_target(path, config.force, source.paths())?;
-            if *path == output {
-                return Err(Error::TargetTwice { path: output }.into());
-            }
+        for target in path.iter().chain([&output]) {
+            vaepipe::check_target(target, config.force, source.paths())?;
         }
         let metrics = metrics.start(&source, &path.iter().chain([&output]).collect::<Vec<_>>())?;
-        let fitted = fit::fit(fit_flags.config(), &source, &run, metrics, context)?;
+        // What a transform would refuse is known before the training.
+        let check = |columns: &[String], latent_dim| config.check_columns(&source, columns, latent_dim);
+        let (fitted, written) = fit::fit(fit_flags.config(), &source, &run, metrics, context, &check)?;
+        if let Some(path) = &path {
+            // First: a transform that fails must not cost the training.
+            fitted.model.save_new(path, config.force)?;
+        }
         let fit_seconds = start.elapsed().as_secs_f64();
         let transforming = Instant::now();
         let transformed = transform::transform(&fitted.model, &source, &output, &config, context)?;
-        if let Some(path) = &path {
-            fitted.model.save_new(path, config.force)?;
-        }
         let transform_seconds = transforming.elapsed().as_secs_f64();
 
         let mut lines = fit_summary::lines(&fitted, fit_seconds);
@@ -69,6 +69,7 @@ impl FitTransform {
             "fit": fit_summary::json(&fitted, fit_seconds),
             "transform": transform::json(&transformed, transform_seconds),
         });
-        output::print(run.summary, context.quiet, &lines, &json)
+        output::print(run.summary, context.quiet, &lines, &json)?;
+        Ok(written?)
     }
 }

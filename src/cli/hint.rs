@@ -7,12 +7,13 @@ use vaepipe::Error;
 use super::settings::Invocation;
 
 /// What to do about an error, in a line.
-pub(super) fn hint(error: &Error, invocation: &Invocation) -> Option<String> {
+pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<String> {
     // The word for a setting, as its author wrote it.
-    let setter = |option: &str| match invocation.origin(option) {
+    let setter = |option: &str| match invocation.and_then(|invocation| invocation.origin(option)) {
         Some(origin) => origin.to_string(),
         None => format!("--{}", option.replace('_', "-")),
     };
+    let is_inspect = invocation.is_some_and(|invocation| invocation.command().get_name() == "inspect");
     let patterns = "takes names, globs like 'x_*', and regular expressions like 're:^x_'";
     Some(match error {
         Error::TargetExists { .. } => "--force replaces it".to_owned(),
@@ -33,7 +34,15 @@ pub(super) fn hint(error: &Error, invocation: &Invocation) -> Option<String> {
         Error::MissingFeature { .. } | Error::WrongType { .. } => {
             "`vaepipe inspect` shows the columns a model needs, and those a file has".to_owned()
         }
+        Error::NothingSelected { selection } => format!("{} {patterns}", setter(selection)),
         Error::Unsupported { what, .. } if what.contains("several files") => "transform them one by one".to_owned(),
+        Error::Unsupported { what, place } if what.contains("a directory") => {
+            format!("name its files: {}", place.path.join("*.parquet").display())
+        }
+        Error::Read { place, .. } if place.path.extension().is_some_and(|it| it == "safetensors") => {
+            "a model has to be whole; copy it again, or `vaepipe fit INPUT` makes one".to_owned()
+        }
+        Error::NotParquet { .. } => "vaepipe reads Parquet files; pandas, polars and DuckDB write them".to_owned(),
         Error::Read { .. } | Error::Damaged { .. } => {
             "the input has to be a whole, sound Parquet file; write or copy it again".to_owned()
         }
@@ -47,6 +56,7 @@ pub(super) fn hint(error: &Error, invocation: &Invocation) -> Option<String> {
             Some(near) => format!("did you mean {near}? -m names it; `vaepipe fit INPUT` makes one"),
             None => "`vaepipe fit INPUT` makes one; -m names it".to_owned(),
         },
+        Error::Model { .. } if is_inspect => "`vaepipe fit INPUT` makes a model".to_owned(),
         Error::Model { .. } => "`vaepipe fit INPUT` makes a model; -m names it".to_owned(),
         Error::Device { .. } => "--device cpu always works; CUDA needs a build with `--features cuda`".to_owned(),
         Error::Diverged { .. } => "try a lower --lr, or --clip-norm 1".to_owned(),
@@ -63,7 +73,7 @@ pub(super) fn alike<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Opt
 }
 
 /// A file in the same directory, of the same kind and a like name.
-fn beside(path: &Path) -> Option<String> {
+pub(super) fn beside(path: &Path) -> Option<String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let entries = std::fs::read_dir(folder).ok()?.flatten();
     let names: Vec<String> = entries

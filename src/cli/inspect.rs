@@ -53,11 +53,11 @@ impl Inspect {
             return inspect_data::print(&paths, &plan, format, !flags.is_empty());
         }
         let [path] = paths.as_slice() else {
-            return Err(Failure::Usage("a model is inspected by itself: name one file".to_owned()));
+            return Err(Failure::usage("a model is inspected by itself: name one file"));
         };
         if let Some(flag) = FitFlags::given(invocation).first() {
             let flag = flag.replace('_', "-");
-            return Err(Failure::Usage(format!(
+            return Err(Failure::usage(format!(
                 "--{flag} decides what a fit makes of data; {} is a model",
                 path.display()
             )));

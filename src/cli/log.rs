@@ -1,5 +1,6 @@
 //! Logs and the final error: on stderr, coloured only on a terminal, above the progress bar if there is one.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write, stderr};
 use std::sync::OnceLock;
 
@@ -30,14 +31,31 @@ pub(super) fn start(flags: &LogFlags) {
         (_, true) => Level::DEBUG,
         _ => Level::INFO,
     };
-    FORMAT.get_or_init(|| flags.log_format);
+    begin(flags.log_format, level);
+}
+
+/// Starts logging before the command line is understood, if it or a variable asks for JSON in so many words.
+pub(super) fn start_early(arguments: &[OsString]) {
+    let given = arguments.iter().enumerate().rev().find_map(|(n, argument)| match argument.to_str()? {
+        "--log-format" => arguments.get(n + 1)?.to_str(),
+        argument => argument.strip_prefix("--log-format="),
+    });
+    let set = std::env::var("VAEPIPE_LOG_FORMAT").ok();
+    if given.or(set.as_deref()) == Some("json") {
+        begin(Format::Json, Level::INFO);
+    }
+}
+
+fn begin(format: Format, level: Level) {
+    FORMAT.get_or_init(|| format);
     let colours = anstream::AutoStream::choice(&stderr()) != anstream::ColorChoice::Never;
     let log = tracing_subscriber::fmt()
         .with_writer(|| AboveBar)
         .with_max_level(level)
+        .log_internal_errors(false)
         .with_target(false)
-        .with_ansi(colours && flags.log_format == Format::Text);
-    match flags.log_format {
+        .with_ansi(colours && format == Format::Text);
+    match format {
         Format::Json => log.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
         // Somebody who watches knows the time; a log file does not.
         Format::Text if stderr().is_terminal() => log.without_time().init(),
@@ -50,9 +68,14 @@ pub(super) fn is_watched() -> bool {
     stderr().is_terminal() && FORMAT.get() == Some(&Format::Text)
 }
 
+/// Whether every line is a JSON object.
+pub(super) fn is_json() -> bool {
+    FORMAT.get() == Some(&Format::Json)
+}
+
 /// Reports the error a run ends with, and the way out of it.
 pub(super) fn report(code: u8, text: &str, hint: Option<&str>) {
-    if FORMAT.get() == Some(&Format::Json) {
+    if is_json() {
         tracing::error!(exit_code = code, hint, "{text}");
         return;
     }
@@ -74,15 +97,18 @@ pub(super) fn now() -> String {
     text
 }
 
-/// stderr, with the progress bar out of the way while a line is written.
+/// stderr, with the progress bar out of the way while a line is written. A log that nobody can read any more, or that
+/// has no room, is no reason to end the work.
 struct AboveBar;
 
 impl Write for AboveBar {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        progress::bars().suspend(|| stderr().write(line))
+        let _ = progress::bars().suspend(|| stderr().write_all(line));
+        Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        stderr().flush()
+        let _ = stderr().flush();
+        Ok(())
     }
 }

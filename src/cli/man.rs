@@ -24,7 +24,7 @@ impl Man {
                 Some(command) => command.clone().name(format!("vaepipe-{name}")),
                 None => {
                     let names: Vec<_> = program.get_subcommands().map(clap::Command::get_name).collect();
-                    return Err(Failure::Usage(format!("no command {name:?}; there are {}", names.join(", "))));
+                    return Err(Failure::usage(format!("no command {name:?}; there are {}", names.join(", "))));
                 }
             },
         };

@@ -1,13 +1,14 @@
 //! `--metrics`: a JSON line an epoch, in a file that is only ever appended to.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::json;
 use vaepipe::{Epoch, Error};
 
+use super::exit::Failure;
 use super::log;
 use super::output::seconds;
 
@@ -24,8 +25,17 @@ pub(super) struct Metrics {
 
 impl Metrics {
     /// Metrics of a fit that begins now; the file is opened with the first epoch.
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, run: log::now(), file: None, failed: None, start: Instant::now() }
+    ///
+    /// # Errors
+    /// If there is a file that does not hold JSON lines: it would be spoilt.
+    pub(super) fn new(path: PathBuf) -> Result<Self, Failure> {
+        if !holds_json_lines(&path).map_err(|source| Error::Io { path: path.clone(), action: "read", source })? {
+            return Err(Failure::Usage {
+                fault: format!("{}: holds something else than JSON lines", path.display()),
+                hint: Some("--metrics appends lines to a file; choose another".to_owned()),
+            });
+        }
+        Ok(Self { path, run: log::now(), file: None, failed: None, start: Instant::now() })
     }
 
     /// Writes down an epoch of `epochs`.
@@ -51,7 +61,7 @@ impl Metrics {
         }
     }
 
-    fn append(&mut self, line: &str) -> std::io::Result<()> {
+    fn append(&mut self, line: &str) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
             None => self.file.insert(OpenOptions::new().append(true).create(true).open(&self.path)?),
@@ -65,4 +75,24 @@ impl Metrics {
     pub(super) fn finish(self) -> Result<(), Error> {
         self.failed.map_or(Ok(()), Err)
     }
+}
+
+/// Whether a line may be appended to a file: it is not there, empty, or begins with a line that is a JSON object and
+/// ends with a whole one.
+fn holds_json_lines(path: &Path) -> io::Result<bool> {
+    const LONGEST: u64 = 1 << 16;
+    let file = match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
+        file => file?,
+    };
+    let mut first = Vec::new();
+    BufReader::new((&file).take(LONGEST)).read_until(b'\n', &mut first)?;
+    if first.is_empty() {
+        return Ok(true);
+    }
+    let mut last = [0];
+    (&file).seek(SeekFrom::End(-1))?;
+    (&file).read_exact(&mut last)?;
+    let object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&first);
+    Ok(object.is_ok() && last == *b"\n")
 }

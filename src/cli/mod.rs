@@ -19,6 +19,7 @@ mod output;
 mod print_config;
 mod progress;
 mod settings;
+mod settings_file;
 mod signal;
 mod table;
 mod transform;
@@ -80,7 +81,8 @@ struct LogFlags {
     /// Take flags that are not given from this TOML file: batch_size = 256, or under a command: [fit] seed = 7
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Print every setting with where it comes from, as a TOML file, and stop
+    /// Print every setting with where it comes from, as a TOML file, and stop; what the data decides, `vaepipe
+    /// inspect` tells
     #[arg(long, global = true)]
     print_config: bool,
 }
@@ -111,14 +113,15 @@ pub(crate) fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     let invocation = match Invocation::parse(&arguments, std::env::vars_os()) {
         Ok(invocation) => invocation,
-        Err(failure) => return exit::early(&failure),
+        Err(failure) => return exit::early(&failure, None, &arguments),
     };
     if invocation.matches().get_flag("print_config") {
-        return print_config::run(&invocation).map_or_else(|failure| exit::early(&failure), |()| ExitCode::SUCCESS);
+        let printed = print_config::run(&invocation);
+        return printed.map_or_else(|it| exit::early(&it, Some(&invocation), &arguments), |()| ExitCode::SUCCESS);
     }
     let Cli { command, log } = match invocation.cli() {
         Ok(cli) => cli,
-        Err(failure) => return exit::early(&failure),
+        Err(failure) => return exit::early(&failure, Some(&invocation), &arguments),
     };
     log::start(&log);
     let context = Context { signals: signal::watch(), quiet: log.quiet };
@@ -130,5 +133,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
     };
-    exit::code(outcome, &invocation, &context)
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => exit::code(&failure, Some(&invocation), Some(&context.signals)),
+    }
 }

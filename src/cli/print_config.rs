@@ -2,16 +2,23 @@
 
 use clap::Arg;
 use clap::parser::ValueSource;
-use serde_json::Value;
+use toml::Value;
+use vaepipe::TransformConfig;
 
 use super::exit::Failure;
 use super::fit_flags::FitFlags;
 use super::output;
-use super::settings::Invocation;
+use super::settings::{Invocation, Takes};
 
 /// Prints the settings of the command that was called.
+///
+/// # Errors
+/// If a value is out of its range, or stdout cannot be written.
 pub(super) fn run(invocation: &Invocation) -> Result<(), Failure> {
     let (command, matches) = (invocation.command(), invocation.matches());
+    let mut ranges = TransformConfig::new();
+    ranges.threads = matches.try_get_one("threads").ok().flatten().copied();
+    ranges.check()?;
     // What a preset decides is known without data.
     let keys = FitFlags::keys();
     let of_fit = if command.get_arguments().any(|arg| arg.get_id() == "latent_dim") {
@@ -19,25 +26,26 @@ pub(super) fn run(invocation: &Invocation) -> Result<(), Failure> {
         config.check()?;
         serde_json::to_value(&config).unwrap_or_default()
     } else {
-        Value::Null
+        serde_json::Value::Null
     };
     let mut lines = Vec::new();
     for arg in command.get_arguments().filter(|arg| super::settings::is_setting(arg)) {
         let key = arg.get_id().as_str();
-        let value = if keys.iter().any(|it| it == key) && !of_fit.is_null() {
-            toml_of(&of_fit[key])
-        } else {
-            raw(arg, matches)
-        };
         let source = match (matches.value_source(key), invocation.origin(key)) {
             (Some(ValueSource::CommandLine), _) => "command line".to_owned(),
             (_, Some(origin)) => origin.to_string(),
             (Some(_), None) => "default".to_owned(),
             (None, None) => "preset".to_owned(),
         };
+        let value = if keys.iter().any(|it| it == key) && !of_fit.is_null() {
+            Ok(toml_of(&of_fit[key], Takes::of(arg)))
+        } else {
+            raw(arg, matches)
+        };
         lines.push(match value {
-            Some(value) => (format!("{key} = {value}"), source),
-            None => (format!("# {key}"), default_in_words(arg)),
+            Ok(Some(value)) => (format!("{key} = {value}"), source),
+            Ok(None) => (format!("# {key}"), default_in_words(arg)),
+            Err(NotText) => (format!("# {key}"), format!("{source}, not a text in UTF-8 and so nothing for this file")),
         });
     }
     let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0);
@@ -46,23 +54,31 @@ pub(super) fn run(invocation: &Invocation) -> Result<(), Failure> {
 }
 
 /// A value of the library's configuration as TOML; `None` if there is none.
-fn toml_of(value: &Value) -> Option<String> {
+fn toml_of(value: &serde_json::Value, takes: Takes) -> Option<Value> {
     match value {
-        Value::Null => None,
-        Value::Array(values) if values.is_empty() => None,
-        value => toml::Value::try_from(value).ok().map(|value| value.to_string()),
+        serde_json::Value::Null => None,
+        serde_json::Value::Array(values) if values.is_empty() && takes == Takes::Widths => Some("none".into()),
+        serde_json::Value::Array(values) if values.is_empty() => None,
+        // TOML's integers end there.
+        value if value.as_u64().is_some_and(|number| i64::try_from(number).is_err()) => Some(value.to_string().into()),
+        value => Value::try_from(value).ok(),
     }
 }
 
+/// Bytes of a path that are no text.
+struct NotText;
+
 /// A value as it was written, as TOML.
-fn raw(arg: &Arg, matches: &clap::ArgMatches) -> Option<String> {
-    let values: Vec<&str> = matches.get_raw(arg.get_id().as_str())?.filter_map(std::ffi::OsStr::to_str).collect();
-    let text = values.join(",");
-    if text.is_empty() {
-        return None;
-    }
-    let bare = text.parse::<i64>().is_ok() || text.parse::<bool>().is_ok();
-    Some(if bare { text } else { toml::Value::String(text).to_string() })
+fn raw(arg: &Arg, matches: &clap::ArgMatches) -> Result<Option<Value>, NotText> {
+    let Some(values) = matches.get_raw(arg.get_id().as_str()) else { return Ok(None) };
+    let values = values.map(|value| value.to_str().ok_or(NotText)).collect::<Result<Vec<_>, _>>()?;
+    Ok(match (Takes::of(arg), values.as_slice()) {
+        (_, [] | [""]) => None,
+        (Takes::List, values) => Some(values.to_vec().into()),
+        (Takes::Switch, [value]) => Some((*value == "true").into()),
+        (Takes::Integer, [value]) => value.parse::<i64>().ok().map(Value::from),
+        (_, values) => Some(values.join(",").into()),
+    })
 }
 
 /// What the help says of a default that depends on the data or the machine.

@@ -55,13 +55,34 @@ impl Pace {
     }
 }
 
+/// An epoch as the log has it.
+struct Logged {
+    line: String,
+    epoch: Epoch,
+    epochs: usize,
+    rows_per_second: f64,
+    /// Whether the log has it already.
+    shown: bool,
+}
+
+impl Logged {
+    /// Writes it to the log: a line to read, or with every number in a field of its own.
+    fn info(&self) {
+        let Self { line, epoch: Epoch { epoch, train_loss, validation_loss, kl }, epochs, rows_per_second, .. } = self;
+        if log::is_json() {
+            tracing::info!(epoch, epochs, train_loss, validation_loss, kl, rows_per_second, "{line}");
+        } else {
+            tracing::info!("{line}");
+        }
+    }
+}
+
 /// The progress of a fit.
 pub(super) struct FitProgress {
     bar: Option<ProgressBar>,
     metrics: Option<Metrics>,
     pace: Pace,
-    /// The last epoch, and whether the log has it.
-    last: Option<(String, bool)>,
+    last: Option<Logged>,
     /// When the current epoch began.
     epoch_start: Option<Instant>,
     rows_per_second: f64,
@@ -110,8 +131,8 @@ impl FitProgress {
         }
     }
 
-    fn epoch(&mut self, epoch: &Epoch, epochs: usize) {
-        let Epoch { epoch, train_loss, validation_loss, kl } = epoch;
+    fn epoch(&mut self, done: &Epoch, epochs: usize) {
+        let Epoch { epoch, train_loss, validation_loss, kl } = done;
         let validation = validation_loss.map_or(String::new(), |loss| format!(", validation loss {loss:.4}"));
         let rate = HumanCount(self.rows_per_second as u64);
         let line = format!("epoch {epoch}/{epochs}: loss {train_loss:.4}{validation}, KL {kl:.3}, {rate} rows/s");
@@ -119,12 +140,16 @@ impl FitProgress {
             bar.set_message(line.clone());
         }
         let shown = self.bar.is_none() && self.pace.due();
+        let last = Logged { line, epoch: *done, epochs, rows_per_second: self.rows_per_second.round(), shown };
         if shown {
-            tracing::info!("{line}");
+            last.info();
+        } else if log::is_json() {
+            let Logged { line, epoch: Epoch { epoch, train_loss, validation_loss, kl }, rows_per_second, .. } = &last;
+            tracing::debug!(epoch, epochs, train_loss, validation_loss, kl, rows_per_second, "{line}");
         } else {
-            tracing::debug!("{line}");
+            tracing::debug!("{}", last.line);
         }
-        self.last = Some((line, shown));
+        self.last = Some(last);
     }
 
     /// Ends the bar, or writes the last epoch's line.
@@ -134,7 +159,7 @@ impl FitProgress {
     pub(super) fn finish(self) -> Result<(), Error> {
         match (self.bar, self.last) {
             (Some(bar), _) => bar.finish_and_clear(),
-            (None, Some((line, false))) if !tracing::enabled!(tracing::Level::DEBUG) => tracing::info!("{line}"),
+            (None, Some(last)) if !last.shown && !tracing::enabled!(tracing::Level::DEBUG) => last.info(),
             _ => {}
         }
         self.metrics.map_or(Ok(()), Metrics::finish)

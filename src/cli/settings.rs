@@ -4,17 +4,19 @@
 //! A variable or a key of the file is a flag written elsewhere: it becomes the default of that flag and is parsed by
 //! the flag's own rules, so that there is one definition of what may be set and to what.
 
+use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 
-use super::Cli;
 use super::exit::Failure;
+use super::fit_flags::Hidden;
 use super::hint::alike;
+use super::{Cli, settings_file};
 
 /// What variables begin with.
 const PREFIX: &str = "VAEPIPE_";
@@ -33,9 +35,10 @@ pub(super) enum Origin {
 
 /// A value that is not on the command line.
 #[derive(Debug, Clone)]
-struct Setting {
-    text: String,
-    origin: Origin,
+pub(super) struct Setting {
+    /// As the command line would have it; `None` for an empty list.
+    pub(super) text: Option<String>,
+    pub(super) origin: Origin,
 }
 
 /// The command line, with what variables and the configuration file add.
@@ -76,17 +79,16 @@ impl Invocation {
         let matches = command.clone().try_get_matches_from(arguments).map_err(Failure::Arguments)?;
         let Some((name, given)) = matches.subcommand() else { unreachable!("a command is required") };
 
-        let variables = variables_of(&command, variables)?;
-        let named = given.get_one::<PathBuf>("config").cloned();
-        let file = match (named, variables.get("config")) {
-            (Some(path), _) => Some(read(&path).map_err(|error| Failure::missing_configuration(&path, error))?),
-            (None, Some(Setting { text, origin })) => Some(read(Path::new(text)).map_err(|error| {
-                Failure::Configuration { origin: Some(origin.clone()), fault: format!("{text}: {error}"), hint: None }
-            })?),
-            (None, None) => None,
+        // These two read no settings, and must not fail at those of others.
+        let variables =
+            if ["completions", "man"].contains(&name) { BTreeMap::new() } else { variables_of(&command, variables)? };
+        let file = match (given.get_one::<PathBuf>("config"), variables.get("config")) {
+            (Some(path), _) => Some((path.clone(), None)),
+            (None, Some(Setting { text: Some(text), origin })) => Some((PathBuf::from(text), Some(origin))),
+            _ => None,
         };
         let mut settings = match file {
-            Some((path, text)) => file_settings(&command, name, &path, &text)?,
+            Some((path, origin)) => settings_file::read(&command, name, &path, origin)?,
             None => BTreeMap::new(),
         };
         settings.extend(variables.into_iter().filter(|(key, _)| key != "config"));
@@ -96,6 +98,7 @@ impl Invocation {
             if overridden(&command, name, given, &key) {
                 continue;
             }
+            let Some(text) = text else { continue };
             let Some(with) = with_default(&command, name, &key, &text, &origin)? else { continue };
             with.clone().try_get_matches_from(arguments).map_err(|error| Failure::Configuration {
                 origin: Some(origin.clone()),
@@ -143,7 +146,7 @@ impl Invocation {
 }
 
 /// The flags of one command that may be set elsewhere, or of all of them.
-fn settable<'a>(command: &'a Command, name: Option<&'a str>) -> impl Iterator<Item = &'a Arg> {
+pub(super) fn settable<'a>(command: &'a Command, name: Option<&'a str>) -> impl Iterator<Item = &'a Arg> {
     let subs = command.get_subcommands().filter(move |sub| name.is_none_or(|name| sub.get_name() == name));
     let args = command.get_arguments().chain(subs.flat_map(Command::get_arguments));
     args.filter(|arg| is_setting(arg))
@@ -152,6 +155,39 @@ fn settable<'a>(command: &'a Command, name: Option<&'a str>) -> impl Iterator<It
 /// Whether a flag may be set by a variable or a file.
 pub(super) fn is_setting(arg: &Arg) -> bool {
     arg.get_long().is_some() && !NOT_SETTINGS.contains(&arg.get_id().as_str())
+}
+
+/// What a flag takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// Nothing: it is there or not.
+    Switch,
+    Integer,
+    Number,
+    Text,
+    /// Texts.
+    List,
+    /// Integers, or a word.
+    Widths,
+}
+
+impl Takes {
+    pub(super) fn of(arg: &Arg) -> Self {
+        let value = arg.get_value_parser().type_id();
+        if matches!(arg.get_action(), ArgAction::SetTrue) {
+            Self::Switch
+        } else if arg.get_value_delimiter().is_some() {
+            Self::List
+        } else if value == TypeId::of::<usize>() || value == TypeId::of::<u64>() {
+            Self::Integer
+        } else if value == TypeId::of::<f64>() {
+            Self::Number
+        } else if value == TypeId::of::<Hidden>() {
+            Self::Widths
+        } else {
+            Self::Text
+        }
+    }
 }
 
 /// Reads the variables that are ours, by key.
@@ -173,68 +209,10 @@ fn variables_of(
         let text = text.into_string().map_err(|_| fault("is not valid UTF-8", None))?;
         // An empty variable is one that somebody unset.
         if !text.is_empty() {
-            settings.insert(key, Setting { text, origin });
+            settings.insert(key, Setting { text: Some(text), origin });
         }
     }
     Ok(settings)
-}
-
-fn read(path: &Path) -> std::io::Result<(PathBuf, String)> {
-    Ok((path.to_owned(), std::fs::read_to_string(path)?))
-}
-
-/// Reads the settings for command `name` out of a file: those at its top, and over them those in the command's table.
-fn file_settings(command: &Command, name: &str, path: &Path, text: &str) -> Result<BTreeMap<String, Setting>, Failure> {
-    let fault = |key: Option<&str>, fault: String, hint| Failure::Configuration {
-        origin: Some(Origin::Key(path.to_owned(), key.unwrap_or("not a TOML file").to_owned())),
-        fault,
-        hint,
-    };
-    let top: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
-        fault(None, format!("line {line}: {}", error.message().replace('\n', " ")), None)
-    })?;
-    let mut settings = BTreeMap::new();
-    let mut take = |table: &toml::Table, of: Option<&str>, wanted: bool| {
-        for (key, value) in table {
-            let place = of.map_or(key.clone(), |of| format!("{of}.{key}"));
-            if of.is_none() && value.is_table() && command.find_subcommand(key).is_some() {
-                continue;
-            }
-            if !settable(command, of).any(|arg| arg.get_id() == key.as_str()) {
-                let tables = command.get_subcommands().map(Command::get_name).filter(|_| of.is_none());
-                let names = settable(command, of).map(|arg| arg.get_id().as_str()).chain(tables);
-                let hint = alike(key, names).map(|near| format!("did you mean {near}?"));
-                return Err(fault(Some(&place), "no such setting".to_owned(), hint));
-            }
-            let text = in_words(value).map_err(|found| fault(Some(&place), found, None))?;
-            if wanted {
-                let origin = Origin::Key(path.to_owned(), place);
-                settings.insert(key.clone(), Setting { text, origin });
-            }
-        }
-        Ok(())
-    };
-    take(&top, None, true)?;
-    for sub in command.get_subcommands().map(Command::get_name) {
-        if let Some(toml::Value::Table(table)) = top.get(sub) {
-            take(table, Some(sub), sub == name)?;
-        }
-    }
-    Ok(settings)
-}
-
-/// A value as the command line would have it.
-fn in_words(value: &toml::Value) -> Result<String, String> {
-    match value {
-        toml::Value::String(text) => Ok(text.clone()),
-        toml::Value::Integer(number) => Ok(number.to_string()),
-        toml::Value::Float(number) => Ok(number.to_string()),
-        toml::Value::Boolean(flag) => Ok(flag.to_string()),
-        toml::Value::Array(values) => Ok(values.iter().map(in_words).collect::<Result<Vec<_>, _>>()?.join(",")),
-        toml::Value::Datetime(_) => Err("is a date, which no setting takes".to_owned()),
-        toml::Value::Table(_) => Err("is a table, which this setting does not take".to_owned()),
-    }
 }
 
 /// Whether the command line sets `key`, or something that rules it out.
@@ -288,8 +266,8 @@ fn with_default(
     }))
 }
 
-/// What clap says of a value, in a line.
-fn said(error: &clap::Error) -> String {
+/// What clap says of an error, in a line.
+pub(super) fn said(error: &clap::Error) -> String {
     let text = error.to_string();
     let first = text.strip_prefix("error: ").unwrap_or(&text);
     first.split("\n\n").next().unwrap_or(first).split_whitespace().collect::<Vec<_>>().join(" ")

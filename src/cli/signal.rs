@@ -1,9 +1,9 @@
-//! SIGINT and SIGTERM ask the run to stop; it ends in order, leaving nothing behind.
+//! SIGINT, SIGTERM and SIGHUP ask the run to stop; it ends in order, leaving nothing behind.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 use vaepipe::Stop;
 
@@ -16,14 +16,26 @@ pub(super) struct Signals {
 /// Listens from now on.
 pub(super) fn watch() -> Signals {
     let signals = Signals { stop: Stop::new(), last: Arc::default() };
-    for signal in [SIGINT, SIGTERM] {
+    let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+    for signal in [SIGINT, SIGTERM].into_iter().chain(hang_up) {
         let registered = flag::register_usize(signal, signals.last.clone(), signal.unsigned_abs() as usize)
             .and_then(|_| flag::register(signal, signals.stop.flag()));
         if let Err(error) = registered {
             tracing::warn!("signal {signal} will end the run without clean-up: {error}");
         }
     }
+    // A file beyond the limit of `ulimit -f`: the signal is of no interest, and the write that caused it fails.
+    let _ = flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
     signals
+}
+
+/// Whether whoever started the program wants it to outlive a signal, as `nohup` does; where the system does not tell,
+/// it is left to do so.
+fn is_ignored(signal: i32) -> bool {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return true };
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_none_or(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 impl Signals {

@@ -74,8 +74,9 @@ impl Transform {
         let Self { input, output, model, flags, run } = self;
         let config = flags.config(run.threads);
         let start = Instant::now();
+        config.check()?;
         let source = ParquetSource::open([&input])?;
-        vaepipe::check_target(&output, config.force, source.paths())?;
+        vaepipe::check_target(&output, config.force, source.paths().chain([model.as_path()]))?;
         let model = Model::load(&model, run.device)?;
         let transformed = transform(&model, &source, &output, &config, context)?;
         let total = start.elapsed().as_secs_f64();

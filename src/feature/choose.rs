@@ -30,22 +30,27 @@ pub(crate) struct Candidates {
 ///
 /// # Errors
 /// [`Error::UnknownColumn`] for a name that is not there, [`Error::NotLearnable`] for a column that is named to be
-/// learned and of a type that cannot be.
+/// learned and of a type that cannot be, [`Error::NothingSelected`] if the selections leave none that can.
 pub(crate) fn candidates(schema: &Schema, columns: &[String], exclude: &[String]) -> Result<Candidates> {
     let (columns, exclude) = (Selection::parse("columns", columns)?, Selection::parse("exclude", exclude)?);
     let names = || schema.fields().iter().map(|field| field.name().as_str());
     columns.check(names())?;
     exclude.check(names())?;
     let mut candidates = Candidates { fields: Vec::new(), named: columns, carried: Vec::new() };
+    // The selection that left out a column that could be learned.
+    let mut left_out_by = None;
     for field in schema.fields() {
         let column = field.name();
+        let learns = Kind::learns(field.data_type());
         let reason = if exclude.matches(column) {
+            left_out_by = left_out_by.or(learns.then_some("exclude"));
             "is excluded".to_owned()
         } else if !candidates.named.is_empty() && !candidates.named.matches(column) {
+            left_out_by = left_out_by.or(learns.then_some("columns"));
             "is not among the columns to learn".to_owned()
         } else if schema.fields().iter().filter(|other| other.name() == column).count() > 1 {
             "shares its name with another column".to_owned()
-        } else if Kind::learns(field.data_type()) {
+        } else if learns {
             candidates.fields.push(field.clone());
             continue;
         } else {
@@ -57,7 +62,10 @@ pub(crate) fn candidates(schema: &Schema, columns: &[String], exclude: &[String]
         };
         candidates.carried.push(Carried { column: column.clone(), reason });
     }
-    Ok(candidates)
+    match left_out_by {
+        Some(selection) if candidates.fields.is_empty() => Err(Error::NothingSelected { selection }),
+        _ => Ok(candidates),
+    }
 }
 
 impl Candidates {

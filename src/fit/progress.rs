@@ -7,6 +7,13 @@ use crate::stop::Stop;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Progress<'a> {
+    /// What to learn is decided, before anything is trained.
+    Chosen {
+        /// The columns to learn.
+        columns: &'a [String],
+        /// Width of the latent space.
+        latent_dim: usize,
+    },
     /// Rows were read and encoded.
     Encoded {
         /// Rows so far.

@@ -173,7 +173,14 @@ impl FitRows {
         let sizes: Vec<usize> = plan.iter().map(Vec::len).collect();
         let (source, features, hold_out) = (self.source.clone(), self.features.clone(), self.hold_out);
         let read = move |range: Range<u64>| read_chunk(&source, &features, hold_out, range);
-        let mut chunks = ahead_map(&Stage::new("chunks"), plan.into_iter().flatten().map(Ok), &Stage::new("chunk"), 2, self.threads, read)?;
+        let mut chunks = ahead_map(
+            &Stage::new("chunks"),
+            plan.into_iter().flatten().map(Ok),
+            &Stage::new("chunk"),
+            2,
+            self.threads,
+            read,
+        )?;
         let window = move |(window, chunks_of_window): (usize, usize)| {
             let mut table = Table::default();
             for chunk in chunks.by_ref().take(chunks_of_window) {

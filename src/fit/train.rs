@@ -150,7 +150,10 @@ pub(super) fn train(
     }
     if !interrupted {
         trainer.restore(&last_good)?;
-        history.held_out_loss = evaluate(trainer, &rows.calibrate, layout, training, watch.stop)?;
+        match evaluate(trainer, &rows.calibrate, layout, training, watch.stop) {
+            Err(Error::Interrupted) if watch.keep_partial => interrupted = true,
+            loss => history.held_out_loss = loss?,
+        }
     }
     Ok(Trained { weights: last_good.weights, history, interrupted })
 }

@@ -28,7 +28,7 @@ impl Target {
     pub(crate) fn check<'a>(path: &Path, force: bool, inputs: impl IntoIterator<Item = &'a Path>) -> Result<Self> {
         let target = Self { path: path.to_owned(), real: real(path), force };
         for input in inputs {
-            if same_file::is_same_file(path, input).unwrap_or(false) {
+            if is_same_file(path, input) {
                 return Err(Error::TargetIsInput { path: path.to_owned(), input: input.to_owned() });
             }
         }
@@ -88,15 +88,37 @@ impl Target {
     }
 
     fn folder(&self) -> &Path {
-        self.real.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+        folder(&self.real)
     }
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Where a file of this name is or would be: through links, also one whose target is not there yet.
 fn real(path: &Path) -> PathBuf {
-    path.canonicalize()
-        .or_else(|_| fs::read_link(path).map(|to| path.with_file_name("").join(to)))
-        .unwrap_or(path.into())
+    /// As many as Linux follows.
+    const MOST_LINKS: usize = 40;
+    if let Ok(real) = path.canonicalize() {
+        return real;
+    }
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let Ok(to) = fs::read_link(&path) else { break };
+        path = path.with_file_name("").join(to);
+    }
+    match (folder(&path).canonicalize(), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path,
+    }
+}
+
+/// Whether two paths lead to one file.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    // Before opening: that of a pipe would wait for its other end.
+    let is_file = |path: &Path| fs::metadata(path).is_ok_and(|about| about.is_file());
+    is_file(one) && is_file(other) && same_file::is_same_file(one, other).unwrap_or(false)
 }
 
 /// Checks, before any work, that an output may be written to `path`; an existing one only if `force`.
@@ -106,6 +128,20 @@ fn real(path: &Path) -> PathBuf {
 /// [`Error::Io`] if its directory is missing or takes no files.
 pub fn check_target<'a>(path: impl AsRef<Path>, force: bool, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
     Target::check(path.as_ref(), force, inputs).map(drop)
+}
+
+/// Checks that no two of a run's targets are one file, however they are spelt and whether they are there yet.
+///
+/// # Errors
+/// [`Error::TargetTwice`].
+pub fn check_distinct<P: AsRef<Path>>(targets: &[P]) -> Result<()> {
+    for (n, target) in targets.iter().map(AsRef::as_ref).enumerate() {
+        let same = |other: &P| real(target) == real(other.as_ref()) || is_same_file(target, other.as_ref());
+        if targets[..n].iter().any(same) {
+            return Err(Error::TargetTwice { path: target.to_owned() });
+        }
+    }
+    Ok(())
 }
 
 /// Writes `bytes` to a target, whole or not at all.

@@ -7,8 +7,8 @@ mod splice;
 
 use arrow::array::RecordBatch;
 
-pub use self::commit::check_target;
 pub(crate) use self::commit::{Target, commit_bytes};
+pub use self::commit::{check_distinct, check_target};
 pub(crate) use self::splice::{Splice, SpliceSink};
 
 use crate::error::Result;

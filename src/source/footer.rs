@@ -22,9 +22,10 @@ pub(crate) struct Footer {
 }
 
 impl Footer {
-    /// Looks at a file's footer; a file without one is left for the reader to refuse.
+    /// Looks at a file's footer; one whose length cannot be is left for the reader to refuse.
     ///
     /// # Errors
+    /// [`Error::NotParquet`] if it does not end as the format does, [`Error::Damaged`] if it only begins so,
     /// [`Error::Read`] if the footer cannot be walked through, [`Error::Unsupported`] for columns nested too deep and
     /// for encrypted ones.
     pub(crate) fn read(path: &Path, file: &PositionalFile) -> Result<Self> {
@@ -33,13 +34,19 @@ impl Footer {
             let length = usize::try_from(length).unwrap_or(usize::MAX);
             file.get_bytes(start, length).map_err(|source| Error::Read { place: place(), source: source.into() })
         };
-        let Some(trailer) = file.len().checked_sub(8) else { return Ok(Self::default()) };
+        let not_parquet = || Error::NotParquet { path: path.to_owned() };
+        let trailer = file.len().checked_sub(8).ok_or_else(not_parquet)?;
         let end = bytes(trailer, 8)?;
         if &end[4..] == b"PARE" {
             return Err(Error::Unsupported { place: place(), what: "an encrypted file" });
         }
+        if &end[4..] != b"PAR1" {
+            let begins = bytes(0, 4)?.as_ref() == b"PAR1";
+            let what = "it begins as a Parquet file and does not end as one: it is cut short".to_owned();
+            return Err(if begins { Error::Damaged { place: place(), what } } else { not_parquet() });
+        }
         let length = u64::from(u32::from_le_bytes([end[0], end[1], end[2], end[3]]));
-        let Some(start) = trailer.checked_sub(length).filter(|_| &end[4..] == b"PAR1") else {
+        let Some(start) = trailer.checked_sub(length) else {
             return Ok(Self::default());
         };
         let footer = bytes(start, length)?;

@@ -108,7 +108,15 @@ fn a_stalled_sink_stalls_the_source_after_an_exact_number_of_batches() {
 fn an_error_in_any_stage_is_the_runs_error_and_nothing_is_finished() {
     let outcomes: [Outcome; 3] = [
         |seen| {
-            run(&t(), scan(9, &Arc::default(), || Err(Error::Interrupted)), scored, 2, 2, seen.sink(|_| Ok(())), &mut |_| {})
+            run(
+                &t(),
+                scan(9, &Arc::default(), || Err(Error::Interrupted)),
+                scored,
+                2,
+                2,
+                seen.sink(|_| Ok(())),
+                &mut |_| {},
+            )
         },
         |seen| {
             let score = |rows: Rows| if rows.seq == 8 { Err(Error::Interrupted) } else { scored(rows) };
@@ -129,7 +137,9 @@ fn an_error_in_any_stage_is_the_runs_error_and_nothing_is_finished() {
 #[test]
 fn a_panic_in_any_stage_reaches_the_caller_and_nothing_is_finished() {
     let outcomes: [Outcome; 3] = [
-        |seen| run(&t(), scan(9, &Arc::default(), || panic!("stage")), scored, 2, 2, seen.sink(|_| Ok(())), &mut |_| {}),
+        |seen| {
+            run(&t(), scan(9, &Arc::default(), || panic!("stage")), scored, 2, 2, seen.sink(|_| Ok(())), &mut |_| {})
+        },
         |seen| {
             let score = |rows: Rows| if rows.seq == 8 { panic!("stage") } else { scored(rows) };
             run(&t(), scan(9, &Arc::default(), || Ok(())), score, 2, 2, seen.sink(|_| Ok(())), &mut |_| {})

@@ -69,6 +69,26 @@ fn a_transform_ends_in_order() {
 }
 
 #[test]
+fn keep_partial_keeps_the_model_also_when_only_its_last_measure_is_missing() {
+    use vaepipe::{Device, FitConfig, ParquetSource, Progress, Stop};
+    let dir = Workdir::new();
+    write(&dir.path("in.parquet"), &curve(500), 1000);
+    let source = ParquetSource::open([dir.path("in.parquet")]).unwrap();
+    let interrupted_after_the_last_epoch = |keep| {
+        let stop = Stop::new();
+        FitConfig::new().epochs(2).keep_partial(keep).fit_watched(&source, Device::Cpu, &stop, &mut |event| {
+            if matches!(event, Progress::Epoch { epoch, epochs, .. } if epoch.epoch == epochs) {
+                stop.request();
+            }
+        })
+    };
+    assert!(matches!(interrupted_after_the_last_epoch(false), Err(vaepipe::Error::Interrupted)));
+    let kept = interrupted_after_the_last_epoch(true).unwrap();
+    let history = &kept.model.metadata().history;
+    assert!(kept.interrupted && history.epochs.len() == 2 && history.held_out_loss.is_none());
+}
+
+#[test]
 fn keep_partial_keeps_the_best_model_so_far() {
     let dir = Workdir::new();
     write(&dir.path("in.parquet"), &curve(5000), 1000);

@@ -20,5 +20,6 @@ mod readme;
 mod schemas;
 mod splice;
 mod tables;
+mod targets;
 mod two_commands;
 mod workdir;

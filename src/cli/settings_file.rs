@@ -1,0 +1,138 @@
+//! The TOML file of `--config`: keys that are flags, with values of the type the flag takes.
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use clap::Command;
+use toml::{Table, Value};
+
+use super::exit::Failure;
+use super::hint::{alike, beside};
+use super::settings::{Origin, Setting, Takes, settable};
+
+/// Reads the settings for command `name` out of the file at `path`: those at its top, and over them those in the
+/// command's table. `named` is the variable that named the file, if it was not the command line.
+///
+/// # Errors
+/// [`Failure::Configuration`]; for a file that the command line names and that is not there, wrong usage.
+pub(super) fn read(
+    command: &Command,
+    name: &str,
+    path: &Path,
+    named: Option<&Origin>,
+) -> Result<BTreeMap<String, Setting>, Failure> {
+    let text = contents(path).map_err(|error| {
+        let hint = beside(path).filter(|_| error.kind() == ErrorKind::NotFound);
+        let hint = hint.map(|near| format!("did you mean {near}?"));
+        let fault = format!("{}: {error}", path.display());
+        if named.is_none() && error.kind() == ErrorKind::NotFound {
+            return Failure::Usage { fault: format!("{}: cannot open: {error}", path.display()), hint };
+        }
+        Failure::Configuration { origin: named.cloned(), fault, hint }
+    })?;
+    let fault = |key: Option<&str>, fault: String, hint| Failure::Configuration {
+        origin: Some(Origin::Key(path.to_owned(), key.unwrap_or("not a TOML file").to_owned())),
+        fault,
+        hint,
+    };
+    let top: Table = text.parse().map_err(|error: toml::de::Error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        fault(None, format!("line {line}: {}", error.message().replace('\n', " ")), None)
+    })?;
+    let mut settings = BTreeMap::new();
+    let mut take = |table: &Table, of: Option<&str>, wanted: bool| {
+        for (key, value) in table {
+            let place = of.map_or(key.clone(), |of| format!("{of}.{key}"));
+            if of.is_none() && value.is_table() && command.find_subcommand(key).is_some() {
+                continue;
+            }
+            let Some(arg) = settable(command, of).find(|arg| arg.get_id() == key.as_str()) else {
+                let tables = command.get_subcommands().map(Command::get_name).filter(|_| of.is_none());
+                let names = settable(command, of).map(|arg| arg.get_id().as_str()).chain(tables);
+                let hint = alike(key, names).map(|near| format!("did you mean {near}?"));
+                return Err(fault(Some(&place), "no such setting".to_owned(), hint));
+            };
+            let text = in_words(value, Takes::of(arg)).map_err(|found| fault(Some(&place), found, None))?;
+            if wanted {
+                let origin = Origin::Key(path.to_owned(), place);
+                settings.insert(key.clone(), Setting { text, origin });
+            }
+        }
+        Ok(())
+    };
+    take(&top, None, true)?;
+    for sub in command.get_subcommands().map(Command::get_name) {
+        if let Some(Value::Table(table)) = top.get(sub) {
+            take(table, Some(sub), sub == name)?;
+        }
+    }
+    Ok(settings)
+}
+
+fn contents(path: &Path) -> io::Result<String> {
+    // Before opening: that of a pipe would wait for its other end.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("is not a regular file"));
+    }
+    String::from_utf8(std::fs::read(path)?).map_err(|_| io::Error::other("is not a text in UTF-8"))
+}
+
+/// A value as the command line would have it; `None` for an empty list.
+fn in_words(value: &Value, takes: Takes) -> Result<Option<String>, String> {
+    let text = match (takes, value) {
+        (Takes::Switch, Value::Boolean(flag)) => flag.to_string(),
+        (Takes::Integer | Takes::Number | Takes::Widths, Value::Integer(number)) => number.to_string(),
+        // TOML's integers end where a seed goes on.
+        (Takes::Integer, Value::String(text)) if text.parse::<u64>().is_ok_and(|n| i64::try_from(n).is_err()) => {
+            text.clone()
+        }
+        (Takes::Number, Value::Float(number)) => number.to_string(),
+        (Takes::Text | Takes::List | Takes::Widths, Value::String(text)) => text.clone(),
+        (Takes::List, Value::Array(items)) => {
+            let item = |item: &Value| match item {
+                Value::String(text) if text.contains(',') => {
+                    Err(format!("{text:?} holds a comma, which parts a list: write ? in its place"))
+                }
+                Value::String(text) => Ok(text.clone()),
+                other => Err(format!("holds {}, but must be a list of strings", class(other))),
+            };
+            let items = items.iter().map(item).collect::<Result<Vec<_>, _>>()?;
+            return Ok((!items.is_empty()).then(|| items.join(",")));
+        }
+        (Takes::Widths, Value::Array(items)) if items.is_empty() => "none".to_owned(),
+        (Takes::Widths, Value::Array(items)) => {
+            let item = |item: &Value| match item {
+                Value::Integer(number) => Ok(number.to_string()),
+                other => Err(format!("holds {}, but must be a list of integers", class(other))),
+            };
+            items.iter().map(item).collect::<Result<Vec<_>, _>>()?.join(",")
+        }
+        (takes, value) => {
+            let expected = match takes {
+                Takes::Switch => "true or false",
+                Takes::Integer => "an integer",
+                Takes::Number => "a number",
+                Takes::Text => "a string",
+                Takes::List => "a list of strings",
+                Takes::Widths => "a list of integers, or \"none\"",
+            };
+            return Err(format!("is {}, but must be {expected}", class(value)));
+        }
+    };
+    Ok(Some(text))
+}
+
+/// What a value is.
+fn class(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "a string",
+        Value::Integer(_) => "an integer",
+        Value::Float(_) => "a float",
+        Value::Boolean(_) => "a Boolean",
+        Value::Datetime(_) => "a date",
+        Value::Array(_) => "a list",
+        Value::Table(_) => "a table",
+    }
+}
