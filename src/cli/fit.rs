@@ -1,6 +1,6 @@
 //! `vaepipe fit`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
@@ -73,7 +73,9 @@ impl Fit {
         let source = ParquetSource::open(&inputs)?;
         vaepipe::check_target(&path, force, source.paths())?;
         let metrics = metrics.start(&source, &[&path])?;
-        let fitted = fit(flags.config().keep_partial(keep_partial), &source, &run, metrics, context)?;
+        let mut config = flags.config().keep_partial(keep_partial);
+        config.spool_dir.get_or_insert_with(|| folder(&path));
+        let fitted = fit(config, &source, &run, metrics, context)?;
         fitted.model.save_new(&path, force)?;
         let total = start.elapsed().as_secs_f64();
         let mut lines = fit_summary::lines(&fitted, total);
@@ -89,6 +91,11 @@ impl Fit {
         }
         Ok(())
     }
+}
+
+/// The folder a file is in: where there is room for the file, scratch files find theirs.
+pub(super) fn folder(path: &Path) -> PathBuf {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
 /// Fits, with progress on stderr and metrics where they go.

@@ -52,7 +52,9 @@ impl FitTransform {
             }
         }
         let metrics = metrics.start(&source, &path.iter().chain([&output]).collect::<Vec<_>>())?;
-        let fitted = fit::fit(fit_flags.config(), &source, &run, metrics, context)?;
+        let mut fitting = fit_flags.config();
+        fitting.spool_dir.get_or_insert_with(|| fit::folder(&output));
+        let fitted = fit::fit(fitting, &source, &run, metrics, context)?;
         let fit_seconds = start.elapsed().as_secs_f64();
         let transforming = Instant::now();
         let transformed = transform::transform(&fitted.model, &source, &output, &config, context)?;

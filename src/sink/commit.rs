@@ -87,7 +87,8 @@ impl Target {
         Ok(())
     }
 
-    fn folder(&self) -> &Path {
+    /// The folder the target is in.
+    pub(crate) fn folder(&self) -> &Path {
         self.real.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 }
