@@ -47,9 +47,9 @@ impl<T: Send> Receive<T> for Receiver<Receiver<Sent<T>>> {
     }
 }
 
-/// How many items of `bytes` each a queue may hold so that `queues` of them stay within [`QUEUE_BYTES`].
-pub(crate) fn depth(bytes: usize, queues: usize) -> usize {
-    (QUEUE_BYTES / queues.max(1) / bytes.max(1)).clamp(1, 64)
+/// How many items of `bytes` each a queue of `room` bytes holds.
+pub(crate) fn depth(bytes: usize, room: usize) -> usize {
+    (room / bytes.max(1)).clamp(1, 64)
 }
 
 /// Threads to use when nobody says: the machine's.

@@ -67,30 +67,6 @@ impl Table {
         self.ids.reserve_exact(rows);
         self.x.reserve_exact(rows * inputs);
     }
-
-    /// Appends all rows of `other`.
-    pub(crate) fn append(&mut self, mut other: Self) {
-        self.ids.append(&mut other.ids);
-        self.x.append(&mut other.x);
-    }
-
-    /// Appends the rows at `order`, in that order, to `to`.
-    pub(crate) fn gather(&self, order: &[u32], inputs: usize, to: &mut Self) {
-        for &row in order {
-            let row = row as usize;
-            to.push(self.ids[row], &self.x[row * inputs..(row + 1) * inputs]);
-        }
-    }
-
-    /// All rows in batches of at most `rows`.
-    pub(crate) fn batches(&self, rows: usize, layout: &Layout) -> impl Iterator<Item = Batch> {
-        let x = self.x.chunks(rows * layout.inputs());
-        self.ids
-            .chunks(rows)
-            .zip(x)
-            .enumerate()
-            .map(|(seq, (ids, x))| Batch::new(seq as u64, ids.to_vec(), x.to_vec(), layout))
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What the user asks for ([`FitConfig`], [`TransformConfig`]) and what a fit resolves it to ([`Training`]).
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -118,8 +119,17 @@ pub struct FitConfig {
     pub val_fraction: Option<f64>,
     /// Rows shuffled together: all of them in memory, or windows of this many read in random order from the files.
     pub shuffle_rows: Option<u64>,
-    /// Decides initial weights, order, noise and held-out rows.
+    /// Rows that take part at most, drawn from all of them; 2 or more.
+    pub sample: Option<u64>,
+    /// Gradient steps at most; the last epoch may be cut short.
+    pub max_steps: Option<usize>,
+    /// Decides initial weights, order, noise, sample and held-out rows.
     pub seed: u64,
+    /// Bytes of memory for rows on their way and between epochs, 16 MiB or more; `None` is 2 GiB for encoded rows. Rows
+    /// that do not fit are kept in a scratch file. Never changes a number.
+    pub memory: Option<u64>,
+    /// Folder of scratch files; `None` is the system's for temporary files. Never changes a number.
+    pub spool_dir: Option<PathBuf>,
     /// Worker threads; `None` takes the machine's. Never changes a number.
     pub threads: Option<usize>,
     /// A fit that is asked to stop ends with the best weights so far, once an epoch is trained.
@@ -172,6 +182,14 @@ builders! {
     val_fraction: f64 => Some;
     /// Sets [`shuffle_rows`](Self::shuffle_rows).
     shuffle_rows: u64 => Some;
+    /// Sets [`sample`](Self::sample).
+    sample: u64 => Some;
+    /// Sets [`max_steps`](Self::max_steps).
+    max_steps: usize => Some;
+    /// Sets [`memory`](Self::memory).
+    memory: u64 => Some;
+    /// Sets [`spool_dir`](Self::spool_dir).
+    spool_dir: PathBuf => Some;
     /// Sets [`seed`](Self::seed).
     seed: u64 => |value| value;
     /// Sets [`threads`](Self::threads).
@@ -213,6 +231,9 @@ impl FitConfig {
         within("clip_norm", self.clip_norm, "0 or more and finite", |v| v >= 0.0 && v.is_finite())?;
         within("trim", self.trim, "0 to 0.9", |v| (0.0..=0.9).contains(&v))?;
         within("val_fraction", self.val_fraction, "0 to 0.5", |v| (0.0..=0.5).contains(&v))?;
+        within("sample", self.sample, "2 or more", |v| v >= 2)?;
+        within("max_steps", self.max_steps, "1 or more", |v| v >= 1)?;
+        within("memory", self.memory, "16 MiB or more", |v| v >= 16 << 20)?;
         within("shuffle_rows", self.shuffle_rows, "1 or more", |v| v >= 1)?;
         check_threads(self.threads)
     }
@@ -242,10 +263,12 @@ pub struct Training {
     pub preset: Preset,
     /// Scaling of numbers.
     pub scale: Scale,
-    /// Most passes over the training rows; with `steps_per_epoch` the horizon of the cosine decay.
+    /// Most passes over the training rows; the last one may be cut short.
     pub epochs: usize,
-    /// Gradient steps of an epoch.
+    /// Gradient steps of a whole epoch.
     pub steps_per_epoch: usize,
+    /// Gradient steps of all epochs: the horizon of the cosine decay.
+    pub steps: usize,
     /// Most rows of a step.
     pub batch_size: usize,
     /// Rows of a gradient shard; shards are summed in order.

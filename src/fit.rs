@@ -1,10 +1,12 @@
 //! Fitting a model: a pass for statistics, a pass that encodes the rows, then epochs.
 
+mod memory;
 mod plan;
 mod progress;
 mod rows;
 mod sizes;
 mod statistics;
+mod store;
 mod train;
 
 use std::time::Instant;
@@ -13,7 +15,7 @@ use self::plan::{Chosen, Division};
 pub use self::plan::{Plan, PlannedColumn, PlannedModel};
 pub use self::progress::Progress;
 use self::progress::Watch;
-use self::rows::FitRows;
+use self::rows::{FitRows, Load};
 use crate::ahead::machine_threads;
 use crate::artifact::{Metadata, Model, Provenance};
 use crate::config::FitConfig;
@@ -22,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::model::Trainer;
 use crate::shuffle::{HoldOut, Order};
 use crate::source::ParquetSource;
+use crate::stage::{self, Stage};
 use crate::stop::Stop;
 
 /// A fitted model and what a run says of it beside the model.
@@ -33,6 +36,10 @@ pub struct Fitted {
     pub statistics_seconds: f64,
     /// Seconds the epochs took, validation included.
     pub train_seconds: f64,
+    /// Bytes of the encoded rows that were read in each epoch, and whether they were in memory.
+    pub rows_bytes: u64,
+    /// Whether these were in memory, or in a scratch file.
+    pub in_memory: bool,
     /// Whether it was asked to stop, and the weights are the best until then.
     pub interrupted: bool,
 }
@@ -78,28 +85,40 @@ impl FitConfig {
             return Err(Error::NoFeatures { path: source.path().to_owned(), reasons });
         }
         let inputs = features.layout().inputs();
-        let Division { held_out, shuffle_rows, in_memory } = self.division(source.rows(), inputs);
-        let hold_out = HoldOut::new(self.seed, source.rows(), held_out);
-        let order = Order::new(self.seed, source.rows(), shuffle_rows);
+        let Division { rows: taken, held_out, shuffle_rows, memory, in_memory } = self.division(source.rows(), inputs);
+        let folder = self.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
+        tracing::info!("{}", memory.bought(taken, inputs, &folder));
+        let load = Load {
+            source,
+            features: &features,
+            hold_out: HoldOut::new(self.seed, source.rows(), taken, held_out),
+            order: Order::new(self.seed, source.rows(), shuffle_rows),
+            memory,
+            rows: taken,
+            folder: &folder,
+            threads,
+        };
         let mut watch = Watch { stop, keep_partial: self.keep_partial, on_progress };
         let network = sizes::network(self, inputs);
         let (columns, latent_dim) = (features.columns(), network.latent_dim);
         (watch.on_progress)(Progress::Chosen { columns: &columns, latent_dim });
-        let rows = FitRows::load(source, features.clone(), hold_out, order, in_memory, threads, &mut watch)?;
+        let rows = FitRows::load(&load, &mut watch)?;
         features.warn_masked(&rows.masked);
         if rows.empty > 0 {
             tracing::warn!("{} rows have no known value in any learned column; they train nothing", rows.empty);
         }
-        if rows.train < 2 {
-            return Err(too_few(rows.train as u64));
+        if rows.train() < 2 {
+            return Err(too_few(rows.train() as u64));
         }
 
-        let training = sizes::training(self, inputs, rows.train, shuffle_rows);
+        let training = sizes::training(self, inputs, rows.train(), shuffle_rows);
         tracing::info!(
-            "training on {} rows of {} columns, {}; {} choose the weights, {} choose nothing",
-            rows.train,
+            "training on {} rows of {} columns, {} shuffled together, for {} steps at most; {} choose the weights, {} \
+             choose nothing",
+            rows.train(),
             features.kinds().len(),
-            if in_memory { "in memory".to_owned() } else { format!("shuffled {shuffle_rows} at a time") },
+            if shuffle_rows >= source.rows() { "all".to_owned() } else { shuffle_rows.to_string() },
+            training.steps,
             rows.select.len(),
             rows.calibrate.len()
         );
@@ -108,13 +127,15 @@ impl FitConfig {
         let start = Instant::now();
         let layout = features.layout();
         let mut trainer = Trainer::new(layout, &network, self.seed, training.shard_rows, threads, &device)?;
-        let trained = train::train(&mut trainer, &rows, layout, &training, &mut watch)?;
+        let stage = Stage::new("train");
+        let trained = stage.run(|| train::train(&mut trainer, &rows, layout, &training, &mut watch))?;
+        stage::report(&[&rows.shuffle, &stage]);
         let train_seconds = start.elapsed().as_secs_f64();
 
         let provenance = Provenance {
             vaepipe_version: env!("CARGO_PKG_VERSION").to_owned(),
             rows: source.rows(),
-            train_rows: rows.train as u64,
+            train_rows: rows.train() as u64,
             select_rows: rows.select.len() as u64,
             calibrate_rows: rows.calibrate.len() as u64,
             empty_rows: rows.empty,
@@ -122,6 +143,7 @@ impl FitConfig {
         let metadata = Metadata::new(&features, carried, network, training, trained.history, provenance);
         let model = Model::new(metadata, trained.weights, &device)
             .map_err(|fault| Error::Model { path: "the model just fitted".into(), fault })?;
-        Ok(Fitted { model, statistics_seconds, train_seconds, interrupted: trained.interrupted })
+        let rows_bytes = (rows.train() as u64 * inputs as u64).saturating_mul(size_of::<f32>() as u64);
+        Ok(Fitted { model, statistics_seconds, train_seconds, rows_bytes, in_memory, interrupted: trained.interrupted })
     }
 }

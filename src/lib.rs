@@ -12,12 +12,14 @@ mod stop;
 
 mod device;
 mod feature;
+mod scratch;
 mod sink;
 mod source;
 
 mod batch;
 mod model;
 mod shuffle;
+mod strips;
 
 mod artifact;
 mod score;

@@ -17,14 +17,18 @@ pub(crate) enum Part {
     Select,
     /// Nothing but reading the result: an estimate that chose nothing.
     Calibrate,
+    /// Nothing: it is not in the sample.
+    Nothing,
 }
 
 /// Which rows are held out: those whose hash is lowest, an exact number of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct HoldOut {
     stream: Stream,
-    /// Rows with a hash below the first are for [`Part::Select`], below the second for [`Part::Calibrate`].
-    below: [u64; 2],
+    /// Rows with a hash below the first are for [`Part::Select`], below the second for [`Part::Calibrate`], below the
+    /// third for [`Part::Train`].
+    below: [u64; 3],
+    count: u64,
 }
 
 impl HoldOut {
@@ -46,20 +50,28 @@ impl HoldOut {
         wanted.max(Self::FEWEST.min(rows / 4)).min(most).min(rows.saturating_sub(2))
     }
 
-    /// Holds out exactly `count` of `rows` rows; half of them, rounded up, select.
-    pub(crate) fn new(seed: u64, rows: u64, count: u64) -> Self {
+    /// Takes exactly `sample` of `rows` rows, or all if there are fewer, and holds out `count` of them; half of these,
+    /// rounded up, select.
+    pub(crate) fn new(seed: u64, rows: u64, sample: u64, count: u64) -> Self {
         let stream = Stream::new(seed, "hold-out");
-        let below = [count.div_ceil(2), count].map(|count| lowest(stream, rows, count));
-        Self { stream, below }
+        let below = [count.div_ceil(2), count, sample].map(|count| lowest(stream, rows, count));
+        Self { stream, below, count }
+    }
+
+    /// Number of rows held out.
+    pub(crate) fn held_out(&self) -> u64 {
+        self.count
     }
 
     /// What row number `row` is for.
     pub(crate) fn part(&self, row: u64) -> Part {
         let hash = self.stream.bits(row);
         match self.below {
-            [select, _] if hash < select => Part::Select,
-            [_, calibrate] if hash < calibrate => Part::Calibrate,
-            _ => Part::Train,
+            [select, ..] if hash < select => Part::Select,
+            [_, calibrate, _] if hash < calibrate => Part::Calibrate,
+            // The bound of all rows is a hash that one of them may have.
+            [.., train] if hash < train || train == u64::MAX => Part::Train,
+            _ => Part::Nothing,
         }
     }
 }
@@ -100,8 +112,11 @@ impl Order {
         Self { seed, rows, window }
     }
 
-    /// The windows of an epoch, each a list of row ranges to read.
+    /// The windows of an epoch, each a list of row ranges, which begin with a chunk.
     pub(crate) fn windows(&self, epoch: u64) -> Vec<Vec<Range<u64>>> {
+        if self.window >= self.rows {
+            return vec![vec![0..self.rows]];
+        }
         let mut chunks: Vec<u64> = (0..self.rows.div_ceil(CHUNK_ROWS)).collect();
         Stream::new(self.seed, "chunks").child(epoch).shuffle(&mut chunks);
         let range = |&chunk: &u64| chunk * CHUNK_ROWS..((chunk + 1) * CHUNK_ROWS).min(self.rows);
@@ -131,11 +146,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn exactly_the_wanted_number_is_held_out(seed: u64, rows in 0_u64..3000, share in 0.0..0.5) {
-            let count = HoldOut::count(rows, share, 400);
-            let hold_out = HoldOut::new(seed, rows, count);
+        fn exactly_the_wanted_numbers_are_taken_and_held_out(
+            seed: u64, rows in 0_u64..3000, sample in 0_u64..4000, share in 0.0..0.5
+        ) {
+            let count = HoldOut::count(rows.min(sample), share, 400);
+            let hold_out = HoldOut::new(seed, rows, sample, count);
             let of = |part| (0..rows).filter(|&row| hold_out.part(row) == part).count() as u64;
             prop_assert_eq!((of(Part::Select), of(Part::Calibrate)), (count.div_ceil(2), count / 2));
+            prop_assert_eq!(of(Part::Train), rows.min(sample) - count);
         }
 
         #[test]

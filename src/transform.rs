@@ -17,15 +17,19 @@ use crate::feature::{Features, Masked};
 use crate::model::{Encoded, Vae};
 use crate::score::SCORES;
 use crate::sink::{NewColumns, Sink, Splice, SpliceSink, Target};
-use crate::source::{ParquetSource, Rows};
+use crate::source::ParquetSource;
 use crate::stage::{self, Stage};
 use crate::stop::Stop;
+use crate::strips::{Slice, Strips, Turning};
 
 /// Bytes of row vectors in a batch, within the bounds on rows below.
 const BATCH_BYTES: usize = 4 << 20;
 
 /// Rows of a batch: a multiple of the encoder's block, so that only a row group's last block is padded.
 const BATCH_ROWS: (usize, usize) = (256, 8192);
+
+/// Bytes of row vectors up to which a row group is turned in memory: a usual one of 64 Ki rows and 1,000 columns.
+const GROUP_BYTES: u64 = 256 << 20;
 
 /// What a transform did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,7 +57,8 @@ impl Model {
     /// Writes `source` with the new columns to `output`, whole or not at all.
     ///
     /// # Memory usage
-    /// The queues, at most 64 MiB, one batch a thread, and the new columns of one row group; never the rows.
+    /// The row vectors of one row group, up to 256 MiB (those of a larger one are in a scratch file beside the output),
+    /// one batch a thread, the queues, and the new columns of one row group.
     ///
     /// # Errors
     /// [`Error::MissingFeature`] and [`Error::WrongType`] if the source is not what the model learned from;
@@ -94,22 +99,23 @@ impl Model {
         ]
         .map(|(key, value)| (key.to_owned(), value));
         let splice = Splice { keep, new: new.clone(), metadata: &metadata };
-        let sink = Box::new(SpliceSink::create(source, &splice, target, stop.clone())?);
-
         let features = self.features().clone();
         let inputs = features.layout().inputs();
         let block = BATCH_ROWS.0;
         let batch_rows = (BATCH_BYTES / size_of::<f32>() / inputs / block * block).clamp(BATCH_ROWS.0, BATCH_ROWS.1);
         let threads = config.threads.unwrap_or_else(machine_threads);
+        let turning =
+            Turning { threads, bytes: GROUP_BYTES, folder: target.folder().to_owned(), slice_rows: batch_rows };
         let read = Stage::new("read");
-        let scan = source.scan_in_lanes(&features.columns(), batch_rows, threads, &read)?;
+        let scan = Strips::new(source, &features, turning, &read, stop);
+        let sink = Box::new(SpliceSink::create(source, &splice, target, stop.clone())?);
         let columns = new.fields().len();
         let (vae, stds, stopped) = (self.vae().clone(), config.std, stop.clone());
-        let score = move |rows: Rows| {
+        let score = move |slice: Slice| {
             stopped.check()?;
-            score(&features, &vae, stds, &new, rows)
+            score(&features, &vae, stds, &new, &slice)
         };
-        let depth = ahead::depth(batch_rows * columns * size_of::<f32>(), 1);
+        let depth = ahead::depth(batch_rows * columns * size_of::<f32>(), ahead::QUEUE_BYTES);
         let (transformed, masked) = run(&read, scan, score, depth, threads, sink, on_rows)?;
         self.features().warn_masked(&masked);
         if transformed.empty_rows > 0 {
@@ -122,20 +128,20 @@ impl Model {
     }
 }
 
-/// Runs rows from `scan`, which reads as `read`, through `score` into `sink`, at most `depth` batches ahead of it, in
+/// Runs rows from `scan`, which decodes as `read`, through `score` into `sink`, at most `depth` batches ahead of it, in
 /// order.
-fn run(
+fn run<T: Send + 'static>(
     read: &Stage,
-    scan: impl Iterator<Item = Result<Rows>> + Send + 'static,
-    score: impl Fn(Rows) -> Result<Scored> + Clone + Send + 'static,
+    scan: impl Iterator<Item = Result<T>> + Send + 'static,
+    score: impl Fn(T) -> Result<Scored> + Clone + Send + 'static,
     depth: usize,
     threads: usize,
     sink: Box<dyn Sink>,
     on_rows: &mut dyn FnMut(u64),
 ) -> Result<(Transformed, Masked)> {
     let (mut transformed, mut masked) = (Transformed::default(), Masked::default());
-    let [join, model, write] = ["join", "model", "write"].map(Stage::new);
-    let mut columns = ahead_map(&join, scan, &model, depth, threads, score)?.map(|scored| {
+    let [slice, model, write] = ["slice", "model", "write"].map(Stage::new);
+    let mut columns = ahead_map(&slice, scan, &model, depth, threads, score)?.map(|scored| {
         let Scored { columns, empty, masked: not_usable } = scored?;
         transformed.rows += columns.batch.num_rows() as u64;
         transformed.empty_rows += empty;
@@ -145,19 +151,18 @@ fn run(
     });
     write.run(|| sink.write(&mut columns))?;
     drop(columns);
-    stage::report(&[read, &join, &model, &write]);
+    stage::report(&[read, &slice, &model, &write]);
     Ok((transformed, masked))
 }
 
-/// Encodes a batch and lays its new columns out as `new` has them.
-fn score(features: &Features, vae: &Vae, stds: bool, new: &SchemaRef, rows: Rows) -> Result<Scored> {
-    let mut x = vec![0.0; rows.batch.num_rows() * features.layout().inputs()];
-    let masked = features.write(&rows.batch, &mut x)?;
-    let ids = (rows.first_row..).take(rows.batch.num_rows()).collect();
-    let encoded = vae.encode(&Batch::new(rows.seq, ids, x, features.layout()))?;
+/// Encodes rows and lays their new columns out as `new` has them.
+fn score(features: &Features, vae: &Vae, stds: bool, new: &SchemaRef, slice: &Slice) -> Result<Scored> {
+    let ids = (slice.first_row()..).take(slice.rows()).collect();
+    let encoded = vae.encode(&Batch::new(slice.seq, ids, slice.x()?, features.layout()))?;
     let empty = encoded.known.iter().filter(|&&known| known == 0.0).count() as u64;
     let batch = RecordBatch::try_new(new.clone(), arrays(&encoded, stds)).expect("columns made for this very schema");
-    Ok(Scored { columns: NewColumns { seq: rows.seq, row_group: rows.row_group, batch }, empty, masked })
+    let columns = NewColumns { seq: slice.seq, row_group: slice.row_group(), batch };
+    Ok(Scored { columns, empty, masked: slice.masked() })
 }
 
 fn arrays(encoded: &Encoded, stds: bool) -> Vec<ArrayRef> {

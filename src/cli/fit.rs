@@ -1,6 +1,6 @@
 //! `vaepipe fit`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
@@ -72,7 +72,8 @@ impl Fit {
         let source = ParquetSource::open(&inputs)?;
         vaepipe::check_target(&path, force, source.paths())?;
         let metrics = metrics.start(&source, &[&path])?;
-        let config = flags.config().keep_partial(keep_partial);
+        let mut config = flags.config().keep_partial(keep_partial);
+        config.spool_dir.get_or_insert_with(|| folder(&path));
         let (fitted, written) = fit(config, &source, &run, metrics, context, &|_, _| Ok(()))?;
         fitted.model.save_new(&path, force)?;
         let total = start.elapsed().as_secs_f64();
@@ -89,6 +90,11 @@ impl Fit {
         }
         Ok(written?)
     }
+}
+
+/// The folder a file is in: where there is room for the file, scratch files find theirs.
+pub(super) fn folder(path: &Path) -> PathBuf {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
 /// Fits, with progress on stderr and metrics where they go; what became of the metrics is for the end, when the model

@@ -1,5 +1,8 @@
 //! The flags that decide a model.
 
+use std::path::PathBuf;
+
+use bytesize::ByteSize;
 use clap::{Args, builder::PossibleValuesParser, builder::TypedValueParser};
 use vaepipe::{Activation, FitConfig, Preset, Scale};
 
@@ -63,7 +66,20 @@ pub(super) struct FitFlags {
     /// Rows shuffled together [default: all while they take at most 2 GiB, else as many as take 512 MiB]
     #[arg(long, value_name = "N", help_heading = "Training")]
     shuffle_rows: Option<u64>,
-    /// Decides initial weights, order, noise and held-out rows
+    /// Rows that take part at most, drawn from all of them [default: as many as the steps can reach]
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    sample: Option<u64>,
+    /// Gradient steps at most [default: 50000, unless --epochs is given]
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    max_steps: Option<usize>,
+    /// Memory for rows, like 512MiB; changes no number: rows that do not fit are kept in a scratch file [default: 2GiB
+    /// for encoded rows, and up to 320MiB on their way]
+    #[arg(long, value_name = "SIZE", help_heading = "Run")]
+    memory: Option<ByteSize>,
+    /// Folder of scratch files [default: that of the model or output]
+    #[arg(long, value_name = "DIR", help_heading = "Run")]
+    spool_dir: Option<PathBuf>,
+    /// Decides initial weights, order, noise, sample and held-out rows
     #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Training")]
     seed: u64,
 }
@@ -110,6 +126,10 @@ impl FitFlags {
             patience,
             val_fraction,
             shuffle_rows,
+            sample,
+            max_steps,
+            memory,
+            spool_dir,
             seed,
         } = self;
         let mut config = FitConfig::new().preset(preset).columns(columns).exclude(exclude).seed(seed);
@@ -128,6 +148,10 @@ impl FitFlags {
         config.patience = patience;
         config.val_fraction = val_fraction;
         config.shuffle_rows = shuffle_rows;
+        config.sample = sample;
+        config.max_steps = max_steps;
+        config.memory = memory.map(|size| size.as_u64());
+        config.spool_dir = spool_dir;
         config
     }
 }

@@ -49,9 +49,11 @@ impl FitTransform {
             vaepipe::check_target(target, config.force, source.paths())?;
         }
         let metrics = metrics.start(&source, &path.iter().chain([&output]).collect::<Vec<_>>())?;
+        let mut fitting = fit_flags.config();
+        fitting.spool_dir.get_or_insert_with(|| fit::folder(&output));
         // What a transform would refuse is known before the training.
         let check = |columns: &[String], latent_dim| config.check_columns(&source, columns, latent_dim);
-        let (fitted, written) = fit::fit(fit_flags.config(), &source, &run, metrics, context, &check)?;
+        let (fitted, written) = fit::fit(fitting, &source, &run, metrics, context, &check)?;
         if let Some(path) = &path {
             // First: a transform that fails must not cost the training.
             fitted.model.save_new(path, config.force)?;

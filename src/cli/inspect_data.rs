@@ -70,7 +70,7 @@ fn lines(plan: &Plan, paths: &[PathBuf], flagged: bool) -> Vec<(&'static str, St
     let PlannedModel { inputs, parameters, train_rows, held_out_rows, encoded_bytes, .. } = model;
     let learned = plan.columns.iter().filter(|column| column.learned.is_some()).count();
     let Training { preset, scale, epochs, steps_per_epoch, batch_size, lr, .. } = &model.training;
-    let cache = if model.in_memory { "kept in memory" } else { "read again in each epoch" };
+    let cache = if model.in_memory { "kept in memory" } else { "in a scratch file" };
     let files: Vec<String> = paths.iter().map(|path| shell(path)).collect();
     let flags = if flagged { ", with the same flags" } else { "" };
     vec![

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{rows, sizes, statistics};
+use super::memory::Memory;
+use super::{sizes, statistics};
 use crate::ahead::machine_threads;
 use crate::config::{FitConfig, Training};
 use crate::error::Result;
@@ -64,7 +65,7 @@ pub struct PlannedModel {
     pub held_out_rows: u64,
     /// Bytes of the encoded rows that training reads in each epoch.
     pub encoded_bytes: u64,
-    /// Whether they are kept in memory, or read from the files again in each epoch.
+    /// Whether they are kept in memory, or in a scratch file.
     pub in_memory: bool,
 }
 
@@ -76,11 +77,13 @@ pub(super) struct Chosen {
     values: BTreeMap<String, Values>,
 }
 
-/// How many rows are held out, and how many are shuffled together.
+/// How many rows take part, how many of them are held out, and how many are shuffled together.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Division {
+    pub(super) rows: u64,
     pub(super) held_out: u64,
     pub(super) shuffle_rows: u64,
+    pub(super) memory: Memory,
     pub(super) in_memory: bool,
 }
 
@@ -113,7 +116,7 @@ impl FitConfig {
         let model = (inputs > 0).then(|| {
             let division = self.division(rows, inputs);
             let network = sizes::network(self, inputs);
-            let train_rows = rows - division.held_out;
+            let train_rows = division.rows - division.held_out;
             let variances =
                 chosen.features.kinds().iter().filter(|kind| kind.shape().2 == Likelihood::Gaussian).count();
             PlannedModel {
@@ -145,9 +148,12 @@ impl FitConfig {
     /// Divides `rows` rows of `inputs` elements.
     pub(super) fn division(&self, rows: u64, inputs: usize) -> Division {
         let row_bytes = row_bytes(inputs);
-        let shuffle_rows = self.shuffle_rows.unwrap_or_else(|| rows::shuffle_rows(rows, row_bytes));
-        let held_out = HoldOut::count(rows, sizes::val_fraction(self), row_bytes);
-        Division { held_out, shuffle_rows, in_memory: shuffle_rows >= rows }
+        let taken = sizes::sample(self, rows);
+        // Windows are cut from all rows, of which the sample is then taken.
+        let shuffle_rows = self.shuffle_rows.unwrap_or_else(|| sizes::shuffle_rows(rows, taken, row_bytes));
+        let held_out = HoldOut::count(taken, sizes::val_fraction(self), row_bytes);
+        let memory = Memory::new(self.memory);
+        Division { rows: taken, held_out, shuffle_rows, memory, in_memory: memory.holds(taken, inputs) }
     }
 }
 

@@ -4,6 +4,23 @@ use std::ops::RangeInclusive;
 
 use crate::config::{Activation, FitConfig, Preset, Scale, Training};
 use crate::model::Network;
+use crate::shuffle::CHUNK_ROWS;
+
+/// Encoded training rows up to this many bytes are shuffled together. A constant and no share of the machine's memory,
+/// since the order of training depends on it.
+const SHUFFLE_BYTES: u64 = 2 << 30;
+
+/// Bytes of a shuffle window when they are more: near each other on the disk, many enough to be a fair draw.
+const WINDOW_BYTES: u64 = SHUFFLE_BYTES / 4;
+
+/// How many of `rows` rows, of which `taken` take part, are shuffled together: all of them, or a window's.
+pub(super) fn shuffle_rows(rows: u64, taken: u64, row_bytes: u64) -> u64 {
+    if taken.saturating_mul(row_bytes) <= SHUFFLE_BYTES {
+        return rows;
+    }
+    let window = (WINDOW_BYTES / row_bytes.max(1)) as f64 * (rows as f64 / taken as f64);
+    (window as u64).max(CHUNK_ROWS).div_ceil(CHUNK_ROWS) * CHUNK_ROWS
+}
 
 /// Rows of a gradient shard: a quarter of a batch, so that threads share it; but enough for a matrix product to be worth
 /// its preparation, and no more than stay in a core's cache. Measured at 784 columns: of a batch of 1,024, shards of 128,
@@ -23,6 +40,8 @@ struct Defaults {
     /// Gradient steps to train for, and the epochs these may make.
     steps: usize,
     epochs: fn(rows: usize) -> RangeInclusive<usize>,
+    /// Gradient steps that no number of rows exceeds.
+    most_steps: usize,
     lr: f64,
     kl_warmup: f64,
     trim: f64,
@@ -43,6 +62,8 @@ const REDUCE: Defaults = Defaults {
     steps: 2000,
     // Few rows are learned by heart in many epochs.
     epochs: |rows| 3..=rows.clamp(200, 400),
+    // Thirteen million rows at the default batch: what they have in common has long been learned.
+    most_steps: 50_000,
     lr: 4e-3,
     kl_warmup: 0.3,
     trim: 0.0,
@@ -58,6 +79,7 @@ const ANOMALY: Defaults = Defaults {
     latent_dim: |inputs| inputs.min(2),
     steps: 1000,
     epochs: |_| 1..=100,
+    most_steps: 50_000,
     lr: 2e-3,
     kl_warmup: 0.3,
     trim: 0.1,
@@ -113,6 +135,20 @@ pub(super) fn network(config: &FitConfig, inputs: usize) -> Network {
     }
 }
 
+/// How many of `rows` rows take part: as many as are asked for, or as the steps can reach.
+pub(super) fn sample(config: &FitConfig, rows: u64) -> u64 {
+    let steps = match (config.max_steps, config.epochs) {
+        (Some(steps), _) => steps,
+        // Who says how often wants all of them.
+        (None, Some(_)) => return config.sample.unwrap_or(rows).min(rows),
+        (None, None) => defaults(config.preset).most_steps,
+    };
+    let batch_size = config.batch_size.unwrap_or_else(|| batch_size(usize::try_from(rows).unwrap_or(usize::MAX)));
+    // Of the rows reached, the share held out is not trained.
+    let reached = (steps as u64).saturating_mul(batch_size as u64) as f64 / (1.0 - val_fraction(config));
+    config.sample.unwrap_or(u64::MAX).min(reached.ceil() as u64).max(2).min(rows)
+}
+
 /// Everything else, for `rows` training rows of `inputs` elements.
 pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_rows: u64) -> Training {
     let defaults = defaults(config.preset);
@@ -122,11 +158,15 @@ pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_r
         let most = (defaults.epochs)(rows);
         defaults.steps.div_ceil(steps_per_epoch).clamp(*most.start(), *most.end())
     });
+    let most_steps = config.max_steps.or(config.epochs.is_none().then_some(defaults.most_steps));
+    let steps = epochs.saturating_mul(steps_per_epoch).min(most_steps.unwrap_or(usize::MAX));
+    let epochs = steps.div_ceil(steps_per_epoch);
     Training {
         preset: config.preset,
         scale: scale(config),
         epochs,
         steps_per_epoch,
+        steps,
         batch_size,
         shard_rows: shard_rows(batch_size),
         lr: config.lr.unwrap_or(defaults.lr),

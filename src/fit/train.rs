@@ -4,8 +4,8 @@ use std::f64::consts::PI;
 
 use super::progress::{Progress, Watch};
 use super::rows::FitRows;
+use super::store::Store;
 use crate::artifact::{Epoch, History};
-use crate::batch::Table;
 use crate::config::Training;
 use crate::error::{Error, Result};
 use crate::layout::Layout;
@@ -36,7 +36,7 @@ struct Schedule {
 
 impl Schedule {
     fn new(training: &Training) -> Self {
-        let budget = (training.epochs * training.steps_per_epoch) as f64;
+        let budget = training.steps as f64;
         Self { budget, warmup: budget * training.kl_warmup, lr: training.lr, beta: training.beta }
     }
 
@@ -86,6 +86,7 @@ pub(super) fn train(
     while history.epochs.len() < training.epochs {
         let epoch = history.epochs.len();
         let first_step = epoch * training.steps_per_epoch;
+        let steps = training.steps_per_epoch.min(training.steps - first_step);
         let settings = |step: usize| Step {
             lr: lr_scale * schedule.lr(first_step + step),
             beta: schedule.beta(first_step + step),
@@ -94,7 +95,7 @@ pub(super) fn train(
             trim: training.trim,
             noise: noise.child(epoch as u64),
         };
-        let outcome = pass(trainer, rows, epoch, training, watch, settings).and_then(|trained| {
+        let outcome = pass(trainer, rows, (epoch, steps), (layout, training), watch, settings).and_then(|trained| {
             let measured = trained.is_some();
             Ok((trained, if measured { evaluate(trainer, &rows.select, layout, training, watch.stop)? } else { None }))
         });
@@ -122,16 +123,16 @@ pub(super) fn train(
         };
         let done = Epoch { epoch: epoch + 1, train_loss: nll + training.beta * kl, validation_loss, kl };
         history.epochs.push(done);
-        let last = settings(training.steps_per_epoch.saturating_sub(1));
+        let last = settings(steps.saturating_sub(1));
         (watch.on_progress)(Progress::Epoch {
             epoch: &done,
             epochs: training.epochs,
-            rows: rows.train,
+            rows: rows.train() * steps / training.steps_per_epoch,
             lr: last.lr,
             beta: last.beta,
         });
         last_good = trainer.checkpoint()?;
-        if !schedule.warmed_up(first_step + training.steps_per_epoch) {
+        if !schedule.warmed_up(first_step + steps) {
             continue;
         }
         // Without rows to choose by, the last weights are the best known.
@@ -163,14 +164,14 @@ pub(super) fn train(
 fn pass(
     trainer: &mut Trainer,
     rows: &FitRows,
-    epoch: usize,
-    training: &Training,
+    (epoch, steps): (usize, usize),
+    (layout, training): (&Layout, &Training),
     watch: &mut Watch<'_>,
     settings: impl Fn(usize) -> Step,
 ) -> Result<Option<(f64, f64)>> {
     let (mut rows_seen, mut nll, mut kl) = (0, 0.0, 0.0);
-    let Training { epochs, steps_per_epoch: steps, batch_size, .. } = *training;
-    for (step, batch) in rows.epoch(epoch as u64, batch_size)?.enumerate() {
+    let Training { epochs, batch_size, .. } = *training;
+    for (step, batch) in rows.epoch(epoch as u64, batch_size, layout)?.take(steps).enumerate() {
         watch.stop.check()?;
         match trainer.step(&batch?, &settings(step))? {
             Some(loss) => {
@@ -189,7 +190,7 @@ fn pass(
 /// Mean loss of held-out rows at the final KL weight and with the trim of training, with noise fixed by the seed.
 fn evaluate(
     trainer: &mut Trainer,
-    rows: &Table,
+    rows: &Store,
     layout: &Layout,
     training: &Training,
     stop: &Stop,
@@ -201,7 +202,7 @@ fn evaluate(
     let mut losses = Vec::with_capacity(rows.len());
     for batch in rows.batches(EVALUATE_ROWS, layout) {
         stop.check()?;
-        losses.extend(trainer.evaluate(&batch, noise)?.rows(training.beta));
+        losses.extend(trainer.evaluate(&batch?, noise)?.rows(training.beta));
     }
     Ok(Some(mean_of_best(losses, training.trim)))
 }

@@ -87,7 +87,8 @@ impl Target {
         Ok(())
     }
 
-    fn folder(&self) -> &Path {
+    /// The folder the target is in.
+    pub(crate) fn folder(&self) -> &Path {
         folder(&self.real)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
@@ -167,20 +167,15 @@ impl ParquetFile {
         roots: &[usize],
         row_group: usize,
         batch_rows: usize,
-        selection: Option<RowSelection>,
     ) -> Result<ParquetRecordBatchReader> {
         guarded(
             || Place::row_group(&self.path, row_group),
             || {
                 let mask = ProjectionMask::roots(self.arrow.parquet_schema(), roots.iter().copied());
-                let mut reader =
-                    ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.arrow.clone())
-                        .with_row_groups(vec![row_group])
-                        .with_projection(mask)
-                        .with_batch_size(batch_rows);
-                if let Some(selection) = selection {
-                    reader = reader.with_row_selection(selection);
-                }
+                let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.arrow.clone())
+                    .with_row_groups(vec![row_group])
+                    .with_projection(mask)
+                    .with_batch_size(batch_rows);
                 reader.build()
             },
         )

@@ -1,28 +1,13 @@
 //! Parquet files as one table of rows, read batch by batch or by row number.
 
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelector};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 
-use super::{ParquetFile, guarded, near_names};
+use super::{GroupReader, ParquetFile, RowGroup, near_names};
 use crate::error::{Error, Place, Result};
-
-/// Some rows of one row group, with where they stand.
-#[derive(Debug, Clone)]
-pub struct Rows {
-    /// Counts the batches of a scan, from 0.
-    pub seq: u64,
-    /// Row group within the file, from 0.
-    pub row_group: usize,
-    /// Number of the first row, counted over all files, from 0.
-    pub first_row: u64,
-    /// The rows, with the columns asked for, in that order.
-    pub batch: RecordBatch,
-}
 
 /// One or more Parquet files with the same columns, read as one table.
 ///
@@ -89,11 +74,6 @@ impl ParquetSource {
         Ok(())
     }
 
-    /// The same source with the page indexes of its files read, as far as they are sound.
-    pub(crate) fn with_page_indexes(&self) -> Self {
-        Self { files: self.files.iter().map(ParquetFile::with_page_indexes).collect(), rows: self.rows }
-    }
-
     /// Top-level columns, as in the first file.
     pub fn schema(&self) -> SchemaRef {
         self.files.first().map_or_else(|| Arc::new(Schema::empty()), |file| file.schema().clone())
@@ -119,103 +99,61 @@ impl ParquetSource {
         &self.files
     }
 
-    /// Reads `columns` of every row in order; a batch has at most `batch_rows` rows and ends with its row group.
+    /// Every row group, in order.
+    pub(crate) fn row_groups(&self) -> impl Iterator<Item = RowGroup> + '_ {
+        let files = self.files.iter().enumerate();
+        files.flat_map(|(at, file)| {
+            let mut next = file.first_row;
+            (0..file.metadata().num_row_groups()).map(move |number| {
+                let (first_row, rows) = (next, file.rows_of(number));
+                next += rows;
+                RowGroup { file: at, number, first_row, rows }
+            })
+        })
+    }
+
+    /// Reads `columns` of a row group, in batches of at most `batch_rows` rows.
     ///
     /// # Errors
-    /// [`Error::MissingFeature`] if a file lacks a column.
-    pub(crate) fn scan(&self, columns: &[String], batch_rows: usize) -> Result<Scan> {
-        let files = self.files.iter().map(|file| Ok((file.roots(columns)?, file.clone()))).collect::<Result<_>>()?;
-        Ok(Scan { files, batch_rows, file: 0, row_group: 0, reader: None, row: 0, rest: 0, seq: 0 })
+    /// [`Error::MissingFeature`] if the file lacks a column, [`Error::Read`] and [`Error::Damaged`].
+    pub(crate) fn read(&self, columns: &[String], group: RowGroup, batch_rows: usize) -> Result<GroupReader> {
+        let file = &self.files[group.file];
+        GroupReader::new(file, file.roots(columns)?, group, batch_rows)
     }
 
-    /// Reads `columns` of the rows numbered `range`, which must exist, wherever their row groups begin and end.
-    pub(crate) fn rows_at(&self, columns: &[String], range: Range<u64>) -> Result<Vec<RecordBatch>> {
-        let mut batches = Vec::new();
-        for file in &self.files {
-            let roots = file.roots(columns)?;
-            let mut start = file.first_row;
-            for row_group in 0..file.metadata().num_row_groups() {
-                let rows = file.rows_of(row_group);
-                let (from, to) = (range.start.clamp(start, start + rows), range.end.clamp(start, start + rows));
-                let wanted = (to - from) as usize;
-                if wanted > 0 {
-                    let selection =
-                        vec![RowSelector::skip((from - start) as usize), RowSelector::select(wanted)].into();
-                    let mut got = 0;
-                    let mut reader = file.reader(&roots, row_group, wanted, Some(selection))?;
-                    let place = || Place::row_group(&file.path, row_group);
-                    while let Some(batch) = guarded(place, || reader.next().transpose())? {
-                        got += batch.num_rows();
-                        batches.push(file.reorder(batch, &roots, row_group)?);
-                    }
-                    if got != wanted {
-                        return Err(short(&file.path, row_group));
-                    }
-                }
-                start += rows;
-            }
-        }
-        Ok(batches)
+    /// Reads `columns` of every row in order; a batch has at most `batch_rows` rows and ends with its row group.
+    pub(crate) fn scan(&self, columns: &[String], batch_rows: usize) -> Scan {
+        let groups = self.row_groups().collect::<Vec<_>>().into_iter();
+        Scan { source: self.clone(), columns: columns.to_vec(), batch_rows, groups, reader: None }
     }
 }
 
-fn short(path: &Path, row_group: usize) -> Error {
-    Error::Damaged {
-        place: Place::row_group(path, row_group),
-        what: "it holds another number of rows than its footer says".to_owned(),
-    }
-}
-
-/// Iterates over the batches of a [`ParquetSource`], file by file and row group by row group.
+/// Iterates over the batches of a [`ParquetSource`], file by file and row group by row group, with their row group's
+/// number in its file.
 pub(crate) struct Scan {
-    files: Vec<(Vec<usize>, ParquetFile)>,
+    source: ParquetSource,
+    columns: Vec<String>,
     batch_rows: usize,
-    file: usize,
-    row_group: usize,
-    reader: Option<ParquetRecordBatchReader>,
-    /// Number of the next row.
-    row: u64,
-    /// Rows of the current row group still to come.
-    rest: u64,
-    seq: u64,
+    groups: std::vec::IntoIter<RowGroup>,
+    reader: Option<(usize, GroupReader)>,
 }
 
 impl Scan {
-    fn advance(&mut self) -> Result<Option<Rows>> {
-        while let Some((roots, file)) = self.files.get(self.file) {
-            if self.row_group == file.metadata().num_row_groups() {
-                (self.file, self.row_group) = (self.file + 1, 0);
-                continue;
-            }
-            let reader = match &mut self.reader {
-                Some(reader) => reader,
-                None => {
-                    file.check_growth(roots, self.row_group)?;
-                    self.rest = file.rows_of(self.row_group);
-                    self.reader.insert(file.reader(roots, self.row_group, self.batch_rows, None)?)
+    fn advance(&mut self) -> Result<Option<(usize, RecordBatch)>> {
+        loop {
+            if let Some((number, reader)) = &mut self.reader {
+                if let Some(batch) = reader.next() {
+                    return Ok(Some((*number, batch?)));
                 }
-            };
-            let row = file.rows_of(self.row_group) - self.rest;
-            let place = || Place { row: Some(row), ..Place::row_group(&file.path, self.row_group) };
-            match guarded(place, || reader.next().transpose())? {
-                Some(batch) if batch.num_rows() as u64 <= self.rest => {
-                    let batch = file.reorder(batch, roots, self.row_group)?;
-                    let rows = Rows { seq: self.seq, row_group: self.row_group, first_row: self.row, batch };
-                    self.seq += 1;
-                    self.row += rows.batch.num_rows() as u64;
-                    self.rest -= rows.batch.num_rows() as u64;
-                    return Ok(Some(rows));
-                }
-                None if self.rest == 0 => (self.reader, self.row_group) = (None, self.row_group + 1),
-                _ => return Err(short(&file.path, self.row_group)),
             }
+            let Some(group) = self.groups.next() else { return Ok(None) };
+            self.reader = Some((group.number, self.source.read(&self.columns, group, self.batch_rows)?));
         }
-        Ok(None)
     }
 }
 
 impl Iterator for Scan {
-    type Item = Result<Rows>;
+    type Item = Result<(usize, RecordBatch)>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.advance().transpose()

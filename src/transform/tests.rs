@@ -2,14 +2,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
+use arrow::datatypes::{DataType, Field, Schema};
+
 use super::*;
+use crate::error::Error;
 
 /// A scan of `n` batches of one row that counts what it has emitted, and does `last` before the last one.
 fn scan(
     n: u64,
     emitted: &Arc<AtomicU64>,
     last: fn() -> Result<()>,
-) -> impl Iterator<Item = Result<Rows>> + Send + 'static {
+) -> impl Iterator<Item = Result<NewColumns>> + Send + 'static {
     let emitted = emitted.clone();
     let schema = Arc::new(Schema::new(vec![Field::new("x", DataType::Float32, false)]));
     (0..n).map(move |seq| {
@@ -19,7 +22,7 @@ fn scan(
         }
         let column = Arc::new(Float32Array::from(vec![seq as f32])) as ArrayRef;
         let batch = RecordBatch::try_new(schema.clone(), vec![column]).unwrap();
-        Ok(Rows { seq, row_group: 0, first_row: seq, batch })
+        Ok(NewColumns { seq, row_group: 0, batch })
     })
 }
 
@@ -28,8 +31,7 @@ fn t() -> Stage {
 }
 
 /// Passes a batch on as it is.
-fn scored(rows: Rows) -> Result<Scored> {
-    let columns = NewColumns { seq: rows.seq, row_group: rows.row_group, batch: rows.batch };
+fn scored(columns: NewColumns) -> Result<Scored> {
     Ok(Scored { columns, empty: 0, masked: Masked::default() })
 }
 
@@ -119,7 +121,7 @@ fn an_error_in_any_stage_is_the_runs_error_and_nothing_is_finished() {
             )
         },
         |seen| {
-            let score = |rows: Rows| if rows.seq == 8 { Err(Error::Interrupted) } else { scored(rows) };
+            let score = |columns: NewColumns| if columns.seq == 8 { Err(Error::Interrupted) } else { scored(columns) };
             run(&t(), scan(9, &Arc::default(), || Ok(())), score, 2, 2, seen.sink(|_| Ok(())), &mut |_| {})
         },
         |seen| {
@@ -141,7 +143,7 @@ fn a_panic_in_any_stage_reaches_the_caller_and_nothing_is_finished() {
             run(&t(), scan(9, &Arc::default(), || panic!("stage")), scored, 2, 2, seen.sink(|_| Ok(())), &mut |_| {})
         },
         |seen| {
-            let score = |rows: Rows| if rows.seq == 8 { panic!("stage") } else { scored(rows) };
+            let score = |columns: NewColumns| if columns.seq == 8 { panic!("stage") } else { scored(columns) };
             run(&t(), scan(9, &Arc::default(), || Ok(())), score, 2, 2, seen.sink(|_| Ok(())), &mut |_| {})
         },
         |seen| {

@@ -9,8 +9,8 @@ use crate::workdir::repository;
 /// the floors below.
 const FLOORS: [&[&str]; 6] = [
     &["ahead", "config", "error", "layout", "random", "stage", "stop"],
-    &["device", "feature", "sink", "source"],
-    &["batch", "model", "shuffle"],
+    &["device", "feature", "scratch", "sink", "source"],
+    &["batch", "model", "shuffle", "strips"],
     &["artifact", "score"],
     &["fit", "transform"],
     &["analysis"],
