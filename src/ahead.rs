@@ -4,9 +4,11 @@
 //! Results arrive in order. An error travels in band and is the last item. Dropping the iterator closes the channels
 //! and joins the threads. A panic on a thread resumes in the consumer.
 //!
-//! **Invariant:** nothing else in this crate names threads or channels, so this file is where to look for a deadlock:
-//! every `send` and `recv` below fails as soon as the other side is dropped, and the threads are joined only after
-//! this side is.
+//! **Invariant:** nothing else in this crate names threads or channels, so this is where to look for a deadlock: every
+//! `send` and `recv` below fails as soon as the other side is dropped, the threads are joined only after this side is,
+//! and what takes [`Room`] is given back by being dropped, which closed channels lead to as well.
+
+mod room;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -14,6 +16,7 @@ use std::thread::{Builder, JoinHandle, available_parallelism};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+pub(crate) use self::room::{Room, Taken};
 use crate::error::{Error, Result};
 use crate::stage::{For, Stage, waiting};
 

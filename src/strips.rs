@@ -4,14 +4,15 @@
 //! the rows. Here a thread reads a few columns from the row group's first row to its last, then the next few.
 //!
 //! # Memory usage
-//! One row group of row vectors, and the strips being read. A row group over the bound given goes through a scratch file.
+//! Row groups of row vectors up to the bound given, and the strips being read. A row group over the bound goes through a
+//! scratch file.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::ahead;
+use crate::ahead::{self, Room, Taken};
 use crate::error::Result;
 use crate::feature::{Features, Masked};
 use crate::scratch::Scratch;
@@ -55,6 +56,7 @@ struct Turned {
     inputs: usize,
     parts: Vec<Part>,
     masked: Masked,
+    _room: Taken,
 }
 
 /// What a strip's columns gave.
@@ -88,6 +90,7 @@ pub(crate) struct Strips {
     wide: Arc<Vec<Strip>>,
     inputs: usize,
     turning: Turning,
+    room: Room,
     stage: Stage,
     stop: Stop,
     groups: VecDeque<RowGroup>,
@@ -111,6 +114,7 @@ impl Strips {
             narrow: of(STRIP),
             wide: of(count.div_ceil(turning.threads).max(STRIP)),
             inputs: features.layout().inputs(),
+            room: Room::new(turning.bytes),
             turning,
             stage: stage.clone(),
             stop: stop.clone(),
@@ -140,11 +144,10 @@ impl Strips {
     fn turn(&self, group: RowGroup) -> Result<Turned> {
         let strips = if group.rows <= BATCH_ROWS as u64 { &self.wide } else { &self.narrow };
         let values = group.rows.saturating_mul(self.inputs as u64);
-        let scratch = if values.saturating_mul(size_of::<f32>() as u64) > self.turning.bytes {
-            Some(Scratch::create(&self.turning.folder)?)
-        } else {
-            None
-        };
+        let bytes = values.saturating_mul(size_of::<f32>() as u64);
+        let scratch = if bytes > self.turning.bytes { Some(Scratch::create(&self.turning.folder)?) } else { None };
+        // Row groups that are still being worked on keep theirs.
+        let room = self.room.take(if scratch.is_some() { 0 } else { bytes });
         let lanes = if values < WORTH_A_THREAD { 1 } else { self.turning.threads.min(strips.len()) };
         let lane = |lane| {
             let (source, strips, scratch, stop) =
@@ -161,7 +164,7 @@ impl Strips {
         };
         parts.sort_unstable_by_key(|part: &Part| part.at);
         let masked = Masked(parts.iter().flat_map(|part| part.masked.0.iter().copied()).collect());
-        Ok(Turned { group, inputs: self.inputs, parts, masked })
+        Ok(Turned { group, inputs: self.inputs, parts, masked, _room: room })
     }
 }
 
