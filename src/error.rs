@@ -218,10 +218,12 @@ pub enum Error {
         expected: Box<str>,
     },
     /// The input is of another format.
-    #[error("{path}: not a Parquet file (no PAR1 at its end)")]
+    #[error("{path}: not a Parquet file: {what}")]
     NotParquet {
         /// The file.
         path: PathBuf,
+        /// How that is known.
+        what: &'static str,
     },
     /// Reading the input failed: it is damaged, truncated or not of its format.
     #[error("{place}: cannot be read")]

@@ -1,9 +1,10 @@
 //! How a run goes on: a bar where a person watches, else a line in the log now and then.
 
+use std::fmt::Write;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use vaepipe::{Epoch, Error, Progress};
 
 use super::log;
@@ -20,8 +21,13 @@ fn bar(length: u64, template: &'static str) -> Option<ProgressBar> {
     if !log::is_watched() || !tracing::enabled!(tracing::Level::INFO) {
         return None;
     }
+    // Its own {per_sec} has decimals.
+    let rate = |state: &ProgressState, to: &mut dyn Write| {
+        let _ = write!(to, "{} rows/s", HumanCount(state.per_sec() as u64));
+    };
     let style = ProgressStyle::with_template(template).expect("a template of our own");
-    Some(bars().add(ProgressBar::new(length).with_style(style.progress_chars("━╸ "))))
+    let style = style.with_key("rate", rate).progress_chars("━╸ ");
+    Some(bars().add(ProgressBar::new(length).with_style(style)))
 }
 
 /// When to write the next line: soon at first, then less and less often.
@@ -175,7 +181,7 @@ pub(super) struct RowProgress {
 
 impl RowProgress {
     pub(super) fn new(rows: u64) -> Self {
-        let template = "{human_pos} of {human_len} rows {wide_bar:.cyan} {per_sec} {eta} left";
+        let template = "{human_pos} of {human_len} rows {wide_bar:.cyan} {rate} {eta} left";
         let mut pace = Pace::new();
         // The first line is due after a while: most transforms are done by then.
         pace.due();
