@@ -169,6 +169,16 @@ pub enum Error {
         /// The range allowed.
         range: &'static str,
     },
+    /// The network asked for takes more memory to train than there is.
+    #[error("a network of {parameters} parameters takes {} of memory to train{}", gib(*.needed), .free.map_or(", which the system does not give".to_owned(), |free| format!(", and {} are free", gib(free))))]
+    TooLarge {
+        /// Weights and biases.
+        parameters: usize,
+        /// Bytes that training takes.
+        needed: u64,
+        /// Bytes there are, if it is these that do not suffice and not a limit of the process.
+        free: Option<u64>,
+    },
     /// The data has no column to learn from.
     #[error("{path}: no column to learn from{}", because(.reasons))]
     NoFeatures {
@@ -327,6 +337,7 @@ impl Error {
             | Self::NothingSelected { .. }
             | Self::NotLearnable { .. }
             | Self::OptionRange { .. }
+            | Self::TooLarge { .. }
             | Self::UnknownDevice { .. } => ErrorKind::Usage,
             Self::NoFeatures { .. }
             | Self::TooFewRows { .. }
@@ -359,6 +370,10 @@ fn did_you_mean(near: &[String]) -> String {
         return String::new();
     }
     format!("; did you mean {}?", near.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" or "))
+}
+
+fn gib(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
 }
 
 fn because(reasons: &[(String, String)]) -> String {

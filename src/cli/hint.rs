@@ -30,6 +30,9 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             format!("leave it out of {}; it is carried to the output all the same", setter("columns"))
         }
         Error::OptionRange { option, .. } => format!("{} sets it", setter(option)),
+        Error::TooLarge { .. } => {
+            "fewer units: --hidden and --latent-dim set them; or fewer rows a step: --batch-size".to_owned()
+        }
         Error::NoFeatures { .. } => {
             "a fit learns from numbers and Booleans that vary; `vaepipe inspect` shows every column".to_owned()
         }

@@ -9,6 +9,7 @@ use vaepipe::{Device, Error, Model, ParquetSource};
 
 use super::exit::Failure;
 use super::fit_flags::FitFlags;
+use super::progress::FitProgress;
 use super::settings::Invocation;
 use super::{Context, inspect_data, inspect_model, output};
 
@@ -49,7 +50,8 @@ impl Inspect {
         let contents = paths.iter().map(|path| content(path)).collect::<Result<Vec<_>, _>>()?;
         if contents.iter().all(|content| matches!(content, Content::Parquet)) {
             let source = ParquetSource::open(&paths)?;
-            let plan = config.plan(&source, &context.signals.stop)?;
+            let mut progress = FitProgress::new(None);
+            let plan = config.plan_watched(&source, &context.signals.stop, &mut |event| progress.take(event))?;
             let flags = FitFlags::given(invocation);
             return inspect_data::print(&paths, &plan, format, !flags.is_empty());
         }

@@ -34,30 +34,39 @@ fn bar(length: u64, template: &'static str) -> Option<ProgressBar> {
 struct Pace {
     logged: Option<Instant>,
     wait: Duration,
+    /// When something was said last, or the run began.
+    said: Instant,
 }
 
 impl Pace {
     const FIRST: Duration = Duration::from_secs(5);
     const LAST: Duration = Duration::from_secs(60);
+    /// Longer silences look like the end of everything.
+    const SILENCE: Duration = Duration::from_secs(30);
 
     fn new() -> Self {
-        Self { logged: None, wait: Self::FIRST }
+        Self { logged: None, wait: Self::FIRST, said: Instant::now() }
+    }
+
+    /// Whether it is time again for a sign of life between two lines that say more.
+    fn silent(&mut self) -> bool {
+        let silent = self.said.elapsed() >= Self::SILENCE;
+        if silent {
+            self.said = Instant::now();
+        }
+        silent
     }
 
     /// Whether it is time again.
     fn due(&mut self) -> bool {
         match self.logged {
-            Some(logged) if logged.elapsed() < self.wait => false,
-            Some(_) => {
-                self.logged = Some(Instant::now());
-                self.wait = (self.wait * 2).min(Self::LAST);
-                true
-            }
-            None => {
-                self.logged = Some(Instant::now());
-                true
-            }
+            Some(logged) if logged.elapsed() < self.wait => return false,
+            Some(_) => self.wait = (self.wait * 2).min(Self::LAST),
+            None => {}
         }
+        self.said = Instant::now();
+        self.logged = Some(self.said);
+        true
     }
 }
 
@@ -102,18 +111,8 @@ impl FitProgress {
     /// Takes a sign of life.
     pub(super) fn take(&mut self, event: Progress<'_>) {
         match event {
-            Progress::Encoded { rows, of } => {
-                let bar = || bar(of, "{msg} {human_pos} of {human_len} rows {wide_bar:.cyan} {eta} left");
-                if let Some(bar) = self.bar.take().or_else(bar) {
-                    bar.set_message("reading");
-                    bar.set_position(rows);
-                    if rows < of {
-                        self.bar = Some(bar);
-                    } else {
-                        bar.finish_and_clear();
-                    }
-                }
-            }
+            Progress::Read { rows, of } => self.rows("statistics", rows, of),
+            Progress::Encoded { rows, of } => self.rows("encoding", rows, of),
             Progress::Step { epoch, epochs, step, steps } => {
                 self.epoch_start.get_or_insert_with(Instant::now);
                 let bar = || bar((epochs * steps) as u64, "{msg} {wide_bar:.cyan} at most {eta} left");
@@ -123,6 +122,9 @@ impl FitProgress {
                         bar.set_message(format!("epoch {epoch}/{epochs}"));
                     }
                     self.bar = Some(bar);
+                } else if self.pace.silent() {
+                    let [step, steps] = [step, steps].map(|steps| HumanCount(steps as u64));
+                    tracing::info!("epoch {epoch}/{epochs}: step {step} of {steps}");
                 }
             }
             Progress::Epoch { epoch, epochs, rows, lr, beta } => {
@@ -134,6 +136,22 @@ impl FitProgress {
                 self.epoch(epoch, epochs);
             }
             _ => {}
+        }
+    }
+
+    /// A pass over rows goes on.
+    fn rows(&mut self, pass: &'static str, rows: u64, of: u64) {
+        let bar = || bar(of, "{msg}: {human_pos} of {human_len} rows {wide_bar:.cyan} {eta} left");
+        if let Some(bar) = self.bar.take().or_else(bar) {
+            bar.set_message(pass);
+            bar.set_position(rows);
+            if rows < of {
+                self.bar = Some(bar);
+            } else {
+                bar.finish_and_clear();
+            }
+        } else if self.pace.silent() {
+            tracing::info!("{pass}: {} of {} rows", HumanCount(rows), HumanCount(of));
         }
     }
 
@@ -203,5 +221,20 @@ impl Drop for RowProgress {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_silent_for_long() {
+        let mut pace = Pace::new();
+        assert!(!pace.silent());
+        pace.said -= Pace::SILENCE;
+        assert!(pace.silent() && !pace.silent());
+        pace.said -= Pace::SILENCE;
+        assert!(pace.due() && !pace.silent(), "any line will do");
     }
 }
