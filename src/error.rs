@@ -2,8 +2,12 @@
 //!
 //! Messages name the file, column and row group. Which command-line flag would help is the command line's to say.
 
+mod model_fault;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
+
+pub use self::model_fault::ModelFault;
 
 /// Shorthand for results of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -165,6 +169,16 @@ pub enum Error {
         /// The range allowed.
         range: &'static str,
     },
+    /// The network asked for takes more memory to train than there is.
+    #[error("a network of {parameters} parameters takes {} of memory to train{}", gib(*.needed), .free.map_or(", which the system does not give".to_owned(), |free| format!(", and {} are free", gib(free))))]
+    TooLarge {
+        /// Weights and biases.
+        parameters: usize,
+        /// Bytes that training takes.
+        needed: u64,
+        /// Bytes there are, if it is these that do not suffice and not a limit of the process.
+        free: Option<u64>,
+    },
     /// The data has no column to learn from.
     #[error("{path}: no column to learn from{}", because(.reasons))]
     NoFeatures {
@@ -214,10 +228,12 @@ pub enum Error {
         expected: Box<str>,
     },
     /// The input is of another format.
-    #[error("{path}: not a Parquet file (no PAR1 at its end)")]
+    #[error("{path}: not a Parquet file: {what}")]
     NotParquet {
         /// The file.
         path: PathBuf,
+        /// How that is known.
+        what: &'static str,
     },
     /// Reading the input failed: it is damaged, truncated or not of its format.
     #[error("{place}: cannot be read")]
@@ -306,71 +322,6 @@ pub enum Error {
     Interrupted,
 }
 
-/// What makes a model file unusable.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ModelFault {
-    /// Not a safetensors file, truncated, or with a header that lies.
-    #[error("{0}")]
-    Format(Foreign),
-    /// A directory, device or pipe.
-    #[error("not a regular file")]
-    NotFile,
-    /// The file is larger than any model this version writes.
-    #[error("{bytes} bytes are more than the {limit} a model may have")]
-    Size {
-        /// Bytes found.
-        bytes: u64,
-        /// Bytes allowed.
-        limit: u64,
-    },
-    /// A safetensors file of something else.
-    #[error("a safetensors file without the metadata key \"vaepipe\"")]
-    NotOurs,
-    /// Written by a newer version.
-    #[error("format version {found}, but this program reads up to {known}")]
-    Version {
-        /// Version found.
-        found: u64,
-        /// Newest version known.
-        known: u64,
-    },
-    /// The metadata is not what the schema says.
-    #[error("metadata: {0}")]
-    Metadata(Foreign),
-    /// The metadata contradicts itself.
-    #[error("metadata: {0}")]
-    Contradiction(String),
-    /// A tensor is missing.
-    #[error("tensor {name:?} is missing")]
-    MissingTensor {
-        /// Its name.
-        name: String,
-    },
-    /// A tensor nobody asked for.
-    #[error("tensor {name:?} is not part of the network")]
-    UnknownTensor {
-        /// Its name.
-        name: String,
-    },
-    /// A tensor of the wrong shape or type.
-    #[error("tensor {name:?} is {found}, but the network needs {expected}")]
-    Tensor {
-        /// Its name.
-        name: String,
-        /// Type and shape found.
-        found: String,
-        /// Type and shape needed.
-        expected: String,
-    },
-    /// A weight is NaN or infinite.
-    #[error("tensor {name:?} holds a value that is not finite")]
-    NotFinite {
-        /// The tensor's name.
-        name: String,
-    },
-}
-
 impl Error {
     /// The class of failure.
     pub fn kind(&self) -> ErrorKind {
@@ -386,6 +337,7 @@ impl Error {
             | Self::NothingSelected { .. }
             | Self::NotLearnable { .. }
             | Self::OptionRange { .. }
+            | Self::TooLarge { .. }
             | Self::UnknownDevice { .. } => ErrorKind::Usage,
             Self::NoFeatures { .. }
             | Self::TooFewRows { .. }
@@ -418,6 +370,10 @@ fn did_you_mean(near: &[String]) -> String {
         return String::new();
     }
     format!("; did you mean {}?", near.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" or "))
+}
+
+fn gib(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
 }
 
 fn because(reasons: &[(String, String)]) -> String {

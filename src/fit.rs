@@ -3,6 +3,7 @@
 mod memory;
 mod plan;
 mod progress;
+mod room;
 mod rows;
 mod sizes;
 mod statistics;
@@ -48,7 +49,7 @@ impl FitConfig {
     /// Fits a model to all rows of `source`.
     ///
     /// # Errors
-    /// [`Error::OptionRange`], [`Error::UnknownColumn`] and [`Error::NotLearnable`] for an option that does not fit;
+    /// [`Error::OptionRange`], [`Error::TooLarge`], [`Error::UnknownColumn`] and [`Error::NotLearnable`] for an option that does not fit;
     /// [`Error::NoFeatures`] and [`Error::TooFewRows`] for data there is nothing to learn from; [`Error::Read`] and
     /// [`Error::Damaged`] for files that cannot be read; [`Error::Device`]; [`Error::Diverged`].
     pub fn fit(&self, source: &ParquetSource, device: Device) -> Result<Model> {
@@ -79,7 +80,8 @@ impl FitConfig {
         let start = Instant::now();
 
         tracing::info!("{} rows of {} columns: reading statistics", source.rows(), source.schema().fields().len());
-        let Chosen { features, carried, .. } = self.choose(source, threads, stop)?;
+        let mut watch = Watch { stop, keep_partial: self.keep_partial, on_progress };
+        let Chosen { features, carried, .. } = self.choose(source, threads, &mut watch)?;
         if features.kinds().is_empty() {
             let reasons = carried.into_iter().map(|carried| (carried.column, carried.reason)).collect();
             return Err(Error::NoFeatures { path: source.path().to_owned(), reasons });
@@ -88,7 +90,11 @@ impl FitConfig {
         let Division { rows: taken, held_out, shuffle_rows, memory, in_memory } = self.division(source.rows(), inputs);
         let folder = self.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
         tracing::info!("{}", memory.bought(taken, inputs, &folder));
-        let load = Load {
+        let network = sizes::network(self, inputs);
+        let expected = (taken - held_out) as usize;
+        let training = sizes::training(self, inputs, expected, shuffle_rows);
+        room::check(&network, (inputs, features.layout().outputs()), &training, expected)?;
+        let load = |held_out| Load {
             source,
             features: &features,
             hold_out: HoldOut::new(self.seed, source.rows(), taken, held_out),
@@ -98,11 +104,13 @@ impl FitConfig {
             folder: &folder,
             threads,
         };
-        let mut watch = Watch { stop, keep_partial: self.keep_partial, on_progress };
-        let network = sizes::network(self, inputs);
         let (columns, latent_dim) = (features.columns(), network.latent_dim);
         (watch.on_progress)(Progress::Chosen { columns: &columns, latent_dim });
-        let rows = FitRows::load(&load, &mut watch)?;
+        let mut rows = FitRows::load(&load(held_out), &mut watch)?;
+        if rows.train() < 2 && rows.known() >= 2 {
+            tracing::warn!("hardly a row has a known value: none of them is held out");
+            rows = FitRows::load(&load(0), &mut watch)?;
+        }
         features.warn_masked(&rows.masked);
         if rows.empty > 0 {
             tracing::warn!("{} rows have no known value in any learned column; they train nothing", rows.empty);
@@ -127,6 +135,8 @@ impl FitConfig {
         let start = Instant::now();
         let layout = features.layout();
         let mut trainer = Trainer::new(layout, &network, self.seed, training.shard_rows, threads, &device)?;
+        // A large network takes its time.
+        stop.check()?;
         let stage = Stage::new("train");
         let trained = stage.run(|| train::train(&mut trainer, &rows, layout, &training, &mut watch))?;
         stage::report(&[&rows.shuffle, &stage]);

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use vaepipe::{Error, ErrorKind as Kind};
 
 use super::hint::hint;
-use super::settings::{Invocation, Origin, said};
+use super::settings::{Invocation, Origin, said, tip};
 use super::signal::Signals;
 use super::{log, output};
 
@@ -65,7 +65,7 @@ pub(super) fn code(failure: &Failure, invocation: Option<&Invocation>, signals: 
                 Err(failure) => self::code(&failure, invocation, signals),
             };
         }
-        Failure::Arguments(error) if log::is_json() => (2, said(error), None),
+        Failure::Arguments(error) if log::is_json() => (2, said(error), tip(error)),
         Failure::Arguments(error) => {
             let _ = error.print();
             return ExitCode::from(2);

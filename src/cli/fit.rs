@@ -58,6 +58,7 @@ impl MetricsFlag {
     /// If the file cannot be appended to, or is an input, or one of `outputs`, which must not be one file either.
     pub(super) fn start(self, source: &ParquetSource, outputs: &[&PathBuf]) -> Result<Option<Metrics>, Failure> {
         if let Some(path) = &self.metrics {
+            output::check_is_file(path)?;
             vaepipe::check_target(path, true, source.paths())?;
         }
         vaepipe::check_distinct(&outputs.iter().copied().chain(&self.metrics).collect::<Vec<_>>())?;
@@ -70,6 +71,7 @@ impl Fit {
         let Self { inputs, model: path, force, keep_partial, metrics, flags, run } = self;
         let start = Instant::now();
         let source = ParquetSource::open(&inputs)?;
+        output::check_is_file(&path)?;
         vaepipe::check_target(&path, force, source.paths())?;
         let metrics = metrics.start(&source, &[&path])?;
         let mut config = flags.config().keep_partial(keep_partial);

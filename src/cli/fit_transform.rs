@@ -46,6 +46,7 @@ impl FitTransform {
         config.check()?;
         let source = ParquetSource::open([&input])?;
         for target in path.iter().chain([&output]) {
+            output::check_is_file(target)?;
             vaepipe::check_target(target, config.force, source.paths())?;
         }
         let metrics = metrics.start(&source, &path.iter().chain([&output]).collect::<Vec<_>>())?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use vaepipe::Error;
+use vaepipe::{Error, ModelFault};
 
 use super::settings::Invocation;
 
@@ -21,12 +21,18 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::TargetNotFile { .. } | Error::TargetTwice { .. } => "choose another path".to_owned(),
         Error::NameClash { .. } => "--prefix NAME puts NAME before the new columns".to_owned(),
         Error::UnknownColumn { selection, near, .. } if near.is_empty() => format!("{} {patterns}", setter(selection)),
+        Error::UnknownColumn { selection, near, .. } if near[0].contains(',') => {
+            format!("{} parts its names at commas; write ? for one: '{}'", setter(selection), near[0].replace(',', "?"))
+        }
         Error::UnknownColumn { selection, .. } => format!("{} named it", setter(selection)),
         Error::BadPattern { selection, .. } => format!("{} {patterns}", setter(selection)),
         Error::NotLearnable { .. } => {
             format!("leave it out of {}; it is carried to the output all the same", setter("columns"))
         }
         Error::OptionRange { option, .. } => format!("{} sets it", setter(option)),
+        Error::TooLarge { .. } => {
+            "fewer units: --hidden and --latent-dim set them; or fewer rows a step: --batch-size".to_owned()
+        }
         Error::NoFeatures { .. } => {
             "a fit learns from numbers and Booleans that vary; `vaepipe inspect` shows every column".to_owned()
         }
@@ -34,17 +40,20 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::MissingFeature { .. } | Error::WrongType { .. } => {
             "`vaepipe inspect` shows the columns a model needs, and those a file has".to_owned()
         }
-        Error::NothingSelected { selection } => format!("{} {patterns}", setter(selection)),
+        Error::NothingSelected { selection } => {
+            format!("{} {patterns}; `vaepipe inspect` shows every column", setter(selection))
+        }
         Error::Unsupported { what, .. } if what.contains("several files") => "transform them one by one".to_owned(),
         Error::Unsupported { what, place } if what.contains("a directory") => {
             format!("name its files: {}", place.path.join("*.parquet").display())
         }
-        Error::Read { place, .. } if place.path.extension().is_some_and(|it| it == "safetensors") => {
-            "a model has to be whole; copy it again, or `vaepipe fit INPUT` makes one".to_owned()
-        }
+        Error::Unsupported { what, .. } if what.contains("a pipe") => "write it to a file first".to_owned(),
         Error::NotParquet { .. } => "vaepipe reads Parquet files; pandas, polars and DuckDB write them".to_owned(),
         Error::Read { .. } | Error::Damaged { .. } => {
             "the input has to be a whole, sound Parquet file; write or copy it again".to_owned()
+        }
+        Error::Io { action: "open", path, .. } if path.as_os_str() == "-" => {
+            "reading from stdin is not supported; name a file".to_owned()
         }
         Error::Io { action: "open", path, source } if source.kind() == std::io::ErrorKind::NotFound => {
             format!("did you mean {}?", beside(path)?)
@@ -56,6 +65,9 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             Some(near) => format!("did you mean {near}? -m names it; `vaepipe fit INPUT` makes one"),
             None => "`vaepipe fit INPUT` makes one; -m names it".to_owned(),
         },
+        Error::Model { fault: ModelFault::Format(_), .. } => {
+            "a model has to be whole; copy it again, or `vaepipe fit INPUT` makes one".to_owned()
+        }
         Error::Model { .. } if is_inspect => "`vaepipe fit INPUT` makes a model".to_owned(),
         Error::Model { .. } => "`vaepipe fit INPUT` makes a model; -m names it".to_owned(),
         Error::Device { .. } => "--device cpu always works; CUDA needs a build with `--features cuda`".to_owned(),
@@ -72,12 +84,14 @@ pub(super) fn alike<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Opt
     (best.0 >= ALIKE).then(|| best.1.to_owned())
 }
 
-/// A file in the same directory, of the same kind and a like name.
+/// A file in the same directory, of a like name, its extension included.
 pub(super) fn beside(path: &Path) -> Option<String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let entries = std::fs::read_dir(folder).ok()?.flatten();
+    let extension = |path: &Path| path.extension().map_or(String::new(), |it| it.to_string_lossy().into_owned());
+    let wanted = extension(path);
     let names: Vec<String> = entries
-        .filter(|entry| entry.path().extension() == path.extension())
+        .filter(|entry| alike(&wanted, [extension(&entry.path()).as_str()].into_iter()).is_some())
         .filter_map(|entry| entry.file_name().into_string().ok())
         .collect();
     let near = alike(path.file_name()?.to_str()?, names.iter().map(String::as_str))?;

@@ -5,10 +5,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Args};
-use vaepipe::{Device, Error, Foreign, Model, ParquetSource, Place};
+use vaepipe::{Device, Error, Model, ParquetSource};
 
 use super::exit::Failure;
 use super::fit_flags::FitFlags;
+use super::progress::FitProgress;
 use super::settings::Invocation;
 use super::{Context, inspect_data, inspect_model, output};
 
@@ -43,12 +44,14 @@ enum Content {
 impl Inspect {
     pub(super) fn run(self, invocation: &Invocation, context: &Context) -> Result<(), Failure> {
         let Self { paths, format, threads, flags } = self;
+        let mut config = flags.config();
+        config.threads = threads;
+        config.check()?;
         let contents = paths.iter().map(|path| content(path)).collect::<Result<Vec<_>, _>>()?;
         if contents.iter().all(|content| matches!(content, Content::Parquet)) {
-            let mut config = flags.config();
-            config.threads = threads;
             let source = ParquetSource::open(&paths)?;
-            let plan = config.plan(&source, &context.signals.stop)?;
+            let mut progress = FitProgress::new(None);
+            let plan = config.plan_watched(&source, &context.signals.stop, &mut |event| progress.take(event))?;
             let flags = FitFlags::given(invocation);
             return inspect_data::print(&paths, &plan, format, !flags.is_empty());
         }
@@ -67,13 +70,13 @@ impl Inspect {
     }
 }
 
-/// Looks at how a file begins.
+/// Looks at how a file begins. What begins like neither is taken by its name; whoever reads it says what is wrong.
 fn content(path: &Path) -> Result<Content, Error> {
     let io = |action| move |source| Error::Io { path: path.to_owned(), action, source };
-    let unknown = |what: &str| Error::Read { place: Place::file(path), source: Foreign::from(what) };
+    let named = if path.extension().is_some_and(|it| it == "safetensors") { Content::Model } else { Content::Parquet };
     // Before opening: that of a pipe would wait for its other end.
     if !std::fs::metadata(path).map_err(io("open"))?.is_file() {
-        return Err(unknown("it is not a regular file"));
+        return Ok(named);
     }
     let mut file = File::open(path).map_err(io("open"))?;
     let mut start = Vec::new();
@@ -82,8 +85,7 @@ fn content(path: &Path) -> Result<Content, Error> {
         [b'P', b'A', b'R', b'1', ..] => Ok(Content::Parquet),
         // safetensors: the length of a JSON object, and the object.
         [.., b'{'] if start.len() == 9 => Ok(Content::Model),
-        [] => Err(unknown("it is empty")),
-        _ => Err(unknown("it is neither a Parquet file nor a model")),
+        _ => Ok(named),
     }
 }
 

@@ -8,7 +8,7 @@ use vaepipe::{Plan, PlannedColumn, PlannedModel, Training};
 
 use super::exit::Failure;
 use super::fit_summary::network;
-use super::output::{self, Format, labelled, shell};
+use super::output::{self, Format, labelled, shell, shown};
 use super::table::{in_lines, table_of, to_the_right};
 
 /// Prints a plan for the files `paths`; `flagged` if flags of a fit decided it.
@@ -50,8 +50,8 @@ fn table(columns: &[PlannedColumn]) -> String {
             (None, None) => String::new(),
         };
         table.add_row([
-            column.column.clone(),
-            column.data_type.clone(),
+            shown(&column.column),
+            shown(&column.data_type),
             missing,
             number(values.and_then(|values| values.min)),
             number(values.and_then(|values| values.mean)),
@@ -64,6 +64,9 @@ fn table(columns: &[PlannedColumn]) -> String {
 }
 
 fn lines(plan: &Plan, paths: &[PathBuf], flagged: bool) -> Vec<(&'static str, String)> {
+    if plan.rows < 2 {
+        return vec![("refused", "a fit needs at least 2 rows".to_owned())];
+    }
     let Some(model) = &plan.model else {
         return vec![("refused", "a fit would find no column to learn from".to_owned())];
     };

@@ -8,7 +8,7 @@ use vaepipe::{Epoch, History, Model, Training};
 
 use super::exit::Failure;
 use super::fit_summary::{network, parameters};
-use super::output::{self, Format, grouped, labelled};
+use super::output::{self, Format, grouped, labelled, shown};
 use super::table::{in_lines, table_of, to_the_right};
 
 /// Prints what the model at `path` holds.
@@ -97,7 +97,7 @@ fn epochs(history: &History) -> String {
 fn features(model: &Model) -> String {
     let mut table = table_of(["learned", "as"]);
     for feature in &model.metadata().features {
-        table.add_row([feature.column().to_owned(), feature.describe()]);
+        table.add_row([shown(feature.column()), feature.describe()]);
     }
     in_lines(&table)
 }

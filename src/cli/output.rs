@@ -28,6 +28,18 @@ pub(super) fn print(format: Format, quiet: bool, lines: &[(&str, String)], json:
     }
 }
 
+/// Refuses a target that means stdout elsewhere: a file of that name would be a surprise.
+///
+/// # Errors
+/// [`Failure::Usage`] for "-".
+pub(super) fn check_is_file(target: &Path) -> Result<(), Failure> {
+    if target.as_os_str() != "-" {
+        return Ok(());
+    }
+    let hint = Some("name a file; ./- is one called -".to_owned());
+    Err(Failure::Usage { fault: "-: writing to stdout is not supported".to_owned(), hint })
+}
+
 /// Writes to stdout.
 pub(super) fn stdout(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
@@ -42,10 +54,24 @@ pub(super) fn labelled(lines: &[(&str, String)]) -> String {
 /// Names in a row, the first few if there are many.
 pub(super) fn list(names: &[&str]) -> String {
     const SHOWN: usize = 6;
+    let shown = |names: &[&str]| names.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", ");
     match names.len() {
-        0..=SHOWN => names.join(", "),
-        all => format!("{}, … {} more", names[..SHOWN - 1].join(", "), all - SHOWN + 1),
+        0..=SHOWN => shown(names),
+        all => format!("{}, … {} more", shown(&names[..SHOWN - 1]), all - SHOWN + 1),
     }
+}
+
+/// A name or type of a file's own making: what would move the cursor is written out, and its middle is cut if it is
+/// long.
+pub(super) fn shown(name: &str) -> String {
+    const LONGEST: usize = 48;
+    let escape = |c: char| if c.is_control() { c.escape_debug().collect() } else { String::from(c) };
+    let text: Vec<char> = name.chars().map(escape).collect::<String>().chars().collect();
+    if text.len() <= LONGEST {
+        return text.into_iter().collect();
+    }
+    let (start, end) = (&text[..LONGEST / 2], &text[text.len() - (LONGEST / 2 - 1)..]);
+    start.iter().chain(&['…']).chain(end).collect()
 }
 
 /// The carried columns, those of one reason together: (columns, reason).
@@ -78,6 +104,15 @@ mod tests {
         assert_eq!(list(&["a", "b"]), "a, b");
         assert_eq!(list(&["a", "b", "c", "d", "e", "f"]), "a, b, c, d, e, f");
         assert_eq!(list(&["a", "b", "c", "d", "e", "f", "g"]), "a, b, c, d, e, … 2 more");
+    }
+
+    #[test]
+    fn names_are_one_short_line() {
+        assert_eq!(shown("größe (m²)"), "größe (m²)");
+        assert_eq!(shown("a\u{1b}[31m\n"), "a\\u{1b}[31m\\n");
+        let long = shown(&format!("first{}last", "-".repeat(1000)));
+        assert!(long.starts_with("first-") && long.contains("-…-") && long.ends_with("-last"));
+        assert_eq!(long.chars().count(), 48);
     }
 
     #[test]

@@ -10,6 +10,9 @@ use super::fit_flags::FitFlags;
 use super::output;
 use super::settings::{Invocation, Takes};
 
+/// Longer lines have their source right behind them, and do not push away that of others.
+const WIDEST: usize = 60;
+
 /// Prints the settings of the command that was called.
 ///
 /// # Errors
@@ -22,8 +25,10 @@ pub(super) fn run(invocation: &Invocation) -> Result<(), Failure> {
     // What a preset decides is known without data.
     let keys = FitFlags::keys();
     let of_fit = if command.get_arguments().any(|arg| arg.get_id() == "latent_dim") {
-        let config = FitFlags::of(matches)?.config().with_preset();
+        let mut config = FitFlags::of(matches)?.config().with_preset();
         config.check()?;
+        // A path need not be a text; it is printed as it was written.
+        config.spool_dir = None;
         serde_json::to_value(&config).unwrap_or_default()
     } else {
         serde_json::Value::Null
@@ -37,7 +42,7 @@ pub(super) fn run(invocation: &Invocation) -> Result<(), Failure> {
             (Some(_), None) => "default".to_owned(),
             (None, None) => "preset".to_owned(),
         };
-        let value = if keys.iter().any(|it| it == key) && !of_fit.is_null() {
+        let value = if keys.iter().any(|it| it == key) && key != "spool_dir" && !of_fit.is_null() {
             Ok(toml_of(&of_fit[key], Takes::of(arg)))
         } else {
             raw(arg, matches)
@@ -48,7 +53,7 @@ pub(super) fn run(invocation: &Invocation) -> Result<(), Failure> {
             Err(NotText) => (format!("# {key}"), format!("{source}, not a text in UTF-8 and so nothing for this file")),
         });
     }
-    let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0);
+    let width = lines.iter().map(|(line, _)| line.chars().count()).filter(|&width| width <= WIDEST).max().unwrap_or(0);
     let text: String = lines.iter().map(|(line, source)| format!("{line:<width$}  # {source}\n")).collect();
     output::stdout(&text)
 }

@@ -1,9 +1,10 @@
 //! How a run goes on: a bar where a person watches, else a line in the log now and then.
 
+use std::fmt::Write;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use vaepipe::{Epoch, Error, Progress};
 
 use super::log;
@@ -20,38 +21,52 @@ fn bar(length: u64, template: &'static str) -> Option<ProgressBar> {
     if !log::is_watched() || !tracing::enabled!(tracing::Level::INFO) {
         return None;
     }
+    // Its own {per_sec} has decimals.
+    let rate = |state: &ProgressState, to: &mut dyn Write| {
+        let _ = write!(to, "{} rows/s", HumanCount(state.per_sec() as u64));
+    };
     let style = ProgressStyle::with_template(template).expect("a template of our own");
-    Some(bars().add(ProgressBar::new(length).with_style(style.progress_chars("━╸ "))))
+    let style = style.with_key("rate", rate).progress_chars("━╸ ");
+    Some(bars().add(ProgressBar::new(length).with_style(style)))
 }
 
 /// When to write the next line: soon at first, then less and less often.
 struct Pace {
     logged: Option<Instant>,
     wait: Duration,
+    /// When something was said last, or the run began.
+    said: Instant,
 }
 
 impl Pace {
     const FIRST: Duration = Duration::from_secs(5);
     const LAST: Duration = Duration::from_secs(60);
+    /// Longer silences look like the end of everything.
+    const SILENCE: Duration = Duration::from_secs(30);
 
     fn new() -> Self {
-        Self { logged: None, wait: Self::FIRST }
+        Self { logged: None, wait: Self::FIRST, said: Instant::now() }
+    }
+
+    /// Whether it is time again for a sign of life between two lines that say more.
+    fn silent(&mut self) -> bool {
+        let silent = self.said.elapsed() >= Self::SILENCE;
+        if silent {
+            self.said = Instant::now();
+        }
+        silent
     }
 
     /// Whether it is time again.
     fn due(&mut self) -> bool {
         match self.logged {
-            Some(logged) if logged.elapsed() < self.wait => false,
-            Some(_) => {
-                self.logged = Some(Instant::now());
-                self.wait = (self.wait * 2).min(Self::LAST);
-                true
-            }
-            None => {
-                self.logged = Some(Instant::now());
-                true
-            }
+            Some(logged) if logged.elapsed() < self.wait => return false,
+            Some(_) => self.wait = (self.wait * 2).min(Self::LAST),
+            None => {}
         }
+        self.said = Instant::now();
+        self.logged = Some(self.said);
+        true
     }
 }
 
@@ -96,18 +111,8 @@ impl FitProgress {
     /// Takes a sign of life.
     pub(super) fn take(&mut self, event: Progress<'_>) {
         match event {
-            Progress::Encoded { rows, of } => {
-                let bar = || bar(of, "{msg} {human_pos} of {human_len} rows {wide_bar:.cyan} {eta} left");
-                if let Some(bar) = self.bar.take().or_else(bar) {
-                    bar.set_message("reading");
-                    bar.set_position(rows);
-                    if rows < of {
-                        self.bar = Some(bar);
-                    } else {
-                        bar.finish_and_clear();
-                    }
-                }
-            }
+            Progress::Read { rows, of } => self.rows("statistics", rows, of),
+            Progress::Encoded { rows, of } => self.rows("encoding", rows, of),
             Progress::Step { epoch, epochs, step, steps } => {
                 self.epoch_start.get_or_insert_with(Instant::now);
                 let bar = || bar((epochs * steps) as u64, "{msg} {wide_bar:.cyan} at most {eta} left");
@@ -117,6 +122,9 @@ impl FitProgress {
                         bar.set_message(format!("epoch {epoch}/{epochs}"));
                     }
                     self.bar = Some(bar);
+                } else if self.pace.silent() {
+                    let [step, steps] = [step, steps].map(|steps| HumanCount(steps as u64));
+                    tracing::info!("epoch {epoch}/{epochs}: step {step} of {steps}");
                 }
             }
             Progress::Epoch { epoch, epochs, rows, lr, beta } => {
@@ -128,6 +136,22 @@ impl FitProgress {
                 self.epoch(epoch, epochs);
             }
             _ => {}
+        }
+    }
+
+    /// A pass over rows goes on.
+    fn rows(&mut self, pass: &'static str, rows: u64, of: u64) {
+        let bar = || bar(of, "{msg}: {human_pos} of {human_len} rows {wide_bar:.cyan} {eta} left");
+        if let Some(bar) = self.bar.take().or_else(bar) {
+            bar.set_message(pass);
+            bar.set_position(rows);
+            if rows < of {
+                self.bar = Some(bar);
+            } else {
+                bar.finish_and_clear();
+            }
+        } else if self.pace.silent() {
+            tracing::info!("{pass}: {} of {} rows", HumanCount(rows), HumanCount(of));
         }
     }
 
@@ -175,7 +199,7 @@ pub(super) struct RowProgress {
 
 impl RowProgress {
     pub(super) fn new(rows: u64) -> Self {
-        let template = "{human_pos} of {human_len} rows {wide_bar:.cyan} {per_sec} {eta} left";
+        let template = "{human_pos} of {human_len} rows {wide_bar:.cyan} {rate} {eta} left";
         let mut pace = Pace::new();
         // The first line is due after a while: most transforms are done by then.
         pace.due();
@@ -197,5 +221,20 @@ impl Drop for RowProgress {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_silent_for_long() {
+        let mut pace = Pace::new();
+        assert!(!pace.silent());
+        pace.said -= Pace::SILENCE;
+        assert!(pace.silent() && !pace.silent());
+        pace.said -= Pace::SILENCE;
+        assert!(pace.due() && !pace.silent(), "any line will do");
     }
 }

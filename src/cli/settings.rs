@@ -10,6 +10,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
+use bytesize::ByteSize;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 
@@ -169,6 +170,8 @@ pub(super) enum Takes {
     List,
     /// Integers, or a word.
     Widths,
+    /// Bytes, as an integer or with a unit.
+    Size,
 }
 
 impl Takes {
@@ -184,6 +187,8 @@ impl Takes {
             Self::Number
         } else if value == TypeId::of::<Hidden>() {
             Self::Widths
+        } else if value == TypeId::of::<ByteSize>() {
+            Self::Size
         } else {
             Self::Text
         }
@@ -264,6 +269,11 @@ fn with_default(
     } else {
         command.clone().mut_subcommand(name, |sub| sub.mut_arg(key, set))
     }))
+}
+
+/// The way out that clap sees for an error, if any.
+pub(super) fn tip(error: &clap::Error) -> Option<String> {
+    error.to_string().lines().find_map(|line| line.trim().strip_prefix("tip: ").map(str::to_owned))
 }
 
 /// What clap says of an error, in a line.

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use clap::Command;
+use toml::de::DeTable;
 use toml::{Table, Value};
 
 use super::exit::Failure;
@@ -37,8 +38,7 @@ pub(super) fn read(
         hint,
     };
     let top: Table = text.parse().map_err(|error: toml::de::Error| {
-        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
+        let line = line_of(&text, error.span().map_or(0, |span| span.start));
         fault(None, format!("line {line}: {}", error.message().replace('\n', " ")), None)
     })?;
     let mut settings = BTreeMap::new();
@@ -52,12 +52,13 @@ pub(super) fn read(
                 let tables = command.get_subcommands().map(Command::get_name).filter(|_| of.is_none());
                 let names = settable(command, of).map(|arg| arg.get_id().as_str()).chain(tables);
                 let hint = alike(key, names).map(|near| format!("did you mean {near}?"));
-                return Err(fault(Some(&place), "no such setting".to_owned(), hint));
+                return Err(fault(Some(&place), format!("no such setting{}", at_line(&text, of, key)), hint));
             };
-            let text = in_words(value, Takes::of(arg)).map_err(|found| fault(Some(&place), found, None))?;
+            let words = in_words(value, Takes::of(arg));
+            let words = words.map_err(|found| fault(Some(&place), found + &at_line(&text, of, key), None))?;
             if wanted {
                 let origin = Origin::Key(path.to_owned(), place);
-                settings.insert(key.clone(), Setting { text, origin });
+                settings.insert(key.clone(), Setting { text: words, origin });
             }
         }
         Ok(())
@@ -71,9 +72,28 @@ pub(super) fn read(
     Ok(settings)
 }
 
+/// Where a key stands, in words.
+fn at_line(text: &str, table: Option<&str>, key: &str) -> String {
+    let line = || {
+        let top = DeTable::parse(text).ok()?.into_inner();
+        let keys = match table {
+            Some(table) => top.get(table)?.get_ref().as_table()?,
+            None => &top,
+        };
+        let (key, _) = keys.iter().find(|(known, _)| known.get_ref() == key)?;
+        Some(line_of(text, key.span().start))
+    };
+    line().map_or(String::new(), |line| format!(" (line {line})"))
+}
+
+/// The line that holds a byte, from 1.
+fn line_of(text: &str, byte: usize) -> usize {
+    text.get(..byte).unwrap_or_default().matches('\n').count() + 1
+}
+
 fn contents(path: &Path) -> io::Result<String> {
-    // Before opening: that of a pipe would wait for its other end.
-    if !std::fs::metadata(path)?.is_file() {
+    // Before opening: that of a pipe would wait for its other end, which only one that a shell made is sure to have.
+    if !std::fs::metadata(path)?.is_file() && !path.starts_with("/dev/fd") {
         return Err(io::Error::other("is not a regular file"));
     }
     String::from_utf8(std::fs::read(path)?).map_err(|_| io::Error::other("is not a text in UTF-8"))
@@ -83,13 +103,13 @@ fn contents(path: &Path) -> io::Result<String> {
 fn in_words(value: &Value, takes: Takes) -> Result<Option<String>, String> {
     let text = match (takes, value) {
         (Takes::Switch, Value::Boolean(flag)) => flag.to_string(),
-        (Takes::Integer | Takes::Number | Takes::Widths, Value::Integer(number)) => number.to_string(),
+        (Takes::Integer | Takes::Number | Takes::Widths | Takes::Size, Value::Integer(number)) => number.to_string(),
         // TOML's integers end where a seed goes on.
         (Takes::Integer, Value::String(text)) if text.parse::<u64>().is_ok_and(|n| i64::try_from(n).is_err()) => {
             text.clone()
         }
         (Takes::Number, Value::Float(number)) => number.to_string(),
-        (Takes::Text | Takes::List | Takes::Widths, Value::String(text)) => text.clone(),
+        (Takes::Text | Takes::List | Takes::Widths | Takes::Size, Value::String(text)) => text.clone(),
         (Takes::List, Value::Array(items)) => {
             let item = |item: &Value| match item {
                 Value::String(text) if text.contains(',') => {
@@ -117,6 +137,7 @@ fn in_words(value: &Value, takes: Takes) -> Result<Option<String>, String> {
                 Takes::Text => "a string",
                 Takes::List => "a list of strings",
                 Takes::Widths => "a list of integers, or \"none\"",
+                Takes::Size => "bytes, or a string like \"512MiB\"",
             };
             return Err(format!("is {}, but must be {expected}", class(value)));
         }

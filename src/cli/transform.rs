@@ -76,6 +76,7 @@ impl Transform {
         let start = Instant::now();
         config.check()?;
         let source = ParquetSource::open([&input])?;
+        output::check_is_file(&output)?;
         vaepipe::check_target(&output, config.force, source.paths().chain([model.as_path()]))?;
         let model = Model::load(&model, run.device)?;
         let transformed = transform(&model, &source, &output, &config, context)?;

@@ -43,7 +43,8 @@ pub(crate) fn candidates(schema: &Schema, columns: &[String], exclude: &[String]
         let column = field.name();
         let learns = Kind::learns(field.data_type());
         let reason = if exclude.matches(column) {
-            left_out_by = left_out_by.or(learns.then_some("exclude"));
+            let named = candidates.named.is_empty() || candidates.named.matches(column);
+            left_out_by = if learns && named { Some("exclude") } else { left_out_by };
             "is excluded".to_owned()
         } else if !candidates.named.is_empty() && !candidates.named.matches(column) {
             left_out_by = left_out_by.or(learns.then_some("columns"));

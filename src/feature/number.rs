@@ -104,6 +104,11 @@ impl Number {
     }
 }
 
+/// A number to read.
+fn digits(value: f64) -> String {
+    if value == 0.0 || (1e-2..1e9).contains(&value) { format!("{value:.4}") } else { format!("{value:.4e}") }
+}
+
 impl Feature for Number {
     fn column(&self) -> &str {
         &self.column
@@ -118,7 +123,8 @@ impl Feature for Number {
         if *clip >= CLIP_UNSCALED {
             return "number as it is".to_owned();
         }
-        format!("number (x - {center:.4}) / {scale:.4}, within ±{clip}")
+        let sign = if *center < 0.0 { '+' } else { '-' };
+        format!("number (x {sign} {}) / {}, within ±{clip}", digits(center.abs()), digits(*scale))
     }
 
     fn accepts(&self, data_type: &DataType) -> bool {
@@ -183,6 +189,15 @@ mod tests {
     fn robust_scaling_falls_back_to_the_standard_deviation() {
         let (center, scale) = scaled(Scale::Robust, &[&[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 9.0]])[0];
         assert_eq!((center, scale), (1.0, 7_f64.sqrt()));
+    }
+
+    #[test]
+    fn a_scaling_reads_like_one_does_sums() {
+        let describe = |center, scale| {
+            Number { column: "x".to_owned(), data_type: "Float64".to_owned(), center, scale, clip: 20.0 }.describe()
+        };
+        assert_eq!(describe(2.5, 30.0), "number (x - 2.5000) / 30.0000, within ±20");
+        assert_eq!(describe(-0.01, 2e-12), "number (x + 0.0100) / 2.0000e-12, within ±20");
     }
 
     #[test]

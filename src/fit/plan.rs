@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::memory::Memory;
-use super::{sizes, statistics};
+use super::progress::{Progress, Watch};
+use super::{room, sizes, statistics};
 use crate::ahead::machine_threads;
 use crate::config::{FitConfig, Training};
 use crate::error::Result;
@@ -106,39 +107,56 @@ impl FitConfig {
     /// # Errors
     /// As [`fit`](Self::fit), but data without a column to learn from is none.
     pub fn plan(&self, source: &ParquetSource, stop: &Stop) -> Result<Plan> {
+        self.plan_watched(source, stop, &mut |_| {})
+    }
+
+    /// The same, with a call at each sign of life.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan).
+    pub fn plan_watched(
+        &self,
+        source: &ParquetSource,
+        stop: &Stop,
+        on_progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Plan> {
         self.check()?;
         let rows = source.rows();
-        let chosen = self.choose(source, self.threads.unwrap_or_else(machine_threads), stop)?;
+        let mut watch = Watch { stop, keep_partial: false, on_progress };
+        let chosen = self.choose(source, self.threads.unwrap_or_else(machine_threads), &mut watch)?;
         let schema = source.schema();
         let columns = schema.fields().iter().map(|field| chosen.column(field.name(), field.data_type().to_string()));
         let columns = columns.collect();
         let (inputs, outputs) = (chosen.features.layout().inputs(), chosen.features.layout().outputs());
-        let model = (inputs > 0).then(|| {
+        let model = (inputs > 0).then(|| -> Result<_> {
             let division = self.division(rows, inputs);
             let network = sizes::network(self, inputs);
             let train_rows = division.rows - division.held_out;
             let variances =
                 chosen.features.kinds().iter().filter(|kind| kind.shape().2 == Likelihood::Gaussian).count();
-            PlannedModel {
+            let training = sizes::training(self, inputs, train_rows as usize, division.shuffle_rows);
+            room::check(&network, (inputs, outputs), &training, train_rows as usize)?;
+            Ok(PlannedModel {
                 inputs,
                 parameters: network.parameters(inputs, outputs) + variances,
-                training: sizes::training(self, inputs, train_rows as usize, division.shuffle_rows),
+                training,
                 network,
                 train_rows,
                 held_out_rows: division.held_out,
                 encoded_bytes: train_rows.saturating_mul(row_bytes(inputs)),
                 in_memory: division.in_memory,
-            }
+            })
         });
+        let model = model.transpose()?;
         Ok(Plan { rows, columns, model })
     }
 
     /// The features to learn, and the columns only carried.
-    pub(super) fn choose(&self, source: &ParquetSource, threads: usize, stop: &Stop) -> Result<Chosen> {
+    pub(super) fn choose(&self, source: &ParquetSource, threads: usize, watch: &mut Watch<'_>) -> Result<Chosen> {
         let candidates = candidates(&source.schema(), &self.columns, &self.exclude)?;
         source.agree(candidates.fields.iter())?;
         let scale = sizes::scale(self);
-        let statistics = statistics::statistics(source, &candidates.fields, scale, threads, stop)?;
+        let statistics = statistics::statistics(source, &candidates.fields, scale, threads, watch)?;
         let names = candidates.fields.iter().map(|field| field.name().clone());
         let values = names.zip(statistics.iter().map(|statistics| statistics.values())).collect();
         let (features, carried) = candidates.choose(&statistics, scale);

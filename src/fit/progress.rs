@@ -14,7 +14,14 @@ pub enum Progress<'a> {
         /// Width of the latent space.
         latent_dim: usize,
     },
-    /// Rows were read and encoded.
+    /// Rows were read for the statistics of their columns.
+    Read {
+        /// Rows so far; of some columns more, of some fewer.
+        rows: u64,
+        /// Rows in all.
+        of: u64,
+    },
+    /// Rows were read again and encoded.
     Encoded {
         /// Rows so far.
         rows: u64,

@@ -115,6 +115,11 @@ impl FitRows {
         self.train.len()
     }
 
+    /// Number of rows that have a known value.
+    pub(super) fn known(&self) -> usize {
+        self.train.len() + self.select.len() + self.calibrate.len()
+    }
+
     /// The training rows of an epoch in its order, cut evenly into batches of at most `batch_size` rows, made ahead.
     pub(super) fn epoch(&self, epoch: u64, batch_size: usize, layout: &Layout) -> Result<Ahead<Batch>> {
         let (order, before, train) = (self.order, self.before.clone(), self.train.clone());

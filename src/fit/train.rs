@@ -80,6 +80,7 @@ pub(super) fn train(
     let noise = Stream::new(training.seed, "noise");
     let mut history = History { epochs: Vec::new(), best_epoch: 0, held_out_loss: None, rollbacks: 0 };
     let mut last_good = trainer.checkpoint()?;
+    watch.stop.check()?;
     let mut best: Option<(f64, Weights)> = None;
     let mut lr_scale = 1.0;
     let mut interrupted = false;

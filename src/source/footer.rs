@@ -34,7 +34,10 @@ impl Footer {
             let length = usize::try_from(length).unwrap_or(usize::MAX);
             file.get_bytes(start, length).map_err(|source| Error::Read { place: place(), source: source.into() })
         };
-        let not_parquet = || Error::NotParquet { path: path.to_owned() };
+        let not_parquet = || Error::NotParquet {
+            path: path.to_owned(),
+            what: if file.len() == 0 { "it is empty" } else { "it does not end in PAR1" },
+        };
         let trailer = file.len().checked_sub(8).ok_or_else(not_parquet)?;
         let end = bytes(trailer, 8)?;
         if &end[4..] == b"PARE" {

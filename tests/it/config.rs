@@ -87,11 +87,11 @@ fn wrong_values_name_the_place_they_stand_in() {
     let dir = Workdir::new();
     write(&dir.path("in.parquet"), &curve(300), 1000);
     for (file, says) in [
-        ("epochs = 'many'", ["v.toml: epochs", "invalid value 'many'"]),
+        ("epochs = 'many'", ["v.toml: epochs", "is a string, but must be an integer"]),
         ("epochs = 1979-05-27", ["v.toml: epochs", "is a date"]),
         ("scale = 'log'", ["v.toml: scale", "robust"]),
         ("device = 'gpu'", ["v.toml: device", "gpu"]),
-        ("force = 'maybe'", ["v.toml: force", "neither true nor false"]),
+        ("force = 'maybe'", ["v.toml: force", "is a string, but must be true or false"]),
         ("[fit.epochs]\nmost = 3", ["v.toml: fit.epochs", "is a table"]),
         ("lr = -1", ["lr is -1", "v.toml: lr sets it"]),
         ("exclude = ['x9']", [r#"no column "x9""#, "v.toml: exclude takes names"]),
@@ -102,6 +102,7 @@ fn wrong_values_name_the_place_they_stand_in() {
         dir.fails(78, "fit in.parquet --config v.toml").says(&says);
     }
     dir.run_with(&[("VAEPIPE_TRIM", "2")], "fit in.parquet").exits(78).says(&["trim is 2", "VAEPIPE_TRIM sets it"]);
+    dir.run_with(&[("VAEPIPE_FORCE", "maybe")], "fit in.parquet").exits(78).says(&["neither true nor false"]);
     dir.run_with(&[("VAEPIPE_TRIM", "2")], "fit in.parquet --trim 0 --epochs 1").exits(0);
     dir.run_with(&[("VAEPIPE_CONFIG", "none.toml")], "fit in.parquet").exits(78).says(&["VAEPIPE_CONFIG", "none.toml"]);
     dir.fails(2, "fit in.parquet --config none.toml").says(&["none.toml: cannot open"]);

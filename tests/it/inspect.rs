@@ -72,7 +72,7 @@ fn data_is_told_to_a_person() {
     ]);
     assert_eq!(inspect.stderr(), "");
     write(&dir.path("one.parquet"), &curve(1), 10);
-    dir.ok("inspect one.parquet").prints(&["a fit would find no column to learn from"]);
+    dir.ok("inspect one.parquet").prints(&["a fit needs at least 2 rows"]);
     write(&dir.path("two.parquet"), &curve(2), 10);
     dir.ok("inspect one.parquet two.parquet").prints(&["2 files: 3 rows"]);
     dir.fails(2, "inspect two.parquet --exclude y").says(&[r#"no column "y""#]);
@@ -108,7 +108,7 @@ fn what_is_neither_is_said() {
     dir.ok("fit in.parquet --epochs 1");
     std::fs::write(dir.path("a.csv"), "id,x\n1,2\n").unwrap();
     std::fs::write(dir.path("nothing"), "").unwrap();
-    dir.fails(65, "inspect a.csv").says(&["a.csv", "neither a Parquet file nor a model"]);
+    dir.fails(65, "inspect a.csv").says(&["a.csv", "not a Parquet file"]);
     dir.fails(65, "inspect nothing").says(&["nothing", "it is empty"]);
     dir.fails(1, "inspect in.parket").says(&["in.parket: cannot open"]);
     dir.fails(1, "inspect on.parquet").says(&["on.parquet: cannot open", "did you mean in.parquet?"]);

@@ -143,22 +143,22 @@ const ODD: [Odd; 21] = [
         name: "empty",
         what: "no bytes at all",
         make: Vec::new,
-        fit: (65, "empty.parquet: cannot be read"),
-        transform: (65, "empty.parquet: cannot be read"),
+        fit: (65, "empty.parquet: not a Parquet file"),
+        transform: (65, "empty.parquet: not a Parquet file"),
     },
     Odd {
         name: "csv",
         what: "text with the name of a Parquet file",
         make: || b"id,a,b\n1,0.5,2\n2,0.7,3\n".to_vec(),
-        fit: (65, "csv.parquet: cannot be read"),
-        transform: (65, "csv.parquet: cannot be read"),
+        fit: (65, "csv.parquet: not a Parquet file"),
+        transform: (65, "csv.parquet: not a Parquet file"),
     },
     Odd {
         name: "truncated",
         what: "the first two thirds of a file",
         make: || part(&parquet(&plain(ROWS))),
-        fit: (65, "truncated.parquet: cannot be read"),
-        transform: (65, "truncated.parquet: cannot be read"),
+        fit: (65, "it is cut short"),
+        transform: (65, "it is cut short"),
     },
 ];
 
