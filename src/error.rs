@@ -2,8 +2,12 @@
 //!
 //! Messages name the file, column and row group. Which command-line flag would help is the command line's to say.
 
+mod model_fault;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
+
+pub use self::model_fault::ModelFault;
 
 /// Shorthand for results of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -124,7 +128,7 @@ pub enum Error {
     /// A selection names a column that is not there.
     #[error("no column {name:?}{}", did_you_mean(.near))]
     UnknownColumn {
-        /// The selection it stands in: "columns", "exclude" or "keep".
+        /// The selection it stands in: "columns", "exclude", "categorical", "map" or "keep".
         selection: &'static str,
         /// The name as given.
         name: String,
@@ -147,12 +151,14 @@ pub enum Error {
         /// What the pattern's parser says.
         source: Foreign,
     },
-    /// A column was named to be learned, and cannot be.
-    #[error("column {column:?} cannot be learned: {reason}")]
+    /// A column was named to be learned, and cannot be, or not so.
+    #[error("column {column:?} cannot be learned{reason}")]
     NotLearnable {
+        /// The selection that names it: "columns", "categorical" or "map".
+        selection: &'static str,
         /// The column.
         column: String,
-        /// Why.
+        /// As what, and why not.
         reason: String,
     },
     /// An option has a value outside its range.
@@ -304,71 +310,6 @@ pub enum Error {
     /// The run was asked to stop.
     #[error("interrupted")]
     Interrupted,
-}
-
-/// What makes a model file unusable.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ModelFault {
-    /// Not a safetensors file, truncated, or with a header that lies.
-    #[error("{0}")]
-    Format(Foreign),
-    /// A directory, device or pipe.
-    #[error("not a regular file")]
-    NotFile,
-    /// The file is larger than any model this version writes.
-    #[error("{bytes} bytes are more than the {limit} a model may have")]
-    Size {
-        /// Bytes found.
-        bytes: u64,
-        /// Bytes allowed.
-        limit: u64,
-    },
-    /// A safetensors file of something else.
-    #[error("a safetensors file without the metadata key \"vaepipe\"")]
-    NotOurs,
-    /// Written by a newer version.
-    #[error("format version {found}, but this program reads up to {known}")]
-    Version {
-        /// Version found.
-        found: u64,
-        /// Newest version known.
-        known: u64,
-    },
-    /// The metadata is not what the schema says.
-    #[error("metadata: {0}")]
-    Metadata(Foreign),
-    /// The metadata contradicts itself.
-    #[error("metadata: {0}")]
-    Contradiction(String),
-    /// A tensor is missing.
-    #[error("tensor {name:?} is missing")]
-    MissingTensor {
-        /// Its name.
-        name: String,
-    },
-    /// A tensor nobody asked for.
-    #[error("tensor {name:?} is not part of the network")]
-    UnknownTensor {
-        /// Its name.
-        name: String,
-    },
-    /// A tensor of the wrong shape or type.
-    #[error("tensor {name:?} is {found}, but the network needs {expected}")]
-    Tensor {
-        /// Its name.
-        name: String,
-        /// Type and shape found.
-        found: String,
-        /// Type and shape needed.
-        expected: String,
-    },
-    /// A weight is NaN or infinite.
-    #[error("tensor {name:?} holds a value that is not finite")]
-    NotFinite {
-        /// The tensor's name.
-        name: String,
-    },
 }
 
 impl Error {

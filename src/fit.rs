@@ -79,7 +79,7 @@ impl FitConfig {
         let start = Instant::now();
 
         tracing::info!("{} rows of {} columns: reading statistics", source.rows(), source.schema().fields().len());
-        let Chosen { features, carried, .. } = self.choose(source, threads, stop)?;
+        let Chosen { features, carried, holes, .. } = self.choose(source, threads, stop)?;
         if features.kinds().is_empty() {
             let reasons = carried.into_iter().map(|carried| (carried.column, carried.reason)).collect();
             return Err(Error::NoFeatures { path: source.path().to_owned(), reasons });
@@ -99,11 +99,11 @@ impl FitConfig {
             threads,
         };
         let mut watch = Watch { stop, keep_partial: self.keep_partial, on_progress };
-        let network = sizes::network(self, inputs);
+        let network = sizes::network(self, inputs, holes);
         let (columns, latent_dim) = (features.columns(), network.latent_dim);
         (watch.on_progress)(Progress::Chosen { columns: &columns, latent_dim });
         let rows = FitRows::load(&load, &mut watch)?;
-        features.warn_masked(&rows.masked);
+        rows.found.warn(features.kinds());
         if rows.empty > 0 {
             tracing::warn!("{} rows have no known value in any learned column; they train nothing", rows.empty);
         }
@@ -111,7 +111,7 @@ impl FitConfig {
             return Err(too_few(rows.train() as u64));
         }
 
-        let training = sizes::training(self, inputs, rows.train(), shuffle_rows);
+        let training = sizes::training(self, inputs, rows.train(), shuffle_rows, rows.holes);
         tracing::info!(
             "training on {} rows of {} columns, {} shuffled together, for {} steps at most; {} choose the weights, {} \
              choose nothing",

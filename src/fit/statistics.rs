@@ -1,11 +1,8 @@
-//! The first pass: statistics of every candidate column, the columns divided among threads.
-
-use arrow::datatypes::FieldRef;
+//! The first pass: a look at every candidate column, the columns divided among threads.
 
 use crate::ahead;
-use crate::config::Scale;
 use crate::error::{Error, Place, Result};
-use crate::feature::Statistics;
+use crate::feature::{Candidate, runs, tops};
 use crate::source::ParquetSource;
 use crate::stage::Stage;
 use crate::stop::Stop;
@@ -16,43 +13,44 @@ const BATCH_ROWS: usize = 8192;
 /// Columns a thread reads at once: readers of hundreds hold more pages than there is memory.
 const STRIP: usize = 16;
 
-/// Statistics of each of `fields`, in order, over all rows of `source`, as far as `scale` needs them.
+/// The candidates, in order, once they have seen all rows of `source`.
 ///
 /// # Errors
 /// The source's, and [`Error::Interrupted`].
-pub(super) fn statistics(
+pub(super) fn survey(
     source: &ParquetSource,
-    fields: &[FieldRef],
-    scale: Scale,
+    mut candidates: Vec<Candidate>,
     threads: usize,
     stop: &Stop,
-) -> Result<Vec<Statistics>> {
+) -> Result<Vec<Candidate>> {
     // Each thread decodes columns of its own: that needs no agreement on row groups, of which there may be one.
-    let lanes = threads.min(fields.len()).max(1);
+    let (lanes, all) = (threads.min(candidates.len()).max(1), candidates.len());
     let jobs = (0..lanes).map(|lane| {
-        let fields = fields[fields.len() * lane / lanes..fields.len() * (lane + 1) / lanes].to_vec();
+        let mut mine = candidates.drain(..all * (lane + 1) / lanes - all * lane / lanes).collect::<Vec<_>>();
         let (source, stop) = (source.clone(), stop.clone());
         move || {
-            let of = |fields: &[FieldRef]| some(&source, fields, scale, &stop);
-            fields.chunks(STRIP).map(of).collect::<Result<Vec<_>>>().map(|all| all.concat())
+            for run in runs(mine.iter().map(Candidate::column), STRIP) {
+                look(&source, &mut mine[run], &stop)?;
+            }
+            Ok(mine)
         }
     });
-    Ok(ahead::all(&Stage::new("statistics"), jobs.collect())?.concat())
+    Ok(ahead::all(&Stage::new("statistics"), jobs.collect())?.into_iter().flatten().collect())
 }
 
-/// Statistics of a few columns.
-fn some(source: &ParquetSource, fields: &[FieldRef], scale: Scale, stop: &Stop) -> Result<Vec<Statistics>> {
-    let columns: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
-    let mut statistics = vec![Statistics::new(scale == Scale::Robust); columns.len()];
+/// Shows a few candidates all their rows.
+fn look(source: &ParquetSource, candidates: &mut [Candidate], stop: &Stop) -> Result<()> {
+    let (columns, places) = tops(candidates.iter().map(Candidate::column));
     for rows in source.scan(&columns, BATCH_ROWS) {
         stop.check()?;
         let (row_group, batch) = rows?;
-        for ((column, array), statistics) in columns.iter().zip(batch.columns()).zip(&mut statistics) {
-            statistics.update(array).map_err(|error| Error::Read {
-                place: Place { row_group: Some(row_group), ..Place::column(source.path(), column) },
+        for (candidate, &place) in candidates.iter_mut().zip(&places) {
+            candidate.update(batch.column(place)).map_err(|error| Error::Read {
+                place: Place { row_group: Some(row_group), ..Place::column(source.path(), candidate.column().name()) },
                 source: Box::new(error),
             })?;
         }
     }
-    Ok(statistics.into_iter().map(Statistics::finish).collect())
+    candidates.iter_mut().for_each(Candidate::finish);
+    Ok(())
 }

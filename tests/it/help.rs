@@ -26,7 +26,7 @@ fn every_flag_with_a_value_states_its_default() {
     let dir = Workdir::new();
     let flags = dir.ok("fit -h").stdout().replace("\n          ", " ");
     // Those without which nothing is named, limited or written.
-    let free = ["--columns", "--exclude", "--metrics", "--config"];
+    let free = ["--columns", "--exclude", "--categorical", "--map", "--metrics", "--config"];
     for line in flags.lines().map(str::trim).filter(|line| line.contains(" <") && line.starts_with('-')) {
         assert!(line.contains("[default: ") || free.iter().any(|flag| line.starts_with(flag)), "{line}");
     }
