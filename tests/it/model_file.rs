@@ -62,7 +62,8 @@ fn tensors_have_candles_names_and_shapes() {
         ("decoder.1.bias", &[8]),
         ("decoder.1.weight", &[8, 6]),
         ("encoder.0.bias", &[8]),
-        ("encoder.0.weight", &[8, 5]),
+        // One of the five columns has missing values, which the encoder is told.
+        ("encoder.0.weight", &[8, 6]),
         ("encoder.1.bias", &[6]),
         ("encoder.1.weight", &[6, 8]),
         ("likelihood.gaussian.log_variance", &[4]),
