@@ -146,21 +146,21 @@ impl Model {
         if !(-50.0..=0.0).contains(&metadata.network.noise_floor) {
             return Err(contradiction("the noise floor is out of its range"));
         }
-        if metadata.features.iter().any(|kind| matches!(kind, Kind::Number(number) if !number.is_sound())) {
+        if !metadata.features.iter().all(Kind::is_sound) {
             return Err(contradiction("a feature's scaling is not usable"));
         }
-        let columns: BTreeSet<&str> = metadata.features.iter().map(|kind| kind.column()).collect();
+        let columns: BTreeSet<&str> = metadata.features.iter().map(|kind| kind.column().name()).collect();
         if columns.len() < metadata.features.len() {
             return Err(contradiction("two features are of one column"));
         }
         if !(1..=metadata.history.epochs.len()).contains(&metadata.history.best_epoch) {
             return Err(contradiction("the best epoch is not one of those trained"));
         }
-        let features = Features::new(metadata.features.clone())
+        let features = Features::new(metadata.features.clone(), metadata.training.missing_indicator)
             .ok_or_else(|| contradiction("the features are not in the order of the row vector"))?;
         let layout = features.layout();
         // Before building a network of the size the metadata claims.
-        let claimed = metadata.network.parameters(layout.inputs(), layout.outputs());
+        let claimed = metadata.network.parameters(layout.encoder_inputs(), layout.outputs());
         let held: usize = weights.values().map(|weight| weight.values.len()).sum();
         if claimed > held {
             return Err(contradiction(&format!("the network has {claimed} parameters, the file {held}")));

@@ -1,77 +1,15 @@
-//! What the user asks for ([`FitConfig`], [`TransformConfig`]) and what a fit resolves it to ([`Training`]).
+//! What the user asks for ([`FitConfig`], [`TransformConfig`], [`ImputeConfig`]) and what a fit resolves it to
+//! ([`Training`]).
+
+mod choices;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::choices::{Activation, Map, MapOf, Preset, Scale, VectorScale};
 use crate::error::{Error, Result};
-
-/// A bundle of defaults for one purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Preset {
-    /// Latents of every row, rare groups included: no row is left out of the loss.
-    #[default]
-    Reduce,
-    /// Scores: robust scaling, and the worst rows of each batch left out of the loss.
-    Anomaly,
-}
-
-/// How a number is brought to the model's scale.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scale {
-    /// (x - median) / (IQR / 1.349).
-    Robust,
-    /// (x - mean) / standard deviation.
-    Standard,
-    /// (x - mean) / (h · u), where h is half the range, but at most 50 standard deviations, and one u for all numbers
-    /// makes their mean variance 1.
-    Minmax,
-    /// As it is.
-    None,
-}
-
-/// The nonlinearity between hidden layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// max(x, 0).
-    Relu,
-    /// x · sigmoid(x).
-    Silu,
-    /// tanh(x).
-    Tanh,
-}
-
-/// Gives an enum its words, for flags and messages.
-macro_rules! words {
-    ($type:ty, $($word:literal => $value:path),+ $(,)?) => {
-        impl $type {
-            /// The words a user may write.
-            pub const WORDS: &'static [&'static str] = &[$($word),+];
-        }
-        impl FromStr for $type {
-            type Err = String;
-            fn from_str(word: &str) -> Result<Self, String> {
-                match word {
-                    $($word => Ok($value),)+
-                    _ => Err(format!("not one of {}", Self::WORDS.join(", "))),
-                }
-            }
-        }
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self { $($value => $word),+ })
-            }
-        }
-    };
-}
-words!(Preset, "reduce" => Preset::Reduce, "anomaly" => Preset::Anomaly);
-words!(Scale, "robust" => Scale::Robust, "standard" => Scale::Standard, "minmax" => Scale::Minmax, "none" => Scale::None);
-words!(Activation, "relu" => Activation::Relu, "silu" => Activation::Silu, "tanh" => Activation::Tanh);
 
 /// What to fit and how. Every field left `None` is chosen from the data by the rule in its doc.
 ///
@@ -89,8 +27,23 @@ pub struct FitConfig {
     pub columns: Vec<String>,
     /// Do not learn these columns; same forms as `columns`. They are still written by a transform.
     pub exclude: Vec<String>,
+    /// Learn these columns as categories: integers, and strings that look like identifiers, whose words are then hashed
+    /// into at most `max_categories` classes. Same forms as `columns`.
+    pub categorical: Vec<String>,
+    /// Most words of a category that are told apart, 2 to 4096; the rest share one more class. Default 64.
+    pub max_categories: Option<usize>,
     /// Scaling of numbers.
     pub scale: Option<Scale>,
+    /// Curves for skewed numbers; of several that match a column, the last one.
+    pub map: Vec<MapOf>,
+    /// Scaling of vectors. Default: each element for itself.
+    pub vector_scale: Option<VectorScale>,
+    /// Tell the encoder of a feature with missing values which of them are missing. Default: yes, since it helps the
+    /// likelihood of held-out rows.
+    pub missing_indicator: Option<bool>,
+    /// Share of the known values, 0 to 0.9, that each step hides from the encoder, to teach it to do without them.
+    /// Default: 0.1 if a learned column misses values in the training rows, else 0.
+    pub mask_rate: Option<f64>,
     /// Width of the latent space, 1 to 4096.
     pub latent_dim: Option<usize>,
     /// Widths of the encoder's hidden layers; the decoder mirrors them. Empty: a linear model.
@@ -154,8 +107,20 @@ builders! {
     columns: Vec<String> => |value| value;
     /// Sets [`exclude`](Self::exclude).
     exclude: Vec<String> => |value| value;
+    /// Sets [`categorical`](Self::categorical).
+    categorical: Vec<String> => |value| value;
+    /// Sets [`max_categories`](Self::max_categories).
+    max_categories: usize => Some;
     /// Sets [`scale`](Self::scale).
     scale: Scale => Some;
+    /// Sets [`map`](Self::map).
+    map: Vec<MapOf> => |value| value;
+    /// Sets [`vector_scale`](Self::vector_scale).
+    vector_scale: VectorScale => Some;
+    /// Sets [`missing_indicator`](Self::missing_indicator).
+    missing_indicator: bool => Some;
+    /// Sets [`mask_rate`](Self::mask_rate).
+    mask_rate: f64 => Some;
     /// Sets [`latent_dim`](Self::latent_dim).
     latent_dim: usize => Some;
     /// Sets [`activation`](Self::activation).
@@ -222,6 +187,8 @@ impl FitConfig {
             within("hidden", Some(width), "1 to 65536 a layer", |v| WIDTH.contains(&v))?;
         }
         within("hidden", self.hidden.as_ref().map(Vec::len), "at most 16 layers", |v| v <= 16)?;
+        within("max_categories", self.max_categories, "2 to 4096", |v| (2..=4096).contains(&v))?;
+        within("mask_rate", self.mask_rate, "0 to 0.9", |v| (0.0..=0.9).contains(&v))?;
         within("epochs", self.epochs, "1 to 1000000", |v| (1..=1_000_000).contains(&v))?;
         within("batch_size", self.batch_size, "1 to 1048576", |v| (1..=1 << 20).contains(&v))?;
         within("lr", self.lr, "above 0 and finite", |v| v > 0.0 && v.is_finite())?;
@@ -263,6 +230,10 @@ pub struct Training {
     pub preset: Preset,
     /// Scaling of numbers.
     pub scale: Scale,
+    /// Whether the encoder is told what is missing, of features with missing values.
+    pub missing_indicator: bool,
+    /// Share of the known values that each step hides from the encoder.
+    pub mask_rate: f64,
     /// Most passes over the training rows; the last one may be cut short.
     pub epochs: usize,
     /// Gradient steps of a whole epoch.
@@ -293,6 +264,64 @@ pub struct Training {
     pub seed: u64,
     /// Rows shuffled together: all of them, or the window's.
     pub shuffle_rows: u64,
+}
+
+/// How missing values are filled, and what is written beside them.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ImputeConfig {
+    /// Draws from the posterior of a row, 1 to 100,000.
+    pub samples: usize,
+    /// Add `COL_draw_0` …, this many draws of every filled column from its distribution given the rest of the row.
+    pub draws: usize,
+    /// Add `COL_low` and `COL_high` of every filled number, between which its value is with this probability.
+    pub intervals: Option<f64>,
+    /// Add `COL_imputed`, a Boolean, of every filled column.
+    pub flag: bool,
+    /// Put before the name of every new column.
+    pub prefix: String,
+    /// Replace an existing output.
+    pub force: bool,
+    /// Worker threads; `None` takes the machine's. Never changes a number.
+    pub threads: Option<usize>,
+}
+
+impl Default for ImputeConfig {
+    fn default() -> Self {
+        let (draws, intervals, flag, prefix, force, threads) = (0, None, false, String::new(), false, None);
+        Self { samples: Self::SAMPLES, draws, intervals, flag, prefix, force, threads }
+    }
+}
+
+impl ImputeConfig {
+    /// Draws from the posterior of a row, unless more or fewer are asked for.
+    pub const SAMPLES: usize = 256;
+
+    /// Nothing beside the filled columns.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Checks every option against its range.
+    ///
+    /// # Errors
+    /// [`Error::OptionRange`] for the first option outside it.
+    pub fn check(&self) -> Result<()> {
+        let range = |option, value, range| Err(Error::OptionRange { option, value, range });
+        match *self {
+            Self { samples, .. } if !(1..=100_000).contains(&samples) => {
+                range("samples", samples.to_string(), "1 to 100000")
+            }
+            Self { draws, .. } if draws > 1000 => range("draws", draws.to_string(), "0 to 1000"),
+            Self { intervals: Some(level), .. } if !(level > 0.0 && level < 1.0) => {
+                range("intervals", level.to_string(), "between 0 and 1")
+            }
+            Self { threads: Some(threads), .. } if !(1..=1024).contains(&threads) => {
+                range("threads", threads.to_string(), "1 to 1024")
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What a transform writes.

@@ -128,7 +128,7 @@ pub enum Error {
     /// A selection names a column that is not there.
     #[error("no column {name:?}{}", did_you_mean(.near))]
     UnknownColumn {
-        /// The selection it stands in: "columns", "exclude" or "keep".
+        /// The selection it stands in: "columns", "exclude", "categorical", "map" or "keep".
         selection: &'static str,
         /// The name as given.
         name: String,
@@ -151,12 +151,14 @@ pub enum Error {
         /// What the pattern's parser says.
         source: Foreign,
     },
-    /// A column was named to be learned, and cannot be.
-    #[error("column {column:?} cannot be learned: {reason}")]
+    /// A column was named to be learned, and cannot be, or not so.
+    #[error("column {column:?} cannot be learned{reason}")]
     NotLearnable {
+        /// The selection that names it: "columns", "categorical" or "map".
+        selection: &'static str,
         /// The column.
         column: String,
-        /// Why.
+        /// As what, and why not.
         reason: String,
     },
     /// An option has a value outside its range.

@@ -81,7 +81,7 @@ impl FitConfig {
 
         tracing::info!("{} rows of {} columns: reading statistics", source.rows(), source.schema().fields().len());
         let mut watch = Watch { stop, keep_partial: self.keep_partial, on_progress };
-        let Chosen { features, carried, .. } = self.choose(source, threads, &mut watch)?;
+        let Chosen { features, carried, holes, .. } = self.choose(source, threads, &mut watch)?;
         if features.kinds().is_empty() {
             let reasons = carried.into_iter().map(|carried| (carried.column, carried.reason)).collect();
             return Err(Error::NoFeatures { path: source.path().to_owned(), reasons });
@@ -90,10 +90,11 @@ impl FitConfig {
         let Division { rows: taken, held_out, shuffle_rows, memory, in_memory } = self.division(source.rows(), inputs);
         let folder = self.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
         tracing::info!("{}", memory.bought(taken, inputs, &folder));
-        let network = sizes::network(self, inputs);
+        let network = sizes::network(self, inputs, holes);
         let expected = (taken - held_out) as usize;
-        let training = sizes::training(self, inputs, expected, shuffle_rows);
-        room::check(&network, (inputs, features.layout().outputs()), &training, expected)?;
+        let training = sizes::training(self, inputs, expected, shuffle_rows, holes.any);
+        let ends = (features.layout().encoder_inputs(), features.layout().outputs());
+        room::check(&network, ends, &training, expected)?;
         let load = |held_out| Load {
             source,
             features: &features,
@@ -111,7 +112,7 @@ impl FitConfig {
             tracing::warn!("hardly a row has a known value: none of them is held out");
             rows = FitRows::load(&load(0), &mut watch)?;
         }
-        features.warn_masked(&rows.masked);
+        rows.found.warn(features.kinds());
         if rows.empty > 0 {
             tracing::warn!("{} rows have no known value in any learned column; they train nothing", rows.empty);
         }
@@ -119,7 +120,7 @@ impl FitConfig {
             return Err(too_few(rows.train() as u64));
         }
 
-        let training = sizes::training(self, inputs, rows.train(), shuffle_rows);
+        let training = sizes::training(self, inputs, rows.train(), shuffle_rows, rows.holes);
         tracing::info!(
             "training on {} rows of {} columns, {} shuffled together, for {} steps at most; {} choose the weights, {} \
              choose nothing",

@@ -1,92 +1,124 @@
-//! What the features publish and the model walks: which part of the row vector is whose.
+//! What the features publish and the model walks: which element of the row vector is whose.
+//!
+//! The row vector holds a number an element: a value, or the code of a category. The encoder sees the values as they
+//! are, and of every category a 0 or 1 a class, which it never has to be given: [`Layout::ones`] says which are 1.
 
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-/// The distribution the decoder gives a feature.
+/// The distribution the decoder gives an element.
 ///
 /// The order is the order of the groups in the row vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Likelihood {
-    /// Normal with a mean from the decoder and one learned variance a feature.
+    /// Normal with a mean from the decoder and one learned variance an element.
     Gaussian,
     /// Bernoulli with a logit from the decoder.
     Bernoulli,
+    /// Categorical with a logit a class from the decoder; the element is the number of the class.
+    Categorical,
 }
 
-impl Likelihood {
-    /// All of them, in row-vector order.
-    pub const ALL: [Self; 2] = [Self::Gaussian, Self::Bernoulli];
+/// What a feature takes of the row vector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// The distribution of each element.
+    pub likelihood: Likelihood,
+    /// Elements of the row vector.
+    pub elements: usize,
+    /// Outputs of the decoder an element: the classes of a category, else 1.
+    pub classes: usize,
 }
 
-/// One feature's part of the row vector (`input`) and of the decoder's output (`output`).
+impl Shape {
+    /// Elements of one output each.
+    pub fn of(likelihood: Likelihood, elements: usize) -> Self {
+        Self { likelihood, elements, classes: 1 }
+    }
+
+    /// A category.
+    pub fn category(classes: usize) -> Self {
+        Self { likelihood: Likelihood::Categorical, elements: 1, classes }
+    }
+}
+
+/// One element of the row vector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
-    /// The source column.
-    pub column: String,
-    /// Elements of the row vector.
-    pub input: Range<usize>,
-    /// Elements of the decoder's output.
+    /// The encoder's inputs for it: itself, or one a class.
+    pub encoder: Range<usize>,
+    /// The decoder's outputs for it.
     pub output: Range<usize>,
     /// The distribution.
     pub likelihood: Likelihood,
+    /// The encoder's input that is 1 where the element is missing.
+    pub indicator: Option<usize>,
 }
 
-/// Neighbouring spans of one likelihood, so that each likelihood costs one operation.
+/// Neighbouring elements of one likelihood, so that each likelihood costs one operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     /// The distribution.
     pub likelihood: Likelihood,
-    /// Features (spans) of the group.
-    pub features: Range<usize>,
     /// Elements of the row vector.
-    pub input: Range<usize>,
-    /// Elements of the decoder's output.
+    pub elements: Range<usize>,
+    /// The decoder's outputs.
     pub output: Range<usize>,
+    /// Outputs of each element.
+    pub classes: Vec<usize>,
 }
 
-/// The whole row vector: spans in order, grouped by likelihood.
+/// The whole row vector: its elements in order, grouped by likelihood.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Layout {
     spans: Vec<Span>,
+    encoder_inputs: usize,
 }
 
 impl Layout {
-    /// Lays out `(column, inputs, outputs, likelihood)` one after the other.
+    /// Lays out features one after the other, each with whether the encoder is told that it is missing.
     ///
-    /// Features of one likelihood must be neighbours, in the order of [`Likelihood::ALL`]; `None` if they are not.
-    pub fn new<'a>(features: impl IntoIterator<Item = (&'a str, usize, usize, Likelihood)>) -> Option<Self> {
-        let (mut spans, mut input, mut output) = (Vec::<Span>::new(), 0, 0);
-        for (column, inputs, outputs, likelihood) in features {
+    /// Features of one likelihood must be neighbours, in the order of [`Likelihood`]; `None` if they are not.
+    pub fn new(features: impl IntoIterator<Item = (Shape, bool)>) -> Option<Self> {
+        let (mut spans, mut indicated, mut input, mut output) = (Vec::<Span>::new(), Vec::new(), 0, 0);
+        for (Shape { likelihood, elements, classes }, indicator) in features {
             if spans.last().is_some_and(|last| last.likelihood > likelihood) {
                 return None;
             }
-            spans.push(Span {
-                column: column.to_owned(),
-                input: input..input + inputs,
-                output: output..output + outputs,
-                likelihood,
-            });
-            (input, output) = (input + inputs, output + outputs);
+            for _ in 0..elements {
+                let (encoder, output_of) = (input..input + classes, output..output + classes);
+                (input, output) = (encoder.end, output_of.end);
+                spans.push(Span { encoder, output: output_of, likelihood, indicator: None });
+                indicated.push(indicator);
+            }
         }
-        Some(Self { spans })
+        for (span, _) in spans.iter_mut().zip(indicated).filter(|(_, indicated)| *indicated) {
+            span.indicator = Some(input);
+            input += 1;
+        }
+        Some(Self { spans, encoder_inputs: input })
     }
 
-    /// The spans, one a feature.
+    /// The elements.
     pub fn spans(&self) -> &[Span] {
         &self.spans
     }
 
-    /// Number of features.
-    pub fn features(&self) -> usize {
+    /// Width of the row vector: its number of elements.
+    pub fn inputs(&self) -> usize {
         self.spans.len()
     }
 
-    /// Width of the row vector.
-    pub fn inputs(&self) -> usize {
-        self.spans.last().map_or(0, |span| span.input.end)
+    /// Leading elements that are values: the encoder's first inputs as they are.
+    pub fn values(&self) -> usize {
+        self.spans.iter().take_while(|span| span.likelihood != Likelihood::Categorical).count()
+    }
+
+    /// Width of what the encoder sees: values, classes, indicators.
+    pub fn encoder_inputs(&self) -> usize {
+        self.encoder_inputs
     }
 
     /// Width of the decoder's output.
@@ -94,21 +126,37 @@ impl Layout {
         self.spans.last().map_or(0, |span| span.output.end)
     }
 
+    /// The encoder's inputs behind the values that are 1 for a row; all others are 0. `known` as in
+    /// [`Batch`](crate::batch::Batch).
+    #[inline]
+    pub fn ones<'a>(&'a self, x: &'a [f32], known: Option<&'a [f32]>) -> impl Iterator<Item = usize> + 'a {
+        let is_known = move |element: usize| known.is_none_or(|known| known[element] > 0.0);
+        let classes = self.spans.iter().enumerate().skip_while(|(_, span)| span.likelihood != Likelihood::Categorical);
+        // A code is a small whole number; one that is none, which no feature writes, is the last class.
+        let classes = classes
+            .filter(move |(element, _)| is_known(*element))
+            .map(|(element, span)| span.encoder.start + (x[element] as usize).min(span.encoder.len() - 1));
+        let indicators = self.spans.iter().enumerate().filter(move |_| known.is_some());
+        let indicators =
+            indicators.filter(move |(element, _)| !is_known(*element)).filter_map(|(_, span)| span.indicator);
+        classes.chain(indicators)
+    }
+
     /// The groups that are not empty, in order.
     pub fn groups(&self) -> Vec<Group> {
         let mut groups = Vec::<Group>::new();
-        for (feature, span) in self.spans.iter().enumerate() {
+        for (element, span) in self.spans.iter().enumerate() {
             match groups.last_mut().filter(|group| group.likelihood == span.likelihood) {
                 Some(group) => {
-                    group.features.end = feature + 1;
-                    group.input.end = span.input.end;
+                    group.elements.end = element + 1;
                     group.output.end = span.output.end;
+                    group.classes.push(span.output.len());
                 }
                 None => groups.push(Group {
                     likelihood: span.likelihood,
-                    features: feature..feature + 1,
-                    input: span.input.clone(),
+                    elements: element..element + 1,
                     output: span.output.clone(),
+                    classes: vec![span.output.len()],
                 }),
             }
         }
@@ -118,20 +166,35 @@ impl Layout {
 
 #[cfg(test)]
 mod tests {
+    use super::Likelihood::{Bernoulli, Gaussian};
     use super::*;
+
+    /// Two numbers of one feature, a flag that may be missing, and categories of three and two classes.
+    fn mixed() -> Layout {
+        let features = [Shape::of(Gaussian, 2), Shape::of(Bernoulli, 1), Shape::category(3), Shape::category(2)];
+        Layout::new(features.into_iter().zip([false, true, false, false])).unwrap()
+    }
 
     #[test]
     fn groups_cover_the_row_vector_without_gaps() {
-        use Likelihood::{Bernoulli, Gaussian};
-        let layout = Layout::new([("a", 1, 1, Gaussian), ("b", 1, 1, Gaussian), ("c", 1, 1, Bernoulli)]).unwrap();
+        let layout = mixed();
         let groups = layout.groups();
-        assert_eq!(groups.len(), 2);
-        assert_eq!((groups[0].input.clone(), groups[1].input.clone()), (0..2, 2..3));
-        assert_eq!((layout.inputs(), layout.outputs(), layout.features()), (3, 3, 3));
+        let ranges: Vec<_> = groups.iter().map(|group| (group.elements.clone(), group.output.clone())).collect();
+        assert_eq!(ranges, [(0..2, 0..2), (2..3, 2..3), (3..5, 3..8)]);
+        assert_eq!(groups[2].classes, [3, 2]);
+        assert_eq!((layout.inputs(), layout.values(), layout.encoder_inputs(), layout.outputs()), (5, 3, 9, 8));
+    }
+
+    #[test]
+    fn a_row_has_a_one_a_known_category_and_a_missing_value_that_is_told() {
+        let (layout, x) = (mixed(), [0.5, -0.5, 0.0, 2.0, 0.0]);
+        let ones = |known: Option<&[f32]>| layout.ones(&x, known).collect::<Vec<_>>();
+        assert_eq!(ones(None), [5, 6]);
+        assert_eq!(ones(Some(&[0.0, 1.0, 0.0, 1.0, 0.0])), [5, 8]);
     }
 
     #[test]
     fn a_likelihood_out_of_order_is_refused() {
-        assert!(Layout::new([("a", 1, 1, Likelihood::Bernoulli), ("b", 1, 1, Likelihood::Gaussian)]).is_none());
+        assert!(Layout::new([(Shape::of(Bernoulli, 1), false), (Shape::of(Gaussian, 1), false)]).is_none());
     }
 }

@@ -6,6 +6,7 @@ mod ahead;
 mod config;
 mod error;
 mod layout;
+mod normal;
 mod random;
 mod stage;
 mod stop;
@@ -25,15 +26,20 @@ mod artifact;
 mod score;
 
 mod fit;
+mod impute;
 mod transform;
 
-pub use config::{Activation, FitConfig, Preset, Scale, Training, TransformConfig};
+pub use config::{
+    Activation, FitConfig, ImputeConfig, Map, MapOf, Preset, Scale, Training, TransformConfig, VectorScale,
+};
 pub use error::{Error, ErrorKind, Foreign, ModelFault, Place, Result};
-pub use layout::Likelihood;
+pub use layout::{Likelihood, Shape};
 pub use stop::Stop;
 
 pub use device::Device;
-pub use feature::{Carried, Cells, Feature, Flag, Kind, Number, Values};
+pub use feature::{
+    Carried, Category, Cells, Column, Curve, Cycle, Feature, Flag, Found, Kind, Number, Scaling, Time, Values, Vector,
+};
 pub use sink::{check_distinct, check_target};
 pub use source::ParquetSource;
 
@@ -43,4 +49,5 @@ pub use artifact::{Epoch, History, Metadata, Model, Provenance};
 pub use score::{SCORES, Score};
 
 pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel, Progress};
+pub use impute::Imputed;
 pub use transform::Transformed;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::ahead::{self, Room, Taken};
 use crate::error::Result;
-use crate::feature::{Features, Masked};
+use crate::feature::{Features, FoundAll, runs};
 use crate::scratch::Scratch;
 use crate::source::{ParquetSource, RowGroup};
 use crate::stage::Stage;
@@ -55,7 +55,7 @@ struct Turned {
     group: RowGroup,
     inputs: usize,
     parts: Vec<Part>,
-    masked: Masked,
+    found: FoundAll,
     _room: Taken,
 }
 
@@ -65,7 +65,7 @@ struct Part {
     at: usize,
     width: usize,
     cells: Cells,
-    masked: Masked,
+    found: FoundAll,
 }
 
 /// `[rows, width]`.
@@ -163,8 +163,8 @@ impl Strips {
             ahead::all(&self.stage, (0..lanes).map(lane).collect())?.into_iter().flatten().collect()
         };
         parts.sort_unstable_by_key(|part: &Part| part.at);
-        let masked = Masked(parts.iter().flat_map(|part| part.masked.0.iter().copied()).collect());
-        Ok(Turned { group, inputs: self.inputs, parts, masked, _room: room })
+        let found = FoundAll(parts.iter().flat_map(|part| part.found.0.iter().copied()).collect());
+        Ok(Turned { group, inputs: self.inputs, parts, found, _room: room })
     }
 }
 
@@ -176,16 +176,16 @@ impl Iterator for Strips {
     }
 }
 
-/// Cuts features into strips of at most `most`.
-fn strips(features: &Features, most: usize) -> Vec<Strip> {
+/// Cuts features into strips of about `length`.
+fn strips(features: &Features, length: usize) -> Vec<Strip> {
     let mut at = 0;
-    let strip = |kinds: &[crate::feature::Kind]| {
-        let features = Features::new(kinds.to_vec()).expect("neighbours of features in row-vector order");
+    let strip = |run: Range<usize>| {
+        let features = features.some(run);
         let strip = Strip { columns: features.columns(), at, features };
         at += strip.features.layout().inputs();
         strip
     };
-    features.kinds().chunks(most).map(strip).collect()
+    runs(features.kinds().iter().map(|kind| kind.column()), length).into_iter().map(strip).collect()
 }
 
 impl Strip {
@@ -195,20 +195,20 @@ impl Strip {
         let rows = group.rows as usize;
         let mut cells = vec![0.0; width * if scratch.is_some() { rows.min(BATCH_ROWS) } else { rows }];
         let first = self.at as u64 * group.rows;
-        let (mut row, mut masked) = (0, Masked::default());
+        let (mut row, mut found) = (0, FoundAll::default());
         for batch in source.read(&self.columns, group, BATCH_ROWS)? {
             stop.check()?;
             let batch = batch?;
             let (from, length) = (if scratch.is_some() { 0 } else { row }, batch.num_rows());
             let cells = &mut cells[from * width..(from + length) * width];
-            masked.add(&self.features.write(&batch, cells)?);
+            found.add(&self.features.write(&batch, cells)?);
             if let Some(scratch) = scratch {
                 scratch.write_at(cells, first + (row * width) as u64)?;
             }
             row += length;
         }
         let cells = scratch.map_or(Cells::Memory(cells), |scratch| Cells::File(scratch.clone(), first));
-        Ok(Part { at: self.at, width, cells, masked })
+        Ok(Part { at: self.at, width, cells, found })
     }
 }
 
@@ -228,9 +228,9 @@ impl Slice {
         self.turned.group.number
     }
 
-    /// Values of the row group that are there and not usable; with its first rows only, so that they count once.
-    pub(crate) fn masked(&self) -> Masked {
-        if self.rows.start == 0 { self.turned.masked.clone() } else { Masked::default() }
+    /// What was found in the row group; with its first rows only, so that it counts once.
+    pub(crate) fn found(&self) -> FoundAll {
+        if self.rows.start == 0 { self.turned.found.clone() } else { FoundAll::default() }
     }
 
     /// The row vectors, `[rows, inputs]`; NaN where a value is missing.

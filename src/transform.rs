@@ -13,10 +13,10 @@ use crate::artifact::Model;
 use crate::batch::Batch;
 use crate::config::TransformConfig;
 use crate::error::Result;
-use crate::feature::{Features, Masked};
+use crate::feature::{Features, Found, FoundAll};
 use crate::model::{Encoded, Vae};
 use crate::score::SCORES;
-use crate::sink::{NewColumns, Sink, Splice, SpliceSink, Target};
+use crate::sink::{Column, NewColumns, Sink, Splice, SpliceSink, Target};
 use crate::source::ParquetSource;
 use crate::stage::{self, Stage};
 use crate::stop::Stop;
@@ -39,13 +39,15 @@ pub struct Transformed {
     pub rows: u64,
     /// Rows without a known feature: their scores are null.
     pub empty_rows: u64,
+    /// The learned columns with values that are not as those of the fit.
+    pub found: Vec<(String, Found)>,
 }
 
 /// What becomes of a batch: its new columns, and what was found in it.
 struct Scored {
     columns: NewColumns,
     empty: u64,
-    masked: Masked,
+    found: FoundAll,
 }
 
 impl Model {
@@ -98,7 +100,9 @@ impl Model {
             ("vaepipe.seed", self.metadata().training.seed.to_string()),
         ]
         .map(|(key, value)| (key.to_owned(), value));
-        let splice = Splice { keep, new: new.clone(), metadata: &metadata };
+        let carried = keep.into_iter().map(Column::Carried);
+        let columns = carried.chain((0..new.fields().len()).map(Column::New)).collect();
+        let splice = Splice { columns, new: new.clone(), metadata: &metadata };
         let features = self.features().clone();
         let inputs = features.layout().inputs();
         let block = BATCH_ROWS.0;
@@ -116,8 +120,9 @@ impl Model {
             score(&features, &vae, stds, &new, &slice)
         };
         let depth = ahead::depth(batch_rows * columns * size_of::<f32>(), ahead::QUEUE_BYTES);
-        let (transformed, masked) = run(&read, scan, score, depth, threads, sink, on_rows)?;
-        self.features().warn_masked(&masked);
+        let (mut transformed, found) = run(&read, scan, score, depth, threads, sink, on_rows)?;
+        found.warn(self.features().kinds());
+        transformed.found = found.of(self.features().kinds());
         if transformed.empty_rows > 0 {
             tracing::warn!(
                 "{} rows have no known value in any learned column; their scores are null",
@@ -138,21 +143,21 @@ fn run<T: Send + 'static>(
     threads: usize,
     sink: Box<dyn Sink>,
     on_rows: &mut dyn FnMut(u64),
-) -> Result<(Transformed, Masked)> {
-    let (mut transformed, mut masked) = (Transformed::default(), Masked::default());
+) -> Result<(Transformed, FoundAll)> {
+    let (mut transformed, mut found) = (Transformed::default(), FoundAll::default());
     let [slice, model, write] = ["slice", "model", "write"].map(Stage::new);
     let mut columns = ahead_map(&slice, scan, &model, depth, threads, score)?.map(|scored| {
-        let Scored { columns, empty, masked: not_usable } = scored?;
+        let Scored { columns, empty, found: of_these } = scored?;
         transformed.rows += columns.batch.num_rows() as u64;
         transformed.empty_rows += empty;
-        masked.add(&not_usable);
+        found.add(&of_these);
         on_rows(transformed.rows);
         Ok(columns)
     });
     write.run(|| sink.write(&mut columns))?;
     drop(columns);
     stage::report(&[read, &slice, &model, &write]);
-    Ok((transformed, masked))
+    Ok((transformed, found))
 }
 
 /// Encodes rows and lays their new columns out as `new` has them.
@@ -162,7 +167,7 @@ fn score(features: &Features, vae: &Vae, stds: bool, new: &SchemaRef, slice: &Sl
     let empty = encoded.known.iter().filter(|&&known| known == 0.0).count() as u64;
     let batch = RecordBatch::try_new(new.clone(), arrays(&encoded, stds)).expect("columns made for this very schema");
     let columns = NewColumns { seq: slice.seq, row_group: slice.row_group(), batch };
-    Ok(Scored { columns, empty, masked: slice.masked() })
+    Ok(Scored { columns, empty, found: slice.found() })
 }
 
 fn arrays(encoded: &Encoded, stds: bool) -> Vec<ArrayRef> {

@@ -107,8 +107,8 @@ fn set_elsewhere(error: &Error, invocation: Option<&Invocation>) -> bool {
         Error::OptionRange { option: key, .. }
         | Error::UnknownColumn { selection: key, .. }
         | Error::NothingSelected { selection: key }
+        | Error::NotLearnable { selection: key, .. }
         | Error::BadPattern { selection: key, .. } => key,
-        Error::NotLearnable { .. } => "columns",
         _ => return false,
     };
     invocation.is_some_and(|invocation| invocation.origin(key).is_some())

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use clap::{Args, builder::PossibleValuesParser, builder::TypedValueParser};
-use vaepipe::{Activation, FitConfig, Preset, Scale};
+use vaepipe::{Activation, FitConfig, MapOf, Preset, Scale, VectorScale};
 
 /// Flags that decide the model.
 #[derive(Debug, Args)]
@@ -15,6 +15,28 @@ pub(super) struct FitFlags {
     /// Do not learn these columns; they are still written by a transform
     #[arg(long, value_delimiter = ',', value_name = "COL,...", help_heading = "Columns")]
     exclude: Vec<String>,
+    /// Learn these columns as categories: integers, and strings that look like identifiers, which are hashed
+    #[arg(long, value_delimiter = ',', value_name = "COL,...", help_heading = "Columns")]
+    categorical: Vec<String>,
+    /// Most words of a category told apart; the rest and the unseen share one class [default: 64]
+    #[arg(long, value_name = "N", help_heading = "Columns")]
+    max_categories: Option<usize>,
+    /// Bend skewed numbers before they are scaled: COL=asinh, log1p, quantile or none
+    #[arg(long, value_delimiter = ',', value_name = "COL=CURVE,...", help_heading = "Columns")]
+    map: Vec<MapOf>,
+    /// How the numbers of a vector are scaled: each for itself, or all as one [default: element]
+    #[arg(long, value_parser = words::<VectorScale>(VectorScale::WORDS), help_heading = "Columns")]
+    vector_scale: Option<VectorScale>,
+    /// Tell the encoder what is missing, of the columns with missing values [default: true]
+    #[arg(
+        long,
+        value_name = "true|false",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        help_heading = "Columns"
+    )]
+    missing_indicator: Option<bool>,
     /// How numbers are scaled [default: minmax; with --preset anomaly robust]
     #[arg(long, value_parser = words::<Scale>(Scale::WORDS), help_heading = "Columns")]
     scale: Option<Scale>,
@@ -56,6 +78,10 @@ pub(super) struct FitFlags {
     /// anomaly 0.1]
     #[arg(long, value_name = "SHARE", help_heading = "Training")]
     trim: Option<f64>,
+    /// Share of the known values that each step hides from the encoder, or auto [default: 0.1 if a learned column
+    /// misses values in the training rows, else 0]
+    #[arg(long, value_name = "auto|SHARE", value_parser = mask_rate, help_heading = "Training")]
+    mask_rate: Option<MaskRate>,
     /// Epochs without improvement before training stops; 0 trains them all [default: 30 % of the epochs, at least 10;
     /// with --preset anomaly 0]
     #[arg(long, value_name = "N", help_heading = "Training")]
@@ -84,6 +110,20 @@ pub(super) struct FitFlags {
     seed: u64,
 }
 
+/// `None` is for the data to say.
+#[derive(Debug, Clone, Copy)]
+struct MaskRate(Option<f64>);
+
+fn mask_rate(text: &str) -> Result<MaskRate, String> {
+    match text {
+        "auto" => Ok(MaskRate(None)),
+        share => share
+            .parse()
+            .map(|share| MaskRate(Some(share)))
+            .map_err(|_| format!("{text:?} is neither auto nor a share")),
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Hidden(Vec<usize>);
 
@@ -110,6 +150,11 @@ impl FitFlags {
         let Self {
             columns,
             exclude,
+            categorical,
+            max_categories,
+            map,
+            vector_scale,
+            missing_indicator,
             scale,
             preset,
             latent_dim,
@@ -123,6 +168,7 @@ impl FitFlags {
             free_bits,
             clip_norm,
             trim,
+            mask_rate,
             patience,
             val_fraction,
             shuffle_rows,
@@ -133,6 +179,12 @@ impl FitFlags {
             seed,
         } = self;
         let mut config = FitConfig::new().preset(preset).columns(columns).exclude(exclude).seed(seed);
+        config.categorical = categorical;
+        config.max_categories = max_categories;
+        config.map = map;
+        config.vector_scale = vector_scale;
+        config.missing_indicator = missing_indicator;
+        config.mask_rate = mask_rate.and_then(|MaskRate(share)| share);
         config.scale = scale;
         config.latent_dim = latent_dim;
         config.hidden = hidden.map(|Hidden(widths)| widths);

@@ -12,7 +12,7 @@ use super::output::{grouped, list, seconds};
 pub(super) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> {
     let metadata = fitted.model.metadata();
     let (rows, history) = (&metadata.provenance, &metadata.history);
-    let features: Vec<&str> = metadata.features.iter().map(|feature| feature.column()).collect();
+    let features: Vec<&str> = metadata.features.iter().map(|feature| feature.column().name()).collect();
     let all = features.len() + metadata.carried.len();
     let mut lines = vec![(
         "learned",
@@ -39,7 +39,7 @@ pub(super) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
                 HumanCount(rows.calibrate_rows)
             ),
         ),
-        ("network", network(&metadata.network, features.len(), parameters(&fitted.model))),
+        ("network", network(&metadata.network, elements(&fitted.model), parameters(&fitted.model))),
         (
             "epochs",
             format!(
@@ -72,6 +72,11 @@ pub(super) fn network(network: &Network, inputs: usize, parameters: usize) -> St
     let widths = [inputs].into_iter().chain(network.hidden.iter().copied()).chain([network.latent_dim]);
     let widths: Vec<String> = widths.map(|width| width.to_string()).collect();
     format!("{} and back, {}, {} parameters", widths.join("-"), network.activation, HumanCount(parameters as u64))
+}
+
+/// The width of a model's row vector.
+pub(super) fn elements(model: &Model) -> usize {
+    model.metadata().features.iter().map(|feature| feature.shape().elements).sum()
 }
 
 /// The number of a model's weights and biases.

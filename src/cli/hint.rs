@@ -26,15 +26,17 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         }
         Error::UnknownColumn { selection, .. } => format!("{} named it", setter(selection)),
         Error::BadPattern { selection, .. } => format!("{} {patterns}", setter(selection)),
-        Error::NotLearnable { .. } => {
-            format!("leave it out of {}; it is carried to the output all the same", setter("columns"))
+        Error::NotLearnable { selection: selection @ "columns", .. } => {
+            format!("leave it out of {}; it is carried to the output all the same", setter(selection))
         }
+        Error::NotLearnable { selection: selection @ "map", .. } => format!("{} takes numbers", setter(selection)),
+        Error::NotLearnable { selection, .. } => format!("{} takes strings and integers", setter(selection)),
         Error::OptionRange { option, .. } => format!("{} sets it", setter(option)),
         Error::TooLarge { .. } => {
             "fewer units: --hidden and --latent-dim set them; or fewer rows a step: --batch-size".to_owned()
         }
         Error::NoFeatures { .. } => {
-            "a fit learns from numbers and Booleans that vary; `vaepipe inspect` shows every column".to_owned()
+            "a fit learns from numbers, Booleans, categories, times and vectors that vary; `vaepipe inspect` shows every column".to_owned()
         }
         Error::TooFewRows { .. } => "give it more rows, or more columns to learn with --columns".to_owned(),
         Error::MissingFeature { .. } | Error::WrongType { .. } => {

@@ -7,7 +7,7 @@ use serde_json::json;
 use vaepipe::{Epoch, History, Model, Training};
 
 use super::exit::Failure;
-use super::fit_summary::{network, parameters};
+use super::fit_summary::{elements, network, parameters};
 use super::output::{self, Format, grouped, labelled, shown};
 use super::table::{in_lines, table_of, to_the_right};
 
@@ -28,7 +28,7 @@ pub(super) fn print(path: &Path, model: &Model, format: Format) -> Result<(), Fa
     let mut text = labelled(&[
         ("model", format!("{}, {}, sha256 {}", path.display(), HumanBytes(bytes), model.hash())),
         ("written", format!("by vaepipe {}, format {}", rows.vaepipe_version, metadata.format_version)),
-        ("network", network(&metadata.network, metadata.features.len(), parameters(model))),
+        ("network", network(&metadata.network, elements(model), parameters(model))),
         (
             "rows",
             format!(
@@ -97,7 +97,7 @@ fn epochs(history: &History) -> String {
 fn features(model: &Model) -> String {
     let mut table = table_of(["learned", "as"]);
     for feature in &model.metadata().features {
-        table.add_row([shown(feature.column()), feature.describe()]);
+        table.add_row([shown(feature.column().name()), feature.describe()]);
     }
     in_lines(&table)
 }

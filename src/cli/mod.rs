@@ -9,6 +9,7 @@ mod fit_flags;
 mod fit_summary;
 mod fit_transform;
 mod hint;
+mod impute;
 mod inspect;
 mod inspect_data;
 mod inspect_model;
@@ -60,6 +61,7 @@ enum Command {
     Fit(fit::Fit),
     Transform(transform::Transform),
     FitTransform(fit_transform::FitTransform),
+    Impute(impute::Impute),
     Inspect(inspect::Inspect),
     Completions(completions::Completions),
     Man(man::Man),
@@ -129,6 +131,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Fit(fit) => fit.run(&context),
         Command::Transform(transform) => transform.run(&context),
         Command::FitTransform(both) => both.run(&context),
+        Command::Impute(impute) => impute.run(&context),
         Command::Inspect(inspect) => inspect.run(&invocation, &context),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),

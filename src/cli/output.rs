@@ -77,7 +77,7 @@ pub(super) fn shown(name: &str) -> String {
 /// The carried columns, those of one reason together: (columns, reason).
 pub(super) fn grouped(carried: &[Carried]) -> Vec<(String, &str)> {
     let mut by_reason = BTreeMap::<&str, Vec<&str>>::new();
-    for Carried { column, reason } in carried {
+    for Carried { column, reason, .. } in carried {
         by_reason.entry(reason).or_default().push(column);
     }
     by_reason.into_iter().map(|(reason, columns)| (list(&columns), reason)).collect()

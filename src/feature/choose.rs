@@ -1,112 +1,170 @@
 //! Which columns are learned, which are only carried, and why.
 
+use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, FieldRef, Schema};
+use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
-use super::{Features, Kind, Number, Scaler, Statistics};
-use crate::config::Scale;
+use super::{Column, Features, Kind, Scaler, Survey, Unfit, Values, Wanted};
+use crate::config::{FitConfig, Map, Scale, VectorScale};
 use crate::error::{Error, Result};
 use crate::source::Selection;
+
+/// Most categories told apart, unless the user says otherwise.
+const MAX_CATEGORIES: usize = 64;
 
 /// A column that is written but not learned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Carried {
-    /// The column.
+    /// The column, or the leaf of a struct column.
     pub column: String,
     /// Why it is not learned: a phrase with the column as its subject.
     pub reason: String,
+    /// The one value it has, as text, if that is why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub constant: Option<String>,
 }
 
-/// Columns whose type and name allow learning them; whether their values do, statistics tell.
-#[derive(Debug)]
+/// A column whose type and name allow learning it; whether its values do, its survey tells.
+pub(crate) struct Candidate {
+    column: Column,
+    survey: Box<dyn Survey>,
+}
+
+/// The columns of a table, sorted by type and by the user's selections.
 pub(crate) struct Candidates {
+    /// In the order of the table.
+    pub(crate) columns: Vec<Candidate>,
+    /// The top-level columns they are in.
     pub(crate) fields: Vec<FieldRef>,
-    named: Selection,
-    carried: Vec<Carried>,
+    pub(crate) carried: Vec<Carried>,
 }
 
-/// Sorts the columns of `schema` by type and by the user's selections.
+impl Candidate {
+    /// Where its values are.
+    pub(crate) fn column(&self) -> &Column {
+        &self.column
+    }
+
+    /// Takes in the next rows of its top-level column.
+    pub(crate) fn update(&mut self, top: &ArrayRef) -> Result<(), ArrowError> {
+        self.survey.update(&self.column.of(top)?)
+    }
+
+    /// Ends the pass.
+    pub(crate) fn finish(&mut self) {
+        self.survey.finish();
+    }
+
+    /// What was found.
+    pub(crate) fn values(&self) -> Values {
+        self.survey.values()
+    }
+}
+
+/// Sorts the columns of `schema`.
 ///
 /// # Errors
 /// [`Error::UnknownColumn`] for a name that is not there, [`Error::NotLearnable`] for a column that is named to be
-/// learned and of a type that cannot be, [`Error::NothingSelected`] if the selections leave none that can.
-pub(crate) fn candidates(schema: &Schema, columns: &[String], exclude: &[String]) -> Result<Candidates> {
-    let (columns, exclude) = (Selection::parse("columns", columns)?, Selection::parse("exclude", exclude)?);
-    let names = || schema.fields().iter().map(|field| field.name().as_str());
-    columns.check(names())?;
-    exclude.check(names())?;
-    let mut candidates = Candidates { fields: Vec::new(), named: columns, carried: Vec::new() };
+/// learned, or to be learned in some way, and of a type that cannot be, [`Error::NothingSelected`] if the selections
+/// leave none that can.
+pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> Result<Candidates> {
+    let leaves = Column::leaves(schema);
+    let mut names: Vec<&str> = leaves.iter().flat_map(|(column, _)| [column.top(), column.name()]).collect();
+    names.dedup();
+    let parse = |kind, items: &[String]| {
+        let selection = Selection::parse(kind, items)?;
+        selection.check(names.iter().copied())?;
+        Ok::<_, Error>(selection)
+    };
+    let columns = parse("columns", &config.columns)?;
+    let exclude = parse("exclude", &config.exclude)?;
+    let categorical = parse("categorical", &config.categorical)?;
+    let maps: Vec<(Selection, Map)> = config
+        .map
+        .iter()
+        .map(|of| Ok((parse("map", std::slice::from_ref(&of.columns))?, of.map)))
+        .collect::<Result<_>>()?;
+    let matches =
+        |selection: &Selection, column: &Column| selection.matches(column.name()) || selection.matches(column.top());
+    let is_named =
+        |selection: &Selection, column: &Column| selection.names(column.name()) || selection.names(column.top());
+
+    let mut candidates = Candidates { columns: Vec::new(), fields: Vec::new(), carried: Vec::new() };
     // The selection that left out a column that could be learned.
     let mut left_out_by = None;
-    for field in schema.fields() {
-        let column = field.name();
-        let learns = Kind::learns(field.data_type());
-        let reason = if exclude.matches(column) {
-            let named = candidates.named.is_empty() || candidates.named.matches(column);
-            left_out_by = if learns && named { Some("exclude") } else { left_out_by };
+    for (column, field) in &leaves {
+        let map = maps.iter().rev().find(|(selection, _)| matches(selection, column)).map(|(_, map)| *map);
+        let wanted = Wanted {
+            data_type: field.data_type(),
+            named: is_named(&columns, column),
+            categorical: matches(&categorical, column),
+            max_categories: config.max_categories.unwrap_or(MAX_CATEGORIES),
+            map: map.unwrap_or_default(),
+            vector_scale: config.vector_scale.unwrap_or(VectorScale::Element),
+            quantiles: scale == Scale::Robust,
+        };
+        let refused = |selection, reason: &str| {
+            let reason = format!("{reason} {}", in_words(field.data_type()));
+            Error::NotLearnable { selection, column: column.to_string(), reason }
+        };
+        let survey = Kind::survey(&wanted);
+        let reason = if matches(&exclude, column) {
+            let named = columns.is_empty() || matches(&columns, column);
+            left_out_by = if survey.is_some() && named { Some("exclude") } else { left_out_by };
             "is excluded".to_owned()
-        } else if !candidates.named.is_empty() && !candidates.named.matches(column) {
-            left_out_by = left_out_by.or(learns.then_some("columns"));
+        } else if !columns.is_empty() && !matches(&columns, column) {
+            left_out_by = left_out_by.or(survey.is_some().then_some("columns"));
             "is not among the columns to learn".to_owned()
-        } else if schema.fields().iter().filter(|other| other.name() == column).count() > 1 {
+        } else if leaves.iter().filter(|(other, _)| other.name() == column.name()).count() > 1 {
             "shares its name with another column".to_owned()
-        } else if learns {
-            candidates.fields.push(field.clone());
+        } else if let Some(survey) = survey {
+            if is_named(&categorical, column) && !survey.is_of_words() {
+                return Err(refused("categorical", " as a category: it is"));
+            }
+            if maps.iter().any(|(selection, _)| is_named(selection, column)) && !survey.is_of_a_number() {
+                return Err(refused("map", " on a curve: it is"));
+            }
+            candidates.columns.push(Candidate { column: column.clone(), survey });
             continue;
         } else {
-            let reason = format!("is {}", in_words(field.data_type()));
-            if candidates.named.names(column) {
-                return Err(Error::NotLearnable { column: column.clone(), reason: format!("it {reason}") });
+            let selections = [("columns", wanted.named), ("categorical", is_named(&categorical, column))];
+            if let Some((selection, _)) = selections.into_iter().find(|(_, named)| *named) {
+                return Err(refused(selection, ": it is"));
             }
-            reason
+            format!("is {}", in_words(field.data_type()))
         };
-        candidates.carried.push(Carried { column: column.clone(), reason });
+        candidates.carried.push(Carried { column: column.to_string(), reason, constant: None });
     }
+    let tops = |field: &&FieldRef| candidates.columns.iter().any(|candidate| candidate.column.top() == field.name());
+    candidates.fields = schema.fields().iter().filter(tops).cloned().collect();
     match left_out_by {
-        Some(selection) if candidates.fields.is_empty() => Err(Error::NothingSelected { selection }),
+        Some(selection) if candidates.columns.is_empty() => Err(Error::NothingSelected { selection }),
         _ => Ok(candidates),
     }
 }
 
-impl Candidates {
-    /// Fits a feature for every candidate whose values can be learned; `statistics` is one a candidate.
-    pub(crate) fn choose(self, statistics: &[Statistics], scale: Scale) -> (Features, Vec<Carried>) {
-        let reasons: Vec<Option<String>> = self
-            .fields
-            .iter()
-            .zip(statistics)
-            .map(|(field, statistics)| self.unfit(field.name(), statistics))
-            .collect();
-        let numbers = self.fields.iter().zip(statistics).zip(&reasons);
-        let numbers = numbers.filter(|((field, _), reason)| reason.is_none() && Number::learns(field.data_type()));
-        let scaler = Scaler::new(scale, numbers.map(|((_, statistics), _)| statistics));
-
-        let (mut kinds, mut carried) = (Vec::new(), self.carried);
-        for ((field, statistics), reason) in self.fields.iter().zip(statistics).zip(reasons) {
-            let column = field.name();
-            let fitted = reason.map_or_else(|| Kind::fit(column, field.data_type(), statistics, &scaler), Err);
-            match fitted {
-                Ok(kind) => kinds.push(kind),
-                Err(reason) => carried.push(Carried { column: column.clone(), reason }),
-            }
-        }
-        (Features::grouped(kinds), carried)
-    }
-
-    /// Why a column's values cannot be learned, whatever its kind; `None` if they can.
-    fn unfit(&self, column: &str, statistics: &Statistics) -> Option<String> {
-        if statistics.count() == 0 {
-            let (nulls, unusable) = (statistics.nulls(), statistics.unusable());
-            Some(format!("has no usable value ({nulls} null, {unusable} NaN or infinite)"))
-        } else if statistics.min() == statistics.max() {
-            Some(format!("is constant ({})", statistics.min()))
-        } else if statistics.counts_rows() && !self.named.names(column) {
-            Some("looks like an identifier: integers that are unique and monotonic".to_owned())
-        } else {
-            None
+/// Fits a feature for every candidate whose values can be learned; the others join those already carried.
+///
+/// `indicated` as in [`Features::new`].
+pub(crate) fn choose(
+    surveyed: &[Candidate],
+    mut carried: Vec<Carried>,
+    scale: Scale,
+    indicated: bool,
+) -> (Features, Vec<Carried>) {
+    let unfit: Vec<Option<Unfit>> = surveyed.iter().map(|candidate| candidate.survey.unfit()).collect();
+    let fit = surveyed.iter().zip(&unfit).filter(|(_, unfit)| unfit.is_none());
+    let scaler = Scaler::new(scale, fit.flat_map(|(candidate, _)| candidate.survey.numbers()));
+    let mut kinds = Vec::new();
+    for (Candidate { column, survey }, unfit) in surveyed.iter().zip(unfit) {
+        match unfit.map_or_else(|| survey.fit(column.clone(), &scaler), Err) {
+            Ok(kind) => kinds.push(kind),
+            Err(Unfit { reason, constant }) => carried.push(Carried { column: column.to_string(), reason, constant }),
         }
     }
+    (Features::grouped(kinds, indicated), carried)
 }
 
 /// A type as a user would call it.
@@ -115,14 +173,12 @@ fn in_words(data_type: &DataType) -> String {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "a string",
         DataType::Dictionary(..) => "a dictionary",
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => "binary",
-        DataType::Date32
-        | DataType::Date64
-        | DataType::Time32(_)
-        | DataType::Time64(_)
-        | DataType::Timestamp(..)
-        | DataType::Duration(_)
-        | DataType::Interval(_) => "a date or time",
+        DataType::Boolean => "a Boolean",
+        _ if data_type.is_numeric() => "a number",
+        DataType::Timestamp(_, Some(_)) => "a timestamp of an unknown time zone",
+        _ if data_type.is_temporal() => "a date or time",
         DataType::Null => "of no type, all null",
+        _ if data_type.is_list() => "a list",
         _ if data_type.is_nested() => "nested",
         _ => "of a type that is not learned",
     };
@@ -133,7 +189,7 @@ fn in_words(data_type: &DataType) -> String {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{ArrayRef, Int32Array};
+    use arrow::array::{Int32Array, StringArray};
     use arrow::datatypes::Field;
 
     use super::*;
@@ -144,28 +200,27 @@ mod tests {
             Field::new("name", DataType::Utf8, true),
             Field::new("x", DataType::Int32, true),
             Field::new("same", DataType::Int32, true),
+            Field::new("bytes", DataType::Binary, true),
         ])
     }
 
     fn chosen(columns: &[&str], exclude: &[&str]) -> (Vec<String>, Vec<String>) {
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-        let candidates = candidates(&schema(), &owned(columns), &owned(exclude)).unwrap();
-        let statistics: Vec<_> = candidates
-            .fields
-            .iter()
-            .map(|field| {
-                let values = match field.name().as_str() {
-                    "id" => vec![Some(1), Some(2), Some(3)],
-                    "x" => vec![Some(5), None, Some(4)],
-                    _ => vec![Some(7), None, Some(7)],
-                };
-                let mut statistics = Statistics::new(false);
-                statistics.update(&(Arc::new(Int32Array::from(values)) as ArrayRef)).unwrap();
-                statistics.finish()
-            })
-            .collect();
-        let (features, carried) = candidates.choose(&statistics, Scale::Standard);
-        (features.columns(), carried.into_iter().map(|c| format!("{} {}", c.column, c.reason)).collect())
+        let config = FitConfig::new().columns(owned(columns)).exclude(owned(exclude));
+        let Candidates { mut columns, carried, .. } = candidates(&schema(), &config, Scale::Standard).unwrap();
+        for candidate in &mut columns {
+            let array: ArrayRef = match candidate.column().name() {
+                "id" => Arc::new(Int32Array::from(vec![Some(1), Some(2), Some(3)])),
+                "x" => Arc::new(Int32Array::from(vec![Some(5), None, Some(4)])),
+                "name" => Arc::new(StringArray::from(vec!["a", "b", "c"])),
+                _ => Arc::new(Int32Array::from(vec![Some(7), None, Some(7)])),
+            };
+            candidate.update(&array).unwrap();
+            candidate.finish();
+        }
+        let (features, carried) = choose(&columns, carried, Scale::Standard, false);
+        let names = features.kinds().iter().map(|kind| kind.column().to_string()).collect();
+        (names, carried.into_iter().map(|c| format!("{} {}", c.column, c.reason)).collect())
     }
 
     #[test]
@@ -175,8 +230,9 @@ mod tests {
         assert_eq!(
             carried,
             [
-                "name is a string (Utf8)",
+                "bytes is binary (Binary)",
                 "id looks like an identifier: integers that are unique and monotonic",
+                "name looks like an identifier: 3 different words, none of which comes 3 times",
                 "same is constant (7)"
             ]
         );
@@ -185,12 +241,21 @@ mod tests {
     #[test]
     fn a_column_named_to_be_learned_is_no_identifier() {
         assert_eq!(chosen(&["id", "x"], &[]).0, ["id", "x"]);
+        assert_eq!(chosen(&["x", "name"], &[]).0, ["x", "name"]);
         assert_eq!(chosen(&["*"], &["id"]).0, ["x"]);
     }
 
     #[test]
-    fn naming_a_string_to_be_learned_is_refused() {
-        let error = candidates(&schema(), &["name".to_owned()], &[]).unwrap_err();
-        assert!(matches!(error, Error::NotLearnable { .. }), "{error}");
+    fn naming_a_column_for_what_its_type_cannot_be_is_refused() {
+        let refused = |config: FitConfig| candidates(&schema(), &config, Scale::Standard).map(|_| ()).unwrap_err();
+        let names = |name: &str| vec![name.to_owned()];
+        for config in [
+            FitConfig::new().columns(names("bytes")),
+            FitConfig::new().categorical(names("bytes")),
+            FitConfig::new().map(vec!["name=log1p".parse().unwrap()]),
+        ] {
+            assert!(matches!(refused(config), Error::NotLearnable { .. }));
+        }
+        assert!(matches!(refused(FitConfig::new().categorical(names("nothing"))), Error::UnknownColumn { .. }));
     }
 }

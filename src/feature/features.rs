@@ -1,17 +1,19 @@
 //! All features of a model: bound to a schema, written row by row.
 
+use std::ops::Range;
+
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 
-use super::Kind;
+use super::{Column, Found, FoundAll, Kind, tops};
 use crate::error::{Error, Place, Result};
-use crate::layout::{Layout, Likelihood};
+use crate::layout::{Layout, Likelihood, Shape};
 
-/// One fitted column: how its values are written into the row vector.
+/// One fitted column: how its values are written into the row vector, and read back from it.
 pub trait Feature: Send + Sync {
-    /// The source column.
-    fn column(&self) -> &str;
+    /// Where its values are.
+    fn column(&self) -> &Column;
 
     /// What a column must be to be this feature, in words.
     fn expects(&self) -> &'static str;
@@ -22,16 +24,29 @@ pub trait Feature: Send + Sync {
     /// Whether a column of this type can be this feature.
     fn accepts(&self, data_type: &DataType) -> bool;
 
-    /// Elements of the row vector, elements of the decoder's output, and the distribution.
-    fn shape(&self) -> (usize, usize, Likelihood);
+    /// What it takes of the row vector.
+    fn shape(&self) -> Shape;
 
-    /// Writes `array` into its cells, one row a value; NaN where the value is missing.
-    ///
-    /// Returns how many values that are there were not usable: NaN, infinite, or beyond the range of f32.
+    /// Values that were missing at fit.
+    fn missing(&self) -> u64;
+
+    /// Writes `array` into its cells, one row a value; NaN where the value is missing or not usable.
     ///
     /// # Errors
     /// If the array cannot be read as [`accepts`](Self::accepts) promises.
-    fn write(&self, array: &ArrayRef, cells: &mut Cells<'_>) -> Result<u64, ArrowError>;
+    fn write(&self, array: &ArrayRef, cells: &mut Cells<'_>) -> Result<Found, ArrowError>;
+
+    /// The values that `cells`, `[rows, elements]`, stand for, as a column of a type it accepts: within the range and of
+    /// the categories seen at fit; null where NaN.
+    ///
+    /// # Errors
+    /// If the type cannot hold such values.
+    fn read(&self, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError>;
+
+    /// Whether a class can be read back as a value.
+    fn reads(&self, _: usize) -> bool {
+        true
+    }
 }
 
 /// One feature's elements in a row-major block `[rows, inputs]`.
@@ -42,24 +57,16 @@ pub struct Cells<'a> {
 }
 
 impl Cells<'_> {
-    /// Sets the feature's only element in `row`.
+    /// Sets the feature's first element in `row`.
     #[inline]
     pub fn set(&mut self, row: usize, value: f32) {
-        self.block[row * self.inputs + self.at] = value;
+        self.set_at(row, 0, value);
     }
-}
 
-/// Values present but not usable, counted a feature.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Masked(pub(crate) Vec<u64>);
-
-impl Masked {
-    /// Adds the counts of another block.
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.0.resize(self.0.len().max(other.0.len()), 0);
-        for (sum, count) in self.0.iter_mut().zip(&other.0) {
-            *sum += count;
-        }
+    /// Sets any of the feature's elements in `row`.
+    #[inline]
+    pub fn set_at(&mut self, row: usize, element: usize, value: f32) {
+        self.block[row * self.inputs + self.at + element] = value;
     }
 }
 
@@ -68,22 +75,31 @@ impl Masked {
 pub(crate) struct Features {
     kinds: Vec<Kind>,
     layout: Layout,
+    /// The top-level columns, and which of them each feature is in.
+    tops: Vec<String>,
+    places: Vec<usize>,
 }
 
 impl Features {
-    /// Takes features that already stand in row-vector order; `None` if they do not.
-    pub(crate) fn new(kinds: Vec<Kind>) -> Option<Self> {
-        let layout = Layout::new(kinds.iter().map(|kind| {
-            let (inputs, outputs, likelihood) = kind.shape();
-            (kind.column(), inputs, outputs, likelihood)
-        }))?;
-        Some(Self { kinds, layout })
+    /// Takes features that already stand in row-vector order; `None` if they do not. `indicated` tells the encoder what
+    /// is missing of those with missing values, as far as a value does not tell it by itself.
+    pub(crate) fn new(kinds: Vec<Kind>, indicated: bool) -> Option<Self> {
+        let told = |shape: Shape| shape.likelihood == Likelihood::Categorical;
+        let of = |kind: &Kind| (kind.shape(), indicated && kind.missing() > 0 && !told(kind.shape()));
+        let layout = Layout::new(kinds.iter().map(of))?;
+        let (tops, places) = tops(kinds.iter().map(|kind| kind.column()));
+        Some(Self { kinds, layout, tops, places })
     }
 
     /// Takes features in any order and groups them by likelihood, otherwise keeping their order.
-    pub(crate) fn grouped(mut kinds: Vec<Kind>) -> Self {
-        kinds.sort_by_key(|kind| kind.shape().2);
-        Self::new(kinds).expect("sorted by likelihood just now")
+    pub(crate) fn grouped(mut kinds: Vec<Kind>, indicated: bool) -> Self {
+        kinds.sort_by_key(|kind| kind.shape().likelihood);
+        Self::new(kinds, indicated).expect("sorted by likelihood just now")
+    }
+
+    /// Some of them, to be written by themselves; no encoder sees those.
+    pub(crate) fn some(&self, run: Range<usize>) -> Self {
+        Self::new(self.kinds[run].to_vec(), false).expect("a part of what is in row-vector order")
     }
 
     /// The features.
@@ -96,9 +112,25 @@ impl Features {
         &self.layout
     }
 
-    /// Their source columns, in row-vector order.
+    /// The elements of a feature in the row vector.
+    pub(crate) fn elements(&self, feature: usize) -> Range<usize> {
+        let start = self.kinds[..feature].iter().map(|kind| kind.shape().elements).sum();
+        start..start + self.kinds[feature].shape().elements
+    }
+
+    /// The feature of an element.
+    pub(crate) fn of_element(&self, element: usize) -> &Kind {
+        let mut end = 0;
+        let holds = |kind: &&Kind| {
+            end += kind.shape().elements;
+            element < end
+        };
+        self.kinds.iter().find(holds).expect("an element of the row vector is some feature's")
+    }
+
+    /// The top-level columns they are in, each once.
     pub(crate) fn columns(&self) -> Vec<String> {
-        self.kinds.iter().map(|kind| kind.column().to_owned()).collect()
+        self.tops.clone()
     }
 
     /// Checks that every feature's column is in `schema` with a type it accepts.
@@ -108,28 +140,20 @@ impl Features {
     pub(crate) fn check(&self, schema: &Schema, path: &std::path::Path) -> Result<()> {
         for kind in &self.kinds {
             let column = kind.column();
-            let Ok(field) = schema.field_with_name(column) else {
-                let names = schema.fields().iter().map(|field| field.name().as_str());
-                let near = crate::source::near_names(column, names);
-                return Err(Error::MissingFeature { path: path.to_owned(), column: column.to_owned(), near });
+            let Some(data_type) = column.data_type(schema) else {
+                let leaves = Column::leaves(schema);
+                let near = crate::source::near_names(column.name(), leaves.iter().map(|(leaf, _)| leaf.name()));
+                return Err(Error::MissingFeature { path: path.to_owned(), column: column.to_string(), near });
             };
-            if !kind.accepts(field.data_type()) {
+            if !kind.accepts(data_type) {
                 return Err(Error::WrongType {
-                    place: Place::column(path, column),
-                    found: field.data_type().to_string().into(),
+                    place: Place::column(path, column.name()),
+                    found: data_type.to_string().into(),
                     expected: kind.expects().into(),
                 });
             }
         }
         Ok(())
-    }
-
-    /// Says, a column, how many values were there and not usable.
-    pub(crate) fn warn_masked(&self, masked: &Masked) {
-        for (kind, count) in self.kinds.iter().zip(&masked.0).filter(|(_, count)| **count > 0) {
-            let column = kind.column();
-            tracing::warn!("column {column:?}: {count} values are NaN, infinite or beyond f32; taken as missing");
-        }
     }
 
     /// Writes a batch whose columns are [`columns`](Self::columns) into `block`, row-major `[rows, inputs]`.
@@ -139,24 +163,28 @@ impl Features {
     ///
     /// # Panics
     /// If the block's size is not that of the batch.
-    pub(crate) fn write(&self, batch: &RecordBatch, block: &mut [f32]) -> Result<Masked> {
+    pub(crate) fn write(&self, batch: &RecordBatch, block: &mut [f32]) -> Result<FoundAll> {
         /// Rows written column by column while their cache lines are still warm.
         const TILE: usize = 128;
         let inputs = self.layout.inputs();
         assert_eq!(block.len(), batch.num_rows() * inputs);
-        let mut masked = Masked(vec![0; self.kinds.len()]);
+        let mut found = FoundAll(vec![Found::default(); self.kinds.len()]);
+        let read = |column: &Column| {
+            let place = Place::column("", column.name());
+            move |source| Error::Read { place, source: Box::new(source) }
+        };
         for (tile, block) in block.chunks_mut(TILE * inputs).enumerate() {
             let rows = batch.slice(tile * TILE, block.len() / inputs);
-            for (((kind, span), array), masked) in
-                self.kinds.iter().zip(self.layout.spans()).zip(rows.columns()).zip(&mut masked.0)
-            {
-                let mut cells = Cells { block, inputs, at: span.input.start };
-                *masked += kind.write(array, &mut cells).map_err(|source| Error::Read {
-                    place: Place::column("", kind.column()),
-                    source: Box::new(source),
-                })?;
+            let mut at = 0;
+            let mut tile = FoundAll::default();
+            for (kind, &place) in self.kinds.iter().zip(&self.places) {
+                let array = kind.column().of(rows.column(place)).map_err(read(kind.column()))?;
+                let mut cells = Cells { block, inputs, at };
+                tile.0.push(kind.write(&array, &mut cells).map_err(read(kind.column()))?);
+                at += kind.shape().elements;
             }
+            found.add(&tile);
         }
-        Ok(masked)
+        Ok(found)
     }
 }

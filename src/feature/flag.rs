@@ -1,34 +1,26 @@
 //! A Boolean: one element, 0 or 1, Bernoulli.
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
-use super::{Cells, Feature};
-use crate::layout::Likelihood;
+use super::{Cells, Column, Feature, Found, Kind, Scaler, Survey, Unfit, Values, Wanted};
+use crate::layout::{Likelihood, Shape};
 
 /// A fitted Boolean.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flag {
-    column: String,
-}
-
-impl Flag {
-    /// Whether this kind learns columns of `data_type`.
-    pub(crate) fn learns(data_type: &DataType) -> bool {
-        *data_type == DataType::Boolean
-    }
-
-    /// Takes the column; a Boolean needs no statistics beyond not being constant.
-    pub(crate) fn fit(column: &str) -> Self {
-        Self { column: column.to_owned() }
-    }
+    column: Column,
+    /// Values that were missing at fit.
+    missing: u64,
 }
 
 impl Feature for Flag {
-    fn column(&self) -> &str {
+    fn column(&self) -> &Column {
         &self.column
     }
 
@@ -41,19 +33,81 @@ impl Feature for Flag {
     }
 
     fn accepts(&self, data_type: &DataType) -> bool {
-        Self::learns(data_type)
+        *data_type == DataType::Boolean
     }
 
-    fn shape(&self) -> (usize, usize, Likelihood) {
-        (1, 1, Likelihood::Bernoulli)
+    fn shape(&self) -> Shape {
+        Shape::of(Likelihood::Bernoulli, 1)
     }
 
-    fn write(&self, array: &ArrayRef, cells: &mut Cells<'_>) -> Result<u64, ArrowError> {
+    fn missing(&self) -> u64 {
+        self.missing
+    }
+
+    fn write(&self, array: &ArrayRef, cells: &mut Cells<'_>) -> Result<Found, ArrowError> {
         let array = array.as_boolean();
         for row in 0..array.len() {
             let value = if array.value(row) { 1.0 } else { 0.0 };
             cells.set(row, if array.is_valid(row) { value } else { f32::NAN });
         }
-        Ok(0)
+        Ok(Found { null: array.null_count() as u64, ..Found::default() })
+    }
+
+    /// True from a half up.
+    fn read(&self, cells: &[f32], _: &DataType) -> Result<ArrayRef, ArrowError> {
+        let flag = |&cell: &f32| (!cell.is_nan()).then_some(cell >= 0.5);
+        Ok(Arc::new(cells.iter().map(flag).collect::<BooleanArray>()))
+    }
+}
+
+/// How often a Boolean is which.
+#[derive(Default)]
+struct FlagSurvey {
+    yes: u64,
+    no: u64,
+    nulls: u64,
+}
+
+/// Surveys Booleans.
+pub(super) fn survey(wanted: &Wanted<'_>) -> Option<Box<dyn Survey>> {
+    (*wanted.data_type == DataType::Boolean).then(|| Box::new(FlagSurvey::default()) as Box<dyn Survey>)
+}
+
+impl Survey for FlagSurvey {
+    fn update(&mut self, array: &ArrayRef) -> Result<(), ArrowError> {
+        let array = array.as_boolean();
+        self.yes += array.true_count() as u64;
+        self.no += array.false_count() as u64;
+        self.nulls += array.null_count() as u64;
+        Ok(())
+    }
+
+    fn values(&self) -> Values {
+        let Self { yes, no, nulls } = *self;
+        let known = yes + no;
+        let mean = yes as f64 / known.max(1) as f64;
+        let of_known = |value: f64| (known > 0).then_some(value);
+        Values {
+            known,
+            null: nulls,
+            unusable: 0,
+            min: of_known(if no > 0 { 0.0 } else { 1.0 }),
+            mean: of_known(mean),
+            max: of_known(if yes > 0 { 1.0 } else { 0.0 }),
+            std: of_known((mean * (1.0 - mean)).sqrt()),
+        }
+    }
+
+    fn unfit(&self) -> Option<Unfit> {
+        match (self.yes, self.no) {
+            (0, 0) => Some(Unfit::nothing(self.nulls, 0)),
+            (_, 0) => Some(Unfit::constant("true".to_owned())),
+            (0, _) => Some(Unfit::constant("false".to_owned())),
+            _ => None,
+        }
+    }
+
+    fn fit(&self, column: Column, _: &Scaler) -> Result<Kind, Unfit> {
+        Ok(Kind::Flag(Flag { column, missing: self.nulls }))
     }
 }

@@ -1,27 +1,48 @@
 //! How a column becomes part of the row vector: one file a kind.
 //!
-//! To add a kind: its file with one `impl Feature`, and its line in each list below.
+//! To add a kind: its file with a [`Survey`] and an `impl Feature`, and its line in each list below.
 //!
 //! **Invariant:** this floor knows Arrow and never the tensor library.
 
+mod category;
 mod choose;
+mod column;
 mod features;
 mod flag;
+mod found;
+mod holes;
+mod map;
 mod number;
+mod order;
+mod scaling;
 mod statistics;
+mod survey;
+mod texts;
+mod time;
+mod vector;
+mod words;
 
-use arrow::datatypes::DataType;
 use serde::{Deserialize, Serialize};
 
+pub use self::category::Category;
 pub use self::choose::Carried;
-pub(crate) use self::choose::candidates;
+pub(crate) use self::choose::{Candidate, Candidates, candidates, choose};
+pub use self::column::Column;
+pub(crate) use self::column::{runs, tops};
+pub(crate) use self::features::Features;
 pub use self::features::{Cells, Feature};
-pub(crate) use self::features::{Features, Masked};
 pub use self::flag::Flag;
+pub use self::found::Found;
+pub(crate) use self::found::FoundAll;
+pub(crate) use self::holes::{constant, fill, holes};
+pub use self::map::Curve;
 pub use self::number::Number;
-use self::number::Scaler;
-pub(crate) use self::statistics::Statistics;
-pub use self::statistics::Values;
+pub(crate) use self::scaling::Scaler;
+pub use self::scaling::Scaling;
+pub use self::survey::Values;
+pub(crate) use self::survey::{Survey, Unfit, Wanted};
+pub use self::time::{Cycle, Time};
+pub use self::vector::Vector;
 
 /// A fitted feature of any kind, as the model stores it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,26 +52,35 @@ pub enum Kind {
     Number(Number),
     /// A Boolean.
     Flag(Flag),
+    /// A category.
+    Category(Category),
+    /// A date or time.
+    Time(Time),
+    /// A list of numbers.
+    Vector(Vector),
 }
 
+/// A survey of a column, if it is of the kind.
+type SurveyOf = fn(&Wanted<'_>) -> Option<Box<dyn Survey>>;
+
+/// The surveys, in the order they are asked whether a column is theirs.
+const SURVEYS: [SurveyOf; 5] = [category::survey, number::survey, flag::survey, time::survey, vector::survey];
+
 impl Kind {
-    /// Fits the kind that learns columns of `data_type`, or says why this one cannot be learned from.
-    pub(crate) fn fit(
-        column: &str,
-        data_type: &DataType,
-        statistics: &Statistics,
-        scaler: &Scaler,
-    ) -> Result<Self, String> {
-        if Number::learns(data_type) {
-            Number::fit(column, data_type, statistics, scaler).map(Self::Number)
-        } else {
-            Ok(Self::Flag(Flag::fit(column)))
-        }
+    /// The survey of the kind that learns such a column, if any does.
+    pub(crate) fn survey(wanted: &Wanted<'_>) -> Option<Box<dyn Survey>> {
+        SURVEYS.iter().find_map(|survey| survey(wanted))
     }
 
-    /// Whether any kind learns columns of `data_type`.
-    pub(crate) fn learns(data_type: &DataType) -> bool {
-        Number::learns(data_type) || Flag::learns(data_type)
+    /// Whether its numbers are ones to work with.
+    pub(crate) fn is_sound(&self) -> bool {
+        match self {
+            Self::Number(number) => number.is_sound(),
+            Self::Time(time) => time.is_sound(),
+            Self::Vector(vector) => vector.is_sound(),
+            // These hold no numbers.
+            Self::Flag(_) | Self::Category(_) => true,
+        }
     }
 }
 
@@ -61,6 +91,9 @@ impl std::ops::Deref for Kind {
         match self {
             Self::Number(number) => number,
             Self::Flag(flag) => flag,
+            Self::Category(category) => category,
+            Self::Time(time) => time,
+            Self::Vector(vector) => vector,
         }
     }
 }

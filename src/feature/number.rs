@@ -1,211 +1,230 @@
 //! A number: one scaled element, Gaussian.
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array};
+use arrow::compute::{cast, unary};
+use arrow::datatypes::{DataType, Float64Type, TimeUnit};
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
-use super::{Cells, Feature, Statistics};
-use crate::config::Scale;
-use crate::layout::Likelihood;
+use super::map::Curve;
+use super::order::Order;
+use super::statistics::{Readings, Statistics};
+use super::survey::first_as_text;
+use super::{Cells, Column, Feature, Found, Kind, Scaler, Scaling, Survey, Unfit, Values, Wanted};
+use crate::config::Map;
+use crate::layout::{Likelihood, Shape};
 
-/// Standard deviations of a normal distribution between its quartiles: what makes the IQR comparable with one.
-const IQR_OF_NORMAL: f64 = 1.349;
-
-/// Where scaled values are clipped, so that one wild value cannot decide a gradient or overflow a square.
-const CLIP: f64 = 20.0;
-
-/// The same for values that are not scaled: only a guard against overflow.
-const CLIP_UNSCALED: f64 = 1e15;
-
-/// The widest half range that counts, in standard deviations.
-const MOST_STDS: f64 = 50.0;
-
-/// A fitted number: `clamp((x - center) / scale, -clip, clip)`.
+/// A fitted number: its value, bent if it has a curve, and scaled. A duration is a number of seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Number {
-    column: String,
-    /// The column's type at fit, for the reader of the model; any numeric type is accepted later.
+    column: Column,
+    /// The column's type at fit; any numeric type is accepted later, and for a duration any duration.
     #[serde(rename = "type")]
     data_type: String,
-    center: f64,
-    scale: f64,
-    clip: f64,
-}
-
-/// How the numbers of a table are scaled: the method, and the unit all of them share.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Scaler {
-    scale: Scale,
-    unit: f64,
-}
-
-impl Scaler {
-    /// A scaler for numbers with these statistics.
-    pub(crate) fn new<'a>(scale: Scale, numbers: impl Iterator<Item = &'a Statistics>) -> Self {
-        let variance = |statistics: &Statistics| (statistics.std() / half_range(statistics)).powi(2);
-        let (sum, count) = numbers
-            .map(variance)
-            .filter(|variance| variance.is_normal())
-            .fold((0.0, 0), |(sum, count), variance| (sum + variance, count + 1));
-        let unit = if scale == Scale::Minmax && count > 0 { (sum / f64::from(count)).sqrt() } else { 1.0 };
-        Self { scale, unit }
-    }
-
-    /// Center, width and clip of one number.
-    fn of(&self, statistics: &Statistics) -> (f64, f64, f64) {
-        match self.scale {
-            Scale::None => (0.0, 1.0, CLIP_UNSCALED),
-            Scale::Standard => (statistics.mean(), statistics.std(), CLIP),
-            Scale::Minmax => (statistics.mean(), half_range(statistics) * self.unit, CLIP),
-            Scale::Robust => {
-                let [lower, median, upper] = statistics.quartiles();
-                let width = (upper - lower) / IQR_OF_NORMAL;
-                (median, if width.is_normal() { width } else { statistics.std() }, CLIP)
-            }
-        }
-    }
-}
-
-/// Half the range, but not so much that a few wild values leave nothing of the rest.
-fn half_range(statistics: &Statistics) -> f64 {
-    (statistics.max() / 2.0 - statistics.min() / 2.0).min(MOST_STDS * statistics.std())
+    duration: bool,
+    /// Values that were missing at fit.
+    missing: u64,
+    map: Option<Curve>,
+    scaling: Scaling,
 }
 
 impl Number {
-    /// Whether this kind learns columns of `data_type`.
-    pub(crate) fn learns(data_type: &DataType) -> bool {
-        data_type.is_numeric()
-    }
-
-    /// Fits the scaling, or says why there is nothing to learn.
-    pub(crate) fn fit(
-        column: &str,
-        data_type: &DataType,
-        statistics: &Statistics,
-        scaler: &Scaler,
-    ) -> Result<Self, String> {
-        let (center, scale, clip) = scaler.of(statistics);
-        if !scale.is_normal() {
-            return Err("varies too little to be scaled".to_owned());
-        }
-        Ok(Self { column: column.to_owned(), data_type: data_type.to_string(), center, scale, clip })
-    }
-
     /// Whether the numbers are ones that [`write`](Feature::write) can work with.
     pub(crate) fn is_sound(&self) -> bool {
-        self.center.is_finite()
-            && self.scale.is_normal()
-            && self.scale > 0.0
-            && self.clip > 0.0
-            && self.clip <= CLIP_UNSCALED
+        self.scaling.is_sound() && self.map.as_ref().is_none_or(Curve::is_sound)
     }
 }
 
-/// A number to read.
-fn digits(value: f64) -> String {
-    if value == 0.0 || (1e-2..1e9).contains(&value) { format!("{value:.4}") } else { format!("{value:.4e}") }
+/// Whether values of this type are numbers.
+pub(super) fn are_numbers(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => are_numbers(values),
+        data_type => data_type.is_numeric(),
+    }
+}
+
+/// Units of time in a second.
+pub(super) fn a_second(unit: TimeUnit) -> f64 {
+    match unit {
+        TimeUnit::Second => 1.0,
+        TimeUnit::Millisecond => 1e3,
+        TimeUnit::Microsecond => 1e6,
+        TimeUnit::Nanosecond => 1e9,
+    }
+}
+
+/// The numbers of an array, durations in seconds.
+pub(super) fn numbers(array: &ArrayRef) -> Result<Float64Array, ArrowError> {
+    if let DataType::Duration(unit) = *array.data_type() {
+        let counts = cast(&cast(array, &DataType::Int64)?, &DataType::Float64)?;
+        return Ok(unary(counts.as_primitive::<Float64Type>(), |count| count / a_second(unit)));
+    }
+    Ok(cast(array, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
+}
+
+/// Numbers as a column of this type: whole ones where it has no others.
+pub(super) fn as_type(numbers: Float64Array, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+    if let DataType::Duration(unit) = *data_type {
+        let counts: ArrayRef = Arc::new(unary::<_, _, Float64Type>(&numbers, |x| (x * a_second(unit)).round()));
+        return cast(&cast(&counts, &DataType::Int64)?, data_type);
+    }
+    let rounded: ArrayRef = if data_type.is_integer() {
+        Arc::new(unary::<_, _, Float64Type>(&numbers, f64::round))
+    } else {
+        Arc::new(numbers)
+    };
+    cast(&rounded, data_type)
 }
 
 impl Feature for Number {
-    fn column(&self) -> &str {
+    fn column(&self) -> &Column {
         &self.column
     }
 
     fn expects(&self) -> &'static str {
-        "a number"
+        if self.duration { "a duration" } else { "a number" }
     }
 
     fn describe(&self) -> String {
-        let Self { center, scale, clip, .. } = self;
-        if *clip >= CLIP_UNSCALED {
-            return "number as it is".to_owned();
+        let kind = if self.duration { "duration in seconds" } else { "number" };
+        match &self.map {
+            Some(curve) => format!("{kind} x = {}, {}", curve.describe(), self.scaling.describe()),
+            None => format!("{kind} {}", self.scaling.describe()),
         }
-        let sign = if *center < 0.0 { '+' } else { '-' };
-        format!("number (x {sign} {}) / {}, within ±{clip}", digits(center.abs()), digits(*scale))
     }
 
     fn accepts(&self, data_type: &DataType) -> bool {
-        Self::learns(data_type)
+        if self.duration { matches!(data_type, DataType::Duration(_)) } else { are_numbers(data_type) }
     }
 
-    fn shape(&self) -> (usize, usize, Likelihood) {
-        (1, 1, Likelihood::Gaussian)
+    fn shape(&self) -> Shape {
+        Shape::of(Likelihood::Gaussian, 1)
     }
 
-    fn write(&self, array: &ArrayRef, cells: &mut Cells<'_>) -> Result<u64, ArrowError> {
-        let array = cast(array, &DataType::Float64)?;
-        let array = array.as_primitive::<Float64Type>();
-        let mut masked = 0;
+    fn missing(&self) -> u64 {
+        self.missing
+    }
+
+    fn write(&self, array: &ArrayRef, cells: &mut Cells<'_>) -> Result<Found, ArrowError> {
+        let array = numbers(array)?;
+        let mut found = Found { null: array.null_count() as u64, ..Found::default() };
         for (row, &value) in array.values().iter().enumerate() {
             let known = array.is_valid(row);
             let usable = (value as f32).is_finite();
-            masked += u64::from(known && !usable);
-            let scaled = ((value - self.center) / self.scale).clamp(-self.clip, self.clip);
-            cells.set(row, if known && usable { scaled as f32 } else { f32::NAN });
+            found.unusable += u64::from(known && !usable);
+            let value = self.map.as_ref().map_or(value, |curve| curve.bend(value));
+            found.beyond += u64::from(known && usable && self.scaling.is_beyond(value));
+            cells.set(row, if known && usable { self.scaling.apply(value) } else { f32::NAN });
         }
-        Ok(masked)
+        Ok(found)
+    }
+
+    fn read(&self, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+        let value = |&cell: &f32| {
+            let value = self.scaling.invert(cell.into());
+            let value = self.map.as_ref().map_or(value, |curve| curve.straighten(value));
+            (!cell.is_nan()).then_some(value)
+        };
+        as_type(cells.iter().map(value).collect(), data_type)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
+/// The numbers of a column.
+struct NumberSurvey {
+    statistics: Statistics,
+    order: Order,
+    /// The first value, as text.
+    first: Option<String>,
+    data_type: DataType,
+    map: Map,
+    /// Learn it whatever it looks like.
+    named: bool,
+}
 
-    use arrow::array::Float64Array;
+/// Surveys numbers and durations.
+pub(super) fn survey(wanted: &Wanted<'_>) -> Option<Box<dyn Survey>> {
+    let Wanted { data_type, named, map, quantiles, .. } = *wanted;
+    (are_numbers(data_type) || matches!(data_type, DataType::Duration(_))).then(|| {
+        Box::new(NumberSurvey {
+            statistics: Statistics::new(quantiles || map != Map::None),
+            order: Order::Unknown,
+            first: None,
+            data_type: data_type.clone(),
+            map,
+            named,
+        }) as Box<dyn Survey>
+    })
+}
 
-    use super::*;
+impl NumberSurvey {
+    /// The curve, if one is wanted and the values give it, and readings of the values on it.
+    fn bent(&self) -> (Option<Curve>, Readings) {
+        match Curve::fit(self.map, &self.statistics) {
+            Some(curve) => {
+                let readings = curve.readings(&self.statistics);
+                (Some(curve), readings)
+            }
+            None => (None, self.statistics.readings()),
+        }
+    }
+}
 
-    fn statistics(values: &[f64]) -> Statistics {
-        let mut statistics = Statistics::new(true);
-        statistics.update(&(Arc::new(Float64Array::from(values.to_vec())) as ArrayRef)).unwrap();
-        statistics.finish()
+impl Survey for NumberSurvey {
+    fn update(&mut self, array: &ArrayRef) -> Result<(), ArrowError> {
+        self.order.update(array)?;
+        self.statistics.update(&numbers(array)?);
+        if self.first.is_none() {
+            self.first = match array.data_type() {
+                DataType::Duration(_) => first_as_text(&cast(array, &DataType::Int64)?)?,
+                _ => first_as_text(array)?,
+            };
+        }
+        Ok(())
     }
 
-    fn scaled(scale: Scale, columns: &[&[f64]]) -> Vec<(f64, f64)> {
-        let statistics: Vec<_> = columns.iter().map(|column| statistics(column)).collect();
-        let scaler = Scaler::new(scale, statistics.iter());
-        let fit = |statistics| Number::fit("x", &DataType::Float64, statistics, &scaler).unwrap();
-        statistics.iter().map(fit).map(|number| (number.center, number.scale)).collect()
+    fn finish(&mut self) {
+        self.statistics.finish();
     }
 
-    #[test]
-    fn scalings_follow_their_definitions() {
-        let column: &[f64] = &[0.0, 2.0, 4.0, 10.0];
-        let std = 14_f64.sqrt();
-        assert_eq!(scaled(Scale::None, &[column]), [(0.0, 1.0)]);
-        assert_eq!(scaled(Scale::Standard, &[column]), [(4.0, std)]);
-        // Half ranges 5 and 1, standard deviations √14 and 1: variances 14/25 and 1, of mean 0.78.
-        let unit = 0.78_f64.sqrt();
-        let pair = scaled(Scale::Minmax, &[column, &[1.0, 3.0, 3.0, 1.0]]);
-        for ((center, scale), expected) in pair.into_iter().zip([(4.0, 5.0 * unit), (2.0, unit)]) {
-            assert!(center == expected.0 && (scale - expected.1).abs() < 1e-12);
+    fn values(&self) -> Values {
+        self.statistics.values()
+    }
+
+    fn is_of_a_number(&self) -> bool {
+        true
+    }
+
+    fn unfit(&self) -> Option<Unfit> {
+        let (statistics, readings) = (&self.statistics, self.statistics.readings());
+        if statistics.count() == 0 {
+            Some(Unfit::nothing(statistics.nulls(), statistics.unusable()))
+        } else if statistics.is_constant() {
+            let text = self.first.clone().filter(|_| statistics.unusable() == 0);
+            Some(Unfit::constant(text.unwrap_or_else(|| readings.min.to_string())))
+        } else if self.order.counts_rows() && !self.named {
+            Some(Unfit::because("looks like an identifier: integers that are unique and monotonic"))
+        } else {
+            None
         }
     }
 
-    #[test]
-    fn robust_scaling_falls_back_to_the_standard_deviation() {
-        let (center, scale) = scaled(Scale::Robust, &[&[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 9.0]])[0];
-        assert_eq!((center, scale), (1.0, 7_f64.sqrt()));
+    fn numbers(&self) -> Vec<Readings> {
+        vec![self.bent().1]
     }
 
-    #[test]
-    fn a_scaling_reads_like_one_does_sums() {
-        let describe = |center, scale| {
-            Number { column: "x".to_owned(), data_type: "Float64".to_owned(), center, scale, clip: 20.0 }.describe()
-        };
-        assert_eq!(describe(2.5, 30.0), "number (x - 2.5000) / 30.0000, within ±20");
-        assert_eq!(describe(-0.01, 2e-12), "number (x + 0.0100) / 2.0000e-12, within ±20");
-    }
-
-    #[test]
-    fn one_wild_value_does_not_squeeze_the_rest_to_nothing() {
-        let mut column = vec![0.0; 1000];
-        column.iter_mut().enumerate().for_each(|(row, x)| *x = (row % 7) as f64);
-        column[0] = 1e12;
-        let (_, scale) = scaled(Scale::Minmax, &[&column])[0];
-        assert!(scale <= MOST_STDS * statistics(&column).std());
+    fn fit(&self, column: Column, scaler: &Scaler) -> Result<Kind, Unfit> {
+        let (map, readings) = self.bent();
+        let scaling = scaler.of(&readings).ok_or_else(|| Unfit::because("varies too little to be scaled"))?;
+        Ok(Kind::Number(Number {
+            column,
+            data_type: self.data_type.to_string(),
+            duration: matches!(self.data_type, DataType::Duration(_)),
+            missing: self.statistics.missing(),
+            map,
+            scaling,
+        }))
     }
 }

@@ -8,11 +8,12 @@ use serde::Serialize;
 
 use super::memory::Memory;
 use super::progress::{Progress, Watch};
+use super::sizes::Holes;
 use super::{room, sizes, statistics};
 use crate::ahead::machine_threads;
 use crate::config::{FitConfig, Training};
 use crate::error::Result;
-use crate::feature::{Carried, Features, Kind, Values, candidates};
+use crate::feature::{Candidate, Candidates, Carried, Column, Features, Kind, Values, candidates, choose};
 use crate::layout::Likelihood;
 use crate::model::Network;
 use crate::shuffle::HoldOut;
@@ -58,7 +59,8 @@ pub struct PlannedModel {
     pub parameters: usize,
     /// The network.
     pub network: Network,
-    /// How it would be trained. Rows that turn out to have no known value would make `steps_per_epoch` smaller.
+    /// How it would be trained. Rows that turn out to have no known value would make `steps_per_epoch` smaller, and
+    /// missing values in held-out rows alone `mask_rate` 0.
     pub training: Training,
     /// Rows to train on.
     pub train_rows: u64,
@@ -76,6 +78,8 @@ pub(super) struct Chosen {
     pub(super) carried: Vec<Carried>,
     /// By column, of those that had to be looked at.
     values: BTreeMap<String, Values>,
+    /// How much the learned columns miss.
+    pub(super) holes: Holes,
 }
 
 /// How many rows take part, how many of them are held out, and how many are shuffled together.
@@ -94,7 +98,7 @@ impl Chosen {
         PlannedColumn {
             column: name.to_owned(),
             data_type,
-            learned: self.features.kinds().iter().find(|kind| kind.column() == name).cloned(),
+            learned: self.features.kinds().iter().find(|kind| kind.column().name() == name).cloned(),
             reason: carried.map(|carried| carried.reason.clone()),
             values: self.values.get(name).cloned(),
         }
@@ -125,20 +129,23 @@ impl FitConfig {
         let mut watch = Watch { stop, keep_partial: false, on_progress };
         let chosen = self.choose(source, self.threads.unwrap_or_else(machine_threads), &mut watch)?;
         let schema = source.schema();
-        let columns = schema.fields().iter().map(|field| chosen.column(field.name(), field.data_type().to_string()));
+        let leaves = Column::leaves(&schema);
+        let columns = leaves.iter().map(|(column, field)| chosen.column(column.name(), field.data_type().to_string()));
         let columns = columns.collect();
-        let (inputs, outputs) = (chosen.features.layout().inputs(), chosen.features.layout().outputs());
+        let layout = chosen.features.layout();
+        let inputs = layout.inputs();
         let model = (inputs > 0).then(|| -> Result<_> {
             let division = self.division(rows, inputs);
-            let network = sizes::network(self, inputs);
+            let network = sizes::network(self, inputs, chosen.holes);
             let train_rows = division.rows - division.held_out;
-            let variances =
-                chosen.features.kinds().iter().filter(|kind| kind.shape().2 == Likelihood::Gaussian).count();
-            let training = sizes::training(self, inputs, train_rows as usize, division.shuffle_rows);
-            room::check(&network, (inputs, outputs), &training, train_rows as usize)?;
+            let numbers = layout.groups().into_iter().filter(|group| group.likelihood == Likelihood::Gaussian);
+            let variances: usize = numbers.map(|group| group.elements.len()).sum();
+            let training = sizes::training(self, inputs, train_rows as usize, division.shuffle_rows, chosen.holes.any);
+            let ends = (layout.encoder_inputs(), layout.outputs());
+            room::check(&network, ends, &training, train_rows as usize)?;
             Ok(PlannedModel {
                 inputs,
-                parameters: network.parameters(inputs, outputs) + variances,
+                parameters: network.parameters(ends.0, ends.1) + variances,
                 training,
                 network,
                 train_rows,
@@ -153,14 +160,16 @@ impl FitConfig {
 
     /// The features to learn, and the columns only carried.
     pub(super) fn choose(&self, source: &ParquetSource, threads: usize, watch: &mut Watch<'_>) -> Result<Chosen> {
-        let candidates = candidates(&source.schema(), &self.columns, &self.exclude)?;
-        source.agree(candidates.fields.iter())?;
         let scale = sizes::scale(self);
-        let statistics = statistics::statistics(source, &candidates.fields, scale, threads, watch)?;
-        let names = candidates.fields.iter().map(|field| field.name().clone());
-        let values = names.zip(statistics.iter().map(|statistics| statistics.values())).collect();
-        let (features, carried) = candidates.choose(&statistics, scale);
-        Ok(Chosen { features: Arc::new(features), carried, values })
+        let Candidates { columns, fields, carried } = candidates(&source.schema(), self, scale)?;
+        source.agree(fields.iter())?;
+        let columns = statistics::survey(source, columns, threads, watch)?;
+        let values = |candidate: &Candidate| (candidate.column().to_string(), candidate.values());
+        let values = columns.iter().map(values).collect();
+        let (features, carried) = choose(&columns, carried, scale, sizes::missing_indicator(self));
+        let missing: u64 = features.kinds().iter().map(|kind| kind.missing()).sum();
+        let holes = Holes::new(missing, source.rows() * features.kinds().len() as u64);
+        Ok(Chosen { features: Arc::new(features), carried, values, holes })
     }
 
     /// Divides `rows` rows of `inputs` elements.

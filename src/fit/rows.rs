@@ -10,7 +10,7 @@ use super::store::Store;
 use crate::ahead::{self, Ahead, ahead, ahead_map};
 use crate::batch::{Batch, Table};
 use crate::error::Result;
-use crate::feature::{Features, Masked};
+use crate::feature::{Features, FoundAll};
 use crate::layout::Layout;
 use crate::scratch::Scratch;
 use crate::shuffle::{CHUNK_ROWS, HoldOut, Order, Part, step_rows};
@@ -34,8 +34,10 @@ pub(super) struct FitRows {
     pub(super) calibrate: Arc<Store>,
     /// Rows without a known feature.
     pub(super) empty: u64,
-    /// Values present but not usable, a feature.
-    pub(super) masked: Masked,
+    /// Whether one of the rows that train misses a value.
+    pub(super) holes: bool,
+    /// Values that are not usable, a feature.
+    pub(super) found: FoundAll,
     /// Makes batches.
     pub(super) shuffle: Stage,
 }
@@ -70,7 +72,7 @@ impl FitRows {
         let stop = watch.stop.clone();
         let put_together = move |slice: Slice| {
             stop.check()?;
-            Ok((slice.first_row(), slice.x()?, slice.masked()))
+            Ok((slice.first_row(), slice.x()?, slice.found()))
         };
         let depth = ahead::depth(slice_rows * inputs * size_of::<f32>(), memory.queues);
 
@@ -81,10 +83,10 @@ impl FitRows {
         let held_out = hold_out.held_out();
         let mut train = store(load.rows - held_out)?;
         let (mut select, mut calibrate) = (store(held_out.div_ceil(2))?, store(held_out / 2)?);
-        let (mut before, mut empty, mut masked) = (Vec::new(), 0, Masked::default());
+        let (mut before, mut empty, mut holes, mut found) = (Vec::new(), 0, false, FoundAll::default());
         for encoded in ahead_map(&slice, scan, &encode, depth, threads, put_together)? {
-            let (first_row, x, not_usable) = encoded?;
-            masked.add(&not_usable);
+            let (first_row, x, of_these) = encoded?;
+            found.add(&of_these);
             let rows = x.len() / inputs;
             (watch.on_progress)(Progress::Encoded { rows: first_row + rows as u64, of: source.rows() });
             for (row, x) in (first_row..).zip(x.chunks_exact(inputs)) {
@@ -98,7 +100,10 @@ impl FitRows {
                 match hold_out.part(row) {
                     Part::Select => select.push(row, x)?,
                     Part::Calibrate => calibrate.push(row, x)?,
-                    Part::Train => train.push(row, x)?,
+                    Part::Train => {
+                        holes = holes || x.iter().any(|x| x.is_nan());
+                        train.push(row, x)?;
+                    }
                     Part::Nothing => {}
                 }
             }
@@ -107,7 +112,7 @@ impl FitRows {
         crate::stage::report(&[&read, &slice, &encode]);
         let (train, select, calibrate) = (train.finish()?, select.finish()?, calibrate.finish()?);
         let shuffle = Stage::new("shuffle");
-        Ok(Self { order, train, before: before.into(), select, calibrate, empty, masked, shuffle })
+        Ok(Self { order, train, before: before.into(), select, calibrate, empty, holes, found, shuffle })
     }
 
     /// Number of rows that train.

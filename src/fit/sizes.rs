@@ -87,6 +87,29 @@ const ANOMALY: Defaults = Defaults {
     patience: |_| 0,
 };
 
+/// Share of the known values hidden in training if some are missing anyway, so that the encoder learns to do without.
+const MASK_RATE: f64 = 0.1;
+
+/// How much the learned columns miss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Holes {
+    /// Something.
+    pub(super) any: bool,
+    /// So much that the model is as good as what it fills in.
+    pub(super) many: bool,
+}
+
+impl Holes {
+    /// Of `all` values, this many missing; many are a twentieth.
+    pub(super) fn new(missing: u64, all: u64) -> Self {
+        Self { any: missing > 0, many: missing > 0 && missing >= all / 20 }
+    }
+}
+
+/// For many holes: twice the latents and one layer of twice the width in place of two, and next to no noise floor. It
+/// fills held-out holes better; the floor would make intervals too wide.
+const NOISE_FLOOR_OF_HOLES: f64 = -4.0;
+
 /// What both presets share.
 const ACTIVATION: Activation = Activation::Silu;
 const BETA: f64 = 1.0;
@@ -123,16 +146,20 @@ pub(super) fn val_fraction(config: &FitConfig) -> f64 {
     config.val_fraction.unwrap_or(VAL_FRACTION)
 }
 
-/// The network for rows of `inputs` elements.
-pub(super) fn network(config: &FitConfig, inputs: usize) -> Network {
+/// The network for rows of `inputs` elements with these holes.
+pub(super) fn network(config: &FitConfig, inputs: usize, holes: Holes) -> Network {
     let defaults = defaults(config.preset);
-    let latent_dim = config.latent_dim.unwrap_or_else(|| (defaults.latent_dim)(inputs));
-    Network {
-        hidden: config.hidden.clone().unwrap_or_else(|| (defaults.hidden)(inputs, latent_dim)),
-        latent_dim,
-        activation: config.activation.unwrap_or(ACTIVATION),
-        noise_floor: defaults.noise_floor,
-    }
+    let fills = holes.many && config.preset == Preset::Reduce;
+    let latent_dim = config.latent_dim.unwrap_or_else(|| match (defaults.latent_dim)(inputs) {
+        latents if fills => (2 * latents).min(16).min(inputs),
+        latents => latents,
+    });
+    let hidden = config.hidden.clone().unwrap_or_else(|| match (defaults.hidden)(inputs, latent_dim) {
+        widths if fills => widths.first().map(|width| 2 * width).into_iter().collect(),
+        widths => widths,
+    });
+    let noise_floor = if fills { NOISE_FLOOR_OF_HOLES } else { defaults.noise_floor };
+    Network { hidden, latent_dim, activation: config.activation.unwrap_or(ACTIVATION), noise_floor }
 }
 
 /// How many of `rows` rows take part: as many as are asked for, or as the steps can reach.
@@ -149,8 +176,13 @@ pub(super) fn sample(config: &FitConfig, rows: u64) -> u64 {
     config.sample.unwrap_or(u64::MAX).min(reached.ceil() as u64).max(2).min(rows)
 }
 
-/// Everything else, for `rows` training rows of `inputs` elements.
-pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_rows: u64) -> Training {
+/// Whether the encoder is told what is missing.
+pub(super) fn missing_indicator(config: &FitConfig) -> bool {
+    config.missing_indicator.unwrap_or(true)
+}
+
+/// Everything else, for `rows` training rows of `inputs` elements, some of them missing if there are `holes`.
+pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_rows: u64, holes: bool) -> Training {
     let defaults = defaults(config.preset);
     let batch_size = config.batch_size.unwrap_or_else(|| batch_size(rows));
     let steps_per_epoch = rows.div_ceil(batch_size).max(1);
@@ -164,6 +196,8 @@ pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_r
     Training {
         preset: config.preset,
         scale: scale(config),
+        missing_indicator: missing_indicator(config),
+        mask_rate: config.mask_rate.unwrap_or(if holes { MASK_RATE } else { 0.0 }),
         epochs,
         steps_per_epoch,
         steps,
@@ -208,7 +242,7 @@ mod tests {
     fn sizes_follow_width_and_rows() {
         let reduce = FitConfig::new();
         let sizes = |inputs| {
-            let network = network(&reduce, inputs);
+            let network = network(&reduce, inputs, Holes::new(3, 1000));
             (network.hidden, network.latent_dim)
         };
         assert_eq!(sizes(1), (vec![64, 32], 1));
@@ -216,7 +250,7 @@ mod tests {
         assert_eq!(sizes(64), (vec![128, 64], 8));
         assert_eq!(sizes(784), (vec![256, 128], 16));
         let steps = |rows| {
-            let training = training(&reduce, 10, rows, 0);
+            let training = training(&reduce, 10, rows, 0, false);
             (training.batch_size, training.epochs)
         };
         assert_eq!((steps(100), steps(310), steps(500)), ((32, 200), (64, 310), (64, 250)));
@@ -226,17 +260,29 @@ mod tests {
 
     #[test]
     fn many_features_in_few_latents_get_a_third_layer() {
-        let hidden = |inputs, latent_dim| network(&FitConfig::new().latent_dim(latent_dim), inputs).hidden;
+        let hidden =
+            |inputs, latent_dim| network(&FitConfig::new().latent_dim(latent_dim), inputs, Holes::new(0, 0)).hidden;
         assert_eq!((hidden(64, 2), hidden(64, 4)), (vec![128, 64, 32], vec![128, 64]));
         assert_eq!((hidden(784, 3), hidden(13, 2)), (vec![256, 128, 64], vec![64, 32]));
     }
 
     #[test]
+    fn many_holes_get_more_latents_and_a_wider_layer() {
+        let of = |preset, missing| {
+            let network = network(&FitConfig::new().preset(preset), 30, Holes::new(missing, 1000));
+            (network.hidden, network.latent_dim, network.noise_floor)
+        };
+        assert_eq!(of(Preset::Reduce, 49), (vec![64, 32], 5, -0.5));
+        assert_eq!(of(Preset::Reduce, 50), (vec![128], 10, -4.0));
+        assert_eq!(of(Preset::Anomaly, 50), of(Preset::Anomaly, 0));
+    }
+
+    #[test]
     fn what_is_given_is_taken() {
         let config = FitConfig::new().preset(Preset::Anomaly).hidden([7]).latent_dim(3).epochs(5).lr(0.5).trim(0.25);
-        let (network, training) = (network(&config, 100), training(&config, 100, 50, 9));
+        let (network, training) = (network(&config, 100, Holes::new(9, 9)), training(&config, 100, 50, 9, true));
         assert_eq!((network.hidden, network.latent_dim), (vec![7], 3));
         assert_eq!((training.epochs, training.lr, training.trim, training.shuffle_rows), (5, 0.5, 0.25, 9));
-        assert_eq!((training.scale, training.patience), (Scale::Robust, 0));
+        assert_eq!((training.scale, training.patience, training.mask_rate), (Scale::Robust, 0, MASK_RATE));
     }
 }

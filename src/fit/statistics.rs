@@ -1,15 +1,13 @@
-//! The first pass: statistics of every candidate column, the columns divided among threads.
+//! The first pass: a look at every candidate column, the columns divided among threads.
 
 use std::collections::VecDeque;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::FieldRef;
 
 use super::progress::{Progress, Watch};
 use crate::ahead::ahead;
-use crate::config::Scale;
 use crate::error::{Error, Place, Result};
-use crate::feature::Statistics;
+use crate::feature::{Candidate, runs, tops};
 use crate::source::ParquetSource;
 use crate::stage::{self, Stage};
 use crate::stop::Stop;
@@ -25,77 +23,73 @@ const AHEAD: usize = 64;
 
 /// What a thread has done.
 enum Done {
-    /// It has read this many values.
+    /// It has shown this many rows to this many candidates; the product.
     Read(u64),
-    /// It has seen the last of a few columns.
-    Columns(Vec<Statistics>),
+    /// A few candidates have seen all their rows.
+    Seen(Vec<Candidate>),
 }
 
-/// Statistics of each of `fields`, in order, over all rows of `source`, as far as `scale` needs them.
+/// The candidates, in order, once they have seen all rows of `source`.
 ///
 /// # Errors
 /// The source's, and [`Error::Interrupted`].
-pub(super) fn statistics(
+pub(super) fn survey(
     source: &ParquetSource,
-    fields: &[FieldRef],
-    scale: Scale,
+    mut candidates: Vec<Candidate>,
     threads: usize,
     watch: &mut Watch<'_>,
-) -> Result<Vec<Statistics>> {
+) -> Result<Vec<Candidate>> {
     let stage = Stage::new("statistics");
     // Each thread decodes columns of its own: that needs no agreement on row groups, of which there may be one.
-    let lanes = threads.min(fields.len()).max(1);
+    let (lanes, all) = (threads.min(candidates.len()).max(1), candidates.len());
     let mut running = VecDeque::new();
     for lane in 0..lanes {
-        let fields = &fields[fields.len() * lane / lanes..fields.len() * (lane + 1) / lanes];
-        let strips: Vec<_> = fields.chunks(STRIP).map(<[FieldRef]>::to_vec).collect();
+        let mut mine = candidates.drain(..all * (lane + 1) / lanes - all * lane / lanes).collect::<Vec<_>>();
+        let strips = runs(mine.iter().map(Candidate::column), STRIP);
+        let strips: Vec<Vec<Candidate>> = strips.into_iter().map(|run| mine.drain(..run.len()).collect()).collect();
         let (source, stop) = (source.clone(), watch.stop.clone());
-        let signs = strips.into_iter().flat_map(move |fields| some(&source, &fields, scale, stop.clone()));
+        let signs = strips.into_iter().flat_map(move |strip| look(&source, strip, stop.clone()));
         running.push_back((lane, ahead(&stage, AHEAD, signs)?));
     }
-    let (mut found, mut read) = (vec![Vec::new(); lanes], 0);
+    let (mut seen, mut read) = (Vec::new(), 0);
+    seen.resize_with(lanes, Vec::new);
     // In turn: none is held up for long by what the others have to say.
     while let Some((lane, mut signs)) = running.pop_front() {
         match signs.next().transpose()? {
             Some(Done::Read(values)) => {
                 read += values;
-                (watch.on_progress)(Progress::Read { rows: read / fields.len() as u64, of: source.rows() });
+                (watch.on_progress)(Progress::Read { rows: read / all as u64, of: source.rows() });
             }
-            Some(Done::Columns(statistics)) => found[lane].extend(statistics),
+            Some(Done::Seen(strip)) => seen[lane].extend(strip),
             None => continue,
         }
         running.push_back((lane, signs));
     }
     stage::report(&[&stage]);
-    Ok(found.concat())
+    Ok(seen.into_iter().flatten().collect())
 }
 
-/// Statistics of a few columns, after a sign of life a batch.
-fn some(
-    source: &ParquetSource,
-    fields: &[FieldRef],
-    scale: Scale,
-    stop: Stop,
-) -> impl Iterator<Item = Result<Done>> + use<> {
-    let columns: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
-    let mut statistics = Some(vec![Statistics::new(scale == Scale::Robust); columns.len()]);
+/// Shows a few candidates all their rows, with a sign of life a batch.
+fn look(source: &ParquetSource, candidates: Vec<Candidate>, stop: Stop) -> impl Iterator<Item = Result<Done>> + use<> {
+    let (columns, places) = tops(candidates.iter().map(Candidate::column));
     let (mut scan, path) = (source.scan(&columns, BATCH_ROWS), source.path().to_owned());
-    let update = move |(row_group, batch): (usize, RecordBatch), statistics: &mut [Statistics]| {
-        for ((column, array), statistics) in columns.iter().zip(batch.columns()).zip(statistics) {
-            statistics.update(array).map_err(|error| Error::Read {
-                place: Place { row_group: Some(row_group), ..Place::column(&path, column) },
+    let update = move |(row_group, batch): (usize, RecordBatch), candidates: &mut [Candidate]| {
+        for (candidate, &place) in candidates.iter_mut().zip(&places) {
+            candidate.update(batch.column(place)).map_err(|error| Error::Read {
+                place: Place { row_group: Some(row_group), ..Place::column(&path, candidate.column().name()) },
                 source: Box::new(error),
             })?;
         }
-        Ok(Done::Read((batch.num_rows() * batch.num_columns()) as u64))
+        Ok(Done::Read((batch.num_rows() * candidates.len()) as u64))
     };
+    let mut candidates = Some(candidates);
     std::iter::from_fn(move || {
-        let so_far = statistics.as_mut()?;
+        let looking = candidates.as_mut()?;
         match scan.next() {
-            Some(rows) => Some(stop.check().and(rows).and_then(|rows| update(rows, so_far))),
+            Some(rows) => Some(stop.check().and(rows).and_then(|rows| update(rows, looking))),
             None => {
-                let finished = statistics.take()?.into_iter().map(Statistics::finish);
-                Some(Ok(Done::Columns(finished.collect())))
+                looking.iter_mut().for_each(Candidate::finish);
+                candidates.take().map(|seen| Ok(Done::Seen(seen)))
             }
         }
     })

@@ -137,11 +137,12 @@ fn whole(record: &[f32]) -> u64 {
 mod tests {
     use super::*;
     use crate::layout::Likelihood::Gaussian;
+    use crate::layout::Shape;
 
     #[test]
     fn rows_are_the_same_wherever_they_are() {
         let folder = tempfile::tempdir().unwrap();
-        let layout = Layout::new([("a", 1, 1, Gaussian), ("b", 1, 1, Gaussian)]).unwrap();
+        let layout = Layout::new([(Shape::of(Gaussian, 2), false)]).unwrap();
         let filled = |scratch: Option<Scratch>| {
             let mut store = Store::new(scratch, 0, 2);
             for row in 0..200_000_u64 {

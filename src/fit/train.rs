@@ -172,9 +172,14 @@ fn pass(
 ) -> Result<Option<(f64, f64)>> {
     let (mut rows_seen, mut nll, mut kl) = (0, 0.0, 0.0);
     let Training { epochs, batch_size, .. } = *training;
+    let hidden = Stream::new(training.seed, "hide").child(epoch as u64);
     for (step, batch) in rows.epoch(epoch as u64, batch_size, layout)?.take(steps).enumerate() {
         watch.stop.check()?;
-        match trainer.step(&batch?, &settings(step))? {
+        let mut batch = batch?;
+        if training.mask_rate > 0.0 {
+            batch.hide(training.mask_rate, hidden);
+        }
+        match trainer.step(&batch, &settings(step))? {
             Some(loss) => {
                 (watch.on_progress)(Progress::Step { epoch: epoch + 1, epochs, step: step + 1, steps });
                 rows_seen += loss.nll.len();

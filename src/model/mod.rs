@@ -7,12 +7,14 @@ mod adam;
 mod autograd;
 mod kernels;
 mod likelihood;
+mod mixture;
 mod network;
 mod parameters;
 mod trainer;
 mod vae;
 mod vector;
 
+pub(crate) use self::mixture::{Mixture, Row, Sampler};
 pub use self::network::Network;
 pub use self::parameters::Weight;
 pub(crate) use self::parameters::{Parameter, Weights, parameters};

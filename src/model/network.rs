@@ -24,7 +24,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Number of weights and biases between `inputs` and `outputs`, saturating.
+    /// Number of weights and biases between `inputs` of the encoder and `outputs` of the decoder, saturating.
     pub fn parameters(&self, inputs: usize, outputs: usize) -> usize {
         let layer = |inputs: usize, outputs: usize| inputs.saturating_add(1).saturating_mul(outputs);
         let stack =

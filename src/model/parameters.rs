@@ -45,7 +45,7 @@ impl Parameter {
 /// The parameters of a network in the order rows meet them; the posterior's mean and log-variance are neighbours, so
 /// that one product gives both.
 pub(crate) fn parameters(layout: &Layout, network: &Network) -> Vec<Parameter> {
-    let (inputs, outputs, latent_dim) = (layout.inputs(), layout.outputs(), network.latent_dim);
+    let (inputs, outputs, latent_dim) = (layout.encoder_inputs(), layout.outputs(), network.latent_dim);
     let last = network.hidden.last().copied().unwrap_or(inputs);
     let first = network.hidden.first().copied().unwrap_or(latent_dim);
     let mut all = stack("encoder", &network.encoder(inputs));
@@ -54,8 +54,8 @@ pub(crate) fn parameters(layout: &Layout, network: &Network) -> Vec<Parameter> {
     all.extend(stack("decoder", &network.decoder()));
     all.extend([weight("output", first, outputs), bias("output", first, outputs)]);
     for group in layout.groups() {
-        if let Some(name) = head(group.likelihood, network.noise_floor).parameter() {
-            all.push(Parameter { name: format!("likelihood.{name}"), shape: vec![group.features.len()], bound: 0.0 });
+        if let Some(name) = head(&group, network.noise_floor).parameter() {
+            all.push(Parameter { name: format!("likelihood.{name}"), shape: vec![group.elements.len()], bound: 0.0 });
         }
     }
     all
@@ -89,6 +89,7 @@ mod tests {
     use super::*;
     use crate::config::Activation;
     use crate::layout::Likelihood::{Bernoulli, Gaussian};
+    use crate::layout::Shape;
 
     fn network(hidden: &[usize]) -> Network {
         Network { hidden: hidden.to_vec(), latent_dim: 2, activation: Activation::Relu, noise_floor: -1.0 }
@@ -96,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_first_value_depends_on_seed_and_name_alone() {
-        let layout = Layout::new([("a", 1, 1, Gaussian), ("b", 1, 1, Gaussian), ("c", 1, 1, Bernoulli)]).unwrap();
+        let layout = Layout::new([(Shape::of(Gaussian, 2), false), (Shape::of(Bernoulli, 1), false)]).unwrap();
         let first = |hidden: &[usize], seed| initial(&layout, &network(hidden), seed);
         let (one, other) = (first(&[4], 1), first(&[4, 5], 1));
         assert_eq!(one["encoder.0.weight"], other["encoder.0.weight"]);
@@ -108,11 +109,11 @@ mod tests {
 
     #[test]
     fn the_network_counts_what_it_has() {
-        let layout = Layout::new([("a", 1, 1, Bernoulli), ("b", 1, 1, Bernoulli)]).unwrap();
+        let layout = Layout::new([(Shape::of(Bernoulli, 1), true), (Shape::category(3), false)]).unwrap();
         for hidden in [&[][..], &[7], &[7, 3]] {
             let network = network(hidden);
             let count: usize = parameters(&layout, &network).iter().map(Parameter::len).sum();
-            assert_eq!(count, network.parameters(layout.inputs(), layout.outputs()));
+            assert_eq!(count, network.parameters(layout.encoder_inputs(), layout.outputs()));
         }
     }
 }

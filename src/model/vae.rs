@@ -14,19 +14,19 @@ use crate::layout::Layout;
 pub struct Encoded {
     /// Width of the latent space.
     pub latent_dim: usize,
-    /// Number of features.
+    /// Elements of the row vector.
     pub features: usize,
     /// Posterior mean, `[rows, latent_dim]`.
     pub mean: Vec<f32>,
     /// Posterior log-variance, `[rows, latent_dim]`.
     pub log_variance: Vec<f32>,
-    /// Squared error of the reconstruction at the posterior mean, summed over known features, on the model's scale.
+    /// Squared error of the reconstruction at the posterior mean, summed over known elements, on the model's scale.
     pub squared_error: Vec<f32>,
-    /// Negative log-likelihood of the row at the posterior mean, summed over known features, in nats.
+    /// Negative log-likelihood of the row at the posterior mean, summed over known elements, in nats.
     pub nll: Vec<f32>,
     /// KL divergence of the posterior from the prior, in nats.
     pub kl: Vec<f32>,
-    /// Number of known features.
+    /// Number of known elements.
     pub known: Vec<f32>,
 }
 
@@ -51,6 +51,15 @@ impl Vae {
         } else {
             Self::Autograd(Graph::frozen(layout, network, weights, device)?)
         })
+    }
+
+    /// Appends the decoder's output for latents, `[rows, latent_dim]`, to `into`: `[rows, outputs]`.
+    pub(crate) fn decode(&self, z: &[f32], into: &mut Vec<f32>) -> Result<()> {
+        match self {
+            Self::Kernels(encoder) => encoder.decode(z, into),
+            Self::Autograd(graph) => graph.decode_rows(z, into)?,
+        }
+        Ok(())
     }
 
     /// Encodes rows and scores their reconstruction at the posterior mean. Draws nothing.

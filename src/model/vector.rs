@@ -37,6 +37,19 @@ pub(crate) fn sums<const SLICES: usize, const SUMS: usize>(
     parts.map(|parts| parts.iter().sum())
 }
 
+/// The greatest element of a slice; minus infinity for none. NaN is passed over: sums find it.
+#[inline(always)]
+pub(crate) fn greatest(slice: &[f32]) -> f32 {
+    let mut parts = [f32::NEG_INFINITY; LANES];
+    let (chunks, rest) = slice.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (part, &x) in parts.iter_mut().zip(chunk) {
+            *part = if x > *part { x } else { *part };
+        }
+    }
+    parts.iter().chain(rest).fold(f32::NEG_INFINITY, |most, &x| if x > most { x } else { most })
+}
+
 /// e^x within 2 units in the last place; flushed to e^-87.3 below that and limited to e^88 above.
 ///
 /// The scheme of Cephes' expf (Moshier 1989): e^x = 2^n e^r, with r within half a ln 2 and a polynomial for e^r.

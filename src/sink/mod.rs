@@ -9,7 +9,7 @@ use arrow::array::RecordBatch;
 
 pub(crate) use self::commit::{Target, commit_bytes};
 pub use self::commit::{check_distinct, check_target};
-pub(crate) use self::splice::{Splice, SpliceSink};
+pub(crate) use self::splice::{Column, Splice, SpliceSink};
 
 use crate::error::Result;
 

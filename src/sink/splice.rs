@@ -33,12 +33,21 @@ type RowGroup<'a> = SerializedRowGroupWriter<'a, Output>;
 /// The output's temporary file, written in large pieces.
 type Output = BufWriter<NamedTempFile>;
 
+/// A top-level column of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Column {
+    /// One of the input, by index: copied.
+    Carried(usize),
+    /// One of the new ones, by index.
+    New(usize),
+}
+
 /// What a splice writes.
 #[derive(Debug)]
 pub(crate) struct Splice<'a> {
-    /// Top-level columns of the input to keep, by index, ascending.
-    pub(crate) keep: Vec<usize>,
-    /// The new columns.
+    /// The columns of the output in order; the new ones each once, in their order.
+    pub(crate) columns: Vec<Column>,
+    /// The new columns; one of the name of an input column takes its place.
     pub(crate) new: SchemaRef,
     /// This program's key-value metadata.
     pub(crate) metadata: &'a [(String, String)],
@@ -50,8 +59,8 @@ const SYNC_BYTES: u64 = 32 << 20;
 /// Writes a Parquet file out of the column chunks of another and new columns.
 pub(crate) struct SpliceSink {
     input: ParquetFile,
-    /// Leaf columns of the input to copy, in order.
-    leaves: Vec<usize>,
+    /// The leaf columns of the output: those of the input to copy, by index, or new.
+    leaves: Vec<Option<usize>>,
     new: SchemaRef,
     factory: ArrowRowGroupWriterFactory,
     /// Taken when writing begins.
@@ -81,11 +90,26 @@ impl SpliceSink {
         let write = |source: ParquetError| Error::Write { path: target.path().to_owned(), source: source.into() };
 
         let from = input.metadata().file_metadata().schema_descr();
-        let leaves: Vec<usize> =
-            (0..from.num_columns()).filter(|&leaf| splice.keep.contains(&from.get_column_root_idx(leaf))).collect();
-        let carried = splice.keep.iter().map(|&root| from.root_schema().get_fields()[root].clone());
-        let added = ArrowSchemaConverter::new().convert(&splice.new).map_err(write)?.root_schema_ptr();
-        let fields: Vec<TypePtr> = carried.chain(added.get_fields().iter().cloned()).collect();
+        let of_new = ArrowSchemaConverter::new().convert(&splice.new).map_err(write)?;
+        let added = of_new.root_schema_ptr();
+        let leaves_of = |column: &Column| -> Vec<Option<usize>> {
+            match *column {
+                Column::Carried(root) => {
+                    let leaves = (0..from.num_columns()).filter(|&leaf| from.get_column_root_idx(leaf) == root);
+                    leaves.map(Some).collect()
+                }
+                Column::New(root) => {
+                    let leaves = (0..of_new.num_columns()).filter(|&leaf| of_new.get_column_root_idx(leaf) == root);
+                    leaves.map(|_| None).collect()
+                }
+            }
+        };
+        let leaves: Vec<Option<usize>> = splice.columns.iter().flat_map(leaves_of).collect();
+        let field = |column: &Column| match *column {
+            Column::Carried(root) => from.root_schema().get_fields()[root].clone(),
+            Column::New(root) => added.get_fields()[root].clone(),
+        };
+        let fields: Vec<TypePtr> = splice.columns.iter().map(field).collect();
         let schema = Type::group_type_builder(from.root_schema().name()).with_fields(fields).build().map_err(write)?;
 
         let properties = properties(input, splice, &leaves);
@@ -106,15 +130,15 @@ impl SpliceSink {
         })
     }
 
-    /// Copies the carried chunks of a row group.
-    fn copy(&self, row_group: usize, output: &mut RowGroup<'_>) -> Result<()> {
+    /// Copies some carried chunks of a row group.
+    fn copy(&self, row_group: usize, leaves: &[Option<usize>], output: &mut RowGroup<'_>) -> Result<()> {
         let write = |source: ParquetError| Error::Write { path: self.target.path().to_owned(), source: source.into() };
         let metadata = self.input.metadata().row_group(row_group);
         let blooms =
             ParquetRecordBatchReaderBuilder::new_with_metadata(self.input.file.clone(), self.input.arrow().clone());
         let indexes = self.input.metadata().page_index_for_row_group(row_group);
         let mut bytes = 0;
-        for &leaf in &self.leaves {
+        for &leaf in leaves.iter().flatten() {
             self.stop.check()?;
             let chunk = sound_chunk(metadata.column(leaf)).map_err(write)?;
             let place = || Place {
@@ -173,8 +197,7 @@ impl SpliceSink {
     /// The order of each output column's statistics, if the input says its own.
     fn column_orders(&self) -> Option<Vec<i16>> {
         let orders = self.input.footer.column_orders.as_ref()?;
-        let carried = self.leaves.iter().map(|&leaf| orders.get(leaf).copied());
-        carried.chain(std::iter::repeat_n(Some(TYPE_ORDER), self.new.fields().len())).collect()
+        self.leaves.iter().map(|leaf| leaf.map_or(Some(TYPE_ORDER), |leaf| orders.get(leaf).copied())).collect()
     }
 }
 
@@ -191,12 +214,23 @@ impl Sink for SpliceSink {
             }
         });
         for row_group in 0..self.input.metadata().num_row_groups() {
-            // While they are copied, the model works ahead.
+            // While they are copied, the model works ahead; the first new one waits for it.
             let mut output = writer.next_row_group().map_err(|source| write(source.into()))?;
-            self.copy(row_group, &mut output)?;
-            for column in self.encode(row_group, &mut columns)? {
-                let appended = column.close().and_then(|chunk| chunk.append_to_row_group(&mut output));
-                appended.map_err(|source| write(source.into()))?;
+            let mut encoded = None;
+            for run in self.leaves.chunk_by(|a, b| a.is_some() == b.is_some()) {
+                self.copy(row_group, run, &mut output)?;
+                for _ in run.iter().filter(|leaf| leaf.is_none()) {
+                    let encoded = match &mut encoded {
+                        Some(encoded) => encoded,
+                        none => none.insert(self.encode(row_group, &mut columns)?.into_iter()),
+                    };
+                    let column = encoded.next().expect("one writer a new leaf of the same schema");
+                    let appended = column.close().and_then(|chunk| chunk.append_to_row_group(&mut output));
+                    appended.map_err(|source| write(source.into()))?;
+                }
+            }
+            if encoded.is_none() {
+                self.encode(row_group, &mut columns)?;
             }
             output.close().map_err(|source| write(source.into()))?;
             self.sync.ask();
@@ -216,15 +250,20 @@ impl Sink for SpliceSink {
 }
 
 /// How the output is written: as the input says of itself, and the new columns plainly.
-fn properties(input: &ParquetFile, splice: &Splice<'_>, leaves: &[usize]) -> WriterPropertiesPtr {
+fn properties(input: &ParquetFile, splice: &Splice<'_>, leaves: &[Option<usize>]) -> WriterPropertiesPtr {
     let from = input.metadata().file_metadata();
-    let carried = splice.keep.iter().map(|&root| input.schema().fields()[root].clone());
+    let field = |column: &Column| match *column {
+        Column::Carried(root) => input.schema().fields()[root].clone(),
+        Column::New(root) => splice.new.fields()[root].clone(),
+    };
     let output = Schema::new_with_metadata(
-        carried.chain(splice.new.fields().iter().cloned()).collect::<Vec<_>>(),
+        splice.columns.iter().map(field).collect::<Vec<_>>(),
         input.schema().metadata().clone(),
     );
+    let added = splice.new.fields().iter().filter(|field| input.schema().field_with_name(field.name()).is_err());
+    let added = Schema::new(added.cloned().collect::<Vec<_>>());
     let none = Vec::new();
-    let keys = metadata::updated(from.key_value_metadata().unwrap_or(&none), &output, &splice.new, splice.metadata);
+    let keys = metadata::updated(from.key_value_metadata().unwrap_or(&none), &output, &added, splice.metadata);
     let properties = WriterProperties::builder()
         // By the writer's name readers know which statistics of its chunks to distrust.
         .set_created_by(from.created_by().unwrap_or("unknown").to_owned())
@@ -239,14 +278,15 @@ fn properties(input: &ParquetFile, splice: &Splice<'_>, leaves: &[usize]) -> Wri
 }
 
 /// The sort order all row groups share, as far as its columns are kept: a prefix of an order is one.
-fn sorting(input: &ParquetFile, leaves: &[usize]) -> Option<Vec<SortingColumn>> {
+fn sorting(input: &ParquetFile, leaves: &[Option<usize>]) -> Option<Vec<SortingColumn>> {
     let mut orders = input.metadata().row_groups().iter().map(|row_group| row_group.sorting_columns());
     let first = orders.next()??;
     if !orders.all(|order| order == Some(first)) {
         return None;
     }
     let kept = |column: &SortingColumn| {
-        let leaf = leaves.iter().position(|&leaf| i32::try_from(leaf) == Ok(column.column_idx))?;
+        let leaf =
+            leaves.iter().position(|leaf| leaf.is_some_and(|leaf| i32::try_from(leaf) == Ok(column.column_idx)))?;
         Some(SortingColumn { column_idx: i32::try_from(leaf).ok()?, ..*column })
     };
     let order: Vec<_> = first.iter().map_while(kept).collect();

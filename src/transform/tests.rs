@@ -32,7 +32,7 @@ fn t() -> Stage {
 
 /// Passes a batch on as it is.
 fn scored(columns: NewColumns) -> Result<Scored> {
-    Ok(Scored { columns, empty: 0, masked: Masked::default() })
+    Ok(Scored { columns, empty: 0, found: FoundAll::default() })
 }
 
 /// What a sink saw, and a gate it waits at before every batch.
@@ -74,7 +74,7 @@ impl Seen {
 }
 
 /// A run against a sink.
-type Outcome = fn(Arc<Seen>) -> Result<(Transformed, Masked)>;
+type Outcome = fn(Arc<Seen>) -> Result<(Transformed, FoundAll)>;
 
 fn opened() -> Arc<Seen> {
     let seen = Arc::new(Seen::default());

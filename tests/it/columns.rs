@@ -13,11 +13,14 @@ use crate::tables::{curve, write};
 use crate::workdir::Workdir;
 
 #[test]
-fn numbers_and_flags_are_learned_and_the_rest_is_carried_with_its_reason() {
+fn what_is_carried_has_its_reason_and_the_rest_is_learned() {
     let dir = Workdir::new();
     let rows = 100;
     let numbers = Float64Array::from_iter_values((0..rows).map(|row| f64::from(row * row % 13)));
-    let lists = ListArray::from_iter_primitive::<Int32Type, _, _>((0..rows).map(|row| Some(vec![Some(row)])));
+    let lists = |length: fn(i32) -> i32| {
+        let list = |row: i32| Some((0..length(row)).map(|at| Some(row * at % 7)).collect::<Vec<_>>());
+        Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>((0..rows).map(list)))
+    };
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("number", Arc::new(numbers.clone())),
         ("same", Arc::new(Int32Array::from_iter_values((0..rows).map(|_| 4)))),
@@ -26,7 +29,10 @@ fn numbers_and_flags_are_learned_and_the_rest_is_carried_with_its_reason() {
         ("row_number", Arc::new(Int32Array::from_iter_values((0..rows).map(|row| 5000 - 3 * row)))),
         ("text", Arc::new(StringArray::from_iter_values((0..rows).map(|row| row.to_string())))),
         ("bytes", Arc::new(BinaryArray::from_iter_values((0..rows).map(|row| row.to_le_bytes())))),
-        ("list", Arc::new(lists)),
+        ("list", lists(|_| 3)),
+        ("ragged", lists(|row| row % 3)),
+        ("word", Arc::new(StringArray::from_iter_values((0..rows).map(|row| format!("word {}", row % 4))))),
+        ("day", Arc::new(arrow::array::Date32Array::from_iter_values(0..rows))),
         (
             "struct",
             Arc::new(StructArray::from(RecordBatch::try_from_iter([("a", Arc::new(numbers) as ArrayRef)]).unwrap())),
@@ -38,14 +44,16 @@ fn numbers_and_flags_are_learned_and_the_rest_is_carried_with_its_reason() {
         "nothing: has no usable value (100 null, 0 NaN or infinite)",
         "not_a_number: has no usable value (0 null, 100 NaN or infinite)",
         "row_number: looks like an identifier",
-        "text: is a string",
+        "text: looks like an identifier: 100 different words",
         "bytes: is binary",
-        "list: is nested",
-        "struct: is nested",
+        "ragged: holds lists of several lengths (0 and 1, say)",
     ]);
-    assert_eq!(learned(&dir.path("vae.safetensors")), ["number"]);
+    assert_eq!(learned(&dir.path("vae.safetensors")), ["number", "list", "day", "struct.a", "word"]);
     dir.ok("fit in.parquet --epochs 1 --force --columns number,row_number");
     assert_eq!(learned(&dir.path("vae.safetensors")), ["number", "row_number"], "named, it is learned");
+    dir.ok("fit in.parquet --epochs 1 --force --columns text,struct --max-categories 8");
+    assert_eq!(learned(&dir.path("vae.safetensors")), ["struct.a", "text"]);
+    dir.ok("inspect vae.safetensors").prints(&["text      category, hashed into 8 classes"]);
 }
 
 #[test]
@@ -112,7 +120,10 @@ fn a_name_that_matches_nothing_lists_its_neighbours() {
         "--exclude",
     ]);
     dir.fails(2, "fit in.parquet --columns X1").says(&[r#"no column "X1""#, r#""x1""#, "--columns"]);
-    dir.fails(2, "fit in.parquet --columns name").says(&[r#"column "name" cannot be learned"#, "a string"]);
+    dir.fails(2, "fit in.parquet --categorical x0")
+        .says(&[r#"column "x0" cannot be learned as a category"#, "a number"]);
+    dir.fails(2, "fit in.parquet --map flag=asinh")
+        .says(&[r#"column "flag" cannot be learned on a curve"#, "a Boolean"]);
     dir.fails(2, "fit in.parquet --exclude re:(").says(&["not a pattern"]);
     assert_eq!(dir.names(), ["in.parquet"]);
 }

@@ -96,7 +96,12 @@ fn wrong_values_name_the_place_they_stand_in() {
         ("lr = -1", ["lr is -1", "v.toml: lr sets it"]),
         ("exclude = ['x9']", [r#"no column "x9""#, "v.toml: exclude takes names"]),
         ("columns = ['re:(']", ["is not a pattern", "v.toml: columns"]),
-        ("columns = ['name']", ["cannot be learned", "leave it out of v.toml: columns"]),
+        ("columns = ['bytes']", ["no column", "v.toml: columns takes names"]),
+        ("map = ['x0']", ["v.toml: map", "COL=CURVE"]),
+        ("map = ['x0=cubic']", ["v.toml: map", "asinh"]),
+        ("map = ['flag=asinh']", ["cannot be learned on a curve", "v.toml: map"]),
+        ("categorical = ['x0']", ["cannot be learned as a category", "v.toml: categorical"]),
+        ("mask_rate = 'some'", ["v.toml: mask_rate", "neither auto nor a share"]),
     ] {
         std::fs::write(dir.path("v.toml"), file).unwrap();
         dir.fails(78, "fit in.parquet --config v.toml").says(&says);

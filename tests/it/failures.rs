@@ -103,7 +103,7 @@ fn data_there_is_nothing_to_learn_from_is_refused() {
     let text: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
     let same: ArrayRef = Arc::new(Int32Array::from(vec![1, 1]));
     write(&dir.path("dull.parquet"), &RecordBatch::try_from_iter([("text", text), ("same", same)]).unwrap(), 1000);
-    dir.fails(65, "fit dull.parquet").says(&[r#""text" is a string"#, r#""same" is constant (1)"#]);
+    dir.fails(65, "fit dull.parquet").says(&[r#""text" looks like an identifier"#, r#""same" is constant (1)"#]);
     assert_eq!(dir.names(), ["dull.parquet", "none.parquet", "one.parquet"]);
 }
 

@@ -8,11 +8,11 @@ use crate::workdir::repository;
 /// Rooms by floor, from the ground up. A room may import rooms of its own floor, as long as there is no circle, and of
 /// the floors below.
 const FLOORS: [&[&str]; 6] = [
-    &["ahead", "config", "error", "layout", "random", "stage", "stop"],
+    &["ahead", "config", "error", "layout", "normal", "random", "stage", "stop"],
     &["device", "feature", "scratch", "sink", "source"],
     &["batch", "model", "shuffle", "strips"],
     &["artifact", "score"],
-    &["fit", "transform"],
+    &["fit", "impute", "transform"],
     &["analysis"],
 ];
 
@@ -20,7 +20,7 @@ const FLOORS: [&[&str]; 6] = [
 const ROOMS: [(&str, &[&str]); 12] = [
     ("candle_core", &["model/", "device.rs", "artifact.rs"]),
     ("candle_nn", &["model/autograd/", "model/likelihood/"]),
-    ("arrow", &["feature/", "source/", "sink/", "fit/statistics.rs", "transform.rs", "transform/"]),
+    ("arrow", &["feature/", "source/", "sink/", "fit/statistics.rs", "impute/", "transform.rs", "transform/"]),
     ("parquet", &["source/", "sink/"]),
     ("thrift", &["source/", "sink/"]),
     ("crossbeam_channel", &["ahead.rs"]),

@@ -82,7 +82,7 @@ fn the_summary_tells_what_was_learned_and_what_comes_next() {
     fit.prints(&[
         "learned   4 of 7 columns of 600 rows: x0, x1, x2, flag\n",
         "id: looks like an identifier",
-        "name: is a string",
+        "name: looks like an identifier: 480 different words",
         "x3: is excluded",
         " of 2 trained, 2 at most\n",
         &format!("model     vae.safetensors, {model:.2} KiB\n"),

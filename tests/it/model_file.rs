@@ -37,7 +37,11 @@ fn put_together(path: &Path, metadata: &str, tensors: &Tensors) {
 /// The columns a model learned, in row-vector order.
 pub fn learned(path: &Path) -> Vec<String> {
     let features = take_apart(path).0["features"].clone();
-    features.as_array().unwrap().iter().map(|feature| feature["column"].as_str().unwrap().to_owned()).collect()
+    let name = |column: &Value| match column {
+        Value::Array(path) => path.iter().map(|name| name.as_str().unwrap()).collect::<Vec<_>>().join("."),
+        column => column.as_str().unwrap().to_owned(),
+    };
+    features.as_array().unwrap().iter().map(|feature| name(&feature["column"])).collect()
 }
 
 fn fitted() -> Workdir {
@@ -58,7 +62,8 @@ fn tensors_have_candles_names_and_shapes() {
         ("decoder.1.bias", &[8]),
         ("decoder.1.weight", &[8, 6]),
         ("encoder.0.bias", &[8]),
-        ("encoder.0.weight", &[8, 5]),
+        // One of the five columns has missing values, which the encoder is told.
+        ("encoder.0.weight", &[8, 6]),
         ("encoder.1.bias", &[6]),
         ("encoder.1.weight", &[6, 8]),
         ("likelihood.gaussian.log_variance", &[4]),
@@ -99,7 +104,7 @@ fn a_model_that_lies_is_refused() {
     };
     refuses(&edited(&|m| m["format_version"] = json!(99)), &tensors, "version 99");
     refuses(&edited(&|m| m["format_version"] = json!(0)), &tensors, "version 0");
-    refuses(&edited(&|m| m["features"][0]["clip"] = json!(1e300)), &tensors, "scaling");
+    refuses(&edited(&|m| m["features"][0]["scaling"]["clip"] = json!(1e300)), &tensors, "scaling");
     refuses(&edited(&|m| m["features"][1]["column"] = m["features"][0]["column"].clone()), &tensors, "one column");
     refuses(&edited(&|m| m["surprise"] = json!(1)), &tensors, "surprise");
     refuses(&edited(&|m| m["network"]["latent_dim"] = json!(0)), &tensors, "no width");
@@ -108,7 +113,7 @@ fn a_model_that_lies_is_refused() {
     refuses(&edited(&|m| m["network"]["hidden"] = json!([6, 8])), &tensors, "encoder.0.weight");
     refuses(&edited(&|m| m["features"] = json!([])), &tensors, "no width");
     refuses(&edited(&|m| m["features"].as_array_mut().unwrap().reverse()), &tensors, "order");
-    refuses(&edited(&|m| m["features"][0]["scale"] = json!(0.0)), &tensors, "scaling");
+    refuses(&edited(&|m| m["features"][0]["scaling"]["scale"] = json!(0.0)), &tensors, "scaling");
     refuses(&edited(&|m| m["history"]["best_epoch"] = json!(77)), &tensors, "epoch");
 
     let without = |name: &str| tensors.iter().filter(|tensor| tensor.0 != name).cloned().collect::<Tensors>();

@@ -67,7 +67,7 @@ const ODD: [Odd; 21] = [
         what: "values far out of range, but finite",
         make: || parquet(&with_a(&[1e30, -1e30, 1e-30])),
         fit: FINE,
-        transform: FINE,
+        transform: (0, r#"column "a": 8 values are outside the range the fit saw"#),
     },
     Odd {
         name: "beyond_f32",
@@ -81,7 +81,7 @@ const ODD: [Odd; 21] = [
         what: "strings that were not there before",
         make: || parquet(&with("word", Arc::new(words("unheard of")))),
         fit: FINE,
-        transform: FINE,
+        transform: (0, r#"column "word": 120 values are of categories the fit did not see"#),
     },
     Odd {
         name: "wrong_type",
@@ -100,7 +100,7 @@ const ODD: [Odd; 21] = [
     Odd {
         name: "name_clash",
         what: "a column named z_0",
-        make: || parquet(&renamed("word", "z_0")),
+        make: || parquet(&renamed("id", "z_0")),
         fit: FINE,
         transform: (2, "--prefix"),
     },
@@ -109,13 +109,13 @@ const ODD: [Odd; 21] = [
         what: "two columns of one name",
         make: || parquet(&renamed("word", "id")),
         fit: FINE,
-        transform: FINE,
+        transform: (65, r#"needs column "word""#),
     },
     Odd {
         name: "words_only",
-        what: "strings only",
+        what: "one column of strings",
         make: || parquet(&plain(ROWS).project(&[5]).unwrap()),
-        fit: (65, "is a string"),
+        fit: FINE,
         transform: (65, "needs column"),
     },
     Odd {

@@ -34,8 +34,10 @@ pub(crate) struct Graph {
 /// Rows encoded at once; the last block is padded, so that no row's bits depend on its neighbours.
 const ENCODE_ROWS: usize = 256;
 
-/// Rows as tensors: `[rows, inputs]`, and `[rows, features]` of 1 where known.
+/// Rows as tensors: what the encoder sees, `[rows, encoder inputs]`; the row vector, `[rows, inputs]`; and the same of 1
+/// where known.
 struct Rows {
+    seen: Tensor,
     x: Tensor,
     known: Option<Tensor>,
 }
@@ -54,13 +56,13 @@ impl Graph {
         parameters: HashMap<String, Tensor>,
         device: &Device,
     ) -> candle_core::Result<Self> {
-        let (inputs, outputs, latent_dim) = (layout.inputs(), layout.outputs(), network.latent_dim);
+        let (inputs, outputs, latent_dim) = (layout.encoder_inputs(), layout.outputs(), network.latent_dim);
         let builder = VarBuilder::from_tensors(parameters, DType::F32, device);
         let last = network.hidden.last().copied().unwrap_or(inputs);
         let first = network.hidden.first().copied().unwrap_or(latent_dim);
         let with_head = |group: Group| {
-            let head = head(group.likelihood, network.noise_floor);
-            let parameter = head.parameter().map(|name| builder.pp("likelihood").get(group.features.len(), name));
+            let head = head(&group, network.noise_floor);
+            let parameter = head.parameter().map(|name| builder.pp("likelihood").get(group.elements.len(), name));
             Ok((group, head, parameter.transpose()?))
         };
         Ok(Self {
@@ -97,7 +99,7 @@ impl Graph {
         self.output.forward(&self.decoder.forward(z)?)
     }
 
-    /// Sums a head's answer over the known features of every group: `[rows]`.
+    /// Sums a head's answer over the known elements of every group: `[rows]`.
     fn sum_known(
         &self,
         rows: &Rows,
@@ -107,10 +109,10 @@ impl Graph {
         let mut total: Option<Tensor> = None;
         for (group, head, parameter) in &self.groups {
             let part = |all: &Tensor, range: &std::ops::Range<usize>| all.narrow(1, range.start, range.len());
-            let (x, output) = (part(&rows.x, &group.input)?, part(output, &group.output)?);
+            let (x, output) = (part(&rows.x, &group.elements)?, part(output, &group.output)?);
             let mut each = answer(head.as_ref(), &x, &output, parameter.as_ref())?;
             if let Some(known) = &rows.known {
-                each = (each * part(known, &group.features)?)?;
+                each = (each * part(known, &group.elements)?)?;
             }
             let sum = each.sum(D::Minus1)?;
             total = Some(match total {
@@ -134,7 +136,7 @@ impl Graph {
     pub(crate) fn losses(&self, batch: &Batch, noise: Vec<f32>) -> candle_core::Result<RowLosses> {
         let rows = self.rows(batch, 0..batch.rows(), batch.rows())?;
         let noise = Tensor::from_vec(noise, (batch.rows(), self.latent_dim), &self.device)?;
-        let (mean, log_variance) = self.posterior(&rows.x)?;
+        let (mean, log_variance) = self.posterior(&rows.seen)?;
         let z = (&mean + (noise * (&log_variance * 0.5)?.exp()?)?)?;
         let output = self.decode(&z)?;
         let nll = self.sum_known(&rows, &output, |head, x, output, parameter| head.nll(x, output, parameter))?;
@@ -144,8 +146,7 @@ impl Graph {
     /// Encodes rows and scores their reconstruction at the posterior mean. Draws nothing: the same row gives the same
     /// bits in any batch.
     pub(crate) fn encode(&self, batch: &Batch) -> Result<Encoded> {
-        let mut encoded =
-            Encoded { latent_dim: self.latent_dim, features: self.layout.features(), ..Encoded::default() };
+        let mut encoded = Encoded { latent_dim: self.latent_dim, features: self.layout.inputs(), ..Encoded::default() };
         for from in (0..batch.rows()).step_by(ENCODE_ROWS) {
             let rows = ENCODE_ROWS.min(batch.rows() - from);
             self.encode_block(batch, from..from + rows, &mut encoded)?;
@@ -153,10 +154,22 @@ impl Graph {
         Ok(encoded)
     }
 
+    /// Appends the decoder's output for latents, `[rows, latent_dim]`, to `into`: `[rows, outputs]`.
+    pub(crate) fn decode_rows(&self, z: &[f32], into: &mut Vec<f32>) -> Result<()> {
+        for z in z.chunks(ENCODE_ROWS * self.latent_dim) {
+            let rows = z.len() / self.latent_dim;
+            let mut block = z.to_vec();
+            block.resize(ENCODE_ROWS * self.latent_dim, 0.0);
+            let output = self.decode(&Tensor::from_vec(block, (ENCODE_ROWS, self.latent_dim), &self.device)?)?;
+            into.extend(output.narrow(0, 0, rows)?.flatten_all()?.to_vec1::<f32>()?);
+        }
+        Ok(())
+    }
+
     fn encode_block(&self, batch: &Batch, range: std::ops::Range<usize>, encoded: &mut Encoded) -> Result<()> {
-        let features = self.layout.features();
+        let features = self.layout.inputs();
         let rows = self.rows(batch, range.clone(), ENCODE_ROWS)?;
-        let (mean, log_variance) = self.posterior(&rows.x)?;
+        let (mean, log_variance) = self.posterior(&rows.seen)?;
         let output = self.decode(&mean)?;
         let take = |tensor: &Tensor, into: &mut Vec<f32>| -> candle_core::Result<()> {
             into.extend(tensor.narrow(0, 0, range.len())?.flatten_all()?.to_vec1::<f32>()?);
@@ -184,16 +197,29 @@ impl Graph {
 
     /// Rows `range` of a batch as tensors, filled up with zeros to `height` rows.
     fn rows(&self, batch: &Batch, range: std::ops::Range<usize>, height: usize) -> candle_core::Result<Rows> {
-        let tensor = |values: &[f32], width: usize| {
-            let values = &values[range.start * width..range.end * width];
-            if range.len() == height {
-                return Tensor::from_slice(values, (height, width), &self.device);
-            }
-            let mut padded = values.to_vec();
-            padded.resize(height * width, 0.0);
-            Tensor::from_vec(padded, (height, width), &self.device)
+        let inputs = self.layout.inputs();
+        let tensor = |values: &[f32]| {
+            let mut padded = values[range.start * inputs..range.end * inputs].to_vec();
+            padded.resize(height * inputs, 0.0);
+            Tensor::from_vec(padded, (height, inputs), &self.device)
         };
-        let known = batch.known.as_deref().map(|known| tensor(known, self.layout.features())).transpose()?;
-        Ok(Rows { x: tensor(&batch.x, self.layout.inputs())?, known })
+        let known = batch.known.as_deref().map(tensor).transpose()?;
+        Ok(Rows { seen: self.seen(batch, range.clone(), height)?, x: tensor(&batch.x)?, known })
+    }
+
+    /// What the encoder sees of rows: values, and a one a class and indicator.
+    fn seen(&self, batch: &Batch, range: std::ops::Range<usize>, height: usize) -> candle_core::Result<Tensor> {
+        let (inputs, values, width) = (self.layout.inputs(), self.layout.values(), self.layout.encoder_inputs());
+        let (x, known) = match &batch.shown {
+            Some(shown) => (&shown.x, Some(&shown.known)),
+            None => (&batch.x, batch.known.as_ref()),
+        };
+        let mut seen = vec![0.0; height * width];
+        for (row, seen) in range.zip(seen.chunks_exact_mut(width)) {
+            let x = &x[row * inputs..][..inputs];
+            seen[..values].copy_from_slice(&x[..values]);
+            self.layout.ones(x, known.map(|known| &known[row * inputs..][..inputs])).for_each(|one| seen[one] = 1.0);
+        }
+        Tensor::from_vec(seen, (height, width), &self.device)
     }
 }

@@ -42,6 +42,12 @@ impl Dense {
     pub(super) fn forward(&self, parameters: &[f32], x: &[f32], rows: usize, kept: &mut Activations) {
         let y = &mut kept.y[..rows * self.outputs];
         times_transposed(x, &parameters[self.weight.clone()], y, [rows, self.outputs, self.inputs]);
+        self.finish(parameters, rows, kept);
+    }
+
+    /// Adds the bias to the linear part in `kept`, and applies the nonlinearity.
+    pub(super) fn finish(&self, parameters: &[f32], rows: usize, kept: &mut Activations) {
+        let y = &mut kept.y[..rows * self.outputs];
         let bias = &parameters[self.bias.clone()];
         let slope = &mut kept.slope;
         vectorized(
@@ -67,7 +73,7 @@ impl Dense {
     }
 
     /// Turns `g`, `[rows, outputs]`, the loss's derivative by the layer's answer, into that by the linear part, writes
-    /// the parameters' gradients, and into `back`, `[rows, inputs]`, if there is one, the derivative by the input.
+    /// the parameters' gradients, and into `back`, `[rows, inputs]`, the derivative by the input.
     pub(super) fn backward(
         &self,
         parameters: &[f32],
@@ -75,8 +81,15 @@ impl Dense {
         rows: usize,
         g: &mut [f32],
         gradients: &mut [f32],
-        back: Option<&mut [f32]>,
+        back: &mut [f32],
     ) {
+        self.start_back(kept, g, gradients);
+        transposed_times(g, x, &mut gradients[self.weight.clone()], [self.outputs, self.inputs, rows]);
+        times(g, &parameters[self.weight.clone()], back, [rows, self.inputs, self.outputs]);
+    }
+
+    /// Takes `g` back through the nonlinearity, and writes the bias's gradient.
+    pub(super) fn start_back(&self, kept: &Activations, g: &mut [f32], gradients: &mut [f32]) {
         let bias = &mut gradients[self.bias.clone()];
         let y = &kept.y[..g.len()];
         vectorized(
@@ -88,10 +101,6 @@ impl Dense {
                 Some(Activation::Silu) => each_back(g, &kept.slope, bias, |slope| slope),
             },
         );
-        transposed_times(g, x, &mut gradients[self.weight.clone()], [self.outputs, self.inputs, rows]);
-        if let Some(back) = back {
-            times(g, &parameters[self.weight.clone()], back, [rows, self.inputs, self.outputs]);
-        }
     }
 }
 

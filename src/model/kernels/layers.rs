@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::dense::{Activations, Dense};
+use super::first::First;
 use super::latents::Latents;
 use crate::batch::Batch;
 use crate::layout::{Group, Layout};
@@ -15,15 +16,22 @@ use crate::model::parameters::{Parameter, Weight, Weights, parameters};
 pub(super) struct Layers {
     pub(super) latent_dim: usize,
     pub(super) inputs: usize,
-    pub(super) features: usize,
     outputs: usize,
-    /// Hidden layers, and mean and log-variance as one layer.
+    first: First,
+    /// Its further layers: hidden ones, and mean and log-variance as one layer.
     encoder: Vec<Dense>,
     /// Hidden layers and the output.
     decoder: Vec<Dense>,
     /// A group, its head, and where the head's own parameter is.
     heads: Vec<(Group, Box<dyn Head>, Range<usize>)>,
-    parameters: Vec<(Parameter, Range<usize>)>,
+    parameters: Vec<(Parameter, Place)>,
+}
+
+/// Where the elements of a parameter are: that at row `i` and column `j` at `start` + `i`, `j` times the strides.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    start: usize,
+    strides: [usize; 2],
 }
 
 /// Rows of a batch as the layers take them.
@@ -31,20 +39,24 @@ pub(super) struct Layers {
 pub(super) struct Rows<'a> {
     /// `[rows, inputs]`.
     pub(super) x: &'a [f32],
-    /// `[rows, features]`, as in [`Batch`].
+    /// The same, as in [`Batch`].
     pub(super) known: Option<&'a [f32]>,
+    /// What the encoder sees of both.
+    pub(super) shown_x: &'a [f32],
+    pub(super) shown_known: Option<&'a [f32]>,
     pub(super) rows: usize,
 }
 
 impl<'a> Rows<'a> {
     /// Rows `range` of a batch.
     pub(super) fn of(batch: &'a Batch, range: Range<usize>, layers: &Layers) -> Self {
-        let part = |all: &'a [f32], width: usize| &all[range.start * width..range.end * width];
-        Self {
-            x: part(&batch.x, layers.inputs),
-            known: batch.known.as_deref().map(|known| part(known, layers.features)),
-            rows: range.len(),
-        }
+        let part = |all: &'a [f32]| &all[range.start * layers.inputs..range.end * layers.inputs];
+        let known = batch.known.as_deref().map(part);
+        let (shown_x, shown_known) = match &batch.shown {
+            Some(shown) => (part(&shown.x), Some(part(&shown.known))),
+            None => (part(&batch.x), known),
+        };
+        Self { x: part(&batch.x), known, shown_x, shown_known, rows: range.len() }
     }
 }
 
@@ -86,8 +98,8 @@ impl Layers {
             widths.windows(2).enumerate().map(layer).collect()
         };
         let (mut encoder, mut decoder) =
-            (stack("encoder", &network.encoder(layout.inputs())), stack("decoder", &network.decoder()));
-        let last = network.hidden.last().copied().unwrap_or(layout.inputs());
+            (stack("encoder", &network.encoder(layout.encoder_inputs())), stack("decoder", &network.decoder()));
+        let last = network.hidden.last().copied().unwrap_or(layout.encoder_inputs());
         let first = network.hidden.first().copied().unwrap_or(network.latent_dim);
         decoder.push(dense("output", first, layout.outputs(), None));
         let mut posterior = dense("posterior.mean", last, network.latent_dim, None);
@@ -98,25 +110,43 @@ impl Layers {
         posterior.bias.end = log_variance.bias.end;
         encoder.push(posterior);
         let with_head = |group: Group| {
-            let head = head(group.likelihood, network.noise_floor);
+            let head = head(&group, network.noise_floor);
             let parameter = head.parameter().map_or(0..0, |name| places[format!("likelihood.{name}").as_str()].clone());
             (group, head, parameter)
         };
+        let heads = layout.groups().into_iter().map(with_head).collect();
+        let first = encoder.remove(0);
+        let parameters = parameters
+            .iter()
+            .map(|(parameter, range)| {
+                let start = range.start;
+                let place = match parameter.shape.as_slice() {
+                    // Of the first layer, transposed; two weights side by side if they are mean and log-variance.
+                    [outputs, inputs] if first.weight.contains(&start) => {
+                        let before = (start - first.weight.start) / (outputs * inputs) * outputs;
+                        Place { start: first.weight.start + before, strides: [1, first.outputs] }
+                    }
+                    [_, columns] => Place { start, strides: [*columns, 1] },
+                    _ => Place { start, strides: [1, 0] },
+                };
+                (parameter.clone(), place)
+            })
+            .collect();
         Self {
             latent_dim: network.latent_dim,
             inputs: layout.inputs(),
-            features: layout.features(),
             outputs: layout.outputs(),
+            first: First::new(first, layout),
             encoder,
             decoder,
-            heads: layout.groups().into_iter().map(with_head).collect(),
+            heads,
             parameters,
         }
     }
 
     /// Number of parameters.
     pub(super) fn len(&self) -> usize {
-        self.parameters.last().map_or(0, |(_, range)| range.end)
+        self.parameters.iter().map(|(parameter, _)| parameter.len()).sum()
     }
 
     /// All parameters as one slice.
@@ -125,17 +155,19 @@ impl Layers {
     /// If one is missing or of another length.
     pub(super) fn flat(&self, weights: &Weights) -> Vec<f32> {
         let mut flat = vec![0.0; self.len()];
-        for (parameter, range) in &self.parameters {
-            flat[range.clone()].copy_from_slice(&weights[&parameter.name].values);
+        for (parameter, place) in &self.parameters {
+            let values = &weights[&parameter.name].values;
+            assert_eq!(values.len(), parameter.len(), "{}", parameter.name);
+            place.of(parameter).zip(values).for_each(|(at, &value)| flat[at] = value);
         }
         flat
     }
 
     /// The parameters by name.
     pub(super) fn named(&self, flat: &[f32]) -> Weights {
-        let weight = |(parameter, range): &(Parameter, Range<usize>)| {
-            let weight = Weight { shape: parameter.shape.clone(), values: flat[range.clone()].to_vec() };
-            (parameter.name.clone(), weight)
+        let weight = |(parameter, place): &(Parameter, Place)| {
+            let values = place.of(parameter).map(|at| flat[at]).collect();
+            (parameter.name.clone(), Weight { shape: parameter.shape.clone(), values })
         };
         self.parameters.iter().map(weight).collect()
     }
@@ -144,16 +176,18 @@ impl Layers {
     pub(super) fn workspace(&self, rows: usize, learns: bool) -> Workspace {
         let activations =
             |layers: &[Dense]| layers.iter().map(|layer| Activations::new(layer, rows, learns)).collect::<Vec<_>>();
-        let widest =
-            self.encoder.iter().chain(&self.decoder).map(|layer| layer.inputs.max(layer.outputs)).max().unwrap_or(0);
+        let behind = self.encoder.iter().chain(&self.decoder).map(|layer| layer.inputs.max(layer.outputs));
+        let widest = behind.max().unwrap_or(0).max(self.first.dense.outputs);
         let back = if learns { rows * widest } else { 0 };
+        let mut encoder = activations(std::slice::from_ref(&self.first.dense));
+        encoder.extend(activations(&self.encoder));
         Workspace {
-            encoder: activations(&self.encoder),
+            encoder,
             latents: Latents::new(rows, self.latent_dim),
             decoder: activations(&self.decoder),
             losses: vec![RowLoss::default(); rows],
             back: [vec![0.0; back], vec![0.0; back]],
-            ones: vec![1.0; self.features],
+            ones: vec![1.0; self.inputs],
             scratch: Vec::new(),
         }
     }
@@ -161,15 +195,25 @@ impl Layers {
     /// Posterior, draw with the workspace's noise, decoder's output and losses of rows.
     pub(super) fn forward(&self, parameters: &[f32], rows: Rows<'_>, space: &mut Workspace) {
         let n = rows.rows;
-        let posterior = through(&self.encoder, parameters, rows.x, n, &mut space.encoder);
+        self.first.forward(parameters, rows, &mut space.encoder[0]);
+        let (first, further) = space.encoder.split_at_mut(1);
+        through(&self.encoder, parameters, &first[0].y, n, further);
+        let posterior = &mut last_mut(&mut space.encoder).y[..n * 2 * self.latent_dim];
         space.latents.draw(posterior, self.latent_dim);
-        let output = through(&self.decoder, parameters, &space.latents.z, n, &mut space.decoder);
+        through(&self.decoder, parameters, &space.latents.z, n, &mut space.decoder);
+        let output = &last(&space.decoder).y[..n * self.outputs];
         let losses = &mut space.losses[..n];
         losses.fill(RowLoss::default());
         for (group, head, parameter) in &self.heads {
             let cells = self.cells(group, rows, output, &space.ones);
             head.add_losses(&cells, &parameters[parameter.clone()], &mut space.scratch, losses);
         }
+    }
+
+    /// The decoder's output for `n` rows' latents, `[n, latent_dim]`.
+    pub(super) fn decode<'a>(&self, parameters: &[f32], z: &[f32], n: usize, space: &'a mut Workspace) -> &'a [f32] {
+        through(&self.decoder, parameters, z, n, &mut space.decoder);
+        &last(&space.decoder).y[..n * self.outputs]
     }
 
     /// Into `gradients`, in the order of `parameters`: those of Σ rows' weight · (NLL + Σ dimensions' paid · KL), for
@@ -197,15 +241,17 @@ impl Layers {
             );
         }
         let mut pass = Pass { parameters, gradients, rows: n, g, back };
-        pass.back_through(&self.decoder, &space.latents.z, &space.decoder, true);
+        pass.back_through(&self.decoder, &space.latents.z, &space.decoder);
         let (by_z, by_posterior) = (&pass.g[..n * self.latent_dim], &mut pass.back[..n * 2 * self.latent_dim]);
         space.latents.backward(&last(&space.encoder).y, by_z, weights, paid, by_posterior);
         std::mem::swap(&mut pass.g, &mut pass.back);
-        pass.back_through(&self.encoder, rows.x, &space.encoder, false);
+        let (first, further) = space.encoder.split_at(1);
+        pass.back_through(&self.encoder, &first[0].y, further);
+        self.first.backward(rows, &first[0], &mut pass.g[..n * self.first.dense.outputs], pass.gradients);
     }
 
     fn cells<'a>(&self, group: &'a Group, rows: Rows<'a>, output: &'a [f32], ones: &'a [f32]) -> Cells<'a> {
-        let known = rows.known.map_or(Known::All(ones), |known| Known::Some(known, self.features));
+        let known = rows.known.map_or(Known::All(ones), Known::Some);
         Cells { group, x: (rows.x, self.inputs), output: (output, self.outputs), known }
     }
 }
@@ -221,21 +267,26 @@ fn last(kept: &[Activations]) -> &Activations {
     kept.last().expect("encoder and decoder have a layer at least: posterior and output")
 }
 
-/// Passes `n` rows through layers; the last one's answer.
-fn through<'a>(
-    layers: &[Dense],
-    parameters: &[f32],
-    x: &[f32],
-    n: usize,
-    kept: &'a mut [Activations],
-) -> &'a mut [f32] {
+fn last_mut(kept: &mut [Activations]) -> &mut Activations {
+    kept.last_mut().expect("encoder and decoder have a layer at least: posterior and output")
+}
+
+/// Passes `n` rows through layers.
+fn through(layers: &[Dense], parameters: &[f32], x: &[f32], n: usize, kept: &mut [Activations]) {
     for (i, layer) in layers.iter().enumerate() {
         let (before, here) = kept.split_at_mut(i);
         let x = before.last().map_or(x, |before| &before.y);
         layer.forward(parameters, &x[..n * layer.inputs], n, &mut here[0]);
     }
-    let (layer, answer) = layers.iter().zip(kept).next_back().expect("posterior or output");
-    &mut answer.y[..n * layer.outputs]
+}
+
+impl Place {
+    /// Where each element of a parameter is, row by row.
+    fn of(self, parameter: &Parameter) -> impl Iterator<Item = usize> {
+        let columns = parameter.shape.get(1).copied().unwrap_or(1);
+        let Self { start, strides } = self;
+        (0..parameter.len()).map(move |n| start + n / columns * strides[0] + n % columns * strides[1])
+    }
 }
 
 /// The way back: parameters and their gradients, and the derivative by the answer of the layer that is next.
@@ -248,14 +299,13 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// Through layers that made `kept` of `x`; down to the derivative by `x` itself if that is wanted.
-    fn back_through(&mut self, layers: &[Dense], x: &[f32], kept: &[Activations], by_x: bool) {
+    /// Through layers that made `kept` of `x`, down to the derivative by `x`.
+    fn back_through(&mut self, layers: &[Dense], x: &[f32], kept: &[Activations]) {
         let n = self.rows;
         for (i, layer) in layers.iter().enumerate().rev() {
             let x = if i == 0 { x } else { &kept[i - 1].y };
-            let into = (i > 0 || by_x).then_some(&mut self.back[..n * layer.inputs]);
-            let g = &mut self.g[..n * layer.outputs];
-            layer.backward(self.parameters, (&x[..n * layer.inputs], &kept[i]), n, g, self.gradients, into);
+            let (g, back) = (&mut self.g[..n * layer.outputs], &mut self.back[..n * layer.inputs]);
+            layer.backward(self.parameters, (&x[..n * layer.inputs], &kept[i]), n, g, self.gradients, back);
             std::mem::swap(&mut self.g, &mut self.back);
         }
     }

@@ -5,6 +5,7 @@
 mod adam;
 mod dense;
 mod execution;
+mod first;
 mod latents;
 mod layers;
 mod product;
@@ -42,10 +43,9 @@ impl Encoder {
     /// Encodes rows and scores their reconstruction at the posterior mean. Draws nothing: the same row gives the same
     /// bits in any batch.
     pub(super) fn encode(&self, batch: &Batch) -> Encoded {
-        let Layers { latent_dim, features, .. } = self.layers;
+        let Layers { latent_dim, inputs: features, .. } = self.layers;
         let mut encoded = Encoded { latent_dim, features, ..Encoded::default() };
-        let rested = self.at_rest.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut space = rested.unwrap_or_else(|| self.layers.workspace(ENCODE_ROWS, false));
+        let mut space = self.space();
         let mut padded = (Vec::new(), Vec::new());
         for from in (0..batch.rows()).step_by(ENCODE_ROWS) {
             let range = from..batch.rows().min(from + ENCODE_ROWS);
@@ -53,8 +53,29 @@ impl Encoder {
             self.layers.forward(&self.parameters, self.filled_up(rows, &mut padded), &mut space);
             self.take(rows, &space, &mut encoded);
         }
-        self.at_rest.lock().unwrap_or_else(PoisonError::into_inner).push(space);
+        self.rest(space);
         encoded
+    }
+
+    /// Appends the decoder's output for latents, `[rows, latent_dim]`, to `into`: `[rows, outputs]`.
+    pub(super) fn decode(&self, z: &[f32], into: &mut Vec<f32>) {
+        let (width, mut space) = (self.layers.latent_dim, self.space());
+        for z in z.chunks(ENCODE_ROWS * width) {
+            let mut block = z.to_vec();
+            block.resize(ENCODE_ROWS * width, 0.0);
+            let output = self.layers.decode(&self.parameters, &block, ENCODE_ROWS, &mut space);
+            into.extend_from_slice(&output[..z.len() / width * output.len() / ENCODE_ROWS]);
+        }
+        self.rest(space);
+    }
+
+    fn space(&self) -> Workspace {
+        let rested = self.at_rest.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        rested.unwrap_or_else(|| self.layers.workspace(ENCODE_ROWS, false))
+    }
+
+    fn rest(&self, space: Workspace) {
+        self.at_rest.lock().unwrap_or_else(PoisonError::into_inner).push(space);
     }
 
     /// The rows, with zeros after them up to a whole block.
@@ -63,15 +84,18 @@ impl Encoder {
             return rows;
         }
         let (x, known) = padded;
+        let room = ENCODE_ROWS * self.layers.inputs;
         x.extend_from_slice(rows.x);
-        x.resize(ENCODE_ROWS * self.layers.inputs, 0.0);
+        x.resize(room, 0.0);
         known.extend_from_slice(rows.known.unwrap_or_default());
-        known.resize(ENCODE_ROWS * self.layers.features, 0.0);
-        Rows { x, known: rows.known.map(|_| known.as_slice()), rows: ENCODE_ROWS }
+        known.resize(room, 0.0);
+        let known = rows.known.map(|_| known.as_slice());
+        // Nothing is hidden from an encoder that no longer learns.
+        Rows { x, known, shown_x: x, shown_known: known, rows: ENCODE_ROWS }
     }
 
     fn take(&self, rows: Rows<'_>, space: &Workspace, encoded: &mut Encoded) {
-        let Layers { latent_dim, features, .. } = self.layers;
+        let Layers { latent_dim, inputs: features, .. } = self.layers;
         let n = rows.rows;
         for row in space.posterior()[..n * 2 * latent_dim].chunks_exact(2 * latent_dim) {
             encoded.mean.extend_from_slice(&row[..latent_dim]);

@@ -16,12 +16,28 @@ pub(super) fn transposed_times(a: &[f32], b: &[f32], into: &mut [f32], [m, n, k]
     product((a, [1, m]), (b, [n, 1]), into, [m, n, k]);
 }
 
+/// `into = a · b`, where `a` is the first `k` columns of rows of the width given with it, `b` is `[k, n]`.
+pub(super) fn times_rows((a, width): (&[f32], usize), b: &[f32], into: &mut [f32], [m, n, k]: [usize; 3]) {
+    product((a, [width, 1]), (b, [n, 1]), into, [m, n, k]);
+}
+
+/// `into = aᵀ · b`, where `a` is the first `m` columns of rows of the width given with it, `b` is `[k, n]`.
+pub(super) fn transposed_rows_times((a, width): (&[f32], usize), b: &[f32], into: &mut [f32], [m, n, k]: [usize; 3]) {
+    product((a, [1, width]), (b, [n, 1]), into, [m, n, k]);
+}
+
 /// `into[m, n] = a[m, k] · b[k, n]`, each operand with its strides from row to row and from column to column.
 fn product(a: (&[f32], [usize; 2]), b: (&[f32], [usize; 2]), into: &mut [f32], [m, n, k]: [usize; 3]) {
-    assert!(into.len() == m * n && a.0.len() == m * k && b.0.len() == k * n, "a product of other sizes than said");
+    if m == 0 || n == 0 || k == 0 {
+        return into.fill(0.0);
+    }
+    let needed =
+        |[rows, columns]: [usize; 2], strides: [usize; 2]| (rows - 1) * strides[0] + (columns - 1) * strides[1];
+    let within = needed([m, k], a.1) < a.0.len() && needed([k, n], b.1) < b.0.len();
+    assert!(within && into.len() == m * n, "a product of other sizes than said");
     let stride = |stride: usize| isize::try_from(stride).expect("a stride is less than a slice's length");
-    // SAFETY: the three slices hold m · n, m · k and k · n values, and the strides, those of row-major matrices and of
-    // their transposes, stay within them. `into` is borrowed mutably, so nothing else reads or writes it; it is not
+    // SAFETY: none of the sizes is 0, and the last element each operand's strides lead to lies within its slice, as
+    // just checked; those of `into` are a row-major matrix's of its very size. `into` is borrowed mutably, so nothing else reads or writes it; it is not
     // read, as `read_dst` is false. Measured: training spends nine tenths of its time here, and the library has no
     // safe form.
     unsafe {

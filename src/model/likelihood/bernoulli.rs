@@ -62,6 +62,10 @@ impl Head for Bernoulli {
             },
         );
     }
+
+    fn expected(&self, outputs: &[f32], into: &mut [f32]) {
+        into.iter_mut().zip(outputs).for_each(|(p, o)| *p = sigmoid(*o));
+    }
 }
 
 #[cfg(test)]

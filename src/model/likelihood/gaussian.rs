@@ -100,6 +100,14 @@ impl Head for Gaussian {
             }
         }
     }
+
+    fn expected(&self, outputs: &[f32], into: &mut [f32]) {
+        into.copy_from_slice(outputs);
+    }
+
+    fn deviation(&self, log_variance: f32) -> Option<f32> {
+        Some(exp(0.5 * log_variance.clamp(self.noise_floor, MOST_LOG_VARIANCE)))
+    }
 }
 
 #[cfg(test)]

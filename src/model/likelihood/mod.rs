@@ -1,30 +1,32 @@
 //! The distributions the decoder gives a row's features: one `impl` a likelihood, in tensors and in slices.
 
 mod bernoulli;
+mod categorical;
 mod gaussian;
 
 use candle_core::Tensor;
 
 use self::bernoulli::Bernoulli;
+use self::categorical::Categorical;
 use self::gaussian::Gaussian;
 use crate::layout::{Group, Likelihood};
 
-/// The distribution of a group of features, given the decoder's output for it.
+/// The distribution of a group of elements, given the decoder's output for it.
 ///
-/// In tensors, for any device and the reference of the rest, `x` is `[rows, group's inputs]` and `output` is `[rows,
-/// group's outputs]`. In slices, which the CPU trains and encodes with, both are found by [`Cells`]; a feature that is
+/// In tensors, for any device and the reference of the rest, `x` is `[rows, group's elements]` and `output` is `[rows,
+/// group's outputs]`. In slices, which the CPU trains and encodes with, both are found by [`Cells`]; an element that is
 /// not known adds nothing.
 pub(crate) trait Head: Send + Sync {
-    /// Name of the likelihood's own parameter, `[features]`, which starts from 0; its values come as `parameter`.
+    /// Name of the likelihood's own parameter, `[elements]`, which starts from 0; its values come as `parameter`.
     fn parameter(&self) -> Option<&'static str>;
 
-    /// Negative log-likelihood, in nats: `[rows, features]`.
+    /// Negative log-likelihood, in nats: `[rows, elements]`.
     fn nll(&self, x: &Tensor, output: &Tensor, parameter: Option<&Tensor>) -> candle_core::Result<Tensor>;
 
-    /// Squared error on the model's scale: `[rows, features]`.
+    /// Squared error on the model's scale: `[rows, elements]`.
     fn squared_error(&self, x: &Tensor, output: &Tensor) -> candle_core::Result<Tensor>;
 
-    /// Adds the features' sum of both to each row's.
+    /// Adds the elements' sum of both to each row's.
     fn add_losses(&self, cells: &Cells<'_>, parameter: &[f32], scratch: &mut Vec<f32>, losses: &mut [RowLoss]);
 
     /// Writes the group's part of `by_output`, `[rows, outputs]`: the derivative of the rows' negative log-likelihood,
@@ -38,17 +40,27 @@ pub(crate) trait Head: Send + Sync {
         by_output: &mut [f32],
         by_parameter: &mut [f32],
     );
-}
 
-/// The head of a likelihood; `noise_floor` as in [`Network`](super::Network).
-pub(crate) fn head(likelihood: Likelihood, noise_floor: f64) -> Box<dyn Head> {
-    match likelihood {
-        Likelihood::Gaussian => Box::new(Gaussian::new(noise_floor)),
-        Likelihood::Bernoulli => Box::new(Bernoulli),
+    /// What an element is expected to be, given its outputs, into a slice of their length: its mean, or the probability
+    /// of a 1, or of each class.
+    fn expected(&self, outputs: &[f32], into: &mut [f32]);
+
+    /// Standard deviation of an element that is spread evenly about its mean; `parameter` is its own.
+    fn deviation(&self, _parameter: f32) -> Option<f32> {
+        None
     }
 }
 
-/// A row's negative log-likelihood in nats, and its squared error, over the features known.
+/// The head of a group; `noise_floor` as in [`Network`](super::Network).
+pub(crate) fn head(group: &Group, noise_floor: f64) -> Box<dyn Head> {
+    match group.likelihood {
+        Likelihood::Gaussian => Box::new(Gaussian::new(noise_floor)),
+        Likelihood::Bernoulli => Box::new(Bernoulli),
+        Likelihood::Categorical => Box::new(Categorical::new(&group.classes)),
+    }
+}
+
+/// A row's negative log-likelihood in nats, and its squared error, over the elements known.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct RowLoss {
     pub(crate) nll: f32,
@@ -62,32 +74,32 @@ pub(crate) struct Cells<'a> {
     pub(crate) x: (&'a [f32], usize),
     /// `[rows, outputs]` and `outputs`, of all groups.
     pub(crate) output: (&'a [f32], usize),
-    /// Which features are known, of all groups.
+    /// Which elements are known, of all groups.
     pub(crate) known: Known<'a>,
 }
 
-/// Which features of rows are known.
+/// Which elements of rows are known.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Known<'a> {
-    /// All of them; `[features]` ones.
+    /// All of them; `[inputs]` ones.
     All(&'a [f32]),
-    /// `[rows, features]`: 1 where known, else 0.
-    Some(&'a [f32], usize),
+    /// `[rows, inputs]`: 1 where known, else 0.
+    Some(&'a [f32]),
 }
 
 impl<'a> Cells<'a> {
-    /// The group's inputs, outputs and known features of a row.
+    /// The group's elements, outputs and known elements of a row.
     #[inline(always)]
     fn row(&self, row: usize) -> (&'a [f32], &'a [f32], &'a [f32]) {
         let ((x, inputs), (output, outputs)) = (self.x, self.output);
         let known = match self.known {
             Known::All(ones) => ones,
-            Known::Some(known, features) => &known[row * features..][..features],
+            Known::Some(known) => &known[row * inputs..][..inputs],
         };
         (
-            &x[row * inputs..][self.group.input.clone()],
+            &x[row * inputs..][self.group.elements.clone()],
             &output[row * outputs..][self.group.output.clone()],
-            &known[self.group.features.clone()],
+            &known[self.group.elements.clone()],
         )
     }
 

@@ -3,12 +3,13 @@ use candle_core::Device;
 use super::*;
 use crate::config::Activation;
 use crate::layout::Likelihood::{Bernoulli, Gaussian};
+use crate::layout::{Likelihood, Shape};
 use crate::model::autograd::Graph;
 use crate::model::{Parameter, Vae, Weight, parameters};
 
 /// Two numbers and a Boolean, two latents, one hidden layer.
 fn small() -> (Layout, Network) {
-    let layout = Layout::new([("a", 1, 1, Gaussian), ("b", 1, 1, Gaussian), ("c", 1, 1, Bernoulli)]).unwrap();
+    let layout = Layout::new([(Shape::of(Gaussian, 2), false), (Shape::of(Bernoulli, 1), false)]).unwrap();
     (layout, Network { hidden: vec![4], latent_dim: 2, activation: Activation::Silu, noise_floor: -6.0 })
 }
 
@@ -28,6 +29,30 @@ fn many_rows(layout: &Layout, rows: u64) -> Batch {
         }
     }
     Batch::new(0, (0..rows).collect(), x, layout)
+}
+
+/// Numbers that may be missing and are told so, a flag, and categories of two, nineteen and three classes.
+fn mixed() -> Layout {
+    let of =
+        [Shape::of(Gaussian, 2), Shape::of(Bernoulli, 1), Shape::category(2), Shape::category(19), Shape::category(3)];
+    Layout::new(of.into_iter().zip([true, false, false, false, true])).unwrap()
+}
+
+/// Rows for any layout, a part of them missing and another part hidden.
+fn any_rows(layout: &Layout, rows: u64) -> Batch {
+    let stream = Stream::new(3, "rows");
+    let mut x = vec![0.0; rows as usize * layout.inputs()];
+    stream.normals(&mut x);
+    for (n, (x, span)) in x.iter_mut().zip(layout.spans().iter().cycle()).enumerate() {
+        *x = match span.likelihood {
+            _ if *x > 1.5 => f32::NAN,
+            Likelihood::Categorical => (stream.bits(n as u64) % span.encoder.len() as u64) as f32,
+            _ => *x,
+        };
+    }
+    let mut batch = Batch::new(0, (0..rows).collect(), x, layout);
+    batch.hide(0.2, stream);
+    batch
 }
 
 fn trainer(shard_rows: usize, threads: usize) -> Trainer {
@@ -124,16 +149,21 @@ fn the_forward_pass_matches_pytorch() {
 
 #[test]
 fn gradients_match_finite_differences() {
-    let (layout, network) = small();
-    let batch = many_rows(&layout, 5);
     let row_weights = [0.3, 0.0, 0.2, 0.4, 0.1];
-    for mut execution in executions(&layout, &network) {
+    let (small, network) = small();
+    let (plain, mixed) = (many_rows(&small, 5), any_rows(&mixed(), 5));
+    let linear = Network { hidden: vec![], ..network.clone() };
+    let cases = [(&small, &network, &plain), (&self::mixed(), &network, &mixed), (&self::mixed(), &linear, &mixed)];
+    let cases = cases
+        .into_iter()
+        .flat_map(|(layout, network, batch)| executions(layout, network).map(|execution| (execution, batch)));
+    for (mut execution, batch) in cases {
         let objective = |execution: &mut dyn Execution| -> f64 {
-            let loss = execution.forward(&batch, step().noise).unwrap();
+            let loss = execution.forward(batch, step().noise).unwrap();
             loss.rows(0.7).zip(row_weights).map(|(loss, weight)| loss * f64::from(weight)).sum()
         };
         objective(execution.as_mut());
-        execution.backward(&batch, &row_weights, &[0.7, 0.7]).unwrap();
+        execution.backward(batch, &row_weights, &[0.7, 0.7]).unwrap();
         let before = execution.checkpoint().unwrap();
         const H: f64 = 1e-2;
         for (name, gradient) in gradients(execution.as_mut()) {
@@ -153,19 +183,19 @@ fn gradients_match_finite_differences() {
 
 #[test]
 fn kernels_and_tensors_agree() {
-    let columns: Vec<String> = (0..37).map(|n| format!("{n}")).collect();
-    let wide = Layout::new(columns.iter().map(|name| (name.as_str(), 1, 1, Gaussian))).unwrap();
-    let (mixed, _) = small();
-    let flags = Layout::new([("a", 1, 1, Bernoulli), ("b", 1, 1, Bernoulli)]).unwrap();
+    let wide = Layout::new([(Shape::of(Gaussian, 37), true)]).unwrap();
+    let (small, mixed) = (small().0, mixed());
+    let flags = Layout::new([(Shape::of(Bernoulli, 2), false)]).unwrap();
     for activation in [Activation::Relu, Activation::Silu, Activation::Tanh] {
-        for (layout, hidden, latent_dim) in
-            [(&wide, vec![19, 33, 5], 3), (&mixed, vec![], 1), (&flags, vec![8], 2), (&mixed, vec![64, 32], 17)]
-        {
+        for (layout, hidden, latent_dim) in [
+            (&wide, vec![19, 33, 5], 3),
+            (&mixed, vec![], 1),
+            (&flags, vec![8], 2),
+            (&small, vec![64, 32], 17),
+            (&mixed, vec![24, 12], 2),
+        ] {
             let network = Network { hidden, latent_dim, activation, noise_floor: -0.5 };
-            let mut x = vec![0.0; 53 * layout.inputs()];
-            Stream::new(3, "rows").normals(&mut x);
-            x.iter_mut().for_each(|x| *x = if *x > 1.5 { f32::NAN } else { *x });
-            let batch = Batch::new(0, (0..53).collect(), x, layout);
+            let batch = any_rows(layout, 53);
             let weights: Vec<f32> = (0..53).map(|row| (row % 4) as f32 / 53.0).collect();
             let paid: Vec<f32> = (0..latent_dim).map(|d| (d % 2) as f32).collect();
             let [tensors, kernels] = executions(layout, &network).map(|mut execution| {
@@ -262,7 +292,7 @@ fn a_row_encodes_to_the_same_bits_in_any_batch() {
     let whole = vae.encode(&all).unwrap();
     for row in [0_usize, 1, 255, 256, 511, 599] {
         let known = all.known.as_ref().map(|known| known[row * 3..row * 3 + 3].to_vec());
-        let alone = Batch { seq: 0, ids: vec![0], x: all.x[row * 3..row * 3 + 3].to_vec(), known };
+        let alone = Batch { seq: 0, ids: vec![0], x: all.x[row * 3..row * 3 + 3].to_vec(), known, shown: None };
         let alone = vae.encode(&alone).unwrap();
         assert_eq!(alone.mean, whole.mean[row * 2..row * 2 + 2]);
         assert_eq!((alone.nll[0], alone.kl[0]), (whole.nll[row], whole.kl[row]));

@@ -1,0 +1,113 @@
+//! `vaepipe impute`.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use indicatif::HumanCount;
+use serde_json::json;
+use vaepipe::{Device, ImputeConfig, Imputed, Model, ParquetSource};
+
+use super::exit::Failure;
+use super::output::{self, grouped, seconds};
+use super::progress::RowProgress;
+use super::{Context, RunFlags};
+
+/// Fill missing values of a Parquet file from a model
+///
+/// Example: vaepipe impute survey.parquet filled.parquet --flag
+///
+/// Nulls and NaN in learned columns get what the model expects given the rest of the row, in the column's own type and
+/// unit and within the range and categories seen at fit; columns that were constant at fit get that constant. Known
+/// values stay as they are. The model should be fitted to data of the same kind, missing values included.
+#[derive(Debug, Args)]
+pub(super) struct Impute {
+    /// The Parquet file to read
+    input: PathBuf,
+    /// The Parquet file to write
+    output: PathBuf,
+    /// The model file
+    #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Run")]
+    model: PathBuf,
+    #[command(flatten)]
+    flags: ImputeFlags,
+    #[command(flatten)]
+    run: RunFlags,
+}
+
+/// Flags that decide the output.
+#[derive(Debug, Args)]
+struct ImputeFlags {
+    /// Draws from the posterior of a row, whose weighted average fills it
+    #[arg(long, default_value_t = ImputeConfig::SAMPLES, value_name = "N", help_heading = "Output")]
+    samples: usize,
+    /// Add COL_draw_0 ...: N draws of every filled column
+    #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Output")]
+    draws: usize,
+    /// Add COL_low and COL_high of every filled number, that hold its value with this probability [default: none]
+    #[arg(long, value_name = "LEVEL", help_heading = "Output")]
+    intervals: Option<f64>,
+    /// Add COL_imputed, true where a value was filled
+    #[arg(long, help_heading = "Output")]
+    flag: bool,
+    /// Put this before the name of every new column
+    #[arg(long, default_value = "", value_name = "NAME", hide_default_value = true, help_heading = "Output")]
+    prefix: String,
+    /// Replace an existing output
+    #[arg(long, help_heading = "Output")]
+    force: bool,
+}
+
+impl ImputeFlags {
+    /// The library's configuration.
+    fn config(self, threads: Option<usize>) -> ImputeConfig {
+        let Self { samples, draws, intervals, flag, prefix, force } = self;
+        let mut config = ImputeConfig::new();
+        config.samples = samples;
+        config.draws = draws;
+        config.intervals = intervals;
+        config.flag = flag;
+        config.prefix = prefix;
+        config.force = force;
+        config.threads = threads;
+        config
+    }
+}
+
+impl Impute {
+    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+        let Self { input, output, model, flags, run } = self;
+        let config = flags.config(run.threads);
+        let start = Instant::now();
+        let source = ParquetSource::open([&input])?;
+        vaepipe::check_target(&output, config.force, source.paths())?;
+        let device: Device = run.device;
+        let model = Model::load(&model, device)?;
+        let mut progress = RowProgress::new(source.rows());
+        let imputed =
+            model.impute_watched(&source, &output, &config, &context.signals.stop, &mut |rows| progress.take(rows))?;
+        drop(progress);
+        let total = start.elapsed().as_secs_f64();
+        let Imputed { rows, columns, .. } = &imputed;
+        let values: u64 = columns.iter().map(|(_, filled)| filled).sum();
+        let mut lines = vec![(
+            "filled",
+            format!("{} values in {} columns of {} rows", HumanCount(values), columns.len(), HumanCount(*rows)),
+        )];
+        lines
+            .extend(columns.iter().map(|(column, filled)| ("", format!("{column}: {}", HumanCount(*filled)))).take(20));
+        for (n, (columns, reason)) in grouped(&model.metadata().carried).into_iter().enumerate() {
+            if !reason.starts_with("is constant") {
+                lines.push((if n == 0 { "left" } else { "" }, format!("{columns}: {reason}")));
+            }
+        }
+        lines.push(("wrote", output.display().to_string()));
+        lines.push(("time", format!("{total:.2} s")));
+        let json = json!({
+            "rows": rows,
+            "columns": columns.iter().map(|(column, filled)| json!({"column": column, "filled": filled})).collect::<Vec<_>>(),
+            "seconds": seconds(total),
+        });
+        output::print(run.summary, context.quiet, &lines, &json)
+    }
+}

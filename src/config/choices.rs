@@ -1,0 +1,127 @@
+//! The words a user may choose from.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A bundle of defaults for one purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Preset {
+    /// Latents of every row, rare groups included: no row is left out of the loss.
+    #[default]
+    Reduce,
+    /// Scores: robust scaling, and the worst rows of each batch left out of the loss.
+    Anomaly,
+}
+
+/// How a number is brought to the model's scale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scale {
+    /// (x - median) / (IQR / 1.349).
+    Robust,
+    /// (x - mean) / standard deviation.
+    Standard,
+    /// (x - mean) / (h · u), where h is half the range, but at most 50 standard deviations, and one u for all numbers
+    /// makes their mean variance 1.
+    Minmax,
+    /// As it is.
+    None,
+}
+
+/// The nonlinearity between hidden layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// max(x, 0).
+    Relu,
+    /// x · sigmoid(x).
+    Silu,
+    /// tanh(x).
+    Tanh,
+}
+
+/// The curve a heavily skewed number is bent by before it is scaled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Map {
+    /// None: it is scaled as it is.
+    #[default]
+    None,
+    /// asinh of the distance from the median in interquartile ranges: straight near it, logarithmic far from it.
+    Asinh,
+    /// sign(x) · ln(1 + |x|).
+    Log1p,
+    /// The normal quantile of its rank.
+    Quantile,
+}
+
+/// How the numbers of a vector are scaled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VectorScale {
+    /// Each for itself, as columns are.
+    Element,
+    /// All by one center and width.
+    Whole,
+}
+
+/// A curve for some columns, written `COL=CURVE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MapOf {
+    /// The columns: a name, a glob, or `re:` and a regular expression.
+    pub columns: String,
+    /// Their curve.
+    pub map: Map,
+}
+
+impl FromStr for MapOf {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (columns, map) = text.rsplit_once('=').ok_or("not of the form COL=CURVE")?;
+        Ok(Self { columns: columns.to_owned(), map: map.parse()? })
+    }
+}
+
+impl fmt::Display for MapOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.columns, self.map)
+    }
+}
+
+impl Serialize for MapOf {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Gives an enum its words, for flags and messages.
+macro_rules! words {
+    ($type:ty, $($word:literal => $value:path),+ $(,)?) => {
+        impl $type {
+            /// The words a user may write.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+        }
+        impl FromStr for $type {
+            type Err = String;
+            fn from_str(word: &str) -> Result<Self, String> {
+                match word {
+                    $($word => Ok($value),)+
+                    _ => Err(format!("not one of {}", Self::WORDS.join(", "))),
+                }
+            }
+        }
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $($value => $word),+ })
+            }
+        }
+    };
+}
+words!(Preset, "reduce" => Preset::Reduce, "anomaly" => Preset::Anomaly);
+words!(Scale, "robust" => Scale::Robust, "standard" => Scale::Standard, "minmax" => Scale::Minmax, "none" => Scale::None);
+words!(Map, "asinh" => Map::Asinh, "log1p" => Map::Log1p, "quantile" => Map::Quantile, "none" => Map::None);
+words!(VectorScale, "element" => VectorScale::Element, "whole" => VectorScale::Whole);
+words!(Activation, "relu" => Activation::Relu, "silu" => Activation::Silu, "tanh" => Activation::Tanh);

@@ -1,0 +1,263 @@
+//! A category: one element, the number of its class, categorical.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
+use serde::{Deserialize, Serialize};
+
+use super::texts::{Texts, are_texts};
+use super::words::Words;
+use super::{Cells, Column, Feature, Found, Kind, Scaler, Survey, Unfit, Values, Wanted};
+use crate::layout::Shape;
+use crate::random::Stream;
+
+/// A word that comes more seldom is not a class of its own: there is nothing to learn from.
+const SELDOM: u64 = 3;
+
+/// Words that share the last class are remembered up to this many, to tell them from those never seen.
+const REMEMBERED: usize = 1024;
+
+/// A fitted category.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Stored", into = "Stored")]
+pub struct Category {
+    stored: Stored,
+    /// The class of each word there is.
+    classes: HashMap<String, usize>,
+}
+
+/// What a model keeps of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    column: Column,
+    /// The column's type at fit; any encoding of the same words is accepted later.
+    #[serde(rename = "type")]
+    data_type: String,
+    /// Values that were missing at fit.
+    missing: u64,
+    /// The word of each class; of hashed words, the most frequent one, if the class has any.
+    words: Vec<Option<String>>,
+    /// Words that share the class after those, as far as they are remembered; absent if words are hashed.
+    others: Option<Others>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Others {
+    words: Vec<String>,
+    /// Whether these are all of them, so that any further word was never seen.
+    complete: bool,
+}
+
+impl TryFrom<Stored> for Category {
+    type Error = &'static str;
+
+    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
+        let other = stored.words.len();
+        let own = stored.words.iter().enumerate().filter_map(|(class, word)| Some((word.clone()?, class)));
+        let others = stored.others.iter().flat_map(|others| &others.words).map(|word| (word.clone(), other));
+        let classes: HashMap<String, usize> = own.chain(others).collect();
+        let named = stored.words.iter().flatten().count();
+        let words = named + stored.others.as_ref().map_or(0, |others| others.words.len());
+        if classes.len() < words || (stored.others.is_some() && named < other) || other < 1 {
+            return Err("a category has classes without a word, or a word twice");
+        }
+        Ok(Self { stored, classes })
+    }
+}
+
+impl From<Category> for Stored {
+    fn from(category: Category) -> Self {
+        category.stored
+    }
+}
+
+impl Category {
+    /// The class of a word, and whether it may have been seen at fit.
+    fn class(&self, word: &str) -> (usize, bool) {
+        match (self.classes.get(word), &self.stored.others) {
+            (Some(&class), Some(_)) => (class, true),
+            (None, Some(others)) => (self.stored.words.len(), !others.complete),
+            (_, None) => (slot(word, self.stored.words.len()), true),
+        }
+    }
+}
+
+/// The class of a hashed word.
+fn slot(word: &str, slots: usize) -> usize {
+    (Stream::new(0, word).bits(0) % slots as u64) as usize
+}
+
+impl Feature for Category {
+    fn column(&self) -> &Column {
+        &self.stored.column
+    }
+
+    fn expects(&self) -> &'static str {
+        "a string, a dictionary of strings, an integer or a Boolean"
+    }
+
+    fn describe(&self) -> String {
+        const SHOWN: usize = 3;
+        let Stored { words, others, .. } = &self.stored;
+        let shown = || words.iter().flatten().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+        match others {
+            None => format!("category, hashed into {} classes", words.len()),
+            Some(_) if words.len() <= SHOWN => format!("category: {}, other", shown()),
+            Some(_) => format!("category: {}, … {} more, other", shown(), words.len() - SHOWN),
+        }
+    }
+
+    fn accepts(&self, data_type: &DataType) -> bool {
+        writes(data_type)
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::category(self.stored.words.len() + usize::from(self.stored.others.is_some()))
+    }
+
+    fn missing(&self) -> u64 {
+        self.stored.missing
+    }
+
+    fn write(&self, array: &ArrayRef, cells: &mut Cells<'_>) -> Result<Found, ArrowError> {
+        let texts = Texts::of(array)?;
+        let mut found = Found::default();
+        for row in 0..array.len() {
+            let value = match texts.get(row) {
+                Some(word) => {
+                    let (class, seen) = self.class(word);
+                    found.unseen += u64::from(!seen);
+                    class as f32
+                }
+                None => {
+                    found.null += 1;
+                    f32::NAN
+                }
+            };
+            cells.set(row, value);
+        }
+        Ok(found)
+    }
+
+    /// Null for the class that words share, and for a hashed one without a word.
+    fn read(&self, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+        let word = |class: &f32| {
+            if class.is_nan() {
+                return None;
+            }
+            self.stored.words.get(*class as usize)?.as_deref()
+        };
+        let words: ArrayRef = Arc::new(cells.iter().map(word).collect::<StringArray>());
+        cast(&words, data_type)
+    }
+
+    fn reads(&self, class: usize) -> bool {
+        self.stored.words.get(class).is_some_and(Option::is_some)
+    }
+}
+
+/// Whether values of this type have a text that can be a category.
+fn writes(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => writes(values),
+        DataType::Boolean => true,
+        data_type => are_texts(data_type) || data_type.is_integer(),
+    }
+}
+
+/// The words of a column.
+struct WordSurvey {
+    words: Words,
+    data_type: String,
+    max_categories: usize,
+    /// Learn it whatever it looks like.
+    named: bool,
+}
+
+/// Surveys strings, and what is named to be a category.
+pub(super) fn survey(wanted: &Wanted<'_>) -> Option<Box<dyn Survey>> {
+    let Wanted { data_type, named, categorical, max_categories, .. } = *wanted;
+    let learns = are_texts(data_type) || (categorical && *data_type != DataType::Boolean && writes(data_type));
+    learns.then(|| {
+        let (words, data_type) = (Words::default(), data_type.to_string());
+        Box::new(WordSurvey { words, data_type, max_categories, named: named || categorical }) as Box<dyn Survey>
+    })
+}
+
+impl WordSurvey {
+    /// The words frequent enough to be classes of their own, with their counts.
+    fn frequent(&self) -> Vec<(&str, u64)> {
+        let words = self.words.by_frequency();
+        words.into_iter().take(self.max_categories).take_while(|(_, count)| *count >= SELDOM).collect()
+    }
+
+    /// Values that are of a class of their own, as a percentage.
+    fn covered(&self) -> u64 {
+        self.frequent().iter().map(|(_, count)| count).sum::<u64>() * 100 / self.words.known.max(1)
+    }
+
+    /// Whether the words hardly repeat: most of them are none of the frequent ones.
+    fn looks_like_an_identifier(&self) -> bool {
+        self.covered() < 50 || 2 * self.words.distinct() > self.words.known
+    }
+}
+
+impl Survey for WordSurvey {
+    fn update(&mut self, array: &ArrayRef) -> Result<(), ArrowError> {
+        let texts = Texts::of(array)?;
+        (0..array.len()).for_each(|row| self.words.push(texts.get(row)));
+        Ok(())
+    }
+
+    fn values(&self) -> Values {
+        Values { known: self.words.known, null: self.words.nulls, ..Values::default() }
+    }
+
+    fn is_of_words(&self) -> bool {
+        true
+    }
+
+    fn unfit(&self) -> Option<Unfit> {
+        let Words { known, nulls, .. } = self.words;
+        let all = self.words.by_frequency();
+        if known == 0 {
+            Some(Unfit::nothing(nulls, 0))
+        } else if let ([(word, _)], true) = (all.as_slice(), self.words.is_complete()) {
+            Some(Unfit::constant((*word).to_owned()))
+        } else if !self.named && self.looks_like_an_identifier() {
+            let more = if self.words.is_complete() { "" } else { "more than " };
+            let frequent = match self.frequent().len() {
+                0 => format!("none of which comes {SELDOM} times"),
+                frequent => format!("of which the {frequent} most frequent make up {} % of the values", self.covered()),
+            };
+            Some(Unfit::because(format!("looks like an identifier: {more}{} different words, {frequent}", all.len())))
+        } else {
+            None
+        }
+    }
+
+    fn fit(&self, column: Column, _: &Scaler) -> Result<Kind, Unfit> {
+        let all = self.words.by_frequency();
+        let (words, others) = if self.looks_like_an_identifier() {
+            let mut words: Vec<Option<String>> = vec![None; self.max_categories];
+            for (word, _) in all {
+                words[slot(word, self.max_categories)].get_or_insert_with(|| word.to_owned());
+            }
+            (words, None)
+        } else {
+            let own = self.frequent().len();
+            let words = all[..own].iter().map(|(word, _)| Some((*word).to_owned())).collect();
+            let rest = all[own..].iter().take(REMEMBERED).map(|(word, _)| (*word).to_owned()).collect();
+            let complete = self.words.is_complete() && all.len() - own <= REMEMBERED;
+            (words, Some(Others { words: rest, complete }))
+        };
+        let stored = Stored { column, data_type: self.data_type.clone(), missing: self.words.nulls, words, others };
+        Category::try_from(stored).map(Kind::Category).map_err(Unfit::because)
+    }
+}

@@ -1,0 +1,217 @@
+//! Where in a table a feature's values are: a column, or a field of structs within one.
+
+use std::fmt;
+use std::ops::Range;
+
+use arrow::array::{Array, ArrayRef, AsArray, make_array};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::{DataType, FieldRef, Schema};
+use arrow::error::ArrowError;
+use serde::{Deserialize, Serialize};
+
+/// A column, or the leaf of a struct column: `pair.left` for people, `["pair", "left"]` in a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Path", into = "Path")]
+pub struct Column {
+    /// The column and the fields within it, joined by points.
+    name: String,
+    /// The column, then fields.
+    path: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Path {
+    Root(String),
+    Leaf(Vec<String>),
+}
+
+impl TryFrom<Path> for Column {
+    type Error = &'static str;
+
+    fn try_from(path: Path) -> Result<Self, Self::Error> {
+        match path {
+            Path::Root(name) => Ok(Self::root(name)),
+            Path::Leaf(path) if path.len() > 1 => Ok(Self { name: path.join("."), path }),
+            Path::Leaf(_) => Err("the path of a leaf has a column and a field at least"),
+        }
+    }
+}
+
+impl From<Column> for Path {
+    fn from(Column { name, path }: Column) -> Self {
+        if path.len() > 1 { Self::Leaf(path) } else { Self::Root(name) }
+    }
+}
+
+impl fmt::Display for Column {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl Column {
+    /// A top-level column.
+    pub fn root(name: impl Into<String>) -> Self {
+        let name = name.into();
+        Self { path: vec![name.clone()], name }
+    }
+
+    /// A field of this one, which is a struct.
+    fn field(&self, name: &str) -> Self {
+        let mut path = self.path.clone();
+        path.push(name.to_owned());
+        Self { name: path.join("."), path }
+    }
+
+    /// Its name for people.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The top-level column it is, or is in.
+    pub fn top(&self) -> &str {
+        &self.path[0]
+    }
+
+    /// The fields from the top-level column down to it.
+    pub(super) fn within(&self) -> &[String] {
+        &self.path[1..]
+    }
+
+    /// Its type in `schema`, if it is there.
+    pub(crate) fn data_type<'a>(&self, schema: &'a Schema) -> Option<&'a DataType> {
+        let top = schema.field_with_name(self.top()).ok()?.data_type();
+        self.within().iter().try_fold(top, |data_type, name| match data_type {
+            DataType::Struct(fields) => Some(fields.iter().find(|field| field.name() == name)?.data_type()),
+            _ => None,
+        })
+    }
+
+    /// Its values, given those of its top-level column; null where a struct above it is.
+    pub(crate) fn of(&self, top: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+        let values = self.bare(top)?;
+        let Some(above) = self.nulls_above(top)? else { return Ok(values) };
+        let nulls = NullBuffer::union(Some(&above), values.nulls());
+        Ok(make_array(values.to_data().into_builder().nulls(nulls).build()?))
+    }
+
+    /// The same, whatever is null above them.
+    pub(crate) fn bare(&self, top: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+        self.within().iter().try_fold(top.clone(), |array, name| Ok(child(&array, name)?.clone()))
+    }
+
+    /// Where a struct above it is null, if any is.
+    pub(crate) fn nulls_above(&self, top: &ArrayRef) -> Result<Option<NullBuffer>, ArrowError> {
+        let (mut nulls, mut array) = (None, top.clone());
+        for name in self.within() {
+            nulls = NullBuffer::union(nulls.as_ref(), array.nulls());
+            array = child(&array, name)?.clone();
+        }
+        Ok(nulls)
+    }
+
+    /// Every column of `schema`, and in place of a struct its leaves, in order.
+    pub(crate) fn leaves(schema: &Schema) -> Vec<(Self, FieldRef)> {
+        fn walk(column: Column, field: &FieldRef, leaves: &mut Vec<(Column, FieldRef)>) {
+            match field.data_type() {
+                DataType::Struct(fields) if !fields.is_empty() => {
+                    fields.iter().for_each(|inner| walk(column.field(inner.name()), inner, leaves));
+                }
+                _ => leaves.push((column, field.clone())),
+            }
+        }
+        let mut leaves = Vec::new();
+        schema.fields().iter().for_each(|field| walk(Self::root(field.name()), field, &mut leaves));
+        leaves
+    }
+}
+
+/// A struct's field.
+fn child<'a>(array: &'a ArrayRef, name: &str) -> Result<&'a ArrayRef, ArrowError> {
+    let child = array.as_struct_opt().and_then(|parent| parent.column_by_name(name));
+    child.ok_or_else(|| ArrowError::SchemaError(format!("a struct without the field {name:?}")))
+}
+
+/// The top-level columns that some columns are in, each once, and which of them each is in.
+pub(crate) fn tops<'a>(columns: impl Iterator<Item = &'a Column>) -> (Vec<String>, Vec<usize>) {
+    let mut tops = Vec::<String>::new();
+    let mut known = std::collections::HashMap::new();
+    let place = |column: &'a Column| {
+        *known.entry(column.top()).or_insert_with(|| {
+            tops.push(column.top().to_owned());
+            tops.len() - 1
+        })
+    };
+    let places = columns.map(place).collect();
+    (tops, places)
+}
+
+/// Cuts columns into runs of `length`, or a little more where the cut would go through one struct.
+pub(crate) fn runs<'a>(columns: impl Iterator<Item = &'a Column>, length: usize) -> Vec<Range<usize>> {
+    let columns: Vec<&Column> = columns.collect();
+    let (mut runs, mut start) = (Vec::new(), 0);
+    for end in 1..=columns.len() {
+        let cuts = columns.get(end).is_none_or(|next| end - start >= length && next.top() != columns[end - 1].top());
+        if cuts {
+            runs.push(start..end);
+            start = end;
+        }
+    }
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{BooleanBufferBuilder, Int32Array, StructArray};
+    use arrow::datatypes::Field;
+
+    use super::*;
+
+    #[test]
+    fn a_leaf_is_null_where_a_struct_above_it_is() {
+        let leaf: ArrayRef = Arc::new(Int32Array::from(vec![Some(1), None, Some(3), Some(4)]));
+        let mut valid = BooleanBufferBuilder::new(4);
+        valid.append_slice(&[true, true, false, true]);
+        let field = Arc::new(Field::new("left", DataType::Int32, true));
+        let pair = StructArray::new(vec![field].into(), vec![leaf], Some(NullBuffer::new(valid.finish())));
+        let pair: ArrayRef = Arc::new(pair);
+        let column = Column::root("pair").field("left");
+        let found = |array: &ArrayRef| column.of(array).unwrap().as_primitive::<arrow::datatypes::Int32Type>().clone();
+        assert_eq!(found(&pair), Int32Array::from(vec![Some(1), None, None, Some(4)]));
+        assert_eq!(found(&pair.slice(1, 3)), Int32Array::from(vec![None, None, Some(4)]));
+        let schema = Schema::new(vec![Field::new("pair", pair.data_type().clone(), true)]);
+        assert_eq!(column.data_type(&schema), Some(&DataType::Int32));
+        assert_eq!(Column::leaves(&schema), [(column.clone(), Arc::new(Field::new("left", DataType::Int32, true)))]);
+        assert!(Column::root("pair").field("right").of(&pair).is_err());
+    }
+
+    #[test]
+    fn a_model_keeps_the_path_of_a_leaf() {
+        let written = |column: &Column| serde_json::to_value(column).unwrap();
+        let (root, leaf) = (Column::root("a.b"), Column::root("a").field("b"));
+        assert_eq!((written(&root), written(&leaf)), ("a.b".into(), vec!["a", "b"].into()));
+        for column in [root, leaf] {
+            assert_eq!(serde_json::from_value::<Column>(written(&column)).unwrap(), column);
+        }
+        assert!(serde_json::from_str::<Column>("[]").is_err() && serde_json::from_str::<Column>("[\"a\"]").is_err());
+    }
+
+    #[test]
+    fn a_column_is_read_once_for_all_its_leaves() {
+        let [a, b] = ["a", "b"].map(Column::root);
+        let columns = [a.field("x"), b, a.field("y")];
+        assert_eq!(tops(columns.iter()), (vec!["a".to_owned(), "b".to_owned()], vec![0, 1, 0]));
+    }
+
+    #[test]
+    fn a_struct_is_not_cut() {
+        let [a, b] = ["a", "b"].map(Column::root);
+        let columns = [a.clone(), b.field("x"), b.field("y"), b.field("z"), a];
+        assert_eq!(runs(columns.iter(), 2), [0..4, 4..5]);
+        assert_eq!(runs(columns.iter(), 1), [0..1, 1..4, 4..5]);
+        assert!(runs([].into_iter(), 3).is_empty());
+    }
+}

@@ -1,0 +1,71 @@
+//! What is counted while values are written.
+
+use serde::Serialize;
+
+use super::{Feature, Kind};
+
+/// Values of a column that were not as those of the fit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Found {
+    /// Missing.
+    pub null: u64,
+    /// NaN, infinite or beyond the range of f32, or a vector of another length; taken as missing.
+    pub unusable: u64,
+    /// Of a category the fit did not see.
+    pub unseen: u64,
+    /// Outside the range seen at fit; of vectors, those with a number outside its range.
+    pub beyond: u64,
+}
+
+impl Found {
+    fn add(&mut self, other: Self) {
+        self.null += other.null;
+        self.unusable += other.unusable;
+        self.unseen += other.unseen;
+        self.beyond += other.beyond;
+    }
+
+    /// What is worth saying of a feature's values; nothing if they are as those of the fit were.
+    fn in_words(&self, feature: &dyn Feature) -> Option<String> {
+        let Self { null, unusable, unseen, beyond } = *self;
+        let of_nulls = if feature.missing() == 0 { null } else { 0 };
+        let parts = [
+            (of_nulls, "missing, and none was at fit"),
+            (unusable, "NaN, infinite or beyond f32, taken as missing"),
+            (unseen, "of categories the fit did not see"),
+            (beyond, "outside the range the fit saw"),
+        ];
+        let said = parts.into_iter().filter(|(count, _)| *count > 0).enumerate();
+        let said: Vec<String> = said
+            .map(|(n, (count, what))| format!("{count}{} are {what}", if n == 0 { " values" } else { "" }))
+            .collect();
+        (!said.is_empty()).then(|| said.join("; "))
+    }
+}
+
+/// The same of all features.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct FoundAll(pub(crate) Vec<Found>);
+
+impl FoundAll {
+    /// Adds the counts of another block.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.0.resize(self.0.len().max(other.0.len()), Found::default());
+        self.0.iter_mut().zip(&other.0).for_each(|(sum, found)| sum.add(*found));
+    }
+
+    /// The columns with something to say, by name.
+    pub(crate) fn of(&self, kinds: &[Kind]) -> Vec<(String, Found)> {
+        let said = kinds.iter().zip(&self.0).filter(|(kind, found)| found.in_words(&***kind).is_some());
+        said.map(|(kind, found)| (kind.column().to_string(), *found)).collect()
+    }
+
+    /// Warns, a column, of values that are not as those of the fit.
+    pub(crate) fn warn(&self, kinds: &[Kind]) {
+        for (kind, found) in kinds.iter().zip(&self.0) {
+            if let Some(words) = found.in_words(&**kind) {
+                tracing::warn!("column {:?}: {words}", kind.column().name());
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Filling what is missing in a column, and leaving the rest as it is to the bit.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, LargeListArray, StringArray, StructArray, UInt32Array};
+use arrow::buffer::{BooleanBuffer, NullBuffer, OffsetBuffer};
+use arrow::compute::kernels::zip::zip;
+use arrow::compute::{and, cast, concat, or, take};
+use arrow::datatypes::{DataType, Float16Type, Float32Type, Float64Type};
+use arrow::error::ArrowError;
+
+use super::Column;
+
+/// Which values are missing: null, or NaN. Of a list, those that are null or have a number missing.
+pub(crate) fn holes(array: &ArrayRef) -> Result<BooleanArray, ArrowError> {
+    let nulls = || BooleanArray::from(logical_nulls(array));
+    let or_nan = |nan: BooleanBuffer| or(&nulls(), &BooleanArray::new(nan, None));
+    match array.data_type() {
+        DataType::Float16 => {
+            let values = array.as_primitive::<Float16Type>().values();
+            or_nan(BooleanBuffer::collect_bool(values.len(), |row| values[row].is_nan()))
+        }
+        DataType::Float32 => {
+            let values = array.as_primitive::<Float32Type>().values();
+            or_nan(BooleanBuffer::collect_bool(values.len(), |row| values[row].is_nan()))
+        }
+        DataType::Float64 => {
+            let values = array.as_primitive::<Float64Type>().values();
+            or_nan(BooleanBuffer::collect_bool(values.len(), |row| values[row].is_nan()))
+        }
+        data_type if data_type.is_list() => {
+            let list = |row: usize| -> Result<bool, ArrowError> {
+                let one = cast(&array.slice(row, 1), &as_large(data_type))?;
+                Ok(one.is_null(0) || holes(&one.as_list::<i64>().value(0))?.true_count() > 0)
+            };
+            (0..array.len()).map(|row| list(row).map(Some)).collect()
+        }
+        _ => Ok(nulls()),
+    }
+}
+
+/// Nulls, those among a dictionary's values included.
+fn logical_nulls(array: &ArrayRef) -> BooleanBuffer {
+    let nulls = array.logical_nulls();
+    BooleanBuffer::collect_bool(array.len(), |row| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)))
+}
+
+/// A list type that any other can be cast to.
+fn as_large(list: &DataType) -> DataType {
+    match list {
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::ListView(field)
+        | DataType::LargeListView(field)
+        | DataType::FixedSizeList(field, _) => DataType::LargeList(field.clone()),
+        other => other.clone(),
+    }
+}
+
+/// `array` with the values of `filler`, of the same type, where it has holes and `wanted` is true.
+///
+/// # Errors
+/// If the type cannot hold both, as a dictionary whose keys run out.
+pub(crate) fn fill(array: &ArrayRef, filler: &ArrayRef, wanted: &BooleanArray) -> Result<ArrayRef, ArrowError> {
+    match array.data_type() {
+        DataType::Dictionary(_, values) => {
+            // As plain values and back, so that the words of both end up in one dictionary.
+            let [plain, plain_filler] = [cast(array, values)?, cast(filler, values)?];
+            cast(&fill(&plain, &plain_filler, wanted)?, array.data_type())
+        }
+        data_type if data_type.is_list() => fill_lists(array, filler, wanted),
+        _ => zip(&and(&holes(array)?, wanted)?, filler, array),
+    }
+}
+
+/// The same of lists, number by number; a list of another length than the filler's stays.
+fn fill_lists(array: &ArrayRef, filler: &ArrayRef, wanted: &BooleanArray) -> Result<ArrayRef, ArrowError> {
+    let large = as_large(array.data_type());
+    let [lists, fillers] = [cast(array, &large)?, cast(filler, &large)?];
+    let (lists, fillers) = (lists.as_list::<i64>(), fillers.as_list::<i64>());
+    let rows = (0..array.len()).map(|row| {
+        let stays = !wanted.value(row) || fillers.is_null(row);
+        if lists.is_null(row) {
+            return Ok(if stays { None } else { Some(fillers.value(row)) });
+        }
+        let (list, filler) = (lists.value(row), fillers.value(row));
+        if stays || list.len() != filler.len() {
+            return Ok(Some(list));
+        }
+        zip(&holes(&list)?, &filler, &list).map(Some)
+    });
+    let rows: Vec<Option<ArrayRef>> = rows.collect::<Result<_, ArrowError>>()?;
+    let parts: Vec<&dyn Array> = rows.iter().flatten().map(AsRef::as_ref).collect();
+    let child = if parts.is_empty() { lists.values().slice(0, 0) } else { concat(&parts)? };
+    let lengths = rows.iter().map(|row| row.as_ref().map_or(0, |row| row.len()));
+    let offsets = OffsetBuffer::<i64>::from_lengths(lengths);
+    let nulls: NullBuffer = rows.iter().map(Option::is_some).collect();
+    let DataType::LargeList(field) = large else { return Err(ArrowError::CastError("no list".to_owned())) };
+    let filled = LargeListArray::try_new(field, offsets, child, Some(nulls))?;
+    cast(&(Arc::new(filled) as ArrayRef), array.data_type())
+}
+
+/// `rows` times the value that a text stands for, as a column of this type.
+///
+/// # Errors
+/// If the text is no such value.
+pub(crate) fn constant(text: &str, data_type: &DataType, rows: usize) -> Result<ArrayRef, ArrowError> {
+    let text: ArrayRef = Arc::new(StringArray::from(vec![text]));
+    let value = match data_type {
+        DataType::Duration(_) => cast(&cast(&text, &DataType::Int64)?, data_type)?,
+        DataType::Float16 => cast(&cast(&text, &DataType::Float32)?, data_type)?,
+        _ => cast(&text, data_type)?,
+    };
+    if value.is_null(0) {
+        return Err(ArrowError::ParseError(format!("the constant is no {data_type}")));
+    }
+    take(&value, &UInt32Array::from(vec![0; rows]), None)
+}
+
+impl Column {
+    /// The top-level column with other values for this one, which is it, or in it.
+    pub(crate) fn replaced(&self, top: &ArrayRef, values: ArrayRef) -> Result<ArrayRef, ArrowError> {
+        replaced(self.within(), top, values)
+    }
+}
+
+fn replaced(path: &[String], array: &ArrayRef, values: ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let Some((name, path)) = path.split_first() else { return Ok(values) };
+    let (Some(parent), Some((at, _))) =
+        (array.as_struct_opt(), array.as_struct_opt().and_then(|parent| parent.fields().find(name)))
+    else {
+        return Err(ArrowError::SchemaError(format!("a struct without the field {name:?}")));
+    };
+    let mut children = parent.columns().to_vec();
+    children[at] = replaced(path, &children[at], values)?;
+    Ok(Arc::new(StructArray::try_new(parent.fields().clone(), children, parent.nulls().cloned())?))
+}

@@ -1,0 +1,185 @@
+//! The curve a heavily skewed number is bent by before it is scaled.
+
+use serde::{Deserialize, Serialize};
+
+use super::statistics::{Readings, Statistics};
+use crate::config::Map;
+use crate::normal::{normal_quantile, normal_rank};
+
+/// A fitted curve: it rises everywhere, so that there is a way back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Curve {
+    /// asinh((x - center) / scale): straight near the center, logarithmic far from it.
+    Asinh {
+        /// The median.
+        center: f64,
+        /// The distance between the quartiles, divided by that of a normal distribution; else the standard deviation.
+        scale: f64,
+    },
+    /// sign(x) · ln(1 + |x|).
+    Log1p,
+    /// The normal quantile of x's rank, between values of evenly spaced ranks.
+    Quantile {
+        /// Values at ranks 0, 1/n, …, 1, ascending.
+        values: Vec<f64>,
+    },
+}
+
+/// Ranks a quantile curve goes through.
+const RANKS: usize = 128;
+
+/// Ranks at which the mean and spread of bent values are taken.
+const SAMPLES: usize = 1024;
+
+impl Curve {
+    /// The curve of a kind for values with these statistics; `None` for none, or if the values give no curve.
+    pub(super) fn fit(map: Map, statistics: &Statistics) -> Option<Self> {
+        let readings = statistics.readings();
+        match map {
+            Map::None => None,
+            Map::Log1p => Some(Self::Log1p),
+            Map::Asinh => {
+                let [lower, median, upper] = readings.quartiles;
+                let width = (upper - lower) / 1.349;
+                let scale = if width.is_normal() { width } else { readings.std };
+                scale.is_normal().then_some(Self::Asinh { center: median, scale })
+            }
+            Map::Quantile => {
+                let ranks: Vec<f64> = (0..=RANKS).map(|n| n as f64 / RANKS as f64).collect();
+                let mut values = statistics.quantiles(&ranks)?;
+                let last = values.last_mut()?;
+                *last = readings.max;
+                *values.first_mut()? = readings.min;
+                values.sort_by(f64::total_cmp);
+                Some(Self::Quantile { values })
+            }
+        }
+    }
+
+    /// Bends a value.
+    pub(super) fn bend(&self, x: f64) -> f64 {
+        match self {
+            Self::Asinh { center, scale } => ((x - center) / scale).asinh(),
+            Self::Log1p => x.abs().ln_1p().copysign(x),
+            Self::Quantile { values } => normal_quantile(rank(values, x)),
+        }
+    }
+
+    /// The value that is bent to `y`.
+    pub(super) fn straighten(&self, y: f64) -> f64 {
+        match self {
+            Self::Asinh { center, scale } => y.sinh() * scale + center,
+            Self::Log1p => y.abs().exp_m1().copysign(y),
+            Self::Quantile { values } => at_rank(values, normal_rank(y)),
+        }
+    }
+
+    /// Readings of the bent values: mean and spread over evenly spaced ranks of the sketch, the rest exactly.
+    pub(super) fn readings(&self, statistics: &Statistics) -> Readings {
+        let straight = statistics.readings();
+        let ranks: Vec<f64> = (0..SAMPLES).map(|n| (n as f64 + 0.5) / SAMPLES as f64).collect();
+        let bent: Vec<f64> =
+            statistics.quantiles(&ranks).unwrap_or_default().into_iter().map(|x| self.bend(x)).collect();
+        let n = bent.len().max(1) as f64;
+        let mean = bent.iter().sum::<f64>() / n;
+        let std = (bent.iter().map(|y| (y - mean) * (y - mean)).sum::<f64>() / n).sqrt();
+        let bend = |x| self.bend(x);
+        Readings {
+            min: bend(straight.min),
+            max: bend(straight.max),
+            mean,
+            std,
+            quartiles: straight.quartiles.map(bend),
+        }
+    }
+
+    /// Whether the numbers are ones to work with.
+    pub(super) fn is_sound(&self) -> bool {
+        match self {
+            Self::Asinh { center, scale } => center.is_finite() && scale.is_normal() && *scale > 0.0,
+            Self::Log1p => true,
+            Self::Quantile { values } => {
+                values.len() > 1
+                    && values.iter().all(|value| value.is_finite())
+                    && values.windows(2).all(|pair| pair[0] <= pair[1])
+            }
+        }
+    }
+
+    /// In words.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Asinh { center, scale } => format!("asinh((x - {center:.4}) / {scale:.4})"),
+            Self::Log1p => "sign(x) ln(1 + |x|)".to_owned(),
+            Self::Quantile { .. } => "the normal quantile of its rank".to_owned(),
+        }
+    }
+}
+
+/// The share of values below `x`, between the known ranks in proportion; in the middle of those that share a value.
+fn rank(values: &[f64], x: f64) -> f64 {
+    let (below, to) = (values.partition_point(|&value| value < x), values.partition_point(|&value| value <= x));
+    let steps = (values.len() - 1) as f64;
+    if below < to {
+        return (below + to - 1) as f64 / 2.0 / steps;
+    }
+    if below == 0 || below == values.len() {
+        return if below == 0 { 0.0 } else { 1.0 };
+    }
+    let (left, right) = (values[below - 1], values[below]);
+    ((below - 1) as f64 + (x - left) / (right - left)) / steps
+}
+
+/// The value at a rank.
+fn at_rank(values: &[f64], rank: f64) -> f64 {
+    let place = rank.clamp(0.0, 1.0) * (values.len() - 1) as f64;
+    let left = (place as usize).min(values.len() - 2);
+    let share = place - left as f64;
+    values[left] * (1.0 - share) + values[left + 1] * share
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn skewed() -> Statistics {
+        let mut statistics = Statistics::new(true);
+        (0..5000).for_each(|n| statistics.push((f64::from(n % 1000) / 100.0).exp()));
+        statistics.finish();
+        statistics
+    }
+
+    #[test]
+    fn every_curve_goes_there_and_back() {
+        let statistics = skewed();
+        for map in [Map::Asinh, Map::Log1p, Map::Quantile] {
+            let curve = Curve::fit(map, &statistics).unwrap();
+            let mut last = f64::NEG_INFINITY;
+            for n in 1..99 {
+                let x = (f64::from(n) / 10.0).exp();
+                let y = curve.bend(x);
+                assert!(y > last, "{curve:?} at {x}");
+                assert!((curve.straighten(y) - x).abs() < 1e-3 * x, "{map:?} {x} {}", curve.straighten(y));
+                last = y;
+            }
+            assert!(curve.is_sound());
+        }
+        assert_eq!(Curve::Log1p.bend(-3.0), -(4.0_f64.ln()));
+        assert_eq!(Curve::fit(Map::None, &statistics), None);
+    }
+
+    #[test]
+    fn a_quantile_curve_makes_a_standard_normal() {
+        let statistics = skewed();
+        let readings = Curve::fit(Map::Quantile, &statistics).unwrap().readings(&statistics);
+        assert!(readings.mean.abs() < 0.02 && (readings.std - 1.0).abs() < 0.02, "{readings:?}");
+        assert!((readings.quartiles[2] - 0.6745).abs() < 0.03, "{readings:?}");
+    }
+
+    #[test]
+    fn a_value_that_is_often_there_is_bent_to_the_middle_of_its_ranks() {
+        assert_eq!(rank(&[0.0, 0.0, 0.0, 4.0, 5.0], 0.0), 0.25);
+        assert_eq!((rank(&[0.0, 1.0], -1.0), rank(&[0.0, 1.0], 2.0), rank(&[0.0, 4.0], 1.0)), (0.0, 1.0, 0.25));
+    }
+}

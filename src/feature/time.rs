@@ -1,0 +1,332 @@
+//! A time: the elapsed time as a scaled number, and where the data varies in them the hour of the day, the day of the
+//! week and the day of the year, each a point on a circle.
+
+use std::f64::consts::{SQRT_2, TAU};
+use std::sync::Arc;
+
+use arrow::array::timezone::Tz;
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array};
+use arrow::compute::{cast, unary};
+use arrow::datatypes::{DataType, Float64Type};
+use arrow::error::ArrowError;
+use chrono::{DateTime, Datelike, Offset, TimeZone};
+use serde::{Deserialize, Serialize};
+
+use super::number::a_second;
+use super::statistics::{Readings, Statistics};
+use super::survey::first_as_text;
+use super::{Cells, Column, Feature, Found, Kind, Scaler, Scaling, Survey, Unfit, Values, Wanted};
+use crate::layout::{Likelihood, Shape};
+
+/// Seconds of a day.
+const DAY: f64 = 86_400.0;
+
+/// How far from one point the values on a circle have to be for the circle to be learned: 1 minus the length of their
+/// mean. It is what values evenly spread over a twelfth of the circle have: two hours, or a month.
+const SPREAD: f64 = 0.01;
+
+/// A cycle that people live by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cycle {
+    /// The time of the day.
+    Hour,
+    /// The day of the week.
+    Weekday,
+    /// The day of the year.
+    DayOfYear,
+}
+
+/// A fitted date or time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Time {
+    column: Column,
+    /// The column's type at fit; any date or timestamp is accepted later.
+    #[serde(rename = "type")]
+    data_type: String,
+    /// Where days begin when they do; UTC if absent.
+    zone: Option<String>,
+    /// Values that were missing at fit.
+    missing: u64,
+    /// Of seconds since 1970.
+    elapsed: Scaling,
+    /// The cycles the data varies in, each written as √2 sin and √2 cos, whose variance is 1 if it varies evenly.
+    cycles: Vec<Cycle>,
+}
+
+impl Cycle {
+    const ALL: [Self; 3] = [Self::Hour, Self::Weekday, Self::DayOfYear];
+
+    /// Where on the circle a local time is: sine and cosine.
+    fn of(self, local: f64) -> [f64; 2] {
+        let day = (local / DAY).floor();
+        let turn = match self {
+            Self::Hour => (local - day * DAY) / DAY,
+            // 1970 began on a Thursday; Monday is 0.
+            Self::Weekday => (day + 3.0).rem_euclid(7.0) / 7.0,
+            Self::DayOfYear => day_of_year(day) / 365.25,
+        };
+        let (sine, cosine) = (turn * TAU).sin_cos();
+        [sine, cosine]
+    }
+
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Weekday => "weekday",
+            Self::DayOfYear => "day of year",
+        }
+    }
+}
+
+/// Days since the year began, of a day since 1970; 0 for one that no calendar has.
+fn day_of_year(day: f64) -> f64 {
+    let date = DateTime::from_timestamp((day * DAY) as i64, 0);
+    date.map_or(0.0, |date| f64::from(date.ordinal0()))
+}
+
+/// Local time for people: what a clock adds to UTC, looked up once for times within the same quarter of an hour, which
+/// is the least that zones move by.
+struct Clock {
+    zone: Option<Tz>,
+    last: Option<(i64, f64)>,
+}
+
+impl Clock {
+    fn new(zone: Option<&str>) -> Result<Self, ArrowError> {
+        Ok(Self { zone: zone.map(str::parse).transpose()?, last: None })
+    }
+
+    /// Seconds since 1970 as if the local clock were UTC.
+    fn local(&mut self, seconds: f64) -> f64 {
+        let Some(zone) = self.zone else { return seconds };
+        let quarter = (seconds / 900.0).floor() as i64;
+        if let Some((known, offset)) = self.last.filter(|(known, _)| *known == quarter) {
+            debug_assert_eq!(known, quarter);
+            return seconds + offset;
+        }
+        let utc = DateTime::from_timestamp(quarter.saturating_mul(900), 0);
+        let offset = utc.map_or(0, |utc| zone.offset_from_utc_datetime(&utc.naive_utc()).fix().local_minus_utc());
+        self.last = Some((quarter, f64::from(offset)));
+        seconds + f64::from(offset)
+    }
+}
+
+/// Seconds since 1970, or since midnight; null where the value is.
+fn seconds(array: &ArrayRef) -> Result<Float64Array, ArrowError> {
+    let (whole, unit) = match array.data_type() {
+        DataType::Date32 => (cast(array, &DataType::Int32)?, 1.0 / DAY),
+        DataType::Date64 => (cast(array, &DataType::Int64)?, 1e3),
+        DataType::Timestamp(unit, _) => (cast(array, &DataType::Int64)?, a_second(*unit)),
+        other => return Err(ArrowError::CastError(format!("{other} is no date and no timestamp"))),
+    };
+    let whole = cast(&whole, &DataType::Float64)?;
+    Ok(unary(whole.as_primitive::<Float64Type>(), |count| count / unit))
+}
+
+/// Whether values of this type are dates or timestamps.
+fn are_times(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..))
+}
+
+fn zone(data_type: &DataType) -> Option<&str> {
+    match data_type {
+        DataType::Timestamp(_, zone) => zone.as_deref(),
+        _ => None,
+    }
+}
+
+impl Time {
+    /// Whether the numbers and the zone are ones that [`write`](Feature::write) can work with.
+    pub(crate) fn is_sound(&self) -> bool {
+        let twice = self.cycles.iter().enumerate().any(|(n, cycle)| self.cycles[..n].contains(cycle));
+        self.elapsed.is_sound() && !twice && Clock::new(self.zone.as_deref()).is_ok()
+    }
+}
+
+impl Feature for Time {
+    fn column(&self) -> &Column {
+        &self.column
+    }
+
+    fn expects(&self) -> &'static str {
+        "a date or a timestamp"
+    }
+
+    fn describe(&self) -> String {
+        let cycles: String = self.cycles.iter().map(|cycle| format!(", {}", cycle.in_words())).collect();
+        let zone = self.zone.as_deref().filter(|_| !cycles.is_empty()).map(|zone| format!(" in {zone}"));
+        format!("time: elapsed{cycles}{}", zone.unwrap_or_default())
+    }
+
+    fn accepts(&self, data_type: &DataType) -> bool {
+        are_times(data_type)
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::of(Likelihood::Gaussian, 1 + 2 * self.cycles.len())
+    }
+
+    fn missing(&self) -> u64 {
+        self.missing
+    }
+
+    fn write(&self, array: &ArrayRef, cells: &mut Cells<'_>) -> Result<Found, ArrowError> {
+        let times = seconds(array)?;
+        let mut clock = Clock::new(self.zone.as_deref())?;
+        let mut found = Found { null: times.null_count() as u64, ..Found::default() };
+        for row in 0..times.len() {
+            if times.is_null(row) {
+                (0..=2 * self.cycles.len()).for_each(|element| cells.set_at(row, element, f32::NAN));
+                continue;
+            }
+            let time = times.value(row);
+            found.beyond += u64::from(self.elapsed.is_beyond(time));
+            cells.set(row, self.elapsed.apply(time));
+            let local = clock.local(time);
+            for (n, cycle) in self.cycles.iter().enumerate() {
+                let [sine, cosine] = cycle.of(local);
+                cells.set_at(row, 1 + 2 * n, (SQRT_2 * sine) as f32);
+                cells.set_at(row, 2 + 2 * n, (SQRT_2 * cosine) as f32);
+            }
+        }
+        Ok(found)
+    }
+
+    /// From the elapsed time alone.
+    fn read(&self, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+        let times = cells.chunks_exact(1 + 2 * self.cycles.len());
+        let times = times.map(|cells| (!cells[0].is_nan()).then(|| self.elapsed.invert(cells[0].into())));
+        let times: Float64Array = times.collect();
+        let (unit, whole) = match data_type {
+            DataType::Date32 => (1.0 / DAY, DataType::Int32),
+            DataType::Date64 => (1.0 / DAY, DataType::Int64),
+            DataType::Timestamp(unit, _) => (a_second(*unit), DataType::Int64),
+            other => return Err(ArrowError::CastError(format!("{other} is no date and no timestamp"))),
+        };
+        // A Date64 is a whole number of days, in milliseconds.
+        let days = if *data_type == DataType::Date64 { DAY * 1e3 } else { 1.0 };
+        let counts: ArrayRef = Arc::new(unary::<_, _, Float64Type>(&times, |time| (time * unit).round() * days));
+        cast(&cast(&counts, &whole)?, data_type)
+    }
+}
+
+/// The times of a column.
+struct TimeSurvey {
+    statistics: Statistics,
+    /// Sums of sine and cosine, a cycle.
+    sums: [[f64; 2]; 3],
+    clock: Clock,
+    first: Option<String>,
+    data_type: DataType,
+}
+
+/// Surveys dates and timestamps; not those of a zone that nobody knows.
+pub(super) fn survey(wanted: &Wanted<'_>) -> Option<Box<dyn Survey>> {
+    let data_type = wanted.data_type;
+    let clock = Clock::new(zone(data_type)).ok().filter(|_| are_times(data_type))?;
+    Some(Box::new(TimeSurvey {
+        statistics: Statistics::new(wanted.quantiles),
+        sums: [[0.0; 2]; 3],
+        clock,
+        first: None,
+        data_type: data_type.clone(),
+    }))
+}
+
+impl Survey for TimeSurvey {
+    fn update(&mut self, array: &ArrayRef) -> Result<(), ArrowError> {
+        let times = seconds(array)?;
+        self.statistics.update(&times);
+        for time in times.iter().flatten() {
+            let local = self.clock.local(time);
+            for (cycle, sums) in Cycle::ALL.iter().zip(&mut self.sums) {
+                let [sine, cosine] = cycle.of(local);
+                sums[0] += sine;
+                sums[1] += cosine;
+            }
+        }
+        if self.first.is_none() {
+            self.first = first_as_text(array)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) {
+        self.statistics.finish();
+    }
+
+    fn values(&self) -> Values {
+        self.statistics.values()
+    }
+
+    fn unfit(&self) -> Option<Unfit> {
+        if self.statistics.count() == 0 {
+            return Some(Unfit::nothing(self.statistics.nulls(), 0));
+        }
+        self.statistics.is_constant().then(|| Unfit::constant(self.first.clone().unwrap_or_default()))
+    }
+
+    fn numbers(&self) -> Vec<Readings> {
+        vec![self.statistics.readings()]
+    }
+
+    fn fit(&self, column: Column, scaler: &Scaler) -> Result<Kind, Unfit> {
+        let elapsed = scaler.of(&self.statistics.readings());
+        let elapsed = elapsed.ok_or_else(|| Unfit::because("varies too little to be scaled"))?;
+        let count = self.statistics.count() as f64;
+        let spread = |[sine, cosine]: [f64; 2]| 1.0 - (sine * sine + cosine * cosine).sqrt() / count;
+        let cycles = Cycle::ALL.into_iter().zip(self.sums).filter(|(_, sums)| spread(*sums) >= SPREAD);
+        Ok(Kind::Time(Time {
+            column,
+            data_type: self.data_type.to_string(),
+            zone: zone(&self.data_type).map(str::to_owned),
+            missing: self.statistics.missing(),
+            elapsed,
+            cycles: cycles.map(|(cycle, _)| cycle).collect(),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::TimeUnit;
+
+    use super::*;
+
+    #[test]
+    fn cycles_turn_with_the_calendar() {
+        let close = |[a, b]: [f64; 2], [c, d]: [f64; 2]| (a - c).abs() < 1e-9 && (b - d).abs() < 1e-9;
+        // Monday 2024-01-01 06:00, a quarter of its day.
+        let monday = 1_704_088_800.0;
+        assert!(close(Cycle::Hour.of(monday), [1.0, 0.0]));
+        assert!(close(Cycle::Weekday.of(monday), [0.0, 1.0]) && close(Cycle::DayOfYear.of(monday), [0.0, 1.0]));
+        assert!(close(Cycle::Weekday.of(monday - 7.0 * DAY), [0.0, 1.0]));
+        assert_eq!((day_of_year(59.0), day_of_year(-1.0), day_of_year(1e15)), (59.0, 364.0, 0.0));
+    }
+
+    #[test]
+    fn days_begin_where_the_zone_says() {
+        let mut berlin = Clock::new(Some("Europe/Berlin")).unwrap();
+        // Summer time began at 2024-03-31 01:00 UTC.
+        let change = 1_711_846_800.0;
+        assert_eq!((berlin.local(change - 1.0), berlin.local(change)), (change - 1.0 + 3600.0, change + 7200.0));
+        assert_eq!(Clock::new(Some("+05:30")).unwrap().local(0.0), 19_800.0);
+        assert_eq!(Clock::new(None).unwrap().local(5.0), 5.0);
+        assert!(Clock::new(Some("Middle/Earth")).is_err());
+    }
+
+    #[test]
+    fn every_unit_is_the_same_time() {
+        let times: ArrayRef = Arc::new(Float64Array::from(vec![Some(86_400.0), None, Some(172_800.0)]));
+        let whole = cast(&times, &DataType::Int64).unwrap();
+        let base = cast(&whole, &DataType::Timestamp(TimeUnit::Second, None)).unwrap();
+        let units = [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond];
+        let types = units.map(|unit| DataType::Timestamp(unit, Some("UTC".into())));
+        for data_type in types.into_iter().chain([DataType::Date32, DataType::Date64]) {
+            let array = cast(&base, &data_type).unwrap();
+            assert_eq!(seconds(&array).unwrap(), *times.as_primitive::<Float64Type>(), "{data_type}");
+        }
+    }
+}

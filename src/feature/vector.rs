@@ -1,0 +1,335 @@
+//! A list of numbers of one length: an element a number that varies, Gaussian.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, FixedSizeListArray, Float64Array};
+use arrow::buffer::NullBuffer;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field};
+use arrow::error::ArrowError;
+use serde::{Deserialize, Serialize};
+
+use super::number::{are_numbers, as_type, numbers};
+use super::statistics::{Readings, Statistics};
+use super::{Cells, Column, Feature, Found, Kind, Scaler, Scaling, Survey, Unfit, Values, Wanted};
+use crate::config::VectorScale;
+use crate::layout::{Likelihood, Shape};
+
+/// A fitted vector.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vector {
+    column: Column,
+    /// The column's type at fit; any list of numbers is accepted later.
+    #[serde(rename = "type")]
+    data_type: String,
+    /// Vectors that were missing, or had a number missing, at fit.
+    missing: u64,
+    numbers: Vec<Element>,
+}
+
+/// One of a vector's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Element {
+    /// It is an element of the row vector.
+    Learned(Scaling),
+    /// It is always this.
+    Constant(f64),
+}
+
+/// The rows of a list array: where each one's numbers begin in the child array, and how many they are.
+struct Lists {
+    numbers: Float64Array,
+    offsets: Vec<usize>,
+    nulls: Option<NullBuffer>,
+}
+
+impl Lists {
+    fn of(array: &ArrayRef) -> Result<Self, ArrowError> {
+        let (child, offsets): (&ArrayRef, Vec<usize>) = match array.data_type() {
+            DataType::FixedSizeList(_, size) => {
+                let list = array.as_fixed_size_list();
+                let size = usize::try_from(*size).map_err(|_| ArrowError::CastError("a negative length".to_owned()))?;
+                (list.values(), (0..=list.len()).map(|row| row * size).collect())
+            }
+            DataType::List(_) => {
+                let list = array.as_list::<i32>();
+                (list.values(), list.offsets().iter().map(|&offset| offset as usize).collect())
+            }
+            DataType::LargeList(_) => {
+                let list = array.as_list::<i64>();
+                (list.values(), list.offsets().iter().map(|&offset| offset as usize).collect())
+            }
+            DataType::ListView(field) => return Self::of(&cast(array, &DataType::List(field.clone()))?),
+            DataType::LargeListView(field) => return Self::of(&cast(array, &DataType::LargeList(field.clone()))?),
+            other => return Err(ArrowError::CastError(format!("{other} is no list"))),
+        };
+        // Only what the rows use: a slice keeps the whole child.
+        let (from, to) = (offsets[0], offsets[offsets.len() - 1]);
+        let numbers = numbers(&child.slice(from, to - from))?;
+        let offsets = offsets.into_iter().map(|offset| offset - from).collect();
+        Ok(Self { numbers, offsets, nulls: array.nulls().cloned() })
+    }
+
+    fn rows(&self) -> impl Iterator<Item = Option<std::ops::Range<usize>>> + '_ {
+        let pairs = self.offsets.windows(2).enumerate();
+        pairs.map(|(row, pair)| self.nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)).then_some(pair[0]..pair[1]))
+    }
+}
+
+/// Whether values of this type are lists of numbers.
+fn are_vectors(data_type: &DataType) -> bool {
+    use DataType::{FixedSizeList, LargeList, LargeListView, List, ListView};
+    match data_type {
+        List(field) | LargeList(field) | ListView(field) | LargeListView(field) | FixedSizeList(field, _) => {
+            are_numbers(field.data_type())
+        }
+        _ => false,
+    }
+}
+
+impl Vector {
+    /// Whether the numbers are ones that [`write`](Feature::write) can work with.
+    pub(crate) fn is_sound(&self) -> bool {
+        let sound = |element: &Element| match element {
+            Element::Learned(scaling) => scaling.is_sound(),
+            Element::Constant(value) => value.is_finite(),
+        };
+        self.learned().count() > 0 && self.numbers.iter().all(sound)
+    }
+
+    fn learned(&self) -> impl Iterator<Item = (usize, &Scaling)> {
+        self.numbers.iter().enumerate().filter_map(|(at, element)| match element {
+            Element::Learned(scaling) => Some((at, scaling)),
+            Element::Constant(_) => None,
+        })
+    }
+}
+
+impl Feature for Vector {
+    fn column(&self) -> &Column {
+        &self.column
+    }
+
+    fn expects(&self) -> &'static str {
+        "a list of numbers"
+    }
+
+    fn describe(&self) -> String {
+        let (all, learned) = (self.numbers.len(), self.learned().count());
+        let constant = if learned < all { format!(", {} of them constant", all - learned) } else { String::new() };
+        format!("vector of {all} numbers{constant}")
+    }
+
+    fn accepts(&self, data_type: &DataType) -> bool {
+        are_vectors(data_type)
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::of(Likelihood::Gaussian, self.learned().count())
+    }
+
+    fn missing(&self) -> u64 {
+        self.missing
+    }
+
+    fn write(&self, array: &ArrayRef, cells: &mut Cells<'_>) -> Result<Found, ArrowError> {
+        let lists = Lists::of(array)?;
+        let mut found = Found::default();
+        let (values, valid) = (lists.numbers.values(), lists.numbers.nulls());
+        for (row, list) in lists.rows().enumerate() {
+            let Some(list) = list.filter(|list| list.len() == self.numbers.len()) else {
+                let null = lists.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
+                found.null += u64::from(null);
+                found.unusable += u64::from(!null);
+                (0..self.shape().elements).for_each(|element| cells.set_at(row, element, f32::NAN));
+                continue;
+            };
+            let [mut null, mut unusable, mut beyond] = [false; 3];
+            for (element, (at, scaling)) in self.learned().enumerate() {
+                let (at, value) = (list.start + at, values[list.start + at]);
+                let (is_known, usable) = (valid.is_none_or(|valid| valid.is_valid(at)), (value as f32).is_finite());
+                null |= !is_known;
+                unusable |= is_known && !usable;
+                let known = is_known && usable;
+                beyond |= known && scaling.is_beyond(value);
+                cells.set_at(row, element, if known { scaling.apply(value) } else { f32::NAN });
+            }
+            found.null += u64::from(null);
+            found.unusable += u64::from(unusable);
+            found.beyond += u64::from(beyond);
+        }
+        Ok(found)
+    }
+
+    /// Null where no number of the vector is there.
+    fn read(&self, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+        let (size, width) = (self.numbers.len(), self.shape().elements);
+        let (mut numbers, mut there) = (Vec::with_capacity(cells.len()), Vec::new());
+        for cells in cells.chunks_exact(width) {
+            let mut cells = cells.iter();
+            let start = numbers.len();
+            numbers.extend(self.numbers.iter().map(|element| match element {
+                Element::Constant(value) => Some(*value),
+                Element::Learned(scaling) => {
+                    let cell = cells.next().copied().unwrap_or(f32::NAN);
+                    (!cell.is_nan()).then(|| scaling.invert(cell.into()))
+                }
+            }));
+            let of_learned = self.learned().any(|(at, _)| numbers[start + at].is_some());
+            there.push(of_learned);
+        }
+        let child = match data_type {
+            DataType::List(field)
+            | DataType::LargeList(field)
+            | DataType::ListView(field)
+            | DataType::LargeListView(field)
+            | DataType::FixedSizeList(field, _) => field.clone(),
+            other => return Err(ArrowError::CastError(format!("{other} is no list"))),
+        };
+        let numbers = as_type(Float64Array::from(numbers), child.data_type())?;
+        let field = Arc::new(Field::new(child.name(), child.data_type().clone(), true));
+        let width = i32::try_from(size).map_err(|_| ArrowError::CastError("a vector too long".to_owned()))?;
+        let list = FixedSizeListArray::try_new(field, width, numbers, Some(NullBuffer::from(there)))?;
+        cast(&(Arc::new(list) as ArrayRef), data_type)
+    }
+}
+
+/// The vectors of a column.
+struct VectorSurvey {
+    /// Once the first vector was met.
+    elements: Option<Vec<Statistics>>,
+    /// All numbers together, if they are scaled so.
+    whole: Option<Statistics>,
+    nulls: u64,
+    /// Vectors with a number missing.
+    holed: u64,
+    /// Another length than the first vector's, if there was one.
+    other_length: Option<usize>,
+    data_type: String,
+    quantiles: bool,
+}
+
+/// Surveys lists of numbers.
+pub(super) fn survey(wanted: &Wanted<'_>) -> Option<Box<dyn Survey>> {
+    let Wanted { data_type, vector_scale, quantiles, .. } = *wanted;
+    are_vectors(data_type).then(|| {
+        Box::new(VectorSurvey {
+            elements: None,
+            whole: (vector_scale == VectorScale::Whole).then(|| Statistics::new(quantiles)),
+            nulls: 0,
+            holed: 0,
+            other_length: None,
+            data_type: data_type.to_string(),
+            quantiles: quantiles && vector_scale == VectorScale::Element,
+        }) as Box<dyn Survey>
+    })
+}
+
+impl VectorSurvey {
+    fn varying(&self) -> impl Iterator<Item = &Statistics> {
+        self.elements.iter().flatten().filter(|statistics| statistics.count() > 0 && !statistics.is_constant())
+    }
+}
+
+impl Survey for VectorSurvey {
+    fn update(&mut self, array: &ArrayRef) -> Result<(), ArrowError> {
+        let lists = Lists::of(array)?;
+        let (values, valid) = (lists.numbers.values(), lists.numbers.nulls());
+        for list in lists.rows() {
+            let Some(list) = list else {
+                self.nulls += 1;
+                continue;
+            };
+            let quantiles = self.quantiles;
+            let elements =
+                self.elements.get_or_insert_with(|| (0..list.len()).map(|_| Statistics::new(quantiles)).collect());
+            if elements.len() != list.len() {
+                self.other_length.get_or_insert(list.len());
+                continue;
+            }
+            let mut holed = false;
+            for (at, statistics) in list.zip(elements) {
+                if valid.is_none_or(|valid| valid.is_valid(at)) {
+                    statistics.push_usable(values[at]);
+                    self.whole.iter_mut().for_each(|whole| whole.push_usable(values[at]));
+                    holed |= !(values[at] as f32).is_finite();
+                } else {
+                    statistics.push_nulls(1);
+                    holed = true;
+                }
+            }
+            self.holed += u64::from(holed);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) {
+        self.elements.iter_mut().flatten().chain(&mut self.whole).for_each(Statistics::finish);
+    }
+
+    fn values(&self) -> Values {
+        let all: Vec<Values> = self.elements.iter().flatten().map(Statistics::values).collect();
+        let known: u64 = all.iter().map(|values| values.known).sum();
+        let least = |values: &mut dyn Iterator<Item = f64>| values.reduce(f64::min);
+        let mean = all.iter().filter_map(|values| Some(values.mean? * values.known as f64)).sum::<f64>() / known as f64;
+        let squares = |values: &Values| {
+            let (std, off) = (values.std?, values.mean? - mean);
+            Some((std * std + off * off) * values.known as f64)
+        };
+        let variance = all.iter().filter_map(squares).sum::<f64>() / known as f64;
+        Values {
+            known,
+            null: self.nulls,
+            unusable: all.iter().map(|values| values.unusable).sum(),
+            min: least(&mut all.iter().filter_map(|values| values.min)),
+            mean: (known > 0).then_some(mean),
+            max: least(&mut all.iter().filter_map(|values| values.max.map(|max| -max))).map(|max| -max),
+            std: (known > 0).then(|| variance.sqrt()),
+        }
+    }
+
+    fn unfit(&self) -> Option<Unfit> {
+        let length = self.elements.as_ref().map_or(0, Vec::len);
+        if let Some(other) = self.other_length {
+            return Some(Unfit::because(format!("holds lists of several lengths ({length} and {other}, say)")));
+        }
+        if self.elements.iter().flatten().all(|statistics| statistics.count() == 0) {
+            return Some(Unfit::nothing(self.nulls, self.holed));
+        }
+        self.varying().next().is_none().then(|| Unfit::because("holds the same numbers in every list"))
+    }
+
+    fn numbers(&self) -> Vec<Readings> {
+        match &self.whole {
+            Some(whole) => vec![whole.readings()],
+            None => self.varying().map(Statistics::readings).collect(),
+        }
+    }
+
+    fn fit(&self, column: Column, scaler: &Scaler) -> Result<Kind, Unfit> {
+        let whole = self.whole.as_ref().and_then(|whole| scaler.of(&whole.readings()));
+        let element = |statistics: &Statistics| {
+            let readings = statistics.readings();
+            let scaling = match whole {
+                Some(whole) => Some(Scaling { min: readings.min, max: readings.max, ..whole }),
+                None => scaler.of(&readings),
+            };
+            match scaling.filter(|_| statistics.count() > 0 && !statistics.is_constant()) {
+                Some(scaling) => Element::Learned(scaling),
+                None => Element::Constant(if statistics.count() > 0 { readings.mean } else { 0.0 }),
+            }
+        };
+        let vector = Vector {
+            column,
+            data_type: self.data_type.clone(),
+            missing: self.nulls + self.holed,
+            numbers: self.elements.iter().flatten().map(element).collect(),
+        };
+        if vector.learned().count() == 0 {
+            return Err(Unfit::because("varies too little to be scaled"));
+        }
+        Ok(Kind::Vector(vector))
+    }
+}

@@ -1,0 +1,106 @@
+//! Counting words in bounded memory.
+
+use std::collections::HashMap;
+
+/// Words counted at once. Above that the seldom ones are forgotten.
+const MOST: usize = 4096;
+
+/// Bytes of the longest word that is counted for itself.
+const LONGEST: usize = 256;
+
+/// How often each word comes, exactly while there are few of them, else from below: no count is more than twice
+/// `known / MOST` too low (Anderson et al. 2017, "A high-performance algorithm for identifying frequent items in data
+/// streams", with the exact median). Which words are kept depends on the words and their order alone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Words {
+    counts: HashMap<String, u64>,
+    pub(super) known: u64,
+    pub(super) nulls: u64,
+    forgotten: bool,
+}
+
+impl Words {
+    /// Counts a word.
+    pub(super) fn push(&mut self, word: Option<&str>) {
+        let Some(word) = word else {
+            self.nulls += 1;
+            return;
+        };
+        self.known += 1;
+        if let Some(count) = self.counts.get_mut(word) {
+            *count += 1;
+        } else if word.len() > LONGEST {
+            self.forgotten = true;
+        } else {
+            if self.counts.len() == MOST {
+                self.forget();
+            }
+            self.counts.insert(word.to_owned(), 1);
+        }
+    }
+
+    /// Takes the median count off every word, and drops those left with none.
+    fn forget(&mut self) {
+        let mut counts: Vec<u64> = self.counts.values().copied().collect();
+        let middle = counts.len() / 2;
+        let (_, &mut median, _) = counts.select_nth_unstable(middle);
+        self.counts.retain(|_, count| {
+            *count = count.saturating_sub(median);
+            *count > 0
+        });
+        self.forgotten = true;
+    }
+
+    /// All words that were not forgotten with their counts, the most frequent first; of equals the lesser word first.
+    pub(super) fn by_frequency(&self) -> Vec<(&str, u64)> {
+        let mut all: Vec<(&str, u64)> = self.counts.iter().map(|(word, &count)| (word.as_str(), count)).collect();
+        all.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+        all
+    }
+
+    /// Whether every word there was is among those kept.
+    pub(super) fn is_complete(&self) -> bool {
+        !self.forgotten
+    }
+
+    /// The number of different words; at least that if some were forgotten.
+    pub(super) fn distinct(&self) -> u64 {
+        self.counts.len() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_words_are_counted_exactly() {
+        let mut words = Words::default();
+        ["b", "a", "b", "c", "a"].into_iter().for_each(|word| words.push(Some(word)));
+        words.push(None);
+        assert_eq!(words.by_frequency(), [("a", 2), ("b", 2), ("c", 1)]);
+        assert_eq!((words.known, words.nulls, words.is_complete(), words.distinct()), (5, 1, true, 3));
+    }
+
+    #[test]
+    fn of_many_words_the_frequent_ones_are_kept_in_bounded_memory() {
+        let mut words = Words::default();
+        for n in 0..200_000_u32 {
+            words.push(Some(&if n % 4 == 0 { format!("often {}", n % 5) } else { n.to_string() }));
+            assert!(words.counts.len() <= MOST);
+        }
+        let most = words.by_frequency();
+        let often: Vec<&str> = most[..5].iter().map(|(word, _)| *word).collect();
+        assert_eq!(often, ["often 0", "often 1", "often 2", "often 3", "often 4"]);
+        // 10,000 each.
+        assert!(most[..5].iter().all(|(_, count)| (9_900..=10_000).contains(count)), "{:?}", &most[..5]);
+        assert!(most[5].1 < 100 && !words.is_complete());
+    }
+
+    #[test]
+    fn a_very_long_word_is_not_kept() {
+        let mut words = Words::default();
+        words.push(Some(&"x".repeat(1 << 20)));
+        assert_eq!((words.known, words.distinct(), words.is_complete()), (1, 0, false));
+    }
+}

@@ -1,0 +1,307 @@
+//! Filling a batch of rows.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::nullif;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
+
+use super::{By, Target};
+use crate::artifact::Model;
+use crate::batch::Batch;
+use crate::config::ImputeConfig;
+use crate::error::{Error, Place, Result};
+use crate::feature::{Features, constant, fill, tops};
+use crate::impute::targets::fillable;
+use crate::layout::Likelihood;
+use crate::model::{Mixture, Row, Sampler, Vae};
+use crate::random::Stream;
+use crate::sink::NewColumns;
+
+/// Fills batches.
+pub(super) struct Filler {
+    features: Arc<Features>,
+    vae: Arc<Vae>,
+    sampler: Sampler,
+    targets: Vec<Target>,
+    /// The top-level columns to read: the features', then further ones with a target; and in which each target is.
+    columns: Vec<String>,
+    places: Vec<usize>,
+    /// The top-level columns that change, in the input's order.
+    tops: Vec<String>,
+    new: SchemaRef,
+    config: ImputeConfig,
+    noise: Stream,
+}
+
+/// Some rows' new columns, and how many values were filled in each target.
+pub(super) struct Filled {
+    pub(super) columns: NewColumns,
+    pub(super) counts: Vec<u64>,
+}
+
+/// What the model says of missing values, on its scale: `[rows, inputs]` each, the known ones as they are.
+struct Said {
+    expected: Vec<f32>,
+    bounds: Option<[Vec<f32>; 2]>,
+    draws: Vec<Vec<f32>>,
+}
+
+impl Filler {
+    pub(super) fn new(model: &Model, schema: &Schema, targets: Vec<Target>, config: &ImputeConfig) -> Self {
+        let features = model.features().clone();
+        let mut columns = features.columns();
+        let (of_targets, _) = tops(targets.iter().map(|target| &target.column));
+        columns.extend(of_targets.iter().filter(|top| !features.columns().contains(top)).cloned());
+        let place = |target: &Target| columns.iter().position(|column| column == target.column.top());
+        let places = targets.iter().filter_map(place).collect();
+        let mut fields: Vec<Field> = schema
+            .fields()
+            .iter()
+            .filter(|field| of_targets.contains(field.name()))
+            .map(|f| f.as_ref().clone())
+            .collect();
+        let tops = fields.iter().map(|field| field.name().clone()).collect();
+        for target in &targets {
+            let name = |what: &str| format!("{}{}_{what}", config.prefix, target.column);
+            if config.flag {
+                fields.push(Field::new(name("imputed"), DataType::Boolean, false));
+            }
+            if bounded(&features, target, config) {
+                fields.extend(["low", "high"].map(|what| Field::new(name(what), target.data_type.clone(), true)));
+            }
+            let draw = |n| Field::new(name(&format!("draw_{n}")), target.data_type.clone(), true);
+            fields.extend((0..config.draws).map(draw));
+        }
+        let sampler = Sampler::new(model.vae().clone(), features.layout(), &model.metadata().network, model.weights());
+        Self {
+            vae: model.vae().clone(),
+            sampler,
+            features,
+            targets,
+            columns,
+            places,
+            tops,
+            new: Arc::new(Schema::new(fields)),
+            config: config.clone(),
+            noise: Stream::new(model.metadata().training.seed, "impute"),
+        }
+    }
+
+    /// The columns it reads.
+    pub(super) fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// The top-level columns that change.
+    pub(super) fn tops(&self) -> &[String] {
+        &self.tops
+    }
+
+    /// The columns that change, leaves of structs by themselves.
+    pub(super) fn names(&self) -> impl Iterator<Item = String> + '_ {
+        self.targets.iter().map(|target| target.column.to_string())
+    }
+
+    /// What it writes: the top-level columns that change, then those beside them.
+    pub(super) fn new_columns(&self) -> &SchemaRef {
+        &self.new
+    }
+
+    /// Fills the rows of a batch.
+    pub(super) fn fill(&self, rows: &NewColumns) -> Result<Filled> {
+        let height = rows.batch.num_rows();
+        let learned: Vec<usize> = (0..self.features.columns().len()).collect();
+        let failed = |source: ArrowError| Error::Read { place: Place::default(), source: Box::new(source) };
+        let mut x = vec![0.0; height * self.features.layout().inputs()];
+        self.features.write(&rows.batch.project(&learned).map_err(failed)?, &mut x)?;
+        // Nothing but the values of a row decides what is drawn for it.
+        let batch = Batch::new(rows.seq, vec![0; height], x, self.features.layout());
+
+        let (mut wanted, mut tops) = (Vec::new(), Vec::new());
+        for (target, &place) in self.targets.iter().zip(&self.places) {
+            let top = rows.batch.column(place);
+            wanted.push(fillable(&target.column, top).map_err(failed_at(target))?);
+        }
+        for top in &self.tops {
+            let place = self.columns.iter().position(|column| column == top).expect("a top is among those read");
+            tops.push(rows.batch.column(place).clone());
+        }
+        let said = self.say(&batch, &wanted)?;
+        let mut beside = Vec::new();
+        for (target, wanted) in self.targets.iter().zip(&wanted) {
+            let at = self.tops.iter().position(|top| top == target.column.top()).expect("a target is in a top");
+            let extra = self.fill_target(target, wanted, &said, &mut tops[at], height).map_err(failed_at(target))?;
+            beside.extend(extra);
+        }
+        tops.extend(beside);
+        let options = RecordBatchOptions::new().with_row_count(Some(height));
+        let batch = RecordBatch::try_new_with_options(self.new.clone(), tops, &options).map_err(failed)?;
+        let counts = wanted.iter().map(|wanted| wanted.true_count() as u64).collect();
+        Ok(Filled { columns: NewColumns { seq: rows.seq, row_group: rows.row_group, batch }, counts })
+    }
+
+    /// Fills one target within its top-level column, and makes the columns beside it.
+    fn fill_target(
+        &self,
+        target: &Target,
+        wanted: &BooleanArray,
+        said: &Said,
+        top: &mut ArrayRef,
+        rows: usize,
+    ) -> Result<Vec<ArrayRef>, ArrowError> {
+        let Target { column, data_type, by } = target;
+        let known = column.bare(top)?;
+        let mut beside: Vec<ArrayRef> = Vec::new();
+        if self.config.flag {
+            beside.push(Arc::new(wanted.clone()));
+        }
+        match by {
+            By::Constant(text) => {
+                let filled = fill(&known, &constant(text, data_type, rows)?, wanted)?;
+                beside.extend((0..self.config.draws).map(|_| filled.clone()));
+                *top = column.replaced(top, filled)?;
+            }
+            By::Feature(feature) => {
+                let read = |cells: &[f32]| self.read(*feature, cells, data_type);
+                if let Some(bounds) = said.bounds.as_ref().filter(|_| bounded(&self.features, target, &self.config)) {
+                    let known = arrow::compute::not(wanted)?;
+                    for bound in bounds {
+                        beside.push(nullif(&read(bound)?, &known)?);
+                    }
+                }
+                for draw in &said.draws {
+                    beside.push(fill(&known, &read(draw)?, wanted)?);
+                }
+                *top = column.replaced(top, fill(&known, &read(&said.expected)?, wanted)?)?;
+            }
+        }
+        Ok(beside)
+    }
+
+    /// The values that a feature's part of `[rows, inputs]` stands for.
+    fn read(&self, feature: usize, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+        let (inputs, range) = (self.features.layout().inputs(), self.features.elements(feature));
+        let of_feature: Vec<f32> = cells.chunks_exact(inputs).flat_map(|row| &row[range.clone()]).copied().collect();
+        self.features.kinds()[feature].read(&of_feature, data_type)
+    }
+
+    /// What the model says of the values that are `wanted` of each target.
+    fn say(&self, batch: &Batch, wanted: &[BooleanArray]) -> Result<Said> {
+        let (inputs, k) = (self.features.layout().inputs(), self.sampler.latent_dim());
+        let unknown = batch.known.as_ref().map(|known| known.iter().zip(&batch.x));
+        let x: Vec<f32> = match unknown {
+            Some(cells) => cells.map(|(&known, &x)| if known > 0.0 { x } else { f32::NAN }).collect(),
+            None => batch.x.clone(),
+        };
+        let mut said = Said {
+            bounds: self.config.intervals.map(|_| [x.clone(), x.clone()]),
+            draws: vec![x.clone(); self.config.draws],
+            expected: x,
+        };
+        let Some(known) = &batch.known else { return Ok(said) };
+        let encoded = self.vae.encode(batch)?;
+        let mut mixture = Mixture::default();
+        for row in 0..batch.rows() {
+            let of_row = |all: &[f32]| -> std::ops::Range<usize> {
+                row * all.len() / batch.rows()..(row + 1) * all.len() / batch.rows()
+            };
+            let missing: Vec<usize> = self.missing(wanted, row, &known[of_row(known)]);
+            if missing.is_empty() {
+                continue;
+            }
+            let (x, known) = (&batch.x[of_row(&batch.x)], &known[of_row(known)]);
+            let posterior = row * k..(row + 1) * k;
+            let (mean, log_variance) = (&encoded.mean[posterior.clone()], &encoded.log_variance[posterior]);
+            let noise = self.noise.child(key(x, known));
+            self.sampler.sample(Row { x, known, mean, log_variance }, self.config.samples, noise, &mut mixture)?;
+            for element in missing {
+                let at = row * inputs + element;
+                self.say_of(element, &mixture, noise, at, &mut said);
+            }
+        }
+        Ok(said)
+    }
+
+    /// The elements of a row to say something of.
+    fn missing(&self, wanted: &[BooleanArray], row: usize, known: &[f32]) -> Vec<usize> {
+        let targets = self.targets.iter().zip(wanted).filter(|(_, wanted)| wanted.value(row));
+        let features = targets.filter_map(|(target, _)| match target.by {
+            By::Feature(feature) => Some(self.features.elements(feature)),
+            By::Constant(_) => None,
+        });
+        features.flatten().filter(|&element| known[element] == 0.0).collect()
+    }
+
+    /// Writes what the mixture says of one element, at place `at`.
+    fn say_of(&self, element: usize, mixture: &Mixture, noise: Stream, at: usize, said: &mut Said) {
+        let likelihood = self.features.layout().spans()[element].likelihood;
+        let readable = |p: Vec<f32>| -> Vec<f32> {
+            let kind = self.features.of_element(element);
+            p.into_iter().enumerate().map(|(class, p)| if kind.reads(class) { p } else { -1.0 }).collect()
+        };
+        let expected = self.sampler.expected(mixture, element);
+        said.expected[at] = match likelihood {
+            Likelihood::Gaussian | Likelihood::Bernoulli => expected[0],
+            Likelihood::Categorical => most_likely(&readable(expected)),
+        };
+        let deviation = f64::from(self.sampler.deviation(element).unwrap_or_default());
+        if let (Some(bounds), Some(level), Likelihood::Gaussian) = (&mut said.bounds, self.config.intervals, likelihood)
+        {
+            let tail = (1.0 - level) / 2.0;
+            for (bound, p) in bounds.iter_mut().zip([tail, 1.0 - tail]) {
+                bound[at] = self.sampler.quantile(mixture, element, deviation, p) as f32;
+            }
+        }
+        for (n, draw) in said.draws.iter_mut().enumerate() {
+            let of_draw = noise.child(n as u64);
+            let sample = Sampler::pick(mixture, of_draw.uniform(0));
+            let expected = self.sampler.expected_of(mixture, element, sample);
+            let of_element = of_draw.child(1 + element as u64);
+            draw[at] = match likelihood {
+                Likelihood::Gaussian => {
+                    let mut normal = [0.0];
+                    of_element.normals(&mut normal);
+                    expected[0] + normal[0] * deviation as f32
+                }
+                Likelihood::Bernoulli => f32::from(of_element.uniform(0) < f64::from(expected[0])),
+                Likelihood::Categorical => drawn(&readable(expected), of_element.uniform(0)),
+            };
+        }
+    }
+}
+
+/// Whether there are intervals for a target: for numbers of any kind.
+fn bounded(features: &Features, target: &Target, config: &ImputeConfig) -> bool {
+    let of_numbers = |feature: usize| features.kinds()[feature].shape().likelihood == Likelihood::Gaussian;
+    config.intervals.is_some() && matches!(target.by, By::Feature(feature) if of_numbers(feature))
+}
+
+/// A number for what is known of a row, and what is not.
+fn key(x: &[f32], known: &[f32]) -> u64 {
+    let known = x.iter().zip(known).map(|(x, known)| if *known > 0.0 { u64::from(x.to_bits()) } else { u64::MAX });
+    known.fold(0, |key, bits| crate::random::mix(key.rotate_left(7) ^ bits))
+}
+
+/// The class of the greatest probability; the first of equals.
+fn most_likely(p: &[f32]) -> f32 {
+    let best = p.iter().enumerate().fold(0, |best, (class, &p_of_it)| if p_of_it > p[best] { class } else { best });
+    best as f32
+}
+
+/// The class a uniform number falls on, among those of a probability not below 0.
+fn drawn(p: &[f32], uniform: f64) -> f32 {
+    let sum: f64 = p.iter().map(|&p| f64::from(p.max(0.0))).sum();
+    let mut left = uniform * sum;
+    let falls = |&p: &f32| {
+        left -= f64::from(p.max(0.0));
+        left < 0.0
+    };
+    p.iter().position(falls).map_or_else(|| most_likely(p), |class| class as f32)
+}
+
+fn failed_at(target: &Target) -> impl FnOnce(ArrowError) -> Error + use<> {
+    let place = Place::column("", target.column.name());
+    move |source| Error::Read { place, source: Box::new(source) }
+}

@@ -1,0 +1,160 @@
+//! The distribution of a category.
+
+use candle_core::{D, Result, Tensor};
+
+use super::{Cells, Head, RowLoss};
+use crate::model::vector::{exp, greatest, sums, vectorized};
+
+/// x ~ Categorical(softmax(output)), where x is the number of the class and every element has classes of its own.
+pub(super) struct Categorical {
+    classes: Vec<usize>,
+}
+
+impl Categorical {
+    pub(super) fn new(classes: &[usize]) -> Self {
+        Self { classes: classes.to_vec() }
+    }
+
+    /// One answer an element, side by side: `[rows, elements]`.
+    fn each(&self, x: &Tensor, output: &Tensor, answer: impl Fn(&Tensor, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
+        let (mut answers, mut start) = (Vec::new(), 0);
+        for (element, &classes) in self.classes.iter().enumerate() {
+            let class = x.narrow(1, element, 1)?.to_dtype(candle_core::DType::U32)?;
+            answers.push(answer(&class, &output.narrow(1, start, classes)?)?);
+            start += classes;
+        }
+        Tensor::cat(&answers, 1)
+    }
+
+    /// Each element of a row: which it is, its class, whether it is known, and where its logits are.
+    #[inline(always)]
+    fn of_row<'a>(&'a self, x: &'a [f32], known: &'a [f32]) -> impl Iterator<Item = Element> + 'a {
+        let mut end = 0;
+        let elements = x.iter().zip(known).zip(&self.classes);
+        elements.map(move |((&x, &known), &classes)| {
+            let start = end;
+            end += classes;
+            Element { class: (x as usize).min(classes - 1), known, start, end }
+        })
+    }
+}
+
+struct Element {
+    class: usize,
+    known: f32,
+    start: usize,
+    end: usize,
+}
+
+/// ln Σ e^o, taken around the greatest so that it does not overflow.
+#[inline(always)]
+fn log_sum_exp(logits: &[f32]) -> f32 {
+    let most = greatest(logits);
+    let [sum] = sums([logits], |[o]| [exp(o - most)]);
+    most + sum.ln()
+}
+
+impl Head for Categorical {
+    fn parameter(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// ln Σ e^o - o of the class.
+    fn nll(&self, x: &Tensor, output: &Tensor, _: Option<&Tensor>) -> Result<Tensor> {
+        self.each(x, output, |class, logits| candle_nn::ops::log_softmax(logits, D::Minus1)?.gather(class, 1)?.neg())
+    }
+
+    /// Half the squared distance between probabilities and the class: (1 - 2 p of the class + Σ p²) / 2.
+    fn squared_error(&self, x: &Tensor, output: &Tensor) -> Result<Tensor> {
+        self.each(x, output, |class, logits| {
+            let p = candle_nn::ops::softmax(logits, D::Minus1)?;
+            (p.sqr()?.sum_keepdim(1)? - (p.gather(class, 1)? * 2.0)?)?.affine(0.5, 0.5)
+        })
+    }
+
+    fn add_losses(&self, cells: &Cells<'_>, _: &[f32], _: &mut Vec<f32>, losses: &mut [RowLoss]) {
+        vectorized(
+            #[inline(always)]
+            || {
+                for (row, loss) in losses.iter_mut().enumerate() {
+                    let (x, output, known) = cells.row(row);
+                    for Element { class, known, start, end } in self.of_row(x, known) {
+                        let logits = &output[start..end];
+                        let all = log_sum_exp(logits);
+                        let [squares] = sums([logits], |[o]| {
+                            let p = exp(o - all);
+                            [p * p]
+                        });
+                        let p = exp(logits[class] - all);
+                        loss.nll += (all - logits[class]) * known;
+                        loss.squared_error += (0.5 + 0.5 * squares - p) * known;
+                    }
+                }
+            },
+        );
+    }
+
+    fn gradient(
+        &self,
+        cells: &Cells<'_>,
+        weights: &[f32],
+        _: &[f32],
+        _: &mut Vec<f32>,
+        by_output: &mut [f32],
+        _: &mut [f32],
+    ) {
+        vectorized(
+            #[inline(always)]
+            || {
+                for (row, gradient, weight) in cells.gradient_rows(by_output, weights) {
+                    let (x, output, known) = cells.row(row);
+                    for Element { class, known, start, end } in self.of_row(x, known) {
+                        let (logits, gradient) = (&output[start..end], &mut gradient[start..end]);
+                        let (all, weight) = (log_sum_exp(logits), weight * known);
+                        gradient.iter_mut().zip(logits).for_each(|(g, o)| *g = exp(o - all) * weight);
+                        gradient[class] -= weight;
+                    }
+                }
+            },
+        );
+    }
+
+    fn expected(&self, outputs: &[f32], into: &mut [f32]) {
+        let all = log_sum_exp(outputs);
+        into.iter_mut().zip(outputs).for_each(|(p, o)| *p = exp(o - all));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    #[test]
+    fn it_sums_to_one_and_stays_finite_at_large_logits() {
+        let head = Categorical::new(&[2, 3]);
+        let first = |tensor: Tensor| tensor.to_vec2::<f32>().unwrap().remove(0);
+        for logits in [[0.5_f32, -1.0, 0.0, 2.0, -3.0], [120.0, -120.0, 300.0, 300.0, -300.0]] {
+            let output = Tensor::new(&[logits], &Device::Cpu).unwrap();
+            let at = |x: [f32; 2]| Tensor::new(&[x], &Device::Cpu).unwrap();
+            let p = |x, element: usize| f64::from(-first(head.nll(&at(x), &output, None).unwrap())[element]).exp();
+            let two = p([0.0, 0.0], 0) + p([1.0, 0.0], 0);
+            let three = p([0.0, 0.0], 1) + p([0.0, 1.0], 1) + p([0.0, 2.0], 1);
+            assert!((two - 1.0).abs() < 1e-6 && (three - 1.0).abs() < 1e-6, "{logits:?}");
+            let error = first(head.squared_error(&at([1.0, 0.0]), &output).unwrap());
+            assert!(error.iter().all(|error| (0.0..=1.0).contains(error)), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_sure_answer_has_no_error_when_right_and_one_when_wrong() {
+        let head = Categorical::new(&[3]);
+        let output = Tensor::new(&[[50.0_f32, 0.0, 0.0]], &Device::Cpu).unwrap();
+        for (class, expected) in [(0.0_f32, 0.0), (2.0, 1.0)] {
+            let x = Tensor::new(&[[class]], &Device::Cpu).unwrap();
+            let error = head.squared_error(&x, &output).unwrap().to_vec2::<f32>().unwrap();
+            assert!((error[0][0] - expected).abs() < 1e-6, "{error:?}");
+        }
+    }
+}
