@@ -25,6 +25,12 @@ impl Found {
         self.beyond += other.beyond;
     }
 
+    /// How many values there is something to say of.
+    fn said_of(&self, feature: &dyn Feature) -> u64 {
+        let Self { null, unusable, unseen, beyond } = *self;
+        unusable + unseen + beyond + if feature.missing() == 0 { null } else { 0 }
+    }
+
     /// What is worth saying of a feature's values; nothing if they are as those of the fit were.
     fn in_words(&self, feature: &dyn Feature) -> Option<String> {
         let Self { null, unusable, unseen, beyond } = *self;
@@ -60,12 +66,22 @@ impl FoundAll {
         said.map(|(kind, found)| (kind.column().to_string(), *found)).collect()
     }
 
-    /// Warns, a column, of values that are not as those of the fit.
+    /// Warns, a column, of values that are not as those of the fit; of many columns, of those with the most.
     pub(crate) fn warn(&self, kinds: &[Kind]) {
-        for (kind, found) in kinds.iter().zip(&self.0) {
-            if let Some(words) = found.in_words(&**kind) {
-                tracing::warn!("column {:?}: {words}", kind.column().name());
-            }
+        const MOST: usize = 8;
+        let said = kinds.iter().zip(&self.0);
+        let mut said: Vec<_> =
+            said.filter_map(|(kind, found)| Some((kind, *found, found.in_words(&**kind)?))).collect();
+        if said.len() > MOST {
+            // Stable: of equals, the first columns.
+            said.sort_by_key(|(kind, found, _)| std::cmp::Reverse(found.said_of(&***kind)));
+        }
+        for (kind, _, words) in said.iter().take(MOST) {
+            tracing::warn!("column {:?}: {words}", kind.column().name());
+        }
+        if let Some(rest @ [_, ..]) = said.get(MOST..) {
+            let values: u64 = rest.iter().map(|(kind, found, _)| found.said_of(&***kind)).sum();
+            tracing::warn!("{} more columns: {values} such values in all", rest.len());
         }
     }
 }
