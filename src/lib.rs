@@ -29,6 +29,10 @@ mod fit;
 mod impute;
 mod transform;
 
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
+
 pub use config::{
     Activation, FitConfig, ImputeConfig, Map, MapOf, Preset, Scale, Training, TransformConfig, VectorScale,
 };

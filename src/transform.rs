@@ -1,5 +1,6 @@
 //! Transforming rows: source, encoder and sink behind bounded queues, and the schema of what comes out.
 
+mod batch;
 mod columns;
 
 use std::path::Path;

@@ -12,7 +12,7 @@ const FLOORS: [&[&str]; 6] = [
     &["device", "feature", "scratch", "sink", "source"],
     &["batch", "model", "shuffle", "strips"],
     &["artifact", "score"],
-    &["fit", "impute", "transform"],
+    &["bench", "fit", "impute", "transform"],
     &["analysis"],
 ];
 
@@ -20,7 +20,10 @@ const FLOORS: [&[&str]; 6] = [
 const ROOMS: [(&str, &[&str]); 12] = [
     ("candle_core", &["model/", "device.rs", "artifact.rs"]),
     ("candle_nn", &["model/autograd/", "model/likelihood/"]),
-    ("arrow", &["feature/", "source/", "sink/", "fit/statistics.rs", "impute/", "transform.rs", "transform/"]),
+    (
+        "arrow",
+        &["bench.rs", "feature/", "source/", "sink/", "fit/statistics.rs", "impute/", "transform.rs", "transform/"],
+    ),
     ("parquet", &["source/", "sink/"]),
     ("thrift", &["source/", "sink/"]),
     ("crossbeam_channel", &["ahead.rs"]),

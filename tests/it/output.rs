@@ -158,3 +158,20 @@ fn a_name_clash_is_refused_and_names_the_prefix_flag() {
     assert_eq!(floats(&out, "z_1"), floats(&out, "again_z_1"));
     dir.ok("transform once.parquet thrice.parquet --keep id");
 }
+
+#[test]
+fn the_library_gives_rows_in_memory_the_numbers_the_program_writes() {
+    let dir = fitted(1500);
+    dir.ok("transform in.parquet out.parquet --std");
+    let rows = read(&dir.path("in.parquet"));
+    let model = vaepipe::Model::load(dir.path("vae.safetensors"), vaepipe::Device::Cpu).unwrap();
+    let mut config = vaepipe::TransformConfig::new();
+    config.std = true;
+    let reversed = rows.project(&(0..rows.num_columns()).rev().collect::<Vec<_>>()).unwrap();
+    let parts = [0..700, 700..1500].map(|part| reversed.slice(part.start, part.len()));
+    let parts = parts.map(|part| model.transform_batch(&part, &config).unwrap());
+    let new = concat_batches(&parts[0].schema(), &parts).unwrap();
+    assert_eq!(new_bits(&new), new_bits(&read(&dir.path("out.parquet"))));
+    let error = model.transform_batch(&rows.project(&[0]).unwrap(), &config).unwrap_err();
+    assert!(matches!(error, vaepipe::Error::MissingFeature { .. }), "{error}");
+}

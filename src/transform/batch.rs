@@ -1,0 +1,35 @@
+//! The columns a transform adds, for rows in memory.
+
+use std::path::Path;
+
+use arrow::array::RecordBatch;
+
+use super::{arrays, columns};
+use crate::artifact::Model;
+use crate::batch::Batch;
+use crate::config::TransformConfig;
+use crate::error::{Error, Place, Result};
+
+impl Model {
+    /// The [new columns](Self::new_columns) of some rows, as [`transform`](Self::transform) would write them; on this
+    /// thread. Columns may stand in any order, and more may be there.
+    ///
+    /// # Errors
+    /// [`Error::MissingFeature`] and [`Error::WrongType`] if a learned column is not there as the model needs it,
+    /// [`Error::Read`] if its values cannot be read.
+    pub fn transform_batch(&self, rows: &RecordBatch, config: &TransformConfig) -> Result<RecordBatch> {
+        let features = self.features();
+        features.check(&rows.schema(), Path::new("record batch"))?;
+        let place = |name: &String| rows.schema().index_of(name);
+        let places = features.columns().iter().map(place).collect::<Result<Vec<_>, _>>();
+        let learned = places.and_then(|places| rows.project(&places));
+        let learned =
+            learned.map_err(|source| Error::Read { place: Place::file("record batch"), source: Box::new(source) })?;
+        let mut x = vec![0.0; rows.num_rows() * features.layout().inputs()];
+        features.write(&learned, &mut x)?;
+        let ids = (0..rows.num_rows() as u64).collect();
+        let encoded = self.vae().encode(&Batch::new(0, ids, x, features.layout()))?;
+        let new = columns::new(config, self.metadata().network.latent_dim);
+        Ok(RecordBatch::try_new(new, arrays(&encoded, config.std)).expect("columns made for this very schema"))
+    }
+}
