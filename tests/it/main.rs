@@ -12,6 +12,7 @@ mod inspect;
 mod interrupts;
 mod linear;
 mod logs;
+mod memory;
 mod model_file;
 mod mutations;
 mod odd;
