@@ -221,7 +221,10 @@ impl FitConfig {
         for &width in self.hidden.iter().flatten() {
             within("hidden", Some(width), "1 to 65536 a layer", |v| WIDTH.contains(&v))?;
         }
-        within("hidden", self.hidden.as_ref().map(Vec::len), "at most 16 layers", |v| v <= 16)?;
+        if let Some(layers) = self.hidden.as_ref().map(Vec::len).filter(|&layers| layers > 16) {
+            let value = format!("{layers} layers");
+            return Err(Error::OptionRange { option: "hidden", value, range: "at most 16" });
+        }
         within("epochs", self.epochs, "1 to 1000000", |v| (1..=1_000_000).contains(&v))?;
         within("batch_size", self.batch_size, "1 to 1048576", |v| (1..=1 << 20).contains(&v))?;
         within("lr", self.lr, "above 0 and finite", |v| v > 0.0 && v.is_finite())?;
