@@ -1,5 +1,6 @@
 //! The program and the library on real files. One binary, so that it links once.
 
+mod advice;
 mod columns;
 mod config;
 mod determinism;
