@@ -186,7 +186,10 @@ impl FitConfig {
         for &width in self.hidden.iter().flatten() {
             within("hidden", Some(width), "1 to 65536 a layer", |v| WIDTH.contains(&v))?;
         }
-        within("hidden", self.hidden.as_ref().map(Vec::len), "at most 16 layers", |v| v <= 16)?;
+        if let Some(layers) = self.hidden.as_ref().map(Vec::len).filter(|&layers| layers > 16) {
+            let value = format!("{layers} layers");
+            return Err(Error::OptionRange { option: "hidden", value, range: "at most 16" });
+        }
         within("max_categories", self.max_categories, "2 to 4096", |v| (2..=4096).contains(&v))?;
         within("mask_rate", self.mask_rate, "0 to 0.9", |v| (0.0..=0.9).contains(&v))?;
         within("epochs", self.epochs, "1 to 1000000", |v| (1..=1_000_000).contains(&v))?;

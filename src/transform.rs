@@ -64,9 +64,9 @@ impl Model {
     /// one batch a thread, the queues, and the new columns of one row group.
     ///
     /// # Errors
-    /// [`Error::MissingFeature`] and [`Error::WrongType`] if the source is not what the model learned from;
-    /// [`Error::OptionRange`], [`Error::UnknownColumn`] and [`Error::NameClash`] for options that do not fit it; the
-    /// errors of [`check_target`](crate::check_target); [`Error::Read`], [`Error::Damaged`], [`Error::Write`].
+    /// [`Error::MissingFeature`](crate::Error::MissingFeature) and [`Error::WrongType`](crate::Error::WrongType) if the source is not what the model learned from;
+    /// [`Error::OptionRange`](crate::Error::OptionRange), [`Error::UnknownColumn`](crate::Error::UnknownColumn) and [`Error::NameClash`](crate::Error::NameClash) for options that do not fit it; the
+    /// errors of [`check_target`](crate::check_target); [`Error::Read`](crate::Error::Read), [`Error::Damaged`](crate::Error::Damaged), [`Error::Write`](crate::Error::Write).
     pub fn transform(
         &self,
         source: &ParquetSource,

@@ -75,5 +75,9 @@ configuration = re.search(r"```toml\n(.*?)```", (repository / "README.md").read_
 Path("readme.toml").write_text(configuration)
 for text in (configuration, Path("printed.toml").read_text()):
     check(tomllib.loads(text), "config.schema.json")
-refuses({"epocs": 3}, "config.schema.json"), refuses({"fit": {"lr": "x"}}, "config.schema.json")
+settings = json.loads((repository / "tests/it/settings.json").read_text())
+for text in settings["taken"]:
+    check(tomllib.loads(text), "config.schema.json")
+for text in settings["refused"]:
+    refuses(tomllib.loads(text), "config.schema.json")
 print("readers: ok")

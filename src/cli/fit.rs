@@ -99,19 +99,21 @@ pub(super) fn folder(path: &Path) -> PathBuf {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
+/// Asked about the columns to learn and the latent dimensions before anything is trained.
+pub(super) type Check<'a> = &'a dyn Fn(&[String], usize) -> Result<(), Error>;
+
 /// Fits, with progress on stderr and metrics where they go; what became of the metrics is for the end, when the model
 /// is safe.
 ///
 /// # Errors
-/// Those of a fit, and that of `check`, which is asked about the columns to learn and the latent dimensions before
-/// anything is trained.
+/// Those of a fit, and that of `check`.
 pub(super) fn fit(
     mut config: FitConfig,
     source: &ParquetSource,
     run: &RunFlags,
     metrics: Option<Metrics>,
     context: &Context,
-    check: &dyn Fn(&[String], usize) -> Result<(), Error>,
+    check: Check<'_>,
 ) -> Result<(Fitted, Result<(), Error>), Error> {
     config.threads = run.threads;
     let (stop, mut progress, mut refused) = (&context.signals.stop, FitProgress::new(metrics), None);

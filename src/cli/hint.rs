@@ -13,6 +13,9 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Some(origin) => origin.to_string(),
         None => format!("--{}", option.replace('_', "-")),
     };
+    let has = |option: &str| {
+        invocation.is_some_and(|it| it.command().get_arguments().any(|arg| arg.get_id().as_str() == option))
+    };
     let is_inspect = invocation.is_some_and(|invocation| invocation.command().get_name() == "inspect");
     let patterns = "takes names, globs like 'x_*', and regular expressions like 're:^x_'";
     Some(match error {
@@ -53,6 +56,9 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::NotParquet { .. } => "vaepipe reads Parquet files; pandas, polars and DuckDB write them".to_owned(),
         Error::Read { .. } | Error::Damaged { .. } => {
             "the input has to be a whole, sound Parquet file; write or copy it again".to_owned()
+        }
+        Error::Io { action, .. } if action.contains("scratch file") && has("spool_dir") => {
+            format!("{} names a folder with room for it", setter("spool_dir"))
         }
         Error::Io { action: "open", path, .. } if path.as_os_str() == "-" => {
             "reading from stdin is not supported; name a file".to_owned()

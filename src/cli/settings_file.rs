@@ -109,6 +109,7 @@ fn in_words(value: &Value, takes: Takes) -> Result<Option<String>, String> {
             text.clone()
         }
         (Takes::Number, Value::Float(number)) => number.to_string(),
+        (Takes::List, Value::String(text)) if text.is_empty() => return Ok(None),
         (Takes::Text | Takes::List | Takes::Widths | Takes::Size, Value::String(text)) => text.clone(),
         (Takes::List, Value::Array(items)) => {
             let item = |item: &Value| match item {

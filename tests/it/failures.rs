@@ -114,6 +114,32 @@ fn two_rows_are_enough() {
     write(&dir.path("few.parquet"), &RecordBatch::try_from_iter([("x", x)]).unwrap().slice(0, 2), 1000);
     dir.ok("fit few.parquet --epochs 3 --columns x");
     dir.ok("transform few.parquet out.parquet");
+    // Wherever they are, they are not held out.
+    for rows in [3, 4, 8, 20] {
+        for at in 0..rows - 1 {
+            let x: ArrayRef = Arc::new(
+                (0..rows)
+                    .map(|row| (row - at < 2).then_some(row))
+                    .map(|x| x.filter(|&x| x >= at))
+                    .collect::<Int32Array>(),
+            );
+            write(&dir.path("holes.parquet"), &RecordBatch::try_from_iter([("x", x)]).unwrap(), 1000);
+            let fit = dir.ok("fit holes.parquet --epochs 1 --columns x -m holes --force --summary json").json();
+            assert_eq!((&fit["train_rows"], &fit["empty_rows"]), (&2.into(), &(rows - 2).into()), "{at} of {rows}");
+        }
+    }
+}
+
+#[test]
+fn an_inspection_counts_as_a_fit_does() {
+    for rows in [2, 3, 5, 40, 300, 3000] {
+        let dir = with_input(rows);
+        let plan = dir.ok("inspect in.parquet --format json").json()["model"].clone();
+        dir.ok("fit in.parquet --epochs 1");
+        let rows = take_apart(&dir.path("vae.safetensors")).0["provenance"].clone();
+        let held_out = rows["select_rows"].as_u64().unwrap() + rows["calibrate_rows"].as_u64().unwrap();
+        assert_eq!((&plan["train_rows"], &plan["held_out_rows"]), (&rows["train_rows"], &held_out.into()));
+    }
 }
 
 #[test]
@@ -143,6 +169,7 @@ fn options_outside_their_range_are_usage_errors_that_name_the_flag() {
         ("--trim", "1"),
         ("--val-fraction", "0.9"),
         ("--threads", "0"),
+        ("--threads", "1025"),
         ("--seed", "-1"),
         ("--shuffle-rows", "0"),
         ("--device", "gpu"),
@@ -192,4 +219,58 @@ fn a_reader_that_goes_away_is_no_error_message() {
     drop(run.stdout.take());
     let output = run.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(141), &b""[..]));
+}
+
+/// Runs shell words in which `vaepipe` is the program; gives the exit code and what was said.
+#[cfg(target_os = "linux")]
+fn shell(dir: &Workdir, script: &str) -> (Option<i32>, String) {
+    let script = script.replace("vaepipe", env!("CARGO_BIN_EXE_vaepipe"));
+    let ran = std::process::Command::new("bash").args(["-c", &script]).current_dir(dir.path(".")).output().unwrap();
+    (ran.status.code(), String::from_utf8_lossy(&ran.stderr).into_owned())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_stderr_that_is_closed_or_full_changes_no_answer() {
+    let dir = with_input(300);
+    for stderr in ["2>&-", "2>/dev/full"] {
+        for (code, command) in [
+            (0, "fit in.parquet --epochs 2 --force"),
+            (0, "fit in.parquet --epochs 2 --force -v --log-format json"),
+            (2, "fit in.parquet"),
+            (2, "fit in.parquet --log-format json"),
+            (2, "fit in.parquet --no-such-flag"),
+            (2, ""),
+        ] {
+            assert_eq!(shell(&dir, &format!("vaepipe {command} {stderr}")).0, Some(code), "{command} {stderr}");
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_stdout_that_is_full_is_a_run_error() {
+    let dir = with_input(300);
+    for command in
+        ["--help", "fit --help", "--version", "man", "completions bash", "fit --print-config", "inspect in.parquet"]
+    {
+        let (code, said) = shell(&dir, &format!("vaepipe {command} >/dev/full"));
+        assert!(code == Some(1) && said.contains("stdout: No space left"), "{command}: {code:?} {said}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_may_not_grow_is_an_ordinary_write_error() {
+    let dir = with_input(3000);
+    dir.ok("fit in.parquet --epochs 1");
+    for (command, target) in [
+        ("fit in.parquet --epochs 1 -m new", "new"),
+        ("transform in.parquet out.parquet", "out.parquet"),
+        ("fit-transform in.parquet out.parquet --epochs 1", "out.parquet"),
+    ] {
+        let (code, said) = shell(&dir, &format!("ulimit -f 8; exec vaepipe {command}"));
+        assert!(code == Some(1) && said.contains(&format!("error: {target}: cannot")), "{command}: {code:?} {said}");
+        assert_eq!(dir.names(), ["in.parquet", "vae.safetensors"], "{command}");
+    }
 }

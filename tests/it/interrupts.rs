@@ -1,11 +1,11 @@
-//! SIGINT and SIGTERM at any moment: the documented code, within a second, and nothing left.
+//! SIGINT, SIGTERM and SIGHUP at any moment: the documented code, within a second, and nothing left.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use arrow::compute::concat_batches;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::tables::{curve, read, write};
 use crate::two_commands::sample;
@@ -40,7 +40,7 @@ fn a_fit_ends_in_order_in_every_stage() {
     let part = curve(50_000);
     write(&dir.path("in.parquet"), &concat_batches(&part.schema(), vec![&part; 20]).unwrap(), 100_000);
     for until in ["reading statistics", "training on", "epoch 1/"] {
-        for (signal, code) in [(SIGINT, 130), (SIGTERM, 143)] {
+        for (signal, code) in [(SIGINT, 130), (SIGTERM, 143), (SIGHUP, 129)] {
             let run = start(&dir, "fit in.parquet --epochs 1000 --patience 0 -v --metrics m.jsonl", until);
             let (ended, took) = interrupt(run, signal);
             assert!(ended == Some(code) && took < SOON, "{until}: {ended:?} after {took:?}");

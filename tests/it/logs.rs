@@ -52,7 +52,9 @@ fn json_logs_are_one_object_a_line_errors_included() {
     let fit = dir.ok("fit in.parquet --epochs 2 --log-format json");
     let lines = json_lines(fit.stderr());
     assert!(lines.iter().all(|line| line["timestamp"].is_string() && line["level"].is_string()));
-    assert!(lines.iter().any(|line| line["message"].as_str().unwrap().starts_with("epoch 1/2: loss ")));
+    let epoch = lines.iter().find(|line| line["message"].as_str().unwrap().starts_with("epoch 1/2: loss ")).unwrap();
+    assert!(epoch["epoch"] == 1 && epoch["epochs"] == 2 && epoch["rows_per_second"].is_f64(), "{epoch}");
+    assert!(["train_loss", "validation_loss", "kl"].iter().all(|field| epoch[field].is_f64()), "{epoch}");
     let failed = dir.fails(2, "fit in.parquet --log-format json");
     let last = json_lines(failed.stderr()).pop().unwrap();
     assert_eq!(
@@ -60,6 +62,20 @@ fn json_logs_are_one_object_a_line_errors_included() {
         (&"ERROR".into(), &2.into(), &"--force replaces it".into())
     );
     assert_eq!(last["message"], "vae.safetensors: already exists");
+    // Also of what is wrong before there is a log.
+    std::fs::write(dir.path("v.toml"), "lr = 'x'").unwrap();
+    for (code, arguments) in [
+        (2, "--log-format json"),
+        (2, "fit in.parquet --no-such --log-format=json"),
+        (2, "fit in.parquet --log-format json --lr x"),
+        (78, "fit in.parquet --log-format json --config v.toml"),
+        (2, "fit in.parquet --log-format json --print-config --lr -1"),
+    ] {
+        let line = json_lines(dir.fails(code, arguments).stderr()).pop().unwrap();
+        assert_eq!(line["exit_code"], code, "{line}");
+    }
+    let typo = json_lines(dir.fails(2, "fit in.parquet --log-format json --epoch 3").stderr()).pop().unwrap();
+    assert!(typo["hint"].as_str().unwrap().contains("--epochs"), "{typo}");
 }
 
 #[test]

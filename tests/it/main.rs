@@ -1,5 +1,6 @@
 //! The program and the library on real files. One binary, so that it links once.
 
+mod advice;
 mod columns;
 mod config;
 mod determinism;
@@ -12,6 +13,7 @@ mod inspect;
 mod interrupts;
 mod linear;
 mod logs;
+mod memory;
 mod model_file;
 mod mutations;
 mod odd;
