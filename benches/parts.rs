@@ -42,15 +42,25 @@ fn parts(criterion: &mut Criterion) {
 
         let mut parts = Parts::new(fit(config.clone()), rows, threads).expect("parts");
         group.throughput(Throughput::Elements(ROWS as u64));
-        group.bench_function("write", |bencher| bencher.iter(|| parts.write().expect("row vectors")));
+        group.bench_function("write, one thread", |bencher| bencher.iter(|| parts.write().expect("row vectors")));
         group.bench_function("encode, one thread", |bencher| {
             bencher.iter(|| black_box(parts.encode().expect("latents")));
+        });
+        group.throughput(Throughput::Elements((ROWS * threads) as u64));
+        group.bench_function("encode", |bencher| {
+            let encode = || black_box(parts.encode().expect("latents"));
+            bencher.iter(|| {
+                std::thread::scope(|scope| {
+                    (0..threads).for_each(|_| drop(scope.spawn(encode)));
+                });
+            });
         });
 
         // One column is decoded, all are copied.
         let model = fit(config.columns(vec!["x0".to_owned()]));
         let mut output = TransformConfig::new();
         output.force = true;
+        group.throughput(Throughput::Elements(ROWS as u64));
         group.bench_function("splice", |bencher| {
             let target = folder.path().join("out.parquet");
             bencher.iter(|| model.transform(&source, &target, &output, &Stop::new()).expect("an output"));

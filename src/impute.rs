@@ -13,7 +13,7 @@ use crate::ahead::{self, ahead_map, machine_threads};
 use crate::artifact::Model;
 use crate::config::ImputeConfig;
 use crate::error::{Error, Result};
-use crate::sink::{Column, NewColumns, Sink, Splice, SpliceSink, Target as Output};
+use crate::sink::{self, Column, NewColumns, Splice, Target as Output};
 use crate::source::ParquetSource;
 use crate::stage::{self, Stage};
 use crate::stop::Stop;
@@ -92,7 +92,7 @@ impl Model {
         ]
         .map(|(key, value)| (key.to_owned(), value));
         let splice = Splice { columns, new: new.clone(), metadata: &metadata };
-        let sink: Box<dyn Sink> = Box::new(SpliceSink::create(source, &splice, target, stop.clone())?);
+        let sink = sink::open(source, &splice, target, BATCH_ROWS, stop.clone())?;
 
         let scan = source.scan(filler.columns(), BATCH_ROWS);
         let rows =

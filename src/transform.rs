@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::feature::{Features, Found, FoundAll};
 use crate::model::{Encoded, Vae};
 use crate::score::SCORES;
-use crate::sink::{Column, NewColumns, Sink, Splice, SpliceSink, Target};
+use crate::sink::{self, Column, NewColumns, Sink, Splice, Target};
 use crate::source::ParquetSource;
 use crate::stage::{self, Stage};
 use crate::stop::Stop;
@@ -113,7 +113,7 @@ impl Model {
             Turning { threads, bytes: GROUP_BYTES, folder: target.folder().to_owned(), slice_rows: batch_rows };
         let read = Stage::new("read");
         let scan = Strips::new(source, &features, turning, &read, stop);
-        let sink = Box::new(SpliceSink::create(source, &splice, target, stop.clone())?);
+        let sink = sink::open(source, &splice, target, batch_rows, stop.clone())?;
         let columns = new.fields().len();
         let (vae, stds, stopped) = (self.vae().clone(), config.std, stop.clone());
         let score = move |slice: Slice| {

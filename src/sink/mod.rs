@@ -1,6 +1,7 @@
 //! Where rows go.
 
 mod commit;
+mod general;
 mod metadata;
 mod orders;
 mod splice;
@@ -9,9 +10,15 @@ use arrow::array::RecordBatch;
 
 pub(crate) use self::commit::{Target, commit_bytes};
 pub use self::commit::{check_distinct, check_target};
-pub(crate) use self::splice::{Column, Splice, SpliceSink};
-
+use self::general::IpcSink;
+use self::splice::SpliceSink;
+pub(crate) use self::splice::{Column, Splice};
 use crate::error::Result;
+use crate::source::ParquetSource;
+use crate::stop::Stop;
+
+/// Extensions of Arrow IPC files.
+const IPC: [&str; 3] = ["arrow", "feather", "ipc"];
 
 /// The new columns of some rows.
 #[derive(Debug, Clone)]
@@ -31,4 +38,23 @@ pub(crate) trait Sink: Send {
     /// # Errors
     /// The first of `columns`, or if the output cannot be written; nothing is left of it then.
     fn write(self: Box<Self>, columns: &mut dyn Iterator<Item = Result<NewColumns>>) -> Result<()>;
+}
+
+/// Opens an output of `source` in the format its name says; one that decodes what it carries does so `batch_rows` rows
+/// at a time.
+///
+/// # Errors
+/// Those of the format's sink.
+pub(crate) fn open(
+    source: &ParquetSource,
+    splice: &Splice<'_>,
+    target: Target,
+    batch_rows: usize,
+    stop: Stop,
+) -> Result<Box<dyn Sink>> {
+    let extension = target.path().extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    if IPC.iter().any(|ipc| extension.eq_ignore_ascii_case(ipc)) {
+        return Ok(Box::new(IpcSink::create(source, splice, target, batch_rows, stop)?));
+    }
+    Ok(Box::new(SpliceSink::create(source, splice, target, stop)?))
 }

@@ -14,5 +14,6 @@ pub(crate) use self::file::ParquetFile;
 pub(crate) use self::group::{GroupReader, RowGroup};
 pub(crate) use self::guard::guarded;
 pub use self::parquet::ParquetSource;
+pub(crate) use self::parquet::Scan;
 pub(crate) use self::pread::{PositionalFile, Whole};
 pub(crate) use self::select::{Selection, near_names};

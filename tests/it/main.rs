@@ -5,6 +5,7 @@ mod columns;
 mod config;
 mod determinism;
 mod failures;
+mod general;
 mod help;
 mod hostile;
 mod house;

@@ -25,7 +25,7 @@ use crate::tables::{carries, read, write, write_with};
 use crate::workdir::Workdir;
 
 /// One column of every kind that a fit does not learn from, and `x0`, which it does.
-fn every_kind(rows: usize) -> RecordBatch {
+pub fn every_kind(rows: usize) -> RecordBatch {
     let some = |row: &usize| row % 4 != 1;
     let text = |row: usize| some(&row).then(|| format!("text {}", row % 9));
     let mut map = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
@@ -72,7 +72,7 @@ fn every_kind(rows: usize) -> RecordBatch {
     .unwrap()
 }
 
-fn fitted() -> Workdir {
+pub fn fitted() -> Workdir {
     let dir = Workdir::new();
     write(&dir.path("x.parquet"), &every_kind(300).project(&[0]).unwrap(), 1000);
     dir.ok("fit x.parquet --epochs 1 --latent-dim 2 --hidden 4");
