@@ -40,18 +40,21 @@ fn parts(criterion: &mut Criterion) {
             });
         }
 
-        let mut parts = Parts::new(fit(config.clone()), rows, threads).expect("parts");
+        let new = |rows| Parts::new(fit(config.clone()), rows, threads).expect("parts");
+        let mut parts = new(rows.clone());
         group.throughput(Throughput::Elements(ROWS as u64));
         group.bench_function("write, one thread", |bencher| bencher.iter(|| parts.write().expect("row vectors")));
         group.bench_function("encode, one thread", |bencher| {
             bencher.iter(|| black_box(parts.encode().expect("latents")));
         });
+        let mut parts: Vec<Parts> = (0..threads).map(|_| new(rows.clone())).collect();
         group.throughput(Throughput::Elements((ROWS * threads) as u64));
         group.bench_function("encode", |bencher| {
-            let encode = || black_box(parts.encode().expect("latents"));
             bencher.iter(|| {
                 std::thread::scope(|scope| {
-                    (0..threads).for_each(|_| drop(scope.spawn(encode)));
+                    for parts in &mut parts {
+                        scope.spawn(|| black_box(parts.encode().expect("latents")));
+                    }
                 });
             });
         });
