@@ -81,7 +81,7 @@ pub struct FitConfig {
     /// Bytes of memory for rows on their way and between epochs, 16 MiB or more; `None` is 2 GiB for encoded rows. Rows
     /// that do not fit are kept in a scratch file. Never changes a number.
     pub memory: Option<u64>,
-    /// Folder of scratch files; `None` is the system's for temporary files. Never changes a number.
+    /// Folder of scratch files, which must be there; `None` is the system's for temporary files. Never changes a number.
     pub spool_dir: Option<PathBuf>,
     /// Worker threads; `None` takes the machine's. Never changes a number.
     pub threads: Option<usize>,

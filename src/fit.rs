@@ -71,6 +71,11 @@ impl FitConfig {
         on_progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Fitted> {
         self.check()?;
+        let folder = self.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
+        if !folder.is_dir() {
+            let value = folder.display().to_string();
+            return Err(Error::OptionRange { option: "spool_dir", value, range: "a folder that is there" });
+        }
         let too_few = |rows| Error::TooFewRows { path: source.path().to_owned(), rows };
         if source.rows() < 2 {
             return Err(too_few(source.rows()));
@@ -88,7 +93,6 @@ impl FitConfig {
         }
         let inputs = features.layout().inputs();
         let Division { rows: taken, held_out, shuffle_rows, memory, in_memory } = self.division(source.rows(), inputs);
-        let folder = self.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
         tracing::info!("{}", memory.bought(taken, inputs, &folder));
         let network = sizes::network(self, inputs, holes);
         let expected = (taken - held_out) as usize;

@@ -51,7 +51,9 @@ impl Inspect {
         if contents.iter().all(|content| matches!(content, Content::Parquet)) {
             let source = ParquetSource::open(&paths)?;
             let mut progress = FitProgress::new(None);
-            let plan = config.plan_watched(&source, &context.signals.stop, &mut |event| progress.take(event))?;
+            let plan = config.plan_watched(&source, &context.signals.stop, &mut |event| progress.take(event));
+            progress.finish()?;
+            let plan = plan?;
             let flags = FitFlags::given(invocation);
             return inspect_data::print(&paths, &plan, format, !flags.is_empty());
         }

@@ -40,7 +40,7 @@ struct Pace {
 
 impl Pace {
     const FIRST: Duration = Duration::from_secs(5);
-    const LAST: Duration = Duration::from_secs(60);
+    const LAST: Duration = Self::SILENCE;
     /// Longer silences look like the end of everything.
     const SILENCE: Duration = Duration::from_secs(30);
 

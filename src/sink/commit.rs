@@ -8,6 +8,26 @@ use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
 
+/// A file that is not yet what it will be. Dropping it removes it; its name, which would only confuse, is in no error.
+#[derive(Debug)]
+pub(crate) struct Temporary(NamedTempFile);
+
+impl Temporary {
+    pub(crate) fn file(&self) -> &File {
+        self.0.as_file()
+    }
+}
+
+impl Write for Temporary {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.file().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file().flush()
+    }
+}
+
 /// A checked place for an output.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
@@ -54,8 +74,8 @@ impl Target {
         &self.path
     }
 
-    /// Opens the temporary file beside the target. Dropping it removes it.
-    pub(crate) fn create(&self) -> Result<NamedTempFile> {
+    /// Opens the temporary file beside the target.
+    pub(crate) fn create(&self) -> Result<Temporary> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(".vaepipe-").suffix(".tmp");
         #[cfg(unix)]
@@ -64,12 +84,13 @@ impl Target {
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(fs::Permissions::from_mode(0o666));
         }
-        // Of the error, its kind: the temporary file's name in it would only confuse.
-        builder.tempfile_in(self.folder()).map_err(|error| Error::io("create", &self.path)(error.kind().into()))
+        // Of the error, its kind: the rest is the temporary file's name.
+        let file = builder.tempfile_in(self.folder());
+        file.map(Temporary).map_err(|error| Error::io("create", &self.path)(error.kind().into()))
     }
 
     /// Syncs the temporary file and gives it its name.
-    pub(crate) fn commit(&self, file: NamedTempFile) -> Result<()> {
+    pub(crate) fn commit(&self, Temporary(file): Temporary) -> Result<()> {
         if let Ok(replaced) = fs::metadata(&self.real) {
             // Who may read it is not ours to change.
             file.as_file().set_permissions(replaced.permissions()).map_err(Error::io("write", &self.path))?;

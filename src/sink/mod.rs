@@ -8,7 +8,7 @@ mod splice;
 
 use arrow::array::RecordBatch;
 
-pub(crate) use self::commit::{Target, commit_bytes};
+pub(crate) use self::commit::{Target, Temporary, commit_bytes};
 pub use self::commit::{check_distinct, check_target};
 use self::general::IpcSink;
 use self::splice::SpliceSink;

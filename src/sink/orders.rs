@@ -17,7 +17,7 @@ pub(super) const TYPE_ORDER: i16 = 1;
 const COLUMN_ORDERS: i16 = 7;
 
 /// Rewrites the footer at the end of a finished Parquet file so that it has exactly these column orders, or none.
-pub(super) fn set_column_orders(file: &mut File, orders: Option<&[i16]>) -> thrift::Result<()> {
+pub(super) fn set_column_orders(mut file: &File, orders: Option<&[i16]>) -> thrift::Result<()> {
     let mut trailer = [0; 8];
     let end = file.seek(SeekFrom::End(-8))?;
     file.read_exact(&mut trailer)?;

@@ -18,10 +18,9 @@ use ::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPro
 use ::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use ::parquet::schema::types::{Type, TypePtr};
 use arrow::datatypes::{Schema, SchemaRef};
-use tempfile::NamedTempFile;
 
 use super::orders::{TYPE_ORDER, set_column_orders};
-use super::{NewColumns, Sink, Target, metadata};
+use super::{NewColumns, Sink, Target, Temporary, metadata};
 use crate::ahead::Beside;
 use crate::error::{Error, Foreign, Place, Result};
 use crate::source::{ParquetFile, ParquetSource, Whole, chunk_range, guarded};
@@ -31,7 +30,7 @@ use crate::stop::Stop;
 type RowGroup<'a> = SerializedRowGroupWriter<'a, Output>;
 
 /// The output's temporary file, written in large pieces.
-type Output = BufWriter<NamedTempFile>;
+type Output = BufWriter<Temporary>;
 
 /// A top-level column of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +84,7 @@ impl SpliceSink {
         check_chunks(input)?;
         let input = &input.with_page_indexes();
         let file = target.create()?;
-        let written = file.as_file().try_clone().map_err(Error::io("write", target.path()))?;
+        let written = file.file().try_clone().map_err(Error::io("write", target.path()))?;
         let sync = Beside::new("sync", move || written.sync_data())?;
         let write = |source: ParquetError| Error::Write { path: target.path().to_owned(), source: source.into() };
 
@@ -240,9 +239,8 @@ impl Sink for SpliceSink {
             unreachable!("rows in = rows out");
         }
         let file = writer.into_inner().map_err(|source| write(source.into()))?;
-        let mut file = file.into_inner().map_err(|source| write(source.into_error().into()))?;
-        set_column_orders(file.as_file_mut(), self.column_orders().as_deref())
-            .map_err(|source| write(source.into()))?;
+        let file = file.into_inner().map_err(|source| write(source.into_error().into()))?;
+        set_column_orders(file.file(), self.column_orders().as_deref()).map_err(|source| write(source.into()))?;
         let Self { sync, target, .. } = *self;
         sync.finish().map_err(Error::io("write", &path))?;
         target.commit(file)

@@ -271,6 +271,7 @@ fn a_file_that_may_not_grow_is_an_ordinary_write_error() {
     ] {
         let (code, said) = shell(&dir, &format!("ulimit -f 8; exec vaepipe {command}"));
         assert!(code == Some(1) && said.contains(&format!("error: {target}: cannot")), "{command}: {code:?} {said}");
+        assert!(!said.contains(".tmp"), "a name that nobody knows: {said}");
         assert_eq!(dir.names(), ["in.parquet", "vae.safetensors"], "{command}");
     }
 }
