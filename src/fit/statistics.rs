@@ -27,7 +27,7 @@ pub(super) fn survey(
     let (lanes, all) = (threads.min(candidates.len()).max(1), candidates.len());
     let jobs = (0..lanes).map(|lane| {
         let mut mine = candidates.drain(..all * (lane + 1) / lanes - all * lane / lanes).collect::<Vec<_>>();
-        let (source, stop) = (source.clone(), stop.clone());
+        let (source, stop) = (source.with_views(), stop.clone());
         move || {
             for run in runs(mine.iter().map(Candidate::column), STRIP) {
                 look(&source, &mut mine[run], &stop)?;
