@@ -43,6 +43,11 @@ pub trait Feature: Send + Sync {
     /// If the type cannot hold such values.
     fn read(&self, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError>;
 
+    /// What its unusable values are, as `values are …`.
+    fn unusable(&self) -> &'static str {
+        "NaN, infinite or beyond f32, taken as missing"
+    }
+
     /// Whether its numbers are ones that [`write`](Self::write) and [`read`](Self::read) can work with: a model file may
     /// say anything.
     fn is_sound(&self) -> bool {

@@ -128,6 +128,10 @@ impl Feature for Vector {
         self.missing
     }
 
+    fn unusable(&self) -> &'static str {
+        "of another length, or hold NaN, infinities or numbers beyond f32, taken as missing"
+    }
+
     fn is_sound(&self) -> bool {
         let sound = |element: &Element| match element {
             Element::Learned(scaling) => scaling.is_sound(),

@@ -4,12 +4,14 @@ mod columns;
 mod config;
 mod determinism;
 mod failures;
+mod found;
 mod help;
 mod hostile;
 mod house;
 mod inspect;
 #[cfg(unix)]
 mod interrupts;
+mod kinds;
 mod linear;
 mod logs;
 mod model_file;
