@@ -53,7 +53,7 @@ fn parts(criterion: &mut Criterion) {
             bencher.iter(|| {
                 std::thread::scope(|scope| {
                     for parts in &mut parts {
-                        scope.spawn(|| black_box(parts.encode().expect("latents")));
+                        scope.spawn(move || black_box(parts.encode().expect("latents")));
                     }
                 });
             });

@@ -113,7 +113,7 @@ impl Layout {
 
     /// Leading elements that are values: the encoder's first inputs as they are.
     pub fn values(&self) -> usize {
-        self.spans.iter().take_while(|span| span.likelihood != Likelihood::Categorical).count()
+        self.spans.iter().take_while(|span| span.encoder.len() == 1).count()
     }
 
     /// Width of what the encoder sees: values, classes, indicators.
@@ -131,7 +131,7 @@ impl Layout {
     #[inline]
     pub fn ones<'a>(&'a self, x: &'a [f32], known: Option<&'a [f32]>) -> impl Iterator<Item = usize> + 'a {
         let is_known = move |element: usize| known.is_none_or(|known| known[element] > 0.0);
-        let classes = self.spans.iter().enumerate().skip_while(|(_, span)| span.likelihood != Likelihood::Categorical);
+        let classes = self.spans.iter().enumerate().skip(self.values());
         // A code is a small whole number; one that is none, which no feature writes, is the last class.
         let classes = classes
             .filter(move |(element, _)| is_known(*element))

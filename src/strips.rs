@@ -110,7 +110,7 @@ impl Strips {
         let count = features.kinds().len();
         let of = |most: usize| Arc::new(strips(features, most));
         Self {
-            source: source.clone(),
+            source: source.with_views(),
             narrow: of(STRIP),
             wide: of(count.div_ceil(turning.threads).max(STRIP)),
             inputs: features.layout().inputs(),

@@ -62,7 +62,8 @@ metadata = json.loads(header["__metadata__"]["vaepipe"])
 check(metadata, "model.schema.json"), refuses(metadata | {"more": 1}, "model.schema.json")
 summary = last_line("summary.json")
 check(summary, "summary.schema.json"), check(summary["fit"], "summary.schema.json")
-check(summary["transform"], "summary.schema.json"), refuses({}, "summary.schema.json")
+check(summary["transform"], "summary.schema.json"), check(last_line("imputed.json"), "summary.schema.json")
+refuses({}, "summary.schema.json")
 lines = [json.loads(line) for line in Path("epochs.jsonl").read_text().splitlines()]
 assert [line["epoch"] for line in lines] == list(range(1, len(metadata["history"]["epochs"]) + 1))
 for line in lines:

@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
-use vaepipe::{Error, Model, ParquetSource, TransformConfig, Transformed};
+use vaepipe::{Error, Found, Model, ParquetSource, TransformConfig, Transformed};
 
 use super::exit::Failure;
 use super::output::{self, seconds};
@@ -110,9 +110,19 @@ pub(super) fn lines(done: &Transformed, columns: usize, output: &Path, total: f6
 
 /// The same for a program.
 pub(super) fn json(done: &Transformed, total: f64) -> Value {
+    let found = |(column, found): &(String, Found)| {
+        json!({
+            "column": column,
+            "null": found.null,
+            "unusable": found.unusable,
+            "unseen": found.unseen,
+            "beyond": found.beyond,
+        })
+    };
     json!({
         "rows": done.rows,
         "empty_rows": done.empty_rows,
+        "found": done.found.iter().map(found).collect::<Vec<_>>(),
         "seconds": seconds(total),
         "rows_per_second": (done.rows as f64 / total.max(1e-9)).round(),
     })

@@ -64,8 +64,9 @@ impl TryFrom<Stored> for Category {
         let classes: HashMap<String, usize> = own.chain(others).collect();
         let named = stored.words.iter().flatten().count();
         let words = named + stored.others.as_ref().map_or(0, |others| others.words.len());
-        if classes.len() < words || (stored.others.is_some() && named < other) || other < 1 {
-            return Err("a category has classes without a word, or a word twice");
+        let enough = other + usize::from(stored.others.is_some()) > 1;
+        if classes.len() < words || (stored.others.is_some() && named < other) || !enough {
+            return Err("a category has one class, classes without a word, or a word twice");
         }
         Ok(Self { stored, classes })
     }
@@ -215,6 +216,10 @@ impl Survey for WordSurvey {
         Ok(())
     }
 
+    fn finish(&mut self) {
+        self.words.shrink(self.max_categories + REMEMBERED);
+    }
+
     fn values(&self) -> Values {
         Values { known: self.words.known, null: self.words.nulls, ..Values::default() }
     }
@@ -225,10 +230,10 @@ impl Survey for WordSurvey {
 
     fn unfit(&self) -> Option<Unfit> {
         let Words { known, nulls, .. } = self.words;
-        let all = self.words.by_frequency();
+        let distinct = self.words.distinct();
         if known == 0 {
             Some(Unfit::nothing(nulls, 0))
-        } else if let ([(word, _)], true) = (all.as_slice(), self.words.is_complete()) {
+        } else if let (1, true, [(word, _)]) = (distinct, self.words.is_complete(), &self.words.by_frequency()[..]) {
             Some(Unfit::constant((*word).to_owned()))
         } else if !self.named && self.looks_like_an_identifier() {
             let more = if self.words.is_complete() { "" } else { "more than " };
@@ -236,7 +241,7 @@ impl Survey for WordSurvey {
                 0 => format!("none of which comes {SELDOM} times"),
                 frequent => format!("of which the {frequent} most frequent make up {} % of the values", self.covered()),
             };
-            Some(Unfit::because(format!("looks like an identifier: {more}{} different words, {frequent}", all.len())))
+            Some(Unfit::because(format!("looks like an identifier: {more}{distinct} different words, {frequent}")))
         } else {
             None
         }
@@ -254,7 +259,7 @@ impl Survey for WordSurvey {
             let own = self.frequent().len();
             let words = all[..own].iter().map(|(word, _)| Some((*word).to_owned())).collect();
             let rest = all[own..].iter().take(REMEMBERED).map(|(word, _)| (*word).to_owned()).collect();
-            let complete = self.words.is_complete() && all.len() - own <= REMEMBERED;
+            let complete = self.words.is_complete() && self.words.distinct() <= (own + REMEMBERED) as u64;
             (words, Some(Others { words: rest, complete }))
         };
         let stored = Stored { column, data_type: self.data_type.clone(), missing: self.words.nulls, words, others };

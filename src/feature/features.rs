@@ -8,7 +8,7 @@ use arrow::error::ArrowError;
 
 use super::{Column, Found, FoundAll, Kind, tops};
 use crate::error::{Error, Place, Result};
-use crate::layout::{Layout, Likelihood, Shape};
+use crate::layout::{Layout, Shape};
 
 /// One fitted column: how its values are written into the row vector, and read back from it.
 pub trait Feature: Send + Sync {
@@ -42,6 +42,17 @@ pub trait Feature: Send + Sync {
     /// # Errors
     /// If the type cannot hold such values.
     fn read(&self, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError>;
+
+    /// What its unusable values are, as `values are …`.
+    fn unusable(&self) -> &'static str {
+        "NaN, infinite or beyond f32, taken as missing"
+    }
+
+    /// Whether its numbers are ones that [`write`](Self::write) and [`read`](Self::read) can work with: a model file may
+    /// say anything.
+    fn is_sound(&self) -> bool {
+        true
+    }
 
     /// Whether a class can be read back as a value.
     fn reads(&self, _: usize) -> bool {
@@ -84,7 +95,7 @@ impl Features {
     /// Takes features that already stand in row-vector order; `None` if they do not. `indicated` tells the encoder what
     /// is missing of those with missing values, as far as a value does not tell it by itself.
     pub(crate) fn new(kinds: Vec<Kind>, indicated: bool) -> Option<Self> {
-        let told = |shape: Shape| shape.likelihood == Likelihood::Categorical;
+        let told = |shape: Shape| shape.classes > 1;
         let of = |kind: &Kind| (kind.shape(), indicated && kind.missing() > 0 && !told(kind.shape()));
         let layout = Layout::new(kinds.iter().map(of))?;
         let (tops, places) = tops(kinds.iter().map(|kind| kind.column()));

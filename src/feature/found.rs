@@ -37,7 +37,7 @@ impl Found {
         let of_nulls = if feature.missing() == 0 { null } else { 0 };
         let parts = [
             (of_nulls, "missing, and none was at fit"),
-            (unusable, "NaN, infinite or beyond f32, taken as missing"),
+            (unusable, feature.unusable()),
             (unseen, "of categories the fit did not see"),
             (beyond, "outside the range the fit saw"),
         ];

@@ -28,12 +28,16 @@ pub(crate) fn holes(array: &ArrayRef) -> Result<BooleanArray, ArrowError> {
             let values = array.as_primitive::<Float64Type>().values();
             or_nan(BooleanBuffer::collect_bool(values.len(), |row| values[row].is_nan()))
         }
+        DataType::Dictionary(_, values) if values.is_floating() => holes(&cast(array, values)?),
         data_type if data_type.is_list() => {
-            let list = |row: usize| -> Result<bool, ArrowError> {
-                let one = cast(&array.slice(row, 1), &as_large(data_type))?;
-                Ok(one.is_null(0) || holes(&one.as_list::<i64>().value(0))?.true_count() > 0)
+            let lists = cast(array, &as_large(data_type))?;
+            let lists = lists.as_list::<i64>();
+            let numbers = holes(lists.values())?;
+            let has_hole = |row: usize| -> bool {
+                let (from, to) = (lists.value_offsets()[row] as usize, lists.value_offsets()[row + 1] as usize);
+                lists.is_null(row) || numbers.slice(from, to - from).true_count() > 0
             };
-            (0..array.len()).map(|row| list(row).map(Some)).collect()
+            Ok(BooleanArray::new(BooleanBuffer::collect_bool(lists.len(), has_hole), None))
         }
         _ => Ok(nulls()),
     }

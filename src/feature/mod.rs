@@ -1,6 +1,6 @@
 //! How a column becomes part of the row vector: one file a kind.
 //!
-//! To add a kind: its file with a [`Survey`] and an `impl Feature`, and its line in each list below.
+//! To add a kind: its file with a [`Survey`] and an `impl Feature`, and its line in the list below.
 //!
 //! **Invariant:** this floor knows Arrow and never the tensor library.
 
@@ -44,56 +44,50 @@ pub(crate) use self::survey::{Survey, Unfit, Wanted};
 pub use self::time::{Cycle, Time};
 pub use self::vector::Vector;
 
-/// A fitted feature of any kind, as the model stores it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Kind {
-    /// A number.
-    Number(Number),
-    /// A Boolean.
-    Flag(Flag),
-    /// A category.
-    Category(Category),
-    /// A date or time.
-    Time(Time),
-    /// A list of numbers.
-    Vector(Vector),
-}
-
 /// A survey of a column, if it is of the kind.
 type SurveyOf = fn(&Wanted<'_>) -> Option<Box<dyn Survey>>;
 
-/// The surveys, in the order they are asked whether a column is theirs.
-const SURVEYS: [SurveyOf; 5] = [category::survey, number::survey, flag::survey, time::survey, vector::survey];
+/// Makes of each kind a variant that a model stores, and a survey.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident by $survey:path;)+) => {
+        /// A fitted feature of any kind, as the model stores it.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+        pub enum Kind {
+            $($(#[$doc])* $kind($kind),)+
+        }
+
+        impl std::ops::Deref for Kind {
+            type Target = dyn Feature;
+
+            fn deref(&self) -> &Self::Target {
+                match self {
+                    $(Self::$kind(feature) => feature,)+
+                }
+            }
+        }
+
+        const SURVEYS: &[SurveyOf] = &[$($survey),+];
+    };
+}
+
+// The kinds, in the order they are asked whether a column is theirs.
+kinds! {
+    /// A category.
+    Category by category::survey;
+    /// A number.
+    Number by number::survey;
+    /// A Boolean.
+    Flag by flag::survey;
+    /// A date or time.
+    Time by time::survey;
+    /// A list of numbers.
+    Vector by vector::survey;
+}
 
 impl Kind {
     /// The survey of the kind that learns such a column, if any does.
     pub(crate) fn survey(wanted: &Wanted<'_>) -> Option<Box<dyn Survey>> {
         SURVEYS.iter().find_map(|survey| survey(wanted))
-    }
-
-    /// Whether its numbers are ones to work with.
-    pub(crate) fn is_sound(&self) -> bool {
-        match self {
-            Self::Number(number) => number.is_sound(),
-            Self::Time(time) => time.is_sound(),
-            Self::Vector(vector) => vector.is_sound(),
-            // These hold no numbers.
-            Self::Flag(_) | Self::Category(_) => true,
-        }
-    }
-}
-
-impl std::ops::Deref for Kind {
-    type Target = dyn Feature;
-
-    fn deref(&self) -> &Self::Target {
-        match self {
-            Self::Number(number) => number,
-            Self::Flag(flag) => flag,
-            Self::Category(category) => category,
-            Self::Time(time) => time,
-            Self::Vector(vector) => vector,
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array};
 use arrow::compute::{cast, unary};
-use arrow::datatypes::{DataType, Float64Type, TimeUnit};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, UInt64Type};
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
@@ -29,13 +29,6 @@ pub struct Number {
     missing: u64,
     map: Option<Curve>,
     scaling: Scaling,
-}
-
-impl Number {
-    /// Whether the numbers are ones that [`write`](Feature::write) can work with.
-    pub(crate) fn is_sound(&self) -> bool {
-        self.scaling.is_sound() && self.map.as_ref().is_none_or(Curve::is_sound)
-    }
 }
 
 /// Whether values of this type are numbers.
@@ -68,13 +61,15 @@ pub(super) fn numbers(array: &ArrayRef) -> Result<Float64Array, ArrowError> {
 /// Numbers as a column of this type: whole ones where it has no others.
 pub(super) fn as_type(numbers: Float64Array, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
     if let DataType::Duration(unit) = *data_type {
-        let counts: ArrayRef = Arc::new(unary::<_, _, Float64Type>(&numbers, |x| (x * a_second(unit)).round()));
-        return cast(&cast(&counts, &DataType::Int64)?, data_type);
+        let counts: ArrayRef = Arc::new(unary::<_, _, Int64Type>(&numbers, |x| (x * a_second(unit)).round() as i64));
+        return cast(&counts, data_type);
     }
-    let rounded: ArrayRef = if data_type.is_integer() {
-        Arc::new(unary::<_, _, Float64Type>(&numbers, f64::round))
-    } else {
-        Arc::new(numbers)
+    let rounded: ArrayRef = match data_type {
+        // The greatest of these are no f64; a cast would make nulls of what was rounded beyond them.
+        DataType::Int64 => Arc::new(unary::<_, _, Int64Type>(&numbers, |x| x.round() as i64)),
+        DataType::UInt64 => Arc::new(unary::<_, _, UInt64Type>(&numbers, |x| x.round() as u64)),
+        data_type if data_type.is_integer() => Arc::new(unary::<_, _, Float64Type>(&numbers, f64::round)),
+        _ => Arc::new(numbers),
     };
     cast(&rounded, data_type)
 }
@@ -108,6 +103,10 @@ impl Feature for Number {
         self.missing
     }
 
+    fn is_sound(&self) -> bool {
+        self.scaling.is_sound() && self.map.as_ref().is_none_or(Curve::is_sound)
+    }
+
     fn write(&self, array: &ArrayRef, cells: &mut Cells<'_>) -> Result<Found, ArrowError> {
         let array = numbers(array)?;
         let mut found = Found { null: array.null_count() as u64, ..Found::default() };
@@ -115,8 +114,8 @@ impl Feature for Number {
             let known = array.is_valid(row);
             let usable = (value as f32).is_finite();
             found.unusable += u64::from(known && !usable);
-            let value = self.map.as_ref().map_or(value, |curve| curve.bend(value));
             found.beyond += u64::from(known && usable && self.scaling.is_beyond(value));
+            let value = self.map.as_ref().map_or(value, |curve| curve.bend(value));
             cells.set(row, if known && usable { self.scaling.apply(value) } else { f32::NAN });
         }
         Ok(found)
@@ -124,9 +123,9 @@ impl Feature for Number {
 
     fn read(&self, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
         let value = |&cell: &f32| {
-            let value = self.scaling.invert(cell.into());
+            let value = self.scaling.unscale(cell.into());
             let value = self.map.as_ref().map_or(value, |curve| curve.straighten(value));
-            (!cell.is_nan()).then_some(value)
+            (!cell.is_nan()).then(|| self.scaling.within_range(value))
         };
         as_type(cells.iter().map(value).collect(), data_type)
     }
@@ -218,6 +217,8 @@ impl Survey for NumberSurvey {
     fn fit(&self, column: Column, scaler: &Scaler) -> Result<Kind, Unfit> {
         let (map, readings) = self.bent();
         let scaling = scaler.of(&readings).ok_or_else(|| Unfit::because("varies too little to be scaled"))?;
+        let straight = self.statistics.readings();
+        let scaling = Scaling { min: straight.min, max: straight.max, ..scaling };
         Ok(Kind::Number(Number {
             column,
             data_type: self.data_type.to_string(),

@@ -83,7 +83,17 @@ impl Scaling {
 
     /// The value a place on the model's scale stands for, within the range seen.
     pub(crate) fn invert(&self, scaled: f64) -> f64 {
-        (scaled * self.scale + self.center).clamp(self.min, self.max)
+        self.within_range(self.unscale(scaled))
+    }
+
+    /// The same, wherever it is.
+    pub(crate) fn unscale(&self, scaled: f64) -> f64 {
+        scaled * self.scale + self.center
+    }
+
+    /// The value of the range seen that is nearest.
+    pub(crate) fn within_range(&self, value: f64) -> f64 {
+        value.clamp(self.min, self.max)
     }
 
     /// Whether a value lies outside the range seen.

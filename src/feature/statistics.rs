@@ -8,8 +8,8 @@ use datasketches::tdigest::TDigestMut;
 
 use super::Values;
 
-/// Values whose moments are taken at once.
-const BLOCK: usize = 1024;
+/// Values whose moments are taken at once; as few as that, since a table may have tens of thousands of numbers a row.
+const BLOCK: usize = 128;
 
 /// Compression of the quantile sketch: about 2k centroids, well under 1 % of rank error at the quartiles.
 const SKETCH_K: u16 = 200;

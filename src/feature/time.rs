@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::timezone::Tz;
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array};
 use arrow::compute::{cast, unary};
-use arrow::datatypes::{DataType, Float64Type};
+use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
 use arrow::error::ArrowError;
 use chrono::{DateTime, Datelike, Offset, TimeZone};
 use serde::{Deserialize, Serialize};
@@ -137,14 +137,6 @@ fn zone(data_type: &DataType) -> Option<&str> {
     }
 }
 
-impl Time {
-    /// Whether the numbers and the zone are ones that [`write`](Feature::write) can work with.
-    pub(crate) fn is_sound(&self) -> bool {
-        let twice = self.cycles.iter().enumerate().any(|(n, cycle)| self.cycles[..n].contains(cycle));
-        self.elapsed.is_sound() && !twice && Clock::new(self.zone.as_deref()).is_ok()
-    }
-}
-
 impl Feature for Time {
     fn column(&self) -> &Column {
         &self.column
@@ -170,6 +162,11 @@ impl Feature for Time {
 
     fn missing(&self) -> u64 {
         self.missing
+    }
+
+    fn is_sound(&self) -> bool {
+        let twice = self.cycles.iter().enumerate().any(|(n, cycle)| self.cycles[..n].contains(cycle));
+        self.elapsed.is_sound() && !twice && Clock::new(self.zone.as_deref()).is_ok()
     }
 
     fn write(&self, array: &ArrayRef, cells: &mut Cells<'_>) -> Result<Found, ArrowError> {
@@ -199,16 +196,19 @@ impl Feature for Time {
         let times = cells.chunks_exact(1 + 2 * self.cycles.len());
         let times = times.map(|cells| (!cells[0].is_nan()).then(|| self.elapsed.invert(cells[0].into())));
         let times: Float64Array = times.collect();
-        let (unit, whole) = match data_type {
-            DataType::Date32 => (1.0 / DAY, DataType::Int32),
-            DataType::Date64 => (1.0 / DAY, DataType::Int64),
-            DataType::Timestamp(unit, _) => (a_second(*unit), DataType::Int64),
+        let unit = match data_type {
+            DataType::Date32 | DataType::Date64 => 1.0 / DAY,
+            DataType::Timestamp(unit, _) => a_second(*unit),
             other => return Err(ArrowError::CastError(format!("{other} is no date and no timestamp"))),
         };
         // A Date64 is a whole number of days, in milliseconds.
         let days = if *data_type == DataType::Date64 { DAY * 1e3 } else { 1.0 };
-        let counts: ArrayRef = Arc::new(unary::<_, _, Float64Type>(&times, |time| (time * unit).round() * days));
-        cast(&cast(&counts, &whole)?, data_type)
+        let count = |time: f64| ((time * unit).round() * days) as i64;
+        let counts: ArrayRef = match data_type {
+            DataType::Date32 => Arc::new(unary::<_, _, Int32Type>(&times, |time| count(time) as i32)),
+            _ => Arc::new(unary::<_, _, Int64Type>(&times, count)),
+        };
+        cast(&counts, data_type)
     }
 }
 

@@ -15,6 +15,9 @@ use super::{Cells, Column, Feature, Found, Kind, Scaler, Scaling, Survey, Unfit,
 use crate::config::VectorScale;
 use crate::layout::{Likelihood, Shape};
 
+/// Numbers of the longest vector that is learned.
+const LONGEST: usize = 16_384;
+
 /// A fitted vector.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,15 +93,6 @@ fn are_vectors(data_type: &DataType) -> bool {
 }
 
 impl Vector {
-    /// Whether the numbers are ones that [`write`](Feature::write) can work with.
-    pub(crate) fn is_sound(&self) -> bool {
-        let sound = |element: &Element| match element {
-            Element::Learned(scaling) => scaling.is_sound(),
-            Element::Constant(value) => value.is_finite(),
-        };
-        self.learned().count() > 0 && self.numbers.iter().all(sound)
-    }
-
     fn learned(&self) -> impl Iterator<Item = (usize, &Scaling)> {
         self.numbers.iter().enumerate().filter_map(|(at, element)| match element {
             Element::Learned(scaling) => Some((at, scaling)),
@@ -132,6 +126,18 @@ impl Feature for Vector {
 
     fn missing(&self) -> u64 {
         self.missing
+    }
+
+    fn unusable(&self) -> &'static str {
+        "of another length, or hold NaN, infinities or numbers beyond f32, taken as missing"
+    }
+
+    fn is_sound(&self) -> bool {
+        let sound = |element: &Element| match element {
+            Element::Learned(scaling) => scaling.is_sound(),
+            Element::Constant(value) => value.is_finite(),
+        };
+        self.learned().count() > 0 && self.numbers.iter().all(sound)
     }
 
     fn write(&self, array: &ArrayRef, cells: &mut Cells<'_>) -> Result<Found, ArrowError> {
@@ -207,6 +213,8 @@ struct VectorSurvey {
     holed: u64,
     /// Another length than the first vector's, if there was one.
     other_length: Option<usize>,
+    /// The length of a vector that is too long to be learned, if there was one.
+    too_long: Option<usize>,
     data_type: String,
     quantiles: bool,
 }
@@ -221,6 +229,7 @@ pub(super) fn survey(wanted: &Wanted<'_>) -> Option<Box<dyn Survey>> {
             nulls: 0,
             holed: 0,
             other_length: None,
+            too_long: None,
             data_type: data_type.to_string(),
             quantiles: quantiles && vector_scale == VectorScale::Element,
         }) as Box<dyn Survey>
@@ -242,6 +251,10 @@ impl Survey for VectorSurvey {
                 self.nulls += 1;
                 continue;
             };
+            if list.len() > LONGEST {
+                self.too_long.get_or_insert(list.len());
+                continue;
+            }
             let quantiles = self.quantiles;
             let elements =
                 self.elements.get_or_insert_with(|| (0..list.len()).map(|_| Statistics::new(quantiles)).collect());
@@ -291,6 +304,9 @@ impl Survey for VectorSurvey {
     }
 
     fn unfit(&self) -> Option<Unfit> {
+        if let Some(length) = self.too_long {
+            return Some(Unfit::because(format!("holds a list of {length} numbers, more than {LONGEST}")));
+        }
         let length = self.elements.as_ref().map_or(0, Vec::len);
         if let Some(other) = self.other_length {
             return Some(Unfit::because(format!("holds lists of several lengths ({length} and {other}, say)")));

@@ -17,6 +17,8 @@ pub(super) struct Words {
     pub(super) known: u64,
     pub(super) nulls: u64,
     forgotten: bool,
+    /// Different words there were, at least; from [`shrink`](Self::shrink) on.
+    distinct: Option<u64>,
 }
 
 impl Words {
@@ -51,21 +53,30 @@ impl Words {
         self.forgotten = true;
     }
 
-    /// All words that were not forgotten with their counts, the most frequent first; of equals the lesser word first.
+    /// All words that are kept with their counts, the most frequent first; of equals the lesser word first.
     pub(super) fn by_frequency(&self) -> Vec<(&str, u64)> {
         let mut all: Vec<(&str, u64)> = self.counts.iter().map(|(word, &count)| (word.as_str(), count)).collect();
         all.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
         all
     }
 
-    /// Whether every word there was is among those kept.
+    /// Whether every word there was has been counted.
     pub(super) fn is_complete(&self) -> bool {
         !self.forgotten
     }
 
     /// The number of different words; at least that if some were forgotten.
     pub(super) fn distinct(&self) -> u64 {
-        self.counts.len() as u64
+        self.distinct.unwrap_or(self.counts.len() as u64)
+    }
+
+    /// Keeps the `most` most frequent words alone, once all are counted: other columns need the room.
+    pub(super) fn shrink(&mut self, most: usize) {
+        self.distinct = Some(self.distinct());
+        if self.counts.len() > most {
+            let kept = self.by_frequency().into_iter().take(most);
+            self.counts = kept.map(|(word, count)| (word.to_owned(), count)).collect();
+        }
     }
 }
 
@@ -95,6 +106,15 @@ mod tests {
         // 10,000 each.
         assert!(most[..5].iter().all(|(_, count)| (9_900..=10_000).contains(count)), "{:?}", &most[..5]);
         assert!(most[5].1 < 100 && !words.is_complete());
+    }
+
+    #[test]
+    fn what_was_counted_is_known_when_only_the_frequent_words_are_kept() {
+        let mut words = Words::default();
+        ["b", "a", "b", "c", "c", "b"].into_iter().for_each(|word| words.push(Some(word)));
+        words.shrink(2);
+        assert_eq!(words.by_frequency(), [("b", 3), ("c", 2)]);
+        assert_eq!((words.known, words.is_complete(), words.distinct()), (6, true, 3));
     }
 
     #[test]

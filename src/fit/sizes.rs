@@ -170,10 +170,17 @@ pub(super) fn sample(config: &FitConfig, rows: u64) -> u64 {
         (None, Some(_)) => return config.sample.unwrap_or(rows).min(rows),
         (None, None) => defaults(config.preset).most_steps,
     };
-    let batch_size = config.batch_size.unwrap_or_else(|| batch_size(usize::try_from(rows).unwrap_or(usize::MAX)));
     // Of the rows reached, the share held out is not trained.
-    let reached = (steps as u64).saturating_mul(batch_size as u64) as f64 / (1.0 - val_fraction(config));
-    config.sample.unwrap_or(u64::MAX).min(reached.ceil() as u64).max(2).min(rows)
+    let reached = |rows: u64| {
+        let batch_size = config.batch_size.unwrap_or_else(|| batch_size(usize::try_from(rows).unwrap_or(usize::MAX)));
+        ((steps as u64).saturating_mul(batch_size as u64) as f64 / (1.0 - val_fraction(config))).ceil() as u64
+    };
+    // Fewer rows may mean smaller steps, which reach fewer again.
+    let mut taken = config.sample.unwrap_or(rows).min(rows);
+    while reached(taken) < taken {
+        taken = reached(taken);
+    }
+    taken.max(2).min(rows)
 }
 
 /// Whether the encoder is told what is missing.

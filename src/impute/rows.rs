@@ -14,7 +14,6 @@ use crate::config::ImputeConfig;
 use crate::error::{Error, Place, Result};
 use crate::feature::{Features, constant, fill, tops};
 use crate::impute::targets::fillable;
-use crate::layout::Likelihood;
 use crate::model::{Mixture, Row, Sampler, Vae};
 use crate::random::Stream;
 use crate::sink::NewColumns;
@@ -51,6 +50,7 @@ struct Said {
 impl Filler {
     pub(super) fn new(model: &Model, schema: &Schema, targets: Vec<Target>, config: &ImputeConfig) -> Self {
         let features = model.features().clone();
+        let sampler = Sampler::new(model.vae().clone(), features.layout(), &model.metadata().network, model.weights());
         let mut columns = features.columns();
         let (of_targets, _) = tops(targets.iter().map(|target| &target.column));
         columns.extend(of_targets.iter().filter(|top| !features.columns().contains(top)).cloned());
@@ -68,13 +68,12 @@ impl Filler {
             if config.flag {
                 fields.push(Field::new(name("imputed"), DataType::Boolean, false));
             }
-            if bounded(&features, target, config) {
+            if bounded(&features, &sampler, target, config) {
                 fields.extend(["low", "high"].map(|what| Field::new(name(what), target.data_type.clone(), true)));
             }
             let draw = |n| Field::new(name(&format!("draw_{n}")), target.data_type.clone(), true);
             fields.extend((0..config.draws).map(draw));
         }
-        let sampler = Sampler::new(model.vae().clone(), features.layout(), &model.metadata().network, model.weights());
         Self {
             vae: model.vae().clone(),
             sampler,
@@ -165,7 +164,9 @@ impl Filler {
             }
             By::Feature(feature) => {
                 let read = |cells: &[f32]| self.read(*feature, cells, data_type);
-                if let Some(bounds) = said.bounds.as_ref().filter(|_| bounded(&self.features, target, &self.config)) {
+                if let Some(bounds) =
+                    said.bounds.as_ref().filter(|_| bounded(&self.features, &self.sampler, target, &self.config))
+                {
                     let known = arrow::compute::not(wanted)?;
                     for bound in bounds {
                         beside.push(nullif(&read(bound)?, &known)?);
@@ -236,69 +237,35 @@ impl Filler {
 
     /// Writes what the mixture says of one element, at place `at`.
     fn say_of(&self, element: usize, mixture: &Mixture, noise: Stream, at: usize, said: &mut Said) {
-        let likelihood = self.features.layout().spans()[element].likelihood;
-        let readable = |p: Vec<f32>| -> Vec<f32> {
-            let kind = self.features.of_element(element);
-            p.into_iter().enumerate().map(|(class, p)| if kind.reads(class) { p } else { -1.0 }).collect()
-        };
-        let expected = self.sampler.expected(mixture, element);
-        said.expected[at] = match likelihood {
-            Likelihood::Gaussian | Likelihood::Bernoulli => expected[0],
-            Likelihood::Categorical => most_likely(&readable(expected)),
-        };
-        let deviation = f64::from(self.sampler.deviation(element).unwrap_or_default());
-        if let (Some(bounds), Some(level), Likelihood::Gaussian) = (&mut said.bounds, self.config.intervals, likelihood)
+        let kind = self.features.of_element(element);
+        let reads = |class: usize| kind.reads(class);
+        said.expected[at] = self.sampler.fill(mixture, element, &reads);
+        if let (Some(bounds), Some(level), Some(deviation)) =
+            (&mut said.bounds, self.config.intervals, self.sampler.deviation(element))
         {
             let tail = (1.0 - level) / 2.0;
             for (bound, p) in bounds.iter_mut().zip([tail, 1.0 - tail]) {
-                bound[at] = self.sampler.quantile(mixture, element, deviation, p) as f32;
+                bound[at] = self.sampler.quantile(mixture, element, deviation.into(), p) as f32;
             }
         }
         for (n, draw) in said.draws.iter_mut().enumerate() {
             let of_draw = noise.child(n as u64);
             let sample = Sampler::pick(mixture, of_draw.uniform(0));
-            let expected = self.sampler.expected_of(mixture, element, sample);
-            let of_element = of_draw.child(1 + element as u64);
-            draw[at] = match likelihood {
-                Likelihood::Gaussian => {
-                    let mut normal = [0.0];
-                    of_element.normals(&mut normal);
-                    expected[0] + normal[0] * deviation as f32
-                }
-                Likelihood::Bernoulli => f32::from(of_element.uniform(0) < f64::from(expected[0])),
-                Likelihood::Categorical => drawn(&readable(expected), of_element.uniform(0)),
-            };
+            draw[at] = self.sampler.draw(mixture, element, sample, &reads, of_draw.child(1 + element as u64));
         }
     }
 }
 
 /// Whether there are intervals for a target: for numbers of any kind.
-fn bounded(features: &Features, target: &Target, config: &ImputeConfig) -> bool {
-    let of_numbers = |feature: usize| features.kinds()[feature].shape().likelihood == Likelihood::Gaussian;
-    config.intervals.is_some() && matches!(target.by, By::Feature(feature) if of_numbers(feature))
+fn bounded(features: &Features, sampler: &Sampler, target: &Target, config: &ImputeConfig) -> bool {
+    let is_a_number = |feature: usize| sampler.deviation(features.elements(feature).start).is_some();
+    config.intervals.is_some() && matches!(target.by, By::Feature(feature) if is_a_number(feature))
 }
 
 /// A number for what is known of a row, and what is not.
 fn key(x: &[f32], known: &[f32]) -> u64 {
     let known = x.iter().zip(known).map(|(x, known)| if *known > 0.0 { u64::from(x.to_bits()) } else { u64::MAX });
     known.fold(0, |key, bits| crate::random::mix(key.rotate_left(7) ^ bits))
-}
-
-/// The class of the greatest probability; the first of equals.
-fn most_likely(p: &[f32]) -> f32 {
-    let best = p.iter().enumerate().fold(0, |best, (class, &p_of_it)| if p_of_it > p[best] { class } else { best });
-    best as f32
-}
-
-/// The class a uniform number falls on, among those of a probability not below 0.
-fn drawn(p: &[f32], uniform: f64) -> f32 {
-    let sum: f64 = p.iter().map(|&p| f64::from(p.max(0.0))).sum();
-    let mut left = uniform * sum;
-    let falls = |&p: &f32| {
-        left -= f64::from(p.max(0.0));
-        left < 0.0
-    };
-    p.iter().position(falls).map_or_else(|| most_likely(p), |class| class as f32)
 }
 
 fn failed_at(target: &Target) -> impl FnOnce(ArrowError) -> Error + use<> {

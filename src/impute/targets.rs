@@ -8,13 +8,16 @@ use arrow::error::ArrowError;
 use crate::ahead::{self, ahead_map};
 use crate::artifact::Model;
 use crate::error::{Error, Place, Result};
-use crate::feature::{Column, holes, tops};
+use crate::feature::{Column, holes, runs, tops};
 use crate::source::ParquetSource;
 use crate::stage::Stage;
 use crate::stop::Stop;
 
 /// Rows looked at at once.
 const BATCH_ROWS: usize = 8192;
+
+/// Columns looked at at once: readers of hundreds hold more pages than there is memory.
+const STRIP: usize = 16;
 
 /// What fills a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,10 +61,21 @@ pub(super) fn targets(model: &Model, source: &ParquetSource, threads: usize, sto
         .into_iter()
         .filter_map(|(column, field)| Some(Target { by: by(&column)?, data_type: field.data_type().clone(), column }))
         .collect();
-    let (columns, places) = tops(all.iter().map(|target| &target.column));
-    let scan = source.scan(&columns, BATCH_ROWS);
-    let depth = ahead::depth(BATCH_ROWS * size_of::<f64>() * all.len().max(1), ahead::QUEUE_BYTES);
-    let (looked, path, stop) = (all.clone(), source.path().to_owned(), stop.clone());
+    let mut found = Vec::new();
+    for run in runs(all.iter().map(|target| &target.column), STRIP) {
+        found.extend(have_holes(&all[run], source, threads, stop)?);
+    }
+    let mut found = found.into_iter();
+    all.retain(|_| found.next() == Some(true));
+    Ok(all)
+}
+
+/// Which of some targets have a missing value.
+fn have_holes(targets: &[Target], source: &ParquetSource, threads: usize, stop: &Stop) -> Result<Vec<bool>> {
+    let (columns, places) = tops(targets.iter().map(|target| &target.column));
+    let scan = source.with_views().scan(&columns, BATCH_ROWS);
+    let depth = ahead::depth(BATCH_ROWS * size_of::<f64>() * targets.len().max(1), ahead::QUEUE_BYTES);
+    let (looked, path, stop) = (targets.to_vec(), source.path().to_owned(), stop.clone());
     let look = move |(row_group, batch): (usize, RecordBatch)| -> Result<Vec<bool>> {
         stop.check()?;
         let look = |(target, &place): (&Target, &usize)| {
@@ -73,11 +87,9 @@ pub(super) fn targets(model: &Model, source: &ParquetSource, threads: usize, sto
         };
         looked.iter().zip(&places).map(look).collect()
     };
-    let mut found = vec![false; all.len()];
+    let mut found = vec![false; targets.len()];
     for batch in ahead_map(&Stage::new("read"), scan, &Stage::new("look"), depth, threads, look)? {
         found.iter_mut().zip(batch?).for_each(|(found, here)| *found |= here);
     }
-    let mut found = found.into_iter();
-    all.retain(|_| found.next() == Some(true));
-    Ok(all)
+    Ok(found)
 }

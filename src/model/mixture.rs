@@ -119,8 +119,8 @@ impl Sampler {
         Ok(())
     }
 
-    /// What an element is expected to be: its mean, or the probability of a 1, or of each class.
-    pub(crate) fn expected(&self, mixture: &Mixture, element: usize) -> Vec<f32> {
+    /// The value to put where an element is missing: what is expected of it, in a class that `reads` takes.
+    pub(crate) fn fill(&self, mixture: &Mixture, element: usize, reads: &dyn Fn(usize) -> bool) -> f32 {
         let (_, head, _) = &self.heads[self.places[element].0];
         let range = self.layout.spans()[element].output.clone();
         let (mut each, mut sum) = (vec![0.0; range.len()], vec![0.0; range.len()]);
@@ -128,16 +128,25 @@ impl Sampler {
             head.expected(&output[range.clone()], &mut each);
             sum.iter_mut().zip(&each).for_each(|(sum, each)| *sum += weight * f64::from(*each));
         }
-        sum.into_iter().map(|sum| sum as f32).collect()
+        let expected: Vec<f32> = sum.into_iter().map(|sum| sum as f32).collect();
+        head.fill(&expected, reads)
     }
 
-    /// The same given one sample alone.
-    pub(crate) fn expected_of(&self, mixture: &Mixture, element: usize, sample: usize) -> Vec<f32> {
-        let (_, head, _) = &self.heads[self.places[element].0];
+    /// A value drawn for an element, given one sample.
+    pub(crate) fn draw(
+        &self,
+        mixture: &Mixture,
+        element: usize,
+        sample: usize,
+        reads: &dyn Fn(usize) -> bool,
+        noise: Stream,
+    ) -> f32 {
+        let (head, place) = self.places[element];
+        let (_, head, parameter) = &self.heads[head];
         let range = self.layout.spans()[element].output.clone();
-        let mut each = vec![0.0; range.len()];
-        head.expected(&mixture.outputs[sample * self.layout.outputs()..][range], &mut each);
-        each
+        let mut expected = vec![0.0; range.len()];
+        head.expected(&mixture.outputs[sample * self.layout.outputs()..][range], &mut expected);
+        head.draw(&expected, parameter.get(place).copied().unwrap_or_default(), reads, noise)
     }
 
     /// Standard deviation of a number about its mean; `None` of anything else.

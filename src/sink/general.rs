@@ -14,9 +14,8 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::writer::FileWriter;
-use tempfile::NamedTempFile;
 
-use super::{Column, NewColumns, Sink, Splice, Target};
+use super::{Column, NewColumns, Sink, Splice, Target, Temporary};
 use crate::error::{Error, Place, Result};
 use crate::source::{ParquetSource, Scan, Whole};
 use crate::stop::Stop;
@@ -29,7 +28,7 @@ pub(crate) struct IpcSink {
     source: ParquetSource,
     /// Rows read and not yet written.
     rest: Option<RecordBatch>,
-    writer: FileWriter<BufWriter<NamedTempFile>>,
+    writer: FileWriter<BufWriter<Temporary>>,
     target: Target,
     stop: Stop,
 }

@@ -11,7 +11,7 @@ use ::parquet::arrow::arrow_reader::{
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 
 use super::chunk::{check_growth, check_offset_index, chunk_range};
 use super::footer::Footer;
@@ -124,6 +124,36 @@ impl ParquetFile {
         Ok(())
     }
 
+    /// The same file with its strings, those in structs too, read as views: one that comes a million times takes the room
+    /// of one.
+    pub(crate) fn with_views(&self) -> Self {
+        let fields: Vec<FieldRef> = self.schema().fields().iter().map(viewed).collect();
+        let schema = Schema::new_with_metadata(fields, self.schema().metadata().clone());
+        let options = self.options.clone().with_schema(schema.into());
+        let load = || ArrowReaderMetadata::try_new(self.metadata().clone(), options.clone());
+        match guarded(|| Place::file(&self.path), load) {
+            Ok(arrow) => Self { arrow, options, ..self.clone() },
+            // It is only a way to read.
+            Err(_) => self.clone(),
+        }
+    }
+
+    /// Rows of a row group, one at least, that take about `bytes` in the columns `roots`.
+    pub(super) fn rows_in(&self, bytes: u64, roots: &[usize], row_group: usize) -> usize {
+        /// Bytes of a number as it is worked with.
+        const NUMBER: u64 = size_of::<f64>() as u64;
+        let schema = self.arrow.parquet_schema();
+        let chunks = self.metadata().row_group(row_group).columns().iter().enumerate();
+        let of_roots = chunks.filter(|(leaf, _)| roots.contains(&schema.get_column_root_idx(*leaf)));
+        let sizes = of_roots.map(|(_, chunk)| {
+            let numbers = chunk.num_values().unsigned_abs().saturating_mul(NUMBER);
+            numbers.max(chunk.uncompressed_size().unsigned_abs())
+        });
+        let all = sizes.fold(0_u64, u64::saturating_add);
+        let rows = u128::from(self.rows_of(row_group)) * u128::from(bytes) / u128::from(all.max(1));
+        usize::try_from(rows).unwrap_or(usize::MAX).max(1)
+    }
+
     /// The file's own metadata.
     pub(crate) fn metadata(&self) -> &Arc<ParquetMetaData> {
         self.arrow.metadata()
@@ -207,4 +237,15 @@ impl ParquetFile {
         let order: Vec<usize> = roots.iter().filter_map(|root| in_file_order.binary_search(root).ok()).collect();
         guarded(|| Place::row_group(&self.path, row_group), || batch.project(&order))
     }
+}
+
+/// A field whose strings are views.
+fn viewed(field: &FieldRef) -> FieldRef {
+    let data_type = match field.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+        DataType::Dictionary(_, values) if values.is_string() => DataType::Utf8View,
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(viewed).collect()),
+        _ => return field.clone(),
+    };
+    Field::new(field.name(), data_type, field.is_nullable()).with_metadata(field.metadata().clone()).into()
 }

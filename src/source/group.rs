@@ -8,6 +8,9 @@ use arrow::array::RecordBatch;
 use super::{ParquetFile, guarded};
 use crate::error::{Error, Place, Result};
 
+/// Bytes of rows read at once, more or less: rows may hold long vectors.
+const BATCH_BYTES: u64 = 16 << 20;
+
 /// Where a row group is in a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RowGroup {
@@ -35,6 +38,7 @@ impl GroupReader {
     /// Reads `roots` in batches of at most `batch_rows` rows.
     pub(super) fn new(file: &ParquetFile, roots: Vec<usize>, group: RowGroup, batch_rows: usize) -> Result<Self> {
         file.check_growth(&roots, group.number)?;
+        let batch_rows = batch_rows.min(file.rows_in(BATCH_BYTES, &roots, group.number));
         let reader = file.reader(&roots, group.number, batch_rows)?;
         Ok(Self { file: file.clone(), roots, group, reader, rest: group.rows })
     }

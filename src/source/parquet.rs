@@ -99,6 +99,11 @@ impl ParquetSource {
         &self.files
     }
 
+    /// The same source with its strings read as views, which is the cheapest way to look at them.
+    pub(crate) fn with_views(&self) -> Self {
+        Self { files: self.files.iter().map(ParquetFile::with_views).collect(), rows: self.rows }
+    }
+
     /// Every row group, in order.
     pub(crate) fn row_groups(&self) -> impl Iterator<Item = RowGroup> + '_ {
         let files = self.files.iter().enumerate();
@@ -112,7 +117,7 @@ impl ParquetSource {
         })
     }
 
-    /// Reads `columns` of a row group, in batches of at most `batch_rows` rows.
+    /// Reads `columns` of a row group, in batches of at most `batch_rows` rows; of fewer where rows are long.
     ///
     /// # Errors
     /// [`Error::MissingFeature`] if the file lacks a column, [`Error::Read`] and [`Error::Damaged`].

@@ -5,6 +5,7 @@ mod columns;
 mod config;
 mod determinism;
 mod failures;
+mod found;
 mod general;
 mod help;
 mod hostile;
@@ -12,6 +13,7 @@ mod house;
 mod inspect;
 #[cfg(unix)]
 mod interrupts;
+mod kinds;
 mod linear;
 mod logs;
 mod memory;

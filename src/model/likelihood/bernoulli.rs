@@ -4,6 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::{Cells, Head, RowLoss};
 use crate::model::vector::{ln_1p_exp_neg, sigmoid, sums, vectorized};
+use crate::random::Stream;
 
 /// x ~ Bernoulli(sigmoid(output)).
 pub(super) struct Bernoulli;
@@ -65,6 +66,10 @@ impl Head for Bernoulli {
 
     fn expected(&self, outputs: &[f32], into: &mut [f32]) {
         into.iter_mut().zip(outputs).for_each(|(p, o)| *p = sigmoid(*o));
+    }
+
+    fn draw(&self, expected: &[f32], _: f32, _: &dyn Fn(usize) -> bool, noise: Stream) -> f32 {
+        f32::from(noise.uniform(0) < f64::from(expected[0]))
     }
 }
 

@@ -4,6 +4,7 @@ use candle_core::{D, Result, Tensor};
 
 use super::{Cells, Head, RowLoss};
 use crate::model::vector::{exp, greatest, sums, vectorized};
+use crate::random::Stream;
 
 /// x ~ Categorical(softmax(output)), where x is the number of the class and every element has classes of its own.
 pub(super) struct Categorical {
@@ -52,6 +53,11 @@ fn log_sum_exp(logits: &[f32]) -> f32 {
     let most = greatest(logits);
     let [sum] = sums([logits], |[o]| [exp(o - most)]);
     most + sum.ln()
+}
+
+/// The classes that can be read back, with their probabilities.
+fn readable(p: &[f32], reads: &dyn Fn(usize) -> bool) -> impl Iterator<Item = (usize, f32)> {
+    p.iter().copied().enumerate().filter(move |(class, _)| reads(*class))
 }
 
 impl Head for Categorical {
@@ -122,6 +128,23 @@ impl Head for Categorical {
     fn expected(&self, outputs: &[f32], into: &mut [f32]) {
         let all = log_sum_exp(outputs);
         into.iter_mut().zip(outputs).for_each(|(p, o)| *p = exp(o - all));
+    }
+
+    fn fill(&self, expected: &[f32], reads: &dyn Fn(usize) -> bool) -> f32 {
+        let read = readable(expected, reads);
+        let best = read.reduce(|best, one| if one.1 > best.1 { one } else { best });
+        best.map_or(0.0, |(class, _)| class as f32)
+    }
+
+    fn draw(&self, expected: &[f32], _: f32, reads: &dyn Fn(usize) -> bool, noise: Stream) -> f32 {
+        let sum: f64 = readable(expected, reads).map(|(_, p)| f64::from(p)).sum();
+        let mut left = noise.uniform(0) * sum;
+        let falls = |(_, p): &(usize, f32)| {
+            left -= f64::from(*p);
+            left < 0.0
+        };
+        let drawn = readable(expected, reads).find(falls);
+        drawn.map_or_else(|| self.fill(expected, reads), |(class, _)| class as f32)
     }
 }
 

@@ -4,6 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::{Cells, Head, RowLoss};
 use crate::model::vector::{exp, sums, vectorized};
+use crate::random::Stream;
 
 /// Upper bound of the learned log-variance; the lower one is the network's noise floor.
 const MOST_LOG_VARIANCE: f32 = 6.0;
@@ -103,6 +104,12 @@ impl Head for Gaussian {
 
     fn expected(&self, outputs: &[f32], into: &mut [f32]) {
         into.copy_from_slice(outputs);
+    }
+
+    fn draw(&self, expected: &[f32], log_variance: f32, _: &dyn Fn(usize) -> bool, noise: Stream) -> f32 {
+        let mut normal = [0.0];
+        noise.normals(&mut normal);
+        expected[0] + normal[0] * self.deviation(log_variance).unwrap_or_default()
     }
 
     fn deviation(&self, log_variance: f32) -> Option<f32> {

@@ -10,6 +10,7 @@ use self::bernoulli::Bernoulli;
 use self::categorical::Categorical;
 use self::gaussian::Gaussian;
 use crate::layout::{Group, Likelihood};
+use crate::random::Stream;
 
 /// The distribution of a group of elements, given the decoder's output for it.
 ///
@@ -44,6 +45,15 @@ pub(crate) trait Head: Send + Sync {
     /// What an element is expected to be, given its outputs, into a slice of their length: its mean, or the probability
     /// of a 1, or of each class.
     fn expected(&self, outputs: &[f32], into: &mut [f32]);
+
+    /// The value to put where one is missing and this is expected: what is expected, or of the classes that `reads` takes
+    /// the most likely one, the first of equals.
+    fn fill(&self, expected: &[f32], _reads: &dyn Fn(usize) -> bool) -> f32 {
+        expected[0]
+    }
+
+    /// A value drawn where this is expected, of the classes that `reads` takes; `parameter` is the element's own.
+    fn draw(&self, expected: &[f32], parameter: f32, reads: &dyn Fn(usize) -> bool, noise: Stream) -> f32;
 
     /// Standard deviation of an element that is spread evenly about its mean; `parameter` is its own.
     fn deviation(&self, _parameter: f32) -> Option<f32> {
