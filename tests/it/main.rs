@@ -8,6 +8,7 @@ mod found;
 mod help;
 mod hostile;
 mod house;
+mod impute;
 mod inspect;
 #[cfg(unix)]
 mod interrupts;
