@@ -17,6 +17,8 @@ mod order;
 mod scaling;
 mod statistics;
 mod survey;
+#[cfg(test)]
+mod tests;
 mod texts;
 mod time;
 mod vector;

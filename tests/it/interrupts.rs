@@ -69,6 +69,22 @@ fn a_transform_ends_in_order() {
 }
 
 #[test]
+fn an_imputation_ends_in_order() {
+    let dir = Workdir::new();
+    let part = curve(50_000);
+    write(&dir.path("in.parquet"), &concat_batches(&part.schema(), vec![&part; 10]).unwrap(), 100_000);
+    write(&dir.path("few.parquet"), &curve(500), 100);
+    dir.ok("fit few.parquet --epochs 1");
+    for (signal, code) in [(SIGINT, 130), (SIGTERM, 143)] {
+        let run = start(&dir, "impute in.parquet out.parquet --samples 5000", "device cpu");
+        std::thread::sleep(Duration::from_millis(500));
+        let (ended, took) = interrupt(run, signal);
+        assert!(ended == Some(code) && took < SOON, "{ended:?} after {took:?}");
+        assert_eq!(dir.names(), ["few.parquet", "in.parquet", "vae.safetensors"]);
+    }
+}
+
+#[test]
 fn keep_partial_keeps_the_model_also_when_only_its_last_measure_is_missing() {
     use vaepipe::{Device, FitConfig, ParquetSource, Progress, Stop};
     let dir = Workdir::new();

@@ -10,6 +10,7 @@ mod general;
 mod help;
 mod hostile;
 mod house;
+mod impute;
 mod inspect;
 #[cfg(unix)]
 mod interrupts;

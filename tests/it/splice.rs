@@ -85,7 +85,7 @@ fn metadata(path: &Path) -> ParquetMetaData {
 }
 
 /// The bytes of every column chunk, by row group and column.
-fn chunks(path: &Path, columns: usize) -> Vec<Vec<Vec<u8>>> {
+pub fn chunks(path: &Path, columns: usize) -> Vec<Vec<Vec<u8>>> {
     let mut bytes = Vec::new();
     File::open(path).unwrap().read_to_end(&mut bytes).unwrap();
     let chunk = |chunk: &parquet::file::metadata::ColumnChunkMetaData| {

@@ -1,0 +1,203 @@
+//! Every kind, there and back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, ListArray, RecordBatch, StringArray,
+};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Float64Type, TimeUnit};
+use arrow::util::display::array_value_to_string;
+use proptest::prelude::*;
+
+use super::{Column, Features, Kind, Scaler, Wanted};
+use crate::config::{Map, Scale, VectorScale};
+
+/// The feature that some values give, if they can be learned.
+fn fitted(array: &ArrayRef, map: Map, scale: Scale) -> Option<Kind> {
+    let wanted = Wanted {
+        data_type: array.data_type(),
+        named: true,
+        categorical: false,
+        max_categories: 5,
+        map,
+        vector_scale: VectorScale::Element,
+        quantiles: true,
+    };
+    let mut survey = Kind::survey(&wanted).unwrap();
+    survey.update(&array.slice(0, array.len() / 3)).unwrap();
+    survey.update(&array.slice(array.len() / 3, array.len() - array.len() / 3)).unwrap();
+    survey.finish();
+    if survey.unfit().is_some() {
+        return None;
+    }
+    survey.fit(Column::root("x"), &Scaler::new(scale, survey.numbers().into_iter())).ok()
+}
+
+/// The values written twice beside each other, and read back.
+fn there_and_back(kind: &Kind, array: &ArrayRef) -> ArrayRef {
+    let width = kind.shape().elements;
+    let twice = Features::new(vec![kind.clone(), kind.clone()], false).unwrap();
+    let mut block = vec![7.0; array.len() * 2 * width];
+    twice.write(&RecordBatch::try_from_iter_with_nullable([("x", array.clone(), true)]).unwrap(), &mut block).unwrap();
+    let half = |half: usize| -> Vec<f32> {
+        block.chunks_exact(2 * width).flat_map(|row| row[half * width..][..width].to_vec()).collect()
+    };
+    let bits = |cells: &[f32]| cells.iter().map(|cell| cell.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(&half(0)), bits(&half(1)), "it wrote beside its cells");
+    kind.read(&half(0), array.data_type()).unwrap()
+}
+
+fn numbers(array: &ArrayRef) -> Vec<Option<f64>> {
+    let plain = if array.data_type().is_temporal() { cast(array, &DataType::Int64).unwrap() } else { array.clone() };
+    cast(&plain, &DataType::Float64).unwrap().as_primitive::<Float64Type>().iter().collect()
+}
+
+/// The numbers come back to a share of what they vary in, and to a unit where they are whole.
+fn close(before: &ArrayRef, after: &ArrayRef, share: f64, unit: f64) -> Result<(), TestCaseError> {
+    prop_assert_eq!(before.data_type(), after.data_type());
+    let (before, after) = (numbers(before), numbers(after));
+    let known = || before.iter().flatten().copied();
+    let (least, most) = (known().fold(f64::MAX, f64::min), known().fold(f64::MIN, f64::max));
+    for (before, after) in before.iter().zip(&after) {
+        match (before, after) {
+            (Some(before), Some(after)) => {
+                prop_assert!((before - after).abs() <= share * (most - least) + unit, "{before} {after}");
+                // A decimal may hold what f64 rounds.
+                let room = 1e-15 * (most - least);
+                prop_assert!(
+                    least - room <= *after && *after <= most + room,
+                    "{after} is not within {least} and {most}"
+                );
+            }
+            (before, after) => prop_assert_eq!(before, after),
+        }
+    }
+    Ok(())
+}
+
+/// Number types, and what is rounded away in each.
+fn number_types() -> Vec<(DataType, f64)> {
+    let units = [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond];
+    let whole = [DataType::Int16, DataType::Int64, DataType::Date32];
+    let times = units.into_iter().flat_map(|unit| {
+        let zones = [None, Some("Europe/Berlin".into()), Some("+09:30".into())];
+        zones.map(|zone| DataType::Timestamp(unit, zone)).into_iter().chain([DataType::Duration(unit)])
+    });
+    let decimals = [DataType::Decimal128(12, 2), DataType::Decimal256(60, 30)];
+    let exact = [DataType::Float32, DataType::Float64].into_iter().chain(decimals).map(|of| (of, 0.01));
+    whole.into_iter().chain(times).map(|of| (of, 1.0)).chain(exact).chain([(DataType::Float16, 20.0)]).collect()
+}
+
+fn holed<T: std::fmt::Debug>(value: impl Strategy<Value = T>) -> impl Strategy<Value = Vec<Option<T>>> {
+    prop::collection::vec(prop::option::weighted(0.8, value), 3..200)
+}
+
+proptest! {
+    #[test]
+    fn numbers_and_times_of_every_type(values in holed(-30_000_i64..30_000), from in 0_usize..3) {
+        let plain: ArrayRef = Arc::new(Int64Array::from(values));
+        for (data_type, unit) in number_types() {
+            let narrow = match data_type {
+                DataType::Date32 => cast(&plain, &DataType::Int32).unwrap(),
+                DataType::Float16 => cast(&plain, &DataType::Float32).unwrap(),
+                _ => plain.clone(),
+            };
+            let array = cast(&narrow, &data_type).unwrap();
+            let array = array.slice(from, array.len() - from);
+            for scale in [Scale::Minmax, Scale::Standard, Scale::None] {
+                if let Some(kind) = fitted(&array, Map::None, scale) {
+                    close(&array, &there_and_back(&kind, &array), 1e-6, unit)?;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_on_every_curve(values in holed(-8.0..8.0), from in 0_usize..3) {
+        let values = values.into_iter().map(|x: Option<f64>| x.map(|x| x.exp() - 1.0));
+        let array: ArrayRef = Arc::new(values.collect::<Float64Array>());
+        let array = array.slice(from, array.len() - from);
+        for map in [Map::Asinh, Map::Log1p, Map::Quantile] {
+            if let Some(kind) = fitted(&array, map, Scale::Standard) {
+                // A quantile curve takes the ends of the ranks to one place.
+                let share = if map == Map::Quantile { 0.05 } else { 1e-4 };
+                close(&array, &there_and_back(&kind, &array), share, 0.0)?;
+            }
+        }
+    }
+
+    #[test]
+    fn flags(values in holed(any::<bool>()), from in 0_usize..3) {
+        let array: ArrayRef = Arc::new(BooleanArray::from(values));
+        let array = array.slice(from, array.len() - from);
+        if let Some(kind) = fitted(&array, Map::None, Scale::Standard) {
+            let after = there_and_back(&kind, &array);
+            prop_assert_eq!(after.as_boolean(), array.as_boolean());
+        }
+    }
+
+    #[test]
+    fn words_in_every_encoding(values in holed(prop::sample::select(vec!["", "a", "b", "c", "d", "a longer word"])), from in 0_usize..3) {
+        let plain: ArrayRef = Arc::new(StringArray::from(values));
+        let dictionary = |keys| DataType::Dictionary(Box::new(keys), Box::new(DataType::Utf8));
+        for data_type in
+            [DataType::Utf8, DataType::LargeUtf8, DataType::Utf8View, dictionary(DataType::UInt8), dictionary(DataType::Int64)]
+        {
+            let array = cast(&plain, &data_type).unwrap();
+            let array = array.slice(from, array.len() - from);
+            let kind = fitted(&array, Map::None, Scale::Standard);
+            // Hashed words share a class with any other.
+            let Some(kind) = kind.filter(|kind| !kind.describe().contains("hashed")) else { continue };
+            let after = there_and_back(&kind, &array);
+            prop_assert_eq!(after.data_type(), &data_type);
+            let text = |array: &ArrayRef, row| {
+                array.is_valid(row).then(|| array_value_to_string(array, row).unwrap())
+            };
+            let mut counts = BTreeMap::new();
+            (0..array.len()).for_each(|row| *counts.entry(text(&array, row)).or_insert(0) += 1);
+            for row in 0..array.len() {
+                let (before, after) = (text(&array, row), text(&after, row));
+                // One that shares its class with others is not told from them.
+                prop_assert!(after == before || (after.is_none() && counts.len() > 3), "{before:?} {after:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn vectors_in_every_list(
+        values in holed(prop::collection::vec(prop::option::weighted(0.9, -100_i32..100), 3)),
+        from in 0_usize..3,
+    ) {
+        let lists = values.into_iter().map(|list| Some(list?.into_iter().map(|x| x.map(f64::from)).collect::<Vec<_>>()));
+        let plain: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Float64Type, _, _>(lists));
+        let item = || Arc::new(Field::new("item", DataType::Float64, true));
+        for data_type in [DataType::List(item()), DataType::LargeList(item()), DataType::FixedSizeList(item(), 3)] {
+            let array = cast(&plain, &data_type).unwrap();
+            let array = array.slice(from, array.len() - from);
+            let Some(kind) = fitted(&array, Map::None, Scale::Standard) else { continue };
+            let after = there_and_back(&kind, &array);
+            prop_assert_eq!(after.data_type(), &data_type);
+            let large = DataType::LargeList(item());
+            let [before, after] = [&array, &after].map(|array| cast(array, &large).unwrap());
+            for row in 0..array.len() {
+                let [before, after] = [&before, &after].map(|lists| {
+                    lists.is_valid(row).then(|| numbers(&lists.as_list::<i64>().value(row)))
+                });
+                // A list without a number is as good as none.
+                let Some(after) = after else {
+                    prop_assert!(before.is_none_or(|list| list.contains(&None)));
+                    continue;
+                };
+                for (before, after) in before.unwrap().into_iter().zip(after) {
+                    match (before, after) {
+                        (Some(before), Some(after)) => prop_assert!((before - after).abs() < 1e-3),
+                        // One that never varies is known.
+                        (before, after) => prop_assert!(before.is_none() || after.is_some()),
+                    }
+                }
+            }
+        }
+    }
+}
