@@ -134,7 +134,7 @@ fn the_schema_lists_every_setting_and_no_other() {
     let mut listed: Vec<String> =
         schema["$defs"]["settings"]["properties"].as_object().unwrap().keys().cloned().collect();
     let mut known = Vec::new();
-    for command in ["fit", "transform", "fit-transform", "inspect"] {
+    for command in ["fit", "transform", "fit-transform", "inspect", "impute"] {
         assert!(schema["properties"][command].is_object(), "{command}");
         let printed = Workdir::new().ok(&format!("{command} --print-config")).stdout().to_owned();
         known.extend(printed.lines().map(|line| line.trim_start_matches("# ").split(' ').next().unwrap().to_owned()));
