@@ -56,9 +56,14 @@ def last_line(name):
     return json.loads(Path(name).read_text().splitlines()[-1])
 
 
-model = Path("digits.safetensors").read_bytes()
-header = json.loads(model[8 : 8 + struct.unpack("<Q", model[:8])[0]])
-metadata = json.loads(header["__metadata__"]["vaepipe"])
+def metadata_of(name):
+    model = Path(name).read_bytes()
+    header = json.loads(model[8 : 8 + struct.unpack("<Q", model[:8])[0]])
+    return json.loads(header["__metadata__"]["vaepipe"])
+
+
+metadata = metadata_of("digits.safetensors")
+check(metadata_of("flights.safetensors"), "model.schema.json")
 check(metadata, "model.schema.json"), refuses(metadata | {"more": 1}, "model.schema.json")
 summary = last_line("summary.json")
 check(summary, "summary.schema.json"), check(summary["fit"], "summary.schema.json")

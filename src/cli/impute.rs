@@ -96,10 +96,10 @@ impl Impute {
         )];
         lines
             .extend(columns.iter().map(|(column, filled)| ("", format!("{column}: {}", HumanCount(*filled)))).take(20));
-        for (n, (columns, reason)) in grouped(&model.metadata().carried).into_iter().enumerate() {
-            if !reason.starts_with("is constant") {
-                lines.push((if n == 0 { "left" } else { "" }, format!("{columns}: {reason}")));
-            }
+        let mut left = model.metadata().carried.clone();
+        left.retain(|carried| carried.constant.is_none());
+        for (n, (columns, reason)) in grouped(&left).into_iter().enumerate() {
+            lines.push((if n == 0 { "left" } else { "" }, format!("{columns}: {reason}")));
         }
         lines.push(("wrote", output.display().to_string()));
         lines.push(("time", format!("{total:.2} s")));
