@@ -97,6 +97,9 @@ pub(super) fn folder(path: &Path) -> PathBuf {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
+/// Refuses the columns learned, and the width of the latent space.
+type Check<'a> = dyn Fn(&[String], usize) -> Result<(), Error> + 'a;
+
 /// Fits, with progress on stderr and metrics where they go; what became of the metrics is for the end, when the model
 /// is safe.
 ///
@@ -109,7 +112,7 @@ pub(super) fn fit(
     run: &RunFlags,
     metrics: Option<Metrics>,
     context: &Context,
-    check: &dyn Fn(&[String], usize) -> Result<(), Error>,
+    check: &Check<'_>,
 ) -> Result<(Fitted, Result<(), Error>), Error> {
     config.threads = run.threads;
     let (stop, mut progress, mut refused) = (&context.signals.stop, FitProgress::new(metrics), None);

@@ -146,10 +146,10 @@ pub(crate) struct Scan {
 impl Scan {
     fn advance(&mut self) -> Result<Option<(usize, RecordBatch)>> {
         loop {
-            if let Some((number, reader)) = &mut self.reader {
-                if let Some(batch) = reader.next() {
-                    return Ok(Some((*number, batch?)));
-                }
+            if let Some((number, reader)) = &mut self.reader
+                && let Some(batch) = reader.next()
+            {
+                return Ok(Some((*number, batch?)));
             }
             let Some(group) = self.groups.next() else { return Ok(None) };
             self.reader = Some((group.number, self.source.read(&self.columns, group, self.batch_rows)?));
