@@ -63,9 +63,11 @@ impl Model {
     /// one batch a thread, the queues, and the new columns of one row group.
     ///
     /// # Errors
-    /// [`Error::MissingFeature`] and [`Error::WrongType`] if the source is not what the model learned from;
-    /// [`Error::OptionRange`], [`Error::UnknownColumn`] and [`Error::NameClash`] for options that do not fit it; the
-    /// errors of [`check_target`](crate::check_target); [`Error::Read`], [`Error::Damaged`], [`Error::Write`].
+    /// [`MissingFeature`](crate::Error::MissingFeature) and [`WrongType`](crate::Error::WrongType) if the source is not what the model
+    /// learned from; [`OptionRange`](crate::Error::OptionRange), [`UnknownColumn`](crate::Error::UnknownColumn) and
+    /// [`NameClash`](crate::Error::NameClash) for options that do not fit it; the errors of
+    /// [`check_target`](crate::check_target); [`Read`](crate::Error::Read), [`Damaged`](crate::Error::Damaged),
+    /// [`Write`](crate::Error::Write).
     pub fn transform(
         &self,
         source: &ParquetSource,
