@@ -64,9 +64,11 @@ impl Model {
     /// one batch a thread, the queues, and the new columns of one row group.
     ///
     /// # Errors
-    /// [`Error::MissingFeature`](crate::Error::MissingFeature) and [`Error::WrongType`](crate::Error::WrongType) if the source is not what the model learned from;
-    /// [`Error::OptionRange`](crate::Error::OptionRange), [`Error::UnknownColumn`](crate::Error::UnknownColumn) and [`Error::NameClash`](crate::Error::NameClash) for options that do not fit it; the
-    /// errors of [`check_target`](crate::check_target); [`Error::Read`](crate::Error::Read), [`Error::Damaged`](crate::Error::Damaged), [`Error::Write`](crate::Error::Write).
+    /// [`MissingFeature`](crate::Error::MissingFeature) and [`WrongType`](crate::Error::WrongType) if the source is not what the model
+    /// learned from; [`OptionRange`](crate::Error::OptionRange), [`UnknownColumn`](crate::Error::UnknownColumn) and
+    /// [`NameClash`](crate::Error::NameClash) for options that do not fit it; the errors of
+    /// [`check_target`](crate::check_target); [`Read`](crate::Error::Read), [`Damaged`](crate::Error::Damaged),
+    /// [`Write`](crate::Error::Write).
     pub fn transform(
         &self,
         source: &ParquetSource,
