@@ -64,8 +64,8 @@ impl Model {
     /// one batch a thread, the queues, and the new columns of one row group.
     ///
     /// # Errors
-    /// [`MissingFeature`](crate::Error::MissingFeature) and [`WrongType`](crate::Error::WrongType) if the source is not what the model
-    /// learned from; [`OptionRange`](crate::Error::OptionRange), [`UnknownColumn`](crate::Error::UnknownColumn) and
+    /// [`MissingFeature`](crate::Error::MissingFeature) and [`WrongType`](crate::Error::WrongType) if the source is not
+    /// what the model learned from; [`OptionRange`](crate::Error::OptionRange), [`UnknownColumn`](crate::Error::UnknownColumn) and
     /// [`NameClash`](crate::Error::NameClash) for options that do not fit it; the errors of
     /// [`check_target`](crate::check_target); [`Read`](crate::Error::Read), [`Damaged`](crate::Error::Damaged),
     /// [`Write`](crate::Error::Write).

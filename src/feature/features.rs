@@ -43,7 +43,7 @@ pub trait Feature: Send + Sync {
     /// If the type cannot hold such values.
     fn read(&self, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError>;
 
-    /// What its unusable values are, as `values are …`.
+    /// What its unusable values are, as in `2 values are …`.
     fn unusable(&self) -> &'static str {
         "NaN, infinite or beyond f32, taken as missing"
     }

@@ -43,7 +43,10 @@ impl Found {
         ];
         let said = parts.into_iter().filter(|(count, _)| *count > 0).enumerate();
         let said: Vec<String> = said
-            .map(|(n, (count, what))| format!("{count}{} are {what}", if n == 0 { " values" } else { "" }))
+            .map(|(n, (count, what))| {
+                let (value, is) = if count == 1 { (" value", "is") } else { (" values", "are") };
+                format!("{count}{} {is} {what}", if n == 0 { value } else { "" })
+            })
             .collect();
         (!said.is_empty()).then(|| said.join("; "))
     }

@@ -129,7 +129,7 @@ impl Feature for Vector {
     }
 
     fn unusable(&self) -> &'static str {
-        "of another length, or hold NaN, infinities or numbers beyond f32, taken as missing"
+        "of another length, or with NaN, infinities or numbers beyond f32, taken as missing"
     }
 
     fn is_sound(&self) -> bool {
