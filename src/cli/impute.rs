@@ -6,12 +6,12 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::json;
-use vaepipe::{Device, ImputeConfig, Imputed, Model, ParquetSource};
+use vaepipe::{ImputeConfig, Imputed};
 
 use super::exit::Failure;
 use super::output::{self, grouped, seconds};
 use super::progress::RowProgress;
-use super::{Context, RunFlags};
+use super::{Context, RunFlags, transform};
 
 /// Fill missing values of a Parquet file from a model
 ///
@@ -79,10 +79,8 @@ impl Impute {
         let Self { input, output, model, flags, run } = self;
         let config = flags.config(run.threads);
         let start = Instant::now();
-        let source = ParquetSource::open([&input])?;
-        vaepipe::check_target(&output, config.force, source.paths())?;
-        let device: Device = run.device;
-        let model = Model::load(&model, device)?;
+        config.check()?;
+        let (source, model) = transform::open(&input, &output, &model, config.force, run.device)?;
         let mut progress = RowProgress::new(source.rows());
         let imputed =
             model.impute_watched(&source, &output, &config, &context.signals.stop, &mut |rows| progress.take(rows))?;

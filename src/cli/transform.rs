@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
-use vaepipe::{Error, Found, Model, ParquetSource, TransformConfig, Transformed};
+use vaepipe::{Device, Error, Found, Model, ParquetSource, TransformConfig, Transformed};
 
 use super::exit::Failure;
 use super::output::{self, seconds};
@@ -75,16 +75,27 @@ impl Transform {
         let config = flags.config(run.threads);
         let start = Instant::now();
         config.check()?;
-        let source = ParquetSource::open([&input])?;
-        output::check_is_file(&output)?;
-        vaepipe::check_target(&output, config.force, source.paths().chain([model.as_path()]))?;
-        let model = Model::load(&model, run.device)?;
+        let (source, model) = open(&input, &output, &model, config.force, run.device)?;
         let transformed = transform(&model, &source, &output, &config, context)?;
         let total = start.elapsed().as_secs_f64();
         let columns = model.new_columns(&config).fields().len();
         let lines = lines(&transformed, columns, &output, total);
         output::print(run.summary, context.quiet, &lines, &json(&transformed, total))
     }
+}
+
+/// Opens what rows are read from and the model they go through, once it is known that `output` may be written.
+pub(super) fn open(
+    input: &Path,
+    output: &Path,
+    model: &Path,
+    force: bool,
+    device: Device,
+) -> Result<(ParquetSource, Model), Failure> {
+    let source = ParquetSource::open([input])?;
+    output::check_is_file(output)?;
+    vaepipe::check_target(output, force, source.paths().chain([model]))?;
+    Ok((source, Model::load(model, device)?))
 }
 
 /// Transforms, with progress on stderr.
@@ -111,13 +122,9 @@ pub(super) fn lines(done: &Transformed, columns: usize, output: &Path, total: f6
 /// The same for a program.
 pub(super) fn json(done: &Transformed, total: f64) -> Value {
     let found = |(column, found): &(String, Found)| {
-        json!({
-            "column": column,
-            "null": found.null,
-            "unusable": found.unusable,
-            "unseen": found.unseen,
-            "beyond": found.beyond,
-        })
+        let mut found = json!(found);
+        found["column"] = json!(column);
+        found
     };
     json!({
         "rows": done.rows,

@@ -43,6 +43,7 @@ fn inputs_that_are_something_else_are_told_apart() {
     dir.fails(1, "fit - -m new").says(&["-: cannot open", "reading from stdin is not supported"]);
     for command in [
         "fit in.parquet -m -",
+        "impute in.parquet -",
         "transform in.parquet -",
         "fit-transform in.parquet -",
         "fit-transform in.parquet o -m -",

@@ -46,6 +46,7 @@ fn a_model_is_not_overwritten_with_the_rows_it_scores() {
     let model = std::fs::read(dir.path("vae.safetensors")).unwrap();
     for target in ["vae.safetensors", "./vae.safetensors"] {
         dir.fails(2, &format!("transform in.parquet {target} --force")).says(&["is also the input vae.safetensors"]);
+        dir.fails(2, &format!("impute in.parquet {target} --force")).says(&["is also the input vae.safetensors"]);
     }
     assert!(std::fs::read(dir.path("vae.safetensors")).unwrap() == model);
 }
