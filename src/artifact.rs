@@ -245,6 +245,14 @@ impl Model {
         Sha256::digest(self.to_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// What an output says of this model in its key-value metadata, and of the `score` it holds.
+    pub(crate) fn keys(&self, score: Option<&str>) -> Vec<(String, String)> {
+        let version = [("vaepipe.version", env!("CARGO_PKG_VERSION").to_owned()), ("vaepipe.model", self.hash())];
+        let score = score.map(|score| ("vaepipe.score", score.to_owned()));
+        let seed = ("vaepipe.seed", self.metadata.training.seed.to_string());
+        version.into_iter().chain(score).chain([seed]).map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+
     /// Everything but the weights.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata

@@ -310,20 +310,10 @@ impl ImputeConfig {
     /// # Errors
     /// [`Error::OptionRange`] for the first option outside it.
     pub fn check(&self) -> Result<()> {
-        let range = |option, value, range| Err(Error::OptionRange { option, value, range });
-        match *self {
-            Self { samples, .. } if !(1..=100_000).contains(&samples) => {
-                range("samples", samples.to_string(), "1 to 100000")
-            }
-            Self { draws, .. } if draws > 1000 => range("draws", draws.to_string(), "0 to 1000"),
-            Self { intervals: Some(level), .. } if !(level > 0.0 && level < 1.0) => {
-                range("intervals", level.to_string(), "between 0 and 1")
-            }
-            Self { threads: Some(threads), .. } if !(1..=1024).contains(&threads) => {
-                range("threads", threads.to_string(), "1 to 1024")
-            }
-            _ => Ok(()),
-        }
+        within("samples", Some(self.samples), "1 to 100000", |v| (1..=100_000).contains(&v))?;
+        within("draws", Some(self.draws), "0 to 1000", |v| v <= 1000)?;
+        within("intervals", self.intervals, "between 0 and 1", |v| v > 0.0 && v < 1.0)?;
+        check_threads(self.threads)
     }
 }
 

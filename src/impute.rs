@@ -85,12 +85,7 @@ impl Model {
         };
         let extra = (filler.tops().len()..new.fields().len()).map(Column::New);
         let columns = (0..schema.fields().len()).map(place).chain(extra).collect();
-        let metadata = [
-            ("vaepipe.version", env!("CARGO_PKG_VERSION").to_owned()),
-            ("vaepipe.model", self.hash()),
-            ("vaepipe.seed", self.metadata().training.seed.to_string()),
-        ]
-        .map(|(key, value)| (key.to_owned(), value));
+        let metadata = self.keys(None);
         let splice = Splice { columns, new: new.clone(), metadata: &metadata };
         let sink = sink::open(source, &splice, target, BATCH_ROWS, stop.clone())?;
 

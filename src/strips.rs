@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::ahead::{self, Room, Taken};
 use crate::error::Result;
-use crate::feature::{Features, FoundAll, runs};
+use crate::feature::{Features, FoundAll, STRIP, runs};
 use crate::scratch::Scratch;
 use crate::source::{ParquetSource, RowGroup};
 use crate::stage::Stage;
@@ -22,9 +22,6 @@ use crate::stop::Stop;
 
 /// Rows decoded at once.
 const BATCH_ROWS: usize = 8192;
-
-/// Features of a strip: their elements fill a cache line of each row at least.
-const STRIP: usize = 16;
 
 /// Values of a row group below which it is not worth a thread.
 const WORTH_A_THREAD: u64 = 1 << 16;

@@ -96,13 +96,7 @@ impl Model {
         self.features().check(&source.schema(), source.path())?;
         let new = self.new_columns(config);
         let keep = columns::kept(config, source, &self.features().columns(), &new)?;
-        let metadata = [
-            ("vaepipe.version", env!("CARGO_PKG_VERSION").to_owned()),
-            ("vaepipe.model", self.hash()),
-            ("vaepipe.score", "anomaly_score".to_owned()),
-            ("vaepipe.seed", self.metadata().training.seed.to_string()),
-        ]
-        .map(|(key, value)| (key.to_owned(), value));
+        let metadata = self.keys(Some("anomaly_score"));
         let carried = keep.into_iter().map(Column::Carried);
         let columns = carried.chain((0..new.fields().len()).map(Column::New)).collect();
         let splice = Splice { columns, new: new.clone(), metadata: &metadata };
@@ -168,12 +162,12 @@ fn score(features: &Features, vae: &Vae, stds: bool, new: &SchemaRef, slice: &Sl
     let ids = (slice.first_row()..).take(slice.rows()).collect();
     let encoded = vae.encode(&Batch::new(slice.seq, ids, slice.x()?, features.layout()))?;
     let empty = encoded.known.iter().filter(|&&known| known == 0.0).count() as u64;
-    let batch = RecordBatch::try_new(new.clone(), arrays(&encoded, stds)).expect("columns made for this very schema");
-    let columns = NewColumns { seq: slice.seq, row_group: slice.row_group(), batch };
+    let columns = NewColumns { seq: slice.seq, row_group: slice.row_group(), batch: laid_out(new, &encoded, stds) };
     Ok(Scored { columns, empty, found: slice.found() })
 }
 
-fn arrays(encoded: &Encoded, stds: bool) -> Vec<ArrayRef> {
+/// The new columns of encoded rows, as `new` has them.
+fn laid_out(new: &SchemaRef, encoded: &Encoded, stds: bool) -> RecordBatch {
     let latent = |values: &[f32], i: usize, f: fn(f32) -> f32| -> ArrayRef {
         Arc::new(Float32Array::from_iter_values(
             values.iter().skip(i).step_by(encoded.latent_dim).map(|&value| f(value)),
@@ -182,7 +176,8 @@ fn arrays(encoded: &Encoded, stds: bool) -> Vec<ArrayRef> {
     let means = (0..encoded.latent_dim).map(|i| latent(&encoded.mean, i, |mean| mean));
     let stds = (0..encoded.latent_dim).filter(|_| stds).map(|i| latent(&encoded.log_variance, i, |s| (s / 2.0).exp()));
     let scores = SCORES.iter().map(|score| Arc::new(score.of(encoded).collect::<Float32Array>()) as ArrayRef);
-    means.chain(stds).chain(scores).collect()
+    let arrays = means.chain(stds).chain(scores).collect();
+    RecordBatch::try_new(new.clone(), arrays).expect("columns made for this very schema")
 }
 
 #[cfg(test)]

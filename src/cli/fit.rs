@@ -18,8 +18,8 @@ use super::{Context, RunFlags, fit_summary};
 ///
 /// Example: vaepipe fit january.parquet february.parquet --exclude 'label*'
 ///
-/// Columns are chosen, typed and scaled, the network is sized, and training stops by itself. Numbers and Booleans are
-/// learned; every other column is carried through a transform untouched. `vaepipe inspect` tells beforehand.
+/// Columns are chosen, typed and scaled, the network is sized, and training stops by itself. Numbers,
+/// Booleans, categories, times and vectors are learned; every column is carried through a transform untouched. `vaepipe inspect` tells beforehand.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(super) struct Fit {

@@ -147,6 +147,10 @@ pub(crate) fn tops<'a>(columns: impl Iterator<Item = &'a Column>) -> (Vec<String
     (tops, places)
 }
 
+/// Columns a thread reads at once: readers of hundreds hold more pages than there is memory. Their elements fill a cache
+/// line of each row at least.
+pub(crate) const STRIP: usize = 16;
+
 /// Cuts columns into runs of `length`, or a little more where the cut would go through one struct.
 pub(crate) fn runs<'a>(columns: impl Iterator<Item = &'a Column>, length: usize) -> Vec<Range<usize>> {
     let columns: Vec<&Column> = columns.collect();

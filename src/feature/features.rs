@@ -89,6 +89,8 @@ pub(crate) struct Features {
     /// The top-level columns, and which of them each feature is in.
     tops: Vec<String>,
     places: Vec<usize>,
+    /// Where each feature's elements begin, and after them the width.
+    starts: Vec<usize>,
 }
 
 impl Features {
@@ -99,7 +101,12 @@ impl Features {
         let of = |kind: &Kind| (kind.shape(), indicated && kind.missing() > 0 && !told(kind.shape()));
         let layout = Layout::new(kinds.iter().map(of))?;
         let (tops, places) = tops(kinds.iter().map(|kind| kind.column()));
-        Some(Self { kinds, layout, tops, places })
+        let ends = kinds.iter().scan(0, |end, kind| {
+            *end += kind.shape().elements;
+            Some(*end)
+        });
+        let starts = [0].into_iter().chain(ends).collect();
+        Some(Self { kinds, layout, tops, places, starts })
     }
 
     /// Takes features in any order and groups them by likelihood, otherwise keeping their order.
@@ -125,18 +132,12 @@ impl Features {
 
     /// The elements of a feature in the row vector.
     pub(crate) fn elements(&self, feature: usize) -> Range<usize> {
-        let start = self.kinds[..feature].iter().map(|kind| kind.shape().elements).sum();
-        start..start + self.kinds[feature].shape().elements
+        self.starts[feature]..self.starts[feature + 1]
     }
 
     /// The feature of an element.
     pub(crate) fn of_element(&self, element: usize) -> &Kind {
-        let mut end = 0;
-        let holds = |kind: &&Kind| {
-            end += kind.shape().elements;
-            element < end
-        };
-        self.kinds.iter().find(holds).expect("an element of the row vector is some feature's")
+        &self.kinds[self.starts.partition_point(|&start| start <= element) - 1]
     }
 
     /// The top-level columns they are in, each once.
@@ -186,13 +187,11 @@ impl Features {
         };
         for (tile, block) in block.chunks_mut(TILE * inputs).enumerate() {
             let rows = batch.slice(tile * TILE, block.len() / inputs);
-            let mut at = 0;
             let mut tile = FoundAll::default();
-            for (kind, &place) in self.kinds.iter().zip(&self.places) {
+            for ((kind, &place), &at) in self.kinds.iter().zip(&self.places).zip(&self.starts) {
                 let array = kind.column().of(rows.column(place)).map_err(read(kind.column()))?;
                 let mut cells = Cells { block, inputs, at };
                 tile.0.push(kind.write(&array, &mut cells).map_err(read(kind.column()))?);
-                at += kind.shape().elements;
             }
             found.add(&tile);
         }

@@ -25,23 +25,26 @@ impl Found {
         self.beyond += other.beyond;
     }
 
-    /// How many values there is something to say of.
-    fn said_of(&self, feature: &dyn Feature) -> u64 {
-        let Self { null, unusable, unseen, beyond } = *self;
-        unusable + unseen + beyond + if feature.missing() == 0 { null } else { 0 }
-    }
-
-    /// What is worth saying of a feature's values; nothing if they are as those of the fit were.
-    fn in_words(&self, feature: &dyn Feature) -> Option<String> {
+    /// How many values there is something to say of, and what.
+    fn parts(&self, feature: &dyn Feature) -> [(u64, &'static str); 4] {
         let Self { null, unusable, unseen, beyond } = *self;
         let of_nulls = if feature.missing() == 0 { null } else { 0 };
-        let parts = [
+        [
             (of_nulls, "missing, and none was at fit"),
             (unusable, feature.unusable()),
             (unseen, "of categories the fit did not see"),
             (beyond, "outside the range the fit saw"),
-        ];
-        let said = parts.into_iter().filter(|(count, _)| *count > 0).enumerate();
+        ]
+    }
+
+    /// How many values there is something to say of.
+    fn said_of(&self, feature: &dyn Feature) -> u64 {
+        self.parts(feature).iter().map(|(count, _)| count).sum()
+    }
+
+    /// What is worth saying of a feature's values; nothing if they are as those of the fit were.
+    fn in_words(&self, feature: &dyn Feature) -> Option<String> {
+        let said = self.parts(feature).into_iter().filter(|(count, _)| *count > 0).enumerate();
         let said: Vec<String> = said
             .map(|(n, (count, what))| {
                 let (value, is) = if count == 1 { (" value", "is") } else { (" values", "are") };
@@ -65,7 +68,7 @@ impl FoundAll {
 
     /// The columns with something to say, by name.
     pub(crate) fn of(&self, kinds: &[Kind]) -> Vec<(String, Found)> {
-        let said = kinds.iter().zip(&self.0).filter(|(kind, found)| found.in_words(&***kind).is_some());
+        let said = kinds.iter().zip(&self.0).filter(|(kind, found)| found.said_of(&***kind) > 0);
         said.map(|(kind, found)| (kind.column().to_string(), *found)).collect()
     }
 

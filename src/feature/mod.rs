@@ -30,7 +30,7 @@ pub use self::category::Category;
 pub use self::choose::Carried;
 pub(crate) use self::choose::{Candidate, Candidates, candidates, choose};
 pub use self::column::Column;
-pub(crate) use self::column::{runs, tops};
+pub(crate) use self::column::{STRIP, runs, tops};
 pub(crate) use self::features::Features;
 pub use self::features::{Cells, Feature};
 pub use self::flag::Flag;

@@ -7,16 +7,13 @@ use arrow::array::RecordBatch;
 use super::progress::{Progress, Watch};
 use crate::ahead::ahead;
 use crate::error::{Error, Place, Result};
-use crate::feature::{Candidate, runs, tops};
+use crate::feature::{Candidate, STRIP, runs, tops};
 use crate::source::ParquetSource;
 use crate::stage::{self, Stage};
 use crate::stop::Stop;
 
 /// Rows decoded at once.
 const BATCH_ROWS: usize = 8192;
-
-/// Columns a thread reads at once: readers of hundreds hold more pages than there is memory.
-const STRIP: usize = 16;
 
 /// Signs of life a thread is ahead of the others.
 const AHEAD: usize = 64;

@@ -8,16 +8,13 @@ use arrow::error::ArrowError;
 use crate::ahead::{self, ahead_map};
 use crate::artifact::Model;
 use crate::error::{Error, Place, Result};
-use crate::feature::{Column, holes, runs, tops};
+use crate::feature::{Column, STRIP, holes, runs, tops};
 use crate::source::ParquetSource;
 use crate::stage::Stage;
 use crate::stop::Stop;
 
 /// Rows looked at at once.
 const BATCH_ROWS: usize = 8192;
-
-/// Columns looked at at once: readers of hundreds hold more pages than there is memory.
-const STRIP: usize = 16;
 
 /// What fills a column.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use arrow::array::RecordBatch;
 
-use super::{arrays, columns};
+use super::laid_out;
 use crate::artifact::Model;
 use crate::batch::Batch;
 use crate::config::TransformConfig;
@@ -29,7 +29,6 @@ impl Model {
         features.write(&learned, &mut x)?;
         let ids = (0..rows.num_rows() as u64).collect();
         let encoded = self.vae().encode(&Batch::new(0, ids, x, features.layout()))?;
-        let new = columns::new(config, self.metadata().network.latent_dim);
-        Ok(RecordBatch::try_new(new, arrays(&encoded, config.std)).expect("columns made for this very schema"))
+        Ok(laid_out(&self.new_columns(config), &encoded, config.std))
     }
 }
