@@ -13,6 +13,8 @@ mod stop;
 
 mod device;
 mod feature;
+#[cfg(feature = "analysis")]
+mod frame;
 mod scratch;
 mod sink;
 mod source;

@@ -1,0 +1,106 @@
+//! The one bridge from arrow to polars: columns handed over through Arrow's C data interface, without a copy.
+
+use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::FieldRef;
+use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema, to_ffi};
+use polars::prelude::{Column, DataFrame, PolarsError, PolarsResult, Series};
+use polars_arrow::ffi::{ArrowArray, ArrowSchema, import_array_from_c, import_field_from_c};
+
+/// The columns of `batch` as a frame of as many rows, under their own names.
+///
+/// # Errors
+/// A column is of a type that polars does not have; the message names it.
+#[allow(dead_code)] // until the first question is asked of a whole table
+pub(crate) fn frame(batch: &RecordBatch) -> PolarsResult<DataFrame> {
+    let columns = batch.schema_ref().fields().iter().zip(batch.columns()).map(|(field, column)| series(field, column));
+    DataFrame::new(batch.num_rows(), columns.collect::<PolarsResult<_>>()?)
+}
+
+fn series(field: &FieldRef, column: &dyn Array) -> PolarsResult<Column> {
+    let foreign = |error| PolarsError::ComputeError(format!("column {:?}: {error}", field.name()).into());
+    let schema = FFI_ArrowSchema::try_from(field.as_ref()).map_err(foreign)?;
+    let (array, _) = to_ffi(&column.to_data()).map_err(foreign)?;
+    // SAFETY: both sides declare the structs of the C data interface, field by field, so that their layouts are one;
+    // each struct is moved once and released by its new owner alone.
+    let (schema, array) = unsafe {
+        (
+            std::mem::transmute::<FFI_ArrowSchema, ArrowSchema>(schema),
+            std::mem::transmute::<FFI_ArrowArray, ArrowArray>(array),
+        )
+    };
+    // SAFETY: arrow made both of one valid array, whose buffers the array keeps alive until it is released.
+    let (field, array) = unsafe {
+        let field = import_field_from_c(&schema)?;
+        let array = import_array_from_c(array, field.dtype.clone())?;
+        (field, array)
+    };
+    Ok(Series::try_from((&field, array))?.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{
+        ArrayRef, BooleanArray, Decimal128Array, DictionaryArray, Float32Array, Int8Array, Int64Array,
+        LargeStringArray, ListArray, StringArray, StringViewArray, StructArray, TimestampMicrosecondArray,
+    };
+    use arrow::datatypes::{DataType, Field, Int16Type, Int32Type};
+    use polars::prelude::AnyValue;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_of_column_crosses_with_its_nulls_and_its_slice() {
+        let instants =
+            TimestampMicrosecondArray::from(vec![Some(0), Some(1), None, Some(3)]).with_timezone("Europe/Rome");
+        let decimals = Decimal128Array::from(vec![Some(1), Some(250), None, Some(3)]).with_precision_and_scale(9, 2);
+        let ints: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3, 4]));
+        let columns: Vec<(&str, ArrayRef)> = vec![
+            ("i8", Arc::new(Int8Array::from(vec![Some(1), Some(-2), None, Some(3)]))),
+            ("f32", Arc::new(Float32Array::from(vec![Some(1.0), Some(f32::NAN), None, Some(3.0)]))),
+            ("flag", Arc::new(BooleanArray::from(vec![Some(true), Some(false), None, Some(true)]))),
+            ("text", Arc::new(StringArray::from(vec![Some("a"), Some("b"), None, Some("c")]))),
+            ("large", Arc::new(LargeStringArray::from(vec![Some("a"), Some("b"), None, Some("c")]))),
+            (
+                "view",
+                Arc::new(StringViewArray::from(vec![Some("a"), Some("longer than twelve bytes"), None, Some("c")])),
+            ),
+            (
+                "coded",
+                Arc::new([Some("a"), Some("b"), None, Some("c")].into_iter().collect::<DictionaryArray<Int16Type>>()),
+            ),
+            ("instant", Arc::new(instants)),
+            ("decimal", Arc::new(decimals.unwrap())),
+            (
+                "list",
+                Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(vec![
+                    Some(vec![Some(1)]),
+                    Some(vec![Some(2), None]),
+                    None,
+                    Some(vec![]),
+                ])),
+            ),
+            ("struct", Arc::new(StructArray::from(vec![(Arc::new(Field::new("i", DataType::Int64, false)), ints)]))),
+        ];
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let frame = frame(&batch.slice(1, 2)).unwrap();
+        assert_eq!(frame.get_column_names(), names);
+        assert_eq!(frame.height(), 2);
+        for name in &names[..10] {
+            let column = frame.column(name).unwrap();
+            assert!(!column.get(0).unwrap().is_null() && column.get(1).unwrap().is_null(), "{name}");
+        }
+        assert_eq!(frame.column("i8").unwrap().get(0).unwrap(), AnyValue::Int8(-2));
+        assert_eq!(frame.column("view").unwrap().str().unwrap().get(0), Some("longer than twelve bytes"));
+        assert_eq!(frame.column("decimal").unwrap().get(0).unwrap().to_string(), "2.50");
+    }
+
+    #[test]
+    fn a_column_polars_does_not_have_is_named() {
+        let wide = arrow::array::Decimal256Array::from(vec![arrow::datatypes::i256::ONE]);
+        let batch = RecordBatch::try_from_iter([("wide", Arc::new(wide) as ArrayRef)]).unwrap();
+        assert!(frame(&batch).unwrap_err().to_string().contains("wide"));
+    }
+}
