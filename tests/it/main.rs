@@ -23,6 +23,7 @@ mod mutations;
 mod odd;
 mod output;
 mod readme;
+mod resume;
 mod schemas;
 mod splice;
 mod tables;
