@@ -283,7 +283,13 @@ pub enum Error {
         /// What is wrong with it.
         fault: ModelFault,
     },
-    /// The device asked for cannot be had.
+    /// CUDA is asked for, and this build has none.
+    #[error("device {device}: this build is without CUDA")]
+    NoCuda {
+        /// The device as asked for.
+        device: String,
+    },
+    /// The device asked for does not answer.
     #[error("device {device}: not available")]
     Device {
         /// The device as asked for.
@@ -354,6 +360,7 @@ impl Error {
             Self::Interrupted => ErrorKind::Interrupted,
             Self::Io { .. }
             | Self::Write { .. }
+            | Self::NoCuda { .. }
             | Self::Device { .. }
             | Self::Tensor { .. }
             | Self::Threads { .. }

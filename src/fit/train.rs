@@ -6,6 +6,7 @@ use super::progress::{Progress, Watch};
 use super::rows::FitRows;
 use super::store::Store;
 use crate::artifact::{Epoch, History};
+use crate::batch::Batch;
 use crate::config::Training;
 use crate::error::{Error, Result};
 use crate::layout::Layout;
@@ -77,7 +78,6 @@ pub(super) fn train(
     watch: &mut Watch<'_>,
 ) -> Result<Trained> {
     let schedule = Schedule::new(training);
-    let noise = Stream::new(training.seed, "noise");
     let mut history = History { epochs: Vec::new(), best_epoch: 0, held_out_loss: None, rollbacks: 0 };
     let mut last_good = trainer.checkpoint()?;
     watch.stop.check()?;
@@ -94,7 +94,6 @@ pub(super) fn train(
             free_bits: training.free_bits,
             clip_norm: training.clip_norm,
             trim: training.trim,
-            noise: noise.child(epoch as u64),
         };
         let outcome = pass(trainer, rows, (epoch, steps), (layout, training), watch, settings).and_then(|trained| {
             let measured = trained.is_some();
@@ -171,15 +170,18 @@ fn pass(
     settings: impl Fn(usize) -> Step,
 ) -> Result<Option<(f64, f64)>> {
     let (mut rows_seen, mut nll, mut kl) = (0, 0.0, 0.0);
-    let Training { epochs, batch_size, .. } = *training;
-    let hidden = Stream::new(training.seed, "hide").child(epoch as u64);
-    for (step, batch) in rows.epoch(epoch as u64, batch_size, layout)?.take(steps).enumerate() {
-        watch.stop.check()?;
-        let mut batch = batch?;
-        if training.mask_rate > 0.0 {
-            batch.hide(training.mask_rate, hidden);
+    let Training { epochs, batch_size, mask_rate, .. } = *training;
+    let [hidden, noise] = ["hide", "noise"].map(|name| Stream::new(training.seed, name).child(epoch as u64));
+    let feed = trainer.feed();
+    let input = move |mut batch: Batch| {
+        if mask_rate > 0.0 {
+            batch.hide(mask_rate, hidden);
         }
-        match trainer.step(&batch, &settings(step))? {
+        feed(batch, noise)
+    };
+    for (step, input) in rows.epoch(epoch as u64, batch_size, layout, input)?.take(steps).enumerate() {
+        watch.stop.check()?;
+        match trainer.step(&input?, &settings(step))? {
             Some(loss) => {
                 (watch.on_progress)(Progress::Step { epoch: epoch + 1, epochs, step: step + 1, steps });
                 rows_seen += loss.nll.len();
@@ -205,10 +207,11 @@ fn evaluate(
         return Ok(None);
     }
     let noise = Stream::new(training.seed, "validation");
+    let feed = trainer.feed();
     let mut losses = Vec::with_capacity(rows.len());
     for batch in rows.batches(EVALUATE_ROWS, layout) {
         stop.check()?;
-        losses.extend(trainer.evaluate(&batch?, noise)?.rows(training.beta));
+        losses.extend(trainer.evaluate(&feed(batch?, noise)?)?.rows(training.beta));
     }
     Ok(Some(mean_of_best(losses, training.trim)))
 }
