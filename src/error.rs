@@ -299,7 +299,13 @@ pub enum Error {
         /// The first difference: where it is, what the checkpoint has, and what this fit has.
         difference: String,
     },
-    /// The device asked for cannot be had.
+    /// CUDA is asked for, and this build has none.
+    #[error("device {device}: this build is without CUDA")]
+    NoCuda {
+        /// The device as asked for.
+        device: String,
+    },
+    /// The device asked for does not answer.
     #[error("device {device}: not available")]
     Device {
         /// The device as asked for.
@@ -371,6 +377,7 @@ impl Error {
             Self::Interrupted => ErrorKind::Interrupted,
             Self::Io { .. }
             | Self::Write { .. }
+            | Self::NoCuda { .. }
             | Self::Device { .. }
             | Self::Tensor { .. }
             | Self::Threads { .. }
