@@ -4,6 +4,7 @@ mod commit;
 mod general;
 mod metadata;
 mod orders;
+mod pages;
 mod splice;
 
 use arrow::array::RecordBatch;
