@@ -4,7 +4,7 @@ use std::path::Path;
 
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
-use vaepipe::{Fitted, Model, Network};
+use vaepipe::{Fitted, History, Model, Network};
 
 use super::output::{grouped, list, seconds};
 
@@ -43,10 +43,11 @@ pub(super) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
         (
             "epochs",
             format!(
-                "best {} of {} trained, {} at most",
+                "best {} of {} trained, {} at most{}",
                 history.best_epoch,
                 history.epochs.len(),
-                metadata.training.epochs
+                metadata.training.epochs,
+                again(history)
             ),
         ),
         ("loss", loss),
@@ -60,6 +61,11 @@ pub(super) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
         ),
     ]);
     lines
+}
+
+/// What follows the epochs in words, if they were not all.
+pub(super) fn again(history: &History) -> &'static str {
+    if history.refit { "; as many once more with the rows that chose" } else { "" }
 }
 
 /// Where the model is, and how big.
@@ -101,6 +107,7 @@ pub(super) fn json(fitted: &Fitted, total: f64) -> Value {
         "validation_loss": history.validation_loss(),
         "held_out_loss": history.held_out_loss,
         "rollbacks": history.rollbacks,
+        "refit": history.refit,
         "interrupted": fitted.interrupted,
         "seconds": {
             "statistics": seconds(fitted.statistics_seconds),
