@@ -16,6 +16,7 @@ use crate::device::Device;
 use crate::error::{Error, ModelFault, Result};
 use crate::feature::{Carried, Features, Kind};
 use crate::model::{Network, Parameter, Vae, Weight, Weights, parameters};
+use crate::score::{Latents, Score, Scorer, Scoring};
 use crate::sink::{Target, commit_bytes};
 
 /// The newest format this version reads, and the one it writes.
@@ -23,6 +24,9 @@ const FORMAT_VERSION: u64 = 1;
 
 /// The metadata key. There is only one: safetensors keeps them in a hash map, whose order differs run to run.
 const KEY: &str = "vaepipe";
+
+/// The tensors that say where training rows lie in latent space.
+const LATENTS: [&str; 2] = ["latents.mean", "latents.whitening"];
 
 /// More than any network within the configuration's ranges that a machine could train.
 const MOST_BYTES: u64 = 16 << 30;
@@ -96,6 +100,8 @@ pub struct Metadata {
     pub training: Training,
     /// How it went.
     pub history: History,
+    /// How rows are ranked and judged.
+    pub scoring: Scoring,
     /// Where it came from.
     pub provenance: Provenance,
 }
@@ -114,7 +120,7 @@ pub struct Model {
     metadata: Metadata,
     features: Arc<Features>,
     weights: Weights,
-    vae: Arc<Vae>,
+    scorer: Arc<Scorer>,
 }
 
 impl Metadata {
@@ -125,19 +131,36 @@ impl Metadata {
         network: Network,
         training: Training,
         history: History,
+        scoring: Scoring,
         provenance: Provenance,
     ) -> Self {
         let features = features.kinds().to_vec();
-        Self { format_version: FORMAT_VERSION, features, carried, network, training, history, provenance }
+        Self { format_version: FORMAT_VERSION, features, carried, network, training, history, scoring, provenance }
     }
 }
 
 impl Model {
-    /// A model from its parts.
+    /// A model of what was fitted.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub(crate) fn new(
+        metadata: Metadata,
+        mut tensors: Weights,
+        latents: Latents,
+        device: &candle_core::Device,
+    ) -> Result<Self, ModelFault> {
+        let (k, Latents { mean, whitening }) = (metadata.network.latent_dim, latents);
+        tensors.insert(LATENTS[0].to_owned(), Weight { shape: vec![k], values: mean });
+        tensors.insert(LATENTS[1].to_owned(), Weight { shape: vec![k, k], values: whitening });
+        Self::of(metadata, tensors, device)
+    }
+
+    /// A model from the parts of a file.
     ///
     /// # Errors
     /// A [`ModelFault`] if the parts contradict each other.
-    pub(crate) fn new(metadata: Metadata, weights: Weights, device: &candle_core::Device) -> Result<Self, ModelFault> {
+    fn of(metadata: Metadata, mut weights: Weights, device: &candle_core::Device) -> Result<Self, ModelFault> {
         let contradiction = |what: &str| ModelFault::Contradiction(what.to_owned());
         let Network { hidden, latent_dim, .. } = &metadata.network;
         if metadata.features.is_empty() || *latent_dim == 0 || hidden.contains(&0) || hidden.len() > 64 {
@@ -156,9 +179,18 @@ impl Model {
         if !(1..=metadata.history.epochs.len()).contains(&metadata.history.best_epoch) {
             return Err(contradiction("the best epoch is not one of those trained"));
         }
+        let Scoring { anomaly_score, calibration, training, decision } = &metadata.scoring;
+        let tails = calibration.iter().chain([training]);
+        if Score::named("anomaly_score", anomaly_score).is_err() {
+            return Err(contradiction("the anomaly score is none that there is"));
+        }
+        if !tails.into_iter().all(|tail| tail.is_sound() && tail.rows() > 0) || !decision.is_sound() {
+            return Err(contradiction("the scores of its rows are none that rows can have"));
+        }
         let features = Features::new(metadata.features.clone(), metadata.training.missing_indicator)
             .ok_or_else(|| contradiction("the features are not in the order of the row vector"))?;
         let layout = features.layout();
+        let latents = LATENTS.map(|name| (name, weights.remove(name)));
         // Before building a network of the size the metadata claims.
         let claimed = metadata.network.parameters(layout.encoder_inputs(), layout.outputs());
         let held: usize = weights.values().map(|weight| weight.values.len()).sum();
@@ -167,21 +199,20 @@ impl Model {
         }
         let parameters = parameters(layout, &metadata.network);
         for Parameter { name, shape, .. } in &parameters {
-            let weight = weights.get(name).ok_or_else(|| ModelFault::MissingTensor { name: name.clone() })?;
-            if weight.shape != *shape {
-                let [found, expected] = [&weight.shape, shape].map(|shape| format!("F32 {shape:?}"));
-                return Err(ModelFault::Tensor { name: name.clone(), found, expected });
-            }
-            if weight.values.iter().any(|value| !value.is_finite()) {
-                return Err(ModelFault::NotFinite { name: name.clone() });
-            }
+            check_tensor(name, weights.get(name), shape)?;
         }
         if let Some(name) = weights.keys().find(|&name| !parameters.iter().any(|known| known.name == *name)) {
             return Err(ModelFault::UnknownTensor { name: name.clone() });
         }
         let tensor = |error: Error| ModelFault::Contradiction(error.to_string());
         let vae = Vae::new(layout, &metadata.network, &weights, device).map_err(tensor)?;
-        Ok(Self { metadata, features: Arc::new(features), weights, vae: Arc::new(vae) })
+        let (k, seed) = (metadata.network.latent_dim, metadata.training.seed);
+        let [mean, whitening] = latents;
+        let mean = check_tensor(mean.0, mean.1.as_ref(), &[k])?.to_vec();
+        let whitening = check_tensor(whitening.0, whitening.1.as_ref(), &[k, k])?.to_vec();
+        let latents = Latents { mean, whitening };
+        let scorer = Scorer::new(Arc::new(vae), layout, &metadata.network, &weights, latents, seed);
+        Ok(Self { metadata, features: Arc::new(features), weights, scorer: Arc::new(scorer) })
     }
 
     /// Reads a model file.
@@ -205,8 +236,8 @@ impl Model {
             return Err(fault(ModelFault::Size { bytes, limit: MOST_BYTES }));
         }
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-        let (metadata, weights) = parse(&bytes).map_err(fault)?;
-        Self::new(metadata, weights, &device).map_err(fault)
+        let (metadata, tensors) = parse(&bytes).map_err(fault)?;
+        Self::of(metadata, tensors, &device).map_err(fault)
     }
 
     /// Writes the model file, whole or not at all, in place of one that may be there.
@@ -227,14 +258,16 @@ impl Model {
 
     /// The bytes of the model file. Same data, options and seed give the same bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let data: Vec<(&String, &Weight, Vec<u8>)> = self
-            .weights
-            .iter()
-            .map(|(name, weight)| (name, weight, weight.values.iter().flat_map(|value| value.to_le_bytes()).collect()))
+        let (k, Latents { mean, whitening }) = (self.metadata.network.latent_dim, &self.scorer.latents);
+        let weights =
+            self.weights.iter().map(|(name, Weight { shape, values })| (name.as_str(), shape.clone(), values));
+        let tensors = weights.chain([(LATENTS[0], vec![k], mean), (LATENTS[1], vec![k, k], whitening)]);
+        let data: Vec<(&str, Vec<usize>, Vec<u8>)> = tensors
+            .map(|(name, shape, values)| (name, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect()))
             .collect();
-        let views = data.iter().map(|(name, weight, bytes)| {
-            let view = TensorView::new(Dtype::F32, weight.shape.clone(), bytes).expect("bytes of this very shape");
-            (name.as_str(), view)
+        let views = data.iter().map(|(name, shape, bytes)| {
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytes).expect("bytes of this very shape");
+            (*name, view)
         });
         let json = serde_json::to_string(&self.metadata).expect("plain data with string keys");
         safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), json)]))).expect("names are distinct")
@@ -270,8 +303,27 @@ impl Model {
 
     /// The network.
     pub(crate) fn vae(&self) -> &Arc<Vae> {
-        &self.vae
+        &self.scorer.vae
     }
+
+    /// The network as scores need it.
+    pub(crate) fn scorer(&self) -> &Arc<Scorer> {
+        &self.scorer
+    }
+}
+
+/// The values of a tensor that has to be there in this shape, and be sound.
+fn check_tensor<'a>(name: &str, tensor: Option<&'a Weight>, shape: &[usize]) -> Result<&'a [f32], ModelFault> {
+    let name = || name.to_owned();
+    let Some(Weight { shape: found, values }) = tensor else { return Err(ModelFault::MissingTensor { name: name() }) };
+    if found != shape {
+        let [found, expected] = [found, shape].map(|shape| format!("F32 {shape:?}"));
+        return Err(ModelFault::Tensor { name: name(), found, expected });
+    }
+    if values.iter().any(|value| !value.is_finite()) {
+        return Err(ModelFault::NotFinite { name: name() });
+    }
+    Ok(values)
 }
 
 /// Takes a file apart without believing it.

@@ -151,6 +151,22 @@ pub enum Error {
         /// What the pattern's parser says.
         source: Foreign,
     },
+    /// A score is named that there is not.
+    #[error("no score {name:?}; there are {}", .known.join(", "))]
+    UnknownScore {
+        /// The option it was named in: "score" or "anomaly_score".
+        option: &'static str,
+        /// The name as given.
+        name: String,
+        /// All there are.
+        known: Vec<&'static str>,
+    },
+    /// A decision needs p-values, and no rows were held out for the model to give them by.
+    #[error("{option} needs p-values, and the model has no calibration rows for them")]
+    NotCalibrated {
+        /// The option that asks for them: "alpha" or "fdr".
+        option: &'static str,
+    },
     /// A column was named to be learned, and cannot be, or not so.
     #[error("column {column:?} cannot be learned{reason}")]
     NotLearnable {
@@ -338,6 +354,8 @@ impl Error {
             | Self::BadPattern { .. }
             | Self::NothingSelected { .. }
             | Self::NotLearnable { .. }
+            | Self::UnknownScore { .. }
+            | Self::NotCalibrated { .. }
             | Self::OptionRange { .. }
             | Self::TooLarge { .. }
             | Self::UnknownDevice { .. } => ErrorKind::Usage,

@@ -1,5 +1,6 @@
 //! Fitting a model: a pass for statistics, a pass that encodes the rows, then epochs.
 
+mod calibrate;
 mod memory;
 mod plan;
 mod progress;
@@ -12,6 +13,7 @@ mod train;
 
 use std::time::Instant;
 
+use self::calibrate::Calibration;
 use self::plan::{Chosen, Division};
 pub use self::plan::{Plan, PlannedColumn, PlannedModel};
 pub use self::progress::Progress;
@@ -23,6 +25,7 @@ use crate::config::FitConfig;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::model::Trainer;
+use crate::score::Score;
 use crate::shuffle::{HoldOut, Order};
 use crate::source::ParquetSource;
 use crate::stage::{self, Stage};
@@ -71,6 +74,7 @@ impl FitConfig {
         on_progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Fitted> {
         self.check()?;
+        let score = Score::named("anomaly_score", sizes::anomaly_score(self))?;
         let folder = self.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
         if !folder.is_dir() {
             let value = folder.display().to_string();
@@ -112,7 +116,7 @@ impl FitConfig {
         let (columns, latent_dim) = (features.columns(), network.latent_dim);
         (watch.on_progress)(Progress::Chosen { columns: &columns, latent_dim });
         let mut rows = FitRows::load(&load(held_out), &mut watch)?;
-        if rows.train() < 2 && rows.known() >= 2 {
+        if rows.train.len() < 2 && rows.known() >= 2 {
             tracing::warn!("hardly a row has a known value: none of them is held out");
             rows = FitRows::load(&load(0), &mut watch)?;
         }
@@ -120,15 +124,15 @@ impl FitConfig {
         if rows.empty > 0 {
             tracing::warn!("{} rows have no known value in any learned column; they train nothing", rows.empty);
         }
-        if rows.train() < 2 {
-            return Err(too_few(rows.train() as u64));
+        if rows.train.len() < 2 {
+            return Err(too_few(rows.train.len() as u64));
         }
 
-        let training = sizes::training(self, inputs, rows.train(), shuffle_rows, rows.holes);
+        let training = sizes::training(self, inputs, rows.train.len(), shuffle_rows, rows.holes);
         tracing::info!(
             "training on {} rows of {} columns, {} shuffled together, for {} steps at most; {} choose the weights, {} \
              choose nothing",
-            rows.train(),
+            rows.train.len(),
             features.kinds().len(),
             if shuffle_rows >= source.rows() { "all".to_owned() } else { shuffle_rows.to_string() },
             training.steps,
@@ -147,18 +151,24 @@ impl FitConfig {
         stage::report(&[&rows.shuffle, &stage]);
         let train_seconds = start.elapsed().as_secs_f64();
 
+        let decision = self.decision;
+        let (weights, seed, device) = (&trained.weights, self.seed, &device);
+        let calibration = Calibration { layout, network: &network, weights, score, decision, seed, device, threads };
+        // Who wants a partial model wants it calibrated, which takes a moment.
+        let unasked = Stop::new();
+        let (scoring, latents) = calibration.run(&rows, if self.keep_partial { &unasked } else { stop })?;
         let provenance = Provenance {
             vaepipe_version: env!("CARGO_PKG_VERSION").to_owned(),
             rows: source.rows(),
-            train_rows: rows.train() as u64,
+            train_rows: rows.train.len() as u64,
             select_rows: rows.select.len() as u64,
             calibrate_rows: rows.calibrate.len() as u64,
             empty_rows: rows.empty,
         };
-        let metadata = Metadata::new(&features, carried, network, training, trained.history, provenance);
-        let model = Model::new(metadata, trained.weights, &device)
+        let metadata = Metadata::new(&features, carried, network, training, trained.history, scoring, provenance);
+        let model = Model::new(metadata, trained.weights, latents, device)
             .map_err(|fault| Error::Model { path: "the model just fitted".into(), fault })?;
-        let rows_bytes = (rows.train() as u64 * inputs as u64).saturating_mul(size_of::<f32>() as u64);
+        let rows_bytes = (rows.train.len() as u64 * inputs as u64).saturating_mul(size_of::<f32>() as u64);
         Ok(Fitted { model, statistics_seconds, train_seconds, rows_bytes, in_memory, interrupted: trained.interrupted })
     }
 }

@@ -36,7 +36,7 @@ mod transform;
 pub mod bench;
 
 pub use config::{
-    Activation, FitConfig, ImputeConfig, Map, MapOf, Preset, Scale, Training, TransformConfig, VectorScale,
+    Activation, Decision, FitConfig, ImputeConfig, Map, MapOf, Preset, Scale, Training, TransformConfig, VectorScale,
 };
 pub use error::{Error, ErrorKind, Foreign, ModelFault, Place, Result};
 pub use layout::{Likelihood, Shape};
@@ -52,8 +52,8 @@ pub use source::ParquetSource;
 pub use model::{Encoded, Network, Weight};
 
 pub use artifact::{Epoch, History, Metadata, Model, Provenance};
-pub use score::{SCORES, Score};
+pub use score::{SCORES, Score, Scoring, Tail};
 
 pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel, Progress};
 pub use impute::Imputed;
-pub use transform::Transformed;
+pub use transform::{ScoreQuantiles, Transformed};

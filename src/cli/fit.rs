@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress};
 
+use super::decision::DecisionFlags;
 use super::exit::Failure;
 use super::fit_flags::FitFlags;
 use super::metrics::Metrics;
@@ -40,6 +41,8 @@ pub(super) struct Fit {
     #[command(flatten)]
     flags: FitFlags,
     #[command(flatten)]
+    decision: DecisionFlags,
+    #[command(flatten)]
     run: RunFlags,
 }
 
@@ -68,13 +71,14 @@ impl MetricsFlag {
 
 impl Fit {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { inputs, model: path, force, keep_partial, metrics, flags, run } = self;
+        let Self { inputs, model: path, force, keep_partial, metrics, flags, decision, run } = self;
         let start = Instant::now();
         let source = ParquetSource::open(&inputs)?;
         output::check_is_file(&path)?;
         vaepipe::check_target(&path, force, source.paths())?;
         let metrics = metrics.start(&source, &[&path])?;
         let mut config = flags.config().keep_partial(keep_partial);
+        config.decision = decision.decision()?;
         config.spool_dir.get_or_insert_with(|| folder(&path));
         let (fitted, written) = fit(config, &source, &run, metrics, context, &|_, _| Ok(()))?;
         fitted.model.save_new(&path, force)?;

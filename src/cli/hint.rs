@@ -34,7 +34,8 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         }
         Error::NotLearnable { selection: selection @ "map", .. } => format!("{} takes numbers", setter(selection)),
         Error::NotLearnable { selection, .. } => format!("{} takes strings and integers", setter(selection)),
-        Error::OptionRange { option, .. } => format!("{} sets it", setter(option)),
+        Error::OptionRange { option, .. } | Error::UnknownScore { option, .. } => format!("{} sets it", setter(option)),
+        Error::NotCalibrated { .. } => "--contamination and --threshold need none; fit with --val-fraction above 0 for some".to_owned(),
         Error::TooLarge { .. } => {
             "fewer units: --hidden and --latent-dim set them; or fewer rows a step: --batch-size".to_owned()
         }

@@ -2,7 +2,9 @@
 //!
 //! To add a command: its file here, a variant of `Command`, an arm of `run`.
 
+mod alert;
 mod completions;
+mod decision;
 mod exit;
 mod fit;
 mod fit_flags;

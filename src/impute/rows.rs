@@ -215,8 +215,9 @@ impl Filler {
             let (x, known) = (&batch.x[of_row(&batch.x)], &known[of_row(known)]);
             let posterior = row * k..(row + 1) * k;
             let (mean, log_variance) = (&encoded.mean[posterior.clone()], &encoded.log_variance[posterior]);
-            let noise = self.noise.child(key(x, known));
-            self.sampler.sample(Row { x, known, mean, log_variance }, self.config.samples, noise, &mut mixture)?;
+            let of_row = Row { x, known, mean, log_variance };
+            let noise = self.noise.child(of_row.key());
+            self.sampler.sample(of_row, self.config.samples, noise, &mut mixture)?;
             for element in missing {
                 let at = row * inputs + element;
                 self.say_of(element, &mixture, noise, at, &mut said);
@@ -260,12 +261,6 @@ impl Filler {
 fn bounded(features: &Features, sampler: &Sampler, target: &Target, config: &ImputeConfig) -> bool {
     let is_a_number = |feature: usize| sampler.deviation(features.elements(feature).start).is_some();
     config.intervals.is_some() && matches!(target.by, By::Feature(feature) if is_a_number(feature))
-}
-
-/// A number for what is known of a row, and what is not.
-fn key(x: &[f32], known: &[f32]) -> u64 {
-    let known = x.iter().zip(known).map(|(x, known)| if *known > 0.0 { u64::from(x.to_bits()) } else { u64::MAX });
-    known.fold(0, |key, bits| crate::random::mix(key.rotate_left(7) ^ bits))
 }
 
 fn failed_at(target: &Target) -> impl FnOnce(ArrowError) -> Error + use<> {

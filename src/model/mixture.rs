@@ -4,24 +4,20 @@
 
 use std::sync::Arc;
 
-use super::likelihood::{Cells, Head, Known, RowLoss, head};
+use super::heads::{Heads, Losses};
 use super::network::Network;
 use super::parameters::Weights;
 use super::vae::Vae;
 use crate::error::Result;
-use crate::layout::{Group, Layout};
+use crate::layout::Layout;
 use crate::normal::normal_rank;
-use crate::random::Stream;
+use crate::random::{Stream, mix};
 
 /// Draws from the posterior of rows.
 pub(crate) struct Sampler {
     vae: Arc<Vae>,
-    layout: Layout,
     latent_dim: usize,
-    /// A group, its head, and the head's own parameter.
-    heads: Vec<(Group, Box<dyn Head>, Vec<f32>)>,
-    /// Which head each element has, and where in its group it is.
-    places: Vec<(usize, usize)>,
+    heads: Heads,
 }
 
 /// The weighted answers for one row, in buffers that are kept from row to row.
@@ -36,8 +32,7 @@ pub(crate) struct Mixture {
     /// The row, once a sample.
     x: Vec<f32>,
     known: Vec<f32>,
-    losses: Vec<RowLoss>,
-    scratch: Vec<f32>,
+    losses: Losses,
 }
 
 /// A row as a batch and its encoding have it.
@@ -53,22 +48,20 @@ pub(crate) struct Row<'a> {
     pub(crate) log_variance: &'a [f32],
 }
 
+impl Row<'_> {
+    /// A number for what is known of the row, and what is not: the same wherever the row is met.
+    pub(crate) fn key(&self) -> u64 {
+        let cells = self.x.iter().zip(self.known);
+        let bits = cells.map(|(x, known)| if *known > 0.0 { u64::from(x.to_bits()) } else { u64::MAX });
+        bits.fold(0, |key, bits| mix(key.rotate_left(7) ^ bits))
+    }
+}
+
 impl Sampler {
     /// # Panics
     /// If a parameter of a likelihood is missing, which a model's are not.
     pub(crate) fn new(vae: Arc<Vae>, layout: &Layout, network: &Network, weights: &Weights) -> Self {
-        let with_head = |group: Group| {
-            let head = head(&group, network.noise_floor);
-            let parameter = head.parameter().map(|name| weights[&format!("likelihood.{name}")].values.clone());
-            (group, head, parameter.unwrap_or_default())
-        };
-        let heads: Vec<_> = layout.groups().into_iter().map(with_head).collect();
-        let of_group = |(n, (group, ..)): (usize, &(Group, _, _))| {
-            let start = group.elements.start;
-            group.elements.clone().map(move |element| (n, element - start)).collect::<Vec<_>>()
-        };
-        let places = heads.iter().enumerate().flat_map(of_group).collect();
-        Self { vae, layout: layout.clone(), latent_dim: network.latent_dim, heads, places }
+        Self { vae, latent_dim: network.latent_dim, heads: Heads::new(layout, network, weights) }
     }
 
     /// Width of the latent space.
@@ -79,9 +72,7 @@ impl Sampler {
     /// Draws `samples` times from the posterior of a row; the draws are the stream's.
     pub(crate) fn sample(&self, row: Row<'_>, samples: usize, noise: Stream, mixture: &mut Mixture) -> Result<()> {
         let Row { x, known, mean, log_variance } = row;
-        let (inputs, outputs) = (self.layout.inputs(), self.layout.outputs());
-        let Mixture { weights, outputs: output, noise: drawn, z, x: rows, known: rows_known, losses, scratch } =
-            mixture;
+        let Mixture { weights, outputs: output, noise: drawn, z, x: rows, known: rows_known, losses } = mixture;
         drawn.resize(samples * self.latent_dim, 0.0);
         noise.normals(drawn);
         z.clear();
@@ -98,20 +89,14 @@ impl Sampler {
             rows.extend_from_slice(x);
             rows_known.extend_from_slice(known);
         }
-        losses.clear();
-        losses.resize(samples, RowLoss::default());
-        for (group, head, parameter) in &self.heads {
-            let known = Known::Some(rows_known);
-            let cells = Cells { group, x: (rows, inputs), output: (output, outputs), known };
-            head.add_losses(&cells, parameter, scratch, losses);
-        }
+        self.heads.losses(rows, rows_known, output, losses);
         // ln p(known | z) + ln p(z) - ln q(z | known), but for what all samples share.
         let of_latents = z.chunks_exact(self.latent_dim).zip(drawn.chunks_exact(self.latent_dim));
         let ratio = |z: &[f32], drawn: &[f32]| -> f64 {
             z.iter().zip(drawn).map(|(z, noise)| 0.5 * (f64::from(*noise).powi(2) - f64::from(*z).powi(2))).sum()
         };
         weights.clear();
-        weights.extend(of_latents.zip(&*losses).map(|((z, drawn), loss)| ratio(z, drawn) - f64::from(loss.nll)));
+        weights.extend(of_latents.zip(losses.nll()).map(|((z, drawn), nll)| ratio(z, drawn) - f64::from(nll)));
         let most = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         weights.iter_mut().for_each(|weight| *weight = (*weight - most).exp());
         let sum: f64 = weights.iter().sum();
@@ -121,15 +106,14 @@ impl Sampler {
 
     /// The value to put where an element is missing: what is expected of it, in a class that `reads` takes.
     pub(crate) fn fill(&self, mixture: &Mixture, element: usize, reads: &dyn Fn(usize) -> bool) -> f32 {
-        let (_, head, _) = &self.heads[self.places[element].0];
-        let range = self.layout.spans()[element].output.clone();
-        let (mut each, mut sum) = (vec![0.0; range.len()], vec![0.0; range.len()]);
-        for (weight, output) in mixture.weights.iter().zip(mixture.outputs.chunks_exact(self.layout.outputs())) {
-            head.expected(&output[range.clone()], &mut each);
+        let (mut each, mut sum) = (Vec::new(), Vec::new());
+        for (weight, output) in mixture.weights.iter().zip(mixture.outputs.chunks_exact(self.outputs())) {
+            self.heads.probabilities(element, output, &mut each);
+            sum.resize(each.len(), 0.0);
             sum.iter_mut().zip(&each).for_each(|(sum, each)| *sum += weight * f64::from(*each));
         }
         let expected: Vec<f32> = sum.into_iter().map(|sum| sum as f32).collect();
-        head.fill(&expected, reads)
+        self.heads.fill(element, &expected, reads)
     }
 
     /// A value drawn for an element, given one sample.
@@ -141,26 +125,25 @@ impl Sampler {
         reads: &dyn Fn(usize) -> bool,
         noise: Stream,
     ) -> f32 {
-        let (head, place) = self.places[element];
-        let (_, head, parameter) = &self.heads[head];
-        let range = self.layout.spans()[element].output.clone();
-        let mut expected = vec![0.0; range.len()];
-        head.expected(&mixture.outputs[sample * self.layout.outputs()..][range], &mut expected);
-        head.draw(&expected, parameter.get(place).copied().unwrap_or_default(), reads, noise)
+        let mut expected = Vec::new();
+        self.heads.probabilities(element, &mixture.outputs[sample * self.outputs()..], &mut expected);
+        self.heads.draw(element, &expected, reads, noise)
     }
 
     /// Standard deviation of a number about its mean; `None` of anything else.
     pub(crate) fn deviation(&self, element: usize) -> Option<f32> {
-        let (head, place) = self.places[element];
-        let (_, head, parameter) = &self.heads[head];
-        head.deviation(parameter.get(place).copied().unwrap_or_default())
+        self.heads.deviation(element)
+    }
+
+    /// Width of the decoder's output.
+    fn outputs(&self) -> usize {
+        self.heads.layout().outputs()
     }
 
     /// The place of a number below which a share `p` of the mixture lies, where every answer is spread by `deviation`.
     pub(crate) fn quantile(&self, mixture: &Mixture, element: usize, deviation: f64, p: f64) -> f64 {
-        let at = self.layout.spans()[element].output.start;
-        let centers =
-            || mixture.outputs.iter().skip(at).step_by(self.layout.outputs()).map(|&center| f64::from(center));
+        let at = self.heads.layout().spans()[element].output.start;
+        let centers = || mixture.outputs.iter().skip(at).step_by(self.outputs()).map(|&center| f64::from(center));
         let below = |x: f64| -> f64 {
             mixture.weights.iter().zip(centers()).map(|(w, center)| w * normal_rank((x - center) / deviation)).sum()
         };

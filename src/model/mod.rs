@@ -5,6 +5,7 @@
 
 mod adam;
 mod autograd;
+mod heads;
 mod kernels;
 mod likelihood;
 mod mixture;
@@ -14,6 +15,7 @@ mod trainer;
 mod vae;
 mod vector;
 
+pub(crate) use self::heads::{Heads, Losses};
 pub(crate) use self::mixture::{Mixture, Row, Sampler};
 pub use self::network::Network;
 pub use self::parameters::Weight;
