@@ -281,7 +281,9 @@ impl Model {
     /// What an output says of this model in its key-value metadata, and of the `score` it holds.
     pub(crate) fn keys(&self, score: Option<&str>) -> Vec<(String, String)> {
         let version = [("vaepipe.version", env!("CARGO_PKG_VERSION").to_owned()), ("vaepipe.model", self.hash())];
-        let score = score.map(|score| ("vaepipe.score", score.to_owned()));
+        let features = || serde_json::to_string(&self.features.columns()).expect("names are strings");
+        let of_score = |score: &str| [("vaepipe.score", score.to_owned()), ("vaepipe.features", features())];
+        let score = score.into_iter().flat_map(of_score);
         let seed = ("vaepipe.seed", self.metadata.training.seed.to_string());
         version.into_iter().chain(score).chain([seed]).map(|(key, value)| (key.to_owned(), value)).collect()
     }

@@ -11,6 +11,7 @@ mod statistics;
 mod store;
 mod train;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use self::calibrate::Calibration;
@@ -24,7 +25,7 @@ use crate::artifact::{Metadata, Model, Provenance};
 use crate::config::FitConfig;
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::model::Trainer;
+use crate::model::{Trainer, Vae};
 use crate::score::Score;
 use crate::shuffle::{HoldOut, Order};
 use crate::source::ParquetSource;
@@ -152,8 +153,9 @@ impl FitConfig {
         let train_seconds = start.elapsed().as_secs_f64();
 
         let decision = self.decision;
-        let (weights, seed, device) = (&trained.weights, self.seed, &device);
-        let calibration = Calibration { layout, network: &network, weights, score, decision, seed, device, threads };
+        let (weights, seed) = (&trained.weights, self.seed);
+        let vae = Arc::new(Vae::new(layout, &network, weights, &device)?);
+        let calibration = Calibration { vae, layout, network: &network, weights, score, decision, seed, threads };
         // Who wants a partial model wants it calibrated, which takes a moment.
         let unasked = Stop::new();
         let (scoring, latents) = calibration.run(&rows, if self.keep_partial { &unasked } else { stop })?;
@@ -166,7 +168,7 @@ impl FitConfig {
             empty_rows: rows.empty,
         };
         let metadata = Metadata::new(&features, carried, network, training, trained.history, scoring, provenance);
-        let model = Model::new(metadata, trained.weights, latents, device)
+        let model = Model::new(metadata, trained.weights, latents, &device)
             .map_err(|fault| Error::Model { path: "the model just fitted".into(), fault })?;
         let rows_bytes = (rows.train.len() as u64 * inputs as u64).saturating_mul(size_of::<f32>() as u64);
         Ok(Fitted { model, statistics_seconds, train_seconds, rows_bytes, in_memory, interrupted: trained.interrupted })

@@ -31,6 +31,9 @@ mod fit;
 mod impute;
 mod transform;
 
+#[cfg(feature = "analysis")]
+mod analysis;
+
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench;
@@ -57,3 +60,6 @@ pub use score::{SCORES, Score, Scoring, Tail};
 pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel, Progress};
 pub use impute::Imputed;
 pub use transform::{ScoreQuantiles, Transformed};
+
+#[cfg(feature = "analysis")]
+pub use analysis::{AtThreshold, Best, EvaluateConfig, Evaluation, Ranked, Top, evaluate};

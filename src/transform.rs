@@ -1,9 +1,9 @@
 //! Transforming rows: source, encoder and sink behind bounded queues, and the schema of what comes out.
 
+mod added;
 mod batch;
 mod columns;
 mod explain;
-mod output;
 mod quantiles;
 
 use std::path::Path;
@@ -11,7 +11,7 @@ use std::path::Path;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use self::output::{Output, Tally};
+use self::added::{Added, Tally};
 pub use self::quantiles::ScoreQuantiles;
 use self::quantiles::ScoreSketch;
 
@@ -82,7 +82,7 @@ impl Model {
     /// [`UnknownScore`](crate::Error::UnknownScore) for a score there is not, [`NotCalibrated`](crate::Error::NotCalibrated)
     /// for a decision by p-values which the model cannot give.
     pub fn new_columns(&self, config: &TransformConfig) -> Result<SchemaRef> {
-        Ok(Output::new(self, config)?.schema().clone())
+        Ok(Added::new(self, config)?.schema().clone())
     }
 
     /// Writes `source` with the new columns to `output`, whole or not at all.
@@ -122,8 +122,8 @@ impl Model {
         config.check()?;
         let target = Target::check(output.as_ref(), config.force, source.paths())?;
         self.features().check(&source.schema(), source.path())?;
-        let mut output = Output::new(self, config)?;
-        let new = output.schema().clone();
+        let mut added = Added::new(self, config)?;
+        let new = added.schema().clone();
         let keep = columns::kept(config, source, &self.features().columns(), &new)?;
         let metadata = self.keys(Some(&format!("{}{ANOMALY_SCORE}", config.prefix)));
         let carried = keep.into_iter().map(Column::Carried);
@@ -138,9 +138,9 @@ impl Model {
             Turning { threads, bytes: GROUP_BYTES, folder: target.folder().to_owned(), slice_rows: batch_rows };
         let depth = ahead::depth(batch_rows * new.fields().len() * size_of::<f32>(), ahead::QUEUE_BYTES);
         let slices = |read: &Stage| Strips::new(source, &features, turning.clone(), read, stop);
-        if let Some(mut levels) = output.levels() {
+        if let Some(mut levels) = added.levels() {
             let [read, slice, model] = ["read", "slice", "model"].map(Stage::new);
-            let (ranking, stopped, layout) = (output.clone(), stop.clone(), features.layout().clone());
+            let (ranking, stopped, layout) = (added.clone(), stop.clone(), features.layout().clone());
             let rank = move |slice: Slice| {
                 stopped.check()?;
                 ranking.ranked(&Batch::new(slice.seq, vec![0; slice.rows()], slice.x()?, &layout))
@@ -148,11 +148,11 @@ impl Model {
             for ranked in ahead_map(&slice, slices(&read), &model, depth, threads, rank)? {
                 ranked?.into_iter().for_each(|level| levels[level] += 1);
             }
-            output.discover(&levels);
+            added.discover(&levels);
         }
         let sink = sink::open(source, &splice, target, batch_rows, stop.clone())?;
         let read = Stage::new("read");
-        let scan: Box<dyn Iterator<Item = Result<Given>> + Send> = if output.explains() {
+        let scan: Box<dyn Iterator<Item = Result<Given>> + Send> = if added.explains() {
             let scan = source.with_views().scan(&features.columns(), batch_rows);
             Box::new(
                 (0..).zip(scan).map(|(seq, rows)| rows.map(|(row_group, rows)| Given::Rows { seq, row_group, rows })),
@@ -160,10 +160,10 @@ impl Model {
         } else {
             Box::new(slices(&read).map(|slice| slice.map(Given::Slice)))
         };
-        let (decides, stopped) = (output.decides(), stop.clone());
+        let (decides, stopped) = (added.decides(), stop.clone());
         let score = move |given: Given| {
             stopped.check()?;
-            score(&features, &output, given)
+            score(&features, &added, given)
         };
         let (mut transformed, found) = run(&read, scan, score, depth, threads, sink, on_rows)?;
         transformed.anomalies = transformed.anomalies.filter(|_| decides);
@@ -213,7 +213,7 @@ fn run<T: Send + 'static>(
 }
 
 /// Scores rows.
-fn score(features: &Features, output: &Output, given: Given) -> Result<Scored> {
+fn score(features: &Features, added: &Added, given: Given) -> Result<Scored> {
     let batch = |seq, x: Vec<f32>| {
         let rows = x.len() / features.layout().inputs();
         // Nothing but the values of a row decides its numbers.
@@ -221,13 +221,13 @@ fn score(features: &Features, output: &Output, given: Given) -> Result<Scored> {
     };
     let (seq, row_group, (batch, tally), found) = match given {
         Given::Slice(slice) => {
-            let scored = output.columns(&batch(slice.seq, slice.x()?), None)?;
+            let scored = added.columns(&batch(slice.seq, slice.x()?), None)?;
             (slice.seq, slice.row_group(), scored, slice.found())
         }
         Given::Rows { seq, row_group, rows } => {
             let mut x = vec![0.0; rows.num_rows() * features.layout().inputs()];
             let found = features.write(&rows, &mut x)?;
-            (seq, row_group, output.columns(&batch(seq, x), Some(&rows))?, found)
+            (seq, row_group, added.columns(&batch(seq, x), Some(&rows))?, found)
         }
     };
     Ok(Scored { columns: NewColumns { seq, row_group, batch }, tally, found })

@@ -6,7 +6,9 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
-use vaepipe::{Decision, Device, Error, Found, Model, ParquetSource, ScoreQuantiles, TransformConfig, Transformed};
+use vaepipe::{
+    Decision, Device, Error, Found, Model, ParquetSource, ScoreQuantiles, Scoring, TransformConfig, Transformed,
+};
 
 use super::alert::Alert;
 use super::decision::DecisionFlags;
@@ -156,8 +158,12 @@ pub(super) fn lines(
     let mut lines =
         vec![("wrote", format!("{} rows with {columns} new columns to {}", HumanCount(done.rows), output.display()))];
     if let (Some(anomalies), Some(rate)) = (done.anomalies, done.anomaly_rate()) {
-        let (rows, because) = (HumanCount(anomalies), because(decision(model, config)));
-        lines.push(("anomalies", format!("{rows} rows, {}: {because}", percent(rate))));
+        let decision = decision(model, config);
+        let scoring = Scoring { decision, ..model.metadata().scoring.clone() };
+        let by_p_values = matches!(decision, Decision::Alpha(_) | Decision::Fdr(_));
+        let (rows, because) = (HumanCount(anomalies), because(decision));
+        lines.push(("anomalies", format!("{rows} rows, {}, by {because}", percent(rate))));
+        lines.extend(scoring.shortcoming().filter(|_| by_p_values).map(|but| ("", but)));
     }
     if let Some(ScoreQuantiles { min, median, q90, q99, max, .. }) = done.scores {
         lines.push((

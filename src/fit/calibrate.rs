@@ -23,18 +23,15 @@ const MOST_ROWS: usize = 65_536;
 /// Products of latents that the covariance may take, so that wide latent spaces take fewer rows.
 const MOST_PRODUCTS: usize = 1 << 34;
 
-/// Rows whose p-values are coarse, and below.
-const COARSE: u64 = 40;
-
 /// How the fitted network is to be looked at.
 pub(super) struct Calibration<'a> {
+    pub(super) vae: Arc<Vae>,
     pub(super) layout: &'a Layout,
     pub(super) network: &'a Network,
     pub(super) weights: &'a Weights,
     pub(super) score: &'static Score,
     pub(super) decision: Option<Decision>,
     pub(super) seed: u64,
-    pub(super) device: &'a candle_core::Device,
     pub(super) threads: usize,
 }
 
@@ -44,8 +41,7 @@ impl Calibration<'_> {
     /// # Errors
     /// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
     pub(super) fn run(&self, rows: &FitRows, stop: &Stop) -> Result<(Scoring, Latents)> {
-        let Self { layout, network, weights, score, seed, .. } = *self;
-        let vae = Arc::new(Vae::new(layout, network, weights, self.device)?);
+        let Self { ref vae, layout, network, weights, score, seed, .. } = *self;
         let latent_dim = network.latent_dim;
         let some = MOST_ROWS.min((MOST_PRODUCTS / (latent_dim * latent_dim)).max(BATCH_ROWS));
         let mut moments = Moments::new(latent_dim);
@@ -62,7 +58,7 @@ impl Calibration<'_> {
             },
         )?;
         let latents = moments.finish();
-        let scorer = Arc::new(Scorer::new(vae, layout, network, weights, latents.clone(), seed));
+        let scorer = Arc::new(Scorer::new(vae.clone(), layout, network, weights, latents.clone(), seed));
         let scores = |store: &Arc<Store>, most| -> Result<Tail> {
             let (scorer, mut scores) = (scorer.clone(), Vec::new());
             self.each(
@@ -80,7 +76,6 @@ impl Calibration<'_> {
         let all = matches!(decision, Decision::Contamination(_));
         let training = scores(&rows.train, if all { usize::MAX } else { MOST_ROWS })?;
         let calibration = scores(&rows.calibrate, usize::MAX)?;
-        warn(calibration.rows(), decision);
         let calibration = Some(calibration).filter(|calibration| calibration.rows() > 0);
         Ok((Scoring { anomaly_score: score.name.to_owned(), calibration, training, decision }, latents))
     }
@@ -112,25 +107,5 @@ impl Calibration<'_> {
             take(answer?);
         }
         Ok(())
-    }
-}
-
-/// Says what p-values cannot do.
-fn warn(rows: u64, decision: Decision) {
-    let least = 1.0 / (1 + rows) as f64;
-    if rows == 0 {
-        tracing::warn!(
-            "no rows are left to calibrate scores: there are no p-values, and anomalies only by a threshold or a contamination"
-        );
-    } else if rows < COARSE {
-        tracing::warn!("p-values are coarse: {rows} rows calibrate them, and none can be below {least:.3}");
-    }
-    if let Decision::Alpha(alpha) = decision
-        && rows > 0
-        && least > alpha
-    {
-        tracing::warn!(
-            "no p-value can be as low as alpha {alpha}: no row will be called an anomaly; a contamination calls some so"
-        );
     }
 }

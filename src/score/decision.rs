@@ -20,6 +20,26 @@ pub struct Scoring {
     pub decision: Decision,
 }
 
+impl Scoring {
+    /// What p-values cannot do, if anything: a phrase.
+    pub fn shortcoming(&self) -> Option<String> {
+        /// Fewer rows give coarse p-values.
+        const COARSE: u64 = 40;
+        let Some(calibration) = &self.calibration else {
+            return Some("there are no p-values, since no rows were held out to calibrate them".to_owned());
+        };
+        let (rows, least) = (calibration.rows(), calibration.p_value_of(0));
+        let coarse = if rows < COARSE { "coarse and " } else { "" };
+        match self.decision {
+            Decision::Alpha(alpha) if least > alpha => Some(format!(
+                "p-values are {coarse}{least:.2} at least, too high for an alpha of {alpha}: no row is an anomaly"
+            )),
+            _ if rows < COARSE => Some(format!("p-values are coarse, {least:.2} at least")),
+            _ => None,
+        }
+    }
+}
+
 /// A decision, ready to be taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Rule {

@@ -13,9 +13,15 @@ pub struct Tail {
     /// Rows scored.
     rows: u64,
     /// Distinct scores, from the highest down.
+    #[serde(serialize_with = "short")]
     scores: Vec<f32>,
     /// How many rows have each of these scores or a higher one.
     at_least: Vec<u64>,
+}
+
+/// Writes each as the shortest number that is read as the same, also where JSON has no numbers but f64.
+fn short<S: serde::Serializer>(scores: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(scores.iter().map(|score| score.to_string().parse().unwrap_or(f64::from(*score))))
 }
 
 /// A score that JSON and order know: NaN and infinity, which only overflow gives, count as the highest.

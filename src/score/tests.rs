@@ -70,7 +70,7 @@ fn shares_are_of_the_score_above_the_least() {
     let (layout, scorer) = exact();
     let batch = Batch::new(0, vec![0; 3], vec![3.5, 1.0, f32::NAN], &layout);
     let rows = scorer.rows(&batch).unwrap();
-    let (shares, _) = rows.contributions(&[0..1], 5).unwrap();
+    let (shares, _) = rows.contributions(std::slice::from_ref(&(0..1)), 5).unwrap();
     // Half of 0.5² above the likeliest value; the KL divergence has the rest.
     let kl = 0.5 * (1.0 + 0.2 - 0.2_f32.ln() - 1.0);
     assert!((shares[0][0].share - 0.125 / (0.125 + kl)).abs() < 1e-5);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use arrow::array::RecordBatch;
 
-use super::output::Output;
+use super::added::Added;
 use crate::artifact::Model;
 use crate::batch::Batch;
 use crate::config::TransformConfig;
@@ -19,7 +19,7 @@ impl Model {
     /// [`Error::Read`] if its values cannot be read, and those of [`new_columns`](Self::new_columns).
     pub fn transform_batch(&self, rows: &RecordBatch, config: &TransformConfig) -> Result<RecordBatch> {
         config.check()?;
-        let mut output = Output::new(self, config)?;
+        let mut added = Added::new(self, config)?;
         let features = self.features();
         features.check(&rows.schema(), Path::new("record batch"))?;
         let place = |name: &String| rows.schema().index_of(name);
@@ -31,10 +31,10 @@ impl Model {
         features.write(&learned, &mut x)?;
         let ids = (0..rows.num_rows() as u64).collect();
         let batch = Batch::new(0, ids, x, features.layout());
-        if let Some(mut levels) = output.levels() {
-            output.ranked(&batch)?.into_iter().for_each(|level| levels[level] += 1);
-            output.discover(&levels);
+        if let Some(mut levels) = added.levels() {
+            added.ranked(&batch)?.into_iter().for_each(|level| levels[level] += 1);
+            added.discover(&levels);
         }
-        Ok(output.columns(&batch, Some(&learned))?.0)
+        Ok(added.columns(&batch, Some(&learned))?.0)
     }
 }

@@ -15,7 +15,7 @@ use crate::score::{Judge, Score, Scorer};
 
 /// Makes the new columns.
 #[derive(Clone)]
-pub(super) struct Output {
+pub(super) struct Added {
     scorer: Arc<Scorer>,
     stds: bool,
     /// As [`columns::scores`] has them.
@@ -37,7 +37,7 @@ pub(super) struct Tally {
     pub(super) scores: Vec<f32>,
 }
 
-impl Output {
+impl Added {
     /// # Errors
     /// [`Error::UnknownScore`](crate::Error::UnknownScore) and [`Error::NotCalibrated`](crate::Error::NotCalibrated).
     pub(super) fn new(model: &Model, config: &TransformConfig) -> Result<Self> {
