@@ -267,7 +267,7 @@ fn reasons_are_columns_in_their_own_units() {
             seen.insert(name);
         }
     }
-    for kind in ["carrier", "arr_delay", "time_hour"] {
+    for kind in ["carrier", "dep_delay", "time_hour"] {
         assert!(seen.contains(kind), "{kind} in {seen:?}");
     }
     // The same as the program writes, for rows in memory; a number of a list has its place in it.
@@ -294,7 +294,9 @@ fn reasons_are_columns_in_their_own_units() {
     let batch = scored(&dir, "--explain 2");
     let (name, contribution, value, expected) = top(&batch, 7).remove(0);
     assert_eq!((name.as_str(), value.as_str()), ("v[2]", "99.5"));
-    assert!(contribution > 0.9 && expected.parse::<f64>().unwrap() < 99.5);
+    let expected: f64 = expected.parse().unwrap();
+    // The KL divergence of a posterior so far out has the rest.
+    assert!(contribution > 0.1 && expected < 50.0, "{contribution} {expected}");
     let model = vaepipe::Model::load(dir.path("vae.safetensors"), vaepipe::Device::Cpu).unwrap();
     let mut config = vaepipe::TransformConfig::new();
     config.explain = 2;
