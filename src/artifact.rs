@@ -3,27 +3,27 @@
 //! **Invariant:** nothing of a file is believed before it is checked: its size, its version, its features, and the
 //! name, type and shape of every tensor against the network the JSON describes. Nothing in it is executed.
 
-use std::collections::{BTreeSet, HashMap};
+mod checkpoint;
+mod container;
+
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub(crate) use self::checkpoint::{load_checkpoint, save_checkpoint};
 use crate::config::Training;
 use crate::device::Device;
 use crate::error::{Error, ModelFault, Result};
 use crate::feature::{Carried, Features, Kind};
-use crate::model::{Network, Parameter, Vae, Weight, Weights, parameters};
+use crate::model::{Network, Vae, Weight, Weights, parameters};
 use crate::score::{Latents, Score, Scorer, Scoring};
 use crate::sink::{Target, commit_bytes};
 
 /// The newest format this version reads, and the one it writes.
 const FORMAT_VERSION: u64 = 1;
-
-/// The metadata key. There is only one: safetensors keeps them in a hash map, whose order differs run to run.
-const KEY: &str = "vaepipe";
 
 /// The tensors that say where training rows lie in latent space.
 const LATENTS: [&str; 2] = ["latents.mean", "latents.whitening"];
@@ -197,19 +197,13 @@ impl Model {
         if claimed > held {
             return Err(contradiction(&format!("the network has {claimed} parameters, the file {held}")));
         }
-        let parameters = parameters(layout, &metadata.network);
-        for Parameter { name, shape, .. } in &parameters {
-            check_tensor(name, weights.get(name), shape)?;
-        }
-        if let Some(name) = weights.keys().find(|&name| !parameters.iter().any(|known| known.name == *name)) {
-            return Err(ModelFault::UnknownTensor { name: name.clone() });
-        }
+        container::check(&weights, &parameters(layout, &metadata.network))?;
         let tensor = |error: Error| ModelFault::Contradiction(error.to_string());
         let vae = Vae::new(layout, &metadata.network, &weights, device).map_err(tensor)?;
         let (k, seed) = (metadata.network.latent_dim, metadata.training.seed);
         let [mean, whitening] = latents;
-        let mean = check_tensor(mean.0, mean.1.as_ref(), &[k])?.to_vec();
-        let whitening = check_tensor(whitening.0, whitening.1.as_ref(), &[k, k])?.to_vec();
+        let mean = container::check_tensor(mean.0, mean.1.as_ref(), &[k])?.to_vec();
+        let whitening = container::check_tensor(whitening.0, whitening.1.as_ref(), &[k, k])?.to_vec();
         let latents = Latents { mean, whitening };
         let scorer = Scorer::new(Arc::new(vae), layout, &metadata.network, &weights, latents, seed);
         Ok(Self { metadata, features: Arc::new(features), weights, scorer: Arc::new(scorer) })
@@ -259,18 +253,12 @@ impl Model {
     /// The bytes of the model file. Same data, options and seed give the same bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let (k, Latents { mean, whitening }) = (self.metadata.network.latent_dim, &self.scorer.latents);
-        let weights =
-            self.weights.iter().map(|(name, Weight { shape, values })| (name.as_str(), shape.clone(), values));
-        let tensors = weights.chain([(LATENTS[0], vec![k], mean), (LATENTS[1], vec![k, k], whitening)]);
-        let data: Vec<(&str, Vec<usize>, Vec<u8>)> = tensors
-            .map(|(name, shape, values)| (name, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect()))
-            .collect();
-        let views = data.iter().map(|(name, shape, bytes)| {
-            let view = TensorView::new(Dtype::F32, shape.clone(), bytes).expect("bytes of this very shape");
-            (*name, view)
-        });
+        let latents = [(vec![k], mean), (vec![k, k], whitening)];
+        let latents = latents.map(|(shape, values)| Weight { shape, values: values.clone() });
+        let weights = self.weights.iter().map(|(name, weight)| (name.clone(), weight));
+        let tensors = weights.chain(LATENTS.map(str::to_owned).into_iter().zip(&latents));
         let json = serde_json::to_string(&self.metadata).expect("plain data with string keys");
-        safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), json)]))).expect("names are distinct")
+        container::pack(tensors, json)
     }
 
     /// SHA-256 of the model file, in hexadecimal: what an output says it was written with.
@@ -314,26 +302,9 @@ impl Model {
     }
 }
 
-/// The values of a tensor that has to be there in this shape, and be sound.
-fn check_tensor<'a>(name: &str, tensor: Option<&'a Weight>, shape: &[usize]) -> Result<&'a [f32], ModelFault> {
-    let name = || name.to_owned();
-    let Some(Weight { shape: found, values }) = tensor else { return Err(ModelFault::MissingTensor { name: name() }) };
-    if found != shape {
-        let [found, expected] = [found, shape].map(|shape| format!("F32 {shape:?}"));
-        return Err(ModelFault::Tensor { name: name(), found, expected });
-    }
-    if values.iter().any(|value| !value.is_finite()) {
-        return Err(ModelFault::NotFinite { name: name() });
-    }
-    Ok(values)
-}
-
 /// Takes a file apart without believing it.
 fn parse(bytes: &[u8]) -> Result<(Metadata, Weights), ModelFault> {
-    let format = |error: safetensors::SafeTensorError| ModelFault::Format(error.into());
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(format)?;
-    let json = header.metadata().as_ref().and_then(|keys| keys.get(KEY)).ok_or(ModelFault::NotOurs)?;
-    let json: serde_json::Value = serde_json::from_str(json).map_err(|error| ModelFault::Metadata(error.into()))?;
+    let json = container::about(bytes)?;
     // The version first: a newer format may not parse, and says so better this way.
     match json.get("format_version").and_then(serde_json::Value::as_u64) {
         Some(found) if !(1..=FORMAT_VERSION).contains(&found) => {
@@ -342,15 +313,5 @@ fn parse(bytes: &[u8]) -> Result<(Metadata, Weights), ModelFault> {
         _ => {}
     }
     let metadata = serde_json::from_value(json).map_err(|error| ModelFault::Metadata(error.into()))?;
-    let mut weights = Weights::new();
-    for (name, view) in SafeTensors::deserialize(bytes).map_err(format)?.tensors() {
-        if view.dtype() != Dtype::F32 {
-            let found = format!("{:?} {:?}", view.dtype(), view.shape());
-            return Err(ModelFault::Tensor { name, found, expected: "F32".to_owned() });
-        }
-        // A chunk of four bytes is an array of four.
-        let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        weights.insert(name, Weight { shape: view.shape().to_vec(), values });
-    }
-    Ok((metadata, weights))
+    Ok((metadata, container::tensors(bytes)?))
 }

@@ -299,6 +299,22 @@ pub enum Error {
         /// What is wrong with it.
         fault: ModelFault,
     },
+    /// The checkpoint file is not usable.
+    #[error("{path}: not a usable checkpoint: {fault}")]
+    Checkpoint {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: ModelFault,
+    },
+    /// The checkpoint is of other data, other options or another version.
+    #[error("{path}: is the checkpoint of another fit: {difference}")]
+    OtherCheckpoint {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The first difference: where it is, what the checkpoint has, and what this fit has.
+        difference: String,
+    },
     /// The device asked for cannot be had.
     #[error("device {device}: not available")]
     Device {
@@ -350,6 +366,7 @@ impl Error {
             | Self::TargetTwice { .. }
             | Self::NameClash { .. }
             | Self::NoModel { .. }
+            | Self::OtherCheckpoint { .. }
             | Self::UnknownColumn { .. }
             | Self::BadPattern { .. }
             | Self::NothingSelected { .. }
@@ -368,7 +385,7 @@ impl Error {
             | Self::Read { .. }
             | Self::Damaged { .. }
             | Self::Unsupported { .. } => ErrorKind::Data,
-            Self::Model { .. } => ErrorKind::Model,
+            Self::Model { .. } | Self::Checkpoint { .. } => ErrorKind::Model,
             Self::Interrupted => ErrorKind::Interrupted,
             Self::Io { .. }
             | Self::Write { .. }

@@ -80,6 +80,10 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         }
         Error::Model { .. } if is("inspect") => "`vaepipe fit INPUT` makes a model".to_owned(),
         Error::Model { .. } => "`vaepipe fit INPUT` makes a model; -m names it".to_owned(),
+        Error::OtherCheckpoint { .. } => {
+            "give the data and options it was made with, or leave --resume out to start anew".to_owned()
+        }
+        Error::Checkpoint { .. } => "leave --resume out to start anew".to_owned(),
         Error::Device { .. } => "--device cpu always works; CUDA needs a build with `--features cuda`".to_owned(),
         Error::Diverged { .. } => "try a lower --lr, or --clip-norm 1".to_owned(),
         _ => return None,

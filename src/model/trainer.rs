@@ -97,7 +97,7 @@ pub(super) trait Execution: Send {
 #[derive(Debug, Clone)]
 pub(crate) struct Checkpoint {
     pub(crate) weights: Weights,
-    pub(super) moments: Moments<Weights>,
+    pub(crate) moments: Moments<Weights>,
 }
 
 /// A network in training.

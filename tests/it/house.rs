@@ -40,7 +40,7 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("rayon", &["model/kernels/"]),
     ("gemm", &["model/kernels/product.rs"]),
     ("pulp", &["model/vector.rs"]),
-    ("safetensors", &["artifact.rs"]),
+    ("safetensors", &["artifact.rs", "artifact/"]),
     ("clap", &["cli/"]),
     ("polars", &["analysis/", "frame.rs", "source/predicate.rs"]),
 ];

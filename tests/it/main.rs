@@ -24,6 +24,7 @@ mod mutations;
 mod odd;
 mod output;
 mod readme;
+mod resume;
 mod schemas;
 mod scores;
 mod splice;
