@@ -31,6 +31,8 @@ pub enum ErrorKind {
     Run,
     /// Somebody asked the run to stop.
     Interrupted,
+    /// Another run is at work on the target.
+    Locked,
 }
 
 /// Where in the input something happened.
@@ -112,6 +114,14 @@ pub enum Error {
     TargetNotFile {
         /// The target.
         path: PathBuf,
+    },
+    /// Another run holds the target's lock.
+    #[error("{path}: another run is writing it{}", .holder.map_or_else(String::new, |id| format!(", process {id}")))]
+    Locked {
+        /// The target.
+        path: PathBuf,
+        /// The other run's process id.
+        holder: Option<u32>,
     },
     /// Two targets of one run are the same file.
     #[error("{path}: is named for two outputs of one run")]
@@ -317,7 +327,13 @@ pub enum Error {
         /// The first difference: where it is, what the checkpoint has, and what this fit has.
         difference: String,
     },
-    /// The device asked for cannot be had.
+    /// CUDA is asked for, and this build has none.
+    #[error("device {device}: this build is without CUDA")]
+    NoCuda {
+        /// The device as asked for.
+        device: String,
+    },
+    /// The device asked for does not answer.
     #[error("device {device}: not available")]
     Device {
         /// The device as asked for.
@@ -389,8 +405,10 @@ impl Error {
             | Self::Unsupported { .. } => ErrorKind::Data,
             Self::Model { .. } | Self::Checkpoint { .. } => ErrorKind::Model,
             Self::Interrupted => ErrorKind::Interrupted,
+            Self::Locked { .. } => ErrorKind::Locked,
             Self::Io { .. }
             | Self::Write { .. }
+            | Self::NoCuda { .. }
             | Self::Device { .. }
             | Self::Tensor { .. }
             | Self::Threads { .. }

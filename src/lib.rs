@@ -49,7 +49,7 @@ pub use device::Device;
 pub use feature::{
     Carried, Category, Cells, Column, Curve, Cycle, Feature, Flag, Found, Kind, Number, Scaling, Time, Values, Vector,
 };
-pub use sink::{check_distinct, check_target};
+pub use sink::{Lock, check_distinct, check_target};
 pub use source::ParquetSource;
 
 pub use model::{Encoded, Network, Weight};

@@ -22,6 +22,7 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::TargetExists { .. } => "--force replaces it".to_owned(),
         Error::TargetIsInput { .. } => "choose another output; nothing is changed in place".to_owned(),
         Error::TargetNotFile { .. } | Error::TargetTwice { .. } => "choose another path".to_owned(),
+        Error::Locked { .. } => "--wait 10m waits for it to end".to_owned(),
         Error::NameClash { .. } => "--prefix NAME puts NAME before the new columns".to_owned(),
         Error::UnknownColumn { selection, near, .. } if near.is_empty() => format!("{} {patterns}", setter(selection)),
         Error::UnknownColumn { selection, near, .. } if near[0].contains(',') => {
@@ -84,7 +85,12 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             "give the data and options it was made with, or leave --resume out to start anew".to_owned()
         }
         Error::Checkpoint { .. } => "leave --resume out to start anew".to_owned(),
-        Error::Device { .. } => "--device cpu always works; CUDA needs a build with `--features cuda`".to_owned(),
+        Error::NoCuda { .. } => {
+            "--device cpu works in every build; `cargo build --release --features cuda` makes one with CUDA".to_owned()
+        }
+        Error::Device { .. } => {
+            "`nvidia-smi` lists the devices, the first is cuda:0; --device cpu works without one".to_owned()
+        }
         Error::Diverged { .. } => "try a lower --lr, or --clip-norm 1".to_owned(),
         _ => return None,
     })

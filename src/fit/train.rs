@@ -7,6 +7,7 @@ use super::progress::{Progress, Watch};
 use super::rows::FitRows;
 use super::store::Store;
 use crate::artifact::{Epoch, History};
+use crate::batch::Batch;
 use crate::config::Training;
 use crate::error::{Error, Result};
 use crate::layout::Layout;
@@ -80,7 +81,6 @@ pub(super) fn train(
     keeper: &mut Option<Keeper>,
 ) -> Result<Trained> {
     let schedule = Schedule::new(training);
-    let noise = Stream::new(training.seed, "noise");
     let resumed = keeper.as_ref().map_or(Ok(None), Keeper::resumed)?;
     let mut run = match resumed {
         Some((run, now)) => {
@@ -108,7 +108,6 @@ pub(super) fn train(
             free_bits: training.free_bits,
             clip_norm: training.clip_norm,
             trim: training.trim,
-            noise: noise.child(epoch as u64),
         };
         let trained = pass(trainer, rows, steps, (layout, training), watch, settings, (&mut run, keeper));
         let outcome = trained.and_then(|trained| {
@@ -195,20 +194,24 @@ fn pass(
     settings: impl Fn(usize) -> Step,
     (run, keeper): (&mut Run, &mut Option<Keeper>),
 ) -> Result<Option<(f64, f64)>> {
-    let Training { epochs, batch_size, .. } = *training;
+    let Training { epochs, batch_size, mask_rate, .. } = *training;
     let epoch = run.history.epochs.len();
-    let hidden = Stream::new(training.seed, "hide").child(epoch as u64);
+    let [hidden, noise] = ["hide", "noise"].map(|name| Stream::new(training.seed, name).child(epoch as u64));
+    let feed = trainer.feed();
+    let input = move |mut batch: Batch| {
+        if mask_rate > 0.0 {
+            batch.hide(mask_rate, hidden);
+        }
+        feed(batch, noise)
+    };
     let done = run.pass.steps;
-    for (step, batch) in rows.epoch(epoch as u64, batch_size, layout)?.take(steps).enumerate() {
+    for (step, input) in rows.epoch(epoch as u64, batch_size, layout, input)?.take(steps).enumerate() {
         watch.stop.check()?;
-        let mut batch = batch?;
+        let input = input?;
         if step < done {
             continue;
         }
-        if training.mask_rate > 0.0 {
-            batch.hide(training.mask_rate, hidden);
-        }
-        let Some(loss) = trainer.step(&batch, &settings(step))? else { return Ok(None) };
+        let Some(loss) = trainer.step(&input, &settings(step))? else { return Ok(None) };
         (watch.on_progress)(Progress::Step { epoch: epoch + 1, epochs, step: step + 1, steps });
         run.pass = Pass {
             steps: step + 1,
@@ -236,10 +239,11 @@ fn evaluate(
         return Ok(None);
     }
     let noise = Stream::new(training.seed, "validation");
+    let feed = trainer.feed();
     let mut losses = Vec::with_capacity(rows.len());
     for batch in rows.batches(EVALUATE_ROWS, layout) {
         stop.check()?;
-        losses.extend(trainer.evaluate(&batch?, noise)?.rows(training.beta));
+        losses.extend(trainer.evaluate(&feed(batch?, noise)?)?.rows(training.beta));
     }
     Ok(Some(mean_of_best(losses, training.trim)))
 }

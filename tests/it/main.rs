@@ -8,6 +8,7 @@ mod evaluate;
 mod failures;
 mod found;
 mod general;
+mod gpu;
 mod help;
 mod hostile;
 mod house;
