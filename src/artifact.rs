@@ -19,10 +19,14 @@ use crate::device::Device;
 use crate::error::{Error, ModelFault, Result};
 use crate::feature::{Carried, Features, Kind};
 use crate::model::{Network, Vae, Weight, Weights, parameters};
+use crate::score::{Latents, Score, Scorer, Scoring};
 use crate::sink::{Target, commit_bytes};
 
 /// The newest format this version reads, and the one it writes.
 const FORMAT_VERSION: u64 = 1;
+
+/// The tensors that say where training rows lie in latent space.
+const LATENTS: [&str; 2] = ["latents.mean", "latents.whitening"];
 
 /// More than any network within the configuration's ranges that a machine could train.
 const MOST_BYTES: u64 = 16 << 30;
@@ -98,6 +102,8 @@ pub struct Metadata {
     pub training: Training,
     /// How it went.
     pub history: History,
+    /// How rows are ranked and judged.
+    pub scoring: Scoring,
     /// Where it came from.
     pub provenance: Provenance,
 }
@@ -116,7 +122,7 @@ pub struct Model {
     metadata: Metadata,
     features: Arc<Features>,
     weights: Weights,
-    vae: Arc<Vae>,
+    scorer: Arc<Scorer>,
 }
 
 impl Metadata {
@@ -127,19 +133,36 @@ impl Metadata {
         network: Network,
         training: Training,
         history: History,
+        scoring: Scoring,
         provenance: Provenance,
     ) -> Self {
         let features = features.kinds().to_vec();
-        Self { format_version: FORMAT_VERSION, features, carried, network, training, history, provenance }
+        Self { format_version: FORMAT_VERSION, features, carried, network, training, history, scoring, provenance }
     }
 }
 
 impl Model {
-    /// A model from its parts.
+    /// A model of what was fitted.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub(crate) fn new(
+        metadata: Metadata,
+        mut tensors: Weights,
+        latents: Latents,
+        device: &candle_core::Device,
+    ) -> Result<Self, ModelFault> {
+        let (k, Latents { mean, whitening }) = (metadata.network.latent_dim, latents);
+        tensors.insert(LATENTS[0].to_owned(), Weight { shape: vec![k], values: mean });
+        tensors.insert(LATENTS[1].to_owned(), Weight { shape: vec![k, k], values: whitening });
+        Self::of(metadata, tensors, device)
+    }
+
+    /// A model from the parts of a file.
     ///
     /// # Errors
     /// A [`ModelFault`] if the parts contradict each other.
-    pub(crate) fn new(metadata: Metadata, weights: Weights, device: &candle_core::Device) -> Result<Self, ModelFault> {
+    fn of(metadata: Metadata, mut weights: Weights, device: &candle_core::Device) -> Result<Self, ModelFault> {
         let contradiction = |what: &str| ModelFault::Contradiction(what.to_owned());
         let Network { hidden, latent_dim, .. } = &metadata.network;
         if metadata.features.is_empty() || *latent_dim == 0 || hidden.contains(&0) || hidden.len() > 64 {
@@ -158,9 +181,18 @@ impl Model {
         if !(1..=metadata.history.epochs.len()).contains(&metadata.history.best_epoch) {
             return Err(contradiction("the best epoch is not one of those trained"));
         }
+        let Scoring { anomaly_score, calibration, training, decision } = &metadata.scoring;
+        let tails = calibration.iter().chain([training]);
+        if Score::named("anomaly_score", anomaly_score).is_err() {
+            return Err(contradiction("the anomaly score is none that there is"));
+        }
+        if !tails.into_iter().all(|tail| tail.is_sound() && tail.rows() > 0) || !decision.is_sound() {
+            return Err(contradiction("the scores of its rows are none that rows can have"));
+        }
         let features = Features::new(metadata.features.clone(), metadata.training.missing_indicator)
             .ok_or_else(|| contradiction("the features are not in the order of the row vector"))?;
         let layout = features.layout();
+        let latents = LATENTS.map(|name| (name, weights.remove(name)));
         // Before building a network of the size the metadata claims.
         let claimed = metadata.network.parameters(layout.encoder_inputs(), layout.outputs());
         let held: usize = weights.values().map(|weight| weight.values.len()).sum();
@@ -170,7 +202,13 @@ impl Model {
         container::check(&weights, &parameters(layout, &metadata.network))?;
         let tensor = |error: Error| ModelFault::Contradiction(error.to_string());
         let vae = Vae::new(layout, &metadata.network, &weights, device).map_err(tensor)?;
-        Ok(Self { metadata, features: Arc::new(features), weights, vae: Arc::new(vae) })
+        let (k, seed) = (metadata.network.latent_dim, metadata.training.seed);
+        let [mean, whitening] = latents;
+        let mean = container::check_tensor(mean.0, mean.1.as_ref(), &[k])?.to_vec();
+        let whitening = container::check_tensor(whitening.0, whitening.1.as_ref(), &[k, k])?.to_vec();
+        let latents = Latents { mean, whitening };
+        let scorer = Scorer::new(Arc::new(vae), layout, &metadata.network, &weights, latents, seed);
+        Ok(Self { metadata, features: Arc::new(features), weights, scorer: Arc::new(scorer) })
     }
 
     /// Reads a model file.
@@ -194,8 +232,8 @@ impl Model {
             return Err(fault(ModelFault::Size { bytes, limit: MOST_BYTES }));
         }
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-        let (metadata, weights) = parse(&bytes).map_err(fault)?;
-        Self::new(metadata, weights, &device).map_err(fault)
+        let (metadata, tensors) = parse(&bytes).map_err(fault)?;
+        Self::of(metadata, tensors, &device).map_err(fault)
     }
 
     /// Writes the model file, whole or not at all, in place of one that may be there.
@@ -216,8 +254,13 @@ impl Model {
 
     /// The bytes of the model file. Same data, options and seed give the same bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
+        let (k, Latents { mean, whitening }) = (self.metadata.network.latent_dim, &self.scorer.latents);
+        let latents = [(vec![k], mean), (vec![k, k], whitening)];
+        let latents = latents.map(|(shape, values)| Weight { shape, values: values.clone() });
+        let weights = self.weights.iter().map(|(name, weight)| (name.clone(), weight));
+        let tensors = weights.chain(LATENTS.map(str::to_owned).into_iter().zip(&latents));
         let json = serde_json::to_string(&self.metadata).expect("plain data with string keys");
-        container::pack(self.weights.iter().map(|(name, weight)| (name.clone(), weight)), json)
+        container::pack(tensors, json)
     }
 
     /// SHA-256 of the model file, in hexadecimal: what an output says it was written with.
@@ -228,7 +271,9 @@ impl Model {
     /// What an output says of this model in its key-value metadata, and of the `score` it holds.
     pub(crate) fn keys(&self, score: Option<&str>) -> Vec<(String, String)> {
         let version = [("vaepipe.version", env!("CARGO_PKG_VERSION").to_owned()), ("vaepipe.model", self.hash())];
-        let score = score.map(|score| ("vaepipe.score", score.to_owned()));
+        let features = || serde_json::to_string(&self.features.columns()).expect("names are strings");
+        let of_score = |score: &str| [("vaepipe.score", score.to_owned()), ("vaepipe.features", features())];
+        let score = score.into_iter().flat_map(of_score);
         let seed = ("vaepipe.seed", self.metadata.training.seed.to_string());
         version.into_iter().chain(score).chain([seed]).map(|(key, value)| (key.to_owned(), value)).collect()
     }
@@ -250,7 +295,12 @@ impl Model {
 
     /// The network.
     pub(crate) fn vae(&self) -> &Arc<Vae> {
-        &self.vae
+        &self.scorer.vae
+    }
+
+    /// The network as scores need it.
+    pub(crate) fn scorer(&self) -> &Arc<Scorer> {
+        &self.scorer
     }
 }
 

@@ -1,5 +1,6 @@
 //! Fitting a model: a pass for statistics, a pass that encodes the rows, then epochs.
 
+mod calibrate;
 mod checkpoint;
 mod memory;
 mod plan;
@@ -12,10 +13,12 @@ mod store;
 mod train;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use self::calibrate::Calibration;
 use self::checkpoint::Keeper;
 use self::plan::{Chosen, Division};
 pub use self::plan::{Plan, PlannedColumn, PlannedModel};
@@ -28,7 +31,8 @@ use crate::config::{FitConfig, Training};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::feature::Features;
-use crate::model::{Network, Trainer, parameters};
+use crate::model::{Network, Trainer, Vae, parameters};
+use crate::score::Score;
 use crate::shuffle::{HoldOut, Order};
 use crate::source::ParquetSource;
 use crate::stage::{self, Stage};
@@ -99,6 +103,7 @@ impl FitConfig {
         on_progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Fitted> {
         self.check()?;
+        let score = Score::named("anomaly_score", sizes::anomaly_score(self))?;
         let folder = self.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
         if !folder.is_dir() {
             let value = folder.display().to_string();
@@ -141,7 +146,7 @@ impl FitConfig {
         (watch.on_progress)(Progress::Chosen { columns: &columns, latent_dim });
         let hold_out = HoldOut::new(self.seed, source.rows(), taken, held_out);
         let mut rows = FitRows::load(&load(hold_out), &mut watch)?;
-        if rows.train() < 2 && rows.known() >= 2 {
+        if rows.train.len() < 2 && rows.known() >= 2 {
             tracing::warn!("hardly a row has a known value: none of them is held out");
             rows = FitRows::load(&load(HoldOut::new(self.seed, source.rows(), taken, 0)), &mut watch)?;
         }
@@ -149,15 +154,15 @@ impl FitConfig {
         if rows.empty > 0 {
             tracing::warn!("{} rows have no known value in any learned column; they train nothing", rows.empty);
         }
-        if rows.train() < 2 {
-            return Err(too_few(rows.train() as u64));
+        if rows.train.len() < 2 {
+            return Err(too_few(rows.train.len() as u64));
         }
 
-        let training = sizes::training(self, inputs, rows.train(), shuffle_rows, rows.holes);
+        let training = sizes::training(self, inputs, rows.train.len(), shuffle_rows, rows.holes);
         tracing::info!(
             "training on {} rows of {} columns, {} shuffled together, for {} steps at most; {} choose the weights, {} \
              choose nothing",
-            rows.train(),
+            rows.train.len(),
             features.kinds().len(),
             if shuffle_rows >= source.rows() { "all".to_owned() } else { shuffle_rows.to_string() },
             training.steps,
@@ -182,25 +187,32 @@ impl FitConfig {
             let rows = FitRows::load(&load(hold_out.without_selection()), &mut watch)?;
             let same =
                 self.clone().epochs(training.epochs).batch_size(training.batch_size).mask_rate(training.mask_rate);
-            let training = sizes::training(&same, inputs, rows.train(), shuffle_rows, rows.holes);
+            let training = sizes::training(&same, inputs, rows.train.len(), shuffle_rows, rows.holes);
             trainer.restore(&first)?;
             trained = stage.run(|| train::refit(&mut trainer, &rows, layout, &training, trained, &mut watch))?;
         }
         stage::report(&[&rows.shuffle, &stage]);
         let train_seconds = start.elapsed().as_secs_f64();
 
+        let decision = self.decision;
+        let (weights, seed) = (&trained.weights, self.seed);
+        let vae = Arc::new(Vae::new(layout, &network, weights, &device)?);
+        let calibration = Calibration { vae, layout, network: &network, weights, score, decision, seed, threads };
+        // Who wants a partial model wants it calibrated, which takes a moment.
+        let unasked = Stop::new();
+        let (scoring, latents) = calibration.run(&rows, if self.keep_partial { &unasked } else { stop })?;
         let provenance = Provenance {
             vaepipe_version: env!("CARGO_PKG_VERSION").to_owned(),
             rows: source.rows(),
-            train_rows: rows.train() as u64,
+            train_rows: rows.train.len() as u64,
             select_rows: rows.select.len() as u64,
             calibrate_rows: rows.calibrate.len() as u64,
             empty_rows: rows.empty,
         };
-        let metadata = Metadata::new(&features, carried, network, training, trained.history, provenance);
-        let model = Model::new(metadata, trained.weights, &device)
+        let metadata = Metadata::new(&features, carried, network, training, trained.history, scoring, provenance);
+        let model = Model::new(metadata, trained.weights, latents, &device)
             .map_err(|fault| Error::Model { path: "the model just fitted".into(), fault })?;
-        let rows_bytes = (rows.train() as u64 * inputs as u64).saturating_mul(size_of::<f32>() as u64);
+        let rows_bytes = (rows.train.len() as u64 * inputs as u64).saturating_mul(size_of::<f32>() as u64);
         Ok(Fitted {
             model,
             statistics_seconds,
@@ -226,7 +238,7 @@ impl FitConfig {
         let fit = json!({
             "vaepipe_version": env!("CARGO_PKG_VERSION"),
             "data": {
-                "train_rows": rows.train(),
+                "train_rows": rows.train.len(),
                 "select_rows": rows.select.len(),
                 "calibrate_rows": rows.calibrate.len(),
                 "empty_rows": rows.empty,

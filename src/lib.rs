@@ -31,12 +31,15 @@ mod fit;
 mod impute;
 mod transform;
 
+#[cfg(feature = "analysis")]
+mod analysis;
+
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench;
 
 pub use config::{
-    Activation, FitConfig, ImputeConfig, Map, MapOf, Preset, Scale, Training, TransformConfig, VectorScale,
+    Activation, Decision, FitConfig, ImputeConfig, Map, MapOf, Preset, Scale, Training, TransformConfig, VectorScale,
 };
 pub use error::{Error, ErrorKind, Foreign, ModelFault, Place, Result};
 pub use layout::{Likelihood, Shape};
@@ -52,8 +55,11 @@ pub use source::ParquetSource;
 pub use model::{Encoded, Network, Weight};
 
 pub use artifact::{Epoch, History, Metadata, Model, Provenance};
-pub use score::{SCORES, Score};
+pub use score::{SCORES, Score, Scoring, Tail};
 
 pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel, Progress};
 pub use impute::Imputed;
-pub use transform::Transformed;
+pub use transform::{ScoreQuantiles, Transformed};
+
+#[cfg(feature = "analysis")]
+pub use analysis::{AtThreshold, Best, EvaluateConfig, Evaluation, Ranked, Top, evaluate};

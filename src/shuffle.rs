@@ -40,6 +40,8 @@ impl HoldOut {
     const MOST_BYTES: u64 = 128 << 20;
     /// Fewest rows held out, as long as that is at most a quarter of them.
     const FEWEST: u64 = 40;
+    /// The same, as long as that is at most an eighth: of those that calibrate, a hundred, one has a p-value of 0.01.
+    const ENOUGH: u64 = 200;
 
     /// How many of `rows` rows, of `row_bytes` bytes each once encoded, a share of `fraction` holds out.
     pub(crate) fn count(rows: u64, fraction: f64, row_bytes: u64) -> u64 {
@@ -49,7 +51,8 @@ impl HoldOut {
         let wanted = (rows as f64 * fraction).round() as u64;
         let most = Self::MOST.min((Self::MOST_BYTES / row_bytes.max(1)).max(Self::FEWEST));
         // Two rows are the least there is to train on.
-        wanted.max(Self::FEWEST.min(rows / 4)).min(most).min(rows.saturating_sub(2))
+        let least = Self::FEWEST.min(rows / 4).max(Self::ENOUGH.min(rows / 8));
+        wanted.max(least).min(most).min(rows.saturating_sub(2))
     }
 
     /// Whether that is more than the share, since there are few rows.
@@ -202,7 +205,8 @@ mod tests {
     #[test]
     fn small_data_keeps_a_floor_and_large_data_a_ceiling() {
         assert_eq!(HoldOut::count(80, 0.1, 40), 20);
-        assert_eq!(HoldOut::count(300, 0.1, 40), 40);
+        assert_eq!((HoldOut::count(300, 0.1, 40), HoldOut::count(800, 0.1, 40)), (40, 100));
+        assert_eq!((HoldOut::count(1800, 0.1, 40), HoldOut::count(3000, 0.1, 40)), (200, 300));
         assert_eq!((HoldOut::count(2, 0.1, 40), HoldOut::count(3, 0.5, 40)), (0, 1));
         assert!(HoldOut::exceeds(40, 390, 0.1) && !HoldOut::exceeds(40, 400, 0.1) && !HoldOut::exceeds(0, 9, 0.0));
         assert_eq!(HoldOut::count(1_000_000_000, 0.1, 40), 131_072);

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
-use vaepipe::{Fitted, History, Model, Network};
+use vaepipe::{Fitted, History, Model, Network, Scoring, Tail};
 
 use super::output::{grouped, list, seconds};
+use super::transform::because;
 
 /// What a person reads of a fit.
 pub(super) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> {
@@ -60,12 +61,22 @@ pub(super) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
             ),
         ),
     ]);
+    let time = lines.len() - 1;
+    lines.splice(time..time, scores(&metadata.scoring));
     lines
 }
 
 /// What follows the epochs in words, if they were not all.
 pub(super) fn again(history: &History) -> &'static str {
     if history.refit { "; as many once more with the rows that chose" } else { "" }
+}
+
+/// How rows are scored, and what makes one an anomaly.
+pub(super) fn scores(scoring: &Scoring) -> Vec<(&'static str, String)> {
+    let rows = scoring.calibration.as_ref().map_or(0, Tail::rows);
+    let (score, because) = (&scoring.anomaly_score, because(scoring.decision));
+    let said = format!("anomaly_score is {score}, p-values by {} rows; anomalies by {because}", HumanCount(rows));
+    [("scores", said)].into_iter().chain(scoring.shortcoming().map(|but| ("", but))).collect()
 }
 
 /// Where the model is, and how big.
@@ -106,6 +117,9 @@ pub(super) fn json(fitted: &Fitted, total: f64) -> Value {
         "best_epoch": history.best_epoch,
         "validation_loss": history.validation_loss(),
         "held_out_loss": history.held_out_loss,
+        "anomaly_score": metadata.scoring.anomaly_score,
+        "calibration_rows": metadata.scoring.calibration.as_ref().map_or(0, Tail::rows),
+        "decision": metadata.scoring.decision,
         "rollbacks": history.rollbacks,
         "refit": history.refit,
         "interrupted": fitted.interrupted,

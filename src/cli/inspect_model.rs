@@ -7,7 +7,7 @@ use serde_json::json;
 use vaepipe::{Epoch, History, Model, Training};
 
 use super::exit::Failure;
-use super::fit_summary::{again, elements, network, parameters};
+use super::fit_summary::{again, elements, network, parameters, scores};
 use super::output::{self, Format, grouped, labelled, shown};
 use super::table::{in_lines, table_of, to_the_right};
 
@@ -25,7 +25,7 @@ pub(super) fn print(path: &Path, model: &Model, format: Format) -> Result<(), Fa
         return output::stdout(&format!("{json}\n"));
     }
     let rows = &metadata.provenance;
-    let mut text = labelled(&[
+    let mut lines = vec![
         ("model", format!("{}, {}, sha256 {}", path.display(), HumanBytes(bytes), model.hash())),
         ("written", format!("by vaepipe {}, format {}", rows.vaepipe_version, metadata.format_version)),
         ("network", network(&metadata.network, elements(model), parameters(model))),
@@ -42,7 +42,9 @@ pub(super) fn print(path: &Path, model: &Model, format: Format) -> Result<(), Fa
         ),
         ("training", training(&metadata.training)),
         ("history", history(&metadata.history)),
-    ]);
+    ];
+    lines.extend(scores(&metadata.scoring));
+    let mut text = labelled(&lines);
     let sections = [epochs(&metadata.history), features(model), carried(model)];
     for section in sections.iter().filter(|section| !section.is_empty()) {
         text.push('\n');

@@ -2,7 +2,11 @@
 //!
 //! To add a command: its file here, a variant of `Command`, an arm of `run`.
 
+mod alert;
 mod completions;
+mod decision;
+#[cfg(feature = "analysis")]
+mod evaluate;
 mod exit;
 mod fit;
 mod fit_flags;
@@ -63,6 +67,8 @@ enum Command {
     FitTransform(fit_transform::FitTransform),
     Impute(impute::Impute),
     Inspect(inspect::Inspect),
+    #[cfg(feature = "analysis")]
+    Evaluate(evaluate::Evaluate),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -133,6 +139,8 @@ pub(crate) fn main() -> ExitCode {
         Command::FitTransform(both) => both.run(&context),
         Command::Impute(impute) => impute.run(&context),
         Command::Inspect(inspect) => inspect.run(&invocation, &context),
+        #[cfg(feature = "analysis")]
+        Command::Evaluate(evaluate) => evaluate.run(&context),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
     };

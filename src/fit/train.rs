@@ -148,7 +148,7 @@ pub(super) fn train(
         (watch.on_progress)(Progress::Epoch {
             epoch: &done,
             epochs: training.epochs,
-            rows: rows.train() * steps / training.steps_per_epoch,
+            rows: rows.train.len() * steps / training.steps_per_epoch,
             lr: last.lr,
             beta: last.beta,
         });

@@ -213,7 +213,7 @@ impl Filler {
         let holes: Vec<_> = holes.filter(|(_, missing)| !missing.is_empty()).collect();
         let (mut draws, mut mixture) = (Draws::default(), Mixture::default());
         for some in holes.chunks(Sampler::rows(self.config.samples)) {
-            let with_noise = |row: Row<'_>| self.noise.child(key(row.x, row.known));
+            let with_noise = |row: Row<'_>| self.noise.child(row.key());
             let rows: Vec<_> = some.iter().map(|(n, _)| row(*n)).map(|row| (row, with_noise(row))).collect();
             self.sampler.sample(&rows, self.config.samples, &mut draws)?;
             for (drawn, ((n, missing), (_, noise))) in some.iter().zip(&rows).enumerate() {
@@ -261,12 +261,6 @@ impl Filler {
 fn bounded(features: &Features, sampler: &Sampler, target: &Target, config: &ImputeConfig) -> bool {
     let is_a_number = |feature: usize| sampler.deviation(features.elements(feature).start).is_some();
     config.intervals.is_some() && matches!(target.by, By::Feature(feature) if is_a_number(feature))
-}
-
-/// A number for what is known of a row, and what is not.
-fn key(x: &[f32], known: &[f32]) -> u64 {
-    let known = x.iter().zip(known).map(|(x, known)| if *known > 0.0 { u64::from(x.to_bits()) } else { u64::MAX });
-    known.fold(0, |key, bits| crate::random::mix(key.rotate_left(7) ^ bits))
 }
 
 fn failed_at(target: &Target) -> impl FnOnce(ArrowError) -> Error + use<> {

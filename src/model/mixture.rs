@@ -4,14 +4,14 @@
 
 use std::sync::Arc;
 
-use super::likelihood::{Cells, Head, Known, RowLoss, head};
+use super::heads::{Heads, Losses};
 use super::network::Network;
 use super::parameters::Weights;
 use super::vae::Vae;
 use super::vector::{normal, sums, vectorized};
 use crate::error::Result;
-use crate::layout::{Group, Layout};
-use crate::random::Stream;
+use crate::layout::Layout;
+use crate::random::{Stream, mix};
 
 /// Rows the decoder answers together, more or less: a few of its blocks.
 const DECODE_ROWS: usize = 1024;
@@ -19,12 +19,8 @@ const DECODE_ROWS: usize = 1024;
 /// Draws from the posterior of rows.
 pub(crate) struct Sampler {
     vae: Arc<Vae>,
-    layout: Layout,
     latent_dim: usize,
-    /// A group, its head, and the head's own parameter.
-    heads: Vec<(Group, Box<dyn Head>, Vec<f32>)>,
-    /// Which head each element has, and where in its group it is.
-    places: Vec<(usize, usize)>,
+    heads: Heads,
 }
 
 /// Draws for several rows and what the decoder answers, in buffers that are kept.
@@ -39,8 +35,7 @@ pub(crate) struct Draws {
     /// `[rows, samples, latent_dim]`.
     noise: Vec<f32>,
     z: Vec<f32>,
-    losses: Vec<RowLoss>,
-    scratch: Vec<f32>,
+    losses: Losses,
 }
 
 /// The weighted answers for one element of a row.
@@ -65,22 +60,20 @@ pub(crate) struct Row<'a> {
     pub(crate) log_variance: &'a [f32],
 }
 
+impl Row<'_> {
+    /// A number for what is known of the row, and what is not: the same wherever the row is met.
+    pub(crate) fn key(&self) -> u64 {
+        let cells = self.x.iter().zip(self.known);
+        let bits = cells.map(|(x, known)| if *known > 0.0 { u64::from(x.to_bits()) } else { u64::MAX });
+        bits.fold(0, |key, bits| mix(key.rotate_left(7) ^ bits))
+    }
+}
+
 impl Sampler {
     /// # Panics
     /// If a parameter of a likelihood is missing, which a model's are not.
     pub(crate) fn new(vae: Arc<Vae>, layout: &Layout, network: &Network, weights: &Weights) -> Self {
-        let with_head = |group: Group| {
-            let head = head(&group, network.noise_floor);
-            let parameter = head.parameter().map(|name| weights[&format!("likelihood.{name}")].values.clone());
-            (group, head, parameter.unwrap_or_default())
-        };
-        let heads: Vec<_> = layout.groups().into_iter().map(with_head).collect();
-        let of_group = |(n, (group, ..)): (usize, &(Group, _, _))| {
-            let start = group.elements.start;
-            group.elements.clone().map(move |element| (n, element - start)).collect::<Vec<_>>()
-        };
-        let places = heads.iter().enumerate().flat_map(of_group).collect();
-        Self { vae, layout: layout.clone(), latent_dim: network.latent_dim, heads, places }
+        Self { vae, latent_dim: network.latent_dim, heads: Heads::new(layout, network, weights) }
     }
 
     /// Width of the latent space.
@@ -95,8 +88,8 @@ impl Sampler {
 
     /// Draws `samples` times from the posterior of each row; the draws are its stream's.
     pub(crate) fn sample(&self, rows: &[(Row<'_>, Stream)], samples: usize, draws: &mut Draws) -> Result<()> {
-        let (k, outputs) = (self.latent_dim, self.layout.outputs());
-        let Draws { weights, outputs: output, noise, z, losses, scratch, .. } = draws;
+        let (k, outputs) = (self.latent_dim, self.heads.layout().outputs());
+        let Draws { weights, outputs: output, noise, z, losses, .. } = draws;
         draws.samples = samples;
         noise.resize(rows.len() * samples * k, 0.0);
         z.clear();
@@ -113,13 +106,7 @@ impl Sampler {
         weights.clear();
         let of_rows = z.chunks_exact(samples * k).zip(noise.chunks_exact(samples * k));
         for ((row, _), ((z, noise), output)) in rows.iter().zip(of_rows.zip(output.chunks_exact(samples * outputs))) {
-            losses.clear();
-            losses.resize(samples, RowLoss::default());
-            for (group, head, parameter) in &self.heads {
-                // The same row again and again.
-                let cells = Cells { group, x: (row.x, 0), output: (output, outputs), known: Known::Some(row.known) };
-                head.add_losses(&cells, parameter, scratch, losses);
-            }
+            self.heads.losses(row.x, row.known, output, losses);
             weights.extend(importance(z.chunks_exact(k).zip(noise.chunks_exact(k)), losses));
         }
         Ok(())
@@ -127,8 +114,8 @@ impl Sampler {
 
     /// The answers for an element of a row of those drawn for, by number, into `mixture`.
     pub(crate) fn answers(&self, draws: &Draws, row: usize, element: usize, mixture: &mut Mixture) {
-        let (samples, outputs) = (draws.samples, self.layout.outputs());
-        let range = self.layout.spans()[element].output.clone();
+        let (samples, outputs) = (draws.samples, self.heads.layout().outputs());
+        let range = self.heads.layout().spans()[element].output.clone();
         mixture.weights.clear();
         mixture.weights.extend_from_slice(&draws.weights[row * samples..][..samples]);
         mixture.answers.clear();
@@ -139,15 +126,14 @@ impl Sampler {
 
     /// The value to put where an element is missing: what is expected of it, in a class that `reads` takes.
     pub(crate) fn fill(&self, mixture: &Mixture, element: usize, reads: &dyn Fn(usize) -> bool) -> f32 {
-        let (_, head, _) = &self.heads[self.places[element].0];
-        let width = self.layout.spans()[element].output.len();
+        let width = self.heads.layout().spans()[element].output.len();
         let (mut each, mut sum) = (vec![0.0; width], vec![0.0; width]);
         for (&weight, answer) in mixture.weights.iter().zip(mixture.answers.chunks_exact(width)) {
-            head.expected(answer, &mut each);
+            self.heads.mean(element, answer, &mut each);
             sum.iter_mut().zip(&each).for_each(|(sum, each)| *sum += f64::from(weight) * f64::from(*each));
         }
         let expected: Vec<f32> = sum.into_iter().map(|sum| sum as f32).collect();
-        head.fill(&expected, reads)
+        self.heads.fill(element, &expected, reads)
     }
 
     /// A value drawn for an element, given the sample that `uniform` falls on.
@@ -159,32 +145,25 @@ impl Sampler {
         reads: &dyn Fn(usize) -> bool,
         noise: Stream,
     ) -> f32 {
-        let (head, place) = self.places[element];
-        let (_, head, parameter) = &self.heads[head];
-        let width = self.layout.spans()[element].output.len();
+        let width = self.heads.layout().spans()[element].output.len();
         let mut expected = vec![0.0; width];
-        head.expected(&mixture.answers[mixture.pick(uniform) * width..][..width], &mut expected);
-        head.draw(&expected, parameter.get(place).copied().unwrap_or_default(), reads, noise)
+        self.heads.mean(element, &mixture.answers[mixture.pick(uniform) * width..][..width], &mut expected);
+        self.heads.draw(element, &expected, reads, noise)
     }
 
     /// Standard deviation of a number about its mean; `None` of anything else.
     pub(crate) fn deviation(&self, element: usize) -> Option<f32> {
-        let (head, place) = self.places[element];
-        let (_, head, parameter) = &self.heads[head];
-        head.deviation(parameter.get(place).copied().unwrap_or_default())
+        self.heads.deviation(element)
     }
 }
 
 /// The weights of draws, each ln p(known | z) + ln p(z) - ln q(z | known) but for what all of them share, as shares of
 /// 1.
-fn importance<'a>(
-    draws: impl Iterator<Item = (&'a [f32], &'a [f32])>,
-    losses: &[RowLoss],
-) -> impl Iterator<Item = f32> {
+fn importance<'a>(draws: impl Iterator<Item = (&'a [f32], &'a [f32])>, losses: &Losses) -> impl Iterator<Item = f32> {
     let ratio = |(z, noise): (&[f32], &[f32])| -> f64 {
         z.iter().zip(noise).map(|(z, noise)| 0.5 * (f64::from(*noise).powi(2) - f64::from(*z).powi(2))).sum()
     };
-    let log: Vec<f64> = draws.map(ratio).zip(losses).map(|(ratio, loss)| ratio - f64::from(loss.nll)).collect();
+    let log: Vec<f64> = draws.map(ratio).zip(losses.nll()).map(|(ratio, nll)| ratio - f64::from(nll)).collect();
     let most = log.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let weights: Vec<f64> = log.iter().map(|log| (log - most).exp()).collect();
     let sum: f64 = weights.iter().sum();

@@ -5,6 +5,7 @@
 
 mod adam;
 mod autograd;
+mod heads;
 mod kernels;
 mod likelihood;
 mod mixture;
@@ -15,6 +16,7 @@ mod vae;
 mod vector;
 
 pub(crate) use self::adam::Moments;
+pub(crate) use self::heads::{Heads, Losses};
 pub(crate) use self::mixture::{Draws, Mixture, Row, Sampler};
 pub use self::network::Network;
 pub use self::parameters::Weight;

@@ -7,8 +7,10 @@ use crate::tables::{curve, keys, write};
 use crate::two_commands::sample;
 use crate::workdir::Workdir;
 
+/// Weights and biases; where rows lie in latent space is none.
 fn parameters(weights: &Tensors) -> usize {
-    weights.iter().map(|(_, shape, _, _)| shape.iter().product::<usize>()).sum()
+    let weights = weights.iter().filter(|(name, ..)| !name.starts_with("latents."));
+    weights.map(|(_, shape, _, _)| shape.iter().product::<usize>()).sum()
 }
 
 #[test]

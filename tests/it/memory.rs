@@ -37,7 +37,7 @@ fn a_sample_is_all_that_takes_part_and_steps_end_the_training() {
     };
     let rows = fitted("--sample 500 --epochs 1")["provenance"].clone();
     let of = |part: &str| rows[part].as_u64().unwrap();
-    assert_eq!((of("rows"), of("train_rows"), of("select_rows") + of("calibrate_rows")), (3000, 450, 50));
+    assert_eq!((of("rows"), of("train_rows"), of("select_rows") + of("calibrate_rows")), (3000, 438, 62));
     let cut = fitted("--max-steps 5 --sample 2000 --batch-size 128");
     assert_eq!((&cut["training"]["steps"], cut["history"]["epochs"].as_array().unwrap().len()), (&5.into(), 1));
     // No more rows than the steps can reach.

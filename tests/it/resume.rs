@@ -16,7 +16,7 @@ fn kill(dir: &Workdir, arguments: &str, epochs: usize) {
     let mut run = dir.command(&format!("{arguments} -v")).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let (mut log, mut line) = (BufReader::new(run.stderr.take().unwrap()), String::new());
     let written = |line: &str| line.split("checkpoint after epoch ").nth(1)?.trim().parse().ok();
-    while !written(&line).is_some_and(|written: usize| written >= epochs) {
+    while written(&line).is_none_or(|written: usize| written < epochs) {
         line.clear();
         assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended before a checkpoint after epoch {epochs}");
     }

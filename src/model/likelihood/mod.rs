@@ -49,6 +49,10 @@ pub(crate) trait Head: Send + Sync {
     /// of a 1, or of each class.
     fn expected(&self, outputs: &[f32], into: &mut [f32]);
 
+    /// By how many nats the value `x` is less likely than the most likely one, given an element's outputs; `parameter` is
+    /// the element's own.
+    fn excess(&self, x: f32, outputs: &[f32], parameter: f32) -> f32;
+
     /// The value to put where one is missing and this is expected: what is expected, or of the classes that `reads` takes
     /// the most likely one, the first of equals.
     fn fill(&self, expected: &[f32], _reads: &dyn Fn(usize) -> bool) -> f32 {
