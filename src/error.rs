@@ -105,6 +105,14 @@ pub enum Error {
         /// The input it is the same file as.
         input: PathBuf,
     },
+    /// The target would be in a directory that is read.
+    #[error("{path}: would be in {input}, which is read, and be taken for an input the next time")]
+    TargetInInput {
+        /// The target.
+        path: PathBuf,
+        /// The directory.
+        input: PathBuf,
+    },
     /// The target is a directory, a device or a pipe.
     #[error("{path}: is not a regular file, so it cannot be replaced")]
     TargetNotFile {
@@ -128,7 +136,7 @@ pub enum Error {
     /// A selection names a column that is not there.
     #[error("no column {name:?}{}", did_you_mean(.near))]
     UnknownColumn {
-        /// The selection it stands in: "columns", "exclude", "categorical", "map" or "keep".
+        /// The selection it stands in: "columns", "exclude", "categorical", "map", "keep" or "where".
         selection: &'static str,
         /// The name as given.
         name: String,
@@ -237,6 +245,40 @@ pub enum Error {
         /// How that is known.
         what: &'static str,
     },
+    /// A directory or glob holds no file to read.
+    #[error("{path}: there is no file to read")]
+    NoFiles {
+        /// The directory or glob.
+        path: PathBuf,
+    },
+    /// A condition on rows is not one, or not of these rows.
+    #[error("{predicate:?}{} cannot be asked of rows", of_types(.columns))]
+    Predicate {
+        /// The condition.
+        predicate: String,
+        /// The columns it names, with their types, as far as it came to that.
+        columns: Vec<(String, String)>,
+        /// What is wrong with it.
+        source: Foreign,
+    },
+    /// The input ends before its end.
+    #[error("{place}: cut short: {what}")]
+    Truncated {
+        /// The input.
+        place: Place,
+        /// How it ends.
+        what: String,
+    },
+    /// Of several files some were transformed, and then one failed.
+    #[error("{source}")]
+    Unfinished {
+        /// Files that are written.
+        done: usize,
+        /// Inputs that remain, the one that failed first.
+        rest: Vec<PathBuf>,
+        /// Why it failed.
+        source: Box<Error>,
+    },
     /// Reading the input failed: it is damaged, truncated or not of its format.
     #[error("{place}: cannot be read")]
     Read {
@@ -330,6 +372,7 @@ impl Error {
         match self {
             Self::TargetExists { .. }
             | Self::TargetIsInput { .. }
+            | Self::TargetInInput { .. }
             | Self::TargetNotFile { .. }
             | Self::TargetTwice { .. }
             | Self::NameClash { .. }
@@ -339,6 +382,7 @@ impl Error {
             | Self::NothingSelected { .. }
             | Self::NotLearnable { .. }
             | Self::OptionRange { .. }
+            | Self::Predicate { .. }
             | Self::TooLarge { .. }
             | Self::UnknownDevice { .. } => ErrorKind::Usage,
             Self::NoFeatures { .. }
@@ -349,10 +393,13 @@ impl Error {
             | Self::NotParquet { .. }
             | Self::Read { .. }
             | Self::Damaged { .. }
+            | Self::Truncated { .. }
             | Self::Unsupported { .. } => ErrorKind::Data,
+            Self::Unfinished { source, .. } => source.kind(),
             Self::Model { .. } => ErrorKind::Model,
             Self::Interrupted => ErrorKind::Interrupted,
             Self::Io { .. }
+            | Self::NoFiles { .. }
             | Self::Write { .. }
             | Self::Device { .. }
             | Self::Tensor { .. }
@@ -372,6 +419,14 @@ fn did_you_mean(near: &[String]) -> String {
         return String::new();
     }
     format!("; did you mean {}?", near.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" or "))
+}
+
+fn of_types(columns: &[(String, String)]) -> String {
+    if columns.is_empty() {
+        return String::new();
+    }
+    let columns = columns.iter().map(|(column, data_type)| format!("{column:?} is {data_type}"));
+    format!(" ({})", columns.collect::<Vec<_>>().join(", "))
 }
 
 fn gib(bytes: u64) -> String {

@@ -36,7 +36,8 @@ mod transform;
 pub mod bench;
 
 pub use config::{
-    Activation, FitConfig, ImputeConfig, Map, MapOf, Preset, Scale, Training, TransformConfig, VectorScale,
+    Activation, Codec, Encoding, FitConfig, ImputeConfig, Map, MapOf, Preset, Scale, SourceConfig, Training,
+    TransformConfig, VectorScale,
 };
 pub use error::{Error, ErrorKind, Foreign, ModelFault, Place, Result};
 pub use layout::{Likelihood, Shape};
@@ -46,8 +47,8 @@ pub use device::Device;
 pub use feature::{
     Carried, Category, Cells, Column, Curve, Cycle, Feature, Flag, Found, Kind, Number, Scaling, Time, Values, Vector,
 };
-pub use sink::{check_distinct, check_target};
-pub use source::ParquetSource;
+pub use sink::{check_distinct, check_target, ipc_schema};
+pub use source::{ParquetSource, Source};
 
 pub use model::{Encoded, Network, Weight};
 
@@ -56,4 +57,4 @@ pub use score::{SCORES, Score};
 
 pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel, Progress};
 pub use impute::Imputed;
-pub use transform::Transformed;
+pub use transform::{Output, Transformed};

@@ -2,13 +2,17 @@
 
 mod batch;
 mod columns;
+mod mirror;
+mod output;
+mod pass;
+mod reader;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float32Array, RecordBatch};
 use arrow::datatypes::SchemaRef;
 
+pub use self::output::Output;
 use crate::ahead::{self, ahead_map, machine_threads};
 use crate::artifact::Model;
 use crate::batch::Batch;
@@ -38,6 +42,10 @@ const GROUP_BYTES: u64 = 256 << 20;
 pub struct Transformed {
     /// Rows in, and rows out.
     pub rows: u64,
+    /// Outputs written.
+    pub files: u64,
+    /// Outputs left as they are, since they were there.
+    pub skipped: u64,
     /// Rows without a known feature: their scores are null.
     pub empty_rows: u64,
     /// The learned columns with values that are not as those of the fit.
@@ -57,53 +65,25 @@ impl Model {
         columns::new(config, self.metadata().network.latent_dim)
     }
 
-    /// Writes `source` with the new columns to `output`, whole or not at all.
-    ///
-    /// # Memory usage
-    /// The row vectors of one row group, up to 256 MiB (those of a larger one are in a scratch file beside the output),
-    /// one batch a thread, the queues, and the new columns of one row group.
-    ///
-    /// # Errors
-    /// [`MissingFeature`](crate::Error::MissingFeature) and [`WrongType`](crate::Error::WrongType) if the source is not
-    /// what the model learned from; [`OptionRange`](crate::Error::OptionRange), [`UnknownColumn`](crate::Error::UnknownColumn) and
-    /// [`NameClash`](crate::Error::NameClash) for options that do not fit it; the errors of
-    /// [`check_target`](crate::check_target); [`Read`](crate::Error::Read), [`Damaged`](crate::Error::Damaged),
-    /// [`Write`](crate::Error::Write).
-    pub fn transform(
+    /// Writes a Parquet file, of which the columns numbered `keep` are copied, with the new columns.
+    #[expect(clippy::too_many_arguments, reason = "what a transform is given, taken apart")]
+    fn splice(
         &self,
         source: &ParquetSource,
-        output: impl AsRef<Path>,
+        target: Target,
+        keep: Vec<usize>,
         config: &TransformConfig,
         stop: &Stop,
-    ) -> Result<Transformed> {
-        self.transform_watched(source, output, config, stop, &mut |_| {})
-    }
-
-    /// The same, with a call after each batch that gets the number of rows written so far.
-    ///
-    /// # Errors
-    /// As [`transform`](Self::transform).
-    pub fn transform_watched(
-        &self,
-        source: &ParquetSource,
-        output: impl AsRef<Path>,
-        config: &TransformConfig,
-        stop: &Stop,
+        found: &mut FoundAll,
         on_rows: &mut dyn FnMut(u64),
     ) -> Result<Transformed> {
-        config.check()?;
-        let target = Target::check(output.as_ref(), config.force, source.paths())?;
-        self.features().check(&source.schema(), source.path())?;
         let new = self.new_columns(config);
-        let keep = columns::kept(config, source, &self.features().columns(), &new)?;
         let metadata = self.keys(Some("anomaly_score"));
         let carried = keep.into_iter().map(Column::Carried);
         let columns = carried.chain((0..new.fields().len()).map(Column::New)).collect();
         let splice = Splice { columns, new: new.clone(), metadata: &metadata };
         let features = self.features().clone();
-        let inputs = features.layout().inputs();
-        let block = BATCH_ROWS.0;
-        let batch_rows = (BATCH_BYTES / size_of::<f32>() / inputs / block * block).clamp(BATCH_ROWS.0, BATCH_ROWS.1);
+        let batch_rows = batch_rows(&features);
         let threads = config.threads.unwrap_or_else(machine_threads);
         let turning =
             Turning { threads, bytes: GROUP_BYTES, folder: target.folder().to_owned(), slice_rows: batch_rows };
@@ -117,17 +97,16 @@ impl Model {
             score(&features, &vae, stds, &new, &slice)
         };
         let depth = ahead::depth(batch_rows * columns * size_of::<f32>(), ahead::QUEUE_BYTES);
-        let (mut transformed, found) = run(&read, scan, score, depth, threads, sink, on_rows)?;
-        found.warn(self.features().kinds());
-        transformed.found = found.of(self.features().kinds());
-        if transformed.empty_rows > 0 {
-            tracing::warn!(
-                "{} rows have no known value in any learned column; their scores are null",
-                transformed.empty_rows
-            );
-        }
+        let (transformed, of_these) = run(&read, scan, score, depth, threads, sink, on_rows)?;
+        found.add(&of_these);
         Ok(transformed)
     }
+}
+
+/// Rows encoded together.
+fn batch_rows(features: &Features) -> usize {
+    let (inputs, block) = (features.layout().inputs(), BATCH_ROWS.0);
+    (BATCH_BYTES / size_of::<f32>() / inputs / block * block).clamp(BATCH_ROWS.0, BATCH_ROWS.1)
 }
 
 /// Runs rows from `scan`, which decodes as `read`, through `score` into `sink`, at most `depth` batches ahead of it, in
@@ -157,13 +136,28 @@ fn run<T: Send + 'static>(
     Ok((transformed, found))
 }
 
-/// Encodes rows and lays their new columns out as `new` has them.
+/// Encodes rows of a row group.
 fn score(features: &Features, vae: &Vae, stds: bool, new: &SchemaRef, slice: &Slice) -> Result<Scored> {
-    let ids = (slice.first_row()..).take(slice.rows()).collect();
-    let encoded = vae.encode(&Batch::new(slice.seq, ids, slice.x()?, features.layout()))?;
-    let empty = encoded.known.iter().filter(|&&known| known == 0.0).count() as u64;
-    let columns = NewColumns { seq: slice.seq, row_group: slice.row_group(), batch: laid_out(new, &encoded, stds) };
+    let (batch, empty) = encoded(features, vae, stds, new, slice.seq, slice.first_row(), slice.x()?)?;
+    let columns = NewColumns { seq: slice.seq, row_group: slice.row_group(), batch };
     Ok(Scored { columns, empty, found: slice.found() })
+}
+
+/// Encodes row vectors and lays their new columns out as `new` has them; also how many rows have no known value.
+fn encoded(
+    features: &Features,
+    vae: &Vae,
+    stds: bool,
+    new: &SchemaRef,
+    seq: u64,
+    first_row: u64,
+    x: Vec<f32>,
+) -> Result<(RecordBatch, u64)> {
+    let rows = x.len() / features.layout().inputs();
+    let ids = (first_row..).take(rows).collect();
+    let encoded = vae.encode(&Batch::new(seq, ids, x, features.layout()))?;
+    let empty = encoded.known.iter().filter(|&&known| known == 0.0).count() as u64;
+    Ok((laid_out(new, &encoded, stds), empty))
 }
 
 /// The new columns of encoded rows, as `new` has them.

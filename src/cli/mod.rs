@@ -10,6 +10,7 @@ mod fit_summary;
 mod fit_transform;
 mod hint;
 mod impute;
+mod input_flags;
 mod inspect;
 mod inspect_data;
 mod inspect_model;
@@ -17,8 +18,10 @@ mod log;
 mod man;
 mod metrics;
 mod output;
+mod output_flags;
 mod print_config;
 mod progress;
+mod schema;
 mod settings;
 mod settings_file;
 mod signal;
@@ -63,6 +66,7 @@ enum Command {
     FitTransform(fit_transform::FitTransform),
     Impute(impute::Impute),
     Inspect(inspect::Inspect),
+    Schema(schema::Schema),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -132,6 +136,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Transform(transform) => transform.run(&context),
         Command::FitTransform(both) => both.run(&context),
         Command::Impute(impute) => impute.run(&context),
+        Command::Schema(schema) => schema.run(&context),
         Command::Inspect(inspect) => inspect.run(&invocation, &context),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),

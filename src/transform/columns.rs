@@ -1,5 +1,6 @@
 //! The columns of the output: those kept of the input, and the new ones.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -7,7 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use crate::config::TransformConfig;
 use crate::error::{Error, Result};
 use crate::score::{SCORES, Score};
-use crate::source::{ParquetSource, Selection};
+use crate::source::{Selection, Source};
 
 impl TransformConfig {
     /// Every input column kept, names without a prefix.
@@ -20,8 +21,8 @@ impl TransformConfig {
     ///
     /// # Errors
     /// [`Error::UnknownColumn`], [`Error::BadPattern`] and [`Error::NameClash`].
-    pub fn check_columns(&self, source: &ParquetSource, learned: &[String], latent_dim: usize) -> Result<()> {
-        kept(self, source, learned, &new(self, latent_dim)).map(drop)
+    pub fn check_columns(&self, source: &Source, learned: &[String], latent_dim: usize) -> Result<()> {
+        kept(self, &*source.schema()?, source.path(), learned, &new(self, latent_dim)).map(drop)
     }
 }
 
@@ -40,11 +41,11 @@ pub(super) fn new(config: &TransformConfig, latent_dim: usize) -> SchemaRef {
 /// [`Error::UnknownColumn`], [`Error::BadPattern`], and [`Error::NameClash`] if one is called like one of `new`.
 pub(super) fn kept(
     config: &TransformConfig,
-    source: &ParquetSource,
+    schema: &Schema,
+    path: &Path,
     learned: &[String],
     new: &Schema,
 ) -> Result<Vec<usize>> {
-    let schema = source.schema();
     let keep = Selection::parse("keep", &config.keep)?;
     keep.check(schema.fields().iter().map(|field| field.name().as_str()))?;
     let mut kept = Vec::new();
@@ -54,7 +55,7 @@ pub(super) fn kept(
             continue;
         }
         if new.field_with_name(name).is_ok() {
-            return Err(Error::NameClash { path: source.path().to_owned(), column: name.clone() });
+            return Err(Error::NameClash { path: path.to_owned(), column: name.clone() });
         }
         kept.push(column);
     }

@@ -1,0 +1,453 @@
+//! Rows of any format, from any number of files or stdin.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ::parquet::file::reader::ChunkReader;
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+
+use super::find::{Found, find, is_stdin};
+use super::format::{Format, IPC_FILE, TELLING, mirrored};
+use super::ipc::IpcReader;
+use super::keys::{Keys, keys};
+use super::text::{Text, common};
+use super::{ParquetFile, ParquetSource, PositionalFile, Predicate, near_names, spool};
+use crate::ahead::Pump;
+use crate::config::SourceConfig;
+use crate::error::{Error, Place, Result};
+use crate::stop::Stop;
+
+/// Rows to be read, as one table: Parquet, Arrow IPC files and streams, CSV and NDJSON, told apart by their content;
+/// directories and globs of them; and an Arrow IPC stream on stdin, which is called `-`. Directories called `key=value` are
+/// columns.
+///
+/// ```no_run
+/// # fn main() -> vaepipe::Result<()> {
+/// use vaepipe::{Source, SourceConfig, Stop};
+/// let source = Source::open(["flights/", "more.csv.gz"], &SourceConfig::new(), &Stop::new())?;
+/// for field in source.schema()?.fields() {
+///     println!("{}: {}", field.name(), field.data_type());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Source {
+    inputs: Vec<Arc<Input>>,
+    predicate: Option<Predicate>,
+    stop: Stop,
+}
+
+/// One file, or stdin.
+#[derive(Debug, Clone)]
+struct Input {
+    path: PathBuf,
+    /// Its path below the directory or glob it was found by.
+    within: PathBuf,
+    /// The directory it was found in, if that was named.
+    root: Option<PathBuf>,
+    keys: Keys,
+    /// As it was found, whatever has become of it since.
+    format: Option<Format>,
+    content: Content,
+}
+
+#[derive(Clone)]
+enum Content {
+    Parquet(ParquetFile),
+    Ipc {
+        file: PositionalFile,
+        start: u64,
+        schema: SchemaRef,
+        allow_missing_eos: bool,
+    },
+    Text(Text),
+    /// Taken by whoever reads it.
+    Stdin {
+        schema: SchemaRef,
+        reader: Arc<Mutex<Option<IpcReader>>>,
+    },
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Parquet(_) => "Parquet",
+            Self::Ipc { .. } => "Ipc",
+            Self::Text(_) => "Text",
+            Self::Stdin { .. } => "Stdin",
+        })
+    }
+}
+
+/// Batches of rows.
+pub(crate) type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
+
+/// Some columns of a source, read from the first row to the last.
+pub(crate) struct Stream {
+    pub(crate) schema: SchemaRef,
+    pub(crate) batches: Batches,
+}
+
+impl Source {
+    /// Opens files in the order given, those of directories and globs in the order of their paths. Of a file of text all
+    /// rows are looked at, for its types; of stdin the schema is read.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::NoFiles`], [`Error::Read`], [`Error::Damaged`] and [`Error::Unsupported`] for what cannot be
+    /// read; [`Error::Predicate`] and [`Error::UnknownColumn`] for a predicate that is none of these rows.
+    pub fn open<P: AsRef<Path>>(
+        names: impl IntoIterator<Item = P>,
+        config: &SourceConfig,
+        stop: &Stop,
+    ) -> Result<Self> {
+        let found = find(names)?;
+        let keys = keys(found.iter().map(|found| found.path.as_path()));
+        let open = |(found, keys): (Found, Keys)| Input::open(found, keys, config, stop);
+        let mut inputs = found.into_iter().zip(keys).map(open).collect::<Result<Vec<_>>>()?;
+        settle(&mut inputs);
+        let predicate = config.predicate.as_deref().map(Predicate::parse).transpose()?;
+        if let Some(predicate) = &predicate {
+            for input in &inputs {
+                predicate.check(&input.schema(), &input.path)?;
+            }
+        }
+        Ok(Self { inputs: inputs.into_iter().map(Arc::new).collect(), predicate, stop: stop.clone() })
+    }
+
+    /// The columns, those of the path last.
+    ///
+    /// # Errors
+    /// [`Error::MissingColumn`] and [`Error::WrongType`] if the files do not have the same ones, in any order.
+    pub fn schema(&self) -> Result<SchemaRef> {
+        let Some((first, others)) = self.inputs.split_first() else { return Ok(Arc::new(Schema::empty())) };
+        let schema = first.schema();
+        let mut fields: Vec<FieldRef> = schema.fields().iter().cloned().collect();
+        for other in others {
+            let found = other.schema();
+            let missing = |path: &Path, column: &str, first: &Path, there: &Schema| Error::MissingColumn {
+                path: path.to_owned(),
+                column: column.to_owned(),
+                first: first.to_owned(),
+                near: near_names(column, there.fields().iter().map(|field| field.name().as_str())),
+            };
+            for field in &mut fields {
+                let Ok(here) = found.field_with_name(field.name()) else {
+                    return Err(missing(&other.path, field.name(), &first.path, &found));
+                };
+                if here.data_type() != field.data_type() {
+                    return Err(Error::WrongType {
+                        place: Place::column(&other.path, field.name()),
+                        found: here.data_type().to_string().into(),
+                        expected: format!("{}, as in {}", field.data_type(), first.path.display()).into(),
+                    });
+                }
+                if here.is_nullable() && !field.is_nullable() {
+                    *field = Arc::new(field.as_ref().clone().with_nullable(true));
+                }
+            }
+            for field in found.fields() {
+                if schema.field_with_name(field.name()).is_err() {
+                    return Err(missing(&first.path, field.name(), &other.path, &schema));
+                }
+            }
+        }
+        Ok(Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())))
+    }
+
+    /// Rows of all files, if that is known before they are read.
+    pub fn rows(&self) -> Option<u64> {
+        let rows = |input: &Arc<Input>| match &input.content {
+            Content::Parquet(file) if self.predicate.is_none() => Some(file.rows()),
+            _ => None,
+        };
+        self.inputs.iter().map(rows).sum()
+    }
+
+    /// The first file, for messages.
+    pub fn path(&self) -> &Path {
+        self.inputs.first().map_or(Path::new(""), |input| &input.path)
+    }
+
+    /// The files' paths, in order, without stdin.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.inputs.iter().map(|input| input.path.as_path()).filter(|path| !is_stdin(path))
+    }
+
+    /// The directories that were named, in which new files would be found.
+    pub(crate) fn roots(&self) -> impl Iterator<Item = &Path> {
+        self.inputs.iter().filter_map(|input| input.root.as_deref())
+    }
+
+    /// The columns that are in the path and not in the files.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let keys = |input: &Arc<Input>| input.own_keys().fields().iter().map(|field| field.name().clone()).collect();
+        self.inputs.first().map(keys).unwrap_or_default()
+    }
+
+    /// Each file by itself, and where its counterpart is in a directory that mirrors this one.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (Self, PathBuf)> + '_ {
+        self.inputs
+            .iter()
+            .map(|input| (Self { inputs: vec![input.clone()], ..self.clone() }, mirrored(&input.within, input.format)))
+    }
+
+    /// The one Parquet file it is, if every row of it is read and nothing else.
+    pub(crate) fn one_parquet_file(&self) -> Option<ParquetSource> {
+        match self.inputs.as_slice() {
+            [input] if self.predicate.is_none() => match &input.content {
+                Content::Parquet(file) if file.is_whole() => ParquetSource::of(vec![file.clone()]).ok(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The same rows as Parquet files, to be read in any order and as often as need be: those of other formats are written
+    /// to a temporary file in `folder`, which goes with the last clone of the source; stdin is read to its end.
+    ///
+    /// # Errors
+    /// Those of the files, and [`Error::Io`] if there is no room.
+    pub fn spooled(&self, folder: &Path) -> Result<Self> {
+        let spooled = |input: &Arc<Input>| -> Result<_> {
+            let file = match (&input.content, &self.predicate) {
+                (Content::Parquet(_), None) => return Ok(input.clone()),
+                (Content::Parquet(file), Some(predicate)) => predicate.keep(file, &self.stop)?,
+                _ => {
+                    let alone = Self { inputs: vec![input.clone()], ..self.clone() };
+                    let own: Vec<String> = input.own().fields().iter().map(|field| field.name().clone()).collect();
+                    spool(&input.path, folder, alone.stream(&own, spool::BATCH_ROWS)?)?.with_keys(&input.keys)
+                }
+            };
+            Ok(Arc::new(Input { content: Content::Parquet(file), ..input.as_ref().clone() }))
+        };
+        let inputs = self.inputs.iter().map(spooled).collect::<Result<_>>()?;
+        Ok(Self { inputs, predicate: None, stop: self.stop.clone() })
+    }
+
+    /// The same as one table.
+    ///
+    /// # Errors
+    /// As [`spooled`](Self::spooled).
+    pub fn table(&self, folder: &Path) -> Result<ParquetSource> {
+        let files = self.spooled(folder)?.inputs.into_iter().filter_map(|input| match &input.content {
+            Content::Parquet(file) => Some(file.clone()),
+            _ => None,
+        });
+        ParquetSource::of(files.collect())
+    }
+
+    /// The same rows, those of text files read as `wanted` says of a column, if it does.
+    pub(crate) fn with_types(&self, wanted: impl Fn(&str) -> Option<DataType>) -> Self {
+        let typed = |input: &Arc<Input>| match &input.content {
+            Content::Text(text) => {
+                let content = Content::Text(text.with_types(|field| wanted(field.name())));
+                Arc::new(Input { content, ..input.as_ref().clone() })
+            }
+            _ => input.clone(),
+        };
+        Self { inputs: self.inputs.iter().map(typed).collect(), ..self.clone() }
+    }
+
+    /// Reads `columns` of every row in order, about `batch_rows` at a time where the format leaves a choice; no batch is
+    /// empty.
+    ///
+    /// # Errors
+    /// Those of [`schema`](Self::schema); [`Error::Unsupported`] if there are two columns of one name.
+    pub(crate) fn stream(&self, columns: &[String], batch_rows: usize) -> Result<Stream> {
+        let all = self.schema()?;
+        for (n, field) in all.fields().iter().enumerate() {
+            if all.fields()[..n].iter().any(|other| other.name() == field.name()) && columns.contains(field.name()) {
+                return Err(Error::Unsupported {
+                    place: Place::column(self.path(), field.name()),
+                    what: "two columns of one name, in an output that is not a copy of the input,",
+                });
+            }
+        }
+        let place = |name: &String| all.index_of(name).ok();
+        let places: Vec<usize> = columns.iter().filter_map(place).collect();
+        let fields = places.iter().map(|&place| all.fields()[place].clone()).collect::<Vec<_>>();
+        let schema = Arc::new(Schema::new_with_metadata(fields, all.metadata().clone()));
+        let read = {
+            let (source, columns, schema) = (self.clone(), columns.to_vec(), schema.clone());
+            move |input: Arc<Input>| match source.read(&input, &columns, &schema, batch_rows) {
+                Ok(batches) => batches,
+                Err(error) => Box::new(std::iter::once(Err(error))) as Batches,
+            }
+        };
+        let batches = self.inputs.clone().into_iter().flat_map(read);
+        Ok(Stream { schema, batches: Box::new(batches) })
+    }
+
+    /// Reads one of the inputs.
+    fn read(&self, input: &Arc<Input>, columns: &[String], schema: &SchemaRef, batch_rows: usize) -> Result<Batches> {
+        let predicate = self.predicate.clone();
+        let mut needed = columns.to_vec();
+        let of_predicate = predicate.iter().flat_map(Predicate::columns);
+        needed.extend(of_predicate.filter(|column| !columns.contains(column)).cloned());
+        let batches: Batches = match &input.content {
+            Content::Parquet(file) => {
+                let wanted = |group: &super::RowGroup| {
+                    group.rows > 0 && !predicate.as_ref().is_some_and(|it| it.never(file, group.number))
+                };
+                let scan = ParquetSource::of(vec![file.clone()])?.scan_some(&needed, batch_rows, wanted);
+                Box::new(scan.map(|batch| batch.map(|(_, batch)| batch)))
+            }
+            Content::Ipc { file, start, allow_missing_eos, .. } => {
+                let from = positional(file, *start, &input.path)?;
+                Box::new(IpcReader::new(&input.path, from, *allow_missing_eos, &self.stop)?)
+            }
+            Content::Text(text) => Box::new(text.batches(batch_rows, &self.stop)?),
+            Content::Stdin { reader, .. } => {
+                let reader = reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let twice = || Error::Unsupported { place: Place::file("-"), what: "reading stdin twice" };
+                Box::new(reader.ok_or_else(twice)?)
+            }
+        };
+        let (input, stop, schema) = (input.clone(), self.stop.clone(), schema.clone());
+        let finish = move |batch: Result<RecordBatch>| -> Result<RecordBatch> {
+            stop.check()?;
+            let batch = batch?;
+            let batch = match &predicate {
+                Some(predicate) => {
+                    predicate.filter(&input.with_keys(&batch, predicate.columns())?, batch, &input.path)?
+                }
+                None => batch,
+            };
+            input.project(&batch, &schema)
+        };
+        let some = |batch: &Result<RecordBatch>| batch.as_ref().map_or(true, |batch| batch.num_rows() > 0);
+        Ok(Box::new(batches.map(finish).filter(some)))
+    }
+}
+
+impl From<ParquetSource> for Source {
+    fn from(table: ParquetSource) -> Self {
+        let input = |file: &ParquetFile| Input {
+            path: file.path.clone(),
+            within: file.path.file_name().unwrap_or_default().into(),
+            root: None,
+            keys: file.keys.clone(),
+            format: Some(Format::Parquet),
+            content: Content::Parquet(file.clone()),
+        };
+        let inputs = table.files().iter().map(input).map(Arc::new).collect();
+        Self { inputs, predicate: None, stop: Stop::new() }
+    }
+}
+
+impl Input {
+    fn open(found: Found, keys: Keys, config: &SourceConfig, stop: &Stop) -> Result<Self> {
+        let Found { path, within, root } = found;
+        if is_stdin(&path) {
+            let pump = Pump::new(Box::new(std::io::stdin()), stop)?;
+            let reader = IpcReader::new(&path, Box::new(pump), config.allow_missing_eos, stop)?;
+            let content = Content::Stdin { schema: reader.schema(), reader: Arc::new(Mutex::new(Some(reader))) };
+            return Ok(Self { path, within, root, keys: Keys::default(), format: None, content });
+        }
+        let parquet = || ParquetFile::open(&path);
+        if !std::fs::metadata(&path).is_ok_and(|about| about.is_file()) {
+            // Whatever it is, this says why it cannot be read.
+            let content = Content::Parquet(parquet()?);
+            return Ok(Self { path, within, root, keys, format: Some(Format::Parquet), content });
+        }
+        let io = |action: &'static str| Error::io(action, &path);
+        let mut file = File::open(&path).map_err(io("open"))?;
+        let length = file.metadata().map_err(io("read"))?.len();
+        let mut start = Vec::new();
+        file.by_ref().take(TELLING as u64).read_to_end(&mut start).map_err(io("read"))?;
+        let format = Format::of(&path, &start);
+        let content = match format {
+            Format::Parquet => Content::Parquet(parquet()?.with_keys(&keys)),
+            Format::IpcFile | Format::IpcStream => {
+                let file = PositionalFile::new(file, length);
+                let start = if format == Format::IpcFile { IPC_FILE.len() as u64 } else { 0 };
+                let allow_missing_eos = config.allow_missing_eos;
+                let reader = IpcReader::new(&path, positional(&file, start, &path)?, allow_missing_eos, stop)?;
+                Content::Ipc { file, start, schema: reader.schema(), allow_missing_eos }
+            }
+            Format::Csv { .. } | Format::Ndjson { .. } => {
+                Content::Text(Text::open(&path, PositionalFile::new(file, length), format, stop)?)
+            }
+        };
+        Ok(Self { path, within, root, keys, format: Some(format), content })
+    }
+
+    /// The file's own columns.
+    fn own(&self) -> SchemaRef {
+        match &self.content {
+            Content::Parquet(file) => file.schema().clone(),
+            Content::Ipc { schema, .. } | Content::Stdin { schema, .. } => schema.clone(),
+            Content::Text(text) => text.schema().clone(),
+        }
+    }
+
+    /// The columns only its path has.
+    fn own_keys(&self) -> Keys {
+        let own = self.own();
+        self.keys.without(|name| own.field_with_name(name).is_ok())
+    }
+
+    /// Its own columns, and those of its path.
+    fn schema(&self) -> SchemaRef {
+        let (own, keys) = (self.own(), self.own_keys());
+        let fields = own.fields().iter().chain(keys.fields()).cloned().collect::<Vec<_>>();
+        Arc::new(Schema::new_with_metadata(fields, own.metadata().clone()))
+    }
+
+    /// Some columns of a batch, those of the path made for it.
+    fn with_keys(&self, batch: &RecordBatch, columns: &[String]) -> Result<RecordBatch> {
+        let all = self.schema();
+        let fields = columns.iter().filter_map(|column| all.field_with_name(column).ok().cloned());
+        self.project(batch, &Arc::new(Schema::new(fields.collect::<Vec<Field>>())))
+    }
+
+    /// The columns of `schema`, by name.
+    fn project(&self, batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+        super::guarded(
+            || Place::file(&self.path),
+            || {
+                let column = |field: &FieldRef| match batch.column_by_name(field.name()) {
+                    Some(column) => Ok(column.clone()),
+                    None => {
+                        let key = self.keys.fields().iter().position(|key| key.name() == field.name());
+                        self.keys.column(key.unwrap_or_default(), batch.num_rows())
+                    }
+                };
+                let arrays = schema.fields().iter().map(column).collect::<Result<Vec<_>, _>>()?;
+                let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+                RecordBatch::try_new_with_options(schema.clone(), arrays, &options)
+            },
+        )
+    }
+}
+
+/// Gives the columns of text files types that hold the values of all of them.
+fn settle(inputs: &mut [Input]) {
+    let mut types = std::collections::HashMap::<String, DataType>::new();
+    for input in inputs.iter() {
+        let Content::Text(text) = &input.content else { continue };
+        for field in text.schema().fields() {
+            let data_type = types.entry(field.name().clone()).or_insert(DataType::Null);
+            *data_type = common(data_type, field.data_type());
+        }
+    }
+    for input in inputs {
+        if let Content::Text(text) = &input.content {
+            let settled = |field: &Field| match &types[field.name()] {
+                DataType::Null => Some(DataType::Utf8),
+                data_type => Some(data_type.clone()),
+            };
+            input.content = Content::Text(text.with_types(settled));
+        }
+    }
+}
+
+fn positional(file: &PositionalFile, start: u64, path: &Path) -> Result<Box<dyn Read + Send>> {
+    let read = file.get_read(start);
+    Ok(Box::new(read.map_err(|source| Error::Read { place: Place::file(path), source: source.into() })?))
+}

@@ -1,0 +1,142 @@
+//! Rows on their way through the model, whatever they come from and go to: read on one thread, encoded on several, handed
+//! on in order.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use arrow::error::ArrowError;
+
+use super::{batch_rows, encoded};
+use crate::ahead::{self, Ahead, Room, Taken, ahead_map, machine_threads};
+use crate::artifact::Model;
+use crate::config::TransformConfig;
+use crate::error::{Error, Place, Result};
+use crate::feature::FoundAll;
+use crate::sink::{under, written};
+use crate::source::Batches;
+use crate::stage::Stage;
+use crate::stop::Stop;
+
+/// What a pass writes: carried columns, then new ones.
+pub(super) struct Output {
+    /// The columns that are carried, then those that are only learned from, by name.
+    pub(super) needed: Vec<String>,
+    carried: usize,
+    pub(super) schema: SchemaRef,
+}
+
+/// Rows with their new columns.
+pub(super) struct Done {
+    pub(super) batch: RecordBatch,
+    pub(super) empty: u64,
+    pub(super) found: FoundAll,
+    _room: Arc<Taken>,
+}
+
+/// Rows to encode.
+struct Piece {
+    seq: u64,
+    first_row: u64,
+    rows: RecordBatch,
+    room: Arc<Taken>,
+}
+
+impl Output {
+    /// The columns of rows of `input`, of which those numbered `kept` are carried; as Arrow IPC has them, or not.
+    pub(super) fn new(model: &Model, input: &Schema, kept: &[usize], config: &TransformConfig, ipc: bool) -> Self {
+        let carried: Vec<FieldRef> = kept.iter().map(|&place| input.fields()[place].clone()).collect();
+        let mut needed: Vec<String> = carried.iter().map(|field| field.name().clone()).collect();
+        needed.extend(
+            model.features().columns().into_iter().filter(|column| !needed.contains(column)).collect::<Vec<_>>(),
+        );
+        let new = model.new_columns(config);
+        let fields: Vec<FieldRef> = carried.iter().chain(new.fields()).cloned().collect();
+        let schema = written(input, &fields, &new, &model.keys(Some("anomaly_score")), ipc);
+        Self { needed, carried: carried.len(), schema }
+    }
+}
+
+/// Runs batches of the columns `output.needed` through the model.
+///
+/// # Errors
+/// If no threads can be started; those of the batches come in their place.
+pub(super) fn pass(
+    model: &Model,
+    output: &Output,
+    batches: Batches,
+    config: &TransformConfig,
+    stop: &Stop,
+    [read, encode]: [&Stage; 2],
+) -> Result<Ahead<Done>> {
+    let features = model.features().clone();
+    let (rows, threads) = (batch_rows(&features), config.threads.unwrap_or_else(machine_threads));
+    let places: Vec<usize> = {
+        let place = |column: &String| output.needed.iter().position(|needed| needed == column);
+        features.columns().iter().filter_map(place).collect()
+    };
+    let (carried, schema, new) = (output.carried, output.schema.clone(), model.new_columns(config));
+    let (vae, stds, stopped) = (model.vae().clone(), config.std, stop.clone());
+    let width = schema.fields().len();
+    let score = move |piece: Piece| -> Result<Done> {
+        stopped.check()?;
+        let Piece { seq, first_row, rows, room } = piece;
+        let failed = |source: ArrowError| Error::Read { place: Place::file("rows"), source: source.into() };
+        let mut x = vec![0.0; rows.num_rows() * features.layout().inputs()];
+        let found = features.write(&rows.project(&places).map_err(failed)?, &mut x)?;
+        let (batch, empty) = encoded(&features, &vae, stds, &new, seq, first_row, x)?;
+        let arrays = rows.columns()[..carried].iter().chain(batch.columns()).cloned();
+        let batch = under(&schema, arrays, rows.num_rows()).map_err(failed)?;
+        Ok(Done { batch, empty, found, _room: room })
+    };
+    // Their bytes bound what waits, and their number the small ones.
+    let depth = ahead::depth(rows * width * size_of::<f32>(), ahead::QUEUE_BYTES);
+    ahead_map(read, Pieces::new(batches, rows), encode, depth, threads, score)
+}
+
+/// Cuts batches into pieces of at most so many rows, as long as there is room for the batches they are of.
+struct Pieces {
+    batches: Batches,
+    rows: usize,
+    room: Room,
+    current: Option<(RecordBatch, Arc<Taken>)>,
+    seq: u64,
+    row: u64,
+}
+
+impl Pieces {
+    fn new(batches: Batches, rows: usize) -> Self {
+        Self { batches, rows, room: Room::new(ahead::QUEUE_BYTES as u64), current: None, seq: 0, row: 0 }
+    }
+}
+
+impl Iterator for Pieces {
+    type Item = Result<Piece>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (batch, room) = match self.current.take() {
+            Some(current) => current,
+            None => match self.batches.next()? {
+                Ok(batch) => {
+                    let room = self.room.take(bytes(&batch));
+                    (batch, Arc::new(room))
+                }
+                Err(error) => return Some(Err(error)),
+            },
+        };
+        let rows = batch.slice(0, self.rows.min(batch.num_rows()));
+        if rows.num_rows() < batch.num_rows() {
+            self.current = Some((batch.slice(rows.num_rows(), batch.num_rows() - rows.num_rows()), room.clone()));
+        }
+        let piece = Piece { seq: self.seq, first_row: self.row, rows, room };
+        (self.seq, self.row) = (self.seq + 1, self.row + piece.rows.num_rows() as u64);
+        Some(Ok(piece))
+    }
+}
+
+/// Bytes of a batch's own rows.
+fn bytes(batch: &RecordBatch) -> u64 {
+    let of =
+        |array: &dyn Array| array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size());
+    batch.columns().iter().map(|array| of(array) as u64).sum()
+}
