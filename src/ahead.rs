@@ -8,20 +8,19 @@
 //! `send` and `recv` below fails as soon as the other side is dropped, the threads are joined only after this side is,
 //! and what takes [`Room`] is given back by being dropped, which closed channels lead to as well.
 
+mod pump;
 mod room;
 
 use std::collections::VecDeque;
-use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread::{Builder, JoinHandle, available_parallelism};
-use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
+pub(crate) use self::pump::Pump;
 pub(crate) use self::room::{Room, Taken};
 use crate::error::{Error, Result};
 use crate::stage::{For, Stage, waiting};
-use crate::stop::Stop;
 
 /// Bytes all queues of a run hold together, at most: enough to ride out a slow disk, small beside the data.
 pub(crate) const QUEUE_BYTES: usize = 64 << 20;
@@ -176,64 +175,6 @@ impl<E> Drop for Beside<E> {
     fn drop(&mut self) {
         self.ask = None;
         let _ = self.thread.take().map(JoinHandle::join);
-    }
-}
-
-/// Bytes that come when they come, read on a thread of their own, so that whoever waits for them can be asked to stop.
-///
-/// Nobody joins the thread: it may wait for bytes that never come, and ends with the program.
-pub(crate) struct Pump {
-    receive: Receiver<io::Result<Vec<u8>>>,
-    piece: Vec<u8>,
-    /// How much of it was handed on.
-    at: usize,
-    stop: Stop,
-}
-
-impl Pump {
-    /// Bytes of a piece, and pieces that wait to be taken.
-    const PIECE: usize = 1 << 18;
-    const DEPTH: usize = 4;
-    /// How soon a stop is seen.
-    const LOOK: Duration = Duration::from_millis(50);
-
-    /// Begins to read.
-    pub(crate) fn new(mut from: Box<dyn Read + Send>, stop: &Stop) -> Result<Self> {
-        let (send, receive) = bounded(Self::DEPTH);
-        let read = move || loop {
-            let mut piece = vec![0; Self::PIECE];
-            let read = from.read(&mut piece).map(|read| {
-                piece.truncate(read);
-                piece
-            });
-            if matches!(&read, Err(error) if error.kind() == io::ErrorKind::Interrupted) {
-                continue;
-            }
-            let last = !matches!(&read, Ok(piece) if !piece.is_empty());
-            if send.send(read).is_err() || last {
-                break;
-            }
-        };
-        let thread = Builder::new().name("stdin".to_owned()).spawn(read);
-        thread.map_err(|source| Error::Threads { source: Box::new(source) })?;
-        Ok(Self { receive, piece: Vec::new(), at: 0, stop: stop.clone() })
-    }
-}
-
-impl Read for Pump {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.at == self.piece.len() {
-            self.stop.check().map_err(io::Error::other)?;
-            match waiting(For::Input, || self.receive.recv_timeout(Self::LOOK)) {
-                Ok(piece) => (self.piece, self.at) = (piece?, 0),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok(0),
-            }
-        }
-        let taken = buffer.len().min(self.piece.len() - self.at);
-        buffer[..taken].copy_from_slice(&self.piece[self.at..self.at + taken]);
-        self.at += taken;
-        Ok(taken)
     }
 }
 

@@ -54,7 +54,7 @@ impl FitTransform {
         let mut fitting = fit_flags.config();
         fitting.check()?;
         let source = rows.open(&inputs, &context.signals.stop)?;
-        for target in &path {
+        if let Some(target) = &path {
             output::check_is_file(target)?;
             vaepipe::check_target(target, config.force, source.paths())?;
         }

@@ -11,7 +11,7 @@ use vaepipe::{Error, Source, SourceConfig, Stop};
 pub(super) struct InputFlags {
     /// Read only the rows for which this SQL condition on their columns holds: "amount > 100 AND country = 'DE'"
     #[cfg(feature = "analysis")]
-    #[arg(long = "where", id = "where", value_name = "SQL")]
+    #[arg(long = "where", id = "where", allow_hyphen_values = true, value_name = "SQL")]
     predicate: Option<String>,
     /// Take an Arrow stream that ends without its end-of-stream marker for a whole one
     #[arg(long)]

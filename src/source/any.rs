@@ -1,22 +1,18 @@
 //! Rows of any format, from any number of files or stdin.
 
-use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
-use ::parquet::file::reader::ChunkReader;
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 
 use super::find::{Found, find, is_stdin};
-use super::format::{Format, IPC_FILE, TELLING, mirrored};
+use super::format::{Format, mirrored};
+use super::input::{Content, Input, positional, settle};
 use super::ipc::IpcReader;
-use super::keys::{Keys, keys};
-use super::text::{Text, common};
-use super::{ParquetFile, ParquetSource, PositionalFile, Predicate, near_names, spool};
-use crate::ahead::Pump;
+use super::keys::keys;
+use super::spool::BATCH_ROWS;
+use super::{Keys, ParquetFile, ParquetSource, Predicate, RowGroup, near_names, spool};
 use crate::config::SourceConfig;
 use crate::error::{Error, Place, Result};
 use crate::stop::Stop;
@@ -40,48 +36,6 @@ pub struct Source {
     inputs: Vec<Arc<Input>>,
     predicate: Option<Predicate>,
     stop: Stop,
-}
-
-/// One file, or stdin.
-#[derive(Debug, Clone)]
-struct Input {
-    path: PathBuf,
-    /// Its path below the directory or glob it was found by.
-    within: PathBuf,
-    /// The directory it was found in, if that was named.
-    root: Option<PathBuf>,
-    keys: Keys,
-    /// As it was found, whatever has become of it since.
-    format: Option<Format>,
-    content: Content,
-}
-
-#[derive(Clone)]
-enum Content {
-    Parquet(ParquetFile),
-    Ipc {
-        file: PositionalFile,
-        start: u64,
-        schema: SchemaRef,
-        allow_missing_eos: bool,
-    },
-    Text(Text),
-    /// Taken by whoever reads it.
-    Stdin {
-        schema: SchemaRef,
-        reader: Arc<Mutex<Option<IpcReader>>>,
-    },
-}
-
-impl fmt::Debug for Content {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Parquet(_) => "Parquet",
-            Self::Ipc { .. } => "Ipc",
-            Self::Text(_) => "Text",
-            Self::Stdin { .. } => "Stdin",
-        })
-    }
 }
 
 /// Batches of rows.
@@ -220,7 +174,7 @@ impl Source {
                 _ => {
                     let alone = Self { inputs: vec![input.clone()], ..self.clone() };
                     let own: Vec<String> = input.own().fields().iter().map(|field| field.name().clone()).collect();
-                    spool(&input.path, folder, alone.stream(&own, spool::BATCH_ROWS)?)?.with_keys(&input.keys)
+                    spool(&input.path, folder, alone.stream(&own, BATCH_ROWS)?)?.with_keys(&input.keys)
                 }
             };
             Ok(Arc::new(Input { content: Content::Parquet(file), ..input.as_ref().clone() }))
@@ -291,7 +245,7 @@ impl Source {
         needed.extend(of_predicate.filter(|column| !columns.contains(column)).cloned());
         let batches: Batches = match &input.content {
             Content::Parquet(file) => {
-                let wanted = |group: &super::RowGroup| {
+                let wanted = |group: &RowGroup| {
                     group.rows > 0 && !predicate.as_ref().is_some_and(|it| it.never(file, group.number))
                 };
                 let scan = ParquetSource::of(vec![file.clone()])?.scan_some(&needed, batch_rows, wanted);
@@ -338,116 +292,4 @@ impl From<ParquetSource> for Source {
         let inputs = table.files().iter().map(input).map(Arc::new).collect();
         Self { inputs, predicate: None, stop: Stop::new() }
     }
-}
-
-impl Input {
-    fn open(found: Found, keys: Keys, config: &SourceConfig, stop: &Stop) -> Result<Self> {
-        let Found { path, within, root } = found;
-        if is_stdin(&path) {
-            let pump = Pump::new(Box::new(std::io::stdin()), stop)?;
-            let reader = IpcReader::new(&path, Box::new(pump), config.allow_missing_eos, stop)?;
-            let content = Content::Stdin { schema: reader.schema(), reader: Arc::new(Mutex::new(Some(reader))) };
-            return Ok(Self { path, within, root, keys: Keys::default(), format: None, content });
-        }
-        let parquet = || ParquetFile::open(&path);
-        if !std::fs::metadata(&path).is_ok_and(|about| about.is_file()) {
-            // Whatever it is, this says why it cannot be read.
-            let content = Content::Parquet(parquet()?);
-            return Ok(Self { path, within, root, keys, format: Some(Format::Parquet), content });
-        }
-        let io = |action: &'static str| Error::io(action, &path);
-        let mut file = File::open(&path).map_err(io("open"))?;
-        let length = file.metadata().map_err(io("read"))?.len();
-        let mut start = Vec::new();
-        file.by_ref().take(TELLING as u64).read_to_end(&mut start).map_err(io("read"))?;
-        let format = Format::of(&path, &start);
-        let content = match format {
-            Format::Parquet => Content::Parquet(parquet()?.with_keys(&keys)),
-            Format::IpcFile | Format::IpcStream => {
-                let file = PositionalFile::new(file, length);
-                let start = if format == Format::IpcFile { IPC_FILE.len() as u64 } else { 0 };
-                let allow_missing_eos = config.allow_missing_eos;
-                let reader = IpcReader::new(&path, positional(&file, start, &path)?, allow_missing_eos, stop)?;
-                Content::Ipc { file, start, schema: reader.schema(), allow_missing_eos }
-            }
-            Format::Csv { .. } | Format::Ndjson { .. } => {
-                Content::Text(Text::open(&path, PositionalFile::new(file, length), format, stop)?)
-            }
-        };
-        Ok(Self { path, within, root, keys, format: Some(format), content })
-    }
-
-    /// The file's own columns.
-    fn own(&self) -> SchemaRef {
-        match &self.content {
-            Content::Parquet(file) => file.schema().clone(),
-            Content::Ipc { schema, .. } | Content::Stdin { schema, .. } => schema.clone(),
-            Content::Text(text) => text.schema().clone(),
-        }
-    }
-
-    /// The columns only its path has.
-    fn own_keys(&self) -> Keys {
-        let own = self.own();
-        self.keys.without(|name| own.field_with_name(name).is_ok())
-    }
-
-    /// Its own columns, and those of its path.
-    fn schema(&self) -> SchemaRef {
-        let (own, keys) = (self.own(), self.own_keys());
-        let fields = own.fields().iter().chain(keys.fields()).cloned().collect::<Vec<_>>();
-        Arc::new(Schema::new_with_metadata(fields, own.metadata().clone()))
-    }
-
-    /// Some columns of a batch, those of the path made for it.
-    fn with_keys(&self, batch: &RecordBatch, columns: &[String]) -> Result<RecordBatch> {
-        let all = self.schema();
-        let fields = columns.iter().filter_map(|column| all.field_with_name(column).ok().cloned());
-        self.project(batch, &Arc::new(Schema::new(fields.collect::<Vec<Field>>())))
-    }
-
-    /// The columns of `schema`, by name.
-    fn project(&self, batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
-        super::guarded(
-            || Place::file(&self.path),
-            || {
-                let column = |field: &FieldRef| match batch.column_by_name(field.name()) {
-                    Some(column) => Ok(column.clone()),
-                    None => {
-                        let key = self.keys.fields().iter().position(|key| key.name() == field.name());
-                        self.keys.column(key.unwrap_or_default(), batch.num_rows())
-                    }
-                };
-                let arrays = schema.fields().iter().map(column).collect::<Result<Vec<_>, _>>()?;
-                let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-                RecordBatch::try_new_with_options(schema.clone(), arrays, &options)
-            },
-        )
-    }
-}
-
-/// Gives the columns of text files types that hold the values of all of them.
-fn settle(inputs: &mut [Input]) {
-    let mut types = std::collections::HashMap::<String, DataType>::new();
-    for input in inputs.iter() {
-        let Content::Text(text) = &input.content else { continue };
-        for field in text.schema().fields() {
-            let data_type = types.entry(field.name().clone()).or_insert(DataType::Null);
-            *data_type = common(data_type, field.data_type());
-        }
-    }
-    for input in inputs {
-        if let Content::Text(text) = &input.content {
-            let settled = |field: &Field| match &types[field.name()] {
-                DataType::Null => Some(DataType::Utf8),
-                data_type => Some(data_type.clone()),
-            };
-            input.content = Content::Text(text.with_types(settled));
-        }
-    }
-}
-
-fn positional(file: &PositionalFile, start: u64, path: &Path) -> Result<Box<dyn Read + Send>> {
-    let read = file.get_read(start);
-    Ok(Box::new(read.map_err(|source| Error::Read { place: Place::file(path), source: source.into() })?))
 }

@@ -8,6 +8,7 @@ mod footer;
 mod format;
 mod group;
 mod guard;
+mod input;
 mod ipc;
 mod keys;
 #[cfg(not(feature = "analysis"))]
