@@ -81,6 +81,8 @@ impl Predicate {
                 }
                 Expr::Column(_) | Expr::Literal(_) | Expr::BinaryExpr { .. } | Expr::Cast { .. } => {}
                 Expr::Ternary { .. } | Expr::Alias(..) | Expr::Field(_) => {}
+                // A list of constants is one.
+                Expr::Agg(_) if node.into_iter().all(|inner| !matches!(inner, Expr::Column(_))) => {}
                 Expr::Function { function, .. } => {
                     let name = function.to_string();
                     let of_a_row = ["str.", "dt.", "struct."].iter().any(|kind| name.starts_with(kind));

@@ -12,6 +12,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::json;
 use flate2::read::MultiGzDecoder;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::format::Format;
 use super::{PositionalFile, guarded};
@@ -47,8 +48,16 @@ impl Text {
         if inferred.fields().is_empty() {
             return Err(Error::Damaged { place: Place::file(path), what: "it has no columns".to_owned() });
         }
-        let field = |field: &Arc<Field>| Field::new(field.name(), field.data_type().clone(), true);
-        text.schema = Arc::new(Schema::new(inferred.fields().iter().map(field).collect::<Vec<_>>()));
+        let mut fields: Vec<Field> = {
+            let field = |field: &Arc<Field>| Field::new(field.name(), field.data_type().clone(), true);
+            inferred.fields().iter().map(field).collect()
+        };
+        if let Format::Ndjson { .. } = format {
+            // They come sorted by name; the first row says how they stand.
+            let order = first_keys(text.bytes(stop)?);
+            fields.sort_by_key(|field| order.iter().position(|key| key == field.name()).unwrap_or(usize::MAX));
+        }
+        text.schema = Arc::new(Schema::new(fields));
         Ok(text)
     }
 
@@ -118,6 +127,34 @@ impl Text {
             Box::new(BufReader::with_capacity(1 << 16, file))
         })
     }
+}
+
+/// The keys of the first JSON object, in their order.
+fn first_keys(bytes: Box<dyn BufRead + Send>) -> Vec<String> {
+    struct Keys(Vec<String>);
+    struct Collect;
+    impl<'de> Visitor<'de> for Collect {
+        type Value = Keys;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Keys, M::Error> {
+            let mut keys = Vec::new();
+            while let Some((key, IgnoredAny)) = map.next_entry()? {
+                keys.push(key);
+            }
+            Ok(Keys(keys))
+        }
+    }
+    impl<'de> Deserialize<'de> for Keys {
+        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            from.deserialize_map(Collect)
+        }
+    }
+    let first = serde_json::Deserializer::from_reader(bytes).into_iter::<Keys>().next();
+    first.and_then(Result::ok).map_or_else(Vec::new, |Keys(keys)| keys)
 }
 
 /// With a header line.
