@@ -98,7 +98,13 @@ fn every_format_gives_the_same_scores_to_the_bit() {
     for input in ["plain.arrow", "lz4.feather", "named.parquet", "stream", "rows.csv", "rows.csv.gz", "rows.ndjson"] {
         dir.ok(&format!("transform {input} out.parquet --force"));
         let found = read(&dir.path("out.parquet"));
-        assert_eq!((names(&found), found.num_rows()), (names(&expected), 1000), "{input}");
+        let mut columns = names(&expected);
+        if input == "rows.ndjson" {
+            // Its first row has no name, whose key is therefore seen later.
+            let name = columns.remove(1);
+            columns.insert(6, name);
+        }
+        assert_eq!((names(&found), found.num_rows()), (columns, 1000), "{input}");
         assert!(new_bits(&found) == new_bits(&expected), "{input}");
         if !input.starts_with("rows") {
             carries(&batch, &found);
