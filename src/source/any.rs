@@ -154,7 +154,7 @@ impl Source {
     pub(crate) fn one_parquet_file(&self) -> Option<ParquetSource> {
         match self.inputs.as_slice() {
             [input] if self.predicate.is_none() => match &input.content {
-                Content::Parquet(file) if file.is_whole() => ParquetSource::of(vec![file.clone()]).ok(),
+                Content::Parquet(file) if file.is_whole() => ParquetSource::of(vec![file.as_ref().clone()]).ok(),
                 _ => None,
             },
             _ => None,
@@ -177,7 +177,7 @@ impl Source {
                     spool(&input.path, folder, alone.stream(&own, BATCH_ROWS)?)?.with_keys(&input.keys)
                 }
             };
-            Ok(Arc::new(Input { content: Content::Parquet(file), ..input.as_ref().clone() }))
+            Ok(Arc::new(Input { content: Content::Parquet(file.into()), ..input.as_ref().clone() }))
         };
         let inputs = self.inputs.iter().map(spooled).collect::<Result<_>>()?;
         Ok(Self { inputs, predicate: None, stop: self.stop.clone() })
@@ -189,7 +189,7 @@ impl Source {
     /// As [`spooled`](Self::spooled).
     pub fn table(&self, folder: &Path) -> Result<ParquetSource> {
         let files = self.spooled(folder)?.inputs.into_iter().filter_map(|input| match &input.content {
-            Content::Parquet(file) => Some(file.clone()),
+            Content::Parquet(file) => Some(file.as_ref().clone()),
             _ => None,
         });
         ParquetSource::of(files.collect())
@@ -248,7 +248,7 @@ impl Source {
                 let wanted = |group: &RowGroup| {
                     group.rows > 0 && !predicate.as_ref().is_some_and(|it| it.never(file, group.number))
                 };
-                let scan = ParquetSource::of(vec![file.clone()])?.scan_some(&needed, batch_rows, wanted);
+                let scan = ParquetSource::of(vec![file.as_ref().clone()])?.scan_some(&needed, batch_rows, wanted);
                 Box::new(scan.map(|batch| batch.map(|(_, batch)| batch)))
             }
             Content::Ipc { file, start, allow_missing_eos, .. } => {
@@ -287,7 +287,7 @@ impl From<ParquetSource> for Source {
             root: None,
             keys: file.keys.clone(),
             format: Some(Format::Parquet),
-            content: Content::Parquet(file.clone()),
+            content: Content::Parquet(Box::new(file.clone())),
         };
         let inputs = table.files().iter().map(input).map(Arc::new).collect();
         Self { inputs, predicate: None, stop: Stop::new() }

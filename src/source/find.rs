@@ -126,7 +126,7 @@ fn glob(name: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
                 Ok(())
             };
         };
-        if !matches!(part, Part::Plain(_)) && !(base.as_os_str().is_empty() || base.is_dir()) {
+        if !(matches!(part, Part::Plain(_)) || base.as_os_str().is_empty() || base.is_dir()) {
             return Ok(());
         }
         match part {
@@ -134,13 +134,13 @@ fn glob(name: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
             Part::Any if rest.is_empty() => walk(base, level, found),
             Part::Any => {
                 expand(base, rest, level, found)?;
-                let folders = entries(base)?.into_iter().filter(|entry| entry.is_dir() && level < MOST_LEVELS);
-                folders.map(|folder| expand(&folder, parts, level + 1, found)).collect()
+                let mut folders = entries(base)?.into_iter().filter(|entry| entry.is_dir() && level < MOST_LEVELS);
+                folders.try_for_each(|folder| expand(&folder, parts, level + 1, found))
             }
             Part::Matched(glob) => {
-                let matching =
+                let mut matching =
                     entries(base)?.into_iter().filter(|entry| entry.file_name().is_some_and(|it| glob.is_match(it)));
-                matching.map(|entry| expand(&entry, rest, level + 1, found)).collect()
+                matching.try_for_each(|entry| expand(&entry, rest, level + 1, found))
             }
         }
     }

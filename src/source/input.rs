@@ -36,7 +36,7 @@ pub(super) struct Input {
 
 #[derive(Clone)]
 pub(super) enum Content {
-    Parquet(ParquetFile),
+    Parquet(Box<ParquetFile>),
     Ipc {
         file: PositionalFile,
         start: u64,
@@ -78,7 +78,7 @@ impl Input {
         let parquet = || ParquetFile::open(&path);
         if !std::fs::metadata(&path).is_ok_and(|about| about.is_file()) {
             // Whatever it is, this says why it cannot be read.
-            let content = Content::Parquet(parquet()?);
+            let content = Content::Parquet(parquet()?.into());
             return Ok(Self { path, within, root, keys, format: Some(Format::Parquet), content });
         }
         let io = |action: &'static str| Error::io(action, &path);
@@ -88,7 +88,7 @@ impl Input {
         file.by_ref().take(TELLING as u64).read_to_end(&mut start).map_err(io("read"))?;
         let format = Format::of(&path, &start);
         let content = match format {
-            Format::Parquet => Content::Parquet(parquet()?.with_keys(&keys)),
+            Format::Parquet => Content::Parquet(parquet()?.with_keys(&keys).into()),
             Format::IpcFile | Format::IpcStream => {
                 let file = PositionalFile::new(file, length);
                 let start = format.stream(&start);

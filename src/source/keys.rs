@@ -113,8 +113,7 @@ fn date(text: &str) -> Option<i32> {
             .all(|(at, byte)| if [4, 7].contains(&at) { byte == b'-' } else { byte.is_ascii_digit() });
     let text = StringArray::from(vec![shape.then_some(text)?]);
     let days = cast(&text, &DataType::Date32).ok()?;
-    let days = days.as_any().downcast_ref::<Date32Array>()?.iter().next()?;
-    days
+    days.as_any().downcast_ref::<Date32Array>()?.iter().next()?
 }
 
 fn data_type(values: &[&str]) -> DataType {

@@ -71,7 +71,7 @@ impl Predicate {
     /// [`Error::Predicate`] if it is none, names no column, or looks at more than one row at a time.
     pub(super) fn parse(text: &str) -> Result<Self> {
         let wrong = |source: Foreign| Error::Predicate { predicate: text.to_owned(), columns: Vec::new(), source };
-        let parsed = guarded(|| Place::default(), || polars::sql::sql_expr(text).map_err(plain));
+        let parsed = guarded(Place::default, || polars::sql::sql_expr(text).map_err(plain));
         let expression = parsed.map_err(|error| wrong(cause(error)))?;
         let mut columns = Vec::<String>::new();
         for node in &expression {
