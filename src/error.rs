@@ -3,11 +3,13 @@
 //! Messages name the file, column and row group. Which command-line flag would help is the command line's to say.
 
 mod model_fault;
+mod phrases;
 mod place;
 
 use std::path::{Path, PathBuf};
 
 pub use self::model_fault::ModelFault;
+use self::phrases::{because, did_you_mean, gib, of_types};
 pub use self::place::Place;
 
 /// Shorthand for results of this library.
@@ -280,7 +282,29 @@ pub enum Error {
         /// What is wrong with it.
         fault: ModelFault,
     },
-    /// The device asked for cannot be had.
+    /// The checkpoint file is not usable.
+    #[error("{path}: not a usable checkpoint: {fault}")]
+    Checkpoint {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: ModelFault,
+    },
+    /// The checkpoint is of other data, other options or another version.
+    #[error("{path}: is the checkpoint of another fit: {difference}")]
+    OtherCheckpoint {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The first difference: where it is, what the checkpoint has, and what this fit has.
+        difference: String,
+    },
+    /// CUDA is asked for, and this build has none.
+    #[error("device {device}: this build is without CUDA")]
+    NoCuda {
+        /// The device as asked for.
+        device: String,
+    },
+    /// The device asked for does not answer.
     #[error("device {device}: not available")]
     Device {
         /// The device as asked for.
@@ -332,6 +356,7 @@ impl Error {
             | Self::TargetTwice { .. }
             | Self::NameClash { .. }
             | Self::NoModel { .. }
+            | Self::OtherCheckpoint { .. }
             | Self::UnknownColumn { .. }
             | Self::BadPattern { .. }
             | Self::NothingSelected { .. }
@@ -351,11 +376,12 @@ impl Error {
             | Self::Truncated { .. }
             | Self::Unsupported { .. } => ErrorKind::Data,
             Self::Unfinished { source, .. } => source.kind(),
-            Self::Model { .. } => ErrorKind::Model,
+            Self::Model { .. } | Self::Checkpoint { .. } => ErrorKind::Model,
             Self::Interrupted => ErrorKind::Interrupted,
             Self::Io { .. }
             | Self::NoFiles { .. }
             | Self::Write { .. }
+            | Self::NoCuda { .. }
             | Self::Device { .. }
             | Self::Tensor { .. }
             | Self::Threads { .. }
@@ -367,36 +393,4 @@ impl Error {
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Io { path: path.to_owned(), action, source }
     }
-}
-
-fn did_you_mean(near: &[String]) -> String {
-    if near.is_empty() {
-        return String::new();
-    }
-    format!("; did you mean {}?", near.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" or "))
-}
-
-fn of_types(columns: &[(String, String)]) -> String {
-    if columns.is_empty() {
-        return String::new();
-    }
-    let columns = columns.iter().map(|(column, data_type)| format!("{column:?} is {data_type}"));
-    format!(" ({})", columns.collect::<Vec<_>>().join(", "))
-}
-
-fn gib(bytes: u64) -> String {
-    format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
-}
-
-fn because(reasons: &[(String, String)]) -> String {
-    const SHOWN: usize = 5;
-    let mut text = String::new();
-    for (column, reason) in reasons.iter().take(SHOWN) {
-        text.push_str(if text.is_empty() { ": " } else { "; " });
-        text.push_str(&format!("{column:?} {reason}"));
-    }
-    if reasons.len() > SHOWN {
-        text.push_str(&format!("; and {} more", reasons.len() - SHOWN));
-    }
-    text
 }
