@@ -39,7 +39,8 @@ mod analysis;
 pub mod bench;
 
 pub use config::{
-    Activation, Decision, FitConfig, ImputeConfig, Map, MapOf, Preset, Scale, Training, TransformConfig, VectorScale,
+    Activation, Codec, Decision, Encoding, FitConfig, ImputeConfig, Map, MapOf, Preset, Scale, SourceConfig, Training,
+    TransformConfig, VectorScale,
 };
 pub use error::{Error, ErrorKind, Foreign, ModelFault, Place, Result};
 pub use layout::{Likelihood, Shape};
@@ -49,8 +50,8 @@ pub use device::Device;
 pub use feature::{
     Carried, Category, Cells, Column, Curve, Cycle, Feature, Flag, Found, Kind, Number, Scaling, Time, Values, Vector,
 };
-pub use sink::{Lock, check_distinct, check_target};
-pub use source::ParquetSource;
+pub use sink::{Lock, check_distinct, check_target, ipc_schema};
+pub use source::{ParquetSource, Source};
 
 pub use model::{Encoded, Network, Weight};
 
@@ -59,7 +60,7 @@ pub use score::{SCORES, Score, Scoring, Tail};
 
 pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel, Progress};
 pub use impute::Imputed;
-pub use transform::{ScoreQuantiles, Transformed};
+pub use transform::{Output, ScoreQuantiles, Transformed};
 
 #[cfg(feature = "analysis")]
 pub use analysis::{AtThreshold, Best, EvaluateConfig, Evaluation, Ranked, Top, evaluate};

@@ -14,6 +14,7 @@ mod fit_summary;
 mod fit_transform;
 mod hint;
 mod impute;
+mod input_flags;
 mod inspect;
 mod inspect_data;
 mod inspect_model;
@@ -21,8 +22,10 @@ mod log;
 mod man;
 mod metrics;
 mod output;
+mod output_flags;
 mod print_config;
 mod progress;
+mod schema;
 mod settings;
 mod settings_file;
 mod signal;
@@ -69,6 +72,7 @@ enum Command {
     Inspect(inspect::Inspect),
     #[cfg(feature = "analysis")]
     Evaluate(evaluate::Evaluate),
+    Schema(schema::Schema),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -138,6 +142,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Transform(transform) => transform.run(&context),
         Command::FitTransform(both) => both.run(&context),
         Command::Impute(impute) => impute.run(&context),
+        Command::Schema(schema) => schema.run(&context),
         Command::Inspect(inspect) => inspect.run(&invocation, &context),
         #[cfg(feature = "analysis")]
         Command::Evaluate(evaluate) => evaluate.run(&context),

@@ -6,14 +6,17 @@ mod lock;
 mod metadata;
 mod orders;
 mod pages;
+mod rows;
 mod splice;
 
 use arrow::array::RecordBatch;
 
-pub(crate) use self::commit::{Target, Temporary, commit_bytes};
+pub(crate) use self::commit::{Target, Temporary, check_outside, commit_bytes};
 pub use self::commit::{check_distinct, check_target};
 use self::general::IpcSink;
 pub use self::lock::Lock;
+pub use self::rows::ipc_schema;
+pub(crate) use self::rows::{Destination, RowWriter, under, written};
 use self::splice::SpliceSink;
 pub(crate) use self::splice::{Column, Splice};
 use crate::error::Result;
@@ -22,6 +25,12 @@ use crate::stop::Stop;
 
 /// Extensions of Arrow IPC files.
 const IPC: [&str; 3] = ["arrow", "feather", "ipc"];
+
+/// Whether a name says that a file is to be Arrow IPC.
+pub(crate) fn is_ipc(path: &std::path::Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    IPC.iter().any(|ipc| extension.eq_ignore_ascii_case(ipc))
+}
 
 /// The new columns of some rows.
 #[derive(Debug, Clone)]
@@ -55,8 +64,7 @@ pub(crate) fn open(
     batch_rows: usize,
     stop: Stop,
 ) -> Result<Box<dyn Sink>> {
-    let extension = target.path().extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    if IPC.iter().any(|ipc| extension.eq_ignore_ascii_case(ipc)) {
+    if is_ipc(target.path()) {
         return Ok(Box::new(IpcSink::create(source, splice, target, batch_rows, stop)?));
     }
     Ok(Box::new(SpliceSink::create(source, splice, target, stop)?))

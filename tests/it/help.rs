@@ -4,8 +4,8 @@ use std::process::Command;
 
 use crate::workdir::{Workdir, repository};
 
-const COMMANDS: [&str; 8] =
-    ["fit", "transform", "fit-transform", "inspect", "impute", "evaluate", "completions", "man"];
+const COMMANDS: [&str; 9] =
+    ["fit", "transform", "fit-transform", "inspect", "impute", "evaluate", "schema", "completions", "man"];
 
 #[test]
 fn every_help_starts_with_a_line_and_an_example() {
@@ -27,7 +27,7 @@ fn every_flag_with_a_value_states_its_default() {
     let dir = Workdir::new();
     let flags = dir.ok("fit -h").stdout().replace("\n          ", " ");
     // Those without which nothing is named, limited or written.
-    let free = ["--columns", "--exclude", "--categorical", "--map", "--metrics", "--config"];
+    let free = ["--columns", "--exclude", "--categorical", "--map", "--metrics", "--config", "--where"];
     for line in flags.lines().map(str::trim).filter(|line| line.contains(" <") && line.starts_with('-')) {
         assert!(line.contains("[default: ") || free.iter().any(|flag| line.starts_with(flag)), "{line}");
     }
