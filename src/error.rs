@@ -3,12 +3,13 @@
 //! Messages name the file, column and row group. Which command-line flag would help is the command line's to say.
 
 mod model_fault;
+mod place;
 mod words;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use self::model_fault::ModelFault;
+pub use self::place::Place;
 use self::words::{because, did_you_mean, gib};
 
 /// Shorthand for results of this library.
@@ -33,52 +34,6 @@ pub enum ErrorKind {
     Interrupted,
     /// Another run is at work on the target.
     Locked,
-}
-
-/// Where in the input something happened.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Place {
-    /// The file.
-    pub path: PathBuf,
-    /// The row group within the file, from 0.
-    pub row_group: Option<usize>,
-    /// The first row of the batch it happened in, within the row group, from 0.
-    pub row: Option<u64>,
-    /// The column.
-    pub column: Option<String>,
-}
-
-impl Place {
-    /// A whole file.
-    pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), ..Self::default() }
-    }
-
-    /// A row group of a file.
-    pub fn row_group(path: impl Into<PathBuf>, row_group: usize) -> Self {
-        Self { row_group: Some(row_group), ..Self::file(path) }
-    }
-
-    /// A column of a file.
-    pub fn column(path: impl Into<PathBuf>, column: impl Into<String>) -> Self {
-        Self { column: Some(column.into()), ..Self::file(path) }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path.display())?;
-        if let Some(row_group) = self.row_group {
-            write!(f, ", row group {row_group}")?;
-        }
-        if let Some(row) = self.row {
-            write!(f, ", rows from {row} on")?;
-        }
-        if let Some(column) = &self.column {
-            write!(f, ", column {column:?}")?;
-        }
-        Ok(())
-    }
 }
 
 /// Everything that can go wrong in this library.
