@@ -51,12 +51,14 @@ pub struct Epoch {
 pub struct History {
     /// Every epoch trained.
     pub epochs: Vec<Epoch>,
-    /// The epoch whose weights were kept.
+    /// The epoch whose weights were kept, or which said for how long to train again.
     pub best_epoch: usize,
     /// Loss of the kept weights on held-out rows that chose nothing, nats a row; absent without such rows.
     pub held_out_loss: Option<f64>,
     /// How often the last good state was restored at a lower rate, after a loss that was not finite.
     pub rollbacks: usize,
+    /// Whether the kept weights were trained once more for as many epochs, on the training rows and those that chose.
+    pub refit: bool,
 }
 
 impl History {

@@ -132,10 +132,10 @@ impl FitConfig {
         let training = sizes::training(self, inputs, expected, shuffle_rows, holes.any);
         let ends = (features.layout().encoder_inputs(), features.layout().outputs());
         room::check(&network, ends, &training, expected)?;
-        let load = |held_out| Load {
+        let load = |hold_out| Load {
             source,
             features: &features,
-            hold_out: HoldOut::new(self.seed, source.rows(), taken, held_out),
+            hold_out,
             order: Order::new(self.seed, source.rows(), shuffle_rows),
             memory,
             rows: taken,
@@ -144,10 +144,11 @@ impl FitConfig {
         };
         let (columns, latent_dim) = (features.columns(), network.latent_dim);
         (watch.on_progress)(Progress::Chosen { columns: &columns, latent_dim });
-        let mut rows = FitRows::load(&load(held_out), &mut watch)?;
+        let hold_out = HoldOut::new(self.seed, source.rows(), taken, held_out);
+        let mut rows = FitRows::load(&load(hold_out), &mut watch)?;
         if rows.train.len() < 2 && rows.known() >= 2 {
             tracing::warn!("hardly a row has a known value: none of them is held out");
-            rows = FitRows::load(&load(0), &mut watch)?;
+            rows = FitRows::load(&load(HoldOut::new(self.seed, source.rows(), taken, 0)), &mut watch)?;
         }
         rows.found.warn(features.kinds());
         if rows.empty > 0 {
@@ -177,7 +178,19 @@ impl FitConfig {
         stop.check()?;
         let stage = Stage::new("train");
         let mut keeper = self.keeper(&features, &network, &training, &rows)?;
-        let trained = stage.run(|| train::train(&mut trainer, &rows, layout, &training, &mut watch, &mut keeper))?;
+        let first = trainer.checkpoint()?;
+        let budget = (&training, training.epochs);
+        let mut trained = stage.run(|| train::train(&mut trainer, &rows, layout, budget, &mut watch, &mut keeper))?;
+        let few = HoldOut::exceeds(held_out, taken, training.val_fraction);
+        if few && rows.select.len() > 0 && !trained.interrupted {
+            tracing::info!("training again with the rows that chose, for {} epochs", trained.history.best_epoch);
+            let rows = FitRows::load(&load(hold_out.without_selection()), &mut watch)?;
+            let same =
+                self.clone().epochs(training.epochs).batch_size(training.batch_size).mask_rate(training.mask_rate);
+            let training = sizes::training(&same, inputs, rows.train.len(), shuffle_rows, rows.holes);
+            trainer.restore(&first)?;
+            trained = stage.run(|| train::refit(&mut trainer, &rows, layout, &training, trained, &mut watch))?;
+        }
         stage::report(&[&rows.shuffle, &stage]);
         let train_seconds = start.elapsed().as_secs_f64();
 

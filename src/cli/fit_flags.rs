@@ -22,7 +22,7 @@ pub(super) struct FitFlags {
     /// Most words of a category told apart; the rest and the unseen share one class [default: 64]
     #[arg(long, value_name = "N", help_heading = "Columns")]
     max_categories: Option<usize>,
-    /// Bend skewed numbers before they are scaled: COL=asinh, log1p, quantile or none
+    /// Bend skewed numbers before they are scaled: COL=asinh, log1p, quantile, auto or none
     #[arg(long, value_delimiter = ',', value_name = "COL=CURVE,...", help_heading = "Columns")]
     map: Vec<MapOf>,
     /// How the numbers of a vector are scaled: each for itself, or all as one [default: element]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
-use vaepipe::{Fitted, Model, Network, Scoring, Tail};
+use vaepipe::{Fitted, History, Model, Network, Scoring, Tail};
 
 use super::output::{grouped, list, seconds};
 use super::transform::because;
@@ -44,10 +44,11 @@ pub(super) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
         (
             "epochs",
             format!(
-                "best {} of {} trained, {} at most",
+                "best {} of {} trained, {} at most{}",
                 history.best_epoch,
                 history.epochs.len(),
-                metadata.training.epochs
+                metadata.training.epochs,
+                again(history)
             ),
         ),
         ("loss", loss),
@@ -63,6 +64,11 @@ pub(super) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
     let time = lines.len() - 1;
     lines.splice(time..time, scores(&metadata.scoring));
     lines
+}
+
+/// What follows the epochs in words, if they were not all.
+pub(super) fn again(history: &History) -> &'static str {
+    if history.refit { "; as many once more with the rows that chose" } else { "" }
 }
 
 /// How rows are scored, and what makes one an anomaly.
@@ -115,6 +121,7 @@ pub(super) fn json(fitted: &Fitted, total: f64) -> Value {
         "calibration_rows": metadata.scoring.calibration.as_ref().map_or(0, Tail::rows),
         "decision": metadata.scoring.decision,
         "rollbacks": history.rollbacks,
+        "refit": history.refit,
         "interrupted": fitted.interrupted,
         "seconds": {
             "statistics": seconds(fitted.statistics_seconds),

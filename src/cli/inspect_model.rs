@@ -7,7 +7,7 @@ use serde_json::json;
 use vaepipe::{Epoch, History, Model, Training};
 
 use super::exit::Failure;
-use super::fit_summary::{elements, network, parameters, scores};
+use super::fit_summary::{again, elements, network, parameters, scores};
 use super::output::{self, Format, grouped, labelled, shown};
 use super::table::{in_lines, table_of, to_the_right};
 
@@ -64,12 +64,13 @@ fn training(training: &Training) -> String {
 fn history(history: &History) -> String {
     let loss = |loss: Option<f64>| loss.map_or("none".to_owned(), |loss| format!("{loss:.4}"));
     format!(
-        "{} epochs, best {}, validation loss {}, on rows that chose nothing {}, {} roll-backs",
+        "{} epochs, best {}, validation loss {}, on rows that chose nothing {}, {} roll-backs{}",
         history.epochs.len(),
         history.best_epoch,
         loss(history.validation_loss()),
         loss(history.held_out_loss),
-        history.rollbacks
+        history.rollbacks,
+        again(history)
     )
 }
 

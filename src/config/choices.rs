@@ -105,6 +105,8 @@ pub enum Map {
     Log1p,
     /// The normal quantile of its rank.
     Quantile,
+    /// Of asinh, log1p and none the one on which the values are likeliest under a normal distribution.
+    Auto,
 }
 
 /// How the numbers of a vector are scaled.
@@ -172,6 +174,6 @@ macro_rules! words {
 }
 words!(Preset, "reduce" => Preset::Reduce, "anomaly" => Preset::Anomaly);
 words!(Scale, "robust" => Scale::Robust, "standard" => Scale::Standard, "minmax" => Scale::Minmax, "none" => Scale::None);
-words!(Map, "asinh" => Map::Asinh, "log1p" => Map::Log1p, "quantile" => Map::Quantile, "none" => Map::None);
+words!(Map, "asinh" => Map::Asinh, "log1p" => Map::Log1p, "quantile" => Map::Quantile, "auto" => Map::Auto, "none" => Map::None);
 words!(VectorScale, "element" => VectorScale::Element, "whole" => VectorScale::Whole);
 words!(Activation, "relu" => Activation::Relu, "silu" => Activation::Silu, "tanh" => Activation::Tanh);

@@ -51,14 +51,15 @@ impl Heads {
         &self.layout
     }
 
-    /// The losses of rows: `x` and `known` are `[rows, inputs]`, `output` is `[rows, outputs]`.
+    /// The losses of one row, `x` and `known` `[inputs]`, given each of several outputs, `[outputs of the decoder]` each.
     pub(crate) fn losses(&self, x: &[f32], known: &[f32], output: &[f32], losses: &mut Losses) {
-        let (inputs, outputs) = (self.layout.inputs(), self.layout.outputs());
+        let outputs = self.layout.outputs();
         let Losses { rows, scratch } = losses;
         rows.clear();
-        rows.resize(x.len() / inputs, RowLoss::default());
+        rows.resize(output.len() / outputs, RowLoss::default());
         for (group, head, parameter) in &self.heads {
-            let cells = Cells { group, x: (x, inputs), output: (output, outputs), known: Known::Some(known) };
+            // A stride of 0: the same row again and again.
+            let cells = Cells { group, x: (x, 0), output: (output, outputs), known: Known::Some(known) };
             head.add_losses(&cells, parameter, scratch, rows);
         }
     }
@@ -82,7 +83,12 @@ impl Heads {
         let range = self.layout.spans()[element].output.clone();
         into.clear();
         into.resize(range.len(), 0.0);
-        self.of(element).0.expected(&output[range], into);
+        self.mean(element, &output[range], into);
+    }
+
+    /// The same, given the element's own outputs, into as many values.
+    pub(crate) fn mean(&self, element: usize, outputs: &[f32], into: &mut [f32]) {
+        self.of(element).0.expected(outputs, into);
     }
 
     /// The value to put where an element is missing and this is expected.

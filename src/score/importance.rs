@@ -17,7 +17,6 @@ impl Rows<'_> {
         let (inputs, k) = (self.encoded.features, self.encoded.latent_dim);
         let ones = vec![1.0; inputs];
         let (mut z, mut output, mut losses) = (Vec::new(), Vec::new(), Losses::default());
-        let (mut x, mut known) = (Vec::new(), Vec::new());
         let mut drawn = vec![0.0; DRAWS * k];
         let mut bounds = Vec::with_capacity(self.batch.rows());
         for from in (0..self.batch.rows()).step_by(ROWS) {
@@ -43,14 +42,8 @@ impl Rows<'_> {
             for (row, (output, ratios)) in
                 range.zip(output.chunks_exact(DRAWS * outputs).zip(ratios.chunks_exact(DRAWS)))
             {
-                let Row { x: of_row, known: of_known, .. } = self.row(row, &ones);
-                x.clear();
-                known.clear();
-                for _ in 0..DRAWS {
-                    x.extend_from_slice(of_row);
-                    known.extend_from_slice(of_known);
-                }
-                self.scorer.heads.losses(&x, &known, output, &mut losses);
+                let Row { x, known, .. } = self.row(row, &ones);
+                self.scorer.heads.losses(x, known, output, &mut losses);
                 let scale = f64::from(inputs as f32 / self.encoded.known[row]);
                 let logs = ratios.iter().zip(losses.nll()).map(|(ratio, nll)| ratio - scale * f64::from(nll));
                 bounds.push(-log_mean_exp(&logs.collect::<Vec<_>>()) as f32);

@@ -5,6 +5,7 @@ mod general;
 mod lock;
 mod metadata;
 mod orders;
+mod pages;
 mod splice;
 
 use arrow::array::RecordBatch;

@@ -53,6 +53,25 @@ fn a_sample_is_all_that_takes_part_and_steps_end_the_training() {
 }
 
 #[test]
+fn few_rows_train_once_more_with_those_that_chose() {
+    let dir = Workdir::new();
+    write(&dir.path("few.parquet"), &curve(390), 1000);
+    write(&dir.path("more.parquet"), &curve(400), 1000);
+    let history = |flags: &str| {
+        let ran = dir.ok(&format!("fit {flags} --epochs 8 --force"));
+        (ran, take_apart(&dir.path("vae.safetensors")).0["history"].clone())
+    };
+    let (ran, few) = history("few.parquet");
+    ran.prints(&["as many once more with the rows that chose"]);
+    assert_eq!((&few["refit"], few["epochs"].as_array().unwrap().len()), (&true.into(), 8));
+    assert!(few["held_out_loss"].is_number(), "some rows never train");
+    // As many as were asked for are no more than there should be.
+    for flags in ["more.parquet", "few.parquet --val-fraction 0.2", "few.parquet --val-fraction 0"] {
+        assert_eq!(history(flags).1["refit"], false, "{flags}");
+    }
+}
+
+#[test]
 fn verbose_runs_tell_how_long_each_stage_worked() {
     let dir = Workdir::new();
     write(&dir.path("in.parquet"), &curve(300), 1000);
