@@ -56,7 +56,7 @@ fn a_sample_is_all_that_takes_part_and_steps_end_the_training() {
 fn few_rows_train_once_more_with_those_that_chose() {
     let dir = Workdir::new();
     write(&dir.path("few.parquet"), &curve(390), 1000);
-    write(&dir.path("more.parquet"), &curve(400), 1000);
+    write(&dir.path("more.parquet"), &curve(2000), 1000);
     let history = |flags: &str| {
         let ran = dir.ok(&format!("fit {flags} --epochs 8 --force"));
         (ran, take_apart(&dir.path("vae.safetensors")).0["history"].clone())
