@@ -132,8 +132,9 @@ pub(super) fn json(fitted: &Fitted, total: f64) -> Value {
     })
 }
 
-/// Training rows times epochs over the seconds of training, validation included.
+/// Training rows times epochs, those trained once more among them, over the seconds of training, validation included.
 fn rows_per_second(fitted: &Fitted) -> f64 {
-    let metadata = fitted.model.metadata();
-    metadata.provenance.train_rows as f64 * metadata.history.epochs.len() as f64 / fitted.train_seconds.max(1e-9)
+    let (rows, history) = (&fitted.model.metadata().provenance, &fitted.model.metadata().history);
+    let again = if history.refit { (rows.train_rows + rows.select_rows) * history.best_epoch as u64 } else { 0 };
+    (rows.train_rows * history.epochs.len() as u64 + again) as f64 / fitted.train_seconds.max(1e-9)
 }
