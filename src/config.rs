@@ -3,6 +3,7 @@
 //! ([`Training`]).
 
 mod choices;
+mod impute;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use self::choices::{Activation, Codec, Decision, Map, MapOf, Preset, Scale, VectorScale};
+pub use self::impute::ImputeConfig;
 use crate::error::{Error, Result};
 
 /// What to fit and how. Every field left `None` is chosen from the data by the rule in its doc.
@@ -320,54 +322,6 @@ impl SourceConfig {
     /// All rows.
     pub fn new() -> Self {
         Self::default()
-    }
-}
-
-/// How missing values are filled, and what is written beside them.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct ImputeConfig {
-    /// Draws from the posterior of a row, 1 to 100,000.
-    pub samples: usize,
-    /// Add `COL_draw_0` …, this many draws of every filled column from its distribution given the rest of the row.
-    pub draws: usize,
-    /// Add `COL_low` and `COL_high` of every filled number, between which its value is with this probability.
-    pub intervals: Option<f64>,
-    /// Add `COL_imputed`, a Boolean, of every filled column.
-    pub flag: bool,
-    /// Put before the name of every new column.
-    pub prefix: String,
-    /// Replace an existing output.
-    pub force: bool,
-    /// Worker threads; `None` takes the machine's. Never changes a number.
-    pub threads: Option<usize>,
-}
-
-impl Default for ImputeConfig {
-    fn default() -> Self {
-        let (draws, intervals, flag, prefix, force, threads) = (0, None, false, String::new(), false, None);
-        Self { samples: Self::SAMPLES, draws, intervals, flag, prefix, force, threads }
-    }
-}
-
-impl ImputeConfig {
-    /// Draws from the posterior of a row, unless more or fewer are asked for.
-    pub const SAMPLES: usize = 256;
-
-    /// Nothing beside the filled columns.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Checks every option against its range.
-    ///
-    /// # Errors
-    /// [`Error::OptionRange`] for the first option outside it.
-    pub fn check(&self) -> Result<()> {
-        within("samples", Some(self.samples), "1 to 100000", |v| (1..=100_000).contains(&v))?;
-        within("draws", Some(self.draws), "0 to 1000", |v| v <= 1000)?;
-        within("intervals", self.intervals, "between 0 and 1", |v| v > 0.0 && v < 1.0)?;
-        check_threads(self.threads)
     }
 }
 

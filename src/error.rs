@@ -2,12 +2,14 @@
 //!
 //! Messages name the file, column and row group. Which command-line flag would help is the command line's to say.
 
+mod kind;
 mod model_fault;
 mod phrases;
 mod place;
 
 use std::path::{Path, PathBuf};
 
+pub use self::kind::ErrorKind;
 pub use self::model_fault::ModelFault;
 use self::phrases::{because, did_you_mean, gib, of_types};
 pub use self::place::Place;
@@ -17,24 +19,6 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The error of a foreign reader, writer or tensor library, kept as the source of ours.
 pub type Foreign = Box<dyn std::error::Error + Send + Sync + 'static>;
-
-/// What class of failure an [`Error`] is; the command line turns it into an exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The call itself is wrong: an unknown column, a target that exists, an option out of range.
-    Usage,
-    /// The data cannot be used: damaged, of the wrong schema, or with nothing to learn from.
-    Data,
-    /// The model file cannot be used.
-    Model,
-    /// The run failed: I/O, no such device, training that will not converge.
-    Run,
-    /// Somebody asked the run to stop.
-    Interrupted,
-    /// Another run is at work on the target.
-    Locked,
-}
 
 /// Everything that can go wrong in this library.
 #[derive(Debug, thiserror::Error)]
@@ -372,52 +356,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// The class of failure.
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::TargetExists { .. }
-            | Self::TargetIsInput { .. }
-            | Self::TargetInInput { .. }
-            | Self::TargetNotFile { .. }
-            | Self::TargetTwice { .. }
-            | Self::NameClash { .. }
-            | Self::NoModel { .. }
-            | Self::OtherCheckpoint { .. }
-            | Self::UnknownColumn { .. }
-            | Self::BadPattern { .. }
-            | Self::NothingSelected { .. }
-            | Self::NotLearnable { .. }
-            | Self::UnknownScore { .. }
-            | Self::NotCalibrated { .. }
-            | Self::OptionRange { .. }
-            | Self::Predicate { .. }
-            | Self::TooLarge { .. }
-            | Self::UnknownDevice { .. } => ErrorKind::Usage,
-            Self::NoFeatures { .. }
-            | Self::TooFewRows { .. }
-            | Self::MissingFeature { .. }
-            | Self::MissingColumn { .. }
-            | Self::WrongType { .. }
-            | Self::NotParquet { .. }
-            | Self::Read { .. }
-            | Self::Damaged { .. }
-            | Self::Truncated { .. }
-            | Self::Unsupported { .. } => ErrorKind::Data,
-            Self::Unfinished { source, .. } => source.kind(),
-            Self::Model { .. } | Self::Checkpoint { .. } => ErrorKind::Model,
-            Self::Interrupted => ErrorKind::Interrupted,
-            Self::Locked { .. } => ErrorKind::Locked,
-            Self::Io { .. }
-            | Self::NoFiles { .. }
-            | Self::Write { .. }
-            | Self::NoCuda { .. }
-            | Self::Device { .. }
-            | Self::Tensor { .. }
-            | Self::Threads { .. }
-            | Self::Diverged { .. } => ErrorKind::Run,
-        }
-    }
-
     /// For `map_err`: an I/O error at `path`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Io { path: path.to_owned(), action, source }

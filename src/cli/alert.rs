@@ -1,17 +1,36 @@
 //! `--fail-on-anomaly-rate`: an exit code for whoever waits for one.
 
+use clap::Args;
 use vaepipe::{Error, Model, TransformConfig, Transformed};
 
 use super::exit::Failure;
 use super::transform::percent;
 
+/// When a run ends with the exit code of an alert.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Anomalies")]
+pub(super) struct AlertFlag {
+    /// End with exit code 3, after the output is complete, if more than this share of the rows are anomalies
+    /// [default: none]
+    #[arg(long, value_name = "SHARE")]
+    fail_on_anomaly_rate: Option<f64>,
+}
+
 /// The share of anomalies above which a run ends with the exit code of an alert.
 pub(super) struct Alert(Option<f64>);
+
+impl AlertFlag {
+    /// # Errors
+    /// [`Error::OptionRange`].
+    pub(super) fn alert(self) -> Result<Alert, Failure> {
+        Alert::above(self.fail_on_anomaly_rate)
+    }
+}
 
 impl Alert {
     /// # Errors
     /// [`Error::OptionRange`].
-    pub(super) fn above(rate: Option<f64>) -> Result<Self, Failure> {
+    fn above(rate: Option<f64>) -> Result<Self, Failure> {
         match rate.filter(|rate| !(0.0..=1.0).contains(rate)) {
             Some(rate) => {
                 let value = rate.to_string();

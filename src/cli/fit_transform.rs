@@ -6,6 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use serde_json::json;
 
+use super::alert::AlertFlag;
 use super::decision::DecisionFlags;
 use super::exit::Failure;
 use super::fit::{self, MetricsFlag};
@@ -44,6 +45,8 @@ pub(super) struct FitTransform {
     #[command(flatten)]
     decision: DecisionFlags,
     #[command(flatten)]
+    alert: AlertFlag,
+    #[command(flatten)]
     run: RunFlags,
 }
 
@@ -59,9 +62,10 @@ impl FitTransform {
             files,
             fit: fit_flags,
             decision,
+            alert,
             run,
         } = self;
-        let alert = transform_flags.alert()?;
+        let alert = alert.alert()?;
         let config = transform_flags.config(files, run.threads);
         let start = Instant::now();
         config.check()?;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use vaepipe::{Device, Model, ipc_schema};
 
 use super::Context;
+use super::decision::DecisionFlags;
 use super::exit::Failure;
 use super::input_flags::InputFlags;
 use super::output::{self, shown};
@@ -34,6 +35,8 @@ pub(super) struct Schema {
     rows: InputFlags,
     #[command(flatten)]
     flags: TransformFlags,
+    #[command(flatten)]
+    decision: DecisionFlags,
 }
 
 /// The form of a schema.
@@ -49,8 +52,9 @@ enum Format {
 
 impl Schema {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { model, inputs, format, rows, flags } = self;
-        let config = flags.config(OutputFlags::default(), None);
+        let Self { model, inputs, format, rows, flags, decision } = self;
+        let mut config = flags.config(OutputFlags::default(), None);
+        config.decision = decision.decision()?;
         let source = rows.open(&inputs, &context.signals.stop)?;
         let model = Model::load(&model, Device::Cpu)?;
         let schema = model.output_schema(&source, &config)?;

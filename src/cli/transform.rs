@@ -8,7 +8,7 @@ use indicatif::HumanCount;
 use serde_json::{Value, json};
 use vaepipe::{Decision, Error, Found, Model, Output, ScoreQuantiles, Scoring, Source, TransformConfig, Transformed};
 
-use super::alert::Alert;
+use super::alert::AlertFlag;
 use super::decision::DecisionFlags;
 use super::exit::Failure;
 use super::fit_flags::scores;
@@ -44,6 +44,8 @@ pub(super) struct Transform {
     #[command(flatten)]
     decision: DecisionFlags,
     #[command(flatten)]
+    alert: AlertFlag,
+    #[command(flatten)]
     files: OutputFlags,
     #[command(flatten)]
     run: RunFlags,
@@ -70,24 +72,12 @@ pub(super) struct TransformFlags {
     /// Add top_features, the K source columns that raise a row's score most, with value and expected value
     #[arg(long, default_value_t = 0, value_name = "K", help_heading = "Output")]
     explain: usize,
-    /// End with exit code 3, after the output is complete, if more than this share of the rows are anomalies
-    /// [default: none]
-    #[arg(long, value_name = "SHARE", help_heading = "Anomalies")]
-    fail_on_anomaly_rate: Option<f64>,
 }
 
 impl TransformFlags {
-    /// When to end with the exit code of an alert.
-    ///
-    /// # Errors
-    /// [`Failure::Library`] if the rate is none.
-    pub(super) fn alert(&self) -> Result<Alert, Failure> {
-        Alert::above(self.fail_on_anomaly_rate)
-    }
-
     /// The library's configuration.
     pub(super) fn config(self, files: OutputFlags, threads: Option<usize>) -> TransformConfig {
-        let Self { keep, drop_features, prefix, std, score, explain, fail_on_anomaly_rate: _ } = self;
+        let Self { keep, drop_features, prefix, std, score, explain } = self;
         let mut config = TransformConfig::new();
         config.keep = keep;
         config.drop_features = drop_features;
@@ -105,8 +95,8 @@ impl TransformFlags {
 
 impl Transform {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { inputs, output, model, rows, flags, files, decision, run } = self;
-        let alert = flags.alert()?;
+        let Self { inputs, output, model, rows, flags, files, decision, alert, run } = self;
+        let alert = alert.alert()?;
         let mut config = flags.config(files, run.threads);
         config.decision = decision.decision()?;
         let start = Instant::now();

@@ -46,7 +46,7 @@ fn the_schema_and_each_batch_come_out_before_more_goes_in() {
     let mut writer = StreamWriter::try_new(child.stdin.take().unwrap(), &batch.schema()).unwrap();
     writer.flush().unwrap();
     let mut reader = StreamReader::try_new(child.stdout.take().unwrap(), None).unwrap();
-    assert_eq!(reader.schema().fields().len(), batch.num_columns() + 4);
+    assert_eq!(reader.schema().fields().len(), batch.num_columns() + 6);
     let mut rows = Vec::new();
     for start in [0, 10, 11, 100] {
         let sent = batch.slice(start, 9 + start);
@@ -67,7 +67,7 @@ fn no_rows_are_a_schema_and_an_end() {
     let (dir, batch) = fitted(300);
     let ran = piped(&dir, "transform - -", &stream(&batch.slice(0, 0), 10)).exits(0);
     let found = read_stream(&ran.output.stdout);
-    assert_eq!((found.num_rows(), found.num_columns()), (0, batch.num_columns() + 4));
+    assert_eq!((found.num_rows(), found.num_columns()), (0, batch.num_columns() + 6));
     assert!(ran.output.stdout.ends_with(&EOS));
     let empty = [batch.slice(0, 0), batch.slice(0, 5), batch.slice(0, 0)];
     let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
@@ -184,7 +184,7 @@ fn the_summary_does_not_mix_with_the_rows() {
     assert_eq!(read_stream(&ran.output.stdout).num_rows(), 300);
     let json: serde_json::Value = serde_json::from_str(ran.stderr().lines().last().unwrap()).unwrap();
     assert_eq!(json["rows"], 300);
-    piped(&dir, "transform - -", &stream(&batch, 100)).exits(0).says(&["wrote 300 rows with 4 new columns to stdout"]);
+    piped(&dir, "transform - -", &stream(&batch, 100)).exits(0).says(&["wrote 300 rows with 6 new columns to stdout"]);
 }
 
 #[test]
