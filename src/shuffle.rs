@@ -55,9 +55,10 @@ impl HoldOut {
         wanted.max(least).min(most).min(rows.saturating_sub(2))
     }
 
-    /// Whether that is more than the share, since there are few rows.
+    /// Whether that is more than the share of so few rows that those which choose are missed: of two thousand, nothing was
+    /// gained by them.
     pub(crate) fn exceeds(count: u64, rows: u64, fraction: f64) -> bool {
-        count > (rows as f64 * fraction).round() as u64
+        rows < 2 * Self::ENOUGH && count > (rows as f64 * fraction).round() as u64
     }
 
     /// Takes exactly `sample` of `rows` rows, or all if there are fewer, and holds out `count` of them; half of these,
@@ -208,7 +209,7 @@ mod tests {
         assert_eq!((HoldOut::count(300, 0.1, 40), HoldOut::count(800, 0.1, 40)), (40, 100));
         assert_eq!((HoldOut::count(1800, 0.1, 40), HoldOut::count(3000, 0.1, 40)), (200, 300));
         assert_eq!((HoldOut::count(2, 0.1, 40), HoldOut::count(3, 0.5, 40)), (0, 1));
-        assert!(HoldOut::exceeds(40, 390, 0.1) && !HoldOut::exceeds(40, 400, 0.1) && !HoldOut::exceeds(0, 9, 0.0));
+        assert!(HoldOut::exceeds(40, 390, 0.1) && !HoldOut::exceeds(200, 1797, 0.1) && !HoldOut::exceeds(0, 9, 0.0));
         assert_eq!(HoldOut::count(1_000_000_000, 0.1, 40), 131_072);
         assert_eq!(HoldOut::count(1_000_000, 0.1, 4000), 33_554);
         assert_eq!(HoldOut::count(1_000_000, 0.0, 4000), 0);

@@ -100,7 +100,7 @@ fn the_summary_tells_what_was_learned_and_what_comes_next() {
         "id: looks like an identifier",
         "name: looks like an identifier: 480 different words",
         "x3: is excluded",
-        " of 2 trained, 2 at most; as many once more with the rows that chose\n",
+        " of 2 trained, 2 at most\n",
         &format!("model     vae.safetensors, {model:.2} KiB\n"),
         "next      vaepipe transform in.parquet OUTPUT\n",
     ]);
