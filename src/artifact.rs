@@ -15,6 +15,7 @@ use crate::config::Training;
 use crate::device::Device;
 use crate::error::{Error, ModelFault, Result};
 use crate::feature::{Carried, Features, Kind};
+use crate::health::Health;
 use crate::model::{Network, Parameter, Vae, Weight, Weights, parameters};
 use crate::sink::{Target, commit_bytes};
 
@@ -96,6 +97,8 @@ pub struct Metadata {
     pub training: Training,
     /// How it went.
     pub history: History,
+    /// What rows say of it that were held out and chose nothing; absent without such rows.
+    pub health: Option<Health>,
     /// Where it came from.
     pub provenance: Provenance,
 }
@@ -125,10 +128,11 @@ impl Metadata {
         network: Network,
         training: Training,
         history: History,
+        health: Option<Health>,
         provenance: Provenance,
     ) -> Self {
         let features = features.kinds().to_vec();
-        Self { format_version: FORMAT_VERSION, features, carried, network, training, history, provenance }
+        Self { format_version: FORMAT_VERSION, features, carried, network, training, history, health, provenance }
     }
 }
 
@@ -155,6 +159,10 @@ impl Model {
         }
         if !(1..=metadata.history.epochs.len()).contains(&metadata.history.best_epoch) {
             return Err(contradiction("the best epoch is not one of those trained"));
+        }
+        let names = || metadata.features.iter().map(|kind| kind.column().name());
+        if metadata.health.as_ref().is_some_and(|health| !health.is_sound(*latent_dim, names())) {
+            return Err(contradiction("its health is not that of such a model"));
         }
         let features = Features::new(metadata.features.clone(), metadata.training.missing_indicator)
             .ok_or_else(|| contradiction("the features are not in the order of the row vector"))?;

@@ -1,10 +1,12 @@
 //! Fitting a model: a pass for statistics, a pass that encodes the rows, then epochs.
 
+mod health;
 mod memory;
 mod plan;
 mod progress;
 mod room;
 mod rows;
+mod sample;
 mod sizes;
 mod statistics;
 mod store;
@@ -17,12 +19,13 @@ pub use self::plan::{Plan, PlannedColumn, PlannedModel};
 pub use self::progress::Progress;
 use self::progress::Watch;
 use self::rows::{FitRows, Load};
+use self::sample::Look;
 use crate::ahead::machine_threads;
 use crate::artifact::{Metadata, Model, Provenance};
 use crate::config::FitConfig;
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::model::Trainer;
+use crate::model::{Trainer, Vae};
 use crate::shuffle::{HoldOut, Order};
 use crate::source::ParquetSource;
 use crate::stage::{self, Stage};
@@ -147,6 +150,13 @@ impl FitConfig {
         stage::report(&[&rows.shuffle, &stage]);
         let train_seconds = start.elapsed().as_secs_f64();
 
+        // Who keeps what an interrupted fit has wants to know how good it is, which takes a moment.
+        let unasked = Stop::new();
+        let vae = Vae::new(layout, &network, &trained.weights, &device)?;
+        let look = Look::new(layout, &network, &trained.weights, vae, if self.keep_partial { &unasked } else { stop });
+        let stage = Stage::new("health");
+        let health = stage.run(|| health::measure(&look, &features, &rows, self.seed))?;
+        stage::report(&[&stage]);
         let provenance = Provenance {
             vaepipe_version: env!("CARGO_PKG_VERSION").to_owned(),
             rows: source.rows(),
@@ -155,7 +165,7 @@ impl FitConfig {
             calibrate_rows: rows.calibrate.len() as u64,
             empty_rows: rows.empty,
         };
-        let metadata = Metadata::new(&features, carried, network, training, trained.history, provenance);
+        let metadata = Metadata::new(&features, carried, network, training, trained.history, health, provenance);
         let model = Model::new(metadata, trained.weights, &device)
             .map_err(|fault| Error::Model { path: "the model just fitted".into(), fault })?;
         let rows_bytes = (rows.train() as u64 * inputs as u64).saturating_mul(size_of::<f32>() as u64);

@@ -142,6 +142,22 @@ impl Layout {
         classes.chain(indicators)
     }
 
+    /// Appends a row, `[inputs]`, as the decoder answers it, `[outputs]`: a value as it is, a category as a 0 or 1 a class;
+    /// NaN where `known` is 0.
+    pub fn spread(&self, x: &[f32], known: Option<&[f32]>, into: &mut Vec<f32>) {
+        for (element, span) in self.spans.iter().enumerate() {
+            let is_known = known.is_none_or(|known| known[element] > 0.0);
+            match span.output.len() {
+                classes if !is_known => into.extend(std::iter::repeat_n(f32::NAN, classes)),
+                1 => into.push(x[element]),
+                classes => {
+                    let class = (x[element] as usize).min(classes - 1);
+                    into.extend((0..classes).map(|n| f32::from(n == class)));
+                }
+            }
+        }
+    }
+
     /// The groups that are not empty, in order.
     pub fn groups(&self) -> Vec<Group> {
         let mut groups = Vec::<Group>::new();
@@ -191,6 +207,14 @@ mod tests {
         let ones = |known: Option<&[f32]>| layout.ones(&x, known).collect::<Vec<_>>();
         assert_eq!(ones(None), [5, 6]);
         assert_eq!(ones(Some(&[0.0, 1.0, 0.0, 1.0, 0.0])), [5, 8]);
+    }
+
+    #[test]
+    fn a_row_is_spread_over_the_outputs() {
+        let mut spread = Vec::new();
+        mixed().spread(&[0.5, -0.5, 0.0, 2.0, 0.0], Some(&[1.0, 0.0, 1.0, 1.0, 0.0]), &mut spread);
+        assert!(spread[1].is_nan() && spread[6].is_nan() && spread[7].is_nan());
+        assert_eq!((spread[0], &spread[2..6]), (0.5, &[0.0, 0.0, 0.0, 1.0][..]));
     }
 
     #[test]

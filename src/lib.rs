@@ -25,6 +25,7 @@ mod shuffle;
 mod strips;
 
 mod artifact;
+mod health;
 mod score;
 
 mod fit;
@@ -52,6 +53,7 @@ pub use source::ParquetSource;
 pub use model::{Encoded, Network, Weight};
 
 pub use artifact::{Epoch, History, Metadata, Model, Provenance};
+pub use health::{ColumnHealth, Dimension, Health, Measure};
 pub use score::{SCORES, Score};
 
 pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel, Progress};

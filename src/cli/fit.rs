@@ -12,7 +12,7 @@ use super::fit_flags::FitFlags;
 use super::metrics::Metrics;
 use super::output::{self, shell};
 use super::progress::FitProgress;
-use super::{Context, RunFlags, fit_summary};
+use super::{Context, RunFlags, fit_summary, health};
 
 /// Train a VAE on Parquet files and write it to one model file
 ///
@@ -127,8 +127,12 @@ pub(super) fn fit(
         progress.take(event);
     });
     let written = progress.finish();
-    match refused {
-        Some(error) => Err(error),
-        None => Ok((fitted?, written)),
+    if let Some(error) = refused {
+        return Err(error);
     }
+    let fitted = fitted?;
+    if let Some(advice) = fitted.model.metadata().health.as_ref().and_then(health::advice) {
+        tracing::warn!("{advice}");
+    }
+    Ok((fitted, written))
 }

@@ -6,6 +6,7 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
 use vaepipe::{Fitted, Model, Network};
 
+use super::health;
 use super::output::{grouped, list, seconds};
 
 /// What a person reads of a fit.
@@ -50,6 +51,11 @@ pub(super) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
             ),
         ),
         ("loss", loss),
+    ]);
+    if let Some(health) = &metadata.health {
+        lines.push(("latents", health::line(health)));
+    }
+    lines.extend([
         (
             "time",
             format!(
@@ -100,6 +106,7 @@ pub(super) fn json(fitted: &Fitted, total: f64) -> Value {
         "best_epoch": history.best_epoch,
         "validation_loss": history.validation_loss(),
         "held_out_loss": history.held_out_loss,
+        "health": metadata.health,
         "rollbacks": history.rollbacks,
         "interrupted": fitted.interrupted,
         "seconds": {

@@ -8,6 +8,7 @@ use vaepipe::{Epoch, History, Model, Training};
 
 use super::exit::Failure;
 use super::fit_summary::{elements, network, parameters};
+use super::health;
 use super::output::{self, Format, grouped, labelled, shown};
 use super::table::{in_lines, table_of, to_the_right};
 
@@ -25,7 +26,7 @@ pub(super) fn print(path: &Path, model: &Model, format: Format) -> Result<(), Fa
         return output::stdout(&format!("{json}\n"));
     }
     let rows = &metadata.provenance;
-    let mut text = labelled(&[
+    let mut lines = vec![
         ("model", format!("{}, {}, sha256 {}", path.display(), HumanBytes(bytes), model.hash())),
         ("written", format!("by vaepipe {}, format {}", rows.vaepipe_version, metadata.format_version)),
         ("network", network(&metadata.network, elements(model), parameters(model))),
@@ -42,8 +43,15 @@ pub(super) fn print(path: &Path, model: &Model, format: Format) -> Result<(), Fa
         ),
         ("training", training(&metadata.training)),
         ("history", history(&metadata.history)),
-    ]);
-    let sections = [epochs(&metadata.history), features(model), carried(model)];
+    ];
+    let mut sections = vec![epochs(&metadata.history)];
+    if let Some(health) = &metadata.health {
+        lines.push(("latents", health::line(health)));
+        lines.extend(health::advice(health).map(|advice| ("", advice)));
+        sections.extend([health::dimensions(health), health::columns(health)]);
+    }
+    sections.extend([features(model), carried(model)]);
+    let mut text = labelled(&lines);
     for section in sections.iter().filter(|section| !section.is_empty()) {
         text.push('\n');
         text.push_str(section);

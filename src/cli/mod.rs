@@ -8,6 +8,7 @@ mod fit;
 mod fit_flags;
 mod fit_summary;
 mod fit_transform;
+mod health;
 mod hint;
 mod impute;
 mod inspect;

@@ -25,7 +25,7 @@ const SLICE_BYTES: usize = 4 << 20;
 pub(super) struct FitRows {
     order: Order,
     /// Rows that train.
-    train: Arc<Store>,
+    pub(super) train: Arc<Store>,
     /// Rows that train, before each chunk of rows.
     before: Arc<Vec<u64>>,
     /// Rows that choose the weights.

@@ -5,19 +5,23 @@
 
 mod adam;
 mod autograd;
+mod heads;
 mod kernels;
 mod likelihood;
 mod mixture;
 mod network;
 mod parameters;
+mod principal;
 mod trainer;
 mod vae;
 mod vector;
 
+pub(crate) use self::heads::{Heads, Losses};
 pub(crate) use self::mixture::{Mixture, Row, Sampler};
 pub use self::network::Network;
 pub use self::parameters::Weight;
 pub(crate) use self::parameters::{Parameter, Weights, parameters};
+pub(crate) use self::principal::{Components, Covariance};
 pub(crate) use self::trainer::{Step, Trainer, mean_of_best};
 pub use self::vae::Encoded;
 pub(crate) use self::vae::Vae;

@@ -11,7 +11,7 @@ const FLOORS: [&[&str]; 6] = [
     &["ahead", "config", "error", "layout", "normal", "random", "stage", "stop"],
     &["device", "feature", "frame", "scratch", "sink", "source"],
     &["batch", "model", "shuffle", "strips"],
-    &["artifact", "score"],
+    &["artifact", "health", "score"],
     &["bench", "fit", "impute", "transform"],
     &["analysis"],
 ];

@@ -1,0 +1,104 @@
+//! The heads of a network with fixed weights: what its outputs say of the elements of rows.
+
+use super::likelihood::{Cells, Head, Known, RowLoss, head};
+use super::network::Network;
+use super::parameters::Weights;
+use crate::layout::{Group, Layout};
+use crate::random::Stream;
+
+/// Every head, with its own parameter.
+pub(crate) struct Heads {
+    layout: Layout,
+    heads: Vec<(Group, Box<dyn Head>, Vec<f32>)>,
+    /// Which head each element has, and where in its group it is.
+    places: Vec<(usize, usize)>,
+}
+
+/// Negative log-likelihoods of rows, in buffers that are kept.
+#[derive(Debug, Default)]
+pub(crate) struct Losses {
+    rows: Vec<RowLoss>,
+    scratch: Vec<f32>,
+}
+
+impl Losses {
+    /// A row's, in nats, summed over its known elements.
+    pub(crate) fn nll(&self) -> impl Iterator<Item = f32> + '_ {
+        self.rows.iter().map(|loss| loss.nll)
+    }
+}
+
+impl Heads {
+    /// # Panics
+    /// If a parameter of a likelihood is missing, which a model's are not.
+    pub(crate) fn new(layout: &Layout, network: &Network, weights: &Weights) -> Self {
+        let with_head = |group: Group| {
+            let head = head(&group, network.noise_floor);
+            let parameter = head.parameter().map(|name| weights[&format!("likelihood.{name}")].values.clone());
+            (group, head, parameter.unwrap_or_default())
+        };
+        let heads: Vec<_> = layout.groups().into_iter().map(with_head).collect();
+        let of_group = |(n, (group, ..)): (usize, &(Group, _, _))| {
+            let start = group.elements.start;
+            group.elements.clone().map(move |element| (n, element - start)).collect::<Vec<_>>()
+        };
+        let places = heads.iter().enumerate().flat_map(of_group).collect();
+        Self { layout: layout.clone(), heads, places }
+    }
+
+    /// The row vector they stand for.
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The losses of rows: `x` and `known` are `[rows, inputs]`, `output` is `[rows, outputs]`.
+    pub(crate) fn losses(&self, x: &[f32], known: &[f32], output: &[f32], losses: &mut Losses) {
+        let (inputs, outputs) = (self.layout.inputs(), self.layout.outputs());
+        let Losses { rows, scratch } = losses;
+        rows.clear();
+        rows.resize(x.len() / inputs, RowLoss::default());
+        for (group, head, parameter) in &self.heads {
+            let cells = Cells { group, x: (x, inputs), output: (output, outputs), known: Known::Some(known) };
+            head.add_losses(&cells, parameter, scratch, rows);
+        }
+    }
+
+    /// What an element is expected to be, given a row's outputs, in a class that `reads` takes.
+    pub(crate) fn expected(&self, element: usize, output: &[f32], reads: &dyn Fn(usize) -> bool) -> f32 {
+        let mut expected = Vec::new();
+        self.probabilities(element, output, &mut expected);
+        self.fill(element, &expected, reads)
+    }
+
+    /// What is expected of an element, given a row's outputs: its mean, or the probability of a 1, or of each class.
+    pub(crate) fn probabilities(&self, element: usize, output: &[f32], into: &mut Vec<f32>) {
+        let range = self.layout.spans()[element].output.clone();
+        into.clear();
+        into.resize(range.len(), 0.0);
+        self.of(element).0.expected(&output[range], into);
+    }
+
+    /// The value to put where an element is missing and this is expected.
+    pub(crate) fn fill(&self, element: usize, expected: &[f32], reads: &dyn Fn(usize) -> bool) -> f32 {
+        self.of(element).0.fill(expected, reads)
+    }
+
+    /// A value drawn for an element of which this is expected.
+    pub(crate) fn draw(&self, element: usize, expected: &[f32], reads: &dyn Fn(usize) -> bool, noise: Stream) -> f32 {
+        let (head, parameter) = self.of(element);
+        head.draw(expected, parameter, reads, noise)
+    }
+
+    /// Standard deviation of a number about its mean; `None` of anything else.
+    pub(crate) fn deviation(&self, element: usize) -> Option<f32> {
+        let (head, parameter) = self.of(element);
+        head.deviation(parameter)
+    }
+
+    /// The head of an element, and the element's own value of its parameter.
+    fn of(&self, element: usize) -> (&dyn Head, f32) {
+        let (head, place) = self.places[element];
+        let (_, head, parameter) = &self.heads[head];
+        (head.as_ref(), parameter.get(place).copied().unwrap_or_default())
+    }
+}
