@@ -11,10 +11,11 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::aggregate::Aggregate;
 use crate::config::Training;
 use crate::device::Device;
 use crate::error::{Error, ModelFault, Result};
-use crate::feature::{Carried, Features, Kind};
+use crate::feature::{Carried, Features, InputColumn, Kind};
 use crate::health::Health;
 use crate::model::{Network, Parameter, Vae, Weight, Weights, parameters};
 use crate::sink::{Target, commit_bytes};
@@ -89,6 +90,8 @@ pub struct Metadata {
     pub format_version: u64,
     /// The features, in row-vector order.
     pub features: Vec<Kind>,
+    /// The columns of the input, in its order.
+    pub columns: Vec<InputColumn>,
     /// Columns that were there and not learned.
     pub carried: Vec<Carried>,
     /// The network between the row vector and the latents.
@@ -118,12 +121,14 @@ pub struct Model {
     features: Arc<Features>,
     weights: Weights,
     vae: Arc<Vae>,
+    aggregate: Aggregate,
 }
 
 impl Metadata {
     /// Metadata of a new model in the current format.
     pub(crate) fn new(
         features: &Features,
+        columns: Vec<InputColumn>,
         carried: Vec<Carried>,
         network: Network,
         training: Training,
@@ -132,16 +137,40 @@ impl Metadata {
         provenance: Provenance,
     ) -> Self {
         let features = features.kinds().to_vec();
-        Self { format_version: FORMAT_VERSION, features, carried, network, training, history, health, provenance }
+        Self {
+            format_version: FORMAT_VERSION,
+            features,
+            columns,
+            carried,
+            network,
+            training,
+            history,
+            health,
+            provenance,
+        }
     }
 }
 
 impl Model {
-    /// A model from its parts.
+    /// A model of what was fitted.
     ///
     /// # Errors
     /// A [`ModelFault`] if the parts contradict each other.
-    pub(crate) fn new(metadata: Metadata, weights: Weights, device: &candle_core::Device) -> Result<Self, ModelFault> {
+    pub(crate) fn new(
+        metadata: Metadata,
+        mut tensors: Weights,
+        aggregate: &Aggregate,
+        device: &candle_core::Device,
+    ) -> Result<Self, ModelFault> {
+        tensors.extend(aggregate.tensors(metadata.network.latent_dim));
+        Self::of(metadata, tensors, device)
+    }
+
+    /// A model of the parts of a file.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    fn of(metadata: Metadata, tensors: Weights, device: &candle_core::Device) -> Result<Self, ModelFault> {
         let contradiction = |what: &str| ModelFault::Contradiction(what.to_owned());
         let Network { hidden, latent_dim, .. } = &metadata.network;
         if metadata.features.is_empty() || *latent_dim == 0 || hidden.contains(&0) || hidden.len() > 64 {
@@ -167,6 +196,7 @@ impl Model {
         let features = Features::new(metadata.features.clone(), metadata.training.missing_indicator)
             .ok_or_else(|| contradiction("the features are not in the order of the row vector"))?;
         let layout = features.layout();
+        let (aggregate, weights): (Weights, Weights) = tensors.into_iter().partition(|(name, _)| Aggregate::has(name));
         // Before building a network of the size the metadata claims.
         let claimed = metadata.network.parameters(layout.encoder_inputs(), layout.outputs());
         let held: usize = weights.values().map(|weight| weight.values.len()).sum();
@@ -176,20 +206,15 @@ impl Model {
         let parameters = parameters(layout, &metadata.network);
         for Parameter { name, shape, .. } in &parameters {
             let weight = weights.get(name).ok_or_else(|| ModelFault::MissingTensor { name: name.clone() })?;
-            if weight.shape != *shape {
-                let [found, expected] = [&weight.shape, shape].map(|shape| format!("F32 {shape:?}"));
-                return Err(ModelFault::Tensor { name: name.clone(), found, expected });
-            }
-            if weight.values.iter().any(|value| !value.is_finite()) {
-                return Err(ModelFault::NotFinite { name: name.clone() });
-            }
+            weight.check(name, shape)?;
         }
         if let Some(name) = weights.keys().find(|&name| !parameters.iter().any(|known| known.name == *name)) {
             return Err(ModelFault::UnknownTensor { name: name.clone() });
         }
         let tensor = |error: Error| ModelFault::Contradiction(error.to_string());
         let vae = Vae::new(layout, &metadata.network, &weights, device).map_err(tensor)?;
-        Ok(Self { metadata, features: Arc::new(features), weights, vae: Arc::new(vae) })
+        let aggregate = Aggregate::from_tensors(aggregate, layout, metadata.network.latent_dim)?;
+        Ok(Self { metadata, features: Arc::new(features), weights, vae: Arc::new(vae), aggregate })
     }
 
     /// Reads a model file.
@@ -213,8 +238,8 @@ impl Model {
             return Err(fault(ModelFault::Size { bytes, limit: MOST_BYTES }));
         }
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-        let (metadata, weights) = parse(&bytes).map_err(fault)?;
-        Self::new(metadata, weights, &device).map_err(fault)
+        let (metadata, tensors) = parse(&bytes).map_err(fault)?;
+        Self::of(metadata, tensors, &device).map_err(fault)
     }
 
     /// Writes the model file, whole or not at all, in place of one that may be there.
@@ -235,9 +260,11 @@ impl Model {
 
     /// The bytes of the model file. Same data, options and seed give the same bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
+        let aggregate = self.aggregate.tensors(self.metadata.network.latent_dim);
         let data: Vec<(&String, &Weight, Vec<u8>)> = self
             .weights
             .iter()
+            .chain(&aggregate)
             .map(|(name, weight)| (name, weight, weight.values.iter().flat_map(|value| value.to_le_bytes()).collect()))
             .collect();
         let views = data.iter().map(|(name, weight, bytes)| {
@@ -274,6 +301,11 @@ impl Model {
     /// The features, ready to write rows.
     pub(crate) fn features(&self) -> &Arc<Features> {
         &self.features
+    }
+
+    /// The training rows as the model sees them.
+    pub(crate) fn aggregate(&self) -> &Aggregate {
+        &self.aggregate
     }
 
     /// The network.

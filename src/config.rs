@@ -1,7 +1,8 @@
-//! What the user asks for ([`FitConfig`], [`TransformConfig`], [`ImputeConfig`]) and what a fit resolves it to
-//! ([`Training`]).
+//! What the user asks for ([`FitConfig`], [`TransformConfig`], [`ImputeConfig`], and of latents [`GenerateConfig`],
+//! [`ReconstructConfig`], [`TraverseConfig`]) and what a fit resolves it to ([`Training`]).
 
 mod choices;
+mod latents;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use self::choices::{Activation, Map, MapOf, Preset, Scale, VectorScale};
+pub use self::latents::{GenerateConfig, ReconstructConfig, TraverseConfig};
 use crate::error::{Error, Result};
 
 /// What to fit and how. Every field left `None` is chosen from the data by the rule in its doc.

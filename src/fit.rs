@@ -1,5 +1,6 @@
 //! Fitting a model: a pass for statistics, a pass that encodes the rows, then epochs.
 
+mod aggregate;
 mod health;
 mod memory;
 mod plan;
@@ -25,6 +26,7 @@ use crate::artifact::{Metadata, Model, Provenance};
 use crate::config::FitConfig;
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::feature::InputColumn;
 use crate::model::{Trainer, Vae};
 use crate::shuffle::{HoldOut, Order};
 use crate::source::ParquetSource;
@@ -154,9 +156,10 @@ impl FitConfig {
         let unasked = Stop::new();
         let vae = Vae::new(layout, &network, &trained.weights, &device)?;
         let look = Look::new(layout, &network, &trained.weights, vae, if self.keep_partial { &unasked } else { stop });
-        let stage = Stage::new("health");
-        let health = stage.run(|| health::measure(&look, &features, &rows, self.seed))?;
-        stage::report(&[&stage]);
+        let [health, aggregate] = ["health", "aggregate"].map(Stage::new);
+        let measured = health.run(|| health::measure(&look, &features, &rows, self.seed))?;
+        let together = aggregate.run(|| aggregate::measure(&look, &features, &rows, self.seed))?;
+        stage::report(&[&health, &aggregate]);
         let provenance = Provenance {
             vaepipe_version: env!("CARGO_PKG_VERSION").to_owned(),
             rows: source.rows(),
@@ -165,8 +168,10 @@ impl FitConfig {
             calibrate_rows: rows.calibrate.len() as u64,
             empty_rows: rows.empty,
         };
-        let metadata = Metadata::new(&features, carried, network, training, trained.history, health, provenance);
-        let model = Model::new(metadata, trained.weights, &device)
+        let columns = InputColumn::all(&source.schema());
+        let metadata =
+            Metadata::new(&features, columns, carried, network, training, trained.history, measured, provenance);
+        let model = Model::new(metadata, trained.weights, &together, &device)
             .map_err(|fault| Error::Model { path: "the model just fitted".into(), fault })?;
         let rows_bytes = (rows.train() as u64 * inputs as u64).saturating_mul(size_of::<f32>() as u64);
         Ok(Fitted { model, statistics_seconds, train_seconds, rows_bytes, in_memory, interrupted: trained.interrupted })

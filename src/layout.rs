@@ -116,6 +116,11 @@ impl Layout {
         self.spans.iter().take_while(|span| span.encoder.len() == 1).count()
     }
 
+    /// Leading elements that are Gaussian; the outputs for them have the same numbers.
+    pub fn gaussians(&self) -> usize {
+        self.spans.iter().take_while(|span| span.likelihood == Likelihood::Gaussian).count()
+    }
+
     /// Width of what the encoder sees: values, classes, indicators.
     pub fn encoder_inputs(&self) -> usize {
         self.encoder_inputs

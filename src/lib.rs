@@ -4,6 +4,7 @@
 // The house, floor by floor; imports point only downward.
 mod ahead;
 mod config;
+mod density;
 mod error;
 mod layout;
 mod normal;
@@ -24,20 +25,27 @@ mod model;
 mod shuffle;
 mod strips;
 
+mod aggregate;
 mod artifact;
+mod decode;
 mod health;
 mod score;
 
 mod fit;
+mod generate;
 mod impute;
+mod influence;
+mod reconstruct;
 mod transform;
+mod traverse;
 
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench;
 
 pub use config::{
-    Activation, FitConfig, ImputeConfig, Map, MapOf, Preset, Scale, Training, TransformConfig, VectorScale,
+    Activation, FitConfig, GenerateConfig, ImputeConfig, Map, MapOf, Preset, ReconstructConfig, Scale, Training,
+    TransformConfig, TraverseConfig, VectorScale,
 };
 pub use error::{Error, ErrorKind, Foreign, ModelFault, Place, Result};
 pub use layout::{Likelihood, Shape};
@@ -45,7 +53,8 @@ pub use stop::Stop;
 
 pub use device::Device;
 pub use feature::{
-    Carried, Category, Cells, Column, Curve, Cycle, Feature, Flag, Found, Kind, Number, Scaling, Time, Values, Vector,
+    Carried, Category, Cells, Column, Curve, Cycle, Feature, Flag, Found, InputColumn, Kind, Number, Scaling, Time,
+    Values, Vector,
 };
 pub use sink::{check_distinct, check_target};
 pub use source::ParquetSource;
@@ -58,4 +67,6 @@ pub use score::{SCORES, Score};
 
 pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel, Progress};
 pub use impute::Imputed;
+pub use influence::Influence;
+pub use reconstruct::Reconstructed;
 pub use transform::Transformed;

@@ -55,16 +55,14 @@ pub(super) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
     if let Some(health) = &metadata.health {
         lines.push(("latents", health::line(health)));
     }
-    lines.extend([
-        (
-            "time",
-            format!(
-                "{total:.2} s, of which {:.2} s training at {} rows/s",
-                fitted.train_seconds,
-                HumanCount(rows_per_second(fitted) as u64)
-            ),
+    lines.extend([(
+        "time",
+        format!(
+            "{total:.2} s, of which {:.2} s training at {} rows/s",
+            fitted.train_seconds,
+            HumanCount(rows_per_second(fitted) as u64)
         ),
-    ]);
+    )]);
     lines
 }
 

@@ -47,7 +47,12 @@ pub(super) fn dimensions(health: &Health) -> String {
     let mut table = table_of(["dimension", "KL", "variance of the mean", ""]);
     for (n, dimension) in order.iter().take(SHOWN) {
         let idle = if dimension.is_active() { "" } else { "carries nothing" };
-        table.add_row([format!("z_{n}"), format!("{:.3}", dimension.kl), format!("{:.3}", dimension.variance), idle.to_owned()]);
+        table.add_row([
+            format!("z_{n}"),
+            format!("{:.3}", dimension.kl),
+            format!("{:.3}", dimension.variance),
+            idle.to_owned(),
+        ]);
     }
     to_the_right(&mut table, 1..=2);
     more(in_lines(&table), order.len(), SHOWN)
@@ -69,7 +74,8 @@ pub(super) fn columns(health: &Health) -> String {
             _ => format!("{:.1} % right", 100.0 * value),
         });
         let baseline = column.baseline.filter(|_| column.measure == Measure::Accuracy);
-        let baseline = baseline.map_or(String::new(), |share| format!("{:.1} % by the most frequent value", 100.0 * share));
+        let baseline =
+            baseline.map_or(String::new(), |share| format!("{:.1} % by the most frequent value", 100.0 * share));
         table.add_row([shown(&column.column), value, baseline]);
     }
     more(in_lines(&table), order.len(), SHOWN)

@@ -8,11 +8,13 @@ mod fit;
 mod fit_flags;
 mod fit_summary;
 mod fit_transform;
+mod generate;
 mod health;
 mod hint;
 mod impute;
 mod inspect;
 mod inspect_data;
+mod inspect_latents;
 mod inspect_model;
 mod log;
 mod man;
@@ -20,11 +22,13 @@ mod metrics;
 mod output;
 mod print_config;
 mod progress;
+mod reconstruct;
 mod settings;
 mod settings_file;
 mod signal;
 mod table;
 mod transform;
+mod traverse;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -63,6 +67,9 @@ enum Command {
     Transform(transform::Transform),
     FitTransform(fit_transform::FitTransform),
     Impute(impute::Impute),
+    Reconstruct(reconstruct::Reconstruct),
+    Generate(generate::Generate),
+    Traverse(traverse::Traverse),
     Inspect(inspect::Inspect),
     Completions(completions::Completions),
     Man(man::Man),
@@ -133,6 +140,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Transform(transform) => transform.run(&context),
         Command::FitTransform(both) => both.run(&context),
         Command::Impute(impute) => impute.run(&context),
+        Command::Reconstruct(reconstruct) => reconstruct.run(&context),
+        Command::Generate(generate) => generate.run(&context),
+        Command::Traverse(traverse) => traverse.run(&context),
         Command::Inspect(inspect) => inspect.run(&invocation, &context),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),

@@ -22,13 +22,7 @@ pub(super) struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    pub(super) fn new(
-        layout: &'a Layout,
-        network: &Network,
-        weights: &Weights,
-        vae: Vae,
-        stop: &'a Stop,
-    ) -> Self {
+    pub(super) fn new(layout: &'a Layout, network: &Network, weights: &Weights, vae: Vae, stop: &'a Stop) -> Self {
         Self { layout, vae, heads: Heads::new(layout, network, weights), latent_dim: network.latent_dim, stop }
     }
 
@@ -48,8 +42,11 @@ impl<'a> Look<'a> {
     /// A draw from each row's posterior, `[rows, latent_dim]`; a row draws from the child of its number.
     pub(super) fn draw(&self, batch: &Batch, encoded: &Encoded, noise: Stream) -> Vec<f32> {
         let mut z = vec![0.0; encoded.mean.len()];
-        let posteriors = encoded.mean.chunks_exact(self.latent_dim).zip(encoded.log_variance.chunks_exact(self.latent_dim));
-        for ((&id, z), (mean, log_variance)) in batch.ids.iter().zip(z.chunks_exact_mut(self.latent_dim)).zip(posteriors) {
+        let posteriors =
+            encoded.mean.chunks_exact(self.latent_dim).zip(encoded.log_variance.chunks_exact(self.latent_dim));
+        for ((&id, z), (mean, log_variance)) in
+            batch.ids.iter().zip(z.chunks_exact_mut(self.latent_dim)).zip(posteriors)
+        {
             noise.child(id).normals(z);
             z.iter_mut().zip(mean.iter().zip(log_variance)).for_each(|(z, (mean, s))| *z = mean + *z * (s / 2.0).exp());
         }

@@ -46,11 +46,6 @@ impl Heads {
         Self { layout: layout.clone(), heads, places }
     }
 
-    /// The row vector they stand for.
-    pub(crate) fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
     /// The losses of rows: `x` and `known` are `[rows, inputs]`, `output` is `[rows, outputs]`.
     pub(crate) fn losses(&self, x: &[f32], known: &[f32], output: &[f32], losses: &mut Losses) {
         let (inputs, outputs) = (self.layout.inputs(), self.layout.outputs());
@@ -87,12 +82,6 @@ impl Heads {
     pub(crate) fn draw(&self, element: usize, expected: &[f32], reads: &dyn Fn(usize) -> bool, noise: Stream) -> f32 {
         let (head, parameter) = self.of(element);
         head.draw(expected, parameter, reads, noise)
-    }
-
-    /// Standard deviation of a number about its mean; `None` of anything else.
-    pub(crate) fn deviation(&self, element: usize) -> Option<f32> {
-        let (head, parameter) = self.of(element);
-        head.deviation(parameter)
     }
 
     /// The head of an element, and the element's own value of its parameter.

@@ -77,6 +77,11 @@ impl Covariance {
 }
 
 impl Components {
+    /// The directions, `[dimensions, width]`, orthonormal.
+    pub(crate) fn axes(&self) -> &[f32] {
+        &self.axes
+    }
+
     /// The rows, `[rows, width]`, rebuilt from their components.
     pub(crate) fn rebuild(&self, rows: &[f32]) -> Vec<f32> {
         let width = self.mean.len();
@@ -136,8 +141,11 @@ fn rotate(axes: &mut Vec<f32>, turned: &mut Vec<f32>, dimensions: usize, width: 
     let (variances, vectors) = symmetric_eigen(small, directions);
     let mut order: Vec<usize> = (0..directions).collect();
     order.sort_by(|&a, &b| variances[b].total_cmp(&variances[a]));
-    let ordered: Vec<f32> =
-        order.iter().flat_map(|&i| (0..directions).map(move |j| (i, j))).map(|(i, j)| vectors[j * directions + i] as f32).collect();
+    let ordered: Vec<f32> = order
+        .iter()
+        .flat_map(|&i| (0..directions).map(move |j| (i, j)))
+        .map(|(i, j)| vectors[j * directions + i] as f32)
+        .collect();
     for rows in [axes, turned] {
         let mut rotated = vec![0.0; rows.len()];
         times(&ordered, rows, &mut rotated, [directions, width, directions]);

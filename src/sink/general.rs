@@ -130,7 +130,7 @@ impl Sink for IpcSink {
 }
 
 /// A field of the values that dictionaries in it stand for.
-fn without_dictionaries(field: &FieldRef) -> FieldRef {
+pub(super) fn without_dictionaries(field: &FieldRef) -> FieldRef {
     let data_type = match field.data_type() {
         DataType::Dictionary(_, values) => (**values).clone(),
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(without_dictionaries).collect()),

@@ -4,6 +4,7 @@ mod commit;
 mod general;
 mod metadata;
 mod orders;
+mod rows;
 mod splice;
 
 use arrow::array::RecordBatch;
@@ -11,6 +12,7 @@ use arrow::array::RecordBatch;
 pub(crate) use self::commit::{Target, Temporary, commit_bytes};
 pub use self::commit::{check_distinct, check_target};
 use self::general::IpcSink;
+pub(crate) use self::rows::RowWriter;
 use self::splice::SpliceSink;
 pub(crate) use self::splice::{Column, Splice};
 use crate::error::Result;
@@ -19,6 +21,12 @@ use crate::stop::Stop;
 
 /// Extensions of Arrow IPC files.
 const IPC: [&str; 3] = ["arrow", "feather", "ipc"];
+
+/// Whether a name says that a file is to be Arrow IPC.
+fn is_ipc(path: &std::path::Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    IPC.iter().any(|ipc| extension.eq_ignore_ascii_case(ipc))
+}
 
 /// The new columns of some rows.
 #[derive(Debug, Clone)]
@@ -52,8 +60,7 @@ pub(crate) fn open(
     batch_rows: usize,
     stop: Stop,
 ) -> Result<Box<dyn Sink>> {
-    let extension = target.path().extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    if IPC.iter().any(|ipc| extension.eq_ignore_ascii_case(ipc)) {
+    if is_ipc(target.path()) {
         return Ok(Box::new(IpcSink::create(source, splice, target, batch_rows, stop)?));
     }
     Ok(Box::new(SpliceSink::create(source, splice, target, stop)?))

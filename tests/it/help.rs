@@ -4,7 +4,18 @@ use std::process::Command;
 
 use crate::workdir::{Workdir, repository};
 
-const COMMANDS: [&str; 7] = ["fit", "transform", "fit-transform", "inspect", "impute", "completions", "man"];
+const COMMANDS: [&str; 10] = [
+    "fit",
+    "transform",
+    "fit-transform",
+    "inspect",
+    "impute",
+    "reconstruct",
+    "generate",
+    "traverse",
+    "completions",
+    "man",
+];
 
 #[test]
 fn every_help_starts_with_a_line_and_an_example() {

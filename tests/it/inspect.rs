@@ -7,8 +7,9 @@ use crate::tables::{curve, keys, write};
 use crate::two_commands::sample;
 use crate::workdir::Workdir;
 
-fn parameters(weights: &Tensors) -> usize {
-    weights.iter().map(|(_, shape, _, _)| shape.iter().product::<usize>()).sum()
+fn parameters(tensors: &Tensors) -> usize {
+    let weights = tensors.iter().filter(|(name, ..)| !name.starts_with("aggregate."));
+    weights.map(|(_, shape, _, _)| shape.iter().product::<usize>()).sum()
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod determinism;
 mod failures;
 mod found;
 mod general;
+mod generate;
 mod health;
 mod help;
 mod hostile;
