@@ -49,25 +49,22 @@ impl Density {
     }
 
     /// The mixture fitted to `places`, `[n, latent_dim]`, that makes `held_out` most likely: of 1, 2, 4, … components as
-    /// long as that gains, against the prior. `None` if the prior is best.
+    /// long as that gains, by more than its standard error, against the prior. `None` if the prior is as good.
     pub(crate) fn choose(places: &[f32], held_out: &[f32], latent_dim: usize, noise: Stream) -> Option<Self> {
         let n = places.len() / latent_dim;
-        let likelihood = |density: &Self| {
-            let all = held_out.chunks_exact(latent_dim).map(|z| density.log_density(z)).sum::<f64>();
-            all / (held_out.len() / latent_dim) as f64
+        let logs = |density: &Self| -> Vec<f64> {
+            held_out.chunks_exact(latent_dim).map(|z| density.log_density(z)).collect()
         };
-        let mut best = (likelihood(&Self::prior(latent_dim)), None);
+        let mut best = (logs(&Self::prior(latent_dim)), None);
         let mut components = 1;
         while components <= MOST_COMPONENTS && components * latent_dim * PLACES_A_DIMENSION <= n {
             let fitted = Self::fit(places, latent_dim, components, noise.child(components as u64));
-            let reached = likelihood(&fitted);
-            if reached <= best.0 {
-                // Two components may gain nothing where one gains much.
-                if components > 1 {
-                    break;
-                }
-            } else {
+            let reached = logs(&fitted);
+            if gains(&best.0, &reached) {
                 best = (reached, Some(fitted));
+            } else if components > 1 {
+                // Two may gain where one does not.
+                break;
             }
             components *= 2;
         }
@@ -122,6 +119,17 @@ impl Density {
         let mean = &self.mean[component * k..][..k];
         into.extend(mean.iter().enumerate().map(|(i, mean)| mean + temperature * spread(i)));
     }
+}
+
+/// Whether log-likelihoods rose by more than the standard error of their mean difference.
+fn gains(before: &[f64], after: &[f64]) -> bool {
+    let n = before.len() as f64;
+    let (sum, squares) = before.iter().zip(after).fold((0.0, 0.0), |(sum, squares), (before, after)| {
+        let gain = after - before;
+        (sum + gain, squares + gain * gain)
+    });
+    let mean = sum / n;
+    mean > ((squares / n - mean * mean).max(0.0) / n).sqrt()
 }
 
 /// What every place shares of the components' log-densities, in double precision.

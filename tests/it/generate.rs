@@ -79,7 +79,8 @@ fn drawn_rows_have_the_columns_types_ranges_and_categories_of_the_input() {
     let word = arrow::compute::cast(&after["word"], &DataType::Utf8).unwrap();
     let high = word.as_string::<i32>().iter().filter(|word| *word == Some("high")).count() as f64 / 5000.0;
     assert!((high - 0.35).abs() < 0.06, "{high}");
-    let agree = small(&after).values().iter().zip(after["flag"].as_boolean().iter());
+    let numbers = small(&after);
+    let agree = numbers.values().iter().zip(after["flag"].as_boolean().iter());
     let agree = agree.filter(|(small, flag)| (**small > 0) == flag.unwrap()).count();
     assert!(agree > 4000, "{agree}");
     assert!(keys(&dir.path("out.parquet")).contains_key("vaepipe.model"));
