@@ -1,7 +1,7 @@
 //! The one bridge from arrow to polars: columns handed over through Arrow's C data interface, without a copy.
 
 use arrow::array::{Array, RecordBatch};
-use arrow::datatypes::FieldRef;
+use arrow::datatypes::{DataType, FieldRef};
 use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema, to_ffi};
 use polars::prelude::{Column, DataFrame, PolarsError, PolarsResult, Series};
 use polars_arrow::ffi::{ArrowArray, ArrowSchema, import_array_from_c, import_field_from_c};
@@ -9,7 +9,7 @@ use polars_arrow::ffi::{ArrowArray, ArrowSchema, import_array_from_c, import_fie
 /// The columns of `batch` as a frame of as many rows, under their own names.
 ///
 /// # Errors
-/// A column is of a type that polars does not have; the message names it.
+/// A column is of a type that polars does not have.
 #[allow(dead_code)] // until the first question is asked of a whole table
 pub(crate) fn frame(batch: &RecordBatch) -> PolarsResult<DataFrame> {
     let columns = batch.schema_ref().fields().iter().zip(batch.columns()).map(|(field, column)| series(field, column));
@@ -17,6 +17,10 @@ pub(crate) fn frame(batch: &RecordBatch) -> PolarsResult<DataFrame> {
 }
 
 fn series(field: &FieldRef, column: &dyn Array) -> PolarsResult<Column> {
+    if !crosses(field.data_type()) {
+        let why = format!("column {:?}: {} is not a type of polars", field.name(), field.data_type());
+        return Err(PolarsError::InvalidOperation(why.into()));
+    }
     let foreign = |error| PolarsError::ComputeError(format!("column {:?}: {error}", field.name()).into());
     let schema = FFI_ArrowSchema::try_from(field.as_ref()).map_err(foreign)?;
     let (array, _) = to_ffi(&column.to_data()).map_err(foreign)?;
@@ -37,6 +41,21 @@ fn series(field: &FieldRef, column: &dyn Array) -> PolarsResult<Column> {
     Ok(Series::try_from((&field, array))?.into())
 }
 
+/// Whether polars has the type; it panics at some of the others.
+fn crosses(of: &DataType) -> bool {
+    use DataType::{Decimal32, Decimal64, Decimal256, Interval, LargeListView, ListView, Map, RunEndEncoded, Union};
+    match of {
+        Decimal32(..) | Decimal64(..) | Decimal256(..) | Interval(_) | ListView(_) | LargeListView(_) | Map(..)
+        | RunEndEncoded(..) | Union(..) => false,
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            crosses(item.data_type())
+        }
+        DataType::Dictionary(_, value) => crosses(value),
+        DataType::Struct(fields) => fields.iter().all(|field| crosses(field.data_type())),
+        _ => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -45,7 +64,7 @@ mod tests {
         ArrayRef, BooleanArray, Decimal128Array, DictionaryArray, Float32Array, Int8Array, Int64Array,
         LargeStringArray, ListArray, StringArray, StringViewArray, StructArray, TimestampMicrosecondArray,
     };
-    use arrow::datatypes::{DataType, Field, Int16Type, Int32Type};
+    use arrow::datatypes::{Field, Int16Type, Int32Type};
     use polars::prelude::AnyValue;
 
     use super::*;

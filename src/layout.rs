@@ -74,6 +74,7 @@ pub struct Group {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Layout {
     spans: Vec<Span>,
+    values: usize,
     encoder_inputs: usize,
 }
 
@@ -98,7 +99,8 @@ impl Layout {
             span.indicator = Some(input);
             input += 1;
         }
-        Some(Self { spans, encoder_inputs: input })
+        let values = spans.iter().take_while(|span| span.encoder.len() == 1).count();
+        Some(Self { spans, values, encoder_inputs: input })
     }
 
     /// The elements.
@@ -113,7 +115,7 @@ impl Layout {
 
     /// Leading elements that are values: the encoder's first inputs as they are.
     pub fn values(&self) -> usize {
-        self.spans.iter().take_while(|span| span.encoder.len() == 1).count()
+        self.values
     }
 
     /// Leading elements that are Gaussian; the outputs for them have the same numbers.
@@ -141,10 +143,10 @@ impl Layout {
         let classes = classes
             .filter(move |(element, _)| is_known(*element))
             .map(|(element, span)| span.encoder.start + (x[element] as usize).min(span.encoder.len() - 1));
-        let indicators = self.spans.iter().enumerate().filter(move |_| known.is_some());
-        let indicators =
-            indicators.filter(move |(element, _)| !is_known(*element)).filter_map(|(_, span)| span.indicator);
-        classes.chain(indicators)
+        // Where all is known there is nothing to look for, and a wide row is not walked.
+        let holed = if known.is_some() { self.spans.as_slice() } else { &[] };
+        let indicators = holed.iter().enumerate().filter(move |(element, _)| !is_known(*element));
+        classes.chain(indicators.filter_map(|(_, span)| span.indicator))
     }
 
     /// Appends a row, `[inputs]`, as the decoder answers it, `[outputs]`: a value as it is, a category as a 0 or 1 a class;
