@@ -21,7 +21,7 @@ use crate::model::{Network, Parameter, Vae, Weight, Weights, parameters};
 use crate::sink::{Target, commit_bytes};
 
 /// The newest format this version reads, and the one it writes.
-const FORMAT_VERSION: u64 = 1;
+pub(crate) const FORMAT_VERSION: u64 = 1;
 
 /// The metadata key. There is only one: safetensors keeps them in a hash map, whose order differs run to run.
 const KEY: &str = "vaepipe";
@@ -124,33 +124,6 @@ pub struct Model {
     aggregate: Aggregate,
 }
 
-impl Metadata {
-    /// Metadata of a new model in the current format.
-    pub(crate) fn new(
-        features: &Features,
-        columns: Vec<InputColumn>,
-        carried: Vec<Carried>,
-        network: Network,
-        training: Training,
-        history: History,
-        health: Option<Health>,
-        provenance: Provenance,
-    ) -> Self {
-        let features = features.kinds().to_vec();
-        Self {
-            format_version: FORMAT_VERSION,
-            features,
-            columns,
-            carried,
-            network,
-            training,
-            history,
-            health,
-            provenance,
-        }
-    }
-}
-
 impl Model {
     /// A model of what was fitted.
     ///
@@ -189,10 +162,6 @@ impl Model {
         if !(1..=metadata.history.epochs.len()).contains(&metadata.history.best_epoch) {
             return Err(contradiction("the best epoch is not one of those trained"));
         }
-        let names = || metadata.features.iter().map(|kind| kind.column().name());
-        if metadata.health.as_ref().is_some_and(|health| !health.is_sound(*latent_dim, names())) {
-            return Err(contradiction("its health is not that of such a model"));
-        }
         let features = Features::new(metadata.features.clone(), metadata.training.missing_indicator)
             .ok_or_else(|| contradiction("the features are not in the order of the row vector"))?;
         let layout = features.layout();
@@ -213,6 +182,10 @@ impl Model {
         }
         let tensor = |error: Error| ModelFault::Contradiction(error.to_string());
         let vae = Vae::new(layout, &metadata.network, &weights, device).map_err(tensor)?;
+        let names = || metadata.features.iter().map(|kind| kind.column().name());
+        if metadata.health.as_ref().is_some_and(|health| !health.is_sound(*latent_dim, names())) {
+            return Err(contradiction("its health is not that of such a model"));
+        }
         let aggregate = Aggregate::from_tensors(aggregate, layout, metadata.network.latent_dim)?;
         Ok(Self { metadata, features: Arc::new(features), weights, vae: Arc::new(vae), aggregate })
     }

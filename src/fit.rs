@@ -22,7 +22,7 @@ use self::progress::Watch;
 use self::rows::{FitRows, Load};
 use self::sample::Look;
 use crate::ahead::machine_threads;
-use crate::artifact::{Metadata, Model, Provenance};
+use crate::artifact::{FORMAT_VERSION, Metadata, Model, Provenance};
 use crate::config::FitConfig;
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -168,9 +168,17 @@ impl FitConfig {
             calibrate_rows: rows.calibrate.len() as u64,
             empty_rows: rows.empty,
         };
-        let columns = InputColumn::all(&source.schema());
-        let metadata =
-            Metadata::new(&features, columns, carried, network, training, trained.history, measured, provenance);
+        let metadata = Metadata {
+            format_version: FORMAT_VERSION,
+            features: features.kinds().to_vec(),
+            columns: InputColumn::all(&source.schema()),
+            carried,
+            network,
+            training,
+            history: trained.history,
+            health: measured,
+            provenance,
+        };
         let model = Model::new(metadata, trained.weights, &together, &device)
             .map_err(|fault| Error::Model { path: "the model just fitted".into(), fault })?;
         let rows_bytes = (rows.train() as u64 * inputs as u64).saturating_mul(size_of::<f32>() as u64);

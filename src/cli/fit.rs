@@ -131,8 +131,8 @@ pub(super) fn fit(
         return Err(error);
     }
     let fitted = fitted?;
-    if let Some(advice) = fitted.model.metadata().health.as_ref().and_then(health::advice) {
-        tracing::warn!("{advice}");
+    if let Some(health) = &fitted.model.metadata().health {
+        health::warn(health);
     }
     Ok((fitted, written))
 }

@@ -54,6 +54,7 @@ pub(super) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
     ]);
     if let Some(health) = &metadata.health {
         lines.push(("latents", health::line(health)));
+        lines.extend(health::advice(health).filter(|_| health.active() > 0).map(|advice| ("", advice)));
     }
     lines.extend([(
         "time",

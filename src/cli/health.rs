@@ -22,6 +22,13 @@ pub(super) fn line(health: &Health) -> String {
     )
 }
 
+/// Warns if no dimension carries anything.
+pub(super) fn warn(health: &Health) {
+    if let Some(advice) = advice(health).filter(|_| health.active() == 0) {
+        tracing::warn!("{advice}");
+    }
+}
+
 /// What to change if dimensions carry nothing.
 pub(super) fn advice(health: &Health) -> Option<String> {
     let (active, all) = (health.active(), health.dimensions.len());
@@ -33,7 +40,7 @@ pub(super) fn advice(health: &Health) -> Option<String> {
                 .to_owned(),
         ),
         (_, idle) => Some(format!(
-            "posterior collapse: {idle} of {all} latent dimensions carry nothing; --latent-dim {active} would do as \
+            "{idle} of {all} latent dimensions carry nothing; --latent-dim {active} would do as \
              well, or --free-bits 0.1 puts them to use"
         )),
     }

@@ -44,13 +44,12 @@ pub(super) fn print(path: &Path, model: &Model, format: Format) -> Result<(), Fa
         ("training", training(&metadata.training)),
         ("history", history(&metadata.history)),
     ];
-    let mut sections = vec![epochs(&metadata.history)];
+    let mut sections = vec![epochs(&metadata.history), features(model), carried(model)];
     if let Some(health) = &metadata.health {
         lines.push(("latents", health::line(health)));
         lines.extend(health::advice(health).map(|advice| ("", advice)));
         sections.extend([health::dimensions(health), health::columns(health)]);
     }
-    sections.extend([features(model), carried(model)]);
     let mut text = labelled(&lines);
     for section in sections.iter().filter(|section| !section.is_empty()) {
         text.push('\n');

@@ -37,7 +37,7 @@ impl GenerateConfig {
     /// Checks every option against its range.
     ///
     /// # Errors
-    /// [`Error::OptionRange`] for the first option outside it.
+    /// [`Error::OptionRange`](crate::Error::OptionRange) for the first option outside it.
     pub fn check(&self) -> Result<()> {
         within("temperature", Some(self.temperature), "0 to 10", |v| (0.0..=10.0).contains(&v))?;
         check_threads(self.threads)
@@ -67,7 +67,7 @@ impl ReconstructConfig {
     /// Checks every option against its range.
     ///
     /// # Errors
-    /// [`Error::OptionRange`] for the first option outside it.
+    /// [`Error::OptionRange`](crate::Error::OptionRange) for the first option outside it.
     pub fn check(&self) -> Result<()> {
         check_threads(self.threads)
     }
@@ -103,7 +103,7 @@ impl TraverseConfig {
     /// Checks every option against its range.
     ///
     /// # Errors
-    /// [`Error::OptionRange`] for the first option outside it.
+    /// [`Error::OptionRange`](crate::Error::OptionRange) for the first option outside it.
     pub fn check(&self) -> Result<()> {
         within("steps", Some(self.steps), "2 to 10000", |v| (2..=10_000).contains(&v))
     }

@@ -48,7 +48,7 @@ impl RowWriter {
             let schema =
                 SchemaRef::new(schema.with_metadata(metadata.into_iter().collect::<std::collections::HashMap<_, _>>()));
             let writer = FileWriter::try_new(file, &schema);
-            (schema, writer.map(|writer| Form::Ipc(Box::new(writer))).map_err(ArrowError::from))
+            (schema, writer.map(|writer| Form::Ipc(Box::new(writer))))
         } else {
             let keys = metadata.into_iter().map(|(key, value)| KeyValue { key, value: Some(value) }).collect();
             let properties = WriterProperties::builder()

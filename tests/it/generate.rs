@@ -205,7 +205,13 @@ fn inspect_tells_what_dimensions_mean() {
     };
     let best = latents.iter().map(|latent| correlation(latent, "small")).max_by(|a, b| a.abs().total_cmp(&b.abs()));
     assert!(best.unwrap().abs() > 0.7, "{told}");
-    dir.ok("inspect vae.safetensors --latents").prints(&["z_0", "word = high", "list[0]", "list[2]", "probability"]);
+    dir.ok("inspect vae.safetensors --latents").prints(&[
+        "z_0",
+        "list[0]",
+        "list[2]",
+        "probability",
+        "circle's radius",
+    ]);
     dir.fails(2, "inspect in.parquet --latents").says(&["--latents is of a model"]);
 }
 
