@@ -62,7 +62,7 @@ fn number(value: f64) -> String {
     let size = value.abs();
     match size {
         0.0 => "0".to_owned(),
-        _ if size >= 1e5 || size < 1e-3 => format!("{value:+.2e}"),
+        _ if !(1e-3..1e5).contains(&size) => format!("{value:+.2e}"),
         _ => format!("{value:+.*}", (3 - size.log10().floor() as i32).clamp(0, 6) as usize),
     }
 }
