@@ -1,6 +1,7 @@
-//! The whole way, Parquet to model and Parquet to Parquet, in rows a second at several widths.
+//! The whole way, Parquet to model and Parquet to Parquet, in rows a second at several widths, on the CPU and on the
+//! first CUDA device, if one answers.
 //!
-//! `cargo bench --bench pipe`
+//! `cargo bench --bench pipe`; with CUDA `.ci/cuda test`
 
 mod table;
 
@@ -17,17 +18,23 @@ const ROWS: usize = 8192;
 
 fn pipe(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a folder");
-    for width in [32, 256, 2048] {
+    let mut devices = vec![("pipe", Device::Cpu)];
+    if candle_core::Device::new_cuda_with_stream(0).is_ok() {
+        devices.push(("pipe on CUDA", Device::Cuda(0)));
+    }
+    for (width, (group, device)) in
+        [32, 256, 2048].into_iter().flat_map(|width| devices.iter().map(move |on| (width, *on)))
+    {
         let path = folder.path().join(format!("{width}.parquet"));
         table::write(&path, width, ROWS);
         let source = ParquetSource::open([&path]).expect("a source");
         let config = FitConfig::new().hidden([256, 128]).latent_dim(16).batch_size(256).epochs(1);
-        let model = config.fit(&source, Device::Cpu).expect("a model");
+        let model = config.fit(&source, device).expect("a model");
 
-        let mut group = criterion.benchmark_group("pipe");
+        let mut group = criterion.benchmark_group(group);
         group.throughput(Throughput::Elements(ROWS as u64)).sample_size(10);
         group.bench_function(BenchmarkId::new("fit, one epoch", width), |bencher| {
-            bencher.iter(|| black_box(config.fit(&source, Device::Cpu).expect("a model")));
+            bencher.iter(|| black_box(config.fit(&source, device).expect("a model")));
         });
         let mut output = TransformConfig::new();
         output.force = true;

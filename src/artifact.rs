@@ -3,28 +3,28 @@
 //! **Invariant:** nothing of a file is believed before it is checked: its size, its version, its features, and the
 //! name, type and shape of every tensor against the network the JSON describes. Nothing in it is executed.
 
-use std::collections::{BTreeSet, HashMap};
+mod checkpoint;
+mod container;
+
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub(crate) use self::checkpoint::{load_checkpoint, save_checkpoint};
 use crate::aggregate::Aggregate;
 use crate::config::Training;
 use crate::device::Device;
 use crate::error::{Error, ModelFault, Result};
 use crate::feature::{Carried, Features, InputColumn, Kind};
 use crate::health::Health;
-use crate::model::{Network, Parameter, Vae, Weight, Weights, parameters};
+use crate::model::{Network, Vae, Weight, Weights, parameters};
 use crate::sink::{Target, commit_bytes};
 
 /// The newest format this version reads, and the one it writes.
 pub(crate) const FORMAT_VERSION: u64 = 1;
-
-/// The metadata key. There is only one: safetensors keeps them in a hash map, whose order differs run to run.
-const KEY: &str = "vaepipe";
 
 /// More than any network within the configuration's ranges that a machine could train.
 const MOST_BYTES: u64 = 16 << 30;
@@ -172,14 +172,7 @@ impl Model {
         if claimed > held {
             return Err(contradiction(&format!("the network has {claimed} parameters, the file {held}")));
         }
-        let parameters = parameters(layout, &metadata.network);
-        for Parameter { name, shape, .. } in &parameters {
-            let weight = weights.get(name).ok_or_else(|| ModelFault::MissingTensor { name: name.clone() })?;
-            weight.check(name, shape)?;
-        }
-        if let Some(name) = weights.keys().find(|&name| !parameters.iter().any(|known| known.name == *name)) {
-            return Err(ModelFault::UnknownTensor { name: name.clone() });
-        }
+        container::check(&weights, &parameters(layout, &metadata.network))?;
         let tensor = |error: Error| ModelFault::Contradiction(error.to_string());
         let vae = Vae::new(layout, &metadata.network, &weights, device).map_err(tensor)?;
         let names = || metadata.features.iter().map(|kind| kind.column().name());
@@ -234,18 +227,9 @@ impl Model {
     /// The bytes of the model file. Same data, options and seed give the same bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let aggregate = self.aggregate.tensors(self.metadata.network.latent_dim);
-        let data: Vec<(&String, &Weight, Vec<u8>)> = self
-            .weights
-            .iter()
-            .chain(&aggregate)
-            .map(|(name, weight)| (name, weight, weight.values.iter().flat_map(|value| value.to_le_bytes()).collect()))
-            .collect();
-        let views = data.iter().map(|(name, weight, bytes)| {
-            let view = TensorView::new(Dtype::F32, weight.shape.clone(), bytes).expect("bytes of this very shape");
-            (name.as_str(), view)
-        });
         let json = serde_json::to_string(&self.metadata).expect("plain data with string keys");
-        safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), json)]))).expect("names are distinct")
+        let tensors = self.weights.iter().chain(&aggregate);
+        container::pack(tensors.map(|(name, weight)| (name.clone(), weight)), json)
     }
 
     /// SHA-256 of the model file, in hexadecimal: what an output says it was written with.
@@ -289,10 +273,7 @@ impl Model {
 
 /// Takes a file apart without believing it.
 fn parse(bytes: &[u8]) -> Result<(Metadata, Weights), ModelFault> {
-    let format = |error: safetensors::SafeTensorError| ModelFault::Format(error.into());
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(format)?;
-    let json = header.metadata().as_ref().and_then(|keys| keys.get(KEY)).ok_or(ModelFault::NotOurs)?;
-    let json: serde_json::Value = serde_json::from_str(json).map_err(|error| ModelFault::Metadata(error.into()))?;
+    let json = container::about(bytes)?;
     // The version first: a newer format may not parse, and says so better this way.
     match json.get("format_version").and_then(serde_json::Value::as_u64) {
         Some(found) if !(1..=FORMAT_VERSION).contains(&found) => {
@@ -301,15 +282,5 @@ fn parse(bytes: &[u8]) -> Result<(Metadata, Weights), ModelFault> {
         _ => {}
     }
     let metadata = serde_json::from_value(json).map_err(|error| ModelFault::Metadata(error.into()))?;
-    let mut weights = Weights::new();
-    for (name, view) in SafeTensors::deserialize(bytes).map_err(format)?.tensors() {
-        if view.dtype() != Dtype::F32 {
-            let found = format!("{:?} {:?}", view.dtype(), view.shape());
-            return Err(ModelFault::Tensor { name, found, expected: "F32".to_owned() });
-        }
-        // A chunk of four bytes is an array of four.
-        let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        weights.insert(name, Weight { shape: view.shape().to_vec(), values });
-    }
-    Ok((metadata, weights))
+    Ok((metadata, container::tensors(bytes)?))
 }

@@ -6,7 +6,7 @@ use crate::artifact::Model;
 use crate::batch::Batch;
 use crate::device::Device;
 use crate::error::Result;
-use crate::model::{Encoded, Step, Trainer};
+use crate::model::{Encoded, Input, Step, Trainer};
 use crate::random::Stream;
 
 /// A model, some rows for it, and a network of its shape in training.
@@ -15,6 +15,7 @@ pub struct Parts {
     rows: RecordBatch,
     x: Vec<f32>,
     batch: Batch,
+    input: Input,
     trainer: Trainer,
 }
 
@@ -31,7 +32,8 @@ impl Parts {
         let mut x = vec![0.0; rows.num_rows() * layout.inputs()];
         model.features().write(&rows, &mut x)?;
         let batch = Batch::new(0, (0..rows.num_rows() as u64).collect(), x.clone(), &layout);
-        Ok(Self { model, rows, x, batch, trainer })
+        let input = trainer.feed()(batch.clone(), Stream::new(0, "bench"))?;
+        Ok(Self { model, rows, x, batch, input, trainer })
     }
 
     /// Columns to row vectors.
@@ -55,8 +57,7 @@ impl Parts {
     /// # Errors
     /// None on the CPU.
     pub fn step(&mut self) -> Result<()> {
-        let step =
-            Step { lr: 1e-3, beta: 1.0, free_bits: 0.0, clip_norm: 0.0, trim: 0.0, noise: Stream::new(0, "bench") };
-        self.trainer.step(&self.batch, &step).map(drop)
+        let step = Step { lr: 1e-3, beta: 1.0, free_bits: 0.0, clip_norm: 0.0, trim: 0.0 };
+        self.trainer.step(&self.input, &step).map(drop)
     }
 }

@@ -89,6 +89,13 @@ pub struct FitConfig {
     pub threads: Option<usize>,
     /// A fit that is asked to stop ends with the best weights so far, once an epoch is trained.
     pub keep_partial: bool,
+    /// File of the checkpoint: written at the end of an epoch, though not more than once a second, and within long ones,
+    /// until [`Fitted::save`](crate::Fitted::save) removes it. `None` writes none.
+    pub checkpoint: Option<PathBuf>,
+    /// Minutes without a checkpoint within an epoch, above 0. Default: 10.
+    pub checkpoint_minutes: Option<f64>,
+    /// Go on from the checkpoint, if there is one, and end with the same model as a fit that nothing interrupted.
+    pub resume: bool,
 }
 
 /// Generates one builder method a field.
@@ -163,6 +170,12 @@ builders! {
     threads: usize => Some;
     /// Sets [`keep_partial`](Self::keep_partial).
     keep_partial: bool => |value| value;
+    /// Sets [`checkpoint`](Self::checkpoint).
+    checkpoint: PathBuf => Some;
+    /// Sets [`checkpoint_minutes`](Self::checkpoint_minutes).
+    checkpoint_minutes: f64 => Some;
+    /// Sets [`resume`](Self::resume).
+    resume: bool => |value| value;
 }
 
 impl FitConfig {
@@ -207,6 +220,7 @@ impl FitConfig {
         within("max_steps", self.max_steps, "1 or more", |v| v >= 1)?;
         within("memory", self.memory, "16 MiB or more", |v| v >= 16 << 20)?;
         within("shuffle_rows", self.shuffle_rows, "1 or more", |v| v >= 1)?;
+        within("checkpoint_minutes", self.checkpoint_minutes, "above 0, at most 1000000", |v| v > 0.0 && v <= 1e6)?;
         check_threads(self.threads)
     }
 }

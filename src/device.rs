@@ -13,35 +13,54 @@ pub enum Device {
     Auto,
     /// The CPU.
     Cpu,
-    /// The CUDA device of this number.
-    Cuda(usize),
+    /// The CUDA device of this number, counted from 0.
+    Cuda(u16),
 }
 
 impl Device {
     /// The words a user may write.
     pub const WORDS: &'static str = "auto, cpu, cuda, cuda:N";
 
-    /// The tensor library's device.
+    /// The tensor library's device. One is made a run: tensors of two do not meet.
     ///
     /// # Errors
-    /// [`Error::Device`] if CUDA is asked for and cannot be had; `Auto` never fails.
+    /// [`Error::NoCuda`] and [`Error::Device`] if CUDA is asked for and cannot be had; `Auto` never fails.
     pub(crate) fn resolve(self) -> Result<candle_core::Device> {
         match self {
             Self::Cpu => Ok(candle_core::Device::Cpu),
-            Self::Cuda(number) => candle_core::Device::new_cuda(number)
-                .map_err(|source| Error::Device { device: self.to_string(), source: Box::new(source) }),
-            Self::Auto => match candle_core::Device::new_cuda(0) {
-                Ok(device) => {
-                    tracing::info!("device cuda:0");
-                    Ok(device)
+            Self::Cuda(number) => cuda(number),
+            Self::Auto => Ok(cuda(0).unwrap_or_else(|error| {
+                match error {
+                    Error::Device { source, .. } => tracing::info!("device cpu: no CUDA device answers: {source}"),
+                    _ => tracing::info!("device cpu"),
                 }
-                Err(reason) => {
-                    tracing::info!("device cpu");
-                    tracing::debug!("no CUDA device: {reason}");
-                    Ok(candle_core::Device::Cpu)
-                }
-            },
+                candle_core::Device::Cpu
+            })),
         }
+    }
+}
+
+/// The CUDA device of this number.
+///
+/// With one stream for all threads, which orders what they do: `Device::new_cuda` gives every thread that touches the
+/// device a stream of its own, and nothing makes one wait for another's copies and products.
+fn cuda(number: u16) -> Result<candle_core::Device> {
+    let device = Device::Cuda(number).to_string();
+    match candle_core::Device::new_cuda_with_stream(number.into()).map_err(bare) {
+        Ok(cuda) => {
+            tracing::info!("device {device}");
+            Ok(cuda)
+        }
+        Err(candle_core::Error::NotCompiledWithCudaSupport) => Err(Error::NoCuda { device }),
+        Err(source) => Err(Error::Device { device, source: Box::new(source) }),
+    }
+}
+
+/// An error of the tensor library without the backtrace it puts into its text, which nobody asked for.
+pub(crate) fn bare(error: candle_core::Error) -> candle_core::Error {
+    match error {
+        candle_core::Error::WithBacktrace { inner, .. } => *inner,
+        error => error,
     }
 }
 
@@ -80,13 +99,18 @@ mod tests {
             assert_eq!(device.to_string().parse::<Device>().unwrap(), device);
         }
         assert_eq!("cuda".parse::<Device>().unwrap(), Device::Cuda(0));
-        assert!("gpu".parse::<Device>().is_err() && "cuda:x".parse::<Device>().is_err());
+        for unknown in ["gpu", "cuda:x", "cuda:-1", "cuda:4294967296"] {
+            assert!(unknown.parse::<Device>().is_err());
+        }
     }
 
     #[test]
     fn cuda_without_a_device_is_an_error_and_auto_is_not() {
-        if candle_core::Device::new_cuda(0).is_err() {
-            assert!(matches!(Device::Cuda(0).resolve(), Err(Error::Device { .. })));
+        let built = candle_core::utils::cuda_is_available();
+        match Device::Cuda(0).resolve() {
+            Ok(device) => assert!(device.is_cuda()),
+            Err(Error::NoCuda { device }) => assert!(!built && device == "cuda:0"),
+            Err(error) => assert!(built && matches!(error, Error::Device { .. }), "{error}"),
         }
         assert!(Device::Auto.resolve().is_ok());
     }

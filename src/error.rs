@@ -283,7 +283,29 @@ pub enum Error {
         /// What is wrong with it.
         fault: ModelFault,
     },
-    /// The device asked for cannot be had.
+    /// The checkpoint file is not usable.
+    #[error("{path}: not a usable checkpoint: {fault}")]
+    Checkpoint {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: ModelFault,
+    },
+    /// The checkpoint is of other data, other options or another version.
+    #[error("{path}: is the checkpoint of another fit: {difference}")]
+    OtherCheckpoint {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The first difference: where it is, what the checkpoint has, and what this fit has.
+        difference: String,
+    },
+    /// CUDA is asked for, and this build has none.
+    #[error("device {device}: this build is without CUDA")]
+    NoCuda {
+        /// The device as asked for.
+        device: String,
+    },
+    /// The device asked for does not answer.
     #[error("device {device}: not available")]
     Device {
         /// The device as asked for.
@@ -334,6 +356,7 @@ impl Error {
             | Self::TargetTwice { .. }
             | Self::NameClash { .. }
             | Self::NoModel { .. }
+            | Self::OtherCheckpoint { .. }
             | Self::UnknownColumn { .. }
             | Self::BadPattern { .. }
             | Self::NothingSelected { .. }
@@ -350,10 +373,11 @@ impl Error {
             | Self::Read { .. }
             | Self::Damaged { .. }
             | Self::Unsupported { .. } => ErrorKind::Data,
-            Self::Model { .. } => ErrorKind::Model,
+            Self::Model { .. } | Self::Checkpoint { .. } => ErrorKind::Model,
             Self::Interrupted => ErrorKind::Interrupted,
             Self::Io { .. }
             | Self::Write { .. }
+            | Self::NoCuda { .. }
             | Self::Device { .. }
             | Self::Tensor { .. }
             | Self::Threads { .. }

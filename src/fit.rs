@@ -1,6 +1,7 @@
 //! Fitting a model: a pass for statistics, a pass that encodes the rows, then epochs.
 
 mod aggregate;
+mod checkpoint;
 mod health;
 mod memory;
 mod plan;
@@ -13,8 +14,12 @@ mod statistics;
 mod store;
 mod train;
 
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use serde_json::json;
+
+use self::checkpoint::Keeper;
 use self::plan::{Chosen, Division};
 pub use self::plan::{Plan, PlannedColumn, PlannedModel};
 pub use self::progress::Progress;
@@ -23,15 +28,18 @@ use self::rows::{FitRows, Load};
 use self::sample::Look;
 use crate::ahead::machine_threads;
 use crate::artifact::{FORMAT_VERSION, Metadata, Model, Provenance};
-use crate::config::FitConfig;
+use crate::config::{FitConfig, Training};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::feature::InputColumn;
-use crate::model::{Trainer, Vae};
+use crate::feature::{Features, InputColumn};
+use crate::model::{Network, Trainer, Vae, parameters};
 use crate::shuffle::{HoldOut, Order};
 use crate::source::ParquetSource;
 use crate::stage::{self, Stage};
 use crate::stop::Stop;
+
+/// Minutes without a checkpoint within an epoch, unless said otherwise.
+const CHECKPOINT_MINUTES: f64 = 10.0;
 
 /// A fitted model and what a run says of it beside the model.
 #[non_exhaustive]
@@ -48,6 +56,25 @@ pub struct Fitted {
     pub in_memory: bool,
     /// Whether it was asked to stop, and the weights are the best until then.
     pub interrupted: bool,
+    /// The checkpoint that [`save`](Self::save) makes superfluous.
+    checkpoint: Option<PathBuf>,
+}
+
+impl Fitted {
+    /// Writes the model file, as [`Model::save_new`] does, and then removes the checkpoint of a fit that was not
+    /// interrupted.
+    ///
+    /// # Errors
+    /// As [`Model::save_new`].
+    pub fn save(&self, path: impl AsRef<Path>, force: bool) -> Result<()> {
+        self.model.save_new(path, force)?;
+        match self.checkpoint.as_deref().filter(|_| !self.interrupted) {
+            Some(checkpoint) if checkpoint.exists() => {
+                std::fs::remove_file(checkpoint).map_err(Error::io("remove", checkpoint))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl FitConfig {
@@ -148,7 +175,8 @@ impl FitConfig {
         // A large network takes its time.
         stop.check()?;
         let stage = Stage::new("train");
-        let trained = stage.run(|| train::train(&mut trainer, &rows, layout, &training, &mut watch))?;
+        let mut keeper = self.keeper(&features, &network, &training, &rows)?;
+        let trained = stage.run(|| train::train(&mut trainer, &rows, layout, &training, &mut watch, &mut keeper))?;
         stage::report(&[&rows.shuffle, &stage]);
         let train_seconds = start.elapsed().as_secs_f64();
 
@@ -182,6 +210,43 @@ impl FitConfig {
         let model = Model::new(metadata, trained.weights, &together, &device)
             .map_err(|fault| Error::Model { path: "the model just fitted".into(), fault })?;
         let rows_bytes = (rows.train() as u64 * inputs as u64).saturating_mul(size_of::<f32>() as u64);
-        Ok(Fitted { model, statistics_seconds, train_seconds, rows_bytes, in_memory, interrupted: trained.interrupted })
+        Ok(Fitted {
+            model,
+            statistics_seconds,
+            train_seconds,
+            rows_bytes,
+            in_memory,
+            interrupted: trained.interrupted,
+            checkpoint: keeper.map(|keeper| keeper.path()),
+        })
+    }
+
+    /// What writes checkpoints, if they are asked for. A fit is the same as another if it makes the same network of the
+    /// same rows: their scaling, their number, and what those look like that choose the weights.
+    fn keeper(
+        &self,
+        features: &Features,
+        network: &Network,
+        training: &Training,
+        rows: &FitRows,
+    ) -> Result<Option<Keeper>> {
+        let Some(path) = &self.checkpoint else { return Ok(None) };
+        let layout = features.layout();
+        let fit = json!({
+            "vaepipe_version": env!("CARGO_PKG_VERSION"),
+            "data": {
+                "train_rows": rows.train(),
+                "select_rows": rows.select.len(),
+                "calibrate_rows": rows.calibrate.len(),
+                "empty_rows": rows.empty,
+                "features": features.kinds(),
+                "select_hash": rows.select.hash(layout)?,
+            },
+            "network": network,
+            "training": training,
+        });
+        let minutes = self.checkpoint_minutes.unwrap_or(CHECKPOINT_MINUTES);
+        let every = Duration::from_secs_f64(60.0 * minutes);
+        Keeper::new(path, fit, parameters(layout, network), self.resume, every).map(Some)
     }
 }

@@ -35,6 +35,14 @@ pub(super) struct Fit {
     /// When interrupted, write the best model so far, if an epoch is done
     #[arg(long, help_heading = "Output")]
     keep_partial: bool,
+    /// Go on with the fit that was killed or interrupted, from its checkpoint (.NAME.checkpoint beside the model), and
+    /// end with the same model; from the beginning if there is none
+    #[arg(long, help_heading = "Output")]
+    resume: bool,
+    /// Minutes between checkpoints within an epoch; there is one after each epoch that ends a second or more after the
+    /// last [default: 10]
+    #[arg(long, value_name = "MINUTES", help_heading = "Output")]
+    checkpoint_minutes: Option<f64>,
     #[command(flatten)]
     metrics: MetricsFlag,
     #[command(flatten)]
@@ -68,16 +76,21 @@ impl MetricsFlag {
 
 impl Fit {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { inputs, model: path, force, keep_partial, metrics, flags, run } = self;
+        let Self { inputs, model: path, force, keep_partial, resume, checkpoint_minutes, metrics, flags, run } = self;
         let start = Instant::now();
         let source = ParquetSource::open(&inputs)?;
         output::check_is_file(&path)?;
         vaepipe::check_target(&path, force, source.paths())?;
         let metrics = metrics.start(&source, &[&path])?;
-        let mut config = flags.config().keep_partial(keep_partial);
+        let mut config = flags.config().keep_partial(keep_partial).resume(resume);
+        config.checkpoint = path.file_name().map(|name| {
+            let name = format!(".{}.checkpoint", name.to_string_lossy());
+            path.with_file_name(name)
+        });
+        config.checkpoint_minutes = checkpoint_minutes;
         config.spool_dir.get_or_insert_with(|| folder(&path));
         let (fitted, written) = fit(config, &source, &run, metrics, context, &|_, _| Ok(()))?;
-        fitted.model.save_new(&path, force)?;
+        fitted.save(&path, force)?;
         let total = start.elapsed().as_secs_f64();
         let mut lines = fit_summary::lines(&fitted, total);
         lines.push(("model", fit_summary::file(&fitted.model, &path)));

@@ -78,7 +78,16 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         }
         Error::Model { .. } if is_inspect => "`vaepipe fit INPUT` makes a model".to_owned(),
         Error::Model { .. } => "`vaepipe fit INPUT` makes a model; -m names it".to_owned(),
-        Error::Device { .. } => "--device cpu always works; CUDA needs a build with `--features cuda`".to_owned(),
+        Error::OtherCheckpoint { .. } => {
+            "give the data and options it was made with, or leave --resume out to start anew".to_owned()
+        }
+        Error::Checkpoint { .. } => "leave --resume out to start anew".to_owned(),
+        Error::NoCuda { .. } => {
+            "--device cpu works in every build; `cargo build --release --features cuda` makes one with CUDA".to_owned()
+        }
+        Error::Device { .. } => {
+            "`nvidia-smi` lists the devices, the first is cuda:0; --device cpu works without one".to_owned()
+        }
         Error::Diverged { .. } => "try a lower --lr, or --clip-norm 1".to_owned(),
         _ => return None,
     })

@@ -125,8 +125,15 @@ impl FitRows {
         self.train.len() + self.select.len() + self.calibrate.len()
     }
 
-    /// The training rows of an epoch in its order, cut evenly into batches of at most `batch_size` rows, made ahead.
-    pub(super) fn epoch(&self, epoch: u64, batch_size: usize, layout: &Layout) -> Result<Ahead<Batch>> {
+    /// The training rows of an epoch in its order, cut evenly into batches of at most `batch_size` rows; what `input`
+    /// makes of them, ahead.
+    pub(super) fn epoch<T: Send + 'static>(
+        &self,
+        epoch: u64,
+        batch_size: usize,
+        layout: &Layout,
+        input: impl Fn(Batch) -> Result<T> + Send + 'static,
+    ) -> Result<Ahead<T>> {
         let (order, before, train) = (self.order, self.before.clone(), self.train.clone());
         let layout = layout.clone();
         let windows = order.windows(epoch).into_iter().enumerate();
@@ -149,7 +156,7 @@ impl FitRows {
             let mut table = Table::default();
             table.reserve(wanted, layout.inputs());
             train.gather(rows.by_ref().take(wanted), layout.inputs(), &mut table)?;
-            Ok(Batch::new(seq as u64, table.ids, table.x, &layout))
+            input(Batch::new(seq as u64, table.ids, table.x, &layout))
         };
         ahead(&self.shuffle, 2, step_rows(self.train(), batch_size).enumerate().map(batch))
     }

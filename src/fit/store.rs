@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use crate::batch::{Batch, Table};
 use crate::error::Result;
 use crate::layout::Layout;
@@ -10,6 +12,9 @@ use crate::scratch::Scratch;
 
 /// Values of a row before its elements: the two halves of its number.
 const HEAD: usize = 2;
+
+/// Rows gathered to be hashed.
+const HASHED_ROWS: usize = 1024;
 
 /// Values gathered before they are written.
 const PIECE: usize = 1 << 18;
@@ -102,6 +107,20 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// SHA-256 of all rows, their numbers included, in hexadecimal.
+    ///
+    /// # Errors
+    /// As [`gather`](Self::gather).
+    pub(super) fn hash(&self, layout: &Layout) -> Result<String> {
+        let mut hasher = Sha256::new();
+        for batch in self.batches(HASHED_ROWS, layout) {
+            let batch = batch?;
+            batch.ids.iter().for_each(|id| hasher.update(id.to_le_bytes()));
+            batch.x.iter().for_each(|x| hasher.update(x.to_bits().to_le_bytes()));
+        }
+        Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// All rows in batches of at most `rows`.

@@ -2,10 +2,12 @@
 
 use std::f64::consts::PI;
 
+use super::checkpoint::{Keeper, Pass, Run};
 use super::progress::{Progress, Watch};
 use super::rows::FitRows;
 use super::store::Store;
 use crate::artifact::{Epoch, History};
+use crate::batch::Batch;
 use crate::config::Training;
 use crate::error::{Error, Result};
 use crate::layout::Layout;
@@ -64,42 +66,59 @@ pub(super) struct Trained {
     pub(super) interrupted: bool,
 }
 
-/// Trains until the budget is spent or patience is; returns the best weights and how it went.
+/// Trains until the budget is spent or patience is; returns the best weights and how it went. Where there is a keeper,
+/// from its checkpoint on.
 ///
 /// # Errors
 /// [`Error::Diverged`] when roll-backs do not help, [`Error::Interrupted`] unless the best weights so far are to be
-/// kept, and the source's.
+/// kept, the source's, and the keeper's.
 pub(super) fn train(
     trainer: &mut Trainer,
     rows: &FitRows,
     layout: &Layout,
     training: &Training,
     watch: &mut Watch<'_>,
+    keeper: &mut Option<Keeper>,
 ) -> Result<Trained> {
     let schedule = Schedule::new(training);
-    let noise = Stream::new(training.seed, "noise");
-    let mut history = History { epochs: Vec::new(), best_epoch: 0, held_out_loss: None, rollbacks: 0 };
-    let mut last_good = trainer.checkpoint()?;
+    let resumed = keeper.as_ref().map_or(Ok(None), Keeper::resumed)?;
+    let mut run = match resumed {
+        Some((run, now)) => {
+            trainer.restore(&now)?;
+            run
+        }
+        None => Run {
+            history: History { epochs: Vec::new(), best_epoch: 0, held_out_loss: None, rollbacks: 0 },
+            lr_scale: 1.0,
+            last_good: trainer.checkpoint()?,
+            best: None,
+            pass: Pass::default(),
+        },
+    };
     watch.stop.check()?;
-    let mut best: Option<(f64, Weights)> = None;
-    let mut lr_scale = 1.0;
     let mut interrupted = false;
-    while history.epochs.len() < training.epochs {
-        let epoch = history.epochs.len();
+    while run.history.epochs.len() < training.epochs {
+        let epoch = run.history.epochs.len();
         let first_step = epoch * training.steps_per_epoch;
         let steps = training.steps_per_epoch.min(training.steps - first_step);
+        let lr_scale = run.lr_scale;
         let settings = |step: usize| Step {
             lr: lr_scale * schedule.lr(first_step + step),
             beta: schedule.beta(first_step + step),
             free_bits: training.free_bits,
             clip_norm: training.clip_norm,
             trim: training.trim,
-            noise: noise.child(epoch as u64),
         };
-        let outcome = pass(trainer, rows, (epoch, steps), (layout, training), watch, settings).and_then(|trained| {
+        let trained = pass(trainer, rows, steps, (layout, training), watch, settings, (&mut run, keeper));
+        let outcome = trained.and_then(|trained| {
             let measured = trained.is_some();
             Ok((trained, if measured { evaluate(trainer, &rows.select, layout, training, watch.stop)? } else { None }))
         });
+        if matches!(outcome, Err(Error::Interrupted))
+            && let Some(keeper) = keeper.as_mut().filter(|keeper| keeper.is_worth_it())
+        {
+            keeper.save(&trainer.checkpoint()?, &run)?;
+        }
         let (trained, validation_loss) = match outcome {
             Err(Error::Interrupted) if watch.keep_partial && epoch > 0 => {
                 interrupted = true;
@@ -107,23 +126,24 @@ pub(super) fn train(
             }
             outcome => outcome?,
         };
+        run.pass = Pass::default();
         let sound = trained.filter(|_| validation_loss.is_none_or(f64::is_finite));
         let Some((nll, kl)) = sound else {
-            history.rollbacks += 1;
-            lr_scale *= ROLLBACK_LR;
-            let lr = lr_scale * training.lr;
-            if history.rollbacks > MOST_ROLLBACKS {
+            run.history.rollbacks += 1;
+            run.lr_scale *= ROLLBACK_LR;
+            let lr = run.lr_scale * training.lr;
+            if run.history.rollbacks > MOST_ROLLBACKS {
                 return Err(Error::Diverged { epoch: epoch + 1, rollbacks: MOST_ROLLBACKS, lr });
             }
             tracing::warn!(
                 "epoch {}: the loss is not finite; back to the last good state, learning rate now {lr:e}",
                 epoch + 1
             );
-            trainer.restore(&last_good)?;
+            trainer.restore(&run.last_good)?;
             continue;
         };
         let done = Epoch { epoch: epoch + 1, train_loss: nll + training.beta * kl, validation_loss, kl };
-        history.epochs.push(done);
+        run.history.epochs.push(done);
         let last = settings(steps.saturating_sub(1));
         (watch.on_progress)(Progress::Epoch {
             epoch: &done,
@@ -132,19 +152,22 @@ pub(super) fn train(
             lr: last.lr,
             beta: last.beta,
         });
-        last_good = trainer.checkpoint()?;
-        if !schedule.warmed_up(first_step + steps) {
-            continue;
+        run.last_good = trainer.checkpoint()?;
+        if schedule.warmed_up(first_step + steps) {
+            // Without rows to choose by, the last weights are the best known.
+            let reached = validation_loss.unwrap_or(f64::NEG_INFINITY);
+            if run.best.as_ref().is_none_or(|(least, _)| reached <= *least) {
+                run.best = Some((reached, run.last_good.weights.clone()));
+                run.history.best_epoch = epoch + 1;
+            } else if training.patience > 0 && epoch + 1 - run.history.best_epoch >= training.patience {
+                break;
+            }
         }
-        // Without rows to choose by, the last weights are the best known.
-        let reached = validation_loss.unwrap_or(f64::NEG_INFINITY);
-        if best.as_ref().is_none_or(|(least, _)| reached <= *least) {
-            best = Some((reached, last_good.weights.clone()));
-            history.best_epoch = epoch + 1;
-        } else if training.patience > 0 && epoch + 1 - history.best_epoch >= training.patience {
-            break;
+        if let Some(keeper) = keeper.as_mut().filter(|keeper| keeper.is_worth_it()) {
+            keeper.save(&run.last_good, &run)?;
         }
     }
+    let Run { mut history, mut last_good, best, .. } = run;
     match best {
         Some((_, weights)) => last_good.weights = weights,
         // Stopped while the KL weight was still rising.
@@ -160,37 +183,48 @@ pub(super) fn train(
     Ok(Trained { weights: last_good.weights, history, interrupted })
 }
 
-/// One epoch of gradient steps: the rows' mean negative log-likelihood and mean KL divergence. `None` if a loss or
-/// gradient was not finite.
+/// The gradient steps of an epoch that are still to do: the rows' mean negative log-likelihood and mean KL divergence
+/// over all its steps. `None` if a loss or gradient was not finite.
 fn pass(
     trainer: &mut Trainer,
     rows: &FitRows,
-    (epoch, steps): (usize, usize),
+    steps: usize,
     (layout, training): (&Layout, &Training),
     watch: &mut Watch<'_>,
     settings: impl Fn(usize) -> Step,
+    (run, keeper): (&mut Run, &mut Option<Keeper>),
 ) -> Result<Option<(f64, f64)>> {
-    let (mut rows_seen, mut nll, mut kl) = (0, 0.0, 0.0);
-    let Training { epochs, batch_size, .. } = *training;
-    let hidden = Stream::new(training.seed, "hide").child(epoch as u64);
-    for (step, batch) in rows.epoch(epoch as u64, batch_size, layout)?.take(steps).enumerate() {
-        watch.stop.check()?;
-        let mut batch = batch?;
-        if training.mask_rate > 0.0 {
-            batch.hide(training.mask_rate, hidden);
+    let Training { epochs, batch_size, mask_rate, .. } = *training;
+    let epoch = run.history.epochs.len();
+    let [hidden, noise] = ["hide", "noise"].map(|name| Stream::new(training.seed, name).child(epoch as u64));
+    let feed = trainer.feed();
+    let input = move |mut batch: Batch| {
+        if mask_rate > 0.0 {
+            batch.hide(mask_rate, hidden);
         }
-        match trainer.step(&batch, &settings(step))? {
-            Some(loss) => {
-                (watch.on_progress)(Progress::Step { epoch: epoch + 1, epochs, step: step + 1, steps });
-                rows_seen += loss.nll.len();
-                nll += loss.nll.iter().sum::<f64>();
-                kl += loss.kl.iter().sum::<f64>();
-            }
-            None => return Ok(None),
+        feed(batch, noise)
+    };
+    let done = run.pass.steps;
+    for (step, input) in rows.epoch(epoch as u64, batch_size, layout, input)?.take(steps).enumerate() {
+        watch.stop.check()?;
+        let input = input?;
+        if step < done {
+            continue;
+        }
+        let Some(loss) = trainer.step(&input, &settings(step))? else { return Ok(None) };
+        (watch.on_progress)(Progress::Step { epoch: epoch + 1, epochs, step: step + 1, steps });
+        run.pass = Pass {
+            steps: step + 1,
+            rows: run.pass.rows + loss.nll.len(),
+            nll: run.pass.nll + loss.nll.iter().sum::<f64>(),
+            kl: run.pass.kl + loss.kl.iter().sum::<f64>(),
+        };
+        if let Some(keeper) = keeper.as_mut().filter(|keeper| keeper.is_due()) {
+            keeper.save(&trainer.checkpoint()?, run)?;
         }
     }
-    let rows_seen = rows_seen.max(1) as f64;
-    Ok(Some((nll / rows_seen, kl / rows_seen)))
+    let rows_seen = run.pass.rows.max(1) as f64;
+    Ok(Some((run.pass.nll / rows_seen, run.pass.kl / rows_seen)))
 }
 
 /// Mean loss of held-out rows at the final KL weight and with the trim of training, with noise fixed by the seed.
@@ -205,10 +239,11 @@ fn evaluate(
         return Ok(None);
     }
     let noise = Stream::new(training.seed, "validation");
+    let feed = trainer.feed();
     let mut losses = Vec::with_capacity(rows.len());
     for batch in rows.batches(EVALUATE_ROWS, layout) {
         stop.check()?;
-        losses.extend(trainer.evaluate(&batch?, noise)?.rows(training.beta));
+        losses.extend(trainer.evaluate(&feed(batch?, noise)?)?.rows(training.beta));
     }
     Ok(Some(mean_of_best(losses, training.trim)))
 }

@@ -12,9 +12,10 @@ pub(super) const EPSILON: f64 = 1e-8;
 /// First and second moments of every parameter's gradient.
 #[derive(Debug, Clone)]
 pub(crate) struct Moments<T> {
-    pub(super) first: T,
-    pub(super) second: T,
-    steps: i32,
+    pub(crate) first: T,
+    pub(crate) second: T,
+    /// Updates so far.
+    pub(crate) steps: i32,
 }
 
 impl<T> Moments<T> {

@@ -16,25 +16,24 @@ mod trainer;
 mod vae;
 mod vector;
 
+pub(crate) use self::adam::Moments;
 pub(crate) use self::heads::{Heads, Losses};
 pub(crate) use self::mixture::{Mixture, Row, Sampler};
 pub use self::network::Network;
 pub use self::parameters::Weight;
 pub(crate) use self::parameters::{Parameter, Weights, parameters};
 pub(crate) use self::principal::{Components, Covariance};
-pub(crate) use self::trainer::{Step, Trainer, mean_of_best};
+#[cfg(feature = "bench")]
+pub(crate) use self::trainer::Input;
+pub(crate) use self::trainer::{Checkpoint, Step, Trainer, mean_of_best};
 pub use self::vae::Encoded;
 pub(crate) use self::vae::Vae;
 
+use crate::device::bare;
 use crate::error::Error;
 
 impl From<candle_core::Error> for Error {
     fn from(error: candle_core::Error) -> Self {
-        // The tensor library puts its backtrace into the text; nobody asked for it.
-        let source = match error {
-            candle_core::Error::WithBacktrace { inner, .. } => inner,
-            error => Box::new(error),
-        };
-        Self::Tensor { source }
+        Self::Tensor { source: Box::new(bare(error)) }
     }
 }

@@ -1,7 +1,7 @@
 //! Gradient steps: the negative ELBO of a batch, trimmed, clipped and handed to Adam.
 
 use super::adam::Moments;
-use super::autograd::Autograd;
+use super::autograd::{Autograd, Placed, Placer};
 use super::kernels::Kernels;
 use super::network::Network;
 use super::parameters::{Weights, initial};
@@ -24,8 +24,13 @@ pub(crate) struct Step {
     pub(crate) clip_norm: f64,
     /// Share of the rows, those of highest loss, that are left out.
     pub(crate) trim: f64,
-    /// Noise; a row draws from the child of its number.
-    pub(crate) noise: Stream,
+}
+
+/// Rows and the noise they draw, each from the child of its number; on the device, too, if the network is there.
+pub(crate) struct Input {
+    pub(super) batch: Batch,
+    pub(super) noise: Stream,
+    pub(super) placed: Option<Placed>,
 }
 
 /// The two parts of each row's negative ELBO, in nats: a value a row unless said otherwise.
@@ -64,23 +69,22 @@ fn kept(rows: usize, trim: f64) -> usize {
 
 /// The network, its parameters and their optimiser, on a device: where the numbers are made that a step decides on.
 pub(super) trait Execution: Send {
-    /// The loss of rows at a draw from their posterior; `noise` as in [`Step`].
-    fn forward(&mut self, batch: &Batch, noise: Stream) -> Result<Loss>;
+    /// What puts rows where they are computed with, if they are not there anyway.
+    fn placer(&self) -> Option<Placer> {
+        None
+    }
+
+    /// The loss of rows at a draw from their posterior.
+    fn forward(&mut self, input: &Input) -> Result<Loss>;
 
     /// Computes the gradients of Σ rows' weight · (NLL + Σ dimensions' paid · KL) of the batch that went forward last,
     /// and returns their norm.
-    fn backward(&mut self, batch: &Batch, weights: &[f32], paid: &[f32]) -> Result<f64>;
+    fn backward(&mut self, input: &Input, weights: &[f32], paid: &[f32]) -> Result<f64>;
 
     /// Both at once, for rows' weights and dimensions' payments that do not wait for the losses.
-    fn forward_and_backward(
-        &mut self,
-        batch: &Batch,
-        noise: Stream,
-        weights: &[f32],
-        paid: &[f32],
-    ) -> Result<(Loss, f64)> {
-        let loss = self.forward(batch, noise)?;
-        Ok((loss, self.backward(batch, weights, paid)?))
+    fn forward_and_backward(&mut self, input: &Input, weights: &[f32], paid: &[f32]) -> Result<(Loss, f64)> {
+        let loss = self.forward(input)?;
+        Ok((loss, self.backward(input, weights, paid)?))
     }
 
     /// Updates the parameters with the gradients computed last, each multiplied by `factor`, at the rate `lr`.
@@ -97,7 +101,7 @@ pub(super) trait Execution: Send {
 #[derive(Debug, Clone)]
 pub(crate) struct Checkpoint {
     pub(crate) weights: Weights,
-    pub(super) moments: Moments<Weights>,
+    pub(crate) moments: Moments<Weights>,
 }
 
 /// A network in training.
@@ -127,17 +131,26 @@ impl Trainer {
         })
     }
 
+    /// What makes inputs of batches and noise, on any thread: there the copy to a device costs the steps no time.
+    pub(crate) fn feed(&self) -> impl Fn(Batch, Stream) -> Result<Input> + Send + use<> {
+        let placer = self.execution.placer();
+        move |batch, noise| {
+            let placed = placer.as_ref().map(|placer| placer.place(&batch, noise)).transpose()?;
+            Ok(Input { batch, noise, placed })
+        }
+    }
+
     /// One gradient step. `None`, with nothing changed, if the loss or the gradient is not finite.
-    pub(crate) fn step(&mut self, batch: &Batch, step: &Step) -> Result<Option<Loss>> {
+    pub(crate) fn step(&mut self, input: &Input, step: &Step) -> Result<Option<Loss>> {
+        let rows = input.batch.rows();
         let (loss, norm) = if step.trim == 0.0 && step.free_bits == 0.0 {
-            let (weights, paid) =
-                (vec![1.0 / batch.rows() as f32; batch.rows()], vec![step.beta as f32; self.latent_dim]);
-            self.execution.forward_and_backward(batch, step.noise, &weights, &paid)?
+            let (weights, paid) = (vec![1.0 / rows as f32; rows], vec![step.beta as f32; self.latent_dim]);
+            self.execution.forward_and_backward(input, &weights, &paid)?
         } else {
-            let loss = self.execution.forward(batch, step.noise)?;
+            let loss = self.execution.forward(input)?;
             let weights = row_weights(&loss.rows(step.beta).collect::<Vec<_>>(), step.trim);
             let paid = paid(&loss.dimensions, step.beta, step.free_bits);
-            let norm = self.execution.backward(batch, &weights, &paid)?;
+            let norm = self.execution.backward(input, &weights, &paid)?;
             (loss, norm)
         };
         // A row that is left out must be finite, too: it would not be next time.
@@ -148,9 +161,9 @@ impl Trainer {
         Ok(Some(loss))
     }
 
-    /// The loss of rows without a step; `noise` as in [`Step`].
-    pub(crate) fn evaluate(&mut self, batch: &Batch, noise: Stream) -> Result<Loss> {
-        self.execution.forward(batch, noise)
+    /// The loss of rows without a step.
+    pub(crate) fn evaluate(&mut self, input: &Input) -> Result<Loss> {
+        self.execution.forward(input)
     }
 
     /// Parameters and optimiser as they are now.

@@ -1,12 +1,22 @@
 //! Outputs appear whole or not at all: written to a temporary file beside the target, synced, renamed.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
+
+/// What the names of temporary files begin and end with.
+const PREFIX: &str = ".vaepipe-";
+const SUFFIX: &str = ".tmp";
+
+/// Temporary files younger than this may be between their creation and their lock.
+const YOUNG: Duration = Duration::from_secs(10);
 
 /// A file that is not yet what it will be. Dropping it removes it; its name, which would only confuse, is in no error.
 #[derive(Debug)]
@@ -64,6 +74,7 @@ impl Target {
             }
             _ => {}
         }
+        sweep(target.folder());
         // An hour's work must not end with finding that there is no place for it.
         target.create()?;
         Ok(target)
@@ -77,7 +88,7 @@ impl Target {
     /// Opens the temporary file beside the target.
     pub(crate) fn create(&self) -> Result<Temporary> {
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".vaepipe-").suffix(".tmp");
+        builder.prefix(PREFIX).suffix(SUFFIX);
         #[cfg(unix)]
         {
             // As any new file: what the umask leaves of it. The crate's own default is for secrets.
@@ -86,7 +97,10 @@ impl Target {
         }
         // Of the error, its kind: the rest is the temporary file's name.
         let file = builder.tempfile_in(self.folder());
-        file.map(Temporary).map_err(|error| Error::io("create", &self.path)(error.kind().into()))
+        let file = file.map_err(|error| Error::io("create", &self.path)(error.kind().into()))?;
+        // Says that its owner lives. A file system without locks keeps what the dead leave behind.
+        let _ = file.as_file().try_lock();
+        Ok(Temporary(file))
     }
 
     /// Syncs the temporary file and gives it its name.
@@ -111,6 +125,29 @@ impl Target {
     /// The folder the target is in.
     pub(crate) fn folder(&self) -> &Path {
         folder(&self.real)
+    }
+}
+
+/// Removes the temporary files of processes that died too suddenly to do so; once a folder and process.
+fn sweep(folder: &Path) {
+    static SWEPT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    if !SWEPT.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned()) {
+        return;
+    }
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let ours = name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
+        let old = || {
+            entry
+                .metadata()
+                .and_then(|about| about.modified())
+                .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > YOUNG))
+        };
+        // The lock goes with its owner, however that ends.
+        let orphaned = || File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+        if ours && old() && orphaned() && fs::remove_file(entry.path()).is_ok() {
+            tracing::info!("{}: removed; a run that was killed left it", entry.path().display());
+        }
     }
 }
 
@@ -185,6 +222,25 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         commit_bytes(&target, b"whole").unwrap();
         assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"whole");
+    }
+
+    #[test]
+    fn what_the_dead_left_is_swept_and_what_the_living_write_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let [orphan, young, theirs] = ["a", "b", "c"].map(|name| folder.path().join(format!("{PREFIX}{name}{SUFFIX}")));
+        let living = Target { path: "out".into(), real: folder.path().join("out"), force: true }.create().unwrap();
+        for path in [&orphan, &young, &theirs] {
+            fs::write(path, b"half").unwrap();
+        }
+        let long_ago = std::time::SystemTime::now() - 2 * YOUNG;
+        let lock = File::open(&theirs).unwrap();
+        lock.try_lock().unwrap();
+        for path in [&orphan, &theirs] {
+            File::options().write(true).open(path).unwrap().set_modified(long_ago).unwrap();
+        }
+        living.file().set_modified(long_ago).unwrap();
+        sweep(folder.path());
+        assert!(!orphan.exists() && young.exists() && theirs.exists() && living.0.path().exists());
     }
 
     #[test]

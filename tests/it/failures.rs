@@ -184,12 +184,29 @@ fn options_outside_their_range_are_usage_errors_that_name_the_flag() {
 
 #[test]
 fn cuda_without_a_device_is_a_run_error_and_auto_is_not() {
-    let dir = with_input(300);
-    if candle_core::Device::new_cuda(0).is_ok() {
+    if candle_core::Device::new_cuda_with_stream(0).is_ok() {
         return;
     }
-    dir.fails(1, "fit in.parquet --device cuda").says(&["device cuda:0", "not available", "--device cpu"]);
-    dir.ok("fit in.parquet --device auto --epochs 1").says(&["device cpu"]);
+    let dir = with_input(300);
+    let built = candle_core::utils::cuda_is_available();
+    let why: &[&str] = if built { &["not available", "nvidia-smi"] } else { &["without CUDA", "--features cuda"] };
+    for device in ["cuda:0", "cuda:7"] {
+        for command in ["fit in.parquet", "fit-transform in.parquet out.parquet"] {
+            let ran = dir.fails(1, &format!("{command} --device {device}"));
+            ran.says(&[&format!("error: device {device}: "), "--device cpu"]).says(why);
+            // Said before anything is read.
+            assert_eq!(ran.stderr().lines().count(), 2, "{}", ran.stderr());
+        }
+    }
+    assert_eq!(dir.names(), ["in.parquet"]);
+    // Only where a device could have answered is it worth a word that none did.
+    let auto = dir.ok("fit in.parquet --device auto --epochs 1");
+    let line = auto.stderr().lines().find(|line| line.contains("device cpu")).unwrap().to_owned();
+    assert_eq!(line.contains("no CUDA device answers"), built, "{line}");
+    for command in ["transform in.parquet out.parquet", "impute in.parquet out.parquet"] {
+        dir.fails(1, &format!("{command} --device cuda")).says(&["error: device cuda:0: "]).says(why);
+    }
+    assert_eq!(dir.names(), ["in.parquet", "vae.safetensors"]);
 }
 
 #[test]

@@ -4,19 +4,17 @@ use candle_core::{Device, Tensor, Var};
 
 use super::adam;
 use super::graph::{Graph, RowLosses};
-use crate::batch::Batch;
+use super::placer::{Placer, all_numbers, numbers};
 use crate::error::Result;
 use crate::layout::Layout;
 use crate::model::adam::Moments;
 use crate::model::network::Network;
 use crate::model::parameters::{Weight, Weights};
-use crate::model::trainer::{Checkpoint, Execution, Loss};
-use crate::random::Stream;
+use crate::model::trainer::{Checkpoint, Execution, Input, Loss};
 
 /// The network in training on any device.
 pub(crate) struct Autograd {
     graph: Graph,
-    latent_dim: usize,
     names: Vec<String>,
     vars: Vec<Var>,
     moments: Moments<Vec<Tensor>>,
@@ -28,64 +26,98 @@ pub(crate) struct Autograd {
 impl Autograd {
     /// Starts from `weights`.
     pub(crate) fn new(layout: &Layout, network: &Network, weights: &Weights, device: &Device) -> Result<Self> {
-        let var =
-            |weight: &Weight| Var::from_tensor(&Tensor::from_slice(&weight.values, weight.shape.as_slice(), device)?);
+        let placer = Placer::new(layout, network.latent_dim, device);
+        let var = |weight: &Weight| Var::from_tensor(&placer.parameter(weight)?);
         let vars = weights.values().map(var).collect::<candle_core::Result<Vec<_>>>()?;
         let names: Vec<String> = weights.keys().cloned().collect();
         let tensors = names.iter().cloned().zip(vars.iter().map(|var| var.as_tensor().clone())).collect();
         let graph = Graph::new(layout, network, tensors, device)?;
         let zeros = vars.iter().map(|var| var.zeros_like()).collect::<candle_core::Result<Vec<_>>>()?;
         let moments = Moments::new(|| zeros.clone());
-        Ok(Self { graph, latent_dim: network.latent_dim, names, vars, moments, losses: None, gradients: Vec::new() })
+        Ok(Self { graph, names, vars, moments, losses: None, gradients: Vec::new() })
     }
 
-    fn named(&self, tensors: &[Tensor]) -> Result<Weights> {
-        let weight = |(name, tensor): (&String, &Tensor)| {
-            Ok((name.clone(), Weight { shape: tensor.dims().to_vec(), values: tensor.flatten_all()?.to_vec1()? }))
+    fn named(&self, tensors: &[&Tensor]) -> Result<Weights> {
+        let all = all_numbers(tensors)?;
+        let mut rest = all.as_slice();
+        let weight = |(name, tensor): (&String, &&Tensor)| {
+            let values;
+            (values, rest) = rest.split_at(tensor.elem_count());
+            (name.clone(), Weight { shape: tensor.dims().to_vec(), values: values.to_vec() })
         };
-        self.names.iter().zip(tensors).map(weight).collect()
+        Ok(self.names.iter().zip(tensors).map(weight).collect())
     }
 
     fn tensors(&self, weights: &Weights) -> Result<Vec<Tensor>> {
-        let tensor =
-            |(name, var): (&String, &Var)| Ok(Tensor::from_slice(&weights[name].values, var.shape(), var.device())?);
-        self.names.iter().zip(&self.vars).map(tensor).collect()
+        let tensor = |name: &String| Ok(self.graph.placer().parameter(&weights[name])?);
+        self.names.iter().map(tensor).collect()
     }
-}
 
-impl Execution for Autograd {
-    fn forward(&mut self, batch: &Batch, noise: Stream) -> Result<Loss> {
-        let mut drawn = vec![0.0; batch.rows() * self.latent_dim];
-        let draws = drawn.chunks_mut(self.latent_dim);
-        batch.ids.iter().zip(draws).for_each(|(&id, draw)| noise.child(id).normals(draw));
-        let losses = self.graph.losses(batch, drawn)?;
-        let nll = losses.nll.to_vec1::<f32>()?.into_iter().map(f64::from).collect();
-        let mut loss = Loss { nll, kl: Vec::new(), dimensions: vec![0.0; self.latent_dim] };
-        for row in losses.kl.to_vec2::<f32>()? {
-            loss.kl.push(row.iter().copied().map(f64::from).sum());
-            loss.dimensions.iter_mut().zip(row).for_each(|(sum, kl)| *sum += f64::from(kl));
+    fn row_losses(&self, input: &Input) -> candle_core::Result<RowLosses> {
+        match &input.placed {
+            Some(rows) => self.graph.losses(rows),
+            None => self.graph.losses(&self.graph.placer().place(&input.batch, input.noise)?),
         }
-        loss.dimensions.iter_mut().for_each(|sum| *sum /= batch.rows().max(1) as f64);
-        self.losses = Some(losses);
-        Ok(loss)
     }
 
-    fn backward(&mut self, _: &Batch, weights: &[f32], paid: &[f32]) -> Result<f64> {
-        let Some(RowLosses { nll, kl }) = self.losses.take() else { return Ok(0.0) };
-        let weights = Tensor::from_slice(weights, weights.len(), nll.device())?;
-        let paid = Tensor::from_slice(paid, (1, paid.len()), nll.device())?;
-        let objective = ((nll + kl.broadcast_mul(&paid)?.sum(1)?)? * weights)?.sum_all()?;
+    /// Computes the gradients; the squared length of each parameter's, `[parameters]`.
+    fn differentiate(&mut self, losses: &RowLosses, weights: &[f32], paid: &[f32]) -> candle_core::Result<Tensor> {
+        let placer = self.graph.placer();
+        let weights = placer.tensor(weights, &[weights.len()])?;
+        let paid = placer.tensor(paid, &[1, paid.len()])?;
+        let objective = ((&losses.nll + losses.kl.broadcast_mul(&paid)?.sum(1)?)? * weights)?.sum_all()?;
         let mut all = objective.backward()?;
         let gradient = |var: &Var| match all.remove(var) {
             Some(gradient) => Ok(gradient),
             None => var.zeros_like(),
         };
         self.gradients = self.vars.iter().map(gradient).collect::<candle_core::Result<_>>()?;
-        let mut squares = 0.0;
-        for gradient in &self.gradients {
-            squares += f64::from(gradient.sqr()?.sum_all()?.to_scalar::<f32>()?);
-        }
-        Ok(squares.sqrt())
+        let squares = |gradient: &Tensor| gradient.sqr()?.sum_all();
+        Tensor::stack(&self.gradients.iter().map(squares).collect::<candle_core::Result<Vec<_>>>()?, 0)
+    }
+}
+
+/// Rows' losses from the numbers of [`RowLosses`].
+fn loss(nll: &[f32], kl: &[f32]) -> Loss {
+    let latent_dim = kl.len() / nll.len().max(1);
+    let nll: Vec<f64> = nll.iter().copied().map(f64::from).collect();
+    let mut loss = Loss { nll, kl: Vec::new(), dimensions: vec![0.0; latent_dim] };
+    for row in kl.chunks_exact(latent_dim.max(1)) {
+        loss.kl.push(row.iter().copied().map(f64::from).sum());
+        loss.dimensions.iter_mut().zip(row).for_each(|(sum, kl)| *sum += f64::from(*kl));
+    }
+    loss.dimensions.iter_mut().for_each(|sum| *sum /= loss.nll.len().max(1) as f64);
+    loss
+}
+
+fn norm(squares: &[f32]) -> f64 {
+    squares.iter().copied().map(f64::from).sum::<f64>().sqrt()
+}
+
+impl Execution for Autograd {
+    fn placer(&self) -> Option<Placer> {
+        Some(self.graph.placer().clone())
+    }
+
+    fn forward(&mut self, input: &Input) -> Result<Loss> {
+        let losses = self.row_losses(input)?;
+        let [nll, kl] = numbers([&losses.nll, &losses.kl])?;
+        self.losses = Some(losses);
+        Ok(loss(&nll, &kl))
+    }
+
+    fn backward(&mut self, _: &Input, weights: &[f32], paid: &[f32]) -> Result<f64> {
+        let Some(losses) = self.losses.take() else { return Ok(0.0) };
+        let [squares] = numbers([&self.differentiate(&losses, weights, paid)?])?;
+        Ok(norm(&squares))
+    }
+
+    /// The host waits for the device once.
+    fn forward_and_backward(&mut self, input: &Input, weights: &[f32], paid: &[f32]) -> Result<(Loss, f64)> {
+        let losses = self.row_losses(input)?;
+        let squares = self.differentiate(&losses, weights, paid)?;
+        let [nll, kl, squares] = numbers([&losses.nll, &losses.kl, &squares])?;
+        Ok((loss(&nll, &kl), norm(&squares)))
     }
 
     fn update(&mut self, factor: f64, lr: f64) -> Result<()> {
@@ -93,8 +125,8 @@ impl Execution for Autograd {
     }
 
     fn checkpoint(&self) -> Result<Checkpoint> {
-        let values: Vec<Tensor> = self.vars.iter().map(|var| var.as_tensor().clone()).collect();
-        let moments = self.moments.map(|tensors| self.named(tensors))?;
+        let values: Vec<&Tensor> = self.vars.iter().map(|var| var.as_tensor()).collect();
+        let moments = self.moments.map(|tensors| self.named(&tensors.iter().collect::<Vec<_>>()))?;
         Ok(Checkpoint { weights: self.named(&values)?, moments })
     }
 

@@ -4,11 +4,13 @@
 //! prior, an MLP encoder and the mirrored decoder. The kernels do the same by hand and are checked against this.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use candle_core::{D, DType, Device, Tensor};
 use candle_nn::{Linear, Module, VarBuilder, linear};
 
 use super::mlp::Mlp;
+use super::placer::{Placed, Placer, all_numbers, numbers};
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::layout::{Group, Layout};
@@ -28,21 +30,22 @@ pub(crate) struct Graph {
     log_variance: Linear,
     decoder: Mlp,
     output: Linear,
-    device: Device,
+    placer: Placer,
+    /// Rows encoded at once.
+    block: usize,
+    /// Held while a block is computed: blocks side by side would take turns all the same, and the memory of each.
+    turn: Mutex<()>,
 }
 
-/// Rows encoded at once; the last block is padded, so that no row's bits depend on its neighbours.
-const ENCODE_ROWS: usize = 256;
+/// Bytes of the widest layer of a block, within the bounds on rows below. A function of the network alone, and the last
+/// block is padded, so that no row's bits depend on its neighbours. A device wants far larger blocks than a CPU.
+const BLOCK_BYTES: usize = 4 << 20;
 
-/// Rows as tensors: what the encoder sees, `[rows, encoder inputs]`; the row vector, `[rows, inputs]`; and the same of 1
-/// where known.
-struct Rows {
-    seen: Tensor,
-    x: Tensor,
-    known: Option<Tensor>,
-}
+/// Rows of a block.
+const BLOCK_ROWS: (usize, usize) = (256, 8192);
 
 /// The loss of rows before weighing: `[rows]` and `[rows, latent_dim]`.
+#[derive(Clone)]
 pub(crate) struct RowLosses {
     pub(crate) nll: Tensor,
     pub(crate) kl: Tensor,
@@ -58,6 +61,8 @@ impl Graph {
     ) -> candle_core::Result<Self> {
         let (inputs, outputs, latent_dim) = (layout.encoder_inputs(), layout.outputs(), network.latent_dim);
         let builder = VarBuilder::from_tensors(parameters, DType::F32, device);
+        let widest = [inputs, outputs].into_iter().chain(network.hidden.iter().copied()).max().unwrap_or(1).max(1);
+        let block = BLOCK_BYTES / size_of::<f32>() / widest / BLOCK_ROWS.0 * BLOCK_ROWS.0;
         let last = network.hidden.last().copied().unwrap_or(inputs);
         let first = network.hidden.first().copied().unwrap_or(latent_dim);
         let with_head = |group: Group| {
@@ -74,15 +79,16 @@ impl Graph {
             log_variance: linear(last, latent_dim, builder.pp("posterior.log_variance"))?,
             decoder: Mlp::new(&builder.pp("decoder"), &network.decoder(), network.activation)?,
             output: linear(first, outputs, builder.pp("output"))?,
-            device: device.clone(),
+            placer: Placer::new(layout, latent_dim, device),
+            block: block.clamp(BLOCK_ROWS.0, BLOCK_ROWS.1),
+            turn: Mutex::default(),
         })
     }
 
     /// The network with fixed weights, which record nothing.
     pub(crate) fn frozen(layout: &Layout, network: &Network, weights: &Weights, device: &Device) -> Result<Self> {
-        let tensor = |(name, weight): (&String, &Weight)| {
-            Ok((name.clone(), Tensor::from_slice(&weight.values, weight.shape.as_slice(), device)?))
-        };
+        let placer = Placer::new(layout, network.latent_dim, device);
+        let tensor = |(name, weight): (&String, &Weight)| Ok((name.clone(), placer.parameter(weight)?));
         let tensors = weights.iter().map(tensor).collect::<candle_core::Result<_>>()?;
         Ok(Self::new(layout, network, tensors, device)?)
     }
@@ -102,7 +108,7 @@ impl Graph {
     /// Sums a head's answer over the known elements of every group: `[rows]`.
     fn sum_known(
         &self,
-        rows: &Rows,
+        rows: &Placed,
         output: &Tensor,
         answer: impl Fn(&dyn Head, &Tensor, &Tensor, Option<&Tensor>) -> candle_core::Result<Tensor>,
     ) -> candle_core::Result<Tensor> {
@@ -131,24 +137,28 @@ impl Graph {
         ((mean.sqr()? + log_variance.exp()?)? - log_variance)?.affine(0.5, -0.5)
     }
 
-    /// The two parts of the negative ELBO of rows, with one draw a row from the posterior:
-    /// z = mean + noise · exp(log-variance / 2), noise `[rows, latent_dim]`.
-    pub(crate) fn losses(&self, batch: &Batch, noise: Vec<f32>) -> candle_core::Result<RowLosses> {
-        let rows = self.rows(batch, 0..batch.rows(), batch.rows())?;
-        let noise = Tensor::from_vec(noise, (batch.rows(), self.latent_dim), &self.device)?;
+    /// The two parts of the negative ELBO of rows placed with noise, with one draw a row from the posterior:
+    /// z = mean + noise · exp(log-variance / 2).
+    pub(crate) fn losses(&self, rows: &Placed) -> candle_core::Result<RowLosses> {
+        let Some(noise) = &rows.noise else { candle_core::bail!("a draw needs noise") };
         let (mean, log_variance) = self.posterior(&rows.seen)?;
         let z = (&mean + (noise * (&log_variance * 0.5)?.exp()?)?)?;
         let output = self.decode(&z)?;
-        let nll = self.sum_known(&rows, &output, |head, x, output, parameter| head.nll(x, output, parameter))?;
+        let nll = self.sum_known(rows, &output, |head, x, output, parameter| head.nll(x, output, parameter))?;
         Ok(RowLosses { nll, kl: Self::kl(&mean, &log_variance)? })
+    }
+
+    /// Puts rows where this network is.
+    pub(crate) fn placer(&self) -> &Placer {
+        &self.placer
     }
 
     /// Encodes rows and scores their reconstruction at the posterior mean. Draws nothing: the same row gives the same
     /// bits in any batch.
     pub(crate) fn encode(&self, batch: &Batch) -> Result<Encoded> {
         let mut encoded = Encoded { latent_dim: self.latent_dim, features: self.layout.inputs(), ..Encoded::default() };
-        for from in (0..batch.rows()).step_by(ENCODE_ROWS) {
-            let rows = ENCODE_ROWS.min(batch.rows() - from);
+        for from in (0..batch.rows()).step_by(self.block) {
+            let rows = self.block.min(batch.rows() - from);
             self.encode_block(batch, from..from + rows, &mut encoded)?;
         }
         Ok(encoded)
@@ -156,36 +166,36 @@ impl Graph {
 
     /// Appends the decoder's output for latents, `[rows, latent_dim]`, to `into`: `[rows, outputs]`.
     pub(crate) fn decode_rows(&self, z: &[f32], into: &mut Vec<f32>) -> Result<()> {
-        for z in z.chunks(ENCODE_ROWS * self.latent_dim) {
+        for z in z.chunks(self.block * self.latent_dim) {
             let rows = z.len() / self.latent_dim;
             let mut block = z.to_vec();
-            block.resize(ENCODE_ROWS * self.latent_dim, 0.0);
-            let output = self.decode(&Tensor::from_vec(block, (ENCODE_ROWS, self.latent_dim), &self.device)?)?;
-            into.extend(output.narrow(0, 0, rows)?.flatten_all()?.to_vec1::<f32>()?);
+            block.resize(self.block * self.latent_dim, 0.0);
+            let block = self.placer.tensor(&block, &[self.block, self.latent_dim])?;
+            let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            into.extend(all_numbers(&[&self.decode(&block)?.narrow(0, 0, rows)?])?);
         }
         Ok(())
     }
 
     fn encode_block(&self, batch: &Batch, range: std::ops::Range<usize>, encoded: &mut Encoded) -> Result<()> {
         let features = self.layout.inputs();
-        let rows = self.rows(batch, range.clone(), ENCODE_ROWS)?;
+        let rows = self.placer.place_rows(batch, range.clone(), self.block, None)?;
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let (mean, log_variance) = self.posterior(&rows.seen)?;
         let output = self.decode(&mean)?;
-        let take = |tensor: &Tensor, into: &mut Vec<f32>| -> candle_core::Result<()> {
-            into.extend(tensor.narrow(0, 0, range.len())?.flatten_all()?.to_vec1::<f32>()?);
-            Ok(())
-        };
-        take(
-            &self.sum_known(&rows, &output, |head, x, output, _| head.squared_error(x, output))?,
-            &mut encoded.squared_error,
-        )?;
-        take(
-            &self.sum_known(&rows, &output, |head, x, output, parameter| head.nll(x, output, parameter))?,
-            &mut encoded.nll,
-        )?;
-        take(&Self::kl(&mean, &log_variance)?.sum(D::Minus1)?, &mut encoded.kl)?;
-        take(&mean, &mut encoded.mean)?;
-        take(&log_variance, &mut encoded.log_variance)?;
+        let squared_error = self.sum_known(&rows, &output, |head, x, output, _| head.squared_error(x, output))?;
+        let nll = self.sum_known(&rows, &output, |head, x, output, parameter| head.nll(x, output, parameter))?;
+        let kl = Self::kl(&mean, &log_variance)?.sum(D::Minus1)?;
+        let real = |tensor: Tensor| tensor.narrow(0, 0, range.len());
+        let (mean, log_variance) = (real(mean)?, real(log_variance)?);
+        let (squared_error, nll, kl) = (real(squared_error)?, real(nll)?, real(kl)?);
+        let [mean, log_variance, squared_error, nll, kl] = numbers([&mean, &log_variance, &squared_error, &nll, &kl])?;
+        drop(turn);
+        encoded.mean.extend(mean);
+        encoded.log_variance.extend(log_variance);
+        encoded.squared_error.extend(squared_error);
+        encoded.nll.extend(nll);
+        encoded.kl.extend(kl);
         match &batch.known {
             Some(known) => encoded.known.extend(
                 known.chunks_exact(features).skip(range.start).take(range.len()).map(|row| row.iter().sum::<f32>()),
@@ -193,33 +203,5 @@ impl Graph {
             None => encoded.known.extend(std::iter::repeat_n(features as f32, range.len())),
         }
         Ok(())
-    }
-
-    /// Rows `range` of a batch as tensors, filled up with zeros to `height` rows.
-    fn rows(&self, batch: &Batch, range: std::ops::Range<usize>, height: usize) -> candle_core::Result<Rows> {
-        let inputs = self.layout.inputs();
-        let tensor = |values: &[f32]| {
-            let mut padded = values[range.start * inputs..range.end * inputs].to_vec();
-            padded.resize(height * inputs, 0.0);
-            Tensor::from_vec(padded, (height, inputs), &self.device)
-        };
-        let known = batch.known.as_deref().map(tensor).transpose()?;
-        Ok(Rows { seen: self.seen(batch, range.clone(), height)?, x: tensor(&batch.x)?, known })
-    }
-
-    /// What the encoder sees of rows: values, and a one a class and indicator.
-    fn seen(&self, batch: &Batch, range: std::ops::Range<usize>, height: usize) -> candle_core::Result<Tensor> {
-        let (inputs, values, width) = (self.layout.inputs(), self.layout.values(), self.layout.encoder_inputs());
-        let (x, known) = match &batch.shown {
-            Some(shown) => (&shown.x, Some(&shown.known)),
-            None => (&batch.x, batch.known.as_ref()),
-        };
-        let mut seen = vec![0.0; height * width];
-        for (row, seen) in range.zip(seen.chunks_exact_mut(width)) {
-            let x = &x[row * inputs..][..inputs];
-            seen[..values].copy_from_slice(&x[..values]);
-            self.layout.ones(x, known.map(|known| &known[row * inputs..][..inputs])).for_each(|one| seen[one] = 1.0);
-        }
-        Tensor::from_vec(seen, (height, width), &self.device)
     }
 }

@@ -5,6 +5,8 @@ mod adam;
 mod execution;
 mod graph;
 mod mlp;
+mod placer;
 
 pub(super) use self::execution::Autograd;
 pub(crate) use self::graph::Graph;
+pub(super) use self::placer::{Placed, Placer};

@@ -12,8 +12,7 @@ use crate::layout::Layout;
 use crate::model::adam::Moments;
 use crate::model::network::Network;
 use crate::model::parameters::Weights;
-use crate::model::trainer::{Checkpoint, Execution, Loss};
-use crate::random::Stream;
+use crate::model::trainer::{Checkpoint, Execution, Input, Loss};
 
 /// The network in training on the CPU.
 pub(crate) struct Kernels {
@@ -76,7 +75,7 @@ impl Kernels {
         norm
     }
 
-    fn shard_forward(&self, n: usize, batch: &Batch, noise: Stream, space: &mut Workspace) {
+    fn shard_forward(&self, n: usize, Input { batch, noise, .. }: &Input, space: &mut Workspace) {
         let range = self.shard(n, batch.rows());
         let draws = space.latents.noise.chunks_exact_mut(self.layers.latent_dim);
         batch.ids[range.clone()].iter().zip(draws).for_each(|(&id, draw)| noise.child(id).normals(draw));
@@ -117,31 +116,26 @@ impl Kernels {
 }
 
 impl Execution for Kernels {
-    fn forward(&mut self, batch: &Batch, noise: Stream) -> Result<Loss> {
-        let shards = self.make_room(batch);
+    fn forward(&mut self, input: &Input) -> Result<Loss> {
+        let shards = self.make_room(&input.batch);
         let mut spaces = std::mem::take(&mut self.spaces);
-        let pass = |(n, space): (usize, &mut Workspace)| self.shard_forward(n, batch, noise, space);
+        let pass = |(n, space): (usize, &mut Workspace)| self.shard_forward(n, input, space);
         self.pool.install(|| spaces[..shards].par_iter_mut().enumerate().for_each(pass));
         self.spaces = spaces;
-        Ok(self.losses(batch.rows()))
+        Ok(self.losses(input.batch.rows()))
     }
 
-    fn backward(&mut self, batch: &Batch, weights: &[f32], paid: &[f32]) -> Result<f64> {
+    fn backward(&mut self, Input { batch, .. }: &Input, weights: &[f32], paid: &[f32]) -> Result<f64> {
         Ok(self.gradients(batch, |kernels, n, (space, gradients)| {
             kernels.shard_backward(n, batch, weights, paid, space, gradients);
         }))
     }
 
     /// A shard goes there and back while it is in its thread's cache.
-    fn forward_and_backward(
-        &mut self,
-        batch: &Batch,
-        noise: Stream,
-        weights: &[f32],
-        paid: &[f32],
-    ) -> Result<(Loss, f64)> {
+    fn forward_and_backward(&mut self, input: &Input, weights: &[f32], paid: &[f32]) -> Result<(Loss, f64)> {
+        let batch = &input.batch;
         let norm = self.gradients(batch, |kernels, n, (space, gradients)| {
-            kernels.shard_forward(n, batch, noise, space);
+            kernels.shard_forward(n, input, space);
             kernels.shard_backward(n, batch, weights, paid, space, gradients);
         });
         Ok((self.losses(batch.rows()), norm))

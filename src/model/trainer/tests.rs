@@ -5,7 +5,7 @@ use crate::config::Activation;
 use crate::layout::Likelihood::{Bernoulli, Gaussian};
 use crate::layout::{Likelihood, Shape};
 use crate::model::autograd::Graph;
-use crate::model::{Parameter, Vae, Weight, parameters};
+use crate::model::{Encoded, Parameter, Vae, Weight, parameters};
 
 /// Two numbers and a Boolean, two latents, one hidden layer.
 fn small() -> (Layout, Network) {
@@ -80,7 +80,16 @@ fn gradients(execution: &mut dyn Execution) -> Weights {
 }
 
 fn step() -> Step {
-    Step { lr: 1e-2, beta: 0.7, free_bits: 0.0, clip_norm: 0.0, trim: 0.0, noise: Stream::new(1, "noise") }
+    Step { lr: 1e-2, beta: 0.7, free_bits: 0.0, clip_norm: 0.0, trim: 0.0 }
+}
+
+fn noise() -> Stream {
+    Stream::new(1, "noise")
+}
+
+/// A batch that goes over when it is needed.
+fn input(batch: &Batch, noise: Stream) -> Input {
+    Input { batch: batch.clone(), noise, placed: None }
 }
 
 fn close(found: &[f32], expected: &[f64], tolerance: f64) {
@@ -143,7 +152,9 @@ fn the_forward_pass_matches_pytorch() {
         close(&encoded.kl, &[0.072_710_47, 0.070_149_53], 1e-6);
         assert_eq!(encoded.known, [3.0, 2.0]);
     }
-    let sampled = graph.losses(&batch, vec![0.5, -1.0, 0.25, 2.0]).unwrap();
+    let mut rows = graph.placer().place(&batch, noise()).unwrap();
+    rows.noise = Some(graph.placer().tensor(&[0.5, -1.0, 0.25, 2.0], &[2, 2]).unwrap());
+    let sampled = graph.losses(&rows).unwrap();
     close(&sampled.nll.to_vec1::<f32>().unwrap(), &[3.566_612_24, 4.011_007_31], 1e-6);
 }
 
@@ -158,12 +169,13 @@ fn gradients_match_finite_differences() {
         .into_iter()
         .flat_map(|(layout, network, batch)| executions(layout, network).map(|execution| (execution, batch)));
     for (mut execution, batch) in cases {
+        let input = input(batch, noise());
         let objective = |execution: &mut dyn Execution| -> f64 {
-            let loss = execution.forward(batch, step().noise).unwrap();
+            let loss = execution.forward(&input).unwrap();
             loss.rows(0.7).zip(row_weights).map(|(loss, weight)| loss * f64::from(weight)).sum()
         };
         objective(execution.as_mut());
-        execution.backward(batch, &row_weights, &[0.7, 0.7]).unwrap();
+        execution.backward(&input, &row_weights, &[0.7, 0.7]).unwrap();
         let before = execution.checkpoint().unwrap();
         const H: f64 = 1e-2;
         for (name, gradient) in gradients(execution.as_mut()) {
@@ -201,8 +213,15 @@ fn kernels_and_tensors_agree() {
             let [tensors, kernels] = executions(layout, &network).map(|mut execution| {
                 let mut all = Vec::new();
                 for n in 0..3 {
-                    let loss = execution.forward(&batch, step().noise.child(n)).unwrap();
-                    let norm = execution.backward(&batch, &weights, &paid).unwrap();
+                    let (batch, noise) = (batch.clone(), noise().child(n));
+                    let placed = execution.placer().map(|placer| placer.place(&batch, noise).unwrap());
+                    let input = Input { batch, noise, placed };
+                    let (loss, norm) = if n == 1 {
+                        execution.forward_and_backward(&input, &weights, &paid).unwrap()
+                    } else {
+                        let loss = execution.forward(&input).unwrap();
+                        (loss, execution.backward(&input, &weights, &paid).unwrap())
+                    };
                     all.extend([loss.nll, loss.kl, loss.dimensions, vec![norm]].concat());
                     if n == 0 {
                         let gradients = gradients(execution.as_mut());
@@ -227,7 +246,8 @@ fn the_number_of_threads_does_not_change_a_bit() {
         let mut trainer = trainer(16, threads);
         for n in 0..5 {
             let batch = many_rows(&layout, 100);
-            trainer.step(&batch, &Step { noise: Stream::new(n, "noise"), trim: 0.1, ..step() }).unwrap().unwrap();
+            let input = input(&batch, Stream::new(n, "noise"));
+            trainer.step(&input, &Step { trim: 0.1, ..step() }).unwrap().unwrap();
         }
         trainer.checkpoint().unwrap().weights
     };
@@ -244,7 +264,7 @@ fn a_step_that_is_not_finite_changes_nothing() {
     let mut batch = many_rows(&layout, 10);
     batch.x[4] = f32::INFINITY;
     let before = trainer.checkpoint().unwrap();
-    assert!(trainer.step(&batch, &step()).unwrap().is_none());
+    assert!(trainer.step(&input(&batch, noise()), &step()).unwrap().is_none());
     assert_eq!(trainer.checkpoint().unwrap().weights, before.weights);
 }
 
@@ -253,11 +273,11 @@ fn going_back_to_a_checkpoint_repeats_the_same_steps() {
     let (layout, _) = small();
     let mut trainer = trainer(16, 1);
     let batch = many_rows(&layout, 40);
-    trainer.step(&batch, &step()).unwrap();
+    trainer.step(&input(&batch, noise()), &step()).unwrap();
     let checkpoint = trainer.checkpoint().unwrap();
     let mut onward = || {
         trainer.restore(&checkpoint).unwrap();
-        trainer.step(&batch, &step()).unwrap();
+        trainer.step(&input(&batch, noise()), &step()).unwrap();
         trainer.checkpoint().unwrap().weights
     };
     assert_eq!(onward(), onward());
@@ -287,14 +307,37 @@ fn only_dimensions_above_their_free_bits_are_paid_for() {
 fn a_row_encodes_to_the_same_bits_in_any_batch() {
     let (layout, network) = small();
     let weights = trainer(16, 1).checkpoint().unwrap().weights;
-    let vae = Vae::new(&layout, &network, &weights, &Device::Cpu).unwrap();
-    let all = many_rows(&layout, 600);
-    let whole = vae.encode(&all).unwrap();
-    for row in [0_usize, 1, 255, 256, 511, 599] {
-        let known = all.known.as_ref().map(|known| known[row * 3..row * 3 + 3].to_vec());
-        let alone = Batch { seq: 0, ids: vec![0], x: all.x[row * 3..row * 3 + 3].to_vec(), known, shown: None };
-        let alone = vae.encode(&alone).unwrap();
-        assert_eq!(alone.mean, whole.mean[row * 2..row * 2 + 2]);
-        assert_eq!((alone.nll[0], alone.kl[0]), (whole.nll[row], whole.kl[row]));
+    let kernels = Vae::new(&layout, &network, &weights, &Device::Cpu).unwrap();
+    let tensors = Vae::Autograd(Graph::frozen(&layout, &network, &weights, &Device::Cpu).unwrap());
+    let all = many_rows(&layout, 8500);
+    for vae in [kernels, tensors] {
+        let whole = vae.encode(&all).unwrap();
+        for row in [0_usize, 1, 255, 256, 511, 8191, 8192, 8499] {
+            let known = all.known.as_ref().map(|known| known[row * 3..row * 3 + 3].to_vec());
+            let alone = Batch { seq: 0, ids: vec![0], x: all.x[row * 3..row * 3 + 3].to_vec(), known, shown: None };
+            let alone = vae.encode(&alone).unwrap();
+            assert_eq!(alone.mean, whole.mean[row * 2..row * 2 + 2]);
+            assert_eq!((alone.nll[0], alone.kl[0]), (whole.nll[row], whole.kl[row]));
+        }
+    }
+}
+
+#[test]
+fn kernels_and_tensors_encode_and_decode_alike() {
+    let layout = mixed();
+    let network = Network { hidden: vec![24, 12], ..small().1 };
+    let weights = initial(&layout, &network, 1);
+    let kernels = Vae::new(&layout, &network, &weights, &Device::Cpu).unwrap();
+    let tensors = Vae::Autograd(Graph::frozen(&layout, &network, &weights, &Device::Cpu).unwrap());
+    let batch = Batch { shown: None, ..any_rows(&layout, 8500) };
+    let [kernels, tensors] = [kernels, tensors].map(|vae| {
+        let Encoded { mean, log_variance, squared_error, nll, kl, known, .. } = vae.encode(&batch).unwrap();
+        let mut decoded = Vec::new();
+        vae.decode(&mean, &mut decoded).unwrap();
+        [mean, log_variance, squared_error, nll, kl, known, decoded]
+    });
+    for (kernels, tensors) in kernels.iter().zip(&tensors) {
+        assert_eq!(kernels.len() % 8500, 0);
+        close(tensors, &kernels.iter().copied().map(f64::from).collect::<Vec<_>>(), 1e-4);
     }
 }

@@ -1,0 +1,139 @@
+//! What goes over to the device and what comes back, in one copy each.
+//!
+//! **Invariant:** nothing else of the model makes tensors of numbers, or numbers of tensors. Each is made by a [`Placer`],
+//! which knows one device, or computed from such: no operation meets tensors of two devices.
+
+use std::ops::Range;
+
+use candle_core::{Device, Result, Tensor};
+
+use crate::batch::Batch;
+use crate::layout::Layout;
+use crate::model::parameters::Weight;
+use crate::random::Stream;
+
+/// Values to which the parts of a copy are aligned: the 256 bytes that memory of its own would be.
+const ALIGNED: usize = 64;
+
+/// Puts rows on a device, from any thread.
+#[derive(Debug, Clone)]
+pub(crate) struct Placer {
+    layout: Layout,
+    latent_dim: usize,
+    device: Device,
+}
+
+/// Rows on a device: what the encoder sees, `[rows, encoder inputs]`; the row vectors, `[rows, inputs]`; the same of 1
+/// where known; noise, `[rows, latent_dim]`.
+pub(crate) struct Placed {
+    pub(super) seen: Tensor,
+    pub(super) x: Tensor,
+    pub(super) known: Option<Tensor>,
+    pub(in crate::model) noise: Option<Tensor>,
+}
+
+/// Numbers that go over together, and where each part of them is.
+#[derive(Default)]
+struct Load {
+    values: Vec<f32>,
+}
+
+impl Load {
+    /// Makes room for `len` values, all 0, which `fill` may change; where they are.
+    fn add(&mut self, len: usize, fill: impl FnOnce(&mut [f32])) -> Range<usize> {
+        let start = self.values.len().next_multiple_of(ALIGNED);
+        self.values.resize(start + len, 0.0);
+        fill(&mut self.values[start..]);
+        start..start + len
+    }
+}
+
+impl Placer {
+    /// For rows as `layout` has them and `latent_dim` numbers of noise each.
+    pub(super) fn new(layout: &Layout, latent_dim: usize, device: &Device) -> Self {
+        Self { layout: layout.clone(), latent_dim, device: device.clone() }
+    }
+
+    /// Numbers as a tensor.
+    pub(in crate::model) fn tensor(&self, values: &[f32], shape: &[usize]) -> Result<Tensor> {
+        Tensor::from_slice(values, shape, &self.device)
+    }
+
+    /// A parameter as a tensor.
+    pub(super) fn parameter(&self, weight: &Weight) -> Result<Tensor> {
+        self.tensor(&weight.values, &weight.shape)
+    }
+
+    /// A batch with the noise its rows draw: a row draws from the child of its number.
+    pub(crate) fn place(&self, batch: &Batch, noise: Stream) -> Result<Placed> {
+        self.place_rows(batch, 0..batch.rows(), batch.rows(), Some(noise))
+    }
+
+    /// Rows `range` of a batch, filled up with zeros to `height` rows.
+    pub(super) fn place_rows(
+        &self,
+        batch: &Batch,
+        range: Range<usize>,
+        height: usize,
+        noise: Option<Stream>,
+    ) -> Result<Placed> {
+        let (inputs, width, latent_dim) = (self.layout.inputs(), self.layout.encoder_inputs(), self.latent_dim);
+        let of_rows = |all: &[f32], into: &mut [f32]| {
+            let rows = &all[range.start * inputs..range.end * inputs];
+            into[..rows.len()].copy_from_slice(rows);
+        };
+        let mut load = Load::default();
+        let x = load.add(height * inputs, |into| of_rows(&batch.x, into));
+        let known = batch.known.as_ref().map(|known| load.add(height * inputs, |into| of_rows(known, into)));
+        // Numbers alone, of which none is hidden, go over once.
+        let seen = if batch.shown.is_none() && self.layout.values() == width {
+            x.clone()
+        } else {
+            load.add(height * width, |into| self.see(batch, range.clone(), into))
+        };
+        let noise = noise.map(|noise| {
+            load.add(height * latent_dim, |into| {
+                let draws = into.chunks_exact_mut(latent_dim);
+                batch.ids[range.clone()].iter().zip(draws).for_each(|(&id, draw)| noise.child(id).normals(draw));
+            })
+        });
+        let all = self.tensor(&load.values, &[load.values.len()])?;
+        let part = |at: Range<usize>, width: usize| all.narrow(0, at.start, at.len())?.reshape((height, width));
+        Ok(Placed {
+            seen: part(seen, width)?,
+            x: part(x, inputs)?,
+            known: known.map(|known| part(known, inputs)).transpose()?,
+            noise: noise.map(|noise| part(noise, latent_dim)).transpose()?,
+        })
+    }
+
+    /// Writes what the encoder sees of rows: values, and a one a class and indicator.
+    fn see(&self, batch: &Batch, range: Range<usize>, into: &mut [f32]) {
+        let (inputs, values) = (self.layout.inputs(), self.layout.values());
+        let (x, known) = match &batch.shown {
+            Some(shown) => (&shown.x, Some(&shown.known)),
+            None => (&batch.x, batch.known.as_ref()),
+        };
+        for (row, seen) in range.zip(into.chunks_exact_mut(self.layout.encoder_inputs())) {
+            let x = &x[row * inputs..][..inputs];
+            seen[..values].copy_from_slice(&x[..values]);
+            self.layout.ones(x, known.map(|known| &known[row * inputs..][..inputs])).for_each(|one| seen[one] = 1.0);
+        }
+    }
+}
+
+/// The numbers of some tensors of one device, row-major.
+pub(super) fn numbers<const N: usize>(tensors: [&Tensor; N]) -> Result<[Vec<f32>; N]> {
+    let lens = tensors.map(Tensor::elem_count);
+    let mut all = all_numbers(&tensors)?;
+    Ok(lens.map(|len| {
+        let rest = all.split_off(len);
+        std::mem::replace(&mut all, rest)
+    }))
+}
+
+/// The same, one after the other.
+pub(super) fn all_numbers(tensors: &[&Tensor]) -> Result<Vec<f32>> {
+    let flat = tensors.iter().map(|tensor| tensor.flatten_all()).collect::<Result<Vec<_>>>()?;
+    Tensor::cat(&flat, 0)?.to_vec1()
+}
