@@ -29,6 +29,8 @@ pub enum ErrorKind {
     Run,
     /// Somebody asked the run to stop.
     Interrupted,
+    /// Another run is at work on the target.
+    Locked,
 }
 
 /// Where in the input something happened.
@@ -110,6 +112,14 @@ pub enum Error {
     TargetNotFile {
         /// The target.
         path: PathBuf,
+    },
+    /// Another run holds the target's lock.
+    #[error("{path}: another run is writing it{}", .holder.map_or_else(String::new, |id| format!(", process {id}")))]
+    Locked {
+        /// The target.
+        path: PathBuf,
+        /// The other run's process id.
+        holder: Option<u32>,
     },
     /// Two targets of one run are the same file.
     #[error("{path}: is named for two outputs of one run")]
@@ -375,6 +385,7 @@ impl Error {
             | Self::Unsupported { .. } => ErrorKind::Data,
             Self::Model { .. } | Self::Checkpoint { .. } => ErrorKind::Model,
             Self::Interrupted => ErrorKind::Interrupted,
+            Self::Locked { .. } => ErrorKind::Locked,
             Self::Io { .. }
             | Self::Write { .. }
             | Self::NoCuda { .. }

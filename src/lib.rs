@@ -56,7 +56,7 @@ pub use feature::{
     Carried, Category, Cells, Column, Curve, Cycle, Feature, Flag, Found, InputColumn, Kind, Number, Scaling, Time,
     Values, Vector,
 };
-pub use sink::{check_distinct, check_target};
+pub use sink::{Lock, check_distinct, check_target};
 pub use source::ParquetSource;
 
 pub use model::{Encoded, Network, Weight};

@@ -15,7 +15,7 @@ use super::{log, output};
 /// The exit codes, as the help lists them.
 pub(super) const CODES: &str = "\
 Exit codes: 0 done; 1 the run failed; 2 wrong usage, also an existing target without --force, and a column or file \
-named in a flag that does not exist; 65 bad data or model; 78 bad configuration file or variable; 129, 130 and \
+named in a flag that does not exist; 65 bad data or model; 75 another run is writing the same output; 78 bad configuration file or variable; 129, 130 and \
 143 interrupted by SIGHUP, SIGINT and SIGTERM; 141 the reader of stdout went away; 101 a bug.";
 
 /// Why a command did not succeed.
@@ -83,6 +83,7 @@ pub(super) fn code(failure: &Failure, invocation: Option<&Invocation>, signals: 
                 Kind::Usage if set_elsewhere(error, invocation) => 78,
                 Kind::Usage => 2,
                 Kind::Data | Kind::Model => 65,
+                Kind::Locked => 75,
                 _ => 1,
             };
             (code, chain(error), hint(error, invocation))

@@ -22,6 +22,7 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::TargetExists { .. } => "--force replaces it".to_owned(),
         Error::TargetIsInput { .. } => "choose another output; nothing is changed in place".to_owned(),
         Error::TargetNotFile { .. } | Error::TargetTwice { .. } => "choose another path".to_owned(),
+        Error::Locked { .. } => "--wait 10m waits for it to end".to_owned(),
         Error::NameClash { .. } => "--prefix NAME puts NAME before the new columns".to_owned(),
         Error::UnknownColumn { selection, near, .. } if near.is_empty() => format!("{} {patterns}", setter(selection)),
         Error::UnknownColumn { selection, near, .. } if near[0].contains(',') => {

@@ -2,6 +2,7 @@
 
 mod commit;
 mod general;
+mod lock;
 mod metadata;
 mod orders;
 mod rows;
@@ -12,6 +13,7 @@ use arrow::array::RecordBatch;
 pub(crate) use self::commit::{Target, Temporary, commit_bytes};
 pub use self::commit::{check_distinct, check_target};
 use self::general::IpcSink;
+pub use self::lock::Lock;
 pub(crate) use self::rows::RowWriter;
 use self::splice::SpliceSink;
 pub(crate) use self::splice::{Column, Splice};

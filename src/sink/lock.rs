@@ -1,0 +1,126 @@
+//! One run at a time on an output: a lock file beside it, `.NAME.lock`, that holds the holder's process id.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::stop::Stop;
+
+/// Between two looks at a lock that another holds.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The right to write an output. Dropping it gives it back and removes the lock file; a process that dies in any way
+/// gives it back, too, though its file may stay.
+#[derive(Debug)]
+pub struct Lock {
+    path: PathBuf,
+    // Closing it unlocks.
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock of `target`, waiting at most `wait` for another run to give it back.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if another run holds it for longer, [`Error::Interrupted`] if asked to stop meanwhile,
+    /// [`Error::Io`] if there can be no file beside the target.
+    pub fn take(target: impl AsRef<Path>, wait: Duration, stop: &Stop) -> Result<Self> {
+        let target = target.as_ref();
+        let Some(name) = target.file_name() else {
+            return Err(Error::TargetNotFile { path: target.to_owned() });
+        };
+        let path = target.with_file_name(format!(".{}.lock", name.to_string_lossy()));
+        // The lock file's name, which nobody gave, is in no error.
+        let io = |error: std::io::Error| Error::io("create", target)(error.kind().into());
+        let (start, mut said) = (Instant::now(), false);
+        loop {
+            let mut file =
+                File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
+            match file.try_lock() {
+                Ok(()) => {
+                    // Its last holder may have removed it between the opening and the locking.
+                    let still = same_file::Handle::from_path(&path)
+                        .and_then(|named| Ok(named == same_file::Handle::from_file(file.try_clone()?)?));
+                    if !still.unwrap_or(false) {
+                        continue;
+                    }
+                    file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(io)?;
+                    return Ok(Self { path, _file: file });
+                }
+                Err(TryLockError::WouldBlock) => {
+                    let holder = holder(&mut file);
+                    if start.elapsed() >= wait {
+                        return Err(Error::Locked { path: target.to_owned(), holder });
+                    }
+                    if !said {
+                        let holder = holder.map_or_else(String::new, |id| format!(", process {id}"));
+                        tracing::info!("{}: waiting for another run{holder}", target.display());
+                        said = true;
+                    }
+                    stop.check()?;
+                    std::thread::sleep(LOOK);
+                }
+                // A file system without locks has none to wait for.
+                Err(TryLockError::Error(_)) => return Ok(Self { path, _file: file }),
+            }
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Before it is unlocked: whoever waits finds out that the file is no longer the one of that name.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// The process id in a lock file, if it is written already.
+fn holder(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.rewind().and_then(|()| file.read_to_string(&mut text)).ok()?;
+    text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_at_a_time_and_the_second_is_told_who_holds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("model");
+        let stop = Stop::new();
+        let held = Lock::take(&target, Duration::ZERO, &stop).unwrap();
+        match Lock::take(&target, Duration::from_millis(10), &stop).unwrap_err() {
+            Error::Locked { holder, .. } => assert_eq!(holder, Some(std::process::id())),
+            error => panic!("{error}"),
+        }
+        Lock::take(folder.path().join("other"), Duration::ZERO, &stop).unwrap();
+        drop(held);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        // What a dead holder left blocks nobody.
+        fs::write(folder.path().join(".model.lock"), "4194304").unwrap();
+        Lock::take(&target, Duration::ZERO, &stop).unwrap();
+    }
+
+    #[test]
+    fn all_who_wait_get_it_in_the_end_and_never_two_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("model");
+        let inside = std::sync::atomic::AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..3 {
+                        let _held = Lock::take(&target, Duration::from_secs(60), &Stop::new()).unwrap();
+                        assert_eq!(inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
+                        std::thread::sleep(Duration::from_millis(2));
+                        inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+    }
+}
