@@ -21,10 +21,14 @@ use crate::error::{Error, ModelFault, Result};
 use crate::feature::{Carried, Features, InputColumn, Kind};
 use crate::health::Health;
 use crate::model::{Network, Vae, Weight, Weights, parameters};
+use crate::score::{Latents, Score, Scorer, Scoring};
 use crate::sink::{Target, commit_bytes};
 
 /// The newest format this version reads, and the one it writes.
 pub(crate) const FORMAT_VERSION: u64 = 1;
+
+/// The tensors that say where training rows lie in latent space.
+const LATENTS: [&str; 2] = ["latents.mean", "latents.whitening"];
 
 /// More than any network within the configuration's ranges that a machine could train.
 const MOST_BYTES: u64 = 16 << 30;
@@ -49,12 +53,14 @@ pub struct Epoch {
 pub struct History {
     /// Every epoch trained.
     pub epochs: Vec<Epoch>,
-    /// The epoch whose weights were kept.
+    /// The epoch whose weights were kept, or which said for how long to train again.
     pub best_epoch: usize,
     /// Loss of the kept weights on held-out rows that chose nothing, nats a row; absent without such rows.
     pub held_out_loss: Option<f64>,
     /// How often the last good state was restored at a lower rate, after a loss that was not finite.
     pub rollbacks: usize,
+    /// Whether the kept weights were trained once more for as many epochs, on the training rows and those that chose.
+    pub refit: bool,
 }
 
 impl History {
@@ -102,6 +108,8 @@ pub struct Metadata {
     pub history: History,
     /// What rows say of it that were held out and chose nothing; absent without such rows.
     pub health: Option<Health>,
+    /// How rows are ranked and judged.
+    pub scoring: Scoring,
     /// Where it came from.
     pub provenance: Provenance,
 }
@@ -120,7 +128,7 @@ pub struct Model {
     metadata: Metadata,
     features: Arc<Features>,
     weights: Weights,
-    vae: Arc<Vae>,
+    scorer: Arc<Scorer>,
     aggregate: Aggregate,
 }
 
@@ -128,21 +136,25 @@ impl Model {
     /// A model of what was fitted.
     ///
     /// # Errors
-    /// A [`ModelFault`] if the parts contradict each other.
+    /// As [`of`](Self::of).
     pub(crate) fn new(
         metadata: Metadata,
         mut tensors: Weights,
+        latents: Latents,
         aggregate: &Aggregate,
         device: &candle_core::Device,
     ) -> Result<Self, ModelFault> {
-        tensors.extend(aggregate.tensors(metadata.network.latent_dim));
+        let (k, Latents { mean, whitening }) = (metadata.network.latent_dim, latents);
+        tensors.insert(LATENTS[0].to_owned(), Weight { shape: vec![k], values: mean });
+        tensors.insert(LATENTS[1].to_owned(), Weight { shape: vec![k, k], values: whitening });
+        tensors.extend(aggregate.tensors(k));
         Self::of(metadata, tensors, device)
     }
 
-    /// A model of the parts of a file.
+    /// A model from the parts of a file.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// A [`ModelFault`] if the parts contradict each other.
     fn of(metadata: Metadata, tensors: Weights, device: &candle_core::Device) -> Result<Self, ModelFault> {
         let contradiction = |what: &str| ModelFault::Contradiction(what.to_owned());
         let Network { hidden, latent_dim, .. } = &metadata.network;
@@ -162,10 +174,20 @@ impl Model {
         if !(1..=metadata.history.epochs.len()).contains(&metadata.history.best_epoch) {
             return Err(contradiction("the best epoch is not one of those trained"));
         }
+        let Scoring { anomaly_score, calibration, training, decision } = &metadata.scoring;
+        let tails = calibration.iter().chain([training]);
+        if Score::named("anomaly_score", anomaly_score).is_err() {
+            return Err(contradiction("the anomaly score is none that there is"));
+        }
+        if !tails.into_iter().all(|tail| tail.is_sound() && tail.rows() > 0) || !decision.is_sound() {
+            return Err(contradiction("the scores of its rows are none that rows can have"));
+        }
         let features = Features::new(metadata.features.clone(), metadata.training.missing_indicator)
             .ok_or_else(|| contradiction("the features are not in the order of the row vector"))?;
         let layout = features.layout();
-        let (aggregate, weights): (Weights, Weights) = tensors.into_iter().partition(|(name, _)| Aggregate::has(name));
+        let (aggregate, mut weights): (Weights, Weights) =
+            tensors.into_iter().partition(|(name, _)| Aggregate::has(name));
+        let latents = LATENTS.map(|name| (name, weights.remove(name)));
         // Before building a network of the size the metadata claims.
         let claimed = metadata.network.parameters(layout.encoder_inputs(), layout.outputs());
         let held: usize = weights.values().map(|weight| weight.values.len()).sum();
@@ -180,7 +202,13 @@ impl Model {
             return Err(contradiction("its health is not that of such a model"));
         }
         let aggregate = Aggregate::from_tensors(aggregate, layout, metadata.network.latent_dim)?;
-        Ok(Self { metadata, features: Arc::new(features), weights, vae: Arc::new(vae), aggregate })
+        let (k, seed) = (metadata.network.latent_dim, metadata.training.seed);
+        let [mean, whitening] = latents;
+        let mean = container::check_tensor(mean.0, mean.1.as_ref(), &[k])?.to_vec();
+        let whitening = container::check_tensor(whitening.0, whitening.1.as_ref(), &[k, k])?.to_vec();
+        let latents = Latents { mean, whitening };
+        let scorer = Scorer::new(Arc::new(vae), layout, &metadata.network, &weights, latents, seed);
+        Ok(Self { metadata, features: Arc::new(features), weights, scorer: Arc::new(scorer), aggregate })
     }
 
     /// Reads a model file.
@@ -227,9 +255,13 @@ impl Model {
     /// The bytes of the model file. Same data, options and seed give the same bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let aggregate = self.aggregate.tensors(self.metadata.network.latent_dim);
+        let (k, Latents { mean, whitening }) = (self.metadata.network.latent_dim, &self.scorer.latents);
+        let latents = [(vec![k], mean), (vec![k, k], whitening)];
+        let latents = latents.map(|(shape, values)| Weight { shape, values: values.clone() });
+        let weights = self.weights.iter().chain(&aggregate).map(|(name, weight)| (name.clone(), weight));
+        let tensors = weights.chain(LATENTS.map(str::to_owned).into_iter().zip(&latents));
         let json = serde_json::to_string(&self.metadata).expect("plain data with string keys");
-        let tensors = self.weights.iter().chain(&aggregate);
-        container::pack(tensors.map(|(name, weight)| (name.clone(), weight)), json)
+        container::pack(tensors, json)
     }
 
     /// SHA-256 of the model file, in hexadecimal: what an output says it was written with.
@@ -240,7 +272,9 @@ impl Model {
     /// What an output says of this model in its key-value metadata, and of the `score` it holds.
     pub(crate) fn keys(&self, score: Option<&str>) -> Vec<(String, String)> {
         let version = [("vaepipe.version", env!("CARGO_PKG_VERSION").to_owned()), ("vaepipe.model", self.hash())];
-        let score = score.map(|score| ("vaepipe.score", score.to_owned()));
+        let features = || serde_json::to_string(&self.features.columns()).expect("names are strings");
+        let of_score = |score: &str| [("vaepipe.score", score.to_owned()), ("vaepipe.features", features())];
+        let score = score.into_iter().flat_map(of_score);
         let seed = ("vaepipe.seed", self.metadata.training.seed.to_string());
         version.into_iter().chain(score).chain([seed]).map(|(key, value)| (key.to_owned(), value)).collect()
     }
@@ -267,7 +301,12 @@ impl Model {
 
     /// The network.
     pub(crate) fn vae(&self) -> &Arc<Vae> {
-        &self.vae
+        &self.scorer.vae
+    }
+
+    /// The network as scores need it.
+    pub(crate) fn scorer(&self) -> &Arc<Scorer> {
+        &self.scorer
     }
 }
 

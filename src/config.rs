@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::choices::{Activation, Map, MapOf, Preset, Scale, VectorScale};
+pub use self::choices::{Activation, Decision, Map, MapOf, Preset, Scale, VectorScale};
 pub use self::latents::{GenerateConfig, ReconstructConfig, TraverseConfig};
 use crate::error::{Error, Result};
 
@@ -80,6 +80,10 @@ pub struct FitConfig {
     pub max_steps: Option<usize>,
     /// Decides initial weights, order, noise, sample and held-out rows.
     pub seed: u64,
+    /// The score that `anomaly_score` holds and that is calibrated: one of [`SCORES`](crate::SCORES). Default: `elbo`.
+    pub anomaly_score: Option<String>,
+    /// What makes a row an anomaly, stored for transforms. Default: [`Decision::DEFAULT`].
+    pub decision: Option<Decision>,
     /// Bytes of memory for rows on their way and between epochs, 16 MiB or more; `None` is 2 GiB for encoded rows. Rows
     /// that do not fit are kept in a scratch file. Never changes a number.
     pub memory: Option<u64>,
@@ -166,6 +170,8 @@ builders! {
     spool_dir: PathBuf => Some;
     /// Sets [`seed`](Self::seed).
     seed: u64 => |value| value;
+    /// Sets [`decision`](Self::decision).
+    decision: Decision => Some;
     /// Sets [`threads`](Self::threads).
     threads: usize => Some;
     /// Sets [`keep_partial`](Self::keep_partial).
@@ -188,6 +194,13 @@ impl FitConfig {
     #[must_use]
     pub fn hidden(mut self, widths: impl Into<Vec<usize>>) -> Self {
         self.hidden = Some(widths.into());
+        self
+    }
+
+    /// Sets [`anomaly_score`](Self::anomaly_score).
+    #[must_use]
+    pub fn anomaly_score(mut self, name: impl Into<String>) -> Self {
+        self.anomaly_score = Some(name.into());
         self
     }
 
@@ -220,6 +233,7 @@ impl FitConfig {
         within("max_steps", self.max_steps, "1 or more", |v| v >= 1)?;
         within("memory", self.memory, "16 MiB or more", |v| v >= 16 << 20)?;
         within("shuffle_rows", self.shuffle_rows, "1 or more", |v| v >= 1)?;
+        check_decision(self.decision)?;
         within("checkpoint_minutes", self.checkpoint_minutes, "above 0, at most 1000000", |v| v > 0.0 && v <= 1e6)?;
         check_threads(self.threads)
     }
@@ -235,6 +249,12 @@ fn within<T: fmt::Display + Copy>(
         Some(value) if !ok(value) => Err(Error::OptionRange { option, value: value.to_string(), range }),
         _ => Ok(()),
     }
+}
+
+fn check_decision(decision: Option<Decision>) -> Result<()> {
+    let Some(decision) = decision else { return Ok(()) };
+    let (range, is_within) = decision.range();
+    within(decision.option(), Some(decision.value()), range, |_| is_within)
 }
 
 fn check_threads(threads: Option<usize>) -> Result<()> {
@@ -334,6 +354,15 @@ impl ImputeConfig {
 }
 
 /// What a transform writes.
+///
+/// ```
+/// use vaepipe::{Decision, TransformConfig};
+/// let mut config = TransformConfig::new();
+/// config.score = vec!["kl".to_owned(), "latent_distance".to_owned()];
+/// config.decision = Some(Decision::Contamination(0.02));
+/// config.explain = 3;
+/// assert!(config.check().is_ok());
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct TransformConfig {
@@ -345,6 +374,12 @@ pub struct TransformConfig {
     pub drop_features: bool,
     /// Add `z_std_i`, the posterior standard deviations.
     pub std: bool,
+    /// Add these of the [`SCORES`](crate::SCORES), or `all` of them.
+    pub score: Vec<String>,
+    /// What makes a row an anomaly; `None` is as the fit has it.
+    pub decision: Option<Decision>,
+    /// Add `top_features`: this many source columns that raise a row's score most, 0 for none.
+    pub explain: usize,
     /// Replace an existing output.
     pub force: bool,
     /// Worker threads; `None` takes the machine's. Never changes a number.
@@ -357,6 +392,8 @@ impl TransformConfig {
     /// # Errors
     /// [`Error::OptionRange`] for the first option outside it.
     pub fn check(&self) -> Result<()> {
+        within("explain", Some(self.explain), "0 to 1000", |v| v <= 1000)?;
+        check_decision(self.decision)?;
         check_threads(self.threads)
     }
 }

@@ -3,11 +3,13 @@
 //! Messages name the file, column and row group. Which command-line flag would help is the command line's to say.
 
 mod model_fault;
+mod words;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use self::model_fault::ModelFault;
+use self::words::{because, did_you_mean, gib};
 
 /// Shorthand for results of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -160,6 +162,22 @@ pub enum Error {
         pattern: String,
         /// What the pattern's parser says.
         source: Foreign,
+    },
+    /// A score is named that there is not.
+    #[error("no score {name:?}; there are {}", .known.join(", "))]
+    UnknownScore {
+        /// The option it was named in: "score" or "anomaly_score".
+        option: &'static str,
+        /// The name as given.
+        name: String,
+        /// All there are.
+        known: Vec<&'static str>,
+    },
+    /// A decision needs p-values, and no rows were held out for the model to give them by.
+    #[error("{option} needs p-values, and the model has no calibration rows for them")]
+    NotCalibrated {
+        /// The option that asks for them: "alpha" or "fdr".
+        option: &'static str,
     },
     /// A column was named to be learned, and cannot be, or not so.
     #[error("column {column:?} cannot be learned{reason}")]
@@ -371,6 +389,8 @@ impl Error {
             | Self::BadPattern { .. }
             | Self::NothingSelected { .. }
             | Self::NotLearnable { .. }
+            | Self::UnknownScore { .. }
+            | Self::NotCalibrated { .. }
             | Self::OptionRange { .. }
             | Self::TooLarge { .. }
             | Self::UnknownDevice { .. } => ErrorKind::Usage,
@@ -400,28 +420,4 @@ impl Error {
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Io { path: path.to_owned(), action, source }
     }
-}
-
-fn did_you_mean(near: &[String]) -> String {
-    if near.is_empty() {
-        return String::new();
-    }
-    format!("; did you mean {}?", near.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" or "))
-}
-
-fn gib(bytes: u64) -> String {
-    format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
-}
-
-fn because(reasons: &[(String, String)]) -> String {
-    const SHOWN: usize = 5;
-    let mut text = String::new();
-    for (column, reason) in reasons.iter().take(SHOWN) {
-        text.push_str(if text.is_empty() { ": " } else { "; " });
-        text.push_str(&format!("{column:?} {reason}"));
-    }
-    if reasons.len() > SHOWN {
-        text.push_str(&format!("; and {} more", reasons.len() - SHOWN));
-    }
-    text
 }

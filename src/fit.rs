@@ -1,6 +1,7 @@
 //! Fitting a model: a pass for statistics, a pass that encodes the rows, then epochs.
 
 mod aggregate;
+mod calibrate;
 mod checkpoint;
 mod health;
 mod memory;
@@ -15,10 +16,12 @@ mod store;
 mod train;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use self::calibrate::Calibration;
 use self::checkpoint::Keeper;
 use self::plan::{Chosen, Division};
 pub use self::plan::{Plan, PlannedColumn, PlannedModel};
@@ -33,6 +36,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::feature::{Features, InputColumn};
 use crate::model::{Network, Trainer, Vae, parameters};
+use crate::score::Score;
 use crate::shuffle::{HoldOut, Order};
 use crate::source::ParquetSource;
 use crate::stage::{self, Stage};
@@ -103,6 +107,7 @@ impl FitConfig {
         on_progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Fitted> {
         self.check()?;
+        let score = Score::named("anomaly_score", sizes::anomaly_score(self))?;
         let folder = self.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
         if !folder.is_dir() {
             let value = folder.display().to_string();
@@ -131,10 +136,10 @@ impl FitConfig {
         let training = sizes::training(self, inputs, expected, shuffle_rows, holes.any);
         let ends = (features.layout().encoder_inputs(), features.layout().outputs());
         room::check(&network, ends, &training, expected)?;
-        let load = |held_out| Load {
+        let load = |hold_out| Load {
             source,
             features: &features,
-            hold_out: HoldOut::new(self.seed, source.rows(), taken, held_out),
+            hold_out,
             order: Order::new(self.seed, source.rows(), shuffle_rows),
             memory,
             rows: taken,
@@ -143,24 +148,25 @@ impl FitConfig {
         };
         let (columns, latent_dim) = (features.columns(), network.latent_dim);
         (watch.on_progress)(Progress::Chosen { columns: &columns, latent_dim });
-        let mut rows = FitRows::load(&load(held_out), &mut watch)?;
-        if rows.train() < 2 && rows.known() >= 2 {
+        let hold_out = HoldOut::new(self.seed, source.rows(), taken, held_out);
+        let mut rows = FitRows::load(&load(hold_out), &mut watch)?;
+        if rows.train.len() < 2 && rows.known() >= 2 {
             tracing::warn!("hardly a row has a known value: none of them is held out");
-            rows = FitRows::load(&load(0), &mut watch)?;
+            rows = FitRows::load(&load(HoldOut::new(self.seed, source.rows(), taken, 0)), &mut watch)?;
         }
         rows.found.warn(features.kinds());
         if rows.empty > 0 {
             tracing::warn!("{} rows have no known value in any learned column; they train nothing", rows.empty);
         }
-        if rows.train() < 2 {
-            return Err(too_few(rows.train() as u64));
+        if rows.train.len() < 2 {
+            return Err(too_few(rows.train.len() as u64));
         }
 
-        let training = sizes::training(self, inputs, rows.train(), shuffle_rows, rows.holes);
+        let training = sizes::training(self, inputs, rows.train.len(), shuffle_rows, rows.holes);
         tracing::info!(
             "training on {} rows of {} columns, {} shuffled together, for {} steps at most; {} choose the weights, {} \
              choose nothing",
-            rows.train(),
+            rows.train.len(),
             features.kinds().len(),
             if shuffle_rows >= source.rows() { "all".to_owned() } else { shuffle_rows.to_string() },
             training.steps,
@@ -176,22 +182,40 @@ impl FitConfig {
         stop.check()?;
         let stage = Stage::new("train");
         let mut keeper = self.keeper(&features, &network, &training, &rows)?;
-        let trained = stage.run(|| train::train(&mut trainer, &rows, layout, &training, &mut watch, &mut keeper))?;
+        let first = trainer.checkpoint()?;
+        let budget = (&training, training.epochs);
+        let mut trained = stage.run(|| train::train(&mut trainer, &rows, layout, budget, &mut watch, &mut keeper))?;
+        let few = HoldOut::exceeds(held_out, taken, training.val_fraction);
+        if few && rows.select.len() > 0 && !trained.interrupted {
+            tracing::info!("training again with the rows that chose, for {} epochs", trained.history.best_epoch);
+            let rows = FitRows::load(&load(hold_out.without_selection()), &mut watch)?;
+            let same =
+                self.clone().epochs(training.epochs).batch_size(training.batch_size).mask_rate(training.mask_rate);
+            let training = sizes::training(&same, inputs, rows.train.len(), shuffle_rows, rows.holes);
+            trainer.restore(&first)?;
+            trained = stage.run(|| train::refit(&mut trainer, &rows, layout, &training, trained, &mut watch))?;
+        }
         stage::report(&[&rows.shuffle, &stage]);
         let train_seconds = start.elapsed().as_secs_f64();
 
-        // Who keeps what an interrupted fit has wants to know how good it is, which takes a moment.
+        let decision = self.decision;
+        let (weights, seed) = (&trained.weights, self.seed);
+        let vae = Arc::new(Vae::new(layout, &network, weights, &device)?);
+        let calibration =
+            Calibration { vae: vae.clone(), layout, network: &network, weights, score, decision, seed, threads };
+        // Who wants a partial model wants it measured, which takes a moment.
         let unasked = Stop::new();
-        let vae = Vae::new(layout, &network, &trained.weights, &device)?;
-        let look = Look::new(layout, &network, &trained.weights, vae, if self.keep_partial { &unasked } else { stop });
+        let stop = if self.keep_partial { &unasked } else { stop };
+        let (scoring, latents) = calibration.run(&rows, stop)?;
+        let look = Look::new(layout, &network, weights, vae, stop);
         let [health, aggregate] = ["health", "aggregate"].map(Stage::new);
-        let measured = health.run(|| health::measure(&look, &features, &rows, self.seed))?;
-        let together = aggregate.run(|| aggregate::measure(&look, &features, &rows, self.seed))?;
+        let measured = health.run(|| health::measure(&look, &features, &rows, seed))?;
+        let together = aggregate.run(|| aggregate::measure(&look, &features, &rows, seed))?;
         stage::report(&[&health, &aggregate]);
         let provenance = Provenance {
             vaepipe_version: env!("CARGO_PKG_VERSION").to_owned(),
             rows: source.rows(),
-            train_rows: rows.train() as u64,
+            train_rows: rows.train.len() as u64,
             select_rows: rows.select.len() as u64,
             calibrate_rows: rows.calibrate.len() as u64,
             empty_rows: rows.empty,
@@ -205,11 +229,12 @@ impl FitConfig {
             training,
             history: trained.history,
             health: measured,
+            scoring,
             provenance,
         };
-        let model = Model::new(metadata, trained.weights, &together, &device)
+        let model = Model::new(metadata, trained.weights, latents, &together, &device)
             .map_err(|fault| Error::Model { path: "the model just fitted".into(), fault })?;
-        let rows_bytes = (rows.train() as u64 * inputs as u64).saturating_mul(size_of::<f32>() as u64);
+        let rows_bytes = (rows.train.len() as u64 * inputs as u64).saturating_mul(size_of::<f32>() as u64);
         Ok(Fitted {
             model,
             statistics_seconds,
@@ -235,7 +260,7 @@ impl FitConfig {
         let fit = json!({
             "vaepipe_version": env!("CARGO_PKG_VERSION"),
             "data": {
-                "train_rows": rows.train(),
+                "train_rows": rows.train.len(),
                 "select_rows": rows.select.len(),
                 "calibrate_rows": rows.calibrate.len(),
                 "empty_rows": rows.empty,

@@ -10,7 +10,6 @@ use polars_arrow::ffi::{ArrowArray, ArrowSchema, import_array_from_c, import_fie
 ///
 /// # Errors
 /// A column is of a type that polars does not have.
-#[allow(dead_code)] // until the first question is asked of a whole table
 pub(crate) fn frame(batch: &RecordBatch) -> PolarsResult<DataFrame> {
     let columns = batch.schema_ref().fields().iter().zip(batch.columns()).map(|(field, column)| series(field, column));
     DataFrame::new(batch.num_rows(), columns.collect::<PolarsResult<_>>()?)

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// The distribution the decoder gives an element.
 ///
-/// The order is the order of the groups in the row vector.
+/// The order is the order of the groups in the row vector: those of one output an element come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Likelihood {
@@ -81,11 +81,13 @@ pub struct Layout {
 impl Layout {
     /// Lays out features one after the other, each with whether the encoder is told that it is missing.
     ///
-    /// Features of one likelihood must be neighbours, in the order of [`Likelihood`]; `None` if they are not.
+    /// Features of one likelihood must be neighbours, in the order of [`Likelihood`], and values come before classes;
+    /// `None` if they do not.
     pub fn new(features: impl IntoIterator<Item = (Shape, bool)>) -> Option<Self> {
         let (mut spans, mut indicated, mut input, mut output) = (Vec::<Span>::new(), Vec::new(), 0, 0);
         for (Shape { likelihood, elements, classes }, indicator) in features {
-            if spans.last().is_some_and(|last| last.likelihood > likelihood) {
+            let after = |last: &Span| last.likelihood > likelihood || last.encoder.len() > 1 && classes == 1;
+            if spans.last().is_some_and(after) {
                 return None;
             }
             for _ in 0..elements {

@@ -39,13 +39,16 @@ mod reconstruct;
 mod transform;
 mod traverse;
 
+#[cfg(feature = "analysis")]
+mod analysis;
+
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench;
 
 pub use config::{
-    Activation, FitConfig, GenerateConfig, ImputeConfig, Map, MapOf, Preset, ReconstructConfig, Scale, Training,
-    TransformConfig, TraverseConfig, VectorScale,
+    Activation, Decision, FitConfig, GenerateConfig, ImputeConfig, Map, MapOf, Preset, ReconstructConfig, Scale,
+    Training, TransformConfig, TraverseConfig, VectorScale,
 };
 pub use error::{Error, ErrorKind, Foreign, ModelFault, Place, Result};
 pub use layout::{Likelihood, Shape};
@@ -63,10 +66,13 @@ pub use model::{Encoded, Network, Weight};
 
 pub use artifact::{Epoch, History, Metadata, Model, Provenance};
 pub use health::{ColumnHealth, Dimension, Health, Measure};
-pub use score::{SCORES, Score};
+pub use score::{SCORES, Score, Scoring, Tail};
 
 pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel, Progress};
 pub use impute::Imputed;
 pub use influence::Influence;
 pub use reconstruct::Reconstructed;
-pub use transform::Transformed;
+pub use transform::{ScoreQuantiles, Transformed};
+
+#[cfg(feature = "analysis")]
+pub use analysis::{AtThreshold, Best, EvaluateConfig, Evaluation, Ranked, Top, evaluate};

@@ -1,59 +1,92 @@
 //! The scores of a row: one table defines them all.
 
-use crate::model::Encoded;
+mod decision;
+mod explain;
+mod importance;
+mod latents;
+mod scorer;
+mod tail;
 
-/// A number that says how odd a row is; higher is odder.
+pub(crate) use self::decision::Judge;
+pub use self::decision::Scoring;
+pub(crate) use self::latents::{Latents, Moments};
+pub(crate) use self::scorer::{Rows, Scorer};
+pub use self::tail::Tail;
+use crate::error::{Error, Result};
+
+/// The column of the score that a fit chose to rank rows by.
+pub(crate) const ANOMALY_SCORE: &str = "anomaly_score";
+
+/// A number that says how odd a row is; of every score, higher is odder.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Score {
-    /// The output column.
+    /// Its name, and that of its output column.
     pub name: &'static str,
     /// What it is, in a line.
     pub about: &'static str,
     /// Its unit.
     pub unit: &'static str,
-    of: fn(&Encoded, usize) -> f32,
+    of: fn(&Rows<'_>) -> Result<Vec<f32>>,
 }
 
 /// Every score there is, in output order.
+///
+/// ```
+/// assert!(vaepipe::SCORES.iter().any(|score| score.name == "elbo" && score.unit == "nats"));
+/// ```
 pub const SCORES: &[Score] = &[
     Score {
         name: "recon_error",
         about: "mean over the row's known values of the squared error of their reconstruction, on the model's scale",
         unit: "squared scaled units",
-        of: |rows, row| rows.squared_error[row] / rows.known[row],
+        of: |rows| rows.each(|rows, row| rows.squared_error[row] / rows.known[row]),
     },
     Score {
-        name: "anomaly_score",
-        about: "negative log-likelihood of the row at the posterior mean, scaled by features / known features, plus KL",
+        name: "recon_nll",
+        about: "negative log-likelihood of the row's known values at the posterior mean, scaled by features / known features",
         unit: "nats",
-        of: |rows, row| rows.nll[row] * (rows.features as f32 / rows.known[row]) + rows.kl[row],
+        of: |rows| rows.each(|rows, row| rows.nll[row] * (rows.features as f32 / rows.known[row])),
+    },
+    Score {
+        name: "kl",
+        about: "KL divergence of the row's posterior from the prior",
+        unit: "nats",
+        of: |rows| rows.each(|rows, row| rows.kl[row]),
+    },
+    Score {
+        name: "elbo",
+        about: "negative ELBO at the posterior mean: recon_nll + kl",
+        unit: "nats",
+        of: |rows| rows.each(|rows, row| rows.nll[row] * (rows.features as f32 / rows.known[row]) + rows.kl[row]),
+    },
+    Score {
+        name: "latent_distance",
+        about: "Mahalanobis distance of the posterior mean from those of the training rows, under their aggregate posterior",
+        unit: "standard deviations",
+        of: |rows| Ok(rows.latent_distances()),
+    },
+    Score {
+        name: "elbo_iw",
+        about: "negative importance-weighted bound of 64 draws from the row's posterior, a tighter elbo; the draws depend on seed and row content alone",
+        unit: "nats",
+        of: |rows| rows.importance_weighted(),
     },
 ];
 
 impl Score {
-    /// The score of every row; `None` where no feature is known.
-    pub fn of<'a>(&'a self, rows: &'a Encoded) -> impl Iterator<Item = Option<f32>> + 'a {
-        (0..rows.known.len()).map(move |row| (rows.known[row] > 0.0).then(|| (self.of)(rows, row)))
+    /// The score of this name.
+    ///
+    /// # Errors
+    /// [`Error::UnknownScore`].
+    pub(crate) fn named(option: &'static str, name: &str) -> Result<&'static Self> {
+        SCORES.iter().find(|score| score.name == name).ok_or_else(|| Error::UnknownScore {
+            option,
+            name: name.to_owned(),
+            known: SCORES.iter().map(|score| score.name).collect(),
+        })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scores_follow_their_definitions() {
-        let rows = Encoded {
-            features: 4,
-            squared_error: vec![6.0, 0.0],
-            nll: vec![3.0, 0.0],
-            kl: vec![0.5, 0.25],
-            known: vec![2.0, 0.0],
-            ..Encoded::default()
-        };
-        let of = |name| SCORES.iter().find(|score| score.name == name).unwrap().of(&rows).collect::<Vec<_>>();
-        assert_eq!(of("recon_error"), [Some(3.0), None]);
-        assert_eq!(of("anomaly_score"), [Some(6.5), None]);
-    }
-}
+mod tests;

@@ -1,13 +1,15 @@
-//! Numbers that do not fit in memory: a file without a name, read and written by position.
+//! What does not fit in memory: a file without a name, read and written by position.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytemuck::Pod;
+
 use crate::error::{Error, Result};
 
-/// A temporary file of f32, which vanishes with its last handle, also when the program is killed.
+/// A temporary file of values, which vanishes with its last handle, also when the program is killed.
 #[derive(Debug, Clone)]
 pub(crate) struct Scratch {
     file: Arc<File>,
@@ -28,8 +30,8 @@ impl Scratch {
     ///
     /// # Errors
     /// [`Error::Io`], above all for want of room.
-    pub(crate) fn write_at(&self, values: &[f32], at: u64) -> Result<()> {
-        let (mut bytes, mut position) = (bytemuck::cast_slice(values), at * size_of::<f32>() as u64);
+    pub(crate) fn write_at<T: Pod>(&self, values: &[T], at: u64) -> Result<()> {
+        let (mut bytes, mut position) = (bytemuck::cast_slice(values), at * size_of::<T>() as u64);
         while !bytes.is_empty() {
             match write_at(&self.file, bytes, position) {
                 Ok(0) => return Err(self.error("write a scratch file here", ErrorKind::WriteZero.into())),
@@ -45,8 +47,8 @@ impl Scratch {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub(crate) fn read_at(&self, values: &mut [f32], at: u64) -> Result<()> {
-        let (mut bytes, mut position) = (bytemuck::cast_slice_mut(values), at * size_of::<f32>() as u64);
+    pub(crate) fn read_at<T: Pod>(&self, values: &mut [T], at: u64) -> Result<()> {
+        let (mut bytes, mut position) = (bytemuck::cast_slice_mut(values), at * size_of::<T>() as u64);
         while !bytes.is_empty() {
             match read_at(&self.file, bytes, position) {
                 Ok(0) => return Err(self.error("read a scratch file here", ErrorKind::UnexpectedEof.into())),
@@ -96,9 +98,9 @@ mod tests {
     fn what_was_written_is_read_back_from_anywhere() {
         let folder = tempfile::tempdir().unwrap();
         let scratch = Scratch::create(folder.path()).unwrap();
-        scratch.write_at(&[3.0, f32::NAN, 5.0], 3).unwrap();
-        scratch.clone().write_at(&[0.5, 1.5, 2.5], 0).unwrap();
-        let mut values = [0.0; 4];
+        scratch.write_at(&[3.0_f32, f32::NAN, 5.0], 3).unwrap();
+        scratch.clone().write_at(&[0.5_f32, 1.5, 2.5], 0).unwrap();
+        let mut values = [0.0_f32; 4];
         scratch.read_at(&mut values, 1).unwrap();
         assert_eq!((values[0], values[1], values[2]), (1.5, 2.5, 3.0));
         assert!(values[3].is_nan());

@@ -28,6 +28,8 @@ pub(crate) struct HoldOut {
     /// Rows with a hash below the first are for [`Part::Select`], below the second for [`Part::Calibrate`], below the
     /// third for [`Part::Train`].
     below: [u64; 3],
+    /// Whether the first of these do, or train.
+    selects: bool,
     count: u64,
 }
 
@@ -38,6 +40,8 @@ impl HoldOut {
     const MOST_BYTES: u64 = 128 << 20;
     /// Fewest rows held out, as long as that is at most a quarter of them.
     const FEWEST: u64 = 40;
+    /// The same, as long as that is at most an eighth: of those that calibrate, a hundred, one has a p-value of 0.01.
+    const ENOUGH: u64 = 200;
 
     /// How many of `rows` rows, of `row_bytes` bytes each once encoded, a share of `fraction` holds out.
     pub(crate) fn count(rows: u64, fraction: f64, row_bytes: u64) -> u64 {
@@ -47,7 +51,13 @@ impl HoldOut {
         let wanted = (rows as f64 * fraction).round() as u64;
         let most = Self::MOST.min((Self::MOST_BYTES / row_bytes.max(1)).max(Self::FEWEST));
         // Two rows are the least there is to train on.
-        wanted.max(Self::FEWEST.min(rows / 4)).min(most).min(rows.saturating_sub(2))
+        let least = Self::FEWEST.min(rows / 4).max(Self::ENOUGH.min(rows / 8));
+        wanted.max(least).min(most).min(rows.saturating_sub(2))
+    }
+
+    /// Whether that is more than the share, since there are few rows.
+    pub(crate) fn exceeds(count: u64, rows: u64, fraction: f64) -> bool {
+        count > (rows as f64 * fraction).round() as u64
     }
 
     /// Takes exactly `sample` of `rows` rows, or all if there are fewer, and holds out `count` of them; half of these,
@@ -55,7 +65,12 @@ impl HoldOut {
     pub(crate) fn new(seed: u64, rows: u64, sample: u64, count: u64) -> Self {
         let stream = Stream::new(seed, "hold-out");
         let below = [count.div_ceil(2), count, sample].map(|count| lowest(stream, rows, count));
-        Self { stream, below, count }
+        Self { stream, below, selects: true, count }
+    }
+
+    /// The same, but that rows which select train.
+    pub(crate) fn without_selection(self) -> Self {
+        Self { selects: false, count: self.count / 2, ..self }
     }
 
     /// Number of rows held out.
@@ -67,7 +82,13 @@ impl HoldOut {
     pub(crate) fn part(&self, row: u64) -> Part {
         let hash = self.stream.bits(row);
         match self.below {
-            [select, ..] if hash < select => Part::Select,
+            [select, ..] if hash < select => {
+                if self.selects {
+                    Part::Select
+                } else {
+                    Part::Train
+                }
+            }
             [_, calibrate, _] if hash < calibrate => Part::Calibrate,
             // The bound of all rows is a hash that one of them may have.
             [.., train] if hash < train || train == u64::MAX => Part::Train,
@@ -154,6 +175,12 @@ mod tests {
             let of = |part| (0..rows).filter(|&row| hold_out.part(row) == part).count() as u64;
             prop_assert_eq!((of(Part::Select), of(Part::Calibrate)), (count.div_ceil(2), count / 2));
             prop_assert_eq!(of(Part::Train), rows.min(sample) - count);
+            let again = hold_out.without_selection();
+            let same = |row| match hold_out.part(row) {
+                Part::Select => Part::Train,
+                part => part,
+            };
+            prop_assert!((0..rows).all(|row| again.part(row) == same(row)));
         }
 
         #[test]
@@ -178,8 +205,10 @@ mod tests {
     #[test]
     fn small_data_keeps_a_floor_and_large_data_a_ceiling() {
         assert_eq!(HoldOut::count(80, 0.1, 40), 20);
-        assert_eq!(HoldOut::count(300, 0.1, 40), 40);
+        assert_eq!((HoldOut::count(300, 0.1, 40), HoldOut::count(800, 0.1, 40)), (40, 100));
+        assert_eq!((HoldOut::count(1800, 0.1, 40), HoldOut::count(3000, 0.1, 40)), (200, 300));
         assert_eq!((HoldOut::count(2, 0.1, 40), HoldOut::count(3, 0.5, 40)), (0, 1));
+        assert!(HoldOut::exceeds(40, 390, 0.1) && !HoldOut::exceeds(40, 400, 0.1) && !HoldOut::exceeds(0, 9, 0.0));
         assert_eq!(HoldOut::count(1_000_000_000, 0.1, 40), 131_072);
         assert_eq!(HoldOut::count(1_000_000, 0.1, 4000), 33_554);
         assert_eq!(HoldOut::count(1_000_000, 0.0, 4000), 0);

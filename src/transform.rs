@@ -1,13 +1,19 @@
 //! Transforming rows: source, encoder and sink behind bounded queues, and the schema of what comes out.
 
+mod added;
 mod batch;
 mod columns;
+mod explain;
+mod quantiles;
 
 use std::path::Path;
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float32Array, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+
+use self::added::{Added, Tally};
+pub use self::quantiles::ScoreQuantiles;
+use self::quantiles::ScoreSketch;
 
 use crate::ahead::{self, ahead_map, machine_threads};
 use crate::artifact::Model;
@@ -15,8 +21,7 @@ use crate::batch::Batch;
 use crate::config::TransformConfig;
 use crate::error::Result;
 use crate::feature::{Features, Found, FoundAll};
-use crate::model::{Encoded, Vae};
-use crate::score::SCORES;
+use crate::score::ANOMALY_SCORE;
 use crate::sink::{self, Column, NewColumns, Sink, Splice, Target};
 use crate::source::ParquetSource;
 use crate::stage::{self, Stage};
@@ -33,28 +38,51 @@ const BATCH_ROWS: (usize, usize) = (256, 8192);
 const GROUP_BYTES: u64 = 256 << 20;
 
 /// What a transform did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Transformed {
     /// Rows in, and rows out.
     pub rows: u64,
     /// Rows without a known feature: their scores are null.
     pub empty_rows: u64,
+    /// Rows that are anomalies; `None` if nothing says which are.
+    pub anomalies: Option<u64>,
+    /// How the anomaly scores are spread; `None` if no row has one.
+    pub scores: Option<ScoreQuantiles>,
     /// The learned columns with values that are not as those of the fit.
     pub found: Vec<(String, Found)>,
 }
 
-/// What becomes of a batch: its new columns, and what was found in it.
+impl Transformed {
+    /// The share of anomalies among the rows that have a score; `None` if nothing says which are, or there are none.
+    pub fn anomaly_rate(&self) -> Option<f64> {
+        let scored = self.rows - self.empty_rows;
+        Some(self.anomalies? as f64 / scored as f64).filter(|_| scored > 0)
+    }
+}
+
+/// What becomes of a batch: its new columns, what was counted of them, and what was found in it.
 struct Scored {
     columns: NewColumns,
-    empty: u64,
+    tally: Tally,
     found: FoundAll,
 }
 
+/// Rows to be scored: their vectors, or the columns these are made of.
+enum Given {
+    Slice(Slice),
+    Rows { seq: u64, row_group: usize, rows: RecordBatch },
+}
+
 impl Model {
-    /// The columns a transform adds: posterior means `z_i`, standard deviations `z_std_i` on request, and scores.
-    pub fn new_columns(&self, config: &TransformConfig) -> SchemaRef {
-        columns::new(config, self.metadata().network.latent_dim)
+    /// The columns a transform adds: posterior means `z_i`, standard deviations `z_std_i` on request, scores, and what
+    /// these mean as far as the model can tell.
+    ///
+    /// # Errors
+    /// [`UnknownScore`](crate::Error::UnknownScore) for a score there is not, [`NotCalibrated`](crate::Error::NotCalibrated)
+    /// for a decision by p-values which the model cannot give.
+    pub fn new_columns(&self, config: &TransformConfig) -> Result<SchemaRef> {
+        Ok(Added::new(self, config)?.schema().clone())
     }
 
     /// Writes `source` with the new columns to `output`, whole or not at all.
@@ -94,9 +122,10 @@ impl Model {
         config.check()?;
         let target = Target::check(output.as_ref(), config.force, source.paths())?;
         self.features().check(&source.schema(), source.path())?;
-        let new = self.new_columns(config);
+        let mut added = Added::new(self, config)?;
+        let new = added.schema().clone();
         let keep = columns::kept(config, source, &self.features().columns(), &new)?;
-        let metadata = self.keys(Some("anomaly_score"));
+        let metadata = self.keys(Some(&format!("{}{ANOMALY_SCORE}", config.prefix)));
         let carried = keep.into_iter().map(Column::Carried);
         let columns = carried.chain((0..new.fields().len()).map(Column::New)).collect();
         let splice = Splice { columns, new: new.clone(), metadata: &metadata };
@@ -107,17 +136,37 @@ impl Model {
         let threads = config.threads.unwrap_or_else(machine_threads);
         let turning =
             Turning { threads, bytes: GROUP_BYTES, folder: target.folder().to_owned(), slice_rows: batch_rows };
-        let read = Stage::new("read");
-        let scan = Strips::new(source, &features, turning, &read, stop);
+        let depth = ahead::depth(batch_rows * new.fields().len() * size_of::<f32>(), ahead::QUEUE_BYTES);
+        let slices = |read: &Stage| Strips::new(source, &features, turning.clone(), read, stop);
+        if let Some(mut levels) = added.levels() {
+            let [read, slice, model] = ["read", "slice", "model"].map(Stage::new);
+            let (ranking, stopped, layout) = (added.clone(), stop.clone(), features.layout().clone());
+            let rank = move |slice: Slice| {
+                stopped.check()?;
+                ranking.ranked(&Batch::new(slice.seq, vec![0; slice.rows()], slice.x()?, &layout))
+            };
+            for ranked in ahead_map(&slice, slices(&read), &model, depth, threads, rank)? {
+                ranked?.into_iter().for_each(|level| levels[level] += 1);
+            }
+            added.discover(&levels);
+        }
         let sink = sink::open(source, &splice, target, batch_rows, stop.clone())?;
-        let columns = new.fields().len();
-        let (vae, stds, stopped) = (self.vae().clone(), config.std, stop.clone());
-        let score = move |slice: Slice| {
-            stopped.check()?;
-            score(&features, &vae, stds, &new, &slice)
+        let read = Stage::new("read");
+        let scan: Box<dyn Iterator<Item = Result<Given>> + Send> = if added.explains() {
+            let scan = source.with_views().scan(&features.columns(), batch_rows);
+            Box::new(
+                (0..).zip(scan).map(|(seq, rows)| rows.map(|(row_group, rows)| Given::Rows { seq, row_group, rows })),
+            )
+        } else {
+            Box::new(slices(&read).map(|slice| slice.map(Given::Slice)))
         };
-        let depth = ahead::depth(batch_rows * columns * size_of::<f32>(), ahead::QUEUE_BYTES);
+        let (decides, stopped) = (added.decides(), stop.clone());
+        let score = move |given: Given| {
+            stopped.check()?;
+            score(&features, &added, given)
+        };
         let (mut transformed, found) = run(&read, scan, score, depth, threads, sink, on_rows)?;
+        transformed.anomalies = transformed.anomalies.filter(|_| decides);
         found.warn(self.features().kinds());
         transformed.found = found.of(self.features().kinds());
         if transformed.empty_rows > 0 {
@@ -142,11 +191,15 @@ fn run<T: Send + 'static>(
     on_rows: &mut dyn FnMut(u64),
 ) -> Result<(Transformed, FoundAll)> {
     let (mut transformed, mut found) = (Transformed::default(), FoundAll::default());
+    let mut scores = ScoreSketch::new();
+    let mut anomalies = 0;
     let [slice, model, write] = ["slice", "model", "write"].map(Stage::new);
     let mut columns = ahead_map(&slice, scan, &model, depth, threads, score)?.map(|scored| {
-        let Scored { columns, empty, found: of_these } = scored?;
+        let Scored { columns, tally, found: of_these } = scored?;
         transformed.rows += columns.batch.num_rows() as u64;
-        transformed.empty_rows += empty;
+        transformed.empty_rows += tally.empty;
+        anomalies += tally.anomalies;
+        tally.scores.into_iter().for_each(|score| scores.push(score));
         found.add(&of_these);
         on_rows(transformed.rows);
         Ok(columns)
@@ -154,30 +207,30 @@ fn run<T: Send + 'static>(
     write.run(|| sink.write(&mut columns))?;
     drop(columns);
     stage::report(&[read, &slice, &model, &write]);
+    transformed.anomalies = Some(anomalies);
+    transformed.scores = scores.finish();
     Ok((transformed, found))
 }
 
-/// Encodes rows and lays their new columns out as `new` has them.
-fn score(features: &Features, vae: &Vae, stds: bool, new: &SchemaRef, slice: &Slice) -> Result<Scored> {
-    let ids = (slice.first_row()..).take(slice.rows()).collect();
-    let encoded = vae.encode(&Batch::new(slice.seq, ids, slice.x()?, features.layout()))?;
-    let empty = encoded.known.iter().filter(|&&known| known == 0.0).count() as u64;
-    let columns = NewColumns { seq: slice.seq, row_group: slice.row_group(), batch: laid_out(new, &encoded, stds) };
-    Ok(Scored { columns, empty, found: slice.found() })
-}
-
-/// The new columns of encoded rows, as `new` has them.
-fn laid_out(new: &SchemaRef, encoded: &Encoded, stds: bool) -> RecordBatch {
-    let latent = |values: &[f32], i: usize, f: fn(f32) -> f32| -> ArrayRef {
-        Arc::new(Float32Array::from_iter_values(
-            values.iter().skip(i).step_by(encoded.latent_dim).map(|&value| f(value)),
-        ))
+/// Scores rows.
+fn score(features: &Features, added: &Added, given: Given) -> Result<Scored> {
+    let batch = |seq, x: Vec<f32>| {
+        let rows = x.len() / features.layout().inputs();
+        // Nothing but the values of a row decides its numbers.
+        Batch::new(seq, vec![0; rows], x, features.layout())
     };
-    let means = (0..encoded.latent_dim).map(|i| latent(&encoded.mean, i, |mean| mean));
-    let stds = (0..encoded.latent_dim).filter(|_| stds).map(|i| latent(&encoded.log_variance, i, |s| (s / 2.0).exp()));
-    let scores = SCORES.iter().map(|score| Arc::new(score.of(encoded).collect::<Float32Array>()) as ArrayRef);
-    let arrays = means.chain(stds).chain(scores).collect();
-    RecordBatch::try_new(new.clone(), arrays).expect("columns made for this very schema")
+    let (seq, row_group, (batch, tally), found) = match given {
+        Given::Slice(slice) => {
+            let scored = added.columns(&batch(slice.seq, slice.x()?), None)?;
+            (slice.seq, slice.row_group(), scored, slice.found())
+        }
+        Given::Rows { seq, row_group, rows } => {
+            let mut x = vec![0.0; rows.num_rows() * features.layout().inputs()];
+            let found = features.write(&rows, &mut x)?;
+            (seq, row_group, added.columns(&batch(seq, x), Some(&rows))?, found)
+        }
+    };
+    Ok(Scored { columns: NewColumns { seq, row_group, batch }, tally, found })
 }
 
 #[cfg(test)]

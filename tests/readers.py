@@ -20,7 +20,8 @@ before = pq.read_table(repository / "sample_data/digits.parquet")
 after = pq.read_table("scored.parquet")
 assert after.select(before.column_names).equals(before), "carried columns changed"
 new = [name for name in after.column_names if name not in before.column_names]
-assert new[-2:] == ["recon_error", "anomaly_score"] and all(name.startswith("z_") for name in new[:-2]), new
+assert new[-4:] == ["recon_error", "anomaly_score", "p_value", "is_anomaly"], new
+assert all(name.startswith("z_") for name in new[:-4]), new
 by_polars, by_pandas = polars.read_parquet("scored.parquet"), pandas.read_parquet("scored.parquet")
 by_duckdb = duckdb.sql("select * from 'scored.parquet'").arrow()
 by_duckdb = by_duckdb.read_all() if hasattr(by_duckdb, "read_all") else by_duckdb

@@ -125,6 +125,6 @@ for table in range(tables):
     write(source, chance.randrange(400))
     run("transform", source, target, "-m", model, "--force")
     before, after = polars.read_parquet(source), polars.read_parquet(target)
-    assert after.columns == [*before.columns, "z_0", "recon_error", "anomaly_score"], table
+    assert after.columns == [*before.columns, "z_0", "recon_error", "anomaly_score", "p_value", "is_anomaly"], table
     polars.testing.assert_frame_equal(before, after.select(before.columns), check_exact=True)
 print(f"{tables} tables of {len(VALUES)} types: the same to polars")

@@ -48,11 +48,28 @@ pub(super) fn tensors(bytes: &[u8]) -> Result<Weights, ModelFault> {
 /// Checks that `weights` are those of `parameters`, in name and shape, and finite.
 pub(super) fn check(weights: &Weights, parameters: &[Parameter]) -> Result<(), ModelFault> {
     for Parameter { name, shape, .. } in parameters {
-        let weight = weights.get(name).ok_or_else(|| ModelFault::MissingTensor { name: name.clone() })?;
-        weight.check(name, shape)?;
+        check_tensor(name, weights.get(name), shape)?;
     }
     match weights.keys().find(|&name| !parameters.iter().any(|known| known.name == *name)) {
         Some(name) => Err(ModelFault::UnknownTensor { name: name.clone() }),
         None => Ok(()),
     }
+}
+
+/// The values of a tensor that has to be there in this shape, and be sound.
+pub(super) fn check_tensor<'a>(
+    name: &str,
+    tensor: Option<&'a Weight>,
+    shape: &[usize],
+) -> Result<&'a [f32], ModelFault> {
+    let name = || name.to_owned();
+    let Some(Weight { shape: found, values }) = tensor else { return Err(ModelFault::MissingTensor { name: name() }) };
+    if found != shape {
+        let [found, expected] = [found, shape].map(|shape| format!("F32 {shape:?}"));
+        return Err(ModelFault::Tensor { name: name(), found, expected });
+    }
+    if values.iter().any(|value| !value.is_finite()) {
+        return Err(ModelFault::NotFinite { name: name() });
+    }
+    Ok(values)
 }

@@ -15,7 +15,8 @@ use super::{log, output};
 /// The exit codes, as the help lists them.
 pub(super) const CODES: &str = "\
 Exit codes: 0 done; 1 the run failed; 2 wrong usage, also an existing target without --force, and a column or file \
-named in a flag that does not exist; 65 bad data or model; 75 another run is writing the same output; 78 bad configuration file or variable; 129, 130 and \
+named in a flag that does not exist; 3 more anomalies than --fail-on-anomaly-rate; 65 bad data or model; 75 another \
+run is writing the same output; 78 bad configuration file or variable; 129, 130 and \
 143 interrupted by SIGHUP, SIGINT and SIGTERM; 141 the reader of stdout went away; 101 a bug.";
 
 /// Why a command did not succeed.
@@ -27,6 +28,8 @@ pub(super) enum Failure {
     Usage { fault: String, hint: Option<String> },
     /// A variable or a configuration file is wrong.
     Configuration { origin: Option<Origin>, fault: String, hint: Option<String> },
+    /// More anomalies than were asked for; the output is complete.
+    Alert(String),
     /// The library's answer.
     Library(Error),
     /// Asked to stop; what there was is kept.
@@ -74,6 +77,7 @@ pub(super) fn code(failure: &Failure, invocation: Option<&Invocation>, signals: 
             (78, origin.as_ref().map_or(fault.clone(), |origin| format!("{origin}: {fault}")), hint.clone())
         }
         Failure::Usage { fault, hint } => (2, fault.clone(), hint.clone()),
+        Failure::Alert(fault) => (3, fault.clone(), Some("the output is complete".to_owned())),
         Failure::Interrupted => return ExitCode::from(interrupted()),
         Failure::Stdout(error) if error.kind() == ErrorKind::BrokenPipe => return ExitCode::from(141),
         Failure::Stdout(error) => (1, format!("stdout: {error}"), None),
@@ -109,7 +113,9 @@ fn set_elsewhere(error: &Error, invocation: Option<&Invocation>) -> bool {
         | Error::UnknownColumn { selection: key, .. }
         | Error::NothingSelected { selection: key }
         | Error::NotLearnable { selection: key, .. }
-        | Error::BadPattern { selection: key, .. } => key,
+        | Error::BadPattern { selection: key, .. }
+        | Error::UnknownScore { option: key, .. }
+        | Error::NotCalibrated { option: key } => key,
         _ => return false,
     };
     invocation.is_some_and(|invocation| invocation.origin(key).is_some())

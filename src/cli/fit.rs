@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress};
 
+use super::decision::DecisionFlags;
 use super::exit::Failure;
 use super::fit_flags::FitFlags;
 use super::metrics::Metrics;
@@ -48,6 +49,8 @@ pub(super) struct Fit {
     #[command(flatten)]
     flags: FitFlags,
     #[command(flatten)]
+    decision: DecisionFlags,
+    #[command(flatten)]
     run: RunFlags,
 }
 
@@ -76,13 +79,25 @@ impl MetricsFlag {
 
 impl Fit {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { inputs, model: path, force, keep_partial, resume, checkpoint_minutes, metrics, flags, run } = self;
+        let Self {
+            inputs,
+            model: path,
+            force,
+            keep_partial,
+            resume,
+            checkpoint_minutes,
+            metrics,
+            flags,
+            decision,
+            run,
+        } = self;
         let start = Instant::now();
         let source = ParquetSource::open(&inputs)?;
         output::check_is_file(&path)?;
         vaepipe::check_target(&path, force, source.paths())?;
         let metrics = metrics.start(&source, &[&path])?;
         let mut config = flags.config().keep_partial(keep_partial).resume(resume);
+        config.decision = decision.decision()?;
         config.checkpoint = path.file_name().map(|name| {
             let name = format!(".{}.checkpoint", name.to_string_lossy());
             path.with_file_name(name)

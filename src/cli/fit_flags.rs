@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
-use clap::{Args, builder::PossibleValuesParser, builder::TypedValueParser};
-use vaepipe::{Activation, FitConfig, MapOf, Preset, Scale, VectorScale};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use vaepipe::{Activation, FitConfig, MapOf, Preset, SCORES, Scale, VectorScale};
 
 /// Flags that decide the model.
 #[derive(Debug, Args)]
@@ -21,7 +22,7 @@ pub(super) struct FitFlags {
     /// Most words of a category told apart; the rest and the unseen share one class [default: 64]
     #[arg(long, value_name = "N", help_heading = "Columns")]
     max_categories: Option<usize>,
-    /// Bend skewed numbers before they are scaled: COL=asinh, log1p, quantile or none
+    /// Bend skewed numbers before they are scaled: COL=asinh, log1p, quantile, auto or none
     #[arg(long, value_delimiter = ',', value_name = "COL=CURVE,...", help_heading = "Columns")]
     map: Vec<MapOf>,
     /// How the numbers of a vector are scaled: each for itself, or all as one [default: element]
@@ -50,6 +51,9 @@ pub(super) struct FitFlags {
     /// [default: by the number of features]
     #[arg(long, value_name = "N,...", value_parser = hidden, help_heading = "Model")]
     hidden: Option<Hidden>,
+    /// The score that anomaly_score holds and that p-values are of [default: elbo]
+    #[arg(long, value_name = "NAME", value_parser = scores(&[]), help_heading = "Anomalies")]
+    anomaly_score: Option<String>,
     /// Nonlinearity of the hidden layers [default: silu]
     #[arg(long, value_parser = words::<Activation>(Activation::WORDS), help_heading = "Model")]
     activation: Option<Activation>,
@@ -143,6 +147,12 @@ where
     PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
 }
 
+/// A parser of the scores' names, and of some words more, that tells what each is.
+pub(super) fn scores(more: &[&'static str]) -> PossibleValuesParser {
+    let scores = SCORES.iter().map(|score| PossibleValue::new(score.name).help(score.about));
+    PossibleValuesParser::new(more.iter().map(|&word| PossibleValue::new(word)).chain(scores))
+}
+
 impl FitFlags {
     /// The library's configuration.
     pub(super) fn config(self) -> FitConfig {
@@ -159,6 +169,7 @@ impl FitFlags {
             preset,
             latent_dim,
             hidden,
+            anomaly_score,
             activation,
             epochs,
             batch_size,
@@ -188,6 +199,7 @@ impl FitFlags {
         config.scale = scale;
         config.latent_dim = latent_dim;
         config.hidden = hidden.map(|Hidden(widths)| widths);
+        config.anomaly_score = anomaly_score;
         config.activation = activation;
         config.epochs = epochs;
         config.batch_size = batch_size;

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
-use vaepipe::{Fitted, Model, Network};
+use vaepipe::{Fitted, History, Model, Network, Scoring, Tail};
 
 use super::health;
 use super::output::{grouped, list, seconds};
+use super::transform::because;
 
 /// What a person reads of a fit.
 pub(super) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> {
@@ -44,10 +45,11 @@ pub(super) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
         (
             "epochs",
             format!(
-                "best {} of {} trained, {} at most",
+                "best {} of {} trained, {} at most{}",
                 history.best_epoch,
                 history.epochs.len(),
-                metadata.training.epochs
+                metadata.training.epochs,
+                again(history)
             ),
         ),
         ("loss", loss),
@@ -56,15 +58,29 @@ pub(super) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
         lines.push(("latents", health::line(health)));
         lines.extend(health::advice(health).filter(|_| health.active() > 0).map(|advice| ("", advice)));
     }
-    lines.extend([(
+    lines.extend(scores(&metadata.scoring));
+    lines.push((
         "time",
         format!(
             "{total:.2} s, of which {:.2} s training at {} rows/s",
             fitted.train_seconds,
             HumanCount(rows_per_second(fitted) as u64)
         ),
-    )]);
+    ));
     lines
+}
+
+/// What follows the epochs in words, if they were not all.
+pub(super) fn again(history: &History) -> &'static str {
+    if history.refit { "; as many once more with the rows that chose" } else { "" }
+}
+
+/// How rows are scored, and what makes one an anomaly.
+pub(super) fn scores(scoring: &Scoring) -> Vec<(&'static str, String)> {
+    let rows = scoring.calibration.as_ref().map_or(0, Tail::rows);
+    let (score, because) = (&scoring.anomaly_score, because(scoring.decision));
+    let said = format!("anomaly_score is {score}, p-values by {} rows; anomalies by {because}", HumanCount(rows));
+    [("scores", said)].into_iter().chain(scoring.shortcoming().map(|but| ("", but))).collect()
 }
 
 /// Where the model is, and how big.
@@ -106,7 +122,11 @@ pub(super) fn json(fitted: &Fitted, total: f64) -> Value {
         "validation_loss": history.validation_loss(),
         "held_out_loss": history.held_out_loss,
         "health": metadata.health,
+        "anomaly_score": metadata.scoring.anomaly_score,
+        "calibration_rows": metadata.scoring.calibration.as_ref().map_or(0, Tail::rows),
+        "decision": metadata.scoring.decision,
         "rollbacks": history.rollbacks,
+        "refit": history.refit,
         "interrupted": fitted.interrupted,
         "seconds": {
             "statistics": seconds(fitted.statistics_seconds),

@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 use vaepipe::ParquetSource;
 
+use super::decision::DecisionFlags;
 use super::exit::Failure;
 use super::fit::{self, MetricsFlag};
 use super::fit_flags::FitFlags;
@@ -35,12 +36,16 @@ pub(super) struct FitTransform {
     #[command(flatten)]
     fit: FitFlags,
     #[command(flatten)]
+    decision: DecisionFlags,
+    #[command(flatten)]
     run: RunFlags,
 }
 
 impl FitTransform {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { input, output, model: path, metrics, transform: transform_flags, fit: fit_flags, run } = self;
+        let Self { input, output, model: path, metrics, transform: transform_flags, fit: fit_flags, decision, run } =
+            self;
+        let alert = transform_flags.alert()?;
         let config = transform_flags.config(run.threads);
         let start = Instant::now();
         config.check()?;
@@ -51,6 +56,7 @@ impl FitTransform {
         }
         let metrics = metrics.start(&source, &path.iter().chain([&output]).collect::<Vec<_>>())?;
         let mut fitting = fit_flags.config();
+        fitting.decision = decision.decision()?;
         fitting.spool_dir.get_or_insert_with(|| fit::folder(&output));
         // What a transform would refuse is known before the training.
         let check = |columns: &[String], latent_dim| config.check_columns(&source, columns, latent_dim);
@@ -66,13 +72,13 @@ impl FitTransform {
 
         let mut lines = fit_summary::lines(&fitted, fit_seconds);
         lines.extend(path.iter().map(|path| ("model", fit_summary::file(&fitted.model, path))));
-        let columns = fitted.model.new_columns(&config).fields().len();
-        lines.extend(transform::lines(&transformed, columns, &output, transform_seconds));
+        lines.extend(transform::lines(&fitted.model, &config, &transformed, &output, transform_seconds)?);
         let json = json!({
             "fit": fit_summary::json(&fitted, fit_seconds),
-            "transform": transform::json(&transformed, transform_seconds),
+            "transform": transform::json(&fitted.model, &config, &transformed, transform_seconds),
         });
         output::print(run.summary, context.quiet, &lines, &json)?;
-        Ok(written?)
+        written?;
+        alert.check(&transformed)
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
     let has = |option: &str| {
         invocation.is_some_and(|it| it.command().get_arguments().any(|arg| arg.get_id().as_str() == option))
     };
-    let is_inspect = invocation.is_some_and(|invocation| invocation.command().get_name() == "inspect");
+    let is = |command: &str| invocation.is_some_and(|invocation| invocation.command().get_name() == command);
     let patterns = "takes names, globs like 'x_*', and regular expressions like 're:^x_'";
     Some(match error {
         Error::TargetExists { .. } => "--force replaces it".to_owned(),
@@ -35,7 +35,8 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         }
         Error::NotLearnable { selection: selection @ "map", .. } => format!("{} takes numbers", setter(selection)),
         Error::NotLearnable { selection, .. } => format!("{} takes strings and integers", setter(selection)),
-        Error::OptionRange { option, .. } => format!("{} sets it", setter(option)),
+        Error::OptionRange { option, .. } | Error::UnknownScore { option, .. } => format!("{} sets it", setter(option)),
+        Error::NotCalibrated { .. } => "--contamination and --threshold need none; fit with --val-fraction above 0 for some".to_owned(),
         Error::TooLarge { .. } => {
             "fewer units: --hidden and --latent-dim set them; or fewer rows a step: --batch-size".to_owned()
         }
@@ -43,6 +44,7 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             "a fit learns from numbers, Booleans, categories, times and vectors that vary; `vaepipe inspect` shows every column".to_owned()
         }
         Error::TooFewRows { .. } => "give it more rows, or more columns to learn with --columns".to_owned(),
+        Error::WrongType { .. } if is("evaluate") => return None,
         Error::MissingFeature { .. } | Error::WrongType { .. } => {
             "`vaepipe inspect` shows the columns a model needs, and those a file has".to_owned()
         }
@@ -77,7 +79,7 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::Model { fault: ModelFault::Format(_), .. } => {
             "a model has to be whole; copy it again, or `vaepipe fit INPUT` makes one".to_owned()
         }
-        Error::Model { .. } if is_inspect => "`vaepipe fit INPUT` makes a model".to_owned(),
+        Error::Model { .. } if is("inspect") => "`vaepipe fit INPUT` makes a model".to_owned(),
         Error::Model { .. } => "`vaepipe fit INPUT` makes a model; -m names it".to_owned(),
         Error::OtherCheckpoint { .. } => {
             "give the data and options it was made with, or leave --resume out to start anew".to_owned()

@@ -7,7 +7,7 @@ use serde_json::json;
 use vaepipe::{Epoch, History, Model, Training};
 
 use super::exit::Failure;
-use super::fit_summary::{elements, network, parameters};
+use super::fit_summary::{again, elements, network, parameters, scores};
 use super::health;
 use super::output::{self, Format, grouped, labelled, shown};
 use super::table::{in_lines, table_of, to_the_right};
@@ -50,6 +50,7 @@ pub(super) fn print(path: &Path, model: &Model, format: Format) -> Result<(), Fa
         lines.extend(health::advice(health).map(|advice| ("", advice)));
         sections.extend([health::dimensions(health), health::columns(health)]);
     }
+    lines.extend(scores(&metadata.scoring));
     let mut text = labelled(&lines);
     for section in sections.iter().filter(|section| !section.is_empty()) {
         text.push('\n');
@@ -69,12 +70,13 @@ fn training(training: &Training) -> String {
 fn history(history: &History) -> String {
     let loss = |loss: Option<f64>| loss.map_or("none".to_owned(), |loss| format!("{loss:.4}"));
     format!(
-        "{} epochs, best {}, validation loss {}, on rows that chose nothing {}, {} roll-backs",
+        "{} epochs, best {}, validation loss {}, on rows that chose nothing {}, {} roll-backs{}",
         history.epochs.len(),
         history.best_epoch,
         loss(history.validation_loss()),
         loss(history.held_out_loss),
-        history.rollbacks
+        history.rollbacks,
+        again(history)
     )
 }
 

@@ -2,7 +2,11 @@
 //!
 //! To add a command: its file here, a variant of `Command`, an arm of `run`.
 
+mod alert;
 mod completions;
+mod decision;
+#[cfg(feature = "analysis")]
+mod evaluate;
 mod exit;
 mod fit;
 mod fit_flags;
@@ -71,6 +75,8 @@ enum Command {
     Generate(generate::Generate),
     Traverse(traverse::Traverse),
     Inspect(inspect::Inspect),
+    #[cfg(feature = "analysis")]
+    Evaluate(evaluate::Evaluate),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -144,6 +150,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Generate(generate) => generate.run(&context),
         Command::Traverse(traverse) => traverse.run(&context),
         Command::Inspect(inspect) => inspect.run(&invocation, &context),
+        #[cfg(feature = "analysis")]
+        Command::Evaluate(evaluate) => evaluate.run(&context),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
     };

@@ -6,9 +6,14 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
-use vaepipe::{Device, Error, Found, Model, ParquetSource, TransformConfig, Transformed};
+use vaepipe::{
+    Decision, Device, Error, Found, Model, ParquetSource, ScoreQuantiles, Scoring, TransformConfig, Transformed,
+};
 
+use super::alert::Alert;
+use super::decision::DecisionFlags;
 use super::exit::Failure;
+use super::fit_flags::scores;
 use super::output::{self, seconds};
 use super::progress::RowProgress;
 use super::{Context, RunFlags};
@@ -17,9 +22,10 @@ use super::{Context, RunFlags};
 ///
 /// Example: vaepipe transform flights.parquet scored.parquet
 ///
-/// Every input column is written as it is, then z_0 ... (posterior mean), recon_error and anomaly_score. Rows stay in
-/// order, and a row's numbers do not depend on other rows.
+/// Every input column is written as it is, then z_0 ... (posterior mean), recon_error, anomaly_score, p_value and
+/// is_anomaly. Rows stay in order, and a row's numbers do not depend on other rows (but is_anomaly with --fdr).
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(super) struct Transform {
     /// The Parquet file to read
     input: PathBuf,
@@ -30,6 +36,8 @@ pub(super) struct Transform {
     model: PathBuf,
     #[command(flatten)]
     flags: TransformFlags,
+    #[command(flatten)]
+    decision: DecisionFlags,
     #[command(flatten)]
     run: RunFlags,
 }
@@ -49,20 +57,40 @@ pub(super) struct TransformFlags {
     /// Add z_std_0 ..., the posterior standard deviations
     #[arg(long, help_heading = "Output")]
     std: bool,
+    /// Add these scores, or all
+    #[arg(long, value_delimiter = ',', value_name = "NAME,...", value_parser = scores(&["all"]), help_heading = "Output")]
+    score: Vec<String>,
+    /// Add top_features, the K source columns that raise a row's score most, with value and expected value
+    #[arg(long, default_value_t = 0, value_name = "K", help_heading = "Output")]
+    explain: usize,
+    /// End with exit code 3, after the output is complete, if more than this share of the rows are anomalies
+    /// [default: none]
+    #[arg(long, value_name = "SHARE", help_heading = "Anomalies")]
+    fail_on_anomaly_rate: Option<f64>,
     /// Replace an existing output
     #[arg(long, help_heading = "Output")]
     force: bool,
 }
 
 impl TransformFlags {
+    /// When to end with the exit code of an alert.
+    ///
+    /// # Errors
+    /// [`Failure::Library`] if the rate is none.
+    pub(super) fn alert(&self) -> Result<Alert, Failure> {
+        Alert::above(self.fail_on_anomaly_rate)
+    }
+
     /// The library's configuration.
     pub(super) fn config(self, threads: Option<usize>) -> TransformConfig {
-        let Self { keep, drop_features, prefix, std, force } = self;
+        let Self { keep, drop_features, prefix, std, score, explain, fail_on_anomaly_rate: _, force } = self;
         let mut config = TransformConfig::new();
         config.keep = keep;
         config.drop_features = drop_features;
         config.prefix = prefix;
         config.std = std;
+        config.score = score;
+        config.explain = explain;
         config.force = force;
         config.threads = threads;
         config
@@ -71,16 +99,20 @@ impl TransformFlags {
 
 impl Transform {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { input, output, model, flags, run } = self;
-        let config = flags.config(run.threads);
+        let Self { input, output, model, flags, decision, run } = self;
+        let alert = flags.alert()?;
+        let mut config = flags.config(run.threads);
+        config.decision = decision.decision()?;
         let start = Instant::now();
         config.check()?;
         let (source, model) = open(&input, &output, &model, config.force, run.device)?;
+        alert.check_model(&model, &config)?;
         let transformed = transform(&model, &source, &output, &config, context)?;
         let total = start.elapsed().as_secs_f64();
-        let columns = model.new_columns(&config).fields().len();
-        let lines = lines(&transformed, columns, &output, total);
-        output::print(run.summary, context.quiet, &lines, &json(&transformed, total))
+        let lines = lines(&model, &config, &transformed, &output, total)?;
+        let json = json(&model, &config, &transformed, total);
+        output::print(run.summary, context.quiet, &lines, &json)?;
+        alert.check(&transformed)
     }
 }
 
@@ -111,16 +143,65 @@ pub(super) fn transform(
 }
 
 /// What a person reads of a transform.
-pub(super) fn lines(done: &Transformed, columns: usize, output: &Path, total: f64) -> Vec<(&'static str, String)> {
-    let rate = HumanCount((done.rows as f64 / total.max(1e-9)) as u64);
-    vec![
-        ("wrote", format!("{} rows with {columns} new columns to {}", HumanCount(done.rows), output.display())),
-        ("time", format!("{total:.2} s, {rate} rows/s")),
-    ]
+///
+/// # Errors
+/// Those of [`Model::new_columns`].
+pub(super) fn lines(
+    model: &Model,
+    config: &TransformConfig,
+    done: &Transformed,
+    output: &Path,
+    total: f64,
+) -> Result<Vec<(&'static str, String)>, Error> {
+    let columns = model.new_columns(config)?.fields().len();
+    let speed = HumanCount((done.rows as f64 / total.max(1e-9)) as u64);
+    let mut lines =
+        vec![("wrote", format!("{} rows with {columns} new columns to {}", HumanCount(done.rows), output.display()))];
+    if let (Some(anomalies), Some(rate)) = (done.anomalies, done.anomaly_rate()) {
+        let decision = decision(model, config);
+        let scoring = Scoring { decision, ..model.metadata().scoring.clone() };
+        let by_p_values = matches!(decision, Decision::Alpha(_) | Decision::Fdr(_));
+        let (rows, because) = (HumanCount(anomalies), because(decision));
+        lines.push(("anomalies", format!("{rows} rows, {}, by {because}", percent(rate))));
+        lines.extend(scoring.shortcoming().filter(|_| by_p_values).map(|but| ("", but)));
+    }
+    if let Some(ScoreQuantiles { min, median, q90, q99, max, .. }) = done.scores {
+        lines.push((
+            "scores",
+            format!(
+                "from {min:.2} to {max:.2}, half of them below {median:.2}, 90 % below {q90:.2}, 99 % below {q99:.2}"
+            ),
+        ));
+    }
+    lines.push(("time", format!("{total:.2} s, {speed} rows/s")));
+    Ok(lines)
+}
+
+/// What makes a row an anomaly.
+fn decision(model: &Model, config: &TransformConfig) -> Decision {
+    config.decision.unwrap_or(model.metadata().scoring.decision)
+}
+
+/// The same in words.
+pub(super) fn because(decision: Decision) -> String {
+    match decision {
+        Decision::Alpha(alpha) => format!("p_value at most {alpha}"),
+        Decision::Threshold(score) => format!("anomaly_score at least {score}"),
+        Decision::Contamination(share) => {
+            format!("anomaly_score as high as {} of the training rows reach", percent(share))
+        }
+        Decision::Fdr(rate) => format!("false discovery rate {rate}"),
+    }
+}
+
+/// A share to read.
+pub(super) fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent >= 0.095 || percent == 0.0 { format!("{percent:.1} %") } else { format!("{percent:.1e} %") }
 }
 
 /// The same for a program.
-pub(super) fn json(done: &Transformed, total: f64) -> Value {
+pub(super) fn json(model: &Model, config: &TransformConfig, done: &Transformed, total: f64) -> Value {
     let found = |(column, found): &(String, Found)| {
         let mut found = json!(found);
         found["column"] = json!(column);
@@ -129,6 +210,10 @@ pub(super) fn json(done: &Transformed, total: f64) -> Value {
     json!({
         "rows": done.rows,
         "empty_rows": done.empty_rows,
+        "anomalies": done.anomalies,
+        "anomaly_rate": done.anomaly_rate(),
+        "decision": done.anomalies.map(|_| decision(model, config)),
+        "scores": done.scores,
         "found": done.found.iter().map(found).collect::<Vec<_>>(),
         "seconds": seconds(total),
         "rows_per_second": (done.rows as f64 / total.max(1e-9)).round(),

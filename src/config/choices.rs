@@ -16,6 +16,56 @@ pub enum Preset {
     Anomaly,
 }
 
+/// What makes a row an anomaly.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// A p-value of at most this, in (0, 1).
+    Alpha(f64),
+    /// An anomaly score of at least this.
+    Threshold(f64),
+    /// An anomaly score that at most this share of the training rows reach, in (0, 0.5].
+    Contamination(f64),
+    /// A p-value low enough that of the rows of one output that are called anomalies this share, in (0, 1), is expected
+    /// not to be any (Benjamini & Hochberg 1995). The one decision that depends on other rows.
+    Fdr(f64),
+}
+
+impl Decision {
+    /// The one that is taken unless somebody says otherwise.
+    pub const DEFAULT: Self = Self::Alpha(0.01);
+
+    /// The option that sets it.
+    pub(crate) fn option(self) -> &'static str {
+        match self {
+            Self::Alpha(_) => "alpha",
+            Self::Threshold(_) => "threshold",
+            Self::Contamination(_) => "contamination",
+            Self::Fdr(_) => "fdr",
+        }
+    }
+
+    /// The number that makes it up.
+    pub fn value(self) -> f64 {
+        let (Self::Alpha(value) | Self::Threshold(value) | Self::Contamination(value) | Self::Fdr(value)) = self;
+        value
+    }
+
+    /// What that number must be.
+    pub(super) fn range(self) -> (&'static str, bool) {
+        match self {
+            Self::Alpha(value) | Self::Fdr(value) => ("between 0 and 1", value > 0.0 && value < 1.0),
+            Self::Threshold(value) => ("a finite number", value.is_finite()),
+            Self::Contamination(value) => ("above 0 and at most 0.5", value > 0.0 && value <= 0.5),
+        }
+    }
+
+    /// Whether its number is in range.
+    pub(crate) fn is_sound(self) -> bool {
+        self.range().1
+    }
+}
+
 /// How a number is brought to the model's scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -55,6 +105,8 @@ pub enum Map {
     Log1p,
     /// The normal quantile of its rank.
     Quantile,
+    /// Of asinh, log1p and none the one on which the values are likeliest under a normal distribution.
+    Auto,
 }
 
 /// How the numbers of a vector are scaled.
@@ -122,6 +174,6 @@ macro_rules! words {
 }
 words!(Preset, "reduce" => Preset::Reduce, "anomaly" => Preset::Anomaly);
 words!(Scale, "robust" => Scale::Robust, "standard" => Scale::Standard, "minmax" => Scale::Minmax, "none" => Scale::None);
-words!(Map, "asinh" => Map::Asinh, "log1p" => Map::Log1p, "quantile" => Map::Quantile, "none" => Map::None);
+words!(Map, "asinh" => Map::Asinh, "log1p" => Map::Log1p, "quantile" => Map::Quantile, "auto" => Map::Auto, "none" => Map::None);
 words!(VectorScale, "element" => VectorScale::Element, "whole" => VectorScale::Whole);
 words!(Activation, "relu" => Activation::Relu, "silu" => Activation::Silu, "tanh" => Activation::Tanh);

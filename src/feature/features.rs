@@ -59,6 +59,19 @@ pub trait Feature: Send + Sync {
         None
     }
 
+    /// The place in a list that one of its elements is the number at, if each stands for itself.
+    fn place(&self, _element: usize) -> Option<usize> {
+        None
+    }
+
+    /// The numbers that `cells` of such an element stand for, of the type that lists of this type hold.
+    ///
+    /// # Errors
+    /// If the type cannot hold such values, or there is no such element.
+    fn read_place(&self, _place: usize, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+        self.read(cells, data_type)
+    }
+
     /// What its unusable values are, as in `2 values are …`.
     fn unusable(&self) -> &'static str {
         "NaN, infinite or beyond f32, taken as missing"

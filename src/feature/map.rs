@@ -32,6 +32,9 @@ const RANKS: usize = 128;
 /// Ranks at which the mean and spread of bent values are taken.
 const SAMPLES: usize = 1024;
 
+/// Nats a value by which a curve must be likelier than none to be worth it.
+const LEAST_GAIN: f64 = 0.1;
+
 impl Curve {
     /// The curve of a kind for values with these statistics; `None` for none, or if the values give no curve.
     pub(super) fn fit(map: Map, statistics: &Statistics) -> Option<Self> {
@@ -39,6 +42,7 @@ impl Curve {
         match map {
             Map::None => None,
             Map::Log1p => Some(Self::Log1p),
+            Map::Auto => Self::likeliest(statistics),
             Map::Asinh => {
                 let [lower, median, upper] = readings.quartiles;
                 let width = (upper - lower) / 1.349;
@@ -54,6 +58,32 @@ impl Curve {
                 values.sort_by(f64::total_cmp);
                 Some(Self::Quantile { values })
             }
+        }
+    }
+
+    /// The curve on which the values are most likely under a normal distribution fitted to them, if that is worth one
+    /// (Box & Cox 1964, "An analysis of transformations", section 3). Ranks are not asked: they make any values normal.
+    fn likeliest(statistics: &Statistics) -> Option<Self> {
+        let values = statistics.quantiles(&middles())?;
+        // Of a value, but for what all of them share: minus the log-deviation of the bent ones, plus the log of their slope.
+        let likelihood = |curve: Option<&Self>| -> f64 {
+            let bent = values.iter().map(|&x| curve.map_or(x, |curve| curve.bend(x))).collect::<Vec<_>>();
+            let slopes = values.iter().map(|&x| curve.map_or(0.0, |curve| curve.log_slope(x))).sum::<f64>();
+            slopes / values.len() as f64 - moments(&bent).1.ln()
+        };
+        let straight = likelihood(None);
+        let curves = [Map::Asinh, Map::Log1p].into_iter().filter_map(|map| Self::fit(map, statistics));
+        let gains = curves.map(|curve| (likelihood(Some(&curve)) - straight, curve));
+        let best = gains.reduce(|best, other| if other.0 > best.0 { other } else { best });
+        best.filter(|(gain, _)| *gain > LEAST_GAIN).map(|(_, curve)| curve)
+    }
+
+    /// The logarithm of the slope at a value; of ranks, which have steps, 0.
+    fn log_slope(&self, x: f64) -> f64 {
+        match self {
+            Self::Asinh { center, scale } => -scale.ln() - ((x - center) / scale).powi(2).ln_1p() / 2.0,
+            Self::Log1p => -x.abs().ln_1p(),
+            Self::Quantile { .. } => 0.0,
         }
     }
 
@@ -78,12 +108,8 @@ impl Curve {
     /// Readings of the bent values: mean and spread over evenly spaced ranks of the sketch, the rest exactly.
     pub(super) fn readings(&self, statistics: &Statistics) -> Readings {
         let straight = statistics.readings();
-        let ranks: Vec<f64> = (0..SAMPLES).map(|n| (n as f64 + 0.5) / SAMPLES as f64).collect();
-        let bent: Vec<f64> =
-            statistics.quantiles(&ranks).unwrap_or_default().into_iter().map(|x| self.bend(x)).collect();
-        let n = bent.len().max(1) as f64;
-        let mean = bent.iter().sum::<f64>() / n;
-        let std = (bent.iter().map(|y| (y - mean) * (y - mean)).sum::<f64>() / n).sqrt();
+        let values = statistics.quantiles(&middles()).unwrap_or_default();
+        let (mean, std) = moments(&values.into_iter().map(|x| self.bend(x)).collect::<Vec<_>>());
         let bend = |x| self.bend(x);
         Readings {
             min: bend(straight.min),
@@ -115,6 +141,18 @@ impl Curve {
             Self::Quantile { .. } => "the normal quantile of its rank".to_owned(),
         }
     }
+}
+
+/// Evenly spaced ranks.
+fn middles() -> Vec<f64> {
+    (0..SAMPLES).map(|n| (n as f64 + 0.5) / SAMPLES as f64).collect()
+}
+
+/// Mean and standard deviation.
+fn moments(values: &[f64]) -> (f64, f64) {
+    let n = values.len().max(1) as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    (mean, (values.iter().map(|y| (y - mean) * (y - mean)).sum::<f64>() / n).sqrt())
 }
 
 /// The share of values below `x`, between the known ranks in proportion; in the middle of those that share a value.
@@ -167,6 +205,20 @@ mod tests {
         }
         assert_eq!(Curve::Log1p.bend(-3.0), -(4.0_f64.ln()));
         assert_eq!(Curve::fit(Map::None, &statistics), None);
+    }
+
+    #[test]
+    fn the_likeliest_curve_is_none_for_what_is_normal_and_the_logarithm_for_what_is_skewed() {
+        let of = |x: fn(f64) -> f64| {
+            let mut statistics = Statistics::new(true);
+            (1..2000).for_each(|n| statistics.push(x(normal_quantile(f64::from(n) / 2000.0))));
+            statistics.finish();
+            Curve::fit(Map::Auto, &statistics)
+        };
+        assert_eq!((of(|y| y), of(|y| 7.0 + 1e-3 * y)), (None, None));
+        assert_eq!(of(|y| (8.0 + 2.0 * y).exp()), Some(Curve::Log1p));
+        // Long tails on both sides of 300: there log1p is straight.
+        assert!(matches!(of(|y| 300.0 + (2.0 * y).sinh()), Some(Curve::Asinh { .. })));
     }
 
     #[test]

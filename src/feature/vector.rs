@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, FixedSizeListArray, Float64Array};
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, FieldRef};
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
@@ -136,6 +136,18 @@ impl Feature for Vector {
         self.missing
     }
 
+    fn place(&self, element: usize) -> Option<usize> {
+        Some(self.learned().nth(element)?.0)
+    }
+
+    fn read_place(&self, place: usize, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+        let Some(Element::Learned(scaling)) = self.numbers.get(place) else {
+            return Err(ArrowError::InvalidArgumentError(format!("no number at {place} is learned")));
+        };
+        let number = |&cell: &f32| (!cell.is_nan()).then(|| scaling.invert(cell.into()));
+        as_type(cells.iter().map(number).collect(), item_of(data_type)?.data_type())
+    }
+
     fn unusable(&self) -> &'static str {
         "of another length, or with NaN, infinities or numbers beyond f32, taken as missing"
     }
@@ -194,19 +206,24 @@ impl Feature for Vector {
             let of_learned = self.learned().any(|(at, _)| numbers[start + at].is_some());
             there.push(of_learned);
         }
-        let child = match data_type {
-            DataType::List(field)
-            | DataType::LargeList(field)
-            | DataType::ListView(field)
-            | DataType::LargeListView(field)
-            | DataType::FixedSizeList(field, _) => field.clone(),
-            other => return Err(ArrowError::CastError(format!("{other} is no list"))),
-        };
+        let child = item_of(data_type)?;
         let numbers = as_type(Float64Array::from(numbers), child.data_type())?;
         let field = Arc::new(Field::new(child.name(), child.data_type().clone(), true));
         let width = i32::try_from(size).map_err(|_| ArrowError::CastError("a vector too long".to_owned()))?;
         let list = FixedSizeListArray::try_new(field, width, numbers, Some(NullBuffer::from(there)))?;
         cast(&(Arc::new(list) as ArrayRef), data_type)
+    }
+}
+
+/// What lists of this type hold.
+fn item_of(data_type: &DataType) -> Result<FieldRef, ArrowError> {
+    match data_type {
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::ListView(field)
+        | DataType::LargeListView(field)
+        | DataType::FixedSizeList(field, _) => Ok(field.clone()),
+        other => Err(ArrowError::CastError(format!("{other} is no list"))),
     }
 }
 

@@ -55,11 +55,10 @@ pub(super) fn measure(look: &Look<'_>, features: &Features, rows: &FitRows, seed
         some.spread.extend(look.spread(&batch));
     }
     let mut held_out = Vec::new();
-    for store in [&rows.select, &rows.calibrate] {
-        for batch in look.batches(store, MOST_ROWS / 2) {
-            let batch = batch?;
-            held_out.extend(look.draw(&batch, &look.vae.encode(&batch)?, noise));
-        }
+    // Those that chose the weights may have trained them since.
+    for batch in look.batches(&rows.calibrate, MOST_ROWS) {
+        let batch = batch?;
+        held_out.extend(look.draw(&batch, &look.vae.encode(&batch)?, noise));
     }
     let density = (k <= WIDEST && !held_out.is_empty()).then(|| {
         let rows = (MOST_PRODUCTS / (k * k)).min(some.draw.len() / k);

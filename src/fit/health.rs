@@ -55,8 +55,12 @@ pub(super) fn measure(look: &Look<'_>, features: &Features, rows: &FitRows, seed
         let encoded = look.vae.encode(&batch)?;
         let ones = vec![1.0; batch.x.len()];
         let at_draw = look.decode(&look.draw(&batch, &encoded, noise))?;
-        look.heads.losses(&batch.x, batch.known.as_deref().unwrap_or(&ones), &at_draw, &mut losses);
-        nll += losses.nll().map(f64::from).sum::<f64>();
+        let known_x = batch.known.as_deref().unwrap_or(&ones);
+        let rows = batch.x.chunks_exact(layout.inputs()).zip(known_x.chunks_exact(layout.inputs()));
+        for ((x, known), output) in rows.zip(at_draw.chunks_exact(layout.outputs())) {
+            look.heads.losses(x, known, output, &mut losses);
+            nll += losses.nll().map(f64::from).sum::<f64>();
+        }
         for (mean, log_variance) in encoded.mean.chunks_exact(k).zip(encoded.log_variance.chunks_exact(k)) {
             for (moments, (&mean, &s)) in moments.iter_mut().zip(mean.iter().zip(log_variance)) {
                 let (mean, s) = (f64::from(mean), f64::from(s));

@@ -14,8 +14,7 @@ use crate::ahead::machine_threads;
 use crate::config::{FitConfig, Training};
 use crate::error::Result;
 use crate::feature::{Candidate, Candidates, Carried, Column, Features, Kind, Values, candidates, choose};
-use crate::layout::Likelihood;
-use crate::model::Network;
+use crate::model::{Network, Parameter, parameters};
 use crate::shuffle::HoldOut;
 use crate::source::ParquetSource;
 use crate::stop::Stop;
@@ -55,7 +54,7 @@ pub struct PlannedColumn {
 pub struct PlannedModel {
     /// Elements of the row vector.
     pub inputs: usize,
-    /// Weights and biases between the row vector and its reconstruction, and the variances of numbers.
+    /// Weights and biases between the row vector and its reconstruction, and the likelihoods' own parameters.
     pub parameters: usize,
     /// The network.
     pub network: Network,
@@ -138,14 +137,12 @@ impl FitConfig {
             let division = self.division(rows, inputs);
             let network = sizes::network(self, inputs, chosen.holes);
             let train_rows = division.rows - division.held_out;
-            let numbers = layout.groups().into_iter().filter(|group| group.likelihood == Likelihood::Gaussian);
-            let variances: usize = numbers.map(|group| group.elements.len()).sum();
             let training = sizes::training(self, inputs, train_rows as usize, division.shuffle_rows, chosen.holes.any);
             let ends = (layout.encoder_inputs(), layout.outputs());
             room::check(&network, ends, &training, train_rows as usize)?;
             Ok(PlannedModel {
                 inputs,
-                parameters: network.parameters(ends.0, ends.1) + variances,
+                parameters: parameters(layout, &network).iter().map(Parameter::len).sum(),
                 training,
                 network,
                 train_rows,

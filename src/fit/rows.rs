@@ -115,11 +115,6 @@ impl FitRows {
         Ok(Self { order, train, before: before.into(), select, calibrate, empty, holes, found, shuffle })
     }
 
-    /// Number of rows that train.
-    pub(super) fn train(&self) -> usize {
-        self.train.len()
-    }
-
     /// Number of rows that have a known value.
     pub(super) fn known(&self) -> usize {
         self.train.len() + self.select.len() + self.calibrate.len()
@@ -158,7 +153,7 @@ impl FitRows {
             train.gather(rows.by_ref().take(wanted), layout.inputs(), &mut table)?;
             input(Batch::new(seq as u64, table.ids, table.x, &layout))
         };
-        ahead(&self.shuffle, 2, step_rows(self.train(), batch_size).enumerate().map(batch))
+        ahead(&self.shuffle, 2, step_rows(self.train.len(), batch_size).enumerate().map(batch))
     }
 }
 

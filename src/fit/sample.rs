@@ -1,5 +1,7 @@
 //! Some of the rows of a store, evenly spread over it, and what the model makes of rows.
 
+use std::sync::Arc;
+
 use super::store::Store;
 use crate::batch::{Batch, Table};
 use crate::error::Result;
@@ -14,7 +16,7 @@ const BATCH_ROWS: usize = 1024;
 /// A fitted network, to be looked at.
 pub(super) struct Look<'a> {
     pub(super) layout: &'a Layout,
-    pub(super) vae: Vae,
+    pub(super) vae: Arc<Vae>,
     pub(super) heads: Heads,
     /// Width of the latent space.
     pub(super) latent_dim: usize,
@@ -22,7 +24,7 @@ pub(super) struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    pub(super) fn new(layout: &'a Layout, network: &Network, weights: &Weights, vae: Vae, stop: &'a Stop) -> Self {
+    pub(super) fn new(layout: &'a Layout, network: &Network, weights: &Weights, vae: Arc<Vae>, stop: &'a Stop) -> Self {
         Self { layout, vae, heads: Heads::new(layout, network, weights), latent_dim: network.latent_dim, stop }
     }
 

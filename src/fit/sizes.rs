@@ -115,6 +115,7 @@ const ACTIVATION: Activation = Activation::Silu;
 const BETA: f64 = 1.0;
 const FREE_BITS: f64 = 0.0;
 const VAL_FRACTION: f64 = 0.1;
+const ANOMALY_SCORE: &str = "elbo";
 
 /// Clipping is for spikes, not for every step: gradients grow with the number of features, and so does this norm.
 const CLIP_NORM_A_FEATURE: f64 = 10.0;
@@ -139,6 +140,11 @@ fn batch_size(rows: usize) -> usize {
 /// The scaling to fit features with.
 pub(super) fn scale(config: &FitConfig) -> Scale {
     config.scale.unwrap_or(defaults(config.preset).scale)
+}
+
+/// The name of the score to rank rows by.
+pub(super) fn anomaly_score(config: &FitConfig) -> &str {
+    config.anomaly_score.as_deref().unwrap_or(ANOMALY_SCORE)
 }
 
 /// The share of rows to hold out.
@@ -237,6 +243,7 @@ impl FitConfig {
         filled.free_bits.get_or_insert(FREE_BITS);
         filled.trim.get_or_insert(defaults.trim);
         filled.val_fraction.get_or_insert(VAL_FRACTION);
+        filled.anomaly_score.get_or_insert_with(|| ANOMALY_SCORE.to_owned());
         filled
     }
 }

@@ -66,7 +66,7 @@ pub(super) struct Trained {
     pub(super) interrupted: bool,
 }
 
-/// Trains until the budget is spent or patience is; returns the best weights and how it went. Where there is a keeper,
+/// Trains until `epochs` are, or patience is spent; returns the best weights and how it went. Where there is a keeper,
 /// from its checkpoint on.
 ///
 /// # Errors
@@ -76,7 +76,7 @@ pub(super) fn train(
     trainer: &mut Trainer,
     rows: &FitRows,
     layout: &Layout,
-    training: &Training,
+    (training, epochs): (&Training, usize),
     watch: &mut Watch<'_>,
     keeper: &mut Option<Keeper>,
 ) -> Result<Trained> {
@@ -88,7 +88,7 @@ pub(super) fn train(
             run
         }
         None => Run {
-            history: History { epochs: Vec::new(), best_epoch: 0, held_out_loss: None, rollbacks: 0 },
+            history: History { epochs: Vec::new(), best_epoch: 0, held_out_loss: None, rollbacks: 0, refit: false },
             lr_scale: 1.0,
             last_good: trainer.checkpoint()?,
             best: None,
@@ -97,7 +97,7 @@ pub(super) fn train(
     };
     watch.stop.check()?;
     let mut interrupted = false;
-    while run.history.epochs.len() < training.epochs {
+    while run.history.epochs.len() < epochs {
         let epoch = run.history.epochs.len();
         let first_step = epoch * training.steps_per_epoch;
         let steps = training.steps_per_epoch.min(training.steps - first_step);
@@ -148,7 +148,7 @@ pub(super) fn train(
         (watch.on_progress)(Progress::Epoch {
             epoch: &done,
             epochs: training.epochs,
-            rows: rows.train() * steps / training.steps_per_epoch,
+            rows: rows.train.len() * steps / training.steps_per_epoch,
             lr: last.lr,
             beta: last.beta,
         });
@@ -181,6 +181,40 @@ pub(super) fn train(
         }
     }
     Ok(Trained { weights: last_good.weights, history, interrupted })
+}
+
+/// Trains once more, from the start and for as many epochs as were best, on rows among which are those that chose: of a
+/// small table they are too many to learn nothing from.
+///
+/// Asked to stop, it leaves what was trained before if that is to be kept.
+///
+/// # Errors
+/// As [`train`].
+pub(super) fn refit(
+    trainer: &mut Trainer,
+    rows: &FitRows,
+    layout: &Layout,
+    training: &Training,
+    before: Trained,
+    watch: &mut Watch<'_>,
+) -> Result<Trained> {
+    let Watch { stop, keep_partial, on_progress } = watch;
+    // Its epochs are no new ones.
+    let mut steps_only = |progress: Progress<'_>| {
+        if !matches!(progress, Progress::Epoch { .. }) {
+            on_progress(progress);
+        }
+    };
+    let mut watch = Watch { stop, keep_partial: false, on_progress: &mut steps_only };
+    match train(trainer, rows, layout, (training, before.history.best_epoch), &mut watch, &mut None) {
+        Err(Error::Interrupted) if *keep_partial => Ok(Trained { interrupted: true, ..before }),
+        trained => {
+            let Trained { weights, history, .. } = trained?;
+            let rollbacks = before.history.rollbacks + history.rollbacks;
+            let history = History { held_out_loss: history.held_out_loss, rollbacks, refit: true, ..before.history };
+            Ok(Trained { weights, history, interrupted: false })
+        }
+    }
 }
 
 /// The gradient steps of an epoch that are still to do: the rows' mean negative log-likelihood and mean KL divergence

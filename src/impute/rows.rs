@@ -14,7 +14,7 @@ use crate::config::ImputeConfig;
 use crate::error::{Error, Place, Result};
 use crate::feature::{Features, constant, fill, tops};
 use crate::impute::targets::fillable;
-use crate::model::{Mixture, Row, Sampler, Vae};
+use crate::model::{Draws, Mixture, Row, Sampler, Vae};
 use crate::random::Stream;
 use crate::sink::NewColumns;
 
@@ -196,23 +196,24 @@ impl Filler {
         };
         let Some(known) = &batch.known else { return Ok(said) };
         let encoded = self.vae.encode(batch)?;
-        let mut mixture = Mixture::default();
-        for row in 0..batch.rows() {
-            let of_row = |all: &[f32]| -> std::ops::Range<usize> {
-                row * all.len() / batch.rows()..(row + 1) * all.len() / batch.rows()
-            };
-            let missing: Vec<usize> = self.missing(wanted, row, &known[of_row(known)]);
-            if missing.is_empty() {
-                continue;
-            }
-            let (x, known) = (&batch.x[of_row(&batch.x)], &known[of_row(known)]);
-            let posterior = row * k..(row + 1) * k;
-            let (mean, log_variance) = (&encoded.mean[posterior.clone()], &encoded.log_variance[posterior]);
-            let noise = self.noise.child(key(x, known));
-            self.sampler.sample(Row { x, known, mean, log_variance }, self.config.samples, noise, &mut mixture)?;
-            for element in missing {
-                let at = row * inputs + element;
-                self.say_of(element, &mixture, noise, at, &mut said);
+        let row = |row: usize| {
+            let (of_row, of_posterior) = (row * inputs..(row + 1) * inputs, row * k..(row + 1) * k);
+            let (x, known) = (&batch.x[of_row.clone()], &known[of_row]);
+            let (mean, log_variance) = (&encoded.mean[of_posterior.clone()], &encoded.log_variance[of_posterior]);
+            Row { x, known, mean, log_variance }
+        };
+        let holes = (0..batch.rows()).map(|n| (n, self.missing(wanted, n, row(n).known)));
+        let holes: Vec<_> = holes.filter(|(_, missing)| !missing.is_empty()).collect();
+        let (mut draws, mut mixture) = (Draws::default(), Mixture::default());
+        for some in holes.chunks(Sampler::rows(self.config.samples)) {
+            let with_noise = |row: Row<'_>| self.noise.child(row.key());
+            let rows: Vec<_> = some.iter().map(|(n, _)| row(*n)).map(|row| (row, with_noise(row))).collect();
+            self.sampler.sample(&rows, self.config.samples, &mut draws)?;
+            for (drawn, ((n, missing), (_, noise))) in some.iter().zip(&rows).enumerate() {
+                for &element in missing {
+                    self.sampler.answers(&draws, drawn, element, &mut mixture);
+                    self.say_of(element, &mixture, *noise, n * inputs + element, &mut said);
+                }
             }
         }
         Ok(said)
@@ -236,15 +237,15 @@ impl Filler {
         if let (Some(bounds), Some(level), Some(deviation)) =
             (&mut said.bounds, self.config.intervals, self.sampler.deviation(element))
         {
-            let tail = (1.0 - level) / 2.0;
+            let tail = ((1.0 - level) / 2.0) as f32;
             for (bound, p) in bounds.iter_mut().zip([tail, 1.0 - tail]) {
-                bound[at] = self.sampler.quantile(mixture, element, deviation.into(), p) as f32;
+                bound[at] = mixture.quantile(deviation, p);
             }
         }
         for (n, draw) in said.draws.iter_mut().enumerate() {
             let of_draw = noise.child(n as u64);
-            let sample = Sampler::pick(mixture, of_draw.uniform(0));
-            draw[at] = self.sampler.draw(mixture, element, sample, &reads, of_draw.child(1 + element as u64));
+            let (uniform, noise) = (of_draw.uniform(0), of_draw.child(1 + element as u64));
+            draw[at] = self.sampler.draw(mixture, element, uniform, &reads, noise);
         }
     }
 }
@@ -253,12 +254,6 @@ impl Filler {
 fn bounded(features: &Features, sampler: &Sampler, target: &Target, config: &ImputeConfig) -> bool {
     let is_a_number = |feature: usize| sampler.deviation(features.elements(feature).start).is_some();
     config.intervals.is_some() && matches!(target.by, By::Feature(feature) if is_a_number(feature))
-}
-
-/// A number for what is known of a row, and what is not.
-fn key(x: &[f32], known: &[f32]) -> u64 {
-    let known = x.iter().zip(known).map(|(x, known)| if *known > 0.0 { u64::from(x.to_bits()) } else { u64::MAX });
-    known.fold(0, |key, bits| crate::random::mix(key.rotate_left(7) ^ bits))
 }
 
 fn failed_at(target: &Target) -> impl FnOnce(ArrowError) -> Error + use<> {

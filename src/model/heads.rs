@@ -46,16 +46,29 @@ impl Heads {
         Self { layout: layout.clone(), heads, places }
     }
 
-    /// The losses of rows: `x` and `known` are `[rows, inputs]`, `output` is `[rows, outputs]`.
+    /// The row vector they stand for.
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The losses of one row, `x` and `known` `[inputs]`, given each of several outputs, `[outputs of the decoder]` each.
     pub(crate) fn losses(&self, x: &[f32], known: &[f32], output: &[f32], losses: &mut Losses) {
-        let (inputs, outputs) = (self.layout.inputs(), self.layout.outputs());
+        let outputs = self.layout.outputs();
         let Losses { rows, scratch } = losses;
         rows.clear();
-        rows.resize(x.len() / inputs, RowLoss::default());
+        rows.resize(output.len() / outputs, RowLoss::default());
         for (group, head, parameter) in &self.heads {
-            let cells = Cells { group, x: (x, inputs), output: (output, outputs), known: Known::Some(known) };
+            // A stride of 0: the same row again and again.
+            let cells = Cells { group, x: (x, 0), output: (output, outputs), known: Known::Some(known) };
             head.add_losses(&cells, parameter, scratch, rows);
         }
+    }
+
+    /// By how many nats the value `x` of an element, known, is less likely than the most likely value, given a row's
+    /// outputs: 0 or more.
+    pub(crate) fn excess(&self, element: usize, x: f32, output: &[f32]) -> f32 {
+        let (head, parameter) = self.of(element);
+        head.excess(x, &output[self.layout.spans()[element].output.clone()], parameter)
     }
 
     /// What an element is expected to be, given a row's outputs, in a class that `reads` takes.
@@ -70,7 +83,12 @@ impl Heads {
         let range = self.layout.spans()[element].output.clone();
         into.clear();
         into.resize(range.len(), 0.0);
-        self.of(element).0.expected(&output[range], into);
+        self.mean(element, &output[range], into);
+    }
+
+    /// The same, given the element's own outputs, into as many values.
+    pub(crate) fn mean(&self, element: usize, outputs: &[f32], into: &mut [f32]) {
+        self.of(element).0.expected(outputs, into);
     }
 
     /// The value to put where an element is missing and this is expected.
@@ -82,6 +100,12 @@ impl Heads {
     pub(crate) fn draw(&self, element: usize, expected: &[f32], reads: &dyn Fn(usize) -> bool, noise: Stream) -> f32 {
         let (head, parameter) = self.of(element);
         head.draw(expected, parameter, reads, noise)
+    }
+
+    /// Standard deviation of a number about its mean; `None` of anything else.
+    pub(crate) fn deviation(&self, element: usize) -> Option<f32> {
+        let (head, parameter) = self.of(element);
+        head.deviation(parameter)
     }
 
     /// The head of an element, and the element's own value of its parameter.

@@ -4,40 +4,47 @@
 
 use std::sync::Arc;
 
-use super::likelihood::{Cells, Head, Known, RowLoss, head};
+use super::heads::{Heads, Losses};
 use super::network::Network;
 use super::parameters::Weights;
 use super::vae::Vae;
+use super::vector::{normal, sums, vectorized};
 use crate::error::Result;
-use crate::layout::{Group, Layout};
-use crate::normal::normal_rank;
-use crate::random::Stream;
+use crate::layout::Layout;
+use crate::random::{Stream, mix};
+
+/// Rows the decoder answers together, more or less: a few of its blocks.
+const DECODE_ROWS: usize = 1024;
 
 /// Draws from the posterior of rows.
 pub(crate) struct Sampler {
     vae: Arc<Vae>,
-    layout: Layout,
     latent_dim: usize,
-    /// A group, its head, and the head's own parameter.
-    heads: Vec<(Group, Box<dyn Head>, Vec<f32>)>,
-    /// Which head each element has, and where in its group it is.
-    places: Vec<(usize, usize)>,
+    heads: Heads,
 }
 
-/// The weighted answers for one row, in buffers that are kept from row to row.
+/// Draws for several rows and what the decoder answers, in buffers that are kept.
+#[derive(Debug, Default)]
+pub(crate) struct Draws {
+    /// Of each row.
+    samples: usize,
+    /// `[rows, samples]`; those of a row sum to 1.
+    weights: Vec<f32>,
+    /// `[rows, samples, outputs]`.
+    outputs: Vec<f32>,
+    /// `[rows, samples, latent_dim]`.
+    noise: Vec<f32>,
+    z: Vec<f32>,
+    losses: Losses,
+}
+
+/// The weighted answers for one element of a row.
 #[derive(Debug, Default)]
 pub(crate) struct Mixture {
     /// `[samples]`; they sum to 1.
-    pub(crate) weights: Vec<f64>,
-    /// `[samples, outputs]`.
-    outputs: Vec<f32>,
-    noise: Vec<f32>,
-    z: Vec<f32>,
-    /// The row, once a sample.
-    x: Vec<f32>,
-    known: Vec<f32>,
-    losses: Vec<RowLoss>,
-    scratch: Vec<f32>,
+    pub(crate) weights: Vec<f32>,
+    /// `[samples, outputs of the element]`.
+    answers: Vec<f32>,
 }
 
 /// A row as a batch and its encoding have it.
@@ -53,22 +60,20 @@ pub(crate) struct Row<'a> {
     pub(crate) log_variance: &'a [f32],
 }
 
+impl Row<'_> {
+    /// A number for what is known of the row, and what is not: the same wherever the row is met.
+    pub(crate) fn key(&self) -> u64 {
+        let cells = self.x.iter().zip(self.known);
+        let bits = cells.map(|(x, known)| if *known > 0.0 { u64::from(x.to_bits()) } else { u64::MAX });
+        bits.fold(0, |key, bits| mix(key.rotate_left(7) ^ bits))
+    }
+}
+
 impl Sampler {
     /// # Panics
     /// If a parameter of a likelihood is missing, which a model's are not.
     pub(crate) fn new(vae: Arc<Vae>, layout: &Layout, network: &Network, weights: &Weights) -> Self {
-        let with_head = |group: Group| {
-            let head = head(&group, network.noise_floor);
-            let parameter = head.parameter().map(|name| weights[&format!("likelihood.{name}")].values.clone());
-            (group, head, parameter.unwrap_or_default())
-        };
-        let heads: Vec<_> = layout.groups().into_iter().map(with_head).collect();
-        let of_group = |(n, (group, ..)): (usize, &(Group, _, _))| {
-            let start = group.elements.start;
-            group.elements.clone().map(move |element| (n, element - start)).collect::<Vec<_>>()
-        };
-        let places = heads.iter().enumerate().flat_map(of_group).collect();
-        Self { vae, layout: layout.clone(), latent_dim: network.latent_dim, heads, places }
+        Self { vae, latent_dim: network.latent_dim, heads: Heads::new(layout, network, weights) }
     }
 
     /// Width of the latent space.
@@ -76,110 +81,138 @@ impl Sampler {
         self.latent_dim
     }
 
-    /// Draws `samples` times from the posterior of a row; the draws are the stream's.
-    pub(crate) fn sample(&self, row: Row<'_>, samples: usize, noise: Stream, mixture: &mut Mixture) -> Result<()> {
-        let Row { x, known, mean, log_variance } = row;
-        let (inputs, outputs) = (self.layout.inputs(), self.layout.outputs());
-        let Mixture { weights, outputs: output, noise: drawn, z, x: rows, known: rows_known, losses, scratch } =
-            mixture;
-        drawn.resize(samples * self.latent_dim, 0.0);
-        noise.normals(drawn);
+    /// How many rows to draw for at once, so that hardly a block of the decoder is filled up.
+    pub(crate) fn rows(samples: usize) -> usize {
+        (DECODE_ROWS / samples).max(1)
+    }
+
+    /// Draws `samples` times from the posterior of each row; the draws are its stream's.
+    pub(crate) fn sample(&self, rows: &[(Row<'_>, Stream)], samples: usize, draws: &mut Draws) -> Result<()> {
+        let (k, outputs) = (self.latent_dim, self.heads.layout().outputs());
+        let Draws { weights, outputs: output, noise, z, losses, .. } = draws;
+        draws.samples = samples;
+        noise.resize(rows.len() * samples * k, 0.0);
         z.clear();
-        for drawn in drawn.chunks_exact(self.latent_dim) {
-            let posterior = mean.iter().zip(log_variance);
-            z.extend(drawn.iter().zip(posterior).map(|(noise, (mean, s))| mean + noise * (s / 2.0).exp()));
+        for ((row, stream), noise) in rows.iter().zip(noise.chunks_exact_mut(samples * k)) {
+            stream.normals(noise);
+            let deviation: Vec<f32> = row.log_variance.iter().map(|s| (s / 2.0).exp()).collect();
+            for noise in noise.chunks_exact(k) {
+                z.extend(noise.iter().zip(row.mean.iter().zip(&deviation)).map(|(noise, (mean, d))| mean + noise * d));
+            }
         }
         output.clear();
         self.vae.decode(z, output)?;
 
-        rows.clear();
-        rows_known.clear();
-        for _ in 0..samples {
-            rows.extend_from_slice(x);
-            rows_known.extend_from_slice(known);
-        }
-        losses.clear();
-        losses.resize(samples, RowLoss::default());
-        for (group, head, parameter) in &self.heads {
-            let known = Known::Some(rows_known);
-            let cells = Cells { group, x: (rows, inputs), output: (output, outputs), known };
-            head.add_losses(&cells, parameter, scratch, losses);
-        }
-        // ln p(known | z) + ln p(z) - ln q(z | known), but for what all samples share.
-        let of_latents = z.chunks_exact(self.latent_dim).zip(drawn.chunks_exact(self.latent_dim));
-        let ratio = |z: &[f32], drawn: &[f32]| -> f64 {
-            z.iter().zip(drawn).map(|(z, noise)| 0.5 * (f64::from(*noise).powi(2) - f64::from(*z).powi(2))).sum()
-        };
         weights.clear();
-        weights.extend(of_latents.zip(&*losses).map(|((z, drawn), loss)| ratio(z, drawn) - f64::from(loss.nll)));
-        let most = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        weights.iter_mut().for_each(|weight| *weight = (*weight - most).exp());
-        let sum: f64 = weights.iter().sum();
-        weights.iter_mut().for_each(|weight| *weight /= sum);
+        let of_rows = z.chunks_exact(samples * k).zip(noise.chunks_exact(samples * k));
+        for ((row, _), ((z, noise), output)) in rows.iter().zip(of_rows.zip(output.chunks_exact(samples * outputs))) {
+            self.heads.losses(row.x, row.known, output, losses);
+            weights.extend(importance(z.chunks_exact(k).zip(noise.chunks_exact(k)), losses));
+        }
         Ok(())
+    }
+
+    /// The answers for an element of a row of those drawn for, by number, into `mixture`.
+    pub(crate) fn answers(&self, draws: &Draws, row: usize, element: usize, mixture: &mut Mixture) {
+        let (samples, outputs) = (draws.samples, self.heads.layout().outputs());
+        let range = self.heads.layout().spans()[element].output.clone();
+        mixture.weights.clear();
+        mixture.weights.extend_from_slice(&draws.weights[row * samples..][..samples]);
+        mixture.answers.clear();
+        for output in draws.outputs[row * samples * outputs..].chunks_exact(outputs).take(samples) {
+            mixture.answers.extend_from_slice(&output[range.clone()]);
+        }
     }
 
     /// The value to put where an element is missing: what is expected of it, in a class that `reads` takes.
     pub(crate) fn fill(&self, mixture: &Mixture, element: usize, reads: &dyn Fn(usize) -> bool) -> f32 {
-        let (_, head, _) = &self.heads[self.places[element].0];
-        let range = self.layout.spans()[element].output.clone();
-        let (mut each, mut sum) = (vec![0.0; range.len()], vec![0.0; range.len()]);
-        for (weight, output) in mixture.weights.iter().zip(mixture.outputs.chunks_exact(self.layout.outputs())) {
-            head.expected(&output[range.clone()], &mut each);
-            sum.iter_mut().zip(&each).for_each(|(sum, each)| *sum += weight * f64::from(*each));
+        let width = self.heads.layout().spans()[element].output.len();
+        let (mut each, mut sum) = (vec![0.0; width], vec![0.0; width]);
+        for (&weight, answer) in mixture.weights.iter().zip(mixture.answers.chunks_exact(width)) {
+            self.heads.mean(element, answer, &mut each);
+            sum.iter_mut().zip(&each).for_each(|(sum, each)| *sum += f64::from(weight) * f64::from(*each));
         }
         let expected: Vec<f32> = sum.into_iter().map(|sum| sum as f32).collect();
-        head.fill(&expected, reads)
+        self.heads.fill(element, &expected, reads)
     }
 
-    /// A value drawn for an element, given one sample.
+    /// A value drawn for an element, given the sample that `uniform` falls on.
     pub(crate) fn draw(
         &self,
         mixture: &Mixture,
         element: usize,
-        sample: usize,
+        uniform: f64,
         reads: &dyn Fn(usize) -> bool,
         noise: Stream,
     ) -> f32 {
-        let (head, place) = self.places[element];
-        let (_, head, parameter) = &self.heads[head];
-        let range = self.layout.spans()[element].output.clone();
-        let mut expected = vec![0.0; range.len()];
-        head.expected(&mixture.outputs[sample * self.layout.outputs()..][range], &mut expected);
-        head.draw(&expected, parameter.get(place).copied().unwrap_or_default(), reads, noise)
+        let width = self.heads.layout().spans()[element].output.len();
+        let mut expected = vec![0.0; width];
+        self.heads.mean(element, &mixture.answers[mixture.pick(uniform) * width..][..width], &mut expected);
+        self.heads.draw(element, &expected, reads, noise)
     }
 
     /// Standard deviation of a number about its mean; `None` of anything else.
     pub(crate) fn deviation(&self, element: usize) -> Option<f32> {
-        let (head, place) = self.places[element];
-        let (_, head, parameter) = &self.heads[head];
-        head.deviation(parameter.get(place).copied().unwrap_or_default())
+        self.heads.deviation(element)
     }
+}
 
-    /// The place of a number below which a share `p` of the mixture lies, where every answer is spread by `deviation`.
-    pub(crate) fn quantile(&self, mixture: &Mixture, element: usize, deviation: f64, p: f64) -> f64 {
-        let at = self.layout.spans()[element].output.start;
-        let centers =
-            || mixture.outputs.iter().skip(at).step_by(self.layout.outputs()).map(|&center| f64::from(center));
-        let below = |x: f64| -> f64 {
-            mixture.weights.iter().zip(centers()).map(|(w, center)| w * normal_rank((x - center) / deviation)).sum()
-        };
-        let (mut low, mut high) = centers().fold((f64::MAX, f64::MIN), |(low, high), c| (low.min(c), high.max(c)));
-        (low, high) = (low - 6.0 * deviation, high + 6.0 * deviation);
-        for _ in 0..40 {
-            let middle = (low + high) / 2.0;
-            if below(middle) < p { low = middle } else { high = middle }
+/// The weights of draws, each ln p(known | z) + ln p(z) - ln q(z | known) but for what all of them share, as shares of
+/// 1.
+fn importance<'a>(draws: impl Iterator<Item = (&'a [f32], &'a [f32])>, losses: &Losses) -> impl Iterator<Item = f32> {
+    let ratio = |(z, noise): (&[f32], &[f32])| -> f64 {
+        z.iter().zip(noise).map(|(z, noise)| 0.5 * (f64::from(*noise).powi(2) - f64::from(*z).powi(2))).sum()
+    };
+    let log: Vec<f64> = draws.map(ratio).zip(losses.nll()).map(|(ratio, nll)| ratio - f64::from(nll)).collect();
+    let most = log.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<f64> = log.iter().map(|log| (log - most).exp()).collect();
+    let sum: f64 = weights.iter().sum();
+    weights.into_iter().map(move |weight| (weight / sum) as f32)
+}
+
+impl Mixture {
+    /// The place of a number below which a share `p` of the mixture lies, where every answer is the mean of a normal
+    /// distribution with this deviation.
+    pub(crate) fn quantile(&self, deviation: f32, p: f32) -> f32 {
+        /// Enough for bisection alone.
+        const STEPS: usize = 40;
+        let near = 1e-3 * p.min(1.0 - p);
+        let (low, high) = self.answers.iter().fold((f32::MAX, f32::MIN), |(low, high), c| (low.min(*c), high.max(*c)));
+        let (mut low, mut high) = (low - 6.0 * deviation, high + 6.0 * deviation);
+        let mut place = (low + high) / 2.0;
+        for _ in 0..STEPS {
+            let [below, density] = vectorized(
+                #[inline(always)]
+                || {
+                    sums([&self.answers, &self.weights], |[center, weight]| {
+                        let (rank, density) = normal((place - center) / deviation);
+                        [weight * rank, weight * density]
+                    })
+                },
+            );
+            if (below - p).abs() < near {
+                break;
+            }
+            if below < p {
+                low = place
+            } else {
+                high = place
+            }
+            // Newton's step, where it leads to a place that is still possible.
+            let newton = place + (p - below) / density * deviation;
+            place = if low < newton && newton < high { newton } else { (low + high) / 2.0 };
         }
-        (low + high) / 2.0
+        place
     }
 
     /// The sample a uniform number falls on.
-    pub(crate) fn pick(mixture: &Mixture, uniform: f64) -> usize {
-        let mut left = uniform;
-        let falls = |weight: &f64| {
+    fn pick(&self, uniform: f64) -> usize {
+        let weights = || self.weights.iter().map(|&weight| f64::from(weight));
+        let mut left = uniform * weights().sum::<f64>();
+        let falls = |weight: f64| {
             left -= weight;
             left < 0.0
         };
-        mixture.weights.iter().position(falls).unwrap_or(mixture.weights.len().saturating_sub(1))
+        weights().position(falls).unwrap_or(self.weights.len().saturating_sub(1))
     }
 }

@@ -18,7 +18,7 @@ mod vector;
 
 pub(crate) use self::adam::Moments;
 pub(crate) use self::heads::{Heads, Losses};
-pub(crate) use self::mixture::{Mixture, Row, Sampler};
+pub(crate) use self::mixture::{Draws, Mixture, Row, Sampler};
 pub use self::network::Network;
 pub use self::parameters::Weight;
 pub(crate) use self::parameters::{Parameter, Weights, parameters};

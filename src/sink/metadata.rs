@@ -3,7 +3,7 @@
 
 use ::parquet::arrow::{ARROW_SCHEMA_META_KEY, encode_arrow_schema};
 use ::parquet::file::metadata::KeyValue;
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::{Value, json};
 
 const PANDAS: &str = "pandas";
@@ -57,8 +57,8 @@ fn described(key: &str, text: &str, output: &Schema, new: &Schema) -> Option<Str
             let columns = document.get_mut("columns")?.as_array_mut()?;
             columns.retain(|column| stays(column.get("field_name").or(column.get("name")).unwrap_or(&Value::Null)));
             for field in new.fields() {
-                let dtype = dtype(field.data_type())?;
-                columns.push(json!({"name": field.name(), "field_name": field.name(), "pandas_type": dtype, "numpy_type": dtype, "metadata": null}));
+                let (pandas, numpy) = pandas(field.data_type())?;
+                columns.push(json!({"name": field.name(), "field_name": field.name(), "pandas_type": pandas, "numpy_type": numpy, "metadata": null}));
             }
             // The names' own type: numbers, say, which the new names are not.
             let names = document.get_mut("column_indexes").and_then(Value::as_array_mut);
@@ -81,20 +81,14 @@ fn described(key: &str, text: &str, output: &Schema, new: &Schema) -> Option<Str
             let features = document.get_mut("info")?.get_mut("features")?.as_object_mut()?;
             features.retain(|name, _| output.field_with_name(name).is_ok());
             for field in new.fields() {
-                features.insert(field.name().clone(), json!({"dtype": dtype(field.data_type())?, "_type": "Value"}));
+                features.insert(field.name().clone(), hugging_face(field.data_type())?);
             }
         }
         _ => {
             let fields = document.get_mut("fields")?.as_array_mut()?;
             fields.retain(|field| stays(&field["name"]));
             for field in new.fields() {
-                let spark = match field.data_type() {
-                    DataType::Float32 => "float",
-                    _ => return None,
-                };
-                fields.push(
-                    json!({"name": field.name(), "type": spark, "nullable": field.is_nullable(), "metadata": {}}),
-                );
+                fields.push(spark_field(field)?);
             }
         }
     }
@@ -107,18 +101,62 @@ fn are_strings(names: &[Value]) -> bool {
         && names.len() <= 1
 }
 
-/// The type's name in numpy, pandas and datasets.
-fn dtype(data_type: &DataType) -> Option<&'static str> {
+/// The type's names in pandas and numpy.
+fn pandas(data_type: &DataType) -> Option<(String, &'static str)> {
+    Some(match data_type {
+        DataType::Float32 => ("float32".to_owned(), "float32"),
+        DataType::Float64 => ("float64".to_owned(), "float64"),
+        // With nulls, or without: numpy's own has none.
+        DataType::Boolean => ("bool".to_owned(), "object"),
+        DataType::Utf8 => ("unicode".to_owned(), "object"),
+        DataType::Struct(_) => ("object".to_owned(), "object"),
+        DataType::List(item) => (format!("list[{}]", pandas(item.data_type())?.0), "object"),
+        _ => return None,
+    })
+}
+
+/// The type as datasets has it.
+fn hugging_face(data_type: &DataType) -> Option<Value> {
+    let value = |dtype: &str| Some(json!({"dtype": dtype, "_type": "Value"}));
     match data_type {
-        DataType::Float32 => Some("float32"),
+        DataType::Float32 => value("float32"),
+        DataType::Float64 => value("float64"),
+        DataType::Boolean => value("bool"),
+        DataType::Utf8 => value("string"),
+        DataType::List(item) => Some(json!([hugging_face(item.data_type())?])),
+        DataType::Struct(fields) => {
+            let fields = fields.iter().map(|field| Some((field.name().clone(), hugging_face(field.data_type())?)));
+            Some(Value::Object(fields.collect::<Option<_>>()?))
+        }
         _ => None,
     }
 }
 
+/// A column as Spark has it.
+fn spark_field(field: &Field) -> Option<Value> {
+    let data_type = spark(field.data_type())?;
+    Some(json!({"name": field.name(), "type": data_type, "nullable": field.is_nullable(), "metadata": {}}))
+}
+
+fn spark(data_type: &DataType) -> Option<Value> {
+    Some(match data_type {
+        DataType::Float32 => json!("float"),
+        DataType::Float64 => json!("double"),
+        DataType::Boolean => json!("boolean"),
+        DataType::Utf8 => json!("string"),
+        DataType::List(item) => {
+            json!({"type": "array", "elementType": spark(item.data_type())?, "containsNull": item.is_nullable()})
+        }
+        DataType::Struct(fields) => {
+            let fields = fields.iter().map(|field| spark_field(field));
+            json!({"type": "struct", "fields": fields.collect::<Option<Vec<_>>>()?})
+        }
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use arrow::datatypes::Field;
-
     use super::*;
 
     fn schema(names: &[&str]) -> Schema {

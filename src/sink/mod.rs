@@ -5,6 +5,7 @@ mod general;
 mod lock;
 mod metadata;
 mod orders;
+mod pages;
 mod rows;
 mod splice;
 

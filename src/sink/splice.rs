@@ -2,7 +2,7 @@
 //! only the new columns are encoded. Any column survives, also one of a type we cannot read.
 //!
 //! # Memory usage
-//! The encoded new columns of one row group.
+//! The encoded new columns of one row group, up to a bound; the rest of them goes to a scratch file beside the output.
 
 use std::io::BufWriter;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use ::parquet::schema::types::{ColumnPath, Type, TypePtr};
 use arrow::datatypes::{Schema, SchemaRef};
 
 use super::orders::{TYPE_ORDER, set_column_orders};
+use super::pages::Pages;
 use super::{NewColumns, Sink, Target, Temporary, metadata};
 use crate::ahead::Beside;
 use crate::error::{Error, Foreign, Place, Result};
@@ -55,6 +56,9 @@ pub(crate) struct Splice<'a> {
 /// Bytes after which the disk is asked to keep up, so that the end need not wait for all of them.
 const SYNC_BYTES: u64 = 32 << 20;
 
+/// Bytes of a row group's encoded new columns that wait in memory.
+const PAGES_BYTES: usize = 64 << 20;
+
 /// Writes a Parquet file out of the column chunks of another and new columns.
 pub(crate) struct SpliceSink {
     input: ParquetFile,
@@ -62,6 +66,7 @@ pub(crate) struct SpliceSink {
     leaves: Vec<Option<usize>>,
     new: SchemaRef,
     factory: ArrowRowGroupWriterFactory,
+    pages: Pages,
     /// Taken when writing begins.
     writer: Option<SerializedFileWriter<Output>>,
     sync: Beside<std::io::Error>,
@@ -116,12 +121,15 @@ impl SpliceSink {
         let writer = SerializedFileWriter::new(file, schema.into(), properties.clone()).map_err(write)?;
         // Column writers are made for a whole file's schema; this one is of the new columns alone and goes nowhere.
         let of_new = SerializedFileWriter::new(std::io::sink(), added, properties).map_err(write)?;
+        let pages = Pages::new(PAGES_BYTES, target.folder());
         let factory = ArrowRowGroupWriterFactory::new(&of_new, splice.new.clone());
+        let factory = factory.with_page_store_factory(Arc::new(pages.clone()));
         Ok(Self {
             input: input.clone(),
             leaves,
             new: splice.new.clone(),
             factory,
+            pages,
             writer: Some(writer),
             sync,
             target,
@@ -232,6 +240,7 @@ impl Sink for SpliceSink {
                 self.encode(row_group, &mut columns)?;
             }
             output.close().map_err(|source| write(source.into()))?;
+            self.pages.next_row_group();
             self.sync.ask();
         }
         if let Some(columns) = columns.next() {

@@ -94,6 +94,13 @@ impl ParquetSource {
         self.files.iter().map(|file| file.path.as_path())
     }
 
+    /// What the first file says under a key of its metadata.
+    #[cfg(feature = "analysis")]
+    pub(crate) fn key(&self, key: &str) -> Option<String> {
+        let keys = self.files.first()?.metadata().file_metadata().key_value_metadata()?;
+        keys.iter().find(|known| known.key == key)?.value.clone()
+    }
+
     /// The opened files, in order.
     pub(crate) fn files(&self) -> &[ParquetFile] {
         &self.files

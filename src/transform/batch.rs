@@ -4,7 +4,7 @@ use std::path::Path;
 
 use arrow::array::RecordBatch;
 
-use super::laid_out;
+use super::added::Added;
 use crate::artifact::Model;
 use crate::batch::Batch;
 use crate::config::TransformConfig;
@@ -12,12 +12,14 @@ use crate::error::{Error, Place, Result};
 
 impl Model {
     /// The [new columns](Self::new_columns) of some rows, as [`transform`](Self::transform) would write them; on this
-    /// thread. Columns may stand in any order, and more may be there.
+    /// thread. Columns may stand in any order, and more may be there. A false discovery rate is that of these rows.
     ///
     /// # Errors
     /// [`Error::MissingFeature`] and [`Error::WrongType`] if a learned column is not there as the model needs it,
-    /// [`Error::Read`] if its values cannot be read.
+    /// [`Error::Read`] if its values cannot be read, and those of [`new_columns`](Self::new_columns).
     pub fn transform_batch(&self, rows: &RecordBatch, config: &TransformConfig) -> Result<RecordBatch> {
+        config.check()?;
+        let mut added = Added::new(self, config)?;
         let features = self.features();
         features.check(&rows.schema(), Path::new("record batch"))?;
         let place = |name: &String| rows.schema().index_of(name);
@@ -28,7 +30,11 @@ impl Model {
         let mut x = vec![0.0; rows.num_rows() * features.layout().inputs()];
         features.write(&learned, &mut x)?;
         let ids = (0..rows.num_rows() as u64).collect();
-        let encoded = self.vae().encode(&Batch::new(0, ids, x, features.layout()))?;
-        Ok(laid_out(&self.new_columns(config), &encoded, config.std))
+        let batch = Batch::new(0, ids, x, features.layout());
+        if let Some(mut levels) = added.levels() {
+            added.ranked(&batch)?.into_iter().for_each(|level| levels[level] += 1);
+            added.discover(&levels);
+        }
+        Ok(added.columns(&batch, Some(&learned))?.0)
     }
 }

@@ -4,10 +4,21 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use super::explain;
 use crate::config::TransformConfig;
 use crate::error::{Error, Result};
-use crate::score::{SCORES, Score};
+use crate::score::{ANOMALY_SCORE, SCORES, Score};
 use crate::source::{ParquetSource, Selection};
+
+/// What the new columns depend on beside the configuration.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Width {
+    pub(super) latent_dim: usize,
+    /// Whether there are p-values.
+    pub(super) p_values: bool,
+    /// Whether something says which rows are anomalies.
+    pub(super) anomalies: bool,
+}
 
 impl TransformConfig {
     /// Every input column kept, names without a prefix.
@@ -19,19 +30,43 @@ impl TransformConfig {
     /// `latent_dim` latent dimensions: before there is the model, since training it takes long.
     ///
     /// # Errors
-    /// [`Error::UnknownColumn`], [`Error::BadPattern`] and [`Error::NameClash`].
+    /// [`Error::UnknownScore`], [`Error::UnknownColumn`], [`Error::BadPattern`] and [`Error::NameClash`].
     pub fn check_columns(&self, source: &ParquetSource, learned: &[String], latent_dim: usize) -> Result<()> {
-        kept(self, source, learned, &new(self, latent_dim)).map(drop)
+        let width = Width { latent_dim, p_values: true, anomalies: true };
+        kept(self, source, learned, new(self, width)?.as_ref()).map(drop)
     }
 }
 
+/// The scores among the new columns, in their order, `None` for the one the model ranks rows by.
+///
+/// # Errors
+/// [`Error::UnknownScore`].
+pub(super) fn scores(config: &TransformConfig) -> Result<Vec<Option<&'static Score>>> {
+    let all = config.score.iter().any(|name| name == "all");
+    let asked = config.score.iter().filter(|name| !["all", ANOMALY_SCORE].contains(&name.as_str()));
+    let asked: Vec<&str> = asked.map(|name| Ok(Score::named("score", name)?.name)).collect::<Result<_>>()?;
+    // The first of the table is always there.
+    let (first, rest) = SCORES.split_at(1);
+    let rest = rest.iter().filter(|score| all || asked.contains(&score.name));
+    Ok(first.iter().map(Some).chain([None]).chain(rest.map(Some)).collect())
+}
+
 /// The columns a transform adds.
-pub(super) fn new(config: &TransformConfig, latent_dim: usize) -> SchemaRef {
-    let field = |name: &str, nullable| Field::new(format!("{}{name}", config.prefix), DataType::Float32, nullable);
-    let latents = |name: &str| (0..latent_dim).map(|i| field(&format!("{name}_{i}"), false)).collect::<Vec<_>>();
+///
+/// # Errors
+/// [`Error::UnknownScore`].
+pub(super) fn new(config: &TransformConfig, width: Width) -> Result<SchemaRef> {
+    let field = |name: &str, data_type, nullable| Field::new(format!("{}{name}", config.prefix), data_type, nullable);
+    let float = |name: &str, nullable| field(name, DataType::Float32, nullable);
+    let latents = |name: &str| (0..width.latent_dim).map(|i| float(&format!("{name}_{i}"), false)).collect::<Vec<_>>();
     let stds = if config.std { latents("z_std") } else { Vec::new() };
-    let scores = SCORES.iter().map(|Score { name, .. }| field(name, true)).collect();
-    Arc::new(Schema::new([latents("z"), stds, scores].concat()))
+    let name = |score: Option<&Score>| score.map_or(ANOMALY_SCORE, |score| score.name);
+    let scores = scores(config)?.into_iter().map(|score| float(name(score), true)).collect();
+    let p_value = width.p_values.then(|| field("p_value", DataType::Float64, true));
+    let is_anomaly = width.anomalies.then(|| field("is_anomaly", DataType::Boolean, true));
+    let top = (config.explain > 0).then(|| field("top_features", explain::data_type(), true));
+    let judged = [p_value, is_anomaly, top].into_iter().flatten().collect();
+    Ok(Arc::new(Schema::new([latents("z"), stds, scores, judged].concat())))
 }
 
 /// The input columns to keep, by index.

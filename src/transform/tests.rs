@@ -1,7 +1,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use arrow::array::{ArrayRef, Float32Array};
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::*;
@@ -32,7 +33,7 @@ fn t() -> Stage {
 
 /// Passes a batch on as it is.
 fn scored(columns: NewColumns) -> Result<Scored> {
-    Ok(Scored { columns, empty: 0, found: FoundAll::default() })
+    Ok(Scored { columns, tally: Tally::default(), found: FoundAll::default() })
 }
 
 /// What a sink saw, and a gate it waits at before every batch.

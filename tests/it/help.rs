@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::workdir::{Workdir, repository};
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
     "fit",
     "transform",
     "fit-transform",
@@ -13,6 +13,7 @@ const COMMANDS: [&str; 10] = [
     "reconstruct",
     "generate",
     "traverse",
+    "evaluate",
     "completions",
     "man",
 ];

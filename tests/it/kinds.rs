@@ -290,6 +290,8 @@ fn a_skewed_number_is_learned_on_the_curve_that_is_asked_for() {
         let ran = dir.ok("transform in.parquet out.parquet --force --summary json");
         assert_eq!(ran.json()["found"].as_array().unwrap().len(), 0, "nothing is outside the range seen");
     }
+    dir.ok("fit in.parquet --epochs 2 --force --map x=auto");
+    dir.ok("inspect vae.safetensors").prints(&["x = "]);
     dir.fails(2, "fit in.parquet --force --map x=cube").says(&["cube"]);
     dir.fails(2, "fit in.parquet --force --map w=log1p").says(&["\"w\""]);
     dir.fails(2, "fit in.parquet --force --map y=log1p").says(&["no column \"y\""]);

@@ -37,7 +37,7 @@ fn a_sample_is_all_that_takes_part_and_steps_end_the_training() {
     };
     let rows = fitted("--sample 500 --epochs 1")["provenance"].clone();
     let of = |part: &str| rows[part].as_u64().unwrap();
-    assert_eq!((of("rows"), of("train_rows"), of("select_rows") + of("calibrate_rows")), (3000, 450, 50));
+    assert_eq!((of("rows"), of("train_rows"), of("select_rows") + of("calibrate_rows")), (3000, 438, 62));
     let cut = fitted("--max-steps 5 --sample 2000 --batch-size 128");
     assert_eq!((&cut["training"]["steps"], cut["history"]["epochs"].as_array().unwrap().len()), (&5.into(), 1));
     // No more rows than the steps can reach.
@@ -49,6 +49,25 @@ fn a_sample_is_all_that_takes_part_and_steps_end_the_training() {
         ("--memory much", ["--memory", "much"]),
     ] {
         dir.fails(2, &format!("fit in.parquet -m new {flags}")).says(&says);
+    }
+}
+
+#[test]
+fn few_rows_train_once_more_with_those_that_chose() {
+    let dir = Workdir::new();
+    write(&dir.path("few.parquet"), &curve(390), 1000);
+    write(&dir.path("more.parquet"), &curve(400), 1000);
+    let history = |flags: &str| {
+        let ran = dir.ok(&format!("fit {flags} --epochs 8 --force"));
+        (ran, take_apart(&dir.path("vae.safetensors")).0["history"].clone())
+    };
+    let (ran, few) = history("few.parquet");
+    ran.prints(&["as many once more with the rows that chose"]);
+    assert_eq!((&few["refit"], few["epochs"].as_array().unwrap().len()), (&true.into(), 8));
+    assert!(few["held_out_loss"].is_number(), "some rows never train");
+    // As many as were asked for are no more than there should be.
+    for flags in ["more.parquet", "few.parquet --val-fraction 0.2", "few.parquet --val-fraction 0"] {
+        assert_eq!(history(flags).1["refit"], false, "{flags}");
     }
 }
 

@@ -56,7 +56,7 @@ fn tensors_have_candles_names_and_shapes() {
     let (metadata, tensors) = take_apart(&fitted().path("vae.safetensors"));
     let shapes = tensors.iter().map(|(name, shape, ..)| (name.as_str(), shape.as_slice()));
     let shapes: Vec<(&str, &[usize])> = shapes.filter(|(name, _)| !name.starts_with("aggregate.density")).collect();
-    let expected: [(&str, &[usize]); 21] = [
+    let expected: [(&str, &[usize]); 23] = [
         ("aggregate.deviation", &[5]),
         ("aggregate.effect", &[3, 5]),
         ("aggregate.quantiles", &[4, 65]),
@@ -72,6 +72,8 @@ fn tensors_have_candles_names_and_shapes() {
         ("encoder.0.weight", &[8, 6]),
         ("encoder.1.bias", &[6]),
         ("encoder.1.weight", &[6, 8]),
+        ("latents.mean", &[3]),
+        ("latents.whitening", &[3, 3]),
         ("likelihood.gaussian.log_variance", &[4]),
         ("output.bias", &[5]),
         ("output.weight", &[5, 8]),
@@ -121,6 +123,18 @@ fn a_model_that_lies_is_refused() {
     refuses(&edited(&|m| m["features"].as_array_mut().unwrap().reverse()), &tensors, "order");
     refuses(&edited(&|m| m["features"][0]["scaling"]["scale"] = json!(0.0)), &tensors, "scaling");
     refuses(&edited(&|m| m["history"]["best_epoch"] = json!(77)), &tensors, "epoch");
+    refuses(&edited(&|m| m["scoring"]["anomaly_score"] = json!("mse")), &tensors, "anomaly score");
+    refuses(&edited(&|m| m["scoring"]["decision"] = json!({"alpha": 1.5})), &tensors, "scores of its rows");
+    refuses(&edited(&|m| m["scoring"]["decision"] = json!({"guess": 0.5})), &tensors, "guess");
+    for tail in ["calibration", "training"] {
+        let lie = |edit: &dyn Fn(&mut Value)| edited(&|m| edit(&mut m["scoring"][tail]));
+        refuses(&lie(&|tail| tail["rows"] = json!(0)), &tensors, "scores of its rows");
+        refuses(&lie(&|tail| tail["at_least"][0] = json!(u64::MAX)), &tensors, "scores of its rows");
+        refuses(&lie(&|tail| tail["scores"].as_array_mut().unwrap().reverse()), &tensors, "scores of its rows");
+        refuses(&lie(&|tail| tail["scores"] = json!([])), &tensors, "scores of its rows");
+        refuses(&lie(&|tail| tail["scores"][0] = json!(1e300)), &tensors, "scores of its rows");
+        refuses(&lie(&|tail| tail["scores"][0] = Value::Null), &tensors, "metadata");
+    }
 
     let without = |name: &str| tensors.iter().filter(|tensor| tensor.0 != name).cloned().collect::<Tensors>();
     let with = |name: &str, shape: Vec<usize>, dtype, data: Vec<u8>| {
@@ -135,6 +149,10 @@ fn a_model_that_lies_is_refused() {
     refuses(&sound, &renamed, "output.bias");
     refuses(&sound, &with("output.bias", vec![5, 1], Dtype::F32, vec![0; 20]), "output.bias");
     refuses(&sound, &with("output.bias", vec![5], Dtype::F64, vec![0; 40]), "F64");
+    refuses(&sound, &without("latents.mean"), "latents.mean");
+    refuses(&sound, &with("latents.whitening", vec![9], Dtype::F32, vec![0; 36]), "latents.whitening");
+    let nan = f32::NAN.to_le_bytes().repeat(3);
+    refuses(&sound, &with("latents.mean", vec![3], Dtype::F32, nan), "not finite");
     let nan = f32::NAN.to_le_bytes().repeat(5);
     refuses(&sound, &with("output.bias", vec![5], Dtype::F32, nan.clone()), "not finite");
     refuses(&sound, &without("aggregate.effect"), "aggregate.effect");

@@ -16,7 +16,7 @@ fn fitted(rows: usize) -> Workdir {
     dir
 }
 
-const NEW: [&str; 4] = ["z_0", "z_1", "recon_error", "anomaly_score"];
+const NEW: [&str; 6] = ["z_0", "z_1", "recon_error", "anomaly_score", "p_value", "is_anomaly"];
 
 #[test]
 fn rows_in_are_rows_out_for_every_count_around_a_block() {
@@ -132,12 +132,10 @@ fn keep_drop_features_prefix_and_std_choose_the_output() {
     assert_eq!(columns("--drop-features"), with(&["id", "name"], &NEW));
     assert_eq!(columns("--keep x0,name --drop-features"), with(&["name"], &NEW));
     assert_eq!(columns("--keep nothing_*"), with(&[], &NEW), "only what is new");
-    let prefixed = ["v_z_0", "v_z_1", "v_recon_error", "v_anomaly_score"];
+    let prefixed = NEW.map(|name| format!("v_{name}"));
+    let prefixed = prefixed.each_ref().map(String::as_str);
     assert_eq!(columns("--keep id --prefix v_"), with(&["id"], &prefixed));
-    assert_eq!(
-        columns("--keep id --std"),
-        with(&["id"], &["z_0", "z_1", "z_std_0", "z_std_1", "recon_error", "anomaly_score"])
-    );
+    assert_eq!(columns("--keep id --std"), with(&["id"], &[&NEW[..2], &["z_std_0", "z_std_1"], &NEW[2..]].concat()));
     let stds = floats(&read(&dir.path("out.parquet")), "z_std_1");
     // The posterior's log-variance is bounded to [-8, 4].
     assert!(stds.into_iter().flatten().all(|std| (0.018..7.4).contains(&std)));

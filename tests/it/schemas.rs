@@ -9,7 +9,10 @@ fn the_readme_and_the_schema_list_every_score() {
     for file in ["README.md", "schemas/output.md"] {
         let text = std::fs::read_to_string(repository(file)).unwrap();
         for score in SCORES {
-            assert!(text.contains(&format!("| `{}` |", score.name)), "{file} lacks {}", score.name);
+            let row = text.lines().find(|line| line.starts_with(&format!("| `{}` |", score.name)));
+            let row = row.unwrap_or_else(|| panic!("{file} lacks {}", score.name));
+            let unit = if score.name == "recon_error" { "float32" } else { score.unit };
+            assert!(row.contains(score.about) && row.contains(unit), "{file}: {row}");
         }
     }
 }
@@ -21,6 +24,24 @@ fn the_readmes_table_of_columns_is_the_schemas() {
     let table: Vec<&str> =
         schema.lines().skip_while(|line| !line.starts_with("| column |")).take_while(|line| !line.is_empty()).collect();
     assert!(table.len() >= 6 && readme.contains(&table.join("\n")), "{table:#?}");
+}
+
+#[test]
+fn help_and_schemas_have_the_scores_of_the_table() {
+    let all: Vec<&str> = SCORES.iter().map(|score| score.name).collect();
+    let help =
+        crate::workdir::Workdir::new().ok("transform --help").stdout().split_whitespace().collect::<Vec<_>>().join(" ");
+    for score in SCORES {
+        assert!(help.contains(&format!("- {}: {}", score.name, score.about)), "{}", score.name);
+    }
+    for (file, path) in [
+        ("model", "/properties/scoring/properties/anomaly_score/enum"),
+        ("config", "/$defs/settings/properties/anomaly_score/enum"),
+    ] {
+        let text = std::fs::read_to_string(repository(&format!("schemas/{file}.schema.json"))).unwrap();
+        let schema: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(schema.pointer(path), Some(&serde_json::json!(all)), "{file}");
+    }
 }
 
 #[test]

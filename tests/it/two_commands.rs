@@ -20,8 +20,11 @@ fn fit_and_transform_add_latents_and_scores_to_every_row() {
 
     let (before, after) = (read(digits.as_ref()), read(&dir.path("scored.parquet")));
     carries(&before, &after);
-    let expected =
-        [names(&before), ["z_0", "z_1", "z_2", "recon_error", "anomaly_score"].map(String::from).to_vec()].concat();
+    let expected = [
+        names(&before),
+        ["z_0", "z_1", "z_2", "recon_error", "anomaly_score", "p_value", "is_anomaly"].map(String::from).to_vec(),
+    ]
+    .concat();
     assert_eq!(names(&after), expected);
     for column in ["z_0", "z_1", "z_2", "anomaly_score"] {
         assert!(floats(&after, column).iter().all(|value| value.is_some_and(f32::is_finite)), "{column}");

@@ -68,6 +68,11 @@ impl Head for Bernoulli {
         into.iter_mut().zip(outputs).for_each(|(p, o)| *p = sigmoid(*o));
     }
 
+    /// The log-odds of the other value, if that is the likelier one.
+    fn excess(&self, x: f32, outputs: &[f32], _: f32) -> f32 {
+        (if x >= 0.5 { -outputs[0] } else { outputs[0] }).max(0.0)
+    }
+
     fn draw(&self, expected: &[f32], _: f32, _: &dyn Fn(usize) -> bool, noise: Stream) -> f32 {
         f32::from(noise.uniform(0) < f64::from(expected[0]))
     }

@@ -130,6 +130,11 @@ impl Head for Categorical {
         into.iter_mut().zip(outputs).for_each(|(p, o)| *p = exp(o - all));
     }
 
+    /// How far the class's logit is below the greatest.
+    fn excess(&self, x: f32, outputs: &[f32], _: f32) -> f32 {
+        greatest(outputs) - outputs[(x as usize).min(outputs.len() - 1)]
+    }
+
     fn fill(&self, expected: &[f32], reads: &dyn Fn(usize) -> bool) -> f32 {
         let read = readable(expected, reads);
         let best = read.reduce(|best, one| if one.1 > best.1 { one } else { best });

@@ -106,6 +106,12 @@ impl Head for Gaussian {
         into.copy_from_slice(outputs);
     }
 
+    /// (x - output)² e^-s / 2.
+    fn excess(&self, x: f32, outputs: &[f32], log_variance: f32) -> f32 {
+        let off = x - outputs[0];
+        0.5 * off * off * exp(-log_variance.clamp(self.noise_floor, MOST_LOG_VARIANCE))
+    }
+
     fn draw(&self, expected: &[f32], log_variance: f32, _: &dyn Fn(usize) -> bool, noise: Stream) -> f32 {
         let mut normal = [0.0];
         noise.normals(&mut normal);

@@ -1,4 +1,7 @@
 //! The distributions the decoder gives a row's features: one `impl` a likelihood, in tensors and in slices.
+//!
+//! To add one: its variant in [`Likelihood`], which features name, its file with an `impl Head`, and its arm in [`head`],
+//! which the compiler asks for.
 
 mod bernoulli;
 mod categorical;
@@ -46,6 +49,10 @@ pub(crate) trait Head: Send + Sync {
     /// of a 1, or of each class.
     fn expected(&self, outputs: &[f32], into: &mut [f32]);
 
+    /// By how many nats the value `x` is less likely than the most likely one, given an element's outputs; `parameter` is
+    /// the element's own.
+    fn excess(&self, x: f32, outputs: &[f32], parameter: f32) -> f32;
+
     /// The value to put where one is missing and this is expected: what is expected, or of the classes that `reads` takes
     /// the most likely one, the first of equals.
     fn fill(&self, expected: &[f32], _reads: &dyn Fn(usize) -> bool) -> f32 {
@@ -55,7 +62,7 @@ pub(crate) trait Head: Send + Sync {
     /// A value drawn where this is expected, of the classes that `reads` takes; `parameter` is the element's own.
     fn draw(&self, expected: &[f32], parameter: f32, reads: &dyn Fn(usize) -> bool, noise: Stream) -> f32;
 
-    /// Standard deviation of an element that is spread evenly about its mean; `parameter` is its own.
+    /// Standard deviation of an element that is normal about its mean; `parameter` is its own.
     fn deviation(&self, _parameter: f32) -> Option<f32> {
         None
     }
@@ -80,7 +87,7 @@ pub(crate) struct RowLoss {
 /// A group's part of rows and of the decoder's output for them.
 pub(crate) struct Cells<'a> {
     pub(crate) group: &'a Group,
-    /// `[rows, inputs]` and `inputs`, of all groups.
+    /// `[rows, inputs]` and `inputs`, of all groups; or one row, and 0, where all rows are the same.
     pub(crate) x: (&'a [f32], usize),
     /// `[rows, outputs]` and `outputs`, of all groups.
     pub(crate) output: (&'a [f32], usize),
@@ -93,7 +100,7 @@ pub(crate) struct Cells<'a> {
 pub(crate) enum Known<'a> {
     /// All of them; `[inputs]` ones.
     All(&'a [f32]),
-    /// `[rows, inputs]`: 1 where known, else 0.
+    /// As the row vectors: 1 where known, else 0.
     Some(&'a [f32]),
 }
 
@@ -104,7 +111,7 @@ impl<'a> Cells<'a> {
         let ((x, inputs), (output, outputs)) = (self.x, self.output);
         let known = match self.known {
             Known::All(ones) => ones,
-            Known::Some(known) => &known[row * inputs..][..inputs],
+            Known::Some(known) => &known[row * inputs..],
         };
         (
             &x[row * inputs..][self.group.elements.clone()],

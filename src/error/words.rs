@@ -1,0 +1,25 @@
+//! Parts of messages.
+
+pub(super) fn did_you_mean(near: &[String]) -> String {
+    if near.is_empty() {
+        return String::new();
+    }
+    format!("; did you mean {}?", near.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" or "))
+}
+
+pub(super) fn gib(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
+}
+
+pub(super) fn because(reasons: &[(String, String)]) -> String {
+    const SHOWN: usize = 5;
+    let mut text = String::new();
+    for (column, reason) in reasons.iter().take(SHOWN) {
+        text.push_str(if text.is_empty() { ": " } else { "; " });
+        text.push_str(&format!("{column:?} {reason}"));
+    }
+    if reasons.len() > SHOWN {
+        text.push_str(&format!("; and {} more", reasons.len() - SHOWN));
+    }
+    text
+}

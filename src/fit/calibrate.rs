@@ -1,0 +1,111 @@
+//! After the epochs: where training rows lie in latent space, and what scores rows have.
+
+use std::sync::Arc;
+
+use super::rows::FitRows;
+use super::store::Store;
+use crate::ahead::{self, ahead_map};
+use crate::batch::{Batch, Table};
+use crate::config::Decision;
+use crate::error::Result;
+use crate::layout::Layout;
+use crate::model::{Network, Vae, Weights};
+use crate::score::{Latents, Moments, Score, Scorer, Scoring, Tail};
+use crate::stage::Stage;
+use crate::stop::Stop;
+
+/// Rows of a batch: a multiple of the block a network encodes.
+const BATCH_ROWS: usize = 1024;
+
+/// Training rows that tell where the others lie, at most: enough for quantiles to a tenth of a per cent of the rows.
+const MOST_ROWS: usize = 65_536;
+
+/// Products of latents that the covariance may take, so that wide latent spaces take fewer rows.
+const MOST_PRODUCTS: usize = 1 << 34;
+
+/// How the fitted network is to be looked at.
+pub(super) struct Calibration<'a> {
+    pub(super) vae: Arc<Vae>,
+    pub(super) layout: &'a Layout,
+    pub(super) network: &'a Network,
+    pub(super) weights: &'a Weights,
+    pub(super) score: &'static Score,
+    pub(super) decision: Option<Decision>,
+    pub(super) seed: u64,
+    pub(super) threads: usize,
+}
+
+impl Calibration<'_> {
+    /// The aggregate posterior of the training rows, and the scores of these and of the rows that chose nothing.
+    ///
+    /// # Errors
+    /// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
+    pub(super) fn run(&self, rows: &FitRows, stop: &Stop) -> Result<(Scoring, Latents)> {
+        let Self { ref vae, layout, network, weights, score, seed, .. } = *self;
+        let latent_dim = network.latent_dim;
+        let some = MOST_ROWS.min((MOST_PRODUCTS / (latent_dim * latent_dim)).max(BATCH_ROWS));
+        let mut moments = Moments::new(latent_dim);
+        let encoder = vae.clone();
+        self.each(
+            &rows.train,
+            some,
+            stop,
+            move |batch| encoder.encode(batch),
+            |encoded| {
+                let posteriors =
+                    encoded.mean.chunks_exact(latent_dim).zip(encoded.log_variance.chunks_exact(latent_dim));
+                posteriors.for_each(|(mean, log_variance)| moments.add(mean, log_variance));
+            },
+        )?;
+        let latents = moments.finish();
+        let scorer = Arc::new(Scorer::new(vae.clone(), layout, network, weights, latents.clone(), seed));
+        let scores = |store: &Arc<Store>, most| -> Result<Tail> {
+            let (scorer, mut scores) = (scorer.clone(), Vec::new());
+            self.each(
+                store,
+                most,
+                stop,
+                move |batch| scorer.rows(batch)?.score(score),
+                |of_batch| {
+                    scores.extend(of_batch.into_iter().flatten());
+                },
+            )?;
+            Ok(Tail::of(scores))
+        };
+        let decision = self.decision.unwrap_or(Decision::DEFAULT);
+        let all = matches!(decision, Decision::Contamination(_));
+        let training = scores(&rows.train, if all { usize::MAX } else { MOST_ROWS })?;
+        let calibration = scores(&rows.calibrate, usize::MAX)?;
+        let calibration = Some(calibration).filter(|calibration| calibration.rows() > 0);
+        Ok((Scoring { anomaly_score: score.name.to_owned(), calibration, training, decision }, latents))
+    }
+
+    /// Hands at most `most` rows of a store, evenly spread, to `work` in batches, and its answers, in order, to `take`.
+    fn each<T: Send + 'static>(
+        &self,
+        store: &Arc<Store>,
+        most: usize,
+        stop: &Stop,
+        work: impl Fn(&Batch) -> Result<T> + Clone + Send + 'static,
+        mut take: impl FnMut(T),
+    ) -> Result<()> {
+        let (store, layout, stop) = (store.clone(), self.layout.clone(), stop.clone());
+        let (all, inputs) = (store.len(), layout.inputs());
+        let some = all.min(most);
+        let row = move |n: usize| (n as u128 * all as u128 / some as u128) as u64;
+        let batch = move |seq: usize| {
+            stop.check()?;
+            let mut table = Table::default();
+            let range = seq * BATCH_ROWS..some.min((seq + 1) * BATCH_ROWS);
+            store.gather(range.map(row), inputs, &mut table)?;
+            Ok(Batch::new(seq as u64, table.ids, table.x, &layout))
+        };
+        let batches = (0..some.div_ceil(BATCH_ROWS)).map(batch);
+        let depth = ahead::depth(BATCH_ROWS * inputs * size_of::<f32>(), ahead::QUEUE_BYTES);
+        let [read, score] = ["read", "score"].map(Stage::new);
+        for answer in ahead_map(&read, batches, &score, depth, self.threads, move |batch| work(&batch))? {
+            take(answer?);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,60 @@
+//! The importance-weighted bound of a row (Burda, Grosse & Salakhutdinov 2016, "Importance weighted autoencoders", eq. 8).
+
+use super::scorer::Rows;
+use crate::error::Result;
+use crate::model::{Losses, Row};
+
+/// Draws a row. A power of two that divides the rows a decoder takes at once.
+const DRAWS: usize = 64;
+
+/// Rows whose draws are decoded at once.
+const ROWS: usize = 64;
+
+impl Rows<'_> {
+    /// -ln (1/K Σ p(x | z)^c p(z) / q(z | x)) over K draws z from each row's posterior q, where c = features / known
+    /// features scales the likelihood of a row with missing values, as in the other scores.
+    pub(super) fn importance_weighted(&self) -> Result<Vec<f32>> {
+        let (inputs, k) = (self.encoded.features, self.encoded.latent_dim);
+        let ones = vec![1.0; inputs];
+        let (mut z, mut output, mut losses) = (Vec::new(), Vec::new(), Losses::default());
+        let mut drawn = vec![0.0; DRAWS * k];
+        let mut bounds = Vec::with_capacity(self.batch.rows());
+        for from in (0..self.batch.rows()).step_by(ROWS) {
+            let range = from..self.batch.rows().min(from + ROWS);
+            let mut ratios = Vec::with_capacity(range.len() * DRAWS);
+            z.clear();
+            output.clear();
+            for row in range.clone() {
+                let of_row = self.row(row, &ones);
+                self.scorer.noise.child(of_row.key()).normals(&mut drawn);
+                for drawn in drawn.chunks_exact(k) {
+                    let mut ratio = 0.0;
+                    for ((&mean, &s), &noise) in of_row.mean.iter().zip(of_row.log_variance).zip(drawn) {
+                        let at = mean + noise * (s / 2.0).exp();
+                        ratio += 0.5 * (f64::from(noise).powi(2) - f64::from(at).powi(2) + f64::from(s));
+                        z.push(at);
+                    }
+                    ratios.push(ratio);
+                }
+            }
+            self.scorer.vae.decode(&z, &mut output)?;
+            let outputs = output.len() / (range.len() * DRAWS);
+            for (row, (output, ratios)) in
+                range.zip(output.chunks_exact(DRAWS * outputs).zip(ratios.chunks_exact(DRAWS)))
+            {
+                let Row { x, known, .. } = self.row(row, &ones);
+                self.scorer.heads.losses(x, known, output, &mut losses);
+                let scale = f64::from(inputs as f32 / self.encoded.known[row]);
+                let logs = ratios.iter().zip(losses.nll()).map(|(ratio, nll)| ratio - scale * f64::from(nll));
+                bounds.push(-log_mean_exp(&logs.collect::<Vec<_>>()) as f32);
+            }
+        }
+        Ok(bounds)
+    }
+}
+
+/// ln of the mean of e^x, taken around the greatest so that it does not overflow.
+fn log_mean_exp(logs: &[f64]) -> f64 {
+    let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    most + (logs.iter().map(|log| (log - most).exp()).sum::<f64>() / logs.len() as f64).ln()
+}

@@ -1,0 +1,130 @@
+//! Encoded pages that wait for their row group: some in memory, the rest in a scratch file.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ::parquet::column::page_store::{PageKey, PageStore, PageStoreArgs, PageStoreFactory};
+use ::parquet::errors::{ParquetError, Result};
+use bytes::Bytes;
+
+use crate::error;
+use crate::scratch::Scratch;
+
+/// The pages of one row group at a time.
+#[derive(Debug, Clone)]
+pub(super) struct Pages(Arc<Mutex<Held>>);
+
+/// What is held of a row group's pages.
+#[derive(Debug)]
+struct Held {
+    /// Bytes that still go into memory.
+    room: usize,
+    /// Folder of the scratch file, and the file once it is needed, with its bytes in use.
+    folder: PathBuf,
+    scratch: Option<Scratch>,
+    end: u64,
+}
+
+/// The pages of a column chunk.
+struct Chunk {
+    pages: Pages,
+    places: Vec<Place>,
+}
+
+enum Place {
+    Memory(Bytes),
+    /// From this byte of the file on, so many.
+    File(Scratch, u64, usize),
+}
+
+impl Pages {
+    /// Holds up to `room` bytes in memory, and what is more in `folder`.
+    pub(super) fn new(room: usize, folder: &Path) -> Self {
+        Self(Arc::new(Mutex::new(Held { room, folder: folder.to_owned(), scratch: None, end: 0 })))
+    }
+
+    /// The place of a page that was just encoded.
+    fn hold(&self, page: Bytes) -> error::Result<Place> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(room) = held.room.checked_sub(page.len()) {
+            held.room = room;
+            return Ok(Place::Memory(page));
+        }
+        let scratch = match held.scratch.take() {
+            Some(scratch) => scratch,
+            None => Scratch::create(&held.folder)?,
+        };
+        held.scratch = Some(scratch.clone());
+        scratch.write_at(&page, held.end)?;
+        let place = Place::File(scratch, held.end, page.len());
+        held.end += page.len() as u64;
+        Ok(place)
+    }
+
+    /// The page at a place, which has its room back.
+    fn give(&self, place: Place) -> error::Result<Bytes> {
+        match place {
+            Place::Memory(page) => {
+                self.0.lock().unwrap_or_else(PoisonError::into_inner).room += page.len();
+                Ok(page)
+            }
+            Place::File(scratch, at, length) => {
+                let mut page = vec![0_u8; length];
+                scratch.read_at(&mut page, at)?;
+                Ok(page.into())
+            }
+        }
+    }
+
+    /// Lets go of the scratch file: the pages of the row group have all been given back.
+    pub(super) fn next_row_group(&self) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (held.scratch, held.end) = (None, 0);
+    }
+}
+
+impl PageStoreFactory for Pages {
+    fn create(&self, _: &PageStoreArgs<'_>) -> Result<Box<dyn PageStore>> {
+        Ok(Box::new(Chunk { pages: self.clone(), places: Vec::new() }))
+    }
+}
+
+impl PageStore for Chunk {
+    fn put(&mut self, page: Bytes) -> Result<PageKey> {
+        self.places.push(self.pages.hold(page).map_err(foreign)?);
+        Ok(PageKey::new(self.places.len() as u64 - 1))
+    }
+
+    fn take(&mut self, key: PageKey) -> Result<Bytes> {
+        let place = usize::try_from(key.get()).ok().and_then(|key| self.places.get_mut(key));
+        let place = place.ok_or_else(|| ParquetError::General(format!("there is no page {key:?}")))?;
+        self.pages.give(std::mem::replace(place, Place::Memory(Bytes::new()))).map_err(foreign)
+    }
+}
+
+fn foreign(error: error::Error) -> ParquetError {
+    ParquetError::External(Box::new(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_come_back_from_memory_and_from_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let pages = Pages::new(10, folder.path());
+        for _ in 0..2 {
+            let mut chunks = [0, 1].map(|_| Chunk { pages: pages.clone(), places: Vec::new() });
+            let page = |n: u8| Bytes::from(vec![n; usize::from(n)]);
+            let keys: Vec<_> = (0..20).map(|n| chunks[usize::from(n % 2)].put(page(n)).unwrap()).collect();
+            assert_eq!(pages.0.lock().unwrap().end, (5..20).sum::<u64>(), "after 0 + 1 + 2 + 3 + 4 bytes in memory");
+            for (n, key) in (0..).zip(keys) {
+                assert_eq!(chunks[usize::from(n % 2)].take(key).unwrap(), page(n));
+            }
+            pages.next_row_group();
+            assert_eq!(pages.0.lock().unwrap().room, 10);
+        }
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+    }
+}

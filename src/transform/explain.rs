@@ -1,0 +1,164 @@
+//! Why a row scores as it does: the source columns that raise its score most, in its own units.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, Float32Builder, ListBuilder, RecordBatch, StringArray, StringBuilder, StructBuilder,
+};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Fields};
+use arrow::error::ArrowError;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+
+use crate::error::{Error, Place, Result};
+use crate::feature::{Features, tops};
+use crate::score::Rows;
+
+/// Finds the columns that raise scores most.
+pub(super) struct Explainer {
+    features: Arc<Features>,
+    /// Features, or the numbers of vectors one by one.
+    sources: Vec<Source>,
+    /// Their elements of the row vector.
+    elements: Vec<Range<usize>>,
+    most: usize,
+}
+
+/// A column, or one of the numbers of a list column.
+struct Source {
+    feature: usize,
+    /// The place in the list.
+    at: Option<usize>,
+    name: String,
+}
+
+/// The type of the column: `list<struct<feature, contribution, value, expected>>`.
+pub(super) fn data_type() -> DataType {
+    DataType::List(Arc::new(Field::new("item", DataType::Struct(fields()), true)))
+}
+
+fn fields() -> Fields {
+    let text = |name: &str, nullable| Field::new(name, DataType::Utf8, nullable);
+    let contribution = Field::new("contribution", DataType::Float32, false);
+    vec![text("feature", false), contribution, text("value", true), text("expected", true)].into()
+}
+
+impl Explainer {
+    pub(super) fn new(features: Arc<Features>, most: usize) -> Self {
+        let (mut sources, mut elements) = (Vec::new(), Vec::new());
+        for (feature, kind) in features.kinds().iter().enumerate() {
+            let range = features.elements(feature);
+            let name = kind.column().name();
+            if kind.place(0).is_none() {
+                sources.push(Source { feature, at: None, name: name.to_owned() });
+                elements.push(range);
+                continue;
+            }
+            for (element, at) in range.clone().filter_map(|element| Some((element, kind.place(element - range.start)?)))
+            {
+                sources.push(Source { feature, at: Some(at), name: format!("{name}[{at}]") });
+                elements.push(element..element + 1);
+            }
+        }
+        Self { features, sources, elements, most }
+    }
+
+    /// The columns that raise the score of each row most; null where no feature is known. `given` are the rows as they
+    /// are, in the features' columns.
+    pub(super) fn top_features(&self, rows: &Rows<'_>, given: &RecordBatch) -> Result<ArrayRef> {
+        let (contributions, output) = rows.contributions(&self.elements, self.most)?;
+        // Each source's rows together, so that a column is converted at once.
+        let mut wanted: Vec<Vec<usize>> = vec![Vec::new(); self.sources.len()];
+        for (row, of_row) in contributions.iter().enumerate() {
+            of_row.iter().for_each(|contribution| wanted[contribution.source].push(row));
+        }
+        let (_, places) = tops(self.features.kinds().iter().map(|kind| kind.column()));
+        let mut texts = Vec::with_capacity(wanted.len());
+        for (n, wanted) in wanted.iter().enumerate() {
+            let top = given.column(places[self.sources[n].feature]);
+            texts.push(if wanted.is_empty() {
+                [StringArray::new_null(0), StringArray::new_null(0)]
+            } else {
+                self.texts(n, wanted, top, rows, &output).map_err(|source| {
+                    let column = self.features.kinds()[self.sources[n].feature].column().name();
+                    Error::Read { place: Place::column("", column), source: Box::new(source) }
+                })?
+            });
+        }
+        let structs = StructBuilder::from_fields(fields(), contributions.iter().map(Vec::len).sum());
+        let mut list = ListBuilder::new(structs);
+        let mut next = vec![0; self.sources.len()];
+        for (of_row, known) in contributions.iter().zip(&rows.encoded.known) {
+            for contribution in of_row {
+                let source = contribution.source;
+                let [value, expected] = &texts[source];
+                let row = list.values();
+                let at = next[source];
+                for (field, texts) in [(2, value), (3, expected)] {
+                    let text = texts.is_valid(at).then(|| texts.value(at));
+                    row.field_builder::<StringBuilder>(field).expect("a text").append_option(text);
+                }
+                row.field_builder::<StringBuilder>(0).expect("a text").append_value(&self.sources[source].name);
+                row.field_builder::<Float32Builder>(1).expect("a number").append_value(contribution.share);
+                row.append(true);
+                next[source] += 1;
+            }
+            list.append(*known > 0.0);
+        }
+        Ok(Arc::new(list.finish()))
+    }
+
+    /// What a source is in some rows, and what the model expects there, as text.
+    fn texts(
+        &self,
+        source: usize,
+        wanted: &[usize],
+        top: &ArrayRef,
+        rows: &Rows<'_>,
+        output: &[f32],
+    ) -> Result<[StringArray; 2], ArrowError> {
+        let Source { feature, at, .. } = &self.sources[source];
+        let kind = &self.features.kinds()[*feature];
+        let values = kind.column().of(top)?;
+        let heads = &rows.scorer().heads;
+        let outputs = heads.layout().outputs();
+        let mut cells = Vec::new();
+        for &row in wanted {
+            let output = &output[row * outputs..][..outputs];
+            let expected = |element: usize| heads.expected(element, output, &|class| kind.reads(class));
+            cells.extend(self.elements[source].clone().map(expected));
+        }
+        let expected = match at {
+            Some(at) => kind.read_place(*at, &cells, values.data_type())?,
+            None => kind.read(&cells, values.data_type())?,
+        };
+        let given = match at {
+            Some(at) => {
+                let number = |&row: &usize| Ok(texts(&item(&values, row)?, [*at].into_iter())?.pop().flatten());
+                wanted.iter().map(number).collect::<Result<_, ArrowError>>()?
+            }
+            None => texts(&values, wanted.iter().copied())?,
+        };
+        Ok([given, texts(&expected, 0..wanted.len())?].map(StringArray::from))
+    }
+}
+
+/// Some values of an array as text.
+fn texts(array: &ArrayRef, rows: impl Iterator<Item = usize>) -> Result<Vec<Option<String>>, ArrowError> {
+    let formats = FormatOptions::default();
+    let formatter = ArrayFormatter::try_new(array, &formats)?;
+    Ok(rows.map(|row| array.is_valid(row).then(|| formatter.value(row).to_string())).collect())
+}
+
+/// A row of a list column.
+fn item(lists: &ArrayRef, row: usize) -> Result<ArrayRef, ArrowError> {
+    match lists.data_type() {
+        DataType::List(_) => Ok(lists.as_list::<i32>().value(row)),
+        DataType::LargeList(_) => Ok(lists.as_list::<i64>().value(row)),
+        DataType::FixedSizeList(..) => Ok(lists.as_fixed_size_list().value(row)),
+        DataType::ListView(field) => item(&cast(&lists.slice(row, 1), &DataType::List(field.clone()))?, 0),
+        DataType::LargeListView(field) => item(&cast(&lists.slice(row, 1), &DataType::LargeList(field.clone()))?, 0),
+        other => Err(ArrowError::CastError(format!("{other} is no list"))),
+    }
+}

@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""Checks `vaepipe evaluate` against scikit-learn on real files.
+
+    evaluate.py VAEPIPE REPOSITORY FOLDER
+
+Needs: pip install polars scikit-learn jsonschema
+"""
+import json, subprocess, sys
+from pathlib import Path
+
+import jsonschema, numpy as np, polars as pl
+from sklearn.metrics import average_precision_score, confusion_matrix, precision_recall_curve, precision_score
+from sklearn.metrics import recall_score, roc_auc_score
+from sklearn.preprocessing import StandardScaler
+
+vaepipe, repository, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+schema = json.loads((repository / "schemas/evaluate.schema.json").read_text())
+
+
+def run(*arguments):
+    return subprocess.run([vaepipe, *map(str, arguments)], check=True, capture_output=True, text=True).stdout
+
+
+def close(found, expected, what):
+    assert abs(found - expected) < 1e-9, (what, found, expected)
+
+
+digits = pl.read_parquet(repository / "sample_data/digits.parquet").with_columns(pl.col("split").cast(pl.String))
+flights = pl.read_parquet(repository / "sample_data/flights.parquet")
+# Zeros are the anomalies; and flights that came more than two hours late, told by what is known before.
+cases = {
+    "zeros": digits.with_columns((pl.col("label") == 0).cast(pl.Int8).alias("label")),
+    "late": flights.with_columns((pl.col("arr_delay") > 120).alias("label")).drop("arr_delay", "tailnum"),
+}
+for name, table in cases.items():
+    data, model, scored = folder / f"{name}.parquet", folder / f"{name}.safetensors", folder / f"{name}_scored.parquet"
+    table.write_parquet(data)
+    run("fit", data, "-m", model, "--exclude", "label", "--preset", "anomaly", "--epochs", 3, "-q", "--force")
+    run("transform", data, scored, "-m", model, "--score", "all", "--contamination", 0.05, "-q", "--force")
+    rows = pl.read_parquet(scored).with_columns(pl.col("anomaly_score").round(0).alias("tied"))
+    rows.write_parquet(scored)
+    told = json.loads(run("evaluate", scored, "--label", "label", "--score", "anomaly_score,tied,p_value", "--format", "json"))
+    jsonschema.validate(told, schema)
+    rows = rows.filter(pl.col("label").is_not_null())
+    y = rows["label"].to_numpy().astype(int)
+    assert (told["rows"], told["anomalies"]) == (len(y), y.sum()), told
+    learned = [feature["column"] for feature in json.loads(run("inspect", model, "--format", "json"))["metadata"]["features"]]
+    numbers = [column for column in learned if rows[column].dtype.is_numeric() or rows[column].dtype == pl.Boolean]
+    every = pl.read_parquet(data).select(pl.col(numbers).cast(pl.Float64))
+    norm = np.nansum(StandardScaler().fit_transform(every.to_numpy()) ** 2, axis=1)
+    norm = norm[pl.read_parquet(data)["label"].is_not_null().to_numpy()]
+    assert len(told["scores"]) == 10, [score["score"] for score in told["scores"]]
+    for score in told["scores"]:
+        what, is_norm = (name, score["score"]), score["score"] == "squared_norm"
+        s = norm if is_norm else rows[score["score"]].to_numpy().astype(float)
+        close(score["auroc"], roc_auc_score(y, s), what)
+        close(score["average_precision"], average_precision_score(y, s), what)
+        precision, recall, thresholds = precision_recall_curve(y, s)
+        f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-300)
+        close(score["best"]["f1"], f1.max(), what)
+        close(score["best"]["precision"], precision_score(y, s >= score["best"]["threshold"] - is_norm * 1e-9), what)
+    main, n = rows["anomaly_score"].to_numpy(), int(y.sum())
+    top = np.zeros(len(y), int)
+    top[np.argsort(-main, kind="stable")[:n]] = 1
+    if len(np.unique(main)) == len(main):
+        close(told["scores"][0]["top"]["precision"], precision_score(y, top), name)
+        close(told["scores"][0]["top"]["recall"], recall_score(y, top), name)
+    found, flagged = told["at_threshold"], rows["is_anomaly"].to_numpy().astype(int)
+    counts = [found[key] for key in ("true_negatives", "false_positives", "false_negatives", "true_positives")]
+    assert counts == confusion_matrix(y, flagged).ravel().tolist(), (counts, name)
+    close(found["precision"], precision_score(y, flagged), name), close(found["recall"], recall_score(y, flagged), name)
+print("evaluate: ok")

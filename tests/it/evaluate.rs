@@ -1,0 +1,88 @@
+//! What `evaluate` says of labelled scores.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, Float32Array, Int8Array, RecordBatch, StringArray};
+
+use crate::tables::{Uniform, write};
+use crate::workdir::Workdir;
+
+/// Rows of which one in 20 is far off, with labels; one of them has none.
+fn labelled(dir: &Workdir) {
+    let mut uniform = Uniform::new(5);
+    let odd = |row: usize| row % 20 == 7;
+    let mut float = |off: f64| {
+        let values = (0..2000).map(|row| (uniform.next() + if odd(row) { off } else { 0.0 }) as f32);
+        Arc::new(Float32Array::from_iter_values(values)) as ArrayRef
+    };
+    let (a, b, c) = (float(1.5), float(-1.2), float(0.0));
+    let labels: ArrayRef =
+        Arc::new((0..2000).map(|row| (row != 0).then_some(i8::from(odd(row)))).collect::<Int8Array>());
+    let flags: ArrayRef = Arc::new(BooleanArray::from_iter((0..2000).map(|row| Some(odd(row)))));
+    let names: ArrayRef = Arc::new(StringArray::from_iter_values((0..2000).map(|row| format!("row {row}"))));
+    let ids: ArrayRef = Arc::new(arrow::array::Int64Array::from_iter_values(0..2000));
+    let columns = [("id", ids), ("name", names), ("a", a), ("b", b), ("c", c), ("label", labels), ("flag", flags)];
+    let columns = columns.map(|(name, column)| (name, column, true));
+    write(&dir.path("in.parquet"), &RecordBatch::try_from_iter_with_nullable(columns).unwrap(), 300);
+    dir.ok("fit in.parquet --exclude label,flag --preset anomaly --epochs 20");
+    dir.ok("transform in.parquet scored.parquet --score all --prefix s_ --contamination 0.05");
+}
+
+#[test]
+fn every_score_is_compared_with_the_norm_of_the_row() {
+    let dir = Workdir::new();
+    labelled(&dir);
+    let told = dir.ok("evaluate scored.parquet --label label --format json").json();
+    assert_eq!((&told["rows"], &told["anomalies"], &told["unlabelled"]), (&1999.into(), &100.into(), &1.into()));
+    let scores: Vec<&str> = told["scores"].as_array().unwrap().iter().map(|it| it["score"].as_str().unwrap()).collect();
+    let all = ["recon_error", "recon_nll", "kl", "elbo", "latent_distance", "elbo_iw"].map(|name| format!("s_{name}"));
+    assert_eq!(scores[0], "s_anomaly_score");
+    assert_eq!(scores[1..7], all);
+    assert_eq!(scores[7], "squared_norm");
+    let auroc = |n: usize| told["scores"][n]["auroc"].as_f64().unwrap();
+    assert_eq!(auroc(0), auroc(4), "the anomaly score is elbo");
+    assert!(auroc(0) > 0.85 && auroc(7) > 0.85, "{told}");
+    let found = &told["at_threshold"];
+    let counts = ["true_positives", "false_positives", "false_negatives", "true_negatives"];
+    let counts = counts.map(|count| found[count].as_u64().unwrap());
+    assert_eq!((counts.iter().sum::<u64>(), counts[0] + counts[2]), (1999, 100));
+    assert!((90..=110).contains(&(counts[0] + counts[1])), "{found}");
+
+    let by_flag = dir.ok("evaluate scored.parquet --label flag --format json --top 10").json();
+    assert_eq!((&by_flag["rows"], &by_flag["scores"][0]["top"]["rows"]), (&2000.into(), &10.into()));
+    let chosen = dir.ok("evaluate scored.parquet --label flag --score s_kl,c --threshold 0.5 --format json").json();
+    assert_eq!((&chosen["scores"][0]["score"], &chosen["scores"][1]["score"]), (&"s_kl".into(), &"c".into()));
+    assert_eq!(chosen["at_threshold"]["threshold"], 0.5);
+    dir.ok("evaluate scored.parquet --label label").prints(&[
+        "rows      1,999 with a label, 100 of them anomalies, 5.0 %",
+        "1 without a label are left out",
+        "precision@100",
+        "squared_norm",
+        "not found",
+    ]);
+}
+
+#[test]
+fn what_is_no_label_and_no_score_is_refused() {
+    let dir = Workdir::new();
+    labelled(&dir);
+    for (code, flags, says) in [
+        (2, "--label lable", [r#"no column "lable""#, r#""label""#]),
+        (2, "--label label --score s_klo", [r#"no column "s_klo""#, "--score"]),
+        (65, "--label id", ["column \"id\"", "0 or 1, for an anomaly"]),
+        (65, "--label name", ["column \"name\"", "a number or a Boolean"]),
+        (65, "--label label --score name", ["column \"name\"", "a number or a Boolean"]),
+        (2, "--score s_kl", ["--label", ""]),
+    ] {
+        dir.fails(code, &format!("evaluate scored.parquet {flags}")).says(&says);
+    }
+    let none: ArrayRef = Arc::new(BooleanArray::from(vec![false; 3]));
+    let one: ArrayRef = Arc::new(Float32Array::from(vec![1.0; 3]));
+    write(
+        &dir.path("none.parquet"),
+        &RecordBatch::try_from_iter([("label", none), ("anomaly_score", one)]).unwrap(),
+        10,
+    );
+    dir.fails(65, "evaluate none.parquet --label label").says(&["1 in no row", "an anomaly"]);
+    dir.fails(2, "evaluate in.parquet --label label").says(&[r#"no column "anomaly_score""#]);
+}
