@@ -9,7 +9,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use vaepipe::bench::Parts;
-use vaepipe::{Activation, Device, FitConfig, ParquetSource, Scale, Stop, TransformConfig};
+use vaepipe::{Activation, Device, FitConfig, ParquetSource, Scale, Source, Stop, TransformConfig};
 
 // The program's.
 #[global_allocator]
@@ -63,10 +63,11 @@ fn parts(criterion: &mut Criterion) {
         let model = fit(config.columns(vec!["x0".to_owned()]));
         let mut output = TransformConfig::new();
         output.force = true;
+        let rows = Source::from(source.clone());
         group.throughput(Throughput::Elements(ROWS as u64));
         group.bench_function("splice", |bencher| {
             let target = folder.path().join("out.parquet");
-            bencher.iter(|| model.transform(&source, &target, &output, &Stop::new()).expect("an output"));
+            bencher.iter(|| model.transform_to(&rows, &target, &output, &Stop::new()).expect("an output"));
         });
         group.finish();
     }

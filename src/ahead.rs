@@ -8,14 +8,16 @@
 //! `send` and `recv` below fails as soon as the other side is dropped, the threads are joined only after this side is,
 //! and what takes [`Room`] is given back by being dropped, which closed channels lead to as well.
 
+mod pump;
 mod room;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread::{Builder, JoinHandle, available_parallelism};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
+pub(crate) use self::pump::Pump;
 pub(crate) use self::room::{Room, Taken};
 use crate::error::{Error, Result};
 use crate::stage::{For, Stage, waiting};

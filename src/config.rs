@@ -1,5 +1,5 @@
-//! What the user asks for ([`FitConfig`], [`TransformConfig`], [`ImputeConfig`], and of latents [`GenerateConfig`],
-//! [`ReconstructConfig`], [`TraverseConfig`]) and what a fit resolves it to ([`Training`]).
+//! What the user asks for ([`FitConfig`], [`SourceConfig`], [`TransformConfig`], [`ImputeConfig`], and of latents
+//! [`GenerateConfig`], [`ReconstructConfig`], [`TraverseConfig`]) and what a fit resolves it to ([`Training`]).
 
 mod choices;
 mod latents;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::choices::{Activation, Decision, Map, MapOf, Preset, Scale, VectorScale};
+pub use self::choices::{Activation, Codec, Decision, Map, MapOf, Preset, Scale, VectorScale};
 pub use self::latents::{GenerateConfig, ReconstructConfig, TraverseConfig};
 use crate::error::{Error, Result};
 
@@ -305,6 +305,25 @@ pub struct Training {
     pub shuffle_rows: u64,
 }
 
+/// Which rows are read, and how strictly.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct SourceConfig {
+    /// Read only the rows for which this SQL condition on their columns holds; where it is null it does not. Needs the
+    /// feature `analysis`.
+    pub predicate: Option<String>,
+    /// Take an Arrow stream that just ends, at the end of a message, for a whole one. Without this it is taken for one cut
+    /// short, since nothing tells the two apart.
+    pub allow_missing_eos: bool,
+}
+
+impl SourceConfig {
+    /// All rows.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
 /// How missing values are filled, and what is written beside them.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -382,8 +401,22 @@ pub struct TransformConfig {
     pub explain: usize,
     /// Replace an existing output.
     pub force: bool,
+    /// Of a directory of outputs leave those that are there as they are, and make the others.
+    pub skip_existing: bool,
+    /// How the output is encoded. Unless this is the default, the columns of a Parquet file are not copied but encoded anew.
+    pub encoding: Encoding,
     /// Worker threads; `None` takes the machine's. Never changes a number.
     pub threads: Option<usize>,
+}
+
+/// How an output is encoded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Encoding {
+    /// Compression. Default: zstd for Parquet, none for Arrow IPC.
+    pub compression: Option<Codec>,
+    /// Rows of a Parquet row group at most, 1 or more. Default: 1,048,576, and 256 MiB.
+    pub row_group_size: Option<usize>,
 }
 
 impl TransformConfig {
@@ -394,6 +427,7 @@ impl TransformConfig {
     pub fn check(&self) -> Result<()> {
         within("explain", Some(self.explain), "0 to 1000", |v| v <= 1000)?;
         check_decision(self.decision)?;
+        within("row_group_size", self.encoding.row_group_size, "1 or more", |v| v >= 1)?;
         check_threads(self.threads)
     }
 }

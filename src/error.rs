@@ -3,13 +3,14 @@
 //! Messages name the file, column and row group. Which command-line flag would help is the command line's to say.
 
 mod model_fault;
-mod words;
+mod phrases;
+mod place;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use self::model_fault::ModelFault;
-use self::words::{because, did_you_mean, gib};
+use self::phrases::{because, did_you_mean, gib, of_types};
+pub use self::place::Place;
 
 /// Shorthand for results of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -33,52 +34,6 @@ pub enum ErrorKind {
     Interrupted,
     /// Another run is at work on the target.
     Locked,
-}
-
-/// Where in the input something happened.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Place {
-    /// The file.
-    pub path: PathBuf,
-    /// The row group within the file, from 0.
-    pub row_group: Option<usize>,
-    /// The first row of the batch it happened in, within the row group, from 0.
-    pub row: Option<u64>,
-    /// The column.
-    pub column: Option<String>,
-}
-
-impl Place {
-    /// A whole file.
-    pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), ..Self::default() }
-    }
-
-    /// A row group of a file.
-    pub fn row_group(path: impl Into<PathBuf>, row_group: usize) -> Self {
-        Self { row_group: Some(row_group), ..Self::file(path) }
-    }
-
-    /// A column of a file.
-    pub fn column(path: impl Into<PathBuf>, column: impl Into<String>) -> Self {
-        Self { column: Some(column.into()), ..Self::file(path) }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path.display())?;
-        if let Some(row_group) = self.row_group {
-            write!(f, ", row group {row_group}")?;
-        }
-        if let Some(row) = self.row {
-            write!(f, ", rows from {row} on")?;
-        }
-        if let Some(column) = &self.column {
-            write!(f, ", column {column:?}")?;
-        }
-        Ok(())
-    }
 }
 
 /// Everything that can go wrong in this library.
@@ -107,6 +62,14 @@ pub enum Error {
         /// The target.
         path: PathBuf,
         /// The input it is the same file as.
+        input: PathBuf,
+    },
+    /// The target would be in a directory that is read.
+    #[error("{path}: would be in {input}, which is read, and be taken for an input the next time")]
+    TargetInInput {
+        /// The target.
+        path: PathBuf,
+        /// The directory.
         input: PathBuf,
     },
     /// The target is a directory, a device or a pipe.
@@ -140,7 +103,7 @@ pub enum Error {
     /// A selection names a column that is not there.
     #[error("no column {name:?}{}", did_you_mean(.near))]
     UnknownColumn {
-        /// The selection it stands in: "columns", "exclude", "categorical", "map" or "keep".
+        /// The selection it stands in: "columns", "exclude", "categorical", "map", "keep" or "where".
         selection: &'static str,
         /// The name as given.
         name: String,
@@ -265,6 +228,40 @@ pub enum Error {
         /// How that is known.
         what: &'static str,
     },
+    /// A directory or glob holds no file to read.
+    #[error("{path}: there is no file to read")]
+    NoFiles {
+        /// The directory or glob.
+        path: PathBuf,
+    },
+    /// A condition on rows is not one, or not of these rows.
+    #[error("{predicate:?}{} cannot be asked of rows", of_types(.columns))]
+    Predicate {
+        /// The condition.
+        predicate: String,
+        /// The columns it names, with their types, as far as it came to that.
+        columns: Vec<(String, String)>,
+        /// What is wrong with it.
+        source: Foreign,
+    },
+    /// The input ends before its end.
+    #[error("{place}: cut short: {what}")]
+    Truncated {
+        /// The input.
+        place: Place,
+        /// How it ends.
+        what: String,
+    },
+    /// Of several files some were transformed, and then one failed.
+    #[error("{source}")]
+    Unfinished {
+        /// Files that are written.
+        done: usize,
+        /// Inputs that remain, the one that failed first.
+        rest: Vec<PathBuf>,
+        /// Why it failed.
+        source: Box<Error>,
+    },
     /// Reading the input failed: it is damaged, truncated or not of its format.
     #[error("{place}: cannot be read")]
     Read {
@@ -380,6 +377,7 @@ impl Error {
         match self {
             Self::TargetExists { .. }
             | Self::TargetIsInput { .. }
+            | Self::TargetInInput { .. }
             | Self::TargetNotFile { .. }
             | Self::TargetTwice { .. }
             | Self::NameClash { .. }
@@ -392,6 +390,7 @@ impl Error {
             | Self::UnknownScore { .. }
             | Self::NotCalibrated { .. }
             | Self::OptionRange { .. }
+            | Self::Predicate { .. }
             | Self::TooLarge { .. }
             | Self::UnknownDevice { .. } => ErrorKind::Usage,
             Self::NoFeatures { .. }
@@ -402,11 +401,14 @@ impl Error {
             | Self::NotParquet { .. }
             | Self::Read { .. }
             | Self::Damaged { .. }
+            | Self::Truncated { .. }
             | Self::Unsupported { .. } => ErrorKind::Data,
+            Self::Unfinished { source, .. } => source.kind(),
             Self::Model { .. } | Self::Checkpoint { .. } => ErrorKind::Model,
             Self::Interrupted => ErrorKind::Interrupted,
             Self::Locked { .. } => ErrorKind::Locked,
             Self::Io { .. }
+            | Self::NoFiles { .. }
             | Self::Write { .. }
             | Self::NoCuda { .. }
             | Self::Device { .. }

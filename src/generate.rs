@@ -5,17 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 
 use crate::ahead::{self, ahead_map, machine_threads};
 use crate::artifact::Model;
-use crate::config::GenerateConfig;
+use crate::config::{Encoding, GenerateConfig};
 use crate::decode::Generator;
 use crate::error::{Error, Place, Result};
 use crate::feature::{Anew, Features};
 use crate::random::Stream;
-use crate::sink::{RowWriter, Target};
+use crate::sink::{Destination, RowWriter, Target, is_ipc, under, written};
 use crate::stage::{self, Stage};
 use crate::stop::Stop;
 
@@ -47,6 +47,14 @@ impl Model {
     pub(crate) fn anew(&self) -> Result<Anew> {
         let anew = Anew::new(self.features(), &self.metadata().carried, &self.metadata().columns);
         anew.map_err(|source| Error::Read { place: Place::default(), source: Box::new(source) })
+    }
+
+    /// A writer of rows that come from the model alone.
+    pub(crate) fn row_writer(&self, output: &Path, force: bool, schema: &Schema) -> Result<RowWriter> {
+        let target = Target::check(output, force, [])?;
+        let none = Schema::empty();
+        let schema = written(&none, schema.fields(), &none, &self.keys(None), is_ipc(output));
+        RowWriter::create(Destination::File(target), schema, &Encoding::default())
     }
 
     /// Draws `rows` rows of [`rebuilt_columns`](Self::rebuilt_columns), in batches; on this thread. The n-th row depends on
@@ -102,9 +110,8 @@ impl Model {
         stop: &Stop,
         on_rows: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        let target = Target::check(output.as_ref(), config.force, [])?;
         let batches = Arc::new(Batches::new(self, config)?);
-        let mut writer = RowWriter::create(target, batches.anew.schema(), self.keys(None))?;
+        let mut writer = self.row_writer(output.as_ref(), config.force, batches.anew.schema())?;
         let [count, draw, write] = ["count", "draw", "write"].map(Stage::new);
         let (drawing, stopped) = (batches.clone(), stop.clone());
         let draw_them = move |range| {
@@ -116,7 +123,8 @@ impl Model {
         let mut done = 0;
         for drawn in ahead_map(&count, batches.ranges(rows).map(Ok), &draw, depth, threads, draw_them)? {
             let (columns, rows) = drawn?;
-            write.run(|| writer.write(columns, rows))?;
+            let rows_as_written = under(writer.schema(), columns, rows).map_err(failed)?;
+            write.run(|| writer.write(&rows_as_written))?;
             done += rows as u64;
             on_rows(done);
         }

@@ -84,7 +84,7 @@ impl Model {
             None => Column::Carried(root),
         };
         let extra = (filler.tops().len()..new.fields().len()).map(Column::New);
-        let columns = (0..schema.fields().len()).map(place).chain(extra).collect();
+        let columns = (0..source.own_columns()).map(place).chain(extra).collect();
         let metadata = self.keys(None);
         let splice = Splice { columns, new: new.clone(), metadata: &metadata };
         let sink = sink::open(source, &splice, target, BATCH_ROWS, stop.clone())?;

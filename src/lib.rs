@@ -47,8 +47,8 @@ mod analysis;
 pub mod bench;
 
 pub use config::{
-    Activation, Decision, FitConfig, GenerateConfig, ImputeConfig, Map, MapOf, Preset, ReconstructConfig, Scale,
-    Training, TransformConfig, TraverseConfig, VectorScale,
+    Activation, Codec, Decision, Encoding, FitConfig, GenerateConfig, ImputeConfig, Map, MapOf, Preset,
+    ReconstructConfig, Scale, SourceConfig, Training, TransformConfig, TraverseConfig, VectorScale,
 };
 pub use error::{Error, ErrorKind, Foreign, ModelFault, Place, Result};
 pub use layout::{Likelihood, Shape};
@@ -59,8 +59,8 @@ pub use feature::{
     Carried, Category, Cells, Column, Curve, Cycle, Feature, Flag, Found, InputColumn, Kind, Number, Scaling, Time,
     Values, Vector,
 };
-pub use sink::{Lock, check_distinct, check_target};
-pub use source::ParquetSource;
+pub use sink::{Lock, check_distinct, check_target, ipc_schema};
+pub use source::{ParquetSource, Source};
 
 pub use model::{Encoded, Network, Weight};
 
@@ -72,7 +72,7 @@ pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel, Progress};
 pub use impute::Imputed;
 pub use influence::Influence;
 pub use reconstruct::Reconstructed;
-pub use transform::{ScoreQuantiles, Transformed};
+pub use transform::{Output, ScoreQuantiles, Transformed};
 
 #[cfg(feature = "analysis")]
 pub use analysis::{AtThreshold, Best, EvaluateConfig, Evaluation, Ranked, Top, evaluate};

@@ -105,7 +105,7 @@ impl Model {
             Err(_) => Column::Carried(root),
         };
         let added = (0..new.fields().len()).filter(|&n| schema.field_with_name(new.field(n).name()).is_err());
-        let columns: Vec<Column> = (0..schema.fields().len()).map(place).chain(added.map(Column::New)).collect();
+        let columns: Vec<Column> = (0..source.own_columns()).map(place).chain(added.map(Column::New)).collect();
         // A sink takes the new columns in the order in which the output has them.
         let order = columns.iter().filter_map(|column| match *column {
             Column::New(n) => Some(n),

@@ -4,16 +4,20 @@ mod added;
 mod batch;
 mod columns;
 mod explain;
+mod mirror;
+mod output;
+mod pass;
 mod quantiles;
-
-use std::path::Path;
+mod reader;
+mod total;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use self::added::{Added, Tally};
+pub use self::output::Output;
 pub use self::quantiles::ScoreQuantiles;
-use self::quantiles::ScoreSketch;
+use self::total::Total;
 
 use crate::ahead::{self, ahead_map, machine_threads};
 use crate::artifact::Model;
@@ -43,6 +47,10 @@ const GROUP_BYTES: u64 = 256 << 20;
 pub struct Transformed {
     /// Rows in, and rows out.
     pub rows: u64,
+    /// Outputs written.
+    pub files: u64,
+    /// Outputs left as they are, since they were there.
+    pub skipped: u64,
     /// Rows without a known feature: their scores are null.
     pub empty_rows: u64,
     /// Rows that are anomalies; `None` if nothing says which are.
@@ -85,46 +93,20 @@ impl Model {
         Ok(Added::new(self, config)?.schema().clone())
     }
 
-    /// Writes `source` with the new columns to `output`, whole or not at all.
-    ///
-    /// # Memory usage
-    /// The row vectors of one row group, up to 256 MiB (those of a larger one are in a scratch file beside the output),
-    /// one batch a thread, the queues, and the new columns of one row group.
-    ///
-    /// # Errors
-    /// [`MissingFeature`](crate::Error::MissingFeature) and [`WrongType`](crate::Error::WrongType) if the source is not
-    /// what the model learned from; [`OptionRange`](crate::Error::OptionRange), [`UnknownColumn`](crate::Error::UnknownColumn) and
-    /// [`NameClash`](crate::Error::NameClash) for options that do not fit it; the errors of
-    /// [`check_target`](crate::check_target); [`Read`](crate::Error::Read), [`Damaged`](crate::Error::Damaged),
-    /// [`Write`](crate::Error::Write).
-    pub fn transform(
+    /// Writes a Parquet file, of which the columns numbered `keep` are copied, with the new columns.
+    #[expect(clippy::too_many_arguments, reason = "what a transform is given, taken apart")]
+    fn splice(
         &self,
         source: &ParquetSource,
-        output: impl AsRef<Path>,
+        target: Target,
+        keep: Vec<usize>,
         config: &TransformConfig,
         stop: &Stop,
-    ) -> Result<Transformed> {
-        self.transform_watched(source, output, config, stop, &mut |_| {})
-    }
-
-    /// The same, with a call after each batch that gets the number of rows written so far.
-    ///
-    /// # Errors
-    /// As [`transform`](Self::transform).
-    pub fn transform_watched(
-        &self,
-        source: &ParquetSource,
-        output: impl AsRef<Path>,
-        config: &TransformConfig,
-        stop: &Stop,
+        total: &mut Total,
         on_rows: &mut dyn FnMut(u64),
-    ) -> Result<Transformed> {
-        config.check()?;
-        let target = Target::check(output.as_ref(), config.force, source.paths())?;
-        self.features().check(&source.schema(), source.path())?;
+    ) -> Result<()> {
         let mut added = Added::new(self, config)?;
         let new = added.schema().clone();
-        let keep = columns::kept(config, source, &self.features().columns(), &new)?;
         let metadata = self.keys(Some(&format!("{}{ANOMALY_SCORE}", config.prefix)));
         let carried = keep.into_iter().map(Column::Carried);
         let columns = carried.chain((0..new.fields().len()).map(Column::New)).collect();
@@ -160,27 +142,24 @@ impl Model {
         } else {
             Box::new(slices(&read).map(|slice| slice.map(Given::Slice)))
         };
-        let (decides, stopped) = (added.decides(), stop.clone());
+        let stopped = stop.clone();
         let score = move |given: Given| {
             stopped.check()?;
             score(&features, &added, given)
         };
-        let (mut transformed, found) = run(&read, scan, score, depth, threads, sink, on_rows)?;
-        transformed.anomalies = transformed.anomalies.filter(|_| decides);
-        found.warn(self.features().kinds());
-        transformed.found = found.of(self.features().kinds());
-        if transformed.empty_rows > 0 {
-            tracing::warn!(
-                "{} rows have no known value in any learned column; their scores are null",
-                transformed.empty_rows
-            );
-        }
-        Ok(transformed)
+        run(&read, scan, score, depth, threads, sink, total, on_rows)
     }
+}
+
+/// Rows encoded together.
+fn batch_rows(features: &Features) -> usize {
+    let (inputs, block) = (features.layout().inputs(), BATCH_ROWS.0);
+    (BATCH_BYTES / size_of::<f32>() / inputs / block * block).clamp(BATCH_ROWS.0, BATCH_ROWS.1)
 }
 
 /// Runs rows from `scan`, which decodes as `read`, through `score` into `sink`, at most `depth` batches ahead of it, in
 /// order.
+#[expect(clippy::too_many_arguments, reason = "what a transform is given, taken apart")]
 fn run<T: Send + 'static>(
     read: &Stage,
     scan: impl Iterator<Item = Result<T>> + Send + 'static,
@@ -188,28 +167,19 @@ fn run<T: Send + 'static>(
     depth: usize,
     threads: usize,
     sink: Box<dyn Sink>,
+    total: &mut Total,
     on_rows: &mut dyn FnMut(u64),
-) -> Result<(Transformed, FoundAll)> {
-    let (mut transformed, mut found) = (Transformed::default(), FoundAll::default());
-    let mut scores = ScoreSketch::new();
-    let mut anomalies = 0;
+) -> Result<()> {
     let [slice, model, write] = ["slice", "model", "write"].map(Stage::new);
     let mut columns = ahead_map(&slice, scan, &model, depth, threads, score)?.map(|scored| {
-        let Scored { columns, tally, found: of_these } = scored?;
-        transformed.rows += columns.batch.num_rows() as u64;
-        transformed.empty_rows += tally.empty;
-        anomalies += tally.anomalies;
-        tally.scores.into_iter().for_each(|score| scores.push(score));
-        found.add(&of_these);
-        on_rows(transformed.rows);
+        let Scored { columns, tally, found } = scored?;
+        on_rows(total.add(columns.batch.num_rows(), tally, &found));
         Ok(columns)
     });
     write.run(|| sink.write(&mut columns))?;
     drop(columns);
     stage::report(&[read, &slice, &model, &write]);
-    transformed.anomalies = Some(anomalies);
-    transformed.scores = scores.finish();
-    Ok((transformed, found))
+    Ok(())
 }
 
 /// Scores rows.

@@ -11,7 +11,7 @@ use crate::artifact::Model;
 use crate::config::TraverseConfig;
 use crate::decode::Decoder;
 use crate::error::{Error, Place, Result};
-use crate::sink::{RowWriter, Target};
+use crate::sink::under;
 
 /// How far a walk goes from the middle, either way: all but a three hundredth of the prior.
 const FAR: f32 = 3.0;
@@ -53,10 +53,11 @@ impl Model {
     /// # Errors
     /// As [`traverse`](Self::traverse), the errors of [`check_target`](crate::check_target), and [`Error::Write`].
     pub fn write_traverse(&self, output: impl AsRef<Path>, config: &TraverseConfig) -> Result<u64> {
-        let target = Target::check(output.as_ref(), config.force, [])?;
         let rows = self.traverse(config)?;
-        let mut writer = RowWriter::create(target, rows.schema_ref(), self.keys(None))?;
-        writer.write(rows.columns().to_vec(), rows.num_rows())?;
+        let mut writer = self.row_writer(output.as_ref(), config.force, rows.schema_ref())?;
+        let failed = |source: ArrowError| Error::Read { place: Place::default(), source: Box::new(source) };
+        let rows = under(writer.schema(), rows.columns().to_vec(), rows.num_rows()).map_err(failed)?;
+        writer.write(&rows)?;
         writer.finish()?;
         Ok(rows.num_rows() as u64)
     }

@@ -81,6 +81,12 @@ pub(super) fn code(failure: &Failure, invocation: Option<&Invocation>, signals: 
         Failure::Interrupted => return ExitCode::from(interrupted()),
         Failure::Stdout(error) if error.kind() == ErrorKind::BrokenPipe => return ExitCode::from(141),
         Failure::Stdout(error) => (1, format!("stdout: {error}"), None),
+        // Whoever read our rows has seen enough.
+        Failure::Library(Error::Io { path, source, .. })
+            if path.as_os_str() == "-" && source.kind() == ErrorKind::BrokenPipe =>
+        {
+            return ExitCode::from(141);
+        }
         Failure::Library(error) => {
             let code = match error.kind() {
                 Kind::Interrupted => return ExitCode::from(interrupted()),

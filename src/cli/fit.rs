@@ -5,17 +5,18 @@ use std::time::Instant;
 
 use clap::Args;
 use serde_json::json;
-use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress};
+use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress, Source};
 
 use super::decision::DecisionFlags;
 use super::exit::Failure;
 use super::fit_flags::FitFlags;
+use super::input_flags::InputFlags;
 use super::metrics::Metrics;
 use super::output::{self, shell};
 use super::progress::FitProgress;
 use super::{Context, RunFlags, fit_summary, health};
 
-/// Train a VAE on Parquet files and write it to one model file
+/// Train a VAE on Parquet, Arrow, CSV or NDJSON files and write it to one model file
 ///
 /// Example: vaepipe fit january.parquet february.parquet --exclude 'label*'
 ///
@@ -24,7 +25,7 @@ use super::{Context, RunFlags, fit_summary, health};
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(super) struct Fit {
-    /// Parquet files, read as one table
+    /// Files, directories, or globs in quotes, read as one table; - is an Arrow stream on stdin
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// The model file to write
@@ -47,6 +48,8 @@ pub(super) struct Fit {
     #[command(flatten)]
     metrics: MetricsFlag,
     #[command(flatten)]
+    rows: InputFlags,
+    #[command(flatten)]
     flags: FitFlags,
     #[command(flatten)]
     decision: DecisionFlags,
@@ -67,7 +70,7 @@ impl MetricsFlag {
     ///
     /// # Errors
     /// If the file cannot be appended to, or is an input, or one of `outputs`, which must not be one file either.
-    pub(super) fn start(self, source: &ParquetSource, outputs: &[&PathBuf]) -> Result<Option<Metrics>, Failure> {
+    pub(super) fn start(self, source: &Source, outputs: &[&PathBuf]) -> Result<Option<Metrics>, Failure> {
         if let Some(path) = &self.metrics {
             output::check_is_file(path)?;
             vaepipe::check_target(path, true, source.paths())?;
@@ -87,24 +90,27 @@ impl Fit {
             resume,
             checkpoint_minutes,
             metrics,
+            rows,
             flags,
             decision,
             run,
         } = self;
         let start = Instant::now();
-        let source = ParquetSource::open(&inputs)?;
+        let mut config = flags.config().keep_partial(keep_partial).resume(resume);
+        config.checkpoint_minutes = checkpoint_minutes;
+        config.check()?;
+        let source = rows.open(&inputs, &context.signals.stop)?;
         output::check_is_file(&path)?;
         vaepipe::check_target(&path, force, source.paths())?;
         let metrics = metrics.start(&source, &[&path])?;
-        let mut config = flags.config().keep_partial(keep_partial).resume(resume);
         config.decision = decision.decision()?;
         config.checkpoint = path.file_name().map(|name| {
             let name = format!(".{}.checkpoint", name.to_string_lossy());
             path.with_file_name(name)
         });
-        config.checkpoint_minutes = checkpoint_minutes;
-        config.spool_dir.get_or_insert_with(|| folder(&path));
-        let (fitted, written) = fit(config, &source, &run, metrics, context, &|_, _| Ok(()))?;
+        let spool_dir = config.spool_dir.get_or_insert_with(|| folder(&path)).clone();
+        let table = source.table(&spool_dir)?;
+        let (fitted, written) = fit(config, &table, &run, metrics, context, &|_, _| Ok(()))?;
         fitted.save(&path, force)?;
         let total = start.elapsed().as_secs_f64();
         let mut lines = fit_summary::lines(&fitted, total);

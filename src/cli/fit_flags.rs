@@ -106,7 +106,8 @@ pub(super) struct FitFlags {
     /// for encoded rows, and up to 320MiB on their way]
     #[arg(long, value_name = "SIZE", help_heading = "Run")]
     memory: Option<ByteSize>,
-    /// Folder of scratch files [default: that of the model or output]
+    /// Folder of scratch files: rows that do not fit in memory, and stdin, CSV and Arrow, which are kept to be read again
+    /// [default: that of the model or output]
     #[arg(long, value_name = "DIR", help_heading = "Run")]
     spool_dir: Option<PathBuf>,
     /// Decides initial weights, order, noise, sample and held-out rows
@@ -140,7 +141,7 @@ fn hidden(text: &str) -> Result<Hidden, String> {
 }
 
 /// A parser of an enum's words that lists them in the help.
-fn words<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+pub(super) fn words<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
 where
     T: std::str::FromStr<Err = String> + Clone + Send + Sync + 'static,
 {

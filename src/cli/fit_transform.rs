@@ -5,16 +5,17 @@ use std::time::Instant;
 
 use clap::Args;
 use serde_json::json;
-use vaepipe::ParquetSource;
 
 use super::decision::DecisionFlags;
 use super::exit::Failure;
 use super::fit::{self, MetricsFlag};
 use super::fit_flags::FitFlags;
+use super::input_flags::InputFlags;
+use super::output_flags::{self, OutputFlags, is_dash};
 use super::transform::{self, TransformFlags};
 use super::{Context, RunFlags, fit_summary, output};
 
-/// Fit a model to a Parquet file and transform that file with it
+/// Fit a model to rows and transform those rows with it
 ///
 /// Example: vaepipe fit-transform flights.parquet scored.parquet --latent-dim 2
 ///
@@ -22,9 +23,10 @@ use super::{Context, RunFlags, fit_summary, output};
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(super) struct FitTransform {
-    /// The Parquet file to learn from and to read
-    input: PathBuf,
-    /// The Parquet file to write
+    /// Files, directories, or globs in quotes, read as one table; - is an Arrow stream on stdin
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// The file or directory to write, as transform has it; - is an Arrow stream on stdout
     output: PathBuf,
     /// Keep the model in this file
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
@@ -32,7 +34,11 @@ pub(super) struct FitTransform {
     #[command(flatten)]
     metrics: MetricsFlag,
     #[command(flatten)]
+    rows: InputFlags,
+    #[command(flatten)]
     transform: TransformFlags,
+    #[command(flatten)]
+    files: OutputFlags,
     #[command(flatten)]
     fit: FitFlags,
     #[command(flatten)]
@@ -43,31 +49,47 @@ pub(super) struct FitTransform {
 
 impl FitTransform {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { input, output, model: path, metrics, transform: transform_flags, fit: fit_flags, decision, run } =
-            self;
+        let Self {
+            inputs,
+            output,
+            model: path,
+            metrics,
+            rows,
+            transform: transform_flags,
+            files,
+            fit: fit_flags,
+            decision,
+            run,
+        } = self;
         let alert = transform_flags.alert()?;
-        let config = transform_flags.config(run.threads);
+        let config = transform_flags.config(files, run.threads);
         let start = Instant::now();
         config.check()?;
-        let source = ParquetSource::open([&input])?;
-        for target in path.iter().chain([&output]) {
+        let mut fitting = fit_flags.config();
+        fitting.check()?;
+        let source = rows.open(&inputs, &context.signals.stop)?;
+        if let Some(target) = &path {
             output::check_is_file(target)?;
             vaepipe::check_target(target, config.force, source.paths())?;
         }
+        output_flags::check(&output, config.force, config.skip_existing, &source, None)?;
         let metrics = metrics.start(&source, &path.iter().chain([&output]).collect::<Vec<_>>())?;
-        let mut fitting = fit_flags.config();
         fitting.decision = decision.decision()?;
-        fitting.spool_dir.get_or_insert_with(|| fit::folder(&output));
+        let in_place = || if is_dash(&output) { std::env::temp_dir() } else { fit::folder(&output) };
+        let spool_dir = fitting.spool_dir.get_or_insert_with(in_place).clone();
+        // Both read the same rows, also those that come once.
+        let source = source.spooled(&spool_dir)?;
+        let table = source.table(&spool_dir)?;
         // What a transform would refuse is known before the training.
         let check = |columns: &[String], latent_dim| config.check_columns(&source, columns, latent_dim);
-        let (fitted, written) = fit::fit(fitting, &source, &run, metrics, context, &check)?;
+        let (fitted, written) = fit::fit(fitting, &table, &run, metrics, context, &check)?;
         if let Some(path) = &path {
             // First: a transform that fails must not cost the training.
             fitted.model.save_new(path, config.force)?;
         }
         let fit_seconds = start.elapsed().as_secs_f64();
         let transforming = Instant::now();
-        let transformed = transform::transform(&fitted.model, &source, &output, &config, context)?;
+        let transformed = transform::transform(&fitted.model, &source, output_flags::open(&output)?, &config, context)?;
         let transform_seconds = transforming.elapsed().as_secs_f64();
 
         let mut lines = fit_summary::lines(&fitted, fit_seconds);
@@ -77,7 +99,7 @@ impl FitTransform {
             "fit": fit_summary::json(&fitted, fit_seconds),
             "transform": transform::json(&fitted.model, &config, &transformed, transform_seconds),
         });
-        output::print(run.summary, context.quiet, &lines, &json)?;
+        output::print_beside(is_dash(&output), run.summary, context.quiet, &lines, &json)?;
         written?;
         alert.check(&transformed)
     }

@@ -81,7 +81,7 @@ impl Generate {
         vaepipe::check_target(&output, config.force, [path.as_path()])?;
         let model = Model::load(&path, run.device)?;
         let columns = model.rebuilt_columns()?;
-        let mut progress = RowProgress::new(rows);
+        let mut progress = RowProgress::new(Some(rows));
         let stop = &context.signals.stop;
         model.generate_watched(rows, &output, &config, stop, &mut |rows| progress.take(rows))?;
         drop(progress);

@@ -23,6 +23,20 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::TargetIsInput { .. } => "choose another output; nothing is changed in place".to_owned(),
         Error::TargetNotFile { .. } | Error::TargetTwice { .. } => "choose another path".to_owned(),
         Error::Locked { .. } => "--wait 10m waits for it to end".to_owned(),
+        Error::TargetInInput { .. } => "choose a place outside of it".to_owned(),
+        Error::NoFiles { .. } => "names that begin with _ or . are left out".to_owned(),
+        Error::Predicate { .. } => {
+            format!("{} is SQL, as in \"amount > 100 AND country = 'DE'\"; a column of an odd name stands in double quotes", setter("where"))
+        }
+        Error::Truncated { what, .. } if what.contains("marker") => {
+            "the producer may have failed; --allow-missing-eos takes it for whole".to_owned()
+        }
+        Error::Truncated { .. } => "the producer failed, or the file was copied in part".to_owned(),
+        Error::Unfinished { done, rest, source } => {
+            let way = hint(source, invocation).map_or(String::new(), |way| format!("{way}; "));
+            let rest = rest.len();
+            format!("{way}{done} files are written and {rest} are not; once this is mended, --skip-existing does the rest")
+        }
         Error::NameClash { .. } => "--prefix NAME puts NAME before the new columns".to_owned(),
         Error::UnknownColumn { selection, near, .. } if near.is_empty() => format!("{} {patterns}", setter(selection)),
         Error::UnknownColumn { selection, near, .. } if near[0].contains(',') => {
@@ -52,19 +66,20 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             format!("{} {patterns}; `vaepipe inspect` shows every column", setter(selection))
         }
         Error::Unsupported { what, .. } if what.contains("several files") => "transform them one by one".to_owned(),
-        Error::Unsupported { what, place } if what.contains("a directory") => {
-            format!("name its files: {}", place.path.join("*.parquet").display())
+        Error::Unsupported { what, .. } if what.contains("a pipe") => {
+            "write it to a file first, or pipe an Arrow stream to -".to_owned()
         }
-        Error::Unsupported { what, .. } if what.contains("a pipe") => "write it to a file first".to_owned(),
-        Error::NotParquet { .. } => "vaepipe reads Parquet files; pandas, polars and DuckDB write them".to_owned(),
+        Error::NotParquet { .. } => {
+            "vaepipe reads Parquet and Arrow IPC, whatever they are called, and *.csv, *.csv.gz and *.ndjson".to_owned()
+        }
+        Error::Read { place, .. } if place.path.as_os_str() == "-" => {
+            "stdin has to be an Arrow IPC stream".to_owned()
+        }
         Error::Read { .. } | Error::Damaged { .. } => {
-            "the input has to be a whole, sound Parquet file; write or copy it again".to_owned()
+            "the input has to be a whole, sound file of its format; write or copy it again".to_owned()
         }
         Error::Io { action, .. } if action.contains("scratch file") && has("spool_dir") => {
             format!("{} names a folder with room for it", setter("spool_dir"))
-        }
-        Error::Io { action: "open", path, .. } if path.as_os_str() == "-" => {
-            "reading from stdin is not supported; name a file".to_owned()
         }
         Error::Io { action: "open", path, source } if source.kind() == std::io::ErrorKind::NotFound => {
             format!("did you mean {}?", beside(path)?)

@@ -6,12 +6,12 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::json;
-use vaepipe::{ImputeConfig, Imputed};
+use vaepipe::{ImputeConfig, Imputed, Model, ParquetSource};
 
 use super::exit::Failure;
 use super::output::{self, grouped, seconds};
 use super::progress::RowProgress;
-use super::{Context, RunFlags, transform};
+use super::{Context, RunFlags};
 
 /// Fill missing values of a Parquet file from a model
 ///
@@ -80,8 +80,11 @@ impl Impute {
         let config = flags.config(run.threads);
         let start = Instant::now();
         config.check()?;
-        let (source, model) = transform::open(&input, &output, &model, config.force, run.device)?;
-        let mut progress = RowProgress::new(source.rows());
+        let source = ParquetSource::open([&input])?;
+        output::check_is_file(&output)?;
+        vaepipe::check_target(&output, config.force, source.paths().chain([model.as_path()]))?;
+        let model = Model::load(&model, run.device)?;
+        let mut progress = RowProgress::new(Some(source.rows()));
         let imputed =
             model.impute_watched(&source, &output, &config, &context.signals.stop, &mut |rows| progress.take(rows))?;
         drop(progress);

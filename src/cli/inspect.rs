@@ -5,10 +5,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Args};
-use vaepipe::{Device, Error, Model, ParquetSource};
+use vaepipe::{Device, Error, Model};
 
 use super::exit::Failure;
 use super::fit_flags::FitFlags;
+use super::input_flags::InputFlags;
 use super::progress::FitProgress;
 use super::settings::Invocation;
 use super::{Context, inspect_data, inspect_latents, inspect_model, output};
@@ -22,7 +23,7 @@ use super::{Context, inspect_data, inspect_latents, inspect_model, output};
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(super) struct Inspect {
-    /// One model, or Parquet files that are read as one table
+    /// One model, or files, directories and globs that are read as one table; - is an Arrow stream on stdin
     #[arg(required = true, value_name = "MODEL|DATA")]
     paths: Vec<PathBuf>,
     /// What stdout gets: lines to read, or one JSON object
@@ -35,33 +36,37 @@ pub(super) struct Inspect {
     #[arg(long, value_name = "N", help_heading = "Output")]
     threads: Option<usize>,
     #[command(flatten)]
+    rows: InputFlags,
+    #[command(flatten)]
     flags: FitFlags,
 }
 
 /// What a file is, by its first bytes.
 enum Content {
-    Parquet,
+    Data,
     Model,
 }
 
 impl Inspect {
     pub(super) fn run(self, invocation: &Invocation, context: &Context) -> Result<(), Failure> {
-        let Self { paths, format, latents, threads, flags } = self;
+        let Self { paths, format, latents, threads, rows, flags } = self;
         let mut config = flags.config();
         config.threads = threads;
         config.check()?;
         let contents = paths.iter().map(|path| content(path)).collect::<Result<Vec<_>, _>>()?;
-        if contents.iter().all(|content| matches!(content, Content::Parquet)) {
+        if contents.iter().all(|content| matches!(content, Content::Data)) {
             if latents {
                 return Err(Failure::usage("--latents is of a model; that is data"));
             }
-            let source = ParquetSource::open(&paths)?;
+            let source = rows.open(&paths, &context.signals.stop)?;
+            let table = source.table(&config.spool_dir.clone().unwrap_or_else(std::env::temp_dir))?;
             let mut progress = FitProgress::new(None);
-            let plan = config.plan_watched(&source, &context.signals.stop, &mut |event| progress.take(event));
+            let plan = config.plan_watched(&table, &context.signals.stop, &mut |event| progress.take(event));
             progress.finish()?;
             let plan = plan?;
             let flags = FitFlags::given(invocation);
-            return inspect_data::print(&paths, &plan, format, !flags.is_empty());
+            let files: Vec<&Path> = source.paths().collect();
+            return inspect_data::print(&paths, &files, &plan, format, !flags.is_empty());
         }
         let [path] = paths.as_slice() else {
             return Err(Failure::usage("a model is inspected by itself: name one file"));
@@ -81,16 +86,16 @@ impl Inspect {
 /// Looks at how a file begins. What begins like neither is taken by its name; whoever reads it says what is wrong.
 fn content(path: &Path) -> Result<Content, Error> {
     let io = |action| move |source| Error::Io { path: path.to_owned(), action, source };
-    let named = if path.extension().is_some_and(|it| it == "safetensors") { Content::Model } else { Content::Parquet };
-    // Before opening: that of a pipe would wait for its other end.
-    if !std::fs::metadata(path).map_err(io("open"))?.is_file() {
+    let named = if path.extension().is_some_and(|it| it == "safetensors") { Content::Model } else { Content::Data };
+    // Before opening: that of a pipe would wait for its other end. A name that is none of a file may be a glob.
+    if !std::fs::metadata(path).is_ok_and(|about| about.is_file()) {
         return Ok(named);
     }
     let mut file = File::open(path).map_err(io("open"))?;
     let mut start = Vec::new();
     file.by_ref().take(9).read_to_end(&mut start).map_err(io("read"))?;
     match start.as_slice() {
-        [b'P', b'A', b'R', b'1', ..] => Ok(Content::Parquet),
+        [b'P', b'A', b'R', b'1', ..] => Ok(Content::Data),
         // safetensors: the length of a JSON object, and the object.
         [.., b'{'] if start.len() == 9 => Ok(Content::Model),
         _ => Ok(named),

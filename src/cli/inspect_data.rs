@@ -1,6 +1,6 @@
 //! What `inspect` says of data.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
@@ -11,17 +11,23 @@ use super::fit_summary::network;
 use super::output::{self, Format, labelled, shell, shown};
 use super::table::{in_lines, table_of, to_the_right};
 
-/// Prints a plan for the files `paths`; `flagged` if flags of a fit decided it.
-pub(super) fn print(paths: &[PathBuf], plan: &Plan, format: Format, flagged: bool) -> Result<(), Failure> {
+/// Prints a plan for the inputs `paths`, which are `files`; `flagged` if flags of a fit decided it.
+pub(super) fn print(
+    paths: &[PathBuf],
+    found: &[&Path],
+    plan: &Plan,
+    format: Format,
+    flagged: bool,
+) -> Result<(), Failure> {
     if format == Format::Json {
         let files: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
         let json = json!({ "data": files, "rows": plan.rows, "columns": plan.columns, "model": plan.model });
         return output::stdout(&format!("{json}\n"));
     }
-    let bytes: u64 = paths.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|about| about.len()).sum();
+    let bytes: u64 = found.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|about| about.len()).sum();
     let files = match paths {
         [path] => path.display().to_string(),
-        paths => format!("{} files", paths.len()),
+        _ => format!("{} files", found.len()),
     };
     let columns = plan.columns.len();
     let mut text = labelled(&[(

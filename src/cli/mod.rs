@@ -16,6 +16,7 @@ mod generate;
 mod health;
 mod hint;
 mod impute;
+mod input_flags;
 mod inspect;
 mod inspect_data;
 mod inspect_latents;
@@ -24,9 +25,11 @@ mod log;
 mod man;
 mod metrics;
 mod output;
+mod output_flags;
 mod print_config;
 mod progress;
 mod reconstruct;
+mod schema;
 mod settings;
 mod settings_file;
 mod signal;
@@ -77,6 +80,7 @@ enum Command {
     Inspect(inspect::Inspect),
     #[cfg(feature = "analysis")]
     Evaluate(evaluate::Evaluate),
+    Schema(schema::Schema),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -149,6 +153,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Reconstruct(reconstruct) => reconstruct.run(&context),
         Command::Generate(generate) => generate.run(&context),
         Command::Traverse(traverse) => traverse.run(&context),
+        Command::Schema(schema) => schema.run(&context),
         Command::Inspect(inspect) => inspect.run(&invocation, &context),
         #[cfg(feature = "analysis")]
         Command::Evaluate(evaluate) => evaluate.run(&context),

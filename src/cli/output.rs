@@ -28,6 +28,24 @@ pub(super) fn print(format: Format, quiet: bool, lines: &[(&str, String)], json:
     }
 }
 
+/// The same, but to the log if stdout holds the rows themselves.
+pub(super) fn print_beside(
+    rows_on_stdout: bool,
+    format: Format,
+    quiet: bool,
+    lines: &[(&str, String)],
+    json: &Value,
+) -> Result<(), Failure> {
+    if !rows_on_stdout {
+        return print(format, quiet, lines, json);
+    }
+    match format {
+        Format::Json => eprintln!("{json}"),
+        Format::Text => lines.iter().for_each(|(label, text)| tracing::info!("{label} {text}")),
+    }
+    Ok(())
+}
+
 /// Refuses a target that means stdout elsewhere: a file of that name would be a surprise.
 ///
 /// # Errors

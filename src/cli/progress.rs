@@ -190,27 +190,34 @@ impl FitProgress {
     }
 }
 
-/// The progress of a transform over `rows` rows.
+/// The progress of a transform.
 pub(super) struct RowProgress {
     bar: Option<ProgressBar>,
     pace: Pace,
-    rows: u64,
+    /// Rows in all, if that is known.
+    rows: Option<u64>,
 }
 
 impl RowProgress {
-    pub(super) fn new(rows: u64) -> Self {
-        let template = "{human_pos} of {human_len} rows {wide_bar:.cyan} {rate} {eta} left";
+    pub(super) fn new(rows: Option<u64>) -> Self {
+        let template = match rows {
+            Some(_) => "{human_pos} of {human_len} rows {wide_bar:.cyan} {rate} {eta} left",
+            None => "{human_pos} rows {rate}",
+        };
         let mut pace = Pace::new();
         // The first line is due after a while: most transforms are done by then.
         pace.due();
-        Self { bar: bar(rows, template), pace, rows }
+        Self { bar: bar(rows.unwrap_or_default(), template), pace, rows }
     }
 
     /// Takes the number of rows done.
     pub(super) fn take(&mut self, rows: u64) {
         match &self.bar {
             Some(bar) => bar.set_position(rows),
-            None if self.pace.due() => tracing::info!("{} of {} rows", HumanCount(rows), HumanCount(self.rows)),
+            None if self.pace.due() => match self.rows {
+                Some(of) => tracing::info!("{} of {} rows", HumanCount(rows), HumanCount(of)),
+                None => tracing::info!("{} rows", HumanCount(rows)),
+            },
             None => {}
         }
     }

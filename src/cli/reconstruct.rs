@@ -6,12 +6,12 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::json;
-use vaepipe::{ReconstructConfig, Reconstructed};
+use vaepipe::{Model, ParquetSource, ReconstructConfig, Reconstructed};
 
 use super::exit::Failure;
 use super::output::{self, seconds};
 use super::progress::RowProgress;
-use super::{Context, RunFlags, transform};
+use super::{Context, RunFlags};
 
 /// Rebuild rows of a Parquet file from their latents
 ///
@@ -67,8 +67,11 @@ impl Reconstruct {
         let config = flags.config(run.threads);
         let start = Instant::now();
         config.check()?;
-        let (source, model) = transform::open(&input, &output, &model, config.force, run.device)?;
-        let mut progress = RowProgress::new(source.rows());
+        let source = ParquetSource::open([&input])?;
+        output::check_is_file(&output)?;
+        vaepipe::check_target(&output, config.force, source.paths().chain([model.as_path()]))?;
+        let model = Model::load(&model, run.device)?;
+        let mut progress = RowProgress::new(Some(source.rows()));
         let stop = &context.signals.stop;
         let done = model.reconstruct_watched(&source, &output, &config, stop, &mut |rows| progress.take(rows))?;
         drop(progress);

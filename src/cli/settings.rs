@@ -74,7 +74,12 @@ impl Invocation {
             // It needs no input.
             let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
             for name in names {
-                command = command.mut_subcommand(name, |sub| sub.mut_args(|arg| arg.required(false)));
+                // An optional name after optional ones needs a word between them.
+                let optional = |arg: Arg| arg.required(false);
+                let optional = |arg: Arg| {
+                    if arg.is_positional() { optional(arg).value_terminator(";") } else { optional(arg) }
+                };
+                command = command.mut_subcommand(name, |sub| sub.mut_args(optional));
             }
         }
         let matches = command.clone().try_get_matches_from(arguments).map_err(Failure::Arguments)?;

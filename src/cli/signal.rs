@@ -16,8 +16,7 @@ pub(super) struct Signals {
 /// Listens from now on.
 pub(super) fn watch() -> Signals {
     let signals = Signals { stop: Stop::new(), last: Arc::default() };
-    let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);
-    for signal in [SIGINT, SIGTERM].into_iter().chain(hang_up) {
+    for signal in heeded() {
         let registered = flag::register_usize(signal, signals.last.clone(), signal.unsigned_abs() as usize)
             .and_then(|_| flag::register(signal, signals.stop.flag()));
         if let Err(error) = registered {
@@ -27,6 +26,20 @@ pub(super) fn watch() -> Signals {
     // A file beyond the limit of `ulimit -f`: the signal is of no interest, and the write that caused it fails.
     let _ = flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
     signals
+}
+
+/// From now on a signal ends the program where it stands: for a run that leaves nothing to put in order.
+pub(super) fn end_at_once() {
+    for signal in heeded() {
+        // Without it the run ends as soon as it looks.
+        let _ = flag::register_conditional_shutdown(signal, 128 + signal, Arc::new(AtomicBool::new(true)));
+    }
+}
+
+/// The signals that end a run.
+fn heeded() -> impl Iterator<Item = i32> {
+    let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+    [SIGINT, SIGTERM].into_iter().chain(hang_up)
 }
 
 /// Whether whoever started the program wants it to outlive a signal, as `nohup` does; where the system does not tell,

@@ -6,43 +6,50 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
-use vaepipe::{
-    Decision, Device, Error, Found, Model, ParquetSource, ScoreQuantiles, Scoring, TransformConfig, Transformed,
-};
+use vaepipe::{Decision, Error, Found, Model, Output, ScoreQuantiles, Scoring, Source, TransformConfig, Transformed};
 
 use super::alert::Alert;
 use super::decision::DecisionFlags;
 use super::exit::Failure;
 use super::fit_flags::scores;
+use super::input_flags::InputFlags;
 use super::output::{self, seconds};
+use super::output_flags::{self, OutputFlags, is_dash};
 use super::progress::RowProgress;
 use super::{Context, RunFlags};
 
-/// Add latent columns and reconstruction errors to every row of a Parquet file
+/// Add latent columns and reconstruction errors to every row of Parquet, Arrow, CSV or NDJSON files
 ///
 /// Example: vaepipe transform flights.parquet scored.parquet
 ///
 /// Every input column is written as it is, then z_0 ... (posterior mean), recon_error, anomaly_score, p_value and
-/// is_anomaly. Rows stay in order, and a row's numbers do not depend on other rows (but is_anomaly with --fdr).
+/// is_anomaly. Rows stay in order, and a row's numbers do not depend on other rows (but is_anomaly with --fdr). From one
+/// Parquet file to another the input's columns are copied byte for byte.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(super) struct Transform {
-    /// The Parquet file to read
-    input: PathBuf,
-    /// The Parquet file to write
+    /// Files, directories, or globs in quotes, read as one table; - is an Arrow stream on stdin
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// The file to write, Arrow IPC if it is called *.arrow, *.feather or *.ipc, else Parquet; a directory (there, or with
+    /// a trailing /) gets a file for each input; - is an Arrow stream on stdout
     output: PathBuf,
     /// The model file
     #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Run")]
     model: PathBuf,
     #[command(flatten)]
+    rows: InputFlags,
+    #[command(flatten)]
     flags: TransformFlags,
     #[command(flatten)]
     decision: DecisionFlags,
     #[command(flatten)]
+    files: OutputFlags,
+    #[command(flatten)]
     run: RunFlags,
 }
 
-/// Flags that decide the output.
+/// Flags that decide the columns of the output.
 #[derive(Debug, Args)]
 pub(super) struct TransformFlags {
     /// Write only these input columns: names, globs, or re:REGEX
@@ -67,9 +74,6 @@ pub(super) struct TransformFlags {
     /// [default: none]
     #[arg(long, value_name = "SHARE", help_heading = "Anomalies")]
     fail_on_anomaly_rate: Option<f64>,
-    /// Replace an existing output
-    #[arg(long, help_heading = "Output")]
-    force: bool,
 }
 
 impl TransformFlags {
@@ -82,8 +86,8 @@ impl TransformFlags {
     }
 
     /// The library's configuration.
-    pub(super) fn config(self, threads: Option<usize>) -> TransformConfig {
-        let Self { keep, drop_features, prefix, std, score, explain, fail_on_anomaly_rate: _, force } = self;
+    pub(super) fn config(self, files: OutputFlags, threads: Option<usize>) -> TransformConfig {
+        let Self { keep, drop_features, prefix, std, score, explain, fail_on_anomaly_rate: _ } = self;
         let mut config = TransformConfig::new();
         config.keep = keep;
         config.drop_features = drop_features;
@@ -91,7 +95,9 @@ impl TransformFlags {
         config.std = std;
         config.score = score;
         config.explain = explain;
-        config.force = force;
+        config.force = files.force;
+        config.skip_existing = files.skip_existing;
+        config.encoding = files.encoding();
         config.threads = threads;
         config
     }
@@ -99,47 +105,36 @@ impl TransformFlags {
 
 impl Transform {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { input, output, model, flags, decision, run } = self;
+        let Self { inputs, output, model, rows, flags, files, decision, run } = self;
         let alert = flags.alert()?;
-        let mut config = flags.config(run.threads);
+        let mut config = flags.config(files, run.threads);
         config.decision = decision.decision()?;
         let start = Instant::now();
         config.check()?;
-        let (source, model) = open(&input, &output, &model, config.force, run.device)?;
+        let source = rows.open(&inputs, &context.signals.stop)?;
+        output_flags::check(&output, config.force, config.skip_existing, &source, Some(&model))?;
+        let model = Model::load(&model, run.device)?;
         alert.check_model(&model, &config)?;
-        let transformed = transform(&model, &source, &output, &config, context)?;
+        let to = output_flags::open(&output)?;
+        let transformed = transform(&model, &source, to, &config, context)?;
         let total = start.elapsed().as_secs_f64();
         let lines = lines(&model, &config, &transformed, &output, total)?;
         let json = json(&model, &config, &transformed, total);
-        output::print(run.summary, context.quiet, &lines, &json)?;
+        output::print_beside(is_dash(&output), run.summary, context.quiet, &lines, &json)?;
         alert.check(&transformed)
     }
-}
-
-/// Opens what rows are read from and the model they go through, once it is known that `output` may be written.
-pub(super) fn open(
-    input: &Path,
-    output: &Path,
-    model: &Path,
-    force: bool,
-    device: Device,
-) -> Result<(ParquetSource, Model), Failure> {
-    let source = ParquetSource::open([input])?;
-    output::check_is_file(output)?;
-    vaepipe::check_target(output, force, source.paths().chain([model]))?;
-    Ok((source, Model::load(model, device)?))
 }
 
 /// Transforms, with progress on stderr.
 pub(super) fn transform(
     model: &Model,
-    source: &ParquetSource,
-    output: &Path,
+    source: &Source,
+    output: Output,
     config: &TransformConfig,
     context: &Context,
 ) -> Result<Transformed, Error> {
     let mut progress = RowProgress::new(source.rows());
-    model.transform_watched(source, output, config, &context.signals.stop, &mut |rows| progress.take(rows))
+    model.transform_to_watched(source, output, config, &context.signals.stop, &mut |rows| progress.take(rows))
 }
 
 /// What a person reads of a transform.
@@ -155,8 +150,13 @@ pub(super) fn lines(
 ) -> Result<Vec<(&'static str, String)>, Error> {
     let columns = model.new_columns(config)?.fields().len();
     let speed = HumanCount((done.rows as f64 / total.max(1e-9)) as u64);
+    let files = if done.files > 1 { format!(" in {} files", HumanCount(done.files)) } else { String::new() };
+    let place = if is_dash(output) { "stdout".to_owned() } else { output.display().to_string() };
     let mut lines =
-        vec![("wrote", format!("{} rows with {columns} new columns to {}", HumanCount(done.rows), output.display()))];
+        vec![("wrote", format!("{} rows with {columns} new columns to {place}{files}", HumanCount(done.rows)))];
+    if done.skipped > 0 {
+        lines.push(("skipped", format!("{} that were there", HumanCount(done.skipped))));
+    }
     if let (Some(anomalies), Some(rate)) = (done.anomalies, done.anomaly_rate()) {
         let decision = decision(model, config);
         let scoring = Scoring { decision, ..model.metadata().scoring.clone() };
@@ -209,6 +209,8 @@ pub(super) fn json(model: &Model, config: &TransformConfig, done: &Transformed, 
     };
     json!({
         "rows": done.rows,
+        "files": done.files,
+        "skipped": done.skipped,
         "empty_rows": done.empty_rows,
         "anomalies": done.anomalies,
         "anomaly_rate": done.anomaly_rate(),

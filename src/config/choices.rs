@@ -119,6 +119,23 @@ pub enum VectorScale {
     Whole,
 }
 
+/// How an output is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Codec {
+    /// Not at all.
+    None,
+    /// Fast, and found everywhere.
+    Snappy,
+    /// Slow, and found everywhere.
+    Gzip,
+    /// Fast; LZ4_RAW in Parquet, frames in Arrow IPC.
+    Lz4,
+    /// Small, and slow to write.
+    Brotli,
+    /// Small and fast.
+    Zstd,
+}
+
 /// A curve for some columns, written `COL=CURVE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MapOf {
@@ -176,4 +193,5 @@ words!(Preset, "reduce" => Preset::Reduce, "anomaly" => Preset::Anomaly);
 words!(Scale, "robust" => Scale::Robust, "standard" => Scale::Standard, "minmax" => Scale::Minmax, "none" => Scale::None);
 words!(Map, "asinh" => Map::Asinh, "log1p" => Map::Log1p, "quantile" => Map::Quantile, "auto" => Map::Auto, "none" => Map::None);
 words!(VectorScale, "element" => VectorScale::Element, "whole" => VectorScale::Whole);
+words!(Codec, "none" => Codec::None, "snappy" => Codec::Snappy, "gzip" => Codec::Gzip, "lz4" => Codec::Lz4, "brotli" => Codec::Brotli, "zstd" => Codec::Zstd);
 words!(Activation, "relu" => Activation::Relu, "silu" => Activation::Silu, "tanh" => Activation::Tanh);

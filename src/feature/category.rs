@@ -114,6 +114,10 @@ impl Feature for Category {
         }
     }
 
+    fn data_type(&self) -> &str {
+        &self.stored.data_type
+    }
+
     fn accepts(&self, data_type: &DataType) -> bool {
         writes(data_type)
     }

@@ -24,6 +24,9 @@ pub trait Feature: Send + Sync {
     /// Whether a column of this type can be this feature.
     fn accepts(&self, data_type: &DataType) -> bool;
 
+    /// The type of the column at fit, as Arrow writes it.
+    fn data_type(&self) -> &str;
+
     /// What it takes of the row vector.
     fn shape(&self) -> Shape;
 
@@ -182,6 +185,15 @@ impl Features {
     /// The top-level columns they are in, each once.
     pub(crate) fn columns(&self) -> Vec<String> {
         self.tops.clone()
+    }
+
+    /// The type a top-level column had at fit; none if it is not learned from or its type has no text form.
+    pub(crate) fn type_of(&self, name: &str) -> Option<DataType> {
+        let is_it = |kind: &&Kind| kind.column().within().is_empty() && kind.column().name() == name;
+        match self.kinds.iter().find(is_it)?.data_type().parse().ok()? {
+            DataType::Dictionary(_, values) => Some(*values),
+            data_type => Some(data_type),
+        }
     }
 
     /// Checks that every feature's column is in `schema` with a type it accepts.

@@ -32,6 +32,10 @@ impl Feature for Flag {
         "flag, 0 or 1".to_owned()
     }
 
+    fn data_type(&self) -> &str {
+        "Boolean"
+    }
+
     fn accepts(&self, data_type: &DataType) -> bool {
         *data_type == DataType::Boolean
     }

@@ -91,6 +91,10 @@ impl Feature for Number {
         }
     }
 
+    fn data_type(&self) -> &str {
+        &self.data_type
+    }
+
     fn accepts(&self, data_type: &DataType) -> bool {
         if self.duration { matches!(data_type, DataType::Duration(_)) } else { are_numbers(data_type) }
     }

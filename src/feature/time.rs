@@ -152,6 +152,10 @@ impl Feature for Time {
         format!("time: elapsed{cycles}{}", zone.unwrap_or_default())
     }
 
+    fn data_type(&self) -> &str {
+        &self.data_type
+    }
+
     fn accepts(&self, data_type: &DataType) -> bool {
         are_times(data_type)
     }

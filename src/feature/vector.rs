@@ -116,6 +116,10 @@ impl Feature for Vector {
         format!("vector of {all} numbers{constant}")
     }
 
+    fn data_type(&self) -> &str {
+        &self.data_type
+    }
+
     fn accepts(&self, data_type: &DataType) -> bool {
         are_vectors(data_type)
     }

@@ -56,6 +56,15 @@ impl Target {
     /// [`Error::TargetIsInput`] if it is one of `inputs`, also through a link, [`Error::Io`] if its directory is missing
     /// or takes no files.
     pub(crate) fn check<'a>(path: &Path, force: bool, inputs: impl IntoIterator<Item = &'a Path>) -> Result<Self> {
+        let target = Self::look(path, force, inputs)?;
+        sweep(target.folder());
+        // An hour's work must not end with finding that there is no place for it.
+        target.create()?;
+        Ok(target)
+    }
+
+    /// The same as far as that is to be seen: its directory need not be there yet.
+    pub(crate) fn look<'a>(path: &Path, force: bool, inputs: impl IntoIterator<Item = &'a Path>) -> Result<Self> {
         let target = Self { path: path.to_owned(), real: real(path), force };
         for input in inputs {
             if is_same_file(path, input) {
@@ -74,9 +83,6 @@ impl Target {
             }
             _ => {}
         }
-        sweep(target.folder());
-        // An hour's work must not end with finding that there is no place for it.
-        target.create()?;
         Ok(target)
     }
 
@@ -171,6 +177,20 @@ fn real(path: &Path) -> PathBuf {
         (Ok(folder), Some(name)) => folder.join(name),
         _ => path,
     }
+}
+
+/// Checks that a target is not in one of the directories that are read: it would be read the next time.
+///
+/// # Errors
+/// [`Error::TargetInInput`].
+pub(crate) fn check_outside<'a>(path: &Path, roots: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+    let place = real(path);
+    for root in roots {
+        if root.canonicalize().is_ok_and(|root| place.starts_with(root)) {
+            return Err(Error::TargetInInput { path: path.to_owned(), input: root.to_owned() });
+        }
+    }
+    Ok(())
 }
 
 /// Whether two paths lead to one file.

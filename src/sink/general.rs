@@ -1,4 +1,4 @@
-//! Rows to an Arrow IPC file: the general path, which decodes the carried columns and writes them beside the new ones.
+//! Rows to an Arrow IPC file: the carried columns are decoded and written beside the new ones.
 //!
 //! A dictionary is written as the values it stands for, since a file of this format holds one dictionary a column, and
 //! Parquet files one a row group.
@@ -6,29 +6,24 @@
 //! # Memory usage
 //! One batch of all columns.
 
-use std::io::BufWriter;
-use std::sync::Arc;
-
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
-use arrow::ipc::writer::FileWriter;
 
-use super::{Column, NewColumns, Sink, Splice, Target, Temporary};
+use super::{Column, Destination, NewColumns, RowWriter, Sink, Splice, Target, under, written};
+use crate::config::Encoding;
 use crate::error::{Error, Place, Result};
-use crate::source::{ParquetSource, Scan, Whole};
+use crate::source::{ParquetSource, Scan};
 use crate::stop::Stop;
 
 /// Writes an Arrow IPC file.
 pub(crate) struct IpcSink {
     columns: Vec<Column>,
-    schema: SchemaRef,
     carried: Scan,
     source: ParquetSource,
     /// Rows read and not yet written.
     rest: Option<RecordBatch>,
-    writer: FileWriter<BufWriter<Temporary>>,
+    writer: RowWriter,
     target: Target,
     stop: Stop,
 }
@@ -47,13 +42,13 @@ impl IpcSink {
     ) -> Result<Self> {
         let from = source.schema();
         let field = |column: &Column| match *column {
-            Column::Carried(root) => without_dictionaries(&from.fields()[root]),
-            Column::New(root) => without_dictionaries(&splice.new.fields()[root]),
+            Column::Carried(root) => from.fields()[root].clone(),
+            Column::New(root) => splice.new.fields()[root].clone(),
         };
-        let mut metadata = from.metadata().clone();
-        metadata.extend(splice.metadata.iter().cloned());
         let fields = splice.columns.iter().map(field).collect::<Vec<_>>();
-        let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
+        let added = splice.new.fields().iter().filter(|field| from.field_with_name(field.name()).is_err()).cloned();
+        let added = Schema::new(added.collect::<Vec<_>>());
+        let schema = written(&from, &fields, &added, splice.metadata, true);
         let carried = splice.columns.iter().filter_map(|column| match *column {
             Column::Carried(root) => Some(from.fields()[root].name().clone()),
             Column::New(_) => None,
@@ -63,12 +58,9 @@ impl IpcSink {
             let what = "two columns of one name in an Arrow IPC file";
             return Err(Error::Unsupported { place: Place::file(source.path()), what });
         }
-        let file = BufWriter::with_capacity(Whole::PIECE, target.create()?);
-        let writer = FileWriter::try_new(file, &schema);
-        let writer = writer.map_err(|source| Error::Write { path: target.path().to_owned(), source: source.into() })?;
+        let writer = RowWriter::create(Destination::File(target.clone()), schema, &Encoding::default())?;
         Ok(Self {
             columns: splice.columns.clone(),
-            schema,
             carried: source.scan(&carried, batch_rows),
             source: source.clone(),
             rest: None,
@@ -100,11 +92,8 @@ impl IpcSink {
             Column::Carried(_) => carried.next().expect("one a carried column, in order").clone(),
             Column::New(root) => new.column(root).clone(),
         };
-        let of_type = |(array, field): (ArrayRef, &FieldRef)| cast(&array, field.data_type());
         let arrays: Vec<ArrayRef> = self.columns.iter().map(&mut next).collect();
-        let arrays = arrays.into_iter().zip(self.schema.fields()).map(of_type).collect::<Result<_, _>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(new.num_rows()));
-        RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)
+        under(self.writer.schema(), arrays, new.num_rows())
     }
 }
 
@@ -119,26 +108,10 @@ impl Sink for IpcSink {
                 self.stop.check()?;
                 let carried = self.carried(new.num_rows() - written)?;
                 let rows = self.put_together(&carried, &new.slice(written, carried.num_rows())).map_err(write)?;
-                self.writer.write(&rows).map_err(write)?;
+                self.writer.write(&rows)?;
                 written += rows.num_rows();
             }
         }
-        let file = self.writer.into_inner().map_err(write)?;
-        let file = file.into_inner().map_err(|source| Error::io("write", &path)(source.into_error()))?;
-        self.target.commit(file)
+        self.writer.finish()
     }
-}
-
-/// A field of the values that dictionaries in it stand for.
-pub(super) fn without_dictionaries(field: &FieldRef) -> FieldRef {
-    let data_type = match field.data_type() {
-        DataType::Dictionary(_, values) => (**values).clone(),
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(without_dictionaries).collect()),
-        DataType::List(inner) => DataType::List(without_dictionaries(inner)),
-        DataType::LargeList(inner) => DataType::LargeList(without_dictionaries(inner)),
-        DataType::FixedSizeList(inner, length) => DataType::FixedSizeList(without_dictionaries(inner), *length),
-        DataType::Map(entries, sorted) => DataType::Map(without_dictionaries(entries), *sorted),
-        _ => return field.clone(),
-    };
-    Arc::new(Field::new(field.name(), data_type, field.is_nullable()).with_metadata(field.metadata().clone()))
 }

@@ -11,11 +11,12 @@ mod splice;
 
 use arrow::array::RecordBatch;
 
-pub(crate) use self::commit::{Target, Temporary, commit_bytes};
+pub(crate) use self::commit::{Target, Temporary, check_outside, commit_bytes};
 pub use self::commit::{check_distinct, check_target};
 use self::general::IpcSink;
 pub use self::lock::Lock;
-pub(crate) use self::rows::RowWriter;
+pub use self::rows::ipc_schema;
+pub(crate) use self::rows::{Destination, RowWriter, under, written};
 use self::splice::SpliceSink;
 pub(crate) use self::splice::{Column, Splice};
 use crate::error::Result;
@@ -26,7 +27,7 @@ use crate::stop::Stop;
 const IPC: [&str; 3] = ["arrow", "feather", "ipc"];
 
 /// Whether a name says that a file is to be Arrow IPC.
-fn is_ipc(path: &std::path::Path) -> bool {
+pub(crate) fn is_ipc(path: &std::path::Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     IPC.iter().any(|ipc| extension.eq_ignore_ascii_case(ipc))
 }

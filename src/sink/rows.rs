@@ -1,99 +1,238 @@
-//! Whole rows to a file of their own, in the format its name says.
+//! Whole rows to a file or a stream: the general path, which encodes every column anew.
 //!
 //! # Memory usage
 //! A batch; of Parquet, the encoded columns of one row group.
 
-use std::io::BufWriter;
+use std::collections::HashMap;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
 
 use ::parquet::arrow::ArrowWriter;
-use ::parquet::basic::{Compression, ZstdLevel};
+use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::KeyValue;
-use ::parquet::file::properties::WriterProperties;
+use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::compute::cast;
-use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
-use arrow::ipc::writer::FileWriter;
+use arrow::ipc::CompressionType;
+use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
 
-use super::general::without_dictionaries;
-use super::{Target, Temporary, is_ipc};
+use super::{Target, Temporary, is_ipc, metadata};
+use crate::config::{Codec, Encoding};
 use crate::error::{Error, Result};
 use crate::source::Whole;
 
-/// Rows of a Parquet row group, and its bytes at most.
+/// Rows of a Parquet row group when nobody says, and its bytes at most.
 const GROUP: (usize, usize) = (1 << 20, 256 << 20);
+
+/// Where rows go.
+pub(crate) enum Destination {
+    /// A file, in the format its name says.
+    File(Target),
+    /// An Arrow IPC stream, flushed after each batch.
+    Stream(Box<dyn Write + Send>),
+}
+
+/// What a stream is called in messages.
+const STREAM: &str = "-";
 
 /// Writes batches of rows.
 pub(crate) struct RowWriter {
-    target: Target,
     schema: SchemaRef,
     form: Form,
 }
 
 enum Form {
-    Ipc(Box<FileWriter<BufWriter<Temporary>>>),
-    Parquet(Box<ArrowWriter<BufWriter<Temporary>>>),
+    IpcFile(Box<FileWriter<BufWriter<Temporary>>>, Target),
+    IpcStream(Box<StreamWriter<BufWriter<Box<dyn Write + Send>>>>),
+    Parquet(Box<ArrowWriter<BufWriter<Temporary>>>, Target),
+}
+
+/// The columns of an output of `input`'s metadata: Arrow IPC has dictionaries written out.
+pub(crate) fn written(
+    input: &Schema,
+    fields: &[FieldRef],
+    new: &Schema,
+    own: &[(String, String)],
+    ipc: bool,
+) -> SchemaRef {
+    let field = |field: &FieldRef| if ipc { without_dictionaries(field) } else { field.clone() };
+    let output = Schema::new(fields.iter().map(field).collect::<Vec<_>>());
+    let keys = input.metadata().iter().map(|(key, value)| KeyValue { key: key.clone(), value: Some(value.clone()) });
+    let mut keys: Vec<KeyValue> = keys.collect();
+    keys.sort_by(|one, other| one.key.cmp(&other.key));
+    let keys = metadata::updated(&keys, &output, new, own).into_iter();
+    let keys: HashMap<String, String> = keys.filter_map(|key| Some((key.key, key.value?))).collect();
+    Arc::new(output.with_metadata(keys))
 }
 
 impl RowWriter {
-    /// Opens the output's temporary file, for rows of `schema` and with this key-value metadata.
+    /// Opens the output's temporary file, or writes a stream's schema at once.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be created, [`Error::Write`] if its format has no such columns.
-    pub(crate) fn create(target: Target, schema: &Schema, metadata: Vec<(String, String)>) -> Result<Self> {
-        let file = BufWriter::with_capacity(Whole::PIECE, target.create()?);
-        let field = |field: &FieldRef| if is_ipc(target.path()) { without_dictionaries(field) } else { field.clone() };
-        let schema = Schema::new(schema.fields().iter().map(field).collect::<Vec<_>>());
-        let (schema, form) = if is_ipc(target.path()) {
-            let schema =
-                SchemaRef::new(schema.with_metadata(metadata.into_iter().collect::<std::collections::HashMap<_, _>>()));
-            let writer = FileWriter::try_new(file, &schema);
-            (schema, writer.map(|writer| Form::Ipc(Box::new(writer))))
-        } else {
-            let keys = metadata.into_iter().map(|(key, value)| KeyValue { key, value: Some(value) }).collect();
-            let properties = WriterProperties::builder()
-                .set_compression(Compression::ZSTD(ZstdLevel::default()))
-                .set_key_value_metadata(Some(keys))
-                .set_max_row_group_row_count(Some(GROUP.0))
-                .set_max_row_group_bytes(Some(GROUP.1));
-            let schema = SchemaRef::new(schema);
-            let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties.build()));
-            (schema, writer.map(|writer| Form::Parquet(Box::new(writer))).map_err(ArrowError::from))
+    /// [`Error::Io`] if it cannot be created, [`Error::OptionRange`] for a codec its format does not have.
+    pub(crate) fn create(destination: Destination, schema: SchemaRef, encoding: &Encoding) -> Result<Self> {
+        let form = match destination {
+            Destination::Stream(to) => {
+                let path = Path::new(STREAM);
+                let options = ipc_options(encoding)?;
+                let to = BufWriter::with_capacity(Whole::PIECE, to);
+                let writer = StreamWriter::try_new_with_options(to, &schema, options);
+                let mut writer = writer.map_err(|source| failed(path, source))?;
+                writer.flush().map_err(|source| failed(path, source))?;
+                Form::IpcStream(Box::new(writer))
+            }
+            Destination::File(target) => {
+                let failed = |source| failed(target.path(), source);
+                let file = BufWriter::with_capacity(Whole::PIECE, target.create()?);
+                if is_ipc(target.path()) {
+                    let writer = FileWriter::try_new_with_options(file, &schema, ipc_options(encoding)?);
+                    Form::IpcFile(Box::new(writer.map_err(failed)?), target)
+                } else {
+                    let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties(&schema, encoding)?));
+                    let writer = writer.map_err(|source| failed_parquet(target.path(), source))?;
+                    Form::Parquet(Box::new(writer), target)
+                }
+            }
         };
-        let form = form.map_err(|source| Error::Write { path: target.path().to_owned(), source: source.into() })?;
-        Ok(Self { target, schema, form })
+        Ok(Self { schema, form })
     }
 
-    /// Writes columns of the same rows, as the schema has them or with dictionaries in their place.
-    ///
-    /// # Errors
-    /// [`Error::Write`].
-    pub(crate) fn write(&mut self, columns: Vec<ArrayRef>, rows: usize) -> Result<()> {
-        let path = self.target.path();
-        let cast_to = |(array, field): (ArrayRef, &FieldRef)| cast(&array, field.data_type());
-        let columns = columns.into_iter().zip(self.schema.fields()).map(cast_to).collect::<Result<_, _>>();
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let batch =
-            columns.and_then(|columns| RecordBatch::try_new_with_options(self.schema.clone(), columns, &options));
-        let written = batch.and_then(|batch| match &mut self.form {
-            Form::Ipc(writer) => writer.write(&batch),
-            Form::Parquet(writer) => writer.write(&batch).map_err(ArrowError::from),
-        });
-        written.map_err(|source| Error::Write { path: path.to_owned(), source: source.into() })
+    /// The columns.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
     }
 
-    /// Gives the file its name. Without this it gets none.
+    /// Writes rows; those of a stream can be read when it returns.
     ///
     /// # Errors
-    /// [`Error::Write`] and [`Error::Io`].
+    /// [`Error::Write`], and [`Error::Io`] of a stream.
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        match &mut self.form {
+            Form::IpcFile(writer, target) => writer.write(batch).map_err(|source| failed(target.path(), source)),
+            Form::IpcStream(writer) => {
+                writer.write(batch).and_then(|()| writer.flush()).map_err(|source| failed(Path::new(STREAM), source))
+            }
+            Form::Parquet(writer, target) => {
+                writer.write(batch).map_err(|source| failed_parquet(target.path(), source))
+            }
+        }
+    }
+
+    /// Ends the output: a file gets its name, a stream its end-of-stream marker. Without this, neither does.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
     pub(crate) fn finish(self) -> Result<()> {
-        let path = self.target.path();
-        let file = match self.form {
-            Form::Ipc(writer) => writer.into_inner(),
-            Form::Parquet(writer) => writer.into_inner().map_err(ArrowError::from),
-        };
-        let file = file.map_err(|source| Error::Write { path: path.to_owned(), source: source.into() })?;
-        let file = file.into_inner().map_err(|source| Error::io("write", path)(source.into_error()))?;
-        self.target.commit(file)
+        match self.form {
+            Form::IpcFile(writer, target) => {
+                let file = writer.into_inner().map_err(|source| failed(target.path(), source))?;
+                commit(file, &target)
+            }
+            Form::IpcStream(mut writer) => {
+                writer.finish().and_then(|()| writer.flush()).map_err(|source| failed(Path::new(STREAM), source))
+            }
+            Form::Parquet(writer, target) => {
+                let file = writer.into_inner().map_err(|source| failed_parquet(target.path(), source))?;
+                commit(file, &target)
+            }
+        }
     }
+}
+
+fn commit(file: BufWriter<Temporary>, target: &Target) -> Result<()> {
+    let file = file.into_inner().map_err(|source| Error::io("write", target.path())(source.into_error()))?;
+    target.commit(file)
+}
+
+fn failed(path: &Path, source: ArrowError) -> Error {
+    match source {
+        ArrowError::IoError(_, source) => Error::io("write", path)(source),
+        source => Error::Write { path: path.to_owned(), source: source.into() },
+    }
+}
+
+fn failed_parquet(path: &Path, source: ParquetError) -> Error {
+    Error::Write { path: path.to_owned(), source: source.into() }
+}
+
+fn ipc_options(encoding: &Encoding) -> Result<IpcWriteOptions> {
+    let compression = match encoding.compression {
+        None | Some(Codec::None) => None,
+        Some(Codec::Lz4) => Some(CompressionType::LZ4_FRAME),
+        Some(Codec::Zstd) => Some(CompressionType::ZSTD),
+        Some(other) => {
+            let range = "none, lz4 or zstd for Arrow IPC";
+            return Err(Error::OptionRange { option: "compression", value: other.to_string(), range });
+        }
+    };
+    if let Some(rows) = encoding.row_group_size {
+        let range = "left to Parquet outputs";
+        return Err(Error::OptionRange { option: "row_group_size", value: rows.to_string(), range });
+    }
+    let options = IpcWriteOptions::default().try_with_compression(compression);
+    options.map_err(|source| failed(Path::new(STREAM), source))
+}
+
+/// As a splice writes new columns, but with dictionaries, which carried columns may need.
+fn properties(schema: &Schema, encoding: &Encoding) -> Result<WriterProperties> {
+    use ::parquet::basic::{Compression, ZstdLevel};
+    let compression = match encoding.compression.unwrap_or(Codec::Zstd) {
+        Codec::None => Compression::UNCOMPRESSED,
+        Codec::Snappy => Compression::SNAPPY,
+        Codec::Gzip => Compression::GZIP(Default::default()),
+        Codec::Lz4 => Compression::LZ4_RAW,
+        Codec::Brotli => Compression::BROTLI(Default::default()),
+        Codec::Zstd => Compression::ZSTD(ZstdLevel::default()),
+    };
+    let keys = schema.metadata().iter().map(|(key, value)| KeyValue { key: key.clone(), value: Some(value.clone()) });
+    let mut keys: Vec<KeyValue> = keys.collect();
+    // A map has no order, and the output must have one.
+    keys.sort_by(|one, other| one.key.cmp(&other.key));
+    let properties = WriterProperties::builder()
+        .set_compression(compression)
+        .set_key_value_metadata(Some(keys))
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_max_row_group_row_count(Some(encoding.row_group_size.unwrap_or(GROUP.0)))
+        .set_max_row_group_bytes(Some(GROUP.1));
+    Ok(properties.build())
+}
+
+/// Puts arrays of the same rows under a schema, dictionaries written out where it has none.
+pub(crate) fn under(
+    schema: &SchemaRef,
+    arrays: impl IntoIterator<Item = ArrayRef>,
+    rows: usize,
+) -> Result<RecordBatch, ArrowError> {
+    let of_type = |(array, field): (ArrayRef, &FieldRef)| {
+        if array.data_type() == field.data_type() { Ok(array) } else { cast(&array, field.data_type()) }
+    };
+    let arrays = arrays.into_iter().zip(schema.fields()).map(of_type).collect::<Result<_, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(schema.clone(), arrays, &options)
+}
+
+/// A schema as Arrow IPC: a stream without a batch.
+///
+/// # Errors
+/// [`Error::Write`] if the format cannot hold it.
+pub fn ipc_schema(schema: &Schema) -> Result<Vec<u8>> {
+    let writer = StreamWriter::try_new(Vec::new(), schema).and_then(StreamWriter::into_inner);
+    writer.map_err(|source| failed(Path::new(STREAM), source))
+}
+
+/// A field of the values that dictionaries in it stand for.
+fn without_dictionaries(field: &FieldRef) -> FieldRef {
+    let data_type = match field.data_type() {
+        DataType::Dictionary(_, values) => (**values).clone(),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(without_dictionaries).collect()),
+        DataType::List(inner) => DataType::List(without_dictionaries(inner)),
+        DataType::LargeList(inner) => DataType::LargeList(without_dictionaries(inner)),
+        DataType::FixedSizeList(inner, length) => DataType::FixedSizeList(without_dictionaries(inner), *length),
+        DataType::Map(entries, sorted) => DataType::Map(without_dictionaries(entries), *sorted),
+        _ => return field.clone(),
+    };
+    Arc::new(Field::new(field.name(), data_type, field.is_nullable()).with_metadata(field.metadata().clone()))
 }

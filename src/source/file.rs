@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
 };
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 
 use super::chunk::{check_growth, check_offset_index, chunk_range};
 use super::footer::Footer;
-use super::{PositionalFile, guarded, near_names};
+use super::{Keys, PositionalFile, guarded, near_names};
 use crate::error::{Error, Place, Result};
 
 /// One opened Parquet file.
@@ -28,6 +28,10 @@ pub(crate) struct ParquetFile {
     pub(crate) footer: Footer,
     arrow: ArrowReaderMetadata,
     options: ArrowReaderOptions,
+    /// The columns its path has.
+    pub(super) keys: Keys,
+    /// The rows of each row group to read, and how many they are; all if there is no word of it.
+    kept: Option<Arc<Vec<(RowSelection, u64)>>>,
 }
 
 impl ParquetFile {
@@ -45,7 +49,15 @@ impl ParquetFile {
         } else if !about.is_file() {
             return Err(Error::Unsupported { place: place(), what: "a pipe or device as input" });
         }
-        let file = File::open(path).map_err(Error::io("open", path))?;
+        Self::read(path, File::open(path).map_err(Error::io("open", path))?)
+    }
+
+    /// Reads the footer of an open file; `path` is what messages call it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(super) fn read(path: &Path, file: File) -> Result<Self> {
+        let place = || Place::file(path);
         let length = file.metadata().map_err(Error::io("read", path))?.len();
         let file = PositionalFile::new(file, length);
         let footer = Footer::read(path, &file)?;
@@ -75,7 +87,26 @@ impl ParquetFile {
                 return Err(Error::Unsupported { place: place(), what: "a column chunk in another file" });
             }
         }
-        Ok(Self { path: path.to_owned(), file, first_row: 0, footer, arrow, options })
+        let keys = Keys::default();
+        Ok(Self { path: path.to_owned(), file, first_row: 0, footer, arrow, options, keys, kept: None })
+    }
+
+    /// The same file with the columns of its path after its own.
+    pub(super) fn with_keys(mut self, keys: &Keys) -> Self {
+        self.keys = keys.without(|name| self.schema().field_with_name(name).is_ok());
+        self
+    }
+
+    /// The same file of which only some rows are read: a selection, and how many it selects, of each row group.
+    #[cfg(feature = "analysis")]
+    pub(super) fn with_kept(mut self, kept: Vec<(RowSelection, u64)>) -> Self {
+        self.kept = Some(Arc::new(kept));
+        self
+    }
+
+    /// Whether every row is read.
+    pub(super) fn is_whole(&self) -> bool {
+        self.kept.is_none()
     }
 
     /// The same file with its page indexes read, as far as they are sound: they speed reading up and decide nothing.
@@ -164,21 +195,35 @@ impl ParquetFile {
         &self.arrow
     }
 
-    /// The top-level columns.
+    /// The top-level columns of the file itself.
     pub(crate) fn schema(&self) -> &SchemaRef {
         self.arrow.schema()
     }
 
+    /// The same, and those of its path.
+    pub(super) fn columns(&self) -> SchemaRef {
+        if self.keys.is_empty() {
+            return self.schema().clone();
+        }
+        let fields = self.schema().fields().iter().chain(self.keys.fields()).cloned().collect::<Vec<_>>();
+        Arc::new(Schema::new_with_metadata(fields, self.schema().metadata().clone()))
+    }
+
+    /// Rows to read of a row group.
     pub(super) fn rows_of(&self, row_group: usize) -> u64 {
-        self.metadata().row_group(row_group).num_rows().unsigned_abs()
+        match &self.kept {
+            Some(kept) => kept[row_group].1,
+            None => self.metadata().row_group(row_group).num_rows().unsigned_abs(),
+        }
     }
 
     pub(super) fn rows(&self) -> u64 {
         (0..self.metadata().num_row_groups()).map(|row_group| self.rows_of(row_group)).sum()
     }
 
+    /// The places of columns, those of the path after the file's own.
     pub(super) fn roots(&self, columns: &[String]) -> Result<Vec<usize>> {
-        let schema = self.schema();
+        let schema = self.columns();
         columns
             .iter()
             .map(|column| {
@@ -201,12 +246,16 @@ impl ParquetFile {
         guarded(
             || Place::row_group(&self.path, row_group),
             || {
-                let mask = ProjectionMask::roots(self.arrow.parquet_schema(), roots.iter().copied());
+                let own = roots.iter().copied().filter(|&root| root < self.own());
+                let mask = ProjectionMask::roots(self.arrow.parquet_schema(), own);
                 let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.arrow.clone())
                     .with_row_groups(vec![row_group])
                     .with_projection(mask)
                     .with_batch_size(batch_rows);
-                reader.build()
+                match &self.kept {
+                    Some(kept) => reader.with_row_selection(kept[row_group].0.clone()).build(),
+                    None => reader.build(),
+                }
             },
         )
     }
@@ -228,15 +277,48 @@ impl ParquetFile {
         Ok(())
     }
 
-    /// Puts the columns of a projected batch, which arrive in file order, into the order of `roots`.
+    /// Puts the columns of a projected batch, which arrive in file order, into the order of `roots`, and those of the path
+    /// beside them.
     pub(super) fn reorder(&self, batch: RecordBatch, roots: &[usize], row_group: usize) -> Result<RecordBatch> {
-        let mut in_file_order: Vec<usize> = roots.to_vec();
+        let mut in_file_order: Vec<usize> = roots.iter().copied().filter(|&root| root < self.own()).collect();
         in_file_order.sort_unstable();
         in_file_order.dedup();
-        // Every root is in the list it was copied from.
-        let order: Vec<usize> = roots.iter().filter_map(|root| in_file_order.binary_search(root).ok()).collect();
-        guarded(|| Place::row_group(&self.path, row_group), || batch.project(&order))
+        guarded(
+            || Place::row_group(&self.path, row_group),
+            || {
+                // Every own root is in the list it was copied from.
+                let place = |root: &usize| in_file_order.binary_search(root);
+                if self.keys.is_empty() {
+                    let order: Vec<usize> = roots.iter().filter_map(|root| place(root).ok()).collect();
+                    return batch.project(&order);
+                }
+                let (schema, rows) = (batch.schema(), batch.num_rows());
+                let (mut fields, mut arrays) = (Vec::new(), Vec::new());
+                for root in roots {
+                    let (field, array) = match place(root) {
+                        Ok(place) => (schema.fields()[place].clone(), batch.column(place).clone()),
+                        Err(_) => {
+                            let key = root - self.own();
+                            (self.keys.fields()[key].clone(), self.keys.column(key, rows)?)
+                        }
+                    };
+                    fields.push(field);
+                    arrays.push(array);
+                }
+                let schema = Schema::new_with_metadata(fields, schema.metadata().clone());
+                RecordBatch::try_new_with_options(schema.into(), arrays, &with_rows(rows))
+            },
+        )
     }
+
+    /// Number of columns of the file itself.
+    fn own(&self) -> usize {
+        self.schema().fields().len()
+    }
+}
+
+fn with_rows(rows: usize) -> RecordBatchOptions {
+    RecordBatchOptions::new().with_row_count(Some(rows))
 }
 
 /// A field whose strings are views.

@@ -1,19 +1,39 @@
 //! Where rows come from.
 
+mod any;
 mod chunk;
 mod file;
+mod find;
 mod footer;
+mod format;
 mod group;
 mod guard;
+mod input;
+mod ipc;
+mod keys;
+#[cfg(not(feature = "analysis"))]
+mod no_predicate;
 mod parquet;
 mod pread;
+#[cfg(feature = "analysis")]
+mod predicate;
 mod select;
+mod spool;
+mod text;
 
+pub use self::any::Source;
+pub(crate) use self::any::{Batches, Stream};
 pub(crate) use self::chunk::chunk_range;
 pub(crate) use self::file::ParquetFile;
 pub(crate) use self::group::{GroupReader, RowGroup};
 pub(crate) use self::guard::guarded;
+use self::keys::Keys;
+#[cfg(not(feature = "analysis"))]
+use self::no_predicate::Predicate;
 pub use self::parquet::ParquetSource;
 pub(crate) use self::parquet::Scan;
 pub(crate) use self::pread::{PositionalFile, Whole};
+#[cfg(feature = "analysis")]
+use self::predicate::Predicate;
 pub(crate) use self::select::{Selection, near_names};
+use self::spool::spool;

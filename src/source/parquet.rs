@@ -6,14 +6,18 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 
+use super::find::find;
+use super::keys::keys;
 use super::{GroupReader, ParquetFile, RowGroup, near_names};
 use crate::error::{Error, Place, Result};
 
-/// One or more Parquet files with the same columns, read as one table.
+/// One or more Parquet files with the same columns, read as one table, in any order and as often as need be.
+///
+/// [`Source`](crate::Source) makes one of other formats.
 ///
 /// ```no_run
 /// # fn main() -> vaepipe::Result<()> {
-/// let source = vaepipe::ParquetSource::open(["january.parquet", "february.parquet"])?;
+/// let source = vaepipe::ParquetSource::open(["january.parquet", "february/"])?;
 /// println!("{} rows", source.rows());
 /// # Ok(())
 /// # }
@@ -25,21 +29,32 @@ pub struct ParquetSource {
 }
 
 impl ParquetSource {
-    /// Opens files in the order given; their rows are numbered through.
+    /// Opens files in the order given, those of directories and globs in the order of their paths; their rows are
+    /// numbered through. Directories called `key=value` are columns.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Read`], [`Error::Damaged`] and [`Error::Unsupported`] as for any file.
+    /// [`Error::Io`], [`Error::Read`], [`Error::Damaged`] and [`Error::Unsupported`] as for any file;
+    /// [`Error::NoFiles`].
     pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self> {
-        let mut files = Vec::<ParquetFile>::new();
+        let found = find(paths)?;
+        let keys = keys(found.iter().map(|found| found.path.as_path()));
+        let open = |(found, keys): (_, &_)| -> Result<_> { Ok(ParquetFile::open(found)?.with_keys(keys)) };
+        let files = found.iter().map(|found| found.path.as_path()).zip(&keys).map(open);
+        Self::of(files.collect::<Result<_>>()?)
+    }
+
+    /// Numbers the rows of opened files through.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if they are more than can be.
+    pub(super) fn of(mut files: Vec<ParquetFile>) -> Result<Self> {
         let mut rows = 0_u64;
-        for path in paths {
-            let mut file = ParquetFile::open(path.as_ref())?;
+        for file in &mut files {
             file.first_row = rows;
             rows = rows.checked_add(file.rows()).ok_or_else(|| Error::Damaged {
                 place: Place::file(&file.path),
                 what: "the number of rows overflows".to_owned(),
             })?;
-            files.push(file);
         }
         Ok(Self { files, rows })
     }
@@ -51,15 +66,13 @@ impl ParquetSource {
     pub(crate) fn agree<'a>(&self, columns: impl Iterator<Item = &'a FieldRef> + Clone) -> Result<()> {
         for other in self.files.iter().skip(1) {
             for field in columns.clone() {
-                let Ok(found) = other.schema().field_with_name(field.name()) else {
+                let schema = other.columns();
+                let Ok(found) = schema.field_with_name(field.name()) else {
                     return Err(Error::MissingColumn {
                         path: other.path.clone(),
                         column: field.name().clone(),
                         first: self.path().to_owned(),
-                        near: near_names(
-                            field.name(),
-                            other.schema().fields().iter().map(|field| field.name().as_str()),
-                        ),
+                        near: near_names(field.name(), schema.fields().iter().map(|field| field.name().as_str())),
                     });
                 };
                 if found.data_type() != field.data_type() {
@@ -74,12 +87,17 @@ impl ParquetSource {
         Ok(())
     }
 
-    /// Top-level columns, as in the first file.
+    /// Top-level columns, as in the first file and its path.
     pub fn schema(&self) -> SchemaRef {
-        self.files.first().map_or_else(|| Arc::new(Schema::empty()), |file| file.schema().clone())
+        self.files.first().map_or_else(|| Arc::new(Schema::empty()), ParquetFile::columns)
     }
 
-    /// Rows of all files, as their footers say.
+    /// How many of them are the first file's own.
+    pub(crate) fn own_columns(&self) -> usize {
+        self.files.first().map_or(0, |file| file.schema().fields().len())
+    }
+
+    /// Rows of all files, as their footers say, or as many as are kept of them.
     pub fn rows(&self) -> u64 {
         self.rows
     }
@@ -135,7 +153,12 @@ impl ParquetSource {
 
     /// Reads `columns` of every row in order; a batch has at most `batch_rows` rows and ends with its row group.
     pub(crate) fn scan(&self, columns: &[String], batch_rows: usize) -> Scan {
-        let groups = self.row_groups().collect::<Vec<_>>().into_iter();
+        self.scan_some(columns, batch_rows, |_| true)
+    }
+
+    /// The same of some row groups.
+    pub(super) fn scan_some(&self, columns: &[String], batch_rows: usize, wanted: impl Fn(&RowGroup) -> bool) -> Scan {
+        let groups = self.row_groups().filter(wanted).collect::<Vec<_>>().into_iter();
         Scan { source: self.clone(), columns: columns.to_vec(), batch_rows, groups, reader: None }
     }
 }

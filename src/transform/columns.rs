@@ -1,5 +1,6 @@
 //! The columns of the output: those kept of the input, and the new ones.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -8,7 +9,7 @@ use super::explain;
 use crate::config::TransformConfig;
 use crate::error::{Error, Result};
 use crate::score::{ANOMALY_SCORE, SCORES, Score};
-use crate::source::{ParquetSource, Selection};
+use crate::source::{Selection, Source};
 
 /// What the new columns depend on beside the configuration.
 #[derive(Debug, Clone, Copy)]
@@ -31,9 +32,9 @@ impl TransformConfig {
     ///
     /// # Errors
     /// [`Error::UnknownScore`], [`Error::UnknownColumn`], [`Error::BadPattern`] and [`Error::NameClash`].
-    pub fn check_columns(&self, source: &ParquetSource, learned: &[String], latent_dim: usize) -> Result<()> {
+    pub fn check_columns(&self, source: &Source, learned: &[String], latent_dim: usize) -> Result<()> {
         let width = Width { latent_dim, p_values: true, anomalies: true };
-        kept(self, source, learned, new(self, width)?.as_ref()).map(drop)
+        kept(self, &*source.schema()?, source.path(), learned, new(self, width)?.as_ref()).map(drop)
     }
 }
 
@@ -75,11 +76,11 @@ pub(super) fn new(config: &TransformConfig, width: Width) -> Result<SchemaRef> {
 /// [`Error::UnknownColumn`], [`Error::BadPattern`], and [`Error::NameClash`] if one is called like one of `new`.
 pub(super) fn kept(
     config: &TransformConfig,
-    source: &ParquetSource,
+    schema: &Schema,
+    path: &Path,
     learned: &[String],
     new: &Schema,
 ) -> Result<Vec<usize>> {
-    let schema = source.schema();
     let keep = Selection::parse("keep", &config.keep)?;
     keep.check(schema.fields().iter().map(|field| field.name().as_str()))?;
     let mut kept = Vec::new();
@@ -89,7 +90,7 @@ pub(super) fn kept(
             continue;
         }
         if new.field_with_name(name).is_ok() {
-            return Err(Error::NameClash { path: source.path().to_owned(), column: name.clone() });
+            return Err(Error::NameClash { path: path.to_owned(), column: name.clone() });
         }
         kept.push(column);
     }

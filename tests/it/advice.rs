@@ -26,26 +26,24 @@ fn inputs_that_are_something_else_are_told_apart() {
     let model = std::fs::read(dir.path("vae.safetensors")).unwrap();
     std::fs::write(dir.path("half.safetensors"), &model[..model.len() / 2]).unwrap();
     std::fs::write(dir.path("stub.safetensors"), &model[..5]).unwrap();
-    std::fs::write(dir.path("t.csv"), "a,b\n1,2\n").unwrap();
+    std::fs::write(dir.path("t.txt"), "a,b\n1,2\n").unwrap();
     std::fs::create_dir(dir.path("folder")).unwrap();
     for (command, says) in [
         ("inspect half.safetensors", ["half.safetensors: not a usable model", "a model has to be whole"]),
         ("inspect stub.safetensors", ["stub.safetensors: not a usable model", "a model has to be whole"]),
         ("transform in.parquet o -m half.safetensors", ["half.safetensors: not a usable model", "has to be whole"]),
-        ("fit t.csv -m new", ["t.csv: not a Parquet file: it does not end in PAR1", "pandas, polars and DuckDB"]),
-        ("inspect t.csv", ["t.csv: not a Parquet file: it does not end in PAR1", "pandas, polars and DuckDB"]),
-        ("fit folder -m new", ["folder: a directory as input", "folder/*.parquet"]),
-        ("inspect folder", ["folder: a directory as input", "folder/*.parquet"]),
-        ("transform folder o", ["folder: a directory as input", "folder/*.parquet"]),
+        ("fit t.txt -m new", ["t.txt: not a Parquet file: it does not end in PAR1", "*.csv, *.csv.gz and *.ndjson"]),
+        ("inspect t.txt", ["t.txt: not a Parquet file: it does not end in PAR1", "*.csv, *.csv.gz and *.ndjson"]),
     ] {
         dir.fails(65, command).says(&says);
     }
-    dir.fails(1, "fit - -m new").says(&["-: cannot open", "reading from stdin is not supported"]);
+    for command in ["fit folder -m new", "inspect folder", "transform folder o", "fit no*.parquet -m new"] {
+        dir.fails(1, command).says(&["there is no file to read", "_ or . are left out"]);
+    }
+    dir.fails(65, "fit - -m new").says(&["-: cannot be read", "stdin has to be an Arrow IPC stream"]);
     for command in [
         "fit in.parquet -m -",
         "impute in.parquet -",
-        "transform in.parquet -",
-        "fit-transform in.parquet -",
         "fit-transform in.parquet o -m -",
         "fit in.parquet -m new --metrics -",
     ] {

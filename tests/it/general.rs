@@ -11,7 +11,7 @@ use crate::splice::{every_kind, fitted};
 use crate::tables::{names, new_bits, read, write};
 
 /// All rows of an Arrow IPC file.
-fn read_ipc(path: &Path) -> RecordBatch {
+pub fn read_ipc(path: &Path) -> RecordBatch {
     let reader = FileReader::try_new(File::open(path).unwrap(), None).unwrap();
     let schema = reader.schema();
     concat_batches(&schema, &reader.map(Result::unwrap).collect::<Vec<_>>()).unwrap()

@@ -44,7 +44,7 @@ fn rows_encode_alike() {
         FitConfig::new().epochs(3).fit(&source, Device::Cpu).unwrap().save(dir.path("vae.safetensors")).unwrap();
         let [cpu, cuda] = [Device::Cpu, cuda].map(|device| {
             let model = Model::load(dir.path("vae.safetensors"), device).unwrap();
-            model.transform(&source, dir.path("out.parquet"), &config, &Stop::new()).unwrap();
+            model.transform_to(&source.clone().into(), dir.path("out.parquet"), &config, &Stop::new()).unwrap();
             said(&read(&dir.path("out.parquet")))
         });
         assert!(cpu.len() >= 4 && cpu.len() == cuda.len());
@@ -95,7 +95,7 @@ fn runs_and_threads_do_not_change_a_bit() {
         assert!(one.to_bytes() == other.to_bytes());
         let [one, other] = [1, 4].map(|threads| {
             config.threads = Some(threads);
-            one.transform(&source, dir.path("out.parquet"), &config, &Stop::new()).unwrap();
+            one.transform_to(&source.clone().into(), dir.path("out.parquet"), &config, &Stop::new()).unwrap();
             std::fs::read(dir.path("out.parquet")).unwrap()
         });
         assert!(one == other);

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::workdir::{Workdir, repository};
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "fit",
     "transform",
     "fit-transform",
@@ -14,6 +14,7 @@ const COMMANDS: [&str; 11] = [
     "generate",
     "traverse",
     "evaluate",
+    "schema",
     "completions",
     "man",
 ];
@@ -38,7 +39,7 @@ fn every_flag_with_a_value_states_its_default() {
     let dir = Workdir::new();
     let flags = dir.ok("fit -h").stdout().replace("\n          ", " ");
     // Those without which nothing is named, limited or written.
-    let free = ["--columns", "--exclude", "--categorical", "--map", "--metrics", "--config"];
+    let free = ["--columns", "--exclude", "--categorical", "--map", "--metrics", "--config", "--where"];
     for line in flags.lines().map(str::trim).filter(|line| line.contains(" <") && line.starts_with('-')) {
         assert!(line.contains("[default: ") || free.iter().any(|flag| line.starts_with(flag)), "{line}");
     }

@@ -112,9 +112,9 @@ fn what_is_neither_is_said() {
     let dir = Workdir::new();
     write(&dir.path("in.parquet"), &curve(300), 1000);
     dir.ok("fit in.parquet --epochs 1");
-    std::fs::write(dir.path("a.csv"), "id,x\n1,2\n").unwrap();
+    std::fs::write(dir.path("a.txt"), "id,x\n1,2\n").unwrap();
     std::fs::write(dir.path("nothing"), "").unwrap();
-    dir.fails(65, "inspect a.csv").says(&["a.csv", "not a Parquet file"]);
+    dir.fails(65, "inspect a.txt").says(&["a.txt", "not a Parquet file"]);
     dir.fails(65, "inspect nothing").says(&["nothing", "it is empty"]);
     dir.fails(1, "inspect in.parket").says(&["in.parket: cannot open"]);
     dir.fails(1, "inspect on.parquet").says(&["on.parquet: cannot open", "did you mean in.parquet?"]);

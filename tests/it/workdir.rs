@@ -86,6 +86,12 @@ impl Workdir {
 }
 
 impl Ran {
+    /// A command that was run in some other way.
+    pub fn of(arguments: &str, output: Output) -> Self {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        Self { said: format!("vaepipe {arguments}\nstatus {}\nstderr:\n{stderr}", output.status), output }
+    }
+
     pub fn stdout(&self) -> &str {
         std::str::from_utf8(&self.output.stdout).unwrap()
     }

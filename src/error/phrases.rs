@@ -7,6 +7,14 @@ pub(super) fn did_you_mean(near: &[String]) -> String {
     format!("; did you mean {}?", near.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" or "))
 }
 
+pub(super) fn of_types(columns: &[(String, String)]) -> String {
+    if columns.is_empty() {
+        return String::new();
+    }
+    let columns = columns.iter().map(|(column, data_type)| format!("{column:?} is {data_type}"));
+    format!(" ({})", columns.collect::<Vec<_>>().join(", "))
+}
+
 pub(super) fn gib(bytes: u64) -> String {
     format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
 }

@@ -1,0 +1,80 @@
+//! `vaepipe schema`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+use vaepipe::{Device, Model, ipc_schema};
+
+use super::Context;
+use super::exit::Failure;
+use super::input_flags::InputFlags;
+use super::output::{self, shown};
+use super::output_flags::OutputFlags;
+use super::table::{in_lines, table_of};
+use super::transform::TransformFlags;
+
+/// Print the columns a transform would write, without reading rows
+///
+/// Example: vaepipe schema vae.safetensors flights.parquet --format arrow > flights.schema
+///
+/// They are those of the Arrow stream that `vaepipe transform INPUT -` writes with the same flags.
+#[derive(Debug, Args)]
+pub(super) struct Schema {
+    /// The model file
+    model: PathBuf,
+    /// Files, directories or globs; - is an Arrow stream on stdin, of which only the schema is read
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// What stdout gets: a table to read, one JSON object, or an Arrow stream without rows
+    #[arg(long, default_value = "text", value_name = "FORMAT", help_heading = "Output")]
+    format: Format,
+    #[command(flatten)]
+    rows: InputFlags,
+    #[command(flatten)]
+    flags: TransformFlags,
+}
+
+/// The form of a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A table.
+    Text,
+    /// One JSON object.
+    Json,
+    /// An Arrow IPC stream.
+    Arrow,
+}
+
+impl Schema {
+    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+        let Self { model, inputs, format, rows, flags } = self;
+        let config = flags.config(OutputFlags::default(), None);
+        let source = rows.open(&inputs, &context.signals.stop)?;
+        let model = Model::load(&model, Device::Cpu)?;
+        let schema = model.output_schema(&source, &config)?;
+        let columns =
+            schema.fields().iter().map(|field| (field.name(), field.data_type().to_string(), field.is_nullable()));
+        match format {
+            Format::Text => {
+                let mut table = table_of(["column", "type", "null"]);
+                for (name, data_type, nullable) in columns {
+                    let null = if nullable { "possible" } else { "never" };
+                    table.add_row([shown(name), shown(&data_type), null.to_owned()]);
+                }
+                output::stdout(&in_lines(&table))
+            }
+            Format::Json => {
+                let column =
+                    |(name, data_type, nullable)| json!({ "name": name, "type": data_type, "nullable": nullable });
+                let columns = columns.map(column).collect::<Vec<Value>>();
+                output::stdout(&format!("{}\n", json!({ "columns": columns })))
+            }
+            Format::Arrow => {
+                let (bytes, mut stdout) = (ipc_schema(&schema)?, std::io::stdout().lock());
+                stdout.write_all(&bytes).and_then(|()| stdout.flush()).map_err(Failure::Stdout)
+            }
+        }
+    }
+}

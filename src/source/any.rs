@@ -1,0 +1,306 @@
+//! Rows of any format, from any number of files or stdin.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
+
+use super::find::{Found, find, is_stdin};
+use super::format::{Format, mirrored};
+use super::input::{Content, Input, positional, settle};
+use super::ipc::IpcReader;
+use super::keys::keys;
+use super::spool::BATCH_ROWS;
+use super::{Keys, ParquetFile, ParquetSource, Predicate, RowGroup, near_names, spool};
+use crate::config::SourceConfig;
+use crate::error::{Error, Place, Result};
+use crate::stop::Stop;
+
+/// Rows to be read, as one table: Parquet, Arrow IPC files and streams, CSV and NDJSON, told apart by their content;
+/// directories and globs of them; and an Arrow IPC stream on stdin, which is called `-`. Directories called `key=value` are
+/// columns.
+///
+/// ```no_run
+/// # fn main() -> vaepipe::Result<()> {
+/// use vaepipe::{Source, SourceConfig, Stop};
+/// let source = Source::open(["flights/", "more.csv.gz"], &SourceConfig::new(), &Stop::new())?;
+/// for field in source.schema()?.fields() {
+///     println!("{}: {}", field.name(), field.data_type());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Source {
+    inputs: Vec<Arc<Input>>,
+    predicate: Option<Predicate>,
+    stop: Stop,
+}
+
+/// Batches of rows.
+pub(crate) type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
+
+/// Some columns of a source, read from the first row to the last.
+pub(crate) struct Stream {
+    pub(crate) schema: SchemaRef,
+    pub(crate) batches: Batches,
+}
+
+impl Source {
+    /// Opens files in the order given, those of directories and globs in the order of their paths. Of a file of text all
+    /// rows are looked at, for its types; of stdin the schema is read.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::NoFiles`], [`Error::Read`], [`Error::Damaged`] and [`Error::Unsupported`] for what cannot be
+    /// read; [`Error::Predicate`] and [`Error::UnknownColumn`] for a predicate that is none of these rows.
+    pub fn open<P: AsRef<Path>>(
+        names: impl IntoIterator<Item = P>,
+        config: &SourceConfig,
+        stop: &Stop,
+    ) -> Result<Self> {
+        let found = find(names)?;
+        let keys = keys(found.iter().map(|found| found.path.as_path()));
+        let open = |(found, keys): (Found, Keys)| Input::open(found, keys, config, stop);
+        let mut inputs = found.into_iter().zip(keys).map(open).collect::<Result<Vec<_>>>()?;
+        settle(&mut inputs);
+        let predicate = config.predicate.as_deref().map(Predicate::parse).transpose()?;
+        if let Some(predicate) = &predicate {
+            for input in &inputs {
+                predicate.check(&input.schema(), &input.path)?;
+            }
+        }
+        Ok(Self { inputs: inputs.into_iter().map(Arc::new).collect(), predicate, stop: stop.clone() })
+    }
+
+    /// The columns, those of the path last.
+    ///
+    /// # Errors
+    /// [`Error::MissingColumn`] and [`Error::WrongType`] if the files do not have the same ones, in any order.
+    pub fn schema(&self) -> Result<SchemaRef> {
+        let Some((first, others)) = self.inputs.split_first() else { return Ok(Arc::new(Schema::empty())) };
+        let schema = first.schema();
+        let mut fields: Vec<FieldRef> = schema.fields().iter().cloned().collect();
+        for other in others {
+            let found = other.schema();
+            let missing = |path: &Path, column: &str, first: &Path, there: &Schema| Error::MissingColumn {
+                path: path.to_owned(),
+                column: column.to_owned(),
+                first: first.to_owned(),
+                near: near_names(column, there.fields().iter().map(|field| field.name().as_str())),
+            };
+            for field in &mut fields {
+                let Ok(here) = found.field_with_name(field.name()) else {
+                    return Err(missing(&other.path, field.name(), &first.path, &found));
+                };
+                if here.data_type() != field.data_type() {
+                    return Err(Error::WrongType {
+                        place: Place::column(&other.path, field.name()),
+                        found: here.data_type().to_string().into(),
+                        expected: format!("{}, as in {}", field.data_type(), first.path.display()).into(),
+                    });
+                }
+                if here.is_nullable() && !field.is_nullable() {
+                    *field = Arc::new(field.as_ref().clone().with_nullable(true));
+                }
+            }
+            for field in found.fields() {
+                if schema.field_with_name(field.name()).is_err() {
+                    return Err(missing(&first.path, field.name(), &other.path, &schema));
+                }
+            }
+        }
+        Ok(Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())))
+    }
+
+    /// Rows of all files, if that is known before they are read.
+    pub fn rows(&self) -> Option<u64> {
+        let rows = |input: &Arc<Input>| match &input.content {
+            Content::Parquet(file) if self.predicate.is_none() => Some(file.rows()),
+            _ => None,
+        };
+        self.inputs.iter().map(rows).sum()
+    }
+
+    /// The first file, for messages.
+    pub fn path(&self) -> &Path {
+        self.inputs.first().map_or(Path::new(""), |input| &input.path)
+    }
+
+    /// The files' paths, in order, without stdin.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.inputs.iter().map(|input| input.path.as_path()).filter(|path| !is_stdin(path))
+    }
+
+    /// The directories that were named, in which new files would be found.
+    pub(crate) fn roots(&self) -> impl Iterator<Item = &Path> {
+        self.inputs.iter().filter_map(|input| input.root.as_deref())
+    }
+
+    /// The columns that are in the path and not in the files.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let keys = |input: &Arc<Input>| input.own_keys().fields().iter().map(|field| field.name().clone()).collect();
+        self.inputs.first().map(keys).unwrap_or_default()
+    }
+
+    /// Each file by itself, and where its counterpart is in a directory that mirrors this one.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (Self, PathBuf)> + '_ {
+        self.inputs
+            .iter()
+            .map(|input| (Self { inputs: vec![input.clone()], ..self.clone() }, mirrored(&input.within, input.format)))
+    }
+
+    /// The one Parquet file it is, if every row of it is read and nothing else.
+    pub(crate) fn one_parquet_file(&self) -> Option<ParquetSource> {
+        match self.inputs.as_slice() {
+            [input] if self.predicate.is_none() => match &input.content {
+                Content::Parquet(file) if file.is_whole() => ParquetSource::of(vec![file.as_ref().clone()]).ok(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The same rows as Parquet files, to be read in any order and as often as need be: those of other formats are written
+    /// to a temporary file in `folder`, which goes with the last clone of the source; stdin is read to its end.
+    ///
+    /// # Errors
+    /// Those of the files, and [`Error::Io`] if there is no room.
+    pub fn spooled(&self, folder: &Path) -> Result<Self> {
+        let spooled = |input: &Arc<Input>| -> Result<_> {
+            let file = match (&input.content, &self.predicate) {
+                (Content::Parquet(_), None) => return Ok(input.clone()),
+                (Content::Parquet(file), Some(predicate)) => predicate.keep(file, &self.stop)?,
+                _ => {
+                    let alone = Self { inputs: vec![input.clone()], ..self.clone() };
+                    let own: Vec<String> = input.own().fields().iter().map(|field| field.name().clone()).collect();
+                    spool(&input.path, folder, alone.stream(&own, BATCH_ROWS)?)?.with_keys(&input.keys)
+                }
+            };
+            Ok(Arc::new(Input { content: Content::Parquet(file.into()), ..input.as_ref().clone() }))
+        };
+        let inputs = self.inputs.iter().map(spooled).collect::<Result<_>>()?;
+        Ok(Self { inputs, predicate: None, stop: self.stop.clone() })
+    }
+
+    /// The same as one table.
+    ///
+    /// # Errors
+    /// As [`spooled`](Self::spooled).
+    pub fn table(&self, folder: &Path) -> Result<ParquetSource> {
+        let files = self.spooled(folder)?.inputs.into_iter().filter_map(|input| match &input.content {
+            Content::Parquet(file) => Some(file.as_ref().clone()),
+            _ => None,
+        });
+        ParquetSource::of(files.collect())
+    }
+
+    /// The source, if its rows can be read twice: those of stdin come once.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`].
+    pub(crate) fn twice(&self) -> Result<&Self> {
+        match self.inputs.iter().find(|input| is_stdin(&input.path)) {
+            Some(_) => Err(Error::Unsupported { place: Place::file("-"), what: "what takes two passes over the rows" }),
+            None => Ok(self),
+        }
+    }
+
+    /// The same rows, those of text files read as `wanted` says of a column, if it does.
+    pub(crate) fn with_types(&self, wanted: impl Fn(&str) -> Option<DataType>) -> Self {
+        let typed = |input: &Arc<Input>| match &input.content {
+            Content::Text(text) => {
+                let content = Content::Text(text.with_types(|field| wanted(field.name())));
+                Arc::new(Input { content, ..input.as_ref().clone() })
+            }
+            _ => input.clone(),
+        };
+        Self { inputs: self.inputs.iter().map(typed).collect(), ..self.clone() }
+    }
+
+    /// Reads `columns` of every row in order, about `batch_rows` at a time where the format leaves a choice; no batch is
+    /// empty.
+    ///
+    /// # Errors
+    /// Those of [`schema`](Self::schema); [`Error::Unsupported`] if there are two columns of one name.
+    pub(crate) fn stream(&self, columns: &[String], batch_rows: usize) -> Result<Stream> {
+        let all = self.schema()?;
+        for (n, field) in all.fields().iter().enumerate() {
+            if all.fields()[..n].iter().any(|other| other.name() == field.name()) && columns.contains(field.name()) {
+                return Err(Error::Unsupported {
+                    place: Place::column(self.path(), field.name()),
+                    what: "two columns of one name, in an output that is not a copy of the input,",
+                });
+            }
+        }
+        let place = |name: &String| all.index_of(name).ok();
+        let places: Vec<usize> = columns.iter().filter_map(place).collect();
+        let fields = places.iter().map(|&place| all.fields()[place].clone()).collect::<Vec<_>>();
+        let schema = Arc::new(Schema::new_with_metadata(fields, all.metadata().clone()));
+        let read = {
+            let (source, columns, schema) = (self.clone(), columns.to_vec(), schema.clone());
+            move |input: Arc<Input>| match source.read(&input, &columns, &schema, batch_rows) {
+                Ok(batches) => batches,
+                Err(error) => Box::new(std::iter::once(Err(error))) as Batches,
+            }
+        };
+        let batches = self.inputs.clone().into_iter().flat_map(read);
+        Ok(Stream { schema, batches: Box::new(batches) })
+    }
+
+    /// Reads one of the inputs.
+    fn read(&self, input: &Arc<Input>, columns: &[String], schema: &SchemaRef, batch_rows: usize) -> Result<Batches> {
+        let predicate = self.predicate.clone();
+        let mut needed = columns.to_vec();
+        let of_predicate = predicate.iter().flat_map(Predicate::columns);
+        needed.extend(of_predicate.filter(|column| !columns.contains(column)).cloned());
+        let batches: Batches = match &input.content {
+            Content::Parquet(file) => {
+                let wanted = |group: &RowGroup| {
+                    group.rows > 0 && !predicate.as_ref().is_some_and(|it| it.never(file, group.number))
+                };
+                let scan = ParquetSource::of(vec![file.as_ref().clone()])?.scan_some(&needed, batch_rows, wanted);
+                Box::new(scan.map(|batch| batch.map(|(_, batch)| batch)))
+            }
+            Content::Ipc { file, start, allow_missing_eos, .. } => {
+                let from = positional(file, *start, &input.path)?;
+                Box::new(IpcReader::new(&input.path, from, *allow_missing_eos, &self.stop)?)
+            }
+            Content::Text(text) => Box::new(text.batches(batch_rows, &self.stop)?),
+            Content::Stdin { reader, .. } => {
+                let reader = reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let twice = || Error::Unsupported { place: Place::file("-"), what: "reading stdin twice" };
+                Box::new(reader.ok_or_else(twice)?)
+            }
+        };
+        let (input, stop, schema) = (input.clone(), self.stop.clone(), schema.clone());
+        let finish = move |batch: Result<RecordBatch>| -> Result<RecordBatch> {
+            stop.check()?;
+            let batch = batch?;
+            let batch = match &predicate {
+                Some(predicate) => {
+                    predicate.filter(&input.with_keys(&batch, predicate.columns())?, batch, &input.path)?
+                }
+                None => batch,
+            };
+            input.project(&batch, &schema)
+        };
+        let some = |batch: &Result<RecordBatch>| batch.as_ref().map_or(true, |batch| batch.num_rows() > 0);
+        Ok(Box::new(batches.map(finish).filter(some)))
+    }
+}
+
+impl From<ParquetSource> for Source {
+    fn from(table: ParquetSource) -> Self {
+        let input = |file: &ParquetFile| Input {
+            path: file.path.clone(),
+            within: file.path.file_name().unwrap_or_default().into(),
+            root: None,
+            keys: file.keys.clone(),
+            format: Some(Format::Parquet),
+            content: Content::Parquet(Box::new(file.clone())),
+        };
+        let inputs = table.files().iter().map(input).map(Arc::new).collect();
+        Self { inputs, predicate: None, stop: Stop::new() }
+    }
+}

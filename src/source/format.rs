@@ -1,0 +1,100 @@
+//! What a file holds: by its first bytes, and text, which has none of its own, by its name.
+
+use std::path::Path;
+
+/// A format rows are read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Parquet,
+    /// An Arrow IPC file: a stream between two words and with a table of contents after it.
+    IpcFile,
+    IpcStream,
+    Csv {
+        gzip: bool,
+    },
+    Ndjson {
+        gzip: bool,
+    },
+}
+
+/// Bytes that tell; the stream in an Arrow IPC file begins within them, where the writer's alignment puts it.
+pub(super) const TELLING: usize = 128;
+
+/// What an Arrow IPC file begins with, padded.
+const IPC_FILE: &[u8] = b"ARROW1\0\0";
+
+impl Format {
+    /// The format of a file that begins with `start`. What looks like none is taken for Parquet, whose reader says what is
+    /// wrong with it.
+    pub(super) fn of(path: &Path, start: &[u8]) -> Self {
+        match start {
+            [b'P', b'A', b'R', b'1', ..] => Self::Parquet,
+            _ if start.starts_with(IPC_FILE) => Self::IpcFile,
+            // The length of a message follows, after a mark since 2019.
+            [0xff, 0xff, 0xff, 0xff, ..] => Self::IpcStream,
+            _ => Self::by_name(path, start.starts_with(&[0x1f, 0x8b])).unwrap_or(Self::Parquet),
+        }
+    }
+
+    /// Where the Arrow stream begins in a file that begins with `start`.
+    pub(super) fn stream(self, start: &[u8]) -> u64 {
+        match self {
+            Self::IpcFile => {
+                let padding = start[IPC_FILE.len()..].chunks(8).take_while(|word| word.iter().all(|&byte| byte == 0));
+                (IPC_FILE.len() + 8 * padding.count()) as u64
+            }
+            _ => 0,
+        }
+    }
+
+    fn by_name(path: &Path, gzip: bool) -> Option<Self> {
+        let name = path.file_name()?.to_str()?.to_lowercase();
+        let name = name.strip_suffix(".gz").unwrap_or(&name);
+        match name.rsplit_once('.')?.1 {
+            "csv" => Some(Self::Csv { gzip }),
+            "ndjson" | "jsonl" => Some(Self::Ndjson { gzip }),
+            _ => None,
+        }
+    }
+}
+
+/// The name of a file's counterpart in a mirrored directory: of what is written as Parquet and was none, the extension
+/// changes.
+pub(super) fn mirrored(within: &Path, format: Option<Format>) -> std::path::PathBuf {
+    match format {
+        Some(Format::Parquet | Format::IpcFile) => within.to_owned(),
+        Some(Format::Csv { .. } | Format::Ndjson { .. }) => {
+            let name = within.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let stem = name.strip_suffix(".gz").unwrap_or(name);
+            within.with_file_name(stem).with_extension("parquet")
+        }
+        Some(Format::IpcStream) | None => within.with_extension("parquet"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_goes_before_the_name() {
+        let of = |name: &str, start: &[u8]| Format::of(Path::new(name), start);
+        assert_eq!(of("a.csv", b"PAR1...."), Format::Parquet);
+        assert_eq!(of("a.parquet", IPC_FILE), Format::IpcFile);
+        assert_eq!(Format::IpcFile.stream(&[IPC_FILE, &[0; 16], &[0xff; 8]].concat()), 24);
+        assert_eq!(of("a", &[0xff, 0xff, 0xff, 0xff, 0x10, 0, 0, 0]), Format::IpcStream);
+        assert_eq!(of("a.csv.gz", &[0x1f, 0x8b, 8, 0]), Format::Csv { gzip: true });
+        assert_eq!(of("a.csv.gz", b"x,y"), Format::Csv { gzip: false });
+        assert_eq!(of("a.NDJSON", b"{"), Format::Ndjson { gzip: false });
+        assert_eq!((of("a.txt", b"x"), of("csv", b"")), (Format::Parquet, Format::Parquet));
+    }
+
+    #[test]
+    fn a_counterpart_keeps_its_place() {
+        let name = |within: &str, format| mirrored(Path::new(within), Some(format)).display().to_string();
+        assert_eq!(name("y=1/a.csv.gz", Format::Csv { gzip: true }), "y=1/a.parquet");
+        assert_eq!(name("y=1/a.b.ndjson", Format::Ndjson { gzip: false }), "y=1/a.b.parquet");
+        assert_eq!(name("y=1/part-0", Format::Parquet), "y=1/part-0");
+        assert_eq!(name("a.arrow", Format::IpcFile), "a.arrow");
+    }
+}

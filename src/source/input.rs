@@ -1,0 +1,180 @@
+//! One file, or stdin, opened: what it holds and what its columns are.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use ::parquet::file::reader::ChunkReader;
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+
+use super::find::{Found, is_stdin};
+use super::format::{Format, TELLING};
+use super::ipc::IpcReader;
+use super::text::{Text, common};
+use super::{Keys, ParquetFile, PositionalFile, guarded};
+use crate::ahead::Pump;
+use crate::config::SourceConfig;
+use crate::error::{Error, Place, Result};
+use crate::stop::Stop;
+
+/// One file, or stdin.
+#[derive(Debug, Clone)]
+pub(super) struct Input {
+    pub(super) path: PathBuf,
+    /// Its path below the directory or glob it was found by.
+    pub(super) within: PathBuf,
+    /// The directory it was found in, if that was named.
+    pub(super) root: Option<PathBuf>,
+    pub(super) keys: Keys,
+    /// As it was found, whatever has become of it since.
+    pub(super) format: Option<Format>,
+    pub(super) content: Content,
+}
+
+#[derive(Clone)]
+pub(super) enum Content {
+    Parquet(Box<ParquetFile>),
+    Ipc {
+        file: PositionalFile,
+        start: u64,
+        schema: SchemaRef,
+        allow_missing_eos: bool,
+    },
+    Text(Text),
+    /// Taken by whoever reads it.
+    Stdin {
+        schema: SchemaRef,
+        reader: Arc<Mutex<Option<IpcReader>>>,
+    },
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Parquet(_) => "Parquet",
+            Self::Ipc { .. } => "Ipc",
+            Self::Text(_) => "Text",
+            Self::Stdin { .. } => "Stdin",
+        })
+    }
+}
+
+impl Input {
+    /// Looks at what it holds.
+    ///
+    /// # Errors
+    /// As [`Source::open`](super::Source::open).
+    pub(super) fn open(found: Found, keys: Keys, config: &SourceConfig, stop: &Stop) -> Result<Self> {
+        let Found { path, within, root } = found;
+        if is_stdin(&path) {
+            let pump = Pump::new(Box::new(std::io::stdin()), stop)?;
+            let reader = IpcReader::new(&path, Box::new(pump), config.allow_missing_eos, stop)?;
+            let content = Content::Stdin { schema: reader.schema(), reader: Arc::new(Mutex::new(Some(reader))) };
+            return Ok(Self { path, within, root, keys: Keys::default(), format: None, content });
+        }
+        let parquet = || ParquetFile::open(&path);
+        if !std::fs::metadata(&path).is_ok_and(|about| about.is_file()) {
+            // Whatever it is, this says why it cannot be read.
+            let content = Content::Parquet(parquet()?.into());
+            return Ok(Self { path, within, root, keys, format: Some(Format::Parquet), content });
+        }
+        let io = |action: &'static str| Error::io(action, &path);
+        let mut file = File::open(&path).map_err(io("open"))?;
+        let length = file.metadata().map_err(io("read"))?.len();
+        let mut start = Vec::new();
+        file.by_ref().take(TELLING as u64).read_to_end(&mut start).map_err(io("read"))?;
+        let format = Format::of(&path, &start);
+        let content = match format {
+            Format::Parquet => Content::Parquet(parquet()?.with_keys(&keys).into()),
+            Format::IpcFile | Format::IpcStream => {
+                let file = PositionalFile::new(file, length);
+                let start = format.stream(&start);
+                let allow_missing_eos = config.allow_missing_eos;
+                let reader = IpcReader::new(&path, positional(&file, start, &path)?, allow_missing_eos, stop)?;
+                Content::Ipc { file, start, schema: reader.schema(), allow_missing_eos }
+            }
+            Format::Csv { .. } | Format::Ndjson { .. } => {
+                Content::Text(Text::open(&path, PositionalFile::new(file, length), format, stop)?)
+            }
+        };
+        Ok(Self { path, within, root, keys, format: Some(format), content })
+    }
+
+    /// The file's own columns.
+    pub(super) fn own(&self) -> SchemaRef {
+        match &self.content {
+            Content::Parquet(file) => file.schema().clone(),
+            Content::Ipc { schema, .. } | Content::Stdin { schema, .. } => schema.clone(),
+            Content::Text(text) => text.schema().clone(),
+        }
+    }
+
+    /// The columns only its path has.
+    pub(super) fn own_keys(&self) -> Keys {
+        let own = self.own();
+        self.keys.without(|name| own.field_with_name(name).is_ok())
+    }
+
+    /// Its own columns, and those of its path.
+    pub(super) fn schema(&self) -> SchemaRef {
+        let (own, keys) = (self.own(), self.own_keys());
+        let fields = own.fields().iter().chain(keys.fields()).cloned().collect::<Vec<_>>();
+        Arc::new(Schema::new_with_metadata(fields, own.metadata().clone()))
+    }
+
+    /// Some columns of a batch, those of the path made for it.
+    pub(super) fn with_keys(&self, batch: &RecordBatch, columns: &[String]) -> Result<RecordBatch> {
+        let all = self.schema();
+        let fields = columns.iter().filter_map(|column| all.field_with_name(column).ok().cloned());
+        self.project(batch, &Arc::new(Schema::new(fields.collect::<Vec<Field>>())))
+    }
+
+    /// The columns of `schema`, by name.
+    pub(super) fn project(&self, batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+        guarded(
+            || Place::file(&self.path),
+            || {
+                let column = |field: &FieldRef| match batch.column_by_name(field.name()) {
+                    Some(column) => Ok(column.clone()),
+                    None => {
+                        let key = self.keys.fields().iter().position(|key| key.name() == field.name());
+                        self.keys.column(key.unwrap_or_default(), batch.num_rows())
+                    }
+                };
+                let arrays = schema.fields().iter().map(column).collect::<Result<Vec<_>, _>>()?;
+                let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+                RecordBatch::try_new_with_options(schema.clone(), arrays, &options)
+            },
+        )
+    }
+}
+
+/// Gives the columns of text files types that hold the values of all of them.
+pub(super) fn settle(inputs: &mut [Input]) {
+    let mut types = std::collections::HashMap::<String, DataType>::new();
+    for input in inputs.iter() {
+        let Content::Text(text) = &input.content else { continue };
+        for field in text.schema().fields() {
+            let data_type = types.entry(field.name().clone()).or_insert(DataType::Null);
+            *data_type = common(data_type, field.data_type());
+        }
+    }
+    for input in inputs {
+        if let Content::Text(text) = &input.content {
+            let settled = |field: &Field| match &types[field.name()] {
+                DataType::Null => Some(DataType::Utf8),
+                data_type => Some(data_type.clone()),
+            };
+            input.content = Content::Text(text.with_types(settled));
+        }
+    }
+}
+
+/// The bytes of a file from `start` on.
+pub(super) fn positional(file: &PositionalFile, start: u64, path: &Path) -> Result<Box<dyn Read + Send>> {
+    let read = file.get_read(start);
+    Ok(Box::new(read.map_err(|source| Error::Read { place: Place::file(path), source: source.into() })?))
+}

@@ -1,0 +1,75 @@
+//! A directory of outputs: a file for each of the source's, in the same place below it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::total::Total;
+use crate::artifact::Model;
+use crate::config::TransformConfig;
+use crate::error::{Error, Result};
+use crate::sink::{Target, check_distinct, check_outside};
+use crate::source::Source;
+use crate::stop::Stop;
+
+impl Model {
+    /// Writes a file for each of the source's. Everything that can be is checked before the first is written; when one
+    /// fails, those that are written stay.
+    ///
+    /// # Errors
+    /// [`Error::Unfinished`].
+    pub(super) fn mirror(
+        &self,
+        source: &Source,
+        folder: &Path,
+        config: &TransformConfig,
+        stop: &Stop,
+        total: &mut Total,
+        on_rows: &mut dyn FnMut(u64),
+    ) -> Result<()> {
+        check_outside(folder, source.roots())?;
+        let files: Vec<(Source, PathBuf)> = source.each().map(|(file, within)| (file, folder.join(within))).collect();
+        check_distinct(&files.iter().map(|(_, target)| target).collect::<Vec<_>>())?;
+        let mut work = Vec::new();
+        for (file, target) in files {
+            self.kept(&file, &*file.schema()?, true, config)?;
+            if config.skip_existing && target.is_file() {
+                total.skipped += 1;
+                continue;
+            }
+            Target::look(&target, config.force, source.paths())?;
+            work.push((file, target));
+        }
+        for (n, (file, target)) in work.iter().enumerate() {
+            let written = self.mirror_one(file, target, config, stop, total, on_rows);
+            written.map_err(|error| unfinished(&work[n..], n, error))?;
+            total.files += 1;
+        }
+        Ok(())
+    }
+
+    fn mirror_one(
+        &self,
+        file: &Source,
+        target: &Path,
+        config: &TransformConfig,
+        stop: &Stop,
+        total: &mut Total,
+        on_rows: &mut dyn FnMut(u64),
+    ) -> Result<()> {
+        stop.check()?;
+        let folder = target.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        let target = Target::check(target, config.force, file.paths())?;
+        self.transform_one(file, target, true, config, stop, total, on_rows)
+    }
+}
+
+/// An error, with what remains to be done.
+fn unfinished(rest: &[(Source, PathBuf)], done: usize, source: Error) -> Error {
+    if done == 0 && rest.len() == 1 {
+        return source;
+    }
+    let rest: Vec<PathBuf> = rest.iter().map(|(file, _)| file.path().to_owned()).collect();
+    tracing::warn!("{done} files are written, {} are not, from {} on", rest.len(), rest[0].display());
+    Error::Unfinished { done, rest, source: Box::new(source) }
+}

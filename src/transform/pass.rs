@@ -1,0 +1,190 @@
+//! Rows on their way through the model, whatever they come from and go to: read on one thread, encoded on several, handed
+//! on in order.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use arrow::error::ArrowError;
+
+use super::added::{Added, Tally};
+use super::batch_rows;
+use crate::ahead::{self, Ahead, Room, Taken, ahead_map, machine_threads};
+use crate::artifact::Model;
+use crate::batch::Batch;
+use crate::config::TransformConfig;
+use crate::error::{Error, Place, Result};
+use crate::feature::{Features, FoundAll};
+use crate::score::ANOMALY_SCORE;
+use crate::sink::{under, written};
+use crate::source::Batches;
+use crate::stage::Stage;
+use crate::stop::Stop;
+
+/// What a pass writes: carried columns, then new ones.
+pub(super) struct Output {
+    /// The columns that are carried, then those that are only learned from, by name.
+    pub(super) needed: Vec<String>,
+    carried: usize,
+    pub(super) schema: SchemaRef,
+}
+
+/// Rows with their new columns.
+pub(super) struct Done {
+    pub(super) batch: RecordBatch,
+    pub(super) tally: Tally,
+    pub(super) found: FoundAll,
+    _room: Arc<Taken>,
+}
+
+/// Rows to encode.
+struct Piece {
+    seq: u64,
+    rows: RecordBatch,
+    room: Arc<Taken>,
+}
+
+impl Output {
+    /// The columns of rows of `input`, of which those numbered `kept` are carried; as Arrow IPC has them, or not.
+    pub(super) fn new(
+        model: &Model,
+        input: &Schema,
+        kept: &[usize],
+        config: &TransformConfig,
+        ipc: bool,
+    ) -> Result<Self> {
+        let carried: Vec<FieldRef> = kept.iter().map(|&place| input.fields()[place].clone()).collect();
+        let mut needed: Vec<String> = carried.iter().map(|field| field.name().clone()).collect();
+        needed.extend(
+            model.features().columns().into_iter().filter(|column| !needed.contains(column)).collect::<Vec<_>>(),
+        );
+        let new = model.new_columns(config)?;
+        let metadata = model.keys(Some(&format!("{}{ANOMALY_SCORE}", config.prefix)));
+        let fields: Vec<FieldRef> = carried.iter().chain(new.fields()).cloned().collect();
+        let schema = written(input, &fields, &new, &metadata, ipc);
+        Ok(Self { needed, carried: carried.len(), schema })
+    }
+}
+
+/// Runs batches of the columns `output.needed` through the model.
+///
+/// # Errors
+/// If no threads can be started; those of the batches come in their place.
+pub(super) fn pass(
+    model: &Model,
+    output: &Output,
+    added: Added,
+    batches: Batches,
+    config: &TransformConfig,
+    stop: &Stop,
+    [read, encode]: [&Stage; 2],
+) -> Result<Ahead<Done>> {
+    let features = model.features().clone();
+    let (rows, threads) = (batch_rows(&features), config.threads.unwrap_or_else(machine_threads));
+    let places: Vec<usize> = {
+        let place = |column: &String| output.needed.iter().position(|needed| needed == column);
+        features.columns().iter().filter_map(place).collect()
+    };
+    let (carried, schema, stopped) = (output.carried, output.schema.clone(), stop.clone());
+    let width = schema.fields().len();
+    let score = move |piece: Piece| -> Result<Done> {
+        stopped.check()?;
+        let Piece { seq, rows, room } = piece;
+        let learned = rows.project(&places).map_err(failed)?;
+        let (batch, found) = vectors(&features, seq, &learned)?;
+        let (new, tally) = added.columns(&batch, Some(&learned))?;
+        let arrays = rows.columns()[..carried].iter().chain(new.columns()).cloned();
+        let batch = under(&schema, arrays, rows.num_rows()).map_err(failed)?;
+        Ok(Done { batch, tally, found, _room: room })
+    };
+    // Their bytes bound what waits, and their number the small ones.
+    let depth = ahead::depth(rows * width * size_of::<f32>(), ahead::QUEUE_BYTES);
+    ahead_map(read, Pieces::new(batches, rows), encode, depth, threads, score)
+}
+
+/// Counts the rows of each level of the calibration, for a decision that depends on all of them; batches are of the learned
+/// columns.
+///
+/// # Errors
+/// Those of the batches, and if no threads can be started.
+pub(super) fn rank(
+    model: &Model,
+    added: &Added,
+    batches: Batches,
+    config: &TransformConfig,
+    stop: &Stop,
+    levels: &mut [u64],
+) -> Result<()> {
+    let features = model.features().clone();
+    let (rows, threads) = (batch_rows(&features), config.threads.unwrap_or_else(machine_threads));
+    let depth = ahead::depth(rows * features.layout().inputs() * size_of::<f32>(), ahead::QUEUE_BYTES);
+    let (added, stopped) = (added.clone(), stop.clone());
+    let score = move |piece: Piece| -> Result<Vec<usize>> {
+        stopped.check()?;
+        added.ranked(&vectors(&features, piece.seq, &piece.rows)?.0)
+    };
+    let [read, encode] = ["read", "model"].map(Stage::new);
+    for ranked in ahead_map(&read, Pieces::new(batches, rows), &encode, depth, threads, score)? {
+        ranked?.into_iter().for_each(|level| levels[level] += 1);
+    }
+    Ok(())
+}
+
+/// The row vectors of the learned columns.
+fn vectors(features: &Features, seq: u64, learned: &RecordBatch) -> Result<(Batch, FoundAll)> {
+    let rows = learned.num_rows();
+    let mut x = vec![0.0; rows * features.layout().inputs()];
+    let found = features.write(learned, &mut x)?;
+    // Nothing but the values of a row decides its numbers.
+    Ok((Batch::new(seq, vec![0; rows], x, features.layout()), found))
+}
+
+fn failed(source: ArrowError) -> Error {
+    Error::Read { place: Place::file("rows"), source: source.into() }
+}
+
+/// Cuts batches into pieces of at most so many rows, as long as there is room for the batches they are of.
+struct Pieces {
+    batches: Batches,
+    rows: usize,
+    room: Room,
+    current: Option<(RecordBatch, Arc<Taken>)>,
+    seq: u64,
+}
+
+impl Pieces {
+    fn new(batches: Batches, rows: usize) -> Self {
+        Self { batches, rows, room: Room::new(ahead::QUEUE_BYTES as u64), current: None, seq: 0 }
+    }
+}
+
+impl Iterator for Pieces {
+    type Item = Result<Piece>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (batch, room) = match self.current.take() {
+            Some(current) => current,
+            None => match self.batches.next()? {
+                Ok(batch) => {
+                    let room = self.room.take(bytes(&batch));
+                    (batch, Arc::new(room))
+                }
+                Err(error) => return Some(Err(error)),
+            },
+        };
+        let rows = batch.slice(0, self.rows.min(batch.num_rows()));
+        if rows.num_rows() < batch.num_rows() {
+            self.current = Some((batch.slice(rows.num_rows(), batch.num_rows() - rows.num_rows()), room.clone()));
+        }
+        let piece = Piece { seq: self.seq, rows, room };
+        self.seq += 1;
+        Some(Ok(piece))
+    }
+}
+
+/// Bytes of a batch's own rows.
+fn bytes(batch: &RecordBatch) -> u64 {
+    let of =
+        |array: &dyn Array| array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size());
+    batch.columns().iter().map(|array| of(array) as u64).sum()
+}
