@@ -14,16 +14,18 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub(crate) use self::checkpoint::{load_checkpoint, save_checkpoint};
+use crate::aggregate::Aggregate;
 use crate::config::Training;
 use crate::device::Device;
 use crate::error::{Error, ModelFault, Result};
-use crate::feature::{Carried, Features, Kind};
+use crate::feature::{Carried, Features, InputColumn, Kind};
+use crate::health::Health;
 use crate::model::{Network, Vae, Weight, Weights, parameters};
 use crate::score::{Latents, Score, Scorer, Scoring};
 use crate::sink::{Target, commit_bytes};
 
 /// The newest format this version reads, and the one it writes.
-const FORMAT_VERSION: u64 = 1;
+pub(crate) const FORMAT_VERSION: u64 = 1;
 
 /// The tensors that say where training rows lie in latent space.
 const LATENTS: [&str; 2] = ["latents.mean", "latents.whitening"];
@@ -94,6 +96,8 @@ pub struct Metadata {
     pub format_version: u64,
     /// The features, in row-vector order.
     pub features: Vec<Kind>,
+    /// The columns of the input, in its order.
+    pub columns: Vec<InputColumn>,
     /// Columns that were there and not learned.
     pub carried: Vec<Carried>,
     /// The network between the row vector and the latents.
@@ -102,6 +106,8 @@ pub struct Metadata {
     pub training: Training,
     /// How it went.
     pub history: History,
+    /// What rows say of it that were held out and chose nothing; absent without such rows.
+    pub health: Option<Health>,
     /// How rows are ranked and judged.
     pub scoring: Scoring,
     /// Where it came from.
@@ -123,22 +129,7 @@ pub struct Model {
     features: Arc<Features>,
     weights: Weights,
     scorer: Arc<Scorer>,
-}
-
-impl Metadata {
-    /// Metadata of a new model in the current format.
-    pub(crate) fn new(
-        features: &Features,
-        carried: Vec<Carried>,
-        network: Network,
-        training: Training,
-        history: History,
-        scoring: Scoring,
-        provenance: Provenance,
-    ) -> Self {
-        let features = features.kinds().to_vec();
-        Self { format_version: FORMAT_VERSION, features, carried, network, training, history, scoring, provenance }
-    }
+    aggregate: Aggregate,
 }
 
 impl Model {
@@ -150,11 +141,13 @@ impl Model {
         metadata: Metadata,
         mut tensors: Weights,
         latents: Latents,
+        aggregate: &Aggregate,
         device: &candle_core::Device,
     ) -> Result<Self, ModelFault> {
         let (k, Latents { mean, whitening }) = (metadata.network.latent_dim, latents);
         tensors.insert(LATENTS[0].to_owned(), Weight { shape: vec![k], values: mean });
         tensors.insert(LATENTS[1].to_owned(), Weight { shape: vec![k, k], values: whitening });
+        tensors.extend(aggregate.tensors(k));
         Self::of(metadata, tensors, device)
     }
 
@@ -162,7 +155,7 @@ impl Model {
     ///
     /// # Errors
     /// A [`ModelFault`] if the parts contradict each other.
-    fn of(metadata: Metadata, mut weights: Weights, device: &candle_core::Device) -> Result<Self, ModelFault> {
+    fn of(metadata: Metadata, tensors: Weights, device: &candle_core::Device) -> Result<Self, ModelFault> {
         let contradiction = |what: &str| ModelFault::Contradiction(what.to_owned());
         let Network { hidden, latent_dim, .. } = &metadata.network;
         if metadata.features.is_empty() || *latent_dim == 0 || hidden.contains(&0) || hidden.len() > 64 {
@@ -192,6 +185,8 @@ impl Model {
         let features = Features::new(metadata.features.clone(), metadata.training.missing_indicator)
             .ok_or_else(|| contradiction("the features are not in the order of the row vector"))?;
         let layout = features.layout();
+        let (aggregate, mut weights): (Weights, Weights) =
+            tensors.into_iter().partition(|(name, _)| Aggregate::has(name));
         let latents = LATENTS.map(|name| (name, weights.remove(name)));
         // Before building a network of the size the metadata claims.
         let claimed = metadata.network.parameters(layout.encoder_inputs(), layout.outputs());
@@ -202,13 +197,18 @@ impl Model {
         container::check(&weights, &parameters(layout, &metadata.network))?;
         let tensor = |error: Error| ModelFault::Contradiction(error.to_string());
         let vae = Vae::new(layout, &metadata.network, &weights, device).map_err(tensor)?;
+        let names = || metadata.features.iter().map(|kind| kind.column().name());
+        if metadata.health.as_ref().is_some_and(|health| !health.is_sound(*latent_dim, names())) {
+            return Err(contradiction("its health is not that of such a model"));
+        }
+        let aggregate = Aggregate::from_tensors(aggregate, layout, metadata.network.latent_dim)?;
         let (k, seed) = (metadata.network.latent_dim, metadata.training.seed);
         let [mean, whitening] = latents;
         let mean = container::check_tensor(mean.0, mean.1.as_ref(), &[k])?.to_vec();
         let whitening = container::check_tensor(whitening.0, whitening.1.as_ref(), &[k, k])?.to_vec();
         let latents = Latents { mean, whitening };
         let scorer = Scorer::new(Arc::new(vae), layout, &metadata.network, &weights, latents, seed);
-        Ok(Self { metadata, features: Arc::new(features), weights, scorer: Arc::new(scorer) })
+        Ok(Self { metadata, features: Arc::new(features), weights, scorer: Arc::new(scorer), aggregate })
     }
 
     /// Reads a model file.
@@ -254,10 +254,11 @@ impl Model {
 
     /// The bytes of the model file. Same data, options and seed give the same bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
+        let aggregate = self.aggregate.tensors(self.metadata.network.latent_dim);
         let (k, Latents { mean, whitening }) = (self.metadata.network.latent_dim, &self.scorer.latents);
         let latents = [(vec![k], mean), (vec![k, k], whitening)];
         let latents = latents.map(|(shape, values)| Weight { shape, values: values.clone() });
-        let weights = self.weights.iter().map(|(name, weight)| (name.clone(), weight));
+        let weights = self.weights.iter().chain(&aggregate).map(|(name, weight)| (name.clone(), weight));
         let tensors = weights.chain(LATENTS.map(str::to_owned).into_iter().zip(&latents));
         let json = serde_json::to_string(&self.metadata).expect("plain data with string keys");
         container::pack(tensors, json)
@@ -291,6 +292,11 @@ impl Model {
     /// The features, ready to write rows.
     pub(crate) fn features(&self) -> &Arc<Features> {
         &self.features
+    }
+
+    /// The training rows as the model sees them.
+    pub(crate) fn aggregate(&self) -> &Aggregate {
+        &self.aggregate
     }
 
     /// The network.

@@ -1,9 +1,9 @@
-//! What the user asks for ([`FitConfig`], [`SourceConfig`], [`TransformConfig`],
-//! [`ImputeConfig`]) and what a fit resolves it to
-//! ([`Training`]).
+//! What the user asks for ([`FitConfig`], [`SourceConfig`], [`TransformConfig`], [`ImputeConfig`], and of latents
+//! [`GenerateConfig`], [`ReconstructConfig`], [`TraverseConfig`]) and what a fit resolves it to ([`Training`]).
 
 mod choices;
 mod impute;
+mod latents;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::choices::{Activation, Codec, Decision, Map, MapOf, Preset, Scale, VectorScale};
 pub use self::impute::ImputeConfig;
+pub use self::latents::{GenerateConfig, ReconstructConfig, TraverseConfig};
 use crate::error::{Error, Result};
 
 /// What to fit and how. Every field left `None` is chosen from the data by the rule in its doc.

@@ -1,12 +1,15 @@
 //! Fitting a model: a pass for statistics, a pass that encodes the rows, then epochs.
 
+mod aggregate;
 mod calibrate;
 mod checkpoint;
+mod health;
 mod memory;
 mod plan;
 mod progress;
 mod room;
 mod rows;
+mod sample;
 mod sizes;
 mod statistics;
 mod store;
@@ -25,12 +28,13 @@ pub use self::plan::{Plan, PlannedColumn, PlannedModel};
 pub use self::progress::Progress;
 use self::progress::Watch;
 use self::rows::{FitRows, Load};
+use self::sample::Look;
 use crate::ahead::machine_threads;
-use crate::artifact::{Metadata, Model, Provenance};
+use crate::artifact::{FORMAT_VERSION, Metadata, Model, Provenance};
 use crate::config::{FitConfig, Training};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::feature::Features;
+use crate::feature::{Features, InputColumn};
 use crate::model::{Network, Trainer, Vae, parameters};
 use crate::score::Score;
 use crate::shuffle::{HoldOut, Order};
@@ -197,10 +201,17 @@ impl FitConfig {
         let decision = self.decision;
         let (weights, seed) = (&trained.weights, self.seed);
         let vae = Arc::new(Vae::new(layout, &network, weights, &device)?);
-        let calibration = Calibration { vae, layout, network: &network, weights, score, decision, seed, threads };
-        // Who wants a partial model wants it calibrated, which takes a moment.
+        let calibration =
+            Calibration { vae: vae.clone(), layout, network: &network, weights, score, decision, seed, threads };
+        // Who wants a partial model wants it measured, which takes a moment.
         let unasked = Stop::new();
-        let (scoring, latents) = calibration.run(&rows, if self.keep_partial { &unasked } else { stop })?;
+        let stop = if self.keep_partial { &unasked } else { stop };
+        let (scoring, latents) = calibration.run(&rows, stop)?;
+        let look = Look::new(layout, &network, weights, vae, stop);
+        let [health, aggregate] = ["health", "aggregate"].map(Stage::new);
+        let measured = health.run(|| health::measure(&look, &features, &rows, seed))?;
+        let together = aggregate.run(|| aggregate::measure(&look, &features, &rows, seed))?;
+        stage::report(&[&health, &aggregate]);
         let provenance = Provenance {
             vaepipe_version: env!("CARGO_PKG_VERSION").to_owned(),
             rows: source.rows(),
@@ -209,8 +220,19 @@ impl FitConfig {
             calibrate_rows: rows.calibrate.len() as u64,
             empty_rows: rows.empty,
         };
-        let metadata = Metadata::new(&features, carried, network, training, trained.history, scoring, provenance);
-        let model = Model::new(metadata, trained.weights, latents, &device)
+        let metadata = Metadata {
+            format_version: FORMAT_VERSION,
+            features: features.kinds().to_vec(),
+            columns: InputColumn::all(&source.schema()),
+            carried,
+            network,
+            training,
+            history: trained.history,
+            health: measured,
+            scoring,
+            provenance,
+        };
+        let model = Model::new(metadata, trained.weights, latents, &together, &device)
             .map_err(|fault| Error::Model { path: "the model just fitted".into(), fault })?;
         let rows_bytes = (rows.train.len() as u64 * inputs as u64).saturating_mul(size_of::<f32>() as u64);
         Ok(Fitted {

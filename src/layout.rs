@@ -120,6 +120,11 @@ impl Layout {
         self.values
     }
 
+    /// Leading elements that are Gaussian; the outputs for them have the same numbers.
+    pub fn gaussians(&self) -> usize {
+        self.spans.iter().take_while(|span| span.likelihood == Likelihood::Gaussian).count()
+    }
+
     /// Width of what the encoder sees: values, classes, indicators.
     pub fn encoder_inputs(&self) -> usize {
         self.encoder_inputs
@@ -144,6 +149,22 @@ impl Layout {
         let holed = if known.is_some() { self.spans.as_slice() } else { &[] };
         let indicators = holed.iter().enumerate().filter(move |(element, _)| !is_known(*element));
         classes.chain(indicators.filter_map(|(_, span)| span.indicator))
+    }
+
+    /// Appends a row, `[inputs]`, as the decoder answers it, `[outputs]`: a value as it is, a category as a 0 or 1 a class;
+    /// NaN where `known` is 0.
+    pub fn spread(&self, x: &[f32], known: Option<&[f32]>, into: &mut Vec<f32>) {
+        for (element, span) in self.spans.iter().enumerate() {
+            let is_known = known.is_none_or(|known| known[element] > 0.0);
+            match span.output.len() {
+                classes if !is_known => into.extend(std::iter::repeat_n(f32::NAN, classes)),
+                1 => into.push(x[element]),
+                classes => {
+                    let class = (x[element] as usize).min(classes - 1);
+                    into.extend((0..classes).map(|n| f32::from(n == class)));
+                }
+            }
+        }
     }
 
     /// The groups that are not empty, in order.
@@ -195,6 +216,14 @@ mod tests {
         let ones = |known: Option<&[f32]>| layout.ones(&x, known).collect::<Vec<_>>();
         assert_eq!(ones(None), [5, 6]);
         assert_eq!(ones(Some(&[0.0, 1.0, 0.0, 1.0, 0.0])), [5, 8]);
+    }
+
+    #[test]
+    fn a_row_is_spread_over_the_outputs() {
+        let mut spread = Vec::new();
+        mixed().spread(&[0.5, -0.5, 0.0, 2.0, 0.0], Some(&[1.0, 0.0, 1.0, 1.0, 0.0]), &mut spread);
+        assert!(spread[1].is_nan() && spread[6].is_nan() && spread[7].is_nan());
+        assert_eq!((spread[0], &spread[2..6]), (0.5, &[0.0, 0.0, 0.0, 1.0][..]));
     }
 
     #[test]

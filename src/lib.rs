@@ -4,6 +4,7 @@
 // The house, floor by floor; imports point only downward.
 mod ahead;
 mod config;
+mod density;
 mod error;
 mod layout;
 mod normal;
@@ -24,12 +25,19 @@ mod model;
 mod shuffle;
 mod strips;
 
+mod aggregate;
 mod artifact;
+mod decode;
+mod health;
 mod score;
 
 mod fit;
+mod generate;
 mod impute;
+mod influence;
+mod reconstruct;
 mod transform;
+mod traverse;
 
 #[cfg(feature = "analysis")]
 mod analysis;
@@ -39,8 +47,8 @@ mod analysis;
 pub mod bench;
 
 pub use config::{
-    Activation, Codec, Decision, Encoding, FitConfig, ImputeConfig, Map, MapOf, Preset, Scale, SourceConfig, Training,
-    TransformConfig, VectorScale,
+    Activation, Codec, Decision, Encoding, FitConfig, GenerateConfig, ImputeConfig, Map, MapOf, Preset,
+    ReconstructConfig, Scale, SourceConfig, Training, TransformConfig, TraverseConfig, VectorScale,
 };
 pub use error::{Error, ErrorKind, Foreign, ModelFault, Place, Result};
 pub use layout::{Likelihood, Shape};
@@ -48,7 +56,8 @@ pub use stop::Stop;
 
 pub use device::Device;
 pub use feature::{
-    Carried, Category, Cells, Column, Curve, Cycle, Feature, Flag, Found, Kind, Number, Scaling, Time, Values, Vector,
+    Carried, Category, Cells, Column, Curve, Cycle, Feature, Flag, Found, InputColumn, Kind, Number, Scaling, Time,
+    Values, Vector,
 };
 pub use sink::{Lock, check_distinct, check_target, ipc_schema};
 pub use source::{ParquetSource, Source};
@@ -56,10 +65,13 @@ pub use source::{ParquetSource, Source};
 pub use model::{Encoded, Network, Weight};
 
 pub use artifact::{Epoch, History, Metadata, Model, Provenance};
+pub use health::{ColumnHealth, Dimension, Health, Measure};
 pub use score::{SCORES, Score, Scoring, Tail};
 
 pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel, Progress};
 pub use impute::Imputed;
+pub use influence::Influence;
+pub use reconstruct::Reconstructed;
 pub use transform::{Output, ScoreQuantiles, Transformed};
 
 #[cfg(feature = "analysis")]

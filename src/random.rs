@@ -22,7 +22,8 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// The stream called `name` of a seed. The names in use: "weights/" and a parameter, "hold-out", "chunks",
-    /// "rows", "noise", "hide", "validation" and "impute"; and words of categories, at seed 0.
+    /// "rows", "noise", "hide", "validation", "impute", "aggregate", "density" and "generate"; and at seed 0 "principal",
+    /// "ranks" and words of categories.
     pub(crate) fn new(seed: u64, name: &str) -> Self {
         let key = name
             .bytes()

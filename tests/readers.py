@@ -30,6 +30,16 @@ for name in new:
     assert by_polars[name].to_list() == expected and by_pandas[name].tolist() == expected, name
     assert by_duckdb[name].to_pylist() == expected, name
 
+# What is rebuilt, drawn and walked through can be read by all three as well.
+flights = pq.read_table(repository / "sample_data/flights.parquet")
+for name, rows, columns in [("rebuilt", 16000, 19), ("drawn", 1000, 18), ("walk", 52, 20)]:
+    read = [polars.read_parquet(f"{name}.parquet").shape, pandas.read_parquet(f"{name}.parquet").shape]
+    read.append(duckdb.sql(f"select * from '{name}.parquet'").shape)
+    assert read == [(rows, columns)] * 3, (name, read)
+drawn = pq.read_table("drawn.parquet")
+assert set(drawn["origin"].to_pylist()) <= set(flights["origin"].to_pylist())
+assert drawn["dep_time"].null_count > 0 and drawn["month"].null_count == 0
+
 # The README's own snippets.
 snippets = re.findall(r"```python\n(.*?)```", (repository / "README.md").read_text(), re.S)
 assert len(snippets) >= 3, "the README shows polars, DuckDB and pandas"
@@ -69,13 +79,15 @@ check(metadata, "model.schema.json"), refuses(metadata | {"more": 1}, "model.sch
 summary = last_line("summary.json")
 check(summary, "summary.schema.json"), check(summary["fit"], "summary.schema.json")
 check(summary["transform"], "summary.schema.json"), check(last_line("imputed.json"), "summary.schema.json")
+for name in ("rebuilt.json", "drawn.json", "walk.json"):
+    check(last_line(name), "summary.schema.json")
 refuses({}, "summary.schema.json")
 lines = [json.loads(line) for line in Path("epochs.jsonl").read_text().splitlines()]
 assert [line["epoch"] for line in lines] == list(range(1, len(metadata["history"]["epochs"]) + 1))
 for line in lines:
     check(line, "metrics.schema.json")
 refuses(lines[0] | {"lr": "high"}, "metrics.schema.json")
-for name in ("of-model.json", "of-data.json"):
+for name in ("of-model.json", "of-data.json", "of-latents.json"):
     inspected = last_line(name)
     check(inspected, "inspect.schema.json"), refuses(inspected | {"more": 1}, "inspect.schema.json")
 configuration = re.search(r"```toml\n(.*?)```", (repository / "README.md").read_text(), re.S)[1]

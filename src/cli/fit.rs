@@ -14,7 +14,7 @@ use super::input_flags::InputFlags;
 use super::metrics::Metrics;
 use super::output::{self, shell};
 use super::progress::FitProgress;
-use super::{Context, RunFlags, fit_summary};
+use super::{Context, RunFlags, fit_summary, health};
 
 /// Train a VAE on Parquet, Arrow, CSV or NDJSON files and write it to one model file
 ///
@@ -161,8 +161,12 @@ pub(super) fn fit(
         progress.take(event);
     });
     let written = progress.finish();
-    match refused {
-        Some(error) => Err(error),
-        None => Ok((fitted?, written)),
+    if let Some(error) = refused {
+        return Err(error);
     }
+    let fitted = fitted?;
+    if let Some(health) = &fitted.model.metadata().health {
+        health::warn(health);
+    }
+    Ok((fitted, written))
 }

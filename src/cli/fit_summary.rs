@@ -6,6 +6,7 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
 use vaepipe::{Fitted, History, Model, Network, Scoring, Tail};
 
+use super::health;
 use super::output::{grouped, list, seconds};
 use super::transform::because;
 
@@ -52,17 +53,20 @@ pub(super) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
             ),
         ),
         ("loss", loss),
-        (
-            "time",
-            format!(
-                "{total:.2} s, of which {:.2} s training at {} rows/s",
-                fitted.train_seconds,
-                HumanCount(rows_per_second(fitted) as u64)
-            ),
-        ),
     ]);
-    let time = lines.len() - 1;
-    lines.splice(time..time, scores(&metadata.scoring));
+    if let Some(health) = &metadata.health {
+        lines.push(("latents", health::line(health)));
+        lines.extend(health::advice(health).filter(|_| health.active() > 0).map(|advice| ("", advice)));
+    }
+    lines.extend(scores(&metadata.scoring));
+    lines.push((
+        "time",
+        format!(
+            "{total:.2} s, of which {:.2} s training at {} rows/s",
+            fitted.train_seconds,
+            HumanCount(rows_per_second(fitted) as u64)
+        ),
+    ));
     lines
 }
 
@@ -117,6 +121,7 @@ pub(super) fn json(fitted: &Fitted, total: f64) -> Value {
         "best_epoch": history.best_epoch,
         "validation_loss": history.validation_loss(),
         "held_out_loss": history.held_out_loss,
+        "health": metadata.health,
         "anomaly_score": metadata.scoring.anomaly_score,
         "calibration_rows": metadata.scoring.calibration.as_ref().map_or(0, Tail::rows),
         "decision": metadata.scoring.decision,

@@ -12,7 +12,7 @@ use super::fit_flags::FitFlags;
 use super::input_flags::InputFlags;
 use super::progress::FitProgress;
 use super::settings::Invocation;
-use super::{Context, inspect_data, inspect_model, output};
+use super::{Context, inspect_data, inspect_latents, inspect_model, output};
 
 /// Say what a model holds, or what a fit would make of a file's columns
 ///
@@ -29,6 +29,9 @@ pub(super) struct Inspect {
     /// What stdout gets: lines to read, or one JSON object
     #[arg(long, default_value = "text", value_name = "FORMAT", help_heading = "Output")]
     format: output::Format,
+    /// Of a model, tell what each dimension of its latent space moves and goes with
+    #[arg(long, help_heading = "Output")]
+    latents: bool,
     /// Worker threads [default: the machine's]
     #[arg(long, value_name = "N", help_heading = "Output")]
     threads: Option<usize>,
@@ -46,12 +49,15 @@ enum Content {
 
 impl Inspect {
     pub(super) fn run(self, invocation: &Invocation, context: &Context) -> Result<(), Failure> {
-        let Self { paths, format, threads, rows, flags } = self;
+        let Self { paths, format, latents, threads, rows, flags } = self;
         let mut config = flags.config();
         config.threads = threads;
         config.check()?;
         let contents = paths.iter().map(|path| content(path)).collect::<Result<Vec<_>, _>>()?;
         if contents.iter().all(|content| matches!(content, Content::Data)) {
+            if latents {
+                return Err(Failure::usage("--latents is of a model; that is data"));
+            }
             let source = rows.open(&paths, &context.signals.stop)?;
             let table = source.table(&config.spool_dir.clone().unwrap_or_else(std::env::temp_dir))?;
             let mut progress = FitProgress::new(None);
@@ -73,7 +79,7 @@ impl Inspect {
             )));
         }
         let model = Model::load(path, Device::Cpu)?;
-        inspect_model::print(path, &model, format)
+        if latents { inspect_latents::print(path, &model, format) } else { inspect_model::print(path, &model, format) }
     }
 }
 

@@ -8,6 +8,7 @@ use vaepipe::{Epoch, History, Model, Training};
 
 use super::exit::Failure;
 use super::fit_summary::{again, elements, network, parameters, scores};
+use super::health;
 use super::output::{self, Format, grouped, labelled, shown};
 use super::table::{in_lines, table_of, to_the_right};
 
@@ -43,9 +44,14 @@ pub(super) fn print(path: &Path, model: &Model, format: Format) -> Result<(), Fa
         ("training", training(&metadata.training)),
         ("history", history(&metadata.history)),
     ];
+    let mut sections = vec![epochs(&metadata.history), features(model), carried(model)];
+    if let Some(health) = &metadata.health {
+        lines.push(("latents", health::line(health)));
+        lines.extend(health::advice(health).map(|advice| ("", advice)));
+        sections.extend([health::dimensions(health), health::columns(health)]);
+    }
     lines.extend(scores(&metadata.scoring));
     let mut text = labelled(&lines);
-    let sections = [epochs(&metadata.history), features(model), carried(model)];
     for section in sections.iter().filter(|section| !section.is_empty()) {
         text.push('\n');
         text.push_str(section);

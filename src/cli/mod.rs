@@ -12,11 +12,14 @@ mod fit;
 mod fit_flags;
 mod fit_summary;
 mod fit_transform;
+mod generate;
+mod health;
 mod hint;
 mod impute;
 mod input_flags;
 mod inspect;
 mod inspect_data;
+mod inspect_latents;
 mod inspect_model;
 mod log;
 mod man;
@@ -25,12 +28,14 @@ mod output;
 mod output_flags;
 mod print_config;
 mod progress;
+mod reconstruct;
 mod schema;
 mod settings;
 mod settings_file;
 mod signal;
 mod table;
 mod transform;
+mod traverse;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -69,6 +74,9 @@ enum Command {
     Transform(transform::Transform),
     FitTransform(fit_transform::FitTransform),
     Impute(impute::Impute),
+    Reconstruct(reconstruct::Reconstruct),
+    Generate(generate::Generate),
+    Traverse(traverse::Traverse),
     Inspect(inspect::Inspect),
     #[cfg(feature = "analysis")]
     Evaluate(evaluate::Evaluate),
@@ -142,6 +150,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Transform(transform) => transform.run(&context),
         Command::FitTransform(both) => both.run(&context),
         Command::Impute(impute) => impute.run(&context),
+        Command::Reconstruct(reconstruct) => reconstruct.run(&context),
+        Command::Generate(generate) => generate.run(&context),
+        Command::Traverse(traverse) => traverse.run(&context),
         Command::Schema(schema) => schema.run(&context),
         Command::Inspect(inspect) => inspect.run(&invocation, &context),
         #[cfg(feature = "analysis")]

@@ -126,6 +126,18 @@ impl Feature for Category {
         Shape::category(self.stored.words.len() + usize::from(self.stored.others.is_some()))
     }
 
+    fn part(&self, output: usize) -> Option<String> {
+        Some(match self.stored.words.get(output) {
+            Some(Some(word)) => format!("= {word}"),
+            Some(None) => format!("in class {output}"),
+            None => "= other".to_owned(),
+        })
+    }
+
+    fn unit(&self, _: usize) -> Option<&'static str> {
+        Some("probability")
+    }
+
     fn missing(&self) -> u64 {
         self.stored.missing
     }

@@ -58,7 +58,7 @@ impl Column {
     }
 
     /// A field of this one, which is a struct.
-    fn field(&self, name: &str) -> Self {
+    pub(super) fn field(&self, name: &str) -> Self {
         let mut path = self.path.clone();
         path.push(name.to_owned());
         Self { name: path.join("."), path }

@@ -46,6 +46,22 @@ pub trait Feature: Send + Sync {
     /// If the type cannot hold such values.
     fn read(&self, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError>;
 
+    /// Which of its parts an output of the decoder stands for, in words; nothing if it is the column itself.
+    fn part(&self, _output: usize) -> Option<String> {
+        None
+    }
+
+    /// What an output stands for where `expected`, on the model's scale or a probability, is expected of it: a value of
+    /// the column, wherever it lies, or the probability.
+    fn in_unit(&self, _output: usize, expected: f64) -> f64 {
+        expected
+    }
+
+    /// The unit of that, where it is not the column's own.
+    fn unit(&self, _output: usize) -> Option<&'static str> {
+        None
+    }
+
     /// The place in a list that one of its elements is the number at, if each stands for itself.
     fn place(&self, _element: usize) -> Option<usize> {
         None
@@ -149,6 +165,16 @@ impl Features {
     /// The elements of a feature in the row vector.
     pub(crate) fn elements(&self, feature: usize) -> Range<usize> {
         self.starts[feature]..self.starts[feature + 1]
+    }
+
+    /// The values that a feature's part of `cells`, `[rows, inputs]`, stands for, as a column of a type it accepts.
+    ///
+    /// # Errors
+    /// As [`Feature::read`].
+    pub(crate) fn read(&self, feature: usize, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+        let (inputs, range) = (self.layout.inputs(), self.elements(feature));
+        let of_feature: Vec<f32> = cells.chunks_exact(inputs).flat_map(|row| &row[range.clone()]).copied().collect();
+        self.kinds[feature].read(&of_feature, data_type)
     }
 
     /// The feature of an element.

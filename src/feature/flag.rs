@@ -44,6 +44,10 @@ impl Feature for Flag {
         Shape::of(Likelihood::Bernoulli, 1)
     }
 
+    fn unit(&self, _: usize) -> Option<&'static str> {
+        Some("probability")
+    }
+
     fn missing(&self) -> u64 {
         self.missing
     }

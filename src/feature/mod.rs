@@ -4,6 +4,7 @@
 //!
 //! **Invariant:** this floor knows Arrow and never the tensor library.
 
+mod anew;
 mod category;
 mod choose;
 mod column;
@@ -26,6 +27,8 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::anew::Anew;
+pub use self::anew::InputColumn;
 pub use self::category::Category;
 pub use self::choose::Carried;
 pub(crate) use self::choose::{Candidate, Candidates, candidates, choose};

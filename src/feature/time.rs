@@ -164,6 +164,19 @@ impl Feature for Time {
         Shape::of(Likelihood::Gaussian, 1 + 2 * self.cycles.len())
     }
 
+    fn part(&self, output: usize) -> Option<String> {
+        let cycle = self.cycles.get(output.checked_sub(1)? / 2)?;
+        Some(format!("({}, {})", cycle.in_words(), if output % 2 == 1 { "sine" } else { "cosine" }))
+    }
+
+    fn in_unit(&self, output: usize, expected: f64) -> f64 {
+        if output == 0 { self.elapsed.unscale(expected) } else { expected / SQRT_2 }
+    }
+
+    fn unit(&self, output: usize) -> Option<&'static str> {
+        Some(if output == 0 { "s" } else { "of the circle's radius" })
+    }
+
     fn missing(&self) -> u64 {
         self.missing
     }

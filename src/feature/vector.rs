@@ -128,6 +128,14 @@ impl Feature for Vector {
         Shape::of(Likelihood::Gaussian, self.learned().count())
     }
 
+    fn part(&self, output: usize) -> Option<String> {
+        self.learned().nth(output).map(|(at, _)| format!("[{at}]"))
+    }
+
+    fn in_unit(&self, output: usize, expected: f64) -> f64 {
+        self.learned().nth(output).map_or(expected, |(_, scaling)| scaling.unscale(expected))
+    }
+
     fn missing(&self) -> u64 {
         self.missing
     }

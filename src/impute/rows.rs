@@ -163,7 +163,7 @@ impl Filler {
                 *top = column.replaced(top, filled)?;
             }
             By::Feature(feature) => {
-                let read = |cells: &[f32]| self.read(*feature, cells, data_type);
+                let read = |cells: &[f32]| self.features.read(*feature, cells, data_type);
                 if let Some(bounds) =
                     said.bounds.as_ref().filter(|_| bounded(&self.features, &self.sampler, target, &self.config))
                 {
@@ -179,13 +179,6 @@ impl Filler {
             }
         }
         Ok(beside)
-    }
-
-    /// The values that a feature's part of `[rows, inputs]` stands for.
-    fn read(&self, feature: usize, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
-        let (inputs, range) = (self.features.layout().inputs(), self.features.elements(feature));
-        let of_feature: Vec<f32> = cells.chunks_exact(inputs).flat_map(|row| &row[range.clone()]).copied().collect();
-        self.features.kinds()[feature].read(&of_feature, data_type)
     }
 
     /// What the model says of the values that are `wanted` of each target.

@@ -11,6 +11,7 @@ mod likelihood;
 mod mixture;
 mod network;
 mod parameters;
+mod principal;
 mod trainer;
 mod vae;
 mod vector;
@@ -21,6 +22,7 @@ pub(crate) use self::mixture::{Draws, Mixture, Row, Sampler};
 pub use self::network::Network;
 pub use self::parameters::Weight;
 pub(crate) use self::parameters::{Parameter, Weights, parameters};
+pub(crate) use self::principal::{Components, Covariance};
 #[cfg(feature = "bench")]
 pub(crate) use self::trainer::Input;
 pub(crate) use self::trainer::{Checkpoint, Step, Trainer, mean_of_best};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::likelihood::head;
 use super::network::Network;
+use crate::error::ModelFault;
 use crate::layout::Layout;
 use crate::random::Stream;
 
@@ -14,6 +15,23 @@ pub struct Weight {
     pub shape: Vec<usize>,
     /// Its values, row-major.
     pub values: Vec<f32>,
+}
+
+impl Weight {
+    /// Checks that it has this shape and is finite.
+    ///
+    /// # Errors
+    /// A [`ModelFault`] that names it.
+    pub(crate) fn check(&self, name: &str, shape: &[usize]) -> Result<(), ModelFault> {
+        if self.shape != shape {
+            let [found, expected] = [&self.shape[..], shape].map(|shape| format!("F32 {shape:?}"));
+            return Err(ModelFault::Tensor { name: name.to_owned(), found, expected });
+        }
+        if self.values.iter().any(|value| !value.is_finite()) {
+            return Err(ModelFault::NotFinite { name: name.to_owned() });
+        }
+        Ok(())
+    }
 }
 
 /// All parameters of a network, by name.

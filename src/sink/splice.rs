@@ -16,7 +16,7 @@ use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::SortingColumn;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr, WriterVersion};
 use ::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use ::parquet::schema::types::{Type, TypePtr};
+use ::parquet::schema::types::{ColumnPath, Type, TypePtr};
 use arrow::datatypes::{Schema, SchemaRef};
 
 use super::orders::{TYPE_ORDER, set_column_orders};
@@ -281,6 +281,11 @@ fn properties(input: &ParquetFile, splice: &Splice<'_>, leaves: &[Option<usize>]
         .set_dictionary_enabled(false)
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_statistics_enabled(EnabledStatistics::Page);
+    // What stands in an input column's place may repeat as that does; of a dictionary, some readers take nothing else.
+    let in_place = splice.new.fields().iter().filter(|field| input.schema().field_with_name(field.name()).is_ok());
+    let properties = in_place.fold(properties, |properties, field| {
+        properties.set_column_dictionary_enabled(ColumnPath::new(vec![field.name().clone()]), true)
+    });
     Arc::new(properties.build())
 }
 

@@ -201,9 +201,20 @@ fn the_schema_lists_every_setting_and_no_other() {
     let mut listed: Vec<String> =
         schema["$defs"]["settings"]["properties"].as_object().unwrap().keys().cloned().collect();
     let mut known = Vec::new();
-    for command in
-        ["fit", "transform", "fit-transform", "impute", "inspect", "evaluate", "schema", "man", "completions"]
-    {
+    for command in [
+        "fit",
+        "transform",
+        "fit-transform",
+        "impute",
+        "reconstruct",
+        "generate",
+        "traverse",
+        "inspect",
+        "evaluate",
+        "schema",
+        "man",
+        "completions",
+    ] {
         let printed = Workdir::new().ok(&format!("{command} --print-config")).stdout().to_owned();
         let key = |line: &str| line.trim_start_matches("# ").split(' ').next().unwrap().to_owned();
         let mut keys: Vec<String> = printed.lines().map(key).collect();

@@ -4,8 +4,20 @@ use std::process::Command;
 
 use crate::workdir::{Workdir, repository};
 
-const COMMANDS: [&str; 9] =
-    ["fit", "transform", "fit-transform", "inspect", "impute", "evaluate", "schema", "completions", "man"];
+const COMMANDS: [&str; 12] = [
+    "fit",
+    "transform",
+    "fit-transform",
+    "inspect",
+    "impute",
+    "reconstruct",
+    "generate",
+    "traverse",
+    "evaluate",
+    "schema",
+    "completions",
+    "man",
+];
 
 #[test]
 fn every_help_starts_with_a_line_and_an_example() {

@@ -8,11 +8,11 @@ use crate::workdir::repository;
 /// Rooms by floor, from the ground up. A room may import rooms of its own floor, as long as there is no circle, and of
 /// the floors below.
 const FLOORS: [&[&str]; 6] = [
-    &["ahead", "config", "error", "layout", "normal", "random", "stage", "stop"],
+    &["ahead", "config", "density", "error", "layout", "normal", "random", "stage", "stop"],
     &["device", "feature", "frame", "scratch", "sink", "source"],
     &["batch", "model", "shuffle", "strips"],
-    &["artifact", "score"],
-    &["bench", "fit", "impute", "transform"],
+    &["aggregate", "artifact", "decode", "health", "score"],
+    &["bench", "fit", "generate", "impute", "influence", "reconstruct", "transform", "traverse"],
     &["analysis"],
 ];
 
@@ -26,12 +26,15 @@ const ROOMS: [(&str, &[&str]); 13] = [
             "bench.rs",
             "feature/",
             "frame.rs",
+            "generate.rs",
+            "reconstruct.rs",
             "source/",
             "sink/",
             "fit/statistics.rs",
             "impute/",
             "transform.rs",
             "transform/",
+            "traverse.rs",
         ],
     ),
     ("parquet", &["source/", "sink/"]),

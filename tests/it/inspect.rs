@@ -7,9 +7,10 @@ use crate::tables::{curve, keys, write};
 use crate::two_commands::sample;
 use crate::workdir::Workdir;
 
-/// Weights and biases; where rows lie in latent space is none.
-fn parameters(weights: &Tensors) -> usize {
-    let weights = weights.iter().filter(|(name, ..)| !name.starts_with("latents."));
+/// Weights and biases; what was measured of rows is none.
+fn parameters(tensors: &Tensors) -> usize {
+    let measured = |name: &str| name.starts_with("aggregate.") || name.starts_with("latents.");
+    let weights = tensors.iter().filter(|(name, ..)| !measured(name));
     weights.map(|(_, shape, _, _)| shape.iter().product::<usize>()).sum()
 }
 

@@ -54,9 +54,15 @@ fn fitted() -> Workdir {
 #[test]
 fn tensors_have_candles_names_and_shapes() {
     let (metadata, tensors) = take_apart(&fitted().path("vae.safetensors"));
-    let shapes: Vec<(&str, &[usize])> =
-        tensors.iter().map(|(name, shape, ..)| (name.as_str(), shape.as_slice())).collect();
-    let expected: [(&str, &[usize]); 17] = [
+    let shapes = tensors.iter().map(|(name, shape, ..)| (name.as_str(), shape.as_slice()));
+    let shapes: Vec<(&str, &[usize])> = shapes.filter(|(name, _)| !name.starts_with("aggregate.density")).collect();
+    let expected: [(&str, &[usize]); 23] = [
+        ("aggregate.deviation", &[5]),
+        ("aggregate.effect", &[3, 5]),
+        ("aggregate.quantiles", &[4, 65]),
+        ("aggregate.rank_correlation", &[3, 5]),
+        ("aggregate.residual", &[4]),
+        ("aggregate.residual.shared", &[4, 4]),
         ("decoder.0.bias", &[6]),
         ("decoder.0.weight", &[6, 3]),
         ("decoder.1.bias", &[8]),
@@ -148,7 +154,16 @@ fn a_model_that_lies_is_refused() {
     let nan = f32::NAN.to_le_bytes().repeat(3);
     refuses(&sound, &with("latents.mean", vec![3], Dtype::F32, nan), "not finite");
     let nan = f32::NAN.to_le_bytes().repeat(5);
-    refuses(&sound, &with("output.bias", vec![5], Dtype::F32, nan), "not finite");
+    refuses(&sound, &with("output.bias", vec![5], Dtype::F32, nan.clone()), "not finite");
+    refuses(&sound, &without("aggregate.effect"), "aggregate.effect");
+    refuses(&sound, &with("aggregate.deviation", vec![5], Dtype::F32, nan), "not finite");
+    refuses(&sound, &with("aggregate.residual", vec![2, 2], Dtype::F32, vec![0; 16]), "aggregate.residual");
+    refuses(&sound, &with("aggregate.spare", vec![1], Dtype::F32, vec![0; 4]), "aggregate.spare");
+    let falling: Vec<u8> = (0..4 * 65).flat_map(|n| (-(n as f32)).to_le_bytes()).collect();
+    refuses(&sound, &with("aggregate.quantiles", vec![4, 65], Dtype::F32, falling), "spread");
+    refuses(&sound, &with("aggregate.density.weight", vec![1], Dtype::F32, vec![0; 4]), "density");
+    refuses(&edited(&|m| m["health"]["rows"] = json!(0)), &tensors, "health");
+    refuses(&edited(&|m| m["health"]["dimensions"] = json!([])), &tensors, "health");
 }
 
 #[test]

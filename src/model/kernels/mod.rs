@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 
 pub(super) use self::execution::Kernels;
 use self::layers::{Layers, Rows, Workspace};
+pub(super) use self::product::{times, times_transposed, transposed_times};
 use super::network::Network;
 use super::parameters::Weights;
 use super::vae::Encoded;

@@ -2,17 +2,17 @@
 
 /// `into = a · bᵀ`, where `a` is `[m, k]`, `b` is `[n, k]` and `into` is `[m, n]`: a layer's answer from its input and
 /// weight.
-pub(super) fn times_transposed(a: &[f32], b: &[f32], into: &mut [f32], [m, n, k]: [usize; 3]) {
+pub(in crate::model) fn times_transposed(a: &[f32], b: &[f32], into: &mut [f32], [m, n, k]: [usize; 3]) {
     product((a, [k, 1]), (b, [1, k]), into, [m, n, k]);
 }
 
 /// `into = a · b`, where `a` is `[m, k]`, `b` is `[k, n]`: the gradient of a layer's input from that of its answer.
-pub(super) fn times(a: &[f32], b: &[f32], into: &mut [f32], [m, n, k]: [usize; 3]) {
+pub(in crate::model) fn times(a: &[f32], b: &[f32], into: &mut [f32], [m, n, k]: [usize; 3]) {
     product((a, [k, 1]), (b, [n, 1]), into, [m, n, k]);
 }
 
 /// `into = aᵀ · b`, where `a` is `[k, m]`, `b` is `[k, n]`: the gradient of a layer's weight.
-pub(super) fn transposed_times(a: &[f32], b: &[f32], into: &mut [f32], [m, n, k]: [usize; 3]) {
+pub(in crate::model) fn transposed_times(a: &[f32], b: &[f32], into: &mut [f32], [m, n, k]: [usize; 3]) {
     product((a, [1, m]), (b, [n, 1]), into, [m, n, k]);
 }
 

@@ -1,0 +1,104 @@
+//! `vaepipe generate`.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use indicatif::HumanCount;
+use serde_json::json;
+use vaepipe::{GenerateConfig, Model};
+
+use super::exit::Failure;
+use super::output::{self, seconds};
+use super::progress::RowProgress;
+use super::{Context, RunFlags};
+
+/// Draw new rows from a model
+///
+/// Example: vaepipe generate -n 1000 more.parquet -m flights.safetensors
+///
+/// The rows have the columns the model learned and those that were constant, in the order, types and units of the fit's
+/// input, within the ranges and categories seen there. They are drawn from a density fitted to the latents of training
+/// rows if that explains held-out rows better than the prior, and from the likelihoods.
+#[derive(Debug, Args)]
+pub(super) struct Generate {
+    /// The file to write
+    output: PathBuf,
+    /// Rows to draw
+    #[arg(short = 'n', long, value_name = "N", help_heading = "Output")]
+    rows: u64,
+    /// The model file
+    #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Run")]
+    model: PathBuf,
+    #[command(flatten)]
+    flags: GenerateFlags,
+    #[command(flatten)]
+    run: RunFlags,
+}
+
+/// Flags that decide the output.
+#[derive(Debug, Args)]
+struct GenerateFlags {
+    /// Decides the draws
+    #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Output")]
+    seed: u64,
+    /// How far draws go from the middle: 1 is as the data, less is more usual, 0 the most likely
+    #[arg(long, default_value_t = 1.0, value_name = "T", help_heading = "Output")]
+    temperature: f64,
+    /// Draw from the prior, whatever explains the data better
+    #[arg(long, help_heading = "Output")]
+    prior: bool,
+    /// Leave out values as often as the fit's input did
+    #[arg(long, help_heading = "Output")]
+    nulls: bool,
+    /// Replace an existing output
+    #[arg(long, help_heading = "Output")]
+    force: bool,
+}
+
+impl GenerateFlags {
+    /// The library's configuration.
+    fn config(self, threads: Option<usize>) -> GenerateConfig {
+        let Self { seed, temperature, prior, nulls, force } = self;
+        let mut config = GenerateConfig::new();
+        config.seed = seed;
+        config.temperature = temperature;
+        config.prior = prior;
+        config.nulls = nulls;
+        config.force = force;
+        config.threads = threads;
+        config
+    }
+}
+
+impl Generate {
+    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+        let Self { output, rows, model: path, flags, run } = self;
+        let config = flags.config(run.threads);
+        let start = Instant::now();
+        config.check()?;
+        output::check_is_file(&output)?;
+        vaepipe::check_target(&output, config.force, [path.as_path()])?;
+        let model = Model::load(&path, run.device)?;
+        let columns = model.rebuilt_columns()?;
+        let mut progress = RowProgress::new(Some(rows));
+        let stop = &context.signals.stop;
+        model.generate_watched(rows, &output, &config, stop, &mut |rows| progress.take(rows))?;
+        drop(progress);
+        let total = start.elapsed().as_secs_f64();
+        let left: Vec<&str> = model.metadata().columns.iter().map(|column| column.column.as_str()).collect();
+        let left: Vec<&str> = left.into_iter().filter(|name| columns.field_with_name(name).is_err()).collect();
+        let rate = (rows as f64 / total.max(1e-9)) as u64;
+        let mut lines = vec![(
+            "wrote",
+            format!("{} rows of {} columns to {}", HumanCount(rows), columns.fields().len(), output.display()),
+        )];
+        if !left.is_empty() {
+            lines.push(("left out", format!("{}: not learned", output::list(&left))));
+        }
+        lines.push(("time", format!("{total:.2} s, {} rows/s", HumanCount(rate))));
+        let json =
+            json!({ "rows": rows, "columns": columns.fields().len(), "left_out": left, "seconds": seconds(total) });
+        output::print(run.summary, context.quiet, &lines, &json)
+    }
+}

@@ -1,0 +1,105 @@
+//! `vaepipe reconstruct`.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use indicatif::HumanCount;
+use serde_json::json;
+use vaepipe::{Model, ParquetSource, ReconstructConfig, Reconstructed};
+
+use super::exit::Failure;
+use super::output::{self, seconds};
+use super::progress::RowProgress;
+use super::{Context, RunFlags};
+
+/// Rebuild rows of a Parquet file from their latents
+///
+/// Example: vaepipe reconstruct flights.parquet rebuilt.parquet
+///
+/// The learned columns get what the decoder expects of them at the row's posterior mean, in their own types and units; all
+/// others stay as they are. A transformed file without the learned columns is taken back to them from its z_0 ... columns.
+#[derive(Debug, Args)]
+pub(super) struct Reconstruct {
+    /// The Parquet file to read
+    input: PathBuf,
+    /// The file to write
+    output: PathBuf,
+    /// The model file
+    #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Run")]
+    model: PathBuf,
+    #[command(flatten)]
+    flags: ReconstructFlags,
+    #[command(flatten)]
+    run: RunFlags,
+}
+
+/// Flags that decide the output.
+#[derive(Debug, Args)]
+struct ReconstructFlags {
+    /// Take the latents from the columns z_0 ..., also where the learned columns are there
+    #[arg(long, help_heading = "Output")]
+    latents: bool,
+    /// What the transform put before the names of these columns
+    #[arg(long, default_value = "", value_name = "NAME", hide_default_value = true, help_heading = "Output")]
+    prefix: String,
+    /// Replace an existing output
+    #[arg(long, help_heading = "Output")]
+    force: bool,
+}
+
+impl ReconstructFlags {
+    /// The library's configuration.
+    fn config(self, threads: Option<usize>) -> ReconstructConfig {
+        let Self { latents, prefix, force } = self;
+        let mut config = ReconstructConfig::new();
+        config.latents = latents;
+        config.prefix = prefix;
+        config.force = force;
+        config.threads = threads;
+        config
+    }
+}
+
+impl Reconstruct {
+    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+        let Self { input, output, model, flags, run } = self;
+        let config = flags.config(run.threads);
+        let start = Instant::now();
+        config.check()?;
+        let source = ParquetSource::open([&input])?;
+        output::check_is_file(&output)?;
+        vaepipe::check_target(&output, config.force, source.paths().chain([model.as_path()]))?;
+        let model = Model::load(&model, run.device)?;
+        let mut progress = RowProgress::new(Some(source.rows()));
+        let stop = &context.signals.stop;
+        let done = model.reconstruct_watched(&source, &output, &config, stop, &mut |rows| progress.take(rows))?;
+        drop(progress);
+        let total = start.elapsed().as_secs_f64();
+        let Reconstructed { rows, latent_bytes, column_bytes, error, .. } = done;
+        let before = column_bytes.map(|bytes| bytes as f64 / rows.max(1) as f64);
+        let mut lines = vec![("wrote", format!("{} rows to {}", HumanCount(rows), output.display()))];
+        lines.push((
+            "size",
+            match before {
+                Some(before) => format!(
+                    "{before:.1} bytes a row in the learned columns, {latent_bytes} in the latents: {:.1} to 1",
+                    before / latent_bytes as f64
+                ),
+                None => format!("{latent_bytes} bytes a row in the latents"),
+            },
+        ));
+        if let Some(error) = error {
+            lines.push(("error", format!("{error:.4}, mean of squares on the model's scale")));
+        }
+        lines.push(("time", format!("{total:.2} s")));
+        let json = json!({
+            "rows": rows,
+            "column_bytes_per_row": before,
+            "latent_bytes_per_row": latent_bytes,
+            "error": error,
+            "seconds": seconds(total),
+        });
+        output::print(run.summary, context.quiet, &lines, &json)
+    }
+}

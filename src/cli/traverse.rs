@@ -1,0 +1,67 @@
+//! `vaepipe traverse`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use indicatif::HumanCount;
+use serde_json::json;
+use vaepipe::{Model, TraverseConfig};
+
+use super::exit::Failure;
+use super::output;
+use super::{Context, RunFlags};
+
+/// Decode rows along each dimension of a model's latent space
+///
+/// Example: vaepipe traverse vae.safetensors walk.parquet
+///
+/// Each dimension goes from -3 to 3 while the others are 0. The columns are `dimension`, its `z`, and those the model learned
+/// as the decoder expects them there.
+#[derive(Debug, Args)]
+pub(super) struct Traverse {
+    /// The model file
+    model: PathBuf,
+    /// The file to write
+    output: PathBuf,
+    /// Places along each dimension
+    #[arg(long, default_value_t = TraverseConfig::STEPS, value_name = "N", help_heading = "Output")]
+    steps: usize,
+    /// Put this before `dimension` and `z`
+    #[arg(long, default_value = "", value_name = "NAME", hide_default_value = true, help_heading = "Output")]
+    prefix: String,
+    /// Replace an existing output
+    #[arg(long, help_heading = "Output")]
+    force: bool,
+    #[command(flatten)]
+    run: RunFlags,
+}
+
+impl Traverse {
+    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+        let Self { model: path, output, steps, prefix, force, run } = self;
+        let mut config = TraverseConfig::new();
+        config.steps = steps;
+        config.prefix = prefix;
+        config.force = force;
+        config.check()?;
+        output::check_is_file(&output)?;
+        vaepipe::check_target(&output, force, [path.as_path()])?;
+        let model = Model::load(&path, run.device)?;
+        let rows = model.write_traverse(&output, &config)?;
+        let dimensions = model.metadata().network.latent_dim;
+        let lines = [(
+            "wrote",
+            format!(
+                "{} rows, {steps} along each of {dimensions} dimensions, to {}",
+                HumanCount(rows),
+                output.display()
+            ),
+        )];
+        output::print(
+            run.summary,
+            context.quiet,
+            &lines,
+            &json!({ "rows": rows, "dimensions": dimensions, "steps": steps }),
+        )
+    }
+}

@@ -1,0 +1,64 @@
+//! Walks along each dimension of the latent space: what the decoder expects there.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float32Array, Int32Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::error::ArrowError;
+
+use crate::artifact::Model;
+use crate::config::TraverseConfig;
+use crate::decode::Decoder;
+use crate::error::{Error, Place, Result};
+use crate::sink::under;
+
+/// How far a walk goes from the middle, either way: all but a three hundredth of the prior.
+const FAR: f32 = 3.0;
+
+impl Model {
+    /// Rows along every dimension of the latent space, from -3 to 3 in `steps` steps while the other dimensions are 0: the
+    /// `dimension` (int32), the `z` it has there (float32), and the columns that can be made anew, each as it is expected.
+    ///
+    /// # Errors
+    /// [`Error::OptionRange`]; [`Error::NameClash`] if a column is called like one of the two; [`Error::Read`] as
+    /// [`rebuilt_columns`](Self::rebuilt_columns).
+    pub fn traverse(&self, config: &TraverseConfig) -> Result<RecordBatch> {
+        config.check()?;
+        let (k, steps, anew) = (self.metadata().network.latent_dim, config.steps, self.anew()?);
+        let named = ["dimension", "z"].map(|name| format!("{}{name}", config.prefix));
+        if let Some(column) = named.iter().find(|name| anew.schema().field_with_name(name).is_ok()) {
+            return Err(Error::NameClash { path: "the model".into(), column: column.clone() });
+        }
+        let at = |step: usize| FAR * (2.0 * step as f32 / (steps - 1) as f32 - 1.0);
+        let places = || (0..k).flat_map(|dimension| (0..steps).map(move |step| (dimension, at(step))));
+        let mut z = vec![0.0; k * steps * k];
+        z.chunks_exact_mut(k).zip(places()).for_each(|(z, (dimension, at))| z[dimension] = at);
+        let decoder = Decoder::new(self);
+        let columns = anew.read(&decoder.features, &decoder.expected(&z)?, k * steps);
+        let failed = |source: ArrowError| Error::Read { place: Place::default(), source: Box::new(source) };
+        let [dimension, z] = named;
+        let own =
+            [Field::new(dimension, DataType::Int32, false), Field::new(z, DataType::Float32, false)].map(Arc::new);
+        let dimensions: ArrayRef =
+            Arc::new(Int32Array::from_iter_values(places().map(|(dimension, _)| dimension as i32)));
+        let z: ArrayRef = Arc::new(Float32Array::from_iter_values(places().map(|(_, z)| z)));
+        let schema = Schema::new(own.into_iter().chain(anew.schema().fields().iter().cloned()).collect::<Vec<_>>());
+        let columns = [dimensions, z].into_iter().chain(columns.map_err(failed)?).collect();
+        RecordBatch::try_new(Arc::new(schema), columns).map_err(failed)
+    }
+
+    /// Writes these rows to `output`, whole or not at all; their number.
+    ///
+    /// # Errors
+    /// As [`traverse`](Self::traverse), the errors of [`check_target`](crate::check_target), and [`Error::Write`].
+    pub fn write_traverse(&self, output: impl AsRef<Path>, config: &TraverseConfig) -> Result<u64> {
+        let rows = self.traverse(config)?;
+        let mut writer = self.row_writer(output.as_ref(), config.force, rows.schema_ref())?;
+        let failed = |source: ArrowError| Error::Read { place: Place::default(), source: Box::new(source) };
+        let rows = under(writer.schema(), rows.columns().to_vec(), rows.num_rows()).map_err(failed)?;
+        writer.write(&rows)?;
+        writer.finish()?;
+        Ok(rows.num_rows() as u64)
+    }
+}
