@@ -14,7 +14,8 @@ use super::input_flags::InputFlags;
 use super::metrics::Metrics;
 use super::output::{self, shell};
 use super::progress::FitProgress;
-use super::{Context, RunFlags, fit_summary, health};
+use super::run_flags::RunFlags;
+use super::{Context, fit_summary, health};
 
 /// Train a VAE on Parquet, Arrow, CSV or NDJSON files and write it to one model file
 ///
@@ -101,6 +102,7 @@ impl Fit {
         config.check()?;
         let source = rows.open(&inputs, &context.signals.stop)?;
         output::check_is_file(&path)?;
+        let _lock = run.lock([path.as_path()], context)?;
         vaepipe::check_target(&path, force, source.paths())?;
         let metrics = metrics.start(&source, &[&path])?;
         config.decision = decision.decision()?;

@@ -13,8 +13,9 @@ use super::fit::{self, MetricsFlag};
 use super::fit_flags::FitFlags;
 use super::input_flags::InputFlags;
 use super::output_flags::{self, OutputFlags, is_dash};
+use super::run_flags::RunFlags;
 use super::transform::{self, TransformFlags};
-use super::{Context, RunFlags, fit_summary, output};
+use super::{Context, fit_summary, output};
 
 /// Fit a model to rows and transform those rows with it
 ///
@@ -72,6 +73,9 @@ impl FitTransform {
         let mut fitting = fit_flags.config();
         fitting.check()?;
         let source = rows.open(&inputs, &context.signals.stop)?;
+        // One file under two names would wait for itself.
+        vaepipe::check_distinct(&path.iter().chain([&output]).collect::<Vec<_>>())?;
+        let _locks = run.lock(path.iter().chain([&output]).map(PathBuf::as_path), context)?;
         if let Some(target) = &path {
             output::check_is_file(target)?;
             vaepipe::check_target(target, config.force, source.paths())?;

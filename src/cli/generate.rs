@@ -8,10 +8,11 @@ use indicatif::HumanCount;
 use serde_json::json;
 use vaepipe::{GenerateConfig, Model};
 
+use super::Context;
 use super::exit::Failure;
 use super::output::{self, seconds};
 use super::progress::RowProgress;
-use super::{Context, RunFlags};
+use super::run_flags::RunFlags;
 
 /// Draw new rows from a model
 ///
@@ -78,6 +79,7 @@ impl Generate {
         let start = Instant::now();
         config.check()?;
         output::check_is_file(&output)?;
+        let _lock = run.lock([output.as_path()], context)?;
         vaepipe::check_target(&output, config.force, [path.as_path()])?;
         let model = Model::load(&path, run.device)?;
         let columns = model.rebuilt_columns()?;

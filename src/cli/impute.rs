@@ -8,10 +8,11 @@ use indicatif::HumanCount;
 use serde_json::json;
 use vaepipe::{ImputeConfig, Imputed, Model, ParquetSource};
 
+use super::Context;
 use super::exit::Failure;
 use super::output::{self, grouped, seconds};
 use super::progress::RowProgress;
-use super::{Context, RunFlags};
+use super::run_flags::RunFlags;
 
 /// Fill missing values of a Parquet file from a model
 ///
@@ -82,6 +83,7 @@ impl Impute {
         config.check()?;
         let source = ParquetSource::open([&input])?;
         output::check_is_file(&output)?;
+        let _lock = run.lock([output.as_path()], context)?;
         vaepipe::check_target(&output, config.force, source.paths().chain([model.as_path()]))?;
         let model = Model::load(&model, run.device)?;
         let mut progress = RowProgress::new(Some(source.rows()));

@@ -29,6 +29,7 @@ mod output_flags;
 mod print_config;
 mod progress;
 mod reconstruct;
+mod run_flags;
 mod schema;
 mod settings;
 mod settings_file;
@@ -41,7 +42,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use vaepipe::Device;
 
 use self::settings::Invocation;
 use self::signal::Signals;
@@ -105,21 +105,6 @@ struct LogFlags {
     /// inspect` tells
     #[arg(long, global = true)]
     print_config: bool,
-}
-
-/// Flags of every command that runs a model.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Run")]
-struct RunFlags {
-    /// Where the model runs: auto, cpu, cuda or cuda:N; auto takes CUDA if this build has it and a device answers
-    #[arg(long, default_value_t, value_name = "DEVICE")]
-    device: Device,
-    /// Worker threads [default: the machine's]; never changes a number
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
-    /// What stdout gets: a few lines to read, or one JSON object as its last line
-    #[arg(long, default_value = "text", value_name = "FORMAT")]
-    summary: output::Format,
 }
 
 /// What a command is run with, beside its own flags.

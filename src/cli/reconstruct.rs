@@ -8,10 +8,11 @@ use indicatif::HumanCount;
 use serde_json::json;
 use vaepipe::{Model, ParquetSource, ReconstructConfig, Reconstructed};
 
+use super::Context;
 use super::exit::Failure;
 use super::output::{self, seconds};
 use super::progress::RowProgress;
-use super::{Context, RunFlags};
+use super::run_flags::RunFlags;
 
 /// Rebuild rows of a Parquet file from their latents
 ///
@@ -69,6 +70,7 @@ impl Reconstruct {
         config.check()?;
         let source = ParquetSource::open([&input])?;
         output::check_is_file(&output)?;
+        let _lock = run.lock([output.as_path()], context)?;
         vaepipe::check_target(&output, config.force, source.paths().chain([model.as_path()]))?;
         let model = Model::load(&model, run.device)?;
         let mut progress = RowProgress::new(Some(source.rows()));

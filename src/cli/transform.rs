@@ -8,6 +8,7 @@ use indicatif::HumanCount;
 use serde_json::{Value, json};
 use vaepipe::{Decision, Error, Found, Model, Output, ScoreQuantiles, Scoring, Source, TransformConfig, Transformed};
 
+use super::Context;
 use super::alert::AlertFlag;
 use super::decision::DecisionFlags;
 use super::exit::Failure;
@@ -16,7 +17,7 @@ use super::input_flags::InputFlags;
 use super::output::{self, seconds};
 use super::output_flags::{self, OutputFlags, is_dash};
 use super::progress::RowProgress;
-use super::{Context, RunFlags};
+use super::run_flags::RunFlags;
 
 /// Add latent columns and reconstruction errors to every row of Parquet, Arrow, CSV or NDJSON files
 ///
@@ -102,6 +103,7 @@ impl Transform {
         let start = Instant::now();
         config.check()?;
         let source = rows.open(&inputs, &context.signals.stop)?;
+        let _lock = run.lock([output.as_path()], context)?;
         output_flags::check(&output, config.force, config.skip_existing, &source, Some(&model))?;
         let model = Model::load(&model, run.device)?;
         alert.check_model(&model, &config)?;

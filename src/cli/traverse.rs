@@ -7,9 +7,10 @@ use indicatif::HumanCount;
 use serde_json::json;
 use vaepipe::{Model, TraverseConfig};
 
+use super::Context;
 use super::exit::Failure;
 use super::output;
-use super::{Context, RunFlags};
+use super::run_flags::RunFlags;
 
 /// Decode rows along each dimension of a model's latent space
 ///
@@ -45,6 +46,7 @@ impl Traverse {
         config.force = force;
         config.check()?;
         output::check_is_file(&output)?;
+        let _lock = run.lock([output.as_path()], context)?;
         vaepipe::check_target(&output, force, [path.as_path()])?;
         let model = Model::load(&path, run.device)?;
         let rows = model.write_traverse(&output, &config)?;

@@ -42,7 +42,7 @@ impl ImputeConfig {
     /// Checks every option against its range.
     ///
     /// # Errors
-    /// [`Error::OptionRange`] for the first option outside it.
+    /// [`OptionRange`](crate::Error::OptionRange) for the first option outside it.
     pub fn check(&self) -> Result<()> {
         within("samples", Some(self.samples), "1 to 100000", |v| (1..=100_000).contains(&v))?;
         within("draws", Some(self.draws), "0 to 1000", |v| v <= 1000)?;

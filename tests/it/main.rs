@@ -20,6 +20,7 @@ mod inspect;
 mod interrupts;
 mod kinds;
 mod linear;
+mod locks;
 mod logs;
 mod memory;
 mod model_file;

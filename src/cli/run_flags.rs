@@ -1,0 +1,61 @@
+//! What every command that runs a model is told beside its own flags.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+use vaepipe::{Device, Lock};
+
+use super::exit::Failure;
+use super::output_flags::is_dash;
+use super::{Context, output};
+
+/// Flags of every command that runs a model.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Run")]
+pub(super) struct RunFlags {
+    /// Where the model runs: auto, cpu, cuda or cuda:N; auto takes CUDA if this build has it and a device answers
+    #[arg(long, default_value_t, value_name = "DEVICE")]
+    pub(super) device: Device,
+    /// Worker threads [default: the machine's]; never changes a number
+    #[arg(long, value_name = "N")]
+    pub(super) threads: Option<usize>,
+    /// What stdout gets: a few lines to read, or one JSON object as its last line
+    #[arg(long, default_value = "text", value_name = "FORMAT")]
+    pub(super) summary: output::Format,
+    /// Longest wait for another run that writes the same output, like 90s, 10m or 1h [default: none]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    wait: Option<Wait>,
+}
+
+/// A time that is written as it is read.
+#[derive(Debug, Clone, Copy)]
+struct Wait(Duration);
+
+fn time(text: &str) -> Result<Wait, humantime::DurationError> {
+    humantime::parse_duration(text).map(Wait)
+}
+
+impl RunFlags {
+    /// The right to write to `targets`, until it is dropped. Those that cannot be written to are for others to refuse.
+    ///
+    /// # Errors
+    /// [`Error::Locked`](vaepipe::Error::Locked) if another run writes one of them for longer than to wait.
+    pub(super) fn lock<'a>(
+        &self,
+        targets: impl IntoIterator<Item = &'a Path>,
+        context: &Context,
+    ) -> Result<Vec<Lock>, Failure> {
+        let wait = self.wait.map_or(Duration::ZERO, |wait| wait.0);
+        let is_place = |path: &&Path| {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let writable = std::fs::metadata(path).map_or(true, |about| about.is_file() || about.is_dir());
+            !is_dash(path) && parent.is_dir() && path.file_name().is_some() && writable
+        };
+        let mut targets: Vec<&Path> = targets.into_iter().filter(is_place).collect();
+        // One order for all, so that no two runs wait for each other; a name given twice is refused elsewhere.
+        targets.sort_unstable();
+        targets.dedup();
+        targets.into_iter().map(|target| Ok(Lock::take(target, wait, &context.signals.stop)?)).collect()
+    }
+}
