@@ -210,11 +210,6 @@ impl Strip {
 }
 
 impl Slice {
-    /// Number of rows.
-    pub(crate) fn rows(&self) -> usize {
-        self.rows.len()
-    }
-
     /// Number of the first row, counted over all files.
     pub(crate) fn first_row(&self) -> u64 {
         self.turned.group.first_row + self.rows.start as u64

@@ -122,10 +122,10 @@ impl Model {
         let slices = |read: &Stage| Strips::new(source, &features, turning.clone(), read, stop);
         if let Some(mut levels) = added.levels() {
             let [read, slice, model] = ["read", "slice", "model"].map(Stage::new);
-            let (ranking, stopped, layout) = (added.clone(), stop.clone(), features.layout().clone());
+            let (ranking, stopped, features) = (added.clone(), stop.clone(), features.clone());
             let rank = move |slice: Slice| {
                 stopped.check()?;
-                ranking.ranked(&Batch::new(slice.seq, vec![0; slice.rows()], slice.x()?, &layout))
+                ranking.ranked(&batch(&features, slice.seq, slice.x()?))
             };
             for ranked in ahead_map(&slice, slices(&read), &model, depth, threads, rank)? {
                 ranked?.into_iter().for_each(|level| levels[level] += 1);
@@ -184,23 +184,30 @@ fn run<T: Send + 'static>(
 
 /// Scores rows.
 fn score(features: &Features, added: &Added, given: Given) -> Result<Scored> {
-    let batch = |seq, x: Vec<f32>| {
-        let rows = x.len() / features.layout().inputs();
-        // Nothing but the values of a row decides its numbers.
-        Batch::new(seq, vec![0; rows], x, features.layout())
-    };
     let (seq, row_group, (batch, tally), found) = match given {
         Given::Slice(slice) => {
-            let scored = added.columns(&batch(slice.seq, slice.x()?), None)?;
+            let scored = added.columns(&batch(features, slice.seq, slice.x()?), None)?;
             (slice.seq, slice.row_group(), scored, slice.found())
         }
         Given::Rows { seq, row_group, rows } => {
-            let mut x = vec![0.0; rows.num_rows() * features.layout().inputs()];
-            let found = features.write(&rows, &mut x)?;
-            (seq, row_group, added.columns(&batch(seq, x), Some(&rows))?, found)
+            let (batch, found) = vectors(features, seq, &rows)?;
+            (seq, row_group, added.columns(&batch, Some(&rows))?, found)
         }
     };
     Ok(Scored { columns: NewColumns { seq, row_group, batch }, tally, found })
+}
+
+/// The row vectors of the learned columns, and what was found in these.
+fn vectors(features: &Features, seq: u64, learned: &RecordBatch) -> Result<(Batch, FoundAll)> {
+    let mut x = vec![0.0; learned.num_rows() * features.layout().inputs()];
+    let found = features.write(learned, &mut x)?;
+    Ok((batch(features, seq, x), found))
+}
+
+/// Row vectors to be scored: nothing but the values of a row decides its numbers.
+fn batch(features: &Features, seq: u64, x: Vec<f32>) -> Batch {
+    let rows = x.len() / features.layout().inputs();
+    Batch::new(seq, vec![0; rows], x, features.layout())
 }
 
 #[cfg(test)]

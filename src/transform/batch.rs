@@ -5,8 +5,8 @@ use std::path::Path;
 use arrow::array::RecordBatch;
 
 use super::added::Added;
+use super::vectors;
 use crate::artifact::Model;
-use crate::batch::Batch;
 use crate::config::TransformConfig;
 use crate::error::{Error, Place, Result};
 
@@ -27,10 +27,7 @@ impl Model {
         let learned = places.and_then(|places| rows.project(&places));
         let learned =
             learned.map_err(|source| Error::Read { place: Place::file("record batch"), source: Box::new(source) })?;
-        let mut x = vec![0.0; rows.num_rows() * features.layout().inputs()];
-        features.write(&learned, &mut x)?;
-        let ids = (0..rows.num_rows() as u64).collect();
-        let batch = Batch::new(0, ids, x, features.layout());
+        let (batch, _) = vectors(features, 0, &learned)?;
         if let Some(mut levels) = added.levels() {
             added.ranked(&batch)?.into_iter().for_each(|level| levels[level] += 1);
             added.discover(&levels);

@@ -8,13 +8,12 @@ use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
 use super::added::{Added, Tally};
-use super::batch_rows;
+use super::{batch_rows, vectors};
 use crate::ahead::{self, Ahead, Room, Taken, ahead_map, machine_threads};
 use crate::artifact::Model;
-use crate::batch::Batch;
 use crate::config::TransformConfig;
 use crate::error::{Error, Place, Result};
-use crate::feature::{Features, FoundAll};
+use crate::feature::FoundAll;
 use crate::score::ANOMALY_SCORE;
 use crate::sink::{under, written};
 use crate::source::Batches;
@@ -128,15 +127,6 @@ pub(super) fn rank(
         ranked?.into_iter().for_each(|level| levels[level] += 1);
     }
     Ok(())
-}
-
-/// The row vectors of the learned columns.
-fn vectors(features: &Features, seq: u64, learned: &RecordBatch) -> Result<(Batch, FoundAll)> {
-    let rows = learned.num_rows();
-    let mut x = vec![0.0; rows * features.layout().inputs()];
-    let found = features.write(learned, &mut x)?;
-    // Nothing but the values of a row decides its numbers.
-    Ok((Batch::new(seq, vec![0; rows], x, features.layout()), found))
 }
 
 fn failed(source: ArrowError) -> Error {
