@@ -182,11 +182,11 @@ impl FitConfig {
         stop.check()?;
         let stage = Stage::new("train");
         let mut keeper = self.keeper(&features, &network, &training, &rows)?;
-        let first = trainer.checkpoint()?;
+        let few = HoldOut::exceeds(held_out, taken, training.val_fraction) && rows.select.len() > 0;
+        let first = few.then(|| trainer.checkpoint()).transpose()?;
         let budget = (&training, training.epochs);
         let mut trained = stage.run(|| train::train(&mut trainer, &rows, layout, budget, &mut watch, &mut keeper))?;
-        let few = HoldOut::exceeds(held_out, taken, training.val_fraction);
-        if few && rows.select.len() > 0 && !trained.interrupted {
+        if let Some(first) = first.filter(|_| !trained.interrupted) {
             tracing::info!("training again with the rows that chose, for {} epochs", trained.history.best_epoch);
             let rows = FitRows::load(&load(hold_out.without_selection()), &mut watch)?;
             let same =
