@@ -101,9 +101,7 @@ impl Fit {
         config.checkpoint_minutes = checkpoint_minutes;
         config.check()?;
         let source = rows.open(&inputs, &context.signals.stop)?;
-        output::check_is_file(&path)?;
-        let _lock = run.lock([path.as_path()], context)?;
-        vaepipe::check_target(&path, force, source.paths())?;
+        let _lock = run.claim(&path, force, source.paths(), context)?;
         let metrics = metrics.start(&source, &[&path])?;
         config.decision = decision.decision()?;
         config.checkpoint = path.file_name().map(|name| {

@@ -78,9 +78,7 @@ impl Generate {
         let config = flags.config(run.threads);
         let start = Instant::now();
         config.check()?;
-        output::check_is_file(&output)?;
-        let _lock = run.lock([output.as_path()], context)?;
-        vaepipe::check_target(&output, config.force, [path.as_path()])?;
+        let _lock = run.claim(&output, config.force, [path.as_path()], context)?;
         let model = Model::load(&path, run.device)?;
         let columns = model.rebuilt_columns()?;
         let mut progress = RowProgress::new(Some(rows));

@@ -69,9 +69,7 @@ impl Reconstruct {
         let start = Instant::now();
         config.check()?;
         let source = ParquetSource::open([&input])?;
-        output::check_is_file(&output)?;
-        let _lock = run.lock([output.as_path()], context)?;
-        vaepipe::check_target(&output, config.force, source.paths().chain([model.as_path()]))?;
+        let _lock = run.claim(&output, config.force, source.paths().chain([model.as_path()]), context)?;
         let model = Model::load(&model, run.device)?;
         let mut progress = RowProgress::new(Some(source.rows()));
         let stop = &context.signals.stop;

@@ -7,6 +7,7 @@ use clap::Args;
 use vaepipe::{Device, Lock};
 
 use super::exit::Failure;
+use super::fit::folder;
 use super::output_flags::is_dash;
 use super::{Context, output};
 
@@ -37,6 +38,24 @@ fn time(text: &str) -> Result<Wait, humantime::DurationError> {
 }
 
 impl RunFlags {
+    /// The right to write the file `target`, until it is dropped; it is no input, and replaces a file only if `force`.
+    ///
+    /// # Errors
+    /// As [`lock`](Self::lock), and those of [`check_target`](vaepipe::check_target).
+    pub(super) fn claim<'a>(
+        &self,
+        target: &Path,
+        force: bool,
+        inputs: impl IntoIterator<Item = &'a Path>,
+        context: &Context,
+    ) -> Result<Vec<Lock>, Failure> {
+        output::check_is_file(target)?;
+        let lock = self.lock([target], context)?;
+        // What another run wrote meanwhile is there now.
+        vaepipe::check_target(target, force, inputs)?;
+        Ok(lock)
+    }
+
     /// The right to write to `targets`, until it is dropped. Those that cannot be written to are for others to refuse.
     ///
     /// # Errors
@@ -48,9 +67,8 @@ impl RunFlags {
     ) -> Result<Vec<Lock>, Failure> {
         let wait = self.wait.map_or(Duration::ZERO, |wait| wait.0);
         let is_place = |path: &&Path| {
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
             let writable = std::fs::metadata(path).map_or(true, |about| about.is_file() || about.is_dir());
-            !is_dash(path) && parent.is_dir() && path.file_name().is_some() && writable
+            !is_dash(path) && folder(path).is_dir() && path.file_name().is_some() && writable
         };
         let mut targets: Vec<&Path> = targets.into_iter().filter(is_place).collect();
         // One order for all, so that no two runs wait for each other; a name given twice is refused elsewhere.

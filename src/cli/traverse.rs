@@ -45,9 +45,7 @@ impl Traverse {
         config.prefix = prefix;
         config.force = force;
         config.check()?;
-        output::check_is_file(&output)?;
-        let _lock = run.lock([output.as_path()], context)?;
-        vaepipe::check_target(&output, force, [path.as_path()])?;
+        let _lock = run.claim(&output, force, [path.as_path()], context)?;
         let model = Model::load(&path, run.device)?;
         let rows = model.write_traverse(&output, &config)?;
         let dimensions = model.metadata().network.latent_dim;
