@@ -29,6 +29,7 @@ mod odd;
 mod output;
 mod predicate;
 mod readme;
+mod report;
 mod resume;
 mod routes;
 mod schemas;
