@@ -6,6 +6,8 @@ mod config;
 mod determinism;
 mod evaluate;
 mod failures;
+#[cfg(target_os = "linux")]
+mod faults;
 mod found;
 mod general;
 mod generate;
