@@ -37,6 +37,7 @@ mod schemas;
 mod scores;
 mod splice;
 mod stage;
+mod strange;
 mod tables;
 mod targets;
 mod two_commands;

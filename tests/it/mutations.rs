@@ -4,6 +4,7 @@
 
 use std::process::Command;
 
+use crate::strange;
 use crate::tables::{Uniform, curve, write};
 use crate::workdir::Workdir;
 
@@ -76,6 +77,30 @@ fn mutate(kind: usize, count: usize, seed: u64) {
 #[test]
 fn sixty_mutations_are_answered_in_order() {
     (0..KINDS.len()).for_each(|kind| mutate(kind, 60, 1));
+}
+
+#[test]
+fn strange_bytes_and_words_are_taken_or_refused() {
+    let mut random = Uniform::new(4);
+    for (_, takes, seeds) in strange::seeds() {
+        seeds.iter().for_each(|seed| takes(seed));
+        for case in 0..400 {
+            takes(&mutated(&seeds[case % seeds.len()], &mut random));
+        }
+    }
+}
+
+/// For the fuzzer, in the folder that `VAEPIPE_SEEDS` names.
+#[test]
+#[ignore = "writes files"]
+fn strange_seeds_are_written() {
+    let folder = std::path::PathBuf::from(std::env::var_os("VAEPIPE_SEEDS").unwrap());
+    for (name, _, seeds) in strange::seeds() {
+        std::fs::create_dir_all(folder.join(name)).unwrap();
+        for (n, seed) in seeds.iter().enumerate() {
+            std::fs::write(folder.join(name).join(n.to_string()), seed).unwrap();
+        }
+    }
 }
 
 #[test]
