@@ -6,6 +6,8 @@ mod config;
 mod determinism;
 mod evaluate;
 mod failures;
+#[cfg(target_os = "linux")]
+mod faults;
 mod found;
 mod general;
 mod generate;
@@ -36,6 +38,7 @@ mod schemas;
 mod scores;
 mod splice;
 mod stage;
+mod strange;
 mod tables;
 mod targets;
 mod two_commands;
