@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Draws rows with vaepipe and with CTGAN's TVAE, both with their defaults and fitted to the same rows, and measures how much
-they are like fresh ones.
+they are like these, and whether they are copies.
 
     generate.py VAEPIPE [--seeds N] FILE.parquet...
 
@@ -8,7 +8,7 @@ Needs: pip install ctgan sdmetrics pyarrow scikit-learn. Every fifth row is fres
 value, constant columns and, unless one is named `label`, columns of words that hardly repeat are left out, and times are
 numbers of seconds, since TVAE takes none of these; of many rows, 16,000 evenly spaced ones are taken.
 
-Prints a Markdown table: sdmetrics' column shapes and column-pair trends against the fresh rows (1 is best); and the share of
+Prints a Markdown table: sdmetrics' column shapes and column-pair trends against the fit's rows, of which as many are drawn (1 is best); and the share of
 drawn rows that are nearer to a row of the fit than to any of as many fresh ones (numbers by standard deviation, words as 0 or
 1): 0.5 if they are as new as fresh rows are, 1 if they are copies.
 """
@@ -39,10 +39,10 @@ def words(rows):
     return [name for name in rows if not pd.api.types.is_numeric_dtype(rows[name]) or rows[name].nunique() <= 2]
 
 
-def quality(fresh, drawn):
-    kinds = {name: {"sdtype": "categorical" if name in words(fresh) else "numerical"} for name in fresh}
+def quality(fitted, drawn):
+    kinds = {name: {"sdtype": "categorical" if name in words(fitted) else "numerical"} for name in fitted}
     report = QualityReport()
-    report.generate(fresh, drawn[list(fresh)], {"columns": kinds}, verbose=False)
+    report.generate(fitted, drawn[list(fitted)], {"columns": kinds}, verbose=False)
     return report.get_properties().set_index("Property")["Score"].tolist()
 
 
@@ -93,10 +93,9 @@ def main():
         results = {"vaepipe": [], "TVAE": []}
         for seed in range(options.seeds):
             with tempfile.TemporaryDirectory() as folder:
-                drawn = by_vaepipe(program, Path(folder), fitted, len(fresh), seed)
-            # Columns that are constant in the rows of the fit are drawn, too.
-            for name, drawn in [("vaepipe", drawn), ("TVAE", by_tvae(fitted, len(fresh), seed))]:
-                results[name].append([*quality(fresh, drawn), copied(fitted, fresh, drawn, seed)])
+                drawn = by_vaepipe(program, Path(folder), fitted, len(fitted), seed)
+            for name, drawn in [("vaepipe", drawn), ("TVAE", by_tvae(fitted, len(fitted), seed))]:
+                results[name].append([*quality(fitted, drawn), copied(fitted, fresh, drawn, seed)])
         for name, found in results.items():
             mean = [statistics.mean(values) for values in zip(*found)]
             means.setdefault(name, []).append(mean)

@@ -9,6 +9,7 @@ mod page;
 mod pixels;
 mod plane;
 mod rows;
+mod shift;
 mod survey;
 
 use std::path::{Path, PathBuf};

@@ -28,7 +28,7 @@ pub(crate) fn sheet(
     strips: &[Strip],
     [wide, high]: [usize; 2],
 ) -> Result<Figure> {
-    const LEFT: i32 = 130;
+    const LEFT: i32 = 156;
     const TOP: i32 = 52;
     let columns = strips.iter().map(|strip| strip.images.len()).max().unwrap_or(1).max(1) as i32;
     let step = ((WIDTH as i32 - LEFT - 8) / columns).min(150);

@@ -95,10 +95,10 @@ fn values(page: &mut Page, model: &Model, order: &[usize]) -> Result<()> {
             idle.push(format!("z_{n}"));
         }
     }
-    let heads = ["", "column", "z = -3", "-1.5", "0", "1.5", "3", "deviations a step of 1", "rank correlation"];
+    let heads = ["", "column", "z = -3", "-1.5", "0", "1.5", "3", "in deviations", "rank corr."];
     page.html(
         "<h3>Along each dimension</h3>\n<p>What the decoder expects while the other dimensions are 0, of the columns that \
-         move most; and how rows' latents go with them.</p>\n",
+         move most; by how many of their standard deviations a step of 1 moves them, and their rank correlation with rows' latents.</p>\n",
     );
     page.html(&table("what the decoder expects along each dimension", &heads, &lines));
     if !idle.is_empty() {

@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::source::ParquetSource;
 
 const STYLE: &str = include_str!("style.css");
+const TEMPLATE: &str = include_str!("page.html");
 
 /// A page in the making.
 pub(super) struct Page {
@@ -165,21 +166,18 @@ impl Page {
             .iter()
             .map(|(what, much)| format!("<div><b>{}</b><span>{}</span></div>", escaped(much), escaped(what)));
         let (title, about) = (escaped(&self.title), escaped(&self.about.join(" ")));
-        let html = format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
-             content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<meta \
-             http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src \
-             data:\">\n<meta name=\"generator\" content=\"vaepipe {}\">\n<link rel=\"icon\" \
-             href=\"data:,\">\n<title>{title} · vaepipe report</title>\n<style>\n:root{{{}}}\n@media \
-             (prefers-color-scheme:dark){{:root{{{}}}}}\n{STYLE}</style>\n</head>\n<body>\n<header>\n<h1>{title}</h1>\n<p>{about}</p>\n<div \
-             class=\"tiles\">{}</div>\n</header>\n<main>\n{}</main>\n<footer>vaepipe {}</footer>\n</body>\n</html>\n",
-            env!("CARGO_PKG_VERSION"),
-            css(0),
-            css(1),
-            tiles.collect::<String>(),
-            self.body,
-            env!("CARGO_PKG_VERSION"),
-        );
+        // What is escaped may hold a word of the template, so that each word is looked for in the template alone.
+        let html = filled(&|word| match word {
+            "VERSION" => Some(env!("CARGO_PKG_VERSION").to_owned()),
+            "TITLE" => Some(title.clone()),
+            "ABOUT" => Some(about.clone()),
+            "TILES" => Some(tiles.clone().collect()),
+            "LIGHT" => Some(css(0)),
+            "DARK" => Some(css(1)),
+            "STYLE" => Some(STYLE.to_owned()),
+            "BODY" => Some(self.body.clone()),
+            _ => None,
+        });
         Report {
             rows: survey.rows,
             sampled,
@@ -189,6 +187,20 @@ impl Page {
             figures: self.figures,
         }
     }
+}
+
+/// The template with texts in place of its words in capitals.
+fn filled(of: &dyn Fn(&str) -> Option<String>) -> String {
+    let mut html = String::new();
+    let mut rest = TEMPLATE;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_alphanumeric()) {
+        let end = rest[start..].find(|c: char| !c.is_ascii_alphanumeric()).map_or(rest.len(), |end| start + end);
+        html.push_str(&rest[..start]);
+        html.push_str(of(&rest[start..end]).as_deref().unwrap_or(&rest[start..end]));
+        rest = &rest[end..];
+    }
+    html.push_str(rest);
+    html
 }
 
 /// A count, its digits in groups.

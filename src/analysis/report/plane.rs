@@ -63,7 +63,7 @@ pub(super) fn plane(
     if density.is_some() {
         about.push_str(&format!(" These are drawn from all; grey is where all {} are.", counted(survey.rows)));
     }
-    if odd.is_some() {
+    if points.iter().any(|point| point.odd) {
         about.push_str(" A ring is an anomaly.");
     }
     if outside > 0 {

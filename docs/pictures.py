@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""Makes the pictures of this folder: the upper part of the reports on flights and digits, and walks through the latent space
+of digits, as Chromium shows them.
+
+    pictures.py VAEPIPE CHROMIUM
+
+Needs: pip install pillow
+"""
+import subprocess, sys, tempfile
+from pathlib import Path
+
+from PIL import Image
+
+program, chromium, docs = Path(sys.argv[1]).resolve(), sys.argv[2], Path(__file__).resolve().parent
+FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
+--disable-component-update --disable-sync --hide-scrollbars""".split()
+
+
+def picture(folder, page, name, width, height):
+    flags = [*FLAGS, f"--user-data-dir={folder}/profile", f"--screenshot={folder}/shot.png", f"--window-size={width},{height}"]
+    subprocess.run([chromium, *flags, (folder / page).as_uri()], check=True, capture_output=True)
+    # A palette is enough, and a fifth of the size.
+    image = Image.open(folder / "shot.png").convert("RGB").quantize(64, dither=Image.Dither.NONE)
+    image.save(docs / name, optimize=True)
+    size = (docs / name).stat().st_size
+    assert size < 60_000, (name, size)
+    print(f"{name}: {width} x {height}, {size} bytes")
+
+
+with tempfile.TemporaryDirectory() as folder:
+    folder, data = Path(folder), docs.parent / "sample_data"
+    run = lambda *words: subprocess.run([program, *map(str, words), "-q"], check=True, cwd=folder)
+    for name, flags in [("flights", []), ("digits", ["--exclude", "label,split"])]:
+        run("fit", data / f"{name}.parquet", "-m", name, *flags)
+        run("transform", data / f"{name}.parquet", f"{name}.parquet", "-m", name)
+    run("report", "flights.parquet", "-m", "flights", "-o", "flights.html", "--color", "carrier")
+    run("report", "digits.parquet", "-m", "digits", "-o", "digits.html", "--image", "8x8", "--color", "label", "--svg", "figures")
+    picture(folder, "flights.html", "report-flights.png", 1100, 900)
+    picture(folder, "digits.html", "report-digits.png", 1100, 640)
+    picture(folder, "figures/traversals.svg", "traversals-digits.png", 960, 800)
