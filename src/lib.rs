@@ -35,6 +35,7 @@ mod fit;
 mod generate;
 mod impute;
 mod influence;
+mod likelihood;
 mod reconstruct;
 mod transform;
 mod traverse;
@@ -71,6 +72,7 @@ pub use score::{SCORES, Score, Scoring, Tail};
 pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel, Progress};
 pub use impute::Imputed;
 pub use influence::Influence;
+pub use likelihood::LogLikelihood;
 pub use reconstruct::Reconstructed;
 pub use transform::{Output, ScoreQuantiles, Transformed};
 

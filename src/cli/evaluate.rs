@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::json;
-use vaepipe::{AtThreshold, Best, EvaluateConfig, Evaluation, ParquetSource, Ranked, evaluate};
+use vaepipe::{
+    AtThreshold, Best, Device, EvaluateConfig, Evaluation, LogLikelihood, Model, ParquetSource, Ranked, evaluate,
+};
 
 use super::Context;
 use super::exit::Failure;
@@ -13,21 +15,24 @@ use super::output::{self, Format, labelled, shown};
 use super::table::{in_lines, table_of, to_the_right};
 use super::transform::percent;
 
-/// Measure how well scores find labelled anomalies
+/// Measure how well scores find labelled anomalies, or how likely a model makes rows
 ///
 /// Example: vaepipe evaluate scored.parquet --label is_fraud
 ///
 /// Area under the ROC curve, average precision, precision and recall among the rows of highest score and at the best F1,
 /// of every score in the file and of the squared norm of the standardised row, which needs no model; and what is_anomaly
 /// found. Equal scores count as in scikit-learn.
+///
+/// With --likelihood instead: the mean log-likelihood of rows under a model, bounded by draws from each row's posterior, and
+/// how many dimensions of the latent space are active. Fresh rows say the most.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(super) struct Evaluate {
-    /// A Parquet file that a transform wrote
+    /// A Parquet file that a transform wrote; with --likelihood, one with the columns the model learned
     scored: PathBuf,
     /// The column of labels: 1 or true for an anomaly, 0 or false for none
-    #[arg(long, value_name = "COL", help_heading = "Columns", required = true)]
-    label: String,
+    #[arg(long, value_name = "COL", help_heading = "Columns")]
+    label: Option<String>,
     /// Columns of scores, the main one first [default: the one the file says it is ranked by]
     #[arg(long, value_delimiter = ',', value_name = "COL,...", help_heading = "Columns")]
     score: Vec<String>,
@@ -37,6 +42,15 @@ pub(super) struct Evaluate {
     /// Rows of highest score to look at [default: as many as there are anomalies]
     #[arg(long, value_name = "N", help_heading = "Anomalies")]
     top: Option<u64>,
+    /// Measure how likely the model makes rows, in nats a row; of numbers this is a density on the model's scale
+    #[arg(long, help_heading = "Likelihood", conflicts_with_all = ["label", "score", "threshold", "top"])]
+    likelihood: bool,
+    /// The model of --likelihood
+    #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Likelihood")]
+    model: PathBuf,
+    /// Draws a row from its posterior, of --likelihood
+    #[arg(long, default_value_t = 5000, value_name = "N", help_heading = "Likelihood")]
+    samples: usize,
     /// What stdout gets: tables to read, or one JSON object
     #[arg(long, default_value = "text", value_name = "FORMAT", help_heading = "Output")]
     format: Format,
@@ -44,8 +58,19 @@ pub(super) struct Evaluate {
 
 impl Evaluate {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { scored, label, score, threshold, top, format } = self;
+        let Self { scored, label, score, threshold, top, likelihood, model, samples, format } = self;
+        if label.is_none() && !likelihood {
+            let hint = Some("--label COL names known anomalies; --likelihood needs none".to_owned());
+            return Err(Failure::Usage { fault: "evaluate what: --label or --likelihood is missing".to_owned(), hint });
+        }
         let source = ParquetSource::open([&scored])?;
+        let Some(label) = label else {
+            let found = Model::load(&model, Device::Cpu)?.log_likelihood(&source, samples, &context.signals.stop)?;
+            return output::stdout(&match format {
+                Format::Json => format!("{}\n", json!(found)),
+                Format::Text => likely(&found),
+            });
+        };
         let mut config = EvaluateConfig::new(label);
         config.score = score;
         config.threshold = threshold;
@@ -56,6 +81,22 @@ impl Evaluate {
             Format::Text => text(&evaluation),
         })
     }
+}
+
+fn likely(found: &LogLikelihood) -> String {
+    let LogLikelihood { rows, samples, importance_weighted, standard_error, elbo, dimensions, active, .. } = found;
+    labelled(&[
+        ("rows", HumanCount(*rows).to_string()),
+        (
+            "bound",
+            format!(
+                "{importance_weighted:.4} nats a row, importance-weighted by {} draws each, standard error {standard_error:.4}",
+                HumanCount(*samples as u64)
+            ),
+        ),
+        ("ELBO", format!("{elbo:.4} nats a row")),
+        ("latents", format!("{active} of {dimensions} dimensions active")),
+    ])
 }
 
 fn text(evaluation: &Evaluation) -> String {

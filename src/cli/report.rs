@@ -45,8 +45,8 @@ struct ReportFlags {
     #[arg(long, value_name = "COL", help_heading = "Columns")]
     color: Option<String>,
     /// Show these two dimensions of the latent space, from 0 [default: those that vary most]
-    #[arg(long, value_delimiter = ',', num_args = 2, value_name = "I,J", help_heading = "Columns")]
-    dimensions: Vec<usize>,
+    #[arg(long, value_name = "I,J", value_parser = pair, help_heading = "Columns")]
+    dimensions: Option<Pair>,
     /// Show rows as images of this width and height: the learned and constant numbers in their order
     #[arg(long, value_name = "WxH", value_parser = size, help_heading = "Columns")]
     image: Option<Size>,
@@ -59,6 +59,15 @@ struct ReportFlags {
     /// Replace existing outputs
     #[arg(long, help_heading = "Output")]
     force: bool,
+}
+
+/// Two dimensions of the latent space.
+#[derive(Debug, Clone, Copy)]
+struct Pair([usize; 2]);
+
+fn pair(text: &str) -> Result<Pair, String> {
+    let parts = text.split_once(',').and_then(|(a, b)| Some([a.trim().parse().ok()?, b.trim().parse().ok()?]));
+    parts.map(Pair).ok_or_else(|| "the numbers of two dimensions, as in 0,3".to_owned())
 }
 
 /// The size of an image.
@@ -77,7 +86,7 @@ impl Report {
         let mut config = ReportConfig::new();
         config.label = label;
         config.color = color;
-        config.dimensions = dimensions.try_into().ok();
+        config.dimensions = dimensions.map(|Pair(dimensions)| dimensions);
         config.image = image.map(|Size(size)| size);
         config.top = top;
         config.check()?;

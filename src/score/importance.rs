@@ -7,21 +7,36 @@ use crate::model::{Losses, Row};
 /// Draws a row. A power of two that divides the rows a decoder takes at once.
 const DRAWS: usize = 64;
 
-/// Rows whose draws are decoded at once.
-const ROWS: usize = 64;
+/// Draws that are decoded at once, unless a row has more of them.
+const AT_ONCE: usize = 4096;
+
+/// Lower bounds of a row's log-likelihood, in nats.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Bounds {
+    /// ln (1/K Σ w), over K draws of w = p(x | z)^c p(z) / q(z | x).
+    pub(crate) weighted: f64,
+    /// 1/K Σ ln w: the ELBO.
+    pub(crate) elbo: f64,
+}
 
 impl Rows<'_> {
-    /// -ln (1/K Σ p(x | z)^c p(z) / q(z | x)) over K draws z from each row's posterior q, where c = features / known
-    /// features scales the likelihood of a row with missing values, as in the other scores.
+    /// The score: the negative bound.
     pub(super) fn importance_weighted(&self) -> Result<Vec<f32>> {
+        Ok(self.bounds(DRAWS)?.into_iter().map(|bounds| -bounds.weighted as f32).collect())
+    }
+
+    /// Bounds by so many draws z from each row's posterior q, where c = features / known features scales the likelihood of a
+    /// row with missing values, as in the other scores.
+    pub(crate) fn bounds(&self, draws: usize) -> Result<Vec<Bounds>> {
         let (inputs, k) = (self.encoded.features, self.encoded.latent_dim);
         let ones = vec![1.0; inputs];
         let (mut z, mut output, mut losses) = (Vec::new(), Vec::new(), Losses::default());
-        let mut drawn = vec![0.0; DRAWS * k];
+        let mut drawn = vec![0.0; draws * k];
         let mut bounds = Vec::with_capacity(self.batch.rows());
-        for from in (0..self.batch.rows()).step_by(ROWS) {
-            let range = from..self.batch.rows().min(from + ROWS);
-            let mut ratios = Vec::with_capacity(range.len() * DRAWS);
+        let at_once = (AT_ONCE / draws).max(1);
+        for from in (0..self.batch.rows()).step_by(at_once) {
+            let range = from..self.batch.rows().min(from + at_once);
+            let mut ratios = Vec::with_capacity(range.len() * draws);
             z.clear();
             output.clear();
             for row in range.clone() {
@@ -38,15 +53,17 @@ impl Rows<'_> {
                 }
             }
             self.scorer.vae.decode(&z, &mut output)?;
-            let outputs = output.len() / (range.len() * DRAWS);
+            let outputs = output.len() / (range.len() * draws);
             for (row, (output, ratios)) in
-                range.zip(output.chunks_exact(DRAWS * outputs).zip(ratios.chunks_exact(DRAWS)))
+                range.zip(output.chunks_exact(draws * outputs).zip(ratios.chunks_exact(draws)))
             {
                 let Row { x, known, .. } = self.row(row, &ones);
                 self.scorer.heads.losses(x, known, output, &mut losses);
                 let scale = f64::from(inputs as f32 / self.encoded.known[row]);
                 let logs = ratios.iter().zip(losses.nll()).map(|(ratio, nll)| ratio - scale * f64::from(nll));
-                bounds.push(-log_mean_exp(&logs.collect::<Vec<_>>()) as f32);
+                let logs: Vec<f64> = logs.collect();
+                let elbo = logs.iter().sum::<f64>() / logs.len() as f64;
+                bounds.push(Bounds { weighted: log_mean_exp(&logs), elbo });
             }
         }
         Ok(bounds)

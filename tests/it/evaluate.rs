@@ -86,3 +86,47 @@ fn what_is_no_label_and_no_score_is_refused() {
     dir.fails(65, "evaluate none.parquet --label label").says(&["1 in no row", "an anomaly"]);
     dir.fails(2, "evaluate in.parquet --label label").says(&[r#"no column "anomaly_score""#]);
 }
+
+/// Of a linear model of one latent dimension, a row's likelihood is that of a normal distribution with covariance w wᵀ + s
+/// (Tipping & Bishop 1999, "Probabilistic principal component analysis").
+#[test]
+fn the_bound_of_a_linear_model_comes_near_the_likelihood_of_its_normal_distribution() {
+    let dir = Workdir::new();
+    labelled(&dir);
+    dir.ok("fit in.parquet --columns a,b --hidden none --latent-dim 1 --epochs 60 -m linear");
+    let told = dir.ok("evaluate in.parquet --likelihood -m linear --samples 1000 --format json").json();
+    assert_eq!((&told["rows"], &told["samples"], &told["dimensions"]), (&2000.into(), &1000.into(), &1.into()));
+    let (metadata, weights) = crate::model_file::take_apart(&dir.path("linear"));
+    let of = |name: &str| -> Vec<f64> {
+        let bytes = &weights.iter().find(|(other, ..)| other == name).unwrap().3;
+        bytes.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap()).into()).collect()
+    };
+    let floor = metadata["network"]["noise_floor"].as_f64().unwrap();
+    let s: Vec<f64> = of("likelihood.gaussian.log_variance").iter().map(|s| s.max(floor).exp()).collect();
+    let (w, bias) = (of("output.weight"), of("output.bias"));
+    let [w0, w1] = [w[0], w[1]];
+    let covariance = [w0 * w0 + s[0], w0 * w1, w1 * w1 + s[1]];
+    let determinant = covariance[0] * covariance[2] - covariance[1] * covariance[1];
+    let rows = crate::tables::read(&dir.path("in.parquet"));
+    let column = |n: usize| -> Vec<f64> {
+        let scaling = &metadata["features"][n]["scaling"];
+        let of = |key: &str| scaling[key].as_f64().unwrap();
+        let name = metadata["features"][n]["column"].as_str().unwrap();
+        let values = rows.column_by_name(name).unwrap();
+        let values = arrow::array::AsArray::as_primitive::<arrow::datatypes::Float32Type>(values);
+        values.values().iter().map(|&x| (f64::from(x) - of("center")) / of("scale") - bias[n]).collect()
+    };
+    let exact = column(0).into_iter().zip(column(1)).map(|(x, y)| {
+        let square = covariance[2] * x * x - 2.0 * covariance[1] * x * y + covariance[0] * y * y;
+        -(2.0 * std::f64::consts::PI).ln() - 0.5 * determinant.ln() - 0.5 * square / determinant
+    });
+    let exact = exact.sum::<f64>() / 2000.0;
+    let of = |key: &str| told[key].as_f64().unwrap();
+    assert!((of("importance_weighted") - exact).abs() < 0.01, "{told} {exact}");
+    assert!(of("elbo") <= of("importance_weighted") && of("standard_error") > 0.0, "{told}");
+    dir.ok("evaluate in.parquet --likelihood -m linear --samples 10").prints(&["importance-weighted by 10 draws each"]);
+    dir.fails(2, "evaluate in.parquet").says(&["--label or --likelihood is missing"]);
+    dir.fails(2, "evaluate in.parquet --likelihood --label label").says(&["--likelihood"]);
+    dir.fails(2, "evaluate in.parquet --likelihood -m linear --samples 0")
+        .says(&["samples is 0, but must be 1 to 100000"]);
+}

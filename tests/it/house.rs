@@ -12,7 +12,7 @@ const FLOORS: [&[&str]; 6] = [
     &["device", "feature", "frame", "scratch", "sink", "source"],
     &["batch", "model", "shuffle", "strips"],
     &["aggregate", "artifact", "decode", "health", "score"],
-    &["bench", "fit", "generate", "impute", "influence", "reconstruct", "transform", "traverse"],
+    &["bench", "fit", "generate", "impute", "influence", "likelihood", "reconstruct", "transform", "traverse"],
     &["analysis"],
 ];
 
