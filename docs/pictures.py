@@ -19,8 +19,8 @@ FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run -
 def picture(folder, page, name, width, height):
     flags = [*FLAGS, f"--user-data-dir={folder}/profile", f"--screenshot={folder}/shot.png", f"--window-size={width},{height}"]
     subprocess.run([chromium, *flags, (folder / page).as_uri()], check=True, capture_output=True)
-    # A palette is enough, and a fifth of the size.
-    image = Image.open(folder / "shot.png").convert("RGB").quantize(64, dither=Image.Dither.NONE)
+    # A palette is enough, and a third of the size.
+    image = Image.open(folder / "shot.png").convert("RGB").quantize(80, dither=Image.Dither.NONE)
     image.save(docs / name, optimize=True)
     size = (docs / name).stat().st_size
     assert size < 60_000, (name, size)
@@ -33,8 +33,8 @@ with tempfile.TemporaryDirectory() as folder:
     for name, flags in [("flights", []), ("digits", ["--exclude", "label,split"])]:
         run("fit", data / f"{name}.parquet", "-m", name, *flags)
         run("transform", data / f"{name}.parquet", f"{name}.parquet", "-m", name)
-    run("report", "flights.parquet", "-m", "flights", "-o", "flights.html", "--color", "carrier")
+    run("report", "flights.parquet", "-m", "flights", "-o", "flights.html")
     run("report", "digits.parquet", "-m", "digits", "-o", "digits.html", "--image", "8x8", "--color", "label", "--svg", "figures")
-    picture(folder, "flights.html", "report-flights.png", 1100, 900)
+    picture(folder, "flights.html", "report-flights.png", 1100, 760)
     picture(folder, "digits.html", "report-digits.png", 1100, 640)
     picture(folder, "figures/traversals.svg", "traversals-digits.png", 960, 800)

@@ -43,7 +43,7 @@ pub fn stream(bytes: &[u8]) {
     let path = PLACE.path("strange.arrow");
     std::fs::write(&path, bytes).unwrap();
     let mut config = SourceConfig::new();
-    config.allow_missing_eos = bytes.len() % 2 == 0;
+    config.allow_missing_eos = bytes.len().is_multiple_of(2);
     if let Ok(source) = Source::open([path], &config, &Stop::new()) {
         let _ = source.table(PLACE.0.path());
     }
@@ -58,8 +58,11 @@ pub fn predicate(bytes: &[u8]) {
     }
 }
 
+/// A target's name, what it does with bytes, and bytes to begin with.
+type Seed = (&'static str, fn(&[u8]), Vec<Vec<u8>>);
+
 /// Sound ones of each kind, for the mutations to begin with.
-pub fn seeds() -> [(&'static str, fn(&[u8]), Vec<Vec<u8>>); 3] {
+pub fn seeds() -> [Seed; 3] {
     let path = PLACE.path("sound.safetensors");
     let source = ParquetSource::open([PLACE.path("rows.parquet")]).unwrap();
     let fitted = FitConfig::new().hidden([4]).latent_dim(2).epochs(1).fit(&source, Device::Cpu).unwrap();
