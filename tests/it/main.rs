@@ -32,6 +32,7 @@ mod odd;
 mod output;
 mod predicate;
 mod readme;
+mod report;
 mod resume;
 mod routes;
 mod schemas;
