@@ -5,6 +5,7 @@
 
 mod checkpoint;
 mod container;
+mod members;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -20,15 +21,12 @@ use crate::device::Device;
 use crate::error::{Error, ModelFault, Result};
 use crate::feature::{Carried, Features, InputColumn, Kind};
 use crate::health::Health;
-use crate::model::{Network, Vae, Weight, Weights, parameters};
+use crate::model::{Network, Vae, Weight, Weights};
 use crate::score::{Latents, Score, Scorer, Scoring};
 use crate::sink::{Target, commit_bytes};
 
 /// The newest format this version reads, and the one it writes.
 pub(crate) const FORMAT_VERSION: u64 = 1;
-
-/// The tensors that say where training rows lie in latent space.
-const LATENTS: [&str; 2] = ["latents.mean", "latents.whitening"];
 
 /// More than any network within the configuration's ranges that a machine could train.
 const MOST_BYTES: u64 = 16 << 30;
@@ -127,7 +125,7 @@ pub struct Metadata {
 pub struct Model {
     metadata: Metadata,
     features: Arc<Features>,
-    weights: Weights,
+    weights: Vec<Weights>,
     scorer: Arc<Scorer>,
     aggregate: Aggregate,
 }
@@ -139,15 +137,15 @@ impl Model {
     /// As [`of`](Self::of).
     pub(crate) fn new(
         metadata: Metadata,
-        mut tensors: Weights,
-        latents: Latents,
+        members: Vec<(Weights, Latents)>,
         aggregate: &Aggregate,
         device: &candle_core::Device,
     ) -> Result<Self, ModelFault> {
-        let (k, Latents { mean, whitening }) = (metadata.network.latent_dim, latents);
-        tensors.insert(LATENTS[0].to_owned(), Weight { shape: vec![k], values: mean });
-        tensors.insert(LATENTS[1].to_owned(), Weight { shape: vec![k, k], values: whitening });
-        tensors.extend(aggregate.tensors(k));
+        let k = metadata.network.latent_dim;
+        let mut tensors = Weights::from_iter(aggregate.tensors(k));
+        for (n, (weights, latents)) in members.into_iter().enumerate() {
+            tensors.extend(members::named(n, weights.into_iter().chain(members::latents(&latents))));
+        }
         Self::of(metadata, tensors, device)
     }
 
@@ -185,30 +183,17 @@ impl Model {
         let features = Features::new(metadata.features.clone(), metadata.training.missing_indicator)
             .ok_or_else(|| contradiction("the features are not in the order of the row vector"))?;
         let layout = features.layout();
-        let (aggregate, mut weights): (Weights, Weights) =
-            tensors.into_iter().partition(|(name, _)| Aggregate::has(name));
-        let latents = LATENTS.map(|name| (name, weights.remove(name)));
-        // Before building a network of the size the metadata claims.
-        let claimed = metadata.network.parameters(layout.encoder_inputs(), layout.outputs());
-        let held: usize = weights.values().map(|weight| weight.values.len()).sum();
-        if claimed > held {
-            return Err(contradiction(&format!("the network has {claimed} parameters, the file {held}")));
-        }
-        container::check(&weights, &parameters(layout, &metadata.network))?;
-        let tensor = |error: Error| ModelFault::Contradiction(error.to_string());
-        let vae = Vae::new(layout, &metadata.network, &weights, device).map_err(tensor)?;
+        let (aggregate, weights): (Weights, Weights) = tensors.into_iter().partition(|(name, _)| Aggregate::has(name));
+        let members =
+            members::take(&metadata, layout, weights, |weights| Vae::new(layout, &metadata.network, weights, device))?;
         let names = || metadata.features.iter().map(|kind| kind.column().name());
         if metadata.health.as_ref().is_some_and(|health| !health.is_sound(*latent_dim, names())) {
             return Err(contradiction("its health is not that of such a model"));
         }
         let aggregate = Aggregate::from_tensors(aggregate, layout, metadata.network.latent_dim)?;
-        let (k, seed) = (metadata.network.latent_dim, metadata.training.seed);
-        let [mean, whitening] = latents;
-        let mean = container::check_tensor(mean.0, mean.1.as_ref(), &[k])?.to_vec();
-        let whitening = container::check_tensor(whitening.0, whitening.1.as_ref(), &[k, k])?.to_vec();
-        let latents = Latents { mean, whitening };
-        let scorer = Scorer::new(Arc::new(vae), layout, &metadata.network, &weights, latents, seed);
-        Ok(Self { metadata, features: Arc::new(features), weights, scorer: Arc::new(scorer), aggregate })
+        let (weights, members) = members.into_iter().unzip();
+        let scorer = Arc::new(Scorer::new(members));
+        Ok(Self { metadata, features: Arc::new(features), weights, scorer, aggregate })
     }
 
     /// Reads a model file.
@@ -255,11 +240,12 @@ impl Model {
     /// The bytes of the model file. Same data, options and seed give the same bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let aggregate = self.aggregate.tensors(self.metadata.network.latent_dim);
-        let (k, Latents { mean, whitening }) = (self.metadata.network.latent_dim, &self.scorer.latents);
-        let latents = [(vec![k], mean), (vec![k, k], whitening)];
-        let latents = latents.map(|(shape, values)| Weight { shape, values: values.clone() });
-        let weights = self.weights.iter().chain(&aggregate).map(|(name, weight)| (name.clone(), weight));
-        let tensors = weights.chain(LATENTS.map(str::to_owned).into_iter().zip(&latents));
+        let latents: Vec<_> = self.scorer.members().iter().map(|member| members::latents(&member.latents)).collect();
+        let members = self.weights.iter().zip(&latents).enumerate().flat_map(|(n, (weights, latents))| {
+            let latents = latents.iter().map(|(name, weight)| (name, weight));
+            members::named(n, weights.iter().chain(latents).map(|(name, weight)| (name.clone(), weight)))
+        });
+        let tensors = members.chain(aggregate.iter().map(|(name, weight)| (name.clone(), weight)));
         let json = serde_json::to_string(&self.metadata).expect("plain data with string keys");
         container::pack(tensors, json)
     }
@@ -284,9 +270,9 @@ impl Model {
         &self.metadata
     }
 
-    /// The weights, by name, in candle's layout.
+    /// The weights of the first network, by name, in candle's layout.
     pub fn weights(&self) -> &std::collections::BTreeMap<String, Weight> {
-        &self.weights
+        &self.weights[0]
     }
 
     /// The features, ready to write rows.
@@ -299,12 +285,12 @@ impl Model {
         &self.aggregate
     }
 
-    /// The network.
+    /// The first network.
     pub(crate) fn vae(&self) -> &Arc<Vae> {
-        &self.scorer.vae
+        &self.scorer.first().vae
     }
 
-    /// The network as scores need it.
+    /// The networks as scores need them.
     pub(crate) fn scorer(&self) -> &Arc<Scorer> {
         &self.scorer
     }

@@ -35,7 +35,8 @@ pub struct LogLikelihood {
 impl Model {
     /// Bounds the log-likelihood of rows by `samples` draws from each row's posterior, which depend on the model's seed and
     /// the row alone. Of a row with missing values, that of its known ones is scaled by features / known features. A number
-    /// has a density, on the model's scale; only of Booleans and categories are these probabilities.
+    /// has a density, on the model's scale; only of Booleans and categories are these probabilities. Of several networks it
+    /// is the first that is measured.
     ///
     /// # Errors
     /// [`Error::MissingFeature`] and [`Error::WrongType`] if the source is not what the model learned from;
@@ -55,11 +56,10 @@ impl Model {
             let mut x = vec![0.0; batch.num_rows() * inputs];
             features.write(&batch, &mut x)?;
             let batch = Batch::new(0, (0..batch.num_rows() as u64).collect(), x, features.layout());
-            let encoded = self.scorer().rows(&batch)?;
-            let means_of = encoded.encoded.mean.chunks_exact(k);
-            for ((bounds, mean), known) in
-                encoded.bounds(samples)?.into_iter().zip(means_of).zip(&encoded.encoded.known)
-            {
+            let rows_of = self.scorer().rows(&batch)?;
+            let seen = rows_of.first();
+            let means_of = seen.encoded.mean.chunks_exact(k);
+            for ((bounds, mean), known) in seen.bounds(samples)?.into_iter().zip(means_of).zip(&seen.encoded.known) {
                 if *known == 0.0 {
                     continue;
                 }

@@ -1,6 +1,6 @@
 //! The importance-weighted bound of a row (Burda, Grosse & Salakhutdinov 2016, "Importance weighted autoencoders", eq. 8).
 
-use super::scorer::Rows;
+use super::scorer::Seen;
 use crate::error::Result;
 use crate::model::{Losses, Row};
 
@@ -19,7 +19,7 @@ pub(crate) struct Bounds {
     pub(crate) elbo: f64,
 }
 
-impl Rows<'_> {
+impl Seen<'_> {
     /// The score: the negative bound.
     pub(super) fn importance_weighted(&self) -> Result<Vec<f32>> {
         Ok(self.bounds(DRAWS)?.into_iter().map(|bounds| -bounds.weighted as f32).collect())
@@ -41,7 +41,7 @@ impl Rows<'_> {
             output.clear();
             for row in range.clone() {
                 let of_row = self.row(row, &ones);
-                self.scorer.noise.child(of_row.key()).normals(&mut drawn);
+                self.member.noise.child(of_row.key()).normals(&mut drawn);
                 for drawn in drawn.chunks_exact(k) {
                     let mut ratio = 0.0;
                     for ((&mean, &s), &noise) in of_row.mean.iter().zip(of_row.log_variance).zip(drawn) {
@@ -52,13 +52,13 @@ impl Rows<'_> {
                     ratios.push(ratio);
                 }
             }
-            self.scorer.vae.decode(&z, &mut output)?;
+            self.member.vae.decode(&z, &mut output)?;
             let outputs = output.len() / (range.len() * draws);
             for (row, (output, ratios)) in
                 range.zip(output.chunks_exact(draws * outputs).zip(ratios.chunks_exact(draws)))
             {
                 let Row { x, known, .. } = self.row(row, &ones);
-                self.scorer.heads.losses(x, known, output, &mut losses);
+                self.member.heads.losses(x, known, output, &mut losses);
                 let scale = f64::from(inputs as f32 / self.encoded.known[row]);
                 let logs = ratios.iter().zip(losses.nll()).map(|(ratio, nll)| ratio - scale * f64::from(nll));
                 let logs: Vec<f64> = logs.collect();

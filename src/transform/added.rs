@@ -92,7 +92,7 @@ impl Added {
     /// The new columns of rows, given also as they are if it [explains](Self::explains).
     pub(super) fn columns(&self, batch: &Batch, given: Option<&RecordBatch>) -> Result<(RecordBatch, Tally)> {
         let rows = self.scorer.rows(batch)?;
-        let encoded = &rows.encoded;
+        let encoded = &rows.first().encoded;
         let latent = |values: &[f32], i: usize, f: fn(f32) -> f32| -> ArrayRef {
             let of_rows = values.iter().skip(i).step_by(encoded.latent_dim);
             Arc::new(Float32Array::from_iter_values(of_rows.map(|&value| f(value))))

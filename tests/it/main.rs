@@ -24,6 +24,7 @@ mod kinds;
 mod linear;
 mod locks;
 mod logs;
+mod members;
 mod memory;
 mod model_file;
 mod mutations;
