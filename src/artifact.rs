@@ -17,6 +17,7 @@ pub(crate) use self::checkpoint::{load_checkpoint, save_checkpoint};
 use crate::aggregate::Aggregate;
 use crate::config::Training;
 use crate::device::Device;
+use crate::drift::Sketch;
 use crate::error::{Error, ModelFault, Result};
 use crate::feature::{Carried, Features, InputColumn, Kind};
 use crate::health::Health;
@@ -130,6 +131,7 @@ pub struct Model {
     weights: Weights,
     scorer: Arc<Scorer>,
     aggregate: Aggregate,
+    sketch: Option<Arc<Sketch>>,
 }
 
 impl Model {
@@ -142,12 +144,14 @@ impl Model {
         mut tensors: Weights,
         latents: Latents,
         aggregate: &Aggregate,
+        sketch: &Sketch,
         device: &candle_core::Device,
     ) -> Result<Self, ModelFault> {
         let (k, Latents { mean, whitening }) = (metadata.network.latent_dim, latents);
         tensors.insert(LATENTS[0].to_owned(), Weight { shape: vec![k], values: mean });
         tensors.insert(LATENTS[1].to_owned(), Weight { shape: vec![k, k], values: whitening });
         tensors.extend(aggregate.tensors(k));
+        tensors.extend(sketch.tensors());
         Self::of(metadata, tensors, device)
     }
 
@@ -187,6 +191,7 @@ impl Model {
         let layout = features.layout();
         let (aggregate, mut weights): (Weights, Weights) =
             tensors.into_iter().partition(|(name, _)| Aggregate::has(name));
+        let sketch: Weights = weights.extract_if(.., |name, _| Sketch::has(name)).collect();
         let latents = LATENTS.map(|name| (name, weights.remove(name)));
         // Before building a network of the size the metadata claims.
         let claimed = metadata.network.parameters(layout.encoder_inputs(), layout.outputs());
@@ -202,13 +207,17 @@ impl Model {
             return Err(contradiction("its health is not that of such a model"));
         }
         let aggregate = Aggregate::from_tensors(aggregate, layout, metadata.network.latent_dim)?;
+        let calibration = metadata.scoring.calibration.as_ref();
+        let sketch =
+            Sketch::from_tensors(sketch, &metadata.features, layout, metadata.network.latent_dim, calibration)?;
         let (k, seed) = (metadata.network.latent_dim, metadata.training.seed);
         let [mean, whitening] = latents;
         let mean = container::check_tensor(mean.0, mean.1.as_ref(), &[k])?.to_vec();
         let whitening = container::check_tensor(whitening.0, whitening.1.as_ref(), &[k, k])?.to_vec();
         let latents = Latents { mean, whitening };
         let scorer = Scorer::new(Arc::new(vae), layout, &metadata.network, &weights, latents, seed);
-        Ok(Self { metadata, features: Arc::new(features), weights, scorer: Arc::new(scorer), aggregate })
+        let sketch = sketch.map(Arc::new);
+        Ok(Self { metadata, features: Arc::new(features), weights, scorer: Arc::new(scorer), aggregate, sketch })
     }
 
     /// Reads a model file.
@@ -258,7 +267,8 @@ impl Model {
         let (k, Latents { mean, whitening }) = (self.metadata.network.latent_dim, &self.scorer.latents);
         let latents = [(vec![k], mean), (vec![k, k], whitening)];
         let latents = latents.map(|(shape, values)| Weight { shape, values: values.clone() });
-        let weights = self.weights.iter().chain(&aggregate).map(|(name, weight)| (name.clone(), weight));
+        let sketch = self.sketch.as_ref().map(|sketch| sketch.tensors()).unwrap_or_default();
+        let weights = self.weights.iter().chain(&aggregate).chain(&sketch).map(|(name, weight)| (name.clone(), weight));
         let tensors = weights.chain(LATENTS.map(str::to_owned).into_iter().zip(&latents));
         let json = serde_json::to_string(&self.metadata).expect("plain data with string keys");
         container::pack(tensors, json)
@@ -297,6 +307,16 @@ impl Model {
     /// The training rows as the model sees them.
     pub(crate) fn aggregate(&self) -> &Aggregate {
         &self.aggregate
+    }
+
+    /// Whether it knows how the rows of its fit are spread, so that drift of others is to be seen.
+    pub fn knows_drift(&self) -> bool {
+        self.sketch.is_some()
+    }
+
+    /// How its training rows are spread; none of a model whose fit did not look.
+    pub(crate) fn sketch(&self) -> Option<&Arc<Sketch>> {
+        self.sketch.as_ref()
     }
 
     /// The network.

@@ -11,6 +11,7 @@ mod room;
 mod rows;
 mod sample;
 mod sizes;
+mod sketch;
 mod statistics;
 mod store;
 mod train;
@@ -208,10 +209,11 @@ impl FitConfig {
         let stop = if self.keep_partial { &unasked } else { stop };
         let (scoring, latents) = calibration.run(&rows, stop)?;
         let look = Look::new(layout, &network, weights, vae, stop);
-        let [health, aggregate] = ["health", "aggregate"].map(Stage::new);
+        let [health, aggregate, sketch] = ["health", "aggregate", "sketch"].map(Stage::new);
         let measured = health.run(|| health::measure(&look, &features, &rows, seed))?;
         let together = aggregate.run(|| aggregate::measure(&look, &features, &rows, seed))?;
-        stage::report(&[&health, &aggregate]);
+        let spread = sketch.run(|| sketch::measure(&look, &features, &rows, scoring.calibration.as_ref()))?;
+        stage::report(&[&health, &aggregate, &sketch]);
         let provenance = Provenance {
             vaepipe_version: env!("CARGO_PKG_VERSION").to_owned(),
             rows: source.rows(),
@@ -232,7 +234,7 @@ impl FitConfig {
             scoring,
             provenance,
         };
-        let model = Model::new(metadata, trained.weights, latents, &together, &device)
+        let model = Model::new(metadata, trained.weights, latents, &together, &spread, &device)
             .map_err(|fault| Error::Model { path: "the model just fitted".into(), fault })?;
         let rows_bytes = (rows.train.len() as u64 * inputs as u64).saturating_mul(size_of::<f32>() as u64);
         Ok(Fitted {

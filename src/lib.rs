@@ -28,6 +28,7 @@ mod strips;
 mod aggregate;
 mod artifact;
 mod decode;
+mod drift;
 mod health;
 mod score;
 
@@ -59,12 +60,13 @@ pub use feature::{
     Carried, Category, Cells, Column, Curve, Cycle, Feature, Flag, Found, InputColumn, Kind, Number, Scaling, Time,
     Values, Vector,
 };
-pub use sink::{Lock, check_distinct, check_target, ipc_schema};
+pub use sink::{Lock, check_distinct, check_target, ipc_schema, replace_file};
 pub use source::{ParquetSource, Source};
 
 pub use model::{Encoded, Network, Weight};
 
 pub use artifact::{Epoch, History, Metadata, Model, Provenance};
+pub use drift::{Drift, Shift};
 pub use health::{ColumnHealth, Dimension, Health, Measure};
 pub use score::{SCORES, Score, Scoring, Tail};
 

@@ -12,10 +12,11 @@ use super::exit::Failure;
 use super::fit_flags::FitFlags;
 use super::input_flags::InputFlags;
 use super::metrics::Metrics;
+use super::monitor::MonitorFlags;
 use super::output::{self, shell};
 use super::progress::FitProgress;
 use super::run_flags::RunFlags;
-use super::{Context, fit_summary, health};
+use super::{Context, fit_summary, health, log};
 
 /// Train a VAE on Parquet, Arrow, CSV or NDJSON files and write it to one model file
 ///
@@ -54,6 +55,8 @@ pub(super) struct Fit {
     flags: FitFlags,
     #[command(flatten)]
     decision: DecisionFlags,
+    #[command(flatten)]
+    monitor: MonitorFlags,
     #[command(flatten)]
     run: RunFlags,
 }
@@ -94,8 +97,10 @@ impl Fit {
             rows,
             flags,
             decision,
+            monitor,
             run,
         } = self;
+        monitor.begin("fit", &path, &[&path], context)?;
         let start = Instant::now();
         let mut config = flags.config().keep_partial(keep_partial).resume(resume);
         config.checkpoint_minutes = checkpoint_minutes;
@@ -111,7 +116,9 @@ impl Fit {
         let spool_dir = config.spool_dir.get_or_insert_with(|| folder(&path)).clone();
         let table = source.table(&spool_dir)?;
         let (fitted, written) = fit(config, &table, &run, metrics, context, &|_, _| Ok(()))?;
+        context.monitor.fitted(&fitted, true);
         fitted.save(&path, force)?;
+        log::model(&path, &fitted.model);
         let total = start.elapsed().as_secs_f64();
         let mut lines = fit_summary::lines(&fitted, total);
         lines.push(("model", fit_summary::file(&fitted.model, &path)));

@@ -223,6 +223,14 @@ pub fn check_distinct<P: AsRef<Path>>(targets: &[P]) -> Result<()> {
     Ok(())
 }
 
+/// Writes a file whole or not at all, in place of one that may be there.
+///
+/// # Errors
+/// [`Error::TargetNotFile`] for a directory or device, [`Error::Io`].
+pub fn replace_file(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+    commit_bytes(&Target::check(path.as_ref(), true, [])?, bytes)
+}
+
 /// Writes `bytes` to a target, whole or not at all.
 pub(crate) fn commit_bytes(target: &Target, bytes: &[u8]) -> Result<()> {
     let mut file = target.create()?;

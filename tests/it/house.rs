@@ -11,7 +11,7 @@ const FLOORS: [&[&str]; 6] = [
     &["ahead", "config", "density", "error", "layout", "normal", "random", "stage", "stop"],
     &["device", "feature", "frame", "scratch", "sink", "source"],
     &["batch", "model", "shuffle", "strips"],
-    &["aggregate", "artifact", "decode", "health", "score"],
+    &["aggregate", "artifact", "decode", "drift", "health", "score"],
     &["bench", "fit", "generate", "impute", "influence", "reconstruct", "transform", "traverse"],
     &["analysis"],
 ];
