@@ -25,6 +25,9 @@ use crate::stage::{For, Stage, waiting};
 /// Bytes all queues of a run hold together, at most: enough to ride out a slow disk, small beside the data.
 pub(crate) const QUEUE_BYTES: usize = 64 << 20;
 
+/// The stack of a thread, as the main thread has it: a condition is looked at as deeply as it is nested.
+const STACK: usize = 8 << 20;
+
 /// What a thread sends: an item, or the panic that ended it.
 type Sent<T> = std::thread::Result<Result<T>>;
 
@@ -237,7 +240,7 @@ fn caught<T>(f: impl FnOnce() -> Option<Result<T>>) -> Option<Sent<T>> {
 
 fn spawn(stage: &Stage, suffix: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     let (name, stage) = (format!("{}{suffix}", stage.name()), stage.clone());
-    let thread = Builder::new().name(name).spawn(move || stage.run(run));
+    let thread = Builder::new().name(name).stack_size(STACK).spawn(move || stage.run(run));
     thread.map_err(|source| Error::Threads { source: Box::new(source) })
 }
 

@@ -15,6 +15,7 @@ pub(crate) fn frame(batch: &RecordBatch) -> PolarsResult<DataFrame> {
     DataFrame::new(batch.num_rows(), columns.collect::<PolarsResult<_>>()?)
 }
 
+#[expect(unsafe_code, reason = "the C data interface is one of pointers")]
 fn series(field: &FieldRef, column: &dyn Array) -> PolarsResult<Column> {
     if !crosses(field.data_type()) {
         let why = format!("column {:?}: {} is not a type of polars", field.name(), field.data_type());

@@ -77,4 +77,6 @@ pub use reconstruct::Reconstructed;
 pub use transform::{Output, ScoreQuantiles, Transformed};
 
 #[cfg(feature = "analysis")]
-pub use analysis::{AtThreshold, Best, EvaluateConfig, Evaluation, Ranked, Top, evaluate};
+pub use analysis::{
+    AtThreshold, Best, EvaluateConfig, Evaluation, Ranked, Report, ReportConfig, Top, evaluate, report,
+};

@@ -8,6 +8,7 @@ mod cli;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+#[expect(unsafe_code, reason = "a variable is all that sets how many threads a product takes")]
 fn main() -> ExitCode {
     // The tensor library reads these at every product. One thread a product: the program's own pools, sized by
     // --threads, run several side by side, which is faster and does not oversubscribe the machine.

@@ -5,6 +5,7 @@ mod batch;
 mod columns;
 mod drift;
 mod explain;
+mod left;
 mod mirror;
 mod output;
 mod pass;

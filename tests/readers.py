@@ -79,7 +79,7 @@ check(metadata, "model.schema.json"), refuses(metadata | {"more": 1}, "model.sch
 summary = last_line("summary.json")
 check(summary, "summary.schema.json"), check(summary["fit"], "summary.schema.json")
 check(summary["transform"], "summary.schema.json"), check(last_line("imputed.json"), "summary.schema.json")
-for name in ("rebuilt.json", "drawn.json", "walk.json"):
+for name in ("rebuilt.json", "drawn.json", "walk.json", "report.json"):
     check(last_line(name), "summary.schema.json")
 refuses({}, "summary.schema.json")
 lines = [json.loads(line) for line in Path("epochs.jsonl").read_text().splitlines()]

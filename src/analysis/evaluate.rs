@@ -4,6 +4,7 @@ use polars::prelude::DataFrame;
 use serde::Serialize;
 
 use super::ranking::Ranking;
+use super::scored::{features, ranked_by};
 use super::table::{are_numbers, columns, numbers};
 use crate::error::{Error, Place, Result};
 use crate::score::{ANOMALY_SCORE, SCORES};
@@ -152,8 +153,7 @@ pub fn evaluate(source: &ParquetSource, config: &EvaluateConfig, stop: &Stop) ->
         }
     };
     let label = require("label", &config.label)?;
-    let ranks = source.key("vaepipe.score").unwrap_or_else(|| ANOMALY_SCORE.to_owned());
-    let prefix = ranks.strip_suffix(ANOMALY_SCORE).unwrap_or_default().to_owned();
+    let (ranks, prefix) = ranked_by(source);
     let asked = if config.score.is_empty() { std::slice::from_ref(&ranks) } else { &config.score };
     let mut scores = asked.iter().map(|name| require("score", name)).collect::<Result<Vec<_>>>()?;
     let known = SCORES.iter().map(|score| score.name).chain([ANOMALY_SCORE]).map(|name| format!("{prefix}{name}"));
@@ -184,13 +184,8 @@ pub fn evaluate(source: &ParquetSource, config: &EvaluateConfig, stop: &Stop) ->
     for score in &scores {
         ranked.push(judged(score, &column(score)?, &labels, top));
     }
-    let own = |name: &str| names.iter().any(|own| own == name) || is_new(name, &prefix);
-    let features: Vec<String> = match source.key("vaepipe.features").map(|list| serde_json::from_str(&list)) {
-        Some(Ok::<Vec<String>, _>(features)) => {
-            features.into_iter().filter(|name| all.contains(&name.as_str())).collect()
-        }
-        _ => all.iter().filter(|name| !own(name)).map(|name| (*name).to_owned()).collect(),
-    };
+    let own = |name: &str| names.iter().any(|own| own == name);
+    let features = features(source, &prefix).into_iter().filter(|name| !own(name)).collect::<Vec<_>>();
     if let Some(norms) = squared_norms(source, &features, labels.len(), stop)? {
         ranked.push(judged(BASELINE, &norms, &labels, top));
     }
@@ -201,15 +196,6 @@ pub fn evaluate(source: &ParquetSource, config: &EvaluateConfig, stop: &Stop) ->
         at_threshold,
         scores: ranked,
     })
-}
-
-/// Whether a transform wrote a column of this name.
-fn is_new(name: &str, prefix: &str) -> bool {
-    let Some(name) = name.strip_prefix(prefix) else { return false };
-    let is_latent =
-        ["z_std_", "z_"].iter().any(|start| name.strip_prefix(start).is_some_and(|n| n.parse::<u32>().is_ok()));
-    let others = [ANOMALY_SCORE, "p_value", "is_anomaly", "top_features"];
-    is_latent || others.contains(&name) || SCORES.iter().any(|score| score.name == name)
 }
 
 /// What is said if a column that was asked for was not read.

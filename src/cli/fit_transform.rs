@@ -87,7 +87,7 @@ impl FitTransform {
             output::check_is_file(target)?;
             vaepipe::check_target(target, config.force, source.paths())?;
         }
-        output_flags::check(&output, config.force, config.skip_existing, &source, None)?;
+        output_flags::check(&output, &config, &source, None)?;
         let metrics = metrics.start(&source, &path.iter().chain([&output]).collect::<Vec<_>>())?;
         fitting.decision = decision.decision()?;
         let in_place = || if is_dash(&output) { std::env::temp_dir() } else { fit::folder(&output) };

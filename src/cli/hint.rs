@@ -38,6 +38,9 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             format!("{way}{done} files are written and {rest} are not; once this is mended, --skip-existing does the rest")
         }
         Error::NameClash { .. } => "--prefix NAME puts NAME before the new columns".to_owned(),
+        Error::UnknownColumn { selection: "scored", .. } => {
+            "a report is of a file that `vaepipe transform` wrote, with its score".to_owned()
+        }
         Error::UnknownColumn { selection, near, .. } if near.is_empty() => format!("{} {patterns}", setter(selection)),
         Error::UnknownColumn { selection, near, .. } if near[0].contains(',') => {
             format!("{} parts its names at commas; write ? for one: '{}'", setter(selection), near[0].replace(',', "?"))
@@ -58,6 +61,9 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             "a fit learns from numbers, Booleans, categories, times and vectors that vary; `vaepipe inspect` shows every column".to_owned()
         }
         Error::TooFewRows { .. } => "give it more rows, or more columns to learn with --columns".to_owned(),
+        Error::WrongType { .. } if is("report") => {
+            "--label takes 0 and 1, or Booleans; --color any column of numbers, words or times".to_owned()
+        }
         Error::WrongType { .. } if is("evaluate") => return None,
         Error::MissingFeature { .. } | Error::WrongType { .. } => {
             "`vaepipe inspect` shows the columns a model needs, and those a file has".to_owned()

@@ -31,6 +31,8 @@ mod output_flags;
 mod print_config;
 mod progress;
 mod reconstruct;
+#[cfg(feature = "analysis")]
+mod report;
 mod run_flags;
 mod schema;
 mod settings;
@@ -83,6 +85,8 @@ enum Command {
     #[cfg(feature = "analysis")]
     Evaluate(evaluate::Evaluate),
     Drift(drift::DriftCommand),
+    #[cfg(feature = "analysis")]
+    Report(report::Report),
     Schema(schema::Schema),
     Completions(completions::Completions),
     Man(man::Man),
@@ -150,6 +154,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Inspect(inspect) => inspect.run(&invocation, &context),
         #[cfg(feature = "analysis")]
         Command::Evaluate(evaluate) => evaluate.run(&context),
+        #[cfg(feature = "analysis")]
+        Command::Report(report) => report.run(&context),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
     };

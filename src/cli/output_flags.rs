@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use clap::Args;
-use vaepipe::{Codec, Encoding, Output, Source};
+use vaepipe::{Codec, Encoding, Output, Source, TransformConfig};
 
 use super::exit::Failure;
 use super::fit_flags::words;
@@ -20,6 +20,9 @@ pub(super) struct OutputFlags {
     /// Leave outputs that are there as they are, and make those that are not
     #[arg(long, conflicts_with = "force")]
     pub(super) skip_existing: bool,
+    /// Leave outputs that are younger than their input and the model as they are, and make or replace the others
+    #[arg(long, conflicts_with_all = ["force", "skip_existing"])]
+    pub(super) if_newer: bool,
     /// Compress the output so, which encodes the columns of a Parquet file anew [default: zstd; Arrow IPC: none]
     #[arg(long, value_name = "CODEC", value_parser = words::<Codec>(Codec::WORDS))]
     compression: Option<Codec>,
@@ -46,14 +49,13 @@ pub(super) fn is_dash(path: &Path) -> bool {
 /// Checks, before any work, that a file may be written; a directory's files are checked by whoever knows their names.
 pub(super) fn check(
     path: &Path,
-    force: bool,
-    skip: bool,
+    config: &TransformConfig,
     source: &Source,
     model: Option<&Path>,
 ) -> Result<(), Failure> {
     match Output::from(path) {
-        Output::File(_) if is_dash(path) || (skip && path.is_file()) => Ok(()),
-        Output::File(_) => Ok(vaepipe::check_target(path, force, source.paths().chain(model))?),
+        Output::File(_) if is_dash(path) || config.leaves(path, source.paths()) => Ok(()),
+        Output::File(_) => Ok(vaepipe::check_target(path, config.force || config.if_newer, source.paths().chain(model))?),
         _ => Ok(()),
     }
 }

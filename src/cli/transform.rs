@@ -92,6 +92,7 @@ impl TransformFlags {
         config.explain = explain;
         config.force = files.force;
         config.skip_existing = files.skip_existing;
+        config.if_newer = files.if_newer;
         config.encoding = files.encoding();
         config.threads = threads;
         config
@@ -109,7 +110,8 @@ impl Transform {
         config.check()?;
         let source = rows.open(&inputs, &context.signals.stop)?;
         let _lock = run.lock([output.as_path()], context)?;
-        output_flags::check(&output, config.force, config.skip_existing, &source, Some(&model))?;
+        config.newer_than = std::fs::metadata(&model).and_then(|about| about.modified()).ok();
+        output_flags::check(&output, &config, &source, Some(&model))?;
         let path = model;
         let model = Model::load(&path, run.device)?;
         log::model(&path, &model);

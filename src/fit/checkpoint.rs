@@ -84,6 +84,10 @@ impl Keeper {
         resume: bool,
         every: Duration,
     ) -> Result<Self> {
+        // Nobody asked for this file: no link that somebody put in its place is followed.
+        if path.is_symlink() {
+            return Err(Error::TargetNotFile { path: path.to_owned() });
+        }
         let target = Target::check(path, true, [])?;
         Ok(Self { target, fit, parameters, resume, every, last: Instant::now() })
     }

@@ -1,11 +1,10 @@
 //! Outputs appear whole or not at all: written to a temporary file beside the target, synced, renamed.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
@@ -14,9 +13,6 @@ use crate::error::{Error, Result};
 /// What the names of temporary files begin and end with.
 const PREFIX: &str = ".vaepipe-";
 const SUFFIX: &str = ".tmp";
-
-/// Temporary files younger than this may be between their creation and their lock.
-const YOUNG: Duration = Duration::from_secs(10);
 
 /// A file that is not yet what it will be. Dropping it removes it; its name, which would only confuse, is in no error.
 #[derive(Debug)]
@@ -101,12 +97,18 @@ impl Target {
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(fs::Permissions::from_mode(0o666));
         }
-        // Of the error, its kind: the rest is the temporary file's name.
-        let file = builder.tempfile_in(self.folder());
-        let file = file.map_err(|error| Error::io("create", &self.path)(error.kind().into()))?;
-        // Says that its owner lives. A file system without locks keeps what the dead leave behind.
-        let _ = file.as_file().try_lock();
-        Ok(Temporary(file))
+        loop {
+            // Of the error, its kind: the rest is the temporary file's name.
+            let file = builder.tempfile_in(self.folder());
+            let file = file.map_err(|error| Error::io("create", &self.path)(error.kind().into()))?;
+            // Its lock says that its owner lives; another run may have swept it before that was taken. A file system
+            // without locks keeps what the dead leave behind.
+            match file.as_file().try_lock() {
+                Ok(()) if !is_named(file.as_file(), file.path()) => {}
+                Err(TryLockError::WouldBlock) => {}
+                Ok(()) | Err(TryLockError::Error(_)) => return Ok(Temporary(file)),
+            }
+        }
     }
 
     /// Syncs the temporary file and gives it its name.
@@ -143,15 +145,11 @@ fn sweep(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let ours = name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
-        let old = || {
-            entry
-                .metadata()
-                .and_then(|about| about.modified())
-                .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > YOUNG))
-        };
+        // Anybody may have put a link or a pipe there.
+        let is_file = || entry.file_type().is_ok_and(|kind| kind.is_file());
         // The lock goes with its owner, however that ends.
         let orphaned = || File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
-        if ours && old() && orphaned() && fs::remove_file(entry.path()).is_ok() {
+        if ours && is_file() && orphaned() && fs::remove_file(entry.path()).is_ok() {
             tracing::info!("{}: removed; a run that was killed left it", entry.path().display());
         }
     }
@@ -191,6 +189,12 @@ pub(crate) fn check_outside<'a>(path: &Path, roots: impl IntoIterator<Item = &'a
         }
     }
     Ok(())
+}
+
+/// Whether an open file is still the one of this name.
+pub(super) fn is_named(file: &File, path: &Path) -> bool {
+    let handle = |file: &File| same_file::Handle::from_file(file.try_clone()?);
+    same_file::Handle::from_path(path).and_then(|named| Ok(named == handle(file)?)).unwrap_or(false)
 }
 
 /// Whether two paths lead to one file.
@@ -255,20 +259,16 @@ mod tests {
     #[test]
     fn what_the_dead_left_is_swept_and_what_the_living_write_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let [orphan, young, theirs] = ["a", "b", "c"].map(|name| folder.path().join(format!("{PREFIX}{name}{SUFFIX}")));
+        let [orphan, theirs, other] =
+            ["a.tmp", "b.tmp", "c.txt"].map(|name| folder.path().join(format!("{PREFIX}{name}")));
         let living = Target { path: "out".into(), real: folder.path().join("out"), force: true }.create().unwrap();
-        for path in [&orphan, &young, &theirs] {
+        for path in [&orphan, &theirs, &other] {
             fs::write(path, b"half").unwrap();
         }
-        let long_ago = std::time::SystemTime::now() - 2 * YOUNG;
         let lock = File::open(&theirs).unwrap();
         lock.try_lock().unwrap();
-        for path in [&orphan, &theirs] {
-            File::options().write(true).open(path).unwrap().set_modified(long_ago).unwrap();
-        }
-        living.file().set_modified(long_ago).unwrap();
         sweep(folder.path());
-        assert!(!orphan.exists() && young.exists() && theirs.exists() && living.0.path().exists());
+        assert!(!orphan.exists() && theirs.exists() && other.exists() && living.0.path().exists());
     }
 
     #[test]

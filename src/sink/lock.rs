@@ -5,6 +5,7 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::commit::is_named;
 use crate::error::{Error, Result};
 use crate::stop::Stop;
 
@@ -32,18 +33,20 @@ impl Lock {
             return Err(Error::TargetNotFile { path: target.to_owned() });
         };
         let path = target.with_file_name(format!(".{}.lock", name.to_string_lossy()));
-        // The lock file's name, which nobody gave, is in no error.
-        let io = |error: std::io::Error| Error::io("create", target)(error.kind().into());
+        // The lock file's name, which nobody gave, is in no error but that of a link, which somebody made.
+        let io = |error: std::io::Error| match fs::symlink_metadata(&path) {
+            Ok(about) if about.is_symlink() => {
+                Error::io("lock", &path)(std::io::Error::other("a link is in the lock file's place"))
+            }
+            _ => Error::io("create", target)(error.kind().into()),
+        };
         let (start, mut said) = (Instant::now(), false);
         loop {
-            let mut file =
-                File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
+            let mut file = open(&path).map_err(io)?;
             match file.try_lock() {
                 Ok(()) => {
                     // Its last holder may have removed it between the opening and the locking.
-                    let still = same_file::Handle::from_path(&path)
-                        .and_then(|named| Ok(named == same_file::Handle::from_file(file.try_clone()?)?));
-                    if !still.unwrap_or(false) {
+                    if !is_named(&file, &path) {
                         continue;
                     }
                     file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(io)?;
@@ -67,6 +70,16 @@ impl Lock {
             }
         }
     }
+}
+
+/// Opens a lock file, and makes it if need be. Its folder may be anybody's: a link there, whose target would be written
+/// to, is an error.
+fn open(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NOFOLLOW);
+    options.open(path)
 }
 
 impl Drop for Lock {
@@ -103,6 +116,18 @@ mod tests {
         // What a dead holder left blocks nobody.
         fs::write(folder.path().join(".model.lock"), "4194304").unwrap();
         Lock::take(&target, Duration::ZERO, &stop).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_the_place_of_a_lock_file_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let theirs = folder.path().join("theirs");
+        fs::write(&theirs, b"precious").unwrap();
+        std::os::unix::fs::symlink(&theirs, folder.path().join(".model.lock")).unwrap();
+        let error = Lock::take(folder.path().join("model"), Duration::ZERO, &Stop::new()).unwrap_err();
+        assert!(error.to_string().contains(".model.lock"), "{error}");
+        assert_eq!(fs::read(&theirs).unwrap(), b"precious");
     }
 
     #[test]

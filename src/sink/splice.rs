@@ -250,7 +250,8 @@ impl Sink for SpliceSink {
         let file = writer.into_inner().map_err(|source| write(source.into()))?;
         let file = file.into_inner().map_err(|source| write(source.into_error().into()))?;
         set_column_orders(file.file(), self.column_orders().as_deref()).map_err(|source| write(source.into()))?;
-        let Self { sync, target, .. } = *self;
+        let Self { input, sync, target, .. } = *self;
+        input.check_length()?;
         sync.finish().map_err(Error::io("write", &path))?;
         target.commit(file)
     }

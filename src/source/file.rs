@@ -109,6 +109,18 @@ impl ParquetFile {
         self.kept.is_none()
     }
 
+    /// Refuses a file that has become shorter since it was opened: what was left out as not sound may only be gone.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`].
+    pub(crate) fn check_length(&self) -> Result<()> {
+        if self.file.is_cut().map_err(Error::io("read", &self.path))? {
+            let what = "it has become shorter while it was read".to_owned();
+            return Err(Error::Truncated { place: Place::file(&self.path), what });
+        }
+        Ok(())
+    }
+
     /// The same file with its page indexes read, as far as they are sound: they speed reading up and decide nothing.
     pub(crate) fn with_page_indexes(&self) -> Self {
         let read = || -> std::result::Result<ArrowReaderMetadata, String> {

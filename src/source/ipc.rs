@@ -1,24 +1,43 @@
 //! Arrow IPC, read from its first byte to its last: a stream, or the stream that a file holds.
 //!
-//! The library takes the end of the bytes for the end of the stream, also after a few stray ones: whether the mark that
-//! ends a stream was there is seen here.
+//! Messages are taken from the bytes here, since the library's reader takes the end of the bytes for the end of the
+//! stream, also after a few stray ones, and believes what a compressed buffer says of its size.
 
+use std::collections::HashMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::buffer::Buffer;
+use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
-use arrow::ipc::reader::StreamReader;
+use arrow::ipc::convert::try_fb_to_schema;
+use arrow::ipc::reader::{read_dictionary, read_record_batch};
+use arrow::ipc::{self, MessageHeader, root_as_message};
 
 use super::guarded;
 use crate::error::{Error, Place, Result};
 use crate::stop::Stop;
 
+/// What a message begins with, since format version 0.15.
+const CONTINUATION: [u8; 4] = [0xff; 4];
+
+/// Memory taken for bytes before they are there.
+const AT_ONCE: u64 = 64 << 20;
+
+/// What the buffers of one message may hold uncompressed: so many bytes, or so many times theirs, which is more than LZ4
+/// can make of them. zstd can make 32,768 bytes of one.
+const MOST_BYTES: u64 = 1 << 30;
+const MOST_TIMES: u64 = 256;
+
 /// A stream being read.
 pub(super) struct IpcReader {
     path: PathBuf,
-    reader: StreamReader<Counted>,
+    from: Box<dyn Read + Send>,
+    schema: SchemaRef,
+    /// Values of dictionary columns, by the dictionary's id.
+    dictionaries: HashMap<i64, ArrayRef>,
     allow_missing_eos: bool,
     stop: Stop,
     /// Batches read.
@@ -26,20 +45,21 @@ pub(super) struct IpcReader {
     ended: bool,
 }
 
-/// Counts the bytes read, and sees their end.
-struct Counted {
-    from: Box<dyn Read + Send>,
-    bytes: u64,
-    at_end: bool,
+/// What comes next in a stream.
+enum Next {
+    Message(Message),
+    /// The mark that nothing follows.
+    Mark,
+    /// The bytes end between two messages.
+    Nothing,
+    /// The bytes end within a message.
+    Cut,
 }
 
-impl Read for Counted {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.from.read(buffer)?;
-        self.bytes += read as u64;
-        self.at_end |= read == 0 && !buffer.is_empty();
-        Ok(read)
-    }
+/// What a message says of itself, a checked flatbuffer, and the bytes it speaks of.
+struct Message {
+    about: Vec<u8>,
+    body: Buffer,
 }
 
 impl IpcReader {
@@ -48,46 +68,55 @@ impl IpcReader {
     /// # Errors
     /// [`Error::Read`] if the bytes do not begin as a stream.
     pub(super) fn new(path: &Path, from: Box<dyn Read + Send>, allow_missing_eos: bool, stop: &Stop) -> Result<Self> {
-        let counted = Counted { from, bytes: 0, at_end: false };
-        let reader = guarded(|| Place::file(path), || StreamReader::try_new(counted, None));
-        // Asked to stop, the bytes end.
-        stop.check()?;
-        Ok(Self {
+        let mut reader = Self {
             path: path.to_owned(),
-            reader: reader?,
+            from,
+            schema: Arc::new(Schema::empty()),
+            dictionaries: HashMap::new(),
             allow_missing_eos,
             stop: stop.clone(),
             batches: 0,
             ended: false,
-        })
+        };
+        let place = || Place::file(path);
+        let schema = guarded(place, || match message(&mut reader.from)? {
+            Next::Message(Message { about, .. }) => match parse(&about)?.header_as_schema() {
+                Some(schema) => try_fb_to_schema(schema),
+                None => Err(ArrowError::IpcError("a stream begins with its schema".to_owned())),
+            },
+            Next::Mark | Next::Nothing | Next::Cut => {
+                Err(ArrowError::IpcError("the bytes end before the schema does".to_owned()))
+            }
+        });
+        // Asked to stop, the bytes end.
+        stop.check()?;
+        reader.schema = Arc::new(schema?);
+        Ok(reader)
     }
 
     /// The columns.
     pub(super) fn schema(&self) -> SchemaRef {
-        self.reader.schema()
+        self.schema.clone()
     }
 
     fn advance(&mut self) -> Result<Option<RecordBatch>> {
-        self.stop.check()?;
-        let place = Place::file(&self.path);
-        let before = self.reader.get_ref().bytes;
-        let reader = &mut self.reader;
-        let next = guarded(|| place.clone(), || reader.next().transpose());
-        self.stop.check()?;
-        let next = next.map_err(|error| match error {
-            Error::Read { source, .. } if is_early_end(&*source) => self.cut("within a message"),
-            error => error,
-        })?;
-        let &Counted { bytes, at_end, .. } = self.reader.get_ref();
-        match next {
-            Some(batch) => {
+        loop {
+            self.stop.check()?;
+            let next = guarded(|| Place::file(&self.path), || message(&mut self.from));
+            // Asked to stop, the bytes end.
+            self.stop.check()?;
+            let message = match next? {
+                Next::Message(message) => message,
+                Next::Mark => return Ok(None),
+                Next::Nothing if self.allow_missing_eos => return Ok(None),
+                Next::Nothing => return Err(self.cut("without its end-of-stream marker")),
+                Next::Cut => return Err(self.cut("within a message")),
+            };
+            let Self { path, schema, dictionaries, .. } = self;
+            if let Some(batch) = guarded(|| Place::file(&*path), || decode(&message, schema, dictionaries))? {
                 self.batches += 1;
-                Ok(Some(batch))
+                return Ok(Some(batch));
             }
-            None if !at_end => Ok(None),
-            None if bytes > before => Err(self.cut("within a message")),
-            None if self.allow_missing_eos => Ok(None),
-            None => Err(self.cut("without its end-of-stream marker")),
         }
     }
 
@@ -111,21 +140,97 @@ impl Iterator for IpcReader {
     }
 }
 
-/// Whether the bytes ended where there had to be more.
-fn is_early_end(error: &(dyn std::error::Error + 'static)) -> bool {
-    match error.downcast_ref::<ArrowError>() {
-        Some(ArrowError::IoError(_, source)) => source.kind() == io::ErrorKind::UnexpectedEof,
-        Some(ArrowError::ParseError(text)) => text.contains("Unexpected end of stream"),
-        _ => false,
+/// The rows of a message, if it holds any; a dictionary's values are kept for those to come.
+fn decode(
+    Message { about, body }: &Message,
+    schema: &SchemaRef,
+    dictionaries: &mut HashMap<i64, ArrayRef>,
+) -> Result<Option<RecordBatch>, ArrowError> {
+    let message = parse(about)?;
+    if let Some(batch) = message.header_as_record_batch() {
+        check_growth(&batch, body)?;
+        return read_record_batch(body, batch, schema.clone(), dictionaries, None, &message.version()).map(Some);
     }
+    if let Some(dictionary) = message.header_as_dictionary_batch() {
+        if let Some(values) = dictionary.data() {
+            check_growth(&values, body)?;
+        }
+        read_dictionary(body, dictionary, schema, dictionaries, &message.version())?;
+        return Ok(None);
+    }
+    match message.header_type() {
+        MessageHeader::NONE => Ok(None),
+        other => Err(ArrowError::IpcError(format!("a message that is none of rows: {other:?}"))),
+    }
+}
+
+/// Refuses compressed buffers that say they hold more than such buffers do: memory is taken by their word.
+fn check_growth(batch: &ipc::RecordBatch<'_>, body: &[u8]) -> Result<(), ArrowError> {
+    if batch.compression().is_none() {
+        return Ok(());
+    }
+    // Whatever is not within the body is refused by the reader.
+    let claim = |buffer: &ipc::Buffer| -> Option<u64> {
+        let (start, length) = (usize::try_from(buffer.offset()).ok()?, usize::try_from(buffer.length()).ok()?);
+        let length = body.get(start..)?.get(..length)?.first_chunk()?;
+        // Negative for a buffer that is not compressed.
+        Some(i64::from_le_bytes(*length).try_into().unwrap_or(0))
+    };
+    let claimed = batch.buffers().into_iter().flatten().filter_map(claim).fold(0, u64::saturating_add);
+    let most = MOST_BYTES.max(MOST_TIMES * body.len() as u64);
+    if claimed > most {
+        let said = format!("its compressed buffers say they hold {claimed} bytes, more than {most}");
+        return Err(ArrowError::IpcError(said));
+    }
+    Ok(())
+}
+
+/// The next message. <https://arrow.apache.org/docs/format/Columnar.html#encapsulated-message-format>
+fn message(from: &mut dyn Read) -> Result<Next, ArrowError> {
+    let mut word = [0; 4];
+    match fill(from, &mut word)? {
+        0 => return Ok(Next::Nothing),
+        4 => {}
+        _ => return Ok(Next::Cut),
+    }
+    if word == CONTINUATION && fill(from, &mut word)? < 4 {
+        return Ok(Next::Cut);
+    }
+    let length = u32::from_le_bytes(word);
+    if length == 0 {
+        return Ok(Next::Mark);
+    }
+    let Some(about) = bytes(from, length.into())? else { return Ok(Next::Cut) };
+    let body = parse(&about)?.bodyLength();
+    let body = u64::try_from(body).map_err(|_| ArrowError::IpcError(format!("a message of {body} bytes")))?;
+    let Some(body) = bytes(from, body)? else { return Ok(Next::Cut) };
+    Ok(Next::Message(Message { about, body: Buffer::from_vec(body) }))
+}
+
+fn parse(about: &[u8]) -> Result<ipc::Message<'_>, ArrowError> {
+    root_as_message(about).map_err(|error| ArrowError::ParseError(error.to_string()))
+}
+
+/// As much of `buffer` as there are bytes for.
+fn fill(from: &mut dyn Read, buffer: &mut [u8; 4]) -> io::Result<usize> {
+    let mut there = Vec::with_capacity(buffer.len());
+    from.take(buffer.len() as u64).read_to_end(&mut there)?;
+    buffer[..there.len()].copy_from_slice(&there);
+    Ok(there.len())
+}
+
+/// `length` bytes, if there are as many; memory is taken as they come, whatever a message says of itself.
+fn bytes(from: &mut dyn Read, length: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::with_capacity(length.min(AT_ONCE) as usize);
+    from.take(length).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 == length).then_some(bytes))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use arrow::array::{ArrayRef, Int64Array};
-    use arrow::ipc::writer::StreamWriter;
+    use arrow::array::Int64Array;
+    use arrow::ipc::CompressionType;
+    use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 
     use super::*;
 
@@ -163,6 +268,27 @@ mod tests {
             assert_eq!(read(&bytes[..end], true).is_ok(), whole, "{end}");
             if whole {
                 assert_eq!(read(&bytes[..end], true).unwrap(), (end - schema) / batch * 3);
+            }
+        }
+    }
+
+    #[test]
+    fn a_compressed_buffer_that_claims_what_it_cannot_hold_is_refused() {
+        let x = Arc::new(Int64Array::from(vec![7; 100_000])) as ArrayRef;
+        let batch = RecordBatch::try_from_iter([("x", x)]).unwrap();
+        for codec in [CompressionType::ZSTD, CompressionType::LZ4_FRAME] {
+            let options = IpcWriteOptions::default().try_with_compression(Some(codec)).unwrap();
+            let mut writer = StreamWriter::try_new_with_options(Vec::new(), &batch.schema(), options).unwrap();
+            writer.write(&batch).unwrap();
+            let mut bytes = writer.into_inner().unwrap();
+            assert_eq!(read(&bytes, false).unwrap(), 100_000);
+            let claim = 800_000_i64.to_le_bytes();
+            let at = bytes.windows(8).position(|window| window == claim).unwrap();
+            for lie in [i64::MAX, 1 << 40, 2 << 30] {
+                bytes[at..at + 8].copy_from_slice(&lie.to_le_bytes());
+                let error = read(&bytes, false).unwrap_err();
+                let said = std::error::Error::source(&error).unwrap().to_string();
+                assert!(said.contains(&format!("say they hold {lie} bytes")), "{said}");
             }
         }
     }

@@ -11,6 +11,7 @@ mod guard;
 mod input;
 mod ipc;
 mod keys;
+mod lines;
 #[cfg(not(feature = "analysis"))]
 mod no_predicate;
 mod parquet;

@@ -21,6 +21,14 @@ impl PositionalFile {
     pub(crate) fn new(file: File, length: u64) -> Self {
         Self { file: Arc::new(file), length }
     }
+
+    /// Whether it has become shorter since.
+    ///
+    /// # Errors
+    /// Those of the system, which knows.
+    pub(super) fn is_cut(&self) -> io::Result<bool> {
+        Ok(self.file.metadata()?.len() < self.length)
+    }
 }
 
 impl Length for PositionalFile {

@@ -20,6 +20,10 @@ use crate::stop::Stop;
 /// Rows looked at at once.
 const BATCH_ROWS: usize = 8192;
 
+/// Words and signs of a condition, list elements left out: its parts may be nested half as deeply, and each level of them
+/// takes about a kilobyte of the stack to look at.
+const MOST_WORDS: usize = 4000;
+
 /// What the outcome is called among the columns.
 const OUTCOME: &str = "--where";
 
@@ -71,6 +75,13 @@ impl Predicate {
     /// [`Error::Predicate`] if it is none, names no column, or looks at more than one row at a time.
     pub(super) fn parse(text: &str) -> Result<Self> {
         let wrong = |source: Foreign| Error::Predicate { predicate: text.to_owned(), columns: Vec::new(), source };
+        let words = words(text);
+        if words > MOST_WORDS {
+            let what = format!(
+                "it has {words} words and signs, more than {MOST_WORDS}; of many values make a list: x IN (1, 2, 3)"
+            );
+            return Err(wrong(what.into()));
+        }
         let parsed = guarded(Place::default, || polars::sql::sql_expr(text).map_err(plain));
         let expression = parsed.map_err(|error| wrong(cause(error)))?;
         let mut columns = Vec::<String>::new();
@@ -183,6 +194,25 @@ impl Predicate {
     }
 }
 
+/// Words and signs without those of lists, whose elements are beside each other and not within: a comma and an element
+/// each. What stands in quotes is a word.
+fn words(text: &str) -> usize {
+    let (mut words, mut lists, mut before, mut quote) = (0_usize, 0, ' ', None);
+    for sign in text.chars() {
+        let of_word = |sign: char| sign.is_alphanumeric() || sign == '_' || sign == '.';
+        match quote {
+            Some(open) if sign == open => quote = None,
+            Some(_) => continue,
+            None if matches!(sign, '\'' | '"') => quote = Some(sign),
+            None => {}
+        }
+        lists += 2 * usize::from(sign == ',');
+        words += usize::from(!sign.is_whitespace() && !(of_word(sign) && of_word(before)));
+        before = sign;
+    }
+    words.saturating_sub(lists)
+}
+
 /// An error without what polars adds for its own users.
 fn plain(error: PolarsError) -> Foreign {
     let text = error.to_string();
@@ -194,5 +224,17 @@ fn cause(error: Error) -> Foreign {
     match error {
         Error::Read { source, .. } => source,
         error => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words;
+
+    #[test]
+    fn words_are_counted_and_lists_are_not() {
+        assert_eq!(words("amount_2 >= 1.5 AND s = 'it, that'"), 9);
+        assert_eq!(words("x IN (1, 2, 3)"), words("x IN (1)"));
+        assert_eq!(words("a+a+a"), 5);
     }
 }

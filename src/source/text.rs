@@ -15,6 +15,7 @@ use flate2::read::MultiGzDecoder;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::format::Format;
+use super::lines::{Lines, Longest};
 use super::{PositionalFile, guarded};
 use crate::error::{Error, Place, Result};
 use crate::stop::Stop;
@@ -26,6 +27,7 @@ pub(super) struct Text {
     file: PositionalFile,
     format: Format,
     schema: SchemaRef,
+    longest: Longest,
 }
 
 impl Text {
@@ -34,7 +36,8 @@ impl Text {
     /// # Errors
     /// [`Error::Read`] if it is not of its format.
     pub(super) fn open(path: &Path, file: PositionalFile, format: Format, stop: &Stop) -> Result<Self> {
-        let mut text = Self { path: path.to_owned(), file, format, schema: Arc::new(Schema::empty()) };
+        let (schema, longest) = (Arc::new(Schema::empty()), Longest::default());
+        let mut text = Self { path: path.to_owned(), file, format, schema, longest };
         let bytes = text.bytes(stop)?;
         let inferred = guarded(
             || Place::file(path),
@@ -76,13 +79,13 @@ impl Text {
         Self { schema, ..self.clone() }
     }
 
-    /// Every row, `batch_rows` at a time.
+    /// Every row, `batch_rows` at a time, or fewer long ones.
     pub(super) fn batches(
         &self,
         batch_rows: usize,
         stop: &Stop,
     ) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
-        let bytes = self.bytes(stop)?;
+        let (bytes, batch_rows) = (self.bytes(stop)?, self.longest.rows(batch_rows));
         let place = Place::file(&self.path);
         let mut reader: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send> = guarded(
             || place.clone(),
@@ -121,11 +124,9 @@ impl Text {
         let (Format::Csv { gzip } | Format::Ndjson { gzip }) = self.format else {
             unreachable!("only these two are text")
         };
-        Ok(if gzip {
-            Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file)))
-        } else {
-            Box::new(BufReader::with_capacity(1 << 16, file))
-        })
+        let bytes: Box<dyn Read + Send> = if gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+        let lines = Lines::new(bytes, matches!(self.format, Format::Csv { .. }), &self.longest);
+        Ok(Box::new(BufReader::with_capacity(1 << 16, lines)))
     }
 }
 

@@ -32,11 +32,11 @@ impl Model {
         let mut work = Vec::new();
         for (file, target) in files {
             self.kept(&file, &*file.schema()?, true, config)?;
-            if config.skip_existing && target.is_file() {
+            if config.leaves(&target, file.paths()) {
                 total.skipped += 1;
                 continue;
             }
-            Target::look(&target, config.force, source.paths())?;
+            Target::look(&target, config.replaces(), source.paths())?;
             work.push((file, target));
         }
         for (n, (file, target)) in work.iter().enumerate() {
@@ -59,7 +59,7 @@ impl Model {
         stop.check()?;
         let folder = target.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        let target = Target::check(target, config.force, file.paths())?;
+        let target = Target::check(target, config.replaces(), file.paths())?;
         self.transform_one(file, target, true, config, stop, total, on_rows)
     }
 }

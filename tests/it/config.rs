@@ -211,6 +211,7 @@ fn the_schema_lists_every_setting_and_no_other() {
         "traverse",
         "inspect",
         "evaluate",
+        "report",
         "schema",
         "man",
         "completions",

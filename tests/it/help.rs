@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::workdir::{Workdir, repository};
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "fit",
     "transform",
     "fit-transform",
@@ -14,6 +14,7 @@ const COMMANDS: [&str; 12] = [
     "generate",
     "traverse",
     "evaluate",
+    "report",
     "schema",
     "completions",
     "man",

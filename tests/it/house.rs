@@ -17,12 +17,13 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// Libraries and the only files that may name them, by the start of their path in src.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 15] = [
     ("candle_core", &["model/", "device.rs", "artifact.rs"]),
     ("candle_nn", &["model/autograd/", "model/likelihood/"]),
     (
         "arrow",
         &[
+            "analysis/report/",
             "bench.rs",
             "feature/",
             "frame.rs",
@@ -46,6 +47,8 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("pulp", &["model/vector.rs"]),
     ("safetensors", &["artifact.rs", "artifact/"]),
     ("clap", &["cli/"]),
+    ("plotters", &["analysis/figure/"]),
+    ("base64", &["analysis/figure/"]),
     ("polars", &["analysis/", "frame.rs", "source/predicate"]),
 ];
 

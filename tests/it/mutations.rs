@@ -1,9 +1,10 @@
 //! Files with a few bytes changed: an ordinary answer, exit 0 or 65, whatever was hit.
 //!
-//! `cargo test --release --test it -- --ignored two_thousand` does it at length.
+//! `cargo test --release --test it -- --ignored --nocapture at_length` does it at length.
 
 use std::process::Command;
 
+use crate::strange;
 use crate::tables::{Uniform, curve, write};
 use crate::workdir::Workdir;
 
@@ -47,39 +48,69 @@ fn answers(dir: &Workdir, arguments: &str, case: &str) -> i32 {
     output.status.code().unwrap()
 }
 
-fn mutate(count: usize, seed: u64) {
+/// What is mutated: the table or the model.
+const KINDS: [(&str, &str); 2] = [
+    ("bad.parquet", "transform bad.parquet out.parquet"),
+    ("bad.safetensors", "transform in.parquet out.parquet -m bad.safetensors"),
+];
+
+fn mutate(kind: usize, count: usize, seed: u64) {
     let (dir, mut random) = (Workdir::new(), Uniform::new(seed));
     write(&dir.path("in.parquet"), &curve(500), 120);
     dir.ok("fit in.parquet --epochs 1");
-    let originals = ["in.parquet", "vae.safetensors"].map(|name| std::fs::read(dir.path(name)).unwrap());
-    let mut codes = [[0_usize; 2]; 2];
+    let original = std::fs::read(dir.path(["in.parquet", "vae.safetensors"][kind])).unwrap();
+    let ((name, transform), mut codes) = (KINDS[kind], [0_usize; 2]);
     for case in 0..count {
-        for (kind, (bytes, name)) in originals.iter().zip(["bad.parquet", "bad.safetensors"]).enumerate() {
-            std::fs::write(dir.path(name), mutated(bytes, &mut random)).unwrap();
-            let transform =
-                ["transform bad.parquet out.parquet", "transform in.parquet out.parquet -m bad.safetensors"];
-            for arguments in
-                [format!("inspect {name} -q --threads 1"), format!("{} -q --force --threads 1", transform[kind])]
-            {
-                let code = answers(&dir, &arguments, &format!("seed {seed}, case {case}"));
-                codes[kind][usize::from(code == 65)] += 1;
-            }
-            let _ = std::fs::remove_file(dir.path("out.parquet"));
-            std::fs::remove_file(dir.path(name)).unwrap();
-            assert_eq!(dir.names(), ["in.parquet", "vae.safetensors"], "seed {seed}, case {case}");
+        std::fs::write(dir.path(name), mutated(&original, &mut random)).unwrap();
+        for arguments in [format!("inspect {name}"), transform.to_owned()] {
+            let code = answers(&dir, &format!("{arguments} -q --threads 1"), &format!("seed {seed}, case {case}"));
+            codes[usize::from(code == 65)] += 1;
         }
+        let _ = std::fs::remove_file(dir.path("out.parquet"));
+        std::fs::remove_file(dir.path(name)).unwrap();
+        assert_eq!(dir.names(), ["in.parquet", "vae.safetensors"], "seed {seed}, case {case}");
     }
-    println!("of {count} each: Parquet [0, 65] {:?}, models [0, 65] {:?}", codes[0], codes[1]);
-    assert!(codes.iter().all(|codes| codes[1] > count / 10), "they hit something: {codes:?}");
+    println!("of {count} mutations of {name}, read by two commands: {} done, {} refused", codes[0], codes[1]);
+    assert!(codes[1] > count / 10, "they hit something: {codes:?}");
 }
 
 #[test]
 fn sixty_mutations_are_answered_in_order() {
-    mutate(60, 1);
+    (0..KINDS.len()).for_each(|kind| mutate(kind, 60, 1));
+}
+
+#[test]
+fn strange_bytes_and_words_are_taken_or_refused() {
+    let mut random = Uniform::new(4);
+    for (_, takes, seeds) in strange::seeds() {
+        seeds.iter().for_each(|seed| takes(seed));
+        for case in 0..400 {
+            takes(&mutated(&seeds[case % seeds.len()], &mut random));
+        }
+    }
+}
+
+/// For the fuzzer, in the folder that `VAEPIPE_SEEDS` names.
+#[test]
+#[ignore = "writes files"]
+fn strange_seeds_are_written() {
+    let folder = std::path::PathBuf::from(std::env::var_os("VAEPIPE_SEEDS").unwrap());
+    for (name, _, seeds) in strange::seeds() {
+        std::fs::create_dir_all(folder.join(name)).unwrap();
+        for (n, seed) in seeds.iter().enumerate() {
+            std::fs::write(folder.join(name).join(n.to_string()), seed).unwrap();
+        }
+    }
 }
 
 #[test]
 #[ignore = "takes minutes"]
-fn two_thousand_mutations_are_answered_in_order() {
-    mutate(2000, 2);
+fn ten_thousand_mutated_tables_at_length() {
+    mutate(0, 10_000, 2);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn two_thousand_mutated_models_at_length() {
+    mutate(1, 2000, 3);
 }

@@ -226,6 +226,23 @@ fn a_condition_may_name_keys_of_the_path_and_columns_that_are_not_written() {
 }
 
 #[test]
+fn a_condition_of_any_length_is_answered() {
+    let (dir, _) = fitted();
+    let run = |sql: &str| {
+        let output = dir.command("transform in.parquet new --force --quiet --where").arg(sql).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    // As deep as it may be, and longer in a list.
+    let many = |count: usize, of: &str| vec![of; count].join(" OR ");
+    assert_eq!(run(&format!("n{}", " IS NULL".repeat(1900))).0, Some(0));
+    assert_eq!(run(&format!("n IN ({})", vec!["1"; 20_000].join(", "))).0, Some(0));
+    for deep in [many(12_000, "flag"), format!("flag{}", " IS NULL".repeat(10_000)), "NOT ".repeat(9000) + "flag"] {
+        let (code, said) = run(&deep);
+        assert!(code == Some(2) && said.contains("make a list"), "{code:?}: {said}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_a_condition_is_said() {
     let (dir, _) = fitted();
     for (sql, says) in [

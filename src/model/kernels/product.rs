@@ -27,6 +27,7 @@ pub(super) fn transposed_rows_times((a, width): (&[f32], usize), b: &[f32], into
 }
 
 /// `into[m, n] = a[m, k] · b[k, n]`, each operand with its strides from row to row and from column to column.
+#[expect(unsafe_code, reason = "the library of the product has no safe form")]
 fn product(a: (&[f32], [usize; 2]), b: (&[f32], [usize; 2]), into: &mut [f32], [m, n, k]: [usize; 3]) {
     if m == 0 || n == 0 || k == 0 {
         return into.fill(0.0);

@@ -1,0 +1,32 @@
+//! Text of a file's own making as HTML and XML show it.
+
+/// The text, with what would be markup, steer a terminal or turn the direction of what follows written out.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}' => {
+                html.extend(c.escape_unicode())
+            }
+            c if c.is_control() => html.extend(c.escape_default()),
+            c => html.push(c),
+        }
+    }
+    html
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_name_is_markup() {
+        assert_eq!(escaped("<b a='1' c=\"2\">&amp;"), "&lt;b a=&#39;1&#39; c=&quot;2&quot;&gt;&amp;amp;");
+        assert_eq!(escaped("a\u{1b}[31m\0\u{202e}b größe"), "a\\u{1b}[31m\\u{0}\\u{202e}b größe");
+    }
+}

@@ -1,0 +1,21 @@
+//! Figures, drawn by plotters as SVG: one kind a file.
+
+mod bars;
+mod canvas;
+mod curves;
+mod frame;
+mod histogram;
+mod paint;
+mod scatter;
+mod sheet;
+mod spread;
+
+pub(super) use self::bars::{Bar, bars};
+pub(super) use self::canvas::Figure;
+pub(super) use self::curves::{Curve, curves};
+pub(super) use self::frame::short;
+pub(super) use self::histogram::{Histogram, histogram};
+pub(super) use self::paint::{CATEGORIES, Paint, RAMP, css};
+pub(super) use self::scatter::{Density, Legend, Point, Scatter, scatter};
+pub(super) use self::sheet::{Strip, sheet};
+pub(super) use self::spread::{Spread, spread};

@@ -1,0 +1,140 @@
+//! Axes, legends and numbers on them.
+
+use std::ops::Range;
+
+use plotters::chart::{ChartBuilder, ChartContext};
+use plotters::coord::types::RangedCoordf64;
+use plotters::element::{Circle, Text};
+use plotters::prelude::{Cartesian2d, SVGBackend};
+use plotters::style::text_anchor::{HPos, VPos};
+use plotters::style::{Color, TRANSPARENT};
+
+use super::canvas::{Area, Fault, WIDTH, cut, sized, text, width};
+use super::paint::{Paint, RAMP};
+
+pub(super) type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// What is on an axis.
+pub(super) struct Axis<'a> {
+    pub(super) range: Range<f64>,
+    pub(super) title: &'a str,
+}
+
+/// Units above a plot, for a legend.
+const HEAD: u32 = 56;
+
+/// The axes of a plot, and what is drawn between them.
+pub(super) fn frame<'a>(area: &Area<'a>, x: &Axis<'_>, y: &Axis<'_>) -> Result<Chart<'a>, Fault> {
+    let mut chart = ChartBuilder::on(area)
+        .margin_top(HEAD)
+        .margin_right(28)
+        .margin_left(12)
+        .x_label_area_size(78)
+        .y_label_area_size(112)
+        .build_cartesian_2d(wide(&x.range), wide(&y.range))?;
+    let label = |paint| sized(24.0, paint, HPos::Left, VPos::Top);
+    chart
+        .configure_mesh()
+        .x_labels(6)
+        .y_labels(5)
+        .x_label_formatter(&|value| short(*value))
+        .y_label_formatter(&|value| short(*value))
+        .x_desc(cut(x.title, 60))
+        .y_desc(cut(y.title, 36))
+        .label_style(label(Paint::Muted))
+        .axis_desc_style(label(Paint::Ink))
+        .axis_style(Paint::Muted.stand_in())
+        .bold_line_style(Paint::Grid.stand_in())
+        .light_line_style(TRANSPARENT)
+        .draw()?;
+    Ok(chart)
+}
+
+/// A range that is one.
+fn wide(range: &Range<f64>) -> Range<f64> {
+    let (from, to) =
+        if range.start.is_finite() && range.end.is_finite() { (range.start, range.end) } else { (0.0, 1.0) };
+    let least = (from.abs().max(to.abs()) * 1e-6).max(1e-9);
+    if to - from > least { from..to } else { from - least..to + least }
+}
+
+/// Names of colours, in a row above the plot; as many as there is room for.
+pub(super) fn legend(area: &Area<'_>, entries: &[(Paint, String)]) -> Result<(), Fault> {
+    let (y, mut x) = (28, 130);
+    for (n, (paint, name)) in entries.iter().enumerate() {
+        let name = cut(name, 22);
+        let wide = width(&name) + 50;
+        if x + wide > WIDTH as i32 - 40 && n + 1 < entries.len() || x + wide > WIDTH as i32 {
+            let more = format!("+ {}", entries.len() - n);
+            return area.draw(&Text::new(more, (x, y), text(Paint::Muted, HPos::Left, VPos::Center)));
+        }
+        area.draw(&Circle::new((x + 8, y), 9, paint.stand_in().filled()))?;
+        area.draw(&Text::new(name, (x + 26, y), text(Paint::Ink, HPos::Left, VPos::Center)))?;
+        x += wide;
+    }
+    Ok(())
+}
+
+/// What the ends of the ramp stand for.
+pub(super) fn ramp(area: &Area<'_>, what: &str, [low, high]: &[String; 2]) -> Result<(), Fault> {
+    let y = 28;
+    let label = format!("{}  {}", cut(what, 28), cut(low, 10));
+    let x = 130 + width(&label) + 20;
+    area.draw(&Text::new(label, (130, y), text(Paint::Ink, HPos::Left, VPos::Center)))?;
+    for n in 0..RAMP {
+        area.draw(&Circle::new((x + 22 * n as i32, y), 9, Paint::Ramp(n).stand_in().filled()))?;
+    }
+    let end = (x + 22 * RAMP as i32, y);
+    area.draw(&Text::new(cut(high, 10), end, text(Paint::Ink, HPos::Left, VPos::Center)))
+}
+
+/// A number in three or four digits.
+pub(crate) fn short(value: f64) -> String {
+    let size = value.abs();
+    if value == 0.0 || size < 1e-12 {
+        return "0".to_owned();
+    }
+    if !value.is_finite() {
+        return value.to_string();
+    }
+    if !(1e-4..1e7).contains(&size) {
+        return format!("{value:.2e}");
+    }
+    let decimals = (3 - size.log10().floor() as i32).clamp(0, 7) as usize;
+    let text = format!("{value:.decimals$}");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    if size < 1e4 { text.to_owned() } else { grouped(text) }
+}
+
+/// Digits of a whole number in groups of three.
+fn grouped(text: &str) -> String {
+    let (sign, digits) = text.split_at(usize::from(text.starts_with('-')));
+    let mut groups = String::from(sign);
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            groups.push(',');
+        }
+        groups.push(digit);
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        let texts = [0.0, 1.0, -1.5, 1234.5, 12_345.6, -1_234_567.0, 0.000_123_4, 1e-9, 3.2e9, 61.328_8].map(short);
+        let expected = ["0", "1", "-1.5", "1234", "12,346", "-1,234,567", "0.0001234", "1.00e-9", "3.20e9", "61.33"];
+        assert_eq!(texts, expected);
+    }
+
+    #[test]
+    fn a_range_of_one_value_is_widened() {
+        assert_eq!(wide(&(0.0..4.0)), 0.0..4.0);
+        for range in [wide(&(3.0..3.0)), wide(&(f64::NAN..1.0)), wide(&(5.0..4.0))] {
+            assert!(range.start < range.end, "{range:?}");
+        }
+    }
+}

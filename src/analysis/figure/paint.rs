@@ -1,0 +1,98 @@
+//! Colours by what they mean. A figure is drawn with their numbers, and gets their values where it is shown: of a page's
+//! light or dark style, or for good.
+
+use std::fmt::Write;
+
+use plotters::style::RGBColor;
+
+/// Colours that tell categories apart.
+pub(crate) const CATEGORIES: usize = 10;
+
+/// Steps of the ramp from usual to odd.
+pub(crate) const RAMP: usize = 8;
+
+/// What a colour is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Paint {
+    Ink,
+    Muted,
+    Grid,
+    Main,
+    Second,
+    Alarm,
+    Category(usize),
+    Ramp(usize),
+}
+
+/// Each paint on a light and on a dark ground.
+const PALETTE: [[&str; 2]; 6 + CATEGORIES + RAMP] = [
+    ["#1c2430", "#e8ebf0"],
+    ["#5b6675", "#a3adbb"],
+    ["#e2e6ec", "#2e3744"],
+    ["#2f6db5", "#6ea8ea"],
+    ["#c2701c", "#f0a659"],
+    ["#c22f3d", "#ff7b7b"],
+    ["#1f77b4", "#5aa2e0"],
+    ["#e06c00", "#ff9f4a"],
+    ["#238b3f", "#5fcf7a"],
+    ["#c62828", "#ff6b6b"],
+    ["#8659b0", "#bb9be8"],
+    ["#80564a", "#c99485"],
+    ["#cf5fae", "#f2a0dd"],
+    ["#6f6f6f", "#b5b5b5"],
+    ["#8f9100", "#dcdc55"],
+    ["#1295a5", "#4fd8e8"],
+    ["#7fb0dc", "#3c5f92"],
+    ["#5f97d3", "#4a78bb"],
+    ["#5a7cc9", "#6a8bd8"],
+    ["#7d68bd", "#9786dd"],
+    ["#a655a1", "#c680c8"],
+    ["#c9447a", "#ea7a9f"],
+    ["#cc3345", "#ff8a7a"],
+    ["#98121f", "#ffc2a8"],
+];
+
+impl Paint {
+    fn number(self) -> usize {
+        match self {
+            Self::Ink => 0,
+            Self::Muted => 1,
+            Self::Grid => 2,
+            Self::Main => 3,
+            Self::Second => 4,
+            Self::Alarm => 5,
+            Self::Category(n) => 6 + n % CATEGORIES,
+            Self::Ramp(n) => 6 + CATEGORIES + n.min(RAMP - 1),
+        }
+    }
+
+    /// What plotters draws it with; no paint has such a value.
+    pub(super) fn stand_in(self) -> RGBColor {
+        RGBColor(1, 2, self.number() as u8)
+    }
+}
+
+/// Puts values in place of numbers in a drawing.
+pub(super) fn painted(drawing: &str, of: impl Fn(usize) -> String) -> String {
+    (0..PALETTE.len()).fold(drawing.to_owned(), |drawing, number| {
+        drawing.replace(&format!("\"#0102{number:02X}\""), &format!("\"{}\"", of(number)))
+    })
+}
+
+/// With the variables of a page.
+pub(super) fn in_page(drawing: &str) -> String {
+    painted(drawing, |number| format!("var(--c{number})"))
+}
+
+/// On a light ground, for good.
+pub(super) fn for_good(drawing: &str) -> String {
+    painted(drawing, |number| PALETTE[number][0].to_owned())
+}
+
+/// The variables' values on a light ground (0) or a dark one (1).
+pub(crate) fn css(ground: usize) -> String {
+    PALETTE.iter().enumerate().fold(String::new(), |mut css, (number, values)| {
+        let _ = write!(css, "--c{number}:{};", values[ground]);
+        css
+    })
+}

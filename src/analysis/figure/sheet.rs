@@ -1,0 +1,85 @@
+//! Rows of small grey images.
+
+use std::fmt::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use plotters::element::Text;
+use plotters::style::text_anchor::{HPos, VPos};
+
+use super::canvas::{Figure, WIDTH, cut, text};
+use super::paint::Paint;
+use crate::error::Result;
+
+/// Images beside each other, with a name in front.
+pub(crate) struct Strip {
+    pub(crate) name: String,
+    /// Each row-major, from 0 for black to 1 for white.
+    pub(crate) images: Vec<Vec<f64>>,
+}
+
+/// Strips below each other of images `[height, width]` of one size; `heads` stand above the images.
+///
+/// # Errors
+/// Those of the drawing.
+pub(crate) fn sheet(
+    about: (&str, &str, String),
+    heads: &[String],
+    strips: &[Strip],
+    [wide, high]: [usize; 2],
+) -> Result<Figure> {
+    const LEFT: i32 = 130;
+    const TOP: i32 = 52;
+    let columns = strips.iter().map(|strip| strip.images.len()).max().unwrap_or(1).max(1) as i32;
+    let step = ((WIDTH as i32 - LEFT - 8) / columns).min(150);
+    let side = step - 8;
+    let tall = (f64::from(side) * high as f64 / wide as f64).round().max(1.0) as i32;
+    let mut images = String::new();
+    for (n, strip) in (0..).zip(strips) {
+        for (at, image) in (0..).zip(&strip.images) {
+            let _ = writeln!(
+                images,
+                "<image x=\"{}\" y=\"{}\" width=\"{side}\" height=\"{tall}\" preserveAspectRatio=\"none\" \
+                 style=\"image-rendering:pixelated\" href=\"data:image/bmp;base64,{}\"/>",
+                LEFT + step * at,
+                TOP + (tall + 10) * n,
+                STANDARD.encode(bitmap(image, wide, high))
+            );
+        }
+    }
+    let figure = Figure::draw(about, (TOP + (tall + 10) * strips.len() as i32) as u32, |area| {
+        for (at, head) in (0..).zip(heads) {
+            let place = (LEFT + step * at + side / 2, TOP - 12);
+            area.draw(&Text::new(cut(head, 8), place, text(Paint::Muted, HPos::Center, VPos::Bottom)))?;
+        }
+        for (n, strip) in (0..).zip(strips) {
+            let place = (LEFT - 16, TOP + (tall + 10) * n + tall / 2);
+            area.draw(&Text::new(cut(&strip.name, 9), place, text(Paint::Ink, HPos::Right, VPos::Center)))?;
+        }
+        Ok(())
+    })?;
+    Ok(figure.with(&images))
+}
+
+/// A Windows bitmap of 256 greys: the one format that every browser reads and that takes no compression.
+fn bitmap(image: &[f64], wide: usize, high: usize) -> Vec<u8> {
+    const HEADER: usize = 14 + 40 + 1024;
+    let row = wide.next_multiple_of(4);
+    let mut bytes = Vec::with_capacity(HEADER + row * high);
+    bytes.extend(b"BM");
+    for number in [(HEADER + row * high) as u32, 0, HEADER as u32, 40, wide as u32, high as u32] {
+        bytes.extend(number.to_le_bytes());
+    }
+    // One plane of 8 bits.
+    bytes.extend([1, 0, 8, 0]);
+    for number in [0, (row * high) as u32, 2835, 2835, 256, 0_u32] {
+        bytes.extend(number.to_le_bytes());
+    }
+    bytes.extend((0..=255).flat_map(|grey| [grey, grey, grey, 0]));
+    // From below.
+    for line in image.chunks(wide).rev() {
+        bytes.extend(line.iter().map(|value| (255.0 * value.clamp(0.0, 1.0)).round() as u8));
+        bytes.extend(std::iter::repeat_n(0, row - wide));
+    }
+    bytes
+}

@@ -1,0 +1,93 @@
+//! What a model says of itself: its training and its latents.
+
+use super::html::{Cell, folded, number, table, word};
+use super::page::{Page, settings};
+use crate::analysis::figure::{Bar, Curve, Paint, bars, curves, short};
+use crate::artifact::Model;
+use crate::error::Result;
+
+/// Dimensions shown; of more, those with the greatest KL divergence.
+const DIMENSIONS: usize = 24;
+
+/// How the model trained, and with what.
+pub(super) fn training(page: &mut Page, model: &Model) -> Result<()> {
+    let metadata = model.metadata();
+    let history = &metadata.history;
+    page.section("Training", "");
+    let points = |of: fn(&crate::artifact::Epoch) -> Option<f64>| {
+        let known = history.epochs.iter().filter_map(move |epoch| Some((epoch.epoch as f64, of(epoch)?)));
+        known.filter(|(_, loss)| loss.is_finite()).collect::<Vec<_>>()
+    };
+    let all = [
+        Curve { name: "training rows", paint: Paint::Second, points: points(|epoch| Some(epoch.train_loss)) },
+        Curve { name: "held-out rows", paint: Paint::Main, points: points(|epoch| epoch.validation_loss) },
+    ];
+    let all: Vec<Curve> = all.into_iter().filter(|curve| !curve.points.is_empty()).collect();
+    let step = history.epochs.len().div_ceil(20).max(1);
+    let shown =
+        history.epochs.iter().filter(|it| it.epoch % step == 0 || it.epoch == 1 || it.epoch == history.best_epoch);
+    let rows = shown.map(|epoch| {
+        vec![
+            number(Some(epoch.epoch as f64)),
+            number(Some(epoch.train_loss)),
+            number(epoch.validation_loss),
+            number(Some(epoch.kl)),
+        ]
+    });
+    let numbers = table("losses by epoch", &["epoch", "training", "held out", "KL"], &rows.collect::<Vec<_>>());
+    page.figure(curves(&all, history.best_epoch)?, &folded("Numbers", &numbers));
+    let config = [
+        ("The network", serde_json::to_value(&metadata.network)),
+        ("What decided the training", serde_json::to_value(&metadata.training)),
+        ("Where rows came from", serde_json::to_value(&metadata.provenance)),
+    ];
+    for (caption, values) in config {
+        page.html(&folded(caption, &settings(caption, &values.unwrap_or_default())));
+    }
+    Ok(())
+}
+
+/// What each dimension carries.
+pub(super) fn latents(page: &mut Page, model: &Model) -> Result<()> {
+    page.section("What the latents hold", "");
+    let Some(health) = &model.metadata().health else {
+        page.leave_out("KL divergence by dimension: the fit held out no rows to measure it".to_owned());
+        return Ok(());
+    };
+    let mut order: Vec<usize> = (0..health.dimensions.len()).collect();
+    order.sort_by(|&a, &b| health.dimensions[b].kl.total_cmp(&health.dimensions[a].kl));
+    let bar = |&n: &usize| {
+        let dimension = health.dimensions[n];
+        let paint = if dimension.is_active() { Paint::Main } else { Paint::Muted };
+        let (name, told) = (format!("z_{n}"), format!("{} nats", short(dimension.kl)));
+        Bar { name, value: dimension.kl.max(0.0), told, paint }
+    };
+    let shown = order.len().min(DIMENSIONS);
+    let mut about = format!(
+        "{} of {} dimensions are active. ELBO of held-out rows {} = {} - KL {} nats. Error {}",
+        health.active(),
+        health.dimensions.len(),
+        short(health.elbo()),
+        short(health.log_likelihood),
+        short(health.kl),
+        short(health.error),
+    );
+    if let Some(principal) = health.principal_error {
+        about.push_str(&format!(", of as many principal components {}", short(principal)));
+    }
+    about.push('.');
+    if shown < order.len() {
+        about.push_str(&format!(" Shown: the first {shown}."));
+    }
+    let figure =
+        bars(("kl", "KL divergence by dimension", about), &order[..shown].iter().map(bar).collect::<Vec<_>>(), None)?;
+    let row = |&n: &usize| -> Vec<Cell> {
+        let dimension = health.dimensions[n];
+        let active = if dimension.is_active() { "yes" } else { "no" };
+        vec![word(format!("z_{n}")), number(Some(dimension.kl)), number(Some(dimension.variance)), word(active)]
+    };
+    let heads = ["dimension", "KL, nats", "variance of the mean", "active"];
+    let numbers = table("dimensions", &heads, &order.iter().map(row).collect::<Vec<_>>());
+    page.figure(figure, &folded("Numbers", &numbers));
+    Ok(())
+}

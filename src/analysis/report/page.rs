@@ -1,0 +1,210 @@
+//! The page: sections of figures and tables, one after the other.
+
+use std::fmt::Write;
+
+use super::html::{folded, number, percent, table, word};
+use super::survey::Survey;
+use super::{Columns, Report};
+use crate::analysis::escape::escaped;
+use crate::analysis::figure::{Figure, Scatter, css, histogram, scatter, short};
+use crate::artifact::Model;
+use crate::error::Result;
+use crate::source::ParquetSource;
+
+const STYLE: &str = include_str!("style.css");
+
+/// A page in the making.
+pub(super) struct Page {
+    title: String,
+    /// What is said below the title.
+    about: Vec<String>,
+    /// Figures large enough to be seen at a glance: (what, how much).
+    tiles: Vec<(&'static str, String)>,
+    body: String,
+    /// Whether cards of a grid are open.
+    grid: bool,
+    figures: Vec<Figure>,
+    left_out: Vec<String>,
+}
+
+impl Page {
+    pub(super) fn new(source: &ParquetSource, survey: &Survey, model: Option<&Model>) -> Self {
+        let files = source.paths().count();
+        let name = |path: &std::path::Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let title = name(source.path()).unwrap_or_else(|| source.path().display().to_string());
+        let title = if files > 1 { format!("{title} and {} more", files - 1) } else { title };
+        let mut tiles = vec![("rows", counted(survey.rows))];
+        if let Some(anomalies) = survey.anomalies {
+            tiles.push(("anomalies", counted(anomalies)));
+            tiles.push(("of the rows", percent(anomalies as f64 / survey.rows.max(1) as f64)));
+        }
+        if let Some(labelled) = survey.labelled {
+            tiles.push(("labelled anomalies", counted(labelled)));
+        }
+        tiles.push(("latent dimensions", survey.latents.len().to_string()));
+        let mut about = Vec::new();
+        if let Some(model) = model {
+            let metadata = model.metadata();
+            if let Some(health) = &metadata.health {
+                tiles.push(("of them active", health.active().to_string()));
+            }
+            about.push(format!(
+                "Model {} learned {} columns from {} rows.",
+                &model.hash()[..12],
+                metadata.features.len(),
+                counted(metadata.provenance.rows)
+            ));
+        }
+        if survey.missing > 0 {
+            about.push(format!("{} rows have no score, since nothing of them is known.", counted(survey.missing)));
+        }
+        Self { title, about, tiles, body: String::new(), grid: false, figures: Vec::new(), left_out: Vec::new() }
+    }
+
+    /// Says what is not shown.
+    pub(super) fn leave_out(&mut self, what: String) {
+        self.left_out.push(what);
+    }
+
+    /// Begins a section.
+    pub(super) fn section(&mut self, title: &str, about: &str) {
+        self.ungrid();
+        let _ = writeln!(self.body, "<h2>{}</h2>", escaped(title));
+        if !about.is_empty() {
+            let _ = writeln!(self.body, "<p>{}</p>", escaped(about));
+        }
+    }
+
+    /// Adds what is HTML already.
+    pub(super) fn html(&mut self, html: &str) {
+        self.ungrid();
+        self.body.push_str(html);
+    }
+
+    /// Adds a figure, beside the one before if there is room, with HTML below it.
+    pub(super) fn figure(&mut self, figure: Figure, below: &str) {
+        if !self.grid {
+            self.body.push_str("<div class=\"grid\">\n");
+            self.grid = true;
+        }
+        let (title, about) = (escaped(&figure.title), escaped(&figure.about));
+        let _ = writeln!(
+            self.body,
+            "<figure>\n<figcaption>{title}</figcaption>\n{}\n<p aria-hidden=\"true\">{about}</p>\n{below}</figure>",
+            figure.inline()
+        );
+        self.figures.push(figure);
+    }
+
+    fn ungrid(&mut self) {
+        if std::mem::take(&mut self.grid) {
+            self.body.push_str("</div>\n");
+        }
+    }
+
+    /// Scores and how they are spread.
+    pub(super) fn scores(&mut self, columns: &Columns, survey: &Survey) -> Result<()> {
+        let Survey { score, scores, threshold, beyond, .. } = survey;
+        self.section("Scores and latents", "");
+        if score.count == 0 {
+            self.leave_out("the histogram of scores: no row has one".to_owned());
+            return Ok(());
+        }
+        let mut about = format!(
+            "{} of {} rows, from {} to {}, on average {}.",
+            columns.score,
+            counted(score.count),
+            short(score.min),
+            short(score.max),
+            short(score.mean)
+        );
+        match (threshold, survey.anomalies) {
+            (Some(least), Some(count)) => {
+                let _ = write!(about, " {} rows from {} on are anomalies.", counted(count), short(*least));
+            }
+            (_, Some(_)) => about.push_str(" No row is an anomaly."),
+            _ => about.push_str(" The file does not say which rows are anomalies."),
+        }
+        if *beyond > 0 {
+            let _ = write!(about, " The last bar has {} rows with higher scores.", counted(*beyond));
+        }
+        let rows = (0..scores.counts.len()).filter(|&bin| scores.counts[bin] > 0).map(|bin| {
+            let edges = scores.edges(bin);
+            let mut row =
+                vec![number(Some(edges.start)), number(Some(edges.end)), number(Some(scores.counts[bin] as f64))];
+            if survey.labelled.is_some() {
+                row.push(number(Some(scores.labelled[bin] as f64)));
+            }
+            row
+        });
+        let heads = ["from", "to", "rows", "labelled"];
+        let heads = if survey.labelled.is_some() { &heads[..] } else { &heads[..3] };
+        let rows = table("rows by score", heads, &rows.collect::<Vec<_>>());
+        self.figure(histogram(scores, &columns.score, *threshold, about)?, &folded("Numbers", &rows));
+        Ok(())
+    }
+
+    /// Rows in latent space.
+    pub(super) fn plane(&mut self, plane: Option<(Scatter, String)>) -> Result<()> {
+        match plane {
+            Some((plane, about)) => self.figure(scatter(&plane, about)?, ""),
+            None => self.leave_out("latent space: the file has no column z_0, or no row in it".to_owned()),
+        }
+        Ok(())
+    }
+
+    /// Everything as HTML.
+    pub(super) fn finish(mut self, survey: &Survey, sampled: u64) -> Report {
+        self.ungrid();
+        if !self.left_out.is_empty() {
+            let rows: Vec<_> = self.left_out.iter().map(|what| format!("<li>{}</li>", escaped(what))).collect();
+            let _ = writeln!(self.body, "<h2>Not shown</h2>\n<ul>{}</ul>", rows.join("\n"));
+        }
+        let tiles = self
+            .tiles
+            .iter()
+            .map(|(what, much)| format!("<div><b>{}</b><span>{}</span></div>", escaped(much), escaped(what)));
+        let (title, about) = (escaped(&self.title), escaped(&self.about.join(" ")));
+        let html = format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
+             content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<meta \
+             http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src \
+             data:\">\n<meta name=\"generator\" content=\"vaepipe {}\">\n<link rel=\"icon\" \
+             href=\"data:,\">\n<title>{title} · vaepipe report</title>\n<style>\n:root{{{}}}\n@media \
+             (prefers-color-scheme:dark){{:root{{{}}}}}\n{STYLE}</style>\n</head>\n<body>\n<header>\n<h1>{title}</h1>\n<p>{about}</p>\n<div \
+             class=\"tiles\">{}</div>\n</header>\n<main>\n{}</main>\n<footer>vaepipe {}</footer>\n</body>\n</html>\n",
+            env!("CARGO_PKG_VERSION"),
+            css(0),
+            css(1),
+            tiles.collect::<String>(),
+            self.body,
+            env!("CARGO_PKG_VERSION"),
+        );
+        Report {
+            rows: survey.rows,
+            sampled,
+            anomalies: survey.anomalies,
+            left_out: self.left_out,
+            html,
+            figures: self.figures,
+        }
+    }
+}
+
+/// A count, its digits in groups.
+pub(super) fn counted(count: u64) -> String {
+    let digits = count.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group));
+    groups.collect::<Vec<_>>().join(",")
+}
+
+/// Names and values, a line each.
+pub(super) fn settings(caption: &str, values: &serde_json::Value) -> String {
+    let text = |value: &serde_json::Value| match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Null => "none".to_owned(),
+        other => other.to_string(),
+    };
+    let rows = values.as_object().into_iter().flatten().map(|(key, value)| vec![word(key.clone()), word(text(value))]);
+    table(caption, &["setting", "value"], &rows.collect::<Vec<_>>())
+}

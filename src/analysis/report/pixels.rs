@@ -1,0 +1,50 @@
+//! Rows as images: their numbers, in the order of the columns.
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field};
+
+use super::rows::{are_numbers, failed, numbers};
+use crate::error::{Error, Result};
+
+/// Each row's numbers `[height, width]`, missing ones as NaN.
+///
+/// # Errors
+/// [`Error::OptionRange`] if a row has more or fewer numbers than the image.
+pub(super) fn pixels(columns: &[ArrayRef], [wide, high]: [usize; 2]) -> Result<Vec<Vec<f64>>> {
+    let rows = columns.first().map_or(0, |column| column.len());
+    let mut images = vec![Vec::with_capacity(wide * high); rows];
+    for column in columns {
+        if are_numbers(column.data_type()) {
+            let values = numbers(std::path::Path::new(""), "", column)?;
+            images.iter_mut().zip(values).for_each(|(image, value)| image.push(value.unwrap_or(f64::NAN)));
+        } else if let DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) =
+            column.data_type()
+        {
+            let item = Field::new("item", item.data_type().clone(), true);
+            let lists = cast(column, &DataType::LargeList(item.into())).map_err(|it| failed("".as_ref(), "", it))?;
+            for (image, list) in images.iter_mut().zip(lists.as_list::<i64>().iter()) {
+                let values = list.map(|list| numbers(std::path::Path::new(""), "", &list)).transpose()?;
+                image.extend(values.into_iter().flatten().map(|value| value.unwrap_or(f64::NAN)));
+            }
+        }
+    }
+    match images.iter().find(|image| image.len() != wide * high) {
+        Some(image) => Err(Error::OptionRange {
+            option: "image",
+            value: format!("{wide}x{high} for rows of {} numbers", image.len()),
+            range: "of as many pixels as there are numbers, learned or constant",
+        }),
+        None => Ok(images),
+    }
+}
+
+/// Images with the darkest of all at 0 and the lightest at 1.
+pub(super) fn stretched(images: &mut [Vec<f64>]) {
+    let all = images.iter().flatten().copied().filter(|value| value.is_finite());
+    let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
+    let wide = (high - low).max(f64::MIN_POSITIVE);
+    for value in images.iter_mut().flatten() {
+        *value = if value.is_finite() { (*value - low) / wide } else { 0.0 };
+    }
+}

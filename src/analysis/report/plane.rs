@@ -1,0 +1,193 @@
+//! Where rows are in two dimensions of the latent space.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use arrow::array::ArrayRef;
+
+use super::page::counted;
+use super::rows::{Rows, are_numbers, labels, numbers, texts};
+use super::survey::{BATCH_ROWS, Survey};
+use super::{Columns, ReportConfig};
+use crate::analysis::figure::{CATEGORIES, Density, Legend, Paint, Point, RAMP, Scatter, short};
+use crate::error::{Error, Place, Result};
+use crate::source::ParquetSource;
+use crate::stop::Stop;
+
+/// Cells of the grid that rows are counted in.
+const GRID: [usize; 2] = [84, 60];
+
+/// The plane of the two dimensions that vary most, or were asked for; of one dimension, with the score. None if there is no
+/// row to show.
+pub(super) fn plane(
+    source: &ParquetSource,
+    columns: &Columns,
+    survey: &Survey,
+    sample: &Rows,
+    config: &ReportConfig,
+    stop: &Stop,
+) -> Result<Option<(Scatter, String)>> {
+    let axes = match (columns.latents.len(), config.dimensions) {
+        (0, _) => return Ok(None),
+        (1, _) => [&columns.latents[0], &columns.score],
+        (_, Some(dimensions)) => dimensions.map(|dimension| &columns.latents[dimension]),
+        (all, None) => {
+            let mut order: Vec<usize> = (0..all).collect();
+            order.sort_by(|&a, &b| survey.latents[b].variance().total_cmp(&survey.latents[a].variance()));
+            let mut two = [order[0], order[1]];
+            two.sort_unstable();
+            two.map(|dimension| &columns.latents[dimension])
+        }
+    };
+    let path = source.path();
+    let of = |name: &String| sample.column(name).map(|column| numbers(path, name, column)).transpose();
+    let [Some(x), Some(y)] = [of(axes[0])?, of(axes[1])?] else { return Ok(None) };
+    let at: Vec<Option<[f64; 2]>> = x.iter().zip(&y).map(|(x, y)| Some([(*x)?, (*y)?])).collect();
+    if at.iter().flatten().next().is_none() {
+        return Ok(None);
+    }
+    let ranges = [0, 1].map(|axis| usual(at.iter().flatten().map(|at| at[axis])));
+    let outside =
+        at.iter().flatten().filter(|at| (0..2).any(|n| at[n] < ranges[n].start || at[n] > ranges[n].end)).count();
+    let (paints, legend, what) = colors(path, columns, sample)?;
+    let odd = columns.is_anomaly.as_ref().map(of).transpose()?.flatten();
+    let is_odd = |row: usize| odd.as_ref().is_some_and(|odd| odd[row] == Some(1.0));
+    let point =
+        |(row, at): (usize, &Option<[f64; 2]>)| Some(Point { at: (*at)?, paint: paints[row], odd: is_odd(row) });
+    let points: Vec<Point> = at.iter().enumerate().filter_map(point).collect();
+    let all = sample.rows.len() as u64 == survey.rows;
+    let density = if all { None } else { Some(density(source, axes, &ranges, stop)?) };
+    let mut about =
+        format!("{} and {} of {} rows, coloured by {what}.", axes[0], axes[1], counted(points.len() as u64));
+    if density.is_some() {
+        about.push_str(&format!(" These are drawn from all; grey is where all {} are.", counted(survey.rows)));
+    }
+    if odd.is_some() {
+        about.push_str(" A ring is an anomaly.");
+    }
+    if outside > 0 {
+        about.push_str(&format!(" {outside} rows beyond the frame are on it."));
+    }
+    let titles = axes.map(Clone::clone);
+    Ok(Some((Scatter { ranges, titles, points, density, legend }, about)))
+}
+
+/// The range of values, unless a few of them are far from all others.
+fn usual(values: impl Iterator<Item = f64>) -> Range<f64> {
+    let mut values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
+    values.sort_by(f64::total_cmp);
+    let Some(last) = values.len().checked_sub(1) else { return 0.0..1.0 };
+    let (low, high) = (values[last / 200], values[last - last / 200]);
+    let room = (0.5 * (high - low)).max(1e-6);
+    let (low, high) = (values[0].max(low - room), values[last].min(high + room));
+    let edge = 0.03 * (high - low);
+    low - edge..high + edge
+}
+
+/// Every row's paint, what paints stand for, and what they are of.
+fn colors(path: &Path, columns: &Columns, sample: &Rows) -> Result<(Vec<Paint>, Legend, String)> {
+    let all = sample.rows.len();
+    match (&columns.color, &columns.label) {
+        (None, Some(label)) => {
+            let Some(column) = sample.column(label) else { return Ok(none(all)) };
+            let labels = labels(path, label, column)?;
+            let paint = |label: &Option<bool>| match label {
+                Some(true) => Paint::Alarm,
+                Some(false) => Paint::Main,
+                None => Paint::Muted,
+            };
+            let names = [(Paint::Main, "no anomaly"), (Paint::Alarm, "anomaly"), (Paint::Muted, "not known")];
+            let unknown = labels.contains(&None);
+            let names =
+                names.into_iter().take(if unknown { 3 } else { 2 }).map(|(paint, name)| (paint, name.to_owned()));
+            Ok((labels.iter().map(paint).collect(), Legend::Names(names.collect()), label.clone()))
+        }
+        (color, _) => {
+            let name = color.as_ref().unwrap_or(&columns.score);
+            let Some(column) = sample.column(name) else { return Ok(none(all)) };
+            match are_numbers(column.data_type()) {
+                true => of_numbers(path, name, column),
+                false => of_words(path, name, column),
+            }
+        }
+    }
+}
+
+fn none(rows: usize) -> (Vec<Paint>, Legend, String) {
+    (vec![Paint::Main; rows], Legend::Names(Vec::new()), "nothing".to_owned())
+}
+
+/// Numbers on a ramp; few whole ones are names.
+fn of_numbers(path: &Path, name: &str, column: &ArrayRef) -> Result<(Vec<Paint>, Legend, String)> {
+    let values = numbers(path, name, column)?;
+    let mut sorted: Vec<f64> = values.iter().flatten().copied().filter(|value| value.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    let mut distinct = sorted.clone();
+    distinct.dedup();
+    if distinct.len() <= CATEGORIES && distinct.iter().all(|value| value.fract() == 0.0) {
+        return of_words(path, name, column);
+    }
+    let Some(last) = sorted.len().checked_sub(1) else { return Ok(none(values.len())) };
+    let (low, high) = (sorted[last / 50], sorted[last - last / 50]);
+    let paint = |value: &Option<f64>| match value {
+        Some(value) => {
+            let step = (value - low) / (high - low).max(f64::MIN_POSITIVE) * RAMP as f64;
+            Paint::Ramp(step.max(0.0) as usize)
+        }
+        None => Paint::Muted,
+    };
+    let ends = [short(low), short(high)];
+    Ok((values.iter().map(paint).collect(), Legend::Ramp(name.to_owned(), ends), name.to_owned()))
+}
+
+/// The most frequent words by name; all others share a paint.
+fn of_words(path: &Path, name: &str, column: &ArrayRef) -> Result<(Vec<Paint>, Legend, String)> {
+    if column.data_type().is_nested() {
+        return Err(Error::WrongType {
+            place: Place::column(path, name),
+            found: column.data_type().to_string().into(),
+            expected: "numbers, words or times, to colour rows by".into(),
+        });
+    }
+    let words = texts(path, name, column)?;
+    let mut counts = BTreeMap::<&str, u64>::new();
+    words.iter().flatten().for_each(|word| *counts.entry(word).or_default() += 1);
+    let mut order: Vec<(&str, u64)> = counts.into_iter().collect();
+    // Stable: of equals, the first in the alphabet.
+    order.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let mut shown: Vec<&str> = order.iter().take(CATEGORIES).map(|(word, _)| *word).collect();
+    let number = |word: &str| word.parse::<f64>().unwrap_or(f64::INFINITY);
+    shown.sort_by(|a, b| number(a).total_cmp(&number(b)).then(a.cmp(b)));
+    let place = |word: &Option<String>| shown.iter().position(|shown| Some(*shown) == word.as_deref());
+    let paints = words.iter().map(|word| place(word).map_or(Paint::Muted, Paint::Category)).collect();
+    let mut names: Vec<_> =
+        shown.iter().enumerate().map(|(n, word)| (Paint::Category(n), (*word).to_owned())).collect();
+    if order.len() > shown.len() || words.contains(&None) {
+        names.push((Paint::Muted, "other".to_owned()));
+    }
+    Ok((paints, Legend::Names(names), name.to_owned()))
+}
+
+/// How many of all rows are where.
+fn density(source: &ParquetSource, axes: [&String; 2], ranges: &[Range<f64>; 2], stop: &Stop) -> Result<Density> {
+    let mut counts = vec![0; GRID[0] * GRID[1]];
+    let names = axes.map(Clone::clone);
+    for batch in source.scan(&names, BATCH_ROWS) {
+        stop.check()?;
+        let (_, batch) = batch?;
+        let of =
+            |name: &String| batch.column_by_name(name).map(|column| numbers(source.path(), name, column)).transpose();
+        let (Some(x), Some(y)) = (of(axes[0])?, of(axes[1])?) else { continue };
+        for at in x.iter().zip(&y).filter_map(|(x, y)| Some([(*x)?, (*y)?])) {
+            if (0..2).all(|axis| ranges[axis].contains(&at[axis])) {
+                let cell = [0, 1].map(|axis| {
+                    let part = (at[axis] - ranges[axis].start) / (ranges[axis].end - ranges[axis].start);
+                    ((part * GRID[axis] as f64) as usize).min(GRID[axis] - 1)
+                });
+                counts[cell[1] * GRID[0] + cell[0]] += 1;
+            }
+        }
+    }
+    Ok(Density { grid: GRID, counts })
+}

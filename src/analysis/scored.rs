@@ -1,0 +1,30 @@
+//! Which columns of a file a transform wrote, and which ones the model learned from.
+
+use crate::score::{ANOMALY_SCORE, SCORES};
+use crate::source::ParquetSource;
+
+/// The column a file says it is ranked by, and what stands before the names of all that a transform added.
+pub(super) fn ranked_by(source: &ParquetSource) -> (String, String) {
+    let ranks = source.key("vaepipe.score").unwrap_or_else(|| ANOMALY_SCORE.to_owned());
+    let prefix = ranks.strip_suffix(ANOMALY_SCORE).unwrap_or_default().to_owned();
+    (ranks, prefix)
+}
+
+/// The columns the model learned from that are there; if the file does not say which, all that no transform wrote.
+pub(super) fn features(source: &ParquetSource, prefix: &str) -> Vec<String> {
+    let schema = source.schema();
+    let all: Vec<&String> = schema.fields().iter().map(|field| field.name()).collect();
+    match source.key("vaepipe.features").map(|list| serde_json::from_str::<Vec<String>>(&list)) {
+        Some(Ok(features)) => features.into_iter().filter(|name| all.contains(&name)).collect(),
+        _ => all.into_iter().filter(|name| !is_new(name, prefix)).cloned().collect(),
+    }
+}
+
+/// Whether a transform wrote a column of this name.
+pub(super) fn is_new(name: &str, prefix: &str) -> bool {
+    let Some(name) = name.strip_prefix(prefix) else { return false };
+    let is_latent =
+        ["z_std_", "z_"].iter().any(|start| name.strip_prefix(start).is_some_and(|n| n.parse::<u32>().is_ok()));
+    let others = [ANOMALY_SCORE, "p_value", "is_anomaly", "top_features"];
+    is_latent || others.contains(&name) || SCORES.iter().any(|score| score.name == name)
+}

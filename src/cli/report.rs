@@ -1,0 +1,127 @@
+//! `vaepipe report`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use indicatif::{HumanBytes, HumanCount};
+use serde_json::json;
+use vaepipe::{Model, ParquetSource, ReportConfig, report};
+
+use super::Context;
+use super::exit::Failure;
+use super::output;
+use super::run_flags::RunFlags;
+use super::transform::percent;
+
+/// Make a page that shows scores, latents and, of the model, what they mean
+///
+/// Example: vaepipe report scored.parquet -m vae.safetensors
+///
+/// The page is one HTML file that loads nothing: the scores and their threshold, rows in latent space, the oddest rows and
+/// why. With -m also what each dimension means, the columns beside those of the training, and how the training went.
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    /// A Parquet file that a transform wrote
+    scored: PathBuf,
+    /// The page to write
+    #[arg(short, long, default_value = "report.html", value_name = "FILE", help_heading = "Output")]
+    output: PathBuf,
+    /// The model the scores are of [default: none; what needs it is left out]
+    #[arg(short, long, value_name = "FILE", help_heading = "Run")]
+    model: Option<PathBuf>,
+    #[command(flatten)]
+    flags: ReportFlags,
+    #[command(flatten)]
+    run: RunFlags,
+}
+
+/// Flags that decide the output.
+#[derive(Debug, Args)]
+struct ReportFlags {
+    /// The column of known anomalies: 1 or true for one, 0 or false for none
+    #[arg(long, value_name = "COL", help_heading = "Columns")]
+    label: Option<String>,
+    /// Colour rows in latent space by this column [default: the label, or else the score]
+    #[arg(long, value_name = "COL", help_heading = "Columns")]
+    color: Option<String>,
+    /// Show these two dimensions of the latent space, from 0 [default: those that vary most]
+    #[arg(long, value_delimiter = ',', num_args = 2, value_name = "I,J", help_heading = "Columns")]
+    dimensions: Vec<usize>,
+    /// Show rows as images of this width and height: the learned and constant numbers in their order
+    #[arg(long, value_name = "WxH", value_parser = size, help_heading = "Columns")]
+    image: Option<Size>,
+    /// Rows of highest score to list
+    #[arg(long, default_value_t = ReportConfig::TOP, value_name = "N", help_heading = "Output")]
+    top: usize,
+    /// Write each figure as an SVG file to this directory, too
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    svg: Option<PathBuf>,
+    /// Replace existing outputs
+    #[arg(long, help_heading = "Output")]
+    force: bool,
+}
+
+/// The size of an image.
+#[derive(Debug, Clone, Copy)]
+struct Size([usize; 2]);
+
+fn size(text: &str) -> Result<Size, String> {
+    let parts = text.split_once('x').and_then(|(wide, high)| Some([wide.parse().ok()?, high.parse().ok()?]));
+    parts.map(Size).ok_or_else(|| "a width and a height, as in 28x28".to_owned())
+}
+
+impl Report {
+    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+        let Self { scored, output, model, flags, run } = self;
+        let ReportFlags { label, color, dimensions, image, top, svg, force } = flags;
+        let mut config = ReportConfig::new();
+        config.label = label;
+        config.color = color;
+        config.dimensions = dimensions.try_into().ok();
+        config.image = image.map(|Size(size)| size);
+        config.top = top;
+        config.check()?;
+        let source = ParquetSource::open([&scored])?;
+        let _lock = run.claim(&output, force, source.paths().chain(model.as_deref()), context)?;
+        if let Some(folder) = svg.as_deref().filter(|_| !force) {
+            check_empty(folder)?;
+        }
+        let model = model.map(|path| Model::load(path, run.device)).transpose()?;
+        let report = report(&source, model.as_ref(), &config, &context.signals.stop)?;
+        report.save(&output, force)?;
+        let written = svg.as_ref().map(|folder| report.save_figures(folder, force)).transpose()?;
+        let about = format!("{}, {}", output.display(), HumanBytes(report.html().len() as u64));
+        let mut lines = vec![("wrote", about)];
+        if let (Some(folder), Some(paths)) = (&svg, &written) {
+            lines.push(("", format!("{} figures to {}", paths.len(), folder.display())));
+        }
+        let sampled = match report.sampled < report.rows {
+            true => format!(", of which {} are drawn", HumanCount(report.sampled)),
+            false => String::new(),
+        };
+        lines.push(("rows", format!("{}{sampled}", HumanCount(report.rows))));
+        if let Some(anomalies) = report.anomalies {
+            let share = percent(anomalies as f64 / report.rows.max(1) as f64);
+            lines.push(("anomalies", format!("{}, {share}", HumanCount(anomalies))));
+        }
+        for (n, what) in report.left_out.iter().enumerate() {
+            lines.push((if n == 0 { "not shown" } else { "" }, what.clone()));
+        }
+        let json = json!({
+            "rows": report.rows,
+            "sampled": report.sampled,
+            "anomalies": report.anomalies,
+            "bytes": report.html().len(),
+            "figures": report.figures().map(|(name, _)| name).collect::<Vec<_>>(),
+            "not_shown": report.left_out,
+        });
+        output::print(run.summary, context.quiet, &lines, &json)
+    }
+}
+
+/// Refuses a directory with figures in it before the work.
+fn check_empty(folder: &Path) -> Result<(), Failure> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let figure = entries.map(|entry| entry.path()).find(|path| path.extension().is_some_and(|it| it == "svg"));
+    Ok(figure.map_or(Ok(()), |path| vaepipe::check_target(path, false, []))?)
+}
