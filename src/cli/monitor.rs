@@ -27,7 +27,7 @@ const LAST_SUCCESS: &str = "vaepipe_last_success_timestamp_seconds";
 const METRICS: &[(&str, &str)] = &[
     ("exit_code", "Exit code of the last run."),
     ("last_run_timestamp_seconds", "When the last run ended, in seconds since 1970."),
-    ("last_success_timestamp_seconds", "When the last run ended that ended with exit code 0."),
+    ("last_success_timestamp_seconds", "When the last run ended whose output is complete: exit code 0 or 3."),
     ("run_seconds", "How long the last run took."),
     ("rows", "Rows read."),
     ("empty_rows", "Rows without a known learned value."),
@@ -51,7 +51,7 @@ const METRICS: &[(&str, &str)] = &[
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Monitoring")]
 pub(super) struct MonitorFlags {
-    /// Write metrics of the run to this file in Prometheus's text format at its end, also if it fails
+    /// Write metrics of the run to this file in Prometheus's text format at its end, also if it fails; one file a job
     #[arg(long, value_name = "FILE.prom")]
     metrics_textfile: Option<PathBuf>,
     /// The job that metrics are labelled with
@@ -174,7 +174,7 @@ impl Monitor {
             ("last_run_timestamp_seconds", Vec::new(), format!("{now:.3}")),
             ("run_seconds", Vec::new(), format!("{:.3}", run.start.elapsed().as_secs_f64())),
         ];
-        let success = if code == 0 { Some(format!("{now:.3}")) } else { run.last_success };
+        let success = if code == 0 || code == 3 { Some(format!("{now:.3}")) } else { run.last_success };
         samples.extend(success.map(|at| ("last_success_timestamp_seconds", Vec::new(), at)));
         samples.extend(run.samples.into_iter().map(|(name, labels, value)| (name, labels, value.to_string())));
         let mut text = String::new();

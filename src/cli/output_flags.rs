@@ -20,9 +20,6 @@ pub(super) struct OutputFlags {
     /// Leave outputs that are there as they are, and make those that are not
     #[arg(long, conflicts_with = "force")]
     pub(super) skip_existing: bool,
-    /// Leave outputs that are younger than their input and the model as they are, and make or replace the others
-    #[arg(long, conflicts_with_all = ["force", "skip_existing"])]
-    pub(super) if_newer: bool,
     /// Compress the output so, which encodes the columns of a Parquet file anew [default: zstd; Arrow IPC: none]
     #[arg(long, value_name = "CODEC", value_parser = words::<Codec>(Codec::WORDS))]
     compression: Option<Codec>,
@@ -55,7 +52,9 @@ pub(super) fn check(
 ) -> Result<(), Failure> {
     match Output::from(path) {
         Output::File(_) if is_dash(path) || config.leaves(path, source.paths()) => Ok(()),
-        Output::File(_) => Ok(vaepipe::check_target(path, config.force || config.if_newer, source.paths().chain(model))?),
+        Output::File(_) => {
+            Ok(vaepipe::check_target(path, config.force || config.if_newer, source.paths().chain(model))?)
+        }
         _ => Ok(()),
     }
 }

@@ -52,6 +52,9 @@ pub(super) struct Transform {
     monitor: MonitorFlags,
     #[command(flatten)]
     files: OutputFlags,
+    /// Leave outputs that are younger than their input and the model as they are, and make or replace the others
+    #[arg(long, conflicts_with_all = ["force", "skip_existing"], help_heading = "Output")]
+    if_newer: bool,
     #[command(flatten)]
     run: RunFlags,
 }
@@ -92,7 +95,6 @@ impl TransformFlags {
         config.explain = explain;
         config.force = files.force;
         config.skip_existing = files.skip_existing;
-        config.if_newer = files.if_newer;
         config.encoding = files.encoding();
         config.threads = threads;
         config
@@ -101,11 +103,12 @@ impl TransformFlags {
 
 impl Transform {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { inputs, output, model, rows, flags, files, decision, alert, monitor, run } = self;
+        let Self { inputs, output, model, rows, flags, files, if_newer, decision, alert, monitor, run } = self;
         monitor.begin("transform", &model, &[&output], context)?;
         let alert = alert.alert()?;
         let mut config = flags.config(files, run.threads);
         config.decision = decision.decision()?;
+        config.if_newer = if_newer;
         let start = Instant::now();
         config.check()?;
         let source = rows.open(&inputs, &context.signals.stop)?;
