@@ -5,6 +5,7 @@
 
 mod checkpoint;
 mod container;
+mod members;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -21,15 +22,12 @@ use crate::drift::Sketch;
 use crate::error::{Error, ModelFault, Result};
 use crate::feature::{Carried, Features, InputColumn, Kind};
 use crate::health::Health;
-use crate::model::{Network, Vae, Weight, Weights, parameters};
+use crate::model::{Network, Vae, Weight, Weights};
 use crate::score::{Latents, Score, Scorer, Scoring};
 use crate::sink::{Target, commit_bytes};
 
 /// The newest format this version reads, and the one it writes.
 pub(crate) const FORMAT_VERSION: u64 = 1;
-
-/// The tensors that say where training rows lie in latent space.
-const LATENTS: [&str; 2] = ["latents.mean", "latents.whitening"];
 
 /// More than any network within the configuration's ranges that a machine could train.
 const MOST_BYTES: u64 = 16 << 30;
@@ -128,7 +126,7 @@ pub struct Metadata {
 pub struct Model {
     metadata: Metadata,
     features: Arc<Features>,
-    weights: Weights,
+    weights: Vec<Weights>,
     scorer: Arc<Scorer>,
     aggregate: Aggregate,
     sketch: Option<Arc<Sketch>>,
@@ -141,17 +139,17 @@ impl Model {
     /// As [`of`](Self::of).
     pub(crate) fn new(
         metadata: Metadata,
-        mut tensors: Weights,
-        latents: Latents,
+        members: Vec<(Weights, Latents)>,
         aggregate: &Aggregate,
         sketch: &Sketch,
         device: &candle_core::Device,
     ) -> Result<Self, ModelFault> {
-        let (k, Latents { mean, whitening }) = (metadata.network.latent_dim, latents);
-        tensors.insert(LATENTS[0].to_owned(), Weight { shape: vec![k], values: mean });
-        tensors.insert(LATENTS[1].to_owned(), Weight { shape: vec![k, k], values: whitening });
-        tensors.extend(aggregate.tensors(k));
+        let k = metadata.network.latent_dim;
+        let mut tensors = Weights::from_iter(aggregate.tensors(k));
         tensors.extend(sketch.tensors());
+        for (n, (weights, latents)) in members.into_iter().enumerate() {
+            tensors.extend(members::named(n, weights.into_iter().chain(members::latents(&latents))));
+        }
         Self::of(metadata, tensors, device)
     }
 
@@ -192,32 +190,18 @@ impl Model {
         let (aggregate, mut weights): (Weights, Weights) =
             tensors.into_iter().partition(|(name, _)| Aggregate::has(name));
         let sketch: Weights = weights.extract_if(.., |name, _| Sketch::has(name)).collect();
-        let latents = LATENTS.map(|name| (name, weights.remove(name)));
-        // Before building a network of the size the metadata claims.
-        let claimed = metadata.network.parameters(layout.encoder_inputs(), layout.outputs());
-        let held: usize = weights.values().map(|weight| weight.values.len()).sum();
-        if claimed > held {
-            return Err(contradiction(&format!("the network has {claimed} parameters, the file {held}")));
-        }
-        container::check(&weights, &parameters(layout, &metadata.network))?;
-        let tensor = |error: Error| ModelFault::Contradiction(error.to_string());
-        let vae = Vae::new(layout, &metadata.network, &weights, device).map_err(tensor)?;
+        let members =
+            members::take(&metadata, layout, weights, |weights| Vae::new(layout, &metadata.network, weights, device))?;
         let names = || metadata.features.iter().map(|kind| kind.column().name());
         if metadata.health.as_ref().is_some_and(|health| !health.is_sound(*latent_dim, names())) {
             return Err(contradiction("its health is not that of such a model"));
         }
         let aggregate = Aggregate::from_tensors(aggregate, layout, metadata.network.latent_dim)?;
         let calibration = metadata.scoring.calibration.as_ref();
-        let sketch =
-            Sketch::from_tensors(sketch, &metadata.features, layout, metadata.network.latent_dim, calibration)?;
-        let (k, seed) = (metadata.network.latent_dim, metadata.training.seed);
-        let [mean, whitening] = latents;
-        let mean = container::check_tensor(mean.0, mean.1.as_ref(), &[k])?.to_vec();
-        let whitening = container::check_tensor(whitening.0, whitening.1.as_ref(), &[k, k])?.to_vec();
-        let latents = Latents { mean, whitening };
-        let scorer = Scorer::new(Arc::new(vae), layout, &metadata.network, &weights, latents, seed);
-        let sketch = sketch.map(Arc::new);
-        Ok(Self { metadata, features: Arc::new(features), weights, scorer: Arc::new(scorer), aggregate, sketch })
+        let sketch = Sketch::from_tensors(sketch, &metadata.features, layout, *latent_dim, calibration)?.map(Arc::new);
+        let (weights, members) = members.into_iter().unzip();
+        let scorer = Arc::new(Scorer::new(members));
+        Ok(Self { metadata, features: Arc::new(features), weights, scorer, aggregate, sketch })
     }
 
     /// Reads a model file.
@@ -264,12 +248,13 @@ impl Model {
     /// The bytes of the model file. Same data, options and seed give the same bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let aggregate = self.aggregate.tensors(self.metadata.network.latent_dim);
-        let (k, Latents { mean, whitening }) = (self.metadata.network.latent_dim, &self.scorer.latents);
-        let latents = [(vec![k], mean), (vec![k, k], whitening)];
-        let latents = latents.map(|(shape, values)| Weight { shape, values: values.clone() });
+        let latents: Vec<_> = self.scorer.members().iter().map(|member| members::latents(&member.latents)).collect();
+        let members = self.weights.iter().zip(&latents).enumerate().flat_map(|(n, (weights, latents))| {
+            let latents = latents.iter().map(|(name, weight)| (name, weight));
+            members::named(n, weights.iter().chain(latents).map(|(name, weight)| (name.clone(), weight)))
+        });
         let sketch = self.sketch.as_ref().map(|sketch| sketch.tensors()).unwrap_or_default();
-        let weights = self.weights.iter().chain(&aggregate).chain(&sketch).map(|(name, weight)| (name.clone(), weight));
-        let tensors = weights.chain(LATENTS.map(str::to_owned).into_iter().zip(&latents));
+        let tensors = members.chain(aggregate.iter().chain(&sketch).map(|(name, weight)| (name.clone(), weight)));
         let json = serde_json::to_string(&self.metadata).expect("plain data with string keys");
         container::pack(tensors, json)
     }
@@ -294,9 +279,9 @@ impl Model {
         &self.metadata
     }
 
-    /// The weights, by name, in candle's layout.
+    /// The weights of the first network, by name, in candle's layout.
     pub fn weights(&self) -> &std::collections::BTreeMap<String, Weight> {
-        &self.weights
+        &self.weights[0]
     }
 
     /// The features, ready to write rows.
@@ -319,12 +304,12 @@ impl Model {
         self.sketch.as_ref()
     }
 
-    /// The network.
+    /// The first network.
     pub(crate) fn vae(&self) -> &Arc<Vae> {
-        &self.scorer.vae
+        &self.scorer.first().vae
     }
 
-    /// The network as scores need it.
+    /// The networks as scores need them.
     pub(crate) fn scorer(&self) -> &Arc<Scorer> {
         &self.scorer
     }

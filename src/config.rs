@@ -14,6 +14,7 @@ pub use self::choices::{Activation, Codec, Decision, Map, MapOf, Preset, Scale, 
 pub use self::impute::ImputeConfig;
 pub use self::latents::{GenerateConfig, ReconstructConfig, TraverseConfig};
 use crate::error::{Error, Result};
+use crate::random::Stream;
 
 /// What to fit and how. Every field left `None` is chosen from the data by the rule in its doc.
 ///
@@ -82,6 +83,8 @@ pub struct FitConfig {
     pub max_steps: Option<usize>,
     /// Decides initial weights, order, noise, sample and held-out rows.
     pub seed: u64,
+    /// Networks whose scores are averaged, 1 to 64; latents and reconstructions are the first one's. Default: 1.
+    pub members: Option<usize>,
     /// The score that `anomaly_score` holds and that is calibrated: one of [`SCORES`](crate::SCORES). Default: `elbo`.
     pub anomaly_score: Option<String>,
     /// What makes a row an anomaly, stored for transforms. Default: [`Decision::DEFAULT`].
@@ -172,6 +175,8 @@ builders! {
     spool_dir: PathBuf => Some;
     /// Sets [`seed`](Self::seed).
     seed: u64 => |value| value;
+    /// Sets [`members`](Self::members).
+    members: usize => Some;
     /// Sets [`decision`](Self::decision).
     decision: Decision => Some;
     /// Sets [`threads`](Self::threads).
@@ -233,6 +238,7 @@ impl FitConfig {
         within("val_fraction", self.val_fraction, "0 to 0.5", |v| (0.0..=0.5).contains(&v))?;
         within("sample", self.sample, "2 or more", |v| v >= 2)?;
         within("max_steps", self.max_steps, "1 or more", |v| v >= 1)?;
+        within("members", self.members, "1 to 64", |v| (1..=Training::MOST_MEMBERS).contains(&v))?;
         within("memory", self.memory, "16 MiB or more", |v| v >= 16 << 20)?;
         within("shuffle_rows", self.shuffle_rows, "1 or more", |v| v >= 1)?;
         check_decision(self.decision)?;
@@ -301,10 +307,22 @@ pub struct Training {
     pub patience: usize,
     /// Share of rows asked to be held out.
     pub val_fraction: f64,
+    /// Networks trained, one after the other, whose scores are averaged.
+    pub members: usize,
     /// The seed.
     pub seed: u64,
     /// Rows shuffled together: all of them, or the window's.
     pub shuffle_rows: u64,
+}
+
+impl Training {
+    /// More networks than any error has been seen to need.
+    pub(crate) const MOST_MEMBERS: usize = 64;
+
+    /// The seed of weights and noise of network `n`; the first one's is that of the fit.
+    pub(crate) fn member_seed(&self, n: usize) -> u64 {
+        if n == 0 { self.seed } else { Stream::new(self.seed, "members").bits(n as u64) }
+    }
 }
 
 /// Which rows are read, and how strictly.

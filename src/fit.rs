@@ -4,6 +4,7 @@ mod aggregate;
 mod calibrate;
 mod checkpoint;
 mod health;
+mod members;
 mod memory;
 mod plan;
 mod progress;
@@ -24,6 +25,7 @@ use serde_json::json;
 
 use self::calibrate::Calibration;
 use self::checkpoint::Keeper;
+use self::members::{Members, TrainedMembers};
 use self::plan::{Chosen, Division};
 pub use self::plan::{Plan, PlannedColumn, PlannedModel};
 pub use self::progress::Progress;
@@ -53,6 +55,8 @@ pub struct Fitted {
     pub model: Model,
     /// Seconds the statistics took, and the encoding of the rows.
     pub statistics_seconds: f64,
+    /// Rows that gave gradients: those of all epochs of all networks, those trained once more among them.
+    pub trained_rows: u64,
     /// Seconds the epochs took, validation included.
     pub train_seconds: f64,
     /// Bytes of the encoded rows that were read in each epoch, and whether they were in memory.
@@ -132,8 +136,8 @@ impl FitConfig {
         let inputs = features.layout().inputs();
         let Division { rows: taken, held_out, shuffle_rows, memory, in_memory } = self.division(source.rows(), inputs);
         tracing::info!("{}", memory.bought(taken, inputs, &folder));
-        let network = sizes::network(self, inputs, holes);
         let expected = (taken - held_out) as usize;
+        let network = sizes::network(self, inputs, expected, holes);
         let training = sizes::training(self, inputs, expected, shuffle_rows, holes.any);
         let ends = (features.layout().encoder_inputs(), features.layout().outputs());
         room::check(&network, ends, &training, expected)?;
@@ -163,7 +167,7 @@ impl FitConfig {
             return Err(too_few(rows.train.len() as u64));
         }
 
-        let training = sizes::training(self, inputs, rows.train.len(), shuffle_rows, rows.holes);
+        let mut training = sizes::training(self, inputs, rows.train.len(), shuffle_rows, rows.holes);
         tracing::info!(
             "training on {} rows of {} columns, {} shuffled together, for {} steps at most; {} choose the weights, {} \
              choose nothing",
@@ -178,40 +182,51 @@ impl FitConfig {
 
         let start = Instant::now();
         let layout = features.layout();
-        let mut trainer = Trainer::new(layout, &network, self.seed, training.shard_rows, threads, &device)?;
-        // A large network takes its time.
-        stop.check()?;
         let stage = Stage::new("train");
         let mut keeper = self.keeper(&features, &network, &training, &rows)?;
         let few = HoldOut::exceeds(held_out, taken, training.val_fraction) && rows.select.len() > 0;
-        let first = few.then(|| trainer.checkpoint()).transpose()?;
-        let budget = (&training, training.epochs);
-        let mut trained = stage.run(|| train::train(&mut trainer, &rows, layout, budget, &mut watch, &mut keeper))?;
-        if let Some(first) = first.filter(|_| !trained.interrupted) {
-            tracing::info!("training again with the rows that chose, for {} epochs", trained.history.best_epoch);
+        let again = if few {
             let rows = FitRows::load(&load(hold_out.without_selection()), &mut watch)?;
             let same =
                 self.clone().epochs(training.epochs).batch_size(training.batch_size).mask_rate(training.mask_rate);
             let training = sizes::training(&same, inputs, rows.train.len(), shuffle_rows, rows.holes);
-            trainer.restore(&first)?;
-            trained = stage.run(|| train::refit(&mut trainer, &rows, layout, &training, trained, &mut watch))?;
-        }
+            Some((rows, training))
+        } else {
+            None
+        };
+        let members = Members {
+            layout,
+            training: &training,
+            rows: &rows,
+            again: again.as_ref().map(|(rows, training)| (rows, training)),
+            trainer: &|seed| Trainer::new(layout, &network, seed, training.shard_rows, threads, &device),
+        };
+        let TrainedMembers { weights, history, trained_rows, interrupted } =
+            stage.run(|| members.train(&mut watch, &mut keeper))?;
+        training.members = weights.len();
         stage::report(&[&rows.shuffle, &stage]);
         let train_seconds = start.elapsed().as_secs_f64();
 
         let decision = self.decision;
-        let (weights, seed) = (&trained.weights, self.seed);
-        let vae = Arc::new(Vae::new(layout, &network, weights, &device)?);
-        let calibration =
-            Calibration { vae: vae.clone(), layout, network: &network, weights, score, decision, seed, threads };
+        let vaes = weights.iter().map(|weights| Ok(Arc::new(Vae::new(layout, &network, weights, &device)?)));
+        let vaes: Vec<Arc<Vae>> = vaes.collect::<Result<_>>()?;
+        let calibration = Calibration {
+            members: vaes.iter().cloned().zip(&weights).collect(),
+            layout,
+            network: &network,
+            training: &training,
+            score,
+            decision,
+            threads,
+        };
         // Who wants a partial model wants it measured, which takes a moment.
         let unasked = Stop::new();
         let stop = if self.keep_partial { &unasked } else { stop };
         let (scoring, latents) = calibration.run(&rows, stop)?;
-        let look = Look::new(layout, &network, weights, vae, stop);
+        let look = Look::new(layout, &network, &weights[0], vaes[0].clone(), stop);
         let [health, aggregate, sketch] = ["health", "aggregate", "sketch"].map(Stage::new);
-        let measured = health.run(|| health::measure(&look, &features, &rows, seed))?;
-        let together = aggregate.run(|| aggregate::measure(&look, &features, &rows, seed))?;
+        let measured = health.run(|| health::measure(&look, &features, &rows, self.seed))?;
+        let together = aggregate.run(|| aggregate::measure(&look, &features, &rows, self.seed))?;
         let spread = sketch.run(|| sketch::measure(&look, &features, &rows, scoring.calibration.as_ref()))?;
         stage::report(&[&health, &aggregate, &sketch]);
         let provenance = Provenance {
@@ -229,21 +244,22 @@ impl FitConfig {
             carried,
             network,
             training,
-            history: trained.history,
+            history,
             health: measured,
             scoring,
             provenance,
         };
-        let model = Model::new(metadata, trained.weights, latents, &together, &spread, &device)
+        let model = Model::new(metadata, weights.into_iter().zip(latents).collect(), &together, &spread, &device)
             .map_err(|fault| Error::Model { path: "the model just fitted".into(), fault })?;
         let rows_bytes = (rows.train.len() as u64 * inputs as u64).saturating_mul(size_of::<f32>() as u64);
         Ok(Fitted {
             model,
             statistics_seconds,
+            trained_rows,
             train_seconds,
             rows_bytes,
             in_memory,
-            interrupted: trained.interrupted,
+            interrupted,
             checkpoint: keeper.map(|keeper| keeper.path()),
         })
     }

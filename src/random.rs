@@ -22,7 +22,7 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// The stream called `name` of a seed. The names in use: "weights/" and a parameter, "hold-out", "chunks",
-    /// "rows", "noise", "hide", "validation", "impute", "aggregate", "density" and "generate"; and at seed 0 "principal",
+    /// "rows", "noise", "hide", "validation", "impute", "members", "aggregate", "density" and "generate"; and at seed 0 "principal",
     /// "ranks" and words of categories.
     pub(crate) fn new(seed: u64, name: &str) -> Self {
         let key = name

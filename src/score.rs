@@ -10,7 +10,8 @@ mod tail;
 pub(crate) use self::decision::Judge;
 pub use self::decision::Scoring;
 pub(crate) use self::latents::{Latents, Moments};
-pub(crate) use self::scorer::{Rows, Scorer};
+use self::scorer::Seen;
+pub(crate) use self::scorer::{Member, Rows, Scorer};
 pub use self::tail::Tail;
 use crate::error::{Error, Result};
 
@@ -27,7 +28,7 @@ pub struct Score {
     pub about: &'static str,
     /// Its unit.
     pub unit: &'static str,
-    of: fn(&Rows<'_>) -> Result<Vec<f32>>,
+    of: fn(&Seen<'_>) -> Result<Vec<f32>>,
 }
 
 /// Every score there is, in output order.
@@ -40,37 +41,37 @@ pub const SCORES: &[Score] = &[
         name: "recon_error",
         about: "mean over the row's known values of the squared error of their reconstruction, on the model's scale",
         unit: "squared scaled units",
-        of: |rows| rows.each(|rows, row| rows.squared_error[row] / rows.known[row]),
+        of: |seen| seen.each(|rows, row| rows.squared_error[row] / rows.known[row]),
     },
     Score {
         name: "recon_nll",
         about: "negative log-likelihood of the row's known values at the posterior mean, scaled by features / known features",
         unit: "nats",
-        of: |rows| rows.each(|rows, row| rows.nll[row] * (rows.features as f32 / rows.known[row])),
+        of: |seen| seen.each(|rows, row| rows.nll[row] * (rows.features as f32 / rows.known[row])),
     },
     Score {
         name: "kl",
         about: "KL divergence of the row's posterior from the prior",
         unit: "nats",
-        of: |rows| rows.each(|rows, row| rows.kl[row]),
+        of: |seen| seen.each(|rows, row| rows.kl[row]),
     },
     Score {
         name: "elbo",
         about: "negative ELBO at the posterior mean: recon_nll + kl",
         unit: "nats",
-        of: |rows| rows.each(|rows, row| rows.nll[row] * (rows.features as f32 / rows.known[row]) + rows.kl[row]),
+        of: |seen| seen.each(|rows, row| rows.nll[row] * (rows.features as f32 / rows.known[row]) + rows.kl[row]),
     },
     Score {
         name: "latent_distance",
         about: "Mahalanobis distance of the posterior mean from those of the training rows, under their aggregate posterior",
         unit: "standard deviations",
-        of: |rows| Ok(rows.latent_distances()),
+        of: |seen| Ok(seen.latent_distances()),
     },
     Score {
         name: "elbo_iw",
         about: "negative importance-weighted bound of 64 draws from the row's posterior, a tighter elbo; the draws depend on seed and row content alone",
         unit: "nats",
-        of: |rows| rows.importance_weighted(),
+        of: |seen| seen.importance_weighted(),
     },
 ];
 

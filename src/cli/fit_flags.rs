@@ -38,7 +38,7 @@ pub(super) struct FitFlags {
         help_heading = "Columns"
     )]
     missing_indicator: Option<bool>,
-    /// How numbers are scaled [default: minmax; with --preset anomaly robust]
+    /// How numbers are scaled [default: minmax; with --preset anomaly asinh]
     #[arg(long, value_parser = words::<Scale>(Scale::WORDS), help_heading = "Columns")]
     scale: Option<Scale>,
     /// Defaults for a purpose: reduce for latents of every row, anomaly for scores
@@ -51,6 +51,9 @@ pub(super) struct FitFlags {
     /// [default: by the number of features]
     #[arg(long, value_name = "N,...", value_parser = hidden, help_heading = "Model")]
     hidden: Option<Hidden>,
+    /// Networks to train, one after the other, whose scores are averaged; latents are the first one's [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Model")]
+    members: Option<usize>,
     /// The score that anomaly_score holds and that p-values are of [default: elbo]
     #[arg(long, value_name = "NAME", value_parser = scores(&[]), help_heading = "Anomalies")]
     anomaly_score: Option<String>,
@@ -79,7 +82,7 @@ pub(super) struct FitFlags {
     #[arg(long, value_name = "NORM", help_heading = "Training")]
     clip_norm: Option<f64>,
     /// Share of each batch, that of highest loss, left out of the gradient [default: 0; with --preset
-    /// anomaly 0.1]
+    /// anomaly 0.2]
     #[arg(long, value_name = "SHARE", help_heading = "Training")]
     trim: Option<f64>,
     /// Share of the known values that each step hides from the encoder, or auto [default: 0.1 if a learned column
@@ -170,6 +173,7 @@ impl FitFlags {
             preset,
             latent_dim,
             hidden,
+            members,
             anomaly_score,
             activation,
             epochs,
@@ -199,6 +203,7 @@ impl FitFlags {
         config.mask_rate = mask_rate.and_then(|MaskRate(share)| share);
         config.scale = scale;
         config.latent_dim = latent_dim;
+        config.members = members;
         config.hidden = hidden.map(|Hidden(widths)| widths);
         config.anomaly_score = anomaly_score;
         config.activation = activation;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
-use vaepipe::{Fitted, History, Model, Network, Scoring, Tail};
+use vaepipe::{Fitted, History, Model, Network, Scoring, Tail, Training};
 
 use super::health;
 use super::output::{grouped, list, seconds};
@@ -41,7 +41,7 @@ pub(super) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
                 HumanCount(rows.calibrate_rows)
             ),
         ),
-        ("network", network(&metadata.network, elements(&fitted.model), parameters(&fitted.model))),
+        ("network", network(&metadata.network, &metadata.training, elements(&fitted.model), parameters(&fitted.model))),
         (
             "epochs",
             format!(
@@ -88,11 +88,13 @@ pub(super) fn file(model: &Model, path: &Path) -> String {
     format!("{}, {}", path.display(), HumanBytes(model.to_bytes().len() as u64))
 }
 
-/// A network in a line.
-pub(super) fn network(network: &Network, inputs: usize, parameters: usize) -> String {
+/// A model's networks in a line; `parameters` are one's.
+pub(super) fn network(network: &Network, training: &Training, inputs: usize, parameters: usize) -> String {
     let widths = [inputs].into_iter().chain(network.hidden.iter().copied()).chain([network.latent_dim]);
     let widths: Vec<String> = widths.map(|width| width.to_string()).collect();
-    format!("{} and back, {}, {} parameters", widths.join("-"), network.activation, HumanCount(parameters as u64))
+    let members = if training.members > 1 { format!(", {} of them", training.members) } else { String::new() };
+    let parameters = HumanCount(parameters as u64);
+    format!("{} and back, {}, {parameters} parameters{members}", widths.join("-"), network.activation)
 }
 
 /// The width of a model's row vector.
@@ -100,7 +102,7 @@ pub(super) fn elements(model: &Model) -> usize {
     model.metadata().features.iter().map(|feature| feature.shape().elements).sum()
 }
 
-/// The number of a model's weights and biases.
+/// The number of weights and biases of each of a model's networks.
 pub(super) fn parameters(model: &Model) -> usize {
     model.weights().values().map(|weight| weight.values.len()).sum()
 }
@@ -118,6 +120,7 @@ pub(super) fn json(fitted: &Fitted, total: f64) -> Value {
         "carried": metadata.carried,
         "latent_dim": metadata.network.latent_dim,
         "hidden": metadata.network.hidden,
+        "members": metadata.training.members,
         "epochs": history.epochs.len(),
         "best_epoch": history.best_epoch,
         "validation_loss": history.validation_loss(),
@@ -138,9 +141,7 @@ pub(super) fn json(fitted: &Fitted, total: f64) -> Value {
     })
 }
 
-/// Training rows times epochs, those trained once more among them, over the seconds of training, validation included.
+/// Rows trained over the seconds of training, validation included.
 fn rows_per_second(fitted: &Fitted) -> f64 {
-    let (rows, history) = (&fitted.model.metadata().provenance, &fitted.model.metadata().history);
-    let again = if history.refit { (rows.train_rows + rows.select_rows) * history.best_epoch as u64 } else { 0 };
-    (rows.train_rows * history.epochs.len() as u64 + again) as f64 / fitted.train_seconds.max(1e-9)
+    fitted.trained_rows as f64 / fitted.train_seconds.max(1e-9)
 }

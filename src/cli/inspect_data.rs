@@ -85,7 +85,7 @@ fn lines(plan: &Plan, paths: &[PathBuf], flagged: bool) -> Vec<(&'static str, St
     vec![
         ("learns", format!("{learned} of {} columns, scaled by {scale} (preset {preset})", plan.columns.len())),
         ("rows", format!("{} to train, {} held out", HumanCount(*train_rows), HumanCount(*held_out_rows))),
-        ("network", network(&model.network, *inputs, *parameters)),
+        ("network", network(&model.network, &model.training, *inputs, *parameters)),
         (
             "training",
             format!(

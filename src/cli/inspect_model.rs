@@ -29,7 +29,7 @@ pub(super) fn print(path: &Path, model: &Model, format: Format) -> Result<(), Fa
     let mut lines = vec![
         ("model", format!("{}, {}, sha256 {}", path.display(), HumanBytes(bytes), model.hash())),
         ("written", format!("by vaepipe {}, format {}", rows.vaepipe_version, metadata.format_version)),
-        ("network", network(&metadata.network, elements(model), parameters(model))),
+        ("network", network(&metadata.network, &metadata.training, elements(model), parameters(model))),
         (
             "rows",
             format!(

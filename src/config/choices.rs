@@ -12,7 +12,8 @@ pub enum Preset {
     /// Latents of every row, rare groups included: no row is left out of the loss.
     #[default]
     Reduce,
-    /// Scores: robust scaling, and the worst rows of each batch left out of the loss.
+    /// Scores: scaling that wild values do not sway, and the worst rows of each batch left out of the
+    /// loss.
     Anomaly,
 }
 
@@ -72,6 +73,9 @@ impl Decision {
 pub enum Scale {
     /// (x - median) / (IQR / 1.349).
     Robust,
+    /// asinh of that, unless the number has another curve: straight near the median, logarithmic far from it, so that what
+    /// is wild counts without counting for all. Numbers of vectors and the time elapsed are scaled as robust does.
+    Asinh,
     /// (x - mean) / standard deviation.
     Standard,
     /// (x - mean) / (h · u), where h is half the range, but at most 50 standard deviations, and one u for all numbers
@@ -190,7 +194,7 @@ macro_rules! words {
     };
 }
 words!(Preset, "reduce" => Preset::Reduce, "anomaly" => Preset::Anomaly);
-words!(Scale, "robust" => Scale::Robust, "standard" => Scale::Standard, "minmax" => Scale::Minmax, "none" => Scale::None);
+words!(Scale, "robust" => Scale::Robust, "asinh" => Scale::Asinh, "standard" => Scale::Standard, "minmax" => Scale::Minmax, "none" => Scale::None);
 words!(Map, "asinh" => Map::Asinh, "log1p" => Map::Log1p, "quantile" => Map::Quantile, "auto" => Map::Auto, "none" => Map::None);
 words!(VectorScale, "element" => VectorScale::Element, "whole" => VectorScale::Whole);
 words!(Codec, "none" => Codec::None, "snappy" => Codec::Snappy, "gzip" => Codec::Gzip, "lz4" => Codec::Lz4, "brotli" => Codec::Brotli, "zstd" => Codec::Zstd);

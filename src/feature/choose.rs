@@ -101,9 +101,9 @@ pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> R
             named: is_named(&columns, column),
             categorical: matches(&categorical, column),
             max_categories: config.max_categories.unwrap_or(MAX_CATEGORIES),
-            map: map.unwrap_or_default(),
+            map: map.unwrap_or(if scale == Scale::Asinh { Map::Asinh } else { Map::None }),
             vector_scale: config.vector_scale.unwrap_or(VectorScale::Element),
-            quantiles: scale == Scale::Robust,
+            quantiles: matches!(scale, Scale::Robust | Scale::Asinh),
         };
         let refused = |selection, reason: &str| {
             let reason = format!("{reason} {}", in_words(field.data_type()));

@@ -225,7 +225,8 @@ impl Survey for NumberSurvey {
 
     fn fit(&self, column: Column, scaler: &Scaler) -> Result<Kind, Unfit> {
         let (map, readings) = self.bent();
-        let scaling = scaler.of(&readings).ok_or_else(|| Unfit::because("varies too little to be scaled"))?;
+        let scaling =
+            scaler.of_bent(map.as_ref(), &readings).ok_or_else(|| Unfit::because("varies too little to be scaled"))?;
         let straight = self.statistics.readings();
         let scaling = Scaling { min: straight.min, max: straight.max, ..scaling };
         Ok(Kind::Number(Number {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::map::Curve;
 use super::statistics::Readings;
 use crate::config::Scale;
 
@@ -59,13 +60,23 @@ impl Scaler {
             Scale::None => (0.0, 1.0, CLIP_UNSCALED),
             Scale::Standard => (mean, std, CLIP),
             Scale::Minmax => (mean, half_range(readings) * self.unit, CLIP),
-            Scale::Robust => {
+            Scale::Robust | Scale::Asinh => {
                 let [lower, median, upper] = quartiles;
                 let width = (upper - lower) / IQR_OF_NORMAL;
                 (median, if width.is_normal() { width } else { std }, CLIP)
             }
         };
         scale.is_normal().then_some(Scaling { center, scale, clip, min, max })
+    }
+}
+
+impl Scaler {
+    /// The scaling of a number that is bent by this curve; `None` if it varies too little for any. What asinh bent is on
+    /// the model's scale already.
+    pub(super) fn of_bent(&self, curve: Option<&Curve>, readings: &Readings) -> Option<Scaling> {
+        let scaling = self.of(readings)?;
+        let done = self.scale == Scale::Asinh && matches!(curve, Some(Curve::Asinh { .. }));
+        Some(if done { Scaling { center: 0.0, scale: 1.0, ..scaling } } else { scaling })
     }
 }
 

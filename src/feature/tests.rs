@@ -94,6 +94,21 @@ fn holed<T: std::fmt::Debug>(value: impl Strategy<Value = T>) -> impl Strategy<V
     prop::collection::vec(prop::option::weighted(0.8, value), 3..200)
 }
 
+#[test]
+fn asinh_scaling_is_asinh_of_robust_scaling_and_leaves_other_curves_alone() {
+    let array: ArrayRef = Arc::new(Float64Array::from_iter_values((1..=40).map(|n| f64::from(n).powi(2) / 9.0)));
+    let cells = |map, scale| {
+        let features = Features::new(vec![fitted(&array, map, scale).unwrap()], false).unwrap();
+        let mut cells = vec![0.0; array.len()];
+        features.write(&RecordBatch::try_from_iter([("x", array.clone())]).unwrap(), &mut cells).unwrap();
+        cells
+    };
+    for (asinh, robust) in cells(Map::Asinh, Scale::Asinh).iter().zip(cells(Map::None, Scale::Robust)) {
+        assert!((asinh - robust.asinh()).abs() < 1e-5, "{asinh} {robust}");
+    }
+    assert_eq!(cells(Map::Log1p, Scale::Asinh), cells(Map::Log1p, Scale::Robust));
+}
+
 proptest! {
     #[test]
     fn numbers_and_times_of_every_type(values in holed(-30_000_i64..30_000), from in 0_usize..3) {

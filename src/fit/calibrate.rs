@@ -6,11 +6,11 @@ use super::rows::FitRows;
 use super::store::Store;
 use crate::ahead::{self, ahead_map};
 use crate::batch::{Batch, Table};
-use crate::config::Decision;
+use crate::config::{Decision, Training};
 use crate::error::Result;
 use crate::layout::Layout;
 use crate::model::{Network, Vae, Weights};
-use crate::score::{Latents, Moments, Score, Scorer, Scoring, Tail};
+use crate::score::{Latents, Member, Moments, Score, Scorer, Scoring, Tail};
 use crate::stage::Stage;
 use crate::stop::Stop;
 
@@ -23,42 +23,34 @@ const MOST_ROWS: usize = 65_536;
 /// Products of latents that the covariance may take, so that wide latent spaces take fewer rows.
 const MOST_PRODUCTS: usize = 1 << 34;
 
-/// How the fitted network is to be looked at.
+/// How the fitted networks are to be looked at.
 pub(super) struct Calibration<'a> {
-    pub(super) vae: Arc<Vae>,
+    /// The fitted networks.
+    pub(super) members: Vec<(Arc<Vae>, &'a Weights)>,
     pub(super) layout: &'a Layout,
     pub(super) network: &'a Network,
-    pub(super) weights: &'a Weights,
+    pub(super) training: &'a Training,
     pub(super) score: &'static Score,
     pub(super) decision: Option<Decision>,
-    pub(super) seed: u64,
     pub(super) threads: usize,
 }
 
 impl Calibration<'_> {
-    /// The aggregate posterior of the training rows, and the scores of these and of the rows that chose nothing.
+    /// The aggregate posterior of the training rows in each network, and the scores of these and of the rows that chose
+    /// nothing.
     ///
     /// # Errors
     /// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
-    pub(super) fn run(&self, rows: &FitRows, stop: &Stop) -> Result<(Scoring, Latents)> {
-        let Self { ref vae, layout, network, weights, score, seed, .. } = *self;
-        let latent_dim = network.latent_dim;
-        let some = MOST_ROWS.min((MOST_PRODUCTS / (latent_dim * latent_dim)).max(BATCH_ROWS));
-        let mut moments = Moments::new(latent_dim);
-        let encoder = vae.clone();
-        self.each(
-            &rows.train,
-            some,
-            stop,
-            move |batch| encoder.encode(batch),
-            |encoded| {
-                let posteriors =
-                    encoded.mean.chunks_exact(latent_dim).zip(encoded.log_variance.chunks_exact(latent_dim));
-                posteriors.for_each(|(mean, log_variance)| moments.add(mean, log_variance));
-            },
-        )?;
-        let latents = moments.finish();
-        let scorer = Arc::new(Scorer::new(vae.clone(), layout, network, weights, latents.clone(), seed));
+    pub(super) fn run(&self, rows: &FitRows, stop: &Stop) -> Result<(Scoring, Vec<Latents>)> {
+        let Self { layout, network, training, score, .. } = *self;
+        let (mut members, mut latents) = (Vec::new(), Vec::new());
+        for (n, (vae, weights)) in self.members.iter().enumerate() {
+            let of_member = self.latents(vae, rows, stop)?;
+            let seed = training.member_seed(n);
+            members.push(Member::new(vae.clone(), layout, network, weights, of_member.clone(), seed));
+            latents.push(of_member);
+        }
+        let scorer = Arc::new(Scorer::new(members));
         let scores = |store: &Arc<Store>, most| -> Result<Tail> {
             let (scorer, mut scores) = (scorer.clone(), Vec::new());
             self.each(
@@ -78,6 +70,25 @@ impl Calibration<'_> {
         let calibration = scores(&rows.calibrate, usize::MAX)?;
         let calibration = Some(calibration).filter(|calibration| calibration.rows() > 0);
         Ok((Scoring { anomaly_score: score.name.to_owned(), calibration, training, decision }, latents))
+    }
+
+    /// The aggregate posterior of the training rows in one network.
+    fn latents(&self, vae: &Arc<Vae>, rows: &FitRows, stop: &Stop) -> Result<Latents> {
+        let (encoder, latent_dim) = (vae.clone(), self.network.latent_dim);
+        let some = MOST_ROWS.min((MOST_PRODUCTS / (latent_dim * latent_dim)).max(BATCH_ROWS));
+        let mut moments = Moments::new(latent_dim);
+        self.each(
+            &rows.train,
+            some,
+            stop,
+            move |batch| encoder.encode(batch),
+            |encoded| {
+                let posteriors =
+                    encoded.mean.chunks_exact(latent_dim).zip(encoded.log_variance.chunks_exact(latent_dim));
+                posteriors.for_each(|(mean, log_variance)| moments.add(mean, log_variance));
+            },
+        )?;
+        Ok(moments.finish())
     }
 
     /// Hands at most `most` rows of a store, evenly spread, to `work` in batches, and its answers, in order, to `take`.

@@ -52,6 +52,8 @@ struct About {
     format_version: u64,
     /// What must be the same to go on.
     fit: Value,
+    /// How the networks went that are done.
+    finished: Vec<History>,
     history: History,
     lr_scale: f64,
     /// Loss of the best epoch, where there is one, and rows to choose by.
@@ -66,17 +68,22 @@ pub(super) struct Keeper {
     target: Target,
     fit: Value,
     parameters: Vec<Parameter>,
-    resume: bool,
+    /// The networks that are done.
+    finished: Vec<(Weights, History)>,
+    /// Where the next one stands, and its trainer, if it does not start from its beginning.
+    resumed: Option<(Run, Checkpoint)>,
     /// Longest time without one within an epoch.
     every: Duration,
     last: Instant,
 }
 
 impl Keeper {
-    /// One that writes to `path`. `fit` says what this fit is of: data, options, version.
+    /// One that writes to `path`, and with `resume` goes on from there. `fit` says what this fit is of: data, options,
+    /// version.
     ///
     /// # Errors
-    /// [`Error::Io`] or [`Error::TargetNotFile`] if there can be no file there.
+    /// [`Error::Io`] or [`Error::TargetNotFile`] if there can be no file there; [`Error::OtherCheckpoint`] and
+    /// [`Error::Checkpoint`] if the one to go on from cannot be.
     pub(super) fn new(
         path: &Path,
         fit: Value,
@@ -89,34 +96,57 @@ impl Keeper {
             return Err(Error::TargetNotFile { path: path.to_owned() });
         }
         let target = Target::check(path, true, [])?;
-        Ok(Self { target, fit, parameters, resume, every, last: Instant::now() })
+        let (finished, resumed) = (Vec::new(), None);
+        let mut keeper = Self { target, fit, parameters, finished, resumed, every, last: Instant::now() };
+        keeper.read(resume)?;
+        Ok(keeper)
     }
 
-    /// The state to go on from, and that of the trainer; `None` if the fit starts from its beginning.
-    ///
-    /// # Errors
-    /// [`Error::OtherCheckpoint`], [`Error::Checkpoint`] and [`Error::Io`].
-    pub(super) fn resumed(&self) -> Result<Option<(Run, Checkpoint)>> {
+    /// Reads the checkpoint to go on from.
+    fn read(&mut self, resume: bool) -> Result<()> {
         let path = self.target.path();
         if !path.exists() {
-            if self.resume {
+            if resume {
                 tracing::info!("{}: no checkpoint; the fit starts from its beginning", path.display());
             }
-            return Ok(None);
+            return Ok(());
         }
-        if !self.resume {
+        if !resume {
             tracing::warn!("{}: an unfinished fit's checkpoint, which this fit replaces", path.display());
-            return Ok(None);
+            return Ok(());
         }
         let fault = |fault| Error::Checkpoint { path: path.to_owned(), fault };
-        let (about, mut sets) = load_checkpoint(path, &self.parameters, |json| self.is_of_this_fit(json))?;
-        let About { history, lr_scale, best, pass, updates, .. } = about;
+        let (about, mut sets): (About, _) = load_checkpoint(path, &self.parameters, |json| self.is_of_this_fit(json))?;
+        let About { finished, history, lr_scale, best, pass, updates, .. } = about;
         let best = sets.remove("best").map(|weights| (best.unwrap_or(f64::NEG_INFINITY), weights));
         let now = take(&mut sets, "", updates[0]).map_err(fault)?;
         let last_good =
             if pass.steps == 0 { now.clone() } else { take(&mut sets, "good_", updates[1]).map_err(fault)? };
+        let of_member = |(n, history): (usize, History)| {
+            let name = member(n);
+            sets.remove(&name).map(|weights| (weights, history)).ok_or(ModelFault::MissingTensor { name })
+        };
+        let finished = finished.into_iter().enumerate().map(of_member).collect::<Result<_, _>>().map_err(fault)?;
         tracing::info!("resumed after epoch {} and {} steps", history.epochs.len(), pass.steps);
-        Ok(Some((Run { history, lr_scale, last_good, best, pass }, now)))
+        self.finished = finished;
+        self.resumed = Some((Run { history, lr_scale, last_good, best, pass }, now));
+        Ok(())
+    }
+
+    /// The networks that are done.
+    pub(super) fn finished(&self) -> &[(Weights, History)] {
+        &self.finished
+    }
+
+    /// Takes a network that is done.
+    pub(super) fn finish(&mut self, weights: Weights, history: History) {
+        self.finished.push((weights, history));
+    }
+
+    /// The state that the network to train next stands in, and that of its trainer; `None` if it starts from its
+    /// beginning.
+    pub(super) fn resumed(&mut self) -> Option<(Run, Checkpoint)> {
+        self.resumed.take()
     }
 
     fn is_of_this_fit(&self, json: &Value) -> Result<()> {
@@ -149,6 +179,7 @@ impl Keeper {
         let about = About {
             format_version: FORMAT_VERSION,
             fit: self.fit.clone(),
+            finished: self.finished.iter().map(|(_, history)| history.clone()).collect(),
             history: run.history.clone(),
             lr_scale: run.lr_scale,
             best: run.best.as_ref().map(|(loss, _)| *loss).filter(|loss| loss.is_finite()),
@@ -162,6 +193,8 @@ impl Keeper {
             sets.extend([("good_weights", weights), ("good_first", first), ("good_second", second)]);
         }
         sets.extend(run.best.as_ref().map(|(_, weights)| ("best", weights)));
+        let names: Vec<String> = (0..self.finished.len()).map(member).collect();
+        sets.extend(names.iter().map(String::as_str).zip(self.finished.iter().map(|(weights, _)| weights)));
         save_checkpoint(&self.target, &about, &sets)?;
         tracing::debug!("{}: checkpoint after epoch {}", self.target.path().display(), run.history.epochs.len());
         self.last = Instant::now();
@@ -172,6 +205,11 @@ impl Keeper {
     pub(super) fn path(&self) -> PathBuf {
         self.target.path().to_owned()
     }
+}
+
+/// The name of a finished network's set.
+fn member(n: usize) -> String {
+    format!("member_{n}")
 }
 
 fn take(sets: &mut BTreeMap<String, Weights>, prefix: &str, steps: i32) -> Result<Checkpoint, ModelFault> {

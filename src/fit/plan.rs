@@ -135,8 +135,8 @@ impl FitConfig {
         let inputs = layout.inputs();
         let model = (inputs > 0).then(|| -> Result<_> {
             let division = self.division(rows, inputs);
-            let network = sizes::network(self, inputs, chosen.holes);
             let train_rows = division.rows - division.held_out;
+            let network = sizes::network(self, inputs, train_rows as usize, chosen.holes);
             let training = sizes::training(self, inputs, train_rows as usize, division.shuffle_rows, chosen.holes.any);
             let ends = (layout.encoder_inputs(), layout.outputs());
             room::check(&network, ends, &training, train_rows as usize)?;

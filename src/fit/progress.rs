@@ -61,3 +61,16 @@ pub(super) struct Watch<'a> {
     pub(super) keep_partial: bool,
     pub(super) on_progress: &'a mut dyn FnMut(Progress<'_>),
 }
+
+impl Watch<'_> {
+    /// Does work whose epochs are not those of the fit's history, and of which a part is not kept.
+    pub(super) fn steps_only<T>(&mut self, work: impl FnOnce(&mut Watch<'_>) -> T) -> T {
+        let on_progress = &mut self.on_progress;
+        let mut steps_only = |progress: Progress<'_>| {
+            if !matches!(progress, Progress::Epoch { .. }) {
+                on_progress(progress);
+            }
+        };
+        work(&mut Watch { stop: self.stop, keep_partial: false, on_progress: &mut steps_only })
+    }
+}

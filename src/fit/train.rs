@@ -81,7 +81,7 @@ pub(super) fn train(
     keeper: &mut Option<Keeper>,
 ) -> Result<Trained> {
     let schedule = Schedule::new(training);
-    let resumed = keeper.as_ref().map_or(Ok(None), Keeper::resumed)?;
+    let resumed = keeper.as_mut().and_then(Keeper::resumed);
     let mut run = match resumed {
         Some((run, now)) => {
             trainer.restore(&now)?;
@@ -198,16 +198,9 @@ pub(super) fn refit(
     before: Trained,
     watch: &mut Watch<'_>,
 ) -> Result<Trained> {
-    let Watch { stop, keep_partial, on_progress } = watch;
-    // Its epochs are no new ones.
-    let mut steps_only = |progress: Progress<'_>| {
-        if !matches!(progress, Progress::Epoch { .. }) {
-            on_progress(progress);
-        }
-    };
-    let mut watch = Watch { stop, keep_partial: false, on_progress: &mut steps_only };
-    match train(trainer, rows, layout, (training, before.history.best_epoch), &mut watch, &mut None) {
-        Err(Error::Interrupted) if *keep_partial => Ok(Trained { interrupted: true, ..before }),
+    let budget = (training, before.history.best_epoch);
+    match watch.steps_only(|watch| train(trainer, rows, layout, budget, watch, &mut None)) {
+        Err(Error::Interrupted) if watch.keep_partial => Ok(Trained { interrupted: true, ..before }),
         trained => {
             let Trained { weights, history, .. } = trained?;
             let rollbacks = before.history.rollbacks + history.rollbacks;

@@ -1,6 +1,6 @@
 //! The importance-weighted bound of a row (Burda, Grosse & Salakhutdinov 2016, "Importance weighted autoencoders", eq. 8).
 
-use super::scorer::Rows;
+use super::scorer::Seen;
 use crate::error::Result;
 use crate::model::{Losses, Row};
 
@@ -10,7 +10,7 @@ const DRAWS: usize = 64;
 /// Rows whose draws are decoded at once.
 const ROWS: usize = 64;
 
-impl Rows<'_> {
+impl Seen<'_> {
     /// -ln (1/K Σ p(x | z)^c p(z) / q(z | x)) over K draws z from each row's posterior q, where c = features / known
     /// features scales the likelihood of a row with missing values, as in the other scores.
     pub(super) fn importance_weighted(&self) -> Result<Vec<f32>> {
@@ -26,7 +26,7 @@ impl Rows<'_> {
             output.clear();
             for row in range.clone() {
                 let of_row = self.row(row, &ones);
-                self.scorer.noise.child(of_row.key()).normals(&mut drawn);
+                self.member.noise.child(of_row.key()).normals(&mut drawn);
                 for drawn in drawn.chunks_exact(k) {
                     let mut ratio = 0.0;
                     for ((&mean, &s), &noise) in of_row.mean.iter().zip(of_row.log_variance).zip(drawn) {
@@ -37,13 +37,13 @@ impl Rows<'_> {
                     ratios.push(ratio);
                 }
             }
-            self.scorer.vae.decode(&z, &mut output)?;
+            self.member.vae.decode(&z, &mut output)?;
             let outputs = output.len() / (range.len() * DRAWS);
             for (row, (output, ratios)) in
                 range.zip(output.chunks_exact(DRAWS * outputs).zip(ratios.chunks_exact(DRAWS)))
             {
                 let Row { x, known, .. } = self.row(row, &ones);
-                self.scorer.heads.losses(x, known, output, &mut losses);
+                self.member.heads.losses(x, known, output, &mut losses);
                 let scale = f64::from(inputs as f32 / self.encoded.known[row]);
                 let logs = ratios.iter().zip(losses.nll()).map(|(ratio, nll)| ratio - scale * f64::from(nll));
                 bounds.push(-log_mean_exp(&logs.collect::<Vec<_>>()) as f32);

@@ -26,7 +26,8 @@ fn exact() -> (Layout, Scorer) {
     .collect();
     let vae = Arc::new(Vae::new(&layout, &network, &weights, &candle_core::Device::Cpu).unwrap());
     let latents = Latents { mean: vec![0.0], whitening: vec![1.0] };
-    let scorer = Scorer::new(vae, &layout, &network, &weights, latents, 7);
+    let member = Member::new(vae, &layout, &network, &weights, latents, 7);
+    let scorer = Scorer::new(vec![member]);
     (layout, scorer)
 }
 

@@ -104,7 +104,7 @@ impl Added {
         first: Option<u64>,
     ) -> Result<(RecordBatch, Tally)> {
         let rows = self.scorer.rows(batch)?;
-        let encoded = &rows.encoded;
+        let encoded = &rows.first().encoded;
         let latent = |values: &[f32], i: usize, f: fn(f32) -> f32| -> ArrayRef {
             let of_rows = values.iter().skip(i).step_by(encoded.latent_dim);
             Arc::new(Float32Array::from_iter_values(of_rows.map(|&value| f(value))))
@@ -140,12 +140,13 @@ impl Added {
     /// The bins of the sketch that those rows fall into that are looked at.
     fn bins(&self, rows: &Rows<'_>, scores: &[Option<f32>], first: u64) -> Vec<u16> {
         let Some(sketch) = &self.sketch else { return Vec::new() };
-        let (gauges, encoded) = (sketch.gauges(), &rows.encoded);
+        let (gauges, seen) = (sketch.gauges(), rows.first());
+        let (batch, encoded) = (seen.batch, &seen.encoded);
         let (inputs, k) = (encoded.features, encoded.latent_dim);
         let mut bins = Vec::new();
         for (row, &score) in scores.iter().enumerate().filter(|(row, _)| weight(first + *row as u64) > 0) {
-            let known = rows.batch.known.as_ref().map(|known| &known[row * inputs..][..inputs]);
-            let (x, mean) = (&rows.batch.x[row * inputs..][..inputs], &encoded.mean[row * k..][..k]);
+            let known = batch.known.as_ref().map(|known| &known[row * inputs..][..inputs]);
+            let (x, mean) = (&batch.x[row * inputs..][..inputs], &encoded.mean[row * k..][..k]);
             gauges.bins(x, known, mean, score, &mut bins);
         }
         bins

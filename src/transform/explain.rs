@@ -89,7 +89,7 @@ impl Explainer {
         let structs = StructBuilder::from_fields(fields(), contributions.iter().map(Vec::len).sum());
         let mut list = ListBuilder::new(structs);
         let mut next = vec![0; self.sources.len()];
-        for (of_row, known) in contributions.iter().zip(&rows.encoded.known) {
+        for (of_row, known) in contributions.iter().zip(&rows.first().encoded.known) {
             for contribution in of_row {
                 let source = contribution.source;
                 let [value, expected] = &texts[source];
@@ -121,7 +121,7 @@ impl Explainer {
         let Source { feature, at, .. } = &self.sources[source];
         let kind = &self.features.kinds()[*feature];
         let values = kind.column().of(top)?;
-        let heads = &rows.scorer().heads;
+        let heads = &rows.first().member.heads;
         let outputs = heads.layout().outputs();
         let mut cells = Vec::new();
         for &row in wanted {

@@ -26,6 +26,7 @@ mod kinds;
 mod linear;
 mod locks;
 mod logs;
+mod members;
 mod memory;
 mod model_file;
 mod monitor;

@@ -27,7 +27,7 @@ pub fn take_apart(path: &Path) -> (Value, Tensors) {
     (serde_json::from_str(&keys["vaepipe"]).unwrap(), tensors)
 }
 
-fn put_together(path: &Path, metadata: &str, tensors: &Tensors) {
+pub fn put_together(path: &Path, metadata: &str, tensors: &Tensors) {
     let views =
         tensors.iter().map(|(name, shape, dtype, data)| (name, TensorView::new(*dtype, shape.clone(), data).unwrap()));
     let keys = HashMap::from([("vaepipe".to_owned(), metadata.to_owned())]);

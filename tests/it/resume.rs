@@ -13,12 +13,19 @@ const CHECKPOINT: &str = ".vae.safetensors.checkpoint";
 /// Runs `arguments` until a checkpoint after `epochs` epochs or more is written, then kills the program as no clean-up
 /// survives.
 fn kill(dir: &Workdir, arguments: &str, epochs: usize) {
+    kill_after(dir, arguments, "", epochs);
+}
+
+/// The same, of the checkpoints written once it has said something.
+fn kill_after(dir: &Workdir, arguments: &str, said: &str, epochs: usize) {
     let mut run = dir.command(&format!("{arguments} -v")).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let (mut log, mut line) = (BufReader::new(run.stderr.take().unwrap()), String::new());
     let written = |line: &str| line.split("checkpoint after epoch ").nth(1)?.trim().parse().ok();
-    while written(&line).is_none_or(|written: usize| written < epochs) {
+    let mut has_said = said.is_empty();
+    while !has_said || written(&line).is_none_or(|written: usize| written < epochs) {
         line.clear();
         assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended before a checkpoint after epoch {epochs}");
+        has_said |= line.contains(said);
     }
     run.kill().unwrap();
     run.wait().unwrap();
@@ -47,6 +54,19 @@ fn a_fit_killed_again_and_again_ends_with_the_same_bytes() {
     // What the killed ones were writing may be too young to be swept.
     let left: Vec<_> = dir.names().into_iter().filter(|name| !name.ends_with(".tmp")).collect();
     assert_eq!(left, ["in.parquet", "vae.safetensors"]);
+}
+
+#[test]
+fn a_fit_of_several_networks_goes_on_with_the_one_it_was_killed_in() {
+    let dir = Workdir::new();
+    write(&dir.path("in.parquet"), &curve(20_000), 1000);
+    let flags = format!("{FLAGS} --members 3");
+    dir.ok(&flags);
+    let undisturbed = model(&dir);
+    std::fs::remove_file(dir.path("vae.safetensors")).unwrap();
+    kill_after(&dir, &flags, "training network 2 of 3", 1);
+    dir.ok(&format!("{flags} --resume")).says(&["resumed after epoch", "training network 2 of 3"]);
+    assert_eq!(model(&dir), undisturbed);
 }
 
 #[test]
