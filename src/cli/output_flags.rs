@@ -52,8 +52,8 @@ pub(super) fn check(
     model: Option<&Path>,
 ) -> Result<(), Failure> {
     match Output::from(path) {
-        Output::File(_) if is_dash(path) || (skip && path.is_file()) => Ok(()),
-        Output::File(_) => Ok(vaepipe::check_target(path, force, source.paths().chain(model))?),
+        Output::File(_) if is_dash(path) => Ok(()),
+        Output::File(_) => Ok(vaepipe::check_target(path, force || skip, source.paths().chain(model))?),
         _ => Ok(()),
     }
 }
