@@ -12,7 +12,7 @@ use super::{Transformed, batch_rows, columns};
 use crate::artifact::Model;
 use crate::config::{Encoding, TransformConfig};
 use crate::error::Result;
-use crate::sink::{Destination, RowWriter, Target, check_outside, is_ipc};
+use crate::sink::{Destination, RowWriter, Target, check_outside, is_ipc, is_there};
 use crate::source::Source;
 use crate::stage::{self, Stage};
 use crate::stop::Stop;
@@ -99,7 +99,7 @@ impl Model {
                 self.general(source, Destination::Stream(to), false, config, stop, &mut total, on_rows)?;
                 total.files = 1;
             }
-            Output::File(path) if config.leaves(&path, source.paths()) => total.skipped = 1,
+            Output::File(path) if config.leaves(&path, source.paths())? => total.skipped = 1,
             Output::File(path) => {
                 check_outside(&path, source.roots())?;
                 let target = Target::check(&path, config.replaces(), source.paths())?;
