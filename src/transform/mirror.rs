@@ -7,7 +7,7 @@ use super::total::Total;
 use crate::artifact::Model;
 use crate::config::TransformConfig;
 use crate::error::{Error, Result};
-use crate::sink::{Target, check_distinct, check_outside, is_there};
+use crate::sink::{Target, check_distinct, check_outside};
 use crate::source::Source;
 use crate::stop::Stop;
 use crate::store::is_url;

@@ -12,7 +12,7 @@ use super::{Transformed, batch_rows, columns};
 use crate::artifact::Model;
 use crate::config::{Encoding, TransformConfig};
 use crate::error::Result;
-use crate::sink::{Destination, RowWriter, Target, check_outside, is_ipc, is_there};
+use crate::sink::{Destination, RowWriter, Target, check_outside, is_ipc};
 use crate::source::Source;
 use crate::stage::{self, Stage};
 use crate::stop::Stop;
