@@ -29,8 +29,8 @@ impl Rows<'_> {
     ///
     /// The score is taken as `elbo` is: by how much each value is less likely, given the row's reconstruction, than the
     /// likeliest value (nats, scaled by features / known features), and the KL divergence; summed over all members. A
-    /// source raises it by as much as it falls when the source is hidden, so that neither its own value nor what this does
-    /// to the reconstruction of the others counts. Where sources do so together, shares are of the sum of all.
+    /// source raises it by its own part; or, if that is more, by as much as it falls when the source is hidden, since a wild
+    /// value spoils the reconstruction of others. Where that is more than the score, shares are of the sum of all.
     pub(crate) fn contributions(
         &self,
         sources: &[Range<usize>],
@@ -56,9 +56,8 @@ impl Rows<'_> {
         for hidden in hidden.chunks(ROWS) {
             let left = self.without(hidden, sources, &scales)?;
             for (&(row, source), left) in hidden.iter().zip(left) {
-                if all[row] - left > 0.0 {
-                    contributions[row].push(Contribution { source, share: all[row] - left });
-                }
+                let own = raised[row * sources.len() + source];
+                contributions[row].push(Contribution { source, share: own.max(all[row] - left) });
             }
         }
         for (of_row, all) in contributions.iter_mut().zip(&all) {
@@ -83,10 +82,10 @@ impl Rows<'_> {
         }
         let batch = Batch::new(0, ids, x, seen.member.heads.layout());
         let scales: Vec<f32> = hidden.iter().map(|&(row, _)| scales[row]).collect();
-        let mut left = vec![0.0; hidden.len()];
+        let (whole, mut left) = (0..inputs, vec![0.0; hidden.len()]);
         for Seen { member, .. } in &self.seen {
             let seen = Seen { member, batch: &batch, encoded: member.vae.encode(&batch)? };
-            seen.add_raised(std::slice::from_ref(&(0..inputs)), &scales, &mut vec![0.0; hidden.len()], &mut left)?;
+            seen.add_raised(std::slice::from_ref(&whole), &scales, &mut vec![0.0; hidden.len()], &mut left)?;
         }
         Ok(left)
     }

@@ -72,10 +72,13 @@ fn shares_are_of_the_score_above_the_least() {
     let batch = Batch::new(0, vec![0; 3], vec![3.5, 1.0, f32::NAN], &layout);
     let rows = scorer.rows(&batch).unwrap();
     let (shares, _) = rows.contributions(std::slice::from_ref(&(0..1)), 5).unwrap();
-    // Half of 0.5² above the likeliest value; the KL divergence has the rest.
-    let kl = 0.5 * (1.0 + 0.2 - 0.2_f32.ln() - 1.0);
-    assert!((shares[0][0].share - 0.125 / (0.125 + kl)).abs() < 1e-5);
-    assert!(shares[1].iter().all(|it| it.share < 1e-6) && shares[2].is_empty());
+    // At a posterior mean of 1, half of 0.5² above the likeliest value, and the KL divergence. What is hidden is 0, of a
+    // posterior mean of -0.4, and only the KL divergence is left.
+    let kl = |mean: f32| 0.5 * (mean * mean + 0.2 - 0.2_f32.ln() - 1.0);
+    let all = 0.125 + kl(1.0);
+    assert!((shares[0][0].share - (all - kl(-0.4)) / all).abs() < 1e-5);
+    // Where nothing is odd, hiding it helps nothing.
+    assert!(shares[1].is_empty() && shares[2].is_empty());
 }
 
 #[test]
