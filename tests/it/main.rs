@@ -12,7 +12,6 @@ mod faults;
 mod found;
 mod general;
 mod generate;
-mod golden;
 mod gpu;
 mod health;
 mod help;
