@@ -25,6 +25,7 @@ use crate::health::Health;
 use crate::model::{Network, Vae, Weight, Weights};
 use crate::score::{Latents, Score, Scorer, Scoring};
 use crate::sink::{Target, commit_bytes};
+use crate::store::{Object, is_url};
 
 /// The newest format this version reads, and the one it writes.
 pub(crate) const FORMAT_VERSION: u64 = 1;
@@ -212,19 +213,27 @@ impl Model {
     pub fn load(path: impl AsRef<Path>, device: Device) -> Result<Self> {
         let path = path.as_ref();
         let fault = |fault| Error::Model { path: path.to_owned(), fault };
-        let about = std::fs::metadata(path).map_err(|error| match error.kind() {
+        let open = |error: std::io::Error| match error.kind() {
             std::io::ErrorKind::NotFound => Error::NoModel { path: path.to_owned() },
             _ => Error::io("open", path)(error),
-        })?;
-        if !about.is_file() {
-            return Err(fault(ModelFault::NotFile));
-        }
-        let bytes = about.len();
+        };
+        let object = is_url(path).then(|| Object::open(path)).transpose().map_err(open)?;
+        let bytes = match &object {
+            Some(object) => object.length(),
+            None => {
+                let about = std::fs::metadata(path).map_err(open)?;
+                if !about.is_file() {
+                    return Err(fault(ModelFault::NotFile));
+                }
+                about.len()
+            }
+        };
         let device = device.resolve()?;
         if bytes > MOST_BYTES {
             return Err(fault(ModelFault::Size { bytes, limit: MOST_BYTES }));
         }
-        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        let bytes =
+            object.map_or_else(|| std::fs::read(path), |object| object.bytes()).map_err(Error::io("read", path))?;
         let (metadata, tensors) = parse(&bytes).map_err(fault)?;
         Self::of(metadata, tensors, &device).map_err(fault)
     }

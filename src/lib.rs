@@ -11,6 +11,7 @@ mod normal;
 mod random;
 mod stage;
 mod stop;
+mod store;
 
 mod device;
 mod feature;
@@ -54,6 +55,7 @@ pub use config::{
 pub use error::{Error, ErrorKind, Foreign, ModelFault, Place, Result};
 pub use layout::{Likelihood, Shape};
 pub use stop::Stop;
+pub use store::is_url;
 
 pub use device::Device;
 pub use feature::{

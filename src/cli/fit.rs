@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 use serde_json::json;
-use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress, Source};
+use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress, Source, is_url};
 
 use super::decision::DecisionFlags;
 use super::exit::Failure;
@@ -109,7 +109,8 @@ impl Fit {
         let _lock = run.claim(&path, force, source.paths(), context)?;
         let metrics = metrics.start(&source, &[&path])?;
         config.decision = decision.decision()?;
-        config.checkpoint = path.file_name().map(|name| {
+        // An object has no folder for what a run leaves.
+        config.checkpoint = path.file_name().filter(|_| !is_url(&path)).map(|name| {
             let name = format!(".{}.checkpoint", name.to_string_lossy());
             path.with_file_name(name)
         });
@@ -135,8 +136,12 @@ impl Fit {
     }
 }
 
-/// The folder a file is in: where there is room for the file, scratch files find theirs.
+/// The folder a file is in: where there is room for the file, scratch files find theirs. For an object, that of temporary
+/// files.
 pub(super) fn folder(path: &Path) -> PathBuf {
+    if is_url(path) {
+        return std::env::temp_dir();
+    }
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 

@@ -86,7 +86,7 @@ impl Rows<'_> {
         let mut left = vec![0.0; hidden.len()];
         for Seen { member, .. } in &self.seen {
             let seen = Seen { member, batch: &batch, encoded: member.vae.encode(&batch)? };
-            seen.add_raised(&[0..inputs], &scales, &mut vec![0.0; hidden.len()], &mut left)?;
+            seen.add_raised(std::slice::from_ref(&(0..inputs)), &scales, &mut vec![0.0; hidden.len()], &mut left)?;
         }
         Ok(left)
     }

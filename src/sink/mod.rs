@@ -11,7 +11,7 @@ mod splice;
 
 use arrow::array::RecordBatch;
 
-pub(crate) use self::commit::{Target, Temporary, check_outside, commit_bytes};
+pub(crate) use self::commit::{Target, Temporary, check_outside, commit_bytes, is_there};
 pub use self::commit::{check_distinct, check_target, replace_file};
 use self::general::IpcSink;
 pub use self::lock::Lock;

@@ -207,7 +207,7 @@ fn words(text: &str) -> usize {
             None => {}
         }
         lists += 2 * usize::from(sign == ',');
-        words += usize::from(!sign.is_whitespace() && !(of_word(sign) && of_word(before)));
+        words += usize::from(!(sign.is_whitespace() || of_word(sign) && of_word(before)));
         before = sign;
     }
     words.saturating_sub(lists)

@@ -99,7 +99,7 @@ impl Model {
                 self.general(source, Destination::Stream(to), false, config, stop, &mut total, on_rows)?;
                 total.files = 1;
             }
-            Output::File(path) if config.leaves(&path, source.paths()) => total.skipped = 1,
+            Output::File(path) if config.leaves(&path, source.paths())? => total.skipped = 1,
             Output::File(path) => {
                 check_outside(&path, source.roots())?;
                 let target = Target::check(&path, config.replaces(), source.paths())?;
