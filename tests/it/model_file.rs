@@ -56,7 +56,7 @@ fn tensors_have_candles_names_and_shapes() {
     let (metadata, tensors) = take_apart(&fitted().path("vae.safetensors"));
     let shapes = tensors.iter().map(|(name, shape, ..)| (name.as_str(), shape.as_slice()));
     let shapes: Vec<(&str, &[usize])> = shapes.filter(|(name, _)| !name.starts_with("aggregate.density")).collect();
-    let expected: [(&str, &[usize]); 23] = [
+    let expected: [(&str, &[usize]); 26] = [
         ("aggregate.deviation", &[5]),
         ("aggregate.effect", &[3, 5]),
         ("aggregate.quantiles", &[4, 65]),
@@ -67,6 +67,10 @@ fn tensors_have_candles_names_and_shapes() {
         ("decoder.0.weight", &[6, 3]),
         ("decoder.1.bias", &[8]),
         ("decoder.1.weight", &[8, 6]),
+        // The flag's two classes, and that of missing values; four numbers and three latents.
+        ("drift.classes", &[3]),
+        ("drift.counts", &[7, 33]),
+        ("drift.edges", &[7, 31]),
         ("encoder.0.bias", &[8]),
         // One of the five columns has missing values, which the encoder is told.
         ("encoder.0.weight", &[8, 6]),

@@ -54,6 +54,7 @@ pub(super) fn frame<'a>(area: &Area<'a>, x: &Axis<'_>, y: &Axis<'_>) -> Result<C
 fn wide(range: &Range<f64>) -> Range<f64> {
     let (from, to) =
         if range.start.is_finite() && range.end.is_finite() { (range.start, range.end) } else { (0.0, 1.0) };
+    let (from, to) = (from.min(to), from.max(to));
     let least = (from.abs().max(to.abs()) * 1e-6).max(1e-9);
     if to - from > least { from..to } else { from - least..to + least }
 }
