@@ -18,12 +18,14 @@ pub(crate) use self::checkpoint::{load_checkpoint, save_checkpoint};
 use crate::aggregate::Aggregate;
 use crate::config::Training;
 use crate::device::Device;
+use crate::drift::Sketch;
 use crate::error::{Error, ModelFault, Result};
 use crate::feature::{Carried, Features, InputColumn, Kind};
 use crate::health::Health;
 use crate::model::{Network, Vae, Weight, Weights};
 use crate::score::{Latents, Score, Scorer, Scoring};
 use crate::sink::{Target, commit_bytes};
+use crate::store::{Object, is_url};
 
 /// The newest format this version reads, and the one it writes.
 pub(crate) const FORMAT_VERSION: u64 = 1;
@@ -128,6 +130,7 @@ pub struct Model {
     weights: Vec<Weights>,
     scorer: Arc<Scorer>,
     aggregate: Aggregate,
+    sketch: Option<Arc<Sketch>>,
 }
 
 impl Model {
@@ -139,10 +142,12 @@ impl Model {
         metadata: Metadata,
         members: Vec<(Weights, Latents)>,
         aggregate: &Aggregate,
+        sketch: &Sketch,
         device: &candle_core::Device,
     ) -> Result<Self, ModelFault> {
         let k = metadata.network.latent_dim;
         let mut tensors = Weights::from_iter(aggregate.tensors(k));
+        tensors.extend(sketch.tensors());
         for (n, (weights, latents)) in members.into_iter().enumerate() {
             tensors.extend(members::named(n, weights.into_iter().chain(members::latents(&latents))));
         }
@@ -183,7 +188,9 @@ impl Model {
         let features = Features::new(metadata.features.clone(), metadata.training.missing_indicator)
             .ok_or_else(|| contradiction("the features are not in the order of the row vector"))?;
         let layout = features.layout();
-        let (aggregate, weights): (Weights, Weights) = tensors.into_iter().partition(|(name, _)| Aggregate::has(name));
+        let (aggregate, mut weights): (Weights, Weights) =
+            tensors.into_iter().partition(|(name, _)| Aggregate::has(name));
+        let sketch: Weights = weights.extract_if(.., |name, _| Sketch::has(name)).collect();
         let members =
             members::take(&metadata, layout, weights, |weights| Vae::new(layout, &metadata.network, weights, device))?;
         let names = || metadata.features.iter().map(|kind| kind.column().name());
@@ -191,9 +198,11 @@ impl Model {
             return Err(contradiction("its health is not that of such a model"));
         }
         let aggregate = Aggregate::from_tensors(aggregate, layout, metadata.network.latent_dim)?;
+        let calibration = metadata.scoring.calibration.as_ref();
+        let sketch = Sketch::from_tensors(sketch, &metadata.features, layout, *latent_dim, calibration)?.map(Arc::new);
         let (weights, members) = members.into_iter().unzip();
         let scorer = Arc::new(Scorer::new(members));
-        Ok(Self { metadata, features: Arc::new(features), weights, scorer, aggregate })
+        Ok(Self { metadata, features: Arc::new(features), weights, scorer, aggregate, sketch })
     }
 
     /// Reads a model file.
@@ -204,19 +213,27 @@ impl Model {
     pub fn load(path: impl AsRef<Path>, device: Device) -> Result<Self> {
         let path = path.as_ref();
         let fault = |fault| Error::Model { path: path.to_owned(), fault };
-        let about = std::fs::metadata(path).map_err(|error| match error.kind() {
+        let open = |error: std::io::Error| match error.kind() {
             std::io::ErrorKind::NotFound => Error::NoModel { path: path.to_owned() },
             _ => Error::io("open", path)(error),
-        })?;
-        if !about.is_file() {
-            return Err(fault(ModelFault::NotFile));
-        }
-        let bytes = about.len();
+        };
+        let object = is_url(path).then(|| Object::open(path)).transpose().map_err(open)?;
+        let bytes = match &object {
+            Some(object) => object.length(),
+            None => {
+                let about = std::fs::metadata(path).map_err(open)?;
+                if !about.is_file() {
+                    return Err(fault(ModelFault::NotFile));
+                }
+                about.len()
+            }
+        };
         let device = device.resolve()?;
         if bytes > MOST_BYTES {
             return Err(fault(ModelFault::Size { bytes, limit: MOST_BYTES }));
         }
-        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        let bytes =
+            object.map_or_else(|| std::fs::read(path), |object| object.bytes()).map_err(Error::io("read", path))?;
         let (metadata, tensors) = parse(&bytes).map_err(fault)?;
         Self::of(metadata, tensors, &device).map_err(fault)
     }
@@ -245,7 +262,8 @@ impl Model {
             let latents = latents.iter().map(|(name, weight)| (name, weight));
             members::named(n, weights.iter().chain(latents).map(|(name, weight)| (name.clone(), weight)))
         });
-        let tensors = members.chain(aggregate.iter().map(|(name, weight)| (name.clone(), weight)));
+        let sketch = self.sketch.as_ref().map(|sketch| sketch.tensors()).unwrap_or_default();
+        let tensors = members.chain(aggregate.iter().chain(&sketch).map(|(name, weight)| (name.clone(), weight)));
         let json = serde_json::to_string(&self.metadata).expect("plain data with string keys");
         container::pack(tensors, json)
     }
@@ -283,6 +301,16 @@ impl Model {
     /// The training rows as the model sees them.
     pub(crate) fn aggregate(&self) -> &Aggregate {
         &self.aggregate
+    }
+
+    /// Whether it knows how the rows of its fit are spread, so that drift of others is to be seen.
+    pub fn knows_drift(&self) -> bool {
+        self.sketch.is_some()
+    }
+
+    /// How its training rows are spread; none of a model whose fit did not look.
+    pub(crate) fn sketch(&self) -> Option<&Arc<Sketch>> {
+        self.sketch.as_ref()
     }
 
     /// The first network.

@@ -375,6 +375,11 @@ pub struct TransformConfig {
     pub force: bool,
     /// Of a directory of outputs leave those that are there as they are, and make the others.
     pub skip_existing: bool,
+    /// Leave outputs that are younger than their inputs as they are, and replace the others; where a caller knows the
+    /// model's file, it compares that, too, by [`newer_than`](Self::newer_than).
+    pub if_newer: bool,
+    /// A time that outputs must be younger than as well to be left.
+    pub newer_than: Option<std::time::SystemTime>,
     /// How the output is encoded. Unless this is the default, the columns of a Parquet file are not copied but encoded anew.
     pub encoding: Encoding,
     /// Worker threads; `None` takes the machine's. Never changes a number.

@@ -12,6 +12,7 @@ mod room;
 mod rows;
 mod sample;
 mod sizes;
+mod sketch;
 mod statistics;
 mod store;
 mod train;
@@ -223,10 +224,11 @@ impl FitConfig {
         let stop = if self.keep_partial { &unasked } else { stop };
         let (scoring, latents) = calibration.run(&rows, stop)?;
         let look = Look::new(layout, &network, &weights[0], vaes[0].clone(), stop);
-        let [health, aggregate] = ["health", "aggregate"].map(Stage::new);
+        let [health, aggregate, sketch] = ["health", "aggregate", "sketch"].map(Stage::new);
         let measured = health.run(|| health::measure(&look, &features, &rows, self.seed))?;
         let together = aggregate.run(|| aggregate::measure(&look, &features, &rows, self.seed))?;
-        stage::report(&[&health, &aggregate]);
+        let spread = sketch.run(|| sketch::measure(&look, &features, &rows, scoring.calibration.as_ref()))?;
+        stage::report(&[&health, &aggregate, &sketch]);
         let provenance = Provenance {
             vaepipe_version: env!("CARGO_PKG_VERSION").to_owned(),
             rows: source.rows(),
@@ -247,7 +249,7 @@ impl FitConfig {
             scoring,
             provenance,
         };
-        let model = Model::new(metadata, weights.into_iter().zip(latents).collect(), &together, &device)
+        let model = Model::new(metadata, weights.into_iter().zip(latents).collect(), &together, &spread, &device)
             .map_err(|fault| Error::Model { path: "the model just fitted".into(), fault })?;
         let rows_bytes = (rows.train.len() as u64 * inputs as u64).saturating_mul(size_of::<f32>() as u64);
         Ok(Fitted {

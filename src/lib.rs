@@ -11,6 +11,7 @@ mod normal;
 mod random;
 mod stage;
 mod stop;
+mod store;
 
 mod device;
 mod feature;
@@ -28,6 +29,7 @@ mod strips;
 mod aggregate;
 mod artifact;
 mod decode;
+mod drift;
 mod health;
 mod score;
 
@@ -53,18 +55,20 @@ pub use config::{
 pub use error::{Error, ErrorKind, Foreign, ModelFault, Place, Result};
 pub use layout::{Likelihood, Shape};
 pub use stop::Stop;
+pub use store::is_url;
 
 pub use device::Device;
 pub use feature::{
     Carried, Category, Cells, Column, Curve, Cycle, Feature, Flag, Found, InputColumn, Kind, Number, Scaling, Time,
     Values, Vector,
 };
-pub use sink::{Lock, check_distinct, check_target, ipc_schema};
+pub use sink::{Lock, check_distinct, check_target, ipc_schema, replace_file};
 pub use source::{ParquetSource, Source};
 
 pub use model::{Encoded, Network, Weight};
 
 pub use artifact::{Epoch, History, Metadata, Model, Provenance};
+pub use drift::{Drift, Shift};
 pub use health::{ColumnHealth, Dimension, Health, Measure};
 pub use score::{SCORES, Score, Scoring, Tail};
 

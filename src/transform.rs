@@ -3,7 +3,9 @@
 mod added;
 mod batch;
 mod columns;
+mod drift;
 mod explain;
+mod left;
 mod mirror;
 mod output;
 mod pass;
@@ -23,6 +25,7 @@ use crate::ahead::{self, ahead_map, machine_threads};
 use crate::artifact::Model;
 use crate::batch::Batch;
 use crate::config::TransformConfig;
+use crate::drift::Drift;
 use crate::error::Result;
 use crate::feature::{Features, Found, FoundAll};
 use crate::score::ANOMALY_SCORE;
@@ -59,6 +62,8 @@ pub struct Transformed {
     pub scores: Option<ScoreQuantiles>,
     /// The learned columns with values that are not as those of the fit.
     pub found: Vec<(String, Found)>,
+    /// How the rows are spread beside those of the fit; `None` of no rows, and of a model whose fit did not look.
+    pub drift: Option<Drift>,
 }
 
 impl Transformed {
@@ -79,7 +84,7 @@ struct Scored {
 /// Rows to be scored: their vectors, or the columns these are made of.
 enum Given {
     Slice(Slice),
-    Rows { seq: u64, row_group: usize, rows: RecordBatch },
+    Rows { seq: u64, first: u64, row_group: usize, rows: RecordBatch },
 }
 
 impl Model {
@@ -136,16 +141,21 @@ impl Model {
         let read = Stage::new("read");
         let scan: Box<dyn Iterator<Item = Result<Given>> + Send> = if added.explains() {
             let scan = source.with_views().scan(&features.columns(), batch_rows);
-            Box::new(
-                (0..).zip(scan).map(|(seq, rows)| rows.map(|(row_group, rows)| Given::Rows { seq, row_group, rows })),
-            )
+            let mut next = 0;
+            Box::new((0..).zip(scan).map(move |(seq, rows)| {
+                rows.map(|(row_group, rows)| {
+                    let first = next;
+                    next += rows.num_rows() as u64;
+                    Given::Rows { seq, first, row_group, rows }
+                })
+            }))
         } else {
             Box::new(slices(&read).map(|slice| slice.map(Given::Slice)))
         };
-        let stopped = stop.clone();
+        let (stopped, before) = (stop.clone(), total.rows());
         let score = move |given: Given| {
             stopped.check()?;
-            score(&features, &added, given)
+            score(&features, &added, given, before)
         };
         run(&read, scan, score, depth, threads, sink, total, on_rows)
     }
@@ -182,16 +192,17 @@ fn run<T: Send + 'static>(
     Ok(())
 }
 
-/// Scores rows.
-fn score(features: &Features, added: &Added, given: Given) -> Result<Scored> {
+/// Scores rows, which come after so many others.
+fn score(features: &Features, added: &Added, given: Given, before: u64) -> Result<Scored> {
     let (seq, row_group, (batch, tally), found) = match given {
         Given::Slice(slice) => {
-            let scored = added.columns(&batch(features, slice.seq, slice.x()?), None)?;
+            let scored =
+                added.columns(&batch(features, slice.seq, slice.x()?), None, Some(before + slice.first_row()))?;
             (slice.seq, slice.row_group(), scored, slice.found())
         }
-        Given::Rows { seq, row_group, rows } => {
+        Given::Rows { seq, first, row_group, rows } => {
             let (batch, found) = vectors(features, seq, &rows)?;
-            (seq, row_group, added.columns(&batch, Some(&rows))?, found)
+            (seq, row_group, added.columns(&batch, Some(&rows), Some(before + first))?, found)
         }
     };
     Ok(Scored { columns: NewColumns { seq, row_group, batch }, tally, found })

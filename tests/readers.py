@@ -4,12 +4,13 @@
     readers.py REPOSITORY FOLDER
 
 FOLDER holds what .ci/run made of the digits.
-Needs: pip install polars duckdb pandas pyarrow jsonschema
+Needs: pip install polars duckdb pandas pyarrow jsonschema prometheus-client
 """
 import json, os, re, struct, sys, tomllib
 from pathlib import Path
 
 import duckdb, jsonschema, pandas, polars, pyarrow.parquet as pq
+from prometheus_client.parser import text_string_to_metric_families
 from referencing import Registry, Resource
 
 repository, folder = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
@@ -81,6 +82,16 @@ check(summary, "summary.schema.json"), check(summary["fit"], "summary.schema.jso
 check(summary["transform"], "summary.schema.json"), check(last_line("imputed.json"), "summary.schema.json")
 for name in ("rebuilt.json", "drawn.json", "walk.json", "report.json"):
     check(last_line(name), "summary.schema.json")
+check(last_line("flights.json"), "summary.schema.json")
+drift = last_line("drift.json")
+check(drift, "drift.schema.json"), refuses(drift | {"more": 1}, "drift.schema.json")
+assert drift["columns"] and drift["score"] and drift["worst"] == last_line("flights.json")["drift"]["worst"]
+
+# Prometheus's own parser reads the metrics.
+families = {family.name: family for family in text_string_to_metric_families(Path("run.prom").read_text())}
+sample = families["vaepipe_rows"].samples[0]
+assert sample.value == 16000 and sample.labels["job"] == "vaepipe" and sample.labels["command"] == "transform"
+assert {sample.labels["column"] for sample in families["vaepipe_missing_rate"].samples} >= {"arr_delay", "carrier"}
 refuses({}, "summary.schema.json")
 lines = [json.loads(line) for line in Path("epochs.jsonl").read_text().splitlines()]
 assert [line["epoch"] for line in lines] == list(range(1, len(metadata["history"]["epochs"]) + 1))

@@ -1,8 +1,9 @@
-//! `--fail-on-anomaly-rate`: an exit code for whoever waits for one.
+//! `--fail-on-anomaly-rate` and `--fail-on-drift`: an exit code for whoever waits for one.
 
 use clap::Args;
-use vaepipe::{Error, Model, TransformConfig, Transformed};
+use vaepipe::{Drift, Error, Model, TransformConfig, Transformed};
 
+use super::drift::moved;
 use super::exit::Failure;
 use super::transform::percent;
 
@@ -14,39 +15,108 @@ pub(super) struct AlertFlag {
     /// [default: none]
     #[arg(long, value_name = "SHARE")]
     fail_on_anomaly_rate: Option<f64>,
+    #[command(flatten)]
+    drift: DriftFlag,
 }
 
-/// The share of anomalies above which a run ends with the exit code of an alert.
-pub(super) struct Alert(Option<f64>);
+/// When drift ends a run with the exit code of an alert.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Anomalies")]
+pub(super) struct DriftFlag {
+    /// End with exit code 3, after the output is complete, if the population stability index of a learned column, a latent
+    /// or the score is above this and above what chance makes of it; 0.1 and 0.25 are usual [default: none]
+    #[arg(long, value_name = "PSI")]
+    fail_on_drift: Option<f64>,
+}
+
+/// What ends a run with the exit code of an alert.
+pub(super) struct Alert {
+    /// The share of anomalies above which it does.
+    rate: Option<f64>,
+    drift: Limit,
+}
+
+/// The index above which drift is an alert.
+#[derive(Clone, Copy)]
+pub(super) struct Limit(Option<f64>);
 
 impl AlertFlag {
     /// # Errors
     /// [`Error::OptionRange`].
     pub(super) fn alert(self) -> Result<Alert, Failure> {
-        Alert::above(self.fail_on_anomaly_rate)
-    }
-}
-
-impl Alert {
-    /// # Errors
-    /// [`Error::OptionRange`].
-    fn above(rate: Option<f64>) -> Result<Self, Failure> {
+        let (rate, drift) = (self.fail_on_anomaly_rate, self.drift.limit()?);
         match rate.filter(|rate| !(0.0..=1.0).contains(rate)) {
             Some(rate) => {
                 let value = rate.to_string();
                 Err(Error::OptionRange { option: "fail_on_anomaly_rate", value, range: "0 to 1" }.into())
             }
-            None => Ok(Self(rate)),
+            None => Ok(Alert { rate, drift }),
         }
+    }
+}
+
+impl DriftFlag {
+    /// # Errors
+    /// [`Error::OptionRange`].
+    pub(super) fn limit(self) -> Result<Limit, Failure> {
+        match self.fail_on_drift.filter(|limit| !(limit.is_finite() && *limit >= 0.0)) {
+            Some(limit) => {
+                let value = limit.to_string();
+                Err(Error::OptionRange { option: "fail_on_drift", value, range: "0 or more" }.into())
+            }
+            None => Ok(Limit(self.fail_on_drift)),
+        }
+    }
+}
+
+impl Limit {
+    /// Above what drift is worth a word.
+    pub(super) fn worth_a_word(self) -> f64 {
+        self.0.unwrap_or(Drift::SHIFTED)
     }
 
     /// Refuses to wait for an alert that cannot come.
     ///
     /// # Errors
-    /// [`Failure::Usage`] if nothing says which rows are anomalies.
+    /// [`Failure::Usage`] if the model does not know how its rows are spread.
+    pub(super) fn check_model(self, model: &Model) -> Result<(), Failure> {
+        if self.0.is_none() || model.knows_drift() {
+            return Ok(());
+        }
+        Err(Failure::Usage {
+            fault: "the model does not know how its rows are spread, so that nothing says what drifts".to_owned(),
+            hint: Some("fit it anew with this version".to_owned()),
+        })
+    }
+
+    /// What to say if something drifts by more.
+    fn fault(self, drift: Option<&Drift>) -> Option<String> {
+        let limit = self.0?;
+        let moved = moved(drift?, limit)?;
+        Some(format!("drift above {limit}: {moved}"))
+    }
+
+    /// # Errors
+    /// [`Failure::Alert`] if something drifts by more.
+    pub(super) fn check(self, drift: Option<&Drift>) -> Result<(), Failure> {
+        self.fault(drift).map_or(Ok(()), |fault| Err(Failure::Alert(fault)))
+    }
+}
+
+impl Alert {
+    /// Above what drift is worth a word.
+    pub(super) fn drift(&self) -> Limit {
+        self.drift
+    }
+
+    /// Refuses to wait for an alert that cannot come.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if nothing says which rows are anomalies, or what drifts.
     pub(super) fn check_model(&self, model: &Model, config: &TransformConfig) -> Result<(), Failure> {
+        self.drift.check_model(model)?;
         let name = format!("{}is_anomaly", config.prefix);
-        if self.0.is_none() || model.new_columns(config)?.field_with_name(&name).is_ok() {
+        if self.rate.is_none() || model.new_columns(config)?.field_with_name(&name).is_ok() {
             return Ok(());
         }
         Err(Failure::Usage {
@@ -56,13 +126,15 @@ impl Alert {
     }
 
     /// # Errors
-    /// [`Failure::Alert`] if there are more anomalies.
+    /// [`Failure::Alert`] if there are more anomalies, or more drift.
     pub(super) fn check(&self, done: &Transformed) -> Result<(), Failure> {
-        match (self.0, done.anomaly_rate()) {
+        let rate = match (self.rate, done.anomaly_rate()) {
             (Some(most), Some(rate)) if rate > most => {
-                Err(Failure::Alert(format!("{} of the rows are anomalies, more than {}", percent(rate), percent(most))))
+                Some(format!("{} of the rows are anomalies, more than {}", percent(rate), percent(most)))
             }
-            _ => Ok(()),
-        }
+            _ => None,
+        };
+        let faults: Vec<String> = rate.into_iter().chain(self.drift.fault(done.drift.as_ref())).collect();
+        if faults.is_empty() { Ok(()) } else { Err(Failure::Alert(faults.join("; "))) }
     }
 }

@@ -15,7 +15,7 @@ use super::{log, output};
 /// The exit codes, as the help lists them.
 pub(super) const CODES: &str = "\
 Exit codes: 0 done; 1 the run failed; 2 wrong usage, also an existing target without --force, and a column or file \
-named in a flag that does not exist; 3 more anomalies than --fail-on-anomaly-rate; 65 bad data or model; 75 another \
+named in a flag that does not exist; 3 more anomalies than --fail-on-anomaly-rate, or drift above --fail-on-drift; 65 bad data or model; 75 another \
 run is writing the same output; 78 bad configuration file or variable; 129, 130 and \
 143 interrupted by SIGHUP, SIGINT and SIGTERM; 141 the reader of stdout went away; 101 a bug.";
 
@@ -54,42 +54,42 @@ impl Failure {
 /// The same as [`code`], before logging has begun.
 pub(super) fn early(failure: &Failure, invocation: Option<&Invocation>, arguments: &[OsString]) -> ExitCode {
     log::start_early(arguments);
-    code(failure, invocation, None)
+    ExitCode::from(code(failure, invocation, None))
 }
 
 /// Reports a failure on stderr and gives the exit code.
-pub(super) fn code(failure: &Failure, invocation: Option<&Invocation>, signals: Option<&Signals>) -> ExitCode {
+pub(super) fn code(failure: &Failure, invocation: Option<&Invocation>, signals: Option<&Signals>) -> u8 {
     let interrupted = || signals.map_or(130, Signals::code);
     let (code, text, hint) = match failure {
         Failure::Arguments(error) if !error.use_stderr() => {
             // Help is no failure, as long as it finds its way.
             return match output::stdout(&help(error)) {
-                Ok(()) => ExitCode::SUCCESS,
+                Ok(()) => 0,
                 Err(failure) => self::code(&failure, invocation, signals),
             };
         }
         Failure::Arguments(error) if log::is_json() => (2, said(error), tip(error)),
         Failure::Arguments(error) => {
             let _ = error.print();
-            return ExitCode::from(2);
+            return 2;
         }
         Failure::Configuration { origin, fault, hint } => {
             (78, origin.as_ref().map_or(fault.clone(), |origin| format!("{origin}: {fault}")), hint.clone())
         }
         Failure::Usage { fault, hint } => (2, fault.clone(), hint.clone()),
         Failure::Alert(fault) => (3, fault.clone(), Some("the output is complete".to_owned())),
-        Failure::Interrupted => return ExitCode::from(interrupted()),
-        Failure::Stdout(error) if error.kind() == ErrorKind::BrokenPipe => return ExitCode::from(141),
+        Failure::Interrupted => return interrupted(),
+        Failure::Stdout(error) if error.kind() == ErrorKind::BrokenPipe => return 141,
         Failure::Stdout(error) => (1, format!("stdout: {error}"), None),
         // Whoever read our rows has seen enough.
         Failure::Library(Error::Io { path, source, .. })
             if path.as_os_str() == "-" && source.kind() == ErrorKind::BrokenPipe =>
         {
-            return ExitCode::from(141);
+            return 141;
         }
         Failure::Library(error) => {
             let code = match error.kind() {
-                Kind::Interrupted => return ExitCode::from(interrupted()),
+                Kind::Interrupted => return interrupted(),
                 Kind::Usage if set_elsewhere(error, invocation) => 78,
                 Kind::Usage => 2,
                 Kind::Data | Kind::Model => 65,
@@ -100,7 +100,7 @@ pub(super) fn code(failure: &Failure, invocation: Option<&Invocation>, signals: 
         }
     };
     log::report(code, &text, hint.as_deref());
-    ExitCode::from(code)
+    code
 }
 
 /// Help or version, with colours where they show.

@@ -5,17 +5,18 @@ use std::time::Instant;
 
 use clap::Args;
 use serde_json::json;
-use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress, Source};
+use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress, Source, is_url};
 
 use super::decision::DecisionFlags;
 use super::exit::Failure;
 use super::fit_flags::FitFlags;
 use super::input_flags::InputFlags;
 use super::metrics::Metrics;
+use super::monitor::MonitorFlags;
 use super::output::{self, shell};
 use super::progress::FitProgress;
 use super::run_flags::RunFlags;
-use super::{Context, fit_summary, health};
+use super::{Context, fit_summary, health, log};
 
 /// Train a VAE on Parquet, Arrow, CSV or NDJSON files and write it to one model file
 ///
@@ -54,6 +55,8 @@ pub(super) struct Fit {
     flags: FitFlags,
     #[command(flatten)]
     decision: DecisionFlags,
+    #[command(flatten)]
+    monitor: MonitorFlags,
     #[command(flatten)]
     run: RunFlags,
 }
@@ -94,8 +97,10 @@ impl Fit {
             rows,
             flags,
             decision,
+            monitor,
             run,
         } = self;
+        monitor.begin("fit", &path, &[&path], context)?;
         let start = Instant::now();
         let mut config = flags.config().keep_partial(keep_partial).resume(resume);
         config.checkpoint_minutes = checkpoint_minutes;
@@ -104,14 +109,17 @@ impl Fit {
         let _lock = run.claim(&path, force, source.paths(), context)?;
         let metrics = metrics.start(&source, &[&path])?;
         config.decision = decision.decision()?;
-        config.checkpoint = path.file_name().map(|name| {
+        // An object has no folder for what a run leaves.
+        config.checkpoint = path.file_name().filter(|_| !is_url(&path)).map(|name| {
             let name = format!(".{}.checkpoint", name.to_string_lossy());
             path.with_file_name(name)
         });
         let spool_dir = config.spool_dir.get_or_insert_with(|| folder(&path)).clone();
         let table = source.table(&spool_dir)?;
         let (fitted, written) = fit(config, &table, &run, metrics, context, &|_, _| Ok(()))?;
+        context.monitor.fitted(&fitted, true);
         fitted.save(&path, force)?;
+        log::model(&path, &fitted.model);
         let total = start.elapsed().as_secs_f64();
         let mut lines = fit_summary::lines(&fitted, total);
         lines.push(("model", fit_summary::file(&fitted.model, &path)));
@@ -128,8 +136,12 @@ impl Fit {
     }
 }
 
-/// The folder a file is in: where there is room for the file, scratch files find theirs.
+/// The folder a file is in: where there is room for the file, scratch files find theirs. For an object, that of temporary
+/// files.
 pub(super) fn folder(path: &Path) -> PathBuf {
+    if is_url(path) {
+        return std::env::temp_dir();
+    }
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 

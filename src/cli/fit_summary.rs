@@ -112,6 +112,7 @@ pub(super) fn json(fitted: &Fitted, total: f64) -> Value {
     let metadata = fitted.model.metadata();
     let (rows, history) = (&metadata.provenance, &metadata.history);
     json!({
+        "model_hash": fitted.model.hash(),
         "rows": rows.rows,
         "train_rows": rows.train_rows,
         "empty_rows": rows.empty_rows,

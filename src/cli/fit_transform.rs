@@ -1,6 +1,6 @@
 //! `vaepipe fit-transform`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
@@ -12,6 +12,7 @@ use super::exit::Failure;
 use super::fit::{self, MetricsFlag};
 use super::fit_flags::FitFlags;
 use super::input_flags::InputFlags;
+use super::monitor::MonitorFlags;
 use super::output_flags::{self, OutputFlags, is_dash};
 use super::run_flags::RunFlags;
 use super::transform::{self, TransformFlags};
@@ -48,6 +49,8 @@ pub(super) struct FitTransform {
     #[command(flatten)]
     alert: AlertFlag,
     #[command(flatten)]
+    monitor: MonitorFlags,
+    #[command(flatten)]
     run: RunFlags,
 }
 
@@ -64,8 +67,12 @@ impl FitTransform {
             fit: fit_flags,
             decision,
             alert,
+            monitor,
             run,
         } = self;
+        let of_model = path.clone().unwrap_or_default();
+        let written: Vec<&Path> = path.iter().chain([&output]).map(PathBuf::as_path).collect();
+        monitor.begin("fit-transform", &of_model, &written, context)?;
         let alert = alert.alert()?;
         let config = transform_flags.config(files, run.threads);
         let start = Instant::now();
@@ -80,7 +87,7 @@ impl FitTransform {
             output::check_is_file(target)?;
             vaepipe::check_target(target, config.force, source.paths())?;
         }
-        output_flags::check(&output, config.force, config.skip_existing, &source, None)?;
+        output_flags::check(&output, &config, &source, None)?;
         let metrics = metrics.start(&source, &path.iter().chain([&output]).collect::<Vec<_>>())?;
         fitting.decision = decision.decision()?;
         let in_place = || if is_dash(&output) { std::env::temp_dir() } else { fit::folder(&output) };
@@ -98,11 +105,20 @@ impl FitTransform {
         let fit_seconds = start.elapsed().as_secs_f64();
         let transforming = Instant::now();
         let transformed = transform::transform(&fitted.model, &source, output_flags::open(&output)?, &config, context)?;
+        context.monitor.fitted(&fitted, false);
+        context.monitor.transformed(&transformed);
         let transform_seconds = transforming.elapsed().as_secs_f64();
 
         let mut lines = fit_summary::lines(&fitted, fit_seconds);
         lines.extend(path.iter().map(|path| ("model", fit_summary::file(&fitted.model, path))));
-        lines.extend(transform::lines(&fitted.model, &config, &transformed, &output, transform_seconds)?);
+        lines.extend(transform::lines(
+            &fitted.model,
+            &config,
+            &transformed,
+            &output,
+            alert.drift(),
+            transform_seconds,
+        )?);
         let json = json!({
             "fit": fit_summary::json(&fitted, fit_seconds),
             "transform": transform::json(&fitted.model, &config, &transformed, transform_seconds),

@@ -25,15 +25,14 @@ pub(super) fn print(
         return output::stdout(&format!("{json}\n"));
     }
     let bytes: u64 = found.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|about| about.len()).sum();
+    // Of objects it is not known here.
+    let bytes = if bytes > 0 { format!(", {}", HumanBytes(bytes)) } else { String::new() };
     let files = match paths {
         [path] => path.display().to_string(),
         _ => format!("{} files", found.len()),
     };
     let columns = plan.columns.len();
-    let mut text = labelled(&[(
-        "data",
-        format!("{files}: {} rows, {columns} columns, {}", HumanCount(plan.rows), HumanBytes(bytes)),
-    )]);
+    let mut text = labelled(&[("data", format!("{files}: {} rows, {columns} columns{bytes}", HumanCount(plan.rows)))]);
     text.push('\n');
     text.push_str(&table(&plan.columns));
     text.push('\n');

@@ -1,7 +1,9 @@
 //! Logs and the final error: on stderr, coloured only on a terminal, above the progress bar if there is one.
 
 use std::ffi::OsString;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, IsTerminal, Write, stderr};
+use std::path::Path;
 use std::sync::OnceLock;
 
 use clap::ValueEnum;
@@ -9,6 +11,7 @@ use clap::builder::styling::{AnsiColor, Style};
 use tracing::Level;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use vaepipe::Model;
 
 use super::{LogFlags, progress};
 
@@ -24,8 +27,23 @@ pub(super) enum Format {
 /// The form in force, once logging has begun.
 static FORMAT: OnceLock<Format> = OnceLock::new();
 
+/// What tells this run from others.
+static RUN_ID: OnceLock<String> = OnceLock::new();
+
+/// The same: as it was set, or made of the time and the process.
+pub(super) fn run_id() -> &'static str {
+    RUN_ID.get_or_init(|| {
+        let mut hasher = DefaultHasher::new();
+        (std::time::SystemTime::now(), std::process::id()).hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
+    })
+}
+
 /// Starts logging as the flags say.
 pub(super) fn start(flags: &LogFlags) {
+    if let Some(id) = &flags.run_id {
+        RUN_ID.get_or_init(|| id.clone());
+    }
     let level = match (flags.quiet, flags.verbose) {
         (true, _) => Level::WARN,
         (_, true) => Level::DEBUG,
@@ -73,6 +91,12 @@ pub(super) fn is_json() -> bool {
     FORMAT.get() == Some(&Format::Json)
 }
 
+/// Says which model a run is of.
+pub(super) fn model(path: &Path, model: &Model) {
+    let (path, rows) = (path.display(), model.metadata().provenance.rows);
+    tracing::info!(model_hash = model.hash(), "model {path}, fitted to {rows} rows");
+}
+
 /// Reports the error a run ends with, and the way out of it.
 pub(super) fn report(code: u8, text: &str, hint: Option<&str>) {
     if is_json() {
@@ -103,7 +127,14 @@ struct AboveBar;
 
 impl Write for AboveBar {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let _ = progress::bars().suspend(|| stderr().write_all(line));
+        let _ = progress::bars().suspend(|| match line {
+            // An event comes in one piece. Spans, which would carry the id, are of one thread each.
+            [b'{', fields @ ..] if is_json() => {
+                let id = serde_json::Value::from(run_id());
+                stderr().write_all(&[format!("{{\"run_id\":{id},").as_bytes(), fields].concat())
+            }
+            line => stderr().write_all(line),
+        });
         Ok(line.len())
     }
 

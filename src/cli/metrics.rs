@@ -15,8 +15,6 @@ use super::output::seconds;
 /// The metrics of one fit.
 pub(super) struct Metrics {
     path: PathBuf,
-    /// When the fit began: what tells its lines from those of other runs.
-    run: String,
     file: Option<File>,
     /// The first failure to write; training goes on without metrics, and ends with it.
     failed: Option<Error>,
@@ -35,13 +33,13 @@ impl Metrics {
                 hint: Some("--metrics appends lines to a file; choose another".to_owned()),
             });
         }
-        Ok(Self { path, run: log::now(), file: None, failed: None, start: Instant::now() })
+        Ok(Self { path, file: None, failed: None, start: Instant::now() })
     }
 
     /// Writes down an epoch of `epochs`.
     pub(super) fn epoch(&mut self, epoch: &Epoch, epochs: usize, lr: f64, beta: f64, rows_per_second: f64) {
         let line = json!({
-            "run": self.run,
+            "run_id": log::run_id(),
             "time": log::now(),
             "epoch": epoch.epoch,
             "epochs": epochs,

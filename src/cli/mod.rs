@@ -5,6 +5,7 @@
 mod alert;
 mod completions;
 mod decision;
+mod drift;
 #[cfg(feature = "analysis")]
 mod evaluate;
 mod exit;
@@ -24,6 +25,7 @@ mod inspect_model;
 mod log;
 mod man;
 mod metrics;
+mod monitor;
 mod output;
 mod output_flags;
 mod print_config;
@@ -82,6 +84,7 @@ enum Command {
     Inspect(inspect::Inspect),
     #[cfg(feature = "analysis")]
     Evaluate(evaluate::Evaluate),
+    Drift(drift::DriftCommand),
     #[cfg(feature = "analysis")]
     Report(report::Report),
     Schema(schema::Schema),
@@ -102,6 +105,9 @@ struct LogFlags {
     /// The form of the log on stderr: text, or one JSON object a line
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     log_format: log::Format,
+    /// What tells this run from others in JSON logs and summaries [default: made of time and process]
+    #[arg(long, global = true, value_name = "ID")]
+    run_id: Option<String>,
     /// Take flags that are not given from this TOML file: batch_size = 256, or under a command: [fit] seed = 7
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -115,6 +121,7 @@ struct LogFlags {
 struct Context {
     signals: Signals,
     quiet: bool,
+    monitor: monitor::Monitor,
 }
 
 /// Runs the program.
@@ -133,7 +140,7 @@ pub(crate) fn main() -> ExitCode {
         Err(failure) => return exit::early(&failure, Some(&invocation), &arguments),
     };
     log::start(&log);
-    let context = Context { signals: signal::watch(), quiet: log.quiet };
+    let context = Context { signals: signal::watch(), quiet: log.quiet, monitor: monitor::Monitor::default() };
     let outcome = match command {
         Command::Fit(fit) => fit.run(&context),
         Command::Transform(transform) => transform.run(&context),
@@ -142,6 +149,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Reconstruct(reconstruct) => reconstruct.run(&context),
         Command::Generate(generate) => generate.run(&context),
         Command::Traverse(traverse) => traverse.run(&context),
+        Command::Drift(drift) => drift.run(&context),
         Command::Schema(schema) => schema.run(&context),
         Command::Inspect(inspect) => inspect.run(&invocation, &context),
         #[cfg(feature = "analysis")]
@@ -151,8 +159,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => exit::code(&failure, Some(&invocation), Some(&context.signals)),
-    }
+    let code = outcome.map_or_else(|failure| exit::code(&failure, Some(&invocation), Some(&context.signals)), |()| 0);
+    context.monitor.end(code);
+    ExitCode::from(code)
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use vaepipe::Carried;
 
 use super::exit::Failure;
+use super::log;
 
 /// The form of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -22,7 +23,7 @@ pub(super) enum Format {
 /// Prints a command's summary: `lines` of (label, text), unless that is not wanted, or `json`.
 pub(super) fn print(format: Format, quiet: bool, lines: &[(&str, String)], json: &Value) -> Result<(), Failure> {
     match format {
-        Format::Json => stdout(&format!("{json}\n")),
+        Format::Json => stdout(&format!("{}\n", with_run_id(json))),
         Format::Text if quiet => Ok(()),
         Format::Text => stdout(&labelled(lines)),
     }
@@ -40,10 +41,17 @@ pub(super) fn print_beside(
         return print(format, quiet, lines, json);
     }
     match format {
-        Format::Json => eprintln!("{json}"),
+        Format::Json => eprintln!("{}", with_run_id(json)),
         Format::Text => lines.iter().for_each(|(label, text)| tracing::info!("{label} {text}")),
     }
     Ok(())
+}
+
+/// The same with what tells the run from others.
+fn with_run_id(json: &Value) -> Value {
+    let mut json = json.clone();
+    json["run_id"] = log::run_id().into();
+    json
 }
 
 /// Refuses a target that means stdout elsewhere: a file of that name would be a surprise.

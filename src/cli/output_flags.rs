@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use clap::Args;
-use vaepipe::{Codec, Encoding, Output, Source};
+use vaepipe::{Codec, Encoding, Output, Source, TransformConfig};
 
 use super::exit::Failure;
 use super::fit_flags::words;
@@ -46,14 +46,15 @@ pub(super) fn is_dash(path: &Path) -> bool {
 /// Checks, before any work, that a file may be written; a directory's files are checked by whoever knows their names.
 pub(super) fn check(
     path: &Path,
-    force: bool,
-    skip: bool,
+    config: &TransformConfig,
     source: &Source,
     model: Option<&Path>,
 ) -> Result<(), Failure> {
     match Output::from(path) {
-        Output::File(_) if is_dash(path) || (skip && path.is_file()) => Ok(()),
-        Output::File(_) => Ok(vaepipe::check_target(path, force, source.paths().chain(model))?),
+        Output::File(_) if is_dash(path) || config.leaves(path, source.paths())? => Ok(()),
+        Output::File(_) => {
+            Ok(vaepipe::check_target(path, config.force || config.if_newer, source.paths().chain(model))?)
+        }
         _ => Ok(()),
     }
 }

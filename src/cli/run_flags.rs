@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
-use vaepipe::{Device, Lock};
+use vaepipe::{Device, Lock, is_url};
 
 use super::exit::Failure;
 use super::fit::folder;
@@ -68,7 +68,7 @@ impl RunFlags {
         let wait = self.wait.map_or(Duration::ZERO, |wait| wait.0);
         let is_place = |path: &&Path| {
             let writable = std::fs::metadata(path).map_or(true, |about| about.is_file() || about.is_dir());
-            !is_dash(path) && folder(path).is_dir() && path.file_name().is_some() && writable
+            !is_dash(path) && !is_url(path) && folder(path).is_dir() && path.file_name().is_some() && writable
         };
         let mut targets: Vec<&Path> = targets.into_iter().filter(is_place).collect();
         // One order for all, so that no two runs wait for each other; a name given twice is refused elsewhere.

@@ -8,16 +8,18 @@ use indicatif::HumanCount;
 use serde_json::{Value, json};
 use vaepipe::{Decision, Error, Found, Model, Output, ScoreQuantiles, Scoring, Source, TransformConfig, Transformed};
 
-use super::Context;
-use super::alert::AlertFlag;
+use super::alert::{AlertFlag, Limit};
 use super::decision::DecisionFlags;
+use super::drift;
 use super::exit::Failure;
 use super::fit_flags::scores;
 use super::input_flags::InputFlags;
+use super::monitor::MonitorFlags;
 use super::output::{self, seconds};
 use super::output_flags::{self, OutputFlags, is_dash};
 use super::progress::RowProgress;
 use super::run_flags::RunFlags;
+use super::{Context, log};
 
 /// Add latent columns and reconstruction errors to every row of Parquet, Arrow, CSV or NDJSON files
 ///
@@ -47,7 +49,12 @@ pub(super) struct Transform {
     #[command(flatten)]
     alert: AlertFlag,
     #[command(flatten)]
+    monitor: MonitorFlags,
+    #[command(flatten)]
     files: OutputFlags,
+    /// Leave outputs that are younger than their input and the model as they are, and make or replace the others
+    #[arg(long, conflicts_with_all = ["force", "skip_existing"], help_heading = "Output")]
+    if_newer: bool,
     #[command(flatten)]
     run: RunFlags,
 }
@@ -96,21 +103,27 @@ impl TransformFlags {
 
 impl Transform {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { inputs, output, model, rows, flags, files, decision, alert, run } = self;
+        let Self { inputs, output, model, rows, flags, files, if_newer, decision, alert, monitor, run } = self;
+        monitor.begin("transform", &model, &[&output], context)?;
         let alert = alert.alert()?;
         let mut config = flags.config(files, run.threads);
         config.decision = decision.decision()?;
+        config.if_newer = if_newer;
         let start = Instant::now();
         config.check()?;
         let source = rows.open(&inputs, &context.signals.stop)?;
         let _lock = run.lock([output.as_path()], context)?;
-        output_flags::check(&output, config.force, config.skip_existing, &source, Some(&model))?;
-        let model = Model::load(&model, run.device)?;
+        config.newer_than = std::fs::metadata(&model).and_then(|about| about.modified()).ok();
+        output_flags::check(&output, &config, &source, Some(&model))?;
+        let path = model;
+        let model = Model::load(&path, run.device)?;
+        log::model(&path, &model);
         alert.check_model(&model, &config)?;
         let to = output_flags::open(&output)?;
         let transformed = transform(&model, &source, to, &config, context)?;
+        context.monitor.transformed(&transformed);
         let total = start.elapsed().as_secs_f64();
-        let lines = lines(&model, &config, &transformed, &output, total)?;
+        let lines = lines(&model, &config, &transformed, &output, alert.drift(), total)?;
         let json = json(&model, &config, &transformed, total);
         output::print_beside(is_dash(&output), run.summary, context.quiet, &lines, &json)?;
         alert.check(&transformed)
@@ -138,6 +151,7 @@ pub(super) fn lines(
     config: &TransformConfig,
     done: &Transformed,
     output: &Path,
+    limit: Limit,
     total: f64,
 ) -> Result<Vec<(&'static str, String)>, Error> {
     let columns = model.new_columns(config)?.fields().len();
@@ -165,6 +179,8 @@ pub(super) fn lines(
             ),
         ));
     }
+    let moved = done.drift.as_ref().and_then(|drift| drift::moved(drift, limit.worth_a_word()));
+    lines.extend(moved.map(|moved| ("drift", moved)));
     lines.push(("time", format!("{total:.2} s, {speed} rows/s")));
     Ok(lines)
 }
@@ -200,6 +216,7 @@ pub(super) fn json(model: &Model, config: &TransformConfig, done: &Transformed, 
         found
     };
     json!({
+        "model_hash": model.hash(),
         "rows": done.rows,
         "files": done.files,
         "skipped": done.skipped,
@@ -209,6 +226,7 @@ pub(super) fn json(model: &Model, config: &TransformConfig, done: &Transformed, 
         "decision": done.anomalies.map(|_| decision(model, config)),
         "scores": done.scores,
         "found": done.found.iter().map(found).collect::<Vec<_>>(),
+        "drift": done.drift.as_ref().map(drift::json),
         "seconds": seconds(total),
         "rows_per_second": (done.rows as f64 / total.max(1e-9)).round(),
     })

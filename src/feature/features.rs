@@ -75,6 +75,11 @@ pub trait Feature: Send + Sync {
         self.read(cells, data_type)
     }
 
+    /// Whether later rows have other values by nature, as of times: that says nothing of their kind.
+    fn goes_on(&self) -> bool {
+        false
+    }
+
     /// What its unusable values are, as in `2 values are …`.
     fn unusable(&self) -> &'static str {
         "NaN, infinite or beyond f32, taken as missing"

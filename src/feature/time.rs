@@ -177,6 +177,10 @@ impl Feature for Time {
         Some(if output == 0 { "s" } else { "of the circle's radius" })
     }
 
+    fn goes_on(&self) -> bool {
+        true
+    }
+
     fn missing(&self) -> u64 {
         self.missing
     }

@@ -63,6 +63,12 @@ impl Tail {
         self.rows
     }
 
+    /// Its scores from the lowest up, and how many rows have each, or less than it and more than the one before.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = (f32, u64)> + '_ {
+        let above = |place: usize| place.checked_sub(1).map_or(0, |above| self.at_least[above]);
+        (0..self.scores.len()).rev().map(move |place| (self.scores[place], self.at_least[place] - above(place)))
+    }
+
     /// How many ranks there are to be had: a score has one of `0..=levels()`.
     pub(crate) fn levels(&self) -> usize {
         self.scores.len()

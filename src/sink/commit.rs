@@ -1,4 +1,5 @@
-//! Outputs appear whole or not at all: written to a temporary file beside the target, synced, renamed.
+//! Outputs appear whole or not at all: written to a temporary file beside the target, synced, renamed; objects to one in
+//! the folder of those, and uploaded.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
@@ -8,7 +9,8 @@ use std::sync::{Mutex, PoisonError};
 
 use tempfile::NamedTempFile;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result};
+use crate::store::{self, is_url};
 
 /// What the names of temporary files begin and end with.
 const PREFIX: &str = ".vaepipe-";
@@ -41,6 +43,8 @@ pub(crate) struct Target {
     path: PathBuf,
     /// Where the file will be: through links, so that a link stays one.
     real: PathBuf,
+    /// Where it is written until it is whole.
+    folder: PathBuf,
     force: bool,
 }
 
@@ -61,11 +65,16 @@ impl Target {
 
     /// The same as far as that is to be seen: its directory need not be there yet.
     pub(crate) fn look<'a>(path: &Path, force: bool, inputs: impl IntoIterator<Item = &'a Path>) -> Result<Self> {
-        let target = Self { path: path.to_owned(), real: real(path), force };
+        let (real, is_object) = (real(path), is_url(path));
+        let folder = if is_object { std::env::temp_dir() } else { folder(&real).to_owned() };
+        let target = Self { path: path.to_owned(), real, folder, force };
         for input in inputs {
-            if is_same_file(path, input) {
+            if is_same_file(path, input) || (is_object && path == input) {
                 return Err(Error::TargetIsInput { path: path.to_owned(), input: input.to_owned() });
             }
+        }
+        if is_object {
+            return target.look_in_store();
         }
         match fs::metadata(path) {
             Ok(about) if !about.is_file() => return Err(Error::TargetNotFile { path: path.to_owned() }),
@@ -80,6 +89,20 @@ impl Target {
             _ => {}
         }
         Ok(target)
+    }
+
+    /// The same of an object.
+    fn look_in_store(self) -> Result<Self> {
+        let text = self.path.to_string_lossy();
+        if text.starts_with("http") {
+            return Err(Error::Unsupported { place: Place::file(&self.path), what: "an output on a web server" });
+        } else if text.ends_with('/') {
+            return Err(Error::TargetNotFile { path: self.path.clone() });
+        } else if store::exists(&self.path).map_err(Error::io("create", &self.path))? && !self.force {
+            return Err(Error::TargetExists { path: self.path.clone() });
+        }
+        drop(text);
+        Ok(self)
     }
 
     /// The target, as the user wrote it.
@@ -113,16 +136,20 @@ impl Target {
 
     /// Syncs the temporary file and gives it its name.
     pub(crate) fn commit(&self, Temporary(file): Temporary) -> Result<()> {
+        let failed = |error: std::io::Error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => Error::TargetExists { path: self.path.clone() },
+            _ => Error::io("write", &self.path)(error),
+        };
+        if is_url(&self.path) {
+            return store::upload(&self.path, file.as_file(), self.force).map_err(failed);
+        }
         if let Ok(replaced) = fs::metadata(&self.real) {
             // Who may read it is not ours to change.
             file.as_file().set_permissions(replaced.permissions()).map_err(Error::io("write", &self.path))?;
         }
         file.as_file().sync_all().map_err(Error::io("write", &self.path))?;
         let named = if self.force { file.persist(&self.real) } else { file.persist_noclobber(&self.real) };
-        named.map_err(|error| match error.error.kind() {
-            std::io::ErrorKind::AlreadyExists => Error::TargetExists { path: self.path.clone() },
-            _ => Error::io("write", &self.path)(error.error),
-        })?;
+        named.map_err(|error| failed(error.error))?;
         // The name is in the folder, which has to reach the disk too; some file systems cannot sync one.
         if let Ok(folder) = File::open(self.folder()) {
             let _ = folder.sync_all();
@@ -130,9 +157,9 @@ impl Target {
         Ok(())
     }
 
-    /// The folder the target is in.
+    /// The folder the target is in; that of temporary files, if it is an object.
     pub(crate) fn folder(&self) -> &Path {
-        folder(&self.real)
+        &self.folder
     }
 }
 
@@ -163,6 +190,9 @@ fn folder(path: &Path) -> &Path {
 fn real(path: &Path) -> PathBuf {
     /// As many as Linux follows.
     const MOST_LINKS: usize = 40;
+    if is_url(path) {
+        return path.to_owned();
+    }
     if let Ok(real) = path.canonicalize() {
         return real;
     }
@@ -184,11 +214,20 @@ fn real(path: &Path) -> PathBuf {
 pub(crate) fn check_outside<'a>(path: &Path, roots: impl IntoIterator<Item = &'a Path>) -> Result<()> {
     let place = real(path);
     for root in roots {
-        if root.canonicalize().is_ok_and(|root| place.starts_with(root)) {
+        let root_place = if is_url(root) { Ok(root.to_owned()) } else { root.canonicalize() };
+        if root_place.is_ok_and(|root| place.starts_with(root)) {
             return Err(Error::TargetInInput { path: path.to_owned(), input: root.to_owned() });
         }
     }
     Ok(())
+}
+
+/// Whether a finished output is there.
+///
+/// # Errors
+/// [`Error::Io`] if its store does not say.
+pub(crate) fn is_there(path: &Path) -> Result<bool> {
+    if is_url(path) { store::exists(path).map_err(Error::io("open", path)) } else { Ok(path.is_file()) }
 }
 
 /// Whether an open file is still the one of this name.
@@ -227,6 +266,14 @@ pub fn check_distinct<P: AsRef<Path>>(targets: &[P]) -> Result<()> {
     Ok(())
 }
 
+/// Writes a file whole or not at all, in place of one that may be there.
+///
+/// # Errors
+/// [`Error::TargetNotFile`] for a directory or device, [`Error::Io`].
+pub fn replace_file(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+    commit_bytes(&Target::check(path.as_ref(), true, [])?, bytes)
+}
+
 /// Writes `bytes` to a target, whole or not at all.
 pub(crate) fn commit_bytes(target: &Target, bytes: &[u8]) -> Result<()> {
     let mut file = target.create()?;
@@ -253,7 +300,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let [orphan, theirs, other] =
             ["a.tmp", "b.tmp", "c.txt"].map(|name| folder.path().join(format!("{PREFIX}{name}")));
-        let living = Target { path: "out".into(), real: folder.path().join("out"), force: true }.create().unwrap();
+        let living =
+            Target { path: "out".into(), real: folder.path().join("out"), folder: folder.path().into(), force: true }
+                .create()
+                .unwrap();
         for path in [&orphan, &theirs, &other] {
             fs::write(path, b"half").unwrap();
         }

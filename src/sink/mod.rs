@@ -11,8 +11,8 @@ mod splice;
 
 use arrow::array::RecordBatch;
 
-pub(crate) use self::commit::{Target, Temporary, check_outside, commit_bytes};
-pub use self::commit::{check_distinct, check_target};
+pub(crate) use self::commit::{Target, Temporary, check_outside, commit_bytes, is_there};
+pub use self::commit::{check_distinct, check_target, replace_file};
 use self::general::IpcSink;
 pub use self::lock::Lock;
 pub use self::rows::ipc_schema;

@@ -262,8 +262,9 @@ impl Source {
                 let scan = ParquetSource::of(vec![file.as_ref().clone()])?.scan_some(&needed, batch_rows, wanted);
                 Box::new(scan.map(|batch| batch.map(|(_, batch)| batch)))
             }
-            Content::Ipc { file, start, allow_missing_eos, .. } => {
-                let from = positional(file, *start, &input.path)?;
+            Content::IpcFile(file) => Box::new(file.batches(&self.stop)?),
+            Content::IpcStream { file, allow_missing_eos, .. } => {
+                let from = positional(file, &input.path)?;
                 Box::new(IpcReader::new(&input.path, from, *allow_missing_eos, &self.stop)?)
             }
             Content::Text(text) => Box::new(text.batches(batch_rows, &self.stop)?),

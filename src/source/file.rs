@@ -1,6 +1,5 @@
 //! One Parquet file, opened and checked.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -41,25 +40,15 @@ impl ParquetFile {
     /// [`Error::Io`] if it cannot be opened, [`Error::Read`], [`Error::Damaged`] or [`Error::Unsupported`] if it is not
     /// a sound Parquet file.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let place = || Place::file(path);
-        // Before opening: that of a pipe waits for its other end, and nothing ends the wait.
-        let about = std::fs::metadata(path).map_err(Error::io("open", path))?;
-        if about.is_dir() {
-            return Err(Error::Unsupported { place: place(), what: "a directory as input" });
-        } else if !about.is_file() {
-            return Err(Error::Unsupported { place: place(), what: "a pipe or device as input" });
-        }
-        Self::read(path, File::open(path).map_err(Error::io("open", path))?)
+        Self::read(path, PositionalFile::open(path)?)
     }
 
     /// Reads the footer of an open file; `path` is what messages call it.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub(super) fn read(path: &Path, file: File) -> Result<Self> {
+    pub(super) fn read(path: &Path, file: PositionalFile) -> Result<Self> {
         let place = || Place::file(path);
-        let length = file.metadata().map_err(Error::io("read", path))?.len();
-        let file = PositionalFile::new(file, length);
         let footer = Footer::read(path, &file)?;
         let load = |options: ArrowReaderOptions| {
             let arrow = guarded(place, || ArrowReaderMetadata::load(&file, options.clone()))?;

@@ -1,4 +1,5 @@
-//! The names of a run's inputs, turned into files: files themselves, directories, and globs.
+//! The names of a run's inputs, turned into files: files themselves, directories, and globs; objects,
+//! prefixes and globs of these alike.
 //!
 //! The order is that of the names, and within a directory or glob that of the paths. Names that begin with `_` or `.` are
 //! left out, as Spark and Hadoop have it, but for `_key=value` directories and what is named outright.
@@ -9,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::error::{Error, Result};
+use crate::store::{exists, is_url, list};
 
 /// Nested directories before a circle of links is suspected.
 const MOST_LEVELS: usize = 32;
@@ -42,6 +44,13 @@ pub(super) fn find<P: AsRef<Path>>(names: impl IntoIterator<Item = P>) -> Result
             found.push(outright());
             continue;
         }
+        if is_url(name) {
+            match objects(name)? {
+                Some(objects) => found.extend(objects),
+                None => found.push(outright()),
+            }
+            continue;
+        }
         let mut here = Vec::new();
         match fs::metadata(name) {
             Ok(about) if about.is_dir() => walk(name, 0, &mut here)?,
@@ -55,15 +64,51 @@ pub(super) fn find<P: AsRef<Path>>(names: impl IntoIterator<Item = P>) -> Result
         if here.is_empty() {
             return Err(Error::NoFiles { path: name.to_owned() });
         }
-        let (base, root) = (base(name), name.is_dir().then(|| name.to_owned()));
-        here.sort();
-        here.dedup();
-        found.extend(here.into_iter().map(|path| {
-            let within = path.strip_prefix(&base).unwrap_or(&path).to_owned();
-            Found { path, within, root: root.clone() }
-        }));
+        found.extend(below(here, &base(name), name.is_dir().then_some(name)));
     }
     Ok(found)
+}
+
+/// Files in order, with their places below `base`.
+fn below(mut paths: Vec<PathBuf>, base: &Path, root: Option<&Path>) -> impl Iterator<Item = Found> {
+    paths.sort();
+    paths.dedup();
+    paths.into_iter().map(move |path| {
+        let within = path.strip_prefix(base).unwrap_or(&path).to_owned();
+        Found { path, within, root: root.map(Path::to_owned) }
+    })
+}
+
+/// The objects below a prefix, or those that a glob names; none if a URL is that of an object, or of what a web server has,
+/// which has no list of it.
+fn objects(name: &Path) -> Result<Option<Vec<Found>>> {
+    let text = name.to_str().unwrap_or_default();
+    if text.starts_with("http") {
+        return Ok(None);
+    }
+    let (base, glob) = match text.find(['*', '?', '[', '{']) {
+        Some(at) => (&text[..text[..at].rfind('/').unwrap_or(at) + 1], Some(matcher(name, text)?)),
+        None if !text.ends_with('/') && exists(name).map_err(Error::io("open", name))? => return Ok(None),
+        None => (text, None),
+    };
+    let base = Path::new(base);
+    let mut here = list(base, &is_hidden).map_err(Error::io("open", name))?;
+    here.retain(|path| glob.as_ref().is_none_or(|glob| path.ancestors().any(|path| glob.is_match(path))));
+    match here.is_empty() {
+        true if glob.is_none() && !text.ends_with('/') => Ok(None),
+        true => Err(Error::NoFiles { path: name.to_owned() }),
+        false => Ok(Some(below(here, base, glob.is_none().then_some(name)).collect())),
+    }
+}
+
+/// A glob whose wildcards but `**` stay within a directory; `name` is for messages.
+fn matcher(name: &Path, text: &str) -> Result<GlobMatcher> {
+    let glob = GlobBuilder::new(text).literal_separator(true).build().map_err(|error| Error::BadPattern {
+        selection: "input",
+        pattern: name.display().to_string(),
+        source: error.into(),
+    })?;
+    Ok(glob.compile_matcher())
 }
 
 fn has_wildcard(text: &str) -> bool {
@@ -150,12 +195,7 @@ fn glob(name: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
         if text == "**" {
             return Ok(Part::Any);
         }
-        let glob = GlobBuilder::new(text).build().map_err(|error| Error::BadPattern {
-            selection: "input",
-            pattern: name.display().to_string(),
-            source: error.into(),
-        })?;
-        Ok(Part::Matched(glob.compile_matcher()))
+        Ok(Part::Matched(matcher(name, text)?))
     };
     let parts = name.components().map(part).collect::<Result<Vec<_>>>()?;
     expand(Path::new(""), &parts, 0, found)

@@ -6,7 +6,7 @@ use std::path::Path;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Parquet,
-    /// An Arrow IPC file: a stream between two words and with a table of contents after it.
+    /// An Arrow IPC file: batches between two words, with a table of contents after them.
     IpcFile,
     IpcStream,
     Csv {
@@ -17,8 +17,8 @@ pub(super) enum Format {
     },
 }
 
-/// Bytes that tell; the stream in an Arrow IPC file begins within them, where the writer's alignment puts it.
-pub(super) const TELLING: usize = 128;
+/// Bytes that tell.
+pub(super) const TELLING: usize = 8;
 
 /// What an Arrow IPC file begins with, padded.
 const IPC_FILE: &[u8] = b"ARROW1\0\0";
@@ -33,17 +33,6 @@ impl Format {
             // The length of a message follows, after a mark since 2019.
             [0xff, 0xff, 0xff, 0xff, ..] => Self::IpcStream,
             _ => Self::by_name(path, start.starts_with(&[0x1f, 0x8b])).unwrap_or(Self::Parquet),
-        }
-    }
-
-    /// Where the Arrow stream begins in a file that begins with `start`.
-    pub(super) fn stream(self, start: &[u8]) -> u64 {
-        match self {
-            Self::IpcFile => {
-                let padding = start[IPC_FILE.len()..].chunks(8).take_while(|word| word.iter().all(|&byte| byte == 0));
-                (IPC_FILE.len() + 8 * padding.count()) as u64
-            }
-            _ => 0,
         }
     }
 
@@ -81,7 +70,6 @@ mod tests {
         let of = |name: &str, start: &[u8]| Format::of(Path::new(name), start);
         assert_eq!(of("a.csv", b"PAR1...."), Format::Parquet);
         assert_eq!(of("a.parquet", IPC_FILE), Format::IpcFile);
-        assert_eq!(Format::IpcFile.stream(&[IPC_FILE, &[0; 16], &[0xff; 8]].concat()), 24);
         assert_eq!(of("a", &[0xff, 0xff, 0xff, 0xff, 0x10, 0, 0, 0]), Format::IpcStream);
         assert_eq!(of("a.csv.gz", &[0x1f, 0x8b, 8, 0]), Format::Csv { gzip: true });
         assert_eq!(of("a.csv.gz", b"x,y"), Format::Csv { gzip: false });

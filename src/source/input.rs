@@ -1,18 +1,18 @@
 //! One file, or stdin, opened: what it holds and what its columns are.
 
 use std::fmt;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use ::parquet::file::reader::ChunkReader;
+use ::parquet::file::reader::{ChunkReader, Length};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 
 use super::find::{Found, is_stdin};
 use super::format::{Format, TELLING};
 use super::ipc::IpcReader;
+use super::ipc_file::IpcFile;
 use super::text::{Text, common};
 use super::{Keys, ParquetFile, PositionalFile, guarded};
 use crate::ahead::Pump;
@@ -37,9 +37,9 @@ pub(super) struct Input {
 #[derive(Clone)]
 pub(super) enum Content {
     Parquet(Box<ParquetFile>),
-    Ipc {
+    IpcFile(IpcFile),
+    IpcStream {
         file: PositionalFile,
-        start: u64,
         schema: SchemaRef,
         allow_missing_eos: bool,
     },
@@ -55,7 +55,8 @@ impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Parquet(_) => "Parquet",
-            Self::Ipc { .. } => "Ipc",
+            Self::IpcFile(_) => "IpcFile",
+            Self::IpcStream { .. } => "IpcStream",
             Self::Text(_) => "Text",
             Self::Stdin { .. } => "Stdin",
         })
@@ -75,30 +76,19 @@ impl Input {
             let content = Content::Stdin { schema: reader.schema(), reader: Arc::new(Mutex::new(Some(reader))) };
             return Ok(Self { path, within, root, keys: Keys::default(), format: None, content });
         }
-        let parquet = || ParquetFile::open(&path);
-        if !std::fs::metadata(&path).is_ok_and(|about| about.is_file()) {
-            // Whatever it is, this says why it cannot be read.
-            let content = Content::Parquet(parquet()?.into());
-            return Ok(Self { path, within, root, keys, format: Some(Format::Parquet), content });
-        }
-        let io = |action: &'static str| Error::io(action, &path);
-        let mut file = File::open(&path).map_err(io("open"))?;
-        let length = file.metadata().map_err(io("read"))?.len();
-        let mut start = Vec::new();
-        file.by_ref().take(TELLING as u64).read_to_end(&mut start).map_err(io("read"))?;
+        let file = PositionalFile::open(&path)?;
+        let length = TELLING.min(usize::try_from(file.len()).unwrap_or(TELLING));
+        let start = guarded(|| Place::file(&path), || file.get_bytes(0, length))?;
         let format = Format::of(&path, &start);
         let content = match format {
-            Format::Parquet => Content::Parquet(parquet()?.with_keys(&keys).into()),
-            Format::IpcFile | Format::IpcStream => {
-                let file = PositionalFile::new(file, length);
-                let start = format.stream(&start);
+            Format::Parquet => Content::Parquet(ParquetFile::read(&path, file)?.with_keys(&keys).into()),
+            Format::IpcFile => Content::IpcFile(IpcFile::open(&path, file)?),
+            Format::IpcStream => {
                 let allow_missing_eos = config.allow_missing_eos;
-                let reader = IpcReader::new(&path, positional(&file, start, &path)?, allow_missing_eos, stop)?;
-                Content::Ipc { file, start, schema: reader.schema(), allow_missing_eos }
+                let reader = IpcReader::new(&path, positional(&file, &path)?, allow_missing_eos, stop)?;
+                Content::IpcStream { file, schema: reader.schema(), allow_missing_eos }
             }
-            Format::Csv { .. } | Format::Ndjson { .. } => {
-                Content::Text(Text::open(&path, PositionalFile::new(file, length), format, stop)?)
-            }
+            Format::Csv { .. } | Format::Ndjson { .. } => Content::Text(Text::open(&path, file, format, stop)?),
         };
         Ok(Self { path, within, root, keys, format: Some(format), content })
     }
@@ -107,7 +97,8 @@ impl Input {
     pub(super) fn own(&self) -> SchemaRef {
         match &self.content {
             Content::Parquet(file) => file.schema().clone(),
-            Content::Ipc { schema, .. } | Content::Stdin { schema, .. } => schema.clone(),
+            Content::IpcFile(file) => file.schema().clone(),
+            Content::IpcStream { schema, .. } | Content::Stdin { schema, .. } => schema.clone(),
             Content::Text(text) => text.schema().clone(),
         }
     }
@@ -173,8 +164,8 @@ pub(super) fn settle(inputs: &mut [Input]) {
     }
 }
 
-/// The bytes of a file from `start` on.
-pub(super) fn positional(file: &PositionalFile, start: u64, path: &Path) -> Result<Box<dyn Read + Send>> {
-    let read = file.get_read(start);
+/// The bytes of a file.
+pub(super) fn positional(file: &PositionalFile, path: &Path) -> Result<Box<dyn Read + Send>> {
+    let read = file.get_read(0);
     Ok(Box::new(read.map_err(|source| Error::Read { place: Place::file(path), source: source.into() })?))
 }

@@ -1,4 +1,4 @@
-//! Arrow IPC, read from its first byte to its last: a stream, or the stream that a file holds.
+//! An Arrow IPC stream, read from its first byte to its last.
 //!
 //! Messages are taken from the bytes here, since the library's reader takes the end of the bytes for the end of the
 //! stream, also after a few stray ones, and believes what a compressed buffer says of its size.
@@ -46,7 +46,7 @@ pub(super) struct IpcReader {
 }
 
 /// What comes next in a stream.
-enum Next {
+pub(super) enum Next {
     Message(Message),
     /// The mark that nothing follows.
     Mark,
@@ -57,7 +57,7 @@ enum Next {
 }
 
 /// What a message says of itself, a checked flatbuffer, and the bytes it speaks of.
-struct Message {
+pub(super) struct Message {
     about: Vec<u8>,
     body: Buffer,
 }
@@ -141,7 +141,7 @@ impl Iterator for IpcReader {
 }
 
 /// The rows of a message, if it holds any; a dictionary's values are kept for those to come.
-fn decode(
+pub(super) fn decode(
     Message { about, body }: &Message,
     schema: &SchemaRef,
     dictionaries: &mut HashMap<i64, ArrayRef>,
@@ -186,7 +186,7 @@ fn check_growth(batch: &ipc::RecordBatch<'_>, body: &[u8]) -> Result<(), ArrowEr
 }
 
 /// The next message. <https://arrow.apache.org/docs/format/Columnar.html#encapsulated-message-format>
-fn message(from: &mut dyn Read) -> Result<Next, ArrowError> {
+pub(super) fn message(from: &mut dyn Read) -> Result<Next, ArrowError> {
     let mut word = [0; 4];
     match fill(from, &mut word)? {
         0 => return Ok(Next::Nothing),

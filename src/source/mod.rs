@@ -10,6 +10,7 @@ mod group;
 mod guard;
 mod input;
 mod ipc;
+mod ipc_file;
 mod keys;
 mod lines;
 #[cfg(not(feature = "analysis"))]

@@ -1,25 +1,55 @@
-//! A file read by position, so that any number of threads share one handle: the file stays the one that was opened,
+//! A file or object read by position, so that any number of threads share one handle: it stays the one that was opened,
 //! also when another takes its name.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Take};
+use std::path::Path;
 use std::sync::Arc;
 
 use ::parquet::errors::{ParquetError, Result};
 use ::parquet::file::reader::{ChunkReader, Length};
 use bytes::Bytes;
 
+use crate::error::{Error, Place};
+use crate::store::{Object, is_url};
+
 /// A shared file handle without a cursor.
 #[derive(Debug, Clone)]
 pub(crate) struct PositionalFile {
-    file: Arc<File>,
+    file: Arc<Handle>,
     length: u64,
 }
 
+#[derive(Debug)]
+enum Handle {
+    File(File),
+    Object(Object),
+}
+
 impl PositionalFile {
+    /// Opens a file, or the object that a URL names.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be opened, [`Error::Unsupported`] for a directory, pipe or device.
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        if is_url(path) {
+            let object = Object::open(path).map_err(Error::io("open", path))?;
+            return Ok(Self { length: object.length(), file: Arc::new(Handle::Object(object)) });
+        }
+        let unsupported = |what| Err(Error::Unsupported { place: Place::file(path), what });
+        // Before opening: that of a pipe waits for its other end, and nothing ends the wait.
+        let about = std::fs::metadata(path).map_err(Error::io("open", path))?;
+        if about.is_dir() {
+            return unsupported("a directory as input");
+        } else if !about.is_file() {
+            return unsupported("a pipe or device as input");
+        }
+        Ok(Self::new(File::open(path).map_err(Error::io("open", path))?, about.len()))
+    }
+
     /// Takes over an open file of `length` bytes.
     pub(crate) fn new(file: File, length: u64) -> Self {
-        Self { file: Arc::new(file), length }
+        Self { file: Arc::new(Handle::File(file)), length }
     }
 
     /// Whether it has become shorter since.
@@ -27,7 +57,11 @@ impl PositionalFile {
     /// # Errors
     /// Those of the system, which knows.
     pub(super) fn is_cut(&self) -> io::Result<bool> {
-        Ok(self.file.metadata()?.len() < self.length)
+        match &*self.file {
+            Handle::File(file) => Ok(file.metadata()?.len() < self.length),
+            // What is read is the object that was opened, or an error.
+            Handle::Object(_) => Ok(false),
+        }
     }
 }
 
@@ -93,13 +127,16 @@ impl ChunkReader for Whole<'_> {
 
 /// Reads on from a position.
 pub(crate) struct From {
-    file: Arc<File>,
+    file: Arc<Handle>,
     position: u64,
 }
 
 impl Read for From {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = read_at(&self.file, buffer, self.position)?;
+        let read = match &*self.file {
+            Handle::File(file) => read_at(file, buffer, self.position)?,
+            Handle::Object(object) => object.read_at(buffer, self.position)?,
+        };
         self.position += read as u64;
         Ok(read)
     }

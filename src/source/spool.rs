@@ -8,7 +8,7 @@ use ::parquet::errors::ParquetError;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use arrow::datatypes::Schema;
 
-use super::{ParquetFile, Stream};
+use super::{ParquetFile, PositionalFile, Stream};
 use crate::error::{Error, Place, Result};
 
 /// Rows read at once.
@@ -43,5 +43,6 @@ pub(super) fn spool(path: &Path, folder: &Path, stream: Stream) -> Result<Parque
     }
     let rows = writer.close().map_err(full)?.file_metadata().num_rows();
     tracing::info!("{}: {rows} rows are kept in a scratch file in {}", path.display(), folder.display());
-    ParquetFile::read(path, kept)
+    let length = kept.metadata().map_err(Error::io("read a scratch file here", folder))?.len();
+    ParquetFile::read(path, PositionalFile::new(kept, length))
 }

@@ -10,8 +10,9 @@ use super::explain::Explainer;
 use crate::artifact::Model;
 use crate::batch::Batch;
 use crate::config::TransformConfig;
+use crate::drift::{Sketch, weight};
 use crate::error::Result;
-use crate::score::{Judge, Score, Scorer};
+use crate::score::{Judge, Rows, Score, Scorer};
 
 /// Makes the new columns.
 #[derive(Clone)]
@@ -24,6 +25,7 @@ pub(super) struct Added {
     ranks: &'static Score,
     judge: Judge,
     explainer: Option<Arc<Explainer>>,
+    sketch: Option<Arc<Sketch>>,
     new: SchemaRef,
 }
 
@@ -35,6 +37,9 @@ pub(super) struct Tally {
     pub(super) anomalies: u64,
     /// The anomaly scores of all others, in order.
     pub(super) scores: Vec<f32>,
+    /// The bins of the sketch that some of the rows fall into, and the number of the first of all.
+    pub(super) bins: Vec<u16>,
+    pub(super) first: u64,
 }
 
 impl Added {
@@ -53,6 +58,7 @@ impl Added {
             ranks: Score::named("anomaly_score", &metadata.scoring.anomaly_score)?,
             judge,
             explainer,
+            sketch: model.sketch().cloned(),
             new: columns::new(config, width)?,
         })
     }
@@ -89,8 +95,14 @@ impl Added {
         self.judge.discover(levels);
     }
 
-    /// The new columns of rows, given also as they are if it [explains](Self::explains).
-    pub(super) fn columns(&self, batch: &Batch, given: Option<&RecordBatch>) -> Result<(RecordBatch, Tally)> {
+    /// The new columns of rows, given also as they are if it [explains](Self::explains), of which the `first` has this
+    /// number, if it matters.
+    pub(super) fn columns(
+        &self,
+        batch: &Batch,
+        given: Option<&RecordBatch>,
+        first: Option<u64>,
+    ) -> Result<(RecordBatch, Tally)> {
         let rows = self.scorer.rows(batch)?;
         let encoded = &rows.first().encoded;
         let latent = |values: &[f32], i: usize, f: fn(f32) -> f32| -> ArrayRef {
@@ -114,11 +126,7 @@ impl Added {
             arrays.push(Arc::new(p_values.collect::<Float64Array>()));
         }
         let anomalies: BooleanArray = ranking.iter().map(|score| self.judge.is_anomaly((*score)?)).collect();
-        let tally = Tally {
-            empty: ranking.iter().filter(|score| score.is_none()).count() as u64,
-            anomalies: anomalies.true_count() as u64,
-            scores: ranking.iter().flatten().copied().collect(),
-        };
+        let tally = self.tally_of(&rows, &ranking, anomalies.true_count(), first);
         if self.judge.decides() {
             arrays.push(Arc::new(anomalies));
         }
@@ -127,5 +135,38 @@ impl Added {
         }
         let columns = RecordBatch::try_new(self.new.clone(), arrays).expect("columns made for this very schema");
         Ok((columns, tally))
+    }
+
+    /// The bins of the sketch that those rows fall into that are looked at.
+    fn bins(&self, rows: &Rows<'_>, scores: &[Option<f32>], first: u64) -> Vec<u16> {
+        let Some(sketch) = &self.sketch else { return Vec::new() };
+        let (gauges, seen) = (sketch.gauges(), rows.first());
+        let (batch, encoded) = (seen.batch, &seen.encoded);
+        let (inputs, k) = (encoded.features, encoded.latent_dim);
+        let mut bins = Vec::new();
+        for (row, &score) in scores.iter().enumerate().filter(|(row, _)| weight(first + *row as u64) > 0) {
+            let known = batch.known.as_ref().map(|known| &known[row * inputs..][..inputs]);
+            let (x, mean) = (&batch.x[row * inputs..][..inputs], &encoded.mean[row * k..][..k]);
+            gauges.bins(x, known, mean, score, &mut bins);
+        }
+        bins
+    }
+
+    /// What is counted of rows of which no new columns are wanted.
+    pub(super) fn tally(&self, batch: &Batch, first: u64) -> Result<Tally> {
+        let rows = self.scorer.rows(batch)?;
+        let scores = rows.score(self.ranks)?;
+        let anomalies = scores.iter().flatten().filter(|&&score| self.judge.is_anomaly(score) == Some(true)).count();
+        Ok(self.tally_of(&rows, &scores, anomalies, Some(first)))
+    }
+
+    fn tally_of(&self, rows: &Rows<'_>, scores: &[Option<f32>], anomalies: usize, first: Option<u64>) -> Tally {
+        Tally {
+            empty: scores.iter().filter(|score| score.is_none()).count() as u64,
+            anomalies: anomalies as u64,
+            scores: scores.iter().flatten().copied().collect(),
+            bins: first.map_or(Vec::new(), |first| self.bins(rows, scores, first)),
+            first: first.unwrap_or_default(),
+        }
     }
 }

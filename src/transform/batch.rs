@@ -32,6 +32,6 @@ impl Model {
             added.ranked(&batch)?.into_iter().for_each(|level| levels[level] += 1);
             added.discover(&levels);
         }
-        Ok(added.columns(&batch, Some(&learned))?.0)
+        Ok(added.columns(&batch, Some(&learned), None)?.0)
     }
 }

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::sink::{Target, check_distinct, check_outside};
 use crate::source::Source;
 use crate::stop::Stop;
+use crate::store::is_url;
 
 impl Model {
     /// Writes a file for each of the source's. Everything that can be is checked before the first is written; when one
@@ -32,11 +33,11 @@ impl Model {
         let mut work = Vec::new();
         for (file, target) in files {
             self.kept(&file, &*file.schema()?, true, config)?;
-            if config.skip_existing && target.is_file() {
+            if config.leaves(&target, file.paths())? {
                 total.skipped += 1;
                 continue;
             }
-            Target::look(&target, config.force, source.paths())?;
+            Target::look(&target, config.replaces(), source.paths())?;
             work.push((file, target));
         }
         for (n, (file, target)) in work.iter().enumerate() {
@@ -57,10 +58,16 @@ impl Model {
         on_rows: &mut dyn FnMut(u64),
     ) -> Result<()> {
         stop.check()?;
-        let folder = target.parent().unwrap_or(Path::new("."));
+        let folder = target.parent().filter(|_| !is_url(target)).unwrap_or(Path::new("."));
+        let made: Vec<&Path> = folder.ancestors().take_while(|it| !it.as_os_str().is_empty() && !it.exists()).collect();
         fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        let target = Target::check(target, config.force, file.paths())?;
-        self.transform_one(file, target, true, config, stop, total, on_rows)
+        let written = Target::check(target, config.replaces(), file.paths())
+            .and_then(|target| self.transform_one(file, target, true, config, stop, total, on_rows));
+        if written.is_err() {
+            // Those with a file of somebody else's in them by now stay.
+            made.into_iter().take_while(|folder| fs::remove_dir(folder).is_ok()).for_each(drop);
+        }
+        written
     }
 }
 

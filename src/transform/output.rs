@@ -92,22 +92,22 @@ impl Model {
     ) -> Result<Transformed> {
         config.check()?;
         let decides = Added::new(self, config)?.decides();
-        let (source, mut total) = (&self.typed(source), Total::new());
+        let (source, mut total) = (&self.typed(source), Total::new(self.sketch().cloned()));
         match output.into() {
             Output::Folder(folder) => self.mirror(source, &folder, config, stop, &mut total, on_rows)?,
             Output::Stream(to) => {
                 self.general(source, Destination::Stream(to), false, config, stop, &mut total, on_rows)?;
                 total.files = 1;
             }
-            Output::File(path) if config.skip_existing && path.is_file() => total.skipped = 1,
+            Output::File(path) if config.leaves(&path, source.paths())? => total.skipped = 1,
             Output::File(path) => {
                 check_outside(&path, source.roots())?;
-                let target = Target::check(&path, config.force, source.paths())?;
+                let target = Target::check(&path, config.replaces(), source.paths())?;
                 self.transform_one(source, target, false, config, stop, &mut total, on_rows)?;
                 total.files = 1;
             }
         }
-        Ok(total.finish(self.features().kinds(), decides))
+        Ok(total.finish(self.features().kinds(), self.metadata().provenance.rows, decides))
     }
 
     /// The columns of an Arrow IPC stream of `source` with the new ones, which a transform with these options writes.
@@ -195,7 +195,8 @@ impl Model {
         let stream = source.stream(&columns.needed, rows)?;
         let mut writer = RowWriter::create(destination, columns.schema.clone(), &config.encoding)?;
         let [read, model, write] = ["read", "model", "write"].map(Stage::new);
-        let mut rows = pass(self, &columns, added, stream.batches, config, stop, [&read, &model])?;
+        let first = Some(total.rows());
+        let mut rows = pass(self, &columns, added, (stream.batches, first), config, stop, [&read, &model])?;
         write.run(|| -> Result<()> {
             for done in &mut rows {
                 stop.check()?;
@@ -212,7 +213,7 @@ impl Model {
     }
 
     /// The source with text columns of the types the model learned.
-    fn typed(&self, source: &Source) -> Source {
+    pub(super) fn typed(&self, source: &Source) -> Source {
         source.with_types(|name| self.features().type_of(name))
     }
 }

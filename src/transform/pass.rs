@@ -16,7 +16,7 @@ use crate::error::{Error, Place, Result};
 use crate::feature::FoundAll;
 use crate::score::ANOMALY_SCORE;
 use crate::sink::{under, written};
-use crate::source::Batches;
+use crate::source::{Batches, Source};
 use crate::stage::Stage;
 use crate::stop::Stop;
 
@@ -39,6 +39,8 @@ pub(super) struct Done {
 /// Rows to encode.
 struct Piece {
     seq: u64,
+    /// Number of the first row.
+    first: u64,
     rows: RecordBatch,
     room: Arc<Taken>,
 }
@@ -65,7 +67,8 @@ impl Output {
     }
 }
 
-/// Runs batches of the columns `output.needed` through the model.
+/// Runs batches of the columns `output.needed`, whose rows count from `first` on if their drift is wanted, through the
+/// model.
 ///
 /// # Errors
 /// If no threads can be started; those of the batches come in their place.
@@ -73,7 +76,7 @@ pub(super) fn pass(
     model: &Model,
     output: &Output,
     added: Added,
-    batches: Batches,
+    (batches, first): (Batches, Option<u64>),
     config: &TransformConfig,
     stop: &Stop,
     [read, encode]: [&Stage; 2],
@@ -88,10 +91,10 @@ pub(super) fn pass(
     let width = schema.fields().len();
     let score = move |piece: Piece| -> Result<Done> {
         stopped.check()?;
-        let Piece { seq, rows, room } = piece;
+        let Piece { seq, first: row, rows, room } = piece;
         let learned = rows.project(&places).map_err(failed)?;
         let (batch, found) = vectors(&features, seq, &learned)?;
-        let (new, tally) = added.columns(&batch, Some(&learned))?;
+        let (new, tally) = added.columns(&batch, Some(&learned), first.map(|first| first + row))?;
         let arrays = rows.columns()[..carried].iter().chain(new.columns()).cloned();
         let batch = under(&schema, arrays, rows.num_rows()).map_err(failed)?;
         Ok(Done { batch, tally, found, _room: room })
@@ -129,6 +132,35 @@ pub(super) fn rank(
     Ok(())
 }
 
+/// Counts rows, of which nothing is written.
+///
+/// # Errors
+/// The source's, and if no threads can be started.
+pub(super) fn tally(
+    model: &Model,
+    added: Added,
+    source: &Source,
+    config: &TransformConfig,
+    stop: &Stop,
+    take: &mut dyn FnMut(usize, Tally, &FoundAll),
+) -> Result<()> {
+    let features = model.features().clone();
+    let (rows, threads) = (batch_rows(&features), config.threads.unwrap_or_else(machine_threads));
+    let depth = ahead::depth(rows * features.layout().inputs() * size_of::<f32>(), ahead::QUEUE_BYTES);
+    let (stopped, batches) = (stop.clone(), source.stream(&features.columns(), rows)?.batches);
+    let count = move |piece: Piece| -> Result<(usize, Tally, FoundAll)> {
+        stopped.check()?;
+        let (batch, found) = vectors(&features, piece.seq, &piece.rows)?;
+        Ok((batch.rows(), added.tally(&batch, piece.first)?, found))
+    };
+    let [read, encode] = ["read", "model"].map(Stage::new);
+    for counted in ahead_map(&read, Pieces::new(batches, rows), &encode, depth, threads, count)? {
+        let (rows, tally, found) = counted?;
+        take(rows, tally, &found);
+    }
+    Ok(())
+}
+
 fn failed(source: ArrowError) -> Error {
     Error::Read { place: Place::file("rows"), source: source.into() }
 }
@@ -140,11 +172,12 @@ struct Pieces {
     room: Room,
     current: Option<(RecordBatch, Arc<Taken>)>,
     seq: u64,
+    row: u64,
 }
 
 impl Pieces {
     fn new(batches: Batches, rows: usize) -> Self {
-        Self { batches, rows, room: Room::new(ahead::QUEUE_BYTES as u64), current: None, seq: 0 }
+        Self { batches, rows, room: Room::new(ahead::QUEUE_BYTES as u64), current: None, seq: 0, row: 0 }
     }
 }
 
@@ -166,8 +199,9 @@ impl Iterator for Pieces {
         if rows.num_rows() < batch.num_rows() {
             self.current = Some((batch.slice(rows.num_rows(), batch.num_rows() - rows.num_rows()), room.clone()));
         }
-        let piece = Piece { seq: self.seq, rows, room };
+        let piece = Piece { seq: self.seq, first: self.row, rows, room };
         self.seq += 1;
+        self.row += piece.rows.num_rows() as u64;
         Some(Ok(piece))
     }
 }

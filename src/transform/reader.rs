@@ -90,7 +90,7 @@ impl Model {
         let places = places.map_err(failed)?;
         let batches = reader.map(move |batch| batch.and_then(|batch| batch.project(&places)).map_err(failed));
         let stages = ["read", "model"].map(Stage::new);
-        let rows = pass(self, &output, added, Box::new(batches), config, stop, stages.each_ref())?;
+        let rows = pass(self, &output, added, (Box::new(batches), None), config, stop, stages.each_ref())?;
         Ok(Transformed { schema: output.schema, rows })
     }
 }

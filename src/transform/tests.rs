@@ -17,9 +17,9 @@ fn run<T: Send + 'static>(
     sink: Box<dyn Sink>,
     on_rows: &mut dyn FnMut(u64),
 ) -> Result<Transformed> {
-    let mut total = Total::new();
+    let mut total = Total::new(None);
     super::run(read, scan, score, depth, threads, sink, &mut total, on_rows)?;
-    Ok(total.finish(&[], true))
+    Ok(total.finish(&[], 0, true))
 }
 use crate::error::Error;
 

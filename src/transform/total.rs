@@ -1,8 +1,11 @@
 //! What was counted of all rows of a transform.
 
+use std::sync::Arc;
+
 use super::Transformed;
 use super::added::Tally;
 use super::quantiles::ScoreSketch;
+use crate::drift::{Seen, Sketch};
 use crate::feature::{FoundAll, Kind};
 
 /// Counts rows in their order.
@@ -14,12 +17,29 @@ pub(super) struct Total {
     anomalies: u64,
     scores: ScoreSketch,
     found: FoundAll,
+    sketch: Option<Arc<Sketch>>,
+    seen: Seen,
 }
 
 impl Total {
-    pub(super) fn new() -> Self {
-        let (scores, found) = (ScoreSketch::new(), FoundAll::default());
-        Self { rows: 0, files: 0, skipped: 0, empty_rows: 0, anomalies: 0, scores, found }
+    /// Of rows that are compared with those of a sketch, if there is one.
+    pub(super) fn new(sketch: Option<Arc<Sketch>>) -> Self {
+        Self {
+            rows: 0,
+            files: 0,
+            skipped: 0,
+            empty_rows: 0,
+            anomalies: 0,
+            scores: ScoreSketch::new(),
+            found: FoundAll::default(),
+            sketch,
+            seen: Seen::default(),
+        }
+    }
+
+    /// The rows so far.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
     }
 
     /// Takes in `rows` rows; the rows so far.
@@ -27,19 +47,25 @@ impl Total {
         self.rows += rows as u64;
         self.empty_rows += tally.empty;
         self.anomalies += tally.anomalies;
-        tally.scores.into_iter().for_each(|score| self.scores.push(score));
+        tally.scores.iter().for_each(|&score| self.scores.push(score));
         self.found.add(found);
+        if let Some(sketch) = &self.sketch {
+            self.seen.add(sketch, tally.first, &tally.bins);
+        }
         self.rows
     }
 
-    /// What is said of a transform to features of these `kinds`, with anomalies if something `decides` which they are.
-    pub(super) fn finish(self, kinds: &[Kind], decides: bool) -> Transformed {
-        let Self { rows, files, skipped, empty_rows, anomalies, scores, found } = self;
+    /// What is said of a transform to features of these `kinds`, fitted to so many rows, with anomalies if something
+    /// `decides` which they are.
+    pub(super) fn finish(self, kinds: &[Kind], at_fit: u64, decides: bool) -> Transformed {
+        let Self { rows, files, skipped, empty_rows, anomalies, scores, found, sketch, seen } = self;
+        let drift = sketch.and_then(|sketch| seen.finish(&sketch, kinds, &found.0, rows, at_fit));
         found.warn(kinds);
         if empty_rows > 0 {
             tracing::warn!("{empty_rows} rows have no known value in any learned column; their scores are null");
         }
         let anomalies = Some(anomalies).filter(|_| decides);
-        Transformed { rows, files, skipped, empty_rows, anomalies, scores: scores.finish(), found: found.of(kinds) }
+        let (scores, found) = (scores.finish(), found.of(kinds));
+        Transformed { rows, files, skipped, empty_rows, anomalies, scores, found, drift }
     }
 }

@@ -210,6 +210,7 @@ fn the_schema_lists_every_setting_and_no_other() {
         "generate",
         "traverse",
         "inspect",
+        "drift",
         "evaluate",
         "report",
         "schema",

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::workdir::{Workdir, repository};
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "fit",
     "transform",
     "fit-transform",
@@ -13,6 +13,7 @@ const COMMANDS: [&str; 13] = [
     "reconstruct",
     "generate",
     "traverse",
+    "drift",
     "evaluate",
     "report",
     "schema",

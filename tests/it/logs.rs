@@ -23,7 +23,10 @@ fn metrics_get_a_line_an_epoch_with_the_numbers_of_the_model() {
     dir.ok("fit in.parquet --epochs 3 --metrics m.jsonl --force");
     let lines = json_lines(&std::fs::read_to_string(dir.path("m.jsonl")).unwrap());
     assert_eq!(lines.iter().map(|line| line["epoch"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3, 4, 1, 2, 3]);
-    assert!(lines[0]["run"] == lines[3]["run"] && lines[3]["run"] != lines[4]["run"], "appended, and told apart");
+    assert!(
+        lines[0]["run_id"] == lines[3]["run_id"] && lines[3]["run_id"] != lines[4]["run_id"],
+        "appended, and told apart"
+    );
     let history = take_apart(&dir.path("vae.safetensors")).0["history"]["epochs"].clone();
     for (line, epoch) in lines[4..].iter().zip(history.as_array().unwrap()) {
         for key in ["epoch", "train_loss", "validation_loss", "kl"] {

@@ -415,3 +415,70 @@ fn metadata_that_describes_columns_is_brought_up_to_date_on_the_general_path() {
     let keys = crate::tables::keys(&dir.path("out.parquet"));
     assert!(keys["pandas"].contains("\"z_0\"") && keys["mine"] == "kept");
 }
+
+#[test]
+fn an_arrow_file_is_read_by_its_table_of_contents() {
+    let (dir, batch) = fitted(1000);
+    dir.ok("transform in.parquet out.parquet");
+    let expected = new_bits(&read(&dir.path("out.parquet")));
+    write_ipc(&dir.path("file.arrow"), &batch, Some(CompressionType::LZ4_FRAME));
+    let whole = std::fs::read(dir.path("file.arrow")).unwrap();
+    // As polars writes it: there is no schema between the word it begins with and the first batch.
+    let mut bytes = whole.clone();
+    let length = u32::from_le_bytes(bytes[12..16].try_into().unwrap()) as usize;
+    bytes[8..16 + length].fill(7);
+    std::fs::write(dir.path("file.arrow"), &bytes).unwrap();
+    dir.ok("transform file.arrow out.parquet --force");
+    let out = read(&dir.path("out.parquet"));
+    carries(&batch, &out);
+    assert!(new_bits(&out) == expected);
+
+    for end in [8, 9, 100, whole.len() / 2, whole.len() - 1] {
+        std::fs::write(dir.path("cut.arrow"), &whole[..end]).unwrap();
+        dir.fails(65, "transform cut.arrow no.parquet").says(&["begins as an Arrow file and does not end as one"]);
+    }
+    // The first buffer with a size before it that no memory holds: the ids of 170 rows.
+    let size = 170_i64 * 8;
+    let is_claim = |&at: &usize| whole[at..at + 8] == size.to_le_bytes() && whole[at + 8] == 4;
+    let claims: Vec<usize> = (0..whole.len() - 8).filter(is_claim).collect();
+    assert!(!claims.is_empty(), "a size stands before an LZ4 frame");
+    let mut hostile = whole.clone();
+    for at in claims {
+        hostile[at..at + 8].copy_from_slice(&(1_i64 << 50).to_le_bytes());
+    }
+    std::fs::write(dir.path("hostile.arrow"), &hostile).unwrap();
+    dir.fails(65, "transform hostile.arrow no.parquet").says(&["its compressed buffers say they hold"]);
+    assert!(!dir.path("no.parquet").exists());
+}
+
+#[test]
+fn a_directory_whose_first_file_fails_leaves_no_directories() {
+    let (dir, batch) = fitted(300);
+    std::fs::create_dir_all(dir.path("d/k=1/j=2")).unwrap();
+    write(&dir.path("d/k=1/j=2/a.parquet"), &batch, 1000);
+    let path = dir.path("d/k=1/j=2/a.parquet");
+    let mut torn = std::fs::read(&path).unwrap();
+    let half = torn.len() / 2;
+    torn[8..half].fill(0xff);
+    std::fs::write(&path, &torn).unwrap();
+    dir.fails(65, "transform d out/");
+    assert!(!dir.path("out").exists());
+    std::fs::create_dir_all(dir.path("out/k=1")).unwrap();
+    dir.fails(65, "transform d out/");
+    assert!(dir.path("out/k=1").exists() && !dir.path("out/k=1/j=2").exists(), "what was there stays");
+}
+
+#[cfg(not(feature = "cloud"))]
+#[test]
+fn a_build_without_object_stores_says_so() {
+    let (dir, _) = fitted(300);
+    for arguments in [
+        "transform s3://lake/in.parquet out.parquet",
+        "transform gs://lake/ out/",
+        "transform in.parquet az://lake/out.parquet",
+        "transform in.parquet out.parquet -m https://there/vae.safetensors",
+        "fit in.parquet -m s3://lake/vae.safetensors",
+    ] {
+        dir.fails(1, arguments).says(&["://", "--features cloud"]);
+    }
+}

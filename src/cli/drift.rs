@@ -1,0 +1,160 @@
+//! `vaepipe drift`, and what a transform says of drift.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use indicatif::HumanCount;
+use serde_json::{Value, json};
+use vaepipe::{Device, Drift, Model, Shift, TransformConfig, Transformed};
+
+use super::alert::DriftFlag;
+use super::exit::Failure;
+use super::input_flags::InputFlags;
+use super::monitor::MonitorFlags;
+use super::output::{self, Format, labelled, seconds, shown};
+use super::progress::RowProgress;
+use super::table::{in_lines, table_of, to_the_right};
+use super::transform::percent;
+use super::{Context, log};
+
+/// Columns that a summary tells of, those that moved most.
+const SHOWN: usize = 20;
+
+/// Tell how rows are spread beside those a model was fitted to
+///
+/// Example: vaepipe drift flights.safetensors january.parquet --fail-on-drift 0.2
+///
+/// Of every learned column, latent and the score: the population stability index, what chance makes of it, and the
+/// Kolmogorov-Smirnov distance; of columns also what is missing, out of range, or of unseen categories. A transform
+/// tells the same of the rows it writes.
+#[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
+pub(super) struct DriftCommand {
+    /// The model file
+    model: PathBuf,
+    /// Files, directories, or globs in quotes, read as one table; - is an Arrow stream on stdin
+    #[arg(required = true, value_name = "DATA")]
+    inputs: Vec<PathBuf>,
+    /// What stdout gets: a table to read, or one JSON object
+    #[arg(long, default_value = "text", value_name = "FORMAT", help_heading = "Output")]
+    format: Format,
+    #[command(flatten)]
+    rows: InputFlags,
+    #[command(flatten)]
+    alert: DriftFlag,
+    #[command(flatten)]
+    monitor: MonitorFlags,
+    /// Where the model runs: auto, cpu, cuda or cuda:N; auto takes CUDA if this build has it and a device answers
+    #[arg(long, default_value_t, value_name = "DEVICE", help_heading = "Run")]
+    device: Device,
+    /// Worker threads [default: the machine's]; never changes a number
+    #[arg(long, value_name = "N", help_heading = "Run")]
+    threads: Option<usize>,
+}
+
+impl DriftCommand {
+    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+        let Self { model: path, inputs, format, rows, alert, monitor, device, threads } = self;
+        monitor.begin("drift", &path, &[&path], context)?;
+        let limit = alert.limit()?;
+        let start = Instant::now();
+        let mut config = TransformConfig::new();
+        config.threads = threads;
+        config.check()?;
+        let source = rows.open(&inputs, &context.signals.stop)?;
+        let model = Model::load(&path, device)?;
+        log::model(&path, &model);
+        limit.check_model(&model)?;
+        let mut progress = RowProgress::new(source.rows());
+        let done = model.drift(&source, &config, &context.signals.stop, &mut |rows| progress.take(rows))?;
+        drop(progress);
+        context.monitor.transformed(&done);
+        let total = start.elapsed().as_secs_f64();
+        output::stdout(&match format {
+            Format::Json => format!("{}\n", whole(&model, &done, total)),
+            Format::Text => text(&done, limit.worth_a_word()),
+        })?;
+        limit.check(done.drift.as_ref())
+    }
+}
+
+/// Everything there is to say, for a program.
+fn whole(model: &Model, done: &Transformed, total: f64) -> Value {
+    let drift = done.drift.clone().unwrap_or_default();
+    json!({
+        "run_id": log::run_id(),
+        "model_hash": model.hash(),
+        "rows": done.rows,
+        "empty_rows": done.empty_rows,
+        "anomalies": done.anomalies,
+        "anomaly_rate": done.anomaly_rate(),
+        "scores": done.scores,
+        "sampled": drift.sampled,
+        "worst": drift.worst(),
+        "columns": drift.columns,
+        "latents": drift.latents,
+        "score": drift.score,
+        "seconds": seconds(total),
+    })
+}
+
+fn text(done: &Transformed, limit: f64) -> String {
+    let Some(drift) = &done.drift else {
+        return labelled(&[("rows", format!("{}, of which nothing can be said", HumanCount(done.rows)))]);
+    };
+    let mut table = table_of(["", "PSI", "by chance", "KS", "missing", "at fit", "out of range", "unseen", ""]);
+    let of_column = |shift: &Shift, share: f64| match drift.columns.iter().any(|it| std::ptr::eq(it, shift)) {
+        true => percent(share),
+        false => String::new(),
+    };
+    let mut columns: Vec<&Shift> = drift.columns.iter().collect();
+    columns.sort_by(|a, b| b.psi.total_cmp(&a.psi));
+    for shift in columns.into_iter().chain(&drift.latents).chain(&drift.score) {
+        let says = if shift.exceeds(limit) { "drifts" } else { "" };
+        table.add_row([
+            shown(&shift.name),
+            format!("{:.3}", shift.psi),
+            format!("{:.3}", shift.chance),
+            shift.ks.map_or(String::new(), |ks| format!("{ks:.3}")),
+            of_column(shift, shift.missing),
+            of_column(shift, shift.missing_at_fit),
+            of_column(shift, shift.beyond),
+            of_column(shift, shift.unseen),
+            says.to_owned(),
+        ]);
+    }
+    to_the_right(&mut table, 1..=7);
+    let found = moved(drift, limit).unwrap_or_else(|| format!("nothing moved by a PSI above {limit} and chance"));
+    let rows = format!("{}, of which {} are compared", HumanCount(done.rows), HumanCount(drift.sampled));
+    format!("{}\n{}", in_lines(&table), labelled(&[("rows", rows), ("drift", found)]))
+}
+
+/// What moved by more than `limit`, in a line: the first few; `None` if nothing did.
+pub(super) fn moved(drift: &Drift, limit: f64) -> Option<String> {
+    const NAMED: usize = 5;
+    let moved = drift.beyond(limit);
+    let named = moved.iter().take(NAMED).map(|shift| format!("{} (PSI {:.2})", shown(&shift.name), shift.psi));
+    let named = named.collect::<Vec<_>>().join(", ");
+    let more = if moved.len() > NAMED { format!(", … {} more", moved.len() - NAMED) } else { String::new() };
+    (!moved.is_empty()).then(|| format!("{named}{more}"))
+}
+
+/// What a summary says of drift: of the columns those that moved most.
+pub(super) fn json(drift: &Drift) -> Value {
+    let most = |shifts: &[Shift]| {
+        let mut shifts = shifts.to_vec();
+        shifts.sort_by(|a, b| b.psi.total_cmp(&a.psi));
+        shifts.truncate(SHOWN);
+        shifts
+    };
+    let Drift { sampled, columns, latents, score, .. } = drift;
+    let (of_columns, of_latents) = (most(columns), most(latents));
+    json!({
+        "sampled": sampled,
+        "worst": drift.worst(),
+        "columns": of_columns,
+        "latents": of_latents,
+        "score": score,
+    })
+}

@@ -1,0 +1,104 @@
+//! What was seen of the rows of a transform, and how it differs from the fit.
+
+use super::divergence::{chance, even, frequent, kolmogorov_smirnov, merged, psi};
+use super::sketch::{Gauge, Sketch};
+use super::{Drift, Shift};
+use crate::feature::{Found, Kind};
+
+/// Rows that all count; and of those after them, one in so many, for as many.
+const FIRST: u64 = 4096;
+const EVERY: u64 = 17;
+
+/// For how many rows the one of this number counts, over all files; 0 if it is not looked at.
+pub(crate) fn weight(row: u64) -> u64 {
+    match row {
+        0..FIRST => 1,
+        _ if row.is_multiple_of(EVERY) => EVERY,
+        _ => 0,
+    }
+}
+
+/// Counts of the rows looked at. Sums of whole numbers: no order of the rows changes them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Seen {
+    counts: Vec<u64>,
+    rows: u64,
+    weights: u64,
+    squares: u64,
+}
+
+impl Seen {
+    /// Adds the bins of the rows from number `first` on that are looked at.
+    pub(crate) fn add(&mut self, sketch: &Sketch, first: u64, bins: &[u16]) {
+        let gauges = sketch.gauges();
+        self.counts.resize(sketch.counts.len(), 0);
+        let weights = (first..).map(weight).filter(|&weight| weight > 0);
+        for (weight, bins) in weights.zip(bins.chunks_exact(gauges.len())) {
+            self.rows += 1;
+            self.weights += weight;
+            self.squares += weight * weight;
+            for (n, &bin) in bins.iter().enumerate() {
+                self.counts[gauges.counts(n).start + bin as usize] += weight;
+            }
+        }
+    }
+
+    /// What differs from the fit, whose rows were `at_fit`; `found` is of all `rows` now. `None` if no row was seen.
+    pub(crate) fn finish(
+        self,
+        sketch: &Sketch,
+        kinds: &[Kind],
+        found: &[Found],
+        rows: u64,
+        at_fit: u64,
+    ) -> Option<Drift> {
+        if self.rows == 0 {
+            return None;
+        }
+        let gauges = sketch.gauges();
+        // As many rows of equal weight would tell as much (Kish 1965, "Survey sampling", 11.7).
+        let as_good_as = (self.weights * self.weights) as f64 / self.squares as f64;
+        let scale = as_good_as / self.weights as f64;
+        let shift = |n: usize| {
+            let range = gauges.counts(n);
+            let fit: Vec<f64> = sketch.counts[range.clone()].iter().map(|&count| count.into()).collect();
+            let now: Vec<f64> = self.counts[range].iter().map(|&count| count as f64 * scale).collect();
+            let shift = compare(gauges.gauge(n), &fit, &now, as_good_as, gauges.len());
+            (n, shift)
+        };
+        let most = |n: usize| gauges.of(n).map(shift).reduce(|most, it| if it.1.psi > most.1.psi { it } else { most });
+        let share = |count: u64, of: u64| count as f64 / of.max(1) as f64;
+        let column = |(feature, kind): (usize, &Kind)| {
+            let (n, shift) = most(feature)?;
+            let found = found.get(feature).copied().unwrap_or_default();
+            let first = gauges.of(feature).start;
+            let part = gauges.element(n).and_then(|_| kind.place(n - first));
+            let part = part.map_or(String::new(), |place| format!("[{place}]"));
+            Some(Shift {
+                name: format!("{}{part}", kind.column()),
+                missing: share(found.null + found.unusable, rows),
+                missing_at_fit: share(kind.missing(), at_fit),
+                beyond: share(found.beyond, rows),
+                unseen: share(found.unseen, rows),
+                ..shift
+            })
+        };
+        let columns = kinds.iter().enumerate().filter_map(column).collect();
+        let latents = gauges.of(kinds.len()).map(shift).enumerate();
+        let latents = latents.map(|(i, (_, shift))| Shift { name: format!("z_{i}"), ..shift }).collect();
+        let score = most(kinds.len() + 1).map(|(_, shift)| Shift { name: "anomaly_score".to_owned(), ..shift });
+        Some(Drift { sampled: self.rows, columns, latents, score })
+    }
+}
+
+fn compare(gauge: &Gauge, fit: &[f64], now: &[f64], rows: f64, tests: usize) -> Shift {
+    let known = fit.len() - 1;
+    let mut bins = match gauge {
+        Gauge::Number(_) => even(&fit[..known]),
+        _ => frequent(&fit[..known]),
+    };
+    bins.push(bins.iter().max().map_or(0, |last| last + 1));
+    let [a, b] = [fit, now].map(|counts| merged(counts, &bins));
+    let ks = matches!(gauge, Gauge::Number(_)).then(|| kolmogorov_smirnov(&fit[..known], &now[..known]));
+    Shift { psi: psi(&a, &b), chance: chance(a.len(), fit.iter().sum(), rows, tests), ks, ..Shift::default() }
+}

@@ -1,0 +1,112 @@
+//! An Arrow IPC file, read by the table of contents at its end: not every writer puts the schema at the beginning, too.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ::parquet::file::reader::{ChunkReader, Length};
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use arrow::ipc::convert::try_fb_to_schema;
+use arrow::ipc::{Block, root_as_footer};
+
+use super::ipc::{Next, decode, message};
+use super::{PositionalFile, guarded};
+use crate::error::{Error, Place, Result};
+use crate::stop::Stop;
+
+/// What a file ends with: the length of its table of contents, and a word.
+const END: (u64, &[u8]) = (10, b"ARROW1");
+
+/// An opened file.
+#[derive(Debug, Clone)]
+pub(super) struct IpcFile {
+    path: PathBuf,
+    file: PositionalFile,
+    schema: SchemaRef,
+    dictionaries: Arc<[Block]>,
+    batches: Arc<[Block]>,
+}
+
+impl IpcFile {
+    /// Reads the table of contents.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`] if there is none, [`Error::Read`] if it is not sound.
+    pub(super) fn open(path: &Path, file: PositionalFile) -> Result<Self> {
+        let cut = || Error::Truncated {
+            place: Place::file(path),
+            what: "it begins as an Arrow file and does not end as one".to_owned(),
+        };
+        let bytes = |start: u64, length: usize| guarded(|| Place::file(path), || file.get_bytes(start, length));
+        let end = file.len().checked_sub(END.0).ok_or_else(cut)?;
+        let trailer = bytes(end, END.0 as usize)?;
+        if &trailer[4..] != END.1 {
+            return Err(cut());
+        }
+        let length = u32::from_le_bytes([trailer[0], trailer[1], trailer[2], trailer[3]]);
+        let contents = bytes(end.checked_sub(length.into()).ok_or_else(cut)?, length as usize)?;
+        let damaged = |what: &str| ArrowError::ParseError(what.to_owned());
+        guarded(
+            || Place::file(path),
+            || -> Result<Self, ArrowError> {
+                let footer = root_as_footer(&contents).map_err(|error| damaged(&error.to_string()))?;
+                let schema = footer.schema().ok_or_else(|| damaged("its table of contents has no schema"))?;
+                if !schema.endianness().equals_to_target_endianness() {
+                    return Err(damaged("its numbers are of the other byte order"));
+                }
+                let blocks = |blocks: Option<_>| blocks.into_iter().flatten().copied().collect();
+                Ok(Self {
+                    path: path.to_owned(),
+                    file: file.clone(),
+                    schema: Arc::new(try_fb_to_schema(schema)?),
+                    dictionaries: blocks(footer.dictionaries()),
+                    batches: blocks(footer.recordBatches()),
+                })
+            },
+        )
+    }
+
+    /// The columns.
+    pub(super) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Every batch in order.
+    pub(super) fn batches(&self, stop: &Stop) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
+        let (file, stop, mut dictionaries) = (self.clone(), stop.clone(), HashMap::new());
+        for block in self.dictionaries.iter() {
+            stop.check()?;
+            guarded(|| Place::file(&self.path), || self.read(block, &mut dictionaries))?;
+        }
+        let mut left = 0..self.batches.len();
+        Ok(std::iter::from_fn(move || {
+            let block = &file.batches[left.next()?];
+            let read = || {
+                let none = || ArrowError::ParseError("a batch of its table of contents is none".to_owned());
+                file.read(block, &mut dictionaries)?.ok_or_else(none)
+            };
+            let batch = stop.check().and_then(|()| guarded(|| Place::file(&file.path), read));
+            if batch.is_err() {
+                left = 0..0;
+            }
+            Some(batch)
+        }))
+    }
+
+    /// The message of a block, which says itself how long it is.
+    fn read(
+        &self,
+        block: &Block,
+        dictionaries: &mut HashMap<i64, ArrayRef>,
+    ) -> Result<Option<RecordBatch>, ArrowError> {
+        let missing = || ArrowError::ParseError(format!("there is no batch at byte {}", block.offset()));
+        let start = u64::try_from(block.offset()).map_err(|_| missing())?;
+        let mut from = self.file.get_read(start).map_err(|error| ArrowError::ExternalError(error.into()))?;
+        match message(&mut from)? {
+            Next::Message(message) => decode(&message, &self.schema, dictionaries),
+            Next::Mark | Next::Nothing | Next::Cut => Err(missing()),
+        }
+    }
+}

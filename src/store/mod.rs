@@ -1,0 +1,15 @@
+//! Object stores: what a name that is a URL stands for.
+
+#[cfg(not(feature = "cloud"))]
+mod none;
+#[cfg(feature = "cloud")]
+mod object;
+#[cfg(feature = "cloud")]
+mod pieces;
+mod url;
+
+#[cfg(not(feature = "cloud"))]
+pub(crate) use self::none::{Object, exists, list, upload};
+#[cfg(feature = "cloud")]
+pub(crate) use self::object::{Object, exists, list, upload};
+pub use self::url::is_url;
