@@ -267,7 +267,7 @@ fn reasons_are_columns_in_their_own_units() {
             seen.insert(name);
         }
     }
-    for kind in ["carrier", "dep_delay", "time_hour"] {
+    for kind in ["carrier", "distance", "time_hour"] {
         assert!(seen.contains(kind), "{kind} in {seen:?}");
     }
     // The same as the program writes, for rows in memory; a number of a list has its place in it.
