@@ -82,10 +82,10 @@ impl Rows<'_> {
         }
         let batch = Batch::new(0, ids, x, seen.member.heads.layout());
         let scales: Vec<f32> = hidden.iter().map(|&(row, _)| scales[row]).collect();
-        let (whole, mut left) = (0..inputs, vec![0.0; hidden.len()]);
+        let mut left = vec![0.0; hidden.len()];
         for Seen { member, .. } in &self.seen {
             let seen = Seen { member, batch: &batch, encoded: member.vae.encode(&batch)? };
-            seen.add_raised(std::slice::from_ref(&whole), &scales, &mut vec![0.0; hidden.len()], &mut left)?;
+            seen.add_raised(std::slice::from_ref(&(0..inputs)), &scales, &mut vec![0.0; hidden.len()], &mut left)?;
         }
         Ok(left)
     }
