@@ -32,6 +32,7 @@ def variants(chosen):
         yield f"{name} epochs", f"--epochs {max(1, int(training['epochs'] * factor))}"
         yield f"{name} batch", f"--batch-size {max(1, int(training['batch_size'] * factor))}"
         yield f"{name} lr", f"--lr {training['lr'] * factor}"
+    yield "auto latent", "--latent-dim auto"
 
 
 def measure(program, folder, rows, fresh, labels, flags):

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::choices::{Activation, Codec, Decision, Map, MapOf, Preset, Scale, VectorScale};
+pub use self::choices::{Activation, Codec, Decision, LatentDim, Map, MapOf, Preset, Scale, VectorScale};
 pub use self::impute::ImputeConfig;
 pub use self::latents::{GenerateConfig, ReconstructConfig, TraverseConfig};
 use crate::error::{Error, Result};
@@ -21,7 +21,7 @@ use crate::random::Stream;
 /// ```
 /// use vaepipe::FitConfig;
 /// let config = FitConfig::new().latent_dim(16).hidden([256, 128]).seed(7);
-/// assert_eq!(config.latent_dim, Some(16));
+/// assert_eq!(config.latent_dim, Some(16.into()));
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -49,8 +49,8 @@ pub struct FitConfig {
     /// Share of the known values, 0 to 0.9, that each step hides from the encoder, to teach it to do without them.
     /// Default: 0.1 if a learned column misses values in the training rows, else 0.
     pub mask_rate: Option<f64>,
-    /// Width of the latent space, 1 to 4096.
-    pub latent_dim: Option<usize>,
+    /// Width of the latent space, 1 to 4096, or found from the data.
+    pub latent_dim: Option<LatentDim>,
     /// Widths of the encoder's hidden layers; the decoder mirrors them. Empty: a linear model.
     pub hidden: Option<Vec<usize>>,
     /// Nonlinearity between layers.
@@ -139,8 +139,6 @@ builders! {
     missing_indicator: bool => Some;
     /// Sets [`mask_rate`](Self::mask_rate).
     mask_rate: f64 => Some;
-    /// Sets [`latent_dim`](Self::latent_dim).
-    latent_dim: usize => Some;
     /// Sets [`activation`](Self::activation).
     activation: Activation => Some;
     /// Sets [`epochs`](Self::epochs).
@@ -204,6 +202,13 @@ impl FitConfig {
         self
     }
 
+    /// Sets [`latent_dim`](Self::latent_dim).
+    #[must_use]
+    pub fn latent_dim(mut self, dimensions: impl Into<LatentDim>) -> Self {
+        self.latent_dim = Some(dimensions.into());
+        self
+    }
+
     /// Sets [`anomaly_score`](Self::anomaly_score).
     #[must_use]
     pub fn anomaly_score(mut self, name: impl Into<String>) -> Self {
@@ -217,7 +222,10 @@ impl FitConfig {
     /// [`Error::OptionRange`] for the first option outside it.
     pub fn check(&self) -> Result<()> {
         const WIDTH: std::ops::RangeInclusive<usize> = 1..=65_536;
-        within("latent_dim", self.latent_dim, "1 to 4096", |v| (1..=4096).contains(&v))?;
+        within("latent_dim", self.latent_dim, "auto, or 1 to 4096", |v| match v {
+            LatentDim::Of(dimensions) => (1..=4096).contains(&dimensions),
+            LatentDim::Auto => self.val_fraction != Some(0.0),
+        })?;
         for &width in self.hidden.iter().flatten() {
             within("hidden", Some(width), "1 to 65536 a layer", |v| WIDTH.contains(&v))?;
         }

@@ -11,6 +11,7 @@ mod progress;
 mod room;
 mod rows;
 mod sample;
+mod search;
 mod sizes;
 mod sketch;
 mod statistics;
@@ -32,9 +33,10 @@ pub use self::progress::Progress;
 use self::progress::Watch;
 use self::rows::{FitRows, Load};
 use self::sample::Look;
+use self::search::Search;
 use crate::ahead::machine_threads;
 use crate::artifact::{FORMAT_VERSION, Metadata, Model, Provenance};
-use crate::config::{FitConfig, Training};
+use crate::config::{FitConfig, LatentDim, Training};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::feature::{Features, InputColumn};
@@ -137,7 +139,7 @@ impl FitConfig {
         let Division { rows: taken, held_out, shuffle_rows, memory, in_memory } = self.division(source.rows(), inputs);
         tracing::info!("{}", memory.bought(taken, inputs, &folder));
         let expected = (taken - held_out) as usize;
-        let network = sizes::network(self, inputs, expected, holes);
+        let mut network = sizes::network(self, inputs, expected, holes);
         let training = sizes::training(self, inputs, expected, shuffle_rows, holes.any);
         let ends = (features.layout().encoder_inputs(), features.layout().outputs());
         room::check(&network, ends, &training, expected)?;
@@ -183,6 +185,22 @@ impl FitConfig {
         let start = Instant::now();
         let layout = features.layout();
         let stage = Stage::new("train");
+        if self.latent_dim == Some(LatentDim::Auto) {
+            let of = |latents: usize| sizes::network(&self.clone().latent_dim(latents), inputs, expected, holes);
+            let trainer =
+                |latents| Trainer::new(layout, &of(latents), training.seed, training.shard_rows, threads, &device);
+            let search = Search { layout, training: &training, rows: &rows, trainer: &trainer };
+            network = match stage.run(|| search.run(&mut watch))? {
+                Some(latents) => of(latents),
+                None => {
+                    tracing::warn!(
+                        "no rows are held out to find the number of latent dimensions by; it is that of the rule"
+                    );
+                    let rule = Self { latent_dim: None, ..self.clone() };
+                    sizes::network(&rule, inputs, expected, holes)
+                }
+            };
+        }
         let mut keeper = self.keeper(&features, &network, &training, &rows)?;
         let few = HoldOut::exceeds(held_out, taken, training.val_fraction) && rows.select.len() > 0;
         let again = if few {

@@ -50,7 +50,7 @@ mod analysis;
 pub mod bench;
 
 pub use config::{
-    Activation, Codec, Decision, Encoding, FitConfig, GenerateConfig, ImputeConfig, Map, MapOf, Preset,
+    Activation, Codec, Decision, Encoding, FitConfig, GenerateConfig, ImputeConfig, LatentDim, Map, MapOf, Preset,
     ReconstructConfig, Scale, SourceConfig, Training, TransformConfig, TraverseConfig, VectorScale,
 };
 pub use error::{Error, ErrorKind, Foreign, ModelFault, Place, Result};

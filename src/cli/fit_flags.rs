@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bytesize::ByteSize;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use vaepipe::{Activation, FitConfig, MapOf, Preset, SCORES, Scale, VectorScale};
+use vaepipe::{Activation, FitConfig, LatentDim, MapOf, Preset, SCORES, Scale, VectorScale};
 
 /// Flags that decide the model.
 #[derive(Debug, Args)]
@@ -44,9 +44,9 @@ pub(super) struct FitFlags {
     /// Defaults for a purpose: reduce for latents of every row, anomaly for scores
     #[arg(long, default_value_t, value_parser = words::<Preset>(Preset::WORDS), help_heading = "Model")]
     preset: Preset,
-    /// Width of the latent space [default: by the number of features]
-    #[arg(long, value_name = "K", help_heading = "Model")]
-    latent_dim: Option<usize>,
+    /// Width of the latent space; auto finds after which held-out rows gain no more [default: by the number of features]
+    #[arg(long, value_name = "auto|K", help_heading = "Model")]
+    latent_dim: Option<LatentDim>,
     /// Widths of the encoder's hidden layers, like 256,128; the decoder mirrors them; "none" for a linear model
     /// [default: by the number of features]
     #[arg(long, value_name = "N,...", value_parser = hidden, help_heading = "Model")]

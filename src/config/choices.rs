@@ -199,3 +199,47 @@ words!(Map, "asinh" => Map::Asinh, "log1p" => Map::Log1p, "quantile" => Map::Qua
 words!(VectorScale, "element" => VectorScale::Element, "whole" => VectorScale::Whole);
 words!(Codec, "none" => Codec::None, "snappy" => Codec::Snappy, "gzip" => Codec::Gzip, "lz4" => Codec::Lz4, "brotli" => Codec::Brotli, "zstd" => Codec::Zstd);
 words!(Activation, "relu" => Activation::Relu, "silu" => Activation::Silu, "tanh" => Activation::Tanh);
+
+/// How wide the latent space is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LatentDim {
+    /// So many dimensions, 1 to 4096.
+    Of(usize),
+    /// As many as held-out rows gain from, found by short trainings of 1, 2, 4, … dimensions.
+    Auto,
+}
+
+impl From<usize> for LatentDim {
+    fn from(dimensions: usize) -> Self {
+        Self::Of(dimensions)
+    }
+}
+
+impl FromStr for LatentDim {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            _ => text.parse().map(Self::Of).map_err(|_| format!("{text:?} is neither auto nor a number of dimensions")),
+        }
+    }
+}
+
+impl fmt::Display for LatentDim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Of(dimensions) => dimensions.fmt(f),
+            Self::Auto => f.write_str("auto"),
+        }
+    }
+}
+
+impl Serialize for LatentDim {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        match self {
+            Self::Of(dimensions) => dimensions.serialize(serializer),
+            Self::Auto => "auto".serialize(serializer),
+        }
+    }
+}

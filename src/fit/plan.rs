@@ -11,7 +11,7 @@ use super::progress::{Progress, Watch};
 use super::sizes::Holes;
 use super::{room, sizes, statistics};
 use crate::ahead::machine_threads;
-use crate::config::{FitConfig, Training};
+use crate::config::{FitConfig, LatentDim, Training};
 use crate::error::Result;
 use crate::feature::{Candidate, Candidates, Carried, Column, Features, Kind, Values, candidates, choose};
 use crate::model::{Network, Parameter, parameters};
@@ -58,6 +58,8 @@ pub struct PlannedModel {
     pub parameters: usize,
     /// The network.
     pub network: Network,
+    /// Whether its latent space is the widest of those to try, of which the fit takes one.
+    pub latent_dim_at_most: bool,
     /// How it would be trained. Rows that turn out to have no known value would make `steps_per_epoch` smaller, and
     /// missing values in held-out rows alone `mask_rate` 0.
     pub training: Training,
@@ -145,6 +147,7 @@ impl FitConfig {
                 parameters: parameters(layout, &network).iter().map(Parameter::len).sum(),
                 training,
                 network,
+                latent_dim_at_most: self.latent_dim == Some(LatentDim::Auto),
                 train_rows,
                 held_out_rows: division.held_out,
                 encoded_bytes: train_rows.saturating_mul(row_bytes(inputs)),

@@ -2,7 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use crate::config::{Activation, FitConfig, Preset, Scale, Training};
+use super::search;
+use crate::config::{Activation, FitConfig, LatentDim, Preset, Scale, Training};
 use crate::model::Network;
 use crate::shuffle::CHUNK_ROWS;
 
@@ -174,10 +175,13 @@ pub(super) fn val_fraction(config: &FitConfig) -> f64 {
 pub(super) fn network(config: &FitConfig, inputs: usize, rows: usize, holes: Holes) -> Network {
     let (defaults, shape) = (defaults(config.preset), Shape { inputs, rows });
     let fills = holes.many && config.preset == Preset::Reduce;
-    let latent_dim = config.latent_dim.unwrap_or_else(|| match (defaults.latent_dim)(shape) {
-        latents if fills => (2 * latents).min(16).min(inputs),
-        latents => latents,
-    });
+    let latent_dim = match (config.latent_dim, (defaults.latent_dim)(shape)) {
+        (Some(LatentDim::Of(latents)), _) => latents,
+        // The widest that is tried.
+        (Some(LatentDim::Auto), _) => search::WIDEST.min(inputs),
+        (None, latents) if fills => (2 * latents).min(16).min(inputs),
+        (None, latents) => latents,
+    };
     let hidden = config.hidden.clone().unwrap_or_else(|| match (defaults.hidden)(shape, latent_dim) {
         widths if fills => widths.first().map(|width| 2 * width).into_iter().collect(),
         widths => widths,

@@ -22,6 +22,7 @@ mod inspect;
 #[cfg(unix)]
 mod interrupts;
 mod kinds;
+mod latent_dim;
 mod linear;
 mod locks;
 mod logs;
