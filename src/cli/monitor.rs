@@ -184,8 +184,10 @@ impl Monitor {
         for (name, about) in METRICS {
             let mut of_it = samples.iter().filter(|(of, ..)| of == name).peekable();
             if of_it.peek().is_some() {
+                // What has quantiles is a summary.
+                let kind = if *name == "score" { "summary" } else { "gauge" };
                 // A string takes everything.
-                let _ = writeln!(text, "# HELP vaepipe_{name} {about}\n# TYPE vaepipe_{name} gauge");
+                let _ = writeln!(text, "# HELP vaepipe_{name} {about}\n# TYPE vaepipe_{name} {kind}");
             }
             for (_, labels, value) in of_it {
                 let labels = in_braces(run.labels.iter().chain(labels));
