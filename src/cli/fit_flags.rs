@@ -120,7 +120,7 @@ pub(super) struct FitFlags {
 
 /// `None` is for the data to say.
 #[derive(Debug, Clone, Copy)]
-struct MaskRate(Option<f64>);
+pub(super) struct MaskRate(Option<f64>);
 
 fn mask_rate(text: &str) -> Result<MaskRate, String> {
     match text {

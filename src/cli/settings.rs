@@ -13,9 +13,10 @@ use std::path::PathBuf;
 use bytesize::ByteSize;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
+use vaepipe::LatentDim;
 
 use super::exit::Failure;
-use super::fit_flags::Hidden;
+use super::fit_flags::{Hidden, MaskRate};
 use super::hint::alike;
 use super::{Cli, settings_file};
 
@@ -175,6 +176,8 @@ pub(super) enum Takes {
     List,
     /// Integers, or a word.
     Widths,
+    /// A number, or `auto`.
+    Auto,
     /// Bytes, as an integer or with a unit.
     Size,
 }
@@ -192,6 +195,8 @@ impl Takes {
             Self::Number
         } else if value == TypeId::of::<Hidden>() {
             Self::Widths
+        } else if value == TypeId::of::<MaskRate>() || value == TypeId::of::<LatentDim>() {
+            Self::Auto
         } else if value == TypeId::of::<ByteSize>() {
             Self::Size
         } else {

@@ -103,14 +103,17 @@ fn contents(path: &Path) -> io::Result<String> {
 fn in_words(value: &Value, takes: Takes) -> Result<Option<String>, String> {
     let text = match (takes, value) {
         (Takes::Switch, Value::Boolean(flag)) => flag.to_string(),
-        (Takes::Integer | Takes::Number | Takes::Widths | Takes::Size, Value::Integer(number)) => number.to_string(),
+        (Takes::Integer | Takes::Number | Takes::Auto | Takes::Widths | Takes::Size, Value::Integer(number)) => {
+            number.to_string()
+        }
         // TOML's integers end where a seed goes on.
         (Takes::Integer, Value::String(text)) if text.parse::<u64>().is_ok_and(|n| i64::try_from(n).is_err()) => {
             text.clone()
         }
-        (Takes::Number, Value::Float(number)) => number.to_string(),
+        (Takes::Number | Takes::Auto, Value::Float(number)) => number.to_string(),
         (Takes::List, Value::String(text)) if text.is_empty() => return Ok(None),
         (Takes::Text | Takes::List | Takes::Widths | Takes::Size, Value::String(text)) => text.clone(),
+        (Takes::Auto, Value::String(text)) if text.parse::<f64>().is_err() => text.clone(),
         (Takes::List, Value::Array(items)) => {
             let item = |item: &Value| match item {
                 Value::String(text) if text.contains(',') => {
@@ -137,6 +140,7 @@ fn in_words(value: &Value, takes: Takes) -> Result<Option<String>, String> {
                 Takes::Number => "a number",
                 Takes::Text => "a string",
                 Takes::List => "a list of strings",
+                Takes::Auto => "a number, or \"auto\"",
                 Takes::Widths => "a list of integers, or \"none\"",
                 Takes::Size => "bytes, or a string like \"512MiB\"",
             };
