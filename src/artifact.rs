@@ -86,6 +86,21 @@ pub struct Provenance {
     pub calibrate_rows: u64,
     /// Rows without a single known feature.
     pub empty_rows: u64,
+    /// The model that the fit went on from; absent if it started from random weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<Init>,
+}
+
+/// What a fit went on from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Init {
+    /// SHA-256 of that model's file, in hexadecimal.
+    pub model: String,
+    /// Its loss on the held-out rows that chose nothing, nats a row, before anything was trained; absent without such rows.
+    pub held_out_loss: Option<f64>,
+    /// Whether the columns were scaled anew, by the rows of this fit; then the loss before is at the new scaling.
+    pub refit_scaling: bool,
 }
 
 /// Everything about a model but its weights.
@@ -291,6 +306,11 @@ impl Model {
     /// The weights of the first network, by name, in candle's layout.
     pub fn weights(&self) -> &std::collections::BTreeMap<String, Weight> {
         &self.weights[0]
+    }
+
+    /// The weights of all networks.
+    pub(crate) fn networks(&self) -> &[Weights] {
+        &self.weights
     }
 
     /// The features, ready to write rows.

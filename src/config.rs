@@ -4,6 +4,8 @@
 mod choices;
 mod impute;
 mod latents;
+mod source;
+mod transform;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,6 +15,8 @@ use serde::{Deserialize, Serialize};
 pub use self::choices::{Activation, Codec, Decision, LatentDim, Map, MapOf, Preset, Scale, VectorScale};
 pub use self::impute::ImputeConfig;
 pub use self::latents::{GenerateConfig, ReconstructConfig, TraverseConfig};
+pub use self::source::SourceConfig;
+pub use self::transform::{Encoding, TransformConfig};
 use crate::error::{Error, Result};
 use crate::random::Stream;
 
@@ -26,8 +30,8 @@ use crate::random::Stream;
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct FitConfig {
-    /// The bundle of defaults to start from.
-    pub preset: Preset,
+    /// The bundle of defaults to start from. Default: `reduce`.
+    pub preset: Option<Preset>,
     /// Learn only these columns: names, globs, or `re:` and a regular expression. Empty: every column that can be.
     pub columns: Vec<String>,
     /// Do not learn these columns; same forms as `columns`. They are still written by a transform.
@@ -105,6 +109,13 @@ pub struct FitConfig {
     pub checkpoint_minutes: Option<f64>,
     /// Go on from the checkpoint, if there is one, and end with the same model as a fit that nothing interrupted.
     pub resume: bool,
+    /// The model file to go on from: its columns, categories, scaling and network are kept, and what is left open of the
+    /// training is as it had it. Default: none, and the fit starts from random weights.
+    pub init: Option<PathBuf>,
+    /// Scale the columns of [`init`](Self::init) by the new rows.
+    pub refit_scaling: bool,
+    /// Take a model that is worse on held-out rows than the one it went on from.
+    pub accept_worse: bool,
 }
 
 /// Generates one builder method a field.
@@ -120,7 +131,7 @@ macro_rules! builders {
 }
 builders! {
     /// Sets [`preset`](Self::preset).
-    preset: Preset => |value| value;
+    preset: Preset => Some;
     /// Sets [`columns`](Self::columns).
     columns: Vec<String> => |value| value;
     /// Sets [`exclude`](Self::exclude).
@@ -187,6 +198,12 @@ builders! {
     checkpoint_minutes: f64 => Some;
     /// Sets [`resume`](Self::resume).
     resume: bool => |value| value;
+    /// Sets [`init`](Self::init).
+    init: PathBuf => Some;
+    /// Sets [`refit_scaling`](Self::refit_scaling).
+    refit_scaling: bool => |value| value;
+    /// Sets [`accept_worse`](Self::accept_worse).
+    accept_worse: bool => |value| value;
 }
 
 impl FitConfig {
@@ -330,89 +347,5 @@ impl Training {
     /// The seed of weights and noise of network `n`; the first one's is that of the fit.
     pub(crate) fn member_seed(&self, n: usize) -> u64 {
         if n == 0 { self.seed } else { Stream::new(self.seed, "members").bits(n as u64) }
-    }
-}
-
-/// Which rows are read, and how strictly.
-#[derive(Debug, Clone, Default, PartialEq)]
-#[non_exhaustive]
-pub struct SourceConfig {
-    /// Read only the rows for which this SQL condition on their columns holds; where it is null it does not. Needs the
-    /// feature `analysis`.
-    pub predicate: Option<String>,
-    /// Take an Arrow stream that just ends, at the end of a message, for a whole one. Without this it is taken for one cut
-    /// short, since nothing tells the two apart.
-    pub allow_missing_eos: bool,
-}
-
-impl SourceConfig {
-    /// All rows.
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-/// What a transform writes.
-///
-/// ```
-/// use vaepipe::{Decision, TransformConfig};
-/// let mut config = TransformConfig::new();
-/// config.score = vec!["kl".to_owned(), "latent_distance".to_owned()];
-/// config.decision = Some(Decision::Contamination(0.02));
-/// config.explain = 3;
-/// assert!(config.check().is_ok());
-/// ```
-#[derive(Debug, Clone, Default, PartialEq)]
-#[non_exhaustive]
-pub struct TransformConfig {
-    /// Put before the name of every new column.
-    pub prefix: String,
-    /// Keep only these input columns (names, globs, `re:`). Empty: all.
-    pub keep: Vec<String>,
-    /// Leave out the columns the model learned from.
-    pub drop_features: bool,
-    /// Add `z_std_i`, the posterior standard deviations.
-    pub std: bool,
-    /// Add these of the [`SCORES`](crate::SCORES), or `all` of them.
-    pub score: Vec<String>,
-    /// What makes a row an anomaly; `None` is as the fit has it.
-    pub decision: Option<Decision>,
-    /// Add `top_features`: this many source columns that raise a row's score most, 0 for none.
-    pub explain: usize,
-    /// Replace an existing output.
-    pub force: bool,
-    /// Of a directory of outputs leave those that are there as they are, and make the others.
-    pub skip_existing: bool,
-    /// Leave outputs that are younger than their inputs as they are, and replace the others; where a caller knows the
-    /// model's file, it compares that, too, by [`newer_than`](Self::newer_than).
-    pub if_newer: bool,
-    /// A time that outputs must be younger than as well to be left.
-    pub newer_than: Option<std::time::SystemTime>,
-    /// How the output is encoded. Unless this is the default, the columns of a Parquet file are not copied but encoded anew.
-    pub encoding: Encoding,
-    /// Worker threads; `None` takes the machine's. Never changes a number.
-    pub threads: Option<usize>,
-}
-
-/// How an output is encoded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Encoding {
-    /// Compression. Default: zstd for Parquet, none for Arrow IPC.
-    pub compression: Option<Codec>,
-    /// Rows of a Parquet row group at most, 1 or more. Default: 1,048,576, and 256 MiB.
-    pub row_group_size: Option<usize>,
-}
-
-impl TransformConfig {
-    /// Checks every option against its range.
-    ///
-    /// # Errors
-    /// [`Error::OptionRange`] for the first option outside it.
-    pub fn check(&self) -> Result<()> {
-        within("explain", Some(self.explain), "0 to 1000", |v| v <= 1000)?;
-        check_decision(self.decision)?;
-        within("row_group_size", self.encoding.row_group_size, "1 or more", |v| v >= 1)?;
-        check_threads(self.threads)
     }
 }

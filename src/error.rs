@@ -308,6 +308,36 @@ pub enum Error {
         /// The first difference: where it is, what the checkpoint has, and what this fit has.
         difference: String,
     },
+    /// An option contradicts the model that a fit goes on from.
+    #[error("{option} contradicts {path}, which the fit goes on from: {difference}")]
+    OtherModel {
+        /// The option, by its name in [`FitConfig`](crate::FitConfig).
+        option: &'static str,
+        /// The model.
+        path: PathBuf,
+        /// What the model has, and what is asked for.
+        difference: String,
+    },
+    /// A fit made the model it went on from worse.
+    #[error(
+        "{path}: the fit made it worse: {before:.4} nats a row before and {after:.4} after, on {rows} held-out rows that chose nothing"
+    )]
+    Worse {
+        /// The model it went on from.
+        path: PathBuf,
+        /// Its loss, nats a row.
+        before: f64,
+        /// That of the new model.
+        after: f64,
+        /// Rows it was measured on.
+        rows: usize,
+    },
+    /// There are no held-out rows to tell by whether a fit makes the model it goes on from worse.
+    #[error("{path}: no held-out rows tell whether the fit makes it worse")]
+    NotMeasured {
+        /// The model it goes on from.
+        path: PathBuf,
+    },
     /// CUDA is asked for, and this build has none.
     #[error("device {device}: this build is without CUDA")]
     NoCuda {

@@ -3,6 +3,7 @@
 mod aggregate;
 mod calibrate;
 mod checkpoint;
+mod fitted;
 mod health;
 mod members;
 mod memory;
@@ -14,11 +15,11 @@ mod sample;
 mod search;
 mod sizes;
 mod sketch;
+mod start;
 mod statistics;
 mod store;
 mod train;
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,7 @@ use serde_json::json;
 
 use self::calibrate::Calibration;
 use self::checkpoint::Keeper;
+pub use self::fitted::Fitted;
 use self::members::{Members, TrainedMembers};
 use self::plan::{Chosen, Division};
 pub use self::plan::{Plan, PlannedColumn, PlannedModel};
@@ -34,13 +36,14 @@ use self::progress::Watch;
 use self::rows::{FitRows, Load};
 use self::sample::Look;
 use self::search::Search;
+use self::start::Start;
 use crate::ahead::machine_threads;
 use crate::artifact::{FORMAT_VERSION, Metadata, Model, Provenance};
 use crate::config::{FitConfig, LatentDim, Training};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::feature::{Features, InputColumn};
-use crate::model::{Network, Trainer, Vae, parameters};
+use crate::model::{Checkpoint, Network, Trainer, Vae, parameters};
 use crate::score::Score;
 use crate::shuffle::{HoldOut, Order};
 use crate::source::ParquetSource;
@@ -50,51 +53,15 @@ use crate::stop::Stop;
 /// Minutes without a checkpoint within an epoch, unless said otherwise.
 const CHECKPOINT_MINUTES: f64 = 10.0;
 
-/// A fitted model and what a run says of it beside the model.
-#[non_exhaustive]
-pub struct Fitted {
-    /// The model.
-    pub model: Model,
-    /// Seconds the statistics took, and the encoding of the rows.
-    pub statistics_seconds: f64,
-    /// Rows that gave gradients: those of all epochs of all networks, those trained once more among them.
-    pub trained_rows: u64,
-    /// Seconds the epochs took, validation included.
-    pub train_seconds: f64,
-    /// Bytes of the encoded rows that were read in each epoch, and whether they were in memory.
-    pub rows_bytes: u64,
-    /// Whether these were in memory, or in a scratch file.
-    pub in_memory: bool,
-    /// Whether it was asked to stop, and the weights are the best until then.
-    pub interrupted: bool,
-    /// The checkpoint that [`save`](Self::save) makes superfluous.
-    checkpoint: Option<PathBuf>,
-}
-
-impl Fitted {
-    /// Writes the model file, as [`Model::save_new`] does, and then removes the checkpoint of a fit that was not
-    /// interrupted.
-    ///
-    /// # Errors
-    /// As [`Model::save_new`].
-    pub fn save(&self, path: impl AsRef<Path>, force: bool) -> Result<()> {
-        self.model.save_new(path, force)?;
-        match self.checkpoint.as_deref().filter(|_| !self.interrupted) {
-            Some(checkpoint) if checkpoint.exists() => {
-                std::fs::remove_file(checkpoint).map_err(Error::io("remove", checkpoint))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
 impl FitConfig {
     /// Fits a model to all rows of `source`.
     ///
     /// # Errors
     /// [`Error::OptionRange`], [`Error::TooLarge`], [`Error::UnknownColumn`] and [`Error::NotLearnable`] for an option that does not fit;
     /// [`Error::NoFeatures`] and [`Error::TooFewRows`] for data there is nothing to learn from; [`Error::Read`] and
-    /// [`Error::Damaged`] for files that cannot be read; [`Error::Device`]; [`Error::Diverged`].
+    /// [`Error::Damaged`] for files that cannot be read; [`Error::Device`]; [`Error::Diverged`]. With
+    /// [`init`](Self::init) also those of [`Model::load`], [`Error::OtherModel`], [`Error::MissingFeature`] and
+    /// [`Error::WrongType`] for options and data that are not of the model, [`Error::NotMeasured`], and [`Error::Worse`].
     pub fn fit(&self, source: &ParquetSource, device: Device) -> Result<Model> {
         Ok(self.fit_watched(source, device, &Stop::new(), &mut |_| {})?.model)
     }
@@ -114,6 +81,19 @@ impl FitConfig {
         on_progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Fitted> {
         self.check()?;
+        let start = Start::read(self)?;
+        let filled = start.as_ref().map(|start| start.options(self, source)).transpose()?;
+        filled.as_ref().unwrap_or(self).fit_from(start.as_ref(), source, device, stop, on_progress)
+    }
+
+    fn fit_from(
+        &self,
+        from: Option<&Start>,
+        source: &ParquetSource,
+        device: Device,
+        stop: &Stop,
+        on_progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Fitted> {
         let score = Score::named("anomaly_score", sizes::anomaly_score(self))?;
         let folder = self.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
         if !folder.is_dir() {
@@ -130,7 +110,10 @@ impl FitConfig {
 
         tracing::info!("{} rows of {} columns: reading statistics", source.rows(), source.schema().fields().len());
         let mut watch = Watch { stop, keep_partial: self.keep_partial, on_progress };
-        let Chosen { features, carried, holes, .. } = self.choose(source, threads, &mut watch)?;
+        let Chosen { features, carried, holes, .. } = match from {
+            Some(from) => from.choose(source, threads, &mut watch)?,
+            None => self.choose(source, threads, &mut watch)?,
+        };
         if features.kinds().is_empty() {
             let reasons = carried.into_iter().map(|carried| (carried.column, carried.reason)).collect();
             return Err(Error::NoFeatures { path: source.path().to_owned(), reasons });
@@ -139,7 +122,7 @@ impl FitConfig {
         let Division { rows: taken, held_out, shuffle_rows, memory, in_memory } = self.division(source.rows(), inputs);
         tracing::info!("{}", memory.bought(taken, inputs, &folder));
         let expected = (taken - held_out) as usize;
-        let mut network = sizes::network(self, inputs, expected, holes);
+        let mut network = from.map_or_else(|| sizes::network(self, inputs, expected, holes), Start::network);
         let training = sizes::training(self, inputs, expected, shuffle_rows, holes.any);
         let ends = (features.layout().encoder_inputs(), features.layout().outputs());
         room::check(&network, ends, &training, expected)?;
@@ -168,8 +151,11 @@ impl FitConfig {
         if rows.train.len() < 2 {
             return Err(too_few(rows.train.len() as u64));
         }
+        if let Some(from) = from.filter(|_| rows.calibrate.len() == 0) {
+            from.not_measured(self.accept_worse)?;
+        }
 
-        let mut training = sizes::training(self, inputs, rows.train.len(), shuffle_rows, rows.holes);
+        let training = sizes::training(self, inputs, rows.train.len(), shuffle_rows, rows.holes);
         tracing::info!(
             "training on {} rows of {} columns, {} shuffled together, for {} steps at most; {} choose the weights, {} \
              choose nothing",
@@ -201,7 +187,7 @@ impl FitConfig {
                 }
             };
         }
-        let mut keeper = self.keeper(&features, &network, &training, &rows)?;
+        let mut keeper = self.keeper(from, &features, &network, &training, &rows)?;
         let few = HoldOut::exceeds(held_out, taken, training.val_fraction) && rows.select.len() > 0;
         let again = if few {
             let rows = FitRows::load(&load(hold_out.without_selection()), &mut watch)?;
@@ -212,16 +198,22 @@ impl FitConfig {
         } else {
             None
         };
+        let trainer = |n: usize| -> Result<Trainer> {
+            let seed = training.member_seed(n);
+            let mut trainer = Trainer::new(layout, &network, seed, training.shard_rows, threads, &device)?;
+            from.map(|from| trainer.restore(&from.of_network(n))).transpose()?;
+            Ok(trainer)
+        };
         let members = Members {
             layout,
             training: &training,
             rows: &rows,
             again: again.as_ref().map(|(rows, training)| (rows, training)),
-            trainer: &|seed| Trainer::new(layout, &network, seed, training.shard_rows, threads, &device),
+            trainer: &trainer,
         };
         let TrainedMembers { weights, history, trained_rows, interrupted } =
             stage.run(|| members.train(&mut watch, &mut keeper))?;
-        training.members = weights.len();
+        let training = Training { members: weights.len(), ..training.clone() };
         stage::report(&[&rows.shuffle, &stage]);
         let train_seconds = start.elapsed().as_secs_f64();
 
@@ -240,6 +232,16 @@ impl FitConfig {
         // Who wants a partial model wants it measured, which takes a moment.
         let unasked = Stop::new();
         let stop = if self.keep_partial { &unasked } else { stop };
+        let mut init = from.map(Start::init);
+        if let (Some(from), Some(init)) = (from, &mut init)
+            && rows.calibrate.len() > 0
+        {
+            let mut trainer = trainer(0)?;
+            let before = train::losses(&mut trainer, &rows.calibrate, layout, &training, stop)?;
+            trainer.restore(&Checkpoint::start(weights[0].clone()))?;
+            let after = train::losses(&mut trainer, &rows.calibrate, layout, &training, stop)?;
+            init.held_out_loss = Some(from.compare(&before, &after, training.trim, self.accept_worse)?);
+        }
         let (scoring, latents) = calibration.run(&rows, stop)?;
         let look = Look::new(layout, &network, &weights[0], vaes[0].clone(), stop);
         let [health, aggregate, sketch] = ["health", "aggregate", "sketch"].map(Stage::new);
@@ -254,6 +256,7 @@ impl FitConfig {
             select_rows: rows.select.len() as u64,
             calibrate_rows: rows.calibrate.len() as u64,
             empty_rows: rows.empty,
+            init,
         };
         let metadata = Metadata {
             format_version: FORMAT_VERSION,
@@ -286,6 +289,7 @@ impl FitConfig {
     /// same rows: their scaling, their number, and what those look like that choose the weights.
     fn keeper(
         &self,
+        from: Option<&Start>,
         features: &Features,
         network: &Network,
         training: &Training,
@@ -303,6 +307,7 @@ impl FitConfig {
                 "features": features.kinds(),
                 "select_hash": rows.select.hash(layout)?,
             },
+            "init": from.map(Start::init),
             "network": network,
             "training": training,
         });

@@ -68,7 +68,7 @@ pub use source::{ParquetSource, Source};
 
 pub use model::{Encoded, Network, Weight};
 
-pub use artifact::{Epoch, History, Metadata, Model, Provenance};
+pub use artifact::{Epoch, History, Init, Metadata, Model, Provenance};
 pub use drift::{Drift, Shift};
 pub use health::{ColumnHealth, Dimension, Health, Measure};
 pub use score::{SCORES, Score, Scoring, Tail};

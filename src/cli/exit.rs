@@ -15,7 +15,7 @@ use super::{log, output};
 /// The exit codes, as the help lists them.
 pub(super) const CODES: &str = "\
 Exit codes: 0 done; 1 the run failed; 2 wrong usage, also an existing target without --force, and a column or file \
-named in a flag that does not exist; 3 more anomalies than --fail-on-anomaly-rate, or drift above --fail-on-drift; 65 bad data or model; 75 another \
+named in a flag that does not exist; 3 more anomalies than --fail-on-anomaly-rate, drift above --fail-on-drift, or a model worse than that of --init; 65 bad data or model; 75 another \
 run is writing the same output; 78 bad configuration file or variable; 129, 130 and \
 143 interrupted by SIGHUP, SIGINT and SIGTERM; 141 the reader of stdout went away; 101 a bug.";
 
@@ -93,6 +93,7 @@ pub(super) fn code(failure: &Failure, invocation: Option<&Invocation>, signals: 
                 Kind::Usage if set_elsewhere(error, invocation) => 78,
                 Kind::Usage => 2,
                 Kind::Data | Kind::Model => 65,
+                Kind::Check => 3,
                 Kind::Locked => 75,
                 _ => 1,
             };
@@ -121,7 +122,8 @@ fn set_elsewhere(error: &Error, invocation: Option<&Invocation>) -> bool {
         | Error::NotLearnable { selection: key, .. }
         | Error::BadPattern { selection: key, .. }
         | Error::UnknownScore { option: key, .. }
-        | Error::NotCalibrated { option: key } => key,
+        | Error::NotCalibrated { option: key }
+        | Error::OtherModel { option: key, .. } => key,
         _ => return false,
     };
     invocation.is_some_and(|invocation| invocation.origin(key).is_some())

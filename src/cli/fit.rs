@@ -50,6 +50,8 @@ pub(super) struct Fit {
     #[command(flatten)]
     metrics: MetricsFlag,
     #[command(flatten)]
+    init: InitFlags,
+    #[command(flatten)]
     rows: InputFlags,
     #[command(flatten)]
     flags: FitFlags,
@@ -59,6 +61,21 @@ pub(super) struct Fit {
     monitor: MonitorFlags,
     #[command(flatten)]
     run: RunFlags,
+}
+
+/// The model to go on from.
+#[derive(Debug, Args)]
+pub(super) struct InitFlags {
+    /// Go on from this model: its columns, categories, scaling and network are kept, and of the training what is not said
+    /// otherwise, at a quarter of the learning rate and without a rise of the KL weight [default: none, from random weights]
+    #[arg(long, value_name = "MODEL", help_heading = "Start")]
+    init: Option<PathBuf>,
+    /// Scale the columns of the model to go on from by the new rows
+    #[arg(long, requires = "init", help_heading = "Start")]
+    refit_scaling: bool,
+    /// Write the new model even if it is worse on held-out rows than the one it went on from
+    #[arg(long, requires = "init", help_heading = "Start")]
+    accept_worse: bool,
 }
 
 /// Where the epochs are written down.
@@ -94,6 +111,7 @@ impl Fit {
             resume,
             checkpoint_minutes,
             metrics,
+            init: InitFlags { init, refit_scaling, accept_worse },
             rows,
             flags,
             decision,
@@ -104,6 +122,8 @@ impl Fit {
         let start = Instant::now();
         let mut config = flags.config().keep_partial(keep_partial).resume(resume);
         config.checkpoint_minutes = checkpoint_minutes;
+        config.init = init;
+        config = config.refit_scaling(refit_scaling).accept_worse(accept_worse);
         config.check()?;
         let source = rows.open(&inputs, &context.signals.stop)?;
         let _lock = run.claim(&path, force, source.paths(), context)?;

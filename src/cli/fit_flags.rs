@@ -41,9 +41,9 @@ pub(super) struct FitFlags {
     /// How numbers are scaled [default: minmax; with --preset anomaly asinh]
     #[arg(long, value_parser = words::<Scale>(Scale::WORDS), help_heading = "Columns")]
     scale: Option<Scale>,
-    /// Defaults for a purpose: reduce for latents of every row, anomaly for scores
-    #[arg(long, default_value_t, value_parser = words::<Preset>(Preset::WORDS), help_heading = "Model")]
-    preset: Preset,
+    /// Defaults for a purpose: reduce for latents of every row, anomaly for scores [default: reduce]
+    #[arg(long, value_parser = words::<Preset>(Preset::WORDS), help_heading = "Model")]
+    preset: Option<Preset>,
     /// Width of the latent space; auto finds after which held-out rows gain no more [default: by the number of features]
     #[arg(long, value_name = "auto|K", help_heading = "Model")]
     latent_dim: Option<LatentDim>,
@@ -194,7 +194,8 @@ impl FitFlags {
             spool_dir,
             seed,
         } = self;
-        let mut config = FitConfig::new().preset(preset).columns(columns).exclude(exclude).seed(seed);
+        let mut config = FitConfig::new().columns(columns).exclude(exclude).seed(seed);
+        config.preset = preset;
         config.categorical = categorical;
         config.max_categories = max_categories;
         config.map = map;

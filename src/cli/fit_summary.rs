@@ -4,7 +4,7 @@ use std::path::Path;
 
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
-use vaepipe::{Fitted, History, Model, Network, Scoring, Tail, Training};
+use vaepipe::{Fitted, History, Init, Model, Network, Scoring, Tail, Training};
 
 use super::health;
 use super::output::{grouped, list, seconds};
@@ -54,6 +54,9 @@ pub(super) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
         ),
         ("loss", loss),
     ]);
+    if let (Some(Init { held_out_loss: Some(before), .. }), Some(after)) = (&rows.init, history.held_out_loss) {
+        lines.push(("went on", format!("from {before:.4} nats a row on the rows that chose nothing, to {after:.4}")));
+    }
     if let Some(health) = &metadata.health {
         lines.push(("latents", health::line(health)));
         lines.extend(health::advice(health).filter(|_| health.active() > 0).map(|advice| ("", advice)));
@@ -125,6 +128,7 @@ pub(super) fn json(fitted: &Fitted, total: f64) -> Value {
         "best_epoch": history.best_epoch,
         "validation_loss": history.validation_loss(),
         "held_out_loss": history.held_out_loss,
+        "init": rows.init,
         "health": metadata.health,
         "anomaly_score": metadata.scoring.anomaly_score,
         "calibration_rows": metadata.scoring.calibration.as_ref().map_or(0, Tail::rows),

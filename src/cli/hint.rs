@@ -105,6 +105,12 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::OtherCheckpoint { .. } => {
             "give the data and options it was made with, or leave --resume out to start anew".to_owned()
         }
+        Error::OtherModel { option, .. } => format!("leave {} out, or fit without --init", setter(option)),
+        Error::Worse { .. } => {
+            "--accept-worse writes it (with --resume at once, after a fit of seconds); a lower --lr or more rows may help"
+                .to_owned()
+        }
+        Error::NotMeasured { .. } => "--val-fraction above 0 holds rows out; --accept-worse does without".to_owned(),
         Error::Checkpoint { .. } => "leave --resume out to start anew".to_owned(),
         Error::NoCuda { .. } => {
             "--device cpu works in every build; `cargo build --release --features cuda` makes one with CUDA".to_owned()

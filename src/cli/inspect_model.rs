@@ -4,7 +4,7 @@ use std::path::Path;
 
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
-use vaepipe::{Epoch, History, Model, Training};
+use vaepipe::{Epoch, History, Init, Model, Training};
 
 use super::exit::Failure;
 use super::fit_summary::{again, elements, network, parameters, scores};
@@ -44,6 +44,7 @@ pub(super) fn print(path: &Path, model: &Model, format: Format) -> Result<(), Fa
         ("training", training(&metadata.training)),
         ("history", history(&metadata.history)),
     ];
+    lines.extend(metadata.provenance.init.as_ref().map(|init| ("went on", went_on(init))));
     let mut sections = vec![epochs(&metadata.history), features(model), carried(model)];
     if let Some(health) = &metadata.health {
         lines.push(("latents", health::line(health)));
@@ -57,6 +58,12 @@ pub(super) fn print(path: &Path, model: &Model, format: Format) -> Result<(), Fa
         text.push_str(section);
     }
     output::stdout(&text)
+}
+
+fn went_on(init: &Init) -> String {
+    let before = init.held_out_loss.map_or("not measured".to_owned(), |loss| format!("{loss:.4} nats a row"));
+    let scaling = if init.refit_scaling { ", scaled anew" } else { "" };
+    format!("from model {}, on rows that chose nothing {before}{scaling}", init.model)
 }
 
 fn training(training: &Training) -> String {

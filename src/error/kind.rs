@@ -14,6 +14,8 @@ pub enum ErrorKind {
     Model,
     /// The run failed: I/O, no such device, training that will not converge.
     Run,
+    /// The run did what it was asked, and a check of the result failed.
+    Check,
     /// Somebody asked the run to stop.
     Interrupted,
     /// Another run is at work on the target.
@@ -32,6 +34,8 @@ impl Error {
             | Self::NameClash { .. }
             | Self::NoModel { .. }
             | Self::OtherCheckpoint { .. }
+            | Self::OtherModel { .. }
+            | Self::NotMeasured { .. }
             | Self::UnknownColumn { .. }
             | Self::BadPattern { .. }
             | Self::NothingSelected { .. }
@@ -54,6 +58,7 @@ impl Error {
             | Self::Unsupported { .. } => ErrorKind::Data,
             Self::Unfinished { source, .. } => source.kind(),
             Self::Model { .. } | Self::Checkpoint { .. } => ErrorKind::Model,
+            Self::Worse { .. } => ErrorKind::Check,
             Self::Interrupted => ErrorKind::Interrupted,
             Self::Locked { .. } => ErrorKind::Locked,
             Self::Io { .. }

@@ -79,6 +79,11 @@ impl From<Category> for Stored {
 }
 
 impl Category {
+    /// Classes but that of all other words.
+    pub(super) fn classes(&self) -> usize {
+        self.stored.words.len()
+    }
+
     /// The class of a word, and whether it may have been seen at fit.
     fn class(&self, word: &str) -> (usize, bool) {
         match (self.classes.get(word), &self.stored.others) {

@@ -5,10 +5,11 @@ use arrow::datatypes::{DataType, FieldRef, Schema};
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
+use super::selections::{Selections, matches, names};
+use super::statistics::Readings;
 use super::{Column, Features, Kind, Scaler, Survey, Unfit, Values, Wanted};
 use crate::config::{FitConfig, Map, Scale, VectorScale};
 use crate::error::{Error, Result};
-use crate::source::Selection;
 
 /// Most categories told apart, unless the user says otherwise.
 const MAX_CATEGORIES: usize = 64;
@@ -24,6 +25,16 @@ pub struct Carried {
     /// The one value it has, as text, if that is why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub constant: Option<String>,
+}
+
+/// Why a selection leaves a column out.
+const BY_SELECTION: [&str; 2] = ["is excluded", "is not among the columns to learn"];
+
+impl Carried {
+    /// Whether it is not learned because that was asked for.
+    pub(super) fn is_by_selection(&self) -> bool {
+        BY_SELECTION.contains(&self.reason.as_str())
+    }
 }
 
 /// A column whose type and name allow learning it; whether its values do, its survey tells.
@@ -42,6 +53,23 @@ pub(crate) struct Candidates {
 }
 
 impl Candidate {
+    pub(super) fn new(column: Column, survey: Box<dyn Survey>) -> Self {
+        Self { column, survey }
+    }
+
+    /// The feature that its values give.
+    ///
+    /// # Errors
+    /// Why they give none.
+    pub(super) fn fit(&self, scaler: &Scaler) -> Result<Kind, Unfit> {
+        self.survey.unfit().map_or_else(|| self.survey.fit(self.column.clone(), scaler), Err)
+    }
+
+    /// Readings of its numbers, as far as they can be learned.
+    pub(super) fn numbers(&self) -> Vec<Readings> {
+        if self.survey.unfit().is_none() { self.survey.numbers() } else { Vec::new() }
+    }
+
     /// Where its values are.
     pub(crate) fn column(&self) -> &Column {
         &self.column
@@ -71,37 +99,19 @@ impl Candidate {
 /// leave none that can.
 pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> Result<Candidates> {
     let leaves = Column::leaves(schema);
-    let mut names: Vec<&str> = leaves.iter().flat_map(|(column, _)| [column.top(), column.name()]).collect();
-    names.dedup();
-    let parse = |kind, items: &[String]| {
-        let selection = Selection::parse(kind, items)?;
-        selection.check(names.iter().copied())?;
-        Ok::<_, Error>(selection)
-    };
-    let columns = parse("columns", &config.columns)?;
-    let exclude = parse("exclude", &config.exclude)?;
-    let categorical = parse("categorical", &config.categorical)?;
-    let maps: Vec<(Selection, Map)> = config
-        .map
-        .iter()
-        .map(|of| Ok((parse("map", std::slice::from_ref(&of.columns))?, of.map)))
-        .collect::<Result<_>>()?;
-    let matches =
-        |selection: &Selection, column: &Column| selection.matches(column.name()) || selection.matches(column.top());
-    let is_named =
-        |selection: &Selection, column: &Column| selection.names(column.name()) || selection.names(column.top());
+    let selections = Selections::new(schema, config)?;
+    let Selections { columns, exclude, categorical, .. } = &selections;
 
     let mut candidates = Candidates { columns: Vec::new(), fields: Vec::new(), carried: Vec::new() };
     // The selection that left out a column that could be learned.
     let mut left_out_by = None;
     for (column, field) in &leaves {
-        let map = maps.iter().rev().find(|(selection, _)| matches(selection, column)).map(|(_, map)| *map);
         let wanted = Wanted {
             data_type: field.data_type(),
-            named: is_named(&columns, column),
-            categorical: matches(&categorical, column),
+            named: names(columns, column),
+            categorical: matches(categorical, column),
             max_categories: config.max_categories.unwrap_or(MAX_CATEGORIES),
-            map: map.unwrap_or(if scale == Scale::Asinh { Map::Asinh } else { Map::None }),
+            map: selections.map(column).unwrap_or(if scale == Scale::Asinh { Map::Asinh } else { Map::None }),
             vector_scale: config.vector_scale.unwrap_or(VectorScale::Element),
             quantiles: matches!(scale, Scale::Robust | Scale::Asinh),
         };
@@ -110,27 +120,27 @@ pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> R
             Error::NotLearnable { selection, column: column.to_string(), reason }
         };
         let survey = Kind::survey(&wanted);
-        let reason = if matches(&exclude, column) {
-            let named = columns.is_empty() || matches(&columns, column);
+        let reason = if matches(exclude, column) {
+            let named = columns.is_empty() || matches(columns, column);
             left_out_by = if survey.is_some() && named { Some("exclude") } else { left_out_by };
-            "is excluded".to_owned()
-        } else if !columns.is_empty() && !matches(&columns, column) {
+            BY_SELECTION[0].to_owned()
+        } else if !columns.is_empty() && !matches(columns, column) {
             left_out_by = left_out_by.or(survey.is_some().then_some("columns"));
-            "is not among the columns to learn".to_owned()
+            BY_SELECTION[1].to_owned()
         } else if leaves.iter().filter(|(other, _)| other.name() == column.name()).count() > 1 {
             "shares its name with another column".to_owned()
         } else if let Some(survey) = survey {
-            if is_named(&categorical, column) && !survey.is_of_words() {
+            if names(categorical, column) && !survey.is_of_words() {
                 return Err(refused("categorical", " as a category: it is"));
             }
-            if maps.iter().any(|(selection, _)| is_named(selection, column)) && !survey.is_of_a_number() {
+            if selections.names_map(column) && !survey.is_of_a_number() {
                 return Err(refused("map", " on a curve: it is"));
             }
             candidates.columns.push(Candidate { column: column.clone(), survey });
             continue;
         } else {
-            let selections = [("columns", wanted.named), ("categorical", is_named(&categorical, column))];
-            if let Some((selection, _)) = selections.into_iter().find(|(_, named)| *named) {
+            let named = [("columns", wanted.named), ("categorical", names(categorical, column))];
+            if let Some((selection, _)) = named.into_iter().find(|(_, named)| *named) {
                 return Err(refused(selection, ": it is"));
             }
             format!("is {}", in_words(field.data_type()))
@@ -154,14 +164,14 @@ pub(crate) fn choose(
     scale: Scale,
     indicated: bool,
 ) -> (Features, Vec<Carried>) {
-    let unfit: Vec<Option<Unfit>> = surveyed.iter().map(|candidate| candidate.survey.unfit()).collect();
-    let fit = surveyed.iter().zip(&unfit).filter(|(_, unfit)| unfit.is_none());
-    let scaler = Scaler::new(scale, fit.flat_map(|(candidate, _)| candidate.survey.numbers()));
+    let scaler = Scaler::new(scale, surveyed.iter().flat_map(Candidate::numbers));
     let mut kinds = Vec::new();
-    for (Candidate { column, survey }, unfit) in surveyed.iter().zip(unfit) {
-        match unfit.map_or_else(|| survey.fit(column.clone(), &scaler), Err) {
+    for candidate in surveyed {
+        match candidate.fit(&scaler) {
             Ok(kind) => kinds.push(kind),
-            Err(Unfit { reason, constant }) => carried.push(Carried { column: column.to_string(), reason, constant }),
+            Err(Unfit { reason, constant }) => {
+                carried.push(Carried { column: candidate.column.to_string(), reason, constant });
+            }
         }
     }
     (Features::grouped(kinds, indicated), carried)

@@ -61,6 +61,15 @@ impl Curve {
         }
     }
 
+    /// Which it is.
+    pub(super) fn kind(&self) -> Map {
+        match self {
+            Self::Asinh { .. } => Map::Asinh,
+            Self::Log1p => Map::Log1p,
+            Self::Quantile { .. } => Map::Quantile,
+        }
+    }
+
     /// The curve on which the values are most likely under a normal distribution fitted to them, if that is worth one
     /// (Box & Cox 1964, "An analysis of transformations", section 3). Ranks are not asked: they make any values normal.
     fn likeliest(statistics: &Statistics) -> Option<Self> {

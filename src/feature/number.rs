@@ -31,6 +31,19 @@ pub struct Number {
     scaling: Scaling,
 }
 
+impl Number {
+    /// The curve it is bent by.
+    pub(super) fn curve(&self) -> Option<&Curve> {
+        self.map.as_ref()
+    }
+
+    /// The same with the curve and scaling of another; `None` if that is bent in another way.
+    pub(super) fn rescaled(&self, other: &Self) -> Option<Self> {
+        let alike = self.map.as_ref().map(Curve::kind) == other.map.as_ref().map(Curve::kind);
+        alike.then(|| Self { map: other.map.clone(), scaling: other.scaling, ..self.clone() })
+    }
+}
+
 /// Whether values of this type are numbers.
 pub(super) fn are_numbers(data_type: &DataType) -> bool {
     match data_type {

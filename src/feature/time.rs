@@ -137,6 +137,13 @@ fn zone(data_type: &DataType) -> Option<&str> {
     }
 }
 
+impl Time {
+    /// The same with the scaling of another.
+    pub(super) fn rescaled(&self, other: &Self) -> Self {
+        Self { elapsed: other.elapsed, ..self.clone() }
+    }
+}
+
 impl Feature for Time {
     fn column(&self) -> &Column {
         &self.column

@@ -101,6 +101,24 @@ impl Vector {
     }
 }
 
+impl Vector {
+    /// How its numbers are scaled; `None` if there is but one, of which both are the same.
+    pub(super) fn scale(&self) -> Option<VectorScale> {
+        let mut scalings = self.learned().map(|(_, scaling)| (scaling.center, scaling.scale));
+        let first = scalings.next()?;
+        let mut others = scalings.peekable();
+        others.peek()?;
+        Some(if others.all(|other| other == first) { VectorScale::Whole } else { VectorScale::Element })
+    }
+
+    /// The same with the scaling of another; `None` if that is of another length, or has constants elsewhere.
+    pub(super) fn rescaled(&self, other: &Self) -> Option<Self> {
+        let places = |vector: &Self| vector.learned().map(|(at, _)| at).collect::<Vec<_>>();
+        let alike = self.numbers.len() == other.numbers.len() && places(self) == places(other);
+        alike.then(|| Self { numbers: other.numbers.clone(), ..self.clone() })
+    }
+}
+
 impl Feature for Vector {
     fn column(&self) -> &Column {
         &self.column

@@ -17,8 +17,8 @@ pub(super) struct Members<'a> {
     pub(super) rows: &'a FitRows,
     /// What to train each of them on once more, if anything: rows among which are those that chose.
     pub(super) again: Option<(&'a FitRows, &'a Training)>,
-    /// Makes a trainer that starts from a seed's weights.
-    pub(super) trainer: &'a dyn Fn(u64) -> Result<Trainer>,
+    /// Makes a trainer of network `n` where its training begins.
+    pub(super) trainer: &'a dyn Fn(usize) -> Result<Trainer>,
 }
 
 /// Trained networks; at least one.
@@ -77,7 +77,7 @@ impl Members<'_> {
         let Self { layout, rows, .. } = *self;
         let of_member = |training: &Training| Training { seed: self.training.member_seed(n), ..training.clone() };
         let training = of_member(self.training);
-        let mut trainer = (self.trainer)(training.seed)?;
+        let mut trainer = (self.trainer)(n)?;
         // A large network takes its time.
         watch.stop.check()?;
         let first = self.again.is_some().then(|| trainer.checkpoint()).transpose()?;

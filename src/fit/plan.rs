@@ -78,7 +78,7 @@ pub(super) struct Chosen {
     pub(super) features: Arc<Features>,
     pub(super) carried: Vec<Carried>,
     /// By column, of those that had to be looked at.
-    values: BTreeMap<String, Values>,
+    pub(super) values: BTreeMap<String, Values>,
     /// How much the learned columns miss.
     pub(super) holes: Holes,
 }

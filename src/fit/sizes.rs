@@ -156,9 +156,14 @@ fn batch_size(rows: usize) -> usize {
     }
 }
 
+/// The bundle of defaults.
+fn preset(config: &FitConfig) -> Preset {
+    config.preset.unwrap_or_default()
+}
+
 /// The scaling to fit features with.
 pub(super) fn scale(config: &FitConfig) -> Scale {
-    config.scale.unwrap_or(defaults(config.preset).scale)
+    config.scale.unwrap_or(defaults(preset(config)).scale)
 }
 
 /// The name of the score to rank rows by.
@@ -173,8 +178,8 @@ pub(super) fn val_fraction(config: &FitConfig) -> f64 {
 
 /// The network for `rows` training rows of `inputs` elements with these holes.
 pub(super) fn network(config: &FitConfig, inputs: usize, rows: usize, holes: Holes) -> Network {
-    let (defaults, shape) = (defaults(config.preset), Shape { inputs, rows });
-    let fills = holes.many && config.preset == Preset::Reduce;
+    let (defaults, shape) = (defaults(preset(config)), Shape { inputs, rows });
+    let fills = holes.many && preset(config) == Preset::Reduce;
     let latent_dim = match (config.latent_dim, (defaults.latent_dim)(shape)) {
         (Some(LatentDim::Of(latents)), _) => latents,
         // The widest that is tried.
@@ -196,7 +201,7 @@ pub(super) fn sample(config: &FitConfig, rows: u64) -> u64 {
         (Some(steps), _) => steps,
         // Who says how often wants all of them.
         (None, Some(_)) => return config.sample.unwrap_or(rows).min(rows),
-        (None, None) => defaults(config.preset).most_steps,
+        (None, None) => defaults(preset(config)).most_steps,
     };
     // Of the rows reached, the share held out is not trained.
     let reached = |rows: u64| {
@@ -218,7 +223,7 @@ pub(super) fn missing_indicator(config: &FitConfig) -> bool {
 
 /// Everything else, for `rows` training rows of `inputs` elements, some of them missing if there are `holes`.
 pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_rows: u64, holes: bool) -> Training {
-    let defaults = defaults(config.preset);
+    let defaults = defaults(preset(config));
     let batch_size = config.batch_size.unwrap_or_else(|| batch_size(rows));
     let steps_per_epoch = rows.div_ceil(batch_size).max(1);
     let epochs = config.epochs.unwrap_or_else(|| {
@@ -229,7 +234,7 @@ pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_r
     let steps = epochs.saturating_mul(steps_per_epoch).min(most_steps.unwrap_or(usize::MAX));
     let epochs = steps.div_ceil(steps_per_epoch);
     Training {
-        preset: config.preset,
+        preset: preset(config),
         scale: scale(config),
         missing_indicator: missing_indicator(config),
         mask_rate: config.mask_rate.unwrap_or(if holes { MASK_RATE } else { 0.0 }),
@@ -256,8 +261,9 @@ impl FitConfig {
     /// The same with everything filled in that the preset decides and the data does not.
     #[must_use]
     pub fn with_preset(&self) -> Self {
-        let defaults = defaults(self.preset);
+        let defaults = defaults(preset(self));
         let mut filled = self.clone();
+        filled.preset.get_or_insert_default();
         filled.scale.get_or_insert(defaults.scale);
         filled.activation.get_or_insert(ACTIVATION);
         filled.lr.get_or_insert(defaults.lr);

@@ -262,9 +262,21 @@ fn evaluate(
     training: &Training,
     stop: &Stop,
 ) -> Result<Option<f64>> {
-    if rows.len() == 0 {
-        return Ok(None);
-    }
+    let losses = losses(trainer, rows, layout, training, stop)?;
+    Ok((!losses.is_empty()).then(|| mean_of_best(losses, training.trim)))
+}
+
+/// The loss of each of some rows at the final KL weight, with noise fixed by the seed.
+///
+/// # Errors
+/// The store's, and [`Error::Interrupted`].
+pub(super) fn losses(
+    trainer: &mut Trainer,
+    rows: &Store,
+    layout: &Layout,
+    training: &Training,
+    stop: &Stop,
+) -> Result<Vec<f64>> {
     let noise = Stream::new(training.seed, "validation");
     let feed = trainer.feed();
     let mut losses = Vec::with_capacity(rows.len());
@@ -272,7 +284,7 @@ fn evaluate(
         stop.check()?;
         losses.extend(trainer.evaluate(&feed(batch?, noise)?)?.rows(training.beta));
     }
-    Ok(Some(mean_of_best(losses, training.trim)))
+    Ok(losses)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::adam::Moments;
 use super::autograd::{Autograd, Placed, Placer};
 use super::kernels::Kernels;
 use super::network::Network;
-use super::parameters::{Weights, initial};
+use super::parameters::{Weight, Weights, initial};
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::layout::Layout;
@@ -102,6 +102,15 @@ pub(super) trait Execution: Send {
 pub(crate) struct Checkpoint {
     pub(crate) weights: Weights,
     pub(crate) moments: Moments<Weights>,
+}
+
+impl Checkpoint {
+    /// These weights, with an optimiser that has seen nothing.
+    pub(crate) fn start(weights: Weights) -> Self {
+        let zero = |weight: &Weight| Weight { shape: weight.shape.clone(), values: vec![0.0; weight.values.len()] };
+        let zeros = || weights.iter().map(|(name, weight)| (name.clone(), zero(weight))).collect();
+        Self { moments: Moments::new(zeros), weights }
+    }
 }
 
 /// A network in training.

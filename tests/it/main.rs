@@ -18,6 +18,7 @@ mod help;
 mod hostile;
 mod house;
 mod impute;
+mod init;
 mod inspect;
 #[cfg(unix)]
 mod interrupts;

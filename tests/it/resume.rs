@@ -70,6 +70,24 @@ fn a_fit_of_several_networks_goes_on_with_the_one_it_was_killed_in() {
 }
 
 #[test]
+fn a_fit_that_goes_on_from_a_model_resumes_too_and_from_no_other_model() {
+    let dir = Workdir::new();
+    write(&dir.path("in.parquet"), &curve(20_000), 1000);
+    for seed in [1, 2] {
+        dir.ok(&format!("fit in.parquet --hidden 64,32 --epochs 1 --seed {seed} -m start{seed}"));
+    }
+    let flags = format!("{FLAGS} --accept-worse --init");
+    dir.ok(&format!("{flags} start1"));
+    let undisturbed = model(&dir);
+    std::fs::remove_file(dir.path("vae.safetensors")).unwrap();
+    kill(&dir, &format!("{flags} start1"), 1);
+    dir.fails(2, &format!("{flags} start2 --resume")).says(&["is the checkpoint of another fit: init.model is"]);
+    dir.fails(2, &format!("{FLAGS} --resume")).says(&["is the checkpoint of another fit"]);
+    dir.ok(&format!("{flags} start1 --resume")).says(&["resumed after epoch"]);
+    assert_eq!(model(&dir), undisturbed);
+}
+
+#[test]
 fn without_resume_a_fit_starts_anew_and_says_what_it_replaces() {
     let dir = Workdir::new();
     write(&dir.path("in.parquet"), &curve(5000), 1000);

@@ -1,0 +1,80 @@
+//! Features that a fit keeps of a model: what contradicts them, and the columns beside them.
+
+use arrow::datatypes::Schema;
+
+use super::selections::{Selections, matches, names};
+use super::{Carried, Column, Kind};
+use crate::config::{FitConfig, Map};
+use crate::error::Result;
+
+/// The first option by which other columns than those of `kinds` would be learned, beside which some are `carried`, or one of them in another way, and
+/// what speaks against it.
+///
+/// # Errors
+/// As of a fit, for names that are not in `schema`.
+pub(crate) fn contradiction(
+    schema: &Schema,
+    config: &FitConfig,
+    kinds: &[Kind],
+    carried: &[Carried],
+) -> Result<Option<(&'static str, String)>> {
+    let selections = Selections::new(schema, config)?;
+    let learns = |column: &Column| kinds.iter().any(|kind| kind.column() == column);
+    // What it was asked to learn then as well, and could not, it may be asked again.
+    let could_not =
+        |column: &Column| carried.iter().any(|carried| carried.column == column.name() && !carried.is_by_selection());
+    let more = Column::leaves(schema)
+        .into_iter()
+        .map(|(column, _)| column)
+        .filter(|column| names(&selections.columns, column) && !matches(&selections.exclude, column))
+        .find(|column| !learns(column) && !could_not(column));
+    if let Some(column) = more {
+        return Ok(Some(("columns", format!("it does not learn {:?}", column.name()))));
+    }
+    Ok(kinds.iter().find_map(|kind| of_kind(&selections, config, kind)))
+}
+
+/// The columns of `schema` beside those of `kinds`, with the reasons that a model has for not learning them.
+pub(crate) fn beside(schema: &Schema, kinds: &[Kind], carried: &[Carried]) -> Vec<Carried> {
+    let columns = Column::leaves(schema).into_iter().map(|(column, _)| column);
+    let others = columns.filter(|column| !kinds.iter().any(|kind| kind.column() == column));
+    let known = |column: Column| {
+        let known = carried.iter().find(|carried| carried.column == column.name()).cloned();
+        let reason = "is no column of the model that the fit goes on from";
+        known.unwrap_or_else(|| Carried { column: column.to_string(), reason: reason.to_owned(), constant: None })
+    };
+    others.map(known).collect()
+}
+
+/// The first option that contradicts what a feature is.
+fn of_kind(selections: &Selections, config: &FitConfig, kind: &Kind) -> Option<(&'static str, String)> {
+    let Selections { columns, exclude, categorical, .. } = selections;
+    let column = kind.column();
+    let learns = |how: &str| format!("it learns {:?}{how}", column.name());
+    if matches(exclude, column) {
+        return Some(("exclude", learns("")));
+    }
+    if !columns.is_empty() && !matches(columns, column) {
+        return Some(("columns", learns("")));
+    }
+    if matches(categorical, column) && !matches!(kind, Kind::Category(_)) {
+        return Some(("categorical", learns(&format!(" as a {}", kind.describe()))));
+    }
+    match kind {
+        Kind::Number(number) => {
+            let curve = number.curve().map_or(Map::None, |curve| curve.kind());
+            let other = selections.map(column).filter(|map| *map != Map::Auto && *map != curve)?;
+            Some(("map", learns(&format!(" on the curve {curve}, and not {other}"))))
+        }
+        _ if selections.names_map(column) => Some(("map", learns(&format!(" as a {}", kind.describe())))),
+        Kind::Vector(vector) => {
+            let (asked, scale) = config.vector_scale.zip(vector.scale())?;
+            (asked != scale).then(|| ("vector_scale", learns(&format!(", scaled by {scale}, and not by {asked}"))))
+        }
+        Kind::Category(category) => {
+            let (most, has) = (config.max_categories?, category.classes());
+            (has > most).then(|| ("max_categories", learns(&format!(" as {has} categories, and not {most}"))))
+        }
+        Kind::Flag(_) | Kind::Time(_) => None,
+    }
+}

@@ -1,0 +1,59 @@
+//! What the user selects of a table's columns: to learn, to leave out, and to learn in some way.
+
+use arrow::datatypes::Schema;
+
+use super::Column;
+use crate::config::{FitConfig, Map};
+use crate::error::Result;
+use crate::source::Selection;
+
+/// The selections of a fit, of columns that are there.
+pub(super) struct Selections {
+    pub(super) columns: Selection,
+    pub(super) exclude: Selection,
+    pub(super) categorical: Selection,
+    maps: Vec<(Selection, Map)>,
+}
+
+impl Selections {
+    /// # Errors
+    /// [`Error::UnknownColumn`](crate::Error::UnknownColumn) for a name that is not in `schema`,
+    /// [`Error::BadPattern`](crate::Error::BadPattern).
+    pub(super) fn new(schema: &Schema, config: &FitConfig) -> Result<Self> {
+        let leaves = Column::leaves(schema);
+        let mut names: Vec<&str> = leaves.iter().flat_map(|(column, _)| [column.top(), column.name()]).collect();
+        names.dedup();
+        let parse = |kind, items: &[String]| -> Result<Selection> {
+            let selection = Selection::parse(kind, items)?;
+            selection.check(names.iter().copied())?;
+            Ok(selection)
+        };
+        let map_of = |map: Map, columns: &String| Ok((parse("map", std::slice::from_ref(columns))?, map));
+        Ok(Self {
+            columns: parse("columns", &config.columns)?,
+            exclude: parse("exclude", &config.exclude)?,
+            categorical: parse("categorical", &config.categorical)?,
+            maps: config.map.iter().map(|of| map_of(of.map, &of.columns)).collect::<Result<_>>()?,
+        })
+    }
+
+    /// The curve asked for a column, if any is: of several, the last one.
+    pub(super) fn map(&self, column: &Column) -> Option<Map> {
+        self.maps.iter().rev().find(|(selection, _)| matches(selection, column)).map(|(_, map)| *map)
+    }
+
+    /// Whether a curve is asked for a column by its own name.
+    pub(super) fn names_map(&self, column: &Column) -> bool {
+        self.maps.iter().any(|(selection, _)| names(selection, column))
+    }
+}
+
+/// Whether a selection has a column, or the one it is in, by any form.
+pub(super) fn matches(selection: &Selection, column: &Column) -> bool {
+    selection.matches(column.name()) || selection.matches(column.top())
+}
+
+/// The same, by its own name.
+pub(super) fn names(selection: &Selection, column: &Column) -> bool {
+    selection.names(column.name()) || selection.names(column.top())
+}
