@@ -62,6 +62,12 @@ pub enum Error {
         /// The target.
         path: PathBuf,
     },
+    /// Another user put something into the target's place, in a folder that is open to all.
+    #[error("{path}: another user put it there, in a folder that is open to all")]
+    TargetForeign {
+        /// The target.
+        path: PathBuf,
+    },
     /// Another run holds the target's lock.
     #[error("{path}: another run is writing it{}", .holder.map_or_else(String::new, |id| format!(", process {id}")))]
     Locked {

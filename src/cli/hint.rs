@@ -21,7 +21,7 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
     Some(match error {
         Error::TargetExists { .. } => "--force replaces it".to_owned(),
         Error::TargetIsInput { .. } => "choose another output; nothing is changed in place".to_owned(),
-        Error::TargetNotFile { .. } | Error::TargetTwice { .. } => "choose another path".to_owned(),
+        Error::TargetNotFile { .. } | Error::TargetForeign { .. } | Error::TargetTwice { .. } => "choose another path".to_owned(),
         Error::Locked { .. } => "--wait 10m waits for it to end".to_owned(),
         Error::TargetInInput { .. } => "choose a place outside of it".to_owned(),
         Error::NoFiles { .. } => "names that begin with _ or . are left out".to_owned(),

@@ -30,6 +30,7 @@ impl Error {
             | Self::TargetIsInput { .. }
             | Self::TargetInInput { .. }
             | Self::TargetNotFile { .. }
+            | Self::TargetForeign { .. }
             | Self::TargetTwice { .. }
             | Self::NameClash { .. }
             | Self::NoModel { .. }

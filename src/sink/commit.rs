@@ -53,13 +53,16 @@ impl Target {
     ///
     /// # Errors
     /// [`Error::TargetExists`] unless `force`, [`Error::TargetNotFile`] for a directory or device,
-    /// [`Error::TargetIsInput`] if it is one of `inputs`, also through a link, [`Error::Io`] if its directory is missing
-    /// or takes no files.
+    /// [`Error::TargetIsInput`] if it is one of `inputs`, also through a link, [`Error::TargetForeign`] for what another
+    /// user put there, [`Error::Io`] if its directory is missing or takes no files.
     pub(crate) fn check<'a>(path: &Path, force: bool, inputs: impl IntoIterator<Item = &'a Path>) -> Result<Self> {
         let target = Self::look(path, force, inputs)?;
         sweep(target.folder());
         // An hour's work must not end with finding that there is no place for it.
-        target.create()?;
+        let temporary = target.create()?;
+        if !is_url(path) && is_planted(path, temporary.file()) {
+            return Err(Error::TargetForeign { path: path.to_owned() });
+        }
         Ok(target)
     }
 
@@ -180,6 +183,25 @@ fn sweep(folder: &Path) {
             tracing::info!("{}: removed; a run that was killed left it", entry.path().display());
         }
     }
+}
+
+/// Whether somebody else put what is at `path` into a folder that is open to all: a link there would lead what we write
+/// to a file of ours, as Linux has it where `protected_symlinks` is on; and nobody else may replace a file in a sticky one.
+#[cfg(unix)]
+fn is_planted(path: &Path, ours: &File) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let (Ok(there), Ok(folder), Ok(ours)) = (fs::symlink_metadata(path), fs::metadata(folder(path)), ours.metadata())
+    else {
+        return false;
+    };
+    let [open, sticky] = [0o002, 0o1000].map(|bit| folder.mode() & bit != 0);
+    let foreign = there.uid() != ours.uid() && there.uid() != folder.uid();
+    foreign && open && (there.is_symlink() || sticky)
+}
+
+#[cfg(not(unix))]
+fn is_planted(_: &Path, _: &File) -> bool {
+    false
 }
 
 fn folder(path: &Path) -> &Path {

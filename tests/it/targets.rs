@@ -40,6 +40,39 @@ fn two_outputs_are_never_one_file_through_links_to_what_is_not_there_yet() {
     assert_eq!(read(&dir.path("new.parquet")).num_rows(), 300);
 }
 
+/// Whether the folder may have another owner: only root may give files away.
+#[cfg(unix)]
+fn give_away(path: &std::path::Path) -> bool {
+    std::os::unix::fs::lchown(path, Some(65_534), None).is_ok()
+}
+
+#[cfg(unix)]
+#[test]
+fn what_others_put_into_a_folder_that_is_open_to_all_is_not_written_through() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let (dir, safe) = (with_model(), Workdir::new());
+    std::fs::write(safe.path("mine"), "mine").unwrap();
+    let mode = |mode: u32| std::fs::set_permissions(dir.path(""), std::fs::Permissions::from_mode(mode)).unwrap();
+    symlink(safe.path("mine"), dir.path("link.parquet")).unwrap();
+    std::fs::write(dir.path("theirs.parquet"), "theirs").unwrap();
+    if !give_away(&dir.path("link.parquet")) || !give_away(&dir.path("theirs.parquet")) {
+        return;
+    }
+    let says = ["another user put it there", "choose another path"];
+    for (of_folder, name) in [(0o777, "link.parquet"), (0o1777, "link.parquet"), (0o1777, "theirs.parquet")] {
+        mode(of_folder);
+        // Where the kernel minds links itself, it says so before.
+        let ran = dir.run(&format!("transform in.parquet {name} --force"));
+        assert!(ran.output.status.code() == Some(1) || ran.exits(2).says(&says).stderr().contains(name), "{name}");
+    }
+    assert_eq!(std::fs::read_to_string(safe.path("mine")).unwrap(), "mine");
+    // A link of one's own, or in a folder that is one's own, is followed.
+    mode(0o755);
+    dir.ok("transform in.parquet link.parquet --force");
+    assert_eq!(read(&safe.path("mine")).num_rows(), 300);
+    assert_eq!(dir.names(), ["in.parquet", "link.parquet", "theirs.parquet", "vae.safetensors"]);
+}
+
 #[test]
 fn a_model_is_not_overwritten_with_the_rows_it_scores() {
     let dir = with_model();
