@@ -14,7 +14,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-pub(crate) use self::checkpoint::{load_checkpoint, save_checkpoint};
+pub(crate) use self::checkpoint::{checkpoint_json, load_checkpoint, save_checkpoint};
 use crate::aggregate::Aggregate;
 use crate::config::Training;
 use crate::device::Device;

@@ -176,7 +176,12 @@ impl FitConfig {
             let trainer =
                 |latents| Trainer::new(layout, &of(latents), training.seed, training.shard_rows, threads, &device);
             let search = Search { layout, training: &training, rows: &rows, trainer: &trainer };
-            network = match stage.run(|| search.run(&mut watch))? {
+            let before = self.checkpoint.as_deref().filter(|_| self.resume).and_then(checkpoint::dimensions_found);
+            let found = match before.filter(|latents| (1..=search::widest(inputs)).contains(latents)) {
+                Some(latents) => Some(latents),
+                None => stage.run(|| search.run(&mut watch))?,
+            };
+            network = match found {
                 Some(latents) => of(latents),
                 None => {
                     tracing::warn!(
@@ -308,6 +313,7 @@ impl FitConfig {
                 "select_hash": rows.select.hash(layout)?,
             },
             "init": from.map(Start::init),
+            "searched": self.latent_dim == Some(LatentDim::Auto),
             "network": network,
             "training": training,
         });

@@ -32,12 +32,7 @@ pub(crate) fn load_checkpoint<T: DeserializeOwned>(
     compatible: impl Fn(&serde_json::Value) -> Result<()>,
 ) -> Result<(T, BTreeMap<String, Weights>)> {
     let fault = |fault| Error::Checkpoint { path: path.to_owned(), fault };
-    let bytes = std::fs::metadata(path).map_err(Error::io("open", path))?.len();
-    // Five sets at most.
-    if bytes > 5 * MOST_BYTES {
-        return Err(fault(ModelFault::Size { bytes, limit: 5 * MOST_BYTES }));
-    }
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let bytes = read(path)?;
     let json = container::about(&bytes).map_err(fault)?;
     compatible(&json)?;
     let about = serde_json::from_value(json).map_err(|error| fault(ModelFault::Metadata(error.into())))?;
@@ -50,4 +45,22 @@ pub(crate) fn load_checkpoint<T: DeserializeOwned>(
         container::check(weights, parameters).map_err(fault)?;
     }
     Ok((about, sets))
+}
+
+/// The JSON of a checkpoint.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Checkpoint`] if there is none in it.
+pub(crate) fn checkpoint_json(path: &Path) -> Result<serde_json::Value> {
+    container::about(&read(path)?).map_err(|fault| Error::Checkpoint { path: path.to_owned(), fault })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let bytes = std::fs::metadata(path).map_err(Error::io("open", path))?.len();
+    // Five sets at most.
+    let limit = 5 * MOST_BYTES;
+    if bytes > limit {
+        return Err(Error::Checkpoint { path: path.to_owned(), fault: ModelFault::Size { bytes, limit } });
+    }
+    std::fs::read(path).map_err(Error::io("read", path))
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::artifact::{History, load_checkpoint, save_checkpoint};
+use crate::artifact::{History, checkpoint_json, load_checkpoint, save_checkpoint};
 use crate::error::{Error, ModelFault, Result};
 use crate::model::{Checkpoint, Moments, Parameter, Weights};
 use crate::sink::Target;
@@ -205,6 +205,14 @@ impl Keeper {
     pub(super) fn path(&self) -> PathBuf {
         self.target.path().to_owned()
     }
+}
+
+/// How many latent dimensions the fit of a checkpoint had found, if it had looked for them. What is wrong with the file,
+/// [`Keeper::new`] says.
+pub(super) fn dimensions_found(path: &Path) -> Option<usize> {
+    let json = checkpoint_json(path).ok()?;
+    let fit = json.get("fit").filter(|fit| fit.get("searched").and_then(Value::as_bool) == Some(true))?;
+    usize::try_from(fit.pointer("/network/latent_dim")?.as_u64()?).ok()
 }
 
 /// The name of a finished network's set.

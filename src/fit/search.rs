@@ -9,7 +9,7 @@ use crate::layout::Layout;
 use crate::model::Trainer;
 
 /// The most that are tried.
-pub(super) const WIDEST: usize = 64;
+const WIDEST: usize = 64;
 
 /// Steps of the whole training for one of a short one.
 const SHORTER: usize = 4;
@@ -17,6 +17,11 @@ const SHORTER: usize = 4;
 /// Nats a row and element of the row vector that more dimensions have to gain: a seed changes a few thousandths, up to a
 /// hundredth on some hundred rows.
 const LEAST_GAIN: f64 = 0.01;
+
+/// The most that are tried for rows of so many elements.
+pub(super) fn widest(inputs: usize) -> usize {
+    WIDEST.min(inputs)
+}
 
 /// What it takes to find it.
 pub(super) struct Search<'a> {
@@ -35,10 +40,10 @@ impl Search<'_> {
     /// As [`train`].
     pub(super) fn run(&self, watch: &mut Watch<'_>) -> Result<Option<usize>> {
         let inputs = self.layout.inputs();
-        let doubled =
-            std::iter::successors(Some(1), |size| Some(2 * size)).take_while(|&size| size < WIDEST.min(inputs));
+        let widest = widest(inputs);
+        let doubled = std::iter::successors(Some(1), |size| Some(2 * size)).take_while(|&size| size < widest);
         let mut best = None;
-        for size in doubled.chain([WIDEST.min(inputs)]) {
+        for size in doubled.chain([widest]) {
             let Some(loss) = self.loss(size, watch)? else { return Ok(None) };
             tracing::info!("latent dimensions: {size} leave {loss:.4} nats a row");
             match best {

@@ -183,7 +183,7 @@ pub(super) fn network(config: &FitConfig, inputs: usize, rows: usize, holes: Hol
     let latent_dim = match (config.latent_dim, (defaults.latent_dim)(shape)) {
         (Some(LatentDim::Of(latents)), _) => latents,
         // The widest that is tried.
-        (Some(LatentDim::Auto), _) => search::WIDEST.min(inputs),
+        (Some(LatentDim::Auto), _) => search::widest(inputs),
         (None, latents) if fills => (2 * latents).min(16).min(inputs),
         (None, latents) => latents,
     };

@@ -1,5 +1,6 @@
 //! The model that a fit goes on from: what it keeps of it, and whether it made it worse.
 
+use std::cmp::Ordering;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -178,8 +179,8 @@ fn is_worse(before: &[f64], after: &[f64], trim: f64) -> bool {
     let count = rows.len() as f64;
     let mean = rows.iter().map(|(_, difference)| difference).sum::<f64>() / count;
     let variance = rows.iter().map(|(_, difference)| (difference - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
-    // A loss that is not finite is no better.
-    !(mean <= STANDARD_ERRORS * (variance / count).sqrt())
+    // What cannot be compared, as a loss that is not finite, is no better.
+    mean.partial_cmp(&(STANDARD_ERRORS * (variance / count).sqrt())).is_none_or(Ordering::is_gt)
 }
 
 #[cfg(test)]

@@ -88,6 +88,23 @@ fn a_fit_that_goes_on_from_a_model_resumes_too_and_from_no_other_model() {
 }
 
 #[test]
+fn the_number_of_latent_dimensions_is_found_once() {
+    let dir = Workdir::new();
+    write(&dir.path("in.parquet"), &curve(20_000), 1000);
+    let flags = format!("{FLAGS} --latent-dim auto");
+    let found = dir.ok(&flags);
+    found.says(&["latent dimensions: 1 leave"]);
+    let undisturbed = model(&dir);
+    std::fs::remove_file(dir.path("vae.safetensors")).unwrap();
+    kill(&dir, &flags, 1);
+    let latents = crate::model_file::take_apart(&dir.path(CHECKPOINT)).0["fit"]["network"]["latent_dim"].clone();
+    dir.fails(2, &format!("{FLAGS} --latent-dim {latents} --resume")).says(&["searched is true there and false here"]);
+    let resumed = dir.ok(&format!("{flags} --resume"));
+    assert!(!resumed.stderr().contains("latent dimensions:"), "{}", resumed.stderr());
+    assert_eq!(model(&dir), undisturbed);
+}
+
+#[test]
 fn without_resume_a_fit_starts_anew_and_says_what_it_replaces() {
     let dir = Workdir::new();
     write(&dir.path("in.parquet"), &curve(5000), 1000);
