@@ -69,6 +69,18 @@ impl DriftFlag {
     }
 }
 
+/// # Errors
+/// [`Failure::Usage`] if the model does not know how its rows are spread.
+pub(super) fn check_spread(model: &Model) -> Result<(), Failure> {
+    if model.knows_drift() {
+        return Ok(());
+    }
+    Err(Failure::Usage {
+        fault: "the model does not know how its rows are spread, so that nothing says what drifts".to_owned(),
+        hint: Some("fit it anew with this version".to_owned()),
+    })
+}
+
 impl Limit {
     /// Above what drift is worth a word.
     pub(super) fn worth_a_word(self) -> f64 {
@@ -80,13 +92,7 @@ impl Limit {
     /// # Errors
     /// [`Failure::Usage`] if the model does not know how its rows are spread.
     pub(super) fn check_model(self, model: &Model) -> Result<(), Failure> {
-        if self.0.is_none() || model.knows_drift() {
-            return Ok(());
-        }
-        Err(Failure::Usage {
-            fault: "the model does not know how its rows are spread, so that nothing says what drifts".to_owned(),
-            hint: Some("fit it anew with this version".to_owned()),
-        })
+        self.0.map_or(Ok(()), |_| check_spread(model))
     }
 
     /// What to say if something drifts by more.

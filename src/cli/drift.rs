@@ -8,7 +8,7 @@ use indicatif::HumanCount;
 use serde_json::{Value, json};
 use vaepipe::{Device, Drift, Model, Shift, TransformConfig, Transformed};
 
-use super::alert::DriftFlag;
+use super::alert::{DriftFlag, check_spread};
 use super::exit::Failure;
 use super::input_flags::InputFlags;
 use super::monitor::MonitorFlags;
@@ -65,7 +65,7 @@ impl DriftCommand {
         let source = rows.open(&inputs, &context.signals.stop)?;
         let model = Model::load(&path, device)?;
         log::model(&path, &model);
-        limit.check_model(&model)?;
+        check_spread(&model)?;
         let mut progress = RowProgress::new(source.rows());
         let done = model.drift(&source, &config, &context.signals.stop, &mut |rows| progress.take(rows))?;
         drop(progress);

@@ -12,6 +12,7 @@ mod faults;
 mod found;
 mod general;
 mod generate;
+mod golden;
 mod gpu;
 mod health;
 mod help;
