@@ -25,7 +25,7 @@ use crate::health::Health;
 use crate::model::{Network, Vae, Weight, Weights};
 use crate::score::{Latents, Score, Scorer, Scoring};
 use crate::sink::{Target, commit_bytes};
-use crate::store::{Object, is_url};
+use crate::store::{Object, check_url, is_url};
 
 /// The newest format this version reads, and the one it writes.
 pub(crate) const FORMAT_VERSION: u64 = 1;
@@ -227,6 +227,7 @@ impl Model {
     /// sound model, [`Error::Device`] if the device cannot be had.
     pub fn load(path: impl AsRef<Path>, device: Device) -> Result<Self> {
         let path = path.as_ref();
+        check_url(path)?;
         let fault = |fault| Error::Model { path: path.to_owned(), fault };
         let open = |error: std::io::Error| match error.kind() {
             std::io::ErrorKind::NotFound => Error::NoModel { path: path.to_owned() },

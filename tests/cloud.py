@@ -36,8 +36,10 @@ class Door:
         self.seen.append((*asked, environ.get("HTTP_RANGE")))
         if self.refuses(*asked):
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-            start("403 Forbidden", [("Content-Length", "0")])
-            return [b""]
+            # Some servers repeat what they were sent.
+            said = f"<Error><Code>Denied</Code><Token>{environ.get('HTTP_X_AMZ_SECURITY_TOKEN')}</Token></Error>".encode()
+            start("403 Forbidden", [("Content-Length", str(len(said)))])
+            return [said if asked[0] != "HEAD" else b""]
         return self.inside(environ, start)
 
 
@@ -52,7 +54,8 @@ door = Door()
 server = make_server("127.0.0.1", 0, door, threaded=True, request_handler=Quiet)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 endpoint = f"http://127.0.0.1:{server.server_port}"
-keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_REGION": "us-east-1"}
+SECRETS = {"AWS_SECRET_ACCESS_KEY": "hush-key", "AWS_SESSION_TOKEN": "hush-token"}
+keys = SECRETS | {"AWS_ACCESS_KEY_ID": "testing", "AWS_REGION": "us-east-1"}
 environment = os.environ | keys | {"AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": "true", "TMPDIR": str(work / "tmp")}
 (work / "tmp").mkdir()
 s3 = boto3.client("s3", endpoint_url=endpoint, aws_access_key_id="testing", aws_secret_access_key="testing",
@@ -63,6 +66,7 @@ s3.create_bucket(Bucket="lake")
 def run(*words, code=0, says=(), env=environment):
     ran = subprocess.run([vaepipe, *map(str, words)], env=env, capture_output=True, text=True, check=False)
     assert ran.returncode == code, (words, ran)
+    assert not any(secret in ran.stdout + ran.stderr for secret in SECRETS.values()), (words, ran)
     for word in says:
         assert word in ran.stderr, (words, word, ran.stderr)
     assert not os.listdir(work / "tmp"), "something is left in the folder of temporary files"
@@ -165,7 +169,8 @@ run("transform", "s3://lake/no/", "x.parquet", "-m", "here.safetensors", code=1,
 run("transform", "s3://nowhere/no.parquet", "x.parquet", "-m", "here.safetensors", code=1)
 run("transform", "here", "x.parquet", "-m", "s3://lake/no.safetensors", code=2, says=["no such model"])
 door.refuses = lambda method, path, query: path.startswith("/lake/in/")
-run("transform", "s3://lake/in/origin=JFK/month=1/part-0.parquet", "x.parquet", "-m", "here.safetensors", code=1, says=["403"])
+run("transform", "s3://lake/in/origin=JFK/month=1/part-0.parquet", "x.parquet", "-m", "here.safetensors", "--verbose", code=1,
+    says=["403", "Denied"])
 door.refuses = lambda *_: False
 
 # A web server: read, not written.

@@ -9,8 +9,11 @@ use std::sync::OnceLock;
 use clap::ValueEnum;
 use clap::builder::styling::{AnsiColor, Style};
 use tracing::Level;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 use vaepipe::Model;
 
 use super::{LogFlags, progress};
@@ -68,16 +71,21 @@ fn begin(format: Format, level: Level) {
     FORMAT.get_or_init(|| format);
     let colours = anstream::AutoStream::choice(&stderr()) != anstream::ColorChoice::Never;
     let log = tracing_subscriber::fmt()
-        .with_writer(|| AboveBar)
         .with_max_level(level)
+        .with_writer(|| AboveBar)
         .log_internal_errors(false)
         .with_target(false)
         .with_ansi(colours && format == Format::Text);
+    // What a library logs of its requests may hold credentials.
+    let ours = Targets::new().with_target("vaepipe", level);
     match format {
-        Format::Json => log.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
+        Format::Json => {
+            let json = log.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            json.finish().with(ours).init();
+        }
         // Somebody who watches knows the time; a log file does not.
-        Format::Text if stderr().is_terminal() => log.without_time().init(),
-        Format::Text => log.init(),
+        Format::Text if stderr().is_terminal() => log.without_time().finish().with(ours).init(),
+        Format::Text => log.finish().with(ours).init(),
     }
 }
 

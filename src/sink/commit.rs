@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, Place, Result};
-use crate::store::{self, is_url};
+use crate::store::{self, check_url, is_url};
 
 /// What the names of temporary files begin and end with.
 const PREFIX: &str = ".vaepipe-";
@@ -68,6 +68,7 @@ impl Target {
 
     /// The same as far as that is to be seen: its directory need not be there yet.
     pub(crate) fn look<'a>(path: &Path, force: bool, inputs: impl IntoIterator<Item = &'a Path>) -> Result<Self> {
+        check_url(path)?;
         let (real, is_object) = (real(path), is_url(path));
         let folder = if is_object { std::env::temp_dir() } else { folder(&real).to_owned() };
         let target = Self { path: path.to_owned(), real, folder, force };

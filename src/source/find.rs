@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::error::{Error, Result};
-use crate::store::{exists, is_url, list};
+use crate::store::{check_url, exists, is_url, list};
 
 /// Nested directories before a circle of links is suspected.
 const MOST_LEVELS: usize = 32;
@@ -44,6 +44,7 @@ pub(super) fn find<P: AsRef<Path>>(names: impl IntoIterator<Item = P>) -> Result
             found.push(outright());
             continue;
         }
+        check_url(name)?;
         if is_url(name) {
             match objects(name)? {
                 Some(objects) => found.extend(objects),

@@ -12,4 +12,5 @@ mod url;
 pub(crate) use self::none::{Object, exists, list, upload};
 #[cfg(feature = "cloud")]
 pub(crate) use self::object::{Object, exists, list, upload};
+pub(crate) use self::url::check_url;
 pub use self::url::is_url;

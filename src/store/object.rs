@@ -19,7 +19,7 @@ use object_store::{
 use tokio::runtime::{Builder, Runtime};
 
 use super::pieces::Pieces;
-use super::url::parts;
+use super::url::{parts, without_secrets};
 
 /// Bytes of a part of an upload, unless those were too many parts; and parts on their way at a time.
 const PART: u64 = 8 << 20;
@@ -152,10 +152,17 @@ pub(crate) fn upload(path: &Path, mut file: &File, replace: bool) -> io::Result<
 
 /// Runs what is asynchronous to its end.
 fn wait<T>(future: impl Future<Output = object_store::Result<T>>) -> io::Result<T> {
-    runtime()?.block_on(future).map_err(|error| match error {
-        object_store::Error::AlreadyExists { .. } => io::Error::new(io::ErrorKind::AlreadyExists, error),
-        error => error.into(),
-    })
+    runtime()?.block_on(future).map_err(failed)
+}
+
+/// An error of a store, in words: what it is made of holds answers of servers and URLs, and these may hold secrets.
+fn failed(error: object_store::Error) -> io::Error {
+    let kind = match error {
+        object_store::Error::AlreadyExists { .. } => io::ErrorKind::AlreadyExists,
+        object_store::Error::NotFound { .. } => io::ErrorKind::NotFound,
+        _ => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, without_secrets(&error.to_string()))
 }
 
 /// What runs it: no threads of its own, one of those that wait.
@@ -181,17 +188,22 @@ fn locate(path: &Path) -> io::Result<(Arc<dyn ObjectStore>, Key)> {
         return Ok((store.clone(), key));
     }
     runtime()?;
-    // A store that is not there is said within a minute, and not after three.
-    let retry = RetryConfig { max_retries: 5, retry_timeout: Duration::from_secs(60), ..RetryConfig::default() };
-    let store: Arc<dyn ObjectStore> = match scheme {
-        "s3" | "s3a" => Arc::new(AmazonS3Builder::from_env().with_url(&base).with_retry(retry).build()?),
-        "gs" => Arc::new(GoogleCloudStorageBuilder::from_env().with_url(&base).with_retry(retry).build()?),
-        _ if web => {
-            let options = ClientOptions::new().with_allow_http(true);
-            Arc::new(HttpBuilder::new().with_url(&base).with_client_options(options).with_retry(retry).build()?)
-        }
-        _ => Arc::new(MicrosoftAzureBuilder::from_env().with_url(&base).with_retry(retry).build()?),
-    };
+    let store = open(scheme, &base).map_err(failed)?;
     stores.insert(base, store.clone());
     Ok((store, key))
+}
+
+/// Opens the store of a URL without a key.
+fn open(scheme: &str, base: &str) -> object_store::Result<Arc<dyn ObjectStore>> {
+    // A store that is not there is said within a minute, and not after three.
+    let retry = RetryConfig { max_retries: 5, retry_timeout: Duration::from_secs(60), ..RetryConfig::default() };
+    Ok(match scheme {
+        "s3" | "s3a" => Arc::new(AmazonS3Builder::from_env().with_url(base).with_retry(retry).build()?),
+        "gs" => Arc::new(GoogleCloudStorageBuilder::from_env().with_url(base).with_retry(retry).build()?),
+        "http" | "https" => {
+            let options = ClientOptions::new().with_allow_http(true);
+            Arc::new(HttpBuilder::new().with_url(base).with_client_options(options).with_retry(retry).build()?)
+        }
+        _ => Arc::new(MicrosoftAzureBuilder::from_env().with_url(base).with_retry(retry).build()?),
+    })
 }

@@ -293,3 +293,41 @@ fn a_file_that_may_not_grow_is_an_ordinary_write_error() {
         assert_eq!(dir.names(), ["in.parquet", "vae.safetensors"], "{command}");
     }
 }
+
+#[test]
+fn a_url_with_a_secret_is_refused_and_not_repeated() {
+    let dir = with_input(300);
+    dir.ok("fit in.parquet --epochs 1");
+    dir.ok("transform in.parquet scored.parquet");
+    for url in ["https://me:hush@there/a.parquet", "s3://KEY:hush@lake/a.parquet", "https://there/a.parquet?sig=hush"] {
+        std::fs::write(dir.path("v.toml"), format!("model = '{url}'\n")).unwrap();
+        for arguments in [
+            "fit URL",
+            "fit in.parquet -m URL",
+            "fit in.parquet -m new.safetensors --init URL",
+            "fit in.parquet -m new.safetensors --metrics URL",
+            "fit-transform in.parquet URL -m new.safetensors",
+            "fit-transform in.parquet out.parquet -m URL",
+            "transform URL out.parquet",
+            "transform in.parquet URL",
+            "transform in.parquet out.parquet -m URL",
+            "transform in.parquet out.parquet --config v.toml",
+            "transform in.parquet out.parquet --metrics-textfile URL",
+            "impute URL out.parquet",
+            "generate -n 3 URL",
+            "traverse URL out.parquet",
+            "inspect URL",
+            "evaluate URL --label x0",
+            "drift URL in.parquet",
+            "drift vae.safetensors URL",
+            "report URL",
+            "report scored.parquet -m URL",
+            "report scored.parquet -o URL",
+        ] {
+            let arguments = format!("{} --verbose", arguments.replace("URL", url));
+            let ran = dir.run(&arguments);
+            assert!(![ran.stdout(), ran.stderr()].concat().contains("hush"), "{arguments}");
+            ran.says(&["***"]);
+        }
+    }
+}
