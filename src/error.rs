@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::kind::ErrorKind;
 pub use self::model_fault::ModelFault;
-use self::phrases::{because, did_you_mean, gib, of_types};
+use self::phrases::{because, did_you_mean, gib, mib, of_types};
 pub use self::place::Place;
 
 /// Shorthand for results of this library.
@@ -259,6 +259,16 @@ pub enum Error {
         place: Place,
         /// What the reader says.
         source: Foreign,
+    },
+    /// A page of a column takes more memory than there may be.
+    #[error("{place}: a page of {} is more than the {} that there may be", mib(*.bytes), mib(*.most))]
+    PageTooLarge {
+        /// The column chunk.
+        place: Place,
+        /// Bytes of the page.
+        bytes: u64,
+        /// Bytes there may be.
+        most: u64,
     },
     /// The input contradicts itself.
     #[error("{place}: damaged: {what}")]

@@ -57,6 +57,9 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::TooLarge { .. } => {
             "fewer units: --hidden and --latent-dim set them; or fewer rows a step: --batch-size".to_owned()
         }
+        Error::PageTooLarge { .. } => {
+            format!("{} allows for more; --exclude leaves the column out", setter("memory"))
+        }
         Error::NoFeatures { .. } => {
             "a fit learns from numbers, Booleans, categories, times and vectors that vary; `vaepipe inspect` shows every column".to_owned()
         }

@@ -54,6 +54,7 @@ impl Error {
             | Self::WrongType { .. }
             | Self::NotParquet { .. }
             | Self::Read { .. }
+            | Self::PageTooLarge { .. }
             | Self::Damaged { .. }
             | Self::Truncated { .. }
             | Self::Unsupported { .. } => ErrorKind::Data,

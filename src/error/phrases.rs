@@ -19,6 +19,10 @@ pub(super) fn gib(bytes: u64) -> String {
     format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
 }
 
+pub(super) fn mib(bytes: u64) -> String {
+    format!("{} MiB", bytes.div_ceil(1 << 20))
+}
+
 pub(super) fn because(reasons: &[(String, String)]) -> String {
     const SHOWN: usize = 5;
     let mut text = String::new();

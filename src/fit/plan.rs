@@ -163,7 +163,8 @@ impl FitConfig {
         let scale = sizes::scale(self);
         let Candidates { columns, fields, carried } = candidates(&source.schema(), self, scale)?;
         source.agree(fields.iter())?;
-        let columns = statistics::survey(source, columns, threads, watch)?;
+        // All of its pages that are read later are read here.
+        let columns = statistics::survey(&source.with_most_page_bytes(self.memory), columns, threads, watch)?;
         let values = |candidate: &Candidate| (candidate.column().to_string(), candidate.values());
         let values = columns.iter().map(values).collect();
         let (features, carried) = choose(&columns, carried, scale, sizes::missing_indicator(self));

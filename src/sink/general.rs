@@ -13,7 +13,7 @@ use arrow::error::ArrowError;
 use super::{Column, Destination, NewColumns, RowWriter, Sink, Splice, Target, under, written};
 use crate::config::Encoding;
 use crate::error::{Error, Place, Result};
-use crate::source::{ParquetSource, Scan};
+use crate::source::{ParquetSource, Scan, rows_at_once};
 use crate::stop::Stop;
 
 /// Writes an Arrow IPC file.
@@ -70,7 +70,7 @@ impl IpcSink {
         })
     }
 
-    /// The next `rows` rows of the carried columns, cut where they are cut in the input.
+    /// The next `rows` rows of the carried columns, cut where they are cut in the input, or must be to be written out.
     fn carried(&mut self, rows: usize) -> Result<RecordBatch> {
         let batch = match self.rest.take() {
             Some(rest) => rest,
@@ -79,10 +79,9 @@ impl IpcSink {
                 what: "the carried columns have fewer rows than the learned ones".to_owned(),
             })?,
         };
-        if batch.num_rows() > rows {
-            self.rest = Some(batch.slice(rows, batch.num_rows() - rows));
-        }
-        Ok(batch.slice(0, rows.min(batch.num_rows())))
+        let rows = rows.min(rows_at_once(&batch)).min(batch.num_rows());
+        self.rest = Some(batch.slice(rows, batch.num_rows() - rows)).filter(|rest| rest.num_rows() > 0);
+        Ok(batch.slice(0, rows))
     }
 
     /// Puts carried and new columns of the same rows in the output's order.

@@ -12,10 +12,16 @@ use ::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDat
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 
-use super::chunk::{check_growth, check_offset_index, chunk_range};
+use super::chunk::{check_offset_index, chunk_range};
 use super::footer::Footer;
+use super::page::{Fault, check_pages, longest_word};
 use super::{Keys, PositionalFile, guarded, near_names};
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Foreign, Place, Result};
+
+/// Bytes of the words of dictionaries that rows read at once take at most, unless a single one takes more; and rows that
+/// take no more of words of any length if a dictionary is that much smaller.
+const WORD_BYTES: u64 = 64 << 20;
+const SHORT_ROWS: u64 = 8192;
 
 /// One opened Parquet file.
 #[derive(Debug, Clone)]
@@ -27,6 +33,10 @@ pub(crate) struct ParquetFile {
     pub(crate) footer: Footer,
     arrow: ArrowReaderMetadata,
     options: ArrowReaderOptions,
+    /// Whether strings are read as views.
+    views: bool,
+    /// Bytes that a page may take, if there is a bound.
+    most_page_bytes: Option<u64>,
     /// The columns its path has.
     pub(super) keys: Keys,
     /// The rows of each row group to read, and how many they are; all if there is no word of it.
@@ -77,7 +87,18 @@ impl ParquetFile {
             }
         }
         let keys = Keys::default();
-        Ok(Self { path: path.to_owned(), file, first_row: 0, footer, arrow, options, keys, kept: None })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            first_row: 0,
+            footer,
+            arrow,
+            options,
+            views: false,
+            most_page_bytes: None,
+            keys,
+            kept: None,
+        })
     }
 
     /// The same file with the columns of its path after its own.
@@ -91,6 +112,11 @@ impl ParquetFile {
     pub(super) fn with_kept(mut self, kept: Vec<(RowSelection, u64)>) -> Self {
         self.kept = Some(Arc::new(kept));
         self
+    }
+
+    /// The same file, of which no page that is read may take more than so many bytes.
+    pub(super) fn with_most_page_bytes(&self, bytes: u64) -> Self {
+        Self { most_page_bytes: Some(bytes), ..self.clone() }
     }
 
     /// Whether every row is read.
@@ -164,26 +190,35 @@ impl ParquetFile {
         let options = self.options.clone().with_schema(schema.into());
         let load = || ArrowReaderMetadata::try_new(self.metadata().clone(), options.clone());
         match guarded(|| Place::file(&self.path), load) {
-            Ok(arrow) => Self { arrow, options, ..self.clone() },
+            Ok(arrow) => Self { arrow, options, views: true, ..self.clone() },
             // It is only a way to read.
             Err(_) => self.clone(),
         }
     }
 
-    /// Rows of a row group, one at least, that take about `bytes` in the columns `roots`.
+    /// Rows of a row group, one at least, that take about `bytes` in the columns `roots`, and at most [`WORD_BYTES`] of the
+    /// words that their dictionaries hold once.
     pub(super) fn rows_in(&self, bytes: u64, roots: &[usize], row_group: usize) -> usize {
         /// Bytes of a number as it is worked with.
         const NUMBER: u64 = size_of::<f64>() as u64;
-        let schema = self.arrow.parquet_schema();
-        let chunks = self.metadata().row_group(row_group).columns().iter().enumerate();
-        let of_roots = chunks.filter(|(leaf, _)| roots.contains(&schema.get_column_root_idx(*leaf)));
-        let sizes = of_roots.map(|(_, chunk)| {
-            let numbers = chunk.num_values().unsigned_abs().saturating_mul(NUMBER);
-            numbers.max(chunk.uncompressed_size().unsigned_abs())
-        });
-        let all = sizes.fold(0_u64, u64::saturating_add);
-        let rows = u128::from(self.rows_of(row_group)) * u128::from(bytes) / u128::from(all.max(1));
-        usize::try_from(rows).unwrap_or(usize::MAX).max(1)
+        let (mut all, mut words) = (0_u64, 0_u64);
+        for (leaf, chunk) in self.metadata().row_group(row_group).columns().iter().enumerate() {
+            if !roots.contains(&self.arrow.parquet_schema().get_column_root_idx(leaf)) {
+                continue;
+            }
+            let values = chunk.num_values().unsigned_abs();
+            let numbers = values.saturating_mul(NUMBER);
+            all = all.saturating_add(numbers.max(chunk.uncompressed_size().unsigned_abs()));
+            // As a view a word is there once, however often it is meant.
+            if !self.views {
+                let read = || Ok::<_, Foreign>(longest_word(&self.file, chunk, WORD_BYTES / SHORT_ROWS));
+                let longest = guarded(|| Place::file(&self.path), read).ok().flatten().unwrap_or_default();
+                words = words.saturating_add(longest.saturating_mul(values));
+            }
+        }
+        let rows =
+            |bytes: u64, of: u64| u128::from(self.rows_of(row_group)) * u128::from(bytes) / u128::from(of.max(1));
+        usize::try_from(rows(bytes, all).min(rows(WORD_BYTES, words))).unwrap_or(usize::MAX).max(1)
     }
 
     /// The file's own metadata.
@@ -261,19 +296,23 @@ impl ParquetFile {
         )
     }
 
-    /// Refuses a row group in which a page of `roots` claims more memory than it can need.
-    pub(super) fn check_growth(&self, roots: &[usize], row_group: usize) -> Result<()> {
+    /// Refuses a row group in which a page of `roots` takes more memory than it should.
+    pub(super) fn check_pages_of(&self, roots: &[usize], row_group: usize) -> Result<()> {
         let schema = self.arrow.parquet_schema();
         for (leaf, chunk) in self.metadata().row_group(row_group).columns().iter().enumerate() {
-            if roots.contains(&schema.get_column_root_idx(leaf)) {
-                check_growth(&self.file, chunk).map_err(|what| Error::Damaged {
-                    place: Place {
-                        column: Some(chunk.column_path().string()),
-                        ..Place::row_group(&self.path, row_group)
-                    },
-                    what,
-                })?;
+            if !roots.contains(&schema.get_column_root_idx(leaf)) {
+                continue;
             }
+            check_pages(&self.file, chunk, self.most_page_bytes).map_err(|fault| {
+                let column = Some(chunk.column_path().string());
+                let place = Place { column, ..Place::row_group(&self.path, row_group) };
+                match fault {
+                    Fault::Damaged(what) => Error::Damaged { place, what },
+                    Fault::TooLarge(bytes) => {
+                        Error::PageTooLarge { place, bytes, most: self.most_page_bytes.unwrap_or_default() }
+                    }
+                }
+            })?;
         }
         Ok(())
     }

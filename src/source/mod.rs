@@ -15,6 +15,7 @@ mod keys;
 mod lines;
 #[cfg(not(feature = "analysis"))]
 mod no_predicate;
+mod page;
 mod parquet;
 mod pread;
 #[cfg(feature = "analysis")]
@@ -22,6 +23,7 @@ mod predicate;
 mod select;
 mod spool;
 mod text;
+mod written;
 
 pub use self::any::Source;
 pub(crate) use self::any::{Batches, Stream};
@@ -39,3 +41,4 @@ pub(crate) use self::pread::{PositionalFile, Whole};
 use self::predicate::Predicate;
 pub(crate) use self::select::{Selection, near_names};
 use self::spool::spool;
+pub(crate) use self::written::rows_at_once;

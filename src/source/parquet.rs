@@ -129,6 +129,12 @@ impl ParquetSource {
         Self { files: self.files.iter().map(ParquetFile::with_views).collect(), rows: self.rows }
     }
 
+    /// The same source, of which no page that is read may take more than so many bytes, if it says so.
+    pub(crate) fn with_most_page_bytes(&self, bytes: Option<u64>) -> Self {
+        let Some(bytes) = bytes else { return self.clone() };
+        Self { files: self.files.iter().map(|file| file.with_most_page_bytes(bytes)).collect(), rows: self.rows }
+    }
+
     /// Every row group, in order.
     pub(crate) fn row_groups(&self) -> impl Iterator<Item = RowGroup> + '_ {
         let files = self.files.iter().enumerate();

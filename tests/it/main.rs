@@ -1,6 +1,8 @@
 //! The program and the library on real files. One binary, so that it links once.
 
 mod advice;
+#[cfg(target_os = "linux")]
+mod bounds;
 mod columns;
 mod config;
 mod determinism;
