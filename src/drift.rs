@@ -6,8 +6,9 @@ mod sketch;
 
 use serde::Serialize;
 
-pub(crate) use self::seen::{Seen, weight};
+pub(crate) use self::seen::Seen;
 pub(crate) use self::sketch::{Rows, Sketch};
+use crate::feature::{Found, Kind};
 
 /// How the rows of a transform are spread beside those of the fit: for every learned column, every dimension of the
 /// latent space, and the anomaly score.
@@ -52,6 +53,19 @@ pub struct Shift {
 }
 
 impl Shift {
+    /// What was counted of a column in `rows` rows, beside so many at fit; it did not move.
+    pub(crate) fn found(kind: &Kind, found: &Found, rows: u64, at_fit: u64) -> Self {
+        let share = |count: u64, of: u64| count as f64 / of.max(1) as f64;
+        Self {
+            name: kind.column().to_string(),
+            missing: share(found.null + found.unusable, rows),
+            missing_at_fit: share(kind.missing(), at_fit),
+            beyond: share(found.beyond, rows),
+            unseen: share(found.unseen, rows),
+            ..Self::default()
+        }
+    }
+
     /// Whether it moved by more than a population stability index of `limit`, and more than by chance.
     pub fn exceeds(&self, limit: f64) -> bool {
         self.psi > limit && self.psi > self.chance

@@ -9,7 +9,7 @@ mod page;
 mod pixels;
 mod plane;
 mod rows;
-mod shift;
+mod spread;
 mod survey;
 
 use std::path::{Path, PathBuf};

@@ -4,13 +4,14 @@ use super::divergence::{chance, even, frequent, kolmogorov_smirnov, merged, psi}
 use super::sketch::{Gauge, Sketch};
 use super::{Drift, Shift};
 use crate::feature::{Found, Kind};
+use crate::score::Rows;
 
 /// Rows that all count; and of those after them, one in so many, for as many.
 const FIRST: u64 = 4096;
 const EVERY: u64 = 17;
 
 /// For how many rows the one of this number counts, over all files; 0 if it is not looked at.
-pub(crate) fn weight(row: u64) -> u64 {
+fn weight(row: u64) -> u64 {
     match row {
         0..FIRST => 1,
         _ if row.is_multiple_of(EVERY) => EVERY,
@@ -25,6 +26,22 @@ pub(crate) struct Seen {
     rows: u64,
     weights: u64,
     squares: u64,
+}
+
+impl Sketch {
+    /// The bins that those of scored rows fall into that are looked at; the first of all has this number.
+    pub(crate) fn bins(&self, rows: &Rows<'_>, scores: &[Option<f32>], first: u64) -> Vec<u16> {
+        let (gauges, seen) = (self.gauges(), rows.first());
+        let (batch, encoded) = (seen.batch, &seen.encoded);
+        let (inputs, k) = (encoded.features, encoded.latent_dim);
+        let mut bins = Vec::new();
+        for (row, &score) in scores.iter().enumerate().filter(|(row, _)| weight(first + *row as u64) > 0) {
+            let known = batch.known.as_ref().map(|known| &known[row * inputs..][..inputs]);
+            let (x, mean) = (&batch.x[row * inputs..][..inputs], &encoded.mean[row * k..][..k]);
+            gauges.bins(x, known, mean, score, &mut bins);
+        }
+        bins
+    }
 }
 
 impl Seen {
@@ -67,23 +84,15 @@ impl Seen {
             (n, shift)
         };
         let most = |n: usize| gauges.of(n).map(shift).reduce(|most, it| if it.1.psi > most.1.psi { it } else { most });
-        let share = |count: u64, of: u64| count as f64 / of.max(1) as f64;
         let column = |(feature, kind): (usize, &Kind)| {
-            let (n, shift) = most(feature)?;
-            let found = found.get(feature).copied().unwrap_or_default();
+            let found = Shift::found(kind, &found.get(feature).copied().unwrap_or_default(), rows, at_fit);
+            let Some((n, Shift { psi, chance, ks, .. })) = most(feature) else { return found };
             let first = gauges.of(feature).start;
             let part = gauges.element(n).and_then(|_| kind.place(n - first));
             let part = part.map_or(String::new(), |place| format!("[{place}]"));
-            Some(Shift {
-                name: format!("{}{part}", kind.column()),
-                missing: share(found.null + found.unusable, rows),
-                missing_at_fit: share(kind.missing(), at_fit),
-                beyond: share(found.beyond, rows),
-                unseen: share(found.unseen, rows),
-                ..shift
-            })
+            Shift { name: format!("{}{part}", found.name), psi, chance, ks, ..found }
         };
-        let columns = kinds.iter().enumerate().filter_map(column).collect();
+        let columns = kinds.iter().enumerate().map(column).collect();
         let latents = gauges.of(kinds.len()).map(shift).enumerate();
         let latents = latents.map(|(i, (_, shift))| Shift { name: format!("z_{i}"), ..shift }).collect();
         let score = most(kinds.len() + 1).map(|(_, shift)| Shift { name: "anomaly_score".to_owned(), ..shift });

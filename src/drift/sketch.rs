@@ -39,7 +39,7 @@ enum Place {
 
 /// Bins for every learned column, latent and score.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Gauges {
+pub(super) struct Gauges {
     all: Vec<(Place, Gauge)>,
     /// Those of each feature, then of the latents, then of the score.
     ranges: Vec<Range<usize>>,
@@ -142,7 +142,7 @@ impl Gauges {
     }
 
     /// How many there are.
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.all.len()
     }
 
@@ -170,7 +170,7 @@ impl Gauges {
     }
 
     /// Adds the bin that each value of a row falls into, in their order.
-    pub(crate) fn bins(&self, x: &[f32], known: Option<&[f32]>, mean: &[f32], score: Option<f32>, to: &mut Vec<u16>) {
+    pub(super) fn bins(&self, x: &[f32], known: Option<&[f32]>, mean: &[f32], score: Option<f32>, to: &mut Vec<u16>) {
         to.extend(self.all.iter().map(|(place, gauge)| {
             let value = match *place {
                 Place::Element(at) => known.is_none_or(|known| known[at] > 0.0).then(|| x[at]),
@@ -225,7 +225,7 @@ impl Sketch {
     }
 
     /// The bins.
-    pub(crate) fn gauges(&self) -> &Gauges {
+    pub(super) fn gauges(&self) -> &Gauges {
         &self.gauges
     }
 

@@ -10,7 +10,7 @@ use super::explain::Explainer;
 use crate::artifact::Model;
 use crate::batch::Batch;
 use crate::config::TransformConfig;
-use crate::drift::{Sketch, weight};
+use crate::drift::Sketch;
 use crate::error::Result;
 use crate::score::{Judge, Rows, Score, Scorer};
 
@@ -137,21 +137,6 @@ impl Added {
         Ok((columns, tally))
     }
 
-    /// The bins of the sketch that those rows fall into that are looked at.
-    fn bins(&self, rows: &Rows<'_>, scores: &[Option<f32>], first: u64) -> Vec<u16> {
-        let Some(sketch) = &self.sketch else { return Vec::new() };
-        let (gauges, seen) = (sketch.gauges(), rows.first());
-        let (batch, encoded) = (seen.batch, &seen.encoded);
-        let (inputs, k) = (encoded.features, encoded.latent_dim);
-        let mut bins = Vec::new();
-        for (row, &score) in scores.iter().enumerate().filter(|(row, _)| weight(first + *row as u64) > 0) {
-            let known = batch.known.as_ref().map(|known| &known[row * inputs..][..inputs]);
-            let (x, mean) = (&batch.x[row * inputs..][..inputs], &encoded.mean[row * k..][..k]);
-            gauges.bins(x, known, mean, score, &mut bins);
-        }
-        bins
-    }
-
     /// What is counted of rows of which no new columns are wanted.
     pub(super) fn tally(&self, batch: &Batch, first: u64) -> Result<Tally> {
         let rows = self.scorer.rows(batch)?;
@@ -161,11 +146,12 @@ impl Added {
     }
 
     fn tally_of(&self, rows: &Rows<'_>, scores: &[Option<f32>], anomalies: usize, first: Option<u64>) -> Tally {
+        let bins = self.sketch.as_ref().zip(first).map(|(sketch, first)| sketch.bins(rows, scores, first));
         Tally {
             empty: scores.iter().filter(|score| score.is_none()).count() as u64,
             anomalies: anomalies as u64,
             scores: scores.iter().flatten().copied().collect(),
-            bins: first.map_or(Vec::new(), |first| self.bins(rows, scores, first)),
+            bins: bins.unwrap_or_default(),
             first: first.unwrap_or_default(),
         }
     }

@@ -98,7 +98,7 @@ fn counts_are_those_of_the_file() {
 }
 
 #[test]
-fn a_shift_of_a_column_is_told() {
+fn a_column_that_drifts_is_told_as_drift_has_it() {
     let dir = Workdir::new();
     scored(&dir, 1000, "");
     let rows = read(&dir.path("in.parquet"));
@@ -118,13 +118,34 @@ fn a_shift_of_a_column_is_told() {
     dir.ok("transform moved.parquet scored.parquet --force");
     dir.ok("report scored.parquet -m vae.safetensors");
     let page = text(&dir, "report.html");
-    let table = between(&page, "<caption>columns against training</caption>", "</table>");
-    // b is uniform over a range of 4: moved by 2, half of it lies beyond. The other column stays.
-    let line = |name: &str| -> f64 {
-        between(between(table, &format!("<td>{name}</td>"), "</tr>"), "\"n\">", "<").parse().unwrap()
+    // Of so few rows both look at all.
+    let drift = dir.ok("drift vae.safetensors scored.parquet --format json").json();
+    let cells = |caption: &str, name: &str| -> Vec<String> {
+        let table = between(&page, &format!("<caption>{caption}</caption>"), "</table>");
+        let line = between(table, &format!("<td>{name}</td>"), "</tr>");
+        line.split("<td").skip(1).map(|cell| between(cell, ">", "</td>").to_owned()).collect()
     };
-    assert!((line("b") - 0.5).abs() < 0.05, "{table}");
-    assert!(line("&lt;img src=x onerror=alert(1)&gt;&amp;&quot;&#39;") < 0.05, "{table}");
+    let moved = |shift: &serde_json::Value| -> Vec<String> {
+        let [psi, chance, ks] = ["psi", "chance", "ks"].map(|key| shift[key].as_f64().unwrap());
+        let drifts = if psi > 0.25 && psi > chance { "yes" } else { "" };
+        let numbers = [psi, chance, ks].map(|number| format!("{number:.3}"));
+        [drifts.to_owned()].into_iter().chain(numbers).collect()
+    };
+    let [a, b] = [0, 1].map(|n| &drift["columns"][n]);
+    assert_eq!((&a["name"], &b["name"]), (&NAME.into(), &"b".into()));
+    let escaped = "&lt;img src=x onerror=alert(1)&gt;&amp;&quot;&#39;";
+    for (name, shift) in [(escaped, a), ("b", b)] {
+        assert_eq!(cells("columns against training", name)[..4], moved(shift), "{name}");
+    }
+    let shifts = drift["latents"].as_array().unwrap().iter().chain([&drift["score"]]);
+    for shift in shifts {
+        let name = shift["name"].as_str().unwrap();
+        assert_eq!(cells("score and latents against training", name), moved(shift), "{name}");
+    }
+    // b is uniform over a range of 4: moved by 2, half of it lies beyond. The other column stays.
+    assert!((b["ks"].as_f64().unwrap() - 0.5).abs() < 0.05 && moved(b)[0] == "yes", "{b}");
+    assert!(a["ks"].as_f64().unwrap() < 0.05 && moved(a)[0].is_empty(), "{a}");
+    assert!(page.contains("has a PSI above 0.25 and chance: b, "), "the column first, then the score and latents")
 }
 
 #[test]

@@ -1,21 +1,22 @@
-//! The columns of a file beside those of the training: how well they are rebuilt, how their values are spread, and what
+//! The columns of a file beside those of the training: how well they are rebuilt, how far their values drift, and what
 //! they have to do with the scores.
-//!
-//! Of the training a model keeps missing values, and of numbers the values at even ranks.
 
 use std::ops::Range;
 
 use super::html::{Cell, brief, folded, number, percent, table, word};
 use super::page::{Page, counted};
 use super::rows::{Rows, failed};
-use super::shift::{shift, spread_of};
+use super::spread::spread_of;
 use crate::aggregate::RANKS;
+use crate::analysis::escape::escaped;
 use crate::analysis::figure::{Bar, Paint, Spread, bars, spread};
 use crate::artifact::Model;
 use crate::batch::Batch;
+use crate::drift::{Drift, Seen, Shift};
 use crate::error::Result;
-use crate::feature::FoundAll;
+use crate::feature::{FoundAll, Kind};
 use crate::health::{ColumnHealth, Measure};
+use crate::score::Score;
 use crate::source::ParquetSource;
 
 /// Columns shown in a figure, in the table, and with their own distribution.
@@ -23,19 +24,18 @@ const BARS: usize = 20;
 const LINES: usize = 60;
 const SPREADS: usize = 4;
 
-/// A column here and in training.
+/// What is named of what drifts, at most.
+const NAMED: usize = 5;
+
+/// What heads the cells that [`moved`] makes.
+const MOVED: [&str; 4] = ["drifts", "PSI", "by chance", "KS"];
+
+/// A column here and at fit.
 struct Against {
     name: String,
-    /// Missing or unusable values, as shares of the rows: in training, here.
-    missing: [f64; 2],
-    /// Shares of values here that are beyond the range of the training, or of words it did not have.
-    beyond: f64,
-    unseen: f64,
-    /// Medians in training and here.
+    shift: Shift,
+    /// Medians at fit and here.
     medians: Option<[f64; 2]>,
-    /// The greatest gap between the cumulative shares (Kolmogorov & Smirnov); of lists, that of the number with the
-    /// greatest one.
-    shift: Option<f64>,
     spread: Option<Spread>,
     /// Mean share of rows' scores.
     raises: f64,
@@ -57,58 +57,92 @@ pub(super) fn show(
         page.leave_out("columns against training: the file lacks some of the columns the model learned".to_owned());
         return Ok(());
     }
-    let mut all = compared(source, model, sample)?;
+    let (mut all, drift) = compared(source, model, sample)?;
     raisers(page, &all, sample.rows.len())?;
-    all.sort_by(|a, b| b.shift.unwrap_or(0.0).total_cmp(&a.shift.unwrap_or(0.0)));
-    for (n, column) in
-        all.iter().filter(|column| column.spread.is_some()).take(if are_pixels { 0 } else { SPREADS }).enumerate()
-    {
-        let (Some(values), Some(shift)) = (&column.spread, column.shift) else { continue };
-        let about = format!("{}: shift {shift:.2}, as the greatest gap between cumulative shares.", column.name);
-        page.figure(spread(&format!("column-{n}"), &column.name, values, about)?, "");
+    if drift.is_none() {
+        page.leave_out("drift: the model does not know how its rows are spread".to_owned());
     }
-    let line = |column: &Against| -> Vec<Cell> {
-        let Against { name, missing, beyond, unseen, medians, shift, health, raises, .. } = column;
-        let share = |share: f64| Cell::Number(if share > 0.0 { percent(share) } else { String::new() });
-        vec![
-            word(brief(name)),
-            Cell::Number(shift.map_or(String::new(), |shift| format!("{shift:.2}"))),
-            number(medians.map(|[there, _]| there)),
-            number(medians.map(|[_, here]| here)),
-            share(missing[0]),
-            share(missing[1]),
-            share(*beyond),
-            share(*unseen),
-            share(*raises),
-            Cell::Number(health.as_ref().map_or(String::new(), quality)),
-        ]
-    };
-    let heads = [
-        "column",
-        "shift",
-        "median in training",
-        "here",
-        "missing in training",
-        "here",
+    all.sort_by(|a, b| b.shift.psi.total_cmp(&a.shift.psi));
+    let spreads = all.iter().filter_map(|column| Some((&column.shift, column.spread.as_ref()?)));
+    for (n, (shift, values)) in spreads.take(if are_pixels { 0 } else { SPREADS }).enumerate() {
+        let name = &shift.name;
+        let about = match (&drift, shift.ks) {
+            (Some(_), Some(ks)) => {
+                format!("{name}: PSI {:.3}, of which {:.3} may be chance, and KS {ks:.3}.", shift.psi, shift.chance)
+            }
+            _ => format!("{name}, here and in training."),
+        };
+        page.figure(spread(&format!("column-{n}"), name, values, about)?, "");
+    }
+    let mut heads = vec!["column"];
+    heads.extend(drift.iter().flat_map(|_| MOVED));
+    heads.extend([
+        "missing",
+        "at fit",
         "out of range",
-        "unseen words",
+        "unseen",
+        "median",
+        "median at fit",
         "of the scores",
         "rebuilt",
-    ];
+    ]);
+    let line = |Against { shift, medians, raises, health, .. }: &Against| {
+        let share = |share: f64| Cell::Number(if share > 0.0 { percent(share) } else { String::new() });
+        let mut line = vec![word(brief(&shift.name))];
+        line.extend(drift.iter().flat_map(|_| moved(shift)));
+        line.extend([shift.missing, shift.missing_at_fit, shift.beyond, shift.unseen].map(share));
+        line.extend([medians.map(|[_, here]| here), medians.map(|[at_fit, _]| at_fit)].map(number));
+        line.extend([share(*raises), Cell::Number(health.as_ref().map_or(String::new(), quality))]);
+        line
+    };
     let rows: Vec<_> = all.iter().take(LINES).map(line).collect();
     let rows = table("columns against training", &heads, &rows);
     page.html(&format!(
-        "<h3>Against training</h3>\n<p>{} rows of this file beside the training. Shift: the greatest gap between the cumulative \
-         shares of values, 0 if they are spread alike, 1 if they have nothing in common. Of the scores: what the column adds to \
+        "<h3>Against training</h3>\n<p>{} rows of this file beside those of the fit.{} Of the scores: what the column adds to \
          the rows' scores on average.</p>\n{}",
         counted(sample.rows.len() as u64),
+        drift.as_ref().map_or(String::new(), said),
         // Of an image, each pixel by itself says little.
         if are_pixels { folded("Pixel by pixel", &rows) } else { rows }
     ));
     if all.len() > LINES {
-        page.leave_out(format!("{} more columns in the table against training, which shifted less", all.len() - LINES));
+        page.leave_out(format!("{} more columns in the table against training", all.len() - LINES));
+    }
+    if let Some(drift) = &drift {
+        page.html(&beside(drift));
     }
     Ok(())
+}
+
+/// What drifts, and what that means.
+fn said(drift: &Drift) -> String {
+    let drifting = drift.beyond(Drift::SHIFTED);
+    let mut names: Vec<String> = drifting.iter().take(NAMED).map(|shift| escaped(&brief(&shift.name))).collect();
+    match drifting.len() - names.len() {
+        0 => {}
+        more => names.push(format!("… {more} more")),
+    }
+    format!(
+        " PSI is the population stability index, by chance what rows like those of the fit stay below, KS the \
+         Kolmogorov-Smirnov distance. What drifts has a PSI above {} and chance: {}.",
+        Drift::SHIFTED,
+        if names.is_empty() { "nothing here".to_owned() } else { names.join(", ") }
+    )
+}
+
+/// How far something moved.
+fn moved(shift: &Shift) -> [Cell; 4] {
+    let drifts = if shift.exceeds(Drift::SHIFTED) { "yes" } else { "" };
+    let number = |value: Option<f64>| Cell::Number(value.map_or(String::new(), |value| format!("{value:.3}")));
+    [word(drifts), number(Some(shift.psi)), number(Some(shift.chance)), number(shift.ks)]
+}
+
+/// The latents and the score beside those of the fit.
+fn beside(drift: &Drift) -> String {
+    let line = |shift: &Shift| [word(shift.name.clone())].into_iter().chain(moved(shift)).collect();
+    let lines: Vec<_> = drift.score.iter().chain(&drift.latents).map(line).collect();
+    let heads: Vec<&str> = [""].into_iter().chain(MOVED).collect();
+    folded("The score and the latents", &table("score and latents against training", &heads, &lines))
 }
 
 /// How well held-out rows' columns were rebuilt, the worst first.
@@ -173,8 +207,8 @@ fn raisers(page: &mut Page, all: &[Against], rows: usize) -> Result<()> {
     Ok(())
 }
 
-/// Every learned column.
-fn compared(source: &ParquetSource, model: &Model, sample: &Rows) -> Result<Vec<Against>> {
+/// Every learned column, and the drift of all there is, if the model knows how its rows were spread.
+fn compared(source: &ParquetSource, model: &Model, sample: &Rows) -> Result<(Vec<Against>, Option<Drift>)> {
     let (features, metadata) = (model.features(), model.metadata());
     let (inputs, rows) = (features.layout().inputs(), sample.rows.len());
     let schema = sample.batch.schema();
@@ -182,59 +216,52 @@ fn compared(source: &ParquetSource, model: &Model, sample: &Rows) -> Result<Vec<
     let learned = sample.batch.project(&places).map_err(|error| failed(source.path(), "", error))?;
     let mut x = vec![0.0; rows * inputs];
     let found = features.write(&learned, &mut x)?;
-    let raises = raises(model, sample, &x)?;
-    let health = metadata.health.as_ref();
-    let column = |(n, kind): (usize, &crate::feature::Kind)| {
+    let (raises, drift) = scored(model, sample, &x, &found)?;
+    let column = |(n, kind): (usize, &Kind)| {
         let elements = features.elements(n);
-        let gaussian = elements.end <= features.layout().gaussians();
-        let shifts = elements.clone().filter(|_| gaussian).map(|element| {
-            let mut values: Vec<f32> =
-                x.iter().skip(element).step_by(inputs).copied().filter(|value| !value.is_nan()).collect();
-            values.sort_by(f32::total_cmp);
-            let ranks = &model.aggregate().quantiles[element * RANKS..(element + 1) * RANKS];
-            (shift(&values, ranks), values, ranks)
-        });
-        let most = shifts.max_by(|a, b| a.0.total_cmp(&b.0));
-        // A column of several numbers has no median and no one distribution.
-        let only = most.as_ref().filter(|(_, values, _)| elements.len() == 1 && !values.is_empty());
         let in_unit = |value: f32| kind.in_unit(0, f64::from(value));
-        let share = |count: u64| count as f64 / rows as f64;
-        let of = |counts: &FoundAll| counts.0[n];
-        let counts = of(&found);
-        Against {
-            name: kind.column().to_string(),
-            missing: [
-                kind.missing() as f64 / metadata.provenance.rows.max(1) as f64,
-                share(counts.null + counts.unusable),
-            ],
-            beyond: share(counts.beyond),
-            unseen: share(counts.unseen),
-            medians: only.map(|(_, values, ranks)| {
-                let wide = in_unit(ranks[RANKS - 1]) - in_unit(ranks[0]);
-                // What rounding leaves of a 0.
-                let whole = |value: f64| if value.abs() < 1e-6 * wide.abs() { 0.0 } else { value };
-                [ranks[RANKS / 2], values[values.len() / 2]].map(in_unit).map(whole)
-            }),
-            shift: most.as_ref().filter(|(_, values, _)| !values.is_empty()).map(|(shift, ..)| *shift),
-            spread: only.map(|(_, values, ranks)| spread_of(values, ranks, &in_unit)),
-            raises: raises[n],
-            health: health.map(|health| health.columns[n].clone()),
-        }
+        // A column of several numbers has no median and no one distribution.
+        let is_number = elements.len() == 1 && elements.end <= features.layout().gaussians();
+        let here = x.iter().skip(elements.start).step_by(inputs).copied();
+        let mut values: Vec<f32> = here.filter(|value| is_number && !value.is_nan()).collect();
+        values.sort_unstable_by(f32::total_cmp);
+        let ranks = model.aggregate().quantiles.get(elements.start * RANKS..elements.end * RANKS).unwrap_or_default();
+        let spread = (!values.is_empty()).then(|| spread_of(&values, ranks, &in_unit));
+        let medians = spread.is_some().then(|| {
+            let wide = in_unit(ranks[RANKS - 1]) - in_unit(ranks[0]);
+            // What rounding leaves of a 0.
+            let whole = |value: f64| if value.abs() < 1e-6 * wide.abs() { 0.0 } else { value };
+            [ranks[RANKS / 2], values[values.len() / 2]].map(in_unit).map(whole)
+        });
+        let shift = match &drift {
+            Some(drift) => drift.columns[n].clone(),
+            None => Shift::found(kind, &found.0[n], rows as u64, metadata.provenance.rows),
+        };
+        let health = metadata.health.as_ref().map(|health| health.columns[n].clone());
+        Against { name: kind.column().to_string(), shift, medians, spread, raises: raises[n], health }
     };
-    Ok(features.kinds().iter().enumerate().map(column).collect())
+    Ok((features.kinds().iter().enumerate().map(column).collect(), drift))
 }
 
-/// Each feature's mean share of the rows' scores.
-fn raises(model: &Model, sample: &Rows, x: &[f32]) -> Result<Vec<f64>> {
+/// What the model makes of the sampled rows: each feature's mean share of their scores, and their drift.
+fn scored(model: &Model, sample: &Rows, x: &[f32], found: &FoundAll) -> Result<(Vec<f64>, Option<Drift>)> {
     const BLOCK: usize = 256;
-    let features = model.features();
-    let (inputs, count) = (features.layout().inputs(), features.kinds().len());
-    let elements: Vec<Range<usize>> = (0..count).map(|n| features.elements(n)).collect();
-    let mut sums = vec![0.0; count];
+    let (features, metadata) = (model.features(), model.metadata());
+    let (inputs, kinds) = (features.layout().inputs(), features.kinds());
+    let ranks = Score::named("anomaly_score", &metadata.scoring.anomaly_score)?;
+    let elements: Vec<Range<usize>> = (0..kinds.len()).map(|n| features.elements(n)).collect();
+    let (mut sums, mut seen, mut first) = (vec![0.0; kinds.len()], Seen::default(), 0);
     for (ids, x) in sample.rows.chunks(BLOCK).zip(x.chunks(BLOCK * inputs)) {
         let batch = Batch::new(0, ids.to_vec(), x.to_vec(), features.layout());
-        let (shares, _) = model.scorer().rows(&batch)?.contributions(&elements, count)?;
+        let rows = model.scorer().rows(&batch)?;
+        let (shares, _) = rows.contributions(&elements, kinds.len())?;
         shares.iter().flatten().for_each(|it| sums[it.source] += f64::from(it.share));
+        if let Some(sketch) = model.sketch() {
+            seen.add(sketch, first, &sketch.bins(&rows, &rows.score(ranks)?, first));
+        }
+        first += ids.len() as u64;
     }
-    Ok(sums.into_iter().map(|sum| sum / sample.rows.len().max(1) as f64).collect())
+    let finish = |sketch| seen.finish(sketch, kinds, &found.0, first, metadata.provenance.rows);
+    let drift = model.sketch().and_then(|sketch| finish(sketch));
+    Ok((sums.into_iter().map(|sum| sum / first.max(1) as f64).collect(), drift))
 }

@@ -1,23 +1,9 @@
-//! How far the values of a column are from those it had in training, of which the values at even ranks are known.
+//! How the values of a column are spread beside those it had in training, of which the values at even ranks are known.
 
 use crate::analysis::figure::Spread;
 
 /// Bars of a distribution.
 const BINS: usize = 32;
-
-/// The greatest gap between the cumulative shares of sorted `values` and of what has the values `ranks` at even ranks.
-pub(super) fn shift(values: &[f32], ranks: &[f32]) -> f64 {
-    let gap = |(rank, &at): (usize, &f32)| {
-        // Of equal values, the last rank is the share of those up to it.
-        if ranks.get(rank + 1) == Some(&at) || values.is_empty() {
-            return 0.0;
-        }
-        let here = values.partition_point(|value| *value <= at) as f64 / values.len() as f64;
-        (here - rank as f64 / (ranks.len() - 1) as f64).abs()
-    };
-    // At the first rank there is a single value, unless there are more of it.
-    ranks.iter().enumerate().skip(1).map(gap).fold(0.0, f64::max)
-}
 
 /// Shares of even bins over the range of both, in the column's unit.
 pub(super) fn spread_of(values: &[f32], ranks: &[f32], in_unit: &impl Fn(f32) -> f64) -> Spread {
@@ -54,21 +40,6 @@ fn cumulative(ranks: &[f32], x: f64, in_unit: &impl Fn(f32) -> f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_shift_is_the_greatest_gap_of_cumulative_shares() {
-        let ranks: Vec<f32> = (0..=64).map(|n| n as f32).collect();
-        let alike: Vec<f32> = (1..=640).map(|n| n as f32 / 10.0).collect();
-        assert!(shift(&alike, &ranks) < 1e-9);
-        // scipy.stats.ks_2samp of uniforms on [0, 64] and [16, 80]: 0.25
-        let off: Vec<f32> = alike.iter().map(|value| value + 16.0).collect();
-        assert!((shift(&off, &ranks) - 0.25).abs() < 0.01);
-        assert!((shift(&[999.0], &ranks) - 1.0).abs() < 1e-9);
-        // Two values of even share, as in training and not.
-        let coin: Vec<f32> = (0..65).map(|n| f32::from(n > 32)).collect();
-        assert!(shift(&[0.0, 1.0], &coin) < 0.02);
-        assert!((shift(&[1.0, 1.0], &coin) - 0.5).abs() < 0.02);
-    }
 
     #[test]
     fn shares_of_bins_sum_to_nearly_all() {
