@@ -59,7 +59,7 @@ impl TransformConfig {
     /// Checks every option against its range.
     ///
     /// # Errors
-    /// [`Error::OptionRange`] for the first option outside it.
+    /// [`Error::OptionRange`](crate::Error::OptionRange) for the first option outside it.
     pub fn check(&self) -> Result<()> {
         within("explain", Some(self.explain), "0 to 1000", |v| v <= 1000)?;
         check_decision(self.decision)?;

@@ -5,7 +5,7 @@
 //!
 //!     cargo test --release --test it -- --ignored the_golden_files_of_a_new_format_are_made
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -73,7 +73,7 @@ fn golden() -> Vec<(PathBuf, PathBuf)> {
 }
 
 /// A golden model, and its rows as they were before as `in.parquet`.
-fn given(model: &PathBuf, scored: &PathBuf) -> (Workdir, RecordBatch) {
+fn given(model: &Path, scored: &Path) -> (Workdir, RecordBatch) {
     let (dir, scored) = (Workdir::new(), read(scored));
     std::fs::copy(model, dir.path("vae.safetensors")).unwrap();
     let own: Vec<usize> = (0..names(&rows(1, 1)).len()).collect();
