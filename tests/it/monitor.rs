@@ -99,22 +99,24 @@ fn the_examples_run() {
     std::fs::create_dir_all(dir.path("in")).unwrap();
     std::fs::rename(dir.path("flights.parquet"), dir.path("in/flights.parquet")).unwrap();
     let crontab = std::fs::read_to_string(repository("examples/vaepipe.crontab")).unwrap();
-    let line = crontab.lines().find(|line| line.starts_with(|c: char| c.is_ascii_digit())).unwrap();
+    let lines: Vec<&str> = crontab.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit())).collect();
+    assert_eq!(lines.len(), 2, "a transform and a fit");
     let service = std::fs::read_to_string(repository("examples/vaepipe.service")).unwrap();
     let start = service.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+    std::os::unix::fs::symlink("in", dir.path("week")).unwrap();
     // Five fields of time, then the command; a % would end it.
-    let command = line.splitn(6, ' ').nth(5).unwrap();
-    for command in [command, start] {
+    for command in lines.iter().map(|line| line.splitn(6, ' ').nth(5).unwrap()).chain([start]) {
         assert!(!command.contains('%'), "{command}");
-        let command = command
+        let here = command
             .replace("/usr/local/bin/vaepipe", program)
             .replace("/var/lib/node_exporter/", &root)
             .replace("/srv/vaepipe/", &root)
             .replace("/var/log/", &root);
-        let done = std::process::Command::new("sh").args(["-c", &command]).output().unwrap();
+        let done = std::process::Command::new("sh").args(["-c", &here]).output().unwrap();
         assert!(done.status.success(), "{command}\n{}", String::from_utf8_lossy(&done.stderr));
-        assert!(dir.path("scored/flights.parquet").exists() && dir.path("vaepipe.prom").exists(), "{command}");
-        std::fs::remove_file(dir.path("vaepipe.prom")).unwrap();
+        assert!(dir.path("scored/flights.parquet").exists(), "{command}");
+        let metrics = command.split("node_exporter/").nth(1).unwrap().split(' ').next().unwrap();
+        std::fs::remove_file(dir.path(metrics)).expect(metrics);
     }
     let rules = std::fs::read_to_string(repository("examples/alerts.yml")).unwrap();
     let metrics = std::fs::read_to_string(repository("src/cli/monitor.rs")).unwrap();
