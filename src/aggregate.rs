@@ -1,6 +1,8 @@
 //! The training rows as the model sees them all together: where they lie in latent space, how they are spread about what
 //! it expects of them, and what each dimension moves.
 
+#![forbid(unsafe_code)]
+
 use crate::density::Density;
 use crate::error::ModelFault;
 use crate::layout::Layout;

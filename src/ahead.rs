@@ -8,6 +8,8 @@
 //! `send` and `recv` below fails as soon as the other side is dropped, the threads are joined only after this side is,
 //! and what takes [`Room`] is given back by being dropped, which closed channels lead to as well.
 
+#![forbid(unsafe_code)]
+
 mod pump;
 mod room;
 

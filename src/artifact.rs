@@ -3,6 +3,8 @@
 //! **Invariant:** nothing of a file is believed before it is checked: its size, its version, its features, and the
 //! name, type and shape of every tensor against the network the JSON describes. Nothing in it is executed.
 
+#![forbid(unsafe_code)]
+
 mod checkpoint;
 mod container;
 mod members;

@@ -1,5 +1,7 @@
 //! Rows on the model's side of the house: contiguous, row-major, with what is known of each.
 
+#![forbid(unsafe_code)]
+
 use crate::layout::Layout;
 use crate::random::Stream;
 

@@ -1,5 +1,7 @@
 //! Parts of the way of a row that `benches/parts.rs` measures by themselves; no part of the interface.
 
+#![forbid(unsafe_code)]
+
 use arrow::array::RecordBatch;
 
 use crate::artifact::Model;

@@ -1,6 +1,8 @@
 //! What the user asks for ([`FitConfig`], [`SourceConfig`], [`TransformConfig`], [`ImputeConfig`], and of latents
 //! [`GenerateConfig`], [`ReconstructConfig`], [`TraverseConfig`]) and what a fit resolves it to ([`Training`]).
 
+#![forbid(unsafe_code)]
+
 mod choices;
 mod impute;
 mod latents;

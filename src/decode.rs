@@ -1,5 +1,7 @@
 //! From places in latent space back to rows: what the decoder expects of each element there, and draws about it.
 
+#![forbid(unsafe_code)]
+
 use std::sync::Arc;
 
 use crate::aggregate::{Aggregate, RANKS};

@@ -1,5 +1,7 @@
 //! A mixture of normal distributions with full covariances: where in latent space rows are.
 
+#![forbid(unsafe_code)]
+
 use crate::random::Stream;
 
 /// Added to every variance, so that no component closes in on a few places.

@@ -1,5 +1,7 @@
 //! Where the model runs, resolved in one place: nothing else asks what the device is.
 
+#![forbid(unsafe_code)]
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,5 +1,7 @@
 //! How rows are spread beside those a model was fitted to: what the fit stores of its rows, and what is made of others.
 
+#![forbid(unsafe_code)]
+
 mod divergence;
 mod seen;
 mod sketch;

@@ -2,6 +2,8 @@
 //!
 //! Messages name the file, column and row group. Which command-line flag would help is the command line's to say.
 
+#![forbid(unsafe_code)]
+
 mod kind;
 mod model_fault;
 mod phrases;

@@ -1,5 +1,7 @@
 //! Fitting a model: a pass for statistics, a pass that encodes the rows, then epochs.
 
+#![forbid(unsafe_code)]
+
 mod aggregate;
 mod calibrate;
 mod checkpoint;

@@ -1,6 +1,8 @@
 //! Drawing rows from a model: places from the density of its latents, values from the likelihoods there, brought to the
 //! distribution each number had at fit.
 
+#![forbid(unsafe_code)]
+
 use std::path::Path;
 use std::sync::Arc;
 

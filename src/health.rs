@@ -1,5 +1,7 @@
 //! Whether a model is any good: measured once, on held-out rows that chose nothing, and kept in the model.
 
+#![forbid(unsafe_code)]
+
 use serde::{Deserialize, Serialize};
 
 /// The variance of its posterior mean above which a dimension is active (Burda, Grosse & Salakhutdinov 2016,

@@ -1,6 +1,8 @@
 //! Filling missing values from a model: a pass that finds which columns have some, and a pass that fills those and
 //! copies the others byte for byte.
 
+#![forbid(unsafe_code)]
+
 mod rows;
 mod targets;
 

@@ -1,5 +1,7 @@
 //! What a dimension of the latent space means: what of a row it moves, and what of rows goes with it.
 
+#![forbid(unsafe_code)]
+
 use serde::Serialize;
 
 use crate::artifact::Model;

@@ -3,6 +3,8 @@
 //! The row vector holds a number an element: a value, or the code of a category. The encoder sees the values as they
 //! are, and of every category a 0 or 1 a class, which it never has to be given: [`Layout::ones`] says which are 1.
 
+#![forbid(unsafe_code)]
+
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,7 @@
 //! How likely a model makes rows.
 
+#![forbid(unsafe_code)]
+
 use serde::Serialize;
 
 use crate::artifact::Model;

@@ -1,5 +1,7 @@
 //! The standard normal distribution: the rank of a place, and the place of a rank.
 
+#![forbid(unsafe_code)]
+
 /// The share of a normal distribution below `y`: (1 + erf(y / √2)) / 2, erf after Abramowitz & Stegun 1964, 7.1.26.
 pub(crate) fn normal_rank(y: f64) -> f64 {
     let x = y.abs() / std::f64::consts::SQRT_2;

@@ -4,6 +4,8 @@
 //! The generator is SplitMix64 (Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators", section
 //! 5), whose state is a counter.
 
+#![forbid(unsafe_code)]
+
 /// The increment of SplitMix64: 2^64 divided by the golden ratio, odd.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 

@@ -1,5 +1,7 @@
 //! Rows rebuilt from their latents: those the model gives them, or those a transform wrote.
 
+#![forbid(unsafe_code)]
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! The scores of a row: one table defines them all.
 
+#![forbid(unsafe_code)]
+
 mod decision;
 mod explain;
 mod importance;

@@ -1,5 +1,7 @@
 //! What does not fit in memory: a file without a name, read and written by position.
 
+#![forbid(unsafe_code)]
+
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};

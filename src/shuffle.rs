@@ -1,6 +1,8 @@
 //! Which rows are held out, and in which order the rest is trained: functions of the seed and of global row numbers,
 //! never of files, row groups or threads.
 
+#![forbid(unsafe_code)]
+
 use std::ops::Range;
 
 use crate::random::Stream;

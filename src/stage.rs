@@ -1,5 +1,7 @@
 //! Where a run's time goes: how long each stage works, and how long it waits for the stages around it.
 
+#![forbid(unsafe_code)]
+
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

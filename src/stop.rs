@@ -1,5 +1,7 @@
 //! A request to stop, shared with whoever may make it.
 
+#![forbid(unsafe_code)]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 

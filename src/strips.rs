@@ -7,6 +7,8 @@
 //! Row groups of row vectors up to the bound given, and the strips being read. A row group over the bound goes through a
 //! scratch file.
 
+#![forbid(unsafe_code)]
+
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::PathBuf;

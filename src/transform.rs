@@ -1,5 +1,7 @@
 //! Transforming rows: source, encoder and sink behind bounded queues, and the schema of what comes out.
 
+#![forbid(unsafe_code)]
+
 mod added;
 mod batch;
 mod columns;

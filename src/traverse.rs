@@ -1,5 +1,7 @@
 //! Walks along each dimension of the latent space: what the decoder expects there.
 
+#![forbid(unsafe_code)]
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! Questions to whole tables, answered with polars, and what there is to see of them.
 
+#![forbid(unsafe_code)]
+
 mod escape;
 mod evaluate;
 mod figure;

@@ -2,6 +2,8 @@
 //!
 //! To add a command: its file here, a variant of `Command`, an arm of `run`.
 
+#![forbid(unsafe_code)]
+
 mod alert;
 mod completions;
 mod decision;

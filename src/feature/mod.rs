@@ -4,6 +4,8 @@
 //!
 //! **Invariant:** this floor knows Arrow and never the tensor library.
 
+#![forbid(unsafe_code)]
+
 mod anew;
 mod category;
 mod choose;

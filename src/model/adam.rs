@@ -1,5 +1,7 @@
 //! Adam (Kingma & Ba 2015, algorithm 1), without weight decay: what its forms in slices and in tensors share.
 
+#![forbid(unsafe_code)]
+
 use crate::error::Result;
 
 /// Decay of the first moment.

@@ -1,5 +1,7 @@
 //! The heads of a network with fixed weights: what its outputs say of the elements of rows.
 
+#![forbid(unsafe_code)]
+
 use super::likelihood::{Cells, Head, Known, RowLoss, head};
 use super::network::Network;
 use super::parameters::Weights;

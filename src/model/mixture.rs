@@ -2,6 +2,8 @@
 //! each weighted by how well it explains what is known (Mattei & Frellsen 2019, "MIWAE: Deep generative modelling and
 //! imputation of incomplete data sets", section 4).
 
+#![forbid(unsafe_code)]
+
 use std::sync::Arc;
 
 use super::heads::{Heads, Losses};

@@ -1,5 +1,7 @@
 //! The shape of the network.
 
+#![forbid(unsafe_code)]
+
 use serde::{Deserialize, Serialize};
 
 use crate::config::Activation;

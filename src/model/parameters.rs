@@ -1,5 +1,7 @@
 //! The parameters of a network: their names, shapes and first values.
 
+#![forbid(unsafe_code)]
+
 use std::collections::BTreeMap;
 
 use super::likelihood::head;

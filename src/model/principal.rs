@@ -1,5 +1,7 @@
 //! Principal components of rows: what a linear model of as many dimensions would make of them (Pearson 1901).
 
+#![forbid(unsafe_code)]
+
 use super::kernels::{times, times_transposed, transposed_times};
 use crate::random::Stream;
 

@@ -1,5 +1,7 @@
 //! Gradient steps: the negative ELBO of a batch, trimmed, clipped and handed to Adam.
 
+#![forbid(unsafe_code)]
+
 use super::adam::Moments;
 use super::autograd::{Autograd, Placed, Placer};
 use super::kernels::Kernels;

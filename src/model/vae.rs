@@ -1,5 +1,7 @@
 //! A network with fixed weights: rows in, what the model says of them out.
 
+#![forbid(unsafe_code)]
+
 use super::autograd::Graph;
 use super::kernels::Encoder;
 use super::network::Network;

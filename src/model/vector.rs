@@ -3,6 +3,8 @@
 //! Sums are taken in [`LANES`] interleaved parts, whatever the machine's vectors are: the order of additions, and so
 //! the result, is the same on all of them. NaN goes in and comes out.
 
+#![forbid(unsafe_code)]
+
 /// Parts of a sum.
 const LANES: usize = 16;
 

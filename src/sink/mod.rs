@@ -1,5 +1,7 @@
 //! Where rows go.
 
+#![forbid(unsafe_code)]
+
 mod commit;
 mod general;
 mod lock;

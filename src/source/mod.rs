@@ -1,5 +1,7 @@
 //! Where rows come from.
 
+#![forbid(unsafe_code)]
+
 mod any;
 mod chunk;
 mod file;

@@ -1,5 +1,7 @@
 //! Object stores: what a name that is a URL stands for.
 
+#![forbid(unsafe_code)]
+
 #[cfg(not(feature = "cloud"))]
 mod none;
 #[cfg(feature = "cloud")]

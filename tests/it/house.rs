@@ -157,6 +157,19 @@ fn unsafe_code_is_where_it_is_known_to_be() {
     let found: Vec<String> =
         sources().into_iter().filter(|(_, code)| words(code).contains("unsafe")).map(|(path, _)| path).collect();
     assert_eq!(found, ["frame.rs", "main.rs", "model/kernels/product.rs"]);
+    // Every other module, or one that it is in, forbids it.
+    let root = |path: &str| path.trim_end_matches("mod.rs").trim_end_matches(".rs").trim_end_matches('/').to_owned();
+    let forbids = |code: &String| code.contains("#![forbid(unsafe_code)]");
+    let forbidding: Vec<String> =
+        sources().iter().filter(|(_, code)| forbids(code)).map(|(path, _)| root(path) + "/").collect();
+    let open = sources().into_keys().filter(|path| {
+        let module = root(path) + "/";
+        !forbidding.iter().any(|forbidding| module.starts_with(forbidding))
+    });
+    assert_eq!(
+        open.collect::<Vec<_>>(),
+        ["frame.rs", "lib.rs", "main.rs", "model/kernels/mod.rs", "model/kernels/product.rs", "model/mod.rs"]
+    );
 }
 
 #[test]

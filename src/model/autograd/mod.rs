@@ -1,6 +1,8 @@
 //! The network in tensors, with the tensor library's own gradients: what CUDA runs and what the kernels are checked
 //! against.
 
+#![forbid(unsafe_code)]
+
 mod adam;
 mod execution;
 mod graph;

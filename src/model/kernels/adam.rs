@@ -1,5 +1,7 @@
 //! Adam (Kingma & Ba 2015, algorithm 1) in place, without weight decay, by blocks on several threads.
 
+#![forbid(unsafe_code)]
+
 use rayon::prelude::*;
 
 use crate::model::adam::{BETA1, BETA2, EPSILON, Moments};

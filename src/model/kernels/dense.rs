@@ -1,5 +1,7 @@
 //! A linear layer with its nonlinearity: `y = f(x Wᵀ + b)`, forward and backward.
 
+#![forbid(unsafe_code)]
+
 use std::ops::Range;
 
 use super::product::{times, times_transposed, transposed_times};

@@ -1,5 +1,7 @@
 //! Training on worker threads: each takes shards of a batch, whose gradients are then summed in order.
 
+#![forbid(unsafe_code)]
+
 use std::ops::Range;
 
 use rayon::prelude::*;

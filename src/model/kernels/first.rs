@@ -3,6 +3,8 @@
 //! Its weight lies transposed, `[encoder inputs, outputs]`, so that an input that is 1 adds a row of it, and an input
 //! that is 0 costs nothing. Only the values, which come first, take a matrix product.
 
+#![forbid(unsafe_code)]
+
 use super::dense::{Activations, Dense};
 use super::layers::Rows;
 use super::product::{times_rows, transposed_rows_times};

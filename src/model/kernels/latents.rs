@@ -1,5 +1,7 @@
 //! Posterior, draw and KL divergence of rows, and the way back through them.
 
+#![forbid(unsafe_code)]
+
 use crate::model::network::LOG_VARIANCE;
 use crate::model::vector::{exp, vectorized};
 

@@ -1,5 +1,7 @@
 //! The network over one flat slice of parameters: rows forward, gradients backward, in buffers that are kept.
 
+#![forbid(unsafe_code)]
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 

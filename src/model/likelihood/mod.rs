@@ -3,6 +3,8 @@
 //! To add one: its variant in [`Likelihood`], which features name, its file with an `impl Head`, and its arm in [`head`],
 //! which the compiler asks for.
 
+#![forbid(unsafe_code)]
+
 mod bernoulli;
 mod categorical;
 mod gaussian;
