@@ -105,8 +105,8 @@ pub(super) struct FitFlags {
     /// Gradient steps at most [default: 50000, unless --epochs is given]
     #[arg(long, value_name = "N", help_heading = "Training")]
     max_steps: Option<usize>,
-    /// Memory for rows, like 512MiB; changes no number: rows that do not fit are kept in a scratch file [default: 2GiB
-    /// for encoded rows, and up to 320MiB on their way]
+    /// Memory for rows, like 512MiB; changes no number: rows that do not fit are kept in a scratch file, and a page of a
+    /// column that does not is refused [default: 2GiB for encoded rows, and up to 320MiB on their way]
     #[arg(long, value_name = "SIZE", help_heading = "Run")]
     memory: Option<ByteSize>,
     /// Folder of scratch files: rows that do not fit in memory, and stdin, CSV and Arrow, which are kept to be read again
