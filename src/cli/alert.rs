@@ -3,9 +3,9 @@
 use clap::Args;
 use vaepipe::{Drift, Error, Model, TransformConfig, Transformed};
 
-use super::drift::moved;
-use super::exit::Failure;
-use super::transform::percent;
+use super::drift_summary::moved;
+use super::failure::Failure;
+use super::output::percent;
 
 /// When a run ends with the exit code of an alert.
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use super::exit::Failure;
+use super::failure::Failure;
 use super::{Cli, output};
 
 /// Print completions for a shell

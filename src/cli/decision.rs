@@ -3,7 +3,8 @@
 use clap::Args;
 use vaepipe::Decision;
 
-use super::exit::Failure;
+use super::failure::Failure;
+use super::output::percent;
 
 /// At most one of these.
 #[derive(Debug, Args)]
@@ -45,5 +46,17 @@ impl DecisionFlags {
             ));
         }
         Ok(decision)
+    }
+}
+
+/// What makes a row an anomaly, in words.
+pub(super) fn because(decision: Decision) -> String {
+    match decision {
+        Decision::Alpha(alpha) => format!("p_value at most {alpha}"),
+        Decision::Threshold(score) => format!("anomaly_score at least {score}"),
+        Decision::Contamination(share) => {
+            format!("anomaly_score as high as {} of the training rows reach", percent(share))
+        }
+        Decision::Fdr(rate) => format!("false discovery rate {rate}"),
     }
 }

@@ -1,4 +1,4 @@
-//! `vaepipe drift`, and what a transform says of drift.
+//! `vaepipe drift`.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -6,20 +6,17 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
-use vaepipe::{Device, Drift, Model, Shift, TransformConfig, Transformed};
+use vaepipe::{Device, Model, Shift, TransformConfig, Transformed};
 
 use super::alert::{DriftFlag, check_spread};
-use super::exit::Failure;
+use super::drift_summary::moved;
+use super::failure::Failure;
 use super::input_flags::InputFlags;
 use super::monitor::MonitorFlags;
-use super::output::{self, Format, labelled, seconds, shown};
+use super::output::{self, Format, labelled, percent, seconds, shown};
 use super::progress::RowProgress;
 use super::table::{in_lines, table_of, to_the_right};
-use super::transform::percent;
 use super::{Context, log};
-
-/// Columns that a summary tells of, those that moved most.
-const SHOWN: usize = 20;
 
 /// Tell how rows are spread beside those a model was fitted to
 ///
@@ -128,33 +125,4 @@ fn text(done: &Transformed, limit: f64) -> String {
     let found = moved(drift, limit).unwrap_or_else(|| format!("nothing moved by a PSI above {limit} and chance"));
     let rows = format!("{}, of which {} are compared", HumanCount(done.rows), HumanCount(drift.sampled));
     format!("{}\n{}", in_lines(&table), labelled(&[("rows", rows), ("drift", found)]))
-}
-
-/// What moved by more than `limit`, in a line: the first few; `None` if nothing did.
-pub(super) fn moved(drift: &Drift, limit: f64) -> Option<String> {
-    const NAMED: usize = 5;
-    let moved = drift.beyond(limit);
-    let named = moved.iter().take(NAMED).map(|shift| format!("{} (PSI {:.2})", shown(&shift.name), shift.psi));
-    let named = named.collect::<Vec<_>>().join(", ");
-    let more = if moved.len() > NAMED { format!(", … {} more", moved.len() - NAMED) } else { String::new() };
-    (!moved.is_empty()).then(|| format!("{named}{more}"))
-}
-
-/// What a summary says of drift: of the columns those that moved most.
-pub(super) fn json(drift: &Drift) -> Value {
-    let most = |shifts: &[Shift]| {
-        let mut shifts = shifts.to_vec();
-        shifts.sort_by(|a, b| b.psi.total_cmp(&a.psi));
-        shifts.truncate(SHOWN);
-        shifts
-    };
-    let Drift { sampled, columns, latents, score, .. } = drift;
-    let (of_columns, of_latents) = (most(columns), most(latents));
-    json!({
-        "sampled": sampled,
-        "worst": drift.worst(),
-        "columns": of_columns,
-        "latents": of_latents,
-        "score": score,
-    })
 }

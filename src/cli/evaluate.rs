@@ -10,10 +10,9 @@ use vaepipe::{
 };
 
 use super::Context;
-use super::exit::Failure;
-use super::output::{self, Format, labelled, shown};
+use super::failure::Failure;
+use super::output::{self, Format, labelled, percent, shown};
 use super::table::{in_lines, table_of, to_the_right};
-use super::transform::percent;
 
 /// Measure how well scores find labelled anomalies, or how likely a model makes rows
 ///

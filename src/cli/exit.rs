@@ -7,49 +7,19 @@ use std::process::ExitCode;
 
 use vaepipe::{Error, ErrorKind as Kind};
 
+use super::failure::Failure;
 use super::hint::hint;
-use super::settings::{Invocation, Origin, said, tip};
+use super::settings::{Invocation, said, tip};
 use super::signal::Signals;
 use super::{log, output};
 
 /// The exit codes, as the help lists them.
 pub(super) const CODES: &str = "\
 Exit codes: 0 done; 1 the run failed; 2 wrong usage, also an existing target without --force, and a column or file \
-named in a flag that does not exist; 3 more anomalies than --fail-on-anomaly-rate, drift above --fail-on-drift, or a model worse than that of --init; 65 bad data or model; 75 another \
-run is writing the same output; 78 bad configuration file or variable; 129, 130 and \
-143 interrupted by SIGHUP, SIGINT and SIGTERM; 141 the reader of stdout went away; 101 a bug.";
-
-/// Why a command did not succeed.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// The command line is wrong, or asked for help.
-    Arguments(clap::Error),
-    /// A flag or argument that is right by itself, but not here.
-    Usage { fault: String, hint: Option<String> },
-    /// A variable or a configuration file is wrong.
-    Configuration { origin: Option<Origin>, fault: String, hint: Option<String> },
-    /// More anomalies than were asked for; the output is complete.
-    Alert(String),
-    /// The library's answer.
-    Library(Error),
-    /// Asked to stop; what there was is kept.
-    Interrupted,
-    /// Nobody reads our stdout any more, or it cannot be written.
-    Stdout(io::Error),
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Library(error)
-    }
-}
-
-impl Failure {
-    /// Wrong usage that needs no hint.
-    pub(super) fn usage(fault: impl Into<String>) -> Self {
-        Self::Usage { fault: fault.into(), hint: None }
-    }
-}
+named in a flag that does not exist; 3 more anomalies than --fail-on-anomaly-rate, drift above --fail-on-drift, or a \
+model worse than that of --init; 65 bad data or model; 75 another run is writing the same output; 78 bad \
+configuration file or variable; 129, 130 and 143 interrupted by SIGHUP, SIGINT and SIGTERM; 141 the reader of stdout \
+went away; 101 a bug.";
 
 /// The same as [`code`], before logging has begun.
 pub(super) fn early(failure: &Failure, invocation: Option<&Invocation>, arguments: &[OsString]) -> ExitCode {

@@ -1,6 +1,6 @@
 //! `vaepipe fit`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
@@ -8,14 +8,14 @@ use serde_json::json;
 use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress, Source, is_url};
 
 use super::decision::DecisionFlags;
-use super::exit::Failure;
+use super::failure::Failure;
 use super::fit_flags::FitFlags;
 use super::input_flags::InputFlags;
 use super::metrics::Metrics;
 use super::monitor::MonitorFlags;
 use super::output::{self, shell};
 use super::progress::FitProgress;
-use super::run_flags::RunFlags;
+use super::run_flags::{RunFlags, folder};
 use super::{Context, fit_summary, health, log};
 
 /// Train a VAE on Parquet, Arrow, CSV or NDJSON files and write it to one model file
@@ -154,15 +154,6 @@ impl Fit {
         }
         Ok(written?)
     }
-}
-
-/// The folder a file is in: where there is room for the file, scratch files find theirs. For an object, that of temporary
-/// files.
-pub(super) fn folder(path: &Path) -> PathBuf {
-    if is_url(path) {
-        return std::env::temp_dir();
-    }
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
 /// Asked about the columns to learn and the latent dimensions before anything is trained.

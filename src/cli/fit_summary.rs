@@ -6,9 +6,9 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
 use vaepipe::{Fitted, History, Init, Model, Network, Scoring, Tail, Training};
 
+use super::decision::because;
 use super::health;
 use super::output::{grouped, list, seconds};
-use super::transform::because;
 
 /// What a person reads of a fit.
 pub(super) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> {

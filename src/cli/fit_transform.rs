@@ -8,13 +8,13 @@ use serde_json::json;
 
 use super::alert::AlertFlag;
 use super::decision::DecisionFlags;
-use super::exit::Failure;
+use super::failure::Failure;
 use super::fit::{self, MetricsFlag};
 use super::fit_flags::FitFlags;
 use super::input_flags::InputFlags;
 use super::monitor::MonitorFlags;
 use super::output_flags::{self, OutputFlags, is_dash};
-use super::run_flags::RunFlags;
+use super::run_flags::{RunFlags, folder};
 use super::transform::{self, TransformFlags};
 use super::{Context, fit_summary, output};
 
@@ -90,7 +90,7 @@ impl FitTransform {
         output_flags::check(&output, &config, &source, None)?;
         let metrics = metrics.start(&source, &path.iter().chain([&output]).collect::<Vec<_>>())?;
         fitting.decision = decision.decision()?;
-        let in_place = || if is_dash(&output) { std::env::temp_dir() } else { fit::folder(&output) };
+        let in_place = || if is_dash(&output) { std::env::temp_dir() } else { folder(&output) };
         let spool_dir = fitting.spool_dir.get_or_insert_with(in_place).clone();
         // Both read the same rows, also those that come once.
         let source = source.spooled(&spool_dir)?;

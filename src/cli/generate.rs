@@ -9,7 +9,7 @@ use serde_json::json;
 use vaepipe::{GenerateConfig, Model};
 
 use super::Context;
-use super::exit::Failure;
+use super::failure::Failure;
 use super::output::{self, seconds};
 use super::progress::RowProgress;
 use super::run_flags::RunFlags;

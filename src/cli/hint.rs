@@ -1,9 +1,8 @@
 //! The way out of an error, by the flag or command that gives it: what the library cannot know.
 
-use std::path::Path;
-
 use vaepipe::{Error, ModelFault};
 
+use super::near::beside;
 use super::settings::Invocation;
 
 /// What to do about an error, in a line.
@@ -124,26 +123,4 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::Diverged { .. } => "try a lower --lr, or --clip-norm 1".to_owned(),
         _ => return None,
     })
-}
-
-/// The one of `names` that looks most like `name`, if any does.
-pub(super) fn alike<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
-    const ALIKE: f64 = 0.8;
-    let likeness = |other: &str| strsim::jaro_winkler(&name.to_lowercase(), &other.to_lowercase());
-    let best = names.map(|name| (likeness(name), name)).max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (best.0 >= ALIKE).then(|| best.1.to_owned())
-}
-
-/// A file in the same directory, of a like name, its extension included.
-pub(super) fn beside(path: &Path) -> Option<String> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let entries = std::fs::read_dir(folder).ok()?.flatten();
-    let extension = |path: &Path| path.extension().map_or(String::new(), |it| it.to_string_lossy().into_owned());
-    let wanted = extension(path);
-    let names: Vec<String> = entries
-        .filter(|entry| alike(&wanted, [extension(&entry.path()).as_str()].into_iter()).is_some())
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect();
-    let near = alike(path.file_name()?.to_str()?, names.iter().map(String::as_str))?;
-    Some(path.with_file_name(near).display().to_string())
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgMatches, Args};
 use vaepipe::{Device, Error, Model};
 
-use super::exit::Failure;
+use super::failure::Failure;
 use super::fit_flags::FitFlags;
 use super::input_flags::InputFlags;
 use super::progress::FitProgress;

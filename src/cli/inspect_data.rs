@@ -6,7 +6,7 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 use vaepipe::{Plan, PlannedColumn, PlannedModel, Training};
 
-use super::exit::Failure;
+use super::failure::Failure;
 use super::fit_summary::network;
 use super::output::{self, Format, labelled, shell, shown};
 use super::table::{in_lines, table_of, to_the_right};

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 use vaepipe::{Influence, Model};
 
-use super::exit::Failure;
+use super::failure::Failure;
 use super::output::{self, Format, shown};
 use super::table::{in_lines, table_of, to_the_right};
 

@@ -6,7 +6,7 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 use vaepipe::{Epoch, History, Init, Model, Training};
 
-use super::exit::Failure;
+use super::failure::Failure;
 use super::fit_summary::{again, elements, network, parameters, scores};
 use super::health;
 use super::output::{self, Format, grouped, labelled, shown};

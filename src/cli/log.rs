@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, IsTerminal, Write, stderr};
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use clap::ValueEnum;
 use clap::builder::styling::{AnsiColor, Style};
+use indicatif::MultiProgress;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
@@ -16,7 +17,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use vaepipe::Model;
 
-use super::{LogFlags, progress};
+use super::LogFlags;
 
 /// The form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -129,13 +130,19 @@ pub(super) fn now() -> String {
     text
 }
 
+/// The bars on screen, of which a run has one at most. Whoever writes to stderr suspends them.
+pub(super) fn bars() -> &'static MultiProgress {
+    static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+    &BARS
+}
+
 /// stderr, with the progress bar out of the way while a line is written. A log that nobody can read any more, or that
 /// has no room, is no reason to end the work.
 struct AboveBar;
 
 impl Write for AboveBar {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let _ = progress::bars().suspend(|| match line {
+        let _ = bars().suspend(|| match line {
             // An event comes in one piece. Spans, which would carry the id, are of one thread each.
             [b'{', fields @ ..] if is_json() => {
                 let id = serde_json::Value::from(run_id());

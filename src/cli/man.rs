@@ -2,7 +2,7 @@
 
 use clap::{Args, CommandFactory};
 
-use super::exit::Failure;
+use super::failure::Failure;
 use super::{Cli, output};
 
 /// Print the manual page of the program or of a command

@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde_json::json;
 use vaepipe::{Epoch, Error};
 
-use super::exit::Failure;
+use super::failure::Failure;
 use super::log;
 use super::output::seconds;
 

@@ -11,7 +11,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use clap::Args;
 use vaepipe::{Drift, Fitted, Shift, Transformed};
 
-use super::exit::Failure;
+use super::failure::Failure;
 use super::{Context, output};
 
 /// Columns, and latents, that a file tells of, those that moved most: each is a time series.

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use serde_json::Value;
 use vaepipe::Carried;
 
-use super::exit::Failure;
+use super::failure::Failure;
 use super::log;
 
 /// The form of a result.
@@ -114,6 +114,12 @@ pub(super) fn shell(path: &Path) -> String {
     let text = path.display().to_string();
     // Only a NUL cannot be quoted, and no path has one.
     shlex::try_quote(&text).map_or_else(|_| text.clone(), String::from)
+}
+
+/// A share to read.
+pub(super) fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent >= 0.095 || percent == 0.0 { format!("{percent:.1} %") } else { format!("{percent:.1e} %") }
 }
 
 /// Seconds to a millisecond.

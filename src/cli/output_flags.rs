@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::Args;
 use vaepipe::{Codec, Encoding, Output, Source, TransformConfig};
 
-use super::exit::Failure;
+use super::failure::Failure;
 use super::fit_flags::words;
 use super::signal;
 

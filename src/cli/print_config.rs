@@ -5,10 +5,11 @@ use clap::parser::ValueSource;
 use toml::Value;
 use vaepipe::TransformConfig;
 
-use super::exit::Failure;
+use super::failure::Failure;
 use super::fit_flags::FitFlags;
 use super::output;
-use super::settings::{Invocation, Takes};
+use super::setting::{Takes, is_setting};
+use super::settings::Invocation;
 
 /// Longer lines have their source right behind them, and do not push away that of others.
 const WIDEST: usize = 60;
@@ -34,7 +35,7 @@ pub(super) fn run(invocation: &Invocation) -> Result<(), Failure> {
         serde_json::Value::Null
     };
     let mut lines = Vec::new();
-    for arg in command.get_arguments().filter(|arg| super::settings::is_setting(arg)) {
+    for arg in command.get_arguments().filter(|arg| is_setting(arg)) {
         let key = arg.get_id().as_str();
         let source = match (matches.value_source(key), invocation.origin(key)) {
             (Some(ValueSource::CommandLine), _) => "command line".to_owned(),

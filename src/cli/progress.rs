@@ -1,20 +1,13 @@
 //! How a run goes on: a bar where a person watches, else a line in the log now and then.
 
 use std::fmt::Write;
-use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 use vaepipe::{Epoch, Error, Progress};
 
 use super::log;
 use super::metrics::Metrics;
-
-/// The bars on screen, of which a run has one at most. Whoever writes to stderr suspends them.
-pub(super) fn bars() -> &'static MultiProgress {
-    static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
-    &BARS
-}
 
 /// A bar of `length` steps if a person watches and the log is not quiet.
 fn bar(length: u64, template: &'static str) -> Option<ProgressBar> {
@@ -27,7 +20,7 @@ fn bar(length: u64, template: &'static str) -> Option<ProgressBar> {
     };
     let style = ProgressStyle::with_template(template).expect("a template of our own");
     let style = style.with_key("rate", rate).progress_chars("━╸ ");
-    Some(bars().add(ProgressBar::new(length).with_style(style)))
+    Some(log::bars().add(ProgressBar::new(length).with_style(style)))
 }
 
 /// When to write the next line: soon at first, then less and less often.

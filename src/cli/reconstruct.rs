@@ -9,7 +9,7 @@ use serde_json::json;
 use vaepipe::{Model, ParquetSource, ReconstructConfig, Reconstructed};
 
 use super::Context;
-use super::exit::Failure;
+use super::failure::Failure;
 use super::output::{self, seconds};
 use super::progress::RowProgress;
 use super::run_flags::RunFlags;

@@ -8,10 +8,9 @@ use serde_json::json;
 use vaepipe::{Model, ParquetSource, ReportConfig, report};
 
 use super::Context;
-use super::exit::Failure;
-use super::output;
+use super::failure::Failure;
+use super::output::{self, percent};
 use super::run_flags::RunFlags;
-use super::transform::percent;
 
 /// Make a page that shows scores, latents and, of the model, what they mean
 ///

@@ -1,13 +1,12 @@
 //! What every command that runs a model is told beside its own flags.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use vaepipe::{Device, Lock, is_url};
 
-use super::exit::Failure;
-use super::fit::folder;
+use super::failure::Failure;
 use super::output_flags::is_dash;
 use super::{Context, output};
 
@@ -76,4 +75,13 @@ impl RunFlags {
         targets.dedup();
         targets.into_iter().map(|target| Ok(Lock::take(target, wait, &context.signals.stop)?)).collect()
     }
+}
+
+/// The folder a file is in: where there is room for the file, scratch files find theirs. For an object, that of temporary
+/// files.
+pub(super) fn folder(path: &Path) -> PathBuf {
+    if is_url(path) {
+        return std::env::temp_dir();
+    }
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }

@@ -9,7 +9,7 @@ use vaepipe::{Device, Model, ipc_schema};
 
 use super::Context;
 use super::decision::DecisionFlags;
-use super::exit::Failure;
+use super::failure::Failure;
 use super::input_flags::InputFlags;
 use super::output::{self, shown};
 use super::output_flags::OutputFlags;

@@ -4,44 +4,20 @@
 //! A variable or a key of the file is a flag written elsewhere: it becomes the default of that flag and is parsed by
 //! the flag's own rules, so that there is one definition of what may be set and to what.
 
-use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt;
 use std::path::PathBuf;
 
-use bytesize::ByteSize;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
-use vaepipe::LatentDim;
 
-use super::exit::Failure;
-use super::fit_flags::{Hidden, MaskRate};
-use super::hint::alike;
+use super::failure::Failure;
+use super::near::alike;
+use super::setting::{Origin, Setting, settable};
 use super::{Cli, settings_file};
 
 /// What variables begin with.
 const PREFIX: &str = "VAEPIPE_";
-
-/// Flags that are not settings.
-const NOT_SETTINGS: [&str; 4] = ["config", "print_config", "help", "version"];
-
-/// Where a value comes from that is not on the command line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// An environment variable.
-    Variable(String),
-    /// A key of a configuration file.
-    Key(PathBuf, String),
-}
-
-/// A value that is not on the command line.
-#[derive(Debug, Clone)]
-pub(super) struct Setting {
-    /// As the command line would have it; `None` for an empty list.
-    pub(super) text: Option<String>,
-    pub(super) origin: Origin,
-}
 
 /// The command line, with what variables and the configuration file add.
 #[derive(Debug)]
@@ -50,15 +26,6 @@ pub(super) struct Invocation {
     command: Command,
     matches: ArgMatches,
     origins: BTreeMap<String, Origin>,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Variable(name) => f.write_str(name),
-            Self::Key(path, key) => write!(f, "{}: {key}", path.display()),
-        }
-    }
 }
 
 impl Invocation {
@@ -149,59 +116,6 @@ impl Invocation {
     pub(super) fn is_given(&self, key: &str) -> bool {
         let matches = self.matches();
         matches.try_contains_id(key).is_ok() && matches.value_source(key) == Some(ValueSource::CommandLine)
-    }
-}
-
-/// The flags of one command that may be set elsewhere, or of all of them.
-pub(super) fn settable<'a>(command: &'a Command, name: Option<&'a str>) -> impl Iterator<Item = &'a Arg> {
-    let subs = command.get_subcommands().filter(move |sub| name.is_none_or(|name| sub.get_name() == name));
-    let args = command.get_arguments().chain(subs.flat_map(Command::get_arguments));
-    args.filter(|arg| is_setting(arg))
-}
-
-/// Whether a flag may be set by a variable or a file.
-pub(super) fn is_setting(arg: &Arg) -> bool {
-    arg.get_long().is_some() && !NOT_SETTINGS.contains(&arg.get_id().as_str())
-}
-
-/// What a flag takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Takes {
-    /// Nothing: it is there or not.
-    Switch,
-    Integer,
-    Number,
-    Text,
-    /// Texts.
-    List,
-    /// Integers, or a word.
-    Widths,
-    /// A number, or `auto`.
-    Auto,
-    /// Bytes, as an integer or with a unit.
-    Size,
-}
-
-impl Takes {
-    pub(super) fn of(arg: &Arg) -> Self {
-        let value = arg.get_value_parser().type_id();
-        if matches!(arg.get_action(), ArgAction::SetTrue) {
-            Self::Switch
-        } else if arg.get_value_delimiter().is_some() {
-            Self::List
-        } else if value == TypeId::of::<usize>() || value == TypeId::of::<u64>() {
-            Self::Integer
-        } else if value == TypeId::of::<f64>() {
-            Self::Number
-        } else if value == TypeId::of::<Hidden>() {
-            Self::Widths
-        } else if value == TypeId::of::<MaskRate>() || value == TypeId::of::<LatentDim>() {
-            Self::Auto
-        } else if value == TypeId::of::<ByteSize>() {
-            Self::Size
-        } else {
-            Self::Text
-        }
     }
 }
 

@@ -8,9 +8,9 @@ use clap::Command;
 use toml::de::DeTable;
 use toml::{Table, Value};
 
-use super::exit::Failure;
-use super::hint::{alike, beside};
-use super::settings::{Origin, Setting, Takes, settable};
+use super::failure::Failure;
+use super::near::{alike, beside};
+use super::setting::{Origin, Setting, Takes, settable};
 
 /// Reads the settings for command `name` out of the file at `path`: those at its top, and over them those in the
 /// command's table. `named` is the variable that named the file, if it was not the command line.

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use vaepipe::{Decision, Error, Found, Model, Output, ScoreQuantiles, Scoring, Source, TransformConfig, Transformed};
 
 use super::alert::{AlertFlag, Limit};
-use super::decision::DecisionFlags;
-use super::drift;
-use super::exit::Failure;
+use super::decision::{DecisionFlags, because};
+use super::drift_summary::{self, moved};
+use super::failure::Failure;
 use super::fit_flags::scores;
 use super::input_flags::InputFlags;
 use super::monitor::MonitorFlags;
-use super::output::{self, seconds};
+use super::output::{self, percent, seconds};
 use super::output_flags::{self, OutputFlags, is_dash};
 use super::progress::RowProgress;
 use super::run_flags::RunFlags;
@@ -179,7 +179,7 @@ pub(super) fn lines(
             ),
         ));
     }
-    let moved = done.drift.as_ref().and_then(|drift| drift::moved(drift, limit.worth_a_word()));
+    let moved = done.drift.as_ref().and_then(|drift| moved(drift, limit.worth_a_word()));
     lines.extend(moved.map(|moved| ("drift", moved)));
     lines.push(("time", format!("{total:.2} s, {speed} rows/s")));
     Ok(lines)
@@ -188,24 +188,6 @@ pub(super) fn lines(
 /// What makes a row an anomaly.
 fn decision(model: &Model, config: &TransformConfig) -> Decision {
     config.decision.unwrap_or(model.metadata().scoring.decision)
-}
-
-/// The same in words.
-pub(super) fn because(decision: Decision) -> String {
-    match decision {
-        Decision::Alpha(alpha) => format!("p_value at most {alpha}"),
-        Decision::Threshold(score) => format!("anomaly_score at least {score}"),
-        Decision::Contamination(share) => {
-            format!("anomaly_score as high as {} of the training rows reach", percent(share))
-        }
-        Decision::Fdr(rate) => format!("false discovery rate {rate}"),
-    }
-}
-
-/// A share to read.
-pub(super) fn percent(share: f64) -> String {
-    let percent = share * 100.0;
-    if percent >= 0.095 || percent == 0.0 { format!("{percent:.1} %") } else { format!("{percent:.1e} %") }
 }
 
 /// The same for a program.
@@ -226,7 +208,7 @@ pub(super) fn json(model: &Model, config: &TransformConfig, done: &Transformed, 
         "decision": done.anomalies.map(|_| decision(model, config)),
         "scores": done.scores,
         "found": done.found.iter().map(found).collect::<Vec<_>>(),
-        "drift": done.drift.as_ref().map(drift::json),
+        "drift": done.drift.as_ref().map(drift_summary::json),
         "seconds": seconds(total),
         "rows_per_second": (done.rows as f64 / total.max(1e-9)).round(),
     })

@@ -8,7 +8,7 @@ use serde_json::json;
 use vaepipe::{Model, TraverseConfig};
 
 use super::Context;
-use super::exit::Failure;
+use super::failure::Failure;
 use super::output;
 use super::run_flags::RunFlags;
 

@@ -5,6 +5,7 @@
 
 mod adam;
 mod autograd;
+mod encoded;
 mod heads;
 mod kernels;
 mod likelihood;
@@ -17,6 +18,7 @@ mod vae;
 mod vector;
 
 pub(crate) use self::adam::Moments;
+pub use self::encoded::Encoded;
 pub(crate) use self::heads::{Heads, Losses};
 pub(crate) use self::mixture::{Draws, Mixture, Row, Sampler};
 pub use self::network::Network;
@@ -26,7 +28,6 @@ pub(crate) use self::principal::{Components, Covariance};
 #[cfg(feature = "bench")]
 pub(crate) use self::trainer::Input;
 pub(crate) use self::trainer::{Checkpoint, Step, Trainer, mean_of_best};
-pub use self::vae::Encoded;
 pub(crate) use self::vae::Vae;
 
 use crate::device::bare;

@@ -106,12 +106,34 @@ fn imports_point_downward_and_in_no_circle() {
             }
         }
     }
-    // Take away rooms that import nothing any more until none is left; a circle would stay.
+    take_away(imports);
+}
+
+/// Takes away what imports nothing any more until nothing is left; a circle would stay.
+fn take_away(mut imports: BTreeMap<String, BTreeSet<String>>) {
     while !imports.is_empty() {
         let open: BTreeSet<String> = imports.keys().cloned().collect();
         imports.retain(|_, there| there.iter().any(|room| open.contains(room)));
         assert_ne!(open.len(), imports.len(), "these import each other in a circle: {open:?}");
     }
+}
+
+#[test]
+fn files_of_a_folder_import_each_other_in_no_circle() {
+    // Of each file that is not the root of its folder: the files beside it that it names.
+    let mut imports = BTreeMap::<String, BTreeSet<String>>::new();
+    let sources = sources();
+    for (path, code) in &sources {
+        let Some((folder, _)) = path.rsplit_once('/').filter(|(_, file)| *file != "mod.rs") else { continue };
+        for named in code.split("super::").skip(1) {
+            let listed = named.strip_prefix('{').map(|rest| rest.split('}').next().unwrap_or_default());
+            let first = named.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap();
+            let beside = words(listed.unwrap_or(first)).into_iter().map(|name| format!("{folder}/{name}.rs"));
+            imports.entry(path.clone()).or_default().extend(beside.filter(|file| sources.contains_key(file)));
+        }
+    }
+    assert!(imports.values().map(BTreeSet::len).sum::<usize>() > 100);
+    take_away(imports);
 }
 
 #[test]

@@ -14,10 +14,10 @@ use super::placer::{Placed, Placer, all_numbers, numbers};
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::layout::{Group, Layout};
+use crate::model::encoded::Encoded;
 use crate::model::likelihood::{Head, head};
 use crate::model::network::{LOG_VARIANCE, Network};
 use crate::model::parameters::{Weight, Weights};
-use crate::model::vae::Encoded;
 
 /// The network over tensors that record what is done with them, or do not.
 pub(crate) struct Graph {

@@ -7,7 +7,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::adam;
-use super::layers::{Layers, Rows, Workspace};
+use super::layers::{Layers, Workspace};
+use super::rows::Rows;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::layout::Layout;
@@ -81,7 +82,7 @@ impl Kernels {
         let range = self.shard(n, batch.rows());
         let draws = space.latents.noise.chunks_exact_mut(self.layers.latent_dim);
         batch.ids[range.clone()].iter().zip(draws).for_each(|(&id, draw)| noise.child(id).normals(draw));
-        self.layers.forward(&self.parameters, Rows::of(batch, range, &self.layers), space);
+        self.layers.forward(&self.parameters, Rows::of(batch, range, self.layers.inputs), space);
     }
 
     fn shard_backward(
@@ -94,7 +95,7 @@ impl Kernels {
         gradients: &mut [f32],
     ) {
         let range = self.shard(n, batch.rows());
-        let rows = Rows::of(batch, range.clone(), &self.layers);
+        let rows = Rows::of(batch, range.clone(), self.layers.inputs);
         self.layers.backward(&self.parameters, rows, &weights[range], paid, space, gradients);
     }
 

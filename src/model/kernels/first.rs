@@ -6,8 +6,8 @@
 #![forbid(unsafe_code)]
 
 use super::dense::{Activations, Dense};
-use super::layers::Rows;
 use super::product::{times_rows, transposed_rows_times};
+use super::rows::Rows;
 use crate::layout::Layout;
 
 /// The first layer.

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::dense::{Activations, Dense};
 use super::first::First;
 use super::latents::Latents;
-use crate::batch::Batch;
+use super::rows::Rows;
 use crate::layout::{Group, Layout};
 use crate::model::likelihood::{Cells, Head, Known, RowLoss, head};
 use crate::model::network::Network;
@@ -34,32 +34,6 @@ pub(super) struct Layers {
 struct Place {
     start: usize,
     strides: [usize; 2],
-}
-
-/// Rows of a batch as the layers take them.
-#[derive(Clone, Copy)]
-pub(super) struct Rows<'a> {
-    /// `[rows, inputs]`.
-    pub(super) x: &'a [f32],
-    /// The same, as in [`Batch`].
-    pub(super) known: Option<&'a [f32]>,
-    /// What the encoder sees of both.
-    pub(super) shown_x: &'a [f32],
-    pub(super) shown_known: Option<&'a [f32]>,
-    pub(super) rows: usize,
-}
-
-impl<'a> Rows<'a> {
-    /// Rows `range` of a batch.
-    pub(super) fn of(batch: &'a Batch, range: Range<usize>, layers: &Layers) -> Self {
-        let part = |all: &'a [f32]| &all[range.start * layers.inputs..range.end * layers.inputs];
-        let known = batch.known.as_deref().map(part);
-        let (shown_x, shown_known) = match &batch.shown {
-            Some(shown) => (part(&shown.x), Some(part(&shown.known))),
-            None => (part(&batch.x), known),
-        };
-        Self { x: part(&batch.x), known, shown_x, shown_known, rows: range.len() }
-    }
 }
 
 /// What rows become on their way through, in buffers for a fixed number of rows.

@@ -9,15 +9,17 @@ mod first;
 mod latents;
 mod layers;
 mod product;
+mod rows;
 
 use std::sync::{Mutex, PoisonError};
 
 pub(super) use self::execution::Kernels;
-use self::layers::{Layers, Rows, Workspace};
+use self::layers::{Layers, Workspace};
 pub(super) use self::product::{times, times_transposed, transposed_times};
+use self::rows::Rows;
+use super::encoded::Encoded;
 use super::network::Network;
 use super::parameters::Weights;
-use super::vae::Encoded;
 use crate::batch::Batch;
 use crate::layout::Layout;
 
@@ -50,7 +52,7 @@ impl Encoder {
         let mut padded = (Vec::new(), Vec::new());
         for from in (0..batch.rows()).step_by(ENCODE_ROWS) {
             let range = from..batch.rows().min(from + ENCODE_ROWS);
-            let rows = Rows::of(batch, range, &self.layers);
+            let rows = Rows::of(batch, range, self.layers.inputs);
             self.layers.forward(&self.parameters, self.filled_up(rows, &mut padded), &mut space);
             self.take(rows, &space, &mut encoded);
         }
