@@ -60,7 +60,8 @@ impl Target {
         sweep(target.folder());
         // An hour's work must not end with finding that there is no place for it.
         let temporary = target.create()?;
-        if !is_url(path) && is_planted(path, temporary.file()) {
+        // A link that went away since led elsewhere when it was followed.
+        if !is_url(path) && (is_planted(path, temporary.file()) || real(path) != target.real) {
             return Err(Error::TargetForeign { path: path.to_owned() });
         }
         Ok(target)
@@ -186,18 +187,21 @@ fn sweep(folder: &Path) {
     }
 }
 
-/// Whether somebody else put what is at `path` into a folder that is open to all: a link there would lead what we write
-/// to a file of ours, as Linux has it where `protected_symlinks` is on; and nobody else may replace a file in a sticky one.
+/// Whether somebody else put what is at `path`, or a link on the way there, into a folder that is open to all: a link would
+/// lead what we write to a place of ours, as Linux has it where `protected_symlinks` is on; and nobody else may replace a
+/// file in a sticky folder.
 #[cfg(unix)]
 fn is_planted(path: &Path, ours: &File) -> bool {
     use std::os::unix::fs::MetadataExt;
-    let (Ok(there), Ok(folder), Ok(ours)) = (fs::symlink_metadata(path), fs::metadata(folder(path)), ours.metadata())
-    else {
-        return false;
-    };
-    let [open, sticky] = [0o002, 0o1000].map(|bit| folder.mode() & bit != 0);
-    let foreign = there.uid() != ours.uid() && there.uid() != folder.uid();
-    foreign && open && (there.is_symlink() || sticky)
+    let Ok(ours) = ours.metadata() else { return false };
+    path.ancestors().filter(|on_the_way| !on_the_way.as_os_str().is_empty()).any(|on_the_way| {
+        let (Ok(there), Ok(folder)) = (fs::symlink_metadata(on_the_way), fs::metadata(folder(on_the_way))) else {
+            return false;
+        };
+        let [open, sticky] = [0o002, 0o1000].map(|bit| folder.mode() & bit != 0);
+        let foreign = there.uid() != ours.uid() && there.uid() != folder.uid();
+        foreign && open && (there.is_symlink() || (sticky && on_the_way == path))
+    })
 }
 
 #[cfg(not(unix))]

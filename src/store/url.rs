@@ -10,8 +10,8 @@ const SCHEMES: [&str; 8] = ["s3", "s3a", "gs", "az", "abfs", "abfss", "http", "h
 /// Of these a name before an @ is that of the container.
 const OF_CONTAINERS: [&str; 2] = ["abfs", "abfss"];
 
-/// Parts of the queries that sign a URL; a ? is a wildcard as well.
-const SIGNS: [&str; 3] = ["sig=", "signature=", "token="];
+/// What the names end with that sign a URL in its query; a ? is a wildcard as well.
+const SIGNS: [&str; 3] = ["sig", "signature", "token"];
 
 /// Whether a name is the URL of an object or of a prefix, as `s3://lake/a.parquet`, and no path.
 pub fn is_url(path: &Path) -> bool {
@@ -34,14 +34,22 @@ pub(crate) fn check_url(path: &Path) -> Result<()> {
     let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
     // Of an IPv6 address what stands after its bracket.
     let port = host.rsplit(']').next().and_then(|host| host.split_once(':')).map(|(_, port)| port);
-    // A password may hold a slash, and then its beginning looks like a port.
-    let odd_port = port.is_some_and(|port| !port.bytes().all(|it| it.is_ascii_digit()));
+    // A password may hold a slash, and then its beginning looks like a port, of which only the web has any.
+    let odd_port = port.is_some_and(|port| {
+        let is_port = web && !port.is_empty() && port.bytes().all(|it| it.is_ascii_digit());
+        !is_port || (user.is_empty() && rest.contains('@'))
+    });
     if odd_port || (!user.is_empty() && (!OF_CONTAINERS.contains(&known) || user.contains(':'))) {
         let shown = rest.rsplit_once('@').map_or("", |(_, shown)| &shown[..shown.find('?').unwrap_or(shown.len())]);
         return refuse(format!("{scheme}://***@{shown}"), "a user or password in a URL");
     }
     let Some((shown, query)) = rest.split_once('?') else { return Ok(()) };
-    if web || SIGNS.iter().any(|sign| query.to_lowercase().contains(sign)) {
+    let signs = |part: &str| {
+        let name = part.split_once('=').map_or("", |(name, _)| name).to_lowercase();
+        let is_name = name.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it));
+        is_name && SIGNS.iter().any(|sign| name.ends_with(sign))
+    };
+    if web || query.split('&').any(signs) {
         return refuse(format!("{scheme}://{shown}?***"), "a query in a URL");
     }
     Ok(())
@@ -102,6 +110,11 @@ mod tests {
             ("https://me:hu?sh@there/a?b=hush", "https://***@there/a"),
             ("abfss://lake:hush@account.dfs.core.windows.net/a", "abfss://***@account.dfs.core.windows.net/a"),
             ("postgres://me:hush@there/db", "postgres://***@there/db"),
+            ("s3://KEY:/hush@lake/a", "s3://***@lake/a"),
+            ("s3://KEY:12/hush@lake/a", "s3://***@lake/a"),
+            ("S3://KEY:/hush", "S3://***@"),
+            ("https://me:/hush@there/a", "https://***@there/a"),
+            ("https://me:12/hush@there/a", "https://***@there/a"),
             ("https://there/a?X-Amz-Signature=hush", "https://there/a?***"),
             ("az://lake/a.parquet?sv=2024&sig=hush", "az://lake/a.parquet?***"),
             ("gs://lake/a?X-Goog-Signature=hush", "gs://lake/a?***"),
@@ -111,6 +124,8 @@ mod tests {
         }
         for url in [
             "s3://lake/year=202?/month=1/a@b.parquet",
+            "s3://lake/[?]token=*/a.parquet",
+            "s3://lake/day=?/token=*/a.parquet",
             "abfss://lake@account.dfs.core.windows.net/a",
             "http://localhost:9000/a",
             "http://[::1]:9000/a",

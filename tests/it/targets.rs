@@ -55,11 +55,18 @@ fn what_others_put_into_a_folder_that_is_open_to_all_is_not_written_through() {
     let mode = |mode: u32| std::fs::set_permissions(dir.path(""), std::fs::Permissions::from_mode(mode)).unwrap();
     symlink(safe.path("mine"), dir.path("link.parquet")).unwrap();
     std::fs::write(dir.path("theirs.parquet"), "theirs").unwrap();
-    if !give_away(&dir.path("link.parquet")) || !give_away(&dir.path("theirs.parquet")) {
+    symlink(safe.path(""), dir.path("way")).unwrap();
+    if ["link.parquet", "theirs.parquet", "way"].iter().any(|name| !give_away(&dir.path(name))) {
         return;
     }
     let says = ["another user put it there", "choose another path"];
-    for (of_folder, name) in [(0o777, "link.parquet"), (0o1777, "link.parquet"), (0o1777, "theirs.parquet")] {
+    for (of_folder, name) in [
+        (0o777, "link.parquet"),
+        (0o1777, "link.parquet"),
+        (0o1777, "theirs.parquet"),
+        (0o777, "way/new.parquet"),
+        (0o1777, "way/new.parquet"),
+    ] {
         mode(of_folder);
         // Where the kernel minds links itself, it says so before.
         let ran = dir.run(&format!("transform in.parquet {name} --force"));
@@ -70,7 +77,8 @@ fn what_others_put_into_a_folder_that_is_open_to_all_is_not_written_through() {
     mode(0o755);
     dir.ok("transform in.parquet link.parquet --force");
     assert_eq!(read(&safe.path("mine")).num_rows(), 300);
-    assert_eq!(dir.names(), ["in.parquet", "link.parquet", "theirs.parquet", "vae.safetensors"]);
+    assert_eq!(safe.names(), ["mine"]);
+    assert_eq!(dir.names(), ["in.parquet", "link.parquet", "theirs.parquet", "vae.safetensors", "way"]);
 }
 
 #[test]
