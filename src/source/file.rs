@@ -202,6 +202,8 @@ impl ParquetFile {
         /// Bytes of a number as it is worked with.
         const NUMBER: u64 = size_of::<f64>() as u64;
         let (mut all, mut words) = (0_u64, 0_u64);
+        // Of many columns, small dictionaries together are a large one.
+        let few = WORD_BYTES / SHORT_ROWS / (roots.len() as u64).max(1);
         for (leaf, chunk) in self.metadata().row_group(row_group).columns().iter().enumerate() {
             if !roots.contains(&self.arrow.parquet_schema().get_column_root_idx(leaf)) {
                 continue;
@@ -211,7 +213,7 @@ impl ParquetFile {
             all = all.saturating_add(numbers.max(chunk.uncompressed_size().unsigned_abs()));
             // As a view a word is there once, however often it is meant.
             if !self.views {
-                let read = || Ok::<_, Foreign>(longest_word(&self.file, chunk, WORD_BYTES / SHORT_ROWS));
+                let read = || Ok::<_, Foreign>(longest_word(&self.file, chunk, few));
                 let longest = guarded(|| Place::file(&self.path), read).ok().flatten().unwrap_or_default();
                 words = words.saturating_add(longest.saturating_mul(values));
             }
