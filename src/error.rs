@@ -350,8 +350,8 @@ pub enum Error {
         /// Rows it was measured on.
         rows: usize,
     },
-    /// There are no held-out rows to tell by whether a fit makes the model it goes on from worse.
-    #[error("{path}: no held-out rows tell whether the fit makes it worse")]
+    /// There are not enough held-out rows to tell by whether a fit makes the model it goes on from worse.
+    #[error("{path}: too few rows are held out to tell whether the fit makes it worse")]
     NotMeasured {
         /// The model it goes on from.
         path: PathBuf,

@@ -44,7 +44,7 @@ use crate::artifact::{FORMAT_VERSION, Metadata, Model, Provenance};
 use crate::config::{FitConfig, LatentDim, Training};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::feature::{Features, InputColumn};
+use crate::feature::{Features, InputColumn, counted};
 use crate::model::{Checkpoint, Network, Trainer, Vae, parameters};
 use crate::score::Score;
 use crate::shuffle::{HoldOut, Order};
@@ -109,11 +109,12 @@ impl FitConfig {
         let device = device.resolve()?;
         let threads = self.threads.unwrap_or_else(machine_threads);
         let start = Instant::now();
+        let source = &source.with_most_page_bytes(self.memory);
 
         tracing::info!("{} rows of {} columns: reading statistics", source.rows(), source.schema().fields().len());
         let mut watch = Watch { stop, keep_partial: self.keep_partial, on_progress };
         let Chosen { features, carried, holes, .. } = match from {
-            Some(from) => from.choose(source, threads, &mut watch)?,
+            Some(from) => from.choose(self, source, threads, &mut watch)?,
             None => self.choose(source, threads, &mut watch)?,
         };
         if features.kinds().is_empty() {
@@ -153,9 +154,13 @@ impl FitConfig {
         if rows.train.len() < 2 {
             return Err(too_few(rows.train.len() as u64));
         }
-        if let Some(from) = from.filter(|_| rows.calibrate.len() == 0) {
+        if let Some(from) = from.filter(|_| rows.calibrate.len() < start::FEWEST) {
             from.not_measured(self.accept_worse)?;
         }
+        let features = match from {
+            Some(_) => Arc::new(counted(&features, &rows.found, sizes::missing_indicator(self))),
+            None => features.clone(),
+        };
 
         let training = sizes::training(self, inputs, rows.train.len(), shuffle_rows, rows.holes);
         tracing::info!(
@@ -243,10 +248,16 @@ impl FitConfig {
         if let (Some(from), Some(init)) = (from, &mut init)
             && rows.calibrate.len() > 0
         {
-            let mut trainer = trainer(0)?;
-            let before = train::losses(&mut trainer, &rows.calibrate, layout, &training, stop)?;
-            trainer.restore(&Checkpoint::start(weights[0].clone()))?;
-            let after = train::losses(&mut trainer, &rows.calibrate, layout, &training, stop)?;
+            let losses = |begin: &dyn Fn(usize) -> Checkpoint| -> Result<Vec<Vec<f64>>> {
+                let of = |n| {
+                    let mut trainer = trainer(n)?;
+                    trainer.restore(&begin(n))?;
+                    train::losses(&mut trainer, &rows.calibrate, layout, &training, stop)
+                };
+                (0..weights.len()).map(of).collect()
+            };
+            let (before, after) =
+                (losses(&|n| from.of_network(n))?, losses(&|n| Checkpoint::start(weights[n].clone()))?);
             init.held_out_loss = Some(from.compare(&before, &after, training.trim, self.accept_worse)?);
         }
         let (scoring, latents) = calibration.run(&rows, stop)?;

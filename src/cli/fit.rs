@@ -67,7 +67,8 @@ pub(super) struct Fit {
 #[derive(Debug, Args)]
 pub(super) struct InitFlags {
     /// Go on from this model: its columns, categories, scaling and network are kept, and of the training what is not said
-    /// otherwise, at a quarter of the learning rate and without a rise of the KL weight [default: none, from random weights]
+    /// otherwise of the preset, KL weight, free bits, clipping, trimming, hiding, held-out share and score, at a quarter of
+    /// the learning rate and without a rise of the KL weight [default: none, from random weights]
     #[arg(long, value_name = "MODEL", help_heading = "Start")]
     init: Option<PathBuf>,
     /// Scale the columns of the model to go on from by the new rows

@@ -112,7 +112,7 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             "--accept-worse writes it (with --resume at once, after a fit of seconds); a lower --lr or more rows may help"
                 .to_owned()
         }
-        Error::NotMeasured { .. } => "--val-fraction above 0 holds rows out; --accept-worse does without".to_owned(),
+        Error::NotMeasured { .. } => "more rows, or a larger --val-fraction, hold more out; --accept-worse does without".to_owned(),
         Error::Checkpoint { .. } => "leave --resume out to start anew".to_owned(),
         Error::NoCuda { .. } => {
             "--device cpu works in every build; `cargo build --release --features cuda` makes one with CUDA".to_owned()

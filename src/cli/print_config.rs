@@ -26,8 +26,11 @@ pub(super) fn run(invocation: &Invocation) -> Result<(), Failure> {
     // What a preset decides is known without data.
     let keys = FitFlags::keys();
     let of_fit = if command.get_arguments().any(|arg| arg.get_id() == "latent_dim") {
-        let mut config = FitFlags::of(matches)?.config().with_preset();
-        config.check()?;
+        let given = FitFlags::of(matches)?.config();
+        given.with_preset().check()?;
+        // What a preset would decide, the model has that the fit goes on from.
+        let goes_on = matches.try_contains_id("init").is_ok() && matches.contains_id("init");
+        let mut config = if goes_on { given } else { given.with_preset() };
         // A path need not be a text; it is printed as it was written.
         config.spool_dir = None;
         serde_json::to_value(&config).unwrap_or_default()

@@ -79,6 +79,11 @@ impl From<Category> for Stored {
 }
 
 impl Category {
+    /// Says how many values are missing in the rows of another fit.
+    pub(super) fn set_missing(&mut self, missing: u64) {
+        self.stored.missing = missing;
+    }
+
     /// Classes but that of all other words.
     pub(super) fn classes(&self) -> usize {
         self.stored.words.len()

@@ -19,6 +19,13 @@ pub struct Flag {
     missing: u64,
 }
 
+impl Flag {
+    /// Says how many values are missing in the rows of another fit.
+    pub(super) fn set_missing(&mut self, missing: u64) {
+        self.missing = missing;
+    }
+}
+
 impl Feature for Flag {
     fn column(&self) -> &Column {
         &self.column

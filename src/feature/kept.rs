@@ -3,12 +3,30 @@
 use arrow::datatypes::Schema;
 
 use super::selections::{Selections, matches, names};
-use super::{Carried, Column, Kind};
-use crate::config::{FitConfig, Map};
+use super::{Carried, Column, Features, Found, FoundAll, Kind};
+use crate::config::{FitConfig, Map, VectorScale};
 use crate::error::Result;
 
-/// The first option by which other columns than those of `kinds` would be learned, beside which some are `carried`, or one of them in another way, and
-/// what speaks against it.
+/// Why a column is not learned that the model did not have, or did not learn for this reason.
+const NOT_OF_MODEL: &str = "is no column of the model that the fit goes on from";
+
+/// The features with what is missing of them among other rows. What the encoder is told of missing values, if it is
+/// (`indicated`), stays what it is.
+pub(crate) fn counted(features: &Features, found: &FoundAll, indicated: bool) -> Features {
+    let kind = |(kind, found): (&Kind, &Found)| {
+        let (mut anew, missing) = (kind.clone(), found.null + found.unusable);
+        anew.set_missing(match kind.missing() {
+            _ if !indicated => missing,
+            0 => 0,
+            _ => missing.max(1),
+        });
+        anew
+    };
+    Features::grouped(features.kinds().iter().zip(&found.0).map(kind).collect(), indicated)
+}
+
+/// The first option by which other columns than those of `kinds` would be learned, beside which some are `carried`, or
+/// one of them in another way, and what speaks against it.
 ///
 /// # Errors
 /// As of a fit, for names that are not in `schema`.
@@ -21,8 +39,8 @@ pub(crate) fn contradiction(
     let selections = Selections::new(schema, config)?;
     let learns = |column: &Column| kinds.iter().any(|kind| kind.column() == column);
     // What it was asked to learn then as well, and could not, it may be asked again.
-    let could_not =
-        |column: &Column| carried.iter().any(|carried| carried.column == column.name() && !carried.is_by_selection());
+    let of_data = |carried: &Carried| !carried.is_by_selection() && carried.reason != NOT_OF_MODEL;
+    let could_not = |column: &Column| carried.iter().any(|carried| carried.column == column.name() && of_data(carried));
     let more = Column::leaves(schema)
         .into_iter()
         .map(|(column, _)| column)
@@ -40,8 +58,8 @@ pub(crate) fn beside(schema: &Schema, kinds: &[Kind], carried: &[Carried]) -> Ve
     let others = columns.filter(|column| !kinds.iter().any(|kind| kind.column() == column));
     let known = |column: Column| {
         let known = carried.iter().find(|carried| carried.column == column.name()).cloned();
-        let reason = "is no column of the model that the fit goes on from";
-        known.unwrap_or_else(|| Carried { column: column.to_string(), reason: reason.to_owned(), constant: None })
+        let reason = NOT_OF_MODEL.to_owned();
+        known.unwrap_or_else(|| Carried { column: column.to_string(), reason, constant: None })
     };
     others.map(known).collect()
 }
@@ -69,7 +87,9 @@ fn of_kind(selections: &Selections, config: &FitConfig, kind: &Kind) -> Option<(
         _ if selections.names_map(column) => Some(("map", learns(&format!(" as a {}", kind.describe())))),
         Kind::Vector(vector) => {
             let (asked, scale) = config.vector_scale.zip(vector.scale())?;
-            (asked != scale).then(|| ("vector_scale", learns(&format!(", scaled by {scale}, and not by {asked}"))))
+            // Numbers of one scale may each have been scaled by itself.
+            let differs = (asked, scale) == (VectorScale::Whole, VectorScale::Element);
+            differs.then(|| ("vector_scale", learns(&format!(", scaled by {scale}, and not by {asked}"))))
         }
         Kind::Category(category) => {
             let (most, has) = (config.max_categories?, category.classes());

@@ -45,7 +45,7 @@ pub use self::flag::Flag;
 pub use self::found::Found;
 pub(crate) use self::found::FoundAll;
 pub(crate) use self::holes::{constant, fill, holes};
-pub(crate) use self::kept::{beside, contradiction};
+pub(crate) use self::kept::{beside, contradiction, counted};
 pub use self::map::Curve;
 pub use self::number::Number;
 pub(crate) use self::rescale::{rescaled, to_rescale};
@@ -75,6 +75,14 @@ macro_rules! kinds {
             fn deref(&self) -> &Self::Target {
                 match self {
                     $(Self::$kind(feature) => feature,)+
+                }
+            }
+        }
+
+        impl Kind {
+            fn set_missing(&mut self, missing: u64) {
+                match self {
+                    $(Self::$kind(feature) => feature.set_missing(missing),)+
                 }
             }
         }

@@ -32,6 +32,11 @@ pub struct Number {
 }
 
 impl Number {
+    /// Says how many values are missing in the rows of another fit.
+    pub(super) fn set_missing(&mut self, missing: u64) {
+        self.missing = missing;
+    }
+
     /// The curve it is bent by.
     pub(super) fn curve(&self) -> Option<&Curve> {
         self.map.as_ref()

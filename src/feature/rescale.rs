@@ -5,8 +5,14 @@ use arrow::datatypes::Schema;
 use super::{Candidate, Features, Kind, Scaler, Wanted};
 use crate::config::{Map, Scale, VectorScale};
 
-/// The features that have a scaling, as candidates for another one from the columns of `schema`.
-pub(crate) fn to_rescale(features: &Features, schema: &Schema, scale: Scale) -> Vec<Candidate> {
+/// The features that have a scaling, as candidates for another one from the columns of `schema`; the numbers of vectors as
+/// before, unless `vector_scale` says how.
+pub(crate) fn to_rescale(
+    features: &Features,
+    schema: &Schema,
+    scale: Scale,
+    vector_scale: Option<VectorScale>,
+) -> Vec<Candidate> {
     let candidate = |kind: &Kind| {
         let wanted = Wanted {
             data_type: kind.column().data_type(schema)?,
@@ -18,7 +24,7 @@ pub(crate) fn to_rescale(features: &Features, schema: &Schema, scale: Scale) -> 
                 _ => Map::None,
             },
             vector_scale: match kind {
-                Kind::Vector(vector) => vector.scale().unwrap_or(VectorScale::Element),
+                Kind::Vector(vector) => vector_scale.or(vector.scale()).unwrap_or(VectorScale::Element),
                 _ => VectorScale::Element,
             },
             quantiles: matches!(scale, Scale::Robust | Scale::Asinh),

@@ -138,6 +138,11 @@ fn zone(data_type: &DataType) -> Option<&str> {
 }
 
 impl Time {
+    /// Says how many values are missing in the rows of another fit.
+    pub(super) fn set_missing(&mut self, missing: u64) {
+        self.missing = missing;
+    }
+
     /// The same with the scaling of another.
     pub(super) fn rescaled(&self, other: &Self) -> Self {
         Self { elapsed: other.elapsed, ..self.clone() }

@@ -93,6 +93,11 @@ fn are_vectors(data_type: &DataType) -> bool {
 }
 
 impl Vector {
+    /// Says how many values are missing in the rows of another fit.
+    pub(super) fn set_missing(&mut self, missing: u64) {
+        self.missing = missing;
+    }
+
     fn learned(&self) -> impl Iterator<Item = (usize, &Scaling)> {
         self.numbers.iter().enumerate().filter_map(|(at, element)| match element {
             Element::Learned(scaling) => Some((at, scaling)),

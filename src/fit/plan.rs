@@ -128,6 +128,7 @@ impl FitConfig {
         self.check()?;
         let rows = source.rows();
         let mut watch = Watch { stop, keep_partial: false, on_progress };
+        let source = &source.with_most_page_bytes(self.memory);
         let chosen = self.choose(source, self.threads.unwrap_or_else(machine_threads), &mut watch)?;
         let schema = source.schema();
         let leaves = Column::leaves(&schema);
@@ -163,8 +164,7 @@ impl FitConfig {
         let scale = sizes::scale(self);
         let Candidates { columns, fields, carried } = candidates(&source.schema(), self, scale)?;
         source.agree(fields.iter())?;
-        // All of its pages that are read later are read here.
-        let columns = statistics::survey(&source.with_most_page_bytes(self.memory), columns, threads, watch)?;
+        let columns = statistics::survey(source, columns, threads, watch)?;
         let values = |candidate: &Candidate| (candidate.column().to_string(), candidate.values());
         let values = columns.iter().map(values).collect();
         let (features, carried) = choose(&columns, carried, scale, sizes::missing_indicator(self));

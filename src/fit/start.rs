@@ -24,6 +24,9 @@ const FINER: f64 = 0.25;
 /// looks worse by more than that in a fit of forty.
 const STANDARD_ERRORS: f64 = 2.0;
 
+/// Held-out rows that tell whether a model is worse, at least: the standard error of fewer is anything.
+pub(super) const FEWEST: usize = 8;
+
 /// A model to go on from.
 pub(super) struct Start {
     path: PathBuf,
@@ -54,7 +57,7 @@ impl Start {
             ("preset", difference(config.preset, training.preset)),
             ("scale", difference(config.scale, training.scale)),
             ("missing_indicator", difference(config.missing_indicator, training.missing_indicator)),
-            ("latent_dim", difference(config.latent_dim, latent_dim)),
+            ("latent_dim", difference(config.latent_dim.filter(|asked| *asked != LatentDim::Auto), latent_dim)),
             ("hidden", difference(config.hidden.as_deref().map(widths), widths(&network.hidden))),
             ("activation", difference(config.activation, network.activation)),
             ("members", difference(config.members, training.members)),
@@ -94,14 +97,20 @@ impl Start {
     ///
     /// # Errors
     /// [`Error::MissingFeature`] and [`Error::WrongType`] for a column that is not as the model needs it, and the source's.
-    pub(super) fn choose(&self, source: &ParquetSource, threads: usize, watch: &mut Watch<'_>) -> Result<Chosen> {
+    pub(super) fn choose(
+        &self,
+        config: &FitConfig,
+        source: &ParquetSource,
+        threads: usize,
+        watch: &mut Watch<'_>,
+    ) -> Result<Chosen> {
         let Metadata { carried, training, .. } = self.model.metadata();
         let (mut features, schema) = (self.model.features().clone(), source.schema());
         features.check(&schema, source.path())?;
         let columns = features.columns();
         source.agree(schema.fields().iter().filter(|field| columns.contains(field.name())))?;
         if self.init.refit_scaling {
-            let candidates = to_rescale(&features, &schema, training.scale);
+            let candidates = to_rescale(&features, &schema, training.scale, config.vector_scale);
             let surveyed = statistics::survey(source, candidates, threads, watch)?;
             let (anew, kept) = rescaled(&features, &surveyed, training.scale, training.missing_indicator);
             for (column, reason) in kept {
@@ -130,7 +139,7 @@ impl Start {
         self.init.clone()
     }
 
-    /// What it says if there are no rows to compare it by.
+    /// What it says if there are not enough rows to compare it by.
     ///
     /// # Errors
     /// [`Error::NotMeasured`] unless `accept_worse`.
@@ -138,22 +147,37 @@ impl Start {
         if accept_worse { Ok(()) } else { Err(Error::NotMeasured { path: self.path.clone() }) }
     }
 
-    /// Compares the losses of the same held-out rows before and after, at the share `trim`, and gives the mean before.
+    /// Compares the losses of the same held-out rows in each network before and after, at the share `trim`, and gives the
+    /// mean of the first one before, of which the history tells as well.
     ///
     /// # Errors
     /// [`Error::Worse`] if the fit made it worse, unless `accept_worse`.
-    pub(super) fn compare(&self, before: &[f64], after: &[f64], trim: f64, accept_worse: bool) -> Result<f64> {
-        let [was, is] = [before, after].map(|losses| mean_of_best(losses.to_vec(), trim));
+    pub(super) fn compare(
+        &self,
+        before: &[Vec<f64>],
+        after: &[Vec<f64>],
+        trim: f64,
+        accept_worse: bool,
+    ) -> Result<f64> {
+        let first = mean_of_best(before[0].clone(), trim);
+        let [before, after] = [before, after].map(mean_of_networks);
+        let [was, is] = [&before, &after].map(|losses| mean_of_best(losses.clone(), trim));
         tracing::info!("held-out loss {was:.4} nats a row before, {is:.4} after");
-        if is_worse(before, after, trim) {
+        if is_worse(&before, &after, trim) {
             let worse = Error::Worse { path: self.path.clone(), before: was, after: is, rows: before.len() };
             if !accept_worse {
                 return Err(worse);
             }
             tracing::warn!("{worse}");
         }
-        Ok(was)
+        Ok(first)
     }
+}
+
+/// The mean over networks of each row's loss.
+fn mean_of_networks(losses: &[Vec<f64>]) -> Vec<f64> {
+    let sum = |row| losses.iter().map(|of_network| of_network[row]).sum::<f64>();
+    (0..losses[0].len()).map(|row| sum(row) / losses.len() as f64).collect()
 }
 
 /// What a model has in place of what is asked for.
@@ -171,6 +195,9 @@ fn widths(hidden: &[usize]) -> String {
 /// Whether the mean difference of the rows, but for the share `trim` whose losses are highest, is above its standard
 /// error by more than chance.
 fn is_worse(before: &[f64], after: &[f64], trim: f64) -> bool {
+    if before.iter().zip(after).any(|(before, after)| before.is_finite() && !after.is_finite()) {
+        return true;
+    }
     let mut rows: Vec<(f64, f64)> =
         before.iter().zip(after).map(|(before, after)| (before + after, after - before)).collect();
     // Which rows are left out must not favour either.

@@ -7,9 +7,9 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, DictionaryArray, Float32Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, DictionaryArray, Float32Array, ListArray, RecordBatch, StringArray};
 use arrow::compute::{cast, concat_batches};
-use arrow::datatypes::{DataType, Int32Type};
+use arrow::datatypes::{DataType, Float32Type, Int32Type};
 use arrow::ipc::reader::FileReader;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -193,6 +193,22 @@ fn a_page_larger_than_the_memory_is_refused_if_it_has_to_be_read() {
     bounded(&dir, "long.parquet", 0, SPLICE, 0);
     // Without a bound it is in memory once.
     bounded(&dir, "long.parquet", 0, "fit FILE -m out.safetensors --epochs 1 --hidden 8 -q", VALUE);
+}
+
+#[test]
+fn a_fit_that_goes_on_is_bounded_as_well() {
+    let dir = fitted(1000);
+    let lists = (0..500).map(|row| Some((0..10_000).map(move |n| Some(((row * n) % 7) as f32))));
+    let lists: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(lists));
+    let batch = RecordBatch::try_from_iter([("l", lists)]).unwrap();
+    let properties = plain().set_data_page_size_limit(1 << 30).set_write_batch_size(1 << 20).build();
+    write_with(&dir.path("lists.parquet"), &batch, properties);
+    let train = "--max-steps 1 --hidden 2 --latent-dim 1 --sample 100 -q";
+    dir.ok(&format!("fit lists.parquet -m lists.safetensors {train}"));
+    for flags in ["", "--init lists.safetensors", "--init lists.safetensors --refit-scaling"] {
+        let arguments = format!("fit lists.parquet -m out.safetensors --memory 16MiB {train} {flags}");
+        dir.fails(65, &arguments).says(&["column \"l.list.item\"", "more than the 16 MiB"]);
+    }
 }
 
 /// Makes the first page say that it holds a MiB.
