@@ -248,16 +248,15 @@ impl FitConfig {
         if let (Some(from), Some(init)) = (from, &mut init)
             && rows.calibrate.len() > 0
         {
-            let losses = |begin: &dyn Fn(usize) -> Checkpoint| -> Result<Vec<Vec<f64>>> {
-                let of = |n| {
-                    let mut trainer = trainer(n)?;
-                    trainer.restore(&begin(n))?;
-                    train::losses(&mut trainer, &rows.calibrate, layout, &training, stop)
-                };
-                (0..weights.len()).map(of).collect()
-            };
-            let (before, after) =
-                (losses(&|n| from.of_network(n))?, losses(&|n| Checkpoint::start(weights[n].clone()))?);
+            let losses = |trainer: &mut Trainer| train::losses(trainer, &rows.calibrate, layout, &training, stop);
+            let measured = weights.iter().enumerate().map(|(n, weights)| -> Result<_> {
+                let mut trainer = trainer(n)?;
+                let before = losses(&mut trainer)?;
+                trainer.restore(&Checkpoint::start(weights.clone()))?;
+                Ok((before, losses(&mut trainer)?))
+            });
+            let measured = measured.collect::<Result<Vec<_>>>()?;
+            let (before, after): (Vec<_>, Vec<_>) = measured.into_iter().unzip();
             init.held_out_loss = Some(from.compare(&before, &after, training.trim, self.accept_worse)?);
         }
         let (scoring, latents) = calibration.run(&rows, stop)?;

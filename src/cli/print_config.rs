@@ -1,5 +1,7 @@
 //! `--print-config`: every setting of a command and where it comes from, in the form that `--config` reads.
 
+use std::path::PathBuf;
+
 use clap::Arg;
 use clap::parser::ValueSource;
 use toml::Value;
@@ -27,10 +29,11 @@ pub(super) fn run(invocation: &Invocation) -> Result<(), Failure> {
     let keys = FitFlags::keys();
     let of_fit = if command.get_arguments().any(|arg| arg.get_id() == "latent_dim") {
         let given = FitFlags::of(matches)?.config();
-        given.with_preset().check()?;
+        let filled = given.with_preset();
+        filled.check()?;
         // What a preset would decide, the model has that the fit goes on from.
-        let goes_on = matches.try_contains_id("init").is_ok() && matches.contains_id("init");
-        let mut config = if goes_on { given } else { given.with_preset() };
+        let goes_on = matches.try_get_one::<PathBuf>("init").is_ok_and(|init| init.is_some());
+        let mut config = if goes_on { given } else { filled };
         // A path need not be a text; it is printed as it was written.
         config.spool_dir = None;
         serde_json::to_value(&config).unwrap_or_default()

@@ -168,8 +168,7 @@ impl FitConfig {
         let values = |candidate: &Candidate| (candidate.column().to_string(), candidate.values());
         let values = columns.iter().map(values).collect();
         let (features, carried) = choose(&columns, carried, scale, sizes::missing_indicator(self));
-        let missing: u64 = features.kinds().iter().map(|kind| kind.missing()).sum();
-        let holes = Holes::new(missing, source.rows() * features.kinds().len() as u64);
+        let holes = Holes::of(features.kinds(), source.rows());
         Ok(Chosen { features: Arc::new(features), carried, values, holes })
     }
 

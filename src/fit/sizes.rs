@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::search;
 use crate::config::{Activation, FitConfig, LatentDim, Preset, Scale, Training};
+use crate::feature::Kind;
 use crate::model::Network;
 use crate::shuffle::CHUNK_ROWS;
 
@@ -117,6 +118,11 @@ pub(super) struct Holes {
 }
 
 impl Holes {
+    /// Those of features of so many rows.
+    pub(super) fn of(kinds: &[Kind], rows: u64) -> Self {
+        Self::new(kinds.iter().map(|kind| kind.missing()).sum(), rows * kinds.len() as u64)
+    }
+
     /// Of `all` values, this many missing; many are a twentieth.
     pub(super) fn new(missing: u64, all: u64) -> Self {
         Self { any: missing > 0, many: missing > 0 && missing >= all / 20 }

@@ -118,8 +118,7 @@ impl Start {
             }
             features = Arc::new(anew);
         }
-        let missing: u64 = features.kinds().iter().map(|kind| kind.missing()).sum();
-        let holes = Holes::new(missing, source.rows() * features.kinds().len() as u64);
+        let holes = Holes::of(features.kinds(), source.rows());
         let carried = beside(&schema, features.kinds(), carried);
         Ok(Chosen { features, carried, values: Default::default(), holes })
     }

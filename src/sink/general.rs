@@ -13,13 +13,13 @@ use arrow::error::ArrowError;
 use super::{Column, Destination, NewColumns, RowWriter, Sink, Splice, Target, under, written};
 use crate::config::Encoding;
 use crate::error::{Error, Place, Result};
-use crate::source::{ParquetSource, Scan, rows_at_once};
+use crate::source::{Batches, ParquetSource, written_out};
 use crate::stop::Stop;
 
 /// Writes an Arrow IPC file.
 pub(crate) struct IpcSink {
     columns: Vec<Column>,
-    carried: Scan,
+    carried: Batches,
     source: ParquetSource,
     /// Rows read and not yet written.
     rest: Option<RecordBatch>,
@@ -58,10 +58,11 @@ impl IpcSink {
             let what = "two columns of one name in an Arrow IPC file";
             return Err(Error::Unsupported { place: Place::file(source.path()), what });
         }
+        let batches = source.scan(&carried, batch_rows).map(|batch| batch.map(|(_, batch)| batch));
         let writer = RowWriter::create(Destination::File(target.clone()), schema, &Encoding::default())?;
         Ok(Self {
             columns: splice.columns.clone(),
-            carried: source.scan(&carried, batch_rows),
+            carried: Box::new(written_out(batches)),
             source: source.clone(),
             rest: None,
             writer,
@@ -74,14 +75,15 @@ impl IpcSink {
     fn carried(&mut self, rows: usize) -> Result<RecordBatch> {
         let batch = match self.rest.take() {
             Some(rest) => rest,
-            None => self.carried.next().transpose()?.map(|(_, batch)| batch).ok_or_else(|| Error::Damaged {
+            None => self.carried.next().transpose()?.ok_or_else(|| Error::Damaged {
                 place: Place::file(self.source.path()),
                 what: "the carried columns have fewer rows than the learned ones".to_owned(),
             })?,
         };
-        let rows = rows.min(rows_at_once(&batch)).min(batch.num_rows());
-        self.rest = Some(batch.slice(rows, batch.num_rows() - rows)).filter(|rest| rest.num_rows() > 0);
-        Ok(batch.slice(0, rows))
+        if batch.num_rows() > rows {
+            self.rest = Some(batch.slice(rows, batch.num_rows() - rows));
+        }
+        Ok(batch.slice(0, rows.min(batch.num_rows())))
     }
 
     /// Puts carried and new columns of the same rows in the output's order.

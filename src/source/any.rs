@@ -12,7 +12,7 @@ use super::input::{Content, Input, positional, settle};
 use super::ipc::IpcReader;
 use super::keys::keys;
 use super::spool::BATCH_ROWS;
-use super::written::cut;
+use super::written::written_out;
 use super::{Keys, ParquetFile, ParquetSource, Predicate, RowGroup, near_names, spool};
 use crate::config::SourceConfig;
 use crate::error::{Error, Place, Result};
@@ -287,11 +287,7 @@ impl Source {
             };
             input.project(&batch, &schema)
         };
-        let cut = |batch: Result<RecordBatch>| match batch {
-            Ok(batch) => Box::new(cut(batch).map(Ok)) as Batches,
-            Err(error) => Box::new(std::iter::once(Err(error))),
-        };
-        Ok(Box::new(batches.map(finish).flat_map(cut)))
+        Ok(Box::new(written_out(batches.map(finish))))
     }
 }
 

@@ -8,7 +8,7 @@ use ::parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
 };
 use ::parquet::errors::ParquetError;
-use ::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use ::parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 
@@ -196,6 +196,13 @@ impl ParquetFile {
         }
     }
 
+    /// The chunks of the columns `roots` in a row group.
+    fn chunks_of(&self, roots: &[usize], row_group: usize) -> impl Iterator<Item = &ColumnChunkMetaData> {
+        let chunks = self.metadata().row_group(row_group).columns().iter().enumerate();
+        let is_of = |leaf| roots.contains(&self.arrow.parquet_schema().get_column_root_idx(leaf));
+        chunks.filter_map(move |(leaf, chunk)| is_of(leaf).then_some(chunk))
+    }
+
     /// Rows of a row group, one at least, that take about `bytes` in the columns `roots`, and at most [`WORD_BYTES`] of the
     /// words that their dictionaries hold once.
     pub(super) fn rows_in(&self, bytes: u64, roots: &[usize], row_group: usize) -> usize {
@@ -204,10 +211,7 @@ impl ParquetFile {
         let (mut all, mut words) = (0_u64, 0_u64);
         // Of many columns, small dictionaries together are a large one.
         let few = WORD_BYTES / SHORT_ROWS / (roots.len() as u64).max(1);
-        for (leaf, chunk) in self.metadata().row_group(row_group).columns().iter().enumerate() {
-            if !roots.contains(&self.arrow.parquet_schema().get_column_root_idx(leaf)) {
-                continue;
-            }
+        for chunk in self.chunks_of(roots, row_group) {
             let values = chunk.num_values().unsigned_abs();
             let numbers = values.saturating_mul(NUMBER);
             all = all.saturating_add(numbers.max(chunk.uncompressed_size().unsigned_abs()));
@@ -300,11 +304,7 @@ impl ParquetFile {
 
     /// Refuses a row group in which a page of `roots` takes more memory than it should.
     pub(super) fn check_pages_of(&self, roots: &[usize], row_group: usize) -> Result<()> {
-        let schema = self.arrow.parquet_schema();
-        for (leaf, chunk) in self.metadata().row_group(row_group).columns().iter().enumerate() {
-            if !roots.contains(&schema.get_column_root_idx(leaf)) {
-                continue;
-            }
+        for chunk in self.chunks_of(roots, row_group) {
             check_pages(&self.file, chunk, self.most_page_bytes).map_err(|fault| {
                 let column = Some(chunk.column_path().string());
                 let place = Place { column, ..Place::row_group(&self.path, row_group) };

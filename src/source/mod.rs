@@ -37,10 +37,9 @@ use self::keys::Keys;
 #[cfg(not(feature = "analysis"))]
 use self::no_predicate::Predicate;
 pub use self::parquet::ParquetSource;
-pub(crate) use self::parquet::Scan;
 pub(crate) use self::pread::{PositionalFile, Whole};
 #[cfg(feature = "analysis")]
 use self::predicate::Predicate;
 pub(crate) use self::select::{Selection, near_names};
 use self::spool::spool;
-pub(crate) use self::written::rows_at_once;
+pub(crate) use self::written::written_out;

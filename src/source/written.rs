@@ -4,6 +4,8 @@
 use arrow::array::{Array, ArrayRef, AsArray, OffsetSizeTrait, RecordBatch};
 use arrow::datatypes::{BinaryViewType, ByteArrayType, ByteViewType, DataType, StringViewType};
 
+use crate::error::Result;
+
 /// Bytes of rows that are written out at once, at most, unless a single one takes more.
 const MOST_BYTES: usize = 64 << 20;
 
@@ -11,13 +13,25 @@ const MOST_BYTES: usize = 64 << 20;
 const FIXED: usize = 16;
 
 /// How many of these rows may be written out at once: one at least.
-pub(crate) fn rows_at_once(batch: &RecordBatch) -> usize {
+fn rows_at_once(batch: &RecordBatch) -> usize {
     let row = batch.columns().iter().map(shared).fold(0, usize::saturating_add);
     (MOST_BYTES / row.max(1)).max(1)
 }
 
-/// Cuts a batch into such rows.
-pub(super) fn cut(batch: RecordBatch) -> impl Iterator<Item = RecordBatch> {
+/// Batches cut into such rows.
+pub(crate) fn written_out(
+    batches: impl Iterator<Item = Result<RecordBatch>>,
+) -> impl Iterator<Item = Result<RecordBatch>> {
+    batches.flat_map(|batch| {
+        let (cut, error) = match batch {
+            Ok(batch) => (Some(cut(batch)), None),
+            Err(error) => (None, Some(Err(error))),
+        };
+        cut.into_iter().flatten().map(Ok).chain(error)
+    })
+}
+
+fn cut(batch: RecordBatch) -> impl Iterator<Item = RecordBatch> {
     let (rows, all) = (rows_at_once(&batch), batch.num_rows());
     (0..all).step_by(rows).map(move |from| batch.slice(from, rows.min(all - from)))
 }
