@@ -73,6 +73,9 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::NothingSelected { selection } => {
             format!("{} {patterns}; `vaepipe inspect` shows every column", setter(selection))
         }
+        Error::Unsupported { what, .. } if what.contains("in a Parquet file") && has("keep") => {
+            format!("an output called *.arrow holds it; {} leaves it out", setter("keep"))
+        }
         Error::Unsupported { what, .. } if what.contains("several files") => "transform them one by one".to_owned(),
         Error::Unsupported { what, .. } if what.contains("a pipe") => {
             "write it to a file first, or pipe an Arrow stream to -".to_owned()

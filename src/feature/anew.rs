@@ -15,9 +15,43 @@ use super::{Carried, Column, Features, constant};
 pub struct InputColumn {
     /// Its name.
     pub column: String,
-    /// Its Arrow type, as arrow spells it.
+    /// Its type.
     #[serde(rename = "type")]
-    pub data_type: String,
+    pub data_type: ColumnType,
+}
+
+/// An Arrow type, written down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ColumnType {
+    /// As arrow spells it.
+    Text(String),
+    /// As a tree, where that spelling does not read back as the same type: names of fields may hold anything.
+    Tree(DataType),
+}
+
+impl From<&DataType> for ColumnType {
+    fn from(data_type: &DataType) -> Self {
+        let text = data_type.to_string();
+        if text.parse::<DataType>().is_ok_and(|read| read == *data_type) {
+            Self::Text(text)
+        } else {
+            Self::Tree(data_type.clone())
+        }
+    }
+}
+
+impl ColumnType {
+    /// The type.
+    ///
+    /// # Errors
+    /// If arrow cannot read its spelling.
+    fn data_type(&self) -> Result<DataType, ArrowError> {
+        match self {
+            Self::Text(text) => text.parse(),
+            Self::Tree(data_type) => Ok(data_type.clone()),
+        }
+    }
 }
 
 /// How the columns of an input are made from rows of the model's: those learned, and the constant ones; of structs also
@@ -40,7 +74,7 @@ impl InputColumn {
     /// The columns of a schema.
     pub(crate) fn all(schema: &Schema) -> Vec<Self> {
         let column =
-            |field: &FieldRef| Self { column: field.name().clone(), data_type: plain(field.data_type()).to_string() };
+            |field: &FieldRef| Self { column: field.name().clone(), data_type: (&plain(field.data_type())).into() };
         schema.fields().iter().map(column).collect()
     }
 }
@@ -68,7 +102,7 @@ impl Anew {
         let (mut fields, mut parts) = (Vec::new(), Vec::new());
         for InputColumn { column, data_type } in columns {
             let learned = features.kinds().iter().any(|kind| kind.column().top() == column);
-            let data_type = match data_type.parse() {
+            let data_type = match data_type.data_type() {
                 Ok(data_type) => data_type,
                 Err(error) if learned => return Err(error),
                 Err(_) => continue,

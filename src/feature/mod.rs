@@ -33,7 +33,7 @@ mod words;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::anew::Anew;
-pub use self::anew::InputColumn;
+pub use self::anew::{ColumnType, InputColumn};
 pub use self::category::Category;
 pub use self::choose::Carried;
 pub(crate) use self::choose::{Candidate, Candidates, candidates, choose};

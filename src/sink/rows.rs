@@ -21,8 +21,8 @@ use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
 
 use super::{Target, Temporary, is_ipc, metadata};
 use crate::config::{Codec, Encoding};
-use crate::error::{Error, Result};
-use crate::source::Whole;
+use crate::error::{Error, Place, Result};
+use crate::source::{Whole, unholdable};
 
 /// Rows of a Parquet row group when nobody says, and its bytes at most.
 const GROUP: (usize, usize) = (1 << 20, 256 << 20);
@@ -91,6 +91,10 @@ impl RowWriter {
                     let writer = FileWriter::try_new_with_options(file, &schema, ipc_options(encoding)?);
                     Form::IpcFile(Box::new(writer.map_err(failed)?), target)
                 } else {
+                    if let Some(field) = unholdable(schema.fields()) {
+                        let place = Place::column(target.path(), field.name());
+                        return Err(Error::Unsupported { place, what: "a column of this type in a Parquet file" });
+                    }
                     let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties(&schema, encoding)?));
                     let writer = writer.map_err(|source| failed_parquet(target.path(), source))?;
                     Form::Parquet(Box::new(writer), target)

@@ -24,7 +24,7 @@ use super::pages::Pages;
 use super::{NewColumns, Sink, Target, Temporary, metadata};
 use crate::ahead::Beside;
 use crate::error::{Error, Foreign, Place, Result};
-use crate::source::{ParquetFile, ParquetSource, Whole, chunk_range, guarded};
+use crate::source::{ParquetFile, ParquetSource, Whole, check_values, chunk_range, guarded};
 use crate::stop::Stop;
 
 /// A row group of the output, being written.
@@ -86,7 +86,6 @@ impl SpliceSink {
                 what: "a transform of several files into one",
             });
         };
-        check_chunks(input)?;
         let input = &input.with_page_indexes();
         let file = target.create()?;
         let written = file.file().try_clone().map_err(Error::io("write", target.path()))?;
@@ -109,6 +108,7 @@ impl SpliceSink {
             }
         };
         let leaves: Vec<Option<usize>> = splice.columns.iter().flat_map(leaves_of).collect();
+        check_chunks(input, &leaves)?;
         let field = |column: &Column| match *column {
             Column::Carried(root) => from.root_schema().get_fields()[root].clone(),
             Column::New(root) => added.get_fields()[root].clone(),
@@ -220,7 +220,11 @@ impl Sink for SpliceSink {
                 seq += 1;
             }
         });
-        for row_group in 0..self.input.metadata().num_row_groups() {
+        for (row_group, metadata) in self.input.metadata().row_groups().iter().enumerate() {
+            if metadata.num_rows() == 0 {
+                // Some readers cannot open a file in which a row group has chunks without a page.
+                continue;
+            }
             // While they are copied, the model works ahead; the first new one waits for it.
             let mut output = writer.next_row_group().map_err(|source| write(source.into()))?;
             let mut encoded = None;
@@ -316,11 +320,12 @@ fn sound_chunk(
     }
 }
 
-/// Refuses an input whose column chunks do not lie within its file, or whose sizes contradict it.
-fn check_chunks(input: &ParquetFile) -> Result<()> {
+/// Refuses an input whose column chunks to copy do not lie within its file, or do not hold the values of its rows.
+fn check_chunks(input: &ParquetFile, leaves: &[Option<usize>]) -> Result<()> {
     for (row_group, metadata) in input.metadata().row_groups().iter().enumerate() {
-        for chunk in metadata.columns() {
-            chunk_range(&input.file, chunk).map_err(|what| Error::Damaged {
+        for chunk in leaves.iter().flatten().map(|&leaf| metadata.column(leaf)) {
+            let sound = check_values(chunk, metadata.num_rows()).and_then(|()| chunk_range(&input.file, chunk));
+            sound.map_err(|what| Error::Damaged {
                 place: Place { column: Some(chunk.column_path().string()), ..Place::row_group(&input.path, row_group) },
                 what,
             })?;

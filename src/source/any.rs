@@ -11,9 +11,9 @@ use super::format::{Format, mirrored};
 use super::input::{Content, Input, positional, settle};
 use super::ipc::IpcReader;
 use super::keys::keys;
-use super::spool::BATCH_ROWS;
+use super::spool::{BATCH_ROWS, Use, spool};
 use super::written::written_out;
-use super::{Keys, ParquetFile, ParquetSource, Predicate, RowGroup, near_names, spool};
+use super::{Keys, ParquetFile, ParquetSource, Predicate, RowGroup, near_names};
 use crate::config::SourceConfig;
 use crate::error::{Error, Place, Result};
 use crate::stop::Stop;
@@ -154,7 +154,8 @@ impl Source {
     /// The one Parquet file it is, if every row of it is read and nothing else.
     pub(crate) fn one_parquet_file(&self) -> Option<ParquetSource> {
         match self.inputs.as_slice() {
-            [input] if self.predicate.is_none() => match &input.content {
+            // Not one that stdin was written to, in haste.
+            [input] if self.predicate.is_none() && input.format.is_some() => match &input.content {
                 Content::Parquet(file) if file.is_whole() => ParquetSource::of(vec![file.as_ref().clone()]).ok(),
                 _ => None,
             },
@@ -162,38 +163,42 @@ impl Source {
         }
     }
 
-    /// The same rows as Parquet files, to be read in any order and as often as need be: those of other formats are written
-    /// to a temporary file in `folder`, which goes with the last clone of the source; stdin is read to its end.
+    /// The same rows, to be read as often as need be: stdin is read to its end, into a temporary Parquet file in `folder`,
+    /// which goes with the last clone of the source.
+    ///
+    /// # Errors
+    /// Those of stdin, [`Error::Io`] if there is no room, and [`Error::Unsupported`] for a column that the file cannot hold.
+    pub fn spooled(&self, folder: &Path) -> Result<Self> {
+        let spooled = |input: &Arc<Input>| -> Result<_> {
+            let Content::Stdin { .. } = &input.content else { return Ok(input.clone()) };
+            let content = Content::Parquet(self.spool(input, folder, Use::Carrying)?.into());
+            Ok(Arc::new(Input { content, ..input.as_ref().clone() }))
+        };
+        let inputs = self.inputs.iter().map(spooled).collect::<Result<_>>()?;
+        Ok(Self { inputs, ..self.clone() })
+    }
+
+    /// The same as one table of Parquet files, to be learned from, whose rows are read in any order: those of other formats
+    /// are written to a temporary file in `folder`, but for columns of types that no Parquet file holds, which nothing learns.
     ///
     /// # Errors
     /// Those of the files, and [`Error::Io`] if there is no room.
-    pub fn spooled(&self, folder: &Path) -> Result<Self> {
-        let spooled = |input: &Arc<Input>| -> Result<_> {
-            let file = match (&input.content, &self.predicate) {
-                (Content::Parquet(_), None) => return Ok(input.clone()),
-                (Content::Parquet(file), Some(predicate)) => predicate.keep(file, &self.stop)?,
-                _ => {
-                    let alone = Self { inputs: vec![input.clone()], ..self.clone() };
-                    let own: Vec<String> = input.own().fields().iter().map(|field| field.name().clone()).collect();
-                    spool(&input.path, folder, alone.stream(&own, BATCH_ROWS)?)?.with_keys(&input.keys)
-                }
-            };
-            Ok(Arc::new(Input { content: Content::Parquet(file.into()), ..input.as_ref().clone() }))
+    pub fn table(&self, folder: &Path) -> Result<ParquetSource> {
+        let file = |input: &Arc<Input>| -> Result<ParquetFile> {
+            match (&input.content, &self.predicate) {
+                (Content::Parquet(file), None) => Ok(file.as_ref().clone()),
+                (Content::Parquet(file), Some(predicate)) => predicate.keep(file, &self.stop),
+                _ => self.spool(input, folder, Use::Learning),
+            }
         };
-        let inputs = self.inputs.iter().map(spooled).collect::<Result<_>>()?;
-        Ok(Self { inputs, predicate: None, stop: self.stop.clone() })
+        ParquetSource::of(self.inputs.iter().map(file).collect::<Result<_>>()?)
     }
 
-    /// The same as one table.
-    ///
-    /// # Errors
-    /// As [`spooled`](Self::spooled).
-    pub fn table(&self, folder: &Path) -> Result<ParquetSource> {
-        let files = self.spooled(folder)?.inputs.into_iter().filter_map(|input| match &input.content {
-            Content::Parquet(file) => Some(file.as_ref().clone()),
-            _ => None,
-        });
-        ParquetSource::of(files.collect())
+    /// The rows of an input that are read, in a temporary file in `folder`.
+    fn spool(&self, input: &Arc<Input>, folder: &Path, to: Use) -> Result<ParquetFile> {
+        let alone = Self { inputs: vec![input.clone()], ..self.clone() };
+        let own: Vec<String> = input.own().fields().iter().map(|field| field.name().clone()).collect();
+        Ok(spool(&input.path, folder, alone.stream(&own, BATCH_ROWS)?, to)?.with_keys(&input.keys))
     }
 
     /// The source, if its rows can be read twice: those of stdin come once.

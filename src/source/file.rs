@@ -12,9 +12,10 @@ use ::parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMet
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 
-use super::chunk::{check_offset_index, chunk_range};
+use super::chunk::{check_offset_index, check_values, chunk_range};
 use super::footer::Footer;
 use super::page::{Fault, check_pages, longest_word};
+use super::short_chunk::with_whole_chunks;
 use super::{Keys, PositionalFile, guarded, near_names};
 use crate::error::{Error, Foreign, Place, Result};
 
@@ -33,6 +34,8 @@ pub(crate) struct ParquetFile {
     pub(crate) footer: Footer,
     arrow: ArrowReaderMetadata,
     options: ArrowReaderOptions,
+    /// The columns as its input has them, if it has nulls in place of some.
+    schema: Option<SchemaRef>,
     /// Whether strings are read as views.
     views: bool,
     /// Bytes that a page may take, if there is a bound.
@@ -74,6 +77,14 @@ impl ParquetFile {
             // Columns are told apart by their place, which would shift.
             return Err(Error::Unsupported { place: place(), what: "a group without columns" });
         }
+        let corrected = guarded(place, || with_whole_chunks(&file, arrow.metadata(), footer.start))?;
+        let arrow = match corrected {
+            Some(metadata) => {
+                tracing::debug!("{}: chunks are longer than the footer says; read to their last page", path.display());
+                guarded(place, || ArrowReaderMetadata::try_new(metadata.into(), options.clone()))?
+            }
+            None => arrow,
+        };
         let mut rows = 0_i64;
         for (row_group, metadata) in arrow.metadata().row_groups().iter().enumerate() {
             let damaged =
@@ -94,6 +105,7 @@ impl ParquetFile {
             footer,
             arrow,
             options,
+            schema: None,
             views: false,
             most_page_bytes: None,
             keys,
@@ -105,6 +117,11 @@ impl ParquetFile {
     pub(super) fn with_keys(mut self, keys: &Keys) -> Self {
         self.keys = keys.without(|name| self.schema().field_with_name(name).is_ok());
         self
+    }
+
+    /// The same file under the columns of the input it was made of, some of which it has nulls in place of, never to be read.
+    pub(super) fn with_schema(self, schema: SchemaRef) -> Self {
+        Self { schema: Some(schema), ..self }
     }
 
     /// The same file of which only some rows are read: a selection, and how many it selects, of each row group.
@@ -185,8 +202,9 @@ impl ParquetFile {
     /// The same file with its strings, those in structs too, read as views: one that comes a million times takes the room
     /// of one.
     pub(crate) fn with_views(&self) -> Self {
-        let fields: Vec<FieldRef> = self.schema().fields().iter().map(viewed).collect();
-        let schema = Schema::new_with_metadata(fields, self.schema().metadata().clone());
+        let own = self.arrow.schema();
+        let fields: Vec<FieldRef> = own.fields().iter().map(viewed).collect();
+        let schema = Schema::new_with_metadata(fields, own.metadata().clone());
         let options = self.options.clone().with_schema(schema.into());
         let load = || ArrowReaderMetadata::try_new(self.metadata().clone(), options.clone());
         match guarded(|| Place::file(&self.path), load) {
@@ -239,7 +257,7 @@ impl ParquetFile {
 
     /// The top-level columns of the file itself.
     pub(crate) fn schema(&self) -> &SchemaRef {
-        self.arrow.schema()
+        self.schema.as_ref().unwrap_or(self.arrow.schema())
     }
 
     /// The same, and those of its path.
@@ -302,10 +320,13 @@ impl ParquetFile {
         )
     }
 
-    /// Refuses a row group in which a page of `roots` takes more memory than it should.
-    pub(super) fn check_pages_of(&self, roots: &[usize], row_group: usize) -> Result<()> {
+    /// Refuses a row group in which a chunk of `roots` does not hold the values of its rows, or a page takes more memory than
+    /// it should.
+    pub(super) fn check_chunks_of(&self, roots: &[usize], row_group: usize) -> Result<()> {
+        let rows = self.metadata().row_group(row_group).num_rows();
         for chunk in self.chunks_of(roots, row_group) {
-            check_pages(&self.file, chunk, self.most_page_bytes).map_err(|fault| {
+            let checked = check_values(chunk, rows).map_err(Fault::Damaged);
+            checked.and_then(|()| check_pages(&self.file, chunk, self.most_page_bytes)).map_err(|fault| {
                 let column = Some(chunk.column_path().string());
                 let place = Place { column, ..Place::row_group(&self.path, row_group) };
                 match fault {

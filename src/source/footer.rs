@@ -19,6 +19,8 @@ const MOST_LEVELS: usize = 100;
 pub(crate) struct Footer {
     /// The order of each leaf column's statistics, by its number in the format's union; none if none are given.
     pub(crate) column_orders: Option<Vec<i16>>,
+    /// Where it begins.
+    pub(super) start: u64,
 }
 
 impl Footer {
@@ -60,7 +62,7 @@ impl Footer {
         if walked.encrypted {
             return Err(Error::Unsupported { place: place(), what: "an encrypted column" });
         }
-        Ok(Self { column_orders: walked.column_orders })
+        Ok(Self { column_orders: walked.column_orders, start })
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) struct GroupReader {
 impl GroupReader {
     /// Reads `roots` in batches of at most `batch_rows` rows.
     pub(super) fn new(file: &ParquetFile, roots: Vec<usize>, group: RowGroup, batch_rows: usize) -> Result<Self> {
-        file.check_pages_of(&roots, group.number)?;
+        file.check_chunks_of(&roots, group.number)?;
         let batch_rows = batch_rows.min(file.rows_in(BATCH_BYTES, &roots, group.number));
         let reader = file.reader(&roots, group.number, batch_rows)?;
         Ok(Self { file: file.clone(), roots, group, reader, rest: group.rows })

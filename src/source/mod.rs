@@ -19,17 +19,19 @@ mod lines;
 mod no_predicate;
 mod page;
 mod parquet;
+mod parquet_types;
 mod pread;
 #[cfg(feature = "analysis")]
 mod predicate;
 mod select;
+mod short_chunk;
 mod spool;
 mod text;
 mod written;
 
 pub use self::any::Source;
 pub(crate) use self::any::{Batches, Stream};
-pub(crate) use self::chunk::chunk_range;
+pub(crate) use self::chunk::{check_values, chunk_range};
 pub(crate) use self::file::ParquetFile;
 pub(crate) use self::group::{GroupReader, RowGroup};
 pub(crate) use self::guard::guarded;
@@ -37,9 +39,9 @@ use self::keys::Keys;
 #[cfg(not(feature = "analysis"))]
 use self::no_predicate::Predicate;
 pub use self::parquet::ParquetSource;
+pub(crate) use self::parquet_types::unholdable;
 pub(crate) use self::pread::{PositionalFile, Whole};
 #[cfg(feature = "analysis")]
 use self::predicate::Predicate;
 pub(crate) use self::select::{Selection, near_names};
-use self::spool::spool;
 pub(crate) use self::written::written_out;

@@ -38,8 +38,10 @@ pub(super) enum Fault {
 
 /// What the header of a page says.
 #[derive(Debug, Default)]
-struct Page {
+pub(super) struct Page {
     kind: i32,
+    /// Values in it, nulls too; none of a dictionary.
+    pub(super) values: u64,
     /// Where its bytes begin, how many they are, and how many they become.
     at: u64,
     small: u64,
@@ -52,14 +54,21 @@ struct Page {
 impl Page {
     const DICTIONARY: i32 = 2;
 
-    fn read(file: &PositionalFile, position: u64) -> Checked<Self> {
+    /// Reads the header at a position.
+    pub(super) fn read(file: &PositionalFile, position: u64) -> Checked<Self> {
         let mut from = Counted { from: file.get_read(position).map_err(|error| error.to_string())?, bytes: 0 };
-        let (mut page, mut sizes, mut bare) = (Self::default(), [0; 2], [0; 2]);
+        let (mut page, mut sizes, mut bare, mut values) = (Self::default(), [0; 2], [0; 2], 0);
         let read = protocol(&mut from, file.len() as usize).and_then(|mut from| {
             fields(&mut from, |from, id, kind| match (id, kind) {
                 (1, TType::I32) => from.read_i32().map(|kind| page.kind = kind),
                 (2 | 3, TType::I32) => from.read_i32().map(|size| sizes[id as usize - 2] = size),
+                // The headers of data pages, of the first and of the second version.
+                (5, TType::Struct) => fields(from, |from, id, kind| match (id, kind) {
+                    (1, TType::I32) => from.read_i32().map(|count| values = count),
+                    _ => from.skip(kind),
+                }),
                 (8, TType::Struct) => fields(from, |from, id, kind| match (id, kind) {
+                    (1, TType::I32) => from.read_i32().map(|count| values = count),
                     (5 | 6, TType::I32) => from.read_i32().map(|size| bare[id as usize - 5] = size),
                     (7, TType::Bool) => from.read_bool().map(|compressed| page.is_bare = !compressed),
                     _ => from.skip(kind),
@@ -70,8 +79,14 @@ impl Page {
         read.map_err(|error| format!("a page header cannot be read: {error}"))?;
         let size = |size: i32| u64::try_from(size).map_err(|_| "a page has a negative size".to_owned());
         (page.large, page.small) = (size(sizes[0])?, size(sizes[1])?);
+        page.values = u64::try_from(values).map_err(|_| "a page has a negative number of values".to_owned())?;
         (page.at, page.bare) = (position + from.bytes, size(bare[0])?.saturating_add(size(bare[1])?));
         Ok(page)
+    }
+
+    /// Where the next page begins.
+    pub(super) fn end(&self) -> u64 {
+        self.at.saturating_add(self.small)
     }
 
     /// Refuses one that becomes more than it says, or says more than it can become.
@@ -142,7 +157,7 @@ pub(super) fn check_pages(file: &PositionalFile, chunk: &ColumnChunkMetaData, mo
             return Err(Fault::TooLarge(page.large));
         }
         page.check(file, chunk.compression()).map_err(Fault::Damaged)?;
-        position = page.at.saturating_add(page.small);
+        position = page.end();
     }
     Ok(())
 }

@@ -1,13 +1,17 @@
 //! Rows that can be read once, kept in a temporary Parquet file that has no name and vanishes with its last handle.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use ::parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
+use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::Compression;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
-use arrow::datatypes::Schema;
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use arrow::error::ArrowError;
 
+use super::parquet_types::{held, holdable, unholdable};
 use super::{ParquetFile, PositionalFile, Stream};
 use crate::error::{Error, Place, Result};
 
@@ -17,32 +21,55 @@ pub(super) const BATCH_ROWS: usize = 8192;
 /// Rows and bytes of a row group, at most.
 const GROUP: (usize, usize) = (1 << 17, 64 << 20);
 
+/// What the rows are kept for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// All of them are written out again.
+    Carrying,
+    /// They are learned from: what a Parquet file cannot hold is not kept, since nothing learns it.
+    Learning,
+}
+
 /// Writes rows to a temporary file in `folder`; `path` is what messages call it.
 ///
 /// # Errors
-/// The stream's; [`Error::Io`] for want of room; [`Error::Unsupported`] for a column that a Parquet file cannot hold.
-pub(super) fn spool(path: &Path, folder: &Path, stream: Stream) -> Result<ParquetFile> {
+/// The stream's; [`Error::Io`] for want of room; [`Error::Unsupported`] for a carried column that a Parquet file cannot
+/// hold.
+pub(super) fn spool(path: &Path, folder: &Path, stream: Stream, to: Use) -> Result<ParquetFile> {
     let full = |source: ParquetError| Error::io("write a scratch file here", folder)(std::io::Error::other(source));
-    for field in stream.schema.fields() {
-        let alone = Schema::new(vec![field.clone()]);
-        if ArrowSchemaConverter::new().convert(&alone).is_err() {
-            let what = "a column of this type, which cannot be kept to be read again,";
-            return Err(Error::Unsupported { place: Place::column(path, field.name()), what });
-        }
+    let all = stream.schema.fields();
+    let unholdable = unholdable(all);
+    if let (Some(field), Use::Carrying) = (unholdable, to) {
+        let what = "a column of this type, which cannot be kept to be read again,";
+        return Err(Error::Unsupported { place: Place::column(path, field.name()), what });
     }
+    let fields: Vec<FieldRef> = match unholdable {
+        Some(_) => all.iter().map(holdable).collect(),
+        None => all.to_vec(),
+    };
+    let schema = Arc::new(Schema::new_with_metadata(fields, stream.schema.metadata().clone()));
     let file = tempfile::tempfile_in(folder).map_err(Error::io("create a scratch file here", folder))?;
-    let kept = file.try_clone().map_err(Error::io("create a scratch file here", folder))?;
+    let reading = file.try_clone().map_err(Error::io("create a scratch file here", folder))?;
     let properties = WriterProperties::builder()
         .set_compression(Compression::LZ4_RAW)
         .set_statistics_enabled(EnabledStatistics::None)
         .set_max_row_group_row_count(Some(GROUP.0))
         .set_max_row_group_bytes(Some(GROUP.1));
-    let mut writer = ArrowWriter::try_new(file, stream.schema, Some(properties.build())).map_err(full)?;
+    let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties.build())).map_err(full)?;
     for batch in stream.batches {
-        writer.write(&batch?).map_err(full)?;
+        writer.write(&kept(&batch?, &schema).map_err(|source| full(source.into()))?).map_err(full)?;
     }
     let rows = writer.close().map_err(full)?.file_metadata().num_rows();
     tracing::info!("{}: {rows} rows are kept in a scratch file in {}", path.display(), folder.display());
-    let length = kept.metadata().map_err(Error::io("read a scratch file here", folder))?.len();
-    ParquetFile::read(path, PositionalFile::new(kept, length))
+    let length = reading.metadata().map_err(Error::io("read a scratch file here", folder))?.len();
+    let file = ParquetFile::read(path, PositionalFile::new(reading, length))?;
+    Ok(if unholdable.is_some() { file.with_schema(stream.schema.clone()) } else { file })
+}
+
+/// The rows as they are kept.
+fn kept(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let columns = batch.columns().iter().zip(schema.fields());
+    let columns = columns.map(|(column, field)| held(column, field.data_type())).collect::<Result<_, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(schema.clone(), columns, &options)
 }

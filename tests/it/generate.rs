@@ -254,3 +254,24 @@ fn flights_are_drawn_rebuilt_and_walked() {
     assert_eq!(schema("drawn.parquet"), expected);
     assert_eq!(schema("walk.parquet")[2..], expected);
 }
+
+/// Names that mean something to whoever spells a type as text.
+#[test]
+fn fields_of_structs_may_be_called_anything() {
+    let odd = ["", "a\"b", "a\\b", "a'b", "a\nb", "a\tb", "ünï 🙂", "a:b", "a, \"b\": Float64", ")", "a.b", "left"];
+    let values: ArrayRef = Arc::new(Float64Array::from_iter_values((0..200).map(|n| f64::from(n * n % 31))));
+    for name in odd {
+        let dir = Workdir::new();
+        let inner = StructArray::from(vec![(Arc::new(Field::new(name, DataType::Float64, true)), values.clone())]);
+        let outer = Arc::new(Field::new(name, inner.data_type().clone(), true));
+        let pair: ArrayRef = Arc::new(StructArray::from(vec![(outer, Arc::new(inner) as ArrayRef)]));
+        let rows = RecordBatch::try_from_iter_with_nullable([("x", values.clone(), true), ("pair", pair, true)]);
+        write(&dir.path("in.parquet"), &rows.unwrap(), 200);
+        dir.ok("fit in.parquet --epochs 1 --latent-dim 1 --hidden 4");
+        dir.ok("inspect vae.safetensors");
+        dir.ok("generate -n 5 out.parquet");
+        let (before, after) = (read(&dir.path("in.parquet")), read(&dir.path("out.parquet")));
+        assert_eq!(after.schema().fields(), before.schema().fields(), "{name:?}");
+        assert_eq!(after["pair"].null_count(), 0, "{name:?}");
+    }
+}

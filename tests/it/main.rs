@@ -3,6 +3,8 @@
 mod advice;
 #[cfg(target_os = "linux")]
 mod bounds;
+mod carried;
+mod chunks;
 mod columns;
 mod config;
 mod determinism;
