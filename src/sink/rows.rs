@@ -230,7 +230,10 @@ pub fn ipc_schema(schema: &Schema) -> Result<Vec<u8>> {
 /// A field of the values that dictionaries in it stand for.
 fn without_dictionaries(field: &FieldRef) -> FieldRef {
     let data_type = match field.data_type() {
-        DataType::Dictionary(_, values) => (**values).clone(),
+        DataType::Dictionary(_, values) => {
+            let values = Field::new(field.name(), (**values).clone(), true);
+            without_dictionaries(&Arc::new(values)).data_type().clone()
+        }
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(without_dictionaries).collect()),
         DataType::List(inner) => DataType::List(without_dictionaries(inner)),
         DataType::LargeList(inner) => DataType::LargeList(without_dictionaries(inner)),

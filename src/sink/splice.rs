@@ -10,10 +10,10 @@ use std::sync::Arc;
 use ::parquet::arrow::ArrowSchemaConverter;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use ::parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
-use ::parquet::basic::{Compression, ZstdLevel};
+use ::parquet::basic::{Compression, LogicalType, ZstdLevel};
 use ::parquet::column::writer::ColumnCloseResult;
 use ::parquet::errors::ParquetError;
-use ::parquet::file::metadata::SortingColumn;
+use ::parquet::file::metadata::{FileMetaData, SortingColumn};
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr, WriterVersion};
 use ::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use ::parquet::schema::types::{ColumnPath, Type, TypePtr};
@@ -109,6 +109,7 @@ impl SpliceSink {
         };
         let leaves: Vec<Option<usize>> = splice.columns.iter().flat_map(leaves_of).collect();
         check_chunks(input, &leaves)?;
+        check_annotations(input, &splice.columns)?;
         let field = |column: &Column| match *column {
             Column::Carried(root) => from.root_schema().get_fields()[root].clone(),
             Column::New(root) => added.get_fields()[root].clone(),
@@ -279,7 +280,7 @@ fn properties(input: &ParquetFile, splice: &Splice<'_>, leaves: &[Option<usize>]
     let properties = WriterProperties::builder()
         // By the writer's name readers know which statistics of its chunks to distrust.
         .set_created_by(from.created_by().unwrap_or("unknown").to_owned())
-        .set_writer_version(if from.version() == 2 { WriterVersion::PARQUET_2_0 } else { WriterVersion::PARQUET_1_0 })
+        .set_writer_version(writer_version(from))
         .set_key_value_metadata(Some(keys))
         .set_sorting_columns(sorting(input, leaves))
         // Latents hardly repeat: a dictionary would cost time and give nothing.
@@ -292,6 +293,13 @@ fn properties(input: &ParquetFile, splice: &Splice<'_>, leaves: &[Option<usize>]
         properties.set_column_dictionary_enabled(ColumnPath::new(vec![field.name().clone()]), true)
     });
     Arc::new(properties.build())
+}
+
+/// The version of the format the input is of, but for those of a writer whose pages of version 2 are read as if they were
+/// all compressed, whatever they say, as its own were.
+fn writer_version(input: &FileMetaData) -> WriterVersion {
+    let misread = input.created_by().is_some_and(|writer| writer.starts_with("parquet-cpp version 1."));
+    if input.version() == 2 && !misread { WriterVersion::PARQUET_2_0 } else { WriterVersion::PARQUET_1_0 }
 }
 
 /// The sort order all row groups share, as far as its columns are kept: a prefix of an order is one.
@@ -318,6 +326,23 @@ fn sound_chunk(
         Some(0) => chunk.clone().into_builder().set_dictionary_page_offset(None).build(),
         _ => Ok(chunk.clone()),
     }
+}
+
+/// Refuses columns to copy with an annotation that the library cannot write.
+fn check_annotations(input: &ParquetFile, columns: &[Column]) -> Result<()> {
+    fn is_unknown(column: &Type) -> bool {
+        let unknown = matches!(column.get_basic_info().logical_type_ref(), Some(LogicalType::_Unknown { .. }));
+        unknown || (column.is_group() && column.get_fields().iter().any(|column| is_unknown(column)))
+    }
+    let roots = input.metadata().file_metadata().schema_descr().root_schema().get_fields();
+    for column in columns {
+        let &Column::Carried(root) = column else { continue };
+        if is_unknown(&roots[root]) {
+            let what = "a copy of a column whose annotation is not known here";
+            return Err(Error::Unsupported { place: Place::column(&input.path, roots[root].name()), what });
+        }
+    }
+    Ok(())
 }
 
 /// Refuses an input whose column chunks to copy do not lie within its file, or do not hold the values of its rows.

@@ -8,7 +8,9 @@ use ::parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
 };
 use ::parquet::errors::ParquetError;
-use ::parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use ::parquet::file::metadata::{
+    ColumnChunkMetaData, FileMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader,
+};
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 
@@ -97,7 +99,8 @@ impl ParquetFile {
                 return Err(Error::Unsupported { place: place(), what: "a column chunk in another file" });
             }
         }
-        let keys = Keys::default();
+        // The library reads no more rows at once than the file says it has: none, of one that some writers say 0 of.
+        let (arrow, keys) = (with_rows_of_groups(path, arrow, rows, &options)?, Keys::default());
         Ok(Self {
             path: path.to_owned(),
             file,
@@ -378,6 +381,30 @@ impl ParquetFile {
     fn own(&self) -> usize {
         self.schema().fields().len()
     }
+}
+
+/// The metadata of a file that says it has as many rows as its row groups.
+fn with_rows_of_groups(
+    path: &Path,
+    arrow: ArrowReaderMetadata,
+    rows: i64,
+    options: &ArrowReaderOptions,
+) -> Result<ArrowReaderMetadata> {
+    let metadata = arrow.metadata();
+    let said = metadata.file_metadata();
+    if said.num_rows() == rows {
+        return Ok(arrow);
+    }
+    let sound = FileMetaData::new(
+        said.version(),
+        rows,
+        said.created_by().map(str::to_owned),
+        said.key_value_metadata().cloned(),
+        said.schema_descr_ptr(),
+        said.column_orders().cloned(),
+    );
+    let metadata = ParquetMetaData::new(sound, metadata.row_groups().to_vec());
+    guarded(|| Place::file(path), || ArrowReaderMetadata::try_new(metadata.into(), options.clone()))
 }
 
 fn with_rows(rows: usize) -> RecordBatchOptions {

@@ -32,6 +32,7 @@ impl Format {
             _ if start.starts_with(IPC_FILE) => Self::IpcFile,
             // The length of a message follows, after a mark since 2019.
             [0xff, 0xff, 0xff, 0xff, ..] => Self::IpcStream,
+            _ if is_unmarked_stream(start) => Self::IpcStream,
             _ => Self::by_name(path, start.starts_with(&[0x1f, 0x8b])).unwrap_or(Self::Parquet),
         }
     }
@@ -45,6 +46,15 @@ impl Format {
             _ => None,
         }
     }
+}
+
+/// Whether a file begins as an Arrow IPC stream did until 2019: with the length of the schema's message, a multiple of 8
+/// with itself, and the place in it where the message's table is. Text has other bytes there.
+fn is_unmarked_stream(start: &[u8]) -> bool {
+    const MOST_BYTES: u32 = 1 << 24;
+    let word = |at: usize| Some(u32::from_le_bytes(*start.get(at..)?.first_chunk()?));
+    let (Some(length), Some(table)) = (word(0), word(4)) else { return false };
+    length < MOST_BYTES && length % 8 == 4 && (4..length).contains(&table)
 }
 
 /// The name of a file's counterpart in a mirrored directory: of what is written as Parquet and was none, the extension
@@ -71,6 +81,8 @@ mod tests {
         assert_eq!(of("a.csv", b"PAR1...."), Format::Parquet);
         assert_eq!(of("a.parquet", IPC_FILE), Format::IpcFile);
         assert_eq!(of("a", &[0xff, 0xff, 0xff, 0xff, 0x10, 0, 0, 0]), Format::IpcStream);
+        assert_eq!(of("a", &[0x2c, 3, 0, 0, 0x10, 0, 0, 0]), Format::IpcStream, "as of Arrow 0.14");
+        assert_eq!(of("a.csv", b"1,2\n3,4\n"), Format::Csv { gzip: false });
         assert_eq!(of("a.csv.gz", &[0x1f, 0x8b, 8, 0]), Format::Csv { gzip: true });
         assert_eq!(of("a.csv.gz", b"x,y"), Format::Csv { gzip: false });
         assert_eq!(of("a.NDJSON", b"{"), Format::Ndjson { gzip: false });

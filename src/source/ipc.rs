@@ -23,6 +23,9 @@ use crate::stop::Stop;
 /// What a message begins with, since format version 0.15.
 const CONTINUATION: [u8; 4] = [0xff; 4];
 
+/// The key by which a message said that its buffers are compressed, before the format had a field for it.
+const EXPERIMENTAL_COMPRESSION: &str = "ARROW:experimental_compression";
+
 /// Memory taken for bytes before they are there.
 const AT_ONCE: u64 = 64 << 20;
 
@@ -81,7 +84,7 @@ impl IpcReader {
         let place = || Place::file(path);
         let schema = guarded(place, || match message(&mut reader.from)? {
             Next::Message(Message { about, .. }) => match parse(&about)?.header_as_schema() {
-                Some(schema) => try_fb_to_schema(schema),
+                Some(schema) => columns(schema),
                 None => Err(ArrowError::IpcError("a stream begins with its schema".to_owned())),
             },
             Next::Mark | Next::Nothing | Next::Cut => {
@@ -90,7 +93,7 @@ impl IpcReader {
         });
         // Asked to stop, the bytes end.
         stop.check()?;
-        reader.schema = Arc::new(schema?);
+        reader.schema = schema?;
         Ok(reader)
     }
 
@@ -147,6 +150,7 @@ pub(super) fn decode(
     dictionaries: &mut HashMap<i64, ArrayRef>,
 ) -> Result<Option<RecordBatch>, ArrowError> {
     let message = parse(about)?;
+    check_layout(&message)?;
     if let Some(batch) = message.header_as_record_batch() {
         check_growth(&batch, body)?;
         return read_record_batch(body, batch, schema.clone(), dictionaries, None, &message.version()).map(Some);
@@ -162,6 +166,26 @@ pub(super) fn decode(
         MessageHeader::NONE => Ok(None),
         other => Err(ArrowError::IpcError(format!("a message that is none of rows: {other:?}"))),
     }
+}
+
+/// The columns of a schema whose numbers can be read.
+pub(super) fn columns(schema: ipc::Schema<'_>) -> Result<SchemaRef, ArrowError> {
+    if !schema.endianness().equals_to_target_endianness() {
+        return Err(ArrowError::IpcError("its numbers are of the other byte order".to_owned()));
+    }
+    try_fb_to_schema(schema).map(Arc::new)
+}
+
+/// Refuses buffers that are laid out as the format had it once: the reader takes them for what they are now.
+fn check_layout(message: &ipc::Message<'_>) -> Result<(), ArrowError> {
+    if message.version() < ipc::MetadataVersion::V4 {
+        return Err(ArrowError::IpcError("it is of a version of the format from before 0.8".to_owned()));
+    }
+    let mut keys = message.custom_metadata().into_iter().flatten().filter_map(|entry| entry.key());
+    if keys.any(|key| key == EXPERIMENTAL_COMPRESSION) {
+        return Err(ArrowError::IpcError("it is compressed as Arrow 0.17 did, and no other version".to_owned()));
+    }
+    Ok(())
 }
 
 /// Refuses compressed buffers that say they hold more than such buffers do: memory is taken by their word.
@@ -229,8 +253,9 @@ fn bytes(from: &mut dyn Read, length: u64) -> io::Result<Option<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use arrow::array::Int64Array;
-    use arrow::ipc::CompressionType;
     use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
+    use arrow::ipc::{CompressionType, Endianness, MetadataVersion};
+    use flatbuffers::FlatBufferBuilder;
 
     use super::*;
 
@@ -290,6 +315,85 @@ mod tests {
                 let said = std::error::Error::source(&error).unwrap().to_string();
                 assert!(said.contains(&format!("say they hold {lie} bytes")), "{said}");
             }
+        }
+    }
+
+    /// What a stream of one batch says of its layout.
+    struct Layout {
+        version: MetadataVersion,
+        endianness: Endianness,
+        key: Option<&'static str>,
+        marked: bool,
+    }
+
+    /// A stream of the three rows 1, 2, 3.
+    fn laid_out(layout: &Layout) -> Vec<u8> {
+        let mut stream = Vec::new();
+        let mut put = |mut message: FlatBufferBuilder<'static>, header, kind, body: &[u8]| {
+            let key = layout.key.map(|key| {
+                let (key, value) = (Some(message.create_string(key)), Some(message.create_string("lz4")));
+                let entry = ipc::KeyValue::create(&mut message, &ipc::KeyValueArgs { key, value });
+                message.create_vector(&[entry])
+            });
+            let about = ipc::MessageArgs {
+                version: layout.version,
+                header_type: kind,
+                header: Some(header),
+                bodyLength: body.len() as i64,
+                custom_metadata: key,
+            };
+            let about = ipc::Message::create(&mut message, &about);
+            message.finish(about, None);
+            let about = message.finished_data();
+            let padded = about.len().next_multiple_of(8) + if layout.marked { 0 } else { 4 };
+            stream.extend(CONTINUATION.iter().filter(|_| layout.marked));
+            stream.extend((padded as u32).to_le_bytes());
+            stream.extend(about);
+            stream.extend(std::iter::repeat_n(0, padded - about.len()));
+            stream.extend(body);
+        };
+        let mut message = FlatBufferBuilder::new();
+        let number = ipc::Int::create(&mut message, &ipc::IntArgs { bitWidth: 64, is_signed: true });
+        let name = message.create_string("x");
+        let field = ipc::FieldArgs {
+            name: Some(name),
+            type_type: ipc::Type::Int,
+            type_: Some(number.as_union_value()),
+            ..Default::default()
+        };
+        let field = ipc::Field::create(&mut message, &field);
+        let fields = Some(message.create_vector(&[field]));
+        let schema = ipc::SchemaArgs { endianness: layout.endianness, fields, ..Default::default() };
+        let schema = ipc::Schema::create(&mut message, &schema).as_union_value();
+        put(message, schema, MessageHeader::Schema, &[]);
+
+        let mut message = FlatBufferBuilder::new();
+        let nodes = Some(message.create_vector(&[ipc::FieldNode::new(3, 0)]));
+        let buffers = Some(message.create_vector(&[ipc::Buffer::new(0, 0), ipc::Buffer::new(0, 24)]));
+        let batch = ipc::RecordBatchArgs { length: 3, nodes, buffers, ..Default::default() };
+        let batch = ipc::RecordBatch::create(&mut message, &batch).as_union_value();
+        let numbers: Vec<u8> = [1_i64, 2, 3].iter().flat_map(|number| number.to_le_bytes()).collect();
+        put(message, batch, MessageHeader::RecordBatch, &numbers);
+        stream.extend(CONTINUATION.iter().filter(|_| layout.marked));
+        stream.extend([0; 4]);
+        stream
+    }
+
+    #[test]
+    fn buffers_that_are_laid_out_otherwise_are_refused_and_not_read_as_they_are_laid_out_now() {
+        let now = || Layout { version: MetadataVersion::V5, endianness: Endianness::Little, key: None, marked: true };
+        for sound in [now(), Layout { version: MetadataVersion::V4, marked: false, ..now() }] {
+            assert_eq!(read(&laid_out(&sound), false).unwrap(), 3);
+        }
+        let refused = [
+            (Layout { endianness: Endianness::Big, ..now() }, "the other byte order"),
+            (Layout { version: MetadataVersion::V3, ..now() }, "from before 0.8"),
+            (Layout { key: Some(EXPERIMENTAL_COMPRESSION), ..now() }, "as Arrow 0.17 did"),
+        ];
+        for (layout, why) in refused {
+            let error = read(&laid_out(&layout), false).unwrap_err();
+            let said = std::error::Error::source(&error).unwrap().to_string();
+            assert!(said.contains(why), "{said}");
         }
     }
 }

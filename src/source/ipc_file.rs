@@ -8,10 +8,9 @@ use ::parquet::file::reader::{ChunkReader, Length};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
-use arrow::ipc::convert::try_fb_to_schema;
 use arrow::ipc::{Block, root_as_footer};
 
-use super::ipc::{Next, decode, message};
+use super::ipc::{Next, columns, decode, message};
 use super::{PositionalFile, guarded};
 use crate::error::{Error, Place, Result};
 use crate::stop::Stop;
@@ -53,14 +52,11 @@ impl IpcFile {
             || -> Result<Self, ArrowError> {
                 let footer = root_as_footer(&contents).map_err(|error| damaged(&error.to_string()))?;
                 let schema = footer.schema().ok_or_else(|| damaged("its table of contents has no schema"))?;
-                if !schema.endianness().equals_to_target_endianness() {
-                    return Err(damaged("its numbers are of the other byte order"));
-                }
                 let blocks = |blocks: Option<_>| blocks.into_iter().flatten().copied().collect();
                 Ok(Self {
                     path: path.to_owned(),
                     file: file.clone(),
-                    schema: Arc::new(try_fb_to_schema(schema)?),
+                    schema: columns(schema)?,
                     dictionaries: blocks(footer.dictionaries()),
                     batches: blocks(footer.recordBatches()),
                 })

@@ -8,7 +8,7 @@ use ::parquet::basic::Compression;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
 use super::parquet_types::{held, holdable, unholdable};
@@ -63,7 +63,9 @@ pub(super) fn spool(path: &Path, folder: &Path, stream: Stream, to: Use) -> Resu
     tracing::info!("{}: {rows} rows are kept in a scratch file in {}", path.display(), folder.display());
     let length = reading.metadata().map_err(Error::io("read a scratch file here", folder))?.len();
     let file = ParquetFile::read(path, PositionalFile::new(reading, length))?;
-    Ok(if unholdable.is_some() { file.with_schema(stream.schema.clone()) } else { file })
+    // A column in runs of one value is kept as the values, and learned from neither.
+    let in_runs = all.iter().any(|field| matches!(field.data_type(), DataType::RunEndEncoded(..)));
+    Ok(if unholdable.is_some() || in_runs { file.with_schema(stream.schema.clone()) } else { file })
 }
 
 /// The rows as they are kept.

@@ -13,6 +13,7 @@ mod evaluate;
 mod failures;
 #[cfg(target_os = "linux")]
 mod faults;
+mod foreign;
 mod found;
 mod general;
 mod generate;
