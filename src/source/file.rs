@@ -8,14 +8,12 @@ use ::parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
 };
 use ::parquet::errors::ParquetError;
-use ::parquet::file::metadata::{
-    ColumnChunkMetaData, FileMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader,
-};
+use ::parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 
 use super::chunk::{check_offset_index, check_values, chunk_range};
-use super::footer::Footer;
+use super::footer::{Footer, of_so_many_rows};
 use super::page::{Fault, check_pages, longest_word};
 use super::short_chunk::with_whole_chunks;
 use super::{Keys, PositionalFile, guarded, near_names};
@@ -99,8 +97,11 @@ impl ParquetFile {
                 return Err(Error::Unsupported { place: place(), what: "a column chunk in another file" });
             }
         }
-        // The library reads no more rows at once than the file says it has: none, of one that some writers say 0 of.
-        let (arrow, keys) = (with_rows_of_groups(path, arrow, rows, &options)?, Keys::default());
+        let arrow = match of_so_many_rows(arrow.metadata(), rows) {
+            Some(sound) => guarded(place, || ArrowReaderMetadata::try_new(sound.into(), options.clone()))?,
+            None => arrow,
+        };
+        let keys = Keys::default();
         Ok(Self {
             path: path.to_owned(),
             file,
@@ -381,30 +382,6 @@ impl ParquetFile {
     fn own(&self) -> usize {
         self.schema().fields().len()
     }
-}
-
-/// The metadata of a file that says it has as many rows as its row groups.
-fn with_rows_of_groups(
-    path: &Path,
-    arrow: ArrowReaderMetadata,
-    rows: i64,
-    options: &ArrowReaderOptions,
-) -> Result<ArrowReaderMetadata> {
-    let metadata = arrow.metadata();
-    let said = metadata.file_metadata();
-    if said.num_rows() == rows {
-        return Ok(arrow);
-    }
-    let sound = FileMetaData::new(
-        said.version(),
-        rows,
-        said.created_by().map(str::to_owned),
-        said.key_value_metadata().cloned(),
-        said.schema_descr_ptr(),
-        said.column_orders().cloned(),
-    );
-    let metadata = ParquetMetaData::new(sound, metadata.row_groups().to_vec());
-    guarded(|| Place::file(path), || ArrowReaderMetadata::try_new(metadata.into(), options.clone()))
 }
 
 fn with_rows(rows: usize) -> RecordBatchOptions {

@@ -4,6 +4,7 @@
 use std::io::Read;
 use std::path::Path;
 
+use ::parquet::file::metadata::{FileMetaData, ParquetMetaData};
 use ::parquet::file::reader::{ChunkReader, Length};
 use thrift::TConfiguration;
 use thrift::protocol::{TCompactInputProtocol, TInputProtocol, TType};
@@ -154,6 +155,21 @@ fn walk(footer: &[u8]) -> thrift::Result<Walked> {
         _ => from.skip(kind),
     })?;
     Ok(walked)
+}
+
+/// The metadata of a file of so many rows, as its row groups have them; `None` if it says so itself. The library reads no more
+/// rows at once than it says: none, where a writer left 0 there.
+pub(super) fn of_so_many_rows(metadata: &ParquetMetaData, rows: i64) -> Option<ParquetMetaData> {
+    let said = metadata.file_metadata();
+    let sound = FileMetaData::new(
+        said.version(),
+        rows,
+        said.created_by().map(str::to_owned),
+        said.key_value_metadata().cloned(),
+        said.schema_descr_ptr(),
+        said.column_orders().cloned(),
+    );
+    (said.num_rows() != rows).then(|| ParquetMetaData::new(sound, metadata.row_groups().to_vec()))
 }
 
 #[cfg(test)]
