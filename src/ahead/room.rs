@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
+use super::cancel::{LOOK, is_cancelled};
 use crate::stage::{For, waiting};
 
 /// Room for a number of bytes; clones are of the same.
@@ -28,16 +29,23 @@ impl Room {
         Self(Arc::new(State { bytes, taken: Mutex::new(0), given_back: Condvar::new() }))
     }
 
-    /// Waits until there is room for `bytes`; what is larger than all of it waits to have it alone.
-    pub(crate) fn take(&self, bytes: u64) -> Taken {
+    /// Waits until there is room for `bytes`; what is larger than all of it waits to have it alone. `None` once the
+    /// consumer of this thread's results is gone: what holds the room may be among them.
+    pub(crate) fn take(&self, bytes: u64) -> Option<Taken> {
         let State { bytes: all, taken, given_back } = &*self.0;
         let bytes = bytes.min(*all);
-        let taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = |taken: &mut u64| bytes > all - *taken;
-        let mut taken =
-            waiting(For::Room, || given_back.wait_while(taken, full)).unwrap_or_else(PoisonError::into_inner);
-        *taken += bytes;
-        Taken { room: self.clone(), bytes }
+        let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting(For::Room, || {
+            while !is_cancelled() {
+                if bytes <= all - *taken {
+                    *taken += bytes;
+                    return Some(Taken { room: self.clone(), bytes });
+                }
+                let waited = given_back.wait_timeout(taken, LOOK);
+                (taken, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            }
+            None
+        })
     }
 }
 
@@ -64,7 +72,7 @@ mod tests {
                 scope.spawn(move || {
                     for n in 0..200 {
                         let bytes = 1 + (thread + n) % 7;
-                        let _taken = room.take(bytes);
+                        let _taken = room.take(bytes).unwrap();
                         assert!(now.fetch_add(bytes, Ordering::SeqCst) + bytes <= 10);
                         now.fetch_sub(bytes, Ordering::SeqCst);
                     }

@@ -189,7 +189,7 @@ impl Iterator for Pieces {
             Some(current) => current,
             None => match self.batches.next()? {
                 Ok(batch) => {
-                    let room = self.room.take(bytes(&batch));
+                    let room = self.room.take(bytes(&batch))?;
                     (batch, Arc::new(room))
                 }
                 Err(error) => return Some(Err(error)),
