@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod cancel;
+mod drain;
 mod pump;
 mod room;
 
@@ -22,6 +23,7 @@ use std::thread::{Builder, JoinHandle, available_parallelism};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use self::cancel::Cancel;
+pub(crate) use self::drain::Drain;
 pub(crate) use self::pump::Pump;
 pub(crate) use self::room::{Room, Taken};
 use crate::error::{Error, Result};
@@ -199,6 +201,12 @@ where
     running.into_iter().flatten().collect()
 }
 
+/// Does work on a thread of its own and waits for it, for work that this thread may not do itself.
+#[cfg(feature = "cloud")]
+pub(crate) fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(work).join()).unwrap_or_else(|panic| resume_unwind(panic))
+}
+
 impl<T> Iterator for Ahead<T> {
     type Item = Result<T>;
 
@@ -246,12 +254,7 @@ fn caught<T>(f: impl FnOnce() -> Option<Result<T>>) -> Option<Sent<T>> {
     }
 }
 
-fn spawn(
-    stage: &Stage,
-    suffix: &str,
-    cancel: &Cancel,
-    run: impl FnOnce() + Send + 'static,
-) -> Result<JoinHandle<()>> {
+fn spawn(stage: &Stage, suffix: &str, cancel: &Cancel, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     let (name, stage, cancel) = (format!("{}{suffix}", stage.name()), stage.clone(), cancel.clone());
     let thread = Builder::new().name(name).stack_size(STACK).spawn(move || {
         cancel.watch();

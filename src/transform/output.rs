@@ -9,6 +9,7 @@ use super::added::Added;
 use super::pass::{Done, Output as Columns, pass, rank};
 use super::total::Total;
 use super::{Transformed, batch_rows, columns};
+use crate::ahead::Drain;
 use crate::artifact::Model;
 use crate::config::{Encoding, TransformConfig};
 use crate::error::Result;
@@ -96,7 +97,11 @@ impl Model {
         match output.into() {
             Output::Folder(folder) => self.mirror(source, &folder, config, stop, &mut total, on_rows)?,
             Output::Stream(to) => {
-                self.general(source, Destination::Stream(to), false, config, stop, &mut total, on_rows)?;
+                let to = Destination::Stream(Box::new(Drain::new(to, stop)?));
+                let written = self.general(source, to, false, config, stop, &mut total, on_rows);
+                // Asked to stop, a stream takes no more bytes.
+                stop.check()?;
+                written?;
                 total.files = 1;
             }
             Output::File(path) if config.leaves(&path, source.paths())? => total.skipped = 1,
