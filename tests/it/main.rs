@@ -7,11 +7,13 @@ mod columns;
 mod config;
 mod determinism;
 mod drift;
+mod early_ends;
 mod evaluate;
 mod failures;
 #[cfg(target_os = "linux")]
 mod faults;
 mod found;
+mod full;
 mod general;
 mod generate;
 mod golden;
