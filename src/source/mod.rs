@@ -33,6 +33,7 @@ pub(crate) use self::chunk::chunk_range;
 pub(crate) use self::file::ParquetFile;
 pub(crate) use self::group::{GroupReader, RowGroup};
 pub(crate) use self::guard::guarded;
+pub use self::guard::silence_decoder_panics;
 use self::keys::Keys;
 #[cfg(not(feature = "analysis"))]
 use self::no_predicate::Predicate;
