@@ -52,6 +52,15 @@ fn fitted() -> Workdir {
 }
 
 #[test]
+fn its_hash_is_that_of_the_file_and_computed_once() {
+    let dir = fitted();
+    let model = vaepipe::Model::load(dir.path("vae.safetensors"), vaepipe::Device::Cpu).unwrap();
+    let said = std::process::Command::new("sha256sum").arg(dir.path("vae.safetensors")).output().unwrap();
+    assert_eq!(model.hash(), &String::from_utf8(said.stdout).unwrap()[..64]);
+    assert!(std::ptr::eq(model.hash(), model.hash()));
+}
+
+#[test]
 fn tensors_have_candles_names_and_shapes() {
     let (metadata, tensors) = take_apart(&fitted().path("vae.safetensors"));
     let shapes = tensors.iter().map(|(name, shape, ..)| (name.as_str(), shape.as_slice()));
