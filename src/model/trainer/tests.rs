@@ -342,10 +342,12 @@ fn kernels_and_tensors_encode_and_decode_alike() {
     }
 }
 
+type Objective = Box<dyn FnMut(&[f32]) -> f64>;
+
 /// What rows' mean NLL and KL are as a function of one parameter, and the gradient where it was taken.
 struct ByParameter {
     gradient: Vec<f32>,
-    objective: Box<dyn FnMut(&[f32]) -> f64>,
+    objective: Objective,
 }
 
 /// That of both executions of the small network, with the gradient at these values.
