@@ -4,6 +4,7 @@
 
 mod aggregate;
 mod calibrate;
+mod cgroup;
 mod checkpoint;
 mod fitted;
 mod health;

@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
-use super::{Carried, Column, Features, constant};
+use super::{Carried, Column, Features, constant, spelled};
 
 /// A top-level column of the input of a fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +68,7 @@ impl Anew {
         let (mut fields, mut parts) = (Vec::new(), Vec::new());
         for InputColumn { column, data_type } in columns {
             let learned = features.kinds().iter().any(|kind| kind.column().top() == column);
-            let data_type = match data_type.parse() {
+            let data_type = match spelled::parse(data_type) {
                 Ok(data_type) => data_type,
                 Err(error) if learned => return Err(error),
                 Err(_) => continue,

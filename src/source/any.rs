@@ -207,16 +207,33 @@ impl Source {
         }
     }
 
-    /// The same rows, those of text files read as `wanted` says of a column, if it does.
+    /// The same rows, those of text files read as `wanted` says of a column, if it does and every value there is of that
+    /// type as it is written.
     pub(crate) fn with_types(&self, wanted: impl Fn(&str) -> Option<DataType>) -> Self {
         let typed = |input: &Arc<Input>| match &input.content {
             Content::Text(text) => {
-                let content = Content::Text(text.with_types(|field| wanted(field.name())));
+                let content = Content::Text(text.with_types(&wanted));
                 Arc::new(Input { content, ..input.as_ref().clone() })
             }
             _ => input.clone(),
         };
         Self { inputs: self.inputs.iter().map(typed).collect(), ..self.clone() }
+    }
+
+    /// An error about the type of a column, with the value of a text file that is why it has not the type wanted of it.
+    pub(crate) fn explained(&self, error: Error) -> Error {
+        let Error::WrongType { place, found, expected } = error else { return error };
+        let stranger = |input: &'_ Arc<Input>| match &input.content {
+            Content::Text(text) => {
+                let (line, value) = text.stranger(place.column.as_deref()?)?;
+                Some((line.path.to_path_buf(), format!("{found}: line {} has {value:?}", line.number).into()))
+            }
+            _ => None,
+        };
+        match self.inputs.iter().find_map(stranger) {
+            Some((path, found)) => Error::WrongType { place: Place { path, ..place }, found, expected },
+            None => Error::WrongType { place, found, expected },
+        }
     }
 
     /// Reads `columns` of every row in order, about `batch_rows` at a time where the format leaves a choice; no batch is

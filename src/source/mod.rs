@@ -13,6 +13,7 @@ mod guard;
 mod input;
 mod ipc;
 mod ipc_file;
+mod json_line;
 mod keys;
 mod lines;
 #[cfg(not(feature = "analysis"))]
@@ -23,8 +24,10 @@ mod pread;
 #[cfg(feature = "analysis")]
 mod predicate;
 mod select;
+mod spelling;
 mod spool;
 mod text;
+mod values;
 mod written;
 
 pub use self::any::Source;

@@ -135,7 +135,7 @@ impl Model {
         mirrored: bool,
         config: &TransformConfig,
     ) -> Result<Vec<usize>> {
-        self.features().check(input, source.path())?;
+        self.features().check(input, source.path()).map_err(|error| source.explained(error))?;
         let new = self.new_columns(config)?;
         let mut kept = columns::kept(config, input, source.path(), &self.features().columns(), &new)?;
         if mirrored {

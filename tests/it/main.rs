@@ -50,5 +50,6 @@ mod stage;
 mod strange;
 mod tables;
 mod targets;
+mod texts;
 mod two_commands;
 mod workdir;

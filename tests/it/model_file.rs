@@ -171,6 +171,23 @@ fn a_model_that_lies_is_refused() {
 }
 
 #[test]
+fn a_type_that_nests_deeper_than_a_stack_is_refused() {
+    let dir = fitted();
+    let (sound, tensors) = take_apart(&dir.path("vae.safetensors"));
+    let deep = json!("List(".repeat(300_000) + "Int8" + &")".repeat(300_000));
+    let mut lies = sound.clone();
+    let columns = lies["columns"].as_array_mut().unwrap();
+    columns.iter_mut().for_each(|column| column["type"] = deep.clone());
+    put_together(&dir.path("columns.safetensors"), &lies.to_string(), &tensors);
+    dir.fails(65, "generate -n 5 o.parquet -m columns.safetensors").says(&["128 levels"]);
+    let mut lies = sound;
+    lies["features"][0]["type"] = deep;
+    put_together(&dir.path("features.safetensors"), &lies.to_string(), &tensors);
+    std::fs::write(dir.path("in.csv"), "x0,x1,x2,x3,flag\n0.5,1,2,3,true\n").unwrap();
+    dir.ok("transform in.csv o.parquet -m features.safetensors");
+}
+
+#[test]
 fn a_file_that_is_no_model_is_refused() {
     let dir = fitted();
     let sound = std::fs::read(dir.path("vae.safetensors")).unwrap();
