@@ -36,6 +36,10 @@ fn ndjson(dir: &Workdir, file: &str, row: impl Fn(usize) -> Value) {
     std::fs::write(dir.path(file), text).unwrap();
 }
 
+fn word(n: usize) -> &'static str {
+    ["a", "b", "c"][n % 3]
+}
+
 fn fit(dir: &Workdir, file: &str) {
     dir.ok(&format!("fit {file} --epochs 1 --latent-dim 1 --hidden 4"));
 }
@@ -107,10 +111,10 @@ fn numbers_are_neither_cut_nor_rounded() {
 #[test]
 fn what_a_model_cannot_take_is_told_by_file_column_and_line() {
     let dir = Workdir::new();
-    ndjson(&dir, "train.ndjson", |n| json!({"q": n % 50, "b": n % 2 == 0, "w": ["a", "b", "c"][n % 3]}));
+    ndjson(&dir, "train.ndjson", |n| json!({"q": n % 50, "b": n % 2 == 0, "w": word(n)}));
     fit(&dir, "train.ndjson");
     let other = |n: usize, column: &str, value: Value| {
-        let mut row = json!({"q": n % 50, "b": n % 2 == 0, "w": ["a", "b", "c"][n % 3]});
+        let mut row = json!({"q": n % 50, "b": n % 2 == 0, "w": word(n)});
         row[column] = value;
         row
     };
