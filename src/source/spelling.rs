@@ -1,7 +1,8 @@
 //! What one value of a text is by the way it is written: a number, a time, a Boolean, or a text that is none of these.
 
 use arrow::array::timezone::Tz;
-use arrow::compute::kernels::cast_utils::string_to_datetime;
+use arrow::compute::kernels::cast_utils::{Parser, string_to_datetime};
+use arrow::datatypes::Float64Type;
 use chrono::{DateTime, Utc};
 
 /// A value, and what says which types hold it as it is.
@@ -67,7 +68,7 @@ impl Spelling {
             return None;
         }
         if mantissa.len() < digits.len() || whole.len() < mantissa.len() {
-            let is_finite = text.parse::<f64>().is_ok_and(f64::is_finite);
+            let is_finite = Float64Type::parse(text).is_some_and(f64::is_finite);
             return is_finite.then_some(Self::Decimal(exponent.is_none().then_some((whole.len(), fraction.len()))));
         }
         if whole.len() > 1 && whole.starts_with('0') {

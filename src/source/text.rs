@@ -1,6 +1,9 @@
 //! CSV and newline-delimited JSON. Neither says of what types its columns are: all its rows decide, and what a model
 //! learned.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
