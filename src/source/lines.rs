@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(longest("a,\"b\"\"\nc\"\nd\n", true), 9);
         // A quote within a word is none, nor are two.
         assert_eq!(longest("5\" pipe\n7\" pipe, longer\n", true), 16);
-        assert_eq!(longest("5\"\",a\nb,c\n\"d\"\"\",e\"\"\ng\n", true), 13);
+        assert_eq!(longest("5\"\",a\nb,c\n\"d\"\"\",e\"\"\ng\n", true), 10);
         assert_eq!(longest("a\rbcd\re\r", true), 4);
     }
 

@@ -87,6 +87,11 @@ pub(super) fn is_double(integer: &str) -> bool {
 
 /// Whether the f32 nearest to a number, written in decimal, is the same f64.
 pub(super) fn is_single(number: &str) -> bool {
+    // An f32 has any six digits.
+    let digits = number.bytes().filter(u8::is_ascii_digit).count();
+    if digits <= 6 && !number.contains(['e', 'E']) {
+        return true;
+    }
     let value = number.parse::<f64>();
     number.parse::<f32>().is_ok_and(|x| x.to_string().parse() == value || x.is_nan())
 }

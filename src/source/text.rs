@@ -132,9 +132,9 @@ impl Text {
         let mut field = |field: &FieldRef| {
             let values = &self.columns[field.name()];
             let data_type = match wanted(field.name()) {
-                // The CSV reader knows one type of text.
+                // The CSV reader knows one type of text, and no lists.
                 Some(DataType::LargeUtf8) if !self.is_json() => DataType::Utf8,
-                Some(data_type) if values.holds(&data_type) => data_type,
+                Some(data_type) if values.holds(&data_type) && (self.is_json() || !data_type.is_nested()) => data_type,
                 Some(data_type) => {
                     refused.insert(field.name().clone(), data_type);
                     values.data_type()
