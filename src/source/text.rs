@@ -98,7 +98,8 @@ impl Text {
                 what: format!("line {number}: {what}"),
             };
             let row = str::from_utf8(&text).map_err(|_| damaged("it is not UTF-8".to_owned()))?;
-            if row.trim().is_empty() {
+            let row = row.trim();
+            if row.is_empty() {
                 continue;
             }
             json_line::check(row).map_err(damaged)?;

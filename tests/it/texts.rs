@@ -134,7 +134,7 @@ fn what_a_model_cannot_take_is_told_by_file_column_and_line() {
     ndjson(&dir, "word.ndjson", |n| other(n, "w", json!(n % 3)));
     assert_eq!(data_type(&transformed(&dir, "word.ndjson"), "w"), DataType::Int64);
     csv(&dir, "zeros.csv", "q,b,w", |n| format!("{},true,a", if n == 9 { "007" } else { "7" }));
-    dir.fails(65, "drift zeros.csv").says(&["zeros.csv", "\"q\"", "line 11 has \"007\""]);
+    dir.fails(65, "drift vae.safetensors zeros.csv").says(&["zeros.csv", "\"q\"", "line 11 has \"007\""]);
 }
 
 #[test]
