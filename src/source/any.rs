@@ -226,7 +226,7 @@ impl Source {
         let stranger = |input: &'_ Arc<Input>| match &input.content {
             Content::Text(text) => {
                 let (line, value) = text.stranger(place.column.as_deref()?)?;
-                Some((line.path.to_path_buf(), format!("{found}: line {} has {value:?}", line.number).into()))
+                Some((line.path.to_path_buf(), format!("{found} (line {} has {value:?})", line.number).into()))
             }
             _ => None,
         };
