@@ -102,7 +102,7 @@ fn time(text: &str) -> Option<Time> {
     let bytes = text.as_bytes();
     let digits = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
     let byte = |at: usize, one_of: &[u8]| bytes.get(at).is_some_and(|byte| one_of.contains(byte));
-    if !(digits(0) && byte(4, b"-") && byte(7, b"-")) || !text.is_ascii() {
+    if !(digits(0) && byte(4, b"-") && byte(7, b"-") && text.is_ascii()) {
         return None;
     }
     if bytes.len() == 10 {

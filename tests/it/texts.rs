@@ -124,6 +124,7 @@ fn what_a_model_cannot_take_is_told_by_file_column_and_line() {
         "\"q\"",
         "Utf8",
         "line 201 has \"n/a\"",
+        "correct the value",
         "a number",
     ]);
     ndjson(&dir, "text.ndjson", |n| other(n, "q", json!((n % 50).to_string())));
