@@ -111,10 +111,10 @@ fn numbers_are_neither_cut_nor_rounded() {
 #[test]
 fn what_a_model_cannot_take_is_told_by_file_column_and_line() {
     let dir = Workdir::new();
-    ndjson(&dir, "train.ndjson", |n| json!({"q": n % 50, "b": n % 2 == 0, "w": word(n)}));
+    ndjson(&dir, "train.ndjson", |n| json!({"q": n % 50, "b": n.is_multiple_of(2), "w": word(n)}));
     fit(&dir, "train.ndjson");
     let other = |n: usize, column: &str, value: Value| {
-        let mut row = json!({"q": n % 50, "b": n % 2 == 0, "w": word(n)});
+        let mut row = json!({"q": n % 50, "b": n.is_multiple_of(2), "w": word(n)});
         row[column] = value;
         row
     };
@@ -170,9 +170,9 @@ fn a_carried_column_never_stops_a_run() {
         json!({
             "empty": {},
             "within": {"a": {}, "b": n},
-            "mixed": if n % 2 == 0 { json!(n) } else { json!({"n": [n, "}"]}) },
-            "word": if n % 2 == 0 { json!(n) } else { json!(format!("w{n}")) },
-            "lists": if n % 2 == 0 { json!([n, 0.5]) } else { json!([]) },
+            "mixed": if n.is_multiple_of(2) { json!(n) } else { json!({"n": [n, "}"]}) },
+            "word": if n.is_multiple_of(2) { json!(n) } else { json!(format!("w{n}")) },
+            "lists": if n.is_multiple_of(2) { json!([n, 0.5]) } else { json!([]) },
             "bare": [],
             "nothing": null,
         })
