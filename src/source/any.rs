@@ -13,7 +13,7 @@ use super::ipc::IpcReader;
 use super::keys::keys;
 use super::spool::BATCH_ROWS;
 use super::written::written_out;
-use super::{Keys, ParquetFile, ParquetSource, Predicate, RowGroup, near_names, spool};
+use super::{Keys, ParquetFile, ParquetSource, Predicate, RowGroup, Stored, near_names, spool};
 use crate::config::SourceConfig;
 use crate::error::{Error, Place, Result};
 use crate::stop::Stop;
@@ -112,6 +112,21 @@ impl Source {
             }
         }
         Ok(Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())))
+    }
+
+    /// How columns are stored, if all the files are Parquet and store them alike.
+    pub(crate) fn stored(&self, columns: &[String]) -> Vec<Option<Stored>> {
+        let of = |input: &Arc<Input>, name: &String| match &input.content {
+            Content::Parquet(file) => file.schema().index_of(name).ok().map(|root| file.stored(root)),
+            _ => None,
+        };
+        let stored = |name: &String| {
+            let (first, others) = self.inputs.split_first()?;
+            let stored = of(first, name)?;
+            let alike = |other: Stored| other.is_like(&stored);
+            others.iter().all(|input| of(input, name).is_some_and(alike)).then_some(stored)
+        };
+        columns.iter().map(stored).collect()
     }
 
     /// Rows of all files, if that is known before they are read.

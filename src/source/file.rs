@@ -9,12 +9,16 @@ use ::parquet::arrow::arrow_reader::{
 };
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
-use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+use arrow::datatypes::{FieldRef, Metadata, Schema, SchemaRef};
+use arrow::error::ArrowError;
 
 use super::chunk::{check_offset_index, chunk_range};
 use super::footer::Footer;
 use super::page::{Fault, check_pages, longest_word};
+use super::read_as::{Stored, Typed, all_viewed, hint, typed};
+use super::units::in_parquet_units;
 use super::{Keys, PositionalFile, guarded, near_names};
 use crate::error::{Error, Foreign, Place, Result};
 
@@ -31,7 +35,13 @@ pub(crate) struct ParquetFile {
     /// Number of its first row, counted over all files.
     pub(super) first_row: u64,
     pub(crate) footer: Footer,
+    metadata: Arc<ParquetMetaData>,
+    /// The Arrow schema that its writer stored.
+    stored: Option<SchemaRef>,
+    /// The metadata as the reader takes it.
     arrow: ArrowReaderMetadata,
+    /// Its columns as they were given to be kept in it, if they are in other units there.
+    given: Option<SchemaRef>,
     options: ArrowReaderOptions,
     /// Whether strings are read as views.
     views: bool,
@@ -60,15 +70,10 @@ impl ParquetFile {
     pub(super) fn read(path: &Path, file: PositionalFile) -> Result<Self> {
         let place = || Place::file(path);
         let footer = Footer::read(path, &file)?;
-        let load = |options: ArrowReaderOptions| {
-            let arrow = guarded(place, || ArrowReaderMetadata::load(&file, options.clone()))?;
-            Ok((arrow, options))
-        };
+        // The stored Arrow schema is looked at here: a damaged or contradicting one is no reason to refuse sound Parquet.
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Skip);
-        let (arrow, options) = load(options.clone()).or_else(|error: Error| {
-            // A damaged or contradicting embedded Arrow schema is no reason to refuse sound Parquet.
-            load(options.with_skip_arrow_metadata(true)).map_err(|_| error)
-        })?;
+        let options = options.with_skip_arrow_metadata(true);
+        let arrow = guarded(place, || ArrowReaderMetadata::load(&file, options.clone()))?;
         let roots = arrow.parquet_schema().root_schema().get_fields();
         if !roots.iter().map(|root| root.name()).eq(arrow.schema().fields().iter().map(|field| field.name())) {
             // Columns are told apart by their place, which would shift.
@@ -86,12 +91,17 @@ impl ParquetFile {
                 return Err(Error::Unsupported { place: place(), what: "a column chunk in another file" });
             }
         }
+        let metadata = arrow.metadata().clone();
+        let Typed { stored, arrow, options } = typed(&file, arrow, &options, place)?;
         let keys = Keys::default();
         Ok(Self {
             path: path.to_owned(),
             file,
             first_row: 0,
             footer,
+            metadata,
+            stored,
+            given: None,
             arrow,
             options,
             views: false,
@@ -138,7 +148,7 @@ impl ParquetFile {
 
     /// The same file with its page indexes read, as far as they are sound: they speed reading up and decide nothing.
     pub(crate) fn with_page_indexes(&self) -> Self {
-        let read = || -> std::result::Result<ArrowReaderMetadata, String> {
+        let read = || -> std::result::Result<ParquetMetaData, String> {
             for chunk in self.metadata().row_groups().iter().flat_map(|row_group| row_group.columns()) {
                 check_offset_index(&self.file, chunk)?;
             }
@@ -149,10 +159,10 @@ impl ParquetFile {
             reader.read_page_indexes(&self.file).map_err(words)?;
             let metadata = reader.finish().map_err(words)?;
             self.check_pages(&metadata)?;
-            ArrowReaderMetadata::try_new(metadata.into(), self.options.clone()).map_err(words)
+            Ok(metadata)
         };
         match guarded(|| Place::file(&self.path), read) {
-            Ok(arrow) => Self { arrow, ..self.clone() },
+            Ok(metadata) => Self { metadata: metadata.into(), ..self.clone() },
             Err(error) => {
                 let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
                 tracing::warn!("{}: its page indexes are not sound and are left out: {why}", self.path.display());
@@ -185,12 +195,14 @@ impl ParquetFile {
     /// The same file with its strings, those in structs too, read as views: one that comes a million times takes the room
     /// of one.
     pub(crate) fn with_views(&self) -> Self {
-        let fields: Vec<FieldRef> = self.schema().fields().iter().map(viewed).collect();
-        let schema = Schema::new_with_metadata(fields, self.schema().metadata().clone());
+        let schema = all_viewed(self.arrow.schema());
         let options = self.options.clone().with_schema(schema.into());
-        let load = || ArrowReaderMetadata::try_new(self.metadata().clone(), options.clone());
+        let load = || ArrowReaderMetadata::try_new(self.arrow.metadata().clone(), options.clone());
         match guarded(|| Place::file(&self.path), load) {
-            Ok(arrow) => Self { arrow, options, views: true, ..self.clone() },
+            Ok(arrow) => {
+                let given = self.given.as_ref().map(|given| all_viewed(given).into());
+                Self { arrow, options, views: true, given, ..self.clone() }
+            }
             // It is only a way to read.
             Err(_) => self.clone(),
         }
@@ -229,7 +241,19 @@ impl ParquetFile {
 
     /// The file's own metadata.
     pub(crate) fn metadata(&self) -> &Arc<ParquetMetaData> {
-        self.arrow.metadata()
+        &self.metadata
+    }
+
+    /// How a top-level column of the file itself is stored.
+    pub(crate) fn stored(&self, root: usize) -> Stored {
+        let parquet = self.metadata.file_metadata().schema_descr().root_schema().get_fields()[root].clone();
+        let arrow = self.stored.as_ref().and_then(|stored| hint(stored, root, parquet.name()).cloned());
+        Stored { parquet, arrow }
+    }
+
+    /// The metadata of the Arrow schema that its writer stored.
+    pub(crate) fn stored_metadata(&self) -> Metadata {
+        self.stored.as_ref().map(|stored| stored.metadata().clone()).unwrap_or_default()
     }
 
     /// The same as the reader takes it.
@@ -239,7 +263,13 @@ impl ParquetFile {
 
     /// The top-level columns of the file itself.
     pub(crate) fn schema(&self) -> &SchemaRef {
-        self.arrow.schema()
+        self.given.as_ref().unwrap_or_else(|| self.arrow.schema())
+    }
+
+    /// The same file read as what was given to be kept in it: times in the units they had.
+    pub(super) fn with_given(self, given: SchemaRef) -> Self {
+        let differs = given.fields().iter().any(|field| in_parquet_units(field) != *field);
+        Self { given: differs.then_some(given), ..self }
     }
 
     /// The same, and those of its path.
@@ -330,6 +360,7 @@ impl ParquetFile {
             || {
                 // Every own root is in the list it was copied from.
                 let place = |root: &usize| in_file_order.binary_search(root);
+                let batch = self.in_given_units(batch, &in_file_order)?;
                 if self.keys.is_empty() {
                     let order: Vec<usize> = roots.iter().filter_map(|root| place(root).ok()).collect();
                     return batch.project(&order);
@@ -353,6 +384,17 @@ impl ParquetFile {
         )
     }
 
+    /// The columns `roots` in the units that they were given in.
+    fn in_given_units(&self, batch: RecordBatch, roots: &[usize]) -> std::result::Result<RecordBatch, ArrowError> {
+        let Some(given) = &self.given else { return Ok(batch) };
+        let given = given.project(roots)?;
+        let column = |(array, field): (&ArrayRef, &FieldRef)| {
+            if array.data_type() == field.data_type() { Ok(array.clone()) } else { cast(array, field.data_type()) }
+        };
+        let arrays = batch.columns().iter().zip(given.fields()).map(column).collect::<std::result::Result<_, _>>()?;
+        RecordBatch::try_new_with_options(given.into(), arrays, &with_rows(batch.num_rows()))
+    }
+
     /// Number of columns of the file itself.
     fn own(&self) -> usize {
         self.schema().fields().len()
@@ -361,15 +403,4 @@ impl ParquetFile {
 
 fn with_rows(rows: usize) -> RecordBatchOptions {
     RecordBatchOptions::new().with_row_count(Some(rows))
-}
-
-/// A field whose strings are views.
-fn viewed(field: &FieldRef) -> FieldRef {
-    let data_type = match field.data_type() {
-        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
-        DataType::Dictionary(_, values) if values.is_string() => DataType::Utf8View,
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(viewed).collect()),
-        _ => return field.clone(),
-    };
-    Field::new(field.name(), data_type, field.is_nullable()).with_metadata(field.metadata().clone()).into()
 }

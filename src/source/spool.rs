@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use ::parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
+use ::parquet::arrow::ArrowSchemaConverter;
+use ::parquet::arrow::arrow_writer::ArrowWriterOptions;
 use ::parquet::basic::Compression;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use arrow::datatypes::Schema;
 
-use super::{ParquetFile, PositionalFile, Stream};
+use super::units::{batch_in_units, schema_in_parquet_units};
+use super::{ParquetFile, ParquetWriter, PositionalFile, Stream};
 use crate::error::{Error, Place, Result};
 
 /// Rows read at once.
@@ -20,7 +22,7 @@ const GROUP: (usize, usize) = (1 << 17, 64 << 20);
 /// Writes rows to a temporary file in `folder`; `path` is what messages call it.
 ///
 /// # Errors
-/// The stream's; [`Error::Io`] for want of room; [`Error::Unsupported`] for a column that a Parquet file cannot hold.
+/// The stream's; [`Error::WrongType`] for a time that Parquet cannot hold; [`Error::Io`] for want of room; [`Error::Unsupported`] for a column that a Parquet file cannot hold.
 pub(super) fn spool(path: &Path, folder: &Path, stream: Stream) -> Result<ParquetFile> {
     let full = |source: ParquetError| Error::io("write a scratch file here", folder)(std::io::Error::other(source));
     for field in stream.schema.fields() {
@@ -37,12 +39,14 @@ pub(super) fn spool(path: &Path, folder: &Path, stream: Stream) -> Result<Parque
         .set_statistics_enabled(EnabledStatistics::None)
         .set_max_row_group_row_count(Some(GROUP.0))
         .set_max_row_group_bytes(Some(GROUP.1));
-    let mut writer = ArrowWriter::try_new(file, stream.schema, Some(properties.build())).map_err(full)?;
+    let schema = schema_in_parquet_units(&stream.schema);
+    let options = ArrowWriterOptions::new().with_properties(properties.build());
+    let mut writer = ParquetWriter::create(file, schema.clone(), options, GROUP).map_err(full)?;
     for batch in stream.batches {
-        writer.write(&batch?).map_err(full)?;
+        writer.write(&batch_in_units(&batch?, &schema, path)?).map_err(full)?;
     }
-    let rows = writer.close().map_err(full)?.file_metadata().num_rows();
+    let (_, rows) = writer.finish().map_err(full)?;
     tracing::info!("{}: {rows} rows are kept in a scratch file in {}", path.display(), folder.display());
     let length = kept.metadata().map_err(Error::io("read a scratch file here", folder))?.len();
-    ParquetFile::read(path, PositionalFile::new(kept, length))
+    Ok(ParquetFile::read(path, PositionalFile::new(kept, length))?.with_given(stream.schema))
 }

@@ -13,6 +13,7 @@ use crate::ahead::Ahead;
 use crate::artifact::Model;
 use crate::config::TransformConfig;
 use crate::error::{Error, Place, Result};
+use crate::sink::Medium;
 use crate::stage::Stage;
 use crate::stop::Stop;
 
@@ -84,7 +85,7 @@ impl Model {
             return Err(Error::Unsupported { place: Place::file(path), what });
         }
         let kept = columns::kept(config, &input, path, &self.features().columns(), added.schema())?;
-        let output = Output::new(self, &input, &kept, config, false)?;
+        let output = Output::new(self, (&input, path), &kept, config, Medium::Memory)?;
         let places = output.needed.iter().map(|column| input.index_of(column)).collect::<Result<Vec<_>, _>>();
         let failed = |source: ArrowError| Error::Read { place: Place::file("record batches"), source: source.into() };
         let places = places.map_err(failed)?;

@@ -7,6 +7,7 @@ mod columns;
 mod config;
 mod determinism;
 mod drift;
+mod encoded_anew;
 mod evaluate;
 mod failures;
 #[cfg(target_os = "linux")]
