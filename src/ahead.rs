@@ -4,12 +4,15 @@
 //! Results arrive in order. An error travels in band and is the last item. Dropping the iterator closes the channels
 //! and joins the threads. A panic on a thread resumes in the consumer.
 //!
-//! **Invariant:** nothing else in this crate names threads or channels, so this is where to look for a deadlock: every
-//! `send` and `recv` below fails as soon as the other side is dropped, the threads are joined only after this side is,
-//! and what takes [`Room`] is given back by being dropped, which closed channels lead to as well.
+//! **Invariant:** nothing else in this crate names threads or channels, so this is where to look for a deadlock. The
+//! threads are joined only after everything they may wait for has ended: every `send` and `recv` fails as soon as the
+//! other side is dropped, and whoever waits for [`Room`] or a [`Pump`] looks whether it is cancelled. Results in a queue
+//! keep their room until the queue's last sender is gone, so that waiting for this room alone would never end.
 
 #![forbid(unsafe_code)]
 
+mod cancel;
+mod drain;
 mod pump;
 mod room;
 
@@ -19,6 +22,8 @@ use std::thread::{Builder, JoinHandle, available_parallelism};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
+use self::cancel::Cancel;
+pub(crate) use self::drain::Drain;
 pub(crate) use self::pump::Pump;
 pub(crate) use self::room::{Room, Taken};
 use crate::error::{Error, Result};
@@ -37,6 +42,7 @@ type Sent<T> = std::thread::Result<Result<T>>;
 pub(crate) struct Ahead<T> {
     receive: Option<Box<dyn Receive<T>>>,
     threads: Vec<JoinHandle<()>>,
+    cancel: Cancel,
 }
 
 trait Receive<T>: Send {
@@ -74,7 +80,8 @@ where
     I: Iterator<Item = Result<T>> + Send + 'static,
 {
     let (send, receive) = bounded(depth);
-    let thread = spawn(stage, "", move || {
+    let cancel = Cancel::default();
+    let thread = spawn(stage, "", &cancel, move || {
         let mut items = items;
         while let Some(sent) = caught(|| items.next()) {
             let last = !matches!(sent, Ok(Ok(_)));
@@ -83,7 +90,7 @@ where
             }
         }
     })?;
-    Ok(Ahead { receive: Some(Box::new(receive)), threads: vec![thread] })
+    Ok(Ahead { receive: Some(Box::new(receive)), threads: vec![thread], cancel })
 }
 
 /// Maps `items` on `workers` threads, as `stage`, and keeps their order, at most `depth` items ahead.
@@ -106,10 +113,10 @@ where
 {
     let (in_order, receive) = bounded::<Receiver<Sent<U>>>(depth);
     let (work, take) = bounded::<(T, Sender<Sent<U>>)>(workers);
-    let mut threads = Vec::with_capacity(workers + 1);
+    let (mut threads, cancel) = (Vec::with_capacity(workers + 1), Cancel::default());
     for worker in 0..workers {
         let (take, map) = (take.clone(), map.clone());
-        threads.push(spawn(stage, &format!("-{worker}"), move || {
+        threads.push(spawn(stage, &format!("-{worker}"), &cancel, move || {
             while let Ok((item, answer)) = waiting(For::Input, || take.recv()) {
                 // Nobody waits for the answer once the consumer has gone.
                 if let Some(sent) = caught(|| Some(map(item))) {
@@ -119,7 +126,7 @@ where
         })?);
     }
     drop(take);
-    threads.push(spawn(before, "", move || {
+    threads.push(spawn(before, "", &cancel, move || {
         let mut items = items;
         while let Some(sent) = caught(|| items.next()) {
             let (answer, await_answer) = bounded(1);
@@ -137,7 +144,7 @@ where
             }
         }
     })?);
-    Ok(Ahead { receive: Some(Box::new(receive)), threads })
+    Ok(Ahead { receive: Some(Box::new(receive)), threads, cancel })
 }
 
 /// Work done on a thread of its own, over again whenever it is asked for.
@@ -194,6 +201,12 @@ where
     running.into_iter().flatten().collect()
 }
 
+/// Does work on a thread of its own and waits for it, for work that this thread may not do itself.
+#[cfg(feature = "cloud")]
+pub(crate) fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(work).join()).unwrap_or_else(|panic| resume_unwind(panic))
+}
+
 impl<T> Iterator for Ahead<T> {
     type Item = Result<T>;
 
@@ -218,6 +231,7 @@ impl<T> Iterator for Ahead<T> {
 
 impl<T> Ahead<T> {
     fn stop(&mut self) {
+        self.cancel.set();
         self.receive = None;
         for thread in self.threads.drain(..) {
             // A thread's panic has been caught and sent; what is left to join is its ordinary end.
@@ -240,9 +254,12 @@ fn caught<T>(f: impl FnOnce() -> Option<Result<T>>) -> Option<Sent<T>> {
     }
 }
 
-fn spawn(stage: &Stage, suffix: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
-    let (name, stage) = (format!("{}{suffix}", stage.name()), stage.clone());
-    let thread = Builder::new().name(name).stack_size(STACK).spawn(move || stage.run(run));
+fn spawn(stage: &Stage, suffix: &str, cancel: &Cancel, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let (name, stage, cancel) = (format!("{}{suffix}", stage.name()), stage.clone(), cancel.clone());
+    let thread = Builder::new().name(name).stack_size(STACK).spawn(move || {
+        cancel.watch();
+        stage.run(run);
+    });
     thread.map_err(|source| Error::Threads { source: Box::new(source) })
 }
 

@@ -11,7 +11,7 @@ mod members;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -148,6 +148,7 @@ pub struct Model {
     scorer: Arc<Scorer>,
     aggregate: Aggregate,
     sketch: Option<Arc<Sketch>>,
+    hash: OnceLock<String>,
 }
 
 impl Model {
@@ -219,7 +220,8 @@ impl Model {
         let sketch = Sketch::from_tensors(sketch, &metadata.features, layout, *latent_dim, calibration)?.map(Arc::new);
         let (weights, members) = members.into_iter().unzip();
         let scorer = Arc::new(Scorer::new(members));
-        Ok(Self { metadata, features: Arc::new(features), weights, scorer, aggregate, sketch })
+        let (features, hash) = (Arc::new(features), OnceLock::new());
+        Ok(Self { metadata, features, weights, scorer, aggregate, sketch, hash })
     }
 
     /// Reads a model file.
@@ -286,14 +288,15 @@ impl Model {
         container::pack(tensors, json)
     }
 
-    /// SHA-256 of the model file, in hexadecimal: what an output says it was written with.
-    pub fn hash(&self) -> String {
-        Sha256::digest(self.to_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    /// SHA-256 of the model file, in hexadecimal: what an output says it was written with. Computed once.
+    pub fn hash(&self) -> &str {
+        self.hash.get_or_init(|| Sha256::digest(self.to_bytes()).iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// What an output says of this model in its key-value metadata, and of the `score` it holds.
     pub(crate) fn keys(&self, score: Option<&str>) -> Vec<(String, String)> {
-        let version = [("vaepipe.version", env!("CARGO_PKG_VERSION").to_owned()), ("vaepipe.model", self.hash())];
+        let version =
+            [("vaepipe.version", env!("CARGO_PKG_VERSION").to_owned()), ("vaepipe.model", self.hash().to_owned())];
         let features = || serde_json::to_string(&self.features.columns()).expect("names are strings");
         let of_score = |score: &str| [("vaepipe.score", score.to_owned()), ("vaepipe.features", features())];
         let score = score.into_iter().flat_map(of_score);

@@ -4,6 +4,7 @@
 
 mod aggregate;
 mod calibrate;
+mod cgroup;
 mod checkpoint;
 mod fitted;
 mod health;
@@ -122,7 +123,8 @@ impl FitConfig {
             return Err(Error::NoFeatures { path: source.path().to_owned(), reasons });
         }
         let inputs = features.layout().inputs();
-        let Division { rows: taken, held_out, shuffle_rows, memory, in_memory } = self.division(source.rows(), inputs);
+        let division = self.division(source.rows(), inputs)?;
+        let Division { rows: taken, held_out, shuffle_rows, memory, in_memory } = division;
         tracing::info!("{}", memory.bought(taken, inputs, &folder));
         let expected = (taken - held_out) as usize;
         let mut network = from.map_or_else(|| sizes::network(self, inputs, expected, holes), Start::network);

@@ -17,7 +17,7 @@ use crate::decode::Generator;
 use crate::error::{Error, Place, Result};
 use crate::feature::{Anew, Features};
 use crate::random::Stream;
-use crate::sink::{Destination, RowWriter, Target, is_ipc, under, written};
+use crate::sink::{Destination, Medium, RowWriter, Target, under, written};
 use crate::stage::{self, Stage};
 use crate::stop::Stop;
 
@@ -55,8 +55,8 @@ impl Model {
     pub(crate) fn row_writer(&self, output: &Path, force: bool, schema: &Schema) -> Result<RowWriter> {
         let target = Target::check(output, force, [])?;
         let none = Schema::empty();
-        let schema = written(&none, schema.fields(), &none, &self.keys(None), is_ipc(output));
-        RowWriter::create(Destination::File(target), schema, &Encoding::default())
+        let schema = written(&none, schema.fields(), &none, &self.keys(None), Medium::of(output));
+        RowWriter::create(Destination::File(target), schema, &[], &Encoding::default())
     }
 
     /// Draws `rows` rows of [`rebuilt_columns`](Self::rebuilt_columns), in batches; on this thread. The n-th row depends on
@@ -125,7 +125,7 @@ impl Model {
         let mut done = 0;
         for drawn in ahead_map(&count, batches.ranges(rows).map(Ok), &draw, depth, threads, draw_them)? {
             let (columns, rows) = drawn?;
-            let rows_as_written = under(writer.schema(), columns, rows).map_err(failed)?;
+            let rows_as_written = under(writer.schema(), columns, rows, output.as_ref())?;
             write.run(|| writer.write(&rows_as_written))?;
             done += rows as u64;
             on_rows(done);

@@ -64,7 +64,7 @@ pub use feature::{
     Scaling, Time, Values, Vector,
 };
 pub use sink::{Lock, check_distinct, check_target, ipc_schema, replace_file};
-pub use source::{ParquetSource, Source};
+pub use source::{ParquetSource, Source, silence_decoder_panics};
 
 pub use model::{Encoded, Network, Weight};
 

@@ -10,6 +10,9 @@ use crate::random::Stream;
 /// Rows read together. Chunks are the unit of order when the rows do not fit in memory.
 pub(crate) const CHUNK_ROWS: u64 = 8192;
 
+/// Rows shuffled together at most, in whole chunks: their places are numbers of 32 bits.
+pub(crate) const MOST_SHUFFLED: u64 = u32::MAX as u64 / CHUNK_ROWS * CHUNK_ROWS;
+
 /// What a row is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {

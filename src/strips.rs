@@ -127,7 +127,10 @@ impl Strips {
         let (turned, from) = match self.current.take() {
             Some(current) => current,
             None => match self.groups.pop_front() {
-                Some(group) => (Arc::new(self.turn(group)?), 0),
+                Some(group) => match self.turn(group)? {
+                    Some(turned) => (Arc::new(turned), 0),
+                    None => return Ok(None),
+                },
                 None => return Ok(None),
             },
         };
@@ -140,13 +143,14 @@ impl Strips {
         Ok(Some(slice))
     }
 
-    fn turn(&self, group: RowGroup) -> Result<Turned> {
+    /// Turns a row group; `None` once nobody takes it.
+    fn turn(&self, group: RowGroup) -> Result<Option<Turned>> {
         let strips = if group.rows <= BATCH_ROWS as u64 { &self.wide } else { &self.narrow };
         let values = group.rows.saturating_mul(self.inputs as u64);
         let bytes = values.saturating_mul(size_of::<f32>() as u64);
         let scratch = if bytes > self.turning.bytes { Some(Scratch::create(&self.turning.folder)?) } else { None };
         // Row groups that are still being worked on keep theirs.
-        let room = self.room.take(if scratch.is_some() { 0 } else { bytes });
+        let Some(room) = self.room.take(if scratch.is_some() { 0 } else { bytes }) else { return Ok(None) };
         let lanes = if values < WORTH_A_THREAD { 1 } else { self.turning.threads.min(strips.len()) };
         let lane = |lane| {
             let (source, strips, scratch, stop) =
@@ -163,7 +167,7 @@ impl Strips {
         };
         parts.sort_unstable_by_key(|part: &Part| part.at);
         let found = FoundAll(parts.iter().flat_map(|part| part.found.0.iter().copied()).collect());
-        Ok(Turned { group, inputs: self.inputs, parts, found, _room: room })
+        Ok(Some(Turned { group, inputs: self.inputs, parts, found, _room: room }))
     }
 }
 

@@ -57,8 +57,7 @@ impl Model {
     pub fn write_traverse(&self, output: impl AsRef<Path>, config: &TraverseConfig) -> Result<u64> {
         let rows = self.traverse(config)?;
         let mut writer = self.row_writer(output.as_ref(), config.force, rows.schema_ref())?;
-        let failed = |source: ArrowError| Error::Read { place: Place::default(), source: Box::new(source) };
-        let rows = under(writer.schema(), rows.columns().to_vec(), rows.num_rows()).map_err(failed)?;
+        let rows = under(writer.schema(), rows.columns().to_vec(), rows.num_rows(), output.as_ref())?;
         writer.write(&rows)?;
         writer.finish()?;
         Ok(rows.num_rows() as u64)

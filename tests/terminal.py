@@ -3,7 +3,7 @@
 
     terminal.py VAEPIPE REPOSITORY
 """
-import os, pty, subprocess, sys, tempfile
+import os, pty, signal, subprocess, sys, tempfile
 from pathlib import Path
 
 program, repository = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
@@ -45,4 +45,16 @@ shown, _ = on_terminal("fit", "none.parquet", code=1)
 assert "\x1b[1m\x1b[31merror:\x1b[0m none.parquet: cannot open" in shown, repr(shown)
 shown, _ = on_terminal("fit", "none.parquet", code=1, NO_COLOR="1")
 assert "\x1b" not in shown, repr(shown)
+# A terminal that goes away, where the run shall go on.
+ours, theirs = pty.openpty()
+with tempfile.TemporaryDirectory() as folder:
+    arguments = [program, "fit", digits, "--epochs", "400", "--patience", "0", "--batch-size", "32"]
+    stay = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    run = subprocess.Popen(arguments, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs, preexec_fn=stay)
+    os.close(theirs)
+    shown = b""
+    while "━".encode() not in shown:
+        shown += os.read(ours, 65536)
+    os.close(ours)
+    assert run.wait() == 0 and (Path(folder) / "vae.safetensors").exists(), run.returncode
 print("terminal: ok")

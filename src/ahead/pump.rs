@@ -1,8 +1,8 @@
 //! Bytes from a source that may keep its reader waiting for ever.
 
 use std::io::{self, Read};
-use std::time::Duration;
 
+use super::cancel::{LOOK, is_cancelled};
 use super::{Builder, Receiver, RecvTimeoutError, bounded};
 use crate::error::{Error, Result};
 use crate::stage::{For, waiting};
@@ -23,8 +23,6 @@ impl Pump {
     /// Bytes of a piece, and pieces that wait to be taken.
     const PIECE: usize = 1 << 18;
     const DEPTH: usize = 4;
-    /// How soon a stop is seen.
-    const LOOK: Duration = Duration::from_millis(50);
 
     /// Begins to read.
     pub(crate) fn new(mut from: Box<dyn Read + Send>, stop: &Stop) -> Result<Self> {
@@ -53,7 +51,10 @@ impl Read for Pump {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.at == self.piece.len() {
             self.stop.check().map_err(io::Error::other)?;
-            match waiting(For::Input, || self.receive.recv_timeout(Self::LOOK)) {
+            if is_cancelled() {
+                return Err(io::Error::other("nobody takes what is read"));
+            }
+            match waiting(For::Input, || self.receive.recv_timeout(LOOK)) {
                 Ok(piece) => (self.piece, self.at) = (piece?, 0),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(0),

@@ -67,6 +67,9 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             "--label takes 0 and 1, or Booleans; --color any column of numbers, words or times".to_owned()
         }
         Error::WrongType { .. } if is("evaluate") => return None,
+        Error::WrongType { found, .. } if found.contains("(line ") => {
+            "correct the value, or fit a model to rows like it".to_owned()
+        }
         Error::MissingFeature { .. } | Error::WrongType { .. } => {
             "`vaepipe inspect` shows the columns a model needs, and those a file has".to_owned()
         }

@@ -122,6 +122,11 @@ pub(super) fn report(code: u8, text: &str, hint: Option<&str>) {
     }
 }
 
+/// Writes a line to stderr as it is. A log that nobody can read is no reason to end the work.
+pub(super) fn line(text: &str) {
+    let _ = suspended(|| writeln!(stderr(), "{text}"));
+}
+
 /// The time, as logs have it (RFC 3339, UTC).
 pub(super) fn now() -> String {
     let mut text = String::new();
@@ -136,13 +141,18 @@ pub(super) fn bars() -> &'static MultiProgress {
     &BARS
 }
 
+/// Writes to stderr with the bar out of the way. Where there was a terminal and is none any more, to draw is a panic.
+fn suspended(write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    if stderr().is_terminal() { bars().suspend(write) } else { write() }
+}
+
 /// stderr, with the progress bar out of the way while a line is written. A log that nobody can read any more, or that
 /// has no room, is no reason to end the work.
 struct AboveBar;
 
 impl Write for AboveBar {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let _ = bars().suspend(|| match line {
+        let _ = suspended(|| match line {
             // An event comes in one piece. Spans, which would carry the id, are of one thread each.
             [b'{', fields @ ..] if is_json() => {
                 let id = serde_json::Value::from(run_id());

@@ -132,6 +132,7 @@ struct Context {
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
+    vaepipe::silence_decoder_panics();
     let arguments: Vec<_> = std::env::args_os().collect();
     let invocation = match Invocation::parse(&arguments, std::env::vars_os()) {
         Ok(invocation) => invocation,

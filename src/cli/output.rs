@@ -41,7 +41,7 @@ pub(super) fn print_beside(
         return print(format, quiet, lines, json);
     }
     match format {
-        Format::Json => eprintln!("{}", with_run_id(json)),
+        Format::Json => log::line(&with_run_id(json).to_string()),
         Format::Text => lines.iter().for_each(|(label, text)| tracing::info!("{label} {text}")),
     }
     Ok(())

@@ -8,7 +8,6 @@ use vaepipe::{Codec, Encoding, Output, Source, TransformConfig};
 
 use super::failure::Failure;
 use super::fit_flags::words;
-use super::signal;
 
 /// Flags that decide how outputs are written.
 #[derive(Debug, Args, Default)]
@@ -64,8 +63,6 @@ pub(super) fn open(path: &Path) -> Result<Output, Failure> {
     if !is_dash(path) {
         return Ok(path.into());
     }
-    // Nothing has to be put in order, and a reader that does not read must not keep the run from ending.
-    signal::end_at_once();
     Ok(Output::Stream(stdout().map_err(Failure::Stdout)?))
 }
 

@@ -69,11 +69,8 @@ impl RunFlags {
             let writable = std::fs::metadata(path).map_or(true, |about| about.is_file() || about.is_dir());
             !is_dash(path) && !is_url(path) && folder(path).is_dir() && path.file_name().is_some() && writable
         };
-        let mut targets: Vec<&Path> = targets.into_iter().filter(is_place).collect();
-        // One order for all, so that no two runs wait for each other; a name given twice is refused elsewhere.
-        targets.sort_unstable();
-        targets.dedup();
-        targets.into_iter().map(|target| Ok(Lock::take(target, wait, &context.signals.stop)?)).collect()
+        // One file that is named twice is refused elsewhere.
+        Ok(Lock::take_all(targets.into_iter().filter(is_place), wait, &context.signals.stop)?)
     }
 }
 

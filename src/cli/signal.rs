@@ -28,14 +28,6 @@ pub(super) fn watch() -> Signals {
     signals
 }
 
-/// From now on a signal ends the program where it stands: for a run that leaves nothing to put in order.
-pub(super) fn end_at_once() {
-    for signal in heeded() {
-        // Without it the run ends as soon as it looks.
-        let _ = flag::register_conditional_shutdown(signal, 128 + signal, Arc::new(AtomicBool::new(true)));
-    }
-}
-
 /// The signals that end a run.
 fn heeded() -> impl Iterator<Item = i32> {
     let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);

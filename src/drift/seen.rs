@@ -73,8 +73,7 @@ impl Seen {
             return None;
         }
         let gauges = sketch.gauges();
-        // As many rows of equal weight would tell as much (Kish 1965, "Survey sampling", 11.7).
-        let as_good_as = (self.weights * self.weights) as f64 / self.squares as f64;
+        let as_good_as = as_good_as(self.weights, self.squares);
         let scale = as_good_as / self.weights as f64;
         let shift = |n: usize| {
             let range = gauges.counts(n);
@@ -100,6 +99,12 @@ impl Seen {
     }
 }
 
+/// How many rows of equal weight would tell as much (Kish 1965, "Survey sampling", 11.7), by the sums of the weights and
+/// of their squares.
+fn as_good_as(weights: u64, squares: u64) -> f64 {
+    weights as f64 * weights as f64 / squares as f64
+}
+
 fn compare(gauge: &Gauge, fit: &[f64], now: &[f64], rows: f64, tests: usize) -> Shift {
     let known = fit.len() - 1;
     let mut bins = match gauge {
@@ -110,4 +115,23 @@ fn compare(gauge: &Gauge, fit: &[f64], now: &[f64], rows: f64, tests: usize) -> 
     let [a, b] = [fit, now].map(|counts| merged(counts, &bins));
     let ks = matches!(gauge, Gauge::Number(_)).then(|| kolmogorov_smirnov(&fit[..known], &now[..known]));
     Shift { psi: psi(&a, &b), chance: chance(a.len(), fit.iter().sum(), rows, tests), ks, ..Shift::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_equal_weight_are_as_good_as_they_are_many() {
+        // Also if the square of their number is no number of 64 bits.
+        for rows in [1, 4096, 1 << 31, 1 << 32, (1 << 32) + 4096, 1 << 40, 1 << 52] {
+            assert_eq!(as_good_as(rows, rows), rows as f64);
+            assert_eq!(as_good_as(EVERY * rows, EVERY * EVERY * rows), rows as f64);
+        }
+        // 4,096 that count once, and of 2^36 after them one in 17 for as many.
+        let (first, others) = (FIRST, (1_u64 << 36) / EVERY);
+        let (weights, squares) = (first + EVERY * others, first + EVERY * EVERY * others);
+        let exact = u128::from(weights).pow(2) as f64 / squares as f64;
+        assert!((as_good_as(weights, squares) - exact).abs() < 1e-9 * exact);
+    }
 }

@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
-use super::{Carried, Column, Features, constant};
+use super::{Carried, Column, Features, constant, spelled};
 
 /// A top-level column of the input of a fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ impl ColumnType {
     /// If arrow cannot read its spelling.
     fn data_type(&self) -> Result<DataType, ArrowError> {
         match self {
-            Self::Text(text) => text.parse(),
+            Self::Text(text) => spelled::parse(text),
             Self::Tree(data_type) => Ok(data_type.clone()),
         }
     }

@@ -21,6 +21,7 @@ mod order;
 mod rescale;
 mod scaling;
 mod selections;
+mod spelled;
 mod statistics;
 mod survey;
 #[cfg(test)]

@@ -12,10 +12,10 @@ use super::sizes::Holes;
 use super::{room, sizes, statistics};
 use crate::ahead::machine_threads;
 use crate::config::{FitConfig, LatentDim, Training};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::feature::{Candidate, Candidates, Carried, Column, Features, Kind, Values, candidates, choose};
 use crate::model::{Network, Parameter, parameters};
-use crate::shuffle::HoldOut;
+use crate::shuffle::{HoldOut, MOST_SHUFFLED};
 use crate::source::ParquetSource;
 use crate::stop::Stop;
 
@@ -137,7 +137,7 @@ impl FitConfig {
         let layout = chosen.features.layout();
         let inputs = layout.inputs();
         let model = (inputs > 0).then(|| -> Result<_> {
-            let division = self.division(rows, inputs);
+            let division = self.division(rows, inputs)?;
             let train_rows = division.rows - division.held_out;
             let network = sizes::network(self, inputs, train_rows as usize, chosen.holes);
             let training = sizes::training(self, inputs, train_rows as usize, division.shuffle_rows, chosen.holes.any);
@@ -173,17 +173,53 @@ impl FitConfig {
     }
 
     /// Divides `rows` rows of `inputs` elements.
-    pub(super) fn division(&self, rows: u64, inputs: usize) -> Division {
+    ///
+    /// # Errors
+    /// [`Error::OptionRange`] if more rows were shuffled together than can be.
+    pub(super) fn division(&self, rows: u64, inputs: usize) -> Result<Division> {
         let row_bytes = row_bytes(inputs);
         let taken = sizes::sample(self, rows);
         // Windows are cut from all rows, of which the sample is then taken.
         let shuffle_rows = self.shuffle_rows.unwrap_or_else(|| sizes::shuffle_rows(rows, taken, row_bytes));
+        if shuffle_rows.min(taken) > MOST_SHUFFLED {
+            let range = "at most 4294959104 when more rows than that take part";
+            return Err(Error::OptionRange { option: "shuffle_rows", value: shuffle_rows.to_string(), range });
+        }
         let held_out = HoldOut::count(taken, sizes::val_fraction(self), row_bytes);
         let memory = Memory::new(self.memory);
-        Division { rows: taken, held_out, shuffle_rows, memory, in_memory: memory.holds(taken, inputs) }
+        Ok(Division { rows: taken, held_out, shuffle_rows, memory, in_memory: memory.holds(taken, inputs) })
     }
 }
 
 fn row_bytes(inputs: usize) -> u64 {
     (inputs * size_of::<f32>()) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shuffle_window_of_more_rows_than_can_be_is_refused() {
+        assert_eq!(MOST_SHUFFLED, 4_294_959_104);
+        let divided = |window: u64, rows| FitConfig::new().epochs(1).shuffle_rows(window).division(rows, 1);
+        for (window, rows) in [(MOST_SHUFFLED + 1, 5_000_000_000), (u64::MAX, MOST_SHUFFLED + 1)] {
+            let error = divided(window, rows).unwrap_err();
+            assert!(matches!(error, Error::OptionRange { option: "shuffle_rows", .. }), "{error}");
+        }
+        // All of them, and a window of more.
+        assert_eq!(divided(u64::MAX, MOST_SHUFFLED).unwrap().rows, MOST_SHUFFLED);
+        assert_eq!(divided(MOST_SHUFFLED, 5_000_000_000).unwrap().shuffle_rows, MOST_SHUFFLED);
+        let few = FitConfig::new().epochs(1).shuffle_rows(u64::MAX).sample(1000).division(5_000_000_000, 1);
+        assert_eq!(few.unwrap().rows, 1000);
+    }
+
+    #[test]
+    fn a_default_window_is_never_too_large() {
+        for rows in [1 << 29, (1 << 29) + 1, 1 << 32, 1 << 40] {
+            FitConfig::new().division(rows, 1).unwrap();
+            FitConfig::new().epochs(1).division(rows, 1).unwrap();
+            FitConfig::new().epochs(1).sample(1 << 29).division(rows, 1).unwrap();
+        }
+    }
 }

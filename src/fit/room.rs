@@ -1,6 +1,7 @@
 //! Whether there is memory to train a network in: known before any is taken, since a system that runs out of it ends
 //! the program without a word.
 
+use super::cgroup;
 use crate::config::Training;
 use crate::error::{Error, Result};
 use crate::model::Network;
@@ -47,13 +48,11 @@ fn bytes(network: &Network, parameters: usize, cells: usize, training: &Training
 
 /// Bytes of memory that are free, on systems that tell.
 fn free() -> Option<u64> {
-    let number = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
     let machine = std::fs::read_to_string("/proc/meminfo").ok()?;
     let machine = machine.lines().find_map(|line| line.strip_prefix("MemAvailable:")?.split_whitespace().next());
     let machine = machine?.parse::<u64>().ok()?.saturating_mul(1 << 10);
     // A container may have less.
-    let own = number("/sys/fs/cgroup/memory.max").zip(number("/sys/fs/cgroup/memory.current"));
-    Some(own.map_or(machine, |(most, used)| machine.min(most.saturating_sub(used))))
+    Some(cgroup::free().map_or(machine, |own| machine.min(own)))
 }
 
 #[cfg(test)]

@@ -136,7 +136,8 @@ impl FitRows {
         let rows = windows.flat_map(move |(window, chunks)| {
             let ranges = chunks.into_iter().map(|range| trained(&before, range)).collect::<Vec<_>>();
             let rows = ranges.iter().map(|range| range.end - range.start).sum::<u64>();
-            let shuffled = order.within(epoch, window as u64, u32::try_from(rows).unwrap_or(u32::MAX));
+            let rows = u32::try_from(rows).expect("no window is larger than MOST_SHUFFLED");
+            let shuffled = order.within(epoch, window as u64, rows);
             let starts =
                 ranges.iter().scan(0, |next, range| Some(std::mem::replace(next, *next + range.end - range.start)));
             let starts = starts.collect::<Vec<u64>>();

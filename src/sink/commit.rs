@@ -179,12 +179,16 @@ fn sweep(folder: &Path) {
         let ours = name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
         // Anybody may have put a link or a pipe there.
         let is_file = || entry.file_type().is_ok_and(|kind| kind.is_file());
-        // The lock goes with its owner, however that ends.
-        let orphaned = || File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
-        if ours && is_file() && orphaned() && fs::remove_file(entry.path()).is_ok() {
+        if ours && is_file() && remove_orphan(&entry.path(), |path| fs::remove_file(path)) {
             tracing::info!("{}: removed; a run that was killed left it", entry.path().display());
         }
     }
+}
+
+/// Removes a temporary file if its owner, whose lock goes with it however that ends, is no more; whether it did. The lock is
+/// held until the file is gone: its owner may be about to take it.
+fn remove_orphan(path: &Path, remove: impl FnOnce(&Path) -> std::io::Result<()>) -> bool {
+    File::open(path).is_ok_and(|file| file.try_lock().is_ok() && remove(path).is_ok())
 }
 
 /// Whether somebody else put what is at `path`, or a link on the way there, into a folder that is open to all: a link would
@@ -214,7 +218,7 @@ fn folder(path: &Path) -> &Path {
 }
 
 /// Where a file of this name is or would be: through links, also one whose target is not there yet.
-fn real(path: &Path) -> PathBuf {
+pub(super) fn real(path: &Path) -> PathBuf {
     /// As many as Linux follows.
     const MOST_LINKS: usize = 40;
     if is_url(path) {
@@ -338,6 +342,22 @@ mod tests {
         lock.try_lock().unwrap();
         sweep(folder.path());
         assert!(!orphan.exists() && theirs.exists() && other.exists() && living.0.path().exists());
+    }
+
+    #[test]
+    fn who_is_about_to_lock_its_new_file_does_not_get_one_that_is_swept_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(format!("{PREFIX}new{SUFFIX}"));
+        // Made, and not locked yet.
+        let made = File::create_new(&path).unwrap();
+        let swept = remove_orphan(&path, |path| {
+            assert!(
+                matches!(made.try_lock(), Err(TryLockError::WouldBlock)),
+                "it would write to a file without a name"
+            );
+            fs::remove_file(path)
+        });
+        assert!(swept && !is_named(&made, &path));
     }
 
     #[test]

@@ -8,9 +8,8 @@
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::Schema;
-use arrow::error::ArrowError;
 
-use super::{Column, Destination, NewColumns, RowWriter, Sink, Splice, Target, under, written};
+use super::{Column, Destination, Medium, NewColumns, RowWriter, Sink, Splice, Target, under, written};
 use crate::config::Encoding;
 use crate::error::{Error, Place, Result};
 use crate::source::{Batches, ParquetSource, written_out};
@@ -24,7 +23,6 @@ pub(crate) struct IpcSink {
     /// Rows read and not yet written.
     rest: Option<RecordBatch>,
     writer: RowWriter,
-    target: Target,
     stop: Stop,
 }
 
@@ -48,7 +46,7 @@ impl IpcSink {
         let fields = splice.columns.iter().map(field).collect::<Vec<_>>();
         let added = splice.new.fields().iter().filter(|field| from.field_with_name(field.name()).is_err()).cloned();
         let added = Schema::new(added.collect::<Vec<_>>());
-        let schema = written(&from, &fields, &added, splice.metadata, true);
+        let schema = written(&from, &fields, &added, splice.metadata, Medium::Ipc);
         let carried = splice.columns.iter().filter_map(|column| match *column {
             Column::Carried(root) => Some(from.fields()[root].name().clone()),
             Column::New(_) => None,
@@ -59,14 +57,13 @@ impl IpcSink {
             return Err(Error::Unsupported { place: Place::file(source.path()), what });
         }
         let batches = source.scan(&carried, batch_rows).map(|batch| batch.map(|(_, batch)| batch));
-        let writer = RowWriter::create(Destination::File(target.clone()), schema, &Encoding::default())?;
+        let writer = RowWriter::create(Destination::File(target), schema, &[], &Encoding::default())?;
         Ok(Self {
             columns: splice.columns.clone(),
             carried: Box::new(written_out(batches)),
             source: source.clone(),
             rest: None,
             writer,
-            target,
             stop,
         })
     }
@@ -87,28 +84,26 @@ impl IpcSink {
     }
 
     /// Puts carried and new columns of the same rows in the output's order.
-    fn put_together(&self, carried: &RecordBatch, new: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    fn put_together(&self, carried: &RecordBatch, new: &RecordBatch) -> Result<RecordBatch> {
         let mut carried = carried.columns().iter();
         let mut next = |column: &Column| match *column {
             Column::Carried(_) => carried.next().expect("one a carried column, in order").clone(),
             Column::New(root) => new.column(root).clone(),
         };
         let arrays: Vec<ArrayRef> = self.columns.iter().map(&mut next).collect();
-        under(self.writer.schema(), arrays, new.num_rows())
+        under(self.writer.schema(), arrays, new.num_rows(), self.source.path())
     }
 }
 
 impl Sink for IpcSink {
     fn write(mut self: Box<Self>, columns: &mut dyn Iterator<Item = Result<NewColumns>>) -> Result<()> {
-        let path = self.target.path().to_owned();
-        let write = |source: ArrowError| Error::Write { path: path.clone(), source: source.into() };
         for new in columns {
             let NewColumns { batch: new, .. } = new?;
             let mut written = 0;
             while written < new.num_rows() {
                 self.stop.check()?;
                 let carried = self.carried(new.num_rows() - written)?;
-                let rows = self.put_together(&carried, &new.slice(written, carried.num_rows())).map_err(write)?;
+                let rows = self.put_together(&carried, &new.slice(written, carried.num_rows()))?;
                 self.writer.write(&rows)?;
                 written += rows.num_rows();
             }

@@ -1,11 +1,13 @@
-//! One run at a time on an output: a lock file beside it, `.NAME.lock`, that holds the holder's process id.
+//! One run at a time on an output: a lock file beside it, `.NAME.lock`, that holds the holder's process id. Where the
+//! output is a link, the lock is where that leads.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::commit::is_named;
+use super::commit::{is_named, real};
 use crate::error::{Error, Result};
 use crate::stop::Stop;
 
@@ -29,10 +31,30 @@ impl Lock {
     /// [`Error::Io`] if there can be no file beside the target.
     pub fn take(target: impl AsRef<Path>, wait: Duration, stop: &Stop) -> Result<Self> {
         let target = target.as_ref();
-        let Some(name) = target.file_name() else {
+        Self::take_at(target, &real(target), wait, stop)
+    }
+
+    /// Takes the locks of several targets, waiting at most `wait` for each. However they are spelled, all runs take them in
+    /// the same order, so that no two wait for each other, and the lock of one file once.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    pub fn take_all<P: AsRef<Path>>(
+        targets: impl IntoIterator<Item = P>,
+        wait: Duration,
+        stop: &Stop,
+    ) -> Result<Vec<Self>> {
+        let places = targets.into_iter().map(|target| (real(target.as_ref()), target));
+        let places: BTreeMap<_, _> = places.collect();
+        places.iter().map(|(place, target)| Self::take_at(target.as_ref(), place, wait, stop)).collect()
+    }
+
+    /// Takes the lock of what is or will be at `place`, which the user calls `target`.
+    fn take_at(target: &Path, place: &Path, wait: Duration, stop: &Stop) -> Result<Self> {
+        let Some(name) = place.file_name() else {
             return Err(Error::TargetNotFile { path: target.to_owned() });
         };
-        let path = target.with_file_name(format!(".{}.lock", name.to_string_lossy()));
+        let path = place.with_file_name(format!(".{}.lock", name.to_string_lossy()));
         // The lock file's name, which nobody gave, is in no error but that of a link, which somebody made.
         let io = |error: std::io::Error| match fs::symlink_metadata(&path) {
             Ok(about) if about.is_symlink() => {
@@ -128,6 +150,39 @@ mod tests {
         let error = Lock::take(folder.path().join("model"), Duration::ZERO, &Stop::new()).unwrap_err();
         assert!(error.to_string().contains(".model.lock"), "{error}");
         assert_eq!(fs::read(&theirs).unwrap(), b"precious");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_has_one_lock_by_whatever_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let [model, link, elsewhere] = ["model", "link", "elsewhere"].map(|name| folder.path().join(name));
+        std::os::unix::fs::symlink(&model, &link).unwrap();
+        std::os::unix::fs::symlink(folder.path(), &elsewhere).unwrap();
+        let stop = Stop::new();
+        let held = Lock::take(&model, Duration::ZERO, &stop).unwrap();
+        for name in [&link, &elsewhere.join("model"), &folder.path().join(".").join("model")] {
+            match Lock::take(name, Duration::ZERO, &stop).unwrap_err() {
+                Error::Locked { path, .. } => assert_eq!(&path, name),
+                error => panic!("{error}"),
+            }
+        }
+        drop(held);
+        assert_eq!(Lock::take_all([&model, &link], Duration::ZERO, &stop).unwrap().len(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn several_are_taken_in_one_order_by_whatever_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let [a, b, z] = ["a", "b", "z"].map(|name| folder.path().join(name));
+        std::os::unix::fs::symlink(&a, &z).unwrap();
+        let stop = Stop::new();
+        let places = |names: [&Path; 2]| {
+            let locks = Lock::take_all(names, Duration::ZERO, &stop).unwrap();
+            locks.iter().map(|lock| lock.path.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(places([&a, &b]), places([&b, &z]));
     }
 
     #[test]

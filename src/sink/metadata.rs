@@ -1,10 +1,14 @@
 //! The key-value metadata of a spliced file: the input's own keys stay, those that describe the schema are brought up
 //! to date, so that every reader sees the columns that are there.
 
-use ::parquet::arrow::{ARROW_SCHEMA_META_KEY, encode_arrow_schema};
+use std::collections::HashMap;
+
+use ::parquet::arrow::ARROW_SCHEMA_META_KEY;
 use ::parquet::file::metadata::KeyValue;
 use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::{Value, json};
+
+use crate::source::encoded_arrow_schema;
 
 const PANDAS: &str = "pandas";
 const HUGGING_FACE: &str = "huggingface";
@@ -18,32 +22,64 @@ const GEO: &str = "geo";
 
 /// The output's metadata: `input`'s keys, for a file with exactly the columns of `output`, of which `new` are new.
 ///
-/// `own` are this program's keys; they replace keys of the same name.
+/// `own` are this program's keys; they replace keys of the same name. The metadata of `output` are those that the input
+/// stores once more, in its Arrow schema, where pyarrow looks for them; they are brought up to date as well.
 pub(crate) fn updated(input: &[KeyValue], output: &Schema, new: &Schema, own: &[(String, String)]) -> Vec<KeyValue> {
     let mut keys = Vec::new();
     for KeyValue { key, value } in input {
         let value = match (key.as_str(), value) {
             (name, _) if own.iter().any(|(own, _)| own == name) => continue,
-            (name, _) if SCHEMAS.contains(&name) => {
-                tracing::info!("metadata key {key:?} describes the columns without the new ones; it is dropped");
-                continue;
-            }
-            (ARROW_SCHEMA_META_KEY, _) => Some(encode_arrow_schema(output)),
-            (PANDAS | HUGGING_FACE | SPARK | GEO, Some(text)) => match described(key, text, output, new) {
-                Some(text) => Some(text),
-                None => {
+            (ARROW_SCHEMA_META_KEY, _) => Some(arrow_schema(output, new, own)),
+            (_, value) => match up_to_date(key, value.as_deref(), output, new) {
+                Ok(value) => value,
+                Err(Why::Incomplete) => {
+                    tracing::info!("metadata key {key:?} describes the columns without the new ones; it is dropped");
+                    continue;
+                }
+                Err(Why::Unknown) => {
                     tracing::warn!(
                         "metadata key {key:?} describes the columns in a form not known here; it is dropped"
                     );
                     continue;
                 }
             },
-            (_, value) => value.clone(),
         };
         keys.push(KeyValue { key: key.clone(), value });
     }
     keys.extend(own.iter().map(|(key, value)| KeyValue { key: key.clone(), value: Some(value.clone()) }));
     keys
+}
+
+/// Why a key is dropped.
+enum Why {
+    /// It describes all columns, in a way that is not extended.
+    Incomplete,
+    /// It does so in a form that is not known.
+    Unknown,
+}
+
+/// The value of a key in the output.
+fn up_to_date(key: &str, value: Option<&str>, output: &Schema, new: &Schema) -> Result<Option<String>, Why> {
+    match (key, value) {
+        (key, _) if SCHEMAS.contains(&key) => Err(Why::Incomplete),
+        (PANDAS | HUGGING_FACE | SPARK | GEO, Some(text)) => {
+            described(key, text, output, new).map(Some).ok_or(Why::Unknown)
+        }
+        (_, value) => Ok(value.map(str::to_owned)),
+    }
+}
+
+/// The output's Arrow schema as it is stored. One without metadata stays so: they are in the file's own.
+fn arrow_schema(output: &Schema, new: &Schema, own: &[(String, String)]) -> String {
+    let stored = output.metadata().iter().filter_map(|(key, value)| {
+        let value = up_to_date(key, Some(value), output, new).ok()??;
+        Some((key.clone(), value))
+    });
+    let mut metadata: HashMap<String, String> = stored.collect();
+    if !metadata.is_empty() {
+        metadata.extend(own.iter().cloned());
+    }
+    encoded_arrow_schema(&Schema::new_with_metadata(output.fields().clone(), metadata))
 }
 
 /// A foreign description of the schema without the columns that are gone and with the new ones.
@@ -52,21 +88,29 @@ fn described(key: &str, text: &str, output: &Schema, new: &Schema) -> Option<Str
     let stays = |name: &Value| name.as_str().is_none_or(|name| output.field_with_name(name).is_ok());
     match key {
         PANDAS => {
+            let levels = document.get("column_indexes").and_then(Value::as_array).map_or(1, Vec::len);
             // An index column is either a name or, for a range, an object.
             document.get_mut("index_columns")?.as_array_mut()?.retain(stays);
             let columns = document.get_mut("columns")?.as_array_mut()?;
             columns.retain(|column| stays(column.get("field_name").or(column.get("name")).unwrap_or(&Value::Null)));
-            for field in new.fields() {
-                let (pandas, numpy) = pandas(field.data_type())?;
-                columns.push(json!({"name": field.name(), "field_name": field.name(), "pandas_type": pandas, "numpy_type": numpy, "metadata": null}));
+            for column in columns.iter_mut() {
+                settle_order(column, output);
             }
-            // The names' own type: numbers, say, which the new names are not.
+            let described: Vec<String> = columns.iter().filter_map(field_name).map(str::to_owned).collect();
+            let is_new = |field: &Field| new.field_with_name(field.name()).is_ok();
+            for field in output.fields().iter().filter(|field| !described.contains(field.name())) {
+                // Names of several levels are read from here; one that is missing is taken as it is in the file.
+                if is_new(field) || levels > 1 {
+                    let (pandas, numpy) = pandas(field.data_type())?;
+                    columns.push(json!({"name": pandas_name(field.name(), levels), "field_name": field.name(), "pandas_type": pandas, "numpy_type": numpy, "metadata": null}));
+                }
+            }
+            // The names' own types: numbers, say, which the new names are not.
             let names = document.get_mut("column_indexes").and_then(Value::as_array_mut);
-            if let Some(names) = names.filter(|names| !new.fields().is_empty() && !are_strings(names)) {
+            for level in names.into_iter().flatten().filter(|level| !new.fields().is_empty() && !is_string(level)) {
                 let encoding = json!({"encoding": "UTF-8"});
-                *names = vec![
-                    json!({"name": null, "field_name": null, "pandas_type": "unicode", "numpy_type": "object", "metadata": encoding}),
-                ];
+                let name = if levels > 1 { level["name"].clone() } else { Value::Null };
+                *level = json!({"name": name, "field_name": name, "pandas_type": "unicode", "numpy_type": "object", "metadata": encoding});
             }
         }
         GEO => {
@@ -78,7 +122,12 @@ fn described(key: &str, text: &str, output: &Schema, new: &Schema) -> Option<Str
                 .then_some(())?;
         }
         HUGGING_FACE => {
-            let features = document.get_mut("info")?.get_mut("features")?.as_object_mut()?;
+            let info = document.get_mut("info")?.as_object_mut()?;
+            let Some(features) = info.get_mut("features").filter(|features| !features.is_null()) else {
+                // It says nothing of columns.
+                return Some(text.to_owned());
+            };
+            let features = features.as_object_mut()?;
             features.retain(|name, _| output.field_with_name(name).is_ok());
             for field in new.fields() {
                 features.insert(field.name().clone(), hugging_face(field.data_type())?);
@@ -95,15 +144,45 @@ fn described(key: &str, text: &str, output: &Schema, new: &Schema) -> Option<Str
     Some(document.to_string())
 }
 
-/// Whether pandas has one level of column names, and they are strings.
-fn are_strings(names: &[Value]) -> bool {
-    names.iter().all(|level| ["unicode", "string", "empty"].map(Value::from).contains(&level["pandas_type"]))
-        && names.len() <= 1
+/// The name of a column in the file, as pandas describes it.
+fn field_name(column: &Value) -> Option<&str> {
+    column.get("field_name").or(column.get("name"))?.as_str()
+}
+
+/// Says whether a category is ordered as the output's own type does: an order may not have been kept.
+fn settle_order(column: &mut Value, output: &Schema) {
+    let ordered = field_name(column).and_then(|name| output.field_with_name(name).ok()?.dict_is_ordered());
+    if let (Some(ordered), Some(said)) = (ordered, column.get_mut("metadata").and_then(|it| it.get_mut("ordered"))) {
+        *said = ordered.into();
+    }
+}
+
+/// The name of a new column where names have so many levels: pandas writes the tuple down, as Python has it.
+fn pandas_name(name: &str, levels: usize) -> String {
+    if levels < 2 {
+        return name.to_owned();
+    }
+    let quoted: String = name
+        .chars()
+        .map(|c| match c {
+            '\\' | '\'' => format!("\\{c}"),
+            c if c.is_control() => format!("\\x{:02x}", u32::from(c)),
+            c => c.to_string(),
+        })
+        .collect();
+    format!("('{quoted}'{})", ", ''".repeat(levels - 1))
+}
+
+/// Whether the names of a level are strings.
+fn is_string(level: &Value) -> bool {
+    ["unicode", "string", "empty"].map(Value::from).contains(&level["pandas_type"])
 }
 
 /// The type's names in pandas and numpy.
 fn pandas(data_type: &DataType) -> Option<(String, &'static str)> {
     Some(match data_type {
+        DataType::Int64 => ("int64".to_owned(), "int64"),
+        DataType::Date32 => ("date".to_owned(), "object"),
         DataType::Float32 => ("float32".to_owned(), "float32"),
         DataType::Float64 => ("float64".to_owned(), "float64"),
         // With nulls, or without: numpy's own has none.
@@ -180,8 +259,14 @@ mod tests {
         let pandas = |names: Value| json!({"index_columns": [], "columns": [], "column_indexes": names});
         let after = updated_value(PANDAS, pandas(names("int64"))).unwrap();
         assert_eq!(after["column_indexes"][0]["pandas_type"], "unicode");
-        let after = updated_value(PANDAS, pandas(json!([names("unicode")[0], names("int64")[0]]))).unwrap();
-        assert_eq!(after["column_indexes"].as_array().unwrap().len(), 1);
+        let columns = json!([{"name": "('a', '1')", "field_name": "a"}]);
+        let levels = json!([names("unicode")[0], {"name": "L", "pandas_type": "int64"}]);
+        let before = json!({"index_columns": [], "columns": columns, "column_indexes": levels});
+        let after = updated_value(PANDAS, before).unwrap();
+        assert_eq!(after["columns"][1]["name"], "('z_0', '')");
+        let level = |at: usize| [&after["column_indexes"][at]["name"], &after["column_indexes"][at]["pandas_type"]];
+        assert_eq!((level(0), level(1)), ([&Value::Null, &json!("unicode")], [&json!("L"), &json!("unicode")]));
+        assert_eq!(pandas_name("a'\n\\", 3), r"('a\'\x0a\\', '', '')");
         assert_eq!(updated_value(PANDAS, pandas(names("string"))).unwrap()["column_indexes"], names("string"));
 
         let geo = |column: &str| json!({"primary_column": column, "columns": {column: {}}});
@@ -191,6 +276,8 @@ mod tests {
         let before = json!({"info": {"features": {"a": {"dtype": "int8", "_type": "Value"}, "gone": {}}}});
         let after = json!({"info": {"features": {"a": {"dtype": "int8", "_type": "Value"}, "z_0": {"dtype": "float32", "_type": "Value"}}}});
         assert_eq!(updated_value(HUGGING_FACE, before), Some(after));
+
+        assert_eq!(updated_value(HUGGING_FACE, json!({"info": {}})), Some(json!({"info": {}})));
 
         let field = |name: &str| json!({"name": name, "type": "float", "nullable": true, "metadata": {}});
         let before = json!({"type": "struct", "fields": [field("a"), field("gone")]});

@@ -8,6 +8,7 @@ mod lock;
 mod metadata;
 mod orders;
 mod pages;
+mod parquet_schema;
 mod rows;
 mod splice;
 
@@ -18,7 +19,7 @@ pub use self::commit::{check_distinct, check_target, replace_file};
 use self::general::IpcSink;
 pub use self::lock::Lock;
 pub use self::rows::ipc_schema;
-pub(crate) use self::rows::{Destination, RowWriter, under, written};
+pub(crate) use self::rows::{Destination, Medium, RowWriter, under, written};
 use self::splice::SpliceSink;
 pub(crate) use self::splice::{Column, Splice};
 use crate::error::Result;

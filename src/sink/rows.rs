@@ -8,7 +8,8 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use ::parquet::arrow::ArrowWriter;
+use ::parquet::arrow::ARROW_SCHEMA_META_KEY;
+use ::parquet::arrow::arrow_writer::ArrowWriterOptions;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -19,10 +20,11 @@ use arrow::error::ArrowError;
 use arrow::ipc::CompressionType;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
 
+use super::parquet_schema::{ParquetSchema, parquet_schema};
 use super::{Target, Temporary, is_ipc, metadata};
 use crate::config::{Codec, Encoding};
 use crate::error::{Error, Place, Result};
-use crate::source::{Whole, unholdable};
+use crate::source::{ParquetWriter, Stored, Whole, in_parquet_units, in_unit, unholdable};
 
 /// Rows of a Parquet row group when nobody says, and its bytes at most.
 const GROUP: (usize, usize) = (1 << 20, 256 << 20);
@@ -33,6 +35,22 @@ pub(crate) enum Destination {
     File(Target),
     /// An Arrow IPC stream, flushed after each batch.
     Stream(Box<dyn Write + Send>),
+}
+
+/// What rows are in once they are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Medium {
+    /// Batches in memory, which hold every type.
+    Memory,
+    Ipc,
+    Parquet,
+}
+
+impl Medium {
+    /// That of a file, by its name.
+    pub(crate) fn of(path: &Path) -> Self {
+        if is_ipc(path) { Self::Ipc } else { Self::Parquet }
+    }
 }
 
 /// What a stream is called in messages.
@@ -47,18 +65,23 @@ pub(crate) struct RowWriter {
 enum Form {
     IpcFile(Box<FileWriter<BufWriter<Temporary>>>, Target),
     IpcStream(Box<StreamWriter<BufWriter<Box<dyn Write + Send>>>>),
-    Parquet(Box<ArrowWriter<BufWriter<Temporary>>>, Target),
+    Parquet(Box<ParquetWriter<BufWriter<Temporary>>>, Target),
 }
 
-/// The columns of an output of `input`'s metadata: Arrow IPC has dictionaries written out.
+/// The columns of an output of `input`'s metadata: Arrow IPC has dictionaries written out, and Parquet has its own units of
+/// time.
 pub(crate) fn written(
     input: &Schema,
     fields: &[FieldRef],
     new: &Schema,
     own: &[(String, String)],
-    ipc: bool,
+    medium: Medium,
 ) -> SchemaRef {
-    let field = |field: &FieldRef| if ipc { without_dictionaries(field) } else { field.clone() };
+    let field = |field: &FieldRef| match medium {
+        Medium::Memory => field.clone(),
+        Medium::Ipc => without_dictionaries(field),
+        Medium::Parquet => in_parquet_units(field),
+    };
     let output = Schema::new(fields.iter().map(field).collect::<Vec<_>>());
     let keys = input.metadata().iter().map(|(key, value)| KeyValue { key: key.clone(), value: Some(value.clone()) });
     let mut keys: Vec<KeyValue> = keys.collect();
@@ -69,11 +92,17 @@ pub(crate) fn written(
 }
 
 impl RowWriter {
-    /// Opens the output's temporary file, or writes a stream's schema at once.
+    /// Opens the output's temporary file, or writes a stream's schema at once. The first columns come from Parquet files
+    /// where they are stored as `stored` says.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be created, [`Error::OptionRange`] for a codec its format does not have.
-    pub(crate) fn create(destination: Destination, schema: SchemaRef, encoding: &Encoding) -> Result<Self> {
+    pub(crate) fn create(
+        destination: Destination,
+        schema: SchemaRef,
+        stored: &[Option<Stored>],
+        encoding: &Encoding,
+    ) -> Result<Self> {
         let form = match destination {
             Destination::Stream(to) => {
                 let path = Path::new(STREAM);
@@ -95,8 +124,14 @@ impl RowWriter {
                         let place = Place::column(target.path(), field.name());
                         return Err(Error::Unsupported { place, what: "a column of this type in a Parquet file" });
                     }
-                    let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties(&schema, encoding)?));
-                    let writer = writer.map_err(|source| failed_parquet(target.path(), source))?;
+                    let failed = |source| failed_parquet(target.path(), source);
+                    let ParquetSchema { descriptor, arrow } = parquet_schema(&schema, stored).map_err(failed)?;
+                    let options = ArrowWriterOptions::new()
+                        .with_properties(properties(&schema, arrow, encoding)?)
+                        .with_parquet_schema(descriptor)
+                        .with_skip_arrow_metadata(true);
+                    let most = (encoding.row_group_size.unwrap_or(GROUP.0), GROUP.1);
+                    let writer = ParquetWriter::create(file, schema.clone(), options, most).map_err(failed)?;
                     Form::Parquet(Box::new(writer), target)
                 }
             }
@@ -139,7 +174,7 @@ impl RowWriter {
                 writer.finish().and_then(|()| writer.flush()).map_err(|source| failed(Path::new(STREAM), source))
             }
             Form::Parquet(writer, target) => {
-                let file = writer.into_inner().map_err(|source| failed_parquet(target.path(), source))?;
+                let (file, _) = writer.finish().map_err(|source| failed_parquet(target.path(), source))?;
                 commit(file, &target)
             }
         }
@@ -181,7 +216,7 @@ fn ipc_options(encoding: &Encoding) -> Result<IpcWriteOptions> {
 }
 
 /// As a splice writes new columns, but with dictionaries, which carried columns may need.
-fn properties(schema: &Schema, encoding: &Encoding) -> Result<WriterProperties> {
+fn properties(schema: &Schema, arrow: Option<String>, encoding: &Encoding) -> Result<WriterProperties> {
     use ::parquet::basic::{Compression, ZstdLevel};
     let compression = match encoding.compression.unwrap_or(Codec::Zstd) {
         Codec::None => Compression::UNCOMPRESSED,
@@ -195,6 +230,7 @@ fn properties(schema: &Schema, encoding: &Encoding) -> Result<WriterProperties> 
     let mut keys: Vec<KeyValue> = keys.collect();
     // A map has no order, and the output must have one.
     keys.sort_by(|one, other| one.key.cmp(&other.key));
+    keys.extend(arrow.map(|arrow| KeyValue { key: ARROW_SCHEMA_META_KEY.to_owned(), value: Some(arrow) }));
     let properties = WriterProperties::builder()
         .set_compression(compression)
         .set_key_value_metadata(Some(keys))
@@ -204,18 +240,29 @@ fn properties(schema: &Schema, encoding: &Encoding) -> Result<WriterProperties> 
     Ok(properties.build())
 }
 
-/// Puts arrays of the same rows under a schema, dictionaries written out where it has none.
+/// Puts arrays of the same rows, which come from `path`, under a schema: dictionaries written out where it has none, times
+/// in its units.
+///
+/// # Errors
+/// [`Error::WrongType`] for a time that there is not in that unit, [`Error::Read`].
 pub(crate) fn under(
     schema: &SchemaRef,
     arrays: impl IntoIterator<Item = ArrayRef>,
     rows: usize,
-) -> Result<RecordBatch, ArrowError> {
+    path: &Path,
+) -> Result<RecordBatch> {
+    let read = |source: ArrowError| Error::Read { place: Place::file(path), source: source.into() };
     let of_type = |(array, field): (ArrayRef, &FieldRef)| {
-        if array.data_type() == field.data_type() { Ok(array) } else { cast(&array, field.data_type()) }
+        let plain = without_dictionaries(&Arc::new(Field::new("", array.data_type().clone(), true)));
+        match array.data_type() {
+            same if same == field.data_type() => Ok(array),
+            _ if plain.data_type() == field.data_type() => cast(&array, field.data_type()).map_err(read),
+            _ => in_unit(&array, field, path),
+        }
     };
     let arrays = arrays.into_iter().zip(schema.fields()).map(of_type).collect::<Result<_, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    RecordBatch::try_new_with_options(schema.clone(), arrays, &options)
+    RecordBatch::try_new_with_options(schema.clone(), arrays, &options).map_err(read)
 }
 
 /// A schema as Arrow IPC: a stream without a batch.

@@ -7,7 +7,6 @@
 use std::io::BufWriter;
 use std::sync::Arc;
 
-use ::parquet::arrow::ArrowSchemaConverter;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use ::parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use ::parquet::basic::{Compression, LogicalType, ZstdLevel};
@@ -17,14 +16,15 @@ use ::parquet::file::metadata::{FileMetaData, SortingColumn};
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr, WriterVersion};
 use ::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use ::parquet::schema::types::{ColumnPath, Type, TypePtr};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 
 use super::orders::{TYPE_ORDER, set_column_orders};
 use super::pages::Pages;
+use super::parquet_schema::{in_place, parquet_schema};
 use super::{NewColumns, Sink, Target, Temporary, metadata};
 use crate::ahead::Beside;
 use crate::error::{Error, Foreign, Place, Result};
-use crate::source::{ParquetFile, ParquetSource, Whole, check_values, chunk_range, guarded};
+use crate::source::{ParquetFile, ParquetSource, Stored, Whole, check_values, chunk_range, guarded, in_unit};
 use crate::stop::Stop;
 
 /// A row group of the output, being written.
@@ -93,7 +93,10 @@ impl SpliceSink {
         let write = |source: ParquetError| Error::Write { path: target.path().to_owned(), source: source.into() };
 
         let from = input.metadata().file_metadata().schema_descr();
-        let of_new = ArrowSchemaConverter::new().convert(&splice.new).map_err(write)?;
+        let replaced = replaced(input, splice);
+        let new = splice.new.fields().iter().zip(&replaced).map(|(field, stored)| in_place(field, stored.as_ref()));
+        let new: SchemaRef = Schema::new(new.collect::<Vec<_>>()).into();
+        let of_new = parquet_schema(&new, &replaced).map_err(write)?.descriptor;
         let added = of_new.root_schema_ptr();
         let leaves_of = |column: &Column| -> Vec<Option<usize>> {
             match *column {
@@ -117,25 +120,15 @@ impl SpliceSink {
         let fields: Vec<TypePtr> = splice.columns.iter().map(field).collect();
         let schema = Type::group_type_builder(from.root_schema().name()).with_fields(fields).build().map_err(write)?;
 
-        let properties = properties(input, splice, &leaves);
+        let properties = properties(input, splice, &new, &leaves);
         let file = BufWriter::with_capacity(Whole::PIECE, file);
         let writer = SerializedFileWriter::new(file, schema.into(), properties.clone()).map_err(write)?;
         // Column writers are made for a whole file's schema; this one is of the new columns alone and goes nowhere.
         let of_new = SerializedFileWriter::new(std::io::sink(), added, properties).map_err(write)?;
         let pages = Pages::new(PAGES_BYTES, target.folder());
-        let factory = ArrowRowGroupWriterFactory::new(&of_new, splice.new.clone());
+        let factory = ArrowRowGroupWriterFactory::new(&of_new, new.clone());
         let factory = factory.with_page_store_factory(Arc::new(pages.clone()));
-        Ok(Self {
-            input: input.clone(),
-            leaves,
-            new: splice.new.clone(),
-            factory,
-            pages,
-            writer: Some(writer),
-            sync,
-            target,
-            stop,
-        })
+        Ok(Self { input: input.clone(), leaves, new, factory, pages, writer: Some(writer), sync, target, stop })
     }
 
     /// Copies some carried chunks of a row group.
@@ -192,7 +185,9 @@ impl SpliceSink {
             assert_eq!(columns.row_group, row_group, "batches arrive in order and end with their row group");
             let mut writers = writers.iter_mut();
             for (field, array) in self.new.fields().iter().zip(columns.batch.columns()) {
-                for leaf in compute_leaves(field, array).map_err(write)? {
+                let same = array.data_type() == field.data_type();
+                let array = if same { array.clone() } else { in_unit(array, field, &self.input.path)? };
+                for leaf in compute_leaves(field, &array).map_err(write)? {
                     let writer = writers.next().expect("one writer a leaf of the same schema");
                     writer.write(&leaf).map_err(write)?;
                 }
@@ -263,16 +258,20 @@ impl Sink for SpliceSink {
 }
 
 /// How the output is written: as the input says of itself, and the new columns plainly.
-fn properties(input: &ParquetFile, splice: &Splice<'_>, leaves: &[Option<usize>]) -> WriterPropertiesPtr {
+fn properties(
+    input: &ParquetFile,
+    splice: &Splice<'_>,
+    new: &SchemaRef,
+    leaves: &[Option<usize>],
+) -> WriterPropertiesPtr {
     let from = input.metadata().file_metadata();
     let field = |column: &Column| match *column {
-        Column::Carried(root) => input.schema().fields()[root].clone(),
-        Column::New(root) => splice.new.fields()[root].clone(),
+        // As its writer says, whatever it is read as here.
+        Column::Carried(root) => input.stored(root).arrow.unwrap_or_else(|| input.schema().fields()[root].clone()),
+        Column::New(root) => new.fields()[root].clone(),
     };
-    let output = Schema::new_with_metadata(
-        splice.columns.iter().map(field).collect::<Vec<_>>(),
-        input.schema().metadata().clone(),
-    );
+    let output =
+        Schema::new_with_metadata(splice.columns.iter().map(field).collect::<Vec<_>>(), input.stored_metadata());
     let added = splice.new.fields().iter().filter(|field| input.schema().field_with_name(field.name()).is_err());
     let added = Schema::new(added.cloned().collect::<Vec<_>>());
     let none = Vec::new();
@@ -293,6 +292,15 @@ fn properties(input: &ParquetFile, splice: &Splice<'_>, leaves: &[Option<usize>]
         properties.set_column_dictionary_enabled(ColumnPath::new(vec![field.name().clone()]), true)
     });
     Arc::new(properties.build())
+}
+
+/// How the input stores the columns that new ones take the place of.
+fn replaced(input: &ParquetFile, splice: &Splice<'_>) -> Vec<Option<Stored>> {
+    let stored = |field: &FieldRef| {
+        let root = input.schema().index_of(field.name()).ok()?;
+        (input.schema().field(root).data_type() == field.data_type()).then(|| input.stored(root))
+    };
+    splice.new.fields().iter().map(stored).collect()
 }
 
 /// The version of the format the input is of, but for those of a writer whose pages of version 2 are read as if they were

@@ -13,7 +13,7 @@ use super::ipc::IpcReader;
 use super::keys::keys;
 use super::spool::{BATCH_ROWS, Use, spool};
 use super::written::written_out;
-use super::{Keys, ParquetFile, ParquetSource, Predicate, RowGroup, near_names};
+use super::{Keys, ParquetFile, ParquetSource, Predicate, RowGroup, Stored, near_names};
 use crate::config::SourceConfig;
 use crate::error::{Error, Place, Result};
 use crate::stop::Stop;
@@ -114,6 +114,21 @@ impl Source {
         Ok(Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())))
     }
 
+    /// How columns are stored, if all the files are Parquet and store them alike.
+    pub(crate) fn stored(&self, columns: &[String]) -> Vec<Option<Stored>> {
+        let of = |input: &Arc<Input>, name: &String| match &input.content {
+            Content::Parquet(file) => file.schema().index_of(name).ok().map(|root| file.stored(root)),
+            _ => None,
+        };
+        let stored = |name: &String| {
+            let (first, others) = self.inputs.split_first()?;
+            let stored = of(first, name)?;
+            let alike = |other: Stored| other.is_like(&stored);
+            others.iter().all(|input| of(input, name).is_some_and(alike)).then_some(stored)
+        };
+        columns.iter().map(stored).collect()
+    }
+
     /// Rows of all files, if that is known before they are read.
     pub fn rows(&self) -> Option<u64> {
         let rows = |input: &Arc<Input>| match &input.content {
@@ -212,16 +227,33 @@ impl Source {
         }
     }
 
-    /// The same rows, those of text files read as `wanted` says of a column, if it does.
+    /// The same rows, those of text files read as `wanted` says of a column, if it does and every value there is of that
+    /// type as it is written.
     pub(crate) fn with_types(&self, wanted: impl Fn(&str) -> Option<DataType>) -> Self {
         let typed = |input: &Arc<Input>| match &input.content {
             Content::Text(text) => {
-                let content = Content::Text(text.with_types(|field| wanted(field.name())));
+                let content = Content::Text(text.with_types(&wanted));
                 Arc::new(Input { content, ..input.as_ref().clone() })
             }
             _ => input.clone(),
         };
         Self { inputs: self.inputs.iter().map(typed).collect(), ..self.clone() }
+    }
+
+    /// An error about the type of a column, with the value of a text file that is why it has not the type wanted of it.
+    pub(crate) fn explained(&self, error: Error) -> Error {
+        let Error::WrongType { place, found, expected } = error else { return error };
+        let stranger = |input: &'_ Arc<Input>| match &input.content {
+            Content::Text(text) => {
+                let (line, value) = text.stranger(place.column.as_deref()?)?;
+                Some((line.path.to_path_buf(), format!("{found} (line {} has {value:?})", line.number).into()))
+            }
+            _ => None,
+        };
+        match self.inputs.iter().find_map(stranger) {
+            Some((path, found)) => Error::WrongType { place: Place { path, ..place }, found, expected },
+            None => Error::WrongType { place, found, expected },
+        }
     }
 
     /// Reads `columns` of every row in order, about `batch_rows` at a time where the format leaves a choice; no batch is

@@ -10,12 +10,14 @@ use ::parquet::arrow::arrow_reader::{
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{Metadata, Schema, SchemaRef};
 
 use super::chunk::{check_offset_index, check_values, chunk_range};
-use super::footer::{Footer, of_so_many_rows};
+use super::corrections::corrected;
+use super::footer::Footer;
+use super::given::Given;
 use super::page::{Fault, check_pages, longest_word};
-use super::short_chunk::with_whole_chunks;
+use super::read_as::{Stored, Typed, all_viewed, hint, typed};
 use super::{Keys, PositionalFile, guarded, near_names};
 use crate::error::{Error, Foreign, Place, Result};
 
@@ -32,10 +34,14 @@ pub(crate) struct ParquetFile {
     /// Number of its first row, counted over all files.
     pub(super) first_row: u64,
     pub(crate) footer: Footer,
+    metadata: Arc<ParquetMetaData>,
+    /// The Arrow schema that its writer stored.
+    stored: Option<SchemaRef>,
+    /// The metadata as the reader takes it.
     arrow: ArrowReaderMetadata,
+    /// Its columns as they were given to be kept in it, if they are in it in another way.
+    given: Option<Given>,
     options: ArrowReaderOptions,
-    /// The columns as its input has them, if it has nulls in place of some.
-    schema: Option<SchemaRef>,
     /// Whether strings are read as views.
     views: bool,
     /// Bytes that a page may take, if there is a bound.
@@ -63,28 +69,15 @@ impl ParquetFile {
     pub(super) fn read(path: &Path, file: PositionalFile) -> Result<Self> {
         let place = || Place::file(path);
         let footer = Footer::read(path, &file)?;
-        let load = |options: ArrowReaderOptions| {
-            let arrow = guarded(place, || ArrowReaderMetadata::load(&file, options.clone()))?;
-            Ok((arrow, options))
-        };
+        // The stored Arrow schema is looked at here: a damaged or contradicting one is no reason to refuse sound Parquet.
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Skip);
-        let (arrow, options) = load(options.clone()).or_else(|error: Error| {
-            // A damaged or contradicting embedded Arrow schema is no reason to refuse sound Parquet.
-            load(options.with_skip_arrow_metadata(true)).map_err(|_| error)
-        })?;
+        let options = options.with_skip_arrow_metadata(true);
+        let arrow = guarded(place, || ArrowReaderMetadata::load(&file, options.clone()))?;
         let roots = arrow.parquet_schema().root_schema().get_fields();
         if !roots.iter().map(|root| root.name()).eq(arrow.schema().fields().iter().map(|field| field.name())) {
             // Columns are told apart by their place, which would shift.
             return Err(Error::Unsupported { place: place(), what: "a group without columns" });
         }
-        let corrected = guarded(place, || with_whole_chunks(&file, arrow.metadata(), footer.start))?;
-        let arrow = match corrected {
-            Some(metadata) => {
-                tracing::debug!("{}: chunks are longer than the footer says; read to their last page", path.display());
-                guarded(place, || ArrowReaderMetadata::try_new(metadata.into(), options.clone()))?
-            }
-            None => arrow,
-        };
         let mut rows = 0_i64;
         for (row_group, metadata) in arrow.metadata().row_groups().iter().enumerate() {
             let damaged =
@@ -97,19 +90,27 @@ impl ParquetFile {
                 return Err(Error::Unsupported { place: place(), what: "a column chunk in another file" });
             }
         }
-        let arrow = match of_so_many_rows(arrow.metadata(), rows) {
-            Some(sound) => guarded(place, || ArrowReaderMetadata::try_new(sound.into(), options.clone()))?,
-            None => arrow,
+        let correct = |arrow: ArrowReaderMetadata, options: &ArrowReaderOptions| {
+            guarded(place, || match corrected(&file, arrow.metadata(), footer.start, rows)? {
+                Some(metadata) => ArrowReaderMetadata::try_new(metadata.into(), options.clone()),
+                None => Ok(arrow),
+            })
         };
+        let arrow = correct(arrow, &options)?;
+        let metadata = arrow.metadata().clone();
+        let Typed { stored, arrow, options } = typed(&file, arrow, &options, place)?;
+        let arrow = correct(arrow, &options)?;
         let keys = Keys::default();
         Ok(Self {
             path: path.to_owned(),
             file,
             first_row: 0,
             footer,
+            metadata,
+            stored,
+            given: None,
             arrow,
             options,
-            schema: None,
             views: false,
             most_page_bytes: None,
             keys,
@@ -121,11 +122,6 @@ impl ParquetFile {
     pub(super) fn with_keys(mut self, keys: &Keys) -> Self {
         self.keys = keys.without(|name| self.schema().field_with_name(name).is_ok());
         self
-    }
-
-    /// The same file under the columns of the input it was made of, some of which it has nulls in place of, never to be read.
-    pub(super) fn with_schema(self, schema: SchemaRef) -> Self {
-        Self { schema: Some(schema), ..self }
     }
 
     /// The same file of which only some rows are read: a selection, and how many it selects, of each row group.
@@ -159,7 +155,7 @@ impl ParquetFile {
 
     /// The same file with its page indexes read, as far as they are sound: they speed reading up and decide nothing.
     pub(crate) fn with_page_indexes(&self) -> Self {
-        let read = || -> std::result::Result<ArrowReaderMetadata, String> {
+        let read = || -> std::result::Result<ParquetMetaData, String> {
             for chunk in self.metadata().row_groups().iter().flat_map(|row_group| row_group.columns()) {
                 check_offset_index(&self.file, chunk)?;
             }
@@ -170,10 +166,10 @@ impl ParquetFile {
             reader.read_page_indexes(&self.file).map_err(words)?;
             let metadata = reader.finish().map_err(words)?;
             self.check_pages(&metadata)?;
-            ArrowReaderMetadata::try_new(metadata.into(), self.options.clone()).map_err(words)
+            Ok(metadata)
         };
         match guarded(|| Place::file(&self.path), read) {
-            Ok(arrow) => Self { arrow, ..self.clone() },
+            Ok(metadata) => Self { metadata: metadata.into(), ..self.clone() },
             Err(error) => {
                 let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
                 tracing::warn!("{}: its page indexes are not sound and are left out: {why}", self.path.display());
@@ -206,13 +202,14 @@ impl ParquetFile {
     /// The same file with its strings, those in structs too, read as views: one that comes a million times takes the room
     /// of one.
     pub(crate) fn with_views(&self) -> Self {
-        let own = self.arrow.schema();
-        let fields: Vec<FieldRef> = own.fields().iter().map(viewed).collect();
-        let schema = Schema::new_with_metadata(fields, own.metadata().clone());
+        let schema = all_viewed(self.arrow.schema());
         let options = self.options.clone().with_schema(schema.into());
-        let load = || ArrowReaderMetadata::try_new(self.metadata().clone(), options.clone());
+        let load = || ArrowReaderMetadata::try_new(self.arrow.metadata().clone(), options.clone());
         match guarded(|| Place::file(&self.path), load) {
-            Ok(arrow) => Self { arrow, options, views: true, ..self.clone() },
+            Ok(arrow) => {
+                let given = self.given.as_ref().map(Given::viewed);
+                Self { arrow, options, views: true, given, ..self.clone() }
+            }
             // It is only a way to read.
             Err(_) => self.clone(),
         }
@@ -251,7 +248,19 @@ impl ParquetFile {
 
     /// The file's own metadata.
     pub(crate) fn metadata(&self) -> &Arc<ParquetMetaData> {
-        self.arrow.metadata()
+        &self.metadata
+    }
+
+    /// How a top-level column of the file itself is stored.
+    pub(crate) fn stored(&self, root: usize) -> Stored {
+        let parquet = self.metadata.file_metadata().schema_descr().root_schema().get_fields()[root].clone();
+        let arrow = self.stored.as_ref().and_then(|stored| hint(stored, root, parquet.name()).cloned());
+        Stored { parquet, arrow }
+    }
+
+    /// The metadata of the Arrow schema that its writer stored.
+    pub(crate) fn stored_metadata(&self) -> Metadata {
+        self.stored.as_ref().map(|stored| stored.metadata().clone()).unwrap_or_default()
     }
 
     /// The same as the reader takes it.
@@ -261,7 +270,12 @@ impl ParquetFile {
 
     /// The top-level columns of the file itself.
     pub(crate) fn schema(&self) -> &SchemaRef {
-        self.schema.as_ref().unwrap_or(self.arrow.schema())
+        self.given.as_ref().map_or_else(|| self.arrow.schema(), |given| &given.columns)
+    }
+
+    /// The same file read as what was given to be kept in it.
+    pub(super) fn with_given(self, given: Given) -> Self {
+        Self { given: given.differs().then_some(given), ..self }
     }
 
     /// The same, and those of its path.
@@ -355,6 +369,10 @@ impl ParquetFile {
             || {
                 // Every own root is in the list it was copied from.
                 let place = |root: &usize| in_file_order.binary_search(root);
+                let batch = match &self.given {
+                    Some(given) => given.restored(&batch, &in_file_order)?,
+                    None => batch,
+                };
                 if self.keys.is_empty() {
                     let order: Vec<usize> = roots.iter().filter_map(|root| place(root).ok()).collect();
                     return batch.project(&order);
@@ -386,15 +404,4 @@ impl ParquetFile {
 
 fn with_rows(rows: usize) -> RecordBatchOptions {
     RecordBatchOptions::new().with_row_count(Some(rows))
-}
-
-/// A field whose strings are views.
-fn viewed(field: &FieldRef) -> FieldRef {
-    let data_type = match field.data_type() {
-        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
-        DataType::Dictionary(_, values) if values.is_string() => DataType::Utf8View,
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(viewed).collect()),
-        _ => return field.clone(),
-    };
-    Field::new(field.name(), data_type, field.is_nullable()).with_metadata(field.metadata().clone()).into()
 }

@@ -8,11 +8,12 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
+use same_file::Handle;
 
 use crate::error::{Error, Result};
 use crate::store::{check_url, exists, is_url, list};
 
-/// Nested directories before a circle of links is suspected.
+/// Nested directories that are walked.
 const MOST_LEVELS: usize = 32;
 
 /// A file to read.
@@ -54,7 +55,7 @@ pub(super) fn find<P: AsRef<Path>>(names: impl IntoIterator<Item = P>) -> Result
         }
         let mut here = Vec::new();
         match fs::metadata(name) {
-            Ok(about) if about.is_dir() => walk(name, 0, &mut here)?,
+            Ok(about) if about.is_dir() => walk(name, &mut Way::default(), &mut here)?,
             Err(_) if is_glob(name) => glob(name, &mut here)?,
             // Whoever opens it says what is wrong with it.
             _ => {
@@ -143,16 +144,48 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(names)
 }
 
+/// The directories on the way down to one.
+#[derive(Debug, Default)]
+struct Way(Vec<Handle>);
+
+impl Way {
+    /// Goes on within `folder`, unless that is on the way already: a link led back to it.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and [`Error::Unsupported`] beyond 32 levels.
+    fn within(&mut self, folder: &Path, go_on: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        let handle = Self::handle(folder)?;
+        if self.holds(&handle) {
+            return Ok(());
+        }
+        if self.0.len() > MOST_LEVELS {
+            let what = "a directory more than 32 levels deep";
+            return Err(Error::Unsupported { place: crate::error::Place::file(folder), what });
+        }
+        self.0.push(handle);
+        let done = go_on(self);
+        self.0.pop();
+        done
+    }
+
+    fn handle(folder: &Path) -> Result<Handle> {
+        let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        Handle::from_path(here).map_err(Error::io("open", here))
+    }
+
+    fn holds(&self, folder: &Handle) -> bool {
+        self.0.contains(folder)
+    }
+}
+
 /// Adds the files below a directory.
-fn walk(folder: &Path, level: usize, found: &mut Vec<PathBuf>) -> Result<()> {
-    if level > MOST_LEVELS {
-        let what = "a directory more than 32 levels deep, as a link to one above it makes it,";
-        return Err(Error::Unsupported { place: crate::error::Place::file(folder), what });
-    }
-    for entry in entries(folder)? {
-        if entry.is_dir() { walk(&entry, level + 1, found)? } else { found.push(entry) }
-    }
-    Ok(())
+fn walk(folder: &Path, way: &mut Way, found: &mut Vec<PathBuf>) -> Result<()> {
+    way.within(folder, |way| {
+        for entry in entries(folder)? {
+            if entry.is_dir() { walk(&entry, way, found)? } else { found.push(entry) }
+        }
+        Ok(())
+    })
 }
 
 /// Adds the files that a glob names, and those below the directories it names.
@@ -163,10 +196,10 @@ fn glob(name: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
         Matched(GlobMatcher),
         Any,
     }
-    fn expand(base: &Path, parts: &[Part], level: usize, found: &mut Vec<PathBuf>) -> Result<()> {
+    fn expand(base: &Path, parts: &[Part], way: &mut Way, found: &mut Vec<PathBuf>) -> Result<()> {
         let Some((part, rest)) = parts.split_first() else {
             return if base.is_dir() {
-                walk(base, level, found)
+                walk(base, way, found)
             } else {
                 found.extend(fs::symlink_metadata(base).is_ok().then(|| base.to_owned()));
                 Ok(())
@@ -176,17 +209,22 @@ fn glob(name: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
             return Ok(());
         }
         match part {
-            Part::Plain(name) => expand(&base.join(name), rest, level, found),
-            Part::Any if rest.is_empty() => walk(base, level, found),
+            Part::Plain(name) => expand(&base.join(name), rest, way, found),
+            Part::Any if rest.is_empty() => walk(base, way, found),
             Part::Any => {
-                expand(base, rest, level, found)?;
-                let mut folders = entries(base)?.into_iter().filter(|entry| entry.is_dir() && level < MOST_LEVELS);
-                folders.try_for_each(|folder| expand(&folder, parts, level + 1, found))
+                if way.holds(&Way::handle(base)?) {
+                    return Ok(());
+                }
+                expand(base, rest, way, found)?;
+                way.within(base, |way| {
+                    let mut folders = entries(base)?.into_iter().filter(|entry| entry.is_dir());
+                    folders.try_for_each(|folder| expand(&folder, parts, way, found))
+                })
             }
             Part::Matched(glob) => {
                 let mut matching =
                     entries(base)?.into_iter().filter(|entry| entry.file_name().is_some_and(|it| glob.is_match(it)));
-                matching.try_for_each(|entry| expand(&entry, rest, level + 1, found))
+                matching.try_for_each(|entry| expand(&entry, rest, way, found))
             }
         }
     }
@@ -199,7 +237,7 @@ fn glob(name: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
         Ok(Part::Matched(matcher(name, text)?))
     };
     let parts = name.components().map(part).collect::<Result<Vec<_>>>()?;
-    expand(Path::new(""), &parts, 0, found)
+    expand(Path::new(""), &parts, &mut Way::default(), found)
 }
 
 #[cfg(test)]
@@ -255,9 +293,22 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_circle_of_links_ends() {
+    fn a_link_to_a_directory_on_the_way_is_not_followed() {
         let folder = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink(folder.path(), folder.path().join("again")).unwrap();
-        assert!(find([folder.path()]).is_err());
+        let (here, below) = (folder.path(), folder.path().join("below"));
+        fs::create_dir(&below).unwrap();
+        // In two of them each level would double what there is.
+        for (to, link) in
+            [(here, here.join("a")), (here, here.join("b")), (here, below.join("up")), (&below, here.join("c"))]
+        {
+            std::os::unix::fs::symlink(to, link).unwrap();
+        }
+        assert!(find([here]).is_err(), "there is no file yet");
+        fs::write(below.join("x.csv"), "").unwrap();
+        // Another name for what is beside it is another place, as it is for a shell.
+        for name in [here.to_owned(), here.join("**"), here.join("**/*.csv")] {
+            let found: Vec<_> = find([&name]).unwrap().into_iter().map(|found| found.path).collect();
+            assert_eq!(found, ["below/x.csv", "c/x.csv"].map(|file| here.join(file)), "{}", name.display());
+        }
     }
 }

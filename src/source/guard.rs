@@ -1,8 +1,7 @@
 //! A fence around foreign decoders: their panics on hostile input become errors.
 
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 
 use crate::error::{Error, Foreign, Place, Result};
 
@@ -11,22 +10,10 @@ thread_local! {
 }
 
 /// Runs a foreign reader; its error, or its panic, becomes [`Error::Read`] at `place`.
-///
-/// The panic hook is silent inside the fence, so that a damaged file does not print a backtrace. Panics elsewhere are
-/// reported as ever.
 pub(crate) fn guarded<T, E: Into<Foreign>>(
     place: impl Fn() -> Place,
     read: impl FnOnce() -> Result<T, E>,
 ) -> Result<T> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let loud = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            if !FENCED.get() {
-                loud(panic);
-            }
-        }));
-    });
     let outer = FENCED.replace(true);
     let outcome = catch_unwind(AssertUnwindSafe(read));
     FENCED.set(outer);
@@ -41,16 +28,60 @@ pub(crate) fn guarded<T, E: Into<Foreign>>(
     Err(Error::Read { place: place(), source })
 }
 
+/// Puts a panic hook before the one of the process that keeps silent about panics of file decoders: on a damaged file
+/// these become errors. All other panics are reported as before. For programs, to be called once; the library by itself
+/// leaves the hook of its host alone, which then hears of these panics, too.
+pub fn silence_decoder_panics() {
+    let loud = take_hook();
+    set_hook(Box::new(move |panic| {
+        if !FENCED.get() {
+            loud(panic);
+        }
+    }));
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
+
+    fn give_up() -> Result<()> {
+        guarded(|| Place::row_group("a.parquet", 3), || -> Result<(), std::io::Error> { panic!("index out of bounds") })
+    }
 
     #[test]
     fn a_panic_becomes_an_error_that_names_the_place() {
-        let read = || -> Result<(), std::io::Error> { panic!("index out of bounds") };
-        let error = guarded(|| Place::row_group("a.parquet", 3), read).unwrap_err();
+        let error = give_up().unwrap_err();
         assert_eq!(error.to_string(), "a.parquet, row group 3: cannot be read");
         assert!(std::error::Error::source(&error).unwrap().to_string().contains("index out of bounds"));
         assert!(!FENCED.get());
+    }
+
+    #[test]
+    fn the_hosts_panic_hook_is_left_alone_until_it_is_asked_for_silence() {
+        // Of this thread's panics alone: tests run side by side.
+        let (heard, here) = (Arc::new(AtomicUsize::new(0)), std::thread::current().id());
+        let before = take_hook();
+        let counted = heard.clone();
+        set_hook(Box::new(move |panic| {
+            if std::thread::current().id() == here {
+                counted.fetch_add(1, Ordering::SeqCst);
+            } else {
+                before(panic);
+            }
+        }));
+        let heard_of = |panics: &dyn Fn()| {
+            let before = heard.load(Ordering::SeqCst);
+            panics();
+            heard.load(Ordering::SeqCst) - before
+        };
+        let loud = heard_of(&|| drop(give_up()));
+        silence_decoder_panics();
+        let silent = heard_of(&|| drop(give_up()));
+        let own = heard_of(&|| drop(catch_unwind(|| panic!("ours"))));
+        drop(take_hook());
+        assert_eq!((loud, silent, own), (1, 0, 1));
     }
 }

@@ -1,5 +1,6 @@
 //! One file, or stdin, opened: what it holds and what its columns are.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -7,13 +8,13 @@ use std::sync::{Arc, Mutex};
 
 use ::parquet::file::reader::{ChunkReader, Length};
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 
 use super::find::{Found, is_stdin};
 use super::format::{Format, TELLING};
 use super::ipc::IpcReader;
 use super::ipc_file::IpcFile;
-use super::text::{Text, common};
+use super::text::{Text, join};
 use super::{Keys, ParquetFile, PositionalFile, guarded};
 use crate::ahead::Pump;
 use crate::config::SourceConfig;
@@ -145,21 +146,15 @@ impl Input {
 
 /// Gives the columns of text files types that hold the values of all of them.
 pub(super) fn settle(inputs: &mut [Input]) {
-    let mut types = std::collections::HashMap::<String, DataType>::new();
+    let mut columns = HashMap::new();
     for input in inputs.iter() {
         let Content::Text(text) = &input.content else { continue };
-        for field in text.schema().fields() {
-            let data_type = types.entry(field.name().clone()).or_insert(DataType::Null);
-            *data_type = common(data_type, field.data_type());
-        }
+        join(&mut columns, text.columns());
     }
+    let columns = Arc::new(columns);
     for input in inputs {
         if let Content::Text(text) = &input.content {
-            let settled = |field: &Field| match &types[field.name()] {
-                DataType::Null => Some(DataType::Utf8),
-                data_type => Some(data_type.clone()),
-            };
-            input.content = Content::Text(text.with_types(settled));
+            input.content = Content::Text(text.settled(&columns));
         }
     }
 }

@@ -25,33 +25,50 @@ impl Longest {
 /// Bytes whose lines are looked at, and refused if they are too long.
 pub(super) struct Lines<R> {
     from: R,
-    /// Whether a line goes on beyond its end if that is within quotes.
-    quotes: bool,
-    quoted: bool,
-    previous: u8,
+    /// Whether it is CSV: within quotes a line goes on beyond its end.
+    csv: bool,
+    state: State,
     /// Bytes of the line so far.
     length: u64,
     longest: Longest,
 }
 
+/// Where in a line a byte is, as the CSV reader has it: quotes are quotes only where a field begins with one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    FieldStart,
+    Unquoted,
+    Quoted,
+    /// After a quote within quotes: the end of these, or the first of two that mean one.
+    QuoteInQuotes,
+}
+
+impl State {
+    fn next(self, byte: u8) -> Self {
+        match (self, byte) {
+            (Self::Quoted, b'"') => Self::QuoteInQuotes,
+            (Self::Quoted, _) | (Self::QuoteInQuotes | Self::FieldStart, b'"') => Self::Quoted,
+            (_, b',' | b'\n' | b'\r') => Self::FieldStart,
+            _ => Self::Unquoted,
+        }
+    }
+}
+
 impl<R> Lines<R> {
-    pub(super) fn new(from: R, quotes: bool, longest: &Longest) -> Self {
-        Self { from, quotes, quoted: false, previous: b'\n', length: 0, longest: longest.clone() }
+    pub(super) fn new(from: R, csv: bool, longest: &Longest) -> Self {
+        Self { from, csv, state: State::FieldStart, length: 0, longest: longest.clone() }
     }
 
     fn look(&mut self, byte: u8) {
-        match byte {
-            b'"' if self.quoted => self.quoted = false,
-            // Two quotes within quotes are one.
-            b'"' if self.quotes => self.quoted = matches!(self.previous, b',' | b'\n' | b'\r' | b'"'),
-            b'\n' if !self.quoted => {
-                self.longest.0.fetch_max(self.length, Ordering::Relaxed);
-                self.length = 0;
-            }
-            _ => {}
+        // A line of CSV may end in a carriage return alone.
+        if self.state != State::Quoted && (byte == b'\n' || (byte == b'\r' && self.csv)) {
+            self.longest.0.fetch_max(self.length, Ordering::Relaxed);
+            self.length = 0;
+        }
+        if self.csv {
+            self.state = self.state.next(byte);
         }
         self.length += 1;
-        self.previous = byte;
     }
 }
 
@@ -83,8 +100,24 @@ mod tests {
         assert_eq!(longest("a,\"b\nc\"\n", true), 7);
         assert_eq!(longest("a,\"b\nc\"\n", false), 4);
         assert_eq!(longest("a,\"b\"\"\nc\"\nd\n", true), 9);
-        // A quote within a word is none.
+        // A quote within a word is none, nor are two.
         assert_eq!(longest("5\" pipe\n7\" pipe, longer\n", true), 16);
+        assert_eq!(longest("5\"\",a\nb,c\n\"d\"\"\",e\"\"\ng\n", true), 10);
+        assert_eq!(longest("a\rbcd\re\r", true), 4);
+    }
+
+    #[test]
+    fn lines_end_where_the_csv_reader_ends_them() {
+        use proptest::prelude::*;
+        let byte = prop::sample::select(b"a,\"\r\n".to_vec());
+        proptest!(|(bytes in prop::collection::vec(byte, 0..24))| {
+            let text = String::from_utf8(bytes).unwrap();
+            let state = text.bytes().fold(State::FieldStart, State::next);
+            let text = format!("{text}\nz");
+            let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+            let last = reader.records().last().unwrap().unwrap();
+            prop_assert_eq!(state != State::Quoted, last.iter().eq(["z"]), "{:?}", text);
+        });
     }
 
     #[test]

@@ -3,16 +3,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ::parquet::arrow::ArrowWriter;
+use ::parquet::arrow::arrow_writer::ArrowWriterOptions;
 use ::parquet::basic::Compression;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
-use super::parquet_types::{held, holdable, unholdable};
-use super::{ParquetFile, PositionalFile, Stream};
+use super::given::Given;
+use super::holdable::{held, holdable, unholdable};
+use super::units::{batch_in_units, schema_in_parquet_units};
+use super::{ParquetFile, ParquetWriter, PositionalFile, Stream};
 use crate::error::{Error, Place, Result};
 
 /// Rows read at once.
@@ -33,8 +35,8 @@ pub(super) enum Use {
 /// Writes rows to a temporary file in `folder`; `path` is what messages call it.
 ///
 /// # Errors
-/// The stream's; [`Error::Io`] for want of room; [`Error::Unsupported`] for a carried column that a Parquet file cannot
-/// hold.
+/// The stream's; [`Error::WrongType`] for a time that Parquet cannot hold; [`Error::Io`] for want of room;
+/// [`Error::Unsupported`] for a carried column that a Parquet file cannot hold.
 pub(super) fn spool(path: &Path, folder: &Path, stream: Stream, to: Use) -> Result<ParquetFile> {
     let full = |source: ParquetError| Error::io("write a scratch file here", folder)(std::io::Error::other(source));
     let all = stream.schema.fields();
@@ -55,17 +57,18 @@ pub(super) fn spool(path: &Path, folder: &Path, stream: Stream, to: Use) -> Resu
         .set_statistics_enabled(EnabledStatistics::None)
         .set_max_row_group_row_count(Some(GROUP.0))
         .set_max_row_group_bytes(Some(GROUP.1));
-    let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties.build())).map_err(full)?;
+    let in_units = schema_in_parquet_units(&schema);
+    let options = ArrowWriterOptions::new().with_properties(properties.build());
+    let mut writer = ParquetWriter::create(file, in_units.clone(), options, GROUP).map_err(full)?;
     for batch in stream.batches {
-        writer.write(&kept(&batch?, &schema).map_err(|source| full(source.into()))?).map_err(full)?;
+        let batch = kept(&batch?, &schema).map_err(|source| full(source.into()))?;
+        writer.write(&batch_in_units(&batch, &in_units, path)?).map_err(full)?;
     }
-    let rows = writer.close().map_err(full)?.file_metadata().num_rows();
+    let (_, rows) = writer.finish().map_err(full)?;
     tracing::info!("{}: {rows} rows are kept in a scratch file in {}", path.display(), folder.display());
     let length = reading.metadata().map_err(Error::io("read a scratch file here", folder))?.len();
     let file = ParquetFile::read(path, PositionalFile::new(reading, length))?;
-    // A column in runs of one value is kept as the values, and learned from neither.
-    let in_runs = all.iter().any(|field| matches!(field.data_type(), DataType::RunEndEncoded(..)));
-    Ok(if unholdable.is_some() || in_runs { file.with_schema(stream.schema.clone()) } else { file })
+    Ok(file.with_given(Given { columns: stream.schema, kept: schema }))
 }
 
 /// The rows as they are kept.

@@ -1,6 +1,10 @@
 //! CSV and newline-delimited JSON. Neither says of what types its columns are: all its rows decide, and what a model
 //! learned.
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,14 +12,15 @@ use std::sync::Arc;
 use ::parquet::file::reader::ChunkReader;
 use arrow::array::RecordBatch;
 use arrow::csv;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::json;
 use flate2::read::MultiGzDecoder;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::format::Format;
+use super::json_line::{self, Unnested};
 use super::lines::{Lines, Longest};
+use super::values::{Line, Values};
 use super::{PositionalFile, guarded};
 use crate::error::{Error, Place, Result};
 use crate::stop::Stop;
@@ -28,40 +33,82 @@ pub(super) struct Text {
     format: Format,
     schema: SchemaRef,
     longest: Longest,
+    /// All values of each column, those of other files that are read with it included.
+    columns: Arc<HashMap<String, Values>>,
+    /// Types that were wanted of columns that have other values.
+    refused: HashMap<String, DataType>,
 }
 
 impl Text {
     /// Reads the whole file to find the columns' types.
     ///
     /// # Errors
-    /// [`Error::Read`] if it is not of its format.
+    /// [`Error::Read`] and [`Error::Damaged`] if it is not of its format.
     pub(super) fn open(path: &Path, file: PositionalFile, format: Format, stop: &Stop) -> Result<Self> {
         let (schema, longest) = (Arc::new(Schema::empty()), Longest::default());
-        let mut text = Self { path: path.to_owned(), file, format, schema, longest };
+        let (columns, refused) = (Arc::default(), HashMap::new());
+        let mut text = Self { path: path.to_owned(), file, format, schema, longest, columns, refused };
         let bytes = text.bytes(stop)?;
-        let inferred = guarded(
-            || Place::file(path),
-            || match format {
-                Format::Ndjson { .. } => json::reader::infer_json_schema(bytes, None).map(|(schema, _)| schema),
-                _ => csv_format().infer_schema(bytes, None).map(|(schema, _)| schema),
-            },
-        );
+        let seen = if text.is_json() { text.see_json(bytes) } else { text.see_csv(bytes) };
         stop.check()?;
-        let inferred = inferred?;
-        if inferred.fields().is_empty() {
+        let seen = seen?;
+        if seen.is_empty() {
             return Err(Error::Damaged { place: Place::file(path), what: "it has no columns".to_owned() });
         }
-        let mut fields: Vec<Field> = {
-            let field = |field: &Arc<Field>| Field::new(field.name(), field.data_type().clone(), true);
-            inferred.fields().iter().map(field).collect()
-        };
-        if let Format::Ndjson { .. } = format {
-            // They come sorted by name; the first row says how they stand.
-            let order = first_keys(text.bytes(stop)?);
-            fields.sort_by_key(|field| order.iter().position(|key| key == field.name()).unwrap_or(usize::MAX));
+        let field = |(name, values): &(String, Values)| Field::new(name, values.data_type(), true);
+        text.schema = Arc::new(Schema::new(seen.iter().map(field).collect::<Vec<_>>()));
+        let mut columns = HashMap::new();
+        join(&mut columns, seen.iter().map(|(name, values)| (name, values)));
+        Ok(text.settled(&Arc::new(columns)))
+    }
+
+    /// All values of a CSV file, by column.
+    fn see_csv(&self, bytes: Box<dyn BufRead + Send>) -> Result<Vec<(String, Values)>> {
+        let path: Arc<Path> = self.path.as_path().into();
+        guarded(
+            || Place::file(&self.path),
+            || -> Result<_, ::csv::Error> {
+                let mut reader = ::csv::Reader::from_reader(bytes);
+                let names = reader.headers()?.iter().map(str::to_owned);
+                let mut columns: Vec<_> = names.map(|name| (name, Values::default())).collect();
+                let mut record = ::csv::StringRecord::new();
+                while reader.read_record(&mut record)? {
+                    let number = record.position().map_or(0, ::csv::Position::line);
+                    let line = Line { path: path.clone(), number };
+                    columns.iter_mut().zip(&record).for_each(|((_, values), text)| values.see(text, &line));
+                }
+                Ok(columns)
+            },
+        )
+    }
+
+    /// All values of a JSON file, by column.
+    fn see_json(&self, mut bytes: Box<dyn BufRead + Send>) -> Result<Vec<(String, Values)>> {
+        let path: Arc<Path> = self.path.as_path().into();
+        let (mut columns, mut text) = (Values::default(), Vec::new());
+        for number in 1.. {
+            text.clear();
+            let read = bytes.read_until(b'\n', &mut text);
+            let read = read.map_err(|error| Error::Read { place: Place::file(&self.path), source: error.into() })?;
+            if read == 0 {
+                break;
+            }
+            let damaged = |what: String| Error::Damaged {
+                place: Place::file(&self.path),
+                what: format!("line {number}: {what}"),
+            };
+            let row = str::from_utf8(&text).map_err(|_| damaged("it is not UTF-8".to_owned()))?;
+            let row = row.trim();
+            if row.is_empty() {
+                continue;
+            }
+            json_line::check(row).map_err(damaged)?;
+            if columns.is_empty() {
+                json_line::see_first(&mut columns, row);
+            }
+            json_line::see_row(&mut columns, row, &Line { path: path.clone(), number });
         }
-        text.schema = Arc::new(Schema::new(fields));
-        Ok(text)
+        Ok(columns.into_fields())
     }
 
     /// The columns.
@@ -69,14 +116,41 @@ impl Text {
         &self.schema
     }
 
-    /// The same file read with these types in place of those found.
-    pub(super) fn with_types(&self, wanted: impl Fn(&Field) -> Option<DataType>) -> Self {
-        let field = |field: &Arc<Field>| match wanted(field) {
-            Some(data_type) => Field::new(field.name(), data_type, true),
-            None => field.as_ref().clone(),
+    /// All values of each column.
+    pub(super) fn columns(&self) -> &HashMap<String, Values> {
+        &self.columns
+    }
+
+    /// The same file, read with types that hold these values, too.
+    pub(super) fn settled(&self, columns: &Arc<HashMap<String, Values>>) -> Self {
+        let text = Self { columns: columns.clone(), ..self.clone() };
+        text.with_types(|_| None)
+    }
+
+    /// The same file read with the types wanted in place of its own, where these hold its values as they are.
+    pub(super) fn with_types(&self, wanted: impl Fn(&str) -> Option<DataType>) -> Self {
+        let mut refused = HashMap::new();
+        let mut field = |field: &FieldRef| {
+            let values = &self.columns[field.name()];
+            let data_type = match wanted(field.name()) {
+                // The CSV reader knows one type of text, and no lists.
+                Some(DataType::LargeUtf8) if !self.is_json() => DataType::Utf8,
+                Some(data_type) if values.holds(&data_type) && (self.is_json() || !data_type.is_nested()) => data_type,
+                Some(data_type) => {
+                    refused.insert(field.name().clone(), data_type);
+                    values.data_type()
+                }
+                None => values.data_type(),
+            };
+            Field::new(field.name(), data_type, true)
         };
-        let schema = Arc::new(Schema::new(self.schema.fields().iter().map(field).collect::<Vec<_>>()));
-        Self { schema, ..self.clone() }
+        let schema = Arc::new(Schema::new(self.schema.fields().iter().map(&mut field).collect::<Vec<_>>()));
+        Self { schema, refused, ..self.clone() }
+    }
+
+    /// The first value of a column that is not of the type that was wanted.
+    pub(super) fn stranger(&self, column: &str) -> Option<(&Line, &str)> {
+        self.columns.get(column)?.stranger(self.refused.get(column)?)
     }
 
     /// Every row, `batch_rows` at a time, or fewer long ones.
@@ -90,17 +164,20 @@ impl Text {
         let mut reader: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send> = guarded(
             || place.clone(),
             || -> Result<_, ArrowError> {
-                Ok(match self.format {
-                    Format::Ndjson { .. } => Box::new(
-                        json::ReaderBuilder::new(self.schema.clone()).with_batch_size(batch_rows).build(bytes)?,
-                    ) as Box<dyn Iterator<Item = _> + Send>,
-                    _ => Box::new(
-                        csv::ReaderBuilder::new(self.schema.clone())
-                            .with_format(csv_format())
-                            .with_batch_size(batch_rows)
-                            .build_buffered(bytes)?,
-                    ),
-                })
+                if self.is_json() {
+                    // Numbers of a column that has texts, too, are texts as they are written.
+                    let reader = json::ReaderBuilder::new(self.schema.clone()).with_coerce_primitive(true);
+                    let reader = reader.with_batch_size(batch_rows);
+                    let mixed = self.columns.iter().filter(|(_, values)| values.is_mixed());
+                    let mixed: Vec<String> = mixed.map(|(name, _)| name.clone()).collect();
+                    return Ok(if mixed.is_empty() {
+                        Box::new(reader.build(bytes)?) as Box<dyn Iterator<Item = _> + Send>
+                    } else {
+                        Box::new(reader.build(Unnested::new(bytes, mixed))?)
+                    });
+                }
+                let reader = csv::ReaderBuilder::new(self.schema.clone()).with_header(true);
+                Ok(Box::new(reader.with_batch_size(batch_rows).build_buffered(bytes)?))
             },
         )?;
         let (mut ended, stop) = (false, stop.clone());
@@ -115,6 +192,10 @@ impl Text {
         }))
     }
 
+    fn is_json(&self) -> bool {
+        matches!(self.format, Format::Ndjson { .. })
+    }
+
     fn bytes(&self, stop: &Stop) -> Result<Box<dyn BufRead + Send>> {
         let read = |source: ::parquet::errors::ParquetError| Error::Read {
             place: Place::file(&self.path),
@@ -125,42 +206,16 @@ impl Text {
             unreachable!("only these two are text")
         };
         let bytes: Box<dyn Read + Send> = if gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-        let lines = Lines::new(bytes, matches!(self.format, Format::Csv { .. }), &self.longest);
+        let lines = Lines::new(bytes, !self.is_json(), &self.longest);
         Ok(Box::new(BufReader::with_capacity(1 << 16, lines)))
     }
 }
 
-/// The keys of the first JSON object, in their order.
-fn first_keys(bytes: Box<dyn BufRead + Send>) -> Vec<String> {
-    struct Keys(Vec<String>);
-    struct Collect;
-    impl<'de> Visitor<'de> for Collect {
-        type Value = Keys;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Keys, M::Error> {
-            let mut keys = Vec::new();
-            while let Some((key, IgnoredAny)) = map.next_entry()? {
-                keys.push(key);
-            }
-            Ok(Keys(keys))
-        }
+/// Adds the values of columns to those of the same names.
+pub(super) fn join<'a>(all: &mut HashMap<String, Values>, columns: impl IntoIterator<Item = (&'a String, &'a Values)>) {
+    for (name, values) in columns {
+        all.entry(name.clone()).or_default().join(values);
     }
-    impl<'de> Deserialize<'de> for Keys {
-        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-            from.deserialize_map(Collect)
-        }
-    }
-    let first = serde_json::Deserializer::from_reader(bytes).into_iter::<Keys>().next();
-    first.and_then(Result::ok).map_or_else(Vec::new, |Keys(keys)| keys)
-}
-
-/// With a header line.
-fn csv_format() -> csv::reader::Format {
-    csv::reader::Format::default().with_header(true)
 }
 
 /// Bytes that end early when somebody asks for it: a look at all types of a large file takes its time.
@@ -173,18 +228,5 @@ impl<R: Read> Read for Stoppable<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         self.stop.check().map_err(std::io::Error::other)?;
         self.from.read(buffer)
-    }
-}
-
-/// The type of a column that is of two types in two files of text; of the type null if it has no value yet.
-pub(super) fn common(one: &DataType, other: &DataType) -> DataType {
-    use DataType::{Date32, Float64, Int64, Null, Timestamp, Utf8};
-    match (one, other) {
-        (one, other) if one == other => one.clone(),
-        (Null, other) | (other, Null) => other.clone(),
-        (Int64 | Float64, Int64 | Float64) => Float64,
-        (Timestamp(one, None), Timestamp(other, None)) => Timestamp(*one.max(other), None),
-        (Timestamp(unit, None), Date32) | (Date32, Timestamp(unit, None)) => Timestamp(*unit, None),
-        _ => Utf8,
     }
 }

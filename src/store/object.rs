@@ -16,10 +16,11 @@ use object_store::path::Path as Key;
 use object_store::{
     ClientOptions, GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, RetryConfig, WriteMultipart,
 };
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::pieces::Pieces;
 use super::url::{parts, without_secrets};
+use crate::ahead::aside;
 
 /// Bytes of a part of an upload, unless those were too many parts; and parts on their way at a time.
 const PART: u64 = 8 << 20;
@@ -150,9 +151,14 @@ pub(crate) fn upload(path: &Path, mut file: &File, replace: bool) -> io::Result<
     }
 }
 
-/// Runs what is asynchronous to its end.
-fn wait<T>(future: impl Future<Output = object_store::Result<T>>) -> io::Result<T> {
-    runtime()?.block_on(future).map_err(failed)
+/// Runs what is asynchronous to its end; on a thread that runs such itself, as that of a caller may, beside it.
+fn wait<T: Send>(future: impl Future<Output = object_store::Result<T>> + Send) -> io::Result<T> {
+    let runtime = runtime()?;
+    let answer = match Handle::try_current() {
+        Ok(_) => aside(|| runtime.block_on(future)),
+        Err(_) => runtime.block_on(future),
+    };
+    answer.map_err(failed)
 }
 
 /// An error of a store, in words: what it is made of holds answers of servers and URLs, and these may hold secrets.
@@ -206,4 +212,27 @@ fn open(scheme: &str, base: &str) -> object_store::Result<Arc<dyn ObjectStore>> 
         }
         _ => Arc::new(MicrosoftAzureBuilder::from_env().with_url(base).with_retry(retry).build()?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    #[test]
+    fn it_waits_within_a_runtime_of_its_caller_as_well() {
+        let store = InMemory::new();
+        let key = Key::from("rows");
+        let round = || {
+            wait(store.put_opts(&key, vec![7, 8, 9].into(), PutOptions::default())).unwrap();
+            let about = wait(store.head(&key)).unwrap();
+            let missing = wait(store.head(&Key::from("none"))).unwrap_err();
+            (about.size, missing.kind())
+        };
+        let expected = (3, io::ErrorKind::NotFound);
+        assert_eq!(round(), expected);
+        let theirs = Builder::new_current_thread().build().unwrap();
+        assert_eq!(theirs.block_on(async { round() }), expected);
+    }
 }

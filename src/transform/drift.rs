@@ -40,7 +40,7 @@ impl Model {
         let (source, added) = (&self.typed(source), Added::new(self, config)?);
         // Of a decision that depends on all rows, nothing is known after one pass.
         let (decides, mut total) = (added.decides() && added.levels().is_none(), Total::new(self.sketch().cloned()));
-        self.features().check(&*source.schema()?, source.path())?;
+        self.features().check(&*source.schema()?, source.path()).map_err(|error| source.explained(error))?;
         tally(self, added, source, config, stop, &mut |rows, tally, found| on_rows(total.add(rows, tally, found)))?;
         Ok(total.finish(self.features().kinds(), self.metadata().provenance.rows, decides))
     }

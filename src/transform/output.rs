@@ -9,10 +9,11 @@ use super::added::Added;
 use super::pass::{Done, Output as Columns, pass, rank};
 use super::total::Total;
 use super::{Transformed, batch_rows, columns};
+use crate::ahead::Drain;
 use crate::artifact::Model;
 use crate::config::{Encoding, TransformConfig};
 use crate::error::Result;
-use crate::sink::{Destination, RowWriter, Target, check_outside, is_ipc};
+use crate::sink::{Destination, Medium, RowWriter, Target, check_outside, is_ipc};
 use crate::source::Source;
 use crate::stage::{self, Stage};
 use crate::stop::Stop;
@@ -96,7 +97,11 @@ impl Model {
         match output.into() {
             Output::Folder(folder) => self.mirror(source, &folder, config, stop, &mut total, on_rows)?,
             Output::Stream(to) => {
-                self.general(source, Destination::Stream(to), false, config, stop, &mut total, on_rows)?;
+                let to = Destination::Stream(Box::new(Drain::new(to, stop)?));
+                let written = self.general(source, to, false, config, stop, &mut total, on_rows);
+                // Asked to stop, a stream takes no more bytes.
+                stop.check()?;
+                written?;
                 total.files = 1;
             }
             Output::File(path) if config.leaves(&path, source.paths())? => total.skipped = 1,
@@ -117,14 +122,14 @@ impl Model {
     pub fn output_schema(&self, source: &Source, config: &TransformConfig) -> Result<SchemaRef> {
         config.check()?;
         let source = &self.typed(source);
-        Ok(self.columns(source, false, config, true)?.schema)
+        Ok(self.columns(source, false, config, Medium::Ipc)?.schema)
     }
 
     /// The columns that are carried and needed.
-    fn columns(&self, source: &Source, mirrored: bool, config: &TransformConfig, ipc: bool) -> Result<Columns> {
+    fn columns(&self, source: &Source, mirrored: bool, config: &TransformConfig, medium: Medium) -> Result<Columns> {
         let input = source.schema()?;
         let kept = self.kept(source, &input, mirrored, config)?;
-        Columns::new(self, &input, &kept, config, ipc)
+        Columns::new(self, (&input, source.path()), &kept, config, medium)
     }
 
     /// The columns of `input` that are carried, by index: in a mirrored directory those of a path stay in it.
@@ -135,7 +140,7 @@ impl Model {
         mirrored: bool,
         config: &TransformConfig,
     ) -> Result<Vec<usize>> {
-        self.features().check(input, source.path())?;
+        self.features().check(input, source.path()).map_err(|error| source.explained(error))?;
         let new = self.new_columns(config)?;
         let mut kept = columns::kept(config, input, source.path(), &self.features().columns(), &new)?;
         if mirrored {
@@ -180,11 +185,11 @@ impl Model {
         total: &mut Total,
         on_rows: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        let ipc = match &destination {
-            Destination::File(target) => is_ipc(target.path()),
-            Destination::Stream(_) => true,
+        let medium = match &destination {
+            Destination::File(target) => Medium::of(target.path()),
+            Destination::Stream(_) => Medium::Ipc,
         };
-        let columns = self.columns(source, mirrored, config, ipc)?;
+        let columns = self.columns(source, mirrored, config, medium)?;
         let rows = batch_rows(self.features());
         let mut added = Added::new(self, config)?;
         if let Some(mut levels) = added.levels() {
@@ -193,7 +198,8 @@ impl Model {
             added.discover(&levels);
         }
         let stream = source.stream(&columns.needed, rows)?;
-        let mut writer = RowWriter::create(destination, columns.schema.clone(), &config.encoding)?;
+        let stored = source.stored(columns.carried());
+        let mut writer = RowWriter::create(destination, columns.schema.clone(), &stored, &config.encoding)?;
         let [read, model, write] = ["read", "model", "write"].map(Stage::new);
         let first = Some(total.rows());
         let mut rows = pass(self, &columns, added, (stream.batches, first), config, stop, [&read, &model])?;

@@ -1,6 +1,7 @@
 //! Rows on their way through the model, whatever they come from and go to: read on one thread, encoded on several, handed
 //! on in order.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{Array, RecordBatch};
@@ -15,7 +16,7 @@ use crate::config::TransformConfig;
 use crate::error::{Error, Place, Result};
 use crate::feature::FoundAll;
 use crate::score::ANOMALY_SCORE;
-use crate::sink::{under, written};
+use crate::sink::{Medium, under, written};
 use crate::source::{Batches, Source};
 use crate::stage::Stage;
 use crate::stop::Stop;
@@ -26,6 +27,8 @@ pub(super) struct Output {
     pub(super) needed: Vec<String>,
     carried: usize,
     pub(super) schema: SchemaRef,
+    /// Where the rows come from: the first file, for messages.
+    path: PathBuf,
 }
 
 /// Rows with their new columns.
@@ -46,13 +49,13 @@ struct Piece {
 }
 
 impl Output {
-    /// The columns of rows of `input`, of which those numbered `kept` are carried; as Arrow IPC has them, or not.
+    /// The columns of rows of `input`, of which those numbered `kept` are carried, as a medium has them.
     pub(super) fn new(
         model: &Model,
-        input: &Schema,
+        (input, path): (&Schema, &Path),
         kept: &[usize],
         config: &TransformConfig,
-        ipc: bool,
+        medium: Medium,
     ) -> Result<Self> {
         let carried: Vec<FieldRef> = kept.iter().map(|&place| input.fields()[place].clone()).collect();
         let mut needed: Vec<String> = carried.iter().map(|field| field.name().clone()).collect();
@@ -62,8 +65,13 @@ impl Output {
         let new = model.new_columns(config)?;
         let metadata = model.keys(Some(&format!("{}{ANOMALY_SCORE}", config.prefix)));
         let fields: Vec<FieldRef> = carried.iter().chain(new.fields()).cloned().collect();
-        let schema = written(input, &fields, &new, &metadata, ipc);
-        Ok(Self { needed, carried: carried.len(), schema })
+        let schema = written(input, &fields, &new, &metadata, medium);
+        Ok(Self { needed, carried: carried.len(), schema, path: path.to_owned() })
+    }
+
+    /// The columns that are carried, by name.
+    pub(super) fn carried(&self) -> &[String] {
+        &self.needed[..self.carried]
     }
 }
 
@@ -88,6 +96,7 @@ pub(super) fn pass(
         features.columns().iter().filter_map(place).collect()
     };
     let (carried, schema, stopped) = (output.carried, output.schema.clone(), stop.clone());
+    let path = output.path.clone();
     let width = schema.fields().len();
     let score = move |piece: Piece| -> Result<Done> {
         stopped.check()?;
@@ -96,7 +105,7 @@ pub(super) fn pass(
         let (batch, found) = vectors(&features, seq, &learned)?;
         let (new, tally) = added.columns(&batch, Some(&learned), first.map(|first| first + row))?;
         let arrays = rows.columns()[..carried].iter().chain(new.columns()).cloned();
-        let batch = under(&schema, arrays, rows.num_rows()).map_err(failed)?;
+        let batch = under(&schema, arrays, rows.num_rows(), &path)?;
         Ok(Done { batch, tally, found, _room: room })
     };
     // Their bytes bound what waits, and their number the small ones.
@@ -189,7 +198,7 @@ impl Iterator for Pieces {
             Some(current) => current,
             None => match self.batches.next()? {
                 Ok(batch) => {
-                    let room = self.room.take(bytes(&batch));
+                    let room = self.room.take(bytes(&batch))?;
                     (batch, Arc::new(room))
                 }
                 Err(error) => return Some(Err(error)),

@@ -13,6 +13,7 @@ use crate::ahead::Ahead;
 use crate::artifact::Model;
 use crate::config::TransformConfig;
 use crate::error::{Error, Place, Result};
+use crate::sink::Medium;
 use crate::stage::Stage;
 use crate::stop::Stop;
 
@@ -25,7 +26,8 @@ struct Transformed {
 impl Model {
     /// The rows of `reader` in their order, each with its latents and scores: what
     /// [`transform_to`](Self::transform_to) writes. Rows are read and encoded ahead, on threads of their own, with at most
-    /// 64 MiB of them on their way; an error is the last item.
+    /// 64 MiB of them on their way; an error is the last item. It may be dropped at any time; that waits for what `reader`
+    /// is doing at that moment, and for nothing else.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -84,7 +86,7 @@ impl Model {
             return Err(Error::Unsupported { place: Place::file(path), what });
         }
         let kept = columns::kept(config, &input, path, &self.features().columns(), added.schema())?;
-        let output = Output::new(self, &input, &kept, config, false)?;
+        let output = Output::new(self, (&input, path), &kept, config, Medium::Memory)?;
         let places = output.needed.iter().map(|column| input.index_of(column)).collect::<Result<Vec<_>, _>>();
         let failed = |source: ArrowError| Error::Read { place: Place::file("record batches"), source: source.into() };
         let places = places.map_err(failed)?;

@@ -38,7 +38,8 @@ fn union() -> ArrayRef {
 }
 
 fn intervals() -> ArrayRef {
-    let interval = |row: usize| (row % 5 != 0).then(|| IntervalMonthDayNano::new(row as i32, -3, row as i64 * 7));
+    let interval =
+        |row: usize| (!row.is_multiple_of(5)).then(|| IntervalMonthDayNano::new(row as i32, -3, row as i64 * 7));
     Arc::new((0..ROWS).map(interval).collect::<IntervalMonthDayNanoArray>())
 }
 

@@ -95,23 +95,3 @@ fn a_chunk_that_holds_the_values_of_other_rows_is_refused_where_it_is_needed() {
     dir.ok("inspect in.parquet --exclude name");
     dir.ok("transform in.parquet out.parquet --keep x");
 }
-
-#[test]
-fn row_groups_without_rows_are_left_out() {
-    let dir = fitted();
-    let before = read(&dir.path("in.parquet"));
-    rewrite(&dir.path("in.parquet"), |groups| {
-        let nothing = |chunk: ColumnChunkMetaData| {
-            let builder = chunk.into_builder().set_num_values(0).set_dictionary_page_offset(None);
-            builder.set_total_compressed_size(0).set_total_uncompressed_size(0).build().unwrap()
-        };
-        let empty = with_chunks(groups[0].clone().into_builder().set_num_rows(0).build().unwrap(), nothing);
-        let mut with_empty = vec![empty.clone()];
-        with_empty.extend(groups.into_iter().flat_map(|group| [group, empty.clone()]));
-        with_empty
-    });
-    dir.ok("transform in.parquet out.parquet");
-    carries(&before, &read(&dir.path("out.parquet")));
-    let rows: Vec<i64> = metadata(&dir.path("out.parquet")).row_groups().iter().map(|group| group.num_rows()).collect();
-    assert_eq!(rows, [100, 100, 100]);
-}

@@ -36,6 +36,22 @@ fn the_second_of_two_runs_is_told_who_the_first_is() {
     assert!(!dir.names().iter().any(|name| name.ends_with(".lock")), "{:?}", dir.names());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_to_an_output_has_the_lock_of_the_output() {
+    let dir = Workdir::new();
+    write(&dir.path("in.parquet"), &curve(2000), 1000);
+    // It leads to what the first run has not written yet.
+    std::fs::create_dir(dir.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("../vae.safetensors", dir.path("elsewhere/link")).unwrap();
+    let mut first = begun(&dir);
+    let holder = format!("process {}", first.id());
+    dir.fails(75, "fit in.parquet --epochs 1 -m elsewhere/link").says(&["elsewhere/link", &holder]);
+    dir.fails(75, "fit-transform in.parquet o.parquet --epochs 1 -m elsewhere/../vae.safetensors").says(&[&holder]);
+    first.kill().unwrap();
+    first.wait().unwrap();
+}
+
 #[test]
 fn who_waits_gets_its_turn() {
     let dir = Workdir::new();

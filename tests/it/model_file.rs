@@ -52,6 +52,15 @@ fn fitted() -> Workdir {
 }
 
 #[test]
+fn its_hash_is_that_of_the_file_and_computed_once() {
+    let dir = fitted();
+    let model = vaepipe::Model::load(dir.path("vae.safetensors"), vaepipe::Device::Cpu).unwrap();
+    let said = std::process::Command::new("sha256sum").arg(dir.path("vae.safetensors")).output().unwrap();
+    assert_eq!(model.hash(), &String::from_utf8(said.stdout).unwrap()[..64]);
+    assert!(std::ptr::eq(model.hash(), model.hash()));
+}
+
+#[test]
 fn tensors_have_candles_names_and_shapes() {
     let (metadata, tensors) = take_apart(&fitted().path("vae.safetensors"));
     let shapes = tensors.iter().map(|(name, shape, ..)| (name.as_str(), shape.as_slice()));
@@ -168,6 +177,23 @@ fn a_model_that_lies_is_refused() {
     refuses(&sound, &with("aggregate.density.weight", vec![1], Dtype::F32, vec![0; 4]), "density");
     refuses(&edited(&|m| m["health"]["rows"] = json!(0)), &tensors, "health");
     refuses(&edited(&|m| m["health"]["dimensions"] = json!([])), &tensors, "health");
+}
+
+#[test]
+fn a_type_that_nests_deeper_than_a_stack_is_refused() {
+    let dir = fitted();
+    let (sound, tensors) = take_apart(&dir.path("vae.safetensors"));
+    let deep = json!("List(".repeat(300_000) + "Int8" + &")".repeat(300_000));
+    let mut lies = sound.clone();
+    let columns = lies["columns"].as_array_mut().unwrap();
+    columns.iter_mut().for_each(|column| column["type"] = deep.clone());
+    put_together(&dir.path("columns.safetensors"), &lies.to_string(), &tensors);
+    dir.fails(65, "generate -n 5 o.parquet -m columns.safetensors").says(&["128 levels"]);
+    let mut lies = sound;
+    lies["features"][0]["type"] = deep;
+    put_together(&dir.path("features.safetensors"), &lies.to_string(), &tensors);
+    std::fs::write(dir.path("in.csv"), "x0,x1,x2,x3,flag\n0.5,1,2,3,true\n").unwrap();
+    dir.ok("transform in.csv o.parquet -m features.safetensors");
 }
 
 #[test]

@@ -239,7 +239,7 @@ fn a_file_without_an_arrow_schema_stays_without_one() {
 }
 
 #[test]
-fn row_groups_without_rows_stay() {
+fn row_groups_without_rows_are_left_out() {
     let dir = fitted();
     let schema = Arc::new(parse_message_type("message rows { required float x0; }").unwrap());
     let file = File::create(dir.path("in.parquet")).unwrap();
@@ -255,9 +255,7 @@ fn row_groups_without_rows_stay() {
     writer.close().unwrap();
     dir.ok("transform in.parquet out.parquet");
     let found = metadata(&dir.path("out.parquet"));
-    assert_eq!(
-        found.row_groups().iter().map(|group| group.num_rows()).collect::<Vec<_>>(),
-        groups.map(|rows| rows as i64)
-    );
+    // Other readers cannot open what is copied of those that some writers make.
+    assert_eq!(found.row_groups().iter().map(|group| group.num_rows()).collect::<Vec<_>>(), [3, 2]);
     carries(&read(&dir.path("in.parquet")), &read(&dir.path("out.parquet")));
 }

@@ -1,14 +1,16 @@
 //! Training in tensors, a batch at a time.
 
+use std::collections::HashMap;
+
 use candle_core::{Device, Tensor, Var};
 
 use super::adam;
-use super::graph::{Graph, RowLosses};
+use super::graph::{Graph, Posterior, RowLosses};
 use super::placer::{Placer, all_numbers, numbers};
 use crate::error::Result;
 use crate::layout::Layout;
 use crate::model::adam::Moments;
-use crate::model::network::Network;
+use crate::model::network::{LOG_VARIANCE, Network};
 use crate::model::parameters::{Weight, Weights};
 use crate::model::trainer::{Checkpoint, Execution, Input, Loss};
 
@@ -66,15 +68,29 @@ impl Autograd {
         let weights = placer.tensor(weights, &[weights.len()])?;
         let paid = placer.tensor(paid, &[1, paid.len()])?;
         let objective = ((&losses.nll + losses.kl.broadcast_mul(&paid)?.sum(1)?)? * weights)?.sum_all()?;
-        let mut all = objective.backward()?;
-        let gradient = |var: &Var| match all.remove(var) {
-            Some(gradient) => Ok(gradient),
-            None => var.zeros_like(),
+        let mut behind = objective.backward()?;
+        let Posterior { encoded: [mean, log_variance], taken: [by_mean, by_log_variance] } = &losses.posterior;
+        let mut by = |taken: &Var| behind.remove(taken).map_or_else(|| taken.zeros_like(), |by| Ok(by.detach()));
+        let (by_mean, by_log_variance) = (by(by_mean)?, by(by_log_variance)?);
+        let by_log_variance = inward(&log_variance.detach(), &by_log_variance, LOG_VARIANCE)?;
+        let rest = ((mean * by_mean)?.sum_all()? + (log_variance * by_log_variance)?.sum_all()?)?;
+        let mut before = rest.backward()?;
+        let bounds: HashMap<_, _> = self.graph.bounds().collect();
+        let gradient = |(var, name): (&Var, &String)| {
+            let gradient = behind.remove(var).or_else(|| before.remove(var)).map_or_else(|| var.zeros_like(), Ok)?;
+            bounds.get(name).map_or(Ok(gradient.clone()), |&bounds| inward(var, &gradient, bounds))
         };
-        self.gradients = self.vars.iter().map(gradient).collect::<candle_core::Result<_>>()?;
+        self.gradients = self.vars.iter().zip(&self.names).map(gradient).collect::<candle_core::Result<_>>()?;
         let squares = |gradient: &Tensor| gradient.sqr()?.sum_all();
         Tensor::stack(&self.gradients.iter().map(squares).collect::<candle_core::Result<Vec<_>>>()?, 0)
     }
+}
+
+/// A gradient without what would move values further beyond their bounds: a step goes against it.
+fn inward(values: &Tensor, gradient: &Tensor, (least, most): (f32, f32)) -> candle_core::Result<Tensor> {
+    let below = (values.lt(least)? * gradient.gt(0.0_f32)?)?;
+    let above = (values.gt(most)? * gradient.lt(0.0_f32)?)?;
+    (below + above)?.where_cond(&gradient.zeros_like()?, gradient)
 }
 
 /// Rows' losses from the numbers of [`RowLosses`].

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use candle_core::{D, DType, Device, Tensor};
+use candle_core::{D, DType, Device, Tensor, Var};
 use candle_nn::{Linear, Module, VarBuilder, linear};
 
 use super::mlp::Mlp;
@@ -49,6 +49,17 @@ const BLOCK_ROWS: (usize, usize) = (256, 8192);
 pub(crate) struct RowLosses {
     pub(crate) nll: Tensor,
     pub(crate) kl: Tensor,
+    pub(super) posterior: Posterior,
+}
+
+/// What the encoder says of rows, all `[rows, latent_dim]`. The way back ends here and begins anew, since the derivative
+/// by the log-variance is not that of its bounds.
+#[derive(Clone)]
+pub(super) struct Posterior {
+    /// Mean and log-variance, the latter without its bounds.
+    pub(super) encoded: [Tensor; 2],
+    /// The same, within bounds, as what the losses depend on.
+    pub(super) taken: [Var; 2],
 }
 
 impl Graph {
@@ -93,11 +104,16 @@ impl Graph {
         Ok(Self::new(layout, network, tensors, device)?)
     }
 
-    /// Posterior mean and bounded log-variance, both `[rows, latent_dim]`.
-    fn posterior(&self, x: &Tensor) -> candle_core::Result<(Tensor, Tensor)> {
+    /// Posterior mean and log-variance, which has no bounds yet, both `[rows, latent_dim]`.
+    fn encoded(&self, x: &Tensor) -> candle_core::Result<[Tensor; 2]> {
         let hidden = self.encoder.forward(x)?;
-        let log_variance = self.log_variance.forward(&hidden)?.clamp(LOG_VARIANCE.0, LOG_VARIANCE.1)?;
-        Ok((self.mean.forward(&hidden)?, log_variance))
+        Ok([self.mean.forward(&hidden)?, self.log_variance.forward(&hidden)?])
+    }
+
+    /// The heads' own parameters, by name, and their bounds.
+    pub(super) fn bounds(&self) -> impl Iterator<Item = (String, (f32, f32))> {
+        let bounds = |head: &dyn Head| Some((format!("likelihood.{}", head.parameter()?), head.bounds()));
+        self.groups.iter().filter_map(move |(_, head, _)| bounds(head.as_ref()))
     }
 
     /// The decoder's output for latents `[rows, latent_dim]`: `[rows, outputs]`.
@@ -141,11 +157,15 @@ impl Graph {
     /// z = mean + noise · exp(log-variance / 2).
     pub(crate) fn losses(&self, rows: &Placed) -> candle_core::Result<RowLosses> {
         let Some(noise) = &rows.noise else { candle_core::bail!("a draw needs noise") };
-        let (mean, log_variance) = self.posterior(&rows.seen)?;
-        let z = (&mean + (noise * (&log_variance * 0.5)?.exp()?)?)?;
+        let [mean, log_variance] = self.encoded(&rows.seen)?;
+        let bounded = log_variance.detach().clamp(LOG_VARIANCE.0, LOG_VARIANCE.1)?;
+        let taken = [Var::from_tensor(&mean.detach())?, Var::from_tensor(&bounded)?];
+        let posterior = Posterior { encoded: [mean, log_variance], taken };
+        let [mean, log_variance] = posterior.taken.each_ref().map(|taken| taken.as_tensor());
+        let z = (mean + (noise * (log_variance * 0.5)?.exp()?)?)?;
         let output = self.decode(&z)?;
         let nll = self.sum_known(rows, &output, |head, x, output, parameter| head.nll(x, output, parameter))?;
-        Ok(RowLosses { nll, kl: Self::kl(&mean, &log_variance)? })
+        Ok(RowLosses { nll, kl: Self::kl(mean, log_variance)?, posterior })
     }
 
     /// Puts rows where this network is.
@@ -181,7 +201,8 @@ impl Graph {
         let features = self.layout.inputs();
         let rows = self.placer.place_rows(batch, range.clone(), self.block, None)?;
         let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mean, log_variance) = self.posterior(&rows.seen)?;
+        let [mean, log_variance] = self.encoded(&rows.seen)?;
+        let log_variance = log_variance.clamp(LOG_VARIANCE.0, LOG_VARIANCE.1)?;
         let output = self.decode(&mean)?;
         let squared_error = self.sum_known(&rows, &output, |head, x, output, _| head.squared_error(x, output))?;
         let nll = self.sum_known(&rows, &output, |head, x, output, parameter| head.nll(x, output, parameter))?;

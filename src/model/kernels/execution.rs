@@ -72,6 +72,7 @@ impl Kernels {
         let norm = self.pool.install(|| {
             let each = spaces[..shards].par_iter_mut().zip(&mut gradients[..shards]);
             each.enumerate().for_each(|(n, shard)| pass(self, n, shard));
+            self.layers.keep_in_bounds(&self.parameters, &mut gradients[..shards]);
             adam::sum_and_norm(&mut gradients[..shards])
         });
         (self.spaces, self.gradients) = (spaces, gradients);

@@ -72,8 +72,9 @@ impl Latents {
                         let weight = weight * paid;
                         *by_mean = by_z + weight * mean;
                         let by = 0.5 * (by_z * noise * deviation + weight * (deviation * deviation - 1.0));
-                        // At a bound it does not move.
-                        *by_s = if *s > LOG_VARIANCE.0 && *s < LOG_VARIANCE.1 { by } else { 0.0 };
+                        // Beyond a bound it moves back only.
+                        let outward = (*s <= LOG_VARIANCE.0 && by > 0.0) || (*s >= LOG_VARIANCE.1 && by < 0.0);
+                        *by_s = if outward { 0.0 } else { by };
                     }
                 }
             },

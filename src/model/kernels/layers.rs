@@ -226,6 +226,24 @@ impl Layers {
         self.first.backward(rows, &first[0], &mut pass.g[..n * self.first.dense.outputs], pass.gradients);
     }
 
+    /// Takes from the gradients of shards by the heads' own parameters, summed into the first, what would move a value
+    /// further beyond its bound: a step goes against the gradient.
+    pub(super) fn keep_in_bounds(&self, parameters: &[f32], shards: &mut [Vec<f32>]) {
+        let Some((sum, others)) = shards.split_first_mut() else { return };
+        for (_, head, range) in &self.heads {
+            let (least, most) = head.bounds();
+            for at in range.clone() {
+                for other in &mut *others {
+                    sum[at] += std::mem::take(&mut other[at]);
+                }
+                let (s, by) = (parameters[at], sum[at]);
+                if (s < least && by > 0.0) || (s > most && by < 0.0) {
+                    sum[at] = 0.0;
+                }
+            }
+        }
+    }
+
     fn cells<'a>(&self, group: &'a Group, rows: Rows<'a>, output: &'a [f32], ones: &'a [f32]) -> Cells<'a> {
         let known = rows.known.map_or(Known::All(ones), Known::Some);
         Cells { group, x: (rows.x, self.inputs), output: (output, self.outputs), known }

@@ -35,10 +35,16 @@ impl Head for Gaussian {
         Some("gaussian.log_variance")
     }
 
+    fn bounds(&self) -> (f32, f32) {
+        (self.noise_floor, MOST_LOG_VARIANCE)
+    }
+
     /// (ln 2π + s + (x - output)² e^-s) / 2.
     fn nll(&self, x: &Tensor, output: &Tensor, log_variance: Option<&Tensor>) -> Result<Tensor> {
         let Some(log_variance) = log_variance else { candle_core::bail!("a Gaussian needs its log-variance") };
-        let log_variance = log_variance.clamp(self.noise_floor, MOST_LOG_VARIANCE)?;
+        // Its derivative is that at the bound, also beyond it.
+        let bounded = log_variance.detach().clamp(self.noise_floor, MOST_LOG_VARIANCE)?;
+        let log_variance = (bounded + (log_variance - log_variance.detach())?)?;
         let weighted = self.squared_error(x, output)?.broadcast_mul(&log_variance.neg()?.exp()?)?;
         weighted.broadcast_add(&(log_variance + LN_TAU)?)? * 0.5
     }
@@ -95,11 +101,6 @@ impl Head for Gaussian {
                 }
             },
         );
-        for (by_s, s) in by_log_variance.iter_mut().zip(log_variance) {
-            if !(self.noise_floor..=MOST_LOG_VARIANCE).contains(s) {
-                *by_s = 0.0;
-            }
-        }
     }
 
     fn expected(&self, outputs: &[f32], into: &mut [f32]) {

@@ -26,6 +26,11 @@ pub(crate) trait Head: Send + Sync {
     /// Name of the likelihood's own parameter, `[elements]`, which starts from 0; its values come as `parameter`.
     fn parameter(&self) -> Option<&'static str>;
 
+    /// Bounds of that parameter: a value beyond one counts as the bound.
+    fn bounds(&self) -> (f32, f32) {
+        (f32::NEG_INFINITY, f32::INFINITY)
+    }
+
     /// Negative log-likelihood, in nats: `[rows, elements]`.
     fn nll(&self, x: &Tensor, output: &Tensor, parameter: Option<&Tensor>) -> candle_core::Result<Tensor>;
 
@@ -36,7 +41,7 @@ pub(crate) trait Head: Send + Sync {
     fn add_losses(&self, cells: &Cells<'_>, parameter: &[f32], scratch: &mut Vec<f32>, losses: &mut [RowLoss]);
 
     /// Writes the group's part of `by_output`, `[rows, outputs]`: the derivative of the rows' negative log-likelihood,
-    /// each times the row's weight, by the decoder's output; and the one by the parameter.
+    /// each times the row's weight, by the decoder's output; and the one by the parameter, beyond a bound that at it.
     fn gradient(
         &self,
         cells: &Cells<'_>,

@@ -341,3 +341,140 @@ fn kernels_and_tensors_encode_and_decode_alike() {
         close(tensors, &kernels.iter().copied().map(f64::from).collect::<Vec<_>>(), 1e-4);
     }
 }
+
+type Objective = Box<dyn FnMut(&[f32]) -> f64>;
+
+/// What rows' mean NLL and KL are as a function of one parameter, and the gradient where it was taken.
+struct ByParameter {
+    gradient: Vec<f32>,
+    objective: Objective,
+}
+
+/// That of both executions of the small network, with the gradient at these values.
+fn by_parameter(name: &str, values: &[f32]) -> [ByParameter; 2] {
+    let (layout, network) = small();
+    let batch = many_rows(&layout, 40);
+    executions(&layout, &network).map(|mut execution| {
+        let (name, batch) = (name.to_owned(), batch.clone());
+        let mut checkpoint = execution.checkpoint().unwrap();
+        let (weights, paid) = (vec![0.025; 40], [0.7, 0.7]);
+        checkpoint.weights.get_mut(&name).unwrap().values = values.to_vec();
+        execution.restore(&checkpoint).unwrap();
+        execution.forward_and_backward(&input(&batch, noise()), &weights, &paid).unwrap();
+        let gradient = gradients(execution.as_mut())[&name].values.clone();
+        let objective = move |values: &[f32]| {
+            checkpoint.weights.get_mut(&name).unwrap().values = values.to_vec();
+            execution.restore(&checkpoint).unwrap();
+            let loss = execution.forward(&input(&batch, noise())).unwrap();
+            loss.rows(0.7).sum::<f64>() / 40.0
+        };
+        ByParameter { gradient, objective: Box::new(objective) }
+    })
+}
+
+#[test]
+fn beyond_its_bound_a_log_variance_of_numbers_has_the_gradient_of_the_bound_if_that_leads_back() {
+    // Numbers spread about 1: a variance of e^-6 is far too small for them, and one of e^6 far too large.
+    for (values, bounds, inside) in [([-9.0, -40.0], [-6.0; 2], 1e-3), ([6.5, 50.0], [6.0; 2], -1e-2)] {
+        for ByParameter { gradient, mut objective } in by_parameter("likelihood.gaussian.log_variance", &values) {
+            assert!((objective(&values) - objective(&bounds)).abs() < 1e-6, "beyond is as at the bound");
+            for n in 0..2 {
+                let mut moved = bounds;
+                moved[n] += inside;
+                let slope = (objective(&moved) - objective(&bounds)) / f64::from(inside);
+                assert!((slope - f64::from(gradient[n])).abs() < 1e-2 * slope.abs(), "{slope} {}", gradient[n]);
+                assert!(gradient[n] * inside < 0.0, "a step goes back");
+            }
+        }
+    }
+}
+
+#[test]
+fn beyond_its_bound_a_log_variance_of_numbers_goes_no_further() {
+    let (layout, network) = small();
+    // The decoder's outputs are near 0: rows of zeros want no variance, and rows far away want more than there may be.
+    for (x, values) in [(0.0, [-6.5, -7.0]), (1e3, [6.5, 7.0])] {
+        let batch = Batch::new(0, (0..40).collect(), [x, x, 0.0].repeat(40), &layout);
+        for mut execution in executions(&layout, &network) {
+            let mut checkpoint = execution.checkpoint().unwrap();
+            checkpoint.weights.get_mut("likelihood.gaussian.log_variance").unwrap().values = values.to_vec();
+            if x == 0.0 {
+                for name in ["output.weight", "output.bias"] {
+                    checkpoint.weights.get_mut(name).unwrap().values.fill(0.0);
+                }
+            }
+            execution.restore(&checkpoint).unwrap();
+            let norm = execution.forward_and_backward(&input(&batch, noise()), &[0.025; 40], &[0.7, 0.7]).unwrap().1;
+            let gradients = gradients(execution.as_mut());
+            assert_eq!(gradients["likelihood.gaussian.log_variance"].values, [0.0, 0.0]);
+            let squares = gradients.values().flat_map(|weight| &weight.values).map(|&g| f64::from(g).powi(2));
+            let of_all = squares.sum::<f64>().sqrt();
+            assert!((norm - of_all).abs() < 1e-4 * of_all, "what is held back has no length: {norm} {of_all}");
+        }
+    }
+}
+
+#[test]
+fn beyond_its_bound_a_posteriors_log_variance_has_the_gradient_of_the_bound_if_that_leads_back() {
+    // Of all rows alike: what their inputs add is small beside it.
+    for (value, bound, inside) in [(-30.0, -8.0, 1e-2), (30.0, 4.0, -1e-2)] {
+        let [tensors, kernels] = by_parameter("posterior.log_variance.bias", &[value; 2]).map(|by| by.gradient);
+        for (tensors, kernels) in tensors.iter().zip(&kernels) {
+            assert!((tensors - kernels).abs() < 1e-4 * tensors.abs(), "{tensors} {kernels}");
+        }
+        // The network with a weight of 0, whose log-variances are its bias.
+        let (layout, network) = small();
+        let batch = many_rows(&layout, 40);
+        for mut execution in executions(&layout, &network) {
+            let mut checkpoint = execution.checkpoint().unwrap();
+            checkpoint.weights.get_mut("posterior.log_variance.weight").unwrap().values.fill(0.0);
+            let mut at = |execution: &mut dyn Execution, values: [f32; 2]| {
+                checkpoint.weights.get_mut("posterior.log_variance.bias").unwrap().values = values.to_vec();
+                execution.restore(&checkpoint).unwrap();
+                let (loss, _) =
+                    execution.forward_and_backward(&input(&batch, noise()), &[0.025; 40], &[0.7, 0.7]).unwrap();
+                loss.rows(0.7).sum::<f64>() / 40.0
+            };
+            let at_bound = at(execution.as_mut(), [bound; 2]);
+            let slopes = [0, 1].map(|n| {
+                let mut moved = [bound; 2];
+                moved[n] += inside;
+                (at(execution.as_mut(), moved) - at_bound) / f64::from(inside)
+            });
+            assert_eq!(at(execution.as_mut(), [value; 2]), at_bound, "beyond is as at the bound");
+            let by_bias = gradients(execution.as_mut())["posterior.log_variance.bias"].values.clone();
+            let by_weight = gradients(execution.as_mut())["posterior.log_variance.weight"].values.clone();
+            assert!(by_weight.iter().any(|g| *g != 0.0));
+            for (slope, gradient) in slopes.iter().zip(by_bias) {
+                // Rows whose draw leads outward are held back, others lead back.
+                assert!(
+                    gradient * inside < 0.0 && slope.signum() == f64::from(gradient).signum(),
+                    "{slope} {gradient}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_went_beyond_its_bounds_comes_back() {
+    let (layout, _) = small();
+    for bias in [-12.0, 8.0] {
+        let mut trainer = trainer(16, 1);
+        let mut checkpoint = trainer.checkpoint().unwrap();
+        checkpoint.weights.get_mut("posterior.log_variance.bias").unwrap().values.fill(bias);
+        checkpoint.weights.get_mut("likelihood.gaussian.log_variance").unwrap().values = vec![8.0, 12.0];
+        trainer.restore(&checkpoint).unwrap();
+        let batch = many_rows(&layout, 100);
+        for n in 0..600 {
+            let input = input(&batch, Stream::new(n, "noise"));
+            trainer.step(&input, &Step { lr: 0.05, ..step() }).unwrap().unwrap();
+        }
+        let weights = trainer.checkpoint().unwrap().weights;
+        let vae = Vae::new(&layout, &small().1, &weights, &Device::Cpu).unwrap();
+        let encoded = vae.encode(&batch).unwrap();
+        assert!(encoded.log_variance.iter().all(|s| (-7.9..3.9).contains(s)), "{:?}", &encoded.log_variance[..4]);
+        let of_numbers = &weights["likelihood.gaussian.log_variance"].values;
+        assert!(of_numbers.iter().all(|s| *s < 5.9), "{of_numbers:?}");
+    }
+}

@@ -1,19 +1,35 @@
-//! Column chunks that are longer than the footer says: old writers did not count the header of the dictionary page. Other
-//! readers read on to the last value, so the size is corrected before anything is read or copied.
+//! Footers that are wrong in ways that other readers put up with, put right before anything is read or copied: column
+//! chunks longer than they say, as old writers did not count the header of the dictionary page, and no rows beside row groups
+//! that have some.
 
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 
 use super::PositionalFile;
 use super::chunk::chunk_start;
+use super::footer::of_so_many_rows;
 use super::page::Page;
+
+/// The metadata of a file whose footer begins at `footer` and whose row groups have `rows` rows; `None` if it is right.
+///
+/// # Errors
+/// If the corrected metadata contradicts itself.
+pub(super) fn corrected(
+    file: &PositionalFile,
+    metadata: &ParquetMetaData,
+    footer: u64,
+    rows: i64,
+) -> Result<Option<ParquetMetaData>, ParquetError> {
+    let whole = with_whole_chunks(file, metadata, footer)?;
+    Ok(of_so_many_rows(whole.as_ref().unwrap_or(metadata), rows).or(whole))
+}
 
 /// The metadata with the sizes that its chunks have by their pages; `None` if they are those of the footer, which begins at
 /// `footer`.
 ///
 /// Only a chunk with a gap after it can be longer than it says, so that of an ordinary file no page is looked at. What is
 /// wrong with pages is for their reader to say.
-pub(super) fn with_whole_chunks(
+fn with_whole_chunks(
     file: &PositionalFile,
     metadata: &ParquetMetaData,
     footer: u64,

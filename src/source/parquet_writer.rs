@@ -1,0 +1,165 @@
+//! Batches to a Parquet file.
+//!
+//! # Memory usage
+//! The encoded columns of one row group.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use ::parquet::arrow::ArrowWriter;
+use ::parquet::arrow::arrow_writer::{
+    ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriterOptions, compute_leaves,
+};
+use ::parquet::errors::Result;
+use ::parquet::file::writer::SerializedFileWriter;
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+use super::ordered::{OrderedColumn, is_ordered};
+
+/// Writes batches to a Parquet file.
+pub(crate) struct ParquetWriter<W: Write + Send> {
+    form: Form<W>,
+    rows: u64,
+}
+
+enum Form<W: Write + Send> {
+    /// The library's own writer.
+    Plain(Box<ArrowWriter<W>>),
+    /// One that keeps the order of categories.
+    Ordered(Box<RowGroups<W>>),
+}
+
+/// Writes row groups.
+struct RowGroups<W: Write + Send> {
+    writer: SerializedFileWriter<W>,
+    factory: ArrowRowGroupWriterFactory,
+    schema: SchemaRef,
+    /// Rows and bytes of a row group, at most.
+    most: (usize, usize),
+    open: Option<RowGroup>,
+}
+
+/// A row group, being written.
+struct RowGroup {
+    rows: usize,
+    leaves: Vec<ArrowColumnWriter>,
+    /// In the place of the leaves of these numbers.
+    ordered: BTreeMap<usize, OrderedColumn>,
+}
+
+impl<W: Write + Send> ParquetWriter<W> {
+    /// Begins a file of batches of `schema`, with row groups of so many rows and bytes at most.
+    pub(crate) fn create(
+        to: W,
+        schema: SchemaRef,
+        options: ArrowWriterOptions,
+        (rows, bytes): (usize, usize),
+    ) -> Result<Self> {
+        let writer = ArrowWriter::try_new_with_options(to, schema.clone(), options)?;
+        if !schema.fields().iter().any(|field| is_ordered(field)) {
+            return Ok(Self { form: Form::Plain(Box::new(writer)), rows: 0 });
+        }
+        let (writer, factory) = writer.into_serialized_writer()?;
+        let groups = RowGroups { writer, factory, schema, most: (rows.max(1), bytes), open: None };
+        Ok(Self { form: Form::Ordered(Box::new(groups)), rows: 0 })
+    }
+
+    /// Writes rows.
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.rows += batch.num_rows() as u64;
+        match &mut self.form {
+            Form::Plain(writer) => writer.write(batch),
+            Form::Ordered(groups) => groups.write(batch),
+        }
+    }
+
+    /// Ends the file; its rows.
+    pub(crate) fn finish(self) -> Result<(W, u64)> {
+        let to = match self.form {
+            Form::Plain(writer) => writer.into_inner()?,
+            Form::Ordered(mut groups) => {
+                groups.close_group()?;
+                groups.writer.into_inner()?
+            }
+        };
+        Ok((to, self.rows))
+    }
+}
+
+impl<W: Write + Send> RowGroups<W> {
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        let mut from = 0;
+        while from < batch.num_rows() {
+            let mut open = match self.open.take() {
+                Some(open) => open,
+                None => self.open_group(batch)?,
+            };
+            let rows = (self.most.0 - open.rows).min(batch.num_rows() - from);
+            open.write(&self.schema, &batch.slice(from, rows))?;
+            from += rows;
+            let is_full = open.rows >= self.most.0 || open.bytes() >= self.most.1;
+            self.open = Some(open);
+            if is_full {
+                self.close_group()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins a row group whose first rows are those of a batch.
+    fn open_group(&self, batch: &RecordBatch) -> Result<RowGroup> {
+        let leaves = self.factory.create_column_writers(self.writer.flushed_row_groups().len())?;
+        let (descriptor, mut ordered) = (self.writer.schema_descr(), BTreeMap::new());
+        for leaf in 0..descriptor.num_columns() {
+            let root = descriptor.get_column_root_idx(leaf);
+            if is_ordered(self.schema.field(root)) {
+                let column = descriptor.column(leaf);
+                let compression = self.writer.properties().compression(column.path());
+                ordered.insert(leaf, OrderedColumn::new(column, compression, batch.column(root))?);
+            }
+        }
+        Ok(RowGroup { rows: 0, leaves, ordered })
+    }
+
+    /// Writes the row group that is open, if there is one.
+    fn close_group(&mut self) -> Result<()> {
+        let Some(RowGroup { leaves, mut ordered, .. }) = self.open.take() else { return Ok(()) };
+        let mut group = self.writer.next_row_group()?;
+        for (leaf, writer) in leaves.into_iter().enumerate() {
+            match ordered.remove(&leaf) {
+                Some(column) => {
+                    let (bytes, close) = column.close()?;
+                    group.append_column(&bytes, close)?;
+                }
+                None => writer.close()?.append_to_row_group(&mut group)?,
+            }
+        }
+        group.close().map(drop)
+    }
+}
+
+impl RowGroup {
+    fn write(&mut self, schema: &SchemaRef, batch: &RecordBatch) -> Result<()> {
+        let mut leaf = 0;
+        for (field, array) in schema.fields().iter().zip(batch.columns()) {
+            if let Some(column) = self.ordered.get_mut(&leaf) {
+                column.write(array)?;
+                leaf += 1;
+                continue;
+            }
+            for column in compute_leaves(field, array)? {
+                self.leaves[leaf].write(&column)?;
+                leaf += 1;
+            }
+        }
+        self.rows += batch.num_rows();
+        Ok(())
+    }
+
+    /// Bytes that it has so far.
+    fn bytes(&self) -> usize {
+        let leaves = self.leaves.iter().map(ArrowColumnWriter::get_estimated_total_bytes);
+        leaves.chain(self.ordered.values().map(OrderedColumn::bytes)).sum()
+    }
+}

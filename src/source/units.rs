@@ -1,0 +1,118 @@
+//! Times in units that Parquet has no type for, in the next one that it has: seconds are milliseconds there, and dates that
+//! are counted in milliseconds are days. Written as they are, they would be bare numbers to most readers.
+
+use std::path::Path;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::compute::{CastOptions, cast, cast_with_options};
+use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef, TimeUnit};
+
+use super::arrow_schema::{of_type, with_children};
+use crate::error::{Error, Place, Result};
+
+/// A field of units that Parquet has.
+pub(crate) fn in_parquet_units(field: &FieldRef) -> FieldRef {
+    let data_type = parquet_unit(field.data_type());
+    if data_type == *field.data_type() { field.clone() } else { of_type(field, data_type) }
+}
+
+/// The same of all fields.
+pub(super) fn schema_in_parquet_units(schema: &Schema) -> SchemaRef {
+    let fields: Vec<FieldRef> = schema.fields().iter().map(in_parquet_units).collect();
+    Schema::new_with_metadata(fields, schema.metadata().clone()).into()
+}
+
+fn parquet_unit(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Timestamp(TimeUnit::Second, zone) => DataType::Timestamp(TimeUnit::Millisecond, zone.clone()),
+        DataType::Time32(TimeUnit::Second) => DataType::Time32(TimeUnit::Millisecond),
+        DataType::Date64 => DataType::Date32,
+        DataType::Dictionary(keys, values) => DataType::Dictionary(keys.clone(), parquet_unit(values).into()),
+        other => with_children(other, &mut |child| in_parquet_units(child)),
+    }
+}
+
+/// A column of the same values in another unit; `path` is where it comes from.
+///
+/// # Errors
+/// [`Error::WrongType`] if a value cannot be said in it.
+pub(crate) fn in_unit(array: &ArrayRef, field: &FieldRef, path: &Path) -> Result<ArrayRef> {
+    let refused = |found: String| {
+        Error::WrongType {
+        place: Place::column(path, field.name()),
+        found: found.into(),
+        expected: "whole days or milliseconds of 64 bits to be kept in Parquet; cast it to a timestamp, or clear what is out of range".into(),
+    }
+    };
+    let options = CastOptions { safe: false, ..CastOptions::default() };
+    let converted = cast_with_options(array, field.data_type(), &options)
+        .map_err(|error| refused(format!("{} with a value that does not fit ({error})", array.data_type())))?;
+    let back = cast(&converted, array.data_type()).ok();
+    if back.as_ref() != Some(array) {
+        return Err(refused(format!("{} with a time of day", array.data_type())));
+    }
+    Ok(converted)
+}
+
+/// A batch of the same values under a schema in other units.
+///
+/// # Errors
+/// As [`in_unit`].
+pub(super) fn batch_in_units(batch: &RecordBatch, schema: &SchemaRef, path: &Path) -> Result<RecordBatch> {
+    let column = |(array, field): (&ArrayRef, &FieldRef)| {
+        if array.data_type() == field.data_type() { Ok(array.clone()) } else { in_unit(array, field, path) }
+    };
+    let arrays = batch.columns().iter().zip(schema.fields()).map(column).collect::<Result<Vec<_>>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let batch = RecordBatch::try_new_with_options(schema.clone(), arrays, &options);
+    batch.map_err(|source| Error::Read { place: Place::file(path), source: source.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Array, AsArray, Date64Array, TimestampSecondArray};
+    use arrow::datatypes::{Date32Type, Field, TimestampMillisecondType};
+
+    use super::*;
+
+    fn converted(array: ArrayRef) -> Result<ArrayRef> {
+        let field = Arc::new(Field::new("t", array.data_type().clone(), true));
+        in_unit(&array, &in_parquet_units(&field), Path::new("a.arrow"))
+    }
+
+    #[test]
+    fn a_time_keeps_its_value_or_is_refused() {
+        let seconds = converted(Arc::new(TimestampSecondArray::from(vec![Some(-1), None, Some(1 << 40)]))).unwrap();
+        let seconds = seconds.as_primitive::<TimestampMillisecondType>();
+        assert_eq!((seconds.value(0), seconds.is_null(1), seconds.value(2)), (-1000, true, 1000 << 40));
+        let days = converted(Arc::new(Date64Array::from(vec![86_400_000, -86_400_000]))).unwrap();
+        assert_eq!(days.as_primitive::<Date32Type>().values(), &[1, -1]);
+        for refused in [
+            Arc::new(TimestampSecondArray::from(vec![i64::MAX])) as ArrayRef,
+            Arc::new(Date64Array::from(vec![86_400_001])),
+            Arc::new(Date64Array::from(vec![-1])),
+            Arc::new(Date64Array::from(vec![i64::MAX / 86_400_000 * 86_400_000])),
+        ] {
+            let error = converted(refused).unwrap_err().to_string();
+            assert!(
+                error.starts_with("a.arrow, column \"t\": is ") && error.contains("cast it to a timestamp"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn units_are_changed_wherever_they_are() {
+        let seconds = DataType::Timestamp(TimeUnit::Second, Some("UTC".into()));
+        let millis = DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()));
+        let nested = |inner: DataType| {
+            let list = DataType::List(Field::new("item", inner.clone(), true).into());
+            let coded = DataType::Dictionary(DataType::Int8.into(), inner.into());
+            DataType::Struct(vec![Field::new("a", list, true), Field::new("b", coded, true)].into())
+        };
+        assert_eq!(parquet_unit(&nested(seconds)), nested(millis));
+        assert_eq!(parquet_unit(&DataType::Int64), DataType::Int64);
+    }
+}

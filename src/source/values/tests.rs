@@ -1,0 +1,90 @@
+//! What types hold what values.
+
+use super::*;
+
+fn line() -> Line {
+    Line { path: Path::new("a.csv").into(), number: 1 }
+}
+
+/// A column of CSV.
+fn of(texts: &[&str]) -> Values {
+    let mut values = Values::default();
+    texts.iter().for_each(|text| values.see(text, &line()));
+    values
+}
+
+#[test]
+fn a_column_is_of_the_type_that_has_all_of_it() {
+    let seconds = |zone: Option<&str>| DataType::Timestamp(TimeUnit::Second, zone.map(Into::into));
+    for (texts, expected) in [
+        (&["", ""][..], DataType::Utf8),
+        (&["1", "", "-2"], DataType::Int64),
+        (&["1", "2.5"], DataType::Float64),
+        (&["true", "False"], DataType::Boolean),
+        (&["true", "1"], DataType::Utf8),
+        (&["7", "007"], DataType::Utf8),
+        (&["14857091259186476033"], DataType::Utf8),
+        (&["9007199254740993", "0.5"], DataType::Utf8),
+        (&["9007199254740993"], DataType::Int64),
+        (&["2020-01-01"], DataType::Date32),
+        (&["2020-01-01", "2020-01-01 00:00:01"], seconds(None)),
+        (&["2020-01-01 00:00:00Z", "2020-01-01 00:00:00+05:30"], seconds(Some("UTC"))),
+        (&["2020-01-01 00:00:00Z", "2020-01-01 00:00:00"], DataType::Utf8),
+        (&["2020-01-01 00:00:00.5"], DataType::Timestamp(TimeUnit::Millisecond, None)),
+        (&["2020-01-01 00:00:00.1234567"], DataType::Timestamp(TimeUnit::Nanosecond, None)),
+        (&["1400-01-01 00:00:00.1234567"], DataType::Utf8),
+        (&["2020-01-01", "0000-00-00"], DataType::Utf8),
+        (&["1e400", "1"], DataType::Utf8),
+    ] {
+        assert_eq!(of(texts).data_type(), expected, "{texts:?}");
+    }
+}
+
+#[test]
+fn a_type_holds_what_it_does_not_change() {
+    let timestamp = |unit| DataType::Timestamp(unit, None);
+    for (texts, data_type, expected) in [
+        (&["1", "127"][..], DataType::Int8, true),
+        (&["128"], DataType::Int8, false),
+        (&["-1"], DataType::UInt64, false),
+        (&["18446744073709551615"], DataType::UInt64, true),
+        (&["7.5"], DataType::Int64, false),
+        (&["7"], DataType::Float64, true),
+        (&["9007199254740993"], DataType::Float64, false),
+        (&["0.1", "3"], DataType::Float32, true),
+        (&["0.123456789"], DataType::Float32, false),
+        (&["12.34"], DataType::Decimal128(4, 2), true),
+        (&["12.345"], DataType::Decimal128(4, 2), false),
+        (&["123.4"], DataType::Decimal128(4, 2), false),
+        (&["2020-01-01"], timestamp(TimeUnit::Second), true),
+        (&["2020-01-01 00:00:00.000"], timestamp(TimeUnit::Second), true),
+        (&["2020-01-01 00:00:00.001"], timestamp(TimeUnit::Second), false),
+        (&["1400-01-01 00:00:00"], timestamp(TimeUnit::Nanosecond), false),
+        (&["2020-01-01 00:00:00Z"], timestamp(TimeUnit::Second), false),
+        (&["2020-01-01 00:00:00"], DataType::Date32, false),
+        (&["7", "2020-01-01", "x"], DataType::Utf8, true),
+        (&[""], DataType::Int8, true),
+    ] {
+        assert_eq!(of(texts).holds(&data_type), expected, "{texts:?} as {data_type}");
+    }
+}
+
+#[test]
+fn the_first_that_is_no_such_value_is_told() {
+    let mut values = Values::default();
+    for (number, text) in (2..).zip(["1", "", "2", "n/a", "2020-01-01", "-"]) {
+        values.see(text, &Line { number, ..line() });
+    }
+    let (line, text) = values.stranger(&DataType::Int64).unwrap();
+    assert_eq!((line.number, text), (5, "n/a"));
+    assert!(values.stranger(&DataType::Utf8).is_none());
+}
+
+#[test]
+fn two_files_have_what_both_have() {
+    let mut both = of(&["1", ""]);
+    both.join(&of(&["0.5"]));
+    assert_eq!(both.data_type(), DataType::Float64);
+    both.join(&of(&["007"]));
+    assert_eq!(both.data_type(), DataType::Utf8);
+}

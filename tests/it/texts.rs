@@ -1,0 +1,201 @@
+//! Of CSV and NDJSON every value comes back as it is written, whatever the model learned it as; or the run says which
+//! does not.
+
+use std::fmt::Write;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit};
+use arrow::util::display::array_value_to_string;
+use serde_json::{Value, json};
+
+use crate::tables::read;
+use crate::workdir::Workdir;
+
+const ROWS: usize = 300;
+
+/// Writes a CSV file: two numbers, and what `row` says of the columns `names`.
+fn csv(dir: &Workdir, file: &str, names: &str, row: impl Fn(usize) -> String) {
+    let mut text = format!("x,y,{names}\n");
+    for n in 0..ROWS {
+        let x = (n as f64 * 0.7).sin();
+        writeln!(text, "{x:.4},{:.3},{}", 2.0 * x, row(n)).unwrap();
+    }
+    std::fs::write(dir.path(file), text).unwrap();
+}
+
+/// Writes an NDJSON file: two numbers, and what `row` says beside them.
+fn ndjson(dir: &Workdir, file: &str, row: impl Fn(usize) -> Value) {
+    let mut text = String::new();
+    for n in 0..ROWS {
+        let x = (n as f64 * 0.7).sin();
+        let mut value = json!({"x": x, "y": 2.0 * x});
+        value.as_object_mut().unwrap().extend(row(n).as_object().unwrap().clone());
+        writeln!(text, "{value}").unwrap();
+    }
+    std::fs::write(dir.path(file), text).unwrap();
+}
+
+fn word(n: usize) -> &'static str {
+    ["a", "b", "c"][n % 3]
+}
+
+fn fit(dir: &Workdir, file: &str) {
+    dir.ok(&format!("fit {file} --epochs 1 --latent-dim 1 --hidden 4"));
+}
+
+fn transformed(dir: &Workdir, file: &str) -> RecordBatch {
+    dir.ok(&format!("transform {file} out.parquet --force"));
+    read(&dir.path("out.parquet"))
+}
+
+fn data_type(batch: &RecordBatch, column: &str) -> DataType {
+    batch.schema().field_with_name(column).unwrap().data_type().clone()
+}
+
+/// A column's values as text.
+fn texts(batch: &RecordBatch, column: &str) -> Vec<String> {
+    let column = batch.column_by_name(column).unwrap();
+    (0..batch.num_rows()).map(|row| array_value_to_string(column, row).unwrap()).collect()
+}
+
+fn count(batch: &RecordBatch, column: &str) -> usize {
+    batch.column_by_name(column).unwrap().len()
+}
+
+#[test]
+fn times_that_are_finer_than_those_of_the_fit_stay_as_fine() {
+    let dir = Workdir::new();
+    let time = |n: usize| format!("2024-01-{:02} {:02}:{:02}:07", n % 28 + 1, n % 24, n * 7 % 60);
+    csv(&dir, "train.csv", "t,day", |n| format!("{},{}", time(n), &time(n)[..10]));
+    csv(&dir, "next.csv", "t,day", |n| format!("{}.{:03},{}", time(n), n % 999 + 1, time(n)));
+    fit(&dir, "train.csv");
+    let same = transformed(&dir, "train.csv");
+    // Parquet has no seconds.
+    assert_eq!(data_type(&same, "t"), DataType::Timestamp(TimeUnit::Millisecond, None));
+    assert_eq!(data_type(&same, "day"), DataType::Date32);
+    let next = transformed(&dir, "next.csv");
+    let expected: Vec<String> =
+        (0..ROWS).map(|n| format!("{}.{:03}", time(n).replace(' ', "T"), n % 999 + 1)).collect();
+    assert_eq!(texts(&next, "t"), expected);
+    let expected: Vec<String> = (0..ROWS).map(|n| time(n).replace(' ', "T")).collect();
+    assert_eq!(texts(&next, "day"), expected);
+    // Another file of the same run is read alike.
+    let ran = dir.ok("inspect train.csv next.csv --format json");
+    assert_eq!(ran.json()["columns"][2]["type"], "Timestamp(ms)");
+}
+
+#[test]
+fn numbers_are_neither_cut_nor_rounded() {
+    let dir = Workdir::new();
+    ndjson(&dir, "train.ndjson", |n| json!({"id": format!("u{n}"), "q": n % 50}));
+    fit(&dir, "train.ndjson");
+    ndjson(
+        &dir,
+        "float.ndjson",
+        |n| json!({"id": format!("u{n}"), "q": if n == 200 { json!(7.5) } else { json!(n % 50) }}),
+    );
+    let float = transformed(&dir, "float.ndjson");
+    assert_eq!(float.column_by_name("q").unwrap().as_primitive::<Float64Type>().value(200), 7.5);
+    // What no double and no Int64 has is the text it is.
+    let id = |n: usize| 14_857_091_259_186_476_033_u64 + n as u64;
+    ndjson(&dir, "ids.ndjson", |n| json!({"id": id(n), "q": n % 50}));
+    let ids = transformed(&dir, "ids.ndjson");
+    assert_eq!(texts(&ids, "id"), (0..ROWS).map(|n| id(n).to_string()).collect::<Vec<_>>());
+    assert_eq!(data_type(&ids, "q"), DataType::Int64);
+    ndjson(&dir, "null.ndjson", |n| json!({"id": n, "q": null}));
+    let null = transformed(&dir, "null.ndjson");
+    assert_eq!(null.column_by_name("q").unwrap().null_count(), ROWS);
+    assert_eq!(null.column_by_name("id").unwrap().as_primitive::<Int64Type>().value(7), 7);
+}
+
+#[test]
+fn what_a_model_cannot_take_is_told_by_file_column_and_line() {
+    let dir = Workdir::new();
+    ndjson(&dir, "train.ndjson", |n| json!({"q": n % 50, "b": n.is_multiple_of(2), "w": word(n)}));
+    fit(&dir, "train.ndjson");
+    let other = |n: usize, column: &str, value: Value| {
+        let mut row = json!({"q": n % 50, "b": n.is_multiple_of(2), "w": word(n)});
+        row[column] = value;
+        row
+    };
+    ndjson(&dir, "na.ndjson", |n| other(n, "q", if n == 200 { json!("n/a") } else { json!(n % 50) }));
+    dir.fails(65, "transform na.ndjson o.parquet").says(&[
+        "na.ndjson",
+        "\"q\"",
+        "Utf8",
+        "line 201 has \"n/a\"",
+        "correct the value",
+        "a number",
+    ]);
+    ndjson(&dir, "text.ndjson", |n| other(n, "q", json!((n % 50).to_string())));
+    dir.fails(65, "transform text.ndjson o.parquet").says(&["\"q\"", "line 1 has \"0\"", "a number"]);
+    ndjson(&dir, "flag.ndjson", |n| other(n, "b", json!(n % 2)));
+    dir.fails(65, "transform flag.ndjson o.parquet").says(&["\"b\"", "Int64", "line 1 has \"0\""]);
+    // Words may be numbers, of a Parquet file too.
+    ndjson(&dir, "word.ndjson", |n| other(n, "w", json!(n % 3)));
+    assert_eq!(data_type(&transformed(&dir, "word.ndjson"), "w"), DataType::Int64);
+    csv(&dir, "zeros.csv", "q,b,w", |n| format!("{},true,a", if n == 9 { "007" } else { "7" }));
+    dir.fails(65, "drift vae.safetensors zeros.csv").says(&["zeros.csv", "\"q\"", "line 11 has \"007\""]);
+}
+
+#[test]
+fn identifiers_keep_their_zeros_and_times_their_offsets() {
+    let dir = Workdir::new();
+    csv(&dir, "in.csv", "id,zip,at,odd,big", |n| {
+        let offset = ["+01:00", "Z", "-05:30"][n % 3];
+        let odd = if n == 7 { "2024-02-30" } else { "2024-02-20" };
+        format!(
+            "{n:05},0{},2024-01-01T{:02}:00:00{offset},{odd},{}",
+            n % 4,
+            n % 24,
+            9_007_199_254_740_993_u64 + n as u64
+        )
+    });
+    dir.ok("fit-transform in.csv out.parquet --epochs 1");
+    let out = read(&dir.path("out.parquet"));
+    assert_eq!(texts(&out, "id"), (0..ROWS).map(|n| format!("{n:05}")).collect::<Vec<_>>());
+    assert_eq!(texts(&out, "zip")[..3], ["00", "01", "02"]);
+    assert_eq!(texts(&out, "odd")[6..8], ["2024-02-20", "2024-02-30"]);
+    assert_eq!(texts(&out, "big")[..2], ["9007199254740993", "9007199254740994"]);
+    assert_eq!(data_type(&out, "at"), DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())));
+    let milliseconds = cast(out.column_by_name("at").unwrap(), &DataType::Int64).unwrap();
+    // 2024-01-01T02:00:00-05:30.
+    assert_eq!(milliseconds.as_primitive::<Int64Type>().value(2), 1000 * (1_704_067_200 + 7200 + 19_800));
+}
+
+#[test]
+fn a_carried_column_never_stops_a_run() {
+    let dir = Workdir::new();
+    ndjson(&dir, "in.ndjson", |n| {
+        json!({
+            "empty": {},
+            "within": {"a": {}, "b": n},
+            "mixed": if n.is_multiple_of(2) { json!(n) } else { json!({"n": [n, "}"]}) },
+            "word": if n.is_multiple_of(2) { json!(n) } else { json!(format!("w{n}")) },
+            "lists": if n.is_multiple_of(2) { json!([n, 0.5]) } else { json!([]) },
+            "bare": [],
+            "nothing": null,
+        })
+    });
+    dir.ok("fit in.ndjson --epochs 1");
+    let out = transformed(&dir, "in.ndjson");
+    assert_eq!((out.num_rows(), count(&out, "nothing")), (ROWS, ROWS));
+    assert_eq!(texts(&out, "empty")[7], "{}");
+    for (column, row, expected) in
+        [("within", 7, json!({"a": {}, "b": 7})), ("mixed", 6, json!(6)), ("mixed", 7, json!({"n": [7, "}"]}))]
+    {
+        assert_eq!(serde_json::from_str::<Value>(&texts(&out, column)[row]).unwrap(), expected);
+    }
+    assert_eq!(texts(&out, "word")[6..8], ["6", "w7"]);
+    assert_eq!(texts(&out, "lists")[6..8], ["[6.0, 0.5]", "[]"]);
+}
+
+#[test]
+fn a_line_that_is_no_row_is_told_by_its_number() {
+    let dir = Workdir::new();
+    for (line, expected) in [("{\"x\": 1", "line 3: at column 7"), ("[1]", "line 3: it is no JSON object")] {
+        std::fs::write(dir.path("in.ndjson"), format!("{{\"x\": 1}}\n\n{line}\n{{\"x\": 2}}\n")).unwrap();
+        dir.fails(65, "fit in.ndjson").says(&["in.ndjson", expected]);
+    }
+}
