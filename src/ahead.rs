@@ -23,6 +23,7 @@ use std::thread::{Builder, JoinHandle, available_parallelism};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use self::cancel::Cancel;
+pub(crate) use self::cancel::is_cancelled;
 pub(crate) use self::drain::Drain;
 pub(crate) use self::pump::Pump;
 pub(crate) use self::room::{Room, Taken};
@@ -80,7 +81,7 @@ where
     I: Iterator<Item = Result<T>> + Send + 'static,
 {
     let (send, receive) = bounded(depth);
-    let cancel = Cancel::default();
+    let cancel = Cancel::new();
     let thread = spawn(stage, "", &cancel, move || {
         let mut items = items;
         while let Some(sent) = caught(|| items.next()) {
@@ -113,11 +114,14 @@ where
 {
     let (in_order, receive) = bounded::<Receiver<Sent<U>>>(depth);
     let (work, take) = bounded::<(T, Sender<Sent<U>>)>(workers);
-    let (mut threads, cancel) = (Vec::with_capacity(workers + 1), Cancel::default());
+    let (mut threads, cancel) = (Vec::with_capacity(workers + 1), Cancel::new());
     for worker in 0..workers {
         let (take, map) = (take.clone(), map.clone());
         threads.push(spawn(stage, &format!("-{worker}"), &cancel, move || {
             while let Ok((item, answer)) = waiting(For::Input, || take.recv()) {
+                if is_cancelled() {
+                    break;
+                }
                 // Nobody waits for the answer once the consumer has gone.
                 if let Some(sent) = caught(|| Some(map(item))) {
                     let _ = answer.send(sent);
@@ -201,10 +205,16 @@ where
     running.into_iter().flatten().collect()
 }
 
-/// Does work on a thread of its own and waits for it, for work that this thread may not do itself.
+/// Runs work on a thread of its own and waits for its result, for work that this thread may not do.
+///
+/// # Errors
+/// If no thread can be started.
 #[cfg(feature = "cloud")]
-pub(crate) fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| scope.spawn(work).join()).unwrap_or_else(|panic| resume_unwind(panic))
+pub(crate) fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> std::io::Result<T> {
+    std::thread::scope(|scope| {
+        let thread = Builder::new().spawn_scoped(scope, work)?;
+        Ok(thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })
 }
 
 impl<T> Iterator for Ahead<T> {

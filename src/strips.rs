@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::ahead::{self, Room, Taken};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::feature::{Features, FoundAll, STRIP, runs};
 use crate::scratch::Scratch;
 use crate::source::{ParquetSource, RowGroup};
@@ -201,6 +201,9 @@ impl Strip {
         let (mut row, mut found) = (0, FoundAll::default());
         for batch in source.read(&self.columns, group, BATCH_ROWS)? {
             stop.check()?;
+            if ahead::is_cancelled() {
+                return Err(Error::Interrupted);
+            }
             let batch = batch?;
             let (from, length) = (if scratch.is_some() { 0 } else { row }, batch.num_rows());
             let cells = &mut cells[from * width..(from + length) * width];

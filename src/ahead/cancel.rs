@@ -12,23 +12,39 @@ thread_local! {
 /// How soon a thread that waits learns of it.
 pub(super) const LOOK: Duration = Duration::from_millis(50);
 
-/// Set when the consumer of a thread's results goes; clones are of the same.
+/// A cancellation flag, shared by its clones. It is set as well when that of the thread that made it is.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Cancel(Arc<AtomicBool>);
+pub(super) struct Cancel(Arc<Flag>);
+
+#[derive(Debug, Default)]
+struct Flag {
+    set: AtomicBool,
+    parent: Option<Cancel>,
+}
 
 impl Cancel {
-    /// Makes it the one of this thread.
+    /// A flag for threads that work for this one.
+    pub(super) fn new() -> Self {
+        let parent = OF_THREAD.with_borrow(Clone::clone);
+        Self(Arc::new(Flag { set: AtomicBool::new(false), parent: Some(parent) }))
+    }
+
+    /// Makes it the flag of this thread.
     pub(super) fn watch(self) {
         OF_THREAD.set(self);
     }
 
     /// Tells the threads that watch it.
     pub(super) fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.set.store(true, Ordering::Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.set.load(Ordering::Relaxed) || self.0.parent.as_ref().is_some_and(Self::is_set)
     }
 }
 
-/// Whether the results of this thread are not wanted any more. Never of a thread that no [`Cancel`] is for.
-pub(super) fn is_cancelled() -> bool {
-    OF_THREAD.with_borrow(|cancel| cancel.0.load(Ordering::Relaxed))
+/// Whether nobody takes the results of this thread any more.
+pub(crate) fn is_cancelled() -> bool {
+    OF_THREAD.with_borrow(Cancel::is_set)
 }

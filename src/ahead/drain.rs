@@ -1,4 +1,4 @@
-//! Bytes to a target that may keep its writer waiting for ever.
+//! Writes to a stream on a thread of its own, so that a stop can interrupt a write that blocks.
 
 use std::io::{self, Write};
 use std::panic::resume_unwind;
@@ -8,9 +8,10 @@ use super::{Builder, JoinHandle, Receiver, RecvTimeoutError, Sender, bounded};
 use crate::error::{Error, Result};
 use crate::stop::Stop;
 
-/// Bytes that go when they go, written on a thread of their own, so that whoever waits for that can be asked to stop.
+/// A stream that is written to on a thread of its own.
 ///
-/// Once stopped nobody joins the thread: it may wait for a reader that never reads, and ends with the program.
+/// Once stopped nobody joins the thread: it may wait for a reader that never reads. It ends with its write, or with the
+/// program.
 pub(crate) struct Drain {
     /// Gone once it was stopped.
     ask: Option<Sender<Ask>>,
@@ -49,9 +50,8 @@ impl Drain {
     }
 
     fn wait_for(&mut self, what: Ask) -> io::Result<()> {
-        let stopped = |_| io::Error::other("asked to stop");
-        self.stop.check().map_err(stopped)?;
-        let Some(ask) = &self.ask else { return Err(stopped(Error::Interrupted)) };
+        self.check()?;
+        let Some(ask) = &self.ask else { return Err(io::Error::other(Error::Interrupted)) };
         // It has answered what it was asked before, so this does not wait; if it is gone, neither does what follows.
         let _ = ask.send(what);
         loop {
@@ -63,11 +63,16 @@ impl Drain {
                     _ => return Err(io::ErrorKind::BrokenPipe.into()),
                 },
             }
-            if let Err(error) = self.stop.check() {
-                (self.ask, self.thread) = (None, None);
-                return Err(stopped(error));
-            }
+            self.check()?;
         }
+    }
+
+    /// Leaves the thread alone once stopped.
+    fn check(&mut self) -> io::Result<()> {
+        self.stop.check().map_err(|error| {
+            (self.ask, self.thread) = (None, None);
+            io::Error::other(error)
+        })
     }
 }
 
@@ -86,6 +91,9 @@ impl Write for Drain {
 impl Drop for Drain {
     fn drop(&mut self) {
         self.ask = None;
+        if self.stop.check().is_err() {
+            return;
+        }
         // A panic of the target has been resumed where its answer was waited for.
         let _ = self.thread.take().map(JoinHandle::join);
     }

@@ -52,7 +52,7 @@ impl Read for Pump {
         while self.at == self.piece.len() {
             self.stop.check().map_err(io::Error::other)?;
             if is_cancelled() {
-                return Err(io::Error::other("nobody takes what is read"));
+                return Err(io::Error::other("cancelled: the consumer was dropped"));
             }
             match waiting(For::Input, || self.receive.recv_timeout(LOOK)) {
                 Ok(piece) => (self.piece, self.at) = (piece?, 0),

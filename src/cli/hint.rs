@@ -77,7 +77,7 @@ pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             format!("{} {patterns}; `vaepipe inspect` shows every column", setter(selection))
         }
         Error::Unsupported { what, .. } if what.contains("in a Parquet file") && has("keep") => {
-            format!("an output called *.arrow holds it; {} leaves it out", setter("keep"))
+            format!("write to *.arrow, or leave the column out with {}", setter("keep"))
         }
         Error::Unsupported { what, .. } if what.contains("several files") => "transform them one by one".to_owned(),
         Error::Unsupported { what, .. } if what.contains("a pipe") => {

@@ -141,7 +141,7 @@ pub(super) fn bars() -> &'static MultiProgress {
     &BARS
 }
 
-/// Writes to stderr with the bar out of the way. Where there was a terminal and is none any more, to draw is a panic.
+/// Writes to stderr with the bar out of the way. Drawing panics if the terminal has closed.
 fn suspended(write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     if stderr().is_terminal() { bars().suspend(write) } else { write() }
 }

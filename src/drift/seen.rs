@@ -73,13 +73,13 @@ impl Seen {
             return None;
         }
         let gauges = sketch.gauges();
-        let as_good_as = as_good_as(self.weights, self.squares);
-        let scale = as_good_as / self.weights as f64;
+        let effective_sample_size = effective_sample_size(self.weights, self.squares);
+        let scale = effective_sample_size / self.weights as f64;
         let shift = |n: usize| {
             let range = gauges.counts(n);
             let fit: Vec<f64> = sketch.counts[range.clone()].iter().map(|&count| count.into()).collect();
             let now: Vec<f64> = self.counts[range].iter().map(|&count| count as f64 * scale).collect();
-            let shift = compare(gauges.gauge(n), &fit, &now, as_good_as, gauges.len());
+            let shift = compare(gauges.gauge(n), &fit, &now, effective_sample_size, gauges.len());
             (n, shift)
         };
         let most = |n: usize| gauges.of(n).map(shift).reduce(|most, it| if it.1.psi > most.1.psi { it } else { most });
@@ -99,9 +99,8 @@ impl Seen {
     }
 }
 
-/// How many rows of equal weight would tell as much (Kish 1965, "Survey sampling", 11.7), by the sums of the weights and
-/// of their squares.
-fn as_good_as(weights: u64, squares: u64) -> f64 {
+/// The effective sample size (Kish 1965, "Survey sampling", 11.7), from the sums of the weights and of their squares.
+fn effective_sample_size(weights: u64, squares: u64) -> f64 {
     weights as f64 * weights as f64 / squares as f64
 }
 
@@ -122,16 +121,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_of_equal_weight_are_as_good_as_they_are_many() {
+    fn rows_of_equal_weight_are_effective_sample_size_they_are_many() {
         // Also if the square of their number is no number of 64 bits.
         for rows in [1, 4096, 1 << 31, 1 << 32, (1 << 32) + 4096, 1 << 40, 1 << 52] {
-            assert_eq!(as_good_as(rows, rows), rows as f64);
-            assert_eq!(as_good_as(EVERY * rows, EVERY * EVERY * rows), rows as f64);
+            assert_eq!(effective_sample_size(rows, rows), rows as f64);
+            assert_eq!(effective_sample_size(EVERY * rows, EVERY * EVERY * rows), rows as f64);
         }
         // 4,096 that count once, and of 2^36 after them one in 17 for as many.
         let (first, others) = (FIRST, (1_u64 << 36) / EVERY);
         let (weights, squares) = (first + EVERY * others, first + EVERY * EVERY * others);
         let exact = u128::from(weights).pow(2) as f64 / squares as f64;
-        assert!((as_good_as(weights, squares) - exact).abs() < 1e-9 * exact);
+        assert!((effective_sample_size(weights, squares) - exact).abs() < 1e-9 * exact);
     }
 }

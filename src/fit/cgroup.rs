@@ -11,16 +11,17 @@ struct Hierarchy {
     limit: &'static str,
     usage: &'static str,
     /// In `memory.stat`.
-    cached: &'static str,
+    cached: [&'static str; 2],
 }
 
-const V2: Hierarchy = Hierarchy { mount: "", limit: "memory.max", usage: "memory.current", cached: "inactive_file" };
+const V2: Hierarchy =
+    Hierarchy { mount: "", limit: "memory.max", usage: "memory.current", cached: ["inactive_file", "active_file"] };
 
 const V1: Hierarchy = Hierarchy {
     mount: "memory",
     limit: "memory.limit_in_bytes",
     usage: "memory.usage_in_bytes",
-    cached: "total_inactive_file",
+    cached: ["total_inactive_file", "total_active_file"],
 };
 
 /// Bytes that this process's groups leave it, if any of them has a limit.
@@ -55,9 +56,10 @@ impl Hierarchy {
         let number = |name: &str| fs::read_to_string(group.join(name)).ok()?.trim().parse::<u64>().ok();
         let (limit, used) = number(self.limit).zip(number(self.usage))?;
         let statistics = fs::read_to_string(group.join("memory.stat")).unwrap_or_default();
-        let cached =
-            statistics.lines().find_map(|line| line.strip_prefix(self.cached)?.strip_prefix(' ')?.parse().ok());
-        Some(limit.saturating_sub(used.saturating_sub(cached.unwrap_or(0))))
+        let cached = statistics.lines().filter_map(|line| line.split_once(' '));
+        let cached = cached.filter(|(name, _)| self.cached.contains(name));
+        let cached: u64 = cached.filter_map(|(_, bytes)| bytes.parse::<u64>().ok()).sum();
+        Some(limit.saturating_sub(used.saturating_sub(cached)))
     }
 }
 
@@ -73,7 +75,9 @@ mod tests {
             fs::create_dir_all(&group).unwrap();
             fs::write(group.join(hierarchy.limit), format!("{limit}\n")).unwrap();
             fs::write(group.join(hierarchy.usage), format!("{usage}\n")).unwrap();
-            let statistics = format!("anon 7\ninactive_file {}\ntotal_inactive_file {}\n", cached, cached);
+            let (inactive, active) = (cached / 3, cached - cached / 3);
+            let of_version = |total: &str| format!("{total}inactive_file {inactive}\n{total}active_file {active}\n");
+            let statistics = format!("anon 7\n{}{}", of_version(""), of_version("total_"));
             fs::write(group.join("memory.stat"), statistics).unwrap();
         }
         root

@@ -182,7 +182,7 @@ impl FitConfig {
         // Windows are cut from all rows, of which the sample is then taken.
         let shuffle_rows = self.shuffle_rows.unwrap_or_else(|| sizes::shuffle_rows(rows, taken, row_bytes));
         if shuffle_rows.min(taken) > MOST_SHUFFLED {
-            let range = "at most 4294959104 when more rows than that take part";
+            let range = "at most 4294959104, unless the fit uses fewer rows";
             return Err(Error::OptionRange { option: "shuffle_rows", value: shuffle_rows.to_string(), range });
         }
         let held_out = HoldOut::count(taken, sizes::val_fraction(self), row_bytes);

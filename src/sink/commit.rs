@@ -185,8 +185,8 @@ fn sweep(folder: &Path) {
     }
 }
 
-/// Removes a temporary file if its owner, whose lock goes with it however that ends, is no more; whether it did. The lock is
-/// held until the file is gone: its owner may be about to take it.
+/// Removes a temporary file whose owner has died; returns whether it was removed. The lock is held until then, since a new
+/// owner may be about to take it.
 fn remove_orphan(path: &Path, remove: impl FnOnce(&Path) -> std::io::Result<()>) -> bool {
     File::open(path).is_ok_and(|file| file.try_lock().is_ok() && remove(path).is_ok())
 }
@@ -195,7 +195,7 @@ fn remove_orphan(path: &Path, remove: impl FnOnce(&Path) -> std::io::Result<()>)
 /// lead what we write to a place of ours, as Linux has it where `protected_symlinks` is on; and nobody else may replace a
 /// file in a sticky folder.
 #[cfg(unix)]
-fn is_planted(path: &Path, ours: &File) -> bool {
+pub(super) fn is_planted(path: &Path, ours: &File) -> bool {
     use std::os::unix::fs::MetadataExt;
     let Ok(ours) = ours.metadata() else { return false };
     path.ancestors().filter(|on_the_way| !on_the_way.as_os_str().is_empty()).any(|on_the_way| {
@@ -209,7 +209,7 @@ fn is_planted(path: &Path, ours: &File) -> bool {
 }
 
 #[cfg(not(unix))]
-fn is_planted(_: &Path, _: &File) -> bool {
+pub(super) fn is_planted(_: &Path, _: &File) -> bool {
     false
 }
 

@@ -7,7 +7,7 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::commit::{is_named, real};
+use super::commit::{is_named, is_planted, real};
 use crate::error::{Error, Result};
 use crate::stop::Stop;
 
@@ -65,6 +65,9 @@ impl Lock {
         let (start, mut said) = (Instant::now(), false);
         loop {
             let mut file = open(&path).map_err(io)?;
+            if is_planted(target, &file) {
+                return Err(Error::TargetForeign { path: target.to_owned() });
+            }
             match file.try_lock() {
                 Ok(()) => {
                     // Its last holder may have removed it between the opening and the locking.

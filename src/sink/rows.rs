@@ -253,11 +253,14 @@ pub(crate) fn under(
 ) -> Result<RecordBatch> {
     let read = |source: ArrowError| Error::Read { place: Place::file(path), source: source.into() };
     let of_type = |(array, field): (ArrayRef, &FieldRef)| {
+        if array.data_type() == field.data_type() {
+            return Ok(array);
+        }
         let plain = without_dictionaries(&Arc::new(Field::new("", array.data_type().clone(), true)));
-        match array.data_type() {
-            same if same == field.data_type() => Ok(array),
-            _ if plain.data_type() == field.data_type() => cast(&array, field.data_type()).map_err(read),
-            _ => in_unit(&array, field, path),
+        if plain.data_type() == field.data_type() {
+            cast(&array, field.data_type()).map_err(read)
+        } else {
+            in_unit(&array, field, path)
         }
     };
     let arrays = arrays.into_iter().zip(schema.fields()).map(of_type).collect::<Result<_, _>>()?;

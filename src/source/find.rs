@@ -144,7 +144,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(names)
 }
 
-/// The directories on the way down to one.
+/// The open parent directories, to detect link cycles.
 #[derive(Debug, Default)]
 struct Way(Vec<Handle>);
 
@@ -159,7 +159,7 @@ impl Way {
             return Ok(());
         }
         if self.0.len() > MOST_LEVELS {
-            let what = "a directory more than 32 levels deep";
+            let what = "a directory nested more than 32 levels";
             return Err(Error::Unsupported { place: crate::error::Place::file(folder), what });
         }
         self.0.push(handle);

@@ -155,7 +155,7 @@ pub(crate) fn upload(path: &Path, mut file: &File, replace: bool) -> io::Result<
 fn wait<T: Send>(future: impl Future<Output = object_store::Result<T>> + Send) -> io::Result<T> {
     let runtime = runtime()?;
     let answer = match Handle::try_current() {
-        Ok(_) => aside(|| runtime.block_on(future)),
+        Ok(_) => aside(|| runtime.block_on(future))?,
         Err(_) => runtime.block_on(future),
     };
     answer.map_err(failed)

@@ -12,7 +12,7 @@ use super::{Transformed, batch_rows, columns};
 use crate::ahead::Drain;
 use crate::artifact::Model;
 use crate::config::{Encoding, TransformConfig};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sink::{Destination, Medium, RowWriter, Target, check_outside, is_ipc};
 use crate::source::Source;
 use crate::stage::{self, Stage};
@@ -99,8 +99,10 @@ impl Model {
             Output::Stream(to) => {
                 let to = Destination::Stream(Box::new(Drain::new(to, stop)?));
                 let written = self.general(source, to, false, config, stop, &mut total, on_rows);
-                // Asked to stop, a stream takes no more bytes.
-                stop.check()?;
+                if let Err(Error::Io { .. } | Error::Write { .. }) = written {
+                    // A stop ends a stream whose target takes nothing by an error of the write.
+                    stop.check()?;
+                }
                 written?;
                 total.files = 1;
             }
@@ -198,7 +200,10 @@ impl Model {
             added.discover(&levels);
         }
         let stream = source.stream(&columns.needed, rows)?;
-        let stored = source.stored(columns.carried());
+        let stored = match medium {
+            Medium::Parquet => source.stored(columns.carried()),
+            Medium::Ipc | Medium::Memory => Vec::new(),
+        };
         let mut writer = RowWriter::create(destination, columns.schema.clone(), &stored, &config.encoding)?;
         let [read, model, write] = ["read", "model", "write"].map(Stage::new);
         let first = Some(total.rows());

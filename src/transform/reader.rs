@@ -26,8 +26,8 @@ struct Transformed {
 impl Model {
     /// The rows of `reader` in their order, each with its latents and scores: what
     /// [`transform_to`](Self::transform_to) writes. Rows are read and encoded ahead, on threads of their own, with at most
-    /// 64 MiB of them on their way; an error is the last item. It may be dropped at any time; that waits for what `reader`
-    /// is doing at that moment, and for nothing else.
+    /// 64 MiB of them on their way; an error is the last item. It may be dropped at any time; the drop waits for the
+    /// batches that are being read and encoded.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

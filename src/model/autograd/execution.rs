@@ -86,7 +86,7 @@ impl Autograd {
     }
 }
 
-/// A gradient without what would move values further beyond their bounds: a step goes against it.
+/// The gradient, zero where a step against it would move a value further past its bound.
 fn inward(values: &Tensor, gradient: &Tensor, (least, most): (f32, f32)) -> candle_core::Result<Tensor> {
     let below = (values.lt(least)? * gradient.gt(0.0_f32)?)?;
     let above = (values.gt(most)? * gradient.lt(0.0_f32)?)?;

@@ -52,8 +52,8 @@ pub(crate) struct RowLosses {
     pub(super) posterior: Posterior,
 }
 
-/// What the encoder says of rows, all `[rows, latent_dim]`. The way back ends here and begins anew, since the derivative
-/// by the log-variance is not that of its bounds.
+/// What the encoder says of rows, all `[rows, latent_dim]`. Backpropagation stops here and restarts with the
+/// gradient at the bounds.
 #[derive(Clone)]
 pub(super) struct Posterior {
     /// Mean and log-variance, the latter without its bounds.

@@ -72,7 +72,7 @@ impl Latents {
                         let weight = weight * paid;
                         *by_mean = by_z + weight * mean;
                         let by = 0.5 * (by_z * noise * deviation + weight * (deviation * deviation - 1.0));
-                        // Beyond a bound it moves back only.
+                        // At a bound, gradients that point outward are dropped.
                         let outward = (*s <= LOG_VARIANCE.0 && by > 0.0) || (*s >= LOG_VARIANCE.1 && by < 0.0);
                         *by_s = if outward { 0.0 } else { by };
                     }
