@@ -7,7 +7,9 @@ use ::parquet::errors::Result;
 use ::parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 use arrow::datatypes::{FieldRef, Schema};
 
-use crate::source::{Stored, alone, encoded_arrow_schema, in_parquet_units, in_place_of, is_ordered, with_leaves};
+use crate::source::{
+    Stored, alone, encoded_arrow_schema, in_parquet_units, in_place_of, is_ordered, wide_field, with_leaves,
+};
 
 /// The name of the root of schemas that are made here, as the library has it.
 const ROOT: &str = "arrow_schema";
@@ -96,7 +98,7 @@ fn as_stored(stored: &Stored, field: &FieldRef, plain: &TypePtr) -> Result<Optio
     let arrow = match &stored.arrow {
         Some(said) if !replaced => {
             let said = said.as_ref().clone().with_nullable(field.is_nullable());
-            said.into()
+            wide_field(&said.into())
         }
         _ => field.clone(),
     };

@@ -147,7 +147,8 @@ impl RowWriter {
     /// Writes rows; those of a stream can be read when it returns.
     ///
     /// # Errors
-    /// [`Error::Write`], and [`Error::Io`] of a stream.
+    /// [`Error::Write`], [`Error::Io`] of a stream, and [`Error::Unsupported`] for categories whose order contradicts that
+    /// of earlier rows, in a Parquet file.
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         match &mut self.form {
             Form::IpcFile(writer, target) => writer.write(batch).map_err(|source| failed(target.path(), source)),
@@ -155,7 +156,7 @@ impl RowWriter {
                 writer.write(batch).and_then(|()| writer.flush()).map_err(|source| failed(Path::new(STREAM), source))
             }
             Form::Parquet(writer, target) => {
-                writer.write(batch).map_err(|source| failed_parquet(target.path(), source))
+                writer.write(batch, target.path(), |source| failed_parquet(target.path(), source))
             }
         }
     }

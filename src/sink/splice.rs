@@ -346,7 +346,7 @@ fn check_annotations(input: &ParquetFile, columns: &[Column]) -> Result<()> {
     for column in columns {
         let &Column::Carried(root) = column else { continue };
         if is_unknown(&roots[root]) {
-            let what = "a copy of a column whose annotation is not known here";
+            let what = "copying a column with an unknown logical type";
             return Err(Error::Unsupported { place: Place::column(&input.path, roots[root].name()), what });
         }
     }

@@ -117,7 +117,10 @@ impl Source {
     /// How columns are stored, if all the files are Parquet and store them alike.
     pub(crate) fn stored(&self, columns: &[String]) -> Vec<Option<Stored>> {
         let of = |input: &Arc<Input>, name: &String| match &input.content {
-            Content::Parquet(file) => file.schema().index_of(name).ok().map(|root| file.stored(root)),
+            // A scratch file has what it is quick to write.
+            Content::Parquet(file) if !file.is_scratch() => {
+                file.schema().index_of(name).ok().map(|root| file.stored(root))
+            }
             _ => None,
         };
         let stored = |name: &String| {
@@ -141,6 +144,11 @@ impl Source {
     /// The first file, for messages.
     pub fn path(&self) -> &Path {
         self.inputs.first().map_or(Path::new(""), |input| &input.path)
+    }
+
+    /// What messages about a row of any of the files call where it is.
+    pub(crate) fn name(&self) -> &Path {
+        if self.inputs.len() > 1 { Path::new("the input") } else { self.path() }
     }
 
     /// The files' paths, in order, without stdin.
@@ -169,9 +177,11 @@ impl Source {
     /// The one Parquet file it is, if every row of it is read and nothing else.
     pub(crate) fn one_parquet_file(&self) -> Option<ParquetSource> {
         match self.inputs.as_slice() {
-            // Not one that stdin was written to, in haste.
-            [input] if self.predicate.is_none() && input.format.is_some() => match &input.content {
-                Content::Parquet(file) if file.is_whole() => ParquetSource::of(vec![file.as_ref().clone()]).ok(),
+            [input] if self.predicate.is_none() => match &input.content {
+                // Not a scratch file: its encoding is chosen for speed.
+                Content::Parquet(file) if file.is_whole() && !file.is_scratch() => {
+                    ParquetSource::of(vec![file.as_ref().clone()]).ok()
+                }
                 _ => None,
             },
             _ => None,

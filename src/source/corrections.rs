@@ -1,6 +1,4 @@
-//! Footers that are wrong in ways that other readers put up with, put right before anything is read or copied: column
-//! chunks longer than they say, as old writers did not count the header of the dictionary page, and no rows beside row groups
-//! that have some.
+//! Repairs two known footer errors: column chunk sizes without the dictionary page header, and a row count of 0.
 
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};

@@ -39,7 +39,7 @@ pub(crate) struct ParquetFile {
     stored: Option<SchemaRef>,
     /// The metadata as the reader takes it.
     arrow: ArrowReaderMetadata,
-    /// Its columns as they were given to be kept in it, if they are in it in another way.
+    /// Of a scratch file, its columns as they were given.
     given: Option<Given>,
     options: ArrowReaderOptions,
     /// Whether strings are read as views.
@@ -99,7 +99,8 @@ impl ParquetFile {
         let arrow = correct(arrow, &options)?;
         let metadata = arrow.metadata().clone();
         let Typed { stored, arrow, options } = typed(&file, arrow, &options, place)?;
-        let arrow = correct(arrow, &options)?;
+        // Columns of other types than the footer's come with that footer once more.
+        let arrow = if Arc::ptr_eq(&metadata, arrow.metadata()) { arrow } else { correct(arrow, &options)? };
         let keys = Keys::default();
         Ok(Self {
             path: path.to_owned(),
@@ -275,7 +276,12 @@ impl ParquetFile {
 
     /// The same file read as what was given to be kept in it.
     pub(super) fn with_given(self, given: Given) -> Self {
-        Self { given: given.differs().then_some(given), ..self }
+        Self { given: Some(given), ..self }
+    }
+
+    /// Whether rows of other files were written to it for this run alone.
+    pub(super) fn is_scratch(&self) -> bool {
+        self.given.is_some()
     }
 
     /// The same, and those of its path.

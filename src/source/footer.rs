@@ -161,6 +161,9 @@ fn walk(footer: &[u8]) -> thrift::Result<Walked> {
 /// rows at once than it says: none, where a writer left 0 there.
 pub(super) fn of_so_many_rows(metadata: &ParquetMetaData, rows: i64) -> Option<ParquetMetaData> {
     let said = metadata.file_metadata();
+    if said.num_rows() == rows {
+        return None;
+    }
     let sound = FileMetaData::new(
         said.version(),
         rows,
@@ -169,7 +172,7 @@ pub(super) fn of_so_many_rows(metadata: &ParquetMetaData, rows: i64) -> Option<P
         said.schema_descr_ptr(),
         said.column_orders().cloned(),
     );
-    (said.num_rows() != rows).then(|| ParquetMetaData::new(sound, metadata.row_groups().to_vec()))
+    Some(ParquetMetaData::new(sound, metadata.row_groups().to_vec()))
 }
 
 #[cfg(test)]

@@ -29,13 +29,13 @@ fn holds(fields: &[FieldRef]) -> bool {
     guarded(Place::default, write).is_ok()
 }
 
-/// The field with what a Parquet file cannot hold, also within structs, as nulls of no type.
+/// The field with what a Parquet file cannot hold, also within structs, as nulls of no type. It holds no empty structs.
 pub(super) fn holdable(field: &FieldRef) -> FieldRef {
     if holds(std::slice::from_ref(field)) {
         return field.clone();
     }
     let data_type = match field.data_type() {
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(holdable).collect()),
+        DataType::Struct(fields) if !fields.is_empty() => DataType::Struct(fields.iter().map(holdable).collect()),
         _ => DataType::Null,
     };
     Arc::new(Field::new(field.name(), data_type, true))

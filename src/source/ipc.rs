@@ -17,6 +17,7 @@ use arrow::ipc::reader::{read_dictionary, read_record_batch};
 use arrow::ipc::{self, MessageHeader, root_as_message};
 
 use super::guarded;
+use super::wide_keys::{wide_batch, wide_schema};
 use crate::error::{Error, Place, Result};
 use crate::stop::Stop;
 
@@ -38,7 +39,10 @@ const MOST_TIMES: u64 = 256;
 pub(super) struct IpcReader {
     path: PathBuf,
     from: Box<dyn Read + Send>,
+    /// As it is in the stream.
     schema: SchemaRef,
+    /// As its rows are read.
+    columns: SchemaRef,
     /// Values of dictionary columns, by the dictionary's id.
     dictionaries: HashMap<i64, ArrayRef>,
     allow_missing_eos: bool,
@@ -65,6 +69,17 @@ pub(super) struct Message {
     body: Buffer,
 }
 
+impl Message {
+    /// Whether it holds a dictionary in place of one that is there.
+    pub(super) fn replaces(&self, dictionaries: &HashMap<i64, ArrayRef>) -> bool {
+        let dictionary = parse(&self.about).ok().and_then(|message| {
+            let dictionary = message.header_as_dictionary_batch()?;
+            Some((dictionary.id(), dictionary.isDelta()))
+        });
+        dictionary.is_some_and(|(id, is_delta)| !is_delta && dictionaries.contains_key(&id))
+    }
+}
+
 impl IpcReader {
     /// Reads the schema.
     ///
@@ -75,6 +90,7 @@ impl IpcReader {
             path: path.to_owned(),
             from,
             schema: Arc::new(Schema::empty()),
+            columns: Arc::new(Schema::empty()),
             dictionaries: HashMap::new(),
             allow_missing_eos,
             stop: stop.clone(),
@@ -94,12 +110,13 @@ impl IpcReader {
         // Asked to stop, the bytes end.
         stop.check()?;
         reader.schema = schema?;
+        reader.columns = wide_schema(&reader.schema);
         Ok(reader)
     }
 
     /// The columns.
     pub(super) fn schema(&self) -> SchemaRef {
-        self.schema.clone()
+        self.columns.clone()
     }
 
     fn advance(&mut self) -> Result<Option<RecordBatch>> {
@@ -115,8 +132,12 @@ impl IpcReader {
                 Next::Nothing => return Err(self.cut("without its end-of-stream marker")),
                 Next::Cut => return Err(self.cut("within a message")),
             };
-            let Self { path, schema, dictionaries, .. } = self;
-            if let Some(batch) = guarded(|| Place::file(&*path), || decode(&message, schema, dictionaries))? {
+            let Self { path, schema, columns, dictionaries, .. } = self;
+            let decoded = || {
+                let batch = decode(&message, schema, dictionaries)?;
+                batch.map(|batch| wide_batch(batch, columns)).transpose()
+            };
+            if let Some(batch) = guarded(|| Place::file(&*path), decoded)? {
                 self.batches += 1;
                 return Ok(Some(batch));
             }

@@ -4,6 +4,7 @@
 
 mod any;
 mod arrow_schema;
+mod categories;
 mod chunk;
 mod corrections;
 mod file;
@@ -37,6 +38,7 @@ mod spool;
 mod text;
 mod units;
 mod values;
+mod wide_keys;
 mod written;
 
 pub use self::any::Source;
@@ -61,4 +63,5 @@ use self::predicate::Predicate;
 pub(crate) use self::read_as::Stored;
 pub(crate) use self::select::{Selection, near_names};
 pub(crate) use self::units::{in_parquet_units, in_unit};
+pub(crate) use self::wide_keys::wide_field;
 pub(crate) use self::written::written_out;

@@ -1,8 +1,7 @@
 //! A column of ordered categories, written so that readers see each of them, and in their order.
 //!
-//! What a reader takes for the categories is the dictionary of the column, and a writer's dictionary holds the values that
-//! rows have, in the order that these come in. Hence a page of every category, in order, is written before the rows, and left
-//! out of the file.
+//! Readers take the order of categories from the dictionary page. The writer fills it in row order. So all categories are
+//! written first, as a page that is left out of the file.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,7 +15,6 @@ use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use ::parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use ::parquet::schema::types::ColumnDescPtr;
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field};
 use bytes::Bytes;
 
@@ -57,9 +55,8 @@ struct Chunk {
 }
 
 impl OrderedColumn {
-    /// Begins a chunk with the categories of an array.
-    pub(super) fn new(descriptor: ColumnDescPtr, compression: Compression, array: &ArrayRef) -> Result<Self> {
-        let categories: Vec<ByteArray> = words(array)?.into_iter().flatten().collect();
+    /// Begins a chunk of these categories.
+    pub(super) fn new(descriptor: ColumnDescPtr, compression: Compression, categories: &[Bytes]) -> Result<Self> {
         let page_rows = categories.len().max(PAGE_ROWS);
         let properties = WriterProperties::builder()
             .set_compression(compression)
@@ -73,22 +70,22 @@ impl OrderedColumn {
         let mut writer =
             ColumnWriterImpl::new(descriptor.clone(), Arc::new(properties.build()), Box::new(pages.clone()));
         if let Some(last) = categories.last() {
-            let missing = std::iter::repeat_n(last.clone(), page_rows - categories.len());
-            let values: Vec<ByteArray> = categories.iter().cloned().chain(missing).collect();
+            let missing = std::iter::repeat_n(last, page_rows - categories.len());
+            let values: Vec<ByteArray> = categories.iter().chain(missing).map(|word| word.clone().into()).collect();
             let levels = vec![1; page_rows];
             writer.write_batch(&values, (descriptor.max_def_level() > 0).then_some(&levels), None)?;
         }
         Ok(Self { descriptor, compression, writer, pages, rows: 0 })
     }
 
-    /// Writes rows.
-    pub(super) fn write(&mut self, array: &ArrayRef) -> Result<()> {
-        let (words, mut values, mut levels) = (words(array)?, Vec::new(), Vec::new());
+    /// Writes rows, whose dictionary has these words.
+    pub(super) fn write(&mut self, array: &ArrayRef, words: &[Option<Bytes>]) -> Result<()> {
+        let (mut values, mut levels) = (Vec::new(), Vec::new());
         let keys = if words.is_empty() { vec![0; array.len()] } else { array.as_any_dictionary().normalized_keys() };
         for (row, key) in keys.into_iter().enumerate() {
             let word = words.get(key).and_then(Option::as_ref).filter(|_| array.is_valid(row));
             levels.push(i16::from(word.is_some()));
-            values.extend(word.cloned());
+            values.extend(word.map(|word| ByteArray::from(word.clone())));
         }
         let is_nullable = self.descriptor.max_def_level() > 0;
         if !is_nullable && values.len() < array.len() {
@@ -154,10 +151,4 @@ impl PageWriter for Pages {
     fn close(&mut self) -> Result<()> {
         Ok(())
     }
-}
-
-/// The words of an array's dictionary.
-fn words(array: &ArrayRef) -> Result<Vec<Option<ByteArray>>> {
-    let words = cast(array.as_any_dictionary().values(), &DataType::LargeBinary)?;
-    Ok(words.as_binary::<i64>().iter().map(|word| Some(word?.to_vec().into())).collect())
 }

@@ -5,17 +5,20 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::Path;
 
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::arrow::arrow_writer::{
     ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriterOptions, compute_leaves,
 };
-use ::parquet::errors::Result;
+use ::parquet::errors::{ParquetError, Result};
 use ::parquet::file::writer::SerializedFileWriter;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
+use super::categories::{Added, Categories};
 use super::ordered::{OrderedColumn, is_ordered};
+use crate::error::{Error, Place};
 
 /// Writes batches to a Parquet file.
 pub(crate) struct ParquetWriter<W: Write + Send> {
@@ -37,6 +40,8 @@ struct RowGroups<W: Write + Send> {
     schema: SchemaRef,
     /// Rows and bytes of a row group, at most.
     most: (usize, usize),
+    /// Those of the columns of these numbers.
+    categories: BTreeMap<usize, Categories>,
     open: Option<RowGroup>,
 }
 
@@ -61,16 +66,33 @@ impl<W: Write + Send> ParquetWriter<W> {
             return Ok(Self { form: Form::Plain(Box::new(writer)), rows: 0 });
         }
         let (writer, factory) = writer.into_serialized_writer()?;
-        let groups = RowGroups { writer, factory, schema, most: (rows.max(1), bytes), open: None };
+        let ordered = schema.fields().iter().enumerate().filter(|(_, field)| is_ordered(field));
+        let categories = ordered.map(|(root, _)| (root, Categories::default())).collect();
+        let groups = RowGroups { writer, factory, schema, most: (rows.max(1), bytes), categories, open: None };
         Ok(Self { form: Form::Ordered(Box::new(groups)), rows: 0 })
     }
 
-    /// Writes rows.
-    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+    /// Writes rows; `path` and `failed` are for messages.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for categories in another order than before; else what `failed` makes of the library's.
+    pub(crate) fn write(
+        &mut self,
+        batch: &RecordBatch,
+        path: &Path,
+        failed: impl Fn(ParquetError) -> Error,
+    ) -> crate::error::Result<()> {
         self.rows += batch.num_rows() as u64;
         match &mut self.form {
-            Form::Plain(writer) => writer.write(batch),
-            Form::Ordered(groups) => groups.write(batch),
+            Form::Plain(writer) => writer.write(batch).map_err(failed),
+            Form::Ordered(groups) => {
+                if let Some(column) = groups.add_categories(batch).map_err(&failed)? {
+                    let what =
+                        "an order of categories that differs from that of earlier rows (cast the column to string)";
+                    return Err(Error::Unsupported { place: Place::column(path, &column), what });
+                }
+                groups.write(batch).map_err(failed)
+            }
         }
     }
 
@@ -88,15 +110,32 @@ impl<W: Write + Send> ParquetWriter<W> {
 }
 
 impl<W: Write + Send> RowGroups<W> {
+    /// Takes in the categories of a batch. A row group has those that are known when it begins, so that new ones begin
+    /// another. The name of the column whose categories are in another order than before, if there is one.
+    fn add_categories(&mut self, batch: &RecordBatch) -> Result<Option<String>> {
+        let mut is_new = false;
+        for (&root, categories) in &mut self.categories {
+            match categories.add(batch.column(root))? {
+                Added::Nothing => {}
+                Added::Some => is_new = true,
+                Added::Contradiction => return Ok(Some(self.schema.field(root).name().clone())),
+            }
+        }
+        if is_new {
+            self.close_group()?;
+        }
+        Ok(None)
+    }
+
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let mut from = 0;
         while from < batch.num_rows() {
             let mut open = match self.open.take() {
                 Some(open) => open,
-                None => self.open_group(batch)?,
+                None => self.open_group()?,
             };
             let rows = (self.most.0 - open.rows).min(batch.num_rows() - from);
-            open.write(&self.schema, &batch.slice(from, rows))?;
+            open.write(&self.schema, &batch.slice(from, rows), &self.categories)?;
             from += rows;
             let is_full = open.rows >= self.most.0 || open.bytes() >= self.most.1;
             self.open = Some(open);
@@ -107,16 +146,16 @@ impl<W: Write + Send> RowGroups<W> {
         Ok(())
     }
 
-    /// Begins a row group whose first rows are those of a batch.
-    fn open_group(&self, batch: &RecordBatch) -> Result<RowGroup> {
+    /// Begins a row group of the categories so far.
+    fn open_group(&self) -> Result<RowGroup> {
         let leaves = self.factory.create_column_writers(self.writer.flushed_row_groups().len())?;
         let (descriptor, mut ordered) = (self.writer.schema_descr(), BTreeMap::new());
         for leaf in 0..descriptor.num_columns() {
             let root = descriptor.get_column_root_idx(leaf);
-            if is_ordered(self.schema.field(root)) {
+            if let Some(categories) = self.categories.get(&root) {
                 let column = descriptor.column(leaf);
                 let compression = self.writer.properties().compression(column.path());
-                ordered.insert(leaf, OrderedColumn::new(column, compression, batch.column(root))?);
+                ordered.insert(leaf, OrderedColumn::new(column, compression, categories.all())?);
             }
         }
         Ok(RowGroup { rows: 0, leaves, ordered })
@@ -140,11 +179,16 @@ impl<W: Write + Send> RowGroups<W> {
 }
 
 impl RowGroup {
-    fn write(&mut self, schema: &SchemaRef, batch: &RecordBatch) -> Result<()> {
+    fn write(
+        &mut self,
+        schema: &SchemaRef,
+        batch: &RecordBatch,
+        categories: &BTreeMap<usize, Categories>,
+    ) -> Result<()> {
         let mut leaf = 0;
-        for (field, array) in schema.fields().iter().zip(batch.columns()) {
-            if let Some(column) = self.ordered.get_mut(&leaf) {
-                column.write(array)?;
+        for (root, (field, array)) in schema.fields().iter().zip(batch.columns()).enumerate() {
+            if let Some((column, categories)) = self.ordered.get_mut(&leaf).zip(categories.get(&root)) {
+                column.write(array, categories.last())?;
                 leaf += 1;
                 continue;
             }

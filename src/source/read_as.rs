@@ -4,7 +4,8 @@
 //! - INT96 is read in the unit that is stored, or else in microseconds, as DuckDB and Spark have it: nanoseconds end in 2262,
 //!   and 9999-12-31 is a usual way to say "never".
 //! - INTERVAL is read as its 12 bytes, as pyarrow reads it: Arrow's intervals hold its months, or its days.
-//! - A dictionary of values that the reader has no dictionaries of is read as those values.
+//! - A dictionary of values that the reader has no dictionaries of is read as those values; others have keys of 32 bits at
+//!   least, since row groups and files are merged.
 
 use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use ::parquet::arrow::{ARROW_SCHEMA_META_KEY, parquet_to_arrow_schema};
@@ -16,6 +17,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, IntervalUnit, Schema, 
 
 use super::arrow_schema::{of_type, readable_key, stored_arrow_schema, with_children};
 use super::parquet_type::{alone, anonymous, opaque, with_leaves};
+use super::wide_keys::wide_type;
 use super::{PositionalFile, guarded};
 use crate::error::{Foreign, Place};
 
@@ -177,7 +179,7 @@ fn readable(physical: Physical, data_type: &DataType, said: Option<&DataType>) -
         (_, DataType::Dictionary(_, values)) if **values == DataType::Null => DataType::Null,
         (Physical::BOOLEAN | Physical::FIXED_LEN_BYTE_ARRAY, DataType::Dictionary(_, values)) => (**values).clone(),
         (Physical::BYTE_ARRAY, DataType::Dictionary(_, values)) if !is_bytes(values) => (**values).clone(),
-        _ => data_type.clone(),
+        _ => wide_type(data_type),
     }
 }
 

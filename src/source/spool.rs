@@ -13,7 +13,6 @@ use arrow::error::ArrowError;
 
 use super::given::Given;
 use super::holdable::{held, holdable, unholdable};
-use super::units::{batch_in_units, schema_in_parquet_units};
 use super::{ParquetFile, ParquetWriter, PositionalFile, Stream};
 use crate::error::{Error, Place, Result};
 
@@ -35,20 +34,25 @@ pub(super) enum Use {
 /// Writes rows to a temporary file in `folder`; `path` is what messages call it.
 ///
 /// # Errors
-/// The stream's; [`Error::WrongType`] for a time that Parquet cannot hold; [`Error::Io`] for want of room;
-/// [`Error::Unsupported`] for a carried column that a Parquet file cannot hold.
+/// The stream's; [`Error::Io`] if there is no room; [`Error::Unsupported`] for a carried column that a Parquet file cannot
+/// hold.
 pub(super) fn spool(path: &Path, folder: &Path, stream: Stream, to: Use) -> Result<ParquetFile> {
     let full = |source: ParquetError| Error::io("write a scratch file here", folder)(std::io::Error::other(source));
     let all = stream.schema.fields();
     let unholdable = unholdable(all);
     if let (Some(field), Use::Carrying) = (unholdable, to) {
-        let what = "a column of this type, which cannot be kept to be read again,";
+        let what = "reading stdin twice with a column of this type";
         return Err(Error::Unsupported { place: Place::column(path, field.name()), what });
     }
-    let fields: Vec<FieldRef> = match unholdable {
+    let mut fields: Vec<FieldRef> = match unholdable {
         Some(_) => all.iter().map(holdable).collect(),
         None => all.to_vec(),
     };
+    if to == Use::Learning {
+        // Nothing learns the order of categories.
+        let without_order = |field: FieldRef| Arc::new(field.as_ref().clone().with_dict_is_ordered(false));
+        fields = fields.into_iter().map(without_order).collect();
+    }
     let schema = Arc::new(Schema::new_with_metadata(fields, stream.schema.metadata().clone()));
     let file = tempfile::tempfile_in(folder).map_err(Error::io("create a scratch file here", folder))?;
     let reading = file.try_clone().map_err(Error::io("create a scratch file here", folder))?;
@@ -57,18 +61,18 @@ pub(super) fn spool(path: &Path, folder: &Path, stream: Stream, to: Use) -> Resu
         .set_statistics_enabled(EnabledStatistics::None)
         .set_max_row_group_row_count(Some(GROUP.0))
         .set_max_row_group_bytes(Some(GROUP.1));
-    let in_units = schema_in_parquet_units(&schema);
     let options = ArrowWriterOptions::new().with_properties(properties.build());
-    let mut writer = ParquetWriter::create(file, in_units.clone(), options, GROUP).map_err(full)?;
+    let mut writer = ParquetWriter::create(file, schema.clone(), options, GROUP).map_err(full)?;
     for batch in stream.batches {
         let batch = kept(&batch?, &schema).map_err(|source| full(source.into()))?;
-        writer.write(&batch_in_units(&batch, &in_units, path)?).map_err(full)?;
+        writer.write(&batch, path, full)?;
     }
     let (_, rows) = writer.finish().map_err(full)?;
     tracing::info!("{}: {rows} rows are kept in a scratch file in {}", path.display(), folder.display());
     let length = reading.metadata().map_err(Error::io("read a scratch file here", folder))?.len();
     let file = ParquetFile::read(path, PositionalFile::new(reading, length))?;
-    Ok(file.with_given(Given { columns: stream.schema, kept: schema }))
+    let given = Given::new(&stream.schema, &schema, file.schema());
+    Ok(file.with_given(given))
 }
 
 /// The rows as they are kept.

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::array::ArrayRef;
 use arrow::compute::{CastOptions, cast, cast_with_options};
-use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, FieldRef, TimeUnit};
 
 use super::arrow_schema::{of_type, with_children};
 use crate::error::{Error, Place, Result};
@@ -14,12 +14,6 @@ use crate::error::{Error, Place, Result};
 pub(crate) fn in_parquet_units(field: &FieldRef) -> FieldRef {
     let data_type = parquet_unit(field.data_type());
     if data_type == *field.data_type() { field.clone() } else { of_type(field, data_type) }
-}
-
-/// The same of all fields.
-pub(super) fn schema_in_parquet_units(schema: &Schema) -> SchemaRef {
-    let fields: Vec<FieldRef> = schema.fields().iter().map(in_parquet_units).collect();
-    Schema::new_with_metadata(fields, schema.metadata().clone()).into()
 }
 
 fn parquet_unit(data_type: &DataType) -> DataType {
@@ -38,11 +32,8 @@ fn parquet_unit(data_type: &DataType) -> DataType {
 /// [`Error::WrongType`] if a value cannot be said in it.
 pub(crate) fn in_unit(array: &ArrayRef, field: &FieldRef, path: &Path) -> Result<ArrayRef> {
     let refused = |found: String| {
-        Error::WrongType {
-        place: Place::column(path, field.name()),
-        found: found.into(),
-        expected: "whole days or milliseconds of 64 bits to be kept in Parquet; cast it to a timestamp, or clear what is out of range".into(),
-    }
+        let expected = "a date without a time of day, or a time within 64-bit milliseconds; cast the column to timestamp[ms], or remove the value";
+        Error::WrongType { place: Place::column(path, field.name()), found: found.into(), expected: expected.into() }
     };
     let options = CastOptions { safe: false, ..CastOptions::default() };
     let converted = cast_with_options(array, field.data_type(), &options)
@@ -52,20 +43,6 @@ pub(crate) fn in_unit(array: &ArrayRef, field: &FieldRef, path: &Path) -> Result
         return Err(refused(format!("{} with a time of day", array.data_type())));
     }
     Ok(converted)
-}
-
-/// A batch of the same values under a schema in other units.
-///
-/// # Errors
-/// As [`in_unit`].
-pub(super) fn batch_in_units(batch: &RecordBatch, schema: &SchemaRef, path: &Path) -> Result<RecordBatch> {
-    let column = |(array, field): (&ArrayRef, &FieldRef)| {
-        if array.data_type() == field.data_type() { Ok(array.clone()) } else { in_unit(array, field, path) }
-    };
-    let arrays = batch.columns().iter().zip(schema.fields()).map(column).collect::<Result<Vec<_>>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    let batch = RecordBatch::try_new_with_options(schema.clone(), arrays, &options);
-    batch.map_err(|source| Error::Read { place: Place::file(path), source: source.into() })
 }
 
 #[cfg(test)]
@@ -97,7 +74,7 @@ mod tests {
         ] {
             let error = converted(refused).unwrap_err().to_string();
             assert!(
-                error.starts_with("a.arrow, column \"t\": is ") && error.contains("cast it to a timestamp"),
+                error.starts_with("a.arrow, column \"t\": is ") && error.contains("cast the column to timestamp[ms]"),
                 "{error}"
             );
         }

@@ -131,7 +131,7 @@ impl Model {
     fn columns(&self, source: &Source, mirrored: bool, config: &TransformConfig, medium: Medium) -> Result<Columns> {
         let input = source.schema()?;
         let kept = self.kept(source, &input, mirrored, config)?;
-        Columns::new(self, (&input, source.path()), &kept, config, medium)
+        Columns::new(self, (&input, source.name()), &kept, config, medium)
     }
 
     /// The columns of `input` that are carried, by index: in a mirrored directory those of a path stay in it.

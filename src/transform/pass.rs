@@ -27,7 +27,7 @@ pub(super) struct Output {
     pub(super) needed: Vec<String>,
     carried: usize,
     pub(super) schema: SchemaRef,
-    /// Where the rows come from: the first file, for messages.
+    /// Where the rows come from, for messages.
     path: PathBuf,
 }
 

@@ -9,7 +9,8 @@ use arrow::array::{
     TimestampSecondArray,
 };
 use arrow::datatypes::{DataType, Field, Int8Type, Schema, TimeUnit, TimestampMicrosecondType};
-use arrow::ipc::writer::FileWriter;
+use arrow::ipc::writer::{FileWriter, StreamWriter};
+use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{LogicalType, TimeUnit as ParquetUnit};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
@@ -23,6 +24,7 @@ use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::SchemaDescriptor;
 
 use crate::general::read_ipc;
+use crate::routes::piped;
 use crate::splice::fitted;
 use crate::tables::{keys, read};
 
@@ -198,10 +200,12 @@ fn a_time_that_parquet_cannot_hold_is_refused_with_its_column() {
         writer.finish().unwrap();
         let before = dir.names();
         for words in ["transform in.arrow out.parquet", "fit-transform in.arrow out.parquet --columns x0 --epochs 1"] {
-            dir.fails(65, words).says(&["in.arrow", "column \"t\"", "cast it to a timestamp"]);
+            dir.fails(65, words).says(&["in.arrow", "column \"t\"", "cast the column to timestamp[ms]"]);
         }
         assert_eq!(dir.names(), before);
         dir.ok("transform in.arrow out.arrow --force");
+        // It may be in any of several files.
+        dir.fails(65, "transform in.arrow in.arrow out.parquet").says(&["the input, column \"t\""]);
     }
 }
 
@@ -237,7 +241,7 @@ fn ordered_categories_keep_their_order_and_those_that_no_row_has() {
             let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().with_row_groups(vec![group]);
             for batch in reader.build().unwrap() {
                 let column = batch.unwrap()["c"].clone();
-                let coded = column.as_dictionary::<Int8Type>();
+                let coded = column.as_dictionary::<arrow::datatypes::Int32Type>();
                 assert_eq!(coded.values().as_string::<i32>(), &words, "{words_of}");
                 let these = coded.downcast_dict::<StringArray>().unwrap().into_iter();
                 found.extend(these.map(|word| word.map(str::to_owned)));
@@ -245,4 +249,96 @@ fn ordered_categories_keep_their_order_and_those_that_no_row_has() {
         }
         assert_eq!(found.iter().map(Option::as_deref).collect::<Vec<_>>(), expected, "{words_of}");
     }
+}
+
+/// An Arrow stream or file of batches of `x0` and a dictionary `c`, each with its own words.
+fn coded(schema: &Arc<Schema>, batches: &[(&[&str], &[i8])]) -> Vec<RecordBatch> {
+    let batch = |(words, codes): &(&[&str], &[i8])| {
+        let words = StringArray::from(words.to_vec());
+        let coded = DictionaryArray::<Int8Type>::new(codes.to_vec().into(), Arc::new(words));
+        let x0 = Float32Array::from_iter_values((0..codes.len()).map(|row| row as f32));
+        RecordBatch::try_new(schema.clone(), vec![Arc::new(x0), Arc::new(coded)]).unwrap()
+    };
+    batches.iter().map(batch).collect()
+}
+
+fn coded_schema(is_ordered: bool) -> Arc<Schema> {
+    let coded = DataType::Dictionary(DataType::Int8.into(), DataType::Utf8.into());
+    let coded = Field::new("c", coded, true).with_dict_is_ordered(is_ordered);
+    Arc::new(Schema::new(vec![Field::new("x0", DataType::Float32, true), coded]))
+}
+
+fn ipc_stream(batches: &[RecordBatch]) -> Vec<u8> {
+    let mut writer = StreamWriter::try_new(Vec::new(), &batches[0].schema()).unwrap();
+    batches.iter().for_each(|batch| writer.write(batch).unwrap());
+    writer.into_inner().unwrap()
+}
+
+/// The words of `c`, and the dictionary of each row group.
+fn words_of(path: &Path) -> (Vec<String>, Vec<Vec<String>>) {
+    let (mut rows, mut dictionaries) = (Vec::new(), Vec::new());
+    let open = || ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+    let text = |array: &ArrayRef| -> Vec<String> {
+        let text = arrow::compute::cast(array, &DataType::Utf8).unwrap();
+        text.as_string::<i32>().iter().flatten().map(str::to_owned).collect()
+    };
+    for group in 0..open().metadata().num_row_groups() {
+        for batch in open().with_row_groups(vec![group]).build().unwrap() {
+            let column = batch.unwrap()["c"].clone();
+            rows.extend(text(&column));
+            dictionaries.push(text(column.as_any_dictionary().values()));
+        }
+    }
+    (rows, dictionaries)
+}
+
+#[test]
+fn dictionaries_of_few_bits_can_be_merged() {
+    let dir = fitted();
+    let words: Vec<String> = (0..200).map(|word| format!("word {word}")).collect();
+    let all: Vec<&str> = words.iter().map(String::as_str).collect();
+    let codes: Vec<i8> = (0..100).collect();
+    let schema = coded_schema(false);
+    let batches = coded(&schema, &[(&all[..100], &codes), (&all[100..], &codes)]);
+    piped(&dir, "transform - out.parquet", &ipc_stream(&batches)).exits(0);
+    assert_eq!(words_of(&dir.path("out.parquet")).0, words);
+    piped(&dir, "fit-transform - out.parquet --columns x0 --epochs 1 --force", &ipc_stream(&batches)).exits(0);
+    assert_eq!(words_of(&dir.path("out.parquet")).0, words);
+    // Two files of categories, as pandas writes them.
+    std::fs::create_dir(dir.path("in")).unwrap();
+    for (batch, name) in batches.iter().zip(["in/a.parquet", "in/b.parquet"]) {
+        let mut writer = ArrowWriter::try_new(File::create(dir.path(name)).unwrap(), schema.clone(), None).unwrap();
+        writer.write(batch).unwrap();
+        writer.close().unwrap();
+    }
+    dir.ok("transform in/*.parquet out.parquet --force");
+    assert_eq!(words_of(&dir.path("out.parquet")).0, words);
+    dir.ok("transform in/*.parquet out.arrow");
+    let read = read_ipc(&dir.path("out.arrow"));
+    assert_eq!(read["c"].as_string::<i32>().iter().flatten().collect::<Vec<_>>(), all);
+    dir.ok("transform in/a.parquet out.parquet --compression none --force");
+    assert_eq!(words_of(&dir.path("out.parquet")).0, words[..100]);
+}
+
+#[test]
+fn ordered_categories_of_later_batches_take_their_place_or_are_refused() {
+    let dir = fitted();
+    let schema = coded_schema(true);
+    let batches = coded(
+        &schema,
+        &[(&["lo", "hi"], &[1, 0]), (&["lo", "mid", "hi"], &[2, 1]), (&["lo", "hi"], &[1, 1]), (&["mid"], &[0])],
+    );
+    for command in ["transform - out.parquet", "fit-transform - out.parquet --columns x0 --epochs 1 --force"] {
+        piped(&dir, command, &ipc_stream(&batches)).exits(0);
+        let (rows, dictionaries) = words_of(&dir.path("out.parquet"));
+        assert_eq!(rows, ["hi", "lo", "hi", "mid", "hi", "hi", "mid"], "{command}");
+        assert_eq!(dictionaries, [vec!["lo", "hi"], vec!["lo", "mid", "hi"]], "{command}");
+    }
+    let contradict = coded(&schema, &[(&["lo", "hi"], &[1, 0]), (&["hi", "lo"], &[1, 0])]);
+    let before = dir.names();
+    let refused = piped(&dir, "transform - new.parquet", &ipc_stream(&contradict)).exits(65);
+    refused.says(&["new.parquet, column \"c\"", "order of categories"]);
+    assert_eq!(dir.names(), before);
+    piped(&dir, "fit - other.safetensors --columns x0 --epochs 1", &ipc_stream(&contradict)).exits(0);
+    piped(&dir, "transform - -", &ipc_stream(&contradict)).exits(0);
 }
