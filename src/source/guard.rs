@@ -3,13 +3,30 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 
+use arrow::error::ArrowError;
+
 use crate::error::{Error, Foreign, Place, Result};
 
 thread_local! {
     static FENCED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs a foreign reader; its error, or its panic, becomes [`Error::Read`] at `place`.
+/// Something in a file that is not supported, told from within [`guarded`] as an [`ArrowError::ExternalError`].
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is not supported")]
+pub(super) struct NotSupported(pub(super) &'static str);
+
+impl NotSupported {
+    fn within(source: &Foreign) -> Option<&Self> {
+        match source.downcast_ref::<ArrowError>()? {
+            ArrowError::ExternalError(source) => source.downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
+/// Runs a foreign reader; its error, or its panic, becomes [`Error::Read`] at `place`, and [`NotSupported`]
+/// [`Error::Unsupported`].
 pub(crate) fn guarded<T, E: Into<Foreign>>(
     place: impl Fn() -> Place,
     read: impl FnOnce() -> Result<T, E>,
@@ -25,7 +42,11 @@ pub(crate) fn guarded<T, E: Into<Foreign>>(
             format!("the reader gave up: {}", said.unwrap_or("no reason given")).into()
         }
     };
-    Err(Error::Read { place: place(), source })
+    let not_supported = NotSupported::within(&source).map(|NotSupported(what)| *what);
+    Err(match not_supported {
+        Some(what) => Error::Unsupported { place: place(), what },
+        None => Error::Read { place: place(), source },
+    })
 }
 
 /// Puts a panic hook before the one of the process that keeps silent about panics of file decoders: on a damaged file
