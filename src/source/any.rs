@@ -255,8 +255,8 @@ impl Source {
         let Error::WrongType { place, found, expected } = error else { return error };
         let stranger = |input: &'_ Arc<Input>| match &input.content {
             Content::Text(text) => {
-                let (line, value) = text.stranger(place.column.as_deref()?)?;
-                Some((line.path.to_path_buf(), format!("{found} (line {} has {value:?})", line.number).into()))
+                let (line, value, lacks) = text.stranger(place.column.as_deref()?)?;
+                Some((line.path.to_path_buf(), format!("{found} (line {} has {value:?}{lacks})", line.number).into()))
             }
             _ => None,
         };

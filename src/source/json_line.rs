@@ -5,18 +5,18 @@ use std::io::{self, BufRead, Read};
 
 use serde::de::IgnoredAny;
 
-use super::values::{Line, Values};
+use super::values::{ColumnValues, Line, MOST_KEYS};
 
 /// Levels of lists and objects that are looked at.
 const MOST_LEVELS: usize = 32;
 
-/// Checks that a line is an object; in words what it is else.
+/// Checks that a line is a JSON object. The error says what is wrong.
 pub(super) fn check(line: &str) -> Result<(), String> {
     serde_json::from_str::<IgnoredAny>(line).map_err(|error| {
         let (place, all) = (format!(" at line {} column {}", error.line(), error.column()), error.to_string());
-        format!("at column {} it is no JSON: {}", error.column(), all.strip_suffix(&place).unwrap_or(&all))
+        format!("not valid JSON at column {}: {}", error.column(), all.strip_suffix(&place).unwrap_or(&all))
     })?;
-    if line.trim_start().starts_with('{') { Ok(()) } else { Err("it is no JSON object".to_owned()) }
+    if line.trim_start().starts_with('{') { Ok(()) } else { Err("not a JSON object".to_owned()) }
 }
 
 /// The values of an object, or items of a list, of JSON that was checked; of an object, keys and values in turn.
@@ -77,16 +77,21 @@ fn text(quoted: &str) -> Cow<'_, str> {
 }
 
 /// Takes note of a value and all in it.
-fn see(values: &mut Values, value: &str, line: &Line, level: usize) {
+fn see(values: &mut ColumnValues, value: &str, line: &Line, level: usize, keys: &mut usize) {
     match value.as_bytes().first() {
-        Some(b'[' | b'{') if level == MOST_LEVELS => values.see_deep(value, line),
+        Some(b'[' | b'{') if level == MOST_LEVELS || values.is_text() => values.see_as_text(value, line),
         Some(b'[') => {
             let items = values.see_list(parts(value).count(), value, line);
-            parts(value).for_each(|item| see(items, item, line, level + 1));
+            parts(value).for_each(|item| see(items, item, line, level + 1, keys));
         }
         Some(b'{') => {
             values.see_object(value, line);
-            see_fields(values, value, line, level + 1);
+            for (key, value) in sorted(value) {
+                if *keys > MOST_KEYS {
+                    break;
+                }
+                see(values.field(&key, keys), value, line, level + 1, keys);
+            }
         }
         Some(b'"') => values.see_quoted(&text(value), line),
         Some(b'n') | None => {}
@@ -94,28 +99,59 @@ fn see(values: &mut Values, value: &str, line: &Line, level: usize) {
     }
 }
 
-/// The columns of the first row in its order, before there is a value in them.
-pub(super) fn see_first(columns: &mut Values, row: &str) {
-    for (key, _) in entries(row) {
-        columns.field(&key);
+/// The columns of a file, and how many keys they and the objects in them have.
+#[derive(Default)]
+pub(super) struct Columns {
+    all: ColumnValues,
+    keys: usize,
+}
+
+impl Columns {
+    /// Takes note of the values of a row. Columns are in the order of the first row; later ones in that of their names.
+    ///
+    /// # Errors
+    /// In words, if there are too many columns.
+    pub(super) fn see_row(&mut self, row: &str, line: &Line) -> Result<(), String> {
+        if self.keys == 0 {
+            for (key, _) in entries(row) {
+                self.all.field(&key, &mut self.keys);
+                self.bound()?;
+            }
+        }
+        for (key, value) in sorted(row) {
+            see(self.all.field(&key, &mut self.keys), value, line, 0, &mut self.keys);
+            self.bound()?;
+        }
+        Ok(())
+    }
+
+    /// Reads the column with the most keys as text while there are too many of them.
+    fn bound(&mut self) -> Result<(), String> {
+        while self.keys > MOST_KEYS {
+            if !self.all.widest_becomes_text() {
+                return Err(format!(
+                    "more than {MOST_KEYS} columns; put keys that differ from row to row in an object"
+                ));
+            }
+            self.keys = self.all.keys();
+        }
+        Ok(())
+    }
+
+    /// All of them, in order.
+    pub(super) fn into_fields(self) -> Vec<(String, ColumnValues)> {
+        self.all.into_fields()
     }
 }
 
-/// Takes note of the columns of a row; those not seen before in the order of their names.
-pub(super) fn see_row(columns: &mut Values, row: &str, line: &Line) {
-    see_fields(columns, row, line, 0);
-}
-
-fn see_fields(values: &mut Values, object: &str, line: &Line, level: usize) {
-    // The reader takes fields by name, in whatever order a line has them.
+/// Keys and values of an object by key: the reader takes them in whatever order a line has them.
+fn sorted(object: &str) -> Vec<(Cow<'_, str>, &str)> {
     let mut sorted: Vec<_> = entries(object).collect();
     sorted.sort_by(|(one, _), (other, _)| one.cmp(other));
-    for (key, value) in sorted {
-        see(values.field(&key), value, line, level);
-    }
+    sorted
 }
 
-/// Lines in which some columns' lists and objects are the texts they are.
+/// Lines in which some columns' values are the JSON text they are.
 pub(super) struct Unnested<R> {
     from: R,
     columns: Vec<String>,
@@ -128,11 +164,11 @@ impl<R: BufRead> Unnested<R> {
         Self { from, columns, line: Vec::new(), at: 0 }
     }
 
-    /// A line with texts in place of what is nested.
+    /// A line with texts in place of all but numbers, Booleans and null, which the reader makes texts itself.
     fn unnested(&self, line: &str) -> String {
         let quoted = |text: &str| serde_json::Value::from(text).to_string();
         let entry = |(key, value): (Cow<'_, str>, &str)| {
-            let is_nested = value.starts_with(['[', '{']) && self.columns.iter().any(|column| *column == key);
+            let is_nested = value.starts_with(['[', '{', '"']) && self.columns.iter().any(|column| *column == key);
             let value = if is_nested { Cow::Owned(quoted(value)) } else { Cow::Borrowed(value) };
             format!("{}:{value}", quoted(&key))
         };
@@ -145,8 +181,8 @@ impl<R: BufRead> BufRead for Unnested<R> {
         if self.at == self.line.len() {
             (self.at, self.line) = (0, Vec::new());
             self.from.read_until(b'\n', &mut self.line)?;
-            // What is none goes to the reader as it is.
-            if let Some(line) = std::str::from_utf8(&self.line).ok().filter(|line| check(line).is_ok()) {
+            // Every line was checked before; a blank one is none.
+            if let Some(line) = std::str::from_utf8(&self.line).ok().filter(|line| line.trim_start().starts_with('{')) {
                 self.line = self.unnested(line).into_bytes();
             }
         }
@@ -176,13 +212,13 @@ mod tests {
     use super::*;
 
     /// The type of the values of `x` in some lines.
-    fn of(values: &[&str]) -> Values {
-        let mut all = Values::default();
+    fn of(values: &[&str]) -> ColumnValues {
+        let mut all = ColumnValues::default();
         for (number, value) in (1..).zip(values) {
             let line = format!("{{ \"x\" : {value} }}");
             check(&line).unwrap();
             let (_, value) = entries(&line).next().unwrap();
-            see(&mut all, value, &Line { path: Path::new("a.ndjson").into(), number }, 0);
+            see(&mut all, value, &Line { path: Path::new("a.ndjson").into(), number }, 0, &mut 0);
         }
         all
     }
@@ -211,11 +247,30 @@ mod tests {
             (&["{\"a\": {}}"], DataType::Utf8),
             (&["{\"a\": 1}", "[1]"], DataType::Utf8),
             (&["[1]", "1"], DataType::Utf8),
+            (&["{\"a\": true}", "{\"a\": \"true\"}"], DataType::Utf8),
         ] {
             assert_eq!(of(values).data_type(), expected, "{values:?}");
         }
         let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
         assert!(of(&[&deep]).is_mixed());
+        assert!(of(&["true", "\"true\""]).is_mixed() && !of(&["7", "\"7\""]).is_mixed());
+    }
+
+    #[test]
+    fn objects_with_too_many_keys_are_read_as_text_and_too_many_columns_are_refused() {
+        let line = |number| Line { path: Path::new("a.ndjson").into(), number };
+        let mut columns = Columns::default();
+        for n in 0..2 * MOST_KEYS {
+            let row = format!("{{\"m\": {{\"k{n}\": 1}}, \"s\": {{\"k\": {n}}}}}");
+            columns.see_row(&row, &line(n as u64)).unwrap();
+            assert!(columns.keys <= MOST_KEYS);
+        }
+        let fields = vec![Field::new("k", DataType::Int64, true)];
+        let types: Vec<_> = columns.all.clone().into_fields().iter().map(|(_, values)| values.data_type()).collect();
+        assert_eq!(types, [DataType::Utf8, DataType::Struct(fields.into())]);
+        let mut see = |n| columns.see_row(&format!("{{\"c{n}\": 1}}"), &line(1));
+        (0..MOST_KEYS - 2).for_each(|n| see(n).unwrap());
+        assert!(see(MOST_KEYS).unwrap_err().starts_with("more than 10000 columns"));
     }
 
     #[test]
@@ -229,20 +284,20 @@ mod tests {
 
     #[test]
     fn only_an_object_is_a_row() {
-        assert_eq!(check("[1]").unwrap_err(), "it is no JSON object");
-        assert_eq!(check("{\"a\": 1").unwrap_err(), "at column 7 it is no JSON: EOF while parsing an object");
+        assert_eq!(check("[1]").unwrap_err(), "not a JSON object");
+        assert_eq!(check("{\"a\": 1").unwrap_err(), "not valid JSON at column 7: EOF while parsing an object");
         assert!(check(" {\"a\": 1e400} \n").is_ok());
     }
 
     #[test]
     fn what_is_nested_becomes_a_text_that_says_the_same() {
-        let lines = "{\"a\": {\"x\\\"\": [1, \"}\"]}, \"b\": [1], \"a\\\"\": 1.50}\n{\"a\": \"t\", \"c\":{}}\n";
+        let lines = "{\"a\": {\"x\\\"\": [1, \"}\"]}, \"b\": [1], \"a\\\"\": 1.50}\n{\"a\": \"t\", \"c\":{}}\n\n";
         let mut text = String::new();
         Unnested::new(lines.as_bytes(), vec!["a".into(), "c".into()]).read_to_string(&mut text).unwrap();
-        let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let rows: Vec<Value> = text.lines().take(2).map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(rows[0]["a"], "{\"x\\\"\": [1, \"}\"]}");
         assert_eq!((&rows[0]["b"], &rows[0]["a\""]), (&serde_json::json!([1]), &serde_json::json!(1.5)));
-        assert_eq!((&rows[1]["a"], &rows[1]["c"]), (&"t".into(), &"{}".into()));
-        assert!(text.contains("1.50"));
+        assert_eq!((&rows[1]["a"], &rows[1]["c"]), (&"\"t\"".into(), &"{}".into()));
+        assert!(text.contains("1.50") && text.ends_with("\n\n"));
     }
 }

@@ -11,17 +11,17 @@ pub(super) enum Spelling {
     Boolean,
     /// The greatest or least of its type if it is beyond that.
     Integer(i128),
-    /// An integer with zeros before it, as identifiers have them.
+    /// An integer with zeros or a plus sign before it, as identifiers and telephone numbers have them.
     Padded,
     /// Digits before and after the point; none if it has an exponent or is not finite.
     Decimal(Option<(usize, usize)>),
-    Time(Time),
+    Time(SpelledTime),
     Text,
 }
 
 /// A date, a time of one, or one of those with its offset from UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Time {
+pub(super) struct SpelledTime {
     pub(super) kind: TimeKind,
     /// Decimals of the second, and those up to the last that is not 0.
     pub(super) decimals: usize,
@@ -71,7 +71,7 @@ impl Spelling {
             let is_finite = Float64Type::parse(text).is_some_and(f64::is_finite);
             return is_finite.then_some(Self::Decimal(exponent.is_none().then_some((whole.len(), fraction.len()))));
         }
-        if whole.len() > 1 && whole.starts_with('0') {
+        if text.starts_with('+') || (whole.len() > 1 && whole.starts_with('0')) {
             return Some(Self::Padded);
         }
         let beyond = if text.starts_with('-') { i128::MIN } else { i128::MAX };
@@ -79,10 +79,15 @@ impl Spelling {
     }
 }
 
-/// Whether the f64 nearest to an integer, written in decimal, is that integer again.
+/// Whether an integer is exactly an f64.
 pub(super) fn is_double(integer: &str) -> bool {
-    let digits = integer.strip_prefix(['+', '-']).unwrap_or(integer);
-    digits.len() <= 15 || digits.parse().is_ok_and(|x: f64| x.to_string() == digits)
+    let digits = integer.strip_prefix('-').unwrap_or(integer);
+    let is_same = |value: u128| {
+        // Conversion rounds to the nearest f64, which may be beyond a u128.
+        let nearest = value as f64;
+        nearest < u128::MAX as f64 && nearest as u128 == value
+    };
+    digits.len() <= 15 || digits.parse().is_ok_and(is_same)
 }
 
 /// Whether the f32 nearest to a number, written in decimal, is the same f64.
@@ -98,7 +103,7 @@ pub(super) fn is_single(number: &str) -> bool {
 
 /// A date, `2024-01-31`, or a time of one, `2024-01-31 12:00:00.5` with a T or a space between and an offset after it if it
 /// has one.
-fn time(text: &str) -> Option<Time> {
+fn time(text: &str) -> Option<SpelledTime> {
     let bytes = text.as_bytes();
     let digits = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
     let byte = |at: usize, one_of: &[u8]| bytes.get(at).is_some_and(|byte| one_of.contains(byte));
@@ -107,7 +112,7 @@ fn time(text: &str) -> Option<Time> {
     }
     if bytes.len() == 10 {
         let seconds = string_to_datetime(&Utc, text).ok()?.timestamp();
-        return Some(Time { kind: TimeKind::Date, decimals: 0, needed: 0, seconds });
+        return Some(SpelledTime { kind: TimeKind::Date, decimals: 0, needed: 0, seconds });
     }
     // A second that is inserted would be one of those beside it.
     if !(byte(10, b"T ") && byte(13, b":") && byte(16, b":")) || text.get(17..19)? == "60" {
@@ -130,7 +135,7 @@ fn time(text: &str) -> Option<Time> {
     };
     let at: DateTime<Utc> = string_to_datetime(&Utc, text).ok()?;
     let needed = fraction.trim_end_matches('0').len();
-    Some(Time { kind, decimals: fraction.len(), needed, seconds: at.timestamp() })
+    Some(SpelledTime { kind, decimals: fraction.len(), needed, seconds: at.timestamp() })
 }
 
 #[cfg(test)]
@@ -144,15 +149,20 @@ mod tests {
             (is_double(text), is_single(text))
         };
         assert_eq!(floats("-17", -17), (true, true));
-        assert_eq!(floats("+5", 5), (true, true));
         assert_eq!(floats("16777217", 16_777_217), (true, false));
         assert_eq!(floats("9007199254740992", 1 << 53), (true, false));
         assert_eq!(floats("9007199254740993", (1 << 53) + 1), (false, false));
         assert_eq!(floats("14857091259186476033", 14_857_091_259_186_476_033), (false, false));
         // The shortest decimal of a double, as JavaScript writes it.
         assert_eq!(floats("150000000000000000000", 150_000_000_000_000_000_000), (true, true));
+        // The shortest decimal of 2^60 is 1152921504606847000.
+        assert!(
+            floats("1152921504606846976", 1 << 60).0 && !floats("1152921504606847000", 1_152_921_504_606_847_000).0
+        );
+        assert!(floats(&(i128::MIN / 2).to_string(), i128::MIN / 2).0);
+        assert!(!floats("340282366920938463463374607431768211455", i128::MAX).0);
         assert!(!floats(&"9".repeat(400), i128::MAX).0);
-        for padded in ["007", "-01", "00"] {
+        for padded in ["007", "-01", "00", "+5", "+491701234567"] {
             assert_eq!(Spelling::of(padded), Spelling::Padded, "{padded}");
         }
     }
@@ -172,7 +182,7 @@ mod tests {
     #[test]
     fn times_are_those_of_a_calendar() {
         let time = |text: &str| match Spelling::of(text) {
-            Spelling::Time(Time { kind, decimals, needed, seconds }) => Some((kind, decimals, needed, seconds)),
+            Spelling::Time(SpelledTime { kind, decimals, needed, seconds }) => Some((kind, decimals, needed, seconds)),
             other => {
                 assert_eq!(other, Spelling::Text, "{text}");
                 None

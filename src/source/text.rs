@@ -1,5 +1,4 @@
-//! CSV and newline-delimited JSON. Neither says of what types its columns are: all its rows decide, and what a model
-//! learned.
+//! CSV and NDJSON. They store no column types; the values and the model's types decide.
 
 #[cfg(test)]
 mod tests;
@@ -18,11 +17,11 @@ use arrow::json;
 use flate2::read::MultiGzDecoder;
 
 use super::format::Format;
-use super::json_line::{self, Unnested};
+use super::json_line::{self, Columns, Unnested};
 use super::lines::{Lines, Longest};
-use super::values::{Line, Values};
+use super::values::{ColumnValues, Line};
 use super::{PositionalFile, guarded};
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Foreign, Place, Result};
 use crate::stop::Stop;
 
 /// A file of text.
@@ -34,7 +33,7 @@ pub(super) struct Text {
     schema: SchemaRef,
     longest: Longest,
     /// All values of each column, those of other files that are read with it included.
-    columns: Arc<HashMap<String, Values>>,
+    columns: Arc<HashMap<String, ColumnValues>>,
     /// Types that were wanted of columns that have other values.
     refused: HashMap<String, DataType>,
 }
@@ -49,13 +48,17 @@ impl Text {
         let (columns, refused) = (Arc::default(), HashMap::new());
         let mut text = Self { path: path.to_owned(), file, format, schema, longest, columns, refused };
         let bytes = text.bytes(stop)?;
-        let seen = if text.is_json() { text.see_json(bytes) } else { text.see_csv(bytes) };
+        let seen = if text.is_json() {
+            guarded(|| Place::file(path), || Ok::<_, Foreign>(text.see_json(bytes)))?
+        } else {
+            text.see_csv(bytes)
+        };
         stop.check()?;
         let seen = seen?;
         if seen.is_empty() {
             return Err(Error::Damaged { place: Place::file(path), what: "it has no columns".to_owned() });
         }
-        let field = |(name, values): &(String, Values)| Field::new(name, values.data_type(), true);
+        let field = |(name, values): &(String, ColumnValues)| Field::new(name, values.data_type(), true);
         text.schema = Arc::new(Schema::new(seen.iter().map(field).collect::<Vec<_>>()));
         let mut columns = HashMap::new();
         join(&mut columns, seen.iter().map(|(name, values)| (name, values)));
@@ -63,29 +66,46 @@ impl Text {
     }
 
     /// All values of a CSV file, by column.
-    fn see_csv(&self, bytes: Box<dyn BufRead + Send>) -> Result<Vec<(String, Values)>> {
+    fn see_csv(&self, bytes: Box<dyn BufRead + Send>) -> Result<Vec<(String, ColumnValues)>> {
         let path: Arc<Path> = self.path.as_path().into();
-        guarded(
+        let mut damaged = None;
+        let seen = guarded(
             || Place::file(&self.path),
             || -> Result<_, ::csv::Error> {
                 let mut reader = ::csv::Reader::from_reader(bytes);
                 let names = reader.headers()?.iter().map(str::to_owned);
-                let mut columns: Vec<_> = names.map(|name| (name, Values::default())).collect();
+                let mut columns: Vec<_> = names.map(|name| (name, ColumnValues::default())).collect();
                 let mut record = ::csv::StringRecord::new();
-                while reader.read_record(&mut record)? {
+                loop {
+                    match reader.read_record(&mut record) {
+                        Ok(true) => {}
+                        Ok(false) => break,
+                        Err(error) => {
+                            if let ::csv::ErrorKind::Utf8 { err, .. } = error.kind() {
+                                damaged = columns.get(err.field()).map(|(name, _)| name.clone());
+                            }
+                            return Err(error);
+                        }
+                    }
                     let number = record.position().map_or(0, ::csv::Position::line);
                     let line = Line { path: path.clone(), number };
                     columns.iter_mut().zip(&record).for_each(|((_, values), text)| values.see(text, &line));
                 }
                 Ok(columns)
             },
-        )
+        );
+        match (seen, damaged) {
+            (Err(Error::Read { source, .. }), Some(column)) => {
+                Err(Error::Read { place: Place::column(&self.path, column), source })
+            }
+            (seen, _) => seen,
+        }
     }
 
     /// All values of a JSON file, by column.
-    fn see_json(&self, mut bytes: Box<dyn BufRead + Send>) -> Result<Vec<(String, Values)>> {
+    fn see_json(&self, mut bytes: Box<dyn BufRead + Send>) -> Result<Vec<(String, ColumnValues)>> {
         let path: Arc<Path> = self.path.as_path().into();
-        let (mut columns, mut text) = (Values::default(), Vec::new());
+        let (mut columns, mut text) = (Columns::default(), Vec::new());
         for number in 1.. {
             text.clear();
             let read = bytes.read_until(b'\n', &mut text);
@@ -103,10 +123,7 @@ impl Text {
                 continue;
             }
             json_line::check(row).map_err(damaged)?;
-            if columns.is_empty() {
-                json_line::see_first(&mut columns, row);
-            }
-            json_line::see_row(&mut columns, row, &Line { path: path.clone(), number });
+            columns.see_row(row, &Line { path: path.clone(), number }).map_err(damaged)?;
         }
         Ok(columns.into_fields())
     }
@@ -117,12 +134,12 @@ impl Text {
     }
 
     /// All values of each column.
-    pub(super) fn columns(&self) -> &HashMap<String, Values> {
+    pub(super) fn columns(&self) -> &HashMap<String, ColumnValues> {
         &self.columns
     }
 
     /// The same file, read with types that hold these values, too.
-    pub(super) fn settled(&self, columns: &Arc<HashMap<String, Values>>) -> Self {
+    pub(super) fn settled(&self, columns: &Arc<HashMap<String, ColumnValues>>) -> Self {
         let text = Self { columns: columns.clone(), ..self.clone() };
         text.with_types(|_| None)
     }
@@ -137,8 +154,10 @@ impl Text {
                 Some(DataType::LargeUtf8) if !self.is_json() => DataType::Utf8,
                 Some(data_type) if values.holds(&data_type) && (self.is_json() || !data_type.is_nested()) => data_type,
                 Some(data_type) => {
+                    // As times of their own they would be taken for UTC.
+                    let own = if values.lack_offsets(&data_type) { DataType::Utf8 } else { values.data_type() };
                     refused.insert(field.name().clone(), data_type);
-                    values.data_type()
+                    own
                 }
                 None => values.data_type(),
             };
@@ -148,9 +167,12 @@ impl Text {
         Self { schema, refused, ..self.clone() }
     }
 
-    /// The first value of a column that is not of the type that was wanted.
-    pub(super) fn stranger(&self, column: &str) -> Option<(&Line, &str)> {
-        self.columns.get(column)?.stranger(self.refused.get(column)?)
+    /// The first value of a column that is not of the type that was wanted, where it is, and what it lacks.
+    pub(super) fn stranger(&self, column: &str) -> Option<(&Line, &str, &'static str)> {
+        let (values, wanted) = (self.columns.get(column)?, self.refused.get(column)?);
+        let (line, value) = values.stranger(wanted)?;
+        let lacks = if values.lack_offsets(wanted) { ", without an offset from UTC" } else { "" };
+        Some((line, value, lacks))
     }
 
     /// Every row, `batch_rows` at a time, or fewer long ones.
@@ -212,7 +234,10 @@ impl Text {
 }
 
 /// Adds the values of columns to those of the same names.
-pub(super) fn join<'a>(all: &mut HashMap<String, Values>, columns: impl IntoIterator<Item = (&'a String, &'a Values)>) {
+pub(super) fn join<'a>(
+    all: &mut HashMap<String, ColumnValues>,
+    columns: impl IntoIterator<Item = (&'a String, &'a ColumnValues)>,
+) {
     for (name, values) in columns {
         all.entry(name.clone()).or_default().join(values);
     }

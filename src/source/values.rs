@@ -11,6 +11,10 @@ use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 
 use super::spelling::{Spelling, TimeKind, is_double, is_single};
 
+/// Different keys that a file of JSON may have, those of objects in columns included. Each takes about 1 KB here, and an
+/// array in every batch: 10,000 of them are 640 MiB for 8192 rows.
+pub(super) const MOST_KEYS: usize = 10_000;
+
 /// Where a value is.
 #[derive(Debug, Clone)]
 pub(super) struct Line {
@@ -21,7 +25,7 @@ pub(super) struct Line {
 
 /// What values are; the first of each is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ValueKind {
     Boolean,
     Integer,
     Padded,
@@ -34,13 +38,13 @@ enum Kind {
     Object,
 }
 
-use Kind::{Boolean, Date, Decimal, Integer, List, Local, Object, Padded, Text, Zoned};
+use ValueKind::{Boolean, Date, Decimal, Integer, List, Local, Object, Padded, Text, Zoned};
 
-const KINDS: [Kind; 10] = [Boolean, Integer, Padded, Decimal, Date, Local, Zoned, Text, List, Object];
+const KINDS: [ValueKind; 10] = [Boolean, Integer, Padded, Decimal, Date, Local, Zoned, Text, List, Object];
 
 /// The values of a column, or of what is within one.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Values {
+pub(super) struct ColumnValues {
     first: [Option<(Line, String)>; KINDS.len()],
     /// Whether some are of JSON, where a text is one by its quotes.
     json: bool,
@@ -56,15 +60,15 @@ pub(super) struct Values {
     needed: usize,
     seconds: Option<(i64, i64)>,
     /// What is in lists, and how many of it; what is in objects.
-    items: Option<Box<Values>>,
+    items: Option<Box<ColumnValues>>,
     lengths: Option<(usize, usize)>,
-    fields: Vec<(String, Values)>,
+    fields: Vec<(String, ColumnValues)>,
     places: HashMap<String, usize>,
-    /// Whether anything is nested too deeply to be looked at.
-    deep: bool,
+    /// Whether there is more in them than is looked at: they are read as the text they are.
+    as_text: bool,
 }
 
-impl Values {
+impl ColumnValues {
     /// Takes note of a value of CSV; nothing between delimiters is none.
     pub(super) fn see(&mut self, text: &str, line: &Line) {
         if !text.is_empty() {
@@ -98,9 +102,10 @@ impl Values {
         self.keep(Object, text, line);
     }
 
-    /// The values of a key of objects.
-    pub(super) fn field(&mut self, key: &str) -> &mut Self {
+    /// The values of a key of objects; `keys` counts the new ones.
+    pub(super) fn field(&mut self, key: &str, keys: &mut usize) -> &mut Self {
         let place = self.places.get(key).copied().unwrap_or_else(|| {
+            *keys += 1;
             self.places.insert(key.to_owned(), self.fields.len());
             self.fields.push((key.to_owned(), Self::default()));
             self.fields.len() - 1
@@ -108,9 +113,10 @@ impl Values {
         &mut self.fields[place].1
     }
 
-    /// Whether no key has been seen.
-    pub(super) fn is_empty(&self) -> bool {
-        self.fields.is_empty()
+    /// Different keys of objects, those of objects in these included.
+    pub(super) fn keys(&self) -> usize {
+        let within = self.items.as_deref().map_or(0, Self::keys);
+        within + self.fields.iter().map(|(_, values)| 1 + values.keys()).sum::<usize>()
     }
 
     /// Those of all keys of objects, in the order in which they were seen first.
@@ -118,11 +124,33 @@ impl Values {
         self.fields
     }
 
-    /// Takes note that there is more within, which is not looked at.
-    pub(super) fn see_deep(&mut self, text: &str, line: &Line) {
+    /// Takes note of a list or an object that is not looked into, nor are the others.
+    pub(super) fn see_as_text(&mut self, text: &str, line: &Line) {
         self.json = true;
-        self.deep = true;
         self.keep(Object, text, line);
+        self.become_text();
+    }
+
+    /// Whether lists and objects are not looked into.
+    pub(super) fn is_text(&self) -> bool {
+        self.as_text
+    }
+
+    /// Of the columns of a file, the one with the most keys is looked into no more; `false` if none has any.
+    pub(super) fn widest_becomes_text(&mut self) -> bool {
+        let columns = self.fields.iter_mut().map(|(_, values)| (values.keys(), values));
+        match columns.max_by_key(|(keys, _)| *keys) {
+            Some((1.., values)) => {
+                values.become_text();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn become_text(&mut self) {
+        self.as_text = true;
+        (self.items, self.fields, self.places) = (None, Vec::new(), HashMap::new());
     }
 
     fn note(&mut self, spelling: Spelling, text: &str, line: &Line) {
@@ -132,7 +160,7 @@ impl Values {
             Spelling::Text => Text,
             Spelling::Integer(value) => {
                 self.integers = joined(self.integers, Some((value, value)));
-                self.digits.0 = self.digits.0.max(text.len());
+                self.digits.0 = self.digits.0.max(text.trim_start_matches('-').len());
                 if self.no_double.is_none() && !is_double(text) {
                     self.no_double = Some(excerpt(text, line));
                 }
@@ -161,7 +189,7 @@ impl Values {
         self.keep(kind, text, line);
     }
 
-    fn keep(&mut self, kind: Kind, text: &str, line: &Line) {
+    fn keep(&mut self, kind: ValueKind, text: &str, line: &Line) {
         self.first[kind as usize].get_or_insert_with(|| excerpt(text, line));
     }
 
@@ -180,20 +208,23 @@ impl Values {
         self.needed = self.needed.max(other.needed);
         self.seconds = joined(self.seconds, other.seconds);
         self.lengths = joined(self.lengths, other.lengths);
-        self.deep |= other.deep;
+        self.as_text |= other.as_text;
         if let Some(items) = &other.items {
             self.items.get_or_insert_default().join(items);
         }
         for (key, values) in &other.fields {
-            self.field(key).join(values);
+            self.field(key, &mut 0).join(values);
+        }
+        if self.as_text || self.keys() > MOST_KEYS {
+            self.become_text();
         }
     }
 
-    fn has(&self, kind: Kind) -> bool {
+    fn has(&self, kind: ValueKind) -> bool {
         self.first[kind as usize].is_some()
     }
 
-    fn only(&self, kinds: &[Kind]) -> bool {
+    fn only(&self, kinds: &[ValueKind]) -> bool {
         KINDS.iter().all(|&kind| kinds.contains(&kind) || !self.has(kind))
     }
 
@@ -237,13 +268,16 @@ impl Values {
         }
     }
 
-    /// Whether they are lists or objects that no type has all of: they are read as the text they are.
+    /// Whether they are lists, objects or Booleans that no type has all of: they are read as the JSON text they are, in
+    /// which a string has its quotes.
     pub(super) fn is_mixed(&self) -> bool {
+        let quoted = !self.only(&[Boolean, Integer, Decimal, List, Object]);
+
         let nested = self.has(List) || self.has(Object);
         let one = self.only(&[List]) || (self.only(&[Object]) && !self.fields.is_empty());
         let within =
             self.items.as_deref().is_some_and(Self::is_mixed) || self.fields.iter().any(|(_, it)| it.is_mixed());
-        nested && (self.deep || !one || within)
+        (nested && (self.as_text || !one || within)) || (self.json && self.has(Boolean) && quoted)
     }
 
     /// Whether every one of them is a value of this type as it is.
@@ -272,9 +306,14 @@ impl Values {
             | DataType::Decimal64(precision, scale)
             | DataType::Decimal128(precision, scale)
             | DataType::Decimal256(precision, scale) => decimals(*precision, *scale),
-            DataType::Date32 => self.only(&[Date]),
+            DataType::Date32 | DataType::Date64 => self.only(&[Date]),
             DataType::Timestamp(unit, zone) => {
-                let kinds = if zone.is_some() { &[Date, Local, Zoned][..] } else { &[Date, Local] };
+                let kinds = match zone.as_deref() {
+                    None => &[Date, Local][..],
+                    // In the other zones a local time may come twice a year, or never.
+                    Some(zone) if is_of_one_offset(zone) => &[Date, Local, Zoned],
+                    Some(_) => &[Zoned],
+                };
                 self.only(kinds) && self.needed <= decimals_of(*unit) && self.is_within(*unit)
             }
             // Of CSV everything is text.
@@ -294,9 +333,16 @@ impl Values {
         }
     }
 
+    /// Whether they are times that would be of this type if they had offsets from UTC.
+    pub(super) fn lack_offsets(&self, data_type: &DataType) -> bool {
+        let of_zone = matches!(data_type, DataType::Timestamp(_, Some(zone)) if zone.as_ref() != "UTC");
+        let are_times = self.only(&[Date, Local, Zoned]) && !self.only(&[Zoned]);
+        of_zone && are_times && !self.holds(data_type)
+    }
+
     /// The first value that is not of this type as it is.
     pub(super) fn stranger(&self, data_type: &DataType) -> Option<(&Line, &str)> {
-        let alone = |kind: Kind| {
+        let alone = |kind: ValueKind| {
             let mut first = std::array::from_fn(|_| None);
             first[kind as usize].clone_from(&self.first[kind as usize]);
             Self { first, ..self.clone() }
@@ -320,6 +366,11 @@ impl Values {
 fn excerpt(text: &str, line: &Line) -> (Line, String) {
     const LONGEST: usize = 40;
     (line.clone(), text.chars().take(LONGEST).collect())
+}
+
+/// Whether a time zone has the same offset from UTC at all times.
+fn is_of_one_offset(zone: &str) -> bool {
+    matches!(zone, "UTC" | "GMT") || zone.starts_with("Etc/") || zone.starts_with(['+', '-'])
 }
 
 /// Decimals of a second of this unit.

@@ -2,14 +2,15 @@
 //! does not.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit};
 use arrow::util::display::array_value_to_string;
 use serde_json::{Value, json};
 
-use crate::tables::read;
+use crate::tables::{read, write};
 use crate::workdir::Workdir;
 
 const ROWS: usize = 300;
@@ -142,11 +143,11 @@ fn what_a_model_cannot_take_is_told_by_file_column_and_line() {
 #[test]
 fn identifiers_keep_their_zeros_and_times_their_offsets() {
     let dir = Workdir::new();
-    csv(&dir, "in.csv", "id,zip,at,odd,big", |n| {
+    csv(&dir, "in.csv", "id,zip,phone,at,odd,big", |n| {
         let offset = ["+01:00", "Z", "-05:30"][n % 3];
         let odd = if n == 7 { "2024-02-30" } else { "2024-02-20" };
         format!(
-            "{n:05},0{},2024-01-01T{:02}:00:00{offset},{odd},{}",
+            "{n:05},0{},+49170123{n:04},2024-01-01T{:02}:00:00{offset},{odd},{}",
             n % 4,
             n % 24,
             9_007_199_254_740_993_u64 + n as u64
@@ -156,6 +157,7 @@ fn identifiers_keep_their_zeros_and_times_their_offsets() {
     let out = read(&dir.path("out.parquet"));
     assert_eq!(texts(&out, "id"), (0..ROWS).map(|n| format!("{n:05}")).collect::<Vec<_>>());
     assert_eq!(texts(&out, "zip")[..3], ["00", "01", "02"]);
+    assert_eq!(texts(&out, "phone")[..2], ["+491701230000", "+491701230001"]);
     assert_eq!(texts(&out, "odd")[6..8], ["2024-02-20", "2024-02-30"]);
     assert_eq!(texts(&out, "big")[..2], ["9007199254740993", "9007199254740994"]);
     assert_eq!(data_type(&out, "at"), DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())));
@@ -194,8 +196,99 @@ fn a_carried_column_never_stops_a_run() {
 #[test]
 fn a_line_that_is_no_row_is_told_by_its_number() {
     let dir = Workdir::new();
-    for (line, expected) in [("{\"x\": 1", "line 3: at column 7"), ("[1]", "line 3: it is no JSON object")] {
+    for (line, expected) in [("{\"x\": 1", "line 3: not valid JSON at column 7"), ("[1]", "line 3: not a JSON object")]
+    {
         std::fs::write(dir.path("in.ndjson"), format!("{{\"x\": 1}}\n\n{line}\n{{\"x\": 2}}\n")).unwrap();
         dir.fails(65, "fit in.ndjson").says(&["in.ndjson", expected]);
     }
+}
+
+/// Writes a Parquet file: two numbers, and `t` of this type from milliseconds since 1970.
+fn times(dir: &Workdir, file: &str, data_type: &DataType, milliseconds: impl Fn(i64) -> i64) {
+    let x: Float64Array = (0..ROWS).map(|n| (n as f64 * 0.7).sin()).collect();
+    let y: Float64Array = x.iter().flatten().map(|x| Some(2.0 * x)).collect();
+    let t: ArrayRef = Arc::new((0..ROWS as i64).map(milliseconds).collect::<Int64Array>());
+    let t = match data_type {
+        DataType::Timestamp(_, zone) => {
+            cast(&cast(&t, &DataType::Timestamp(TimeUnit::Millisecond, zone.clone())).unwrap(), data_type).unwrap()
+        }
+        data_type => cast(&t, data_type).unwrap(),
+    };
+    let batch = RecordBatch::try_from_iter([("x", Arc::new(x) as ArrayRef), ("y", Arc::new(y)), ("t", t)]).unwrap();
+    write(&dir.path(file), &batch, ROWS);
+}
+
+#[test]
+fn a_local_time_is_not_taken_for_one_of_a_zone_whose_clock_is_changed() {
+    let dir = Workdir::new();
+    let berlin = DataType::Timestamp(TimeUnit::Microsecond, Some("Europe/Berlin".into()));
+    times(&dir, "train.parquet", &berlin, |n| 1_698_000_000_000 + n * 3_600_000);
+    fit(&dir, "train.parquet");
+    // This hour came twice.
+    let twice = |n: usize| format!("2023-10-29 02:{:02}:00", n % 60);
+    csv(&dir, "local.csv", "t", twice);
+    dir.fails(65, "transform local.csv o.parquet").says(&[
+        "local.csv",
+        "\"t\"",
+        "line 2 has \"2023-10-29 02:00:00\", without an offset from UTC",
+    ]);
+    csv(&dir, "offset.csv", "t", |n| format!("{}{}", twice(n), if n % 2 == 0 { "+02:00" } else { "+01:00" }));
+    let out = transformed(&dir, "offset.csv");
+    assert_eq!(data_type(&out, "t"), berlin);
+    let microseconds = cast(out.column_by_name("t").unwrap(), &DataType::Int64).unwrap();
+    let microseconds = microseconds.as_primitive::<Int64Type>();
+    // 2023-10-29T00:00:00Z and T01:01:00Z.
+    assert_eq!((microseconds.value(0), microseconds.value(1)), (1_698_537_600_000_000, 1_698_541_260_000_000));
+}
+
+#[test]
+fn dates_are_read_for_a_model_of_64_bit_dates() {
+    let dir = Workdir::new();
+    times(&dir, "train.parquet", &DataType::Date64, |n| n * 86_400_000);
+    fit(&dir, "train.parquet");
+    ndjson(&dir, "next.ndjson", |n| json!({"t": format!("2024-01-{:02}", n % 28 + 1)}));
+    let out = transformed(&dir, "next.ndjson");
+    let days = cast(out.column_by_name("t").unwrap(), &DataType::Date32).unwrap();
+    assert_eq!(array_value_to_string(&days, 29).unwrap(), "2024-01-02");
+}
+
+#[test]
+fn strings_among_objects_or_booleans_keep_their_quotes_and_among_numbers_do_not() {
+    let dir = Workdir::new();
+    let of = |n: usize, values: [Value; 3]| values[n % 3].clone();
+    ndjson(&dir, "in.ndjson", |n| {
+        json!({
+            "flag": of(n, [json!(true), json!("true"), json!(7)]),
+            "nested": of(n, [json!({"a": 1}), json!("{\"a\":1}"), json!([1])]),
+            "within": {"a": of(n, [json!(true), json!("true"), json!(null)])},
+            "id": of(n, [json!(7), json!("7"), json!("a7")]),
+        })
+    });
+    dir.ok("fit in.ndjson --epochs 1");
+    let out = transformed(&dir, "in.ndjson");
+    assert_eq!(texts(&out, "flag")[..3], ["true", "\"true\"", "7"]);
+    assert_eq!(texts(&out, "nested")[..3], ["{\"a\":1}", "\"{\\\"a\\\":1}\"", "[1]"]);
+    assert_eq!(texts(&out, "within")[..3], ["{\"a\":true}", "{\"a\":\"true\"}", "{\"a\":null}"]);
+    assert_eq!(texts(&out, "id")[..3], ["7", "7", "a7"]);
+}
+
+#[test]
+fn objects_with_a_new_key_in_every_row_are_read_as_text() {
+    let dir = Workdir::new();
+    let lines = |line: &dyn Fn(usize) -> String| (0..10_010).map(line).collect::<String>();
+    let nested = |n: usize| format!("{{\"x\": {}, \"m\": {{\"user_{n:06}\": 1}}}}\n", n % 17);
+    std::fs::write(dir.path("in.ndjson"), lines(&nested)).unwrap();
+    fit(&dir, "in.ndjson");
+    let out = transformed(&dir, "in.ndjson");
+    assert_eq!(texts(&out, "m")[10_009], "{\"user_010009\": 1}");
+    let columns = |n: usize| format!("{{\"x\": {}, \"user_{n:06}\": 1}}\n", n % 17);
+    std::fs::write(dir.path("wide.ndjson"), lines(&columns)).unwrap();
+    dir.fails(65, "fit wide.ndjson").says(&["wide.ndjson", "line 10000: more than 10000 columns"]);
+}
+
+#[test]
+fn a_value_that_is_not_utf_8_is_told_by_its_column() {
+    let dir = Workdir::new();
+    std::fs::write(dir.path("in.csv"), b"x,name\n1,a\n2,\xff\n").unwrap();
+    dir.fails(65, "fit in.csv").says(&["in.csv", "column \"name\"", "line 3", "invalid utf-8"]);
 }

@@ -7,8 +7,8 @@ fn line() -> Line {
 }
 
 /// A column of CSV.
-fn of(texts: &[&str]) -> Values {
-    let mut values = Values::default();
+fn of(texts: &[&str]) -> ColumnValues {
+    let mut values = ColumnValues::default();
     texts.iter().for_each(|text| values.see(text, &line()));
     values
 }
@@ -25,6 +25,9 @@ fn a_column_is_of_the_type_that_has_all_of_it() {
         (&["7", "007"], DataType::Utf8),
         (&["14857091259186476033"], DataType::Utf8),
         (&["9007199254740993", "0.5"], DataType::Utf8),
+        (&["1152921504606846976", "0.5"], DataType::Float64),
+        (&["+491701234567", "+491701234568"], DataType::Utf8),
+        (&["+0.5", "-0.5"], DataType::Float64),
         (&["9007199254740993"], DataType::Int64),
         (&["2020-01-01"], DataType::Date32),
         (&["2020-01-01", "2020-01-01 00:00:01"], seconds(None)),
@@ -43,6 +46,7 @@ fn a_column_is_of_the_type_that_has_all_of_it() {
 #[test]
 fn a_type_holds_what_it_does_not_change() {
     let timestamp = |unit| DataType::Timestamp(unit, None);
+    let zoned = |zone: &str| DataType::Timestamp(TimeUnit::Second, Some(zone.into()));
     for (texts, data_type, expected) in [
         (&["1", "127"][..], DataType::Int8, true),
         (&["128"], DataType::Int8, false),
@@ -54,6 +58,8 @@ fn a_type_holds_what_it_does_not_change() {
         (&["0.1", "3"], DataType::Float32, true),
         (&["0.123456789"], DataType::Float32, false),
         (&["12.34"], DataType::Decimal128(4, 2), true),
+        (&["-12", "12.34"], DataType::Decimal128(4, 2), true),
+        (&["-123", "12.34"], DataType::Decimal128(4, 2), false),
         (&["12.345"], DataType::Decimal128(4, 2), false),
         (&["123.4"], DataType::Decimal128(4, 2), false),
         (&["2020-01-01"], timestamp(TimeUnit::Second), true),
@@ -61,7 +67,13 @@ fn a_type_holds_what_it_does_not_change() {
         (&["2020-01-01 00:00:00.001"], timestamp(TimeUnit::Second), false),
         (&["1400-01-01 00:00:00"], timestamp(TimeUnit::Nanosecond), false),
         (&["2020-01-01 00:00:00Z"], timestamp(TimeUnit::Second), false),
+        (&["2020-01-01 00:00:00"], zoned("Europe/Berlin"), false),
+        (&["2020-01-01"], zoned("Europe/Berlin"), false),
+        (&["2020-01-01 00:00:00Z"], zoned("Europe/Berlin"), true),
+        (&["2020-01-01 00:00:00"], zoned("+01:00"), true),
+        (&["2020-01-01 00:00:00"], zoned("Etc/UTC"), true),
         (&["2020-01-01 00:00:00"], DataType::Date32, false),
+        (&["2020-01-01"], DataType::Date64, true),
         (&["7", "2020-01-01", "x"], DataType::Utf8, true),
         (&[""], DataType::Int8, true),
     ] {
@@ -70,8 +82,18 @@ fn a_type_holds_what_it_does_not_change() {
 }
 
 #[test]
+fn local_times_are_not_of_a_zone() {
+    let lack =
+        |text: &str, zone: &str| of(&[text]).lack_offsets(&DataType::Timestamp(TimeUnit::Second, Some(zone.into())));
+    assert!(lack("2020-01-01 00:00:00", "Europe/Berlin") && lack("2020-01-01", "Europe/Berlin"));
+    assert!(!lack("2020-01-01 00:00:00.5Z", "Europe/Berlin") && !lack("x", "Europe/Berlin"));
+    assert!(!lack("2020-01-01 00:00:00", "+01:00") && lack("2020-01-01 00:00:00.5", "+01:00"));
+    assert!(!lack("2020-01-01 00:00:00.5", "UTC"));
+}
+
+#[test]
 fn the_first_that_is_no_such_value_is_told() {
-    let mut values = Values::default();
+    let mut values = ColumnValues::default();
     for (number, text) in (2..).zip(["1", "", "2", "n/a", "2020-01-01", "-"]) {
         values.see(text, &Line { number, ..line() });
     }
