@@ -136,7 +136,7 @@ impl Fit {
             path.with_file_name(name)
         });
         let spool_dir = config.spool_dir.get_or_insert_with(|| folder(&path)).clone();
-        let table = source.table(&spool_dir)?;
+        let table = config.table(&source, &spool_dir)?;
         let (fitted, written) = fit(config, &table, &run, metrics, context, &|_, _| Ok(()))?;
         context.monitor.fitted(&fitted, true);
         fitted.save(&path, force)?;

@@ -94,7 +94,7 @@ impl FitTransform {
         let spool_dir = fitting.spool_dir.get_or_insert_with(in_place).clone();
         // Both read the same rows, also those that come once.
         let source = source.spooled(&spool_dir)?;
-        let table = source.table(&spool_dir)?;
+        let table = fitting.table(&source, &spool_dir)?;
         // What a transform would refuse is known before the training.
         let check = |columns: &[String], latent_dim| config.check_columns(&source, columns, latent_dim);
         let (fitted, written) = fit::fit(fitting, &table, &run, metrics, context, &check)?;

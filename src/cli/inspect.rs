@@ -59,7 +59,7 @@ impl Inspect {
                 return Err(Failure::usage("--latents is of a model; that is data"));
             }
             let source = rows.open(&paths, &context.signals.stop)?;
-            let table = source.table(&config.spool_dir.clone().unwrap_or_else(std::env::temp_dir))?;
+            let table = config.table(&source, &config.spool_dir.clone().unwrap_or_else(std::env::temp_dir))?;
             let mut progress = FitProgress::new(None);
             let plan = config.plan_watched(&table, &context.signals.stop, &mut |event| progress.take(event));
             progress.finish()?;

@@ -2,6 +2,7 @@
 //! that follows from that.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -16,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::feature::{Candidate, Candidates, Carried, Column, Features, Kind, Values, candidates, choose};
 use crate::model::{Network, Parameter, parameters};
 use crate::shuffle::{HoldOut, MOST_SHUFFLED};
-use crate::source::ParquetSource;
+use crate::source::{ParquetSource, Source};
 use crate::stop::Stop;
 
 /// What a fit would do, found by its first pass over the data.
@@ -170,6 +171,20 @@ impl FitConfig {
         let (features, carried) = choose(&columns, carried, scale, sizes::missing_indicator(self));
         let holes = Holes::of(features.kinds(), source.rows());
         Ok(Chosen { features: Arc::new(features), carried, values, holes })
+    }
+
+    /// The rows of `source` as a table to fit to. What is kept of them in a scratch file in `folder` are the columns that these
+    /// options let be learned.
+    ///
+    /// # Errors
+    /// Those of [`Source::table`], and those of [`fit`](Self::fit) about columns.
+    pub fn table(&self, source: &Source, folder: &Path) -> Result<ParquetSource> {
+        if self.init.is_some() {
+            // Its columns are those of a model.
+            return source.table(folder);
+        }
+        let Candidates { fields, .. } = candidates(&source.first_schema(), self, sizes::scale(self))?;
+        source.table_of(folder, &|name| fields.iter().any(|field| field.name() == name))
     }
 
     /// Divides `rows` rows of `inputs` elements.

@@ -114,6 +114,11 @@ impl Source {
         Ok(Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())))
     }
 
+    /// The columns of the first file and its path.
+    pub(crate) fn first_schema(&self) -> SchemaRef {
+        self.inputs.first().map_or_else(|| Arc::new(Schema::empty()), |input| input.schema())
+    }
+
     /// How columns are stored, if all the files are Parquet and store them alike.
     pub(crate) fn stored(&self, columns: &[String]) -> Vec<Option<Stored>> {
         let of = |input: &Arc<Input>, name: &String| match &input.content {
@@ -209,18 +214,26 @@ impl Source {
     /// # Errors
     /// Those of the files, and [`Error::Io`] if there is no room.
     pub fn table(&self, folder: &Path) -> Result<ParquetSource> {
+        self.table_of(folder, &|_| true)
+    }
+
+    /// The same, in which only the columns that are `needed` can be read of what was written to a temporary file.
+    ///
+    /// # Errors
+    /// As [`table`](Self::table).
+    pub(crate) fn table_of(&self, folder: &Path, needed: &dyn Fn(&str) -> bool) -> Result<ParquetSource> {
         let file = |input: &Arc<Input>| -> Result<ParquetFile> {
             match (&input.content, &self.predicate) {
                 (Content::Parquet(file), None) => Ok(file.as_ref().clone()),
                 (Content::Parquet(file), Some(predicate)) => predicate.keep(file, &self.stop),
-                _ => self.spool(input, folder, Use::Learning),
+                _ => self.spool(input, folder, Use::Learning(needed)),
             }
         };
         ParquetSource::of(self.inputs.iter().map(file).collect::<Result<_>>()?)
     }
 
     /// The rows of an input that are read, in a temporary file in `folder`.
-    fn spool(&self, input: &Arc<Input>, folder: &Path, to: Use) -> Result<ParquetFile> {
+    fn spool(&self, input: &Arc<Input>, folder: &Path, to: Use<'_>) -> Result<ParquetFile> {
         let alone = Self { inputs: vec![input.clone()], ..self.clone() };
         let own: Vec<String> = input.own().fields().iter().map(|field| field.name().clone()).collect();
         Ok(spool(&input.path, folder, alone.stream(&own, BATCH_ROWS)?, to)?.with_keys(&input.keys))

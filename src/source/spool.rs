@@ -8,7 +8,7 @@ use ::parquet::basic::Compression;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
 use super::given::Given;
@@ -23,12 +23,12 @@ pub(super) const BATCH_ROWS: usize = 8192;
 const GROUP: (usize, usize) = (1 << 17, 64 << 20);
 
 /// What the rows are kept for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Use {
-    /// All of them are written out again.
+#[derive(Clone, Copy)]
+pub(super) enum Use<'a> {
+    /// All columns are written out again.
     Carrying,
-    /// They are learned from: what a Parquet file cannot hold is not kept, since nothing learns it.
-    Learning,
+    /// The columns of these names are learned from. Of the others nulls are kept, as of what a Parquet file cannot hold.
+    Learning(&'a dyn Fn(&str) -> bool),
 }
 
 /// Writes rows to a temporary file in `folder`; `path` is what messages call it.
@@ -36,7 +36,7 @@ pub(super) enum Use {
 /// # Errors
 /// The stream's; [`Error::Io`] if there is no room; [`Error::Unsupported`] for a carried column that a Parquet file cannot
 /// hold.
-pub(super) fn spool(path: &Path, folder: &Path, stream: Stream, to: Use) -> Result<ParquetFile> {
+pub(super) fn spool(path: &Path, folder: &Path, stream: Stream, to: Use<'_>) -> Result<ParquetFile> {
     let full = |source: ParquetError| Error::io("write a scratch file here", folder)(std::io::Error::other(source));
     let all = stream.schema.fields();
     let unholdable = unholdable(all);
@@ -44,15 +44,19 @@ pub(super) fn spool(path: &Path, folder: &Path, stream: Stream, to: Use) -> Resu
         let what = "reading stdin twice with a column of this type";
         return Err(Error::Unsupported { place: Place::column(path, field.name()), what });
     }
-    let mut fields: Vec<FieldRef> = match unholdable {
-        Some(_) => all.iter().map(holdable).collect(),
-        None => all.to_vec(),
-    };
-    if to == Use::Learning {
+    let learned = |field: &FieldRef, needed: &dyn Fn(&str) -> bool| {
+        let field = match unholdable {
+            _ if !needed(field.name()) => Arc::new(Field::new(field.name(), DataType::Null, true)),
+            Some(_) => holdable(field),
+            None => field.clone(),
+        };
         // Nothing learns the order of categories.
-        let without_order = |field: FieldRef| Arc::new(field.as_ref().clone().with_dict_is_ordered(false));
-        fields = fields.into_iter().map(without_order).collect();
-    }
+        Arc::new(field.as_ref().clone().with_dict_is_ordered(false))
+    };
+    let fields: Vec<FieldRef> = match to {
+        Use::Carrying => all.to_vec(),
+        Use::Learning(needed) => all.iter().map(|field| learned(field, needed)).collect(),
+    };
     let schema = Arc::new(Schema::new_with_metadata(fields, stream.schema.metadata().clone()));
     let file = tempfile::tempfile_in(folder).map_err(Error::io("create a scratch file here", folder))?;
     let reading = file.try_clone().map_err(Error::io("create a scratch file here", folder))?;
