@@ -12,43 +12,39 @@ use super::read_as::all_viewed;
 /// The columns of a scratch file.
 #[derive(Debug, Clone)]
 pub(super) struct Given {
-    /// As they were given; of the types that they are read as, where the reader has no others.
+    /// What they are called to be: to learn from, as they were given, since that is what the model is for.
     pub(super) columns: SchemaRef,
-    /// The same with nulls in place of what no Parquet file holds.
-    kept: SchemaRef,
+    /// As they are read: with nulls in place of what no Parquet file holds, and of other types where the reader has not
+    /// those that were written.
+    read: SchemaRef,
 }
 
 impl Given {
-    /// Columns that were `given`, are `kept` in the file, and that the reader reads as `read`.
-    pub(super) fn new(given: &Schema, kept: &Schema, read: &Schema) -> Self {
-        let restored = |(kept, read): (&FieldRef, &FieldRef)| {
-            if in_runs(kept) { kept.clone() } else { of_type(kept, read.data_type().clone()) }
+    /// Columns that were `given` to be learned from, or else are carried; that were `written`, and that the file has as
+    /// `stored`.
+    pub(super) fn new(given: Option<SchemaRef>, written: &Schema, stored: &Schema) -> Self {
+        let column = |(written, stored): (&FieldRef, &FieldRef)| {
+            if in_runs(written) { written.clone() } else { of_type(written, stored.data_type().clone()) }
         };
-        let restored: Vec<FieldRef> = kept.fields().iter().zip(read.fields()).map(restored).collect();
-        let column = |((given, kept), restored): ((&FieldRef, &FieldRef), &FieldRef)| {
-            if given == kept { restored.clone() } else { given.clone() }
-        };
-        let columns = given.fields().iter().zip(kept.fields()).zip(&restored).map(column).collect::<Vec<_>>();
-        Self {
-            columns: Schema::new_with_metadata(columns, given.metadata().clone()).into(),
-            kept: Schema::new_with_metadata(restored, given.metadata().clone()).into(),
-        }
+        let read: Vec<FieldRef> = written.fields().iter().zip(stored.fields()).map(column).collect();
+        let read = SchemaRef::new(Schema::new_with_metadata(read, written.metadata().clone()));
+        Self { columns: given.unwrap_or_else(|| read.clone()), read }
     }
 
     /// The same with strings as views.
     pub(super) fn viewed(&self) -> Self {
-        Self { columns: all_viewed(&self.columns).into(), kept: all_viewed(&self.kept).into() }
+        Self { columns: all_viewed(&self.columns).into(), read: all_viewed(&self.read).into() }
     }
 
     /// The columns `roots` as they were given, of a batch that has them as the file does.
     pub(super) fn restored(&self, batch: &RecordBatch, roots: &[usize]) -> Result<RecordBatch, ArrowError> {
-        let kept = self.kept.project(roots)?;
+        let read = self.read.project(roots)?;
         let column = |(array, field): (&ArrayRef, &FieldRef)| {
             if in_runs(field) { cast(array, field.data_type()) } else { Ok(array.clone()) }
         };
-        let arrays = batch.columns().iter().zip(kept.fields()).map(column).collect::<Result<_, _>>()?;
+        let arrays = batch.columns().iter().zip(read.fields()).map(column).collect::<Result<_, _>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(kept.into(), arrays, &options)
+        RecordBatch::try_new_with_options(read.into(), arrays, &options)
     }
 }
 

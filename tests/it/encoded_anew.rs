@@ -339,6 +339,6 @@ fn ordered_categories_of_later_batches_take_their_place_or_are_refused() {
     let refused = piped(&dir, "transform - new.parquet", &ipc_stream(&contradict)).exits(65);
     refused.says(&["new.parquet, column \"c\"", "order of categories"]);
     assert_eq!(dir.names(), before);
-    piped(&dir, "fit - other.safetensors --columns x0 --epochs 1", &ipc_stream(&contradict)).exits(0);
+    piped(&dir, "fit - --columns x0 --epochs 1 --force", &ipc_stream(&contradict)).exits(0);
     piped(&dir, "transform - -", &ipc_stream(&contradict)).exits(0);
 }

@@ -141,6 +141,6 @@ fn an_annotation_that_is_not_known_is_not_copied_away() {
     dir.fails(65, "transform in.parquet out.parquet -m x0.safetensors").says(&[
         "in.parquet",
         "column \"odd\"",
-        "annotation",
+        "unknown logical type",
     ]);
 }
