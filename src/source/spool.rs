@@ -75,7 +75,7 @@ pub(super) fn spool(path: &Path, folder: &Path, stream: Stream, to: Use<'_>) -> 
     tracing::info!("{}: {rows} rows are kept in a scratch file in {}", path.display(), folder.display());
     let length = reading.metadata().map_err(Error::io("read a scratch file here", folder))?.len();
     let file = ParquetFile::read(path, PositionalFile::new(reading, length))?;
-    let given = (to == Use::Learning).then_some(stream.schema);
+    let given = matches!(to, Use::Learning(_)).then_some(stream.schema);
     let given = Given::new(given, &schema, file.schema());
     Ok(file.with_given(given))
 }
