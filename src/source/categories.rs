@@ -94,19 +94,17 @@ mod tests {
     #[test]
     fn dictionaries_are_merged_into_one_order_or_contradict_each_other() {
         let mut categories = Categories::default();
-        let steps: [(&[Option<&str>], Added, &[&str]); 6] = [
-            (&[Some("lo"), Some("hi")], Added::Some, &["lo", "hi"]),
-            (&[Some("lo"), None, Some("mid"), Some("hi"), Some("lo")], Added::Some, &["lo", "mid", "hi"]),
-            (&[Some("lo"), Some("hi")], Added::Nothing, &["lo", "mid", "hi"]),
-            (&[Some("least"), Some("hi"), Some("most")], Added::Some, &["least", "lo", "mid", "hi", "most"]),
-            (&[], Added::Nothing, &["least", "lo", "mid", "hi", "most"]),
-            (&[Some("hi"), Some("new"), Some("lo")], Added::Contradiction, &["least", "lo", "mid", "hi", "most"]),
-        ];
-        for (words, added, all) in steps {
+        let mut step = |words: &[Option<&str>], expected: Added, all: &[&str]| {
             let array = of(words);
-            assert_eq!(categories.add(&array).unwrap(), added, "{words:?}");
+            assert_eq!(categories.add(&array).unwrap(), expected, "{words:?}");
             assert_eq!(categories.all(), all, "{words:?}");
             assert_eq!(categories.last().len(), words.len());
-        }
+        };
+        step(&[Some("lo"), Some("hi")], Added::Some, &["lo", "hi"]);
+        step(&[Some("lo"), None, Some("mid"), Some("hi"), Some("lo")], Added::Some, &["lo", "mid", "hi"]);
+        step(&[Some("lo"), Some("hi")], Added::Nothing, &["lo", "mid", "hi"]);
+        step(&[Some("least"), Some("hi"), Some("most")], Added::Some, &["least", "lo", "mid", "hi", "most"]);
+        step(&[], Added::Nothing, &["least", "lo", "mid", "hi", "most"]);
+        step(&[Some("hi"), Some("new"), Some("lo")], Added::Contradiction, &["least", "lo", "mid", "hi", "most"]);
     }
 }

@@ -12,7 +12,7 @@ use super::read_as::all_viewed;
 /// The columns of a scratch file.
 #[derive(Debug, Clone)]
 pub(super) struct Given {
-    /// What they are called to be: to learn from, as they were given, since that is what the model is for.
+    /// The columns that readers see. Of rows to learn from, those that were given: the model is for these.
     pub(super) columns: SchemaRef,
     /// As they are read: with nulls in place of what no Parquet file holds, and of other types where the reader has not
     /// those that were written.

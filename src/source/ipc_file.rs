@@ -25,9 +25,9 @@ pub(super) struct IpcFile {
     path: PathBuf,
     file: PositionalFile,
     /// As it is in the table of contents.
-    schema: SchemaRef,
+    stored: SchemaRef,
     /// As its rows are read.
-    columns: SchemaRef,
+    schema: SchemaRef,
     dictionaries: Arc<[Block]>,
     batches: Arc<[Block]>,
 }
@@ -56,13 +56,13 @@ impl IpcFile {
             || -> Result<Self, ArrowError> {
                 let footer = root_as_footer(&contents).map_err(|error| damaged(&error.to_string()))?;
                 let schema = footer.schema().ok_or_else(|| damaged("its table of contents has no schema"))?;
-                let schema = columns(schema)?;
+                let stored = columns(schema)?;
                 let blocks = |blocks: Option<_>| blocks.into_iter().flatten().copied().collect();
                 Ok(Self {
                     path: path.to_owned(),
                     file: file.clone(),
-                    columns: wide_schema(&schema),
-                    schema,
+                    schema: wide_schema(&stored),
+                    stored,
                     dictionaries: blocks(footer.dictionaries()),
                     batches: blocks(footer.recordBatches()),
                 })
@@ -72,7 +72,7 @@ impl IpcFile {
 
     /// The columns.
     pub(super) fn schema(&self) -> &SchemaRef {
-        &self.columns
+        &self.schema
     }
 
     /// Every batch in order.
@@ -88,15 +88,15 @@ impl IpcFile {
                 let what = "it replaces a dictionary, which only an Arrow stream may".to_owned();
                 return Err(Error::Damaged { place: Place::file(&self.path), what });
             }
-            guarded(|| Place::file(&self.path), || decode(&message, &self.schema, &mut dictionaries))?;
+            guarded(|| Place::file(&self.path), || decode(&message, &self.stored, &mut dictionaries))?;
         }
         let mut left = 0..self.batches.len();
         Ok(std::iter::from_fn(move || {
             let block = &file.batches[left.next()?];
             let read = || {
                 let none = || ArrowError::ParseError("a batch of its table of contents is none".to_owned());
-                let batch = decode(&file.message(block)?, &file.schema, &mut dictionaries)?;
-                wide_batch(batch.ok_or_else(none)?, &file.columns)
+                let batch = decode(&file.message(block)?, &file.stored, &mut dictionaries)?;
+                wide_batch(batch.ok_or_else(none)?, &file.schema)
             };
             let batch = stop.check().and_then(|()| guarded(|| Place::file(&file.path), read));
             if batch.is_err() {
