@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     fn of(words: &[Option<&str>]) -> ArrayRef {
-        let keys = Int32Array::from(vec![0; 1]);
+        let keys = Int32Array::from(vec![0; words.len().min(1)]);
         Arc::new(DictionaryArray::<Int32Type>::new(keys, Arc::new(StringArray::from(words.to_vec()))))
     }
 
