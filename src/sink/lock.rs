@@ -54,6 +54,10 @@ impl Lock {
         let Some(name) = place.file_name() else {
             return Err(Error::TargetNotFile { path: target.to_owned() });
         };
+        // Before there is a lock file where somebody's link leads.
+        if tempfile::tempfile().is_ok_and(|ours| is_planted(target, &ours)) {
+            return Err(Error::TargetForeign { path: target.to_owned() });
+        }
         let path = place.with_file_name(format!(".{}.lock", name.to_string_lossy()));
         // The lock file's name, which nobody gave, is in no error but that of a link, which somebody made.
         let io = |error: std::io::Error| match fs::symlink_metadata(&path) {
@@ -65,9 +69,6 @@ impl Lock {
         let (start, mut said) = (Instant::now(), false);
         loop {
             let mut file = open(&path).map_err(io)?;
-            if is_planted(target, &file) {
-                return Err(Error::TargetForeign { path: target.to_owned() });
-            }
             match file.try_lock() {
                 Ok(()) => {
                     // Its last holder may have removed it between the opening and the locking.

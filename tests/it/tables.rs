@@ -9,7 +9,7 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray,
 };
 use arrow::compute::concat_batches;
-use arrow::datatypes::Float32Type;
+use arrow::datatypes::{DataType, FieldRef, Float32Type};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::properties::WriterProperties;
@@ -75,6 +75,20 @@ pub fn read(path: &Path) -> RecordBatch {
     let schema = reader.schema().clone();
     let batches = reader.build().unwrap().collect::<Result<Vec<_>, _>>().unwrap();
     concat_batches(&schema, &batches).unwrap()
+}
+
+/// The type that a column has in an output: dictionaries have keys of 32 bits at least.
+pub fn as_written(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Dictionary(keys, values) if keys.primitive_width() < Some(4) => {
+            DataType::Dictionary(DataType::Int32.into(), values.clone())
+        }
+        DataType::Struct(fields) => {
+            let field = |field: &FieldRef| field.as_ref().clone().with_data_type(as_written(field.data_type()));
+            DataType::Struct(fields.iter().map(field).collect::<Vec<_>>().into())
+        }
+        other => other.clone(),
+    }
 }
 
 /// Names of a table's columns.
