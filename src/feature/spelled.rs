@@ -6,10 +6,10 @@ use arrow::error::ArrowError;
 /// Types within types that are read: arrow's parser calls itself for each, and a file may claim any number of them.
 const MOST_LEVELS: usize = 128;
 
-/// The type that is spelled so.
+/// Parses a type.
 ///
 /// # Errors
-/// If it is none, or nests deeper than 128 levels.
+/// If the text is not a type, or nests deeper than 128 levels.
 pub(super) fn parse(text: &str) -> Result<DataType, ArrowError> {
     if levels(text) > MOST_LEVELS {
         return Err(ArrowError::ParseError(format!("a type is nested more than {MOST_LEVELS} levels deep")));

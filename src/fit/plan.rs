@@ -173,8 +173,8 @@ impl FitConfig {
         Ok(Chosen { features: Arc::new(features), carried, values, holes })
     }
 
-    /// The rows of `source` as a table to fit to. What is kept of them in a scratch file in `folder` are the columns that these
-    /// options let be learned.
+    /// The rows of `source` as a table to fit to. A scratch file in `folder`, if one is needed, keeps only the columns that
+    /// these options allow to be learned.
     ///
     /// # Errors
     /// Those of [`Source::table`], and those of [`fit`](Self::fit) about columns.

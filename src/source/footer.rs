@@ -157,8 +157,8 @@ fn walk(footer: &[u8]) -> thrift::Result<Walked> {
     Ok(walked)
 }
 
-/// The metadata of a file of so many rows, as its row groups have them; `None` if it says so itself. The library reads no more
-/// rows at once than it says: none, where a writer left 0 there.
+/// The metadata with the row count of its row groups; `None` if the footer has that count. The reader reads at most as many
+/// rows at once as the footer says: none, where a writer left 0 there.
 pub(super) fn of_so_many_rows(metadata: &ParquetMetaData, rows: i64) -> Option<ParquetMetaData> {
     let said = metadata.file_metadata();
     if said.num_rows() == rows {

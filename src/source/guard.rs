@@ -49,9 +49,9 @@ pub(crate) fn guarded<T, E: Into<Foreign>>(
     })
 }
 
-/// Puts a panic hook before the one of the process that keeps silent about panics of file decoders: on a damaged file
-/// these become errors. All other panics are reported as before. For programs, to be called once; the library by itself
-/// leaves the hook of its host alone, which then hears of these panics, too.
+/// Installs a panic hook that is silent about panics of file decoders: on a damaged file these become errors. All other
+/// panics go to the hook that was there before. A program calls this once. The library itself installs no hook: without
+/// this call, the hook of its host reports these panics as well.
 pub fn silence_decoder_panics() {
     let loud = take_hook();
     set_hook(Box::new(move |panic| {

@@ -1,4 +1,4 @@
-//! Which columns a Parquet file can hold: not a union, say, nor an interval of nanoseconds.
+//! Which columns a Parquet file can hold. Unions and intervals of nanoseconds are examples of those it cannot.
 
 use std::sync::Arc;
 

@@ -41,7 +41,8 @@ pub(crate) trait Head: Send + Sync {
     fn add_losses(&self, cells: &Cells<'_>, parameter: &[f32], scratch: &mut Vec<f32>, losses: &mut [RowLoss]);
 
     /// Writes the group's part of `by_output`, `[rows, outputs]`: the derivative of the rows' negative log-likelihood,
-    /// each times the row's weight, by the decoder's output; and the one by the parameter, beyond a bound that at it.
+    /// each times the row's weight, by the decoder's output;
+    /// and the gradient by the parameter, taken at the bound if the value is outside.
     fn gradient(
         &self,
         cells: &Cells<'_>,
