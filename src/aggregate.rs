@@ -3,7 +3,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::density::Density;
+use crate::density::GaussianMixture;
 use crate::error::ModelFault;
 use crate::layout::Layout;
 use crate::model::{Weight, Weights};
@@ -18,7 +18,7 @@ const PREFIX: &str = "aggregate.";
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Aggregate {
     /// Of the rows' latents; absent if the prior is as good.
-    pub(crate) density: Option<Density>,
+    pub(crate) density: Option<GaussianMixture>,
     /// `[values]`, those of Gaussian elements: standard deviation about its mean given a draw from the row's posterior, on the model's
     /// scale.
     pub(crate) residual: Vec<f32>,
@@ -54,7 +54,7 @@ impl Aggregate {
             ("effect", vec![k, outputs], &self.effect),
             ("rank_correlation", vec![k, outputs], &self.rank_correlation),
         ];
-        if let Some(Density { weight, mean, factor, .. }) = &self.density {
+        if let Some(GaussianMixture { weight, mean, factor, .. }) = &self.density {
             let components = weight.len();
             tensors.push(("density.weight", vec![components], weight));
             tensors.push(("density.mean", vec![components, k], mean));
@@ -75,12 +75,12 @@ impl Aggregate {
         let (values, outputs, k) = (layout.gaussians(), layout.outputs(), latent_dim);
         let components = tensors.0.get(&named("density.weight")).map(|weight| weight.values.len());
         let factors = tensors.0.get(&named("residual.shared")).map_or(0, |it| it.values.len() / values.max(1));
-        let density = components.map(|components| -> Result<Density, ModelFault> {
+        let density = components.map(|components| -> Result<GaussianMixture, ModelFault> {
             let weight = tensors.take("density.weight", &[components])?;
             let mean = tensors.take("density.mean", &[components, k])?;
             let factor = tensors.take("density.factor", &[components, k, k])?;
             let unsound = || ModelFault::Contradiction("the density of its latents is none".to_owned());
-            Density::new(k, weight, mean, factor).ok_or_else(unsound)
+            GaussianMixture::new(k, weight, mean, factor).ok_or_else(unsound)
         });
         let aggregate = Self {
             density: density.transpose()?,

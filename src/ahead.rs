@@ -6,7 +6,7 @@
 //!
 //! **Invariant:** nothing else in this crate names threads or channels, so this is where to look for a deadlock. The
 //! threads are joined only after everything they may wait for has ended: every `send` and `recv` fails as soon as the
-//! other side is dropped, and whoever waits for [`Room`] or a [`Pump`] looks whether it is cancelled. Results in a queue
+//! other side is dropped, and whoever waits for [`ByteBudget`] or a [`InterruptibleReader`] looks whether it is cancelled. Results in a queue
 //! keep their room until the queue's last sender is gone, so that waiting for this room alone would never end.
 
 #![forbid(unsafe_code)]
@@ -24,9 +24,9 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use self::cancel::Cancel;
 pub(crate) use self::cancel::is_cancelled;
-pub(crate) use self::drain::Drain;
-pub(crate) use self::pump::Pump;
-pub(crate) use self::room::{Room, Taken};
+pub(crate) use self::drain::StreamWriter;
+pub(crate) use self::pump::InterruptibleReader;
+pub(crate) use self::room::{ByteBudget, Reservation};
 use crate::error::{Error, Result};
 use crate::stage::{For, Stage, waiting};
 
@@ -40,7 +40,7 @@ const STACK: usize = 8 << 20;
 type Sent<T> = std::thread::Result<Result<T>>;
 
 /// An iterator that is being run ahead. See [`ahead`] and [`ahead_map`].
-pub(crate) struct Ahead<T> {
+pub(crate) struct Prefetch<T> {
     receive: Option<Box<dyn Receive<T>>>,
     threads: Vec<JoinHandle<()>>,
     cancel: Cancel,
@@ -75,7 +75,7 @@ pub(crate) fn machine_threads() -> usize {
 }
 
 /// Runs `items` on a thread of their own, as `stage`, at most `depth` items (and the one being made) ahead.
-pub(crate) fn ahead<T, I>(stage: &Stage, depth: usize, items: I) -> Result<Ahead<T>>
+pub(crate) fn ahead<T, I>(stage: &Stage, depth: usize, items: I) -> Result<Prefetch<T>>
 where
     T: Send + 'static,
     I: Iterator<Item = Result<T>> + Send + 'static,
@@ -91,7 +91,7 @@ where
             }
         }
     })?;
-    Ok(Ahead { receive: Some(Box::new(receive)), threads: vec![thread], cancel })
+    Ok(Prefetch { receive: Some(Box::new(receive)), threads: vec![thread], cancel })
 }
 
 /// Maps `items` on `workers` threads, as `stage`, and keeps their order, at most `depth` items ahead.
@@ -105,7 +105,7 @@ pub(crate) fn ahead_map<T, U, I, F>(
     depth: usize,
     workers: usize,
     map: F,
-) -> Result<Ahead<U>>
+) -> Result<Prefetch<U>>
 where
     T: Send + 'static,
     U: Send + 'static,
@@ -148,16 +148,16 @@ where
             }
         }
     })?);
-    Ok(Ahead { receive: Some(Box::new(receive)), threads, cancel })
+    Ok(Prefetch { receive: Some(Box::new(receive)), threads, cancel })
 }
 
 /// Work done on a thread of its own, over again whenever it is asked for.
-pub(crate) struct Beside<E> {
+pub(crate) struct Background<E> {
     ask: Option<Sender<()>>,
     thread: Option<JoinHandle<std::result::Result<(), E>>>,
 }
 
-impl<E: Send + 'static> Beside<E> {
+impl<E: Send + 'static> Background<E> {
     /// Waits to be asked for `work`.
     pub(crate) fn new(
         name: &str,
@@ -187,7 +187,7 @@ impl<E: Send + 'static> Beside<E> {
     }
 }
 
-impl<E> Drop for Beside<E> {
+impl<E> Drop for Background<E> {
     fn drop(&mut self) {
         self.ask = None;
         let _ = self.thread.take().map(JoinHandle::join);
@@ -217,7 +217,7 @@ pub(crate) fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> std::io::Result
     })
 }
 
-impl<T> Iterator for Ahead<T> {
+impl<T> Iterator for Prefetch<T> {
     type Item = Result<T>;
 
     fn next(&mut self) -> Option<Result<T>> {
@@ -239,7 +239,7 @@ impl<T> Iterator for Ahead<T> {
     }
 }
 
-impl<T> Ahead<T> {
+impl<T> Prefetch<T> {
     fn stop(&mut self) {
         self.cancel.set();
         self.receive = None;
@@ -250,7 +250,7 @@ impl<T> Ahead<T> {
     }
 }
 
-impl<T> Drop for Ahead<T> {
+impl<T> Drop for Prefetch<T> {
     fn drop(&mut self) {
         self.stop();
     }
@@ -373,13 +373,13 @@ mod tests {
             let done = done.clone();
             move || if done.fetch_add(1, Ordering::SeqCst) + 1 == fails_at { Err("full") } else { Ok(()) }
         };
-        let beside = Beside::new("sync", counted(0)).unwrap();
+        let beside = Background::new("sync", counted(0)).unwrap();
         beside.ask();
         settles_at(&done, 1);
         beside.ask();
         assert_eq!(beside.finish(), Ok(()));
         assert_eq!(done.load(Ordering::SeqCst), 2);
-        let beside = Beside::new("sync", counted(3)).unwrap();
+        let beside = Background::new("sync", counted(3)).unwrap();
         beside.ask();
         settles_at(&done, 3);
         beside.ask();

@@ -25,7 +25,7 @@ use crate::error::{Error, ModelFault, Result};
 use crate::feature::{Carried, Features, InputColumn, Kind};
 use crate::health::Health;
 use crate::model::{Network, Vae, Weight, Weights};
-use crate::score::{Latents, Score, Scorer, Scoring};
+use crate::score::{AggregatePosterior, Score, Scorer, Scoring};
 use crate::sink::{Target, commit_bytes};
 use crate::store::{Object, check_url, is_url};
 
@@ -158,7 +158,7 @@ impl Model {
     /// As [`of`](Self::of).
     pub(crate) fn new(
         metadata: Metadata,
-        members: Vec<(Weights, Latents)>,
+        members: Vec<(Weights, AggregatePosterior)>,
         aggregate: &Aggregate,
         sketch: &Sketch,
         device: &candle_core::Device,

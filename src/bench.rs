@@ -8,7 +8,7 @@ use crate::artifact::Model;
 use crate::batch::Batch;
 use crate::device::Device;
 use crate::error::Result;
-use crate::model::{Encoded, Input, Step, Trainer};
+use crate::model::{Encoded, Step, StepInput, Trainer};
 use crate::random::Stream;
 
 /// A model, some rows for it, and a network of its shape in training.
@@ -17,7 +17,7 @@ pub struct Parts {
     rows: RecordBatch,
     x: Vec<f32>,
     batch: Batch,
-    input: Input,
+    input: StepInput,
     trainer: Trainer,
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::aggregate::{Aggregate, RANKS};
 use crate::artifact::Model;
-use crate::density::Density;
+use crate::density::GaussianMixture;
 use crate::error::Result;
 use crate::feature::Features;
 use crate::layout::Likelihood;
@@ -26,7 +26,7 @@ pub(crate) struct Decoder {
 /// Draws rows.
 pub(crate) struct Generator {
     decoder: Arc<Decoder>,
-    density: Density,
+    density: GaussianMixture,
     /// `[values]`, and `[factors, values]`: how values are spread about what is expected of them, each for itself and
     /// together.
     alone: Vec<f32>,
@@ -72,7 +72,7 @@ impl Generator {
     pub(crate) fn new(model: &Model, prior: bool, temperature: f64) -> Result<Self> {
         let Aggregate { density, residual, shared, quantiles, .. } = model.aggregate();
         let density = density.clone().filter(|_| !prior);
-        let density = density.unwrap_or_else(|| Density::prior(model.metadata().network.latent_dim));
+        let density = density.unwrap_or_else(|| GaussianMixture::prior(model.metadata().network.latent_dim));
         let decoder = Arc::new(Decoder::new(model));
         let of_factors =
             |value: usize| shared.iter().skip(value).step_by(residual.len()).map(|part| part * part).sum::<f32>();

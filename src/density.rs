@@ -19,7 +19,7 @@ const PLACES_A_DIMENSION: usize = 5;
 
 /// A density over `[latent_dim]` places.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Density {
+pub(crate) struct GaussianMixture {
     latent_dim: usize,
     /// `[components]`; they sum to 1.
     pub(crate) weight: Vec<f32>,
@@ -29,7 +29,7 @@ pub(crate) struct Density {
     pub(crate) factor: Vec<f32>,
 }
 
-impl Density {
+impl GaussianMixture {
     /// A density of these parts; `None` if they do not make one.
     pub(crate) fn new(latent_dim: usize, weight: Vec<f32>, mean: Vec<f32>, factor: Vec<f32>) -> Option<Self> {
         let sizes = mean.len() == weight.len() * latent_dim && factor.len() == mean.len() * latent_dim;
@@ -136,13 +136,13 @@ fn gains(before: &[f64], after: &[f64]) -> bool {
 
 /// What every place shares of the components' log-densities, in double precision.
 struct Terms<'a> {
-    density: &'a Density,
+    density: &'a GaussianMixture,
     /// Of each component: ln weight - ln |L| - k/2 ln 2π.
     constants: Vec<f64>,
 }
 
 impl<'a> Terms<'a> {
-    fn of(density: &'a Density) -> Self {
+    fn of(density: &'a GaussianMixture) -> Self {
         let k = density.latent_dim;
         let constant = |(weight, factor): (&f32, &[f32])| {
             let determinant: f64 = (0..k).map(|i| f64::from(factor[i * k + i]).ln()).sum();
@@ -220,9 +220,9 @@ fn nearest(places: &[f32], k: usize, centres: &[f32]) -> Vec<f64> {
 }
 
 /// The components that make places most likely which are theirs by these shares, `[n, components]`.
-fn maximize(places: &[f32], k: usize, components: usize, shares: &[f64]) -> Density {
+fn maximize(places: &[f32], k: usize, components: usize, shares: &[f64]) -> GaussianMixture {
     let n = places.len() / k;
-    let mut density = Density { latent_dim: k, weight: Vec::new(), mean: Vec::new(), factor: Vec::new() };
+    let mut density = GaussianMixture { latent_dim: k, weight: Vec::new(), mean: Vec::new(), factor: Vec::new() };
     for component in 0..components {
         let share = || shares.iter().skip(component).step_by(components);
         // A component nobody belongs to stays where it can do no harm.
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn it_finds_what_it_was_drawn_from() {
-        let density = Density::choose(&two(2000, 1), &two(500, 2), 2, Stream::new(3, "density")).unwrap();
+        let density = GaussianMixture::choose(&two(2000, 1), &two(500, 2), 2, Stream::new(3, "density")).unwrap();
         let reached: f64 = two(500, 4).chunks_exact(2).map(|z| density.log_density(z)).sum::<f64>() / 1000.0;
         // The entropy of the mixture: ln 2 for which, and ln 2πe + ln |L| of each.
         let entropy = 2_f64.ln() + std::f64::consts::TAU.ln() + 1.0 + (0.2_f64.ln() + 0.25_f64.ln()) / 2.0;
@@ -300,17 +300,17 @@ mod tests {
         Stream::new(1, "places").normals(&mut places);
         let mut other = vec![0.0; 60_000];
         Stream::new(2, "places").normals(&mut other);
-        assert_eq!(Density::choose(&places, &other, 3, Stream::new(3, "density")), None);
+        assert_eq!(GaussianMixture::choose(&places, &other, 3, Stream::new(3, "density")), None);
         let standard = -1.5 * std::f64::consts::TAU.ln() - 0.5 * (0.25 + 1.0 + 4.0);
-        assert!((Density::prior(3).log_density(&[0.5, -1.0, 2.0]) - standard).abs() < 1e-9);
+        assert!((GaussianMixture::prior(3).log_density(&[0.5, -1.0, 2.0]) - standard).abs() < 1e-9);
     }
 
     #[test]
     fn places_all_in_one_are_a_density_all_the_same() {
-        let density = Density::fit(&[0.5; 400], 2, 4, Stream::new(1, "density"));
+        let density = GaussianMixture::fit(&[0.5; 400], 2, 4, Stream::new(1, "density"));
         assert!(density.log_density(&[0.5, 0.5]).is_finite());
-        let Density { latent_dim, weight, mean, factor } = density;
-        assert!(Density::new(latent_dim, weight.clone(), mean.clone(), factor.clone()).is_some());
-        assert!(Density::new(latent_dim, weight, mean, factor.iter().map(|l| -l).collect()).is_none());
+        let GaussianMixture { latent_dim, weight, mean, factor } = density;
+        assert!(GaussianMixture::new(latent_dim, weight.clone(), mean.clone(), factor.clone()).is_some());
+        assert!(GaussianMixture::new(latent_dim, weight, mean, factor.iter().map(|l| -l).collect()).is_none());
     }
 }

@@ -8,9 +8,9 @@ mod sketch;
 
 use serde::Serialize;
 
-pub(crate) use self::seen::Seen;
-pub(crate) use self::sketch::{Rows, Sketch};
-use crate::feature::{Found, Kind};
+pub(crate) use self::seen::BinCounts;
+pub(crate) use self::sketch::{Sketch, SketchRows};
+use crate::feature::{Kind, ValueIssues};
 
 /// How the rows of a transform are spread beside those of the fit: for every learned column, every dimension of the
 /// latent space, and the anomaly score.
@@ -56,7 +56,7 @@ pub struct Shift {
 
 impl Shift {
     /// What was counted of a column in `rows` rows, beside so many at fit; it did not move.
-    pub(crate) fn found(kind: &Kind, found: &Found, rows: u64, at_fit: u64) -> Self {
+    pub(crate) fn found(kind: &Kind, found: &ValueIssues, rows: u64, at_fit: u64) -> Self {
         let share = |count: u64, of: u64| count as f64 / of.max(1) as f64;
         Self {
             name: kind.column().to_string(),

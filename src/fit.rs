@@ -29,17 +29,17 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use self::calibrate::Calibration;
-use self::checkpoint::Keeper;
+use self::checkpoint::CheckpointWriter;
 pub use self::fitted::Fitted;
 use self::members::{Members, TrainedMembers};
 use self::plan::{Chosen, Division};
 pub use self::plan::{Plan, PlannedColumn, PlannedModel};
+use self::progress::FitWatch;
 pub use self::progress::Progress;
-use self::progress::Watch;
-use self::rows::{FitRows, Load};
-use self::sample::Look;
+use self::rows::{FitRows, RowLoad};
+use self::sample::FittedNetwork;
 use self::search::Search;
-use self::start::Start;
+use self::start::InitModel;
 use crate::ahead::machine_threads;
 use crate::artifact::{FORMAT_VERSION, Metadata, Model, Provenance};
 use crate::config::{FitConfig, LatentDim, Training};
@@ -48,7 +48,7 @@ use crate::error::{Error, Result};
 use crate::feature::{Features, InputColumn, counted};
 use crate::model::{Checkpoint, Network, Trainer, Vae, parameters};
 use crate::score::Score;
-use crate::shuffle::{HoldOut, Order};
+use crate::shuffle::{HoldOut, RowOrder};
 use crate::source::ParquetSource;
 use crate::stage::{self, Stage};
 use crate::stop::Stop;
@@ -84,14 +84,14 @@ impl FitConfig {
         on_progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Fitted> {
         self.check()?;
-        let start = Start::read(self)?;
+        let start = InitModel::read(self)?;
         let filled = start.as_ref().map(|start| start.options(self, source)).transpose()?;
         filled.as_ref().unwrap_or(self).fit_from(start.as_ref(), source, device, stop, on_progress)
     }
 
     fn fit_from(
         &self,
-        from: Option<&Start>,
+        from: Option<&InitModel>,
         source: &ParquetSource,
         device: Device,
         stop: &Stop,
@@ -113,7 +113,7 @@ impl FitConfig {
         let source = &source.with_most_page_bytes(self.memory);
 
         tracing::info!("{} rows of {} columns: reading statistics", source.rows(), source.schema().fields().len());
-        let mut watch = Watch { stop, keep_partial: self.keep_partial, on_progress };
+        let mut watch = FitWatch { stop, keep_partial: self.keep_partial, on_progress };
         let Chosen { features, carried, holes, .. } = match from {
             Some(from) => from.choose(self, source, threads, &mut watch)?,
             None => self.choose(source, threads, &mut watch)?,
@@ -127,15 +127,15 @@ impl FitConfig {
         let Division { rows: taken, held_out, shuffle_rows, memory, in_memory } = division;
         tracing::info!("{}", memory.bought(taken, inputs, &folder));
         let expected = (taken - held_out) as usize;
-        let mut network = from.map_or_else(|| sizes::network(self, inputs, expected, holes), Start::network);
+        let mut network = from.map_or_else(|| sizes::network(self, inputs, expected, holes), InitModel::network);
         let training = sizes::training(self, inputs, expected, shuffle_rows, holes.any);
         let ends = (features.layout().encoder_inputs(), features.layout().outputs());
         room::check(&network, ends, &training, expected)?;
-        let load = |hold_out| Load {
+        let load = |hold_out| RowLoad {
             source,
             features: &features,
             hold_out,
-            order: Order::new(self.seed, source.rows(), shuffle_rows),
+            order: RowOrder::new(self.seed, source.rows(), shuffle_rows),
             memory,
             rows: taken,
             folder: &folder,
@@ -246,7 +246,7 @@ impl FitConfig {
         // Who wants a partial model wants it measured, which takes a moment.
         let unasked = Stop::new();
         let stop = if self.keep_partial { &unasked } else { stop };
-        let mut init = from.map(Start::init);
+        let mut init = from.map(InitModel::init);
         if let (Some(from), Some(init)) = (from, &mut init)
             && rows.calibrate.len() > 0
         {
@@ -262,7 +262,7 @@ impl FitConfig {
             init.held_out_loss = Some(from.compare(&before, &after, training.trim, self.accept_worse)?);
         }
         let (scoring, latents) = calibration.run(&rows, stop)?;
-        let look = Look::new(layout, &network, &weights[0], vaes[0].clone(), stop);
+        let look = FittedNetwork::new(layout, &network, &weights[0], vaes[0].clone(), stop);
         let [health, aggregate, sketch] = ["health", "aggregate", "sketch"].map(Stage::new);
         let measured = health.run(|| health::measure(&look, &features, &rows, self.seed))?;
         let together = aggregate.run(|| aggregate::measure(&look, &features, &rows, self.seed))?;
@@ -308,12 +308,12 @@ impl FitConfig {
     /// same rows: their scaling, their number, and what those look like that choose the weights.
     fn keeper(
         &self,
-        from: Option<&Start>,
+        from: Option<&InitModel>,
         features: &Features,
         network: &Network,
         training: &Training,
         rows: &FitRows,
-    ) -> Result<Option<Keeper>> {
+    ) -> Result<Option<CheckpointWriter>> {
         let Some(path) = &self.checkpoint else { return Ok(None) };
         let layout = features.layout();
         let fit = json!({
@@ -326,13 +326,13 @@ impl FitConfig {
                 "features": features.kinds(),
                 "select_hash": rows.select.hash(layout)?,
             },
-            "init": from.map(Start::init),
+            "init": from.map(InitModel::init),
             "searched": self.latent_dim == Some(LatentDim::Auto),
             "network": network,
             "training": training,
         });
         let minutes = self.checkpoint_minutes.unwrap_or(CHECKPOINT_MINUTES);
         let every = Duration::from_secs_f64(60.0 * minutes);
-        Keeper::new(path, fit, parameters(layout, network), self.resume, every).map(Some)
+        CheckpointWriter::new(path, fit, parameters(layout, network), self.resume, every).map(Some)
     }
 }

@@ -15,7 +15,7 @@ use crate::artifact::Model;
 use crate::config::{Encoding, GenerateConfig};
 use crate::decode::Generator;
 use crate::error::{Error, Place, Result};
-use crate::feature::{Anew, Features};
+use crate::feature::{ColumnRebuilder, Features};
 use crate::random::Stream;
 use crate::sink::{Destination, Medium, RowWriter, Target, under, written};
 use crate::stage::{self, Stage};
@@ -26,10 +26,10 @@ const BATCH_ROWS: u64 = 4096;
 const BATCH_CELLS: u64 = 1 << 20;
 
 /// Draws batches of rows.
-struct Batches {
+struct DrawnBatches {
     generator: Generator,
     features: Arc<Features>,
-    anew: Anew,
+    anew: ColumnRebuilder,
     noise: Stream,
     /// The share of each feature's values to leave out.
     missing: Option<Vec<f64>>,
@@ -46,8 +46,8 @@ impl Model {
     }
 
     /// The way to these columns.
-    pub(crate) fn anew(&self) -> Result<Anew> {
-        let anew = Anew::new(self.features(), &self.metadata().carried, &self.metadata().columns);
+    pub(crate) fn anew(&self) -> Result<ColumnRebuilder> {
+        let anew = ColumnRebuilder::new(self.features(), &self.metadata().carried, &self.metadata().columns);
         anew.map_err(|source| Error::Read { place: Place::default(), source: Box::new(source) })
     }
 
@@ -80,7 +80,7 @@ impl Model {
         rows: u64,
         config: &GenerateConfig,
     ) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
-        let batches = Batches::new(self, config)?;
+        let batches = DrawnBatches::new(self, config)?;
         Ok(batches.ranges(rows).map(move |range| {
             let (columns, rows) = batches.draw(range)?;
             let options = RecordBatchOptions::new().with_row_count(Some(rows));
@@ -112,7 +112,7 @@ impl Model {
         stop: &Stop,
         on_rows: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        let batches = Arc::new(Batches::new(self, config)?);
+        let batches = Arc::new(DrawnBatches::new(self, config)?);
         let mut writer = self.row_writer(output.as_ref(), config.force, batches.anew.schema())?;
         let [count, draw, write] = ["count", "draw", "write"].map(Stage::new);
         let (drawing, stopped) = (batches.clone(), stop.clone());
@@ -136,7 +136,7 @@ impl Model {
     }
 }
 
-impl Batches {
+impl DrawnBatches {
     fn new(model: &Model, config: &GenerateConfig) -> Result<Self> {
         config.check()?;
         let all = model.metadata().provenance.rows.max(1) as f64;

@@ -9,13 +9,13 @@ mod targets;
 use std::path::Path;
 use std::sync::Arc;
 
-use self::rows::{Filled, Filler};
-use self::targets::{By, Target, targets};
+use self::rows::{ImputedBatch, Imputer};
+use self::targets::{FillBy, ImputeTarget, targets};
 use crate::ahead::{self, ahead_map, machine_threads};
 use crate::artifact::Model;
 use crate::config::ImputeConfig;
 use crate::error::{Error, Result};
-use crate::sink::{self, Column, NewColumns, Splice, Target as Output};
+use crate::sink::{self, NewColumns, OutputColumn, Splice, Target as Output};
 use crate::source::ParquetSource;
 use crate::stage::{self, Stage};
 use crate::stop::Stop;
@@ -72,7 +72,7 @@ impl Model {
         self.features().check(&schema, source.path())?;
         let threads = config.threads.unwrap_or_else(machine_threads);
         let targets = targets(self, source, threads, stop)?;
-        let filler = Arc::new(Filler::new(self, &schema, targets, config));
+        let filler = Arc::new(Imputer::new(self, &schema, targets, config));
 
         let new = filler.new_columns();
         for (n, field) in new.fields().iter().enumerate().skip(filler.tops().len()) {
@@ -82,10 +82,10 @@ impl Model {
             }
         }
         let place = |root: usize| match filler.tops().iter().position(|top| top == schema.field(root).name()) {
-            Some(new) => Column::New(new),
-            None => Column::Carried(root),
+            Some(new) => OutputColumn::New(new),
+            None => OutputColumn::Carried(root),
         };
-        let extra = (filler.tops().len()..new.fields().len()).map(Column::New);
+        let extra = (filler.tops().len()..new.fields().len()).map(OutputColumn::New);
         let columns = (0..source.own_columns()).map(place).chain(extra).collect();
         let metadata = self.keys(None);
         let splice = Splice { columns, new: new.clone(), metadata: &metadata };
@@ -106,7 +106,7 @@ impl Model {
         let mut imputed = Imputed { rows: 0, columns: filler.names().map(|name| (name, 0)).collect() };
         let [read, model, write] = ["read", "model", "write"].map(Stage::new);
         let mut columns = ahead_map(&read, rows, &model, depth, threads, fill)?.map(|filled| {
-            let Filled { columns, counts } = filled?;
+            let ImputedBatch { columns, counts } = filled?;
             imputed.rows += columns.batch.num_rows() as u64;
             imputed.columns.iter_mut().zip(counts).for_each(|((_, sum), count)| *sum += count);
             on_rows(imputed.rows);

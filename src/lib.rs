@@ -60,8 +60,8 @@ pub use store::is_url;
 
 pub use device::Device;
 pub use feature::{
-    Carried, Category, Cells, Column, ColumnType, Curve, Cycle, Feature, Flag, Found, InputColumn, Kind, Number,
-    Scaling, Time, Values, Vector,
+    Carried, Category, Column, ColumnType, Curve, Cycle, Feature, FeatureCells, Flag, InputColumn, Kind, Number,
+    Scaling, Time, ValueIssues, Values, Vector,
 };
 pub use sink::{Lock, check_distinct, check_target, ipc_schema, replace_file};
 pub use source::{ParquetSource, Source, silence_decoder_panics};

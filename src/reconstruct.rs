@@ -16,9 +16,9 @@ use crate::batch::Batch;
 use crate::config::ReconstructConfig;
 use crate::decode::Decoder;
 use crate::error::{Error, Place, Result};
-use crate::feature::{Anew, Features, tops};
+use crate::feature::{ColumnRebuilder, Features, tops};
 use crate::model::Vae;
-use crate::sink::{self, Column, NewColumns, Splice, Target};
+use crate::sink::{self, NewColumns, OutputColumn, Splice, Target};
 use crate::source::ParquetSource;
 use crate::stage::{self, Stage};
 use crate::stop::Stop;
@@ -46,16 +46,16 @@ struct Rebuilder {
     decoder: Decoder,
     features: Arc<Features>,
     vae: Arc<Vae>,
-    from: From,
+    from: LatentSource,
     schema: SchemaRef,
 }
 
 /// Where latents come from.
-enum From {
+enum LatentSource {
     /// The learned columns, by their places among those read.
     Columns(Vec<usize>),
     /// The columns that hold them, which are all that is read.
-    Latents(Anew),
+    Latents(ColumnRebuilder),
 }
 
 /// Some rows' columns, and what was measured of them.
@@ -103,19 +103,20 @@ impl Model {
         let (rebuilder, read) = Rebuilder::new(self, &schema, source.path(), config)?;
         let new = rebuilder.schema.clone();
         let place = |root: usize| match new.index_of(schema.field(root).name()) {
-            Ok(new) => Column::New(new),
-            Err(_) => Column::Carried(root),
+            Ok(new) => OutputColumn::New(new),
+            Err(_) => OutputColumn::Carried(root),
         };
         let added = (0..new.fields().len()).filter(|&n| schema.field_with_name(new.field(n).name()).is_err());
-        let columns: Vec<Column> = (0..source.own_columns()).map(place).chain(added.map(Column::New)).collect();
+        let columns: Vec<OutputColumn> =
+            (0..source.own_columns()).map(place).chain(added.map(OutputColumn::New)).collect();
         // A sink takes the new columns in the order in which the output has them.
         let order = columns.iter().filter_map(|column| match *column {
-            Column::New(n) => Some(n),
-            Column::Carried(_) => None,
+            OutputColumn::New(n) => Some(n),
+            OutputColumn::Carried(_) => None,
         });
         let order: Vec<usize> = order.collect();
-        let sorted = |column: Column| match column {
-            Column::New(n) => Column::New(order.iter().position(|&m| m == n).unwrap_or(n)),
+        let sorted = |column: OutputColumn| match column {
+            OutputColumn::New(n) => OutputColumn::New(order.iter().position(|&m| m == n).unwrap_or(n)),
             carried => carried,
         };
         let columns = columns.into_iter().map(sorted).collect();
@@ -125,7 +126,7 @@ impl Model {
         let splice = Splice { columns, new: in_order, metadata: &metadata };
         let sink = sink::open(source, &splice, target, BATCH_ROWS, stop.clone())?;
 
-        let with_latents = matches!(rebuilder.from, From::Latents(_));
+        let with_latents = matches!(rebuilder.from, LatentSource::Latents(_));
         let rows = (0..).zip(source.scan(&read, BATCH_ROWS));
         let rows = rows.map(|(seq, rows)| rows.map(|(row_group, batch)| NewColumns { seq, row_group, batch }));
         let stopped = stop.clone();
@@ -172,7 +173,7 @@ impl Rebuilder {
                 let (columns, places) = tops(features.kinds().iter().map(|kind| kind.column()));
                 let fields = columns.iter().filter_map(|name| schema.field_with_name(name).ok());
                 let fields: Vec<Field> = fields.map(|field| field.clone().with_nullable(true)).collect();
-                (From::Columns(places), columns, Arc::new(Schema::new(fields)))
+                (LatentSource::Columns(places), columns, Arc::new(Schema::new(fields)))
             }
             (Err(error), Some(_), false) => return Err(error),
             (_, Some(name), _) => {
@@ -192,7 +193,7 @@ impl Rebuilder {
                 let learned = |name: &str| features.kinds().iter().any(|kind| kind.column().top() == name);
                 let anew = model.anew()?.retain(learned);
                 let new = anew.schema().clone();
-                (From::Latents(anew), names, new)
+                (LatentSource::Latents(anew), names, new)
             }
         };
         let decoder = Decoder::new(model);
@@ -206,7 +207,7 @@ impl Rebuilder {
         let failed = |source: ArrowError| Error::Read { place: Place::default(), source: Box::new(source) };
         let (mut bytes, mut squared_error, mut known) = (0, 0.0, 0.0);
         let arrays: Vec<ArrayRef> = match &self.from {
-            From::Columns(places) => {
+            LatentSource::Columns(places) => {
                 let mut x = vec![0.0; height * self.features.layout().inputs()];
                 self.features.write(batch, &mut x)?;
                 let encoded = self.vae.encode(&Batch::new(*seq, vec![0; height], x, self.features.layout()))?;
@@ -224,7 +225,7 @@ impl Rebuilder {
                 }
                 tops
             }
-            From::Latents(anew) => {
+            LatentSource::Latents(anew) => {
                 let k = batch.num_columns();
                 let mut z = vec![0.0; height * k];
                 let mut unknown = vec![false; height];

@@ -9,11 +9,11 @@ mod latents;
 mod scorer;
 mod tail;
 
-pub(crate) use self::decision::Judge;
+pub(crate) use self::decision::AnomalyRule;
 pub use self::decision::Scoring;
-pub(crate) use self::latents::{Latents, Moments};
-use self::scorer::Seen;
-pub(crate) use self::scorer::{Member, Rows, Scorer};
+pub(crate) use self::latents::{AggregatePosterior, LatentSums};
+use self::scorer::MemberView;
+pub(crate) use self::scorer::{EncodedBatch, Member, Scorer};
 pub use self::tail::Tail;
 use crate::error::{Error, Result};
 
@@ -30,7 +30,7 @@ pub struct Score {
     pub about: &'static str,
     /// Its unit.
     pub unit: &'static str,
-    of: fn(&Seen<'_>) -> Result<Vec<f32>>,
+    of: fn(&MemberView<'_>) -> Result<Vec<f32>>,
 }
 
 /// Every score there is, in output order.

@@ -15,7 +15,7 @@ pub(crate) const MOST_SHUFFLED: u64 = u32::MAX as u64 / CHUNK_ROWS * CHUNK_ROWS;
 
 /// What a row is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum RowRole {
     /// Gradients.
     Train,
     /// Choosing the weights and when to stop.
@@ -30,8 +30,8 @@ pub(crate) enum Part {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct HoldOut {
     stream: Stream,
-    /// Rows with a hash below the first are for [`Part::Select`], below the second for [`Part::Calibrate`], below the
-    /// third for [`Part::Train`].
+    /// Rows with a hash below the first are for [`RowRole::Select`], below the second for [`RowRole::Calibrate`], below the
+    /// third for [`RowRole::Train`].
     below: [u64; 3],
     /// Whether the first of these do, or train.
     selects: bool,
@@ -85,20 +85,20 @@ impl HoldOut {
     }
 
     /// What row number `row` is for.
-    pub(crate) fn part(&self, row: u64) -> Part {
+    pub(crate) fn part(&self, row: u64) -> RowRole {
         let hash = self.stream.bits(row);
         match self.below {
             [select, ..] if hash < select => {
                 if self.selects {
-                    Part::Select
+                    RowRole::Select
                 } else {
-                    Part::Train
+                    RowRole::Train
                 }
             }
-            [_, calibrate, _] if hash < calibrate => Part::Calibrate,
+            [_, calibrate, _] if hash < calibrate => RowRole::Calibrate,
             // The bound of all rows is a hash that one of them may have.
-            [.., train] if hash < train || train == u64::MAX => Part::Train,
-            _ => Part::Nothing,
+            [.., train] if hash < train || train == u64::MAX => RowRole::Train,
+            _ => RowRole::Nothing,
         }
     }
 }
@@ -127,13 +127,13 @@ fn lowest(stream: Stream, rows: u64, count: u64) -> u64 {
 
 /// The order of training: chunks of rows in random order, shuffled a window at a time.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Order {
+pub(crate) struct RowOrder {
     seed: u64,
     rows: u64,
     window: u64,
 }
 
-impl Order {
+impl RowOrder {
     /// Orders `rows` rows; `window` rows, rounded up to whole chunks, are shuffled together.
     pub(crate) fn new(seed: u64, rows: u64, window: u64) -> Self {
         Self { seed, rows, window }
@@ -179,11 +179,11 @@ mod tests {
             let count = HoldOut::count(rows.min(sample), share, 400);
             let hold_out = HoldOut::new(seed, rows, sample, count);
             let of = |part| (0..rows).filter(|&row| hold_out.part(row) == part).count() as u64;
-            prop_assert_eq!((of(Part::Select), of(Part::Calibrate)), (count.div_ceil(2), count / 2));
-            prop_assert_eq!(of(Part::Train), rows.min(sample) - count);
+            prop_assert_eq!((of(RowRole::Select), of(RowRole::Calibrate)), (count.div_ceil(2), count / 2));
+            prop_assert_eq!(of(RowRole::Train), rows.min(sample) - count);
             let again = hold_out.without_selection();
             let same = |row| match hold_out.part(row) {
-                Part::Select => Part::Train,
+                RowRole::Select => RowRole::Train,
                 part => part,
             };
             prop_assert!((0..rows).all(|row| again.part(row) == same(row)));
@@ -191,7 +191,7 @@ mod tests {
 
         #[test]
         fn every_row_is_read_once_an_epoch(seed: u64, rows in 1_u64..100_000, window in 1_u64..100_000, epoch in 0_u64..9) {
-            let mut seen: Vec<_> = Order::new(seed, rows, window).windows(epoch).concat();
+            let mut seen: Vec<_> = RowOrder::new(seed, rows, window).windows(epoch).concat();
             seen.sort_by_key(|range| range.start);
             prop_assert_eq!(seen.first().unwrap().start, 0);
             prop_assert_eq!(seen.last().unwrap().end, rows);
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn epochs_and_seeds_have_orders_of_their_own() {
-        let order = |seed, epoch| Order::new(seed, 1000, 1000).within(epoch, 0, 1000);
+        let order = |seed, epoch| RowOrder::new(seed, 1000, 1000).within(epoch, 0, 1000);
         assert_eq!(order(1, 1), order(1, 1));
         assert!(order(1, 1) != order(1, 2) && order(1, 1) != order(2, 1));
     }

@@ -14,9 +14,9 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::ahead::{self, Room, Taken};
+use crate::ahead::{self, ByteBudget, Reservation};
 use crate::error::{Error, Result};
-use crate::feature::{Features, FoundAll, STRIP, runs};
+use crate::feature::{FeatureIssues, Features, STRIP, runs};
 use crate::scratch::Scratch;
 use crate::source::{ParquetSource, RowGroup};
 use crate::stage::Stage;
@@ -30,7 +30,7 @@ const WORTH_A_THREAD: u64 = 1 << 16;
 
 /// How row groups are turned.
 #[derive(Debug, Clone)]
-pub(crate) struct Turning {
+pub(crate) struct TransposeConfig {
     /// Threads to read with.
     pub(crate) threads: usize,
     /// Bytes of row vectors up to which a row group is turned in memory.
@@ -42,67 +42,67 @@ pub(crate) struct Turning {
 }
 
 /// Neighbouring rows of one row group.
-pub(crate) struct Slice {
+pub(crate) struct RowSlice {
     /// Counts the slices, from 0.
     pub(crate) seq: u64,
-    turned: Arc<Turned>,
+    turned: Arc<TransposedRowGroup>,
     rows: Range<usize>,
 }
 
 /// A row group, turned.
-struct Turned {
+struct TransposedRowGroup {
     group: RowGroup,
     inputs: usize,
-    parts: Vec<Part>,
-    found: FoundAll,
-    _room: Taken,
+    parts: Vec<StripVectors>,
+    found: FeatureIssues,
+    _room: Reservation,
 }
 
 /// What a strip's columns gave.
-struct Part {
+struct StripVectors {
     /// Its first element in the row vector, and its number of elements.
     at: usize,
     width: usize,
-    cells: Cells,
-    found: FoundAll,
+    cells: StripCells,
+    found: FeatureIssues,
 }
 
 /// `[rows, width]`.
-enum Cells {
+enum StripCells {
     Memory(Vec<f32>),
     /// From this value of the file on.
     File(Scratch, u64),
 }
 
 /// A few features of a model.
-struct Strip {
+struct ColumnStrip {
     features: Features,
     columns: Vec<String>,
     at: usize,
 }
 
 /// Iterates over the rows of a source, encoded.
-pub(crate) struct Strips {
+pub(crate) struct RowGroupTransposer {
     source: ParquetSource,
     /// A few features each; and all of them, divided among the threads, for row groups of a few rows.
-    narrow: Arc<Vec<Strip>>,
-    wide: Arc<Vec<Strip>>,
+    narrow: Arc<Vec<ColumnStrip>>,
+    wide: Arc<Vec<ColumnStrip>>,
     inputs: usize,
-    turning: Turning,
-    room: Room,
+    turning: TransposeConfig,
+    room: ByteBudget,
     stage: Stage,
     stop: Stop,
     groups: VecDeque<RowGroup>,
-    current: Option<(Arc<Turned>, usize)>,
+    current: Option<(Arc<TransposedRowGroup>, usize)>,
     seq: u64,
 }
 
-impl Strips {
+impl RowGroupTransposer {
     /// Encodes every row of `source`, in order; reads as `stage`.
     pub(crate) fn new(
         source: &ParquetSource,
         features: &Features,
-        turning: Turning,
+        turning: TransposeConfig,
         stage: &Stage,
         stop: &Stop,
     ) -> Self {
@@ -113,7 +113,7 @@ impl Strips {
             narrow: of(STRIP),
             wide: of(count.div_ceil(turning.threads).max(STRIP)),
             inputs: features.layout().inputs(),
-            room: Room::new(turning.bytes),
+            room: ByteBudget::new(turning.bytes),
             turning,
             stage: stage.clone(),
             stop: stop.clone(),
@@ -123,7 +123,7 @@ impl Strips {
         }
     }
 
-    fn advance(&mut self) -> Result<Option<Slice>> {
+    fn advance(&mut self) -> Result<Option<RowSlice>> {
         let (turned, from) = match self.current.take() {
             Some(current) => current,
             None => match self.groups.pop_front() {
@@ -135,7 +135,7 @@ impl Strips {
             },
         };
         let rows = turned.group.rows as usize;
-        let slice = Slice { seq: self.seq, turned, rows: from..rows.min(from + self.turning.slice_rows) };
+        let slice = RowSlice { seq: self.seq, turned, rows: from..rows.min(from + self.turning.slice_rows) };
         self.seq += 1;
         if slice.rows.end < rows {
             self.current = Some((slice.turned.clone(), slice.rows.end));
@@ -144,7 +144,7 @@ impl Strips {
     }
 
     /// Turns a row group; `None` once nobody takes it.
-    fn turn(&self, group: RowGroup) -> Result<Option<Turned>> {
+    fn turn(&self, group: RowGroup) -> Result<Option<TransposedRowGroup>> {
         let strips = if group.rows <= BATCH_ROWS as u64 { &self.wide } else { &self.narrow };
         let values = group.rows.saturating_mul(self.inputs as u64);
         let bytes = values.saturating_mul(size_of::<f32>() as u64);
@@ -157,7 +157,8 @@ impl Strips {
                 (self.source.clone(), strips.clone(), scratch.clone(), self.stop.clone());
             move || {
                 let mine = strips.iter().skip(lane).step_by(lanes);
-                mine.map(|strip| strip.read(&source, group, scratch.as_ref(), &stop)).collect::<Result<Vec<Part>>>()
+                mine.map(|strip| strip.read(&source, group, scratch.as_ref(), &stop))
+                    .collect::<Result<Vec<StripVectors>>>()
             }
         };
         let mut parts = if lanes == 1 {
@@ -165,14 +166,14 @@ impl Strips {
         } else {
             ahead::all(&self.stage, (0..lanes).map(lane).collect())?.into_iter().flatten().collect()
         };
-        parts.sort_unstable_by_key(|part: &Part| part.at);
-        let found = FoundAll(parts.iter().flat_map(|part| part.found.0.iter().copied()).collect());
-        Ok(Some(Turned { group, inputs: self.inputs, parts, found, _room: room }))
+        parts.sort_unstable_by_key(|part: &StripVectors| part.at);
+        let found = FeatureIssues(parts.iter().flat_map(|part| part.found.0.iter().copied()).collect());
+        Ok(Some(TransposedRowGroup { group, inputs: self.inputs, parts, found, _room: room }))
     }
 }
 
-impl Iterator for Strips {
-    type Item = Result<Slice>;
+impl Iterator for RowGroupTransposer {
+    type Item = Result<RowSlice>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.advance().transpose()
@@ -180,25 +181,31 @@ impl Iterator for Strips {
 }
 
 /// Cuts features into strips of about `length`.
-fn strips(features: &Features, length: usize) -> Vec<Strip> {
+fn strips(features: &Features, length: usize) -> Vec<ColumnStrip> {
     let mut at = 0;
     let strip = |run: Range<usize>| {
         let features = features.some(run);
-        let strip = Strip { columns: features.columns(), at, features };
+        let strip = ColumnStrip { columns: features.columns(), at, features };
         at += strip.features.layout().inputs();
         strip
     };
     runs(features.kinds().iter().map(|kind| kind.column()), length).into_iter().map(strip).collect()
 }
 
-impl Strip {
+impl ColumnStrip {
     /// Reads the strip's columns of a row group, into memory or into its place in the scratch file.
-    fn read(&self, source: &ParquetSource, group: RowGroup, scratch: Option<&Scratch>, stop: &Stop) -> Result<Part> {
+    fn read(
+        &self,
+        source: &ParquetSource,
+        group: RowGroup,
+        scratch: Option<&Scratch>,
+        stop: &Stop,
+    ) -> Result<StripVectors> {
         let width = self.features.layout().inputs();
         let rows = group.rows as usize;
         let mut cells = vec![0.0; width * if scratch.is_some() { rows.min(BATCH_ROWS) } else { rows }];
         let first = self.at as u64 * group.rows;
-        let (mut row, mut found) = (0, FoundAll::default());
+        let (mut row, mut found) = (0, FeatureIssues::default());
         for batch in source.read(&self.columns, group, BATCH_ROWS)? {
             stop.check()?;
             if ahead::is_cancelled() {
@@ -213,12 +220,12 @@ impl Strip {
             }
             row += length;
         }
-        let cells = scratch.map_or(Cells::Memory(cells), |scratch| Cells::File(scratch.clone(), first));
-        Ok(Part { at: self.at, width, cells, found })
+        let cells = scratch.map_or(StripCells::Memory(cells), |scratch| StripCells::File(scratch.clone(), first));
+        Ok(StripVectors { at: self.at, width, cells, found })
     }
 }
 
-impl Slice {
+impl RowSlice {
     /// Number of the first row, counted over all files.
     pub(crate) fn first_row(&self) -> u64 {
         self.turned.group.first_row + self.rows.start as u64
@@ -230,8 +237,8 @@ impl Slice {
     }
 
     /// What was found in the row group; with its first rows only, so that it counts once.
-    pub(crate) fn found(&self) -> FoundAll {
-        if self.rows.start == 0 { self.turned.found.clone() } else { FoundAll::default() }
+    pub(crate) fn found(&self) -> FeatureIssues {
+        if self.rows.start == 0 { self.turned.found.clone() } else { FeatureIssues::default() }
     }
 
     /// The row vectors, `[rows, inputs]`; NaN where a value is missing.
@@ -239,13 +246,13 @@ impl Slice {
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) if they cannot be read from the scratch file.
     pub(crate) fn x(&self) -> Result<Vec<f32>> {
-        let Turned { inputs, parts, .. } = &*self.turned;
+        let TransposedRowGroup { inputs, parts, .. } = &*self.turned;
         let mut x = vec![0.0; self.rows.len() * inputs];
         let mut read = Vec::new();
-        for Part { at, width, cells, .. } in parts {
+        for StripVectors { at, width, cells, .. } in parts {
             let cells = match cells {
-                Cells::Memory(cells) => &cells[self.rows.start * width..self.rows.end * width],
-                Cells::File(scratch, first) => {
+                StripCells::Memory(cells) => &cells[self.rows.start * width..self.rows.end * width],
+                StripCells::File(scratch, first) => {
                     read.resize(self.rows.len() * width, 0.0);
                     scratch.read_at(&mut read, first + (self.rows.start * width) as u64)?;
                     &read

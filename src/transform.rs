@@ -18,10 +18,10 @@ mod total;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use self::added::{Added, Tally};
+use self::added::{NewColumnMaker, RowCounts};
 pub use self::output::Output;
 pub use self::quantiles::ScoreQuantiles;
-use self::total::Total;
+use self::total::TransformTotals;
 
 use crate::ahead::{self, ahead_map, machine_threads};
 use crate::artifact::Model;
@@ -29,13 +29,13 @@ use crate::batch::Batch;
 use crate::config::TransformConfig;
 use crate::drift::Drift;
 use crate::error::Result;
-use crate::feature::{Features, Found, FoundAll};
+use crate::feature::{FeatureIssues, Features, ValueIssues};
 use crate::score::ANOMALY_SCORE;
-use crate::sink::{self, Column, NewColumns, Sink, Splice, Target};
+use crate::sink::{self, NewColumns, OutputColumn, Sink, Splice, Target};
 use crate::source::ParquetSource;
 use crate::stage::{self, Stage};
 use crate::stop::Stop;
-use crate::strips::{Slice, Strips, Turning};
+use crate::strips::{RowGroupTransposer, RowSlice, TransposeConfig};
 
 /// Bytes of row vectors in a batch, within the bounds on rows below.
 const BATCH_BYTES: usize = 4 << 20;
@@ -63,7 +63,7 @@ pub struct Transformed {
     /// How the anomaly scores are spread; `None` if no row has one.
     pub scores: Option<ScoreQuantiles>,
     /// The learned columns with values that are not as those of the fit.
-    pub found: Vec<(String, Found)>,
+    pub found: Vec<(String, ValueIssues)>,
     /// How the rows are spread beside those of the fit; `None` of no rows, and of a model whose fit did not look.
     pub drift: Option<Drift>,
 }
@@ -79,13 +79,13 @@ impl Transformed {
 /// What becomes of a batch: its new columns, what was counted of them, and what was found in it.
 struct Scored {
     columns: NewColumns,
-    tally: Tally,
-    found: FoundAll,
+    tally: RowCounts,
+    found: FeatureIssues,
 }
 
 /// Rows to be scored: their vectors, or the columns these are made of.
-enum Given {
-    Slice(Slice),
+enum ScoreInput {
+    Slice(RowSlice),
     Rows { seq: u64, first: u64, row_group: usize, rows: RecordBatch },
 }
 
@@ -97,7 +97,7 @@ impl Model {
     /// [`UnknownScore`](crate::Error::UnknownScore) for a score there is not, [`NotCalibrated`](crate::Error::NotCalibrated)
     /// for a decision by p-values which the model cannot give.
     pub fn new_columns(&self, config: &TransformConfig) -> Result<SchemaRef> {
-        Ok(Added::new(self, config)?.schema().clone())
+        Ok(NewColumnMaker::new(self, config)?.schema().clone())
     }
 
     /// Writes a Parquet file, of which the columns numbered `keep` are copied, with the new columns.
@@ -109,14 +109,14 @@ impl Model {
         keep: Vec<usize>,
         config: &TransformConfig,
         stop: &Stop,
-        total: &mut Total,
+        total: &mut TransformTotals,
         on_rows: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        let mut added = Added::new(self, config)?;
+        let mut added = NewColumnMaker::new(self, config)?;
         let new = added.schema().clone();
         let metadata = self.keys(Some(&format!("{}{ANOMALY_SCORE}", config.prefix)));
-        let carried = keep.into_iter().map(Column::Carried);
-        let columns = carried.chain((0..new.fields().len()).map(Column::New)).collect();
+        let carried = keep.into_iter().map(OutputColumn::Carried);
+        let columns = carried.chain((0..new.fields().len()).map(OutputColumn::New)).collect();
         let splice = Splice { columns, new: new.clone(), metadata: &metadata };
         let features = self.features().clone();
         let inputs = features.layout().inputs();
@@ -124,13 +124,13 @@ impl Model {
         let batch_rows = (BATCH_BYTES / size_of::<f32>() / inputs / block * block).clamp(BATCH_ROWS.0, BATCH_ROWS.1);
         let threads = config.threads.unwrap_or_else(machine_threads);
         let turning =
-            Turning { threads, bytes: GROUP_BYTES, folder: target.folder().to_owned(), slice_rows: batch_rows };
+            TransposeConfig { threads, bytes: GROUP_BYTES, folder: target.folder().to_owned(), slice_rows: batch_rows };
         let depth = ahead::depth(batch_rows * new.fields().len() * size_of::<f32>(), ahead::QUEUE_BYTES);
-        let slices = |read: &Stage| Strips::new(source, &features, turning.clone(), read, stop);
+        let slices = |read: &Stage| RowGroupTransposer::new(source, &features, turning.clone(), read, stop);
         if let Some(mut levels) = added.levels() {
             let [read, slice, model] = ["read", "slice", "model"].map(Stage::new);
             let (ranking, stopped, features) = (added.clone(), stop.clone(), features.clone());
-            let rank = move |slice: Slice| {
+            let rank = move |slice: RowSlice| {
                 stopped.check()?;
                 ranking.ranked(&batch(&features, slice.seq, slice.x()?))
             };
@@ -141,21 +141,21 @@ impl Model {
         }
         let sink = sink::open(source, &splice, target, batch_rows, stop.clone())?;
         let read = Stage::new("read");
-        let scan: Box<dyn Iterator<Item = Result<Given>> + Send> = if added.explains() {
+        let scan: Box<dyn Iterator<Item = Result<ScoreInput>> + Send> = if added.explains() {
             let scan = source.with_views().scan(&features.columns(), batch_rows);
             let mut next = 0;
             Box::new((0..).zip(scan).map(move |(seq, rows)| {
                 rows.map(|(row_group, rows)| {
                     let first = next;
                     next += rows.num_rows() as u64;
-                    Given::Rows { seq, first, row_group, rows }
+                    ScoreInput::Rows { seq, first, row_group, rows }
                 })
             }))
         } else {
-            Box::new(slices(&read).map(|slice| slice.map(Given::Slice)))
+            Box::new(slices(&read).map(|slice| slice.map(ScoreInput::Slice)))
         };
         let (stopped, before) = (stop.clone(), total.rows());
-        let score = move |given: Given| {
+        let score = move |given: ScoreInput| {
             stopped.check()?;
             score(&features, &added, given, before)
         };
@@ -179,7 +179,7 @@ fn run<T: Send + 'static>(
     depth: usize,
     threads: usize,
     sink: Box<dyn Sink>,
-    total: &mut Total,
+    total: &mut TransformTotals,
     on_rows: &mut dyn FnMut(u64),
 ) -> Result<()> {
     let [slice, model, write] = ["slice", "model", "write"].map(Stage::new);
@@ -195,14 +195,14 @@ fn run<T: Send + 'static>(
 }
 
 /// Scores rows, which come after so many others.
-fn score(features: &Features, added: &Added, given: Given, before: u64) -> Result<Scored> {
+fn score(features: &Features, added: &NewColumnMaker, given: ScoreInput, before: u64) -> Result<Scored> {
     let (seq, row_group, (batch, tally), found) = match given {
-        Given::Slice(slice) => {
+        ScoreInput::Slice(slice) => {
             let scored =
                 added.columns(&batch(features, slice.seq, slice.x()?), None, Some(before + slice.first_row()))?;
             (slice.seq, slice.row_group(), scored, slice.found())
         }
-        Given::Rows { seq, first, row_group, rows } => {
+        ScoreInput::Rows { seq, first, row_group, rows } => {
             let (batch, found) = vectors(features, seq, &rows)?;
             (seq, row_group, added.columns(&batch, Some(&rows), Some(before + first))?, found)
         }
@@ -211,7 +211,7 @@ fn score(features: &Features, added: &Added, given: Given, before: u64) -> Resul
 }
 
 /// The row vectors of the learned columns, and what was found in these.
-fn vectors(features: &Features, seq: u64, learned: &RecordBatch) -> Result<(Batch, FoundAll)> {
+fn vectors(features: &Features, seq: u64, learned: &RecordBatch) -> Result<(Batch, FeatureIssues)> {
     let mut x = vec![0.0; learned.num_rows() * features.layout().inputs()];
     let found = features.write(learned, &mut x)?;
     Ok((batch(features, seq, x), found))

@@ -14,10 +14,10 @@ pub(super) const LOOK: Duration = Duration::from_millis(50);
 
 /// A cancellation flag, shared by its clones. It is set as well when that of the thread that made it is.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Cancel(Arc<Flag>);
+pub(super) struct Cancel(Arc<CancelFlag>);
 
 #[derive(Debug, Default)]
-struct Flag {
+struct CancelFlag {
     set: AtomicBool,
     parent: Option<Cancel>,
 }
@@ -26,7 +26,7 @@ impl Cancel {
     /// A flag for threads that work for this one.
     pub(super) fn new() -> Self {
         let parent = OF_THREAD.with_borrow(Clone::clone);
-        Self(Arc::new(Flag { set: AtomicBool::new(false), parent: Some(parent) }))
+        Self(Arc::new(CancelFlag { set: AtomicBool::new(false), parent: Some(parent) }))
     }
 
     /// Makes it the flag of this thread.

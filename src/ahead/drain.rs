@@ -12,7 +12,7 @@ use crate::stop::Stop;
 ///
 /// Once stopped nobody joins the thread: it may wait for a reader that never reads. It ends with its write, or with the
 /// program.
-pub(crate) struct Drain {
+pub(crate) struct StreamWriter {
     /// Gone once it was stopped.
     ask: Option<Sender<Ask>>,
     answer: Receiver<io::Result<()>>,
@@ -25,7 +25,7 @@ enum Ask {
     Flush,
 }
 
-impl Drain {
+impl StreamWriter {
     /// Bytes taken at once, at most.
     const PIECE: usize = 1 << 20;
 
@@ -76,7 +76,7 @@ impl Drain {
     }
 }
 
-impl Write for Drain {
+impl Write for StreamWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let piece = &bytes[..bytes.len().min(Self::PIECE)];
         self.wait_for(Ask::Write(piece.to_vec()))?;
@@ -88,7 +88,7 @@ impl Write for Drain {
     }
 }
 
-impl Drop for Drain {
+impl Drop for StreamWriter {
     fn drop(&mut self) {
         self.ask = None;
         if self.stop.check().is_err() {
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn every_byte_has_gone_when_a_flush_is_over() {
         let (kept, bytes) = (Kept::default(), (0..3_000_000_u32).map(|n| (n % 251) as u8).collect::<Vec<_>>());
-        let mut drain = Drain::new(Box::new(kept.clone()), &Stop::new()).unwrap();
+        let mut drain = StreamWriter::new(Box::new(kept.clone()), &Stop::new()).unwrap();
         for part in [&bytes[..7], &bytes[7..]] {
             drain.write_all(part).unwrap();
             drain.flush().unwrap();
@@ -164,7 +164,7 @@ mod tests {
                 Ok(())
             }
         }
-        let mut drain = Drain::new(Box::new(Small(4)), &Stop::new()).unwrap();
+        let mut drain = StreamWriter::new(Box::new(Small(4)), &Stop::new()).unwrap();
         drain.write_all(&[1; 4]).unwrap();
         assert_eq!(drain.write_all(&[1; 4]).unwrap_err().kind(), io::ErrorKind::StorageFull);
     }
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn whoever_waits_for_a_target_can_be_asked_to_stop() {
         let stop = Stop::new();
-        let mut drain = Drain::new(Box::new(Stuck), &stop).unwrap();
+        let mut drain = StreamWriter::new(Box::new(Stuck), &stop).unwrap();
         let later = stop.clone();
         let asking = std::thread::spawn(move || {
             std::thread::sleep(LOOK);

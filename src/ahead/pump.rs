@@ -11,7 +11,7 @@ use crate::stop::Stop;
 /// Bytes that come when they come, read on a thread of their own, so that whoever waits for them can be asked to stop.
 ///
 /// Nobody joins the thread: it may wait for bytes that never come, and ends with the program.
-pub(crate) struct Pump {
+pub(crate) struct InterruptibleReader {
     receive: Receiver<io::Result<Vec<u8>>>,
     piece: Vec<u8>,
     /// How much of it was handed on.
@@ -19,7 +19,7 @@ pub(crate) struct Pump {
     stop: Stop,
 }
 
-impl Pump {
+impl InterruptibleReader {
     /// Bytes of a piece, and pieces that wait to be taken.
     const PIECE: usize = 1 << 18;
     const DEPTH: usize = 4;
@@ -47,7 +47,7 @@ impl Pump {
     }
 }
 
-impl Read for Pump {
+impl Read for InterruptibleReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.at == self.piece.len() {
             self.stop.check().map_err(io::Error::other)?;
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn every_byte_comes_in_order_and_then_the_end() {
         let bytes: Vec<u8> = (0..2_000_000_u32).map(|n| (n % 251) as u8).collect();
-        let mut pump = Pump::new(Box::new(io::Cursor::new(bytes.clone())), &Stop::new()).unwrap();
+        let mut pump = InterruptibleReader::new(Box::new(io::Cursor::new(bytes.clone())), &Stop::new()).unwrap();
         let mut read = Vec::new();
         pump.read_to_end(&mut read).unwrap();
         assert!(read == bytes);
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn whoever_waits_can_be_asked_to_stop() {
         let stop = Stop::new();
-        let mut pump = Pump::new(Box::new(Silent), &stop).unwrap();
+        let mut pump = InterruptibleReader::new(Box::new(Silent), &stop).unwrap();
         stop.request();
         assert!(pump.read(&mut [0]).is_err());
     }

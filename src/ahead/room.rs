@@ -7,10 +7,10 @@ use crate::stage::{For, waiting};
 
 /// Room for a number of bytes; clones are of the same.
 #[derive(Debug, Clone)]
-pub(crate) struct Room(Arc<State>);
+pub(crate) struct ByteBudget(Arc<BudgetState>);
 
 #[derive(Debug)]
-struct State {
+struct BudgetState {
     bytes: u64,
     taken: Mutex<u64>,
     given_back: Condvar,
@@ -18,28 +18,28 @@ struct State {
 
 /// A part of the room, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Taken {
-    room: Room,
+pub(crate) struct Reservation {
+    room: ByteBudget,
     bytes: u64,
 }
 
-impl Room {
+impl ByteBudget {
     /// Room for `bytes`.
     pub(crate) fn new(bytes: u64) -> Self {
-        Self(Arc::new(State { bytes, taken: Mutex::new(0), given_back: Condvar::new() }))
+        Self(Arc::new(BudgetState { bytes, taken: Mutex::new(0), given_back: Condvar::new() }))
     }
 
     /// Waits until there is room for `bytes`; what is larger than all of it waits to have it alone. `None` once the
     /// consumer of this thread's results is gone: what holds the room may be among them.
-    pub(crate) fn take(&self, bytes: u64) -> Option<Taken> {
-        let State { bytes: all, taken, given_back } = &*self.0;
+    pub(crate) fn take(&self, bytes: u64) -> Option<Reservation> {
+        let BudgetState { bytes: all, taken, given_back } = &*self.0;
         let bytes = bytes.min(*all);
         let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
         waiting(For::Room, || {
             while !is_cancelled() {
                 if bytes <= all - *taken {
                     *taken += bytes;
-                    return Some(Taken { room: self.clone(), bytes });
+                    return Some(Reservation { room: self.clone(), bytes });
                 }
                 let waited = given_back.wait_timeout(taken, LOOK);
                 (taken, _) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -49,9 +49,9 @@ impl Room {
     }
 }
 
-impl Drop for Taken {
+impl Drop for Reservation {
     fn drop(&mut self) {
-        let State { taken, given_back, .. } = &*self.room.0;
+        let BudgetState { taken, given_back, .. } = &*self.room.0;
         *taken.lock().unwrap_or_else(PoisonError::into_inner) -= self.bytes;
         given_back.notify_all();
     }
@@ -66,12 +66,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ahead::{Ahead, ahead, ahead_map};
+    use crate::ahead::{Prefetch, ahead, ahead_map};
     use crate::stage::Stage;
 
     #[test]
     fn there_is_never_more_than_there_is_room_for() {
-        let (room, now) = (Room::new(10), AtomicU64::new(0));
+        let (room, now) = (ByteBudget::new(10), AtomicU64::new(0));
         std::thread::scope(|scope| {
             for thread in 0..4_u64 {
                 let (room, now) = (&room, &now);
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn what_is_larger_than_the_room_has_it_alone() {
-        let room = Room::new(3);
+        let room = ByteBudget::new(3);
         drop(room.take(u64::MAX));
         let _one = room.take(1);
         let _rest = room.take(2);
@@ -107,7 +107,7 @@ mod tests {
     }
 
     /// Rooms of so many bytes each, for ever, on a thread of their own, or on as many more as there are workers.
-    fn taking(room: &Room, bytes: u64, depth: usize, workers: usize) -> Ahead<Taken> {
+    fn taking(room: &ByteBudget, bytes: u64, depth: usize, workers: usize) -> Prefetch<Reservation> {
         let (room, stage) = (room.clone(), Stage::new("t"));
         let items = std::iter::from_fn(move || room.take(bytes).map(Ok));
         let items = match workers {
@@ -124,7 +124,7 @@ mod tests {
         fn whoever_waits_for_room_that_results_in_a_queue_hold_ends_with_its_consumer(
             bytes in 1_u64..12, depth in 1_usize..9, workers in 0_usize..3, taken in 0_usize..5
         ) {
-            let room = Room::new(10);
+            let room = ByteBudget::new(10);
             let mut items = taking(&room, bytes, depth, workers);
             // The last one taken is held, also when all there is to take is in it.
             let mut held = None;
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn room_is_none_for_a_thread_whose_consumer_is_gone() {
-        let (room, (told, hears)) = (Room::new(10), channel());
+        let (room, (told, hears)) = (ByteBudget::new(10), channel());
         let (all, taking) = (room.take(10).unwrap(), room.clone());
         let items = std::iter::once_with(move || {
             told.send(taking.take(1).is_none()).unwrap();

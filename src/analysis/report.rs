@@ -142,9 +142,9 @@ impl Report {
 /// ```
 pub fn report(source: &ParquetSource, model: Option<&Model>, config: &ReportConfig, stop: &Stop) -> Result<Report> {
     config.check()?;
-    let columns = Columns::of(source, config)?;
+    let columns = ScoredColumns::of(source, config)?;
     let survey = survey::survey(source, &columns, config, stop)?;
-    let mut page = page::Page::new(source, &survey, model);
+    let mut page = page::ReportPage::new(source, &survey, model);
     let sample = rows::sample(source, &columns, model, stop)?;
     page.scores(&columns, &survey)?;
     page.plane(plane::plane(source, &columns, &survey, &sample, config, stop)?)?;
@@ -169,7 +169,7 @@ pub fn report(source: &ParquetSource, model: Option<&Model>, config: &ReportConf
 }
 
 /// The columns of a scored file by what they are.
-struct Columns {
+struct ScoredColumns {
     score: String,
     latents: Vec<String>,
     p_value: Option<String>,
@@ -181,7 +181,7 @@ struct Columns {
     carried: Vec<String>,
 }
 
-impl Columns {
+impl ScoredColumns {
     fn of(source: &ParquetSource, config: &ReportConfig) -> Result<Self> {
         let schema = source.schema();
         let all: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();

@@ -7,7 +7,7 @@ use crate::config::Training;
 use crate::error::{ModelFault, Result};
 use crate::layout::Layout;
 use crate::model::{Vae, Weight, Weights, parameters};
-use crate::score::{Latents, Member};
+use crate::score::{AggregatePosterior, Member};
 
 /// The tensors that say where training rows lie in a network's latent space.
 const LATENTS: [&str; 2] = ["latents.mean", "latents.whitening"];
@@ -24,7 +24,7 @@ pub(super) fn named<T>(n: usize, tensors: impl IntoIterator<Item = (String, T)>)
 }
 
 /// Where training rows lie, as tensors.
-pub(super) fn latents(Latents { mean, whitening }: &Latents) -> [(String, Weight); 2] {
+pub(super) fn latents(AggregatePosterior { mean, whitening }: &AggregatePosterior) -> [(String, Weight); 2] {
     let k = mean.len();
     let tensors = [(vec![k], mean), (vec![k, k], whitening)];
     let mut tensors = tensors.map(|(shape, values)| Weight { shape, values: values.clone() }).into_iter();
@@ -70,7 +70,7 @@ pub(super) fn take(
         let mean = container::check_tensor(mean.0, mean.1.as_ref(), &[k]).map_err(of_file)?.to_vec();
         let whitening = container::check_tensor(whitening.0, whitening.1.as_ref(), &[k, k]).map_err(of_file)?.to_vec();
         let vae = vae(&weights).map_err(|error| contradiction(error.to_string()))?;
-        let latents = Latents { mean, whitening };
+        let latents = AggregatePosterior { mean, whitening };
         let member = Member::new(Arc::new(vae), layout, network, &weights, latents, training.member_seed(n));
         members.push((weights, member));
     }

@@ -13,7 +13,7 @@ use super::drift_summary::moved;
 use super::failure::Failure;
 use super::input_flags::InputFlags;
 use super::monitor::MonitorFlags;
-use super::output::{self, Format, labelled, percent, seconds, shown};
+use super::output::{self, OutputFormat, labelled, percent, seconds, shown};
 use super::progress::RowProgress;
 use super::table::{in_lines, table_of, to_the_right};
 use super::{Context, log};
@@ -35,7 +35,7 @@ pub(super) struct DriftCommand {
     inputs: Vec<PathBuf>,
     /// What stdout gets: a table to read, or one JSON object
     #[arg(long, default_value = "text", value_name = "FORMAT", help_heading = "Output")]
-    format: Format,
+    format: OutputFormat,
     #[command(flatten)]
     rows: InputFlags,
     #[command(flatten)]
@@ -69,8 +69,8 @@ impl DriftCommand {
         context.monitor.transformed(&done);
         let total = start.elapsed().as_secs_f64();
         output::stdout(&match format {
-            Format::Json => format!("{}\n", whole(&model, &done, total)),
-            Format::Text => text(&done, limit.worth_a_word()),
+            OutputFormat::Json => format!("{}\n", whole(&model, &done, total)),
+            OutputFormat::Text => text(&done, limit.worth_a_word()),
         })?;
         limit.check(done.drift.as_ref())
     }

@@ -11,7 +11,7 @@ use vaepipe::{
 
 use super::Context;
 use super::failure::Failure;
-use super::output::{self, Format, labelled, percent, shown};
+use super::output::{self, OutputFormat, labelled, percent, shown};
 use super::table::{in_lines, table_of, to_the_right};
 
 /// Measure how well scores find labelled anomalies, or how likely a model makes rows
@@ -52,7 +52,7 @@ pub(super) struct Evaluate {
     samples: usize,
     /// What stdout gets: tables to read, or one JSON object
     #[arg(long, default_value = "text", value_name = "FORMAT", help_heading = "Output")]
-    format: Format,
+    format: OutputFormat,
 }
 
 impl Evaluate {
@@ -66,8 +66,8 @@ impl Evaluate {
         let Some(label) = label else {
             let found = Model::load(&model, Device::Cpu)?.log_likelihood(&source, samples, &context.signals.stop)?;
             return output::stdout(&match format {
-                Format::Json => format!("{}\n", json!(found)),
-                Format::Text => likely(&found),
+                OutputFormat::Json => format!("{}\n", json!(found)),
+                OutputFormat::Text => likely(&found),
             });
         };
         let mut config = EvaluateConfig::new(label);
@@ -76,8 +76,8 @@ impl Evaluate {
         config.top = top;
         let evaluation = evaluate(&source, &config, &context.signals.stop)?;
         output::stdout(&match format {
-            Format::Json => format!("{}\n", json!(evaluation)),
-            Format::Text => text(&evaluation),
+            OutputFormat::Json => format!("{}\n", json!(evaluation)),
+            OutputFormat::Text => text(&evaluation),
         })
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Inspect {
     paths: Vec<PathBuf>,
     /// What stdout gets: lines to read, or one JSON object
     #[arg(long, default_value = "text", value_name = "FORMAT", help_heading = "Output")]
-    format: output::Format,
+    format: output::OutputFormat,
     /// Of a model, tell what each dimension of its latent space moves and goes with
     #[arg(long, help_heading = "Output")]
     latents: bool,
@@ -42,7 +42,7 @@ pub(super) struct Inspect {
 }
 
 /// What a file is, by its first bytes.
-enum Content {
+enum FileContent {
     Data,
     Model,
 }
@@ -54,7 +54,7 @@ impl Inspect {
         config.threads = threads;
         config.check()?;
         let contents = paths.iter().map(|path| content(path)).collect::<Result<Vec<_>, _>>()?;
-        if contents.iter().all(|content| matches!(content, Content::Data)) {
+        if contents.iter().all(|content| matches!(content, FileContent::Data)) {
             if latents {
                 return Err(Failure::usage("--latents is of a model; that is data"));
             }
@@ -84,9 +84,10 @@ impl Inspect {
 }
 
 /// Looks at how a file begins. What begins like neither is taken by its name; whoever reads it says what is wrong.
-fn content(path: &Path) -> Result<Content, Error> {
+fn content(path: &Path) -> Result<FileContent, Error> {
     let io = |action| move |source| Error::Io { path: path.to_owned(), action, source };
-    let named = if path.extension().is_some_and(|it| it == "safetensors") { Content::Model } else { Content::Data };
+    let named =
+        if path.extension().is_some_and(|it| it == "safetensors") { FileContent::Model } else { FileContent::Data };
     // Before opening: that of a pipe would wait for its other end. A name that is none of a file may be a glob.
     if !std::fs::metadata(path).is_ok_and(|about| about.is_file()) {
         return Ok(named);
@@ -95,9 +96,9 @@ fn content(path: &Path) -> Result<Content, Error> {
     let mut start = Vec::new();
     file.by_ref().take(9).read_to_end(&mut start).map_err(io("read"))?;
     match start.as_slice() {
-        [b'P', b'A', b'R', b'1', ..] => Ok(Content::Data),
+        [b'P', b'A', b'R', b'1', ..] => Ok(FileContent::Data),
         // safetensors: the length of a JSON object, and the object.
-        [.., b'{'] if start.len() == 9 => Ok(Content::Model),
+        [.., b'{'] if start.len() == 9 => Ok(FileContent::Model),
         _ => Ok(named),
     }
 }

@@ -8,7 +8,7 @@ use vaepipe::{Plan, PlannedColumn, PlannedModel, Training};
 
 use super::failure::Failure;
 use super::fit_summary::network;
-use super::output::{self, Format, labelled, shell, shown};
+use super::output::{self, OutputFormat, labelled, shell, shown};
 use super::table::{in_lines, table_of, to_the_right};
 
 /// Prints a plan for the inputs `paths`, which are `files`; `flagged` if flags of a fit decided it.
@@ -16,10 +16,10 @@ pub(super) fn print(
     paths: &[PathBuf],
     found: &[&Path],
     plan: &Plan,
-    format: Format,
+    format: OutputFormat,
     flagged: bool,
 ) -> Result<(), Failure> {
-    if format == Format::Json {
+    if format == OutputFormat::Json {
         let files: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
         let json = json!({ "data": files, "rows": plan.rows, "columns": plan.columns, "model": plan.model });
         return output::stdout(&format!("{json}\n"));

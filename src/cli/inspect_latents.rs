@@ -6,13 +6,13 @@ use serde_json::json;
 use vaepipe::{Influence, Model};
 
 use super::failure::Failure;
-use super::output::{self, Format, shown};
+use super::output::{self, OutputFormat, shown};
 use super::table::{in_lines, table_of, to_the_right};
 
 /// Prints what each dimension of the latent space moves, and what goes with it.
-pub(super) fn print(path: &Path, model: &Model, format: Format) -> Result<(), Failure> {
+pub(super) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<(), Failure> {
     let (influences, health) = (model.influences(), &model.metadata().health);
-    if format == Format::Json {
+    if format == OutputFormat::Json {
         let dimensions = influences.iter().enumerate().map(|(n, influences)| {
             let health = health.as_ref().map(|health| health.dimensions[n]);
             json!({ "latent": format!("z_{n}"), "health": health, "influences": influences })

@@ -9,13 +9,13 @@ use vaepipe::{Epoch, History, Init, Model, Training};
 use super::failure::Failure;
 use super::fit_summary::{again, elements, network, parameters, scores};
 use super::health;
-use super::output::{self, Format, grouped, labelled, shown};
+use super::output::{self, OutputFormat, grouped, labelled, shown};
 use super::table::{in_lines, table_of, to_the_right};
 
 /// Prints what the model at `path` holds.
-pub(super) fn print(path: &Path, model: &Model, format: Format) -> Result<(), Failure> {
+pub(super) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<(), Failure> {
     let (metadata, bytes) = (model.metadata(), model.to_bytes().len() as u64);
-    if format == Format::Json {
+    if format == OutputFormat::Json {
         let json = json!({
             "model": path.display().to_string(),
             "bytes": bytes,

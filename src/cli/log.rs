@@ -21,7 +21,7 @@ use super::LogFlags;
 
 /// The form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub(super) enum LogFormat {
     /// A line to read.
     Text,
     /// One JSON object a line.
@@ -29,7 +29,7 @@ pub(super) enum Format {
 }
 
 /// The form in force, once logging has begun.
-static FORMAT: OnceLock<Format> = OnceLock::new();
+static FORMAT: OnceLock<LogFormat> = OnceLock::new();
 
 /// What tells this run from others.
 static RUN_ID: OnceLock<String> = OnceLock::new();
@@ -64,11 +64,11 @@ pub(super) fn start_early(arguments: &[OsString]) {
     });
     let set = std::env::var("VAEPIPE_LOG_FORMAT").ok();
     if given.or(set.as_deref()) == Some("json") {
-        begin(Format::Json, Level::INFO);
+        begin(LogFormat::Json, Level::INFO);
     }
 }
 
-fn begin(format: Format, level: Level) {
+fn begin(format: LogFormat, level: Level) {
     FORMAT.get_or_init(|| format);
     let colours = anstream::AutoStream::choice(&stderr()) != anstream::ColorChoice::Never;
     let log = tracing_subscriber::fmt()
@@ -76,28 +76,28 @@ fn begin(format: Format, level: Level) {
         .with_writer(|| AboveBar)
         .log_internal_errors(false)
         .with_target(false)
-        .with_ansi(colours && format == Format::Text);
+        .with_ansi(colours && format == LogFormat::Text);
     // What a library logs of its requests may hold credentials.
     let ours = Targets::new().with_target("vaepipe", level);
     match format {
-        Format::Json => {
+        LogFormat::Json => {
             let json = log.json().flatten_event(true).with_current_span(false).with_span_list(false);
             json.finish().with(ours).init();
         }
         // Somebody who watches knows the time; a log file does not.
-        Format::Text if stderr().is_terminal() => log.without_time().finish().with(ours).init(),
-        Format::Text => log.finish().with(ours).init(),
+        LogFormat::Text if stderr().is_terminal() => log.without_time().finish().with(ours).init(),
+        LogFormat::Text => log.finish().with(ours).init(),
     }
 }
 
 /// Whether stderr is watched by a person: progress is drawn then.
 pub(super) fn is_watched() -> bool {
-    stderr().is_terminal() && FORMAT.get() == Some(&Format::Text)
+    stderr().is_terminal() && FORMAT.get() == Some(&LogFormat::Text)
 }
 
 /// Whether every line is a JSON object.
 pub(super) fn is_json() -> bool {
-    FORMAT.get() == Some(&Format::Json)
+    FORMAT.get() == Some(&LogFormat::Json)
 }
 
 /// Says which model a run is of.

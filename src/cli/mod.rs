@@ -92,7 +92,7 @@ enum Command {
     Evaluate(evaluate::Evaluate),
     Drift(drift::DriftCommand),
     #[cfg(feature = "analysis")]
-    Report(report::Report),
+    Report(report::ReportCommand),
     Schema(schema::Schema),
     Completions(completions::Completions),
     Man(man::Man),
@@ -110,7 +110,7 @@ struct LogFlags {
     verbose: bool,
     /// The form of the log on stderr: text, or one JSON object a line
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
-    log_format: log::Format,
+    log_format: log::LogFormat,
     /// What tells this run from others in JSON logs and summaries [default: made of time and process]
     #[arg(long, global = true, value_name = "ID")]
     run_id: Option<String>,

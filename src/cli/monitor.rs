@@ -61,12 +61,12 @@ pub(super) struct MonitorFlags {
 
 /// What will be written, once a command has said where.
 #[derive(Default)]
-pub(super) struct Monitor(RefCell<Option<Run>>);
+pub(super) struct Monitor(RefCell<Option<MonitoredRun>>);
 
 /// A suffix of the name, labels, and the value.
 type Sample = (&'static str, Vec<(&'static str, String)>, f64);
 
-struct Run {
+struct MonitoredRun {
     path: PathBuf,
     /// Of every metric.
     labels: Vec<(&'static str, String)>,
@@ -106,7 +106,7 @@ impl MonitorFlags {
         let labels = vec![("job", self.job), ("command", command.to_owned()), ("model", model)];
         let of_success = format!("{LAST_SUCCESS}{} ", in_braces(labels.iter()));
         let last_success = before.lines().find_map(|line| line.strip_prefix(&of_success)).map(str::to_owned);
-        let run = Run { path, labels, start: Instant::now(), samples: Vec::new(), last_success };
+        let run = MonitoredRun { path, labels, start: Instant::now(), samples: Vec::new(), last_success };
         *context.monitor.0.borrow_mut() = Some(run);
         Ok(())
     }

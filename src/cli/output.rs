@@ -13,7 +13,7 @@ use super::log;
 
 /// The form of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub(super) enum OutputFormat {
     /// Lines to read.
     Text,
     /// One JSON object on the last line.
@@ -21,18 +21,18 @@ pub(super) enum Format {
 }
 
 /// Prints a command's summary: `lines` of (label, text), unless that is not wanted, or `json`.
-pub(super) fn print(format: Format, quiet: bool, lines: &[(&str, String)], json: &Value) -> Result<(), Failure> {
+pub(super) fn print(format: OutputFormat, quiet: bool, lines: &[(&str, String)], json: &Value) -> Result<(), Failure> {
     match format {
-        Format::Json => stdout(&format!("{}\n", with_run_id(json))),
-        Format::Text if quiet => Ok(()),
-        Format::Text => stdout(&labelled(lines)),
+        OutputFormat::Json => stdout(&format!("{}\n", with_run_id(json))),
+        OutputFormat::Text if quiet => Ok(()),
+        OutputFormat::Text => stdout(&labelled(lines)),
     }
 }
 
 /// The same, but to the log if stdout holds the rows themselves.
 pub(super) fn print_beside(
     rows_on_stdout: bool,
-    format: Format,
+    format: OutputFormat,
     quiet: bool,
     lines: &[(&str, String)],
     json: &Value,
@@ -41,8 +41,8 @@ pub(super) fn print_beside(
         return print(format, quiet, lines, json);
     }
     match format {
-        Format::Json => log::line(&with_run_id(json).to_string()),
-        Format::Text => lines.iter().for_each(|(label, text)| tracing::info!("{label} {text}")),
+        OutputFormat::Json => log::line(&with_run_id(json).to_string()),
+        OutputFormat::Text => lines.iter().for_each(|(label, text)| tracing::info!("{label} {text}")),
     }
     Ok(())
 }

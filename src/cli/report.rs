@@ -19,7 +19,7 @@ use super::run_flags::RunFlags;
 /// The page is one HTML file that loads nothing: the scores and their threshold, rows in latent space, the oddest rows and
 /// why. With -m also what each dimension means, the columns beside those of the training, and how the training went.
 #[derive(Debug, Args)]
-pub(super) struct Report {
+pub(super) struct ReportCommand {
     /// A Parquet file that a transform wrote
     scored: PathBuf,
     /// The page to write
@@ -78,7 +78,7 @@ fn size(text: &str) -> Result<Size, String> {
     parts.map(Size).ok_or_else(|| "a width and a height, as in 28x28".to_owned())
 }
 
-impl Report {
+impl ReportCommand {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { scored, output, model, flags, run } = self;
         let ReportFlags { label, color, dimensions, image, top, svg, force } = flags;

@@ -22,7 +22,7 @@ pub(super) struct RunFlags {
     pub(super) threads: Option<usize>,
     /// What stdout gets: a few lines to read, or one JSON object as its last line
     #[arg(long, default_value = "text", value_name = "FORMAT")]
-    pub(super) summary: output::Format,
+    pub(super) summary: output::OutputFormat,
     /// Longest wait for another run that writes the same output, like 90s, 10m or 1h [default: none]
     #[arg(long, value_name = "TIME", value_parser = time)]
     wait: Option<Wait>,

@@ -30,7 +30,7 @@ pub(super) struct Schema {
     inputs: Vec<PathBuf>,
     /// What stdout gets: a table to read, one JSON object, or an Arrow stream without rows
     #[arg(long, default_value = "text", value_name = "FORMAT", help_heading = "Output")]
-    format: Format,
+    format: SchemaFormat,
     #[command(flatten)]
     rows: InputFlags,
     #[command(flatten)]
@@ -41,7 +41,7 @@ pub(super) struct Schema {
 
 /// The form of a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum SchemaFormat {
     /// A table.
     Text,
     /// One JSON object.
@@ -61,7 +61,7 @@ impl Schema {
         let columns =
             schema.fields().iter().map(|field| (field.name(), field.data_type().to_string(), field.is_nullable()));
         match format {
-            Format::Text => {
+            SchemaFormat::Text => {
                 let mut table = table_of(["column", "type", "null"]);
                 for (name, data_type, nullable) in columns {
                     let null = if nullable { "possible" } else { "never" };
@@ -69,13 +69,13 @@ impl Schema {
                 }
                 output::stdout(&in_lines(&table))
             }
-            Format::Json => {
+            SchemaFormat::Json => {
                 let column =
                     |(name, data_type, nullable)| json!({ "name": name, "type": data_type, "nullable": nullable });
                 let columns = columns.map(column).collect::<Vec<Value>>();
                 output::stdout(&format!("{}\n", json!({ "columns": columns })))
             }
-            Format::Arrow => {
+            SchemaFormat::Arrow => {
                 let (bytes, mut stdout) = (ipc_schema(&schema)?, std::io::stdout().lock());
                 stdout.write_all(&bytes).and_then(|()| stdout.flush()).map_err(Failure::Stdout)
             }

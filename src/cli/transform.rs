@@ -6,7 +6,9 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
-use vaepipe::{Decision, Error, Found, Model, Output, ScoreQuantiles, Scoring, Source, TransformConfig, Transformed};
+use vaepipe::{
+    Decision, Error, Model, Output, ScoreQuantiles, Scoring, Source, TransformConfig, Transformed, ValueIssues,
+};
 
 use super::alert::{AlertFlag, Limit};
 use super::decision::{DecisionFlags, because};
@@ -192,7 +194,7 @@ fn decision(model: &Model, config: &TransformConfig) -> Decision {
 
 /// The same for a program.
 pub(super) fn json(model: &Model, config: &TransformConfig, done: &Transformed, total: f64) -> Value {
-    let found = |(column, found): &(String, Found)| {
+    let found = |(column, found): &(String, ValueIssues)| {
         let mut found = json!(found);
         found["column"] = json!(column);
         found

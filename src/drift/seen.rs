@@ -1,10 +1,10 @@
 //! What was seen of the rows of a transform, and how it differs from the fit.
 
 use super::divergence::{chance, even, frequent, kolmogorov_smirnov, merged, psi};
-use super::sketch::{Gauge, Sketch};
+use super::sketch::{Binning, Sketch};
 use super::{Drift, Shift};
-use crate::feature::{Found, Kind};
-use crate::score::Rows;
+use crate::feature::{Kind, ValueIssues};
+use crate::score::EncodedBatch;
 
 /// Rows that all count; and of those after them, one in so many, for as many.
 const FIRST: u64 = 4096;
@@ -21,7 +21,7 @@ fn weight(row: u64) -> u64 {
 
 /// Counts of the rows looked at. Sums of whole numbers: no order of the rows changes them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Seen {
+pub(crate) struct BinCounts {
     counts: Vec<u64>,
     rows: u64,
     weights: u64,
@@ -30,7 +30,7 @@ pub(crate) struct Seen {
 
 impl Sketch {
     /// The bins that those of scored rows fall into that are looked at; the first of all has this number.
-    pub(crate) fn bins(&self, rows: &Rows<'_>, scores: &[Option<f32>], first: u64) -> Vec<u16> {
+    pub(crate) fn bins(&self, rows: &EncodedBatch<'_>, scores: &[Option<f32>], first: u64) -> Vec<u16> {
         let (gauges, seen) = (self.gauges(), rows.first());
         let (batch, encoded) = (seen.batch, &seen.encoded);
         let (inputs, k) = (encoded.features, encoded.latent_dim);
@@ -44,7 +44,7 @@ impl Sketch {
     }
 }
 
-impl Seen {
+impl BinCounts {
     /// Adds the bins of the rows from number `first` on that are looked at.
     pub(crate) fn add(&mut self, sketch: &Sketch, first: u64, bins: &[u16]) {
         let gauges = sketch.gauges();
@@ -65,7 +65,7 @@ impl Seen {
         self,
         sketch: &Sketch,
         kinds: &[Kind],
-        found: &[Found],
+        found: &[ValueIssues],
         rows: u64,
         at_fit: u64,
     ) -> Option<Drift> {
@@ -104,15 +104,15 @@ fn effective_sample_size(weights: u64, squares: u64) -> f64 {
     weights as f64 * weights as f64 / squares as f64
 }
 
-fn compare(gauge: &Gauge, fit: &[f64], now: &[f64], rows: f64, tests: usize) -> Shift {
+fn compare(gauge: &Binning, fit: &[f64], now: &[f64], rows: f64, tests: usize) -> Shift {
     let known = fit.len() - 1;
     let mut bins = match gauge {
-        Gauge::Number(_) => even(&fit[..known]),
+        Binning::Number(_) => even(&fit[..known]),
         _ => frequent(&fit[..known]),
     };
     bins.push(bins.iter().max().map_or(0, |last| last + 1));
     let [a, b] = [fit, now].map(|counts| merged(counts, &bins));
-    let ks = matches!(gauge, Gauge::Number(_)).then(|| kolmogorov_smirnov(&fit[..known], &now[..known]));
+    let ks = matches!(gauge, Binning::Number(_)).then(|| kolmogorov_smirnov(&fit[..known], &now[..known]));
     Shift { psi: psi(&a, &b), chance: chance(a.len(), fit.iter().sum(), rows, tests), ks, ..Shift::default() }
 }
 

@@ -18,7 +18,7 @@ const NAMES: [&str; 3] = ["edges", "counts", "classes"];
 
 /// The bins of one thing that has a spread.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Gauge {
+pub(super) enum Binning {
     /// A number, by ascending edges.
     Number([f32; EDGES]),
     /// The number of a class, of so many.
@@ -29,7 +29,7 @@ pub(super) enum Gauge {
 
 /// Where a value is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Place {
+enum BinPlace {
     /// An element of the row vector.
     Element(usize),
     /// A dimension of the latent space.
@@ -39,8 +39,8 @@ enum Place {
 
 /// Bins for every learned column, latent and score.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Gauges {
-    all: Vec<(Place, Gauge)>,
+pub(super) struct Binnings {
+    all: Vec<(BinPlace, Binning)>,
     /// Those of each feature, then of the latents, then of the score.
     ranges: Vec<Range<usize>>,
     /// Where the counts of each begin, and after them the end.
@@ -50,12 +50,12 @@ pub(super) struct Gauges {
 /// How rows of the fit fell into these bins.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Sketch {
-    pub(super) gauges: Gauges,
+    pub(super) gauges: Binnings,
     pub(super) counts: Vec<f32>,
 }
 
 /// Rows of the fit, of which a sketch is made.
-pub(crate) struct Rows<'a> {
+pub(crate) struct SketchRows<'a> {
     /// `[rows, inputs]`, and what is known of it, if not all is.
     pub(crate) x: &'a [f32],
     pub(crate) known: Option<&'a [f32]>,
@@ -63,7 +63,7 @@ pub(crate) struct Rows<'a> {
     pub(crate) mean: &'a [f32],
 }
 
-impl Gauge {
+impl Binning {
     /// Bins, that of missing values among them.
     pub(super) fn bins(&self) -> usize {
         1 + match self {
@@ -101,13 +101,13 @@ fn edges(sorted: &[f32]) -> [f32; EDGES] {
     })
 }
 
-impl Gauges {
+impl Binnings {
     /// Those of features laid out so; numbers and latents take their edges from `edges`, in order.
     fn new(
         kinds: &[Kind],
         layout: &Layout,
         latent_dim: usize,
-        edges: &mut dyn FnMut(Place) -> [f32; EDGES],
+        edges: &mut dyn FnMut(BinPlace) -> [f32; EDGES],
         score: Option<[f32; EDGES]>,
     ) -> Self {
         let (mut all, mut ranges, mut element) = (Vec::new(), Vec::new(), 0);
@@ -117,21 +117,21 @@ impl Gauges {
                 let span = &layout.spans()[place];
                 let gauge = match span.likelihood {
                     _ if kind.goes_on() && place > elements.start => continue,
-                    _ if kind.goes_on() => Gauge::Presence,
-                    Likelihood::Gaussian => Gauge::Number(edges(Place::Element(place))),
-                    Likelihood::Bernoulli => Gauge::Class(2),
-                    Likelihood::Categorical => Gauge::Class(span.output.len()),
+                    _ if kind.goes_on() => Binning::Presence,
+                    Likelihood::Gaussian => Binning::Number(edges(BinPlace::Element(place))),
+                    Likelihood::Bernoulli => Binning::Class(2),
+                    Likelihood::Categorical => Binning::Class(span.output.len()),
                 };
-                all.push((Place::Element(place), gauge));
+                all.push((BinPlace::Element(place), gauge));
             }
             element = elements.end;
             ranges.push(first..all.len());
         }
         let first = all.len();
-        all.extend((0..latent_dim).map(|i| (Place::Latent(i), Gauge::Number(edges(Place::Latent(i))))));
+        all.extend((0..latent_dim).map(|i| (BinPlace::Latent(i), Binning::Number(edges(BinPlace::Latent(i))))));
         ranges.push(first..all.len());
         let first = all.len();
-        all.extend(score.map(|edges| (Place::Score, Gauge::Number(edges))));
+        all.extend(score.map(|edges| (BinPlace::Score, Binning::Number(edges))));
         ranges.push(first..all.len());
         let ends = all.iter().scan(0, |end, (_, gauge)| {
             *end += gauge.bins();
@@ -152,7 +152,7 @@ impl Gauges {
     }
 
     /// The bins of one.
-    pub(super) fn gauge(&self, n: usize) -> &Gauge {
+    pub(super) fn gauge(&self, n: usize) -> &Binning {
         &self.all[n].1
     }
 
@@ -164,7 +164,7 @@ impl Gauges {
     /// The element of the row vector that one is of.
     pub(super) fn element(&self, n: usize) -> Option<usize> {
         match self.all[n].0 {
-            Place::Element(element) => Some(element),
+            BinPlace::Element(element) => Some(element),
             _ => None,
         }
     }
@@ -173,9 +173,9 @@ impl Gauges {
     pub(super) fn bins(&self, x: &[f32], known: Option<&[f32]>, mean: &[f32], score: Option<f32>, to: &mut Vec<u16>) {
         to.extend(self.all.iter().map(|(place, gauge)| {
             let value = match *place {
-                Place::Element(at) => known.is_none_or(|known| known[at] > 0.0).then(|| x[at]),
-                Place::Latent(at) => Some(mean[at]),
-                Place::Score => score,
+                BinPlace::Element(at) => known.is_none_or(|known| known[at] > 0.0).then(|| x[at]),
+                BinPlace::Latent(at) => Some(mean[at]),
+                BinPlace::Score => score,
             };
             gauge.bin(value) as u16
         }));
@@ -184,25 +184,25 @@ impl Gauges {
 
 impl Sketch {
     /// That of some training rows, and of the scores of calibration rows, if there are any.
-    pub(crate) fn of(kinds: &[Kind], layout: &Layout, rows: &Rows<'_>, calibration: Option<&Tail>) -> Self {
+    pub(crate) fn of(kinds: &[Kind], layout: &Layout, rows: &SketchRows<'_>, calibration: Option<&Tail>) -> Self {
         let inputs = layout.inputs();
         let latent_dim = rows.mean.len() * inputs / rows.x.len().max(1);
         let mut column = Vec::new();
-        let mut edges_of = |place: Place| {
+        let mut edges_of = |place: BinPlace| {
             column.clear();
             match place {
-                Place::Latent(i) => column.extend(rows.mean.iter().skip(i).step_by(latent_dim)),
-                Place::Element(at) => {
+                BinPlace::Latent(i) => column.extend(rows.mean.iter().skip(i).step_by(latent_dim)),
+                BinPlace::Element(at) => {
                     let is_known = |row: usize| rows.known.is_none_or(|known| known[row * inputs + at] > 0.0);
                     let known = (0..rows.x.len() / inputs).filter(|&row| is_known(row));
                     column.extend(known.map(|row| rows.x[row * inputs + at]));
                 }
-                Place::Score => {}
+                BinPlace::Score => {}
             }
             column.sort_unstable_by(f32::total_cmp);
             edges(&column)
         };
-        let gauges = Gauges::new(kinds, layout, latent_dim, &mut edges_of, None);
+        let gauges = Binnings::new(kinds, layout, latent_dim, &mut edges_of, None);
         let (mut counts, mut bins) = (vec![0.0; gauges.starts[gauges.len()]], Vec::new());
         for (row, (x, mean)) in rows.x.chunks_exact(inputs).zip(rows.mean.chunks_exact(latent_dim)).enumerate() {
             bins.clear();
@@ -217,15 +217,16 @@ impl Sketch {
         let Some(tail) = calibration else { return self };
         let (edges, of_score) = levels(tail);
         let mut known = self.gauges.all.iter().filter_map(|(_, gauge)| match gauge {
-            Gauge::Number(edges) => Some(*edges),
+            Binning::Number(edges) => Some(*edges),
             _ => None,
         });
-        let gauges = Gauges::new(kinds, layout, latent_dim, &mut |_| known.next().unwrap_or([0.0; EDGES]), Some(edges));
+        let gauges =
+            Binnings::new(kinds, layout, latent_dim, &mut |_| known.next().unwrap_or([0.0; EDGES]), Some(edges));
         Self { gauges, counts: self.counts.iter().copied().chain(of_score).collect() }
     }
 
     /// The bins.
-    pub(super) fn gauges(&self) -> &Gauges {
+    pub(super) fn gauges(&self) -> &Binnings {
         &self.gauges
     }
 
@@ -240,8 +241,8 @@ impl Sketch {
         for (n, (place, gauge)) in self.gauges.all.iter().enumerate() {
             let counts = &self.counts[self.gauges.counts(n)];
             match gauge {
-                _ if *place == Place::Score => {}
-                Gauge::Number(edges) => {
+                _ if *place == BinPlace::Score => {}
+                Binning::Number(edges) => {
                     all_edges.extend_from_slice(edges);
                     numbers.extend_from_slice(counts);
                 }
@@ -268,8 +269,8 @@ impl Sketch {
         if tensors.is_empty() {
             return Ok(None);
         }
-        let empty = Gauges::new(kinds, layout, latent_dim, &mut |_| [0.0; EDGES], None);
-        let numbers = empty.all.iter().filter(|(_, gauge)| matches!(gauge, Gauge::Number(_))).count();
+        let empty = Binnings::new(kinds, layout, latent_dim, &mut |_| [0.0; EDGES], None);
+        let numbers = empty.all.iter().filter(|(_, gauge)| matches!(gauge, Binning::Number(_))).count();
         let classes = empty.starts[empty.len()] - numbers * (BINS + 1);
         let shapes = [vec![numbers, EDGES], vec![numbers, BINS + 1], vec![classes]];
         let mut values = Vec::new();
@@ -288,11 +289,11 @@ impl Sketch {
             return Err(ModelFault::Contradiction("the sketch of its rows is none".to_owned()));
         }
         let mut edges = values[0].chunks_exact(EDGES).flat_map(<[f32; EDGES]>::try_from);
-        let gauges = Gauges::new(kinds, layout, latent_dim, &mut |_| edges.next().unwrap_or([0.0; EDGES]), None);
+        let gauges = Binnings::new(kinds, layout, latent_dim, &mut |_| edges.next().unwrap_or([0.0; EDGES]), None);
         let (mut numbers, mut classes) = (values[1].iter(), values[2].iter());
         let mut counts = Vec::new();
         for (_, gauge) in &gauges.all {
-            let from = if matches!(gauge, Gauge::Number(_)) { &mut numbers } else { &mut classes };
+            let from = if matches!(gauge, Binning::Number(_)) { &mut numbers } else { &mut classes };
             counts.extend(from.take(gauge.bins()));
         }
         Ok(Some(Self { gauges, counts }.with_score(kinds, layout, latent_dim, calibration)))

@@ -57,17 +57,17 @@ impl ColumnType {
 /// How the columns of an input are made from rows of the model's: those learned, and the constant ones; of structs also
 /// what is neither, as nulls.
 #[derive(Debug, Clone)]
-pub(crate) struct Anew {
+pub(crate) struct ColumnRebuilder {
     schema: SchemaRef,
-    columns: Vec<Part>,
+    columns: Vec<RebuiltPart>,
 }
 
 #[derive(Debug, Clone)]
-enum Part {
+enum RebuiltPart {
     Feature(usize, DataType),
     Constant(String, DataType),
     Null(DataType),
-    Struct(Fields, Vec<Part>),
+    Struct(Fields, Vec<RebuiltPart>),
 }
 
 impl InputColumn {
@@ -93,7 +93,7 @@ fn plain(data_type: &DataType) -> DataType {
     }
 }
 
-impl Anew {
+impl ColumnRebuilder {
     /// The columns that something is known of, in their order.
     ///
     /// # Errors
@@ -138,24 +138,24 @@ impl Anew {
 }
 
 /// How a column is made, and whether any of it is known.
-fn part(column: &Column, data_type: &DataType, features: &Features, carried: &[Carried]) -> (Part, bool) {
+fn part(column: &Column, data_type: &DataType, features: &Features, carried: &[Carried]) -> (RebuiltPart, bool) {
     if let Some(feature) = features.kinds().iter().position(|kind| kind.column() == column) {
-        return (Part::Feature(feature, data_type.clone()), true);
+        return (RebuiltPart::Feature(feature, data_type.clone()), true);
     }
     let constant = carried.iter().find(|carried| carried.column == column.name());
     match (data_type, constant.and_then(|carried| carried.constant.clone())) {
-        (_, Some(text)) => (Part::Constant(text, data_type.clone()), true),
+        (_, Some(text)) => (RebuiltPart::Constant(text, data_type.clone()), true),
         (DataType::Struct(fields), None) => {
             let parts =
                 fields.iter().map(|field| part(&column.field(field.name()), field.data_type(), features, carried));
             let (parts, known): (Vec<_>, Vec<_>) = parts.unzip();
-            (Part::Struct(fields.clone(), parts), known.contains(&true))
+            (RebuiltPart::Struct(fields.clone(), parts), known.contains(&true))
         }
-        (_, None) => (Part::Null(data_type.clone()), false),
+        (_, None) => (RebuiltPart::Null(data_type.clone()), false),
     }
 }
 
-impl Part {
+impl RebuiltPart {
     fn read(&self, features: &Features, cells: &[f32], rows: usize) -> Result<ArrayRef, ArrowError> {
         match self {
             Self::Feature(feature, data_type) => features.read(*feature, cells, data_type),

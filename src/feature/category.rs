@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::texts::{Texts, are_texts};
 use super::words::Words;
-use super::{Cells, Column, Feature, Found, Kind, Scaler, Survey, Unfit, Values, Wanted};
+use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Scaler, Survey, Unfit, ValueIssues, Values};
 use crate::layout::Shape;
 use crate::random::Stream;
 
@@ -23,9 +23,9 @@ const REMEMBERED: usize = 1024;
 
 /// A fitted category.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Stored", into = "Stored")]
+#[serde(try_from = "StoredCategory", into = "StoredCategory")]
 pub struct Category {
-    stored: Stored,
+    stored: StoredCategory,
     /// The class of each word there is.
     classes: HashMap<String, usize>,
 }
@@ -33,7 +33,7 @@ pub struct Category {
 /// What a model keeps of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Stored {
+struct StoredCategory {
     column: Column,
     /// The column's type at fit; any encoding of the same words is accepted later.
     #[serde(rename = "type")]
@@ -43,21 +43,21 @@ struct Stored {
     /// The word of each class; of hashed words, the most frequent one, if the class has any.
     words: Vec<Option<String>>,
     /// Words that share the class after those, as far as they are remembered; absent if words are hashed.
-    others: Option<Others>,
+    others: Option<OtherWords>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Others {
+struct OtherWords {
     words: Vec<String>,
     /// Whether these are all of them, so that any further word was never seen.
     complete: bool,
 }
 
-impl TryFrom<Stored> for Category {
+impl TryFrom<StoredCategory> for Category {
     type Error = &'static str;
 
-    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
+    fn try_from(stored: StoredCategory) -> Result<Self, Self::Error> {
         let other = stored.words.len();
         let own = stored.words.iter().enumerate().filter_map(|(class, word)| Some((word.clone()?, class)));
         let others = stored.others.iter().flat_map(|others| &others.words).map(|word| (word.clone(), other));
@@ -72,7 +72,7 @@ impl TryFrom<Stored> for Category {
     }
 }
 
-impl From<Category> for Stored {
+impl From<Category> for StoredCategory {
     fn from(category: Category) -> Self {
         category.stored
     }
@@ -115,7 +115,7 @@ impl Feature for Category {
 
     fn describe(&self) -> String {
         const SHOWN: usize = 3;
-        let Stored { words, others, .. } = &self.stored;
+        let StoredCategory { words, others, .. } = &self.stored;
         let shown = || words.iter().flatten().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
         match others {
             None => format!("category, hashed into {} classes", words.len()),
@@ -152,9 +152,9 @@ impl Feature for Category {
         self.stored.missing
     }
 
-    fn write(&self, array: &ArrayRef, cells: &mut Cells<'_>) -> Result<Found, ArrowError> {
+    fn write(&self, array: &ArrayRef, cells: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError> {
         let texts = Texts::of(array)?;
-        let mut found = Found::default();
+        let mut found = ValueIssues::default();
         for row in 0..array.len() {
             let value = match texts.get(row) {
                 Some(word) => {
@@ -208,8 +208,8 @@ struct WordSurvey {
 }
 
 /// Surveys strings, and what is named to be a category.
-pub(super) fn survey(wanted: &Wanted<'_>) -> Option<Box<dyn Survey>> {
-    let Wanted { data_type, named, categorical, max_categories, .. } = *wanted;
+pub(super) fn survey(wanted: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
+    let ColumnRequest { data_type, named, categorical, max_categories, .. } = *wanted;
     let learns = are_texts(data_type) || (categorical && *data_type != DataType::Boolean && writes(data_type));
     learns.then(|| {
         let (words, data_type) = (Words::default(), data_type.to_string());
@@ -286,9 +286,10 @@ impl Survey for WordSurvey {
             let words = all[..own].iter().map(|(word, _)| Some((*word).to_owned())).collect();
             let rest = all[own..].iter().take(REMEMBERED).map(|(word, _)| (*word).to_owned()).collect();
             let complete = self.words.is_complete() && self.words.distinct() <= (own + REMEMBERED) as u64;
-            (words, Some(Others { words: rest, complete }))
+            (words, Some(OtherWords { words: rest, complete }))
         };
-        let stored = Stored { column, data_type: self.data_type.clone(), missing: self.words.nulls, words, others };
+        let stored =
+            StoredCategory { column, data_type: self.data_type.clone(), missing: self.words.nulls, words, others };
         Category::try_from(stored).map(Kind::Category).map_err(Unfit::because)
     }
 }

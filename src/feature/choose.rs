@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::selections::{Selections, matches, names};
 use super::statistics::Readings;
-use super::{Column, Features, Kind, Scaler, Survey, Unfit, Values, Wanted};
+use super::{Column, ColumnRequest, Features, Kind, Scaler, Survey, Unfit, Values};
 use crate::config::{FitConfig, Map, Scale, VectorScale};
 use crate::error::{Error, Result};
 
@@ -106,7 +106,7 @@ pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> R
     // The selection that left out a column that could be learned.
     let mut left_out_by = None;
     for (column, field) in &leaves {
-        let wanted = Wanted {
+        let wanted = ColumnRequest {
             data_type: field.data_type(),
             named: names(columns, column),
             categorical: matches(categorical, column),

@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 
-use super::{Column, Found, FoundAll, Kind, tops};
+use super::{Column, FeatureIssues, Kind, ValueIssues, tops};
 use crate::error::{Error, Place, Result};
 use crate::layout::{Layout, Shape};
 
@@ -37,7 +37,7 @@ pub trait Feature: Send + Sync {
     ///
     /// # Errors
     /// If the array cannot be read as [`accepts`](Self::accepts) promises.
-    fn write(&self, array: &ArrayRef, cells: &mut Cells<'_>) -> Result<Found, ArrowError>;
+    fn write(&self, array: &ArrayRef, cells: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError>;
 
     /// The values that `cells`, `[rows, elements]`, stand for, as a column of a type it accepts: within the range and of
     /// the categories seen at fit; null where NaN.
@@ -98,13 +98,13 @@ pub trait Feature: Send + Sync {
 }
 
 /// One feature's elements in a row-major block `[rows, inputs]`.
-pub struct Cells<'a> {
+pub struct FeatureCells<'a> {
     block: &'a mut [f32],
     inputs: usize,
     at: usize,
 }
 
-impl Cells<'_> {
+impl FeatureCells<'_> {
     /// Sets the feature's first element in `row`.
     #[inline]
     pub fn set(&mut self, row: usize, value: f32) {
@@ -231,22 +231,22 @@ impl Features {
     ///
     /// # Panics
     /// If the block's size is not that of the batch.
-    pub(crate) fn write(&self, batch: &RecordBatch, block: &mut [f32]) -> Result<FoundAll> {
+    pub(crate) fn write(&self, batch: &RecordBatch, block: &mut [f32]) -> Result<FeatureIssues> {
         /// Rows written column by column while their cache lines are still warm.
         const TILE: usize = 128;
         let inputs = self.layout.inputs();
         assert_eq!(block.len(), batch.num_rows() * inputs);
-        let mut found = FoundAll(vec![Found::default(); self.kinds.len()]);
+        let mut found = FeatureIssues(vec![ValueIssues::default(); self.kinds.len()]);
         let read = |column: &Column| {
             let place = Place::column("", column.name());
             move |source| Error::Read { place, source: Box::new(source) }
         };
         for (tile, block) in block.chunks_mut(TILE * inputs).enumerate() {
             let rows = batch.slice(tile * TILE, block.len() / inputs);
-            let mut tile = FoundAll::default();
+            let mut tile = FeatureIssues::default();
             for ((kind, &place), &at) in self.kinds.iter().zip(&self.places).zip(&self.starts) {
                 let array = kind.column().of(rows.column(place)).map_err(read(kind.column()))?;
-                let mut cells = Cells { block, inputs, at };
+                let mut cells = FeatureCells { block, inputs, at };
                 tile.0.push(kind.write(&array, &mut cells).map_err(read(kind.column()))?);
             }
             found.add(&tile);

@@ -7,7 +7,7 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
-use super::{Cells, Column, Feature, Found, Kind, Scaler, Survey, Unfit, Values, Wanted};
+use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Scaler, Survey, Unfit, ValueIssues, Values};
 use crate::layout::{Likelihood, Shape};
 
 /// A fitted Boolean.
@@ -59,13 +59,13 @@ impl Feature for Flag {
         self.missing
     }
 
-    fn write(&self, array: &ArrayRef, cells: &mut Cells<'_>) -> Result<Found, ArrowError> {
+    fn write(&self, array: &ArrayRef, cells: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError> {
         let array = array.as_boolean();
         for row in 0..array.len() {
             let value = if array.value(row) { 1.0 } else { 0.0 };
             cells.set(row, if array.is_valid(row) { value } else { f32::NAN });
         }
-        Ok(Found { null: array.null_count() as u64, ..Found::default() })
+        Ok(ValueIssues { null: array.null_count() as u64, ..ValueIssues::default() })
     }
 
     /// True from a half up.
@@ -84,7 +84,7 @@ struct FlagSurvey {
 }
 
 /// Surveys Booleans.
-pub(super) fn survey(wanted: &Wanted<'_>) -> Option<Box<dyn Survey>> {
+pub(super) fn survey(wanted: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
     (*wanted.data_type == DataType::Boolean).then(|| Box::new(FlagSurvey::default()) as Box<dyn Survey>)
 }
 

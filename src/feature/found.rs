@@ -6,7 +6,7 @@ use super::{Feature, Kind};
 
 /// Values of a column that were not as those of the fit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Found {
+pub struct ValueIssues {
     /// Missing.
     pub null: u64,
     /// NaN, infinite or beyond the range of f32, or a vector of another length; taken as missing.
@@ -17,7 +17,7 @@ pub struct Found {
     pub beyond: u64,
 }
 
-impl Found {
+impl ValueIssues {
     fn add(&mut self, other: Self) {
         self.null += other.null;
         self.unusable += other.unusable;
@@ -57,17 +57,17 @@ impl Found {
 
 /// The same of all features.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct FoundAll(pub(crate) Vec<Found>);
+pub(crate) struct FeatureIssues(pub(crate) Vec<ValueIssues>);
 
-impl FoundAll {
+impl FeatureIssues {
     /// Adds the counts of another block.
     pub(crate) fn add(&mut self, other: &Self) {
-        self.0.resize(self.0.len().max(other.0.len()), Found::default());
+        self.0.resize(self.0.len().max(other.0.len()), ValueIssues::default());
         self.0.iter_mut().zip(&other.0).for_each(|(sum, found)| sum.add(*found));
     }
 
     /// The columns with something to say, by name.
-    pub(crate) fn of(&self, kinds: &[Kind]) -> Vec<(String, Found)> {
+    pub(crate) fn of(&self, kinds: &[Kind]) -> Vec<(String, ValueIssues)> {
         let said = kinds.iter().zip(&self.0).filter(|(kind, found)| found.said_of(&***kind) > 0);
         said.map(|(kind, found)| (kind.column().to_string(), *found)).collect()
     }

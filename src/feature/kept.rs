@@ -3,7 +3,7 @@
 use arrow::datatypes::Schema;
 
 use super::selections::{Selections, matches, names};
-use super::{Carried, Column, Features, Found, FoundAll, Kind};
+use super::{Carried, Column, FeatureIssues, Features, Kind, ValueIssues};
 use crate::config::{FitConfig, Map, VectorScale};
 use crate::error::Result;
 
@@ -12,8 +12,8 @@ const NOT_OF_MODEL: &str = "is no column of the model that the fit goes on from"
 
 /// The features with what is missing of them among other rows. What the encoder is told of missing values, if it is
 /// (`indicated`), stays what it is.
-pub(crate) fn counted(features: &Features, found: &FoundAll, indicated: bool) -> Features {
-    let kind = |(kind, found): (&Kind, &Found)| {
+pub(crate) fn counted(features: &Features, found: &FeatureIssues, indicated: bool) -> Features {
+    let kind = |(kind, found): (&Kind, &ValueIssues)| {
         let (mut anew, missing) = (kind.clone(), found.null + found.unusable);
         anew.set_missing(match kind.missing() {
             _ if !indicated => missing,

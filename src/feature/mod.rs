@@ -33,7 +33,7 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::anew::Anew;
+pub(crate) use self::anew::ColumnRebuilder;
 pub use self::anew::{ColumnType, InputColumn};
 pub use self::category::Category;
 pub use self::choose::Carried;
@@ -41,10 +41,10 @@ pub(crate) use self::choose::{Candidate, Candidates, candidates, choose};
 pub use self::column::Column;
 pub(crate) use self::column::{STRIP, runs, tops};
 pub(crate) use self::features::Features;
-pub use self::features::{Cells, Feature};
+pub use self::features::{Feature, FeatureCells};
 pub use self::flag::Flag;
-pub use self::found::Found;
-pub(crate) use self::found::FoundAll;
+pub(crate) use self::found::FeatureIssues;
+pub use self::found::ValueIssues;
 pub(crate) use self::holes::{constant, fill, holes};
 pub(crate) use self::kept::{beside, contradiction, counted};
 pub use self::map::Curve;
@@ -53,12 +53,12 @@ pub(crate) use self::rescale::{rescaled, to_rescale};
 pub(crate) use self::scaling::Scaler;
 pub use self::scaling::Scaling;
 pub use self::survey::Values;
-pub(crate) use self::survey::{Survey, Unfit, Wanted};
+pub(crate) use self::survey::{ColumnRequest, Survey, Unfit};
 pub use self::time::{Cycle, Time};
 pub use self::vector::Vector;
 
 /// A survey of a column, if it is of the kind.
-type SurveyOf = fn(&Wanted<'_>) -> Option<Box<dyn Survey>>;
+type SurveyOf = fn(&ColumnRequest<'_>) -> Option<Box<dyn Survey>>;
 
 /// Makes of each kind a variant that a model stores, and a survey.
 macro_rules! kinds {
@@ -108,7 +108,7 @@ kinds! {
 
 impl Kind {
     /// The survey of the kind that learns such a column, if any does.
-    pub(crate) fn survey(wanted: &Wanted<'_>) -> Option<Box<dyn Survey>> {
+    pub(crate) fn survey(wanted: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
         SURVEYS.iter().find_map(|survey| survey(wanted))
     }
 }

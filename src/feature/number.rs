@@ -9,10 +9,10 @@ use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
 use super::map::Curve;
-use super::order::Order;
+use super::order::Monotonicity;
 use super::statistics::{Readings, Statistics};
 use super::survey::first_as_text;
-use super::{Cells, Column, Feature, Found, Kind, Scaler, Scaling, Survey, Unfit, Values, Wanted};
+use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Scaler, Scaling, Survey, Unfit, ValueIssues, Values};
 use crate::config::Map;
 use crate::layout::{Likelihood, Shape};
 
@@ -138,9 +138,9 @@ impl Feature for Number {
         self.scaling.is_sound() && self.map.as_ref().is_none_or(Curve::is_sound)
     }
 
-    fn write(&self, array: &ArrayRef, cells: &mut Cells<'_>) -> Result<Found, ArrowError> {
+    fn write(&self, array: &ArrayRef, cells: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError> {
         let array = numbers(array)?;
-        let mut found = Found { null: array.null_count() as u64, ..Found::default() };
+        let mut found = ValueIssues { null: array.null_count() as u64, ..ValueIssues::default() };
         for (row, &value) in array.values().iter().enumerate() {
             let known = array.is_valid(row);
             let usable = (value as f32).is_finite();
@@ -161,7 +161,7 @@ impl Feature for Number {
 /// The numbers of a column.
 struct NumberSurvey {
     statistics: Statistics,
-    order: Order,
+    order: Monotonicity,
     /// The first value, as text.
     first: Option<String>,
     data_type: DataType,
@@ -171,12 +171,12 @@ struct NumberSurvey {
 }
 
 /// Surveys numbers and durations.
-pub(super) fn survey(wanted: &Wanted<'_>) -> Option<Box<dyn Survey>> {
-    let Wanted { data_type, named, map, quantiles, .. } = *wanted;
+pub(super) fn survey(wanted: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
+    let ColumnRequest { data_type, named, map, quantiles, .. } = *wanted;
     (are_numbers(data_type) || matches!(data_type, DataType::Duration(_))).then(|| {
         Box::new(NumberSurvey {
             statistics: Statistics::new(quantiles || map != Map::None),
-            order: Order::Unknown,
+            order: Monotonicity::Unknown,
             first: None,
             data_type: data_type.clone(),
             map,

@@ -7,7 +7,7 @@ use arrow::error::ArrowError;
 
 /// Whether a column's integers, in row order, only ever rise or only ever fall.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum Monotonicity {
     Unknown,
     One(i128),
     Rising(i128),
@@ -15,7 +15,7 @@ pub(super) enum Order {
     Neither,
 }
 
-impl Order {
+impl Monotonicity {
     /// Takes in the next rows.
     pub(super) fn update(&mut self, array: &ArrayRef) -> Result<(), ArrowError> {
         if !array.data_type().is_integer() || array.null_count() > 0 {
@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn integers_that_only_rise_or_only_fall_count_rows() {
         let counts = |values: Vec<Option<i64>>| {
-            let mut order = Order::Unknown;
+            let mut order = Monotonicity::Unknown;
             order.update(&(Arc::new(Int64Array::from(values)) as ArrayRef)).unwrap();
             order.counts_rows()
         };

@@ -2,7 +2,7 @@
 
 use arrow::datatypes::Schema;
 
-use super::{Candidate, Features, Kind, Scaler, Wanted};
+use super::{Candidate, ColumnRequest, Features, Kind, Scaler};
 use crate::config::{Map, Scale, VectorScale};
 
 /// The features that have a scaling, as candidates for another one from the columns of `schema`; the numbers of vectors as
@@ -14,7 +14,7 @@ pub(crate) fn to_rescale(
     vector_scale: Option<VectorScale>,
 ) -> Vec<Candidate> {
     let candidate = |kind: &Kind| {
-        let wanted = Wanted {
+        let wanted = ColumnRequest {
             data_type: kind.column().data_type(schema)?,
             named: true,
             categorical: false,

@@ -12,7 +12,7 @@ use crate::config::{Map, VectorScale};
 
 /// What the user wants of a column.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct ColumnRequest<'a> {
     pub(crate) data_type: &'a DataType,
     /// It is named to be learned, not merely matched by a pattern.
     pub(crate) named: bool,

@@ -11,12 +11,12 @@ use arrow::datatypes::{DataType, Field, Float64Type, TimeUnit};
 use arrow::util::display::array_value_to_string;
 use proptest::prelude::*;
 
-use super::{Column, Features, Kind, Scaler, Wanted};
+use super::{Column, ColumnRequest, Features, Kind, Scaler};
 use crate::config::{Map, Scale, VectorScale};
 
 /// The feature that some values give, if they can be learned.
 fn fitted(array: &ArrayRef, map: Map, scale: Scale) -> Option<Kind> {
-    let wanted = Wanted {
+    let wanted = ColumnRequest {
         data_type: array.data_type(),
         named: true,
         categorical: false,

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::number::a_second;
 use super::statistics::{Readings, Statistics};
 use super::survey::first_as_text;
-use super::{Cells, Column, Feature, Found, Kind, Scaler, Scaling, Survey, Unfit, Values, Wanted};
+use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Scaler, Scaling, Survey, Unfit, ValueIssues, Values};
 use crate::layout::{Likelihood, Shape};
 
 /// Seconds of a day.
@@ -202,10 +202,10 @@ impl Feature for Time {
         self.elapsed.is_sound() && !twice && Clock::new(self.zone.as_deref()).is_ok()
     }
 
-    fn write(&self, array: &ArrayRef, cells: &mut Cells<'_>) -> Result<Found, ArrowError> {
+    fn write(&self, array: &ArrayRef, cells: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError> {
         let times = seconds(array)?;
         let mut clock = Clock::new(self.zone.as_deref())?;
-        let mut found = Found { null: times.null_count() as u64, ..Found::default() };
+        let mut found = ValueIssues { null: times.null_count() as u64, ..ValueIssues::default() };
         for row in 0..times.len() {
             if times.is_null(row) {
                 (0..=2 * self.cycles.len()).for_each(|element| cells.set_at(row, element, f32::NAN));
@@ -256,7 +256,7 @@ struct TimeSurvey {
 }
 
 /// Surveys dates and timestamps; not those of a zone that nobody knows.
-pub(super) fn survey(wanted: &Wanted<'_>) -> Option<Box<dyn Survey>> {
+pub(super) fn survey(wanted: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
     let data_type = wanted.data_type;
     let clock = Clock::new(zone(data_type)).ok().filter(|_| are_times(data_type))?;
     Some(Box::new(TimeSurvey {

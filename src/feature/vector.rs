@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::number::{are_numbers, as_type, numbers};
 use super::statistics::{Readings, Statistics};
-use super::{Cells, Column, Feature, Found, Kind, Scaler, Scaling, Survey, Unfit, Values, Wanted};
+use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Scaler, Scaling, Survey, Unfit, ValueIssues, Values};
 use crate::config::VectorScale;
 use crate::layout::{Likelihood, Shape};
 
@@ -28,13 +28,13 @@ pub struct Vector {
     data_type: String,
     /// Vectors that were missing, or had a number missing, at fit.
     missing: u64,
-    numbers: Vec<Element>,
+    numbers: Vec<VectorElement>,
 }
 
 /// One of a vector's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Element {
+enum VectorElement {
     /// It is an element of the row vector.
     Learned(Scaling),
     /// It is always this.
@@ -100,8 +100,8 @@ impl Vector {
 
     fn learned(&self) -> impl Iterator<Item = (usize, &Scaling)> {
         self.numbers.iter().enumerate().filter_map(|(at, element)| match element {
-            Element::Learned(scaling) => Some((at, scaling)),
-            Element::Constant(_) => None,
+            VectorElement::Learned(scaling) => Some((at, scaling)),
+            VectorElement::Constant(_) => None,
         })
     }
 }
@@ -168,7 +168,7 @@ impl Feature for Vector {
     }
 
     fn read_place(&self, place: usize, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
-        let Some(Element::Learned(scaling)) = self.numbers.get(place) else {
+        let Some(VectorElement::Learned(scaling)) = self.numbers.get(place) else {
             return Err(ArrowError::InvalidArgumentError(format!("no number at {place} is learned")));
         };
         let number = |&cell: &f32| (!cell.is_nan()).then(|| scaling.invert(cell.into()));
@@ -180,16 +180,16 @@ impl Feature for Vector {
     }
 
     fn is_sound(&self) -> bool {
-        let sound = |element: &Element| match element {
-            Element::Learned(scaling) => scaling.is_sound(),
-            Element::Constant(value) => value.is_finite(),
+        let sound = |element: &VectorElement| match element {
+            VectorElement::Learned(scaling) => scaling.is_sound(),
+            VectorElement::Constant(value) => value.is_finite(),
         };
         self.learned().count() > 0 && self.numbers.iter().all(sound)
     }
 
-    fn write(&self, array: &ArrayRef, cells: &mut Cells<'_>) -> Result<Found, ArrowError> {
+    fn write(&self, array: &ArrayRef, cells: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError> {
         let lists = Lists::of(array)?;
-        let mut found = Found::default();
+        let mut found = ValueIssues::default();
         let (values, valid) = (lists.numbers.values(), lists.numbers.nulls());
         for (row, list) in lists.rows().enumerate() {
             let Some(list) = list.filter(|list| list.len() == self.numbers.len()) else {
@@ -224,8 +224,8 @@ impl Feature for Vector {
             let mut cells = cells.iter();
             let start = numbers.len();
             numbers.extend(self.numbers.iter().map(|element| match element {
-                Element::Constant(value) => Some(*value),
-                Element::Learned(scaling) => {
+                VectorElement::Constant(value) => Some(*value),
+                VectorElement::Learned(scaling) => {
                     let cell = cells.next().copied().unwrap_or(f32::NAN);
                     (!cell.is_nan()).then(|| scaling.invert(cell.into()))
                 }
@@ -272,8 +272,8 @@ struct VectorSurvey {
 }
 
 /// Surveys lists of numbers.
-pub(super) fn survey(wanted: &Wanted<'_>) -> Option<Box<dyn Survey>> {
-    let Wanted { data_type, vector_scale, quantiles, .. } = *wanted;
+pub(super) fn survey(wanted: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
+    let ColumnRequest { data_type, vector_scale, quantiles, .. } = *wanted;
     are_vectors(data_type).then(|| {
         Box::new(VectorSurvey {
             elements: None,
@@ -385,8 +385,8 @@ impl Survey for VectorSurvey {
                 None => scaler.of(&readings),
             };
             match scaling.filter(|_| statistics.count() > 0 && !statistics.is_constant()) {
-                Some(scaling) => Element::Learned(scaling),
-                None => Element::Constant(if statistics.count() > 0 { readings.mean } else { 0.0 }),
+                Some(scaling) => VectorElement::Learned(scaling),
+                None => VectorElement::Constant(if statistics.count() > 0 { readings.mean } else { 0.0 }),
             }
         };
         let vector = Vector {

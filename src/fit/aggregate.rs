@@ -1,9 +1,9 @@
 //! After the epochs: what the model makes of training rows all together.
 
 use super::rows::FitRows;
-use super::sample::Look;
+use super::sample::FittedNetwork;
 use crate::aggregate::{Aggregate, RANKS};
-use crate::density::Density;
+use crate::density::GaussianMixture;
 use crate::error::Result;
 use crate::feature::Features;
 use crate::model::Covariance;
@@ -27,7 +27,7 @@ const MOST_PLACES: usize = 1 << 14;
 
 /// Some training rows, by what they are and what the model says of them.
 #[derive(Default)]
-struct Rows {
+struct SampledTrainingRows {
     /// Posterior mean, and a draw: `[rows, latent_dim]`.
     mean: Vec<f32>,
     draw: Vec<f32>,
@@ -40,11 +40,11 @@ struct Rows {
 ///
 /// # Errors
 /// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
-pub(super) fn measure(look: &Look<'_>, features: &Features, rows: &FitRows, seed: u64) -> Result<Aggregate> {
+pub(super) fn measure(look: &FittedNetwork<'_>, features: &Features, rows: &FitRows, seed: u64) -> Result<Aggregate> {
     let (k, outputs) = (look.latent_dim, look.layout.outputs());
     let most = MOST_ROWS.min(MOST_CELLS / outputs).min(MOST_PAIRS / (k * outputs)).max(256);
     let noise = Stream::new(seed, "aggregate");
-    let mut some = Rows::default();
+    let mut some = SampledTrainingRows::default();
     for batch in look.batches(&rows.train, most) {
         let batch = batch?;
         let encoded = look.vae.encode(&batch)?;
@@ -62,7 +62,7 @@ pub(super) fn measure(look: &Look<'_>, features: &Features, rows: &FitRows, seed
     }
     let density = (k <= WIDEST && !held_out.is_empty()).then(|| {
         let rows = (MOST_PRODUCTS / (k * k)).min(some.draw.len() / k);
-        Density::choose(&some.draw[..rows * k], &held_out, k, Stream::new(seed, "density"))
+        GaussianMixture::choose(&some.draw[..rows * k], &held_out, k, Stream::new(seed, "density"))
     });
     look.stop.check()?;
     let in_unit = units(features);
@@ -100,7 +100,7 @@ fn units(features: &Features) -> InUnit<'_> {
 }
 
 /// The standard deviation of a value about what is expected of it, and its values at even ranks.
-fn values(rows: &Rows, output: usize, outputs: usize) -> (f32, [f32; RANKS]) {
+fn values(rows: &SampledTrainingRows, output: usize, outputs: usize) -> (f32, [f32; RANKS]) {
     let column = |all: &'_ Vec<f32>| all.iter().skip(output).step_by(outputs).copied().collect::<Vec<f32>>();
     let (x, expected) = (column(&rows.spread), column(&rows.expected));
     let pairs = x.iter().zip(&expected).filter(|(x, _)| !x.is_nan());
@@ -120,7 +120,7 @@ fn values(rows: &Rows, output: usize, outputs: usize) -> (f32, [f32; RANKS]) {
 
 /// What the values' deviations from what is expected of them share, `[factors, values]`: the first principal components
 /// of the deviations, each in units of its own, times how far they reach.
-fn shared(rows: &Rows, residual: &[f32], outputs: usize) -> Vec<f32> {
+fn shared(rows: &SampledTrainingRows, residual: &[f32], outputs: usize) -> Vec<f32> {
     let values = residual.len();
     if values == 0 || values > WIDEST_SHARED {
         return Vec::new();
@@ -146,14 +146,15 @@ fn shared(rows: &Rows, residual: &[f32], outputs: usize) -> Vec<f32> {
 }
 
 /// The standard deviation of each output's values in its unit, and their rank correlation with every latent.
-fn related(rows: &Rows, k: usize, outputs: usize, in_unit: &InUnit<'_>) -> (Vec<f32>, Vec<Vec<f32>>) {
+fn related(rows: &SampledTrainingRows, k: usize, outputs: usize, in_unit: &InUnit<'_>) -> (Vec<f32>, Vec<Vec<f32>>) {
     let n = rows.mean.len() / k;
-    let latents: Vec<Ranked> = (0..k).map(|i| Ranked::of(rows.mean.iter().skip(i).step_by(k).copied())).collect();
+    let latents: Vec<RankedNumbers> =
+        (0..k).map(|i| RankedNumbers::of(rows.mean.iter().skip(i).step_by(k).copied())).collect();
     let whole: Vec<Vec<f64>> = latents.iter().map(|latent| latent.ranks(None)).collect();
     let of_output = |output: usize| {
         let x: Vec<f32> = rows.spread.iter().skip(output).step_by(outputs).copied().collect();
         let known: Vec<bool> = x.iter().map(|x| !x.is_nan()).collect();
-        let ranked = Ranked::of(x.iter().copied());
+        let ranked = RankedNumbers::of(x.iter().copied());
         let deviation = deviation(x.iter().filter(|x| !x.is_nan()).map(|&x| in_unit[output](x)));
         let correlations = if known.iter().all(|known| *known) {
             let ranks = ranked.ranks(None);
@@ -169,12 +170,12 @@ fn related(rows: &Rows, k: usize, outputs: usize, in_unit: &InUnit<'_>) -> (Vec<
 }
 
 /// Numbers and the order they are in.
-struct Ranked {
+struct RankedNumbers {
     values: Vec<f32>,
     order: Vec<u32>,
 }
 
-impl Ranked {
+impl RankedNumbers {
     fn of(values: impl Iterator<Item = f32>) -> Self {
         let values: Vec<f32> = values.collect();
         let mut order: Vec<u32> = (0..values.len() as u32).collect();
@@ -217,7 +218,7 @@ fn deviation(values: impl Iterator<Item = f64>) -> f64 {
 
 /// By how much each output rises with each latent: the mean, over some rows, of the difference between half a step up and
 /// half a step down.
-fn effects(look: &Look<'_>, rows: &Rows, in_unit: &InUnit<'_>) -> Result<Vec<f32>> {
+fn effects(look: &FittedNetwork<'_>, rows: &SampledTrainingRows, in_unit: &InUnit<'_>) -> Result<Vec<f32>> {
     let (k, outputs) = (look.latent_dim, in_unit.len());
     let all = rows.mean.len() / k;
     let some = (MOST_PLACES / (2 * k)).clamp(16, 1024).min(all);
@@ -249,7 +250,7 @@ mod tests {
 
     #[test]
     fn equals_share_their_ranks() {
-        let ranked = Ranked::of([3.0, 1.0, 3.0, 2.0, 9.0].into_iter());
+        let ranked = RankedNumbers::of([3.0, 1.0, 3.0, 2.0, 9.0].into_iter());
         assert_eq!(ranked.ranks(None), [0.5, -2.0, 0.5, -1.0, 2.0]);
         assert_eq!(ranked.ranks(Some(&[true, true, false, true, false])), [1.0, -1.0, 0.0, 0.0, 0.0]);
     }
@@ -257,7 +258,7 @@ mod tests {
     #[test]
     fn rank_correlations_are_spearmans() {
         // scipy.stats.spearmanr([1, 2, 3, 4, 5], [5, 6, 7, 8, 7]).statistic = 0.8207826816681233
-        let ranks = |values: [f32; 5]| Ranked::of(values.into_iter()).ranks(None);
+        let ranks = |values: [f32; 5]| RankedNumbers::of(values.into_iter()).ranks(None);
         let found = correlation(&ranks([1.0, 2.0, 3.0, 4.0, 5.0]), &ranks([5.0, 6.0, 7.0, 8.0, 7.0]));
         assert!((f64::from(found) - 0.820_782_681_668_123_3).abs() < 1e-7);
         assert_eq!(correlation(&ranks([1.0; 5]), &ranks([1.0, 2.0, 3.0, 4.0, 5.0])), 0.0);

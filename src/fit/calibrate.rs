@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::rows::FitRows;
-use super::store::Store;
+use super::store::EncodedRows;
 use crate::ahead::{self, ahead_map};
 use crate::batch::{Batch, Table};
 use crate::config::{Decision, Training};
 use crate::error::Result;
 use crate::layout::Layout;
 use crate::model::{Network, Vae, Weights};
-use crate::score::{Latents, Member, Moments, Score, Scorer, Scoring, Tail};
+use crate::score::{AggregatePosterior, LatentSums, Member, Score, Scorer, Scoring, Tail};
 use crate::stage::Stage;
 use crate::stop::Stop;
 
@@ -41,7 +41,7 @@ impl Calibration<'_> {
     ///
     /// # Errors
     /// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
-    pub(super) fn run(&self, rows: &FitRows, stop: &Stop) -> Result<(Scoring, Vec<Latents>)> {
+    pub(super) fn run(&self, rows: &FitRows, stop: &Stop) -> Result<(Scoring, Vec<AggregatePosterior>)> {
         let Self { layout, network, training, score, .. } = *self;
         let (mut members, mut latents) = (Vec::new(), Vec::new());
         for (n, (vae, weights)) in self.members.iter().enumerate() {
@@ -51,7 +51,7 @@ impl Calibration<'_> {
             latents.push(of_member);
         }
         let scorer = Arc::new(Scorer::new(members));
-        let scores = |store: &Arc<Store>, most| -> Result<Tail> {
+        let scores = |store: &Arc<EncodedRows>, most| -> Result<Tail> {
             let (scorer, mut scores) = (scorer.clone(), Vec::new());
             self.each(
                 store,
@@ -73,10 +73,10 @@ impl Calibration<'_> {
     }
 
     /// The aggregate posterior of the training rows in one network.
-    fn latents(&self, vae: &Arc<Vae>, rows: &FitRows, stop: &Stop) -> Result<Latents> {
+    fn latents(&self, vae: &Arc<Vae>, rows: &FitRows, stop: &Stop) -> Result<AggregatePosterior> {
         let (encoder, latent_dim) = (vae.clone(), self.network.latent_dim);
         let some = MOST_ROWS.min((MOST_PRODUCTS / (latent_dim * latent_dim)).max(BATCH_ROWS));
-        let mut moments = Moments::new(latent_dim);
+        let mut moments = LatentSums::new(latent_dim);
         self.each(
             &rows.train,
             some,
@@ -94,7 +94,7 @@ impl Calibration<'_> {
     /// Hands at most `most` rows of a store, evenly spread, to `work` in batches, and its answers, in order, to `take`.
     fn each<T: Send + 'static>(
         &self,
-        store: &Arc<Store>,
+        store: &Arc<EncodedRows>,
         most: usize,
         stop: &Stop,
         work: impl Fn(&Batch) -> Result<T> + Clone + Send + 'static,

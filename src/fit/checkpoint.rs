@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::artifact::{History, checkpoint_json, load_checkpoint, save_checkpoint};
 use crate::error::{Error, ModelFault, Result};
-use crate::model::{Checkpoint, Moments, Parameter, Weights};
+use crate::model::{AdamMoments, Checkpoint, Parameter, Weights};
 use crate::sink::Target;
 
 /// The version of the file's form; no other is read.
@@ -19,7 +19,7 @@ const FORMAT_VERSION: u64 = 1;
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
 /// Everything the epochs change but the trainer itself.
-pub(super) struct Run {
+pub(super) struct TrainingState {
     pub(super) history: History,
     /// What roll-backs left of the learning rate.
     pub(super) lr_scale: f64,
@@ -28,13 +28,13 @@ pub(super) struct Run {
     /// Loss and weights of the best epoch.
     pub(super) best: Option<(f64, Weights)>,
     /// The epoch under way.
-    pub(super) pass: Pass,
+    pub(super) pass: EpochPass,
 }
 
 /// An epoch under way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Pass {
+pub(super) struct EpochPass {
     /// Steps done.
     pub(super) steps: usize,
     /// Rows in them.
@@ -48,7 +48,7 @@ pub(super) struct Pass {
 /// The JSON of a checkpoint.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct About {
+struct CheckpointHeader {
     format_version: u64,
     /// What must be the same to go on.
     fit: Value,
@@ -58,26 +58,26 @@ struct About {
     lr_scale: f64,
     /// Loss of the best epoch, where there is one, and rows to choose by.
     best: Option<f64>,
-    pass: Pass,
+    pass: EpochPass,
     /// Updates of Adam so far, now and after the last whole epoch.
     updates: [i32; 2],
 }
 
 /// Writes checkpoints when they are due, and reads the one to start from.
-pub(super) struct Keeper {
+pub(super) struct CheckpointWriter {
     target: Target,
     fit: Value,
     parameters: Vec<Parameter>,
     /// The networks that are done.
     finished: Vec<(Weights, History)>,
     /// Where the next one stands, and its trainer, if it does not start from its beginning.
-    resumed: Option<(Run, Checkpoint)>,
+    resumed: Option<(TrainingState, Checkpoint)>,
     /// Longest time without one within an epoch.
     every: Duration,
     last: Instant,
 }
 
-impl Keeper {
+impl CheckpointWriter {
     /// One that writes to `path`, and with `resume` goes on from there. `fit` says what this fit is of: data, options,
     /// version.
     ///
@@ -116,8 +116,9 @@ impl Keeper {
             return Ok(());
         }
         let fault = |fault| Error::Checkpoint { path: path.to_owned(), fault };
-        let (about, mut sets): (About, _) = load_checkpoint(path, &self.parameters, |json| self.is_of_this_fit(json))?;
-        let About { finished, history, lr_scale, best, pass, updates, .. } = about;
+        let (about, mut sets): (CheckpointHeader, _) =
+            load_checkpoint(path, &self.parameters, |json| self.is_of_this_fit(json))?;
+        let CheckpointHeader { finished, history, lr_scale, best, pass, updates, .. } = about;
         let best = sets.remove("best").map(|weights| (best.unwrap_or(f64::NEG_INFINITY), weights));
         let now = take(&mut sets, "", updates[0]).map_err(fault)?;
         let last_good =
@@ -129,7 +130,7 @@ impl Keeper {
         let finished = finished.into_iter().enumerate().map(of_member).collect::<Result<_, _>>().map_err(fault)?;
         tracing::info!("resumed after epoch {} and {} steps", history.epochs.len(), pass.steps);
         self.finished = finished;
-        self.resumed = Some((Run { history, lr_scale, last_good, best, pass }, now));
+        self.resumed = Some((TrainingState { history, lr_scale, last_good, best, pass }, now));
         Ok(())
     }
 
@@ -145,7 +146,7 @@ impl Keeper {
 
     /// The state that the network to train next stands in, and that of its trainer; `None` if it starts from its
     /// beginning.
-    pub(super) fn resumed(&mut self) -> Option<(Run, Checkpoint)> {
+    pub(super) fn resumed(&mut self) -> Option<(TrainingState, Checkpoint)> {
         self.resumed.take()
     }
 
@@ -175,8 +176,8 @@ impl Keeper {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub(super) fn save(&mut self, now: &Checkpoint, run: &Run) -> Result<()> {
-        let about = About {
+    pub(super) fn save(&mut self, now: &Checkpoint, run: &TrainingState) -> Result<()> {
+        let about = CheckpointHeader {
             format_version: FORMAT_VERSION,
             fit: self.fit.clone(),
             finished: self.finished.iter().map(|(_, history)| history.clone()).collect(),
@@ -186,10 +187,10 @@ impl Keeper {
             pass: run.pass,
             updates: [now.moments.steps, run.last_good.moments.steps],
         };
-        let Moments { first, second, .. } = &now.moments;
+        let AdamMoments { first, second, .. } = &now.moments;
         let mut sets = vec![("weights", &now.weights), ("first", first), ("second", second)];
         if run.pass.steps > 0 {
-            let Checkpoint { weights, moments: Moments { first, second, .. } } = &run.last_good;
+            let Checkpoint { weights, moments: AdamMoments { first, second, .. } } = &run.last_good;
             sets.extend([("good_weights", weights), ("good_first", first), ("good_second", second)]);
         }
         sets.extend(run.best.as_ref().map(|(_, weights)| ("best", weights)));
@@ -208,7 +209,7 @@ impl Keeper {
 }
 
 /// How many latent dimensions the fit of a checkpoint had found, if it had looked for them. What is wrong with the file,
-/// [`Keeper::new`] says.
+/// [`CheckpointWriter::new`] says.
 pub(super) fn dimensions_found(path: &Path) -> Option<usize> {
     let json = checkpoint_json(path).ok()?;
     let fit = json.get("fit").filter(|fit| fit.get("searched").and_then(Value::as_bool) == Some(true))?;
@@ -226,7 +227,7 @@ fn take(sets: &mut BTreeMap<String, Weights>, prefix: &str, steps: i32) -> Resul
         sets.remove(&name).ok_or(ModelFault::MissingTensor { name })
     };
     let (weights, first, second) = (set("weights")?, set("first")?, set("second")?);
-    Ok(Checkpoint { weights, moments: Moments { first, second, steps } })
+    Ok(Checkpoint { weights, moments: AdamMoments { first, second, steps } })
 }
 
 /// The first place where two documents differ, and how.

@@ -1,7 +1,7 @@
 //! After the epochs: what held-out rows say of the model.
 
 use super::rows::FitRows;
-use super::sample::Look;
+use super::sample::FittedNetwork;
 use crate::error::Result;
 use crate::feature::Features;
 use crate::health::{ColumnHealth, Dimension, Health, Measure};
@@ -37,7 +37,12 @@ struct Guesses {
 ///
 /// # Errors
 /// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
-pub(super) fn measure(look: &Look<'_>, features: &Features, rows: &FitRows, seed: u64) -> Result<Option<Health>> {
+pub(super) fn measure(
+    look: &FittedNetwork<'_>,
+    features: &Features,
+    rows: &FitRows,
+    seed: u64,
+) -> Result<Option<Health>> {
     let (layout, k) = (look.layout, look.latent_dim);
     if rows.calibrate.len() == 0 {
         return Ok(None);
@@ -101,7 +106,7 @@ pub(super) fn measure(look: &Look<'_>, features: &Features, rows: &FitRows, seed
 }
 
 /// Adds a row, `[outputs]`, and what is expected of it.
-fn compare(look: &Look<'_>, x: &[f32], expected: &[f32], sums: &mut [Sums], guesses: &mut [Guesses]) {
+fn compare(look: &FittedNetwork<'_>, x: &[f32], expected: &[f32], sums: &mut [Sums], guesses: &mut [Guesses]) {
     for (sums, (&x, &expected)) in sums.iter_mut().zip(x.iter().zip(expected)).filter(|(_, (x, _))| !x.is_nan()) {
         let (x, off) = (f64::from(x), f64::from(x - expected));
         sums.known += 1.0;
@@ -132,7 +137,7 @@ fn greatest(values: &[f32]) -> usize {
 }
 
 /// How well each column is rebuilt.
-fn columns(look: &Look<'_>, features: &Features, sums: &[Sums], guesses: &[Guesses]) -> Vec<ColumnHealth> {
+fn columns(look: &FittedNetwork<'_>, features: &Features, sums: &[Sums], guesses: &[Guesses]) -> Vec<ColumnHealth> {
     let column = |(feature, kind): (usize, &crate::feature::Kind)| {
         let elements = features.elements(feature);
         let column = kind.column().to_string();
@@ -154,7 +159,7 @@ fn columns(look: &Look<'_>, features: &Features, sums: &[Sums], guesses: &[Guess
 }
 
 /// The mean of the training rows and their principal components, if they are not too wide.
-fn components(look: &Look<'_>, rows: &FitRows) -> Result<Option<(Vec<f32>, Components)>> {
+fn components(look: &FittedNetwork<'_>, rows: &FitRows) -> Result<Option<(Vec<f32>, Components)>> {
     let width = look.layout.outputs();
     if width > WIDEST || look.latent_dim > MOST_DIMENSIONS {
         return Ok(None);
@@ -176,14 +181,14 @@ fn components(look: &Look<'_>, rows: &FitRows) -> Result<Option<(Vec<f32>, Compo
 }
 
 /// What each output's difference counts: of a category, as half the squared distance of its probabilities does.
-fn factors<'a>(look: &'a Look<'_>) -> impl Iterator<Item = f32> + Clone + 'a {
+fn factors<'a>(look: &'a FittedNetwork<'_>) -> impl Iterator<Item = f32> + Clone + 'a {
     let factor = |classes: usize| if classes > 1 { std::f32::consts::FRAC_1_SQRT_2 } else { 1.0 };
     let spans = look.layout.spans().iter().map(|span| span.output.len());
     spans.flat_map(move |classes| std::iter::repeat_n(factor(classes), classes)).cycle()
 }
 
 /// Rows, `[rows, outputs]`, times these factors, or divided by them.
-fn weighted(look: &Look<'_>, mut rows: Vec<f32>, times: bool) -> Vec<f32> {
+fn weighted(look: &FittedNetwork<'_>, mut rows: Vec<f32>, times: bool) -> Vec<f32> {
     let each = rows.iter_mut().zip(factors(look));
     each.for_each(|(x, factor)| *x = if times { *x * factor } else { *x / factor });
     rows

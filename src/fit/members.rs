@@ -1,7 +1,7 @@
 //! The networks of a fit, trained one after the other: each from its own weights and noise, on the same rows.
 
-use super::checkpoint::Keeper;
-use super::progress::Watch;
+use super::checkpoint::CheckpointWriter;
+use super::progress::FitWatch;
 use super::rows::FitRows;
 use super::train::{self, Trained};
 use crate::artifact::History;
@@ -38,7 +38,11 @@ impl Members<'_> {
     ///
     /// # Errors
     /// As [`train::train`].
-    pub(super) fn train(&self, watch: &mut Watch<'_>, keeper: &mut Option<Keeper>) -> Result<TrainedMembers> {
+    pub(super) fn train(
+        &self,
+        watch: &mut FitWatch<'_>,
+        keeper: &mut Option<CheckpointWriter>,
+    ) -> Result<TrainedMembers> {
         let mut done = keeper.as_ref().map(|keeper| keeper.finished().to_vec()).unwrap_or_default();
         let mut interrupted = false;
         while done.len() < self.training.members && !interrupted {
@@ -73,7 +77,7 @@ impl Members<'_> {
         (self.rows.train.len() * history.epochs.len() + again) as u64
     }
 
-    fn one(&self, n: usize, watch: &mut Watch<'_>, keeper: &mut Option<Keeper>) -> Result<Trained> {
+    fn one(&self, n: usize, watch: &mut FitWatch<'_>, keeper: &mut Option<CheckpointWriter>) -> Result<Trained> {
         let Self { layout, rows, .. } = *self;
         let of_member = |training: &Training| Training { seed: self.training.member_seed(n), ..training.clone() };
         let training = of_member(self.training);

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::memory::Memory;
-use super::progress::{Progress, Watch};
-use super::sizes::Holes;
+use super::progress::{FitWatch, Progress};
+use super::sizes::MissingRates;
 use super::{room, sizes, statistics};
 use crate::ahead::machine_threads;
 use crate::config::{FitConfig, LatentDim, Training};
@@ -81,7 +81,7 @@ pub(super) struct Chosen {
     /// By column, of those that had to be looked at.
     pub(super) values: BTreeMap<String, Values>,
     /// How much the learned columns miss.
-    pub(super) holes: Holes,
+    pub(super) holes: MissingRates,
 }
 
 /// How many rows take part, how many of them are held out, and how many are shuffled together.
@@ -128,7 +128,7 @@ impl FitConfig {
     ) -> Result<Plan> {
         self.check()?;
         let rows = source.rows();
-        let mut watch = Watch { stop, keep_partial: false, on_progress };
+        let mut watch = FitWatch { stop, keep_partial: false, on_progress };
         let source = &source.with_most_page_bytes(self.memory);
         let chosen = self.choose(source, self.threads.unwrap_or_else(machine_threads), &mut watch)?;
         let schema = source.schema();
@@ -161,7 +161,7 @@ impl FitConfig {
     }
 
     /// The features to learn, and the columns only carried.
-    pub(super) fn choose(&self, source: &ParquetSource, threads: usize, watch: &mut Watch<'_>) -> Result<Chosen> {
+    pub(super) fn choose(&self, source: &ParquetSource, threads: usize, watch: &mut FitWatch<'_>) -> Result<Chosen> {
         let scale = sizes::scale(self);
         let Candidates { columns, fields, carried } = candidates(&source.schema(), self, scale)?;
         source.agree(fields.iter())?;
@@ -169,7 +169,7 @@ impl FitConfig {
         let values = |candidate: &Candidate| (candidate.column().to_string(), candidate.values());
         let values = columns.iter().map(values).collect();
         let (features, carried) = choose(&columns, carried, scale, sizes::missing_indicator(self));
-        let holes = Holes::of(features.kinds(), source.rows());
+        let holes = MissingRates::of(features.kinds(), source.rows());
         Ok(Chosen { features: Arc::new(features), carried, values, holes })
     }
 

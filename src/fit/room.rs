@@ -59,12 +59,12 @@ fn free() -> Option<u64> {
 mod tests {
     use super::*;
     use crate::config::FitConfig;
-    use crate::fit::sizes::{self, Holes};
+    use crate::fit::sizes::{self, MissingRates};
 
     #[test]
     fn what_cannot_be_is_refused_and_what_is_usual_is_not() {
         let check = |config: FitConfig| {
-            let network = sizes::network(&config, 100, 1_000_000, Holes::new(0, 1));
+            let network = sizes::network(&config, 100, 1_000_000, MissingRates::new(0, 1));
             check(&network, (100, 100), &sizes::training(&config, 100, 1_000_000, 1, false), 1_000_000)
         };
         check(FitConfig::new()).unwrap();
@@ -76,7 +76,7 @@ mod tests {
     fn every_copy_counts() {
         let config = FitConfig::new().hidden([1000, 1000]).latent_dim(10).batch_size(256);
         let (network, training) =
-            (sizes::network(&config, 10, 5000, Holes::new(0, 1)), sizes::training(&config, 10, 5000, 1, false));
+            (sizes::network(&config, 10, 5000, MissingRates::new(0, 1)), sizes::training(&config, 10, 5000, 1, false));
         assert_eq!(training.shard_rows, 64);
         // 4 gradients; 20 elements, 4000 hidden units, 30 values of the latents.
         assert_eq!(bytes(&network, 1_000_000, 20, &training, 5000), 4 * (14 * 1_000_000 + 256 * 4050 * 4));

@@ -5,49 +5,49 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::memory::Memory;
-use super::progress::{Progress, Watch};
-use super::store::Store;
-use crate::ahead::{self, Ahead, ahead, ahead_map};
+use super::progress::{FitWatch, Progress};
+use super::store::EncodedRows;
+use crate::ahead::{self, Prefetch, ahead, ahead_map};
 use crate::batch::{Batch, Table};
 use crate::error::Result;
-use crate::feature::{Features, FoundAll};
+use crate::feature::{FeatureIssues, Features};
 use crate::layout::Layout;
 use crate::scratch::Scratch;
-use crate::shuffle::{CHUNK_ROWS, HoldOut, Order, Part, step_rows};
+use crate::shuffle::{CHUNK_ROWS, HoldOut, RowOrder, RowRole, step_rows};
 use crate::source::ParquetSource;
 use crate::stage::Stage;
-use crate::strips::{Slice, Strips, Turning};
+use crate::strips::{RowGroupTransposer, RowSlice, TransposeConfig};
 
 /// Bytes of encoded rows handed on together.
 const SLICE_BYTES: usize = 4 << 20;
 
 /// The rows of a fit.
 pub(super) struct FitRows {
-    order: Order,
+    order: RowOrder,
     /// Rows that train.
-    pub(super) train: Arc<Store>,
+    pub(super) train: Arc<EncodedRows>,
     /// Rows that train, before each chunk of rows.
     before: Arc<Vec<u64>>,
     /// Rows that choose the weights.
-    pub(super) select: Arc<Store>,
+    pub(super) select: Arc<EncodedRows>,
     /// Rows that choose nothing.
-    pub(super) calibrate: Arc<Store>,
+    pub(super) calibrate: Arc<EncodedRows>,
     /// Rows without a known feature.
     pub(super) empty: u64,
     /// Whether one of the rows that train misses a value.
     pub(super) holes: bool,
     /// Values that are not usable, a feature.
-    pub(super) found: FoundAll,
+    pub(super) found: FeatureIssues,
     /// Makes batches.
     pub(super) shuffle: Stage,
 }
 
 /// Where rows are read from, and how much room there is for them.
-pub(super) struct Load<'a> {
+pub(super) struct RowLoad<'a> {
     pub(super) source: &'a ParquetSource,
     pub(super) features: &'a Arc<Features>,
     pub(super) hold_out: HoldOut,
-    pub(super) order: Order,
+    pub(super) order: RowOrder,
     pub(super) memory: Memory,
     /// Rows to keep.
     pub(super) rows: u64,
@@ -62,28 +62,28 @@ impl FitRows {
     /// # Errors
     /// The source's, [`Error::Io`](crate::Error::Io) for want of room on the disk, and
     /// [`Error::Interrupted`](crate::Error::Interrupted).
-    pub(super) fn load(load: &Load<'_>, watch: &mut Watch<'_>) -> Result<Self> {
-        let Load { source, features, hold_out, order, memory, threads, .. } = *load;
+    pub(super) fn load(load: &RowLoad<'_>, watch: &mut FitWatch<'_>) -> Result<Self> {
+        let RowLoad { source, features, hold_out, order, memory, threads, .. } = *load;
         let inputs = features.layout().inputs();
         let slice_rows = (SLICE_BYTES / size_of::<f32>() / inputs).clamp(1, CHUNK_ROWS as usize);
-        let turning = Turning { threads, bytes: memory.row_group, folder: load.folder.to_owned(), slice_rows };
+        let turning = TransposeConfig { threads, bytes: memory.row_group, folder: load.folder.to_owned(), slice_rows };
         let [read, slice, encode] = ["read", "slice", "encode"].map(Stage::new);
-        let scan = Strips::new(source, features, turning, &read, watch.stop);
+        let scan = RowGroupTransposer::new(source, features, turning, &read, watch.stop);
         let stop = watch.stop.clone();
-        let put_together = move |slice: Slice| {
+        let put_together = move |slice: RowSlice| {
             stop.check()?;
             Ok((slice.first_row(), slice.x()?, slice.found()))
         };
         let depth = ahead::depth(slice_rows * inputs * size_of::<f32>(), memory.queues);
 
-        let store = |rows: u64| -> Result<Store> {
+        let store = |rows: u64| -> Result<EncodedRows> {
             let scratch = if memory.holds(load.rows, inputs) { None } else { Some(Scratch::create(load.folder)?) };
-            Ok(Store::new(scratch, rows as usize, inputs))
+            Ok(EncodedRows::new(scratch, rows as usize, inputs))
         };
         let held_out = hold_out.held_out();
         let mut train = store(load.rows - held_out)?;
         let (mut select, mut calibrate) = (store(held_out.div_ceil(2))?, store(held_out / 2)?);
-        let (mut before, mut empty, mut holes, mut found) = (Vec::new(), 0, false, FoundAll::default());
+        let (mut before, mut empty, mut holes, mut found) = (Vec::new(), 0, false, FeatureIssues::default());
         for encoded in ahead_map(&slice, scan, &encode, depth, threads, put_together)? {
             let (first_row, x, of_these) = encoded?;
             found.add(&of_these);
@@ -98,13 +98,13 @@ impl FitRows {
                     continue;
                 }
                 match hold_out.part(row) {
-                    Part::Select => select.push(row, x)?,
-                    Part::Calibrate => calibrate.push(row, x)?,
-                    Part::Train => {
+                    RowRole::Select => select.push(row, x)?,
+                    RowRole::Calibrate => calibrate.push(row, x)?,
+                    RowRole::Train => {
                         holes = holes || x.iter().any(|x| x.is_nan());
                         train.push(row, x)?;
                     }
-                    Part::Nothing => {}
+                    RowRole::Nothing => {}
                 }
             }
         }
@@ -128,7 +128,7 @@ impl FitRows {
         batch_size: usize,
         layout: &Layout,
         input: impl Fn(Batch) -> Result<T> + Send + 'static,
-    ) -> Result<Ahead<T>> {
+    ) -> Result<Prefetch<T>> {
         let (order, before, train) = (self.order, self.before.clone(), self.train.clone());
         let layout = layout.clone();
         let windows = order.windows(epoch).into_iter().enumerate();

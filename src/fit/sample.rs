@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::store::Store;
+use super::store::EncodedRows;
 use crate::batch::{Batch, Table};
 use crate::error::Result;
 use crate::layout::Layout;
@@ -14,7 +14,7 @@ use crate::stop::Stop;
 const BATCH_ROWS: usize = 1024;
 
 /// A fitted network, to be looked at.
-pub(super) struct Look<'a> {
+pub(super) struct FittedNetwork<'a> {
     pub(super) layout: &'a Layout,
     pub(super) vae: Arc<Vae>,
     pub(super) heads: Heads,
@@ -23,13 +23,17 @@ pub(super) struct Look<'a> {
     pub(super) stop: &'a Stop,
 }
 
-impl<'a> Look<'a> {
+impl<'a> FittedNetwork<'a> {
     pub(super) fn new(layout: &'a Layout, network: &Network, weights: &Weights, vae: Arc<Vae>, stop: &'a Stop) -> Self {
         Self { layout, vae, heads: Heads::new(layout, network, weights), latent_dim: network.latent_dim, stop }
     }
 
     /// Batches of at most `most` rows of a store, evenly spread over it.
-    pub(super) fn batches<'s>(&'s self, store: &'s Store, most: usize) -> impl Iterator<Item = Result<Batch>> + 's {
+    pub(super) fn batches<'s>(
+        &'s self,
+        store: &'s EncodedRows,
+        most: usize,
+    ) -> impl Iterator<Item = Result<Batch>> + 's {
         let (all, rows) = (store.len(), store.len().min(most));
         (0..rows.div_ceil(BATCH_ROWS)).map(move |seq| {
             self.stop.check()?;

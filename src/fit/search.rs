@@ -1,6 +1,6 @@
 //! How many latent dimensions held-out rows gain from: short trainings of ever more of them.
 
-use super::progress::Watch;
+use super::progress::FitWatch;
 use super::rows::FitRows;
 use super::train::train;
 use crate::config::Training;
@@ -38,7 +38,7 @@ impl Search<'_> {
     ///
     /// # Errors
     /// As [`train`].
-    pub(super) fn run(&self, watch: &mut Watch<'_>) -> Result<Option<usize>> {
+    pub(super) fn run(&self, watch: &mut FitWatch<'_>) -> Result<Option<usize>> {
         let inputs = self.layout.inputs();
         let widest = widest(inputs);
         let doubled = std::iter::successors(Some(1), |size| Some(2 * size)).take_while(|&size| size < widest);
@@ -59,7 +59,7 @@ impl Search<'_> {
     }
 
     /// The loss of the rows that choose, nats a row, after a short training.
-    fn loss(&self, size: usize, watch: &mut Watch<'_>) -> Result<Option<f64>> {
+    fn loss(&self, size: usize, watch: &mut FitWatch<'_>) -> Result<Option<f64>> {
         let steps = self.training.steps.div_ceil(SHORTER);
         let epochs = steps.div_ceil(self.training.steps_per_epoch);
         let training = Training { steps, epochs, ..self.training.clone() };

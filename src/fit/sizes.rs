@@ -33,12 +33,12 @@ fn shard_rows(batch_size: usize) -> usize {
 
 /// Width of the row vector, and number of training rows.
 #[derive(Debug, Clone, Copy)]
-struct Shape {
+struct DataShape {
     inputs: usize,
     rows: usize,
 }
 
-impl Shape {
+impl DataShape {
     /// Like the embeddings of some hundred texts: too few rows to learn how so many features bend, while the directions
     /// in which they vary together tell much.
     fn is_wide_and_short(self) -> bool {
@@ -52,11 +52,11 @@ impl Shape {
 /// average precision of the score on tables with labelled anomalies.
 struct Defaults {
     scale: Scale,
-    hidden: fn(shape: Shape, latent_dim: usize) -> Vec<usize>,
-    latent_dim: fn(shape: Shape) -> usize,
+    hidden: fn(shape: DataShape, latent_dim: usize) -> Vec<usize>,
+    latent_dim: fn(shape: DataShape) -> usize,
     /// Gradient steps to train for, and the epochs these may make.
     steps: usize,
-    epochs: fn(shape: Shape) -> RangeInclusive<usize>,
+    epochs: fn(shape: DataShape) -> RangeInclusive<usize>,
     /// Gradient steps that no number of rows exceeds.
     most_steps: usize,
     lr: f64,
@@ -70,15 +70,15 @@ const REDUCE: Defaults = Defaults {
     scale: Scale::Minmax,
     // The power of two next above twice the width: room to unfold the data, little enough to train fast. Many features
     // in two or three latents leave more to unfold, for which a further layer pays; else it makes latents worse.
-    hidden: |Shape { inputs, .. }, latent_dim| {
+    hidden: |DataShape { inputs, .. }, latent_dim| {
         let first = (2 * inputs.min(128)).next_power_of_two().clamp(64, 256);
         let layers = if latent_dim <= 3 && inputs >= 32 { 3 } else { 2 };
         (0..layers).map(|layer| first >> layer).collect()
     },
-    latent_dim: |Shape { inputs, .. }| ((inputs as f64).sqrt() as usize).clamp(2, 16).min(inputs),
+    latent_dim: |DataShape { inputs, .. }| ((inputs as f64).sqrt() as usize).clamp(2, 16).min(inputs),
     steps: 2000,
     // Few rows are learned by heart in many epochs.
-    epochs: |Shape { rows, .. }| 3..=rows.clamp(200, 400),
+    epochs: |DataShape { rows, .. }| 3..=rows.clamp(200, 400),
     // Thirteen million rows at the default batch: what they have in common has long been learned.
     most_steps: 50_000,
     lr: 4e-3,
@@ -110,14 +110,14 @@ const MASK_RATE: f64 = 0.1;
 
 /// How much the learned columns miss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Holes {
+pub(super) struct MissingRates {
     /// Something.
     pub(super) any: bool,
     /// So much that the model is as good as what it fills in.
     pub(super) many: bool,
 }
 
-impl Holes {
+impl MissingRates {
     /// Those of features of so many rows.
     pub(super) fn of(kinds: &[Kind], rows: u64) -> Self {
         Self::new(kinds.iter().map(|kind| kind.missing()).sum(), rows * kinds.len() as u64)
@@ -183,8 +183,8 @@ pub(super) fn val_fraction(config: &FitConfig) -> f64 {
 }
 
 /// The network for `rows` training rows of `inputs` elements with these holes.
-pub(super) fn network(config: &FitConfig, inputs: usize, rows: usize, holes: Holes) -> Network {
-    let (defaults, shape) = (defaults(preset(config)), Shape { inputs, rows });
+pub(super) fn network(config: &FitConfig, inputs: usize, rows: usize, holes: MissingRates) -> Network {
+    let (defaults, shape) = (defaults(preset(config)), DataShape { inputs, rows });
     let fills = holes.many && preset(config) == Preset::Reduce;
     let latent_dim = match (config.latent_dim, (defaults.latent_dim)(shape)) {
         (Some(LatentDim::Of(latents)), _) => latents,
@@ -233,7 +233,7 @@ pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_r
     let batch_size = config.batch_size.unwrap_or_else(|| batch_size(rows));
     let steps_per_epoch = rows.div_ceil(batch_size).max(1);
     let epochs = config.epochs.unwrap_or_else(|| {
-        let most = (defaults.epochs)(Shape { inputs, rows });
+        let most = (defaults.epochs)(DataShape { inputs, rows });
         defaults.steps.div_ceil(steps_per_epoch).clamp(*most.start(), *most.end())
     });
     let most_steps = config.max_steps.or(config.epochs.is_none().then_some(defaults.most_steps));
@@ -292,7 +292,7 @@ mod tests {
     fn sizes_follow_width_and_rows() {
         let reduce = FitConfig::new();
         let sizes = |inputs| {
-            let network = network(&reduce, inputs, 1000, Holes::new(3, 1000));
+            let network = network(&reduce, inputs, 1000, MissingRates::new(3, 1000));
             (network.hidden, network.latent_dim)
         };
         assert_eq!(sizes(1), (vec![64, 32], 1));
@@ -310,8 +310,9 @@ mod tests {
 
     #[test]
     fn many_features_in_few_latents_get_a_third_layer() {
-        let hidden =
-            |inputs, latent_dim| network(&FitConfig::new().latent_dim(latent_dim), inputs, 9, Holes::new(0, 0)).hidden;
+        let hidden = |inputs, latent_dim| {
+            network(&FitConfig::new().latent_dim(latent_dim), inputs, 9, MissingRates::new(0, 0)).hidden
+        };
         assert_eq!((hidden(64, 2), hidden(64, 4)), (vec![128, 64, 32], vec![128, 64]));
         assert_eq!((hidden(784, 3), hidden(13, 2)), (vec![256, 128, 64], vec![64, 32]));
     }
@@ -319,7 +320,7 @@ mod tests {
     #[test]
     fn many_holes_get_more_latents_and_a_wider_layer() {
         let of = |preset, missing| {
-            let network = network(&FitConfig::new().preset(preset), 30, 99, Holes::new(missing, 1000));
+            let network = network(&FitConfig::new().preset(preset), 30, 99, MissingRates::new(missing, 1000));
             (network.hidden, network.latent_dim, network.noise_floor)
         };
         assert_eq!(of(Preset::Reduce, 49), (vec![64, 32], 5, -0.5));
@@ -330,7 +331,7 @@ mod tests {
     #[test]
     fn few_rows_of_many_features_get_a_linear_network_where_anomalies_are_looked_for() {
         let of = |preset, inputs, rows| {
-            let network = network(&FitConfig::new().preset(preset), inputs, rows, Holes::new(0, 1));
+            let network = network(&FitConfig::new().preset(preset), inputs, rows, MissingRates::new(0, 1));
             (network.hidden, network.latent_dim)
         };
         assert_eq!(of(Preset::Anomaly, 768, 300), (vec![], 32));
@@ -343,7 +344,8 @@ mod tests {
     #[test]
     fn what_is_given_is_taken() {
         let config = FitConfig::new().preset(Preset::Anomaly).hidden([7]).latent_dim(3).epochs(5).lr(0.5).trim(0.25);
-        let (network, training) = (network(&config, 100, 50, Holes::new(9, 9)), training(&config, 100, 50, 9, true));
+        let (network, training) =
+            (network(&config, 100, 50, MissingRates::new(9, 9)), training(&config, 100, 50, 9, true));
         assert_eq!((network.hidden, network.latent_dim), (vec![7], 3));
         assert_eq!((training.epochs, training.lr, training.trim, training.shuffle_rows), (5, 0.5, 0.25, 9));
         assert_eq!((training.scale, training.patience, training.mask_rate), (Scale::Asinh, 0, MASK_RATE));

@@ -1,8 +1,8 @@
 //! After the epochs: how the training rows are spread, for those to be compared that come later.
 
 use super::rows::FitRows;
-use super::sample::Look;
-use crate::drift::{Rows, Sketch};
+use super::sample::FittedNetwork;
+use crate::drift::{Sketch, SketchRows};
 use crate::error::Result;
 use crate::feature::Features;
 use crate::score::Tail;
@@ -16,7 +16,7 @@ const MOST_CELLS: usize = 1 << 22;
 /// # Errors
 /// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
 pub(super) fn measure(
-    look: &Look<'_>,
+    look: &FittedNetwork<'_>,
     features: &Features,
     rows: &FitRows,
     calibration: Option<&Tail>,
@@ -37,6 +37,6 @@ pub(super) fn measure(
         }
         x.extend(batch.x);
     }
-    let rows = Rows { x: &x, known: known.as_deref(), mean: &mean };
+    let rows = SketchRows { x: &x, known: known.as_deref(), mean: &mean };
     Ok(Sketch::of(features.kinds(), look.layout, &rows, calibration))
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::plan::Chosen;
-use super::progress::Watch;
-use super::sizes::Holes;
+use super::progress::FitWatch;
+use super::sizes::MissingRates;
 use super::statistics;
 use crate::artifact::{Init, Metadata, Model};
 use crate::config::{FitConfig, LatentDim};
@@ -28,13 +28,13 @@ const STANDARD_ERRORS: f64 = 2.0;
 pub(super) const FEWEST: usize = 8;
 
 /// A model to go on from.
-pub(super) struct Start {
+pub(super) struct InitModel {
     path: PathBuf,
     model: Model,
     init: Init,
 }
 
-impl Start {
+impl InitModel {
     /// The one that is asked for, if any is.
     ///
     /// # Errors
@@ -102,7 +102,7 @@ impl Start {
         config: &FitConfig,
         source: &ParquetSource,
         threads: usize,
-        watch: &mut Watch<'_>,
+        watch: &mut FitWatch<'_>,
     ) -> Result<Chosen> {
         let Metadata { carried, training, .. } = self.model.metadata();
         let (mut features, schema) = (self.model.features().clone(), source.schema());
@@ -118,7 +118,7 @@ impl Start {
             }
             features = Arc::new(anew);
         }
-        let holes = Holes::of(features.kinds(), source.rows());
+        let holes = MissingRates::of(features.kinds(), source.rows());
         let carried = beside(&schema, features.kinds(), carried);
         Ok(Chosen { features, carried, values: Default::default(), holes })
     }

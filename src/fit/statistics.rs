@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use arrow::array::RecordBatch;
 
-use super::progress::{Progress, Watch};
+use super::progress::{FitWatch, Progress};
 use crate::ahead::ahead;
 use crate::error::{Error, Place, Result};
 use crate::feature::{Candidate, STRIP, runs, tops};
@@ -19,7 +19,7 @@ const BATCH_ROWS: usize = 8192;
 const AHEAD: usize = 64;
 
 /// What a thread has done.
-enum Done {
+enum SurveyedColumns {
     /// It has shown this many rows to this many candidates; the product.
     Read(u64),
     /// A few candidates have seen all their rows.
@@ -34,7 +34,7 @@ pub(super) fn survey(
     source: &ParquetSource,
     mut candidates: Vec<Candidate>,
     threads: usize,
-    watch: &mut Watch<'_>,
+    watch: &mut FitWatch<'_>,
 ) -> Result<Vec<Candidate>> {
     let stage = Stage::new("statistics");
     // Each thread decodes columns of its own: that needs no agreement on row groups, of which there may be one.
@@ -53,11 +53,11 @@ pub(super) fn survey(
     // In turn: none is held up for long by what the others have to say.
     while let Some((lane, mut signs)) = running.pop_front() {
         match signs.next().transpose()? {
-            Some(Done::Read(values)) => {
+            Some(SurveyedColumns::Read(values)) => {
                 read += values;
                 (watch.on_progress)(Progress::Read { rows: read / all as u64, of: source.rows() });
             }
-            Some(Done::Seen(strip)) => seen[lane].extend(strip),
+            Some(SurveyedColumns::Seen(strip)) => seen[lane].extend(strip),
             None => continue,
         }
         running.push_back((lane, signs));
@@ -67,7 +67,11 @@ pub(super) fn survey(
 }
 
 /// Shows a few candidates all their rows, with a sign of life a batch.
-fn look(source: &ParquetSource, candidates: Vec<Candidate>, stop: Stop) -> impl Iterator<Item = Result<Done>> + use<> {
+fn look(
+    source: &ParquetSource,
+    candidates: Vec<Candidate>,
+    stop: Stop,
+) -> impl Iterator<Item = Result<SurveyedColumns>> + use<> {
     let (columns, places) = tops(candidates.iter().map(Candidate::column));
     let (mut scan, path) = (source.scan(&columns, BATCH_ROWS), source.path().to_owned());
     let update = move |(row_group, batch): (usize, RecordBatch), candidates: &mut [Candidate]| {
@@ -77,7 +81,7 @@ fn look(source: &ParquetSource, candidates: Vec<Candidate>, stop: Stop) -> impl 
                 source: Box::new(error),
             })?;
         }
-        Ok(Done::Read((batch.num_rows() * candidates.len()) as u64))
+        Ok(SurveyedColumns::Read((batch.num_rows() * candidates.len()) as u64))
     };
     let mut candidates = Some(candidates);
     std::iter::from_fn(move || {
@@ -86,7 +90,7 @@ fn look(source: &ParquetSource, candidates: Vec<Candidate>, stop: Stop) -> impl 
             Some(rows) => Some(stop.check().and(rows).and_then(|rows| update(rows, looking))),
             None => {
                 looking.iter_mut().for_each(Candidate::finish);
-                candidates.take().map(|seen| Ok(Done::Seen(seen)))
+                candidates.take().map(|seen| Ok(SurveyedColumns::Seen(seen)))
             }
         }
     })

@@ -20,7 +20,7 @@ const HASHED_ROWS: usize = 1024;
 const PIECE: usize = 1 << 18;
 
 /// Rows, numbered from 0 in the order they came in. Where they are changes no number that is read from them.
-pub(super) enum Store {
+pub(super) enum EncodedRows {
     Memory(Table),
     File(Spool),
 }
@@ -34,7 +34,7 @@ pub(super) struct Spool {
     pending: Vec<f32>,
 }
 
-impl Store {
+impl EncodedRows {
     /// An empty one for rows of `inputs` elements: in `scratch`, if there is one, else with memory for `rows` rows.
     pub(super) fn new(scratch: Option<Scratch>, rows: usize, inputs: usize) -> Self {
         match scratch {
@@ -163,7 +163,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::new([(Shape::of(Gaussian, 2), false)]).unwrap();
         let filled = |scratch: Option<Scratch>| {
-            let mut store = Store::new(scratch, 0, 2);
+            let mut store = EncodedRows::new(scratch, 0, 2);
             for row in 0..200_000_u64 {
                 let x = [row as f32, if row % 7 == 0 { f32::NAN } else { 0.5 }];
                 store.push(row.wrapping_mul(0x9e37_79b9_7f4a_7c15), &x).unwrap();

@@ -2,10 +2,10 @@
 
 use std::f64::consts::PI;
 
-use super::checkpoint::{Keeper, Pass, Run};
-use super::progress::{Progress, Watch};
+use super::checkpoint::{CheckpointWriter, EpochPass, TrainingState};
+use super::progress::{FitWatch, Progress};
 use super::rows::FitRows;
-use super::store::Store;
+use super::store::EncodedRows;
 use crate::artifact::{Epoch, History};
 use crate::batch::Batch;
 use crate::config::Training;
@@ -77,22 +77,22 @@ pub(super) fn train(
     rows: &FitRows,
     layout: &Layout,
     (training, epochs): (&Training, usize),
-    watch: &mut Watch<'_>,
-    keeper: &mut Option<Keeper>,
+    watch: &mut FitWatch<'_>,
+    keeper: &mut Option<CheckpointWriter>,
 ) -> Result<Trained> {
     let schedule = Schedule::new(training);
-    let resumed = keeper.as_mut().and_then(Keeper::resumed);
+    let resumed = keeper.as_mut().and_then(CheckpointWriter::resumed);
     let mut run = match resumed {
         Some((run, now)) => {
             trainer.restore(&now)?;
             run
         }
-        None => Run {
+        None => TrainingState {
             history: History { epochs: Vec::new(), best_epoch: 0, held_out_loss: None, rollbacks: 0, refit: false },
             lr_scale: 1.0,
             last_good: trainer.checkpoint()?,
             best: None,
-            pass: Pass::default(),
+            pass: EpochPass::default(),
         },
     };
     watch.stop.check()?;
@@ -126,7 +126,7 @@ pub(super) fn train(
             }
             outcome => outcome?,
         };
-        run.pass = Pass::default();
+        run.pass = EpochPass::default();
         let sound = trained.filter(|_| validation_loss.is_none_or(f64::is_finite));
         let Some((nll, kl)) = sound else {
             run.history.rollbacks += 1;
@@ -167,7 +167,7 @@ pub(super) fn train(
             keeper.save(&run.last_good, &run)?;
         }
     }
-    let Run { mut history, mut last_good, best, .. } = run;
+    let TrainingState { mut history, mut last_good, best, .. } = run;
     match best {
         Some((_, weights)) => last_good.weights = weights,
         // Stopped while the KL weight was still rising.
@@ -196,7 +196,7 @@ pub(super) fn refit(
     layout: &Layout,
     training: &Training,
     before: Trained,
-    watch: &mut Watch<'_>,
+    watch: &mut FitWatch<'_>,
 ) -> Result<Trained> {
     let budget = (training, before.history.best_epoch);
     match watch.steps_only(|watch| train(trainer, rows, layout, budget, watch, &mut None)) {
@@ -217,9 +217,9 @@ fn pass(
     rows: &FitRows,
     steps: usize,
     (layout, training): (&Layout, &Training),
-    watch: &mut Watch<'_>,
+    watch: &mut FitWatch<'_>,
     settings: impl Fn(usize) -> Step,
-    (run, keeper): (&mut Run, &mut Option<Keeper>),
+    (run, keeper): (&mut TrainingState, &mut Option<CheckpointWriter>),
 ) -> Result<Option<(f64, f64)>> {
     let Training { epochs, batch_size, mask_rate, .. } = *training;
     let epoch = run.history.epochs.len();
@@ -240,7 +240,7 @@ fn pass(
         }
         let Some(loss) = trainer.step(&input, &settings(step))? else { return Ok(None) };
         (watch.on_progress)(Progress::Step { epoch: epoch + 1, epochs, step: step + 1, steps });
-        run.pass = Pass {
+        run.pass = EpochPass {
             steps: step + 1,
             rows: run.pass.rows + loss.nll.len(),
             nll: run.pass.nll + loss.nll.iter().sum::<f64>(),
@@ -257,7 +257,7 @@ fn pass(
 /// Mean loss of held-out rows at the final KL weight and with the trim of training, with noise fixed by the seed.
 fn evaluate(
     trainer: &mut Trainer,
-    rows: &Store,
+    rows: &EncodedRows,
     layout: &Layout,
     training: &Training,
     stop: &Stop,
@@ -272,7 +272,7 @@ fn evaluate(
 /// The store's, and [`Error::Interrupted`].
 pub(super) fn losses(
     trainer: &mut Trainer,
-    rows: &Store,
+    rows: &EncodedRows,
     layout: &Layout,
     training: &Training,
     stop: &Stop,

@@ -7,7 +7,7 @@ use arrow::compute::nullif;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
-use super::{By, Target};
+use super::{FillBy, ImputeTarget};
 use crate::artifact::Model;
 use crate::batch::Batch;
 use crate::config::ImputeConfig;
@@ -19,11 +19,11 @@ use crate::random::Stream;
 use crate::sink::NewColumns;
 
 /// Fills batches.
-pub(super) struct Filler {
+pub(super) struct Imputer {
     features: Arc<Features>,
     vae: Arc<Vae>,
     sampler: Sampler,
-    targets: Vec<Target>,
+    targets: Vec<ImputeTarget>,
     /// The top-level columns to read: the features', then further ones with a target; and in which each target is.
     columns: Vec<String>,
     places: Vec<usize>,
@@ -35,26 +35,26 @@ pub(super) struct Filler {
 }
 
 /// Some rows' new columns, and how many values were filled in each target.
-pub(super) struct Filled {
+pub(super) struct ImputedBatch {
     pub(super) columns: NewColumns,
     pub(super) counts: Vec<u64>,
 }
 
 /// What the model says of missing values, on its scale: `[rows, inputs]` each, the known ones as they are.
-struct Said {
+struct Expectation {
     expected: Vec<f32>,
     bounds: Option<[Vec<f32>; 2]>,
     draws: Vec<Vec<f32>>,
 }
 
-impl Filler {
-    pub(super) fn new(model: &Model, schema: &Schema, targets: Vec<Target>, config: &ImputeConfig) -> Self {
+impl Imputer {
+    pub(super) fn new(model: &Model, schema: &Schema, targets: Vec<ImputeTarget>, config: &ImputeConfig) -> Self {
         let features = model.features().clone();
         let sampler = Sampler::new(model.vae().clone(), features.layout(), &model.metadata().network, model.weights());
         let mut columns = features.columns();
         let (of_targets, _) = tops(targets.iter().map(|target| &target.column));
         columns.extend(of_targets.iter().filter(|top| !features.columns().contains(top)).cloned());
-        let place = |target: &Target| columns.iter().position(|column| column == target.column.top());
+        let place = |target: &ImputeTarget| columns.iter().position(|column| column == target.column.top());
         let places = targets.iter().filter_map(place).collect();
         let mut fields: Vec<Field> = schema
             .fields()
@@ -109,7 +109,7 @@ impl Filler {
     }
 
     /// Fills the rows of a batch.
-    pub(super) fn fill(&self, rows: &NewColumns) -> Result<Filled> {
+    pub(super) fn fill(&self, rows: &NewColumns) -> Result<ImputedBatch> {
         let height = rows.batch.num_rows();
         let learned: Vec<usize> = (0..self.features.columns().len()).collect();
         let failed = |source: ArrowError| Error::Read { place: Place::default(), source: Box::new(source) };
@@ -138,31 +138,31 @@ impl Filler {
         let options = RecordBatchOptions::new().with_row_count(Some(height));
         let batch = RecordBatch::try_new_with_options(self.new.clone(), tops, &options).map_err(failed)?;
         let counts = wanted.iter().map(|wanted| wanted.true_count() as u64).collect();
-        Ok(Filled { columns: NewColumns { seq: rows.seq, row_group: rows.row_group, batch }, counts })
+        Ok(ImputedBatch { columns: NewColumns { seq: rows.seq, row_group: rows.row_group, batch }, counts })
     }
 
     /// Fills one target within its top-level column, and makes the columns beside it.
     fn fill_target(
         &self,
-        target: &Target,
+        target: &ImputeTarget,
         wanted: &BooleanArray,
-        said: &Said,
+        said: &Expectation,
         top: &mut ArrayRef,
         rows: usize,
     ) -> Result<Vec<ArrayRef>, ArrowError> {
-        let Target { column, data_type, by } = target;
+        let ImputeTarget { column, data_type, by } = target;
         let known = column.bare(top)?;
         let mut beside: Vec<ArrayRef> = Vec::new();
         if self.config.flag {
             beside.push(Arc::new(wanted.clone()));
         }
         match by {
-            By::Constant(text) => {
+            FillBy::Constant(text) => {
                 let filled = fill(&known, &constant(text, data_type, rows)?, wanted)?;
                 beside.extend((0..self.config.draws).map(|_| filled.clone()));
                 *top = column.replaced(top, filled)?;
             }
-            By::Feature(feature) => {
+            FillBy::Feature(feature) => {
                 let read = |cells: &[f32]| self.features.read(*feature, cells, data_type);
                 if let Some(bounds) =
                     said.bounds.as_ref().filter(|_| bounded(&self.features, &self.sampler, target, &self.config))
@@ -182,14 +182,14 @@ impl Filler {
     }
 
     /// What the model says of the values that are `wanted` of each target.
-    fn say(&self, batch: &Batch, wanted: &[BooleanArray]) -> Result<Said> {
+    fn say(&self, batch: &Batch, wanted: &[BooleanArray]) -> Result<Expectation> {
         let (inputs, k) = (self.features.layout().inputs(), self.sampler.latent_dim());
         let unknown = batch.known.as_ref().map(|known| known.iter().zip(&batch.x));
         let x: Vec<f32> = match unknown {
             Some(cells) => cells.map(|(&known, &x)| if known > 0.0 { x } else { f32::NAN }).collect(),
             None => batch.x.clone(),
         };
-        let mut said = Said {
+        let mut said = Expectation {
             bounds: self.config.intervals.map(|_| [x.clone(), x.clone()]),
             draws: vec![x.clone(); self.config.draws],
             expected: x,
@@ -223,14 +223,14 @@ impl Filler {
     fn missing(&self, wanted: &[BooleanArray], row: usize, known: &[f32]) -> Vec<usize> {
         let targets = self.targets.iter().zip(wanted).filter(|(_, wanted)| wanted.value(row));
         let features = targets.filter_map(|(target, _)| match target.by {
-            By::Feature(feature) => Some(self.features.elements(feature)),
-            By::Constant(_) => None,
+            FillBy::Feature(feature) => Some(self.features.elements(feature)),
+            FillBy::Constant(_) => None,
         });
         features.flatten().filter(|&element| known[element] == 0.0).collect()
     }
 
     /// Writes what the mixture says of one element, at place `at`.
-    fn say_of(&self, element: usize, mixture: &Mixture, noise: Stream, at: usize, said: &mut Said) {
+    fn say_of(&self, element: usize, mixture: &Mixture, noise: Stream, at: usize, said: &mut Expectation) {
         let kind = self.features.of_element(element);
         let reads = |class: usize| kind.reads(class);
         said.expected[at] = self.sampler.fill(mixture, element, &reads);
@@ -251,12 +251,12 @@ impl Filler {
 }
 
 /// Whether there are intervals for a target: for numbers of any kind.
-fn bounded(features: &Features, sampler: &Sampler, target: &Target, config: &ImputeConfig) -> bool {
+fn bounded(features: &Features, sampler: &Sampler, target: &ImputeTarget, config: &ImputeConfig) -> bool {
     let is_a_number = |feature: usize| sampler.deviation(features.elements(feature).start).is_some();
-    config.intervals.is_some() && matches!(target.by, By::Feature(feature) if is_a_number(feature))
+    config.intervals.is_some() && matches!(target.by, FillBy::Feature(feature) if is_a_number(feature))
 }
 
-fn failed_at(target: &Target) -> impl FnOnce(ArrowError) -> Error + use<> {
+fn failed_at(target: &ImputeTarget) -> impl FnOnce(ArrowError) -> Error + use<> {
     let place = Place::column("", target.column.name());
     move |source| Error::Read { place, source: Box::new(source) }
 }

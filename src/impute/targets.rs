@@ -18,7 +18,7 @@ const BATCH_ROWS: usize = 8192;
 
 /// What fills a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum By {
+pub(super) enum FillBy {
     /// The model's feature of this number.
     Feature(usize),
     /// A constant, as text.
@@ -27,10 +27,10 @@ pub(super) enum By {
 
 /// A column to fill.
 #[derive(Debug, Clone)]
-pub(super) struct Target {
+pub(super) struct ImputeTarget {
     pub(super) column: Column,
     pub(super) data_type: DataType,
-    pub(super) by: By,
+    pub(super) by: FillBy,
 }
 
 /// Which values of a top-level column can be filled: those missing, but not where a struct above them is.
@@ -46,17 +46,19 @@ pub(super) fn fillable(column: &Column, top: &ArrayRef) -> Result<arrow::array::
 ///
 /// # Errors
 /// The source's, and [`Error::Interrupted`].
-pub(super) fn targets(model: &Model, source: &ParquetSource, threads: usize, stop: &Stop) -> Result<Vec<Target>> {
+pub(super) fn targets(model: &Model, source: &ParquetSource, threads: usize, stop: &Stop) -> Result<Vec<ImputeTarget>> {
     let (kinds, carried) = (model.features().kinds(), &model.metadata().carried);
     let by = |column: &Column| {
-        let feature = kinds.iter().position(|kind| kind.column() == column).map(By::Feature);
+        let feature = kinds.iter().position(|kind| kind.column() == column).map(FillBy::Feature);
         let constant = || carried.iter().find(|carried| carried.column == column.name())?.constant.clone();
-        feature.or_else(|| constant().map(By::Constant))
+        feature.or_else(|| constant().map(FillBy::Constant))
     };
     let leaves = Column::leaves(&source.schema());
-    let mut all: Vec<Target> = leaves
+    let mut all: Vec<ImputeTarget> = leaves
         .into_iter()
-        .filter_map(|(column, field)| Some(Target { by: by(&column)?, data_type: field.data_type().clone(), column }))
+        .filter_map(|(column, field)| {
+            Some(ImputeTarget { by: by(&column)?, data_type: field.data_type().clone(), column })
+        })
         .collect();
     let mut found = Vec::new();
     for run in runs(all.iter().map(|target| &target.column), STRIP) {
@@ -68,14 +70,14 @@ pub(super) fn targets(model: &Model, source: &ParquetSource, threads: usize, sto
 }
 
 /// Which of some targets have a missing value.
-fn have_holes(targets: &[Target], source: &ParquetSource, threads: usize, stop: &Stop) -> Result<Vec<bool>> {
+fn have_holes(targets: &[ImputeTarget], source: &ParquetSource, threads: usize, stop: &Stop) -> Result<Vec<bool>> {
     let (columns, places) = tops(targets.iter().map(|target| &target.column));
     let scan = source.with_views().scan(&columns, BATCH_ROWS);
     let depth = ahead::depth(BATCH_ROWS * size_of::<f64>() * targets.len().max(1), ahead::QUEUE_BYTES);
     let (looked, path, stop) = (targets.to_vec(), source.path().to_owned(), stop.clone());
     let look = move |(row_group, batch): (usize, RecordBatch)| -> Result<Vec<bool>> {
         stop.check()?;
-        let look = |(target, &place): (&Target, &usize)| {
+        let look = |(target, &place): (&ImputeTarget, &usize)| {
             let missing = fillable(&target.column, batch.column(place)).map_err(|source| Error::Read {
                 place: Place { row_group: Some(row_group), ..Place::column(&path, target.column.name()) },
                 source: Box::new(source),

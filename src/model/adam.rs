@@ -13,22 +13,22 @@ pub(super) const EPSILON: f64 = 1e-8;
 
 /// First and second moments of every parameter's gradient.
 #[derive(Debug, Clone)]
-pub(crate) struct Moments<T> {
+pub(crate) struct AdamMoments<T> {
     pub(crate) first: T,
     pub(crate) second: T,
     /// Updates so far.
     pub(crate) steps: i32,
 }
 
-impl<T> Moments<T> {
+impl<T> AdamMoments<T> {
     /// Starts with moments of zero.
     pub(super) fn new(zeros: impl Fn() -> T) -> Self {
         Self { first: zeros(), second: zeros(), steps: 0 }
     }
 
     /// The same moments in another form.
-    pub(super) fn map<U>(&self, form: impl Fn(&T) -> Result<U>) -> Result<Moments<U>> {
-        Ok(Moments { first: form(&self.first)?, second: form(&self.second)?, steps: self.steps })
+    pub(super) fn map<U>(&self, form: impl Fn(&T) -> Result<U>) -> Result<AdamMoments<U>> {
+        Ok(AdamMoments { first: form(&self.first)?, second: form(&self.second)?, steps: self.steps })
     }
 
     /// Counts a step: what multiplies the first moment in the update, and the second under the root.

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::likelihood::{Cells, Head, Known, RowLoss, head};
+use super::likelihood::{GroupCells, Head, Known, RowLoss, head};
 use super::network::Network;
 use super::parameters::Weights;
 use crate::layout::{Group, Layout};
@@ -61,7 +61,7 @@ impl Heads {
         rows.resize(output.len() / outputs, RowLoss::default());
         for (group, head, parameter) in &self.heads {
             // A stride of 0: the same row again and again.
-            let cells = Cells { group, x: (x, 0), output: (output, outputs), known: Known::Some(known) };
+            let cells = GroupCells { group, x: (x, 0), output: (output, outputs), known: Known::Some(known) };
             head.add_losses(&cells, parameter, scratch, rows);
         }
     }

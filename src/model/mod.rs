@@ -17,7 +17,7 @@ mod trainer;
 mod vae;
 mod vector;
 
-pub(crate) use self::adam::Moments;
+pub(crate) use self::adam::AdamMoments;
 pub use self::encoded::Encoded;
 pub(crate) use self::heads::{Heads, Losses};
 pub(crate) use self::mixture::{Draws, Mixture, Row, Sampler};
@@ -26,7 +26,7 @@ pub use self::parameters::Weight;
 pub(crate) use self::parameters::{Parameter, Weights, parameters};
 pub(crate) use self::principal::{Components, Covariance};
 #[cfg(feature = "bench")]
-pub(crate) use self::trainer::Input;
+pub(crate) use self::trainer::StepInput;
 pub(crate) use self::trainer::{Checkpoint, Step, Trainer, mean_of_best};
 pub(crate) use self::vae::Vae;
 

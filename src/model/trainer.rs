@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::adam::Moments;
+use super::adam::AdamMoments;
 use super::autograd::{Autograd, Placed, Placer};
 use super::kernels::Kernels;
 use super::network::Network;
@@ -29,7 +29,7 @@ pub(crate) struct Step {
 }
 
 /// Rows and the noise they draw, each from the child of its number; on the device, too, if the network is there.
-pub(crate) struct Input {
+pub(crate) struct StepInput {
     pub(super) batch: Batch,
     pub(super) noise: Stream,
     pub(super) placed: Option<Placed>,
@@ -77,14 +77,14 @@ pub(super) trait Execution: Send {
     }
 
     /// The loss of rows at a draw from their posterior.
-    fn forward(&mut self, input: &Input) -> Result<Loss>;
+    fn forward(&mut self, input: &StepInput) -> Result<Loss>;
 
     /// Computes the gradients of Σ rows' weight · (NLL + Σ dimensions' paid · KL) of the batch that went forward last,
     /// and returns their norm.
-    fn backward(&mut self, input: &Input, weights: &[f32], paid: &[f32]) -> Result<f64>;
+    fn backward(&mut self, input: &StepInput, weights: &[f32], paid: &[f32]) -> Result<f64>;
 
     /// Both at once, for rows' weights and dimensions' payments that do not wait for the losses.
-    fn forward_and_backward(&mut self, input: &Input, weights: &[f32], paid: &[f32]) -> Result<(Loss, f64)> {
+    fn forward_and_backward(&mut self, input: &StepInput, weights: &[f32], paid: &[f32]) -> Result<(Loss, f64)> {
         let loss = self.forward(input)?;
         Ok((loss, self.backward(input, weights, paid)?))
     }
@@ -103,7 +103,7 @@ pub(super) trait Execution: Send {
 #[derive(Debug, Clone)]
 pub(crate) struct Checkpoint {
     pub(crate) weights: Weights,
-    pub(crate) moments: Moments<Weights>,
+    pub(crate) moments: AdamMoments<Weights>,
 }
 
 impl Checkpoint {
@@ -111,7 +111,7 @@ impl Checkpoint {
     pub(crate) fn start(weights: Weights) -> Self {
         let zero = |weight: &Weight| Weight { shape: weight.shape.clone(), values: vec![0.0; weight.values.len()] };
         let zeros = || weights.iter().map(|(name, weight)| (name.clone(), zero(weight))).collect();
-        Self { moments: Moments::new(zeros), weights }
+        Self { moments: AdamMoments::new(zeros), weights }
     }
 }
 
@@ -143,16 +143,16 @@ impl Trainer {
     }
 
     /// What makes inputs of batches and noise, on any thread: there the copy to a device costs the steps no time.
-    pub(crate) fn feed(&self) -> impl Fn(Batch, Stream) -> Result<Input> + Send + use<> {
+    pub(crate) fn feed(&self) -> impl Fn(Batch, Stream) -> Result<StepInput> + Send + use<> {
         let placer = self.execution.placer();
         move |batch, noise| {
             let placed = placer.as_ref().map(|placer| placer.place(&batch, noise)).transpose()?;
-            Ok(Input { batch, noise, placed })
+            Ok(StepInput { batch, noise, placed })
         }
     }
 
     /// One gradient step. `None`, with nothing changed, if the loss or the gradient is not finite.
-    pub(crate) fn step(&mut self, input: &Input, step: &Step) -> Result<Option<Loss>> {
+    pub(crate) fn step(&mut self, input: &StepInput, step: &Step) -> Result<Option<Loss>> {
         let rows = input.batch.rows();
         let (loss, norm) = if step.trim == 0.0 && step.free_bits == 0.0 {
             let (weights, paid) = (vec![1.0 / rows as f32; rows], vec![step.beta as f32; self.latent_dim]);
@@ -173,7 +173,7 @@ impl Trainer {
     }
 
     /// The loss of rows without a step.
-    pub(crate) fn evaluate(&mut self, input: &Input) -> Result<Loss> {
+    pub(crate) fn evaluate(&mut self, input: &StepInput) -> Result<Loss> {
         self.execution.forward(input)
     }
 

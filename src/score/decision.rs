@@ -53,12 +53,12 @@ enum Rule {
 
 /// Gives p-values and says which rows are anomalies, as far as there is something to go by.
 #[derive(Debug, Clone)]
-pub(crate) struct Judge {
+pub(crate) struct AnomalyRule {
     calibration: Option<Tail>,
     rule: Option<Rule>,
 }
 
-impl Judge {
+impl AnomalyRule {
     /// Decides as `decision` says, or else the model.
     ///
     /// # Errors

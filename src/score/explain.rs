@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::scorer::{Rows, Seen};
+use super::scorer::{EncodedBatch, MemberView};
 use crate::batch::Batch;
 use crate::error::Result;
 
@@ -23,7 +23,7 @@ pub(crate) struct Contribution {
     pub(crate) share: f32,
 }
 
-impl Rows<'_> {
+impl EncodedBatch<'_> {
     /// The sources, elements of the row vector each, that raise the score of each row most: `most` of them at most, the
     /// one with the largest share first, of equals the first one. Beside them, the decoder outputs of the first member.
     ///
@@ -83,15 +83,15 @@ impl Rows<'_> {
         let batch = Batch::new(0, ids, x, seen.member.heads.layout());
         let scales: Vec<f32> = hidden.iter().map(|&(row, _)| scales[row]).collect();
         let mut left = vec![0.0; hidden.len()];
-        for Seen { member, .. } in &self.seen {
-            let seen = Seen { member, batch: &batch, encoded: member.vae.encode(&batch)? };
+        for MemberView { member, .. } in &self.seen {
+            let seen = MemberView { member, batch: &batch, encoded: member.vae.encode(&batch)? };
             seen.add_raised(std::slice::from_ref(&(0..inputs)), &scales, &mut vec![0.0; hidden.len()], &mut left)?;
         }
         Ok(left)
     }
 }
 
-impl Seen<'_> {
+impl MemberView<'_> {
     /// Adds by how much each source raises the score of each row, `[rows, sources]`, were its reconstruction right, and
     /// what all of them and the KL divergence do; returns the decoder's outputs, `[rows, outputs]`. The likelihood of each
     /// row's known values is scaled by one of `scales`.

@@ -1,6 +1,6 @@
 //! The importance-weighted bound of a row (Burda, Grosse & Salakhutdinov 2016, "Importance weighted autoencoders", eq. 8).
 
-use super::scorer::Seen;
+use super::scorer::MemberView;
 use crate::error::Result;
 use crate::model::{Losses, Row};
 
@@ -19,7 +19,7 @@ pub(crate) struct Bounds {
     pub(crate) elbo: f64,
 }
 
-impl Seen<'_> {
+impl MemberView<'_> {
     /// The score: the negative bound.
     pub(super) fn importance_weighted(&self) -> Result<Vec<f32>> {
         Ok(self.bounds(DRAWS)?.into_iter().map(|bounds| -bounds.weighted as f32).collect())

@@ -3,7 +3,7 @@
 /// Mean and covariance of the aggregate posterior, the mixture of the training rows' posteriors: `m = E[mean]` and `S =
 /// Cov[mean] + E[diag(variance)]` (law of total variance).
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Latents {
+pub(crate) struct AggregatePosterior {
     /// `[latent_dim]`: m.
     pub(crate) mean: Vec<f32>,
     /// `[latent_dim, latent_dim]`: L⁻¹, lower triangular, where S = L Lᵀ.
@@ -12,7 +12,7 @@ pub(crate) struct Latents {
 
 /// Sums over rows, in their order.
 #[derive(Debug)]
-pub(crate) struct Moments {
+pub(crate) struct LatentSums {
     latent_dim: usize,
     rows: f64,
     sum: Vec<f64>,
@@ -21,7 +21,7 @@ pub(crate) struct Moments {
     variances: Vec<f64>,
 }
 
-impl Moments {
+impl LatentSums {
     pub(crate) fn new(latent_dim: usize) -> Self {
         let zeros = |n| vec![0.0; n];
         let products = zeros(latent_dim * latent_dim);
@@ -40,7 +40,7 @@ impl Moments {
     }
 
     /// The aggregate posterior of the rows added; the prior if there are none.
-    pub(crate) fn finish(self) -> Latents {
+    pub(crate) fn finish(self) -> AggregatePosterior {
         let (k, rows) = (self.latent_dim, self.rows.max(1.0));
         let mean: Vec<f64> = self.sum.iter().map(|sum| sum / rows).collect();
         let covariance = |i: usize, j: usize| {
@@ -65,11 +65,11 @@ impl Moments {
             }
         }
         let narrow = |values: Vec<f64>| values.into_iter().map(|value| value as f32).collect();
-        Latents { mean: narrow(mean), whitening: narrow(inverse) }
+        AggregatePosterior { mean: narrow(mean), whitening: narrow(inverse) }
     }
 }
 
-impl Latents {
+impl AggregatePosterior {
     /// The Mahalanobis distance of a place, `[latent_dim]`: √((z - m)ᵀ S⁻¹ (z - m)).
     pub(crate) fn distance(&self, z: &[f32]) -> f32 {
         let off: Vec<f32> = z.iter().zip(&self.mean).map(|(z, mean)| z - mean).collect();
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn distances_are_those_of_the_inverse_covariance() {
         // Two rows at ±(1, 1), of variance 1 and e: S = [[2, 1], [1, 1 + e]], m = 0.
-        let mut moments = Moments::new(2);
+        let mut moments = LatentSums::new(2);
         moments.add(&[1.0, 1.0], &[0.0, 1.0]);
         moments.add(&[-1.0, -1.0], &[0.0, 1.0]);
         let latents = moments.finish();
@@ -102,6 +102,6 @@ mod tests {
             let found = f64::from(latents.distance(&[x as f32, y as f32]));
             assert!((found - expected(x, y)).abs() < 1e-6, "{found} {}", expected(x, y));
         }
-        assert_eq!(Moments::new(2).finish().distance(&[3.0, 4.0]), 5.0);
+        assert_eq!(LatentSums::new(2).finish().distance(&[3.0, 4.0]), 5.0);
     }
 }

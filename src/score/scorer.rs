@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Latents, Score};
+use super::{AggregatePosterior, Score};
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::layout::Layout;
@@ -18,17 +18,17 @@ pub(crate) struct Scorer {
 pub(crate) struct Member {
     pub(crate) vae: Arc<Vae>,
     pub(crate) heads: Heads,
-    pub(crate) latents: Latents,
+    pub(crate) latents: AggregatePosterior,
     pub(super) noise: Stream,
 }
 
 /// Rows to be scored, encoded by every member.
-pub(crate) struct Rows<'a> {
-    pub(super) seen: Vec<Seen<'a>>,
+pub(crate) struct EncodedBatch<'a> {
+    pub(super) seen: Vec<MemberView<'a>>,
 }
 
 /// Rows as one member sees them.
-pub(crate) struct Seen<'a> {
+pub(crate) struct MemberView<'a> {
     pub(crate) member: &'a Member,
     pub(crate) batch: &'a Batch,
     pub(crate) encoded: Encoded,
@@ -42,7 +42,7 @@ impl Member {
         layout: &Layout,
         network: &Network,
         weights: &Weights,
-        latents: Latents,
+        latents: AggregatePosterior,
         seed: u64,
     ) -> Self {
         Self { vae, heads: Heads::new(layout, network, weights), latents, noise: Stream::new(seed, "elbo_iw") }
@@ -68,15 +68,15 @@ impl Scorer {
     }
 
     /// Encodes rows.
-    pub(crate) fn rows<'a>(&'a self, batch: &'a Batch) -> Result<Rows<'a>> {
-        let seen = |member: &'a Member| Ok(Seen { member, batch, encoded: member.vae.encode(batch)? });
-        Ok(Rows { seen: self.members.iter().map(seen).collect::<Result<_>>()? })
+    pub(crate) fn rows<'a>(&'a self, batch: &'a Batch) -> Result<EncodedBatch<'a>> {
+        let seen = |member: &'a Member| Ok(MemberView { member, batch, encoded: member.vae.encode(batch)? });
+        Ok(EncodedBatch { seen: self.members.iter().map(seen).collect::<Result<_>>()? })
     }
 }
 
-impl<'a> Rows<'a> {
+impl<'a> EncodedBatch<'a> {
     /// As the first member sees them.
-    pub(crate) fn first(&self) -> &Seen<'a> {
+    pub(crate) fn first(&self) -> &MemberView<'a> {
         &self.seen[0]
     }
 
@@ -92,7 +92,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-impl Seen<'_> {
+impl MemberView<'_> {
     /// A number of every row.
     pub(super) fn each(&self, of: impl Fn(&Encoded, usize) -> f32) -> Result<Vec<f32>> {
         Ok((0..self.batch.rows()).map(|row| of(&self.encoded, row)).collect())

@@ -25,7 +25,7 @@ fn exact() -> (Layout, Scorer) {
     .map(|(name, shape, value)| (name.to_owned(), Weight { shape, values: vec![value] }))
     .collect();
     let vae = Arc::new(Vae::new(&layout, &network, &weights, &candle_core::Device::Cpu).unwrap());
-    let latents = Latents { mean: vec![0.0], whitening: vec![1.0] };
+    let latents = AggregatePosterior { mean: vec![0.0], whitening: vec![1.0] };
     let member = Member::new(vae, &layout, &network, &weights, latents, 7);
     let scorer = Scorer::new(vec![member]);
     (layout, scorer)
@@ -90,7 +90,7 @@ fn the_discoveries_are_those_of_benjamini_and_hochberg() {
         calibration: Some(calibration),
         decision: crate::config::Decision::Fdr(0.1),
     };
-    let mut judge = Judge::new(&scoring, None).unwrap();
+    let mut judge = AnomalyRule::new(&scoring, None).unwrap();
     // scipy.stats.false_discovery_control([.01, .02, .05, .06, .5, 1]) is [.06, .06, .09, .09, .6, 1.]
     let rows = [200.0, 98.0, 95.0, 94.0, 50.0, -1.0];
     let mut levels = vec![0; 1 + judge.ranks_all().unwrap().levels()];

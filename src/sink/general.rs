@@ -9,7 +9,7 @@
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::Schema;
 
-use super::{Column, Destination, Medium, NewColumns, RowWriter, Sink, Splice, Target, under, written};
+use super::{Destination, Medium, NewColumns, OutputColumn, RowWriter, Sink, Splice, Target, under, written};
 use crate::config::Encoding;
 use crate::error::{Error, Place, Result};
 use crate::source::{Batches, ParquetSource, written_out};
@@ -17,7 +17,7 @@ use crate::stop::Stop;
 
 /// Writes an Arrow IPC file.
 pub(crate) struct IpcSink {
-    columns: Vec<Column>,
+    columns: Vec<OutputColumn>,
     carried: Batches,
     source: ParquetSource,
     /// Rows read and not yet written.
@@ -39,17 +39,17 @@ impl IpcSink {
         stop: Stop,
     ) -> Result<Self> {
         let from = source.schema();
-        let field = |column: &Column| match *column {
-            Column::Carried(root) => from.fields()[root].clone(),
-            Column::New(root) => splice.new.fields()[root].clone(),
+        let field = |column: &OutputColumn| match *column {
+            OutputColumn::Carried(root) => from.fields()[root].clone(),
+            OutputColumn::New(root) => splice.new.fields()[root].clone(),
         };
         let fields = splice.columns.iter().map(field).collect::<Vec<_>>();
         let added = splice.new.fields().iter().filter(|field| from.field_with_name(field.name()).is_err()).cloned();
         let added = Schema::new(added.collect::<Vec<_>>());
         let schema = written(&from, &fields, &added, splice.metadata, Medium::Ipc);
         let carried = splice.columns.iter().filter_map(|column| match *column {
-            Column::Carried(root) => Some(from.fields()[root].name().clone()),
-            Column::New(_) => None,
+            OutputColumn::Carried(root) => Some(from.fields()[root].name().clone()),
+            OutputColumn::New(_) => None,
         });
         let carried = carried.collect::<Vec<_>>();
         if carried.iter().enumerate().any(|(n, name)| carried[..n].contains(name)) {
@@ -86,9 +86,9 @@ impl IpcSink {
     /// Puts carried and new columns of the same rows in the output's order.
     fn put_together(&self, carried: &RecordBatch, new: &RecordBatch) -> Result<RecordBatch> {
         let mut carried = carried.columns().iter();
-        let mut next = |column: &Column| match *column {
-            Column::Carried(_) => carried.next().expect("one a carried column, in order").clone(),
-            Column::New(root) => new.column(root).clone(),
+        let mut next = |column: &OutputColumn| match *column {
+            OutputColumn::Carried(_) => carried.next().expect("one a carried column, in order").clone(),
+            OutputColumn::New(root) => new.column(root).clone(),
         };
         let arrays: Vec<ArrayRef> = self.columns.iter().map(&mut next).collect();
         under(self.writer.schema(), arrays, new.num_rows(), self.source.path())

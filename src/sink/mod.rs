@@ -21,7 +21,7 @@ pub use self::lock::Lock;
 pub use self::rows::ipc_schema;
 pub(crate) use self::rows::{Destination, Medium, RowWriter, under, written};
 use self::splice::SpliceSink;
-pub(crate) use self::splice::{Column, Splice};
+pub(crate) use self::splice::{OutputColumn, Splice};
 use crate::error::Result;
 use crate::source::ParquetSource;
 use crate::stop::Stop;

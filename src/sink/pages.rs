@@ -12,7 +12,7 @@ use crate::scratch::Scratch;
 
 /// The pages of one row group at a time.
 #[derive(Debug, Clone)]
-pub(super) struct Pages(Arc<Mutex<Held>>);
+pub(super) struct RowGroupPages(Arc<Mutex<Held>>);
 
 /// What is held of a row group's pages.
 #[derive(Debug)]
@@ -26,29 +26,29 @@ struct Held {
 }
 
 /// The pages of a column chunk.
-struct Chunk {
-    pages: Pages,
-    places: Vec<Place>,
+struct ChunkPages {
+    pages: RowGroupPages,
+    places: Vec<PagePlace>,
 }
 
-enum Place {
+enum PagePlace {
     Memory(Bytes),
     /// From this byte of the file on, so many.
     File(Scratch, u64, usize),
 }
 
-impl Pages {
+impl RowGroupPages {
     /// Holds up to `room` bytes in memory, and what is more in `folder`.
     pub(super) fn new(room: usize, folder: &Path) -> Self {
         Self(Arc::new(Mutex::new(Held { room, folder: folder.to_owned(), scratch: None, end: 0 })))
     }
 
     /// The place of a page that was just encoded.
-    fn hold(&self, page: Bytes) -> error::Result<Place> {
+    fn hold(&self, page: Bytes) -> error::Result<PagePlace> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(room) = held.room.checked_sub(page.len()) {
             held.room = room;
-            return Ok(Place::Memory(page));
+            return Ok(PagePlace::Memory(page));
         }
         let scratch = match held.scratch.take() {
             Some(scratch) => scratch,
@@ -56,19 +56,19 @@ impl Pages {
         };
         held.scratch = Some(scratch.clone());
         scratch.write_at(&page, held.end)?;
-        let place = Place::File(scratch, held.end, page.len());
+        let place = PagePlace::File(scratch, held.end, page.len());
         held.end += page.len() as u64;
         Ok(place)
     }
 
     /// The page at a place, which has its room back.
-    fn give(&self, place: Place) -> error::Result<Bytes> {
+    fn give(&self, place: PagePlace) -> error::Result<Bytes> {
         match place {
-            Place::Memory(page) => {
+            PagePlace::Memory(page) => {
                 self.0.lock().unwrap_or_else(PoisonError::into_inner).room += page.len();
                 Ok(page)
             }
-            Place::File(scratch, at, length) => {
+            PagePlace::File(scratch, at, length) => {
                 let mut page = vec![0_u8; length];
                 scratch.read_at(&mut page, at)?;
                 Ok(page.into())
@@ -83,13 +83,13 @@ impl Pages {
     }
 }
 
-impl PageStoreFactory for Pages {
+impl PageStoreFactory for RowGroupPages {
     fn create(&self, _: &PageStoreArgs<'_>) -> Result<Box<dyn PageStore>> {
-        Ok(Box::new(Chunk { pages: self.clone(), places: Vec::new() }))
+        Ok(Box::new(ChunkPages { pages: self.clone(), places: Vec::new() }))
     }
 }
 
-impl PageStore for Chunk {
+impl PageStore for ChunkPages {
     fn put(&mut self, page: Bytes) -> Result<PageKey> {
         self.places.push(self.pages.hold(page).map_err(foreign)?);
         Ok(PageKey::new(self.places.len() as u64 - 1))
@@ -98,7 +98,7 @@ impl PageStore for Chunk {
     fn take(&mut self, key: PageKey) -> Result<Bytes> {
         let place = usize::try_from(key.get()).ok().and_then(|key| self.places.get_mut(key));
         let place = place.ok_or_else(|| ParquetError::General(format!("there is no page {key:?}")))?;
-        self.pages.give(std::mem::replace(place, Place::Memory(Bytes::new()))).map_err(foreign)
+        self.pages.give(std::mem::replace(place, PagePlace::Memory(Bytes::new()))).map_err(foreign)
     }
 }
 
@@ -113,9 +113,9 @@ mod tests {
     #[test]
     fn pages_come_back_from_memory_and_from_the_file() {
         let folder = tempfile::tempdir().unwrap();
-        let pages = Pages::new(10, folder.path());
+        let pages = RowGroupPages::new(10, folder.path());
         for _ in 0..2 {
-            let mut chunks = [0, 1].map(|_| Chunk { pages: pages.clone(), places: Vec::new() });
+            let mut chunks = [0, 1].map(|_| ChunkPages { pages: pages.clone(), places: Vec::new() });
             let page = |n: u8| Bytes::from(vec![n; usize::from(n)]);
             let keys: Vec<_> = (0..20).map(|n| chunks[usize::from(n % 2)].put(page(n)).unwrap()).collect();
             assert_eq!(pages.0.lock().unwrap().end, (5..20).sum::<u64>(), "after 0 + 1 + 2 + 3 + 4 bytes in memory");

@@ -8,7 +8,7 @@ use ::parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 use arrow::datatypes::{FieldRef, Schema};
 
 use crate::source::{
-    Stored, alone, encoded_arrow_schema, in_parquet_units, in_place_of, is_ordered, wide_field, with_leaves,
+    StoredType, alone, encoded_arrow_schema, in_parquet_units, in_place_of, is_ordered, wide_field, with_leaves,
 };
 
 /// The name of the root of schemas that are made here, as the library has it.
@@ -22,14 +22,14 @@ pub(super) struct ParquetSchema {
 }
 
 /// A column as it is written.
-struct Column {
+struct WrittenColumn {
     parquet: TypePtr,
     arrow: FieldRef,
 }
 
 /// The field of a column that takes the place of one that is stored so, in Parquet's units unless that is a bare number, too.
 /// Its categories have no order, since they are written in the order that rows have them in.
-pub(super) fn in_place(field: &FieldRef, stored: Option<&Stored>) -> FieldRef {
+pub(super) fn in_place(field: &FieldRef, stored: Option<&StoredType>) -> FieldRef {
     let leaves = stored.and_then(|stored| alone(stored.parquet.clone()).ok());
     let bare = leaves.is_some_and(|leaves| leaves.columns().iter().all(|leaf| is_bare(leaf.self_type())));
     let field = if bare { field.clone() } else { in_parquet_units(field) };
@@ -41,11 +41,11 @@ pub(super) fn in_place(field: &FieldRef, stored: Option<&Stored>) -> FieldRef {
 }
 
 /// The schema of a file of these columns, of which some come from Parquet files, where they are stored so.
-pub(super) fn parquet_schema(schema: &Schema, stored: &[Option<Stored>]) -> Result<ParquetSchema> {
+pub(super) fn parquet_schema(schema: &Schema, stored: &[Option<StoredType>]) -> Result<ParquetSchema> {
     let plain = ArrowSchemaConverter::new().convert(schema)?;
     let columns = schema.fields().iter().zip(plain.root_schema().get_fields()).enumerate();
     let columns = columns.map(|(place, (field, plain))| {
-        let of_arrow = || Column { parquet: plain.clone(), arrow: field.clone() };
+        let of_arrow = || WrittenColumn { parquet: plain.clone(), arrow: field.clone() };
         let Some(stored) = stored.get(place).and_then(Option::as_ref) else { return Ok(of_arrow()) };
         Ok(as_stored(stored, field, plain)?.unwrap_or_else(|| {
             tracing::warn!(
@@ -69,7 +69,7 @@ pub(super) fn parquet_schema(schema: &Schema, stored: &[Option<Stored>]) -> Resu
 }
 
 /// A column as it is stored, with leaves that its values can be written to; none if their shape is another.
-fn as_stored(stored: &Stored, field: &FieldRef, plain: &TypePtr) -> Result<Option<Column>> {
+fn as_stored(stored: &StoredType, field: &FieldRef, plain: &TypePtr) -> Result<Option<WrittenColumn>> {
     let (own, anew) = (alone(stored.parquet.clone())?, alone(plain.clone())?);
     if own.num_columns() != anew.num_columns() {
         return Ok(None);
@@ -102,7 +102,7 @@ fn as_stored(stored: &Stored, field: &FieldRef, plain: &TypePtr) -> Result<Optio
         }
         _ => field.clone(),
     };
-    Ok(Some(Column { parquet, arrow }))
+    Ok(Some(WrittenColumn { parquet, arrow }))
 }
 
 /// Whether the values that the library would write to the leaf `anew` are the same in the leaf `own`.

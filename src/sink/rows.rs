@@ -24,7 +24,7 @@ use super::parquet_schema::{ParquetSchema, parquet_schema};
 use super::{Target, Temporary, is_ipc, metadata};
 use crate::config::{Codec, Encoding};
 use crate::error::{Error, Place, Result};
-use crate::source::{ParquetWriter, Stored, Whole, in_parquet_units, in_unit, unholdable};
+use crate::source::{ParquetWriter, StoredType, WholeFile, in_parquet_units, in_unit, unholdable};
 
 /// Rows of a Parquet row group when nobody says, and its bytes at most.
 const GROUP: (usize, usize) = (1 << 20, 256 << 20);
@@ -100,14 +100,14 @@ impl RowWriter {
     pub(crate) fn create(
         destination: Destination,
         schema: SchemaRef,
-        stored: &[Option<Stored>],
+        stored: &[Option<StoredType>],
         encoding: &Encoding,
     ) -> Result<Self> {
         let form = match destination {
             Destination::Stream(to) => {
                 let path = Path::new(STREAM);
                 let options = ipc_options(encoding)?;
-                let to = BufWriter::with_capacity(Whole::PIECE, to);
+                let to = BufWriter::with_capacity(WholeFile::PIECE, to);
                 let writer = StreamWriter::try_new_with_options(to, &schema, options);
                 let mut writer = writer.map_err(|source| failed(path, source))?;
                 writer.flush().map_err(|source| failed(path, source))?;
@@ -115,7 +115,7 @@ impl RowWriter {
             }
             Destination::File(target) => {
                 let failed = |source| failed(target.path(), source);
-                let file = BufWriter::with_capacity(Whole::PIECE, target.create()?);
+                let file = BufWriter::with_capacity(WholeFile::PIECE, target.create()?);
                 if is_ipc(target.path()) {
                     let writer = FileWriter::try_new_with_options(file, &schema, ipc_options(encoding)?);
                     Form::IpcFile(Box::new(writer.map_err(failed)?), target)

@@ -19,23 +19,23 @@ use ::parquet::schema::types::{ColumnPath, Type, TypePtr};
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 
 use super::orders::{TYPE_ORDER, set_column_orders};
-use super::pages::Pages;
+use super::pages::RowGroupPages;
 use super::parquet_schema::{in_place, parquet_schema};
 use super::{NewColumns, Sink, Target, Temporary, metadata};
-use crate::ahead::Beside;
+use crate::ahead::Background;
 use crate::error::{Error, Foreign, Place, Result};
-use crate::source::{ParquetFile, ParquetSource, Stored, Whole, check_values, chunk_range, guarded, in_unit};
+use crate::source::{ParquetFile, ParquetSource, StoredType, WholeFile, check_values, chunk_range, guarded, in_unit};
 use crate::stop::Stop;
 
 /// A row group of the output, being written.
-type RowGroup<'a> = SerializedRowGroupWriter<'a, Output>;
+type OutputRowGroup<'a> = SerializedRowGroupWriter<'a, SpliceFile>;
 
 /// The output's temporary file, written in large pieces.
-type Output = BufWriter<Temporary>;
+type SpliceFile = BufWriter<Temporary>;
 
 /// A top-level column of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Column {
+pub(crate) enum OutputColumn {
     /// One of the input, by index: copied.
     Carried(usize),
     /// One of the new ones, by index.
@@ -46,7 +46,7 @@ pub(crate) enum Column {
 #[derive(Debug)]
 pub(crate) struct Splice<'a> {
     /// The columns of the output in order; the new ones each once, in their order.
-    pub(crate) columns: Vec<Column>,
+    pub(crate) columns: Vec<OutputColumn>,
     /// The new columns; one of the name of an input column takes its place.
     pub(crate) new: SchemaRef,
     /// This program's key-value metadata.
@@ -66,10 +66,10 @@ pub(crate) struct SpliceSink {
     leaves: Vec<Option<usize>>,
     new: SchemaRef,
     factory: ArrowRowGroupWriterFactory,
-    pages: Pages,
+    pages: RowGroupPages,
     /// Taken when writing begins.
-    writer: Option<SerializedFileWriter<Output>>,
-    sync: Beside<std::io::Error>,
+    writer: Option<SerializedFileWriter<SpliceFile>>,
+    sync: Background<std::io::Error>,
     target: Target,
     stop: Stop,
 }
@@ -89,7 +89,7 @@ impl SpliceSink {
         let input = &input.with_page_indexes();
         let file = target.create()?;
         let written = file.file().try_clone().map_err(Error::io("write", target.path()))?;
-        let sync = Beside::new("sync", move || written.sync_data())?;
+        let sync = Background::new("sync", move || written.sync_data())?;
         let write = |source: ParquetError| Error::Write { path: target.path().to_owned(), source: source.into() };
 
         let from = input.metadata().file_metadata().schema_descr();
@@ -98,13 +98,13 @@ impl SpliceSink {
         let new: SchemaRef = Schema::new(new.collect::<Vec<_>>()).into();
         let of_new = parquet_schema(&new, &replaced).map_err(write)?.descriptor;
         let added = of_new.root_schema_ptr();
-        let leaves_of = |column: &Column| -> Vec<Option<usize>> {
+        let leaves_of = |column: &OutputColumn| -> Vec<Option<usize>> {
             match *column {
-                Column::Carried(root) => {
+                OutputColumn::Carried(root) => {
                     let leaves = (0..from.num_columns()).filter(|&leaf| from.get_column_root_idx(leaf) == root);
                     leaves.map(Some).collect()
                 }
-                Column::New(root) => {
+                OutputColumn::New(root) => {
                     let leaves = (0..of_new.num_columns()).filter(|&leaf| of_new.get_column_root_idx(leaf) == root);
                     leaves.map(|_| None).collect()
                 }
@@ -113,26 +113,26 @@ impl SpliceSink {
         let leaves: Vec<Option<usize>> = splice.columns.iter().flat_map(leaves_of).collect();
         check_chunks(input, &leaves)?;
         check_annotations(input, &splice.columns)?;
-        let field = |column: &Column| match *column {
-            Column::Carried(root) => from.root_schema().get_fields()[root].clone(),
-            Column::New(root) => added.get_fields()[root].clone(),
+        let field = |column: &OutputColumn| match *column {
+            OutputColumn::Carried(root) => from.root_schema().get_fields()[root].clone(),
+            OutputColumn::New(root) => added.get_fields()[root].clone(),
         };
         let fields: Vec<TypePtr> = splice.columns.iter().map(field).collect();
         let schema = Type::group_type_builder(from.root_schema().name()).with_fields(fields).build().map_err(write)?;
 
         let properties = properties(input, splice, &new, &leaves);
-        let file = BufWriter::with_capacity(Whole::PIECE, file);
+        let file = BufWriter::with_capacity(WholeFile::PIECE, file);
         let writer = SerializedFileWriter::new(file, schema.into(), properties.clone()).map_err(write)?;
         // Column writers are made for a whole file's schema; this one is of the new columns alone and goes nowhere.
         let of_new = SerializedFileWriter::new(std::io::sink(), added, properties).map_err(write)?;
-        let pages = Pages::new(PAGES_BYTES, target.folder());
+        let pages = RowGroupPages::new(PAGES_BYTES, target.folder());
         let factory = ArrowRowGroupWriterFactory::new(&of_new, new.clone());
         let factory = factory.with_page_store_factory(Arc::new(pages.clone()));
         Ok(Self { input: input.clone(), leaves, new, factory, pages, writer: Some(writer), sync, target, stop })
     }
 
     /// Copies some carried chunks of a row group.
-    fn copy(&self, row_group: usize, leaves: &[Option<usize>], output: &mut RowGroup<'_>) -> Result<()> {
+    fn copy(&self, row_group: usize, leaves: &[Option<usize>], output: &mut OutputRowGroup<'_>) -> Result<()> {
         let write = |source: ParquetError| Error::Write { path: self.target.path().to_owned(), source: source.into() };
         let metadata = self.input.metadata().row_group(row_group);
         let blooms =
@@ -162,7 +162,7 @@ impl SpliceSink {
             };
             let bytes_of_chunk = close.bytes_written;
             bytes += bytes_of_chunk;
-            output.append_column(&Whole::new(&self.input.file, bytes_of_chunk), close).map_err(write)?;
+            output.append_column(&WholeFile::new(&self.input.file, bytes_of_chunk), close).map_err(write)?;
             if bytes >= SYNC_BYTES {
                 self.sync.ask();
                 bytes = 0;
@@ -265,10 +265,12 @@ fn properties(
     leaves: &[Option<usize>],
 ) -> WriterPropertiesPtr {
     let from = input.metadata().file_metadata();
-    let field = |column: &Column| match *column {
+    let field = |column: &OutputColumn| match *column {
         // As its writer says, whatever it is read as here.
-        Column::Carried(root) => input.stored(root).arrow.unwrap_or_else(|| input.schema().fields()[root].clone()),
-        Column::New(root) => new.fields()[root].clone(),
+        OutputColumn::Carried(root) => {
+            input.stored(root).arrow.unwrap_or_else(|| input.schema().fields()[root].clone())
+        }
+        OutputColumn::New(root) => new.fields()[root].clone(),
     };
     let output =
         Schema::new_with_metadata(splice.columns.iter().map(field).collect::<Vec<_>>(), input.stored_metadata());
@@ -295,7 +297,7 @@ fn properties(
 }
 
 /// How the input stores the columns that new ones take the place of.
-fn replaced(input: &ParquetFile, splice: &Splice<'_>) -> Vec<Option<Stored>> {
+fn replaced(input: &ParquetFile, splice: &Splice<'_>) -> Vec<Option<StoredType>> {
     let stored = |field: &FieldRef| {
         let root = input.schema().index_of(field.name()).ok()?;
         (input.schema().field(root).data_type() == field.data_type()).then(|| input.stored(root))
@@ -337,14 +339,14 @@ fn sound_chunk(
 }
 
 /// Refuses columns to copy with an annotation that the library cannot write.
-fn check_annotations(input: &ParquetFile, columns: &[Column]) -> Result<()> {
+fn check_annotations(input: &ParquetFile, columns: &[OutputColumn]) -> Result<()> {
     fn is_unknown(column: &Type) -> bool {
         let unknown = matches!(column.get_basic_info().logical_type_ref(), Some(LogicalType::_Unknown { .. }));
         unknown || (column.is_group() && column.get_fields().iter().any(|column| is_unknown(column)))
     }
     let roots = input.metadata().file_metadata().schema_descr().root_schema().get_fields();
     for column in columns {
-        let &Column::Carried(root) = column else { continue };
+        let &OutputColumn::Carried(root) = column else { continue };
         if is_unknown(&roots[root]) {
             let what = "copying a column with an unknown logical type";
             return Err(Error::Unsupported { place: Place::column(&input.path, roots[root].name()), what });

@@ -6,14 +6,14 @@ use std::sync::{Arc, PoisonError};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 
-use super::find::{Found, find, is_stdin};
-use super::format::{Format, mirrored};
-use super::input::{Content, Input, positional, settle};
+use super::find::{InputFile, find, is_stdin};
+use super::format::{FileFormat, mirrored};
+use super::input::{InputContent, OpenInput, positional, settle};
 use super::ipc::IpcReader;
 use super::keys::keys;
 use super::spool::{BATCH_ROWS, Use, spool};
 use super::written::written_out;
-use super::{Keys, ParquetFile, ParquetSource, Predicate, RowGroup, Stored, near_names};
+use super::{Keys, ParquetFile, ParquetSource, Predicate, RowGroup, StoredType, near_names};
 use crate::config::SourceConfig;
 use crate::error::{Error, Place, Result};
 use crate::stop::Stop;
@@ -34,7 +34,7 @@ use crate::stop::Stop;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Source {
-    inputs: Vec<Arc<Input>>,
+    inputs: Vec<Arc<OpenInput>>,
     predicate: Option<Predicate>,
     stop: Stop,
 }
@@ -43,7 +43,7 @@ pub struct Source {
 pub(crate) type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
 /// Some columns of a source, read from the first row to the last.
-pub(crate) struct Stream {
+pub(crate) struct ColumnStream {
     pub(crate) schema: SchemaRef,
     pub(crate) batches: Batches,
 }
@@ -62,7 +62,7 @@ impl Source {
     ) -> Result<Self> {
         let found = find(names)?;
         let keys = keys(found.iter().map(|found| found.path.as_path()));
-        let open = |(found, keys): (Found, Keys)| Input::open(found, keys, config, stop);
+        let open = |(found, keys): (InputFile, Keys)| OpenInput::open(found, keys, config, stop);
         let mut inputs = found.into_iter().zip(keys).map(open).collect::<Result<Vec<_>>>()?;
         settle(&mut inputs);
         let predicate = config.predicate.as_deref().map(Predicate::parse).transpose()?;
@@ -120,10 +120,10 @@ impl Source {
     }
 
     /// How columns are stored, if all the files are Parquet and store them alike.
-    pub(crate) fn stored(&self, columns: &[String]) -> Vec<Option<Stored>> {
-        let of = |input: &Arc<Input>, name: &String| match &input.content {
+    pub(crate) fn stored(&self, columns: &[String]) -> Vec<Option<StoredType>> {
+        let of = |input: &Arc<OpenInput>, name: &String| match &input.content {
             // A scratch file has what it is quick to write.
-            Content::Parquet(file) if !file.is_scratch() => {
+            InputContent::Parquet(file) if !file.is_scratch() => {
                 file.schema().index_of(name).ok().map(|root| file.stored(root))
             }
             _ => None,
@@ -131,7 +131,7 @@ impl Source {
         let stored = |name: &String| {
             let (first, others) = self.inputs.split_first()?;
             let stored = of(first, name)?;
-            let alike = |other: Stored| other.is_like(&stored);
+            let alike = |other: StoredType| other.is_like(&stored);
             others.iter().all(|input| of(input, name).is_some_and(alike)).then_some(stored)
         };
         columns.iter().map(stored).collect()
@@ -139,8 +139,8 @@ impl Source {
 
     /// Rows of all files, if that is known before they are read.
     pub fn rows(&self) -> Option<u64> {
-        let rows = |input: &Arc<Input>| match &input.content {
-            Content::Parquet(file) if self.predicate.is_none() => Some(file.rows()),
+        let rows = |input: &Arc<OpenInput>| match &input.content {
+            InputContent::Parquet(file) if self.predicate.is_none() => Some(file.rows()),
             _ => None,
         };
         self.inputs.iter().map(rows).sum()
@@ -168,7 +168,8 @@ impl Source {
 
     /// The columns that are in the path and not in the files.
     pub(crate) fn keys(&self) -> Vec<String> {
-        let keys = |input: &Arc<Input>| input.own_keys().fields().iter().map(|field| field.name().clone()).collect();
+        let keys =
+            |input: &Arc<OpenInput>| input.own_keys().fields().iter().map(|field| field.name().clone()).collect();
         self.inputs.first().map(keys).unwrap_or_default()
     }
 
@@ -184,7 +185,7 @@ impl Source {
         match self.inputs.as_slice() {
             [input] if self.predicate.is_none() => match &input.content {
                 // Not a scratch file: its encoding is chosen for speed.
-                Content::Parquet(file) if file.is_whole() && !file.is_scratch() => {
+                InputContent::Parquet(file) if file.is_whole() && !file.is_scratch() => {
                     ParquetSource::of(vec![file.as_ref().clone()]).ok()
                 }
                 _ => None,
@@ -199,10 +200,10 @@ impl Source {
     /// # Errors
     /// Those of stdin, [`Error::Io`] if there is no room, and [`Error::Unsupported`] for a column that the file cannot hold.
     pub fn spooled(&self, folder: &Path) -> Result<Self> {
-        let spooled = |input: &Arc<Input>| -> Result<_> {
-            let Content::Stdin { .. } = &input.content else { return Ok(input.clone()) };
-            let content = Content::Parquet(self.spool(input, folder, Use::Carrying)?.into());
-            Ok(Arc::new(Input { content, ..input.as_ref().clone() }))
+        let spooled = |input: &Arc<OpenInput>| -> Result<_> {
+            let InputContent::Stdin { .. } = &input.content else { return Ok(input.clone()) };
+            let content = InputContent::Parquet(self.spool(input, folder, Use::Carrying)?.into());
+            Ok(Arc::new(OpenInput { content, ..input.as_ref().clone() }))
         };
         let inputs = self.inputs.iter().map(spooled).collect::<Result<_>>()?;
         Ok(Self { inputs, ..self.clone() })
@@ -222,10 +223,10 @@ impl Source {
     /// # Errors
     /// As [`table`](Self::table).
     pub(crate) fn table_of(&self, folder: &Path, needed: &dyn Fn(&str) -> bool) -> Result<ParquetSource> {
-        let file = |input: &Arc<Input>| -> Result<ParquetFile> {
+        let file = |input: &Arc<OpenInput>| -> Result<ParquetFile> {
             match (&input.content, &self.predicate) {
-                (Content::Parquet(file), None) => Ok(file.as_ref().clone()),
-                (Content::Parquet(file), Some(predicate)) => predicate.keep(file, &self.stop),
+                (InputContent::Parquet(file), None) => Ok(file.as_ref().clone()),
+                (InputContent::Parquet(file), Some(predicate)) => predicate.keep(file, &self.stop),
                 _ => self.spool(input, folder, Use::Learning(needed)),
             }
         };
@@ -233,7 +234,7 @@ impl Source {
     }
 
     /// The rows of an input that are read, in a temporary file in `folder`.
-    fn spool(&self, input: &Arc<Input>, folder: &Path, to: Use<'_>) -> Result<ParquetFile> {
+    fn spool(&self, input: &Arc<OpenInput>, folder: &Path, to: Use<'_>) -> Result<ParquetFile> {
         let alone = Self { inputs: vec![input.clone()], ..self.clone() };
         let own: Vec<String> = input.own().fields().iter().map(|field| field.name().clone()).collect();
         Ok(spool(&input.path, folder, alone.stream(&own, BATCH_ROWS)?, to)?.with_keys(&input.keys))
@@ -253,10 +254,10 @@ impl Source {
     /// The same rows, those of text files read as `wanted` says of a column, if it does and every value there is of that
     /// type as it is written.
     pub(crate) fn with_types(&self, wanted: impl Fn(&str) -> Option<DataType>) -> Self {
-        let typed = |input: &Arc<Input>| match &input.content {
-            Content::Text(text) => {
-                let content = Content::Text(text.with_types(&wanted));
-                Arc::new(Input { content, ..input.as_ref().clone() })
+        let typed = |input: &Arc<OpenInput>| match &input.content {
+            InputContent::Text(text) => {
+                let content = InputContent::Text(text.with_types(&wanted));
+                Arc::new(OpenInput { content, ..input.as_ref().clone() })
             }
             _ => input.clone(),
         };
@@ -266,8 +267,8 @@ impl Source {
     /// An error about the type of a column, with the value of a text file that is why it has not the type wanted of it.
     pub(crate) fn explained(&self, error: Error) -> Error {
         let Error::WrongType { place, found, expected } = error else { return error };
-        let stranger = |input: &'_ Arc<Input>| match &input.content {
-            Content::Text(text) => {
+        let stranger = |input: &'_ Arc<OpenInput>| match &input.content {
+            InputContent::Text(text) => {
                 let (line, value, lacks) = text.stranger(place.column.as_deref()?)?;
                 Some((line.path.to_path_buf(), format!("{found} (line {} has {value:?}{lacks})", line.number).into()))
             }
@@ -284,7 +285,7 @@ impl Source {
     ///
     /// # Errors
     /// Those of [`schema`](Self::schema); [`Error::Unsupported`] if there are two columns of one name.
-    pub(crate) fn stream(&self, columns: &[String], batch_rows: usize) -> Result<Stream> {
+    pub(crate) fn stream(&self, columns: &[String], batch_rows: usize) -> Result<ColumnStream> {
         let all = self.schema()?;
         for (n, field) in all.fields().iter().enumerate() {
             if all.fields()[..n].iter().any(|other| other.name() == field.name()) && columns.contains(field.name()) {
@@ -300,36 +301,42 @@ impl Source {
         let schema = Arc::new(Schema::new_with_metadata(fields, all.metadata().clone()));
         let read = {
             let (source, columns, schema) = (self.clone(), columns.to_vec(), schema.clone());
-            move |input: Arc<Input>| match source.read(&input, &columns, &schema, batch_rows) {
+            move |input: Arc<OpenInput>| match source.read(&input, &columns, &schema, batch_rows) {
                 Ok(batches) => batches,
                 Err(error) => Box::new(std::iter::once(Err(error))) as Batches,
             }
         };
         let batches = self.inputs.clone().into_iter().flat_map(read);
-        Ok(Stream { schema, batches: Box::new(batches) })
+        Ok(ColumnStream { schema, batches: Box::new(batches) })
     }
 
     /// Reads one of the inputs.
-    fn read(&self, input: &Arc<Input>, columns: &[String], schema: &SchemaRef, batch_rows: usize) -> Result<Batches> {
+    fn read(
+        &self,
+        input: &Arc<OpenInput>,
+        columns: &[String],
+        schema: &SchemaRef,
+        batch_rows: usize,
+    ) -> Result<Batches> {
         let predicate = self.predicate.clone();
         let mut needed = columns.to_vec();
         let of_predicate = predicate.iter().flat_map(Predicate::columns);
         needed.extend(of_predicate.filter(|column| !columns.contains(column)).cloned());
         let batches: Batches = match &input.content {
-            Content::Parquet(file) => {
+            InputContent::Parquet(file) => {
                 let wanted = |group: &RowGroup| {
                     group.rows > 0 && !predicate.as_ref().is_some_and(|it| it.never(file, group.number))
                 };
                 let scan = ParquetSource::of(vec![file.as_ref().clone()])?.scan_some(&needed, batch_rows, wanted);
                 Box::new(scan.map(|batch| batch.map(|(_, batch)| batch)))
             }
-            Content::IpcFile(file) => Box::new(file.batches(&self.stop)?),
-            Content::IpcStream { file, allow_missing_eos, .. } => {
+            InputContent::IpcFile(file) => Box::new(file.batches(&self.stop)?),
+            InputContent::IpcStream { file, allow_missing_eos, .. } => {
                 let from = positional(file, &input.path)?;
                 Box::new(IpcReader::new(&input.path, from, *allow_missing_eos, &self.stop)?)
             }
-            Content::Text(text) => Box::new(text.batches(batch_rows, &self.stop)?),
-            Content::Stdin { reader, .. } => {
+            InputContent::Text(text) => Box::new(text.batches(batch_rows, &self.stop)?),
+            InputContent::Stdin { reader, .. } => {
                 let reader = reader.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let twice = || Error::Unsupported { place: Place::file("-"), what: "reading stdin twice" };
                 Box::new(reader.ok_or_else(twice)?)
@@ -353,13 +360,13 @@ impl Source {
 
 impl From<ParquetSource> for Source {
     fn from(table: ParquetSource) -> Self {
-        let input = |file: &ParquetFile| Input {
+        let input = |file: &ParquetFile| OpenInput {
             path: file.path.clone(),
             within: file.path.file_name().unwrap_or_default().into(),
             root: None,
             keys: file.keys.clone(),
-            format: Some(Format::Parquet),
-            content: Content::Parquet(Box::new(file.clone())),
+            format: Some(FileFormat::Parquet),
+            content: InputContent::Parquet(Box::new(file.clone())),
         };
         let inputs = table.files().iter().map(input).map(Arc::new).collect();
         Self { inputs, predicate: None, stop: Stop::new() }

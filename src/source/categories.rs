@@ -19,7 +19,7 @@ pub(super) struct Categories {
 
 /// What a batch's dictionary adds to the categories.
 #[derive(Debug, PartialEq)]
-pub(super) enum Added {
+pub(super) enum NewCategories {
     Nothing,
     Some,
     /// It has two of them in the other order.
@@ -28,10 +28,10 @@ pub(super) enum Added {
 
 impl Categories {
     /// Takes in the categories of a batch.
-    pub(super) fn add(&mut self, array: &ArrayRef) -> Result<Added> {
+    pub(super) fn add(&mut self, array: &ArrayRef) -> Result<NewCategories> {
         let values = array.as_any_dictionary().values();
         if self.last.as_ref().is_some_and(|(last, _)| last.to_data().ptr_eq(&values.to_data())) {
-            return Ok(Added::Nothing);
+            return Ok(NewCategories::Nothing);
         }
         let words = words(values)?;
         let mut seen = HashSet::new();
@@ -39,10 +39,10 @@ impl Categories {
         self.last = Some((values.clone(), words));
         let known: Vec<usize> = these.iter().filter_map(|word| self.places.get(word).copied()).collect();
         if !known.is_sorted() {
-            return Ok(Added::Contradiction);
+            return Ok(NewCategories::Contradiction);
         }
         if known.len() == these.len() {
-            return Ok(Added::Nothing);
+            return Ok(NewCategories::Nothing);
         }
         let (mut merged, mut left) = (Vec::with_capacity(self.all.len() + these.len()), self.all.drain(..).enumerate());
         // Words that are new come after those they follow here.
@@ -58,7 +58,7 @@ impl Categories {
         merged.extend(left.map(|(_, word)| word));
         self.places = merged.iter().cloned().zip(0..).collect();
         self.all = merged;
-        Ok(Added::Some)
+        Ok(NewCategories::Some)
     }
 
     /// All of them, in order.
@@ -94,17 +94,21 @@ mod tests {
     #[test]
     fn dictionaries_are_merged_into_one_order_or_contradict_each_other() {
         let mut categories = Categories::default();
-        let mut step = |words: &[Option<&str>], expected: Added, all: &[&str]| {
+        let mut step = |words: &[Option<&str>], expected: NewCategories, all: &[&str]| {
             let array = of(words);
             assert_eq!(categories.add(&array).unwrap(), expected, "{words:?}");
             assert_eq!(categories.all(), all, "{words:?}");
             assert_eq!(categories.last().len(), words.len());
         };
-        step(&[Some("lo"), Some("hi")], Added::Some, &["lo", "hi"]);
-        step(&[Some("lo"), None, Some("mid"), Some("hi"), Some("lo")], Added::Some, &["lo", "mid", "hi"]);
-        step(&[Some("lo"), Some("hi")], Added::Nothing, &["lo", "mid", "hi"]);
-        step(&[Some("least"), Some("hi"), Some("most")], Added::Some, &["least", "lo", "mid", "hi", "most"]);
-        step(&[], Added::Nothing, &["least", "lo", "mid", "hi", "most"]);
-        step(&[Some("hi"), Some("new"), Some("lo")], Added::Contradiction, &["least", "lo", "mid", "hi", "most"]);
+        step(&[Some("lo"), Some("hi")], NewCategories::Some, &["lo", "hi"]);
+        step(&[Some("lo"), None, Some("mid"), Some("hi"), Some("lo")], NewCategories::Some, &["lo", "mid", "hi"]);
+        step(&[Some("lo"), Some("hi")], NewCategories::Nothing, &["lo", "mid", "hi"]);
+        step(&[Some("least"), Some("hi"), Some("most")], NewCategories::Some, &["least", "lo", "mid", "hi", "most"]);
+        step(&[], NewCategories::Nothing, &["least", "lo", "mid", "hi", "most"]);
+        step(
+            &[Some("hi"), Some("new"), Some("lo")],
+            NewCategories::Contradiction,
+            &["least", "lo", "mid", "hi", "most"],
+        );
     }
 }

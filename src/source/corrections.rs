@@ -6,7 +6,7 @@ use ::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use super::PositionalFile;
 use super::chunk::chunk_start;
 use super::footer::of_so_many_rows;
-use super::page::Page;
+use super::page::PageHead;
 
 /// The metadata of a file whose footer begins at `footer` and whose row groups have `rows` rows; `None` if it is right.
 ///
@@ -72,7 +72,7 @@ fn missing(file: &PositionalFile, chunk: &ColumnChunkMetaData, starts: &[u64]) -
     let limit = *starts.get(starts.partition_point(|&other| other <= end))?;
     let (mut position, mut values) = (start, u64::try_from(chunk.num_values()).ok()?);
     while values > 0 && position < limit {
-        let page = Page::read(file, position).ok()?;
+        let page = PageHead::read(file, position).ok()?;
         values = values.saturating_sub(page.values);
         position = page.end();
     }

@@ -15,9 +15,9 @@ use arrow::datatypes::{Metadata, Schema, SchemaRef};
 use super::chunk::{check_offset_index, check_values, chunk_range};
 use super::corrections::corrected;
 use super::footer::Footer;
-use super::given::Given;
-use super::page::{Fault, check_pages, longest_word};
-use super::read_as::{Stored, Typed, all_viewed, hint, typed};
+use super::given::ScratchSchema;
+use super::page::{PageFault, check_pages, longest_word};
+use super::read_as::{StoredType, TypedColumn, all_viewed, hint, typed};
 use super::{Keys, PositionalFile, guarded, near_names};
 use crate::error::{Error, Foreign, Place, Result};
 
@@ -40,7 +40,7 @@ pub(crate) struct ParquetFile {
     /// The metadata as the reader takes it.
     arrow: ArrowReaderMetadata,
     /// Of a scratch file, its columns as they were given.
-    given: Option<Given>,
+    given: Option<ScratchSchema>,
     options: ArrowReaderOptions,
     /// Whether strings are read as views.
     views: bool,
@@ -98,7 +98,7 @@ impl ParquetFile {
         };
         let arrow = correct(arrow, &options)?;
         let metadata = arrow.metadata().clone();
-        let Typed { stored, arrow, options } = typed(&file, arrow, &options, place)?;
+        let TypedColumn { stored, arrow, options } = typed(&file, arrow, &options, place)?;
         // Columns of other types than the footer's come with that footer once more.
         let arrow = if Arc::ptr_eq(&metadata, arrow.metadata()) { arrow } else { correct(arrow, &options)? };
         let keys = Keys::default();
@@ -208,7 +208,7 @@ impl ParquetFile {
         let load = || ArrowReaderMetadata::try_new(self.arrow.metadata().clone(), options.clone());
         match guarded(|| Place::file(&self.path), load) {
             Ok(arrow) => {
-                let given = self.given.as_ref().map(Given::viewed);
+                let given = self.given.as_ref().map(ScratchSchema::viewed);
                 Self { arrow, options, views: true, given, ..self.clone() }
             }
             // It is only a way to read.
@@ -253,10 +253,10 @@ impl ParquetFile {
     }
 
     /// How a top-level column of the file itself is stored.
-    pub(crate) fn stored(&self, root: usize) -> Stored {
+    pub(crate) fn stored(&self, root: usize) -> StoredType {
         let parquet = self.metadata.file_metadata().schema_descr().root_schema().get_fields()[root].clone();
         let arrow = self.stored.as_ref().and_then(|stored| hint(stored, root, parquet.name()).cloned());
-        Stored { parquet, arrow }
+        StoredType { parquet, arrow }
     }
 
     /// The metadata of the Arrow schema that its writer stored.
@@ -275,7 +275,7 @@ impl ParquetFile {
     }
 
     /// The same file read as what was given to be kept in it.
-    pub(super) fn with_given(self, given: Given) -> Self {
+    pub(super) fn with_given(self, given: ScratchSchema) -> Self {
         Self { given: Some(given), ..self }
     }
 
@@ -349,13 +349,13 @@ impl ParquetFile {
     pub(super) fn check_chunks_of(&self, roots: &[usize], row_group: usize) -> Result<()> {
         let rows = self.metadata().row_group(row_group).num_rows();
         for chunk in self.chunks_of(roots, row_group) {
-            let checked = check_values(chunk, rows).map_err(Fault::Damaged);
+            let checked = check_values(chunk, rows).map_err(PageFault::Damaged);
             checked.and_then(|()| check_pages(&self.file, chunk, self.most_page_bytes)).map_err(|fault| {
                 let column = Some(chunk.column_path().string());
                 let place = Place { column, ..Place::row_group(&self.path, row_group) };
                 match fault {
-                    Fault::Damaged(what) => Error::Damaged { place, what },
-                    Fault::TooLarge(bytes) => {
+                    PageFault::Damaged(what) => Error::Damaged { place, what },
+                    PageFault::TooLarge(bytes) => {
                         Error::PageTooLarge { place, bytes, most: self.most_page_bytes.unwrap_or_default() }
                     }
                 }

@@ -18,7 +18,7 @@ const MOST_LEVELS: usize = 32;
 
 /// A file to read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Found {
+pub(super) struct InputFile {
     pub(super) path: PathBuf,
     /// Its path below the directory it was found in; its name, if it was named outright.
     pub(super) within: PathBuf,
@@ -35,12 +35,12 @@ pub(super) fn is_stdin(path: &Path) -> bool {
 ///
 /// # Errors
 /// [`Error::Io`] for a name that is not there, [`Error::NoFiles`] for a directory or glob without files.
-pub(super) fn find<P: AsRef<Path>>(names: impl IntoIterator<Item = P>) -> Result<Vec<Found>> {
+pub(super) fn find<P: AsRef<Path>>(names: impl IntoIterator<Item = P>) -> Result<Vec<InputFile>> {
     let mut found = Vec::new();
     for name in names {
         let name = name.as_ref();
         let outright =
-            || Found { path: name.to_owned(), within: name.file_name().unwrap_or_default().into(), root: None };
+            || InputFile { path: name.to_owned(), within: name.file_name().unwrap_or_default().into(), root: None };
         if is_stdin(name) {
             found.push(outright());
             continue;
@@ -55,7 +55,7 @@ pub(super) fn find<P: AsRef<Path>>(names: impl IntoIterator<Item = P>) -> Result
         }
         let mut here = Vec::new();
         match fs::metadata(name) {
-            Ok(about) if about.is_dir() => walk(name, &mut Way::default(), &mut here)?,
+            Ok(about) if about.is_dir() => walk(name, &mut AncestorDirs::default(), &mut here)?,
             Err(_) if is_glob(name) => glob(name, &mut here)?,
             // Whoever opens it says what is wrong with it.
             _ => {
@@ -72,18 +72,18 @@ pub(super) fn find<P: AsRef<Path>>(names: impl IntoIterator<Item = P>) -> Result
 }
 
 /// Files in order, with their places below `base`.
-fn below(mut paths: Vec<PathBuf>, base: &Path, root: Option<&Path>) -> impl Iterator<Item = Found> {
+fn below(mut paths: Vec<PathBuf>, base: &Path, root: Option<&Path>) -> impl Iterator<Item = InputFile> {
     paths.sort();
     paths.dedup();
     paths.into_iter().map(move |path| {
         let within = path.strip_prefix(base).unwrap_or(&path).to_owned();
-        Found { path, within, root: root.map(Path::to_owned) }
+        InputFile { path, within, root: root.map(Path::to_owned) }
     })
 }
 
 /// The objects below a prefix, or those that a glob names; none if a URL is that of an object, or of what a web server has,
 /// which has no list of it.
-fn objects(name: &Path) -> Result<Option<Vec<Found>>> {
+fn objects(name: &Path) -> Result<Option<Vec<InputFile>>> {
     let text = name.to_str().unwrap_or_default();
     if text.starts_with("http") {
         return Ok(None);
@@ -146,9 +146,9 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// The open parent directories, to detect link cycles.
 #[derive(Debug, Default)]
-struct Way(Vec<Handle>);
+struct AncestorDirs(Vec<Handle>);
 
-impl Way {
+impl AncestorDirs {
     /// Goes on within `folder`, unless that is on the way already: a link led back to it.
     ///
     /// # Errors
@@ -179,7 +179,7 @@ impl Way {
 }
 
 /// Adds the files below a directory.
-fn walk(folder: &Path, way: &mut Way, found: &mut Vec<PathBuf>) -> Result<()> {
+fn walk(folder: &Path, way: &mut AncestorDirs, found: &mut Vec<PathBuf>) -> Result<()> {
     way.within(folder, |way| {
         for entry in entries(folder)? {
             if entry.is_dir() { walk(&entry, way, found)? } else { found.push(entry) }
@@ -196,7 +196,7 @@ fn glob(name: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
         Matched(GlobMatcher),
         Any,
     }
-    fn expand(base: &Path, parts: &[Part], way: &mut Way, found: &mut Vec<PathBuf>) -> Result<()> {
+    fn expand(base: &Path, parts: &[Part], way: &mut AncestorDirs, found: &mut Vec<PathBuf>) -> Result<()> {
         let Some((part, rest)) = parts.split_first() else {
             return if base.is_dir() {
                 walk(base, way, found)
@@ -212,7 +212,7 @@ fn glob(name: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
             Part::Plain(name) => expand(&base.join(name), rest, way, found),
             Part::Any if rest.is_empty() => walk(base, way, found),
             Part::Any => {
-                if way.holds(&Way::handle(base)?) {
+                if way.holds(&AncestorDirs::handle(base)?) {
                     return Ok(());
                 }
                 expand(base, rest, way, found)?;
@@ -237,7 +237,7 @@ fn glob(name: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
         Ok(Part::Matched(matcher(name, text)?))
     };
     let parts = name.components().map(part).collect::<Result<Vec<_>>>()?;
-    expand(Path::new(""), &parts, &mut Way::default(), found)
+    expand(Path::new(""), &parts, &mut AncestorDirs::default(), found)
 }
 
 #[cfg(test)]

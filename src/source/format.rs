@@ -4,7 +4,7 @@ use std::path::Path;
 
 /// A format rows are read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(super) enum FileFormat {
     Parquet,
     /// An Arrow IPC file: batches between two words, with a table of contents after them.
     IpcFile,
@@ -23,7 +23,7 @@ pub(super) const TELLING: usize = 8;
 /// What an Arrow IPC file begins with, padded.
 const IPC_FILE: &[u8] = b"ARROW1\0\0";
 
-impl Format {
+impl FileFormat {
     /// The format of a file that begins with `start`. What looks like none is taken for Parquet, whose reader says what is
     /// wrong with it.
     pub(super) fn of(path: &Path, start: &[u8]) -> Self {
@@ -59,15 +59,15 @@ fn is_unmarked_stream(start: &[u8]) -> bool {
 
 /// The name of a file's counterpart in a mirrored directory: of what is written as Parquet and was none, the extension
 /// changes.
-pub(super) fn mirrored(within: &Path, format: Option<Format>) -> std::path::PathBuf {
+pub(super) fn mirrored(within: &Path, format: Option<FileFormat>) -> std::path::PathBuf {
     match format {
-        Some(Format::Parquet | Format::IpcFile) => within.to_owned(),
-        Some(Format::Csv { .. } | Format::Ndjson { .. }) => {
+        Some(FileFormat::Parquet | FileFormat::IpcFile) => within.to_owned(),
+        Some(FileFormat::Csv { .. } | FileFormat::Ndjson { .. }) => {
             let name = within.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let stem = name.strip_suffix(".gz").unwrap_or(name);
             within.with_file_name(stem).with_extension("parquet")
         }
-        Some(Format::IpcStream) | None => within.with_extension("parquet"),
+        Some(FileFormat::IpcStream) | None => within.with_extension("parquet"),
     }
 }
 
@@ -77,24 +77,24 @@ mod tests {
 
     #[test]
     fn content_goes_before_the_name() {
-        let of = |name: &str, start: &[u8]| Format::of(Path::new(name), start);
-        assert_eq!(of("a.csv", b"PAR1...."), Format::Parquet);
-        assert_eq!(of("a.parquet", IPC_FILE), Format::IpcFile);
-        assert_eq!(of("a", &[0xff, 0xff, 0xff, 0xff, 0x10, 0, 0, 0]), Format::IpcStream);
-        assert_eq!(of("a", &[0x2c, 3, 0, 0, 0x10, 0, 0, 0]), Format::IpcStream, "as of Arrow 0.14");
-        assert_eq!(of("a.csv", b"1,2\n3,4\n"), Format::Csv { gzip: false });
-        assert_eq!(of("a.csv.gz", &[0x1f, 0x8b, 8, 0]), Format::Csv { gzip: true });
-        assert_eq!(of("a.csv.gz", b"x,y"), Format::Csv { gzip: false });
-        assert_eq!(of("a.NDJSON", b"{"), Format::Ndjson { gzip: false });
-        assert_eq!((of("a.txt", b"x"), of("csv", b"")), (Format::Parquet, Format::Parquet));
+        let of = |name: &str, start: &[u8]| FileFormat::of(Path::new(name), start);
+        assert_eq!(of("a.csv", b"PAR1...."), FileFormat::Parquet);
+        assert_eq!(of("a.parquet", IPC_FILE), FileFormat::IpcFile);
+        assert_eq!(of("a", &[0xff, 0xff, 0xff, 0xff, 0x10, 0, 0, 0]), FileFormat::IpcStream);
+        assert_eq!(of("a", &[0x2c, 3, 0, 0, 0x10, 0, 0, 0]), FileFormat::IpcStream, "as of Arrow 0.14");
+        assert_eq!(of("a.csv", b"1,2\n3,4\n"), FileFormat::Csv { gzip: false });
+        assert_eq!(of("a.csv.gz", &[0x1f, 0x8b, 8, 0]), FileFormat::Csv { gzip: true });
+        assert_eq!(of("a.csv.gz", b"x,y"), FileFormat::Csv { gzip: false });
+        assert_eq!(of("a.NDJSON", b"{"), FileFormat::Ndjson { gzip: false });
+        assert_eq!((of("a.txt", b"x"), of("csv", b"")), (FileFormat::Parquet, FileFormat::Parquet));
     }
 
     #[test]
     fn a_counterpart_keeps_its_place() {
         let name = |within: &str, format| mirrored(Path::new(within), Some(format)).display().to_string();
-        assert_eq!(name("y=1/a.csv.gz", Format::Csv { gzip: true }), "y=1/a.parquet");
-        assert_eq!(name("y=1/a.b.ndjson", Format::Ndjson { gzip: false }), "y=1/a.b.parquet");
-        assert_eq!(name("y=1/part-0", Format::Parquet), "y=1/part-0");
-        assert_eq!(name("a.arrow", Format::IpcFile), "a.arrow");
+        assert_eq!(name("y=1/a.csv.gz", FileFormat::Csv { gzip: true }), "y=1/a.parquet");
+        assert_eq!(name("y=1/a.b.ndjson", FileFormat::Ndjson { gzip: false }), "y=1/a.b.parquet");
+        assert_eq!(name("y=1/part-0", FileFormat::Parquet), "y=1/part-0");
+        assert_eq!(name("a.arrow", FileFormat::IpcFile), "a.arrow");
     }
 }

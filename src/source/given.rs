@@ -11,7 +11,7 @@ use super::read_as::all_viewed;
 
 /// The columns of a scratch file.
 #[derive(Debug, Clone)]
-pub(super) struct Given {
+pub(super) struct ScratchSchema {
     /// The columns that readers see. Of rows to learn from, those that were given: the model is for these.
     pub(super) columns: SchemaRef,
     /// As they are read: with nulls in place of what no Parquet file holds, and of other types where the reader has not
@@ -19,7 +19,7 @@ pub(super) struct Given {
     read: SchemaRef,
 }
 
-impl Given {
+impl ScratchSchema {
     /// Columns that were `given` to be learned from, or else are carried; that were `written`, and that the file has as
     /// `stored`.
     pub(super) fn new(given: Option<SchemaRef>, written: &Schema, stored: &Schema) -> Self {

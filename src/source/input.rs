@@ -10,20 +10,20 @@ use ::parquet::file::reader::{ChunkReader, Length};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 
-use super::find::{Found, is_stdin};
-use super::format::{Format, TELLING};
+use super::find::{InputFile, is_stdin};
+use super::format::{FileFormat, TELLING};
 use super::ipc::IpcReader;
 use super::ipc_file::IpcFile;
 use super::text::{Text, join};
 use super::{Keys, ParquetFile, PositionalFile, guarded};
-use crate::ahead::Pump;
+use crate::ahead::InterruptibleReader;
 use crate::config::SourceConfig;
 use crate::error::{Error, Place, Result};
 use crate::stop::Stop;
 
 /// One file, or stdin.
 #[derive(Debug, Clone)]
-pub(super) struct Input {
+pub(super) struct OpenInput {
     pub(super) path: PathBuf,
     /// Its path below the directory or glob it was found by.
     pub(super) within: PathBuf,
@@ -31,12 +31,12 @@ pub(super) struct Input {
     pub(super) root: Option<PathBuf>,
     pub(super) keys: Keys,
     /// As it was found, whatever has become of it since.
-    pub(super) format: Option<Format>,
-    pub(super) content: Content,
+    pub(super) format: Option<FileFormat>,
+    pub(super) content: InputContent,
 }
 
 #[derive(Clone)]
-pub(super) enum Content {
+pub(super) enum InputContent {
     Parquet(Box<ParquetFile>),
     IpcFile(IpcFile),
     IpcStream {
@@ -52,7 +52,7 @@ pub(super) enum Content {
     },
 }
 
-impl fmt::Debug for Content {
+impl fmt::Debug for InputContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Parquet(_) => "Parquet",
@@ -64,32 +64,34 @@ impl fmt::Debug for Content {
     }
 }
 
-impl Input {
+impl OpenInput {
     /// Looks at what it holds.
     ///
     /// # Errors
     /// As [`Source::open`](super::Source::open).
-    pub(super) fn open(found: Found, keys: Keys, config: &SourceConfig, stop: &Stop) -> Result<Self> {
-        let Found { path, within, root } = found;
+    pub(super) fn open(found: InputFile, keys: Keys, config: &SourceConfig, stop: &Stop) -> Result<Self> {
+        let InputFile { path, within, root } = found;
         if is_stdin(&path) {
-            let pump = Pump::new(Box::new(std::io::stdin()), stop)?;
+            let pump = InterruptibleReader::new(Box::new(std::io::stdin()), stop)?;
             let reader = IpcReader::new(&path, Box::new(pump), config.allow_missing_eos, stop)?;
-            let content = Content::Stdin { schema: reader.schema(), reader: Arc::new(Mutex::new(Some(reader))) };
+            let content = InputContent::Stdin { schema: reader.schema(), reader: Arc::new(Mutex::new(Some(reader))) };
             return Ok(Self { path, within, root, keys: Keys::default(), format: None, content });
         }
         let file = PositionalFile::open(&path)?;
         let length = TELLING.min(usize::try_from(file.len()).unwrap_or(TELLING));
         let start = guarded(|| Place::file(&path), || file.get_bytes(0, length))?;
-        let format = Format::of(&path, &start);
+        let format = FileFormat::of(&path, &start);
         let content = match format {
-            Format::Parquet => Content::Parquet(ParquetFile::read(&path, file)?.with_keys(&keys).into()),
-            Format::IpcFile => Content::IpcFile(IpcFile::open(&path, file)?),
-            Format::IpcStream => {
+            FileFormat::Parquet => InputContent::Parquet(ParquetFile::read(&path, file)?.with_keys(&keys).into()),
+            FileFormat::IpcFile => InputContent::IpcFile(IpcFile::open(&path, file)?),
+            FileFormat::IpcStream => {
                 let allow_missing_eos = config.allow_missing_eos;
                 let reader = IpcReader::new(&path, positional(&file, &path)?, allow_missing_eos, stop)?;
-                Content::IpcStream { file, schema: reader.schema(), allow_missing_eos }
+                InputContent::IpcStream { file, schema: reader.schema(), allow_missing_eos }
             }
-            Format::Csv { .. } | Format::Ndjson { .. } => Content::Text(Text::open(&path, file, format, stop)?),
+            FileFormat::Csv { .. } | FileFormat::Ndjson { .. } => {
+                InputContent::Text(Text::open(&path, file, format, stop)?)
+            }
         };
         Ok(Self { path, within, root, keys, format: Some(format), content })
     }
@@ -97,10 +99,10 @@ impl Input {
     /// The file's own columns.
     pub(super) fn own(&self) -> SchemaRef {
         match &self.content {
-            Content::Parquet(file) => file.schema().clone(),
-            Content::IpcFile(file) => file.schema().clone(),
-            Content::IpcStream { schema, .. } | Content::Stdin { schema, .. } => schema.clone(),
-            Content::Text(text) => text.schema().clone(),
+            InputContent::Parquet(file) => file.schema().clone(),
+            InputContent::IpcFile(file) => file.schema().clone(),
+            InputContent::IpcStream { schema, .. } | InputContent::Stdin { schema, .. } => schema.clone(),
+            InputContent::Text(text) => text.schema().clone(),
         }
     }
 
@@ -145,16 +147,16 @@ impl Input {
 }
 
 /// Gives the columns of text files types that hold the values of all of them.
-pub(super) fn settle(inputs: &mut [Input]) {
+pub(super) fn settle(inputs: &mut [OpenInput]) {
     let mut columns = HashMap::new();
     for input in inputs.iter() {
-        let Content::Text(text) = &input.content else { continue };
+        let InputContent::Text(text) = &input.content else { continue };
         join(&mut columns, text.columns());
     }
     let columns = Arc::new(columns);
     for input in inputs {
-        if let Content::Text(text) = &input.content {
-            input.content = Content::Text(text.settled(&columns));
+        if let InputContent::Text(text) = &input.content {
+            input.content = InputContent::Text(text.settled(&columns));
         }
     }
 }

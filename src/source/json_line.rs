@@ -101,12 +101,12 @@ fn see(values: &mut ColumnValues, value: &str, line: &Line, level: usize, keys: 
 
 /// The columns of a file, and how many keys they and the objects in them have.
 #[derive(Default)]
-pub(super) struct Columns {
+pub(super) struct JsonColumns {
     all: ColumnValues,
     keys: usize,
 }
 
-impl Columns {
+impl JsonColumns {
     /// Takes note of the values of a row. Columns are in the order of the first row; later ones in that of their names.
     ///
     /// # Errors
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn objects_with_too_many_keys_are_read_as_text_and_too_many_columns_are_refused() {
         let line = |number| Line { path: Path::new("a.ndjson").into(), number };
-        let mut columns = Columns::default();
+        let mut columns = JsonColumns::default();
         for n in 0..2 * MOST_KEYS {
             let row = format!("{{\"m\": {{\"k{n}\": 1}}, \"s\": {{\"k\": {n}}}}}");
             columns.see_row(&row, &line(n as u64)).unwrap();

@@ -27,7 +27,7 @@ pub(super) struct Lines<R> {
     from: R,
     /// Whether it is CSV: within quotes a line goes on beyond its end.
     csv: bool,
-    state: State,
+    state: LineState,
     /// Bytes of the line so far.
     length: u64,
     longest: Longest,
@@ -35,7 +35,7 @@ pub(super) struct Lines<R> {
 
 /// Where in a line a byte is, as the CSV reader has it: quotes are quotes only where a field begins with one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum LineState {
     FieldStart,
     Unquoted,
     Quoted,
@@ -43,7 +43,7 @@ enum State {
     QuoteInQuotes,
 }
 
-impl State {
+impl LineState {
     fn next(self, byte: u8) -> Self {
         match (self, byte) {
             (Self::Quoted, b'"') => Self::QuoteInQuotes,
@@ -56,12 +56,12 @@ impl State {
 
 impl<R> Lines<R> {
     pub(super) fn new(from: R, csv: bool, longest: &Longest) -> Self {
-        Self { from, csv, state: State::FieldStart, length: 0, longest: longest.clone() }
+        Self { from, csv, state: LineState::FieldStart, length: 0, longest: longest.clone() }
     }
 
     fn look(&mut self, byte: u8) {
         // A line of CSV may end in a carriage return alone.
-        if self.state != State::Quoted && (byte == b'\n' || (byte == b'\r' && self.csv)) {
+        if self.state != LineState::Quoted && (byte == b'\n' || (byte == b'\r' && self.csv)) {
             self.longest.0.fetch_max(self.length, Ordering::Relaxed);
             self.length = 0;
         }
@@ -112,11 +112,11 @@ mod tests {
         let byte = prop::sample::select(b"a,\"\r\n".to_vec());
         proptest!(|(bytes in prop::collection::vec(byte, 0..24))| {
             let text = String::from_utf8(bytes).unwrap();
-            let state = text.bytes().fold(State::FieldStart, State::next);
+            let state = text.bytes().fold(LineState::FieldStart, LineState::next);
             let text = format!("{text}\nz");
             let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
             let last = reader.records().last().unwrap().unwrap();
-            prop_assert_eq!(state != State::Quoted, last.iter().eq(["z"]), "{:?}", text);
+            prop_assert_eq!(state != LineState::Quoted, last.iter().eq(["z"]), "{:?}", text);
         });
     }
 

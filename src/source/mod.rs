@@ -42,7 +42,7 @@ mod wide_keys;
 mod written;
 
 pub use self::any::Source;
-pub(crate) use self::any::{Batches, Stream};
+pub(crate) use self::any::{Batches, ColumnStream};
 pub(crate) use self::arrow_schema::encoded_arrow_schema;
 pub(crate) use self::chunk::{check_values, chunk_range};
 pub(crate) use self::file::ParquetFile;
@@ -57,10 +57,10 @@ pub(crate) use self::ordered::is_ordered;
 pub use self::parquet::ParquetSource;
 pub(crate) use self::parquet_type::{alone, in_place_of, with_leaves};
 pub(crate) use self::parquet_writer::ParquetWriter;
-pub(crate) use self::pread::{PositionalFile, Whole};
+pub(crate) use self::pread::{PositionalFile, WholeFile};
 #[cfg(feature = "analysis")]
 use self::predicate::Predicate;
-pub(crate) use self::read_as::Stored;
+pub(crate) use self::read_as::StoredType;
 pub(crate) use self::select::{Selection, near_names};
 pub(crate) use self::units::{in_parquet_units, in_unit};
 pub(crate) use self::wide_keys::wide_field;

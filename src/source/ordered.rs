@@ -40,15 +40,15 @@ pub(super) struct OrderedColumn {
     descriptor: ColumnDescPtr,
     compression: Compression,
     writer: ColumnWriterImpl<'static, ByteArrayType>,
-    pages: Pages,
+    pages: ChunkPageReader,
     rows: u64,
 }
 
 /// The pages of a chunk.
 #[derive(Clone)]
-struct Pages(Arc<Mutex<Chunk>>);
+struct ChunkPageReader(Arc<Mutex<OrderedChunk>>);
 
-struct Chunk {
+struct OrderedChunk {
     bytes: TrackedWrite<Vec<u8>>,
     /// Values that are still to be left out.
     left_out: u32,
@@ -66,7 +66,8 @@ impl OrderedColumn {
             .set_write_batch_size(page_rows);
         let left_out = if categories.is_empty() { 0 } else { page_rows };
         let left_out = u32::try_from(left_out).map_err(|_| ParquetError::General("too many categories".to_owned()))?;
-        let pages = Pages(Arc::new(Mutex::new(Chunk { bytes: TrackedWrite::new(Vec::new()), left_out })));
+        let pages =
+            ChunkPageReader(Arc::new(Mutex::new(OrderedChunk { bytes: TrackedWrite::new(Vec::new()), left_out })));
         let mut writer =
             ColumnWriterImpl::new(descriptor.clone(), Arc::new(properties.build()), Box::new(pages.clone()));
         if let Some(last) = categories.last() {
@@ -133,7 +134,7 @@ impl OrderedColumn {
     }
 }
 
-impl PageWriter for Pages {
+impl PageWriter for ChunkPageReader {
     fn write_page(&mut self, page: CompressedPage) -> Result<PageWriteSpec> {
         let mut chunk = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if chunk.left_out == 0 || !page.compressed_page().is_data_page() {

@@ -30,7 +30,7 @@ const LZ4_FRAME: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
 
 /// What is wrong with a chunk's pages.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum PageFault {
     Damaged(String),
     /// A page holds so many bytes.
     TooLarge(u64),
@@ -38,7 +38,7 @@ pub(super) enum Fault {
 
 /// What the header of a page says.
 #[derive(Debug, Default)]
-pub(super) struct Page {
+pub(super) struct PageHead {
     kind: i32,
     /// Values in it, nulls too; none of a dictionary.
     pub(super) values: u64,
@@ -51,7 +51,7 @@ pub(super) struct Page {
     is_bare: bool,
 }
 
-impl Page {
+impl PageHead {
     const DICTIONARY: i32 = 2;
 
     /// Reads the header at a position.
@@ -127,9 +127,9 @@ pub(super) fn longest_word(file: &PositionalFile, chunk: &ColumnChunkMetaData, f
     if chunk.column_type() != Type::BYTE_ARRAY {
         return None;
     }
-    let Page { kind, large, .. } = Page::read(file, chunk_range(file, chunk).ok()?.start).ok()?;
-    if kind != Page::DICTIONARY || large <= few {
-        return (kind == Page::DICTIONARY).then_some(large);
+    let PageHead { kind, large, .. } = PageHead::read(file, chunk_range(file, chunk).ok()?.start).ok()?;
+    if kind != PageHead::DICTIONARY || large <= few {
+        return (kind == PageHead::DICTIONARY).then_some(large);
     }
     let pages = SerializedPageReader::new(Arc::new(file.clone()), chunk, 0, None);
     let dictionary = pages.and_then(|mut pages| pages.get_next_page()).ok()??;
@@ -143,20 +143,24 @@ pub(super) fn longest_word(file: &PositionalFile, chunk: &ColumnChunkMetaData, f
 
 /// Refuses a chunk with a page that takes more memory than it should: than its codec can make of it, than it says, or, if
 /// there is a bound, than `most` bytes.
-pub(super) fn check_pages(file: &PositionalFile, chunk: &ColumnChunkMetaData, most: Option<u64>) -> Result<(), Fault> {
+pub(super) fn check_pages(
+    file: &PositionalFile,
+    chunk: &ColumnChunkMetaData,
+    most: Option<u64>,
+) -> Result<(), PageFault> {
     // These two are given the room that a page says it needs, which is not touched unless it does.
     let safe = matches!(chunk.compression(), Compression::UNCOMPRESSED | Compression::ZSTD(_));
     if safe && most.is_none() {
         return Ok(());
     }
-    let range = chunk_range(file, chunk).map_err(Fault::Damaged)?;
+    let range = chunk_range(file, chunk).map_err(PageFault::Damaged)?;
     let mut position = range.start;
     while position < range.end {
-        let page = Page::read(file, position).map_err(Fault::Damaged)?;
+        let page = PageHead::read(file, position).map_err(PageFault::Damaged)?;
         if most.is_some_and(|most| page.large > most) {
-            return Err(Fault::TooLarge(page.large));
+            return Err(PageFault::TooLarge(page.large));
         }
-        page.check(file, chunk.compression()).map_err(Fault::Damaged)?;
+        page.check(file, chunk.compression()).map_err(PageFault::Damaged)?;
         position = page.end();
     }
     Ok(())

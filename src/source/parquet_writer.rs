@@ -16,7 +16,7 @@ use ::parquet::file::writer::SerializedFileWriter;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use super::categories::{Added, Categories};
+use super::categories::{Categories, NewCategories};
 use super::ordered::{OrderedColumn, is_ordered};
 use crate::error::{Error, Place};
 
@@ -42,11 +42,11 @@ struct RowGroups<W: Write + Send> {
     most: (usize, usize),
     /// Those of the columns of these numbers.
     categories: BTreeMap<usize, Categories>,
-    open: Option<RowGroup>,
+    open: Option<EncodedRowGroup>,
 }
 
 /// A row group, being written.
-struct RowGroup {
+struct EncodedRowGroup {
     rows: usize,
     leaves: Vec<ArrowColumnWriter>,
     /// In the place of the leaves of these numbers.
@@ -116,9 +116,9 @@ impl<W: Write + Send> RowGroups<W> {
         let mut is_new = false;
         for (&root, categories) in &mut self.categories {
             match categories.add(batch.column(root))? {
-                Added::Nothing => {}
-                Added::Some => is_new = true,
-                Added::Contradiction => return Ok(Some(self.schema.field(root).name().clone())),
+                NewCategories::Nothing => {}
+                NewCategories::Some => is_new = true,
+                NewCategories::Contradiction => return Ok(Some(self.schema.field(root).name().clone())),
             }
         }
         if is_new {
@@ -147,7 +147,7 @@ impl<W: Write + Send> RowGroups<W> {
     }
 
     /// Begins a row group of the categories so far.
-    fn open_group(&self) -> Result<RowGroup> {
+    fn open_group(&self) -> Result<EncodedRowGroup> {
         let leaves = self.factory.create_column_writers(self.writer.flushed_row_groups().len())?;
         let (descriptor, mut ordered) = (self.writer.schema_descr(), BTreeMap::new());
         for leaf in 0..descriptor.num_columns() {
@@ -158,12 +158,12 @@ impl<W: Write + Send> RowGroups<W> {
                 ordered.insert(leaf, OrderedColumn::new(column, compression, categories.all())?);
             }
         }
-        Ok(RowGroup { rows: 0, leaves, ordered })
+        Ok(EncodedRowGroup { rows: 0, leaves, ordered })
     }
 
     /// Writes the row group that is open, if there is one.
     fn close_group(&mut self) -> Result<()> {
-        let Some(RowGroup { leaves, mut ordered, .. }) = self.open.take() else { return Ok(()) };
+        let Some(EncodedRowGroup { leaves, mut ordered, .. }) = self.open.take() else { return Ok(()) };
         let mut group = self.writer.next_row_group()?;
         for (leaf, writer) in leaves.into_iter().enumerate() {
             match ordered.remove(&leaf) {
@@ -178,7 +178,7 @@ impl<W: Write + Send> RowGroups<W> {
     }
 }
 
-impl RowGroup {
+impl EncodedRowGroup {
     fn write(
         &mut self,
         schema: &SchemaRef,

@@ -72,10 +72,10 @@ impl Length for PositionalFile {
 }
 
 impl ChunkReader for PositionalFile {
-    type T = BufReader<From>;
+    type T = BufReader<PositionalReader>;
 
     fn get_read(&self, start: u64) -> Result<Self::T> {
-        Ok(BufReader::new(From { file: self.file.clone(), position: start }))
+        Ok(BufReader::new(PositionalReader { file: self.file.clone(), position: start }))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
@@ -84,18 +84,18 @@ impl ChunkReader for PositionalFile {
             return Err(ParquetError::EOF(format!("{length} bytes at {start} of a file of {}", self.length)));
         }
         let mut bytes = vec![0; length];
-        From { file: self.file.clone(), position: start }.read_exact(&mut bytes)?;
+        PositionalReader { file: self.file.clone(), position: start }.read_exact(&mut bytes)?;
         Ok(bytes.into())
     }
 }
 
 /// A part of a file that is read from its beginning to its end, in large pieces.
-pub(crate) struct Whole<'a> {
+pub(crate) struct WholeFile<'a> {
     file: &'a PositionalFile,
     length: u64,
 }
 
-impl<'a> Whole<'a> {
+impl<'a> WholeFile<'a> {
     /// Bytes read in one go.
     pub(crate) const PIECE: usize = 1 << 20;
 
@@ -105,17 +105,17 @@ impl<'a> Whole<'a> {
     }
 }
 
-impl Length for Whole<'_> {
+impl Length for WholeFile<'_> {
     fn len(&self) -> u64 {
         self.file.length
     }
 }
 
-impl ChunkReader for Whole<'_> {
-    type T = BufReader<Take<From>>;
+impl ChunkReader for WholeFile<'_> {
+    type T = BufReader<Take<PositionalReader>>;
 
     fn get_read(&self, start: u64) -> Result<Self::T> {
-        let from = From { file: self.file.file.clone(), position: start };
+        let from = PositionalReader { file: self.file.file.clone(), position: start };
         let piece = usize::try_from(self.length).map_or(Self::PIECE, |length| length.min(Self::PIECE));
         Ok(BufReader::with_capacity(piece, from.take(self.length)))
     }
@@ -126,12 +126,12 @@ impl ChunkReader for Whole<'_> {
 }
 
 /// Reads on from a position.
-pub(crate) struct From {
+pub(crate) struct PositionalReader {
     file: Arc<Handle>,
     position: u64,
 }
 
-impl Read for From {
+impl Read for PositionalReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = match &*self.file {
             Handle::File(file) => read_at(file, buffer, self.position)?,

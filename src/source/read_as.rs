@@ -23,12 +23,12 @@ use crate::error::{Foreign, Place};
 
 /// How a top-level column is stored: its Parquet type, and the Arrow type that the file's writer says it has.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Stored {
+pub(crate) struct StoredType {
     pub(crate) parquet: TypePtr,
     pub(crate) arrow: Option<FieldRef>,
 }
 
-impl Stored {
+impl StoredType {
     /// Whether the values of two columns mean the same, whatever number and repetition each column has.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         let plain = |stored: &Self| anonymous(&stored.parquet).ok();
@@ -37,7 +37,7 @@ impl Stored {
 }
 
 /// A file's metadata as its columns are read.
-pub(super) struct Typed {
+pub(super) struct TypedColumn {
     /// The Arrow schema that its writer stored.
     pub(super) stored: Option<SchemaRef>,
     pub(super) arrow: ArrowReaderMetadata,
@@ -51,7 +51,7 @@ pub(super) fn typed(
     loaded: ArrowReaderMetadata,
     options: &ArrowReaderOptions,
     place: impl Fn() -> Place,
-) -> crate::error::Result<Typed> {
+) -> crate::error::Result<TypedColumn> {
     let metadata = loaded.metadata().clone();
     let of_file = metadata.file_metadata();
     let stored = guarded(&place, || Ok::<_, Foreign>(stored_arrow_schema(of_file.key_value_metadata())));
@@ -68,7 +68,7 @@ pub(super) fn typed(
         })
     };
     let (arrow, options) = with(stored.as_ref()).or_else(|_| with(None))?;
-    Ok(Typed { stored: stored.map(SchemaRef::new), arrow, options })
+    Ok(TypedColumn { stored: stored.map(SchemaRef::new), arrow, options })
 }
 
 /// How a file is read.

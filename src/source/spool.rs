@@ -11,9 +11,9 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
-use super::given::Given;
+use super::given::ScratchSchema;
 use super::holdable::{held, holdable, unholdable};
-use super::{ParquetFile, ParquetWriter, PositionalFile, Stream};
+use super::{ColumnStream, ParquetFile, ParquetWriter, PositionalFile};
 use crate::error::{Error, Place, Result};
 
 /// Rows read at once.
@@ -36,7 +36,7 @@ pub(super) enum Use<'a> {
 /// # Errors
 /// The stream's; [`Error::Io`] if there is no room; [`Error::Unsupported`] for a carried column that a Parquet file cannot
 /// hold.
-pub(super) fn spool(path: &Path, folder: &Path, stream: Stream, to: Use<'_>) -> Result<ParquetFile> {
+pub(super) fn spool(path: &Path, folder: &Path, stream: ColumnStream, to: Use<'_>) -> Result<ParquetFile> {
     let full = |source: ParquetError| Error::io("write a scratch file here", folder)(std::io::Error::other(source));
     let all = stream.schema.fields();
     let unholdable = unholdable(all);
@@ -76,7 +76,7 @@ pub(super) fn spool(path: &Path, folder: &Path, stream: Stream, to: Use<'_>) -> 
     let length = reading.metadata().map_err(Error::io("read a scratch file here", folder))?.len();
     let file = ParquetFile::read(path, PositionalFile::new(reading, length))?;
     let given = matches!(to, Use::Learning(_)).then_some(stream.schema);
-    let given = Given::new(given, &schema, file.schema());
+    let given = ScratchSchema::new(given, &schema, file.schema());
     Ok(file.with_given(given))
 }
 

@@ -16,8 +16,8 @@ use arrow::error::ArrowError;
 use arrow::json;
 use flate2::read::MultiGzDecoder;
 
-use super::format::Format;
-use super::json_line::{self, Columns, Unnested};
+use super::format::FileFormat;
+use super::json_line::{self, JsonColumns, Unnested};
 use super::lines::{Lines, Longest};
 use super::values::{ColumnValues, Line};
 use super::{PositionalFile, guarded};
@@ -29,7 +29,7 @@ use crate::stop::Stop;
 pub(super) struct Text {
     path: PathBuf,
     file: PositionalFile,
-    format: Format,
+    format: FileFormat,
     schema: SchemaRef,
     longest: Longest,
     /// All values of each column, those of other files that are read with it included.
@@ -43,7 +43,7 @@ impl Text {
     ///
     /// # Errors
     /// [`Error::Read`] and [`Error::Damaged`] if it is not of its format.
-    pub(super) fn open(path: &Path, file: PositionalFile, format: Format, stop: &Stop) -> Result<Self> {
+    pub(super) fn open(path: &Path, file: PositionalFile, format: FileFormat, stop: &Stop) -> Result<Self> {
         let (schema, longest) = (Arc::new(Schema::empty()), Longest::default());
         let (columns, refused) = (Arc::default(), HashMap::new());
         let mut text = Self { path: path.to_owned(), file, format, schema, longest, columns, refused };
@@ -105,7 +105,7 @@ impl Text {
     /// All values of a JSON file, by column.
     fn see_json(&self, mut bytes: Box<dyn BufRead + Send>) -> Result<Vec<(String, ColumnValues)>> {
         let path: Arc<Path> = self.path.as_path().into();
-        let (mut columns, mut text) = (Columns::default(), Vec::new());
+        let (mut columns, mut text) = (JsonColumns::default(), Vec::new());
         for number in 1.. {
             text.clear();
             let read = bytes.read_until(b'\n', &mut text);
@@ -215,7 +215,7 @@ impl Text {
     }
 
     fn is_json(&self) -> bool {
-        matches!(self.format, Format::Ndjson { .. })
+        matches!(self.format, FileFormat::Ndjson { .. })
     }
 
     fn bytes(&self, stop: &Stop) -> Result<Box<dyn BufRead + Send>> {
@@ -224,7 +224,7 @@ impl Text {
             source: source.into(),
         };
         let file = Stoppable { from: self.file.get_read(0).map_err(read)?, stop: stop.clone() };
-        let (Format::Csv { gzip } | Format::Ndjson { gzip }) = self.format else {
+        let (FileFormat::Csv { gzip } | FileFormat::Ndjson { gzip }) = self.format else {
             unreachable!("only these two are text")
         };
         let bytes: Box<dyn Read + Send> = if gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };

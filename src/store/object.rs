@@ -18,7 +18,7 @@ use object_store::{
 };
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use super::pieces::Pieces;
+use super::pieces::ObjectCache;
 use super::url::{parts, without_secrets};
 use crate::ahead::aside;
 
@@ -35,7 +35,7 @@ pub(crate) struct Object {
     length: u64,
     /// Which of the objects of this name it is.
     tag: Option<String>,
-    pieces: Pieces,
+    pieces: ObjectCache,
 }
 
 impl Object {
@@ -46,7 +46,7 @@ impl Object {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let (store, key) = locate(path)?;
         let about = wait(store.head(&key))?;
-        Ok(Self { store, key, length: about.size, tag: about.e_tag, pieces: Pieces::new(about.size) })
+        Ok(Self { store, key, length: about.size, tag: about.e_tag, pieces: ObjectCache::new(about.size) })
     }
 
     /// Its bytes.

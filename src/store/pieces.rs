@@ -17,7 +17,7 @@ const KEPT: u64 = 8 << 30;
 
 /// What is kept of an object.
 #[derive(Debug)]
-pub(super) struct Pieces {
+pub(super) struct ObjectCache {
     length: u64,
     kept: Arc<Mutex<Kept>>,
 }
@@ -32,7 +32,7 @@ struct Kept {
 /// All objects of which something is kept, the one that was begun first in front.
 static ALL: Mutex<VecDeque<Weak<Mutex<Kept>>>> = Mutex::new(VecDeque::new());
 
-impl Pieces {
+impl ObjectCache {
     /// Of an object of `length` bytes nothing yet.
     pub(super) fn new(length: u64) -> Self {
         Self { length, kept: Arc::default() }
@@ -117,7 +117,7 @@ mod tests {
 
     fn each_part_is_fetched_once_and_what_is_read_is_the_object() {
         let object: Vec<u8> = (0..2 * PIECE + 1000).map(|n| (n * 7 % 251) as u8).collect();
-        let (pieces, fetched) = (Pieces::new(object.len() as u64), Cell::new(0));
+        let (pieces, fetched) = (ObjectCache::new(object.len() as u64), Cell::new(0));
         let read = |position: usize, length: usize| {
             let mut buffer = vec![0; length];
             let mut done = 0;
@@ -140,7 +140,7 @@ mod tests {
     }
 
     fn a_part_that_cannot_be_fetched_is_asked_for_again() {
-        let pieces = Pieces::new(10);
+        let pieces = ObjectCache::new(10);
         let short = pieces.read_at(&mut [0; 4], 0, |_| Ok(Bytes::from_static(b"short")));
         assert_eq!(short.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
         assert!(pieces.read_at(&mut [0; 4], 0, |_| Err(io::ErrorKind::NotFound.into())).is_err());
@@ -151,13 +151,13 @@ mod tests {
 
     fn of_others_is_kept_what_there_is_room_for() {
         let object = |byte: u8| {
-            let pieces = Pieces::new(100);
+            let pieces = ObjectCache::new(100);
             pieces.read_at(&mut [0], 0, |_| Ok(vec![byte; 100].into())).unwrap();
             pieces
         };
         let [first, second] = [1, 2].map(object);
         make_room(2, 1);
-        let has = |pieces: &Pieces| locked(&pieces.kept).pieces.len();
+        let has = |pieces: &ObjectCache| locked(&pieces.kept).pieces.len();
         assert_eq!((has(&first), has(&second)), (0, 1), "the one that was begun first goes");
         let mut again = [0];
         first.read_at(&mut again, 0, |_| Ok(vec![3; 100].into())).unwrap();

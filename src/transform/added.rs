@@ -12,18 +12,18 @@ use crate::batch::Batch;
 use crate::config::TransformConfig;
 use crate::drift::Sketch;
 use crate::error::Result;
-use crate::score::{Judge, Rows, Score, Scorer};
+use crate::score::{AnomalyRule, EncodedBatch, Score, Scorer};
 
 /// Makes the new columns.
 #[derive(Clone)]
-pub(super) struct Added {
+pub(super) struct NewColumnMaker {
     scorer: Arc<Scorer>,
     stds: bool,
     /// As [`columns::scores`] has them.
     scores: Vec<Option<&'static Score>>,
     /// The score to rank rows by.
     ranks: &'static Score,
-    judge: Judge,
+    judge: AnomalyRule,
     explainer: Option<Arc<Explainer>>,
     sketch: Option<Arc<Sketch>>,
     new: SchemaRef,
@@ -31,7 +31,7 @@ pub(super) struct Added {
 
 /// What is counted of some rows.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct RowCounts {
     /// Rows without a known feature.
     pub(super) empty: u64,
     pub(super) anomalies: u64,
@@ -42,12 +42,12 @@ pub(super) struct Tally {
     pub(super) first: u64,
 }
 
-impl Added {
+impl NewColumnMaker {
     /// # Errors
     /// [`Error::UnknownScore`](crate::Error::UnknownScore) and [`Error::NotCalibrated`](crate::Error::NotCalibrated).
     pub(super) fn new(model: &Model, config: &TransformConfig) -> Result<Self> {
         let (metadata, features) = (model.metadata(), model.features());
-        let judge = Judge::new(&metadata.scoring, config.decision)?;
+        let judge = AnomalyRule::new(&metadata.scoring, config.decision)?;
         let latent_dim = metadata.network.latent_dim;
         let width = Width { latent_dim, p_values: judge.has_p_values(), anomalies: judge.decides() };
         let explainer = (config.explain > 0).then(|| Arc::new(Explainer::new(features.clone(), config.explain)));
@@ -102,7 +102,7 @@ impl Added {
         batch: &Batch,
         given: Option<&RecordBatch>,
         first: Option<u64>,
-    ) -> Result<(RecordBatch, Tally)> {
+    ) -> Result<(RecordBatch, RowCounts)> {
         let rows = self.scorer.rows(batch)?;
         let encoded = &rows.first().encoded;
         let latent = |values: &[f32], i: usize, f: fn(f32) -> f32| -> ArrayRef {
@@ -138,16 +138,22 @@ impl Added {
     }
 
     /// What is counted of rows of which no new columns are wanted.
-    pub(super) fn tally(&self, batch: &Batch, first: u64) -> Result<Tally> {
+    pub(super) fn tally(&self, batch: &Batch, first: u64) -> Result<RowCounts> {
         let rows = self.scorer.rows(batch)?;
         let scores = rows.score(self.ranks)?;
         let anomalies = scores.iter().flatten().filter(|&&score| self.judge.is_anomaly(score) == Some(true)).count();
         Ok(self.tally_of(&rows, &scores, anomalies, Some(first)))
     }
 
-    fn tally_of(&self, rows: &Rows<'_>, scores: &[Option<f32>], anomalies: usize, first: Option<u64>) -> Tally {
+    fn tally_of(
+        &self,
+        rows: &EncodedBatch<'_>,
+        scores: &[Option<f32>],
+        anomalies: usize,
+        first: Option<u64>,
+    ) -> RowCounts {
         let bins = self.sketch.as_ref().zip(first).map(|(sketch, first)| sketch.bins(rows, scores, first));
-        Tally {
+        RowCounts {
             empty: scores.iter().filter(|score| score.is_none()).count() as u64,
             anomalies: anomalies as u64,
             scores: scores.iter().flatten().copied().collect(),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use arrow::array::RecordBatch;
 
-use super::added::Added;
+use super::added::NewColumnMaker;
 use super::vectors;
 use crate::artifact::Model;
 use crate::config::TransformConfig;
@@ -19,7 +19,7 @@ impl Model {
     /// [`Error::Read`] if its values cannot be read, and those of [`new_columns`](Self::new_columns).
     pub fn transform_batch(&self, rows: &RecordBatch, config: &TransformConfig) -> Result<RecordBatch> {
         config.check()?;
-        let mut added = Added::new(self, config)?;
+        let mut added = NewColumnMaker::new(self, config)?;
         let features = self.features();
         features.check(&rows.schema(), Path::new("record batch"))?;
         let place = |name: &String| rows.schema().index_of(name);

@@ -1,9 +1,9 @@
 //! Drift by itself: rows go through the model and are counted, and nothing is written.
 
 use super::Transformed;
-use super::added::Added;
+use super::added::NewColumnMaker;
 use super::pass::tally;
-use super::total::Total;
+use super::total::TransformTotals;
 use crate::artifact::Model;
 use crate::config::TransformConfig;
 use crate::error::Result;
@@ -37,9 +37,10 @@ impl Model {
         on_rows: &mut dyn FnMut(u64),
     ) -> Result<Transformed> {
         config.check()?;
-        let (source, added) = (&self.typed(source), Added::new(self, config)?);
+        let (source, added) = (&self.typed(source), NewColumnMaker::new(self, config)?);
         // Of a decision that depends on all rows, nothing is known after one pass.
-        let (decides, mut total) = (added.decides() && added.levels().is_none(), Total::new(self.sketch().cloned()));
+        let (decides, mut total) =
+            (added.decides() && added.levels().is_none(), TransformTotals::new(self.sketch().cloned()));
         self.features().check(&*source.schema()?, source.path()).map_err(|error| source.explained(error))?;
         tally(self, added, source, config, stop, &mut |rows, tally, found| on_rows(total.add(rows, tally, found)))?;
         Ok(total.finish(self.features().kinds(), self.metadata().provenance.rows, decides))

@@ -13,20 +13,20 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::error::{Error, Place, Result};
 use crate::feature::{Features, tops};
-use crate::score::Rows;
+use crate::score::EncodedBatch;
 
 /// Finds the columns that raise scores most.
 pub(super) struct Explainer {
     features: Arc<Features>,
     /// Features, or the numbers of vectors one by one.
-    sources: Vec<Source>,
+    sources: Vec<ExplainedSource>,
     /// Their elements of the row vector.
     elements: Vec<Range<usize>>,
     most: usize,
 }
 
 /// A column, or one of the numbers of a list column.
-struct Source {
+struct ExplainedSource {
     feature: usize,
     /// The place in the list.
     at: Option<usize>,
@@ -51,13 +51,13 @@ impl Explainer {
             let range = features.elements(feature);
             let name = kind.column().name();
             if kind.place(0).is_none() {
-                sources.push(Source { feature, at: None, name: name.to_owned() });
+                sources.push(ExplainedSource { feature, at: None, name: name.to_owned() });
                 elements.push(range);
                 continue;
             }
             for (element, at) in range.clone().filter_map(|element| Some((element, kind.place(element - range.start)?)))
             {
-                sources.push(Source { feature, at: Some(at), name: format!("{name}[{at}]") });
+                sources.push(ExplainedSource { feature, at: Some(at), name: format!("{name}[{at}]") });
                 elements.push(element..element + 1);
             }
         }
@@ -66,7 +66,7 @@ impl Explainer {
 
     /// The columns that raise the score of each row most; null where no feature is known. `given` are the rows as they
     /// are, in the features' columns.
-    pub(super) fn top_features(&self, rows: &Rows<'_>, given: &RecordBatch) -> Result<ArrayRef> {
+    pub(super) fn top_features(&self, rows: &EncodedBatch<'_>, given: &RecordBatch) -> Result<ArrayRef> {
         let (contributions, output) = rows.contributions(&self.elements, self.most)?;
         // Each source's rows together, so that a column is converted at once.
         let mut wanted: Vec<Vec<usize>> = vec![Vec::new(); self.sources.len()];
@@ -115,10 +115,10 @@ impl Explainer {
         source: usize,
         wanted: &[usize],
         top: &ArrayRef,
-        rows: &Rows<'_>,
+        rows: &EncodedBatch<'_>,
         output: &[f32],
     ) -> Result<[StringArray; 2], ArrowError> {
-        let Source { feature, at, .. } = &self.sources[source];
+        let ExplainedSource { feature, at, .. } = &self.sources[source];
         let kind = &self.features.kinds()[*feature];
         let values = kind.column().of(top)?;
         let heads = &rows.first().member.heads;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::total::Total;
+use super::total::TransformTotals;
 use crate::artifact::Model;
 use crate::config::TransformConfig;
 use crate::error::{Error, Result};
@@ -24,7 +24,7 @@ impl Model {
         folder: &Path,
         config: &TransformConfig,
         stop: &Stop,
-        total: &mut Total,
+        total: &mut TransformTotals,
         on_rows: &mut dyn FnMut(u64),
     ) -> Result<()> {
         check_outside(folder, source.roots())?;
@@ -54,7 +54,7 @@ impl Model {
         target: &Path,
         config: &TransformConfig,
         stop: &Stop,
-        total: &mut Total,
+        total: &mut TransformTotals,
         on_rows: &mut dyn FnMut(u64),
     ) -> Result<()> {
         stop.check()?;

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use arrow::datatypes::{Schema, SchemaRef};
 
-use super::added::Added;
-use super::pass::{Done, Output as Columns, pass, rank};
-use super::total::Total;
+use super::added::NewColumnMaker;
+use super::pass::{Output as Columns, TransformedBatch, pass, rank};
+use super::total::TransformTotals;
 use super::{Transformed, batch_rows, columns};
-use crate::ahead::Drain;
+use crate::ahead::StreamWriter;
 use crate::artifact::Model;
 use crate::config::{Encoding, TransformConfig};
 use crate::error::{Error, Result};
@@ -92,12 +92,12 @@ impl Model {
         on_rows: &mut dyn FnMut(u64),
     ) -> Result<Transformed> {
         config.check()?;
-        let decides = Added::new(self, config)?.decides();
-        let (source, mut total) = (&self.typed(source), Total::new(self.sketch().cloned()));
+        let decides = NewColumnMaker::new(self, config)?.decides();
+        let (source, mut total) = (&self.typed(source), TransformTotals::new(self.sketch().cloned()));
         match output.into() {
             Output::Folder(folder) => self.mirror(source, &folder, config, stop, &mut total, on_rows)?,
             Output::Stream(to) => {
-                let to = Destination::Stream(Box::new(Drain::new(to, stop)?));
+                let to = Destination::Stream(Box::new(StreamWriter::new(to, stop)?));
                 let written = self.general(source, to, false, config, stop, &mut total, on_rows);
                 if let Err(Error::Io { .. } | Error::Write { .. }) = written {
                     // A stop ends a stream whose target takes nothing by an error of the write.
@@ -161,7 +161,7 @@ impl Model {
         mirrored: bool,
         config: &TransformConfig,
         stop: &Stop,
-        total: &mut Total,
+        total: &mut TransformTotals,
         on_rows: &mut dyn FnMut(u64),
     ) -> Result<()> {
         let copies =
@@ -184,7 +184,7 @@ impl Model {
         mirrored: bool,
         config: &TransformConfig,
         stop: &Stop,
-        total: &mut Total,
+        total: &mut TransformTotals,
         on_rows: &mut dyn FnMut(u64),
     ) -> Result<()> {
         let medium = match &destination {
@@ -193,7 +193,7 @@ impl Model {
         };
         let columns = self.columns(source, mirrored, config, medium)?;
         let rows = batch_rows(self.features());
-        let mut added = Added::new(self, config)?;
+        let mut added = NewColumnMaker::new(self, config)?;
         if let Some(mut levels) = added.levels() {
             let learned = source.twice()?.stream(&self.features().columns(), rows)?;
             rank(self, &added, learned.batches, config, stop, &mut levels)?;
@@ -211,7 +211,7 @@ impl Model {
         write.run(|| -> Result<()> {
             for done in &mut rows {
                 stop.check()?;
-                let Done { batch, tally, found, .. } = done?;
+                let TransformedBatch { batch, tally, found, .. } = done?;
                 writer.write(&batch)?;
                 on_rows(total.add(batch.num_rows(), tally, &found));
             }

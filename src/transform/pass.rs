@@ -8,13 +8,13 @@ use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
-use super::added::{Added, Tally};
+use super::added::{NewColumnMaker, RowCounts};
 use super::{batch_rows, vectors};
-use crate::ahead::{self, Ahead, Room, Taken, ahead_map, machine_threads};
+use crate::ahead::{self, ByteBudget, Prefetch, Reservation, ahead_map, machine_threads};
 use crate::artifact::Model;
 use crate::config::TransformConfig;
 use crate::error::{Error, Place, Result};
-use crate::feature::FoundAll;
+use crate::feature::FeatureIssues;
 use crate::score::ANOMALY_SCORE;
 use crate::sink::{Medium, under, written};
 use crate::source::{Batches, Source};
@@ -32,20 +32,20 @@ pub(super) struct Output {
 }
 
 /// Rows with their new columns.
-pub(super) struct Done {
+pub(super) struct TransformedBatch {
     pub(super) batch: RecordBatch,
-    pub(super) tally: Tally,
-    pub(super) found: FoundAll,
-    _room: Arc<Taken>,
+    pub(super) tally: RowCounts,
+    pub(super) found: FeatureIssues,
+    _room: Arc<Reservation>,
 }
 
 /// Rows to encode.
-struct Piece {
+struct BatchSlice {
     seq: u64,
     /// Number of the first row.
     first: u64,
     rows: RecordBatch,
-    room: Arc<Taken>,
+    room: Arc<Reservation>,
 }
 
 impl Output {
@@ -83,12 +83,12 @@ impl Output {
 pub(super) fn pass(
     model: &Model,
     output: &Output,
-    added: Added,
+    added: NewColumnMaker,
     (batches, first): (Batches, Option<u64>),
     config: &TransformConfig,
     stop: &Stop,
     [read, encode]: [&Stage; 2],
-) -> Result<Ahead<Done>> {
+) -> Result<Prefetch<TransformedBatch>> {
     let features = model.features().clone();
     let (rows, threads) = (batch_rows(&features), config.threads.unwrap_or_else(machine_threads));
     let places: Vec<usize> = {
@@ -98,19 +98,19 @@ pub(super) fn pass(
     let (carried, schema, stopped) = (output.carried, output.schema.clone(), stop.clone());
     let path = output.path.clone();
     let width = schema.fields().len();
-    let score = move |piece: Piece| -> Result<Done> {
+    let score = move |piece: BatchSlice| -> Result<TransformedBatch> {
         stopped.check()?;
-        let Piece { seq, first: row, rows, room } = piece;
+        let BatchSlice { seq, first: row, rows, room } = piece;
         let learned = rows.project(&places).map_err(failed)?;
         let (batch, found) = vectors(&features, seq, &learned)?;
         let (new, tally) = added.columns(&batch, Some(&learned), first.map(|first| first + row))?;
         let arrays = rows.columns()[..carried].iter().chain(new.columns()).cloned();
         let batch = under(&schema, arrays, rows.num_rows(), &path)?;
-        Ok(Done { batch, tally, found, _room: room })
+        Ok(TransformedBatch { batch, tally, found, _room: room })
     };
     // Their bytes bound what waits, and their number the small ones.
     let depth = ahead::depth(rows * width * size_of::<f32>(), ahead::QUEUE_BYTES);
-    ahead_map(read, Pieces::new(batches, rows), encode, depth, threads, score)
+    ahead_map(read, BatchSlicer::new(batches, rows), encode, depth, threads, score)
 }
 
 /// Counts the rows of each level of the calibration, for a decision that depends on all of them; batches are of the learned
@@ -120,7 +120,7 @@ pub(super) fn pass(
 /// Those of the batches, and if no threads can be started.
 pub(super) fn rank(
     model: &Model,
-    added: &Added,
+    added: &NewColumnMaker,
     batches: Batches,
     config: &TransformConfig,
     stop: &Stop,
@@ -130,12 +130,12 @@ pub(super) fn rank(
     let (rows, threads) = (batch_rows(&features), config.threads.unwrap_or_else(machine_threads));
     let depth = ahead::depth(rows * features.layout().inputs() * size_of::<f32>(), ahead::QUEUE_BYTES);
     let (added, stopped) = (added.clone(), stop.clone());
-    let score = move |piece: Piece| -> Result<Vec<usize>> {
+    let score = move |piece: BatchSlice| -> Result<Vec<usize>> {
         stopped.check()?;
         added.ranked(&vectors(&features, piece.seq, &piece.rows)?.0)
     };
     let [read, encode] = ["read", "model"].map(Stage::new);
-    for ranked in ahead_map(&read, Pieces::new(batches, rows), &encode, depth, threads, score)? {
+    for ranked in ahead_map(&read, BatchSlicer::new(batches, rows), &encode, depth, threads, score)? {
         ranked?.into_iter().for_each(|level| levels[level] += 1);
     }
     Ok(())
@@ -147,23 +147,23 @@ pub(super) fn rank(
 /// The source's, and if no threads can be started.
 pub(super) fn tally(
     model: &Model,
-    added: Added,
+    added: NewColumnMaker,
     source: &Source,
     config: &TransformConfig,
     stop: &Stop,
-    take: &mut dyn FnMut(usize, Tally, &FoundAll),
+    take: &mut dyn FnMut(usize, RowCounts, &FeatureIssues),
 ) -> Result<()> {
     let features = model.features().clone();
     let (rows, threads) = (batch_rows(&features), config.threads.unwrap_or_else(machine_threads));
     let depth = ahead::depth(rows * features.layout().inputs() * size_of::<f32>(), ahead::QUEUE_BYTES);
     let (stopped, batches) = (stop.clone(), source.stream(&features.columns(), rows)?.batches);
-    let count = move |piece: Piece| -> Result<(usize, Tally, FoundAll)> {
+    let count = move |piece: BatchSlice| -> Result<(usize, RowCounts, FeatureIssues)> {
         stopped.check()?;
         let (batch, found) = vectors(&features, piece.seq, &piece.rows)?;
         Ok((batch.rows(), added.tally(&batch, piece.first)?, found))
     };
     let [read, encode] = ["read", "model"].map(Stage::new);
-    for counted in ahead_map(&read, Pieces::new(batches, rows), &encode, depth, threads, count)? {
+    for counted in ahead_map(&read, BatchSlicer::new(batches, rows), &encode, depth, threads, count)? {
         let (rows, tally, found) = counted?;
         take(rows, tally, &found);
     }
@@ -175,23 +175,23 @@ fn failed(source: ArrowError) -> Error {
 }
 
 /// Cuts batches into pieces of at most so many rows, as long as there is room for the batches they are of.
-struct Pieces {
+struct BatchSlicer {
     batches: Batches,
     rows: usize,
-    room: Room,
-    current: Option<(RecordBatch, Arc<Taken>)>,
+    room: ByteBudget,
+    current: Option<(RecordBatch, Arc<Reservation>)>,
     seq: u64,
     row: u64,
 }
 
-impl Pieces {
+impl BatchSlicer {
     fn new(batches: Batches, rows: usize) -> Self {
-        Self { batches, rows, room: Room::new(ahead::QUEUE_BYTES as u64), current: None, seq: 0, row: 0 }
+        Self { batches, rows, room: ByteBudget::new(ahead::QUEUE_BYTES as u64), current: None, seq: 0, row: 0 }
     }
 }
 
-impl Iterator for Pieces {
-    type Item = Result<Piece>;
+impl Iterator for BatchSlicer {
+    type Item = Result<BatchSlice>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let (batch, room) = match self.current.take() {
@@ -208,7 +208,7 @@ impl Iterator for Pieces {
         if rows.num_rows() < batch.num_rows() {
             self.current = Some((batch.slice(rows.num_rows(), batch.num_rows() - rows.num_rows()), room.clone()));
         }
-        let piece = Piece { seq: self.seq, first: self.row, rows, room };
+        let piece = BatchSlice { seq: self.seq, first: self.row, rows, room };
         self.seq += 1;
         self.row += piece.rows.num_rows() as u64;
         Some(Ok(piece))

@@ -6,10 +6,10 @@ use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
-use super::added::Added;
+use super::added::NewColumnMaker;
 use super::columns;
-use super::pass::{Done, Output, pass};
-use crate::ahead::Ahead;
+use super::pass::{Output, TransformedBatch, pass};
+use crate::ahead::Prefetch;
 use crate::artifact::Model;
 use crate::config::TransformConfig;
 use crate::error::{Error, Place, Result};
@@ -18,9 +18,9 @@ use crate::stage::Stage;
 use crate::stop::Stop;
 
 /// Rows with their new columns.
-struct Transformed {
+struct TransformReader {
     schema: SchemaRef,
-    rows: Ahead<Done>,
+    rows: Prefetch<TransformedBatch>,
 }
 
 impl Model {
@@ -80,7 +80,7 @@ impl Model {
         config.check()?;
         let (path, input) = (Path::new("record batches"), reader.schema());
         self.features().check(&input, path)?;
-        let added = Added::new(self, config)?;
+        let added = NewColumnMaker::new(self, config)?;
         if added.levels().is_some() {
             let what = "a false discovery rate, which takes two passes,";
             return Err(Error::Unsupported { place: Place::file(path), what });
@@ -93,11 +93,11 @@ impl Model {
         let batches = reader.map(move |batch| batch.and_then(|batch| batch.project(&places)).map_err(failed));
         let stages = ["read", "model"].map(Stage::new);
         let rows = pass(self, &output, added, (Box::new(batches), None), config, stop, stages.each_ref())?;
-        Ok(Transformed { schema: output.schema, rows })
+        Ok(TransformReader { schema: output.schema, rows })
     }
 }
 
-impl Iterator for Transformed {
+impl Iterator for TransformReader {
     type Item = Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -106,7 +106,7 @@ impl Iterator for Transformed {
     }
 }
 
-impl RecordBatchReader for Transformed {
+impl RecordBatchReader for TransformReader {
     fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }

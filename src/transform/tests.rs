@@ -17,7 +17,7 @@ fn run<T: Send + 'static>(
     sink: Box<dyn Sink>,
     on_rows: &mut dyn FnMut(u64),
 ) -> Result<Transformed> {
-    let mut total = Total::new(None);
+    let mut total = TransformTotals::new(None);
     super::run(read, scan, score, depth, threads, sink, &mut total, on_rows)?;
     Ok(total.finish(&[], 0, true))
 }
@@ -48,12 +48,12 @@ fn t() -> Stage {
 
 /// Passes a batch on as it is.
 fn scored(columns: NewColumns) -> Result<Scored> {
-    Ok(Scored { columns, tally: Tally::default(), found: FoundAll::default() })
+    Ok(Scored { columns, tally: RowCounts::default(), found: FeatureIssues::default() })
 }
 
 /// What a sink saw, and a gate it waits at before every batch.
 #[derive(Default)]
-struct Seen {
+struct SinkLog {
     batches: AtomicU64,
     finished: AtomicU64,
     open: Mutex<bool>,
@@ -61,7 +61,7 @@ struct Seen {
 }
 
 struct GatedSink {
-    seen: Arc<Seen>,
+    seen: Arc<SinkLog>,
     on_write: fn(u64) -> Result<()>,
 }
 
@@ -78,7 +78,7 @@ impl Sink for GatedSink {
     }
 }
 
-impl Seen {
+impl SinkLog {
     fn sink(self: &Arc<Self>, on_write: fn(u64) -> Result<()>) -> Box<dyn Sink> {
         Box::new(GatedSink { seen: self.clone(), on_write })
     }
@@ -90,10 +90,10 @@ impl Seen {
 }
 
 /// A run against a sink.
-type Outcome = fn(Arc<Seen>) -> Result<Transformed>;
+type Outcome = fn(Arc<SinkLog>) -> Result<Transformed>;
 
-fn opened() -> Arc<Seen> {
-    let seen = Arc::new(Seen::default());
+fn opened() -> Arc<SinkLog> {
+    let seen = Arc::new(SinkLog::default());
     seen.open();
     seen
 }
@@ -101,7 +101,7 @@ fn opened() -> Arc<Seen> {
 #[test]
 fn a_stalled_sink_stalls_the_source_after_an_exact_number_of_batches() {
     for (depth, threads) in [(1, 1), (4, 2), (7, 3)] {
-        let (seen, emitted) = (Arc::new(Seen::default()), Arc::new(AtomicU64::new(0)));
+        let (seen, emitted) = (Arc::new(SinkLog::default()), Arc::new(AtomicU64::new(0)));
         let run = {
             let (sink, scan) = (seen.sink(|_| Ok(())), scan(100, &emitted, || Ok(())));
             let done = move || run(&t(), scan, scored, depth, threads, sink, &mut |_| {});

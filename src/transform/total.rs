@@ -3,25 +3,25 @@
 use std::sync::Arc;
 
 use super::Transformed;
-use super::added::Tally;
+use super::added::RowCounts;
 use super::quantiles::ScoreSketch;
-use crate::drift::{Seen, Sketch};
-use crate::feature::{FoundAll, Kind};
+use crate::drift::{BinCounts, Sketch};
+use crate::feature::{FeatureIssues, Kind};
 
 /// Counts rows in their order.
-pub(super) struct Total {
+pub(super) struct TransformTotals {
     rows: u64,
     pub(super) files: u64,
     pub(super) skipped: u64,
     empty_rows: u64,
     anomalies: u64,
     scores: ScoreSketch,
-    found: FoundAll,
+    found: FeatureIssues,
     sketch: Option<Arc<Sketch>>,
-    seen: Seen,
+    seen: BinCounts,
 }
 
-impl Total {
+impl TransformTotals {
     /// Of rows that are compared with those of a sketch, if there is one.
     pub(super) fn new(sketch: Option<Arc<Sketch>>) -> Self {
         Self {
@@ -31,9 +31,9 @@ impl Total {
             empty_rows: 0,
             anomalies: 0,
             scores: ScoreSketch::new(),
-            found: FoundAll::default(),
+            found: FeatureIssues::default(),
             sketch,
-            seen: Seen::default(),
+            seen: BinCounts::default(),
         }
     }
 
@@ -43,7 +43,7 @@ impl Total {
     }
 
     /// Takes in `rows` rows; the rows so far.
-    pub(super) fn add(&mut self, rows: usize, tally: Tally, found: &FoundAll) -> u64 {
+    pub(super) fn add(&mut self, rows: usize, tally: RowCounts, found: &FeatureIssues) -> u64 {
         self.rows += rows as u64;
         self.empty_rows += tally.empty;
         self.anomalies += tally.anomalies;

@@ -18,7 +18,7 @@ pub(super) const WIDTH: u32 = 960;
 const TEXT: f64 = 26.0;
 
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-pub(super) type Fault = DrawingAreaErrorKind<std::io::Error>;
+pub(super) type DrawFault = DrawingAreaErrorKind<std::io::Error>;
 
 /// A figure with its text alternative.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,7 +41,7 @@ impl Figure {
     pub(super) fn draw(
         (name, title, about): (&str, &str, String),
         height: u32,
-        draw: impl FnOnce(&Area<'_>) -> Result<(), Fault>,
+        draw: impl FnOnce(&Area<'_>) -> Result<(), DrawFault>,
     ) -> Result<Self> {
         let mut svg = String::new();
         let area = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();

@@ -11,7 +11,7 @@ use super::paint::Paint;
 use crate::error::Result;
 
 /// A curve through some points, by epoch.
-pub(crate) struct Curve {
+pub(crate) struct EpochCurve {
     pub(crate) name: &'static str,
     pub(crate) paint: Paint,
     pub(crate) points: Vec<(f64, f64)>,
@@ -21,7 +21,7 @@ pub(crate) struct Curve {
 ///
 /// # Errors
 /// Those of the drawing.
-pub(crate) fn curves(curves: &[Curve], best: usize) -> Result<Figure> {
+pub(crate) fn curves(curves: &[EpochCurve], best: usize) -> Result<Figure> {
     let points = || curves.iter().flat_map(|curve| curve.points.iter().copied());
     let last = points().map(|(epoch, _)| epoch).fold(1.0, f64::max);
     // The first epochs' losses would leave no room for the others'.

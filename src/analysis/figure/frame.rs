@@ -9,7 +9,7 @@ use plotters::prelude::{Cartesian2d, SVGBackend};
 use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{Color, TRANSPARENT};
 
-use super::canvas::{Area, Fault, WIDTH, cut, sized, text, width};
+use super::canvas::{Area, DrawFault, WIDTH, cut, sized, text, width};
 use super::paint::{Paint, RAMP};
 
 pub(super) type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
@@ -24,7 +24,7 @@ pub(super) struct Axis<'a> {
 const HEAD: u32 = 56;
 
 /// The axes of a plot, and what is drawn between them.
-pub(super) fn frame<'a>(area: &Area<'a>, x: &Axis<'_>, y: &Axis<'_>) -> Result<Chart<'a>, Fault> {
+pub(super) fn frame<'a>(area: &Area<'a>, x: &Axis<'_>, y: &Axis<'_>) -> Result<Chart<'a>, DrawFault> {
     let mut chart = ChartBuilder::on(area)
         .margin_top(HEAD)
         .margin_right(28)
@@ -60,7 +60,7 @@ fn wide(range: &Range<f64>) -> Range<f64> {
 }
 
 /// Names of colours, in a row above the plot; as many as there is room for.
-pub(super) fn legend(area: &Area<'_>, entries: &[(Paint, String)]) -> Result<(), Fault> {
+pub(super) fn legend(area: &Area<'_>, entries: &[(Paint, String)]) -> Result<(), DrawFault> {
     let (y, mut x) = (28, 130);
     for (n, (paint, name)) in entries.iter().enumerate() {
         let name = cut(name, 22);
@@ -77,7 +77,7 @@ pub(super) fn legend(area: &Area<'_>, entries: &[(Paint, String)]) -> Result<(),
 }
 
 /// What the ends of the ramp stand for.
-pub(super) fn ramp(area: &Area<'_>, what: &str, [low, high]: &[String; 2]) -> Result<(), Fault> {
+pub(super) fn ramp(area: &Area<'_>, what: &str, [low, high]: &[String; 2]) -> Result<(), DrawFault> {
     let y = 28;
     let label = format!("{}  {}", cut(what, 28), cut(low, 10));
     let x = 130 + width(&label) + 20;

@@ -21,7 +21,7 @@ pub(crate) struct Point {
 
 /// How many rows are where: counts of a grid over the plane, row by row from below.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Density {
+pub(crate) struct DensityGrid {
     pub(crate) grid: [usize; 2],
     pub(crate) counts: Vec<u64>,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Scatter {
     pub(crate) ranges: [Range<f64>; 2],
     pub(crate) titles: [String; 2],
     pub(crate) points: Vec<Point>,
-    pub(crate) density: Option<Density>,
+    pub(crate) density: Option<DensityGrid>,
     pub(crate) legend: Legend,
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn scatter(plane: &Scatter, about: String) -> Result<Figure> {
     Figure::draw(("latents", "Latent space", about), 700, |area| {
         let axes = [(x, &titles[0]), (y, &titles[1])].map(|(range, title)| Axis { range: range.clone(), title });
         let mut chart = frame(area, &axes[0], &axes[1])?;
-        if let Some(Density { grid, counts }) = density {
+        if let Some(DensityGrid { grid, counts }) = density {
             let most = (counts.iter().max().copied().unwrap_or(0) as f64).ln_1p().max(1.0);
             let step = [(x, grid[0]), (y, grid[1])].map(|(range, cells)| (range.end - range.start) / cells as f64);
             for (cell, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {

@@ -12,7 +12,7 @@ use super::paint::Paint;
 use crate::error::Result;
 
 /// Images beside each other, with a name in front.
-pub(crate) struct Strip {
+pub(crate) struct ImageStrip {
     pub(crate) name: String,
     /// Each row-major, from 0 for black to 1 for white.
     pub(crate) images: Vec<Vec<f64>>,
@@ -25,7 +25,7 @@ pub(crate) struct Strip {
 pub(crate) fn sheet(
     about: (&str, &str, String),
     heads: &[String],
-    strips: &[Strip],
+    strips: &[ImageStrip],
     [wide, high]: [usize; 2],
 ) -> Result<Figure> {
     const LEFT: i32 = 156;

@@ -4,17 +4,17 @@
 use std::ops::Range;
 
 use super::html::{Cell, brief, folded, number, percent, table, word};
-use super::page::{Page, counted};
-use super::rows::{Rows, failed};
+use super::page::{ReportPage, counted};
+use super::rows::{SampledRows, failed};
 use super::spread::spread_of;
 use crate::aggregate::RANKS;
 use crate::analysis::escape::escaped;
 use crate::analysis::figure::{Bar, Paint, Spread, bars, spread};
 use crate::artifact::Model;
 use crate::batch::Batch;
-use crate::drift::{Drift, Seen, Shift};
+use crate::drift::{BinCounts, Drift, Shift};
 use crate::error::Result;
-use crate::feature::{FoundAll, Kind};
+use crate::feature::{FeatureIssues, Kind};
 use crate::health::{ColumnHealth, Measure};
 use crate::score::Score;
 use crate::source::ParquetSource;
@@ -44,10 +44,10 @@ struct Against {
 
 /// Compares the sampled rows with the training, if they have what the model learned.
 pub(super) fn show(
-    page: &mut Page,
+    page: &mut ReportPage,
     source: &ParquetSource,
     model: &Model,
-    sample: &Rows,
+    sample: &SampledRows,
     are_pixels: bool,
 ) -> Result<()> {
     page.section("Columns", "");
@@ -146,7 +146,7 @@ fn beside(drift: &Drift) -> String {
 }
 
 /// How well held-out rows' columns were rebuilt, the worst first.
-fn rebuilt(page: &mut Page, model: &Model) -> Result<()> {
+fn rebuilt(page: &mut ReportPage, model: &Model) -> Result<()> {
     let Some(health) = &model.metadata().health else { return Ok(()) };
     let gain = |it: &ColumnHealth| {
         let (value, baseline) = (it.value?, it.baseline.filter(|baseline| *baseline < 1.0)?);
@@ -182,7 +182,7 @@ fn quality(health: &ColumnHealth) -> String {
 }
 
 /// The columns that have most to do with the scores.
-fn raisers(page: &mut Page, all: &[Against], rows: usize) -> Result<()> {
+fn raisers(page: &mut ReportPage, all: &[Against], rows: usize) -> Result<()> {
     let mut order: Vec<&Against> = all.iter().filter(|column| column.raises > 0.0).collect();
     order.sort_by(|a, b| b.raises.total_cmp(&a.raises));
     let bar = |column: &&Against| Bar {
@@ -208,7 +208,7 @@ fn raisers(page: &mut Page, all: &[Against], rows: usize) -> Result<()> {
 }
 
 /// Every learned column, and the drift of all there is, if the model knows how its rows were spread.
-fn compared(source: &ParquetSource, model: &Model, sample: &Rows) -> Result<(Vec<Against>, Option<Drift>)> {
+fn compared(source: &ParquetSource, model: &Model, sample: &SampledRows) -> Result<(Vec<Against>, Option<Drift>)> {
     let (features, metadata) = (model.features(), model.metadata());
     let (inputs, rows) = (features.layout().inputs(), sample.rows.len());
     let schema = sample.batch.schema();
@@ -244,13 +244,13 @@ fn compared(source: &ParquetSource, model: &Model, sample: &Rows) -> Result<(Vec
 }
 
 /// What the model makes of the sampled rows: each feature's mean share of their scores, and their drift.
-fn scored(model: &Model, sample: &Rows, x: &[f32], found: &FoundAll) -> Result<(Vec<f64>, Option<Drift>)> {
+fn scored(model: &Model, sample: &SampledRows, x: &[f32], found: &FeatureIssues) -> Result<(Vec<f64>, Option<Drift>)> {
     const BLOCK: usize = 256;
     let (features, metadata) = (model.features(), model.metadata());
     let (inputs, kinds) = (features.layout().inputs(), features.kinds());
     let ranks = Score::named("anomaly_score", &metadata.scoring.anomaly_score)?;
     let elements: Vec<Range<usize>> = (0..kinds.len()).map(|n| features.elements(n)).collect();
-    let (mut sums, mut seen, mut first) = (vec![0.0; kinds.len()], Seen::default(), 0);
+    let (mut sums, mut seen, mut first) = (vec![0.0; kinds.len()], BinCounts::default(), 0);
     for (ids, x) in sample.rows.chunks(BLOCK).zip(x.chunks(BLOCK * inputs)) {
         let batch = Batch::new(0, ids.to_vec(), x.to_vec(), features.layout());
         let rows = model.scorer().rows(&batch)?;

@@ -4,13 +4,13 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatchIterator};
 use arrow::datatypes::Float32Type;
 
 use super::html::{Cell, brief, number, table, word};
-use super::page::Page;
+use super::page::ReportPage;
 use super::pixels::{pixels, stretched};
-use super::rows::{Rows, failed, pick, texts};
-use super::survey::Survey;
-use super::{Columns, ReportConfig};
+use super::rows::{SampledRows, failed, pick, texts};
+use super::survey::TableSurvey;
+use super::{ReportConfig, ScoredColumns};
 use crate::analysis::escape::escaped;
-use crate::analysis::figure::{Strip, sheet, short};
+use crate::analysis::figure::{ImageStrip, sheet, short};
 use crate::artifact::Model;
 use crate::config::TransformConfig;
 use crate::decode::Decoder;
@@ -26,10 +26,10 @@ const REASONS: usize = 3;
 
 /// Lists the rows of highest score.
 pub(super) fn show(
-    page: &mut Page,
+    page: &mut ReportPage,
     source: &ParquetSource,
-    columns: &Columns,
-    survey: &Survey,
+    columns: &ScoredColumns,
+    survey: &TableSurvey,
     model: Option<&Model>,
     config: &ReportConfig,
     stop: &Stop,
@@ -102,7 +102,7 @@ pub(super) fn show(
 }
 
 /// Why rows score as they do, by the model.
-fn explained(model: &Model, rows: &Rows, stop: &Stop) -> Result<Option<ArrayRef>> {
+fn explained(model: &Model, rows: &SampledRows, stop: &Stop) -> Result<Option<ArrayRef>> {
     let (mut config, learned) = (TransformConfig::new(), model.features().columns());
     config.explain = REASONS;
     // The row's own latents and scores are there already, maybe under other names.
@@ -158,11 +158,11 @@ fn whole_seconds(text: &str) -> &str {
 
 /// The oddest rows as images, above what the model expects of them.
 fn images(
-    page: &mut Page,
+    page: &mut ReportPage,
     model: &Model,
-    rows: &Rows,
+    rows: &SampledRows,
     places: &[usize],
-    columns: &Columns,
+    columns: &ScoredColumns,
     rebuilt: &[String],
     size: [usize; 2],
 ) -> Result<()> {
@@ -185,8 +185,10 @@ fn images(
     stretched(&mut all);
     let shown = &places[..places.len().min(SHOWN)];
     let of = |from: usize| shown.iter().map(|place| all[from + place].clone()).collect();
-    let strips =
-        [Strip { name: "row".to_owned(), images: of(0) }, Strip { name: "expected".to_owned(), images: of(n) }];
+    let strips = [
+        ImageStrip { name: "row".to_owned(), images: of(0) },
+        ImageStrip { name: "expected".to_owned(), images: of(n) },
+    ];
     let heads: Vec<String> = shown.iter().map(|place| rows.rows[*place].to_string()).collect();
     let about = format!("The {} oddest rows as images, above what the model expects of them.", shown.len());
     page.figure(sheet(("oddest", "The oddest rows", about), &heads, &strips, size)?, "");

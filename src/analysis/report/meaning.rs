@@ -5,10 +5,10 @@ use arrow::datatypes::DataType;
 
 use super::ReportConfig;
 use super::html::{Cell, brief, table, word};
-use super::page::Page;
+use super::page::ReportPage;
 use super::pixels::{pixels, stretched};
 use super::rows::{failed, numbers, texts};
-use crate::analysis::figure::{Strip, sheet, short};
+use crate::analysis::figure::{ImageStrip, sheet, short};
 use crate::artifact::Model;
 use crate::config::TraverseConfig;
 use crate::error::Result;
@@ -21,7 +21,7 @@ const COLUMNS: usize = 4;
 const LEAST: f64 = 0.05;
 
 /// Walks along each dimension, as images or as values of the columns that it moves most.
-pub(super) fn show(page: &mut Page, model: &Model, config: &ReportConfig) -> Result<()> {
+pub(super) fn show(page: &mut ReportPage, model: &Model, config: &ReportConfig) -> Result<()> {
     let mut order: Vec<usize> = (0..model.metadata().network.latent_dim).collect();
     if let Some(health) = &model.metadata().health {
         order.sort_by(|&a, &b| health.dimensions[b].kl.total_cmp(&health.dimensions[a].kl));
@@ -48,13 +48,13 @@ fn walk(model: &Model, steps: usize) -> Result<RecordBatch> {
     rows.project(&columns).map_err(|source| failed("".as_ref(), "", source))
 }
 
-fn images(page: &mut Page, model: &Model, order: &[usize], size: [usize; 2]) -> Result<()> {
+fn images(page: &mut ReportPage, model: &Model, order: &[usize], size: [usize; 2]) -> Result<()> {
     const STEPS: usize = 9;
     let mut images = pixels(walk(model, STEPS)?.columns(), size)?;
     stretched(&mut images);
-    let strips: Vec<Strip> = order
+    let strips: Vec<ImageStrip> = order
         .iter()
-        .map(|&n| Strip { name: format!("z_{n}"), images: images[n * STEPS..(n + 1) * STEPS].to_vec() })
+        .map(|&n| ImageStrip { name: format!("z_{n}"), images: images[n * STEPS..(n + 1) * STEPS].to_vec() })
         .collect();
     let heads: Vec<String> = (0..STEPS).map(|step| short(6.0 * step as f64 / (STEPS - 1) as f64 - 3.0)).collect();
     let about = "What the decoder expects along each dimension from -3 to 3 while the others are 0.".to_owned();
@@ -62,7 +62,7 @@ fn images(page: &mut Page, model: &Model, order: &[usize], size: [usize; 2]) -> 
     Ok(())
 }
 
-fn values(page: &mut Page, model: &Model, order: &[usize]) -> Result<()> {
+fn values(page: &mut ReportPage, model: &Model, order: &[usize]) -> Result<()> {
     const STEPS: usize = 5;
     let (rows, influences) = (walk(model, STEPS)?, model.influences());
     let mut lines: Vec<Vec<Cell>> = Vec::new();

@@ -1,8 +1,8 @@
 //! What a model says of itself: its training and its latents.
 
 use super::html::{Cell, folded, number, table, word};
-use super::page::{Page, settings};
-use crate::analysis::figure::{Bar, Curve, Paint, bars, curves, short};
+use super::page::{ReportPage, settings};
+use crate::analysis::figure::{Bar, EpochCurve, Paint, bars, curves, short};
 use crate::artifact::Model;
 use crate::error::Result;
 
@@ -10,7 +10,7 @@ use crate::error::Result;
 const DIMENSIONS: usize = 24;
 
 /// How the model trained, and with what.
-pub(super) fn training(page: &mut Page, model: &Model) -> Result<()> {
+pub(super) fn training(page: &mut ReportPage, model: &Model) -> Result<()> {
     let metadata = model.metadata();
     let history = &metadata.history;
     page.section("Training", "");
@@ -19,10 +19,10 @@ pub(super) fn training(page: &mut Page, model: &Model) -> Result<()> {
         known.filter(|(_, loss)| loss.is_finite()).collect::<Vec<_>>()
     };
     let all = [
-        Curve { name: "training rows", paint: Paint::Second, points: points(|epoch| Some(epoch.train_loss)) },
-        Curve { name: "held-out rows", paint: Paint::Main, points: points(|epoch| epoch.validation_loss) },
+        EpochCurve { name: "training rows", paint: Paint::Second, points: points(|epoch| Some(epoch.train_loss)) },
+        EpochCurve { name: "held-out rows", paint: Paint::Main, points: points(|epoch| epoch.validation_loss) },
     ];
-    let all: Vec<Curve> = all.into_iter().filter(|curve| !curve.points.is_empty()).collect();
+    let all: Vec<EpochCurve> = all.into_iter().filter(|curve| !curve.points.is_empty()).collect();
     let step = history.epochs.len().div_ceil(20).max(1);
     let shown =
         history.epochs.iter().filter(|it| it.epoch % step == 0 || it.epoch == 1 || it.epoch == history.best_epoch);
@@ -48,7 +48,7 @@ pub(super) fn training(page: &mut Page, model: &Model) -> Result<()> {
 }
 
 /// What each dimension carries.
-pub(super) fn latents(page: &mut Page, model: &Model) -> Result<()> {
+pub(super) fn latents(page: &mut ReportPage, model: &Model) -> Result<()> {
     page.section("What the latents hold", "");
     let Some(health) = &model.metadata().health else {
         page.leave_out("KL divergence by dimension: the fit held out no rows to measure it".to_owned());

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::html::{folded, number, percent, table, word};
-use super::survey::Survey;
-use super::{Columns, Report};
+use super::survey::TableSurvey;
+use super::{Report, ScoredColumns};
 use crate::analysis::escape::escaped;
 use crate::analysis::figure::{Figure, Scatter, css, histogram, scatter, short};
 use crate::artifact::Model;
@@ -15,7 +15,7 @@ const STYLE: &str = include_str!("style.css");
 const TEMPLATE: &str = include_str!("page.html");
 
 /// A page in the making.
-pub(super) struct Page {
+pub(super) struct ReportPage {
     title: String,
     /// What is said below the title.
     about: Vec<String>,
@@ -28,8 +28,8 @@ pub(super) struct Page {
     left_out: Vec<String>,
 }
 
-impl Page {
-    pub(super) fn new(source: &ParquetSource, survey: &Survey, model: Option<&Model>) -> Self {
+impl ReportPage {
+    pub(super) fn new(source: &ParquetSource, survey: &TableSurvey, model: Option<&Model>) -> Self {
         let files = source.paths().count();
         let name = |path: &std::path::Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
         let title = name(source.path()).unwrap_or_else(|| source.path().display().to_string());
@@ -104,8 +104,8 @@ impl Page {
     }
 
     /// Scores and how they are spread.
-    pub(super) fn scores(&mut self, columns: &Columns, survey: &Survey) -> Result<()> {
-        let Survey { score, scores, threshold, beyond, .. } = survey;
+    pub(super) fn scores(&mut self, columns: &ScoredColumns, survey: &TableSurvey) -> Result<()> {
+        let TableSurvey { score, scores, threshold, beyond, .. } = survey;
         self.section("Scores and latents", "");
         if score.count == 0 {
             self.leave_out("the histogram of scores: no row has one".to_owned());
@@ -155,7 +155,7 @@ impl Page {
     }
 
     /// Everything as HTML.
-    pub(super) fn finish(mut self, survey: &Survey, sampled: u64) -> Report {
+    pub(super) fn finish(mut self, survey: &TableSurvey, sampled: u64) -> Report {
         self.ungrid();
         if !self.left_out.is_empty() {
             let rows: Vec<_> = self.left_out.iter().map(|what| format!("<li>{}</li>", escaped(what))).collect();

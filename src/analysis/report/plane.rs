@@ -7,10 +7,10 @@ use std::path::Path;
 use arrow::array::ArrayRef;
 
 use super::page::counted;
-use super::rows::{Rows, are_numbers, labels, numbers, texts};
-use super::survey::{BATCH_ROWS, Survey};
-use super::{Columns, ReportConfig};
-use crate::analysis::figure::{CATEGORIES, Density, Legend, Paint, Point, RAMP, Scatter, short};
+use super::rows::{SampledRows, are_numbers, labels, numbers, texts};
+use super::survey::{BATCH_ROWS, TableSurvey};
+use super::{ReportConfig, ScoredColumns};
+use crate::analysis::figure::{CATEGORIES, DensityGrid, Legend, Paint, Point, RAMP, Scatter, short};
 use crate::error::{Error, Place, Result};
 use crate::source::ParquetSource;
 use crate::stop::Stop;
@@ -22,9 +22,9 @@ const GRID: [usize; 2] = [84, 60];
 /// row to show.
 pub(super) fn plane(
     source: &ParquetSource,
-    columns: &Columns,
-    survey: &Survey,
-    sample: &Rows,
+    columns: &ScoredColumns,
+    survey: &TableSurvey,
+    sample: &SampledRows,
     config: &ReportConfig,
     stop: &Stop,
 ) -> Result<Option<(Scatter, String)>> {
@@ -86,7 +86,7 @@ fn usual(values: impl Iterator<Item = f64>) -> Range<f64> {
 }
 
 /// Every row's paint, what paints stand for, and what they are of.
-fn colors(path: &Path, columns: &Columns, sample: &Rows) -> Result<(Vec<Paint>, Legend, String)> {
+fn colors(path: &Path, columns: &ScoredColumns, sample: &SampledRows) -> Result<(Vec<Paint>, Legend, String)> {
     let all = sample.rows.len();
     match (&columns.color, &columns.label) {
         (None, Some(label)) => {
@@ -170,7 +170,7 @@ fn of_words(path: &Path, name: &str, column: &ArrayRef) -> Result<(Vec<Paint>, L
 }
 
 /// How many of all rows are where.
-fn density(source: &ParquetSource, axes: [&String; 2], ranges: &[Range<f64>; 2], stop: &Stop) -> Result<Density> {
+fn density(source: &ParquetSource, axes: [&String; 2], ranges: &[Range<f64>; 2], stop: &Stop) -> Result<DensityGrid> {
     let mut counts = vec![0; GRID[0] * GRID[1]];
     let names = axes.map(Clone::clone);
     for batch in source.scan(&names, BATCH_ROWS) {
@@ -189,5 +189,5 @@ fn density(source: &ParquetSource, axes: [&String; 2], ranges: &[Range<f64>; 2],
             }
         }
     }
-    Ok(Density { grid: GRID, counts })
+    Ok(DensityGrid { grid: GRID, counts })
 }

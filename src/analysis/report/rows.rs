@@ -8,7 +8,7 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use super::Columns;
+use super::ScoredColumns;
 use crate::artifact::Model;
 use crate::error::{Error, Place, Result};
 use crate::random::Stream;
@@ -22,14 +22,19 @@ const SAMPLE: u64 = 4_000;
 const CELLS: usize = 8 << 20;
 
 /// Rows by number, in order, and some of their columns.
-pub(super) struct Rows {
+pub(super) struct SampledRows {
     pub(super) rows: Vec<u64>,
     pub(super) batch: RecordBatch,
 }
 
 /// All rows of few, of many those whose numbers are drawn, each by itself: the same ones each time. With what the figures
 /// need of them and what the model learned from, as far as that is there.
-pub(super) fn sample(source: &ParquetSource, columns: &Columns, model: Option<&Model>, stop: &Stop) -> Result<Rows> {
+pub(super) fn sample(
+    source: &ParquetSource,
+    columns: &ScoredColumns,
+    model: Option<&Model>,
+    stop: &Stop,
+) -> Result<SampledRows> {
     let all = source.rows();
     let width = model.map_or(1, |model| model.features().layout().inputs());
     let most = SAMPLE.min((CELLS / width.max(1)) as u64).max(100);
@@ -49,7 +54,7 @@ pub(super) fn pick(
     columns: impl Iterator<Item = String>,
     rows: Vec<u64>,
     stop: &Stop,
-) -> Result<Rows> {
+) -> Result<SampledRows> {
     let mut names = Vec::<String>::new();
     columns.for_each(|name| {
         if !names.contains(&name) {
@@ -82,10 +87,10 @@ pub(super) fn pick(
         RecordBatch::schema,
     );
     let batch = concat_batches(&schema, &picked).map_err(failed)?;
-    Ok(Rows { rows, batch })
+    Ok(SampledRows { rows, batch })
 }
 
-impl Rows {
+impl SampledRows {
     /// A column, if it was read.
     pub(super) fn column(&self, name: &str) -> Option<&ArrayRef> {
         self.batch.column_by_name(name)

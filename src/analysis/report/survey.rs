@@ -1,7 +1,7 @@
 //! What is counted of all rows.
 
 use super::rows::{labels, numbers};
-use super::{Columns, ReportConfig};
+use super::{ReportConfig, ScoredColumns};
 use crate::analysis::figure::Histogram;
 use crate::error::{Error, Result};
 use crate::source::ParquetSource;
@@ -15,7 +15,7 @@ const BINS: usize = 60;
 
 /// Numbers in short.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Moments {
+pub(super) struct ColumnMoments {
     pub(super) count: u64,
     pub(super) mean: f64,
     squares: f64,
@@ -23,7 +23,7 @@ pub(super) struct Moments {
     pub(super) max: f64,
 }
 
-impl Moments {
+impl ColumnMoments {
     const NONE: Self = Self { count: 0, mean: 0.0, squares: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY };
 
     /// One number more (Welford 1962).
@@ -41,17 +41,17 @@ impl Moments {
 }
 
 /// All rows in short.
-pub(super) struct Survey {
+pub(super) struct TableSurvey {
     pub(super) rows: u64,
     /// Rows without a score.
     pub(super) missing: u64,
     pub(super) anomalies: Option<u64>,
     /// Rows the label calls anomalies.
     pub(super) labelled: Option<u64>,
-    pub(super) score: Moments,
+    pub(super) score: ColumnMoments,
     /// The least score of an anomaly.
     pub(super) threshold: Option<f64>,
-    pub(super) latents: Vec<Moments>,
+    pub(super) latents: Vec<ColumnMoments>,
     /// The rows of highest score, from the highest down: (score, row).
     pub(super) top: Vec<(f64, u64)>,
     pub(super) scores: Histogram,
@@ -60,15 +60,20 @@ pub(super) struct Survey {
 }
 
 /// Reads scores and latents twice: for their ranges, and for how they are spread over these.
-pub(super) fn survey(source: &ParquetSource, columns: &Columns, config: &ReportConfig, stop: &Stop) -> Result<Survey> {
-    let mut survey = Survey {
+pub(super) fn survey(
+    source: &ParquetSource,
+    columns: &ScoredColumns,
+    config: &ReportConfig,
+    stop: &Stop,
+) -> Result<TableSurvey> {
+    let mut survey = TableSurvey {
         rows: 0,
         missing: 0,
         anomalies: columns.is_anomaly.as_ref().map(|_| 0),
         labelled: None,
-        score: Moments::NONE,
+        score: ColumnMoments::NONE,
         threshold: None,
-        latents: vec![Moments::NONE; columns.latents.len()],
+        latents: vec![ColumnMoments::NONE; columns.latents.len()],
         top: Vec::new(),
         scores: Histogram::new(0.0..1.0, BINS),
         beyond: 0,
@@ -117,7 +122,7 @@ pub(super) fn survey(source: &ParquetSource, columns: &Columns, config: &ReportC
     Ok(survey)
 }
 
-impl Survey {
+impl TableSurvey {
     /// Keeps the highest scores.
     fn cut(&mut self, most: usize) {
         self.top.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
@@ -125,7 +130,13 @@ impl Survey {
     }
 
     /// Counts rows by score. A few scores far out would leave no room for all others: the last bar has them.
-    fn spread(&mut self, source: &ParquetSource, columns: &Columns, usual: &[[f64; 2]], stop: &Stop) -> Result<()> {
+    fn spread(
+        &mut self,
+        source: &ParquetSource,
+        columns: &ScoredColumns,
+        usual: &[[f64; 2]],
+        stop: &Stop,
+    ) -> Result<()> {
         let (mut high, mut middle) = (f64::NEG_INFINITY, f64::INFINITY);
         usual.iter().for_each(|[m, h]| (middle, high) = (middle.min(*m), high.max(*h)));
         let far = high + 2.0 * (high - middle).max(0.0);

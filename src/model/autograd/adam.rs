@@ -2,12 +2,12 @@
 
 use candle_core::{Result, Tensor, Var};
 
-use crate::model::adam::{BETA1, BETA2, EPSILON, Moments};
+use crate::model::adam::{AdamMoments, BETA1, BETA2, EPSILON};
 
 /// One update of `vars` with `gradients`, each multiplied by `factor`, at the rate `lr`.
 pub(super) fn update(
     vars: &[Var],
-    moments: &mut Moments<Vec<Tensor>>,
+    moments: &mut AdamMoments<Vec<Tensor>>,
     gradients: &[Tensor],
     factor: f64,
     lr: f64,
@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn three_steps_match_pytorch() {
         let vars = [Var::new(&[1.0_f32, -2.0], &Device::Cpu).unwrap()];
-        let mut moments = Moments::new(|| vec![vars[0].zeros_like().unwrap()]);
+        let mut moments = AdamMoments::new(|| vec![vars[0].zeros_like().unwrap()]);
         let expected = [[0.9, -1.9], [0.873_366_36, -1.949_418_9], [0.841_842, -1.987_62]];
         for (gradient, expected) in [[0.5_f32, -1.0], [-0.25, 3.0], [0.1, 0.0]].iter().zip(expected) {
             let gradient = Tensor::new(gradient, &Device::Cpu).unwrap();

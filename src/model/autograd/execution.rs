@@ -9,17 +9,17 @@ use super::graph::{Graph, Posterior, RowLosses};
 use super::placer::{Placer, all_numbers, numbers};
 use crate::error::Result;
 use crate::layout::Layout;
-use crate::model::adam::Moments;
+use crate::model::adam::AdamMoments;
 use crate::model::network::{LOG_VARIANCE, Network};
 use crate::model::parameters::{Weight, Weights};
-use crate::model::trainer::{Checkpoint, Execution, Input, Loss};
+use crate::model::trainer::{Checkpoint, Execution, Loss, StepInput};
 
 /// The network in training on any device.
 pub(crate) struct Autograd {
     graph: Graph,
     names: Vec<String>,
     vars: Vec<Var>,
-    moments: Moments<Vec<Tensor>>,
+    moments: AdamMoments<Vec<Tensor>>,
     /// Of the batch that went forward last, and the gradients computed last.
     losses: Option<RowLosses>,
     gradients: Vec<Tensor>,
@@ -35,7 +35,7 @@ impl Autograd {
         let tensors = names.iter().cloned().zip(vars.iter().map(|var| var.as_tensor().clone())).collect();
         let graph = Graph::new(layout, network, tensors, device)?;
         let zeros = vars.iter().map(|var| var.zeros_like()).collect::<candle_core::Result<Vec<_>>>()?;
-        let moments = Moments::new(|| zeros.clone());
+        let moments = AdamMoments::new(|| zeros.clone());
         Ok(Self { graph, names, vars, moments, losses: None, gradients: Vec::new() })
     }
 
@@ -55,7 +55,7 @@ impl Autograd {
         self.names.iter().map(tensor).collect()
     }
 
-    fn row_losses(&self, input: &Input) -> candle_core::Result<RowLosses> {
+    fn row_losses(&self, input: &StepInput) -> candle_core::Result<RowLosses> {
         match &input.placed {
             Some(rows) => self.graph.losses(rows),
             None => self.graph.losses(&self.graph.placer().place(&input.batch, input.noise)?),
@@ -115,21 +115,21 @@ impl Execution for Autograd {
         Some(self.graph.placer().clone())
     }
 
-    fn forward(&mut self, input: &Input) -> Result<Loss> {
+    fn forward(&mut self, input: &StepInput) -> Result<Loss> {
         let losses = self.row_losses(input)?;
         let [nll, kl] = numbers([&losses.nll, &losses.kl])?;
         self.losses = Some(losses);
         Ok(loss(&nll, &kl))
     }
 
-    fn backward(&mut self, _: &Input, weights: &[f32], paid: &[f32]) -> Result<f64> {
+    fn backward(&mut self, _: &StepInput, weights: &[f32], paid: &[f32]) -> Result<f64> {
         let Some(losses) = self.losses.take() else { return Ok(0.0) };
         let [squares] = numbers([&self.differentiate(&losses, weights, paid)?])?;
         Ok(norm(&squares))
     }
 
     /// The host waits for the device once.
-    fn forward_and_backward(&mut self, input: &Input, weights: &[f32], paid: &[f32]) -> Result<(Loss, f64)> {
+    fn forward_and_backward(&mut self, input: &StepInput, weights: &[f32], paid: &[f32]) -> Result<(Loss, f64)> {
         let losses = self.row_losses(input)?;
         let squares = self.differentiate(&losses, weights, paid)?;
         let [nll, kl, squares] = numbers([&losses.nll, &losses.kl, &squares])?;

@@ -34,11 +34,11 @@ pub(crate) struct Placed {
 
 /// Numbers that go over together, and where each part of them is.
 #[derive(Default)]
-struct Load {
+struct Transfer {
     values: Vec<f32>,
 }
 
-impl Load {
+impl Transfer {
     /// Makes room for `len` values, all 0, which `fill` may change; where they are.
     fn add(&mut self, len: usize, fill: impl FnOnce(&mut [f32])) -> Range<usize> {
         let start = self.values.len().next_multiple_of(ALIGNED);
@@ -82,7 +82,7 @@ impl Placer {
             let rows = &all[range.start * inputs..range.end * inputs];
             into[..rows.len()].copy_from_slice(rows);
         };
-        let mut load = Load::default();
+        let mut load = Transfer::default();
         let x = load.add(height * inputs, |into| of_rows(&batch.x, into));
         let known = batch.known.as_ref().map(|known| load.add(height * inputs, |into| of_rows(known, into)));
         // Numbers alone, of which none is hidden, go over once.

@@ -4,7 +4,7 @@
 
 use rayon::prelude::*;
 
-use crate::model::adam::{BETA1, BETA2, EPSILON, Moments};
+use crate::model::adam::{AdamMoments, BETA1, BETA2, EPSILON};
 use crate::model::vector::{sums, vectorized};
 
 /// Values of a block: enough work for a thread to fetch, few enough to stay in its cache.
@@ -31,7 +31,13 @@ pub(super) fn sum_and_norm(shards: &mut [Vec<f32>]) -> f64 {
 }
 
 /// One update of `parameters` with `gradients`, each multiplied by `factor`, at the rate `lr`.
-pub(super) fn update(parameters: &mut [f32], moments: &mut Moments<Vec<f32>>, gradients: &[f32], factor: f64, lr: f64) {
+pub(super) fn update(
+    parameters: &mut [f32],
+    moments: &mut AdamMoments<Vec<f32>>,
+    gradients: &[f32],
+    factor: f64,
+    lr: f64,
+) {
     let (step, spread) = moments.advance(lr);
     let [factor, step, spread, epsilon] = [factor, step, spread, EPSILON].map(|value| value as f32);
     let [old1, new1, old2, new2] = [BETA1, 1.0 - BETA1, BETA2, 1.0 - BETA2].map(|value| value as f32);
@@ -60,7 +66,7 @@ mod tests {
     #[test]
     fn three_steps_match_pytorch() {
         let mut parameters = [1.0, -2.0];
-        let mut moments = Moments::new(|| vec![0.0; 2]);
+        let mut moments = AdamMoments::new(|| vec![0.0; 2]);
         let expected = [[0.9, -1.9], [0.873_366_36, -1.949_418_9], [0.841_842, -1.987_62]];
         for (gradient, expected) in [[0.5_f32, -1.0], [-0.25, 3.0], [0.1, 0.0]].iter().zip(expected) {
             // Half of what a factor of two makes whole.

@@ -8,20 +8,20 @@ use rayon::prelude::*;
 
 use super::adam;
 use super::layers::{Layers, Workspace};
-use super::rows::Rows;
+use super::rows::KernelRows;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::layout::Layout;
-use crate::model::adam::Moments;
+use crate::model::adam::AdamMoments;
 use crate::model::network::Network;
 use crate::model::parameters::Weights;
-use crate::model::trainer::{Checkpoint, Execution, Input, Loss};
+use crate::model::trainer::{Checkpoint, Execution, Loss, StepInput};
 
 /// The network in training on the CPU.
 pub(crate) struct Kernels {
     layers: Layers,
     parameters: Vec<f32>,
-    moments: Moments<Vec<f32>>,
+    moments: AdamMoments<Vec<f32>>,
     shard_rows: usize,
     /// One a shard of the largest batch so far, kept from step to step.
     spaces: Vec<Workspace>,
@@ -45,7 +45,7 @@ impl Kernels {
             .map_err(|source| Error::Threads { source: Box::new(source) })?;
         let layers = Layers::new(layout, network);
         let parameters = layers.flat(weights);
-        let moments = Moments::new(|| vec![0.0; parameters.len()]);
+        let moments = AdamMoments::new(|| vec![0.0; parameters.len()]);
         Ok(Self { layers, parameters, moments, shard_rows, spaces: Vec::new(), gradients: Vec::new(), pool })
     }
 
@@ -79,11 +79,11 @@ impl Kernels {
         norm
     }
 
-    fn shard_forward(&self, n: usize, Input { batch, noise, .. }: &Input, space: &mut Workspace) {
+    fn shard_forward(&self, n: usize, StepInput { batch, noise, .. }: &StepInput, space: &mut Workspace) {
         let range = self.shard(n, batch.rows());
         let draws = space.latents.noise.chunks_exact_mut(self.layers.latent_dim);
         batch.ids[range.clone()].iter().zip(draws).for_each(|(&id, draw)| noise.child(id).normals(draw));
-        self.layers.forward(&self.parameters, Rows::of(batch, range, self.layers.inputs), space);
+        self.layers.forward(&self.parameters, KernelRows::of(batch, range, self.layers.inputs), space);
     }
 
     fn shard_backward(
@@ -96,7 +96,7 @@ impl Kernels {
         gradients: &mut [f32],
     ) {
         let range = self.shard(n, batch.rows());
-        let rows = Rows::of(batch, range.clone(), self.layers.inputs);
+        let rows = KernelRows::of(batch, range.clone(), self.layers.inputs);
         self.layers.backward(&self.parameters, rows, &weights[range], paid, space, gradients);
     }
 
@@ -120,7 +120,7 @@ impl Kernels {
 }
 
 impl Execution for Kernels {
-    fn forward(&mut self, input: &Input) -> Result<Loss> {
+    fn forward(&mut self, input: &StepInput) -> Result<Loss> {
         let shards = self.make_room(&input.batch);
         let mut spaces = std::mem::take(&mut self.spaces);
         let pass = |(n, space): (usize, &mut Workspace)| self.shard_forward(n, input, space);
@@ -129,14 +129,14 @@ impl Execution for Kernels {
         Ok(self.losses(input.batch.rows()))
     }
 
-    fn backward(&mut self, Input { batch, .. }: &Input, weights: &[f32], paid: &[f32]) -> Result<f64> {
+    fn backward(&mut self, StepInput { batch, .. }: &StepInput, weights: &[f32], paid: &[f32]) -> Result<f64> {
         Ok(self.gradients(batch, |kernels, n, (space, gradients)| {
             kernels.shard_backward(n, batch, weights, paid, space, gradients);
         }))
     }
 
     /// A shard goes there and back while it is in its thread's cache.
-    fn forward_and_backward(&mut self, input: &Input, weights: &[f32], paid: &[f32]) -> Result<(Loss, f64)> {
+    fn forward_and_backward(&mut self, input: &StepInput, weights: &[f32], paid: &[f32]) -> Result<(Loss, f64)> {
         let batch = &input.batch;
         let norm = self.gradients(batch, |kernels, n, (space, gradients)| {
             kernels.shard_forward(n, input, space);

@@ -7,7 +7,7 @@
 
 use super::dense::{Activations, Dense};
 use super::product::{times_rows, transposed_rows_times};
-use super::rows::Rows;
+use super::rows::KernelRows;
 use crate::layout::Layout;
 
 /// The first layer.
@@ -25,7 +25,7 @@ impl First {
     }
 
     /// Rows of the row vector to `[rows, outputs]`.
-    pub(super) fn forward(&self, parameters: &[f32], rows: Rows<'_>, kept: &mut Activations) {
+    pub(super) fn forward(&self, parameters: &[f32], rows: KernelRows<'_>, kept: &mut Activations) {
         let (inputs, outputs) = (self.layout.inputs(), self.dense.outputs);
         let weight = &parameters[self.dense.weight.clone()];
         let y = &mut kept.y[..rows.rows * outputs];
@@ -42,7 +42,7 @@ impl First {
 
     /// Turns `g`, `[rows, outputs]`, the loss's derivative by the layer's answer, into that by the linear part, and
     /// writes the parameters' gradients.
-    pub(super) fn backward(&self, rows: Rows<'_>, kept: &Activations, g: &mut [f32], gradients: &mut [f32]) {
+    pub(super) fn backward(&self, rows: KernelRows<'_>, kept: &Activations, g: &mut [f32], gradients: &mut [f32]) {
         let (inputs, outputs) = (self.layout.inputs(), self.dense.outputs);
         self.dense.start_back(kept, g, gradients);
         let (of_values, of_ones) = gradients[self.dense.weight.clone()].split_at_mut(self.values * outputs);
@@ -56,7 +56,7 @@ impl First {
         }
     }
 
-    fn ones<'a>(&'a self, rows: Rows<'a>, row: usize) -> impl Iterator<Item = usize> + 'a {
+    fn ones<'a>(&'a self, rows: KernelRows<'a>, row: usize) -> impl Iterator<Item = usize> + 'a {
         let of_row = move |all: &'a [f32]| &all[row * self.layout.inputs()..][..self.layout.inputs()];
         self.layout.ones(of_row(rows.shown_x), rows.shown_known.map(of_row))
     }

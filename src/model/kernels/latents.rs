@@ -7,7 +7,7 @@ use crate::model::vector::{exp, vectorized};
 
 /// The latent side of rows.
 #[derive(Debug, Clone)]
-pub(super) struct Latents {
+pub(super) struct LatentBuffers {
     /// `[rows, latent_dim]`: standard normal numbers; z is the posterior mean while they are 0.
     pub(super) noise: Vec<f32>,
     /// `[rows, latent_dim]`: mean + noise · exp(log-variance / 2).
@@ -16,7 +16,7 @@ pub(super) struct Latents {
     pub(super) kl: Vec<f32>,
 }
 
-impl Latents {
+impl LatentBuffers {
     /// Room for `rows` rows.
     pub(super) fn new(rows: usize, latent_dim: usize) -> Self {
         let room = || vec![0.0; rows * latent_dim];

@@ -7,10 +7,10 @@ use std::ops::Range;
 
 use super::dense::{Activations, Dense};
 use super::first::First;
-use super::latents::Latents;
-use super::rows::Rows;
+use super::latents::LatentBuffers;
+use super::rows::KernelRows;
 use crate::layout::{Group, Layout};
-use crate::model::likelihood::{Cells, Head, Known, RowLoss, head};
+use crate::model::likelihood::{GroupCells, Head, Known, RowLoss, head};
 use crate::model::network::Network;
 use crate::model::parameters::{Parameter, Weight, Weights, parameters};
 
@@ -26,12 +26,12 @@ pub(super) struct Layers {
     decoder: Vec<Dense>,
     /// A group, its head, and where the head's own parameter is.
     heads: Vec<(Group, Box<dyn Head>, Range<usize>)>,
-    parameters: Vec<(Parameter, Place)>,
+    parameters: Vec<(Parameter, ParameterPlace)>,
 }
 
 /// Where the elements of a parameter are: that at row `i` and column `j` at `start` + `i`, `j` times the strides.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct ParameterPlace {
     start: usize,
     strides: [usize; 2],
 }
@@ -39,7 +39,7 @@ struct Place {
 /// What rows become on their way through, in buffers for a fixed number of rows.
 pub(super) struct Workspace {
     encoder: Vec<Activations>,
-    pub(super) latents: Latents,
+    pub(super) latents: LatentBuffers,
     decoder: Vec<Activations>,
     /// A row's losses at its z.
     pub(super) losses: Vec<RowLoss>,
@@ -100,10 +100,10 @@ impl Layers {
                     // Of the first layer, transposed; two weights side by side if they are mean and log-variance.
                     [outputs, inputs] if first.weight.contains(&start) => {
                         let before = (start - first.weight.start) / (outputs * inputs) * outputs;
-                        Place { start: first.weight.start + before, strides: [1, first.outputs] }
+                        ParameterPlace { start: first.weight.start + before, strides: [1, first.outputs] }
                     }
-                    [_, columns] => Place { start, strides: [*columns, 1] },
-                    _ => Place { start, strides: [1, 0] },
+                    [_, columns] => ParameterPlace { start, strides: [*columns, 1] },
+                    _ => ParameterPlace { start, strides: [1, 0] },
                 };
                 (parameter.clone(), place)
             })
@@ -141,7 +141,7 @@ impl Layers {
 
     /// The parameters by name.
     pub(super) fn named(&self, flat: &[f32]) -> Weights {
-        let weight = |(parameter, place): &(Parameter, Place)| {
+        let weight = |(parameter, place): &(Parameter, ParameterPlace)| {
             let values = place.of(parameter).map(|at| flat[at]).collect();
             (parameter.name.clone(), Weight { shape: parameter.shape.clone(), values })
         };
@@ -159,7 +159,7 @@ impl Layers {
         encoder.extend(activations(&self.encoder));
         Workspace {
             encoder,
-            latents: Latents::new(rows, self.latent_dim),
+            latents: LatentBuffers::new(rows, self.latent_dim),
             decoder: activations(&self.decoder),
             losses: vec![RowLoss::default(); rows],
             back: [vec![0.0; back], vec![0.0; back]],
@@ -169,7 +169,7 @@ impl Layers {
     }
 
     /// Posterior, draw with the workspace's noise, decoder's output and losses of rows.
-    pub(super) fn forward(&self, parameters: &[f32], rows: Rows<'_>, space: &mut Workspace) {
+    pub(super) fn forward(&self, parameters: &[f32], rows: KernelRows<'_>, space: &mut Workspace) {
         let n = rows.rows;
         self.first.forward(parameters, rows, &mut space.encoder[0]);
         let (first, further) = space.encoder.split_at_mut(1);
@@ -197,7 +197,7 @@ impl Layers {
     pub(super) fn backward(
         &self,
         parameters: &[f32],
-        rows: Rows<'_>,
+        rows: KernelRows<'_>,
         weights: &[f32],
         paid: &[f32],
         space: &mut Workspace,
@@ -216,7 +216,7 @@ impl Layers {
                 &mut gradients[parameter.clone()],
             );
         }
-        let mut pass = Pass { parameters, gradients, rows: n, g, back };
+        let mut pass = BackwardPass { parameters, gradients, rows: n, g, back };
         pass.back_through(&self.decoder, &space.latents.z, &space.decoder);
         let (by_z, by_posterior) = (&pass.g[..n * self.latent_dim], &mut pass.back[..n * 2 * self.latent_dim]);
         space.latents.backward(&last(&space.encoder).y, by_z, weights, paid, by_posterior);
@@ -244,9 +244,9 @@ impl Layers {
         }
     }
 
-    fn cells<'a>(&self, group: &'a Group, rows: Rows<'a>, output: &'a [f32], ones: &'a [f32]) -> Cells<'a> {
+    fn cells<'a>(&self, group: &'a Group, rows: KernelRows<'a>, output: &'a [f32], ones: &'a [f32]) -> GroupCells<'a> {
         let known = rows.known.map_or(Known::All(ones), Known::Some);
-        Cells { group, x: (rows.x, self.inputs), output: (output, self.outputs), known }
+        GroupCells { group, x: (rows.x, self.inputs), output: (output, self.outputs), known }
     }
 }
 
@@ -274,7 +274,7 @@ fn through(layers: &[Dense], parameters: &[f32], x: &[f32], n: usize, kept: &mut
     }
 }
 
-impl Place {
+impl ParameterPlace {
     /// Where each element of a parameter is, row by row.
     fn of(self, parameter: &Parameter) -> impl Iterator<Item = usize> {
         let columns = parameter.shape.get(1).copied().unwrap_or(1);
@@ -284,7 +284,7 @@ impl Place {
 }
 
 /// The way back: parameters and their gradients, and the derivative by the answer of the layer that is next.
-struct Pass<'a> {
+struct BackwardPass<'a> {
     parameters: &'a [f32],
     gradients: &'a mut [f32],
     rows: usize,
@@ -292,7 +292,7 @@ struct Pass<'a> {
     back: &'a mut [f32],
 }
 
-impl Pass<'_> {
+impl BackwardPass<'_> {
     /// Through layers that made `kept` of `x`, down to the derivative by `x`.
     fn back_through(&mut self, layers: &[Dense], x: &[f32], kept: &[Activations]) {
         let n = self.rows;

@@ -16,7 +16,7 @@ use std::sync::{Mutex, PoisonError};
 pub(super) use self::execution::Kernels;
 use self::layers::{Layers, Workspace};
 pub(super) use self::product::{times, times_transposed, transposed_times};
-use self::rows::Rows;
+use self::rows::KernelRows;
 use super::encoded::Encoded;
 use super::network::Network;
 use super::parameters::Weights;
@@ -52,7 +52,7 @@ impl Encoder {
         let mut padded = (Vec::new(), Vec::new());
         for from in (0..batch.rows()).step_by(ENCODE_ROWS) {
             let range = from..batch.rows().min(from + ENCODE_ROWS);
-            let rows = Rows::of(batch, range, self.layers.inputs);
+            let rows = KernelRows::of(batch, range, self.layers.inputs);
             self.layers.forward(&self.parameters, self.filled_up(rows, &mut padded), &mut space);
             self.take(rows, &space, &mut encoded);
         }
@@ -82,7 +82,7 @@ impl Encoder {
     }
 
     /// The rows, with zeros after them up to a whole block.
-    fn filled_up<'a>(&self, rows: Rows<'a>, padded: &'a mut (Vec<f32>, Vec<f32>)) -> Rows<'a> {
+    fn filled_up<'a>(&self, rows: KernelRows<'a>, padded: &'a mut (Vec<f32>, Vec<f32>)) -> KernelRows<'a> {
         if rows.rows == ENCODE_ROWS {
             return rows;
         }
@@ -94,10 +94,10 @@ impl Encoder {
         known.resize(room, 0.0);
         let known = rows.known.map(|_| known.as_slice());
         // Nothing is hidden from an encoder that no longer learns.
-        Rows { x, known, shown_x: x, shown_known: known, rows: ENCODE_ROWS }
+        KernelRows { x, known, shown_x: x, shown_known: known, rows: ENCODE_ROWS }
     }
 
-    fn take(&self, rows: Rows<'_>, space: &Workspace, encoded: &mut Encoded) {
+    fn take(&self, rows: KernelRows<'_>, space: &Workspace, encoded: &mut Encoded) {
         let Layers { latent_dim, inputs: features, .. } = self.layers;
         let n = rows.rows;
         for row in space.posterior()[..n * 2 * latent_dim].chunks_exact(2 * latent_dim) {

@@ -8,7 +8,7 @@ use crate::batch::Batch;
 
 /// Rows of a batch as the layers take them.
 #[derive(Clone, Copy)]
-pub(super) struct Rows<'a> {
+pub(super) struct KernelRows<'a> {
     /// `[rows, inputs]`.
     pub(super) x: &'a [f32],
     /// The same, as in [`Batch`].
@@ -19,7 +19,7 @@ pub(super) struct Rows<'a> {
     pub(super) rows: usize,
 }
 
-impl<'a> Rows<'a> {
+impl<'a> KernelRows<'a> {
     /// Rows `range` of a batch, of so many `inputs`.
     pub(super) fn of(batch: &'a Batch, range: Range<usize>, inputs: usize) -> Self {
         let part = |all: &'a [f32]| &all[range.start * inputs..range.end * inputs];

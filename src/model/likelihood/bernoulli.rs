@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{Cells, Head, RowLoss};
+use super::{GroupCells, Head, RowLoss};
 use crate::model::vector::{ln_1p_exp_neg, sigmoid, sums, vectorized};
 use crate::random::Stream;
 
@@ -24,7 +24,7 @@ impl Head for Bernoulli {
         (x - candle_nn::ops::sigmoid(output)?)?.sqr()
     }
 
-    fn add_losses(&self, cells: &Cells<'_>, _: &[f32], _: &mut Vec<f32>, losses: &mut [RowLoss]) {
+    fn add_losses(&self, cells: &GroupCells<'_>, _: &[f32], _: &mut Vec<f32>, losses: &mut [RowLoss]) {
         vectorized(
             #[inline(always)]
             || {
@@ -44,7 +44,7 @@ impl Head for Bernoulli {
 
     fn gradient(
         &self,
-        cells: &Cells<'_>,
+        cells: &GroupCells<'_>,
         weights: &[f32],
         _: &[f32],
         _: &mut Vec<f32>,

@@ -2,7 +2,7 @@
 
 use candle_core::{D, Result, Tensor};
 
-use super::{Cells, Head, RowLoss};
+use super::{GroupCells, Head, RowLoss};
 use crate::model::vector::{exp, greatest, sums, vectorized};
 use crate::random::Stream;
 
@@ -29,18 +29,18 @@ impl Categorical {
 
     /// Each element of a row: which it is, its class, whether it is known, and where its logits are.
     #[inline(always)]
-    fn of_row<'a>(&'a self, x: &'a [f32], known: &'a [f32]) -> impl Iterator<Item = Element> + 'a {
+    fn of_row<'a>(&'a self, x: &'a [f32], known: &'a [f32]) -> impl Iterator<Item = CategoricalElement> + 'a {
         let mut end = 0;
         let elements = x.iter().zip(known).zip(&self.classes);
         elements.map(move |((&x, &known), &classes)| {
             let start = end;
             end += classes;
-            Element { class: (x as usize).min(classes - 1), known, start, end }
+            CategoricalElement { class: (x as usize).min(classes - 1), known, start, end }
         })
     }
 }
 
-struct Element {
+struct CategoricalElement {
     class: usize,
     known: f32,
     start: usize,
@@ -78,13 +78,13 @@ impl Head for Categorical {
         })
     }
 
-    fn add_losses(&self, cells: &Cells<'_>, _: &[f32], _: &mut Vec<f32>, losses: &mut [RowLoss]) {
+    fn add_losses(&self, cells: &GroupCells<'_>, _: &[f32], _: &mut Vec<f32>, losses: &mut [RowLoss]) {
         vectorized(
             #[inline(always)]
             || {
                 for (row, loss) in losses.iter_mut().enumerate() {
                     let (x, output, known) = cells.row(row);
-                    for Element { class, known, start, end } in self.of_row(x, known) {
+                    for CategoricalElement { class, known, start, end } in self.of_row(x, known) {
                         let logits = &output[start..end];
                         let all = log_sum_exp(logits);
                         let [squares] = sums([logits], |[o]| {
@@ -102,7 +102,7 @@ impl Head for Categorical {
 
     fn gradient(
         &self,
-        cells: &Cells<'_>,
+        cells: &GroupCells<'_>,
         weights: &[f32],
         _: &[f32],
         _: &mut Vec<f32>,
@@ -114,7 +114,7 @@ impl Head for Categorical {
             || {
                 for (row, gradient, weight) in cells.gradient_rows(by_output, weights) {
                     let (x, output, known) = cells.row(row);
-                    for Element { class, known, start, end } in self.of_row(x, known) {
+                    for CategoricalElement { class, known, start, end } in self.of_row(x, known) {
                         let (logits, gradient) = (&output[start..end], &mut gradient[start..end]);
                         let (all, weight) = (log_sum_exp(logits), weight * known);
                         gradient.iter_mut().zip(logits).for_each(|(g, o)| *g = exp(o - all) * weight);

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{Cells, Head, RowLoss};
+use super::{GroupCells, Head, RowLoss};
 use crate::model::vector::{exp, sums, vectorized};
 use crate::random::Stream;
 
@@ -53,7 +53,7 @@ impl Head for Gaussian {
         (x - output)?.sqr()
     }
 
-    fn add_losses(&self, cells: &Cells<'_>, log_variance: &[f32], scratch: &mut Vec<f32>, losses: &mut [RowLoss]) {
+    fn add_losses(&self, cells: &GroupCells<'_>, log_variance: &[f32], scratch: &mut Vec<f32>, losses: &mut [RowLoss]) {
         self.prepare(log_variance, scratch);
         let (precision, constant) = scratch.split_at(log_variance.len());
         vectorized(
@@ -75,7 +75,7 @@ impl Head for Gaussian {
 
     fn gradient(
         &self,
-        cells: &Cells<'_>,
+        cells: &GroupCells<'_>,
         weights: &[f32],
         log_variance: &[f32],
         scratch: &mut Vec<f32>,

@@ -38,14 +38,14 @@ pub(crate) trait Head: Send + Sync {
     fn squared_error(&self, x: &Tensor, output: &Tensor) -> candle_core::Result<Tensor>;
 
     /// Adds the elements' sum of both to each row's.
-    fn add_losses(&self, cells: &Cells<'_>, parameter: &[f32], scratch: &mut Vec<f32>, losses: &mut [RowLoss]);
+    fn add_losses(&self, cells: &GroupCells<'_>, parameter: &[f32], scratch: &mut Vec<f32>, losses: &mut [RowLoss]);
 
     /// Writes the group's part of `by_output`, `[rows, outputs]`: the derivative of the rows' negative log-likelihood,
     /// each times the row's weight, by the decoder's output;
     /// and the gradient by the parameter, taken at the bound if the value is outside.
     fn gradient(
         &self,
-        cells: &Cells<'_>,
+        cells: &GroupCells<'_>,
         weights: &[f32],
         parameter: &[f32],
         scratch: &mut Vec<f32>,
@@ -93,7 +93,7 @@ pub(crate) struct RowLoss {
 }
 
 /// A group's part of rows and of the decoder's output for them.
-pub(crate) struct Cells<'a> {
+pub(crate) struct GroupCells<'a> {
     pub(crate) group: &'a Group,
     /// `[rows, inputs]` and `inputs`, of all groups; or one row, and 0, where all rows are the same.
     pub(crate) x: (&'a [f32], usize),
@@ -112,7 +112,7 @@ pub(crate) enum Known<'a> {
     Some(&'a [f32]),
 }
 
-impl<'a> Cells<'a> {
+impl<'a> GroupCells<'a> {
     /// The group's elements, outputs and known elements of a row.
     #[inline(always)]
     fn row(&self, row: usize) -> (&'a [f32], &'a [f32], &'a [f32]) {

@@ -88,8 +88,8 @@ fn noise() -> Stream {
 }
 
 /// A batch that goes over when it is needed.
-fn input(batch: &Batch, noise: Stream) -> Input {
-    Input { batch: batch.clone(), noise, placed: None }
+fn input(batch: &Batch, noise: Stream) -> StepInput {
+    StepInput { batch: batch.clone(), noise, placed: None }
 }
 
 fn close(found: &[f32], expected: &[f64], tolerance: f64) {
@@ -215,7 +215,7 @@ fn kernels_and_tensors_agree() {
                 for n in 0..3 {
                     let (batch, noise) = (batch.clone(), noise().child(n));
                     let placed = execution.placer().map(|placer| placer.place(&batch, noise).unwrap());
-                    let input = Input { batch, noise, placed };
+                    let input = StepInput { batch, noise, placed };
                     let (loss, norm) = if n == 1 {
                         execution.forward_and_backward(&input, &weights, &paid).unwrap()
                     } else {

@@ -67,7 +67,7 @@ fn a_compressed_buffer_that_claims_what_it_cannot_hold_is_refused() {
 }
 
 /// What a stream of one batch says of its layout.
-struct Layout {
+struct MessageLayout {
     version: MetadataVersion,
     endianness: Endianness,
     key: Option<&'static str>,
@@ -75,7 +75,7 @@ struct Layout {
 }
 
 /// A stream of the three rows 1, 2, 3.
-fn laid_out(layout: &Layout) -> Vec<u8> {
+fn laid_out(layout: &MessageLayout) -> Vec<u8> {
     let mut stream = Vec::new();
     let mut put = |mut message: FlatBufferBuilder<'static>, header, kind, body: &[u8]| {
         let key = layout.key.map(|key| {
@@ -129,15 +129,19 @@ fn laid_out(layout: &Layout) -> Vec<u8> {
 
 #[test]
 fn buffers_that_are_laid_out_otherwise_are_refused_and_not_read_as_they_are_laid_out_now() {
-    let now = || Layout { version: MetadataVersion::V5, endianness: Endianness::Little, key: None, marked: true };
-    for sound in [now(), Layout { version: MetadataVersion::V4, marked: false, ..now() }] {
+    let now =
+        || MessageLayout { version: MetadataVersion::V5, endianness: Endianness::Little, key: None, marked: true };
+    for sound in [now(), MessageLayout { version: MetadataVersion::V4, marked: false, ..now() }] {
         assert_eq!(read(&laid_out(&sound), false).unwrap(), 3);
     }
     let refused = [
-        (Layout { endianness: Endianness::Big, ..now() }, "-: the other byte order is not supported"),
-        (Layout { version: MetadataVersion::V3, ..now() }, "-: an Arrow format version before 0.8 is not supported"),
+        (MessageLayout { endianness: Endianness::Big, ..now() }, "-: the other byte order is not supported"),
         (
-            Layout { key: Some(EXPERIMENTAL_COMPRESSION), ..now() },
+            MessageLayout { version: MetadataVersion::V3, ..now() },
+            "-: an Arrow format version before 0.8 is not supported",
+        ),
+        (
+            MessageLayout { key: Some(EXPERIMENTAL_COMPRESSION), ..now() },
             "-: the experimental compression of Arrow 0.17 is not supported",
         ),
     ];

@@ -92,7 +92,7 @@ fn read(name: &str, text: &str, wanted: Option<&DataType>) -> RecordBatch {
     let folder = tempfile::tempdir().unwrap();
     let (path, stop) = (folder.path().join(name), Stop::new());
     std::fs::write(&path, text).unwrap();
-    let format = Format::of(&path, text.as_bytes());
+    let format = FileFormat::of(&path, text.as_bytes());
     let text = Text::open(&path, PositionalFile::open(&path).unwrap(), format, &stop).unwrap();
     let mut batches = text.with_types(|_| wanted.cloned()).batches(1000, &stop).unwrap();
     batches.next().unwrap().unwrap()
