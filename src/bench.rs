@@ -6,10 +6,9 @@ use arrow::array::RecordBatch;
 
 use crate::artifact::Model;
 use crate::batch::Batch;
-use crate::device::Device;
 use crate::error::Result;
-use crate::model::{Encoded, Step, StepInput, Trainer};
-use crate::random::Stream;
+use crate::model::{Device, Encoded, Step, StepInput, Trainer};
+use crate::numerics::RandomStream;
 
 /// A model, some rows for it, and a network of its shape in training.
 pub struct Parts {
@@ -34,7 +33,7 @@ impl Parts {
         let mut x = vec![0.0; rows.num_rows() * layout.inputs()];
         model.features().write(&rows, &mut x)?;
         let batch = Batch::new(0, (0..rows.num_rows() as u64).collect(), x.clone(), &layout);
-        let input = trainer.feed()(batch.clone(), Stream::new(0, "bench"))?;
+        let input = trainer.feed()(batch.clone(), RandomStream::new(0, "bench"))?;
         Ok(Self { model, rows, x, batch, input, trainer })
     }
 

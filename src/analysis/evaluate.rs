@@ -7,9 +7,9 @@ use super::ranking::Ranking;
 use super::scored::{features, ranked_by};
 use super::table::{are_numbers, columns, numbers};
 use crate::error::{Error, Place, Result};
+use crate::pipeline::Stop;
 use crate::score::{ANOMALY_SCORE, SCORES};
 use crate::source::{ParquetSource, near_names};
-use crate::stop::Stop;
 
 /// The name of the score that needs no model: the sum of squares of the row's numbers, each less its mean and divided by
 /// its standard deviation over the table.

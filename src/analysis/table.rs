@@ -4,8 +4,8 @@ use polars::prelude::{Column, DataFrame, DataType, PolarsError};
 
 use crate::error::{Error, Place, Result};
 use crate::frame::frame;
+use crate::pipeline::Stop;
 use crate::source::ParquetSource;
-use crate::stop::Stop;
 
 /// Rows read at once.
 const BATCH_ROWS: usize = 65_536;

@@ -8,7 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{MOST_BYTES, container};
 use crate::error::{Error, ModelFault, Result};
 use crate::model::{Parameter, Weights};
-use crate::sink::{Target, commit_bytes};
+use crate::storage::{Target, commit_bytes};
 
 /// Writes a checkpoint, whole or not at all: each set's tensors are called `set/tensor`.
 ///

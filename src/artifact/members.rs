@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Metadata, container};
 use crate::config::Training;
 use crate::error::{ModelFault, Result};
-use crate::layout::Layout;
+use crate::feature::Layout;
 use crate::model::{Vae, Weight, Weights, parameters};
 use crate::score::{AggregatePosterior, Member};
 

@@ -3,8 +3,7 @@
 use std::ops::Range;
 
 use crate::error::ModelFault;
-use crate::feature::Kind;
-use crate::layout::{Layout, Likelihood};
+use crate::feature::{Kind, Layout, Likelihood};
 use crate::model::{Weight, Weights};
 use crate::score::Tail;
 

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::texts::{Texts, are_texts};
 use super::words::Words;
 use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Scaler, Survey, Unfit, ValueIssues, Values};
-use crate::layout::Shape;
-use crate::random::Stream;
+use crate::feature::Shape;
+use crate::numerics::RandomStream;
 
 /// A word that comes more seldom is not a class of its own: there is nothing to learn from.
 const SELDOM: u64 = 3;
@@ -101,7 +101,7 @@ impl Category {
 
 /// The class of a hashed word.
 fn slot(word: &str, slots: usize) -> usize {
-    (Stream::new(0, word).bits(0) % slots as u64) as usize
+    (RandomStream::new(0, word).bits(0) % slots as u64) as usize
 }
 
 impl Feature for Category {

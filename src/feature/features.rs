@@ -8,7 +8,7 @@ use arrow::error::ArrowError;
 
 use super::{Column, FeatureIssues, Kind, ValueIssues, tops};
 use crate::error::{Error, Place, Result};
-use crate::layout::{Layout, Shape};
+use crate::feature::{Layout, Shape};
 
 /// One fitted column: how its values are written into the row vector, and read back from it.
 pub trait Feature: Send + Sync {
@@ -195,7 +195,7 @@ impl Features {
     /// The type a top-level column had at fit; none if it is not learned from or its type has no text form.
     pub(crate) fn type_of(&self, name: &str) -> Option<DataType> {
         let is_it = |kind: &&Kind| kind.column().within().is_empty() && kind.column().name() == name;
-        match super::spelled::parse(self.kinds.iter().find(is_it)?.data_type()).ok()? {
+        match super::parse_type::parse(self.kinds.iter().find(is_it)?.data_type()).ok()? {
             DataType::Dictionary(_, values) => Some(*values),
             data_type => Some(data_type),
         }

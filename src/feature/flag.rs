@@ -8,7 +8,7 @@ use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
 use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Scaler, Survey, Unfit, ValueIssues, Values};
-use crate::layout::{Likelihood, Shape};
+use crate::feature::{Likelihood, Shape};
 
 /// A fitted Boolean.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::statistics::{Readings, Statistics};
 use crate::config::Map;
-use crate::normal::{normal_quantile, normal_rank};
+use crate::numerics::{normal_quantile, normal_rank};
 
 /// A fitted curve: it rises everywhere, so that there is a way back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

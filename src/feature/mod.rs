@@ -6,35 +6,34 @@
 
 #![forbid(unsafe_code)]
 
-mod anew;
 mod category;
 mod choose;
 mod column;
 mod features;
 mod flag;
-mod found;
-mod holes;
-mod kept;
+mod init_check;
+mod layout;
 mod map;
+mod missing;
 mod number;
 mod order;
+mod parse_type;
+mod rebuild;
 mod rescale;
 mod scaling;
 mod selections;
-mod spelled;
 mod statistics;
 mod survey;
 #[cfg(test)]
 mod tests;
 mod texts;
 mod time;
+mod value_issues;
 mod vector;
 mod words;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::anew::ColumnRebuilder;
-pub use self::anew::{ColumnType, InputColumn};
 pub use self::category::Category;
 pub use self::choose::Carried;
 pub(crate) use self::choose::{Candidate, Candidates, candidates, choose};
@@ -43,18 +42,21 @@ pub(crate) use self::column::{STRIP, runs, tops};
 pub(crate) use self::features::Features;
 pub use self::features::{Feature, FeatureCells};
 pub use self::flag::Flag;
-pub(crate) use self::found::FeatureIssues;
-pub use self::found::ValueIssues;
-pub(crate) use self::holes::{constant, fill, holes};
-pub(crate) use self::kept::{beside, contradiction, counted};
+pub(crate) use self::init_check::{beside, contradiction, counted};
+pub use self::layout::{Group, Layout, Likelihood, Shape};
 pub use self::map::Curve;
+pub(crate) use self::missing::{constant, fill, holes};
 pub use self::number::Number;
+pub(crate) use self::rebuild::ColumnRebuilder;
+pub use self::rebuild::{ColumnType, InputColumn};
 pub(crate) use self::rescale::{rescaled, to_rescale};
 pub(crate) use self::scaling::Scaler;
 pub use self::scaling::Scaling;
 pub use self::survey::Values;
 pub(crate) use self::survey::{ColumnRequest, Survey, Unfit};
 pub use self::time::{Cycle, Time};
+pub(crate) use self::value_issues::FeatureIssues;
+pub use self::value_issues::ValueIssues;
 pub use self::vector::Vector;
 
 /// A survey of a column, if it is of the kind.

@@ -14,7 +14,7 @@ use super::statistics::{Readings, Statistics};
 use super::survey::first_as_text;
 use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Scaler, Scaling, Survey, Unfit, ValueIssues, Values};
 use crate::config::Map;
-use crate::layout::{Likelihood, Shape};
+use crate::feature::{Likelihood, Shape};
 
 /// A fitted number: its value, bent if it has a curve, and scaled. A duration is a number of seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

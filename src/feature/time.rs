@@ -16,7 +16,7 @@ use super::number::a_second;
 use super::statistics::{Readings, Statistics};
 use super::survey::first_as_text;
 use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Scaler, Scaling, Survey, Unfit, ValueIssues, Values};
-use crate::layout::{Likelihood, Shape};
+use crate::feature::{Likelihood, Shape};
 
 /// Seconds of a day.
 const DAY: f64 = 86_400.0;

@@ -13,7 +13,7 @@ use super::number::{are_numbers, as_type, numbers};
 use super::statistics::{Readings, Statistics};
 use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Scaler, Scaling, Survey, Unfit, ValueIssues, Values};
 use crate::config::VectorScale;
-use crate::layout::{Likelihood, Shape};
+use crate::feature::{Likelihood, Shape};
 
 /// Numbers of the longest vector that is learned.
 const LONGEST: usize = 16_384;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::artifact::{History, checkpoint_json, load_checkpoint, save_checkpoint};
 use crate::error::{Error, ModelFault, Result};
 use crate::model::{AdamMoments, Checkpoint, Parameter, Weights};
-use crate::sink::Target;
+use crate::storage::Target;
 
 /// The version of the file's form; no other is read.
 const FORMAT_VERSION: u64 = 1;

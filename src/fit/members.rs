@@ -7,7 +7,7 @@ use super::train::{self, Trained};
 use crate::artifact::History;
 use crate::config::Training;
 use crate::error::{Error, Result};
-use crate::layout::Layout;
+use crate::feature::Layout;
 use crate::model::{Trainer, Weights};
 
 /// What it takes to train them.

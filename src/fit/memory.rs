@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::ahead::QUEUE_BYTES;
+use crate::pipeline::QUEUE_BYTES;
 
 /// Encoded rows up to this many bytes are kept in memory when nobody says how much there is.
 const CACHE_BYTES: u64 = 2 << 30;

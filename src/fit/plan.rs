@@ -7,18 +7,17 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::defaults::MissingRates;
 use super::memory::Memory;
 use super::progress::{FitWatch, Progress};
-use super::sizes::MissingRates;
-use super::{room, sizes, statistics};
-use crate::ahead::machine_threads;
+use super::{defaults, memory_check, statistics};
 use crate::config::{FitConfig, LatentDim, Training};
 use crate::error::{Error, Result};
 use crate::feature::{Candidate, Candidates, Carried, Column, Features, Kind, Values, candidates, choose};
+use crate::fit::row_order::{HoldOut, MOST_SHUFFLED};
 use crate::model::{Network, Parameter, parameters};
-use crate::shuffle::{HoldOut, MOST_SHUFFLED};
+use crate::pipeline::{Stop, machine_threads};
 use crate::source::{ParquetSource, Source};
-use crate::stop::Stop;
 
 /// What a fit would do, found by its first pass over the data.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -140,10 +139,11 @@ impl FitConfig {
         let model = (inputs > 0).then(|| -> Result<_> {
             let division = self.division(rows, inputs)?;
             let train_rows = division.rows - division.held_out;
-            let network = sizes::network(self, inputs, train_rows as usize, chosen.holes);
-            let training = sizes::training(self, inputs, train_rows as usize, division.shuffle_rows, chosen.holes.any);
+            let network = defaults::network(self, inputs, train_rows as usize, chosen.holes);
+            let training =
+                defaults::training(self, inputs, train_rows as usize, division.shuffle_rows, chosen.holes.any);
             let ends = (layout.encoder_inputs(), layout.outputs());
-            room::check(&network, ends, &training, train_rows as usize)?;
+            memory_check::check(&network, ends, &training, train_rows as usize)?;
             Ok(PlannedModel {
                 inputs,
                 parameters: parameters(layout, &network).iter().map(Parameter::len).sum(),
@@ -162,13 +162,13 @@ impl FitConfig {
 
     /// The features to learn, and the columns only carried.
     pub(super) fn choose(&self, source: &ParquetSource, threads: usize, watch: &mut FitWatch<'_>) -> Result<Chosen> {
-        let scale = sizes::scale(self);
+        let scale = defaults::scale(self);
         let Candidates { columns, fields, carried } = candidates(&source.schema(), self, scale)?;
         source.agree(fields.iter())?;
         let columns = statistics::survey(source, columns, threads, watch)?;
         let values = |candidate: &Candidate| (candidate.column().to_string(), candidate.values());
         let values = columns.iter().map(values).collect();
-        let (features, carried) = choose(&columns, carried, scale, sizes::missing_indicator(self));
+        let (features, carried) = choose(&columns, carried, scale, defaults::missing_indicator(self));
         let holes = MissingRates::of(features.kinds(), source.rows());
         Ok(Chosen { features: Arc::new(features), carried, values, holes })
     }
@@ -183,7 +183,7 @@ impl FitConfig {
             // Its columns are those of a model.
             return source.table(folder);
         }
-        let Candidates { fields, .. } = candidates(&source.first_schema(), self, sizes::scale(self))?;
+        let Candidates { fields, .. } = candidates(&source.first_schema(), self, defaults::scale(self))?;
         source.table_of(folder, &|name| fields.iter().any(|field| field.name() == name))
     }
 
@@ -193,14 +193,14 @@ impl FitConfig {
     /// [`Error::OptionRange`] if more rows were shuffled together than can be.
     pub(super) fn division(&self, rows: u64, inputs: usize) -> Result<Division> {
         let row_bytes = row_bytes(inputs);
-        let taken = sizes::sample(self, rows);
+        let taken = defaults::sample(self, rows);
         // Windows are cut from all rows, of which the sample is then taken.
-        let shuffle_rows = self.shuffle_rows.unwrap_or_else(|| sizes::shuffle_rows(rows, taken, row_bytes));
+        let shuffle_rows = self.shuffle_rows.unwrap_or_else(|| defaults::shuffle_rows(rows, taken, row_bytes));
         if shuffle_rows.min(taken) > MOST_SHUFFLED {
             let range = "at most 4294959104, unless the fit uses fewer rows";
             return Err(Error::OptionRange { option: "shuffle_rows", value: shuffle_rows.to_string(), range });
         }
-        let held_out = HoldOut::count(taken, sizes::val_fraction(self), row_bytes);
+        let held_out = HoldOut::count(taken, defaults::val_fraction(self), row_bytes);
         let memory = Memory::new(self.memory);
         Ok(Division { rows: taken, held_out, shuffle_rows, memory, in_memory: memory.holds(taken, inputs) })
     }

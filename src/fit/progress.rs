@@ -1,7 +1,7 @@
 //! What a fit tells its caller while it goes on.
 
 use crate::artifact::Epoch;
-use crate::stop::Stop;
+use crate::pipeline::Stop;
 
 /// A sign of life of a fit.
 #[derive(Debug, Clone, Copy, PartialEq)]

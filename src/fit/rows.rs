@@ -4,19 +4,16 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::encoded_rows::EncodedRows;
 use super::memory::Memory;
 use super::progress::{FitWatch, Progress};
-use super::store::EncodedRows;
-use crate::ahead::{self, Prefetch, ahead, ahead_map};
-use crate::batch::{Batch, Table};
+use crate::batch::{Batch, RowGroupTransposer, RowSlice, Table, TransposeConfig};
 use crate::error::Result;
-use crate::feature::{FeatureIssues, Features};
-use crate::layout::Layout;
-use crate::scratch::Scratch;
-use crate::shuffle::{CHUNK_ROWS, HoldOut, RowOrder, RowRole, step_rows};
+use crate::feature::{FeatureIssues, Features, Layout};
+use crate::fit::row_order::{CHUNK_ROWS, HoldOut, RowOrder, RowRole, step_rows};
+use crate::pipeline::{self, Prefetch, Stage, prefetch, prefetch_map};
 use crate::source::ParquetSource;
-use crate::stage::Stage;
-use crate::strips::{RowGroupTransposer, RowSlice, TransposeConfig};
+use crate::storage::Scratch;
 
 /// Bytes of encoded rows handed on together.
 const SLICE_BYTES: usize = 4 << 20;
@@ -74,7 +71,7 @@ impl FitRows {
             stop.check()?;
             Ok((slice.first_row(), slice.x()?, slice.found()))
         };
-        let depth = ahead::depth(slice_rows * inputs * size_of::<f32>(), memory.queues);
+        let depth = pipeline::queue_depth(slice_rows * inputs * size_of::<f32>(), memory.queues);
 
         let store = |rows: u64| -> Result<EncodedRows> {
             let scratch = if memory.holds(load.rows, inputs) { None } else { Some(Scratch::create(load.folder)?) };
@@ -84,7 +81,7 @@ impl FitRows {
         let mut train = store(load.rows - held_out)?;
         let (mut select, mut calibrate) = (store(held_out.div_ceil(2))?, store(held_out / 2)?);
         let (mut before, mut empty, mut holes, mut found) = (Vec::new(), 0, false, FeatureIssues::default());
-        for encoded in ahead_map(&slice, scan, &encode, depth, threads, put_together)? {
+        for encoded in prefetch_map(&slice, scan, &encode, depth, threads, put_together)? {
             let (first_row, x, of_these) = encoded?;
             found.add(&of_these);
             let rows = x.len() / inputs;
@@ -109,7 +106,7 @@ impl FitRows {
             }
         }
         before.push(train.len() as u64);
-        crate::stage::report(&[&read, &slice, &encode]);
+        crate::pipeline::report(&[&read, &slice, &encode]);
         let (train, select, calibrate) = (train.finish()?, select.finish()?, calibrate.finish()?);
         let shuffle = Stage::new("shuffle");
         Ok(Self { order, train, before: before.into(), select, calibrate, empty, holes, found, shuffle })
@@ -154,7 +151,7 @@ impl FitRows {
             train.gather(rows.by_ref().take(wanted), layout.inputs(), &mut table)?;
             input(Batch::new(seq as u64, table.ids, table.x, &layout))
         };
-        ahead(&self.shuffle, 2, step_rows(self.train.len(), batch_size).enumerate().map(batch))
+        prefetch(&self.shuffle, 2, step_rows(self.train.len(), batch_size).enumerate().map(batch))
     }
 }
 

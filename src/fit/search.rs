@@ -5,7 +5,7 @@ use super::rows::FitRows;
 use super::train::train;
 use crate::config::Training;
 use crate::error::Result;
-use crate::layout::Layout;
+use crate::feature::Layout;
 use crate::model::Trainer;
 
 /// The most that are tried.

@@ -5,12 +5,10 @@ use std::collections::VecDeque;
 use arrow::array::RecordBatch;
 
 use super::progress::{FitWatch, Progress};
-use crate::ahead::ahead;
 use crate::error::{Error, Place, Result};
 use crate::feature::{Candidate, STRIP, runs, tops};
+use crate::pipeline::{self, Stage, Stop, prefetch};
 use crate::source::ParquetSource;
-use crate::stage::{self, Stage};
-use crate::stop::Stop;
 
 /// Rows decoded at once.
 const BATCH_ROWS: usize = 8192;
@@ -46,7 +44,7 @@ pub(super) fn survey(
         let strips: Vec<Vec<Candidate>> = strips.into_iter().map(|run| mine.drain(..run.len()).collect()).collect();
         let (source, stop) = (source.with_views(), watch.stop.clone());
         let signs = strips.into_iter().flat_map(move |strip| look(&source, strip, stop.clone()));
-        running.push_back((lane, ahead(&stage, AHEAD, signs)?));
+        running.push_back((lane, prefetch(&stage, AHEAD, signs)?));
     }
     let (mut seen, mut read) = (Vec::new(), 0);
     seen.resize_with(lanes, Vec::new);
@@ -62,7 +60,7 @@ pub(super) fn survey(
         }
         running.push_back((lane, signs));
     }
-    stage::report(&[&stage]);
+    pipeline::report(&[&stage]);
     Ok(seen.into_iter().flatten().collect())
 }
 

@@ -3,17 +3,17 @@
 use std::f64::consts::PI;
 
 use super::checkpoint::{CheckpointWriter, EpochPass, TrainingState};
+use super::encoded_rows::EncodedRows;
 use super::progress::{FitWatch, Progress};
 use super::rows::FitRows;
-use super::store::EncodedRows;
 use crate::artifact::{Epoch, History};
 use crate::batch::Batch;
 use crate::config::Training;
 use crate::error::{Error, Result};
-use crate::layout::Layout;
+use crate::feature::Layout;
 use crate::model::{Step, Trainer, Weights, mean_of_best};
-use crate::random::Stream;
-use crate::stop::Stop;
+use crate::numerics::RandomStream;
+use crate::pipeline::Stop;
 
 /// What is left of the learning rate at the end of the cosine (Loshchilov & Hutter 2017, eq. 5).
 const LR_FLOOR: f64 = 0.02;
@@ -223,7 +223,7 @@ fn pass(
 ) -> Result<Option<(f64, f64)>> {
     let Training { epochs, batch_size, mask_rate, .. } = *training;
     let epoch = run.history.epochs.len();
-    let [hidden, noise] = ["hide", "noise"].map(|name| Stream::new(training.seed, name).child(epoch as u64));
+    let [hidden, noise] = ["hide", "noise"].map(|name| RandomStream::new(training.seed, name).child(epoch as u64));
     let feed = trainer.feed();
     let input = move |mut batch: Batch| {
         if mask_rate > 0.0 {
@@ -277,7 +277,7 @@ pub(super) fn losses(
     training: &Training,
     stop: &Stop,
 ) -> Result<Vec<f64>> {
-    let noise = Stream::new(training.seed, "validation");
+    let noise = RandomStream::new(training.seed, "validation");
     let feed = trainer.feed();
     let mut losses = Vec::with_capacity(rows.len());
     for batch in rows.batches(EVALUATE_ROWS, layout) {

@@ -5,8 +5,8 @@
 use super::likelihood::{GroupCells, Head, Known, RowLoss, head};
 use super::network::Network;
 use super::parameters::Weights;
-use crate::layout::{Group, Layout};
-use crate::random::Stream;
+use crate::feature::{Group, Layout};
+use crate::numerics::RandomStream;
 
 /// Every head, with its own parameter.
 pub(crate) struct Heads {
@@ -99,7 +99,13 @@ impl Heads {
     }
 
     /// A value drawn for an element of which this is expected.
-    pub(crate) fn draw(&self, element: usize, expected: &[f32], reads: &dyn Fn(usize) -> bool, noise: Stream) -> f32 {
+    pub(crate) fn draw(
+        &self,
+        element: usize,
+        expected: &[f32],
+        reads: &dyn Fn(usize) -> bool,
+        noise: RandomStream,
+    ) -> f32 {
         let (head, parameter) = self.of(element);
         head.draw(expected, parameter, reads, noise)
     }

@@ -10,10 +10,9 @@ use super::heads::{Heads, Losses};
 use super::network::Network;
 use super::parameters::Weights;
 use super::vae::Vae;
-use super::vector::{normal, sums, vectorized};
 use crate::error::Result;
-use crate::layout::Layout;
-use crate::random::{Stream, mix};
+use crate::feature::Layout;
+use crate::numerics::{RandomStream, mix, normal, sums, vectorized};
 
 /// Rows the decoder answers together, more or less: a few of its blocks.
 const DECODE_ROWS: usize = 1024;
@@ -89,7 +88,7 @@ impl Sampler {
     }
 
     /// Draws `samples` times from the posterior of each row; the draws are its stream's.
-    pub(crate) fn sample(&self, rows: &[(Row<'_>, Stream)], samples: usize, draws: &mut Draws) -> Result<()> {
+    pub(crate) fn sample(&self, rows: &[(Row<'_>, RandomStream)], samples: usize, draws: &mut Draws) -> Result<()> {
         let (k, outputs) = (self.latent_dim, self.heads.layout().outputs());
         let Draws { weights, outputs: output, noise, z, losses, .. } = draws;
         draws.samples = samples;
@@ -145,7 +144,7 @@ impl Sampler {
         element: usize,
         uniform: f64,
         reads: &dyn Fn(usize) -> bool,
-        noise: Stream,
+        noise: RandomStream,
     ) -> f32 {
         let width = self.heads.layout().spans()[element].output.len();
         let mut expected = vec![0.0; width];

@@ -3,8 +3,11 @@
 //!
 //! **Invariant:** this floor knows the tensor library and never Arrow.
 
+#![forbid(unsafe_code)]
+
 mod adam;
 mod autograd;
+mod device;
 mod encoded;
 mod heads;
 mod kernels;
@@ -12,25 +15,23 @@ mod likelihood;
 mod mixture;
 mod network;
 mod parameters;
-mod principal;
 mod trainer;
 mod vae;
-mod vector;
 
 pub(crate) use self::adam::AdamMoments;
+pub use self::device::Device;
 pub use self::encoded::Encoded;
 pub(crate) use self::heads::{Heads, Losses};
 pub(crate) use self::mixture::{Draws, Mixture, Row, Sampler};
 pub use self::network::Network;
 pub use self::parameters::Weight;
 pub(crate) use self::parameters::{Parameter, Weights, parameters};
-pub(crate) use self::principal::{Components, Covariance};
 #[cfg(feature = "bench")]
 pub(crate) use self::trainer::StepInput;
 pub(crate) use self::trainer::{Checkpoint, Step, Trainer, mean_of_best};
 pub(crate) use self::vae::Vae;
 
-use crate::device::bare;
+use self::device::bare;
 use crate::error::Error;
 
 impl From<candle_core::Error> for Error {

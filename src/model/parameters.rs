@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use super::likelihood::head;
 use super::network::Network;
 use crate::error::ModelFault;
-use crate::layout::Layout;
-use crate::random::Stream;
+use crate::feature::Layout;
+use crate::numerics::RandomStream;
 
 /// A parameter as plain numbers.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,7 +56,7 @@ impl Parameter {
 
     /// The first values. They depend on seed and name alone: a further layer changes those of no other one.
     fn initial(&self, seed: u64) -> Weight {
-        let stream = Stream::new(seed, &format!("weights/{}", self.name));
+        let stream = RandomStream::new(seed, &format!("weights/{}", self.name));
         let value = |n| (-self.bound + 2.0 * self.bound * stream.uniform(n)) as f32;
         Weight { shape: self.shape.clone(), values: (0..self.len() as u64).map(value).collect() }
     }
@@ -108,8 +108,8 @@ pub(crate) fn initial(layout: &Layout, network: &Network, seed: u64) -> Weights 
 mod tests {
     use super::*;
     use crate::config::Activation;
-    use crate::layout::Likelihood::{Bernoulli, Gaussian};
-    use crate::layout::Shape;
+    use crate::feature::Likelihood::{Bernoulli, Gaussian};
+    use crate::feature::Shape;
 
     fn network(hidden: &[usize]) -> Network {
         Network { hidden: hidden.to_vec(), latent_dim: 2, activation: Activation::Relu, noise_floor: -1.0 }

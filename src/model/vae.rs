@@ -9,7 +9,7 @@ use super::network::Network;
 use super::parameters::Weights;
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::layout::Layout;
+use crate::feature::Layout;
 
 /// The network, ready to encode.
 pub(crate) enum Vae {

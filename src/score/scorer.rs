@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::{AggregatePosterior, Score};
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::layout::Layout;
+use crate::feature::Layout;
 use crate::model::{Encoded, Heads, Network, Row, Vae, Weights};
-use crate::random::Stream;
+use crate::numerics::RandomStream;
 
 /// The networks of a model. Scores are means over all of them; latents and reconstructions are the first one's.
 pub(crate) struct Scorer {
@@ -19,7 +19,7 @@ pub(crate) struct Member {
     pub(crate) vae: Arc<Vae>,
     pub(crate) heads: Heads,
     pub(crate) latents: AggregatePosterior,
-    pub(super) noise: Stream,
+    pub(super) noise: RandomStream,
 }
 
 /// Rows to be scored, encoded by every member.
@@ -45,7 +45,7 @@ impl Member {
         latents: AggregatePosterior,
         seed: u64,
     ) -> Self {
-        Self { vae, heads: Heads::new(layout, network, weights), latents, noise: Stream::new(seed, "elbo_iw") }
+        Self { vae, heads: Heads::new(layout, network, weights), latents, noise: RandomStream::new(seed, "elbo_iw") }
     }
 }
 

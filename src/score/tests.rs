@@ -3,8 +3,8 @@ use std::sync::Arc;
 use super::*;
 use crate::batch::Batch;
 use crate::config::Activation;
-use crate::layout::Likelihood::Gaussian;
-use crate::layout::{Layout, Shape};
+use crate::feature::Likelihood::Gaussian;
+use crate::feature::{Layout, Shape};
 use crate::model::{Network, Vae, Weight, Weights};
 
 /// x = 2 z + 1 + noise of variance 1, with an encoder that knows the exact posterior: of mean 2 (x - 1) / 5 and

@@ -9,11 +9,12 @@
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::Schema;
 
-use super::{Destination, Medium, NewColumns, OutputColumn, RowWriter, Sink, Splice, Target, under, written};
+use super::{Destination, Medium, NewColumns, OutputColumn, RowWriter, Sink, Splice, under, written};
 use crate::config::Encoding;
 use crate::error::{Error, Place, Result};
+use crate::pipeline::Stop;
 use crate::source::{Batches, ParquetSource, written_out};
-use crate::stop::Stop;
+use crate::storage::Target;
 
 /// Writes an Arrow IPC file.
 pub(crate) struct IpcSink {

@@ -2,9 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-mod commit;
 mod general;
-mod lock;
 mod metadata;
 mod orders;
 mod pages;
@@ -14,17 +12,15 @@ mod splice;
 
 use arrow::array::RecordBatch;
 
-pub(crate) use self::commit::{Target, Temporary, check_outside, commit_bytes, is_there};
-pub use self::commit::{check_distinct, check_target, replace_file};
 use self::general::IpcSink;
-pub use self::lock::Lock;
 pub use self::rows::ipc_schema;
 pub(crate) use self::rows::{Destination, Medium, RowWriter, under, written};
 use self::splice::SpliceSink;
 pub(crate) use self::splice::{OutputColumn, Splice};
 use crate::error::Result;
+use crate::pipeline::Stop;
 use crate::source::ParquetSource;
-use crate::stop::Stop;
+use crate::storage::Target;
 
 /// Extensions of Arrow IPC files.
 const IPC: [&str; 3] = ["arrow", "feather", "ipc"];

@@ -8,7 +8,7 @@ use ::parquet::errors::{ParquetError, Result};
 use bytes::Bytes;
 
 use crate::error;
-use crate::scratch::Scratch;
+use crate::storage::Scratch;
 
 /// The pages of one row group at a time.
 #[derive(Debug, Clone)]

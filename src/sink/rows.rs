@@ -21,10 +21,11 @@ use arrow::ipc::CompressionType;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
 
 use super::parquet_schema::{ParquetSchema, parquet_schema};
-use super::{Target, Temporary, is_ipc, metadata};
+use super::{is_ipc, metadata};
 use crate::config::{Codec, Encoding};
 use crate::error::{Error, Place, Result};
-use crate::source::{ParquetWriter, StoredType, WholeFile, in_parquet_units, in_unit, unholdable};
+use crate::source::{ParquetWriter, StoredType, in_parquet_units, in_unit, unholdable};
+use crate::storage::{Target, Temporary, WholeFile};
 
 /// Rows of a Parquet row group when nobody says, and its bytes at most.
 const GROUP: (usize, usize) = (1 << 20, 256 << 20);
@@ -59,10 +60,10 @@ const STREAM: &str = "-";
 /// Writes batches of rows.
 pub(crate) struct RowWriter {
     schema: SchemaRef,
-    form: Form,
+    form: RowFormat,
 }
 
-enum Form {
+enum RowFormat {
     IpcFile(Box<FileWriter<BufWriter<Temporary>>>, Target),
     IpcStream(Box<StreamWriter<BufWriter<Box<dyn Write + Send>>>>),
     Parquet(Box<ParquetWriter<BufWriter<Temporary>>>, Target),
@@ -111,14 +112,14 @@ impl RowWriter {
                 let writer = StreamWriter::try_new_with_options(to, &schema, options);
                 let mut writer = writer.map_err(|source| failed(path, source))?;
                 writer.flush().map_err(|source| failed(path, source))?;
-                Form::IpcStream(Box::new(writer))
+                RowFormat::IpcStream(Box::new(writer))
             }
             Destination::File(target) => {
                 let failed = |source| failed(target.path(), source);
                 let file = BufWriter::with_capacity(WholeFile::PIECE, target.create()?);
                 if is_ipc(target.path()) {
                     let writer = FileWriter::try_new_with_options(file, &schema, ipc_options(encoding)?);
-                    Form::IpcFile(Box::new(writer.map_err(failed)?), target)
+                    RowFormat::IpcFile(Box::new(writer.map_err(failed)?), target)
                 } else {
                     if let Some(field) = unholdable(schema.fields()) {
                         let place = Place::column(target.path(), field.name());
@@ -132,7 +133,7 @@ impl RowWriter {
                         .with_skip_arrow_metadata(true);
                     let most = (encoding.row_group_size.unwrap_or(GROUP.0), GROUP.1);
                     let writer = ParquetWriter::create(file, schema.clone(), options, most).map_err(failed)?;
-                    Form::Parquet(Box::new(writer), target)
+                    RowFormat::Parquet(Box::new(writer), target)
                 }
             }
         };
@@ -151,11 +152,11 @@ impl RowWriter {
     /// of earlier rows, in a Parquet file.
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         match &mut self.form {
-            Form::IpcFile(writer, target) => writer.write(batch).map_err(|source| failed(target.path(), source)),
-            Form::IpcStream(writer) => {
+            RowFormat::IpcFile(writer, target) => writer.write(batch).map_err(|source| failed(target.path(), source)),
+            RowFormat::IpcStream(writer) => {
                 writer.write(batch).and_then(|()| writer.flush()).map_err(|source| failed(Path::new(STREAM), source))
             }
-            Form::Parquet(writer, target) => {
+            RowFormat::Parquet(writer, target) => {
                 writer.write(batch, target.path(), |source| failed_parquet(target.path(), source))
             }
         }
@@ -167,14 +168,14 @@ impl RowWriter {
     /// As [`write`](Self::write).
     pub(crate) fn finish(self) -> Result<()> {
         match self.form {
-            Form::IpcFile(writer, target) => {
+            RowFormat::IpcFile(writer, target) => {
                 let file = writer.into_inner().map_err(|source| failed(target.path(), source))?;
                 commit(file, &target)
             }
-            Form::IpcStream(mut writer) => {
+            RowFormat::IpcStream(mut writer) => {
                 writer.finish().and_then(|()| writer.flush()).map_err(|source| failed(Path::new(STREAM), source))
             }
-            Form::Parquet(writer, target) => {
+            RowFormat::Parquet(writer, target) => {
                 let (file, _) = writer.finish().map_err(|source| failed_parquet(target.path(), source))?;
                 commit(file, &target)
             }

@@ -21,11 +21,11 @@ use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use super::orders::{TYPE_ORDER, set_column_orders};
 use super::pages::RowGroupPages;
 use super::parquet_schema::{in_place, parquet_schema};
-use super::{NewColumns, Sink, Target, Temporary, metadata};
-use crate::ahead::Background;
+use super::{NewColumns, Sink, metadata};
 use crate::error::{Error, Foreign, Place, Result};
-use crate::source::{ParquetFile, ParquetSource, StoredType, WholeFile, check_values, chunk_range, guarded, in_unit};
-use crate::stop::Stop;
+use crate::pipeline::{Background, Stop};
+use crate::source::{ParquetFile, ParquetSource, StoredType, check_values, chunk_range, guarded, in_unit};
+use crate::storage::{Target, Temporary, WholeFile};
 
 /// A row group of the output, being written.
 type OutputRowGroup<'a> = SerializedRowGroupWriter<'a, SpliceFile>;

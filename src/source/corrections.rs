@@ -3,10 +3,10 @@
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 
-use super::PositionalFile;
-use super::chunk::chunk_start;
+use super::column_chunk::chunk_start;
 use super::footer::of_so_many_rows;
-use super::page::PageHead;
+use super::page_head::PageHead;
+use crate::storage::PositionalFile;
 
 /// The metadata of a file whose footer begins at `footer` and whose row groups have `rows` rows; `None` if it is right.
 ///

@@ -12,14 +12,15 @@ use ::parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMet
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Metadata, Schema, SchemaRef};
 
-use super::chunk::{check_offset_index, check_values, chunk_range};
+use super::arrow_type::{StoredType, TypedColumn, all_viewed, hint, typed};
+use super::column_chunk::{check_offset_index, check_values, chunk_range};
 use super::corrections::corrected;
 use super::footer::Footer;
-use super::given::ScratchSchema;
-use super::page::{PageFault, check_pages, longest_word};
-use super::read_as::{StoredType, TypedColumn, all_viewed, hint, typed};
-use super::{Keys, PositionalFile, guarded, near_names};
+use super::page_head::{PageFault, check_pages, longest_word};
+use super::scratch_schema::ScratchSchema;
+use super::{Keys, guarded, near_names};
 use crate::error::{Error, Foreign, Place, Result};
+use crate::storage::PositionalFile;
 
 /// Bytes of the words of dictionaries that rows read at once take at most, unless a single one takes more; and rows that
 /// take no more of words of any length if a dictionary is that much smaller.

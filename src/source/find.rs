@@ -11,7 +11,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use same_file::Handle;
 
 use crate::error::{Error, Result};
-use crate::store::{check_url, exists, is_url, list};
+use crate::storage::{check_url, exists, is_url, list};
 
 /// Nested directories that are walked.
 const MOST_LEVELS: usize = 32;

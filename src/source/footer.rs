@@ -9,8 +9,8 @@ use ::parquet::file::reader::{ChunkReader, Length};
 use thrift::TConfiguration;
 use thrift::protocol::{TCompactInputProtocol, TInputProtocol, TType};
 
-use super::PositionalFile;
 use crate::error::{Error, Place, Result};
+use crate::storage::PositionalFile;
 
 /// Nested groups a column may be in: far beyond what anyone writes, far below what a thread's stack holds.
 const MOST_LEVELS: usize = 100;

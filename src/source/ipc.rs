@@ -22,7 +22,7 @@ use arrow::ipc::{self, MessageHeader, root_as_message};
 use super::guard::{NotSupported, guarded};
 use super::wide_keys::{wide_batch, wide_schema};
 use crate::error::{Error, Place, Result};
-use crate::stop::Stop;
+use crate::pipeline::Stop;
 
 /// What a message begins with, since format version 0.15.
 const CONTINUATION: [u8; 4] = [0xff; 4];

@@ -10,11 +10,12 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::{Block, root_as_footer};
 
+use super::guarded;
 use super::ipc::{Message, Next, columns, decode, message};
 use super::wide_keys::{wide_batch, wide_schema};
-use super::{PositionalFile, guarded};
 use crate::error::{Error, Place, Result};
-use crate::stop::Stop;
+use crate::pipeline::Stop;
+use crate::storage::PositionalFile;
 
 /// What a file ends with: the length of its table of contents, and a word.
 const END: (u64, &[u8]) = (10, b"ARROW1");

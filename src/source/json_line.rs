@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read};
 
 use serde::de::IgnoredAny;
 
-use super::values::{ColumnValues, Line, MOST_KEYS};
+use super::infer_type::{ColumnValues, Line, MOST_KEYS};
 
 /// Levels of lists and objects that are looked at.
 const MOST_LEVELS: usize = 32;

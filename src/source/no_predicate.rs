@@ -8,7 +8,7 @@ use arrow::datatypes::Schema;
 
 use super::ParquetFile;
 use crate::error::{Error, Result};
-use crate::stop::Stop;
+use crate::pipeline::Stop;
 
 /// A condition that nobody can have.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 
 use super::find::find;
-use super::keys::keys;
+use super::partition_keys::keys;
 use super::{GroupReader, ParquetFile, RowGroup, near_names};
 use crate::error::{Error, Place, Result};
 

@@ -17,16 +17,16 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use super::categories::{Categories, NewCategories};
-use super::ordered::{OrderedColumn, is_ordered};
+use super::ordered_categories::{OrderedColumn, is_ordered};
 use crate::error::{Error, Place};
 
 /// Writes batches to a Parquet file.
 pub(crate) struct ParquetWriter<W: Write + Send> {
-    form: Form<W>,
+    form: Writing<W>,
     rows: u64,
 }
 
-enum Form<W: Write + Send> {
+enum Writing<W: Write + Send> {
     /// The library's own writer.
     Plain(Box<ArrowWriter<W>>),
     /// One that keeps the order of categories.
@@ -63,13 +63,13 @@ impl<W: Write + Send> ParquetWriter<W> {
     ) -> Result<Self> {
         let writer = ArrowWriter::try_new_with_options(to, schema.clone(), options)?;
         if !schema.fields().iter().any(|field| is_ordered(field)) {
-            return Ok(Self { form: Form::Plain(Box::new(writer)), rows: 0 });
+            return Ok(Self { form: Writing::Plain(Box::new(writer)), rows: 0 });
         }
         let (writer, factory) = writer.into_serialized_writer()?;
         let ordered = schema.fields().iter().enumerate().filter(|(_, field)| is_ordered(field));
         let categories = ordered.map(|(root, _)| (root, Categories::default())).collect();
         let groups = RowGroups { writer, factory, schema, most: (rows.max(1), bytes), categories, open: None };
-        Ok(Self { form: Form::Ordered(Box::new(groups)), rows: 0 })
+        Ok(Self { form: Writing::Ordered(Box::new(groups)), rows: 0 })
     }
 
     /// Writes rows; `path` and `failed` are for messages.
@@ -84,8 +84,8 @@ impl<W: Write + Send> ParquetWriter<W> {
     ) -> crate::error::Result<()> {
         self.rows += batch.num_rows() as u64;
         match &mut self.form {
-            Form::Plain(writer) => writer.write(batch).map_err(failed),
-            Form::Ordered(groups) => {
+            Writing::Plain(writer) => writer.write(batch).map_err(failed),
+            Writing::Ordered(groups) => {
                 if let Some(column) = groups.add_categories(batch).map_err(&failed)? {
                     let what =
                         "an order of categories that differs from that of earlier rows (cast the column to string)";
@@ -99,8 +99,8 @@ impl<W: Write + Send> ParquetWriter<W> {
     /// Ends the file; its rows.
     pub(crate) fn finish(self) -> Result<(W, u64)> {
         let to = match self.form {
-            Form::Plain(writer) => writer.into_inner()?,
-            Form::Ordered(mut groups) => {
+            Writing::Plain(writer) => writer.into_inner()?,
+            Writing::Ordered(mut groups) => {
                 groups.close_group()?;
                 groups.writer.into_inner()?
             }

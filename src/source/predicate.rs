@@ -15,7 +15,7 @@ use polars::prelude::{Expr, IntoLazy, PolarsError, PolarsResult, col};
 use super::{ParquetFile, ParquetSource, guarded, near_names};
 use crate::error::{Error, Foreign, Place, Result};
 use crate::frame::frame;
-use crate::stop::Stop;
+use crate::pipeline::Stop;
 
 /// Rows looked at at once.
 const BATCH_ROWS: usize = 8192;

@@ -11,10 +11,11 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
-use super::given::ScratchSchema;
-use super::holdable::{held, holdable, unholdable};
-use super::{ColumnStream, ParquetFile, ParquetWriter, PositionalFile};
+use super::parquet_support::{held, holdable, unholdable};
+use super::scratch_schema::ScratchSchema;
+use super::{ColumnStream, ParquetFile, ParquetWriter};
 use crate::error::{Error, Place, Result};
+use crate::storage::PositionalFile;
 
 /// Rows read at once.
 pub(super) const BATCH_ROWS: usize = 8192;

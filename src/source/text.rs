@@ -17,12 +17,13 @@ use arrow::json;
 use flate2::read::MultiGzDecoder;
 
 use super::format::FileFormat;
+use super::guarded;
+use super::infer_type::{ColumnValues, Line};
 use super::json_line::{self, JsonColumns, Unnested};
-use super::lines::{Lines, Longest};
-use super::values::{ColumnValues, Line};
-use super::{PositionalFile, guarded};
+use super::line_length::{Lines, Longest};
 use crate::error::{Error, Foreign, Place, Result};
-use crate::stop::Stop;
+use crate::pipeline::Stop;
+use crate::storage::PositionalFile;
 
 /// A file of text.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use arrow::array::RecordBatch;
 
-use super::added::NewColumnMaker;
+use super::new_columns::NewColumnMaker;
 use super::vectors;
 use crate::artifact::Model;
 use crate::config::TransformConfig;

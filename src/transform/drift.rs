@@ -1,14 +1,14 @@
 //! Drift by itself: rows go through the model and are counted, and nothing is written.
 
 use super::Transformed;
-use super::added::NewColumnMaker;
+use super::new_columns::NewColumnMaker;
 use super::pass::tally;
-use super::total::TransformTotals;
+use super::totals::TransformTotals;
 use crate::artifact::Model;
 use crate::config::TransformConfig;
 use crate::error::Result;
+use crate::pipeline::Stop;
 use crate::source::Source;
-use crate::stop::Stop;
 
 impl Model {
     /// What a transform of `source` with these options would say of its rows, [`drift`](Transformed::drift) included,

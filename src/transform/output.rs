@@ -5,18 +5,17 @@ use std::path::{Path, PathBuf};
 
 use arrow::datatypes::{Schema, SchemaRef};
 
-use super::added::NewColumnMaker;
-use super::pass::{Output as Columns, TransformedBatch, pass, rank};
-use super::total::TransformTotals;
+use super::new_columns::NewColumnMaker;
+use super::pass::{PassOutput, TransformedBatch, pass, rank};
+use super::totals::TransformTotals;
 use super::{Transformed, batch_rows, columns};
-use crate::ahead::StreamWriter;
 use crate::artifact::Model;
 use crate::config::{Encoding, TransformConfig};
 use crate::error::{Error, Result};
-use crate::sink::{Destination, Medium, RowWriter, Target, check_outside, is_ipc};
+use crate::pipeline::{self, Stage, Stop, StreamWriter};
+use crate::sink::{Destination, Medium, RowWriter, is_ipc};
 use crate::source::Source;
-use crate::stage::{self, Stage};
-use crate::stop::Stop;
+use crate::storage::{Target, check_outside};
 
 /// Where transformed rows go.
 pub enum Output {
@@ -128,10 +127,10 @@ impl Model {
     }
 
     /// The columns that are carried and needed.
-    fn columns(&self, source: &Source, mirrored: bool, config: &TransformConfig, medium: Medium) -> Result<Columns> {
+    fn columns(&self, source: &Source, mirrored: bool, config: &TransformConfig, medium: Medium) -> Result<PassOutput> {
         let input = source.schema()?;
         let kept = self.kept(source, &input, mirrored, config)?;
-        Columns::new(self, (&input, source.name()), &kept, config, medium)
+        PassOutput::new(self, (&input, source.name()), &kept, config, medium)
     }
 
     /// The columns of `input` that are carried, by index: in a mirrored directory those of a path stay in it.
@@ -219,7 +218,7 @@ impl Model {
             writer.finish()
         })?;
         drop(rows);
-        stage::report(&[&read, &model, &write]);
+        pipeline::report(&[&read, &model, &write]);
         Ok(())
     }
 

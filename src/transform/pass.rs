@@ -8,21 +8,19 @@ use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
-use super::added::{NewColumnMaker, RowCounts};
+use super::new_columns::{NewColumnMaker, RowCounts};
 use super::{batch_rows, vectors};
-use crate::ahead::{self, ByteBudget, Prefetch, Reservation, ahead_map, machine_threads};
 use crate::artifact::Model;
 use crate::config::TransformConfig;
 use crate::error::{Error, Place, Result};
 use crate::feature::FeatureIssues;
+use crate::pipeline::{self, ByteBudget, Prefetch, Reservation, Stage, Stop, machine_threads, prefetch_map};
 use crate::score::ANOMALY_SCORE;
 use crate::sink::{Medium, under, written};
 use crate::source::{Batches, Source};
-use crate::stage::Stage;
-use crate::stop::Stop;
 
 /// What a pass writes: carried columns, then new ones.
-pub(super) struct Output {
+pub(super) struct PassOutput {
     /// The columns that are carried, then those that are only learned from, by name.
     pub(super) needed: Vec<String>,
     carried: usize,
@@ -48,7 +46,7 @@ struct BatchSlice {
     room: Arc<Reservation>,
 }
 
-impl Output {
+impl PassOutput {
     /// The columns of rows of `input`, of which those numbered `kept` are carried, as a medium has them.
     pub(super) fn new(
         model: &Model,
@@ -82,7 +80,7 @@ impl Output {
 /// If no threads can be started; those of the batches come in their place.
 pub(super) fn pass(
     model: &Model,
-    output: &Output,
+    output: &PassOutput,
     added: NewColumnMaker,
     (batches, first): (Batches, Option<u64>),
     config: &TransformConfig,
@@ -109,8 +107,8 @@ pub(super) fn pass(
         Ok(TransformedBatch { batch, tally, found, _room: room })
     };
     // Their bytes bound what waits, and their number the small ones.
-    let depth = ahead::depth(rows * width * size_of::<f32>(), ahead::QUEUE_BYTES);
-    ahead_map(read, BatchSlicer::new(batches, rows), encode, depth, threads, score)
+    let depth = pipeline::queue_depth(rows * width * size_of::<f32>(), pipeline::QUEUE_BYTES);
+    prefetch_map(read, BatchSlicer::new(batches, rows), encode, depth, threads, score)
 }
 
 /// Counts the rows of each level of the calibration, for a decision that depends on all of them; batches are of the learned
@@ -128,14 +126,14 @@ pub(super) fn rank(
 ) -> Result<()> {
     let features = model.features().clone();
     let (rows, threads) = (batch_rows(&features), config.threads.unwrap_or_else(machine_threads));
-    let depth = ahead::depth(rows * features.layout().inputs() * size_of::<f32>(), ahead::QUEUE_BYTES);
+    let depth = pipeline::queue_depth(rows * features.layout().inputs() * size_of::<f32>(), pipeline::QUEUE_BYTES);
     let (added, stopped) = (added.clone(), stop.clone());
     let score = move |piece: BatchSlice| -> Result<Vec<usize>> {
         stopped.check()?;
         added.ranked(&vectors(&features, piece.seq, &piece.rows)?.0)
     };
     let [read, encode] = ["read", "model"].map(Stage::new);
-    for ranked in ahead_map(&read, BatchSlicer::new(batches, rows), &encode, depth, threads, score)? {
+    for ranked in prefetch_map(&read, BatchSlicer::new(batches, rows), &encode, depth, threads, score)? {
         ranked?.into_iter().for_each(|level| levels[level] += 1);
     }
     Ok(())
@@ -155,7 +153,7 @@ pub(super) fn tally(
 ) -> Result<()> {
     let features = model.features().clone();
     let (rows, threads) = (batch_rows(&features), config.threads.unwrap_or_else(machine_threads));
-    let depth = ahead::depth(rows * features.layout().inputs() * size_of::<f32>(), ahead::QUEUE_BYTES);
+    let depth = pipeline::queue_depth(rows * features.layout().inputs() * size_of::<f32>(), pipeline::QUEUE_BYTES);
     let (stopped, batches) = (stop.clone(), source.stream(&features.columns(), rows)?.batches);
     let count = move |piece: BatchSlice| -> Result<(usize, RowCounts, FeatureIssues)> {
         stopped.check()?;
@@ -163,7 +161,7 @@ pub(super) fn tally(
         Ok((batch.rows(), added.tally(&batch, piece.first)?, found))
     };
     let [read, encode] = ["read", "model"].map(Stage::new);
-    for counted in ahead_map(&read, BatchSlicer::new(batches, rows), &encode, depth, threads, count)? {
+    for counted in prefetch_map(&read, BatchSlicer::new(batches, rows), &encode, depth, threads, count)? {
         let (rows, tally, found) = counted?;
         take(rows, tally, &found);
     }
@@ -186,7 +184,7 @@ struct BatchSlicer {
 
 impl BatchSlicer {
     fn new(batches: Batches, rows: usize) -> Self {
-        Self { batches, rows, room: ByteBudget::new(ahead::QUEUE_BYTES as u64), current: None, seq: 0, row: 0 }
+        Self { batches, rows, room: ByteBudget::new(pipeline::QUEUE_BYTES as u64), current: None, seq: 0, row: 0 }
     }
 }
 

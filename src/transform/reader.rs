@@ -6,16 +6,14 @@ use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
-use super::added::NewColumnMaker;
 use super::columns;
-use super::pass::{Output, TransformedBatch, pass};
-use crate::ahead::Prefetch;
+use super::new_columns::NewColumnMaker;
+use super::pass::{PassOutput, TransformedBatch, pass};
 use crate::artifact::Model;
 use crate::config::TransformConfig;
 use crate::error::{Error, Place, Result};
+use crate::pipeline::{Prefetch, Stage, Stop};
 use crate::sink::Medium;
-use crate::stage::Stage;
-use crate::stop::Stop;
 
 /// Rows with their new columns.
 struct TransformReader {
@@ -86,7 +84,7 @@ impl Model {
             return Err(Error::Unsupported { place: Place::file(path), what });
         }
         let kept = columns::kept(config, &input, path, &self.features().columns(), added.schema())?;
-        let output = Output::new(self, (&input, path), &kept, config, Medium::Memory)?;
+        let output = PassOutput::new(self, (&input, path), &kept, config, Medium::Memory)?;
         let places = output.needed.iter().map(|column| input.index_of(column)).collect::<Result<Vec<_>, _>>();
         let failed = |source: ArrowError| Error::Read { place: Place::file("record batches"), source: source.into() };
         let places = places.map_err(failed)?;

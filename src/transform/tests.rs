@@ -105,7 +105,7 @@ fn a_stalled_sink_stalls_the_source_after_an_exact_number_of_batches() {
         let run = {
             let (sink, scan) = (seen.sink(|_| Ok(())), scan(100, &emitted, || Ok(())));
             let done = move || run(&t(), scan, scored, depth, threads, sink, &mut |_| {});
-            ahead::ahead(&t(), 1, std::iter::once_with(done)).unwrap()
+            pipeline::prefetch(&t(), 1, std::iter::once_with(done)).unwrap()
         };
         // One in the sink's hands, `depth` in the queue, and one the source has made and cannot hand on.
         let expected = depth as u64 + 2;

@@ -5,17 +5,15 @@ use std::ops::Range;
 
 use super::html::{Cell, brief, folded, number, percent, table, word};
 use super::page::{ReportPage, counted};
-use super::rows::{SampledRows, failed};
+use super::sampled_rows::{SampledRows, failed};
 use super::spread::spread_of;
-use crate::aggregate::RANKS;
 use crate::analysis::escape::escaped;
 use crate::analysis::figure::{Bar, Paint, Spread, bars, spread};
-use crate::artifact::Model;
+use crate::artifact::{ColumnHealth, Measure, Model, RANKS};
 use crate::batch::Batch;
 use crate::drift::{BinCounts, Drift, Shift};
 use crate::error::Result;
 use crate::feature::{FeatureIssues, Kind};
-use crate::health::{ColumnHealth, Measure};
 use crate::score::Score;
 use crate::source::ParquetSource;
 

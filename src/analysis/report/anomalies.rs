@@ -6,8 +6,8 @@ use arrow::datatypes::Float32Type;
 use super::html::{Cell, brief, number, table, word};
 use super::page::ReportPage;
 use super::pixels::{pixels, stretched};
-use super::rows::{SampledRows, failed, pick, texts};
-use super::survey::TableSurvey;
+use super::sampled_rows::{SampledRows, failed, pick, texts};
+use super::table_survey::TableSurvey;
 use super::{ReportConfig, ScoredColumns};
 use crate::analysis::escape::escaped;
 use crate::analysis::figure::{ImageStrip, sheet, short};
@@ -15,8 +15,8 @@ use crate::artifact::Model;
 use crate::config::TransformConfig;
 use crate::decode::Decoder;
 use crate::error::Result;
+use crate::pipeline::Stop;
 use crate::source::ParquetSource;
-use crate::stop::Stop;
 
 /// Columns that rows are known by, at most.
 const CARRIED: usize = 4;

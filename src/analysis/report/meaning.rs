@@ -7,7 +7,7 @@ use super::ReportConfig;
 use super::html::{Cell, brief, table, word};
 use super::page::ReportPage;
 use super::pixels::{pixels, stretched};
-use super::rows::{failed, numbers, texts};
+use super::sampled_rows::{failed, numbers, texts};
 use crate::analysis::figure::{ImageStrip, sheet, short};
 use crate::artifact::Model;
 use crate::config::TraverseConfig;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::html::{folded, number, percent, table, word};
-use super::survey::TableSurvey;
+use super::table_survey::TableSurvey;
 use super::{Report, ScoredColumns};
 use crate::analysis::escape::escaped;
 use crate::analysis::figure::{Figure, Scatter, css, histogram, scatter, short};

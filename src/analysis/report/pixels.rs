@@ -4,7 +4,7 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field};
 
-use super::rows::{are_numbers, failed, numbers};
+use super::sampled_rows::{are_numbers, failed, numbers};
 use crate::error::{Error, Result};
 
 /// Each row's numbers `[height, width]`, missing ones as NaN.

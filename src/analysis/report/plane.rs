@@ -7,13 +7,13 @@ use std::path::Path;
 use arrow::array::ArrayRef;
 
 use super::page::counted;
-use super::rows::{SampledRows, are_numbers, labels, numbers, texts};
-use super::survey::{BATCH_ROWS, TableSurvey};
+use super::sampled_rows::{SampledRows, are_numbers, labels, numbers, texts};
+use super::table_survey::{BATCH_ROWS, TableSurvey};
 use super::{ReportConfig, ScoredColumns};
 use crate::analysis::figure::{CATEGORIES, DensityGrid, Legend, Paint, Point, RAMP, Scatter, short};
 use crate::error::{Error, Place, Result};
+use crate::pipeline::Stop;
 use crate::source::ParquetSource;
-use crate::stop::Stop;
 
 /// Cells of the grid that rows are counted in.
 const GRID: [usize; 2] = [84, 60];

@@ -8,7 +8,7 @@ use super::adam;
 use super::graph::{Graph, Posterior, RowLosses};
 use super::placer::{Placer, all_numbers, numbers};
 use crate::error::Result;
-use crate::layout::Layout;
+use crate::feature::Layout;
 use crate::model::adam::AdamMoments;
 use crate::model::network::{LOG_VARIANCE, Network};
 use crate::model::parameters::{Weight, Weights};

@@ -13,7 +13,7 @@ use super::mlp::Mlp;
 use super::placer::{Placed, Placer, all_numbers, numbers};
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::layout::{Group, Layout};
+use crate::feature::{Group, Layout};
 use crate::model::encoded::Encoded;
 use crate::model::likelihood::{Head, head};
 use crate::model::network::{LOG_VARIANCE, Network};

@@ -8,9 +8,9 @@ use std::ops::Range;
 use candle_core::{Device, Result, Tensor};
 
 use crate::batch::Batch;
-use crate::layout::Layout;
+use crate::feature::Layout;
 use crate::model::parameters::Weight;
-use crate::random::Stream;
+use crate::numerics::RandomStream;
 
 /// Values to which the parts of a copy are aligned: the 256 bytes that memory of its own would be.
 const ALIGNED: usize = 64;
@@ -65,7 +65,7 @@ impl Placer {
     }
 
     /// A batch with the noise its rows draw: a row draws from the child of its number.
-    pub(crate) fn place(&self, batch: &Batch, noise: Stream) -> Result<Placed> {
+    pub(crate) fn place(&self, batch: &Batch, noise: RandomStream) -> Result<Placed> {
         self.place_rows(batch, 0..batch.rows(), batch.rows(), Some(noise))
     }
 
@@ -75,7 +75,7 @@ impl Placer {
         batch: &Batch,
         range: Range<usize>,
         height: usize,
-        noise: Option<Stream>,
+        noise: Option<RandomStream>,
     ) -> Result<Placed> {
         let (inputs, width, latent_dim) = (self.layout.inputs(), self.layout.encoder_inputs(), self.latent_dim);
         let of_rows = |all: &[f32], into: &mut [f32]| {

@@ -5,7 +5,7 @@
 use rayon::prelude::*;
 
 use crate::model::adam::{AdamMoments, BETA1, BETA2, EPSILON};
-use crate::model::vector::{sums, vectorized};
+use crate::numerics::{sums, vectorized};
 
 /// Values of a block: enough work for a thread to fetch, few enough to stay in its cache.
 const BLOCK: usize = 1 << 14;

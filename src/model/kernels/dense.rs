@@ -4,9 +4,8 @@
 
 use std::ops::Range;
 
-use super::product::{times, times_transposed, transposed_times};
 use crate::config::Activation;
-use crate::model::vector::{sigmoid, tanh, vectorized};
+use crate::numerics::{sigmoid, tanh, times, times_transposed, transposed_times, vectorized};
 
 /// Where a layer's parameters are among all of them, and what it does.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use super::layers::{Layers, Workspace};
 use super::rows::KernelRows;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::layout::Layout;
+use crate::feature::Layout;
 use crate::model::adam::AdamMoments;
 use crate::model::network::Network;
 use crate::model::parameters::Weights;

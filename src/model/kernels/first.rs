@@ -6,9 +6,9 @@
 #![forbid(unsafe_code)]
 
 use super::dense::{Activations, Dense};
-use super::product::{times_rows, transposed_rows_times};
 use super::rows::KernelRows;
-use crate::layout::Layout;
+use crate::feature::Layout;
+use crate::numerics::{times_rows, transposed_rows_times};
 
 /// The first layer.
 pub(super) struct First {

@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use crate::model::network::LOG_VARIANCE;
-use crate::model::vector::{exp, vectorized};
+use crate::numerics::{exp, vectorized};
 
 /// The latent side of rows.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use super::dense::{Activations, Dense};
 use super::first::First;
 use super::latents::LatentBuffers;
 use super::rows::KernelRows;
-use crate::layout::{Group, Layout};
+use crate::feature::{Group, Layout};
 use crate::model::likelihood::{GroupCells, Head, Known, RowLoss, head};
 use crate::model::network::Network;
 use crate::model::parameters::{Parameter, Weight, Weights, parameters};

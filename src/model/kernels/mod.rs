@@ -8,20 +8,18 @@ mod execution;
 mod first;
 mod latents;
 mod layers;
-mod product;
 mod rows;
 
 use std::sync::{Mutex, PoisonError};
 
 pub(super) use self::execution::Kernels;
 use self::layers::{Layers, Workspace};
-pub(super) use self::product::{times, times_transposed, transposed_times};
 use self::rows::KernelRows;
 use super::encoded::Encoded;
 use super::network::Network;
 use super::parameters::Weights;
 use crate::batch::Batch;
-use crate::layout::Layout;
+use crate::feature::Layout;
 
 /// Rows encoded at once. Fixed, and the last block padded, so that no row's bits depend on its neighbours: matrix
 /// products of other sizes may take other code paths.

@@ -3,8 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::{GroupCells, Head, RowLoss};
-use crate::model::vector::{ln_1p_exp_neg, sigmoid, sums, vectorized};
-use crate::random::Stream;
+use crate::numerics::{RandomStream, ln_1p_exp_neg, sigmoid, sums, vectorized};
 
 /// x ~ Bernoulli(sigmoid(output)).
 pub(super) struct Bernoulli;
@@ -73,7 +72,7 @@ impl Head for Bernoulli {
         (if x >= 0.5 { -outputs[0] } else { outputs[0] }).max(0.0)
     }
 
-    fn draw(&self, expected: &[f32], _: f32, _: &dyn Fn(usize) -> bool, noise: Stream) -> f32 {
+    fn draw(&self, expected: &[f32], _: f32, _: &dyn Fn(usize) -> bool, noise: RandomStream) -> f32 {
         f32::from(noise.uniform(0) < f64::from(expected[0]))
     }
 }

@@ -3,8 +3,7 @@
 use candle_core::{D, Result, Tensor};
 
 use super::{GroupCells, Head, RowLoss};
-use crate::model::vector::{exp, greatest, sums, vectorized};
-use crate::random::Stream;
+use crate::numerics::{RandomStream, exp, greatest, sums, vectorized};
 
 /// x ~ Categorical(softmax(output)), where x is the number of the class and every element has classes of its own.
 pub(super) struct Categorical {
@@ -141,7 +140,7 @@ impl Head for Categorical {
         best.map_or(0.0, |(class, _)| class as f32)
     }
 
-    fn draw(&self, expected: &[f32], _: f32, reads: &dyn Fn(usize) -> bool, noise: Stream) -> f32 {
+    fn draw(&self, expected: &[f32], _: f32, reads: &dyn Fn(usize) -> bool, noise: RandomStream) -> f32 {
         let sum: f64 = readable(expected, reads).map(|(_, p)| f64::from(p)).sum();
         let mut left = noise.uniform(0) * sum;
         let falls = |(_, p): &(usize, f32)| {

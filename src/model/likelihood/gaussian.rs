@@ -3,8 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::{GroupCells, Head, RowLoss};
-use crate::model::vector::{exp, sums, vectorized};
-use crate::random::Stream;
+use crate::numerics::{RandomStream, exp, sums, vectorized};
 
 /// Upper bound of the learned log-variance; the lower one is the network's noise floor.
 const MOST_LOG_VARIANCE: f32 = 6.0;
@@ -113,7 +112,7 @@ impl Head for Gaussian {
         0.5 * off * off * exp(-log_variance.clamp(self.noise_floor, MOST_LOG_VARIANCE))
     }
 
-    fn draw(&self, expected: &[f32], log_variance: f32, _: &dyn Fn(usize) -> bool, noise: Stream) -> f32 {
+    fn draw(&self, expected: &[f32], log_variance: f32, _: &dyn Fn(usize) -> bool, noise: RandomStream) -> f32 {
         let mut normal = [0.0];
         noise.normals(&mut normal);
         expected[0] + normal[0] * self.deviation(log_variance).unwrap_or_default()

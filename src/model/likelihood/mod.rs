@@ -14,8 +14,8 @@ use candle_core::Tensor;
 use self::bernoulli::Bernoulli;
 use self::categorical::Categorical;
 use self::gaussian::Gaussian;
-use crate::layout::{Group, Likelihood};
-use crate::random::Stream;
+use crate::feature::{Group, Likelihood};
+use crate::numerics::RandomStream;
 
 /// The distribution of a group of elements, given the decoder's output for it.
 ///
@@ -68,7 +68,7 @@ pub(crate) trait Head: Send + Sync {
     }
 
     /// A value drawn where this is expected, of the classes that `reads` takes; `parameter` is the element's own.
-    fn draw(&self, expected: &[f32], parameter: f32, reads: &dyn Fn(usize) -> bool, noise: Stream) -> f32;
+    fn draw(&self, expected: &[f32], parameter: f32, reads: &dyn Fn(usize) -> bool, noise: RandomStream) -> f32;
 
     /// Standard deviation of an element that is normal about its mean; `parameter` is its own.
     fn deviation(&self, _parameter: f32) -> Option<f32> {

@@ -2,8 +2,8 @@ use candle_core::Device;
 
 use super::*;
 use crate::config::Activation;
-use crate::layout::Likelihood::{Bernoulli, Gaussian};
-use crate::layout::{Likelihood, Shape};
+use crate::feature::Likelihood::{Bernoulli, Gaussian};
+use crate::feature::{Likelihood, Shape};
 use crate::model::autograd::Graph;
 use crate::model::{Encoded, Parameter, Vae, Weight, parameters};
 
@@ -19,7 +19,7 @@ fn two_rows(layout: &Layout) -> Batch {
 }
 
 fn many_rows(layout: &Layout, rows: u64) -> Batch {
-    let stream = Stream::new(9, "rows");
+    let stream = RandomStream::new(9, "rows");
     let mut x = vec![0.0; rows as usize * 3];
     stream.normals(&mut x);
     for (row, x) in x.chunks_mut(3).enumerate() {
@@ -40,7 +40,7 @@ fn mixed() -> Layout {
 
 /// Rows for any layout, a part of them missing and another part hidden.
 fn any_rows(layout: &Layout, rows: u64) -> Batch {
-    let stream = Stream::new(3, "rows");
+    let stream = RandomStream::new(3, "rows");
     let mut x = vec![0.0; rows as usize * layout.inputs()];
     stream.normals(&mut x);
     for (n, (x, span)) in x.iter_mut().zip(layout.spans().iter().cycle()).enumerate() {
@@ -83,12 +83,12 @@ fn step() -> Step {
     Step { lr: 1e-2, beta: 0.7, free_bits: 0.0, clip_norm: 0.0, trim: 0.0 }
 }
 
-fn noise() -> Stream {
-    Stream::new(1, "noise")
+fn noise() -> RandomStream {
+    RandomStream::new(1, "noise")
 }
 
 /// A batch that goes over when it is needed.
-fn input(batch: &Batch, noise: Stream) -> StepInput {
+fn input(batch: &Batch, noise: RandomStream) -> StepInput {
     StepInput { batch: batch.clone(), noise, placed: None }
 }
 
@@ -246,7 +246,7 @@ fn the_number_of_threads_does_not_change_a_bit() {
         let mut trainer = trainer(16, threads);
         for n in 0..5 {
             let batch = many_rows(&layout, 100);
-            let input = input(&batch, Stream::new(n, "noise"));
+            let input = input(&batch, RandomStream::new(n, "noise"));
             trainer.step(&input, &Step { trim: 0.1, ..step() }).unwrap().unwrap();
         }
         trainer.checkpoint().unwrap().weights
@@ -467,7 +467,7 @@ fn what_went_beyond_its_bounds_comes_back() {
         trainer.restore(&checkpoint).unwrap();
         let batch = many_rows(&layout, 100);
         for n in 0..600 {
-            let input = input(&batch, Stream::new(n, "noise"));
+            let input = input(&batch, RandomStream::new(n, "noise"));
             trainer.step(&input, &Step { lr: 0.05, ..step() }).unwrap().unwrap();
         }
         let weights = trainer.checkpoint().unwrap().weights;

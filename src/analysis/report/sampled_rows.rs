@@ -1,0 +1,160 @@
+//! Some rows of a file, as they are.
+
+use std::path::Path;
+
+use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, UInt64Array};
+use arrow::compute::{cast, concat_batches, take_record_batch};
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+
+use super::ScoredColumns;
+use crate::artifact::Model;
+use crate::error::{Error, Place, Result};
+use crate::numerics::RandomStream;
+use crate::pipeline::Stop;
+use crate::source::ParquetSource;
+
+/// About as many rows stand for all of many.
+const SAMPLE: u64 = 4_000;
+
+/// Numbers of the row vectors of a sample, at most.
+const CELLS: usize = 8 << 20;
+
+/// Rows by number, in order, and some of their columns.
+pub(super) struct SampledRows {
+    pub(super) rows: Vec<u64>,
+    pub(super) batch: RecordBatch,
+}
+
+/// All rows of few, of many those whose numbers are drawn, each by itself: the same ones each time. With what the figures
+/// need of them and what the model learned from, as far as that is there.
+pub(super) fn sample(
+    source: &ParquetSource,
+    columns: &ScoredColumns,
+    model: Option<&Model>,
+    stop: &Stop,
+) -> Result<SampledRows> {
+    let all = source.rows();
+    let width = model.map_or(1, |model| model.features().layout().inputs());
+    let most = SAMPLE.min((CELLS / width.max(1)) as u64).max(100);
+    let (draws, share) = (RandomStream::new(0, "report"), most as f64 / all.max(1) as f64);
+    let rows: Vec<u64> = (0..all).filter(|&row| all <= most || draws.uniform(row) < share).collect();
+    let schema = source.schema();
+    let learned = model.map(|model| model.features().columns()).unwrap_or_default();
+    let learned = learned.into_iter().filter(|name| schema.field_with_name(name).is_ok());
+    let own = [&columns.is_anomaly, &columns.label, &columns.color].into_iter().flatten().cloned();
+    let names = columns.latents.iter().cloned().chain([columns.score.clone()]).chain(own).chain(learned);
+    pick(source, names, rows, stop)
+}
+
+/// Reads columns, each once, of some rows, given in order; only of the row groups they are in.
+pub(super) fn pick(
+    source: &ParquetSource,
+    columns: impl Iterator<Item = String>,
+    rows: Vec<u64>,
+    stop: &Stop,
+) -> Result<SampledRows> {
+    let mut names = Vec::<String>::new();
+    columns.for_each(|name| {
+        if !names.contains(&name) {
+            names.push(name)
+        }
+    });
+    let failed = |source_error: ArrowError| failed(source.path(), "", source_error);
+    let mut picked = Vec::new();
+    for group in source.row_groups() {
+        let mut first = group.first_row;
+        let of =
+            |from: u64, to: u64| &rows[rows.partition_point(|row| *row < from)..rows.partition_point(|row| *row < to)];
+        if of(first, first + group.rows).is_empty() {
+            continue;
+        }
+        for batch in source.read(&names, group, 8192)? {
+            stop.check()?;
+            let batch = batch?;
+            let end = first + batch.num_rows() as u64;
+            let places = UInt64Array::from_iter_values(of(first, end).iter().map(|row| row - first));
+            if !places.is_empty() {
+                picked.push(take_record_batch(&batch, &places).map_err(failed)?);
+            }
+            first = end;
+        }
+    }
+    let fields = names.iter().filter_map(|name| source.schema().field_with_name(name).ok().cloned());
+    let schema = picked.first().map_or_else(
+        || std::sync::Arc::new(arrow::datatypes::Schema::new(fields.collect::<Vec<_>>())),
+        RecordBatch::schema,
+    );
+    let batch = concat_batches(&schema, &picked).map_err(failed)?;
+    Ok(SampledRows { rows, batch })
+}
+
+impl SampledRows {
+    /// A column, if it was read.
+    pub(super) fn column(&self, name: &str) -> Option<&ArrayRef> {
+        self.batch.column_by_name(name)
+    }
+}
+
+/// The numbers of a column; NaN is none.
+///
+/// # Errors
+/// [`Error::WrongType`] for what holds neither numbers nor Booleans.
+pub(super) fn numbers(path: &Path, name: &str, array: &ArrayRef) -> Result<Vec<Option<f64>>> {
+    if !are_numbers(array.data_type()) {
+        return Err(Error::WrongType {
+            place: Place::column(path, name),
+            found: array.data_type().to_string().into(),
+            expected: "a number or a Boolean".into(),
+        });
+    }
+    let numbers = cast(array, &DataType::Float64).map_err(|source| failed(path, name, source))?;
+    let numbers = numbers.as_any().downcast_ref::<Float64Array>();
+    let numbers = numbers.map(|numbers| numbers.iter().map(|value| value.filter(|value| !value.is_nan())).collect());
+    Ok(numbers.unwrap_or_default())
+}
+
+/// Whether values of this type are numbers or Booleans.
+pub(super) fn are_numbers(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => are_numbers(values),
+        data_type => data_type.is_numeric() || *data_type == DataType::Boolean,
+    }
+}
+
+/// The known anomalies among rows.
+///
+/// # Errors
+/// [`Error::WrongType`] for a column that holds anything but 0, 1 and nothing.
+pub(super) fn labels(path: &Path, name: &str, array: &ArrayRef) -> Result<Vec<Option<bool>>> {
+    let values = numbers(path, name, array)?;
+    if let Some(other) = values.iter().flatten().find(|value| ![0.0, 1.0].contains(*value)) {
+        return Err(Error::WrongType {
+            place: Place::column(path, name),
+            found: format!("{other} somewhere").into(),
+            expected: "0 or 1, for an anomaly".into(),
+        });
+    }
+    Ok(values.into_iter().map(|value| value.map(|value| value == 1.0)).collect())
+}
+
+/// The values of a column as text.
+///
+/// # Errors
+/// If a type has no text form.
+pub(super) fn texts(path: &Path, name: &str, array: &ArrayRef) -> Result<Vec<Option<String>>> {
+    let formats = FormatOptions::default();
+    let formatter = ArrayFormatter::try_new(array, &formats).map_err(|source| failed(path, name, source))?;
+    let text = |row: usize| {
+        let text = || formatter.value(row).try_to_string().map_err(|source| failed(path, name, source));
+        array.is_valid(row).then(text).transpose()
+    };
+    (0..array.len()).map(text).collect()
+}
+
+/// An error of arrow about a column.
+pub(super) fn failed(path: &Path, column: &str, source: ArrowError) -> Error {
+    let place = if column.is_empty() { Place::file(path) } else { Place::column(path, column) };
+    Error::Read { place, source: Box::new(source) }
+}

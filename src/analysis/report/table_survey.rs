@@ -1,0 +1,167 @@
+//! What is counted of all rows.
+
+use super::sampled_rows::{labels, numbers};
+use super::{ReportConfig, ScoredColumns};
+use crate::analysis::figure::Histogram;
+use crate::error::{Error, Result};
+use crate::pipeline::Stop;
+use crate::source::ParquetSource;
+
+/// Rows read at once.
+pub(super) const BATCH_ROWS: usize = 65_536;
+
+/// Bars of a histogram of scores.
+const BINS: usize = 60;
+
+/// Numbers in short.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ColumnMoments {
+    pub(super) count: u64,
+    pub(super) mean: f64,
+    squares: f64,
+    pub(super) min: f64,
+    pub(super) max: f64,
+}
+
+impl ColumnMoments {
+    const NONE: Self = Self { count: 0, mean: 0.0, squares: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY };
+
+    /// One number more (Welford 1962).
+    fn add(&mut self, value: f64) {
+        self.count += 1;
+        let off = value - self.mean;
+        self.mean += off / self.count as f64;
+        self.squares += off * (value - self.mean);
+        (self.min, self.max) = (self.min.min(value), self.max.max(value));
+    }
+
+    pub(super) fn variance(&self) -> f64 {
+        self.squares / self.count.max(1) as f64
+    }
+}
+
+/// All rows in short.
+pub(super) struct TableSurvey {
+    pub(super) rows: u64,
+    /// Rows without a score.
+    pub(super) missing: u64,
+    pub(super) anomalies: Option<u64>,
+    /// Rows the label calls anomalies.
+    pub(super) labelled: Option<u64>,
+    pub(super) score: ColumnMoments,
+    /// The least score of an anomaly.
+    pub(super) threshold: Option<f64>,
+    pub(super) latents: Vec<ColumnMoments>,
+    /// The rows of highest score, from the highest down: (score, row).
+    pub(super) top: Vec<(f64, u64)>,
+    pub(super) scores: Histogram,
+    /// Rows whose score is above what the histogram shows.
+    pub(super) beyond: u64,
+}
+
+/// Reads scores and latents twice: for their ranges, and for how they are spread over these.
+pub(super) fn survey(
+    source: &ParquetSource,
+    columns: &ScoredColumns,
+    config: &ReportConfig,
+    stop: &Stop,
+) -> Result<TableSurvey> {
+    let mut survey = TableSurvey {
+        rows: 0,
+        missing: 0,
+        anomalies: columns.is_anomaly.as_ref().map(|_| 0),
+        labelled: None,
+        score: ColumnMoments::NONE,
+        threshold: None,
+        latents: vec![ColumnMoments::NONE; columns.latents.len()],
+        top: Vec::new(),
+        scores: Histogram::new(0.0..1.0, BINS),
+        beyond: 0,
+    };
+    let path = source.path();
+    let names: Vec<String> =
+        columns.latents.iter().chain([&columns.score]).chain(&columns.is_anomaly).cloned().collect();
+    let mut usual = Vec::new();
+    for batch in source.scan(&names, BATCH_ROWS) {
+        stop.check()?;
+        let (_, batch) = batch?;
+        let of = |name: &String| match batch.column_by_name(name) {
+            Some(column) => numbers(path, name, column),
+            None => Err(Error::MissingFeature { path: path.to_owned(), column: name.clone(), near: Vec::new() }),
+        };
+        for (moments, name) in survey.latents.iter_mut().zip(&columns.latents) {
+            of(name)?.into_iter().flatten().filter(|value| value.is_finite()).for_each(|value| moments.add(value));
+        }
+        let odd = columns.is_anomaly.as_ref().map(of).transpose()?;
+        for (n, score) in of(&columns.score)?.into_iter().enumerate() {
+            let row = survey.rows + n as u64;
+            let Some(score) = score else {
+                survey.missing += 1;
+                continue;
+            };
+            survey.top.push((score, row));
+            if score.is_finite() {
+                survey.score.add(score);
+            }
+            if odd.as_ref().is_some_and(|odd| odd[n] == Some(1.0)) {
+                survey.anomalies = survey.anomalies.map(|count| count + 1);
+                survey.threshold = Some(survey.threshold.map_or(score, |least| least.min(score)));
+            }
+        }
+        survey.rows += batch.num_rows() as u64;
+        survey.cut(config.top);
+        // Every batch's middle and high end, to know what is usual.
+        let mut scores: Vec<f64> =
+            of(&columns.score)?.into_iter().flatten().filter(|score| score.is_finite()).collect();
+        scores.sort_by(f64::total_cmp);
+        if let Some(last) = scores.len().checked_sub(1) {
+            usual.push([scores[last / 2], scores[last - last / 200]]);
+        }
+    }
+    survey.spread(source, columns, &usual, stop)?;
+    Ok(survey)
+}
+
+impl TableSurvey {
+    /// Keeps the highest scores.
+    fn cut(&mut self, most: usize) {
+        self.top.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        self.top.truncate(most);
+    }
+
+    /// Counts rows by score. A few scores far out would leave no room for all others: the last bar has them.
+    fn spread(
+        &mut self,
+        source: &ParquetSource,
+        columns: &ScoredColumns,
+        usual: &[[f64; 2]],
+        stop: &Stop,
+    ) -> Result<()> {
+        let (mut high, mut middle) = (f64::NEG_INFINITY, f64::INFINITY);
+        usual.iter().for_each(|[m, h]| (middle, high) = (middle.min(*m), high.max(*h)));
+        let far = high + 2.0 * (high - middle).max(0.0);
+        let end = if far > middle && self.score.max > far { far } else { self.score.max };
+        let range = if self.score.count > 0 { self.score.min..end } else { 0.0..1.0 };
+        self.scores = Histogram::new(range.clone(), BINS);
+        let path = source.path();
+        let names: Vec<String> = [&columns.score].into_iter().chain(&columns.label).cloned().collect();
+        for batch in source.scan(&names, BATCH_ROWS) {
+            stop.check()?;
+            let (_, batch) = batch?;
+            let labels = match &columns.label {
+                Some(label) => batch.column_by_name(label).map(|it| labels(path, label, it)).transpose()?,
+                None => None,
+            };
+            let Some(scores) = batch.column_by_name(&columns.score) else { continue };
+            for (n, score) in numbers(path, &columns.score, scores)?.into_iter().enumerate() {
+                let labelled = labels.as_ref().is_some_and(|labels| labels[n] == Some(true));
+                if let Some(score) = score {
+                    self.scores.add(score, labelled);
+                    self.beyond += u64::from(score > range.end);
+                }
+                self.labelled = labels.as_ref().map(|_| self.labelled.unwrap_or(0) + u64::from(labelled));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,365 @@
+//! The model file: weights as safetensors, and one metadata key `vaepipe` that holds JSON.
+//!
+//! **Invariant:** nothing of a file is believed before it is checked: its size, its version, its features, and the
+//! name, type and shape of every tensor against the network the JSON describes. Nothing in it is executed.
+
+#![forbid(unsafe_code)]
+
+mod aggregate;
+mod checkpoint;
+mod container;
+mod health;
+mod members;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+pub(crate) use self::aggregate::{Aggregate, RANKS};
+pub(crate) use self::checkpoint::{checkpoint_json, load_checkpoint, save_checkpoint};
+pub use self::health::{ColumnHealth, Dimension, Health, Measure};
+use crate::config::Training;
+use crate::drift::Sketch;
+use crate::error::{Error, ModelFault, Result};
+use crate::feature::{Carried, Features, InputColumn, Kind};
+use crate::model::{Device, Network, Vae, Weight, Weights};
+use crate::score::{AggregatePosterior, Score, Scorer, Scoring};
+use crate::storage::{Object, Target, check_url, commit_bytes, is_url};
+
+/// The newest format this version reads, and the one it writes.
+pub(crate) const FORMAT_VERSION: u64 = 1;
+
+/// More than any network within the configuration's ranges that a machine could train.
+const MOST_BYTES: u64 = 16 << 30;
+
+/// One epoch of a fit.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Epoch {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Mean loss of the training rows, nats a row, at the final KL weight, measured while the weights moved.
+    pub train_loss: f64,
+    /// Mean loss of the rows that choose the weights, nats a row, at the final KL weight; absent without such rows.
+    pub validation_loss: Option<f64>,
+    /// The KL part of `train_loss`, before its weight.
+    pub kl: f64,
+}
+
+/// How a fit went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct History {
+    /// Every epoch trained.
+    pub epochs: Vec<Epoch>,
+    /// The epoch whose weights were kept, or which said for how long to train again.
+    pub best_epoch: usize,
+    /// Loss of the kept weights on held-out rows that chose nothing, nats a row; absent without such rows.
+    pub held_out_loss: Option<f64>,
+    /// How often the last good state was restored at a lower rate, after a loss that was not finite.
+    pub rollbacks: usize,
+    /// Whether the kept weights were trained once more for as many epochs, on the training rows and those that chose.
+    pub refit: bool,
+}
+
+impl History {
+    /// Loss of the kept weights on the rows that chose them, nats a row; absent without such rows.
+    pub fn validation_loss(&self) -> Option<f64> {
+        self.epochs.get(self.best_epoch.checked_sub(1)?)?.validation_loss
+    }
+}
+
+/// Which rows a model came from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// The program's version.
+    pub vaepipe_version: String,
+    /// Rows of the input.
+    pub rows: u64,
+    /// Rows that gave gradients.
+    pub train_rows: u64,
+    /// Rows that chose the weights.
+    pub select_rows: u64,
+    /// Rows that chose nothing.
+    pub calibrate_rows: u64,
+    /// Rows without a single known feature.
+    pub empty_rows: u64,
+    /// The model that the fit went on from; absent if it started from random weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<Init>,
+}
+
+/// What a fit went on from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Init {
+    /// SHA-256 of that model's file, in hexadecimal.
+    pub model: String,
+    /// Its loss on the held-out rows that chose nothing, nats a row, before anything was trained; absent without such rows.
+    pub held_out_loss: Option<f64>,
+    /// Whether the columns were scaled anew, by the rows of this fit; then the loss before is at the new scaling.
+    pub refit_scaling: bool,
+}
+
+/// Everything about a model but its weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metadata {
+    /// Version of this format.
+    pub format_version: u64,
+    /// The features, in row-vector order.
+    pub features: Vec<Kind>,
+    /// The columns of the input, in its order.
+    pub columns: Vec<InputColumn>,
+    /// Columns that were there and not learned.
+    pub carried: Vec<Carried>,
+    /// The network between the row vector and the latents.
+    pub network: Network,
+    /// What decided the numbers.
+    pub training: Training,
+    /// How it went.
+    pub history: History,
+    /// What rows say of it that were held out and chose nothing; absent without such rows.
+    pub health: Option<Health>,
+    /// How rows are ranked and judged.
+    pub scoring: Scoring,
+    /// Where it came from.
+    pub provenance: Provenance,
+}
+
+/// A fitted model.
+///
+/// ```no_run
+/// # fn main() -> vaepipe::Result<()> {
+/// use vaepipe::{Device, Model};
+/// let model = Model::load("flights.safetensors", Device::Cpu)?;
+/// println!("{} features", model.metadata().features.len());
+/// # Ok(())
+/// # }
+/// ```
+pub struct Model {
+    metadata: Metadata,
+    features: Arc<Features>,
+    weights: Vec<Weights>,
+    scorer: Arc<Scorer>,
+    aggregate: Aggregate,
+    sketch: Option<Arc<Sketch>>,
+    hash: OnceLock<String>,
+}
+
+impl Model {
+    /// A model of what was fitted.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub(crate) fn new(
+        metadata: Metadata,
+        members: Vec<(Weights, AggregatePosterior)>,
+        aggregate: &Aggregate,
+        sketch: &Sketch,
+        device: &candle_core::Device,
+    ) -> Result<Self, ModelFault> {
+        let k = metadata.network.latent_dim;
+        let mut tensors = Weights::from_iter(aggregate.tensors(k));
+        tensors.extend(sketch.tensors());
+        for (n, (weights, latents)) in members.into_iter().enumerate() {
+            tensors.extend(members::named(n, weights.into_iter().chain(members::latents(&latents))));
+        }
+        Self::of(metadata, tensors, device)
+    }
+
+    /// A model from the parts of a file.
+    ///
+    /// # Errors
+    /// A [`ModelFault`] if the parts contradict each other.
+    fn of(metadata: Metadata, tensors: Weights, device: &candle_core::Device) -> Result<Self, ModelFault> {
+        let contradiction = |what: &str| ModelFault::Contradiction(what.to_owned());
+        let Network { hidden, latent_dim, .. } = &metadata.network;
+        if metadata.features.is_empty() || *latent_dim == 0 || hidden.contains(&0) || hidden.len() > 64 {
+            return Err(contradiction("the network has a layer of no width"));
+        }
+        if !(-50.0..=0.0).contains(&metadata.network.noise_floor) {
+            return Err(contradiction("the noise floor is out of its range"));
+        }
+        if !metadata.features.iter().all(|kind| kind.is_sound()) {
+            return Err(contradiction("a feature's scaling is not usable"));
+        }
+        let columns: BTreeSet<&str> = metadata.features.iter().map(|kind| kind.column().name()).collect();
+        if columns.len() < metadata.features.len() {
+            return Err(contradiction("two features are of one column"));
+        }
+        if !(1..=metadata.history.epochs.len()).contains(&metadata.history.best_epoch) {
+            return Err(contradiction("the best epoch is not one of those trained"));
+        }
+        let Scoring { anomaly_score, calibration, training, decision } = &metadata.scoring;
+        let tails = calibration.iter().chain([training]);
+        if Score::named("anomaly_score", anomaly_score).is_err() {
+            return Err(contradiction("the anomaly score is none that there is"));
+        }
+        if !tails.into_iter().all(|tail| tail.is_sound() && tail.rows() > 0) || !decision.is_sound() {
+            return Err(contradiction("the scores of its rows are none that rows can have"));
+        }
+        let features = Features::new(metadata.features.clone(), metadata.training.missing_indicator)
+            .ok_or_else(|| contradiction("the features are not in the order of the row vector"))?;
+        let layout = features.layout();
+        let (aggregate, mut weights): (Weights, Weights) =
+            tensors.into_iter().partition(|(name, _)| Aggregate::has(name));
+        let sketch: Weights = weights.extract_if(.., |name, _| Sketch::has(name)).collect();
+        let members =
+            members::take(&metadata, layout, weights, |weights| Vae::new(layout, &metadata.network, weights, device))?;
+        let names = || metadata.features.iter().map(|kind| kind.column().name());
+        if metadata.health.as_ref().is_some_and(|health| !health.is_sound(*latent_dim, names())) {
+            return Err(contradiction("its health is not that of such a model"));
+        }
+        let aggregate = Aggregate::from_tensors(aggregate, layout, metadata.network.latent_dim)?;
+        let calibration = metadata.scoring.calibration.as_ref();
+        let sketch = Sketch::from_tensors(sketch, &metadata.features, layout, *latent_dim, calibration)?.map(Arc::new);
+        let (weights, members) = members.into_iter().unzip();
+        let scorer = Arc::new(Scorer::new(members));
+        let (features, hash) = (Arc::new(features), OnceLock::new());
+        Ok(Self { metadata, features, weights, scorer, aggregate, sketch, hash })
+    }
+
+    /// Reads a model file.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] if there is no such file, [`Error::Io`] if it cannot be read, [`Error::Model`] if it is not a
+    /// sound model, [`Error::Device`] if the device cannot be had.
+    pub fn load(path: impl AsRef<Path>, device: Device) -> Result<Self> {
+        let path = path.as_ref();
+        check_url(path)?;
+        let fault = |fault| Error::Model { path: path.to_owned(), fault };
+        let open = |error: std::io::Error| match error.kind() {
+            std::io::ErrorKind::NotFound => Error::NoModel { path: path.to_owned() },
+            _ => Error::io("open", path)(error),
+        };
+        let object = is_url(path).then(|| Object::open(path)).transpose().map_err(open)?;
+        let bytes = match &object {
+            Some(object) => object.length(),
+            None => {
+                let about = std::fs::metadata(path).map_err(open)?;
+                if !about.is_file() {
+                    return Err(fault(ModelFault::NotFile));
+                }
+                about.len()
+            }
+        };
+        let device = device.resolve()?;
+        if bytes > MOST_BYTES {
+            return Err(fault(ModelFault::Size { bytes, limit: MOST_BYTES }));
+        }
+        let bytes =
+            object.map_or_else(|| std::fs::read(path), |object| object.bytes()).map_err(Error::io("read", path))?;
+        let (metadata, tensors) = parse(&bytes).map_err(fault)?;
+        Self::of(metadata, tensors, &device).map_err(fault)
+    }
+
+    /// Writes the model file, whole or not at all, in place of one that may be there.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be written, [`Error::TargetNotFile`] if the path is a directory or device.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.save_new(path, true)
+    }
+
+    /// The same, but refuses to replace a file unless `force`.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save), and [`Error::TargetExists`].
+    pub fn save_new(&self, path: impl AsRef<Path>, force: bool) -> Result<()> {
+        commit_bytes(&Target::check(path.as_ref(), force, [])?, &self.to_bytes())
+    }
+
+    /// The bytes of the model file. Same data, options and seed give the same bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let aggregate = self.aggregate.tensors(self.metadata.network.latent_dim);
+        let latents: Vec<_> = self.scorer.members().iter().map(|member| members::latents(&member.latents)).collect();
+        let members = self.weights.iter().zip(&latents).enumerate().flat_map(|(n, (weights, latents))| {
+            let latents = latents.iter().map(|(name, weight)| (name, weight));
+            members::named(n, weights.iter().chain(latents).map(|(name, weight)| (name.clone(), weight)))
+        });
+        let sketch = self.sketch.as_ref().map(|sketch| sketch.tensors()).unwrap_or_default();
+        let tensors = members.chain(aggregate.iter().chain(&sketch).map(|(name, weight)| (name.clone(), weight)));
+        let json = serde_json::to_string(&self.metadata).expect("plain data with string keys");
+        container::pack(tensors, json)
+    }
+
+    /// SHA-256 of the model file, in hexadecimal: what an output says it was written with. Computed once.
+    pub fn hash(&self) -> &str {
+        self.hash.get_or_init(|| Sha256::digest(self.to_bytes()).iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// What an output says of this model in its key-value metadata, and of the `score` it holds.
+    pub(crate) fn keys(&self, score: Option<&str>) -> Vec<(String, String)> {
+        let version =
+            [("vaepipe.version", env!("CARGO_PKG_VERSION").to_owned()), ("vaepipe.model", self.hash().to_owned())];
+        let features = || serde_json::to_string(&self.features.columns()).expect("names are strings");
+        let of_score = |score: &str| [("vaepipe.score", score.to_owned()), ("vaepipe.features", features())];
+        let score = score.into_iter().flat_map(of_score);
+        let seed = ("vaepipe.seed", self.metadata.training.seed.to_string());
+        version.into_iter().chain(score).chain([seed]).map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+
+    /// Everything but the weights.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// The weights of the first network, by name, in candle's layout.
+    pub fn weights(&self) -> &std::collections::BTreeMap<String, Weight> {
+        &self.weights[0]
+    }
+
+    /// The weights of all networks.
+    pub(crate) fn networks(&self) -> &[Weights] {
+        &self.weights
+    }
+
+    /// The features, ready to write rows.
+    pub(crate) fn features(&self) -> &Arc<Features> {
+        &self.features
+    }
+
+    /// The training rows as the model sees them.
+    pub(crate) fn aggregate(&self) -> &Aggregate {
+        &self.aggregate
+    }
+
+    /// Whether it knows how the rows of its fit are spread, so that drift of others is to be seen.
+    pub fn knows_drift(&self) -> bool {
+        self.sketch.is_some()
+    }
+
+    /// How its training rows are spread; none of a model whose fit did not look.
+    pub(crate) fn sketch(&self) -> Option<&Arc<Sketch>> {
+        self.sketch.as_ref()
+    }
+
+    /// The first network.
+    pub(crate) fn vae(&self) -> &Arc<Vae> {
+        &self.scorer.first().vae
+    }
+
+    /// The networks as scores need them.
+    pub(crate) fn scorer(&self) -> &Arc<Scorer> {
+        &self.scorer
+    }
+}
+
+/// Takes a file apart without believing it.
+fn parse(bytes: &[u8]) -> Result<(Metadata, Weights), ModelFault> {
+    let json = container::about(bytes)?;
+    // The version first: a newer format may not parse, and says so better this way.
+    match json.get("format_version").and_then(serde_json::Value::as_u64) {
+        Some(found) if !(1..=FORMAT_VERSION).contains(&found) => {
+            return Err(ModelFault::Version { found, known: FORMAT_VERSION });
+        }
+        _ => {}
+    }
+    let metadata = serde_json::from_value(json).map_err(|error| ModelFault::Metadata(error.into()))?;
+    Ok((metadata, container::tensors(bytes)?))
+}

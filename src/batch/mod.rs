@@ -1,0 +1,133 @@
+//! Rows on the model's side of the house: contiguous, row-major, with what is known of each.
+
+#![forbid(unsafe_code)]
+
+mod transposer;
+
+pub(crate) use self::transposer::{RowGroupTransposer, RowSlice, TransposeConfig};
+use crate::feature::Layout;
+use crate::numerics::RandomStream;
+
+/// Rows as the model takes them.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Batch {
+    /// Counts the batches of a pass, from 0.
+    pub(crate) seq: u64,
+    /// Number of each row in the input, counted over all files.
+    pub(crate) ids: Vec<u64>,
+    /// `[rows, inputs]`; 0 where missing.
+    pub(crate) x: Vec<f32>,
+    /// The same: 1 where known, 0 where missing. `None` if every value is known.
+    pub(crate) known: Option<Vec<f32>>,
+    /// What the encoder is shown in place of `x` and `known`, if that is less.
+    pub(crate) shown: Option<Shown>,
+}
+
+/// Rows of which some known values are hidden: of the same shapes as a batch's own.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Shown {
+    pub(crate) x: Vec<f32>,
+    pub(crate) known: Vec<f32>,
+}
+
+impl Batch {
+    /// Takes rows with NaN where a value is missing, as features write them.
+    pub(crate) fn new(seq: u64, ids: Vec<u64>, mut x: Vec<f32>, layout: &Layout) -> Self {
+        debug_assert_eq!(x.len(), ids.len() * layout.inputs());
+        let known = has_missing(&x).then(|| x.iter().map(|x| f32::from(!x.is_nan())).collect());
+        if known.is_some() {
+            x.iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = 0.0);
+        }
+        Self { seq, ids, x, known, shown: None }
+    }
+
+    /// Hides a share `rate` of the values from the encoder; a row draws from the child of its number.
+    ///
+    /// The likelihood still counts them, so that the encoder learns the posterior of whole rows as far as their rest
+    /// tells it (Im et al. 2017, "Denoising criterion for variational auto-encoding framework").
+    pub(crate) fn hide(&mut self, rate: f64, noise: RandomStream) {
+        let inputs = self.x.len() / self.rows().max(1);
+        let mut x = self.x.clone();
+        let mut known = self.known.clone().unwrap_or_else(|| vec![1.0; x.len()]);
+        let rows = x.chunks_exact_mut(inputs).zip(known.chunks_exact_mut(inputs));
+        for (&id, (x, known)) in self.ids.iter().zip(rows) {
+            let noise = noise.child(id);
+            for (n, (x, known)) in (0..).zip(x.iter_mut().zip(known)) {
+                if noise.uniform(n) < rate {
+                    (*x, *known) = (0.0, 0.0);
+                }
+            }
+        }
+        self.shown = Some(Shown { x, known });
+    }
+
+    /// Number of rows.
+    pub(crate) fn rows(&self) -> usize {
+        self.ids.len()
+    }
+}
+
+/// Whether any of `x` is NaN.
+fn has_missing(x: &[f32]) -> bool {
+    // Pieces without an early end, of which the compiler makes vectors.
+    x.chunks(256).any(|piece| piece.iter().fold(false, |missing, x| missing | x.is_nan()))
+}
+
+/// A growing table of encoded rows, NaN where a value is missing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Table {
+    /// Number of each row in the input.
+    pub(crate) ids: Vec<u64>,
+    /// `[rows, inputs]`, row-major.
+    pub(crate) x: Vec<f32>,
+}
+
+impl Table {
+    /// Number of rows.
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Appends one row.
+    pub(crate) fn push(&mut self, id: u64, x: &[f32]) {
+        self.ids.push(id);
+        self.x.extend_from_slice(x);
+    }
+
+    /// Makes room for `rows` more rows.
+    pub(crate) fn reserve(&mut self, rows: usize, inputs: usize) {
+        self.ids.reserve_exact(rows);
+        self.x.reserve_exact(rows * inputs);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feature::Likelihood::Gaussian;
+    use crate::feature::Shape;
+
+    #[test]
+    fn missing_values_become_zero_and_unknown() {
+        let layout = Layout::new([(Shape::of(Gaussian, 2), false)]).unwrap();
+        let batch = Batch::new(0, vec![4, 9], vec![1.0, f32::NAN, 2.0, 3.0], &layout);
+        assert_eq!(batch.x, [1.0, 0.0, 2.0, 3.0]);
+        assert_eq!(batch.known.as_deref(), Some(&[1.0, 0.0, 1.0, 1.0][..]));
+        assert_eq!(Batch::new(0, vec![4], vec![1.0, 2.0], &layout).known, None);
+    }
+
+    #[test]
+    fn a_share_of_the_values_is_hidden_from_the_encoder_alone() {
+        let layout = Layout::new([(Shape::of(Gaussian, 4), false)]).unwrap();
+        let mut x = vec![1.0; 4000];
+        x[7] = f32::NAN;
+        let mut batch = Batch::new(0, (0..1000).collect(), x, &layout);
+        let before = batch.clone();
+        batch.hide(0.3, RandomStream::new(1, "hide"));
+        assert_eq!((&batch.x, &batch.known), (&before.x, &before.known));
+        let Shown { x, known } = batch.shown.unwrap();
+        assert_eq!(x, known, "a value that is hidden is 0, as one that is missing");
+        let hidden = known.iter().filter(|&&known| known == 0.0).count();
+        assert!(known[7] == 0.0 && (1100..1300).contains(&hidden), "{hidden}");
+    }
+}

@@ -1,0 +1,176 @@
+//! From places in latent space back to rows: what the decoder expects of each element there, and draws about it.
+
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+use crate::artifact::{Aggregate, Model, RANKS};
+use crate::error::Result;
+use crate::feature::{Features, Likelihood};
+use crate::model::{Heads, Vae};
+use crate::numerics::{GaussianMixture, RandomStream};
+
+/// Draws that tell how the model spreads the values of an element.
+const DRAWS: u64 = 8192;
+
+/// A decoder and what its answers stand for.
+pub(crate) struct Decoder {
+    pub(crate) features: Arc<Features>,
+    vae: Arc<Vae>,
+    heads: Heads,
+}
+
+/// Draws rows.
+pub(crate) struct Generator {
+    decoder: Arc<Decoder>,
+    density: GaussianMixture,
+    /// `[values]`, and `[factors, values]`: how values are spread about what is expected of them, each for itself and
+    /// together.
+    alone: Vec<f32>,
+    shared: Vec<f32>,
+    temperature: f32,
+    /// Of each Gaussian element: its drawn values and those of the training rows, at the same even ranks.
+    ranks: Vec<[[f32; RANKS]; 2]>,
+}
+
+impl Decoder {
+    pub(crate) fn new(model: &Model) -> Self {
+        let features = model.features().clone();
+        let heads = Heads::new(features.layout(), &model.metadata().network, model.weights());
+        Self { vae: model.vae().clone(), heads, features }
+    }
+
+    /// What is expected of rows at these places, `[rows, latent_dim]`: `[rows, inputs]`; a category as its most likely
+    /// class, of those that have a word.
+    pub(crate) fn expected(&self, z: &[f32]) -> Result<Vec<f32>> {
+        self.each(z, |element, output, _| {
+            let reads = |class: usize| self.features.of_element(element).reads(class);
+            self.heads.expected(element, output, &reads)
+        })
+    }
+
+    /// A number for each element of rows, given the row's outputs and which row it is.
+    fn each(&self, z: &[f32], of: impl Fn(usize, &[f32], usize) -> f32) -> Result<Vec<f32>> {
+        let (layout, mut outputs) = (self.features.layout(), Vec::new());
+        self.vae.decode(z, &mut outputs)?;
+        let mut cells = Vec::with_capacity(outputs.len());
+        for (row, output) in outputs.chunks_exact(layout.outputs()).enumerate() {
+            cells.extend((0..layout.inputs()).map(|element| of(element, output, row)));
+        }
+        Ok(cells)
+    }
+}
+
+impl Generator {
+    /// A generator of a model's rows: from the density fitted to its latents, or from the prior.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub(crate) fn new(model: &Model, prior: bool, temperature: f64) -> Result<Self> {
+        let Aggregate { density, residual, shared, quantiles, .. } = model.aggregate();
+        let density = density.clone().filter(|_| !prior);
+        let density = density.unwrap_or_else(|| GaussianMixture::prior(model.metadata().network.latent_dim));
+        let decoder = Arc::new(Decoder::new(model));
+        let of_factors =
+            |value: usize| shared.iter().skip(value).step_by(residual.len()).map(|part| part * part).sum::<f32>();
+        let alone = |(value, all): (usize, &f32)| (all * all - of_factors(value)).max(0.0).sqrt();
+        let alone = residual.iter().enumerate().map(alone).collect();
+        let mut generator =
+            Self { decoder, density, alone, shared: shared.clone(), temperature: 1.0, ranks: Vec::new() };
+        generator.ranks = generator.ranks(quantiles)?;
+        generator.temperature = temperature as f32;
+        Ok(generator)
+    }
+
+    /// Rows, `[rows, inputs]`, each from the child of `noise` of its number.
+    pub(crate) fn draw(&self, rows: std::ops::Range<u64>, noise: RandomStream) -> Result<Vec<f32>> {
+        let mut z = Vec::new();
+        rows.clone().for_each(|row| self.density.draw(self.temperature, noise.child(row).child(0), &mut z));
+        let (layout, values) = (self.decoder.features.layout(), self.alone.len());
+        // What each row's values share, `[rows, values]`.
+        let mut together = vec![0.0; (rows.end - rows.start) as usize * values];
+        let mut factors = vec![0.0; self.shared.len() / values.max(1)];
+        for (row, together) in rows.clone().zip(together.chunks_exact_mut(values.max(1))) {
+            noise.child(row).child(3).normals(&mut factors);
+            for (factor, parts) in factors.iter().zip(self.shared.chunks_exact(values)) {
+                together.iter_mut().zip(parts).for_each(|(sum, part)| *sum += factor * part);
+            }
+        }
+        self.decoder.each(&z, |element, output, row| {
+            let noise = noise.child(rows.start + row as u64).child(1).child(element as u64);
+            match layout.spans()[element].likelihood {
+                Likelihood::Gaussian => {
+                    let mut normal = [0.0];
+                    noise.normals(&mut normal);
+                    let off = together[row * values + element] + self.alone[element] * normal[0];
+                    let drawn = output[element] + self.temperature * off;
+                    self.ranks.get(element).map_or(drawn, |ranks| between(drawn, ranks))
+                }
+                _ => self.class(element, output, noise),
+            }
+        })
+    }
+
+    /// A class or flag, its probabilities raised to 1 / temperature.
+    fn class(&self, element: usize, output: &[f32], noise: RandomStream) -> f32 {
+        let reads = |class: usize| self.decoder.features.of_element(element).reads(class);
+        let heads = &self.decoder.heads;
+        if self.temperature == 0.0 {
+            let likely = heads.expected(element, output, &reads);
+            // Of a flag, this is the probability of a 1.
+            return if self.decoder.features.of_element(element).shape().classes > 1 { likely } else { likely.round() };
+        }
+        let mut p = Vec::new();
+        heads.probabilities(element, output, &mut p);
+        if self.temperature != 1.0 {
+            let sharp = |p: f32| p.powf(1.0 / self.temperature);
+            let flag = (p.len() == 1).then(|| sharp(1.0 - p[0]));
+            p.iter_mut().for_each(|p| *p = sharp(*p));
+            let sum = p.iter().sum::<f32>() + flag.unwrap_or_default();
+            p.iter_mut().for_each(|p| *p /= sum.max(f32::MIN_POSITIVE));
+        }
+        heads.draw(element, &p, &reads, noise)
+    }
+
+    /// What some draws have at even ranks beside what training rows have there.
+    fn ranks(&self, quantiles: &[f32]) -> Result<Vec<[[f32; RANKS]; 2]>> {
+        let (inputs, noise) = (self.decoder.features.layout().inputs(), RandomStream::new(0, "ranks"));
+        // Few rows of wide data at a time.
+        let step = (1 << 22) / inputs as u64 + 1;
+        let mut columns = vec![Vec::with_capacity(DRAWS as usize); self.alone.len()];
+        for from in (0..DRAWS).step_by(step as usize) {
+            for row in self.draw(from..DRAWS.min(from + step), noise)?.chunks_exact(inputs) {
+                columns.iter_mut().zip(row).for_each(|(column, x)| column.push(*x));
+            }
+        }
+        let of_element = |(mut column, quantiles): (Vec<f32>, &[f32])| {
+            column.sort_by(f32::total_cmp);
+            let at = |rank: usize| column[rank * (column.len() - 1) / (RANKS - 1)];
+            [std::array::from_fn(at), std::array::from_fn(|rank| quantiles[rank])]
+        };
+        Ok(columns.into_iter().zip(quantiles.chunks_exact(RANKS)).map(of_element).collect())
+    }
+}
+
+/// The value at the rank that `x` has among the first ones, of the second ones.
+fn between(x: f32, [from, to]: &[[f32; RANKS]; 2]) -> f32 {
+    let above = from.partition_point(|&value| value <= x);
+    if above == 0 || above == RANKS {
+        return if above == 0 { to[0] } else { to[RANKS - 1] };
+    }
+    let (low, high) = (from[above - 1], from[above]);
+    to[above - 1] + (x - low) / (high - low) * (to[above] - to[above - 1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_goes_to_its_rank() {
+        let from = std::array::from_fn(|rank| rank as f32);
+        let to = std::array::from_fn(|rank| if rank < 32 { 0.0 } else { 10.0 * (rank as f32 - 32.0) });
+        let ranks = [from, to];
+        assert_eq!([-5.0, 3.3, 32.5, 33.0, 99.0].map(|x| between(x, &ranks)), [0.0, 0.0, 5.0, 10.0, 320.0]);
+    }
+}

@@ -1,0 +1,177 @@
+//! Drawing rows from a model: places from the density of its latents, values from the likelihoods there, brought to the
+//! distribution each number had at fit.
+
+#![forbid(unsafe_code)]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::error::ArrowError;
+
+use crate::artifact::Model;
+use crate::config::{Encoding, GenerateConfig};
+use crate::decode::Generator;
+use crate::error::{Error, Place, Result};
+use crate::feature::{ColumnRebuilder, Features};
+use crate::numerics::RandomStream;
+use crate::pipeline::{self, Stage, Stop, machine_threads, prefetch_map};
+use crate::sink::{Destination, Medium, RowWriter, under, written};
+use crate::storage::Target;
+
+/// Rows drawn at once, and their values at most.
+const BATCH_ROWS: u64 = 4096;
+const BATCH_CELLS: u64 = 1 << 20;
+
+/// Draws batches of rows.
+struct DrawnBatches {
+    generator: Generator,
+    features: Arc<Features>,
+    anew: ColumnRebuilder,
+    noise: RandomStream,
+    /// The share of each feature's values to leave out.
+    missing: Option<Vec<f64>>,
+}
+
+impl Model {
+    /// The columns that can be made anew: those learned, and those that were constant at fit, in the order and of the types
+    /// they had there; of structs the rest as nulls.
+    ///
+    /// # Errors
+    /// [`Error::Read`] for a type that has no spelling that can be read.
+    pub fn rebuilt_columns(&self) -> Result<SchemaRef> {
+        Ok(self.anew()?.schema().clone())
+    }
+
+    /// The way to these columns.
+    pub(crate) fn anew(&self) -> Result<ColumnRebuilder> {
+        let anew = ColumnRebuilder::new(self.features(), &self.metadata().carried, &self.metadata().columns);
+        anew.map_err(|source| Error::Read { place: Place::default(), source: Box::new(source) })
+    }
+
+    /// A writer of rows that come from the model alone.
+    pub(crate) fn row_writer(&self, output: &Path, force: bool, schema: &Schema) -> Result<RowWriter> {
+        let target = Target::check(output, force, [])?;
+        let none = Schema::empty();
+        let schema = written(&none, schema.fields(), &none, &self.keys(None), Medium::of(output));
+        RowWriter::create(Destination::File(target), schema, &[], &Encoding::default())
+    }
+
+    /// Draws `rows` rows of [`rebuilt_columns`](Self::rebuilt_columns), in batches; on this thread. The n-th row depends on
+    /// the model, the configuration and n alone.
+    ///
+    /// ```no_run
+    /// # fn main() -> vaepipe::Result<()> {
+    /// use vaepipe::{Device, GenerateConfig, Model};
+    /// let model = Model::load("flights.safetensors", Device::Cpu)?;
+    /// for batch in model.generate_batches(1000, &GenerateConfig::new())? {
+    ///     println!("{} rows", batch?.num_rows());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::OptionRange`], and [`Error::Read`] as [`rebuilt_columns`](Self::rebuilt_columns); each batch may fail.
+    pub fn generate_batches(
+        &self,
+        rows: u64,
+        config: &GenerateConfig,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
+        let batches = DrawnBatches::new(self, config)?;
+        Ok(batches.ranges(rows).map(move |range| {
+            let (columns, rows) = batches.draw(range)?;
+            let options = RecordBatchOptions::new().with_row_count(Some(rows));
+            RecordBatch::try_new_with_options(batches.anew.schema().clone(), columns, &options).map_err(failed)
+        }))
+    }
+
+    /// Writes `rows` such rows to `output`, whole or not at all.
+    ///
+    /// # Memory usage
+    /// One batch a thread, the queues, and of Parquet the encoded columns of one row group.
+    ///
+    /// # Errors
+    /// As [`generate_batches`](Self::generate_batches), the errors of [`check_target`](crate::check_target),
+    /// [`Error::Write`] and [`Error::Interrupted`].
+    pub fn generate(&self, rows: u64, output: impl AsRef<Path>, config: &GenerateConfig, stop: &Stop) -> Result<()> {
+        self.generate_watched(rows, output, config, stop, &mut |_| {})
+    }
+
+    /// The same, with a call after each batch that gets the number of rows written so far.
+    ///
+    /// # Errors
+    /// As [`generate`](Self::generate).
+    pub fn generate_watched(
+        &self,
+        rows: u64,
+        output: impl AsRef<Path>,
+        config: &GenerateConfig,
+        stop: &Stop,
+        on_rows: &mut dyn FnMut(u64),
+    ) -> Result<()> {
+        let batches = Arc::new(DrawnBatches::new(self, config)?);
+        let mut writer = self.row_writer(output.as_ref(), config.force, batches.anew.schema())?;
+        let [count, draw, write] = ["count", "draw", "write"].map(Stage::new);
+        let (drawing, stopped) = (batches.clone(), stop.clone());
+        let draw_them = move |range| {
+            stopped.check()?;
+            drawing.draw(range)
+        };
+        let depth = pipeline::queue_depth(BATCH_CELLS as usize * size_of::<f64>(), pipeline::QUEUE_BYTES);
+        let threads = config.threads.unwrap_or_else(machine_threads);
+        let mut done = 0;
+        for drawn in prefetch_map(&count, batches.ranges(rows).map(Ok), &draw, depth, threads, draw_them)? {
+            let (columns, rows) = drawn?;
+            let rows_as_written = under(writer.schema(), columns, rows, output.as_ref())?;
+            write.run(|| writer.write(&rows_as_written))?;
+            done += rows as u64;
+            on_rows(done);
+        }
+        writer.finish()?;
+        pipeline::report(&[&draw, &write]);
+        Ok(())
+    }
+}
+
+impl DrawnBatches {
+    fn new(model: &Model, config: &GenerateConfig) -> Result<Self> {
+        config.check()?;
+        let all = model.metadata().provenance.rows.max(1) as f64;
+        let share = |kind: &crate::feature::Kind| kind.missing() as f64 / all;
+        Ok(Self {
+            generator: Generator::new(model, config.prior, config.temperature)?,
+            features: model.features().clone(),
+            anew: model.anew()?,
+            noise: RandomStream::new(config.seed, "generate"),
+            missing: config.nulls.then(|| model.features().kinds().iter().map(share).collect()),
+        })
+    }
+
+    /// The numbers of the rows of each batch.
+    fn ranges(&self, rows: u64) -> impl Iterator<Item = std::ops::Range<u64>> + Send + use<> {
+        let step = (BATCH_CELLS / self.features.layout().inputs() as u64).clamp(1, BATCH_ROWS);
+        (0..rows.div_ceil(step)).map(move |batch| batch * step..rows.min((batch + 1) * step))
+    }
+
+    /// The columns of these rows.
+    fn draw(&self, range: std::ops::Range<u64>) -> Result<(Vec<ArrayRef>, usize)> {
+        let mut cells = self.generator.draw(range.clone(), self.noise)?;
+        let rows = (range.end - range.start) as usize;
+        if let Some(missing) = &self.missing {
+            let inputs = self.features.layout().inputs();
+            for (row, cells) in range.zip(cells.chunks_exact_mut(inputs)) {
+                let noise = self.noise.child(row).child(2);
+                for (feature, _) in missing.iter().enumerate().filter(|(n, share)| noise.uniform(*n as u64) < **share) {
+                    cells[self.features.elements(feature)].fill(f32::NAN);
+                }
+            }
+        }
+        Ok((self.anew.read(&self.features, &cells, rows).map_err(failed)?, rows))
+    }
+}
+
+fn failed(source: ArrowError) -> Error {
+    Error::Read { place: Place::default(), source: Box::new(source) }
+}

@@ -1,0 +1,183 @@
+//! Encoded rows where there is room for them: in memory, or in a scratch file.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::batch::{Batch, Table};
+use crate::error::Result;
+use crate::feature::Layout;
+use crate::storage::Scratch;
+
+/// Values of a row before its elements: the two halves of its number.
+const HEAD: usize = 2;
+
+/// Rows gathered to be hashed.
+const HASHED_ROWS: usize = 1024;
+
+/// Values gathered before they are written.
+const PIECE: usize = 1 << 18;
+
+/// Rows, numbered from 0 in the order they came in. Where they are changes no number that is read from them.
+pub(super) enum EncodedRows {
+    Memory(Table),
+    File(Spool),
+}
+
+/// Rows in a scratch file, one after the other: number, then elements.
+pub(super) struct Spool {
+    scratch: Scratch,
+    width: usize,
+    rows: usize,
+    /// Rows still to be written, the last ones.
+    pending: Vec<f32>,
+}
+
+impl EncodedRows {
+    /// An empty one for rows of `inputs` elements: in `scratch`, if there is one, else with memory for `rows` rows.
+    pub(super) fn new(scratch: Option<Scratch>, rows: usize, inputs: usize) -> Self {
+        match scratch {
+            Some(scratch) => Self::File(Spool { scratch, width: HEAD + inputs, rows: 0, pending: Vec::new() }),
+            None => {
+                let mut table = Table::default();
+                table.reserve(rows, inputs);
+                Self::Memory(table)
+            }
+        }
+    }
+
+    /// Number of rows.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Memory(table) => table.len(),
+            Self::File(spool) => spool.rows,
+        }
+    }
+
+    /// Takes a row.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) if it cannot be written.
+    pub(super) fn push(&mut self, id: u64, x: &[f32]) -> Result<()> {
+        match self {
+            Self::Memory(table) => table.push(id, x),
+            Self::File(spool) => {
+                spool.pending.extend(halves(id));
+                spool.pending.extend_from_slice(x);
+                spool.rows += 1;
+                if spool.pending.len() >= PIECE {
+                    spool.flush()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes every row readable, and of the store something that threads share.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub(super) fn finish(mut self) -> Result<Arc<Self>> {
+        if let Self::File(spool) = &mut self {
+            spool.flush()?;
+            spool.pending = Vec::new();
+        }
+        Ok(Arc::new(self))
+    }
+
+    /// Appends the rows numbered `rows`, in that order, to `to`.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) if they cannot be read.
+    pub(super) fn gather(&self, rows: impl Iterator<Item = u64>, inputs: usize, to: &mut Table) -> Result<()> {
+        match self {
+            Self::Memory(table) => {
+                for row in rows {
+                    let row = row as usize;
+                    to.push(table.ids[row], &table.x[row * inputs..(row + 1) * inputs]);
+                }
+            }
+            Self::File(spool) => {
+                let mut record = vec![0.0; spool.width];
+                for row in rows {
+                    spool.scratch.read_at(&mut record, row * spool.width as u64)?;
+                    to.push(whole(&record), &record[HEAD..]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// SHA-256 of all rows, their numbers included, in hexadecimal.
+    ///
+    /// # Errors
+    /// As [`gather`](Self::gather).
+    pub(super) fn hash(&self, layout: &Layout) -> Result<String> {
+        let mut hasher = Sha256::new();
+        for batch in self.batches(HASHED_ROWS, layout) {
+            let batch = batch?;
+            batch.ids.iter().for_each(|id| hasher.update(id.to_le_bytes()));
+            batch.x.iter().for_each(|x| hasher.update(x.to_bits().to_le_bytes()));
+        }
+        Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// All rows in batches of at most `rows`.
+    pub(super) fn batches(&self, rows: usize, layout: &Layout) -> impl Iterator<Item = Result<Batch>> {
+        let range = move |seq: usize| -> Range<usize> { seq * rows..self.len().min((seq + 1) * rows) };
+        (0..self.len().div_ceil(rows)).map(move |seq| {
+            let mut table = Table::default();
+            self.gather(range(seq).map(|row| row as u64), layout.inputs(), &mut table)?;
+            Ok(Batch::new(seq as u64, table.ids, table.x, layout))
+        })
+    }
+}
+
+impl Spool {
+    fn flush(&mut self) -> Result<()> {
+        let written = self.rows - self.pending.len() / self.width;
+        self.scratch.write_at(&self.pending, (written * self.width) as u64)?;
+        self.pending.clear();
+        Ok(())
+    }
+}
+
+/// A row's number as bits of two values, which nothing computes with.
+fn halves(id: u64) -> [f32; HEAD] {
+    [id as u32, (id >> 32) as u32].map(f32::from_bits)
+}
+
+fn whole(record: &[f32]) -> u64 {
+    u64::from(record[0].to_bits()) | u64::from(record[1].to_bits()) << 32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feature::Likelihood::Gaussian;
+    use crate::feature::Shape;
+
+    #[test]
+    fn rows_are_the_same_wherever_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new([(Shape::of(Gaussian, 2), false)]).unwrap();
+        let filled = |scratch: Option<Scratch>| {
+            let mut store = EncodedRows::new(scratch, 0, 2);
+            for row in 0..200_000_u64 {
+                let x = [row as f32, if row % 7 == 0 { f32::NAN } else { 0.5 }];
+                store.push(row.wrapping_mul(0x9e37_79b9_7f4a_7c15), &x).unwrap();
+            }
+            store.finish().unwrap()
+        };
+        let stores = [filled(None), filled(Some(Scratch::create(folder.path()).unwrap()))];
+        let [in_memory, in_file] = stores.each_ref().map(|store| {
+            let mut gathered = Table::default();
+            store.gather([199_999, 0, 131_072, 0].into_iter(), 2, &mut gathered).unwrap();
+            let batches = store.batches(70_000, &layout).map(Result::unwrap).collect::<Vec<_>>();
+            assert_eq!(batches.iter().map(Batch::rows).collect::<Vec<_>>(), [70_000, 70_000, 60_000]);
+            (gathered.ids, gathered.x.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), batches)
+        });
+        assert!(in_memory == in_file);
+    }
+}

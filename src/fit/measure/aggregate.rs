@@ -1,0 +1,269 @@
+//! After the epochs: what the model makes of training rows all together.
+
+use super::FittedNetwork;
+use crate::artifact::{Aggregate, RANKS};
+use crate::error::Result;
+use crate::feature::Features;
+use crate::fit::rows::FitRows;
+use crate::numerics::{Covariance, GaussianMixture, RandomStream};
+
+/// Rows at most, and values: of rows, and of products of latents with outputs.
+const MOST_ROWS: usize = 4096;
+const MOST_CELLS: usize = 1 << 24;
+const MOST_PAIRS: usize = 1 << 29;
+
+/// Widest latent space that a density is fitted to, and the products of latents a step of the fit may take.
+const WIDEST: usize = 256;
+const MOST_PRODUCTS: usize = 1 << 26;
+
+/// Factors of what values share, and values up to which they are looked for.
+const FACTORS: usize = 16;
+const WIDEST_SHARED: usize = 2048;
+
+/// Places the decoder answers to find what dimensions move.
+const MOST_PLACES: usize = 1 << 14;
+
+/// Some training rows, by what they are and what the model says of them.
+#[derive(Default)]
+struct SampledTrainingRows {
+    /// Posterior mean, and a draw: `[rows, latent_dim]`.
+    mean: Vec<f32>,
+    draw: Vec<f32>,
+    /// The rows, and what is expected of them given the draw: `[rows, outputs]`.
+    spread: Vec<f32>,
+    expected: Vec<f32>,
+}
+
+/// Measures some training rows.
+///
+/// # Errors
+/// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
+pub(in crate::fit) fn measure(
+    look: &FittedNetwork<'_>,
+    features: &Features,
+    rows: &FitRows,
+    seed: u64,
+) -> Result<Aggregate> {
+    let (k, outputs) = (look.latent_dim, look.layout.outputs());
+    let most = MOST_ROWS.min(MOST_CELLS / outputs).min(MOST_PAIRS / (k * outputs)).max(256);
+    let noise = RandomStream::new(seed, "aggregate");
+    let mut some = SampledTrainingRows::default();
+    for batch in look.batches(&rows.train, most) {
+        let batch = batch?;
+        let encoded = look.vae.encode(&batch)?;
+        let draw = look.draw(&batch, &encoded, noise);
+        some.expected.extend(look.expected(&look.decode(&draw)?));
+        some.draw.extend(draw);
+        some.mean.extend(encoded.mean);
+        some.spread.extend(look.spread(&batch));
+    }
+    let mut held_out = Vec::new();
+    // Those that chose the weights may have trained them since.
+    for batch in look.batches(&rows.calibrate, MOST_ROWS) {
+        let batch = batch?;
+        held_out.extend(look.draw(&batch, &look.vae.encode(&batch)?, noise));
+    }
+    let density = (k <= WIDEST && !held_out.is_empty()).then(|| {
+        let rows = (MOST_PRODUCTS / (k * k)).min(some.draw.len() / k);
+        GaussianMixture::choose(&some.draw[..rows * k], &held_out, k, RandomStream::new(seed, "density"))
+    });
+    look.stop.check()?;
+    let in_unit = units(features);
+    let gaussians = look.layout.gaussians();
+    let (residual, quantiles): (Vec<f32>, _) = (0..gaussians).map(|output| values(&some, output, outputs)).unzip();
+    let quantiles: Vec<[f32; RANKS]> = quantiles;
+    let shared = shared(&some, &residual, outputs);
+    let (deviation, correlations): (Vec<f32>, Vec<Vec<f32>>) = related(&some, k, outputs, &in_unit);
+    look.stop.check()?;
+    Ok(Aggregate {
+        density: density.flatten(),
+        residual,
+        shared,
+        quantiles: quantiles.into_iter().flatten().collect(),
+        deviation,
+        effect: effects(look, &some, &in_unit)?,
+        rank_correlation: (0..k).flat_map(|i| correlations.iter().map(move |of_output| of_output[i])).collect(),
+    })
+}
+
+/// From what is expected of each output to its unit.
+type InUnit<'a> = Vec<Box<dyn Fn(f32) -> f64 + 'a>>;
+
+fn units(features: &Features) -> InUnit<'_> {
+    let of_kind = |kind: &'_ crate::feature::Kind| {
+        let kind = kind.clone();
+        let shape = kind.shape();
+        let kind = std::rc::Rc::new(kind);
+        (0..shape.elements * shape.classes).map(move |output| {
+            let kind = kind.clone();
+            Box::new(move |expected: f32| kind.in_unit(output, expected.into())) as Box<dyn Fn(f32) -> f64>
+        })
+    };
+    features.kinds().iter().flat_map(of_kind).collect()
+}
+
+/// The standard deviation of a value about what is expected of it, and its values at even ranks.
+fn values(rows: &SampledTrainingRows, output: usize, outputs: usize) -> (f32, [f32; RANKS]) {
+    let column = |all: &'_ Vec<f32>| all.iter().skip(output).step_by(outputs).copied().collect::<Vec<f32>>();
+    let (x, expected) = (column(&rows.spread), column(&rows.expected));
+    let pairs = x.iter().zip(&expected).filter(|(x, _)| !x.is_nan());
+    let (sum, known) = pairs.fold((0.0, 0.0), |(sum, n), (x, y)| (sum + f64::from(x - y).powi(2), n + 1.0));
+    let mut sorted: Vec<f32> = x.into_iter().filter(|x| !x.is_nan()).collect();
+    sorted.sort_by(f32::total_cmp);
+    let at = |rank: usize| match sorted.len() {
+        0 => 0.0,
+        n => {
+            let place = rank as f64 / (RANKS - 1) as f64 * (n - 1) as f64;
+            let (below, share) = (place as usize, place.fract() as f32);
+            sorted[below] + share * (sorted[(below + 1).min(n - 1)] - sorted[below])
+        }
+    };
+    ((sum / f64::max(known, 1.0)).sqrt() as f32, std::array::from_fn(at))
+}
+
+/// What the values' deviations from what is expected of them share, `[factors, values]`: the first principal components
+/// of the deviations, each in units of its own, times how far they reach.
+fn shared(rows: &SampledTrainingRows, residual: &[f32], outputs: usize) -> Vec<f32> {
+    let values = residual.len();
+    if values == 0 || values > WIDEST_SHARED {
+        return Vec::new();
+    }
+    let off = rows.spread.chunks_exact(outputs).zip(rows.expected.chunks_exact(outputs)).flat_map(|(x, expected)| {
+        x.iter().zip(expected).zip(residual).map(
+            |((x, expected), std)| {
+                if x.is_nan() || *std == 0.0 { 0.0 } else { (x - expected) / std }
+            },
+        )
+    });
+    let off: Vec<f32> = off.collect();
+    let mut covariance = Covariance::new(vec![0.0; values]);
+    covariance.add(off.clone());
+    let components = covariance.components(FACTORS);
+    let rows = (off.len() / values) as f64;
+    let reach = |axis: &[f32]| {
+        let along = |off: &[f32]| off.iter().zip(axis).map(|(off, axis)| f64::from(off * axis)).sum::<f64>();
+        (off.chunks_exact(values).map(|off| along(off).powi(2)).sum::<f64>() / rows).sqrt() as f32
+    };
+    let factors = components.axes().chunks_exact(values).map(|axis| (axis, reach(axis)));
+    factors.flat_map(|(axis, reach)| axis.iter().zip(residual).map(move |(part, std)| reach * part * std)).collect()
+}
+
+/// The standard deviation of each output's values in its unit, and their rank correlation with every latent.
+fn related(rows: &SampledTrainingRows, k: usize, outputs: usize, in_unit: &InUnit<'_>) -> (Vec<f32>, Vec<Vec<f32>>) {
+    let n = rows.mean.len() / k;
+    let latents: Vec<RankedNumbers> =
+        (0..k).map(|i| RankedNumbers::of(rows.mean.iter().skip(i).step_by(k).copied())).collect();
+    let whole: Vec<Vec<f64>> = latents.iter().map(|latent| latent.ranks(None)).collect();
+    let of_output = |output: usize| {
+        let x: Vec<f32> = rows.spread.iter().skip(output).step_by(outputs).copied().collect();
+        let known: Vec<bool> = x.iter().map(|x| !x.is_nan()).collect();
+        let ranked = RankedNumbers::of(x.iter().copied());
+        let deviation = deviation(x.iter().filter(|x| !x.is_nan()).map(|&x| in_unit[output](x)));
+        let correlations = if known.iter().all(|known| *known) {
+            let ranks = ranked.ranks(None);
+            whole.iter().map(|latent| correlation(latent, &ranks)).collect()
+        } else {
+            let ranks = ranked.ranks(Some(&known));
+            latents.iter().map(|latent| correlation(&latent.ranks(Some(&known)), &ranks)).collect()
+        };
+        (deviation as f32, correlations)
+    };
+    debug_assert!(n > 0);
+    (0..outputs).map(of_output).unzip()
+}
+
+/// Numbers and the order they are in.
+struct RankedNumbers {
+    values: Vec<f32>,
+    order: Vec<u32>,
+}
+
+impl RankedNumbers {
+    fn of(values: impl Iterator<Item = f32>) -> Self {
+        let values: Vec<f32> = values.collect();
+        let mut order: Vec<u32> = (0..values.len() as u32).collect();
+        order.sort_by(|&a, &b| values[a as usize].total_cmp(&values[b as usize]));
+        Self { values, order }
+    }
+
+    /// The ranks of those that are `among`, which is all if nobody says, about their mean; equals share the mean of theirs.
+    /// 0 for the others.
+    fn ranks(&self, among: Option<&[bool]>) -> Vec<f64> {
+        let mut ranks = vec![0.0; self.values.len()];
+        let places = self.order.iter().map(|&place| place as usize);
+        let places: Vec<usize> = places.filter(|&place| among.is_none_or(|among| among[place])).collect();
+        let middle = (places.len() as f64 - 1.0) / 2.0;
+        let mut from = 0;
+        while from < places.len() {
+            let value = self.values[places[from]];
+            let equal = places[from..].iter().take_while(|&&place| self.values[place] == value).count().max(1);
+            let rank = from as f64 + (equal as f64 - 1.0) / 2.0 - middle;
+            places[from..from + equal].iter().for_each(|&place| ranks[place] = rank);
+            from += equal;
+        }
+        ranks
+    }
+}
+
+/// Pearson's correlation of numbers about their means; 0 if either does not vary.
+fn correlation(a: &[f64], b: &[f64]) -> f32 {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let norm = (dot(a, a) * dot(b, b)).sqrt();
+    if norm > 0.0 { (dot(a, b) / norm) as f32 } else { 0.0 }
+}
+
+fn deviation(values: impl Iterator<Item = f64>) -> f64 {
+    let values: Vec<f64> = values.collect();
+    let n = values.len().max(1) as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt()
+}
+
+/// By how much each output rises with each latent: the mean, over some rows, of the difference between half a step up and
+/// half a step down.
+fn effects(look: &FittedNetwork<'_>, rows: &SampledTrainingRows, in_unit: &InUnit<'_>) -> Result<Vec<f32>> {
+    let (k, outputs) = (look.latent_dim, in_unit.len());
+    let all = rows.mean.len() / k;
+    let some = (MOST_PLACES / (2 * k)).clamp(16, 1024).min(all);
+    let places: Vec<&[f32]> = (0..some).map(|n| &rows.mean[n * all / some * k..][..k]).collect();
+    let mut effects = Vec::with_capacity(k * outputs);
+    for i in 0..k {
+        look.stop.check()?;
+        let mut sums = vec![0.0; outputs];
+        for sign in [1.0, -1.0] {
+            let moved = places.iter().flat_map(|z| {
+                let mut z = z.to_vec();
+                z[i] += 0.5 * sign as f32;
+                z
+            });
+            let expected = look.expected(&look.decode(&moved.collect::<Vec<_>>())?);
+            for row in expected.chunks_exact(outputs) {
+                let values = row.iter().zip(in_unit).map(|(&expected, in_unit)| in_unit(expected));
+                sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += sign * value);
+            }
+        }
+        effects.extend(sums.into_iter().map(|sum| (sum / some as f64) as f32));
+    }
+    Ok(effects)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equals_share_their_ranks() {
+        let ranked = RankedNumbers::of([3.0, 1.0, 3.0, 2.0, 9.0].into_iter());
+        assert_eq!(ranked.ranks(None), [0.5, -2.0, 0.5, -1.0, 2.0]);
+        assert_eq!(ranked.ranks(Some(&[true, true, false, true, false])), [1.0, -1.0, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn rank_correlations_are_spearmans() {
+        // scipy.stats.spearmanr([1, 2, 3, 4, 5], [5, 6, 7, 8, 7]).statistic = 0.8207826816681233
+        let ranks = |values: [f32; 5]| RankedNumbers::of(values.into_iter()).ranks(None);
+        let found = correlation(&ranks([1.0, 2.0, 3.0, 4.0, 5.0]), &ranks([5.0, 6.0, 7.0, 8.0, 7.0]));
+        assert!((f64::from(found) - 0.820_782_681_668_123_3).abs() < 1e-7);
+        assert_eq!(correlation(&ranks([1.0; 5]), &ranks([1.0, 2.0, 3.0, 4.0, 5.0])), 0.0);
+    }
+}

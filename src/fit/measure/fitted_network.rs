@@ -1,0 +1,95 @@
+//! Some of the rows of a store, evenly spread over it, and what the model makes of rows.
+
+use std::sync::Arc;
+
+use crate::batch::{Batch, Table};
+use crate::error::Result;
+use crate::feature::Layout;
+use crate::fit::encoded_rows::EncodedRows;
+use crate::model::{Encoded, Heads, Network, Vae, Weights};
+use crate::numerics::RandomStream;
+use crate::pipeline::Stop;
+
+/// Rows of a batch: a multiple of the block a network encodes.
+const BATCH_ROWS: usize = 1024;
+
+/// A fitted network, to be looked at.
+pub(in crate::fit) struct FittedNetwork<'a> {
+    pub(in crate::fit) layout: &'a Layout,
+    pub(in crate::fit) vae: Arc<Vae>,
+    pub(in crate::fit) heads: Heads,
+    /// Width of the latent space.
+    pub(in crate::fit) latent_dim: usize,
+    pub(in crate::fit) stop: &'a Stop,
+}
+
+impl<'a> FittedNetwork<'a> {
+    pub(in crate::fit) fn new(
+        layout: &'a Layout,
+        network: &Network,
+        weights: &Weights,
+        vae: Arc<Vae>,
+        stop: &'a Stop,
+    ) -> Self {
+        Self { layout, vae, heads: Heads::new(layout, network, weights), latent_dim: network.latent_dim, stop }
+    }
+
+    /// Batches of at most `most` rows of a store, evenly spread over it.
+    pub(in crate::fit) fn batches<'s>(
+        &'s self,
+        store: &'s EncodedRows,
+        most: usize,
+    ) -> impl Iterator<Item = Result<Batch>> + 's {
+        let (all, rows) = (store.len(), store.len().min(most));
+        (0..rows.div_ceil(BATCH_ROWS)).map(move |seq| {
+            self.stop.check()?;
+            let range = seq * BATCH_ROWS..rows.min((seq + 1) * BATCH_ROWS);
+            let mut table = Table::default();
+            let places = range.map(|row| (row as u128 * all as u128 / rows as u128) as u64);
+            store.gather(places, self.layout.inputs(), &mut table)?;
+            Ok(Batch::new(seq as u64, table.ids, table.x, self.layout))
+        })
+    }
+
+    /// A draw from each row's posterior, `[rows, latent_dim]`; a row draws from the child of its number.
+    pub(in crate::fit) fn draw(&self, batch: &Batch, encoded: &Encoded, noise: RandomStream) -> Vec<f32> {
+        let mut z = vec![0.0; encoded.mean.len()];
+        let posteriors =
+            encoded.mean.chunks_exact(self.latent_dim).zip(encoded.log_variance.chunks_exact(self.latent_dim));
+        for ((&id, z), (mean, log_variance)) in
+            batch.ids.iter().zip(z.chunks_exact_mut(self.latent_dim)).zip(posteriors)
+        {
+            noise.child(id).normals(z);
+            z.iter_mut().zip(mean.iter().zip(log_variance)).for_each(|(z, (mean, s))| *z = mean + *z * (s / 2.0).exp());
+        }
+        z
+    }
+
+    /// What the decoder answers to places, `[rows, outputs]`.
+    pub(in crate::fit) fn decode(&self, z: &[f32]) -> Result<Vec<f32>> {
+        let mut outputs = Vec::new();
+        self.vae.decode(z, &mut outputs)?;
+        Ok(outputs)
+    }
+
+    /// What is expected given these outputs, `[rows, outputs]`: a mean, or the probability of a 1 or a class.
+    pub(in crate::fit) fn expected(&self, outputs: &[f32]) -> Vec<f32> {
+        let (mut expected, mut of_element) = (Vec::with_capacity(outputs.len()), Vec::new());
+        for row in outputs.chunks_exact(self.layout.outputs()) {
+            for element in 0..self.layout.inputs() {
+                self.heads.probabilities(element, row, &mut of_element);
+                expected.extend_from_slice(&of_element);
+            }
+        }
+        expected
+    }
+
+    /// Rows as the decoder answers them, `[rows, outputs]`.
+    pub(in crate::fit) fn spread(&self, batch: &Batch) -> Vec<f32> {
+        let (inputs, mut spread) = (self.layout.inputs(), Vec::new());
+        for (row, x) in batch.x.chunks_exact(inputs).enumerate() {
+            self.layout.spread(x, batch.known.as_ref().map(|known| &known[row * inputs..][..inputs]), &mut spread);
+        }
+        spread
+    }
+}

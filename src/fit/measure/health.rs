@@ -1,0 +1,202 @@
+//! After the epochs: what held-out rows say of the model.
+
+use super::FittedNetwork;
+use crate::artifact::{ColumnHealth, Dimension, Health, Measure};
+use crate::error::Result;
+use crate::feature::{Features, Likelihood};
+use crate::fit::rows::FitRows;
+use crate::model::Losses;
+use crate::numerics::{Components, Covariance, RandomStream};
+
+/// The widest rows, and the most dimensions, that are compared with principal components.
+const WIDEST: usize = 2048;
+const MOST_DIMENSIONS: usize = 256;
+
+/// Products that a covariance may take, and rows.
+const MOST_PRODUCTS: usize = 1 << 35;
+const MOST_ROWS: usize = 1 << 18;
+
+/// Sums over rows of an output and what it stands for.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    known: f64,
+    x: f64,
+    squares: f64,
+    squared_error: f64,
+}
+
+/// Sums over rows of a category or flag.
+#[derive(Debug, Clone, Default)]
+struct Guesses {
+    right: f64,
+    counts: Vec<f64>,
+}
+
+/// Measures the model on the rows that chose nothing; `None` if there are none.
+///
+/// # Errors
+/// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
+pub(in crate::fit) fn measure(
+    look: &FittedNetwork<'_>,
+    features: &Features,
+    rows: &FitRows,
+    seed: u64,
+) -> Result<Option<Health>> {
+    let (layout, k) = (look.layout, look.latent_dim);
+    if rows.calibrate.len() == 0 {
+        return Ok(None);
+    }
+    let components = components(look, rows)?;
+    // That of the held-out loss, so that both say the same.
+    let noise = RandomStream::new(seed, "validation");
+    let (mut nll, mut losses) = (0.0, Losses::default());
+    let mut moments = vec![[0.0; 3]; k];
+    let (mut squared_error, mut principal, mut known) = (0.0, 0.0, 0.0);
+    let mut sums = vec![Sums::default(); layout.outputs()];
+    let mut guesses = vec![Guesses::default(); layout.inputs()];
+    for batch in look.batches(&rows.calibrate, usize::MAX) {
+        let batch = batch?;
+        let encoded = look.vae.encode(&batch)?;
+        let ones = vec![1.0; batch.x.len()];
+        let at_draw = look.decode(&look.draw(&batch, &encoded, noise))?;
+        let known_x = batch.known.as_deref().unwrap_or(&ones);
+        let rows = batch.x.chunks_exact(layout.inputs()).zip(known_x.chunks_exact(layout.inputs()));
+        for ((x, known), output) in rows.zip(at_draw.chunks_exact(layout.outputs())) {
+            look.heads.losses(x, known, output, &mut losses);
+            nll += losses.nll().map(f64::from).sum::<f64>();
+        }
+        for (mean, log_variance) in encoded.mean.chunks_exact(k).zip(encoded.log_variance.chunks_exact(k)) {
+            for (moments, (&mean, &s)) in moments.iter_mut().zip(mean.iter().zip(log_variance)) {
+                let (mean, s) = (f64::from(mean), f64::from(s));
+                let of_row = [0.5 * (mean * mean + s.exp() - 1.0 - s), mean, mean * mean];
+                moments.iter_mut().zip(of_row).for_each(|(sum, of_row)| *sum += of_row);
+            }
+        }
+        squared_error += encoded.squared_error.iter().copied().map(f64::from).sum::<f64>();
+        known += encoded.known.iter().copied().map(f64::from).sum::<f64>();
+        let (spread, expected) = (look.spread(&batch), look.expected(&look.decode(&encoded.mean)?));
+        for (x, expected) in spread.chunks_exact(sums.len()).zip(expected.chunks_exact(sums.len())) {
+            compare(look, x, expected, &mut sums, &mut guesses);
+        }
+        if let Some((mean, components)) = &components {
+            let filled = filled(spread.clone(), mean);
+            let rebuilt = components.rebuild(&weighted(look, filled, true));
+            let rebuilt = weighted(look, rebuilt, false);
+            principal += spread.iter().zip(&rebuilt).zip(factors(look)).fold(0.0, |sum, ((x, y), factor)| {
+                if x.is_nan() { sum } else { sum + f64::from(factor * (x - y)).powi(2) }
+            });
+        }
+    }
+    let n = rows.calibrate.len() as f64;
+    let dimension = |[kl, mean, squares]: [f64; 3]| {
+        let variance = (squares / n - (mean / n) * (mean / n)).max(0.0);
+        Dimension { kl: kl / n, variance }
+    };
+    let dimensions: Vec<Dimension> = moments.into_iter().map(dimension).collect();
+    Ok(Some(Health {
+        rows: rows.calibrate.len() as u64,
+        log_likelihood: -nll / n,
+        kl: dimensions.iter().map(|dimension| dimension.kl).sum(),
+        dimensions,
+        error: squared_error / known,
+        principal_error: components.map(|_| principal / known),
+        columns: columns(look, features, &sums, &guesses),
+    }))
+}
+
+/// Adds a row, `[outputs]`, and what is expected of it.
+fn compare(look: &FittedNetwork<'_>, x: &[f32], expected: &[f32], sums: &mut [Sums], guesses: &mut [Guesses]) {
+    for (sums, (&x, &expected)) in sums.iter_mut().zip(x.iter().zip(expected)).filter(|(_, (x, _))| !x.is_nan()) {
+        let (x, off) = (f64::from(x), f64::from(x - expected));
+        sums.known += 1.0;
+        sums.x += x;
+        sums.squares += x * x;
+        sums.squared_error += off * off;
+    }
+    for (span, guesses) in look.layout.spans().iter().zip(guesses) {
+        let (x, expected) = (&x[span.output.clone()], &expected[span.output.clone()]);
+        let (of_x, guess) = match span.likelihood {
+            Likelihood::Gaussian => continue,
+            Likelihood::Bernoulli => (usize::from(x[0] >= 0.5), usize::from(expected[0] >= 0.5)),
+            Likelihood::Categorical => (greatest(x), greatest(expected)),
+        };
+        if x[0].is_nan() {
+            continue;
+        }
+        guesses.counts.resize(span.output.len().max(2), 0.0);
+        guesses.counts[of_x] += 1.0;
+        guesses.right += f64::from(u8::from(of_x == guess));
+    }
+}
+
+/// The place of the greatest value, the first of equals.
+fn greatest(values: &[f32]) -> usize {
+    let best = values.iter().enumerate().reduce(|best, one| if one.1 > best.1 { one } else { best });
+    best.map_or(0, |(place, _)| place)
+}
+
+/// How well each column is rebuilt.
+fn columns(look: &FittedNetwork<'_>, features: &Features, sums: &[Sums], guesses: &[Guesses]) -> Vec<ColumnHealth> {
+    let column = |(feature, kind): (usize, &crate::feature::Kind)| {
+        let elements = features.elements(feature);
+        let column = kind.column().to_string();
+        if kind.shape().likelihood == Likelihood::Gaussian {
+            let outputs = elements.map(|element| sums[look.layout.spans()[element].output.start]);
+            let (error, deviation) = outputs.filter(|sums| sums.known > 0.0).fold((0.0, 0.0), |(error, all), sums| {
+                (error + sums.squared_error, all + (sums.squares - sums.x * sums.x / sums.known).max(0.0))
+            });
+            let value = (deviation > 1e-9).then(|| 1.0 - error / deviation);
+            return ColumnHealth { column, measure: Measure::R2, value, baseline: value.map(|_| 0.0) };
+        }
+        let Guesses { right, counts } = &guesses[elements.start];
+        let known: f64 = counts.iter().sum();
+        let share = |count: f64| (known > 0.0).then(|| count / known);
+        let most = counts.iter().copied().fold(0.0, f64::max);
+        ColumnHealth { column, measure: Measure::Accuracy, value: share(*right), baseline: share(most) }
+    };
+    features.kinds().iter().enumerate().map(column).collect()
+}
+
+/// The mean of the training rows and their principal components, if they are not too wide.
+fn components(look: &FittedNetwork<'_>, rows: &FitRows) -> Result<Option<(Vec<f32>, Components)>> {
+    let width = look.layout.outputs();
+    if width > WIDEST || look.latent_dim > MOST_DIMENSIONS {
+        return Ok(None);
+    }
+    let most = (MOST_PRODUCTS / (width * width)).min(MOST_ROWS);
+    let mut sums = vec![(0.0, 0.0); width];
+    for batch in look.batches(&rows.train, most) {
+        for row in look.spread(&batch?).chunks_exact(width) {
+            let known = sums.iter_mut().zip(row).filter(|(_, x)| !x.is_nan());
+            known.for_each(|((sum, count), x)| (*sum, *count) = (*sum + f64::from(*x), *count + 1.0));
+        }
+    }
+    let mean: Vec<f32> = sums.into_iter().map(|(sum, count)| (sum / f64::max(count, 1.0)) as f32).collect();
+    let mut covariance = Covariance::new(weighted(look, mean.clone(), true));
+    for batch in look.batches(&rows.train, most) {
+        covariance.add(weighted(look, filled(look.spread(&batch?), &mean), true));
+    }
+    Ok(Some((mean, covariance.components(look.latent_dim))))
+}
+
+/// What each output's difference counts: of a category, as half the squared distance of its probabilities does.
+fn factors<'a>(look: &'a FittedNetwork<'_>) -> impl Iterator<Item = f32> + Clone + 'a {
+    let factor = |classes: usize| if classes > 1 { std::f32::consts::FRAC_1_SQRT_2 } else { 1.0 };
+    let spans = look.layout.spans().iter().map(|span| span.output.len());
+    spans.flat_map(move |classes| std::iter::repeat_n(factor(classes), classes)).cycle()
+}
+
+/// Rows, `[rows, outputs]`, times these factors, or divided by them.
+fn weighted(look: &FittedNetwork<'_>, mut rows: Vec<f32>, times: bool) -> Vec<f32> {
+    let each = rows.iter_mut().zip(factors(look));
+    each.for_each(|(x, factor)| *x = if times { *x * factor } else { *x / factor });
+    rows
+}
+
+/// Rows with the mean where a value is missing.
+fn filled(mut rows: Vec<f32>, mean: &[f32]) -> Vec<f32> {
+    for row in rows.chunks_exact_mut(mean.len()) {
+        row.iter_mut().zip(mean).filter(|(x, _)| x.is_nan()).for_each(|(x, mean)| *x = *mean);
+    }
+    rows
+}

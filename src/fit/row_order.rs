@@ -1,0 +1,229 @@
+//! Which rows are held out, and in which order the rest is trained: functions of the seed and of global row numbers,
+//! never of files, row groups or threads.
+
+#![forbid(unsafe_code)]
+
+use std::ops::Range;
+
+use crate::numerics::RandomStream;
+
+/// Rows read together. Chunks are the unit of order when the rows do not fit in memory.
+pub(crate) const CHUNK_ROWS: u64 = 8192;
+
+/// Rows shuffled together at most, in whole chunks: their places are numbers of 32 bits.
+pub(crate) const MOST_SHUFFLED: u64 = u32::MAX as u64 / CHUNK_ROWS * CHUNK_ROWS;
+
+/// What a row is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RowRole {
+    /// Gradients.
+    Train,
+    /// Choosing the weights and when to stop.
+    Select,
+    /// Nothing but reading the result: an estimate that chose nothing.
+    Calibrate,
+    /// Nothing: it is not in the sample.
+    Nothing,
+}
+
+/// Which rows are held out: those whose hash is lowest, an exact number of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HoldOut {
+    stream: RandomStream,
+    /// Rows with a hash below the first are for [`RowRole::Select`], below the second for [`RowRole::Calibrate`], below the
+    /// third for [`RowRole::Train`].
+    below: [u64; 3],
+    /// Whether the first of these do, or train.
+    selects: bool,
+    count: u64,
+}
+
+impl HoldOut {
+    /// Most rows held out: their mean loss is as sure as anyone needs it.
+    const MOST: u64 = 131_072;
+    /// Most bytes held out.
+    const MOST_BYTES: u64 = 128 << 20;
+    /// Fewest rows held out, as long as that is at most a quarter of them.
+    const FEWEST: u64 = 40;
+    /// The same, as long as that is at most an eighth: of those that calibrate, a hundred, one has a p-value of 0.01.
+    const ENOUGH: u64 = 200;
+
+    /// How many of `rows` rows, of `row_bytes` bytes each once encoded, a share of `fraction` holds out.
+    pub(crate) fn count(rows: u64, fraction: f64, row_bytes: u64) -> u64 {
+        if fraction == 0.0 {
+            return 0;
+        }
+        let wanted = (rows as f64 * fraction).round() as u64;
+        let most = Self::MOST.min((Self::MOST_BYTES / row_bytes.max(1)).max(Self::FEWEST));
+        // Two rows are the least there is to train on.
+        let least = Self::FEWEST.min(rows / 4).max(Self::ENOUGH.min(rows / 8));
+        wanted.max(least).min(most).min(rows.saturating_sub(2))
+    }
+
+    /// Whether that is more than the share of so few rows that those which choose are missed: of two thousand, nothing was
+    /// gained by them.
+    pub(crate) fn exceeds(count: u64, rows: u64, fraction: f64) -> bool {
+        rows < 2 * Self::ENOUGH && count > (rows as f64 * fraction).round() as u64
+    }
+
+    /// Takes exactly `sample` of `rows` rows, or all if there are fewer, and holds out `count` of them; half of these,
+    /// rounded up, select.
+    pub(crate) fn new(seed: u64, rows: u64, sample: u64, count: u64) -> Self {
+        let stream = RandomStream::new(seed, "hold-out");
+        let below = [count.div_ceil(2), count, sample].map(|count| lowest(stream, rows, count));
+        Self { stream, below, selects: true, count }
+    }
+
+    /// The same, but that rows which select train.
+    pub(crate) fn without_selection(self) -> Self {
+        Self { selects: false, count: self.count / 2, ..self }
+    }
+
+    /// Number of rows held out.
+    pub(crate) fn held_out(&self) -> u64 {
+        self.count
+    }
+
+    /// What row number `row` is for.
+    pub(crate) fn part(&self, row: u64) -> RowRole {
+        let hash = self.stream.bits(row);
+        match self.below {
+            [select, ..] if hash < select => {
+                if self.selects {
+                    RowRole::Select
+                } else {
+                    RowRole::Train
+                }
+            }
+            [_, calibrate, _] if hash < calibrate => RowRole::Calibrate,
+            // The bound of all rows is a hash that one of them may have.
+            [.., train] if hash < train || train == u64::MAX => RowRole::Train,
+            _ => RowRole::Nothing,
+        }
+    }
+}
+
+/// The bound below which exactly `count` of the hashes of rows `0..rows` lie (hashes are distinct).
+fn lowest(stream: RandomStream, rows: u64, count: u64) -> u64 {
+    if count >= rows {
+        return u64::MAX;
+    }
+    // One pass counts hashes by their upper bits, a second one sorts the bucket the bound falls into.
+    const SHIFT: u32 = 48;
+    let mut buckets = vec![0_u64; 1 << (64 - SHIFT)];
+    (0..rows).for_each(|row| buckets[(stream.bits(row) >> SHIFT) as usize] += 1);
+    let mut before = 0;
+    for (bucket, &size) in buckets.iter().enumerate() {
+        if before + size > count {
+            let mut hashes: Vec<u64> =
+                (0..rows).map(|row| stream.bits(row)).filter(|hash| (hash >> SHIFT) as usize == bucket).collect();
+            hashes.sort_unstable();
+            return hashes[(count - before) as usize];
+        }
+        before += size;
+    }
+    u64::MAX
+}
+
+/// The order of training: chunks of rows in random order, shuffled a window at a time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowOrder {
+    seed: u64,
+    rows: u64,
+    window: u64,
+}
+
+impl RowOrder {
+    /// Orders `rows` rows; `window` rows, rounded up to whole chunks, are shuffled together.
+    pub(crate) fn new(seed: u64, rows: u64, window: u64) -> Self {
+        Self { seed, rows, window }
+    }
+
+    /// The windows of an epoch, each a list of row ranges, which begin with a chunk.
+    pub(crate) fn windows(&self, epoch: u64) -> Vec<Vec<Range<u64>>> {
+        if self.window >= self.rows {
+            return vec![vec![0..self.rows]];
+        }
+        let mut chunks: Vec<u64> = (0..self.rows.div_ceil(CHUNK_ROWS)).collect();
+        RandomStream::new(self.seed, "chunks").child(epoch).shuffle(&mut chunks);
+        let range = |&chunk: &u64| chunk * CHUNK_ROWS..((chunk + 1) * CHUNK_ROWS).min(self.rows);
+        let chunks_of_window = self.window.div_ceil(CHUNK_ROWS).max(1) as usize;
+        chunks.chunks(chunks_of_window).map(|window| window.iter().map(range).collect()).collect()
+    }
+
+    /// The order of the `rows` rows loaded for a window.
+    pub(crate) fn within(&self, epoch: u64, window: u64, rows: u32) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..rows).collect();
+        RandomStream::new(self.seed, "rows").child(epoch).child(window).shuffle(&mut order);
+        order
+    }
+}
+
+/// Cuts `rows` rows into the fewest steps of at most `batch_size` rows whose sizes differ by at most one.
+pub(crate) fn step_rows(rows: usize, batch_size: usize) -> impl Iterator<Item = usize> {
+    let steps = rows.div_ceil(batch_size).max(1);
+    (0..steps).map(move |step| rows * (step + 1) / steps - rows * step / steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn exactly_the_wanted_numbers_are_taken_and_held_out(
+            seed: u64, rows in 0_u64..3000, sample in 0_u64..4000, share in 0.0..0.5
+        ) {
+            let count = HoldOut::count(rows.min(sample), share, 400);
+            let hold_out = HoldOut::new(seed, rows, sample, count);
+            let of = |part| (0..rows).filter(|&row| hold_out.part(row) == part).count() as u64;
+            prop_assert_eq!((of(RowRole::Select), of(RowRole::Calibrate)), (count.div_ceil(2), count / 2));
+            prop_assert_eq!(of(RowRole::Train), rows.min(sample) - count);
+            let again = hold_out.without_selection();
+            let same = |row| match hold_out.part(row) {
+                RowRole::Select => RowRole::Train,
+                part => part,
+            };
+            prop_assert!((0..rows).all(|row| again.part(row) == same(row)));
+        }
+
+        #[test]
+        fn every_row_is_read_once_an_epoch(seed: u64, rows in 1_u64..100_000, window in 1_u64..100_000, epoch in 0_u64..9) {
+            let mut seen: Vec<_> = RowOrder::new(seed, rows, window).windows(epoch).concat();
+            seen.sort_by_key(|range| range.start);
+            prop_assert_eq!(seen.first().unwrap().start, 0);
+            prop_assert_eq!(seen.last().unwrap().end, rows);
+            prop_assert!(seen.windows(2).all(|pair| pair[0].end == pair[1].start));
+        }
+
+        #[test]
+        fn steps_cover_the_rows_evenly(rows in 1_usize..10_000, batch_size in 1_usize..3000) {
+            let steps: Vec<_> = step_rows(rows, batch_size).collect();
+            prop_assert_eq!(steps.iter().sum::<usize>(), rows);
+            prop_assert_eq!(steps.len(), rows.div_ceil(batch_size));
+            let (least, most) = (steps.iter().min().unwrap(), steps.iter().max().unwrap());
+            prop_assert!(most - least <= 1 && *most <= batch_size);
+        }
+    }
+
+    #[test]
+    fn small_data_keeps_a_floor_and_large_data_a_ceiling() {
+        assert_eq!(HoldOut::count(80, 0.1, 40), 20);
+        assert_eq!((HoldOut::count(300, 0.1, 40), HoldOut::count(800, 0.1, 40)), (40, 100));
+        assert_eq!((HoldOut::count(1800, 0.1, 40), HoldOut::count(3000, 0.1, 40)), (200, 300));
+        assert_eq!((HoldOut::count(2, 0.1, 40), HoldOut::count(3, 0.5, 40)), (0, 1));
+        assert!(HoldOut::exceeds(40, 390, 0.1) && !HoldOut::exceeds(200, 1797, 0.1) && !HoldOut::exceeds(0, 9, 0.0));
+        assert_eq!(HoldOut::count(1_000_000_000, 0.1, 40), 131_072);
+        assert_eq!(HoldOut::count(1_000_000, 0.1, 4000), 33_554);
+        assert_eq!(HoldOut::count(1_000_000, 0.0, 4000), 0);
+    }
+
+    #[test]
+    fn epochs_and_seeds_have_orders_of_their_own() {
+        let order = |seed, epoch| RowOrder::new(seed, 1000, 1000).within(epoch, 0, 1000);
+        assert_eq!(order(1, 1), order(1, 1));
+        assert!(order(1, 1) != order(1, 2) && order(1, 1) != order(2, 1));
+    }
+}

@@ -1,0 +1,218 @@
+//! Gradient steps: the negative ELBO of a batch, trimmed, clipped and handed to Adam.
+
+#![forbid(unsafe_code)]
+
+use super::adam::AdamMoments;
+use super::autograd::{Autograd, Placed, Placer};
+use super::kernels::Kernels;
+use super::network::Network;
+use super::parameters::{Weight, Weights, initial};
+use crate::batch::Batch;
+use crate::error::Result;
+use crate::feature::Layout;
+use crate::numerics::RandomStream;
+
+/// What one gradient step needs to know.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Step {
+    /// Learning rate.
+    pub(crate) lr: f64,
+    /// KL weight.
+    pub(crate) beta: f64,
+    /// Nats a latent dimension may carry, averaged over the batch, before it is paid for (Kingma et al. 2016,
+    /// "Improved variational inference with inverse autoregressive flow", appendix C.8).
+    pub(crate) free_bits: f64,
+    /// Largest global gradient norm; 0 is off (Pascanu, Mikolov & Bengio 2013).
+    pub(crate) clip_norm: f64,
+    /// Share of the rows, those of highest loss, that are left out.
+    pub(crate) trim: f64,
+}
+
+/// Rows and the noise they draw, each from the child of its number; on the device, too, if the network is there.
+pub(crate) struct StepInput {
+    pub(super) batch: Batch,
+    pub(super) noise: RandomStream,
+    pub(super) placed: Option<Placed>,
+}
+
+/// The two parts of each row's negative ELBO, in nats: a value a row unless said otherwise.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Loss {
+    /// Negative log-likelihood at one draw from the posterior.
+    pub(crate) nll: Vec<f64>,
+    /// KL divergence from the prior, over all dimensions.
+    pub(crate) kl: Vec<f64>,
+    /// KL divergence of each latent dimension, averaged over the rows.
+    pub(super) dimensions: Vec<f64>,
+}
+
+impl Loss {
+    /// Each row's loss at KL weight `beta`.
+    pub(crate) fn rows(&self, beta: f64) -> impl Iterator<Item = f64> {
+        self.nll.iter().zip(&self.kl).map(move |(nll, kl)| nll + beta * kl)
+    }
+}
+
+/// The mean of `losses` without the share `trim` that is highest; NaN if any is NaN or there are none.
+pub(crate) fn mean_of_best(mut losses: Vec<f64>, trim: f64) -> f64 {
+    let keep = kept(losses.len(), trim);
+    // Positive NaN sorts last, where trimming would hide it.
+    if losses.iter().any(|loss| loss.is_nan()) {
+        return f64::NAN;
+    }
+    losses.sort_by(f64::total_cmp);
+    losses[..keep].iter().sum::<f64>() / keep as f64
+}
+
+/// How many of `rows` rows a share of `trim` leaves: at least one.
+fn kept(rows: usize, trim: f64) -> usize {
+    (rows - (rows as f64 * trim).floor() as usize).clamp(rows.min(1), rows)
+}
+
+/// The network, its parameters and their optimiser, on a device: where the numbers are made that a step decides on.
+pub(super) trait Execution: Send {
+    /// What puts rows where they are computed with, if they are not there anyway.
+    fn placer(&self) -> Option<Placer> {
+        None
+    }
+
+    /// The loss of rows at a draw from their posterior.
+    fn forward(&mut self, input: &StepInput) -> Result<Loss>;
+
+    /// Computes the gradients of Σ rows' weight · (NLL + Σ dimensions' paid · KL) of the batch that went forward last,
+    /// and returns their norm.
+    fn backward(&mut self, input: &StepInput, weights: &[f32], paid: &[f32]) -> Result<f64>;
+
+    /// Both at once, for rows' weights and dimensions' payments that do not wait for the losses.
+    fn forward_and_backward(&mut self, input: &StepInput, weights: &[f32], paid: &[f32]) -> Result<(Loss, f64)> {
+        let loss = self.forward(input)?;
+        Ok((loss, self.backward(input, weights, paid)?))
+    }
+
+    /// Updates the parameters with the gradients computed last, each multiplied by `factor`, at the rate `lr`.
+    fn update(&mut self, factor: f64, lr: f64) -> Result<()>;
+
+    /// Parameters and optimiser as they are now.
+    fn checkpoint(&self) -> Result<Checkpoint>;
+
+    /// Goes back to a checkpoint.
+    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()>;
+}
+
+/// Everything a step changes, to return to.
+#[derive(Debug, Clone)]
+pub(crate) struct Checkpoint {
+    pub(crate) weights: Weights,
+    pub(crate) moments: AdamMoments<Weights>,
+}
+
+impl Checkpoint {
+    /// These weights, with an optimiser that has seen nothing.
+    pub(crate) fn start(weights: Weights) -> Self {
+        let zero = |weight: &Weight| Weight { shape: weight.shape.clone(), values: vec![0.0; weight.values.len()] };
+        let zeros = || weights.iter().map(|(name, weight)| (name.clone(), zero(weight))).collect();
+        Self { moments: AdamMoments::new(zeros), weights }
+    }
+}
+
+/// A network in training.
+pub(crate) struct Trainer {
+    execution: Box<dyn Execution>,
+    latent_dim: usize,
+}
+
+impl Trainer {
+    /// A new network on `device`, with weights from `seed`: by kernels on the CPU, else in tensors.
+    pub(crate) fn new(
+        layout: &Layout,
+        network: &Network,
+        seed: u64,
+        shard_rows: usize,
+        threads: usize,
+        device: &candle_core::Device,
+    ) -> Result<Self> {
+        let weights = initial(layout, network, seed);
+        Ok(Self {
+            latent_dim: network.latent_dim,
+            execution: if device.is_cpu() {
+                Box::new(Kernels::new(layout, network, &weights, shard_rows, threads)?)
+            } else {
+                Box::new(Autograd::new(layout, network, &weights, device)?)
+            },
+        })
+    }
+
+    /// What makes inputs of batches and noise, on any thread: there the copy to a device costs the steps no time.
+    pub(crate) fn feed(&self) -> impl Fn(Batch, RandomStream) -> Result<StepInput> + Send + use<> {
+        let placer = self.execution.placer();
+        move |batch, noise| {
+            let placed = placer.as_ref().map(|placer| placer.place(&batch, noise)).transpose()?;
+            Ok(StepInput { batch, noise, placed })
+        }
+    }
+
+    /// One gradient step. `None`, with nothing changed, if the loss or the gradient is not finite.
+    pub(crate) fn step(&mut self, input: &StepInput, step: &Step) -> Result<Option<Loss>> {
+        let rows = input.batch.rows();
+        let (loss, norm) = if step.trim == 0.0 && step.free_bits == 0.0 {
+            let (weights, paid) = (vec![1.0 / rows as f32; rows], vec![step.beta as f32; self.latent_dim]);
+            self.execution.forward_and_backward(input, &weights, &paid)?
+        } else {
+            let loss = self.execution.forward(input)?;
+            let weights = row_weights(&loss.rows(step.beta).collect::<Vec<_>>(), step.trim);
+            let paid = paid(&loss.dimensions, step.beta, step.free_bits);
+            let norm = self.execution.backward(input, &weights, &paid)?;
+            (loss, norm)
+        };
+        // A row that is left out must be finite, too: it would not be next time.
+        if !norm.is_finite() || loss.rows(step.beta).any(|loss| !loss.is_finite()) {
+            return Ok(None);
+        }
+        self.execution.update(clip(norm, step.clip_norm), step.lr)?;
+        Ok(Some(loss))
+    }
+
+    /// The loss of rows without a step.
+    pub(crate) fn evaluate(&mut self, input: &StepInput) -> Result<Loss> {
+        self.execution.forward(input)
+    }
+
+    /// Parameters and optimiser as they are now.
+    pub(crate) fn checkpoint(&self) -> Result<Checkpoint> {
+        self.execution.checkpoint()
+    }
+
+    /// Goes back to a checkpoint.
+    pub(crate) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        self.execution.restore(checkpoint)
+    }
+}
+
+/// What a gradient of length `norm` is multiplied by so that it is no longer than `clip_norm`, if that is not 0.
+fn clip(norm: f64, clip_norm: f64) -> f64 {
+    if clip_norm > 0.0 && norm > clip_norm { clip_norm / norm } else { 1.0 }
+}
+
+/// The weight of each latent dimension's KL: none while its mean over the batch is within the free bits.
+fn paid(dimensions: &[f64], beta: f64, free_bits: f64) -> Vec<f32> {
+    let weight = |&kl: &f64| if free_bits > 0.0 && kl <= free_bits { 0.0 } else { beta as f32 };
+    dimensions.iter().map(weight).collect()
+}
+
+/// One over the number of rows kept for those, 0 for the rows of highest loss.
+fn row_weights(losses: &[f64], trim: f64) -> Vec<f32> {
+    let keep = kept(losses.len(), trim);
+    if keep == losses.len() {
+        return vec![1.0 / keep as f32; keep];
+    }
+    let mut order: Vec<usize> = (0..losses.len()).collect();
+    order.sort_by(|&a, &b| losses[a].total_cmp(&losses[b]));
+    let mut weights = vec![0.0; losses.len()];
+    for &row in &order[..keep] {
+        weights[row] = 1.0 / keep as f32;
+    }
+    weights
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,316 @@
+//! A mixture of normal distributions with full covariances: where in latent space rows are.
+
+#![forbid(unsafe_code)]
+
+use crate::numerics::RandomStream;
+
+/// Added to every variance, so that no component closes in on a few places.
+const FLOOR: f64 = 1e-4;
+
+/// Steps of the fit at most, and the gain in log-likelihood a place below which it has settled.
+const STEPS: usize = 60;
+const SETTLED: f64 = 1e-3;
+
+/// Components at most, in doubling numbers.
+const MOST_COMPONENTS: usize = 16;
+
+/// Places a component needs for each dimension, on average.
+const PLACES_A_DIMENSION: usize = 5;
+
+/// A density over `[latent_dim]` places.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct GaussianMixture {
+    latent_dim: usize,
+    /// `[components]`; they sum to 1.
+    pub(crate) weight: Vec<f32>,
+    /// `[components, latent_dim]`.
+    pub(crate) mean: Vec<f32>,
+    /// `[components, latent_dim, latent_dim]`: L, lower triangular, where the covariance is L Lᵀ.
+    pub(crate) factor: Vec<f32>,
+}
+
+impl GaussianMixture {
+    /// A density of these parts; `None` if they do not make one.
+    pub(crate) fn new(latent_dim: usize, weight: Vec<f32>, mean: Vec<f32>, factor: Vec<f32>) -> Option<Self> {
+        let sizes = mean.len() == weight.len() * latent_dim && factor.len() == mean.len() * latent_dim;
+        let sum: f32 = weight.iter().sum();
+        let density = Self { latent_dim, weight, mean, factor };
+        let diagonal = |factor: &[f32]| (0..latent_dim).all(|i| factor[i * latent_dim + i] > 0.0);
+        let sound = sizes
+            && (sum - 1.0).abs() < 1e-3
+            && density.weight.iter().all(|weight| *weight >= 0.0)
+            && density.factor.chunks_exact(latent_dim * latent_dim).all(diagonal);
+        sound.then_some(density)
+    }
+
+    /// The prior, a standard normal distribution.
+    pub(crate) fn prior(latent_dim: usize) -> Self {
+        let unit = |i: usize| f32::from(i.is_multiple_of(latent_dim + 1));
+        let factor = (0..latent_dim * latent_dim).map(unit).collect();
+        Self { latent_dim, weight: vec![1.0], mean: vec![0.0; latent_dim], factor }
+    }
+
+    /// The mixture fitted to `places`, `[n, latent_dim]`, that makes `held_out` most likely: of 1, 2, 4, … components as
+    /// long as that gains, by more than its standard error, against the prior. `None` if the prior is as good.
+    pub(crate) fn choose(places: &[f32], held_out: &[f32], latent_dim: usize, noise: RandomStream) -> Option<Self> {
+        let n = places.len() / latent_dim;
+        let logs = |density: &Self| -> Vec<f64> {
+            held_out.chunks_exact(latent_dim).map(|z| density.log_density(z)).collect()
+        };
+        let mut best = (logs(&Self::prior(latent_dim)), None);
+        let mut components = 1;
+        while components <= MOST_COMPONENTS && components * latent_dim * PLACES_A_DIMENSION <= n {
+            let fitted = Self::fit(places, latent_dim, components, noise.child(components as u64));
+            let reached = logs(&fitted);
+            if gains(&best.0, &reached) {
+                best = (reached, Some(fitted));
+            } else if components > 1 {
+                // Two may gain where one does not.
+                break;
+            }
+            components *= 2;
+        }
+        best.1
+    }
+
+    /// Fits `components` components by expectation maximisation (Dempster, Laird & Rubin 1977), from the centres that
+    /// k-means++ draws (Arthur & Vassilvitskii 2007).
+    fn fit(places: &[f32], latent_dim: usize, components: usize, noise: RandomStream) -> Self {
+        let k = latent_dim;
+        let n = places.len() / k;
+        let mut shares = nearest(places, k, &centres(places, k, components, noise));
+        let (mut density, mut last) = (maximize(places, k, components, &shares), f64::NEG_INFINITY);
+        for _ in 0..STEPS {
+            let terms = Terms::of(&density);
+            let mut reached = 0.0;
+            for (z, shares) in places.chunks_exact(k).zip(shares.chunks_exact_mut(components)) {
+                terms.of_place(z, shares);
+                let all = log_sum(shares);
+                reached += all / n as f64;
+                shares.iter_mut().for_each(|share| *share = (*share - all).exp());
+            }
+            density = maximize(places, k, components, &shares);
+            if reached - last < SETTLED {
+                break;
+            }
+            last = reached;
+        }
+        density
+    }
+
+    /// The logarithm of the density at a place.
+    pub(crate) fn log_density(&self, z: &[f32]) -> f64 {
+        let mut terms = vec![0.0; self.weight.len()];
+        Terms::of(self).of_place(z, &mut terms);
+        log_sum(&terms)
+    }
+
+    /// Draws a place, `[latent_dim]`, with deviations times `temperature`.
+    pub(crate) fn draw(&self, temperature: f32, noise: RandomStream, into: &mut Vec<f32>) {
+        let k = self.latent_dim;
+        let mut left = noise.child(0).uniform(0);
+        let falls = |weight: &f32| {
+            left -= f64::from(*weight);
+            left < 0.0
+        };
+        let component = self.weight.iter().position(falls).unwrap_or(self.weight.len() - 1);
+        let mut normals = vec![0.0; k];
+        noise.child(1).normals(&mut normals);
+        let factor = &self.factor[component * k * k..][..k * k];
+        let spread = |i: usize| factor[i * k..=i * k + i].iter().zip(&normals).map(|(l, e)| l * e).sum::<f32>();
+        let mean = &self.mean[component * k..][..k];
+        into.extend(mean.iter().enumerate().map(|(i, mean)| mean + temperature * spread(i)));
+    }
+}
+
+/// Whether log-likelihoods rose by more than the standard error of their mean difference.
+fn gains(before: &[f64], after: &[f64]) -> bool {
+    let n = before.len() as f64;
+    let (sum, squares) = before.iter().zip(after).fold((0.0, 0.0), |(sum, squares), (before, after)| {
+        let gain = after - before;
+        (sum + gain, squares + gain * gain)
+    });
+    let mean = sum / n;
+    mean > ((squares / n - mean * mean).max(0.0) / n).sqrt()
+}
+
+/// What every place shares of the components' log-densities, in double precision.
+struct Terms<'a> {
+    density: &'a GaussianMixture,
+    /// Of each component: ln weight - ln |L| - k/2 ln 2π.
+    constants: Vec<f64>,
+}
+
+impl<'a> Terms<'a> {
+    fn of(density: &'a GaussianMixture) -> Self {
+        let k = density.latent_dim;
+        let constant = |(weight, factor): (&f32, &[f32])| {
+            let determinant: f64 = (0..k).map(|i| f64::from(factor[i * k + i]).ln()).sum();
+            f64::from(*weight).ln() - determinant - 0.5 * k as f64 * std::f64::consts::TAU.ln()
+        };
+        Self {
+            density,
+            constants: density.weight.iter().zip(density.factor.chunks_exact(k * k)).map(constant).collect(),
+        }
+    }
+
+    /// The logarithm of weight times density, of each component.
+    fn of_place(&self, z: &[f32], into: &mut [f64]) {
+        let k = z.len();
+        let parts = self.density.mean.chunks_exact(k).zip(self.density.factor.chunks_exact(k * k));
+        let mut solved = vec![0.0_f64; k];
+        for ((constant, (mean, factor)), into) in self.constants.iter().zip(parts).zip(into) {
+            // L y = z - mean, forward.
+            let mut squares = 0.0;
+            for i in 0..k {
+                let row = &factor[i * k..=i * k + i];
+                let dot: f64 = row[..i].iter().zip(&solved).map(|(l, y)| f64::from(*l) * y).sum();
+                solved[i] = (f64::from(z[i]) - f64::from(mean[i]) - dot) / f64::from(row[i]);
+                squares += solved[i] * solved[i];
+            }
+            *into = constant - squares / 2.0;
+        }
+    }
+}
+
+/// ln Σ e^x, taken around the greatest.
+fn log_sum(logs: &[f64]) -> f64 {
+    let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if most == f64::NEG_INFINITY {
+        return most;
+    }
+    most + logs.iter().map(|log| (log - most).exp()).sum::<f64>().ln()
+}
+
+/// Squared distance.
+fn distance(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum()
+}
+
+/// Centres far from each other, `[components, latent_dim]`: each a place, drawn in proportion to its squared distance from
+/// those before.
+fn centres(places: &[f32], k: usize, components: usize, noise: RandomStream) -> Vec<f32> {
+    let mut near = vec![f64::INFINITY; places.len() / k];
+    let mut centres = Vec::new();
+    let mut next = ((noise.uniform(0) * near.len() as f64) as usize).min(near.len() - 1);
+    for component in 1..=components {
+        let centre = places[next * k..][..k].to_vec();
+        near.iter_mut().zip(places.chunks_exact(k)).for_each(|(near, z)| *near = near.min(distance(z, &centre)));
+        centres.extend(centre);
+        let mut left = noise.uniform(component as u64) * near.iter().sum::<f64>();
+        let falls = |near: &f64| {
+            left -= near;
+            left < 0.0
+        };
+        next = near.iter().position(falls).unwrap_or(0);
+    }
+    centres
+}
+
+/// 1 for the centre each place is nearest to, `[n, components]`.
+fn nearest(places: &[f32], k: usize, centres: &[f32]) -> Vec<f64> {
+    let components = centres.len() / k;
+    let mut shares = vec![0.0; places.len() / k * components];
+    for (z, shares) in places.chunks_exact(k).zip(shares.chunks_exact_mut(components)) {
+        let far = centres.chunks_exact(k).map(|centre| distance(z, centre)).enumerate();
+        let (best, _) = far.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((0, 0.0));
+        shares[best] = 1.0;
+    }
+    shares
+}
+
+/// The components that make places most likely which are theirs by these shares, `[n, components]`.
+fn maximize(places: &[f32], k: usize, components: usize, shares: &[f64]) -> GaussianMixture {
+    let n = places.len() / k;
+    let mut density = GaussianMixture { latent_dim: k, weight: Vec::new(), mean: Vec::new(), factor: Vec::new() };
+    for component in 0..components {
+        let share = || shares.iter().skip(component).step_by(components);
+        // A component nobody belongs to stays where it can do no harm.
+        let total = share().sum::<f64>().max(1e-6);
+        let mut mean = vec![0.0; k];
+        for (z, share) in places.chunks_exact(k).zip(share()) {
+            mean.iter_mut().zip(z).for_each(|(mean, z)| *mean += share / total * f64::from(*z));
+        }
+        let mut covariance = vec![0.0; k * k];
+        let mut off = vec![0.0; k];
+        for (z, share) in places.chunks_exact(k).zip(share()).filter(|(_, share)| **share > 1e-12) {
+            off.iter_mut().zip(z.iter().zip(&mean)).for_each(|(off, (z, mean))| *off = f64::from(*z) - mean);
+            for i in 0..k {
+                let along = share / total * off[i];
+                covariance[i * k..=i * k + i].iter_mut().zip(&off).for_each(|(sum, off)| *sum += along * off);
+            }
+        }
+        (0..k).for_each(|i| covariance[i * k + i] += FLOOR);
+        density.weight.push((total / n as f64) as f32);
+        density.mean.extend(mean.into_iter().map(|mean| mean as f32));
+        density.factor.extend(cholesky(covariance, k).into_iter().map(|l| l as f32));
+    }
+    let sum: f32 = density.weight.iter().sum();
+    density.weight.iter_mut().for_each(|weight| *weight /= sum);
+    density
+}
+
+/// L of A = L Lᵀ, given A below the diagonal and on it.
+fn cholesky(mut a: Vec<f64>, k: usize) -> Vec<f64> {
+    for i in 0..k {
+        for j in 0..=i {
+            let dot: f64 = (0..j).map(|m| a[i * k + m] * a[j * k + m]).sum();
+            let rest = a[i * k + j] - dot;
+            // The floor keeps it positive but for rounding.
+            a[i * k + j] = if i == j { rest.max(FLOOR * 1e-2).sqrt() } else { rest / a[j * k + j] };
+        }
+        a[i * k + i + 1..(i + 1) * k].fill(0.0);
+    }
+    a
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `n` places each about (-3, 0), long and thin, and (3, 1), round.
+    fn two(n: usize, seed: u64) -> Vec<f32> {
+        let mut places = vec![0.0; 4 * n];
+        RandomStream::new(seed, "places").normals(&mut places);
+        for (at, z) in places.chunks_exact_mut(2).enumerate() {
+            let (a, b) = (z[0], z[1]);
+            (z[0], z[1]) = if at % 2 == 0 { (-3.0 + a, 0.9 * a + 0.2 * b) } else { (3.0 + 0.5 * a, 1.0 + 0.5 * b) };
+        }
+        places
+    }
+
+    #[test]
+    fn it_finds_what_it_was_drawn_from() {
+        let density = GaussianMixture::choose(&two(2000, 1), &two(500, 2), 2, RandomStream::new(3, "density")).unwrap();
+        let reached: f64 = two(500, 4).chunks_exact(2).map(|z| density.log_density(z)).sum::<f64>() / 1000.0;
+        // The entropy of the mixture: ln 2 for which, and ln 2πe + ln |L| of each.
+        let entropy = 2_f64.ln() + std::f64::consts::TAU.ln() + 1.0 + (0.2_f64.ln() + 0.25_f64.ln()) / 2.0;
+        assert!((reached + entropy).abs() < 0.1, "{reached} for {}", -entropy);
+        let mut drawn = Vec::new();
+        (0..20_000).for_each(|n| density.draw(1.0, RandomStream::new(5, "draw").child(n), &mut drawn));
+        let right: Vec<&[f32]> = drawn.chunks_exact(2).filter(|z| z[0] > 0.0).collect();
+        assert!((right.len() as f64 / 20_000.0 - 0.5).abs() < 0.03);
+        let mean = right.iter().map(|z| f64::from(z[1])).sum::<f64>() / right.len() as f64;
+        assert!((mean - 1.0).abs() < 0.05, "{mean}");
+    }
+
+    #[test]
+    fn the_prior_stays_where_nothing_is_better() {
+        let mut places = vec![0.0; 600];
+        RandomStream::new(1, "places").normals(&mut places);
+        let mut other = vec![0.0; 60_000];
+        RandomStream::new(2, "places").normals(&mut other);
+        assert_eq!(GaussianMixture::choose(&places, &other, 3, RandomStream::new(3, "density")), None);
+        let standard = -1.5 * std::f64::consts::TAU.ln() - 0.5 * (0.25 + 1.0 + 4.0);
+        assert!((GaussianMixture::prior(3).log_density(&[0.5, -1.0, 2.0]) - standard).abs() < 1e-9);
+    }
+
+    #[test]
+    fn places_all_in_one_are_a_density_all_the_same() {
+        let density = GaussianMixture::fit(&[0.5; 400], 2, 4, RandomStream::new(1, "density"));
+        assert!(density.log_density(&[0.5, 0.5]).is_finite());
+        let GaussianMixture { latent_dim, weight, mean, factor } = density;
+        assert!(GaussianMixture::new(latent_dim, weight.clone(), mean.clone(), factor.clone()).is_some());
+        assert!(GaussianMixture::new(latent_dim, weight, mean, factor.iter().map(|l| -l).collect()).is_none());
+    }
+}

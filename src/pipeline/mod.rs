@@ -1,0 +1,25 @@
+//! Concurrency: rows on their way through bounded queues, work in the background, and the stop that ends it all.
+//!
+//! **Invariant:** nothing else in this crate names threads or channels, so this is where to look for a deadlock.
+
+#![forbid(unsafe_code)]
+
+mod byte_budget;
+mod cancel;
+mod interruptible_reader;
+mod prefetch;
+mod stage;
+mod stop;
+mod stream_writer;
+
+pub(crate) use self::byte_budget::{ByteBudget, Reservation};
+pub(crate) use self::cancel::is_cancelled;
+pub(crate) use self::interruptible_reader::InterruptibleReader;
+#[cfg(feature = "cloud")]
+pub(crate) use self::prefetch::run_on_own_thread;
+pub(crate) use self::prefetch::{
+    Background, Prefetch, QUEUE_BYTES, machine_threads, prefetch, prefetch_map, queue_depth, run_all,
+};
+pub(crate) use self::stage::{Stage, WaitFor, report, waiting};
+pub use self::stop::Stop;
+pub(crate) use self::stream_writer::StreamWriter;
