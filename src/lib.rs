@@ -37,7 +37,7 @@ pub use config::{
     ReconstructConfig, Scale, SourceConfig, Training, TransformConfig, TraverseConfig, VectorScale,
 };
 pub use error::{Error, ErrorKind, Foreign, ModelFault, Place, Result};
-pub use pipeline::Stop;
+pub use pipeline::{Epoch, Progress, Run, Stop};
 pub use storage::{Lock, check_distinct, check_target, is_url, replace_file};
 
 pub use feature::{
@@ -49,12 +49,12 @@ pub use source::{ParquetSource, Source, silence_decoder_panics};
 
 pub use model::{Device, Encoded, Network, Weight};
 
-pub use artifact::{ColumnHealth, Dimension, Epoch, Health, History, Init, Measure, Metadata, Model, Provenance};
+pub use artifact::{ColumnHealth, Dimension, Health, History, Init, Measure, Metadata, Model, Provenance};
 pub use drift::{Drift, Shift};
 pub use score::{SCORES, Score, Scoring, Tail};
 
 pub use decode::{Imputed, Influence, Reconstructed};
-pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel, Progress};
+pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel};
 pub use transform::{LogLikelihood, Output, ScoreQuantiles, Transformed};
 
 #[cfg(feature = "analysis")]

@@ -26,6 +26,7 @@ use crate::drift::Sketch;
 use crate::error::{Error, ModelFault, Result};
 use crate::feature::{Carried, Features, InputColumn, Kind};
 use crate::model::{Device, Network, Vae, Weight, Weights};
+use crate::pipeline::Epoch;
 use crate::score::{AggregatePosterior, Score, Scorer, Scoring};
 use crate::storage::{Object, Target, check_url, commit_bytes, is_url};
 
@@ -34,20 +35,6 @@ pub(crate) const FORMAT_VERSION: u64 = 1;
 
 /// More than any network within the configuration's ranges that a machine could train.
 const MOST_BYTES: u64 = 16 << 30;
-
-/// One epoch of a fit.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Epoch {
-    /// Counted from 1.
-    pub epoch: usize,
-    /// Mean loss of the training rows, nats a row, at the final KL weight, measured while the weights moved.
-    pub train_loss: f64,
-    /// Mean loss of the rows that choose the weights, nats a row, at the final KL weight; absent without such rows.
-    pub validation_loss: Option<f64>,
-    /// The KL part of `train_loss`, before its weight.
-    pub kl: f64,
-}
 
 /// How a fit went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

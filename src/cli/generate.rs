@@ -11,7 +11,6 @@ use vaepipe::{GenerateConfig, Model};
 use super::Context;
 use super::failure::Failure;
 use super::output::{self, seconds};
-use super::progress::RowProgress;
 use super::run_flags::RunFlags;
 
 /// Draw new rows from a model
@@ -59,7 +58,7 @@ struct GenerateFlags {
 
 impl GenerateFlags {
     /// The library's configuration.
-    fn config(self, threads: Option<usize>) -> GenerateConfig {
+    fn config(self) -> GenerateConfig {
         let Self { seed, temperature, prior, nulls, force } = self;
         let mut config = GenerateConfig::new();
         config.seed = seed;
@@ -67,7 +66,6 @@ impl GenerateFlags {
         config.prior = prior;
         config.nulls = nulls;
         config.force = force;
-        config.threads = threads;
         config
     }
 }
@@ -75,16 +73,13 @@ impl GenerateFlags {
 impl Generate {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { output, rows, model: path, flags, run } = self;
-        let config = flags.config(run.threads);
+        let config = flags.config();
         let start = Instant::now();
         config.check()?;
         let _lock = run.claim(&output, config.force, [path.as_path()], context)?;
         let model = Model::load(&path, run.device)?;
         let columns = model.rebuilt_columns()?;
-        let mut progress = RowProgress::new(Some(rows));
-        let stop = &context.signals.stop;
-        model.generate_watched(rows, &output, &config, stop, &mut |rows| progress.take(rows))?;
-        drop(progress);
+        model.generate(rows, &output, &config, &mut context.run(run.threads, Some(rows)))?;
         let total = start.elapsed().as_secs_f64();
         let left: Vec<&str> = model.metadata().columns.iter().map(|column| column.column.as_str()).collect();
         let left: Vec<&str> = left.into_iter().filter(|name| columns.field_with_name(name).is_err()).collect();

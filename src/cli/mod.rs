@@ -52,6 +52,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use vaepipe::{Progress, Run};
 
 use self::settings::Invocation;
 use self::signal::Signals;
@@ -128,6 +129,18 @@ struct Context {
     signals: Signals,
     quiet: bool,
     monitor: monitor::Monitor,
+}
+
+impl Context {
+    /// A run that a signal stops and whose progress is shown: rows carried, of so many if that is known.
+    fn run(&self, threads: Option<usize>, rows: Option<u64>) -> Run<'static> {
+        let mut shown = progress::RowProgress::new(rows);
+        Run::new().stop(&self.signals.stop).threads(threads).on_progress(move |progress| {
+            if let Progress::Rows { rows } = progress {
+                shown.take(rows);
+            }
+        })
+    }
 }
 
 /// Runs the program.

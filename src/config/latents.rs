@@ -18,13 +18,11 @@ pub struct GenerateConfig {
     pub nulls: bool,
     /// Replace an existing output.
     pub force: bool,
-    /// Worker threads; `None` takes the machine's. Never changes a number.
-    pub threads: Option<usize>,
 }
 
 impl Default for GenerateConfig {
     fn default() -> Self {
-        Self { seed: 0, temperature: 1.0, prior: false, nulls: false, force: false, threads: None }
+        Self { seed: 0, temperature: 1.0, prior: false, nulls: false, force: false }
     }
 }
 
@@ -39,8 +37,7 @@ impl GenerateConfig {
     /// # Errors
     /// [`Error::OptionRange`](crate::Error::OptionRange) for the first option outside it.
     pub fn check(&self) -> Result<()> {
-        within("temperature", Some(self.temperature), "0 to 10", |v| (0.0..=10.0).contains(&v))?;
-        check_threads(self.threads)
+        within("temperature", Some(self.temperature), "0 to 10", |v| (0.0..=10.0).contains(&v))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::decode::Generator;
 use crate::error::{Error, Place, Result};
 use crate::feature::{ColumnRebuilder, Features};
 use crate::numerics::RandomStream;
-use crate::pipeline::{self, Stage, Stop, machine_threads, prefetch_map};
+use crate::pipeline::{Route, Rows, Run};
 use crate::sink::{Destination, Medium, RowWriter, under, written};
 use crate::storage::Target;
 
@@ -32,6 +32,12 @@ struct DrawnBatches {
     noise: RandomStream,
     /// The share of each feature's values to leave out.
     missing: Option<Vec<f64>>,
+}
+
+/// Rows drawn.
+struct DrawnRows {
+    columns: Vec<ArrayRef>,
+    rows: usize,
 }
 
 impl Model {
@@ -81,7 +87,7 @@ impl Model {
     ) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
         let batches = DrawnBatches::new(self, config)?;
         Ok(batches.ranges(rows).map(move |range| {
-            let (columns, rows) = batches.draw(range)?;
+            let DrawnRows { columns, rows } = batches.draw(range)?;
             let options = RecordBatchOptions::new().with_row_count(Some(rows));
             RecordBatch::try_new_with_options(batches.anew.schema().clone(), columns, &options).map_err(failed)
         }))
@@ -95,43 +101,36 @@ impl Model {
     /// # Errors
     /// As [`generate_batches`](Self::generate_batches), the errors of [`check_target`](crate::check_target),
     /// [`Error::Write`] and [`Error::Interrupted`].
-    pub fn generate(&self, rows: u64, output: impl AsRef<Path>, config: &GenerateConfig, stop: &Stop) -> Result<()> {
-        self.generate_watched(rows, output, config, stop, &mut |_| {})
-    }
-
-    /// The same, with a call after each batch that gets the number of rows written so far.
-    ///
-    /// # Errors
-    /// As [`generate`](Self::generate).
-    pub fn generate_watched(
+    pub fn generate(
         &self,
         rows: u64,
         output: impl AsRef<Path>,
         config: &GenerateConfig,
-        stop: &Stop,
-        on_rows: &mut dyn FnMut(u64),
+        run: &mut Run<'_>,
     ) -> Result<()> {
+        run.check()?;
         let batches = Arc::new(DrawnBatches::new(self, config)?);
         let mut writer = self.row_writer(output.as_ref(), config.force, batches.anew.schema())?;
-        let [count, draw, write] = ["count", "draw", "write"].map(Stage::new);
-        let (drawing, stopped) = (batches.clone(), stop.clone());
-        let draw_them = move |range| {
-            stopped.check()?;
-            drawing.draw(range)
-        };
-        let depth = pipeline::queue_depth(BATCH_CELLS as usize * size_of::<f64>(), pipeline::QUEUE_BYTES);
-        let threads = config.threads.unwrap_or_else(machine_threads);
-        let mut done = 0;
-        for drawn in prefetch_map(&count, batches.ranges(rows).map(Ok), &draw, depth, threads, draw_them)? {
-            let (columns, rows) = drawn?;
-            let rows_as_written = under(writer.schema(), columns, rows, output.as_ref())?;
-            write.run(|| writer.write(&rows_as_written))?;
-            done += rows as u64;
-            on_rows(done);
-        }
-        writer.finish()?;
-        pipeline::report(&[&draw, &write]);
-        Ok(())
+        let route = Route::new(BATCH_CELLS as usize * size_of::<f64>());
+        let ranges = batches.ranges(rows).map(Ok);
+        run.carry(
+            &route,
+            ranges,
+            move |range| batches.draw(range),
+            |drawn| {
+                for columns in drawn {
+                    let DrawnRows { columns, rows } = columns?;
+                    writer.write(&under(writer.schema(), columns, rows, output.as_ref())?)?;
+                }
+                writer.finish()
+            },
+        )
+    }
+}
+
+impl Rows for DrawnRows {
+    fn rows(&self) -> usize {
+        self.rows
     }
 }
 
@@ -156,7 +155,7 @@ impl DrawnBatches {
     }
 
     /// The columns of these rows.
-    fn draw(&self, range: std::ops::Range<u64>) -> Result<(Vec<ArrayRef>, usize)> {
+    fn draw(&self, range: std::ops::Range<u64>) -> Result<DrawnRows> {
         let mut cells = self.generator.draw(range.clone(), self.noise)?;
         let rows = (range.end - range.start) as usize;
         if let Some(missing) = &self.missing {
@@ -168,7 +167,8 @@ impl DrawnBatches {
                 }
             }
         }
-        Ok((self.anew.read(&self.features, &cells, rows).map_err(failed)?, rows))
+        let columns = self.anew.read(&self.features, &cells, rows).map_err(failed)?;
+        Ok(DrawnRows { columns, rows })
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::defaults::MissingRates;
 use super::plan::Chosen;
-use super::progress::FitWatch;
 use super::statistics;
+use super::watch::FitWatch;
 use crate::artifact::{Init, Metadata, Model};
 use crate::config::{FitConfig, LatentDim};
 use crate::error::{Error, Result};

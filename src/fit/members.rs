@@ -1,9 +1,9 @@
 //! The networks of a fit, trained one after the other: each from its own weights and noise, on the same rows.
 
 use super::checkpoint::CheckpointWriter;
-use super::progress::FitWatch;
 use super::rows::FitRows;
 use super::train::{self, Trained};
+use super::watch::FitWatch;
 use crate::artifact::History;
 use crate::config::Training;
 use crate::error::{Error, Result};

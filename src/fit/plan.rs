@@ -9,14 +9,14 @@ use serde::Serialize;
 
 use super::defaults::MissingRates;
 use super::memory::Memory;
-use super::progress::{FitWatch, Progress};
+use super::watch::FitWatch;
 use super::{defaults, memory_check, statistics};
 use crate::config::{FitConfig, LatentDim, Training};
 use crate::error::{Error, Result};
 use crate::feature::{Candidate, Candidates, Carried, Column, Features, Kind, Values, candidates, choose};
 use crate::fit::row_order::{HoldOut, MOST_SHUFFLED};
 use crate::model::{Network, Parameter, parameters};
-use crate::pipeline::{Stop, machine_threads};
+use crate::pipeline::{Progress, Stop, machine_threads};
 use crate::source::{ParquetSource, Source};
 
 /// What a fit would do, found by its first pass over the data.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use super::encoded_rows::EncodedRows;
 use super::memory::Memory;
-use super::progress::{FitWatch, Progress};
+use super::watch::FitWatch;
 use crate::batch::{Batch, RowGroupTransposer, RowSlice, Table, TransposeConfig};
 use crate::error::Result;
 use crate::feature::{FeatureIssues, Features, Layout};
 use crate::fit::row_order::{CHUNK_ROWS, HoldOut, RowOrder, RowRole, step_rows};
-use crate::pipeline::{self, Prefetch, Stage, prefetch, prefetch_map};
+use crate::pipeline::{self, Prefetch, Progress, Stage, prefetch, prefetch_map};
 use crate::source::ParquetSource;
 use crate::storage::Scratch;
 

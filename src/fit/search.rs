@@ -1,8 +1,8 @@
 //! How many latent dimensions held-out rows gain from: short trainings of ever more of them.
 
-use super::progress::FitWatch;
 use super::rows::FitRows;
 use super::train::train;
+use super::watch::FitWatch;
 use crate::config::Training;
 use crate::error::Result;
 use crate::feature::Layout;

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use arrow::array::RecordBatch;
 
-use super::progress::{FitWatch, Progress};
+use super::watch::FitWatch;
 use crate::error::{Error, Place, Result};
 use crate::feature::{Candidate, STRIP, runs, tops};
-use crate::pipeline::{self, Stage, Stop, prefetch};
+use crate::pipeline::{self, Progress, Stage, Stop, prefetch};
 use crate::source::ParquetSource;
 
 /// Rows decoded at once.

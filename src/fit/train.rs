@@ -4,16 +4,16 @@ use std::f64::consts::PI;
 
 use super::checkpoint::{CheckpointWriter, EpochPass, TrainingState};
 use super::encoded_rows::EncodedRows;
-use super::progress::{FitWatch, Progress};
 use super::rows::FitRows;
-use crate::artifact::{Epoch, History};
+use super::watch::FitWatch;
+use crate::artifact::History;
 use crate::batch::Batch;
 use crate::config::Training;
 use crate::error::{Error, Result};
 use crate::feature::Layout;
 use crate::model::{Step, Trainer, Weights, mean_of_best};
 use crate::numerics::RandomStream;
-use crate::pipeline::Stop;
+use crate::pipeline::{Epoch, Progress, Stop};
 
 /// What is left of the learning rate at the end of the cosine (Loshchilov & Hutter 2017, eq. 5).
 const LR_FLOOR: f64 = 0.02;

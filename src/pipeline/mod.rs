@@ -8,6 +8,8 @@ mod byte_budget;
 mod cancel;
 mod interruptible_reader;
 mod prefetch;
+mod progress;
+mod run;
 mod stage;
 mod stop;
 mod stream_writer;
@@ -20,6 +22,9 @@ pub(crate) use self::prefetch::run_on_own_thread;
 pub(crate) use self::prefetch::{
     Background, Prefetch, QUEUE_BYTES, machine_threads, prefetch, prefetch_map, queue_depth, run_all,
 };
+pub use self::progress::{Epoch, Progress};
+pub use self::run::Run;
+pub(crate) use self::run::{Route, Rows};
 pub(crate) use self::stage::{Stage, WaitFor, report, waiting};
 pub use self::stop::Stop;
 pub(crate) use self::stream_writer::StreamWriter;

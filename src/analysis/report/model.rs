@@ -14,7 +14,7 @@ pub(super) fn training(page: &mut ReportPage, model: &Model) -> Result<()> {
     let metadata = model.metadata();
     let history = &metadata.history;
     page.section("Training", "");
-    let points = |of: fn(&crate::artifact::Epoch) -> Option<f64>| {
+    let points = |of: fn(&crate::pipeline::Epoch) -> Option<f64>| {
         let known = history.epochs.iter().filter_map(move |epoch| Some((epoch.epoch as f64, of(epoch)?)));
         known.filter(|(_, loss)| loss.is_finite()).collect::<Vec<_>>()
     };

@@ -1,12 +1,16 @@
-//! What a fit tells its caller while it goes on.
+//! What a run tells its caller while it goes on.
 
-use crate::artifact::Epoch;
-use crate::pipeline::Stop;
+use serde::{Deserialize, Serialize};
 
-/// A sign of life of a fit.
+/// A sign of life of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Progress<'a> {
+    /// Rows were carried from a source to a sink.
+    Rows {
+        /// Rows so far.
+        rows: u64,
+    },
     /// What to learn is decided, before anything is trained.
     Chosen {
         /// The columns to learn.
@@ -54,23 +58,16 @@ pub enum Progress<'a> {
     },
 }
 
-/// How a caller follows a fit, and stops it.
-pub(super) struct FitWatch<'a> {
-    pub(super) stop: &'a Stop,
-    /// Asked to stop, a fit ends with the best weights so far, if it has any.
-    pub(super) keep_partial: bool,
-    pub(super) on_progress: &'a mut dyn FnMut(Progress<'_>),
-}
-
-impl FitWatch<'_> {
-    /// Does work whose epochs are not those of the fit's history, and of which a part is not kept.
-    pub(super) fn steps_only<T>(&mut self, work: impl FnOnce(&mut FitWatch<'_>) -> T) -> T {
-        let on_progress = &mut self.on_progress;
-        let mut steps_only = |progress: Progress<'_>| {
-            if !matches!(progress, Progress::Epoch { .. }) {
-                on_progress(progress);
-            }
-        };
-        work(&mut FitWatch { stop: self.stop, keep_partial: false, on_progress: &mut steps_only })
-    }
+/// One epoch of a fit.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Epoch {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Mean loss of the training rows, nats a row, at the final KL weight, measured while the weights moved.
+    pub train_loss: f64,
+    /// Mean loss of the rows that choose the weights, nats a row, at the final KL weight; absent without such rows.
+    pub validation_loss: Option<f64>,
+    /// The KL part of `train_loss`, before its weight.
+    pub kl: f64,
 }
