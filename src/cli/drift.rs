@@ -8,15 +8,16 @@ use indicatif::HumanCount;
 use serde_json::{Value, json};
 use vaepipe::{Device, Model, Shift, TransformConfig, Transformed};
 
-use super::alert::{DriftFlag, check_spread};
-use super::drift_summary::moved;
-use super::failure::Failure;
-use super::input_flags::InputFlags;
-use super::monitor::MonitorFlags;
-use super::output::{self, OutputFormat, labelled, percent, seconds, shown};
-use super::progress::RowProgress;
-use super::table::{in_lines, table_of, to_the_right};
-use super::{Context, log};
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::flags::alert::{DriftFlag, check_spread};
+use crate::cli::flags::input::InputFlags;
+use crate::cli::monitor::MonitorFlags;
+use crate::cli::output::drift_summary::moved;
+use crate::cli::output::log;
+use crate::cli::output::progress::RowProgress;
+use crate::cli::output::table::{in_lines, table_of, to_the_right};
+use crate::cli::output::{self, OutputFormat, labelled, percent, seconds, shown};
 
 /// Tell how rows are spread beside those a model was fitted to
 ///
@@ -27,7 +28,7 @@ use super::{Context, log};
 /// tells the same of the rows it writes.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
-pub(super) struct DriftCommand {
+pub(crate) struct DriftCommand {
     /// The model file
     model: PathBuf,
     /// Files, directories, or globs in quotes, read as one table; - is an Arrow stream on stdin
@@ -51,7 +52,7 @@ pub(super) struct DriftCommand {
 }
 
 impl DriftCommand {
-    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { model: path, inputs, format, rows, alert, monitor, device, threads } = self;
         monitor.begin("drift", &path, &[&path], context)?;
         let limit = alert.limit()?;

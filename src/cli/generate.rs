@@ -8,10 +8,10 @@ use indicatif::HumanCount;
 use serde_json::json;
 use vaepipe::{GenerateConfig, Model};
 
-use super::Context;
-use super::failure::Failure;
-use super::output::{self, seconds};
-use super::run_flags::RunFlags;
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::flags::run::RunFlags;
+use crate::cli::output::{self, seconds};
 
 /// Draw new rows from a model
 ///
@@ -21,7 +21,7 @@ use super::run_flags::RunFlags;
 /// input, within the ranges and categories seen there. They are drawn from a density fitted to the latents of training
 /// rows if that explains held-out rows better than the prior, and from the likelihoods.
 #[derive(Debug, Args)]
-pub(super) struct Generate {
+pub(crate) struct Generate {
     /// The file to write
     output: PathBuf,
     /// Rows to draw
@@ -71,7 +71,7 @@ impl GenerateFlags {
 }
 
 impl Generate {
-    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { output, rows, model: path, flags, run } = self;
         let config = flags.config();
         let start = Instant::now();

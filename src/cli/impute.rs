@@ -8,11 +8,11 @@ use indicatif::HumanCount;
 use serde_json::json;
 use vaepipe::{ImputeConfig, Imputed, Model, ParquetSource};
 
-use super::Context;
-use super::failure::Failure;
-use super::output::{self, grouped, seconds};
-use super::progress::RowProgress;
-use super::run_flags::RunFlags;
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::flags::run::RunFlags;
+use crate::cli::output::progress::RowProgress;
+use crate::cli::output::{self, grouped, seconds};
 
 /// Fill missing values of a Parquet file from a model
 ///
@@ -22,7 +22,7 @@ use super::run_flags::RunFlags;
 /// unit and within the range and categories seen at fit; columns that were constant at fit get that constant. Known
 /// values stay as they are. The model should be fitted to data of the same kind, missing values included.
 #[derive(Debug, Args)]
-pub(super) struct Impute {
+pub(crate) struct Impute {
     /// The Parquet file to read
     input: PathBuf,
     /// The Parquet file to write
@@ -76,7 +76,7 @@ impl ImputeFlags {
 }
 
 impl Impute {
-    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { input, output, model, flags, run } = self;
         let config = flags.config(run.threads);
         let start = Instant::now();

@@ -8,11 +8,11 @@ use indicatif::HumanCount;
 use serde_json::json;
 use vaepipe::{Model, ParquetSource, ReconstructConfig, Reconstructed};
 
-use super::Context;
-use super::failure::Failure;
-use super::output::{self, seconds};
-use super::progress::RowProgress;
-use super::run_flags::RunFlags;
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::flags::run::RunFlags;
+use crate::cli::output::progress::RowProgress;
+use crate::cli::output::{self, seconds};
 
 /// Rebuild rows of a Parquet file from their latents
 ///
@@ -21,7 +21,7 @@ use super::run_flags::RunFlags;
 /// The learned columns get what the decoder expects of them at the row's posterior mean, in their own types and units; all
 /// others stay as they are. A transformed file without the learned columns is taken back to them from its z_0 ... columns.
 #[derive(Debug, Args)]
-pub(super) struct Reconstruct {
+pub(crate) struct Reconstruct {
     /// The Parquet file to read
     input: PathBuf,
     /// The file to write
@@ -63,7 +63,7 @@ impl ReconstructFlags {
 }
 
 impl Reconstruct {
-    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { input, output, model, flags, run } = self;
         let config = flags.config(run.threads);
         let start = Instant::now();

@@ -7,14 +7,14 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use vaepipe::{Device, Model, ipc_schema};
 
-use super::Context;
-use super::decision::DecisionFlags;
-use super::failure::Failure;
-use super::input_flags::InputFlags;
-use super::output::{self, shown};
-use super::output_flags::OutputFlags;
-use super::table::{in_lines, table_of};
-use super::transform::TransformFlags;
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::flags::decision::DecisionFlags;
+use crate::cli::flags::input::InputFlags;
+use crate::cli::flags::output::OutputFlags;
+use crate::cli::output::table::{in_lines, table_of};
+use crate::cli::output::{self, shown};
+use crate::cli::transform::TransformFlags;
 
 /// Print the columns a transform would write, without reading rows
 ///
@@ -22,7 +22,7 @@ use super::transform::TransformFlags;
 ///
 /// They are those of the Arrow stream that `vaepipe transform INPUT -` writes with the same flags.
 #[derive(Debug, Args)]
-pub(super) struct Schema {
+pub(crate) struct Schema {
     /// The model file
     model: PathBuf,
     /// Files, directories or globs; - is an Arrow stream on stdin, of which only the schema is read
@@ -51,7 +51,7 @@ enum SchemaFormat {
 }
 
 impl Schema {
-    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { model, inputs, format, rows, flags, decision } = self;
         let mut config = flags.config(OutputFlags::default(), None);
         config.decision = decision.decision()?;

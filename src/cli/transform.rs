@@ -10,18 +10,19 @@ use vaepipe::{
     Decision, Error, Model, Output, ScoreQuantiles, Scoring, Source, TransformConfig, Transformed, ValueIssues,
 };
 
-use super::alert::{AlertFlag, Limit};
-use super::decision::{DecisionFlags, because};
-use super::drift_summary::{self, moved};
-use super::failure::Failure;
-use super::fit_flags::scores;
-use super::input_flags::InputFlags;
-use super::monitor::MonitorFlags;
-use super::output::{self, percent, seconds};
-use super::output_flags::{self, OutputFlags, is_dash};
-use super::progress::RowProgress;
-use super::run_flags::RunFlags;
-use super::{Context, log};
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::flags::alert::{AlertFlag, Limit};
+use crate::cli::flags::decision::{DecisionFlags, because};
+use crate::cli::flags::fit::scores;
+use crate::cli::flags::input::InputFlags;
+use crate::cli::flags::output::{OutputFlags, check_output, is_dash, open_output};
+use crate::cli::flags::run::RunFlags;
+use crate::cli::monitor::MonitorFlags;
+use crate::cli::output::drift_summary::{self, moved};
+use crate::cli::output::log;
+use crate::cli::output::progress::RowProgress;
+use crate::cli::output::{self, percent, seconds};
 
 /// Add latent columns and reconstruction errors to every row of Parquet, Arrow, CSV or NDJSON files
 ///
@@ -32,7 +33,7 @@ use super::{Context, log};
 /// Parquet file to another the input's columns are copied byte for byte.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
-pub(super) struct Transform {
+pub(crate) struct Transform {
     /// Files, directories, or globs in quotes, read as one table; - is an Arrow stream on stdin
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
@@ -63,7 +64,7 @@ pub(super) struct Transform {
 
 /// Flags that decide the columns of the output.
 #[derive(Debug, Args)]
-pub(super) struct TransformFlags {
+pub(crate) struct TransformFlags {
     /// Write only these input columns: names, globs, or re:REGEX
     #[arg(long, value_delimiter = ',', value_name = "COL,...", help_heading = "Output")]
     keep: Vec<String>,
@@ -86,7 +87,7 @@ pub(super) struct TransformFlags {
 
 impl TransformFlags {
     /// The library's configuration.
-    pub(super) fn config(self, files: OutputFlags, threads: Option<usize>) -> TransformConfig {
+    pub(crate) fn config(self, files: OutputFlags, threads: Option<usize>) -> TransformConfig {
         let Self { keep, drop_features, prefix, std, score, explain } = self;
         let mut config = TransformConfig::new();
         config.keep = keep;
@@ -104,7 +105,7 @@ impl TransformFlags {
 }
 
 impl Transform {
-    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { inputs, output, model, rows, flags, files, if_newer, decision, alert, monitor, run } = self;
         monitor.begin("transform", &model, &[&output], context)?;
         let alert = alert.alert()?;
@@ -116,12 +117,12 @@ impl Transform {
         let source = rows.open(&inputs, &context.signals.stop)?;
         let _lock = run.lock([output.as_path()], context)?;
         config.newer_than = std::fs::metadata(&model).and_then(|about| about.modified()).ok();
-        output_flags::check(&output, &config, &source, Some(&model))?;
+        check_output(&output, &config, &source, Some(&model))?;
         let path = model;
         let model = Model::load(&path, run.device)?;
         log::model(&path, &model);
         alert.check_model(&model, &config)?;
-        let to = output_flags::open(&output)?;
+        let to = open_output(&output)?;
         let transformed = transform(&model, &source, to, &config, context)?;
         context.monitor.transformed(&transformed);
         let total = start.elapsed().as_secs_f64();
@@ -133,7 +134,7 @@ impl Transform {
 }
 
 /// Transforms, with progress on stderr.
-pub(super) fn transform(
+pub(crate) fn transform(
     model: &Model,
     source: &Source,
     output: Output,
@@ -148,7 +149,7 @@ pub(super) fn transform(
 ///
 /// # Errors
 /// Those of [`Model::new_columns`].
-pub(super) fn lines(
+pub(crate) fn lines(
     model: &Model,
     config: &TransformConfig,
     done: &Transformed,
@@ -193,7 +194,7 @@ fn decision(model: &Model, config: &TransformConfig) -> Decision {
 }
 
 /// The same for a program.
-pub(super) fn json(model: &Model, config: &TransformConfig, done: &Transformed, total: f64) -> Value {
+pub(crate) fn json(model: &Model, config: &TransformConfig, done: &Transformed, total: f64) -> Value {
     let found = |(column, found): &(String, ValueIssues)| {
         let mut found = json!(found);
         found["column"] = json!(column);

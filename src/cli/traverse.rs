@@ -7,10 +7,10 @@ use indicatif::HumanCount;
 use serde_json::json;
 use vaepipe::{Model, TraverseConfig};
 
-use super::Context;
-use super::failure::Failure;
-use super::output;
-use super::run_flags::RunFlags;
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::flags::run::RunFlags;
+use crate::cli::output;
 
 /// Decode rows along each dimension of a model's latent space
 ///
@@ -19,7 +19,7 @@ use super::run_flags::RunFlags;
 /// Each dimension goes from -3 to 3 while the others are 0. The columns are `dimension`, its `z`, and those the model learned
 /// as the decoder expects them there.
 #[derive(Debug, Args)]
-pub(super) struct Traverse {
+pub(crate) struct Traverse {
     /// The model file
     model: PathBuf,
     /// The file to write
@@ -38,7 +38,7 @@ pub(super) struct Traverse {
 }
 
 impl Traverse {
-    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { model: path, output, steps, prefix, force, run } = self;
         let mut config = TraverseConfig::new();
         config.steps = steps;

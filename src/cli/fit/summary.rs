@@ -6,12 +6,12 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
 use vaepipe::{Fitted, History, Init, Model, Network, Scoring, Tail, Training};
 
-use super::decision::because;
-use super::health;
-use super::output::{grouped, list, seconds};
+use crate::cli::fit::health;
+use crate::cli::flags::decision::because;
+use crate::cli::output::{grouped, list, seconds};
 
 /// What a person reads of a fit.
-pub(super) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> {
+pub(crate) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> {
     let metadata = fitted.model.metadata();
     let (rows, history) = (&metadata.provenance, &metadata.history);
     let features: Vec<&str> = metadata.features.iter().map(|feature| feature.column().name()).collect();
@@ -74,12 +74,12 @@ pub(super) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
 }
 
 /// What follows the epochs in words, if they were not all.
-pub(super) fn again(history: &History) -> &'static str {
+pub(crate) fn again(history: &History) -> &'static str {
     if history.refit { "; as many once more with the rows that chose" } else { "" }
 }
 
 /// How rows are scored, and what makes one an anomaly.
-pub(super) fn scores(scoring: &Scoring) -> Vec<(&'static str, String)> {
+pub(crate) fn scores(scoring: &Scoring) -> Vec<(&'static str, String)> {
     let rows = scoring.calibration.as_ref().map_or(0, Tail::rows);
     let (score, because) = (&scoring.anomaly_score, because(scoring.decision));
     let said = format!("anomaly_score is {score}, p-values by {} rows; anomalies by {because}", HumanCount(rows));
@@ -87,12 +87,12 @@ pub(super) fn scores(scoring: &Scoring) -> Vec<(&'static str, String)> {
 }
 
 /// Where the model is, and how big.
-pub(super) fn file(model: &Model, path: &Path) -> String {
+pub(crate) fn file(model: &Model, path: &Path) -> String {
     format!("{}, {}", path.display(), HumanBytes(model.to_bytes().len() as u64))
 }
 
 /// A model's networks in a line; `parameters` are one's.
-pub(super) fn network(network: &Network, training: &Training, inputs: usize, parameters: usize) -> String {
+pub(crate) fn network(network: &Network, training: &Training, inputs: usize, parameters: usize) -> String {
     let widths = [inputs].into_iter().chain(network.hidden.iter().copied()).chain([network.latent_dim]);
     let widths: Vec<String> = widths.map(|width| width.to_string()).collect();
     let members = if training.members > 1 { format!(", {} of them", training.members) } else { String::new() };
@@ -101,17 +101,17 @@ pub(super) fn network(network: &Network, training: &Training, inputs: usize, par
 }
 
 /// The width of a model's row vector.
-pub(super) fn elements(model: &Model) -> usize {
+pub(crate) fn elements(model: &Model) -> usize {
     model.metadata().features.iter().map(|feature| feature.shape().elements).sum()
 }
 
 /// The number of weights and biases of each of a model's networks.
-pub(super) fn parameters(model: &Model) -> usize {
+pub(crate) fn parameters(model: &Model) -> usize {
     model.weights().values().map(|weight| weight.values.len()).sum()
 }
 
 /// The same for a program.
-pub(super) fn json(fitted: &Fitted, total: f64) -> Value {
+pub(crate) fn json(fitted: &Fitted, total: f64) -> Value {
     let metadata = fitted.model.metadata();
     let (rows, history) = (&metadata.provenance, &metadata.history);
     json!({

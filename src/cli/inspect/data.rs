@@ -6,13 +6,13 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 use vaepipe::{Plan, PlannedColumn, PlannedModel, Training};
 
-use super::failure::Failure;
-use super::fit_summary::network;
-use super::output::{self, OutputFormat, labelled, shell, shown};
-use super::table::{in_lines, table_of, to_the_right};
+use crate::cli::failure::Failure;
+use crate::cli::fit::summary::network;
+use crate::cli::output::table::{in_lines, table_of, to_the_right};
+use crate::cli::output::{self, OutputFormat, labelled, shell, shown};
 
 /// Prints a plan for the inputs `paths`, which are `files`; `flagged` if flags of a fit decided it.
-pub(super) fn print(
+pub(crate) fn print(
     paths: &[PathBuf],
     found: &[&Path],
     plan: &Plan,

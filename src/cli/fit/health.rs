@@ -2,11 +2,11 @@
 
 use vaepipe::{ColumnHealth, Dimension, Health, Measure};
 
-use super::output::shown;
-use super::table::{in_lines, table_of, to_the_right};
+use crate::cli::output::shown;
+use crate::cli::output::table::{in_lines, table_of, to_the_right};
 
 /// A line of it.
-pub(super) fn line(health: &Health) -> String {
+pub(crate) fn line(health: &Health) -> String {
     let principal = match health.principal_error {
         Some(error) => format!(", of {} principal components {error:.4}", health.dimensions.len()),
         None => String::new(),
@@ -23,14 +23,14 @@ pub(super) fn line(health: &Health) -> String {
 }
 
 /// Warns if no dimension carries anything.
-pub(super) fn warn(health: &Health) {
+pub(crate) fn warn(health: &Health) {
     if let Some(advice) = advice(health).filter(|_| health.active() == 0) {
         tracing::warn!("{advice}");
     }
 }
 
 /// What to change if dimensions carry nothing.
-pub(super) fn advice(health: &Health) -> Option<String> {
+pub(crate) fn advice(health: &Health) -> Option<String> {
     let (active, all) = (health.active(), health.dimensions.len());
     match (active, all - active) {
         (_, 0) => None,
@@ -47,7 +47,7 @@ pub(super) fn advice(health: &Health) -> Option<String> {
 }
 
 /// Every dimension, the one that carries most first.
-pub(super) fn dimensions(health: &Health) -> String {
+pub(crate) fn dimensions(health: &Health) -> String {
     const SHOWN: usize = 32;
     let mut order: Vec<(usize, &Dimension)> = health.dimensions.iter().enumerate().collect();
     order.sort_by(|(_, a), (_, b)| b.kl.total_cmp(&a.kl));
@@ -66,7 +66,7 @@ pub(super) fn dimensions(health: &Health) -> String {
 }
 
 /// How well columns are rebuilt, the worst first: what the latents do not hold.
-pub(super) fn columns(health: &Health) -> String {
+pub(crate) fn columns(health: &Health) -> String {
     const SHOWN: usize = 32;
     let gain = |it: &ColumnHealth| match (it.value, it.baseline) {
         (Some(value), Some(baseline)) if baseline < 1.0 => (value - baseline) / (1.0 - baseline),

@@ -1,5 +1,11 @@
 //! What stdout gets.
 
+pub(crate) mod drift_summary;
+pub(crate) mod epoch_metrics;
+pub(crate) mod log;
+pub(crate) mod progress;
+pub(crate) mod table;
+
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
@@ -8,12 +14,11 @@ use clap::ValueEnum;
 use serde_json::Value;
 use vaepipe::Carried;
 
-use super::failure::Failure;
-use super::log;
+use crate::cli::failure::Failure;
 
 /// The form of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum OutputFormat {
+pub(crate) enum OutputFormat {
     /// Lines to read.
     Text,
     /// One JSON object on the last line.
@@ -21,7 +26,7 @@ pub(super) enum OutputFormat {
 }
 
 /// Prints a command's summary: `lines` of (label, text), unless that is not wanted, or `json`.
-pub(super) fn print(format: OutputFormat, quiet: bool, lines: &[(&str, String)], json: &Value) -> Result<(), Failure> {
+pub(crate) fn print(format: OutputFormat, quiet: bool, lines: &[(&str, String)], json: &Value) -> Result<(), Failure> {
     match format {
         OutputFormat::Json => stdout(&format!("{}\n", with_run_id(json))),
         OutputFormat::Text if quiet => Ok(()),
@@ -30,7 +35,7 @@ pub(super) fn print(format: OutputFormat, quiet: bool, lines: &[(&str, String)],
 }
 
 /// The same, but to the log if stdout holds the rows themselves.
-pub(super) fn print_beside(
+pub(crate) fn print_beside(
     rows_on_stdout: bool,
     format: OutputFormat,
     quiet: bool,
@@ -58,7 +63,7 @@ fn with_run_id(json: &Value) -> Value {
 ///
 /// # Errors
 /// [`Failure::Usage`] for "-".
-pub(super) fn check_is_file(target: &Path) -> Result<(), Failure> {
+pub(crate) fn check_is_file(target: &Path) -> Result<(), Failure> {
     if target.as_os_str() != "-" {
         return Ok(());
     }
@@ -67,18 +72,18 @@ pub(super) fn check_is_file(target: &Path) -> Result<(), Failure> {
 }
 
 /// Writes to stdout.
-pub(super) fn stdout(text: &str) -> Result<(), Failure> {
+pub(crate) fn stdout(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::Stdout)
 }
 
 /// Lines of a label and a text; an empty label goes on with the one before.
-pub(super) fn labelled(lines: &[(&str, String)]) -> String {
+pub(crate) fn labelled(lines: &[(&str, String)]) -> String {
     lines.iter().map(|(label, text)| format!("{label:<9} {text}\n")).collect()
 }
 
 /// Names in a row, the first few if there are many.
-pub(super) fn list(names: &[&str]) -> String {
+pub(crate) fn list(names: &[&str]) -> String {
     const SHOWN: usize = 6;
     let shown = |names: &[&str]| names.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", ");
     match names.len() {
@@ -89,7 +94,7 @@ pub(super) fn list(names: &[&str]) -> String {
 
 /// A name or type of a file's own making: what would move the cursor is written out, and its middle is cut if it is
 /// long.
-pub(super) fn shown(name: &str) -> String {
+pub(crate) fn shown(name: &str) -> String {
     const LONGEST: usize = 48;
     let escape = |c: char| if c.is_control() { c.escape_debug().collect() } else { String::from(c) };
     let text: Vec<char> = name.chars().map(escape).collect::<String>().chars().collect();
@@ -101,7 +106,7 @@ pub(super) fn shown(name: &str) -> String {
 }
 
 /// The carried columns, those of one reason together: (columns, reason).
-pub(super) fn grouped(carried: &[Carried]) -> Vec<(String, &str)> {
+pub(crate) fn grouped(carried: &[Carried]) -> Vec<(String, &str)> {
     let mut by_reason = BTreeMap::<&str, Vec<&str>>::new();
     for Carried { column, reason, .. } in carried {
         by_reason.entry(reason).or_default().push(column);
@@ -110,20 +115,20 @@ pub(super) fn grouped(carried: &[Carried]) -> Vec<(String, &str)> {
 }
 
 /// A path as a shell takes it.
-pub(super) fn shell(path: &Path) -> String {
+pub(crate) fn shell(path: &Path) -> String {
     let text = path.display().to_string();
     // Only a NUL cannot be quoted, and no path has one.
     shlex::try_quote(&text).map_or_else(|_| text.clone(), String::from)
 }
 
 /// A share to read.
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     if percent >= 0.095 || percent == 0.0 { format!("{percent:.1} %") } else { format!("{percent:.1e} %") }
 }
 
 /// Seconds to a millisecond.
-pub(super) fn seconds(seconds: f64) -> f64 {
+pub(crate) fn seconds(seconds: f64) -> f64 {
     (seconds * 1e3).round() / 1e3
 }
 

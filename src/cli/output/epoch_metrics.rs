@@ -8,12 +8,12 @@ use std::time::Instant;
 use serde_json::json;
 use vaepipe::{Epoch, Error};
 
-use super::failure::Failure;
-use super::log;
-use super::output::seconds;
+use crate::cli::failure::Failure;
+use crate::cli::output::log;
+use crate::cli::output::seconds;
 
 /// The metrics of one fit.
-pub(super) struct Metrics {
+pub(crate) struct Metrics {
     path: PathBuf,
     file: Option<File>,
     /// The first failure to write; training goes on without metrics, and ends with it.
@@ -26,7 +26,7 @@ impl Metrics {
     ///
     /// # Errors
     /// If there is a file that does not hold JSON lines: it would be spoilt.
-    pub(super) fn new(path: PathBuf) -> Result<Self, Failure> {
+    pub(crate) fn new(path: PathBuf) -> Result<Self, Failure> {
         if !holds_json_lines(&path).map_err(|source| Error::Io { path: path.clone(), action: "read", source })? {
             return Err(Failure::Usage {
                 fault: format!("{}: holds something else than JSON lines", path.display()),
@@ -37,7 +37,7 @@ impl Metrics {
     }
 
     /// Writes down an epoch of `epochs`.
-    pub(super) fn epoch(&mut self, epoch: &Epoch, epochs: usize, lr: f64, beta: f64, rows_per_second: f64) {
+    pub(crate) fn epoch(&mut self, epoch: &Epoch, epochs: usize, lr: f64, beta: f64, rows_per_second: f64) {
         let line = json!({
             "run_id": log::run_id(),
             "time": log::now(),
@@ -70,7 +70,7 @@ impl Metrics {
 
     /// # Errors
     /// The first line's that could not be written.
-    pub(super) fn finish(self) -> Result<(), Error> {
+    pub(crate) fn finish(self) -> Result<(), Error> {
         self.failed.map_or(Ok(()), Err)
     }
 }

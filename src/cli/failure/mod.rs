@@ -1,14 +1,16 @@
 //! Why a command did not succeed.
 
+pub(crate) mod near;
+
 use std::io;
 
 use vaepipe::Error;
 
-use super::setting::Origin;
+use crate::cli::settings::setting::Origin;
 
 /// Why a command did not succeed.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The command line is wrong, or asked for help.
     Arguments(clap::Error),
     /// A flag or argument that is right by itself, but not here.
@@ -33,7 +35,7 @@ impl From<Error> for Failure {
 
 impl Failure {
     /// Wrong usage that needs no hint.
-    pub(super) fn usage(fault: impl Into<String>) -> Self {
+    pub(crate) fn usage(fault: impl Into<String>) -> Self {
         Self::Usage { fault: fault.into(), hint: None }
     }
 }

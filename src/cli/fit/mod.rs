@@ -1,5 +1,8 @@
 //! `vaepipe fit`.
 
+pub(crate) mod health;
+pub(crate) mod summary;
+
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -7,16 +10,17 @@ use clap::Args;
 use serde_json::json;
 use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress, Source, is_url};
 
-use super::decision::DecisionFlags;
-use super::failure::Failure;
-use super::fit_flags::FitFlags;
-use super::input_flags::InputFlags;
-use super::metrics::Metrics;
-use super::monitor::MonitorFlags;
-use super::output::{self, shell};
-use super::progress::FitProgress;
-use super::run_flags::{RunFlags, folder};
-use super::{Context, fit_summary, health, log};
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::flags::decision::DecisionFlags;
+use crate::cli::flags::fit::FitFlags;
+use crate::cli::flags::input::InputFlags;
+use crate::cli::flags::run::{RunFlags, folder};
+use crate::cli::monitor::MonitorFlags;
+use crate::cli::output::epoch_metrics::Metrics;
+use crate::cli::output::log;
+use crate::cli::output::progress::FitProgress;
+use crate::cli::output::{self, shell};
 
 /// Train a VAE on Parquet, Arrow, CSV or NDJSON files and write it to one model file
 ///
@@ -26,7 +30,7 @@ use super::{Context, fit_summary, health, log};
 /// Booleans, categories, times and vectors are learned; every column is carried through a transform untouched. `vaepipe inspect` tells beforehand.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
-pub(super) struct Fit {
+pub(crate) struct Fit {
     /// Files, directories, or globs in quotes, read as one table; - is an Arrow stream on stdin
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
@@ -65,7 +69,7 @@ pub(super) struct Fit {
 
 /// The model to go on from.
 #[derive(Debug, Args)]
-pub(super) struct InitFlags {
+pub(crate) struct InitFlags {
     /// Go on from this model: its columns, categories, scaling and network are kept, and of the training what is not said
     /// otherwise of the preset, KL weight, free bits, clipping, trimming, hiding, held-out share and score, at a quarter of
     /// the learning rate and without a rise of the KL weight [default: none, from random weights]
@@ -81,7 +85,7 @@ pub(super) struct InitFlags {
 
 /// Where the epochs are written down.
 #[derive(Debug, Args)]
-pub(super) struct MetricsFlag {
+pub(crate) struct MetricsFlag {
     /// Append a JSON line an epoch to this file
     #[arg(long, value_name = "FILE.jsonl", help_heading = "Output")]
     metrics: Option<PathBuf>,
@@ -92,7 +96,7 @@ impl MetricsFlag {
     ///
     /// # Errors
     /// If the file cannot be appended to, or is an input, or one of `outputs`, which must not be one file either.
-    pub(super) fn start(self, source: &Source, outputs: &[&PathBuf]) -> Result<Option<Metrics>, Failure> {
+    pub(crate) fn start(self, source: &Source, outputs: &[&PathBuf]) -> Result<Option<Metrics>, Failure> {
         if let Some(path) = &self.metrics {
             output::check_is_file(path)?;
             vaepipe::check_target(path, true, source.paths())?;
@@ -103,7 +107,7 @@ impl MetricsFlag {
 }
 
 impl Fit {
-    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self {
             inputs,
             model: path,
@@ -142,11 +146,11 @@ impl Fit {
         fitted.save(&path, force)?;
         log::model(&path, &fitted.model);
         let total = start.elapsed().as_secs_f64();
-        let mut lines = fit_summary::lines(&fitted, total);
-        lines.push(("model", fit_summary::file(&fitted.model, &path)));
+        let mut lines = summary::lines(&fitted, total);
+        lines.push(("model", summary::file(&fitted.model, &path)));
         let model = if path.as_os_str() == "vae.safetensors" { String::new() } else { format!(" -m {}", shell(&path)) };
         lines.push(("next", format!("vaepipe transform {} OUTPUT{model}", shell(&inputs[0]))));
-        let mut json = fit_summary::json(&fitted, total);
+        let mut json = summary::json(&fitted, total);
         json["model"] = json!(path.display().to_string());
         output::print(run.summary, context.quiet, &lines, &json)?;
         if fitted.interrupted {
@@ -158,14 +162,14 @@ impl Fit {
 }
 
 /// Asked about the columns to learn and the latent dimensions before anything is trained.
-pub(super) type Check<'a> = &'a dyn Fn(&[String], usize) -> Result<(), Error>;
+pub(crate) type Check<'a> = &'a dyn Fn(&[String], usize) -> Result<(), Error>;
 
 /// Fits, with progress on stderr and metrics where they go; what became of the metrics is for the end, when the model
 /// is safe.
 ///
 /// # Errors
 /// Those of a fit, and that of `check`.
-pub(super) fn fit(
+pub(crate) fn fit(
     mut config: FitConfig,
     source: &ParquetSource,
     run: &RunFlags,

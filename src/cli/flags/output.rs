@@ -6,19 +6,19 @@ use std::path::Path;
 use clap::Args;
 use vaepipe::{Codec, Encoding, Output, Source, TransformConfig};
 
-use super::failure::Failure;
-use super::fit_flags::words;
+use crate::cli::failure::Failure;
+use crate::cli::flags::fit::words;
 
 /// Flags that decide how outputs are written.
 #[derive(Debug, Args, Default)]
 #[command(next_help_heading = "Output")]
-pub(super) struct OutputFlags {
+pub(crate) struct OutputFlags {
     /// Replace an existing output
     #[arg(long)]
-    pub(super) force: bool,
+    pub(crate) force: bool,
     /// Leave outputs that are there as they are, and make those that are not
     #[arg(long, conflicts_with = "force")]
-    pub(super) skip_existing: bool,
+    pub(crate) skip_existing: bool,
     /// Compress the output so, which encodes the columns of a Parquet file anew [default: zstd; Arrow IPC: none]
     #[arg(long, value_name = "CODEC", value_parser = words::<Codec>(Codec::WORDS))]
     compression: Option<Codec>,
@@ -29,7 +29,7 @@ pub(super) struct OutputFlags {
 
 impl OutputFlags {
     /// The library's configuration of it.
-    pub(super) fn encoding(&self) -> Encoding {
+    pub(crate) fn encoding(&self) -> Encoding {
         let mut encoding = Encoding::default();
         encoding.compression = self.compression;
         encoding.row_group_size = self.row_group_size;
@@ -38,12 +38,12 @@ impl OutputFlags {
 }
 
 /// Whether a name is that of stdin or stdout.
-pub(super) fn is_dash(path: &Path) -> bool {
+pub(crate) fn is_dash(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
 /// Checks, before any work, that a file may be written; a directory's files are checked by whoever knows their names.
-pub(super) fn check(
+pub(crate) fn check_output(
     path: &Path,
     config: &TransformConfig,
     source: &Source,
@@ -59,7 +59,7 @@ pub(super) fn check(
 }
 
 /// Where rows go that are written to `path`.
-pub(super) fn open(path: &Path) -> Result<Output, Failure> {
+pub(crate) fn open_output(path: &Path) -> Result<Output, Failure> {
     if !is_dash(path) {
         return Ok(path.into());
     }

@@ -8,16 +8,16 @@ use clap::Command;
 use toml::de::DeTable;
 use toml::{Table, Value};
 
-use super::failure::Failure;
-use super::near::{alike, beside};
-use super::setting::{Origin, Setting, Takes, settable};
+use crate::cli::failure::Failure;
+use crate::cli::failure::near::{alike, beside};
+use crate::cli::settings::setting::{Origin, Setting, Takes, settable};
 
 /// Reads the settings for command `name` out of the file at `path`: those at its top, and over them those in the
 /// command's table. `named` is the variable that named the file, if it was not the command line.
 ///
 /// # Errors
 /// [`Failure::Configuration`]; for a file that the command line names and that is not there, wrong usage.
-pub(super) fn read(
+pub(crate) fn read(
     command: &Command,
     name: &str,
     path: &Path,

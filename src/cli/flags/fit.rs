@@ -9,7 +9,7 @@ use vaepipe::{Activation, FitConfig, LatentDim, MapOf, Preset, SCORES, Scale, Ve
 
 /// Flags that decide the model.
 #[derive(Debug, Args)]
-pub(super) struct FitFlags {
+pub(crate) struct FitFlags {
     /// Learn only these columns: names, globs, or re:REGEX
     #[arg(long, value_delimiter = ',', value_name = "COL,...", help_heading = "Columns")]
     columns: Vec<String>,
@@ -120,7 +120,7 @@ pub(super) struct FitFlags {
 
 /// `None` is for the data to say.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct MaskRate(Option<f64>);
+pub(crate) struct MaskRate(Option<f64>);
 
 fn mask_rate(text: &str) -> Result<MaskRate, String> {
     match text {
@@ -133,7 +133,7 @@ fn mask_rate(text: &str) -> Result<MaskRate, String> {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Hidden(Vec<usize>);
+pub(crate) struct Hidden(Vec<usize>);
 
 fn hidden(text: &str) -> Result<Hidden, String> {
     if text == "none" {
@@ -144,7 +144,7 @@ fn hidden(text: &str) -> Result<Hidden, String> {
 }
 
 /// A parser of an enum's words that lists them in the help.
-pub(super) fn words<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+pub(crate) fn words<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
 where
     T: std::str::FromStr<Err = String> + Clone + Send + Sync + 'static,
 {
@@ -152,14 +152,14 @@ where
 }
 
 /// A parser of the scores' names, and of some words more, that tells what each is.
-pub(super) fn scores(more: &[&'static str]) -> PossibleValuesParser {
+pub(crate) fn scores(more: &[&'static str]) -> PossibleValuesParser {
     let scores = SCORES.iter().map(|score| PossibleValue::new(score.name).help(score.about));
     PossibleValuesParser::new(more.iter().map(|&word| PossibleValue::new(word)).chain(scores))
 }
 
 impl FitFlags {
     /// The library's configuration.
-    pub(super) fn config(self) -> FitConfig {
+    pub(crate) fn config(self) -> FitConfig {
         // Field by field: a new flag cannot be forgotten.
         let Self {
             columns,

@@ -8,7 +8,7 @@ use vaepipe::{Error, Source, SourceConfig, Stop};
 /// Flags that decide which rows are read.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Rows")]
-pub(super) struct InputFlags {
+pub(crate) struct InputFlags {
     /// Read only the rows for which this SQL condition on their columns holds: "amount > 100 AND country = 'DE'"
     #[cfg(feature = "analysis")]
     #[arg(long = "where", id = "where", allow_hyphen_values = true, value_name = "SQL")]
@@ -20,7 +20,7 @@ pub(super) struct InputFlags {
 
 impl InputFlags {
     /// Opens what rows are read from.
-    pub(super) fn open(self, inputs: &[PathBuf], stop: &Stop) -> Result<Source, Error> {
+    pub(crate) fn open(self, inputs: &[PathBuf], stop: &Stop) -> Result<Source, Error> {
         let mut config = SourceConfig::new();
         #[cfg(feature = "analysis")]
         {

@@ -6,23 +6,24 @@ use std::time::Duration;
 use clap::Args;
 use vaepipe::{Device, Lock, is_url};
 
-use super::failure::Failure;
-use super::output_flags::is_dash;
-use super::{Context, output};
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::flags::output::is_dash;
+use crate::cli::output;
 
 /// Flags of every command that runs a model.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Run")]
-pub(super) struct RunFlags {
+pub(crate) struct RunFlags {
     /// Where the model runs: auto, cpu, cuda or cuda:N; auto takes CUDA if this build has it and a device answers
     #[arg(long, default_value_t, value_name = "DEVICE")]
-    pub(super) device: Device,
+    pub(crate) device: Device,
     /// Worker threads [default: the machine's]; never changes a number
     #[arg(long, value_name = "N")]
-    pub(super) threads: Option<usize>,
+    pub(crate) threads: Option<usize>,
     /// What stdout gets: a few lines to read, or one JSON object as its last line
     #[arg(long, default_value = "text", value_name = "FORMAT")]
-    pub(super) summary: output::OutputFormat,
+    pub(crate) summary: output::OutputFormat,
     /// Longest wait for another run that writes the same output, like 90s, 10m or 1h [default: none]
     #[arg(long, value_name = "TIME", value_parser = time)]
     wait: Option<Wait>,
@@ -41,7 +42,7 @@ impl RunFlags {
     ///
     /// # Errors
     /// As [`lock`](Self::lock), and those of [`check_target`](vaepipe::check_target).
-    pub(super) fn claim<'a>(
+    pub(crate) fn claim<'a>(
         &self,
         target: &Path,
         force: bool,
@@ -59,7 +60,7 @@ impl RunFlags {
     ///
     /// # Errors
     /// [`Error::Locked`](vaepipe::Error::Locked) if another run writes one of them for longer than to wait.
-    pub(super) fn lock<'a>(
+    pub(crate) fn lock<'a>(
         &self,
         targets: impl IntoIterator<Item = &'a Path>,
         context: &Context,
@@ -76,7 +77,7 @@ impl RunFlags {
 
 /// The folder a file is in: where there is room for the file, scratch files find theirs. For an object, that of temporary
 /// files.
-pub(super) fn folder(path: &Path) -> PathBuf {
+pub(crate) fn folder(path: &Path) -> PathBuf {
     if is_url(path) {
         return std::env::temp_dir();
     }

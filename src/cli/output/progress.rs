@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 use vaepipe::{Epoch, Error, Progress};
 
-use super::log;
-use super::metrics::Metrics;
+use crate::cli::output::epoch_metrics::Metrics;
+use crate::cli::output::log;
 
 /// A bar of `length` steps if a person watches and the log is not quiet.
 fn bar(length: u64, template: &'static str) -> Option<ProgressBar> {
@@ -86,7 +86,7 @@ impl Logged {
 }
 
 /// The progress of a fit.
-pub(super) struct FitProgress {
+pub(crate) struct FitProgress {
     bar: Option<ProgressBar>,
     metrics: Option<Metrics>,
     pace: Pace,
@@ -97,12 +97,12 @@ pub(super) struct FitProgress {
 }
 
 impl FitProgress {
-    pub(super) fn new(metrics: Option<Metrics>) -> Self {
+    pub(crate) fn new(metrics: Option<Metrics>) -> Self {
         Self { bar: None, metrics, pace: Pace::new(), last: None, epoch_start: None, rows_per_second: 0.0 }
     }
 
     /// Takes a sign of life.
-    pub(super) fn take(&mut self, event: Progress<'_>) {
+    pub(crate) fn take(&mut self, event: Progress<'_>) {
         match event {
             Progress::Read { rows, of } => self.rows("statistics", rows, of),
             Progress::Encoded { rows, of } => self.rows("encoding", rows, of),
@@ -173,7 +173,7 @@ impl FitProgress {
     ///
     /// # Errors
     /// If metrics could not be written.
-    pub(super) fn finish(self) -> Result<(), Error> {
+    pub(crate) fn finish(self) -> Result<(), Error> {
         match (self.bar, self.last) {
             (Some(bar), _) => bar.finish_and_clear(),
             (None, Some(last)) if !last.shown && !tracing::enabled!(tracing::Level::DEBUG) => last.info(),
@@ -184,7 +184,7 @@ impl FitProgress {
 }
 
 /// The progress of a transform.
-pub(super) struct RowProgress {
+pub(crate) struct RowProgress {
     bar: Option<ProgressBar>,
     pace: Pace,
     /// Rows in all, if that is known.
@@ -192,7 +192,7 @@ pub(super) struct RowProgress {
 }
 
 impl RowProgress {
-    pub(super) fn new(rows: Option<u64>) -> Self {
+    pub(crate) fn new(rows: Option<u64>) -> Self {
         let template = match rows {
             Some(_) => "{human_pos} of {human_len} rows {wide_bar:.cyan} {rate} {eta} left",
             None => "{human_pos} rows {rate}",
@@ -204,7 +204,7 @@ impl RowProgress {
     }
 
     /// Takes the number of rows done.
-    pub(super) fn take(&mut self, rows: u64) {
+    pub(crate) fn take(&mut self, rows: u64) {
         match &self.bar {
             Some(bar) => bar.set_position(rows),
             None if self.pace.due() => match self.rows {

@@ -3,13 +3,13 @@
 use clap::Args;
 use vaepipe::Decision;
 
-use super::failure::Failure;
-use super::output::percent;
+use crate::cli::failure::Failure;
+use crate::cli::output::percent;
 
 /// At most one of these.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Anomalies", allow_negative_numbers = true)]
-pub(super) struct DecisionFlags {
+pub(crate) struct DecisionFlags {
     /// Call rows anomalies whose p-value is at most this [default: as at fit, and there 0.01]
     #[arg(long, value_name = "P", conflicts_with_all = ["threshold", "contamination", "fdr"])]
     alpha: Option<f64>,
@@ -30,7 +30,7 @@ impl DecisionFlags {
     ///
     /// # Errors
     /// [`Failure::Usage`] if there are several, which variables and files may ask for.
-    pub(super) fn decision(&self) -> Result<Option<Decision>, Failure> {
+    pub(crate) fn decision(&self) -> Result<Option<Decision>, Failure> {
         let Self { alpha, threshold, contamination, fdr } = *self;
         let all = [
             alpha.map(Decision::Alpha),
@@ -50,7 +50,7 @@ impl DecisionFlags {
 }
 
 /// What makes a row an anomaly, in words.
-pub(super) fn because(decision: Decision) -> String {
+pub(crate) fn because(decision: Decision) -> String {
     match decision {
         Decision::Alpha(alpha) => format!("p_value at most {alpha}"),
         Decision::Threshold(score) => format!("anomaly_score at least {score}"),

@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 use vaepipe::{Drift, Shift};
 
-use super::output::shown;
+use crate::cli::output::shown;
 
 /// Columns that a summary tells of, those that moved most.
 const SHOWN: usize = 20;
 
 /// What moved by more than `limit`, in a line: the first few; `None` if nothing did.
-pub(super) fn moved(drift: &Drift, limit: f64) -> Option<String> {
+pub(crate) fn moved(drift: &Drift, limit: f64) -> Option<String> {
     const NAMED: usize = 5;
     let moved = drift.beyond(limit);
     let named = moved.iter().take(NAMED).map(|shift| format!("{} (PSI {:.2})", shown(&shift.name), shift.psi));
@@ -19,7 +19,7 @@ pub(super) fn moved(drift: &Drift, limit: f64) -> Option<String> {
 }
 
 /// What a summary says of drift: of the columns those that moved most.
-pub(super) fn json(drift: &Drift) -> Value {
+pub(crate) fn json(drift: &Drift) -> Value {
     let most = |shifts: &[Shift]| {
         let mut shifts = shifts.to_vec();
         shifts.sort_by(|a, b| b.psi.total_cmp(&a.psi));

@@ -7,11 +7,11 @@ use clap::parser::ValueSource;
 use toml::Value;
 use vaepipe::TransformConfig;
 
-use super::failure::Failure;
-use super::fit_flags::FitFlags;
-use super::output;
-use super::setting::{Takes, is_setting};
-use super::settings::Invocation;
+use crate::cli::failure::Failure;
+use crate::cli::flags::fit::FitFlags;
+use crate::cli::output;
+use crate::cli::settings::Invocation;
+use crate::cli::settings::setting::{Takes, is_setting};
 
 /// Longer lines have their source right behind them, and do not push away that of others.
 const WIDEST: usize = 60;
@@ -20,7 +20,7 @@ const WIDEST: usize = 60;
 ///
 /// # Errors
 /// If a value is out of its range, or stdout cannot be written.
-pub(super) fn run(invocation: &Invocation) -> Result<(), Failure> {
+pub(crate) fn run(invocation: &Invocation) -> Result<(), Failure> {
     let (command, matches) = (invocation.command(), invocation.matches());
     let mut ranges = TransformConfig::new();
     ranges.threads = matches.try_get_one("threads").ok().flatten().copied();

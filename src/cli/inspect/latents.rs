@@ -5,12 +5,12 @@ use std::path::Path;
 use serde_json::json;
 use vaepipe::{Influence, Model};
 
-use super::failure::Failure;
-use super::output::{self, OutputFormat, shown};
-use super::table::{in_lines, table_of, to_the_right};
+use crate::cli::failure::Failure;
+use crate::cli::output::table::{in_lines, table_of, to_the_right};
+use crate::cli::output::{self, OutputFormat, shown};
 
 /// Prints what each dimension of the latent space moves, and what goes with it.
-pub(super) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<(), Failure> {
+pub(crate) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<(), Failure> {
     let (influences, health) = (model.influences(), &model.metadata().health);
     if format == OutputFormat::Json {
         let dimensions = influences.iter().enumerate().map(|(n, influences)| {

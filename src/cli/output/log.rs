@@ -17,11 +17,11 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use vaepipe::Model;
 
-use super::LogFlags;
+use crate::cli::LogFlags;
 
 /// The form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum LogFormat {
+pub(crate) enum LogFormat {
     /// A line to read.
     Text,
     /// One JSON object a line.
@@ -35,7 +35,7 @@ static FORMAT: OnceLock<LogFormat> = OnceLock::new();
 static RUN_ID: OnceLock<String> = OnceLock::new();
 
 /// The same: as it was set, or made of the time and the process.
-pub(super) fn run_id() -> &'static str {
+pub(crate) fn run_id() -> &'static str {
     RUN_ID.get_or_init(|| {
         let mut hasher = DefaultHasher::new();
         (std::time::SystemTime::now(), std::process::id()).hash(&mut hasher);
@@ -44,7 +44,7 @@ pub(super) fn run_id() -> &'static str {
 }
 
 /// Starts logging as the flags say.
-pub(super) fn start(flags: &LogFlags) {
+pub(crate) fn start(flags: &LogFlags) {
     if let Some(id) = &flags.run_id {
         RUN_ID.get_or_init(|| id.clone());
     }
@@ -57,7 +57,7 @@ pub(super) fn start(flags: &LogFlags) {
 }
 
 /// Starts logging before the command line is understood, if it or a variable asks for JSON in so many words.
-pub(super) fn start_early(arguments: &[OsString]) {
+pub(crate) fn start_early(arguments: &[OsString]) {
     let given = arguments.iter().enumerate().rev().find_map(|(n, argument)| match argument.to_str()? {
         "--log-format" => arguments.get(n + 1)?.to_str(),
         argument => argument.strip_prefix("--log-format="),
@@ -91,23 +91,23 @@ fn begin(format: LogFormat, level: Level) {
 }
 
 /// Whether stderr is watched by a person: progress is drawn then.
-pub(super) fn is_watched() -> bool {
+pub(crate) fn is_watched() -> bool {
     stderr().is_terminal() && FORMAT.get() == Some(&LogFormat::Text)
 }
 
 /// Whether every line is a JSON object.
-pub(super) fn is_json() -> bool {
+pub(crate) fn is_json() -> bool {
     FORMAT.get() == Some(&LogFormat::Json)
 }
 
 /// Says which model a run is of.
-pub(super) fn model(path: &Path, model: &Model) {
+pub(crate) fn model(path: &Path, model: &Model) {
     let (path, rows) = (path.display(), model.metadata().provenance.rows);
     tracing::info!(model_hash = model.hash(), "model {path}, fitted to {rows} rows");
 }
 
 /// Reports the error a run ends with, and the way out of it.
-pub(super) fn report(code: u8, text: &str, hint: Option<&str>) {
+pub(crate) fn report(code: u8, text: &str, hint: Option<&str>) {
     if is_json() {
         tracing::error!(exit_code = code, hint, "{text}");
         return;
@@ -123,12 +123,12 @@ pub(super) fn report(code: u8, text: &str, hint: Option<&str>) {
 }
 
 /// Writes a line to stderr as it is. A log that nobody can read is no reason to end the work.
-pub(super) fn line(text: &str) {
+pub(crate) fn line(text: &str) {
     let _ = suspended(|| writeln!(stderr(), "{text}"));
 }
 
 /// The time, as logs have it (RFC 3339, UTC).
-pub(super) fn now() -> String {
+pub(crate) fn now() -> String {
     let mut text = String::new();
     // A string takes everything.
     let _ = SystemTime.format_time(&mut Writer::new(&mut text));
@@ -136,7 +136,7 @@ pub(super) fn now() -> String {
 }
 
 /// The bars on screen, of which a run has one at most. Whoever writes to stderr suspends them.
-pub(super) fn bars() -> &'static MultiProgress {
+pub(crate) fn bars() -> &'static MultiProgress {
     static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
     &BARS
 }

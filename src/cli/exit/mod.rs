@@ -1,5 +1,7 @@
 //! The exit code, decided in one place.
 
+pub(crate) mod hint;
+
 use std::error::Error as _;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
@@ -7,14 +9,15 @@ use std::process::ExitCode;
 
 use vaepipe::{Error, ErrorKind as Kind};
 
-use super::failure::Failure;
-use super::hint::hint;
-use super::settings::{Invocation, said, tip};
-use super::signal::Signals;
-use super::{log, output};
+use crate::cli::exit::hint::hint;
+use crate::cli::failure::Failure;
+use crate::cli::output;
+use crate::cli::output::log;
+use crate::cli::settings::{Invocation, said, tip};
+use crate::cli::signal::Signals;
 
 /// The exit codes, as the help lists them.
-pub(super) const CODES: &str = "\
+pub(crate) const CODES: &str = "\
 Exit codes: 0 done; 1 the run failed; 2 wrong usage, also an existing target without --force, and a column or file \
 named in a flag that does not exist; 3 more anomalies than --fail-on-anomaly-rate, drift above --fail-on-drift, or a \
 model worse than that of --init; 65 bad data or model; 75 another run is writing the same output; 78 bad \
@@ -22,13 +25,13 @@ configuration file or variable; 129, 130 and 143 interrupted by SIGHUP, SIGINT a
 went away; 101 a bug.";
 
 /// The same as [`code`], before logging has begun.
-pub(super) fn early(failure: &Failure, invocation: Option<&Invocation>, arguments: &[OsString]) -> ExitCode {
+pub(crate) fn early(failure: &Failure, invocation: Option<&Invocation>, arguments: &[OsString]) -> ExitCode {
     log::start_early(arguments);
     ExitCode::from(code(failure, invocation, None))
 }
 
 /// Reports a failure on stderr and gives the exit code.
-pub(super) fn code(failure: &Failure, invocation: Option<&Invocation>, signals: Option<&Signals>) -> u8 {
+pub(crate) fn code(failure: &Failure, invocation: Option<&Invocation>, signals: Option<&Signals>) -> u8 {
     let interrupted = || signals.map_or(130, Signals::code);
     let (code, text, hint) = match failure {
         Failure::Arguments(error) if !error.use_stderr() => {

@@ -2,11 +2,11 @@
 
 use vaepipe::{Error, ModelFault};
 
-use super::near::beside;
-use super::settings::Invocation;
+use crate::cli::failure::near::beside;
+use crate::cli::settings::Invocation;
 
 /// What to do about an error, in a line.
-pub(super) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<String> {
+pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<String> {
     // The word for a setting, as its author wrote it.
     let setter = |option: &str| match invocation.and_then(|invocation| invocation.origin(option)) {
         Some(origin) => origin.to_string(),

@@ -8,14 +8,14 @@ use bytesize::ByteSize;
 use clap::{Arg, ArgAction, Command};
 use vaepipe::LatentDim;
 
-use super::fit_flags::{Hidden, MaskRate};
+use crate::cli::flags::fit::{Hidden, MaskRate};
 
 /// Flags that are not settings.
 const NOT_SETTINGS: [&str; 4] = ["config", "print_config", "help", "version"];
 
 /// Where a value comes from that is not on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(crate) enum Origin {
     /// An environment variable.
     Variable(String),
     /// A key of a configuration file.
@@ -24,10 +24,10 @@ pub(super) enum Origin {
 
 /// A value that is not on the command line.
 #[derive(Debug, Clone)]
-pub(super) struct Setting {
+pub(crate) struct Setting {
     /// As the command line would have it; `None` for an empty list.
-    pub(super) text: Option<String>,
-    pub(super) origin: Origin,
+    pub(crate) text: Option<String>,
+    pub(crate) origin: Origin,
 }
 
 impl fmt::Display for Origin {
@@ -40,20 +40,20 @@ impl fmt::Display for Origin {
 }
 
 /// The flags of one command that may be set elsewhere, or of all of them.
-pub(super) fn settable<'a>(command: &'a Command, name: Option<&'a str>) -> impl Iterator<Item = &'a Arg> {
+pub(crate) fn settable<'a>(command: &'a Command, name: Option<&'a str>) -> impl Iterator<Item = &'a Arg> {
     let subs = command.get_subcommands().filter(move |sub| name.is_none_or(|name| sub.get_name() == name));
     let args = command.get_arguments().chain(subs.flat_map(Command::get_arguments));
     args.filter(|arg| is_setting(arg))
 }
 
 /// Whether a flag may be set by a variable or a file.
-pub(super) fn is_setting(arg: &Arg) -> bool {
+pub(crate) fn is_setting(arg: &Arg) -> bool {
     arg.get_long().is_some() && !NOT_SETTINGS.contains(&arg.get_id().as_str())
 }
 
 /// What a flag takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Takes {
+pub(crate) enum Takes {
     /// Nothing: it is there or not.
     Switch,
     Integer,
@@ -70,7 +70,7 @@ pub(super) enum Takes {
 }
 
 impl Takes {
-    pub(super) fn of(arg: &Arg) -> Self {
+    pub(crate) fn of(arg: &Arg) -> Self {
         let value = arg.get_value_parser().type_id();
         if matches!(arg.get_action(), ArgAction::SetTrue) {
             Self::Switch

@@ -1,5 +1,9 @@
 //! `vaepipe inspect`.
 
+pub(crate) mod data;
+pub(crate) mod latents;
+pub(crate) mod model;
+
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -7,12 +11,13 @@ use std::path::{Path, PathBuf};
 use clap::{ArgMatches, Args};
 use vaepipe::{Device, Error, Model};
 
-use super::failure::Failure;
-use super::fit_flags::FitFlags;
-use super::input_flags::InputFlags;
-use super::progress::FitProgress;
-use super::settings::Invocation;
-use super::{Context, inspect_data, inspect_latents, inspect_model, output};
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::flags::fit::FitFlags;
+use crate::cli::flags::input::InputFlags;
+use crate::cli::output;
+use crate::cli::output::progress::FitProgress;
+use crate::cli::settings::Invocation;
 
 /// Say what a model holds, or what a fit would make of a file's columns
 ///
@@ -22,7 +27,7 @@ use super::{Context, inspect_data, inspect_latents, inspect_model, output};
 /// same flags does.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
-pub(super) struct Inspect {
+pub(crate) struct Inspect {
     /// One model, or files, directories and globs that are read as one table; - is an Arrow stream on stdin
     #[arg(required = true, value_name = "MODEL|DATA")]
     paths: Vec<PathBuf>,
@@ -48,7 +53,7 @@ enum FileContent {
 }
 
 impl Inspect {
-    pub(super) fn run(self, invocation: &Invocation, context: &Context) -> Result<(), Failure> {
+    pub(crate) fn run(self, invocation: &Invocation, context: &Context) -> Result<(), Failure> {
         let Self { paths, format, latents, threads, rows, flags } = self;
         let mut config = flags.config();
         config.threads = threads;
@@ -66,7 +71,7 @@ impl Inspect {
             let plan = plan?;
             let flags = FitFlags::given(invocation);
             let files: Vec<&Path> = source.paths().collect();
-            return inspect_data::print(&paths, &files, &plan, format, !flags.is_empty());
+            return data::print(&paths, &files, &plan, format, !flags.is_empty());
         }
         let [path] = paths.as_slice() else {
             return Err(Failure::usage("a model is inspected by itself: name one file"));
@@ -79,7 +84,7 @@ impl Inspect {
             )));
         }
         let model = Model::load(path, Device::Cpu)?;
-        if latents { inspect_latents::print(path, &model, format) } else { inspect_model::print(path, &model, format) }
+        if latents { latents::print(path, &model, format) } else { model::print(path, &model, format) }
     }
 }
 
@@ -111,13 +116,13 @@ impl FitFlags {
     }
 
     /// All of them, by key.
-    pub(super) fn keys() -> Vec<String> {
+    pub(crate) fn keys() -> Vec<String> {
         let command = Self::augment_args(clap::Command::new("fit"));
         command.get_arguments().map(|arg| arg.get_id().to_string()).collect()
     }
 
     /// Reads them alone.
-    pub(super) fn of(matches: &ArgMatches) -> Result<Self, Failure> {
+    pub(crate) fn of(matches: &ArgMatches) -> Result<Self, Failure> {
         use clap::FromArgMatches;
         Self::from_arg_matches(matches).map_err(Failure::Arguments)
     }

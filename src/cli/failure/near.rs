@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// The one of `names` that looks most like `name`, if any does.
-pub(super) fn alike<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn alike<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     const ALIKE: f64 = 0.8;
     let likeness = |other: &str| strsim::jaro_winkler(&name.to_lowercase(), &other.to_lowercase());
     let best = names.map(|name| (likeness(name), name)).max_by(|a, b| a.0.total_cmp(&b.0))?;
@@ -11,7 +11,7 @@ pub(super) fn alike<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Opt
 }
 
 /// A file in the same directory, of a like name, its extension included.
-pub(super) fn beside(path: &Path) -> Option<String> {
+pub(crate) fn beside(path: &Path) -> Option<String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let entries = std::fs::read_dir(folder).ok()?.flatten();
     let extension = |path: &Path| path.extension().map_or(String::new(), |it| it.to_string_lossy().into_owned());

@@ -4,6 +4,10 @@
 //! A variable or a key of the file is a flag written elsewhere: it becomes the default of that flag and is parsed by
 //! the flag's own rules, so that there is one definition of what may be set and to what.
 
+pub(crate) mod file;
+pub(crate) mod print_config;
+pub(crate) mod setting;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,17 +15,17 @@ use std::path::PathBuf;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 
-use super::failure::Failure;
-use super::near::alike;
-use super::setting::{Origin, Setting, settable};
-use super::{Cli, settings_file};
+use crate::cli::Cli;
+use crate::cli::failure::Failure;
+use crate::cli::failure::near::alike;
+use crate::cli::settings::setting::{Origin, Setting, settable};
 
 /// What variables begin with.
 const PREFIX: &str = "VAEPIPE_";
 
 /// The command line, with what variables and the configuration file add.
 #[derive(Debug)]
-pub(super) struct Invocation {
+pub(crate) struct Invocation {
     /// The definition of the command line.
     command: Command,
     matches: ArgMatches,
@@ -33,7 +37,7 @@ impl Invocation {
     ///
     /// # Errors
     /// [`Failure::Arguments`] for the command line, help included; [`Failure::Configuration`] for the rest.
-    pub(super) fn parse(
+    pub(crate) fn parse(
         arguments: &[OsString],
         variables: impl Iterator<Item = (OsString, OsString)>,
     ) -> Result<Self, Failure> {
@@ -62,7 +66,7 @@ impl Invocation {
             _ => None,
         };
         let mut settings = match file {
-            Some((path, origin)) => settings_file::read(&command, name, &path, origin)?,
+            Some((path, origin)) => file::read(&command, name, &path, origin)?,
             None => BTreeMap::new(),
         };
         settings.extend(variables.into_iter().filter(|(key, _)| key != "config"));
@@ -92,28 +96,28 @@ impl Invocation {
     ///
     /// # Errors
     /// [`Failure::Arguments`].
-    pub(super) fn cli(&self) -> Result<Cli, Failure> {
+    pub(crate) fn cli(&self) -> Result<Cli, Failure> {
         Cli::from_arg_matches(&self.matches).map_err(Failure::Arguments)
     }
 
     /// The definition of the command that was called.
-    pub(super) fn command(&self) -> &Command {
+    pub(crate) fn command(&self) -> &Command {
         let name = self.matches.subcommand_name();
         name.and_then(|name| self.command.find_subcommand(name)).unwrap_or(&self.command)
     }
 
     /// What was found for it.
-    pub(super) fn matches(&self) -> &ArgMatches {
+    pub(crate) fn matches(&self) -> &ArgMatches {
         self.matches.subcommand().map_or(&self.matches, |(_, matches)| matches)
     }
 
     /// Where the value of a flag comes from, if neither from the command line nor by default.
-    pub(super) fn origin(&self, key: &str) -> Option<&Origin> {
+    pub(crate) fn origin(&self, key: &str) -> Option<&Origin> {
         self.origins.get(key)
     }
 
     /// Whether a flag was given on the command line.
-    pub(super) fn is_given(&self, key: &str) -> bool {
+    pub(crate) fn is_given(&self, key: &str) -> bool {
         let matches = self.matches();
         matches.try_contains_id(key).is_ok() && matches.value_source(key) == Some(ValueSource::CommandLine)
     }
@@ -196,12 +200,12 @@ fn with_default(
 }
 
 /// The way out that clap sees for an error, if any.
-pub(super) fn tip(error: &clap::Error) -> Option<String> {
+pub(crate) fn tip(error: &clap::Error) -> Option<String> {
     error.to_string().lines().find_map(|line| line.trim().strip_prefix("tip: ").map(str::to_owned))
 }
 
 /// What clap says of an error, in a line.
-pub(super) fn said(error: &clap::Error) -> String {
+pub(crate) fn said(error: &clap::Error) -> String {
     let text = error.to_string();
     let first = text.strip_prefix("error: ").unwrap_or(&text);
     first.split("\n\n").next().unwrap_or(first).split_whitespace().collect::<Vec<_>>().join(" ")

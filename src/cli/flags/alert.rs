@@ -3,14 +3,14 @@
 use clap::Args;
 use vaepipe::{Drift, Error, Model, TransformConfig, Transformed};
 
-use super::drift_summary::moved;
-use super::failure::Failure;
-use super::output::percent;
+use crate::cli::failure::Failure;
+use crate::cli::output::drift_summary::moved;
+use crate::cli::output::percent;
 
 /// When a run ends with the exit code of an alert.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Anomalies")]
-pub(super) struct AlertFlag {
+pub(crate) struct AlertFlag {
     /// End with exit code 3, after the output is complete, if more than this share of the rows are anomalies
     /// [default: none]
     #[arg(long, value_name = "SHARE")]
@@ -22,7 +22,7 @@ pub(super) struct AlertFlag {
 /// When drift ends a run with the exit code of an alert.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Anomalies")]
-pub(super) struct DriftFlag {
+pub(crate) struct DriftFlag {
     /// End with exit code 3, after the output is complete, if the population stability index of a learned column, a latent
     /// or the score is above this and above what chance makes of it; 0.1 and 0.25 are usual [default: none]
     #[arg(long, value_name = "PSI")]
@@ -30,7 +30,7 @@ pub(super) struct DriftFlag {
 }
 
 /// What ends a run with the exit code of an alert.
-pub(super) struct Alert {
+pub(crate) struct Alert {
     /// The share of anomalies above which it does.
     rate: Option<f64>,
     drift: Limit,
@@ -38,12 +38,12 @@ pub(super) struct Alert {
 
 /// The index above which drift is an alert.
 #[derive(Clone, Copy)]
-pub(super) struct Limit(Option<f64>);
+pub(crate) struct Limit(Option<f64>);
 
 impl AlertFlag {
     /// # Errors
     /// [`Error::OptionRange`].
-    pub(super) fn alert(self) -> Result<Alert, Failure> {
+    pub(crate) fn alert(self) -> Result<Alert, Failure> {
         let (rate, drift) = (self.fail_on_anomaly_rate, self.drift.limit()?);
         match rate.filter(|rate| !(0.0..=1.0).contains(rate)) {
             Some(rate) => {
@@ -58,7 +58,7 @@ impl AlertFlag {
 impl DriftFlag {
     /// # Errors
     /// [`Error::OptionRange`].
-    pub(super) fn limit(self) -> Result<Limit, Failure> {
+    pub(crate) fn limit(self) -> Result<Limit, Failure> {
         match self.fail_on_drift.filter(|limit| !(limit.is_finite() && *limit >= 0.0)) {
             Some(limit) => {
                 let value = limit.to_string();
@@ -71,7 +71,7 @@ impl DriftFlag {
 
 /// # Errors
 /// [`Failure::Usage`] if the model does not know how its rows are spread.
-pub(super) fn check_spread(model: &Model) -> Result<(), Failure> {
+pub(crate) fn check_spread(model: &Model) -> Result<(), Failure> {
     if model.knows_drift() {
         return Ok(());
     }
@@ -83,7 +83,7 @@ pub(super) fn check_spread(model: &Model) -> Result<(), Failure> {
 
 impl Limit {
     /// Above what drift is worth a word.
-    pub(super) fn worth_a_word(self) -> f64 {
+    pub(crate) fn worth_a_word(self) -> f64 {
         self.0.unwrap_or(Drift::SHIFTED)
     }
 
@@ -91,7 +91,7 @@ impl Limit {
     ///
     /// # Errors
     /// [`Failure::Usage`] if the model does not know how its rows are spread.
-    pub(super) fn check_model(self, model: &Model) -> Result<(), Failure> {
+    pub(crate) fn check_model(self, model: &Model) -> Result<(), Failure> {
         self.0.map_or(Ok(()), |_| check_spread(model))
     }
 
@@ -104,14 +104,14 @@ impl Limit {
 
     /// # Errors
     /// [`Failure::Alert`] if something drifts by more.
-    pub(super) fn check(self, drift: Option<&Drift>) -> Result<(), Failure> {
+    pub(crate) fn check(self, drift: Option<&Drift>) -> Result<(), Failure> {
         self.fault(drift).map_or(Ok(()), |fault| Err(Failure::Alert(fault)))
     }
 }
 
 impl Alert {
     /// Above what drift is worth a word.
-    pub(super) fn drift(&self) -> Limit {
+    pub(crate) fn drift(&self) -> Limit {
         self.drift
     }
 
@@ -119,7 +119,7 @@ impl Alert {
     ///
     /// # Errors
     /// [`Failure::Usage`] if nothing says which rows are anomalies, or what drifts.
-    pub(super) fn check_model(&self, model: &Model, config: &TransformConfig) -> Result<(), Failure> {
+    pub(crate) fn check_model(&self, model: &Model, config: &TransformConfig) -> Result<(), Failure> {
         self.drift.check_model(model)?;
         let name = format!("{}is_anomaly", config.prefix);
         if self.rate.is_none() || model.new_columns(config)?.field_with_name(&name).is_ok() {
@@ -133,7 +133,7 @@ impl Alert {
 
     /// # Errors
     /// [`Failure::Alert`] if there are more anomalies, or more drift.
-    pub(super) fn check(&self, done: &Transformed) -> Result<(), Failure> {
+    pub(crate) fn check(&self, done: &Transformed) -> Result<(), Failure> {
         let rate = match (self.rate, done.anomaly_rate()) {
             (Some(most), Some(rate)) if rate > most => {
                 Some(format!("{} of the rows are anomalies, more than {}", percent(rate), percent(most)))

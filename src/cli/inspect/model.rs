@@ -6,14 +6,14 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 use vaepipe::{Epoch, History, Init, Model, Training};
 
-use super::failure::Failure;
-use super::fit_summary::{again, elements, network, parameters, scores};
-use super::health;
-use super::output::{self, OutputFormat, grouped, labelled, shown};
-use super::table::{in_lines, table_of, to_the_right};
+use crate::cli::failure::Failure;
+use crate::cli::fit::health;
+use crate::cli::fit::summary::{again, elements, network, parameters, scores};
+use crate::cli::output::table::{in_lines, table_of, to_the_right};
+use crate::cli::output::{self, OutputFormat, grouped, labelled, shown};
 
 /// Prints what the model at `path` holds.
-pub(super) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<(), Failure> {
+pub(crate) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<(), Failure> {
     let (metadata, bytes) = (model.metadata(), model.to_bytes().len() as u64);
     if format == OutputFormat::Json {
         let json = json!({

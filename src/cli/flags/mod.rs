@@ -1,0 +1,8 @@
+//! Flags that several commands share.
+
+pub(crate) mod alert;
+pub(crate) mod decision;
+pub(crate) mod fit;
+pub(crate) mod input;
+pub(crate) mod output;
+pub(crate) mod run;
