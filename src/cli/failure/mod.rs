@@ -2,11 +2,11 @@
 
 pub(crate) mod near;
 
+use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 use vaepipe::Error;
-
-use crate::cli::settings::setting::Origin;
 
 /// Why a command did not succeed.
 #[derive(Debug)]
@@ -37,5 +37,23 @@ impl Failure {
     /// Wrong usage that needs no hint.
     pub(crate) fn usage(fault: impl Into<String>) -> Self {
         Self::Usage { fault: fault.into(), hint: None }
+    }
+}
+
+/// Where a value comes from that is not on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// An environment variable.
+    Variable(String),
+    /// A key of a configuration file.
+    Key(PathBuf, String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable(name) => f.write_str(name),
+            Self::Key(path, key) => write!(f, "{}: {key}", path.display()),
+        }
     }
 }

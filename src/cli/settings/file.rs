@@ -8,9 +8,9 @@ use clap::Command;
 use toml::de::DeTable;
 use toml::{Table, Value};
 
-use crate::cli::failure::Failure;
 use crate::cli::failure::near::{alike, beside};
-use crate::cli::settings::setting::{Origin, Setting, Takes, settable};
+use crate::cli::failure::{Failure, Origin};
+use crate::cli::settings::setting::{Setting, Takes, settable};
 
 /// Reads the settings for command `name` out of the file at `path`: those at its top, and over them those in the
 /// command's table. `named` is the variable that named the file, if it was not the command line.

@@ -16,9 +16,9 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use crate::cli::Cli;
-use crate::cli::failure::Failure;
 use crate::cli::failure::near::alike;
-use crate::cli::settings::setting::{Origin, Setting, settable};
+use crate::cli::failure::{Failure, Origin};
+use crate::cli::settings::setting::{Setting, settable};
 
 /// What variables begin with.
 const PREFIX: &str = "VAEPIPE_";

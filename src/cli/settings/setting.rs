@@ -1,26 +1,16 @@
 //! What may be set elsewhere than on the command line: which flags, to what, and where a value comes from.
 
 use std::any::TypeId;
-use std::fmt;
-use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use clap::{Arg, ArgAction, Command};
 use vaepipe::LatentDim;
 
+use crate::cli::failure::Origin;
 use crate::cli::flags::fit::{Hidden, MaskRate};
 
 /// Flags that are not settings.
 const NOT_SETTINGS: [&str; 4] = ["config", "print_config", "help", "version"];
-
-/// Where a value comes from that is not on the command line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// An environment variable.
-    Variable(String),
-    /// A key of a configuration file.
-    Key(PathBuf, String),
-}
 
 /// A value that is not on the command line.
 #[derive(Debug, Clone)]
@@ -28,15 +18,6 @@ pub(crate) struct Setting {
     /// As the command line would have it; `None` for an empty list.
     pub(crate) text: Option<String>,
     pub(crate) origin: Origin,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Variable(name) => f.write_str(name),
-            Self::Key(path, key) => write!(f, "{}: {key}", path.display()),
-        }
-    }
 }
 
 /// The flags of one command that may be set elsewhere, or of all of them.
