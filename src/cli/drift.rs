@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
-use vaepipe::{Device, Model, Shift, TransformConfig, Transformed};
+use vaepipe::{Device, Model, Run, Shift, TransformConfig, Transformed};
 
 use super::alert::{DriftFlag, check_spread};
 use super::drift_summary::moved;
@@ -14,7 +14,6 @@ use super::failure::Failure;
 use super::input_flags::InputFlags;
 use super::monitor::MonitorFlags;
 use super::output::{self, OutputFormat, labelled, percent, seconds, shown};
-use super::progress::RowProgress;
 use super::table::{in_lines, table_of, to_the_right};
 use super::{Context, log};
 
@@ -56,16 +55,12 @@ impl DriftCommand {
         monitor.begin("drift", &path, &[&path], context)?;
         let limit = alert.limit()?;
         let start = Instant::now();
-        let mut config = TransformConfig::new();
-        config.threads = threads;
-        config.check()?;
+        Run::new().threads(threads).check()?;
         let source = rows.open(&inputs, &context.signals.stop)?;
         let model = Model::load(&path, device)?;
         log::model(&path, &model);
         check_spread(&model)?;
-        let mut progress = RowProgress::new(source.rows());
-        let done = model.drift(&source, &config, &context.signals.stop, &mut |rows| progress.take(rows))?;
-        drop(progress);
+        let done = model.drift(&source, &TransformConfig::new(), &mut context.run(threads, source.rows()))?;
         context.monitor.transformed(&done);
         let total = start.elapsed().as_secs_f64();
         output::stdout(&match format {

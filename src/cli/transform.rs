@@ -6,9 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
-use vaepipe::{
-    Decision, Error, Model, Output, ScoreQuantiles, Scoring, Source, TransformConfig, Transformed, ValueIssues,
-};
+use vaepipe::{Decision, Error, Model, ScoreQuantiles, Scoring, TransformConfig, Transformed, ValueIssues};
 
 use super::alert::{AlertFlag, Limit};
 use super::decision::{DecisionFlags, because};
@@ -19,7 +17,6 @@ use super::input_flags::InputFlags;
 use super::monitor::MonitorFlags;
 use super::output::{self, percent, seconds};
 use super::output_flags::{self, OutputFlags, is_dash};
-use super::progress::RowProgress;
 use super::run_flags::RunFlags;
 use super::{Context, log};
 
@@ -86,7 +83,7 @@ pub(super) struct TransformFlags {
 
 impl TransformFlags {
     /// The library's configuration.
-    pub(super) fn config(self, files: OutputFlags, threads: Option<usize>) -> TransformConfig {
+    pub(super) fn config(self, files: OutputFlags) -> TransformConfig {
         let Self { keep, drop_features, prefix, std, score, explain } = self;
         let mut config = TransformConfig::new();
         config.keep = keep;
@@ -98,7 +95,6 @@ impl TransformFlags {
         config.force = files.force;
         config.skip_existing = files.skip_existing;
         config.encoding = files.encoding();
-        config.threads = threads;
         config
     }
 }
@@ -108,11 +104,12 @@ impl Transform {
         let Self { inputs, output, model, rows, flags, files, if_newer, decision, alert, monitor, run } = self;
         monitor.begin("transform", &model, &[&output], context)?;
         let alert = alert.alert()?;
-        let mut config = flags.config(files, run.threads);
+        let mut config = flags.config(files);
         config.decision = decision.decision()?;
         config.if_newer = if_newer;
         let start = Instant::now();
         config.check()?;
+        run.check()?;
         let source = rows.open(&inputs, &context.signals.stop)?;
         let _lock = run.lock([output.as_path()], context)?;
         config.newer_than = std::fs::metadata(&model).and_then(|about| about.modified()).ok();
@@ -122,7 +119,7 @@ impl Transform {
         log::model(&path, &model);
         alert.check_model(&model, &config)?;
         let to = output_flags::open(&output)?;
-        let transformed = transform(&model, &source, to, &config, context)?;
+        let transformed = model.transform_to(&source, to, &config, &mut context.run(run.threads, source.rows()))?;
         context.monitor.transformed(&transformed);
         let total = start.elapsed().as_secs_f64();
         let lines = lines(&model, &config, &transformed, &output, alert.drift(), total)?;
@@ -130,18 +127,6 @@ impl Transform {
         output::print_beside(is_dash(&output), run.summary, context.quiet, &lines, &json)?;
         alert.check(&transformed)
     }
-}
-
-/// Transforms, with progress on stderr.
-pub(super) fn transform(
-    model: &Model,
-    source: &Source,
-    output: Output,
-    config: &TransformConfig,
-    context: &Context,
-) -> Result<Transformed, Error> {
-    let mut progress = RowProgress::new(source.rows());
-    model.transform_to_watched(source, output, config, &context.signals.stop, &mut |rows| progress.take(rows))
 }
 
 /// What a person reads of a transform.
