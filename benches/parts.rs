@@ -9,7 +9,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use vaepipe::bench::Parts;
-use vaepipe::{Activation, Device, FitConfig, ParquetSource, Scale, Source, Stop, TransformConfig};
+use vaepipe::{Activation, Device, FitConfig, ParquetSource, Run, Scale, Source, TransformConfig};
 
 // The program's.
 #[global_allocator]
@@ -67,7 +67,7 @@ fn parts(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(ROWS as u64));
         group.bench_function("splice", |bencher| {
             let target = folder.path().join("out.parquet");
-            bencher.iter(|| model.transform_to(&rows, &target, &output, &Stop::new()).expect("an output"));
+            bencher.iter(|| model.transform_to(&rows, &target, &output, &mut Run::new()).expect("an output"));
         });
         group.finish();
     }

@@ -8,7 +8,7 @@ mod table;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use vaepipe::{Device, FitConfig, ParquetSource, Source, Stop, TransformConfig};
+use vaepipe::{Device, FitConfig, ParquetSource, Run, Source, TransformConfig};
 
 // The program's.
 #[global_allocator]
@@ -41,7 +41,7 @@ fn pipe(criterion: &mut Criterion) {
         let rows = Source::from(source.clone());
         group.bench_function(BenchmarkId::new("transform", width), |bencher| {
             let target = folder.path().join("out.parquet");
-            bencher.iter(|| model.transform_to(&rows, &target, &output, &Stop::new()).expect("an output"));
+            bencher.iter(|| model.transform_to(&rows, &target, &output, &mut Run::new()).expect("an output"));
         });
         group.finish();
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
-use vaepipe::{Device, Model, Shift, TransformConfig, Transformed};
+use vaepipe::{Device, Model, Run, Shift, TransformConfig, Transformed};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
@@ -15,7 +15,6 @@ use crate::cli::flags::input::InputFlags;
 use crate::cli::monitor::MonitorFlags;
 use crate::cli::output::drift_summary::moved;
 use crate::cli::output::log;
-use crate::cli::output::progress::RowProgress;
 use crate::cli::output::table::{in_lines, table_of, to_the_right};
 use crate::cli::output::{self, OutputFormat, labelled, percent, seconds, shown};
 
@@ -57,16 +56,12 @@ impl DriftCommand {
         monitor.begin("drift", &path, &[&path], context)?;
         let limit = alert.limit()?;
         let start = Instant::now();
-        let mut config = TransformConfig::new();
-        config.threads = threads;
-        config.check()?;
+        Run::new().threads(threads).check()?;
         let source = rows.open(&inputs, &context.signals.stop)?;
         let model = Model::load(&path, device)?;
         log::model(&path, &model);
         check_spread(&model)?;
-        let mut progress = RowProgress::new(source.rows());
-        let done = model.drift(&source, &config, &context.signals.stop, &mut |rows| progress.take(rows))?;
-        drop(progress);
+        let done = model.drift(&source, &TransformConfig::new(), &mut context.run(threads, source.rows()))?;
         context.monitor.transformed(&done);
         let total = start.elapsed().as_secs_f64();
         output::stdout(&match format {

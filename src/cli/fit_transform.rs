@@ -76,9 +76,10 @@ impl FitTransform {
         let written: Vec<&Path> = path.iter().chain([&output]).map(PathBuf::as_path).collect();
         monitor.begin("fit-transform", &of_model, &written, context)?;
         let alert = alert.alert()?;
-        let config = transform_flags.config(files, run.threads);
+        let config = transform_flags.config(files);
         let start = Instant::now();
         config.check()?;
+        run.check()?;
         let mut fitting = fit_flags.config();
         fitting.check()?;
         let source = rows.open(&inputs, &context.signals.stop)?;
@@ -106,7 +107,9 @@ impl FitTransform {
         }
         let fit_seconds = start.elapsed().as_secs_f64();
         let transforming = Instant::now();
-        let transformed = transform::transform(&fitted.model, &source, open_output(&output)?, &config, context)?;
+        let to = open_output(&output)?;
+        let transformed =
+            fitted.model.transform_to(&source, to, &config, &mut context.run(run.threads, source.rows()))?;
         context.monitor.fitted(&fitted, false);
         context.monitor.transformed(&transformed);
         let transform_seconds = transforming.elapsed().as_secs_f64();

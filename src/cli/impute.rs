@@ -11,7 +11,6 @@ use vaepipe::{ImputeConfig, Imputed, Model, ParquetSource};
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::flags::run::RunFlags;
-use crate::cli::output::progress::RowProgress;
 use crate::cli::output::{self, grouped, seconds};
 
 /// Fill missing values of a Parquet file from a model
@@ -61,7 +60,7 @@ struct ImputeFlags {
 
 impl ImputeFlags {
     /// The library's configuration.
-    fn config(self, threads: Option<usize>) -> ImputeConfig {
+    fn config(self) -> ImputeConfig {
         let Self { samples, draws, intervals, flag, prefix, force } = self;
         let mut config = ImputeConfig::new();
         config.samples = samples;
@@ -70,7 +69,6 @@ impl ImputeFlags {
         config.flag = flag;
         config.prefix = prefix;
         config.force = force;
-        config.threads = threads;
         config
     }
 }
@@ -78,16 +76,14 @@ impl ImputeFlags {
 impl Impute {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { input, output, model, flags, run } = self;
-        let config = flags.config(run.threads);
+        let config = flags.config();
         let start = Instant::now();
         config.check()?;
+        run.check()?;
         let source = ParquetSource::open([&input])?;
         let _lock = run.claim(&output, config.force, source.paths().chain([model.as_path()]), context)?;
         let model = Model::load(&model, run.device)?;
-        let mut progress = RowProgress::new(Some(source.rows()));
-        let imputed =
-            model.impute_watched(&source, &output, &config, &context.signals.stop, &mut |rows| progress.take(rows))?;
-        drop(progress);
+        let imputed = model.impute(&source, &output, &config, &mut context.run(run.threads, Some(source.rows())))?;
         let total = start.elapsed().as_secs_f64();
         let Imputed { rows, columns, .. } = &imputed;
         let values: u64 = columns.iter().map(|(_, filled)| filled).sum();

@@ -11,7 +11,6 @@ use vaepipe::{Model, ParquetSource, ReconstructConfig, Reconstructed};
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::flags::run::RunFlags;
-use crate::cli::output::progress::RowProgress;
 use crate::cli::output::{self, seconds};
 
 /// Rebuild rows of a Parquet file from their latents
@@ -51,13 +50,12 @@ struct ReconstructFlags {
 
 impl ReconstructFlags {
     /// The library's configuration.
-    fn config(self, threads: Option<usize>) -> ReconstructConfig {
+    fn config(self) -> ReconstructConfig {
         let Self { latents, prefix, force } = self;
         let mut config = ReconstructConfig::new();
         config.latents = latents;
         config.prefix = prefix;
         config.force = force;
-        config.threads = threads;
         config
     }
 }
@@ -65,16 +63,13 @@ impl ReconstructFlags {
 impl Reconstruct {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { input, output, model, flags, run } = self;
-        let config = flags.config(run.threads);
+        let config = flags.config();
         let start = Instant::now();
-        config.check()?;
+        run.check()?;
         let source = ParquetSource::open([&input])?;
         let _lock = run.claim(&output, config.force, source.paths().chain([model.as_path()]), context)?;
         let model = Model::load(&model, run.device)?;
-        let mut progress = RowProgress::new(Some(source.rows()));
-        let stop = &context.signals.stop;
-        let done = model.reconstruct_watched(&source, &output, &config, stop, &mut |rows| progress.take(rows))?;
-        drop(progress);
+        let done = model.reconstruct(&source, &output, &config, &mut context.run(run.threads, Some(source.rows())))?;
         let total = start.elapsed().as_secs_f64();
         let Reconstructed { rows, latent_bytes, column_bytes, error, .. } = done;
         let before = column_bytes.map(|bytes| bytes as f64 / rows.max(1) as f64);

@@ -53,7 +53,7 @@ enum SchemaFormat {
 impl Schema {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { model, inputs, format, rows, flags, decision } = self;
-        let mut config = flags.config(OutputFlags::default(), None);
+        let mut config = flags.config(OutputFlags::default());
         config.decision = decision.decision()?;
         let source = rows.open(&inputs, &context.signals.stop)?;
         let model = Model::load(&model, Device::Cpu)?;

@@ -6,9 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
-use vaepipe::{
-    Decision, Error, Model, Output, ScoreQuantiles, Scoring, Source, TransformConfig, Transformed, ValueIssues,
-};
+use vaepipe::{Decision, Error, Model, ScoreQuantiles, Scoring, TransformConfig, Transformed, ValueIssues};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
@@ -21,7 +19,6 @@ use crate::cli::flags::run::RunFlags;
 use crate::cli::monitor::MonitorFlags;
 use crate::cli::output::drift_summary::{self, moved};
 use crate::cli::output::log;
-use crate::cli::output::progress::RowProgress;
 use crate::cli::output::{self, percent, seconds};
 
 /// Add latent columns and reconstruction errors to every row of Parquet, Arrow, CSV or NDJSON files
@@ -87,7 +84,7 @@ pub(crate) struct TransformFlags {
 
 impl TransformFlags {
     /// The library's configuration.
-    pub(crate) fn config(self, files: OutputFlags, threads: Option<usize>) -> TransformConfig {
+    pub(crate) fn config(self, files: OutputFlags) -> TransformConfig {
         let Self { keep, drop_features, prefix, std, score, explain } = self;
         let mut config = TransformConfig::new();
         config.keep = keep;
@@ -99,7 +96,6 @@ impl TransformFlags {
         config.force = files.force;
         config.skip_existing = files.skip_existing;
         config.encoding = files.encoding();
-        config.threads = threads;
         config
     }
 }
@@ -109,11 +105,12 @@ impl Transform {
         let Self { inputs, output, model, rows, flags, files, if_newer, decision, alert, monitor, run } = self;
         monitor.begin("transform", &model, &[&output], context)?;
         let alert = alert.alert()?;
-        let mut config = flags.config(files, run.threads);
+        let mut config = flags.config(files);
         config.decision = decision.decision()?;
         config.if_newer = if_newer;
         let start = Instant::now();
         config.check()?;
+        run.check()?;
         let source = rows.open(&inputs, &context.signals.stop)?;
         let _lock = run.lock([output.as_path()], context)?;
         config.newer_than = std::fs::metadata(&model).and_then(|about| about.modified()).ok();
@@ -123,7 +120,7 @@ impl Transform {
         log::model(&path, &model);
         alert.check_model(&model, &config)?;
         let to = open_output(&output)?;
-        let transformed = transform(&model, &source, to, &config, context)?;
+        let transformed = model.transform_to(&source, to, &config, &mut context.run(run.threads, source.rows()))?;
         context.monitor.transformed(&transformed);
         let total = start.elapsed().as_secs_f64();
         let lines = lines(&model, &config, &transformed, &output, alert.drift(), total)?;
@@ -131,18 +128,6 @@ impl Transform {
         output::print_beside(is_dash(&output), run.summary, context.quiet, &lines, &json)?;
         alert.check(&transformed)
     }
-}
-
-/// Transforms, with progress on stderr.
-pub(crate) fn transform(
-    model: &Model,
-    source: &Source,
-    output: Output,
-    config: &TransformConfig,
-    context: &Context,
-) -> Result<Transformed, Error> {
-    let mut progress = RowProgress::new(source.rows());
-    model.transform_to_watched(source, output, config, &context.signals.stop, &mut |rows| progress.take(rows))
 }
 
 /// What a person reads of a transform.

@@ -1,6 +1,6 @@
 //! What the user asks of missing values.
 
-use super::{check_threads, within};
+use super::within;
 use crate::error::Result;
 
 /// How missing values are filled, and what is written beside them.
@@ -19,14 +19,12 @@ pub struct ImputeConfig {
     pub prefix: String,
     /// Replace an existing output.
     pub force: bool,
-    /// Worker threads; `None` takes the machine's. Never changes a number.
-    pub threads: Option<usize>,
 }
 
 impl Default for ImputeConfig {
     fn default() -> Self {
-        let (draws, intervals, flag, prefix, force, threads) = (0, None, false, String::new(), false, None);
-        Self { samples: Self::SAMPLES, draws, intervals, flag, prefix, force, threads }
+        let (draws, intervals, flag, prefix, force) = (0, None, false, String::new(), false);
+        Self { samples: Self::SAMPLES, draws, intervals, flag, prefix, force }
     }
 }
 
@@ -46,7 +44,6 @@ impl ImputeConfig {
     pub fn check(&self) -> Result<()> {
         within("samples", Some(self.samples), "1 to 100000", |v| (1..=100_000).contains(&v))?;
         within("draws", Some(self.draws), "0 to 1000", |v| v <= 1000)?;
-        within("intervals", self.intervals, "between 0 and 1", |v| v > 0.0 && v < 1.0)?;
-        check_threads(self.threads)
+        within("intervals", self.intervals, "between 0 and 1", |v| v > 0.0 && v < 1.0)
     }
 }

@@ -1,6 +1,6 @@
 //! What the user asks of a model's latents: rows drawn, rebuilt, or along its dimensions.
 
-use super::{check_threads, within};
+use super::within;
 use crate::error::Result;
 
 /// How rows are drawn.
@@ -51,22 +51,12 @@ pub struct ReconstructConfig {
     pub prefix: String,
     /// Replace an existing output.
     pub force: bool,
-    /// Worker threads; `None` takes the machine's. Never changes a number.
-    pub threads: Option<usize>,
 }
 
 impl ReconstructConfig {
     /// From the learned columns, if they are there.
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Checks every option against its range.
-    ///
-    /// # Errors
-    /// [`Error::OptionRange`](crate::Error::OptionRange) for the first option outside it.
-    pub fn check(&self) -> Result<()> {
-        check_threads(self.threads)
     }
 }
 

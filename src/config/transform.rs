@@ -1,6 +1,6 @@
 //! What is asked of a transform.
 
-use super::{Codec, Decision, check_decision, check_threads, within};
+use super::{Codec, Decision, check_decision, within};
 use crate::error::Result;
 
 /// What a transform writes.
@@ -41,8 +41,6 @@ pub struct TransformConfig {
     pub newer_than: Option<std::time::SystemTime>,
     /// How the output is encoded. Unless this is the default, the columns of a Parquet file are not copied but encoded anew.
     pub encoding: Encoding,
-    /// Worker threads; `None` takes the machine's. Never changes a number.
-    pub threads: Option<usize>,
 }
 
 /// How an output is encoded.
@@ -63,7 +61,6 @@ impl TransformConfig {
     pub fn check(&self) -> Result<()> {
         within("explain", Some(self.explain), "0 to 1000", |v| v <= 1000)?;
         check_decision(self.decision)?;
-        within("row_group_size", self.encoding.row_group_size, "1 or more", |v| v >= 1)?;
-        check_threads(self.threads)
+        within("row_group_size", self.encoding.row_group_size, "1 or more", |v| v >= 1)
     }
 }

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Schema, SchemaRef};
-use arrow::error::ArrowError;
 
+use super::failed;
 use crate::artifact::Model;
 use crate::config::{Encoding, GenerateConfig};
 use crate::decode::Generator;
-use crate::error::{Error, Place, Result};
+use crate::error::Result;
 use crate::feature::{ColumnRebuilder, Features};
 use crate::numerics::RandomStream;
 use crate::pipeline::{Route, Rows, Run};
@@ -53,7 +53,7 @@ impl Model {
     /// The way to these columns.
     pub(crate) fn anew(&self) -> Result<ColumnRebuilder> {
         let anew = ColumnRebuilder::new(self.features(), &self.metadata().carried, &self.metadata().columns);
-        anew.map_err(|source| Error::Read { place: Place::default(), source: Box::new(source) })
+        anew.map_err(failed)
     }
 
     /// A writer of rows that come from the model alone.
@@ -170,8 +170,4 @@ impl DrawnBatches {
         let columns = self.anew.read(&self.features, &cells, rows).map_err(failed)?;
         Ok(DrawnRows { columns, rows })
     }
-}
-
-fn failed(source: ArrowError) -> Error {
-    Error::Read { place: Place::default(), source: Box::new(source) }
 }

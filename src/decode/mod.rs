@@ -7,9 +7,18 @@ mod generate;
 mod impute;
 mod influence;
 mod reconstruct;
+mod replace;
 mod traverse;
+
+use arrow::error::ArrowError;
 
 pub(crate) use self::decoder::{Decoder, Generator};
 pub use self::impute::Imputed;
 pub use self::influence::Influence;
 pub use self::reconstruct::Reconstructed;
+use crate::error::{Error, Place};
+
+/// An error of arrow in rows whose place says nothing.
+fn failed(source: ArrowError) -> Error {
+    Error::Read { place: Place::default(), source: Box::new(source) }
+}

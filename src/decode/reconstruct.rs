@@ -8,8 +8,9 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float32Type, Schema, SchemaRef};
-use arrow::error::ArrowError;
 
+use super::failed;
+use super::replace::Replacement;
 use crate::artifact::Model;
 use crate::batch::Batch;
 use crate::config::ReconstructConfig;
@@ -17,8 +18,7 @@ use crate::decode::Decoder;
 use crate::error::{Error, Place, Result};
 use crate::feature::{ColumnRebuilder, Features, tops};
 use crate::model::Vae;
-use crate::pipeline::{self, Stage, Stop, machine_threads, prefetch_map};
-use crate::sink::{self, NewColumns, OutputColumn, Splice};
+use crate::pipeline::Run;
 use crate::source::ParquetSource;
 use crate::storage::Target;
 
@@ -57,11 +57,13 @@ enum LatentSource {
     Latents(ColumnRebuilder),
 }
 
-/// Some rows' columns, and what was measured of them.
-struct Rebuilt {
-    columns: NewColumns,
+/// What is measured of some rows.
+#[derive(Default)]
+struct RebuiltSums {
+    /// Bytes of the learned columns.
     bytes: u64,
     squared_error: f64,
+    /// Known values.
     known: f64,
 }
 
@@ -79,85 +81,37 @@ impl Model {
         source: &ParquetSource,
         output: impl AsRef<Path>,
         config: &ReconstructConfig,
-        stop: &Stop,
+        run: &mut Run<'_>,
     ) -> Result<Reconstructed> {
-        self.reconstruct_watched(source, output, config, stop, &mut |_| {})
-    }
-
-    /// The same, with a call after each batch that gets the number of rows written so far.
-    ///
-    /// # Errors
-    /// As [`reconstruct`](Self::reconstruct).
-    pub fn reconstruct_watched(
-        &self,
-        source: &ParquetSource,
-        output: impl AsRef<Path>,
-        config: &ReconstructConfig,
-        stop: &Stop,
-        on_rows: &mut dyn FnMut(u64),
-    ) -> Result<Reconstructed> {
-        config.check()?;
+        run.check()?;
         let target = Target::check(output.as_ref(), config.force, source.paths())?;
-        let schema = source.schema();
-        let (rebuilder, read) = Rebuilder::new(self, &schema, source.path(), config)?;
-        let new = rebuilder.schema.clone();
-        let place = |root: usize| match new.index_of(schema.field(root).name()) {
-            Ok(new) => OutputColumn::New(new),
-            Err(_) => OutputColumn::Carried(root),
+        let (rebuilder, read) = Rebuilder::new(self, &source.schema(), source.path(), config)?;
+        let from_columns = matches!(rebuilder.from, LatentSource::Columns(_));
+        let replacement = Replacement {
+            source,
+            target,
+            read: &read,
+            new: rebuilder.schema.clone(),
+            batch_rows: BATCH_ROWS,
+            batch_bytes: BATCH_ROWS * size_of::<f64>() * self.features().layout().inputs(),
         };
-        let added = (0..new.fields().len()).filter(|&n| schema.field_with_name(new.field(n).name()).is_err());
-        let columns: Vec<OutputColumn> =
-            (0..source.own_columns()).map(place).chain(added.map(OutputColumn::New)).collect();
-        // A sink takes the new columns in the order in which the output has them.
-        let order = columns.iter().filter_map(|column| match *column {
-            OutputColumn::New(n) => Some(n),
-            OutputColumn::Carried(_) => None,
-        });
-        let order: Vec<usize> = order.collect();
-        let sorted = |column: OutputColumn| match column {
-            OutputColumn::New(n) => OutputColumn::New(order.iter().position(|&m| m == n).unwrap_or(n)),
-            carried => carried,
-        };
-        let columns = columns.into_iter().map(sorted).collect();
-        let failed = |source: ArrowError| Error::Read { place: Place::default(), source: Box::new(source) };
-        let in_order: SchemaRef = Arc::new(new.project(&order).map_err(failed)?);
-        let metadata = self.keys(None);
-        let splice = Splice { columns, new: in_order, metadata: &metadata };
-        let sink = sink::open(source, &splice, target, BATCH_ROWS, stop.clone())?;
-
-        let with_latents = matches!(rebuilder.from, LatentSource::Latents(_));
-        let rows = (0..).zip(source.scan(&read, BATCH_ROWS));
-        let rows = rows.map(|(seq, rows)| rows.map(|(row_group, batch)| NewColumns { seq, row_group, batch }));
-        let stopped = stop.clone();
-        let (rebuilder, order) = (Arc::new(rebuilder), Arc::new(order));
-        let rebuild = move |rows: NewColumns| {
-            stopped.check()?;
-            let mut rebuilt = rebuilder.rebuild(&rows)?;
-            rebuilt.columns.batch = rebuilt.columns.batch.project(&order).map_err(failed)?;
-            Ok(rebuilt)
-        };
-        let threads = config.threads.unwrap_or_else(machine_threads);
-        let depth = pipeline::queue_depth(
-            BATCH_ROWS * size_of::<f64>() * self.features().layout().inputs(),
-            pipeline::QUEUE_BYTES,
-        );
-        let (mut rows_done, mut bytes, mut squared_error, mut known) = (0, 0, 0.0, 0.0);
-        let [read, model, write] = ["read", "model", "write"].map(Stage::new);
-        let mut columns = prefetch_map(&read, rows, &model, depth, threads, rebuild)?.map(|rebuilt| {
-            let Rebuilt { columns, bytes: of_columns, squared_error: error, known: values } = rebuilt?;
-            rows_done += columns.batch.num_rows() as u64;
-            (bytes, squared_error, known) = (bytes + of_columns, squared_error + error, known + values);
-            on_rows(rows_done);
-            Ok(columns)
-        });
-        write.run(|| sink.write(&mut columns))?;
-        drop(columns);
-        pipeline::report(&[&read, &model, &write]);
+        let rebuilder = Arc::new(rebuilder);
+        let mut sum = RebuiltSums::default();
+        let rows = replacement.write(
+            self,
+            run,
+            move |rows| rebuilder.rebuild(rows),
+            |sums| {
+                sum.bytes += sums.bytes;
+                sum.squared_error += sums.squared_error;
+                sum.known += sums.known;
+            },
+        )?;
         Ok(Reconstructed {
-            rows: rows_done,
+            rows,
             latent_bytes: (self.metadata().network.latent_dim * size_of::<f32>()) as u64,
-            column_bytes: (!with_latents).then_some(bytes),
-            error: (known > 0.0).then(|| squared_error / known),
+            column_bytes: from_columns.then_some(sum.bytes),
+            error: (sum.known > 0.0).then(|| sum.squared_error / sum.known),
         })
     }
 }
@@ -202,26 +156,21 @@ impl Rebuilder {
         Ok((Self { decoder, features, vae: model.vae().clone(), from, schema: new }, read))
     }
 
-    /// Rebuilds the rows of a batch.
-    fn rebuild(&self, rows: &NewColumns) -> Result<Rebuilt> {
-        let NewColumns { seq, row_group, batch } = rows;
-        let height = batch.num_rows();
-        let failed = |source: ArrowError| Error::Read { place: Place::default(), source: Box::new(source) };
-        let (mut bytes, mut squared_error, mut known) = (0, 0.0, 0.0);
+    /// The rebuilt columns of some rows.
+    fn rebuild(&self, batch: &RecordBatch) -> Result<(RecordBatch, RebuiltSums)> {
+        let (height, mut sums) = (batch.num_rows(), RebuiltSums::default());
         let arrays: Vec<ArrayRef> = match &self.from {
             LatentSource::Columns(places) => {
-                let mut x = vec![0.0; height * self.features.layout().inputs()];
-                self.features.write(batch, &mut x)?;
-                let encoded = self.vae.encode(&Batch::new(*seq, vec![0; height], x, self.features.layout()))?;
-                squared_error = encoded.squared_error.iter().copied().map(f64::from).sum();
-                known = encoded.known.iter().copied().map(f64::from).sum();
+                let encoded = self.vae.encode(&Batch::encode(&self.features, batch)?.0)?;
+                sums.squared_error = encoded.squared_error.iter().copied().map(f64::from).sum();
+                sums.known = encoded.known.iter().copied().map(f64::from).sum();
                 let cells = self.decoder.expected(&encoded.mean)?;
                 let mut tops = batch.columns().to_vec();
                 for (feature, (kind, &place)) in self.features.kinds().iter().zip(places).enumerate() {
                     let column = kind.column();
                     let data_type = column.data_type(batch.schema_ref()).cloned().unwrap_or(DataType::Null);
                     let leaf = column.bare(&batch.columns()[place]).map_err(failed)?;
-                    bytes += leaf.to_data().get_slice_memory_size().map_err(failed)? as u64;
+                    sums.bytes += leaf.to_data().get_slice_memory_size().map_err(failed)? as u64;
                     let values = self.features.read(feature, &cells, &data_type).map_err(failed)?;
                     tops[place] = column.replaced(&tops[place], values).map_err(failed)?;
                 }
@@ -247,6 +196,6 @@ impl Rebuilder {
         };
         let options = RecordBatchOptions::new().with_row_count(Some(height));
         let batch = RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options).map_err(failed)?;
-        Ok(Rebuilt { columns: NewColumns { seq: *seq, row_group: *row_group, batch }, bytes, squared_error, known })
+        Ok((batch, sums))
     }
 }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float32Array, Int32Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
-use arrow::error::ArrowError;
 
+use super::failed;
 use crate::artifact::Model;
 use crate::config::TraverseConfig;
 use crate::decode::Decoder;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Result};
 use crate::sink::under;
 
 /// How far a walk goes from the middle, either way: all but a three hundredth of the prior.
@@ -38,7 +38,6 @@ impl Model {
         z.chunks_exact_mut(k).zip(places()).for_each(|(z, (dimension, at))| z[dimension] = at);
         let decoder = Decoder::new(self);
         let columns = anew.read(&decoder.features, &decoder.expected(&z)?, k * steps);
-        let failed = |source: ArrowError| Error::Read { place: Place::default(), source: Box::new(source) };
         let [dimension, z] = named;
         let own =
             [Field::new(dimension, DataType::Int32, false), Field::new(z, DataType::Float32, false)].map(Arc::new);

@@ -1,5 +1,6 @@
 //! A run: what governs it, and the way of rows from a source through workers into a sink.
 
+use super::byte_budget::ByteBudget;
 use super::prefetch::{Prefetch, QUEUE_BYTES, machine_threads, prefetch_map, queue_depth};
 use super::progress::Progress;
 use super::stage::{self, Stage};
@@ -35,23 +36,40 @@ pub(crate) trait Rows {
     fn rows(&self) -> usize;
 }
 
-/// The stages of a way, by name in the log, and the bytes of one item on it.
+/// The path of rows through a run: its stages, named as in the log, and the bound on the bytes on their way.
 pub(crate) struct Route {
-    /// Makes the items, on one thread.
+    /// Reads the rows, on one thread or on several of its own.
     pub(crate) read: Stage,
+    /// Hands them on, on one thread, where reading has threads of its own.
+    pub(crate) slice: Option<Stage>,
     /// Works on them, on every thread of the run.
     pub(crate) work: Stage,
-    /// Takes them, in order, on the thread that waits for the run.
+    /// Takes the results, in order, on the thread that waits for the run.
     pub(crate) write: Stage,
-    /// Bytes of a finished item: so many of them wait as [`QUEUE_BYTES`] hold.
+    /// Bytes of a result: as many wait as [`QUEUE_BYTES`] hold.
     pub(crate) item_bytes: usize,
 }
 
 impl Route {
-    /// Read, encoded by the model, and written.
+    /// Rows are read, encoded by the model, and written.
     pub(crate) fn new(item_bytes: usize) -> Self {
         let [read, work, write] = ["read", "model", "write"].map(Stage::new);
-        Self { read, work, write, item_bytes }
+        Self { read, slice: None, work, write, item_bytes }
+    }
+
+    /// The same for rows whose reader has threads of its own, which count as [`read`](Self::read).
+    pub(crate) fn sliced(item_bytes: usize) -> Self {
+        Self { slice: Some(Stage::new("slice")), ..Self::new(item_bytes) }
+    }
+
+    /// A budget of the bytes on their way, for items whose size is known only once they are there.
+    pub(crate) fn budget(&self) -> ByteBudget {
+        ByteBudget::new(QUEUE_BYTES as u64)
+    }
+
+    fn report(&self) {
+        let stages = [Some(&self.read), self.slice.as_ref(), Some(&self.work), Some(&self.write)];
+        stage::report(&stages.into_iter().flatten().collect::<Vec<_>>());
     }
 }
 
@@ -94,11 +112,11 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// Checks its options.
+    /// Checks every option against its range.
     ///
     /// # Errors
-    /// [`Error::OptionRange`] for a number of threads that is out of range.
-    pub(crate) fn check(&self) -> Result<()> {
+    /// [`Error::OptionRange`] for a number of threads outside 1 to 1,024.
+    pub fn check(&self) -> Result<()> {
         match self.threads {
             Some(threads) if !(1..=MOST_THREADS).contains(&threads) => {
                 Err(Error::OptionRange { option: "threads", value: threads.to_string(), range: "1 to 1024" })
@@ -122,7 +140,13 @@ impl<'a> Run<'a> {
         (self.on_progress)(progress);
     }
 
-    /// Runs `work` on every item, ahead of whoever takes the results, in order. An error is the last item.
+    /// Counts rows that were carried, and tells of them.
+    pub(crate) fn count(&mut self, rows: usize) {
+        self.rows += rows as u64;
+        self.report(Progress::Rows { rows: self.rows });
+    }
+
+    /// Runs `work` on every item, ahead of the consumer of the results, which come in order. An error is the last.
     ///
     /// # Errors
     /// If no threads can be started.
@@ -141,10 +165,10 @@ impl<'a> Run<'a> {
             stop.check()?;
             work(item)
         };
-        prefetch_map(&route.read, items, &route.work, depth, self.workers(), stoppable)
+        prefetch_map(route.slice.as_ref().unwrap_or(&route.read), items, &route.work, depth, self.workers(), stoppable)
     }
 
-    /// Carries items through `work` into `sink`, in order, and counts their rows.
+    /// Carries items through `work` into `sink`, in order, and counts the rows of each once the sink asks for the next.
     ///
     /// # Errors
     /// The first of the items, the work or the sink; [`Error::Interrupted`]; and if no threads can be started.
@@ -159,18 +183,22 @@ impl<'a> Run<'a> {
         T: Send + 'static,
         U: Rows + Send + 'static,
     {
-        let done = self.spread(route, items, work)?;
-        let Self { stop, on_progress, rows, .. } = self;
-        let mut counted = done.map(|item| {
-            stop.check()?;
-            let item = item?;
-            *rows += item.rows() as u64;
-            on_progress(Progress::Rows { rows: *rows });
-            Ok(item)
+        let (mut results, mut taken) = (self.spread(route, items, work)?, 0);
+        let mut counted = std::iter::from_fn(|| {
+            if taken > 0 {
+                self.count(std::mem::take(&mut taken));
+            }
+            if let Err(interrupted) = self.stop.check() {
+                return Some(Err(interrupted));
+            }
+            let result = results.next();
+            taken = result.iter().flatten().map(Rows::rows).sum();
+            result
         });
-        let outcome = route.write.run(|| sink(&mut counted));
-        drop(counted);
-        stage::report(&[&route.read, &route.work, &route.write]);
-        outcome
+        let outcome = route.write.run(|| sink(&mut counted))?;
+        // Its threads end, so that their time is known.
+        drop(results);
+        route.report();
+        Ok(outcome)
     }
 }

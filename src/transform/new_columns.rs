@@ -12,6 +12,7 @@ use crate::batch::Batch;
 use crate::config::TransformConfig;
 use crate::drift::Sketch;
 use crate::error::Result;
+use crate::feature::FeatureIssues;
 use crate::score::{AnomalyRule, EncodedBatch, Score, Scorer};
 
 /// Makes the new columns.
@@ -32,6 +33,7 @@ pub(super) struct NewColumnMaker {
 /// What is counted of some rows.
 #[derive(Debug, Default)]
 pub(super) struct RowCounts {
+    pub(super) rows: usize,
     /// Rows without a known feature.
     pub(super) empty: u64,
     pub(super) anomalies: u64,
@@ -40,6 +42,8 @@ pub(super) struct RowCounts {
     /// The bins of the sketch that some of the rows fall into, and the number of the first of all.
     pub(super) bins: Vec<u16>,
     pub(super) first: u64,
+    /// Values that are not as those of the fit.
+    pub(super) issues: FeatureIssues,
 }
 
 impl NewColumnMaker {
@@ -126,7 +130,7 @@ impl NewColumnMaker {
             arrays.push(Arc::new(p_values.collect::<Float64Array>()));
         }
         let anomalies: BooleanArray = ranking.iter().map(|score| self.judge.is_anomaly((*score)?)).collect();
-        let tally = self.tally_of(&rows, &ranking, anomalies.true_count(), first);
+        let counts = self.counts(&rows, &ranking, anomalies.true_count(), first);
         if self.judge.decides() {
             arrays.push(Arc::new(anomalies));
         }
@@ -134,18 +138,18 @@ impl NewColumnMaker {
             arrays.push(explainer.top_features(&rows, given)?);
         }
         let columns = RecordBatch::try_new(self.new.clone(), arrays).expect("columns made for this very schema");
-        Ok((columns, tally))
+        Ok((columns, counts))
     }
 
-    /// What is counted of rows of which no new columns are wanted.
-    pub(super) fn tally(&self, batch: &Batch, first: u64) -> Result<RowCounts> {
+    /// Counts rows without making their new columns.
+    pub(super) fn count(&self, batch: &Batch, first: u64, issues: FeatureIssues) -> Result<RowCounts> {
         let rows = self.scorer.rows(batch)?;
         let scores = rows.score(self.ranks)?;
         let anomalies = scores.iter().flatten().filter(|&&score| self.judge.is_anomaly(score) == Some(true)).count();
-        Ok(self.tally_of(&rows, &scores, anomalies, Some(first)))
+        Ok(RowCounts { issues, ..self.counts(&rows, &scores, anomalies, Some(first)) })
     }
 
-    fn tally_of(
+    fn counts(
         &self,
         rows: &EncodedBatch<'_>,
         scores: &[Option<f32>],
@@ -154,11 +158,13 @@ impl NewColumnMaker {
     ) -> RowCounts {
         let bins = self.sketch.as_ref().zip(first).map(|(sketch, first)| sketch.bins(rows, scores, first));
         RowCounts {
+            rows: scores.len(),
             empty: scores.iter().filter(|score| score.is_none()).count() as u64,
             anomalies: anomalies as u64,
             scores: scores.iter().flatten().copied().collect(),
             bins: bins.unwrap_or_default(),
             first: first.unwrap_or_default(),
+            issues: FeatureIssues::default(),
         }
     }
 }

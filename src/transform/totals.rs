@@ -42,17 +42,16 @@ impl TransformTotals {
         self.rows
     }
 
-    /// Takes in `rows` rows; the rows so far.
-    pub(super) fn add(&mut self, rows: usize, tally: RowCounts, found: &FeatureIssues) -> u64 {
-        self.rows += rows as u64;
-        self.empty_rows += tally.empty;
-        self.anomalies += tally.anomalies;
-        tally.scores.iter().for_each(|&score| self.scores.push(score));
-        self.found.add(found);
+    /// Adds what was counted of the next rows.
+    pub(super) fn add(&mut self, counts: &RowCounts) {
+        self.rows += counts.rows as u64;
+        self.empty_rows += counts.empty;
+        self.anomalies += counts.anomalies;
+        counts.scores.iter().for_each(|&score| self.scores.push(score));
+        self.found.add(&counts.issues);
         if let Some(sketch) = &self.sketch {
-            self.seen.add(sketch, tally.first, &tally.bins);
+            self.seen.add(sketch, counts.first, &counts.bins);
         }
-        self.rows
     }
 
     /// What is said of a transform to features of these `kinds`, fitted to so many rows, with anomalies if something

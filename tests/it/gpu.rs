@@ -2,7 +2,7 @@
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Float32Type;
-use vaepipe::{Device, FitConfig, Model, ParquetSource, Stop, TransformConfig};
+use vaepipe::{Device, FitConfig, Model, ParquetSource, Run, TransformConfig};
 
 use crate::tables::read;
 use crate::workdir::{Workdir, repository};
@@ -44,7 +44,7 @@ fn rows_encode_alike() {
         FitConfig::new().epochs(3).fit(&source, Device::Cpu).unwrap().save(dir.path("vae.safetensors")).unwrap();
         let [cpu, cuda] = [Device::Cpu, cuda].map(|device| {
             let model = Model::load(dir.path("vae.safetensors"), device).unwrap();
-            model.transform_to(&source.clone().into(), dir.path("out.parquet"), &config, &Stop::new()).unwrap();
+            model.transform_to(&source.clone().into(), dir.path("out.parquet"), &config, &mut Run::new()).unwrap();
             said(&read(&dir.path("out.parquet")))
         });
         assert!(cpu.len() >= 4 && cpu.len() == cuda.len());
@@ -94,8 +94,8 @@ fn runs_and_threads_do_not_change_a_bit() {
         let (one, other) = (model(1), model(3));
         assert!(one.to_bytes() == other.to_bytes());
         let [one, other] = [1, 4].map(|threads| {
-            config.threads = Some(threads);
-            one.transform_to(&source.clone().into(), dir.path("out.parquet"), &config, &Stop::new()).unwrap();
+            let mut run = Run::new().threads(threads);
+            one.transform_to(&source.clone().into(), dir.path("out.parquet"), &config, &mut run).unwrap();
             std::fs::read(dir.path("out.parquet")).unwrap()
         });
         assert!(one == other);

@@ -24,6 +24,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
         "arrow",
         &[
             "analysis/report/",
+            "batch/",
             "bench.rs",
             "decode/",
             "feature/",

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Arg;
 use clap::parser::ValueSource;
 use toml::Value;
-use vaepipe::TransformConfig;
+use vaepipe::Run;
 
 use crate::cli::failure::Failure;
 use crate::cli::flags::fit::FitFlags;
@@ -22,9 +22,7 @@ const WIDEST: usize = 60;
 /// If a value is out of its range, or stdout cannot be written.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Failure> {
     let (command, matches) = (invocation.command(), invocation.matches());
-    let mut ranges = TransformConfig::new();
-    ranges.threads = matches.try_get_one("threads").ok().flatten().copied();
-    ranges.check()?;
+    Run::new().threads(matches.try_get_one("threads").ok().flatten().copied()).check()?;
     // What a preset decides is known without data.
     let keys = FitFlags::keys();
     let of_fit = if command.get_arguments().any(|arg| arg.get_id() == "latent_dim") {

@@ -11,12 +11,12 @@ use super::{FillBy, ImputeTarget};
 use crate::artifact::Model;
 use crate::batch::Batch;
 use crate::config::ImputeConfig;
+use crate::decode::failed;
 use crate::decode::impute::targets::fillable;
 use crate::error::{Error, Place, Result};
 use crate::feature::{Features, constant, fill, tops};
 use crate::model::{Draws, Mixture, Row, Sampler, Vae};
 use crate::numerics::RandomStream;
-use crate::sink::NewColumns;
 
 /// Fills batches.
 pub(super) struct Imputer {
@@ -32,12 +32,6 @@ pub(super) struct Imputer {
     new: SchemaRef,
     config: ImputeConfig,
     noise: RandomStream,
-}
-
-/// Some rows' new columns, and how many values were filled in each target.
-pub(super) struct ImputedBatch {
-    pub(super) columns: NewColumns,
-    pub(super) counts: Vec<u64>,
 }
 
 /// What the model says of missing values, on its scale: `[rows, inputs]` each, the known ones as they are.
@@ -108,24 +102,20 @@ impl Imputer {
         &self.new
     }
 
-    /// Fills the rows of a batch.
-    pub(super) fn fill(&self, rows: &NewColumns) -> Result<ImputedBatch> {
-        let height = rows.batch.num_rows();
+    /// The new columns of some rows, and how many values were filled in each target.
+    pub(super) fn fill(&self, rows: &RecordBatch) -> Result<(RecordBatch, Vec<u64>)> {
+        let height = rows.num_rows();
         let learned: Vec<usize> = (0..self.features.columns().len()).collect();
-        let failed = |source: ArrowError| Error::Read { place: Place::default(), source: Box::new(source) };
-        let mut x = vec![0.0; height * self.features.layout().inputs()];
-        self.features.write(&rows.batch.project(&learned).map_err(failed)?, &mut x)?;
-        // Nothing but the values of a row decides what is drawn for it.
-        let batch = Batch::new(rows.seq, vec![0; height], x, self.features.layout());
+        let (batch, _) = Batch::encode(&self.features, &rows.project(&learned).map_err(failed)?)?;
 
         let (mut wanted, mut tops) = (Vec::new(), Vec::new());
         for (target, &place) in self.targets.iter().zip(&self.places) {
-            let top = rows.batch.column(place);
+            let top = rows.column(place);
             wanted.push(fillable(&target.column, top).map_err(failed_at(target))?);
         }
         for top in &self.tops {
             let place = self.columns.iter().position(|column| column == top).expect("a top is among those read");
-            tops.push(rows.batch.column(place).clone());
+            tops.push(rows.column(place).clone());
         }
         let said = self.say(&batch, &wanted)?;
         let mut beside = Vec::new();
@@ -138,7 +128,7 @@ impl Imputer {
         let options = RecordBatchOptions::new().with_row_count(Some(height));
         let batch = RecordBatch::try_new_with_options(self.new.clone(), tops, &options).map_err(failed)?;
         let counts = wanted.iter().map(|wanted| wanted.true_count() as u64).collect();
-        Ok(ImputedBatch { columns: NewColumns { seq: rows.seq, row_group: rows.row_group, batch }, counts })
+        Ok((batch, counts))
     }
 
     /// Fills one target within its top-level column, and makes the columns beside it.

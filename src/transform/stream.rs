@@ -7,18 +7,20 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
 use super::columns;
+use super::general::{OutputBatch, OutputPlan};
+use super::job::CountedRows;
 use super::new_columns::NewColumnMaker;
-use super::pass::{PassOutput, TransformedBatch, pass};
 use crate::artifact::Model;
+use crate::batch::{BatchSlicer, batch_rows};
 use crate::config::TransformConfig;
 use crate::error::{Error, Place, Result};
-use crate::pipeline::{Prefetch, Stage, Stop};
+use crate::pipeline::{Prefetch, Run};
 use crate::sink::Medium;
 
 /// Rows with their new columns.
 struct TransformReader {
     schema: SchemaRef,
-    rows: Prefetch<TransformedBatch>,
+    rows: Prefetch<CountedRows<OutputBatch>>,
 }
 
 impl Model {
@@ -62,10 +64,10 @@ impl Model {
         &self,
         reader: R,
     ) -> Result<impl RecordBatchReader + Send + use<R>> {
-        self.transform_with(reader, &TransformConfig::new(), &Stop::new())
+        self.transform_with(reader, &TransformConfig::new(), &Run::new())
     }
 
-    /// The same with options, of which those about files mean nothing here, and a way to stop it.
+    /// The same with options, of which those about files mean nothing here, and a run with its stop and threads.
     ///
     /// # Errors
     /// As [`transform`](Self::transform), and those of options that do not fit the columns.
@@ -73,25 +75,27 @@ impl Model {
         &self,
         reader: R,
         config: &TransformConfig,
-        stop: &Stop,
+        run: &Run<'_>,
     ) -> Result<impl RecordBatchReader + Send + use<R>> {
         config.check()?;
+        run.check()?;
         let (path, input) = (Path::new("record batches"), reader.schema());
         self.features().check(&input, path)?;
-        let added = NewColumnMaker::new(self, config)?;
-        if added.levels().is_some() {
+        let maker = NewColumnMaker::new(self, config)?;
+        if maker.levels().is_some() {
             let what = "a false discovery rate, which takes two passes,";
             return Err(Error::Unsupported { place: Place::file(path), what });
         }
-        let kept = columns::kept(config, &input, path, &self.features().columns(), added.schema())?;
-        let output = PassOutput::new(self, (&input, path), &kept, config, Medium::Memory)?;
-        let places = output.needed.iter().map(|column| input.index_of(column)).collect::<Result<Vec<_>, _>>();
+        let kept = columns::kept(config, &input, path, &self.features().columns(), maker.schema())?;
+        let plan = OutputPlan::new(self, (&input, path), &kept, config, Medium::Memory)?;
+        let needed = plan.needed.iter().map(|column| input.index_of(column)).collect::<Result<Vec<_>, _>>();
         let failed = |source: ArrowError| Error::Read { place: Place::file("record batches"), source: source.into() };
-        let places = places.map_err(failed)?;
-        let batches = reader.map(move |batch| batch.and_then(|batch| batch.project(&places)).map_err(failed));
-        let stages = ["read", "model"].map(Stage::new);
-        let rows = pass(self, &output, added, (Box::new(batches), None), config, stop, stages.each_ref())?;
-        Ok(TransformReader { schema: output.schema, rows })
+        let needed = needed.map_err(failed)?;
+        let batches = reader.map(move |batch| batch.and_then(|batch| batch.project(&needed)).map_err(failed));
+        let route = plan.route();
+        let slices = BatchSlicer::new(Box::new(batches), batch_rows(self.features().layout()), route.budget());
+        let rows = run.spread(&route, slices, plan.worker(maker, None))?;
+        Ok(TransformReader { schema: plan.schema, rows })
     }
 }
 
@@ -100,7 +104,7 @@ impl Iterator for TransformReader {
 
     fn next(&mut self) -> Option<Self::Item> {
         let next = self.rows.next()?;
-        Some(next.map(|done| done.batch).map_err(|error| ArrowError::ExternalError(Box::new(error))))
+        Some(next.map(|done| done.rows.batch).map_err(|error| ArrowError::ExternalError(Box::new(error))))
     }
 }
 
