@@ -6,12 +6,11 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
-use vaepipe::{Device, Model, Run, Shift, TransformConfig, Transformed};
+use vaepipe::{Device, Model, Run, Shift, Source, SourceConfig, TransformConfig, Transformed};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::flags::alert::{DriftFlag, check_spread};
-use crate::cli::flags::input::InputFlags;
 use crate::cli::monitor::MonitorFlags;
 use crate::cli::output::drift_summary::moved;
 use crate::cli::output::log;
@@ -37,7 +36,7 @@ pub(crate) struct DriftCommand {
     #[arg(long, default_value = "text", value_name = "FORMAT", help_heading = "Output")]
     format: OutputFormat,
     #[command(flatten)]
-    rows: InputFlags,
+    rows: SourceConfig,
     #[command(flatten)]
     alert: DriftFlag,
     #[command(flatten)]
@@ -57,7 +56,7 @@ impl DriftCommand {
         let limit = alert.limit()?;
         let start = Instant::now();
         Run::new().threads(threads).check()?;
-        let source = rows.open(&inputs, &context.signals.stop)?;
+        let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         let model = Model::load(&path, device)?;
         log::model(&path, &model);
         check_spread(&model)?;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 use serde_json::json;
+use vaepipe::{Source, SourceConfig};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
@@ -13,7 +14,6 @@ use crate::cli::fit::{self, MetricsFlag};
 use crate::cli::flags::alert::AlertFlag;
 use crate::cli::flags::decision::DecisionFlags;
 use crate::cli::flags::fit::FitFlags;
-use crate::cli::flags::input::InputFlags;
 use crate::cli::flags::output::{OutputFlags, check_output, is_dash, open_output};
 use crate::cli::flags::run::{RunFlags, folder};
 use crate::cli::monitor::MonitorFlags;
@@ -39,7 +39,7 @@ pub(crate) struct FitTransform {
     #[command(flatten)]
     metrics: MetricsFlag,
     #[command(flatten)]
-    rows: InputFlags,
+    rows: SourceConfig,
     #[command(flatten)]
     transform: TransformFlags,
     #[command(flatten)]
@@ -82,7 +82,7 @@ impl FitTransform {
         run.check()?;
         let mut fitting = fit_flags.config();
         fitting.check()?;
-        let source = rows.open(&inputs, &context.signals.stop)?;
+        let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         // One file under two names would wait for itself.
         vaepipe::check_distinct(&path.iter().chain([&output]).collect::<Vec<_>>())?;
         let _locks = run.lock(path.iter().chain([&output]).map(PathBuf::as_path), context)?;

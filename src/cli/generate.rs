@@ -31,49 +31,14 @@ pub(crate) struct Generate {
     #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Run")]
     model: PathBuf,
     #[command(flatten)]
-    flags: GenerateFlags,
+    config: GenerateConfig,
     #[command(flatten)]
     run: RunFlags,
 }
 
-/// Flags that decide the output.
-#[derive(Debug, Args)]
-struct GenerateFlags {
-    /// Decides the draws
-    #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Output")]
-    seed: u64,
-    /// How far draws go from the middle: 1 is as the data, less is more usual, 0 the most likely
-    #[arg(long, default_value_t = 1.0, value_name = "T", help_heading = "Output")]
-    temperature: f64,
-    /// Draw from the prior, whatever explains the data better
-    #[arg(long, help_heading = "Output")]
-    prior: bool,
-    /// Leave out values as often as the fit's input did
-    #[arg(long, help_heading = "Output")]
-    nulls: bool,
-    /// Replace an existing output
-    #[arg(long, help_heading = "Output")]
-    force: bool,
-}
-
-impl GenerateFlags {
-    /// The library's configuration.
-    fn config(self) -> GenerateConfig {
-        let Self { seed, temperature, prior, nulls, force } = self;
-        let mut config = GenerateConfig::new();
-        config.seed = seed;
-        config.temperature = temperature;
-        config.prior = prior;
-        config.nulls = nulls;
-        config.force = force;
-        config
-    }
-}
-
 impl Generate {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { output, rows, model: path, flags, run } = self;
-        let config = flags.config();
+        let Self { output, rows, model: path, config, run } = self;
         let start = Instant::now();
         config.check()?;
         let _lock = run.claim(&output, config.force, [path.as_path()], context)?;

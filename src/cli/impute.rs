@@ -30,53 +30,14 @@ pub(crate) struct Impute {
     #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Run")]
     model: PathBuf,
     #[command(flatten)]
-    flags: ImputeFlags,
+    config: ImputeConfig,
     #[command(flatten)]
     run: RunFlags,
 }
 
-/// Flags that decide the output.
-#[derive(Debug, Args)]
-struct ImputeFlags {
-    /// Draws from the posterior of a row, whose weighted average fills it
-    #[arg(long, default_value_t = ImputeConfig::SAMPLES, value_name = "N", help_heading = "Output")]
-    samples: usize,
-    /// Add COL_draw_0 ...: N draws of every filled column
-    #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Output")]
-    draws: usize,
-    /// Add COL_low and COL_high of every filled number, that hold its value with this probability [default: none]
-    #[arg(long, value_name = "LEVEL", help_heading = "Output")]
-    intervals: Option<f64>,
-    /// Add COL_imputed, true where a value was filled
-    #[arg(long, help_heading = "Output")]
-    flag: bool,
-    /// Put this before the name of every new column
-    #[arg(long, default_value = "", value_name = "NAME", hide_default_value = true, help_heading = "Output")]
-    prefix: String,
-    /// Replace an existing output
-    #[arg(long, help_heading = "Output")]
-    force: bool,
-}
-
-impl ImputeFlags {
-    /// The library's configuration.
-    fn config(self) -> ImputeConfig {
-        let Self { samples, draws, intervals, flag, prefix, force } = self;
-        let mut config = ImputeConfig::new();
-        config.samples = samples;
-        config.draws = draws;
-        config.intervals = intervals;
-        config.flag = flag;
-        config.prefix = prefix;
-        config.force = force;
-        config
-    }
-}
-
 impl Impute {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { input, output, model, flags, run } = self;
-        let config = flags.config();
+        let Self { input, output, model, config, run } = self;
         let start = Instant::now();
         config.check()?;
         run.check()?;

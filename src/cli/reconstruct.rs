@@ -29,41 +29,14 @@ pub(crate) struct Reconstruct {
     #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Run")]
     model: PathBuf,
     #[command(flatten)]
-    flags: ReconstructFlags,
+    config: ReconstructConfig,
     #[command(flatten)]
     run: RunFlags,
 }
 
-/// Flags that decide the output.
-#[derive(Debug, Args)]
-struct ReconstructFlags {
-    /// Take the latents from the columns z_0 ..., also where the learned columns are there
-    #[arg(long, help_heading = "Output")]
-    latents: bool,
-    /// What the transform put before the names of these columns
-    #[arg(long, default_value = "", value_name = "NAME", hide_default_value = true, help_heading = "Output")]
-    prefix: String,
-    /// Replace an existing output
-    #[arg(long, help_heading = "Output")]
-    force: bool,
-}
-
-impl ReconstructFlags {
-    /// The library's configuration.
-    fn config(self) -> ReconstructConfig {
-        let Self { latents, prefix, force } = self;
-        let mut config = ReconstructConfig::new();
-        config.latents = latents;
-        config.prefix = prefix;
-        config.force = force;
-        config
-    }
-}
-
 impl Reconstruct {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { input, output, model, flags, run } = self;
-        let config = flags.config();
+        let Self { input, output, model, config, run } = self;
         let start = Instant::now();
         run.check()?;
         let source = ParquetSource::open([&input])?;

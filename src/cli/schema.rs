@@ -5,12 +5,11 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use vaepipe::{Device, Model, ipc_schema};
+use vaepipe::{Device, Model, Source, SourceConfig, ipc_schema};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::flags::decision::DecisionFlags;
-use crate::cli::flags::input::InputFlags;
 use crate::cli::flags::output::OutputFlags;
 use crate::cli::output::table::{in_lines, table_of};
 use crate::cli::output::{self, shown};
@@ -32,7 +31,7 @@ pub(crate) struct Schema {
     #[arg(long, default_value = "text", value_name = "FORMAT", help_heading = "Output")]
     format: SchemaFormat,
     #[command(flatten)]
-    rows: InputFlags,
+    rows: SourceConfig,
     #[command(flatten)]
     flags: TransformFlags,
     #[command(flatten)]
@@ -55,7 +54,7 @@ impl Schema {
         let Self { model, inputs, format, rows, flags, decision } = self;
         let mut config = flags.config(OutputFlags::default());
         config.decision = decision.decision()?;
-        let source = rows.open(&inputs, &context.signals.stop)?;
+        let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         let model = Model::load(&model, Device::Cpu)?;
         let schema = model.output_schema(&source, &config)?;
         let columns =

@@ -6,14 +6,15 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
-use vaepipe::{Decision, Error, Model, ScoreQuantiles, Scoring, TransformConfig, Transformed, ValueIssues};
+use vaepipe::{
+    Decision, Error, Model, ScoreQuantiles, Scoring, Source, SourceConfig, TransformConfig, Transformed, ValueIssues,
+};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::flags::alert::{AlertFlag, Limit};
 use crate::cli::flags::decision::{DecisionFlags, because};
 use crate::cli::flags::fit::scores;
-use crate::cli::flags::input::InputFlags;
 use crate::cli::flags::output::{OutputFlags, check_output, is_dash, open_output};
 use crate::cli::flags::run::RunFlags;
 use crate::cli::monitor::MonitorFlags;
@@ -41,7 +42,7 @@ pub(crate) struct Transform {
     #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Run")]
     model: PathBuf,
     #[command(flatten)]
-    rows: InputFlags,
+    rows: SourceConfig,
     #[command(flatten)]
     flags: TransformFlags,
     #[command(flatten)]
@@ -111,7 +112,7 @@ impl Transform {
         let start = Instant::now();
         config.check()?;
         run.check()?;
-        let source = rows.open(&inputs, &context.signals.stop)?;
+        let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         let _lock = run.lock([output.as_path()], context)?;
         config.newer_than = std::fs::metadata(&model).and_then(|about| about.modified()).ok();
         check_output(&output, &config, &source, Some(&model))?;

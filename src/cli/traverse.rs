@@ -24,36 +24,26 @@ pub(crate) struct Traverse {
     model: PathBuf,
     /// The file to write
     output: PathBuf,
-    /// Places along each dimension
-    #[arg(long, default_value_t = TraverseConfig::STEPS, value_name = "N", help_heading = "Output")]
-    steps: usize,
-    /// Put this before `dimension` and `z`
-    #[arg(long, default_value = "", value_name = "NAME", hide_default_value = true, help_heading = "Output")]
-    prefix: String,
-    /// Replace an existing output
-    #[arg(long, help_heading = "Output")]
-    force: bool,
+    #[command(flatten)]
+    config: TraverseConfig,
     #[command(flatten)]
     run: RunFlags,
 }
 
 impl Traverse {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { model: path, output, steps, prefix, force, run } = self;
-        let mut config = TraverseConfig::new();
-        config.steps = steps;
-        config.prefix = prefix;
-        config.force = force;
+        let Self { model: path, output, config, run } = self;
         config.check()?;
-        let _lock = run.claim(&output, force, [path.as_path()], context)?;
+        let _lock = run.claim(&output, config.force, [path.as_path()], context)?;
         let model = Model::load(&path, run.device)?;
         let rows = model.write_traverse(&output, &config)?;
         let dimensions = model.metadata().network.latent_dim;
         let lines = [(
             "wrote",
             format!(
-                "{} rows, {steps} along each of {dimensions} dimensions, to {}",
+                "{} rows, {} along each of {dimensions} dimensions, to {}",
                 HumanCount(rows),
+                config.steps,
                 output.display()
             ),
         )];
@@ -61,7 +51,7 @@ impl Traverse {
             run.summary,
             context.quiet,
             &lines,
-            &json!({ "rows": rows, "dimensions": dimensions, "steps": steps }),
+            &json!({ "rows": rows, "dimensions": dimensions, "steps": config.steps }),
         )
     }
 }

@@ -4,8 +4,8 @@
 #![forbid(unsafe_code)]
 
 mod choices;
+mod decode;
 mod impute;
-mod latents;
 mod source;
 mod transform;
 
@@ -15,8 +15,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use self::choices::{Activation, Codec, Decision, LatentDim, Map, MapOf, Preset, Scale, VectorScale};
+pub use self::decode::{GenerateConfig, ReconstructConfig, TraverseConfig};
 pub use self::impute::ImputeConfig;
-pub use self::latents::{GenerateConfig, ReconstructConfig, TraverseConfig};
 pub use self::source::SourceConfig;
 pub use self::transform::{Encoding, TransformConfig};
 use crate::error::{Error, Result};

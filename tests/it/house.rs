@@ -48,7 +48,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
     ("tokio", &["storage/objects/object.rs"]),
     ("reqwest", &[]),
     ("rustls", &["storage/objects/object.rs"]),
-    ("clap", &["cli/"]),
+    ("clap", &["cli/", "config/"]),
     ("plotters", &["analysis/figure/"]),
     ("base64", &["analysis/figure/", "source/arrow_schema.rs"]),
     ("polars", &["analysis/", "frame.rs", "source/predicate"]),

@@ -8,13 +8,12 @@ use std::time::Instant;
 
 use clap::Args;
 use serde_json::json;
-use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress, Source, is_url};
+use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress, Source, SourceConfig, is_url};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::flags::decision::DecisionFlags;
 use crate::cli::flags::fit::FitFlags;
-use crate::cli::flags::input::InputFlags;
 use crate::cli::flags::run::{RunFlags, folder};
 use crate::cli::monitor::MonitorFlags;
 use crate::cli::output::epoch_metrics::Metrics;
@@ -56,7 +55,7 @@ pub(crate) struct Fit {
     #[command(flatten)]
     init: InitFlags,
     #[command(flatten)]
-    rows: InputFlags,
+    rows: SourceConfig,
     #[command(flatten)]
     flags: FitFlags,
     #[command(flatten)]
@@ -130,7 +129,7 @@ impl Fit {
         config.init = init;
         config = config.refit_scaling(refit_scaling).accept_worse(accept_worse);
         config.check()?;
-        let source = rows.open(&inputs, &context.signals.stop)?;
+        let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         let _lock = run.claim(&path, force, source.paths(), context)?;
         let metrics = metrics.start(&source, &[&path])?;
         config.decision = decision.decision()?;

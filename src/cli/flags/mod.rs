@@ -3,6 +3,5 @@
 pub(crate) mod alert;
 pub(crate) mod decision;
 pub(crate) mod fit;
-pub(crate) mod input;
 pub(crate) mod output;
 pub(crate) mod run;

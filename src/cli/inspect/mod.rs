@@ -9,12 +9,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Args};
-use vaepipe::{Device, Error, Model};
+use vaepipe::{Device, Error, Model, Source, SourceConfig};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::flags::fit::FitFlags;
-use crate::cli::flags::input::InputFlags;
 use crate::cli::output;
 use crate::cli::output::progress::FitProgress;
 use crate::cli::settings::Invocation;
@@ -41,7 +40,7 @@ pub(crate) struct Inspect {
     #[arg(long, value_name = "N", help_heading = "Output")]
     threads: Option<usize>,
     #[command(flatten)]
-    rows: InputFlags,
+    rows: SourceConfig,
     #[command(flatten)]
     flags: FitFlags,
 }
@@ -63,7 +62,7 @@ impl Inspect {
             if latents {
                 return Err(Failure::usage("--latents is of a model; that is data"));
             }
-            let source = rows.open(&paths, &context.signals.stop)?;
+            let source = Source::open(&paths, &rows, &context.signals.stop)?;
             let table = config.table(&source, &config.spool_dir.clone().unwrap_or_else(std::env::temp_dir))?;
             let mut progress = FitProgress::new(None);
             let plan = config.plan_watched(&table, &context.signals.stop, &mut |event| progress.take(event));

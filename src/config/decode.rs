@@ -1,22 +1,29 @@
-//! What the user asks of a model's latents: rows drawn, rebuilt, or along its dimensions.
+//! The options of the commands that decode latents: generate, reconstruct, traverse.
 
 use super::within;
 use crate::error::Result;
 
-/// How rows are drawn.
+/// How rows are drawn from a model.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Output"))]
 #[non_exhaustive]
 pub struct GenerateConfig {
     /// Decides the draws.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 0))]
     pub seed: u64,
-    /// How far draws go from the middle, 0 to 10: standard deviations are multiplied by it, and probabilities raised to 1
-    /// over it. 1 is as the data; 0 gives the most likely values of the density's centres.
+    /// How far draws go from the middle, 0 to 10: 1 is as the data, less is more usual, 0 the most likely.
+    ///
+    /// Standard deviations are multiplied by it, and probabilities raised to 1 over it.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "T", default_value_t = 1.0))]
     pub temperature: f64,
-    /// Draw from the prior, also where a density fitted to the latents explained held-out rows better.
+    /// Draw from the prior, even if a density fitted to the latents explained held-out rows better.
+    #[cfg_attr(feature = "cli", arg(long))]
     pub prior: bool,
-    /// Leave out values at the rate at which each column missed them at fit.
+    /// Leave out values as often as the training data did.
+    #[cfg_attr(feature = "cli", arg(long))]
     pub nulls: bool,
     /// Replace an existing output.
+    #[cfg_attr(feature = "cli", arg(long))]
     pub force: bool,
 }
 
@@ -27,7 +34,7 @@ impl Default for GenerateConfig {
 }
 
 impl GenerateConfig {
-    /// Rows as the data, without missing values, of seed 0.
+    /// Rows as the data, without missing values, with seed 0.
     pub fn new() -> Self {
         Self::default()
     }
@@ -43,32 +50,40 @@ impl GenerateConfig {
 
 /// How rows are rebuilt from their latents.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Output"))]
 #[non_exhaustive]
 pub struct ReconstructConfig {
-    /// Take the latents from the columns `z_i`, also where the learned columns are there.
+    /// Take the latents from the columns z_0 ..., even if the learned columns exist.
+    #[cfg_attr(feature = "cli", arg(long))]
     pub latents: bool,
-    /// What the names of these columns begin with.
+    /// The prefix that the transform put before the names of these columns.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", default_value = "", hide_default_value = true))]
     pub prefix: String,
     /// Replace an existing output.
+    #[cfg_attr(feature = "cli", arg(long))]
     pub force: bool,
 }
 
 impl ReconstructConfig {
-    /// From the learned columns, if they are there.
+    /// From the learned columns, if they exist.
     pub fn new() -> Self {
         Self::default()
     }
 }
 
-/// Where walks through the latent space halt.
+/// Which places along the dimensions of the latent space are decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Output"))]
 #[non_exhaustive]
 pub struct TraverseConfig {
     /// Places along each dimension, 2 to 10,000.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::STEPS))]
     pub steps: usize,
-    /// Put before the names of the columns that say where a row is.
+    /// Put this before the names of the columns `dimension` and `z`.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", default_value = "", hide_default_value = true))]
     pub prefix: String,
     /// Replace an existing output.
+    #[cfg_attr(feature = "cli", arg(long))]
     pub force: bool,
 }
 
@@ -79,7 +94,7 @@ impl Default for TraverseConfig {
 }
 
 impl TraverseConfig {
-    /// Places along each dimension, unless more or fewer are asked for.
+    /// The default number of places along each dimension.
     pub const STEPS: usize = 13;
 
     /// Every half from -3 to 3.
