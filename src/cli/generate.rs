@@ -76,6 +76,7 @@ impl Generate {
         let config = flags.config();
         let start = Instant::now();
         config.check()?;
+        run.check()?;
         let _lock = run.claim(&output, config.force, [path.as_path()], context)?;
         let model = Model::load(&path, run.device)?;
         let columns = model.rebuilt_columns()?;
