@@ -50,7 +50,7 @@ impl TransformTotals {
         counts.scores.iter().for_each(|&score| self.scores.push(score));
         self.issues.add(&counts.issues);
         if let Some(sketch) = &self.sketch {
-            self.bins.add(sketch, counts.first, &counts.bins);
+            self.bins.add(sketch, counts.first_row, &counts.bins);
         }
     }
 
