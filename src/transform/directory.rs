@@ -21,7 +21,7 @@ impl TransformJob<'_, '_> {
         let mut work = Vec::new();
         for (file, target) in files {
             self.model.kept(&file, &*file.schema()?, true, self.config)?;
-            if self.config.leaves(&target, file.paths())? {
+            if self.config.skips(&target, file.paths())? {
                 self.totals.skipped += 1;
                 continue;
             }

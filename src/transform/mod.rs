@@ -115,7 +115,7 @@ impl Model {
                 written?;
                 job.totals.files = 1;
             }
-            Output::File(path) if config.leaves(&path, source.paths())? => job.totals.skipped = 1,
+            Output::File(path) if config.skips(&path, source.paths())? => job.totals.skipped = 1,
             Output::File(path) => {
                 check_outside(&path, source.roots())?;
                 let target = Target::check(&path, config.replaces(), source.paths())?;

@@ -8,11 +8,12 @@ use crate::error::Result;
 use crate::storage::is_there;
 
 impl TransformConfig {
-    /// Whether an output is skipped: it exists, and with [`if_newer`](Self::if_newer) it is newer than these inputs.
+    /// Whether an output is skipped: with [`skip_existing`](Self::skip_existing) if it exists, with
+    /// [`if_newer`](Self::if_newer) if it is newer than these inputs.
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) if the store of the output cannot be asked.
-    pub fn leaves<'a>(&self, output: &Path, mut inputs: impl Iterator<Item = &'a Path>) -> Result<bool> {
+    pub fn skips<'a>(&self, output: &Path, mut inputs: impl Iterator<Item = &'a Path>) -> Result<bool> {
         if !self.if_newer {
             return Ok(self.skip_existing && is_there(output)?);
         }
