@@ -263,6 +263,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::error::Error;
 
     fn t() -> Stage {
         Stage::new("t")
