@@ -41,6 +41,7 @@ impl Generate {
         let Self { output, rows, model: path, config, run } = self;
         let start = Instant::now();
         config.check()?;
+        run.check()?;
         let _lock = run.claim(&output, config.force, [path.as_path()], context)?;
         let model = Model::load(&path, run.device)?;
         let columns = model.rebuilt_columns()?;

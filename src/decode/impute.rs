@@ -1,5 +1,5 @@
-//! Filling missing values from a model: a pass that finds which columns have some, and a pass that fills those and
-//! copies the others byte for byte.
+//! Imputation: one pass finds the columns with missing values, and a second one fills them and copies the others byte for
+//! byte.
 
 #![forbid(unsafe_code)]
 
@@ -19,27 +19,27 @@ use crate::pipeline::Run;
 use crate::source::ParquetSource;
 use crate::storage::Target;
 
-/// Rows filled at once.
+/// Rows of a batch.
 const BATCH_ROWS: usize = 512;
 
-/// What an imputation did.
+/// The result of an imputation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Imputed {
-    /// Rows in, and rows out.
+    /// Rows read and written.
     pub rows: u64,
-    /// The columns that had missing values, each with how many were filled.
+    /// The columns that had missing values, each with the number of values filled.
     pub columns: Vec<(String, u64)>,
 }
 
 impl Model {
-    /// Writes `source` to `output`, whole or not at all, with values in place of those that are null or NaN: of learned
-    /// columns what the model expects given the rest of the row, of columns that were constant at fit that constant.
-    /// Values keep their column's type and unit, and stay within the range and the categories seen at fit. What is known
-    /// stays as it is to the bit.
+    /// Writes `source` to `output`, whole or not at all, and fills its null and NaN values: in learned columns with the value
+    /// that the model expects given the rest of the row, in columns that were constant at fit with that constant. Filled
+    /// values have their column's type and unit, and lie within the range and the categories of the fit. Known values stay
+    /// the same bits.
     ///
     /// The expectation is a weighted average over draws from the row's posterior (Mattei & Frellsen 2019). The draws
-    /// depend on the model's seed and the row's values alone.
+    /// depend only on the model's seed and the row's values.
     ///
     /// # Errors
     /// As [`transform`](Self::transform).
@@ -58,7 +58,7 @@ impl Model {
         let imputer = Arc::new(Imputer::new(self, &schema, targets(self, source, run)?, config));
 
         let new = imputer.new_columns();
-        for (n, field) in new.fields().iter().enumerate().skip(imputer.tops().len()) {
+        for (n, field) in new.fields().iter().enumerate().skip(imputer.top_levels().len()) {
             let twice = new.fields()[..n].iter().any(|other| other.name() == field.name());
             if twice || schema.field_with_name(field.name()).is_ok() {
                 return Err(Error::NameClash { path: source.path().to_owned(), column: field.name().clone() });

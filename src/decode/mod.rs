@@ -1,4 +1,4 @@
-//! From latents back to rows: the commands that decode.
+//! From latents back to rows: generate, impute, reconstruct and traverse.
 
 #![forbid(unsafe_code)]
 
@@ -18,7 +18,7 @@ pub use self::influence::Influence;
 pub use self::reconstruct::Reconstructed;
 use crate::error::{Error, Place};
 
-/// An error of arrow in rows whose place says nothing.
+/// An arrow error in rows without a place.
 fn failed(source: ArrowError) -> Error {
     Error::Read { place: Place::default(), source: Box::new(source) }
 }

@@ -1,4 +1,4 @@
-//! Rows rebuilt from their latents: those the model gives them, or those a transform wrote.
+//! Reconstruction: rows rebuilt from their latents, which are encoded now or were written by a transform.
 
 #![forbid(unsafe_code)]
 
@@ -22,25 +22,25 @@ use crate::pipeline::Run;
 use crate::source::ParquetSource;
 use crate::storage::Target;
 
-/// Rows rebuilt at once.
+/// Rows of a batch.
 const BATCH_ROWS: usize = 1024;
 
-/// What a reconstruction did.
+/// The result of a reconstruction.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Reconstructed {
-    /// Rows in, and rows out.
+    /// Rows read and written.
     pub rows: u64,
-    /// Bytes of a row's latents: 4 a dimension.
+    /// Bytes of a row's latents: 4 per dimension.
     pub latent_bytes: u64,
-    /// Bytes of the learned columns, as arrow holds them, of all rows; absent if the latents were read instead.
+    /// Bytes of the learned columns of all rows in Arrow memory; absent if latents were read instead.
     pub column_bytes: Option<u64>,
-    /// Mean over the known values of the squared error of their reconstruction, on the model's scale; absent if the latents
-    /// were read instead, or no value is known.
+    /// Mean squared error of the known values, on the model's scale; absent if latents were read instead, or if no value is
+    /// known.
     pub error: Option<f64>,
 }
 
-/// Rebuilds batches.
+/// Rebuilds the columns of batches.
 struct Rebuilder {
     decoder: Decoder,
     features: Arc<Features>,
@@ -51,9 +51,9 @@ struct Rebuilder {
 
 /// Where latents come from.
 enum LatentSource {
-    /// The learned columns, by their places among those read.
+    /// The learned columns: for each feature the index of its top-level column among those read.
     Columns(Vec<usize>),
-    /// The columns that hold them, which are all that is read.
+    /// The columns of latents, the only ones read.
     Latents(ColumnRebuilder),
 }
 
@@ -68,14 +68,14 @@ struct RebuiltSums {
 }
 
 impl Model {
-    /// Writes `source` to `output`, whole or not at all, with the learned columns rebuilt from the row's posterior mean: of
-    /// a value what the decoder expects there, of a category its most likely word. All other columns stay as they are.
+    /// Writes `source` to `output`, whole or not at all, with the learned columns rebuilt from the row's posterior mean: a
+    /// number as the decoder expects it, a category as its most likely word. All other columns stay unchanged.
     ///
-    /// Where the learned columns are not all there, the latents are read from the columns `z_0` … of a transformed file, and
-    /// the columns that are missing are added: the inverse of a transform.
+    /// If a learned column is missing, the latents are read from the columns `z_0` … of a transformed file, and the missing
+    /// columns are added: the inverse of a transform.
     ///
     /// # Errors
-    /// As [`transform`](Self::transform); [`Error::MissingFeature`] if neither the learned columns nor the latents are there.
+    /// As [`transform`](Self::transform); [`Error::MissingFeature`] if learned columns and latents are both missing.
     pub fn reconstruct(
         &self,
         source: &ParquetSource,
@@ -117,7 +117,7 @@ impl Model {
 }
 
 impl Rebuilder {
-    /// A rebuilder of rows of `schema`, and the columns it reads.
+    /// A rebuilder of rows of this `schema`, and the columns it reads.
     fn new(model: &Model, schema: &SchemaRef, path: &Path, config: &ReconstructConfig) -> Result<(Self, Vec<String>)> {
         let features = model.features().clone();
         let of_features = features.check(schema, path);
@@ -126,10 +126,10 @@ impl Rebuilder {
         let missing = names.iter().find(|name| schema.field_with_name(name).is_err());
         let (from, read, new) = match (of_features, missing, config.latents) {
             (Ok(()), _, false) => {
-                let (columns, places) = tops(features.kinds().iter().map(|kind| kind.column()));
+                let (columns, top_levels) = tops(features.kinds().iter().map(|kind| kind.column()));
                 let fields = columns.iter().filter_map(|name| schema.field_with_name(name).ok());
                 let fields: Vec<Field> = fields.map(|field| field.clone().with_nullable(true)).collect();
-                (LatentSource::Columns(places), columns, Arc::new(Schema::new(fields)))
+                (LatentSource::Columns(top_levels), columns, Arc::new(Schema::new(fields)))
             }
             (Err(error), Some(_), false) => return Err(error),
             (_, Some(name), _) => {
@@ -147,9 +147,9 @@ impl Rebuilder {
                     }
                 }
                 let learned = |name: &str| features.kinds().iter().any(|kind| kind.column().top() == name);
-                let anew = model.anew()?.retain(learned);
-                let new = anew.schema().clone();
-                (LatentSource::Latents(anew), names, new)
+                let rebuilder = model.column_rebuilder()?.retain(learned);
+                let new = rebuilder.schema().clone();
+                (LatentSource::Latents(rebuilder), names, new)
             }
         };
         let decoder = Decoder::new(model);
@@ -160,23 +160,23 @@ impl Rebuilder {
     fn rebuild(&self, batch: &RecordBatch) -> Result<(RecordBatch, RebuiltSums)> {
         let (height, mut sums) = (batch.num_rows(), RebuiltSums::default());
         let arrays: Vec<ArrayRef> = match &self.from {
-            LatentSource::Columns(places) => {
+            LatentSource::Columns(top_levels) => {
                 let encoded = self.vae.encode(&Batch::encode(&self.features, batch)?.0)?;
                 sums.squared_error = encoded.squared_error.iter().copied().map(f64::from).sum();
                 sums.known = encoded.known.iter().copied().map(f64::from).sum();
                 let cells = self.decoder.expected(&encoded.mean)?;
-                let mut tops = batch.columns().to_vec();
-                for (feature, (kind, &place)) in self.features.kinds().iter().zip(places).enumerate() {
+                let mut columns = batch.columns().to_vec();
+                for (feature, (kind, &top_level)) in self.features.kinds().iter().zip(top_levels).enumerate() {
                     let column = kind.column();
                     let data_type = column.data_type(batch.schema_ref()).cloned().unwrap_or(DataType::Null);
-                    let leaf = column.bare(&batch.columns()[place]).map_err(failed)?;
+                    let leaf = column.bare(&batch.columns()[top_level]).map_err(failed)?;
                     sums.bytes += leaf.to_data().get_slice_memory_size().map_err(failed)? as u64;
                     let values = self.features.read(feature, &cells, &data_type).map_err(failed)?;
-                    tops[place] = column.replaced(&tops[place], values).map_err(failed)?;
+                    columns[top_level] = column.replaced(&columns[top_level], values).map_err(failed)?;
                 }
-                tops
+                columns
             }
-            LatentSource::Latents(anew) => {
+            LatentSource::Latents(rebuilder) => {
                 let k = batch.num_columns();
                 let mut z = vec![0.0; height * k];
                 let mut unknown = vec![false; height];
@@ -191,7 +191,7 @@ impl Rebuilder {
                 let mut cells = self.decoder.expected(&z)?;
                 let rows = cells.chunks_exact_mut(self.features.layout().inputs()).zip(unknown);
                 rows.filter(|(_, unknown)| *unknown).for_each(|(cells, _)| cells.fill(f32::NAN));
-                anew.read(&self.features, &cells, height).map_err(failed)?
+                rebuilder.read(&self.features, &cells, height).map_err(failed)?
             }
         };
         let options = RecordBatchOptions::new().with_row_count(Some(height));

@@ -1,4 +1,4 @@
-//! The columns a transform adds, for rows in memory.
+//! A transform of one record batch in memory.
 
 use std::path::Path;
 
@@ -11,12 +11,12 @@ use crate::config::TransformConfig;
 use crate::error::{Error, Place, Result};
 
 impl Model {
-    /// The [new columns](Self::new_columns) of some rows, as [`transform`](Self::transform) would write them; on this
-    /// thread. Columns may stand in any order, and more may be there. A false discovery rate is that of these rows.
+    /// The [new columns](Self::new_columns) of some rows, as [`transform`](Self::transform) writes them; on this thread.
+    /// The columns may be in any order, among others. A false discovery rate is that of these rows.
     ///
     /// # Errors
-    /// [`Error::MissingFeature`] and [`Error::WrongType`] if a learned column is not there as the model needs it,
-    /// [`Error::Read`] if its values cannot be read, and those of [`new_columns`](Self::new_columns).
+    /// [`Error::MissingFeature`] and [`Error::WrongType`] if the rows do not have the learned columns, [`Error::Read`] if
+    /// their values cannot be read, and those of [`new_columns`](Self::new_columns).
     pub fn transform_batch(&self, rows: &RecordBatch, config: &TransformConfig) -> Result<RecordBatch> {
         config.check()?;
         let mut maker = NewColumnMaker::new(self, config)?;

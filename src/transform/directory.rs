@@ -1,4 +1,4 @@
-//! A directory of outputs: a file for each of the source's, in the same place below it.
+//! A directory of outputs: one file for each file of the source, at the same relative path.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,19 +9,19 @@ use crate::source::Source;
 use crate::storage::{Target, check_distinct, check_outside, is_url};
 
 impl TransformJob<'_, '_> {
-    /// Writes a file for each of the source's. All checks come before the first is written; when one fails, those that
-    /// are written stay.
+    /// Writes one file for each file of the source. All checks come before the first write; if a file fails, those
+    /// already written stay.
     ///
     /// # Errors
     /// [`Error::Unfinished`].
     pub(super) fn directory(&mut self, source: &Source, folder: &Path) -> Result<()> {
         check_outside(folder, source.roots())?;
-        let files: Vec<(Source, PathBuf)> = source.each().map(|(file, within)| (file, folder.join(within))).collect();
+        let files: Vec<(Source, PathBuf)> = source.each().map(|(file, path)| (file, folder.join(path))).collect();
         check_distinct(&files.iter().map(|(_, target)| target).collect::<Vec<_>>())?;
         let mut work = Vec::new();
         for (file, target) in files {
             self.model.kept(&file, &*file.schema()?, true, self.config)?;
-            if self.config.leaves(&target, file.paths())? {
+            if self.config.skips(&target, file.paths())? {
                 self.totals.skipped += 1;
                 continue;
             }
@@ -44,14 +44,14 @@ impl TransformJob<'_, '_> {
         let target = Target::check(target, self.config.replaces(), file.paths());
         let written = target.and_then(|target| self.file(file, target, true));
         if written.is_err() {
-            // Those that hold files of others by now stay.
+            // A folder that holds a file of another program by now stays.
             made.into_iter().take_while(|folder| fs::remove_dir(folder).is_ok()).for_each(drop);
         }
         written
     }
 }
 
-/// An error, with what remains to be done.
+/// An error, with the files that are not written.
 fn unfinished(rest: &[(Source, PathBuf)], done: usize, source: Error) -> Error {
     if done == 0 && rest.len() == 1 {
         return source;

@@ -1,4 +1,4 @@
-//! Drift by itself: rows go through the model and are counted, and nothing is written.
+//! Drift alone: rows are encoded and counted, and nothing is written.
 
 use super::Transformed;
 use super::general::learned_route;
@@ -12,8 +12,8 @@ use crate::pipeline::Run;
 use crate::source::Source;
 
 impl Model {
-    /// What a transform of `source` with these options would say of its rows, [`drift`](Transformed::drift) included,
-    /// without an output.
+    /// Compares `source` with the training data: the result of a transform with these options, including its
+    /// [`drift`](Transformed::drift), without an output.
     ///
     /// ```no_run
     /// # fn main() -> vaepipe::Result<()> {
@@ -29,7 +29,7 @@ impl Model {
     /// ```
     ///
     /// # Errors
-    /// As [`transform_to`](Self::transform_to), but for those about outputs.
+    /// As [`transform_to`](Self::transform_to), except those about outputs.
     pub fn drift(&self, source: &Source, config: &TransformConfig, run: &mut Run<'_>) -> Result<Transformed> {
         config.check()?;
         run.check()?;

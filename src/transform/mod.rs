@@ -36,30 +36,30 @@ use crate::sink::{Destination, Medium};
 use crate::source::Source;
 use crate::storage::{Target, check_outside};
 
-/// What a transform did.
+/// The result of a transform.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Transformed {
-    /// Rows in, and rows out.
+    /// Rows read and written.
     pub rows: u64,
     /// Outputs written.
     pub files: u64,
-    /// Outputs left as they are, since they were there.
+    /// Outputs that were skipped, since they existed.
     pub skipped: u64,
-    /// Rows without a known feature: their scores are null.
+    /// Rows without a known value in a learned column: their scores are null.
     pub empty_rows: u64,
-    /// Rows that are anomalies; `None` if nothing says which are.
+    /// Rows that are anomalies; `None` without a decision.
     pub anomalies: Option<u64>,
-    /// How the anomaly scores are spread; `None` if no row has one.
+    /// Quantiles of the anomaly scores; `None` if no row has one.
     pub scores: Option<ScoreQuantiles>,
-    /// The learned columns with values that are not as those of the fit.
-    pub found: Vec<(String, ValueIssues)>,
-    /// How the rows are spread beside those of the fit; `None` of no rows, and of a model whose fit did not look.
+    /// The learned columns with missing, unseen, out-of-range or unusable values.
+    pub issues: Vec<(String, ValueIssues)>,
+    /// Drift of the rows from the training data; `None` without rows, and for a model without a drift baseline.
     pub drift: Option<Drift>,
 }
 
 impl Transformed {
-    /// The share of anomalies among the rows that have a score; `None` if nothing says which are, or there are none.
+    /// The share of anomalies among the rows that have a score; `None` without a decision or without such rows.
     pub fn anomaly_rate(&self) -> Option<f64> {
         let scored = self.rows - self.empty_rows;
         Some(self.anomalies? as f64 / scored as f64).filter(|_| scored > 0)
@@ -67,28 +67,28 @@ impl Transformed {
 }
 
 impl Model {
-    /// The columns a transform adds: posterior means `z_i`, standard deviations `z_std_i` on request, scores, and what
-    /// these mean as far as the model can tell.
+    /// The columns a transform adds: posterior means `z_i`, standard deviations `z_std_i` on request, scores, p-values and
+    /// the decision.
     ///
     /// # Errors
-    /// [`UnknownScore`](crate::Error::UnknownScore) for a score there is not, [`NotCalibrated`](crate::Error::NotCalibrated)
-    /// for a decision by p-values which the model cannot give.
+    /// [`UnknownScore`](crate::Error::UnknownScore) for an unknown score, [`NotCalibrated`](crate::Error::NotCalibrated)
+    /// for a decision by p-values if the model has none.
     pub fn new_columns(&self, config: &TransformConfig) -> Result<SchemaRef> {
         Ok(NewColumnMaker::new(self, config)?.schema().clone())
     }
 
     /// Writes the rows of `source` with the new columns to `output`; a file whole or not at all. From one Parquet file to
-    /// another the carried columns are copied byte for byte.
+    /// another, carried columns are copied byte for byte.
     ///
     /// # Memory usage
     /// From Parquet to Parquet, the row vectors of one row group, up to 256 MiB (those of a larger one are in a scratch file
     /// beside the output), and the new columns of one row group; else about 64 MiB of rows, or one batch, if that is larger.
     ///
     /// # Errors
-    /// [`MissingFeature`](crate::Error::MissingFeature) and [`WrongType`](crate::Error::WrongType) if the source is not
-    /// what the model learned from; [`OptionRange`](crate::Error::OptionRange),
+    /// [`MissingFeature`](crate::Error::MissingFeature) and [`WrongType`](crate::Error::WrongType) if the source does not
+    /// have the learned columns; [`OptionRange`](crate::Error::OptionRange),
     /// [`UnknownColumn`](crate::Error::UnknownColumn) and [`NameClash`](crate::Error::NameClash) for options that do not fit
-    /// it; the errors of [`check_target`](crate::check_target); [`TargetInInput`](crate::Error::TargetInInput);
+    /// the source; the errors of [`check_target`](crate::check_target); [`TargetInInput`](crate::Error::TargetInInput);
     /// [`Read`](crate::Error::Read), [`Damaged`](crate::Error::Damaged), [`Write`](crate::Error::Write);
     /// [`Unfinished`](crate::Error::Unfinished) if some files of a directory are written and another failed.
     pub fn transform_to(
@@ -109,13 +109,13 @@ impl Model {
                 let to = Destination::Stream(Box::new(StreamWriter::new(to, &stop)?));
                 let written = job.general(source, to, false);
                 if let Err(Error::Io { .. } | Error::Write { .. }) = written {
-                    // A stop ends a stream whose target takes nothing by an error of the write.
+                    // A stop interrupts a blocked write, which then fails.
                     stop.check()?;
                 }
                 written?;
                 job.totals.files = 1;
             }
-            Output::File(path) if config.leaves(&path, source.paths())? => job.totals.skipped = 1,
+            Output::File(path) if config.skips(&path, source.paths())? => job.totals.skipped = 1,
             Output::File(path) => {
                 check_outside(&path, source.roots())?;
                 let target = Target::check(&path, config.replaces(), source.paths())?;
@@ -126,7 +126,7 @@ impl Model {
         Ok(job.finish(decides))
     }
 
-    /// The columns of an Arrow IPC stream of `source` with the new ones, which a transform with these options writes.
+    /// The schema of the Arrow IPC stream that a transform of `source` with these options writes.
     ///
     /// # Errors
     /// Those of [`transform_to`](Self::transform_to) about columns.
@@ -136,7 +136,7 @@ impl Model {
         Ok(self.output_plan(source, false, config, Medium::Ipc)?.schema)
     }
 
-    /// The columns that are carried and needed.
+    /// The columns to read and to write.
     fn output_plan(
         &self,
         source: &Source,

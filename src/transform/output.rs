@@ -1,16 +1,28 @@
-//! Where transformed rows go.
+//! The output of a transform: a file, a directory or a stream.
 
+use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Where transformed rows go.
+/// The output of a transform.
+#[non_exhaustive]
 pub enum Output {
-    /// One file: Arrow IPC if it is called `*.arrow`, `*.feather` or `*.ipc`, else Parquet.
+    /// One file: Arrow IPC if its name ends in `.arrow`, `.feather` or `.ipc`, else Parquet.
     File(PathBuf),
-    /// A directory with a file for each of the source's, in the same place below it.
+    /// A directory with one file for each file of the source, at the same relative path.
     Folder(PathBuf),
     /// An Arrow IPC stream, flushed after each batch. After an error it has no end-of-stream marker.
     Stream(Box<dyn Write + Send>),
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Folder(path) => f.debug_tuple("Folder").field(path).finish(),
+            Self::Stream(_) => f.debug_tuple("Stream").finish_non_exhaustive(),
+        }
+    }
 }
 
 impl From<&Path> for Output {

@@ -1,4 +1,4 @@
-//! A transform between two record-batch readers, for programs that have rows already.
+//! A transform of a record-batch reader, for programs that hold rows in memory.
 
 use std::path::Path;
 
@@ -24,10 +24,9 @@ struct TransformReader {
 }
 
 impl Model {
-    /// The rows of `reader` in their order, each with its latents and scores: what
-    /// [`transform_to`](Self::transform_to) writes. Rows are read and encoded ahead, on threads of their own, with at most
-    /// 64 MiB of them on their way; an error is the last item. It may be dropped at any time; the drop waits for the
-    /// batches that are being read and encoded.
+    /// The rows of `reader` in their order, with the columns that [`transform_to`](Self::transform_to) writes. Rows are
+    /// read and encoded ahead on threads, with at most 64 MiB of them on their way; an error is the last item. The result
+    /// may be dropped at any time; the drop waits for the batches that are being read and encoded.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -58,7 +57,7 @@ impl Model {
     /// ```
     ///
     /// # Errors
-    /// [`Error::MissingFeature`] and [`Error::WrongType`] if the columns are not what the model learned from,
+    /// [`Error::MissingFeature`] and [`Error::WrongType`] if the reader does not have the learned columns,
     /// [`Error::NameClash`].
     pub fn transform<R: RecordBatchReader + Send + 'static>(
         &self,
@@ -67,7 +66,7 @@ impl Model {
         self.transform_with(reader, &TransformConfig::new(), &Run::new())
     }
 
-    /// The same with options, of which those about files mean nothing here, and a run with its stop and threads.
+    /// The same with options, and with the stop and the threads of a run. Options about files have no effect.
     ///
     /// # Errors
     /// As [`transform`](Self::transform), and those of options that do not fit the columns.

@@ -177,7 +177,7 @@ fn images(
     let z: Vec<f32> =
         (0..rows.rows.len()).flat_map(|row| latents.iter().map(move |latent| latent.value(row))).collect();
     let decoder = Decoder::new(model);
-    let expected = model.anew()?.read(&decoder.features, &decoder.expected(&z)?, rows.rows.len());
+    let expected = model.column_rebuilder()?.read(&decoder.features, &decoder.expected(&z)?, rows.rows.len());
     let expected = pixels(&expected.map_err(|source| failed("".as_ref(), "", source))?, size)?;
     let mut all = pixels(&given, size)?;
     let n = all.len();

@@ -50,7 +50,7 @@ pub(crate) fn check_output(
     model: Option<&Path>,
 ) -> Result<(), Failure> {
     match Output::from(path) {
-        Output::File(_) if is_dash(path) || config.leaves(path, source.paths())? => Ok(()),
+        Output::File(_) if is_dash(path) || config.skips(path, source.paths())? => Ok(()),
         Output::File(_) => {
             Ok(vaepipe::check_target(path, config.force || config.if_newer, source.paths().chain(model))?)
         }

@@ -1,4 +1,4 @@
-//! Which columns have missing values that can be filled.
+//! The columns to fill: those with missing values that the model can fill.
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::and;
@@ -11,7 +11,7 @@ use crate::feature::{Column, STRIP, holes, runs, tops};
 use crate::pipeline::{Route, Run, Stage};
 use crate::source::ParquetSource;
 
-/// Rows looked at at once.
+/// Rows of a batch.
 const BATCH_ROWS: usize = 8192;
 
 /// What fills a column.
@@ -31,7 +31,7 @@ pub(super) struct ImputeTarget {
     pub(super) by: FillBy,
 }
 
-/// Which values of a top-level column can be filled: those missing, but not where a struct above them is.
+/// Which values of a column can be filled: the missing ones, except where a struct above them is null.
 pub(super) fn fillable(column: &Column, top: &ArrayRef) -> Result<arrow::array::BooleanArray, ArrowError> {
     let missing = holes(&column.bare(top)?)?;
     match column.nulls_above(top)? {
@@ -40,7 +40,7 @@ pub(super) fn fillable(column: &Column, top: &ArrayRef) -> Result<arrow::array::
     }
 }
 
-/// The learned columns, and those carried for being constant, that have a missing value in `source`, in its order.
+/// The learned columns and those that were constant at fit, if they have a missing value in `source`; in its order.
 ///
 /// # Errors
 /// The source's, and [`Error::Interrupted`].
