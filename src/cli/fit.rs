@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 use serde_json::json;
-use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress, Source, is_url};
+use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress, Run, Source, is_url};
 
 use super::decision::DecisionFlags;
 use super::failure::Failure;
@@ -126,6 +126,7 @@ impl Fit {
         config.init = init;
         config = config.refit_scaling(refit_scaling).accept_worse(accept_worse);
         config.check()?;
+        run.check()?;
         let source = rows.open(&inputs, &context.signals.stop)?;
         let _lock = run.claim(&path, force, source.paths(), context)?;
         let metrics = metrics.start(&source, &[&path])?;
@@ -166,16 +167,15 @@ pub(super) type Check<'a> = &'a dyn Fn(&[String], usize) -> Result<(), Error>;
 /// # Errors
 /// Those of a fit, and that of `check`.
 pub(super) fn fit(
-    mut config: FitConfig,
+    config: FitConfig,
     source: &ParquetSource,
     run: &RunFlags,
     metrics: Option<Metrics>,
     context: &Context,
     check: Check<'_>,
 ) -> Result<(Fitted, Result<(), Error>), Error> {
-    config.threads = run.threads;
     let (stop, mut progress, mut refused) = (&context.signals.stop, FitProgress::new(metrics), None);
-    let fitted = config.fit_watched(source, run.device, stop, &mut |event| {
+    let mut fitting = Run::new().stop(stop).threads(run.threads).on_progress(|event| {
         if let Progress::Chosen { columns, latent_dim } = event
             && let Err(error) = check(columns, latent_dim)
         {
@@ -184,6 +184,8 @@ pub(super) fn fit(
         }
         progress.take(event);
     });
+    let fitted = config.fit(source, run.device, &mut fitting);
+    drop(fitting);
     let written = progress.finish();
     if let Some(error) = refused {
         return Err(error);

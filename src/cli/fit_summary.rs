@@ -36,9 +36,9 @@ pub(super) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
             "rows",
             format!(
                 "{} trained, {} chose the weights, {} chose nothing",
-                HumanCount(rows.train_rows),
-                HumanCount(rows.select_rows),
-                HumanCount(rows.calibrate_rows)
+                HumanCount(rows.training_rows),
+                HumanCount(rows.validation_rows),
+                HumanCount(rows.calibration_rows)
             ),
         ),
         ("network", network(&metadata.network, &metadata.training, elements(&fitted.model), parameters(&fitted.model))),
@@ -117,7 +117,7 @@ pub(super) fn json(fitted: &Fitted, total: f64) -> Value {
     json!({
         "model_hash": fitted.model.hash(),
         "rows": rows.rows,
-        "train_rows": rows.train_rows,
+        "train_rows": rows.training_rows,
         "empty_rows": rows.empty_rows,
         "features": metadata.features.len(),
         "carried": metadata.carried,

@@ -79,6 +79,7 @@ impl FitTransform {
         config.check()?;
         let mut fitting = fit_flags.config();
         fitting.check()?;
+        run.check()?;
         let source = rows.open(&inputs, &context.signals.stop)?;
         // One file under two names would wait for itself.
         vaepipe::check_distinct(&path.iter().chain([&output]).collect::<Vec<_>>())?;

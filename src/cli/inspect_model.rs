@@ -35,9 +35,9 @@ pub(super) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<
             format!(
                 "{}: {} trained, {} chose the weights, {} chose nothing, {} were empty",
                 HumanCount(rows.rows),
-                HumanCount(rows.train_rows),
-                HumanCount(rows.select_rows),
-                HumanCount(rows.calibrate_rows),
+                HumanCount(rows.training_rows),
+                HumanCount(rows.validation_rows),
+                HumanCount(rows.calibration_rows),
                 HumanCount(rows.empty_rows)
             ),
         ),

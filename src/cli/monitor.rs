@@ -161,7 +161,7 @@ impl Monitor {
             self.add("rows", &[], rows.rows as f64);
             self.add("empty_rows", &[], rows.empty_rows as f64);
         }
-        self.add("train_rows", &[], rows.train_rows as f64);
+        self.add("train_rows", &[], rows.training_rows as f64);
         self.add("epochs", &[], history.epochs.len() as f64);
         self.add("validation_loss", &[], history.validation_loss());
         self.add("held_out_loss", &[], history.held_out_loss);

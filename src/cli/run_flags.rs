@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use vaepipe::{Device, Lock, is_url};
+use vaepipe::{Device, Lock, Run, is_url};
 
 use super::failure::Failure;
 use super::output_flags::is_dash;
@@ -37,6 +37,14 @@ fn time(text: &str) -> Result<Wait, humantime::DurationError> {
 }
 
 impl RunFlags {
+    /// Checks the number of threads.
+    ///
+    /// # Errors
+    /// [`Error::OptionRange`](vaepipe::Error::OptionRange).
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        Ok(Run::new().threads(self.threads).check()?)
+    }
+
     /// The right to write the file `target`, until it is dropped; it is no input, and replaces a file only if `force`.
     ///
     /// # Errors

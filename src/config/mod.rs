@@ -100,8 +100,6 @@ pub struct FitConfig {
     pub memory: Option<u64>,
     /// Folder of scratch files, which must be there; `None` is the system's for temporary files. Never changes a number.
     pub spool_dir: Option<PathBuf>,
-    /// Worker threads; `None` takes the machine's. Never changes a number.
-    pub threads: Option<usize>,
     /// A fit that is asked to stop ends with the best weights so far, once an epoch is trained.
     pub keep_partial: bool,
     /// File of the checkpoint: written at the end of an epoch, though not more than once a second, and within long ones,
@@ -190,8 +188,6 @@ builders! {
     members: usize => Some;
     /// Sets [`decision`](Self::decision).
     decision: Decision => Some;
-    /// Sets [`threads`](Self::threads).
-    threads: usize => Some;
     /// Sets [`keep_partial`](Self::keep_partial).
     keep_partial: bool => |value| value;
     /// Sets [`checkpoint`](Self::checkpoint).
@@ -269,8 +265,7 @@ impl FitConfig {
         within("memory", self.memory, "16 MiB or more", |v| v >= 16 << 20)?;
         within("shuffle_rows", self.shuffle_rows, "1 or more", |v| v >= 1)?;
         check_decision(self.decision)?;
-        within("checkpoint_minutes", self.checkpoint_minutes, "above 0, at most 1000000", |v| v > 0.0 && v <= 1e6)?;
-        check_threads(self.threads)
+        within("checkpoint_minutes", self.checkpoint_minutes, "above 0, at most 1000000", |v| v > 0.0 && v <= 1e6)
     }
 }
 

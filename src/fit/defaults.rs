@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::search;
+use super::latent_dim_search::widest;
 use crate::config::{Activation, FitConfig, LatentDim, Preset, Scale, Training};
 use crate::feature::Kind;
 use crate::fit::row_order::CHUNK_ROWS;
@@ -129,9 +129,9 @@ impl MissingRates {
     }
 }
 
-/// For many holes: twice the latents and one layer of twice the width in place of two, and next to no noise floor. It
-/// fills held-out holes better; the floor would make intervals too wide.
-const NOISE_FLOOR_OF_HOLES: f64 = -4.0;
+/// The noise floor for many missing values: next to none, since it would make intervals too wide. With it go twice the
+/// latents and one layer of twice the width in place of two, which fill held-out values better.
+const NOISE_FLOOR_OF_MISSING: f64 = -4.0;
 
 /// What both presets share.
 const ACTIVATION: Activation = Activation::Silu;
@@ -182,14 +182,14 @@ pub(super) fn val_fraction(config: &FitConfig) -> f64 {
     config.val_fraction.unwrap_or(VAL_FRACTION)
 }
 
-/// The network for `rows` training rows of `inputs` elements with these holes.
-pub(super) fn network(config: &FitConfig, inputs: usize, rows: usize, holes: MissingRates) -> Network {
+/// The network for `rows` training rows of `inputs` elements.
+pub(super) fn network(config: &FitConfig, inputs: usize, rows: usize, missing: MissingRates) -> Network {
     let (defaults, shape) = (defaults(preset(config)), DataShape { inputs, rows });
-    let fills = holes.many && preset(config) == Preset::Reduce;
+    let fills = missing.many && preset(config) == Preset::Reduce;
     let latent_dim = match (config.latent_dim, (defaults.latent_dim)(shape)) {
         (Some(LatentDim::Of(latents)), _) => latents,
         // The widest that is tried.
-        (Some(LatentDim::Auto), _) => search::widest(inputs),
+        (Some(LatentDim::Auto), _) => widest(inputs),
         (None, latents) if fills => (2 * latents).min(16).min(inputs),
         (None, latents) => latents,
     };
@@ -197,7 +197,7 @@ pub(super) fn network(config: &FitConfig, inputs: usize, rows: usize, holes: Mis
         widths if fills => widths.first().map(|width| 2 * width).into_iter().collect(),
         widths => widths,
     });
-    let noise_floor = if fills { NOISE_FLOOR_OF_HOLES } else { defaults.noise_floor };
+    let noise_floor = if fills { NOISE_FLOOR_OF_MISSING } else { defaults.noise_floor };
     Network { hidden, latent_dim, activation: config.activation.unwrap_or(ACTIVATION), noise_floor }
 }
 
@@ -227,8 +227,8 @@ pub(super) fn missing_indicator(config: &FitConfig) -> bool {
     config.missing_indicator.unwrap_or(true)
 }
 
-/// Everything else, for `rows` training rows of `inputs` elements, some of them missing if there are `holes`.
-pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_rows: u64, holes: bool) -> Training {
+/// Everything else, for `rows` training rows of `inputs` elements, with `missing` values or none.
+pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_rows: u64, missing: bool) -> Training {
     let defaults = defaults(preset(config));
     let batch_size = config.batch_size.unwrap_or_else(|| batch_size(rows));
     let steps_per_epoch = rows.div_ceil(batch_size).max(1);
@@ -243,7 +243,7 @@ pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_r
         preset: preset(config),
         scale: scale(config),
         missing_indicator: missing_indicator(config),
-        mask_rate: config.mask_rate.unwrap_or(if holes { MASK_RATE } else { 0.0 }),
+        mask_rate: config.mask_rate.unwrap_or(if missing { MASK_RATE } else { 0.0 }),
         epochs,
         steps_per_epoch,
         steps,
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn many_holes_get_more_latents_and_a_wider_layer() {
+    fn many_missing_values_get_more_latents_and_a_wider_layer() {
         let of = |preset, missing| {
             let network = network(&FitConfig::new().preset(preset), 30, 99, MissingRates::new(missing, 1000));
             (network.hidden, network.latent_dim, network.noise_floor)

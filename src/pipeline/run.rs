@@ -98,7 +98,7 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// [`Error::OptionRange`] for a number of threads that is out of range.
-    pub(crate) fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         match self.threads {
             Some(threads) if !(1..=MOST_THREADS).contains(&threads) => {
                 Err(Error::OptionRange { option: "threads", value: threads.to_string(), range: "1 to 1024" })

@@ -16,7 +16,9 @@ use arrow::error::ArrowError;
 use arrow::ipc::CompressionType;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
 use proptest::prelude::*;
-use vaepipe::{Device, Error, FitConfig, Model, Output, ParquetSource, Source, SourceConfig, Stop, TransformConfig};
+use vaepipe::{
+    Device, Error, FitConfig, Model, Output, ParquetSource, Run, Source, SourceConfig, Stop, TransformConfig,
+};
 
 use crate::tables::{Uniform, write};
 use crate::workdir::Workdir;
@@ -67,7 +69,8 @@ fn fitted(columns: usize) -> Arc<Model> {
     let dir = Workdir::new();
     write(&dir.path("in.parquet"), &table(300, columns, 0), 1000);
     let source = ParquetSource::open([dir.path("in.parquet")]).unwrap();
-    Arc::new(FitConfig::new().latent_dim(2).hidden([4]).epochs(1).fit(&source, Device::Cpu).unwrap())
+    let config = FitConfig::new().latent_dim(2).hidden([4]).epochs(1);
+    Arc::new(config.fit(&source, Device::Cpu, &mut Run::new()).unwrap().model)
 }
 
 /// The same batch for ever.

@@ -48,7 +48,7 @@ pub(in crate::fit) fn measure(
     let most = MOST_ROWS.min(MOST_CELLS / outputs).min(MOST_PAIRS / (k * outputs)).max(256);
     let noise = RandomStream::new(seed, "aggregate");
     let mut some = SampledTrainingRows::default();
-    for batch in look.batches(&rows.train, most) {
+    for batch in look.batches(&rows.training, most) {
         let batch = batch?;
         let encoded = look.vae.encode(&batch)?;
         let draw = look.draw(&batch, &encoded, noise);
@@ -59,7 +59,7 @@ pub(in crate::fit) fn measure(
     }
     let mut held_out = Vec::new();
     // Those that chose the weights may have trained them since.
-    for batch in look.batches(&rows.calibrate, MOST_ROWS) {
+    for batch in look.batches(&rows.calibration, MOST_ROWS) {
         let batch = batch?;
         held_out.extend(look.draw(&batch, &look.vae.encode(&batch)?, noise));
     }

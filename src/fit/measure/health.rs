@@ -43,7 +43,7 @@ pub(in crate::fit) fn measure(
     seed: u64,
 ) -> Result<Option<Health>> {
     let (layout, k) = (look.layout, look.latent_dim);
-    if rows.calibrate.len() == 0 {
+    if rows.calibration.len() == 0 {
         return Ok(None);
     }
     let components = components(look, rows)?;
@@ -54,7 +54,7 @@ pub(in crate::fit) fn measure(
     let (mut squared_error, mut principal, mut known) = (0.0, 0.0, 0.0);
     let mut sums = vec![Sums::default(); layout.outputs()];
     let mut guesses = vec![Guesses::default(); layout.inputs()];
-    for batch in look.batches(&rows.calibrate, usize::MAX) {
+    for batch in look.batches(&rows.calibration, usize::MAX) {
         let batch = batch?;
         let encoded = look.vae.encode(&batch)?;
         let ones = vec![1.0; batch.x.len()];
@@ -87,14 +87,14 @@ pub(in crate::fit) fn measure(
             });
         }
     }
-    let n = rows.calibrate.len() as f64;
+    let n = rows.calibration.len() as f64;
     let dimension = |[kl, mean, squares]: [f64; 3]| {
         let variance = (squares / n - (mean / n) * (mean / n)).max(0.0);
         Dimension { kl: kl / n, variance }
     };
     let dimensions: Vec<Dimension> = moments.into_iter().map(dimension).collect();
     Ok(Some(Health {
-        rows: rows.calibrate.len() as u64,
+        rows: rows.calibration.len() as u64,
         log_likelihood: -nll / n,
         kl: dimensions.iter().map(|dimension| dimension.kl).sum(),
         dimensions,
@@ -165,7 +165,7 @@ fn components(look: &FittedNetwork<'_>, rows: &FitRows) -> Result<Option<(Vec<f3
     }
     let most = (MOST_PRODUCTS / (width * width)).min(MOST_ROWS);
     let mut sums = vec![(0.0, 0.0); width];
-    for batch in look.batches(&rows.train, most) {
+    for batch in look.batches(&rows.training, most) {
         for row in look.spread(&batch?).chunks_exact(width) {
             let known = sums.iter_mut().zip(row).filter(|(_, x)| !x.is_nan());
             known.for_each(|((sum, count), x)| (*sum, *count) = (*sum + f64::from(*x), *count + 1.0));
@@ -173,7 +173,7 @@ fn components(look: &FittedNetwork<'_>, rows: &FitRows) -> Result<Option<(Vec<f3
     }
     let mean: Vec<f32> = sums.into_iter().map(|(sum, count)| (sum / f64::max(count, 1.0)) as f32).collect();
     let mut covariance = Covariance::new(weighted(look, mean.clone(), true));
-    for batch in look.batches(&rows.train, most) {
+    for batch in look.batches(&rows.training, most) {
         covariance.add(weighted(look, filled(look.spread(&batch?), &mean), true));
     }
     Ok(Some((mean, covariance.components(look.latent_dim))))

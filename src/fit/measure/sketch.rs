@@ -23,7 +23,7 @@ pub(in crate::fit) fn measure(
 ) -> Result<Sketch> {
     let most = MOST_ROWS.min((MOST_CELLS / look.layout.inputs()).max(1024));
     let (mut x, mut known, mut mean) = (Vec::new(), None, Vec::new());
-    for batch in look.batches(&rows.train, most) {
+    for batch in look.batches(&rows.training, most) {
         let batch = batch?;
         mean.extend(look.vae.encode(&batch)?.mean);
         if batch.known.is_some() && known.is_none() {
