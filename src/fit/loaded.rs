@@ -7,7 +7,7 @@ use super::defaults;
 use super::prepared::Prepared;
 use super::row_order::{HoldOut, RowOrder};
 use super::rows::{FitRows, RowLoader};
-use super::sizes::RowCounts;
+use super::sizes::SplitSizes;
 use crate::config::Training;
 use crate::error::{Error, Result};
 use crate::feature::{Features, counted};
@@ -33,7 +33,7 @@ impl Prepared {
     /// [`Error::TooFewRows`], [`Error::NotMeasured`], the source's, [`Error::Io`] for a scratch file, and
     /// [`Error::Interrupted`].
     pub(super) fn load(self, run: &mut Run<'_>) -> Result<Loaded> {
-        let RowCounts { sample, held_out, shuffled, .. } = self.sizes.rows;
+        let SplitSizes { sample, held_out, shuffled, .. } = self.sizes.rows;
         let hold_out = |held_out| HoldOut::new(self.config.seed, self.source.rows(), sample, held_out);
         let split = hold_out(held_out);
         let mut rows = self.load_rows(split, run)?;
@@ -74,7 +74,7 @@ impl Prepared {
 
     /// Reads and encodes the rows of a split.
     pub(super) fn load_rows(&self, hold_out: HoldOut, run: &mut Run<'_>) -> Result<FitRows> {
-        let RowCounts { sample, shuffled, memory, .. } = self.sizes.rows;
+        let SplitSizes { sample, shuffled, memory, .. } = self.sizes.rows;
         let (source, features, folder) = (&self.source, &self.columns.features, self.folder.as_path());
         let order = RowOrder::new(self.config.seed, source.rows(), shuffled);
         RowLoader { source, features, hold_out, order, memory, rows: sample, folder }.load(run)

@@ -11,7 +11,7 @@ use crate::model::Network;
 
 /// The numbers of rows of a fit, and the memory for them.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct RowCounts {
+pub(super) struct SplitSizes {
     /// Rows that take part.
     pub(super) sample: u64,
     /// Those of the sample that are held out.
@@ -23,7 +23,7 @@ pub(super) struct RowCounts {
     pub(super) in_memory: bool,
 }
 
-impl RowCounts {
+impl SplitSizes {
     /// Divides `rows` rows of `inputs` elements.
     ///
     /// # Errors
@@ -52,7 +52,7 @@ impl RowCounts {
 pub(super) struct Sizes {
     /// Elements of the row vector.
     pub(super) inputs: usize,
-    pub(super) rows: RowCounts,
+    pub(super) rows: SplitSizes,
     pub(super) network: Network,
     /// The training, if no row is empty.
     pub(super) training: Training,
@@ -70,7 +70,7 @@ impl Sizes {
         network: Option<Network>,
     ) -> Result<Self> {
         let inputs = columns.features.layout().inputs();
-        let rows = RowCounts::new(config, rows, inputs)?;
+        let rows = SplitSizes::new(config, rows, inputs)?;
         let training_rows = rows.training() as usize;
         let network = network.unwrap_or_else(|| defaults::network(config, inputs, training_rows, columns.missing));
         let training = defaults::training(config, inputs, training_rows, rows.shuffled, columns.missing.any);
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn a_shuffle_window_of_too_many_rows_is_rejected() {
         assert_eq!(MOST_SHUFFLED, 4_294_959_104);
-        let counts = |window: u64, rows| RowCounts::new(&FitConfig::new().epochs(1).shuffle_rows(window), rows, 1);
+        let counts = |window: u64, rows| SplitSizes::new(&FitConfig::new().epochs(1).shuffle_rows(window), rows, 1);
         for (window, rows) in [(MOST_SHUFFLED + 1, 5_000_000_000), (u64::MAX, MOST_SHUFFLED + 1)] {
             let error = counts(window, rows).unwrap_err();
             assert!(matches!(error, Error::OptionRange { option: "shuffle_rows", .. }), "{error}");
@@ -109,14 +109,14 @@ mod tests {
         assert_eq!(counts(u64::MAX, MOST_SHUFFLED).unwrap().sample, MOST_SHUFFLED);
         assert_eq!(counts(MOST_SHUFFLED, 5_000_000_000).unwrap().shuffled, MOST_SHUFFLED);
         let few = FitConfig::new().epochs(1).shuffle_rows(u64::MAX).sample(1000);
-        assert_eq!(RowCounts::new(&few, 5_000_000_000, 1).unwrap().sample, 1000);
+        assert_eq!(SplitSizes::new(&few, 5_000_000_000, 1).unwrap().sample, 1000);
     }
 
     #[test]
     fn a_default_window_is_never_too_large() {
         for rows in [1 << 29, (1 << 29) + 1, 1 << 32, 1 << 40] {
             for config in [FitConfig::new(), FitConfig::new().epochs(1), FitConfig::new().epochs(1).sample(1 << 29)] {
-                RowCounts::new(&config, rows, 1).unwrap();
+                SplitSizes::new(&config, rows, 1).unwrap();
             }
         }
     }
