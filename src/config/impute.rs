@@ -1,9 +1,9 @@
-//! What the user asks of missing values.
+//! Options of an imputation.
 
 use super::{check_threads, within};
 use crate::error::Result;
 
-/// How missing values are filled, and what is written beside them.
+/// Options of an imputation.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ImputeConfig {
@@ -11,11 +11,11 @@ pub struct ImputeConfig {
     pub samples: usize,
     /// Add `COL_draw_0` …, this many draws of every filled column from its distribution given the rest of the row.
     pub draws: usize,
-    /// Add `COL_low` and `COL_high` of every filled number, between which its value is with this probability.
+    /// Add `COL_low` and `COL_high` for every filled number, an interval that holds the value with this probability.
     pub intervals: Option<f64>,
     /// Add `COL_imputed`, a Boolean, of every filled column.
     pub flag: bool,
-    /// Put before the name of every new column.
+    /// Prefix of the names of new columns.
     pub prefix: String,
     /// Replace an existing output.
     pub force: bool,
@@ -31,10 +31,10 @@ impl Default for ImputeConfig {
 }
 
 impl ImputeConfig {
-    /// Draws from the posterior of a row, unless more or fewer are asked for.
+    /// The default of [`samples`](Self::samples).
     pub const SAMPLES: usize = 256;
 
-    /// Nothing beside the filled columns.
+    /// The defaults: only the filled columns.
     pub fn new() -> Self {
         Self::default()
     }

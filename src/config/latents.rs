@@ -1,20 +1,20 @@
-//! What the user asks of a model's latents: rows drawn, rebuilt, or along its dimensions.
+//! Options of generation, reconstruction and traversal.
 
 use super::{check_threads, within};
 use crate::error::Result;
 
-/// How rows are drawn.
+/// Options of generation.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct GenerateConfig {
     /// Decides the draws.
     pub seed: u64,
-    /// How far draws go from the middle, 0 to 10: standard deviations are multiplied by it, and probabilities raised to 1
-    /// over it. 1 is as the data; 0 gives the most likely values of the density's centres.
+    /// Temperature of the draws, 0 to 10: standard deviations are multiplied by it, and probabilities raised to 1 over it. 1
+    /// is like the data; 0 gives the most likely values of the density's centres.
     pub temperature: f64,
-    /// Draw from the prior, also where a density fitted to the latents explained held-out rows better.
+    /// Draw from the prior, even if the model has a density fitted to the latents.
     pub prior: bool,
-    /// Leave out values at the rate at which each column missed them at fit.
+    /// Leave out values at the rate of missing values that each column had at fit.
     pub nulls: bool,
     /// Replace an existing output.
     pub force: bool,
@@ -27,7 +27,7 @@ impl Default for GenerateConfig {
 }
 
 impl GenerateConfig {
-    /// Rows as the data, without missing values, of seed 0.
+    /// The defaults: rows like the data, without missing values, of seed 0.
     pub fn new() -> Self {
         Self::default()
     }
@@ -41,13 +41,13 @@ impl GenerateConfig {
     }
 }
 
-/// How rows are rebuilt from their latents.
+/// Options of a reconstruction.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ReconstructConfig {
-    /// Take the latents from the columns `z_i`, also where the learned columns are there.
+    /// Take the latents from the columns `z_i`, even if the learned columns exist.
     pub latents: bool,
-    /// What the names of these columns begin with.
+    /// Prefix of the names of these columns.
     pub prefix: String,
     /// Replace an existing output.
     pub force: bool,
@@ -56,7 +56,7 @@ pub struct ReconstructConfig {
 }
 
 impl ReconstructConfig {
-    /// From the learned columns, if they are there.
+    /// The defaults: from the learned columns, if they exist.
     pub fn new() -> Self {
         Self::default()
     }
@@ -70,13 +70,13 @@ impl ReconstructConfig {
     }
 }
 
-/// Where walks through the latent space halt.
+/// Options of a traversal of the latent space.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TraverseConfig {
     /// Places along each dimension, 2 to 10,000.
     pub steps: usize,
-    /// Put before the names of the columns that say where a row is.
+    /// Prefix of the names of the columns with a row's place.
     pub prefix: String,
     /// Replace an existing output.
     pub force: bool,
@@ -89,10 +89,10 @@ impl Default for TraverseConfig {
 }
 
 impl TraverseConfig {
-    /// Places along each dimension, unless more or fewer are asked for.
+    /// The default of [`steps`](Self::steps).
     pub const STEPS: usize = 13;
 
-    /// Every half from -3 to 3.
+    /// The defaults: every half from -3 to 3.
     pub fn new() -> Self {
         Self::default()
     }

@@ -7,10 +7,10 @@ use std::ops::Range;
 
 use crate::numerics::RandomStream;
 
-/// Rows read together. Chunks are the unit of order when the rows do not fit in memory.
+/// Rows of a chunk, the unit of order when not all rows are shuffled together.
 pub(crate) const CHUNK_ROWS: u64 = 8192;
 
-/// Rows shuffled together at most, in whole chunks: their places are numbers of 32 bits.
+/// Most rows shuffled together, in whole chunks: their places are numbers of 32 bits.
 pub(crate) const MOST_SHUFFLED: u64 = u32::MAX as u64 / CHUNK_ROWS * CHUNK_ROWS;
 
 /// The part of the split that a row is in.
@@ -91,14 +91,14 @@ impl HoldOut {
             [validation, ..] if hash < validation && self.validates => RowRole::Validation,
             [validation, ..] if hash < validation => RowRole::Training,
             [_, calibration, _] if hash < calibration => RowRole::Calibration,
-            // The bound of all rows is a hash that one of them may have.
+            // The bound of all rows is itself a possible hash.
             [.., training] if hash < training || training == u64::MAX => RowRole::Training,
             _ => RowRole::Unused,
         }
     }
 }
 
-/// The bound below which exactly `count` of the hashes of rows `0..rows` lie (hashes are distinct).
+/// Finds the bound with exactly `count` of the hashes of rows `0..rows` below it (hashes are distinct).
 fn lowest(stream: RandomStream, rows: u64, count: u64) -> u64 {
     if count >= rows {
         return u64::MAX;
@@ -134,7 +134,7 @@ impl RowOrder {
         Self { seed, rows, window }
     }
 
-    /// The windows of an epoch, each a list of row ranges, which begin with a chunk.
+    /// The windows of an epoch, each a list of row ranges that start at chunks.
     pub(crate) fn windows(&self, epoch: u64) -> Vec<Vec<Range<u64>>> {
         if self.window >= self.rows {
             return vec![vec![0..self.rows]];
