@@ -28,7 +28,7 @@ fn parts(criterion: &mut Criterion) {
         let source = ParquetSource::open([&path]).expect("a source");
         let config = FitConfig::new().hidden(hidden).latent_dim(latent_dim).max_steps(1);
         let config = config.activation(Activation::Relu).scale(Scale::Standard);
-        let fit = |config: FitConfig| config.fit(&source, Device::Cpu).expect("a model");
+        let fit = |config: FitConfig| config.fit(&source, Device::Cpu, &mut Run::new()).expect("a model").model;
         let mut group = criterion.benchmark_group(width.to_string());
 
         for &batch in batches {

@@ -29,12 +29,12 @@ fn pipe(criterion: &mut Criterion) {
         table::write(&path, width, ROWS);
         let source = ParquetSource::open([&path]).expect("a source");
         let config = FitConfig::new().hidden([256, 128]).latent_dim(16).batch_size(256).epochs(1);
-        let model = config.fit(&source, device).expect("a model");
+        let model = config.fit(&source, device, &mut Run::new()).expect("a model").model;
 
         let mut group = criterion.benchmark_group(group);
         group.throughput(Throughput::Elements(ROWS as u64)).sample_size(10);
         group.bench_function(BenchmarkId::new("fit, one epoch", width), |bencher| {
-            bencher.iter(|| black_box(config.fit(&source, device).expect("a model")));
+            bencher.iter(|| black_box(config.fit(&source, device, &mut Run::new()).expect("a model")));
         });
         let mut output = TransformConfig::new();
         output.force = true;

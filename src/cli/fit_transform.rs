@@ -79,9 +79,9 @@ impl FitTransform {
         let config = transform_flags.config(files);
         let start = Instant::now();
         config.check()?;
-        run.check()?;
         let mut fitting = fit_flags.config();
         fitting.check()?;
+        run.check()?;
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         // One file under two names would wait for itself.
         vaepipe::check_distinct(&path.iter().chain([&output]).collect::<Vec<_>>())?;

@@ -42,10 +42,10 @@ const METRICS: &[(&str, &str)] = &[
     ("missing_rate", "Share of missing values of a column."),
     ("beyond_rate", "Share of values of a column outside the range of the fit."),
     ("unseen_rate", "Share of values of a column of categories the fit did not see."),
-    ("train_rows", "Rows that gave gradients."),
+    ("train_rows", "Training rows."),
     ("epochs", "Epochs trained."),
-    ("validation_loss", "Loss on the rows that chose the weights, nats a row."),
-    ("held_out_loss", "Loss on held-out rows that chose nothing, nats a row."),
+    ("validation_loss", "Loss on the validation rows, nats a row."),
+    ("held_out_loss", "Loss on the calibration rows, nats a row."),
 ];
 
 /// Flags of every command that is watched.
@@ -162,7 +162,7 @@ impl Monitor {
             self.add("rows", &[], rows.rows as f64);
             self.add("empty_rows", &[], rows.empty_rows as f64);
         }
-        self.add("train_rows", &[], rows.train_rows as f64);
+        self.add("train_rows", &[], rows.training_rows as f64);
         self.add("epochs", &[], history.epochs.len() as f64);
         self.add("validation_loss", &[], history.validation_loss());
         self.add("held_out_loss", &[], history.held_out_loss);

@@ -48,7 +48,7 @@ impl GenerateConfig {
     }
 }
 
-/// How rows are rebuilt from their latents.
+/// Options of a reconstruction.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Output"))]
 #[non_exhaustive]
@@ -97,7 +97,7 @@ impl TraverseConfig {
     /// The default number of places along each dimension.
     pub const STEPS: usize = 13;
 
-    /// Every half from -3 to 3.
+    /// The defaults: every half from -3 to 3.
     pub fn new() -> Self {
         Self::default()
     }

@@ -1,6 +1,6 @@
 //! The options of reading.
 
-/// Which rows are read, and how strictly.
+/// Options of a source.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Rows"))]
 #[non_exhaustive]
@@ -22,7 +22,7 @@ pub struct SourceConfig {
 }
 
 impl SourceConfig {
-    /// All rows.
+    /// The defaults: all rows.
     pub fn new() -> Self {
         Self::default()
     }

@@ -20,9 +20,7 @@ pub(crate) use self::cancel::is_cancelled;
 pub(crate) use self::interruptible_reader::InterruptibleReader;
 #[cfg(feature = "cloud")]
 pub(crate) use self::prefetch::run_on_own_thread;
-pub(crate) use self::prefetch::{
-    Background, Prefetch, QUEUE_BYTES, machine_threads, prefetch, prefetch_map, queue_depth, run_all,
-};
+pub(crate) use self::prefetch::{Background, Prefetch, QUEUE_BYTES, prefetch, prefetch_map, queue_depth, run_all};
 pub use self::progress::{Epoch, Progress};
 pub use self::run::Run;
 pub(crate) use self::run::{Route, Rows};

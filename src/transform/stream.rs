@@ -32,14 +32,14 @@ impl Model {
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use std::sync::Arc;
     /// use arrow::array::{ArrayRef, Float64Array, RecordBatch, RecordBatchIterator, RecordBatchReader};
-    /// use vaepipe::{Device, FitConfig, Source, SourceConfig, Stop};
+    /// use vaepipe::{Device, FitConfig, Run, Source, SourceConfig, Stop};
     ///
     /// # let folder = tempfile::tempdir()?;
     /// # let path = folder.path().join("points.csv");
     /// # let points = (0..200).map(|n| format!("{},{}\n", n as f64 / 7.0, (n as f64).sin()));
     /// # std::fs::write(&path, format!("x,y\n{}", points.collect::<String>()))?;
     /// let table = Source::open([path], &SourceConfig::new(), &Stop::new())?.table(folder.path())?;
-    /// let model = FitConfig::new().latent_dim(1).epochs(2).fit(&table, Device::Cpu)?;
+    /// let model = FitConfig::new().latent_dim(1).epochs(2).fit(&table, Device::Cpu, &mut Run::new())?.model;
     ///
     /// let x: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 2.0]));
     /// let y: ArrayRef = Arc::new(Float64Array::from(vec![0.1, 0.2]));

@@ -69,7 +69,8 @@ fn fitted(columns: usize) -> Arc<Model> {
     let dir = Workdir::new();
     write(&dir.path("in.parquet"), &table(300, columns, 0), 1000);
     let source = ParquetSource::open([dir.path("in.parquet")]).unwrap();
-    Arc::new(FitConfig::new().latent_dim(2).hidden([4]).epochs(1).fit(&source, Device::Cpu).unwrap())
+    let config = FitConfig::new().latent_dim(2).hidden([4]).epochs(1);
+    Arc::new(config.fit(&source, Device::Cpu, &mut Run::new()).unwrap().model)
 }
 
 /// The same batch for ever.

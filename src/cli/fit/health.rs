@@ -1,14 +1,14 @@
-//! What held-out rows say of a model, for people.
+//! The health of a model as text.
 
 use vaepipe::{ColumnHealth, Dimension, Health, Measure};
 
 use crate::cli::output::shown;
 use crate::cli::output::table::{in_lines, table_of, to_the_right};
 
-/// A line of it.
+/// The health in one line.
 pub(crate) fn line(health: &Health) -> String {
     let principal = match health.principal_error {
-        Some(error) => format!(", of {} principal components {error:.4}", health.dimensions.len()),
+        Some(error) => format!(" (PCA of the same width: {error:.4})"),
         None => String::new(),
     };
     format!(
@@ -22,38 +22,38 @@ pub(crate) fn line(health: &Health) -> String {
     )
 }
 
-/// Warns if no dimension carries anything.
+/// Warns of posterior collapse.
 pub(crate) fn warn(health: &Health) {
     if let Some(advice) = advice(health).filter(|_| health.active() == 0) {
         tracing::warn!("{advice}");
     }
 }
 
-/// What to change if dimensions carry nothing.
+/// Advises what to change if dimensions are inactive.
 pub(crate) fn advice(health: &Health) -> Option<String> {
     let (active, all) = (health.active(), health.dimensions.len());
     match (active, all - active) {
         (_, 0) => None,
         (0, _) => Some(
-            "posterior collapse: no latent dimension carries anything; a lower --beta, --free-bits 0.1 or a longer \
+            "posterior collapse: no latent dimension is active; a lower --beta, --free-bits 0.1 or a longer \
              --kl-warmup may help"
                 .to_owned(),
         ),
         (_, idle) => Some(format!(
-            "{idle} of {all} latent dimensions carry nothing; --latent-dim {active} would do as \
-             well, or --free-bits 0.1 puts them to use"
+            "{idle} of {all} latent dimensions are inactive; --latent-dim {active} would do as \
+             well, or --free-bits 0.1 may activate them"
         )),
     }
 }
 
-/// Every dimension, the one that carries most first.
+/// The table of dimensions, by falling KL.
 pub(crate) fn dimensions(health: &Health) -> String {
     const SHOWN: usize = 32;
     let mut order: Vec<(usize, &Dimension)> = health.dimensions.iter().enumerate().collect();
     order.sort_by(|(_, a), (_, b)| b.kl.total_cmp(&a.kl));
     let mut table = table_of(["dimension", "KL", "variance of the mean", ""]);
     for (n, dimension) in order.iter().take(SHOWN) {
-        let idle = if dimension.is_active() { "" } else { "carries nothing" };
+        let idle = if dimension.is_active() { "" } else { "inactive" };
         table.add_row([
             format!("z_{n}"),
             format!("{:.3}", dimension.kl),
@@ -65,7 +65,7 @@ pub(crate) fn dimensions(health: &Health) -> String {
     more(in_lines(&table), order.len(), SHOWN)
 }
 
-/// How well columns are rebuilt, the worst first: what the latents do not hold.
+/// The table of reconstructed columns, the worst first.
 pub(crate) fn columns(health: &Health) -> String {
     const SHOWN: usize = 32;
     let gain = |it: &ColumnHealth| match (it.value, it.baseline) {

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use clap::Args;
 use serde_json::json;
-use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress, Source, SourceConfig, is_url};
+use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress, Run, Source, SourceConfig, is_url};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
@@ -25,8 +25,8 @@ use crate::cli::output::{self, shell};
 ///
 /// Example: vaepipe fit january.parquet february.parquet --exclude 'label*'
 ///
-/// Columns are chosen, typed and scaled, the network is sized, and training stops by itself. Numbers,
-/// Booleans, categories, times and vectors are learned; every column is carried through a transform untouched. `vaepipe inspect` tells beforehand.
+/// It chooses, types and scales the columns, sizes the network, and stops training by itself. It learns numbers, Booleans,
+/// categories, times and vectors; a transform carries every column through unchanged. `vaepipe inspect` shows the plan.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct Fit {
@@ -42,8 +42,8 @@ pub(crate) struct Fit {
     /// When interrupted, write the best model so far, if an epoch is done
     #[arg(long, help_heading = "Output")]
     keep_partial: bool,
-    /// Go on with the fit that was killed or interrupted, from its checkpoint (.NAME.checkpoint beside the model), and
-    /// end with the same model; from the beginning if there is none
+    /// Resume a killed or interrupted fit from its checkpoint (.NAME.checkpoint beside the model), and end with the same
+    /// model; without a checkpoint, start from the beginning
     #[arg(long, help_heading = "Output")]
     resume: bool,
     /// Minutes between checkpoints within an epoch; there is one after each epoch that ends a second or more after the
@@ -66,26 +66,26 @@ pub(crate) struct Fit {
     run: RunFlags,
 }
 
-/// The model to go on from.
+/// The base model.
 #[derive(Debug, Args)]
 pub(crate) struct InitFlags {
-    /// Go on from this model: its columns, categories, scaling and network are kept, and of the training what is not said
-    /// otherwise of the preset, KL weight, free bits, clipping, trimming, hiding, held-out share and score, at a quarter of
-    /// the learning rate and without a rise of the KL weight [default: none, from random weights]
+    /// Start from this base model: keep its columns, categories, scaling and network, and, unless set otherwise, its preset,
+    /// KL weight, free bits, clipping, trimming, hiding, held-out share and score, at a quarter of the learning rate and
+    /// without KL warm-up [default: none, from random weights]
     #[arg(long, value_name = "MODEL", help_heading = "Start")]
     init: Option<PathBuf>,
-    /// Scale the columns of the model to go on from by the new rows
+    /// Scale the columns of the base model by the new rows
     #[arg(long, requires = "init", help_heading = "Start")]
     refit_scaling: bool,
-    /// Write the new model even if it is worse on held-out rows than the one it went on from
+    /// Write the new model even if its calibration loss is worse than that of the base model
     #[arg(long, requires = "init", help_heading = "Start")]
     accept_worse: bool,
 }
 
-/// Where the epochs are written down.
+/// The metrics file.
 #[derive(Debug, Args)]
 pub(crate) struct MetricsFlag {
-    /// Append a JSON line an epoch to this file
+    /// Append a JSON line per epoch to this file
     #[arg(long, value_name = "FILE.jsonl", help_heading = "Output")]
     metrics: Option<PathBuf>,
 }
@@ -129,6 +129,7 @@ impl Fit {
         config.init = init;
         config = config.refit_scaling(refit_scaling).accept_worse(accept_worse);
         config.check()?;
+        run.check()?;
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         let _lock = run.claim(&path, force, source.paths(), context)?;
         let metrics = metrics.start(&source, &[&path])?;
@@ -153,32 +154,31 @@ impl Fit {
         json["model"] = json!(path.display().to_string());
         output::print(run.summary, context.quiet, &lines, &json)?;
         if fitted.interrupted {
-            tracing::warn!("interrupted; {} holds the best weights until then", path.display());
+            tracing::warn!("interrupted; {} holds the best weights so far", path.display());
             return Err(Failure::Interrupted);
         }
         Ok(written?)
     }
 }
 
-/// Asked about the columns to learn and the latent dimensions before anything is trained.
+/// Checks the columns to learn and the latent dimensions before the training.
 pub(crate) type Check<'a> = &'a dyn Fn(&[String], usize) -> Result<(), Error>;
 
-/// Fits, with progress on stderr and metrics where they go; what became of the metrics is for the end, when the model
-/// is safe.
+/// Fits a model, shows progress, and writes metrics. The result of writing metrics is returned beside the model, which is
+/// saved first.
 ///
 /// # Errors
 /// Those of a fit, and that of `check`.
 pub(crate) fn fit(
-    mut config: FitConfig,
+    config: FitConfig,
     source: &ParquetSource,
     run: &RunFlags,
     metrics: Option<Metrics>,
     context: &Context,
     check: Check<'_>,
 ) -> Result<(Fitted, Result<(), Error>), Error> {
-    config.threads = run.threads;
     let (stop, mut progress, mut refused) = (&context.signals.stop, FitProgress::new(metrics), None);
-    let fitted = config.fit_watched(source, run.device, stop, &mut |event| {
+    let mut fitting = Run::new().stop(stop).threads(run.threads).on_progress(|event| {
         if let Progress::Chosen { columns, latent_dim } = event
             && let Err(error) = check(columns, latent_dim)
         {
@@ -187,6 +187,8 @@ pub(crate) fn fit(
         }
         progress.take(event);
     });
+    let fitted = config.fit(source, run.device, &mut fitting);
+    drop(fitting);
     let written = progress.finish();
     if let Some(error) = refused {
         return Err(error);

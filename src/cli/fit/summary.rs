@@ -1,4 +1,4 @@
-//! What a fit says at its end.
+//! The summary of a fit.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::cli::fit::health;
 use crate::cli::flags::decision::because;
 use crate::cli::output::{grouped, list, seconds};
 
-/// What a person reads of a fit.
+/// The lines of the text summary.
 pub(crate) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> {
     let metadata = fitted.model.metadata();
     let (rows, history) = (&metadata.provenance, &metadata.history);
@@ -25,20 +25,20 @@ pub(crate) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
         lines.push((label, format!("{columns}: {reason}")));
     }
     let loss = match (history.validation_loss(), history.held_out_loss) {
-        (Some(chosen), Some(held_out)) => {
-            format!("{chosen:.4} nats a row where it was chosen, {held_out:.4} on rows that chose nothing")
+        (Some(validation), Some(calibration)) => {
+            format!("validation loss {validation:.4} nats a row, calibration loss {calibration:.4}")
         }
-        (Some(chosen), None) => format!("{chosen:.4} nats a row where it was chosen"),
-        _ => "no rows were held out to measure it".to_owned(),
+        (Some(validation), None) => format!("validation loss {validation:.4} nats a row"),
+        _ => "not measured: no rows were held out".to_owned(),
     };
     lines.extend([
         (
             "rows",
             format!(
-                "{} trained, {} chose the weights, {} chose nothing",
-                HumanCount(rows.train_rows),
-                HumanCount(rows.select_rows),
-                HumanCount(rows.calibrate_rows)
+                "{} training, {} validation, {} calibration",
+                HumanCount(rows.training_rows),
+                HumanCount(rows.validation_rows),
+                HumanCount(rows.calibration_rows)
             ),
         ),
         ("network", network(&metadata.network, &metadata.training, elements(&fitted.model), parameters(&fitted.model))),
@@ -49,13 +49,13 @@ pub(crate) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
                 history.best_epoch,
                 history.epochs.len(),
                 metadata.training.epochs,
-                again(history)
+                refit(history)
             ),
         ),
         ("loss", loss),
     ]);
     if let (Some(Init { held_out_loss: Some(before), .. }), Some(after)) = (&rows.init, history.held_out_loss) {
-        lines.push(("went on", format!("from {before:.4} nats a row on the rows that chose nothing, to {after:.4}")));
+        lines.push(("base", format!("calibration loss {before:.4} nats a row before, {after:.4} after")));
     }
     if let Some(health) = &metadata.health {
         lines.push(("latents", health::line(health)));
@@ -73,12 +73,12 @@ pub(crate) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
     lines
 }
 
-/// What follows the epochs in words, if they were not all.
-pub(crate) fn again(history: &History) -> &'static str {
-    if history.refit { "; as many once more with the rows that chose" } else { "" }
+/// Describes the refit, if there was one.
+pub(crate) fn refit(history: &History) -> &'static str {
+    if history.refit { "; refit for as many on training and validation rows" } else { "" }
 }
 
-/// How rows are scored, and what makes one an anomaly.
+/// The lines about the score and the decision.
 pub(crate) fn scores(scoring: &Scoring) -> Vec<(&'static str, String)> {
     let rows = scoring.calibration.as_ref().map_or(0, Tail::rows);
     let (score, because) = (&scoring.anomaly_score, because(scoring.decision));
@@ -86,12 +86,12 @@ pub(crate) fn scores(scoring: &Scoring) -> Vec<(&'static str, String)> {
     [("scores", said)].into_iter().chain(scoring.shortcoming().map(|but| ("", but))).collect()
 }
 
-/// Where the model is, and how big.
+/// The path and size of the model file.
 pub(crate) fn file(model: &Model, path: &Path) -> String {
     format!("{}, {}", path.display(), HumanBytes(model.to_bytes().len() as u64))
 }
 
-/// A model's networks in a line; `parameters` are one's.
+/// Describes a model's networks, each of `parameters` parameters.
 pub(crate) fn network(network: &Network, training: &Training, inputs: usize, parameters: usize) -> String {
     let widths = [inputs].into_iter().chain(network.hidden.iter().copied()).chain([network.latent_dim]);
     let widths: Vec<String> = widths.map(|width| width.to_string()).collect();
@@ -110,14 +110,14 @@ pub(crate) fn parameters(model: &Model) -> usize {
     model.weights().values().map(|weight| weight.values.len()).sum()
 }
 
-/// The same for a program.
+/// The JSON summary.
 pub(crate) fn json(fitted: &Fitted, total: f64) -> Value {
     let metadata = fitted.model.metadata();
     let (rows, history) = (&metadata.provenance, &metadata.history);
     json!({
         "model_hash": fitted.model.hash(),
         "rows": rows.rows,
-        "train_rows": rows.train_rows,
+        "train_rows": rows.training_rows,
         "empty_rows": rows.empty_rows,
         "features": metadata.features.len(),
         "carried": metadata.carried,
@@ -145,7 +145,7 @@ pub(crate) fn json(fitted: &Fitted, total: f64) -> Value {
     })
 }
 
-/// Rows trained over the seconds of training, validation included.
+/// Training rows per second of training, validation included.
 fn rows_per_second(fitted: &Fitted) -> f64 {
     fitted.trained_rows as f64 / fitted.train_seconds.max(1e-9)
 }

@@ -44,7 +44,7 @@ pub(crate) struct FitFlags {
     /// Defaults for a purpose: reduce for latents of every row, anomaly for scores [default: reduce]
     #[arg(long, value_parser = words::<Preset>(Preset::WORDS), help_heading = "Model")]
     preset: Option<Preset>,
-    /// Width of the latent space; auto finds after which held-out rows gain no more [default: by the number of features]
+    /// Width of the latent space; auto searches for the smallest that validation rows need [default: by the number of features]
     #[arg(long, value_name = "auto|K", help_heading = "Model")]
     latent_dim: Option<LatentDim>,
     /// Widths of the encoder's hidden layers, like 256,128; the decoder mirrors them; "none" for a linear model
@@ -93,7 +93,7 @@ pub(crate) struct FitFlags {
     /// with --preset anomaly 0]
     #[arg(long, value_name = "N", help_heading = "Training")]
     patience: Option<usize>,
-    /// Share of rows held out of training; half of them choose the weights [default: 0.1]
+    /// Share of rows held out of training, half for validation and half for calibration [default: 0.1]
     #[arg(long, value_name = "SHARE", help_heading = "Training")]
     val_fraction: Option<f64>,
     /// Rows shuffled together [default: all while they take at most 2 GiB, else as many as take 512 MiB]

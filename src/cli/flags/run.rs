@@ -38,7 +38,7 @@ fn time(text: &str) -> Result<Wait, humantime::DurationError> {
 }
 
 impl RunFlags {
-    /// Checks the number of threads before any work.
+    /// Checks the number of threads.
     ///
     /// # Errors
     /// [`Error::OptionRange`](vaepipe::Error::OptionRange).

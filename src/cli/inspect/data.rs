@@ -75,16 +75,16 @@ fn lines(plan: &Plan, paths: &[PathBuf], flagged: bool) -> Vec<(&'static str, St
     let Some(model) = &plan.model else {
         return vec![("refused", "a fit would find no column to learn from".to_owned())];
     };
-    let PlannedModel { inputs, parameters, train_rows, held_out_rows, encoded_bytes, .. } = model;
+    let PlannedModel { inputs, parameters, training_rows, held_out_rows, encoded_bytes, .. } = model;
     let learned = plan.columns.iter().filter(|column| column.learned.is_some()).count();
     let Training { preset, scale, epochs, steps_per_epoch, batch_size, lr, .. } = &model.training;
     let cache = if model.in_memory { "kept in memory" } else { "in a scratch file" };
     let files: Vec<String> = paths.iter().map(|path| shell(path)).collect();
-    let at_most = if model.latent_dim_at_most { ", or less: the fit finds the latent dimensions" } else { "" };
+    let at_most = if model.latent_dim_at_most { ", or less: the fit searches for the latent dimensions" } else { "" };
     let flags = if flagged { ", with the same flags" } else { "" };
     vec![
         ("learns", format!("{learned} of {} columns, scaled by {scale} (preset {preset})", plan.columns.len())),
-        ("rows", format!("{} to train, {} held out", HumanCount(*train_rows), HumanCount(*held_out_rows))),
+        ("rows", format!("{} training, {} held out", HumanCount(*training_rows), HumanCount(*held_out_rows))),
         ("network", network(&model.network, &model.training, *inputs, *parameters) + at_most),
         (
             "training",

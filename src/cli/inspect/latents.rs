@@ -28,7 +28,7 @@ pub(crate) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<
     for n in order {
         let about = health.as_ref().map(|health| health.dimensions[n]);
         let about = about.map_or(String::new(), |it| {
-            let idle = if it.is_active() { "" } else { ", carries nothing" };
+            let idle = if it.is_active() { "" } else { ", inactive" };
             format!("  KL {:.3}, variance {:.3}{idle}", it.kl, it.variance)
         });
         text.push_str(&format!("z_{n}{about}\n{}\n", table(&influences[n])));

@@ -9,7 +9,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Args};
-use vaepipe::{Device, Error, Model, Source, SourceConfig};
+use vaepipe::{Device, Error, Model, Run, Source, SourceConfig};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
@@ -54,9 +54,9 @@ enum FileContent {
 impl Inspect {
     pub(crate) fn run(self, invocation: &Invocation, context: &Context) -> Result<(), Failure> {
         let Self { paths, format, latents, threads, rows, flags } = self;
-        let mut config = flags.config();
-        config.threads = threads;
+        let config = flags.config();
         config.check()?;
+        Run::new().threads(threads).check()?;
         let contents = paths.iter().map(|path| content(path)).collect::<Result<Vec<_>, _>>()?;
         if contents.iter().all(|content| matches!(content, FileContent::Data)) {
             if latents {
@@ -65,7 +65,10 @@ impl Inspect {
             let source = Source::open(&paths, &rows, &context.signals.stop)?;
             let table = config.table(&source, &config.spool_dir.clone().unwrap_or_else(std::env::temp_dir))?;
             let mut progress = FitProgress::new(None);
-            let plan = config.plan_watched(&table, &context.signals.stop, &mut |event| progress.take(event));
+            let mut run =
+                Run::new().stop(&context.signals.stop).threads(threads).on_progress(|event| progress.take(event));
+            let plan = config.plan(&table, &mut run);
+            drop(run);
             progress.finish()?;
             let plan = plan?;
             let flags = FitFlags::given(invocation);

@@ -8,7 +8,7 @@ use vaepipe::{Epoch, History, Init, Model, Training};
 
 use crate::cli::failure::Failure;
 use crate::cli::fit::health;
-use crate::cli::fit::summary::{again, elements, network, parameters, scores};
+use crate::cli::fit::summary::{elements, network, parameters, refit, scores};
 use crate::cli::output::table::{in_lines, table_of, to_the_right};
 use crate::cli::output::{self, OutputFormat, grouped, labelled, shown};
 
@@ -33,18 +33,18 @@ pub(crate) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<
         (
             "rows",
             format!(
-                "{}: {} trained, {} chose the weights, {} chose nothing, {} were empty",
+                "{}: {} training, {} validation, {} calibration, {} empty",
                 HumanCount(rows.rows),
-                HumanCount(rows.train_rows),
-                HumanCount(rows.select_rows),
-                HumanCount(rows.calibrate_rows),
+                HumanCount(rows.training_rows),
+                HumanCount(rows.validation_rows),
+                HumanCount(rows.calibration_rows),
                 HumanCount(rows.empty_rows)
             ),
         ),
         ("training", training(&metadata.training)),
         ("history", history(&metadata.history)),
     ];
-    lines.extend(metadata.provenance.init.as_ref().map(|init| ("went on", went_on(init))));
+    lines.extend(metadata.provenance.init.as_ref().map(|init| ("base", base(init))));
     let mut sections = vec![epochs(&metadata.history), features(model), carried(model)];
     if let Some(health) = &metadata.health {
         lines.push(("latents", health::line(health)));
@@ -60,10 +60,10 @@ pub(crate) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<
     output::stdout(&text)
 }
 
-fn went_on(init: &Init) -> String {
+fn base(init: &Init) -> String {
     let before = init.held_out_loss.map_or("not measured".to_owned(), |loss| format!("{loss:.4} nats a row"));
-    let scaling = if init.refit_scaling { ", scaled anew" } else { "" };
-    format!("from model {}, on rows that chose nothing {before}{scaling}", init.model)
+    let scaling = if init.refit_scaling { ", scaled by the new rows" } else { "" };
+    format!("model {}, calibration loss before training {before}{scaling}", init.model)
 }
 
 fn training(training: &Training) -> String {
@@ -77,13 +77,13 @@ fn training(training: &Training) -> String {
 fn history(history: &History) -> String {
     let loss = |loss: Option<f64>| loss.map_or("none".to_owned(), |loss| format!("{loss:.4}"));
     format!(
-        "{} epochs, best {}, validation loss {}, on rows that chose nothing {}, {} roll-backs{}",
+        "{} epochs, best {}, validation loss {}, calibration loss {}, {} roll-backs{}",
         history.epochs.len(),
         history.best_epoch,
         loss(history.validation_loss()),
         loss(history.held_out_loss),
         history.rollbacks,
-        again(history)
+        refit(history)
     )
 }
 

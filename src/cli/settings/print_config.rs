@@ -22,16 +22,16 @@ const WIDEST: usize = 60;
 /// If a value is out of its range, or stdout cannot be written.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Failure> {
     let (command, matches) = (invocation.command(), invocation.matches());
-    Run::new().threads(matches.try_get_one("threads").ok().flatten().copied()).check()?;
+    Run::new().threads(matches.try_get_one::<usize>("threads").ok().flatten().copied()).check()?;
     // What a preset decides is known without data.
     let keys = FitFlags::keys();
     let of_fit = if command.get_arguments().any(|arg| arg.get_id() == "latent_dim") {
         let given = FitFlags::of(matches)?.config();
         let filled = given.with_preset();
         filled.check()?;
-        // What a preset would decide, the model has that the fit goes on from.
-        let goes_on = matches.try_get_one::<PathBuf>("init").is_ok_and(|init| init.is_some());
-        let mut config = if goes_on { given } else { filled };
+        // The base model decides what a preset would.
+        let has_base = matches.try_get_one::<PathBuf>("init").is_ok_and(|init| init.is_some());
+        let mut config = if has_base { given } else { filled };
         // A path need not be a text; it is printed as it was written.
         config.spool_dir = None;
         serde_json::to_value(&config).unwrap_or_default()

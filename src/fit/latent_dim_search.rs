@@ -1,51 +1,52 @@
-//! How many latent dimensions held-out rows gain from: short trainings of ever more of them.
+//! The search for the number of latent dimensions: short trainings of ever wider latent spaces.
 
+use super::members::without_epochs;
 use super::rows::FitRows;
-use super::train::train;
-use super::watch::FitWatch;
+use super::training_loop::{TrainingLoop, TrainingTask};
 use crate::config::Training;
 use crate::error::Result;
 use crate::feature::Layout;
 use crate::model::Trainer;
+use crate::pipeline::Run;
 
-/// The most that are tried.
+/// Most dimensions tried.
 const WIDEST: usize = 64;
 
-/// Steps of the whole training for one of a short one.
+/// A short training takes the steps of a full one divided by this.
 const SHORTER: usize = 4;
 
 /// Nats a row and element of the row vector that more dimensions have to gain: a seed changes a few thousandths, up to a
 /// hundredth on some hundred rows.
 const LEAST_GAIN: f64 = 0.01;
 
-/// The most that are tried for rows of so many elements.
+/// The most dimensions to try for rows of `inputs` elements.
 pub(super) fn widest(inputs: usize) -> usize {
     WIDEST.min(inputs)
 }
 
-/// What it takes to find it.
-pub(super) struct Search<'a> {
+/// A search for the number of latent dimensions.
+pub(super) struct LatentDimSearch<'a> {
     pub(super) layout: &'a Layout,
     pub(super) training: &'a Training,
     pub(super) rows: &'a FitRows,
-    /// Makes a trainer of a network with so many latent dimensions.
+    /// Makes the trainer of a network with so many latent dimensions.
     pub(super) trainer: &'a dyn Fn(usize) -> Result<Trainer>,
 }
 
-impl Search<'_> {
-    /// The smallest of 1, 2, 4, … dimensions after which two doublings gain nothing to speak of on the rows that choose
-    /// the weights; `None` without such rows.
+impl LatentDimSearch<'_> {
+    /// Finds the smallest of 1, 2, 4, … dimensions after which two doublings do not lower the validation loss enough;
+    /// `None` without validation rows.
     ///
     /// # Errors
-    /// As [`train`].
-    pub(super) fn run(&self, watch: &mut FitWatch<'_>) -> Result<Option<usize>> {
+    /// As [`TrainingLoop::run`].
+    pub(super) fn run(&self, run: &mut Run<'_>) -> Result<Option<usize>> {
         let inputs = self.layout.inputs();
         let widest = widest(inputs);
         let doubled = std::iter::successors(Some(1), |size| Some(2 * size)).take_while(|&size| size < widest);
         let mut best = None;
         for size in doubled.chain([widest]) {
-            let Some(loss) = self.loss(size, watch)? else { return Ok(None) };
-            tracing::info!("latent dimensions: {size} leave {loss:.4} nats a row");
+            let Some(loss) = self.validation_loss(size, run)? else { return Ok(None) };
+            tracing::info!("latent dimensions: {size}, validation loss {loss:.4} nats a row");
             match best {
                 Some((chosen, least)) if least - loss < LEAST_GAIN * inputs as f64 => {
                     if size >= 4 * chosen {
@@ -58,14 +59,15 @@ impl Search<'_> {
         Ok(best.map(|(size, _)| size))
     }
 
-    /// The loss of the rows that choose, nats a row, after a short training.
-    fn loss(&self, size: usize, watch: &mut FitWatch<'_>) -> Result<Option<f64>> {
+    /// The validation loss after a short training, nats a row.
+    fn validation_loss(&self, size: usize, run: &mut Run<'_>) -> Result<Option<f64>> {
+        let Self { layout, rows, .. } = *self;
         let steps = self.training.steps.div_ceil(SHORTER);
         let epochs = steps.div_ceil(self.training.steps_per_epoch);
-        let training = Training { steps, epochs, ..self.training.clone() };
+        let training = &Training { steps, epochs, ..self.training.clone() };
         let mut trainer = (self.trainer)(size)?;
-        let trained = watch
-            .steps_only(|watch| train(&mut trainer, self.rows, self.layout, (&training, epochs), watch, &mut None))?;
+        let task = TrainingTask { layout, rows, training, epochs, keep_partial: false };
+        let trained = TrainingLoop::new(task, &mut trainer, None)?.run(&mut without_epochs(run))?;
         Ok(trained.history.validation_loss())
     }
 }

@@ -1,55 +1,55 @@
-//! The model that a fit goes on from: what it keeps of it, and whether it made it worse.
+//! The base model of a fit: which options and columns the fit takes from it, and whether the new model is worse.
 
 use std::cmp::Ordering;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::column_choice::ColumnChoice;
 use super::defaults::MissingRates;
-use super::plan::Chosen;
 use super::statistics;
-use super::watch::FitWatch;
 use crate::artifact::{Init, Metadata, Model};
 use crate::config::{FitConfig, LatentDim};
 use crate::error::{Error, Result};
 use crate::feature::{beside, contradiction, rescaled, to_rescale};
 use crate::model::{Checkpoint, Device, Network, mean_of_best};
+use crate::pipeline::Run;
 use crate::source::ParquetSource;
 
-/// What is left of the learning rate of a fit from random weights for one that goes on: enough to follow the new rows,
-/// and not so much that what was learned has to be learned again (measured in benches/README.md).
+/// The factor of the base model's learning rate: high enough to follow the new rows, low enough to keep what was learned
+/// (measured in benches/README.md).
 const FINER: f64 = 0.25;
 
-/// Standard errors of the rows' mean difference within which a loss is no worse: of two models that are as good, one
-/// looks worse by more than that in a fit of forty.
+/// Standard errors of the rows' mean difference up to which a loss counts as no worse: of two equally good models, one
+/// exceeds that in one fit of forty.
 const STANDARD_ERRORS: f64 = 2.0;
 
-/// Held-out rows that tell whether a model is worse, at least: the standard error of fewer is anything.
-pub(super) const FEWEST: usize = 8;
+/// Fewest calibration rows to compare two models on: fewer have no reliable standard error.
+pub(super) const FEWEST_COMPARED: usize = 8;
 
-/// A model to go on from.
-pub(super) struct InitModel {
+/// The model that a fit starts from.
+pub(super) struct BaseModel {
     path: PathBuf,
     model: Model,
     init: Init,
 }
 
-impl InitModel {
-    /// The one that is asked for, if any is.
+impl BaseModel {
+    /// Loads the base model that the options name, if any.
     ///
     /// # Errors
     /// As [`Model::load`].
-    pub(super) fn read(config: &FitConfig) -> Result<Option<Self>> {
+    pub(super) fn load(config: &FitConfig) -> Result<Option<Self>> {
         let Some(path) = &config.init else { return Ok(None) };
         let model = Model::load(path, Device::Cpu)?;
         let init = Init { model: model.hash().to_owned(), held_out_loss: None, refit_scaling: config.refit_scaling };
         Ok(Some(Self { path: path.clone(), model, init }))
     }
 
-    /// `config` with what it leaves open as the model has it.
+    /// Fills the options that `config` leaves open with those of the model.
     ///
     /// # Errors
     /// [`Error::OtherModel`] for an option that contradicts the model.
-    pub(super) fn options(&self, config: &FitConfig, source: &ParquetSource) -> Result<FitConfig> {
+    pub(super) fn fill(&self, config: &FitConfig, source: &ParquetSource) -> Result<FitConfig> {
         let Metadata { features, carried, network, training, scoring, provenance, .. } = self.model.metadata();
         let latent_dim = LatentDim::Of(network.latent_dim);
         let differences = [
@@ -67,7 +67,7 @@ impl InitModel {
         if let Some((option, difference)) = first {
             return Err(Error::OtherModel { option, path: self.path.clone(), difference });
         }
-        // One that went on itself has the finer rate already.
+        // A model that has a base model itself has the lower rate already.
         let finer = if provenance.init.is_some() { 1.0 } else { FINER };
         Ok(FitConfig {
             preset: Some(training.preset),
@@ -92,17 +92,17 @@ impl InitModel {
         })
     }
 
-    /// The model's columns in `source`; scaled by its rows, if that is asked for.
+    /// Finds the model's columns in `source`, and scales them by its rows if that is asked for.
     ///
     /// # Errors
-    /// [`Error::MissingFeature`] and [`Error::WrongType`] for a column that is not as the model needs it, and the source's.
-    pub(super) fn choose(
+    /// [`Error::MissingFeature`] and [`Error::WrongType`] for a column that does not fit the model, the source's, and
+    /// [`Error::Interrupted`].
+    pub(super) fn choose_columns(
         &self,
         config: &FitConfig,
         source: &ParquetSource,
-        threads: usize,
-        watch: &mut FitWatch<'_>,
-    ) -> Result<Chosen> {
+        run: &mut Run<'_>,
+    ) -> Result<ColumnChoice> {
         let Metadata { carried, training, .. } = self.model.metadata();
         let (mut features, schema) = (self.model.features().clone(), source.schema());
         features.check(&schema, source.path())?;
@@ -110,16 +110,16 @@ impl InitModel {
         source.agree(schema.fields().iter().filter(|field| columns.contains(field.name())))?;
         if self.init.refit_scaling {
             let candidates = to_rescale(&features, &schema, training.scale, config.vector_scale);
-            let surveyed = statistics::survey(source, candidates, threads, watch)?;
-            let (anew, kept) = rescaled(&features, &surveyed, training.scale, training.missing_indicator);
+            let surveyed = statistics::survey(source, candidates, run)?;
+            let (scaled, kept) = rescaled(&features, &surveyed, training.scale, training.missing_indicator);
             for (column, reason) in kept {
                 tracing::warn!("column {column:?} keeps its scaling: it {reason}");
             }
-            features = Arc::new(anew);
+            features = Arc::new(scaled);
         }
-        let holes = MissingRates::of(features.kinds(), source.rows());
+        let missing = MissingRates::of(features.kinds(), source.rows());
         let carried = beside(&schema, features.kinds(), carried);
-        Ok(Chosen { features, carried, values: Default::default(), holes })
+        Ok(ColumnChoice { features, carried, values: Default::default(), missing })
     }
 
     /// The model's network.
@@ -127,17 +127,17 @@ impl InitModel {
         self.model.metadata().network.clone()
     }
 
-    /// Where the training of network `n` begins.
-    pub(super) fn of_network(&self, n: usize) -> Checkpoint {
+    /// The first state of network `n`: the weights of the model.
+    pub(super) fn checkpoint(&self, n: usize) -> Checkpoint {
         Checkpoint::start(self.model.networks()[n].clone())
     }
 
-    /// What the new model says of this one.
+    /// The record of this model in the new one.
     pub(super) fn init(&self) -> Init {
         self.init.clone()
     }
 
-    /// What it says if there are not enough rows to compare it by.
+    /// Rejects a fit with too few calibration rows to compare the models on.
     ///
     /// # Errors
     /// [`Error::NotMeasured`] unless `accept_worse`.
@@ -145,11 +145,11 @@ impl InitModel {
         if accept_worse { Ok(()) } else { Err(Error::NotMeasured { path: self.path.clone() }) }
     }
 
-    /// Compares the losses of the same held-out rows in each network before and after, at the share `trim`, and gives the
-    /// mean of the first one before, of which the history tells as well.
+    /// Compares the losses of the same calibration rows in each network before and after, at the share `trim`; returns the
+    /// mean loss of the first network before.
     ///
     /// # Errors
-    /// [`Error::Worse`] if the fit made it worse, unless `accept_worse`.
+    /// [`Error::Worse`] if the new model is worse, unless `accept_worse`.
     pub(super) fn compare(
         &self,
         before: &[Vec<f64>],
@@ -160,7 +160,7 @@ impl InitModel {
         let first = mean_of_best(before[0].clone(), trim);
         let [before, after] = [before, after].map(mean_of_networks);
         let [was, is] = [&before, &after].map(|losses| mean_of_best(losses.clone(), trim));
-        tracing::info!("held-out loss {was:.4} nats a row before, {is:.4} after");
+        tracing::info!("calibration loss {was:.4} nats a row before, {is:.4} after");
         if is_worse(&before, &after, trim) {
             let worse = Error::Worse { path: self.path.clone(), before: was, after: is, rows: before.len() };
             if !accept_worse {
@@ -172,13 +172,13 @@ impl InitModel {
     }
 }
 
-/// The mean over networks of each row's loss.
+/// Each row's mean loss over the networks.
 fn mean_of_networks(losses: &[Vec<f64>]) -> Vec<f64> {
     let sum = |row| losses.iter().map(|of_network| of_network[row]).sum::<f64>();
     (0..losses[0].len()).map(|row| sum(row) / losses.len() as f64).collect()
 }
 
-/// What a model has in place of what is asked for.
+/// Describes how an option differs from the model.
 fn difference<T: PartialEq + std::fmt::Display>(asked: Option<T>, has: T) -> Option<String> {
     asked.filter(|asked| *asked != has).map(|asked| format!("it has {has}, and not {asked}"))
 }
@@ -190,21 +190,21 @@ fn widths(hidden: &[usize]) -> String {
     hidden.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
 }
 
-/// Whether the mean difference of the rows, but for the share `trim` whose losses are highest, is above its standard
-/// error by more than chance.
+/// Whether the mean difference of the rows' losses, without the share `trim` of the highest, is larger than chance makes
+/// it.
 fn is_worse(before: &[f64], after: &[f64], trim: f64) -> bool {
     if before.iter().zip(after).any(|(before, after)| before.is_finite() && !after.is_finite()) {
         return true;
     }
     let mut rows: Vec<(f64, f64)> =
         before.iter().zip(after).map(|(before, after)| (before + after, after - before)).collect();
-    // Which rows are left out must not favour either.
+    // The choice of rows must not favour either model.
     rows.sort_by(|one, other| one.0.total_cmp(&other.0));
     rows.truncate((rows.len() - (rows.len() as f64 * trim).floor() as usize).max(1));
     let count = rows.len() as f64;
     let mean = rows.iter().map(|(_, difference)| difference).sum::<f64>() / count;
     let variance = rows.iter().map(|(_, difference)| (difference - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
-    // What cannot be compared, as a loss that is not finite, is no better.
+    // A mean that is not a number counts as worse.
     mean.partial_cmp(&(STANDARD_ERRORS * (variance / count).sqrt())).is_none_or(Ordering::is_gt)
 }
 
