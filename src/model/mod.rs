@@ -12,9 +12,9 @@ mod encoded;
 mod heads;
 mod kernels;
 mod likelihood;
-mod mixture;
 mod network;
 mod parameters;
+mod sampler;
 mod trainer;
 mod vae;
 
@@ -22,10 +22,10 @@ pub(crate) use self::adam::AdamMoments;
 pub use self::device::Device;
 pub use self::encoded::Encoded;
 pub(crate) use self::heads::{Heads, Losses};
-pub(crate) use self::mixture::{Draws, Mixture, Row, Sampler};
 pub use self::network::Network;
 pub use self::parameters::Weight;
 pub(crate) use self::parameters::{Parameter, Weights, parameters};
+pub(crate) use self::sampler::{Draws, Row, Sampler};
 #[cfg(feature = "bench")]
 pub(crate) use self::trainer::StepInput;
 pub(crate) use self::trainer::{Checkpoint, Step, Trainer, mean_of_best};

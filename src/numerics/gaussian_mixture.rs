@@ -2,10 +2,16 @@
 
 #![forbid(unsafe_code)]
 
+use super::cholesky::cholesky;
+use super::log_sum_exp::log_sum_exp;
+use super::random::pick;
 use crate::numerics::RandomStream;
 
 /// Added to every variance, so that no component closes in on a few places.
 const FLOOR: f64 = 1e-4;
+
+/// The floor keeps pivots above this but for rounding.
+const SMALLEST_PIVOT: f64 = FLOOR * 1e-2;
 
 /// Steps of the fit at most, and the gain in log-likelihood a place below which it has settled.
 const STEPS: usize = 60;
@@ -85,7 +91,7 @@ impl GaussianMixture {
             let mut reached = 0.0;
             for (z, shares) in places.chunks_exact(k).zip(shares.chunks_exact_mut(components)) {
                 terms.of_place(z, shares);
-                let all = log_sum(shares);
+                let all = log_sum_exp(shares);
                 reached += all / n as f64;
                 shares.iter_mut().for_each(|share| *share = (*share - all).exp());
             }
@@ -102,18 +108,14 @@ impl GaussianMixture {
     pub(crate) fn log_density(&self, z: &[f32]) -> f64 {
         let mut terms = vec![0.0; self.weight.len()];
         Terms::of(self).of_place(z, &mut terms);
-        log_sum(&terms)
+        log_sum_exp(&terms)
     }
 
     /// Draws a place, `[latent_dim]`, with deviations times `temperature`.
     pub(crate) fn draw(&self, temperature: f32, noise: RandomStream, into: &mut Vec<f32>) {
         let k = self.latent_dim;
-        let mut left = noise.child(0).uniform(0);
-        let falls = |weight: &f32| {
-            left -= f64::from(*weight);
-            left < 0.0
-        };
-        let component = self.weight.iter().position(falls).unwrap_or(self.weight.len() - 1);
+        let weights = self.weight.iter().map(|&weight| f64::from(weight));
+        let component = pick(weights, noise.child(0).uniform(0)).unwrap_or(self.weight.len() - 1);
         let mut normals = vec![0.0; k];
         noise.child(1).normals(&mut normals);
         let factor = &self.factor[component * k * k..][..k * k];
@@ -173,15 +175,6 @@ impl<'a> Terms<'a> {
     }
 }
 
-/// ln Σ e^x, taken around the greatest.
-fn log_sum(logs: &[f64]) -> f64 {
-    let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if most == f64::NEG_INFINITY {
-        return most;
-    }
-    most + logs.iter().map(|log| (log - most).exp()).sum::<f64>().ln()
-}
-
 /// Squared distance.
 fn distance(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum()
@@ -197,12 +190,8 @@ fn centres(places: &[f32], k: usize, components: usize, noise: RandomStream) -> 
         let centre = places[next * k..][..k].to_vec();
         near.iter_mut().zip(places.chunks_exact(k)).for_each(|(near, z)| *near = near.min(distance(z, &centre)));
         centres.extend(centre);
-        let mut left = noise.uniform(component as u64) * near.iter().sum::<f64>();
-        let falls = |near: &f64| {
-            left -= near;
-            left < 0.0
-        };
-        next = near.iter().position(falls).unwrap_or(0);
+        let drawn = noise.uniform(component as u64) * near.iter().sum::<f64>();
+        next = pick(near.iter().copied(), drawn).unwrap_or(0);
     }
     centres
 }
@@ -243,25 +232,11 @@ fn maximize(places: &[f32], k: usize, components: usize, shares: &[f64]) -> Gaus
         (0..k).for_each(|i| covariance[i * k + i] += FLOOR);
         density.weight.push((total / n as f64) as f32);
         density.mean.extend(mean.into_iter().map(|mean| mean as f32));
-        density.factor.extend(cholesky(covariance, k).into_iter().map(|l| l as f32));
+        density.factor.extend(cholesky(covariance, k, SMALLEST_PIVOT).into_iter().map(|l| l as f32));
     }
     let sum: f32 = density.weight.iter().sum();
     density.weight.iter_mut().for_each(|weight| *weight /= sum);
     density
-}
-
-/// L of A = L Lᵀ, given A below the diagonal and on it.
-fn cholesky(mut a: Vec<f64>, k: usize) -> Vec<f64> {
-    for i in 0..k {
-        for j in 0..=i {
-            let dot: f64 = (0..j).map(|m| a[i * k + m] * a[j * k + m]).sum();
-            let rest = a[i * k + j] - dot;
-            // The floor keeps it positive but for rounding.
-            a[i * k + j] = if i == j { rest.max(FLOOR * 1e-2).sqrt() } else { rest / a[j * k + j] };
-        }
-        a[i * k + i + 1..(i + 1) * k].fill(0.0);
-    }
-    a
 }
 
 #[cfg(test)]

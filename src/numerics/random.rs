@@ -16,6 +16,16 @@ pub(crate) fn mix(x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
+/// The number of the weight on which `drawn`, uniform between 0 and their sum, falls; `None` if rounding puts it beyond
+/// the last one.
+pub(crate) fn pick(weights: impl IntoIterator<Item = f64>, drawn: f64) -> Option<usize> {
+    let mut left = drawn;
+    weights.into_iter().position(|weight| {
+        left -= weight;
+        left < 0.0
+    })
+}
+
 /// One stream of random numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RandomStream {

@@ -14,8 +14,8 @@ use crate::config::ImputeConfig;
 use crate::decode::impute::targets::fillable;
 use crate::error::{Error, Place, Result};
 use crate::feature::{Features, constant, fill, tops};
-use crate::model::{Draws, Mixture, Row, Sampler, Vae};
-use crate::numerics::RandomStream;
+use crate::model::{Draws, Row, Sampler, Vae};
+use crate::numerics::{Mixture, RandomStream};
 use crate::sink::NewColumns;
 
 /// Fills batches.

@@ -12,7 +12,7 @@ use super::parameters::Weights;
 use super::vae::Vae;
 use crate::error::Result;
 use crate::feature::Layout;
-use crate::numerics::{RandomStream, mix, normal, sums, vectorized};
+use crate::numerics::{Mixture, RandomStream, mix, softmax};
 
 /// Rows the decoder answers together, more or less: a few of its blocks.
 const DECODE_ROWS: usize = 1024;
@@ -37,15 +37,6 @@ pub(crate) struct Draws {
     noise: Vec<f32>,
     z: Vec<f32>,
     losses: Losses,
-}
-
-/// The weighted answers for one element of a row.
-#[derive(Debug, Default)]
-pub(crate) struct Mixture {
-    /// `[samples]`; they sum to 1.
-    pub(crate) weights: Vec<f32>,
-    /// `[samples, outputs of the element]`.
-    answers: Vec<f32>,
 }
 
 /// A row as a batch and its encoding have it.
@@ -165,55 +156,5 @@ fn importance<'a>(draws: impl Iterator<Item = (&'a [f32], &'a [f32])>, losses: &
         z.iter().zip(noise).map(|(z, noise)| 0.5 * (f64::from(*noise).powi(2) - f64::from(*z).powi(2))).sum()
     };
     let log: Vec<f64> = draws.map(ratio).zip(losses.nll()).map(|(ratio, nll)| ratio - f64::from(nll)).collect();
-    let most = log.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let weights: Vec<f64> = log.iter().map(|log| (log - most).exp()).collect();
-    let sum: f64 = weights.iter().sum();
-    weights.into_iter().map(move |weight| (weight / sum) as f32)
-}
-
-impl Mixture {
-    /// The place of a number below which a share `p` of the mixture lies, where every answer is the mean of a normal
-    /// distribution with this deviation.
-    pub(crate) fn quantile(&self, deviation: f32, p: f32) -> f32 {
-        /// Enough for bisection alone.
-        const STEPS: usize = 40;
-        let near = 1e-3 * p.min(1.0 - p);
-        let (low, high) = self.answers.iter().fold((f32::MAX, f32::MIN), |(low, high), c| (low.min(*c), high.max(*c)));
-        let (mut low, mut high) = (low - 6.0 * deviation, high + 6.0 * deviation);
-        let mut place = (low + high) / 2.0;
-        for _ in 0..STEPS {
-            let [below, density] = vectorized(
-                #[inline(always)]
-                || {
-                    sums([&self.answers, &self.weights], |[center, weight]| {
-                        let (rank, density) = normal((place - center) / deviation);
-                        [weight * rank, weight * density]
-                    })
-                },
-            );
-            if (below - p).abs() < near {
-                break;
-            }
-            if below < p {
-                low = place
-            } else {
-                high = place
-            }
-            // Newton's step, where it leads to a place that is still possible.
-            let newton = place + (p - below) / density * deviation;
-            place = if low < newton && newton < high { newton } else { (low + high) / 2.0 };
-        }
-        place
-    }
-
-    /// The sample a uniform number falls on.
-    fn pick(&self, uniform: f64) -> usize {
-        let weights = || self.weights.iter().map(|&weight| f64::from(weight));
-        let mut left = uniform * weights().sum::<f64>();
-        let falls = |weight: f64| {
-            left -= weight;
-            left < 0.0
-        };
-        weights().position(falls).unwrap_or(self.weights.len().saturating_sub(1))
-    }
+    softmax(&log).into_iter().map(|weight| weight as f32)
 }
