@@ -11,6 +11,7 @@ use crate::model::{Device, Encoded, Step, StepInput, Trainer};
 use crate::numerics::RandomStream;
 
 /// A model, some rows for it, and a network of its shape in training.
+#[expect(missing_debug_implementations)]
 pub struct Parts {
     model: Model,
     rows: RecordBatch,

@@ -1,5 +1,5 @@
 #![doc = include_str!("../README.md")]
-#![warn(missing_docs)]
+#![warn(missing_docs, missing_debug_implementations)]
 
 // The house, from the ground up; imports point only downward.
 mod config;
@@ -36,7 +36,7 @@ pub use config::{
     Activation, Codec, Decision, Encoding, FitConfig, GenerateConfig, ImputeConfig, LatentDim, Map, MapOf, Preset,
     ReconstructConfig, Scale, SourceConfig, Training, TransformConfig, TraverseConfig, VectorScale,
 };
-pub use error::{Error, ErrorKind, Foreign, ModelFault, Place, Result};
+pub use error::{Error, ErrorKind, Foreign, ModelFault, ParseChoiceError, Place, Result};
 pub use pipeline::{Epoch, Progress, Run, Stop};
 pub use storage::{Lock, check_distinct, check_target, is_url, replace_file};
 

@@ -12,6 +12,7 @@ mod health;
 mod members;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -39,6 +40,7 @@ const MOST_BYTES: u64 = 16 << 30;
 /// How a fit went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct History {
     /// Every epoch trained.
     pub epochs: Vec<Epoch>,
@@ -62,6 +64,7 @@ impl History {
 /// Which rows a model came from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Provenance {
     /// The program's version.
     pub vaepipe_version: String,
@@ -83,6 +86,7 @@ pub struct Provenance {
 /// What a fit went on from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Init {
     /// SHA-256 of that model's file, in hexadecimal.
     pub model: String,
@@ -95,6 +99,7 @@ pub struct Init {
 /// Everything about a model but its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Metadata {
     /// Version of this format.
     pub format_version: u64,
@@ -136,6 +141,12 @@ pub struct Model {
     aggregate: Aggregate,
     sketch: Option<Arc<Sketch>>,
     hash: OnceLock<String>,
+}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Model").field("metadata", &self.metadata).finish_non_exhaustive()
+    }
 }
 
 impl Model {

@@ -76,7 +76,8 @@ struct Logged {
 impl Logged {
     /// Writes it to the log: a line to read, or with every number in a field of its own.
     fn info(&self) {
-        let Self { line, epoch: Epoch { epoch, train_loss, validation_loss, kl }, epochs, rows_per_second, .. } = self;
+        let Self { line, epoch: Epoch { epoch, train_loss, validation_loss, kl, .. }, epochs, rows_per_second, .. } =
+            self;
         if log::is_json() {
             tracing::info!(epoch, epochs, train_loss, validation_loss, kl, rows_per_second, "{line}");
         } else {
@@ -149,7 +150,7 @@ impl FitProgress {
     }
 
     fn epoch(&mut self, done: &Epoch, epochs: usize) {
-        let Epoch { epoch, train_loss, validation_loss, kl } = done;
+        let Epoch { epoch, train_loss, validation_loss, kl, .. } = done;
         let validation = validation_loss.map_or(String::new(), |loss| format!(", validation loss {loss:.4}"));
         let rate = HumanCount(self.rows_per_second as u64);
         let line = format!("epoch {epoch}/{epochs}: loss {train_loss:.4}{validation}, KL {kl:.3}, {rate} rows/s");
@@ -161,7 +162,8 @@ impl FitProgress {
         if shown {
             last.info();
         } else if log::is_json() {
-            let Logged { line, epoch: Epoch { epoch, train_loss, validation_loss, kl }, rows_per_second, .. } = &last;
+            let Logged { line, epoch: Epoch { epoch, train_loss, validation_loss, kl, .. }, rows_per_second, .. } =
+                &last;
             tracing::debug!(epoch, epochs, train_loss, validation_loss, kl, rows_per_second, "{line}");
         } else {
             tracing::debug!("{}", last.line);

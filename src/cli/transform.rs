@@ -6,9 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
-use vaepipe::{
-    Decision, Error, Model, Output, ScoreQuantiles, Scoring, Source, TransformConfig, Transformed, ValueIssues,
-};
+use vaepipe::{Decision, Error, Model, Output, ScoreQuantiles, Source, TransformConfig, Transformed, ValueIssues};
 
 use super::alert::{AlertFlag, Limit};
 use super::decision::{DecisionFlags, because};
@@ -167,7 +165,8 @@ pub(super) fn lines(
     }
     if let (Some(anomalies), Some(rate)) = (done.anomalies, done.anomaly_rate()) {
         let decision = decision(model, config);
-        let scoring = Scoring { decision, ..model.metadata().scoring.clone() };
+        let mut scoring = model.metadata().scoring.clone();
+        scoring.decision = decision;
         let by_p_values = matches!(decision, Decision::Alpha(_) | Decision::Fdr(_));
         let (rows, because) = (HumanCount(anomalies), because(decision));
         lines.push(("anomalies", format!("{rows} rows, {}, by {because}", percent(rate))));

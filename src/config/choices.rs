@@ -5,9 +5,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::ParseChoiceError;
+
 /// A bundle of defaults for one purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Preset {
     /// Latents of every row, rare groups included: no row is left out of the loss.
     #[default]
@@ -20,6 +23,7 @@ pub enum Preset {
 /// What makes a row an anomaly.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Decision {
     /// A p-value of at most this, in (0, 1).
     Alpha(f64),
@@ -70,6 +74,7 @@ impl Decision {
 /// How a number is brought to the model's scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Scale {
     /// (x - median) / (IQR / 1.349).
     Robust,
@@ -88,6 +93,7 @@ pub enum Scale {
 /// The nonlinearity between hidden layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Activation {
     /// max(x, 0).
     Relu,
@@ -99,6 +105,7 @@ pub enum Activation {
 
 /// The curve a heavily skewed number is bent by before it is scaled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Map {
     /// None: it is scaled as it is.
     #[default]
@@ -116,6 +123,7 @@ pub enum Map {
 /// How the numbers of a vector are scaled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum VectorScale {
     /// Each for itself, as columns are.
     Element,
@@ -125,6 +133,7 @@ pub enum VectorScale {
 
 /// How an output is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Codec {
     /// Not at all.
     None,
@@ -150,10 +159,12 @@ pub struct MapOf {
 }
 
 impl FromStr for MapOf {
-    type Err = String;
+    type Err = ParseChoiceError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (columns, map) = text.rsplit_once('=').ok_or("not of the form COL=CURVE")?;
+    fn from_str(text: &str) -> Result<Self, ParseChoiceError> {
+        let Some((columns, map)) = text.rsplit_once('=') else {
+            return Err(ParseChoiceError::new(text, "of the form COL=CURVE"));
+        };
         Ok(Self { columns: columns.to_owned(), map: map.parse()? })
     }
 }
@@ -178,11 +189,11 @@ macro_rules! words {
             pub const WORDS: &'static [&'static str] = &[$($word),+];
         }
         impl FromStr for $type {
-            type Err = String;
-            fn from_str(word: &str) -> Result<Self, String> {
+            type Err = ParseChoiceError;
+            fn from_str(word: &str) -> Result<Self, ParseChoiceError> {
                 match word {
                     $($word => Ok($value),)+
-                    _ => Err(format!("not one of {}", Self::WORDS.join(", "))),
+                    _ => Err(ParseChoiceError::new(word, format!("one of {}", Self::WORDS.join(", ")))),
                 }
             }
         }
@@ -202,6 +213,7 @@ words!(Activation, "relu" => Activation::Relu, "silu" => Activation::Silu, "tanh
 
 /// How wide the latent space is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LatentDim {
     /// So many dimensions, 1 to 4096.
     Of(usize),
@@ -216,12 +228,16 @@ impl From<usize> for LatentDim {
 }
 
 impl FromStr for LatentDim {
-    type Err = String;
+    type Err = ParseChoiceError;
 
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseChoiceError> {
+        let unknown = |_| {
+            ParseChoiceError::new(text, "auto or a number of dimensions")
+                .with_message(format!("{text:?} is neither auto nor a number of dimensions"))
+        };
         match text {
             "auto" => Ok(Self::Auto),
-            _ => text.parse().map(Self::Of).map_err(|_| format!("{text:?} is neither auto nor a number of dimensions")),
+            _ => text.parse().map(Self::Of).map_err(unknown),
         }
     }
 }
@@ -236,7 +252,7 @@ impl fmt::Display for LatentDim {
 }
 
 impl Serialize for LatentDim {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Of(dimensions) => dimensions.serialize(serializer),
             Self::Auto => "auto".serialize(serializer),

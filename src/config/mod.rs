@@ -299,6 +299,7 @@ fn check_threads(threads: Option<usize>) -> Result<()> {
 /// What a fit used: every value that decides the numbers, as stored in the model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Training {
     /// Defaults the fit started from.
     pub preset: Preset,

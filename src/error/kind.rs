@@ -46,7 +46,7 @@ impl Error {
             | Self::OptionRange { .. }
             | Self::Predicate { .. }
             | Self::TooLarge { .. }
-            | Self::UnknownDevice { .. } => ErrorKind::Usage,
+            | Self::ParseChoice(_) => ErrorKind::Usage,
             Self::NoFeatures { .. }
             | Self::TooFewRows { .. }
             | Self::MissingFeature { .. }

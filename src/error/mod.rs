@@ -6,6 +6,7 @@
 
 mod kind;
 mod model_fault;
+mod parse_choice;
 mod phrases;
 mod place;
 
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::kind::ErrorKind;
 pub use self::model_fault::ModelFault;
+pub use self::parse_choice::ParseChoiceError;
 use self::phrases::{because, did_you_mean, gib, mib, of_types};
 pub use self::place::Place;
 
@@ -370,12 +372,9 @@ pub enum Error {
         /// What the tensor library says.
         source: Foreign,
     },
-    /// A device is not named in a known way.
-    #[error("device {device:?} is not one of auto, cpu, cuda, cuda:N")]
-    UnknownDevice {
-        /// The name given.
-        device: String,
-    },
+    /// A text is not one of the words of a choice.
+    #[error(transparent)]
+    ParseChoice(#[from] ParseChoiceError),
     /// A tensor operation failed.
     #[error("tensor operation failed")]
     Tensor {

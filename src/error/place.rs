@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 /// Where in the input something happened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Place {
     /// The file.
     pub path: PathBuf,

@@ -12,6 +12,7 @@ use super::{Carried, Column, Features, constant, parse_type};
 /// A top-level column of the input of a fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct InputColumn {
     /// Its name.
     pub column: String,
@@ -23,6 +24,7 @@ pub struct InputColumn {
 /// An Arrow type, written down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
+#[non_exhaustive]
 pub enum ColumnType {
     /// As arrow spells it.
     Text(String),

@@ -6,6 +6,7 @@ use super::{Feature, Kind};
 
 /// Values of a column that were not as those of the fit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ValueIssues {
     /// Missing.
     pub null: u64,

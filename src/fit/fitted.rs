@@ -6,6 +6,7 @@ use crate::artifact::Model;
 use crate::error::{Error, Result};
 
 /// A fitted model and what a run says of it beside the model.
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct Fitted {
     /// The model.

@@ -5,10 +5,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ParseChoiceError, Result};
 
 /// A device as the user asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Device {
     /// CUDA when this build has it and a device answers, else the CPU.
     #[default]
@@ -67,10 +68,14 @@ pub(crate) fn bare(error: candle_core::Error) -> candle_core::Error {
 }
 
 impl FromStr for Device {
-    type Err = Error;
+    type Err = ParseChoiceError;
 
-    fn from_str(word: &str) -> Result<Self> {
-        let unknown = || Error::UnknownDevice { device: word.to_owned() };
+    fn from_str(word: &str) -> Result<Self, ParseChoiceError> {
+        let unknown = || {
+            let expected = format!("one of {}", Self::WORDS);
+            let message = format!("device {word:?} is not {expected}");
+            ParseChoiceError::new(word, expected).with_message(message)
+        };
         match word.split_once(':') {
             None if word == "auto" => Ok(Self::Auto),
             None if word == "cpu" => Ok(Self::Cpu),

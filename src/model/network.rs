@@ -13,6 +13,7 @@ pub(super) const LOG_VARIANCE: (f32, f32) = (-8.0, 4.0);
 /// The shape of the network between the row vector and the latents.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Network {
     /// Widths of the encoder's hidden layers; the decoder mirrors them.
     pub hidden: Vec<usize>,

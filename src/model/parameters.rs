@@ -12,6 +12,7 @@ use crate::numerics::RandomStream;
 
 /// A parameter as plain numbers.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Weight {
     /// Its shape.
     pub shape: Vec<usize>,

@@ -61,6 +61,7 @@ pub enum Progress<'a> {
 /// One epoch of a fit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Epoch {
     /// Counted from 1.
     pub epoch: usize,

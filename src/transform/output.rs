@@ -1,5 +1,6 @@
 //! What becomes of a source: a spliced file, a file or stream of rows encoded anew, or a directory of files.
 
+use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,7 @@ use crate::source::Source;
 use crate::storage::{Target, check_outside};
 
 /// Where transformed rows go.
+#[non_exhaustive]
 pub enum Output {
     /// One file: Arrow IPC if it is called `*.arrow`, `*.feather` or `*.ipc`, else Parquet.
     File(PathBuf),
@@ -25,6 +27,16 @@ pub enum Output {
     Folder(PathBuf),
     /// An Arrow IPC stream, flushed after each batch. After an error it has no end-of-stream marker.
     Stream(Box<dyn Write + Send>),
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Folder(path) => f.debug_tuple("Folder").field(path).finish(),
+            Self::Stream(_) => f.write_str("Stream"),
+        }
+    }
 }
 
 impl From<&Path> for Output {
