@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use crate::artifact::Model;
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::model::{Device, Encoded, Step, StepInput, Trainer};
+use crate::model::{Device, Step, StepInput, Trainer};
 use crate::numerics::RandomStream;
 
 /// A model, some rows for it, and a network of its shape in training.
@@ -50,7 +50,7 @@ impl Parts {
     ///
     /// # Errors
     /// None on the CPU.
-    pub fn encode(&self) -> Result<Encoded> {
+    pub fn encode(&self) -> Result<impl Sized + use<>> {
         self.model.vae().encode(&self.batch)
     }
 

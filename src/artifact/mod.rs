@@ -183,7 +183,7 @@ impl Model {
         if !(-50.0..=0.0).contains(&metadata.network.noise_floor) {
             return Err(contradiction("the noise floor is out of its range"));
         }
-        if !metadata.features.iter().all(|kind| kind.is_sound()) {
+        if !metadata.features.iter().all(|kind| kind.feature().is_sound()) {
             return Err(contradiction("a feature's scaling is not usable"));
         }
         let columns: BTreeSet<&str> = metadata.features.iter().map(|kind| kind.column().name()).collect();

@@ -52,7 +52,7 @@ pub(super) fn check(
     match Output::from(path) {
         Output::File(_) if is_dash(path) || config.leaves(path, source.paths())? => Ok(()),
         Output::File(_) => {
-            Ok(vaepipe::check_target(path, config.force || config.if_newer, source.paths().chain(model))?)
+            Ok(vaepipe::cli_support::check_target(path, config.force || config.if_newer, source.paths().chain(model))?)
         }
         _ => Ok(()),
     }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use vaepipe::{Device, Lock, is_url};
+use vaepipe::cli_support::is_url;
+use vaepipe::{Device, Lock};
 
 use super::failure::Failure;
 use super::output_flags::is_dash;
@@ -40,7 +41,7 @@ impl RunFlags {
     /// The right to write the file `target`, until it is dropped; it is no input, and replaces a file only if `force`.
     ///
     /// # Errors
-    /// As [`lock`](Self::lock), and those of [`check_target`](vaepipe::check_target).
+    /// As [`lock`](Self::lock), and those of [`check_target`](vaepipe::cli_support::check_target).
     pub(super) fn claim<'a>(
         &self,
         target: &Path,
@@ -51,7 +52,7 @@ impl RunFlags {
         output::check_is_file(target)?;
         let lock = self.lock([target], context)?;
         // What another run wrote meanwhile is there now.
-        vaepipe::check_target(target, force, inputs)?;
+        vaepipe::cli_support::check_target(target, force, inputs)?;
         Ok(lock)
     }
 

@@ -48,7 +48,7 @@ impl ColumnType {
     ///
     /// # Errors
     /// If arrow cannot read its spelling.
-    fn data_type(&self) -> Result<DataType, ArrowError> {
+    pub fn data_type(&self) -> Result<DataType, ArrowError> {
         match self {
             Self::Text(text) => parse_type::parse(text),
             Self::Tree(data_type) => Ok(data_type.clone()),

@@ -20,7 +20,7 @@ mod vae;
 
 pub(crate) use self::adam::AdamMoments;
 pub use self::device::Device;
-pub use self::encoded::Encoded;
+pub(crate) use self::encoded::Encoded;
 pub(crate) use self::heads::{Heads, Losses};
 pub use self::network::Network;
 pub use self::parameters::Weight;

@@ -232,7 +232,7 @@ impl Imputer {
     /// Writes what the mixture says of one element, at place `at`.
     fn say_of(&self, element: usize, mixture: &Mixture, noise: RandomStream, at: usize, said: &mut Expectation) {
         let kind = self.features.of_element(element);
-        let reads = |class: usize| kind.reads(class);
+        let reads = |class: usize| kind.feature().reads(class);
         said.expected[at] = self.sampler.fill(mixture, element, &reads);
         if let (Some(bounds), Some(level), Some(deviation)) =
             (&mut said.bounds, self.config.intervals, self.sampler.deviation(element))
