@@ -301,7 +301,7 @@ impl Source {
             _ => None,
         };
         match self.inputs.iter().find_map(stranger) {
-            Some((path, found)) => Error::WrongType { place: Place { path, ..place }, found, expected },
+            Some((path, found)) => Error::WrongValue { place: Place { path, ..place }, found, expected },
             None => Error::WrongType { place, found, expected },
         }
     }
