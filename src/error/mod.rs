@@ -350,10 +350,8 @@ pub enum Error {
         /// The value in the model, and the value asked for.
         difference: String,
     },
-    /// The new model is worse than the base model.
-    #[error(
-        "{path}: the fit made it worse: {before:.4} nats a row before and {after:.4} after, on {rows} held-out rows"
-    )]
+    /// The new model is worse than the base model on calibration rows.
+    #[error("{path}: the fit made it worse: {before:.4} nats a row before and {after:.4} after, on {rows} rows")]
     Worse {
         /// The base model.
         path: PathBuf,
