@@ -1,8 +1,8 @@
-//! What comes out of the encoder, and what the decoder makes of it.
+//! The posterior of rows, and the errors of their reconstruction.
 
 #![forbid(unsafe_code)]
 
-/// What the model says of encoded rows. Vectors are a value a row unless a shape is given.
+/// Encoded rows. Vectors have one value per row unless a shape is given.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Encoded {
     /// Width of the latent space.

@@ -1,7 +1,7 @@
-//! The variational autoencoder. Tensors never leave this folder: rows come in as [`Batch`](crate::batch::Batch),
-//! numbers go out as plain vectors.
+//! The variational autoencoder. Tensors stay in this folder: rows come in as [`Batch`](crate::batch::Batch), and plain
+//! vectors go out.
 //!
-//! **Invariant:** this floor knows the tensor library and never Arrow.
+//! **Invariant:** this folder uses the tensor library and never Arrow.
 
 #![forbid(unsafe_code)]
 

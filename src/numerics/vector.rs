@@ -1,7 +1,7 @@
-//! Elementwise functions and sums over slices, written so that the compiler makes vectors of them.
+//! Elementwise functions and sums over slices, written so that the compiler vectorizes them.
 //!
-//! Sums are taken in [`LANES`] interleaved parts, whatever the machine's vectors are: the order of additions, and so
-//! the result, is the same on all of them. NaN goes in and comes out.
+//! A sum has [`LANES`] interleaved parts on every machine, so that the order of additions, and the result, is always
+//! the same. NaN in gives NaN out.
 
 #![forbid(unsafe_code)]
 
@@ -39,7 +39,7 @@ pub(crate) fn sums<const SLICES: usize, const SUMS: usize>(
     parts.map(|parts| parts.iter().sum())
 }
 
-/// The greatest element of a slice; minus infinity for none. NaN is passed over: sums find it.
+/// The greatest element of a slice; minus infinity if it is empty. NaN is skipped: sums find it.
 #[inline(always)]
 pub(crate) fn greatest(slice: &[f32]) -> f32 {
     let mut parts = [f32::NEG_INFINITY; LANES];

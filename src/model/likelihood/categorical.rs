@@ -15,7 +15,7 @@ impl Categorical {
         Self { classes: classes.to_vec() }
     }
 
-    /// One answer an element, side by side: `[rows, elements]`.
+    /// The answer for each element: `[rows, elements]`.
     fn each(&self, x: &Tensor, output: &Tensor, answer: impl Fn(&Tensor, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
         let (mut answers, mut start) = (Vec::new(), 0);
         for (element, &classes) in self.classes.iter().enumerate() {
@@ -26,7 +26,7 @@ impl Categorical {
         Tensor::cat(&answers, 1)
     }
 
-    /// Each element of a row: which it is, its class, whether it is known, and where its logits are.
+    /// The elements of a row: class, whether it is known, and the place of the logits.
     #[inline(always)]
     fn of_row<'a>(&'a self, x: &'a [f32], known: &'a [f32]) -> impl Iterator<Item = CategoricalElement> + 'a {
         let mut end = 0;
@@ -46,7 +46,7 @@ struct CategoricalElement {
     end: usize,
 }
 
-/// The classes that can be read back, with their probabilities.
+/// The classes that `reads` accepts, with their probabilities.
 fn readable(p: &[f32], reads: &dyn Fn(usize) -> bool) -> impl Iterator<Item = (usize, f32)> {
     p.iter().copied().enumerate().filter(move |(class, _)| reads(*class))
 }
