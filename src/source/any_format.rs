@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 
-use super::find::{InputFile, find, is_stdin};
+use super::find::{InputFile, find};
 use super::format::{FileFormat, mirrored};
 use super::ipc::IpcReader;
 use super::open_input::{InputContent, OpenInput, positional, settle};
 use super::oversized::written_out;
 use super::partition_keys::keys;
 use super::spool::{BATCH_ROWS, Use, spool};
-use super::{Keys, ParquetFile, ParquetSource, Predicate, RowGroup, StoredType, near_names};
+use super::wide_keys::{wide_batch, wide_schema};
+use super::{Keys, ParquetFile, ParquetSource, Predicate, RowGroup, StoredType, guarded, near_names};
 use crate::config::SourceConfig;
 use crate::error::{Error, Place, Result};
 use crate::pipeline::Stop;
@@ -72,6 +73,29 @@ impl Source {
             }
         }
         Ok(Self { inputs: inputs.into_iter().map(Arc::new).collect(), predicate, stop: stop.clone() })
+    }
+
+    /// The rows of a record-batch reader. They come once: [`table`](Self::table) keeps them in a temporary file.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    /// use vaepipe::Source;
+    /// use vaepipe::arrow::array::{ArrayRef, Float64Array, RecordBatch, RecordBatchIterator};
+    /// let x: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 2.0]));
+    /// let rows = RecordBatch::try_from_iter([("x", x)])?;
+    /// let source = Source::from_batches(RecordBatchIterator::new([Ok(rows.clone())], rows.schema()));
+    /// assert_eq!(source.table(&std::env::temp_dir())?.rows(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_batches(reader: impl RecordBatchReader + Send + 'static) -> Self {
+        let path = Path::new("record batches");
+        let schema = wide_schema(&reader.schema());
+        let wide = schema.clone();
+        let batches = reader.map(move |batch| guarded(|| Place::file(path), || wide_batch(batch?, &wide)));
+        let input = OpenInput::once(path.to_owned(), schema, Box::new(batches));
+        Self { inputs: vec![Arc::new(input)], predicate: None, stop: Stop::new() }
     }
 
     /// The columns, those of the path last.
@@ -156,9 +180,9 @@ impl Source {
         if self.inputs.len() > 1 { Path::new("the input") } else { self.path() }
     }
 
-    /// The files' paths, in order, without stdin.
+    /// The files' paths, in order, without stdin and record batches.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.inputs.iter().map(|input| input.path.as_path()).filter(|path| !is_stdin(path))
+        self.inputs.iter().filter(|input| input.format.is_some()).map(|input| input.path.as_path())
     }
 
     /// The directories that were named, in which new files would be found.
@@ -201,7 +225,7 @@ impl Source {
     /// Those of stdin, [`Error::Io`] if there is no room, and [`Error::Unsupported`] for a column that the file cannot hold.
     pub fn spooled(&self, folder: &Path) -> Result<Self> {
         let spooled = |input: &Arc<OpenInput>| -> Result<_> {
-            let InputContent::Stdin { .. } = &input.content else { return Ok(input.clone()) };
+            let InputContent::Once { .. } = &input.content else { return Ok(input.clone()) };
             let content = InputContent::Parquet(self.spool(input, folder, Use::Carrying)?.into());
             Ok(Arc::new(OpenInput { content, ..input.as_ref().clone() }))
         };
@@ -245,8 +269,10 @@ impl Source {
     /// # Errors
     /// [`Error::Unsupported`].
     pub(crate) fn twice(&self) -> Result<&Self> {
-        match self.inputs.iter().find(|input| is_stdin(&input.path)) {
-            Some(_) => Err(Error::Unsupported { place: Place::file("-"), what: "what takes two passes over the rows" }),
+        match self.inputs.iter().find(|input| input.format.is_none()) {
+            Some(input) => {
+                Err(Error::Unsupported { place: Place::file(&input.path), what: "what takes two passes over the rows" })
+            }
             None => Ok(self),
         }
     }
@@ -275,7 +301,7 @@ impl Source {
             _ => None,
         };
         match self.inputs.iter().find_map(stranger) {
-            Some((path, found)) => Error::WrongType { place: Place { path, ..place }, found, expected },
+            Some((path, found)) => Error::WrongValue { place: Place { path, ..place }, found, expected },
             None => Error::WrongType { place, found, expected },
         }
     }
@@ -336,10 +362,10 @@ impl Source {
                 Box::new(IpcReader::new(&input.path, from, *allow_missing_eos, &self.stop)?)
             }
             InputContent::Text(text) => Box::new(text.batches(batch_rows, &self.stop)?),
-            InputContent::Stdin { reader, .. } => {
-                let reader = reader.lock().unwrap_or_else(PoisonError::into_inner).take();
-                let twice = || Error::Unsupported { place: Place::file("-"), what: "reading stdin twice" };
-                Box::new(reader.ok_or_else(twice)?)
+            InputContent::Once { batches, .. } => {
+                let batches = batches.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let twice = || Error::Unsupported { place: Place::file(&input.path), what: "reading a stream twice" };
+                batches.ok_or_else(twice)?
             }
         };
         let (input, stop, schema) = (input.clone(), self.stop.clone(), schema.clone());

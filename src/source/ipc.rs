@@ -132,8 +132,8 @@ impl IpcReader {
                 Next::Message(message) => message,
                 Next::Mark => return Ok(None),
                 Next::Nothing if self.allow_missing_eos => return Ok(None),
-                Next::Nothing => return Err(self.cut("without its end-of-stream marker")),
-                Next::Cut => return Err(self.cut("within a message")),
+                Next::Nothing => return Err(self.cut("without its end-of-stream marker", true)),
+                Next::Cut => return Err(self.cut("within a message", false)),
             };
             let Self { path, schema, columns, dictionaries, .. } = self;
             let decoded = || {
@@ -147,10 +147,10 @@ impl IpcReader {
         }
     }
 
-    /// The stream is cut short.
-    fn cut(&self, how: &str) -> Error {
+    /// The stream is truncated.
+    fn cut(&self, how: &str, only_marker: bool) -> Error {
         let what = format!("the Arrow stream ends {how}, after {} batches", self.batches);
-        Error::Truncated { place: Place::file(&self.path), what }
+        Error::Truncated { place: Place::file(&self.path), what, only_marker }
     }
 }
 

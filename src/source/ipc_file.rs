@@ -42,6 +42,7 @@ impl IpcFile {
         let cut = || Error::Truncated {
             place: Place::file(path),
             what: "it begins as an Arrow file and does not end as one".to_owned(),
+            only_marker: false,
         };
         let bytes = |start: u64, length: usize| guarded(|| Place::file(path), || file.get_bytes(start, length));
         let end = file.len().checked_sub(END.0).ok_or_else(cut)?;

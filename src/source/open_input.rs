@@ -15,7 +15,7 @@ use super::format::{FileFormat, TELLING};
 use super::ipc::IpcReader;
 use super::ipc_file::IpcFile;
 use super::text::{Text, join};
-use super::{Keys, ParquetFile, guarded};
+use super::{Batches, Keys, ParquetFile, guarded};
 use crate::config::SourceConfig;
 use crate::error::{Error, Place, Result};
 use crate::pipeline::{InterruptibleReader, Stop};
@@ -30,7 +30,7 @@ pub(super) struct OpenInput {
     /// The directory it was found in, if that was named.
     pub(super) root: Option<PathBuf>,
     pub(super) keys: Keys,
-    /// As it was found, whatever has become of it since.
+    /// As it was found, whatever has become of it since; `None` if it is no file.
     pub(super) format: Option<FileFormat>,
     pub(super) content: InputContent,
 }
@@ -45,10 +45,10 @@ pub(super) enum InputContent {
         allow_missing_eos: bool,
     },
     Text(Text),
-    /// Taken by whoever reads it.
-    Stdin {
+    /// Batches that come once, of stdin or of a reader: whoever reads them takes them.
+    Once {
         schema: SchemaRef,
-        reader: Arc<Mutex<Option<IpcReader>>>,
+        batches: Arc<Mutex<Option<Batches>>>,
     },
 }
 
@@ -59,7 +59,7 @@ impl fmt::Debug for InputContent {
             Self::IpcFile(_) => "IpcFile",
             Self::IpcStream { .. } => "IpcStream",
             Self::Text(_) => "Text",
-            Self::Stdin { .. } => "Stdin",
+            Self::Once { .. } => "Once",
         })
     }
 }
@@ -74,8 +74,7 @@ impl OpenInput {
         if is_stdin(&path) {
             let pump = InterruptibleReader::new(Box::new(std::io::stdin()), stop)?;
             let reader = IpcReader::new(&path, Box::new(pump), config.allow_missing_eos, stop)?;
-            let content = InputContent::Stdin { schema: reader.schema(), reader: Arc::new(Mutex::new(Some(reader))) };
-            return Ok(Self { path, within, root, keys: Keys::default(), format: None, content });
+            return Ok(Self::once(path, reader.schema(), Box::new(reader)));
         }
         let file = PositionalFile::open(&path)?;
         let length = TELLING.min(usize::try_from(file.len()).unwrap_or(TELLING));
@@ -96,12 +95,18 @@ impl OpenInput {
         Ok(Self { path, within, root, keys, format: Some(format), content })
     }
 
+    /// Batches that are in no file; messages call them `path`.
+    pub(super) fn once(path: PathBuf, schema: SchemaRef, batches: Batches) -> Self {
+        let content = InputContent::Once { schema, batches: Arc::new(Mutex::new(Some(batches))) };
+        Self { within: path.clone(), path, root: None, keys: Keys::default(), format: None, content }
+    }
+
     /// The file's own columns.
     pub(super) fn own(&self) -> SchemaRef {
         match &self.content {
             InputContent::Parquet(file) => file.schema().clone(),
             InputContent::IpcFile(file) => file.schema().clone(),
-            InputContent::IpcStream { schema, .. } | InputContent::Stdin { schema, .. } => schema.clone(),
+            InputContent::IpcStream { schema, .. } | InputContent::Once { schema, .. } => schema.clone(),
             InputContent::Text(text) => text.schema().clone(),
         }
     }

@@ -42,7 +42,7 @@ pub(super) fn spool(path: &Path, folder: &Path, stream: ColumnStream, to: Use<'_
     let all = stream.schema.fields();
     let unholdable = unholdable(all);
     if let (Some(field), Use::Carrying) = (unholdable, to) {
-        let what = "reading stdin twice with a column of this type";
+        let what = "reading a stream twice with a column of this type";
         return Err(Error::Unsupported { place: Place::column(path, field.name()), what });
     }
     let learned = |field: &FieldRef, needed: &dyn Fn(&str) -> bool| {
