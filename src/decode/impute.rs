@@ -85,7 +85,7 @@ impl Model {
             None => OutputColumn::Carried(root),
         };
         let extra = (filler.tops().len()..new.fields().len()).map(OutputColumn::New);
-        let columns = (0..source.own_columns()).map(place).chain(extra).collect();
+        let columns = (0..source.file_columns()).map(place).chain(extra).collect();
         let metadata = self.keys(None);
         let splice = Splice { columns, new: new.clone(), metadata: &metadata };
         let sink = sink::open(source, &splice, target, BATCH_ROWS, stop.clone())?;

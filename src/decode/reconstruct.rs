@@ -107,7 +107,7 @@ impl Model {
         };
         let added = (0..new.fields().len()).filter(|&n| schema.field_with_name(new.field(n).name()).is_err());
         let columns: Vec<OutputColumn> =
-            (0..source.own_columns()).map(place).chain(added.map(OutputColumn::New)).collect();
+            (0..source.file_columns()).map(place).chain(added.map(OutputColumn::New)).collect();
         // A sink takes the new columns in the order in which the output has them.
         let order = columns.iter().filter_map(|column| match *column {
             OutputColumn::New(n) => Some(n),

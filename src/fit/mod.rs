@@ -103,7 +103,7 @@ impl FitConfig {
         let device = device.resolve()?;
         let threads = self.threads.unwrap_or_else(machine_threads);
         let start = Instant::now();
-        let source = &source.with_most_page_bytes(self.memory);
+        let source = &source.with_max_page_bytes(self.memory);
 
         tracing::info!("{} rows of {} columns: reading statistics", source.rows(), source.schema().fields().len());
         let mut watch = FitWatch { stop, keep_partial: self.keep_partial, on_progress };

@@ -128,7 +128,7 @@ impl FitConfig {
         self.check()?;
         let rows = source.rows();
         let mut watch = FitWatch { stop, keep_partial: false, on_progress };
-        let source = &source.with_most_page_bytes(self.memory);
+        let source = &source.with_max_page_bytes(self.memory);
         let chosen = self.choose(source, self.threads.unwrap_or_else(machine_threads), &mut watch)?;
         let schema = source.schema();
         let leaves = Column::leaves(&schema);
@@ -164,7 +164,7 @@ impl FitConfig {
     pub(super) fn choose(&self, source: &ParquetSource, threads: usize, watch: &mut FitWatch<'_>) -> Result<Chosen> {
         let scale = defaults::scale(self);
         let Candidates { columns, fields, carried } = candidates(&source.schema(), self, scale)?;
-        source.agree(fields.iter())?;
+        source.check_same_types(fields.iter())?;
         let columns = statistics::survey(source, columns, threads, watch)?;
         let values = |candidate: &Candidate| (candidate.column().to_string(), candidate.values());
         let values = columns.iter().map(values).collect();
@@ -184,7 +184,7 @@ impl FitConfig {
             return source.table(folder);
         }
         let Candidates { fields, .. } = candidates(&source.first_schema(), self, defaults::scale(self))?;
-        source.table_of(folder, &|name| fields.iter().any(|field| field.name() == name))
+        source.table_of_columns(folder, &|name| fields.iter().any(|field| field.name() == name))
     }
 
     /// Divides `rows` rows of `inputs` elements.

@@ -42,7 +42,7 @@ pub(super) fn survey(
         let mut mine = candidates.drain(..all * (lane + 1) / lanes - all * lane / lanes).collect::<Vec<_>>();
         let strips = runs(mine.iter().map(Candidate::column), STRIP);
         let strips: Vec<Vec<Candidate>> = strips.into_iter().map(|run| mine.drain(..run.len()).collect()).collect();
-        let (source, stop) = (source.with_views(), watch.stop.clone());
+        let (source, stop) = (source.with_string_views(), watch.stop.clone());
         let signs = strips.into_iter().flat_map(move |strip| look(&source, strip, stop.clone()));
         running.push_back((lane, prefetch(&stage, AHEAD, signs)?));
     }

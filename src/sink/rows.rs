@@ -24,7 +24,7 @@ use super::parquet_schema::{ParquetSchema, parquet_schema};
 use super::{is_ipc, metadata};
 use crate::config::{Codec, Encoding};
 use crate::error::{Error, Place, Result};
-use crate::source::{ParquetWriter, StoredType, in_parquet_units, in_unit, unholdable};
+use crate::source::{ParquetWriter, StoredType, convert_unit, first_unsupported, with_parquet_units};
 use crate::storage::{Target, Temporary, WholeFile};
 
 /// Rows of a Parquet row group when nobody says, and its bytes at most.
@@ -81,7 +81,7 @@ pub(crate) fn written(
     let field = |field: &FieldRef| match medium {
         Medium::Memory => field.clone(),
         Medium::Ipc => without_dictionaries(field),
-        Medium::Parquet => in_parquet_units(field),
+        Medium::Parquet => with_parquet_units(field),
     };
     let output = Schema::new(fields.iter().map(field).collect::<Vec<_>>());
     let keys = input.metadata().iter().map(|(key, value)| KeyValue { key: key.clone(), value: Some(value.clone()) });
@@ -121,7 +121,7 @@ impl RowWriter {
                     let writer = FileWriter::try_new_with_options(file, &schema, ipc_options(encoding)?);
                     RowFormat::IpcFile(Box::new(writer.map_err(failed)?), target)
                 } else {
-                    if let Some(field) = unholdable(schema.fields()) {
+                    if let Some(field) = first_unsupported(schema.fields()) {
                         let place = Place::column(target.path(), field.name());
                         return Err(Error::Unsupported { place, what: "a column of this type in a Parquet file" });
                     }
@@ -262,7 +262,7 @@ pub(crate) fn under(
         if plain.data_type() == field.data_type() {
             cast(&array, field.data_type()).map_err(read)
         } else {
-            in_unit(&array, field, path)
+            convert_unit(&array, field, path)
         }
     };
     let arrays = arrays.into_iter().zip(schema.fields()).map(of_type).collect::<Result<_, _>>()?;

@@ -24,7 +24,9 @@ use super::parquet_schema::{in_place, parquet_schema};
 use super::{NewColumns, Sink, metadata};
 use crate::error::{Error, Foreign, Place, Result};
 use crate::pipeline::{Background, Stop};
-use crate::source::{ParquetFile, ParquetSource, StoredType, check_values, chunk_range, guarded, in_unit};
+use crate::source::{
+    ParquetFile, ParquetSource, StoredType, catch_decoder_panic, check_values, chunk_range, convert_unit,
+};
 use crate::storage::{Target, Temporary, WholeFile};
 
 /// A row group of the output, being written.
@@ -147,7 +149,7 @@ impl SpliceSink {
                 ..Place::row_group(&self.input.path, row_group)
             };
             // A filter only spares reading: without it the column is as good.
-            let bloom_filter = guarded(place, || blooms.get_row_group_column_bloom_filter(row_group, leaf));
+            let bloom_filter = catch_decoder_panic(place, || blooms.get_row_group_column_bloom_filter(row_group, leaf));
             let bloom_filter = bloom_filter.unwrap_or_else(|error| {
                 tracing::warn!("{error}: its bloom filter, which is left out");
                 None
@@ -186,7 +188,7 @@ impl SpliceSink {
             let mut writers = writers.iter_mut();
             for (field, array) in self.new.fields().iter().zip(columns.batch.columns()) {
                 let same = array.data_type() == field.data_type();
-                let array = if same { array.clone() } else { in_unit(array, field, &self.input.path)? };
+                let array = if same { array.clone() } else { convert_unit(array, field, &self.input.path)? };
                 for leaf in compute_leaves(field, &array).map_err(write)? {
                     let writer = writers.next().expect("one writer a leaf of the same schema");
                     writer.write(&leaf).map_err(write)?;
@@ -268,7 +270,7 @@ fn properties(
     let field = |column: &OutputColumn| match *column {
         // As its writer says, whatever it is read as here.
         OutputColumn::Carried(root) => {
-            input.stored(root).arrow.unwrap_or_else(|| input.schema().fields()[root].clone())
+            input.stored_type(root).arrow.unwrap_or_else(|| input.schema().fields()[root].clone())
         }
         OutputColumn::New(root) => new.fields()[root].clone(),
     };
@@ -300,7 +302,7 @@ fn properties(
 fn replaced(input: &ParquetFile, splice: &Splice<'_>) -> Vec<Option<StoredType>> {
     let stored = |field: &FieldRef| {
         let root = input.schema().index_of(field.name()).ok()?;
-        (input.schema().field(root).data_type() == field.data_type()).then(|| input.stored(root))
+        (input.schema().field(root).data_type() == field.data_type()).then(|| input.stored_type(root))
     };
     splice.new.fields().iter().map(stored).collect()
 }

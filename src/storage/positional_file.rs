@@ -56,7 +56,7 @@ impl PositionalFile {
     ///
     /// # Errors
     /// Those of the system, which knows.
-    pub(crate) fn is_cut(&self) -> io::Result<bool> {
+    pub(crate) fn is_truncated(&self) -> io::Result<bool> {
         match &*self.file {
             Handle::File(file) => Ok(file.metadata()?.len() < self.length),
             // What is read is the object that was opened, or an error.

@@ -26,8 +26,9 @@ impl Model {
         total: &mut TransformTotals,
         on_rows: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        check_outside(folder, source.roots())?;
-        let files: Vec<(Source, PathBuf)> = source.each().map(|(file, within)| (file, folder.join(within))).collect();
+        check_outside(folder, source.directories())?;
+        let files: Vec<(Source, PathBuf)> =
+            source.files_with_output_paths().map(|(file, within)| (file, folder.join(within))).collect();
         check_distinct(&files.iter().map(|(_, target)| target).collect::<Vec<_>>())?;
         let mut work = Vec::new();
         for (file, target) in files {

@@ -41,7 +41,7 @@ impl Model {
         // Of a decision that depends on all rows, nothing is known after one pass.
         let (decides, mut total) =
             (added.decides() && added.levels().is_none(), TransformTotals::new(self.sketch().cloned()));
-        self.features().check(&*source.schema()?, source.path()).map_err(|error| source.explained(error))?;
+        self.features().check(&*source.schema()?, source.path()).map_err(|error| source.with_mismatch(error))?;
         tally(self, added, source, config, stop, &mut |rows, tally, found| on_rows(total.add(rows, tally, found)))?;
         Ok(total.finish(self.features().kinds(), self.metadata().provenance.rows, decides))
     }

@@ -142,7 +142,7 @@ impl Model {
         let sink = sink::open(source, &splice, target, batch_rows, stop.clone())?;
         let read = Stage::new("read");
         let scan: Box<dyn Iterator<Item = Result<ScoreInput>> + Send> = if added.explains() {
-            let scan = source.with_views().scan(&features.columns(), batch_rows);
+            let scan = source.with_string_views().scan(&features.columns(), batch_rows);
             let mut next = 0;
             Box::new((0..).zip(scan).map(move |(seq, rows)| {
                 rows.map(|(row_group, rows)| {

@@ -107,7 +107,7 @@ impl Model {
             }
             Output::File(path) if config.leaves(&path, source.paths())? => total.skipped = 1,
             Output::File(path) => {
-                check_outside(&path, source.roots())?;
+                check_outside(&path, source.directories())?;
                 let target = Target::check(&path, config.replaces(), source.paths())?;
                 self.transform_one(source, target, false, config, stop, &mut total, on_rows)?;
                 total.files = 1;
@@ -130,7 +130,7 @@ impl Model {
     fn columns(&self, source: &Source, mirrored: bool, config: &TransformConfig, medium: Medium) -> Result<PassOutput> {
         let input = source.schema()?;
         let kept = self.kept(source, &input, mirrored, config)?;
-        PassOutput::new(self, (&input, source.name()), &kept, config, medium)
+        PassOutput::new(self, (&input, source.display_name()), &kept, config, medium)
     }
 
     /// The columns of `input` that are carried, by index: in a mirrored directory those of a path stay in it.
@@ -141,11 +141,11 @@ impl Model {
         mirrored: bool,
         config: &TransformConfig,
     ) -> Result<Vec<usize>> {
-        self.features().check(input, source.path()).map_err(|error| source.explained(error))?;
+        self.features().check(input, source.path()).map_err(|error| source.with_mismatch(error))?;
         let new = self.new_columns(config)?;
         let mut kept = columns::kept(config, input, source.path(), &self.features().columns(), &new)?;
         if mirrored {
-            let keys = source.keys();
+            let keys = source.partition_columns();
             kept.retain(|&place| !keys.contains(input.field(place).name()));
         }
         Ok(kept)
@@ -163,8 +163,9 @@ impl Model {
         total: &mut TransformTotals,
         on_rows: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        let copies =
-            !is_ipc(target.path()) && config.encoding == Encoding::default() && (mirrored || source.keys().is_empty());
+        let copies = !is_ipc(target.path())
+            && config.encoding == Encoding::default()
+            && (mirrored || source.partition_columns().is_empty());
         match source.one_parquet_file().filter(|_| copies) {
             Some(file) => {
                 let kept = self.kept(source, &file.schema(), true, config)?;
@@ -194,13 +195,13 @@ impl Model {
         let rows = batch_rows(self.features());
         let mut added = NewColumnMaker::new(self, config)?;
         if let Some(mut levels) = added.levels() {
-            let learned = source.twice()?.stream(&self.features().columns(), rows)?;
+            let learned = source.rereadable()?.stream(&self.features().columns(), rows)?;
             rank(self, &added, learned.batches, config, stop, &mut levels)?;
             added.discover(&levels);
         }
         let stream = source.stream(&columns.needed, rows)?;
         let stored = match medium {
-            Medium::Parquet => source.stored(columns.carried()),
+            Medium::Parquet => source.stored_types(columns.carried()),
             Medium::Ipc | Medium::Memory => Vec::new(),
         };
         let mut writer = RowWriter::create(destination, columns.schema.clone(), &stored, &config.encoding)?;

@@ -70,7 +70,7 @@ pub(super) fn targets(model: &Model, source: &ParquetSource, threads: usize, sto
 /// Which of some targets have a missing value.
 fn have_holes(targets: &[ImputeTarget], source: &ParquetSource, threads: usize, stop: &Stop) -> Result<Vec<bool>> {
     let (columns, places) = tops(targets.iter().map(|target| &target.column));
-    let scan = source.with_views().scan(&columns, BATCH_ROWS);
+    let scan = source.with_string_views().scan(&columns, BATCH_ROWS);
     let depth = pipeline::queue_depth(BATCH_ROWS * size_of::<f64>() * targets.len().max(1), pipeline::QUEUE_BYTES);
     let (looked, path, stop) = (targets.to_vec(), source.path().to_owned(), stop.clone());
     let look = move |(row_group, batch): (usize, RecordBatch)| -> Result<Vec<bool>> {
