@@ -53,7 +53,7 @@ pub trait Feature: Send + Sync {
 
     /// What an output stands for where `expected`, on the model's scale or a probability, is expected of it: a value of
     /// the column, wherever it lies, or the probability.
-    fn convert_unit(&self, _output: usize, expected: f64) -> f64 {
+    fn in_unit(&self, _output: usize, expected: f64) -> f64 {
         expected
     }
 

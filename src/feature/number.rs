@@ -121,7 +121,7 @@ impl Feature for Number {
         Shape::of(Likelihood::Gaussian, 1)
     }
 
-    fn convert_unit(&self, _: usize, expected: f64) -> f64 {
+    fn in_unit(&self, _: usize, expected: f64) -> f64 {
         let value = self.scaling.unscale(expected);
         self.map.as_ref().map_or(value, |curve| curve.straighten(value))
     }
@@ -153,8 +153,7 @@ impl Feature for Number {
     }
 
     fn read(&self, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
-        let value =
-            |&cell: &f32| (!cell.is_nan()).then(|| self.scaling.within_range(self.convert_unit(0, cell.into())));
+        let value = |&cell: &f32| (!cell.is_nan()).then(|| self.scaling.within_range(self.in_unit(0, cell.into())));
         as_type(cells.iter().map(value).collect(), data_type)
     }
 }

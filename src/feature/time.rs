@@ -181,7 +181,7 @@ impl Feature for Time {
         Some(format!("({}, {})", cycle.in_words(), if output % 2 == 1 { "sine" } else { "cosine" }))
     }
 
-    fn convert_unit(&self, output: usize, expected: f64) -> f64 {
+    fn in_unit(&self, output: usize, expected: f64) -> f64 {
         if output == 0 { self.elapsed.unscale(expected) } else { expected / SQRT_2 }
     }
 

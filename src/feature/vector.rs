@@ -155,7 +155,7 @@ impl Feature for Vector {
         self.learned().nth(output).map(|(at, _)| format!("[{at}]"))
     }
 
-    fn convert_unit(&self, output: usize, expected: f64) -> f64 {
+    fn in_unit(&self, output: usize, expected: f64) -> f64 {
         self.learned().nth(output).map_or(expected, |(_, scaling)| scaling.unscale(expected))
     }
 

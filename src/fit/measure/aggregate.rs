@@ -68,12 +68,12 @@ pub(in crate::fit) fn measure(
         GaussianMixture::choose(&some.draw[..rows * k], &held_out, k, RandomStream::new(seed, "density"))
     });
     look.stop.check()?;
-    let convert_unit = units(features);
+    let in_unit = units(features);
     let gaussians = look.layout.gaussians();
     let (residual, quantiles): (Vec<f32>, _) = (0..gaussians).map(|output| values(&some, output, outputs)).unzip();
     let quantiles: Vec<[f32; RANKS]> = quantiles;
     let shared = shared(&some, &residual, outputs);
-    let (deviation, correlations): (Vec<f32>, Vec<Vec<f32>>) = related(&some, k, outputs, &convert_unit);
+    let (deviation, correlations): (Vec<f32>, Vec<Vec<f32>>) = related(&some, k, outputs, &in_unit);
     look.stop.check()?;
     Ok(Aggregate {
         density: density.flatten(),
@@ -81,7 +81,7 @@ pub(in crate::fit) fn measure(
         shared,
         quantiles: quantiles.into_iter().flatten().collect(),
         deviation,
-        effect: effects(look, &some, &convert_unit)?,
+        effect: effects(look, &some, &in_unit)?,
         rank_correlation: (0..k).flat_map(|i| correlations.iter().map(move |of_output| of_output[i])).collect(),
     })
 }
@@ -96,7 +96,7 @@ fn units(features: &Features) -> InUnit<'_> {
         let kind = std::rc::Rc::new(kind);
         (0..shape.elements * shape.classes).map(move |output| {
             let kind = kind.clone();
-            Box::new(move |expected: f32| kind.convert_unit(output, expected.into())) as Box<dyn Fn(f32) -> f64>
+            Box::new(move |expected: f32| kind.in_unit(output, expected.into())) as Box<dyn Fn(f32) -> f64>
         })
     };
     features.kinds().iter().flat_map(of_kind).collect()
@@ -149,12 +149,7 @@ fn shared(rows: &SampledTrainingRows, residual: &[f32], outputs: usize) -> Vec<f
 }
 
 /// The standard deviation of each output's values in its unit, and their rank correlation with every latent.
-fn related(
-    rows: &SampledTrainingRows,
-    k: usize,
-    outputs: usize,
-    convert_unit: &InUnit<'_>,
-) -> (Vec<f32>, Vec<Vec<f32>>) {
+fn related(rows: &SampledTrainingRows, k: usize, outputs: usize, in_unit: &InUnit<'_>) -> (Vec<f32>, Vec<Vec<f32>>) {
     let n = rows.mean.len() / k;
     let latents: Vec<RankedNumbers> =
         (0..k).map(|i| RankedNumbers::of(rows.mean.iter().skip(i).step_by(k).copied())).collect();
@@ -163,7 +158,7 @@ fn related(
         let x: Vec<f32> = rows.spread.iter().skip(output).step_by(outputs).copied().collect();
         let known: Vec<bool> = x.iter().map(|x| !x.is_nan()).collect();
         let ranked = RankedNumbers::of(x.iter().copied());
-        let deviation = deviation(x.iter().filter(|x| !x.is_nan()).map(|&x| convert_unit[output](x)));
+        let deviation = deviation(x.iter().filter(|x| !x.is_nan()).map(|&x| in_unit[output](x)));
         let correlations = if known.iter().all(|known| *known) {
             let ranks = ranked.ranks(None);
             whole.iter().map(|latent| correlation(latent, &ranks)).collect()
@@ -226,8 +221,8 @@ fn deviation(values: impl Iterator<Item = f64>) -> f64 {
 
 /// By how much each output rises with each latent: the mean, over some rows, of the difference between half a step up and
 /// half a step down.
-fn effects(look: &FittedNetwork<'_>, rows: &SampledTrainingRows, convert_unit: &InUnit<'_>) -> Result<Vec<f32>> {
-    let (k, outputs) = (look.latent_dim, convert_unit.len());
+fn effects(look: &FittedNetwork<'_>, rows: &SampledTrainingRows, in_unit: &InUnit<'_>) -> Result<Vec<f32>> {
+    let (k, outputs) = (look.latent_dim, in_unit.len());
     let all = rows.mean.len() / k;
     let some = (MOST_PLACES / (2 * k)).clamp(16, 1024).min(all);
     let places: Vec<&[f32]> = (0..some).map(|n| &rows.mean[n * all / some * k..][..k]).collect();
@@ -243,7 +238,7 @@ fn effects(look: &FittedNetwork<'_>, rows: &SampledTrainingRows, convert_unit: &
             });
             let expected = look.expected(&look.decode(&moved.collect::<Vec<_>>())?);
             for row in expected.chunks_exact(outputs) {
-                let values = row.iter().zip(convert_unit).map(|(&expected, convert_unit)| convert_unit(expected));
+                let values = row.iter().zip(in_unit).map(|(&expected, in_unit)| in_unit(expected));
                 sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += sign * value);
             }
         }
