@@ -25,7 +25,7 @@ use super::{is_ipc, metadata};
 use crate::config::{Codec, Encoding};
 use crate::error::{Error, Place, Result};
 use crate::source::{ParquetWriter, StoredType, convert_unit, first_unsupported, with_parquet_units};
-use crate::storage::{Target, Temporary, WholeFile};
+use crate::storage::{FileRange, Target, TemporaryFile};
 
 /// Rows of a Parquet row group when nobody says, and its bytes at most.
 const GROUP: (usize, usize) = (1 << 20, 256 << 20);
@@ -64,9 +64,9 @@ pub(crate) struct RowWriter {
 }
 
 enum RowFormat {
-    IpcFile(Box<FileWriter<BufWriter<Temporary>>>, Target),
+    IpcFile(Box<FileWriter<BufWriter<TemporaryFile>>>, Target),
     IpcStream(Box<StreamWriter<BufWriter<Box<dyn Write + Send>>>>),
-    Parquet(Box<ParquetWriter<BufWriter<Temporary>>>, Target),
+    Parquet(Box<ParquetWriter<BufWriter<TemporaryFile>>>, Target),
 }
 
 /// The columns of an output of `input`'s metadata: Arrow IPC has dictionaries written out, and Parquet has its own units of
@@ -108,7 +108,7 @@ impl RowWriter {
             Destination::Stream(to) => {
                 let path = Path::new(STREAM);
                 let options = ipc_options(encoding)?;
-                let to = BufWriter::with_capacity(WholeFile::PIECE, to);
+                let to = BufWriter::with_capacity(FileRange::BUFFER_BYTES, to);
                 let writer = StreamWriter::try_new_with_options(to, &schema, options);
                 let mut writer = writer.map_err(|source| failed(path, source))?;
                 writer.flush().map_err(|source| failed(path, source))?;
@@ -116,7 +116,7 @@ impl RowWriter {
             }
             Destination::File(target) => {
                 let failed = |source| failed(target.path(), source);
-                let file = BufWriter::with_capacity(WholeFile::PIECE, target.create()?);
+                let file = BufWriter::with_capacity(FileRange::BUFFER_BYTES, target.create()?);
                 if is_ipc(target.path()) {
                     let writer = FileWriter::try_new_with_options(file, &schema, ipc_options(encoding)?);
                     RowFormat::IpcFile(Box::new(writer.map_err(failed)?), target)
@@ -183,7 +183,7 @@ impl RowWriter {
     }
 }
 
-fn commit(file: BufWriter<Temporary>, target: &Target) -> Result<()> {
+fn commit(file: BufWriter<TemporaryFile>, target: &Target) -> Result<()> {
     let file = file.into_inner().map_err(|source| Error::io("write", target.path())(source.into_error()))?;
     target.commit(file)
 }

@@ -27,13 +27,13 @@ use crate::pipeline::{Background, Stop};
 use crate::source::{
     ParquetFile, ParquetSource, StoredType, catch_decoder_panic, check_values, chunk_range, convert_unit,
 };
-use crate::storage::{Target, Temporary, WholeFile};
+use crate::storage::{FileRange, Target, TemporaryFile};
 
 /// A row group of the output, being written.
 type OutputRowGroup<'a> = SerializedRowGroupWriter<'a, SpliceFile>;
 
 /// The output's temporary file, written in large pieces.
-type SpliceFile = BufWriter<Temporary>;
+type SpliceFile = BufWriter<TemporaryFile>;
 
 /// A top-level column of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +123,7 @@ impl SpliceSink {
         let schema = Type::group_type_builder(from.root_schema().name()).with_fields(fields).build().map_err(write)?;
 
         let properties = properties(input, splice, &new, &leaves);
-        let file = BufWriter::with_capacity(WholeFile::PIECE, file);
+        let file = BufWriter::with_capacity(FileRange::BUFFER_BYTES, file);
         let writer = SerializedFileWriter::new(file, schema.into(), properties.clone()).map_err(write)?;
         // Column writers are made for a whole file's schema; this one is of the new columns alone and goes nowhere.
         let of_new = SerializedFileWriter::new(std::io::sink(), added, properties).map_err(write)?;
@@ -164,7 +164,7 @@ impl SpliceSink {
             };
             let bytes_of_chunk = close.bytes_written;
             bytes += bytes_of_chunk;
-            output.append_column(&WholeFile::new(&self.input.file, bytes_of_chunk), close).map_err(write)?;
+            output.append_column(&FileRange::new(&self.input.file, bytes_of_chunk), close).map_err(write)?;
             if bytes >= SYNC_BYTES {
                 self.sync.ask();
                 bytes = 0;

@@ -37,7 +37,7 @@ impl Model {
                 total.skipped += 1;
                 continue;
             }
-            Target::look(&target, config.replaces(), source.paths())?;
+            Target::inspect(&target, config.replaces(), source.paths())?;
             work.push((file, target));
         }
         for (n, (file, target)) in work.iter().enumerate() {

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use crate::config::TransformConfig;
 use crate::error::Result;
-use crate::storage::is_there;
+use crate::storage::output_exists;
 
 impl TransformConfig {
     /// Whether the output of these inputs is left: it is there, and either that is enough, or it is younger than what it is
@@ -15,7 +15,7 @@ impl TransformConfig {
     /// [`Error::Io`](crate::Error::Io) if the output's store does not say.
     pub fn leaves<'a>(&self, output: &Path, mut inputs: impl Iterator<Item = &'a Path>) -> Result<bool> {
         if !self.if_newer {
-            return Ok(self.skip_existing && is_there(output)?);
+            return Ok(self.skip_existing && output_exists(output)?);
         }
         // What has no time, as stdin or an object of a store, is made anew.
         let Some(made) = modified(output) else { return Ok(false) };

@@ -61,7 +61,7 @@ fn a_compressed_buffer_that_claims_what_it_cannot_hold_is_refused() {
             bytes[at..at + 8].copy_from_slice(&lie.to_le_bytes());
             let error = read(&bytes, false).unwrap_err();
             let said = std::error::Error::source(&error).unwrap().to_string();
-            assert!(said.contains(&format!("say they hold {lie} bytes")), "{said}");
+            assert!(said.contains(&format!("claim to hold {lie} bytes")), "{said}");
         }
     }
 }
