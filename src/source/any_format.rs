@@ -249,7 +249,7 @@ impl Source {
     /// [`Error::Unsupported`] for stdin.
     pub(crate) fn rereadable(&self) -> Result<&Self> {
         match self.inputs.iter().find(|input| is_stdin(&input.path)) {
-            Some(_) => Err(Error::Unsupported { place: Place::file("-"), what: "what takes two passes over the rows" }),
+            Some(_) => Err(Error::Unsupported { place: Place::file("-"), what: "reading the rows twice" }),
             None => Ok(self),
         }
     }
@@ -292,7 +292,7 @@ impl Source {
             if all.fields()[..n].iter().any(|other| other.name() == field.name()) && columns.contains(field.name()) {
                 return Err(Error::Unsupported {
                     place: Place::column(self.path(), field.name()),
-                    what: "two columns of one name, in an output that is not a copy of the input,",
+                    what: "two columns with one name, in an output that is not a copy of the input,",
                 });
             }
         }

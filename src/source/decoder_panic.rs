@@ -39,7 +39,7 @@ pub(crate) fn catch_decoder_panic<T, E: Into<Foreign>>(
         Ok(Err(error)) => error.into(),
         Err(panic) => {
             let message = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-            format!("the reader gave up: {}", message.unwrap_or("no reason given")).into()
+            format!("the reader failed: {}", message.unwrap_or("no reason given")).into()
         }
     };
     let not_supported = NotSupported::find_in(&source).map(|NotSupported(what)| *what);

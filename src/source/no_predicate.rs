@@ -20,7 +20,7 @@ impl Predicate {
     /// # Errors
     /// [`Error::Predicate`].
     pub(super) fn parse(text: &str) -> Result<Self> {
-        let source = "this build has no predicates: it lacks the feature analysis".into();
+        let source = "this build does not support predicates; build with the feature analysis".into();
         Err(Error::Predicate { predicate: text.to_owned(), columns: Vec::new(), source })
     }
 

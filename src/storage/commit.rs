@@ -180,7 +180,7 @@ fn remove_orphans(folder: &Path) {
         // A link or pipe is not ours.
         let is_file = || entry.file_type().is_ok_and(|kind| kind.is_file());
         if ours && is_file() && remove_orphan(&entry.path(), |path| fs::remove_file(path)) {
-            tracing::info!("{}: removed; a run that was killed left it", entry.path().display());
+            tracing::info!("{}: removed the temporary file of a killed run", entry.path().display());
         }
     }
 }

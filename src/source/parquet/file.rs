@@ -27,7 +27,7 @@ use crate::storage::PositionalFile;
 /// Most bytes of dictionary values in a batch once each row has its own copy, unless a single value takes more.
 const MAX_VALUE_BYTES: u64 = 64 << 20;
 
-/// Rows of a batch that always stay within that limit if the whole dictionary is at most its 8192nd part.
+/// A dictionary counts as small if this many copies of it stay within that limit.
 const SMALL_DICTIONARY_ROWS: u64 = 8192;
 
 /// One opened Parquet file.
@@ -150,7 +150,7 @@ impl ParquetFile {
     /// [`Error::Truncated`].
     pub(crate) fn check_length(&self) -> Result<()> {
         if self.file.is_truncated().map_err(Error::io("read", &self.path))? {
-            let what = "it has become shorter while it was read".to_owned();
+            let what = "it was truncated while being read".to_owned();
             return Err(Error::Truncated { place: Place::file(&self.path), what });
         }
         Ok(())
@@ -175,7 +175,7 @@ impl ParquetFile {
             Ok(metadata) => Self { metadata: metadata.into(), ..self.clone() },
             Err(error) => {
                 let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-                tracing::warn!("{}: its page indexes are not sound and are left out: {why}", self.path.display());
+                tracing::warn!("{}: its page indexes are invalid and left out: {why}", self.path.display());
                 self.clone()
             }
         }
@@ -193,7 +193,7 @@ impl ParquetFile {
                     let end = u64::try_from(page.offset).ok().filter(|&start| start >= bytes.start).zip(size);
                     let within = end.is_some_and(|(start, size)| start + size <= bytes.end);
                     if !within || !(next..row_group.num_rows()).contains(&page.first_row_index) {
-                        return Err(format!("a page of row group {n} is said to lie where it cannot"));
+                        return Err(format!("a page of row group {n} has an invalid location"));
                     }
                     next = page.first_row_index + 1;
                 }

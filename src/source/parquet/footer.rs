@@ -47,7 +47,7 @@ impl Footer {
         }
         if &end[4..] != b"PAR1" {
             let begins = bytes(0, 4)?.as_ref() == b"PAR1";
-            let what = "it begins as a Parquet file and does not end as one: it is cut short".to_owned();
+            let what = "it begins as a Parquet file but does not end as one: it is cut short".to_owned();
             return Err(if begins { Error::Damaged { place: place(), what } } else { not_parquet() });
         }
         let length = u64::from(u32::from_le_bytes([end[0], end[1], end[2], end[3]]));

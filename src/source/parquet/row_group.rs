@@ -70,6 +70,6 @@ impl Iterator for RowGroupReader {
 fn row_count_mismatch(path: &Path, row_group: usize) -> Error {
     Error::Damaged {
         place: Place::row_group(path, row_group),
-        what: "it holds another number of rows than its footer says".to_owned(),
+        what: "its number of rows differs from its footer".to_owned(),
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub(crate) enum Object {}
 
 fn unsupported<T>() -> io::Result<T> {
-    let what = "this build reads and writes files alone; `cargo build --release --features cloud` makes one with object stores";
+    let what = "this build supports only files; `cargo build --release --features cloud` adds object stores";
     Err(io::Error::new(io::ErrorKind::Unsupported, what))
 }
 
