@@ -9,7 +9,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use vaepipe::bench::Parts;
-use vaepipe::{Activation, Device, FitConfig, ParquetSource, Scale, Source, Stop, TransformConfig};
+use vaepipe::{Activation, Device, FitConfig, ParquetSource, Run, Scale, Source, TransformConfig};
 
 // The program's.
 #[global_allocator]
@@ -28,7 +28,7 @@ fn parts(criterion: &mut Criterion) {
         let source = ParquetSource::open([&path]).expect("a source");
         let config = FitConfig::new().hidden(hidden).latent_dim(latent_dim).max_steps(1);
         let config = config.activation(Activation::Relu).scale(Scale::Standard);
-        let fit = |config: FitConfig| config.fit(&source, Device::Cpu).expect("a model");
+        let fit = |config: FitConfig| config.fit(&source, Device::Cpu, &mut Run::new()).expect("a model").model;
         let mut group = criterion.benchmark_group(width.to_string());
 
         for &batch in batches {
@@ -67,7 +67,7 @@ fn parts(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(ROWS as u64));
         group.bench_function("splice", |bencher| {
             let target = folder.path().join("out.parquet");
-            bencher.iter(|| model.transform_to(&rows, &target, &output, &Stop::new()).expect("an output"));
+            bencher.iter(|| model.transform_to(&rows, &target, &output, &mut Run::new()).expect("an output"));
         });
         group.finish();
     }

@@ -8,7 +8,7 @@ mod table;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use vaepipe::{Device, FitConfig, ParquetSource, Source, Stop, TransformConfig};
+use vaepipe::{Device, FitConfig, ParquetSource, Run, Source, TransformConfig};
 
 // The program's.
 #[global_allocator]
@@ -29,19 +29,19 @@ fn pipe(criterion: &mut Criterion) {
         table::write(&path, width, ROWS);
         let source = ParquetSource::open([&path]).expect("a source");
         let config = FitConfig::new().hidden([256, 128]).latent_dim(16).batch_size(256).epochs(1);
-        let model = config.fit(&source, device).expect("a model");
+        let model = config.fit(&source, device, &mut Run::new()).expect("a model").model;
 
         let mut group = criterion.benchmark_group(group);
         group.throughput(Throughput::Elements(ROWS as u64)).sample_size(10);
         group.bench_function(BenchmarkId::new("fit, one epoch", width), |bencher| {
-            bencher.iter(|| black_box(config.fit(&source, device).expect("a model")));
+            bencher.iter(|| black_box(config.fit(&source, device, &mut Run::new()).expect("a model")));
         });
         let mut output = TransformConfig::new();
         output.force = true;
         let rows = Source::from(source.clone());
         group.bench_function(BenchmarkId::new("transform", width), |bencher| {
             let target = folder.path().join("out.parquet");
-            bencher.iter(|| model.transform_to(&rows, &target, &output, &Stop::new()).expect("an output"));
+            bencher.iter(|| model.transform_to(&rows, &target, &output, &mut Run::new()).expect("an output"));
         });
         group.finish();
     }

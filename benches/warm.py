@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What is left of the learning rate for a fit that goes on from a model: too much unlearns, too little does not follow.
+"""Which share of the learning rate suits a fit with a base model: too much unlearns, too little does not follow.
 
     warm.py VAEPIPE [--seeds N] FILE.parquet[:COLUMN]...
 
 Needs: pip install pyarrow. Half the rows of a file make a model; rows of the other half are new: of the same kind if no
 column is named (drawn at random), else those that are later in that column, after the middle. Columns `label` and `split`
-are not learned. Prints a Markdown table: for each number of new rows the loss that the model has on new rows that
-choose nothing, in nats a row, and what becomes of it with these parts of the learning rate; means over seeds.
+are not learned. Prints a Markdown table: for each number of new rows the loss of the model on new
+calibration rows, in nats a row, and its change with these shares of the learning rate; means over seeds.
 """
 import argparse, json, statistics, subprocess, sys, tempfile
 from pathlib import Path

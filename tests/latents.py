@@ -78,7 +78,7 @@ def decode(z):
     return linear("output", z)
 
 
-# Held out are the rows with the lowest hashes; of these, the lower half chose the weights.
+# The rows with the lowest hashes are held out; the lower half of these are the validation rows.
 provenance, seed = metadata["provenance"], metadata["training"]["seed"]
 order = np.argsort(mix(stream(seed, "hold-out") + np.arange(len(x), dtype=U) * GOLDEN))
 select, calibrate = provenance["select_rows"], provenance["calibrate_rows"]

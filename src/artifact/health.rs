@@ -1,4 +1,4 @@
-//! Whether a model is any good: measured once, on held-out rows that chose nothing, and kept in the model.
+//! The health of a model: measured once, on the calibration rows, and stored in the model.
 
 #![forbid(unsafe_code)]
 
@@ -12,7 +12,7 @@ const ACTIVE: f64 = 0.01;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Health {
-    /// The rows: held out, and none of those that chose the weights.
+    /// Number of calibration rows.
     pub rows: u64,
     /// Mean log-likelihood of a row at one draw from its posterior, in nats.
     pub log_likelihood: f64,

@@ -42,18 +42,18 @@ const MOST_BYTES: u64 = 16 << 30;
 pub struct History {
     /// Every epoch trained.
     pub epochs: Vec<Epoch>,
-    /// The epoch whose weights were kept, or which said for how long to train again.
+    /// The epoch whose weights were kept, or the number of epochs of the refit.
     pub best_epoch: usize,
-    /// Loss of the kept weights on held-out rows that chose nothing, nats a row; absent without such rows.
+    /// Loss of the kept weights on the calibration rows, nats a row; absent without such rows.
     pub held_out_loss: Option<f64>,
     /// How often the last good state was restored at a lower rate, after a loss that was not finite.
     pub rollbacks: usize,
-    /// Whether the kept weights were trained once more for as many epochs, on the training rows and those that chose.
+    /// Whether the kept weights come from a refit: as many epochs on the training and validation rows together.
     pub refit: bool,
 }
 
 impl History {
-    /// Loss of the kept weights on the rows that chose them, nats a row; absent without such rows.
+    /// Loss of the kept weights on the validation rows, nats a row; absent without such rows.
     pub fn validation_loss(&self) -> Option<f64> {
         self.epochs.get(self.best_epoch.checked_sub(1)?)?.validation_loss
     }
@@ -67,28 +67,31 @@ pub struct Provenance {
     pub vaepipe_version: String,
     /// Rows of the input.
     pub rows: u64,
-    /// Rows that gave gradients.
-    pub train_rows: u64,
-    /// Rows that chose the weights.
-    pub select_rows: u64,
-    /// Rows that chose nothing.
-    pub calibrate_rows: u64,
+    /// Training rows.
+    #[serde(rename = "train_rows")]
+    pub training_rows: u64,
+    /// Validation rows.
+    #[serde(rename = "select_rows")]
+    pub validation_rows: u64,
+    /// Calibration rows.
+    #[serde(rename = "calibrate_rows")]
+    pub calibration_rows: u64,
     /// Rows without a single known feature.
     pub empty_rows: u64,
-    /// The model that the fit went on from; absent if it started from random weights.
+    /// The base model; absent if the fit started from random weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init: Option<Init>,
 }
 
-/// What a fit went on from.
+/// The base model of a fit, and its loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Init {
     /// SHA-256 of that model's file, in hexadecimal.
     pub model: String,
-    /// Its loss on the held-out rows that chose nothing, nats a row, before anything was trained; absent without such rows.
+    /// Its loss on the calibration rows, nats a row, before training; absent without such rows.
     pub held_out_loss: Option<f64>,
-    /// Whether the columns were scaled anew, by the rows of this fit; then the loss before is at the new scaling.
+    /// Whether the columns were scaled by the rows of this fit; then the loss is at the new scaling.
     pub refit_scaling: bool,
 }
 
@@ -110,7 +113,7 @@ pub struct Metadata {
     pub training: Training,
     /// How it went.
     pub history: History,
-    /// What rows say of it that were held out and chose nothing; absent without such rows.
+    /// Measures on the calibration rows; absent without such rows.
     pub health: Option<Health>,
     /// How rows are ranked and judged.
     pub scoring: Scoring,
@@ -136,6 +139,12 @@ pub struct Model {
     aggregate: Aggregate,
     sketch: Option<Arc<Sketch>>,
     hash: OnceLock<String>,
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Model").field("metadata", &self.metadata).finish_non_exhaustive()
+    }
 }
 
 impl Model {

@@ -2,11 +2,29 @@
 
 #![forbid(unsafe_code)]
 
+mod slicer;
 mod transposer;
 
+use arrow::array::RecordBatch;
+
+pub(crate) use self::slicer::{BatchSlice, BatchSlicer};
 pub(crate) use self::transposer::{RowGroupTransposer, RowSlice, TransposeConfig};
-use crate::feature::Layout;
+use crate::error::Result;
+use crate::feature::{FeatureIssues, Features, Layout};
 use crate::numerics::RandomStream;
+
+/// Bytes of row vectors in a batch, within the bounds on rows below.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// Fewest and most rows of a batch. Both are multiples of the encoder's block, so that only a row group's last block is
+/// padded.
+const BATCH_ROWS: (usize, usize) = (256, 8192);
+
+/// Rows that are encoded together.
+pub(crate) fn batch_rows(layout: &Layout) -> usize {
+    let (block, most) = BATCH_ROWS;
+    (BATCH_BYTES / size_of::<f32>() / layout.inputs() / block * block).clamp(block, most)
+}
 
 /// Rows as the model takes them.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +57,22 @@ impl Batch {
             x.iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = 0.0);
         }
         Self { seq, ids, x, known, shown: None }
+    }
+
+    /// Takes rows without their numbers: the model's answer depends on their values alone.
+    pub(crate) fn unnumbered(x: Vec<f32>, layout: &Layout) -> Self {
+        let rows = x.len() / layout.inputs();
+        Self::new(0, vec![0; rows], x, layout)
+    }
+
+    /// Encodes the learned columns of some rows, and tells which values are not as those of the fit.
+    ///
+    /// # Errors
+    /// [`Error::Read`](crate::Error::Read) if a column cannot be read as it was at fit.
+    pub(crate) fn encode(features: &Features, columns: &RecordBatch) -> Result<(Self, FeatureIssues)> {
+        let mut x = vec![0.0; columns.num_rows() * features.layout().inputs()];
+        let issues = features.write(columns, &mut x)?;
+        Ok((Self::unnumbered(x, features.layout()), issues))
     }
 
     /// Hides a share `rate` of the values from the encoder; a row draws from the child of its number.

@@ -41,8 +41,6 @@ pub(crate) struct TransposeConfig {
 
 /// Neighbouring rows of one row group.
 pub(crate) struct RowSlice {
-    /// Counts the slices, from 0.
-    pub(crate) seq: u64,
     turned: Arc<TransposedRowGroup>,
     rows: Range<usize>,
 }
@@ -92,7 +90,6 @@ pub(crate) struct RowGroupTransposer {
     stop: Stop,
     groups: VecDeque<RowGroup>,
     current: Option<(Arc<TransposedRowGroup>, usize)>,
-    seq: u64,
 }
 
 impl RowGroupTransposer {
@@ -117,7 +114,6 @@ impl RowGroupTransposer {
             stop: stop.clone(),
             groups: source.row_groups().filter(|group| group.rows > 0).collect(),
             current: None,
-            seq: 0,
         }
     }
 
@@ -133,8 +129,7 @@ impl RowGroupTransposer {
             },
         };
         let rows = turned.group.rows as usize;
-        let slice = RowSlice { seq: self.seq, turned, rows: from..rows.min(from + self.turning.slice_rows) };
-        self.seq += 1;
+        let slice = RowSlice { turned, rows: from..rows.min(from + self.turning.slice_rows) };
         if slice.rows.end < rows {
             self.current = Some((slice.turned.clone(), slice.rows.end));
         }

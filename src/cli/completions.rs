@@ -3,20 +3,21 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use super::failure::Failure;
-use super::{Cli, output};
+use crate::cli::Cli;
+use crate::cli::failure::Failure;
+use crate::cli::output;
 
 /// Print completions for a shell
 ///
 /// Example: source <(vaepipe completions bash)
 #[derive(Debug, Args)]
-pub(super) struct Completions {
+pub(crate) struct Completions {
     /// The shell
     shell: Shell,
 }
 
 impl Completions {
-    pub(super) fn run(self) -> Result<(), Failure> {
+    pub(crate) fn run(self) -> Result<(), Failure> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), "vaepipe", &mut script);
         output::stdout(&String::from_utf8_lossy(&script))

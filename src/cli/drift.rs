@@ -6,17 +6,16 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
-use vaepipe::{Device, Model, Shift, TransformConfig, Transformed};
+use vaepipe::{Device, Model, Run, Shift, Source, SourceConfig, TransformConfig, Transformed};
 
-use super::alert::{DriftFlag, check_spread};
-use super::drift_summary::moved;
-use super::failure::Failure;
-use super::input_flags::InputFlags;
-use super::monitor::MonitorFlags;
-use super::output::{self, OutputFormat, labelled, percent, seconds, shown};
-use super::progress::RowProgress;
-use super::table::{in_lines, table_of, to_the_right};
-use super::{Context, log};
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::flags::alert::{DriftFlag, check_spread};
+use crate::cli::monitor::MonitorFlags;
+use crate::cli::output::drift_summary::moved;
+use crate::cli::output::log;
+use crate::cli::output::table::{in_lines, table_of, to_the_right};
+use crate::cli::output::{self, OutputFormat, labelled, percent, seconds, shown};
 
 /// Tell how rows are spread beside those a model was fitted to
 ///
@@ -27,7 +26,7 @@ use super::{Context, log};
 /// tells the same of the rows it writes.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
-pub(super) struct DriftCommand {
+pub(crate) struct DriftCommand {
     /// The model file
     model: PathBuf,
     /// Files, directories, or globs in quotes, read as one table; - is an Arrow stream on stdin
@@ -37,7 +36,7 @@ pub(super) struct DriftCommand {
     #[arg(long, default_value = "text", value_name = "FORMAT", help_heading = "Output")]
     format: OutputFormat,
     #[command(flatten)]
-    rows: InputFlags,
+    rows: SourceConfig,
     #[command(flatten)]
     alert: DriftFlag,
     #[command(flatten)]
@@ -51,21 +50,17 @@ pub(super) struct DriftCommand {
 }
 
 impl DriftCommand {
-    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { model: path, inputs, format, rows, alert, monitor, device, threads } = self;
         monitor.begin("drift", &path, &[&path], context)?;
         let limit = alert.limit()?;
         let start = Instant::now();
-        let mut config = TransformConfig::new();
-        config.threads = threads;
-        config.check()?;
-        let source = rows.open(&inputs, &context.signals.stop)?;
+        Run::new().threads(threads).check()?;
+        let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         let model = Model::load(&path, device)?;
         log::model(&path, &model);
         check_spread(&model)?;
-        let mut progress = RowProgress::new(source.rows());
-        let done = model.drift(&source, &config, &context.signals.stop, &mut |rows| progress.take(rows))?;
-        drop(progress);
+        let done = model.drift(&source, &TransformConfig::new(), &mut context.run(threads, source.rows()))?;
         context.monitor.transformed(&done);
         let total = start.elapsed().as_secs_f64();
         output::stdout(&match format {

@@ -9,10 +9,10 @@ use vaepipe::{
     AtThreshold, Best, Device, EvaluateConfig, Evaluation, LogLikelihood, Model, ParquetSource, Ranked, evaluate,
 };
 
-use super::Context;
-use super::failure::Failure;
-use super::output::{self, OutputFormat, labelled, percent, shown};
-use super::table::{in_lines, table_of, to_the_right};
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::output::table::{in_lines, table_of, to_the_right};
+use crate::cli::output::{self, OutputFormat, labelled, percent, shown};
 
 /// Measure how well scores find labelled anomalies, or how likely a model makes rows
 ///
@@ -26,7 +26,7 @@ use super::table::{in_lines, table_of, to_the_right};
 /// how many dimensions of the latent space are active. Fresh rows say the most.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
-pub(super) struct Evaluate {
+pub(crate) struct Evaluate {
     /// A Parquet file that a transform wrote; with --likelihood, one with the columns the model learned
     scored: PathBuf,
     /// The column of labels: 1 or true for an anomaly, 0 or false for none
@@ -56,7 +56,7 @@ pub(super) struct Evaluate {
 }
 
 impl Evaluate {
-    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { scored, label, score, threshold, top, likelihood, model, samples, format } = self;
         if label.is_none() && !likelihood {
             let hint = Some("--label COL names known anomalies; --likelihood needs none".to_owned());

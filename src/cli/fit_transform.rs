@@ -5,18 +5,20 @@ use std::time::Instant;
 
 use clap::Args;
 use serde_json::json;
+use vaepipe::{Source, SourceConfig};
 
-use super::alert::AlertFlag;
-use super::decision::DecisionFlags;
-use super::failure::Failure;
-use super::fit::{self, MetricsFlag};
-use super::fit_flags::FitFlags;
-use super::input_flags::InputFlags;
-use super::monitor::MonitorFlags;
-use super::output_flags::{self, OutputFlags, is_dash};
-use super::run_flags::{RunFlags, folder};
-use super::transform::{self, TransformFlags};
-use super::{Context, fit_summary, output};
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::fit::summary;
+use crate::cli::fit::{self, MetricsFlag};
+use crate::cli::flags::alert::AlertFlag;
+use crate::cli::flags::decision::DecisionFlags;
+use crate::cli::flags::fit::FitFlags;
+use crate::cli::flags::output::{OutputFlags, check_output, is_dash, open_output};
+use crate::cli::flags::run::{RunFlags, folder};
+use crate::cli::monitor::MonitorFlags;
+use crate::cli::output;
+use crate::cli::transform::{self, TransformFlags};
 
 /// Fit a model to rows and transform those rows with it
 ///
@@ -25,7 +27,7 @@ use super::{Context, fit_summary, output};
 /// The model is kept only if -m names a file for it.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
-pub(super) struct FitTransform {
+pub(crate) struct FitTransform {
     /// Files, directories, or globs in quotes, read as one table; - is an Arrow stream on stdin
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
@@ -37,7 +39,7 @@ pub(super) struct FitTransform {
     #[command(flatten)]
     metrics: MetricsFlag,
     #[command(flatten)]
-    rows: InputFlags,
+    rows: SourceConfig,
     #[command(flatten)]
     transform: TransformFlags,
     #[command(flatten)]
@@ -55,7 +57,7 @@ pub(super) struct FitTransform {
 }
 
 impl FitTransform {
-    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self {
             inputs,
             output,
@@ -74,12 +76,13 @@ impl FitTransform {
         let written: Vec<&Path> = path.iter().chain([&output]).map(PathBuf::as_path).collect();
         monitor.begin("fit-transform", &of_model, &written, context)?;
         let alert = alert.alert()?;
-        let config = transform_flags.config(files, run.threads);
+        let config = transform_flags.config(files);
         let start = Instant::now();
         config.check()?;
         let mut fitting = fit_flags.config();
         fitting.check()?;
-        let source = rows.open(&inputs, &context.signals.stop)?;
+        run.check()?;
+        let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         // One file under two names would wait for itself.
         vaepipe::check_distinct(&path.iter().chain([&output]).collect::<Vec<_>>())?;
         let _locks = run.lock(path.iter().chain([&output]).map(PathBuf::as_path), context)?;
@@ -87,7 +90,7 @@ impl FitTransform {
             output::check_is_file(target)?;
             vaepipe::check_target(target, config.force, source.paths())?;
         }
-        output_flags::check(&output, &config, &source, None)?;
+        check_output(&output, &config, &source, None)?;
         let metrics = metrics.start(&source, &path.iter().chain([&output]).collect::<Vec<_>>())?;
         fitting.decision = decision.decision()?;
         let in_place = || if is_dash(&output) { std::env::temp_dir() } else { folder(&output) };
@@ -104,13 +107,15 @@ impl FitTransform {
         }
         let fit_seconds = start.elapsed().as_secs_f64();
         let transforming = Instant::now();
-        let transformed = transform::transform(&fitted.model, &source, output_flags::open(&output)?, &config, context)?;
+        let to = open_output(&output)?;
+        let transformed =
+            fitted.model.transform_to(&source, to, &config, &mut context.run(run.threads, source.rows()))?;
         context.monitor.fitted(&fitted, false);
         context.monitor.transformed(&transformed);
         let transform_seconds = transforming.elapsed().as_secs_f64();
 
-        let mut lines = fit_summary::lines(&fitted, fit_seconds);
-        lines.extend(path.iter().map(|path| ("model", fit_summary::file(&fitted.model, path))));
+        let mut lines = summary::lines(&fitted, fit_seconds);
+        lines.extend(path.iter().map(|path| ("model", summary::file(&fitted.model, path))));
         lines.extend(transform::lines(
             &fitted.model,
             &config,
@@ -120,7 +125,7 @@ impl FitTransform {
             transform_seconds,
         )?);
         let json = json!({
-            "fit": fit_summary::json(&fitted, fit_seconds),
+            "fit": summary::json(&fitted, fit_seconds),
             "transform": transform::json(&fitted.model, &config, &transformed, transform_seconds),
         });
         output::print_beside(is_dash(&output), run.summary, context.quiet, &lines, &json)?;

@@ -8,10 +8,10 @@ use indicatif::HumanCount;
 use serde_json::json;
 use vaepipe::{GenerateConfig, Model};
 
-use super::Context;
-use super::failure::Failure;
-use super::output::{self, seconds};
-use super::run_flags::RunFlags;
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::flags::run::RunFlags;
+use crate::cli::output::{self, seconds};
 
 /// Draw new rows from a model
 ///
@@ -21,7 +21,7 @@ use super::run_flags::RunFlags;
 /// input, within the ranges and categories seen there. They are drawn from a density fitted to the latents of training
 /// rows if that explains held-out rows better than the prior, and from the likelihoods.
 #[derive(Debug, Args)]
-pub(super) struct Generate {
+pub(crate) struct Generate {
     /// The file to write
     output: PathBuf,
     /// Rows to draw
@@ -31,51 +31,17 @@ pub(super) struct Generate {
     #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Run")]
     model: PathBuf,
     #[command(flatten)]
-    flags: GenerateFlags,
+    config: GenerateConfig,
     #[command(flatten)]
     run: RunFlags,
 }
 
-/// Flags that decide the output.
-#[derive(Debug, Args)]
-struct GenerateFlags {
-    /// Decides the draws
-    #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Output")]
-    seed: u64,
-    /// How far draws go from the middle: 1 is as the data, less is more usual, 0 the most likely
-    #[arg(long, default_value_t = 1.0, value_name = "T", help_heading = "Output")]
-    temperature: f64,
-    /// Draw from the prior, whatever explains the data better
-    #[arg(long, help_heading = "Output")]
-    prior: bool,
-    /// Leave out values as often as the fit's input did
-    #[arg(long, help_heading = "Output")]
-    nulls: bool,
-    /// Replace an existing output
-    #[arg(long, help_heading = "Output")]
-    force: bool,
-}
-
-impl GenerateFlags {
-    /// The library's configuration.
-    fn config(self) -> GenerateConfig {
-        let Self { seed, temperature, prior, nulls, force } = self;
-        let mut config = GenerateConfig::new();
-        config.seed = seed;
-        config.temperature = temperature;
-        config.prior = prior;
-        config.nulls = nulls;
-        config.force = force;
-        config
-    }
-}
-
 impl Generate {
-    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { output, rows, model: path, flags, run } = self;
-        let config = flags.config();
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
+        let Self { output, rows, model: path, config, run } = self;
         let start = Instant::now();
         config.check()?;
+        run.check()?;
         let _lock = run.claim(&output, config.force, [path.as_path()], context)?;
         let model = Model::load(&path, run.device)?;
         let columns = model.rebuilt_columns()?;

@@ -8,11 +8,10 @@ use indicatif::HumanCount;
 use serde_json::json;
 use vaepipe::{ImputeConfig, Imputed, Model, ParquetSource};
 
-use super::Context;
-use super::failure::Failure;
-use super::output::{self, grouped, seconds};
-use super::progress::RowProgress;
-use super::run_flags::RunFlags;
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::flags::run::RunFlags;
+use crate::cli::output::{self, grouped, seconds};
 
 /// Fill missing values of a Parquet file from a model
 ///
@@ -22,7 +21,7 @@ use super::run_flags::RunFlags;
 /// unit and within the range and categories seen at fit; columns that were constant at fit get that constant. Known
 /// values stay as they are. The model should be fitted to data of the same kind, missing values included.
 #[derive(Debug, Args)]
-pub(super) struct Impute {
+pub(crate) struct Impute {
     /// The Parquet file to read
     input: PathBuf,
     /// The Parquet file to write
@@ -31,63 +30,21 @@ pub(super) struct Impute {
     #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Run")]
     model: PathBuf,
     #[command(flatten)]
-    flags: ImputeFlags,
+    config: ImputeConfig,
     #[command(flatten)]
     run: RunFlags,
 }
 
-/// Flags that decide the output.
-#[derive(Debug, Args)]
-struct ImputeFlags {
-    /// Draws from the posterior of a row, whose weighted average fills it
-    #[arg(long, default_value_t = ImputeConfig::SAMPLES, value_name = "N", help_heading = "Output")]
-    samples: usize,
-    /// Add COL_draw_0 ...: N draws of every filled column
-    #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Output")]
-    draws: usize,
-    /// Add COL_low and COL_high of every filled number, that hold its value with this probability [default: none]
-    #[arg(long, value_name = "LEVEL", help_heading = "Output")]
-    intervals: Option<f64>,
-    /// Add COL_imputed, true where a value was filled
-    #[arg(long, help_heading = "Output")]
-    flag: bool,
-    /// Put this before the name of every new column
-    #[arg(long, default_value = "", value_name = "NAME", hide_default_value = true, help_heading = "Output")]
-    prefix: String,
-    /// Replace an existing output
-    #[arg(long, help_heading = "Output")]
-    force: bool,
-}
-
-impl ImputeFlags {
-    /// The library's configuration.
-    fn config(self, threads: Option<usize>) -> ImputeConfig {
-        let Self { samples, draws, intervals, flag, prefix, force } = self;
-        let mut config = ImputeConfig::new();
-        config.samples = samples;
-        config.draws = draws;
-        config.intervals = intervals;
-        config.flag = flag;
-        config.prefix = prefix;
-        config.force = force;
-        config.threads = threads;
-        config
-    }
-}
-
 impl Impute {
-    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { input, output, model, flags, run } = self;
-        let config = flags.config(run.threads);
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
+        let Self { input, output, model, config, run } = self;
         let start = Instant::now();
         config.check()?;
+        run.check()?;
         let source = ParquetSource::open([&input])?;
         let _lock = run.claim(&output, config.force, source.paths().chain([model.as_path()]), context)?;
         let model = Model::load(&model, run.device)?;
-        let mut progress = RowProgress::new(Some(source.rows()));
-        let imputed =
-            model.impute_watched(&source, &output, &config, &context.signals.stop, &mut |rows| progress.take(rows))?;
-        drop(progress);
+        let imputed = model.impute(&source, &output, &config, &mut context.run(run.threads, Some(source.rows())))?;
         let total = start.elapsed().as_secs_f64();
         let Imputed { rows, columns, .. } = &imputed;
         let values: u64 = columns.iter().map(|(_, filled)| filled).sum();

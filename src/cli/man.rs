@@ -2,20 +2,21 @@
 
 use clap::{Args, CommandFactory};
 
-use super::failure::Failure;
-use super::{Cli, output};
+use crate::cli::Cli;
+use crate::cli::failure::Failure;
+use crate::cli::output;
 
 /// Print the manual page of the program or of a command
 ///
 /// Example: vaepipe man fit | man -l -
 #[derive(Debug, Args)]
-pub(super) struct Man {
+pub(crate) struct Man {
     /// The command [default: the program]
     command: Option<String>,
 }
 
 impl Man {
-    pub(super) fn run(self) -> Result<(), Failure> {
+    pub(crate) fn run(self) -> Result<(), Failure> {
         let mut program = Cli::command();
         program.build();
         let page = match &self.command {

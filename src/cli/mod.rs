@@ -4,47 +4,27 @@
 
 #![forbid(unsafe_code)]
 
-mod alert;
 mod completions;
-mod decision;
 mod drift;
-mod drift_summary;
 #[cfg(feature = "analysis")]
 mod evaluate;
 mod exit;
 mod failure;
 mod fit;
-mod fit_flags;
-mod fit_summary;
 mod fit_transform;
+mod flags;
 mod generate;
-mod health;
-mod hint;
 mod impute;
-mod input_flags;
 mod inspect;
-mod inspect_data;
-mod inspect_latents;
-mod inspect_model;
-mod log;
 mod man;
-mod metrics;
 mod monitor;
-mod near;
 mod output;
-mod output_flags;
-mod print_config;
-mod progress;
 mod reconstruct;
 #[cfg(feature = "analysis")]
 mod report;
-mod run_flags;
 mod schema;
-mod setting;
 mod settings;
-mod settings_file;
 mod signal;
-mod table;
 mod transform;
 mod traverse;
 
@@ -54,7 +34,9 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use vaepipe::{Progress, Run};
 
+use self::output::{log, progress};
 use self::settings::Invocation;
+use self::settings::print_config;
 use self::signal::Signals;
 
 /// Learn the structure of Parquet rows with a VAE, and add latents and anomaly scores to them

@@ -11,8 +11,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use clap::Args;
 use vaepipe::{Drift, Fitted, Shift, Transformed};
 
-use super::failure::Failure;
-use super::{Context, output};
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::output;
 
 /// Columns, and latents, that a file tells of, those that moved most: each is a time series.
 const MOST: usize = 20;
@@ -41,16 +42,16 @@ const METRICS: &[(&str, &str)] = &[
     ("missing_rate", "Share of missing values of a column."),
     ("beyond_rate", "Share of values of a column outside the range of the fit."),
     ("unseen_rate", "Share of values of a column of categories the fit did not see."),
-    ("train_rows", "Rows that gave gradients."),
+    ("train_rows", "Training rows."),
     ("epochs", "Epochs trained."),
-    ("validation_loss", "Loss on the rows that chose the weights, nats a row."),
-    ("held_out_loss", "Loss on held-out rows that chose nothing, nats a row."),
+    ("validation_loss", "Loss on the validation rows, nats a row."),
+    ("held_out_loss", "Loss on the calibration rows, nats a row."),
 ];
 
 /// Flags of every command that is watched.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Monitoring")]
-pub(super) struct MonitorFlags {
+pub(crate) struct MonitorFlags {
     /// Write metrics of the run to this file in Prometheus's text format at its end, also if it fails; one file a job
     #[arg(long, value_name = "FILE.prom")]
     metrics_textfile: Option<PathBuf>,
@@ -61,7 +62,7 @@ pub(super) struct MonitorFlags {
 
 /// What will be written, once a command has said where.
 #[derive(Default)]
-pub(super) struct Monitor(RefCell<Option<MonitoredRun>>);
+pub(crate) struct Monitor(RefCell<Option<MonitoredRun>>);
 
 /// A suffix of the name, labels, and the value.
 type Sample = (&'static str, Vec<(&'static str, String)>, f64);
@@ -81,7 +82,7 @@ impl MonitorFlags {
     ///
     /// # Errors
     /// If there is something else in the file, or it is one of `outputs`, or has no place.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         self,
         command: &str,
         model: &Path,
@@ -121,7 +122,7 @@ impl Monitor {
     }
 
     /// Notes what a transform did.
-    pub(super) fn transformed(&self, done: &Transformed) {
+    pub(crate) fn transformed(&self, done: &Transformed) {
         self.add("rows", &[], done.rows as f64);
         self.add("empty_rows", &[], done.empty_rows as f64);
         self.add("anomalies", &[], done.anomalies.map(|anomalies| anomalies as f64));
@@ -154,14 +155,14 @@ impl Monitor {
     }
 
     /// Notes what a fit did.
-    pub(super) fn fitted(&self, fitted: &Fitted, with_rows: bool) {
+    pub(crate) fn fitted(&self, fitted: &Fitted, with_rows: bool) {
         let metadata = fitted.model.metadata();
         let (rows, history) = (&metadata.provenance, &metadata.history);
         if with_rows {
             self.add("rows", &[], rows.rows as f64);
             self.add("empty_rows", &[], rows.empty_rows as f64);
         }
-        self.add("train_rows", &[], rows.train_rows as f64);
+        self.add("train_rows", &[], rows.training_rows as f64);
         self.add("epochs", &[], history.epochs.len() as f64);
         self.add("validation_loss", &[], history.validation_loss());
         self.add("held_out_loss", &[], history.held_out_loss);
@@ -169,7 +170,7 @@ impl Monitor {
 
     /// Writes the file, if one was asked for, of a run that ends with this code; what became of it is in the log, since
     /// the run has its result.
-    pub(super) fn end(&self, code: u8) {
+    pub(crate) fn end(&self, code: u8) {
         let Some(run) = self.0.borrow_mut().take() else { return };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
         let mut samples = vec![

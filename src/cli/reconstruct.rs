@@ -8,11 +8,10 @@ use indicatif::HumanCount;
 use serde_json::json;
 use vaepipe::{Model, ParquetSource, ReconstructConfig, Reconstructed};
 
-use super::Context;
-use super::failure::Failure;
-use super::output::{self, seconds};
-use super::progress::RowProgress;
-use super::run_flags::RunFlags;
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::flags::run::RunFlags;
+use crate::cli::output::{self, seconds};
 
 /// Rebuild rows of a Parquet file from their latents
 ///
@@ -21,7 +20,7 @@ use super::run_flags::RunFlags;
 /// The learned columns get what the decoder expects of them at the row's posterior mean, in their own types and units; all
 /// others stay as they are. A transformed file without the learned columns is taken back to them from its z_0 ... columns.
 #[derive(Debug, Args)]
-pub(super) struct Reconstruct {
+pub(crate) struct Reconstruct {
     /// The Parquet file to read
     input: PathBuf,
     /// The file to write
@@ -30,51 +29,20 @@ pub(super) struct Reconstruct {
     #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Run")]
     model: PathBuf,
     #[command(flatten)]
-    flags: ReconstructFlags,
+    config: ReconstructConfig,
     #[command(flatten)]
     run: RunFlags,
 }
 
-/// Flags that decide the output.
-#[derive(Debug, Args)]
-struct ReconstructFlags {
-    /// Take the latents from the columns z_0 ..., also where the learned columns are there
-    #[arg(long, help_heading = "Output")]
-    latents: bool,
-    /// What the transform put before the names of these columns
-    #[arg(long, default_value = "", value_name = "NAME", hide_default_value = true, help_heading = "Output")]
-    prefix: String,
-    /// Replace an existing output
-    #[arg(long, help_heading = "Output")]
-    force: bool,
-}
-
-impl ReconstructFlags {
-    /// The library's configuration.
-    fn config(self, threads: Option<usize>) -> ReconstructConfig {
-        let Self { latents, prefix, force } = self;
-        let mut config = ReconstructConfig::new();
-        config.latents = latents;
-        config.prefix = prefix;
-        config.force = force;
-        config.threads = threads;
-        config
-    }
-}
-
 impl Reconstruct {
-    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { input, output, model, flags, run } = self;
-        let config = flags.config(run.threads);
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
+        let Self { input, output, model, config, run } = self;
         let start = Instant::now();
-        config.check()?;
+        run.check()?;
         let source = ParquetSource::open([&input])?;
         let _lock = run.claim(&output, config.force, source.paths().chain([model.as_path()]), context)?;
         let model = Model::load(&model, run.device)?;
-        let mut progress = RowProgress::new(Some(source.rows()));
-        let stop = &context.signals.stop;
-        let done = model.reconstruct_watched(&source, &output, &config, stop, &mut |rows| progress.take(rows))?;
-        drop(progress);
+        let done = model.reconstruct(&source, &output, &config, &mut context.run(run.threads, Some(source.rows())))?;
         let total = start.elapsed().as_secs_f64();
         let Reconstructed { rows, latent_bytes, column_bytes, error, .. } = done;
         let before = column_bytes.map(|bytes| bytes as f64 / rows.max(1) as f64);

@@ -7,10 +7,10 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 use vaepipe::{Model, ParquetSource, ReportConfig, report};
 
-use super::Context;
-use super::failure::Failure;
-use super::output::{self, percent};
-use super::run_flags::RunFlags;
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::flags::run::RunFlags;
+use crate::cli::output::{self, percent};
 
 /// Make a page that shows scores, latents and, of the model, what they mean
 ///
@@ -19,7 +19,7 @@ use super::run_flags::RunFlags;
 /// The page is one HTML file that loads nothing: the scores and their threshold, rows in latent space, the oddest rows and
 /// why. With -m also what each dimension means, the columns beside those of the training, and how the training went.
 #[derive(Debug, Args)]
-pub(super) struct ReportCommand {
+pub(crate) struct ReportCommand {
     /// A Parquet file that a transform wrote
     scored: PathBuf,
     /// The page to write
@@ -79,7 +79,7 @@ fn size(text: &str) -> Result<Size, String> {
 }
 
 impl ReportCommand {
-    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { scored, output, model, flags, run } = self;
         let ReportFlags { label, color, dimensions, image, top, svg, force } = flags;
         let mut config = ReportConfig::new();

@@ -5,16 +5,15 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use vaepipe::{Device, Model, ipc_schema};
+use vaepipe::{Device, Model, Source, SourceConfig, ipc_schema};
 
-use super::Context;
-use super::decision::DecisionFlags;
-use super::failure::Failure;
-use super::input_flags::InputFlags;
-use super::output::{self, shown};
-use super::output_flags::OutputFlags;
-use super::table::{in_lines, table_of};
-use super::transform::TransformFlags;
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::flags::decision::DecisionFlags;
+use crate::cli::flags::output::OutputFlags;
+use crate::cli::output::table::{in_lines, table_of};
+use crate::cli::output::{self, shown};
+use crate::cli::transform::TransformFlags;
 
 /// Print the columns a transform would write, without reading rows
 ///
@@ -22,7 +21,7 @@ use super::transform::TransformFlags;
 ///
 /// They are those of the Arrow stream that `vaepipe transform INPUT -` writes with the same flags.
 #[derive(Debug, Args)]
-pub(super) struct Schema {
+pub(crate) struct Schema {
     /// The model file
     model: PathBuf,
     /// Files, directories or globs; - is an Arrow stream on stdin, of which only the schema is read
@@ -32,7 +31,7 @@ pub(super) struct Schema {
     #[arg(long, default_value = "text", value_name = "FORMAT", help_heading = "Output")]
     format: SchemaFormat,
     #[command(flatten)]
-    rows: InputFlags,
+    rows: SourceConfig,
     #[command(flatten)]
     flags: TransformFlags,
     #[command(flatten)]
@@ -51,11 +50,11 @@ enum SchemaFormat {
 }
 
 impl Schema {
-    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { model, inputs, format, rows, flags, decision } = self;
-        let mut config = flags.config(OutputFlags::default(), None);
+        let mut config = flags.config(OutputFlags::default());
         config.decision = decision.decision()?;
-        let source = rows.open(&inputs, &context.signals.stop)?;
+        let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         let model = Model::load(&model, Device::Cpu)?;
         let schema = model.output_schema(&source, &config)?;
         let columns =

@@ -8,13 +8,13 @@ use signal_hook::flag;
 use vaepipe::Stop;
 
 /// Which signal arrived, and the stop it requests.
-pub(super) struct Signals {
-    pub(super) stop: Stop,
+pub(crate) struct Signals {
+    pub(crate) stop: Stop,
     last: Arc<AtomicUsize>,
 }
 
 /// Listens from now on.
-pub(super) fn watch() -> Signals {
+pub(crate) fn watch() -> Signals {
     let signals = Signals { stop: Stop::new(), last: Arc::default() };
     for signal in heeded() {
         let registered = flag::register_usize(signal, signals.last.clone(), signal.unsigned_abs() as usize)
@@ -45,7 +45,7 @@ fn is_ignored(signal: i32) -> bool {
 
 impl Signals {
     /// 128 and the signal's number, as shells have it.
-    pub(super) fn code(&self) -> u8 {
+    pub(crate) fn code(&self) -> u8 {
         let signal = self.last.load(Ordering::Relaxed);
         u8::try_from(128 + signal).unwrap_or(130)
     }

@@ -7,21 +7,20 @@ use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
 use vaepipe::{
-    Decision, Error, Model, Output, ScoreQuantiles, Scoring, Source, TransformConfig, Transformed, ValueIssues,
+    Decision, Error, Model, ScoreQuantiles, Scoring, Source, SourceConfig, TransformConfig, Transformed, ValueIssues,
 };
 
-use super::alert::{AlertFlag, Limit};
-use super::decision::{DecisionFlags, because};
-use super::drift_summary::{self, moved};
-use super::failure::Failure;
-use super::fit_flags::scores;
-use super::input_flags::InputFlags;
-use super::monitor::MonitorFlags;
-use super::output::{self, percent, seconds};
-use super::output_flags::{self, OutputFlags, is_dash};
-use super::progress::RowProgress;
-use super::run_flags::RunFlags;
-use super::{Context, log};
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::flags::alert::{AlertFlag, Limit};
+use crate::cli::flags::decision::{DecisionFlags, because};
+use crate::cli::flags::fit::scores;
+use crate::cli::flags::output::{OutputFlags, check_output, is_dash, open_output};
+use crate::cli::flags::run::RunFlags;
+use crate::cli::monitor::MonitorFlags;
+use crate::cli::output::drift_summary::{self, moved};
+use crate::cli::output::log;
+use crate::cli::output::{self, percent, seconds};
 
 /// Add latent columns and reconstruction errors to every row of Parquet, Arrow, CSV or NDJSON files
 ///
@@ -32,7 +31,7 @@ use super::{Context, log};
 /// Parquet file to another the input's columns are copied byte for byte.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
-pub(super) struct Transform {
+pub(crate) struct Transform {
     /// Files, directories, or globs in quotes, read as one table; - is an Arrow stream on stdin
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
@@ -43,7 +42,7 @@ pub(super) struct Transform {
     #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Run")]
     model: PathBuf,
     #[command(flatten)]
-    rows: InputFlags,
+    rows: SourceConfig,
     #[command(flatten)]
     flags: TransformFlags,
     #[command(flatten)]
@@ -63,7 +62,7 @@ pub(super) struct Transform {
 
 /// Flags that decide the columns of the output.
 #[derive(Debug, Args)]
-pub(super) struct TransformFlags {
+pub(crate) struct TransformFlags {
     /// Write only these input columns: names, globs, or re:REGEX
     #[arg(long, value_delimiter = ',', value_name = "COL,...", help_heading = "Output")]
     keep: Vec<String>,
@@ -86,7 +85,7 @@ pub(super) struct TransformFlags {
 
 impl TransformFlags {
     /// The library's configuration.
-    pub(super) fn config(self, files: OutputFlags, threads: Option<usize>) -> TransformConfig {
+    pub(crate) fn config(self, files: OutputFlags) -> TransformConfig {
         let Self { keep, drop_features, prefix, std, score, explain } = self;
         let mut config = TransformConfig::new();
         config.keep = keep;
@@ -98,31 +97,31 @@ impl TransformFlags {
         config.force = files.force;
         config.skip_existing = files.skip_existing;
         config.encoding = files.encoding();
-        config.threads = threads;
         config
     }
 }
 
 impl Transform {
-    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { inputs, output, model, rows, flags, files, if_newer, decision, alert, monitor, run } = self;
         monitor.begin("transform", &model, &[&output], context)?;
         let alert = alert.alert()?;
-        let mut config = flags.config(files, run.threads);
+        let mut config = flags.config(files);
         config.decision = decision.decision()?;
         config.if_newer = if_newer;
         let start = Instant::now();
         config.check()?;
-        let source = rows.open(&inputs, &context.signals.stop)?;
+        run.check()?;
+        let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         let _lock = run.lock([output.as_path()], context)?;
         config.newer_than = std::fs::metadata(&model).and_then(|about| about.modified()).ok();
-        output_flags::check(&output, &config, &source, Some(&model))?;
+        check_output(&output, &config, &source, Some(&model))?;
         let path = model;
         let model = Model::load(&path, run.device)?;
         log::model(&path, &model);
         alert.check_model(&model, &config)?;
-        let to = output_flags::open(&output)?;
-        let transformed = transform(&model, &source, to, &config, context)?;
+        let to = open_output(&output)?;
+        let transformed = model.transform_to(&source, to, &config, &mut context.run(run.threads, source.rows()))?;
         context.monitor.transformed(&transformed);
         let total = start.elapsed().as_secs_f64();
         let lines = lines(&model, &config, &transformed, &output, alert.drift(), total)?;
@@ -132,23 +131,11 @@ impl Transform {
     }
 }
 
-/// Transforms, with progress on stderr.
-pub(super) fn transform(
-    model: &Model,
-    source: &Source,
-    output: Output,
-    config: &TransformConfig,
-    context: &Context,
-) -> Result<Transformed, Error> {
-    let mut progress = RowProgress::new(source.rows());
-    model.transform_to_watched(source, output, config, &context.signals.stop, &mut |rows| progress.take(rows))
-}
-
 /// What a person reads of a transform.
 ///
 /// # Errors
 /// Those of [`Model::new_columns`].
-pub(super) fn lines(
+pub(crate) fn lines(
     model: &Model,
     config: &TransformConfig,
     done: &Transformed,
@@ -193,7 +180,7 @@ fn decision(model: &Model, config: &TransformConfig) -> Decision {
 }
 
 /// The same for a program.
-pub(super) fn json(model: &Model, config: &TransformConfig, done: &Transformed, total: f64) -> Value {
+pub(crate) fn json(model: &Model, config: &TransformConfig, done: &Transformed, total: f64) -> Value {
     let found = |(column, found): &(String, ValueIssues)| {
         let mut found = json!(found);
         found["column"] = json!(column);
@@ -209,7 +196,7 @@ pub(super) fn json(model: &Model, config: &TransformConfig, done: &Transformed, 
         "anomaly_rate": done.anomaly_rate(),
         "decision": done.anomalies.map(|_| decision(model, config)),
         "scores": done.scores,
-        "found": done.found.iter().map(found).collect::<Vec<_>>(),
+        "found": done.issues.iter().map(found).collect::<Vec<_>>(),
         "drift": done.drift.as_ref().map(drift_summary::json),
         "seconds": seconds(total),
         "rows_per_second": (done.rows as f64 / total.max(1e-9)).round(),

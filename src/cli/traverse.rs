@@ -7,10 +7,10 @@ use indicatif::HumanCount;
 use serde_json::json;
 use vaepipe::{Model, TraverseConfig};
 
-use super::Context;
-use super::failure::Failure;
-use super::output;
-use super::run_flags::RunFlags;
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::flags::run::RunFlags;
+use crate::cli::output;
 
 /// Decode rows along each dimension of a model's latent space
 ///
@@ -19,41 +19,31 @@ use super::run_flags::RunFlags;
 /// Each dimension goes from -3 to 3 while the others are 0. The columns are `dimension`, its `z`, and those the model learned
 /// as the decoder expects them there.
 #[derive(Debug, Args)]
-pub(super) struct Traverse {
+pub(crate) struct Traverse {
     /// The model file
     model: PathBuf,
     /// The file to write
     output: PathBuf,
-    /// Places along each dimension
-    #[arg(long, default_value_t = TraverseConfig::STEPS, value_name = "N", help_heading = "Output")]
-    steps: usize,
-    /// Put this before `dimension` and `z`
-    #[arg(long, default_value = "", value_name = "NAME", hide_default_value = true, help_heading = "Output")]
-    prefix: String,
-    /// Replace an existing output
-    #[arg(long, help_heading = "Output")]
-    force: bool,
+    #[command(flatten)]
+    config: TraverseConfig,
     #[command(flatten)]
     run: RunFlags,
 }
 
 impl Traverse {
-    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { model: path, output, steps, prefix, force, run } = self;
-        let mut config = TraverseConfig::new();
-        config.steps = steps;
-        config.prefix = prefix;
-        config.force = force;
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
+        let Self { model: path, output, config, run } = self;
         config.check()?;
-        let _lock = run.claim(&output, force, [path.as_path()], context)?;
+        let _lock = run.claim(&output, config.force, [path.as_path()], context)?;
         let model = Model::load(&path, run.device)?;
         let rows = model.write_traverse(&output, &config)?;
         let dimensions = model.metadata().network.latent_dim;
         let lines = [(
             "wrote",
             format!(
-                "{} rows, {steps} along each of {dimensions} dimensions, to {}",
+                "{} rows, {} along each of {dimensions} dimensions, to {}",
                 HumanCount(rows),
+                config.steps,
                 output.display()
             ),
         )];
@@ -61,7 +51,7 @@ impl Traverse {
             run.summary,
             context.quiet,
             &lines,
-            &json!({ "rows": rows, "dimensions": dimensions, "steps": steps }),
+            &json!({ "rows": rows, "dimensions": dimensions, "steps": config.steps }),
         )
     }
 }

@@ -1,4 +1,4 @@
-//! The words a user may choose from.
+//! Options that are one of several words.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,12 +12,11 @@ pub enum Preset {
     /// Latents of every row, rare groups included: no row is left out of the loss.
     #[default]
     Reduce,
-    /// Scores: scaling that wild values do not sway, and the worst rows of each batch left out of the
-    /// loss.
+    /// Scores: scaling that is robust to outliers, and the worst rows of each batch left out of the loss.
     Anomaly,
 }
 
-/// What makes a row an anomaly.
+/// The rule that makes a row an anomaly.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
@@ -27,13 +26,13 @@ pub enum Decision {
     Threshold(f64),
     /// An anomaly score that at most this share of the training rows reach, in (0, 0.5].
     Contamination(f64),
-    /// A p-value low enough that of the rows of one output that are called anomalies this share, in (0, 1), is expected
-    /// not to be any (Benjamini & Hochberg 1995). The one decision that depends on other rows.
+    /// A p-value low enough to control the false discovery rate in one output at this, in (0, 1) (Benjamini & Hochberg
+    /// 1995). The only decision that depends on other rows.
     Fdr(f64),
 }
 
 impl Decision {
-    /// The one that is taken unless somebody says otherwise.
+    /// The default decision.
     pub const DEFAULT: Self = Self::Alpha(0.01);
 
     /// The option that sets it.
@@ -46,13 +45,13 @@ impl Decision {
         }
     }
 
-    /// The number that makes it up.
+    /// Its number.
     pub fn value(self) -> f64 {
         let (Self::Alpha(value) | Self::Threshold(value) | Self::Contamination(value) | Self::Fdr(value)) = self;
         value
     }
 
-    /// What that number must be.
+    /// The range of its number, and whether it is in range.
     pub(super) fn range(self) -> (&'static str, bool) {
         match self {
             Self::Alpha(value) | Self::Fdr(value) => ("between 0 and 1", value > 0.0 && value < 1.0),
@@ -67,25 +66,25 @@ impl Decision {
     }
 }
 
-/// How a number is brought to the model's scale.
+/// The scaling of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scale {
     /// (x - median) / (IQR / 1.349).
     Robust,
-    /// asinh of that, unless the number has another curve: straight near the median, logarithmic far from it, so that what
-    /// is wild counts without counting for all. Numbers of vectors and the time elapsed are scaled as robust does.
+    /// asinh of that, unless the number has another curve: linear near the median, logarithmic far from it, so that outliers
+    /// count without dominating. Numbers of vectors and elapsed times are scaled as by robust.
     Asinh,
     /// (x - mean) / standard deviation.
     Standard,
     /// (x - mean) / (h · u), where h is half the range, but at most 50 standard deviations, and one u for all numbers
     /// makes their mean variance 1.
     Minmax,
-    /// As it is.
+    /// No scaling.
     None,
 }
 
-/// The nonlinearity between hidden layers.
+/// The activation function of the hidden layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
@@ -97,40 +96,40 @@ pub enum Activation {
     Tanh,
 }
 
-/// The curve a heavily skewed number is bent by before it is scaled.
+/// The curve for a heavily skewed number, applied before the scaling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Map {
-    /// None: it is scaled as it is.
+    /// No curve.
     #[default]
     None,
-    /// asinh of the distance from the median in interquartile ranges: straight near it, logarithmic far from it.
+    /// asinh of the distance from the median in interquartile ranges: linear near it, logarithmic far from it.
     Asinh,
     /// sign(x) · ln(1 + |x|).
     Log1p,
     /// The normal quantile of its rank.
     Quantile,
-    /// Of asinh, log1p and none the one on which the values are likeliest under a normal distribution.
+    /// The one of asinh, log1p and none that makes the values likeliest under a normal distribution.
     Auto,
 }
 
-/// How the numbers of a vector are scaled.
+/// The scaling of vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VectorScale {
-    /// Each for itself, as columns are.
+    /// Each element by itself, like a column.
     Element,
-    /// All by one center and width.
+    /// All elements by one center and width.
     Whole,
 }
 
-/// How an output is compressed.
+/// The compression of an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Codec {
-    /// Not at all.
+    /// No compression.
     None,
-    /// Fast, and found everywhere.
+    /// Fast, and supported everywhere.
     Snappy,
-    /// Slow, and found everywhere.
+    /// Slow, and supported everywhere.
     Gzip,
     /// Fast; LZ4_RAW in Parquet, frames in Arrow IPC.
     Lz4,
@@ -200,12 +199,12 @@ words!(VectorScale, "element" => VectorScale::Element, "whole" => VectorScale::W
 words!(Codec, "none" => Codec::None, "snappy" => Codec::Snappy, "gzip" => Codec::Gzip, "lz4" => Codec::Lz4, "brotli" => Codec::Brotli, "zstd" => Codec::Zstd);
 words!(Activation, "relu" => Activation::Relu, "silu" => Activation::Silu, "tanh" => Activation::Tanh);
 
-/// How wide the latent space is.
+/// The width of the latent space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LatentDim {
     /// So many dimensions, 1 to 4096.
     Of(usize),
-    /// As many as held-out rows gain from, found by short trainings of 1, 2, 4, … dimensions.
+    /// The smallest that validation rows need, found by short trainings of 1, 2, 4, … dimensions.
     Auto,
 }
 

@@ -1,40 +1,45 @@
-//! What the user asks of missing values.
+//! The options of an imputation.
 
-use super::{check_threads, within};
+use super::within;
 use crate::error::Result;
 
-/// How missing values are filled, and what is written beside them.
+/// How missing values are filled, and which columns are added.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Output"))]
 #[non_exhaustive]
 pub struct ImputeConfig {
-    /// Draws from the posterior of a row, 1 to 100,000.
+    /// Draws from the posterior of a row, whose weighted average fills it.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::SAMPLES))]
     pub samples: usize,
-    /// Add `COL_draw_0` …, this many draws of every filled column from its distribution given the rest of the row.
+    /// Add COL_draw_0 ...: N draws of every filled column.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 0))]
     pub draws: usize,
-    /// Add `COL_low` and `COL_high` of every filled number, between which its value is with this probability.
+    /// Add COL_low and COL_high of every filled number: the bounds that hold its value with this probability [default: none]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "LEVEL"))]
     pub intervals: Option<f64>,
-    /// Add `COL_imputed`, a Boolean, of every filled column.
+    /// Add COL_imputed, true where a value was filled.
+    #[cfg_attr(feature = "cli", arg(long))]
     pub flag: bool,
-    /// Put before the name of every new column.
+    /// Put this before the name of every new column.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", default_value = "", hide_default_value = true))]
     pub prefix: String,
     /// Replace an existing output.
+    #[cfg_attr(feature = "cli", arg(long))]
     pub force: bool,
-    /// Worker threads; `None` takes the machine's. Never changes a number.
-    pub threads: Option<usize>,
 }
 
 impl Default for ImputeConfig {
     fn default() -> Self {
-        let (draws, intervals, flag, prefix, force, threads) = (0, None, false, String::new(), false, None);
-        Self { samples: Self::SAMPLES, draws, intervals, flag, prefix, force, threads }
+        let (draws, intervals, flag, prefix, force) = (0, None, false, String::new(), false);
+        Self { samples: Self::SAMPLES, draws, intervals, flag, prefix, force }
     }
 }
 
 impl ImputeConfig {
-    /// Draws from the posterior of a row, unless more or fewer are asked for.
+    /// The default number of draws from the posterior of a row.
     pub const SAMPLES: usize = 256;
 
-    /// Nothing beside the filled columns.
+    /// Fills missing values and adds no column.
     pub fn new() -> Self {
         Self::default()
     }
@@ -46,7 +51,6 @@ impl ImputeConfig {
     pub fn check(&self) -> Result<()> {
         within("samples", Some(self.samples), "1 to 100000", |v| (1..=100_000).contains(&v))?;
         within("draws", Some(self.draws), "0 to 1000", |v| v <= 1000)?;
-        within("intervals", self.intervals, "between 0 and 1", |v| v > 0.0 && v < 1.0)?;
-        check_threads(self.threads)
+        within("intervals", self.intervals, "between 0 and 1", |v| v > 0.0 && v < 1.0)
     }
 }

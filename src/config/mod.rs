@@ -1,11 +1,10 @@
-//! What the user asks for ([`FitConfig`], [`SourceConfig`], [`TransformConfig`], [`ImputeConfig`], and of latents
-//! [`GenerateConfig`], [`ReconstructConfig`], [`TraverseConfig`]) and what a fit resolves it to ([`Training`]).
+//! Options of all operations, and the resolved options of a fit ([`Training`]).
 
 #![forbid(unsafe_code)]
 
 mod choices;
+mod decode;
 mod impute;
-mod latents;
 mod source;
 mod transform;
 
@@ -15,14 +14,14 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use self::choices::{Activation, Codec, Decision, LatentDim, Map, MapOf, Preset, Scale, VectorScale};
+pub use self::decode::{GenerateConfig, ReconstructConfig, TraverseConfig};
 pub use self::impute::ImputeConfig;
-pub use self::latents::{GenerateConfig, ReconstructConfig, TraverseConfig};
 pub use self::source::SourceConfig;
 pub use self::transform::{Encoding, TransformConfig};
 use crate::error::{Error, Result};
 use crate::numerics::RandomStream;
 
-/// What to fit and how. Every field left `None` is chosen from the data by the rule in its doc.
+/// Options of a fit. A field that is `None` takes its default, or is chosen from the data.
 ///
 /// ```
 /// use vaepipe::FitConfig;
@@ -32,34 +31,34 @@ use crate::numerics::RandomStream;
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct FitConfig {
-    /// The bundle of defaults to start from. Default: `reduce`.
+    /// The set of defaults. Default: `reduce`.
     pub preset: Option<Preset>,
-    /// Learn only these columns: names, globs, or `re:` and a regular expression. Empty: every column that can be.
+    /// Learn only these columns: names, globs, or `re:` and a regular expression. Empty: every column that can be learned.
     pub columns: Vec<String>,
     /// Do not learn these columns; same forms as `columns`. They are still written by a transform.
     pub exclude: Vec<String>,
-    /// Learn these columns as categories: integers, and strings that look like identifiers, whose words are then hashed
-    /// into at most `max_categories` classes. Same forms as `columns`.
+    /// Learn these columns as categories: integers, and strings that look like identifiers, which are hashed into at most
+    /// `max_categories` classes. Same forms as `columns`.
     pub categorical: Vec<String>,
-    /// Most words of a category that are told apart, 2 to 4096; the rest share one more class. Default 64.
+    /// Most classes of a category, 2 to 4096; rarer words share one more class. Default: 64.
     pub max_categories: Option<usize>,
     /// Scaling of numbers.
     pub scale: Option<Scale>,
-    /// Curves for skewed numbers; of several that match a column, the last one.
+    /// Curves for skewed numbers; the last one that matches a column counts.
     pub map: Vec<MapOf>,
-    /// Scaling of vectors. Default: each element for itself.
+    /// Scaling of vectors. Default: each element by itself.
     pub vector_scale: Option<VectorScale>,
-    /// Tell the encoder of a feature with missing values which of them are missing. Default: yes, since it helps the
+    /// Give the encoder an indicator of missing values for each feature that misses some. Default: yes, since it raises the
     /// likelihood of held-out rows.
     pub missing_indicator: Option<bool>,
-    /// Share of the known values, 0 to 0.9, that each step hides from the encoder, to teach it to do without them.
+    /// Share of the known values, 0 to 0.9, that each step hides from the encoder, so that it learns to do without them.
     /// Default: 0.1 if a learned column misses values in the training rows, else 0.
     pub mask_rate: Option<f64>,
-    /// Width of the latent space, 1 to 4096, or found from the data.
+    /// Width of the latent space, 1 to 4096, or a search for it.
     pub latent_dim: Option<LatentDim>,
     /// Widths of the encoder's hidden layers; the decoder mirrors them. Empty: a linear model.
     pub hidden: Option<Vec<usize>>,
-    /// Nonlinearity between layers.
+    /// Activation function of the hidden layers.
     pub activation: Option<Activation>,
     /// Most passes over the training rows.
     pub epochs: Option<usize>,
@@ -67,60 +66,58 @@ pub struct FitConfig {
     pub batch_size: Option<usize>,
     /// Highest learning rate of Adam.
     pub lr: Option<f64>,
-    /// Weight of the KL term once warmed up.
+    /// Weight of the KL term after the warm-up.
     pub beta: Option<f64>,
     /// Share of the step budget, 0 to 1, over which the KL weight rises from 0 to `beta`.
     pub kl_warmup: Option<f64>,
-    /// Nats of KL a latent dimension may carry, averaged over a batch, before it is paid for.
+    /// Nats of KL per latent dimension, averaged over a batch, that are free of cost.
     pub free_bits: Option<f64>,
-    /// Largest global gradient norm of a step; 0 switches clipping off.
+    /// Largest global gradient norm of a step; 0 disables clipping.
     pub clip_norm: Option<f64>,
-    /// Share of each batch, 0 to below 1, with the highest loss, that is left out of the gradient.
+    /// Share of each batch, 0 to 0.9, that is left out of the gradient: the rows of highest loss.
     pub trim: Option<f64>,
     /// Epochs without improvement before training stops; 0 trains all epochs.
     pub patience: Option<usize>,
-    /// Share of rows, 0 to 0.5, held out of training; half choose the weights, half calibrate.
+    /// Share of rows, 0 to 0.5, held out of training: half for validation, half for calibration.
     pub val_fraction: Option<f64>,
-    /// Rows shuffled together: all of them in memory, or windows of this many read in random order from the files.
+    /// Rows shuffled together: all, or windows of this many.
     pub shuffle_rows: Option<u64>,
-    /// Rows that take part at most, drawn from all of them; 2 or more.
+    /// Most rows that take part, a random sample; 2 or more.
     pub sample: Option<u64>,
-    /// Gradient steps at most; the last epoch may be cut short.
+    /// Most gradient steps; the last epoch may be cut short.
     pub max_steps: Option<usize>,
-    /// Decides initial weights, order, noise, sample and held-out rows.
+    /// Seed of the initial weights, order, noise, sample and held-out rows.
     pub seed: u64,
-    /// Networks whose scores are averaged, 1 to 64; latents and reconstructions are the first one's. Default: 1.
+    /// Number of networks, 1 to 64, whose scores are averaged; latents and reconstructions come from the first. Default: 1.
     pub members: Option<usize>,
-    /// The score that `anomaly_score` holds and that is calibrated: one of [`SCORES`](crate::SCORES). Default: `elbo`.
+    /// The score in `anomaly_score`, which is calibrated: one of [`SCORES`](crate::SCORES). Default: `elbo`.
     pub anomaly_score: Option<String>,
-    /// What makes a row an anomaly, stored for transforms. Default: [`Decision::DEFAULT`].
+    /// The rule that makes a row an anomaly, stored for transforms. Default: [`Decision::DEFAULT`].
     pub decision: Option<Decision>,
-    /// Bytes of memory for rows on their way and between epochs, 16 MiB or more; `None` is 2 GiB for encoded rows. Rows
-    /// that do not fit are kept in a scratch file. Never changes a number.
+    /// Bytes of memory for rows, 16 MiB or more. Rows that do not fit are kept in a scratch file. Never changes a result.
+    /// Default: 2 GiB for encoded rows.
     pub memory: Option<u64>,
-    /// Folder of scratch files, which must be there; `None` is the system's for temporary files. Never changes a number.
+    /// An existing directory for scratch files. Never changes a result. Default: the system's temporary directory.
     pub spool_dir: Option<PathBuf>,
-    /// Worker threads; `None` takes the machine's. Never changes a number.
-    pub threads: Option<usize>,
-    /// A fit that is asked to stop ends with the best weights so far, once an epoch is trained.
+    /// A stop ends the fit with the best weights so far, once an epoch is trained.
     pub keep_partial: bool,
-    /// File of the checkpoint: written at the end of an epoch, though not more than once a second, and within long ones,
-    /// until [`Fitted::save`](crate::Fitted::save) removes it. `None` writes none.
+    /// File of the checkpoint: written after epochs, at most once a second, and within long ones; removed by
+    /// [`Fitted::save`](crate::Fitted::save). `None` writes none.
     pub checkpoint: Option<PathBuf>,
-    /// Minutes without a checkpoint within an epoch, above 0. Default: 10.
+    /// Minutes between checkpoints within an epoch, above 0. Default: 10.
     pub checkpoint_minutes: Option<f64>,
-    /// Go on from the checkpoint, if there is one, and end with the same model as a fit that nothing interrupted.
+    /// Resume from the checkpoint, if there is one, and end with the same model as an uninterrupted fit.
     pub resume: bool,
-    /// The model file to go on from: its columns, categories, scaling and network are kept, and what is left open of the
-    /// training is as it had it. Default: none, and the fit starts from random weights.
+    /// File of the base model: its columns, categories, scaling and network are kept, and its training options unless they
+    /// are set. Default: none; the fit starts from random weights.
     pub init: Option<PathBuf>,
-    /// Scale the columns of [`init`](Self::init) by the new rows.
+    /// Scale the columns of the base model by the new rows.
     pub refit_scaling: bool,
-    /// Take a model that is worse on held-out rows than the one it went on from.
+    /// Accept a model that is worse on the calibration rows than the base model.
     pub accept_worse: bool,
 }
 
-/// Generates one builder method a field.
+/// Generates one builder method per field.
 macro_rules! builders {
     ($($(#[$doc:meta])* $name:ident: $type:ty => $wrap:expr;)+) => {
         impl FitConfig {
@@ -190,8 +187,6 @@ builders! {
     members: usize => Some;
     /// Sets [`decision`](Self::decision).
     decision: Decision => Some;
-    /// Sets [`threads`](Self::threads).
-    threads: usize => Some;
     /// Sets [`keep_partial`](Self::keep_partial).
     keep_partial: bool => |value| value;
     /// Sets [`checkpoint`](Self::checkpoint).
@@ -269,8 +264,7 @@ impl FitConfig {
         within("memory", self.memory, "16 MiB or more", |v| v >= 16 << 20)?;
         within("shuffle_rows", self.shuffle_rows, "1 or more", |v| v >= 1)?;
         check_decision(self.decision)?;
-        within("checkpoint_minutes", self.checkpoint_minutes, "above 0, at most 1000000", |v| v > 0.0 && v <= 1e6)?;
-        check_threads(self.threads)
+        within("checkpoint_minutes", self.checkpoint_minutes, "above 0, at most 1000000", |v| v > 0.0 && v <= 1e6)
     }
 }
 
@@ -292,25 +286,21 @@ fn check_decision(decision: Option<Decision>) -> Result<()> {
     within(decision.option(), Some(decision.value()), range, |_| is_within)
 }
 
-fn check_threads(threads: Option<usize>) -> Result<()> {
-    within("threads", threads, "1 to 1024", |v| (1..=1024).contains(&v))
-}
-
-/// What a fit used: every value that decides the numbers, as stored in the model.
+/// The resolved options of a fit, as stored in the model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Training {
-    /// Defaults the fit started from.
+    /// The set of defaults.
     pub preset: Preset,
     /// Scaling of numbers.
     pub scale: Scale,
-    /// Whether the encoder is told what is missing, of features with missing values.
+    /// Whether the encoder has an indicator of missing values.
     pub missing_indicator: bool,
     /// Share of the known values that each step hides from the encoder.
     pub mask_rate: f64,
     /// Most passes over the training rows; the last one may be cut short.
     pub epochs: usize,
-    /// Gradient steps of a whole epoch.
+    /// Gradient steps of a full epoch.
     pub steps_per_epoch: usize,
     /// Gradient steps of all epochs: the horizon of the cosine decay.
     pub steps: usize,
@@ -320,11 +310,11 @@ pub struct Training {
     pub shard_rows: usize,
     /// Highest learning rate.
     pub lr: f64,
-    /// KL weight once warmed up.
+    /// KL weight after the warm-up.
     pub beta: f64,
     /// Share of the step budget over which the KL weight rises.
     pub kl_warmup: f64,
-    /// Free nats a latent dimension.
+    /// Free nats of KL per latent dimension.
     pub free_bits: f64,
     /// Largest global gradient norm; 0 is off.
     pub clip_norm: f64,
@@ -334,19 +324,19 @@ pub struct Training {
     pub patience: usize,
     /// Share of rows asked to be held out.
     pub val_fraction: f64,
-    /// Networks trained, one after the other, whose scores are averaged.
+    /// Number of networks, whose scores are averaged.
     pub members: usize,
     /// The seed.
     pub seed: u64,
-    /// Rows shuffled together: all of them, or the window's.
+    /// Rows shuffled together.
     pub shuffle_rows: u64,
 }
 
 impl Training {
-    /// More networks than any error has been seen to need.
+    /// Most networks.
     pub(crate) const MOST_MEMBERS: usize = 64;
 
-    /// The seed of weights and noise of network `n`; the first one's is that of the fit.
+    /// The seed of weights and noise of network `n`; the first network has the seed of the fit.
     pub(crate) fn member_seed(&self, n: usize) -> u64 {
         if n == 0 { self.seed } else { RandomStream::new(self.seed, "members").bits(n as u64) }
     }

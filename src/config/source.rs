@@ -1,19 +1,28 @@
-//! What is asked of a source.
+//! The options of reading.
 
-/// Which rows are read, and how strictly.
+/// Options of a source.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Rows"))]
 #[non_exhaustive]
 pub struct SourceConfig {
-    /// Read only the rows for which this SQL condition on their columns holds; where it is null it does not. Needs the
-    /// feature `analysis`.
+    /// Read only rows for which this SQL condition on their columns is true: "amount > 100 AND country = 'DE'".
+    ///
+    /// Needs the feature `analysis`.
+    #[cfg_attr(
+        all(feature = "cli", feature = "analysis"),
+        arg(long = "where", id = "where", value_name = "SQL", allow_hyphen_values = true)
+    )]
+    #[cfg_attr(all(feature = "cli", not(feature = "analysis")), arg(skip))]
     pub predicate: Option<String>,
-    /// Take an Arrow stream that just ends, at the end of a message, for a whole one. Without this it is taken for one cut
-    /// short, since nothing tells the two apart.
+    /// Accept an Arrow stream that ends without its end-of-stream marker.
+    ///
+    /// Without this option such a stream is an error, because it may have been cut short.
+    #[cfg_attr(feature = "cli", arg(long))]
     pub allow_missing_eos: bool,
 }
 
 impl SourceConfig {
-    /// All rows.
+    /// The defaults: all rows.
     pub fn new() -> Self {
         Self::default()
     }

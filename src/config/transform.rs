@@ -1,9 +1,9 @@
-//! What is asked of a transform.
+//! Options of a transform.
 
-use super::{Codec, Decision, check_decision, check_threads, within};
+use super::{Codec, Decision, check_decision, within};
 use crate::error::Result;
 
-/// What a transform writes.
+/// Options of a transform.
 ///
 /// ```
 /// use vaepipe::{Decision, TransformConfig};
@@ -16,42 +16,40 @@ use crate::error::Result;
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct TransformConfig {
-    /// Put before the name of every new column.
+    /// Prefix of the names of new columns.
     pub prefix: String,
     /// Keep only these input columns (names, globs, `re:`). Empty: all.
     pub keep: Vec<String>,
-    /// Leave out the columns the model learned from.
+    /// Leave out the learned columns.
     pub drop_features: bool,
     /// Add `z_std_i`, the posterior standard deviations.
     pub std: bool,
     /// Add these of the [`SCORES`](crate::SCORES), or `all` of them.
     pub score: Vec<String>,
-    /// What makes a row an anomaly; `None` is as the fit has it.
+    /// The rule that makes a row an anomaly; `None` takes that of the fit.
     pub decision: Option<Decision>,
-    /// Add `top_features`: this many source columns that raise a row's score most, 0 for none.
+    /// Add `top_features`: the source columns that raise a row's score most, at most this many; 0 for none.
     pub explain: usize,
     /// Replace an existing output.
     pub force: bool,
-    /// Of a directory of outputs leave those that are there as they are, and make the others.
+    /// Skip outputs of a directory that exist.
     pub skip_existing: bool,
-    /// Leave outputs that are younger than their inputs as they are, and replace the others; where a caller knows the
-    /// model's file, it compares that, too, by [`newer_than`](Self::newer_than).
+    /// Skip outputs that are newer than their inputs, and than [`newer_than`](Self::newer_than), for which a caller may set the
+    /// time of the model file; replace the others.
     pub if_newer: bool,
-    /// A time that outputs must be younger than as well to be left.
+    /// A time that skipped outputs must be newer than.
     pub newer_than: Option<std::time::SystemTime>,
-    /// How the output is encoded. Unless this is the default, the columns of a Parquet file are not copied but encoded anew.
+    /// The encoding of the output. Unless it is the default, the columns of a Parquet file are encoded again, not copied.
     pub encoding: Encoding,
-    /// Worker threads; `None` takes the machine's. Never changes a number.
-    pub threads: Option<usize>,
 }
 
-/// How an output is encoded.
+/// The encoding of an output.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Encoding {
     /// Compression. Default: zstd for Parquet, none for Arrow IPC.
     pub compression: Option<Codec>,
-    /// Rows of a Parquet row group at most, 1 or more. Default: 1,048,576, and 256 MiB.
+    /// Most rows of a Parquet row group, 1 or more. Default: 1,048,576, and 256 MiB.
     pub row_group_size: Option<usize>,
 }
 
@@ -63,7 +61,6 @@ impl TransformConfig {
     pub fn check(&self) -> Result<()> {
         within("explain", Some(self.explain), "0 to 1000", |v| v <= 1000)?;
         check_decision(self.decision)?;
-        within("row_group_size", self.encoding.row_group_size, "1 or more", |v| v >= 1)?;
-        check_threads(self.threads)
+        within("row_group_size", self.encoding.row_group_size, "1 or more", |v| v >= 1)
     }
 }

@@ -1,4 +1,4 @@
-//! From places in latent space back to rows: what the decoder expects of each element there, and draws about it.
+//! The decoder of a model: expected values of rows, and draws around them.
 
 #![forbid(unsafe_code)]
 
@@ -10,10 +10,10 @@ use crate::feature::{Features, Likelihood};
 use crate::model::{Heads, Vae};
 use crate::numerics::{GaussianMixture, RandomStream};
 
-/// Draws that tell how the model spreads the values of an element.
+/// Draws that measure the distribution of each element.
 const DRAWS: u64 = 8192;
 
-/// A decoder and what its answers stand for.
+/// A decoder with the features and likelihoods of its outputs.
 pub(crate) struct Decoder {
     pub(crate) features: Arc<Features>,
     vae: Arc<Vae>,
@@ -24,12 +24,12 @@ pub(crate) struct Decoder {
 pub(crate) struct Generator {
     decoder: Arc<Decoder>,
     density: GaussianMixture,
-    /// `[values]`, and `[factors, values]`: how values are spread about what is expected of them, each for itself and
-    /// together.
-    alone: Vec<f32>,
+    /// `[values]`: the standard deviation of each value's own residual.
+    own: Vec<f32>,
+    /// `[factors, values]`: the loadings of the residuals on shared factors.
     shared: Vec<f32>,
     temperature: f32,
-    /// Of each Gaussian element: its drawn values and those of the training rows, at the same even ranks.
+    /// Quantiles of each Gaussian element at the same even ranks: of its draws, and of the training rows.
     ranks: Vec<[[f32; RANKS]; 2]>,
 }
 
@@ -40,8 +40,8 @@ impl Decoder {
         Self { vae: model.vae().clone(), heads, features }
     }
 
-    /// What is expected of rows at these places, `[rows, latent_dim]`: `[rows, inputs]`; a category as its most likely
-    /// class, of those that have a word.
+    /// The expected rows, `[rows, inputs]`, of latents, `[rows, latent_dim]`; a category as its most likely class among
+    /// those that have a word.
     pub(crate) fn expected(&self, z: &[f32]) -> Result<Vec<f32>> {
         self.each(z, |element, output, _| {
             let reads = |class: usize| self.features.of_element(element).reads(class);
@@ -49,7 +49,7 @@ impl Decoder {
         })
     }
 
-    /// A number for each element of rows, given the row's outputs and which row it is.
+    /// A number for each element, from the element, the outputs of its row, and the index of the row.
     fn each(&self, z: &[f32], of: impl Fn(usize, &[f32], usize) -> f32) -> Result<Vec<f32>> {
         let (layout, mut outputs) = (self.features.layout(), Vec::new());
         self.vae.decode(z, &mut outputs)?;
@@ -62,7 +62,7 @@ impl Decoder {
 }
 
 impl Generator {
-    /// A generator of a model's rows: from the density fitted to its latents, or from the prior.
+    /// A generator that draws latents from the fitted density, or from the prior.
     ///
     /// # Errors
     /// Those of the device.
@@ -73,27 +73,26 @@ impl Generator {
         let decoder = Arc::new(Decoder::new(model));
         let of_factors =
             |value: usize| shared.iter().skip(value).step_by(residual.len()).map(|part| part * part).sum::<f32>();
-        let alone = |(value, all): (usize, &f32)| (all * all - of_factors(value)).max(0.0).sqrt();
-        let alone = residual.iter().enumerate().map(alone).collect();
-        let mut generator =
-            Self { decoder, density, alone, shared: shared.clone(), temperature: 1.0, ranks: Vec::new() };
+        let own = |(value, all): (usize, &f32)| (all * all - of_factors(value)).max(0.0).sqrt();
+        let own = residual.iter().enumerate().map(own).collect();
+        let mut generator = Self { decoder, density, own, shared: shared.clone(), temperature: 1.0, ranks: Vec::new() };
         generator.ranks = generator.ranks(quantiles)?;
         generator.temperature = temperature as f32;
         Ok(generator)
     }
 
-    /// Rows, `[rows, inputs]`, each from the child of `noise` of its number.
+    /// Draws rows, `[rows, inputs]`, each from the child of `noise` of its number.
     pub(crate) fn draw(&self, rows: std::ops::Range<u64>, noise: RandomStream) -> Result<Vec<f32>> {
         let mut z = Vec::new();
         rows.clone().for_each(|row| self.density.draw(self.temperature, noise.child(row).child(0), &mut z));
-        let (layout, values) = (self.decoder.features.layout(), self.alone.len());
-        // What each row's values share, `[rows, values]`.
-        let mut together = vec![0.0; (rows.end - rows.start) as usize * values];
+        let (layout, values) = (self.decoder.features.layout(), self.own.len());
+        // The shared part of each value's residual, `[rows, values]`.
+        let mut common = vec![0.0; (rows.end - rows.start) as usize * values];
         let mut factors = vec![0.0; self.shared.len() / values.max(1)];
-        for (row, together) in rows.clone().zip(together.chunks_exact_mut(values.max(1))) {
+        for (row, common) in rows.clone().zip(common.chunks_exact_mut(values.max(1))) {
             noise.child(row).child(3).normals(&mut factors);
             for (factor, parts) in factors.iter().zip(self.shared.chunks_exact(values)) {
-                together.iter_mut().zip(parts).for_each(|(sum, part)| *sum += factor * part);
+                common.iter_mut().zip(parts).for_each(|(sum, part)| *sum += factor * part);
             }
         }
         self.decoder.each(&z, |element, output, row| {
@@ -102,22 +101,22 @@ impl Generator {
                 Likelihood::Gaussian => {
                     let mut normal = [0.0];
                     noise.normals(&mut normal);
-                    let off = together[row * values + element] + self.alone[element] * normal[0];
-                    let drawn = output[element] + self.temperature * off;
-                    self.ranks.get(element).map_or(drawn, |ranks| between(drawn, ranks))
+                    let residual = common[row * values + element] + self.own[element] * normal[0];
+                    let drawn = output[element] + self.temperature * residual;
+                    self.ranks.get(element).map_or(drawn, |ranks| map_rank(drawn, ranks))
                 }
                 _ => self.class(element, output, noise),
             }
         })
     }
 
-    /// A class or flag, its probabilities raised to 1 / temperature.
+    /// Draws a class or flag, its probabilities raised to 1 / temperature.
     fn class(&self, element: usize, output: &[f32], noise: RandomStream) -> f32 {
         let reads = |class: usize| self.decoder.features.of_element(element).reads(class);
         let heads = &self.decoder.heads;
         if self.temperature == 0.0 {
             let likely = heads.expected(element, output, &reads);
-            // Of a flag, this is the probability of a 1.
+            // For a flag, this is the probability of a 1.
             return if self.decoder.features.of_element(element).shape().classes > 1 { likely } else { likely.round() };
         }
         let mut p = Vec::new();
@@ -132,12 +131,12 @@ impl Generator {
         heads.draw(element, &p, &reads, noise)
     }
 
-    /// What some draws have at even ranks beside what training rows have there.
+    /// The quantiles of some draws, paired with those of the training rows.
     fn ranks(&self, quantiles: &[f32]) -> Result<Vec<[[f32; RANKS]; 2]>> {
         let (inputs, noise) = (self.decoder.features.layout().inputs(), RandomStream::new(0, "ranks"));
         // Few rows of wide data at a time.
         let step = (1 << 22) / inputs as u64 + 1;
-        let mut columns = vec![Vec::with_capacity(DRAWS as usize); self.alone.len()];
+        let mut columns = vec![Vec::with_capacity(DRAWS as usize); self.own.len()];
         for from in (0..DRAWS).step_by(step as usize) {
             for row in self.draw(from..DRAWS.min(from + step), noise)?.chunks_exact(inputs) {
                 columns.iter_mut().zip(row).for_each(|(column, x)| column.push(*x));
@@ -152,8 +151,8 @@ impl Generator {
     }
 }
 
-/// The value at the rank that `x` has among the first ones, of the second ones.
-fn between(x: f32, [from, to]: &[[f32; RANKS]; 2]) -> f32 {
+/// Maps `x` from its rank in the first quantiles to the value at that rank in the second.
+fn map_rank(x: f32, [from, to]: &[[f32; RANKS]; 2]) -> f32 {
     let above = from.partition_point(|&value| value <= x);
     if above == 0 || above == RANKS {
         return if above == 0 { to[0] } else { to[RANKS - 1] };
@@ -171,6 +170,6 @@ mod tests {
         let from = std::array::from_fn(|rank| rank as f32);
         let to = std::array::from_fn(|rank| if rank < 32 { 0.0 } else { 10.0 * (rank as f32 - 32.0) });
         let ranks = [from, to];
-        assert_eq!([-5.0, 3.3, 32.5, 33.0, 99.0].map(|x| between(x, &ranks)), [0.0, 0.0, 5.0, 10.0, 320.0]);
+        assert_eq!([-5.0, 3.3, 32.5, 33.0, 99.0].map(|x| map_rank(x, &ranks)), [0.0, 0.0, 5.0, 10.0, 320.0]);
     }
 }

@@ -1,5 +1,5 @@
-//! Drawing rows from a model: places from the density of its latents, values from the likelihoods there, brought to the
-//! distribution each number had at fit.
+//! Drawing rows from a model: latents from their density, and values from the likelihoods, with the distribution that
+//! each number had at fit.
 
 #![forbid(unsafe_code)]
 
@@ -8,55 +8,55 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Schema, SchemaRef};
-use arrow::error::ArrowError;
 
+use super::failed;
 use crate::artifact::Model;
 use crate::config::{Encoding, GenerateConfig};
 use crate::decode::Generator;
-use crate::error::{Error, Place, Result};
+use crate::error::Result;
 use crate::feature::{ColumnRebuilder, Features};
 use crate::numerics::RandomStream;
 use crate::pipeline::{Route, Rows, Run};
 use crate::sink::{Destination, Medium, RowWriter, under, written};
 use crate::storage::Target;
 
-/// Rows drawn at once, and their values at most.
+/// Most rows drawn at once.
 const BATCH_ROWS: u64 = 4096;
+/// Most values drawn at once.
 const BATCH_CELLS: u64 = 1 << 20;
 
 /// Draws batches of rows.
 struct DrawnBatches {
     generator: Generator,
     features: Arc<Features>,
-    anew: ColumnRebuilder,
+    rebuilder: ColumnRebuilder,
     noise: RandomStream,
     /// The share of each feature's values to leave out.
     missing: Option<Vec<f64>>,
 }
 
-/// Rows drawn.
+/// Columns of drawn rows.
 struct DrawnRows {
     columns: Vec<ArrayRef>,
     rows: usize,
 }
 
 impl Model {
-    /// The columns that can be made anew: those learned, and those that were constant at fit, in the order and of the types
-    /// they had there; of structs the rest as nulls.
+    /// The columns that can be rebuilt: the learned ones and those that were constant at fit, in the order and with the
+    /// types of the fit. Other fields of structs are null.
     ///
     /// # Errors
-    /// [`Error::Read`] for a type that has no spelling that can be read.
+    /// [`Error::Read`](crate::Error::Read) for a type whose stored name cannot be read.
     pub fn rebuilt_columns(&self) -> Result<SchemaRef> {
-        Ok(self.anew()?.schema().clone())
+        Ok(self.column_rebuilder()?.schema().clone())
     }
 
-    /// The way to these columns.
-    pub(crate) fn anew(&self) -> Result<ColumnRebuilder> {
-        let anew = ColumnRebuilder::new(self.features(), &self.metadata().carried, &self.metadata().columns);
-        anew.map_err(|source| Error::Read { place: Place::default(), source: Box::new(source) })
+    /// Rebuilds these columns from row vectors.
+    pub(crate) fn column_rebuilder(&self) -> Result<ColumnRebuilder> {
+        ColumnRebuilder::new(self.features(), &self.metadata().carried, &self.metadata().columns).map_err(failed)
     }
 
-    /// A writer of rows that come from the model alone.
+    /// A writer of rows that have no input.
     pub(crate) fn row_writer(&self, output: &Path, force: bool, schema: &Schema) -> Result<RowWriter> {
         let target = Target::check(output, force, [])?;
         let none = Schema::empty();
@@ -64,8 +64,8 @@ impl Model {
         RowWriter::create(Destination::File(target), schema, &[], &Encoding::default())
     }
 
-    /// Draws `rows` rows of [`rebuilt_columns`](Self::rebuilt_columns), in batches; on this thread. The n-th row depends on
-    /// the model, the configuration and n alone.
+    /// Draws `rows` rows of [`rebuilt_columns`](Self::rebuilt_columns), in batches, on this thread. Row n depends only on
+    /// the model, the configuration and n.
     ///
     /// ```no_run
     /// # fn main() -> vaepipe::Result<()> {
@@ -79,7 +79,8 @@ impl Model {
     /// ```
     ///
     /// # Errors
-    /// [`Error::OptionRange`], and [`Error::Read`] as [`rebuilt_columns`](Self::rebuilt_columns); each batch may fail.
+    /// [`Error::OptionRange`](crate::Error::OptionRange), and those of [`rebuilt_columns`](Self::rebuilt_columns); each
+    /// batch may fail.
     pub fn generate_batches(
         &self,
         rows: u64,
@@ -89,18 +90,18 @@ impl Model {
         Ok(batches.ranges(rows).map(move |range| {
             let DrawnRows { columns, rows } = batches.draw(range)?;
             let options = RecordBatchOptions::new().with_row_count(Some(rows));
-            RecordBatch::try_new_with_options(batches.anew.schema().clone(), columns, &options).map_err(failed)
+            RecordBatch::try_new_with_options(batches.rebuilder.schema().clone(), columns, &options).map_err(failed)
         }))
     }
 
-    /// Writes `rows` such rows to `output`, whole or not at all.
+    /// Draws `rows` rows and writes them to `output`, whole or not at all.
     ///
     /// # Memory usage
-    /// One batch a thread, the queues, and of Parquet the encoded columns of one row group.
+    /// One batch per thread, the queues, and for Parquet the encoded columns of one row group.
     ///
     /// # Errors
     /// As [`generate_batches`](Self::generate_batches), the errors of [`check_target`](crate::check_target),
-    /// [`Error::Write`] and [`Error::Interrupted`].
+    /// [`Error::Write`](crate::Error::Write) and [`Error::Interrupted`](crate::Error::Interrupted).
     pub fn generate(
         &self,
         rows: u64,
@@ -110,7 +111,7 @@ impl Model {
     ) -> Result<()> {
         run.check()?;
         let batches = Arc::new(DrawnBatches::new(self, config)?);
-        let mut writer = self.row_writer(output.as_ref(), config.force, batches.anew.schema())?;
+        let mut writer = self.row_writer(output.as_ref(), config.force, batches.rebuilder.schema())?;
         let route = Route::new(BATCH_CELLS as usize * size_of::<f64>());
         let ranges = batches.ranges(rows).map(Ok);
         run.carry(
@@ -142,7 +143,7 @@ impl DrawnBatches {
         Ok(Self {
             generator: Generator::new(model, config.prior, config.temperature)?,
             features: model.features().clone(),
-            anew: model.anew()?,
+            rebuilder: model.column_rebuilder()?,
             noise: RandomStream::new(config.seed, "generate"),
             missing: config.nulls.then(|| model.features().kinds().iter().map(share).collect()),
         })
@@ -167,11 +168,7 @@ impl DrawnBatches {
                 }
             }
         }
-        let columns = self.anew.read(&self.features, &cells, rows).map_err(failed)?;
+        let columns = self.rebuilder.read(&self.features, &cells, rows).map_err(failed)?;
         Ok(DrawnRows { columns, rows })
     }
-}
-
-fn failed(source: ArrowError) -> Error {
-    Error::Read { place: Place::default(), source: Box::new(source) }
 }

@@ -1,5 +1,5 @@
-//! Filling missing values from a model: a pass that finds which columns have some, and a pass that fills those and
-//! copies the others byte for byte.
+//! Imputation: one pass finds the columns with missing values, and a second one fills them and copies the others byte for
+//! byte.
 
 #![forbid(unsafe_code)]
 
@@ -9,37 +9,37 @@ mod targets;
 use std::path::Path;
 use std::sync::Arc;
 
-use self::rows::{ImputedBatch, Imputer};
+use self::rows::Imputer;
 use self::targets::{FillBy, ImputeTarget, targets};
+use super::replace::Replacement;
 use crate::artifact::Model;
 use crate::config::ImputeConfig;
 use crate::error::{Error, Result};
-use crate::pipeline::{self, Stage, Stop, machine_threads, prefetch_map};
-use crate::sink::{self, NewColumns, OutputColumn, Splice};
+use crate::pipeline::Run;
 use crate::source::ParquetSource;
-use crate::storage::Target as Output;
+use crate::storage::Target;
 
-/// Rows filled at once.
+/// Rows of a batch.
 const BATCH_ROWS: usize = 512;
 
-/// What an imputation did.
+/// The result of an imputation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Imputed {
-    /// Rows in, and rows out.
+    /// Rows read and written.
     pub rows: u64,
-    /// The columns that had missing values, each with how many were filled.
+    /// The columns that had missing values, each with the number of values filled.
     pub columns: Vec<(String, u64)>,
 }
 
 impl Model {
-    /// Writes `source` to `output`, whole or not at all, with values in place of those that are null or NaN: of learned
-    /// columns what the model expects given the rest of the row, of columns that were constant at fit that constant.
-    /// Values keep their column's type and unit, and stay within the range and the categories seen at fit. What is known
-    /// stays as it is to the bit.
+    /// Writes `source` to `output`, whole or not at all, and fills its null and NaN values: in learned columns with the value
+    /// that the model expects given the rest of the row, in columns that were constant at fit with that constant. Filled
+    /// values have their column's type and unit, and lie within the range and the categories of the fit. Known values stay
+    /// the same bits.
     ///
     /// The expectation is a weighted average over draws from the row's posterior (Mattei & Frellsen 2019). The draws
-    /// depend on the model's seed and the row's values alone.
+    /// depend only on the model's seed and the row's values.
     ///
     /// # Errors
     /// As [`transform`](Self::transform).
@@ -48,72 +48,38 @@ impl Model {
         source: &ParquetSource,
         output: impl AsRef<Path>,
         config: &ImputeConfig,
-        stop: &Stop,
-    ) -> Result<Imputed> {
-        self.impute_watched(source, output, config, stop, &mut |_| {})
-    }
-
-    /// The same, with a call after each batch that gets the number of rows written so far.
-    ///
-    /// # Errors
-    /// As [`transform`](Self::transform).
-    pub fn impute_watched(
-        &self,
-        source: &ParquetSource,
-        output: impl AsRef<Path>,
-        config: &ImputeConfig,
-        stop: &Stop,
-        on_rows: &mut dyn FnMut(u64),
+        run: &mut Run<'_>,
     ) -> Result<Imputed> {
         config.check()?;
-        let target = Output::check(output.as_ref(), config.force, source.paths())?;
+        run.check()?;
+        let target = Target::check(output.as_ref(), config.force, source.paths())?;
         let schema = source.schema();
         self.features().check(&schema, source.path())?;
-        let threads = config.threads.unwrap_or_else(machine_threads);
-        let targets = targets(self, source, threads, stop)?;
-        let filler = Arc::new(Imputer::new(self, &schema, targets, config));
+        let imputer = Arc::new(Imputer::new(self, &schema, targets(self, source, run)?, config));
 
-        let new = filler.new_columns();
-        for (n, field) in new.fields().iter().enumerate().skip(filler.tops().len()) {
+        let new = imputer.new_columns();
+        for (n, field) in new.fields().iter().enumerate().skip(imputer.top_levels().len()) {
             let twice = new.fields()[..n].iter().any(|other| other.name() == field.name());
             if twice || schema.field_with_name(field.name()).is_ok() {
                 return Err(Error::NameClash { path: source.path().to_owned(), column: field.name().clone() });
             }
         }
-        let place = |root: usize| match filler.tops().iter().position(|top| top == schema.field(root).name()) {
-            Some(new) => OutputColumn::New(new),
-            None => OutputColumn::Carried(root),
+        let mut columns: Vec<(String, u64)> = imputer.names().map(|name| (name, 0)).collect();
+        let replacement = Replacement {
+            source,
+            target,
+            read: imputer.columns(),
+            new: new.clone(),
+            batch_rows: BATCH_ROWS,
+            batch_bytes: BATCH_ROWS * size_of::<f64>() * (imputer.columns().len() + new.fields().len()),
         };
-        let extra = (filler.tops().len()..new.fields().len()).map(OutputColumn::New);
-        let columns = (0..source.file_columns()).map(place).chain(extra).collect();
-        let metadata = self.keys(None);
-        let splice = Splice { columns, new: new.clone(), metadata: &metadata };
-        let sink = sink::open(source, &splice, target, BATCH_ROWS, stop.clone())?;
-
-        let scan = source.scan(filler.columns(), BATCH_ROWS);
-        let rows =
-            (0..).zip(scan).map(|(seq, rows)| rows.map(|(row_group, batch)| NewColumns { seq, row_group, batch }));
-        let (working, stopped) = (filler.clone(), stop.clone());
-        let fill = move |rows: NewColumns| {
-            stopped.check()?;
-            working.fill(&rows)
-        };
-        let depth = pipeline::queue_depth(
-            BATCH_ROWS * size_of::<f64>() * (filler.columns().len() + new.fields().len()),
-            pipeline::QUEUE_BYTES,
-        );
-        let mut imputed = Imputed { rows: 0, columns: filler.names().map(|name| (name, 0)).collect() };
-        let [read, model, write] = ["read", "model", "write"].map(Stage::new);
-        let mut columns = prefetch_map(&read, rows, &model, depth, threads, fill)?.map(|filled| {
-            let ImputedBatch { columns, counts } = filled?;
-            imputed.rows += columns.batch.num_rows() as u64;
-            imputed.columns.iter_mut().zip(counts).for_each(|((_, sum), count)| *sum += count);
-            on_rows(imputed.rows);
-            Ok(columns)
-        });
-        write.run(|| sink.write(&mut columns))?;
-        drop(columns);
-        pipeline::report(&[&read, &model, &write]);
-        Ok(imputed)
+        let filler = imputer.clone();
+        let rows = replacement.write(
+            self,
+            run,
+            move |rows| filler.fill(rows),
+            |counts| columns.iter_mut().zip(counts).for_each(|((_, filled), count)| *filled += count),
+        )?;
+        Ok(Imputed { rows, columns })
     }
 }

@@ -1,4 +1,4 @@
-//! What a dimension of the latent space means: what of a row it moves, and what of rows goes with it.
+//! Meaning of the latent dimensions: the columns that each one moves, and those that it correlates with.
 
 #![forbid(unsafe_code)]
 
@@ -6,29 +6,28 @@ use serde::Serialize;
 
 use crate::artifact::Model;
 
-/// What one dimension of the latent space has to do with one column, or with a part of it: a class, or a number of a
-/// vector.
+/// The influence of one latent dimension on one column, or on a part of it: a class, or a number of a vector.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Influence {
     /// The column, or the leaf of a struct column.
     pub column: String,
-    /// Which part of it, in words; absent if it is the column itself.
+    /// The part of the column, in words; absent for the whole column.
     pub part: Option<String>,
-    /// By how much what the decoder expects of it rises when the latent rises by 1, on average about where training rows
-    /// are; of a class or flag, its probability.
+    /// The rise of its expected value when the latent rises by 1, averaged over training rows; for a class or flag, of its
+    /// probability.
     pub effect: f64,
-    /// The unit of `effect`, where it is not the column's own.
+    /// The unit of `effect`, if it is not the column's own.
     pub unit: Option<&'static str>,
-    /// The same in standard deviations of the column, which makes columns comparable; 0 for one that did not vary.
+    /// `effect` in standard deviations of the column, which makes columns comparable; 0 for a constant column.
     pub relative_effect: f64,
-    /// Spearman's rank correlation of the latent with it, over training rows; 0 if one of them did not vary.
+    /// Spearman's rank correlation of the latent and the column over training rows; 0 if either is constant.
     pub rank_correlation: f64,
 }
 
 impl Model {
-    /// What each dimension of the latent space moves, `[latent_dim, columns and their parts]`: what it moves most first.
-    /// Measured at the end of the fit on some of the training rows.
+    /// The influences of each latent dimension, `[latent_dim, columns and their parts]`, the largest first. The fit
+    /// measures them on a sample of the training rows.
     pub fn influences(&self) -> Vec<Vec<Influence>> {
         let (features, aggregate) = (self.features(), self.aggregate());
         let outputs = features.kinds().iter().flat_map(|kind| {

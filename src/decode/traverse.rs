@@ -1,4 +1,4 @@
-//! Walks along each dimension of the latent space: what the decoder expects there.
+//! Traversals: decoded rows along each dimension of the latent space.
 
 #![forbid(unsafe_code)]
 
@@ -7,50 +7,50 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float32Array, Int32Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
-use arrow::error::ArrowError;
 
+use super::failed;
 use crate::artifact::Model;
 use crate::config::TraverseConfig;
 use crate::decode::Decoder;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Result};
 use crate::sink::under;
 
-/// How far a walk goes from the middle, either way: all but a three hundredth of the prior.
+/// How far a traversal goes from 0, either way: 99.7 % of the prior.
 const FAR: f32 = 3.0;
 
 impl Model {
-    /// Rows along every dimension of the latent space, from -3 to 3 in `steps` steps while the other dimensions are 0: the
-    /// `dimension` (int32), the `z` it has there (float32), and the columns that can be made anew, each as it is expected.
+    /// Decoded rows along every dimension of the latent space, from -3 to 3 in `steps` steps while the other dimensions
+    /// are 0: the `dimension` (int32), its `z` (float32), and the expected values of the columns that can be rebuilt.
     ///
     /// # Errors
-    /// [`Error::OptionRange`]; [`Error::NameClash`] if a column is called like one of the two; [`Error::Read`] as
+    /// [`Error::OptionRange`]; [`Error::NameClash`] if a column is named `dimension` or `z`; those of
     /// [`rebuilt_columns`](Self::rebuilt_columns).
     pub fn traverse(&self, config: &TraverseConfig) -> Result<RecordBatch> {
         config.check()?;
-        let (k, steps, anew) = (self.metadata().network.latent_dim, config.steps, self.anew()?);
+        let (k, steps, rebuilder) = (self.metadata().network.latent_dim, config.steps, self.column_rebuilder()?);
         let named = ["dimension", "z"].map(|name| format!("{}{name}", config.prefix));
-        if let Some(column) = named.iter().find(|name| anew.schema().field_with_name(name).is_ok()) {
+        if let Some(column) = named.iter().find(|name| rebuilder.schema().field_with_name(name).is_ok()) {
             return Err(Error::NameClash { path: "the model".into(), column: column.clone() });
         }
         let at = |step: usize| FAR * (2.0 * step as f32 / (steps - 1) as f32 - 1.0);
-        let places = || (0..k).flat_map(|dimension| (0..steps).map(move |step| (dimension, at(step))));
+        let points = || (0..k).flat_map(|dimension| (0..steps).map(move |step| (dimension, at(step))));
         let mut z = vec![0.0; k * steps * k];
-        z.chunks_exact_mut(k).zip(places()).for_each(|(z, (dimension, at))| z[dimension] = at);
+        z.chunks_exact_mut(k).zip(points()).for_each(|(z, (dimension, at))| z[dimension] = at);
         let decoder = Decoder::new(self);
-        let columns = anew.read(&decoder.features, &decoder.expected(&z)?, k * steps);
-        let failed = |source: ArrowError| Error::Read { place: Place::default(), source: Box::new(source) };
+        let columns = rebuilder.read(&decoder.features, &decoder.expected(&z)?, k * steps);
         let [dimension, z] = named;
         let own =
             [Field::new(dimension, DataType::Int32, false), Field::new(z, DataType::Float32, false)].map(Arc::new);
         let dimensions: ArrayRef =
-            Arc::new(Int32Array::from_iter_values(places().map(|(dimension, _)| dimension as i32)));
-        let z: ArrayRef = Arc::new(Float32Array::from_iter_values(places().map(|(_, z)| z)));
-        let schema = Schema::new(own.into_iter().chain(anew.schema().fields().iter().cloned()).collect::<Vec<_>>());
+            Arc::new(Int32Array::from_iter_values(points().map(|(dimension, _)| dimension as i32)));
+        let z: ArrayRef = Arc::new(Float32Array::from_iter_values(points().map(|(_, z)| z)));
+        let schema =
+            Schema::new(own.into_iter().chain(rebuilder.schema().fields().iter().cloned()).collect::<Vec<_>>());
         let columns = [dimensions, z].into_iter().chain(columns.map_err(failed)?).collect();
         RecordBatch::try_new(Arc::new(schema), columns).map_err(failed)
     }
 
-    /// Writes these rows to `output`, whole or not at all; their number.
+    /// Writes these rows to `output`, whole or not at all, and returns their number.
     ///
     /// # Errors
     /// As [`traverse`](Self::traverse), the errors of [`check_target`](crate::check_target), and [`Error::Write`].

@@ -326,8 +326,8 @@ pub enum Error {
         /// The first difference: where it is, what the checkpoint has, and what this fit has.
         difference: String,
     },
-    /// An option contradicts the model that a fit goes on from.
-    #[error("{option} contradicts {path}, which the fit goes on from: {difference}")]
+    /// An option contradicts the base model of a fit.
+    #[error("{option} contradicts {path}, the base model: {difference}")]
     OtherModel {
         /// The option, by its name in [`FitConfig`](crate::FitConfig).
         option: &'static str,
@@ -336,12 +336,12 @@ pub enum Error {
         /// What the model has, and what is asked for.
         difference: String,
     },
-    /// A fit made the model it went on from worse.
+    /// A fit made its base model worse.
     #[error(
-        "{path}: the fit made it worse: {before:.4} nats a row before and {after:.4} after, on {rows} held-out rows that chose nothing"
+        "{path}: the fit made it worse: loss {before:.4} nats a row before, {after:.4} after, on {rows} calibration rows"
     )]
     Worse {
-        /// The model it went on from.
+        /// The base model.
         path: PathBuf,
         /// Its loss, nats a row.
         before: f64,
@@ -350,10 +350,10 @@ pub enum Error {
         /// Rows it was measured on.
         rows: usize,
     },
-    /// There are not enough held-out rows to tell by whether a fit makes the model it goes on from worse.
+    /// There are too few calibration rows to compare the model with its base model.
     #[error("{path}: too few rows are held out to tell whether the fit makes it worse")]
     NotMeasured {
-        /// The model it goes on from.
+        /// The base model.
         path: PathBuf,
     },
     /// CUDA is asked for, and this build has none.

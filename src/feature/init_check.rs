@@ -7,8 +7,9 @@ use super::{Carried, Column, FeatureIssues, Features, Kind, ValueIssues};
 use crate::config::{FitConfig, Map, VectorScale};
 use crate::error::Result;
 
-/// Why a column is not learned that the model did not have, or did not learn for this reason.
-const NOT_OF_MODEL: &str = "is no column of the model that the fit goes on from";
+/// The reason to carry a column that the base model does not have, and its former wording in model files.
+const NOT_OF_MODEL: &str = "is not a column of the base model";
+const NOT_OF_MODEL_BEFORE: &str = "is no column of the model that the fit goes on from";
 
 /// The features with what is missing of them among other rows. What the encoder is told of missing values, if it is
 /// (`indicated`), stays what it is.
@@ -39,7 +40,8 @@ pub(crate) fn contradiction(
     let selections = Selections::new(schema, config)?;
     let learns = |column: &Column| kinds.iter().any(|kind| kind.column() == column);
     // What it was asked to learn then as well, and could not, it may be asked again.
-    let of_data = |carried: &Carried| !carried.is_by_selection() && carried.reason != NOT_OF_MODEL;
+    let not_of_model = |carried: &Carried| [NOT_OF_MODEL, NOT_OF_MODEL_BEFORE].contains(&carried.reason.as_str());
+    let of_data = |carried: &Carried| !carried.is_by_selection() && !not_of_model(carried);
     let could_not = |column: &Column| carried.iter().any(|carried| carried.column == column.name() && of_data(carried));
     let more = Column::leaves(schema)
         .into_iter()

@@ -1,16 +1,16 @@
-//! The memory that a Linux control group leaves: the tightest limit of the process's own group and of those it is in. What
-//! files are cached is given back when it is needed, and counts as free.
+//! The free memory of a Linux control group: the tightest limit of the process's own group and of its ancestors. The file
+//! cache counts as free, since the system gives it back when needed.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-/// Where the groups of one version are, and what they call things.
+/// The files of one cgroup version.
 struct Hierarchy {
-    /// Below the directory all are mounted at.
+    /// Directory below the mount point of all groups.
     mount: &'static str,
     limit: &'static str,
     usage: &'static str,
-    /// In `memory.stat`.
+    /// Keys of the file cache in `memory.stat`.
     cached: [&'static str; 2],
 }
 
@@ -24,12 +24,12 @@ const V1: Hierarchy = Hierarchy {
     cached: ["total_inactive_file", "total_active_file"],
 };
 
-/// Bytes that this process's groups leave it, if any of them has a limit.
+/// Free bytes in this process's groups; `None` if none of them has a limit.
 pub(super) fn free() -> Option<u64> {
     free_below(Path::new("/sys/fs/cgroup"), &fs::read_to_string("/proc/self/cgroup").unwrap_or_default())
 }
 
-/// The same with groups mounted at `root` and those that `membership` names, a line `number:controllers:path` each.
+/// Free bytes in groups mounted at `root`. `membership` names them, one line `number:controllers:path` each.
 fn free_below(root: &Path, membership: &str) -> Option<u64> {
     let groups = membership.lines().filter_map(|line| {
         let mut parts = line.splitn(3, ':').skip(1);
@@ -42,8 +42,8 @@ fn free_below(root: &Path, membership: &str) -> Option<u64> {
 }
 
 impl Hierarchy {
-    /// The least that the group at `path` and those it is in leave. A container may not see the outer ones: what is mounted
-    /// is its own then.
+    /// Free bytes in the group at `path` and its ancestors, the least. A container may not see the outer groups: then its
+    /// own group is mounted.
     fn free(&self, root: &Path, path: &str) -> Option<u64> {
         let mount = root.join(self.mount);
         let inside = Path::new(path).components().filter(|part| matches!(part, Component::Normal(_)));
@@ -51,7 +51,7 @@ impl Hierarchy {
         group.ancestors().take_while(|group| group.starts_with(&mount)).filter_map(|group| self.left(group)).min()
     }
 
-    /// What one group leaves, if it has a limit.
+    /// Free bytes in one group, if it has a limit.
     fn left(&self, group: &Path) -> Option<u64> {
         let number = |name: &str| fs::read_to_string(group.join(name)).ok()?.trim().parse::<u64>().ok();
         let (limit, used) = number(self.limit).zip(number(self.usage))?;

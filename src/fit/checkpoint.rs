@@ -1,4 +1,4 @@
-//! Where a fit stands, on the disk: enough to go on after a kill as if nothing had happened.
+//! The checkpoint of a fit: the state of its training in a file. A fit that resumes from it ends with the same bytes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,26 +12,26 @@ use crate::error::{Error, ModelFault, Result};
 use crate::model::{AdamMoments, Checkpoint, Parameter, Weights};
 use crate::storage::Target;
 
-/// The version of the file's form; no other is read.
+/// Version of the file format; no other is read.
 const FORMAT_VERSION: u64 = 1;
 
-/// Ends of epochs closer together than this share a checkpoint: an epoch may take a millisecond.
+/// Shortest time between two checkpoints: an epoch may take a millisecond.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
-/// Everything the epochs change but the trainer itself.
+/// The state of an epoch loop, beside that of its trainer.
 pub(super) struct TrainingState {
     pub(super) history: History,
-    /// What roll-backs left of the learning rate.
+    /// Factor of the learning rate, lowered by roll-backs.
     pub(super) lr_scale: f64,
-    /// The state to roll back to: that after the last whole epoch.
+    /// The state to roll back to: that after the last complete epoch.
     pub(super) last_good: Checkpoint,
     /// Loss and weights of the best epoch.
     pub(super) best: Option<(f64, Weights)>,
-    /// The epoch under way.
+    /// The sums of the current epoch.
     pub(super) pass: EpochPass,
 }
 
-/// An epoch under way.
+/// The steps of the current epoch so far, and their sums.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EpochPass {
@@ -50,40 +50,40 @@ pub(super) struct EpochPass {
 #[serde(deny_unknown_fields)]
 struct CheckpointHeader {
     format_version: u64,
-    /// What must be the same to go on.
+    /// The data, options and version of the fit, which must be the same to resume.
     fit: Value,
-    /// How the networks went that are done.
+    /// Histories of the finished networks.
     finished: Vec<History>,
     history: History,
     lr_scale: f64,
-    /// Loss of the best epoch, where there is one, and rows to choose by.
+    /// Validation loss of the best epoch; absent without one or without validation rows.
     best: Option<f64>,
     pass: EpochPass,
-    /// Updates of Adam so far, now and after the last whole epoch.
+    /// Adam updates, now and after the last complete epoch.
     updates: [i32; 2],
 }
 
-/// Writes checkpoints when they are due, and reads the one to start from.
+/// Writes the checkpoint when it is due, and reads the one to resume from.
 pub(super) struct CheckpointWriter {
     target: Target,
     fit: Value,
     parameters: Vec<Parameter>,
-    /// The networks that are done.
+    /// The finished networks.
     finished: Vec<(Weights, History)>,
-    /// Where the next one stands, and its trainer, if it does not start from its beginning.
+    /// The state of the next network and of its trainer, if it resumes.
     resumed: Option<(TrainingState, Checkpoint)>,
-    /// Longest time without one within an epoch.
+    /// Longest time between checkpoints within an epoch.
     every: Duration,
     last: Instant,
 }
 
 impl CheckpointWriter {
-    /// One that writes to `path`, and with `resume` goes on from there. `fit` says what this fit is of: data, options,
-    /// version.
+    /// Writes to `path`, and with `resume` starts from the checkpoint there. `fit` holds the data, options and version of
+    /// this fit.
     ///
     /// # Errors
-    /// [`Error::Io`] or [`Error::TargetNotFile`] if there can be no file there; [`Error::OtherCheckpoint`] and
-    /// [`Error::Checkpoint`] if the one to go on from cannot be.
+    /// [`Error::Io`] or [`Error::TargetNotFile`] if there can be no file at `path`; [`Error::OtherCheckpoint`] and
+    /// [`Error::Checkpoint`] if the checkpoint there does not fit.
     pub(super) fn new(
         path: &Path,
         fit: Value,
@@ -91,18 +91,18 @@ impl CheckpointWriter {
         resume: bool,
         every: Duration,
     ) -> Result<Self> {
-        // Nobody asked for this file: no link that somebody put in its place is followed.
+        // The user did not name this file: a link at its path may be an attack and is not followed.
         if path.is_symlink() {
             return Err(Error::TargetNotFile { path: path.to_owned() });
         }
         let target = Target::check(path, true, [])?;
         let (finished, resumed) = (Vec::new(), None);
-        let mut keeper = Self { target, fit, parameters, finished, resumed, every, last: Instant::now() };
-        keeper.read(resume)?;
-        Ok(keeper)
+        let mut writer = Self { target, fit, parameters, finished, resumed, every, last: Instant::now() };
+        writer.read(resume)?;
+        Ok(writer)
     }
 
-    /// Reads the checkpoint to go on from.
+    /// Reads the checkpoint to resume from.
     fn read(&mut self, resume: bool) -> Result<()> {
         let path = self.target.path();
         if !path.exists() {
@@ -117,7 +117,7 @@ impl CheckpointWriter {
         }
         let fault = |fault| Error::Checkpoint { path: path.to_owned(), fault };
         let (about, mut sets): (CheckpointHeader, _) =
-            load_checkpoint(path, &self.parameters, |json| self.is_of_this_fit(json))?;
+            load_checkpoint(path, &self.parameters, |json| self.check_fit(json))?;
         let CheckpointHeader { finished, history, lr_scale, best, pass, updates, .. } = about;
         let best = sets.remove("best").map(|weights| (best.unwrap_or(f64::NEG_INFINITY), weights));
         let now = take(&mut sets, "", updates[0]).map_err(fault)?;
@@ -134,23 +134,22 @@ impl CheckpointWriter {
         Ok(())
     }
 
-    /// The networks that are done.
+    /// The finished networks.
     pub(super) fn finished(&self) -> &[(Weights, History)] {
         &self.finished
     }
 
-    /// Takes a network that is done.
+    /// Adds a finished network.
     pub(super) fn finish(&mut self, weights: Weights, history: History) {
         self.finished.push((weights, history));
     }
 
-    /// The state that the network to train next stands in, and that of its trainer; `None` if it starts from its
-    /// beginning.
-    pub(super) fn resumed(&mut self) -> Option<(TrainingState, Checkpoint)> {
+    /// Takes the state of the next network and of its trainer; `None` if it does not resume.
+    pub(super) fn take_resumed(&mut self) -> Option<(TrainingState, Checkpoint)> {
         self.resumed.take()
     }
 
-    fn is_of_this_fit(&self, json: &Value) -> Result<()> {
+    fn check_fit(&self, json: &Value) -> Result<()> {
         let found = json.get("format_version").and_then(Value::as_u64).unwrap_or_default();
         if found != FORMAT_VERSION {
             let fault = ModelFault::Version { found, known: FORMAT_VERSION };
@@ -162,17 +161,17 @@ impl CheckpointWriter {
         }
     }
 
-    /// Whether it is time for one within an epoch.
+    /// Whether a checkpoint within an epoch is due.
     pub(super) fn is_due(&self) -> bool {
         self.last.elapsed() >= self.every
     }
 
-    /// Whether there is enough to lose for one between epochs, or before the fit ends early.
-    pub(super) fn is_worth_it(&self) -> bool {
+    /// Whether a checkpoint between epochs, or at an early end, saves enough work.
+    pub(super) fn is_worthwhile(&self) -> bool {
         self.last.elapsed() >= AT_MOST_EVERY
     }
 
-    /// Writes one.
+    /// Writes the checkpoint.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -202,25 +201,26 @@ impl CheckpointWriter {
         Ok(())
     }
 
-    /// Where it writes.
+    /// The path of the checkpoint.
     pub(super) fn path(&self) -> PathBuf {
         self.target.path().to_owned()
     }
 }
 
-/// How many latent dimensions the fit of a checkpoint had found, if it had looked for them. What is wrong with the file,
-/// [`CheckpointWriter::new`] says.
-pub(super) fn dimensions_found(path: &Path) -> Option<usize> {
+/// Reads the latent dimensions that a search found from a checkpoint. Faults of the file are left to
+/// [`CheckpointWriter::new`].
+pub(super) fn searched_latent_dim(path: &Path) -> Option<usize> {
     let json = checkpoint_json(path).ok()?;
     let fit = json.get("fit").filter(|fit| fit.get("searched").and_then(Value::as_bool) == Some(true))?;
     usize::try_from(fit.pointer("/network/latent_dim")?.as_u64()?).ok()
 }
 
-/// The name of a finished network's set.
+/// The name of a finished network's tensors.
 fn member(n: usize) -> String {
     format!("member_{n}")
 }
 
+/// Takes the weights and moments named `prefix` out of the tensors.
 fn take(sets: &mut BTreeMap<String, Weights>, prefix: &str, steps: i32) -> Result<Checkpoint, ModelFault> {
     let mut set = |name: &str| {
         let name = format!("{prefix}{name}");

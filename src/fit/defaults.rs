@@ -1,21 +1,21 @@
-//! The rules for everything a user leaves open, from the width of the row vector and the number of training rows.
+//! The defaults: rules for every option left open, from the width of the row vector and the number of training rows.
 
 use std::ops::RangeInclusive;
 
-use super::search;
+use super::latent_dim_search::widest;
 use crate::config::{Activation, FitConfig, LatentDim, Preset, Scale, Training};
 use crate::feature::Kind;
 use crate::fit::row_order::CHUNK_ROWS;
 use crate::model::Network;
 
-/// Encoded training rows up to this many bytes are shuffled together. A constant and no share of the machine's memory,
+/// Bytes of encoded training rows up to which all are shuffled together. A constant, not a share of the machine's memory,
 /// since the order of training depends on it.
 const SHUFFLE_BYTES: u64 = 2 << 30;
 
-/// Bytes of a shuffle window when they are more: near each other on the disk, many enough to be a fair draw.
+/// Bytes of a shuffle window if there are more: small enough to be read together, large enough for a fair draw.
 const WINDOW_BYTES: u64 = SHUFFLE_BYTES / 4;
 
-/// How many of `rows` rows, of which `taken` take part, are shuffled together: all of them, or a window's.
+/// Decides how many of `rows` rows, of which `taken` take part, are shuffled together: all, or a window.
 pub(super) fn shuffle_rows(rows: u64, taken: u64, row_bytes: u64) -> u64 {
     if taken.saturating_mul(row_bytes) <= SHUFFLE_BYTES {
         return rows;
@@ -24,9 +24,9 @@ pub(super) fn shuffle_rows(rows: u64, taken: u64, row_bytes: u64) -> u64 {
     (window as u64).max(CHUNK_ROWS).div_ceil(CHUNK_ROWS) * CHUNK_ROWS
 }
 
-/// Rows of a gradient shard: a quarter of a batch, so that threads share it; but enough for a matrix product to be worth
-/// its preparation, and no more than stay in a core's cache. Measured at 784 columns: of a batch of 1,024, shards of 128,
-/// 256 and 512 rows trained as 0.92 : 1 : 1.01 on two threads, of which only the first two leave work for more.
+/// Decides the rows of a gradient shard: a quarter of a batch, so that threads share it, within limits: large enough for
+/// fast matrix products, small enough for a core's cache. Measured at 784 columns and two threads: shards of 128, 256 and
+/// 512 rows of a batch of 1,024 trained at speeds of 0.92 : 1 : 1.01, and only the first two leave work for more threads.
 fn shard_rows(batch_size: usize) -> usize {
     (batch_size / 4).clamp(64, 512)
 }
@@ -39,8 +39,8 @@ struct DataShape {
 }
 
 impl DataShape {
-    /// Like the embeddings of some hundred texts: too few rows to learn how so many features bend, while the directions
-    /// in which they vary together tell much.
+    /// Whether there are many features and few rows, as in embeddings of some hundred texts: too few rows to learn nonlinear
+    /// structure, while linear directions explain much.
     fn is_wide_and_short(self) -> bool {
         self.inputs >= 256 && self.rows < 4 * self.inputs
     }
@@ -54,10 +54,10 @@ struct Defaults {
     scale: Scale,
     hidden: fn(shape: DataShape, latent_dim: usize) -> Vec<usize>,
     latent_dim: fn(shape: DataShape) -> usize,
-    /// Gradient steps to train for, and the epochs these may make.
+    /// Gradient steps to aim for, and the range of epochs.
     steps: usize,
     epochs: fn(shape: DataShape) -> RangeInclusive<usize>,
-    /// Gradient steps that no number of rows exceeds.
+    /// Most gradient steps, whatever the number of rows.
     most_steps: usize,
     lr: f64,
     kl_warmup: f64,
@@ -68,8 +68,8 @@ struct Defaults {
 
 const REDUCE: Defaults = Defaults {
     scale: Scale::Minmax,
-    // The power of two next above twice the width: room to unfold the data, little enough to train fast. Many features
-    // in two or three latents leave more to unfold, for which a further layer pays; else it makes latents worse.
+    // The next power of two above twice the width: wide enough for the data, narrow enough to train fast. Many features in
+    // two or three latents gain from a third layer; otherwise it makes latents worse.
     hidden: |DataShape { inputs, .. }, latent_dim| {
         let first = (2 * inputs.min(128)).next_power_of_two().clamp(64, 256);
         let layers = if latent_dim <= 3 && inputs >= 32 { 3 } else { 2 };
@@ -77,16 +77,16 @@ const REDUCE: Defaults = Defaults {
     },
     latent_dim: |DataShape { inputs, .. }| ((inputs as f64).sqrt() as usize).clamp(2, 16).min(inputs),
     steps: 2000,
-    // Few rows are learned by heart in many epochs.
+    // Many epochs overfit few rows.
     epochs: |DataShape { rows, .. }| 3..=rows.clamp(200, 400),
-    // Thirteen million rows at the default batch: what they have in common has long been learned.
+    // Thirteen million rows at the default batch size: more rows add little.
     most_steps: 50_000,
     lr: 4e-3,
     kl_warmup: 0.3,
     trim: 0.0,
-    // Of pixels that are hardly ever set, and their like; lower ones make the latents of images worse.
+    // For features like rarely set pixels; lower floors make the latents of images worse.
     noise_floor: -0.5,
-    // Generous: the decaying rate often finds the best weights late.
+    // Generous: with the decaying rate the best weights often come late.
     patience: |epochs| (epochs * 3).div_ceil(10).max(10),
 };
 
@@ -95,7 +95,7 @@ const ANOMALY: Defaults = Defaults {
     hidden: |shape, _| if shape.is_wide_and_short() { Vec::new() } else { vec![64, 32] },
     latent_dim: |shape| if shape.is_wide_and_short() { 32 } else { shape.inputs.min(2) },
     steps: 1000,
-    // A linear network learns nothing by heart.
+    // A linear network does not overfit.
     epochs: |shape| if shape.is_wide_and_short() { 200..=200 } else { 1..=100 },
     most_steps: 50_000,
     lr: 2e-3,
@@ -105,40 +105,40 @@ const ANOMALY: Defaults = Defaults {
     patience: |_| 0,
 };
 
-/// Share of the known values hidden in training if some are missing anyway, so that the encoder learns to do without.
+/// Share of the known values hidden in training if some are missing, so that the encoder learns to do without them.
 const MASK_RATE: f64 = 0.1;
 
 /// How much the learned columns miss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct MissingRates {
-    /// Something.
+    /// Whether any value is missing.
     pub(super) any: bool,
-    /// So much that the model is as good as what it fills in.
+    /// Whether so many are missing that the quality of imputation decides.
     pub(super) many: bool,
 }
 
 impl MissingRates {
-    /// Those of features of so many rows.
+    /// The rates of features of `rows` rows.
     pub(super) fn of(kinds: &[Kind], rows: u64) -> Self {
         Self::new(kinds.iter().map(|kind| kind.missing()).sum(), rows * kinds.len() as u64)
     }
 
-    /// Of `all` values, this many missing; many are a twentieth.
+    /// The rates for `missing` of `all` values; many are a twentieth.
     pub(super) fn new(missing: u64, all: u64) -> Self {
         Self { any: missing > 0, many: missing > 0 && missing >= all / 20 }
     }
 }
 
-/// For many holes: twice the latents and one layer of twice the width in place of two, and next to no noise floor. It
-/// fills held-out holes better; the floor would make intervals too wide.
-const NOISE_FLOOR_OF_HOLES: f64 = -4.0;
+/// The noise floor for many missing values: next to none, since it would make intervals too wide. With it go twice the
+/// latents and one layer of twice the width in place of two, which fill held-out values better.
+const NOISE_FLOOR_OF_MISSING: f64 = -4.0;
 
-/// What both presets share.
+/// Defaults of both presets.
 const ACTIVATION: Activation = Activation::Silu;
 const BETA: f64 = 1.0;
 const FREE_BITS: f64 = 0.0;
 const VAL_FRACTION: f64 = 0.1;
-// Four networks find no more of the anomalies of 21 public sets than one.
+// Four networks find no more anomalies in 21 public data sets than one.
 const MEMBERS: usize = 1;
 const ANOMALY_SCORE: &str = "elbo";
 
@@ -152,7 +152,7 @@ fn defaults(preset: Preset) -> &'static Defaults {
     }
 }
 
-/// Most rows of a step for a number of training rows.
+/// Decides the most rows of a step for `rows` training rows.
 fn batch_size(rows: usize) -> usize {
     match rows {
         0..300 => 32,
@@ -182,14 +182,14 @@ pub(super) fn val_fraction(config: &FitConfig) -> f64 {
     config.val_fraction.unwrap_or(VAL_FRACTION)
 }
 
-/// The network for `rows` training rows of `inputs` elements with these holes.
-pub(super) fn network(config: &FitConfig, inputs: usize, rows: usize, holes: MissingRates) -> Network {
+/// Decides the network for `rows` training rows of `inputs` elements.
+pub(super) fn network(config: &FitConfig, inputs: usize, rows: usize, missing: MissingRates) -> Network {
     let (defaults, shape) = (defaults(preset(config)), DataShape { inputs, rows });
-    let fills = holes.many && preset(config) == Preset::Reduce;
+    let fills = missing.many && preset(config) == Preset::Reduce;
     let latent_dim = match (config.latent_dim, (defaults.latent_dim)(shape)) {
         (Some(LatentDim::Of(latents)), _) => latents,
-        // The widest that is tried.
-        (Some(LatentDim::Auto), _) => search::widest(inputs),
+        // The search tries at most this.
+        (Some(LatentDim::Auto), _) => widest(inputs),
         (None, latents) if fills => (2 * latents).min(16).min(inputs),
         (None, latents) => latents,
     };
@@ -197,24 +197,24 @@ pub(super) fn network(config: &FitConfig, inputs: usize, rows: usize, holes: Mis
         widths if fills => widths.first().map(|width| 2 * width).into_iter().collect(),
         widths => widths,
     });
-    let noise_floor = if fills { NOISE_FLOOR_OF_HOLES } else { defaults.noise_floor };
+    let noise_floor = if fills { NOISE_FLOOR_OF_MISSING } else { defaults.noise_floor };
     Network { hidden, latent_dim, activation: config.activation.unwrap_or(ACTIVATION), noise_floor }
 }
 
-/// How many of `rows` rows take part: as many as are asked for, or as the steps can reach.
+/// Decides how many of `rows` rows take part: as many as asked for, or as the steps can reach.
 pub(super) fn sample(config: &FitConfig, rows: u64) -> u64 {
     let steps = match (config.max_steps, config.epochs) {
         (Some(steps), _) => steps,
-        // Who says how often wants all of them.
+        // A number of epochs asks for all rows.
         (None, Some(_)) => return config.sample.unwrap_or(rows).min(rows),
         (None, None) => defaults(preset(config)).most_steps,
     };
-    // Of the rows reached, the share held out is not trained.
+    // Held-out rows are not trained on.
     let reached = |rows: u64| {
         let batch_size = config.batch_size.unwrap_or_else(|| batch_size(usize::try_from(rows).unwrap_or(usize::MAX)));
         ((steps as u64).saturating_mul(batch_size as u64) as f64 / (1.0 - val_fraction(config))).ceil() as u64
     };
-    // Fewer rows may mean smaller steps, which reach fewer again.
+    // Fewer rows may have smaller batches, which reach fewer rows.
     let mut taken = config.sample.unwrap_or(rows).min(rows);
     while reached(taken) < taken {
         taken = reached(taken);
@@ -227,8 +227,8 @@ pub(super) fn missing_indicator(config: &FitConfig) -> bool {
     config.missing_indicator.unwrap_or(true)
 }
 
-/// Everything else, for `rows` training rows of `inputs` elements, some of them missing if there are `holes`.
-pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_rows: u64, holes: bool) -> Training {
+/// Decides the training for `rows` training rows of `inputs` elements, with `missing` values or none.
+pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_rows: u64, missing: bool) -> Training {
     let defaults = defaults(preset(config));
     let batch_size = config.batch_size.unwrap_or_else(|| batch_size(rows));
     let steps_per_epoch = rows.div_ceil(batch_size).max(1);
@@ -243,7 +243,7 @@ pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_r
         preset: preset(config),
         scale: scale(config),
         missing_indicator: missing_indicator(config),
-        mask_rate: config.mask_rate.unwrap_or(if holes { MASK_RATE } else { 0.0 }),
+        mask_rate: config.mask_rate.unwrap_or(if missing { MASK_RATE } else { 0.0 }),
         epochs,
         steps_per_epoch,
         steps,
@@ -264,7 +264,7 @@ pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_r
 }
 
 impl FitConfig {
-    /// The same with everything filled in that the preset decides and the data does not.
+    /// Fills every open option that the preset decides without data.
     #[must_use]
     pub fn with_preset(&self) -> Self {
         let defaults = defaults(preset(self));
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn many_holes_get_more_latents_and_a_wider_layer() {
+    fn many_missing_values_get_more_latents_and_a_wider_layer() {
         let of = |preset, missing| {
             let network = network(&FitConfig::new().preset(preset), 30, 99, MissingRates::new(missing, 1000));
             (network.hidden, network.latent_dim, network.noise_floor)

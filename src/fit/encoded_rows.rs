@@ -1,4 +1,4 @@
-//! Encoded rows where there is room for them: in memory, or in a scratch file.
+//! A store of encoded rows: in memory, or in a scratch file.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,32 +10,32 @@ use crate::error::Result;
 use crate::feature::Layout;
 use crate::storage::Scratch;
 
-/// Values of a row before its elements: the two halves of its number.
+/// Values of a record before the elements: the two halves of the row number.
 const HEAD: usize = 2;
 
-/// Rows gathered to be hashed.
+/// Rows hashed together.
 const HASHED_ROWS: usize = 1024;
 
-/// Values gathered before they are written.
+/// Values written together.
 const PIECE: usize = 1 << 18;
 
-/// Rows, numbered from 0 in the order they came in. Where they are changes no number that is read from them.
+/// A store of encoded rows, numbered from 0 in the order of `push`. Both kinds return the same rows.
 pub(super) enum EncodedRows {
     Memory(Table),
     File(Spool),
 }
 
-/// Rows in a scratch file, one after the other: number, then elements.
+/// Rows in a scratch file. A record is the row number, then the elements.
 pub(super) struct Spool {
     scratch: Scratch,
     width: usize,
     rows: usize,
-    /// Rows still to be written, the last ones.
+    /// The last rows, not yet written.
     pending: Vec<f32>,
 }
 
 impl EncodedRows {
-    /// An empty one for rows of `inputs` elements: in `scratch`, if there is one, else with memory for `rows` rows.
+    /// Makes an empty store for rows of `inputs` elements: in `scratch`, if there is one, else with memory for `rows` rows.
     pub(super) fn new(scratch: Option<Scratch>, rows: usize, inputs: usize) -> Self {
         match scratch {
             Some(scratch) => Self::File(Spool { scratch, width: HEAD + inputs, rows: 0, pending: Vec::new() }),
@@ -55,7 +55,7 @@ impl EncodedRows {
         }
     }
 
-    /// Takes a row.
+    /// Adds a row.
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) if it cannot be written.
@@ -74,7 +74,7 @@ impl EncodedRows {
         Ok(())
     }
 
-    /// Makes every row readable, and of the store something that threads share.
+    /// Writes the pending rows, and makes a store that threads share.
     ///
     /// # Errors
     /// As [`push`](Self::push).
@@ -86,7 +86,7 @@ impl EncodedRows {
         Ok(Arc::new(self))
     }
 
-    /// Appends the rows numbered `rows`, in that order, to `to`.
+    /// Appends the rows with numbers `rows`, in that order, to `to`.
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) if they cannot be read.
@@ -109,7 +109,7 @@ impl EncodedRows {
         Ok(())
     }
 
-    /// SHA-256 of all rows, their numbers included, in hexadecimal.
+    /// Computes the SHA-256 of all rows and their numbers, in hexadecimal.
     ///
     /// # Errors
     /// As [`gather`](Self::gather).
@@ -123,7 +123,7 @@ impl EncodedRows {
         Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// All rows in batches of at most `rows`.
+    /// Cuts all rows into batches of at most `rows`.
     pub(super) fn batches(&self, rows: usize, layout: &Layout) -> impl Iterator<Item = Result<Batch>> {
         let range = move |seq: usize| -> Range<usize> { seq * rows..self.len().min((seq + 1) * rows) };
         (0..self.len().div_ceil(rows)).map(move |seq| {
@@ -143,11 +143,12 @@ impl Spool {
     }
 }
 
-/// A row's number as bits of two values, which nothing computes with.
+/// Stores the bits of a row number in two values.
 fn halves(id: u64) -> [f32; HEAD] {
     [id as u32, (id >> 32) as u32].map(f32::from_bits)
 }
 
+/// Restores the row number of a record.
 fn whole(record: &[f32]) -> u64 {
     u64::from(record[0].to_bits()) | u64::from(record[1].to_bits()) << 32
 }

@@ -1,34 +1,34 @@
-//! What a fit gives.
+//! The result of a fit: the model, and figures of the run.
 
 use std::path::{Path, PathBuf};
 
 use crate::artifact::Model;
 use crate::error::{Error, Result};
 
-/// A fitted model and what a run says of it beside the model.
+/// The result of a fit: the model, and figures of the run.
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct Fitted {
     /// The model.
     pub model: Model,
-    /// Seconds the statistics took, and the encoding of the rows.
+    /// Seconds of the statistics and of the encoding.
     pub statistics_seconds: f64,
-    /// Rows that gave gradients: those of all epochs of all networks, those trained once more among them.
+    /// Training rows of all epochs of all networks, refits included.
     pub trained_rows: u64,
-    /// Seconds the epochs took, validation included.
+    /// Seconds of the epochs, validation included.
     pub train_seconds: f64,
-    /// Bytes of the encoded rows that were read in each epoch, and whether they were in memory.
+    /// Bytes of the encoded training rows, which each epoch reads.
     pub rows_bytes: u64,
-    /// Whether these were in memory, or in a scratch file.
+    /// Whether these were in memory; else in a scratch file.
     pub in_memory: bool,
-    /// Whether it was asked to stop, and the weights are the best until then.
+    /// Whether the fit was asked to stop, so that the weights are the best until then.
     pub interrupted: bool,
-    /// The checkpoint that [`save`](Self::save) makes superfluous.
+    /// The checkpoint, which [`save`](Self::save) removes.
     pub(super) checkpoint: Option<PathBuf>,
 }
 
 impl Fitted {
-    /// Writes the model file, as [`Model::save_new`] does, and then removes the checkpoint of a fit that was not
-    /// interrupted.
+    /// Writes the model file, as [`Model::save_new`], and then removes the checkpoint, unless the fit was interrupted.
     ///
     /// # Errors
     /// As [`Model::save_new`].

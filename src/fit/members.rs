@@ -1,96 +1,130 @@
-//! The networks of a fit, trained one after the other: each from its own weights and noise, on the same rows.
+//! The members of a fit: networks trained one after the other, each from its own weights and noise, on the same rows.
 
 use super::checkpoint::CheckpointWriter;
 use super::rows::FitRows;
-use super::train::{self, Trained};
-use super::watch::FitWatch;
+use super::training_loop::{TrainedNetwork, TrainingLoop, TrainingTask};
 use crate::artifact::History;
 use crate::config::Training;
 use crate::error::{Error, Result};
 use crate::feature::Layout;
 use crate::model::{Trainer, Weights};
+use crate::pipeline::{Progress, Run};
 
-/// What it takes to train them.
+/// The members to train.
 pub(super) struct Members<'a> {
     pub(super) layout: &'a Layout,
-    pub(super) training: &'a Training,
     pub(super) rows: &'a FitRows,
-    /// What to train each of them on once more, if anything: rows among which are those that chose.
-    pub(super) again: Option<(&'a FitRows, &'a Training)>,
-    /// Makes a trainer of network `n` where its training begins.
+    pub(super) training: &'a Training,
+    /// The refit, if there is one.
+    pub(super) refit: Option<&'a Refit>,
+    pub(super) keep_partial: bool,
+    /// Makes the trainer of network `n` in its first state.
     pub(super) trainer: &'a dyn Fn(usize) -> Result<Trainer>,
 }
 
-/// Trained networks; at least one.
+/// A second training, from the first state and for the best number of epochs, on the training and validation rows
+/// together: a small table misses its validation rows.
+pub(super) struct Refit {
+    pub(super) rows: FitRows,
+    pub(super) training: Training,
+}
+
+/// The trained members; at least one.
 pub(super) struct TrainedMembers {
     pub(super) weights: Vec<Weights>,
-    /// How the first one went.
+    /// The history of the first one.
     pub(super) history: History,
-    /// Rows of all epochs of all of them.
+    /// Training rows of all epochs of all members.
     pub(super) trained_rows: u64,
-    /// Whether it ended because it was asked to, and some are missing or the only one is not done.
+    /// Whether the fit was asked to stop before all members were trained.
     pub(super) interrupted: bool,
 }
 
 impl Members<'_> {
-    /// Trains all of them, or, asked to stop where what there is is to be kept, those that are done by then, and of the
-    /// first what there is.
+    /// Trains all members. Asked to stop where a partial result is kept, it returns the members trained so far, and of
+    /// the first one the best weights so far.
     ///
     /// # Errors
-    /// As [`train::train`].
-    pub(super) fn train(
-        &self,
-        watch: &mut FitWatch<'_>,
-        keeper: &mut Option<CheckpointWriter>,
-    ) -> Result<TrainedMembers> {
-        let mut done = keeper.as_ref().map(|keeper| keeper.finished().to_vec()).unwrap_or_default();
+    /// As [`TrainingLoop::run`].
+    pub(super) fn train(&self, run: &mut Run<'_>, checkpoint: &mut Option<CheckpointWriter>) -> Result<TrainedMembers> {
+        let mut done = checkpoint.as_ref().map(|checkpoint| checkpoint.finished().to_vec()).unwrap_or_default();
         let mut interrupted = false;
         while done.len() < self.training.members && !interrupted {
             let n = done.len();
             let trained = if n == 0 {
-                self.one(n, watch, keeper)
+                self.train_one(n, self.keep_partial, run, checkpoint)
             } else {
                 tracing::info!("training network {} of {}", n + 1, self.training.members);
-                watch.steps_only(|watch| self.one(n, watch, keeper))
+                self.train_one(n, false, &mut without_epochs(run), checkpoint)
             };
             match trained {
-                Err(Error::Interrupted) if n > 0 && watch.keep_partial => interrupted = true,
+                Err(Error::Interrupted) if n > 0 && self.keep_partial => interrupted = true,
                 trained => {
-                    let Trained { weights, history, interrupted: ended } = trained?;
+                    let TrainedNetwork { weights, history, interrupted: ended } = trained?;
                     interrupted = ended;
-                    if let Some(keeper) = keeper.as_mut().filter(|_| !ended) {
-                        keeper.finish(weights.clone(), history.clone());
+                    if let Some(checkpoint) = checkpoint.as_mut().filter(|_| !ended) {
+                        checkpoint.finish(weights.clone(), history.clone());
                     }
                     done.push((weights, history));
                 }
             }
         }
         let (weights, histories): (_, Vec<History>) = done.into_iter().unzip();
-        let trained_rows = histories.iter().map(|history| self.rows_of(history)).sum();
+        let trained_rows = histories.iter().map(|history| self.count_rows(history)).sum();
         let history = histories.into_iter().next().ok_or(Error::Interrupted)?;
         Ok(TrainedMembers { weights, history, trained_rows, interrupted })
     }
 
-    /// Rows of all epochs of one.
-    fn rows_of(&self, history: &History) -> u64 {
-        let again = self.again.filter(|_| history.refit).map_or(0, |(rows, _)| rows.train.len() * history.best_epoch);
-        (self.rows.train.len() * history.epochs.len() + again) as u64
+    /// Counts the training rows of all epochs of one member.
+    fn count_rows(&self, history: &History) -> u64 {
+        let refit = self.refit.filter(|_| history.refit);
+        let refit = refit.map_or(0, |refit| refit.rows.training.len() * history.best_epoch);
+        (self.rows.training.len() * history.epochs.len() + refit) as u64
     }
 
-    fn one(&self, n: usize, watch: &mut FitWatch<'_>, keeper: &mut Option<CheckpointWriter>) -> Result<Trained> {
-        let Self { layout, rows, .. } = *self;
+    /// Trains network `n`, and refits it if there is a refit.
+    fn train_one(
+        &self,
+        n: usize,
+        keep_partial: bool,
+        run: &mut Run<'_>,
+        checkpoint: &mut Option<CheckpointWriter>,
+    ) -> Result<TrainedNetwork> {
         let of_member = |training: &Training| Training { seed: self.training.member_seed(n), ..training.clone() };
         let training = of_member(self.training);
         let mut trainer = (self.trainer)(n)?;
         // A large network takes its time.
-        watch.stop.check()?;
-        let first = self.again.is_some().then(|| trainer.checkpoint()).transpose()?;
-        let trained = train::train(&mut trainer, rows, layout, (&training, training.epochs), watch, keeper)?;
-        let Some(((rows, again), first)) = self.again.zip(first).filter(|_| !trained.interrupted) else {
+        run.stopper().check()?;
+        let first = self.refit.is_some().then(|| trainer.checkpoint()).transpose()?;
+        let (layout, rows, epochs) = (self.layout, self.rows, training.epochs);
+        let task = TrainingTask { layout, rows, training: &training, epochs, keep_partial };
+        let trained = TrainingLoop::new(task, &mut trainer, checkpoint.as_mut())?.run(run)?;
+        let Some((refit, first)) = self.refit.zip(first).filter(|_| !trained.interrupted) else {
             return Ok(trained);
         };
-        tracing::info!("training again with the rows that chose, for {} epochs", trained.history.best_epoch);
+        let epochs = trained.history.best_epoch;
+        tracing::info!("training again on training and validation rows, for {epochs} epochs");
         trainer.restore(&first)?;
-        train::refit(&mut trainer, rows, layout, &of_member(again), trained, watch)
+        let training = of_member(&refit.training);
+        let task = TrainingTask { layout, rows: &refit.rows, training: &training, epochs, keep_partial: false };
+        match TrainingLoop::new(task, &mut trainer, None)?.run(&mut without_epochs(run)) {
+            Err(Error::Interrupted) if keep_partial => Ok(TrainedNetwork { interrupted: true, ..trained }),
+            again => {
+                let (before, TrainedNetwork { weights, history, .. }) = (trained.history, again?);
+                let rollbacks = before.rollbacks + history.rollbacks;
+                let history = History { held_out_loss: history.held_out_loss, rollbacks, refit: true, ..before };
+                Ok(TrainedNetwork { weights, history, interrupted: false })
+            }
+        }
     }
+}
+
+/// A run that reports no epochs: those of the work are not in the history of the fit.
+pub(super) fn without_epochs<'r>(run: &'r mut Run<'_>) -> Run<'r> {
+    let (stop, threads) = (run.stopper().clone(), run.workers());
+    Run::new().stop(&stop).threads(threads).on_progress(|progress| {
+        if !matches!(progress, Progress::Epoch { .. }) {
+            run.report(progress);
+        }
+    })
 }

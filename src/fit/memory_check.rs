@@ -1,19 +1,19 @@
-//! Whether there is memory to train a network in: known before any is taken, since a system that runs out of it ends
-//! the program without a word.
+//! The memory check: rejects a network that is too large to train, since a system that runs out of memory kills the program
+//! without a message.
 
 use super::cgroup;
 use crate::config::Training;
 use crate::error::{Error, Result};
 use crate::model::Network;
 
-/// Times the parameters are held at most, beside a gradient a shard: in use, with two moments of the optimiser; the same
-/// to go back to, twice while it is renewed; and the best so far.
+/// Most copies of the parameters, beside a gradient per shard: the current ones with two moments of the optimiser; the same
+/// of the last good state, twice while it is replaced; and the best so far.
 const COPIES: u64 = 3 + 2 * 3 + 1;
 
-/// Values of a row for each unit of the network, in either direction.
+/// Values per row and unit of the network, forward and backward.
 const VALUES_A_UNIT: u64 = 4;
 
-/// Refuses a network that cannot be trained here on `rows` rows.
+/// Rejects a network that needs more memory to train on `rows` rows than is free.
 ///
 /// # Errors
 /// [`Error::TooLarge`].
@@ -36,7 +36,7 @@ pub(super) fn check(
     }
 }
 
-/// Bytes that training takes at most, beside the rows.
+/// Most bytes that training takes, beside the rows.
 fn bytes(network: &Network, parameters: usize, cells: usize, training: &Training, rows: usize) -> u64 {
     let batch = training.batch_size.min(rows).max(training.shard_rows);
     let shards = batch.div_ceil(training.shard_rows) as u64;
@@ -46,7 +46,7 @@ fn bytes(network: &Network, parameters: usize, cells: usize, training: &Training
     values.saturating_add(activations).saturating_mul(size_of::<f32>() as u64)
 }
 
-/// Bytes of memory that are free, on systems that tell.
+/// Bytes of free memory; `None` on systems that do not report them.
 fn free() -> Option<u64> {
     let machine = std::fs::read_to_string("/proc/meminfo").ok()?;
     let machine = machine.lines().find_map(|line| line.strip_prefix("MemAvailable:")?.split_whitespace().next());

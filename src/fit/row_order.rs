@@ -1,5 +1,5 @@
-//! Which rows are held out, and in which order the rest is trained: functions of the seed and of global row numbers,
-//! never of files, row groups or threads.
+//! The split of the rows and the order of training: functions of the seed and of global row numbers, never of files, row
+//! groups or threads.
 
 #![forbid(unsafe_code)]
 
@@ -7,76 +7,76 @@ use std::ops::Range;
 
 use crate::numerics::RandomStream;
 
-/// Rows read together. Chunks are the unit of order when the rows do not fit in memory.
+/// Rows of a chunk, the unit of order when not all rows are shuffled together.
 pub(crate) const CHUNK_ROWS: u64 = 8192;
 
-/// Rows shuffled together at most, in whole chunks: their places are numbers of 32 bits.
+/// Most rows shuffled together, in whole chunks: their places are numbers of 32 bits.
 pub(crate) const MOST_SHUFFLED: u64 = u32::MAX as u64 / CHUNK_ROWS * CHUNK_ROWS;
 
-/// What a row is for.
+/// The part of the split that a row is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RowRole {
-    /// Gradients.
-    Train,
-    /// Choosing the weights and when to stop.
-    Select,
-    /// Nothing but reading the result: an estimate that chose nothing.
-    Calibrate,
-    /// Nothing: it is not in the sample.
-    Nothing,
+    /// It gives gradients.
+    Training,
+    /// It helps to choose the weights and when to stop.
+    Validation,
+    /// It measures the result and calibrates scores.
+    Calibration,
+    /// It is not in the sample.
+    Unused,
 }
 
-/// Which rows are held out: those whose hash is lowest, an exact number of them.
+/// The split of the rows: the rows of lowest hash are held out, an exact number of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct HoldOut {
     stream: RandomStream,
-    /// Rows with a hash below the first are for [`RowRole::Select`], below the second for [`RowRole::Calibrate`], below the
-    /// third for [`RowRole::Train`].
+    /// Rows with a hash below the first are validation rows, below the second calibration rows, below the third training
+    /// rows.
     below: [u64; 3],
-    /// Whether the first of these do, or train.
-    selects: bool,
+    /// Whether there are validation rows; else they are training rows.
+    validates: bool,
     count: u64,
 }
 
 impl HoldOut {
-    /// Most rows held out: their mean loss is as sure as anyone needs it.
+    /// Most rows held out: their mean loss is precise enough.
     const MOST: u64 = 131_072;
     /// Most bytes held out.
     const MOST_BYTES: u64 = 128 << 20;
     /// Fewest rows held out, as long as that is at most a quarter of them.
     const FEWEST: u64 = 40;
-    /// The same, as long as that is at most an eighth: of those that calibrate, a hundred, one has a p-value of 0.01.
+    /// The same, as long as that is at most an eighth: a hundred calibration rows give p-values down to 0.01.
     const ENOUGH: u64 = 200;
 
-    /// How many of `rows` rows, of `row_bytes` bytes each once encoded, a share of `fraction` holds out.
+    /// Counts the rows to hold out of `rows` rows, of `row_bytes` encoded bytes each, for a share of `fraction`.
     pub(crate) fn count(rows: u64, fraction: f64, row_bytes: u64) -> u64 {
         if fraction == 0.0 {
             return 0;
         }
         let wanted = (rows as f64 * fraction).round() as u64;
         let most = Self::MOST.min((Self::MOST_BYTES / row_bytes.max(1)).max(Self::FEWEST));
-        // Two rows are the least there is to train on.
+        // Training needs two rows.
         let least = Self::FEWEST.min(rows / 4).max(Self::ENOUGH.min(rows / 8));
         wanted.max(least).min(most).min(rows.saturating_sub(2))
     }
 
-    /// Whether that is more than the share of so few rows that those which choose are missed: of two thousand, nothing was
-    /// gained by them.
+    /// Whether `count` is more than the share of few rows: then training misses the validation rows. Two thousand rows
+    /// gained nothing from them.
     pub(crate) fn exceeds(count: u64, rows: u64, fraction: f64) -> bool {
         rows < 2 * Self::ENOUGH && count > (rows as f64 * fraction).round() as u64
     }
 
-    /// Takes exactly `sample` of `rows` rows, or all if there are fewer, and holds out `count` of them; half of these,
-    /// rounded up, select.
+    /// Takes exactly `sample` of `rows` rows, or all if there are fewer, and holds out `count` of them: half of these,
+    /// rounded up, are validation rows.
     pub(crate) fn new(seed: u64, rows: u64, sample: u64, count: u64) -> Self {
         let stream = RandomStream::new(seed, "hold-out");
         let below = [count.div_ceil(2), count, sample].map(|count| lowest(stream, rows, count));
-        Self { stream, below, selects: true, count }
+        Self { stream, below, validates: true, count }
     }
 
-    /// The same, but that rows which select train.
-    pub(crate) fn without_selection(self) -> Self {
-        Self { selects: false, count: self.count / 2, ..self }
+    /// Makes training rows of the validation rows.
+    pub(crate) fn without_validation(self) -> Self {
+        Self { validates: false, count: self.count / 2, ..self }
     }
 
     /// Number of rows held out.
@@ -84,26 +84,21 @@ impl HoldOut {
         self.count
     }
 
-    /// What row number `row` is for.
-    pub(crate) fn part(&self, row: u64) -> RowRole {
+    /// The role of row number `row`.
+    pub(crate) fn role(&self, row: u64) -> RowRole {
         let hash = self.stream.bits(row);
         match self.below {
-            [select, ..] if hash < select => {
-                if self.selects {
-                    RowRole::Select
-                } else {
-                    RowRole::Train
-                }
-            }
-            [_, calibrate, _] if hash < calibrate => RowRole::Calibrate,
-            // The bound of all rows is a hash that one of them may have.
-            [.., train] if hash < train || train == u64::MAX => RowRole::Train,
-            _ => RowRole::Nothing,
+            [validation, ..] if hash < validation && self.validates => RowRole::Validation,
+            [validation, ..] if hash < validation => RowRole::Training,
+            [_, calibration, _] if hash < calibration => RowRole::Calibration,
+            // The bound of all rows is itself a possible hash.
+            [.., training] if hash < training || training == u64::MAX => RowRole::Training,
+            _ => RowRole::Unused,
         }
     }
 }
 
-/// The bound below which exactly `count` of the hashes of rows `0..rows` lie (hashes are distinct).
+/// Finds the bound with exactly `count` of the hashes of rows `0..rows` below it (hashes are distinct).
 fn lowest(stream: RandomStream, rows: u64, count: u64) -> u64 {
     if count >= rows {
         return u64::MAX;
@@ -139,7 +134,7 @@ impl RowOrder {
         Self { seed, rows, window }
     }
 
-    /// The windows of an epoch, each a list of row ranges, which begin with a chunk.
+    /// The windows of an epoch, each a list of row ranges that start at chunks.
     pub(crate) fn windows(&self, epoch: u64) -> Vec<Vec<Range<u64>>> {
         if self.window >= self.rows {
             return vec![vec![0..self.rows]];
@@ -178,15 +173,15 @@ mod tests {
         ) {
             let count = HoldOut::count(rows.min(sample), share, 400);
             let hold_out = HoldOut::new(seed, rows, sample, count);
-            let of = |part| (0..rows).filter(|&row| hold_out.part(row) == part).count() as u64;
-            prop_assert_eq!((of(RowRole::Select), of(RowRole::Calibrate)), (count.div_ceil(2), count / 2));
-            prop_assert_eq!(of(RowRole::Train), rows.min(sample) - count);
-            let again = hold_out.without_selection();
-            let same = |row| match hold_out.part(row) {
-                RowRole::Select => RowRole::Train,
+            let of = |part| (0..rows).filter(|&row| hold_out.role(row) == part).count() as u64;
+            prop_assert_eq!((of(RowRole::Validation), of(RowRole::Calibration)), (count.div_ceil(2), count / 2));
+            prop_assert_eq!(of(RowRole::Training), rows.min(sample) - count);
+            let again = hold_out.without_validation();
+            let same = |row| match hold_out.role(row) {
+                RowRole::Validation => RowRole::Training,
                 part => part,
             };
-            prop_assert!((0..rows).all(|row| again.part(row) == same(row)));
+            prop_assert!((0..rows).all(|row| again.role(row) == same(row)));
         }
 
         #[test]

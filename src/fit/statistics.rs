@@ -1,75 +1,73 @@
-//! The first pass: a look at every candidate column, the columns divided among threads.
+//! The statistics pass: every candidate column is read once; the columns are divided among threads.
 
 use std::collections::VecDeque;
 
 use arrow::array::RecordBatch;
 
-use super::watch::FitWatch;
 use crate::error::{Error, Place, Result};
 use crate::feature::{Candidate, STRIP, runs, tops};
-use crate::pipeline::{self, Progress, Stage, Stop, prefetch};
+use crate::pipeline::{self, Progress, Run, Stage, Stop, prefetch};
 use crate::source::ParquetSource;
 
 /// Rows decoded at once.
 const BATCH_ROWS: usize = 8192;
 
-/// Signs of life a thread is ahead of the others.
+/// Messages that wait in the queue of a thread.
 const AHEAD: usize = 64;
 
-/// What a thread has done.
-enum SurveyedColumns {
-    /// It has shown this many rows to this many candidates; the product.
+/// A message of a thread.
+enum SurveyMessage {
+    /// The candidates have read so many values more.
     Read(u64),
-    /// A few candidates have seen all their rows.
-    Seen(Vec<Candidate>),
+    /// These candidates have read all their rows.
+    Done(Vec<Candidate>),
 }
 
-/// The candidates, in order, once they have seen all rows of `source`.
+/// Shows all rows of `source` to the candidates; returns them in their order.
 ///
 /// # Errors
 /// The source's, and [`Error::Interrupted`].
 pub(super) fn survey(
     source: &ParquetSource,
     mut candidates: Vec<Candidate>,
-    threads: usize,
-    watch: &mut FitWatch<'_>,
+    run: &mut Run<'_>,
 ) -> Result<Vec<Candidate>> {
     let stage = Stage::new("statistics");
-    // Each thread decodes columns of its own: that needs no agreement on row groups, of which there may be one.
-    let (lanes, all) = (threads.min(candidates.len()).max(1), candidates.len());
+    // Each thread decodes columns of its own: there may be only one row group.
+    let (lanes, all) = (run.workers().min(candidates.len()).max(1), candidates.len());
     let mut running = VecDeque::new();
     for lane in 0..lanes {
         let mut mine = candidates.drain(..all * (lane + 1) / lanes - all * lane / lanes).collect::<Vec<_>>();
         let strips = runs(mine.iter().map(Candidate::column), STRIP);
-        let strips: Vec<Vec<Candidate>> = strips.into_iter().map(|run| mine.drain(..run.len()).collect()).collect();
-        let (source, stop) = (source.with_string_views(), watch.stop.clone());
-        let signs = strips.into_iter().flat_map(move |strip| look(&source, strip, stop.clone()));
-        running.push_back((lane, prefetch(&stage, AHEAD, signs)?));
+        let strips: Vec<Vec<Candidate>> = strips.into_iter().map(|strip| mine.drain(..strip.len()).collect()).collect();
+        let (source, stop) = (source.with_string_views(), run.stopper().clone());
+        let messages = strips.into_iter().flat_map(move |strip| survey_strip(&source, strip, stop.clone()));
+        running.push_back((lane, prefetch(&stage, AHEAD, messages)?));
     }
-    let (mut seen, mut read) = (Vec::new(), 0);
-    seen.resize_with(lanes, Vec::new);
-    // In turn: none is held up for long by what the others have to say.
-    while let Some((lane, mut signs)) = running.pop_front() {
-        match signs.next().transpose()? {
-            Some(SurveyedColumns::Read(values)) => {
+    let (mut done, mut read) = (Vec::new(), 0);
+    done.resize_with(lanes, Vec::new);
+    // In turns, so that no thread waits long for its queue.
+    while let Some((lane, mut messages)) = running.pop_front() {
+        match messages.next().transpose()? {
+            Some(SurveyMessage::Read(values)) => {
                 read += values;
-                (watch.on_progress)(Progress::Read { rows: read / all as u64, of: source.rows() });
+                run.report(Progress::Read { rows: read / all as u64, of: source.rows() });
             }
-            Some(SurveyedColumns::Seen(strip)) => seen[lane].extend(strip),
+            Some(SurveyMessage::Done(strip)) => done[lane].extend(strip),
             None => continue,
         }
-        running.push_back((lane, signs));
+        running.push_back((lane, messages));
     }
     pipeline::report(&[&stage]);
-    Ok(seen.into_iter().flatten().collect())
+    Ok(done.into_iter().flatten().collect())
 }
 
-/// Shows a few candidates all their rows, with a sign of life a batch.
-fn look(
+/// Shows all rows to a few candidates, with a message for each batch.
+fn survey_strip(
     source: &ParquetSource,
     candidates: Vec<Candidate>,
     stop: Stop,
-) -> impl Iterator<Item = Result<SurveyedColumns>> + use<> {
+) -> impl Iterator<Item = Result<SurveyMessage>> + use<> {
     let (columns, places) = tops(candidates.iter().map(Candidate::column));
     let (mut scan, path) = (source.scan(&columns, BATCH_ROWS), source.path().to_owned());
     let update = move |(row_group, batch): (usize, RecordBatch), candidates: &mut [Candidate]| {
@@ -79,16 +77,16 @@ fn look(
                 source: Box::new(error),
             })?;
         }
-        Ok(SurveyedColumns::Read((batch.num_rows() * candidates.len()) as u64))
+        Ok(SurveyMessage::Read((batch.num_rows() * candidates.len()) as u64))
     };
     let mut candidates = Some(candidates);
     std::iter::from_fn(move || {
-        let looking = candidates.as_mut()?;
+        let pending = candidates.as_mut()?;
         match scan.next() {
-            Some(rows) => Some(stop.check().and(rows).and_then(|rows| update(rows, looking))),
+            Some(rows) => Some(stop.check().and(rows).and_then(|rows| update(rows, pending))),
             None => {
-                looking.iter_mut().for_each(Candidate::finish);
-                candidates.take().map(|seen| Ok(SurveyedColumns::Seen(seen)))
+                pending.iter_mut().for_each(Candidate::finish);
+                candidates.take().map(|done| Ok(SurveyMessage::Done(done)))
             }
         }
     })

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+pub(crate) use candle_core::Device as TensorDevice;
+
 use crate::error::{Error, Result};
 
 /// A device as the user asks for it.

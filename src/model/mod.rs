@@ -20,6 +20,7 @@ mod vae;
 
 pub(crate) use self::adam::AdamMoments;
 pub use self::device::Device;
+pub(crate) use self::device::TensorDevice;
 pub use self::encoded::Encoded;
 pub(crate) use self::heads::{Heads, Losses};
 pub(crate) use self::mixture::{Draws, Mixture, Row, Sampler};

@@ -1,11 +1,11 @@
-//! A bound on how much there is of something at a time, wherever it is on its way.
+//! A budget of bytes: a bound on the memory of data on its way.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::cancel::{LOOK, is_cancelled};
-use crate::pipeline::{WaitFor, waiting};
+use super::stage::{WaitFor, waiting};
 
-/// Room for a number of bytes; clones are of the same.
+/// A budget of bytes, shared by its clones.
 #[derive(Debug, Clone)]
 pub(crate) struct ByteBudget(Arc<BudgetState>);
 
@@ -16,21 +16,21 @@ struct BudgetState {
     given_back: Condvar,
 }
 
-/// A part of the room, given back when it is dropped.
+/// Bytes taken from a budget, given back by a drop.
 #[derive(Debug)]
 pub(crate) struct Reservation {
-    room: ByteBudget,
+    budget: ByteBudget,
     bytes: u64,
 }
 
 impl ByteBudget {
-    /// Room for `bytes`.
+    /// A budget of `bytes`.
     pub(crate) fn new(bytes: u64) -> Self {
         Self(Arc::new(BudgetState { bytes, taken: Mutex::new(0), given_back: Condvar::new() }))
     }
 
-    /// Waits until there is room for `bytes`; what is larger than all of it waits to have it alone. `None` once the
-    /// consumer of this thread's results is gone: what holds the room may be among them.
+    /// Waits until `bytes` are left, and reserves them; more than the whole budget waits for the whole. `None` once the
+    /// consumer of this thread's results is gone, since those results may hold the budget.
     pub(crate) fn take(&self, bytes: u64) -> Option<Reservation> {
         let BudgetState { bytes: all, taken, given_back } = &*self.0;
         let bytes = bytes.min(*all);
@@ -39,7 +39,7 @@ impl ByteBudget {
             while !is_cancelled() {
                 if bytes <= all - *taken {
                     *taken += bytes;
-                    return Some(Reservation { room: self.clone(), bytes });
+                    return Some(Reservation { budget: self.clone(), bytes });
                 }
                 let waited = given_back.wait_timeout(taken, LOOK);
                 (taken, _) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -51,7 +51,7 @@ impl ByteBudget {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        let BudgetState { taken, given_back, .. } = &*self.room.0;
+        let BudgetState { taken, given_back, .. } = &*self.budget.0;
         *taken.lock().unwrap_or_else(PoisonError::into_inner) -= self.bytes;
         given_back.notify_all();
     }
@@ -69,33 +69,33 @@ mod tests {
     use crate::pipeline::{Prefetch, Stage, prefetch, prefetch_map};
 
     #[test]
-    fn there_is_never_more_than_there_is_room_for() {
-        let (room, now) = (ByteBudget::new(10), AtomicU64::new(0));
+    fn reservations_never_exceed_the_budget() {
+        let (budget, now) = (ByteBudget::new(10), AtomicU64::new(0));
         std::thread::scope(|scope| {
             for thread in 0..4_u64 {
-                let (room, now) = (&room, &now);
+                let (budget, now) = (&budget, &now);
                 scope.spawn(move || {
                     for n in 0..200 {
                         let bytes = 1 + (thread + n) % 7;
-                        let _taken = room.take(bytes).unwrap();
+                        let _taken = budget.take(bytes).unwrap();
                         assert!(now.fetch_add(bytes, Ordering::SeqCst) + bytes <= 10);
                         now.fetch_sub(bytes, Ordering::SeqCst);
                     }
                 });
             }
         });
-        drop(room.take(10));
+        drop(budget.take(10));
     }
 
     #[test]
-    fn what_is_larger_than_the_room_has_it_alone() {
-        let room = ByteBudget::new(3);
-        drop(room.take(u64::MAX));
-        let _one = room.take(1);
-        let _rest = room.take(2);
+    fn more_than_the_whole_budget_takes_the_whole() {
+        let budget = ByteBudget::new(3);
+        drop(budget.take(u64::MAX));
+        let _one = budget.take(1);
+        let _rest = budget.take(2);
     }
 
-    /// Whether some work ends; if not, its thread is left where it is.
+    /// Whether some work ends in time; if not, its thread is abandoned.
     fn ends(work: impl FnOnce() + Send + 'static) -> bool {
         let (done, over) = channel();
         std::thread::spawn(move || {
@@ -105,10 +105,10 @@ mod tests {
         over.recv_timeout(Duration::from_secs(20)).is_ok()
     }
 
-    /// Rooms of so many bytes each, for ever, on a thread of their own, or on as many more as there are workers.
-    fn taking(room: &ByteBudget, bytes: u64, depth: usize, workers: usize) -> Prefetch<Reservation> {
-        let (room, stage) = (room.clone(), Stage::new("t"));
-        let items = std::iter::from_fn(move || room.take(bytes).map(Ok));
+    /// Endless reservations of so many bytes each, made on one thread and mapped on as many as there are workers.
+    fn taking(budget: &ByteBudget, bytes: u64, depth: usize, workers: usize) -> Prefetch<Reservation> {
+        let (budget, stage) = (budget.clone(), Stage::new("t"));
+        let items = std::iter::from_fn(move || budget.take(bytes).map(Ok));
         let items = match workers {
             0 => prefetch(&stage, depth, items),
             _ => prefetch_map(&stage, items, &stage, depth, workers, Ok),
@@ -120,28 +120,28 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
         #[test]
-        fn whoever_waits_for_room_that_results_in_a_queue_hold_ends_with_its_consumer(
+        fn a_wait_for_bytes_that_queued_results_hold_ends_with_its_consumer(
             bytes in 1_u64..12, depth in 1_usize..9, workers in 0_usize..3, taken in 0_usize..5
         ) {
-            let room = ByteBudget::new(10);
-            let mut items = taking(&room, bytes, depth, workers);
-            // The last one taken is held, also when all there is to take is in it.
+            let budget = ByteBudget::new(10);
+            let mut items = taking(&budget, bytes, depth, workers);
+            // The last reservation is held, even if it is the whole budget.
             let mut held = None;
             for _ in 0..taken {
                 drop(held.take());
                 held = items.next();
             }
             std::thread::sleep(Duration::from_millis(10));
-            prop_assert!(ends(move || drop(items)), "a producer waits for room that nobody gives back");
+            prop_assert!(ends(move || drop(items)), "a producer waits for bytes that nobody gives back");
             drop(held);
-            prop_assert!(ends(move || drop(room.take(10).unwrap())), "room was not given back");
+            prop_assert!(ends(move || drop(budget.take(10).unwrap())), "the bytes were not given back");
         }
     }
 
     #[test]
-    fn room_is_none_for_a_thread_whose_consumer_is_gone() {
-        let (room, (told, hears)) = (ByteBudget::new(10), channel());
-        let (all, taking) = (room.take(10).unwrap(), room.clone());
+    fn a_thread_whose_consumer_is_gone_gets_none() {
+        let (budget, (told, hears)) = (ByteBudget::new(10), channel());
+        let (all, taking) = (budget.take(10).unwrap(), budget.clone());
         let items = std::iter::once_with(move || {
             told.send(taking.take(1).is_none()).unwrap();
             Ok(())
@@ -151,6 +151,6 @@ mod tests {
         assert!(ends(move || drop(items)));
         assert!(hears.recv().unwrap());
         drop(all);
-        assert!(room.take(10).is_some());
+        assert!(budget.take(10).is_some());
     }
 }

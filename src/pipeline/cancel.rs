@@ -1,4 +1,4 @@
-//! Cancellation: a thread learns that nobody takes its results any more.
+//! Cancellation: tells a thread that the consumer of its results is gone.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ thread_local! {
     static OF_THREAD: RefCell<Cancel> = RefCell::default();
 }
 
-/// How soon a thread that waits learns of it.
+/// How often a waiting thread checks its flag.
 pub(super) const LOOK: Duration = Duration::from_millis(50);
 
-/// A cancellation flag, shared by its clones. It is set as well when that of the thread that made it is.
+/// A cancellation flag, shared by its clones. It counts as set when the flag of the thread that made it is set.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cancel(Arc<CancelFlag>);
 
@@ -23,18 +23,18 @@ struct CancelFlag {
 }
 
 impl Cancel {
-    /// A flag for threads that work for this one.
+    /// A flag for threads that work for this thread.
     pub(super) fn new() -> Self {
         let parent = OF_THREAD.with_borrow(Clone::clone);
         Self(Arc::new(CancelFlag { set: AtomicBool::new(false), parent: Some(parent) }))
     }
 
-    /// Makes it the flag of this thread.
+    /// Makes it this thread's flag.
     pub(super) fn watch(self) {
         OF_THREAD.set(self);
     }
 
-    /// Tells the threads that watch it.
+    /// Cancels the threads that watch it.
     pub(super) fn set(&self) {
         self.0.set.store(true, Ordering::Relaxed);
     }
@@ -44,7 +44,7 @@ impl Cancel {
     }
 }
 
-/// Whether nobody takes the results of this thread any more.
+/// Whether the consumer of this thread's results is gone.
 pub(crate) fn is_cancelled() -> bool {
     OF_THREAD.with_borrow(Cancel::is_set)
 }

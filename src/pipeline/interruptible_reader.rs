@@ -1,32 +1,33 @@
-//! Bytes from a source that may keep its reader waiting for ever.
+//! A reader of a source that may block forever, which a stop interrupts.
 
 use std::io::{self, Read};
 
-use super::cancel::{LOOK, is_cancelled};
-use std::thread::Builder;
-
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
-use crate::error::{Error, Result};
-use crate::pipeline::{Stop, WaitFor, waiting};
+use super::cancel::{LOOK, is_cancelled};
+use super::spawn::spawn_named;
+use super::stage::{WaitFor, waiting};
+use super::stop::Stop;
+use crate::error::Result;
 
-/// Bytes that come when they come, read on a thread of their own, so that whoever waits for them can be asked to stop.
+/// Reads on a thread of its own, so that a stop can interrupt a read that blocks.
 ///
-/// Nobody joins the thread: it may wait for bytes that never come, and ends with the program.
+/// Nobody joins the thread: it may wait for bytes that never come. It ends with the program.
 pub(crate) struct InterruptibleReader {
     receive: Receiver<io::Result<Vec<u8>>>,
     piece: Vec<u8>,
-    /// How much of it was handed on.
+    /// Bytes of the piece that were handed on.
     at: usize,
     stop: Stop,
 }
 
 impl InterruptibleReader {
-    /// Bytes of a piece, and pieces that wait to be taken.
+    /// Bytes of a piece.
     const PIECE: usize = 1 << 18;
+    /// Pieces that wait to be taken.
     const DEPTH: usize = 4;
 
-    /// Begins to read.
+    /// Starts to read.
     pub(crate) fn new(mut from: Box<dyn Read + Send>, stop: &Stop) -> Result<Self> {
         let (send, receive) = bounded(Self::DEPTH);
         let read = move || loop {
@@ -43,8 +44,7 @@ impl InterruptibleReader {
                 break;
             }
         };
-        let thread = Builder::new().name("stdin".to_owned()).spawn(read);
-        thread.map_err(|source| Error::Threads { source: Box::new(source) })?;
+        spawn_named("stdin".to_owned(), read)?;
         Ok(Self { receive, piece: Vec::new(), at: 0, stop: stop.clone() })
     }
 }
@@ -73,7 +73,7 @@ impl Read for InterruptibleReader {
 mod tests {
     use super::*;
 
-    /// Never has anything to say.
+    /// Never has a byte.
     struct Silent;
 
     impl Read for Silent {
@@ -87,18 +87,18 @@ mod tests {
     #[test]
     fn every_byte_comes_in_order_and_then_the_end() {
         let bytes: Vec<u8> = (0..2_000_000_u32).map(|n| (n % 251) as u8).collect();
-        let mut pump = InterruptibleReader::new(Box::new(io::Cursor::new(bytes.clone())), &Stop::new()).unwrap();
+        let mut reader = InterruptibleReader::new(Box::new(io::Cursor::new(bytes.clone())), &Stop::new()).unwrap();
         let mut read = Vec::new();
-        pump.read_to_end(&mut read).unwrap();
+        reader.read_to_end(&mut read).unwrap();
         assert!(read == bytes);
-        assert_eq!(pump.read(&mut [0]).unwrap(), 0);
+        assert_eq!(reader.read(&mut [0]).unwrap(), 0);
     }
 
     #[test]
-    fn whoever_waits_can_be_asked_to_stop() {
+    fn a_stop_interrupts_a_read() {
         let stop = Stop::new();
-        let mut pump = InterruptibleReader::new(Box::new(Silent), &stop).unwrap();
+        let mut reader = InterruptibleReader::new(Box::new(Silent), &stop).unwrap();
         stop.request();
-        assert!(pump.read(&mut [0]).is_err());
+        assert!(reader.read(&mut [0]).is_err());
     }
 }

@@ -1,6 +1,6 @@
-//! Concurrency: rows on their way through bounded queues, work in the background, and the stop that ends it all.
+//! Concurrency: runs, bounded queues, worker and background threads, stops and progress.
 //!
-//! **Invariant:** nothing else in this crate names threads or channels, so this is where to look for a deadlock.
+//! **Invariant:** nothing else in this crate names threads or channels, so a deadlock can only be here.
 
 #![forbid(unsafe_code)]
 
@@ -10,6 +10,7 @@ mod interruptible_reader;
 mod prefetch;
 mod progress;
 mod run;
+mod spawn;
 mod stage;
 mod stop;
 mod stream_writer;
@@ -19,12 +20,10 @@ pub(crate) use self::cancel::is_cancelled;
 pub(crate) use self::interruptible_reader::InterruptibleReader;
 #[cfg(feature = "cloud")]
 pub(crate) use self::prefetch::run_on_own_thread;
-pub(crate) use self::prefetch::{
-    Background, Prefetch, QUEUE_BYTES, machine_threads, prefetch, prefetch_map, queue_depth, run_all,
-};
+pub(crate) use self::prefetch::{Background, Prefetch, QUEUE_BYTES, prefetch, prefetch_map, queue_depth, run_all};
 pub use self::progress::{Epoch, Progress};
 pub use self::run::Run;
 pub(crate) use self::run::{Route, Rows};
-pub(crate) use self::stage::{Stage, WaitFor, report, waiting};
+pub(crate) use self::stage::{Stage, report};
 pub use self::stop::Stop;
 pub(crate) use self::stream_writer::StreamWriter;

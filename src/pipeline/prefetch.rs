@@ -1,34 +1,31 @@
-//! Concurrency: iterators that run ahead of their consumer, on named threads, behind bounded channels; and work beside
-//! them.
+//! Iterators that run ahead of their consumer, on named threads, behind bounded channels; and work in the background.
 //!
-//! Results arrive in order. An error travels in band and is the last item. Dropping the iterator closes the channels
-//! and joins the threads. A panic on a thread resumes in the consumer.
+//! Results arrive in order. An error is the last item. A drop of the iterator closes the channels and joins the threads.
+//! A panic on a thread resumes in the consumer.
 //!
-//! **Invariant:** nothing else in this crate names threads or channels, so this is where to look for a deadlock. The
-//! threads are joined only after everything they may wait for has ended: every `send` and `recv` fails as soon as the
-//! other side is dropped, and whoever waits for [`ByteBudget`] or a [`InterruptibleReader`] looks whether it is cancelled. Results in a queue
-//! keep their room until the queue's last sender is gone, so that waiting for this room alone would never end.
+//! **Invariant:** threads are joined only after everything they may wait for has ended. Every `send` and `recv` fails as
+//! soon as the other side is dropped. A thread that waits for a [`ByteBudget`](super::ByteBudget) or an
+//! [`InterruptibleReader`](super::InterruptibleReader) checks whether it is cancelled: results in a queue keep their
+//! reservations until the queue's last sender is gone, so a wait for the budget alone would never end.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::thread::{Builder, JoinHandle, available_parallelism};
+use std::thread::{JoinHandle, available_parallelism};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::cancel::{Cancel, is_cancelled};
+use super::spawn::spawn_named;
 use super::stage::{Stage, WaitFor, waiting};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
-/// Bytes all queues of a run hold together, at most: enough to ride out a slow disk, small beside the data.
+/// Most bytes in the queues of a run: enough to bridge a slow disk, and little memory.
 pub(crate) const QUEUE_BYTES: usize = 64 << 20;
-
-/// The stack of a thread, as the main thread has it: a condition is looked at as deeply as it is nested.
-const STACK: usize = 8 << 20;
 
 /// What a thread sends: an item, or the panic that ended it.
 type Sent<T> = std::thread::Result<Result<T>>;
 
-/// An iterator that is being run ahead. See [`prefetch`] and [`prefetch_map`].
+/// An iterator that runs ahead of its consumer. See [`prefetch`] and [`prefetch_map`].
 pub(crate) struct Prefetch<T> {
     receive: Option<Box<dyn Receive<T>>>,
     threads: Vec<JoinHandle<()>>,
@@ -46,19 +43,19 @@ impl<T: Send> Receive<T> for Receiver<Sent<T>> {
     }
 }
 
-/// One receiver an item, in the order of the items.
+/// One receiver per item, in the order of the items.
 impl<T: Send> Receive<T> for Receiver<Receiver<Sent<T>>> {
     fn receive(&mut self) -> Option<Sent<T>> {
         waiting(WaitFor::Input, || self.recv().ok()?.recv().ok())
     }
 }
 
-/// How many items of `bytes` each a queue of `room` bytes holds.
-pub(crate) fn queue_depth(bytes: usize, room: usize) -> usize {
-    (room / bytes.max(1)).clamp(1, 64)
+/// How many items of `bytes` each a queue of `capacity` bytes holds.
+pub(crate) fn queue_depth(bytes: usize, capacity: usize) -> usize {
+    (capacity / bytes.max(1)).clamp(1, 64)
 }
 
-/// Threads to use when nobody says: the machine's.
+/// The threads of the machine: the default.
 pub(crate) fn machine_threads() -> usize {
     available_parallelism().map_or(1, usize::from)
 }
@@ -85,8 +82,8 @@ where
 
 /// Maps `items` on `workers` threads, as `stage`, and keeps their order, at most `depth` items ahead.
 ///
-/// `items` itself runs on a further thread, as `before`, which hands each item to the next free worker: so no more than
-/// one item a worker waits to be mapped, whatever the depth.
+/// `items` itself runs on a further thread, as `before`, which hands each item to the next free worker. So at most one
+/// item per worker waits to be mapped, whatever the depth.
 pub(crate) fn prefetch_map<T, U, I, F>(
     before: &Stage,
     items: I,
@@ -111,7 +108,7 @@ where
                 if is_cancelled() {
                     break;
                 }
-                // Nobody waits for the answer once the consumer has gone.
+                // The consumer may be gone.
                 if let Some(sent) = caught(|| Some(map(item))) {
                     let _ = answer.send(sent);
                 }
@@ -140,32 +137,30 @@ where
     Ok(Prefetch { receive: Some(Box::new(receive)), threads, cancel })
 }
 
-/// Work done on a thread of its own, over again whenever it is asked for.
+/// Work on a background thread, done once per request.
 pub(crate) struct Background<E> {
     ask: Option<Sender<()>>,
     thread: Option<JoinHandle<std::result::Result<(), E>>>,
 }
 
 impl<E: Send + 'static> Background<E> {
-    /// Waits to be asked for `work`.
+    /// Starts a thread that waits for requests.
     pub(crate) fn new(
         name: &str,
         mut work: impl FnMut() -> std::result::Result<(), E> + Send + 'static,
     ) -> Result<Self> {
         let (ask, asked) = bounded(1);
         let run = move || asked.into_iter().try_for_each(|()| work());
-        let thread = Builder::new().name(name.to_owned()).spawn(run);
-        let thread = thread.map_err(|source| Error::Threads { source: Box::new(source) })?;
-        Ok(Self { ask: Some(ask), thread: Some(thread) })
+        Ok(Self { ask: Some(ask), thread: Some(spawn_named(name.to_owned(), run)?) })
     }
 
-    /// Asks for the work. Never waits: what is asked while a request is open is one with it.
+    /// Requests the work. Never waits: requests made while one is open are merged with it.
     pub(crate) fn ask(&self) {
-        // Full is as good as asked; gone is after an error, which `finish` returns.
+        // A full queue holds a request already; a closed one follows an error, which `finish` returns.
         let _ = self.ask.as_ref().map(|ask| ask.try_send(()));
     }
 
-    /// Ends the thread; its first error, after which it did nothing.
+    /// Ends the thread, and returns its first error, after which it did nothing.
     pub(crate) fn finish(mut self) -> std::result::Result<(), E> {
         self.ask = None;
         match self.thread.take().map(JoinHandle::join) {
@@ -183,7 +178,7 @@ impl<E> Drop for Background<E> {
     }
 }
 
-/// Runs every job on a thread of its own and returns their results in order; the first error in that order wins.
+/// Runs every job on a thread of its own and returns their results in order, or the first error in that order.
 pub(crate) fn run_all<T, J>(stage: &Stage, jobs: Vec<J>) -> Result<Vec<T>>
 where
     T: Send + 'static,
@@ -194,14 +189,14 @@ where
     running.into_iter().flatten().collect()
 }
 
-/// Runs work on a thread of its own and waits for its result, for work that this thread may not do.
+/// Runs work that this thread may not do on a thread of its own, and waits for its result.
 ///
 /// # Errors
 /// If no thread can be started.
 #[cfg(feature = "cloud")]
 pub(crate) fn run_on_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> std::io::Result<T> {
     std::thread::scope(|scope| {
-        let thread = Builder::new().spawn_scoped(scope, work)?;
+        let thread = std::thread::Builder::new().spawn_scoped(scope, work)?;
         Ok(thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
     })
 }
@@ -233,7 +228,7 @@ impl<T> Prefetch<T> {
         self.cancel.set();
         self.receive = None;
         for thread in self.threads.drain(..) {
-            // A thread's panic has been caught and sent; what is left to join is its ordinary end.
+            // A panic of the thread has been caught and sent, so the join cannot fail.
             let _ = thread.join();
         }
     }
@@ -245,7 +240,7 @@ impl<T> Drop for Prefetch<T> {
     }
 }
 
-/// Runs `f` and turns a panic into something that can be sent. `None` when `f` has nothing more.
+/// Runs `f` and turns a panic into a value that can be sent; `None` when `f` has no more items.
 fn caught<T>(f: impl FnOnce() -> Option<Result<T>>) -> Option<Sent<T>> {
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(item) => item.map(Ok),
@@ -255,11 +250,10 @@ fn caught<T>(f: impl FnOnce() -> Option<Result<T>>) -> Option<Sent<T>> {
 
 fn spawn(stage: &Stage, suffix: &str, cancel: &Cancel, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     let (name, stage, cancel) = (format!("{}{suffix}", stage.name()), stage.clone(), cancel.clone());
-    let thread = Builder::new().name(name).stack_size(STACK).spawn(move || {
+    spawn_named(name, move || {
         cancel.watch();
         stage.run(run);
-    });
-    thread.map_err(|source| Error::Threads { source: Box::new(source) })
+    })
 }
 
 #[cfg(test)]
@@ -269,12 +263,13 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::error::Error;
 
     fn t() -> Stage {
         Stage::new("t")
     }
 
-    /// Waits until `counter` has stood still at its final value; fails loudly if it never gets there.
+    /// Waits until `counter` stays at its final value; panics if it never gets there.
     fn settles_at(counter: &AtomicUsize, expected: usize) {
         let deadline = Instant::now() + Duration::from_secs(10);
         while counter.load(Ordering::SeqCst) < expected && Instant::now() < deadline {
@@ -356,23 +351,23 @@ mod tests {
     }
 
     #[test]
-    fn work_beside_is_done_as_often_as_needed_and_its_error_comes_back() {
+    fn background_work_is_done_per_request_and_its_error_comes_back() {
         let done = Arc::new(AtomicUsize::new(0));
         let counted = |fails_at: usize| {
             let done = done.clone();
             move || if done.fetch_add(1, Ordering::SeqCst) + 1 == fails_at { Err("full") } else { Ok(()) }
         };
-        let beside = Background::new("sync", counted(0)).unwrap();
-        beside.ask();
+        let background = Background::new("sync", counted(0)).unwrap();
+        background.ask();
         settles_at(&done, 1);
-        beside.ask();
-        assert_eq!(beside.finish(), Ok(()));
+        background.ask();
+        assert_eq!(background.finish(), Ok(()));
         assert_eq!(done.load(Ordering::SeqCst), 2);
-        let beside = Background::new("sync", counted(3)).unwrap();
-        beside.ask();
+        let background = Background::new("sync", counted(3)).unwrap();
+        background.ask();
         settles_at(&done, 3);
-        beside.ask();
-        assert_eq!(beside.finish(), Err("full"));
+        background.ask();
+        assert_eq!(background.finish(), Err("full"));
         assert_eq!(done.load(Ordering::SeqCst), 3);
     }
 

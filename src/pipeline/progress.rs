@@ -1,17 +1,17 @@
-//! What a run tells its caller while it goes on.
+//! Progress of a run.
 
 use serde::{Deserialize, Serialize};
 
-/// A sign of life of a run.
+/// A step of a run's progress.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Progress<'a> {
     /// Rows were carried from a source to a sink.
     Rows {
-        /// Rows so far.
+        /// Rows of this run so far.
         rows: u64,
     },
-    /// What to learn is decided, before anything is trained.
+    /// The columns and the network were chosen, before the training.
     Chosen {
         /// The columns to learn.
         columns: &'a [String],
@@ -20,7 +20,7 @@ pub enum Progress<'a> {
     },
     /// Rows were read for the statistics of their columns.
     Read {
-        /// Rows so far; of some columns more, of some fewer.
+        /// Rows so far; approximate, since columns are read apart.
         rows: u64,
         /// Rows in all.
         of: u64,
@@ -43,9 +43,9 @@ pub enum Progress<'a> {
         /// Steps of an epoch.
         steps: usize,
     },
-    /// An epoch was trained and its weights were measured.
+    /// An epoch was trained and validated.
     Epoch {
-        /// What came of it.
+        /// Its number and losses.
         epoch: &'a Epoch,
         /// Most epochs the fit may take.
         epochs: usize,
@@ -58,16 +58,17 @@ pub enum Progress<'a> {
     },
 }
 
-/// One epoch of a fit.
+/// An epoch of a fit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Epoch {
     /// Counted from 1.
     pub epoch: usize,
-    /// Mean loss of the training rows, nats a row, at the final KL weight, measured while the weights moved.
+    /// Mean training loss in nats per row, at the final KL weight, measured while the weights changed.
     pub train_loss: f64,
-    /// Mean loss of the rows that choose the weights, nats a row, at the final KL weight; absent without such rows.
+    /// Mean validation loss in nats per row, at the final KL weight; absent without validation rows.
     pub validation_loss: Option<f64>,
-    /// The KL part of `train_loss`, before its weight.
+    /// The KL term of `train_loss`, unweighted.
     pub kl: f64,
 }

@@ -1,4 +1,4 @@
-//! Where a run's time goes: how long each stage works, and how long it waits for the stages around it.
+//! Stages of a run, and their times: how long each works, and how long it waits for the stages around it.
 
 #![forbid(unsafe_code)]
 
@@ -10,18 +10,18 @@ use std::time::{Duration, Instant};
 /// What a thread waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WaitFor {
-    /// The stage before.
+    /// Items of the stage before.
     Input,
     /// Room in the queue to the stage after.
     Room,
 }
 
 thread_local! {
-    /// How long this thread has waited, by what for.
+    /// How long this thread has waited, by [`WaitFor`].
     static WAITED: Cell<[Duration; 2]> = const { Cell::new([Duration::ZERO; 2]) };
 }
 
-/// Counts the time `wait` takes as waiting of this thread.
+/// Counts the time of `wait` as waiting time of this thread.
 pub(crate) fn waiting<T>(what: WaitFor, wait: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let answer = wait();
@@ -31,7 +31,7 @@ pub(crate) fn waiting<T>(what: WaitFor, wait: impl FnOnce() -> T) -> T {
     answer
 }
 
-/// One stage of a run; clones are of the same.
+/// A stage of a run, shared by its clones.
 #[derive(Debug, Clone)]
 pub(crate) struct Stage {
     name: &'static str,
@@ -47,7 +47,7 @@ struct Times {
 }
 
 impl Stage {
-    /// A stage that has done nothing yet.
+    /// A stage of this name in the log.
     pub(crate) fn new(name: &'static str) -> Self {
         Self { name, times: Arc::default() }
     }
@@ -57,7 +57,7 @@ impl Stage {
         self.name
     }
 
-    /// Runs `work`, on this thread, as a part of the stage.
+    /// Runs `work` on this thread, and counts its time for the stage.
     pub(crate) fn run<T>(&self, work: impl FnOnce() -> T) -> T {
         let (start, before) = (Instant::now(), WAITED.get());
         let answer = work();
@@ -73,7 +73,7 @@ impl Stage {
         answer
     }
 
-    /// Seconds of work, of waiting for input, and of waiting for room, of all its threads that have ended.
+    /// Seconds of work, of waiting for input, and of waiting for room, summed over its threads that have ended.
     pub(crate) fn seconds(&self) -> [f64; 3] {
         let seconds = |sum: &AtomicU64| Duration::from_nanos(sum.load(Ordering::Relaxed)).as_secs_f64();
         let [input, room] = [WaitFor::Input, WaitFor::Room].map(|what| seconds(&self.times.waited[what as usize]));
@@ -81,7 +81,7 @@ impl Stage {
     }
 }
 
-/// Says of every stage, one a line, what its time went into: the one that hardly waits limits the run.
+/// Logs the times of every stage, one per line. A stage that hardly waits limits the run.
 pub(crate) fn report(stages: &[&Stage]) {
     for stage in stages {
         let [busy, input, room] = stage.seconds();
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waiting_is_not_work_and_belongs_to_the_innermost_stage_that_ran() {
+    fn waiting_is_not_work() {
         let pause = || std::thread::sleep(Duration::from_millis(20));
         let stage = Stage::new("t");
         waiting(WaitFor::Input, pause);

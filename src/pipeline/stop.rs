@@ -1,4 +1,4 @@
-//! A request to stop, shared with whoever may make it.
+//! A request to stop a run.
 
 #![forbid(unsafe_code)]
 
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
 
-/// Asks a run to end early. Long runs look at it between batches and answer with [`Error::Interrupted`].
+/// Asks a run to end early. Runs check it between batches, and end with [`Error::Interrupted`].
 ///
 /// ```
 /// let stop = vaepipe::Stop::new();
@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Not requested yet.
+    /// A stop that is not requested yet.
     pub fn new() -> Self {
         Self::default()
     }
@@ -28,15 +28,15 @@ impl Stop {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// The flag itself, for a signal handler to set.
+    /// The flag, for a signal handler to set.
     pub fn flag(&self) -> Arc<AtomicBool> {
         self.0.clone()
     }
 
-    /// Nothing until the stop is requested.
+    /// Checks that the stop is not requested.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] from then on.
+    /// [`Error::Interrupted`] once it is.
     pub fn check(&self) -> Result<()> {
         if self.0.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
     }

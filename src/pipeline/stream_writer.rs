@@ -2,21 +2,20 @@
 
 use std::io::{self, Write};
 use std::panic::resume_unwind;
-
-use super::cancel::LOOK;
-use std::thread::{Builder, JoinHandle};
+use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
+use super::cancel::LOOK;
+use super::spawn::spawn_named;
+use super::stop::Stop;
 use crate::error::{Error, Result};
-use crate::pipeline::Stop;
 
 /// A stream that is written to on a thread of its own.
 ///
-/// Once stopped nobody joins the thread: it may wait for a reader that never reads. It ends with its write, or with the
-/// program.
+/// After a stop nobody joins the thread: its write may block forever. It ends with the write, or with the program.
 pub(crate) struct StreamWriter {
-    /// Gone once it was stopped.
+    /// `None` after a stop.
     ask: Option<Sender<Ask>>,
     answer: Receiver<io::Result<()>>,
     thread: Option<JoinHandle<()>>,
@@ -32,7 +31,7 @@ impl StreamWriter {
     /// Bytes taken at once, at most.
     const PIECE: usize = 1 << 20;
 
-    /// Begins to wait for bytes.
+    /// Starts the thread, which waits for bytes.
     pub(crate) fn new(mut to: Box<dyn Write + Send>, stop: &Stop) -> Result<Self> {
         let (ask, asked) = bounded(1);
         let (done, answer) = bounded(1);
@@ -47,15 +46,14 @@ impl StreamWriter {
                 }
             }
         };
-        let thread = Builder::new().name("stream".to_owned()).spawn(write);
-        let thread = Some(thread.map_err(|source| Error::Threads { source: Box::new(source) })?);
-        Ok(Self { ask: Some(ask), answer, thread, stop: stop.clone() })
+        let thread = spawn_named("stream".to_owned(), write)?;
+        Ok(Self { ask: Some(ask), answer, thread: Some(thread), stop: stop.clone() })
     }
 
-    fn wait_for(&mut self, what: Ask) -> io::Result<()> {
+    fn request(&mut self, what: Ask) -> io::Result<()> {
         self.check()?;
         let Some(ask) = &self.ask else { return Err(io::Error::other(Error::Interrupted)) };
-        // It has answered what it was asked before, so this does not wait; if it is gone, neither does what follows.
+        // The thread has answered every earlier request, so this does not wait; nor does the answer if it has ended.
         let _ = ask.send(what);
         loop {
             match self.answer.recv_timeout(LOOK) {
@@ -70,7 +68,7 @@ impl StreamWriter {
         }
     }
 
-    /// Leaves the thread alone once stopped.
+    /// Gives the thread up after a stop.
     fn check(&mut self) -> io::Result<()> {
         self.stop.check().map_err(|error| {
             (self.ask, self.thread) = (None, None);
@@ -82,12 +80,12 @@ impl StreamWriter {
 impl Write for StreamWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let piece = &bytes[..bytes.len().min(Self::PIECE)];
-        self.wait_for(Ask::Write(piece.to_vec()))?;
+        self.request(Ask::Write(piece.to_vec()))?;
         Ok(piece.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.wait_for(Ask::Flush)
+        self.request(Ask::Flush)
     }
 }
 
@@ -97,7 +95,7 @@ impl Drop for StreamWriter {
         if self.stop.check().is_err() {
             return;
         }
-        // A panic of the target has been resumed where its answer was waited for.
+        // The wait for an answer has resumed a panic of the target.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
@@ -142,18 +140,18 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_has_gone_when_a_flush_is_over() {
+    fn a_flush_writes_every_byte() {
         let (kept, bytes) = (Kept::default(), (0..3_000_000_u32).map(|n| (n % 251) as u8).collect::<Vec<_>>());
-        let mut drain = StreamWriter::new(Box::new(kept.clone()), &Stop::new()).unwrap();
+        let mut writer = StreamWriter::new(Box::new(kept.clone()), &Stop::new()).unwrap();
         for part in [&bytes[..7], &bytes[7..]] {
-            drain.write_all(part).unwrap();
-            drain.flush().unwrap();
+            writer.write_all(part).unwrap();
+            writer.flush().unwrap();
         }
         assert!(kept.0.lock().unwrap()[1] == bytes);
     }
 
     #[test]
-    fn an_error_is_that_of_the_write_that_met_it() {
+    fn an_error_comes_from_the_write_that_met_it() {
         struct Small(usize);
         impl Write for Small {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -167,22 +165,22 @@ mod tests {
                 Ok(())
             }
         }
-        let mut drain = StreamWriter::new(Box::new(Small(4)), &Stop::new()).unwrap();
-        drain.write_all(&[1; 4]).unwrap();
-        assert_eq!(drain.write_all(&[1; 4]).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        let mut writer = StreamWriter::new(Box::new(Small(4)), &Stop::new()).unwrap();
+        writer.write_all(&[1; 4]).unwrap();
+        assert_eq!(writer.write_all(&[1; 4]).unwrap_err().kind(), io::ErrorKind::StorageFull);
     }
 
     #[test]
-    fn whoever_waits_for_a_target_can_be_asked_to_stop() {
+    fn a_stop_interrupts_a_write() {
         let stop = Stop::new();
-        let mut drain = StreamWriter::new(Box::new(Stuck), &stop).unwrap();
+        let mut writer = StreamWriter::new(Box::new(Stuck), &stop).unwrap();
         let later = stop.clone();
         let asking = std::thread::spawn(move || {
             std::thread::sleep(LOOK);
             later.request();
         });
-        assert!(drain.write(&[1]).is_err() && drain.flush().is_err());
-        drop(drain);
+        assert!(writer.write(&[1]).is_err() && writer.flush().is_err());
+        drop(writer);
         asking.join().unwrap();
     }
 }

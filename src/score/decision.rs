@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 pub struct Scoring {
     /// The score that the column `anomaly_score` holds.
     pub anomaly_score: String,
-    /// That score of held-out rows that chose nothing; absent without such rows.
+    /// The scores of the calibration rows; absent without such rows.
     pub calibration: Option<Tail>,
     /// That score of training rows: all of them if the fit was told a contamination, else 65,536 at most.
     pub training: Tail,

@@ -1,37 +1,37 @@
-//! The columns a transform adds, for rows in memory.
+//! A transform of one record batch in memory.
 
 use std::path::Path;
 
 use arrow::array::RecordBatch;
 
 use super::new_columns::NewColumnMaker;
-use super::vectors;
 use crate::artifact::Model;
+use crate::batch::Batch;
 use crate::config::TransformConfig;
 use crate::error::{Error, Place, Result};
 
 impl Model {
-    /// The [new columns](Self::new_columns) of some rows, as [`transform`](Self::transform) would write them; on this
-    /// thread. Columns may stand in any order, and more may be there. A false discovery rate is that of these rows.
+    /// The [new columns](Self::new_columns) of some rows, as [`transform`](Self::transform) writes them; on this thread.
+    /// The columns may be in any order, among others. A false discovery rate is that of these rows.
     ///
     /// # Errors
-    /// [`Error::MissingFeature`] and [`Error::WrongType`] if a learned column is not there as the model needs it,
-    /// [`Error::Read`] if its values cannot be read, and those of [`new_columns`](Self::new_columns).
+    /// [`Error::MissingFeature`] and [`Error::WrongType`] if the rows do not have the learned columns, [`Error::Read`] if
+    /// their values cannot be read, and those of [`new_columns`](Self::new_columns).
     pub fn transform_batch(&self, rows: &RecordBatch, config: &TransformConfig) -> Result<RecordBatch> {
         config.check()?;
-        let mut added = NewColumnMaker::new(self, config)?;
+        let mut maker = NewColumnMaker::new(self, config)?;
         let features = self.features();
         features.check(&rows.schema(), Path::new("record batch"))?;
-        let place = |name: &String| rows.schema().index_of(name);
-        let places = features.columns().iter().map(place).collect::<Result<Vec<_>, _>>();
-        let learned = places.and_then(|places| rows.project(&places));
+        let index = |name: &String| rows.schema().index_of(name);
+        let indexes = features.columns().iter().map(index).collect::<Result<Vec<_>, _>>();
+        let learned = indexes.and_then(|indexes| rows.project(&indexes));
         let learned =
             learned.map_err(|source| Error::Read { place: Place::file("record batch"), source: Box::new(source) })?;
-        let (batch, _) = vectors(features, 0, &learned)?;
-        if let Some(mut levels) = added.levels() {
-            added.ranked(&batch)?.into_iter().for_each(|level| levels[level] += 1);
-            added.discover(&levels);
+        let (batch, _) = Batch::encode(features, &learned)?;
+        if let Some(mut levels) = maker.levels() {
+            maker.ranked(&batch)?.into_iter().for_each(|level| levels[level] += 1);
+            maker.discover(&levels);
         }
-        Ok(added.columns(&batch, Some(&learned), None)?.0)
+        Ok(maker.columns(&batch, Some(&learned), None)?.0)
     }
 }

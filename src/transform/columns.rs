@@ -1,4 +1,4 @@
-//! The columns of the output: those kept of the input, and the new ones.
+//! The columns of the output: which input columns are kept, and which are new.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(super) struct Width {
     pub(super) latent_dim: usize,
     /// Whether there are p-values.
     pub(super) p_values: bool,
-    /// Whether something says which rows are anomalies.
+    /// Whether there is a decision.
     pub(super) anomalies: bool,
 }
 
@@ -27,36 +27,36 @@ impl TransformConfig {
         Self::default()
     }
 
-    /// Checks that `source` can be written with the new columns of a model that learns the columns `learned` in
-    /// `latent_dim` latent dimensions: before there is the model, since training it takes long.
+    /// Checks, before the training of a model, that `source` can be written with its new columns. The model learns the
+    /// columns `learned` in `latent_dim` latent dimensions.
     ///
     /// # Errors
     /// [`Error::UnknownScore`], [`Error::UnknownColumn`], [`Error::BadPattern`] and [`Error::NameClash`].
     pub fn check_columns(&self, source: &Source, learned: &[String], latent_dim: usize) -> Result<()> {
         let width = Width { latent_dim, p_values: true, anomalies: true };
-        kept(self, &*source.schema()?, source.path(), learned, new(self, width)?.as_ref()).map(drop)
+        kept(self, &*source.schema()?, source.path(), learned, new_schema(self, width)?.as_ref()).map(drop)
     }
 }
 
-/// The scores among the new columns, in their order, `None` for the one the model ranks rows by.
+/// The scores among the new columns, in their order; `None` stands for the anomaly score.
 ///
 /// # Errors
 /// [`Error::UnknownScore`].
 pub(super) fn scores(config: &TransformConfig) -> Result<Vec<Option<&'static Score>>> {
     let all = config.score.iter().any(|name| name == "all");
-    let asked = config.score.iter().filter(|name| !["all", ANOMALY_SCORE].contains(&name.as_str()));
-    let asked: Vec<&str> = asked.map(|name| Ok(Score::named("score", name)?.name)).collect::<Result<_>>()?;
-    // The first of the table is always there.
+    let named = config.score.iter().filter(|name| !["all", ANOMALY_SCORE].contains(&name.as_str()));
+    let named: Vec<&str> = named.map(|name| Ok(Score::named("score", name)?.name)).collect::<Result<_>>()?;
+    // The first score of the table is always written.
     let (first, rest) = SCORES.split_at(1);
-    let rest = rest.iter().filter(|score| all || asked.contains(&score.name));
+    let rest = rest.iter().filter(|score| all || named.contains(&score.name));
     Ok(first.iter().map(Some).chain([None]).chain(rest.map(Some)).collect())
 }
 
-/// The columns a transform adds.
+/// The schema of the new columns.
 ///
 /// # Errors
 /// [`Error::UnknownScore`].
-pub(super) fn new(config: &TransformConfig, width: Width) -> Result<SchemaRef> {
+pub(super) fn new_schema(config: &TransformConfig, width: Width) -> Result<SchemaRef> {
     let field = |name: &str, data_type, nullable| Field::new(format!("{}{name}", config.prefix), data_type, nullable);
     let float = |name: &str, nullable| field(name, DataType::Float32, nullable);
     let latents = |name: &str| (0..width.latent_dim).map(|i| float(&format!("{name}_{i}"), false)).collect::<Vec<_>>();
@@ -66,14 +66,14 @@ pub(super) fn new(config: &TransformConfig, width: Width) -> Result<SchemaRef> {
     let p_value = width.p_values.then(|| field("p_value", DataType::Float64, true));
     let is_anomaly = width.anomalies.then(|| field("is_anomaly", DataType::Boolean, true));
     let top = (config.explain > 0).then(|| field("top_features", explain::data_type(), true));
-    let judged = [p_value, is_anomaly, top].into_iter().flatten().collect();
-    Ok(Arc::new(Schema::new([latents("z"), stds, scores, judged].concat())))
+    let decisions = [p_value, is_anomaly, top].into_iter().flatten().collect();
+    Ok(Arc::new(Schema::new([latents("z"), stds, scores, decisions].concat())))
 }
 
 /// The input columns to keep, by index.
 ///
 /// # Errors
-/// [`Error::UnknownColumn`], [`Error::BadPattern`], and [`Error::NameClash`] if one is called like one of `new`.
+/// [`Error::UnknownColumn`], [`Error::BadPattern`], and [`Error::NameClash`] if one has the name of a `new` column.
 pub(super) fn kept(
     config: &TransformConfig,
     schema: &Schema,

@@ -1,25 +1,26 @@
-//! Drift by itself: rows go through the model and are counted, and nothing is written.
+//! Drift alone: rows are encoded and counted, and nothing is written.
 
 use super::Transformed;
+use super::general::learned_route;
+use super::job::TransformJob;
 use super::new_columns::NewColumnMaker;
-use super::pass::tally;
-use super::totals::TransformTotals;
 use crate::artifact::Model;
+use crate::batch::{Batch, BatchSlice, BatchSlicer, batch_rows};
 use crate::config::TransformConfig;
 use crate::error::Result;
-use crate::pipeline::Stop;
+use crate::pipeline::Run;
 use crate::source::Source;
 
 impl Model {
-    /// What a transform of `source` with these options would say of its rows, [`drift`](Transformed::drift) included,
-    /// without an output.
+    /// Compares `source` with the training data: the result of a transform with these options, including its
+    /// [`drift`](Transformed::drift), without an output.
     ///
     /// ```no_run
     /// # fn main() -> vaepipe::Result<()> {
-    /// use vaepipe::{Device, Drift, Model, Source, SourceConfig, Stop, TransformConfig};
-    /// let (model, stop) = (Model::load("flights.safetensors", Device::Cpu)?, Stop::new());
-    /// let today = Source::open(["today.parquet"], &SourceConfig::new(), &stop)?;
-    /// let drift = model.drift(&today, &TransformConfig::new(), &stop, &mut |_| {})?.drift.unwrap_or_default();
+    /// use vaepipe::{Device, Drift, Model, Run, Source, SourceConfig, Stop, TransformConfig};
+    /// let model = Model::load("flights.safetensors", Device::Cpu)?;
+    /// let today = Source::open(["today.parquet"], &SourceConfig::new(), &Stop::new())?;
+    /// let drift = model.drift(&today, &TransformConfig::new(), &mut Run::new())?.drift.unwrap_or_default();
     /// for shift in drift.beyond(Drift::SHIFTED) {
     ///     println!("{}: PSI {:.2}", shift.name, shift.psi);
     /// }
@@ -28,21 +29,27 @@ impl Model {
     /// ```
     ///
     /// # Errors
-    /// As [`transform_to`](Self::transform_to), but for those about outputs.
-    pub fn drift(
-        &self,
-        source: &Source,
-        config: &TransformConfig,
-        stop: &Stop,
-        on_rows: &mut dyn FnMut(u64),
-    ) -> Result<Transformed> {
+    /// As [`transform_to`](Self::transform_to), except those about outputs.
+    pub fn drift(&self, source: &Source, config: &TransformConfig, run: &mut Run<'_>) -> Result<Transformed> {
         config.check()?;
-        let (source, added) = (&self.typed(source), NewColumnMaker::new(self, config)?);
-        // Of a decision that depends on all rows, nothing is known after one pass.
-        let (decides, mut total) =
-            (added.decides() && added.levels().is_none(), TransformTotals::new(self.sketch().cloned()));
-        self.features().check(&*source.schema()?, source.path()).map_err(|error| source.with_mismatch(error))?;
-        tally(self, added, source, config, stop, &mut |rows, tally, found| on_rows(total.add(rows, tally, found)))?;
-        Ok(total.finish(self.features().kinds(), self.metadata().provenance.rows, decides))
+        run.check()?;
+        let (source, maker) = (&self.typed(source), NewColumnMaker::new(self, config)?);
+        // One pass cannot take a decision that depends on all rows.
+        let decides = maker.decides() && maker.levels().is_none();
+        let mut job = TransformJob::new(self, config, run);
+        let features = self.features().clone();
+        features.check(&*source.schema()?, source.path()).map_err(|error| source.with_mismatch(error))?;
+        let (route, slice_rows) = (learned_route(&features), batch_rows(features.layout()));
+        let batches = source.stream(&features.columns(), slice_rows)?.batches;
+        let count = move |slice: BatchSlice| {
+            let (batch, issues) = Batch::encode(&features, &slice.rows)?;
+            maker.count(&batch, slice.first_row, issues)
+        };
+        for counts in job.run.spread(&route, BatchSlicer::new(batches, slice_rows, route.budget()), count)? {
+            let counts = counts?;
+            job.totals.add(&counts);
+            job.run.count(counts.rows);
+        }
+        Ok(job.finish(decides))
     }
 }

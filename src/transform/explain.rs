@@ -1,4 +1,4 @@
-//! Why a row scores as it does: the source columns that raise its score most, in its own units.
+//! Explanations of scores: the columns that raise a row's score most, with value and expected value.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,18 +18,19 @@ use crate::score::EncodedBatch;
 /// Finds the columns that raise scores most.
 pub(super) struct Explainer {
     features: Arc<Features>,
-    /// Features, or the numbers of vectors one by one.
+    /// Features; of vectors, each number by itself.
     sources: Vec<ExplainedSource>,
     /// Their elements of the row vector.
     elements: Vec<Range<usize>>,
+    /// Most columns per row.
     most: usize,
 }
 
 /// A column, or one of the numbers of a list column.
 struct ExplainedSource {
     feature: usize,
-    /// The place in the list.
-    at: Option<usize>,
+    /// The index in the list.
+    index: Option<usize>,
     name: String,
 }
 
@@ -51,32 +52,33 @@ impl Explainer {
             let range = features.elements(feature);
             let name = kind.column().name();
             if kind.place(0).is_none() {
-                sources.push(ExplainedSource { feature, at: None, name: name.to_owned() });
+                sources.push(ExplainedSource { feature, index: None, name: name.to_owned() });
                 elements.push(range);
                 continue;
             }
-            for (element, at) in range.clone().filter_map(|element| Some((element, kind.place(element - range.start)?)))
+            for (element, index) in
+                range.clone().filter_map(|element| Some((element, kind.place(element - range.start)?)))
             {
-                sources.push(ExplainedSource { feature, at: Some(at), name: format!("{name}[{at}]") });
+                sources.push(ExplainedSource { feature, index: Some(index), name: format!("{name}[{index}]") });
                 elements.push(element..element + 1);
             }
         }
         Self { features, sources, elements, most }
     }
 
-    /// The columns that raise the score of each row most; null where no feature is known. `given` are the rows as they
-    /// are, in the features' columns.
-    pub(super) fn top_features(&self, rows: &EncodedBatch<'_>, given: &RecordBatch) -> Result<ArrayRef> {
+    /// The columns that raise the score of each row most; null for a row without a known value. `learned` are the learned
+    /// columns of the rows.
+    pub(super) fn top_features(&self, rows: &EncodedBatch<'_>, learned: &RecordBatch) -> Result<ArrayRef> {
         let (contributions, output) = rows.contributions(&self.elements, self.most)?;
-        // Each source's rows together, so that a column is converted at once.
+        // The rows of each source together, so that a column is converted once.
         let mut wanted: Vec<Vec<usize>> = vec![Vec::new(); self.sources.len()];
         for (row, of_row) in contributions.iter().enumerate() {
             of_row.iter().for_each(|contribution| wanted[contribution.source].push(row));
         }
-        let (_, places) = tops(self.features.kinds().iter().map(|kind| kind.column()));
+        let (_, top_levels) = tops(self.features.kinds().iter().map(|kind| kind.column()));
         let mut texts = Vec::with_capacity(wanted.len());
         for (n, wanted) in wanted.iter().enumerate() {
-            let top = given.column(places[self.sources[n].feature]);
+            let top = learned.column(top_levels[self.sources[n].feature]);
             texts.push(if wanted.is_empty() {
                 [StringArray::new_null(0), StringArray::new_null(0)]
             } else {
@@ -109,7 +111,7 @@ impl Explainer {
         Ok(Arc::new(list.finish()))
     }
 
-    /// What a source is in some rows, and what the model expects there, as text.
+    /// The values of a source in some rows and the values that the model expects there, as text.
     fn texts(
         &self,
         source: usize,
@@ -118,7 +120,7 @@ impl Explainer {
         rows: &EncodedBatch<'_>,
         output: &[f32],
     ) -> Result<[StringArray; 2], ArrowError> {
-        let ExplainedSource { feature, at, .. } = &self.sources[source];
+        let ExplainedSource { feature, index, .. } = &self.sources[source];
         let kind = &self.features.kinds()[*feature];
         let values = kind.column().of(top)?;
         let heads = &rows.first().member.heads;
@@ -129,13 +131,13 @@ impl Explainer {
             let expected = |element: usize| heads.expected(element, output, &|class| kind.reads(class));
             cells.extend(self.elements[source].clone().map(expected));
         }
-        let expected = match at {
-            Some(at) => kind.read_place(*at, &cells, values.data_type())?,
+        let expected = match index {
+            Some(index) => kind.read_place(*index, &cells, values.data_type())?,
             None => kind.read(&cells, values.data_type())?,
         };
-        let given = match at {
-            Some(at) => {
-                let number = |&row: &usize| Ok(texts(&item(&values, row)?, [*at].into_iter())?.pop().flatten());
+        let given = match index {
+            Some(index) => {
+                let number = |&row: &usize| Ok(texts(&item(&values, row)?, [*index].into_iter())?.pop().flatten());
                 wanted.iter().map(number).collect::<Result<_, ArrowError>>()?
             }
             None => texts(&values, wanted.iter().copied())?,

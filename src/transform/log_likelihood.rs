@@ -1,4 +1,4 @@
-//! How likely a model makes rows.
+//! The log-likelihood of rows under a model.
 
 #![forbid(unsafe_code)]
 
@@ -13,35 +13,35 @@ use crate::source::ParquetSource;
 /// Rows encoded at once.
 const BATCH_ROWS: usize = 256;
 
-/// Bounds of the mean log-likelihood of rows, in nats a row.
+/// Lower bounds of the mean log-likelihood of rows, in nats per row.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct LogLikelihood {
-    /// Rows, those without a known value left out.
+    /// Rows with a known value.
     pub rows: u64,
-    /// Draws a row.
+    /// Draws per row.
     pub samples: usize,
     /// The importance-weighted bound (Burda, Grosse & Salakhutdinov 2016, "Importance weighted autoencoders", eq. 8).
     pub importance_weighted: f64,
     /// Its standard error over the rows.
     pub standard_error: f64,
-    /// The ELBO, a looser bound, by the same draws.
+    /// The ELBO, a looser bound, from the same draws.
     pub elbo: f64,
-    /// Dimensions of the latent space, and those whose posterior mean varies by more than 0.01 over the rows.
+    /// Dimensions of the latent space.
     pub dimensions: usize,
-    /// See `dimensions`.
+    /// Dimensions whose posterior mean has a variance above 0.01 over the rows.
     pub active: usize,
 }
 
 impl Model {
-    /// Bounds the log-likelihood of rows by `samples` draws from each row's posterior, which depend on the model's seed and
-    /// the row alone. Of a row with missing values, that of its known ones is scaled by features / known features. A number
-    /// has a density, on the model's scale; only of Booleans and categories are these probabilities. Of several networks it
-    /// is the first that is measured.
+    /// Bounds the log-likelihood of rows by `samples` draws from each row's posterior. The draws depend only on the model's
+    /// seed and the row. For a row with missing values, the log-likelihood of the known ones is scaled by features / known
+    /// features. Numbers have a density on the model's scale, Booleans and categories a probability. A model with several
+    /// networks is measured by its first.
     ///
     /// # Errors
-    /// [`Error::MissingFeature`] and [`Error::WrongType`] if the source is not what the model learned from;
-    /// [`Error::OptionRange`] for `samples` outside 1 to 100,000; the source's.
+    /// [`Error::MissingFeature`] and [`Error::WrongType`] if the source does not have the learned columns;
+    /// [`Error::OptionRange`] for `samples` outside 1 to 100,000; those of the source.
     pub fn log_likelihood(&self, source: &ParquetSource, samples: usize, stop: &Stop) -> Result<LogLikelihood> {
         if !(1..=100_000).contains(&samples) {
             return Err(Error::OptionRange { option: "samples", value: samples.to_string(), range: "1 to 100000" });
@@ -73,7 +73,7 @@ impl Model {
                 }
             }
         }
-        // Of no row, not a number.
+        // Without a row, NaN.
         let mean = |sum: f64| sum / rows as f64;
         let variance = |[sum, square]: [f64; 2]| (mean(square) - mean(sum).powi(2)).max(0.0);
         let of = |sums: &[f64; 2]| Dimension { kl: 0.0, variance: variance(*sums) };

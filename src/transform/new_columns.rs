@@ -1,4 +1,4 @@
-//! The new columns of rows: latents, scores, and what they mean.
+//! The new columns of rows: latents, scores, p-values and decisions.
 
 use std::sync::Arc;
 
@@ -12,34 +12,39 @@ use crate::batch::Batch;
 use crate::config::TransformConfig;
 use crate::drift::Sketch;
 use crate::error::Result;
+use crate::feature::FeatureIssues;
 use crate::score::{AnomalyRule, EncodedBatch, Score, Scorer};
 
 /// Makes the new columns.
 #[derive(Clone)]
 pub(super) struct NewColumnMaker {
     scorer: Arc<Scorer>,
-    stds: bool,
-    /// As [`columns::scores`] has them.
+    with_stds: bool,
+    /// See [`columns::scores`].
     scores: Vec<Option<&'static Score>>,
-    /// The score to rank rows by.
-    ranks: &'static Score,
-    judge: AnomalyRule,
+    /// The anomaly score.
+    anomaly_score: &'static Score,
+    rule: AnomalyRule,
     explainer: Option<Arc<Explainer>>,
     sketch: Option<Arc<Sketch>>,
-    new: SchemaRef,
+    schema: SchemaRef,
 }
 
-/// What is counted of some rows.
+/// Counts of some rows.
 #[derive(Debug, Default)]
 pub(super) struct RowCounts {
-    /// Rows without a known feature.
+    pub(super) rows: usize,
+    /// Rows without a known value in a learned column.
     pub(super) empty: u64,
     pub(super) anomalies: u64,
-    /// The anomaly scores of all others, in order.
+    /// The anomaly scores of all other rows, in order.
     pub(super) scores: Vec<f32>,
-    /// The bins of the sketch that some of the rows fall into, and the number of the first of all.
+    /// The bins of the drift baseline that sampled rows fall into.
     pub(super) bins: Vec<u16>,
-    pub(super) first: u64,
+    /// Number of the first row.
+    pub(super) first_row: u64,
+    /// Missing, unseen, out-of-range and unusable values.
+    pub(super) issues: FeatureIssues,
 }
 
 impl NewColumnMaker {
@@ -47,61 +52,61 @@ impl NewColumnMaker {
     /// [`Error::UnknownScore`](crate::Error::UnknownScore) and [`Error::NotCalibrated`](crate::Error::NotCalibrated).
     pub(super) fn new(model: &Model, config: &TransformConfig) -> Result<Self> {
         let (metadata, features) = (model.metadata(), model.features());
-        let judge = AnomalyRule::new(&metadata.scoring, config.decision)?;
+        let rule = AnomalyRule::new(&metadata.scoring, config.decision)?;
         let latent_dim = metadata.network.latent_dim;
-        let width = Width { latent_dim, p_values: judge.has_p_values(), anomalies: judge.decides() };
+        let width = Width { latent_dim, p_values: rule.has_p_values(), anomalies: rule.decides() };
         let explainer = (config.explain > 0).then(|| Arc::new(Explainer::new(features.clone(), config.explain)));
         Ok(Self {
             scorer: model.scorer().clone(),
-            stds: config.std,
+            with_stds: config.std,
             scores: columns::scores(config)?,
-            ranks: Score::named("anomaly_score", &metadata.scoring.anomaly_score)?,
-            judge,
+            anomaly_score: Score::named("anomaly_score", &metadata.scoring.anomaly_score)?,
+            rule,
             explainer,
             sketch: model.sketch().cloned(),
-            new: columns::new(config, width)?,
+            schema: columns::new_schema(config, width)?,
         })
     }
 
-    /// The new columns.
+    /// The schema of the new columns.
     pub(super) fn schema(&self) -> &SchemaRef {
-        &self.new
+        &self.schema
     }
 
-    /// Whether it says of rows if they are anomalies.
+    /// Whether it decides which rows are anomalies.
     pub(super) fn decides(&self) -> bool {
-        self.judge.decides()
+        self.rule.decides()
     }
 
-    /// Whether it needs the rows as they are, beside their vectors.
+    /// Whether it needs the learned columns themselves, beside their row vectors.
     pub(super) fn explains(&self) -> bool {
         self.explainer.is_some()
     }
 
-    /// Room to count the rows of each level of the calibration, if the decision depends on all rows.
+    /// A counter for each level of the calibration, if the decision depends on all rows.
     pub(super) fn levels(&self) -> Option<Vec<u64>> {
-        Some(vec![0; 1 + self.judge.ranks_all()?.levels()])
+        Some(vec![0; 1 + self.rule.ranks_all()?.levels()])
     }
 
-    /// The level of each row's score; none of a row without a known feature.
+    /// The level of each row's score; rows without a known value have none.
     pub(super) fn ranked(&self, batch: &Batch) -> Result<Vec<usize>> {
-        let scores = self.scorer.rows(batch)?.score(self.ranks)?;
-        let calibration = self.judge.ranks_all();
+        let scores = self.scorer.rows(batch)?.score(self.anomaly_score)?;
+        let calibration = self.rule.ranks_all();
         Ok(calibration.iter().flat_map(|tail| scores.iter().flatten().map(|&score| tail.level(score))).collect())
     }
 
-    /// Takes the decision that depends on all rows.
+    /// Takes the decision that depends on all rows, from the counts of the levels.
     pub(super) fn discover(&mut self, levels: &[u64]) {
-        self.judge.discover(levels);
+        self.rule.discover(levels);
     }
 
-    /// The new columns of rows, given also as they are if it [explains](Self::explains), of which the `first` has this
-    /// number, if it matters.
+    /// The new columns and the counts of a batch. `learned` are its learned columns, if it [explains](Self::explains);
+    /// with a `first_row` the batch counts for the drift.
     pub(super) fn columns(
         &self,
         batch: &Batch,
-        given: Option<&RecordBatch>,
-        first: Option<u64>,
+        learned: Option<&RecordBatch>,
+        first_row: Option<u64>,
     ) -> Result<(RecordBatch, RowCounts)> {
         let rows = self.scorer.rows(batch)?;
         let encoded = &rows.first().encoded;
@@ -111,54 +116,58 @@ impl NewColumnMaker {
         };
         let latents = 0..encoded.latent_dim;
         let means = latents.clone().map(|i| latent(&encoded.mean, i, |mean| mean));
-        let stds = latents.filter(|_| self.stds).map(|i| latent(&encoded.log_variance, i, |s| (s / 2.0).exp()));
+        let stds = latents.filter(|_| self.with_stds).map(|i| latent(&encoded.log_variance, i, |s| (s / 2.0).exp()));
         let mut arrays: Vec<ArrayRef> = means.chain(stds).collect();
 
-        let ranking = rows.score(self.ranks)?;
+        let anomaly_scores = rows.score(self.anomaly_score)?;
         for score in &self.scores {
             arrays.push(match score {
-                Some(score) if score.name != self.ranks.name => Arc::new(Float32Array::from(rows.score(score)?)),
-                _ => Arc::new(Float32Array::from(ranking.clone())),
+                Some(score) if score.name != self.anomaly_score.name => {
+                    Arc::new(Float32Array::from(rows.score(score)?))
+                }
+                _ => Arc::new(Float32Array::from(anomaly_scores.clone())),
             });
         }
-        let p_values = ranking.iter().map(|score| self.judge.p_value((*score)?));
-        if self.judge.has_p_values() {
+        let p_values = anomaly_scores.iter().map(|score| self.rule.p_value((*score)?));
+        if self.rule.has_p_values() {
             arrays.push(Arc::new(p_values.collect::<Float64Array>()));
         }
-        let anomalies: BooleanArray = ranking.iter().map(|score| self.judge.is_anomaly((*score)?)).collect();
-        let tally = self.tally_of(&rows, &ranking, anomalies.true_count(), first);
-        if self.judge.decides() {
+        let anomalies: BooleanArray = anomaly_scores.iter().map(|score| self.rule.is_anomaly((*score)?)).collect();
+        let counts = self.counts(&rows, &anomaly_scores, anomalies.true_count(), first_row);
+        if self.rule.decides() {
             arrays.push(Arc::new(anomalies));
         }
-        if let (Some(explainer), Some(given)) = (&self.explainer, given) {
-            arrays.push(explainer.top_features(&rows, given)?);
+        if let (Some(explainer), Some(learned)) = (&self.explainer, learned) {
+            arrays.push(explainer.top_features(&rows, learned)?);
         }
-        let columns = RecordBatch::try_new(self.new.clone(), arrays).expect("columns made for this very schema");
-        Ok((columns, tally))
+        let columns = RecordBatch::try_new(self.schema.clone(), arrays).expect("columns made for this very schema");
+        Ok((columns, counts))
     }
 
-    /// What is counted of rows of which no new columns are wanted.
-    pub(super) fn tally(&self, batch: &Batch, first: u64) -> Result<RowCounts> {
+    /// Counts rows without making their new columns.
+    pub(super) fn count(&self, batch: &Batch, first_row: u64, issues: FeatureIssues) -> Result<RowCounts> {
         let rows = self.scorer.rows(batch)?;
-        let scores = rows.score(self.ranks)?;
-        let anomalies = scores.iter().flatten().filter(|&&score| self.judge.is_anomaly(score) == Some(true)).count();
-        Ok(self.tally_of(&rows, &scores, anomalies, Some(first)))
+        let scores = rows.score(self.anomaly_score)?;
+        let anomalies = scores.iter().flatten().filter(|&&score| self.rule.is_anomaly(score) == Some(true)).count();
+        Ok(RowCounts { issues, ..self.counts(&rows, &scores, anomalies, Some(first_row)) })
     }
 
-    fn tally_of(
+    fn counts(
         &self,
         rows: &EncodedBatch<'_>,
         scores: &[Option<f32>],
         anomalies: usize,
-        first: Option<u64>,
+        first_row: Option<u64>,
     ) -> RowCounts {
-        let bins = self.sketch.as_ref().zip(first).map(|(sketch, first)| sketch.bins(rows, scores, first));
+        let bins = self.sketch.as_ref().zip(first_row).map(|(sketch, first)| sketch.bins(rows, scores, first));
         RowCounts {
+            rows: scores.len(),
             empty: scores.iter().filter(|score| score.is_none()).count() as u64,
             anomalies: anomalies as u64,
             scores: scores.iter().flatten().copied().collect(),
             bins: bins.unwrap_or_default(),
-            first: first.unwrap_or_default(),
+            first_row: first_row.unwrap_or_default(),
+            issues: FeatureIssues::default(),
         }
     }
 }

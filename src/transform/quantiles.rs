@@ -1,28 +1,28 @@
-//! How the scores of an output are spread.
+//! Quantiles of anomaly scores.
 
 use datasketches::tdigest::TDigestMut;
 use serde::Serialize;
 
-/// Compression of the sketch: under a tenth of a per cent of rank error at the ends.
+/// Compression of the t-digest: the rank error at the ends is below 0.1 %.
 const SKETCH_K: u16 = 400;
 
-/// Quantiles of the anomaly scores, to the accuracy of a t-digest; the ends are exact.
+/// Quantiles of the anomaly scores, as exact as a t-digest; the minimum and maximum are exact.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ScoreQuantiles {
-    /// The least.
+    /// The lowest score.
     pub min: f64,
-    /// Half of them are below.
+    /// Half of the scores are below.
     pub median: f64,
-    /// 90 % of them are below.
+    /// 90 % of the scores are below.
     pub q90: f64,
-    /// 99 % of them are below.
+    /// 99 % of the scores are below.
     pub q99: f64,
-    /// The greatest.
+    /// The highest score.
     pub max: f64,
 }
 
-/// Takes in scores in a fixed order: which batch they came in changes nothing.
+/// A t-digest of scores. They come in the order of their rows, so batches do not change it.
 pub(super) struct ScoreSketch {
     digest: TDigestMut,
 }
@@ -38,7 +38,7 @@ impl ScoreSketch {
         }
     }
 
-    /// `None` of no scores.
+    /// The quantiles; `None` without a score.
     pub(super) fn finish(mut self) -> Option<ScoreQuantiles> {
         let (min, max) = (self.digest.min_value()?, self.digest.max_value()?);
         let [median, q90, q99] = [0.5, 0.9, 0.99].map(|rank| self.digest.quantile(rank).ok().flatten());

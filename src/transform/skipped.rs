@@ -1,4 +1,4 @@
-//! Which outputs are left as they are.
+//! Which outputs are skipped because they exist.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -8,22 +8,22 @@ use crate::error::Result;
 use crate::storage::output_exists;
 
 impl TransformConfig {
-    /// Whether the output of these inputs is left: it is there, and either that is enough, or it is younger than what it is
-    /// made from.
+    /// Whether an output is skipped: with [`skip_existing`](Self::skip_existing) if it exists, with
+    /// [`if_newer`](Self::if_newer) if it is newer than these inputs.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::Error::Io) if the output's store does not say.
-    pub fn leaves<'a>(&self, output: &Path, mut inputs: impl Iterator<Item = &'a Path>) -> Result<bool> {
+    /// [`Error::Io`](crate::Error::Io) if the store of the output cannot be asked.
+    pub fn skips<'a>(&self, output: &Path, mut inputs: impl Iterator<Item = &'a Path>) -> Result<bool> {
         if !self.if_newer {
             return Ok(self.skip_existing && output_exists(output)?);
         }
-        // What has no time, as stdin or an object of a store, is made anew.
+        // Inputs without a time, such as stdin or objects, count as newer.
         let Some(made) = modified(output) else { return Ok(false) };
         let older = |time: SystemTime| time < made;
         Ok(self.newer_than.is_none_or(older) && inputs.all(|input| modified(input).is_some_and(older)))
     }
 
-    /// Whether an output that is there and not left is replaced.
+    /// Whether an existing output that is not skipped is replaced.
     pub(super) fn replaces(&self) -> bool {
         self.force || self.if_newer
     }

@@ -1,4 +1,4 @@
-//! What was counted of all rows of a transform.
+//! Totals of a transform: what is counted over all rows.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::quantiles::ScoreSketch;
 use crate::drift::{BinCounts, Sketch};
 use crate::feature::{FeatureIssues, Kind};
 
-/// Counts rows in their order.
+/// Adds up the counts of rows, in their order.
 pub(super) struct TransformTotals {
     rows: u64,
     pub(super) files: u64,
@@ -16,13 +16,13 @@ pub(super) struct TransformTotals {
     empty_rows: u64,
     anomalies: u64,
     scores: ScoreSketch,
-    found: FeatureIssues,
+    issues: FeatureIssues,
     sketch: Option<Arc<Sketch>>,
-    seen: BinCounts,
+    bins: BinCounts,
 }
 
 impl TransformTotals {
-    /// Of rows that are compared with those of a sketch, if there is one.
+    /// Totals of no rows yet. The drift of rows is measured against the sketch, if there is one.
     pub(super) fn new(sketch: Option<Arc<Sketch>>) -> Self {
         Self {
             rows: 0,
@@ -31,9 +31,9 @@ impl TransformTotals {
             empty_rows: 0,
             anomalies: 0,
             scores: ScoreSketch::new(),
-            found: FeatureIssues::default(),
+            issues: FeatureIssues::default(),
             sketch,
-            seen: BinCounts::default(),
+            bins: BinCounts::default(),
         }
     }
 
@@ -42,30 +42,28 @@ impl TransformTotals {
         self.rows
     }
 
-    /// Takes in `rows` rows; the rows so far.
-    pub(super) fn add(&mut self, rows: usize, tally: RowCounts, found: &FeatureIssues) -> u64 {
-        self.rows += rows as u64;
-        self.empty_rows += tally.empty;
-        self.anomalies += tally.anomalies;
-        tally.scores.iter().for_each(|&score| self.scores.push(score));
-        self.found.add(found);
+    /// Adds what was counted of the next rows.
+    pub(super) fn add(&mut self, counts: &RowCounts) {
+        self.rows += counts.rows as u64;
+        self.empty_rows += counts.empty;
+        self.anomalies += counts.anomalies;
+        counts.scores.iter().for_each(|&score| self.scores.push(score));
+        self.issues.add(&counts.issues);
         if let Some(sketch) = &self.sketch {
-            self.seen.add(sketch, tally.first, &tally.bins);
+            self.bins.add(sketch, counts.first_row, &counts.bins);
         }
-        self.rows
     }
 
-    /// What is said of a transform to features of these `kinds`, fitted to so many rows, with anomalies if something
-    /// `decides` which they are.
-    pub(super) fn finish(self, kinds: &[Kind], at_fit: u64, decides: bool) -> Transformed {
-        let Self { rows, files, skipped, empty_rows, anomalies, scores, found, sketch, seen } = self;
-        let drift = sketch.and_then(|sketch| seen.finish(&sketch, kinds, &found.0, rows, at_fit));
-        found.warn(kinds);
+    /// The result, for features of these `kinds`, fitted to `rows_at_fit` rows; with anomalies if the model `decides`.
+    pub(super) fn finish(self, kinds: &[Kind], rows_at_fit: u64, decides: bool) -> Transformed {
+        let Self { rows, files, skipped, empty_rows, anomalies, scores, issues, sketch, bins } = self;
+        let drift = sketch.and_then(|sketch| bins.finish(&sketch, kinds, &issues.0, rows, rows_at_fit));
+        issues.warn(kinds);
         if empty_rows > 0 {
             tracing::warn!("{empty_rows} rows have no known value in any learned column; their scores are null");
         }
         let anomalies = Some(anomalies).filter(|_| decides);
-        let (scores, found) = (scores.finish(), found.of(kinds));
-        Transformed { rows, files, skipped, empty_rows, anomalies, scores, found, drift }
+        let (scores, issues) = (scores.finish(), issues.of(kinds));
+        Transformed { rows, files, skipped, empty_rows, anomalies, scores, issues, drift }
     }
 }

@@ -16,7 +16,9 @@ use arrow::error::ArrowError;
 use arrow::ipc::CompressionType;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
 use proptest::prelude::*;
-use vaepipe::{Device, Error, FitConfig, Model, Output, ParquetSource, Source, SourceConfig, Stop, TransformConfig};
+use vaepipe::{
+    Device, Error, FitConfig, Model, Output, ParquetSource, Progress, Run, Source, SourceConfig, Stop, TransformConfig,
+};
 
 use crate::tables::{Uniform, write};
 use crate::workdir::Workdir;
@@ -67,7 +69,8 @@ fn fitted(columns: usize) -> Arc<Model> {
     let dir = Workdir::new();
     write(&dir.path("in.parquet"), &table(300, columns, 0), 1000);
     let source = ParquetSource::open([dir.path("in.parquet")]).unwrap();
-    Arc::new(FitConfig::new().latent_dim(2).hidden([4]).epochs(1).fit(&source, Device::Cpu).unwrap())
+    let config = FitConfig::new().latent_dim(2).hidden([4]).epochs(1);
+    Arc::new(config.fit(&source, Device::Cpu, &mut Run::new()).unwrap().model)
 }
 
 /// The same batch for ever.
@@ -112,7 +115,7 @@ fn read_and_leave(case: &Case) {
     ends(&format!("{rows} rows a batch, {case:?}"), move || {
         let stop = Stop::new();
         let reader = endless(table(rows, columns, bytes));
-        let mut scored = model.transform_with(reader, &TransformConfig::new(), &stop).unwrap();
+        let mut scored = model.transform_with(reader, &TransformConfig::new(), &Run::new().stop(&stop)).unwrap();
         let mut held = Vec::new();
         for batch in scored.by_ref().take(case.taken) {
             held.push(batch.unwrap());
@@ -214,12 +217,13 @@ fn a_stop_ends_every_route() {
             let stop = Stop::new();
             let source = Source::open([from], &SourceConfig::new(), &stop).unwrap();
             let to = if output == "-" { Output::Stream(Box::new(io::sink())) } else { Output::from(&to) };
-            MODELS[0].1.transform_to_watched(&source, to, &TransformConfig::new(), &stop, &mut |rows| {
-                if rows > 5000 {
+            let mut run = Run::new().stop(&stop).on_progress(|progress| {
+                if matches!(progress, Progress::Rows { rows } if rows > 5000) {
                     std::thread::sleep(SETTLED);
                     stop.request();
                 }
-            })
+            });
+            MODELS[0].1.transform_to(&source, to, &TransformConfig::new(), &mut run)
         });
         let error = outcome.unwrap_err();
         let interrupted = |error: &Error| matches!(error, Error::Interrupted);
@@ -239,7 +243,7 @@ fn a_stream_that_fails_or_takes_nothing_ends_it() {
         let (from, stop) = (dir.path("in.arrow"), stop.clone());
         ends(what, move || {
             let source = Source::open([from], &SourceConfig::new(), &stop).unwrap();
-            MODELS[0].1.transform_to(&source, Output::Stream(to), &TransformConfig::new(), &stop)
+            MODELS[0].1.transform_to(&source, Output::Stream(to), &TransformConfig::new(), &mut Run::new().stop(&stop))
         })
     };
     for bytes in [0, 10, 40 << 20, 120 << 20] {

@@ -2,7 +2,7 @@
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Float32Type;
-use vaepipe::{Device, FitConfig, Model, ParquetSource, Stop, TransformConfig};
+use vaepipe::{Device, FitConfig, Model, ParquetSource, Run, TransformConfig};
 
 use crate::tables::read;
 use crate::workdir::{Workdir, repository};
@@ -41,10 +41,11 @@ fn rows_encode_alike() {
     let (dir, mut config) = (Workdir::new(), TransformConfig::new());
     (config.std, config.force) = (true, true);
     for source in sources() {
-        FitConfig::new().epochs(3).fit(&source, Device::Cpu).unwrap().save(dir.path("vae.safetensors")).unwrap();
+        let fitted = FitConfig::new().epochs(3).fit(&source, Device::Cpu, &mut Run::new()).unwrap();
+        fitted.model.save(dir.path("vae.safetensors")).unwrap();
         let [cpu, cuda] = [Device::Cpu, cuda].map(|device| {
             let model = Model::load(dir.path("vae.safetensors"), device).unwrap();
-            model.transform_to(&source.clone().into(), dir.path("out.parquet"), &config, &Stop::new()).unwrap();
+            model.transform_to(&source.clone().into(), dir.path("out.parquet"), &config, &mut Run::new()).unwrap();
             said(&read(&dir.path("out.parquet")))
         });
         assert!(cpu.len() >= 4 && cpu.len() == cuda.len());
@@ -62,7 +63,7 @@ fn one_gradient_step_does_the_same() {
     let Some(cuda) = cuda() else { return };
     for source in sources() {
         let [cpu, cuda] = [Device::Cpu, cuda].map(|device| {
-            let model = FitConfig::new().max_steps(1).fit(&source, device).unwrap();
+            let model = FitConfig::new().max_steps(1).fit(&source, device, &mut Run::new()).unwrap().model;
             model.metadata().history.epochs[0]
         });
         close("the loss before the step", cuda.train_loss, cpu.train_loss, 1e-3);
@@ -77,8 +78,10 @@ fn a_short_fit_reaches_the_same_loss() {
         // Trimming and free bits take another way than a plain step.
         for (trim, free_bits) in [(0.0, 0.0), (0.1, 0.05)] {
             let config = FitConfig::new().epochs(8).trim(trim).free_bits(free_bits);
-            let [cpu, cuda] = [Device::Cpu, cuda]
-                .map(|device| config.fit(&source, device).unwrap().metadata().history.validation_loss().unwrap());
+            let [cpu, cuda] = [Device::Cpu, cuda].map(|device| {
+                let fitted = config.fit(&source, device, &mut Run::new()).unwrap();
+                fitted.model.metadata().history.validation_loss().unwrap()
+            });
             close("validation loss", cuda, cpu, 0.01);
         }
     }
@@ -90,12 +93,13 @@ fn runs_and_threads_do_not_change_a_bit() {
     let (dir, mut config) = (Workdir::new(), TransformConfig::new());
     config.force = true;
     for source in sources() {
-        let model = |threads| FitConfig::new().epochs(2).threads(threads).fit(&source, cuda).unwrap();
+        let model =
+            |threads| FitConfig::new().epochs(2).fit(&source, cuda, &mut Run::new().threads(threads)).unwrap().model;
         let (one, other) = (model(1), model(3));
         assert!(one.to_bytes() == other.to_bytes());
         let [one, other] = [1, 4].map(|threads| {
-            config.threads = Some(threads);
-            one.transform_to(&source.clone().into(), dir.path("out.parquet"), &config, &Stop::new()).unwrap();
+            let mut run = Run::new().threads(threads);
+            one.transform_to(&source.clone().into(), dir.path("out.parquet"), &config, &mut run).unwrap();
             std::fs::read(dir.path("out.parquet")).unwrap()
         });
         assert!(one == other);

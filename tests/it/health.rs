@@ -68,9 +68,9 @@ fn a_collapsed_posterior_is_said_with_the_way_out() {
     fit.says(&["posterior collapse", "--beta", "--free-bits"]).prints(&["0 of 3 dimensions active"]);
     // Dimensions beyond what there is to say stay idle.
     let fit = dir.ok("fit in.parquet --latent-dim 6 --epochs 60 --force");
-    fit.prints(&["of 6 latent dimensions carry nothing", "--latent-dim "]);
+    fit.prints(&["of 6 latent dimensions are inactive", "--latent-dim "]);
     assert!(!fit.stderr().contains("WARN"), "some idle dimensions are no misfortune");
-    dir.ok("inspect vae.safetensors").prints(&["latent dimensions carry nothing", "carries nothing"]);
+    dir.ok("inspect vae.safetensors").prints(&["latent dimensions are inactive", "inactive\n"]);
 }
 
 #[test]

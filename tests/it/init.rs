@@ -1,4 +1,4 @@
-//! A fit that goes on from a model: what it keeps, what contradicts it, and that it makes nothing worse unnoticed.
+//! A fit with a base model: what it keeps, what contradicts it, and that it makes nothing worse unnoticed.
 
 use std::sync::Arc;
 
@@ -62,14 +62,14 @@ fn it_keeps_columns_scaling_and_network_and_learns_the_new_rows() {
     assert_eq!((&init["model"], &init["refit_scaling"]), (&scored["model_hash"], &json!(false)));
     let [before, after] = [&init["held_out_loss"], &new["history"]["held_out_loss"]].map(|loss| loss.as_f64().unwrap());
     assert!(after < before - 1.0, "{before} before, {after} after");
-    dir.ok("inspect new.safetensors").prints(&["went on", &format!("{before:.4}"), init["model"].as_str().unwrap()]);
+    dir.ok("inspect new.safetensors").prints(&["base      ", &format!("{before:.4}"), init["model"].as_str().unwrap()]);
 }
 
 #[test]
 fn what_is_hardly_trained_is_what_it_was() {
     let dir = fitted("--members 2 --val-fraction 0.2");
     let ran = dir.ok("fit --init vae.safetensors more.parquet -m new.safetensors --epochs 1 --lr 1e-12");
-    ran.prints(&["went on"]);
+    ran.prints(&["base      "]);
     let ([(old, before), (new, after)], mut weights) =
         (["vae.safetensors", "new.safetensors"].map(|model| take_apart(&dir.path(model))), 0);
     // What is measured on the new rows differs, the weights of both networks do not.
@@ -119,7 +119,7 @@ fn a_worse_model_is_refused_unless_it_is_accepted() {
     let before = std::fs::read(dir.path("vae.safetensors")).unwrap();
     let fit = "fit --init vae.safetensors more.parquet --force --epochs 1 --lr 0.5";
     let ran = dir.fails(3, fit);
-    ran.says(&["vae.safetensors: the fit made it worse", "nats a row before and", "--accept-worse writes it"]);
+    ran.says(&["vae.safetensors: the fit made it worse", "nats a row before, ", "--accept-worse writes it"]);
     assert!(std::fs::read(dir.path("vae.safetensors")).unwrap() == before);
     dir.ok(&format!("{fit} --accept-worse")).says(&["the fit made it worse"]);
     let new = metadata(&dir, "vae.safetensors");

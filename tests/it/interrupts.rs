@@ -89,17 +89,18 @@ fn an_imputation_ends_in_order() {
 
 #[test]
 fn keep_partial_keeps_the_model_also_when_only_its_last_measure_is_missing() {
-    use vaepipe::{Device, FitConfig, ParquetSource, Progress, Stop};
+    use vaepipe::{Device, FitConfig, ParquetSource, Progress, Run, Stop};
     let dir = Workdir::new();
     write(&dir.path("in.parquet"), &curve(500), 1000);
     let source = ParquetSource::open([dir.path("in.parquet")]).unwrap();
     let interrupted_after_the_last_epoch = |keep| {
         let stop = Stop::new();
-        FitConfig::new().epochs(2).keep_partial(keep).fit_watched(&source, Device::Cpu, &stop, &mut |event| {
+        let mut run = Run::new().stop(&stop).on_progress(|event| {
             if matches!(event, Progress::Epoch { epoch, epochs, .. } if epoch.epoch == epochs) {
                 stop.request();
             }
-        })
+        });
+        FitConfig::new().epochs(2).keep_partial(keep).fit(&source, Device::Cpu, &mut run)
     };
     assert!(matches!(interrupted_after_the_last_epoch(false), Err(vaepipe::Error::Interrupted)));
     let kept = interrupted_after_the_last_epoch(true).unwrap();

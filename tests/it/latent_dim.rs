@@ -44,7 +44,7 @@ fn as_many_dimensions_are_found_as_rows_vary_in() {
 fn what_is_not_known_before_the_training_is_said() {
     let dir = Workdir::new();
     write(&dir.path("in.parquet"), &subspace(500, 2), 1000);
-    dir.ok("inspect in.parquet --latent-dim auto").prints(&["12-64-32-12 and back", "or less: the fit finds"]);
+    dir.ok("inspect in.parquet --latent-dim auto").prints(&["12-64-32-12 and back", "or less: the fit searches"]);
     dir.fails(2, "fit in.parquet --latent-dim auto --val-fraction 0").says(&["latent_dim is auto, but must be"]);
     dir.fails(2, "fit in.parquet --latent-dim some").says(&["neither auto nor a number"]);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch};
-use vaepipe::{Device, FitConfig, ParquetSource, Scale};
+use vaepipe::{Device, FitConfig, ParquetSource, Run, Scale};
 
 use crate::tables::{Uniform, write};
 use crate::workdir::Workdir;
@@ -63,7 +63,8 @@ fn a_linear_vae_reaches_the_likelihood_of_probabilistic_pca() {
 
     let mut config = FitConfig::new().scale(Scale::None).hidden([]).latent_dim(2).epochs(250).batch_size(200).lr(0.02);
     config = config.kl_warmup(0.0).patience(0).val_fraction(0.0).free_bits(0.0).beta(1.0).clip_norm(0.0);
-    let model = config.fit(&ParquetSource::open([dir.path("in.parquet")]).unwrap(), Device::Cpu).unwrap();
+    let source = ParquetSource::open([dir.path("in.parquet")]).unwrap();
+    let model = config.fit(&source, Device::Cpu, &mut Run::new()).unwrap().model;
     let reached =
         model.metadata().history.epochs.iter().rev().take(20).map(|epoch| epoch.train_loss).sum::<f64>() / 20.0;
     assert!((reached - closed_form).abs() < 0.01, "{reached} for {closed_form}");

@@ -24,7 +24,7 @@ fn memory_decides_where_rows_are_and_never_what_is_learned_from_them() {
     assert_eq!(std::fs::read_dir(dir.path("scratch")).unwrap().count(), 0);
     // Known before the work, whether it will be needed or not.
     dir.fails(2, &format!("{fit} -m new --spool-dir nowhere"))
-        .says(&["spool_dir is nowhere, but must be a folder that is there", "--spool-dir sets it"]);
+        .says(&["spool_dir is nowhere, but must be an existing directory", "--spool-dir sets it"]);
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn a_sample_is_all_that_takes_part_and_steps_end_the_training() {
 }
 
 #[test]
-fn few_rows_train_once_more_with_those_that_chose() {
+fn few_rows_are_refitted_on_training_and_validation_rows() {
     let dir = Workdir::new();
     write(&dir.path("few.parquet"), &curve(390), 1000);
     write(&dir.path("more.parquet"), &curve(2000), 1000);
@@ -62,7 +62,7 @@ fn few_rows_train_once_more_with_those_that_chose() {
         (ran, take_apart(&dir.path("vae.safetensors")).0["history"].clone())
     };
     let (ran, few) = history("few.parquet");
-    ran.prints(&["as many once more with the rows that chose"]);
+    ran.prints(&["refit for as many on training and validation rows"]);
     assert_eq!((&few["refit"], few["epochs"].as_array().unwrap().len()), (&true.into(), 8));
     assert!(few["held_out_loss"].is_number(), "some rows never train");
     // As many as were asked for are no more than there should be.

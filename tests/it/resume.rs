@@ -93,7 +93,7 @@ fn the_number_of_latent_dimensions_is_found_once() {
     write(&dir.path("in.parquet"), &curve(20_000), 1000);
     let flags = format!("{FLAGS} --latent-dim auto");
     let found = dir.ok(&flags);
-    found.says(&["latent dimensions: 1 leave"]);
+    found.says(&["latent dimensions: 1, validation loss"]);
     let undisturbed = model(&dir);
     std::fs::remove_file(dir.path("vae.safetensors")).unwrap();
     kill(&dir, &flags, 1);

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use arrow::array::RecordBatch;
 use arrow::ipc::CompressionType;
 use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
-use vaepipe::{Device, FitConfig, Model, ParquetSource, Source, SourceConfig, Stop, TransformConfig};
+use vaepipe::{Device, FitConfig, Model, ParquetSource, Run, Source, SourceConfig, Stop, TransformConfig};
 
 use crate::tables::{curve, write};
 
@@ -65,8 +65,9 @@ type Seed = (&'static str, fn(&[u8]), Vec<Vec<u8>>);
 pub fn seeds() -> [Seed; 3] {
     let path = PLACE.path("sound.safetensors");
     let source = ParquetSource::open([PLACE.path("rows.parquet")]).unwrap();
-    let fitted = FitConfig::new().hidden([4]).latent_dim(2).epochs(1).fit(&source, Device::Cpu).unwrap();
-    fitted.save(&path).unwrap();
+    let config = FitConfig::new().hidden([4]).latent_dim(2).epochs(1);
+    let fitted = config.fit(&source, Device::Cpu, &mut Run::new()).unwrap();
+    fitted.model.save(&path).unwrap();
     let streams = [None, Some(CompressionType::ZSTD), Some(CompressionType::LZ4_FRAME)].map(|codec| {
         let options = IpcWriteOptions::default().try_with_compression(codec).unwrap();
         let mut writer = StreamWriter::try_new_with_options(Vec::new(), &ROWS.schema(), options).unwrap();

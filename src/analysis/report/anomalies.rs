@@ -15,7 +15,7 @@ use crate::artifact::Model;
 use crate::config::TransformConfig;
 use crate::decode::Decoder;
 use crate::error::Result;
-use crate::pipeline::Stop;
+use crate::pipeline::{Run, Stop};
 use crate::source::ParquetSource;
 
 /// Columns that rows are known by, at most.
@@ -112,7 +112,7 @@ fn explained(model: &Model, rows: &SampledRows, stop: &Stop) -> Result<Option<Ar
     let batch = rows.batch.project(&places).map_err(failed)?;
     let reader = RecordBatchIterator::new([Ok(batch.clone())], batch.schema());
     let mut scored = Vec::new();
-    for batch in model.transform_with(reader, &config, stop)? {
+    for batch in model.transform_with(reader, &config, &Run::new().stop(stop))? {
         scored.push(batch.map_err(failed)?);
     }
     let Some(first) = scored.first() else { return Ok(None) };
@@ -177,7 +177,7 @@ fn images(
     let z: Vec<f32> =
         (0..rows.rows.len()).flat_map(|row| latents.iter().map(move |latent| latent.value(row))).collect();
     let decoder = Decoder::new(model);
-    let expected = model.anew()?.read(&decoder.features, &decoder.expected(&z)?, rows.rows.len());
+    let expected = model.column_rebuilder()?.read(&decoder.features, &decoder.expected(&z)?, rows.rows.len());
     let expected = pixels(&expected.map_err(|source| failed("".as_ref(), "", source))?, size)?;
     let mut all = pixels(&given, size)?;
     let n = all.len();

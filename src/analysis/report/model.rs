@@ -73,7 +73,7 @@ pub(super) fn latents(page: &mut ReportPage, model: &Model) -> Result<()> {
         short(health.error),
     );
     if let Some(principal) = health.principal_error {
-        about.push_str(&format!(", of as many principal components {}", short(principal)));
+        about.push_str(&format!(" (PCA of the same width: {})", short(principal)));
     }
     about.push('.');
     if shown < order.len() {

@@ -1,4 +1,4 @@
-//! Which columns have missing values that can be filled.
+//! The columns to fill: those with missing values that the model can fill.
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::and;
@@ -8,10 +8,10 @@ use arrow::error::ArrowError;
 use crate::artifact::Model;
 use crate::error::{Error, Place, Result};
 use crate::feature::{Column, STRIP, holes, runs, tops};
-use crate::pipeline::{self, Stage, Stop, prefetch_map};
+use crate::pipeline::{Route, Run, Stage};
 use crate::source::ParquetSource;
 
-/// Rows looked at at once.
+/// Rows of a batch.
 const BATCH_ROWS: usize = 8192;
 
 /// What fills a column.
@@ -31,7 +31,7 @@ pub(super) struct ImputeTarget {
     pub(super) by: FillBy,
 }
 
-/// Which values of a top-level column can be filled: those missing, but not where a struct above them is.
+/// Which values of a column can be filled: the missing ones, except where a struct above them is null.
 pub(super) fn fillable(column: &Column, top: &ArrayRef) -> Result<arrow::array::BooleanArray, ArrowError> {
     let missing = holes(&column.bare(top)?)?;
     match column.nulls_above(top)? {
@@ -40,11 +40,11 @@ pub(super) fn fillable(column: &Column, top: &ArrayRef) -> Result<arrow::array::
     }
 }
 
-/// The learned columns, and those carried for being constant, that have a missing value in `source`, in its order.
+/// The learned columns and those that were constant at fit, if they have a missing value in `source`; in its order.
 ///
 /// # Errors
 /// The source's, and [`Error::Interrupted`].
-pub(super) fn targets(model: &Model, source: &ParquetSource, threads: usize, stop: &Stop) -> Result<Vec<ImputeTarget>> {
+pub(super) fn targets(model: &Model, source: &ParquetSource, run: &Run<'_>) -> Result<Vec<ImputeTarget>> {
     let (kinds, carried) = (model.features().kinds(), &model.metadata().carried);
     let by = |column: &Column| {
         let feature = kinds.iter().position(|kind| kind.column() == column).map(FillBy::Feature);
@@ -58,35 +58,35 @@ pub(super) fn targets(model: &Model, source: &ParquetSource, threads: usize, sto
             Some(ImputeTarget { by: by(&column)?, data_type: field.data_type().clone(), column })
         })
         .collect();
-    let mut found = Vec::new();
-    for run in runs(all.iter().map(|target| &target.column), STRIP) {
-        found.extend(have_holes(&all[run], source, threads, stop)?);
+    let mut missing = Vec::new();
+    for strip in runs(all.iter().map(|target| &target.column), STRIP) {
+        missing.extend(have_missing_values(&all[strip], source, run)?);
     }
-    let mut found = found.into_iter();
-    all.retain(|_| found.next() == Some(true));
+    let mut missing = missing.into_iter();
+    all.retain(|_| missing.next() == Some(true));
     Ok(all)
 }
 
 /// Which of some targets have a missing value.
-fn have_holes(targets: &[ImputeTarget], source: &ParquetSource, threads: usize, stop: &Stop) -> Result<Vec<bool>> {
-    let (columns, places) = tops(targets.iter().map(|target| &target.column));
+fn have_missing_values(targets: &[ImputeTarget], source: &ParquetSource, run: &Run<'_>) -> Result<Vec<bool>> {
+    let (columns, indexes) = tops(targets.iter().map(|target| &target.column));
     let scan = source.with_string_views().scan(&columns, BATCH_ROWS);
-    let depth = pipeline::queue_depth(BATCH_ROWS * size_of::<f64>() * targets.len().max(1), pipeline::QUEUE_BYTES);
-    let (looked, path, stop) = (targets.to_vec(), source.path().to_owned(), stop.clone());
+    let (looked_at, path) = (targets.to_vec(), source.path().to_owned());
     let look = move |(row_group, batch): (usize, RecordBatch)| -> Result<Vec<bool>> {
-        stop.check()?;
-        let look = |(target, &place): (&ImputeTarget, &usize)| {
-            let missing = fillable(&target.column, batch.column(place)).map_err(|source| Error::Read {
+        let look = |(target, &index): (&ImputeTarget, &usize)| {
+            let missing = fillable(&target.column, batch.column(index)).map_err(|source| Error::Read {
                 place: Place { row_group: Some(row_group), ..Place::column(&path, target.column.name()) },
                 source: Box::new(source),
             })?;
             Ok(missing.true_count() > 0)
         };
-        looked.iter().zip(&places).map(look).collect()
+        looked_at.iter().zip(&indexes).map(look).collect()
     };
-    let mut found = vec![false; targets.len()];
-    for batch in prefetch_map(&Stage::new("read"), scan, &Stage::new("look"), depth, threads, look)? {
-        found.iter_mut().zip(batch?).for_each(|(found, here)| *found |= here);
+    let mut have = vec![false; targets.len()];
+    let bytes = BATCH_ROWS * size_of::<f64>() * targets.len().max(1);
+    let route = Route { work: Stage::new("look"), ..Route::new(bytes) };
+    for batch in run.spread(&route, scan, look)? {
+        have.iter_mut().zip(batch?).for_each(|(have, here)| *have |= here);
     }
-    Ok(found)
+    Ok(have)
 }

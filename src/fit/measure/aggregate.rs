@@ -1,4 +1,4 @@
-//! After the epochs: what the model makes of training rows all together.
+//! Aggregate measures: density of the latents, residuals, quantiles, and the effects of latents on outputs.
 
 use super::FittedNetwork;
 use crate::artifact::{Aggregate, RANKS};
@@ -7,34 +7,34 @@ use crate::feature::Features;
 use crate::fit::rows::FitRows;
 use crate::numerics::{Covariance, GaussianMixture, RandomStream};
 
-/// Rows at most, and values: of rows, and of products of latents with outputs.
+/// Most rows, most values of them, and most products of latents with outputs.
 const MOST_ROWS: usize = 4096;
 const MOST_CELLS: usize = 1 << 24;
 const MOST_PAIRS: usize = 1 << 29;
 
-/// Widest latent space that a density is fitted to, and the products of latents a step of the fit may take.
+/// The widest latent space that gets a density, and most products of latents in a step of its fit.
 const WIDEST: usize = 256;
 const MOST_PRODUCTS: usize = 1 << 26;
 
-/// Factors of what values share, and values up to which they are looked for.
+/// Number of factors of the residuals, and the most values for them.
 const FACTORS: usize = 16;
 const WIDEST_SHARED: usize = 2048;
 
-/// Places the decoder answers to find what dimensions move.
+/// Most places decoded to measure the effects of the latents.
 const MOST_PLACES: usize = 1 << 14;
 
-/// Some training rows, by what they are and what the model says of them.
+/// A sample of training rows: their values, latents and reconstructions.
 #[derive(Default)]
 struct SampledTrainingRows {
     /// Posterior mean, and a draw: `[rows, latent_dim]`.
     mean: Vec<f32>,
     draw: Vec<f32>,
-    /// The rows, and what is expected of them given the draw: `[rows, outputs]`.
+    /// The values, and their expectation given the draw: `[rows, outputs]`.
     spread: Vec<f32>,
     expected: Vec<f32>,
 }
 
-/// Measures some training rows.
+/// Measures the model on a sample of training rows.
 ///
 /// # Errors
 /// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
@@ -48,7 +48,7 @@ pub(in crate::fit) fn measure(
     let most = MOST_ROWS.min(MOST_CELLS / outputs).min(MOST_PAIRS / (k * outputs)).max(256);
     let noise = RandomStream::new(seed, "aggregate");
     let mut some = SampledTrainingRows::default();
-    for batch in look.batches(&rows.train, most) {
+    for batch in look.batches(&rows.training, most) {
         let batch = batch?;
         let encoded = look.vae.encode(&batch)?;
         let draw = look.draw(&batch, &encoded, noise);
@@ -58,8 +58,8 @@ pub(in crate::fit) fn measure(
         some.spread.extend(look.spread(&batch));
     }
     let mut held_out = Vec::new();
-    // Those that chose the weights may have trained them since.
-    for batch in look.batches(&rows.calibrate, MOST_ROWS) {
+    // A refit may have trained on the validation rows.
+    for batch in look.batches(&rows.calibration, MOST_ROWS) {
         let batch = batch?;
         held_out.extend(look.draw(&batch, &look.vae.encode(&batch)?, noise));
     }
@@ -86,7 +86,7 @@ pub(in crate::fit) fn measure(
     })
 }
 
-/// From what is expected of each output to its unit.
+/// Converts the expectation of each output to its unit.
 type InUnit<'a> = Vec<Box<dyn Fn(f32) -> f64 + 'a>>;
 
 fn units(features: &Features) -> InUnit<'_> {
@@ -102,7 +102,7 @@ fn units(features: &Features) -> InUnit<'_> {
     features.kinds().iter().flat_map(of_kind).collect()
 }
 
-/// The standard deviation of a value about what is expected of it, and its values at even ranks.
+/// The standard deviation of a value's residual, and its quantiles at even ranks.
 fn values(rows: &SampledTrainingRows, output: usize, outputs: usize) -> (f32, [f32; RANKS]) {
     let column = |all: &'_ Vec<f32>| all.iter().skip(output).step_by(outputs).copied().collect::<Vec<f32>>();
     let (x, expected) = (column(&rows.spread), column(&rows.expected));
@@ -121,8 +121,8 @@ fn values(rows: &SampledTrainingRows, output: usize, outputs: usize) -> (f32, [f
     ((sum / f64::max(known, 1.0)).sqrt() as f32, std::array::from_fn(at))
 }
 
-/// What the values' deviations from what is expected of them share, `[factors, values]`: the first principal components
-/// of the deviations, each in units of its own, times how far they reach.
+/// The shared factors of the residuals, `[factors, values]`: their first principal components, standardised by value, times
+/// the standard deviation along each.
 fn shared(rows: &SampledTrainingRows, residual: &[f32], outputs: usize) -> Vec<f32> {
     let values = residual.len();
     if values == 0 || values > WIDEST_SHARED {
@@ -172,7 +172,7 @@ fn related(rows: &SampledTrainingRows, k: usize, outputs: usize, in_unit: &InUni
     (0..outputs).map(of_output).unzip()
 }
 
-/// Numbers and the order they are in.
+/// Numbers and their order.
 struct RankedNumbers {
     values: Vec<f32>,
     order: Vec<u32>,
@@ -186,8 +186,7 @@ impl RankedNumbers {
         Self { values, order }
     }
 
-    /// The ranks of those that are `among`, which is all if nobody says, about their mean; equals share the mean of theirs.
-    /// 0 for the others.
+    /// The centred ranks of the numbers in `among`, by default all; ties share their mean rank. 0 for the others.
     fn ranks(&self, among: Option<&[bool]>) -> Vec<f64> {
         let mut ranks = vec![0.0; self.values.len()];
         let places = self.order.iter().map(|&place| place as usize);
@@ -205,7 +204,7 @@ impl RankedNumbers {
     }
 }
 
-/// Pearson's correlation of numbers about their means; 0 if either does not vary.
+/// Pearson's correlation of centred numbers; 0 if either does not vary.
 fn correlation(a: &[f64], b: &[f64]) -> f32 {
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let norm = (dot(a, a) * dot(b, b)).sqrt();
@@ -219,8 +218,8 @@ fn deviation(values: impl Iterator<Item = f64>) -> f64 {
     (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt()
 }
 
-/// By how much each output rises with each latent: the mean, over some rows, of the difference between half a step up and
-/// half a step down.
+/// The effect of each latent on each output: the mean, over some rows, of the difference between half a step up and half a
+/// step down.
 fn effects(look: &FittedNetwork<'_>, rows: &SampledTrainingRows, in_unit: &InUnit<'_>) -> Result<Vec<f32>> {
     let (k, outputs) = (look.latent_dim, in_unit.len());
     let all = rows.mean.len() / k;
@@ -252,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equals_share_their_ranks() {
+    fn ties_share_their_ranks() {
         let ranked = RankedNumbers::of([3.0, 1.0, 3.0, 2.0, 9.0].into_iter());
         assert_eq!(ranked.ranks(None), [0.5, -2.0, 0.5, -1.0, 2.0]);
         assert_eq!(ranked.ranks(Some(&[true, true, false, true, false])), [1.0, -1.0, 0.0, 0.0, 0.0]);

@@ -1,4 +1,4 @@
-//! After the epochs: where training rows lie in latent space, and what scores rows have.
+//! Calibration: the aggregate posterior of the training rows, and the scores of training and calibration rows.
 
 use std::sync::Arc;
 
@@ -9,41 +9,39 @@ use crate::feature::Layout;
 use crate::fit::encoded_rows::EncodedRows;
 use crate::fit::rows::FitRows;
 use crate::model::{Network, Vae, Weights};
-use crate::pipeline::{self, Stage, Stop, prefetch_map};
+use crate::pipeline::{self, Run, Stage, prefetch_map};
 use crate::score::{AggregatePosterior, LatentSums, Member, Score, Scorer, Scoring, Tail};
 
 /// Rows of a batch: a multiple of the block a network encodes.
 const BATCH_ROWS: usize = 1024;
 
-/// Training rows that tell where the others lie, at most: enough for quantiles to a tenth of a per cent of the rows.
+/// Most training rows that are scored: enough for quantiles to a tenth of a per cent of the rows.
 const MOST_ROWS: usize = 65_536;
 
-/// Products of latents that the covariance may take, so that wide latent spaces take fewer rows.
+/// Most products of latents for the covariance, so that wide latent spaces take fewer rows.
 const MOST_PRODUCTS: usize = 1 << 34;
 
-/// How the fitted networks are to be looked at.
+/// The fitted networks, and the score to calibrate.
 pub(in crate::fit) struct Calibration<'a> {
-    /// The fitted networks.
     pub(in crate::fit) members: Vec<(Arc<Vae>, &'a Weights)>,
     pub(in crate::fit) layout: &'a Layout,
     pub(in crate::fit) network: &'a Network,
     pub(in crate::fit) training: &'a Training,
     pub(in crate::fit) score: &'static Score,
     pub(in crate::fit) decision: Option<Decision>,
-    pub(in crate::fit) threads: usize,
 }
 
 impl Calibration<'_> {
-    /// The aggregate posterior of the training rows in each network, and the scores of these and of the rows that chose
-    /// nothing.
+    /// Computes the scores of training and calibration rows, and the aggregate posterior of the training rows in each
+    /// network.
     ///
     /// # Errors
     /// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
-    pub(in crate::fit) fn run(&self, rows: &FitRows, stop: &Stop) -> Result<(Scoring, Vec<AggregatePosterior>)> {
+    pub(in crate::fit) fn run(&self, rows: &FitRows, run: &Run<'_>) -> Result<(Scoring, Vec<AggregatePosterior>)> {
         let Self { layout, network, training, score, .. } = *self;
         let (mut members, mut latents) = (Vec::new(), Vec::new());
         for (n, (vae, weights)) in self.members.iter().enumerate() {
-            let of_member = self.latents(vae, rows, stop)?;
+            let of_member = self.latents(vae, rows, run)?;
             let seed = training.member_seed(n);
             members.push(Member::new(vae.clone(), layout, network, weights, of_member.clone(), seed));
             latents.push(of_member);
@@ -54,7 +52,7 @@ impl Calibration<'_> {
             self.each(
                 store,
                 most,
-                stop,
+                run,
                 move |batch| scorer.rows(batch)?.score(score),
                 |of_batch| {
                     scores.extend(of_batch.into_iter().flatten());
@@ -64,21 +62,21 @@ impl Calibration<'_> {
         };
         let decision = self.decision.unwrap_or(Decision::DEFAULT);
         let all = matches!(decision, Decision::Contamination(_));
-        let training = scores(&rows.train, if all { usize::MAX } else { MOST_ROWS })?;
-        let calibration = scores(&rows.calibrate, usize::MAX)?;
+        let training = scores(&rows.training, if all { usize::MAX } else { MOST_ROWS })?;
+        let calibration = scores(&rows.calibration, usize::MAX)?;
         let calibration = Some(calibration).filter(|calibration| calibration.rows() > 0);
         Ok((Scoring { anomaly_score: score.name.to_owned(), calibration, training, decision }, latents))
     }
 
     /// The aggregate posterior of the training rows in one network.
-    fn latents(&self, vae: &Arc<Vae>, rows: &FitRows, stop: &Stop) -> Result<AggregatePosterior> {
+    fn latents(&self, vae: &Arc<Vae>, rows: &FitRows, run: &Run<'_>) -> Result<AggregatePosterior> {
         let (encoder, latent_dim) = (vae.clone(), self.network.latent_dim);
         let some = MOST_ROWS.min((MOST_PRODUCTS / (latent_dim * latent_dim)).max(BATCH_ROWS));
         let mut moments = LatentSums::new(latent_dim);
         self.each(
-            &rows.train,
+            &rows.training,
             some,
-            stop,
+            run,
             move |batch| encoder.encode(batch),
             |encoded| {
                 let posteriors =
@@ -89,16 +87,16 @@ impl Calibration<'_> {
         Ok(moments.finish())
     }
 
-    /// Hands at most `most` rows of a store, evenly spread, to `work` in batches, and its answers, in order, to `take`.
+    /// Runs `work` on batches of at most `most` rows of a store, evenly spread, and gives the results, in order, to `take`.
     fn each<T: Send + 'static>(
         &self,
         store: &Arc<EncodedRows>,
         most: usize,
-        stop: &Stop,
+        run: &Run<'_>,
         work: impl Fn(&Batch) -> Result<T> + Clone + Send + 'static,
         mut take: impl FnMut(T),
     ) -> Result<()> {
-        let (store, layout, stop) = (store.clone(), self.layout.clone(), stop.clone());
+        let (store, layout, stop) = (store.clone(), self.layout.clone(), run.stopper().clone());
         let (all, inputs) = (store.len(), layout.inputs());
         let some = all.min(most);
         let row = move |n: usize| (n as u128 * all as u128 / some as u128) as u64;
@@ -112,7 +110,7 @@ impl Calibration<'_> {
         let batches = (0..some.div_ceil(BATCH_ROWS)).map(batch);
         let depth = pipeline::queue_depth(BATCH_ROWS * inputs * size_of::<f32>(), pipeline::QUEUE_BYTES);
         let [read, score] = ["read", "score"].map(Stage::new);
-        for answer in prefetch_map(&read, batches, &score, depth, self.threads, move |batch| work(&batch))? {
+        for answer in prefetch_map(&read, batches, &score, depth, run.workers(), move |batch| work(&batch))? {
             take(answer?);
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Some of the rows of a store, evenly spread over it, and what the model makes of rows.
+//! A fitted network applied to a sample of stored rows.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::pipeline::Stop;
 /// Rows of a batch: a multiple of the block a network encodes.
 const BATCH_ROWS: usize = 1024;
 
-/// A fitted network, to be looked at.
+/// A fitted network to measure.
 pub(in crate::fit) struct FittedNetwork<'a> {
     pub(in crate::fit) layout: &'a Layout,
     pub(in crate::fit) vae: Arc<Vae>,
@@ -34,7 +34,7 @@ impl<'a> FittedNetwork<'a> {
         Self { layout, vae, heads: Heads::new(layout, network, weights), latent_dim: network.latent_dim, stop }
     }
 
-    /// Batches of at most `most` rows of a store, evenly spread over it.
+    /// Reads batches of at most `most` rows of a store, evenly spread over it.
     pub(in crate::fit) fn batches<'s>(
         &'s self,
         store: &'s EncodedRows,
@@ -51,7 +51,7 @@ impl<'a> FittedNetwork<'a> {
         })
     }
 
-    /// A draw from each row's posterior, `[rows, latent_dim]`; a row draws from the child of its number.
+    /// Draws from each row's posterior, `[rows, latent_dim]`; a row draws from the child stream of its number.
     pub(in crate::fit) fn draw(&self, batch: &Batch, encoded: &Encoded, noise: RandomStream) -> Vec<f32> {
         let mut z = vec![0.0; encoded.mean.len()];
         let posteriors =
@@ -65,14 +65,14 @@ impl<'a> FittedNetwork<'a> {
         z
     }
 
-    /// What the decoder answers to places, `[rows, outputs]`.
+    /// Decodes places of the latent space, `[rows, outputs]`.
     pub(in crate::fit) fn decode(&self, z: &[f32]) -> Result<Vec<f32>> {
         let mut outputs = Vec::new();
         self.vae.decode(z, &mut outputs)?;
         Ok(outputs)
     }
 
-    /// What is expected given these outputs, `[rows, outputs]`: a mean, or the probability of a 1 or a class.
+    /// The expectation of these outputs, `[rows, outputs]`: a mean, or the probability of a 1 or of a class.
     pub(in crate::fit) fn expected(&self, outputs: &[f32]) -> Vec<f32> {
         let (mut expected, mut of_element) = (Vec::with_capacity(outputs.len()), Vec::new());
         for row in outputs.chunks_exact(self.layout.outputs()) {
@@ -84,7 +84,7 @@ impl<'a> FittedNetwork<'a> {
         expected
     }
 
-    /// Rows as the decoder answers them, `[rows, outputs]`.
+    /// The rows in the decoder's layout, `[rows, outputs]`.
     pub(in crate::fit) fn spread(&self, batch: &Batch) -> Vec<f32> {
         let (inputs, mut spread) = (self.layout.inputs(), Vec::new());
         for (row, x) in batch.x.chunks_exact(inputs).enumerate() {

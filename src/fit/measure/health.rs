@@ -1,4 +1,4 @@
-//! After the epochs: what held-out rows say of the model.
+//! The health of the model, measured on the calibration rows.
 
 use super::FittedNetwork;
 use crate::artifact::{ColumnHealth, Dimension, Health, Measure};
@@ -8,15 +8,15 @@ use crate::fit::rows::FitRows;
 use crate::model::Losses;
 use crate::numerics::{Components, Covariance, RandomStream};
 
-/// The widest rows, and the most dimensions, that are compared with principal components.
+/// The widest rows, and the most dimensions, for a comparison with PCA.
 const WIDEST: usize = 2048;
 const MOST_DIMENSIONS: usize = 256;
 
-/// Products that a covariance may take, and rows.
+/// Most products for a covariance, and most rows.
 const MOST_PRODUCTS: usize = 1 << 35;
 const MOST_ROWS: usize = 1 << 18;
 
-/// Sums over rows of an output and what it stands for.
+/// Sums over rows for a numeric output.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sums {
     known: f64,
@@ -25,14 +25,14 @@ struct Sums {
     squared_error: f64,
 }
 
-/// Sums over rows of a category or flag.
+/// Counts over rows for a category or flag.
 #[derive(Debug, Clone, Default)]
 struct Guesses {
     right: f64,
     counts: Vec<f64>,
 }
 
-/// Measures the model on the rows that chose nothing; `None` if there are none.
+/// Measures the model on the calibration rows; `None` without such rows.
 ///
 /// # Errors
 /// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
@@ -43,18 +43,18 @@ pub(in crate::fit) fn measure(
     seed: u64,
 ) -> Result<Option<Health>> {
     let (layout, k) = (look.layout, look.latent_dim);
-    if rows.calibrate.len() == 0 {
+    if rows.calibration.len() == 0 {
         return Ok(None);
     }
     let components = components(look, rows)?;
-    // That of the held-out loss, so that both say the same.
+    // The noise of the calibration loss, so that both agree.
     let noise = RandomStream::new(seed, "validation");
     let (mut nll, mut losses) = (0.0, Losses::default());
     let mut moments = vec![[0.0; 3]; k];
     let (mut squared_error, mut principal, mut known) = (0.0, 0.0, 0.0);
     let mut sums = vec![Sums::default(); layout.outputs()];
     let mut guesses = vec![Guesses::default(); layout.inputs()];
-    for batch in look.batches(&rows.calibrate, usize::MAX) {
+    for batch in look.batches(&rows.calibration, usize::MAX) {
         let batch = batch?;
         let encoded = look.vae.encode(&batch)?;
         let ones = vec![1.0; batch.x.len()];
@@ -87,14 +87,14 @@ pub(in crate::fit) fn measure(
             });
         }
     }
-    let n = rows.calibrate.len() as f64;
+    let n = rows.calibration.len() as f64;
     let dimension = |[kl, mean, squares]: [f64; 3]| {
         let variance = (squares / n - (mean / n) * (mean / n)).max(0.0);
         Dimension { kl: kl / n, variance }
     };
     let dimensions: Vec<Dimension> = moments.into_iter().map(dimension).collect();
     Ok(Some(Health {
-        rows: rows.calibrate.len() as u64,
+        rows: rows.calibration.len() as u64,
         log_likelihood: -nll / n,
         kl: dimensions.iter().map(|dimension| dimension.kl).sum(),
         dimensions,
@@ -104,7 +104,7 @@ pub(in crate::fit) fn measure(
     }))
 }
 
-/// Adds a row, `[outputs]`, and what is expected of it.
+/// Adds a row, `[outputs]`, and its expectation to the sums.
 fn compare(look: &FittedNetwork<'_>, x: &[f32], expected: &[f32], sums: &mut [Sums], guesses: &mut [Guesses]) {
     for (sums, (&x, &expected)) in sums.iter_mut().zip(x.iter().zip(expected)).filter(|(_, (x, _))| !x.is_nan()) {
         let (x, off) = (f64::from(x), f64::from(x - expected));
@@ -129,13 +129,13 @@ fn compare(look: &FittedNetwork<'_>, x: &[f32], expected: &[f32], sums: &mut [Su
     }
 }
 
-/// The place of the greatest value, the first of equals.
+/// The place of the greatest value, the first of ties.
 fn greatest(values: &[f32]) -> usize {
     let best = values.iter().enumerate().reduce(|best, one| if one.1 > best.1 { one } else { best });
     best.map_or(0, |(place, _)| place)
 }
 
-/// How well each column is rebuilt.
+/// Measures how well each column is reconstructed.
 fn columns(look: &FittedNetwork<'_>, features: &Features, sums: &[Sums], guesses: &[Guesses]) -> Vec<ColumnHealth> {
     let column = |(feature, kind): (usize, &crate::feature::Kind)| {
         let elements = features.elements(feature);
@@ -157,7 +157,7 @@ fn columns(look: &FittedNetwork<'_>, features: &Features, sums: &[Sums], guesses
     features.kinds().iter().enumerate().map(column).collect()
 }
 
-/// The mean of the training rows and their principal components, if they are not too wide.
+/// The mean and the principal components of the training rows, if these are not too wide.
 fn components(look: &FittedNetwork<'_>, rows: &FitRows) -> Result<Option<(Vec<f32>, Components)>> {
     let width = look.layout.outputs();
     if width > WIDEST || look.latent_dim > MOST_DIMENSIONS {
@@ -165,7 +165,7 @@ fn components(look: &FittedNetwork<'_>, rows: &FitRows) -> Result<Option<(Vec<f3
     }
     let most = (MOST_PRODUCTS / (width * width)).min(MOST_ROWS);
     let mut sums = vec![(0.0, 0.0); width];
-    for batch in look.batches(&rows.train, most) {
+    for batch in look.batches(&rows.training, most) {
         for row in look.spread(&batch?).chunks_exact(width) {
             let known = sums.iter_mut().zip(row).filter(|(_, x)| !x.is_nan());
             known.for_each(|((sum, count), x)| (*sum, *count) = (*sum + f64::from(*x), *count + 1.0));
@@ -173,27 +173,27 @@ fn components(look: &FittedNetwork<'_>, rows: &FitRows) -> Result<Option<(Vec<f3
     }
     let mean: Vec<f32> = sums.into_iter().map(|(sum, count)| (sum / f64::max(count, 1.0)) as f32).collect();
     let mut covariance = Covariance::new(weighted(look, mean.clone(), true));
-    for batch in look.batches(&rows.train, most) {
+    for batch in look.batches(&rows.training, most) {
         covariance.add(weighted(look, filled(look.spread(&batch?), &mean), true));
     }
     Ok(Some((mean, covariance.components(look.latent_dim))))
 }
 
-/// What each output's difference counts: of a category, as half the squared distance of its probabilities does.
+/// The weight of each output's error: for a category, the squared distance of its probabilities counts half.
 fn factors<'a>(look: &'a FittedNetwork<'_>) -> impl Iterator<Item = f32> + Clone + 'a {
     let factor = |classes: usize| if classes > 1 { std::f32::consts::FRAC_1_SQRT_2 } else { 1.0 };
     let spans = look.layout.spans().iter().map(|span| span.output.len());
     spans.flat_map(move |classes| std::iter::repeat_n(factor(classes), classes)).cycle()
 }
 
-/// Rows, `[rows, outputs]`, times these factors, or divided by them.
+/// Multiplies rows, `[rows, outputs]`, by these factors, or divides them.
 fn weighted(look: &FittedNetwork<'_>, mut rows: Vec<f32>, times: bool) -> Vec<f32> {
     let each = rows.iter_mut().zip(factors(look));
     each.for_each(|(x, factor)| *x = if times { *x * factor } else { *x / factor });
     rows
 }
 
-/// Rows with the mean where a value is missing.
+/// Fills missing values with the mean.
 fn filled(mut rows: Vec<f32>, mean: &[f32]) -> Vec<f32> {
     for row in rows.chunks_exact_mut(mean.len()) {
         row.iter_mut().zip(mean).filter(|(x, _)| x.is_nan()).for_each(|(x, mean)| *x = *mean);

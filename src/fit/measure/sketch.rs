@@ -1,4 +1,4 @@
-//! After the epochs: how the training rows are spread, for those to be compared that come later.
+//! The drift baseline: a sketch of the training rows to compare later rows with.
 
 use super::FittedNetwork;
 use crate::drift::{Sketch, SketchRows};
@@ -7,11 +7,11 @@ use crate::feature::Features;
 use crate::fit::rows::FitRows;
 use crate::score::Tail;
 
-/// Rows at most, and values of them: chance makes a hundredth of what is worth a word of so many.
+/// Most rows, and most values of them: with so many, chance makes a hundredth of a drift worth reporting.
 const MOST_ROWS: usize = 8192;
 const MOST_CELLS: usize = 1 << 22;
 
-/// Looks at some training rows.
+/// Sketches a sample of training rows.
 ///
 /// # Errors
 /// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
@@ -23,7 +23,7 @@ pub(in crate::fit) fn measure(
 ) -> Result<Sketch> {
     let most = MOST_ROWS.min((MOST_CELLS / look.layout.inputs()).max(1024));
     let (mut x, mut known, mut mean) = (Vec::new(), None, Vec::new());
-    for batch in look.batches(&rows.train, most) {
+    for batch in look.batches(&rows.training, most) {
         let batch = batch?;
         mean.extend(look.vae.encode(&batch)?.mean);
         if batch.known.is_some() && known.is_none() {

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use arrow::record_batch::RecordBatchIterator;
-use vaepipe::{Device, Model, Source, SourceConfig, Stop, TransformConfig};
+use vaepipe::{Device, Model, Run, Source, SourceConfig, Stop, TransformConfig};
 
 use crate::tables::{curve, write};
 use crate::workdir::Workdir;
@@ -32,8 +32,8 @@ fn a_thousand_transforms_in_one_process() {
         // As a service would: the model anew each time, a file, and rows of its own, all of them or only the first.
         let model = Model::load(dir.path("vae.safetensors"), Device::Cpu).unwrap();
         let open = |name: &str| Source::open([dir.path(name)], &SourceConfig::new(), &Stop::new()).unwrap();
-        model.transform_to(&open("in.parquet"), dir.path("out.parquet"), &config, &Stop::new()).unwrap();
-        model.transform_to(&open("other.parquet"), dir.path("out.parquet"), &config, &Stop::new()).unwrap_err();
+        model.transform_to(&open("in.parquet"), dir.path("out.parquet"), &config, &mut Run::new()).unwrap();
+        model.transform_to(&open("other.parquet"), dir.path("out.parquet"), &config, &mut Run::new()).unwrap_err();
         let batches: Vec<_> = (0..5).map(|part| Ok(rows.slice(part * 100, 100))).collect();
         let scored = model.transform(RecordBatchIterator::new(batches, rows.schema())).unwrap();
         let taken = if call % 2 == 0 { 5 } else { 1 };

@@ -1,0 +1,132 @@
+//! The way out of an error, by the flag or command that gives it: what the library cannot know.
+
+use vaepipe::{Error, ModelFault};
+
+use crate::cli::failure::near::beside;
+use crate::cli::settings::Invocation;
+
+/// What to do about an error, in a line.
+pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<String> {
+    // The word for a setting, as its author wrote it.
+    let setter = |option: &str| match invocation.and_then(|invocation| invocation.origin(option)) {
+        Some(origin) => origin.to_string(),
+        None => format!("--{}", option.replace('_', "-")),
+    };
+    let has = |option: &str| {
+        invocation.is_some_and(|it| it.command().get_arguments().any(|arg| arg.get_id().as_str() == option))
+    };
+    let is = |command: &str| invocation.is_some_and(|invocation| invocation.command().get_name() == command);
+    let patterns = "takes names, globs like 'x_*', and regular expressions like 're:^x_'";
+    Some(match error {
+        Error::TargetExists { .. } => "--force replaces it".to_owned(),
+        Error::TargetIsInput { .. } => "choose another output; nothing is changed in place".to_owned(),
+        Error::TargetNotFile { .. } | Error::TargetForeign { .. } | Error::TargetTwice { .. } => "choose another path".to_owned(),
+        Error::Locked { .. } => "--wait 10m waits for it to end".to_owned(),
+        Error::TargetInInput { .. } => "choose a place outside of it".to_owned(),
+        Error::NoFiles { .. } => "names that begin with _ or . are left out".to_owned(),
+        Error::Predicate { .. } => {
+            format!("{} is SQL, as in \"amount > 100 AND country = 'DE'\"; a column of an odd name stands in double quotes", setter("where"))
+        }
+        Error::Truncated { what, .. } if what.contains("marker") => {
+            "the producer may have failed; --allow-missing-eos takes it for whole".to_owned()
+        }
+        Error::Truncated { .. } => "the producer failed, or the file was copied in part".to_owned(),
+        Error::Unfinished { done, rest, source } => {
+            let way = hint(source, invocation).map_or(String::new(), |way| format!("{way}; "));
+            let rest = rest.len();
+            format!("{way}{done} files are written and {rest} are not; once this is mended, --skip-existing does the rest")
+        }
+        Error::NameClash { .. } => "--prefix NAME puts NAME before the new columns".to_owned(),
+        Error::UnknownColumn { selection: "scored", .. } => {
+            "a report is of a file that `vaepipe transform` wrote, with its score".to_owned()
+        }
+        Error::UnknownColumn { selection, near, .. } if near.is_empty() => format!("{} {patterns}", setter(selection)),
+        Error::UnknownColumn { selection, near, .. } if near[0].contains(',') => {
+            format!("{} parts its names at commas; write ? for one: '{}'", setter(selection), near[0].replace(',', "?"))
+        }
+        Error::UnknownColumn { selection, .. } => format!("{} named it", setter(selection)),
+        Error::BadPattern { selection, .. } => format!("{} {patterns}", setter(selection)),
+        Error::NotLearnable { selection: selection @ "columns", .. } => {
+            format!("leave it out of {}; it is carried to the output all the same", setter(selection))
+        }
+        Error::NotLearnable { selection: selection @ "map", .. } => format!("{} takes numbers", setter(selection)),
+        Error::NotLearnable { selection, .. } => format!("{} takes strings and integers", setter(selection)),
+        Error::OptionRange { option, .. } | Error::UnknownScore { option, .. } => format!("{} sets it", setter(option)),
+        Error::NotCalibrated { .. } => "--contamination and --threshold need none; fit with --val-fraction above 0 for some".to_owned(),
+        Error::TooLarge { .. } => {
+            "fewer units: --hidden and --latent-dim set them; or fewer rows a step: --batch-size".to_owned()
+        }
+        Error::PageTooLarge { .. } => {
+            format!("{} allows for more; --exclude leaves the column out", setter("memory"))
+        }
+        Error::NoFeatures { .. } => {
+            "a fit learns from numbers, Booleans, categories, times and vectors that vary; `vaepipe inspect` shows every column".to_owned()
+        }
+        Error::TooFewRows { .. } => "give it more rows, or more columns to learn with --columns".to_owned(),
+        Error::WrongType { .. } if is("report") => {
+            "--label takes 0 and 1, or Booleans; --color any column of numbers, words or times".to_owned()
+        }
+        Error::WrongType { .. } if is("evaluate") => return None,
+        Error::WrongType { found, .. } if found.contains("(line ") => {
+            "correct the value, or fit a model to rows like it".to_owned()
+        }
+        Error::MissingFeature { .. } | Error::WrongType { .. } => {
+            "`vaepipe inspect` shows the columns a model needs, and those a file has".to_owned()
+        }
+        Error::NothingSelected { selection } => {
+            format!("{} {patterns}; `vaepipe inspect` shows every column", setter(selection))
+        }
+        Error::Unsupported { what, .. } if what.contains("in a Parquet file") && has("keep") => {
+            format!("write to *.arrow, or leave the column out with {}", setter("keep"))
+        }
+        Error::Unsupported { what, .. } if what.contains("several files") => "transform them one by one".to_owned(),
+        Error::Unsupported { what, .. } if what.contains("a pipe") => {
+            "write it to a file first, or pipe an Arrow stream to -".to_owned()
+        }
+        Error::NotParquet { .. } => {
+            "vaepipe reads Parquet and Arrow IPC, whatever they are called, and *.csv, *.csv.gz and *.ndjson".to_owned()
+        }
+        Error::Read { place, .. } if place.path.as_os_str() == "-" => {
+            "stdin has to be an Arrow IPC stream".to_owned()
+        }
+        Error::Read { .. } | Error::Damaged { .. } => {
+            "the input has to be a whole, sound file of its format; write or copy it again".to_owned()
+        }
+        Error::Io { action, .. } if action.contains("scratch file") && has("spool_dir") => {
+            format!("{} names a folder with room for it", setter("spool_dir"))
+        }
+        Error::Io { action: "open", path, source } if source.kind() == std::io::ErrorKind::NotFound => {
+            format!("did you mean {}?", beside(path)?)
+        }
+        Error::Io { action: "create", path, source } if source.kind() == std::io::ErrorKind::NotFound => {
+            format!("make its directory first: mkdir -p {}", path.parent()?.display())
+        }
+        Error::NoModel { path } => match beside(path) {
+            Some(near) => format!("did you mean {near}? -m names it; `vaepipe fit INPUT` makes one"),
+            None => "`vaepipe fit INPUT` makes one; -m names it".to_owned(),
+        },
+        Error::Model { fault: ModelFault::Format(_), .. } => {
+            "a model has to be whole; copy it again, or `vaepipe fit INPUT` makes one".to_owned()
+        }
+        Error::Model { .. } if is("inspect") => "`vaepipe fit INPUT` makes a model".to_owned(),
+        Error::Model { .. } => "`vaepipe fit INPUT` makes a model; -m names it".to_owned(),
+        Error::OtherCheckpoint { .. } => {
+            "give the data and options it was made with, or leave --resume out to start anew".to_owned()
+        }
+        Error::OtherModel { option, .. } => format!("leave {} out, or fit without --init", setter(option)),
+        Error::Worse { .. } => {
+            "--accept-worse writes it (with --resume at once, after a fit of seconds); a lower --lr or more rows may help"
+                .to_owned()
+        }
+        Error::NotMeasured { .. } => "more rows, or a larger --val-fraction, hold more out; --accept-worse does without".to_owned(),
+        Error::Checkpoint { .. } => "leave --resume out to start anew".to_owned(),
+        Error::NoCuda { .. } => {
+            "--device cpu works in every build; `cargo build --release --features cuda` makes one with CUDA".to_owned()
+        }
+        Error::Device { .. } => {
+            "`nvidia-smi` lists the devices, the first is cuda:0; --device cpu works without one".to_owned()
+        }
+        Error::Diverged { .. } => "try a lower --lr, or --clip-norm 1".to_owned(),
+        _ => return None,
+    })
+}

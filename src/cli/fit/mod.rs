@@ -1,0 +1,201 @@
+//! `vaepipe fit`.
+
+pub(crate) mod health;
+pub(crate) mod summary;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use serde_json::json;
+use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress, Run, Source, SourceConfig, is_url};
+
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::flags::decision::DecisionFlags;
+use crate::cli::flags::fit::FitFlags;
+use crate::cli::flags::run::{RunFlags, folder};
+use crate::cli::monitor::MonitorFlags;
+use crate::cli::output::epoch_metrics::Metrics;
+use crate::cli::output::log;
+use crate::cli::output::progress::FitProgress;
+use crate::cli::output::{self, shell};
+
+/// Train a VAE on Parquet, Arrow, CSV or NDJSON files and write it to one model file
+///
+/// Example: vaepipe fit january.parquet february.parquet --exclude 'label*'
+///
+/// It chooses, types and scales the columns, sizes the network, and stops training by itself. It learns numbers, Booleans,
+/// categories, times and vectors; a transform carries every column through unchanged. `vaepipe inspect` shows the plan.
+#[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
+pub(crate) struct Fit {
+    /// Files, directories, or globs in quotes, read as one table; - is an Arrow stream on stdin
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// The model file to write
+    #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Output")]
+    model: PathBuf,
+    /// Replace an existing model file
+    #[arg(long, help_heading = "Output")]
+    force: bool,
+    /// When interrupted, write the best model so far, if an epoch is done
+    #[arg(long, help_heading = "Output")]
+    keep_partial: bool,
+    /// Resume a killed or interrupted fit from its checkpoint (.NAME.checkpoint beside the model), and end with the same
+    /// model; without a checkpoint, start from the beginning
+    #[arg(long, help_heading = "Output")]
+    resume: bool,
+    /// Minutes between checkpoints within an epoch; there is one after each epoch that ends a second or more after the
+    /// last [default: 10]
+    #[arg(long, value_name = "MINUTES", help_heading = "Output")]
+    checkpoint_minutes: Option<f64>,
+    #[command(flatten)]
+    metrics: MetricsFlag,
+    #[command(flatten)]
+    init: InitFlags,
+    #[command(flatten)]
+    rows: SourceConfig,
+    #[command(flatten)]
+    flags: FitFlags,
+    #[command(flatten)]
+    decision: DecisionFlags,
+    #[command(flatten)]
+    monitor: MonitorFlags,
+    #[command(flatten)]
+    run: RunFlags,
+}
+
+/// The base model.
+#[derive(Debug, Args)]
+pub(crate) struct InitFlags {
+    /// Start from this base model: keep its columns, categories, scaling and network, and, unless set otherwise, its preset,
+    /// KL weight, free bits, clipping, trimming, hiding, held-out share and score, at a quarter of the learning rate and
+    /// without KL warm-up [default: none, from random weights]
+    #[arg(long, value_name = "MODEL", help_heading = "Start")]
+    init: Option<PathBuf>,
+    /// Scale the columns of the base model by the new rows
+    #[arg(long, requires = "init", help_heading = "Start")]
+    refit_scaling: bool,
+    /// Write the new model even if its calibration loss is worse than that of the base model
+    #[arg(long, requires = "init", help_heading = "Start")]
+    accept_worse: bool,
+}
+
+/// The metrics file.
+#[derive(Debug, Args)]
+pub(crate) struct MetricsFlag {
+    /// Append a JSON line per epoch to this file
+    #[arg(long, value_name = "FILE.jsonl", help_heading = "Output")]
+    metrics: Option<PathBuf>,
+}
+
+impl MetricsFlag {
+    /// The metrics of this run.
+    ///
+    /// # Errors
+    /// If the file cannot be appended to, or is an input, or one of `outputs`, which must not be one file either.
+    pub(crate) fn start(self, source: &Source, outputs: &[&PathBuf]) -> Result<Option<Metrics>, Failure> {
+        if let Some(path) = &self.metrics {
+            output::check_is_file(path)?;
+            vaepipe::check_target(path, true, source.paths())?;
+        }
+        vaepipe::check_distinct(&outputs.iter().copied().chain(&self.metrics).collect::<Vec<_>>())?;
+        self.metrics.map(Metrics::new).transpose()
+    }
+}
+
+impl Fit {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
+        let Self {
+            inputs,
+            model: path,
+            force,
+            keep_partial,
+            resume,
+            checkpoint_minutes,
+            metrics,
+            init: InitFlags { init, refit_scaling, accept_worse },
+            rows,
+            flags,
+            decision,
+            monitor,
+            run,
+        } = self;
+        monitor.begin("fit", &path, &[&path], context)?;
+        let start = Instant::now();
+        let mut config = flags.config().keep_partial(keep_partial).resume(resume);
+        config.checkpoint_minutes = checkpoint_minutes;
+        config.init = init;
+        config = config.refit_scaling(refit_scaling).accept_worse(accept_worse);
+        config.check()?;
+        run.check()?;
+        let source = Source::open(&inputs, &rows, &context.signals.stop)?;
+        let _lock = run.claim(&path, force, source.paths(), context)?;
+        let metrics = metrics.start(&source, &[&path])?;
+        config.decision = decision.decision()?;
+        // An object has no folder for what a run leaves.
+        config.checkpoint = path.file_name().filter(|_| !is_url(&path)).map(|name| {
+            let name = format!(".{}.checkpoint", name.to_string_lossy());
+            path.with_file_name(name)
+        });
+        let spool_dir = config.spool_dir.get_or_insert_with(|| folder(&path)).clone();
+        let table = config.table(&source, &spool_dir)?;
+        let (fitted, written) = fit(config, &table, &run, metrics, context, &|_, _| Ok(()))?;
+        context.monitor.fitted(&fitted, true);
+        fitted.save(&path, force)?;
+        log::model(&path, &fitted.model);
+        let total = start.elapsed().as_secs_f64();
+        let mut lines = summary::lines(&fitted, total);
+        lines.push(("model", summary::file(&fitted.model, &path)));
+        let model = if path.as_os_str() == "vae.safetensors" { String::new() } else { format!(" -m {}", shell(&path)) };
+        lines.push(("next", format!("vaepipe transform {} OUTPUT{model}", shell(&inputs[0]))));
+        let mut json = summary::json(&fitted, total);
+        json["model"] = json!(path.display().to_string());
+        output::print(run.summary, context.quiet, &lines, &json)?;
+        if fitted.interrupted {
+            tracing::warn!("interrupted; {} holds the best weights so far", path.display());
+            return Err(Failure::Interrupted);
+        }
+        Ok(written?)
+    }
+}
+
+/// Checks the columns to learn and the latent dimensions before the training.
+pub(crate) type Check<'a> = &'a dyn Fn(&[String], usize) -> Result<(), Error>;
+
+/// Fits a model, shows progress, and writes metrics. The result of writing metrics is returned beside the model, which is
+/// saved first.
+///
+/// # Errors
+/// Those of a fit, and that of `check`.
+pub(crate) fn fit(
+    config: FitConfig,
+    source: &ParquetSource,
+    run: &RunFlags,
+    metrics: Option<Metrics>,
+    context: &Context,
+    check: Check<'_>,
+) -> Result<(Fitted, Result<(), Error>), Error> {
+    let (stop, mut progress, mut refused) = (&context.signals.stop, FitProgress::new(metrics), None);
+    let mut fitting = Run::new().stop(stop).threads(run.threads).on_progress(|event| {
+        if let Progress::Chosen { columns, latent_dim } = event
+            && let Err(error) = check(columns, latent_dim)
+        {
+            refused = Some(error);
+            stop.request();
+        }
+        progress.take(event);
+    });
+    let fitted = config.fit(source, run.device, &mut fitting);
+    drop(fitting);
+    let written = progress.finish();
+    if let Some(error) = refused {
+        return Err(error);
+    }
+    let fitted = fitted?;
+    if let Some(health) = &fitted.model.metadata().health {
+        health::warn(health);
+    }
+    Ok((fitted, written))
+}

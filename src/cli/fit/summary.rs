@@ -1,0 +1,151 @@
+//! The summary of a fit.
+
+use std::path::Path;
+
+use indicatif::{HumanBytes, HumanCount};
+use serde_json::{Value, json};
+use vaepipe::{Fitted, History, Init, Model, Network, Scoring, Tail, Training};
+
+use crate::cli::fit::health;
+use crate::cli::flags::decision::because;
+use crate::cli::output::{grouped, list, seconds};
+
+/// The lines of the text summary.
+pub(crate) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> {
+    let metadata = fitted.model.metadata();
+    let (rows, history) = (&metadata.provenance, &metadata.history);
+    let features: Vec<&str> = metadata.features.iter().map(|feature| feature.column().name()).collect();
+    let all = features.len() + metadata.carried.len();
+    let mut lines = vec![(
+        "learned",
+        format!("{} of {all} columns of {} rows: {}", features.len(), HumanCount(rows.rows), list(&features)),
+    )];
+    for (columns, reason) in grouped(&metadata.carried) {
+        let label = if lines.len() == 1 { "left out" } else { "" };
+        lines.push((label, format!("{columns}: {reason}")));
+    }
+    let loss = match (history.validation_loss(), history.held_out_loss) {
+        (Some(validation), Some(calibration)) => {
+            format!("validation loss {validation:.4} nats a row, calibration loss {calibration:.4}")
+        }
+        (Some(validation), None) => format!("validation loss {validation:.4} nats a row"),
+        _ => "not measured: no rows were held out".to_owned(),
+    };
+    lines.extend([
+        (
+            "rows",
+            format!(
+                "{} training, {} validation, {} calibration",
+                HumanCount(rows.training_rows),
+                HumanCount(rows.validation_rows),
+                HumanCount(rows.calibration_rows)
+            ),
+        ),
+        ("network", network(&metadata.network, &metadata.training, elements(&fitted.model), parameters(&fitted.model))),
+        (
+            "epochs",
+            format!(
+                "best {} of {} trained, {} at most{}",
+                history.best_epoch,
+                history.epochs.len(),
+                metadata.training.epochs,
+                refit(history)
+            ),
+        ),
+        ("loss", loss),
+    ]);
+    if let (Some(Init { held_out_loss: Some(before), .. }), Some(after)) = (&rows.init, history.held_out_loss) {
+        lines.push(("base", format!("calibration loss {before:.4} nats a row before, {after:.4} after")));
+    }
+    if let Some(health) = &metadata.health {
+        lines.push(("latents", health::line(health)));
+        lines.extend(health::advice(health).filter(|_| health.active() > 0).map(|advice| ("", advice)));
+    }
+    lines.extend(scores(&metadata.scoring));
+    lines.push((
+        "time",
+        format!(
+            "{total:.2} s, of which {:.2} s training at {} rows/s",
+            fitted.train_seconds,
+            HumanCount(rows_per_second(fitted) as u64)
+        ),
+    ));
+    lines
+}
+
+/// Describes the refit, if there was one.
+pub(crate) fn refit(history: &History) -> &'static str {
+    if history.refit { "; refit for as many on training and validation rows" } else { "" }
+}
+
+/// The lines about the score and the decision.
+pub(crate) fn scores(scoring: &Scoring) -> Vec<(&'static str, String)> {
+    let rows = scoring.calibration.as_ref().map_or(0, Tail::rows);
+    let (score, because) = (&scoring.anomaly_score, because(scoring.decision));
+    let said = format!("anomaly_score is {score}, p-values by {} rows; anomalies by {because}", HumanCount(rows));
+    [("scores", said)].into_iter().chain(scoring.shortcoming().map(|but| ("", but))).collect()
+}
+
+/// The path and size of the model file.
+pub(crate) fn file(model: &Model, path: &Path) -> String {
+    format!("{}, {}", path.display(), HumanBytes(model.to_bytes().len() as u64))
+}
+
+/// Describes a model's networks, each of `parameters` parameters.
+pub(crate) fn network(network: &Network, training: &Training, inputs: usize, parameters: usize) -> String {
+    let widths = [inputs].into_iter().chain(network.hidden.iter().copied()).chain([network.latent_dim]);
+    let widths: Vec<String> = widths.map(|width| width.to_string()).collect();
+    let members = if training.members > 1 { format!(", {} of them", training.members) } else { String::new() };
+    let parameters = HumanCount(parameters as u64);
+    format!("{} and back, {}, {parameters} parameters{members}", widths.join("-"), network.activation)
+}
+
+/// The width of a model's row vector.
+pub(crate) fn elements(model: &Model) -> usize {
+    model.metadata().features.iter().map(|feature| feature.shape().elements).sum()
+}
+
+/// The number of weights and biases of each of a model's networks.
+pub(crate) fn parameters(model: &Model) -> usize {
+    model.weights().values().map(|weight| weight.values.len()).sum()
+}
+
+/// The JSON summary.
+pub(crate) fn json(fitted: &Fitted, total: f64) -> Value {
+    let metadata = fitted.model.metadata();
+    let (rows, history) = (&metadata.provenance, &metadata.history);
+    json!({
+        "model_hash": fitted.model.hash(),
+        "rows": rows.rows,
+        "train_rows": rows.training_rows,
+        "empty_rows": rows.empty_rows,
+        "features": metadata.features.len(),
+        "carried": metadata.carried,
+        "latent_dim": metadata.network.latent_dim,
+        "hidden": metadata.network.hidden,
+        "members": metadata.training.members,
+        "epochs": history.epochs.len(),
+        "best_epoch": history.best_epoch,
+        "validation_loss": history.validation_loss(),
+        "held_out_loss": history.held_out_loss,
+        "init": rows.init,
+        "health": metadata.health,
+        "anomaly_score": metadata.scoring.anomaly_score,
+        "calibration_rows": metadata.scoring.calibration.as_ref().map_or(0, Tail::rows),
+        "decision": metadata.scoring.decision,
+        "rollbacks": history.rollbacks,
+        "refit": history.refit,
+        "interrupted": fitted.interrupted,
+        "seconds": {
+            "statistics": seconds(fitted.statistics_seconds),
+            "train": seconds(fitted.train_seconds),
+            "total": seconds(total),
+        },
+        "rows_per_second": rows_per_second(fitted).round(),
+    })
+}
+
+/// Training rows per second of training, validation included.
+fn rows_per_second(fitted: &Fitted) -> f64 {
+    fitted.trained_rows as f64 / fitted.train_seconds.max(1e-9)
+}

@@ -1,0 +1,62 @@
+//! The flags that say what makes a row an anomaly.
+
+use clap::Args;
+use vaepipe::Decision;
+
+use crate::cli::failure::Failure;
+use crate::cli::output::percent;
+
+/// At most one of these.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Anomalies", allow_negative_numbers = true)]
+pub(crate) struct DecisionFlags {
+    /// Call rows anomalies whose p-value is at most this [default: as at fit, and there 0.01]
+    #[arg(long, value_name = "P", conflicts_with_all = ["threshold", "contamination", "fdr"])]
+    alpha: Option<f64>,
+    /// Call rows anomalies whose anomaly_score is at least this [default: none]
+    #[arg(long, value_name = "SCORE", conflicts_with_all = ["contamination", "fdr"])]
+    threshold: Option<f64>,
+    /// Call rows anomalies whose anomaly_score at most this share of the training rows reach [default: none]
+    #[arg(long, value_name = "SHARE", conflicts_with = "fdr")]
+    contamination: Option<f64>,
+    /// Call so many rows of an output anomalies that this share of them is expected to be none; reads the input twice
+    /// [default: none]
+    #[arg(long, value_name = "SHARE")]
+    fdr: Option<f64>,
+}
+
+impl DecisionFlags {
+    /// The decision asked for.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if there are several, which variables and files may ask for.
+    pub(crate) fn decision(&self) -> Result<Option<Decision>, Failure> {
+        let Self { alpha, threshold, contamination, fdr } = *self;
+        let all = [
+            alpha.map(Decision::Alpha),
+            threshold.map(Decision::Threshold),
+            contamination.map(Decision::Contamination),
+            fdr.map(Decision::Fdr),
+        ];
+        let mut asked = all.into_iter().flatten();
+        let decision = asked.next();
+        if asked.next().is_some() {
+            return Err(Failure::usage(
+                "alpha, threshold, contamination and fdr are set together, but only one can be",
+            ));
+        }
+        Ok(decision)
+    }
+}
+
+/// What makes a row an anomaly, in words.
+pub(crate) fn because(decision: Decision) -> String {
+    match decision {
+        Decision::Alpha(alpha) => format!("p_value at most {alpha}"),
+        Decision::Threshold(score) => format!("anomaly_score at least {score}"),
+        Decision::Contamination(share) => {
+            format!("anomaly_score as high as {} of the training rows reach", percent(share))
+        }
+        Decision::Fdr(rate) => format!("false discovery rate {rate}"),
+    }
+}

@@ -1,0 +1,112 @@
+//! The options of the commands that decode latents: generate, reconstruct, traverse.
+
+use super::within;
+use crate::error::Result;
+
+/// How rows are drawn from a model.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Output"))]
+#[non_exhaustive]
+pub struct GenerateConfig {
+    /// Decides the draws.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 0))]
+    pub seed: u64,
+    /// How far draws go from the middle, 0 to 10: 1 is as the data, less is more usual, 0 the most likely.
+    ///
+    /// Standard deviations are multiplied by it, and probabilities raised to 1 over it.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "T", default_value_t = 1.0))]
+    pub temperature: f64,
+    /// Draw from the prior, even if a density fitted to the latents explained held-out rows better.
+    #[cfg_attr(feature = "cli", arg(long))]
+    pub prior: bool,
+    /// Leave out values as often as the training data did.
+    #[cfg_attr(feature = "cli", arg(long))]
+    pub nulls: bool,
+    /// Replace an existing output.
+    #[cfg_attr(feature = "cli", arg(long))]
+    pub force: bool,
+}
+
+impl Default for GenerateConfig {
+    fn default() -> Self {
+        Self { seed: 0, temperature: 1.0, prior: false, nulls: false, force: false }
+    }
+}
+
+impl GenerateConfig {
+    /// Rows as the data, without missing values, with seed 0.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Checks every option against its range.
+    ///
+    /// # Errors
+    /// [`Error::OptionRange`](crate::Error::OptionRange) for the first option outside it.
+    pub fn check(&self) -> Result<()> {
+        within("temperature", Some(self.temperature), "0 to 10", |v| (0.0..=10.0).contains(&v))
+    }
+}
+
+/// Options of a reconstruction.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Output"))]
+#[non_exhaustive]
+pub struct ReconstructConfig {
+    /// Take the latents from the columns z_0 ..., even if the learned columns exist.
+    #[cfg_attr(feature = "cli", arg(long))]
+    pub latents: bool,
+    /// The prefix that the transform put before the names of these columns.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", default_value = "", hide_default_value = true))]
+    pub prefix: String,
+    /// Replace an existing output.
+    #[cfg_attr(feature = "cli", arg(long))]
+    pub force: bool,
+}
+
+impl ReconstructConfig {
+    /// From the learned columns, if they exist.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+/// Which places along the dimensions of the latent space are decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Output"))]
+#[non_exhaustive]
+pub struct TraverseConfig {
+    /// Places along each dimension, 2 to 10,000.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::STEPS))]
+    pub steps: usize,
+    /// Put this before the names of the columns `dimension` and `z`.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", default_value = "", hide_default_value = true))]
+    pub prefix: String,
+    /// Replace an existing output.
+    #[cfg_attr(feature = "cli", arg(long))]
+    pub force: bool,
+}
+
+impl Default for TraverseConfig {
+    fn default() -> Self {
+        Self { steps: Self::STEPS, prefix: String::new(), force: false }
+    }
+}
+
+impl TraverseConfig {
+    /// The default number of places along each dimension.
+    pub const STEPS: usize = 13;
+
+    /// The defaults: every half from -3 to 3.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Checks every option against its range.
+    ///
+    /// # Errors
+    /// [`Error::OptionRange`](crate::Error::OptionRange) for the first option outside it.
+    pub fn check(&self) -> Result<()> {
+        within("steps", Some(self.steps), "2 to 10000", |v| (2..=10_000).contains(&v))
+    }
+}

@@ -1,0 +1,234 @@
+//! The base model of a fit: which options and columns the fit takes from it, and whether the new model is worse.
+
+use std::cmp::Ordering;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::column_choice::ColumnChoice;
+use super::defaults::MissingRates;
+use super::statistics;
+use crate::artifact::{Init, Metadata, Model};
+use crate::config::{FitConfig, LatentDim};
+use crate::error::{Error, Result};
+use crate::feature::{beside, contradiction, rescaled, to_rescale};
+use crate::model::{Checkpoint, Device, Network, mean_of_best};
+use crate::pipeline::Run;
+use crate::source::ParquetSource;
+
+/// The factor of the base model's learning rate: high enough to follow the new rows, low enough to keep what was learned
+/// (measured in benches/README.md).
+const FINER: f64 = 0.25;
+
+/// Standard errors of the rows' mean difference up to which a loss counts as no worse: of two equally good models, one
+/// exceeds that in one fit of forty.
+const STANDARD_ERRORS: f64 = 2.0;
+
+/// Fewest calibration rows to compare two models on: fewer have no reliable standard error.
+pub(super) const FEWEST_COMPARED: usize = 8;
+
+/// The model that a fit starts from.
+pub(super) struct BaseModel {
+    path: PathBuf,
+    model: Model,
+    init: Init,
+}
+
+impl BaseModel {
+    /// Loads the base model that the options name, if any.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub(super) fn load(config: &FitConfig) -> Result<Option<Self>> {
+        let Some(path) = &config.init else { return Ok(None) };
+        let model = Model::load(path, Device::Cpu)?;
+        let init = Init { model: model.hash().to_owned(), held_out_loss: None, refit_scaling: config.refit_scaling };
+        Ok(Some(Self { path: path.clone(), model, init }))
+    }
+
+    /// Fills the options that `config` leaves open with those of the model.
+    ///
+    /// # Errors
+    /// [`Error::OtherModel`] for an option that contradicts the model.
+    pub(super) fn fill(&self, config: &FitConfig, source: &ParquetSource) -> Result<FitConfig> {
+        let Metadata { features, carried, network, training, scoring, provenance, .. } = self.model.metadata();
+        let latent_dim = LatentDim::Of(network.latent_dim);
+        let differences = [
+            ("preset", difference(config.preset, training.preset)),
+            ("scale", difference(config.scale, training.scale)),
+            ("missing_indicator", difference(config.missing_indicator, training.missing_indicator)),
+            ("latent_dim", difference(config.latent_dim.filter(|asked| *asked != LatentDim::Auto), latent_dim)),
+            ("hidden", difference(config.hidden.as_deref().map(widths), widths(&network.hidden))),
+            ("activation", difference(config.activation, network.activation)),
+            ("members", difference(config.members, training.members)),
+        ];
+        let first = differences.into_iter().find_map(|(option, difference)| Some((option, difference?)));
+        let first = first
+            .map_or_else(|| contradiction(&source.schema(), config, features, carried), |first| Ok(Some(first)))?;
+        if let Some((option, difference)) = first {
+            return Err(Error::OtherModel { option, path: self.path.clone(), difference });
+        }
+        // A model that has a base model itself has the lower rate already.
+        let finer = if provenance.init.is_some() { 1.0 } else { FINER };
+        Ok(FitConfig {
+            preset: Some(training.preset),
+            scale: Some(training.scale),
+            missing_indicator: Some(training.missing_indicator),
+            latent_dim: Some(latent_dim),
+            hidden: Some(network.hidden.clone()),
+            activation: Some(network.activation),
+            members: Some(training.members),
+            mask_rate: config.mask_rate.or(Some(training.mask_rate).filter(|rate| *rate > 0.0)),
+            lr: config.lr.or(Some(finer * training.lr)),
+            beta: config.beta.or(Some(training.beta)),
+            // The KL weight has risen already.
+            kl_warmup: config.kl_warmup.or(Some(0.0)),
+            free_bits: config.free_bits.or(Some(training.free_bits)),
+            clip_norm: config.clip_norm.or(Some(training.clip_norm)),
+            trim: config.trim.or(Some(training.trim)),
+            val_fraction: config.val_fraction.or(Some(training.val_fraction)),
+            anomaly_score: config.anomaly_score.clone().or(Some(scoring.anomaly_score.clone())),
+            decision: config.decision.or(Some(scoring.decision)),
+            ..config.clone()
+        })
+    }
+
+    /// Finds the model's columns in `source`, and scales them by its rows if that is asked for.
+    ///
+    /// # Errors
+    /// [`Error::MissingFeature`] and [`Error::WrongType`] for a column that does not fit the model, the source's, and
+    /// [`Error::Interrupted`].
+    pub(super) fn choose_columns(
+        &self,
+        config: &FitConfig,
+        source: &ParquetSource,
+        run: &mut Run<'_>,
+    ) -> Result<ColumnChoice> {
+        let Metadata { carried, training, .. } = self.model.metadata();
+        let (mut features, schema) = (self.model.features().clone(), source.schema());
+        features.check(&schema, source.path())?;
+        let columns = features.columns();
+        source.check_same_types(schema.fields().iter().filter(|field| columns.contains(field.name())))?;
+        if self.init.refit_scaling {
+            let candidates = to_rescale(&features, &schema, training.scale, config.vector_scale);
+            let surveyed = statistics::survey(source, candidates, run)?;
+            let (scaled, kept) = rescaled(&features, &surveyed, training.scale, training.missing_indicator);
+            for (column, reason) in kept {
+                tracing::warn!("column {column:?} keeps its scaling: it {reason}");
+            }
+            features = Arc::new(scaled);
+        }
+        let missing = MissingRates::of(features.kinds(), source.rows());
+        let carried = beside(&schema, features.kinds(), carried);
+        Ok(ColumnChoice { features, carried, values: Default::default(), missing })
+    }
+
+    /// The model's network.
+    pub(super) fn network(&self) -> Network {
+        self.model.metadata().network.clone()
+    }
+
+    /// The first state of network `n`: the weights of the model.
+    pub(super) fn checkpoint(&self, n: usize) -> Checkpoint {
+        Checkpoint::start(self.model.networks()[n].clone())
+    }
+
+    /// The record of this model in the new one.
+    pub(super) fn init(&self) -> Init {
+        self.init.clone()
+    }
+
+    /// Rejects a fit with too few calibration rows to compare the models on.
+    ///
+    /// # Errors
+    /// [`Error::NotMeasured`] unless `accept_worse`.
+    pub(super) fn not_measured(&self, accept_worse: bool) -> Result<()> {
+        if accept_worse { Ok(()) } else { Err(Error::NotMeasured { path: self.path.clone() }) }
+    }
+
+    /// Compares the losses of the same calibration rows in each network before and after, at the share `trim`; returns the
+    /// mean loss of the first network before.
+    ///
+    /// # Errors
+    /// [`Error::Worse`] if the new model is worse, unless `accept_worse`.
+    pub(super) fn compare(
+        &self,
+        before: &[Vec<f64>],
+        after: &[Vec<f64>],
+        trim: f64,
+        accept_worse: bool,
+    ) -> Result<f64> {
+        let first = mean_of_best(before[0].clone(), trim);
+        let [before, after] = [before, after].map(mean_of_networks);
+        let [was, is] = [&before, &after].map(|losses| mean_of_best(losses.clone(), trim));
+        tracing::info!("calibration loss {was:.4} nats a row before, {is:.4} after");
+        if is_worse(&before, &after, trim) {
+            let worse = Error::Worse { path: self.path.clone(), before: was, after: is, rows: before.len() };
+            if !accept_worse {
+                return Err(worse);
+            }
+            tracing::warn!("{worse}");
+        }
+        Ok(first)
+    }
+}
+
+/// Each row's mean loss over the networks.
+fn mean_of_networks(losses: &[Vec<f64>]) -> Vec<f64> {
+    let sum = |row| losses.iter().map(|of_network| of_network[row]).sum::<f64>();
+    (0..losses[0].len()).map(|row| sum(row) / losses.len() as f64).collect()
+}
+
+/// Describes how an option differs from the model.
+fn difference<T: PartialEq + std::fmt::Display>(asked: Option<T>, has: T) -> Option<String> {
+    asked.filter(|asked| *asked != has).map(|asked| format!("it has {has}, and not {asked}"))
+}
+
+fn widths(hidden: &[usize]) -> String {
+    if hidden.is_empty() {
+        return "none".to_owned();
+    }
+    hidden.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// Whether the mean difference of the rows' losses, without the share `trim` of the highest, is larger than chance makes
+/// it.
+fn is_worse(before: &[f64], after: &[f64], trim: f64) -> bool {
+    if before.iter().zip(after).any(|(before, after)| before.is_finite() && !after.is_finite()) {
+        return true;
+    }
+    let mut rows: Vec<(f64, f64)> =
+        before.iter().zip(after).map(|(before, after)| (before + after, after - before)).collect();
+    // The choice of rows must not favour either model.
+    rows.sort_by(|one, other| one.0.total_cmp(&other.0));
+    rows.truncate((rows.len() - (rows.len() as f64 * trim).floor() as usize).max(1));
+    let count = rows.len() as f64;
+    let mean = rows.iter().map(|(_, difference)| difference).sum::<f64>() / count;
+    let variance = rows.iter().map(|(_, difference)| (difference - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
+    // A mean that is not a number counts as worse.
+    mean.partial_cmp(&(STANDARD_ERRORS * (variance / count).sqrt())).is_none_or(Ordering::is_gt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn worse_is_what_chance_does_not_explain() {
+        let before: Vec<f64> = (0..100).map(f64::from).collect();
+        let after = |shift: f64, spread: f64| -> Vec<f64> {
+            before
+                .iter()
+                .enumerate()
+                .map(|(row, loss)| loss + shift + if row % 2 == 0 { spread } else { -spread })
+                .collect()
+        };
+        // Standard error 0.1 (and a half per cent): scipy.stats.ttest_rel.
+        assert!(!is_worse(&before, &after(0.19, 1.0), 0.0) && is_worse(&before, &after(0.21, 1.0), 0.0));
+        assert!(!is_worse(&before, &before, 0.0) && !is_worse(&before, &after(-5.0, 1.0), 0.0));
+        assert!(is_worse(&before, &after(f64::NAN, 0.0), 0.0));
+        // One row in a hundred that is worse by much, and of those of highest loss.
+        let mut wild = after(-0.1, 0.0);
+        wild[99] += 1e6;
+        assert!(!is_worse(&before, &wild, 0.2));
+    }
+}

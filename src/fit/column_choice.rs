@@ -1,0 +1,39 @@
+//! The choice of columns: which a fit learns, and why it only carries the others.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::defaults::{self, MissingRates};
+use super::statistics;
+use crate::config::FitConfig;
+use crate::error::Result;
+use crate::feature::{Candidate, Candidates, Carried, Features, Values, candidates, choose};
+use crate::pipeline::Run;
+use crate::source::ParquetSource;
+
+/// The columns of some data: learned or only carried.
+pub(super) struct ColumnChoice {
+    pub(super) features: Arc<Features>,
+    pub(super) carried: Vec<Carried>,
+    /// The values of each column that the choice depends on.
+    pub(super) values: BTreeMap<String, Values>,
+    /// How much the learned columns miss.
+    pub(super) missing: MissingRates,
+}
+
+/// Chooses the columns of `source` by the options and by their statistics.
+///
+/// # Errors
+/// [`Error::UnknownColumn`](crate::Error::UnknownColumn) and [`Error::NotLearnable`](crate::Error::NotLearnable) for a
+/// selection, the source's, and [`Error::Interrupted`](crate::Error::Interrupted).
+pub(super) fn choose_columns(config: &FitConfig, source: &ParquetSource, run: &mut Run<'_>) -> Result<ColumnChoice> {
+    let scale = defaults::scale(config);
+    let Candidates { columns, fields, carried } = candidates(&source.schema(), config, scale)?;
+    source.check_same_types(fields.iter())?;
+    let columns = statistics::survey(source, columns, run)?;
+    let values = |candidate: &Candidate| (candidate.column().to_string(), candidate.values());
+    let values = columns.iter().map(values).collect();
+    let (features, carried) = choose(&columns, carried, scale, defaults::missing_indicator(config));
+    let missing = MissingRates::of(features.kinds(), source.rows());
+    Ok(ColumnChoice { features: Arc::new(features), carried, values, missing })
+}

@@ -1,0 +1,134 @@
+//! Phase 4 of a fit: the model is measured, and its scores are calibrated.
+
+use std::sync::Arc;
+
+use super::base_model::BaseModel;
+use super::fitted::Fitted;
+use super::losses::row_losses;
+use super::measure::{Calibration, FittedNetwork, aggregate, health, sketch};
+use super::trained::Trained;
+use crate::artifact::{Aggregate, FORMAT_VERSION, Health, Init, Metadata, Model, Provenance};
+use crate::config::Training;
+use crate::drift::Sketch;
+use crate::error::{Error, Result};
+use crate::feature::InputColumn;
+use crate::model::{Checkpoint, Trainer, Vae};
+use crate::pipeline::{self, Run, Stage};
+use crate::score::{AggregatePosterior, Scoring};
+
+/// A fit whose model is measured.
+pub(super) struct Measured {
+    trained: Trained,
+    /// The training of the networks that are there.
+    training: Training,
+    init: Option<Init>,
+    scoring: Scoring,
+    latents: Vec<AggregatePosterior>,
+    health: Option<Health>,
+    aggregate: Aggregate,
+    sketch: Sketch,
+}
+
+impl Trained {
+    /// Measures the model and calibrates its scores.
+    ///
+    /// # Errors
+    /// [`Error::Worse`], the store's and the device's, and [`Error::Interrupted`].
+    pub(super) fn measure(self, run: &Run<'_>) -> Result<Measured> {
+        let prepared = &self.loaded.prepared;
+        // A partial model is measured as well, which takes a moment.
+        let unstoppable = Run::new().threads(run.workers());
+        let run = if prepared.config.keep_partial { &unstoppable } else { run };
+        let (weights, network) = (&self.members.weights, &self.network);
+        let training = Training { members: weights.len(), ..self.loaded.training.clone() };
+        let (layout, rows, seed) = (self.loaded.features.layout(), &self.loaded.rows, prepared.config.seed);
+        let vaes = weights.iter().map(|weights| Ok(Arc::new(Vae::new(layout, network, weights, &prepared.device)?)));
+        let vaes: Vec<Arc<Vae>> = vaes.collect::<Result<_>>()?;
+        let init = self.compare_with_base(&training, run)?;
+        let calibration = Calibration {
+            members: vaes.iter().cloned().zip(weights).collect(),
+            layout,
+            network,
+            training: &training,
+            score: prepared.score,
+            decision: prepared.config.decision,
+        };
+        let (scoring, latents) = calibration.run(rows, run)?;
+        let fitted = FittedNetwork::new(layout, network, &weights[0], vaes[0].clone(), run.stopper());
+        let features = &self.loaded.features;
+        let stages = ["health", "aggregate", "sketch"].map(Stage::new);
+        let health = stages[0].run(|| health::measure(&fitted, features, rows, seed))?;
+        let aggregate = stages[1].run(|| aggregate::measure(&fitted, features, rows, seed))?;
+        let sketch = stages[2].run(|| sketch::measure(&fitted, features, rows, scoring.calibration.as_ref()))?;
+        pipeline::report(&stages.each_ref());
+        Ok(Measured { training, init, scoring, latents, health, aggregate, sketch, trained: self })
+    }
+
+    /// Compares the model with the base model on the calibration rows; returns the record of the base model.
+    fn compare_with_base(&self, training: &Training, run: &Run<'_>) -> Result<Option<Init>> {
+        let (config, rows) = (&self.loaded.prepared.config, &self.loaded.rows.calibration);
+        let Some(base) = &self.loaded.prepared.base else { return Ok(None) };
+        let mut init = BaseModel::init(base);
+        if rows.len() == 0 {
+            return Ok(Some(init));
+        }
+        let layout = self.loaded.features.layout();
+        let losses = |trainer: &mut Trainer| row_losses(trainer, rows, layout, training, run.stopper());
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        for (n, weights) in self.members.weights.iter().enumerate() {
+            let mut trainer = self.loaded.trainer(&self.network, n, run.workers())?;
+            before.push(losses(&mut trainer)?);
+            trainer.restore(&Checkpoint::start(weights.clone()))?;
+            after.push(losses(&mut trainer)?);
+        }
+        init.held_out_loss = Some(base.compare(&before, &after, training.trim, config.accept_worse)?);
+        Ok(Some(init))
+    }
+}
+
+impl Measured {
+    /// Puts the model together.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if its parts contradict each other.
+    pub(super) fn into_fitted(self) -> Result<Fitted> {
+        let Self { trained, training, init, scoring, latents, health, aggregate, sketch } = self;
+        let Trained { loaded, network, members, checkpoint, seconds } = trained;
+        let (prepared, rows) = (&loaded.prepared, &loaded.rows);
+        let provenance = Provenance {
+            vaepipe_version: env!("CARGO_PKG_VERSION").to_owned(),
+            rows: prepared.source.rows(),
+            training_rows: rows.training.len() as u64,
+            validation_rows: rows.validation.len() as u64,
+            calibration_rows: rows.calibration.len() as u64,
+            empty_rows: rows.empty,
+            init,
+        };
+        let metadata = Metadata {
+            format_version: FORMAT_VERSION,
+            features: loaded.features.kinds().to_vec(),
+            columns: InputColumn::all(&prepared.source.schema()),
+            carried: prepared.columns.carried.clone(),
+            network,
+            training,
+            history: members.history,
+            health,
+            scoring,
+            provenance,
+        };
+        let networks = members.weights.into_iter().zip(latents).collect();
+        let model = Model::new(metadata, networks, &aggregate, &sketch, &prepared.device)
+            .map_err(|fault| Error::Model { path: "the model just fitted".into(), fault })?;
+        let cells = rows.training.len() as u64 * prepared.sizes.inputs as u64;
+        Ok(Fitted {
+            model,
+            statistics_seconds: loaded.seconds,
+            trained_rows: members.trained_rows,
+            train_seconds: seconds,
+            rows_bytes: cells.saturating_mul(size_of::<f32>() as u64),
+            in_memory: prepared.sizes.rows.in_memory,
+            interrupted: members.interrupted,
+            checkpoint,
+        })
+    }
+}

@@ -1,0 +1,73 @@
+//! Phase 1 of a fit: the options are checked, the columns chosen and the sizes decided.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::base_model::BaseModel;
+use super::column_choice::{ColumnChoice, choose_columns};
+use super::defaults;
+use super::sizes::Sizes;
+use crate::config::FitConfig;
+use crate::error::{Error, Result};
+use crate::model::{Device, TensorDevice};
+use crate::pipeline::{Progress, Run};
+use crate::score::Score;
+use crate::source::ParquetSource;
+
+/// A fit whose columns and sizes are known.
+pub(super) struct Prepared {
+    /// The options, filled from the base model.
+    pub(super) config: FitConfig,
+    /// The base model, if the fit starts from one.
+    pub(super) base: Option<BaseModel>,
+    pub(super) source: ParquetSource,
+    pub(super) device: TensorDevice,
+    pub(super) score: &'static Score,
+    /// Directory of scratch files.
+    pub(super) folder: PathBuf,
+    pub(super) columns: ColumnChoice,
+    pub(super) sizes: Sizes,
+    /// When the fit began to read.
+    pub(super) start: Instant,
+}
+
+impl Prepared {
+    /// Checks the options against each other, the base model and the data; reads the statistics of the columns.
+    ///
+    /// # Errors
+    /// Those of [`FitConfig::fit`] about options, columns and memory, the source's, and [`Error::Interrupted`].
+    pub(super) fn new(config: &FitConfig, source: &ParquetSource, device: Device, run: &mut Run<'_>) -> Result<Self> {
+        config.check()?;
+        run.check()?;
+        let base = BaseModel::load(config)?;
+        let config = base.as_ref().map_or_else(|| Ok(config.clone()), |base| base.fill(config, source))?;
+        let score = Score::named("anomaly_score", defaults::anomaly_score(&config))?;
+        let folder = config.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
+        if !folder.is_dir() {
+            let value = folder.display().to_string();
+            return Err(Error::OptionRange { option: "spool_dir", value, range: "an existing directory" });
+        }
+        if source.rows() < 2 {
+            return Err(Error::TooFewRows { path: source.path().to_owned(), rows: source.rows() });
+        }
+        let device = device.resolve()?;
+        let start = Instant::now();
+        let source = source.with_max_page_bytes(config.memory);
+
+        tracing::info!("{} rows of {} columns: reading statistics", source.rows(), source.schema().fields().len());
+        let columns = match &base {
+            Some(base) => base.choose_columns(&config, &source, run)?,
+            None => choose_columns(&config, &source, run)?,
+        };
+        if columns.features.kinds().is_empty() {
+            let reasons = columns.carried.into_iter().map(|carried| (carried.column, carried.reason)).collect();
+            return Err(Error::NoFeatures { path: source.path().to_owned(), reasons });
+        }
+        let sizes = Sizes::decide(&config, &columns, source.rows(), base.as_ref().map(BaseModel::network))?;
+        tracing::info!("{}", sizes.rows.memory.describe(sizes.rows.sample, sizes.inputs, &folder));
+        sizes.check_memory(&columns)?;
+        let names = columns.features.columns();
+        run.report(Progress::Chosen { columns: &names, latent_dim: sizes.network.latent_dim });
+        Ok(Self { config, base, source, device, score, folder, columns, sizes, start })
+    }
+}

@@ -1,0 +1,141 @@
+//! From any source to any output: rows are decoded, encoded by the model, and written as whole batches.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use arrow::error::ArrowError;
+
+use super::job::{CountedRows, TransformJob};
+use super::new_columns::NewColumnMaker;
+use crate::artifact::Model;
+use crate::batch::{Batch, BatchSlice, BatchSlicer, batch_rows};
+use crate::config::TransformConfig;
+use crate::error::{Error, Place, Result};
+use crate::feature::Features;
+use crate::pipeline::{Reservation, Route};
+use crate::score::ANOMALY_SCORE;
+use crate::sink::{Destination, Medium, RowWriter, under, written};
+use crate::source::Source;
+
+/// Which columns are read, and which are written: carried columns, then new ones.
+pub(super) struct OutputPlan {
+    /// The columns that are carried, then those that are only learned from, by name.
+    pub(super) needed: Vec<String>,
+    carried: usize,
+    /// The learned columns, by their indexes in `needed`.
+    learned: Vec<usize>,
+    pub(super) schema: SchemaRef,
+    features: Arc<Features>,
+    /// Where the rows come from, for messages.
+    path: PathBuf,
+}
+
+/// Rows with their new columns.
+pub(super) struct OutputBatch {
+    pub(super) batch: RecordBatch,
+    /// Held until they are written.
+    _reservation: Arc<Reservation>,
+}
+
+impl OutputPlan {
+    /// The columns of rows of `input`, of which those numbered `kept` are carried, as a medium has them.
+    pub(super) fn new(
+        model: &Model,
+        (input, path): (&Schema, &Path),
+        kept: &[usize],
+        config: &TransformConfig,
+        medium: Medium,
+    ) -> Result<Self> {
+        let features = model.features().clone();
+        let carried: Vec<FieldRef> = kept.iter().map(|&column| input.fields()[column].clone()).collect();
+        let mut needed: Vec<String> = carried.iter().map(|field| field.name().clone()).collect();
+        for column in features.columns() {
+            if !needed.contains(&column) {
+                needed.push(column);
+            }
+        }
+        let index = |column: &String| needed.iter().position(|needed| needed == column);
+        let learned = features.columns().iter().filter_map(index).collect();
+        let new = model.new_columns(config)?;
+        let metadata = model.keys(Some(&format!("{}{ANOMALY_SCORE}", config.prefix)));
+        let fields: Vec<FieldRef> = carried.iter().chain(new.fields()).cloned().collect();
+        let schema = written(input, &fields, &new, &metadata, medium);
+        Ok(Self { needed, carried: carried.len(), learned, schema, features, path: path.to_owned() })
+    }
+
+    /// The route of output batches. The budget of their bytes bounds large ones, and their number bounds small ones.
+    pub(super) fn route(&self) -> Route {
+        Route::new(batch_rows(self.features.layout()) * self.schema.fields().len() * size_of::<f32>())
+    }
+
+    /// Adds the new columns to slices of the columns `needed`. Their rows count for the drift if the number of the first
+    /// of all is given.
+    pub(super) fn worker(
+        &self,
+        maker: NewColumnMaker,
+        first_row: Option<u64>,
+    ) -> impl Fn(BatchSlice) -> Result<CountedRows<OutputBatch>> + Clone + Send + use<> {
+        let Self { carried, learned, schema, features, path, .. } = self;
+        let (carried, learned, schema) = (*carried, learned.clone(), schema.clone());
+        let (features, path) = (features.clone(), path.clone());
+        move |slice: BatchSlice| {
+            let BatchSlice { first_row: row, rows, reservation } = slice;
+            let learned = rows.project(&learned).map_err(failed)?;
+            let (batch, issues) = Batch::encode(&features, &learned)?;
+            let (new, mut counts) = maker.columns(&batch, Some(&learned), first_row.map(|first| first + row))?;
+            counts.issues = issues;
+            let arrays = rows.columns()[..carried].iter().chain(new.columns()).cloned();
+            let batch = under(&schema, arrays, rows.num_rows(), &path)?;
+            Ok(CountedRows { rows: OutputBatch { batch, _reservation: reservation }, counts })
+        }
+    }
+}
+
+impl TransformJob<'_, '_> {
+    /// Writes rows of any source.
+    pub(super) fn general(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()> {
+        let medium = match &destination {
+            Destination::File(target) => Medium::of(target.path()),
+            Destination::Stream(_) => Medium::Ipc,
+        };
+        let plan = self.model.output_plan(source, in_directory, self.config, medium)?;
+        let features = self.model.features().clone();
+        let slice_rows = batch_rows(features.layout());
+        let mut maker = NewColumnMaker::new(self.model, self.config)?;
+
+        let (ranking, learned) = (learned_route(&features), features.columns());
+        let slices = || {
+            let stream = source.rereadable()?.stream(&learned, slice_rows)?;
+            Ok(BatchSlicer::new(stream.batches, slice_rows, ranking.budget()))
+        };
+        let encode = move |slice: BatchSlice| Ok(Batch::encode(&features, &slice.rows)?.0);
+        self.decide(&mut maker, &ranking, slices, encode)?;
+
+        let stream = source.stream(&plan.needed, slice_rows)?;
+        let stored = match medium {
+            Medium::Parquet => source.stored_types(&plan.needed[..plan.carried]),
+            Medium::Ipc | Medium::Memory => Vec::new(),
+        };
+        let mut writer = RowWriter::create(destination, plan.schema.clone(), &stored, &self.config.encoding)?;
+        let route = plan.route();
+        let slices = BatchSlicer::new(stream.batches, slice_rows, route.budget());
+        let add = plan.worker(maker, Some(self.totals.rows()));
+        self.carry(&route, slices, add, |batches| {
+            for output in batches {
+                writer.write(&output?.batch)?;
+            }
+            writer.finish()
+        })
+    }
+}
+
+/// The route of batches of which only the learned columns are read, and nothing is written.
+pub(super) fn learned_route(features: &Features) -> Route {
+    Route::new(batch_rows(features.layout()) * features.layout().inputs() * size_of::<f32>())
+}
+
+fn failed(source: ArrowError) -> Error {
+    Error::Read { place: Place::file("rows"), source: source.into() }
+}

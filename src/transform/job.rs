@@ -1,0 +1,96 @@
+//! One transform under way: what it is given, and what it counts.
+
+use super::Transformed;
+use super::new_columns::{NewColumnMaker, RowCounts};
+use super::totals::TransformTotals;
+use crate::artifact::Model;
+use crate::batch::Batch;
+use crate::config::{Encoding, TransformConfig};
+use crate::error::Result;
+use crate::pipeline::{Route, Rows, Run};
+use crate::sink::{Destination, is_ipc};
+use crate::source::Source;
+use crate::storage::Target;
+
+/// A transform under way.
+pub(super) struct TransformJob<'a, 'r> {
+    pub(super) model: &'a Model,
+    pub(super) config: &'a TransformConfig,
+    pub(super) run: &'a mut Run<'r>,
+    pub(super) totals: TransformTotals,
+}
+
+/// Rows, and what was counted of them.
+pub(super) struct CountedRows<T> {
+    pub(super) rows: T,
+    pub(super) counts: RowCounts,
+}
+
+impl<T> Rows for CountedRows<T> {
+    fn rows(&self) -> usize {
+        self.counts.rows
+    }
+}
+
+impl<'a, 'r> TransformJob<'a, 'r> {
+    pub(super) fn new(model: &'a Model, config: &'a TransformConfig, run: &'a mut Run<'r>) -> Self {
+        Self { model, config, run, totals: TransformTotals::new(model.sketch().cloned()) }
+    }
+
+    /// Writes one file; one of a directory of outputs leaves out the keys of its path.
+    pub(super) fn file(&mut self, source: &Source, target: Target, in_directory: bool) -> Result<()> {
+        let copies = !is_ipc(target.path())
+            && self.config.encoding == Encoding::default()
+            && (in_directory || source.partition_columns().is_empty());
+        match source.one_parquet_file().filter(|_| copies) {
+            Some(file) => {
+                let kept = self.model.kept(source, &file.schema(), true, self.config)?;
+                self.splice(&file, target, kept)
+            }
+            None => self.general(source, Destination::File(target), in_directory),
+        }
+    }
+
+    /// Takes the decision that depends on all rows, if it is one: in a pass over them.
+    pub(super) fn decide<T: Send + 'static, I>(
+        &self,
+        maker: &mut NewColumnMaker,
+        route: &Route,
+        items: impl FnOnce() -> Result<I>,
+        batch: impl Fn(T) -> Result<Batch> + Clone + Send + 'static,
+    ) -> Result<()>
+    where
+        I: Iterator<Item = Result<T>> + Send + 'static,
+    {
+        let Some(mut levels) = maker.levels() else { return Ok(()) };
+        let ranking = maker.clone();
+        for ranked in self.run.spread(route, items()?, move |item| ranking.ranked(&batch(item)?))? {
+            ranked?.into_iter().for_each(|level| levels[level] += 1);
+        }
+        maker.discover(&levels);
+        Ok(())
+    }
+
+    /// Carries rows into a sink, and counts them.
+    pub(super) fn carry<T: Send + 'static, U: Send + 'static>(
+        &mut self,
+        route: &Route,
+        items: impl Iterator<Item = Result<T>> + Send + 'static,
+        work: impl Fn(T) -> Result<CountedRows<U>> + Clone + Send + 'static,
+        sink: impl FnOnce(&mut dyn Iterator<Item = Result<U>>) -> Result<()>,
+    ) -> Result<()> {
+        let totals = &mut self.totals;
+        self.run.carry(route, items, work, |counted| {
+            sink(&mut counted.map(|counted| {
+                let CountedRows { rows, counts } = counted?;
+                totals.add(&counts);
+                Ok(rows)
+            }))
+        })
+    }
+
+    /// What was done, with anomalies if something `decides` which rows are some.
+    pub(super) fn finish(self, decides: bool) -> Transformed {
+        self.totals.finish(self.model.features().kinds(), self.model.metadata().provenance.rows, decides)
+    }
+}

@@ -1,0 +1,90 @@
+//! From one Parquet file to another: carried columns are copied byte for byte, and new ones are encoded beside them.
+
+use arrow::array::RecordBatch;
+
+use super::job::{CountedRows, TransformJob};
+use super::new_columns::{NewColumnMaker, RowCounts};
+use crate::batch::{Batch, RowGroupTransposer, RowSlice, TransposeConfig, batch_rows};
+use crate::error::Result;
+use crate::feature::Features;
+use crate::pipeline::Route;
+use crate::score::ANOMALY_SCORE;
+use crate::sink::{self, NewColumns, OutputColumn, Splice};
+use crate::source::ParquetSource;
+use crate::storage::Target;
+
+/// Bytes of row vectors up to which a row group is transposed in memory: a usual one of 64 Ki rows and 1,000 columns.
+const ROW_GROUP_BYTES: u64 = 256 << 20;
+
+/// Rows to be scored.
+enum ScoreInput {
+    /// As row vectors.
+    Slice(RowSlice),
+    /// As the learned columns, which an explanation needs.
+    Rows { first_row: u64, row_group: usize, rows: RecordBatch },
+}
+
+impl TransformJob<'_, '_> {
+    /// Writes a Parquet file with the columns of `source` numbered `kept` and the new columns.
+    pub(super) fn splice(&mut self, source: &ParquetSource, target: Target, kept: Vec<usize>) -> Result<()> {
+        let mut maker = NewColumnMaker::new(self.model, self.config)?;
+        let new = maker.schema().clone();
+        let metadata = self.model.keys(Some(&format!("{}{ANOMALY_SCORE}", self.config.prefix)));
+        let carried = kept.into_iter().map(OutputColumn::Carried);
+        let columns = carried.chain((0..new.fields().len()).map(OutputColumn::New)).collect();
+        let splice = Splice { columns, new: new.clone(), metadata: &metadata };
+        let (features, stop) = (self.model.features().clone(), self.run.stopper().clone());
+        let slice_rows = batch_rows(features.layout());
+        let (threads, folder) = (self.run.workers(), target.folder().to_owned());
+        let transpose = TransposeConfig { threads, bytes: ROW_GROUP_BYTES, folder, slice_rows };
+        let slices = |route: &Route| RowGroupTransposer::new(source, &features, transpose.clone(), &route.read, &stop);
+        let route = || Route::sliced(slice_rows * new.fields().len() * size_of::<f32>());
+
+        let (ranking, learned) = (route(), features.clone());
+        let batch = move |slice: RowSlice| Ok(Batch::unnumbered(slice.x()?, learned.layout()));
+        self.decide(&mut maker, &ranking, || Ok(slices(&ranking)), batch)?;
+
+        let sink = sink::open(source, &splice, target, slice_rows, stop.clone())?;
+        let route = route();
+        let inputs: Box<dyn Iterator<Item = Result<ScoreInput>> + Send> = if maker.explains() {
+            let mut next_row = 0;
+            let scan = source.with_string_views().scan(&features.columns(), slice_rows);
+            Box::new(scan.map(move |batch| {
+                let (row_group, rows) = batch?;
+                let first_row = next_row;
+                next_row += rows.num_rows() as u64;
+                Ok(ScoreInput::Rows { first_row, row_group, rows })
+            }))
+        } else {
+            Box::new(slices(&route).map(|slice| slice.map(ScoreInput::Slice)))
+        };
+        let inputs = (0..).zip(inputs).map(|(seq, input)| Ok((seq, input?)));
+        let rows_before = self.totals.rows();
+        let score = move |(seq, input)| {
+            let (row_group, batch, counts) = score(&features, &maker, input, rows_before)?;
+            Ok(CountedRows { rows: NewColumns { seq, row_group, batch }, counts })
+        };
+        self.carry(&route, inputs, score, |columns| sink.write(columns))
+    }
+}
+
+/// Scores rows that come after so many others: their row group and new columns.
+fn score(
+    features: &Features,
+    maker: &NewColumnMaker,
+    input: ScoreInput,
+    rows_before: u64,
+) -> Result<(usize, RecordBatch, RowCounts)> {
+    let (row_group, (columns, mut counts), issues) = match input {
+        ScoreInput::Slice(slice) => {
+            let batch = Batch::unnumbered(slice.x()?, features.layout());
+            (slice.row_group(), maker.columns(&batch, None, Some(rows_before + slice.first_row()))?, slice.found())
+        }
+        ScoreInput::Rows { first_row, row_group, rows } => {
+            let (batch, issues) = Batch::encode(features, &rows)?;
+            (row_group, maker.columns(&batch, Some(&rows), Some(rows_before + first_row))?, issues)
+        }
+    };
+    counts.issues = issues;
+    Ok((row_group, columns, counts))
+}
