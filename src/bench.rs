@@ -1,4 +1,4 @@
-//! Parts of the way of a row that `benches/parts.rs` measures by themselves; no part of the interface.
+//! The steps that `benches/parts.rs` measures one by one. Not part of the public interface.
 
 #![forbid(unsafe_code)]
 
@@ -7,10 +7,11 @@ use arrow::array::RecordBatch;
 use crate::artifact::Model;
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::model::{Device, Encoded, Step, StepInput, Trainer};
+use crate::model::{Device, Step, StepInput, Trainer};
 use crate::numerics::RandomStream;
 
-/// A model, some rows for it, and a network of its shape in training.
+/// A model, rows for it, and a network of the same shape in training.
+#[expect(missing_debug_implementations)]
 pub struct Parts {
     model: Model,
     rows: RecordBatch,
@@ -21,10 +22,10 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Takes rows whose columns are those the model learned, in its order.
+    /// Takes rows of the columns that the model learned, in its order.
     ///
     /// # Errors
-    /// If they are not, or there is no memory or thread to be had.
+    /// If the columns are others, or there is no memory or no thread.
     pub fn new(model: Model, rows: RecordBatch, threads: usize) -> Result<Self> {
         let layout = model.features().layout().clone();
         let (network, training) = (&model.metadata().network, &model.metadata().training);
@@ -37,23 +38,23 @@ impl Parts {
         Ok(Self { model, rows, x, batch, input, trainer })
     }
 
-    /// Columns to row vectors.
+    /// Writes the columns into row vectors.
     ///
     /// # Errors
-    /// None, once [`new`](Self::new) has done the same.
+    /// None: [`new`](Self::new) did the same.
     pub fn write(&mut self) -> Result<()> {
         self.model.features().write(&self.rows, &mut self.x).map(drop)
     }
 
-    /// Posterior, reconstruction and errors, on this thread.
+    /// Computes posterior, reconstruction and errors, on this thread.
     ///
     /// # Errors
     /// None on the CPU.
-    pub fn encode(&self) -> Result<Encoded> {
+    pub fn encode(&self) -> Result<impl Sized + use<>> {
         self.model.vae().encode(&self.batch)
     }
 
-    /// A gradient step of all rows as one batch, on all threads.
+    /// Takes a gradient step of all rows as one batch, on all threads.
     ///
     /// # Errors
     /// None on the CPU.

@@ -1,5 +1,103 @@
-#![doc = include_str!("../README.md")]
-#![warn(missing_docs)]
+//! Learns the structure of the rows of a table with a variational autoencoder (VAE), and writes every row back with a few
+//! latent columns, a reconstruction error and an anomaly score.
+//!
+//! # The way of a row
+//!
+//! 1. A [`Source`] reads rows from Parquet, Arrow IPC, CSV and NDJSON files, from stdin, or from any
+//!    [`RecordBatchReader`](arrow::array::RecordBatchReader).
+//! 2. A [`FitConfig`] fits a [`Model`]: it chooses the columns to learn, scales them, and trains the network.
+//!    [`FitConfig::plan`] tells what a fit would do.
+//! 3. [`Model::save`] writes the model to one file, and [`Model::load`] reads it.
+//! 4. [`Model::transform_to`] writes every row with its new columns; [`Model::transform`] does the same between two
+//!    record-batch readers.
+//!
+//! A model also fills missing values ([`Model::impute`]), rebuilds rows from their latents ([`Model::reconstruct`]), draws
+//! new rows ([`Model::generate`]), and compares data with its training data ([`Model::drift`]).
+//!
+//! # Fit a model to files
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let (points, model_file) = (folder.path().join("points.csv"), folder.path().join("points.safetensors"));
+//! # let rows = (0..300).map(|n| format!("{},{}\n", n as f64 / 7.0, (n as f64).sin()));
+//! # std::fs::write(&points, format!("x,y\n{}", rows.collect::<String>()))?;
+//! use vaepipe::{Device, FitConfig, Run, Source, SourceConfig, Stop};
+//!
+//! let source = Source::open([points], &SourceConfig::new(), &Stop::new())?;
+//! let config = FitConfig::new().latent_dim(1).epochs(5).seed(7);
+//! let table = config.table(&source, &std::env::temp_dir())?;
+//! let model = config.fit(&table, Device::Cpu, &mut Run::new())?.model;
+//! model.save(model_file)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Transform a file
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let [points, model_file, scored] = ["points.csv", "points.safetensors", "scored.parquet"].map(|it| folder.path().join(it));
+//! # let rows = (0..300).map(|n| format!("{},{}\n", n as f64 / 7.0, (n as f64).sin()));
+//! # std::fs::write(&points, format!("x,y\n{}", rows.collect::<String>()))?;
+//! use vaepipe::{Device, Model, Run, Source, SourceConfig, Stop, TransformConfig};
+//!
+//! # let source = Source::open([&points], &SourceConfig::new(), &Stop::new())?;
+//! # let config = vaepipe::FitConfig::new().latent_dim(1).epochs(2);
+//! # config.fit(&config.table(&source, folder.path())?, Device::Cpu, &mut vaepipe::Run::new())?.model.save(&model_file)?;
+//! let model = Model::load(model_file, Device::Cpu)?;
+//! let source = Source::open([points], &SourceConfig::new(), &Stop::new())?;
+//! let done = model.transform_to(&source, scored, &TransformConfig::new(), &mut Run::new())?;
+//! assert_eq!(done.rows, 300);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Fit and transform rows in memory
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//! use vaepipe::arrow::array::{ArrayRef, Float64Array, RecordBatch, RecordBatchIterator};
+//! use vaepipe::{Device, FitConfig, Run, Source};
+//!
+//! let x: ArrayRef = Arc::new(Float64Array::from_iter_values((0..300).map(|n| f64::from(n) / 7.0)));
+//! let y: ArrayRef = Arc::new(Float64Array::from_iter_values((0..300).map(|n| f64::from(n).sin())));
+//! let rows = RecordBatch::try_from_iter([("x", x), ("y", y)])?;
+//! let reader = || RecordBatchIterator::new([Ok(rows.clone())], rows.schema());
+//!
+//! let config = FitConfig::new().latent_dim(1).epochs(2);
+//! let table = config.table(&Source::from_batches(reader()), &std::env::temp_dir())?;
+//! let model = config.fit(&table, Device::Cpu, &mut Run::new())?.model;
+//! for batch in model.transform(reader())? {
+//!     assert!(batch?.column_by_name("anomaly_score").is_some());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `cli` | yes | the program `vaepipe`; a library needs none of it |
+//! | `analysis` | yes | SQL predicates ([`SourceConfig::predicate`]), `evaluate` and `report` |
+//! | `cloud` | no | inputs, outputs and models in object stores: `s3://`, `gs://`, `az://`, `https://` |
+//! | `cuda` | no | training and scoring on a CUDA device; needs the CUDA toolkit |
+//!
+//! # Errors
+//!
+//! Functions return [`Error`]: its message says what is wrong and where, its [`kind`](Error::kind) says which class of
+//! failure it is, and its source is the error of the operating system, reader or tensor library. Readers of record batches
+//! return it within [`ArrowError::ExternalError`](arrow::error::ArrowError::ExternalError). An output appears whole or not at
+//! all.
+//!
+//! # Determinism
+//!
+//! On the CPU, the same rows, options and seed give the same model and the same scores, bit for bit on one build and CPU
+//! model, for any number of threads, row groups or files. The scores of a row do not depend on other rows.
+#![warn(missing_docs, missing_debug_implementations)]
 
 // The house, from the ground up; imports point only downward.
 mod config;
@@ -32,22 +130,23 @@ mod analysis;
 #[doc(hidden)]
 pub mod bench;
 
+/// The Arrow implementation whose types this library takes and returns, version 60. With this re-export a program need not
+/// depend on the same version itself.
+pub use arrow;
+
 pub use config::{
     Activation, Codec, Decision, Encoding, FitConfig, GenerateConfig, ImputeConfig, LatentDim, Map, MapOf, Preset,
     ReconstructConfig, Scale, SourceConfig, Training, TransformConfig, TraverseConfig, VectorScale,
 };
-pub use error::{Error, ErrorKind, Foreign, ModelFault, Place, Result};
+pub use error::{Error, ErrorKind, Foreign, ModelFault, ParseChoiceError, Place, Result};
 pub use pipeline::{Epoch, Progress, Run, Stop};
-pub use storage::{Lock, check_distinct, check_target, is_url, replace_file};
+pub use storage::Lock;
 
-pub use feature::{
-    Carried, Category, Column, ColumnType, Curve, Cycle, Feature, FeatureCells, Flag, InputColumn, Kind, Likelihood,
-    Number, Scaling, Shape, Time, ValueIssues, Values, Vector,
-};
+pub use feature::{Carried, Column, ColumnType, InputColumn, Kind, ValueIssues, Values};
 pub use sink::ipc_schema;
 pub use source::{ParquetSource, Source, silence_decoder_panics};
 
-pub use model::{Device, Encoded, Network, Weight};
+pub use model::{Device, Network, Weight};
 
 pub use artifact::{ColumnHealth, Dimension, Health, History, Init, Measure, Metadata, Model, Provenance};
 pub use drift::{Drift, Shift};
@@ -61,3 +160,14 @@ pub use transform::{LogLikelihood, Output, ScoreQuantiles, Transformed};
 pub use analysis::{
     AtThreshold, Best, EvaluateConfig, Evaluation, Ranked, Report, ReportConfig, Top, evaluate, report,
 };
+
+/// What the program needs beside the library. It may change in any release.
+#[doc(hidden)]
+pub mod cli_support {
+    pub use crate::storage::{check_distinct, check_target, is_url, replace_file};
+}
+
+/// Tests the Rust code in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

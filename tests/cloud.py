@@ -126,7 +126,7 @@ run("transform", "here", "s3://lake/out.parquet", "-m", "here.safetensors", "--s
 assert s3.get_object(Bucket="lake", Key="out.parquet")["Body"].read() == b"old"
 run("transform", "here", "s3://lake/out.parquet", "-m", "here.safetensors", "--force", "--quiet")
 assert read("out.parquet").equals(pq.read_table("one.parquet"))
-run("transform", "s3://lake/in/", "s3://lake/in/x/", "-m", "here.safetensors", code=2, says=["would be in s3://lake/in"])
+run("transform", "s3://lake/in/", "s3://lake/in/x/", "-m", "here.safetensors", code=2, says=["is in the input directory s3://lake/in"])
 run("transform", "s3://lake/flights.parquet", "s3://lake/flights.parquet", "-m", "here.safetensors", "--force", code=2)
 
 # Of a large object only what is needed is read, in large pieces; and it is copied by splicing as a file is.

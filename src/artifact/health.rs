@@ -11,6 +11,7 @@ const ACTIVE: f64 = 0.01;
 /// What held-out rows say of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Health {
     /// Number of calibration rows.
     pub rows: u64,
@@ -32,6 +33,7 @@ pub struct Health {
 /// One dimension of the latent space.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Dimension {
     /// Mean KL divergence of the posterior from the prior, in nats.
     pub kl: f64,
@@ -42,6 +44,7 @@ pub struct Dimension {
 /// How well a column is rebuilt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ColumnHealth {
     /// The column, or the leaf of a struct column.
     pub column: String,
@@ -56,6 +59,7 @@ pub struct ColumnHealth {
 /// What is measured of a column's reconstruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Measure {
     /// 1 - squared error / squared deviation from the mean, on the model's scale.
     R2,

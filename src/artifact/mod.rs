@@ -12,6 +12,7 @@ mod health;
 mod members;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -39,6 +40,7 @@ const MOST_BYTES: u64 = 16 << 30;
 /// How a fit went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct History {
     /// Every epoch trained.
     pub epochs: Vec<Epoch>,
@@ -62,6 +64,7 @@ impl History {
 /// Which rows a model came from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Provenance {
     /// The program's version.
     pub vaepipe_version: String,
@@ -86,6 +89,7 @@ pub struct Provenance {
 /// The base model of a fit, and its loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Init {
     /// SHA-256 of that model's file, in hexadecimal.
     pub model: String,
@@ -98,6 +102,7 @@ pub struct Init {
 /// Everything about a model but its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Metadata {
     /// Version of this format.
     pub format_version: u64,
@@ -141,8 +146,8 @@ pub struct Model {
     hash: OnceLock<String>,
 }
 
-impl std::fmt::Debug for Model {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Model").field("metadata", &self.metadata).finish_non_exhaustive()
     }
 }
@@ -181,7 +186,7 @@ impl Model {
         if !(-50.0..=0.0).contains(&metadata.network.noise_floor) {
             return Err(contradiction("the noise floor is out of its range"));
         }
-        if !metadata.features.iter().all(|kind| kind.is_sound()) {
+        if !metadata.features.iter().all(|kind| kind.feature().is_sound()) {
             return Err(contradiction("a feature's scaling is not usable"));
         }
         let columns: BTreeSet<&str> = metadata.features.iter().map(|kind| kind.column().name()).collect();

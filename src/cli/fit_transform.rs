@@ -84,11 +84,11 @@ impl FitTransform {
         run.check()?;
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         // One file under two names would wait for itself.
-        vaepipe::check_distinct(&path.iter().chain([&output]).collect::<Vec<_>>())?;
+        vaepipe::cli_support::check_distinct(&path.iter().chain([&output]).collect::<Vec<_>>())?;
         let _locks = run.lock(path.iter().chain([&output]).map(PathBuf::as_path), context)?;
         if let Some(target) = &path {
             output::check_is_file(target)?;
-            vaepipe::check_target(target, config.force, source.paths())?;
+            vaepipe::cli_support::check_target(target, config.force, source.paths())?;
         }
         check_output(&output, &config, &source, None)?;
         let metrics = metrics.start(&source, &path.iter().chain([&output]).collect::<Vec<_>>())?;

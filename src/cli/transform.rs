@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
 use vaepipe::{
-    Decision, Error, Model, ScoreQuantiles, Scoring, Source, SourceConfig, TransformConfig, Transformed, ValueIssues,
+    Decision, Error, Model, ScoreQuantiles, Source, SourceConfig, TransformConfig, Transformed, ValueIssues,
 };
 
 use crate::cli::Context;
@@ -154,7 +154,8 @@ pub(crate) fn lines(
     }
     if let (Some(anomalies), Some(rate)) = (done.anomalies, done.anomaly_rate()) {
         let decision = decision(model, config);
-        let scoring = Scoring { decision, ..model.metadata().scoring.clone() };
+        let mut scoring = model.metadata().scoring.clone();
+        scoring.decision = decision;
         let by_p_values = matches!(decision, Decision::Alpha(_) | Decision::Fdr(_));
         let (rows, because) = (HumanCount(anomalies), because(decision));
         lines.push(("anomalies", format!("{rows} rows, {}, by {because}", percent(rate))));

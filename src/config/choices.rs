@@ -5,9 +5,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::ParseChoiceError;
+
 /// A bundle of defaults for one purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Preset {
     /// Latents of every row, rare groups included: no row is left out of the loss.
     #[default]
@@ -19,6 +22,7 @@ pub enum Preset {
 /// The rule that makes a row an anomaly.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Decision {
     /// A p-value of at most this, in (0, 1).
     Alpha(f64),
@@ -69,6 +73,7 @@ impl Decision {
 /// The scaling of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Scale {
     /// (x - median) / (IQR / 1.349).
     Robust,
@@ -87,6 +92,7 @@ pub enum Scale {
 /// The activation function of the hidden layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Activation {
     /// max(x, 0).
     Relu,
@@ -98,6 +104,7 @@ pub enum Activation {
 
 /// The curve for a heavily skewed number, applied before the scaling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Map {
     /// No curve.
     #[default]
@@ -115,6 +122,7 @@ pub enum Map {
 /// The scaling of vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum VectorScale {
     /// Each element by itself, like a column.
     Element,
@@ -124,6 +132,7 @@ pub enum VectorScale {
 
 /// The compression of an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Codec {
     /// No compression.
     None,
@@ -149,10 +158,12 @@ pub struct MapOf {
 }
 
 impl FromStr for MapOf {
-    type Err = String;
+    type Err = ParseChoiceError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (columns, map) = text.rsplit_once('=').ok_or("not of the form COL=CURVE")?;
+    fn from_str(text: &str) -> Result<Self, ParseChoiceError> {
+        let Some((columns, map)) = text.rsplit_once('=') else {
+            return Err(ParseChoiceError::new(text, "of the form COL=CURVE"));
+        };
         Ok(Self { columns: columns.to_owned(), map: map.parse()? })
     }
 }
@@ -177,11 +188,11 @@ macro_rules! words {
             pub const WORDS: &'static [&'static str] = &[$($word),+];
         }
         impl FromStr for $type {
-            type Err = String;
-            fn from_str(word: &str) -> Result<Self, String> {
+            type Err = ParseChoiceError;
+            fn from_str(word: &str) -> Result<Self, ParseChoiceError> {
                 match word {
                     $($word => Ok($value),)+
-                    _ => Err(format!("not one of {}", Self::WORDS.join(", "))),
+                    _ => Err(ParseChoiceError::new(word, format!("one of {}", Self::WORDS.join(", ")))),
                 }
             }
         }
@@ -201,6 +212,7 @@ words!(Activation, "relu" => Activation::Relu, "silu" => Activation::Silu, "tanh
 
 /// The width of the latent space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LatentDim {
     /// So many dimensions, 1 to 4096.
     Of(usize),
@@ -215,12 +227,16 @@ impl From<usize> for LatentDim {
 }
 
 impl FromStr for LatentDim {
-    type Err = String;
+    type Err = ParseChoiceError;
 
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseChoiceError> {
+        let unknown = |_| {
+            ParseChoiceError::new(text, "auto or a number of dimensions")
+                .with_message(format!("{text:?} is neither auto nor a number of dimensions"))
+        };
         match text {
             "auto" => Ok(Self::Auto),
-            _ => text.parse().map(Self::Of).map_err(|_| format!("{text:?} is neither auto nor a number of dimensions")),
+            _ => text.parse().map(Self::Of).map_err(unknown),
         }
     }
 }
@@ -235,7 +251,7 @@ impl fmt::Display for LatentDim {
 }
 
 impl Serialize for LatentDim {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Of(dimensions) => dimensions.serialize(serializer),
             Self::Auto => "auto".serialize(serializer),

@@ -289,6 +289,7 @@ fn check_decision(decision: Option<Decision>) -> Result<()> {
 /// The resolved options of a fit, as stored in the model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Training {
     /// The set of defaults.
     pub preset: Preset,

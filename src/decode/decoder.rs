@@ -44,7 +44,7 @@ impl Decoder {
     /// those that have a word.
     pub(crate) fn expected(&self, z: &[f32]) -> Result<Vec<f32>> {
         self.each(z, |element, output, _| {
-            let reads = |class: usize| self.features.of_element(element).reads(class);
+            let reads = |class: usize| self.features.of_element(element).feature().reads(class);
             self.heads.expected(element, output, &reads)
         })
     }
@@ -112,12 +112,16 @@ impl Generator {
 
     /// Draws a class or flag, its probabilities raised to 1 / temperature.
     fn class(&self, element: usize, output: &[f32], noise: RandomStream) -> f32 {
-        let reads = |class: usize| self.decoder.features.of_element(element).reads(class);
+        let reads = |class: usize| self.decoder.features.of_element(element).feature().reads(class);
         let heads = &self.decoder.heads;
         if self.temperature == 0.0 {
             let likely = heads.expected(element, output, &reads);
-            // For a flag, this is the probability of a 1.
-            return if self.decoder.features.of_element(element).shape().classes > 1 { likely } else { likely.round() };
+            // Of a flag, this is the probability of a 1.
+            return if self.decoder.features.of_element(element).feature().shape().classes > 1 {
+                likely
+            } else {
+                likely.round()
+            };
         }
         let mut p = Vec::new();
         heads.probabilities(element, output, &mut p);

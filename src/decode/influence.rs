@@ -31,7 +31,7 @@ impl Model {
     pub fn influences(&self) -> Vec<Vec<Influence>> {
         let (features, aggregate) = (self.features(), self.aggregate());
         let outputs = features.kinds().iter().flat_map(|kind| {
-            let shape = kind.shape();
+            let shape = kind.feature().shape();
             (0..shape.elements * shape.classes).map(move |output| (kind, output))
         });
         let outputs: Vec<_> = outputs.collect();
@@ -42,9 +42,9 @@ impl Model {
                     let (effect, deviation): (f64, f64) = (f64::from(effect), f64::from(deviation));
                     Influence {
                         column: kind.column().to_string(),
-                        part: kind.part(*output),
+                        part: kind.feature().part(*output),
                         effect,
-                        unit: kind.unit(*output),
+                        unit: kind.feature().unit(*output),
                         relative_effect: if deviation > 0.0 { effect / deviation } else { 0.0 },
                         rank_correlation: f64::from(correlation),
                     }

@@ -28,12 +28,12 @@ pub(super) struct Replacement<'a> {
 }
 
 /// New columns, and what was measured of their rows.
-struct Measured<M> {
+struct MeasuredColumns<M> {
     columns: NewColumns,
     measure: M,
 }
 
-impl<M> Rows for Measured<M> {
+impl<M> Rows for MeasuredColumns<M> {
     fn rows(&self) -> usize {
         self.columns.batch.num_rows()
     }
@@ -58,7 +58,7 @@ impl Replacement<'_> {
         let replace = move |(seq, (row_group, batch))| {
             let (new, measure) = work(&batch)?;
             let batch = new.project(&order).map_err(failed)?;
-            Ok(Measured { columns: NewColumns { seq, row_group, batch }, measure })
+            Ok(MeasuredColumns { columns: NewColumns { seq, row_group, batch }, measure })
         };
         let mut rows = 0;
         run.carry(&Route::new(self.batch_bytes), batches, replace, |replaced| {

@@ -87,7 +87,7 @@ impl BinCounts {
             let found = Shift::found(kind, &found.get(feature).copied().unwrap_or_default(), rows, at_fit);
             let Some((n, Shift { psi, chance, ks, .. })) = most(feature) else { return found };
             let first = gauges.of(feature).start;
-            let part = gauges.element(n).and_then(|_| kind.place(n - first));
+            let part = gauges.element(n).and_then(|_| kind.feature().place(n - first));
             let part = part.map_or(String::new(), |place| format!("[{place}]"));
             Shift { name: format!("{}{part}", found.name), psi, chance, ks, ..found }
         };

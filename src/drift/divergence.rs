@@ -1,5 +1,7 @@
 //! Distances between two histograms, and what chance makes of them.
 
+use crate::numerics::normal_upper_quantile;
+
 /// Rows like those of the fit exceed chance in one transform of this many.
 const ONCE_IN: f64 = 1000.0;
 
@@ -24,18 +26,11 @@ pub(super) fn psi(fit: &[f64], now: &[f64]) -> f64 {
 
 /// The index that `fit` and `now` rows of one kind stay below in `bins` bins, if `tests` of them are looked at together.
 pub(super) fn chance(bins: usize, fit: f64, now: f64, tests: usize) -> f64 {
-    let z = upper(1.0 / ONCE_IN / tests.max(1) as f64);
+    let z = normal_upper_quantile(1.0 / ONCE_IN / tests.max(1) as f64);
     // Wilson & Hilferty 1931: the cube root of χ² is about normal.
     let freedom = bins.saturating_sub(1).max(1) as f64;
     let root = 1.0 - 2.0 / (9.0 * freedom) + z * (2.0 / (9.0 * freedom)).sqrt();
     freedom * root.powi(3) * (1.0 / fit + 1.0 / now)
-}
-
-/// The place above which a small share `p` of a normal distribution lies (Abramowitz & Stegun 1964, 26.2.23).
-fn upper(p: f64) -> f64 {
-    let t = (-2.0 * p.ln()).sqrt();
-    let above = 2.515_517 + t * (0.802_853 + t * 0.010_328);
-    t - above / (1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308)))
 }
 
 /// The greatest distance of two cumulative shares over the same ordered bins; 0 without rows.

@@ -111,12 +111,12 @@ impl Binnings {
     ) -> Self {
         let (mut all, mut ranges, mut element) = (Vec::new(), Vec::new(), 0);
         for kind in kinds {
-            let (first, elements) = (all.len(), element..element + kind.shape().elements);
+            let (first, elements) = (all.len(), element..element + kind.elements());
             for place in elements.clone() {
                 let span = &layout.spans()[place];
                 let gauge = match span.likelihood {
-                    _ if kind.goes_on() && place > elements.start => continue,
-                    _ if kind.goes_on() => Binning::Presence,
+                    _ if kind.feature().goes_on() && place > elements.start => continue,
+                    _ if kind.feature().goes_on() => Binning::Presence,
                     Likelihood::Gaussian => Binning::Number(edges(BinPlace::Element(place))),
                     Likelihood::Bernoulli => Binning::Class(2),
                     Likelihood::Categorical => Binning::Class(span.output.len()),

@@ -1,29 +1,29 @@
-//! What class of failure an error is.
+//! Classes of errors.
 
 use super::Error;
 
-/// What class of failure an [`Error`] is; the command line turns it into an exit code.
+/// The class of an [`Error`]. The command line turns it into an exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The call itself is wrong: an unknown column, a target that exists, an option out of range.
+    /// The call is wrong: an unknown column, an output that exists, an option out of range.
     Usage,
-    /// The data cannot be used: damaged, of the wrong schema, or with nothing to learn from.
+    /// The data is not usable: it is damaged, has the wrong columns, or has nothing to learn.
     Data,
-    /// The model file cannot be used.
+    /// The model file is not usable.
     Model,
-    /// The run failed: I/O, no such device, training that will not converge.
+    /// The run failed: I/O, a device that is not available, training that diverged.
     Run,
-    /// The run did what it was asked, and a check of the result failed.
+    /// The run is complete, but a check of its result failed.
     Check,
-    /// Somebody asked the run to stop.
+    /// The caller stopped the run.
     Interrupted,
-    /// Another run is at work on the target.
+    /// Another run is writing the same output.
     Locked,
 }
 
 impl Error {
-    /// The class of failure.
+    /// The class of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::TargetExists { .. }
@@ -46,12 +46,13 @@ impl Error {
             | Self::OptionRange { .. }
             | Self::Predicate { .. }
             | Self::TooLarge { .. }
-            | Self::UnknownDevice { .. } => ErrorKind::Usage,
+            | Self::ParseChoice(_) => ErrorKind::Usage,
             Self::NoFeatures { .. }
             | Self::TooFewRows { .. }
             | Self::MissingFeature { .. }
             | Self::MissingColumn { .. }
             | Self::WrongType { .. }
+            | Self::WrongValue { .. }
             | Self::NotParquet { .. }
             | Self::Read { .. }
             | Self::PageTooLarge { .. }

@@ -1,11 +1,12 @@
-//! The one error type of the library: what was wrong and where.
+//! The one error type of the library.
 //!
-//! Messages name the file, column and row group. Which command-line flag would help is the command line's to say.
+//! A message says what is wrong and where: file, column, row group. The command line adds which flag helps.
 
 #![forbid(unsafe_code)]
 
 mod kind;
 mod model_fault;
+mod parse_choice;
 mod phrases;
 mod place;
 
@@ -13,13 +14,14 @@ use std::path::{Path, PathBuf};
 
 pub use self::kind::ErrorKind;
 pub use self::model_fault::ModelFault;
+pub use self::parse_choice::ParseChoiceError;
 use self::phrases::{because, did_you_mean, gib, mib, of_types};
 pub use self::place::Place;
 
-/// Shorthand for results of this library.
+/// The result of a function of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The error of a foreign reader, writer or tensor library, kept as the source of ours.
+/// The error of another library, kept as the source of an [`Error`].
 pub type Foreign = Box<dyn std::error::Error + Send + Sync + 'static>;
 
 /// Everything that can go wrong in this library.
@@ -31,117 +33,117 @@ pub enum Error {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What was tried: "open", "create", ...
+        /// What was tried, as in "open".
         action: &'static str,
-        /// The operating system's answer.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The target exists and may not be replaced.
+    /// The output exists, and may not be replaced.
     #[error("{path}: already exists")]
     TargetExists {
-        /// The target.
+        /// The output.
         path: PathBuf,
     },
-    /// The target is one of the inputs, possibly through a link.
+    /// The output is one of the inputs, possibly through a link.
     #[error("{path}: is also the input {input}")]
     TargetIsInput {
-        /// The target.
+        /// The output.
         path: PathBuf,
         /// The input it is the same file as.
         input: PathBuf,
     },
-    /// The target would be in a directory that is read.
-    #[error("{path}: would be in {input}, which is read, and be taken for an input the next time")]
+    /// The output would be in an input directory.
+    #[error("{path}: is in the input directory {input}, where the next run would read it")]
     TargetInInput {
-        /// The target.
+        /// The output.
         path: PathBuf,
         /// The directory.
         input: PathBuf,
     },
-    /// The target is a directory, a device or a pipe.
+    /// The output is a directory, a device or a pipe.
     #[error("{path}: is not a regular file, so it cannot be replaced")]
     TargetNotFile {
-        /// The target.
+        /// The output.
         path: PathBuf,
     },
-    /// Another user put something into the target's place, in a folder that is open to all.
-    #[error("{path}: another user put it there, in a folder that is open to all")]
+    /// The output belongs to another user, in a directory that every user can write to.
+    #[error("{path}: belongs to another user, in a directory that every user can write to")]
     TargetForeign {
-        /// The target.
+        /// The output.
         path: PathBuf,
     },
-    /// Another run holds the target's lock.
+    /// Another run holds the lock of the output.
     #[error("{path}: another run is writing it{}", .holder.map_or_else(String::new, |id| format!(", process {id}")))]
     Locked {
-        /// The target.
+        /// The output.
         path: PathBuf,
         /// The other run's process id.
         holder: Option<u32>,
     },
-    /// Two targets of one run are the same file.
-    #[error("{path}: is named for two outputs of one run")]
+    /// Two outputs of one run are the same file.
+    #[error("{path}: is the path of two outputs of one run")]
     TargetTwice {
-        /// The target.
+        /// The output.
         path: PathBuf,
     },
-    /// An output column would carry the name of an input column.
+    /// A new column has the name of an input column.
     #[error("{path}: already has a column {column:?}")]
     NameClash {
         /// The input.
         path: PathBuf,
-        /// The name both want.
+        /// The name of both.
         column: String,
     },
-    /// A selection names a column that is not there.
+    /// A selection names an unknown column.
     #[error("no column {name:?}{}", did_you_mean(.near))]
     UnknownColumn {
-        /// The selection it stands in: "columns", "exclude", "categorical", "map", "keep" or "where".
+        /// The selection that names it: "columns", "exclude", "categorical", "map", "keep" or "where".
         selection: &'static str,
         /// The name as given.
         name: String,
-        /// Names that are there and look alike, best first.
+        /// Similar names that exist, the most similar first.
         near: Vec<String>,
     },
-    /// A selection leaves no column to learn, of those that could be.
+    /// A selection leaves no column to learn.
     #[error("{selection}: leaves no column to learn")]
     NothingSelected {
         /// The selection: "columns" or "exclude".
         selection: &'static str,
     },
-    /// A selection holds a pattern that is not one.
-    #[error("{pattern:?} is not a pattern")]
+    /// A selection has an invalid pattern.
+    #[error("{pattern:?} is not a valid pattern")]
     BadPattern {
-        /// The selection it stands in.
+        /// The selection that has it.
         selection: &'static str,
         /// The pattern as given.
         pattern: String,
-        /// What the pattern's parser says.
+        /// The error of the parser.
         source: Foreign,
     },
-    /// A score is named that there is not.
-    #[error("no score {name:?}; there are {}", .known.join(", "))]
+    /// An option names an unknown score.
+    #[error("no score {name:?}; the scores are {}", .known.join(", "))]
     UnknownScore {
-        /// The option it was named in: "score" or "anomaly_score".
+        /// The option: "score" or "anomaly_score".
         option: &'static str,
         /// The name as given.
         name: String,
-        /// All there are.
+        /// All scores.
         known: Vec<&'static str>,
     },
-    /// A decision needs p-values, and no rows were held out for the model to give them by.
-    #[error("{option} needs p-values, and the model has no calibration rows for them")]
+    /// A decision needs p-values, and the model has no calibration rows.
+    #[error("{option} needs p-values, but the model has no calibration rows")]
     NotCalibrated {
         /// The option that asks for them: "alpha" or "fdr".
         option: &'static str,
     },
-    /// A column was named to be learned, and cannot be, or not so.
+    /// A column cannot be learned as the selection asks.
     #[error("column {column:?} cannot be learned{reason}")]
     NotLearnable {
         /// The selection that names it: "columns", "categorical" or "map".
         selection: &'static str,
         /// The column.
         column: String,
-        /// As what, and why not.
+        /// As what it cannot be learned, and why.
         reason: String,
     },
     /// An option has a value outside its range.
@@ -154,44 +156,44 @@ pub enum Error {
         /// The range allowed.
         range: &'static str,
     },
-    /// The network asked for takes more memory to train than there is.
-    #[error("a network of {parameters} parameters takes {} of memory to train{}", gib(*.needed), .free.map_or(", which the system does not give".to_owned(), |free| format!(", and {} are free", gib(free))))]
+    /// There is too little memory to train the network.
+    #[error("training a network of {parameters} parameters takes {} of memory, but {}", gib(*.needed), .free.map_or("the system does not give it".to_owned(), |free| format!("{} are free", gib(free))))]
     TooLarge {
-        /// Weights and biases.
+        /// Number of weights and biases.
         parameters: usize,
         /// Bytes that training takes.
         needed: u64,
-        /// Bytes there are, if it is these that do not suffice and not a limit of the process.
+        /// Bytes free; `None` if a limit of the process is too low.
         free: Option<u64>,
     },
-    /// The data has no column to learn from.
+    /// The input has no column to learn.
     #[error("{path}: no column to learn from{}", because(.reasons))]
     NoFeatures {
         /// The (first) input.
         path: PathBuf,
-        /// The columns with the reason each was left out.
+        /// Each column and why it is not learned.
         reasons: Vec<(String, String)>,
     },
-    /// The data has too few rows with a known value.
+    /// The input has too few rows with a known value.
     #[error("{path}: a fit needs at least 2 rows with a known value to train on, but there {}", if *rows == 1 { "is 1".to_owned() } else { format!("are {rows}") })]
     TooFewRows {
         /// The (first) input.
         path: PathBuf,
-        /// Rows with at least one known feature that are not held out.
+        /// Training rows with a known value.
         rows: u64,
     },
-    /// The model needs a column the input does not have.
+    /// The input lacks a column that the model needs.
     #[error("{path}: the model needs column {column:?}, which is missing{}", did_you_mean(.near))]
     MissingFeature {
         /// The input.
         path: PathBuf,
         /// The column.
         column: String,
-        /// Names that are there and look alike, best first.
+        /// Similar names that exist, the most similar first.
         near: Vec<String>,
     },
-    /// A file lacks a column that the first one has and that is to be learned.
-    #[error("{path}: column {column:?} is missing, which {first} has{}", did_you_mean(.near))]
+    /// A file lacks a column that the first file has.
+    #[error("{path}: column {column:?} is missing, but {first} has it{}", did_you_mean(.near))]
     MissingColumn {
         /// The file.
         path: PathBuf,
@@ -199,10 +201,10 @@ pub enum Error {
         column: String,
         /// The first file.
         first: PathBuf,
-        /// Names that are there and look alike, best first.
+        /// Similar names that exist, the most similar first.
         near: Vec<String>,
     },
-    /// A column has another type than it must have.
+    /// A column has the wrong type.
     #[error("{place}: is {found}, but must be {expected}")]
     WrongType {
         /// The column.
@@ -212,64 +214,76 @@ pub enum Error {
         /// The type, or class of types, it must have.
         expected: Box<str>,
     },
-    /// The input is of another format.
+    /// A value of a text file does not fit the type that its column must have.
+    #[error("{place}: is {found}, but must be {expected}")]
+    WrongValue {
+        /// The column.
+        place: Place,
+        /// The type it has, and the line and value that are the reason.
+        found: Box<str>,
+        /// The type it must have.
+        expected: Box<str>,
+    },
+    /// The input is not a Parquet file.
     #[error("{path}: not a Parquet file: {what}")]
     NotParquet {
         /// The file.
         path: PathBuf,
-        /// How that is known.
+        /// The reason.
         what: &'static str,
     },
-    /// A directory or glob holds no file to read.
-    #[error("{path}: there is no file to read")]
+    /// A directory or glob has no file to read.
+    #[error("{path}: has no file to read")]
     NoFiles {
         /// The directory or glob.
         path: PathBuf,
     },
-    /// A condition on rows is not one, or not of these rows.
-    #[error("{predicate:?}{} cannot be asked of rows", of_types(.columns))]
+    /// A condition on rows is not valid for the input.
+    #[error("{predicate:?}{} is not a condition on these rows", of_types(.columns))]
     Predicate {
         /// The condition.
         predicate: String,
-        /// The columns it names, with their types, as far as it came to that.
+        /// The columns that it names, with their types, if it was parsed.
         columns: Vec<(String, String)>,
         /// What is wrong with it.
         source: Foreign,
     },
-    /// The input ends before its end.
-    #[error("{place}: cut short: {what}")]
+    /// The input is truncated.
+    #[error("{place}: truncated: {what}")]
     Truncated {
         /// The input.
         place: Place,
         /// How it ends.
         what: String,
+        /// Whether nothing but the end-of-stream marker of an Arrow stream is missing.
+        only_marker: bool,
     },
-    /// Of several files some were transformed, and then one failed.
+    /// Some of several files were transformed, and then one failed.
     #[error("{source}")]
     Unfinished {
-        /// Files that are written.
+        /// Number of files written.
         done: usize,
-        /// Inputs that remain, the one that failed first.
+        /// Inputs that are left, first the one that failed.
         rest: Vec<PathBuf>,
         /// Why it failed.
         source: Box<Error>,
     },
-    /// Reading the input failed: it is damaged, truncated or not of its format.
+    /// The input cannot be read: it is damaged, truncated or of another format.
     #[error("{place}: cannot be read")]
     Read {
         /// Where.
         place: Place,
-        /// What the reader says.
+        /// The error of the reader.
         source: Foreign,
     },
-    /// A page of a column takes more memory than there may be.
-    #[error("{place}: a page of {} is more than the {} that there may be", mib(*.bytes), mib(*.most))]
+    /// A page of a column is larger than the limit of memory.
+    #[error("{place}: has a page of {}, but the limit is {}", mib(*.bytes), mib(*.most))]
     PageTooLarge {
         /// The column chunk.
         place: Place,
         /// Bytes of the page.
         bytes: u64,
-        /// Bytes there may be.
+        /// Bytes allowed.
         most: u64,
     },
     /// The input contradicts itself.
@@ -280,7 +294,7 @@ pub enum Error {
         /// The contradiction.
         what: String,
     },
-    /// The input uses something this version does not handle.
+    /// The input or output needs something that this version does not support.
     #[error("{place}: {what} is not supported")]
     Unsupported {
         /// Where.
@@ -293,13 +307,13 @@ pub enum Error {
     Write {
         /// The output.
         path: PathBuf,
-        /// What the writer says.
+        /// The error of the writer.
         source: Foreign,
     },
     /// There is no model file.
     #[error("{path}: no such model file")]
     NoModel {
-        /// Where it should be.
+        /// The path.
         path: PathBuf,
     },
     /// The model file is not usable.
@@ -318,87 +332,82 @@ pub enum Error {
         /// What is wrong with it.
         fault: ModelFault,
     },
-    /// The checkpoint is of other data, other options or another version.
+    /// The checkpoint belongs to a fit of other data, other options or another version.
     #[error("{path}: is the checkpoint of another fit: {difference}")]
     OtherCheckpoint {
         /// The checkpoint.
         path: PathBuf,
-        /// The first difference: where it is, what the checkpoint has, and what this fit has.
+        /// The first difference: its name, the value in the checkpoint, and that of this fit.
         difference: String,
     },
-    /// An option contradicts the base model of a fit.
-    #[error("{option} contradicts {path}, the base model: {difference}")]
+    /// An option contradicts the base model.
+    #[error("{option} contradicts the base model {path}: {difference}")]
     OtherModel {
         /// The option, by its name in [`FitConfig`](crate::FitConfig).
         option: &'static str,
         /// The model.
         path: PathBuf,
-        /// What the model has, and what is asked for.
+        /// The value in the model, and the value asked for.
         difference: String,
     },
-    /// A fit made its base model worse.
-    #[error(
-        "{path}: the fit made it worse: loss {before:.4} nats a row before, {after:.4} after, on {rows} calibration rows"
-    )]
+    /// The new model is worse than the base model on calibration rows.
+    #[error("{path}: the fit made it worse: {before:.4} nats a row before and {after:.4} after, on {rows} rows")]
     Worse {
         /// The base model.
         path: PathBuf,
-        /// Its loss, nats a row.
+        /// Loss of the base model, nats a row.
         before: f64,
-        /// That of the new model.
+        /// Loss of the new model, nats a row.
         after: f64,
-        /// Rows it was measured on.
+        /// Number of calibration rows.
         rows: usize,
     },
-    /// There are too few calibration rows to compare the model with its base model.
+    /// There are too few calibration rows to compare the new model with the base model.
     #[error("{path}: too few rows are held out to tell whether the fit makes it worse")]
     NotMeasured {
         /// The base model.
         path: PathBuf,
     },
-    /// CUDA is asked for, and this build has none.
+    /// This build does not support CUDA.
     #[error("device {device}: this build is without CUDA")]
     NoCuda {
-        /// The device as asked for.
+        /// The device asked for.
         device: String,
     },
-    /// The device asked for does not answer.
+    /// The device is not available.
     #[error("device {device}: not available")]
     Device {
-        /// The device as asked for.
+        /// The device asked for.
         device: String,
-        /// What the tensor library says.
+        /// The error of the tensor library.
         source: Foreign,
     },
-    /// A device is not named in a known way.
-    #[error("device {device:?} is not one of auto, cpu, cuda, cuda:N")]
-    UnknownDevice {
-        /// The name given.
-        device: String,
-    },
+    /// A text is not one of the words of a choice.
+    #[error(transparent)]
+    ParseChoice(#[from] ParseChoiceError),
     /// A tensor operation failed.
     #[error("tensor operation failed")]
     Tensor {
-        /// What the tensor library says.
+        /// The error of the tensor library.
         source: Foreign,
     },
-    /// A pool of worker threads could not be started.
+    /// Worker threads cannot be started.
     #[error("cannot start worker threads")]
     Threads {
         /// The reason.
         source: Foreign,
     },
-    /// Training gave NaN or infinity again after every retry at a lower learning rate.
-    #[error("training diverged in epoch {epoch}, also after {rollbacks} retries at a lower learning rate (now {lr:e})")]
+    /// Training gave NaN or infinity, even after retries at a lower learning rate.
+    #[error("training diverged in epoch {epoch}, even after {rollbacks} retries at a lower learning rate (now {lr:e})")]
     Diverged {
         /// The epoch, from 1.
         epoch: usize,
-        /// How often the last good state was restored.
+        /// Number of retries, each from the last good state.
         rollbacks: usize,
-        /// The learning rate in force.
+        /// The learning rate of the last retry.
         lr: f64,
     },
-    /// The run was asked to stop.
+    /// The caller stopped the run.
     #[error("interrupted")]
     Interrupted,
 }

@@ -1,29 +1,29 @@
-//! What can be wrong with a model file.
+//! Why a model file is not usable.
 
 use super::Foreign;
 
-/// What makes a model file unusable.
+/// Why a model file is not usable.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelFault {
-    /// Not a safetensors file, truncated, or with a header that lies.
+    /// It is not a safetensors file, or it is truncated or damaged.
     #[error("{0}")]
     Format(Foreign),
-    /// A directory, device or pipe.
+    /// It is a directory, device or pipe.
     #[error("not a regular file")]
     NotFile,
-    /// The file is larger than any model this version writes.
-    #[error("{bytes} bytes are more than the {limit} a model may have")]
+    /// It is larger than any model this version writes.
+    #[error("it has {bytes} bytes, but a model has at most {limit}")]
     Size {
-        /// Bytes found.
+        /// Bytes of the file.
         bytes: u64,
         /// Bytes allowed.
         limit: u64,
     },
-    /// A safetensors file of something else.
+    /// It is a safetensors file of another program.
     #[error("a safetensors file without the metadata key \"vaepipe\"")]
     NotOurs,
-    /// Written by a newer version.
+    /// A newer version wrote it.
     #[error("format version {found}, but this program reads up to {known}")]
     Version {
         /// Version found.
@@ -31,7 +31,7 @@ pub enum ModelFault {
         /// Newest version known.
         known: u64,
     },
-    /// The metadata is not what the schema says.
+    /// The metadata does not follow the schema.
     #[error("metadata: {0}")]
     Metadata(Foreign),
     /// The metadata contradicts itself.
@@ -43,13 +43,13 @@ pub enum ModelFault {
         /// Its name.
         name: String,
     },
-    /// A tensor nobody asked for.
+    /// A tensor is not part of the network.
     #[error("tensor {name:?} is not part of the network")]
     UnknownTensor {
         /// Its name.
         name: String,
     },
-    /// A tensor of the wrong shape or type.
+    /// A tensor has the wrong shape or type.
     #[error("tensor {name:?} is {found}, but the network needs {expected}")]
     Tensor {
         /// Its name.

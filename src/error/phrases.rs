@@ -1,4 +1,4 @@
-//! Parts of messages.
+//! Parts of error messages.
 
 pub(super) fn did_you_mean(near: &[String]) -> String {
     if near.is_empty() {

@@ -1,16 +1,17 @@
-//! Where something went wrong.
+//! The place of an error in the input.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// Where in the input something happened.
+/// A place in the input.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Place {
     /// The file.
     pub path: PathBuf,
     /// The row group within the file, from 0.
     pub row_group: Option<usize>,
-    /// The first row of the batch it happened in, within the row group, from 0.
+    /// The first row of the batch, within the row group, from 0.
     pub row: Option<u64>,
     /// The column.
     pub column: Option<String>,

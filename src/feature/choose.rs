@@ -17,6 +17,7 @@ const MAX_CATEGORIES: usize = 64;
 /// A column that is written but not learned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Carried {
     /// The column, or the leaf of a struct column.
     pub column: String,

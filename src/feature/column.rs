@@ -52,7 +52,7 @@ impl fmt::Display for Column {
 
 impl Column {
     /// A top-level column.
-    pub fn root(name: impl Into<String>) -> Self {
+    pub(crate) fn root(name: impl Into<String>) -> Self {
         let name = name.into();
         Self { path: vec![name.clone()], name }
     }

@@ -11,7 +11,7 @@ use crate::error::{Error, Place, Result};
 use crate::feature::{Layout, Shape};
 
 /// One fitted column: how its values are written into the row vector, and read back from it.
-pub trait Feature: Send + Sync {
+pub(crate) trait Feature: Send + Sync {
     /// Where its values are.
     fn column(&self) -> &Column;
 
@@ -98,7 +98,7 @@ pub trait Feature: Send + Sync {
 }
 
 /// One feature's elements in a row-major block `[rows, inputs]`.
-pub struct FeatureCells<'a> {
+pub(crate) struct FeatureCells<'a> {
     block: &'a mut [f32],
     inputs: usize,
     at: usize,
@@ -107,13 +107,13 @@ pub struct FeatureCells<'a> {
 impl FeatureCells<'_> {
     /// Sets the feature's first element in `row`.
     #[inline]
-    pub fn set(&mut self, row: usize, value: f32) {
+    pub(crate) fn set(&mut self, row: usize, value: f32) {
         self.set_at(row, 0, value);
     }
 
     /// Sets any of the feature's elements in `row`.
     #[inline]
-    pub fn set_at(&mut self, row: usize, element: usize, value: f32) {
+    pub(crate) fn set_at(&mut self, row: usize, element: usize, value: f32) {
         self.block[row * self.inputs + self.at + element] = value;
     }
 }
@@ -135,11 +135,14 @@ impl Features {
     /// is missing of those with missing values, as far as a value does not tell it by itself.
     pub(crate) fn new(kinds: Vec<Kind>, indicated: bool) -> Option<Self> {
         let told = |shape: Shape| shape.classes > 1;
-        let of = |kind: &Kind| (kind.shape(), indicated && kind.missing() > 0 && !told(kind.shape()));
+        let of = |kind: &Kind| {
+            let shape = kind.feature().shape();
+            (shape, indicated && kind.missing() > 0 && !told(shape))
+        };
         let layout = Layout::new(kinds.iter().map(of))?;
         let (tops, places) = tops(kinds.iter().map(|kind| kind.column()));
         let ends = kinds.iter().scan(0, |end, kind| {
-            *end += kind.shape().elements;
+            *end += kind.elements();
             Some(*end)
         });
         let starts = [0].into_iter().chain(ends).collect();
@@ -148,7 +151,7 @@ impl Features {
 
     /// Takes features in any order and groups them by likelihood, otherwise keeping their order.
     pub(crate) fn grouped(mut kinds: Vec<Kind>, indicated: bool) -> Self {
-        kinds.sort_by_key(|kind| kind.shape().likelihood);
+        kinds.sort_by_key(|kind| kind.feature().shape().likelihood);
         Self::new(kinds, indicated).expect("sorted by likelihood just now")
     }
 
@@ -179,7 +182,7 @@ impl Features {
     pub(crate) fn read(&self, feature: usize, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
         let (inputs, range) = (self.layout.inputs(), self.elements(feature));
         let of_feature: Vec<f32> = cells.chunks_exact(inputs).flat_map(|row| &row[range.clone()]).copied().collect();
-        self.kinds[feature].read(&of_feature, data_type)
+        self.kinds[feature].feature().read(&of_feature, data_type)
     }
 
     /// The feature of an element.
@@ -213,11 +216,11 @@ impl Features {
                 let near = crate::source::near_names(column.name(), leaves.iter().map(|(leaf, _)| leaf.name()));
                 return Err(Error::MissingFeature { path: path.to_owned(), column: column.to_string(), near });
             };
-            if !kind.accepts(data_type) {
+            if !kind.feature().accepts(data_type) {
                 return Err(Error::WrongType {
                     place: Place::column(path, column.name()),
                     found: data_type.to_string().into(),
-                    expected: kind.expects().into(),
+                    expected: kind.feature().expects().into(),
                 });
             }
         }
@@ -247,7 +250,7 @@ impl Features {
             for ((kind, &place), &at) in self.kinds.iter().zip(&self.places).zip(&self.starts) {
                 let array = kind.column().of(rows.column(place)).map_err(read(kind.column()))?;
                 let mut cells = FeatureCells { block, inputs, at };
-                tile.0.push(kind.write(&array, &mut cells).map_err(read(kind.column()))?);
+                tile.0.push(kind.feature().write(&array, &mut cells).map_err(read(kind.column()))?);
             }
             found.add(&tile);
         }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// The order is the order of the groups in the row vector: those of one output an element come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Likelihood {
+pub(crate) enum Likelihood {
     /// Normal with a mean from the decoder and one learned variance an element.
     Gaussian,
     /// Bernoulli with a logit from the decoder.
@@ -25,56 +25,56 @@ pub enum Likelihood {
 
 /// What a feature takes of the row vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
+pub(crate) struct Shape {
     /// The distribution of each element.
-    pub likelihood: Likelihood,
+    pub(crate) likelihood: Likelihood,
     /// Elements of the row vector.
-    pub elements: usize,
+    pub(crate) elements: usize,
     /// Outputs of the decoder an element: the classes of a category, else 1.
-    pub classes: usize,
+    pub(crate) classes: usize,
 }
 
 impl Shape {
     /// Elements of one output each.
-    pub fn of(likelihood: Likelihood, elements: usize) -> Self {
+    pub(crate) fn of(likelihood: Likelihood, elements: usize) -> Self {
         Self { likelihood, elements, classes: 1 }
     }
 
     /// A category.
-    pub fn category(classes: usize) -> Self {
+    pub(crate) fn category(classes: usize) -> Self {
         Self { likelihood: Likelihood::Categorical, elements: 1, classes }
     }
 }
 
 /// One element of the row vector.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Span {
+pub(crate) struct Span {
     /// The encoder's inputs for it: itself, or one a class.
-    pub encoder: Range<usize>,
+    pub(crate) encoder: Range<usize>,
     /// The decoder's outputs for it.
-    pub output: Range<usize>,
+    pub(crate) output: Range<usize>,
     /// The distribution.
-    pub likelihood: Likelihood,
+    pub(crate) likelihood: Likelihood,
     /// The encoder's input that is 1 where the element is missing.
-    pub indicator: Option<usize>,
+    pub(crate) indicator: Option<usize>,
 }
 
 /// Neighbouring elements of one likelihood, so that each likelihood costs one operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
+pub(crate) struct Group {
     /// The distribution.
-    pub likelihood: Likelihood,
+    pub(crate) likelihood: Likelihood,
     /// Elements of the row vector.
-    pub elements: Range<usize>,
+    pub(crate) elements: Range<usize>,
     /// The decoder's outputs.
-    pub output: Range<usize>,
+    pub(crate) output: Range<usize>,
     /// Outputs of each element.
-    pub classes: Vec<usize>,
+    pub(crate) classes: Vec<usize>,
 }
 
 /// The whole row vector: its elements in order, grouped by likelihood.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Layout {
+pub(crate) struct Layout {
     spans: Vec<Span>,
     values: usize,
     encoder_inputs: usize,
@@ -85,7 +85,7 @@ impl Layout {
     ///
     /// Features of one likelihood must be neighbours, in the order of [`Likelihood`], and values come before classes;
     /// `None` if they do not.
-    pub fn new(features: impl IntoIterator<Item = (Shape, bool)>) -> Option<Self> {
+    pub(crate) fn new(features: impl IntoIterator<Item = (Shape, bool)>) -> Option<Self> {
         let (mut spans, mut indicated, mut input, mut output) = (Vec::<Span>::new(), Vec::new(), 0, 0);
         for (Shape { likelihood, elements, classes }, indicator) in features {
             let after = |last: &Span| last.likelihood > likelihood || last.encoder.len() > 1 && classes == 1;
@@ -108,39 +108,39 @@ impl Layout {
     }
 
     /// The elements.
-    pub fn spans(&self) -> &[Span] {
+    pub(crate) fn spans(&self) -> &[Span] {
         &self.spans
     }
 
     /// Width of the row vector: its number of elements.
-    pub fn inputs(&self) -> usize {
+    pub(crate) fn inputs(&self) -> usize {
         self.spans.len()
     }
 
     /// Leading elements that are values: the encoder's first inputs as they are.
-    pub fn values(&self) -> usize {
+    pub(crate) fn values(&self) -> usize {
         self.values
     }
 
     /// Leading elements that are Gaussian; the outputs for them have the same numbers.
-    pub fn gaussians(&self) -> usize {
+    pub(crate) fn gaussians(&self) -> usize {
         self.spans.iter().take_while(|span| span.likelihood == Likelihood::Gaussian).count()
     }
 
     /// Width of what the encoder sees: values, classes, indicators.
-    pub fn encoder_inputs(&self) -> usize {
+    pub(crate) fn encoder_inputs(&self) -> usize {
         self.encoder_inputs
     }
 
     /// Width of the decoder's output.
-    pub fn outputs(&self) -> usize {
+    pub(crate) fn outputs(&self) -> usize {
         self.spans.last().map_or(0, |span| span.output.end)
     }
 
     /// The encoder's inputs behind the values that are 1 for a row; all others are 0. `known` as in
     /// [`Batch`](crate::batch::Batch).
     #[inline]
-    pub fn ones<'a>(&'a self, x: &'a [f32], known: Option<&'a [f32]>) -> impl Iterator<Item = usize> + 'a {
+    pub(crate) fn ones<'a>(&'a self, x: &'a [f32], known: Option<&'a [f32]>) -> impl Iterator<Item = usize> + 'a {
         let is_known = move |element: usize| known.is_none_or(|known| known[element] > 0.0);
         let classes = self.spans.iter().enumerate().skip(self.values());
         // A code is a small whole number; one that is none, which no feature writes, is the last class.
@@ -155,7 +155,7 @@ impl Layout {
 
     /// Appends a row, `[inputs]`, as the decoder answers it, `[outputs]`: a value as it is, a category as a 0 or 1 a class;
     /// NaN where `known` is 0.
-    pub fn spread(&self, x: &[f32], known: Option<&[f32]>, into: &mut Vec<f32>) {
+    pub(crate) fn spread(&self, x: &[f32], known: Option<&[f32]>, into: &mut Vec<f32>) {
         for (element, span) in self.spans.iter().enumerate() {
             let is_known = known.is_none_or(|known| known[element] > 0.0);
             match span.output.len() {
@@ -170,7 +170,7 @@ impl Layout {
     }
 
     /// The groups that are not empty, in order.
-    pub fn groups(&self) -> Vec<Group> {
+    pub(crate) fn groups(&self) -> Vec<Group> {
         let mut groups = Vec::<Group>::new();
         for (element, span) in self.spans.iter().enumerate() {
             match groups.last_mut().filter(|group| group.likelihood == span.likelihood) {

@@ -9,7 +9,7 @@ use crate::numerics::{normal_quantile, normal_rank};
 /// A fitted curve: it rises everywhere, so that there is a way back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Curve {
+pub(crate) enum Curve {
     /// asinh((x - center) / scale): straight near the center, logarithmic far from it.
     Asinh {
         /// The median.

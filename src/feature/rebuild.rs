@@ -12,6 +12,7 @@ use super::{Carried, Column, Features, constant, parse_type};
 /// A top-level column of the input of a fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct InputColumn {
     /// Its name.
     pub column: String,
@@ -23,6 +24,7 @@ pub struct InputColumn {
 /// An Arrow type, written down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
+#[non_exhaustive]
 pub enum ColumnType {
     /// As arrow spells it.
     Text(String),
@@ -46,7 +48,7 @@ impl ColumnType {
     ///
     /// # Errors
     /// If arrow cannot read its spelling.
-    fn data_type(&self) -> Result<DataType, ArrowError> {
+    pub fn data_type(&self) -> Result<DataType, ArrowError> {
         match self {
             Self::Text(text) => parse_type::parse(text),
             Self::Tree(data_type) => Ok(data_type.clone()),

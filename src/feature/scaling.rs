@@ -21,17 +21,17 @@ const MOST_STDS: f64 = 50.0;
 /// `clamp((x - center) / scale, -clip, clip)`, and the range x had at fit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Scaling {
+pub(crate) struct Scaling {
     /// What becomes 0.
-    pub center: f64,
+    pub(crate) center: f64,
     /// What becomes 1 more.
-    pub scale: f64,
+    pub(crate) scale: f64,
     /// Bound of what comes out.
-    pub clip: f64,
+    pub(crate) clip: f64,
     /// Least value seen.
-    pub min: f64,
+    pub(crate) min: f64,
     /// Greatest value seen.
-    pub max: f64,
+    pub(crate) max: f64,
 }
 
 /// How the numbers of a table are scaled: the method, and the unit all of them share.

@@ -37,7 +37,7 @@ fn fitted(array: &ArrayRef, map: Map, scale: Scale) -> Option<Kind> {
 
 /// The values written twice beside each other, and read back.
 fn there_and_back(kind: &Kind, array: &ArrayRef) -> ArrayRef {
-    let width = kind.shape().elements;
+    let width = kind.elements();
     let twice = Features::new(vec![kind.clone(), kind.clone()], false).unwrap();
     let mut block = vec![7.0; array.len() * 2 * width];
     twice.write(&RecordBatch::try_from_iter_with_nullable([("x", array.clone(), true)]).unwrap(), &mut block).unwrap();
@@ -46,7 +46,7 @@ fn there_and_back(kind: &Kind, array: &ArrayRef) -> ArrayRef {
     };
     let bits = |cells: &[f32]| cells.iter().map(|cell| cell.to_bits()).collect::<Vec<_>>();
     assert_eq!(bits(&half(0)), bits(&half(1)), "it wrote beside its cells");
-    kind.read(&half(0), array.data_type()).unwrap()
+    kind.feature().read(&half(0), array.data_type()).unwrap()
 }
 
 fn numbers(array: &ArrayRef) -> Vec<Option<f64>> {

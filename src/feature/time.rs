@@ -28,7 +28,7 @@ const SPREAD: f64 = 0.01;
 /// A cycle that people live by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Cycle {
+pub(crate) enum Cycle {
     /// The time of the day.
     Hour,
     /// The day of the week.

@@ -6,6 +6,7 @@ use super::{Feature, Kind};
 
 /// Values of a column that were not as those of the fit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ValueIssues {
     /// Missing.
     pub null: u64,
@@ -68,7 +69,7 @@ impl FeatureIssues {
 
     /// The columns with something to say, by name.
     pub(crate) fn of(&self, kinds: &[Kind]) -> Vec<(String, ValueIssues)> {
-        let said = kinds.iter().zip(&self.0).filter(|(kind, found)| found.said_of(&***kind) > 0);
+        let said = kinds.iter().zip(&self.0).filter(|(kind, found)| found.said_of(kind.feature()) > 0);
         said.map(|(kind, found)| (kind.column().to_string(), *found)).collect()
     }
 
@@ -77,16 +78,16 @@ impl FeatureIssues {
         const MOST: usize = 8;
         let said = kinds.iter().zip(&self.0);
         let mut said: Vec<_> =
-            said.filter_map(|(kind, found)| Some((kind, *found, found.in_words(&**kind)?))).collect();
+            said.filter_map(|(kind, found)| Some((kind, *found, found.in_words(kind.feature())?))).collect();
         if said.len() > MOST {
             // Stable: of equals, the first columns.
-            said.sort_by_key(|(kind, found, _)| std::cmp::Reverse(found.said_of(&***kind)));
+            said.sort_by_key(|(kind, found, _)| std::cmp::Reverse(found.said_of(kind.feature())));
         }
         for (kind, _, words) in said.iter().take(MOST) {
             tracing::warn!("column {:?}: {words}", kind.column().name());
         }
         if let Some(rest @ [_, ..]) = said.get(MOST..) {
-            let values: u64 = rest.iter().map(|(kind, found, _)| found.said_of(&***kind)).sum();
+            let values: u64 = rest.iter().map(|(kind, found, _)| found.said_of(kind.feature())).sum();
             tracing::warn!("{} more columns: {values} such values in all", rest.len());
         }
     }

@@ -1,4 +1,4 @@
-//! Adam (Kingma & Ba 2015, algorithm 1), without weight decay: what its forms in slices and in tensors share.
+//! Adam (Kingma & Ba 2015, algorithm 1), without weight decay: the part that slices and tensors share.
 
 #![forbid(unsafe_code)]
 
@@ -8,7 +8,7 @@ use crate::error::Result;
 pub(super) const BETA1: f64 = 0.9;
 /// Decay of the second moment.
 pub(super) const BETA2: f64 = 0.999;
-/// What keeps a division by the second moment's root finite.
+/// Added to the root of the second moment, so that the division is finite.
 pub(super) const EPSILON: f64 = 1e-8;
 
 /// First and second moments of every parameter's gradient.
@@ -16,7 +16,7 @@ pub(super) const EPSILON: f64 = 1e-8;
 pub(crate) struct AdamMoments<T> {
     pub(crate) first: T,
     pub(crate) second: T,
-    /// Updates so far.
+    /// Number of updates so far.
     pub(crate) steps: i32,
 }
 
@@ -31,7 +31,7 @@ impl<T> AdamMoments<T> {
         Ok(AdamMoments { first: form(&self.first)?, second: form(&self.second)?, steps: self.steps })
     }
 
-    /// Counts a step: what multiplies the first moment in the update, and the second under the root.
+    /// Counts a step. Returns the factors of the first moment, and of the second moment under the root.
     pub(super) fn advance(&mut self, lr: f64) -> (f64, f64) {
         self.steps += 1;
         (lr / (1.0 - BETA1.powi(self.steps)), 1.0 / (1.0 - BETA2.powi(self.steps)))

@@ -1,4 +1,4 @@
-//! Where the model runs, resolved in one place: nothing else asks what the device is.
+//! The device the model runs on. Only this file resolves it.
 
 #![forbid(unsafe_code)]
 
@@ -7,12 +7,13 @@ use std::str::FromStr;
 
 pub(crate) use candle_core::Device as TensorDevice;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ParseChoiceError, Result};
 
-/// A device as the user asks for it.
+/// The device a user asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Device {
-    /// CUDA when this build has it and a device answers, else the CPU.
+    /// CUDA if this build has it and a device is available, else the CPU.
     #[default]
     Auto,
     /// The CPU.
@@ -25,10 +26,10 @@ impl Device {
     /// The words a user may write.
     pub const WORDS: &'static str = "auto, cpu, cuda, cuda:N";
 
-    /// The tensor library's device. One is made a run: tensors of two do not meet.
+    /// The tensor library's device. A run makes one: tensors of two devices cannot be combined.
     ///
     /// # Errors
-    /// [`Error::NoCuda`] and [`Error::Device`] if CUDA is asked for and cannot be had; `Auto` never fails.
+    /// [`Error::NoCuda`] and [`Error::Device`] if CUDA is asked for and not available; `Auto` never fails.
     pub(crate) fn resolve(self) -> Result<candle_core::Device> {
         match self {
             Self::Cpu => Ok(candle_core::Device::Cpu),
@@ -46,8 +47,8 @@ impl Device {
 
 /// The CUDA device of this number.
 ///
-/// With one stream for all threads, which orders what they do: `Device::new_cuda` gives every thread that touches the
-/// device a stream of its own, and nothing makes one wait for another's copies and products.
+/// All threads share one stream, which orders their work. `Device::new_cuda` gives every thread its own stream, and
+/// then no thread waits for the copies and products of another.
 fn cuda(number: u16) -> Result<candle_core::Device> {
     let device = Device::Cuda(number).to_string();
     match candle_core::Device::new_cuda_with_stream(number.into()).map_err(bare) {
@@ -60,7 +61,7 @@ fn cuda(number: u16) -> Result<candle_core::Device> {
     }
 }
 
-/// An error of the tensor library without the backtrace it puts into its text, which nobody asked for.
+/// An error of the tensor library without the backtrace in its text.
 pub(crate) fn bare(error: candle_core::Error) -> candle_core::Error {
     match error {
         candle_core::Error::WithBacktrace { inner, .. } => *inner,
@@ -69,10 +70,14 @@ pub(crate) fn bare(error: candle_core::Error) -> candle_core::Error {
 }
 
 impl FromStr for Device {
-    type Err = Error;
+    type Err = ParseChoiceError;
 
-    fn from_str(word: &str) -> Result<Self> {
-        let unknown = || Error::UnknownDevice { device: word.to_owned() };
+    fn from_str(word: &str) -> Result<Self, ParseChoiceError> {
+        let unknown = || {
+            let expected = format!("one of {}", Self::WORDS);
+            let message = format!("device {word:?} is not {expected}");
+            ParseChoiceError::new(word, expected).with_message(message)
+        };
         match word.split_once(':') {
             None if word == "auto" => Ok(Self::Auto),
             None if word == "cpu" => Ok(Self::Cpu),

@@ -1,25 +1,24 @@
-//! What comes out of the encoder, and what the decoder makes of it.
+//! The posterior of rows, and the errors of their reconstruction.
 
 #![forbid(unsafe_code)]
 
-/// What the model says of encoded rows. Vectors are a value a row unless a shape is given.
+/// Encoded rows. Vectors have one value per row unless a shape is given.
 #[derive(Debug, Clone, Default, PartialEq)]
-#[non_exhaustive]
-pub struct Encoded {
+pub(crate) struct Encoded {
     /// Width of the latent space.
-    pub latent_dim: usize,
+    pub(crate) latent_dim: usize,
     /// Elements of the row vector.
-    pub features: usize,
+    pub(crate) features: usize,
     /// Posterior mean, `[rows, latent_dim]`.
-    pub mean: Vec<f32>,
+    pub(crate) mean: Vec<f32>,
     /// Posterior log-variance, `[rows, latent_dim]`.
-    pub log_variance: Vec<f32>,
+    pub(crate) log_variance: Vec<f32>,
     /// Squared error of the reconstruction at the posterior mean, summed over known elements, on the model's scale.
-    pub squared_error: Vec<f32>,
+    pub(crate) squared_error: Vec<f32>,
     /// Negative log-likelihood of the row at the posterior mean, summed over known elements, in nats.
-    pub nll: Vec<f32>,
+    pub(crate) nll: Vec<f32>,
     /// KL divergence of the posterior from the prior, in nats.
-    pub kl: Vec<f32>,
+    pub(crate) kl: Vec<f32>,
     /// Number of known elements.
-    pub known: Vec<f32>,
+    pub(crate) known: Vec<f32>,
 }

@@ -1,4 +1,4 @@
-//! The heads of a network with fixed weights: what its outputs say of the elements of rows.
+//! The heads of a network with fixed weights: they turn outputs into distributions of elements.
 
 #![forbid(unsafe_code)]
 
@@ -12,11 +12,11 @@ use crate::numerics::RandomStream;
 pub(crate) struct Heads {
     layout: Layout,
     heads: Vec<(Group, Box<dyn Head>, Vec<f32>)>,
-    /// Which head each element has, and where in its group it is.
+    /// The head of each element, and its place in the group.
     places: Vec<(usize, usize)>,
 }
 
-/// Negative log-likelihoods of rows, in buffers that are kept.
+/// Negative log-likelihoods of rows, in buffers for reuse.
 #[derive(Debug, Default)]
 pub(crate) struct Losses {
     rows: Vec<RowLoss>,
@@ -32,7 +32,7 @@ impl Losses {
 
 impl Heads {
     /// # Panics
-    /// If a parameter of a likelihood is missing, which a model's are not.
+    /// If a parameter of a likelihood is missing; a model has all.
     pub(crate) fn new(layout: &Layout, network: &Network, weights: &Weights) -> Self {
         let with_head = |group: Group| {
             let head = head(&group, network.noise_floor);
@@ -53,7 +53,8 @@ impl Heads {
         &self.layout
     }
 
-    /// The losses of one row, `x` and `known` `[inputs]`, given each of several outputs, `[outputs of the decoder]` each.
+    /// The losses of one row, `x` and `known` `[inputs]`, given each of several outputs, `[outputs of the decoder]`
+    /// each.
     pub(crate) fn losses(&self, x: &[f32], known: &[f32], output: &[f32], losses: &mut Losses) {
         let outputs = self.layout.outputs();
         let Losses { rows, scratch } = losses;
@@ -73,14 +74,14 @@ impl Heads {
         head.excess(x, &output[self.layout.spans()[element].output.clone()], parameter)
     }
 
-    /// What an element is expected to be, given a row's outputs, in a class that `reads` takes.
+    /// The expected value of an element, given a row's outputs; of classes only those that `reads` accepts.
     pub(crate) fn expected(&self, element: usize, output: &[f32], reads: &dyn Fn(usize) -> bool) -> f32 {
         let mut expected = Vec::new();
         self.probabilities(element, output, &mut expected);
         self.fill(element, &expected, reads)
     }
 
-    /// What is expected of an element, given a row's outputs: its mean, or the probability of a 1, or of each class.
+    /// The mean of an element, given a row's outputs, or the probability of a 1, or of each class.
     pub(crate) fn probabilities(&self, element: usize, output: &[f32], into: &mut Vec<f32>) {
         let range = self.layout.spans()[element].output.clone();
         into.clear();
@@ -93,12 +94,12 @@ impl Heads {
         self.of(element).0.expected(outputs, into);
     }
 
-    /// The value to put where an element is missing and this is expected.
+    /// The value that fills a missing element with this expectation.
     pub(crate) fn fill(&self, element: usize, expected: &[f32], reads: &dyn Fn(usize) -> bool) -> f32 {
         self.of(element).0.fill(expected, reads)
     }
 
-    /// A value drawn for an element of which this is expected.
+    /// A value drawn for an element with this expectation.
     pub(crate) fn draw(
         &self,
         element: usize,
@@ -110,7 +111,7 @@ impl Heads {
         head.draw(expected, parameter, reads, noise)
     }
 
-    /// Standard deviation of a number about its mean; `None` of anything else.
+    /// Standard deviation of a number; `None` for anything else.
     pub(crate) fn deviation(&self, element: usize) -> Option<f32> {
         let (head, parameter) = self.of(element);
         head.deviation(parameter)

@@ -1,7 +1,7 @@
-//! The variational autoencoder. Tensors never leave this folder: rows come in as [`Batch`](crate::batch::Batch),
-//! numbers go out as plain vectors.
+//! The variational autoencoder. Tensors stay in this folder: rows come in as [`Batch`](crate::batch::Batch), and plain
+//! vectors go out.
 //!
-//! **Invariant:** this floor knows the tensor library and never Arrow.
+//! **Invariant:** this folder uses the tensor library and never Arrow.
 
 #![forbid(unsafe_code)]
 
@@ -12,21 +12,21 @@ mod encoded;
 mod heads;
 mod kernels;
 mod likelihood;
-mod mixture;
 mod network;
 mod parameters;
+mod sampler;
 mod trainer;
 mod vae;
 
 pub(crate) use self::adam::AdamMoments;
 pub use self::device::Device;
 pub(crate) use self::device::TensorDevice;
-pub use self::encoded::Encoded;
+pub(crate) use self::encoded::Encoded;
 pub(crate) use self::heads::{Heads, Losses};
-pub(crate) use self::mixture::{Draws, Mixture, Row, Sampler};
 pub use self::network::Network;
 pub use self::parameters::Weight;
 pub(crate) use self::parameters::{Parameter, Weights, parameters};
+pub(crate) use self::sampler::{Draws, Row, Sampler};
 #[cfg(feature = "bench")]
 pub(crate) use self::trainer::StepInput;
 pub(crate) use self::trainer::{Checkpoint, Step, Trainer, mean_of_best};

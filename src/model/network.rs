@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Activation;
 
-/// Bounds of the posterior's log-variance: below, a latent carries no more than the row is known to; above, it is far
-/// wider than the prior already.
+/// Bounds of the posterior's log-variance: a smaller one would be more exact than the data, a larger one is far wider
+/// than the prior.
 pub(super) const LOG_VARIANCE: (f32, f32) = (-8.0, 4.0);
 
 /// The shape of the network between the row vector and the latents.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Network {
     /// Widths of the encoder's hidden layers; the decoder mirrors them.
     pub hidden: Vec<usize>,
@@ -20,13 +21,13 @@ pub struct Network {
     pub latent_dim: usize,
     /// Nonlinearity after every hidden layer.
     pub activation: Activation,
-    /// Lower bound of the learned log-variance of numbers, on the model's scale: a number that hardly varies must not
-    /// earn so much likelihood that the rest is not learned.
+    /// Lower bound of the learned log-variance of numbers, on the model's scale. Without it, a number that hardly
+    /// varies would dominate the likelihood.
     pub noise_floor: f64,
 }
 
 impl Network {
-    /// Number of weights and biases between `inputs` of the encoder and `outputs` of the decoder, saturating.
+    /// Number of weights and biases, given the `inputs` of the encoder and the `outputs` of the decoder; saturates.
     pub fn parameters(&self, inputs: usize, outputs: usize) -> usize {
         let layer = |inputs: usize, outputs: usize| inputs.saturating_add(1).saturating_mul(outputs);
         let stack =

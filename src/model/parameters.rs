@@ -1,4 +1,4 @@
-//! The parameters of a network: their names, shapes and first values.
+//! The parameters of a network: names, shapes and initial values.
 
 #![forbid(unsafe_code)]
 
@@ -10,8 +10,9 @@ use crate::error::ModelFault;
 use crate::feature::Layout;
 use crate::numerics::RandomStream;
 
-/// A parameter as plain numbers.
+/// A parameter of a network: a tensor as plain numbers.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Weight {
     /// Its shape.
     pub shape: Vec<usize>,
@@ -39,12 +40,12 @@ impl Weight {
 /// All parameters of a network, by name.
 pub(crate) type Weights = BTreeMap<String, Weight>;
 
-/// What a parameter is before it is learned.
+/// A parameter before training.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Parameter {
     pub(crate) name: String,
     pub(crate) shape: Vec<usize>,
-    /// First values are uniform from minus to plus this.
+    /// Initial values are uniform between minus and plus this.
     bound: f64,
 }
 
@@ -54,7 +55,7 @@ impl Parameter {
         self.shape.iter().product()
     }
 
-    /// The first values. They depend on seed and name alone: a further layer changes those of no other one.
+    /// The initial values. They depend on seed and name alone: another layer does not change them.
     fn initial(&self, seed: u64) -> Weight {
         let stream = RandomStream::new(seed, &format!("weights/{}", self.name));
         let value = |n| (-self.bound + 2.0 * self.bound * stream.uniform(n)) as f32;
@@ -99,7 +100,7 @@ fn bias(layer: &str, inputs: usize, outputs: usize) -> Parameter {
     Parameter { name: format!("{layer}.bias"), shape: vec![outputs], ..weight(layer, inputs, outputs) }
 }
 
-/// The first values of all of them.
+/// The initial values of all parameters.
 pub(crate) fn initial(layout: &Layout, network: &Network, seed: u64) -> Weights {
     parameters(layout, network).into_iter().map(|parameter| (parameter.name.clone(), parameter.initial(seed))).collect()
 }

@@ -1,4 +1,4 @@
-//! A network with fixed weights: rows in, what the model says of them out.
+//! A network with fixed weights, on the CPU or on another device.
 
 #![forbid(unsafe_code)]
 

@@ -1,23 +1,29 @@
-//! A mixture of normal distributions with full covariances: where in latent space rows are.
+//! A mixture of normal distributions with full covariances: the density of rows in latent space.
 
 #![forbid(unsafe_code)]
 
+use super::cholesky::cholesky;
+use super::log_sum_exp::log_sum_exp;
+use super::random::pick;
 use crate::numerics::RandomStream;
 
-/// Added to every variance, so that no component closes in on a few places.
+/// Added to every variance, so that no component collapses onto a few points.
 const FLOOR: f64 = 1e-4;
 
-/// Steps of the fit at most, and the gain in log-likelihood a place below which it has settled.
+/// Smallest pivot of a Cholesky factor; only rounding can make one smaller.
+const SMALLEST_PIVOT: f64 = FLOOR * 1e-2;
+
+/// Most steps of the fit, and the gain in log-likelihood per point below which it has converged.
 const STEPS: usize = 60;
 const SETTLED: f64 = 1e-3;
 
-/// Components at most, in doubling numbers.
+/// Most components; their number doubles.
 const MOST_COMPONENTS: usize = 16;
 
-/// Places a component needs for each dimension, on average.
+/// Points that a component needs for each dimension, on average.
 const PLACES_A_DIMENSION: usize = 5;
 
-/// A density over `[latent_dim]` places.
+/// A density over points, `[latent_dim]`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct GaussianMixture {
     latent_dim: usize,
@@ -30,7 +36,7 @@ pub(crate) struct GaussianMixture {
 }
 
 impl GaussianMixture {
-    /// A density of these parts; `None` if they do not make one.
+    /// A density of these parts; `None` if they are not valid.
     pub(crate) fn new(latent_dim: usize, weight: Vec<f32>, mean: Vec<f32>, factor: Vec<f32>) -> Option<Self> {
         let sizes = mean.len() == weight.len() * latent_dim && factor.len() == mean.len() * latent_dim;
         let sum: f32 = weight.iter().sum();
@@ -50,8 +56,8 @@ impl GaussianMixture {
         Self { latent_dim, weight: vec![1.0], mean: vec![0.0; latent_dim], factor }
     }
 
-    /// The mixture fitted to `places`, `[n, latent_dim]`, that makes `held_out` most likely: of 1, 2, 4, … components as
-    /// long as that gains, by more than its standard error, against the prior. `None` if the prior is as good.
+    /// The mixture fitted to `places`, `[n, latent_dim]`, that makes `held_out` most likely. It has 1, 2, 4, …
+    /// components: twice as many as long as the gain is above its standard error. `None` if the prior is as good.
     pub(crate) fn choose(places: &[f32], held_out: &[f32], latent_dim: usize, noise: RandomStream) -> Option<Self> {
         let n = places.len() / latent_dim;
         let logs = |density: &Self| -> Vec<f64> {
@@ -73,8 +79,8 @@ impl GaussianMixture {
         best.1
     }
 
-    /// Fits `components` components by expectation maximisation (Dempster, Laird & Rubin 1977), from the centres that
-    /// k-means++ draws (Arthur & Vassilvitskii 2007).
+    /// Fits `components` components by expectation maximisation (Dempster, Laird & Rubin 1977). The first centres are
+    /// those of k-means++ (Arthur & Vassilvitskii 2007).
     fn fit(places: &[f32], latent_dim: usize, components: usize, noise: RandomStream) -> Self {
         let k = latent_dim;
         let n = places.len() / k;
@@ -85,7 +91,7 @@ impl GaussianMixture {
             let mut reached = 0.0;
             for (z, shares) in places.chunks_exact(k).zip(shares.chunks_exact_mut(components)) {
                 terms.of_place(z, shares);
-                let all = log_sum(shares);
+                let all = log_sum_exp(shares);
                 reached += all / n as f64;
                 shares.iter_mut().for_each(|share| *share = (*share - all).exp());
             }
@@ -98,22 +104,18 @@ impl GaussianMixture {
         density
     }
 
-    /// The logarithm of the density at a place.
+    /// The logarithm of the density at a point.
     pub(crate) fn log_density(&self, z: &[f32]) -> f64 {
         let mut terms = vec![0.0; self.weight.len()];
         Terms::of(self).of_place(z, &mut terms);
-        log_sum(&terms)
+        log_sum_exp(&terms)
     }
 
-    /// Draws a place, `[latent_dim]`, with deviations times `temperature`.
+    /// Draws a point, `[latent_dim]`, with standard deviations times `temperature`.
     pub(crate) fn draw(&self, temperature: f32, noise: RandomStream, into: &mut Vec<f32>) {
         let k = self.latent_dim;
-        let mut left = noise.child(0).uniform(0);
-        let falls = |weight: &f32| {
-            left -= f64::from(*weight);
-            left < 0.0
-        };
-        let component = self.weight.iter().position(falls).unwrap_or(self.weight.len() - 1);
+        let weights = self.weight.iter().map(|&weight| f64::from(weight));
+        let component = pick(weights, noise.child(0).uniform(0)).unwrap_or(self.weight.len() - 1);
         let mut normals = vec![0.0; k];
         noise.child(1).normals(&mut normals);
         let factor = &self.factor[component * k * k..][..k * k];
@@ -123,7 +125,7 @@ impl GaussianMixture {
     }
 }
 
-/// Whether log-likelihoods rose by more than the standard error of their mean difference.
+/// Whether log-likelihoods rose by more than the standard error of the mean difference.
 fn gains(before: &[f64], after: &[f64]) -> bool {
     let n = before.len() as f64;
     let (sum, squares) = before.iter().zip(after).fold((0.0, 0.0), |(sum, squares), (before, after)| {
@@ -134,10 +136,10 @@ fn gains(before: &[f64], after: &[f64]) -> bool {
     mean > ((squares / n - mean * mean).max(0.0) / n).sqrt()
 }
 
-/// What every place shares of the components' log-densities, in double precision.
+/// The parts of the components' log-densities that do not depend on the point, in double precision.
 struct Terms<'a> {
     density: &'a GaussianMixture,
-    /// Of each component: ln weight - ln |L| - k/2 ln 2π.
+    /// For each component: ln weight - ln |L| - k/2 ln 2π.
     constants: Vec<f64>,
 }
 
@@ -154,7 +156,7 @@ impl<'a> Terms<'a> {
         }
     }
 
-    /// The logarithm of weight times density, of each component.
+    /// The logarithm of weight times density, for each component.
     fn of_place(&self, z: &[f32], into: &mut [f64]) {
         let k = z.len();
         let parts = self.density.mean.chunks_exact(k).zip(self.density.factor.chunks_exact(k * k));
@@ -173,22 +175,13 @@ impl<'a> Terms<'a> {
     }
 }
 
-/// ln Σ e^x, taken around the greatest.
-fn log_sum(logs: &[f64]) -> f64 {
-    let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if most == f64::NEG_INFINITY {
-        return most;
-    }
-    most + logs.iter().map(|log| (log - most).exp()).sum::<f64>().ln()
-}
-
 /// Squared distance.
 fn distance(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum()
 }
 
-/// Centres far from each other, `[components, latent_dim]`: each a place, drawn in proportion to its squared distance from
-/// those before.
+/// Centres far from each other, `[components, latent_dim]`: each is a point, drawn in proportion to its squared
+/// distance from the centres before it.
 fn centres(places: &[f32], k: usize, components: usize, noise: RandomStream) -> Vec<f32> {
     let mut near = vec![f64::INFINITY; places.len() / k];
     let mut centres = Vec::new();
@@ -197,17 +190,13 @@ fn centres(places: &[f32], k: usize, components: usize, noise: RandomStream) -> 
         let centre = places[next * k..][..k].to_vec();
         near.iter_mut().zip(places.chunks_exact(k)).for_each(|(near, z)| *near = near.min(distance(z, &centre)));
         centres.extend(centre);
-        let mut left = noise.uniform(component as u64) * near.iter().sum::<f64>();
-        let falls = |near: &f64| {
-            left -= near;
-            left < 0.0
-        };
-        next = near.iter().position(falls).unwrap_or(0);
+        let drawn = noise.uniform(component as u64) * near.iter().sum::<f64>();
+        next = pick(near.iter().copied(), drawn).unwrap_or(0);
     }
     centres
 }
 
-/// 1 for the centre each place is nearest to, `[n, components]`.
+/// 1 for the nearest centre of each point, else 0: `[n, components]`.
 fn nearest(places: &[f32], k: usize, centres: &[f32]) -> Vec<f64> {
     let components = centres.len() / k;
     let mut shares = vec![0.0; places.len() / k * components];
@@ -219,13 +208,13 @@ fn nearest(places: &[f32], k: usize, centres: &[f32]) -> Vec<f64> {
     shares
 }
 
-/// The components that make places most likely which are theirs by these shares, `[n, components]`.
+/// The mixture of highest likelihood if each point belongs to the components by these shares, `[n, components]`.
 fn maximize(places: &[f32], k: usize, components: usize, shares: &[f64]) -> GaussianMixture {
     let n = places.len() / k;
     let mut density = GaussianMixture { latent_dim: k, weight: Vec::new(), mean: Vec::new(), factor: Vec::new() };
     for component in 0..components {
         let share = || shares.iter().skip(component).step_by(components);
-        // A component nobody belongs to stays where it can do no harm.
+        // A component without points must not divide by zero.
         let total = share().sum::<f64>().max(1e-6);
         let mut mean = vec![0.0; k];
         for (z, share) in places.chunks_exact(k).zip(share()) {
@@ -243,25 +232,11 @@ fn maximize(places: &[f32], k: usize, components: usize, shares: &[f64]) -> Gaus
         (0..k).for_each(|i| covariance[i * k + i] += FLOOR);
         density.weight.push((total / n as f64) as f32);
         density.mean.extend(mean.into_iter().map(|mean| mean as f32));
-        density.factor.extend(cholesky(covariance, k).into_iter().map(|l| l as f32));
+        density.factor.extend(cholesky(covariance, k, SMALLEST_PIVOT).into_iter().map(|l| l as f32));
     }
     let sum: f32 = density.weight.iter().sum();
     density.weight.iter_mut().for_each(|weight| *weight /= sum);
     density
-}
-
-/// L of A = L Lᵀ, given A below the diagonal and on it.
-fn cholesky(mut a: Vec<f64>, k: usize) -> Vec<f64> {
-    for i in 0..k {
-        for j in 0..=i {
-            let dot: f64 = (0..j).map(|m| a[i * k + m] * a[j * k + m]).sum();
-            let rest = a[i * k + j] - dot;
-            // The floor keeps it positive but for rounding.
-            a[i * k + j] = if i == j { rest.max(FLOOR * 1e-2).sqrt() } else { rest / a[j * k + j] };
-        }
-        a[i * k + i + 1..(i + 1) * k].fill(0.0);
-    }
-    a
 }
 
 #[cfg(test)]

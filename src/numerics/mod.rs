@@ -1,15 +1,33 @@
-//! Numbers without a meaning of their own: distributions, matrices, random streams, loops over vectors.
+//! Pure numerics: distributions, matrices, random numbers, and loops over vectors. Nothing here knows a model or a file.
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`cholesky`](mod@cholesky) | Cholesky factor of a covariance matrix, inverse of a triangular matrix |
+//! | [`gaussian_mixture`] | mixture of normal distributions with full covariances, fitted by expectation maximisation |
+//! | [`log_sum_exp`](mod@log_sum_exp) | logarithm of a sum or mean of exponentials, softmax |
+//! | [`mixture`] | weighted mixture of answers: its quantiles, and the component a draw falls on |
+//! | [`normal`] | the standard normal distribution: cumulative distribution function, density, quantiles |
+//! | [`principal_components`] | principal components of rows by subspace iteration |
+//! | [`product`] | matrix products |
+//! | [`random`] | counter-based random streams, shuffles, weighted draws |
+//! | [`vector`] | elementwise functions and sums of fixed order over slices, compiled for wide registers |
 
+mod cholesky;
 mod gaussian_mixture;
+mod log_sum_exp;
+mod mixture;
 mod normal;
 mod principal_components;
 mod product;
 mod random;
 mod vector;
 
+pub(crate) use self::cholesky::{cholesky, invert_lower};
 pub(crate) use self::gaussian_mixture::GaussianMixture;
-pub(crate) use self::normal::{normal_quantile, normal_rank};
+pub(crate) use self::log_sum_exp::{log_mean_exp, log_sum_exp_f32, softmax};
+pub(crate) use self::mixture::Mixture;
+pub(crate) use self::normal::{normal_quantile, normal_rank, normal_upper_quantile};
 pub(crate) use self::principal_components::{Components, Covariance};
 pub(crate) use self::product::{times, times_rows, times_transposed, transposed_rows_times, transposed_times};
-pub(crate) use self::random::{RandomStream, mix};
-pub(crate) use self::vector::{exp, greatest, ln_1p_exp_neg, normal, sigmoid, sums, tanh, vectorized};
+pub(crate) use self::random::{RandomStream, mix, pick};
+pub(crate) use self::vector::{exp, greatest, ln_1p_exp_neg, sigmoid, sums, tanh, vectorized};

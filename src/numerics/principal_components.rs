@@ -1,18 +1,18 @@
-//! Principal components of rows: what a linear model of as many dimensions would make of them (Pearson 1901).
+//! Principal components of rows: the best linear model of so many dimensions (Pearson 1901).
 
 #![forbid(unsafe_code)]
 
 use super::product::{times, times_transposed, transposed_times};
 use crate::numerics::RandomStream;
 
-/// Directions carried beside those asked for: the last of these then settle as fast as the first.
+/// Extra directions, so that the last of those asked for converge as fast as the first.
 const BESIDE: usize = 8;
 
-/// Steps of the iteration at most, and the gain in variance below which it has settled.
+/// Most steps of the iteration, and the gain in variance below which it has converged.
 const STEPS: usize = 500;
 const SETTLED: f64 = 1e-8;
 
-/// The covariance of rows of a known mean, summed a block at a time.
+/// The covariance of rows of a known mean, summed block by block.
 pub(crate) struct Covariance {
     mean: Vec<f32>,
     rows: u64,
@@ -31,7 +31,7 @@ pub(crate) struct Components {
 }
 
 impl Covariance {
-    /// Of rows about `mean`, `[width]`.
+    /// The covariance of no rows yet; `mean` is `[width]`.
     pub(crate) fn new(mean: Vec<f32>) -> Self {
         let products = vec![0.0; mean.len() * mean.len()];
         Self { rows: 0, products, block: vec![0.0; mean.len() * mean.len()], mean }
@@ -47,9 +47,8 @@ impl Covariance {
         self.rows += count as u64;
     }
 
-    /// The first `dimensions` principal components, at most as many as there are columns, by subspace iteration (Golub &
-    /// Van Loan 2013, "Matrix computations", section 8.2.4), which takes no more than a few products of the matrix with
-    /// as many vectors.
+    /// The first `dimensions` principal components, at most one per column, by subspace iteration (Golub & Van Loan
+    /// 2013, "Matrix computations", section 8.2.4): a few products of the matrix with as many vectors.
     pub(crate) fn components(self, dimensions: usize) -> Components {
         let width = self.mean.len();
         let dimensions = dimensions.min(width);
@@ -110,7 +109,7 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
 }
 
-/// Makes the rows orthonormal, one after the other (Gram-Schmidt, twice, which is enough); one that lies within those
+/// Makes the rows orthonormal, one after the other (Gram-Schmidt; two passes are enough). A row that depends on those
 /// before it becomes 0.
 fn orthonormalize(axes: &mut [f32], width: usize) {
     for i in 0..axes.len() / width {
@@ -129,8 +128,8 @@ fn orthonormalize(axes: &mut [f32], width: usize) {
     }
 }
 
-/// Turns the directions `axes` and what the matrix makes of them, `turned`, to the principal directions within their
-/// subspace, the greatest variance first (Rayleigh & Ritz); the variance along the first `dimensions`.
+/// Rotates `axes`, and `turned`, their product with the matrix, to the principal directions of their subspace, the
+/// greatest variance first (Rayleigh & Ritz). Returns the variance along the first `dimensions`.
 fn rotate(axes: &mut Vec<f32>, turned: &mut Vec<f32>, dimensions: usize, width: usize) -> f64 {
     let directions = axes.len() / width;
     let mut small = vec![0.0; directions * directions];
@@ -156,8 +155,8 @@ fn rotate(axes: &mut Vec<f32>, turned: &mut Vec<f32>, dimensions: usize, width: 
     order.iter().take(dimensions).map(|&i| variances[i]).sum()
 }
 
-/// Eigenvalues and eigenvectors, columns of `[n, n]`, of a small symmetric matrix by cyclic Jacobi rotations (Golub & Van
-/// Loan 2013, algorithm 8.5.3).
+/// Eigenvalues and eigenvectors, columns of `[n, n]`, of a small symmetric matrix by cyclic Jacobi rotations (Golub &
+/// Van Loan 2013, algorithm 8.5.3).
 fn symmetric_eigen(mut a: Vec<f64>, n: usize) -> (Vec<f64>, Vec<f64>) {
     const SWEEPS: usize = 30;
     let mut vectors = vec![0.0; n * n];

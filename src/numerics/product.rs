@@ -1,12 +1,12 @@
 //! Matrix products of row-major slices, each on one thread.
 
-/// `into = a · bᵀ`, where `a` is `[m, k]`, `b` is `[n, k]` and `into` is `[m, n]`: a layer's answer from its input and
+/// `into = a · bᵀ`, where `a` is `[m, k]`, `b` is `[n, k]` and `into` is `[m, n]`: a layer's output from its input and
 /// weight.
 pub(crate) fn times_transposed(a: &[f32], b: &[f32], into: &mut [f32], [m, n, k]: [usize; 3]) {
     product((a, [k, 1]), (b, [1, k]), into, [m, n, k]);
 }
 
-/// `into = a · b`, where `a` is `[m, k]`, `b` is `[k, n]`: the gradient of a layer's input from that of its answer.
+/// `into = a · b`, where `a` is `[m, k]`, `b` is `[k, n]`: the gradient of a layer's input from that of its output.
 pub(crate) fn times(a: &[f32], b: &[f32], into: &mut [f32], [m, n, k]: [usize; 3]) {
     product((a, [k, 1]), (b, [n, 1]), into, [m, n, k]);
 }
@@ -16,12 +16,12 @@ pub(crate) fn transposed_times(a: &[f32], b: &[f32], into: &mut [f32], [m, n, k]
     product((a, [1, m]), (b, [n, 1]), into, [m, n, k]);
 }
 
-/// `into = a · b`, where `a` is the first `k` columns of rows of the width given with it, `b` is `[k, n]`.
+/// `into = a · b`, where `a` is the first `k` columns of rows of the given width, `b` is `[k, n]`.
 pub(crate) fn times_rows((a, width): (&[f32], usize), b: &[f32], into: &mut [f32], [m, n, k]: [usize; 3]) {
     product((a, [width, 1]), (b, [n, 1]), into, [m, n, k]);
 }
 
-/// `into = aᵀ · b`, where `a` is the first `m` columns of rows of the width given with it, `b` is `[k, n]`.
+/// `into = aᵀ · b`, where `a` is the first `m` columns of rows of the given width, `b` is `[k, n]`.
 pub(crate) fn transposed_rows_times((a, width): (&[f32], usize), b: &[f32], into: &mut [f32], [m, n, k]: [usize; 3]) {
     product((a, [1, width]), (b, [n, 1]), into, [m, n, k]);
 }

@@ -16,6 +16,16 @@ pub(crate) fn mix(x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
+/// The index that `drawn`, uniform between 0 and the sum of the weights, falls on; `None` if rounding puts it past the
+/// last one.
+pub(crate) fn pick(weights: impl IntoIterator<Item = f64>, drawn: f64) -> Option<usize> {
+    let mut left = drawn;
+    weights.into_iter().position(|weight| {
+        left -= weight;
+        left < 0.0
+    })
+}
+
 /// One stream of random numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RandomStream {
@@ -23,9 +33,9 @@ pub(crate) struct RandomStream {
 }
 
 impl RandomStream {
-    /// The stream called `name` of a seed. The names in use: "weights/" and a parameter, "hold-out", "chunks",
-    /// "rows", "noise", "hide", "validation", "impute", "members", "aggregate", "density" and "generate"; and at seed 0 "principal",
-    /// "ranks" and words of categories.
+    /// The stream called `name` of a seed. The names in use: "weights/" and a parameter, "hold-out", "chunks", "rows",
+    /// "noise", "hide", "validation", "impute", "members", "aggregate", "density" and "generate"; and at seed 0
+    /// "principal", "ranks" and words of categories.
     pub(crate) fn new(seed: u64, name: &str) -> Self {
         let key = name
             .bytes()
@@ -33,7 +43,7 @@ impl RandomStream {
         Self { key }
     }
 
-    /// The stream's `n`-th child, as good as independent of it and of its other children.
+    /// The stream's `n`-th child, independent of the stream and of its other children in practice.
     pub(crate) fn child(self, n: u64) -> Self {
         Self { key: mix(mix(self.key).wrapping_add(n.wrapping_mul(GOLDEN))) }
     }

@@ -1,7 +1,7 @@
-//! Elementwise functions and sums over slices, written so that the compiler makes vectors of them.
+//! Elementwise functions and sums over slices, written so that the compiler vectorizes them.
 //!
-//! Sums are taken in [`LANES`] interleaved parts, whatever the machine's vectors are: the order of additions, and so
-//! the result, is the same on all of them. NaN goes in and comes out.
+//! A sum has [`LANES`] interleaved parts on every machine, so that the order of additions, and the result, is always
+//! the same. NaN in gives NaN out.
 
 #![forbid(unsafe_code)]
 
@@ -39,7 +39,7 @@ pub(crate) fn sums<const SLICES: usize, const SUMS: usize>(
     parts.map(|parts| parts.iter().sum())
 }
 
-/// The greatest element of a slice; minus infinity for none. NaN is passed over: sums find it.
+/// The greatest element of a slice; minus infinity if it is empty. NaN is skipped: sums find it.
 #[inline(always)]
 pub(crate) fn greatest(slice: &[f32]) -> f32 {
     let mut parts = [f32::NEG_INFINITY; LANES];
@@ -88,20 +88,6 @@ pub(crate) fn ln_1p_exp_neg(x: f32) -> f32 {
     2.0 * (s + s * z * p)
 }
 
-/// The share of a standard normal distribution below `x`, and its density there; as
-/// [`normal_rank`](crate::numerics::normal_rank).
-#[inline(always)]
-pub(crate) fn normal(x: f32) -> (f32, f32) {
-    let bell = exp(-0.5 * x * x);
-    let t = 1.0 / (1.0 + 0.327_591_1 * std::f32::consts::FRAC_1_SQRT_2 * x.abs());
-    let mut tail = 0.0;
-    for coefficient in [1.061_405_4, -1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6] {
-        tail = (tail + coefficient) * t;
-    }
-    tail *= 0.5 * bell;
-    (if x < 0.0 { tail } else { 1.0 - tail }, 0.398_942_3 * bell)
-}
-
 /// 1 / (1 + e^-x).
 #[inline(always)]
 pub(crate) fn sigmoid(x: f32) -> f32 {
@@ -142,17 +128,6 @@ mod tests {
         assert!(worst(1..20_000, 1e-3, tanh, f64::tanh) < units(4.0));
         assert!(worst(-1000..0, 1e-5, tanh, f64::tanh) < units(4.0));
         assert!(worst(0..80_000, 1e-3, ln_1p_exp_neg, |x| (-x).exp().ln_1p()) < units(4.0));
-    }
-
-    #[test]
-    fn ranks_and_densities_are_those_of_a_normal() {
-        for n in -600..600 {
-            let x = n as f32 / 100.0;
-            let (rank, density) = normal(x);
-            assert!((f64::from(rank) - crate::numerics::normal_rank(x.into())).abs() < 3e-7, "{x}");
-            let exact = (-0.5 * f64::from(x).powi(2)).exp() / std::f64::consts::TAU.sqrt();
-            assert!((f64::from(density) - exact).abs() < 1e-6 * exact, "{x}");
-        }
     }
 
     #[test]

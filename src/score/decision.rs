@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 /// How a model ranks rows, and what it compares them with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Scoring {
     /// The score that the column `anomaly_score` holds.
     pub anomaly_score: String,

@@ -3,6 +3,7 @@
 use super::scorer::MemberView;
 use crate::error::Result;
 use crate::model::{Losses, Row};
+use crate::numerics::log_mean_exp;
 
 /// Draws a row. A power of two that divides the rows a decoder takes at once.
 const DRAWS: usize = 64;
@@ -68,10 +69,4 @@ impl MemberView<'_> {
         }
         Ok(bounds)
     }
-}
-
-/// ln of the mean of e^x, taken around the greatest so that it does not overflow.
-fn log_mean_exp(logs: &[f64]) -> f64 {
-    let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    most + (logs.iter().map(|log| (log - most).exp()).sum::<f64>() / logs.len() as f64).ln()
 }

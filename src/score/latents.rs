@@ -1,5 +1,7 @@
 //! Where training rows lie in latent space: the distances of others from there.
 
+use crate::numerics::{cholesky, invert_lower};
+
 /// Mean and covariance of the aggregate posterior, the mixture of the training rows' posteriors: `m = E[mean]` and `S =
 /// Cov[mean] + E[diag(variance)]` (law of total variance).
 #[derive(Debug, Clone, PartialEq)]
@@ -47,23 +49,10 @@ impl LatentSums {
             let variance = if i == j { if self.rows > 0.0 { self.variances[i] / rows } else { 1.0 } } else { 0.0 };
             self.products[i * k + j] / rows - mean[i] * mean[j] + variance
         };
-        // Cholesky, row by row. The variances keep it positive but for rounding, which the bound is for.
-        let mut lower = vec![0.0; k * k];
-        for i in 0..k {
-            for j in 0..=i {
-                let dot: f64 = (0..j).map(|n| lower[i * k + n] * lower[j * k + n]).sum();
-                let rest = covariance(i, j) - dot;
-                lower[i * k + j] = if i == j { rest.max(1e-12).sqrt() } else { rest / lower[j * k + j] };
-            }
-        }
-        // Its inverse, column by column, forward.
-        let mut inverse = vec![0.0; k * k];
-        for j in 0..k {
-            for i in j..k {
-                let dot: f64 = (j..i).map(|n| lower[i * k + n] * inverse[n * k + j]).sum();
-                inverse[i * k + j] = (f64::from(u8::from(i == j)) - dot) / lower[i * k + i];
-            }
-        }
+        let places = (0..k * k).map(|at| (at / k, at % k));
+        let covariance = places.map(|(i, j)| if j <= i { covariance(i, j) } else { 0.0 }).collect();
+        // The variances keep it positive but for rounding.
+        let inverse = invert_lower(&cholesky(covariance, k, 1e-12), k);
         let narrow = |values: Vec<f64>| values.into_iter().map(|value| value as f32).collect();
         AggregatePosterior { mean: narrow(mean), whitening: narrow(inverse) }
     }

@@ -3,14 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 
 use super::arrow_ipc::IpcReader;
-use super::inputs::{FileFormat, InputFile, PartitionColumns, find_files, is_stdin, output_path, partition_columns};
+use super::inputs::{FileFormat, InputFile, PartitionColumns, find_files, output_path, partition_columns};
 use super::open_input::{InputContent, OpenInput, read_from_start, unify_text_types};
 use super::scratch_file::{BATCH_ROWS, ScratchPurpose, write_scratch_file};
-use super::{ParquetFile, ParquetSource, Predicate, RowGroup, StoredType, near_names, split_by_encoded_size};
+use super::wide_keys::{wide_batch, wide_schema};
+use super::{
+    ParquetFile, ParquetSource, Predicate, RowGroup, StoredType, catch_decoder_panic, near_names, split_by_encoded_size,
+};
 use crate::config::SourceConfig;
 use crate::error::{Error, Place, Result};
 use crate::pipeline::Stop;
@@ -68,6 +71,29 @@ impl Source {
             }
         }
         Ok(Self { inputs: inputs.into_iter().map(Arc::new).collect(), predicate, stop: stop.clone() })
+    }
+
+    /// Wraps a reader of record batches, whose rows can be read once; [`table`](Self::table) copies them to a temporary file.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    /// use vaepipe::Source;
+    /// use vaepipe::arrow::array::{ArrayRef, Float64Array, RecordBatch, RecordBatchIterator};
+    /// let x: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 2.0]));
+    /// let rows = RecordBatch::try_from_iter([("x", x)])?;
+    /// let source = Source::from_batches(RecordBatchIterator::new([Ok(rows.clone())], rows.schema()));
+    /// assert_eq!(source.table(&std::env::temp_dir())?.rows(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_batches(reader: impl RecordBatchReader + Send + 'static) -> Self {
+        let path = Path::new("record batches");
+        let schema = wide_schema(&reader.schema());
+        let wide = schema.clone();
+        let batches = reader.map(move |batch| catch_decoder_panic(|| Place::file(path), || wide_batch(batch?, &wide)));
+        let input = OpenInput::once(path.to_owned(), schema, Box::new(batches));
+        Self { inputs: vec![Arc::new(input)], predicate: None, stop: Stop::new() }
     }
 
     /// The columns, partition columns last.
@@ -152,9 +178,9 @@ impl Source {
         if self.inputs.len() > 1 { Path::new("the input") } else { self.path() }
     }
 
-    /// The paths of the files in order, without stdin.
+    /// The paths of the files in order, without stdin and record batches.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.inputs.iter().map(|input| input.path.as_path()).filter(|path| !is_stdin(path))
+        self.inputs.iter().filter(|input| input.format.is_some()).map(|input| input.path.as_path())
     }
 
     /// The directories given as inputs: a new file there would become an input.
@@ -197,7 +223,7 @@ impl Source {
     /// Errors of stdin, [`Error::Io`] if the disk is full, and [`Error::Unsupported`] for a column that Parquet cannot hold.
     pub fn spooled(&self, folder: &Path) -> Result<Self> {
         let spooled = |input: &Arc<OpenInput>| -> Result<_> {
-            let InputContent::Stdin { .. } = &input.content else { return Ok(input.clone()) };
+            let InputContent::Once { .. } = &input.content else { return Ok(input.clone()) };
             let content =
                 InputContent::Parquet(self.copy_to_scratch(input, folder, ScratchPurpose::PassThrough)?.into());
             Ok(Arc::new(OpenInput { content, ..input.as_ref().clone() }))
@@ -246,10 +272,10 @@ impl Source {
     /// The source itself, if its rows can be read twice.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for stdin.
+    /// [`Error::Unsupported`] for stdin and record batches.
     pub(crate) fn rereadable(&self) -> Result<&Self> {
-        match self.inputs.iter().find(|input| is_stdin(&input.path)) {
-            Some(_) => Err(Error::Unsupported { place: Place::file("-"), what: "reading the rows twice" }),
+        match self.inputs.iter().find(|input| input.format.is_none()) {
+            Some(input) => Err(Error::Unsupported { place: Place::file(&input.path), what: "reading the rows twice" }),
             None => Ok(self),
         }
     }
@@ -277,7 +303,7 @@ impl Source {
             _ => None,
         };
         match self.inputs.iter().find_map(mismatch) {
-            Some((path, found)) => Error::WrongType { place: Place { path, ..place }, found, expected },
+            Some((path, found)) => Error::WrongValue { place: Place { path, ..place }, found, expected },
             None => Error::WrongType { place, found, expected },
         }
     }
@@ -338,10 +364,10 @@ impl Source {
                 Box::new(IpcReader::new(&input.path, from, *allow_missing_eos, &self.stop)?)
             }
             InputContent::Text(text) => Box::new(text.batches(batch_rows, &self.stop)?),
-            InputContent::Stdin { reader, .. } => {
-                let reader = reader.lock().unwrap_or_else(PoisonError::into_inner).take();
-                let twice = || Error::Unsupported { place: Place::file("-"), what: "reading stdin twice" };
-                Box::new(reader.ok_or_else(twice)?)
+            InputContent::Once { batches, .. } => {
+                let batches = batches.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let twice = || Error::Unsupported { place: Place::file(&input.path), what: "reading a stream twice" };
+                batches.ok_or_else(twice)?
             }
         };
         let (input, stop, schema) = (input.clone(), self.stop.clone(), schema.clone());

@@ -13,7 +13,7 @@ use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use super::arrow_ipc::{IpcFile, IpcReader};
 use super::inputs::{FileFormat, InputFile, PartitionColumns, SIGNATURE_BYTES, is_stdin};
 use super::text::{TextFile, merge_values};
-use super::{ParquetFile, batch_of, catch_decoder_panic};
+use super::{Batches, ParquetFile, batch_of, catch_decoder_panic};
 use crate::config::SourceConfig;
 use crate::error::{Error, Place, Result};
 use crate::pipeline::{InterruptibleReader, Stop};
@@ -28,7 +28,7 @@ pub(super) struct OpenInput {
     /// The input directory that it was found in, if a directory was given.
     pub(super) directory: Option<PathBuf>,
     pub(super) partition_columns: PartitionColumns,
-    /// The format as found, also after the rows were copied to a scratch file; `None` for stdin.
+    /// The format as found, also after the rows were copied to a scratch file; `None` if it is not a file.
     pub(super) format: Option<FileFormat>,
     pub(super) content: InputContent,
 }
@@ -44,10 +44,10 @@ pub(super) enum InputContent {
         allow_missing_eos: bool,
     },
     Text(TextFile),
-    /// The reader is taken by the first pass.
-    Stdin {
+    /// Batches of stdin or of a reader, which can be read once: the first pass takes them.
+    Once {
         schema: SchemaRef,
-        reader: Arc<Mutex<Option<IpcReader>>>,
+        batches: Arc<Mutex<Option<Batches>>>,
     },
 }
 
@@ -58,7 +58,7 @@ impl fmt::Debug for InputContent {
             Self::IpcFile(_) => "IpcFile",
             Self::IpcStream { .. } => "IpcStream",
             Self::Text(_) => "Text",
-            Self::Stdin { .. } => "Stdin",
+            Self::Once { .. } => "Once",
         })
     }
 }
@@ -78,9 +78,7 @@ impl OpenInput {
         if is_stdin(&path) {
             let stdin = InterruptibleReader::new(Box::new(std::io::stdin()), stop)?;
             let reader = IpcReader::new(&path, Box::new(stdin), config.allow_missing_eos, stop)?;
-            let content = InputContent::Stdin { schema: reader.schema(), reader: Arc::new(Mutex::new(Some(reader))) };
-            let partition_columns = PartitionColumns::default();
-            return Ok(Self { path, relative, directory, partition_columns, format: None, content });
+            return Ok(Self::once(path, reader.schema(), Box::new(reader)));
         }
         let file = PositionalFile::open(&path)?;
         let length = SIGNATURE_BYTES.min(usize::try_from(file.len()).unwrap_or(SIGNATURE_BYTES));
@@ -103,12 +101,19 @@ impl OpenInput {
         Ok(Self { path, relative, directory, partition_columns, format: Some(format), content })
     }
 
+    /// Wraps batches that are not in a file; `path` names them in messages.
+    pub(super) fn once(path: PathBuf, schema: SchemaRef, batches: Batches) -> Self {
+        let content = InputContent::Once { schema, batches: Arc::new(Mutex::new(Some(batches))) };
+        let partition_columns = PartitionColumns::default();
+        Self { relative: path.clone(), path, directory: None, partition_columns, format: None, content }
+    }
+
     /// The file's own columns.
     pub(super) fn file_schema(&self) -> SchemaRef {
         match &self.content {
             InputContent::Parquet(file) => file.schema().clone(),
             InputContent::IpcFile(file) => file.schema().clone(),
-            InputContent::IpcStream { schema, .. } | InputContent::Stdin { schema, .. } => schema.clone(),
+            InputContent::IpcStream { schema, .. } | InputContent::Once { schema, .. } => schema.clone(),
             InputContent::Text(text) => text.schema().clone(),
         }
     }

@@ -46,7 +46,7 @@ pub(super) fn write_scratch_file(
     let all = stream.schema.fields();
     let unsupported = first_unsupported(all);
     if let (Some(field), ScratchPurpose::PassThrough) = (unsupported, purpose) {
-        let what = "reading stdin twice with a column of this type";
+        let what = "reading a stream twice with a column of this type";
         return Err(Error::Unsupported { place: Place::column(path, field.name()), what });
     }
     let training_field = |field: &FieldRef, needed: &dyn Fn(&str) -> bool| {

@@ -51,13 +51,13 @@ impl Explainer {
         for (feature, kind) in features.kinds().iter().enumerate() {
             let range = features.elements(feature);
             let name = kind.column().name();
-            if kind.place(0).is_none() {
+            if kind.feature().place(0).is_none() {
                 sources.push(ExplainedSource { feature, index: None, name: name.to_owned() });
                 elements.push(range);
                 continue;
             }
             for (element, index) in
-                range.clone().filter_map(|element| Some((element, kind.place(element - range.start)?)))
+                range.clone().filter_map(|element| Some((element, kind.feature().place(element - range.start)?)))
             {
                 sources.push(ExplainedSource { feature, index: Some(index), name: format!("{name}[{index}]") });
                 elements.push(element..element + 1);
@@ -128,12 +128,12 @@ impl Explainer {
         let mut cells = Vec::new();
         for &row in wanted {
             let output = &output[row * outputs..][..outputs];
-            let expected = |element: usize| heads.expected(element, output, &|class| kind.reads(class));
+            let expected = |element: usize| heads.expected(element, output, &|class| kind.feature().reads(class));
             cells.extend(self.elements[source].clone().map(expected));
         }
         let expected = match index {
-            Some(index) => kind.read_place(*index, &cells, values.data_type())?,
-            None => kind.read(&cells, values.data_type())?,
+            Some(index) => kind.feature().read_place(*index, &cells, values.data_type())?,
+            None => kind.feature().read(&cells, values.data_type())?,
         };
         let given = match index {
             Some(index) => {

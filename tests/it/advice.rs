@@ -38,7 +38,7 @@ fn inputs_that_are_something_else_are_told_apart() {
         dir.fails(65, command).says(&says);
     }
     for command in ["fit folder -m new", "inspect folder", "transform folder o", "fit no*.parquet -m new"] {
-        dir.fails(1, command).says(&["there is no file to read", "_ or . are left out"]);
+        dir.fails(1, command).says(&["has no file to read", "_ or . are left out"]);
     }
     dir.fails(65, "fit - -m new").says(&["-: cannot be read", "stdin has to be an Arrow IPC stream"]);
     for command in [

@@ -187,7 +187,7 @@ fn a_page_larger_than_the_memory_is_refused_if_it_has_to_be_read() {
     write_with(&dir.path("long.parquet"), &table(Some(long(1000, VALUE * MIB)), 1000, 2), plain().build());
     assert!(std::fs::metadata(dir.path("long.parquet")).unwrap().len() < 100_000);
     bounded(&dir, "long.parquet", 65, FIT, 0)
-        .says(&["long.parquet, row group 0, column \"c\": a page of 257 MiB is more than the 64 MiB"])
+        .says(&["long.parquet, row group 0, column \"c\": has a page of 257 MiB, but the limit is 64 MiB"])
         .says(&["--memory allows for more; --exclude leaves the column out"]);
     bounded(&dir, "long.parquet", 0, &format!("{FIT} --exclude c"), 0);
     bounded(&dir, "long.parquet", 0, SPLICE, 0);
@@ -207,7 +207,7 @@ fn a_fit_that_goes_on_is_bounded_as_well() {
     dir.ok(&format!("fit lists.parquet -m lists.safetensors {train}"));
     for flags in ["", "--init lists.safetensors", "--init lists.safetensors --refit-scaling"] {
         let arguments = format!("fit lists.parquet -m out.safetensors --memory 16MiB {train} {flags}");
-        dir.fails(65, &arguments).says(&["column \"l.list.item\"", "more than the 16 MiB"]);
+        dir.fails(65, &arguments).says(&["column \"l.list.item\"", "but the limit is 16 MiB"]);
     }
 }
 

@@ -136,7 +136,7 @@ fn what_parquet_cannot_hold_is_refused_by_name_and_the_rest_written() {
 fn rows_of_stdin_that_cannot_be_kept_are_refused_by_name() {
     let dir = Workdir::new();
     let refused = piped(&dir, "fit-transform - out.arrow --epochs 1", &stream(&foreign(), 25)).exits(65);
-    refused.says(&["-, column \"union\"", "reading stdin twice with a column of this type"]);
+    refused.says(&["-, column \"union\"", "reading a stream twice with a column of this type"]);
     // Nothing of it is needed again.
     piped(&dir, "fit - --epochs 1 --latent-dim 1 --hidden 4", &stream(&foreign(), 25)).exits(0);
     assert_eq!(dir.names(), ["vae.safetensors"]);

@@ -158,7 +158,7 @@ fn wrong_values_name_the_place_they_stand_in() {
         ("[fit.epochs]\nmost = 3", ["v.toml: fit.epochs", "is a table"]),
         ("lr = -1", ["lr is -1", "v.toml: lr sets it"]),
         ("exclude = ['x9']", [r#"no column "x9""#, "v.toml: exclude takes names"]),
-        ("columns = ['re:(']", ["is not a pattern", "v.toml: columns"]),
+        ("columns = ['re:(']", ["is not a valid pattern", "v.toml: columns"]),
         ("columns = ['bytes']", ["no column", "v.toml: columns takes names"]),
         ("map = ['x0']", ["v.toml: map", "COL=CURVE"]),
         ("map = ['x0=cubic']", ["v.toml: map", "asinh"]),

@@ -161,12 +161,13 @@ fn options_that_contradict_the_model_are_refused_with_the_difference() {
         }
         let option = flag[2..].split([' ', '=']).next().unwrap().replace('-', "_");
         let ran = dir.fails(2, &format!("{fit} {flag}"));
-        ran.says(&[&format!("{option} contradicts vae.safetensors"), says, "without --init"]);
+        ran.says(&[&format!("{option} contradicts the base model vae.safetensors"), says, "without --init"]);
     }
     // The options of the first fit are no contradiction, nor are those of the training.
     dir.ok(&format!("{fit} {first} --hidden 16 --latent-dim 2 --beta 0.5 --trim 0.1 --batch-size 99 --seed 3"));
     std::fs::write(dir.path("c.toml"), "[fit]\nhidden = [8]\ninit = \"vae.safetensors\"\n").unwrap();
-    dir.fails(78, "fit more.parquet --config c.toml --force").says(&["hidden contradicts vae.safetensors"]);
+    dir.fails(78, "fit more.parquet --config c.toml --force")
+        .says(&["hidden contradicts the base model vae.safetensors"]);
     dir.fails(2, "fit more.parquet --accept-worse").says(&["--init"]);
 }
 
@@ -273,7 +274,7 @@ fn a_column_that_no_model_before_had_is_not_learned_by_a_later_one_either() {
     write(&dir.path("late.parquet"), &rows, 1000);
     dir.ok("fit --init vae.safetensors late.parquet -m second.safetensors --epochs 1 --accept-worse");
     dir.fails(2, "fit --init second.safetensors late.parquet -m third.safetensors --columns x0,x1,x2,x3,flag,late")
-        .says(&["columns contradicts second.safetensors", "it does not learn \"late\""]);
+        .says(&["columns contradicts the base model second.safetensors", "it does not learn \"late\""]);
 }
 
 #[test]

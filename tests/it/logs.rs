@@ -43,8 +43,8 @@ fn metrics_get_a_line_an_epoch_with_the_numbers_of_the_model() {
 fn the_metrics_file_is_neither_input_nor_output() {
     let dir = with_input();
     dir.fails(2, "fit in.parquet --metrics in.parquet").says(&["is also the input in.parquet"]);
-    dir.fails(2, "fit in.parquet -m a --metrics a").says(&["a: is named for two outputs"]);
-    dir.fails(2, "fit-transform in.parquet a --metrics a").says(&["a: is named for two outputs"]);
+    dir.fails(2, "fit in.parquet -m a --metrics a").says(&["a: is the path of two outputs"]);
+    dir.fails(2, "fit-transform in.parquet a --metrics a").says(&["a: is the path of two outputs"]);
     dir.fails(2, "fit in.parquet --metrics .").says(&["not a regular file"]);
     assert_eq!(dir.names(), ["in.parquet"]);
 }

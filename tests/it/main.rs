@@ -33,6 +33,7 @@ mod inspect;
 mod interrupts;
 mod kinds;
 mod latent_dim;
+mod library;
 mod linear;
 mod locks;
 mod logs;

@@ -89,7 +89,7 @@ fn a_network_there_is_no_memory_for_is_refused() {
     write(&dir.path("in.parquet"), &curve(300), 1000);
     for command in ["fit", "inspect"] {
         let ran = dir.fails(2, &format!("{command} in.parquet --hidden 65536,65536,65536"));
-        ran.says(&["17181", "parameters takes", "GiB of memory to train", "--hidden"]);
+        ran.says(&["17181", "parameters takes", "GiB of memory, but", "--hidden"]);
     }
     dir.fails(2, "fit in.parquet --hidden 1000000,1000000").says(&["hidden is 1000000", "1 to 65536 a layer"]);
     assert_eq!(dir.names(), ["in.parquet"]);

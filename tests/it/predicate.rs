@@ -247,16 +247,16 @@ fn what_is_wrong_with_a_condition_is_said() {
     let (dir, _) = fitted();
     for (sql, says) in [
         ("flg", vec!["no column \"flg\"", "did you mean \"flag\"?", "--where named it"]),
-        ("s > 5", vec!["\"s > 5\" (\"s\" is Utf8) cannot be asked of rows", "--where is SQL"]),
+        ("s > 5", vec!["\"s > 5\" (\"s\" is Utf8) is not a condition on these rows", "--where is SQL"]),
         ("n + 1", vec!["\"n\" is Int64", "not true or false"]),
-        ("n >", vec!["\"n >\" cannot be asked of rows"]),
+        ("n >", vec!["\"n >\" is not a condition on these rows"]),
         ("1 = 1", vec!["it names no column"]),
         ("n > avg(n)", vec!["not a function of one row"]),
-        ("row_number() OVER (ORDER BY n) > 3", vec!["cannot be asked of rows"]),
-        ("n > (SELECT 1)", vec!["cannot be asked of rows"]),
-        ("n IN (SELECT n FROM t)", vec!["cannot be asked of rows"]),
-        ("SELECT 1", vec!["cannot be asked of rows"]),
-        ("", vec!["cannot be asked of rows"]),
+        ("row_number() OVER (ORDER BY n) > 3", vec!["is not a condition on these rows"]),
+        ("n > (SELECT 1)", vec!["is not a condition on these rows"]),
+        ("n IN (SELECT n FROM t)", vec!["is not a condition on these rows"]),
+        ("SELECT 1", vec!["is not a condition on these rows"]),
+        ("", vec!["is not a condition on these rows"]),
     ] {
         for command in ["transform in.parquet new --where", "fit in.parquet -m new --where"] {
             let output = dir.command(command).arg(sql).output().unwrap();

@@ -17,10 +17,10 @@ fn two_outputs_are_never_one_file_however_it_is_spelt() {
     let here = dir.path("out.parquet").display().to_string();
     for same in ["out.parquet", "./out.parquet", "folder/../out.parquet", &here] {
         for command in ["fit-transform in.parquet out.parquet -m", "fit in.parquet -m out.parquet --metrics"] {
-            dir.fails(2, &format!("{command} {same} --force")).says(&["named for two outputs"]);
+            dir.fails(2, &format!("{command} {same} --force")).says(&["the path of two outputs"]);
             // And when it is there already.
             std::fs::write(dir.path("out.parquet"), "{}\n").unwrap();
-            dir.fails(2, &format!("{command} {same} --force")).says(&["named for two outputs"]);
+            dir.fails(2, &format!("{command} {same} --force")).says(&["the path of two outputs"]);
             std::fs::remove_file(dir.path("out.parquet")).unwrap();
         }
     }
@@ -34,7 +34,7 @@ fn two_outputs_are_never_one_file_through_links_to_what_is_not_there_yet() {
     std::os::unix::fs::symlink("new.parquet", dir.path("link")).unwrap();
     std::os::unix::fs::symlink("link", dir.path("link-to-link")).unwrap();
     for link in ["link", "link-to-link"] {
-        dir.fails(2, &format!("fit-transform in.parquet new.parquet -m {link}")).says(&["named for two outputs"]);
+        dir.fails(2, &format!("fit-transform in.parquet new.parquet -m {link}")).says(&["the path of two outputs"]);
     }
     dir.ok("transform in.parquet link-to-link");
     assert_eq!(read(&dir.path("new.parquet")).num_rows(), 300);
@@ -137,7 +137,7 @@ fn what_a_transform_would_refuse_is_refused_before_the_training() {
     write(&dir.path("in.parquet"), &curve(300), 1000);
     let both = "fit-transform in.parquet out.parquet --epochs 1000000 --patience 0 -m new";
     dir.fails(2, &format!("{both} --keep nme")).says(&["nme", "--keep named it"]);
-    dir.fails(2, &format!("{both} --keep re:(")).says(&["is not a pattern", "--keep"]);
+    dir.fails(2, &format!("{both} --keep re:(")).says(&["is not a valid pattern", "--keep"]);
     dir.fails(2, &format!("{both} --threads 0")).says(&["threads is 0", "--threads sets it"]);
     dir.ok("fit-transform in.parquet scored.parquet --epochs 1");
     dir.fails(2, &format!("{} --force", both.replace("in.parquet", "scored.parquet")))

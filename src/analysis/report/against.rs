@@ -217,7 +217,7 @@ fn compared(source: &ParquetSource, model: &Model, sample: &SampledRows) -> Resu
     let (raises, drift) = scored(model, sample, &x, &found)?;
     let column = |(n, kind): (usize, &Kind)| {
         let elements = features.elements(n);
-        let in_unit = |value: f32| kind.in_unit(0, f64::from(value));
+        let in_unit = |value: f32| kind.feature().in_unit(0, f64::from(value));
         // A column of several numbers has no median and no one distribution.
         let is_number = elements.len() == 1 && elements.end <= features.layout().gaussians();
         let here = x.iter().skip(elements.start).step_by(inputs).copied();

@@ -27,14 +27,14 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::Predicate { .. } => {
             format!("{} is SQL, as in \"amount > 100 AND country = 'DE'\"; a column of an odd name stands in double quotes", setter("where"))
         }
-        Error::Truncated { what, .. } if what.contains("marker") => {
+        Error::Truncated { only_marker: true, .. } => {
             "the producer may have failed; --allow-missing-eos takes it for whole".to_owned()
         }
         Error::Truncated { .. } => "the producer failed, or the file was copied in part".to_owned(),
         Error::Unfinished { done, rest, source } => {
             let way = hint(source, invocation).map_or(String::new(), |way| format!("{way}; "));
             let rest = rest.len();
-            format!("{way}{done} files are written and {rest} are not; once this is mended, --skip-existing does the rest")
+            format!("{way}{done} files are written and {rest} are not; fix this, then rerun with --skip-existing")
         }
         Error::NameClash { .. } => "--prefix NAME puts NAME before the new columns".to_owned(),
         Error::UnknownColumn { selection: "scored", .. } => {
@@ -67,9 +67,7 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             "--label takes 0 and 1, or Booleans; --color any column of numbers, words or times".to_owned()
         }
         Error::WrongType { .. } if is("evaluate") => return None,
-        Error::WrongType { found, .. } if found.contains("(line ") => {
-            "correct the value, or fit a model to rows like it".to_owned()
-        }
+        Error::WrongValue { .. } => "correct the value, or fit a model to rows like it".to_owned(),
         Error::MissingFeature { .. } | Error::WrongType { .. } => {
             "`vaepipe inspect` shows the columns a model needs, and those a file has".to_owned()
         }
@@ -111,15 +109,15 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::Model { .. } if is("inspect") => "`vaepipe fit INPUT` makes a model".to_owned(),
         Error::Model { .. } => "`vaepipe fit INPUT` makes a model; -m names it".to_owned(),
         Error::OtherCheckpoint { .. } => {
-            "give the data and options it was made with, or leave --resume out to start anew".to_owned()
+            "give the data and options it was made with, or leave --resume out to start again".to_owned()
         }
         Error::OtherModel { option, .. } => format!("leave {} out, or fit without --init", setter(option)),
         Error::Worse { .. } => {
             "--accept-worse writes it (with --resume at once, after a fit of seconds); a lower --lr or more rows may help"
                 .to_owned()
         }
-        Error::NotMeasured { .. } => "more rows, or a larger --val-fraction, hold more out; --accept-worse does without".to_owned(),
-        Error::Checkpoint { .. } => "leave --resume out to start anew".to_owned(),
+        Error::NotMeasured { .. } => "use more rows or a larger --val-fraction; --accept-worse skips the check".to_owned(),
+        Error::Checkpoint { .. } => "leave --resume out to start again".to_owned(),
         Error::NoCuda { .. } => {
             "--device cpu works in every build; `cargo build --release --features cuda` makes one with CUDA".to_owned()
         }

@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use clap::Args;
 use serde_json::json;
-use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress, Run, Source, SourceConfig, is_url};
+use vaepipe::cli_support::is_url;
+use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress, Run, Source, SourceConfig};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
@@ -98,9 +99,9 @@ impl MetricsFlag {
     pub(crate) fn start(self, source: &Source, outputs: &[&PathBuf]) -> Result<Option<Metrics>, Failure> {
         if let Some(path) = &self.metrics {
             output::check_is_file(path)?;
-            vaepipe::check_target(path, true, source.paths())?;
+            vaepipe::cli_support::check_target(path, true, source.paths())?;
         }
-        vaepipe::check_distinct(&outputs.iter().copied().chain(&self.metrics).collect::<Vec<_>>())?;
+        vaepipe::cli_support::check_distinct(&outputs.iter().copied().chain(&self.metrics).collect::<Vec<_>>())?;
         self.metrics.map(Metrics::new).transpose()
     }
 }

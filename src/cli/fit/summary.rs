@@ -102,7 +102,7 @@ pub(crate) fn network(network: &Network, training: &Training, inputs: usize, par
 
 /// The width of a model's row vector.
 pub(crate) fn elements(model: &Model) -> usize {
-    model.metadata().features.iter().map(|feature| feature.shape().elements).sum()
+    model.metadata().features.iter().map(|feature| feature.elements()).sum()
 }
 
 /// The number of weights and biases of each of a model's networks.

@@ -58,5 +58,6 @@ pub(crate) fn because(decision: Decision) -> String {
             format!("anomaly_score as high as {} of the training rows reach", percent(share))
         }
         Decision::Fdr(rate) => format!("false discovery rate {rate}"),
+        other => format!("{other:?}"),
     }
 }

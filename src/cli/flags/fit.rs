@@ -146,7 +146,7 @@ fn hidden(text: &str) -> Result<Hidden, String> {
 /// A parser of an enum's words that lists them in the help.
 pub(crate) fn words<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
 where
-    T: std::str::FromStr<Err = String> + Clone + Send + Sync + 'static,
+    T: std::str::FromStr<Err = vaepipe::ParseChoiceError> + Clone + Send + Sync + 'static,
 {
     PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
 }

@@ -52,7 +52,7 @@ pub(crate) fn check_output(
     match Output::from(path) {
         Output::File(_) if is_dash(path) || config.skips(path, source.paths())? => Ok(()),
         Output::File(_) => {
-            Ok(vaepipe::check_target(path, config.force || config.if_newer, source.paths().chain(model))?)
+            Ok(vaepipe::cli_support::check_target(path, config.force || config.if_newer, source.paths().chain(model))?)
         }
         _ => Ok(()),
     }

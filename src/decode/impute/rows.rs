@@ -15,8 +15,8 @@ use crate::decode::failed;
 use crate::decode::impute::targets::fillable;
 use crate::error::{Error, Place, Result};
 use crate::feature::{Features, constant, fill, tops};
-use crate::model::{Draws, Mixture, Row, Sampler, Vae};
-use crate::numerics::RandomStream;
+use crate::model::{Draws, Row, Sampler, Vae};
+use crate::numerics::{Mixture, RandomStream};
 
 /// Fills batches.
 pub(super) struct Imputer {
@@ -223,7 +223,7 @@ impl Imputer {
     /// Writes the mixture's answers for one element, at the index `at`.
     fn expect_element(&self, element: usize, mixture: &Mixture, noise: RandomStream, at: usize, to: &mut Expectation) {
         let kind = self.features.of_element(element);
-        let reads = |class: usize| kind.reads(class);
+        let reads = |class: usize| kind.feature().reads(class);
         to.expected[at] = self.sampler.fill(mixture, element, &reads);
         if let (Some(bounds), Some(level), Some(deviation)) =
             (&mut to.bounds, self.config.intervals, self.sampler.deviation(element))

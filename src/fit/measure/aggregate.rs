@@ -92,11 +92,11 @@ type InUnit<'a> = Vec<Box<dyn Fn(f32) -> f64 + 'a>>;
 fn units(features: &Features) -> InUnit<'_> {
     let of_kind = |kind: &'_ crate::feature::Kind| {
         let kind = kind.clone();
-        let shape = kind.shape();
+        let shape = kind.feature().shape();
         let kind = std::rc::Rc::new(kind);
         (0..shape.elements * shape.classes).map(move |output| {
             let kind = kind.clone();
-            Box::new(move |expected: f32| kind.in_unit(output, expected.into())) as Box<dyn Fn(f32) -> f64>
+            Box::new(move |expected: f32| kind.feature().in_unit(output, expected.into())) as Box<dyn Fn(f32) -> f64>
         })
     };
     features.kinds().iter().flat_map(of_kind).collect()

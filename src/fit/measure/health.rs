@@ -140,7 +140,7 @@ fn columns(look: &FittedNetwork<'_>, features: &Features, sums: &[Sums], guesses
     let column = |(feature, kind): (usize, &crate::feature::Kind)| {
         let elements = features.elements(feature);
         let column = kind.column().to_string();
-        if kind.shape().likelihood == Likelihood::Gaussian {
+        if kind.feature().shape().likelihood == Likelihood::Gaussian {
             let outputs = elements.map(|element| sums[look.layout.spans()[element].output.start]);
             let (error, deviation) = outputs.filter(|sums| sums.known > 0.0).fold((0.0, 0.0), |(error, all), sums| {
                 (error + sums.squared_error, all + (sums.squares - sums.x * sums.x / sums.known).max(0.0))

@@ -19,7 +19,7 @@ use crate::model::likelihood::{Head, head};
 use crate::model::network::{LOG_VARIANCE, Network};
 use crate::model::parameters::{Weight, Weights};
 
-/// The network over tensors that record what is done with them, or do not.
+/// The network over tensors, which record operations for gradients or not.
 pub(crate) struct Graph {
     layout: Layout,
     /// A group, its head, and the head's own parameter.
@@ -33,7 +33,7 @@ pub(crate) struct Graph {
     placer: Placer,
     /// Rows encoded at once.
     block: usize,
-    /// Held while a block is computed: blocks side by side would take turns all the same, and the memory of each.
+    /// Held while a block is computed: blocks in parallel would only take more memory.
     turn: Mutex<()>,
 }
 
@@ -52,8 +52,8 @@ pub(crate) struct RowLosses {
     pub(super) posterior: Posterior,
 }
 
-/// What the encoder says of rows, all `[rows, latent_dim]`. Backpropagation stops here and restarts with the
-/// gradient at the bounds.
+/// The posterior of rows, all `[rows, latent_dim]`. Backpropagation stops here and restarts with the gradient at the
+/// bounds.
 #[derive(Clone)]
 pub(super) struct Posterior {
     /// Mean and log-variance, the latter without its bounds.
@@ -121,7 +121,7 @@ impl Graph {
         self.output.forward(&self.decoder.forward(z)?)
     }
 
-    /// Sums a head's answer over the known elements of every group: `[rows]`.
+    /// Sums the values of a head over the known elements of every group: `[rows]`.
     fn sum_known(
         &self,
         rows: &Placed,
@@ -168,13 +168,13 @@ impl Graph {
         Ok(RowLosses { nll, kl: Self::kl(mean, log_variance)?, posterior })
     }
 
-    /// Puts rows where this network is.
+    /// Copies rows to the device of this network.
     pub(crate) fn placer(&self) -> &Placer {
         &self.placer
     }
 
-    /// Encodes rows and scores their reconstruction at the posterior mean. Draws nothing: the same row gives the same
-    /// bits in any batch.
+    /// Encodes rows and scores their reconstruction at the posterior mean. Nothing is random: the same row gives the
+    /// same bits in any batch.
     pub(crate) fn encode(&self, batch: &Batch) -> Result<Encoded> {
         let mut encoded = Encoded { latent_dim: self.latent_dim, features: self.layout.inputs(), ..Encoded::default() };
         for from in (0..batch.rows()).step_by(self.block) {

@@ -1,5 +1,5 @@
-//! The network in tensors, with the tensor library's own gradients: what CUDA runs and what the kernels are checked
-//! against.
+//! The network in tensors, with the tensor library's own gradients. CUDA runs it, and tests compare the kernels with
+//! it.
 
 #![forbid(unsafe_code)]
 

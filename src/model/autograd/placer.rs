@@ -1,7 +1,7 @@
-//! What goes over to the device and what comes back, in one copy each.
+//! Copies of rows to the device, and of results back, one copy each.
 //!
-//! **Invariant:** nothing else of the model makes tensors of numbers, or numbers of tensors. Each is made by a [`Placer`],
-//! which knows one device, or computed from such: no operation meets tensors of two devices.
+//! **Invariant:** nothing else of the model makes tensors of numbers, or numbers of tensors. Each is made by a
+//! [`Placer`], which knows one device, or computed from such: no operation meets tensors of two devices.
 
 use std::ops::Range;
 
@@ -12,10 +12,10 @@ use crate::feature::Layout;
 use crate::model::parameters::Weight;
 use crate::numerics::RandomStream;
 
-/// Values to which the parts of a copy are aligned: the 256 bytes that memory of its own would be.
+/// Alignment of the parts of a copy, in values: 256 bytes, as an allocation would have.
 const ALIGNED: usize = 64;
 
-/// Puts rows on a device, from any thread.
+/// Copies rows to a device, from any thread.
 #[derive(Debug, Clone)]
 pub(crate) struct Placer {
     layout: Layout,
@@ -32,7 +32,7 @@ pub(crate) struct Placed {
     pub(in crate::model) noise: Option<Tensor>,
 }
 
-/// Numbers that go over together, and where each part of them is.
+/// Numbers that are copied together, and the place of each part.
 #[derive(Default)]
 struct Transfer {
     values: Vec<f32>,

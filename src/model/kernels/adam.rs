@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::model::adam::{AdamMoments, BETA1, BETA2, EPSILON};
 use crate::numerics::{sums, vectorized};
 
-/// Values of a block: enough work for a thread to fetch, few enough to stay in its cache.
+/// Values of a block: enough work for a thread, few enough for its cache.
 const BLOCK: usize = 1 << 14;
 
 /// Sums the gradients of shards, in their order, into the first, and returns the norm of the sum.

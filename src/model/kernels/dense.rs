@@ -7,7 +7,7 @@ use std::ops::Range;
 use crate::config::Activation;
 use crate::numerics::{sigmoid, tanh, times, times_transposed, transposed_times, vectorized};
 
-/// Where a layer's parameters are among all of them, and what it does.
+/// A layer: the place of its parameters among all, and its nonlinearity.
 #[derive(Debug, Clone)]
 pub(super) struct Dense {
     pub(super) inputs: usize,
@@ -20,17 +20,17 @@ pub(super) struct Dense {
     pub(super) activation: Option<Activation>,
 }
 
-/// What a layer says of rows and keeps for the way back.
+/// The output of a layer, and what the backward pass needs.
 #[derive(Debug, Clone)]
 pub(super) struct Activations {
-    /// `[rows, outputs]`: the layer's answer.
+    /// `[rows, outputs]`: the layer's output.
     pub(super) y: Vec<f32>,
-    /// `[rows, outputs]`: the nonlinearity's derivative, where the answer does not tell it; else nothing.
+    /// `[rows, outputs]`: the nonlinearity's derivative; empty if the output gives it.
     slope: Vec<f32>,
 }
 
 impl Activations {
-    /// Room for `rows` rows; `learns` if there will be a way back.
+    /// Buffers for `rows` rows; `learns` if there is a backward pass.
     pub(super) fn new(layer: &Dense, rows: usize, learns: bool) -> Self {
         let room = rows * layer.outputs;
         let slope = if learns && layer.activation == Some(Activation::Silu) { room } else { 0 };
@@ -73,7 +73,7 @@ impl Dense {
         );
     }
 
-    /// Turns `g`, `[rows, outputs]`, the loss's derivative by the layer's answer, into that by the linear part, writes
+    /// Turns `g`, `[rows, outputs]`, the loss's derivative by the layer's output, into that by the linear part, writes
     /// the parameters' gradients, and into `back`, `[rows, inputs]`, the derivative by the input.
     pub(super) fn backward(
         &self,
@@ -89,7 +89,7 @@ impl Dense {
         times(g, &parameters[self.weight.clone()], back, [rows, self.inputs, self.outputs]);
     }
 
-    /// Takes `g` back through the nonlinearity, and writes the bias's gradient.
+    /// Takes `g` backward through the nonlinearity, and writes the bias's gradient.
     pub(super) fn start_back(&self, kept: &Activations, g: &mut [f32], gradients: &mut [f32]) {
         let bias = &mut gradients[self.bias.clone()];
         let y = &kept.y[..g.len()];

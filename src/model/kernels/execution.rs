@@ -1,4 +1,4 @@
-//! Training on worker threads: each takes shards of a batch, whose gradients are then summed in order.
+//! Training on worker threads: each takes shards of a batch, and the gradients are summed in order.
 
 #![forbid(unsafe_code)]
 
@@ -23,14 +23,14 @@ pub(crate) struct Kernels {
     parameters: Vec<f32>,
     moments: AdamMoments<Vec<f32>>,
     shard_rows: usize,
-    /// One a shard of the largest batch so far, kept from step to step.
+    /// One for each shard of the largest batch so far, for reuse.
     spaces: Vec<Workspace>,
     gradients: Vec<Vec<f32>>,
     pool: rayon::ThreadPool,
 }
 
 impl Kernels {
-    /// Starts from `weights`. A shard has a fixed number of rows, so that the thread count decides nothing but the time.
+    /// Starts from `weights`. A shard has a fixed number of rows, so that the number of threads changes no result.
     pub(crate) fn new(
         layout: &Layout,
         network: &Network,
@@ -53,7 +53,7 @@ impl Kernels {
         n * self.shard_rows..rows.min((n + 1) * self.shard_rows)
     }
 
-    /// Makes room for the shards of a batch; their number.
+    /// Makes buffers for the shards of a batch. Returns their number.
     fn make_room(&mut self, batch: &Batch) -> usize {
         let shards = batch.rows().div_ceil(self.shard_rows);
         while self.spaces.len() < shards {
@@ -62,7 +62,7 @@ impl Kernels {
         shards
     }
 
-    /// Runs `pass` on every shard, then sums the gradients; their norm.
+    /// Runs `pass` on every shard, then sums the gradients. Returns their norm.
     fn gradients(&mut self, batch: &Batch, pass: impl Fn(&Self, usize, (&mut Workspace, &mut Vec<f32>)) + Sync) -> f64 {
         let shards = self.make_room(batch);
         while self.gradients.len() < shards {
@@ -135,7 +135,7 @@ impl Execution for Kernels {
         }))
     }
 
-    /// A shard goes there and back while it is in its thread's cache.
+    /// A shard goes forward and backward while it is in its thread's cache.
     fn forward_and_backward(&mut self, input: &StepInput, weights: &[f32], paid: &[f32]) -> Result<(Loss, f64)> {
         let batch = &input.batch;
         let norm = self.gradients(batch, |kernels, n, (space, gradients)| {

@@ -1,7 +1,7 @@
-//! The encoder's first layer: `y = f(x Wᵀ + b)`, where most of a wide x are zeros and ones that are never written down.
+//! The encoder's first layer: `y = f(x Wᵀ + b)`, where most of a wide x are zeros and ones that are never stored.
 //!
-//! Its weight lies transposed, `[encoder inputs, outputs]`, so that an input that is 1 adds a row of it, and an input
-//! that is 0 costs nothing. Only the values, which come first, take a matrix product.
+//! Its weight is stored transposed, `[encoder inputs, outputs]`: an input of 1 adds one row of it, an input of 0 costs
+//! nothing. Only the values, which come first, need a matrix product.
 
 #![forbid(unsafe_code)]
 
@@ -19,7 +19,7 @@ pub(super) struct First {
 }
 
 impl First {
-    /// A layer whose weight lies transposed.
+    /// A layer whose weight is stored transposed.
     pub(super) fn new(dense: Dense, layout: &Layout) -> Self {
         Self { dense, values: layout.values(), layout: layout.clone() }
     }
@@ -40,7 +40,7 @@ impl First {
         self.dense.finish(parameters, rows.rows, kept);
     }
 
-    /// Turns `g`, `[rows, outputs]`, the loss's derivative by the layer's answer, into that by the linear part, and
+    /// Turns `g`, `[rows, outputs]`, the loss's derivative by the layer's output, into that by the linear part, and
     /// writes the parameters' gradients.
     pub(super) fn backward(&self, rows: KernelRows<'_>, kept: &Activations, g: &mut [f32], gradients: &mut [f32]) {
         let (inputs, outputs) = (self.layout.inputs(), self.dense.outputs);

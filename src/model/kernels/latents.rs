@@ -1,4 +1,4 @@
-//! Posterior, draw and KL divergence of rows, and the way back through them.
+//! Posterior, draw and KL divergence of rows, forward and backward.
 
 #![forbid(unsafe_code)]
 
@@ -17,7 +17,7 @@ pub(super) struct LatentBuffers {
 }
 
 impl LatentBuffers {
-    /// Room for `rows` rows.
+    /// Buffers for `rows` rows.
     pub(super) fn new(rows: usize, latent_dim: usize) -> Self {
         let room = || vec![0.0; rows * latent_dim];
         Self { noise: room(), z: room(), kl: room() }

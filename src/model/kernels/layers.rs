@@ -1,4 +1,4 @@
-//! The network over one flat slice of parameters: rows forward, gradients backward, in buffers that are kept.
+//! The network over one flat slice of parameters: rows forward, gradients backward, in buffers for reuse.
 
 #![forbid(unsafe_code)]
 
@@ -14,7 +14,7 @@ use crate::model::likelihood::{GroupCells, Head, Known, RowLoss, head};
 use crate::model::network::Network;
 use crate::model::parameters::{Parameter, Weight, Weights, parameters};
 
-/// The network: which parameters are where, and what is done with them.
+/// The network: the places of its parameters, and its layers.
 pub(super) struct Layers {
     pub(super) latent_dim: usize,
     pub(super) inputs: usize,
@@ -36,14 +36,14 @@ struct ParameterPlace {
     strides: [usize; 2],
 }
 
-/// What rows become on their way through, in buffers for a fixed number of rows.
+/// The activations of rows, in buffers for a fixed number of rows.
 pub(super) struct Workspace {
     encoder: Vec<Activations>,
     pub(super) latents: LatentBuffers,
     decoder: Vec<Activations>,
     /// A row's losses at its z.
     pub(super) losses: Vec<RowLoss>,
-    /// Derivatives on their way back: by a layer's answer, and by its input.
+    /// Derivatives of the backward pass: by a layer's output, and by its input.
     back: [Vec<f32>; 2],
     ones: Vec<f32>,
     scratch: Vec<f32>,
@@ -148,7 +148,7 @@ impl Layers {
         self.parameters.iter().map(weight).collect()
     }
 
-    /// Buffers for up to `rows` rows; `learns` if gradients will be asked for.
+    /// Buffers for up to `rows` rows; `learns` if gradients are needed.
     pub(super) fn workspace(&self, rows: usize, learns: bool) -> Workspace {
         let activations =
             |layers: &[Dense]| layers.iter().map(|layer| Activations::new(layer, rows, learns)).collect::<Vec<_>>();
@@ -283,7 +283,7 @@ impl ParameterPlace {
     }
 }
 
-/// The way back: parameters and their gradients, and the derivative by the answer of the layer that is next.
+/// The backward pass: parameters, their gradients, and the derivative by the output of the next layer.
 struct BackwardPass<'a> {
     parameters: &'a [f32],
     gradients: &'a mut [f32],
@@ -293,7 +293,7 @@ struct BackwardPass<'a> {
 }
 
 impl BackwardPass<'_> {
-    /// Through layers that made `kept` of `x`, down to the derivative by `x`.
+    /// Goes back through layers that computed `kept` from `x`, to the derivative by `x`.
     fn back_through(&mut self, layers: &[Dense], x: &[f32], kept: &[Activations]) {
         let n = self.rows;
         for (i, layer) in layers.iter().enumerate().rev() {

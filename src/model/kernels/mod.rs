@@ -1,6 +1,7 @@
-//! The network on the CPU, by hand: no graph, no allocation while it runs, and rows shared out among threads.
+//! The network on the CPU with gradients written by hand: no graph, no allocation while it runs, rows divided among
+//! threads.
 //!
-//! Checked against the same network in tensors; see the tests of the folder above.
+//! The tests of the folder above compare it with the same network in tensors.
 
 mod adam;
 mod dense;
@@ -21,15 +22,15 @@ use super::parameters::Weights;
 use crate::batch::Batch;
 use crate::feature::Layout;
 
-/// Rows encoded at once. Fixed, and the last block padded, so that no row's bits depend on its neighbours: matrix
-/// products of other sizes may take other code paths.
+/// Rows encoded at once. The number is fixed and the last block padded, so that no row's bits depend on its neighbours:
+/// matrix products of other sizes may take other code paths.
 const ENCODE_ROWS: usize = 256;
 
 /// The network with fixed weights.
 pub(crate) struct Encoder {
     layers: Layers,
     parameters: Vec<f32>,
-    /// Workspaces nobody is using, one for each thread that has encoded.
+    /// Workspaces that are free, one for each thread that has encoded.
     at_rest: Mutex<Vec<Workspace>>,
 }
 
@@ -41,8 +42,8 @@ impl Encoder {
         Self { parameters: layers.flat(weights), layers, at_rest: Mutex::default() }
     }
 
-    /// Encodes rows and scores their reconstruction at the posterior mean. Draws nothing: the same row gives the same
-    /// bits in any batch.
+    /// Encodes rows and scores their reconstruction at the posterior mean. Nothing is random: the same row gives the
+    /// same bits in any batch.
     pub(super) fn encode(&self, batch: &Batch) -> Encoded {
         let Layers { latent_dim, inputs: features, .. } = self.layers;
         let mut encoded = Encoded { latent_dim, features, ..Encoded::default() };

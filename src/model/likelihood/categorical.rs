@@ -3,7 +3,7 @@
 use candle_core::{D, Result, Tensor};
 
 use super::{GroupCells, Head, RowLoss};
-use crate::numerics::{RandomStream, exp, greatest, sums, vectorized};
+use crate::numerics::{RandomStream, exp, greatest, log_sum_exp_f32, pick, sums, vectorized};
 
 /// x ~ Categorical(softmax(output)), where x is the number of the class and every element has classes of its own.
 pub(super) struct Categorical {
@@ -15,7 +15,7 @@ impl Categorical {
         Self { classes: classes.to_vec() }
     }
 
-    /// One answer an element, side by side: `[rows, elements]`.
+    /// The answer for each element: `[rows, elements]`.
     fn each(&self, x: &Tensor, output: &Tensor, answer: impl Fn(&Tensor, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
         let (mut answers, mut start) = (Vec::new(), 0);
         for (element, &classes) in self.classes.iter().enumerate() {
@@ -26,7 +26,7 @@ impl Categorical {
         Tensor::cat(&answers, 1)
     }
 
-    /// Each element of a row: which it is, its class, whether it is known, and where its logits are.
+    /// The elements of a row: class, whether it is known, and the place of the logits.
     #[inline(always)]
     fn of_row<'a>(&'a self, x: &'a [f32], known: &'a [f32]) -> impl Iterator<Item = CategoricalElement> + 'a {
         let mut end = 0;
@@ -46,15 +46,7 @@ struct CategoricalElement {
     end: usize,
 }
 
-/// ln Σ e^o, taken around the greatest so that it does not overflow.
-#[inline(always)]
-fn log_sum_exp(logits: &[f32]) -> f32 {
-    let most = greatest(logits);
-    let [sum] = sums([logits], |[o]| [exp(o - most)]);
-    most + sum.ln()
-}
-
-/// The classes that can be read back, with their probabilities.
+/// The classes that `reads` accepts, with their probabilities.
 fn readable(p: &[f32], reads: &dyn Fn(usize) -> bool) -> impl Iterator<Item = (usize, f32)> {
     p.iter().copied().enumerate().filter(move |(class, _)| reads(*class))
 }
@@ -85,7 +77,7 @@ impl Head for Categorical {
                     let (x, output, known) = cells.row(row);
                     for CategoricalElement { class, known, start, end } in self.of_row(x, known) {
                         let logits = &output[start..end];
-                        let all = log_sum_exp(logits);
+                        let all = log_sum_exp_f32(logits);
                         let [squares] = sums([logits], |[o]| {
                             let p = exp(o - all);
                             [p * p]
@@ -115,7 +107,7 @@ impl Head for Categorical {
                     let (x, output, known) = cells.row(row);
                     for CategoricalElement { class, known, start, end } in self.of_row(x, known) {
                         let (logits, gradient) = (&output[start..end], &mut gradient[start..end]);
-                        let (all, weight) = (log_sum_exp(logits), weight * known);
+                        let (all, weight) = (log_sum_exp_f32(logits), weight * known);
                         gradient.iter_mut().zip(logits).for_each(|(g, o)| *g = exp(o - all) * weight);
                         gradient[class] -= weight;
                     }
@@ -125,7 +117,7 @@ impl Head for Categorical {
     }
 
     fn expected(&self, outputs: &[f32], into: &mut [f32]) {
-        let all = log_sum_exp(outputs);
+        let all = log_sum_exp_f32(outputs);
         into.iter_mut().zip(outputs).for_each(|(p, o)| *p = exp(o - all));
     }
 
@@ -142,13 +134,9 @@ impl Head for Categorical {
 
     fn draw(&self, expected: &[f32], _: f32, reads: &dyn Fn(usize) -> bool, noise: RandomStream) -> f32 {
         let sum: f64 = readable(expected, reads).map(|(_, p)| f64::from(p)).sum();
-        let mut left = noise.uniform(0) * sum;
-        let falls = |(_, p): &(usize, f32)| {
-            left -= f64::from(*p);
-            left < 0.0
-        };
-        let drawn = readable(expected, reads).find(falls);
-        drawn.map_or_else(|| self.fill(expected, reads), |(class, _)| class as f32)
+        let drawn = pick(readable(expected, reads).map(|(_, p)| f64::from(p)), noise.uniform(0) * sum);
+        let class = drawn.and_then(|n| readable(expected, reads).nth(n));
+        class.map_or_else(|| self.fill(expected, reads), |(class, _)| class as f32)
     }
 }
 

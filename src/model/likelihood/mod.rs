@@ -1,7 +1,6 @@
-//! The distributions the decoder gives a row's features: one `impl` a likelihood, in tensors and in slices.
+//! The likelihoods: the distribution of each element given the decoder's output, in tensors and in slices.
 //!
-//! To add one: its variant in [`Likelihood`], which features name, its file with an `impl Head`, and its arm in [`head`],
-//! which the compiler asks for.
+//! To add one: a variant of [`Likelihood`], a file with an `impl Head`, and an arm in [`head`].
 
 #![forbid(unsafe_code)]
 
@@ -19,9 +18,8 @@ use crate::numerics::RandomStream;
 
 /// The distribution of a group of elements, given the decoder's output for it.
 ///
-/// In tensors, for any device and the reference of the rest, `x` is `[rows, group's elements]` and `output` is `[rows,
-/// group's outputs]`. In slices, which the CPU trains and encodes with, both are found by [`Cells`]; an element that is
-/// not known adds nothing.
+/// In tensors, for any device, `x` is `[rows, group's elements]` and `output` is `[rows, group's outputs]`. In slices,
+/// for the CPU, [`GroupCells`] finds both; a missing element adds nothing.
 pub(crate) trait Head: Send + Sync {
     /// Name of the likelihood's own parameter, `[elements]`, which starts from 0; its values come as `parameter`.
     fn parameter(&self) -> Option<&'static str>;
@@ -37,12 +35,12 @@ pub(crate) trait Head: Send + Sync {
     /// Squared error on the model's scale: `[rows, elements]`.
     fn squared_error(&self, x: &Tensor, output: &Tensor) -> candle_core::Result<Tensor>;
 
-    /// Adds the elements' sum of both to each row's.
+    /// Adds both, summed over the group's elements, to the losses of each row.
     fn add_losses(&self, cells: &GroupCells<'_>, parameter: &[f32], scratch: &mut Vec<f32>, losses: &mut [RowLoss]);
 
-    /// Writes the group's part of `by_output`, `[rows, outputs]`: the derivative of the rows' negative log-likelihood,
-    /// each times the row's weight, by the decoder's output;
-    /// and the gradient by the parameter, taken at the bound if the value is outside.
+    /// Writes the group's part of `by_output`, `[rows, outputs]`: the derivative of the rows' negative log-likelihood
+    /// by the decoder's output, times the row's weight. Writes the gradient by the parameter, at the bound if it is
+    /// outside.
     fn gradient(
         &self,
         cells: &GroupCells<'_>,
@@ -53,24 +51,24 @@ pub(crate) trait Head: Send + Sync {
         by_parameter: &mut [f32],
     );
 
-    /// What an element is expected to be, given its outputs, into a slice of their length: its mean, or the probability
-    /// of a 1, or of each class.
+    /// Writes the mean of an element, given its outputs, or the probability of a 1, or of each class, into a slice of
+    /// the same length.
     fn expected(&self, outputs: &[f32], into: &mut [f32]);
 
-    /// By how many nats the value `x` is less likely than the most likely one, given an element's outputs; `parameter` is
-    /// the element's own.
+    /// By how many nats the value `x` is less likely than the most likely one, given an element's outputs; `parameter`
+    /// is the element's own.
     fn excess(&self, x: f32, outputs: &[f32], parameter: f32) -> f32;
 
-    /// The value to put where one is missing and this is expected: what is expected, or of the classes that `reads` takes
-    /// the most likely one, the first of equals.
+    /// The value that fills a missing element with this expectation: the mean, or the most likely of the classes that
+    /// `reads` accepts, the first of equals.
     fn fill(&self, expected: &[f32], _reads: &dyn Fn(usize) -> bool) -> f32 {
         expected[0]
     }
 
-    /// A value drawn where this is expected, of the classes that `reads` takes; `parameter` is the element's own.
+    /// A value drawn for an element with this expectation, of the classes that `reads` accepts; `parameter` is its own.
     fn draw(&self, expected: &[f32], parameter: f32, reads: &dyn Fn(usize) -> bool, noise: RandomStream) -> f32;
 
-    /// Standard deviation of an element that is normal about its mean; `parameter` is its own.
+    /// Standard deviation of an element that is normal; `parameter` is its own.
     fn deviation(&self, _parameter: f32) -> Option<f32> {
         None
     }
@@ -85,17 +83,17 @@ pub(crate) fn head(group: &Group, noise_floor: f64) -> Box<dyn Head> {
     }
 }
 
-/// A row's negative log-likelihood in nats, and its squared error, over the elements known.
+/// A row's negative log-likelihood in nats, and its squared error, over the known elements.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct RowLoss {
     pub(crate) nll: f32,
     pub(crate) squared_error: f32,
 }
 
-/// A group's part of rows and of the decoder's output for them.
+/// A group's part of rows and of their decoder outputs.
 pub(crate) struct GroupCells<'a> {
     pub(crate) group: &'a Group,
-    /// `[rows, inputs]` and `inputs`, of all groups; or one row, and 0, where all rows are the same.
+    /// `[rows, inputs]` and `inputs`, of all groups; or one row, and 0, if all rows are the same.
     pub(crate) x: (&'a [f32], usize),
     /// `[rows, outputs]` and `outputs`, of all groups.
     pub(crate) output: (&'a [f32], usize),

@@ -1,4 +1,4 @@
-//! Gradient steps: the negative ELBO of a batch, trimmed, clipped and handed to Adam.
+//! Gradient steps: Adam on the negative ELBO of a batch, with trimming and clipping.
 
 #![forbid(unsafe_code)]
 
@@ -12,30 +12,30 @@ use crate::error::Result;
 use crate::feature::Layout;
 use crate::numerics::RandomStream;
 
-/// What one gradient step needs to know.
+/// The options of one gradient step.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
     /// Learning rate.
     pub(crate) lr: f64,
     /// KL weight.
     pub(crate) beta: f64,
-    /// Nats a latent dimension may carry, averaged over the batch, before it is paid for (Kingma et al. 2016,
+    /// Nats of KL that each latent dimension may have for free, averaged over the batch (Kingma et al. 2016,
     /// "Improved variational inference with inverse autoregressive flow", appendix C.8).
     pub(crate) free_bits: f64,
     /// Largest global gradient norm; 0 is off (Pascanu, Mikolov & Bengio 2013).
     pub(crate) clip_norm: f64,
-    /// Share of the rows, those of highest loss, that are left out.
+    /// Share of the rows, those of the highest loss, that are left out.
     pub(crate) trim: f64,
 }
 
-/// Rows and the noise they draw, each from the child of its number; on the device, too, if the network is there.
+/// Rows and their noise, each row's from the child stream of its number. On the device if the network is there.
 pub(crate) struct StepInput {
     pub(super) batch: Batch,
     pub(super) noise: RandomStream,
     pub(super) placed: Option<Placed>,
 }
 
-/// The two parts of each row's negative ELBO, in nats: a value a row unless said otherwise.
+/// The two parts of each row's negative ELBO, in nats. Vectors have one value per row unless said otherwise.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Loss {
     /// Negative log-likelihood at one draw from the posterior.
@@ -64,14 +64,14 @@ pub(crate) fn mean_of_best(mut losses: Vec<f64>, trim: f64) -> f64 {
     losses[..keep].iter().sum::<f64>() / keep as f64
 }
 
-/// How many of `rows` rows a share of `trim` leaves: at least one.
+/// How many of `rows` rows are left after a share of `trim` is left out: at least one.
 fn kept(rows: usize, trim: f64) -> usize {
     (rows - (rows as f64 * trim).floor() as usize).clamp(rows.min(1), rows)
 }
 
-/// The network, its parameters and their optimiser, on a device: where the numbers are made that a step decides on.
+/// The network, its parameters and their optimiser, on one device.
 pub(super) trait Execution: Send {
-    /// What puts rows where they are computed with, if they are not there anyway.
+    /// Copies rows to the device, if it is not the CPU.
     fn placer(&self) -> Option<Placer> {
         None
     }
@@ -79,27 +79,27 @@ pub(super) trait Execution: Send {
     /// The loss of rows at a draw from their posterior.
     fn forward(&mut self, input: &StepInput) -> Result<Loss>;
 
-    /// Computes the gradients of Σ rows' weight · (NLL + Σ dimensions' paid · KL) of the batch that went forward last,
+    /// Computes the gradients of Σ rows' weight · (NLL + Σ dimensions' paid · KL) of the last batch that went forward,
     /// and returns their norm.
     fn backward(&mut self, input: &StepInput, weights: &[f32], paid: &[f32]) -> Result<f64>;
 
-    /// Both at once, for rows' weights and dimensions' payments that do not wait for the losses.
+    /// Both at once, if the weights of rows and of KL terms do not depend on the losses.
     fn forward_and_backward(&mut self, input: &StepInput, weights: &[f32], paid: &[f32]) -> Result<(Loss, f64)> {
         let loss = self.forward(input)?;
         Ok((loss, self.backward(input, weights, paid)?))
     }
 
-    /// Updates the parameters with the gradients computed last, each multiplied by `factor`, at the rate `lr`.
+    /// Updates the parameters with the last gradients, each times `factor`, at the learning rate `lr`.
     fn update(&mut self, factor: f64, lr: f64) -> Result<()>;
 
-    /// Parameters and optimiser as they are now.
+    /// The current parameters and optimiser.
     fn checkpoint(&self) -> Result<Checkpoint>;
 
-    /// Goes back to a checkpoint.
+    /// Restores a checkpoint.
     fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()>;
 }
 
-/// Everything a step changes, to return to.
+/// The state of a training: everything that a step changes.
 #[derive(Debug, Clone)]
 pub(crate) struct Checkpoint {
     pub(crate) weights: Weights,
@@ -107,7 +107,7 @@ pub(crate) struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// These weights, with an optimiser that has seen nothing.
+    /// These weights, with a new optimiser.
     pub(crate) fn start(weights: Weights) -> Self {
         let zero = |weight: &Weight| Weight { shape: weight.shape.clone(), values: vec![0.0; weight.values.len()] };
         let zeros = || weights.iter().map(|(name, weight)| (name.clone(), zero(weight))).collect();
@@ -142,7 +142,7 @@ impl Trainer {
         })
     }
 
-    /// What makes inputs of batches and noise, on any thread: there the copy to a device costs the steps no time.
+    /// Makes inputs of batches and noise, on any thread, so that no step waits for the copy to a device.
     pub(crate) fn feed(&self) -> impl Fn(Batch, RandomStream) -> Result<StepInput> + Send + use<> {
         let placer = self.execution.placer();
         move |batch, noise| {
@@ -177,29 +177,29 @@ impl Trainer {
         self.execution.forward(input)
     }
 
-    /// Parameters and optimiser as they are now.
+    /// The current parameters and optimiser.
     pub(crate) fn checkpoint(&self) -> Result<Checkpoint> {
         self.execution.checkpoint()
     }
 
-    /// Goes back to a checkpoint.
+    /// Restores a checkpoint.
     pub(crate) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         self.execution.restore(checkpoint)
     }
 }
 
-/// What a gradient of length `norm` is multiplied by so that it is no longer than `clip_norm`, if that is not 0.
+/// The factor that brings a gradient of length `norm` down to `clip_norm`; 1 if that is 0 or the gradient is shorter.
 fn clip(norm: f64, clip_norm: f64) -> f64 {
     if clip_norm > 0.0 && norm > clip_norm { clip_norm / norm } else { 1.0 }
 }
 
-/// The weight of each latent dimension's KL: none while its mean over the batch is within the free bits.
+/// The weight of each latent dimension's KL: 0 while its mean over the batch is within the free bits.
 fn paid(dimensions: &[f64], beta: f64, free_bits: f64) -> Vec<f32> {
     let weight = |&kl: &f64| if free_bits > 0.0 && kl <= free_bits { 0.0 } else { beta as f32 };
     dimensions.iter().map(weight).collect()
 }
 
-/// One over the number of rows kept for those, 0 for the rows of highest loss.
+/// The weight of each row: one over the number of rows kept, or 0 for those of the highest loss.
 fn row_weights(losses: &[f64], trim: f64) -> Vec<f32> {
     let keep = kept(losses.len(), trim);
     if keep == losses.len() {

@@ -45,6 +45,7 @@ impl IpcFile {
         let truncated = || Error::Truncated {
             place: Place::file(path),
             what: "it begins as an Arrow file and does not end as one".to_owned(),
+            only_marker: false,
         };
         let bytes =
             |start: u64, length: usize| catch_decoder_panic(|| Place::file(path), || file.get_bytes(start, length));

@@ -132,8 +132,8 @@ impl IpcReader {
                 StreamItem::Message(message) => message,
                 StreamItem::EndOfStream => return Ok(None),
                 StreamItem::EndOfInput if self.allow_missing_eos => return Ok(None),
-                StreamItem::EndOfInput => return Err(self.truncated("without its end-of-stream marker")),
-                StreamItem::Truncated => return Err(self.truncated("within a message")),
+                StreamItem::EndOfInput => return Err(self.truncated("without its end-of-stream marker", true)),
+                StreamItem::Truncated => return Err(self.truncated("within a message", false)),
             };
             let Self { path, schema, columns, dictionaries, .. } = self;
             let decoded = || {
@@ -148,9 +148,9 @@ impl IpcReader {
     }
 
     /// The error for a stream that ends early.
-    fn truncated(&self, how: &str) -> Error {
+    fn truncated(&self, how: &str, only_marker: bool) -> Error {
         let what = format!("the Arrow stream ends {how}, after {} batches", self.batches);
-        Error::Truncated { place: Place::file(&self.path), what }
+        Error::Truncated { place: Place::file(&self.path), what, only_marker }
     }
 }
 

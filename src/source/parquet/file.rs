@@ -151,7 +151,7 @@ impl ParquetFile {
     pub(crate) fn check_length(&self) -> Result<()> {
         if self.file.is_truncated().map_err(Error::io("read", &self.path))? {
             let what = "it was truncated while being read".to_owned();
-            return Err(Error::Truncated { place: Place::file(&self.path), what });
+            return Err(Error::Truncated { place: Place::file(&self.path), what, only_marker: false });
         }
         Ok(())
     }

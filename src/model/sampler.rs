@@ -1,6 +1,6 @@
-//! What the rest of a row says of the values it misses: a mixture of the decoder's answers to draws from the posterior,
-//! each weighted by how well it explains what is known (Mattei & Frellsen 2019, "MIWAE: Deep generative modelling and
-//! imputation of incomplete data sets", section 4).
+//! Missing values given the known ones: a mixture of the decoder's outputs at draws from the posterior, each weighted
+//! by how well it explains the known values (Mattei & Frellsen 2019, "MIWAE: Deep generative modelling and imputation
+//! of incomplete data sets", section 4).
 
 #![forbid(unsafe_code)]
 
@@ -12,9 +12,9 @@ use super::parameters::Weights;
 use super::vae::Vae;
 use crate::error::Result;
 use crate::feature::Layout;
-use crate::numerics::{RandomStream, mix, normal, sums, vectorized};
+use crate::numerics::{Mixture, RandomStream, mix, softmax};
 
-/// Rows the decoder answers together, more or less: a few of its blocks.
+/// Rows decoded together, about: a few blocks.
 const DECODE_ROWS: usize = 1024;
 
 /// Draws from the posterior of rows.
@@ -24,10 +24,10 @@ pub(crate) struct Sampler {
     heads: Heads,
 }
 
-/// Draws for several rows and what the decoder answers, in buffers that are kept.
+/// Draws for several rows and their decoder outputs, in buffers for reuse.
 #[derive(Debug, Default)]
 pub(crate) struct Draws {
-    /// Of each row.
+    /// Draws per row.
     samples: usize,
     /// `[rows, samples]`; those of a row sum to 1.
     weights: Vec<f32>,
@@ -37,15 +37,6 @@ pub(crate) struct Draws {
     noise: Vec<f32>,
     z: Vec<f32>,
     losses: Losses,
-}
-
-/// The weighted answers for one element of a row.
-#[derive(Debug, Default)]
-pub(crate) struct Mixture {
-    /// `[samples]`; they sum to 1.
-    pub(crate) weights: Vec<f32>,
-    /// `[samples, outputs of the element]`.
-    answers: Vec<f32>,
 }
 
 /// A row as a batch and its encoding have it.
@@ -62,7 +53,7 @@ pub(crate) struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// A number for what is known of the row, and what is not: the same wherever the row is met.
+    /// A hash of the known values and of which are missing: the same in any batch.
     pub(crate) fn key(&self) -> u64 {
         let cells = self.x.iter().zip(self.known);
         let bits = cells.map(|(x, known)| if *known > 0.0 { u64::from(x.to_bits()) } else { u64::MAX });
@@ -71,8 +62,10 @@ impl Row<'_> {
 }
 
 impl Sampler {
+    /// A sampler of a network.
+    ///
     /// # Panics
-    /// If a parameter of a likelihood is missing, which a model's are not.
+    /// If a parameter of a likelihood is missing; a model has all.
     pub(crate) fn new(vae: Arc<Vae>, layout: &Layout, network: &Network, weights: &Weights) -> Self {
         Self { vae, latent_dim: network.latent_dim, heads: Heads::new(layout, network, weights) }
     }
@@ -82,12 +75,12 @@ impl Sampler {
         self.latent_dim
     }
 
-    /// How many rows to draw for at once, so that hardly a block of the decoder is filled up.
+    /// Rows to draw for at once, so that few blocks of the decoder are padded.
     pub(crate) fn rows(samples: usize) -> usize {
         (DECODE_ROWS / samples).max(1)
     }
 
-    /// Draws `samples` times from the posterior of each row; the draws are its stream's.
+    /// Draws `samples` times from the posterior of each row, with the random numbers of its stream.
     pub(crate) fn sample(&self, rows: &[(Row<'_>, RandomStream)], samples: usize, draws: &mut Draws) -> Result<()> {
         let (k, outputs) = (self.latent_dim, self.heads.layout().outputs());
         let Draws { weights, outputs: output, noise, z, losses, .. } = draws;
@@ -113,7 +106,7 @@ impl Sampler {
         Ok(())
     }
 
-    /// The answers for an element of a row of those drawn for, by number, into `mixture`.
+    /// Writes the outputs for an element of the given row into `mixture`.
     pub(crate) fn answers(&self, draws: &Draws, row: usize, element: usize, mixture: &mut Mixture) {
         let (samples, outputs) = (draws.samples, self.heads.layout().outputs());
         let range = self.heads.layout().spans()[element].output.clone();
@@ -125,7 +118,7 @@ impl Sampler {
         }
     }
 
-    /// The value to put where an element is missing: what is expected of it, in a class that `reads` takes.
+    /// The value that fills a missing element: its expected value; of classes only those that `reads` accepts.
     pub(crate) fn fill(&self, mixture: &Mixture, element: usize, reads: &dyn Fn(usize) -> bool) -> f32 {
         let width = self.heads.layout().spans()[element].output.len();
         let (mut each, mut sum) = (vec![0.0; width], vec![0.0; width]);
@@ -137,7 +130,7 @@ impl Sampler {
         self.heads.fill(element, &expected, reads)
     }
 
-    /// A value drawn for an element, given the sample that `uniform` falls on.
+    /// A value drawn for an element from the component that `uniform` falls on.
     pub(crate) fn draw(
         &self,
         mixture: &Mixture,
@@ -152,68 +145,17 @@ impl Sampler {
         self.heads.draw(element, &expected, reads, noise)
     }
 
-    /// Standard deviation of a number about its mean; `None` of anything else.
+    /// Standard deviation of a number; `None` for anything else.
     pub(crate) fn deviation(&self, element: usize) -> Option<f32> {
         self.heads.deviation(element)
     }
 }
 
-/// The weights of draws, each ln p(known | z) + ln p(z) - ln q(z | known) but for what all of them share, as shares of
-/// 1.
+/// The importance weights of draws, p(known | z) p(z) / q(z | known), normalized to a sum of 1.
 fn importance<'a>(draws: impl Iterator<Item = (&'a [f32], &'a [f32])>, losses: &Losses) -> impl Iterator<Item = f32> {
     let ratio = |(z, noise): (&[f32], &[f32])| -> f64 {
         z.iter().zip(noise).map(|(z, noise)| 0.5 * (f64::from(*noise).powi(2) - f64::from(*z).powi(2))).sum()
     };
     let log: Vec<f64> = draws.map(ratio).zip(losses.nll()).map(|(ratio, nll)| ratio - f64::from(nll)).collect();
-    let most = log.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let weights: Vec<f64> = log.iter().map(|log| (log - most).exp()).collect();
-    let sum: f64 = weights.iter().sum();
-    weights.into_iter().map(move |weight| (weight / sum) as f32)
-}
-
-impl Mixture {
-    /// The place of a number below which a share `p` of the mixture lies, where every answer is the mean of a normal
-    /// distribution with this deviation.
-    pub(crate) fn quantile(&self, deviation: f32, p: f32) -> f32 {
-        /// Enough for bisection alone.
-        const STEPS: usize = 40;
-        let near = 1e-3 * p.min(1.0 - p);
-        let (low, high) = self.answers.iter().fold((f32::MAX, f32::MIN), |(low, high), c| (low.min(*c), high.max(*c)));
-        let (mut low, mut high) = (low - 6.0 * deviation, high + 6.0 * deviation);
-        let mut place = (low + high) / 2.0;
-        for _ in 0..STEPS {
-            let [below, density] = vectorized(
-                #[inline(always)]
-                || {
-                    sums([&self.answers, &self.weights], |[center, weight]| {
-                        let (rank, density) = normal((place - center) / deviation);
-                        [weight * rank, weight * density]
-                    })
-                },
-            );
-            if (below - p).abs() < near {
-                break;
-            }
-            if below < p {
-                low = place
-            } else {
-                high = place
-            }
-            // Newton's step, where it leads to a place that is still possible.
-            let newton = place + (p - below) / density * deviation;
-            place = if low < newton && newton < high { newton } else { (low + high) / 2.0 };
-        }
-        place
-    }
-
-    /// The sample a uniform number falls on.
-    fn pick(&self, uniform: f64) -> usize {
-        let weights = || self.weights.iter().map(|&weight| f64::from(weight));
-        let mut left = uniform * weights().sum::<f64>();
-        let falls = |weight: f64| {
-            left -= weight;
-            left < 0.0
-        };
-        weights().position(falls).unwrap_or(self.weights.len().saturating_sub(1))
-    }
+    softmax(&log).into_iter().map(|weight| weight as f32)
 }
