@@ -1,4 +1,4 @@
-//! The one bridge from arrow to polars: columns handed over through Arrow's C data interface, without a copy.
+//! Converts Arrow batches to polars frames without a copy, through Arrow's C data interface.
 
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::{DataType, FieldRef};
@@ -6,33 +6,33 @@ use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema, to_ffi};
 use polars::prelude::{Column, DataFrame, PolarsError, PolarsResult, Series};
 use polars_arrow::ffi::{ArrowArray, ArrowSchema, import_array_from_c, import_field_from_c};
 
-/// The columns of `batch` as a frame of as many rows, under their own names.
+/// Converts a record batch to a data frame with the same columns.
 ///
 /// # Errors
-/// A column is of a type that polars does not have.
+/// If polars does not support the type of a column.
 pub(crate) fn frame(batch: &RecordBatch) -> PolarsResult<DataFrame> {
     let columns = batch.schema_ref().fields().iter().zip(batch.columns()).map(|(field, column)| series(field, column));
     DataFrame::new(batch.num_rows(), columns.collect::<PolarsResult<_>>()?)
 }
 
-#[expect(unsafe_code, reason = "the C data interface is one of pointers")]
+#[expect(unsafe_code, reason = "the C data interface uses raw pointers")]
 fn series(field: &FieldRef, column: &dyn Array) -> PolarsResult<Column> {
-    if !crosses(field.data_type()) {
-        let why = format!("column {:?}: {} is not a type of polars", field.name(), field.data_type());
+    if !is_supported(field.data_type()) {
+        let why = format!("column {:?}: {} is not supported by polars", field.name(), field.data_type());
         return Err(PolarsError::InvalidOperation(why.into()));
     }
     let foreign = |error| PolarsError::ComputeError(format!("column {:?}: {error}", field.name()).into());
     let schema = FFI_ArrowSchema::try_from(field.as_ref()).map_err(foreign)?;
     let (array, _) = to_ffi(&column.to_data()).map_err(foreign)?;
-    // SAFETY: both sides declare the structs of the C data interface, field by field, so that their layouts are one;
-    // each struct is moved once and released by its new owner alone.
+    // SAFETY: both crates declare the structs of the C data interface with the same fields, so their layouts are equal; each
+    // struct is moved once, and only its new owner releases it.
     let (schema, array) = unsafe {
         (
             std::mem::transmute::<FFI_ArrowSchema, ArrowSchema>(schema),
             std::mem::transmute::<FFI_ArrowArray, ArrowArray>(array),
         )
     };
-    // SAFETY: arrow made both of one valid array, whose buffers the array keeps alive until it is released.
+    // SAFETY: arrow exported both from one valid array, which keeps its buffers alive until it is released.
     let (field, array) = unsafe {
         let field = import_field_from_c(&schema)?;
         let array = import_array_from_c(array, field.dtype.clone())?;
@@ -41,17 +41,17 @@ fn series(field: &FieldRef, column: &dyn Array) -> PolarsResult<Column> {
     Ok(Series::try_from((&field, array))?.into())
 }
 
-/// Whether polars has the type; it panics at some of the others.
-fn crosses(of: &DataType) -> bool {
+/// Whether polars supports a type; it panics on some others.
+fn is_supported(of: &DataType) -> bool {
     use DataType::{Decimal32, Decimal64, Decimal256, Interval, LargeListView, ListView, Map, RunEndEncoded, Union};
     match of {
         Decimal32(..) | Decimal64(..) | Decimal256(..) | Interval(_) | ListView(_) | LargeListView(_) | Map(..)
         | RunEndEncoded(..) | Union(..) => false,
         DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
-            crosses(item.data_type())
+            is_supported(item.data_type())
         }
-        DataType::Dictionary(_, value) => crosses(value),
-        DataType::Struct(fields) => fields.iter().all(|field| crosses(field.data_type())),
+        DataType::Dictionary(_, value) => is_supported(value),
+        DataType::Struct(fields) => fields.iter().all(|field| is_supported(field.data_type())),
         _ => true,
     }
 }
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_of_column_crosses_with_its_nulls_and_its_slice() {
+    fn every_kind_of_column_is_converted_with_nulls_and_slices() {
         let instants =
             TimestampMicrosecondArray::from(vec![Some(0), Some(1), None, Some(3)]).with_timezone("Europe/Rome");
         let decimals = Decimal128Array::from(vec![Some(1), Some(250), None, Some(3)]).with_precision_and_scale(9, 2);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_polars_does_not_have_is_named() {
+    fn an_error_names_an_unsupported_column() {
         let wide = arrow::array::Decimal256Array::from(vec![arrow::datatypes::i256::ONE]);
         let batch = RecordBatch::try_from_iter([("wide", Arc::new(wide) as ArrayRef)]).unwrap();
         assert!(frame(&batch).unwrap_err().to_string().contains("wide"));

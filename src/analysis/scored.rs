@@ -5,7 +5,7 @@ use crate::source::ParquetSource;
 
 /// The column a file says it is ranked by, and what stands before the names of all that a transform added.
 pub(super) fn ranked_by(source: &ParquetSource) -> (String, String) {
-    let ranks = source.key("vaepipe.score").unwrap_or_else(|| ANOMALY_SCORE.to_owned());
+    let ranks = source.metadata_value("vaepipe.score").unwrap_or_else(|| ANOMALY_SCORE.to_owned());
     let prefix = ranks.strip_suffix(ANOMALY_SCORE).unwrap_or_default().to_owned();
     (ranks, prefix)
 }
@@ -14,7 +14,7 @@ pub(super) fn ranked_by(source: &ParquetSource) -> (String, String) {
 pub(super) fn features(source: &ParquetSource, prefix: &str) -> Vec<String> {
     let schema = source.schema();
     let all: Vec<&String> = schema.fields().iter().map(|field| field.name()).collect();
-    match source.key("vaepipe.features").map(|list| serde_json::from_str::<Vec<String>>(&list)) {
+    match source.metadata_value("vaepipe.features").map(|list| serde_json::from_str::<Vec<String>>(&list)) {
         Some(Ok(features)) => features.into_iter().filter(|name| all.contains(&name)).collect(),
         _ => all.into_iter().filter(|name| !is_new(name, prefix)).cloned().collect(),
     }

@@ -104,7 +104,7 @@ impl RowGroupTransposer {
         let count = features.kinds().len();
         let of = |most: usize| Arc::new(strips(features, most));
         Self {
-            source: source.with_views(),
+            source: source.with_string_views(),
             narrow: of(STRIP),
             wide: of(count.div_ceil(turning.threads).max(STRIP)),
             inputs: features.layout().inputs(),

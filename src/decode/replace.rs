@@ -81,7 +81,7 @@ impl Replacement<'_> {
             OutputColumn::New(order.len() - 1)
         };
         let mut columns = Vec::new();
-        for root in 0..self.source.own_columns() {
+        for root in 0..self.source.file_columns() {
             columns.push(match new.index_of(input.field(root).name()) {
                 Ok(column) => next(column),
                 Err(_) => OutputColumn::Carried(root),

@@ -107,7 +107,7 @@ impl BaseModel {
         let (mut features, schema) = (self.model.features().clone(), source.schema());
         features.check(&schema, source.path())?;
         let columns = features.columns();
-        source.agree(schema.fields().iter().filter(|field| columns.contains(field.name())))?;
+        source.check_same_types(schema.fields().iter().filter(|field| columns.contains(field.name())))?;
         if self.init.refit_scaling {
             let candidates = to_rescale(&features, &schema, training.scale, config.vector_scale);
             let surveyed = statistics::survey(source, candidates, run)?;

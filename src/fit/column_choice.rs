@@ -29,7 +29,7 @@ pub(super) struct ColumnChoice {
 pub(super) fn choose_columns(config: &FitConfig, source: &ParquetSource, run: &mut Run<'_>) -> Result<ColumnChoice> {
     let scale = defaults::scale(config);
     let Candidates { columns, fields, carried } = candidates(&source.schema(), config, scale)?;
-    source.agree(fields.iter())?;
+    source.check_same_types(fields.iter())?;
     let columns = statistics::survey(source, columns, run)?;
     let values = |candidate: &Candidate| (candidate.column().to_string(), candidate.values());
     let values = columns.iter().map(values).collect();

@@ -77,7 +77,7 @@ impl FitConfig {
     pub fn plan(&self, source: &ParquetSource, run: &mut Run<'_>) -> Result<Plan> {
         self.check()?;
         run.check()?;
-        let source = &source.with_most_page_bytes(self.memory);
+        let source = &source.with_max_page_bytes(self.memory);
         let chosen = choose_columns(self, source, run)?;
         let schema = source.schema();
         let leaves = Column::leaves(&schema);
@@ -116,7 +116,7 @@ impl FitConfig {
             return source.table(folder);
         }
         let Candidates { fields, .. } = candidates(&source.first_schema(), self, defaults::scale(self))?;
-        source.table_of(folder, &|name| fields.iter().any(|field| field.name() == name))
+        source.table_of_columns(folder, &|name| fields.iter().any(|field| field.name() == name))
     }
 }
 

@@ -52,7 +52,7 @@ impl Prepared {
         }
         let device = device.resolve()?;
         let start = Instant::now();
-        let source = source.with_most_page_bytes(config.memory);
+        let source = source.with_max_page_bytes(config.memory);
 
         tracing::info!("{} rows of {} columns: reading statistics", source.rows(), source.schema().fields().len());
         let columns = match &base {

@@ -40,7 +40,7 @@ pub(super) fn survey(
         let mut mine = candidates.drain(..all * (lane + 1) / lanes - all * lane / lanes).collect::<Vec<_>>();
         let strips = runs(mine.iter().map(Candidate::column), STRIP);
         let strips: Vec<Vec<Candidate>> = strips.into_iter().map(|strip| mine.drain(..strip.len()).collect()).collect();
-        let (source, stop) = (source.with_views(), run.stopper().clone());
+        let (source, stop) = (source.with_string_views(), run.stopper().clone());
         let messages = strips.into_iter().flat_map(move |strip| survey_strip(&source, strip, stop.clone()));
         running.push_back((lane, prefetch(&stage, AHEAD, messages)?));
     }

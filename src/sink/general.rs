@@ -13,7 +13,7 @@ use super::{Destination, Medium, NewColumns, OutputColumn, RowWriter, Sink, Spli
 use crate::config::Encoding;
 use crate::error::{Error, Place, Result};
 use crate::pipeline::Stop;
-use crate::source::{Batches, ParquetSource, written_out};
+use crate::source::{Batches, ParquetSource, split_by_encoded_size};
 use crate::storage::Target;
 
 /// Writes an Arrow IPC file.
@@ -61,7 +61,7 @@ impl IpcSink {
         let writer = RowWriter::create(Destination::File(target), schema, &[], &Encoding::default())?;
         Ok(Self {
             columns: splice.columns.clone(),
-            carried: Box::new(written_out(batches)),
+            carried: Box::new(split_by_encoded_size(batches)),
             source: source.clone(),
             rest: None,
             writer,

@@ -8,7 +8,8 @@ use ::parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 use arrow::datatypes::{FieldRef, Schema};
 
 use crate::source::{
-    StoredType, alone, encoded_arrow_schema, in_parquet_units, in_place_of, is_ordered, wide_field, with_leaves,
+    StoredType, encoded_arrow_schema, is_ordered, map_leaves, single_column_schema, wide_field, with_parquet_units,
+    with_values_of,
 };
 
 /// The name of the root of schemas that are made here, as the library has it.
@@ -30,9 +31,9 @@ struct WrittenColumn {
 /// The field of a column that takes the place of one that is stored so, in Parquet's units unless that is a bare number, too.
 /// Its categories have no order, since they are written in the order that rows have them in.
 pub(super) fn in_place(field: &FieldRef, stored: Option<&StoredType>) -> FieldRef {
-    let leaves = stored.and_then(|stored| alone(stored.parquet.clone()).ok());
+    let leaves = stored.and_then(|stored| single_column_schema(stored.parquet.clone()).ok());
     let bare = leaves.is_some_and(|leaves| leaves.columns().iter().all(|leaf| is_bare(leaf.self_type())));
-    let field = if bare { field.clone() } else { in_parquet_units(field) };
+    let field = if bare { field.clone() } else { with_parquet_units(field) };
     if !is_ordered(&field) {
         return field;
     }
@@ -70,12 +71,12 @@ pub(super) fn parquet_schema(schema: &Schema, stored: &[Option<StoredType>]) -> 
 
 /// A column as it is stored, with leaves that its values can be written to; none if their shape is another.
 fn as_stored(stored: &StoredType, field: &FieldRef, plain: &TypePtr) -> Result<Option<WrittenColumn>> {
-    let (own, anew) = (alone(stored.parquet.clone())?, alone(plain.clone())?);
+    let (own, anew) = (single_column_schema(stored.parquet.clone())?, single_column_schema(plain.clone())?);
     if own.num_columns() != anew.num_columns() {
         return Ok(None);
     }
     let (mut leaf, mut replaced) = (0.., false);
-    let parquet = with_leaves(&stored.parquet, &mut |own| {
+    let parquet = map_leaves(&stored.parquet, &mut |own| {
         let anew = anew.column(leaf.next().unwrap_or_default());
         if is_written_to(own, anew.self_type()) {
             return Ok(own.clone());
@@ -85,10 +86,10 @@ fn as_stored(stored: &StoredType, field: &FieldRef, plain: &TypePtr) -> Result<O
             let unit = anew.logical_type_ref().map(|it| format!("{it:?}")).unwrap_or_default();
             tracing::info!("column {:?}: INT96 is encoded anew as {unit}", field.name());
         }
-        in_place_of(own, anew.self_type())
+        with_values_of(own, anew.self_type())
     })?;
     let parquet = TypePtr::new(with_repetition_of(&parquet, plain)?);
-    let mended = alone(parquet.clone())?;
+    let mended = single_column_schema(parquet.clone())?;
     let levels = |of: &SchemaDescriptor| -> Vec<(i16, i16)> {
         of.columns().iter().map(|column| (column.max_def_level(), column.max_rep_level())).collect()
     };

@@ -24,8 +24,8 @@ use super::parquet_schema::{ParquetSchema, parquet_schema};
 use super::{is_ipc, metadata};
 use crate::config::{Codec, Encoding};
 use crate::error::{Error, Place, Result};
-use crate::source::{ParquetWriter, StoredType, in_parquet_units, in_unit, unholdable};
-use crate::storage::{Target, Temporary, WholeFile};
+use crate::source::{ParquetWriter, StoredType, convert_unit, first_unsupported, with_parquet_units};
+use crate::storage::{FileRange, Target, TemporaryFile};
 
 /// Rows of a Parquet row group when nobody says, and its bytes at most.
 const GROUP: (usize, usize) = (1 << 20, 256 << 20);
@@ -64,9 +64,9 @@ pub(crate) struct RowWriter {
 }
 
 enum RowFormat {
-    IpcFile(Box<FileWriter<BufWriter<Temporary>>>, Target),
+    IpcFile(Box<FileWriter<BufWriter<TemporaryFile>>>, Target),
     IpcStream(Box<StreamWriter<BufWriter<Box<dyn Write + Send>>>>),
-    Parquet(Box<ParquetWriter<BufWriter<Temporary>>>, Target),
+    Parquet(Box<ParquetWriter<BufWriter<TemporaryFile>>>, Target),
 }
 
 /// The columns of an output of `input`'s metadata: Arrow IPC has dictionaries written out, and Parquet has its own units of
@@ -81,7 +81,7 @@ pub(crate) fn written(
     let field = |field: &FieldRef| match medium {
         Medium::Memory => field.clone(),
         Medium::Ipc => without_dictionaries(field),
-        Medium::Parquet => in_parquet_units(field),
+        Medium::Parquet => with_parquet_units(field),
     };
     let output = Schema::new(fields.iter().map(field).collect::<Vec<_>>());
     let keys = input.metadata().iter().map(|(key, value)| KeyValue { key: key.clone(), value: Some(value.clone()) });
@@ -108,7 +108,7 @@ impl RowWriter {
             Destination::Stream(to) => {
                 let path = Path::new(STREAM);
                 let options = ipc_options(encoding)?;
-                let to = BufWriter::with_capacity(WholeFile::PIECE, to);
+                let to = BufWriter::with_capacity(FileRange::BUFFER_BYTES, to);
                 let writer = StreamWriter::try_new_with_options(to, &schema, options);
                 let mut writer = writer.map_err(|source| failed(path, source))?;
                 writer.flush().map_err(|source| failed(path, source))?;
@@ -116,12 +116,12 @@ impl RowWriter {
             }
             Destination::File(target) => {
                 let failed = |source| failed(target.path(), source);
-                let file = BufWriter::with_capacity(WholeFile::PIECE, target.create()?);
+                let file = BufWriter::with_capacity(FileRange::BUFFER_BYTES, target.create()?);
                 if is_ipc(target.path()) {
                     let writer = FileWriter::try_new_with_options(file, &schema, ipc_options(encoding)?);
                     RowFormat::IpcFile(Box::new(writer.map_err(failed)?), target)
                 } else {
-                    if let Some(field) = unholdable(schema.fields()) {
+                    if let Some(field) = first_unsupported(schema.fields()) {
                         let place = Place::column(target.path(), field.name());
                         return Err(Error::Unsupported { place, what: "a column of this type in a Parquet file" });
                     }
@@ -183,7 +183,7 @@ impl RowWriter {
     }
 }
 
-fn commit(file: BufWriter<Temporary>, target: &Target) -> Result<()> {
+fn commit(file: BufWriter<TemporaryFile>, target: &Target) -> Result<()> {
     let file = file.into_inner().map_err(|source| Error::io("write", target.path())(source.into_error()))?;
     target.commit(file)
 }
@@ -262,7 +262,7 @@ pub(crate) fn under(
         if plain.data_type() == field.data_type() {
             cast(&array, field.data_type()).map_err(read)
         } else {
-            in_unit(&array, field, path)
+            convert_unit(&array, field, path)
         }
     };
     let arrays = arrays.into_iter().zip(schema.fields()).map(of_type).collect::<Result<_, _>>()?;

@@ -24,14 +24,16 @@ use super::parquet_schema::{in_place, parquet_schema};
 use super::{NewColumns, Sink, metadata};
 use crate::error::{Error, Foreign, Place, Result};
 use crate::pipeline::{Background, Stop};
-use crate::source::{ParquetFile, ParquetSource, StoredType, check_values, chunk_range, guarded, in_unit};
-use crate::storage::{Target, Temporary, WholeFile};
+use crate::source::{
+    ParquetFile, ParquetSource, StoredType, catch_decoder_panic, check_values, chunk_range, convert_unit,
+};
+use crate::storage::{FileRange, Target, TemporaryFile};
 
 /// A row group of the output, being written.
 type OutputRowGroup<'a> = SerializedRowGroupWriter<'a, SpliceFile>;
 
 /// The output's temporary file, written in large pieces.
-type SpliceFile = BufWriter<Temporary>;
+type SpliceFile = BufWriter<TemporaryFile>;
 
 /// A top-level column of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +123,7 @@ impl SpliceSink {
         let schema = Type::group_type_builder(from.root_schema().name()).with_fields(fields).build().map_err(write)?;
 
         let properties = properties(input, splice, &new, &leaves);
-        let file = BufWriter::with_capacity(WholeFile::PIECE, file);
+        let file = BufWriter::with_capacity(FileRange::BUFFER_BYTES, file);
         let writer = SerializedFileWriter::new(file, schema.into(), properties.clone()).map_err(write)?;
         // Column writers are made for a whole file's schema; this one is of the new columns alone and goes nowhere.
         let of_new = SerializedFileWriter::new(std::io::sink(), added, properties).map_err(write)?;
@@ -147,7 +149,7 @@ impl SpliceSink {
                 ..Place::row_group(&self.input.path, row_group)
             };
             // A filter only spares reading: without it the column is as good.
-            let bloom_filter = guarded(place, || blooms.get_row_group_column_bloom_filter(row_group, leaf));
+            let bloom_filter = catch_decoder_panic(place, || blooms.get_row_group_column_bloom_filter(row_group, leaf));
             let bloom_filter = bloom_filter.unwrap_or_else(|error| {
                 tracing::warn!("{error}: its bloom filter, which is left out");
                 None
@@ -162,7 +164,7 @@ impl SpliceSink {
             };
             let bytes_of_chunk = close.bytes_written;
             bytes += bytes_of_chunk;
-            output.append_column(&WholeFile::new(&self.input.file, bytes_of_chunk), close).map_err(write)?;
+            output.append_column(&FileRange::new(&self.input.file, bytes_of_chunk), close).map_err(write)?;
             if bytes >= SYNC_BYTES {
                 self.sync.ask();
                 bytes = 0;
@@ -186,7 +188,7 @@ impl SpliceSink {
             let mut writers = writers.iter_mut();
             for (field, array) in self.new.fields().iter().zip(columns.batch.columns()) {
                 let same = array.data_type() == field.data_type();
-                let array = if same { array.clone() } else { in_unit(array, field, &self.input.path)? };
+                let array = if same { array.clone() } else { convert_unit(array, field, &self.input.path)? };
                 for leaf in compute_leaves(field, &array).map_err(write)? {
                     let writer = writers.next().expect("one writer a leaf of the same schema");
                     writer.write(&leaf).map_err(write)?;
@@ -268,7 +270,7 @@ fn properties(
     let field = |column: &OutputColumn| match *column {
         // As its writer says, whatever it is read as here.
         OutputColumn::Carried(root) => {
-            input.stored(root).arrow.unwrap_or_else(|| input.schema().fields()[root].clone())
+            input.stored_type(root).arrow.unwrap_or_else(|| input.schema().fields()[root].clone())
         }
         OutputColumn::New(root) => new.fields()[root].clone(),
     };
@@ -300,7 +302,7 @@ fn properties(
 fn replaced(input: &ParquetFile, splice: &Splice<'_>) -> Vec<Option<StoredType>> {
     let stored = |field: &FieldRef| {
         let root = input.schema().index_of(field.name()).ok()?;
-        (input.schema().field(root).data_type() == field.data_type()).then(|| input.stored(root))
+        (input.schema().field(root).data_type() == field.data_type()).then(|| input.stored_type(root))
     };
     splice.new.fields().iter().map(stored).collect()
 }

@@ -1,4 +1,4 @@
-//! Rows of any format, from any number of files or stdin.
+//! The rows of inputs in any supported format, from any number of files or stdin.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
@@ -6,22 +6,20 @@ use std::sync::{Arc, PoisonError};
 use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 
-use super::find::{InputFile, find};
-use super::format::{FileFormat, mirrored};
-use super::ipc::IpcReader;
-use super::open_input::{InputContent, OpenInput, positional, settle};
-use super::oversized::written_out;
-use super::partition_keys::keys;
-use super::spool::{BATCH_ROWS, Use, spool};
+use super::arrow_ipc::IpcReader;
+use super::inputs::{FileFormat, InputFile, PartitionColumns, find_files, output_path, partition_columns};
+use super::open_input::{InputContent, OpenInput, read_from_start, unify_text_types};
+use super::scratch_file::{BATCH_ROWS, ScratchPurpose, write_scratch_file};
 use super::wide_keys::{wide_batch, wide_schema};
-use super::{Keys, ParquetFile, ParquetSource, Predicate, RowGroup, StoredType, guarded, near_names};
+use super::{
+    ParquetFile, ParquetSource, Predicate, RowGroup, StoredType, catch_decoder_panic, near_names, split_by_encoded_size,
+};
 use crate::config::SourceConfig;
 use crate::error::{Error, Place, Result};
 use crate::pipeline::Stop;
 
-/// Rows to be read, as one table: Parquet, Arrow IPC files and streams, CSV and NDJSON, told apart by their content;
-/// directories and globs of them; and an Arrow IPC stream on stdin, which is called `-`. Directories called `key=value` are
-/// columns.
+/// An input table: files in Parquet, Arrow IPC, CSV or NDJSON, directories and globs of these, or an Arrow IPC stream on
+/// stdin, named `-`. Formats are detected by content. Directories named `key=value` become columns.
 ///
 /// ```no_run
 /// # fn main() -> vaepipe::Result<()> {
@@ -40,32 +38,32 @@ pub struct Source {
     stop: Stop,
 }
 
-/// Batches of rows.
+/// An iterator over batches of rows.
 pub(crate) type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
-/// Some columns of a source, read from the first row to the last.
+/// Some columns of a source, read in row order.
 pub(crate) struct ColumnStream {
     pub(crate) schema: SchemaRef,
     pub(crate) batches: Batches,
 }
 
 impl Source {
-    /// Opens files in the order given, those of directories and globs in the order of their paths. Of a file of text all
-    /// rows are looked at, for its types; of stdin the schema is read.
+    /// Opens files in the order given; those of a directory or glob are sorted by path. A text file is read whole to infer its
+    /// types; from stdin the schema is read.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::NoFiles`], [`Error::Read`], [`Error::Damaged`] and [`Error::Unsupported`] for what cannot be
-    /// read; [`Error::Predicate`] and [`Error::UnknownColumn`] for a predicate that is none of these rows.
+    /// [`Error::Io`], [`Error::NoFiles`], [`Error::Read`], [`Error::Damaged`] and [`Error::Unsupported`] for inputs that cannot
+    /// be read; [`Error::Predicate`] and [`Error::UnknownColumn`] for a predicate that does not fit their columns.
     pub fn open<P: AsRef<Path>>(
         names: impl IntoIterator<Item = P>,
         config: &SourceConfig,
         stop: &Stop,
     ) -> Result<Self> {
-        let found = find(names)?;
-        let keys = keys(found.iter().map(|found| found.path.as_path()));
-        let open = |(found, keys): (InputFile, Keys)| OpenInput::open(found, keys, config, stop);
-        let mut inputs = found.into_iter().zip(keys).map(open).collect::<Result<Vec<_>>>()?;
-        settle(&mut inputs);
+        let found = find_files(names)?;
+        let partitions = partition_columns(found.iter().map(|found| found.path.as_path()));
+        let open = |(found, columns): (InputFile, PartitionColumns)| OpenInput::open(found, columns, config, stop);
+        let mut inputs = found.into_iter().zip(partitions).map(open).collect::<Result<Vec<_>>>()?;
+        unify_text_types(&mut inputs);
         let predicate = config.predicate.as_deref().map(Predicate::parse).transpose()?;
         if let Some(predicate) = &predicate {
             for input in &inputs {
@@ -75,7 +73,7 @@ impl Source {
         Ok(Self { inputs: inputs.into_iter().map(Arc::new).collect(), predicate, stop: stop.clone() })
     }
 
-    /// The rows of a record-batch reader. They come once: [`table`](Self::table) keeps them in a temporary file.
+    /// Wraps a reader of record batches, whose rows can be read once; [`table`](Self::table) copies them to a temporary file.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -93,15 +91,15 @@ impl Source {
         let path = Path::new("record batches");
         let schema = wide_schema(&reader.schema());
         let wide = schema.clone();
-        let batches = reader.map(move |batch| guarded(|| Place::file(path), || wide_batch(batch?, &wide)));
+        let batches = reader.map(move |batch| catch_decoder_panic(|| Place::file(path), || wide_batch(batch?, &wide)));
         let input = OpenInput::once(path.to_owned(), schema, Box::new(batches));
         Self { inputs: vec![Arc::new(input)], predicate: None, stop: Stop::new() }
     }
 
-    /// The columns, those of the path last.
+    /// The columns, partition columns last.
     ///
     /// # Errors
-    /// [`Error::MissingColumn`] and [`Error::WrongType`] if the files do not have the same ones, in any order.
+    /// [`Error::MissingColumn`] and [`Error::WrongType`] if the files have different columns; their order may differ.
     pub fn schema(&self) -> Result<SchemaRef> {
         let Some((first, others)) = self.inputs.split_first() else { return Ok(Arc::new(Schema::empty())) };
         let schema = first.schema();
@@ -138,17 +136,17 @@ impl Source {
         Ok(Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())))
     }
 
-    /// The columns of the first file and its path.
+    /// The columns of the first file, partition columns included.
     pub(crate) fn first_schema(&self) -> SchemaRef {
         self.inputs.first().map_or_else(|| Arc::new(Schema::empty()), |input| input.schema())
     }
 
-    /// How columns are stored, if all the files are Parquet and store them alike.
-    pub(crate) fn stored(&self, columns: &[String]) -> Vec<Option<StoredType>> {
+    /// How each column is stored, if all files are Parquet and store it alike.
+    pub(crate) fn stored_types(&self, columns: &[String]) -> Vec<Option<StoredType>> {
         let of = |input: &Arc<OpenInput>, name: &String| match &input.content {
-            // A scratch file has what it is quick to write.
+            // The encoding of a scratch file is chosen for speed.
             InputContent::Parquet(file) if !file.is_scratch() => {
-                file.schema().index_of(name).ok().map(|root| file.stored(root))
+                file.schema().index_of(name).ok().map(|root| file.stored_type(root))
             }
             _ => None,
         };
@@ -161,7 +159,7 @@ impl Source {
         columns.iter().map(stored).collect()
     }
 
-    /// Rows of all files, if that is known before they are read.
+    /// Number of rows, if it is known before they are read.
     pub fn rows(&self) -> Option<u64> {
         let rows = |input: &Arc<OpenInput>| match &input.content {
             InputContent::Parquet(file) if self.predicate.is_none() => Some(file.rows()),
@@ -175,42 +173,42 @@ impl Source {
         self.inputs.first().map_or(Path::new(""), |input| &input.path)
     }
 
-    /// What messages about a row of any of the files call where it is.
-    pub(crate) fn name(&self) -> &Path {
+    /// What messages about a row of any file call its place.
+    pub(crate) fn display_name(&self) -> &Path {
         if self.inputs.len() > 1 { Path::new("the input") } else { self.path() }
     }
 
-    /// The files' paths, in order, without stdin and record batches.
+    /// The paths of the files in order, without stdin and record batches.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.inputs.iter().filter(|input| input.format.is_some()).map(|input| input.path.as_path())
     }
 
-    /// The directories that were named, in which new files would be found.
-    pub(crate) fn roots(&self) -> impl Iterator<Item = &Path> {
-        self.inputs.iter().filter_map(|input| input.root.as_deref())
+    /// The directories given as inputs: a new file there would become an input.
+    pub(crate) fn directories(&self) -> impl Iterator<Item = &Path> {
+        self.inputs.iter().filter_map(|input| input.directory.as_deref())
     }
 
-    /// The columns that are in the path and not in the files.
-    pub(crate) fn keys(&self) -> Vec<String> {
-        let keys =
-            |input: &Arc<OpenInput>| input.own_keys().fields().iter().map(|field| field.name().clone()).collect();
-        self.inputs.first().map(keys).unwrap_or_default()
+    /// The names of the partition columns: those in the path and not in the files.
+    pub(crate) fn partition_columns(&self) -> Vec<String> {
+        let names =
+            |input: &Arc<OpenInput>| input.added_columns().fields().iter().map(|field| field.name().clone()).collect();
+        self.inputs.first().map(names).unwrap_or_default()
     }
 
-    /// Each file by itself, and where its counterpart is in a directory that mirrors this one.
-    pub(crate) fn each(&self) -> impl Iterator<Item = (Self, PathBuf)> + '_ {
-        self.inputs
-            .iter()
-            .map(|input| (Self { inputs: vec![input.clone()], ..self.clone() }, mirrored(&input.within, input.format)))
+    /// Each file as a source of its own, with the relative path of its output in a mirrored directory.
+    pub(crate) fn files_with_output_paths(&self) -> impl Iterator<Item = (Self, PathBuf)> + '_ {
+        self.inputs.iter().map(|input| {
+            (Self { inputs: vec![input.clone()], ..self.clone() }, output_path(&input.relative, input.format))
+        })
     }
 
-    /// The one Parquet file it is, if every row of it is read and nothing else.
+    /// The source as one Parquet file, if it is exactly that and every row is read.
     pub(crate) fn one_parquet_file(&self) -> Option<ParquetSource> {
         match self.inputs.as_slice() {
             [input] if self.predicate.is_none() => match &input.content {
-                // Not a scratch file: its encoding is chosen for speed.
+                // The encoding of a scratch file is chosen for speed.
                 InputContent::Parquet(file) if file.is_whole() && !file.is_scratch() => {
-                    ParquetSource::of(vec![file.as_ref().clone()]).ok()
+                    ParquetSource::from_files(vec![file.as_ref().clone()]).ok()
                 }
                 _ => None,
             },
@@ -218,106 +216,109 @@ impl Source {
         }
     }
 
-    /// The same rows, to be read as often as need be: stdin is read to its end, into a temporary Parquet file in `folder`,
-    /// which goes with the last clone of the source.
+    /// The same rows, readable any number of times: stdin is copied to a temporary Parquet file in `folder`, which is removed
+    /// with the last clone of the source.
     ///
     /// # Errors
-    /// Those of stdin, [`Error::Io`] if there is no room, and [`Error::Unsupported`] for a column that the file cannot hold.
+    /// Errors of stdin, [`Error::Io`] if the disk is full, and [`Error::Unsupported`] for a column that Parquet cannot hold.
     pub fn spooled(&self, folder: &Path) -> Result<Self> {
         let spooled = |input: &Arc<OpenInput>| -> Result<_> {
             let InputContent::Once { .. } = &input.content else { return Ok(input.clone()) };
-            let content = InputContent::Parquet(self.spool(input, folder, Use::Carrying)?.into());
+            let content =
+                InputContent::Parquet(self.copy_to_scratch(input, folder, ScratchPurpose::PassThrough)?.into());
             Ok(Arc::new(OpenInput { content, ..input.as_ref().clone() }))
         };
         let inputs = self.inputs.iter().map(spooled).collect::<Result<_>>()?;
         Ok(Self { inputs, ..self.clone() })
     }
 
-    /// The same as one table of Parquet files, to be learned from, whose rows are read in any order: those of other formats
-    /// are written to a temporary file in `folder`, but for columns of types that no Parquet file holds, which nothing learns.
+    /// The rows as a table of Parquet files for training, readable in any order. Other formats are copied to a temporary file
+    /// in `folder`, without columns of types that Parquet cannot hold, which no model learns.
     ///
     /// # Errors
-    /// Those of the files, and [`Error::Io`] if there is no room.
+    /// Errors of the files, and [`Error::Io`] if the disk is full.
     pub fn table(&self, folder: &Path) -> Result<ParquetSource> {
-        self.table_of(folder, &|_| true)
+        self.table_of_columns(folder, &|_| true)
     }
 
-    /// The same, in which only the columns that are `needed` can be read of what was written to a temporary file.
+    /// The same, but of rows copied to a temporary file only the `needed` columns can be read.
     ///
     /// # Errors
     /// As [`table`](Self::table).
-    pub(crate) fn table_of(&self, folder: &Path, needed: &dyn Fn(&str) -> bool) -> Result<ParquetSource> {
+    pub(crate) fn table_of_columns(&self, folder: &Path, needed: &dyn Fn(&str) -> bool) -> Result<ParquetSource> {
         let file = |input: &Arc<OpenInput>| -> Result<ParquetFile> {
             match (&input.content, &self.predicate) {
                 (InputContent::Parquet(file), None) => Ok(file.as_ref().clone()),
-                (InputContent::Parquet(file), Some(predicate)) => predicate.keep(file, &self.stop),
-                _ => self.spool(input, folder, Use::Learning(needed)),
+                (InputContent::Parquet(file), Some(predicate)) => predicate.select_rows(file, &self.stop),
+                _ => self.copy_to_scratch(input, folder, ScratchPurpose::Training(needed)),
             }
         };
-        ParquetSource::of(self.inputs.iter().map(file).collect::<Result<_>>()?)
+        ParquetSource::from_files(self.inputs.iter().map(file).collect::<Result<_>>()?)
     }
 
-    /// The rows of an input that are read, in a temporary file in `folder`.
-    fn spool(&self, input: &Arc<OpenInput>, folder: &Path, to: Use<'_>) -> Result<ParquetFile> {
+    /// Copies the selected rows of an input to a temporary file in `folder`.
+    fn copy_to_scratch(
+        &self,
+        input: &Arc<OpenInput>,
+        folder: &Path,
+        purpose: ScratchPurpose<'_>,
+    ) -> Result<ParquetFile> {
         let alone = Self { inputs: vec![input.clone()], ..self.clone() };
-        let own: Vec<String> = input.own().fields().iter().map(|field| field.name().clone()).collect();
-        Ok(spool(&input.path, folder, alone.stream(&own, BATCH_ROWS)?, to)?.with_keys(&input.keys))
+        let own: Vec<String> = input.file_schema().fields().iter().map(|field| field.name().clone()).collect();
+        let file = write_scratch_file(&input.path, folder, alone.stream(&own, BATCH_ROWS)?, purpose)?;
+        Ok(file.with_partition_columns(&input.partition_columns))
     }
 
-    /// The source, if its rows can be read twice: those of stdin come once.
+    /// The source itself, if its rows can be read twice.
     ///
     /// # Errors
-    /// [`Error::Unsupported`].
-    pub(crate) fn twice(&self) -> Result<&Self> {
+    /// [`Error::Unsupported`] for stdin and record batches.
+    pub(crate) fn rereadable(&self) -> Result<&Self> {
         match self.inputs.iter().find(|input| input.format.is_none()) {
-            Some(input) => {
-                Err(Error::Unsupported { place: Place::file(&input.path), what: "what takes two passes over the rows" })
-            }
+            Some(input) => Err(Error::Unsupported { place: Place::file(&input.path), what: "reading the rows twice" }),
             None => Ok(self),
         }
     }
 
-    /// The same rows, those of text files read as `wanted` says of a column, if it does and every value there is of that
-    /// type as it is written.
+    /// The same rows, with a column of text files read as the `wanted` type, if it has one that holds every value as written.
     pub(crate) fn with_types(&self, wanted: impl Fn(&str) -> Option<DataType>) -> Self {
-        let typed = |input: &Arc<OpenInput>| match &input.content {
+        let with_types = |input: &Arc<OpenInput>| match &input.content {
             InputContent::Text(text) => {
                 let content = InputContent::Text(text.with_types(&wanted));
                 Arc::new(OpenInput { content, ..input.as_ref().clone() })
             }
             _ => input.clone(),
         };
-        Self { inputs: self.inputs.iter().map(typed).collect(), ..self.clone() }
+        Self { inputs: self.inputs.iter().map(with_types).collect(), ..self.clone() }
     }
 
-    /// An error about the type of a column, with the value of a text file that is why it has not the type wanted of it.
-    pub(crate) fn explained(&self, error: Error) -> Error {
+    /// Adds to an error about the type of a text column the first value that does not have the wanted type.
+    pub(crate) fn with_mismatch(&self, error: Error) -> Error {
         let Error::WrongType { place, found, expected } = error else { return error };
-        let stranger = |input: &'_ Arc<OpenInput>| match &input.content {
+        let mismatch = |input: &'_ Arc<OpenInput>| match &input.content {
             InputContent::Text(text) => {
-                let (line, value, lacks) = text.stranger(place.column.as_deref()?)?;
+                let (line, value, lacks) = text.first_mismatch(place.column.as_deref()?)?;
                 Some((line.path.to_path_buf(), format!("{found} (line {} has {value:?}{lacks})", line.number).into()))
             }
             _ => None,
         };
-        match self.inputs.iter().find_map(stranger) {
+        match self.inputs.iter().find_map(mismatch) {
             Some((path, found)) => Error::WrongValue { place: Place { path, ..place }, found, expected },
             None => Error::WrongType { place, found, expected },
         }
     }
 
-    /// Reads `columns` of every row in order, about `batch_rows` at a time where the format leaves a choice; no batch is
-    /// empty.
+    /// Reads `columns` of every row in order, about `batch_rows` at a time where the format allows it; no batch is empty.
     ///
     /// # Errors
-    /// Those of [`schema`](Self::schema); [`Error::Unsupported`] if there are two columns of one name.
+    /// As [`schema`](Self::schema); [`Error::Unsupported`] if two columns have one name.
     pub(crate) fn stream(&self, columns: &[String], batch_rows: usize) -> Result<ColumnStream> {
         let all = self.schema()?;
         for (n, field) in all.fields().iter().enumerate() {
             if all.fields()[..n].iter().any(|other| other.name() == field.name()) && columns.contains(field.name()) {
                 return Err(Error::Unsupported {
                     place: Place::column(self.path(), field.name()),
-                    what: "two columns of one name, in an output that is not a copy of the input,",
+                    what: "two columns with one name, in an output that is not a copy of the input,",
                 });
             }
         }
@@ -336,7 +337,7 @@ impl Source {
         Ok(ColumnStream { schema, batches: Box::new(batches) })
     }
 
-    /// Reads one of the inputs.
+    /// Reads one input.
     fn read(
         &self,
         input: &Arc<OpenInput>,
@@ -351,14 +352,15 @@ impl Source {
         let batches: Batches = match &input.content {
             InputContent::Parquet(file) => {
                 let wanted = |group: &RowGroup| {
-                    group.rows > 0 && !predicate.as_ref().is_some_and(|it| it.never(file, group.number))
+                    group.rows > 0 && !predicate.as_ref().is_some_and(|it| it.excludes_group(file, group.number))
                 };
-                let scan = ParquetSource::of(vec![file.as_ref().clone()])?.scan_some(&needed, batch_rows, wanted);
+                let scan =
+                    ParquetSource::from_files(vec![file.as_ref().clone()])?.scan_groups(&needed, batch_rows, wanted);
                 Box::new(scan.map(|batch| batch.map(|(_, batch)| batch)))
             }
             InputContent::IpcFile(file) => Box::new(file.batches(&self.stop)?),
             InputContent::IpcStream { file, allow_missing_eos, .. } => {
-                let from = positional(file, &input.path)?;
+                let from = read_from_start(file, &input.path)?;
                 Box::new(IpcReader::new(&input.path, from, *allow_missing_eos, &self.stop)?)
             }
             InputContent::Text(text) => Box::new(text.batches(batch_rows, &self.stop)?),
@@ -374,13 +376,13 @@ impl Source {
             let batch = batch?;
             let batch = match &predicate {
                 Some(predicate) => {
-                    predicate.filter(&input.with_keys(&batch, predicate.columns())?, batch, &input.path)?
+                    predicate.filter(&input.project_names(&batch, predicate.columns())?, batch, &input.path)?
                 }
                 None => batch,
             };
             input.project(&batch, &schema)
         };
-        Ok(Box::new(written_out(batches.map(finish))))
+        Ok(Box::new(split_by_encoded_size(batches.map(finish))))
     }
 }
 
@@ -388,9 +390,9 @@ impl From<ParquetSource> for Source {
     fn from(table: ParquetSource) -> Self {
         let input = |file: &ParquetFile| OpenInput {
             path: file.path.clone(),
-            within: file.path.file_name().unwrap_or_default().into(),
-            root: None,
-            keys: file.keys.clone(),
+            relative: file.path.file_name().unwrap_or_default().into(),
+            directory: None,
+            partition_columns: file.partition_columns.clone(),
             format: Some(FileFormat::Parquet),
             content: InputContent::Parquet(Box::new(file.clone())),
         };

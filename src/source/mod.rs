@@ -1,65 +1,40 @@
-//! Where rows come from.
+//! Inputs: finds files, opens any supported format and reads rows in Arrow batches.
 
 #![forbid(unsafe_code)]
 
 mod any_format;
-mod arrow_schema;
-mod arrow_type;
-mod categories;
-mod column_chunk;
-mod corrections;
-mod file;
-mod find;
-mod footer;
-mod format;
-mod guard;
-mod infer_type;
-mod ipc;
-mod ipc_file;
-mod json_line;
-mod line_length;
+mod arrow_ipc;
+mod decoder_panic;
+mod encoded_size;
+mod inputs;
 #[cfg(not(feature = "analysis"))]
 mod no_predicate;
 mod open_input;
-mod ordered_categories;
-mod oversized;
-mod page_head;
 mod parquet;
-mod parquet_support;
-mod parquet_type;
-mod parquet_writer;
-mod partition_keys;
 #[cfg(feature = "analysis")]
 mod predicate;
-mod row_group;
-mod scratch_schema;
+mod schema_mapping;
+mod scratch_file;
 mod selection;
-mod spool;
 mod text;
 mod time_units;
-mod value_type;
 mod wide_keys;
 
 pub use self::any_format::Source;
 pub(crate) use self::any_format::{Batches, ColumnStream};
-pub(crate) use self::arrow_schema::encoded_arrow_schema;
-pub(crate) use self::arrow_type::StoredType;
-pub(crate) use self::column_chunk::{check_values, chunk_range};
-pub(crate) use self::file::ParquetFile;
-pub(crate) use self::guard::guarded;
-pub use self::guard::silence_decoder_panics;
+pub(crate) use self::decoder_panic::catch_decoder_panic;
+pub use self::decoder_panic::silence_decoder_panics;
+pub(crate) use self::encoded_size::split_by_encoded_size;
 #[cfg(not(feature = "analysis"))]
 use self::no_predicate::Predicate;
-pub(crate) use self::ordered_categories::is_ordered;
-pub(crate) use self::oversized::written_out;
 pub use self::parquet::ParquetSource;
-pub(crate) use self::parquet_support::unholdable;
-pub(crate) use self::parquet_type::{alone, in_place_of, with_leaves};
-pub(crate) use self::parquet_writer::ParquetWriter;
-use self::partition_keys::Keys;
+pub(crate) use self::parquet::{
+    ParquetFile, ParquetWriter, RowGroup, StoredType, check_values, chunk_range, encoded_arrow_schema,
+    first_unsupported, is_ordered, map_leaves, single_column_schema, with_values_of,
+};
 #[cfg(feature = "analysis")]
 use self::predicate::Predicate;
-pub(crate) use self::row_group::{GroupReader, RowGroup};
+pub(crate) use self::schema_mapping::{batch_of, map_children, with_type};
 pub(crate) use self::selection::{Selection, near_names};
-pub(crate) use self::time_units::{in_parquet_units, in_unit};
+pub(crate) use self::time_units::{convert_unit, with_parquet_units};
 pub(crate) use self::wide_keys::wide_field;

@@ -1,4 +1,4 @@
-//! In the place of predicates where there are none: a build without the feature `analysis`.
+//! The stand-in for row predicates in a build without the feature `analysis`.
 
 use std::convert::Infallible;
 use std::path::Path;
@@ -10,17 +10,17 @@ use super::ParquetFile;
 use crate::error::{Error, Result};
 use crate::pipeline::Stop;
 
-/// A condition that nobody can have.
+/// A predicate, of which this build can have no value.
 #[derive(Debug, Clone)]
 pub(super) struct Predicate(Infallible);
 
 impl Predicate {
-    /// Refuses every predicate.
+    /// Rejects every predicate.
     ///
     /// # Errors
     /// [`Error::Predicate`].
     pub(super) fn parse(text: &str) -> Result<Self> {
-        let source = "this build has no predicates: it lacks the feature analysis".into();
+        let source = "this build does not support predicates; build with the feature analysis".into();
         Err(Error::Predicate { predicate: text.to_owned(), columns: Vec::new(), source })
     }
 
@@ -36,11 +36,11 @@ impl Predicate {
         match self.0 {}
     }
 
-    pub(super) fn keep(&self, _: &ParquetFile, _: &Stop) -> Result<ParquetFile> {
+    pub(super) fn select_rows(&self, _: &ParquetFile, _: &Stop) -> Result<ParquetFile> {
         match self.0 {}
     }
 
-    pub(super) fn never(&self, _: &ParquetFile, _: usize) -> bool {
+    pub(super) fn excludes_group(&self, _: &ParquetFile, _: usize) -> bool {
         match self.0 {}
     }
 }

@@ -1,4 +1,4 @@
-//! One file, or stdin, opened: what it holds and what its columns are.
+//! One opened input, a file or stdin: its format, content and columns.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,31 +10,30 @@ use ::parquet::file::reader::{ChunkReader, Length};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 
-use super::find::{InputFile, is_stdin};
-use super::format::{FileFormat, TELLING};
-use super::ipc::IpcReader;
-use super::ipc_file::IpcFile;
-use super::text::{Text, join};
-use super::{Batches, Keys, ParquetFile, guarded};
+use super::arrow_ipc::{IpcFile, IpcReader};
+use super::inputs::{FileFormat, InputFile, PartitionColumns, SIGNATURE_BYTES, is_stdin};
+use super::text::{TextFile, merge_values};
+use super::{Batches, ParquetFile, batch_of, catch_decoder_panic};
 use crate::config::SourceConfig;
 use crate::error::{Error, Place, Result};
 use crate::pipeline::{InterruptibleReader, Stop};
 use crate::storage::PositionalFile;
 
-/// One file, or stdin.
+/// One opened input: a file or stdin.
 #[derive(Debug, Clone)]
 pub(super) struct OpenInput {
     pub(super) path: PathBuf,
-    /// Its path below the directory or glob it was found by.
-    pub(super) within: PathBuf,
-    /// The directory it was found in, if that was named.
-    pub(super) root: Option<PathBuf>,
-    pub(super) keys: Keys,
-    /// As it was found, whatever has become of it since; `None` if it is no file.
+    /// Its path below the directory or glob that led to it.
+    pub(super) relative: PathBuf,
+    /// The input directory that it was found in, if a directory was given.
+    pub(super) directory: Option<PathBuf>,
+    pub(super) partition_columns: PartitionColumns,
+    /// The format as found, also after the rows were copied to a scratch file; `None` if it is not a file.
     pub(super) format: Option<FileFormat>,
     pub(super) content: InputContent,
 }
 
+/// What an input holds, by format.
 #[derive(Clone)]
 pub(super) enum InputContent {
     Parquet(Box<ParquetFile>),
@@ -44,8 +43,8 @@ pub(super) enum InputContent {
         schema: SchemaRef,
         allow_missing_eos: bool,
     },
-    Text(Text),
-    /// Batches that come once, of stdin or of a reader: whoever reads them takes them.
+    Text(TextFile),
+    /// Batches of stdin or of a reader, which can be read once: the first pass takes them.
     Once {
         schema: SchemaRef,
         batches: Arc<Mutex<Option<Batches>>>,
@@ -65,44 +64,52 @@ impl fmt::Debug for InputContent {
 }
 
 impl OpenInput {
-    /// Looks at what it holds.
+    /// Opens a file or stdin and detects its format.
     ///
     /// # Errors
     /// As [`Source::open`](super::Source::open).
-    pub(super) fn open(found: InputFile, keys: Keys, config: &SourceConfig, stop: &Stop) -> Result<Self> {
-        let InputFile { path, within, root } = found;
+    pub(super) fn open(
+        found: InputFile,
+        partition_columns: PartitionColumns,
+        config: &SourceConfig,
+        stop: &Stop,
+    ) -> Result<Self> {
+        let InputFile { path, relative, directory } = found;
         if is_stdin(&path) {
-            let pump = InterruptibleReader::new(Box::new(std::io::stdin()), stop)?;
-            let reader = IpcReader::new(&path, Box::new(pump), config.allow_missing_eos, stop)?;
+            let stdin = InterruptibleReader::new(Box::new(std::io::stdin()), stop)?;
+            let reader = IpcReader::new(&path, Box::new(stdin), config.allow_missing_eos, stop)?;
             return Ok(Self::once(path, reader.schema(), Box::new(reader)));
         }
         let file = PositionalFile::open(&path)?;
-        let length = TELLING.min(usize::try_from(file.len()).unwrap_or(TELLING));
-        let start = guarded(|| Place::file(&path), || file.get_bytes(0, length))?;
-        let format = FileFormat::of(&path, &start);
+        let length = SIGNATURE_BYTES.min(usize::try_from(file.len()).unwrap_or(SIGNATURE_BYTES));
+        let start = catch_decoder_panic(|| Place::file(&path), || file.get_bytes(0, length))?;
+        let format = FileFormat::detect(&path, &start);
         let content = match format {
-            FileFormat::Parquet => InputContent::Parquet(ParquetFile::read(&path, file)?.with_keys(&keys).into()),
+            FileFormat::Parquet => {
+                InputContent::Parquet(ParquetFile::read(&path, file)?.with_partition_columns(&partition_columns).into())
+            }
             FileFormat::IpcFile => InputContent::IpcFile(IpcFile::open(&path, file)?),
             FileFormat::IpcStream => {
                 let allow_missing_eos = config.allow_missing_eos;
-                let reader = IpcReader::new(&path, positional(&file, &path)?, allow_missing_eos, stop)?;
+                let reader = IpcReader::new(&path, read_from_start(&file, &path)?, allow_missing_eos, stop)?;
                 InputContent::IpcStream { file, schema: reader.schema(), allow_missing_eos }
             }
             FileFormat::Csv { .. } | FileFormat::Ndjson { .. } => {
-                InputContent::Text(Text::open(&path, file, format, stop)?)
+                InputContent::Text(TextFile::open(&path, file, format, stop)?)
             }
         };
-        Ok(Self { path, within, root, keys, format: Some(format), content })
+        Ok(Self { path, relative, directory, partition_columns, format: Some(format), content })
     }
 
-    /// Batches that are in no file; messages call them `path`.
+    /// Wraps batches that are not in a file; `path` names them in messages.
     pub(super) fn once(path: PathBuf, schema: SchemaRef, batches: Batches) -> Self {
         let content = InputContent::Once { schema, batches: Arc::new(Mutex::new(Some(batches))) };
-        Self { within: path.clone(), path, root: None, keys: Keys::default(), format: None, content }
+        let partition_columns = PartitionColumns::default();
+        Self { relative: path.clone(), path, directory: None, partition_columns, format: None, content }
     }
 
     /// The file's own columns.
-    pub(super) fn own(&self) -> SchemaRef {
+    pub(super) fn file_schema(&self) -> SchemaRef {
         match &self.content {
             InputContent::Parquet(file) => file.schema().clone(),
             InputContent::IpcFile(file) => file.schema().clone(),
@@ -111,63 +118,63 @@ impl OpenInput {
         }
     }
 
-    /// The columns only its path has.
-    pub(super) fn own_keys(&self) -> Keys {
-        let own = self.own();
-        self.keys.without(|name| own.field_with_name(name).is_ok())
+    /// The partition columns that the file does not have itself.
+    pub(super) fn added_columns(&self) -> PartitionColumns {
+        let own = self.file_schema();
+        self.partition_columns.without(|name| own.field_with_name(name).is_ok())
     }
 
-    /// Its own columns, and those of its path.
+    /// The file's own columns, then its partition columns.
     pub(super) fn schema(&self) -> SchemaRef {
-        let (own, keys) = (self.own(), self.own_keys());
-        let fields = own.fields().iter().chain(keys.fields()).cloned().collect::<Vec<_>>();
+        let (own, added) = (self.file_schema(), self.added_columns());
+        let fields = own.fields().iter().chain(added.fields()).cloned().collect::<Vec<_>>();
         Arc::new(Schema::new_with_metadata(fields, own.metadata().clone()))
     }
 
-    /// Some columns of a batch, those of the path made for it.
-    pub(super) fn with_keys(&self, batch: &RecordBatch, columns: &[String]) -> Result<RecordBatch> {
+    /// Projects a batch to columns given by name, with partition columns added.
+    pub(super) fn project_names(&self, batch: &RecordBatch, columns: &[String]) -> Result<RecordBatch> {
         let all = self.schema();
         let fields = columns.iter().filter_map(|column| all.field_with_name(column).ok().cloned());
         self.project(batch, &Arc::new(Schema::new(fields.collect::<Vec<Field>>())))
     }
 
-    /// The columns of `schema`, by name.
+    /// Projects a batch to the columns of `schema`, by name, with partition columns added.
     pub(super) fn project(&self, batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
-        guarded(
+        catch_decoder_panic(
             || Place::file(&self.path),
             || {
                 let column = |field: &FieldRef| match batch.column_by_name(field.name()) {
                     Some(column) => Ok(column.clone()),
                     None => {
-                        let key = self.keys.fields().iter().position(|key| key.name() == field.name());
-                        self.keys.column(key.unwrap_or_default(), batch.num_rows())
+                        let added = self.partition_columns.fields();
+                        let column = added.iter().position(|added| added.name() == field.name());
+                        self.partition_columns.array(column.unwrap_or_default(), batch.num_rows())
                     }
                 };
                 let arrays = schema.fields().iter().map(column).collect::<Result<Vec<_>, _>>()?;
-                let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-                RecordBatch::try_new_with_options(schema.clone(), arrays, &options)
+                batch_of(schema.clone(), arrays, batch.num_rows())
             },
         )
     }
 }
 
-/// Gives the columns of text files types that hold the values of all of them.
-pub(super) fn settle(inputs: &mut [OpenInput]) {
+/// Gives each column of the text files one type that holds its values in all of them.
+pub(super) fn unify_text_types(inputs: &mut [OpenInput]) {
     let mut columns = HashMap::new();
     for input in inputs.iter() {
         let InputContent::Text(text) = &input.content else { continue };
-        join(&mut columns, text.columns());
+        merge_values(&mut columns, text.columns());
     }
     let columns = Arc::new(columns);
     for input in inputs {
         if let InputContent::Text(text) = &input.content {
-            input.content = InputContent::Text(text.settled(&columns));
+            input.content = InputContent::Text(text.with_column_values(&columns));
         }
     }
 }
 
-/// The bytes of a file.
-pub(super) fn positional(file: &PositionalFile, path: &Path) -> Result<Box<dyn Read + Send>> {
+/// Reads a file from its first byte.
+pub(super) fn read_from_start(file: &PositionalFile, path: &Path) -> Result<Box<dyn Read + Send>> {
     let read = file.get_read(0);
     Ok(Box::new(read.map_err(|source| Error::Read { place: Place::file(path), source: source.into() })?))
 }

@@ -1,6 +1,6 @@
-//! `--where`: which rows take part, said in SQL and decided by polars, batch by batch, on the columns it names.
+//! Row predicates (`--where`): an SQL condition that polars evaluates on each batch of the columns it names.
 //!
-//! A row group is not read where its statistics leave no doubt that none of its rows is wanted.
+//! A row group is skipped if its statistics prove that no row matches.
 
 mod prune;
 
@@ -12,23 +12,23 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::Schema;
 use polars::prelude::{Expr, IntoLazy, PolarsError, PolarsResult, col};
 
-use super::{ParquetFile, ParquetSource, guarded, near_names};
+use super::{ParquetFile, ParquetSource, catch_decoder_panic, near_names};
 use crate::error::{Error, Foreign, Place, Result};
 use crate::frame::frame;
 use crate::pipeline::Stop;
 
-/// Rows looked at at once.
+/// Rows of a batch.
 const BATCH_ROWS: usize = 8192;
 
-/// Words and signs of a condition, list elements left out: its parts may be nested half as deeply, and each level of them
-/// takes about a kilobyte of the stack to look at.
-const MOST_WORDS: usize = 4000;
+/// Most words and signs of a condition, list elements excluded. Nesting is at most half as deep, and each level takes about a
+/// kilobyte of stack to parse.
+const MAX_TOKENS: usize = 4000;
 
-/// What the outcome is called among the columns.
-const OUTCOME: &str = "--where";
+/// Name of the result column.
+const RESULT: &str = "--where";
 
-/// Functions that look at one row at a time, beside those of strings and times.
-const OF_A_ROW: [&str; 29] = [
+/// Functions that use one row at a time, besides those of strings and times.
+const ROW_FUNCTIONS: [&str; 29] = [
     "abs",
     "cbrt",
     "ceil",
@@ -69,20 +69,20 @@ pub(super) struct Predicate {
 }
 
 impl Predicate {
-    /// Parses SQL.
+    /// Parses an SQL condition.
     ///
     /// # Errors
-    /// [`Error::Predicate`] if it is none, names no column, or looks at more than one row at a time.
+    /// [`Error::Predicate`] if it is not valid SQL, names no column, or needs more than one row at a time.
     pub(super) fn parse(text: &str) -> Result<Self> {
         let wrong = |source: Foreign| Error::Predicate { predicate: text.to_owned(), columns: Vec::new(), source };
-        let words = words(text);
-        if words > MOST_WORDS {
+        let tokens = count_tokens(text);
+        if tokens > MAX_TOKENS {
             let what = format!(
-                "it has {words} words and signs, more than {MOST_WORDS}; of many values make a list: x IN (1, 2, 3)"
+                "it has {tokens} words and signs, more than {MAX_TOKENS}; write many values as a list: x IN (1, 2, 3)"
             );
             return Err(wrong(what.into()));
         }
-        let parsed = guarded(Place::default, || polars::sql::sql_expr(text).map_err(plain));
+        let parsed = catch_decoder_panic(Place::default, || polars::sql::sql_expr(text).map_err(first_paragraph));
         let expression = parsed.map_err(|error| wrong(cause(error)))?;
         let mut columns = Vec::<String>::new();
         for node in &expression {
@@ -92,12 +92,13 @@ impl Predicate {
                 }
                 Expr::Column(_) | Expr::Literal(_) | Expr::BinaryExpr { .. } | Expr::Cast { .. } => {}
                 Expr::Ternary { .. } | Expr::Alias(..) | Expr::Field(_) => {}
-                // A list of constants is one.
+                // A list of constants.
                 Expr::Agg(_) if node.into_iter().all(|inner| !matches!(inner, Expr::Column(_))) => {}
                 Expr::Function { function, .. } => {
                     let name = function.to_string();
-                    let of_a_row = ["str.", "dt.", "struct."].iter().any(|kind| name.starts_with(kind));
-                    if !(of_a_row || OF_A_ROW.contains(&name.as_str())) || name.contains("concat_vertical") {
+                    let is_row_function = ["str.", "dt.", "struct."].iter().any(|kind| name.starts_with(kind));
+                    if !(is_row_function || ROW_FUNCTIONS.contains(&name.as_str())) || name.contains("concat_vertical")
+                    {
                         return Err(wrong(format!("{name} is not a function of one row").into()));
                     }
                 }
@@ -110,15 +111,15 @@ impl Predicate {
         Ok(Self { text: text.to_owned(), expression, columns })
     }
 
-    /// The columns it looks at.
+    /// The columns it uses.
     pub(super) fn columns(&self) -> &[String] {
         &self.columns
     }
 
-    /// Checks that it can be asked of rows with such columns.
+    /// Checks that it can be evaluated on such columns.
     ///
     /// # Errors
-    /// [`Error::UnknownColumn`], and [`Error::Predicate`] if it is no yes or no there.
+    /// [`Error::UnknownColumn`], and [`Error::Predicate`] if its result is not a Boolean.
     pub(super) fn check(&self, schema: &Schema, path: &Path) -> Result<()> {
         for column in &self.columns {
             if schema.field_with_name(column).is_err() {
@@ -131,49 +132,49 @@ impl Predicate {
         self.mask(&empty, path).map(drop)
     }
 
-    /// The rows of `batch` for which it holds, as `looked_at`, the columns it names, say.
-    pub(super) fn filter(&self, looked_at: &RecordBatch, batch: RecordBatch, path: &Path) -> Result<RecordBatch> {
-        let mask = self.mask(looked_at, path)?;
+    /// Keeps the rows of `batch` that match; `used` has the columns that the predicate names.
+    pub(super) fn filter(&self, used: &RecordBatch, batch: RecordBatch, path: &Path) -> Result<RecordBatch> {
+        let mask = self.mask(used, path)?;
         if mask.true_count() == batch.num_rows() {
             return Ok(batch);
         }
-        guarded(|| Place::file(path), || filter_record_batch(&batch, &mask))
+        catch_decoder_panic(|| Place::file(path), || filter_record_batch(&batch, &mask))
     }
 
-    /// For which rows it holds; it does not where the outcome is null.
+    /// Whether each row matches; null counts as false.
     fn mask(&self, batch: &RecordBatch, path: &Path) -> Result<BooleanArray> {
-        let asked = guarded(|| Place::file(path), || self.ask(batch).map_err(plain));
-        asked.map_err(|error| {
-            let of = |column: &String| {
+        let mask = catch_decoder_panic(|| Place::file(path), || self.evaluate(batch).map_err(first_paragraph));
+        mask.map_err(|error| {
+            let name_and_type = |column: &String| {
                 let schema = batch.schema();
                 let data_type = schema.field_with_name(column).map(|field| field.data_type().to_string());
                 (column.clone(), data_type.unwrap_or_default())
             };
-            let columns = self.columns.iter().map(of).collect();
+            let columns = self.columns.iter().map(name_and_type).collect();
             Error::Predicate { predicate: self.text.clone(), columns, source: cause(error) }
         })
     }
 
-    fn ask(&self, batch: &RecordBatch) -> PolarsResult<BooleanArray> {
-        let outcome = frame(batch)?.lazy().with_column(self.expression.clone().alias(OUTCOME)).select([col(OUTCOME)]);
-        let outcome = outcome.collect()?;
-        let outcome = outcome.column(OUTCOME)?;
-        let outcome = outcome.bool().map_err(|_| {
-            PolarsError::ComputeError(format!("it gives {} and not true or false", outcome.dtype()).into())
+    fn evaluate(&self, batch: &RecordBatch) -> PolarsResult<BooleanArray> {
+        let result = frame(batch)?.lazy().with_column(self.expression.clone().alias(RESULT)).select([col(RESULT)]);
+        let result = result.collect()?;
+        let result = result.column(RESULT)?;
+        let result = result.bool().map_err(|_| {
+            PolarsError::ComputeError(format!("it gives {} and not true or false", result.dtype()).into())
         })?;
-        Ok(outcome.iter().map(|holds| Some(holds == Some(true))).collect())
+        Ok(result.iter().map(|holds| Some(holds == Some(true))).collect())
     }
 
-    /// The same file of which only the rows are read for which it holds.
+    /// The same file, restricted to the rows that match.
     ///
     /// # Errors
-    /// Those of the file, and [`Error::Predicate`].
-    pub(super) fn keep(&self, file: &ParquetFile, stop: &Stop) -> Result<ParquetFile> {
-        let source = ParquetSource::of(vec![file.clone()])?;
-        let mut kept = Vec::new();
+    /// Errors of the file, and [`Error::Predicate`].
+    pub(super) fn select_rows(&self, file: &ParquetFile, stop: &Stop) -> Result<ParquetFile> {
+        let source = ParquetSource::from_files(vec![file.clone()])?;
+        let mut selections = Vec::new();
         for group in source.row_groups() {
-            if group.rows == 0 || self.never(file, group.number) {
-                kept.push((RowSelection::from(Vec::new()), 0));
+            if group.rows == 0 || self.excludes_group(file, group.number) {
+                selections.push((RowSelection::from(Vec::new()), 0));
                 continue;
             }
             let mut masks = Vec::new();
@@ -182,44 +183,43 @@ impl Predicate {
                 masks.push(self.mask(&batch?, &file.path)?);
             }
             let rows = masks.iter().map(|mask| mask.true_count() as u64).sum();
-            kept.push((RowSelection::from_filters(&masks), rows));
+            selections.push((RowSelection::from_filters(&masks), rows));
         }
-        Ok(file.clone().with_kept(kept))
+        Ok(file.clone().with_selections(selections))
     }
 
-    /// Whether the statistics of a row group say that it holds for none of its rows.
-    pub(super) fn never(&self, file: &ParquetFile, row_group: usize) -> bool {
-        guarded(|| Place::file(&file.path), || Ok::<_, Foreign>(prune::never(&self.expression, file, row_group)))
-            .unwrap_or(false)
+    /// Whether the statistics of a row group prove that no row matches.
+    pub(super) fn excludes_group(&self, file: &ParquetFile, row_group: usize) -> bool {
+        let excludes = || Ok::<_, Foreign>(prune::excludes_group(&self.expression, file, row_group));
+        catch_decoder_panic(|| Place::file(&file.path), excludes).unwrap_or(false)
     }
 }
 
-/// Words and signs without those of lists, whose elements are beside each other and not within: a comma and an element
-/// each. What stands in quotes is a word.
-fn words(text: &str) -> usize {
-    let (mut words, mut lists, mut before, mut quote) = (0_usize, 0, ' ', None);
+/// Counts words and signs. A list element with its comma does not count, since it does not nest; a quoted text is one word.
+fn count_tokens(text: &str) -> usize {
+    let (mut tokens, mut in_lists, mut before, mut quote) = (0_usize, 0, ' ', None);
     for sign in text.chars() {
-        let of_word = |sign: char| sign.is_alphanumeric() || sign == '_' || sign == '.';
+        let in_word = |sign: char| sign.is_alphanumeric() || sign == '_' || sign == '.';
         match quote {
             Some(open) if sign == open => quote = None,
             Some(_) => continue,
             None if matches!(sign, '\'' | '"') => quote = Some(sign),
             None => {}
         }
-        lists += 2 * usize::from(sign == ',');
-        words += usize::from(!(sign.is_whitespace() || of_word(sign) && of_word(before)));
+        in_lists += 2 * usize::from(sign == ',');
+        tokens += usize::from(!(sign.is_whitespace() || in_word(sign) && in_word(before)));
         before = sign;
     }
-    words.saturating_sub(lists)
+    tokens.saturating_sub(in_lists)
 }
 
-/// An error without what polars adds for its own users.
-fn plain(error: PolarsError) -> Foreign {
+/// An error without the context that polars adds after its message.
+fn first_paragraph(error: PolarsError) -> Foreign {
     let text = error.to_string();
     text.split("\n\n").next().unwrap_or(&text).to_owned().into()
 }
 
-/// What a fenced call said.
+/// The decoder's own error.
 fn cause(error: Error) -> Foreign {
     match error {
         Error::Read { source, .. } => source,
@@ -229,12 +229,12 @@ fn cause(error: Error) -> Foreign {
 
 #[cfg(test)]
 mod tests {
-    use super::words;
+    use super::count_tokens;
 
     #[test]
     fn words_are_counted_and_lists_are_not() {
-        assert_eq!(words("amount_2 >= 1.5 AND s = 'it, that'"), 9);
-        assert_eq!(words("x IN (1, 2, 3)"), words("x IN (1)"));
-        assert_eq!(words("a+a+a"), 5);
+        assert_eq!(count_tokens("amount_2 >= 1.5 AND s = 'it, that'"), 9);
+        assert_eq!(count_tokens("x IN (1, 2, 3)"), count_tokens("x IN (1)"));
+        assert_eq!(count_tokens("a+a+a"), 5);
     }
 }

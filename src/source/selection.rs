@@ -1,4 +1,4 @@
-//! Column selection: names, globs and `re:` expressions, parsed once and matched against a schema.
+//! Column selections: names, globs and `re:` regular expressions, parsed once and matched against a schema.
 
 use globset::{GlobBuilder, GlobMatcher};
 use regex::Regex;
@@ -20,10 +20,10 @@ enum Item {
 }
 
 impl Selection {
-    /// Parses `items`; `kind` is the option they came by, for messages.
+    /// Parses `items`; `kind` names the option in messages.
     ///
-    /// `re:` starts a regular expression, `*`, `?` or `[` make a glob, all else is a name. A name that holds such a
-    /// character still matches itself.
+    /// `re:` starts a regular expression; `*`, `?` or `[` make a glob; anything else is a name. A name with such a character
+    /// still matches itself.
     pub(crate) fn parse(kind: &'static str, items: &[String]) -> Result<Self> {
         let parse = |item: &String| {
             let bad = |source| Error::BadPattern { selection: kind, pattern: item.clone(), source };
@@ -39,23 +39,23 @@ impl Selection {
         Ok(Self { kind, items: items.iter().map(parse).collect::<Result<_>>()? })
     }
 
-    /// Nothing was selected.
+    /// Whether nothing is selected.
     pub(crate) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
-    /// Whether `column` is selected, by any form.
+    /// Whether `column` is selected by a name or pattern.
     pub(crate) fn matches(&self, column: &str) -> bool {
         self.items.iter().any(|item| item.matches(column))
     }
 
-    /// Whether `column` is selected by its own name and not by a pattern.
+    /// Whether `column` is selected by name, not by a pattern.
     pub(crate) fn names(&self, column: &str) -> bool {
         self.items.iter().any(|item| matches!(item, Item::Name(name) if name == column))
     }
 
-    /// Refuses names that are not among `columns`; a pattern that matches nothing is only logged, since patterns are
-    /// written for many files.
+    /// Rejects names that are not among `columns`. A pattern without a match only logs a warning, since one pattern may serve
+    /// many files.
     pub(crate) fn check<'a>(&self, columns: impl Iterator<Item = &'a str> + Clone) -> Result<()> {
         for item in &self.items {
             if columns.clone().any(|column| item.matches(column)) {
@@ -84,13 +84,13 @@ impl Item {
     }
 }
 
-/// Up to three of `columns` that look like `name`, best first.
+/// Up to three of `columns` with names similar to `name`, the most similar first.
 pub(crate) fn near_names<'a>(name: &str, columns: impl Iterator<Item = &'a str>) -> Vec<String> {
-    const ALIKE: f64 = 0.7;
+    const MIN_SIMILARITY: f64 = 0.7;
     let wanted = name.to_lowercase();
     let mut near: Vec<(f64, &str)> = columns
         .map(|column| (strsim::jaro_winkler(&wanted, &column.to_lowercase()), column))
-        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
         .collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0));
     near.into_iter().take(3).map(|(_, column)| column.to_owned()).collect()

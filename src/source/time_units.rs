@@ -1,5 +1,5 @@
-//! Times in units that Parquet has no type for, in the next one that it has: seconds are milliseconds there, and dates that
-//! are counted in milliseconds are days. Written as they are, they would be bare numbers to most readers.
+//! Converts times to units that Parquet supports: seconds to milliseconds, and dates in milliseconds to days. Unconverted,
+//! most readers would see plain integers.
 
 use std::path::Path;
 
@@ -7,40 +7,41 @@ use arrow::array::ArrayRef;
 use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DataType, FieldRef, TimeUnit};
 
-use super::arrow_schema::{of_type, with_children};
+use super::{map_children, with_type};
 use crate::error::{Error, Place, Result};
 
-/// A field of units that Parquet has.
-pub(crate) fn in_parquet_units(field: &FieldRef) -> FieldRef {
+/// A field with time units that Parquet supports.
+pub(crate) fn with_parquet_units(field: &FieldRef) -> FieldRef {
     let data_type = parquet_unit(field.data_type());
-    if data_type == *field.data_type() { field.clone() } else { of_type(field, data_type) }
+    if data_type == *field.data_type() { field.clone() } else { with_type(field, data_type) }
 }
 
+/// A data type with time units that Parquet supports.
 fn parquet_unit(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Timestamp(TimeUnit::Second, zone) => DataType::Timestamp(TimeUnit::Millisecond, zone.clone()),
         DataType::Time32(TimeUnit::Second) => DataType::Time32(TimeUnit::Millisecond),
         DataType::Date64 => DataType::Date32,
         DataType::Dictionary(keys, values) => DataType::Dictionary(keys.clone(), parquet_unit(values).into()),
-        other => with_children(other, &mut |child| in_parquet_units(child)),
+        other => map_children(other, &mut |child| with_parquet_units(child)),
     }
 }
 
-/// A column of the same values in another unit; `path` is where it comes from.
+/// Converts a column to the unit of `field` without loss; `path` names the input in messages.
 ///
 /// # Errors
-/// [`Error::WrongType`] if a value cannot be said in it.
-pub(crate) fn in_unit(array: &ArrayRef, field: &FieldRef, path: &Path) -> Result<ArrayRef> {
-    let refused = |found: String| {
+/// [`Error::WrongType`] if a value does not fit the unit.
+pub(crate) fn convert_unit(array: &ArrayRef, field: &FieldRef, path: &Path) -> Result<ArrayRef> {
+    let wrong_type = |found: String| {
         let expected = "a date without a time of day, or a time within 64-bit milliseconds; cast the column to timestamp[ms], or remove the value";
         Error::WrongType { place: Place::column(path, field.name()), found: found.into(), expected: expected.into() }
     };
     let options = CastOptions { safe: false, ..CastOptions::default() };
     let converted = cast_with_options(array, field.data_type(), &options)
-        .map_err(|error| refused(format!("{} with a value that does not fit ({error})", array.data_type())))?;
+        .map_err(|error| wrong_type(format!("{} with a value that does not fit ({error})", array.data_type())))?;
     let back = cast(&converted, array.data_type()).ok();
     if back.as_ref() != Some(array) {
-        return Err(refused(format!("{} with a time of day", array.data_type())));
+        return Err(wrong_type(format!("{} with a time of day", array.data_type())));
     }
     Ok(converted)
 }
@@ -56,7 +57,7 @@ mod tests {
 
     fn converted(array: ArrayRef) -> Result<ArrayRef> {
         let field = Arc::new(Field::new("t", array.data_type().clone(), true));
-        in_unit(&array, &in_parquet_units(&field), Path::new("a.arrow"))
+        convert_unit(&array, &with_parquet_units(&field), Path::new("a.arrow"))
     }
 
     #[test]

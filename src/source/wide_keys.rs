@@ -1,14 +1,14 @@
-//! Dictionaries with keys of 32 bits at least. Files and batches that are merged have more words together than keys of 8 or
-//! 16 bits can count.
+//! Widens dictionary keys to at least 32 bits. Merged files and batches can have more distinct values than keys of 8 or 16
+//! bits can count.
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::array::RecordBatch;
 use arrow::compute::{can_cast_types, cast};
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
-use super::arrow_schema::{of_type, with_children};
+use super::schema_mapping::{batch_of, map_children, map_fields, with_type};
 
-/// The same type with wide keys.
+/// The data type with wide dictionary keys.
 pub(super) fn wide_type(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Dictionary(keys, values) => {
@@ -16,35 +16,33 @@ pub(super) fn wide_type(data_type: &DataType) -> DataType {
             let keys = if is_narrow { DataType::Int32.into() } else { keys.clone() };
             DataType::Dictionary(keys, wide_type(values).into())
         }
-        other => with_children(other, &mut wide_field),
+        other => map_children(other, &mut wide_field),
     }
 }
 
-/// The same field with wide keys.
+/// The field with wide dictionary keys.
 pub(crate) fn wide_field(field: &FieldRef) -> FieldRef {
     let data_type = wide_type(field.data_type());
-    if data_type == *field.data_type() { field.clone() } else { of_type(field, data_type) }
+    if data_type == *field.data_type() { field.clone() } else { with_type(field, data_type) }
 }
 
-/// The schema with wide keys wherever arrays can be cast to them.
+/// The schema with wide dictionary keys, where arrays can be cast to them.
 pub(super) fn wide_schema(schema: &Schema) -> SchemaRef {
     let wide = |field: &FieldRef| {
         let wide = wide_field(field);
         if can_cast_types(field.data_type(), wide.data_type()) { wide } else { field.clone() }
     };
-    let fields: Vec<FieldRef> = schema.fields().iter().map(wide).collect();
-    Schema::new_with_metadata(fields, schema.metadata().clone()).into()
+    map_fields(schema, wide).into()
 }
 
-/// The same rows under a schema of [`wide_schema`].
+/// Casts a batch to its [`wide_schema`].
 pub(super) fn wide_batch(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     if batch.schema_ref() == schema {
         return Ok(batch);
     }
     let columns = batch.columns().iter().zip(schema.fields());
     let columns = columns.map(|(column, field)| cast(column, field.data_type())).collect::<Result<_, _>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(schema.clone(), columns, &options)
+    batch_of(schema.clone(), columns, batch.num_rows())
 }
 
 #[cfg(test)]
@@ -57,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_become_wide_wherever_they_are_and_words_are_not_copied() {
+    fn keys_become_wide_at_any_depth_and_values_are_not_copied() {
         let words: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
         let coded = DictionaryArray::<UInt8Type>::new(UInt8Array::from(vec![Some(1), None, Some(0)]), words.clone());
         let coded: ArrayRef = Arc::new(coded);

@@ -1,5 +1,5 @@
-//! One run at a time on an output: a lock file beside it, `.NAME.lock`, that holds the holder's process id. Where the
-//! output is a link, the lock is where that leads.
+//! Locks that keep two runs from writing the same output: a lock file beside it, `.NAME.lock`, with the holder's process id.
+//! For a link, the lock is beside its target.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
@@ -7,15 +7,15 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::commit::{is_named, is_planted, real};
+use super::commit::{is_foreign, is_named, resolve};
 use crate::error::{Error, Result};
 use crate::pipeline::Stop;
 
-/// Between two looks at a lock that another holds.
-const LOOK: Duration = Duration::from_millis(100);
+/// Time between two attempts to take a lock.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The right to write an output. Dropping it gives it back and removes the lock file; a process that dies in any way
-/// gives it back, too, though its file may stay.
+/// The exclusive right to write an output. Dropping it releases the lock and removes the lock file. A process that dies
+/// releases it too, though its file may stay.
 #[derive(Debug)]
 pub struct Lock {
     path: PathBuf,
@@ -24,18 +24,18 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock of `target`, waiting at most `wait` for another run to give it back.
+    /// Takes the lock of `target`; waits at most `wait` for another run to release it.
     ///
     /// # Errors
-    /// [`Error::Locked`] if another run holds it for longer, [`Error::Interrupted`] if asked to stop meanwhile,
-    /// [`Error::Io`] if there can be no file beside the target.
+    /// [`Error::Locked`] if another run holds it for longer, [`Error::Interrupted`] if asked to stop while waiting,
+    /// [`Error::Io`] if no file can be created beside the target.
     pub fn take(target: impl AsRef<Path>, wait: Duration, stop: &Stop) -> Result<Self> {
         let target = target.as_ref();
-        Self::take_at(target, &real(target), wait, stop)
+        Self::take_at(target, &resolve(target), wait, stop)
     }
 
-    /// Takes the locks of several targets, waiting at most `wait` for each. However they are spelled, all runs take them in
-    /// the same order, so that no two wait for each other, and the lock of one file once.
+    /// Takes the locks of several targets; waits at most `wait` for each. Paths are resolved first: all runs take locks in the
+    /// same order, so that no two runs block each other, and a file named twice is locked once.
     ///
     /// # Errors
     /// As [`take`](Self::take).
@@ -44,34 +44,34 @@ impl Lock {
         wait: Duration,
         stop: &Stop,
     ) -> Result<Vec<Self>> {
-        let places = targets.into_iter().map(|target| (real(target.as_ref()), target));
-        let places: BTreeMap<_, _> = places.collect();
-        places.iter().map(|(place, target)| Self::take_at(target.as_ref(), place, wait, stop)).collect()
+        let targets = targets.into_iter().map(|target| (resolve(target.as_ref()), target));
+        let targets: BTreeMap<_, _> = targets.collect();
+        targets.iter().map(|(resolved, target)| Self::take_at(target.as_ref(), resolved, wait, stop)).collect()
     }
 
-    /// Takes the lock of what is or will be at `place`, which the user calls `target`.
-    fn take_at(target: &Path, place: &Path, wait: Duration, stop: &Stop) -> Result<Self> {
-        let Some(name) = place.file_name() else {
+    /// Takes the lock of the file `resolved`, which messages call `target`.
+    fn take_at(target: &Path, resolved: &Path, wait: Duration, stop: &Stop) -> Result<Self> {
+        let Some(name) = resolved.file_name() else {
             return Err(Error::TargetNotFile { path: target.to_owned() });
         };
-        // Before there is a lock file where somebody's link leads.
-        if tempfile::tempfile().is_ok_and(|ours| is_planted(target, &ours)) {
+        // Checked before a lock file is created where another user's link leads.
+        if tempfile::tempfile().is_ok_and(|ours| is_foreign(target, &ours)) {
             return Err(Error::TargetForeign { path: target.to_owned() });
         }
-        let path = place.with_file_name(format!(".{}.lock", name.to_string_lossy()));
-        // The lock file's name, which nobody gave, is in no error but that of a link, which somebody made.
+        let path = resolved.with_file_name(format!(".{}.lock", name.to_string_lossy()));
+        // Errors show the target and not the lock file, except if a link is in its place.
         let io = |error: std::io::Error| match fs::symlink_metadata(&path) {
             Ok(about) if about.is_symlink() => {
                 Error::io("lock", &path)(std::io::Error::other("a link is in the lock file's place"))
             }
             _ => Error::io("create", target)(error.kind().into()),
         };
-        let (start, mut said) = (Instant::now(), false);
+        let (start, mut has_logged) = (Instant::now(), false);
         loop {
             let mut file = open(&path).map_err(io)?;
             match file.try_lock() {
                 Ok(()) => {
-                    // Its last holder may have removed it between the opening and the locking.
+                    // The last holder may have removed the file before it was locked.
                     if !is_named(&file, &path) {
                         continue;
                     }
@@ -83,23 +83,23 @@ impl Lock {
                     if start.elapsed() >= wait {
                         return Err(Error::Locked { path: target.to_owned(), holder });
                     }
-                    if !said {
+                    if !has_logged {
                         let holder = holder.map_or_else(String::new, |id| format!(", process {id}"));
                         tracing::info!("{}: waiting for another run{holder}", target.display());
-                        said = true;
+                        has_logged = true;
                     }
                     stop.check()?;
-                    std::thread::sleep(LOOK);
+                    std::thread::sleep(RETRY_INTERVAL);
                 }
-                // A file system without locks has none to wait for.
+                // A file system without locks: nothing to wait for.
                 Err(TryLockError::Error(_)) => return Ok(Self { path, _file: file }),
             }
         }
     }
 }
 
-/// Opens a lock file, and makes it if need be. Its folder may be anybody's: a link there, whose target would be written
-/// to, is an error.
+/// Opens or creates a lock file. A link in its place is an error, since others may write to the folder and the link's target
+/// would be overwritten.
 fn open(path: &Path) -> std::io::Result<File> {
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false);
@@ -110,12 +110,12 @@ fn open(path: &Path) -> std::io::Result<File> {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Before it is unlocked: whoever waits finds out that the file is no longer the one of that name.
+        // Removed before it is unlocked: a waiting run sees that the path no longer leads to its file.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// The process id in a lock file, if it is written already.
+/// Reads the process id from a lock file, if it is written already.
 fn holder(file: &mut File) -> Option<u32> {
     let mut text = String::new();
     file.rewind().and_then(|()| file.read_to_string(&mut text)).ok()?;
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_at_a_time_and_the_second_is_told_who_holds_it() {
+    fn a_second_run_gets_an_error_with_the_holder() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("model");
         let stop = Stop::new();
@@ -139,7 +139,7 @@ mod tests {
         Lock::take(folder.path().join("other"), Duration::ZERO, &stop).unwrap();
         drop(held);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-        // What a dead holder left blocks nobody.
+        // The file of a dead holder blocks nobody.
         fs::write(folder.path().join(".model.lock"), "4194304").unwrap();
         Lock::take(&target, Duration::ZERO, &stop).unwrap();
     }

@@ -1,5 +1,5 @@
-//! A file or object read by position, so that any number of threads share one handle: it stays the one that was opened,
-//! also when another takes its name.
+//! Files and objects read by position, so that threads share one handle. It stays the opened file even if another file takes
+//! its name.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Take};
@@ -13,31 +13,31 @@ use bytes::Bytes;
 use crate::error::{Error, Place};
 use crate::storage::{Object, is_url};
 
-/// A shared file handle without a cursor.
+/// An open file or object without a cursor, shared by threads.
 #[derive(Debug, Clone)]
 pub(crate) struct PositionalFile {
-    file: Arc<Handle>,
+    file: Arc<ReadHandle>,
     length: u64,
 }
 
 #[derive(Debug)]
-enum Handle {
+enum ReadHandle {
     File(File),
     Object(Object),
 }
 
 impl PositionalFile {
-    /// Opens a file, or the object that a URL names.
+    /// Opens a file, or the object of a URL.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be opened, [`Error::Unsupported`] for a directory, pipe or device.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         if is_url(path) {
             let object = Object::open(path).map_err(Error::io("open", path))?;
-            return Ok(Self { length: object.length(), file: Arc::new(Handle::Object(object)) });
+            return Ok(Self { length: object.length(), file: Arc::new(ReadHandle::Object(object)) });
         }
         let unsupported = |what| Err(Error::Unsupported { place: Place::file(path), what });
-        // Before opening: that of a pipe waits for its other end, and nothing ends the wait.
+        // Checked before opening, since opening a pipe waits for its other end without limit.
         let about = std::fs::metadata(path).map_err(Error::io("open", path))?;
         if about.is_dir() {
             return unsupported("a directory as input");
@@ -47,20 +47,20 @@ impl PositionalFile {
         Ok(Self::new(File::open(path).map_err(Error::io("open", path))?, about.len()))
     }
 
-    /// Takes over an open file of `length` bytes.
+    /// Wraps an open file of `length` bytes.
     pub(crate) fn new(file: File, length: u64) -> Self {
-        Self { file: Arc::new(Handle::File(file)), length }
+        Self { file: Arc::new(ReadHandle::File(file)), length }
     }
 
-    /// Whether it has become shorter since.
+    /// Whether the file has become shorter since it was opened.
     ///
     /// # Errors
-    /// Those of the system, which knows.
-    pub(crate) fn is_cut(&self) -> io::Result<bool> {
+    /// If the system cannot tell.
+    pub(crate) fn is_truncated(&self) -> io::Result<bool> {
         match &*self.file {
-            Handle::File(file) => Ok(file.metadata()?.len() < self.length),
-            // What is read is the object that was opened, or an error.
-            Handle::Object(_) => Ok(false),
+            ReadHandle::File(file) => Ok(file.metadata()?.len() < self.length),
+            // A changed object is a read error.
+            ReadHandle::Object(_) => Ok(false),
         }
     }
 }
@@ -79,7 +79,7 @@ impl ChunkReader for PositionalFile {
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
-        // Before allocating: a length comes from the file's own metadata, which may lie.
+        // Checked before allocating, since the length comes from the file's metadata, which may be wrong.
         if start.checked_add(length as u64).is_none_or(|end| end > self.length) {
             return Err(ParquetError::EOF(format!("{length} bytes at {start} of a file of {}", self.length)));
         }
@@ -89,35 +89,35 @@ impl ChunkReader for PositionalFile {
     }
 }
 
-/// A part of a file that is read from its beginning to its end, in large pieces.
-pub(crate) struct WholeFile<'a> {
+/// A range of a file that is read sequentially with a large buffer.
+pub(crate) struct FileRange<'a> {
     file: &'a PositionalFile,
     length: u64,
 }
 
-impl<'a> WholeFile<'a> {
-    /// Bytes read in one go.
-    pub(crate) const PIECE: usize = 1 << 20;
+impl<'a> FileRange<'a> {
+    /// Bytes of the read buffer.
+    pub(crate) const BUFFER_BYTES: usize = 1 << 20;
 
-    /// A part of `length` bytes.
+    /// A range of `length` bytes from the offset that is asked for.
     pub(crate) fn new(file: &'a PositionalFile, length: u64) -> Self {
         Self { file, length }
     }
 }
 
-impl Length for WholeFile<'_> {
+impl Length for FileRange<'_> {
     fn len(&self) -> u64 {
         self.file.length
     }
 }
 
-impl ChunkReader for WholeFile<'_> {
+impl ChunkReader for FileRange<'_> {
     type T = BufReader<Take<PositionalReader>>;
 
     fn get_read(&self, start: u64) -> Result<Self::T> {
         let from = PositionalReader { file: self.file.file.clone(), position: start };
-        let piece = usize::try_from(self.length).map_or(Self::PIECE, |length| length.min(Self::PIECE));
-        Ok(BufReader::with_capacity(piece, from.take(self.length)))
+        let buffer = usize::try_from(self.length).unwrap_or(usize::MAX).min(Self::BUFFER_BYTES);
+        Ok(BufReader::with_capacity(buffer, from.take(self.length)))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
@@ -125,17 +125,17 @@ impl ChunkReader for WholeFile<'_> {
     }
 }
 
-/// Reads on from a position.
+/// A reader with its own position in a shared file.
 pub(crate) struct PositionalReader {
-    file: Arc<Handle>,
+    file: Arc<ReadHandle>,
     position: u64,
 }
 
 impl Read for PositionalReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = match &*self.file {
-            Handle::File(file) => read_at(file, buffer, self.position)?,
-            Handle::Object(object) => object.read_at(buffer, self.position)?,
+            ReadHandle::File(file) => read_at(file, buffer, self.position)?,
+            ReadHandle::Object(object) => object.read_at(buffer, self.position)?,
         };
         self.position += read as u64;
         Ok(read)

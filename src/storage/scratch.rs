@@ -1,4 +1,4 @@
-//! What does not fit in memory: a file without a name, read and written by position.
+//! Scratch files for data that does not fit in memory, read and written by position.
 
 #![forbid(unsafe_code)]
 
@@ -11,7 +11,7 @@ use bytemuck::Pod;
 
 use crate::error::{Error, Result};
 
-/// A temporary file of values, which vanishes with its last handle, also when the program is killed.
+/// A temporary file of values without a name; it vanishes with its last handle, even if the program is killed.
 #[derive(Debug, Clone)]
 pub(crate) struct Scratch {
     file: Arc<File>,
@@ -19,19 +19,19 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// A new file in `folder`.
+    /// Creates a file in `folder`.
     ///
     /// # Errors
-    /// [`Error::Io`] if the folder takes no files.
+    /// [`Error::Io`] if the folder is missing or not writable.
     pub(crate) fn create(folder: &Path) -> Result<Self> {
         let file = tempfile::tempfile_in(folder).map_err(Error::io("create a scratch file here", folder))?;
         Ok(Self { file: Arc::new(file), folder: Arc::new(folder.to_owned()) })
     }
 
-    /// Writes `values` from value number `at` on.
+    /// Writes `values` at index `at`, counted in values.
     ///
     /// # Errors
-    /// [`Error::Io`], above all for want of room.
+    /// [`Error::Io`], usually because the disk is full.
     pub(crate) fn write_at<T: Pod>(&self, values: &[T], at: u64) -> Result<()> {
         let (mut bytes, mut position) = (bytemuck::cast_slice(values), at * size_of::<T>() as u64);
         while !bytes.is_empty() {
@@ -45,7 +45,7 @@ impl Scratch {
         Ok(())
     }
 
-    /// Fills `values` with those from number `at` on.
+    /// Reads into `values` from index `at`, counted in values.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_is_read_back_from_anywhere() {
+    fn written_values_are_read_back_at_any_position() {
         let folder = tempfile::tempdir().unwrap();
         let scratch = Scratch::create(folder.path()).unwrap();
         scratch.write_at(&[3.0_f32, f32::NAN, 5.0], 3).unwrap();
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_named() {
+    fn an_error_names_a_missing_folder() {
         let error = Scratch::create(Path::new("/not/there")).unwrap_err();
         assert_eq!(error.to_string(), "/not/there: cannot create a scratch file here");
     }

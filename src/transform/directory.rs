@@ -15,8 +15,9 @@ impl TransformJob<'_, '_> {
     /// # Errors
     /// [`Error::Unfinished`].
     pub(super) fn directory(&mut self, source: &Source, folder: &Path) -> Result<()> {
-        check_outside(folder, source.roots())?;
-        let files: Vec<(Source, PathBuf)> = source.each().map(|(file, path)| (file, folder.join(path))).collect();
+        check_outside(folder, source.directories())?;
+        let files: Vec<(Source, PathBuf)> =
+            source.files_with_output_paths().map(|(file, path)| (file, folder.join(path))).collect();
         check_distinct(&files.iter().map(|(_, target)| target).collect::<Vec<_>>())?;
         let mut work = Vec::new();
         for (file, target) in files {
@@ -25,7 +26,7 @@ impl TransformJob<'_, '_> {
                 self.totals.skipped += 1;
                 continue;
             }
-            Target::look(&target, self.config.output.replaces(), source.paths())?;
+            Target::inspect(&target, self.config.output.replaces(), source.paths())?;
             work.push((file, target));
         }
         for (n, (file, target)) in work.iter().enumerate() {

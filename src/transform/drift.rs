@@ -38,7 +38,7 @@ impl Model {
         let decides = maker.decides() && maker.levels().is_none();
         let mut job = TransformJob::new(self, config, run);
         let features = self.features().clone();
-        features.check(&*source.schema()?, source.path()).map_err(|error| source.explained(error))?;
+        features.check(&*source.schema()?, source.path()).map_err(|error| source.with_mismatch(error))?;
         let (route, slice_rows) = (learned_route(&features), batch_rows(features.layout()));
         let batches = source.stream(&features.columns(), slice_rows)?.batches;
         let count = move |slice: BatchSlice| {

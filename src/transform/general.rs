@@ -107,7 +107,7 @@ impl TransformJob<'_, '_> {
 
         let (ranking, learned) = (learned_route(&features), features.columns());
         let slices = || {
-            let stream = source.twice()?.stream(&learned, slice_rows)?;
+            let stream = source.rereadable()?.stream(&learned, slice_rows)?;
             Ok(BatchSlicer::new(stream.batches, slice_rows, ranking.budget()))
         };
         let encode = move |slice: BatchSlice| Ok(Batch::encode(&features, &slice.rows)?.0);
@@ -115,7 +115,7 @@ impl TransformJob<'_, '_> {
 
         let stream = source.stream(&plan.needed, slice_rows)?;
         let stored = match medium {
-            Medium::Parquet => source.stored(&plan.needed[..plan.carried]),
+            Medium::Parquet => source.stored_types(&plan.needed[..plan.carried]),
             Medium::Ipc | Medium::Memory => Vec::new(),
         };
         let mut writer = RowWriter::create(destination, plan.schema.clone(), &stored, &self.config.output.encoding)?;

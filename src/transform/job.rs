@@ -41,7 +41,7 @@ impl<'a, 'r> TransformJob<'a, 'r> {
     pub(super) fn file(&mut self, source: &Source, target: Target, in_directory: bool) -> Result<()> {
         let copies = !is_ipc(target.path())
             && self.config.output.encoding == Encoding::default()
-            && (in_directory || source.keys().is_empty());
+            && (in_directory || source.partition_columns().is_empty());
         match source.one_parquet_file().filter(|_| copies) {
             Some(file) => {
                 let kept = self.model.kept(source, &file.schema(), true, self.config)?;

@@ -117,7 +117,7 @@ impl Model {
             }
             Output::File(path) if config.output.skips(&path, source.paths())? => job.totals.skipped = 1,
             Output::File(path) => {
-                check_outside(&path, source.roots())?;
+                check_outside(&path, source.directories())?;
                 let target = Target::check(&path, config.output.replaces(), source.paths())?;
                 job.file(source, target, false)?;
                 job.totals.files = 1;
@@ -146,7 +146,7 @@ impl Model {
     ) -> Result<OutputPlan> {
         let input = source.schema()?;
         let kept = self.kept(source, &input, in_directory, config)?;
-        OutputPlan::new(self, (&input, source.name()), &kept, config, medium)
+        OutputPlan::new(self, (&input, source.display_name()), &kept, config, medium)
     }
 
     /// The columns of `input` that are carried, by index: in a directory of outputs the keys of a path stay in it.
@@ -157,11 +157,11 @@ impl Model {
         in_directory: bool,
         config: &TransformConfig,
     ) -> Result<Vec<usize>> {
-        self.features().check(input, source.path()).map_err(|error| source.explained(error))?;
+        self.features().check(input, source.path()).map_err(|error| source.with_mismatch(error))?;
         let new = self.new_columns(config)?;
         let mut kept = columns::kept(config, input, source.path(), &self.features().columns(), &new)?;
         if in_directory {
-            let keys = source.keys();
+            let keys = source.partition_columns();
             kept.retain(|&place| !keys.contains(input.field(place).name()));
         }
         Ok(kept)

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use crate::config::OutputConfig;
 use crate::error::Result;
-use crate::storage::is_there;
+use crate::storage::output_exists;
 
 impl OutputConfig {
     /// Whether an output is skipped: with [`skip_existing`](Self::skip_existing) if it exists, with
@@ -15,7 +15,7 @@ impl OutputConfig {
     /// [`Error::Io`](crate::Error::Io) if the store of the output cannot be asked.
     pub fn skips<'a>(&self, output: &Path, mut inputs: impl Iterator<Item = &'a Path>) -> Result<bool> {
         if !self.if_newer {
-            return Ok(self.skip_existing && is_there(output)?);
+            return Ok(self.skip_existing && output_exists(output)?);
         }
         // Inputs without a time, such as stdin or objects, count as newer.
         let Some(made) = modified(output) else { return Ok(false) };

@@ -48,7 +48,7 @@ impl TransformJob<'_, '_> {
         let route = route();
         let inputs: Box<dyn Iterator<Item = Result<ScoreInput>> + Send> = if maker.explains() {
             let mut next_row = 0;
-            let scan = source.with_views().scan(&features.columns(), slice_rows);
+            let scan = source.with_string_views().scan(&features.columns(), slice_rows);
             Box::new(scan.map(move |batch| {
                 let (row_group, rows) = batch?;
                 let first_row = next_row;

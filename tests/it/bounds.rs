@@ -237,6 +237,6 @@ fn a_page_that_holds_more_than_it_says_is_refused_before_it_is_decompressed() {
         bounded(&dir, "lies.parquet", 0, &FIT.replace("64MiB", "128MiB"), 2 * 64);
         lie(&dir.path("lies.parquet"));
         bounded(&dir, "lies.parquet", 65, FIT, 0)
-            .says(&["lies.parquet, row group 0, column \"c\"", "holds more than the 1048576 bytes it says"]);
+            .says(&["lies.parquet, row group 0, column \"c\"", "holds more than the 1048576 bytes it claims"]);
     }
 }

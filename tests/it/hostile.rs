@@ -98,7 +98,7 @@ fn a_page_that_claims_more_memory_than_it_can_need_is_refused() {
             assert!(bytes[7] & 0x80 != 0 && bytes[8] & 0x80 != 0 && bytes[9] & 0x80 == 0);
             bytes[7..10].copy_from_slice(&[0xfe, 0xff, 0x7f]);
         });
-        dir.fails(65, "fit --force page.parquet").says(&["page.parquet", "column \"x\"", "says it holds 1048575"]);
+        dir.fails(65, "fit --force page.parquet").says(&["page.parquet", "column \"x\"", "claims to hold 1048575"]);
     }
 }
 

@@ -36,8 +36,8 @@ const ROOMS: [(&str, &[&str]); 20] = [
         ],
     ),
     ("parquet", &["sink/", "source/", "storage/positional_file.rs"]),
-    ("flate2", &["source/page_head.rs", "source/text.rs"]),
-    ("brotli", &["source/page_head.rs"]),
+    ("flate2", &["source/parquet/page_header.rs", "source/text/file.rs"]),
+    ("brotli", &["source/parquet/page_header.rs"]),
     ("thrift", &["source/", "sink/"]),
     ("crossbeam_channel", &["pipeline/"]),
     ("rayon", &["model/kernels/"]),
@@ -50,7 +50,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
     ("rustls", &["storage/objects/object.rs"]),
     ("clap", &["cli/", "config/"]),
     ("plotters", &["analysis/figure/"]),
-    ("base64", &["analysis/figure/", "source/arrow_schema.rs"]),
+    ("base64", &["analysis/figure/", "source/parquet/arrow_schema.rs"]),
     ("polars", &["analysis/", "frame.rs", "source/predicate"]),
 ];
 

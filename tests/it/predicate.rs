@@ -238,7 +238,7 @@ fn a_condition_of_any_length_is_answered() {
     assert_eq!(run(&format!("n IN ({})", vec!["1"; 20_000].join(", "))).0, Some(0));
     for deep in [many(12_000, "flag"), format!("flag{}", " IS NULL".repeat(10_000)), "NOT ".repeat(9000) + "flag"] {
         let (code, said) = run(&deep);
-        assert!(code == Some(2) && said.contains("make a list"), "{code:?}: {said}");
+        assert!(code == Some(2) && said.contains("as a list"), "{code:?}: {said}");
     }
 }
 

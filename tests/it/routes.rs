@@ -447,7 +447,7 @@ fn an_arrow_file_is_read_by_its_table_of_contents() {
         hostile[at..at + 8].copy_from_slice(&(1_i64 << 50).to_le_bytes());
     }
     std::fs::write(dir.path("hostile.arrow"), &hostile).unwrap();
-    dir.fails(65, "transform hostile.arrow no.parquet").says(&["its compressed buffers say they hold"]);
+    dir.fails(65, "transform hostile.arrow no.parquet").says(&["its compressed buffers claim to hold"]);
     assert!(!dir.path("no.parquet").exists());
 }
 

@@ -151,7 +151,7 @@ pub fn report(source: &ParquetSource, model: Option<&Model>, config: &ReportConf
     anomalies::show(&mut page, source, &columns, &survey, model, config, stop)?;
     match model {
         Some(model) => {
-            if source.key("vaepipe.model").is_some_and(|hash| hash != model.hash()) {
+            if source.metadata_value("vaepipe.model").is_some_and(|hash| hash != model.hash()) {
                 page.leave_out("the scores are another model's: the file names one with another hash".to_owned());
             }
             model::latents(&mut page, model)?;

@@ -70,7 +70,7 @@ pub(super) fn targets(model: &Model, source: &ParquetSource, run: &Run<'_>) -> R
 /// Which of some targets have a missing value.
 fn have_missing_values(targets: &[ImputeTarget], source: &ParquetSource, run: &Run<'_>) -> Result<Vec<bool>> {
     let (columns, indexes) = tops(targets.iter().map(|target| &target.column));
-    let scan = source.with_views().scan(&columns, BATCH_ROWS);
+    let scan = source.with_string_views().scan(&columns, BATCH_ROWS);
     let (looked_at, path) = (targets.to_vec(), source.path().to_owned());
     let look = move |(row_group, batch): (usize, RecordBatch)| -> Result<Vec<bool>> {
         let look = |(target, &index): (&ImputeTarget, &usize)| {

@@ -1,5 +1,5 @@
-//! The parts of an object that were read, in a temporary file without a name: columns are read side by side, and some
-//! twice, and each part is fetched once.
+//! Caches the fetched blocks of objects in temporary files: columns are read in parallel, some twice, and each block is fetched
+//! once.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
@@ -9,39 +9,40 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
 
-/// Bytes that are fetched at once.
-const PIECE: u64 = 4 << 20;
+/// Bytes of a block.
+const BLOCK: u64 = 4 << 20;
 
-/// Bytes that are kept of all objects; of one that is larger, all.
-const KEPT: u64 = 8 << 30;
+/// Most cached bytes of all objects together, unless a single object is larger.
+const MAX_CACHED: u64 = 8 << 30;
 
-/// What is kept of an object.
+/// The cache of one object.
 #[derive(Debug)]
 pub(super) struct ObjectCache {
     length: u64,
-    kept: Arc<Mutex<Kept>>,
+    cached: Arc<Mutex<CachedBlocks>>,
 }
 
+/// The cached blocks of one object.
 #[derive(Debug, Default)]
-struct Kept {
+struct CachedBlocks {
     file: Option<File>,
-    /// By number.
-    pieces: BTreeSet<u64>,
+    /// Indexes of the blocks in `file`.
+    blocks: BTreeSet<u64>,
 }
 
-/// All objects of which something is kept, the one that was begun first in front.
-static ALL: Mutex<VecDeque<Weak<Mutex<Kept>>>> = Mutex::new(VecDeque::new());
+/// All objects with cached blocks, oldest first.
+static ALL: Mutex<VecDeque<Weak<Mutex<CachedBlocks>>>> = Mutex::new(VecDeque::new());
 
 impl ObjectCache {
-    /// Of an object of `length` bytes nothing yet.
+    /// An empty cache for an object of `length` bytes.
     pub(super) fn new(length: u64) -> Self {
-        Self { length, kept: Arc::default() }
+        Self { length, cached: Arc::default() }
     }
 
-    /// Reads from `position` on, as a file does: at least a byte, unless it ends there. What is not there is fetched.
+    /// Reads from `position`: at least one byte, unless the object ends there. Missing blocks are fetched.
     ///
     /// # Errors
-    /// Those of `fetch`, and if there is no room.
+    /// Errors of `fetch`, and if the disk is full.
     pub(super) fn read_at(
         &self,
         buffer: &mut [u8],
@@ -51,49 +52,49 @@ impl ObjectCache {
         if position >= self.length || buffer.is_empty() {
             return Ok(0);
         }
-        let number = position / PIECE;
-        let range = number * PIECE..(number + 1).saturating_mul(PIECE).min(self.length);
+        let number = position / BLOCK;
+        let range = number * BLOCK..(number + 1).saturating_mul(BLOCK).min(self.length);
         let most = usize::try_from(range.end - position).unwrap_or(usize::MAX).min(buffer.len());
-        let mut kept = locked(&self.kept);
-        if !kept.pieces.contains(&number) {
+        let mut cached = locked(&self.cached);
+        if !cached.blocks.contains(&number) {
             let bytes = fetch(range.clone())?;
             if bytes.len() as u64 != range.end - range.start {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            if kept.pieces.is_empty() {
-                locked(&ALL).push_back(Arc::downgrade(&self.kept));
+            if cached.blocks.is_empty() {
+                locked(&ALL).push_back(Arc::downgrade(&self.cached));
             }
-            let Kept { file, pieces } = &mut *kept;
+            let CachedBlocks { file, blocks } = &mut *cached;
             let file = match file {
                 Some(file) => file,
                 none => none.insert(tempfile::tempfile()?),
             };
             file.seek(SeekFrom::Start(range.start))?;
             file.write_all(&bytes)?;
-            pieces.insert(number);
-            make_room(KEPT / PIECE, pieces.len());
+            blocks.insert(number);
+            make_room(MAX_CACHED / BLOCK, blocks.len());
         }
-        let mut file = kept.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        let mut file = cached.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
         file.seek(SeekFrom::Start(position))?;
         file.read(&mut buffer[..most])
     }
 }
 
-/// Lets go of what is kept of other objects until, beside the `own` pieces, there are `most` at most. Those that are being
-/// read just now stay.
+/// Evicts blocks of other objects, oldest objects first, until at most `most` remain together with the `own` ones. Objects
+/// that are being read stay.
 fn make_room(most: u64, own: usize) {
     let mut all = locked(&ALL);
     let mut others: Vec<_> = all.iter().filter_map(Weak::upgrade).collect();
     let mut total = own as u64;
-    for kept in others.iter().rev() {
-        let Ok(mut kept) = kept.try_lock() else { continue };
-        total += kept.pieces.len() as u64;
+    for cached in others.iter().rev() {
+        let Ok(mut cached) = cached.try_lock() else { continue };
+        total += cached.blocks.len() as u64;
         if total > most {
-            total -= kept.pieces.len() as u64;
-            *kept = Kept::default();
+            total -= cached.blocks.len() as u64;
+            *cached = CachedBlocks::default();
         }
     }
-    others.retain(|kept| kept.try_lock().map_or(true, |kept| !kept.pieces.is_empty()));
+    others.retain(|cached| cached.try_lock().map_or(true, |cached| !cached.blocks.is_empty()));
     *all = others.iter().map(Arc::downgrade).collect();
 }
 
@@ -107,22 +108,22 @@ mod tests {
 
     use super::*;
 
-    /// One after the other: what is kept is kept of all.
+    /// One test, since all objects share the cache.
     #[test]
-    fn parts_are_kept_as_long_as_there_is_room() {
-        each_part_is_fetched_once_and_what_is_read_is_the_object();
-        a_part_that_cannot_be_fetched_is_asked_for_again();
-        of_others_is_kept_what_there_is_room_for();
+    fn blocks_are_cached_within_the_limit() {
+        each_block_is_fetched_once_and_the_object_is_read_back();
+        a_failed_block_is_fetched_again();
+        the_oldest_object_is_evicted();
     }
 
-    fn each_part_is_fetched_once_and_what_is_read_is_the_object() {
-        let object: Vec<u8> = (0..2 * PIECE + 1000).map(|n| (n * 7 % 251) as u8).collect();
-        let (pieces, fetched) = (ObjectCache::new(object.len() as u64), Cell::new(0));
+    fn each_block_is_fetched_once_and_the_object_is_read_back() {
+        let object: Vec<u8> = (0..2 * BLOCK + 1000).map(|n| (n * 7 % 251) as u8).collect();
+        let (cache, fetched) = (ObjectCache::new(object.len() as u64), Cell::new(0));
         let read = |position: usize, length: usize| {
             let mut buffer = vec![0; length];
             let mut done = 0;
             loop {
-                let read = pieces.read_at(&mut buffer[done..], (position + done) as u64, |range| {
+                let read = cache.read_at(&mut buffer[done..], (position + done) as u64, |range| {
                     fetched.set(fetched.get() + 1);
                     Ok(Bytes::copy_from_slice(&object[range.start as usize..range.end as usize]))
                 });
@@ -139,26 +140,26 @@ mod tests {
         assert!(read(object.len(), 1).is_empty());
     }
 
-    fn a_part_that_cannot_be_fetched_is_asked_for_again() {
-        let pieces = ObjectCache::new(10);
-        let short = pieces.read_at(&mut [0; 4], 0, |_| Ok(Bytes::from_static(b"short")));
+    fn a_failed_block_is_fetched_again() {
+        let cache = ObjectCache::new(10);
+        let short = cache.read_at(&mut [0; 4], 0, |_| Ok(Bytes::from_static(b"short")));
         assert_eq!(short.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
-        assert!(pieces.read_at(&mut [0; 4], 0, |_| Err(io::ErrorKind::NotFound.into())).is_err());
+        assert!(cache.read_at(&mut [0; 4], 0, |_| Err(io::ErrorKind::NotFound.into())).is_err());
         let mut buffer = [0; 4];
-        assert_eq!(pieces.read_at(&mut buffer, 2, |_| Ok(Bytes::from_static(b"0123456789"))).unwrap(), 4);
+        assert_eq!(cache.read_at(&mut buffer, 2, |_| Ok(Bytes::from_static(b"0123456789"))).unwrap(), 4);
         assert_eq!(&buffer, b"2345");
     }
 
-    fn of_others_is_kept_what_there_is_room_for() {
+    fn the_oldest_object_is_evicted() {
         let object = |byte: u8| {
-            let pieces = ObjectCache::new(100);
-            pieces.read_at(&mut [0], 0, |_| Ok(vec![byte; 100].into())).unwrap();
-            pieces
+            let cache = ObjectCache::new(100);
+            cache.read_at(&mut [0], 0, |_| Ok(vec![byte; 100].into())).unwrap();
+            cache
         };
         let [first, second] = [1, 2].map(object);
         make_room(2, 1);
-        let has = |pieces: &ObjectCache| locked(&pieces.kept).pieces.len();
-        assert_eq!((has(&first), has(&second)), (0, 1), "the one that was begun first goes");
+        let has = |cache: &ObjectCache| locked(&cache.cached).blocks.len();
+        assert_eq!((has(&first), has(&second)), (0, 1), "the oldest is evicted");
         let mut again = [0];
         first.read_at(&mut again, 0, |_| Ok(vec![3; 100].into())).unwrap();
         assert_eq!(again, [3], "and is fetched again");

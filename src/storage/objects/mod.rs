@@ -1,4 +1,4 @@
-//! Object stores: what a name that is a URL stands for.
+//! Object stores: reads and writes the objects that URLs name.
 
 #![forbid(unsafe_code)]
 

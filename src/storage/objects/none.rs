@@ -1,21 +1,21 @@
-//! A build without object stores.
+//! The stand-in for object stores in a build without them.
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// An object: there is none.
+/// An object, of which this build can have none.
 #[derive(Debug)]
 pub(crate) enum Object {}
 
-fn none<T>() -> io::Result<T> {
-    let what = "this build reads and writes files alone; `cargo build --release --features cloud` makes one with object stores";
+fn unsupported<T>() -> io::Result<T> {
+    let what = "this build supports only files; `cargo build --release --features cloud` adds object stores";
     Err(io::Error::new(io::ErrorKind::Unsupported, what))
 }
 
 impl Object {
     pub(crate) fn open(_: &Path) -> io::Result<Self> {
-        none()
+        unsupported()
     }
 
     pub(crate) fn length(&self) -> u64 {
@@ -32,13 +32,13 @@ impl Object {
 }
 
 pub(crate) fn list(_: &Path, _: &dyn Fn(&str) -> bool) -> io::Result<Vec<PathBuf>> {
-    none()
+    unsupported()
 }
 
 pub(crate) fn exists(_: &Path) -> io::Result<bool> {
-    none()
+    unsupported()
 }
 
 pub(crate) fn upload(_: &Path, _: &File, _: bool) -> io::Result<()> {
-    none()
+    unsupported()
 }

@@ -1,4 +1,4 @@
-//! Objects, read by ranges and written whole: the only file that waits for what is asynchronous.
+//! Objects, read by ranges and written atomically. Only this file runs asynchronous code.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -22,50 +22,52 @@ use super::cache::ObjectCache;
 use super::url::{parts, without_secrets};
 use crate::pipeline::run_on_own_thread;
 
-/// Bytes of a part of an upload, unless those were too many parts; and parts on their way at a time.
+/// Bytes of a part of an upload, unless that makes too many parts.
 const PART: u64 = 8 << 20;
-const MOST_PARTS: u64 = 9_000;
-const AT_ONCE: usize = 4;
+const MAX_PARTS: u64 = 9_000;
 
-/// An object that was there when it was opened.
+/// Parts uploaded at the same time.
+const PARALLEL_PARTS: usize = 4;
+
+/// An opened object.
 #[derive(Debug)]
 pub(crate) struct Object {
     store: Arc<dyn ObjectStore>,
     key: Key,
     length: u64,
-    /// Which of the objects of this name it is.
+    /// The ETag, which identifies the version of the object.
     tag: Option<String>,
-    pieces: ObjectCache,
+    cache: ObjectCache,
 }
 
 impl Object {
-    /// Asks for an object.
+    /// Opens an object.
     ///
     /// # Errors
-    /// If there is none, or the store does not answer.
+    /// If it does not exist, or the store does not answer.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let (store, key) = locate(path)?;
         let about = wait(store.head(&key))?;
-        Ok(Self { store, key, length: about.size, tag: about.e_tag, pieces: ObjectCache::new(about.size) })
+        Ok(Self { store, key, length: about.size, tag: about.e_tag, cache: ObjectCache::new(about.size) })
     }
 
-    /// Its bytes.
+    /// Its size in bytes.
     pub(crate) fn length(&self) -> u64 {
         self.length
     }
 
-    /// Reads from `position` on, as a file does: at least a byte, unless it ends there.
+    /// Reads from `position`: at least one byte, unless the object ends there.
     ///
     /// # Errors
-    /// If the store does not answer, or the object is another by now.
+    /// If the store does not answer, or the object was replaced.
     pub(crate) fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
-        self.pieces.read_at(buffer, position, |range| {
+        self.cache.read_at(buffer, position, |range| {
             let options = GetOptions { range: Some(range.into()), if_match: self.tag.clone(), ..GetOptions::default() };
             wait(async { self.store.get_opts(&self.key, options).await?.bytes().await })
         })
     }
 
-    /// All of it.
+    /// Reads the whole object.
     ///
     /// # Errors
     /// As [`read_at`](Self::read_at).
@@ -90,14 +92,14 @@ pub(crate) fn list(prefix: &Path, is_hidden: &dyn Fn(&str) -> bool) -> io::Resul
         let here = wait(store.list_with_delimiter(Some(&folder)))?;
         let shown = |key: &Key| key.filename().is_some_and(|name| !is_hidden(name));
         open.extend(here.common_prefixes.into_iter().filter(shown));
-        // What is called as its folder is an empty object that some programs make of one.
+        // Some programs create an empty object with the name of the folder.
         let objects = here.objects.into_iter().map(|about| about.location).filter(|key| shown(key) && *key != folder);
         found.extend(objects.map(|key| PathBuf::from(format!("{base}{key}"))));
     }
     Ok(found)
 }
 
-/// Whether there is an object of this name.
+/// Whether an object exists.
 ///
 /// # Errors
 /// If the store does not answer.
@@ -110,10 +112,10 @@ pub(crate) fn exists(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Writes a file as an object, whole or not at all; in place of one that is there only if it may `replace` it.
+/// Uploads a file as an object atomically; an existing object is replaced only if `replace`.
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`]; if the store does not take it.
+/// [`io::ErrorKind::AlreadyExists`]; if the store rejects it.
 pub(crate) fn upload(path: &Path, mut file: &File, replace: bool) -> io::Result<()> {
     let (store, key) = locate(path)?;
     file.rewind()?;
@@ -124,34 +126,34 @@ pub(crate) fn upload(path: &Path, mut file: &File, replace: bool) -> io::Result<
         let mode = if replace { PutMode::Overwrite } else { PutMode::Create };
         return wait(store.put_opts(&key, bytes.into(), PutOptions::from(mode))).map(drop);
     }
-    let part = PART.max(length / MOST_PARTS) as usize;
+    let part = PART.max(length / MAX_PARTS) as usize;
     let mut upload = WriteMultipart::new_with_chunk_size(wait(store.put_multipart(&key))?, part);
     let sent = (|| {
         let mut bytes = vec![0; part];
         loop {
             let read = file.read(&mut bytes)?;
             if read == 0 {
-                // There is no way to say so with the last part: whoever came first since, stays.
+                // A multipart upload cannot be conditional, so an object created meanwhile is checked here.
                 return if !replace && exists(path)? { Err(io::ErrorKind::AlreadyExists.into()) } else { Ok(()) };
             }
-            // Its tasks are started within the runtime.
+            // Its tasks must start inside the runtime.
             wait(async {
                 upload.write(&bytes[..read]);
-                upload.wait_for_capacity(AT_ONCE).await
+                upload.wait_for_capacity(PARALLEL_PARTS).await
             })?;
         }
     })();
     match sent {
         Ok(()) => wait(upload.finish()).map(drop),
         Err(error) => {
-            // Of an upload that cannot be taken back, the error that came first is the one to know.
+            // The first error counts, also if the abort fails.
             let _ = wait(upload.abort());
             Err(error)
         }
     }
 }
 
-/// Runs what is asynchronous to its end; on a thread that runs such itself, as that of a caller may, beside it.
+/// Runs a future to its end; on another thread if the current one already runs a runtime, as a caller's may.
 fn wait<T: Send>(future: impl Future<Output = object_store::Result<T>> + Send) -> io::Result<T> {
     let runtime = runtime()?;
     let answer = match Handle::try_current() {
@@ -161,7 +163,7 @@ fn wait<T: Send>(future: impl Future<Output = object_store::Result<T>> + Send) -
     answer.map_err(failed)
 }
 
-/// An error of a store, in words: what it is made of holds answers of servers and URLs, and these may hold secrets.
+/// Converts a store's error to text without secrets: its parts have server answers and URLs.
 fn failed(error: object_store::Error) -> io::Error {
     let kind = match error {
         object_store::Error::AlreadyExists { .. } => io::ErrorKind::AlreadyExists,
@@ -171,17 +173,17 @@ fn failed(error: object_store::Error) -> io::Error {
     io::Error::new(kind, without_secrets(&error.to_string()))
 }
 
-/// What runs it: no threads of its own, one of those that wait.
+/// The runtime, which has no threads of its own and runs on the waiting thread.
 fn runtime() -> io::Result<&'static Runtime> {
     static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
-        // If the process has chosen before, that stands.
+        // An earlier choice of the process is kept.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Builder::new_current_thread().enable_all().build()
     });
     RUNTIME.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))
 }
 
-/// The store of a URL, opened once, and the key in it. What the store needs to know is in the environment.
+/// The store of a URL, opened once, and the key in it. Credentials and options come from the environment.
 fn locate(path: &Path) -> io::Result<(Arc<dyn ObjectStore>, Key)> {
     static STORES: Mutex<BTreeMap<String, Arc<dyn ObjectStore>>> = Mutex::new(BTreeMap::new());
     let (scheme, authority, key) = parts(path).ok_or(io::ErrorKind::InvalidInput)?;
@@ -201,7 +203,7 @@ fn locate(path: &Path) -> io::Result<(Arc<dyn ObjectStore>, Key)> {
 
 /// Opens the store of a URL without a key.
 fn open(scheme: &str, base: &str) -> object_store::Result<Arc<dyn ObjectStore>> {
-    // A store that is not there is said within a minute, and not after three.
+    // A missing store is reported within one minute instead of three.
     let retry = RetryConfig { max_retries: 5, retry_timeout: Duration::from_secs(60), ..RetryConfig::default() };
     Ok(match scheme {
         "s3" | "s3a" => Arc::new(AmazonS3Builder::from_env().with_url(base).with_retry(retry).build()?),
@@ -221,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_waits_within_a_runtime_of_its_caller_as_well() {
+    fn it_also_works_inside_the_callers_runtime() {
         let store = InMemory::new();
         let key = Key::from("rows");
         let round = || {

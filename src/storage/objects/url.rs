@@ -1,25 +1,25 @@
-//! Which names are URLs, and which of these hold what nobody should see.
+//! Object URLs: parses them, rejects those with secrets, and removes secrets from messages.
 
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Place, Result};
 
-/// Of what stands before the colon, the stores there are.
+/// The schemes of supported stores.
 const SCHEMES: [&str; 8] = ["s3", "s3a", "gs", "az", "abfs", "abfss", "http", "https"];
 
-/// Of these a name before an @ is that of the container.
-const OF_CONTAINERS: [&str; 2] = ["abfs", "abfss"];
+/// The schemes in which the name before an @ is a container.
+const CONTAINER_SCHEMES: [&str; 2] = ["abfs", "abfss"];
 
-/// What the names end with that sign a URL in its query; a ? is a wildcard as well.
-const SIGNS: [&str; 3] = ["sig", "signature", "token"];
+/// Name endings of query parameters that sign a URL; a ? alone may be a wildcard.
+const SIGNATURE_PARAMETERS: [&str; 3] = ["sig", "signature", "token"];
 
-/// Whether a name is the URL of an object or of a prefix, as `s3://lake/a.parquet`, and no path.
+/// Whether a name is the URL of an object or prefix, like `s3://lake/a.parquet`, and not a path.
 pub fn is_url(path: &Path) -> bool {
     parts(path).is_some()
 }
 
-/// Refuses a URL with a password, or one that is signed by its query: names are shown, in messages, logs and metrics. The
-/// error holds the name without them.
+/// Rejects a URL with a password or a signature in its query, since names appear in messages, logs and metrics. The error has
+/// the name without them.
 pub(crate) fn check_url(path: &Path) -> Result<()> {
     let refuse = |shown: String, what| Err(Error::Unsupported { place: Place::file(PathBuf::from(shown)), what });
     let Some((scheme, rest)) = path.to_str().and_then(|text| text.split_once("://")) else { return Ok(()) };
@@ -32,38 +32,38 @@ pub(crate) fn check_url(path: &Path) -> Result<()> {
     let end = |text: &str| text.find(['/', '?', '#']).unwrap_or(text.len());
     let authority = &rest[..end(rest)];
     let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
-    // Of an IPv6 address what stands after its bracket.
+    // The port of an IPv6 address is after its bracket.
     let port = host.rsplit(']').next().and_then(|host| host.split_once(':')).map(|(_, port)| port);
-    // A password may hold a slash, and then its beginning looks like a port, of which only the web has any.
+    // The start of a password with a slash looks like a port, which only web URLs have.
     let odd_port = port.is_some_and(|port| {
         let is_port = web && !port.is_empty() && port.bytes().all(|it| it.is_ascii_digit());
         !is_port || (user.is_empty() && rest.contains('@'))
     });
-    if odd_port || (!user.is_empty() && (!OF_CONTAINERS.contains(&known) || user.contains(':'))) {
+    if odd_port || (!user.is_empty() && (!CONTAINER_SCHEMES.contains(&known) || user.contains(':'))) {
         let shown = rest.rsplit_once('@').map_or("", |(_, shown)| &shown[..shown.find('?').unwrap_or(shown.len())]);
         return refuse(format!("{scheme}://***@{shown}"), "a user or password in a URL");
     }
     let Some((shown, query)) = rest.split_once('?') else { return Ok(()) };
-    let signs = |part: &str| {
+    let is_signature = |part: &str| {
         let name = part.split_once('=').map_or("", |(name, _)| name).to_lowercase();
         let is_name = name.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it));
-        is_name && SIGNS.iter().any(|sign| name.ends_with(sign))
+        is_name && SIGNATURE_PARAMETERS.iter().any(|ending| name.ends_with(ending))
     };
-    if web || query.split('&').any(signs) {
+    if web || query.split('&').any(is_signature) {
         return refuse(format!("{scheme}://{shown}?***"), "a query in a URL");
     }
     Ok(())
 }
 
-/// Scheme, authority and the rest of a URL, in which nothing is escaped.
+/// Splits a URL into scheme, authority and key; escapes are not decoded.
 pub(super) fn parts(path: &Path) -> Option<(&str, &str, &str)> {
     let (scheme, rest) = path.to_str()?.split_once("://")?;
     let (authority, key) = rest.split_once('/').unwrap_or((rest, ""));
     SCHEMES.contains(&scheme).then_some((scheme, authority, key))
 }
 
-/// What is said of a request without what servers put into their answers and users into the names of these: of an answer
-/// its status, and the code and message that stand in it; of a URL neither user nor query.
+/// Removes secrets from an error message: keeps only the status, code and message of a server's answer, and drops user and
+/// query of URLs.
 #[cfg(any(feature = "cloud", test))]
 pub(super) fn without_secrets(text: &str) -> String {
     const ANSWERS: [&str; 2] = ["status code: ", "error response: "];
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_begins_as_one() {
+    fn urls_are_told_from_paths() {
         let parts = |text| parts(Path::new(text));
         assert_eq!(parts("s3://lake/year=2013/a.parquet"), Some(("s3", "lake", "year=2013/a.parquet")));
         assert_eq!((parts("gs://lake"), parts("lake/s3"), parts("c:/lake")), (Some(("gs", "lake", "")), None, None));
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_with_a_secret_is_refused_without_it() {
+    fn a_url_with_a_secret_is_rejected_without_showing_it() {
         for (url, shown) in [
             ("https://me:hush@there:80/a/b.parquet", "https://***@there:80/a/b.parquet"),
             ("HTTPS://me@there/a", "HTTPS://***@there/a"),
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_failed_request_is_said_what_is_no_secret() {
+    fn messages_of_failed_requests_have_no_secrets() {
         let xml = "<?xml version=\"1.0\"?>\n<Error><Code>InvalidToken</Code><Message>The token is bad.</Message>\
                    <Token-0>hush</Token-0><StringToSign>hush</StringToSign></Error>";
         let begin = "Error performing GET http://me:hush@there:9000/lake/a?sig=hush in 1.2ms - Server returned non-2xx";

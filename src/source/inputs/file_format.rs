@@ -1,0 +1,99 @@
+//! Detects a file's format: by its first bytes, or by its name for text, which has no signature.
+
+use std::path::Path;
+
+/// A format that rows are read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FileFormat {
+    Parquet,
+    /// Batches between two signatures, followed by a footer.
+    IpcFile,
+    IpcStream,
+    Csv {
+        gzip: bool,
+    },
+    Ndjson {
+        gzip: bool,
+    },
+}
+
+/// First bytes of a file that identify its format.
+pub(crate) const SIGNATURE_BYTES: usize = 8;
+
+/// The signature of an Arrow IPC file, padded.
+const IPC_FILE: &[u8] = b"ARROW1\0\0";
+
+impl FileFormat {
+    /// Detects the format of a file that begins with `start`. An unknown one counts as Parquet, whose reader reports what is
+    /// wrong.
+    pub(crate) fn detect(path: &Path, start: &[u8]) -> Self {
+        match start {
+            [b'P', b'A', b'R', b'1', ..] => Self::Parquet,
+            _ if start.starts_with(IPC_FILE) => Self::IpcFile,
+            // Since 2019 a continuation marker comes before the length of a message.
+            [0xff, 0xff, 0xff, 0xff, ..] => Self::IpcStream,
+            _ if is_unmarked_stream(start) => Self::IpcStream,
+            _ => Self::by_name(path, start.starts_with(&[0x1f, 0x8b])).unwrap_or(Self::Parquet),
+        }
+    }
+
+    fn by_name(path: &Path, gzip: bool) -> Option<Self> {
+        let name = path.file_name()?.to_str()?.to_lowercase();
+        let name = name.strip_suffix(".gz").unwrap_or(&name);
+        match name.rsplit_once('.')?.1 {
+            "csv" => Some(Self::Csv { gzip }),
+            "ndjson" | "jsonl" => Some(Self::Ndjson { gzip }),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a file begins as an Arrow IPC stream did until 2019: the length of the schema message, a multiple of 8 with its
+/// own four bytes, and the offset of the table in the message. Text has other bytes there.
+fn is_unmarked_stream(start: &[u8]) -> bool {
+    const MAX_BYTES: u32 = 1 << 24;
+    let word = |at: usize| Some(u32::from_le_bytes(*start.get(at..)?.first_chunk()?));
+    let (Some(length), Some(table)) = (word(0), word(4)) else { return false };
+    length < MAX_BYTES && length % 8 == 4 && (4..length).contains(&table)
+}
+
+/// The relative path of a file's output in a mirrored directory. An input that becomes Parquet gets that extension.
+pub(crate) fn output_path(relative: &Path, format: Option<FileFormat>) -> std::path::PathBuf {
+    match format {
+        Some(FileFormat::Parquet | FileFormat::IpcFile) => relative.to_owned(),
+        Some(FileFormat::Csv { .. } | FileFormat::Ndjson { .. }) => {
+            let name = relative.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let stem = name.strip_suffix(".gz").unwrap_or(name);
+            relative.with_file_name(stem).with_extension("parquet")
+        }
+        Some(FileFormat::IpcStream) | None => relative.with_extension("parquet"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_beats_the_name() {
+        let detect = |name: &str, start: &[u8]| FileFormat::detect(Path::new(name), start);
+        assert_eq!(detect("a.csv", b"PAR1...."), FileFormat::Parquet);
+        assert_eq!(detect("a.parquet", IPC_FILE), FileFormat::IpcFile);
+        assert_eq!(detect("a", &[0xff, 0xff, 0xff, 0xff, 0x10, 0, 0, 0]), FileFormat::IpcStream);
+        assert_eq!(detect("a", &[0x2c, 3, 0, 0, 0x10, 0, 0, 0]), FileFormat::IpcStream, "as of Arrow 0.14");
+        assert_eq!(detect("a.csv", b"1,2\n3,4\n"), FileFormat::Csv { gzip: false });
+        assert_eq!(detect("a.csv.gz", &[0x1f, 0x8b, 8, 0]), FileFormat::Csv { gzip: true });
+        assert_eq!(detect("a.csv.gz", b"x,y"), FileFormat::Csv { gzip: false });
+        assert_eq!(detect("a.NDJSON", b"{"), FileFormat::Ndjson { gzip: false });
+        assert_eq!((detect("a.txt", b"x"), detect("csv", b"")), (FileFormat::Parquet, FileFormat::Parquet));
+    }
+
+    #[test]
+    fn an_output_keeps_its_relative_path() {
+        let name = |relative: &str, format| output_path(Path::new(relative), Some(format)).display().to_string();
+        assert_eq!(name("y=1/a.csv.gz", FileFormat::Csv { gzip: true }), "y=1/a.parquet");
+        assert_eq!(name("y=1/a.b.ndjson", FileFormat::Ndjson { gzip: false }), "y=1/a.b.parquet");
+        assert_eq!(name("y=1/part-0", FileFormat::Parquet), "y=1/part-0");
+        assert_eq!(name("a.arrow", FileFormat::IpcFile), "a.arrow");
+    }
+}

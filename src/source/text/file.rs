@@ -1,0 +1,265 @@
+//! CSV and NDJSON files. They store no column types; these are inferred from the values or given by the model.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ::parquet::file::reader::ChunkReader;
+use arrow::array::RecordBatch;
+use arrow::csv;
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use arrow::json;
+use flate2::read::MultiGzDecoder;
+
+use super::column_values::{ColumnValues, Line};
+use super::json_line::{JsonColumns, NestedAsText, check_object};
+use super::line_length::{LineLimiter, LongestLine};
+use crate::error::{Error, Foreign, Place, Result};
+use crate::pipeline::Stop;
+use crate::source::catch_decoder_panic;
+use crate::source::inputs::FileFormat;
+use crate::storage::PositionalFile;
+
+/// An opened CSV or NDJSON file.
+#[derive(Debug, Clone)]
+pub(crate) struct TextFile {
+    path: PathBuf,
+    file: PositionalFile,
+    format: FileFormat,
+    schema: SchemaRef,
+    longest_line: LongestLine,
+    /// Summaries of each column's values, in all files that are read together.
+    columns: Arc<HashMap<String, ColumnValues>>,
+    /// Wanted types that do not hold the values of their columns.
+    rejected_types: HashMap<String, DataType>,
+}
+
+impl TextFile {
+    /// Opens a file and reads all of it to infer the column types.
+    ///
+    /// # Errors
+    /// [`Error::Read`] and [`Error::Damaged`] if it is not valid.
+    pub(crate) fn open(path: &Path, file: PositionalFile, format: FileFormat, stop: &Stop) -> Result<Self> {
+        let mut text = Self {
+            path: path.to_owned(),
+            file,
+            format,
+            schema: Arc::new(Schema::empty()),
+            longest_line: LongestLine::default(),
+            columns: Arc::default(),
+            rejected_types: HashMap::new(),
+        };
+        let bytes = text.bytes(stop)?;
+        let found = if text.is_json() {
+            catch_decoder_panic(|| Place::file(path), || Ok::<_, Foreign>(text.scan_json(bytes)))?
+        } else {
+            text.scan_csv(bytes)
+        };
+        stop.check()?;
+        let found = found?;
+        if found.is_empty() {
+            return Err(Error::Damaged { place: Place::file(path), what: "it has no columns".to_owned() });
+        }
+        let field = |(name, values): &(String, ColumnValues)| Field::new(name, values.data_type(), true);
+        text.schema = Arc::new(Schema::new(found.iter().map(field).collect::<Vec<_>>()));
+        let mut columns = HashMap::new();
+        merge_values(&mut columns, found.iter().map(|(name, values)| (name, values)));
+        Ok(text.with_column_values(&Arc::new(columns)))
+    }
+
+    /// Summarizes all values of a CSV file by column.
+    fn scan_csv(&self, bytes: Box<dyn BufRead + Send>) -> Result<Vec<(String, ColumnValues)>> {
+        let path: Arc<Path> = self.path.as_path().into();
+        let mut invalid_column = None;
+        let scanned = catch_decoder_panic(
+            || Place::file(&self.path),
+            || -> Result<_, ::csv::Error> {
+                let mut reader = ::csv::Reader::from_reader(bytes);
+                let names = reader.headers()?.iter().map(str::to_owned);
+                let mut columns: Vec<_> = names.map(|name| (name, ColumnValues::default())).collect();
+                let mut record = ::csv::StringRecord::new();
+                loop {
+                    match reader.read_record(&mut record) {
+                        Ok(true) => {}
+                        Ok(false) => break,
+                        Err(error) => {
+                            if let ::csv::ErrorKind::Utf8 { err, .. } = error.kind() {
+                                invalid_column = columns.get(err.field()).map(|(name, _)| name.clone());
+                            }
+                            return Err(error);
+                        }
+                    }
+                    let number = record.position().map_or(0, ::csv::Position::line);
+                    let line = Line { path: path.clone(), number };
+                    columns.iter_mut().zip(&record).for_each(|((_, values), text)| values.add_csv(text, &line));
+                }
+                Ok(columns)
+            },
+        );
+        match (scanned, invalid_column) {
+            (Err(Error::Read { source, .. }), Some(column)) => {
+                Err(Error::Read { place: Place::column(&self.path, column), source })
+            }
+            (scanned, _) => scanned,
+        }
+    }
+
+    /// Summarizes all values of a JSON file by column.
+    fn scan_json(&self, mut bytes: Box<dyn BufRead + Send>) -> Result<Vec<(String, ColumnValues)>> {
+        let path: Arc<Path> = self.path.as_path().into();
+        let (mut columns, mut text) = (JsonColumns::default(), Vec::new());
+        for number in 1.. {
+            text.clear();
+            let read = bytes.read_until(b'\n', &mut text);
+            let read = read.map_err(|error| Error::Read { place: Place::file(&self.path), source: error.into() })?;
+            if read == 0 {
+                break;
+            }
+            let damaged = |what: String| Error::Damaged {
+                place: Place::file(&self.path),
+                what: format!("line {number}: {what}"),
+            };
+            let row = str::from_utf8(&text).map_err(|_| damaged("it is not UTF-8".to_owned()))?;
+            let row = row.trim();
+            if row.is_empty() {
+                continue;
+            }
+            check_object(row).map_err(damaged)?;
+            columns.add_row(row, &Line { path: path.clone(), number }).map_err(damaged)?;
+        }
+        Ok(columns.into_fields())
+    }
+
+    /// The columns.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Summaries of each column's values.
+    pub(crate) fn columns(&self) -> &HashMap<String, ColumnValues> {
+        &self.columns
+    }
+
+    /// The same file, with column types that hold these values.
+    pub(crate) fn with_column_values(&self, columns: &Arc<HashMap<String, ColumnValues>>) -> Self {
+        let text = Self { columns: columns.clone(), ..self.clone() };
+        text.with_types(|_| None)
+    }
+
+    /// The same file, with `wanted` types where these hold all values without loss, and inferred types elsewhere.
+    pub(crate) fn with_types(&self, wanted: impl Fn(&str) -> Option<DataType>) -> Self {
+        let mut rejected_types = HashMap::new();
+        let mut field = |field: &FieldRef| {
+            let values = &self.columns[field.name()];
+            let data_type = match wanted(field.name()) {
+                // The CSV reader supports one text type, and no lists.
+                Some(DataType::LargeUtf8) if !self.is_json() => DataType::Utf8,
+                Some(data_type) if values.holds(&data_type) && (self.is_json() || !data_type.is_nested()) => data_type,
+                Some(data_type) => {
+                    // Times without offsets would be taken for UTC.
+                    let inferred = if values.lack_offsets(&data_type) { DataType::Utf8 } else { values.data_type() };
+                    rejected_types.insert(field.name().clone(), data_type);
+                    inferred
+                }
+                None => values.data_type(),
+            };
+            Field::new(field.name(), data_type, true)
+        };
+        let schema = Arc::new(Schema::new(self.schema.fields().iter().map(&mut field).collect::<Vec<_>>()));
+        Self { schema, rejected_types, ..self.clone() }
+    }
+
+    /// The first value of a column that the wanted type does not hold, its line, and what it lacks.
+    pub(crate) fn first_mismatch(&self, column: &str) -> Option<(&Line, &str, &'static str)> {
+        let (values, wanted) = (self.columns.get(column)?, self.rejected_types.get(column)?);
+        let (line, value) = values.first_mismatch(wanted)?;
+        let lacks = if values.lack_offsets(wanted) { ", without an offset from UTC" } else { "" };
+        Some((line, value, lacks))
+    }
+
+    /// Reads all rows, `batch_rows` at a time, or fewer if lines are long.
+    pub(crate) fn batches(
+        &self,
+        batch_rows: usize,
+        stop: &Stop,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
+        let (bytes, batch_rows) = (self.bytes(stop)?, self.longest_line.batch_rows(batch_rows));
+        let place = Place::file(&self.path);
+        let mut reader: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send> = catch_decoder_panic(
+            || place.clone(),
+            || -> Result<_, ArrowError> {
+                if self.is_json() {
+                    // In a text column, numbers become texts as written.
+                    let reader = json::ReaderBuilder::new(self.schema.clone()).with_coerce_primitive(true);
+                    let reader = reader.with_batch_size(batch_rows);
+                    let mixed = self.columns.iter().filter(|(_, values)| values.is_mixed());
+                    let mixed: Vec<String> = mixed.map(|(name, _)| name.clone()).collect();
+                    return Ok(if mixed.is_empty() {
+                        Box::new(reader.build(bytes)?) as Box<dyn Iterator<Item = _> + Send>
+                    } else {
+                        Box::new(reader.build(NestedAsText::new(bytes, mixed))?)
+                    });
+                }
+                let reader = csv::ReaderBuilder::new(self.schema.clone()).with_header(true);
+                Ok(Box::new(reader.with_batch_size(batch_rows).build_buffered(bytes)?))
+            },
+        )?;
+        let (mut ended, stop) = (false, stop.clone());
+        Ok(std::iter::from_fn(move || {
+            if ended {
+                return None;
+            }
+            let next = catch_decoder_panic(|| place.clone(), || reader.next().transpose());
+            let next = stop.check().and(next).transpose();
+            ended = !matches!(next, Some(Ok(_)));
+            next
+        }))
+    }
+
+    fn is_json(&self) -> bool {
+        matches!(self.format, FileFormat::Ndjson { .. })
+    }
+
+    /// The decompressed text, with limited line lengths.
+    fn bytes(&self, stop: &Stop) -> Result<Box<dyn BufRead + Send>> {
+        let read = |source: ::parquet::errors::ParquetError| Error::Read {
+            place: Place::file(&self.path),
+            source: source.into(),
+        };
+        let file = StoppableReader { from: self.file.get_read(0).map_err(read)?, stop: stop.clone() };
+        let (FileFormat::Csv { gzip } | FileFormat::Ndjson { gzip }) = self.format else {
+            unreachable!("only these two are text")
+        };
+        let bytes: Box<dyn Read + Send> = if gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+        let lines = LineLimiter::new(bytes, !self.is_json(), &self.longest_line);
+        Ok(Box::new(BufReader::with_capacity(1 << 16, lines)))
+    }
+}
+
+/// Merges column summaries by column name.
+pub(crate) fn merge_values<'a>(
+    all: &mut HashMap<String, ColumnValues>,
+    columns: impl IntoIterator<Item = (&'a String, &'a ColumnValues)>,
+) {
+    for (name, values) in columns {
+        all.entry(name.clone()).or_default().merge(values);
+    }
+}
+
+/// A reader that fails once the run is asked to stop: inferring the types of a large file takes long.
+struct StoppableReader<R> {
+    from: R,
+    stop: Stop,
+}
+
+impl<R: Read> Read for StoppableReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.stop.check().map_err(std::io::Error::other)?;
+        self.from.read(buffer)
+    }
+}
