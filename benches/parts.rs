@@ -62,7 +62,7 @@ fn parts(criterion: &mut Criterion) {
         // One column is decoded, all are copied.
         let model = fit(config.columns(vec!["x0".to_owned()]));
         let mut output = TransformConfig::new();
-        output.force = true;
+        output.output.force = true;
         let rows = Source::from(source.clone());
         group.throughput(Throughput::Elements(ROWS as u64));
         group.bench_function("splice", |bencher| {

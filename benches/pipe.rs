@@ -37,7 +37,7 @@ fn pipe(criterion: &mut Criterion) {
             bencher.iter(|| black_box(config.fit(&source, device, &mut Run::new()).expect("a model")));
         });
         let mut output = TransformConfig::new();
-        output.force = true;
+        output.output.force = true;
         let rows = Source::from(source.clone());
         group.bench_function(BenchmarkId::new("transform", width), |bencher| {
             let target = folder.path().join("out.parquet");

@@ -135,8 +135,9 @@ pub mod bench;
 pub use arrow;
 
 pub use config::{
-    Activation, Codec, Decision, Encoding, FitConfig, GenerateConfig, ImputeConfig, LatentDim, Map, MapOf, Preset,
-    ReconstructConfig, Scale, SourceConfig, Training, TransformConfig, TraverseConfig, VectorScale,
+    Activation, Codec, Decision, Encoding, FitConfig, GenerateConfig, ImputeConfig, LatentDim, Map, MapOf,
+    OutputConfig, Preset, ReconstructConfig, Scale, SourceConfig, Training, TransformConfig, TraverseConfig,
+    VectorScale,
 };
 pub use error::{Error, ErrorKind, Foreign, ModelFault, ParseChoiceError, Place, Result};
 pub use pipeline::{Epoch, Progress, Run, Stop};

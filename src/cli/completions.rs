@@ -1,9 +1,9 @@
 //! `vaepipe completions`.
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 
-use crate::cli::Cli;
+use crate::cli;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 
@@ -19,7 +19,7 @@ pub(crate) struct Completions {
 impl Completions {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "vaepipe", &mut script);
+        clap_complete::generate(self.shell, &mut cli::command(), "vaepipe", &mut script);
         output::stdout(&String::from_utf8_lossy(&script))
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 use serde_json::json;
-use vaepipe::{Source, SourceConfig};
+use vaepipe::{FitConfig, OutputConfig, Source, SourceConfig, TransformConfig};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
@@ -13,12 +13,11 @@ use crate::cli::fit::summary;
 use crate::cli::fit::{self, MetricsFlag};
 use crate::cli::flags::alert::AlertFlag;
 use crate::cli::flags::decision::DecisionFlags;
-use crate::cli::flags::fit::FitFlags;
-use crate::cli::flags::output::{OutputFlags, check_output, is_dash, open_output};
+use crate::cli::flags::output::{check_output, is_dash, open_output};
 use crate::cli::flags::run::{RunFlags, folder};
 use crate::cli::monitor::MonitorFlags;
 use crate::cli::output;
-use crate::cli::transform::{self, TransformFlags};
+use crate::cli::transform;
 
 /// Fit a model to rows and transform those rows with it
 ///
@@ -41,11 +40,11 @@ pub(crate) struct FitTransform {
     #[command(flatten)]
     rows: SourceConfig,
     #[command(flatten)]
-    transform: TransformFlags,
+    transform: TransformConfig,
     #[command(flatten)]
-    files: OutputFlags,
+    files: OutputConfig,
     #[command(flatten)]
-    fit: FitFlags,
+    fit: FitConfig,
     #[command(flatten)]
     decision: DecisionFlags,
     #[command(flatten)]
@@ -64,9 +63,9 @@ impl FitTransform {
             model: path,
             metrics,
             rows,
-            transform: transform_flags,
+            transform: mut config,
             files,
-            fit: fit_flags,
+            fit: mut fitting,
             decision,
             alert,
             monitor,
@@ -76,10 +75,9 @@ impl FitTransform {
         let written: Vec<&Path> = path.iter().chain([&output]).map(PathBuf::as_path).collect();
         monitor.begin("fit-transform", &of_model, &written, context)?;
         let alert = alert.alert()?;
-        let config = transform_flags.config(files);
+        config.output = files;
         let start = Instant::now();
         config.check()?;
-        let mut fitting = fit_flags.config();
         fitting.check()?;
         run.check()?;
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
@@ -88,9 +86,9 @@ impl FitTransform {
         let _locks = run.lock(path.iter().chain([&output]).map(PathBuf::as_path), context)?;
         if let Some(target) = &path {
             output::check_is_file(target)?;
-            vaepipe::cli_support::check_target(target, config.force, source.paths())?;
+            vaepipe::cli_support::check_target(target, config.output.force, source.paths())?;
         }
-        check_output(&output, &config, &source, None)?;
+        check_output(&output, &config.output, &source, None)?;
         let metrics = metrics.start(&source, &path.iter().chain([&output]).collect::<Vec<_>>())?;
         fitting.decision = decision.decision()?;
         let in_place = || if is_dash(&output) { std::env::temp_dir() } else { folder(&output) };
@@ -103,7 +101,7 @@ impl FitTransform {
         let (fitted, written) = fit::fit(fitting, &table, &run, metrics, context, &check)?;
         if let Some(path) = &path {
             // First: a transform that fails must not cost the training.
-            fitted.model.save_new(path, config.force)?;
+            fitted.model.save_new(path, config.output.force)?;
         }
         let fit_seconds = start.elapsed().as_secs_f64();
         let transforming = Instant::now();

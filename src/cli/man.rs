@@ -1,8 +1,8 @@
 //! `vaepipe man`.
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 
-use crate::cli::Cli;
+use crate::cli;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 
@@ -17,7 +17,7 @@ pub(crate) struct Man {
 
 impl Man {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let mut program = Cli::command();
+        let mut program = cli::command();
         program.build();
         let page = match &self.command {
             None => program.clone(),

@@ -31,9 +31,10 @@ mod traverse;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use vaepipe::{Progress, Run};
 
+use self::flags::fit::scores;
 use self::output::{log, progress};
 use self::settings::Invocation;
 use self::settings::print_config;
@@ -111,6 +112,19 @@ struct Context {
     signals: Signals,
     quiet: bool,
     monitor: monitor::Monitor,
+}
+
+/// The definition of the command line. Here scores get the names that the library has for them.
+fn command() -> clap::Command {
+    let names = Cli::command().get_subcommands().map(|sub| sub.get_name().to_owned()).collect::<Vec<_>>();
+    names.into_iter().fold(Cli::command(), |command, name| {
+        command.mut_subcommand(name, |sub| {
+            let has = |id: &str| sub.get_arguments().any(|arg| arg.get_id() == id);
+            let (of_fit, of_transform) = (has("anomaly_score"), has("explain"));
+            let sub = if of_fit { sub.mut_arg("anomaly_score", |arg| arg.value_parser(scores(&[]))) } else { sub };
+            if of_transform { sub.mut_arg("score", |arg| arg.value_parser(scores(&["all"]))) } else { sub }
+        })
+    })
 }
 
 impl Context {

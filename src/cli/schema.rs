@@ -5,15 +5,13 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use vaepipe::{Device, Model, Source, SourceConfig, ipc_schema};
+use vaepipe::{Device, Model, Source, SourceConfig, TransformConfig, ipc_schema};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::flags::decision::DecisionFlags;
-use crate::cli::flags::output::OutputFlags;
 use crate::cli::output::table::{in_lines, table_of};
 use crate::cli::output::{self, shown};
-use crate::cli::transform::TransformFlags;
 
 /// Print the columns a transform would write, without reading rows
 ///
@@ -33,7 +31,7 @@ pub(crate) struct Schema {
     #[command(flatten)]
     rows: SourceConfig,
     #[command(flatten)]
-    flags: TransformFlags,
+    config: TransformConfig,
     #[command(flatten)]
     decision: DecisionFlags,
 }
@@ -51,8 +49,7 @@ enum SchemaFormat {
 
 impl Schema {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { model, inputs, format, rows, flags, decision } = self;
-        let mut config = flags.config(OutputFlags::default());
+        let Self { model, inputs, format, rows, mut config, decision } = self;
         config.decision = decision.decision()?;
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         let model = Model::load(&model, Device::Cpu)?;

@@ -7,15 +7,15 @@ use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
 use vaepipe::{
-    Decision, Error, Model, ScoreQuantiles, Source, SourceConfig, TransformConfig, Transformed, ValueIssues,
+    Decision, Error, Model, OutputConfig, ScoreQuantiles, Source, SourceConfig, TransformConfig, Transformed,
+    ValueIssues,
 };
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::flags::alert::{AlertFlag, Limit};
 use crate::cli::flags::decision::{DecisionFlags, because};
-use crate::cli::flags::fit::scores;
-use crate::cli::flags::output::{OutputFlags, check_output, is_dash, open_output};
+use crate::cli::flags::output::{check_output, is_dash, open_output};
 use crate::cli::flags::run::RunFlags;
 use crate::cli::monitor::MonitorFlags;
 use crate::cli::output::drift_summary::{self, moved};
@@ -44,7 +44,7 @@ pub(crate) struct Transform {
     #[command(flatten)]
     rows: SourceConfig,
     #[command(flatten)]
-    flags: TransformFlags,
+    config: TransformConfig,
     #[command(flatten)]
     decision: DecisionFlags,
     #[command(flatten)]
@@ -52,7 +52,7 @@ pub(crate) struct Transform {
     #[command(flatten)]
     monitor: MonitorFlags,
     #[command(flatten)]
-    files: OutputFlags,
+    files: OutputConfig,
     /// Leave outputs that are younger than their input and the model as they are, and make or replace the others
     #[arg(long, conflicts_with_all = ["force", "skip_existing"], help_heading = "Output")]
     if_newer: bool,
@@ -60,62 +60,21 @@ pub(crate) struct Transform {
     run: RunFlags,
 }
 
-/// Flags that decide the columns of the output.
-#[derive(Debug, Args)]
-pub(crate) struct TransformFlags {
-    /// Write only these input columns: names, globs, or re:REGEX
-    #[arg(long, value_delimiter = ',', value_name = "COL,...", help_heading = "Output")]
-    keep: Vec<String>,
-    /// Leave out the columns the model learned from
-    #[arg(long, help_heading = "Output")]
-    drop_features: bool,
-    /// Put this before the name of every new column
-    #[arg(long, default_value = "", value_name = "NAME", hide_default_value = true, help_heading = "Output")]
-    prefix: String,
-    /// Add z_std_0 ..., the posterior standard deviations
-    #[arg(long, help_heading = "Output")]
-    std: bool,
-    /// Add these scores, or all
-    #[arg(long, value_delimiter = ',', value_name = "NAME,...", value_parser = scores(&["all"]), help_heading = "Output")]
-    score: Vec<String>,
-    /// Add top_features, the K source columns that raise a row's score most, with value and expected value
-    #[arg(long, default_value_t = 0, value_name = "K", help_heading = "Output")]
-    explain: usize,
-}
-
-impl TransformFlags {
-    /// The library's configuration.
-    pub(crate) fn config(self, files: OutputFlags) -> TransformConfig {
-        let Self { keep, drop_features, prefix, std, score, explain } = self;
-        let mut config = TransformConfig::new();
-        config.keep = keep;
-        config.drop_features = drop_features;
-        config.prefix = prefix;
-        config.std = std;
-        config.score = score;
-        config.explain = explain;
-        config.force = files.force;
-        config.skip_existing = files.skip_existing;
-        config.encoding = files.encoding();
-        config
-    }
-}
-
 impl Transform {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { inputs, output, model, rows, flags, files, if_newer, decision, alert, monitor, run } = self;
+        let Self { inputs, output, model, rows, mut config, mut files, if_newer, decision, alert, monitor, run } = self;
         monitor.begin("transform", &model, &[&output], context)?;
         let alert = alert.alert()?;
-        let mut config = flags.config(files);
+        files.if_newer = if_newer;
+        config.output = files;
         config.decision = decision.decision()?;
-        config.if_newer = if_newer;
         let start = Instant::now();
         config.check()?;
         run.check()?;
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         let _lock = run.lock([output.as_path()], context)?;
-        config.newer_than = std::fs::metadata(&model).and_then(|about| about.modified()).ok();
-        check_output(&output, &config, &source, Some(&model))?;
+        config.output.newer_than = std::fs::metadata(&model).and_then(|about| about.modified()).ok();
+        check_output(&output, &config.output, &source, Some(&model))?;
         let path = model;
         let model = Model::load(&path, run.device)?;
         log::model(&path, &model);

@@ -4,6 +4,8 @@
 
 mod choices;
 mod decode;
+#[cfg(feature = "cli")]
+mod flags;
 mod impute;
 mod source;
 mod transform;
@@ -17,7 +19,7 @@ pub use self::choices::{Activation, Codec, Decision, LatentDim, Map, MapOf, Pres
 pub use self::decode::{GenerateConfig, ReconstructConfig, TraverseConfig};
 pub use self::impute::ImputeConfig;
 pub use self::source::SourceConfig;
-pub use self::transform::{Encoding, TransformConfig};
+pub use self::transform::{Encoding, OutputConfig, TransformConfig};
 use crate::error::{Error, Result};
 use crate::numerics::RandomStream;
 
@@ -29,93 +31,145 @@ use crate::numerics::RandomStream;
 /// assert_eq!(config.latent_dim, Some(16.into()));
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[non_exhaustive]
 pub struct FitConfig {
-    /// The set of defaults. Default: `reduce`.
-    pub preset: Option<Preset>,
-    /// Learn only these columns: names, globs, or `re:` and a regular expression. Empty: every column that can be learned.
+    /// Learn only these columns: names, globs, or re:REGEX.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COL,...", value_delimiter = ',', help_heading = "Columns"))]
     pub columns: Vec<String>,
-    /// Do not learn these columns; same forms as `columns`. They are still written by a transform.
+    /// Do not learn these columns; they are still written by a transform.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COL,...", value_delimiter = ',', help_heading = "Columns"))]
     pub exclude: Vec<String>,
-    /// Learn these columns as categories: integers, and strings that look like identifiers, which are hashed into at most
-    /// `max_categories` classes. Same forms as `columns`.
+    /// Learn these columns as categories: integers, and strings that look like identifiers, which are hashed.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COL,...", value_delimiter = ',', help_heading = "Columns"))]
     pub categorical: Vec<String>,
-    /// Most classes of a category, 2 to 4096; rarer words share one more class. Default: 64.
+    /// Most classes of a category; rarer and unseen words share one more class [default: 64]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Columns"))]
     pub max_categories: Option<usize>,
-    /// Scaling of numbers.
-    pub scale: Option<Scale>,
-    /// Curves for skewed numbers; the last one that matches a column counts.
+    /// Apply a curve to skewed numbers before scaling: COL=asinh, log1p, quantile, auto or none; the last match counts.
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "COL=CURVE,...", value_delimiter = ',', help_heading = "Columns")
+    )]
     pub map: Vec<MapOf>,
-    /// Scaling of vectors. Default: each element by itself.
+    /// How the numbers of a vector are scaled: each by itself, or all as one [default: element]
+    #[cfg_attr(feature = "cli", arg(long, value_parser = flags::words::<VectorScale>(VectorScale::WORDS), help_heading = "Columns"))]
     pub vector_scale: Option<VectorScale>,
-    /// Give the encoder an indicator of missing values for each feature that misses some. Default: yes, since it raises the
-    /// likelihood of held-out rows.
+    /// Tell the encoder which values are missing, for columns with missing values [default: true]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Columns"))]
     pub missing_indicator: Option<bool>,
-    /// Share of the known values, 0 to 0.9, that each step hides from the encoder, so that it learns to do without them.
-    /// Default: 0.1 if a learned column misses values in the training rows, else 0.
-    pub mask_rate: Option<f64>,
-    /// Width of the latent space, 1 to 4096, or a search for it.
+    /// How numbers are scaled [default: minmax; with --preset anomaly asinh]
+    #[cfg_attr(feature = "cli", arg(long, value_parser = flags::words::<Scale>(Scale::WORDS), help_heading = "Columns"))]
+    pub scale: Option<Scale>,
+    /// Defaults for a purpose: reduce for latents of every row, anomaly for scores [default: reduce]
+    #[cfg_attr(feature = "cli", arg(long, value_parser = flags::words::<Preset>(Preset::WORDS), help_heading = "Model"))]
+    pub preset: Option<Preset>,
+    /// Width of the latent space; auto finds the width after which held-out rows gain no more
+    /// [default: by the number of features]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "auto|K", help_heading = "Model"))]
     pub latent_dim: Option<LatentDim>,
-    /// Widths of the encoder's hidden layers; the decoder mirrors them. Empty: a linear model.
-    pub hidden: Option<Vec<usize>>,
-    /// Activation function of the hidden layers.
-    pub activation: Option<Activation>,
-    /// Most passes over the training rows.
-    pub epochs: Option<usize>,
-    /// Most rows of a gradient step; an epoch is cut into steps of equal size.
-    pub batch_size: Option<usize>,
-    /// Highest learning rate of Adam.
-    pub lr: Option<f64>,
-    /// Weight of the KL term after the warm-up.
-    pub beta: Option<f64>,
-    /// Share of the step budget, 0 to 1, over which the KL weight rises from 0 to `beta`.
-    pub kl_warmup: Option<f64>,
-    /// Nats of KL per latent dimension, averaged over a batch, that are free of cost.
-    pub free_bits: Option<f64>,
-    /// Largest global gradient norm of a step; 0 disables clipping.
-    pub clip_norm: Option<f64>,
-    /// Share of each batch, 0 to 0.9, that is left out of the gradient: the rows of highest loss.
-    pub trim: Option<f64>,
-    /// Epochs without improvement before training stops; 0 trains all epochs.
-    pub patience: Option<usize>,
-    /// Share of rows, 0 to 0.5, held out of training: half for validation, half for calibration.
-    pub val_fraction: Option<f64>,
-    /// Rows shuffled together: all, or windows of this many.
-    pub shuffle_rows: Option<u64>,
-    /// Most rows that take part, a random sample; 2 or more.
-    pub sample: Option<u64>,
-    /// Most gradient steps; the last epoch may be cut short.
-    pub max_steps: Option<usize>,
-    /// Seed of the initial weights, order, noise, sample and held-out rows.
-    pub seed: u64,
-    /// Number of networks, 1 to 64, whose scores are averaged; latents and reconstructions come from the first. Default: 1.
+    /// Widths of the encoder's hidden layers, like 256,128; the decoder mirrors them; "none" for a linear model
+    /// [default: by the number of features]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N,...", value_parser = flags::widths, help_heading = "Model"))]
+    pub hidden: Option<Widths>,
+    /// Networks to train, one after the other, whose scores are averaged; latents are the first one's [default: 1]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Model"))]
     pub members: Option<usize>,
-    /// The score in `anomaly_score`, which is calibrated: one of [`SCORES`](crate::SCORES). Default: `elbo`.
+    /// The score that anomaly_score holds and that p-values are of [default: elbo]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", help_heading = "Anomalies"))]
     pub anomaly_score: Option<String>,
-    /// The rule that makes a row an anomaly, stored for transforms. Default: [`Decision::DEFAULT`].
-    pub decision: Option<Decision>,
-    /// Bytes of memory for rows, 16 MiB or more. Rows that do not fit are kept in a scratch file. Never changes a result.
-    /// Default: 2 GiB for encoded rows.
+    /// Activation function of the hidden layers [default: silu]
+    #[cfg_attr(feature = "cli", arg(long, value_parser = flags::words::<Activation>(Activation::WORDS), help_heading = "Model"))]
+    pub activation: Option<Activation>,
+    /// Most passes over the training rows [default: by the number of rows]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Training"))]
+    pub epochs: Option<usize>,
+    /// Most rows of a gradient step [default: by the number of rows]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Training"))]
+    pub batch_size: Option<usize>,
+    /// Highest learning rate of Adam [default: 0.004; with --preset anomaly 0.002]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "RATE", help_heading = "Training"))]
+    pub lr: Option<f64>,
+    /// Weight of the KL term after the warm-up [default: 1]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "WEIGHT", help_heading = "Training"))]
+    pub beta: Option<f64>,
+    /// Share of the steps over which the KL weight rises from 0 [default: 0.3]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE", help_heading = "Training"))]
+    pub kl_warmup: Option<f64>,
+    /// Nats of KL per latent dimension that are free of cost [default: 0]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "NATS", help_heading = "Training"))]
+    pub free_bits: Option<f64>,
+    /// Largest global gradient norm; 0 is off [default: 10 times the number of features]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "NORM", help_heading = "Training"))]
+    pub clip_norm: Option<f64>,
+    /// Share of each batch, the rows of highest loss, left out of the gradient [default: 0; with --preset anomaly
+    /// 0.2]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE", help_heading = "Training"))]
+    pub trim: Option<f64>,
+    /// Share of the known values that each step hides from the encoder, or auto [default: 0.1 if a learned column
+    /// misses values in the training rows, else 0]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "auto|SHARE", value_parser = flags::share_or_auto, default_value = "auto", hide_default_value = true, help_heading = "Training"))]
+    pub mask_rate: Share,
+    /// Epochs without improvement before training stops; 0 trains them all [default: 30 % of the epochs, at least 10;
+    /// with --preset anomaly 0]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Training"))]
+    pub patience: Option<usize>,
+    /// Share of rows held out of training: half for validation, half for calibration [default: 0.1]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE", help_heading = "Training"))]
+    pub val_fraction: Option<f64>,
+    /// Rows shuffled together [default: all while they take at most 2 GiB, else as many as take 512 MiB]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Training"))]
+    pub shuffle_rows: Option<u64>,
+    /// Most rows that take part, a random sample [default: as many as the steps can reach]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Training"))]
+    pub sample: Option<u64>,
+    /// Most gradient steps [default: 50000, unless --epochs is given]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Training"))]
+    pub max_steps: Option<usize>,
+    /// Memory for rows, like 512MiB; never changes a result. Rows that do not fit are kept in a scratch file; a page of a
+    /// column that does not fit is an error [default: 2GiB for encoded rows, and up to 320MiB on their way]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SIZE", value_parser = flags::bytes, help_heading = "Run"))]
     pub memory: Option<u64>,
-    /// An existing directory for scratch files. Never changes a result. Default: the system's temporary directory.
+    /// Existing directory for scratch files: rows that do not fit in memory, and stdin, CSV and Arrow, which are read twice
+    /// [default: that of the model or output]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "DIR", help_heading = "Run"))]
     pub spool_dir: Option<PathBuf>,
+    /// Seed of the initial weights, order, noise, sample and held-out rows.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 0, help_heading = "Training"))]
+    pub seed: u64,
+    /// The rule that makes a row an anomaly, stored for transforms. Default: [`Decision::DEFAULT`].
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub decision: Option<Decision>,
     /// A stop ends the fit with the best weights so far, once an epoch is trained.
+    #[cfg_attr(feature = "cli", arg(skip))]
     pub keep_partial: bool,
     /// File of the checkpoint: written after epochs, at most once a second, and within long ones; removed by
     /// [`Fitted::save`](crate::Fitted::save). `None` writes none.
+    #[cfg_attr(feature = "cli", arg(skip))]
     pub checkpoint: Option<PathBuf>,
     /// Minutes between checkpoints within an epoch, above 0. Default: 10.
+    #[cfg_attr(feature = "cli", arg(skip))]
     pub checkpoint_minutes: Option<f64>,
     /// Resume from the checkpoint, if there is one, and end with the same model as an uninterrupted fit.
+    #[cfg_attr(feature = "cli", arg(skip))]
     pub resume: bool,
     /// File of the base model: its columns, categories, scaling and network are kept, and its training options unless they
     /// are set. Default: none; the fit starts from random weights.
+    #[cfg_attr(feature = "cli", arg(skip))]
     pub init: Option<PathBuf>,
     /// Scale the columns of the base model by the new rows.
+    #[cfg_attr(feature = "cli", arg(skip))]
     pub refit_scaling: bool,
     /// Accept a model that is worse on the calibration rows than the base model.
+    #[cfg_attr(feature = "cli", arg(skip))]
     pub accept_worse: bool,
 }
+
+/// Widths of layers.
+type Widths = Vec<usize>;
+
+/// A share, or `None` for `auto`.
+type Share = Option<f64>;
 
 /// Generates one builder method per field.
 macro_rules! builders {

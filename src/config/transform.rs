@@ -14,42 +14,71 @@ use crate::error::Result;
 /// assert!(config.check().is_ok());
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Output"))]
 #[non_exhaustive]
 pub struct TransformConfig {
-    /// Prefix of the names of new columns.
-    pub prefix: String,
-    /// Keep only these input columns (names, globs, `re:`). Empty: all.
+    /// Write only these input columns: names, globs, or re:REGEX.
+    #[cfg_attr(feature = "cli", arg(long, value_delimiter = ',', value_name = "COL,..."))]
     pub keep: Vec<String>,
-    /// Leave out the learned columns.
+    /// Leave out the columns the model learned from.
+    #[cfg_attr(feature = "cli", arg(long))]
     pub drop_features: bool,
-    /// Add `z_std_i`, the posterior standard deviations.
+    /// Put this before the name of every new column.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", default_value = "", hide_default_value = true))]
+    pub prefix: String,
+    /// Add z_std_0 ..., the posterior standard deviations.
+    #[cfg_attr(feature = "cli", arg(long))]
     pub std: bool,
-    /// Add these of the [`SCORES`](crate::SCORES), or `all` of them.
+    /// Add these scores, or all.
+    #[cfg_attr(feature = "cli", arg(long, value_delimiter = ',', value_name = "NAME,..."))]
     pub score: Vec<String>,
-    /// The rule that makes a row an anomaly; `None` takes that of the fit.
-    pub decision: Option<Decision>,
-    /// Add `top_features`: the source columns that raise a row's score most, at most this many; 0 for none.
+    /// Add top_features, the K source columns that raise a row's score most, with value and expected value.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "K", default_value_t = 0))]
     pub explain: usize,
+    /// The rule that makes a row an anomaly. `None`: that of the fit.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub decision: Option<Decision>,
+    /// How outputs are written.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub output: OutputConfig,
+}
+
+/// How outputs are written, and which existing ones are replaced or kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Output"))]
+#[non_exhaustive]
+pub struct OutputConfig {
     /// Replace an existing output.
+    #[cfg_attr(feature = "cli", arg(long))]
     pub force: bool,
-    /// Skip outputs of a directory that exist.
+    /// Keep outputs that exist, and write the others.
+    #[cfg_attr(feature = "cli", arg(long, conflicts_with = "force"))]
     pub skip_existing: bool,
-    /// Skip outputs that are newer than their inputs, and than [`newer_than`](Self::newer_than), for which a caller may set the
-    /// time of the model file; replace the others.
+    /// Keep outputs that are newer than their inputs, and replace the others. To compare the model's file as well, set
+    /// [`newer_than`](Self::newer_than).
+    #[cfg_attr(feature = "cli", arg(skip))]
     pub if_newer: bool,
-    /// A time that skipped outputs must be newer than.
+    /// A further time that outputs must be newer than to be kept.
+    #[cfg_attr(feature = "cli", arg(skip))]
     pub newer_than: Option<std::time::SystemTime>,
-    /// The encoding of the output. Unless it is the default, the columns of a Parquet file are encoded again, not copied.
+    /// The encoding. Unless it is the default, the columns of a Parquet file are encoded again, not copied.
+    #[cfg_attr(feature = "cli", command(flatten))]
     pub encoding: Encoding,
 }
 
 /// The encoding of an output.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Output"))]
 #[non_exhaustive]
 pub struct Encoding {
-    /// Compression. Default: zstd for Parquet, none for Arrow IPC.
+    /// Compress the output with this codec; the columns of a Parquet file are encoded again [default: zstd; Arrow IPC: none]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "CODEC", value_parser = super::flags::words::<Codec>(Codec::WORDS))
+    )]
     pub compression: Option<Codec>,
-    /// Most rows of a Parquet row group, 1 or more. Default: 1,048,576, and 256 MiB.
+    /// Most rows of a Parquet row group; the columns of a Parquet file are encoded again [default: 1048576]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub row_group_size: Option<usize>,
 }
 
@@ -61,6 +90,6 @@ impl TransformConfig {
     pub fn check(&self) -> Result<()> {
         within("explain", Some(self.explain), "0 to 1000", |v| v <= 1000)?;
         check_decision(self.decision)?;
-        within("row_group_size", self.encoding.row_group_size, "1 or more", |v| v >= 1)
+        within("row_group_size", self.output.encoding.row_group_size, "1 or more", |v| v >= 1)
     }
 }

@@ -22,11 +22,11 @@ impl TransformJob<'_, '_> {
         let mut work = Vec::new();
         for (file, target) in files {
             self.model.kept(&file, &*file.schema()?, true, self.config)?;
-            if self.config.skips(&target, file.paths())? {
+            if self.config.output.skips(&target, file.paths())? {
                 self.totals.skipped += 1;
                 continue;
             }
-            Target::inspect(&target, self.config.replaces(), source.paths())?;
+            Target::inspect(&target, self.config.output.replaces(), source.paths())?;
             work.push((file, target));
         }
         for (n, (file, target)) in work.iter().enumerate() {
@@ -42,7 +42,7 @@ impl TransformJob<'_, '_> {
         let folder = target.parent().filter(|_| !is_url(target)).unwrap_or(Path::new("."));
         let made: Vec<&Path> = folder.ancestors().take_while(|it| !it.as_os_str().is_empty() && !it.exists()).collect();
         fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        let target = Target::check(target, self.config.replaces(), file.paths());
+        let target = Target::check(target, self.config.output.replaces(), file.paths());
         let written = target.and_then(|target| self.file(file, target, true));
         if written.is_err() {
             // A folder that holds a file of another program by now stays.

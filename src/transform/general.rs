@@ -118,7 +118,7 @@ impl TransformJob<'_, '_> {
             Medium::Parquet => source.stored_types(&plan.needed[..plan.carried]),
             Medium::Ipc | Medium::Memory => Vec::new(),
         };
-        let mut writer = RowWriter::create(destination, plan.schema.clone(), &stored, &self.config.encoding)?;
+        let mut writer = RowWriter::create(destination, plan.schema.clone(), &stored, &self.config.output.encoding)?;
         let route = plan.route();
         let slices = BatchSlicer::new(stream.batches, slice_rows, route.budget());
         let add = plan.worker(maker, Some(self.totals.rows()));

@@ -40,7 +40,7 @@ impl<'a, 'r> TransformJob<'a, 'r> {
     /// Writes one file; one of a directory of outputs leaves out the keys of its path.
     pub(super) fn file(&mut self, source: &Source, target: Target, in_directory: bool) -> Result<()> {
         let copies = !is_ipc(target.path())
-            && self.config.encoding == Encoding::default()
+            && self.config.output.encoding == Encoding::default()
             && (in_directory || source.partition_columns().is_empty());
         match source.one_parquet_file().filter(|_| copies) {
             Some(file) => {

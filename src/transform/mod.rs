@@ -115,10 +115,10 @@ impl Model {
                 written?;
                 job.totals.files = 1;
             }
-            Output::File(path) if config.skips(&path, source.paths())? => job.totals.skipped = 1,
+            Output::File(path) if config.output.skips(&path, source.paths())? => job.totals.skipped = 1,
             Output::File(path) => {
                 check_outside(&path, source.directories())?;
-                let target = Target::check(&path, config.replaces(), source.paths())?;
+                let target = Target::check(&path, config.output.replaces(), source.paths())?;
                 job.file(source, target, false)?;
                 job.totals.files = 1;
             }

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::config::TransformConfig;
+use crate::config::OutputConfig;
 use crate::error::Result;
 use crate::storage::output_exists;
 
-impl TransformConfig {
+impl OutputConfig {
     /// Whether an output is skipped: with [`skip_existing`](Self::skip_existing) if it exists, with
     /// [`if_newer`](Self::if_newer) if it is newer than these inputs.
     ///

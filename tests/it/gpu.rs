@@ -39,7 +39,7 @@ fn said(rows: &RecordBatch) -> Vec<(String, Vec<Option<f32>>)> {
 fn rows_encode_alike() {
     let Some(cuda) = cuda() else { return };
     let (dir, mut config) = (Workdir::new(), TransformConfig::new());
-    (config.std, config.force) = (true, true);
+    (config.std, config.output.force) = (true, true);
     for source in sources() {
         let fitted = FitConfig::new().epochs(3).fit(&source, Device::Cpu, &mut Run::new()).unwrap();
         fitted.model.save(dir.path("vae.safetensors")).unwrap();
@@ -91,7 +91,7 @@ fn a_short_fit_reaches_the_same_loss() {
 fn runs_and_threads_do_not_change_a_bit() {
     let Some(cuda) = cuda() else { return };
     let (dir, mut config) = (Workdir::new(), TransformConfig::new());
-    config.force = true;
+    config.output.force = true;
     for source in sources() {
         let model =
             |threads| FitConfig::new().epochs(2).fit(&source, cuda, &mut Run::new().threads(threads)).unwrap().model;

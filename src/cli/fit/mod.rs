@@ -14,7 +14,6 @@ use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress, Run, Source, So
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::flags::decision::DecisionFlags;
-use crate::cli::flags::fit::FitFlags;
 use crate::cli::flags::run::{RunFlags, folder};
 use crate::cli::monitor::MonitorFlags;
 use crate::cli::output::epoch_metrics::Metrics;
@@ -58,7 +57,7 @@ pub(crate) struct Fit {
     #[command(flatten)]
     rows: SourceConfig,
     #[command(flatten)]
-    flags: FitFlags,
+    config: FitConfig,
     #[command(flatten)]
     decision: DecisionFlags,
     #[command(flatten)]
@@ -118,14 +117,14 @@ impl Fit {
             metrics,
             init: InitFlags { init, refit_scaling, accept_worse },
             rows,
-            flags,
+            mut config,
             decision,
             monitor,
             run,
         } = self;
         monitor.begin("fit", &path, &[&path], context)?;
         let start = Instant::now();
-        let mut config = flags.config().keep_partial(keep_partial).resume(resume);
+        config = config.keep_partial(keep_partial).resume(resume);
         config.checkpoint_minutes = checkpoint_minutes;
         config.init = init;
         config = config.refit_scaling(refit_scaling).accept_worse(accept_worse);

@@ -1,41 +1,11 @@
-//! The flags that decide how outputs are written, and what `-` is.
+//! Outputs as the command line names them: files, directories, and `-` for stdout.
 
 use std::io::Write;
 use std::path::Path;
 
-use clap::Args;
-use vaepipe::{Codec, Encoding, Output, Source, TransformConfig};
+use vaepipe::{Output, OutputConfig, Source};
 
 use crate::cli::failure::Failure;
-use crate::cli::flags::fit::words;
-
-/// Flags that decide how outputs are written.
-#[derive(Debug, Args, Default)]
-#[command(next_help_heading = "Output")]
-pub(crate) struct OutputFlags {
-    /// Replace an existing output
-    #[arg(long)]
-    pub(crate) force: bool,
-    /// Leave outputs that are there as they are, and make those that are not
-    #[arg(long, conflicts_with = "force")]
-    pub(crate) skip_existing: bool,
-    /// Compress the output so, which encodes the columns of a Parquet file anew [default: zstd; Arrow IPC: none]
-    #[arg(long, value_name = "CODEC", value_parser = words::<Codec>(Codec::WORDS))]
-    compression: Option<Codec>,
-    /// Most rows of a Parquet row group, which encodes the columns of a Parquet file anew [default: 1048576]
-    #[arg(long, value_name = "N")]
-    row_group_size: Option<usize>,
-}
-
-impl OutputFlags {
-    /// The library's configuration of it.
-    pub(crate) fn encoding(&self) -> Encoding {
-        let mut encoding = Encoding::default();
-        encoding.compression = self.compression;
-        encoding.row_group_size = self.row_group_size;
-        encoding
-    }
-}
 
 /// Whether a name is that of stdin or stdout.
 pub(crate) fn is_dash(path: &Path) -> bool {
@@ -45,7 +15,7 @@ pub(crate) fn is_dash(path: &Path) -> bool {
 /// Checks, before any work, that a file may be written; a directory's files are checked by whoever knows their names.
 pub(crate) fn check_output(
     path: &Path,
-    config: &TransformConfig,
+    config: &OutputConfig,
     source: &Source,
     model: Option<&Path>,
 ) -> Result<(), Failure> {

@@ -8,12 +8,12 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use clap::{ArgMatches, Args};
-use vaepipe::{Device, Error, Model, Run, Source, SourceConfig};
+use clap::Args;
+use vaepipe::{Device, Error, FitConfig, Model, Run, Source, SourceConfig};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
-use crate::cli::flags::fit::FitFlags;
+use crate::cli::flags::fit::keys;
 use crate::cli::output;
 use crate::cli::output::progress::FitProgress;
 use crate::cli::settings::Invocation;
@@ -42,7 +42,7 @@ pub(crate) struct Inspect {
     #[command(flatten)]
     rows: SourceConfig,
     #[command(flatten)]
-    flags: FitFlags,
+    config: FitConfig,
 }
 
 /// What a file is, by its first bytes.
@@ -53,8 +53,7 @@ enum FileContent {
 
 impl Inspect {
     pub(crate) fn run(self, invocation: &Invocation, context: &Context) -> Result<(), Failure> {
-        let Self { paths, format, latents, threads, rows, flags } = self;
-        let config = flags.config();
+        let Self { paths, format, latents, threads, rows, config } = self;
         config.check()?;
         Run::new().threads(threads).check()?;
         let contents = paths.iter().map(|path| content(path)).collect::<Result<Vec<_>, _>>()?;
@@ -71,14 +70,14 @@ impl Inspect {
             drop(run);
             progress.finish()?;
             let plan = plan?;
-            let flags = FitFlags::given(invocation);
+            let flags = given(invocation);
             let files: Vec<&Path> = source.paths().collect();
             return data::print(&paths, &files, &plan, format, !flags.is_empty());
         }
         let [path] = paths.as_slice() else {
             return Err(Failure::usage("a model is inspected by itself: name one file"));
         };
-        if let Some(flag) = FitFlags::given(invocation).first() {
+        if let Some(flag) = given(invocation).first() {
             let flag = flag.replace('_', "-");
             return Err(Failure::usage(format!(
                 "--{flag} decides what a fit makes of data; {} is a model",
@@ -110,22 +109,7 @@ fn content(path: &Path) -> Result<FileContent, Error> {
     }
 }
 
-impl FitFlags {
-    /// Those given on the command line, by key.
-    fn given(invocation: &Invocation) -> Vec<String> {
-        let keys = Self::keys();
-        keys.into_iter().filter(|key| invocation.is_given(key)).collect()
-    }
-
-    /// All of them, by key.
-    pub(crate) fn keys() -> Vec<String> {
-        let command = Self::augment_args(clap::Command::new("fit"));
-        command.get_arguments().map(|arg| arg.get_id().to_string()).collect()
-    }
-
-    /// Reads them alone.
-    pub(crate) fn of(matches: &ArgMatches) -> Result<Self, Failure> {
-        use clap::FromArgMatches;
-        Self::from_arg_matches(matches).map_err(Failure::Arguments)
-    }
+/// The flags of a fit that are given on the command line, by key.
+fn given(invocation: &Invocation) -> Vec<String> {
+    keys().into_iter().filter(|key| invocation.is_given(key)).collect()
 }

@@ -13,12 +13,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 
-use crate::cli::Cli;
 use crate::cli::failure::near::alike;
 use crate::cli::failure::{Failure, Origin};
 use crate::cli::settings::setting::{Setting, settable};
+use crate::cli::{self, Cli};
 
 /// What variables begin with.
 const PREFIX: &str = "VAEPIPE_";
@@ -41,7 +41,7 @@ impl Invocation {
         arguments: &[OsString],
         variables: impl Iterator<Item = (OsString, OsString)>,
     ) -> Result<Self, Failure> {
-        let mut command = Cli::command();
+        let mut command = cli::command();
         if arguments.iter().any(|argument| argument == "--print-config") {
             // It needs no input.
             let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
@@ -87,7 +87,7 @@ impl Invocation {
             origins.insert(key, origin);
         }
         let matches = command.try_get_matches_from(arguments).map_err(Failure::Arguments)?;
-        let mut command = Cli::command();
+        let mut command = cli::command();
         command.build();
         Ok(Self { command, matches, origins })
     }

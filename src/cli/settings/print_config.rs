@@ -8,7 +8,7 @@ use toml::Value;
 use vaepipe::Run;
 
 use crate::cli::failure::Failure;
-use crate::cli::flags::fit::FitFlags;
+use crate::cli::flags::fit;
 use crate::cli::output;
 use crate::cli::settings::Invocation;
 use crate::cli::settings::setting::{Takes, is_setting};
@@ -24,9 +24,9 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Failure> {
     let (command, matches) = (invocation.command(), invocation.matches());
     Run::new().threads(matches.try_get_one::<usize>("threads").ok().flatten().copied()).check()?;
     // What a preset decides is known without data.
-    let keys = FitFlags::keys();
+    let keys = fit::keys();
     let of_fit = if command.get_arguments().any(|arg| arg.get_id() == "latent_dim") {
-        let given = FitFlags::of(matches)?.config();
+        let given = fit::config(matches)?;
         let filled = given.with_preset();
         filled.check()?;
         // The base model decides what a preset would.

@@ -2,12 +2,10 @@
 
 use std::any::TypeId;
 
-use bytesize::ByteSize;
 use clap::{Arg, ArgAction, Command};
 use vaepipe::LatentDim;
 
 use crate::cli::failure::Origin;
-use crate::cli::flags::fit::{Hidden, MaskRate};
 
 /// Flags that are not settings.
 const NOT_SETTINGS: [&str; 4] = ["config", "print_config", "help", "version"];
@@ -57,16 +55,16 @@ impl Takes {
             Self::Switch
         } else if arg.get_value_delimiter().is_some() {
             Self::List
+        } else if arg.get_value_names().is_some_and(|names| names == ["SIZE"]) {
+            Self::Size
         } else if value == TypeId::of::<usize>() || value == TypeId::of::<u64>() {
             Self::Integer
         } else if value == TypeId::of::<f64>() {
             Self::Number
-        } else if value == TypeId::of::<Hidden>() {
+        } else if value == TypeId::of::<Vec<usize>>() {
             Self::Widths
-        } else if value == TypeId::of::<MaskRate>() || value == TypeId::of::<LatentDim>() {
+        } else if value == TypeId::of::<Option<f64>>() || value == TypeId::of::<LatentDim>() {
             Self::Auto
-        } else if value == TypeId::of::<ByteSize>() {
-            Self::Size
         } else {
             Self::Text
         }

@@ -24,7 +24,7 @@ fn a_thousand_transforms_in_one_process() {
     write(&dir.path("other.parquet"), &rows.project(&[0]).unwrap(), 100);
     dir.ok("fit in.parquet --epochs 1");
     let (mut config, mut before) = (TransformConfig::new(), [0; 3]);
-    config.force = true;
+    config.output.force = true;
     for call in 0..1000 {
         if call == 200 {
             before = holds();

@@ -1,0 +1,36 @@
+//! How the options of the command line are parsed, where their types do not say it.
+
+use bytesize::ByteSize;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use crate::error::ParseChoiceError;
+
+/// A parser of the words of a choice, which the help lists.
+pub(super) fn words<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: std::str::FromStr<Err = ParseChoiceError> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
+}
+
+/// Parses a share, or `auto`.
+pub(super) fn share_or_auto(text: &str) -> Result<Option<f64>, String> {
+    match text {
+        "auto" => Ok(None),
+        share => share.parse().map(Some).map_err(|_| format!("{text:?} is neither auto nor a share")),
+    }
+}
+
+/// Parses widths of layers, or `none`.
+pub(super) fn widths(text: &str) -> Result<Vec<usize>, String> {
+    if text == "none" {
+        return Ok(Vec::new());
+    }
+    let width = |width: &str| width.trim().parse().map_err(|_| format!("{width:?} is not a width"));
+    text.split(',').map(width).collect()
+}
+
+/// Parses a number of bytes, with or without a unit.
+pub(super) fn bytes(text: &str) -> Result<u64, String> {
+    text.parse::<ByteSize>().map(|size| size.as_u64())
+}
