@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
 
 use super::failed;
@@ -18,6 +18,7 @@ use crate::feature::{ColumnRebuilder, Features};
 use crate::numerics::RandomStream;
 use crate::pipeline::{Route, Rows, Run};
 use crate::sink::{Destination, Medium, RowWriter, under, written};
+use crate::source::batch_of;
 use crate::storage::Target;
 
 /// Most rows drawn at once.
@@ -89,8 +90,7 @@ impl Model {
         let batches = DrawnBatches::new(self, config)?;
         Ok(batches.ranges(rows).map(move |range| {
             let DrawnRows { columns, rows } = batches.draw(range)?;
-            let options = RecordBatchOptions::new().with_row_count(Some(rows));
-            RecordBatch::try_new_with_options(batches.rebuilder.schema().clone(), columns, &options).map_err(failed)
+            batch_of(batches.rebuilder.schema().clone(), columns, rows).map_err(failed)
         }))
     }
 

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float32Type, Schema, SchemaRef};
 
@@ -19,7 +19,7 @@ use crate::error::{Error, Place, Result};
 use crate::feature::{ColumnRebuilder, Features, tops};
 use crate::model::Vae;
 use crate::pipeline::Run;
-use crate::source::ParquetSource;
+use crate::source::{ParquetSource, batch_of};
 use crate::storage::Target;
 
 /// Rows of a batch.
@@ -194,8 +194,7 @@ impl Rebuilder {
                 rebuilder.read(&self.features, &cells, height).map_err(failed)?
             }
         };
-        let options = RecordBatchOptions::new().with_row_count(Some(height));
-        let batch = RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options).map_err(failed)?;
+        let batch = batch_of(self.schema.clone(), arrays, height).map_err(failed)?;
         Ok((batch, sums))
     }
 }

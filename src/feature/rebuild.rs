@@ -8,6 +8,7 @@ use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
 use super::{Carried, Column, Features, constant, parse_type};
+use crate::source::map_children;
 
 /// A top-level column of the input of a fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,15 +84,9 @@ impl InputColumn {
 
 /// The type without what a field says beside it: everything may be null, and nobody's metadata is kept.
 fn plain(data_type: &DataType) -> DataType {
-    let field = |field: &FieldRef| Arc::new(Field::new(field.name(), plain(field.data_type()), true));
     match data_type {
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(field).collect()),
-        DataType::List(inner) => DataType::List(field(inner)),
-        DataType::LargeList(inner) => DataType::LargeList(field(inner)),
-        DataType::ListView(inner) => DataType::ListView(field(inner)),
-        DataType::LargeListView(inner) => DataType::LargeListView(field(inner)),
-        DataType::FixedSizeList(inner, size) => DataType::FixedSizeList(field(inner), *size),
-        other => other.clone(),
+        DataType::Map(..) | DataType::RunEndEncoded(..) | DataType::Dictionary(..) => data_type.clone(),
+        other => map_children(other, &mut |field| Arc::new(Field::new(field.name(), plain(field.data_type()), true))),
     }
 }
 

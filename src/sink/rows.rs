@@ -13,7 +13,7 @@ use ::parquet::arrow::arrow_writer::ArrowWriterOptions;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
@@ -24,7 +24,7 @@ use super::parquet_schema::{ParquetSchema, parquet_schema};
 use super::{is_ipc, metadata};
 use crate::config::{Codec, Encoding};
 use crate::error::{Error, Place, Result};
-use crate::source::{ParquetWriter, StoredType, convert_unit, first_unsupported, with_parquet_units};
+use crate::source::{ParquetWriter, StoredType, batch_of, convert_unit, first_unsupported, with_parquet_units};
 use crate::storage::{FileRange, Target, TemporaryFile};
 
 /// Rows of a Parquet row group when nobody says, and its bytes at most.
@@ -266,8 +266,7 @@ pub(crate) fn under(
         }
     };
     let arrays = arrays.into_iter().zip(schema.fields()).map(of_type).collect::<Result<_, _>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    RecordBatch::try_new_with_options(schema.clone(), arrays, &options).map_err(read)
+    batch_of(schema.clone(), arrays, rows).map_err(read)
 }
 
 /// A schema as Arrow IPC: a stream without a batch.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::nullif;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
@@ -17,6 +17,7 @@ use crate::error::{Error, Place, Result};
 use crate::feature::{Features, constant, fill, tops};
 use crate::model::{Draws, Row, Sampler, Vae};
 use crate::numerics::{Mixture, RandomStream};
+use crate::source::batch_of;
 
 /// Fills batches.
 pub(super) struct Imputer {
@@ -126,8 +127,7 @@ impl Imputer {
             added.extend(filled.map_err(failed_at(target))?);
         }
         columns.extend(added);
-        let options = RecordBatchOptions::new().with_row_count(Some(height));
-        let batch = RecordBatch::try_new_with_options(self.new.clone(), columns, &options).map_err(failed)?;
+        let batch = batch_of(self.new.clone(), columns, height).map_err(failed)?;
         let counts = wanted.iter().map(|wanted| wanted.true_count() as u64).collect();
         Ok((batch, counts))
     }

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::storage::{check_url, exists, is_url, list};
 
 /// Directories are searched to this depth.
-const MOST_LEVELS: usize = 32;
+const MAX_DEPTH: usize = 32;
 
 /// A file to read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -158,7 +158,7 @@ impl AncestorDirs {
         if self.contains(&handle) {
             return Ok(());
         }
-        if self.0.len() > MOST_LEVELS {
+        if self.0.len() > MAX_DEPTH {
             let what = "a directory nested more than 32 levels";
             return Err(Error::Unsupported { place: crate::error::Place::file(folder), what });
         }

@@ -62,7 +62,7 @@ impl Categories {
         Ok(CategoryMerge::Extended)
     }
 
-    /// All of them, in order.
+    /// All categories in order.
     pub(super) fn all(&self) -> &[Bytes] {
         &self.all
     }

@@ -1,4 +1,4 @@
-//! Streams that are cut, claim too much, or are laid out otherwise.
+//! Streams that are truncated, claim too much, or use old layouts.
 
 use arrow::array::Int64Array;
 use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
@@ -66,7 +66,7 @@ fn a_compressed_buffer_that_claims_what_it_cannot_hold_is_refused() {
     }
 }
 
-/// What a stream of one batch says of its layout.
+/// The layout metadata of a stream of one batch.
 struct MessageLayout {
     version: MetadataVersion,
     endianness: Endianness,

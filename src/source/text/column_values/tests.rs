@@ -1,4 +1,4 @@
-//! What types hold what values.
+//! Which types hold which values.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What is written and what is read.
+//! Text files: inferred types, and values that survive reading.
 
 use arrow::array::Array;
 use arrow::compute::kernels::cast_utils::string_to_datetime;
@@ -102,7 +102,7 @@ fn read(name: &str, text: &str, wanted: Option<&DataType>) -> RecordBatch {
 fn is_same(value: &str, data_type: &DataType, text: &str) -> bool {
     let float = |text: &str| text.parse::<f64>().unwrap();
     let time = |text: &str| match data_type {
-        // What has no offset is of the zone of the column.
+        // A time without an offset is in the time zone of the column.
         DataType::Timestamp(_, Some(zone)) => {
             string_to_datetime(&zone.parse::<arrow::array::timezone::Tz>().unwrap(), text).unwrap().with_timezone(&Utc)
         }
