@@ -15,7 +15,7 @@ use crate::batch::Batch;
 use crate::config::ReconstructConfig;
 use crate::decode::Decoder;
 use crate::error::{Error, Place, Result};
-use crate::feature::{ColumnRebuilder, Features, tops};
+use crate::feature::{ColumnRebuilder, Features, top_columns};
 use crate::model::Vae;
 use crate::pipeline::{self, Stage, Stop, machine_threads, prefetch_map};
 use crate::sink::{self, NewColumns, OutputColumn, Splice};
@@ -172,7 +172,7 @@ impl Rebuilder {
         let missing = names.iter().find(|name| schema.field_with_name(name).is_err());
         let (from, read, new) = match (of_features, missing, config.latents) {
             (Ok(()), _, false) => {
-                let (columns, places) = tops(features.kinds().iter().map(|kind| kind.column()));
+                let (columns, places) = top_columns(features.kinds().iter().map(|kind| kind.column()));
                 let fields = columns.iter().filter_map(|name| schema.field_with_name(name).ok());
                 let fields: Vec<Field> = fields.map(|field| field.clone().with_nullable(true)).collect();
                 (LatentSource::Columns(places), columns, Arc::new(Schema::new(fields)))

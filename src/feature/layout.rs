@@ -1,7 +1,7 @@
-//! What the features publish and the model walks: which element of the row vector is whose.
+//! The layout of the row vector: the encoder inputs, the decoder outputs and the likelihood of each element.
 //!
-//! The row vector holds a number an element: a value, or the code of a category. The encoder sees the values as they
-//! are, and of every category a 0 or 1 a class, which it never has to be given: [`Layout::ones`] says which are 1.
+//! The row vector holds one number per element: a value, or the class number of a category. The encoder sees the values
+//! as they are and each category one-hot. The one-hot vector is never stored: [`Layout::ones`] lists its ones.
 
 #![forbid(unsafe_code)]
 
@@ -9,57 +9,57 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-/// The distribution the decoder gives an element.
+/// The distribution of an element, given the decoder's outputs.
 ///
-/// The order is the order of the groups in the row vector: those of one output an element come first.
+/// The variants are in the order of the groups in the row vector: elements with one output each come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Likelihood {
-    /// Normal with a mean from the decoder and one learned variance an element.
+    /// Normal: the mean from the decoder, and one learned variance per element.
     Gaussian,
-    /// Bernoulli with a logit from the decoder.
+    /// Bernoulli: the logit from the decoder.
     Bernoulli,
-    /// Categorical with a logit a class from the decoder; the element is the number of the class.
+    /// Categorical: one logit per class from the decoder. The element is the class number.
     Categorical,
 }
 
-/// What a feature takes of the row vector.
+/// The elements of a feature in the row vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
     /// The distribution of each element.
     pub likelihood: Likelihood,
-    /// Elements of the row vector.
+    /// Number of elements.
     pub elements: usize,
-    /// Outputs of the decoder an element: the classes of a category, else 1.
+    /// Decoder outputs per element: the classes of a category, else 1.
     pub classes: usize,
 }
 
 impl Shape {
-    /// Elements of one output each.
+    /// Elements with one output each.
     pub fn of(likelihood: Likelihood, elements: usize) -> Self {
         Self { likelihood, elements, classes: 1 }
     }
 
-    /// A category.
+    /// One element with `classes` outputs.
     pub fn category(classes: usize) -> Self {
         Self { likelihood: Likelihood::Categorical, elements: 1, classes }
     }
 }
 
-/// One element of the row vector.
+/// The place of one element in the encoder's inputs and the decoder's outputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
-    /// The encoder's inputs for it: itself, or one a class.
+    /// The encoder's inputs for it: the value itself, or one per class.
     pub encoder: Range<usize>,
     /// The decoder's outputs for it.
     pub output: Range<usize>,
     /// The distribution.
     pub likelihood: Likelihood,
-    /// The encoder's input that is 1 where the element is missing.
+    /// The missing indicator: the encoder's input that is 1 where the element is missing.
     pub indicator: Option<usize>,
 }
 
-/// Neighbouring elements of one likelihood, so that each likelihood costs one operation.
+/// Adjacent elements with the same likelihood, computed in one operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     /// The distribution.
@@ -68,7 +68,7 @@ pub struct Group {
     pub elements: Range<usize>,
     /// The decoder's outputs.
     pub output: Range<usize>,
-    /// Outputs of each element.
+    /// The number of outputs of each element.
     pub classes: Vec<usize>,
 }
 
@@ -81,10 +81,9 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Lays out features one after the other, each with whether the encoder is told that it is missing.
+    /// Lays out features in order, each with a flag for a missing indicator.
     ///
-    /// Features of one likelihood must be neighbours, in the order of [`Likelihood`], and values come before classes;
-    /// `None` if they do not.
+    /// `None` unless the features are in the order of [`Likelihood`], values before categories.
     pub fn new(features: impl IntoIterator<Item = (Shape, bool)>) -> Option<Self> {
         let (mut spans, mut indicated, mut input, mut output) = (Vec::<Span>::new(), Vec::new(), 0, 0);
         for (Shape { likelihood, elements, classes }, indicator) in features {
@@ -117,17 +116,17 @@ impl Layout {
         self.spans.len()
     }
 
-    /// Leading elements that are values: the encoder's first inputs as they are.
+    /// The number of leading elements that are values. They are the encoder's first inputs, unchanged.
     pub fn values(&self) -> usize {
         self.values
     }
 
-    /// Leading elements that are Gaussian; the outputs for them have the same numbers.
+    /// The number of leading Gaussian elements. Their outputs have the same indices.
     pub fn gaussians(&self) -> usize {
         self.spans.iter().take_while(|span| span.likelihood == Likelihood::Gaussian).count()
     }
 
-    /// Width of what the encoder sees: values, classes, indicators.
+    /// Width of the encoder's input: values, classes, missing indicators.
     pub fn encoder_inputs(&self) -> usize {
         self.encoder_inputs
     }
@@ -137,23 +136,23 @@ impl Layout {
         self.spans.last().map_or(0, |span| span.output.end)
     }
 
-    /// The encoder's inputs behind the values that are 1 for a row; all others are 0. `known` as in
+    /// The encoder inputs after the values that are 1 for a row; the others are 0. `known` as in
     /// [`Batch`](crate::batch::Batch).
     #[inline]
     pub fn ones<'a>(&'a self, x: &'a [f32], known: Option<&'a [f32]>) -> impl Iterator<Item = usize> + 'a {
         let is_known = move |element: usize| known.is_none_or(|known| known[element] > 0.0);
         let classes = self.spans.iter().enumerate().skip(self.values());
-        // A code is a small whole number; one that is none, which no feature writes, is the last class.
+        // Features write valid class numbers; any other number counts as the last class.
         let classes = classes
             .filter(move |(element, _)| is_known(*element))
             .map(|(element, span)| span.encoder.start + (x[element] as usize).min(span.encoder.len() - 1));
-        // Where all is known there is nothing to look for, and a wide row is not walked.
-        let holed = if known.is_some() { self.spans.as_slice() } else { &[] };
-        let indicators = holed.iter().enumerate().filter(move |(element, _)| !is_known(*element));
+        // Without missing values, skip the walk over a wide row.
+        let spans = if known.is_some() { self.spans.as_slice() } else { &[] };
+        let indicators = spans.iter().enumerate().filter(move |(element, _)| !is_known(*element));
         classes.chain(indicators.filter_map(|(_, span)| span.indicator))
     }
 
-    /// Appends a row, `[inputs]`, as the decoder answers it, `[outputs]`: a value as it is, a category as a 0 or 1 a class;
+    /// Appends a row, `[inputs]`, in the shape of the decoder's outputs, `[outputs]`: a value as it is, a category one-hot;
     /// NaN where `known` is 0.
     pub fn spread(&self, x: &[f32], known: Option<&[f32]>, into: &mut Vec<f32>) {
         for (element, span) in self.spans.iter().enumerate() {
@@ -169,7 +168,7 @@ impl Layout {
         }
     }
 
-    /// The groups that are not empty, in order.
+    /// The non-empty groups, in order.
     pub fn groups(&self) -> Vec<Group> {
         let mut groups = Vec::<Group>::new();
         for (element, span) in self.spans.iter().enumerate() {
@@ -213,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_has_a_one_a_known_category_and_a_missing_value_that_is_told() {
+    fn a_row_has_a_one_for_each_known_category_and_each_missing_indicator() {
         let (layout, x) = (mixed(), [0.5, -0.5, 0.0, 2.0, 0.0]);
         let ones = |known: Option<&[f32]>| layout.ones(&x, known).collect::<Vec<_>>();
         assert_eq!(ones(None), [5, 6]);
@@ -229,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_likelihood_out_of_order_is_refused() {
+    fn a_likelihood_out_of_order_is_rejected() {
         assert!(Layout::new([(Shape::of(Bernoulli, 1), false), (Shape::of(Gaussian, 1), false)]).is_none());
     }
 }

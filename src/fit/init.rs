@@ -11,7 +11,7 @@ use super::watch::FitWatch;
 use crate::artifact::{Init, Metadata, Model};
 use crate::config::{FitConfig, LatentDim};
 use crate::error::{Error, Result};
-use crate::feature::{beside, contradiction, rescaled, to_rescale};
+use crate::feature::{conflicting_option, rescale, rescale_candidates, unlearned_columns};
 use crate::model::{Checkpoint, Device, Network, mean_of_best};
 use crate::source::ParquetSource;
 
@@ -63,7 +63,7 @@ impl InitModel {
         ];
         let first = differences.into_iter().find_map(|(option, difference)| Some((option, difference?)));
         let first = first
-            .map_or_else(|| contradiction(&source.schema(), config, features, carried), |first| Ok(Some(first)))?;
+            .map_or_else(|| conflicting_option(&source.schema(), config, features, carried), |first| Ok(Some(first)))?;
         if let Some((option, difference)) = first {
             return Err(Error::OtherModel { option, path: self.path.clone(), difference });
         }
@@ -109,16 +109,16 @@ impl InitModel {
         let columns = features.columns();
         source.agree(schema.fields().iter().filter(|field| columns.contains(field.name())))?;
         if self.init.refit_scaling {
-            let candidates = to_rescale(&features, &schema, training.scale, config.vector_scale);
+            let candidates = rescale_candidates(&features, &schema, training.scale, config.vector_scale);
             let surveyed = statistics::survey(source, candidates, threads, watch)?;
-            let (anew, kept) = rescaled(&features, &surveyed, training.scale, training.missing_indicator);
+            let (anew, kept) = rescale(&features, &surveyed, training.scale, training.missing_indicator);
             for (column, reason) in kept {
                 tracing::warn!("column {column:?} keeps its scaling: it {reason}");
             }
             features = Arc::new(anew);
         }
         let holes = MissingRates::of(features.kinds(), source.rows());
-        let carried = beside(&schema, features.kinds(), carried);
+        let carried = unlearned_columns(&schema, features.kinds(), carried);
         Ok(Chosen { features, carried, values: Default::default(), holes })
     }
 

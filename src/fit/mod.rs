@@ -39,7 +39,7 @@ use self::watch::FitWatch;
 use crate::artifact::{FORMAT_VERSION, Metadata, Model, Provenance};
 use crate::config::{FitConfig, LatentDim, Training};
 use crate::error::{Error, Result};
-use crate::feature::{Features, InputColumn, counted};
+use crate::feature::{Features, InputColumn, with_missing_counts};
 use crate::fit::row_order::{HoldOut, RowOrder};
 use crate::model::{Checkpoint, Device, Network, Trainer, Vae, parameters};
 use crate::pipeline::{self, Progress, Stage, Stop, machine_threads};
@@ -153,7 +153,7 @@ impl FitConfig {
             from.not_measured(self.accept_worse)?;
         }
         let features = match from {
-            Some(_) => Arc::new(counted(&features, &rows.found, defaults::missing_indicator(self))),
+            Some(_) => Arc::new(with_missing_counts(&features, &rows.found, defaults::missing_indicator(self))),
             None => features.clone(),
         };
 

@@ -13,7 +13,7 @@ use super::watch::FitWatch;
 use super::{defaults, memory_check, statistics};
 use crate::config::{FitConfig, LatentDim, Training};
 use crate::error::{Error, Result};
-use crate::feature::{Candidate, Candidates, Carried, Column, Features, Kind, Values, candidates, choose};
+use crate::feature::{Candidate, Candidates, Carried, Column, Features, Kind, Values, candidates, fit_features};
 use crate::fit::row_order::{HoldOut, MOST_SHUFFLED};
 use crate::model::{Network, Parameter, parameters};
 use crate::pipeline::{Progress, Stop, machine_threads};
@@ -168,7 +168,7 @@ impl FitConfig {
         let columns = statistics::survey(source, columns, threads, watch)?;
         let values = |candidate: &Candidate| (candidate.column().to_string(), candidate.values());
         let values = columns.iter().map(values).collect();
-        let (features, carried) = choose(&columns, carried, scale, defaults::missing_indicator(self));
+        let (features, carried) = fit_features(&columns, carried, scale, defaults::missing_indicator(self));
         let holes = MissingRates::of(features.kinds(), source.rows());
         Ok(Chosen { features: Arc::new(features), carried, values, holes })
     }

@@ -69,7 +69,7 @@ impl FitRows {
         let stop = watch.stop.clone();
         let put_together = move |slice: RowSlice| {
             stop.check()?;
-            Ok((slice.first_row(), slice.x()?, slice.found()))
+            Ok((slice.first_row(), slice.x()?, slice.issues()))
         };
         let depth = pipeline::queue_depth(slice_rows * inputs * size_of::<f32>(), memory.queues);
 

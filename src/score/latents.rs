@@ -1,4 +1,4 @@
-//! Where training rows lie in latent space: the distances of others from there.
+//! The aggregate posterior of the training rows, and distances from it.
 
 /// Mean and covariance of the aggregate posterior, the mixture of the training rows' posteriors: `m = E[mean]` and `S =
 /// Cov[mean] + E[diag(variance)]` (law of total variance).
@@ -10,13 +10,13 @@ pub(crate) struct AggregatePosterior {
     pub(crate) whitening: Vec<f32>,
 }
 
-/// Sums over rows, in their order.
+/// Running sums for the aggregate posterior, in row order.
 #[derive(Debug)]
 pub(crate) struct LatentSums {
     latent_dim: usize,
     rows: f64,
     sum: Vec<f64>,
-    /// `[latent_dim, latent_dim]`, below the diagonal and on it.
+    /// `[latent_dim, latent_dim]`, lower triangle with the diagonal.
     products: Vec<f64>,
     variances: Vec<f64>,
 }
@@ -47,7 +47,7 @@ impl LatentSums {
             let variance = if i == j { if self.rows > 0.0 { self.variances[i] / rows } else { 1.0 } } else { 0.0 };
             self.products[i * k + j] / rows - mean[i] * mean[j] + variance
         };
-        // Cholesky, row by row. The variances keep it positive but for rounding, which the bound is for.
+        // Cholesky decomposition by rows. The variances keep S positive definite; the bound guards against rounding.
         let mut lower = vec![0.0; k * k];
         for i in 0..k {
             for j in 0..=i {
@@ -56,7 +56,7 @@ impl LatentSums {
                 lower[i * k + j] = if i == j { rest.max(1e-12).sqrt() } else { rest / lower[j * k + j] };
             }
         }
-        // Its inverse, column by column, forward.
+        // Inverse by forward substitution, column by column.
         let mut inverse = vec![0.0; k * k];
         for j in 0..k {
             for i in j..k {
@@ -70,13 +70,13 @@ impl LatentSums {
 }
 
 impl AggregatePosterior {
-    /// The Mahalanobis distance of a place, `[latent_dim]`: √((z - m)ᵀ S⁻¹ (z - m)).
+    /// The Mahalanobis distance of a latent vector, `[latent_dim]`: √((z - m)ᵀ S⁻¹ (z - m)).
     pub(crate) fn distance(&self, z: &[f32]) -> f32 {
-        let off: Vec<f32> = z.iter().zip(&self.mean).map(|(z, mean)| z - mean).collect();
-        let rows = self.whitening.chunks_exact(off.len()).enumerate();
+        let difference: Vec<f32> = z.iter().zip(&self.mean).map(|(z, mean)| z - mean).collect();
+        let rows = self.whitening.chunks_exact(difference.len()).enumerate();
         let squares = rows.map(|(i, row)| {
-            let along: f32 = row[..=i].iter().zip(&off).map(|(w, off)| w * off).sum();
-            along * along
+            let component: f32 = row[..=i].iter().zip(&difference).map(|(w, difference)| w * difference).sum();
+            component * component
         });
         squares.sum::<f32>().sqrt()
     }
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distances_are_those_of_the_inverse_covariance() {
+    fn distances_use_the_inverse_covariance() {
         // Two rows at ±(1, 1), of variance 1 and e: S = [[2, 1], [1, 1 + e]], m = 0.
         let mut moments = LatentSums::new(2);
         moments.add(&[1.0, 1.0], &[0.0, 1.0]);

@@ -200,7 +200,7 @@ fn score(features: &Features, added: &NewColumnMaker, given: ScoreInput, before:
         ScoreInput::Slice(slice) => {
             let scored =
                 added.columns(&batch(features, slice.seq, slice.x()?), None, Some(before + slice.first_row()))?;
-            (slice.seq, slice.row_group(), scored, slice.found())
+            (slice.seq, slice.row_group(), scored, slice.issues())
         }
         ScoreInput::Rows { seq, first, row_group, rows } => {
             let (batch, found) = vectors(features, seq, &rows)?;

@@ -16,7 +16,7 @@ use crate::error::{Error, Place, Result};
 use crate::feature::FeatureIssues;
 use crate::pipeline::{self, ByteBudget, Prefetch, Reservation, Stage, Stop, machine_threads, prefetch_map};
 use crate::score::ANOMALY_SCORE;
-use crate::sink::{Medium, under, written};
+use crate::sink::{Medium, cast_to_schema, output_schema};
 use crate::source::{Batches, Source};
 
 /// What a pass writes: carried columns, then new ones.
@@ -63,7 +63,7 @@ impl PassOutput {
         let new = model.new_columns(config)?;
         let metadata = model.keys(Some(&format!("{}{ANOMALY_SCORE}", config.prefix)));
         let fields: Vec<FieldRef> = carried.iter().chain(new.fields()).cloned().collect();
-        let schema = written(input, &fields, &new, &metadata, medium);
+        let schema = output_schema(input, &fields, &new, &metadata, medium);
         Ok(Self { needed, carried: carried.len(), schema, path: path.to_owned() })
     }
 
@@ -103,7 +103,7 @@ pub(super) fn pass(
         let (batch, found) = vectors(&features, seq, &learned)?;
         let (new, tally) = added.columns(&batch, Some(&learned), first.map(|first| first + row))?;
         let arrays = rows.columns()[..carried].iter().chain(new.columns()).cloned();
-        let batch = under(&schema, arrays, rows.num_rows(), &path)?;
+        let batch = cast_to_schema(&schema, arrays, rows.num_rows(), &path)?;
         Ok(TransformedBatch { batch, tally, found, _room: room })
     };
     // Their bytes bound what waits, and their number the small ones.

@@ -13,7 +13,7 @@ use crate::batch::Batch;
 use crate::config::ImputeConfig;
 use crate::decode::impute::targets::fillable;
 use crate::error::{Error, Place, Result};
-use crate::feature::{Features, constant, fill, tops};
+use crate::feature::{Features, constant, fill, top_columns};
 use crate::model::{Draws, Mixture, Row, Sampler, Vae};
 use crate::numerics::RandomStream;
 use crate::sink::NewColumns;
@@ -52,7 +52,7 @@ impl Imputer {
         let features = model.features().clone();
         let sampler = Sampler::new(model.vae().clone(), features.layout(), &model.metadata().network, model.weights());
         let mut columns = features.columns();
-        let (of_targets, _) = tops(targets.iter().map(|target| &target.column));
+        let (of_targets, _) = top_columns(targets.iter().map(|target| &target.column));
         columns.extend(of_targets.iter().filter(|top| !features.columns().contains(top)).cloned());
         let place = |target: &ImputeTarget| columns.iter().position(|column| column == target.column.top());
         let places = targets.iter().filter_map(place).collect();

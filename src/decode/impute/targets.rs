@@ -7,7 +7,7 @@ use arrow::error::ArrowError;
 
 use crate::artifact::Model;
 use crate::error::{Error, Place, Result};
-use crate::feature::{Column, STRIP, holes, runs, tops};
+use crate::feature::{COLUMNS_PER_BLOCK, Column, missing_values, split_columns, top_columns};
 use crate::pipeline::{self, Stage, Stop, prefetch_map};
 use crate::source::ParquetSource;
 
@@ -33,7 +33,7 @@ pub(super) struct ImputeTarget {
 
 /// Which values of a top-level column can be filled: those missing, but not where a struct above them is.
 pub(super) fn fillable(column: &Column, top: &ArrayRef) -> Result<arrow::array::BooleanArray, ArrowError> {
-    let missing = holes(&column.bare(top)?)?;
+    let missing = missing_values(&column.bare(top)?)?;
     match column.nulls_above(top)? {
         Some(above) => and(&missing, &above.into_inner().into()),
         None => Ok(missing),
@@ -59,7 +59,7 @@ pub(super) fn targets(model: &Model, source: &ParquetSource, threads: usize, sto
         })
         .collect();
     let mut found = Vec::new();
-    for run in runs(all.iter().map(|target| &target.column), STRIP) {
+    for run in split_columns(all.iter().map(|target| &target.column), COLUMNS_PER_BLOCK) {
         found.extend(have_holes(&all[run], source, threads, stop)?);
     }
     let mut found = found.into_iter();
@@ -69,7 +69,7 @@ pub(super) fn targets(model: &Model, source: &ParquetSource, threads: usize, sto
 
 /// Which of some targets have a missing value.
 fn have_holes(targets: &[ImputeTarget], source: &ParquetSource, threads: usize, stop: &Stop) -> Result<Vec<bool>> {
-    let (columns, places) = tops(targets.iter().map(|target| &target.column));
+    let (columns, places) = top_columns(targets.iter().map(|target| &target.column));
     let scan = source.with_views().scan(&columns, BATCH_ROWS);
     let depth = pipeline::queue_depth(BATCH_ROWS * size_of::<f64>() * targets.len().max(1), pipeline::QUEUE_BYTES);
     let (looked, path, stop) = (targets.to_vec(), source.path().to_owned(), stop.clone());
