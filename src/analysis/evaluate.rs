@@ -23,8 +23,8 @@ const COLUMNS_PER_READ: usize = 16;
 pub struct EvaluateConfig {
     /// The column of labels: 1 or true for an anomaly, 0 or false otherwise; rows without a label are left out.
     pub label: String,
-    /// Columns of scores, the main one first. Empty: the score that the file is ranked by, or `anomaly_score`. Other scores
-    /// of a transform in the file are always compared.
+    /// Columns of scores, the main one first. Empty: the score that the file is ranked by, or `anomaly_score`. Other
+    /// scores of a transform in the file are always compared.
     pub score: Vec<String>,
     /// Rows with at least this main score are predicted anomalies. `None`: the column `is_anomaly` decides, if present.
     pub threshold: Option<f64>,
@@ -129,8 +129,8 @@ pub struct Best {
 /// The label, the scores, and sixteen more columns.
 ///
 /// # Errors
-/// [`Error::UnknownColumn`] for a label or score that the file does not have, [`Error::WrongType`] for one that is not a
-/// number or Boolean, and the errors of the source.
+/// [`Error::UnknownColumn`] for a label or score that the file does not have, [`Error::WrongType`] for one that is not
+/// a number or Boolean, and the errors of the source.
 ///
 /// ```no_run
 /// # fn main() -> vaepipe::Result<()> {

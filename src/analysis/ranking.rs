@@ -56,7 +56,8 @@ impl Ranking {
         (all > 0.0).then(|| pairs / all)
     }
 
-    /// Average precision: the precision at each threshold, weighted by its increase of recall; `None` without an anomaly.
+    /// Average precision: the precision at each threshold, weighted by its increase of recall; `None` without an
+    /// anomaly.
     pub(super) fn average_precision(&self) -> Option<f64> {
         let steps = self.ties.iter().zip(self.thresholds());
         let sum =
@@ -71,8 +72,8 @@ impl Ranking {
         Some((best.score, best.rows, best.anomalies))
     }
 
-    /// The number of anomalies among the `n` rows of highest score; rows tied for the last places count by their expected
-    /// share.
+    /// The number of anomalies among the `n` rows of highest score; rows tied for the last places count by their
+    /// expected share.
     pub(super) fn anomalies_in_top(&self, n: u64) -> f64 {
         let (mut left, mut found) = (n, 0.0);
         for Tie { rows, anomalies, .. } in &self.ties {

@@ -1,5 +1,5 @@
-//! Statistics of the training rows under the model: their density in latent space, the residuals of their values, and the
-//! effect of each latent dimension.
+//! Statistics of the training rows under the model: their density in latent space, the residuals of their values, and
+//! the effect of each latent dimension.
 
 #![forbid(unsafe_code)]
 
@@ -28,11 +28,11 @@ pub(crate) struct Aggregate {
     pub(crate) quantiles: Vec<f32>,
     /// `[outputs]`: standard deviation of the value of each output, in its unit.
     pub(crate) deviation: Vec<f32>,
-    /// `[latent_dim, outputs]`: the mean increase of each output's expectation, in its unit, per unit of the latent, at the
-    /// rows' latents.
+    /// `[latent_dim, outputs]`: the mean increase of each output's expectation, in its unit, per unit of the latent, at
+    /// the rows' latents.
     pub(crate) effect: Vec<f32>,
-    /// `[latent_dim, outputs]`: Spearman's rank correlation of the posterior mean with the value of each output; 0 where
-    /// one of them is constant.
+    /// `[latent_dim, outputs]`: Spearman's rank correlation of the posterior mean with the value of each output; 0
+    /// where one of them is constant.
     pub(crate) rank_correlation: Vec<f32>,
 }
 

@@ -11,6 +11,7 @@ const ACTIVE: f64 = 0.01;
 /// Quality measures of a model on its calibration rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Health {
     /// Calibration rows: held out from training and validation.
     pub rows: u64,
@@ -22,8 +23,8 @@ pub struct Health {
     pub dimensions: Vec<Dimension>,
     /// Mean squared reconstruction error of the known values, on the model's scale.
     pub error: f64,
-    /// The error of a PCA of the training rows with as many components, with categories one-hot and missing values replaced
-    /// by the mean. Absent if the rows are too wide for a PCA.
+    /// The error of a PCA of the training rows with as many components, with categories one-hot and missing values
+    /// replaced by the mean. Absent if the rows are too wide for a PCA.
     pub principal_error: Option<f64>,
     /// Reconstruction quality of each learned column, in row-vector order.
     pub columns: Vec<ColumnHealth>,
@@ -32,6 +33,7 @@ pub struct Health {
 /// One dimension of the latent space.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Dimension {
     /// Mean KL divergence of the posterior from the prior, in nats.
     pub kl: f64,
@@ -42,6 +44,7 @@ pub struct Dimension {
 /// Reconstruction quality of a column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ColumnHealth {
     /// The column, or the leaf of a struct column.
     pub column: String,

@@ -1,4 +1,5 @@
-//! The networks of a model file: the first one's tensors by their plain names, the others' with the prefix `members.N.`.
+//! The networks of a model file: the first one's tensors by their plain names, the others' with the prefix
+//! `members.N.`.
 
 use std::sync::Arc;
 
@@ -31,7 +32,8 @@ pub(super) fn latents(AggregatePosterior { mean, whitening }: &AggregatePosterio
     LATENTS.map(|name| (name.to_owned(), tensors.next().expect("two tensors for two names")))
 }
 
-/// Builds the networks from a file's tensors: the weights and the scoring member of each. `vae` builds one from weights.
+/// Builds the networks from a file's tensors: the weights and the scoring member of each. `vae` builds one from
+/// weights.
 ///
 /// # Errors
 /// A [`ModelFault`] if a tensor is missing, has another shape, is not finite, or is unknown.
@@ -57,7 +59,8 @@ pub(super) fn take(
         return Err(contradiction(format!("the metadata claims {claimed} parameters, the file has {held}")));
     }
     let (parameters, k) = (parameters(layout, network), network.latent_dim);
-    // The first network has no prefix: it comes last and takes all remaining tensors, so that unknown ones are reported.
+    // The first network has no prefix: it comes last and takes all remaining tensors, so that unknown ones are
+    // reported.
     let mut members = Vec::with_capacity(training.members);
     for n in (0..training.members).rev() {
         let prefix = prefix(n);

@@ -1,7 +1,7 @@
 //! The model file: weights as safetensors, and one metadata key `vaepipe` that holds JSON.
 //!
-//! **Invariant:** everything in a file is checked before use: its size, its version, its features, and the name, type and
-//! shape of every tensor against the network that the JSON describes. Nothing in it is executed.
+//! **Invariant:** everything in a file is checked before use: its size, its version, its features, and the name, type
+//! and shape of every tensor against the network that the JSON describes. Nothing in it is executed.
 
 #![forbid(unsafe_code)]
 
@@ -39,6 +39,7 @@ const MAX_BYTES: u64 = 16 << 30;
 /// The course of a fit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct History {
     /// Every epoch trained.
     pub epochs: Vec<Epoch>,
@@ -62,6 +63,7 @@ impl History {
 /// The rows and the program that a model was fitted with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Provenance {
     /// The program's version.
     pub vaepipe_version: String,
@@ -83,6 +85,7 @@ pub struct Provenance {
 /// The base model of a fit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Init {
     /// SHA-256 of the base model's file, in hexadecimal.
     pub model: String,
@@ -95,6 +98,7 @@ pub struct Init {
 /// Everything about a model but its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Metadata {
     /// Version of this format.
     pub format_version: u64,
@@ -136,6 +140,12 @@ pub struct Model {
     aggregate: Aggregate,
     sketch: Option<Arc<Sketch>>,
     hash: OnceLock<String>,
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Model").field("metadata", &self.metadata).finish_non_exhaustive()
+    }
 }
 
 impl Model {

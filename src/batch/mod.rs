@@ -43,7 +43,8 @@ impl Batch {
 
     /// Masks a share `rate` of the values in the encoder's input; each row draws from the child stream of its number.
     ///
-    /// The likelihood still includes them, so that the encoder learns to infer whole rows from their known parts (Im et al. 2017, "Denoising criterion for variational auto-encoding framework").
+    /// The likelihood still includes them, so that the encoder learns to infer whole rows from their known parts (Im et
+    /// al. 2017, "Denoising criterion for variational auto-encoding framework").
     pub(crate) fn hide(&mut self, rate: f64, noise: RandomStream) {
         let inputs = self.x.len() / self.rows().max(1);
         let mut x = self.x.clone();

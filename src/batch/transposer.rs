@@ -1,7 +1,7 @@
 //! Transposition of row groups into row vectors: threads decode blocks of columns, which are then joined row by row.
 //!
-//! A column's reader holds its dictionary and a page, so that readers of hundreds of columns would hold more memory than
-//! the rows. So a thread reads a block of columns from the row group's first row to its last, then the next block.
+//! A column's reader holds its dictionary and a page, so that readers of hundreds of columns would hold more memory
+//! than the rows. So a thread reads a block of columns from the row group's first row to its last, then the next block.
 //!
 //! # Memory usage
 //! Row vectors of row groups up to the given limit, and the blocks being read. A row group above the limit goes through

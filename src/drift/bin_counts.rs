@@ -60,7 +60,8 @@ impl BinCounts {
         }
     }
 
-    /// The drift from a fit with `at_fit` rows; `issues` counts all `rows` of the transform. `None` if no row was sampled.
+    /// The drift from a fit with `at_fit` rows; `issues` counts all `rows` of the transform. `None` if no row was
+    /// sampled.
     pub(crate) fn finish(
         self,
         sketch: &Sketch,

@@ -32,7 +32,8 @@ pub(super) fn chance(bins: usize, fit: f64, now: f64, tests: usize) -> f64 {
     degrees * root.powi(3) * (1.0 / fit + 1.0 / now)
 }
 
-/// The upper quantile of a standard normal distribution for a small probability `p` (Abramowitz & Stegun 1964, 26.2.23).
+/// The upper quantile of a standard normal distribution for a small probability `p` (Abramowitz & Stegun 1964,
+/// 26.2.23).
 fn normal_upper_quantile(p: f64) -> f64 {
     let t = (-2.0 * p.ln()).sqrt();
     let above = 2.515_517 + t * (0.802_853 + t * 0.010_328);
@@ -108,8 +109,8 @@ mod tests {
 
     #[test]
     fn chance_is_a_quantile_of_chi_square() {
-        // scipy.stats.chi2.ppf(1 - 0.001, 10) = 29.588, chi2.ppf(1 - 1e-6, 10) = 46.863. So far out the approximation is a
-        // fiftieth too high.
+        // scipy.stats.chi2.ppf(1 - 0.001, 10) = 29.588, chi2.ppf(1 - 1e-6, 10) = 46.863. So far out the approximation
+        // is a fiftieth too high.
         assert!((chance(11, 100.0, f64::INFINITY, 1) * 100.0 - 29.588).abs() < 0.3);
         assert!((chance(11, 100.0, f64::INFINITY, 1000) * 100.0 - 46.863).abs() < 1.2);
     }

@@ -12,8 +12,8 @@ pub(crate) use self::bin_counts::BinCounts;
 pub(crate) use self::sketch::{Sketch, SketchRows};
 use crate::feature::{Kind, ValueIssues};
 
-/// The drift of a transform's rows from those of the fit: of every learned column, every latent dimension and the anomaly
-/// score.
+/// The drift of a transform's rows from those of the fit: of every learned column, every latent dimension and the
+/// anomaly score.
 ///
 /// Measured on a sample: the first 4,096 rows, then every 17th.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -35,11 +35,12 @@ pub struct Drift {
 pub struct Shift {
     /// The column; or `z_0` …, `anomaly_score`. For a list, the number with the largest shift: `name[3]`.
     pub name: String,
-    /// Population stability index (Siddiqi 2006, "Credit risk scorecards", ch. 8), Σ (a - b) ln(a / b) over about ten bins of
-    /// even shares at fit, or the categories, and a bin of missing values. Usually, below 0.1 means stable and above 0.25
-    /// shifted. For a date or time only missing against known, since later rows have later times.
+    /// Population stability index (Siddiqi 2006, "Credit risk scorecards", ch. 8), Σ (a - b) ln(a / b) over about ten
+    /// bins of even shares at fit, or the categories, and a bin of missing values. Usually, below 0.1 means stable and
+    /// above 0.25 shifted. For a date or time only missing against known, since later rows have later times.
     pub psi: f64,
-    /// The limit of chance: without drift, all indices together stay below it in 999 of 1,000 transforms (Yurdakul 2018, "Statistical properties of population stability index": about χ² (1/n + 1/m)).
+    /// The limit of chance: without drift, all indices together stay below it in 999 of 1,000 transforms (Yurdakul
+    /// 2018, "Statistical properties of population stability index": about χ² (1/n + 1/m)).
     pub chance: f64,
     /// Kolmogorov-Smirnov distance of the known values, to within 1/32; `None` without an order.
     pub ks: Option<f64>,

@@ -147,7 +147,8 @@ impl Binnings {
         self.all.len()
     }
 
-    /// The indices of a feature's binnings; after the features come the latents, then the score, empty without calibration.
+    /// The indices of a feature's binnings; after the features come the latents, then the score, empty without
+    /// calibration.
     pub(super) fn of(&self, n: usize) -> Range<usize> {
         self.ranges[n].clone()
     }

@@ -17,6 +17,7 @@ const MAX_CATEGORIES: usize = 64;
 /// A column that is copied to the output but not learned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Carried {
     /// The column, or the leaf of a struct column.
     pub column: String,
@@ -105,7 +106,7 @@ pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> R
     // The selection that left out a learnable column.
     let mut left_out_by = None;
     for (column, field) in &leaves {
-        let wanted = ColumnRequest {
+        let request = ColumnRequest {
             data_type: field.data_type(),
             named: names(columns, column),
             categorical: matches(categorical, column),
@@ -118,7 +119,7 @@ pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> R
             let reason = format!("{reason} {}", describe_type(field.data_type()));
             Error::NotLearnable { selection, column: column.to_string(), reason }
         };
-        let survey = Kind::survey(&wanted);
+        let survey = Kind::survey(&request);
         let reason = if matches(exclude, column) {
             let named = columns.is_empty() || matches(columns, column);
             left_out_by = if survey.is_some() && named { Some("exclude") } else { left_out_by };
@@ -138,7 +139,7 @@ pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> R
             candidates.columns.push(Candidate { column: column.clone(), survey });
             continue;
         } else {
-            let named = [("columns", wanted.named), ("categorical", names(categorical, column))];
+            let named = [("columns", request.named), ("categorical", names(categorical, column))];
             if let Some((selection, _)) = named.into_iter().find(|(_, named)| *named) {
                 return Err(refused(selection, ": it is"));
             }

@@ -208,8 +208,8 @@ struct WordSurvey {
 }
 
 /// Surveys strings, and columns that the user selects as categories.
-pub(super) fn survey(wanted: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
-    let ColumnRequest { data_type, named, categorical, max_categories, .. } = *wanted;
+pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
+    let ColumnRequest { data_type, named, categorical, max_categories, .. } = *request;
     let learns =
         is_string_type(data_type) || (categorical && *data_type != DataType::Boolean && is_category_type(data_type));
     learns.then(|| {
@@ -230,7 +230,8 @@ impl WordSurvey {
         self.frequent().iter().map(|(_, count)| count).sum::<u64>() * 100 / self.words.known.max(1)
     }
 
-    /// Whether words rarely repeat: the frequent ones cover less than half, or a word has fewer than two values on average.
+    /// Whether words rarely repeat: the frequent ones cover less than half, or a word has fewer than two values on
+    /// average.
     fn looks_like_an_identifier(&self) -> bool {
         self.covered() < 50 || 2 * self.words.distinct() > self.words.known
     }

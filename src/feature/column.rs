@@ -75,14 +75,14 @@ impl Column {
     }
 
     /// The names of the fields below the top-level column.
-    pub(super) fn within(&self) -> &[String] {
+    pub(super) fn field_names(&self) -> &[String] {
         &self.path[1..]
     }
 
     /// Its type in `schema`, or `None` if `schema` does not have it.
     pub(crate) fn data_type<'a>(&self, schema: &'a Schema) -> Option<&'a DataType> {
         let top = schema.field_with_name(self.top()).ok()?.data_type();
-        self.within().iter().try_fold(top, |data_type, name| match data_type {
+        self.field_names().iter().try_fold(top, |data_type, name| match data_type {
             DataType::Struct(fields) => Some(fields.iter().find(|field| field.name() == name)?.data_type()),
             _ => None,
         })
@@ -98,13 +98,13 @@ impl Column {
 
     /// Its values in the array of its top-level column, whatever the nulls of its parent structs.
     pub(crate) fn bare(&self, top: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-        self.within().iter().try_fold(top.clone(), |array, name| Ok(child(&array, name)?.clone()))
+        self.field_names().iter().try_fold(top.clone(), |array, name| Ok(child(&array, name)?.clone()))
     }
 
     /// The nulls of its parent structs, if they have any.
     pub(crate) fn nulls_above(&self, top: &ArrayRef) -> Result<Option<NullBuffer>, ArrowError> {
         let (mut nulls, mut array) = (None, top.clone());
-        for name in self.within() {
+        for name in self.field_names() {
             nulls = NullBuffer::union(nulls.as_ref(), array.nulls());
             array = child(&array, name)?.clone();
         }

@@ -39,8 +39,8 @@ pub trait Feature: Send + Sync {
     /// If the array cannot be read as [`accepts`](Self::accepts) promises.
     fn write(&self, array: &ArrayRef, elements: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError>;
 
-    /// The values that `elements`, `[rows, elements]`, stand for, as a column of a type it accepts: within the range and of
-    /// the categories seen at fit; null where NaN.
+    /// The values that `elements`, `[rows, elements]`, stand for, as a column of a type it accepts: within the range
+    /// and of the categories seen at fit; null where NaN.
     ///
     /// # Errors
     /// If the type cannot hold such values.
@@ -123,8 +123,8 @@ pub(crate) struct Features {
     kinds: Vec<Kind>,
     layout: Layout,
     /// The distinct top-level columns, and the index of each feature's own among them.
-    tops: Vec<String>,
-    places: Vec<usize>,
+    top_columns: Vec<String>,
+    top_indices: Vec<usize>,
     /// The first element of each feature, then the width of the row vector.
     starts: Vec<usize>,
 }
@@ -133,16 +133,16 @@ impl Features {
     /// Takes features in row-vector order; `None` if they are not. With `indicated`, features with missing values get
     /// missing indicators, except for categories, whose classes already show it.
     pub(crate) fn new(kinds: Vec<Kind>, indicated: bool) -> Option<Self> {
-        let told = |shape: Shape| shape.classes > 1;
-        let of = |kind: &Kind| (kind.shape(), indicated && kind.missing() > 0 && !told(kind.shape()));
+        let is_one_hot = |shape: Shape| shape.classes > 1;
+        let of = |kind: &Kind| (kind.shape(), indicated && kind.missing() > 0 && !is_one_hot(kind.shape()));
         let layout = Layout::new(kinds.iter().map(of))?;
-        let (tops, places) = top_columns(kinds.iter().map(|kind| kind.column()));
+        let (top_columns, top_indices) = top_columns(kinds.iter().map(|kind| kind.column()));
         let ends = kinds.iter().scan(0, |end, kind| {
             *end += kind.shape().elements;
             Some(*end)
         });
         let starts = [0].into_iter().chain(ends).collect();
-        Some(Self { kinds, layout, tops, places, starts })
+        Some(Self { kinds, layout, top_columns, top_indices, starts })
     }
 
     /// Takes features in any order and sorts them by likelihood; the sort is stable.
@@ -152,8 +152,8 @@ impl Features {
     }
 
     /// A range of the features, to write alone; without missing indicators.
-    pub(crate) fn subset(&self, run: Range<usize>) -> Self {
-        Self::new(self.kinds[run].to_vec(), false).expect("a range of features in row-vector order")
+    pub(crate) fn subset(&self, range: Range<usize>) -> Self {
+        Self::new(self.kinds[range].to_vec(), false).expect("a range of features in row-vector order")
     }
 
     /// The features.
@@ -188,12 +188,12 @@ impl Features {
 
     /// The distinct top-level columns of the features.
     pub(crate) fn columns(&self) -> Vec<String> {
-        self.tops.clone()
+        self.top_columns.clone()
     }
 
     /// The type a top-level column had at fit; `None` if it was not learned or Arrow cannot parse its type.
     pub(crate) fn type_of(&self, name: &str) -> Option<DataType> {
-        let is_it = |kind: &&Kind| kind.column().within().is_empty() && kind.column().name() == name;
+        let is_it = |kind: &&Kind| kind.column().field_names().is_empty() && kind.column().name() == name;
         match super::parse_type::parse(self.kinds.iter().find(is_it)?.data_type()).ok()? {
             DataType::Dictionary(_, values) => Some(*values),
             data_type => Some(data_type),
@@ -243,7 +243,7 @@ impl Features {
         for (tile, block) in block.chunks_mut(TILE * inputs).enumerate() {
             let rows = batch.slice(tile * TILE, block.len() / inputs);
             let mut tile = FeatureIssues::default();
-            for ((kind, &place), &at) in self.kinds.iter().zip(&self.places).zip(&self.starts) {
+            for ((kind, &place), &at) in self.kinds.iter().zip(&self.top_indices).zip(&self.starts) {
                 let array = kind.column().of(rows.column(place)).map_err(read(kind.column()))?;
                 let mut elements = FeatureCells { block, inputs, at };
                 tile.0.push(kind.write(&array, &mut elements).map_err(read(kind.column()))?);

@@ -84,8 +84,8 @@ struct FlagSurvey {
 }
 
 /// Surveys Booleans.
-pub(super) fn survey(wanted: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
-    (*wanted.data_type == DataType::Boolean).then(|| Box::new(FlagSurvey::default()) as Box<dyn Survey>)
+pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
+    (*request.data_type == DataType::Boolean).then(|| Box::new(FlagSurvey::default()) as Box<dyn Survey>)
 }
 
 impl Survey for FlagSurvey {

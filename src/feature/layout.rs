@@ -152,8 +152,8 @@ impl Layout {
         classes.chain(indicators.filter_map(|(_, span)| span.indicator))
     }
 
-    /// Appends a row, `[inputs]`, in the shape of the decoder's outputs, `[outputs]`: a value as it is, a category one-hot;
-    /// NaN where `known` is 0.
+    /// Appends a row, `[inputs]`, in the shape of the decoder's outputs, `[outputs]`: a value as it is, a category
+    /// one-hot; NaN where `known` is 0.
     pub fn spread(&self, x: &[f32], known: Option<&[f32]>, into: &mut Vec<f32>) {
         for (element, span) in self.spans.iter().enumerate() {
             let is_known = known.is_none_or(|known| known[element] > 0.0);

@@ -80,9 +80,9 @@ impl Curve {
             let slopes = values.iter().map(|&x| curve.map_or(0.0, |curve| curve.log_slope(x))).sum::<f64>();
             slopes / values.len() as f64 - moments(&transformed).1.ln()
         };
-        let straight = likelihood(None);
+        let original = likelihood(None);
         let curves = [Map::Asinh, Map::Log1p].into_iter().filter_map(|map| Self::fit(map, statistics));
-        let gains = curves.map(|curve| (likelihood(Some(&curve)) - straight, curve));
+        let gains = curves.map(|curve| (likelihood(Some(&curve)) - original, curve));
         let best = gains.reduce(|best, other| if other.0 > best.0 { other } else { best });
         best.filter(|(gain, _)| *gain > MIN_GAIN).map(|(_, curve)| curve)
     }
@@ -114,19 +114,19 @@ impl Curve {
         }
     }
 
-    /// The summary of the transformed values: mean and standard deviation over evenly spaced ranks of the sketch, the rest
-    /// exact.
+    /// The summary of the transformed values: mean and standard deviation over evenly spaced ranks of the sketch, the
+    /// rest exact.
     pub(super) fn summary(&self, statistics: &Statistics) -> NumberSummary {
-        let straight = statistics.summary();
+        let original = statistics.summary();
         let values = statistics.quantiles(&midpoints()).unwrap_or_default();
         let (mean, std) = moments(&values.into_iter().map(|x| self.apply(x)).collect::<Vec<_>>());
         let apply = |x| self.apply(x);
         NumberSummary {
-            min: apply(straight.min),
-            max: apply(straight.max),
+            min: apply(original.min),
+            max: apply(original.max),
             mean,
             std,
-            quartiles: straight.quartiles.map(apply),
+            quartiles: original.quartiles.map(apply),
         }
     }
 

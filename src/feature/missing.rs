@@ -124,7 +124,7 @@ pub(crate) fn constant(text: &str, data_type: &DataType, rows: usize) -> Result<
 impl Column {
     /// The top-level column with the values of this column replaced.
     pub(crate) fn replaced(&self, top: &ArrayRef, values: ArrayRef) -> Result<ArrayRef, ArrowError> {
-        replaced(self.within(), top, values)
+        replaced(self.field_names(), top, values)
     }
 }
 

@@ -6,12 +6,12 @@
 
 #![forbid(unsafe_code)]
 
+mod base_model;
 mod candidates;
 mod category;
 mod column;
 mod features;
 mod flag;
-mod init_check;
 mod layout;
 mod map;
 mod missing;
@@ -34,6 +34,7 @@ mod word_counts;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::base_model::{conflicting_option, unlearned_columns, with_missing_counts};
 pub use self::candidates::Carried;
 pub(crate) use self::candidates::{Candidate, Candidates, candidates, fit_features};
 pub use self::category::Category;
@@ -42,7 +43,6 @@ pub(crate) use self::column::{COLUMNS_PER_BLOCK, split_columns, top_columns};
 pub(crate) use self::features::Features;
 pub use self::features::{Feature, FeatureCells};
 pub use self::flag::Flag;
-pub(crate) use self::init_check::{conflicting_option, unlearned_columns, with_missing_counts};
 pub use self::layout::{Group, Layout, Likelihood, Shape};
 pub use self::map::Curve;
 pub(crate) use self::missing::{constant, fill, missing_values};
@@ -110,7 +110,7 @@ kinds! {
 
 impl Kind {
     /// The survey of the first kind that can learn such a column.
-    pub(crate) fn survey(wanted: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
-        SURVEYS.iter().find_map(|survey| survey(wanted))
+    pub(crate) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
+        SURVEYS.iter().find_map(|survey| survey(request))
     }
 }

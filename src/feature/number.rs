@@ -175,8 +175,8 @@ struct NumberSurvey {
 }
 
 /// Surveys numbers and durations.
-pub(super) fn survey(wanted: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
-    let ColumnRequest { data_type, named, map, quantiles, .. } = *wanted;
+pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
+    let ColumnRequest { data_type, named, map, quantiles, .. } = *request;
     (is_number_type(data_type) || matches!(data_type, DataType::Duration(_))).then(|| {
         Box::new(NumberSurvey {
             statistics: Statistics::new(quantiles || map != Map::None),
@@ -250,8 +250,8 @@ impl Survey for NumberSurvey {
         let scaling = scaler
             .of_transformed(map.as_ref(), &summary)
             .ok_or_else(|| Rejection::because("varies too little to be scaled"))?;
-        let straight = self.statistics.summary();
-        let scaling = Scaling { min: straight.min, max: straight.max, ..scaling };
+        let original = self.statistics.summary();
+        let scaling = Scaling { min: original.min, max: original.max, ..scaling };
         Ok(Kind::Number(Number {
             column,
             data_type: self.data_type.to_string(),

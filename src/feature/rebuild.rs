@@ -12,6 +12,7 @@ use super::{Carried, Column, Features, constant, parse_type};
 /// A top-level column of the input of a fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct InputColumn {
     /// Its name.
     pub column: String,
@@ -54,8 +55,8 @@ impl ColumnType {
     }
 }
 
-/// Rebuilds an input's columns from row vectors: the learned and the constant ones. Other fields of their structs become
-/// null.
+/// Rebuilds an input's columns from row vectors: the learned and the constant ones. Other fields of their structs
+/// become null.
 #[derive(Debug, Clone)]
 pub(crate) struct ColumnRebuilder {
     schema: SchemaRef,

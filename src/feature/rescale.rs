@@ -5,8 +5,8 @@ use arrow::datatypes::Schema;
 use super::{Candidate, ColumnRequest, Features, Kind, Scaler};
 use crate::config::{Map, Scale, VectorScale};
 
-/// The features with a scaling, as candidates to survey the columns of `schema` for new ones. Vectors keep their kind of
-/// scaling unless `vector_scale` is given.
+/// The features with a scaling, as candidates to survey the columns of `schema` for new ones. Vectors keep their kind
+/// of scaling unless `vector_scale` is given.
 pub(crate) fn rescale_candidates(
     features: &Features,
     schema: &Schema,
@@ -14,7 +14,7 @@ pub(crate) fn rescale_candidates(
     vector_scale: Option<VectorScale>,
 ) -> Vec<Candidate> {
     let candidate = |kind: &Kind| {
-        let wanted = ColumnRequest {
+        let request = ColumnRequest {
             data_type: kind.column().data_type(schema)?,
             named: true,
             categorical: false,
@@ -29,14 +29,14 @@ pub(crate) fn rescale_candidates(
             },
             quantiles: matches!(scale, Scale::Robust | Scale::Asinh),
         };
-        Some(Candidate::new(kind.column().clone(), Kind::survey(&wanted)?))
+        Some(Candidate::new(kind.column().clone(), Kind::survey(&request)?))
     };
     let is_scaled = |kind: &&Kind| matches!(kind, Kind::Number(_) | Kind::Time(_) | Kind::Vector(_));
     features.kinds().iter().filter(is_scaled).filter_map(candidate).collect()
 }
 
-/// The features with new scalings from the surveyed candidates, and the columns that keep the old one, with the reasons.
-/// `indicated` as in [`Features::new`].
+/// The features with new scalings from the surveyed candidates, and the columns that keep the old one, with the
+/// reasons. `indicated` as in [`Features::new`].
 pub(crate) fn rescale(
     features: &Features,
     surveyed: &[Candidate],

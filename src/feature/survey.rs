@@ -59,7 +59,7 @@ pub(crate) trait Survey: Send {
         Vec::new()
     }
 
-    /// The fitted feature; needs that there is no [`rejection`](Self::unfit).
+    /// The fitted feature; needs that there is no [`rejection`](Self::rejection).
     fn fit(&self, column: Column, scaler: &Scaler) -> Result<Kind, Rejection>;
 }
 

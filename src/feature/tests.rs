@@ -16,7 +16,7 @@ use crate::config::{Map, Scale, VectorScale};
 
 /// The feature fitted to some values, if they can be learned.
 fn fitted(array: &ArrayRef, map: Map, scale: Scale) -> Option<Kind> {
-    let wanted = ColumnRequest {
+    let request = ColumnRequest {
         data_type: array.data_type(),
         named: true,
         categorical: false,
@@ -25,7 +25,7 @@ fn fitted(array: &ArrayRef, map: Map, scale: Scale) -> Option<Kind> {
         vector_scale: VectorScale::Element,
         quantiles: true,
     };
-    let mut survey = Kind::survey(&wanted).unwrap();
+    let mut survey = Kind::survey(&request).unwrap();
     survey.update(&array.slice(0, array.len() / 3)).unwrap();
     survey.update(&array.slice(array.len() / 3, array.len() - array.len() / 3)).unwrap();
     survey.finish();

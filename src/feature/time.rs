@@ -1,5 +1,5 @@
-//! Dates and times: the elapsed time as a scaled number; where the data varies in them also the hour, the weekday and the
-//! day of the year, each as a point on a circle.
+//! Dates and times: the elapsed time as a scaled number; where the data varies in them also the hour, the weekday and
+//! the day of the year, each as a point on a circle.
 
 use std::f64::consts::{SQRT_2, TAU};
 use std::sync::Arc;
@@ -23,8 +23,8 @@ use crate::feature::{Likelihood, Shape};
 /// Seconds of a day.
 const DAY: f64 = 86_400.0;
 
-/// Smallest circular variance, 1 minus the length of the mean vector, for which a cycle is learned. It is that of values
-/// evenly spread over a twelfth of the circle: two hours, or a month.
+/// Smallest circular variance, 1 minus the length of the mean vector, for which a cycle is learned. It is that of
+/// values evenly spread over a twelfth of the circle: two hours, or a month.
 const MIN_CIRCULAR_VARIANCE: f64 = 0.01;
 
 /// A cycle of the calendar or the day.
@@ -53,7 +53,8 @@ pub struct Time {
     missing: u64,
     /// The scaling of seconds since 1970.
     elapsed: Scaling,
-    /// The cycles the data varies in, each written as √2 sin and √2 cos, which have variance 1 for evenly spread values.
+    /// The cycles the data varies in, each written as √2 sin and √2 cos, which have variance 1 for evenly spread
+    /// values.
     cycles: Vec<Cycle>,
 }
 
@@ -88,7 +89,8 @@ fn day_of_year(day: f64) -> f64 {
     date.map_or(0.0, |date| f64::from(date.ordinal0()))
 }
 
-/// Local time of a zone. The offset is looked up once for each quarter of an hour, the smallest step of a zone's offset.
+/// Local time of a zone. The offset is looked up once for each quarter of an hour, the smallest step of a zone's
+/// offset.
 struct Clock {
     zone: Option<Tz>,
     last: Option<(i64, f64)>,
@@ -257,11 +259,11 @@ struct TimeSurvey {
 }
 
 /// Surveys dates and timestamps, except those with an unknown time zone.
-pub(super) fn survey(wanted: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
-    let data_type = wanted.data_type;
+pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
+    let data_type = request.data_type;
     let clock = Clock::new(zone(data_type)).ok().filter(|_| is_time_type(data_type))?;
     Some(Box::new(TimeSurvey {
-        statistics: Statistics::new(wanted.quantiles),
+        statistics: Statistics::new(request.quantiles),
         sums: [[0.0; 2]; 3],
         clock,
         first: None,

@@ -6,6 +6,7 @@ use super::{Feature, Kind};
 
 /// Counts of a column's values that differ from those at fit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ValueIssues {
     /// Missing values.
     pub null: u64,
@@ -46,14 +47,14 @@ impl ValueIssues {
 
     /// The text of the warning; `None` if all values are as at fit.
     fn describe(&self, feature: &dyn Feature) -> Option<String> {
-        let described = self.parts(feature).into_iter().filter(|(count, _)| *count > 0).enumerate();
-        let described: Vec<String> = described
+        let counts = self.parts(feature).into_iter().filter(|(count, _)| *count > 0).enumerate();
+        let phrases: Vec<String> = counts
             .map(|(n, (count, what))| {
                 let (value, is) = if count == 1 { (" value", "is") } else { (" values", "are") };
                 format!("{count}{} {is} {what}", if n == 0 { value } else { "" })
             })
             .collect();
-        (!described.is_empty()).then(|| described.join("; "))
+        (!phrases.is_empty()).then(|| phrases.join("; "))
     }
 }
 
@@ -70,24 +71,24 @@ impl FeatureIssues {
 
     /// The columns that deserve a warning, by name.
     pub(crate) fn of(&self, kinds: &[Kind]) -> Vec<(String, ValueIssues)> {
-        let described = kinds.iter().zip(&self.0).filter(|(kind, issues)| issues.total(&***kind) > 0);
-        described.map(|(kind, issues)| (kind.column().to_string(), *issues)).collect()
+        let columns = kinds.iter().zip(&self.0).filter(|(kind, issues)| issues.total(&***kind) > 0);
+        columns.map(|(kind, issues)| (kind.column().to_string(), *issues)).collect()
     }
 
     /// Logs a warning for each column with such values; of many columns, only those with the most.
     pub(crate) fn warn(&self, kinds: &[Kind]) {
-        const MOST: usize = 8;
-        let described = kinds.iter().zip(&self.0);
-        let mut described: Vec<_> =
-            described.filter_map(|(kind, issues)| Some((kind, *issues, issues.describe(&**kind)?))).collect();
-        if described.len() > MOST {
+        const MAX_WARNINGS: usize = 8;
+        let columns = kinds.iter().zip(&self.0);
+        let mut columns: Vec<_> =
+            columns.filter_map(|(kind, issues)| Some((kind, *issues, issues.describe(&**kind)?))).collect();
+        if columns.len() > MAX_WARNINGS {
             // The sort is stable: of equal counts, the first columns are shown.
-            described.sort_by_key(|(kind, issues, _)| std::cmp::Reverse(issues.total(&***kind)));
+            columns.sort_by_key(|(kind, issues, _)| std::cmp::Reverse(issues.total(&***kind)));
         }
-        for (kind, _, words) in described.iter().take(MOST) {
-            tracing::warn!("column {:?}: {words}", kind.column().name());
+        for (kind, _, phrase) in columns.iter().take(MAX_WARNINGS) {
+            tracing::warn!("column {:?}: {phrase}", kind.column().name());
         }
-        if let Some(rest @ [_, ..]) = described.get(MOST..) {
+        if let Some(rest @ [_, ..]) = columns.get(MAX_WARNINGS..) {
             let values: u64 = rest.iter().map(|(kind, issues, _)| issues.total(&***kind)).sum();
             tracing::warn!("{} more columns: {values} such values in all", rest.len());
         }

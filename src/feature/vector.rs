@@ -219,7 +219,7 @@ impl Feature for Vector {
     /// Null where no learned number of the vector is known.
     fn read(&self, elements: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
         let (size, width) = (self.numbers.len(), self.shape().elements);
-        let (mut numbers, mut there) = (Vec::with_capacity(elements.len()), Vec::new());
+        let (mut numbers, mut valid_rows) = (Vec::with_capacity(elements.len()), Vec::new());
         for elements in elements.chunks_exact(width) {
             let mut elements = elements.iter();
             let start = numbers.len();
@@ -230,14 +230,14 @@ impl Feature for Vector {
                     (!element.is_nan()).then(|| scaling.invert(element.into()))
                 }
             }));
-            let of_learned = self.learned().any(|(at, _)| numbers[start + at].is_some());
-            there.push(of_learned);
+            let any_known = self.learned().any(|(at, _)| numbers[start + at].is_some());
+            valid_rows.push(any_known);
         }
         let child = item_of(data_type)?;
         let numbers = cast_numbers(Float64Array::from(numbers), child.data_type())?;
         let field = Arc::new(Field::new(child.name(), child.data_type().clone(), true));
         let width = i32::try_from(size).map_err(|_| ArrowError::CastError("a vector too long".to_owned()))?;
-        let list = FixedSizeListArray::try_new(field, width, numbers, Some(NullBuffer::from(there)))?;
+        let list = FixedSizeListArray::try_new(field, width, numbers, Some(NullBuffer::from(valid_rows)))?;
         cast(&(Arc::new(list) as ArrayRef), data_type)
     }
 }
@@ -272,8 +272,8 @@ struct VectorSurvey {
 }
 
 /// Surveys lists of numbers.
-pub(super) fn survey(wanted: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
-    let ColumnRequest { data_type, vector_scale, quantiles, .. } = *wanted;
+pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
+    let ColumnRequest { data_type, vector_scale, quantiles, .. } = *request;
     is_vector_type(data_type).then(|| {
         Box::new(VectorSurvey {
             elements: None,

@@ -109,8 +109,8 @@ impl AnomalyRule {
         self.calibration.as_ref().filter(|_| matches!(self.rule, Some(Rule::Fdr(_))))
     }
 
-    /// Sets the threshold for a false discovery rate, from the number of rows at each level of the calibration: the largest
-    /// p-value that is at most rate · rank / rows (Benjamini & Hochberg 1995).
+    /// Sets the threshold for a false discovery rate, from the number of rows at each level of the calibration: the
+    /// largest p-value that is at most rate · rank / rows (Benjamini & Hochberg 1995).
     pub(crate) fn discover(&mut self, levels: &[u64]) {
         let (Some(Rule::Fdr(rate)), Some(calibration)) = (self.rule, &self.calibration) else { return };
         let rows: u64 = levels.iter().sum();

@@ -26,10 +26,11 @@ impl EncodedBatch<'_> {
     /// The sources, ranges of elements of the row vector, that contribute most to each row's score: at most `most`, the
     /// largest share first, ties in their order. Also returns the decoder outputs of the first member.
     ///
-    /// The score is `elbo` above its minimum: the excess of each value's negative log-likelihood over that of the likeliest
-    /// value (nats, scaled by features / known features), plus the KL divergence, summed over all members. A source's
-    /// contribution is the larger of its own excess and the decrease of the score when the source is hidden, since an
-    /// outlier spoils the reconstruction of other columns. If the contributions exceed the score, shares are of their sum.
+    /// The score is `elbo` above its minimum: the excess of each value's negative log-likelihood over that of the
+    /// likeliest value (nats, scaled by features / known features), plus the KL divergence, summed over all members. A
+    /// source's contribution is the larger of its own excess and the decrease of the score when the source is hidden,
+    /// since an outlier spoils the reconstruction of other columns. If the contributions exceed the score, shares are
+    /// of their sum.
     pub(crate) fn contributions(
         &self,
         sources: &[Range<usize>],

@@ -1,4 +1,5 @@
-//! The importance-weighted bound of a row (Burda, Grosse & Salakhutdinov 2016, "Importance weighted autoencoders", eq. 8).
+//! The importance-weighted bound of a row (Burda, Grosse & Salakhutdinov 2016, "Importance weighted autoencoders", eq.
+//! 8).
 
 use super::scorer::MemberView;
 use crate::error::Result;
@@ -25,8 +26,8 @@ impl MemberView<'_> {
         Ok(self.bounds(DRAWS)?.into_iter().map(|bounds| -bounds.weighted as f32).collect())
     }
 
-    /// The bounds of each row by `draws` draws z from its posterior q. c = features / known features scales the likelihood
-    /// of a row with missing values, as in the other scores.
+    /// The bounds of each row by `draws` draws z from its posterior q. c = features / known features scales the
+    /// likelihood of a row with missing values, as in the other scores.
     pub(crate) fn bounds(&self, draws: usize) -> Result<Vec<Bounds>> {
         let (inputs, k) = (self.encoded.features, self.encoded.latent_dim);
         let ones = vec![1.0; inputs];

@@ -86,15 +86,15 @@ impl Tail {
         (1 + at_least) as f64 / (1 + self.rows) as f64
     }
 
-    /// The conformal p-value of a score (Vovk, Gammerman & Shafer 2005, "Algorithmic learning in a random world", eq. 2.2):
-    /// (1 + rows that score at least as high) / (1 + rows). For a row from the same distribution, it is at most p with
-    /// probability at most p.
+    /// The conformal p-value of a score (Vovk, Gammerman & Shafer 2005, "Algorithmic learning in a random world", eq.
+    /// 2.2): (1 + rows that score at least as high) / (1 + rows). For a row from the same distribution, it is at most p
+    /// with probability at most p.
     pub fn p_value(&self, score: f32) -> f64 {
         self.p_value_of(self.level(score))
     }
 
-    /// The lowest stored score that at most a `share` of the rows reach; if more reach even the highest, the next f32 above
-    /// it.
+    /// The lowest stored score that at most a `share` of the rows reach; if more reach even the highest, the next f32
+    /// above it.
     pub(crate) fn threshold_for(&self, share: f64) -> f32 {
         // Rounding may place a decimal share just below a whole number of rows.
         let most = share * self.rows as f64 * (1.0 + 1e-12);

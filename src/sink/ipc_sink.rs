@@ -1,7 +1,7 @@
 //! Output of carried and new columns to an Arrow IPC file: the carried columns are decoded and encoded again.
 //!
-//! Dictionaries are written as plain values, since an IPC file holds one dictionary per column and a Parquet file one per
-//! row group.
+//! Dictionaries are written as plain values, since an IPC file holds one dictionary per column and a Parquet file one
+//! per row group.
 //!
 //! # Memory usage
 //! One batch of all columns.

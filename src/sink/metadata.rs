@@ -22,8 +22,8 @@ const GEO: &str = "geo";
 
 /// The output's metadata: the keys of `input`, updated for a file with the columns of `output`, of which `new` are new.
 ///
-/// `own` are this program's keys; they replace keys of the same name. The metadata of `output` is the copy in the input's
-/// Arrow schema, where pyarrow looks for it; it is updated as well.
+/// `own` are this program's keys; they replace keys of the same name. The metadata of `output` is the copy in the
+/// input's Arrow schema, where pyarrow looks for it; it is updated as well.
 pub(crate) fn update(input: &[KeyValue], output: &Schema, new: &Schema, own: &[(String, String)]) -> Vec<KeyValue> {
     let mut keys = Vec::new();
     for KeyValue { key, value } in input {

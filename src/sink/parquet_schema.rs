@@ -1,5 +1,5 @@
-//! The Parquet schema of columns that are encoded again: the annotations of a carried column are kept, such as UUID, JSON,
-//! GEOMETRY or field ids; everything else follows from the Arrow types.
+//! The Parquet schema of columns that are encoded again: the annotations of a carried column are kept, such as UUID,
+//! JSON, GEOMETRY or field ids; everything else follows from the Arrow types.
 
 use ::parquet::arrow::ArrowSchemaConverter;
 use ::parquet::basic::{ConvertedType, Repetition, Type as Physical};
@@ -68,7 +68,8 @@ pub(super) fn parquet_schema(schema: &Schema, stored: &[Option<StoredType>]) -> 
     })
 }
 
-/// The stored type of a column, with leaves changed where values cannot be written to them; `None` if the shape differs.
+/// The stored type of a column, with leaves changed where values cannot be written to them; `None` if the shape
+/// differs.
 fn as_stored(stored: &StoredType, field: &FieldRef, plain: &TypePtr) -> Result<Option<WrittenColumn>> {
     let (own, written) = (alone(stored.parquet.clone())?, alone(plain.clone())?);
     if own.num_columns() != written.num_columns() {

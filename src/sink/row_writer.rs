@@ -69,8 +69,8 @@ enum RowFormat {
     Parquet(Box<ParquetWriter<BufWriter<Temporary>>>, Target),
 }
 
-/// The schema of an output with the metadata of `input`: Arrow IPC stores dictionaries as plain values, and Parquet stores
-/// times in its own units.
+/// The schema of an output with the metadata of `input`: Arrow IPC stores dictionaries as plain values, and Parquet
+/// stores times in its own units.
 pub(crate) fn output_schema(
     input: &Schema,
     fields: &[FieldRef],
@@ -93,8 +93,8 @@ pub(crate) fn output_schema(
 }
 
 impl RowWriter {
-    /// Opens the output's temporary file, or writes a stream's schema at once. `stored` has the types of the first columns
-    /// that come from Parquet files.
+    /// Opens the output's temporary file, or writes a stream's schema at once. `stored` has the types of the first
+    /// columns that come from Parquet files.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be created, [`Error::OptionRange`] for a codec that its format does not support.
@@ -149,8 +149,8 @@ impl RowWriter {
     /// Writes rows. A stream is flushed after each call.
     ///
     /// # Errors
-    /// [`Error::Write`], [`Error::Io`] for a stream, and in a Parquet file [`Error::Unsupported`] for categories whose order
-    /// contradicts that of earlier rows.
+    /// [`Error::Write`], [`Error::Io`] for a stream, and in a Parquet file [`Error::Unsupported`] for categories whose
+    /// order contradicts that of earlier rows.
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         match &mut self.format {
             RowFormat::IpcFile(writer, target) => {

@@ -289,7 +289,8 @@ fn properties(
         .set_dictionary_enabled(false)
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_statistics_enabled(EnabledStatistics::Page);
-    // A column that replaces an input column may repeat; some readers of dictionary columns accept dictionary pages only.
+    // A column that replaces an input column may repeat; some readers of dictionary columns accept dictionary pages
+    // only.
     let in_place = splice.new.fields().iter().filter(|field| input.schema().field_with_name(field.name()).is_ok());
     let properties = in_place.fold(properties, |properties, field| {
         properties.set_column_dictionary_enabled(ColumnPath::new(vec![field.name().clone()]), true)

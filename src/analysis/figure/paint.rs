@@ -1,5 +1,5 @@
-//! Colours by their meaning. Figures are drawn with placeholder colours, which are replaced by CSS variables in a page, for
-//! its light or dark style, or by fixed values in a file.
+//! Colours by their meaning. Figures are drawn with placeholder colours, which are replaced by CSS variables in a page,
+//! for its light or dark style, or by fixed values in a file.
 
 use std::fmt::Write;
 

@@ -18,8 +18,8 @@ use crate::source::ParquetSource;
 /// Size of the grid of row counts.
 const GRID: [usize; 2] = [84, 60];
 
-/// The plot of the two chosen latent dimensions, or of those that vary most; with a single dimension, of it and the score.
-/// `None` without a row to show.
+/// The plot of the two chosen latent dimensions, or of those that vary most; with a single dimension, of it and the
+/// score. `None` without a row to show.
 pub(super) fn plane(
     source: &ParquetSource,
     columns: &ScoredColumns,

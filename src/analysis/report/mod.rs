@@ -125,8 +125,8 @@ impl Report {
 /// Makes a report of a scored file and, if given, its model.
 ///
 /// # Memory usage
-/// A few thousand rows for a file of any size: scores and latents are read twice in batches, the learned columns only for
-/// a sample.
+/// A few thousand rows for a file of any size: scores and latents are read twice in batches, the learned columns only
+/// for a sample.
 ///
 /// # Errors
 /// [`Error::UnknownColumn`] for a column that the file does not have, [`Error::WrongType`] for one with a wrong type or

@@ -27,8 +27,8 @@ pub(super) struct SampledRows {
     pub(super) batch: RecordBatch,
 }
 
-/// Samples rows by independent draws on their numbers, the same ones each time; a small file's rows are all taken. Reads
-/// the columns for the figures and the learned columns that the file has.
+/// Samples rows by independent draws on their numbers, the same ones each time; a small file's rows are all taken.
+/// Reads the columns for the figures and the learned columns that the file has.
 pub(super) fn sample(
     source: &ParquetSource,
     columns: &ScoredColumns,

@@ -25,8 +25,8 @@ pub(crate) fn with_missing_counts(features: &Features, issues: &FeatureIssues, i
     Features::grouped(features.kinds().iter().zip(&issues.0).map(kind).collect(), indicated)
 }
 
-/// The first option that conflicts with the base model's features and carried columns, and why: it selects other columns,
-/// or another encoding.
+/// The first option that conflicts with the base model's features and carried columns, and why: it selects other
+/// columns, or another encoding.
 ///
 /// # Errors
 /// As in a fit, for names that `schema` does not have.
