@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::ranking::Ranking;
 use super::scored_columns::{features, ranked_by};
-use super::table::{are_numbers, columns, numbers};
+use super::table::{are_numbers, columns, labels, numbers};
 use crate::error::{Error, Place, Result};
 use crate::pipeline::Stop;
 use crate::score::{ANOMALY_SCORE, SCORES};
@@ -165,7 +165,7 @@ pub fn evaluate(source: &ParquetSource, config: &EvaluateConfig, stop: &Stop) ->
         [label.clone()].into_iter().chain(scores.iter().cloned()).chain(decision_column.clone()).collect();
     let table = columns(source, &names, stop)?;
     let column = |name: &str| table.column(name).map_err(|_| missing(source, name)).and_then(|it| numbers(source, it));
-    let labels = labels(source, &label, &column(&label)?)?;
+    let labels = both_labels(source, &label, &column(&label)?)?;
     let (rows, anomalies) =
         (labels.iter().flatten().count(), labels.iter().filter(|label| **label == Some(true)).count());
     let top = config.top.unwrap_or(anomalies as u64);
@@ -203,20 +203,16 @@ fn missing(source: &ParquetSource, name: &str) -> Error {
     Error::MissingFeature { path: source.path().to_owned(), column: name.to_owned(), near: Vec::new() }
 }
 
-/// The label of each row; `None` where it is missing.
-fn labels(source: &ParquetSource, name: &str, values: &[Option<f64>]) -> Result<Vec<Option<bool>>> {
-    let wrong = |found: String, expected: &str| Error::WrongType {
-        place: Place::column(source.path(), name),
-        found: found.into(),
-        expected: expected.into(),
-    };
-    if let Some(other) = values.iter().flatten().find(|value| ![0.0, 1.0].contains(*value)) {
-        return Err(wrong(format!("{other} somewhere"), "0 or 1, for an anomaly"));
-    }
-    let labels: Vec<Option<bool>> = values.iter().map(|value| value.map(|value| value == 1.0)).collect();
+/// The label of each row, of which both kinds must occur; `None` where it is missing.
+fn both_labels(source: &ParquetSource, name: &str, values: &[Option<f64>]) -> Result<Vec<Option<bool>>> {
+    let labels = labels(source.path(), name, values)?;
     for (kind, expected) in [(true, "1 in some row, an anomaly"), (false, "0 in some row that is no anomaly")] {
         if !labels.contains(&Some(kind)) {
-            return Err(wrong(format!("{} in no row", u8::from(kind)), expected));
+            return Err(Error::WrongType {
+                place: Place::column(source.path(), name),
+                found: format!("{} in no row", u8::from(kind)).into(),
+                expected: expected.into(),
+            });
         }
     }
     Ok(labels)

@@ -1,5 +1,7 @@
 //! Reading of whole columns as numbers.
 
+use std::path::Path;
+
 use polars::prelude::{Column, DataFrame, DataType, PolarsError};
 
 use crate::error::{Error, Place, Result};
@@ -53,4 +55,19 @@ pub(super) fn numbers(source: &ParquetSource, column: &Column) -> Result<Vec<Opt
     let values = column.cast(&DataType::Float64).map_err(|_| wrong())?;
     let values = values.try_f64().ok_or_else(wrong)?;
     Ok(values.iter().map(|value| value.filter(|value| !value.is_nan())).collect())
+}
+
+/// Labels from values: true for 1, false for 0; `None` where missing.
+///
+/// # Errors
+/// [`Error::WrongType`] for any other value.
+pub(super) fn labels(path: &Path, name: &str, values: &[Option<f64>]) -> Result<Vec<Option<bool>>> {
+    match values.iter().flatten().find(|value| ![0.0, 1.0].contains(*value)) {
+        Some(other) => Err(Error::WrongType {
+            place: Place::column(path, name),
+            found: format!("{other} somewhere").into(),
+            expected: "0 or 1, for an anomaly".into(),
+        }),
+        None => Ok(values.iter().map(|value| value.map(|value| value == 1.0)).collect()),
+    }
 }

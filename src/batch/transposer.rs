@@ -150,7 +150,7 @@ impl RowGroupTransposer {
         // Row groups that are still in use keep their reservations.
         let Some(reservation) = self.budget.take(if scratch.is_some() { 0 } else { bytes }) else { return Ok(None) };
         let threads = if values < MIN_VALUES_PER_THREAD { 1 } else { self.config.threads.min(blocks.len()) };
-        let thread = |thread| {
+        let read_blocks = |thread| {
             let (source, blocks, scratch, stop) =
                 (self.source.clone(), blocks.clone(), scratch.clone(), self.stop.clone());
             move || {
@@ -160,9 +160,9 @@ impl RowGroupTransposer {
             }
         };
         let mut parts = if threads == 1 {
-            self.stage.run(thread(0))?
+            self.stage.run(read_blocks(0))?
         } else {
-            pipeline::run_all(&self.stage, (0..threads).map(thread).collect())?.into_iter().flatten().collect()
+            pipeline::run_all(&self.stage, (0..threads).map(read_blocks).collect())?.into_iter().flatten().collect()
         };
         parts.sort_unstable_by_key(|part: &BlockVectors| part.at);
         let issues = FeatureIssues(parts.iter().flat_map(|part| part.issues.0.iter().copied()).collect());
@@ -181,8 +181,8 @@ impl Iterator for RowGroupTransposer {
 /// Splits features into blocks of about `length`.
 fn blocks(features: &Features, length: usize) -> Vec<ColumnBlock> {
     let mut at = 0;
-    let block = |run: Range<usize>| {
-        let features = features.subset(run);
+    let block = |range: Range<usize>| {
+        let features = features.subset(range);
         let block = ColumnBlock { columns: features.columns(), at, features };
         at += block.features.layout().inputs();
         block

@@ -89,9 +89,9 @@ pub(super) fn class_bins(fit: &[f64]) -> Vec<usize> {
 
 /// Sums the counts of merged bins.
 pub(super) fn merge_bins(counts: &[f64], bins: &[usize]) -> Vec<f64> {
-    let mut merge_bins = vec![0.0; bins.iter().max().map_or(0, |last| last + 1)];
-    counts.iter().zip(bins).for_each(|(count, &bin)| merge_bins[bin] += count);
-    merge_bins
+    let mut sums = vec![0.0; bins.iter().max().map_or(0, |last| last + 1)];
+    counts.iter().zip(bins).for_each(|(count, &bin)| sums[bin] += count);
+    sums
 }
 
 #[cfg(test)]

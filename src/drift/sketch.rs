@@ -112,16 +112,16 @@ impl Binnings {
         let (mut all, mut ranges, mut element) = (Vec::new(), Vec::new(), 0);
         for kind in kinds {
             let (first, elements) = (all.len(), element..element + kind.shape().elements);
-            for quantity in elements.clone() {
-                let span = &layout.spans()[quantity];
+            for index in elements.clone() {
+                let span = &layout.spans()[index];
                 let binning = match span.likelihood {
-                    _ if kind.grows_over_time() && quantity > elements.start => continue,
+                    _ if kind.grows_over_time() && index > elements.start => continue,
                     _ if kind.grows_over_time() => Binning::Presence,
-                    Likelihood::Gaussian => Binning::Number(edges(BinnedQuantity::Element(quantity))),
+                    Likelihood::Gaussian => Binning::Number(edges(BinnedQuantity::Element(index))),
                     Likelihood::Bernoulli => Binning::Class(2),
                     Likelihood::Categorical => Binning::Class(span.output.len()),
                 };
-                all.push((BinnedQuantity::Element(quantity), binning));
+                all.push((BinnedQuantity::Element(index), binning));
             }
             element = elements.end;
             ranges.push(first..all.len());
@@ -304,10 +304,10 @@ impl Sketch {
 
 /// The edges and counts of calibration scores.
 fn score_bins(tail: &Tail) -> ([f32; EDGES], Vec<f32>) {
-    let (mut below, mut last, mut score_bins) = (0, 0.0, tail.counts().peekable());
+    let (mut below, mut last, mut scores) = (0, 0.0, tail.counts().peekable());
     let edges = std::array::from_fn(|n| {
         let enough = ((n as u64 + 1) * tail.rows()).div_ceil(BINS as u64);
-        while let Some((score, count)) = score_bins.next_if(|_| below < enough) {
+        while let Some((score, count)) = scores.next_if(|_| below < enough) {
             (below, last) = (below + count, score);
         }
         last

@@ -44,10 +44,8 @@ impl Curve {
             Map::Log1p => Some(Self::Log1p),
             Map::Auto => Self::likeliest(statistics),
             Map::Asinh => {
-                let [lower, median, upper] = summary.quartiles;
-                let width = (upper - lower) / 1.349;
-                let scale = if width.is_normal() { width } else { summary.std };
-                scale.is_normal().then_some(Self::Asinh { center: median, scale })
+                let scale = summary.robust_std();
+                scale.is_normal().then_some(Self::Asinh { center: summary.quartiles[1], scale })
             }
             Map::Quantile => {
                 let ranks: Vec<f64> = (0..=RANKS).map(|n| n as f64 / RANKS as f64).collect();

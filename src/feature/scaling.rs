@@ -6,9 +6,6 @@ use super::map::Curve;
 use super::statistics::NumberSummary;
 use crate::config::Scale;
 
-/// The interquartile range of a standard normal distribution: IQR / 1.349 estimates a standard deviation.
-const IQR_OF_NORMAL: f64 = 1.349;
-
 /// Bound of scaled values, so that one outlier cannot dominate a gradient or overflow a square.
 const CLIP: f64 = 20.0;
 
@@ -60,11 +57,7 @@ impl Scaler {
             Scale::None => (0.0, 1.0, CLIP_UNSCALED),
             Scale::Standard => (mean, std, CLIP),
             Scale::Minmax => (mean, half_range(summary) * self.unit, CLIP),
-            Scale::Robust | Scale::Asinh => {
-                let [lower, median, upper] = quartiles;
-                let width = (upper - lower) / IQR_OF_NORMAL;
-                (median, if width.is_normal() { width } else { std }, CLIP)
-            }
+            Scale::Robust | Scale::Asinh => (quartiles[1], summary.robust_std(), CLIP),
         };
         scale.is_normal().then_some(Scaling { center, scale, clip, min, max })
     }

@@ -43,6 +43,15 @@ pub(crate) struct NumberSummary {
     pub(crate) quartiles: [f64; 3],
 }
 
+impl NumberSummary {
+    /// A robust standard deviation: interquartile range / 1.349, as for a normal distribution; the plain one if that is 0.
+    pub(crate) fn robust_std(&self) -> f64 {
+        let [lower, _, upper] = self.quartiles;
+        let robust = (upper - lower) / 1.349;
+        if robust.is_normal() { robust } else { self.std }
+    }
+}
+
 impl Statistics {
     /// Starts empty; with `quantiles`, keeps a sketch of them.
     pub(crate) fn new(quantiles: bool) -> Self {

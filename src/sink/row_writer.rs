@@ -84,10 +84,7 @@ pub(crate) fn output_schema(
         Medium::Parquet => in_parquet_units(field),
     };
     let output = Schema::new(fields.iter().map(field).collect::<Vec<_>>());
-    let keys = input.metadata().iter().map(|(key, value)| KeyValue { key: key.clone(), value: Some(value.clone()) });
-    let mut keys: Vec<KeyValue> = keys.collect();
-    keys.sort_by(|one, other| one.key.cmp(&other.key));
-    let keys = metadata::update(&keys, &output, new, own).into_iter();
+    let keys = metadata::update(&sorted_metadata(input), &output, new, own).into_iter();
     let keys: HashMap<String, String> = keys.filter_map(|key| Some((key.key, key.value?))).collect();
     Arc::new(output.with_metadata(keys))
 }
@@ -221,6 +218,14 @@ fn ipc_options(encoding: &Encoding) -> Result<IpcWriteOptions> {
     options.map_err(|source| write_error(Path::new(STREAM), source))
 }
 
+/// The metadata of a schema, sorted: the order of a map is random, and that of an output must not be.
+fn sorted_metadata(schema: &Schema) -> Vec<KeyValue> {
+    let keys = schema.metadata().iter().map(|(key, value)| KeyValue { key: key.clone(), value: Some(value.clone()) });
+    let mut keys: Vec<KeyValue> = keys.collect();
+    keys.sort_by(|one, other| one.key.cmp(&other.key));
+    keys
+}
+
 /// The writer properties; as for a splice, but with dictionaries, which carried columns may need.
 fn properties(schema: &Schema, arrow: Option<String>, encoding: &Encoding) -> Result<WriterProperties> {
     use ::parquet::basic::{Compression, ZstdLevel};
@@ -232,10 +237,7 @@ fn properties(schema: &Schema, arrow: Option<String>, encoding: &Encoding) -> Re
         Codec::Brotli => Compression::BROTLI(Default::default()),
         Codec::Zstd => Compression::ZSTD(ZstdLevel::default()),
     };
-    let keys = schema.metadata().iter().map(|(key, value)| KeyValue { key: key.clone(), value: Some(value.clone()) });
-    let mut keys: Vec<KeyValue> = keys.collect();
-    // The order of a map is random, and the output must not be.
-    keys.sort_by(|one, other| one.key.cmp(&other.key));
+    let mut keys = sorted_metadata(schema);
     keys.extend(arrow.map(|arrow| KeyValue { key: ARROW_SCHEMA_META_KEY.to_owned(), value: Some(arrow) }));
     let properties = WriterProperties::builder()
         .set_compression(compression)

@@ -9,6 +9,7 @@ use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::ScoredColumns;
+use crate::analysis::table;
 use crate::artifact::Model;
 use crate::error::{Error, Place, Result};
 use crate::numerics::RandomStream;
@@ -128,15 +129,7 @@ pub(super) fn are_numbers(data_type: &DataType) -> bool {
 /// # Errors
 /// [`Error::WrongType`] for values other than 0, 1 and null.
 pub(super) fn labels(path: &Path, name: &str, array: &ArrayRef) -> Result<Vec<Option<bool>>> {
-    let values = numbers(path, name, array)?;
-    if let Some(other) = values.iter().flatten().find(|value| ![0.0, 1.0].contains(*value)) {
-        return Err(Error::WrongType {
-            place: Place::column(path, name),
-            found: format!("{other} somewhere").into(),
-            expected: "0 or 1, for an anomaly".into(),
-        });
-    }
-    Ok(values.into_iter().map(|value| value.map(|value| value == 1.0)).collect())
+    table::labels(path, name, &numbers(path, name, array)?)
 }
 
 /// The values of a column as text.
