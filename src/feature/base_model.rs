@@ -39,14 +39,15 @@ pub(crate) fn conflicting_option(
     let selections = Selections::new(schema, config)?;
     let learns = |column: &Column| kinds.iter().any(|kind| kind.column() == column);
     // Columns that the base model was asked to learn, but could not, may be selected again.
-    let of_data = |carried: &Carried| !carried.is_by_selection() && carried.reason != NOT_OF_MODEL;
-    let could_not = |column: &Column| carried.iter().any(|carried| carried.column == column.name() && of_data(carried));
-    let more = Column::leaves(schema)
+    let by_data = |carried: &Carried| !carried.is_by_selection() && carried.reason != NOT_OF_MODEL;
+    let was_unlearnable =
+        |column: &Column| carried.iter().any(|carried| carried.column == column.name() && by_data(carried));
+    let extra = Column::leaves(schema)
         .into_iter()
         .map(|(column, _)| column)
         .filter(|column| names(&selections.columns, column) && !matches(&selections.exclude, column))
-        .find(|column| !learns(column) && !could_not(column));
-    if let Some(column) = more {
+        .find(|column| !learns(column) && !was_unlearnable(column));
+    if let Some(column) = extra {
         return Ok(Some(("columns", format!("it does not learn {:?}", column.name()))));
     }
     Ok(kinds.iter().find_map(|kind| conflict_with(&selections, config, kind)))

@@ -17,8 +17,8 @@ pub(super) struct RowGroupPages(Arc<Mutex<PageBuffer>>);
 /// The state of a page store.
 #[derive(Debug)]
 struct PageBuffer {
-    /// Remaining bytes of the memory limit.
-    memory_bytes: usize,
+    /// Bytes left of the memory limit.
+    free_bytes: usize,
     /// Folder of the scratch file; the file, created on first use; and its bytes in use.
     folder: PathBuf,
     scratch: Option<Scratch>,
@@ -38,16 +38,16 @@ enum PagePlace {
 }
 
 impl RowGroupPages {
-    /// Holds up to `memory_bytes` bytes in memory, and the rest in a scratch file in `folder`.
-    pub(super) fn new(memory_bytes: usize, folder: &Path) -> Self {
-        Self(Arc::new(Mutex::new(PageBuffer { memory_bytes, folder: folder.to_owned(), scratch: None, end: 0 })))
+    /// Holds up to `free_bytes` bytes in memory, and the rest in a scratch file in `folder`.
+    pub(super) fn new(free_bytes: usize, folder: &Path) -> Self {
+        Self(Arc::new(Mutex::new(PageBuffer { free_bytes, folder: folder.to_owned(), scratch: None, end: 0 })))
     }
 
     /// Stores an encoded page.
     fn store(&self, page: Bytes) -> error::Result<PagePlace> {
         let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(memory_bytes) = buffer.memory_bytes.checked_sub(page.len()) {
-            buffer.memory_bytes = memory_bytes;
+        if let Some(free_bytes) = buffer.free_bytes.checked_sub(page.len()) {
+            buffer.free_bytes = free_bytes;
             return Ok(PagePlace::Memory(page));
         }
         let scratch = match buffer.scratch.take() {
@@ -65,7 +65,7 @@ impl RowGroupPages {
     fn load(&self, place: PagePlace) -> error::Result<Bytes> {
         match place {
             PagePlace::Memory(page) => {
-                self.0.lock().unwrap_or_else(PoisonError::into_inner).memory_bytes += page.len();
+                self.0.lock().unwrap_or_else(PoisonError::into_inner).free_bytes += page.len();
                 Ok(page)
             }
             PagePlace::File(scratch, at, length) => {
@@ -91,18 +91,18 @@ impl PageStoreFactory for RowGroupPages {
 
 impl PageStore for ChunkPages {
     fn put(&mut self, page: Bytes) -> Result<PageKey> {
-        self.places.push(self.pages.store(page).map_err(foreign)?);
+        self.places.push(self.pages.store(page).map_err(into_parquet_error)?);
         Ok(PageKey::new(self.places.len() as u64 - 1))
     }
 
     fn take(&mut self, key: PageKey) -> Result<Bytes> {
         let place = usize::try_from(key.get()).ok().and_then(|key| self.places.get_mut(key));
         let place = place.ok_or_else(|| ParquetError::General(format!("there is no page {key:?}")))?;
-        self.pages.load(std::mem::replace(place, PagePlace::Memory(Bytes::new()))).map_err(foreign)
+        self.pages.load(std::mem::replace(place, PagePlace::Memory(Bytes::new()))).map_err(into_parquet_error)
     }
 }
 
-fn foreign(error: error::Error) -> ParquetError {
+fn into_parquet_error(error: error::Error) -> ParquetError {
     ParquetError::External(Box::new(error))
 }
 
@@ -123,7 +123,7 @@ mod tests {
                 assert_eq!(chunks[usize::from(n % 2)].take(key).unwrap(), page(n));
             }
             pages.next_row_group();
-            assert_eq!(pages.0.lock().unwrap().memory_bytes, 10);
+            assert_eq!(pages.0.lock().unwrap().free_bytes, 10);
         }
         assert_eq!(folder.path().read_dir().unwrap().count(), 0);
     }
