@@ -1,6 +1,6 @@
-//! Text of a file's own making as HTML and XML show it.
+//! Escaping of text for HTML and XML.
 
-/// The text, with what would be markup, steer a terminal or turn the direction of what follows written out.
+/// Escapes markup, control characters and characters that change the direction of text.
 pub(crate) fn escaped(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for c in text.chars() {
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_of_a_name_is_markup() {
+    fn names_cannot_contain_markup() {
         assert_eq!(escaped("<b a='1' c=\"2\">&amp;"), "&lt;b a=&#39;1&#39; c=&quot;2&quot;&gt;&amp;amp;");
         assert_eq!(escaped("a\u{1b}[31m\0\u{202e}b größe"), "a\\u{1b}[31m\\u{0}\\u{202e}b größe");
     }

@@ -1,4 +1,4 @@
-//! Questions to whole tables, answered with polars, and what there is to see of them.
+//! Evaluation of scored tables with polars, and report pages with figures.
 
 #![forbid(unsafe_code)]
 
@@ -7,7 +7,7 @@ mod evaluate;
 mod figure;
 mod ranking;
 mod report;
-mod scored;
+mod scored_columns;
 mod table;
 
 pub use self::evaluate::{AtThreshold, Best, EvaluateConfig, Evaluation, Ranked, Top, evaluate};

@@ -1,6 +1,6 @@
-//! How well scores put anomalies first. Equal scores are one place in the order, as scikit-learn has it.
+//! Ranking metrics: AUROC, average precision, best F1. Ties are treated as in scikit-learn.
 
-/// Rows of one score, and how many of them are anomalies.
+/// Rows with equal scores, and the number of anomalies among them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Tie {
     score: f64,
@@ -8,7 +8,7 @@ struct Tie {
     anomalies: u64,
 }
 
-/// Rows in the order of their scores, the highest first.
+/// Rows ordered by score, the highest first.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Ranking {
     ties: Vec<Tie>,
@@ -17,7 +17,7 @@ pub(super) struct Ranking {
 }
 
 impl Ranking {
-    /// Takes rows' scores and whether they are anomalies.
+    /// Takes the score of each row and whether it is an anomaly.
     pub(super) fn new(mut rows: Vec<(f64, bool)>) -> Self {
         rows.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
         let mut ties = Vec::<Tie>::new();
@@ -34,7 +34,7 @@ impl Ranking {
         Self { ties, rows: rows.len() as u64, anomalies }
     }
 
-    /// Each score with the rows and anomalies that have it or a higher one.
+    /// Each score with the numbers of rows and anomalies that have at least this score.
     fn thresholds(&self) -> impl Iterator<Item = Tie> + '_ {
         self.ties.iter().scan((0, 0), |(rows, anomalies), tie| {
             *rows += tie.rows;
@@ -43,8 +43,8 @@ impl Ranking {
         })
     }
 
-    /// The probability that an anomaly scores higher than another row, half of it if they score the same (Fawcett 2006,
-    /// "An introduction to ROC analysis", section 7); `None` unless there are both.
+    /// The area under the ROC curve: the probability that an anomaly scores higher than another row, ties counting half
+    /// (Fawcett 2006, "An introduction to ROC analysis", section 7); `None` unless there are both.
     pub(super) fn auroc(&self) -> Option<f64> {
         let (mut above, mut pairs) = (0.0, 0.0);
         for Tie { rows, anomalies, .. } in &self.ties {
@@ -56,7 +56,8 @@ impl Ranking {
         (all > 0.0).then(|| pairs / all)
     }
 
-    /// The precision at each threshold, weighted by the recall it adds; `None` without an anomaly.
+    /// Average precision: the precision at each threshold, weighted by its increase of recall; `None` without an
+    /// anomaly.
     pub(super) fn average_precision(&self) -> Option<f64> {
         let steps = self.ties.iter().zip(self.thresholds());
         let sum =
@@ -64,15 +65,15 @@ impl Ranking {
         (self.anomalies > 0).then(|| sum / self.anomalies as f64)
     }
 
-    /// The threshold of the greatest F1, the highest of equals, with rows and anomalies that reach it.
+    /// The threshold of the largest F1, the highest one of ties, with the numbers of rows and anomalies that reach it.
     pub(super) fn best_f1(&self) -> Option<(f64, u64, u64)> {
         let f1 = |tie: &Tie| 2.0 * tie.anomalies as f64 / (tie.rows + self.anomalies) as f64;
         let best = self.thresholds().reduce(|best, tie| if f1(&tie) > f1(&best) { tie } else { best })?;
         Some((best.score, best.rows, best.anomalies))
     }
 
-    /// Anomalies among the `n` rows of highest score, at most all; of rows that are tied for the last places the share
-    /// that is expected there.
+    /// The number of anomalies among the `n` rows of highest score; rows tied for the last places count by their
+    /// expected share.
     pub(super) fn anomalies_in_top(&self, n: u64) -> f64 {
         let (mut left, mut found) = (n, 0.0);
         for Tie { rows, anomalies, .. } in &self.ties {
@@ -83,7 +84,7 @@ impl Ranking {
         found
     }
 
-    /// Rows, and anomalies among them, that score at least `threshold`.
+    /// The numbers of rows and anomalies that score at least `threshold`.
     pub(super) fn reach(&self, threshold: f64) -> (u64, u64) {
         let reached = self.thresholds().take_while(|tie| tie.score >= threshold).last();
         reached.map_or((0, 0), |tie| (tie.rows, tie.anomalies))
@@ -95,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_those_of_scikit_learn() {
+    fn metrics_equal_those_of_scikit_learn() {
         // y = [0, 1, 1, 0, 1, 0, 0]; s = [.1, .9, .4, .4, .4, .2, .9]
         // roc_auc_score(y, s), average_precision_score(y, s)
         let labels = [false, true, true, false, true, false, false];
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn without_both_kinds_there_is_no_order_to_judge() {
+    fn metrics_need_anomalies_and_other_rows() {
         let of = |labels: [bool; 2]| Ranking::new(labels.map(|label| (1.0, label)).to_vec());
         assert_eq!(
             (of([true; 2]).auroc(), of([false; 2]).auroc(), of([false; 2]).average_precision()),

@@ -1,4 +1,6 @@
-//! Columns of a file as numbers.
+//! Reading of whole columns as numbers.
+
+use std::path::Path;
 
 use polars::prelude::{Column, DataFrame, DataType, PolarsError};
 
@@ -10,10 +12,10 @@ use crate::source::ParquetSource;
 /// Rows read at once.
 const BATCH_ROWS: usize = 65_536;
 
-/// Some columns of a source, whole.
+/// Reads whole columns of a source.
 ///
 /// # Errors
-/// The source's, and [`Error::Read`] for a type that polars does not have.
+/// The errors of the source, and [`Error::Read`] for a type that polars does not support.
 pub(super) fn columns(source: &ParquetSource, names: &[String], stop: &Stop) -> Result<DataFrame> {
     let mut table: Option<DataFrame> = None;
     for batch in source.scan(names, BATCH_ROWS) {
@@ -37,10 +39,10 @@ pub(super) fn are_numbers(column: &Column) -> bool {
     column.dtype().is_numeric() || *column.dtype() == DataType::Boolean
 }
 
-/// A column's values, `None` where null or NaN.
+/// The values of a column; `None` where null or NaN.
 ///
 /// # Errors
-/// [`Error::WrongType`] for anything but numbers and Booleans.
+/// [`Error::WrongType`] unless the column holds numbers or Booleans.
 pub(super) fn numbers(source: &ParquetSource, column: &Column) -> Result<Vec<Option<f64>>> {
     let wrong = || Error::WrongType {
         place: Place::column(source.path(), column.name().as_str()),
@@ -53,4 +55,19 @@ pub(super) fn numbers(source: &ParquetSource, column: &Column) -> Result<Vec<Opt
     let values = column.cast(&DataType::Float64).map_err(|_| wrong())?;
     let values = values.try_f64().ok_or_else(wrong)?;
     Ok(values.iter().map(|value| value.filter(|value| !value.is_nan())).collect())
+}
+
+/// Labels from values: true for 1, false for 0; `None` where missing.
+///
+/// # Errors
+/// [`Error::WrongType`] for any other value.
+pub(super) fn labels(path: &Path, name: &str, values: &[Option<f64>]) -> Result<Vec<Option<bool>>> {
+    match values.iter().flatten().find(|value| ![0.0, 1.0].contains(*value)) {
+        Some(other) => Err(Error::WrongType {
+            place: Place::column(path, name),
+            found: format!("{other} somewhere").into(),
+            expected: "0 or 1, for an anomaly".into(),
+        }),
+        None => Ok(values.iter().map(|value| value.map(|value| value == 1.0)).collect()),
+    }
 }

@@ -1,5 +1,5 @@
-//! The training rows as the model sees them all together: where they lie in latent space, how they are spread about what
-//! it expects of them, and what each dimension moves.
+//! Statistics of the training rows under the model: their density in latent space, the residuals of their values, and
+//! the effect of each latent dimension.
 
 #![forbid(unsafe_code)]
 
@@ -8,42 +8,41 @@ use crate::feature::Layout;
 use crate::model::{Weight, Weights};
 use crate::numerics::GaussianMixture;
 
-/// Ranks at which the values of an element are kept: 0, 1/64, …, 1.
+/// The number of stored quantiles per element, at ranks 0, 1/64, …, 1.
 pub(crate) const RANKS: usize = 65;
 
-/// What the names of its tensors begin with.
+/// Prefix of the tensor names.
 const PREFIX: &str = "aggregate.";
 
-/// Measured at the end of a fit on some of the training rows.
+/// Statistics of a sample of the training rows, measured at the end of a fit.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Aggregate {
-    /// Of the rows' latents; absent if the prior is as good.
+    /// The density of the rows' latents; absent if the prior fits as well.
     pub(crate) density: Option<GaussianMixture>,
-    /// `[values]`, those of Gaussian elements: standard deviation about its mean given a draw from the row's posterior, on the model's
-    /// scale.
+    /// `[values]`: residual standard deviation of each Gaussian element about its mean given a draw from the row's
+    /// posterior, on the model's scale.
     pub(crate) residual: Vec<f32>,
-    /// `[factors, values]`: what these deviations share, as products of each value's part in a factor make their
-    /// covariances.
+    /// `[factors, values]`: factor loadings F of the residuals; Fᵀ F gives their covariances.
     pub(crate) shared: Vec<f32>,
-    /// `[values, RANKS]`: the values at even ranks, on the model's scale.
+    /// `[values, RANKS]`: the quantiles at evenly spaced ranks, on the model's scale.
     pub(crate) quantiles: Vec<f32>,
-    /// `[outputs]`: standard deviation of what each output stands for, in its unit.
+    /// `[outputs]`: standard deviation of the value of each output, in its unit.
     pub(crate) deviation: Vec<f32>,
-    /// `[latent_dim, outputs]`: by how much what is expected of each output rises, in its unit, when the latent rises by 1
-    /// about where rows are.
+    /// `[latent_dim, outputs]`: the mean increase of each output's expectation, in its unit, per unit of the latent, at
+    /// the rows' latents.
     pub(crate) effect: Vec<f32>,
-    /// `[latent_dim, outputs]`: Spearman's rank correlation of the posterior mean with what each output stands for; 0 where
-    /// one of them does not vary.
+    /// `[latent_dim, outputs]`: Spearman's rank correlation of the posterior mean with the value of each output; 0
+    /// where one of them is constant.
     pub(crate) rank_correlation: Vec<f32>,
 }
 
 impl Aggregate {
-    /// Whether a tensor is part of one.
-    pub(crate) fn has(name: &str) -> bool {
+    /// Whether a tensor name belongs to these statistics.
+    pub(crate) fn has_tensor(name: &str) -> bool {
         name.starts_with(PREFIX)
     }
 
-    /// Its tensors, by name.
+    /// The statistics as tensors, by name.
     pub(crate) fn tensors(&self, latent_dim: usize) -> Weights {
         let (values, outputs, k) = (self.residual.len(), self.deviation.len(), latent_dim);
         let mut tensors = vec![
@@ -61,26 +60,26 @@ impl Aggregate {
             tensors.push(("density.factor", vec![components, k, k], factor));
         }
         let tensor = |(name, shape, values): (&str, Vec<usize>, &Vec<f32>)| {
-            (named(name), Weight { shape, values: values.clone() })
+            (prefixed(name), Weight { shape, values: values.clone() })
         };
         tensors.into_iter().map(tensor).collect()
     }
 
-    /// The one in these tensors, which may hold nothing else.
+    /// Reads the statistics from tensors, which may hold nothing else.
     ///
     /// # Errors
-    /// A [`ModelFault`] if a tensor is missing, of another shape, not finite or of no use.
+    /// A [`ModelFault`] if a tensor is missing, has another shape, is not finite or is invalid.
     pub(crate) fn from_tensors(tensors: Weights, layout: &Layout, latent_dim: usize) -> Result<Self, ModelFault> {
         let mut tensors = Tensors(tensors);
         let (values, outputs, k) = (layout.gaussians(), layout.outputs(), latent_dim);
-        let components = tensors.0.get(&named("density.weight")).map(|weight| weight.values.len());
-        let factors = tensors.0.get(&named("residual.shared")).map_or(0, |it| it.values.len() / values.max(1));
+        let components = tensors.0.get(&prefixed("density.weight")).map(|weight| weight.values.len());
+        let factors = tensors.0.get(&prefixed("residual.shared")).map_or(0, |it| it.values.len() / values.max(1));
         let density = components.map(|components| -> Result<GaussianMixture, ModelFault> {
             let weight = tensors.take("density.weight", &[components])?;
             let mean = tensors.take("density.mean", &[components, k])?;
             let factor = tensors.take("density.factor", &[components, k, k])?;
-            let unsound = || ModelFault::Contradiction("the density of its latents is none".to_owned());
-            GaussianMixture::new(k, weight, mean, factor).ok_or_else(unsound)
+            let invalid = || ModelFault::Contradiction("the density of the latents is invalid".to_owned());
+            GaussianMixture::new(k, weight, mean, factor).ok_or_else(invalid)
         });
         let aggregate = Self {
             density: density.transpose()?,
@@ -94,15 +93,15 @@ impl Aggregate {
         if let Some(name) = tensors.0.into_keys().next() {
             return Err(ModelFault::UnknownTensor { name });
         }
-        let ascend = |ranks: &[f32]| ranks.windows(2).all(|pair| pair[0] <= pair[1]);
-        if !aggregate.quantiles.chunks_exact(RANKS).all(ascend) || aggregate.residual.iter().any(|std| *std < 0.0) {
-            return Err(ModelFault::Contradiction("the spread of its values is none".to_owned()));
+        let ascending = |ranks: &[f32]| ranks.windows(2).all(|pair| pair[0] <= pair[1]);
+        if !aggregate.quantiles.chunks_exact(RANKS).all(ascending) || aggregate.residual.iter().any(|std| *std < 0.0) {
+            return Err(ModelFault::Contradiction("the quantiles or residuals of the values are invalid".to_owned()));
         }
         Ok(aggregate)
     }
 }
 
-fn named(name: &str) -> String {
+fn prefixed(name: &str) -> String {
     format!("{PREFIX}{name}")
 }
 
@@ -110,7 +109,7 @@ struct Tensors(Weights);
 
 impl Tensors {
     fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelFault> {
-        let name = named(name);
+        let name = prefixed(name);
         let Some(tensor) = self.0.remove(&name) else { return Err(ModelFault::MissingTensor { name }) };
         tensor.check(&name, shape)?;
         Ok(tensor.values)

@@ -1,16 +1,16 @@
-//! The checkpoint file: sets of weights, and JSON of what trained them.
+//! The checkpoint file: sets of weights, and the state of training as JSON.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{MOST_BYTES, container};
+use super::{MAX_BYTES, container};
 use crate::error::{Error, ModelFault, Result};
 use crate::model::{Parameter, Weights};
 use crate::storage::{Target, commit_bytes};
 
-/// Writes a checkpoint, whole or not at all: each set's tensors are called `set/tensor`.
+/// Writes a checkpoint atomically. A set's tensors are named `set/tensor`.
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -22,10 +22,10 @@ pub(crate) fn save_checkpoint(target: &Target, about: &impl Serialize, sets: &[(
     commit_bytes(target, &container::pack(tensors, json))
 }
 
-/// Reads a checkpoint: `compatible` looks at its JSON before more is believed; every set must have just `parameters`.
+/// Reads a checkpoint. `compatible` checks its JSON first; every set must have exactly `parameters`.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Checkpoint`] if it is not a sound one; that of `compatible`.
+/// [`Error::Io`]; [`Error::Checkpoint`] if the file is invalid; the error of `compatible`.
 pub(crate) fn load_checkpoint<T: DeserializeOwned>(
     path: &Path,
     parameters: &[Parameter],
@@ -33,11 +33,11 @@ pub(crate) fn load_checkpoint<T: DeserializeOwned>(
 ) -> Result<(T, BTreeMap<String, Weights>)> {
     let fault = |fault| Error::Checkpoint { path: path.to_owned(), fault };
     let bytes = read(path)?;
-    let json = container::about(&bytes).map_err(fault)?;
+    let json = container::read_json(&bytes).map_err(fault)?;
     compatible(&json)?;
     let about = serde_json::from_value(json).map_err(|error| fault(ModelFault::Metadata(error.into())))?;
     let mut sets = BTreeMap::<String, Weights>::new();
-    for (name, weight) in container::tensors(&bytes).map_err(fault)? {
+    for (name, weight) in container::read_tensors(&bytes).map_err(fault)? {
         let Some((set, tensor)) = name.split_once('/') else { return Err(fault(ModelFault::UnknownTensor { name })) };
         sets.entry(set.to_owned()).or_default().insert(tensor.to_owned(), weight);
     }
@@ -47,18 +47,18 @@ pub(crate) fn load_checkpoint<T: DeserializeOwned>(
     Ok((about, sets))
 }
 
-/// The JSON of a checkpoint.
+/// Reads the JSON of a checkpoint.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Checkpoint`] if there is none in it.
+/// [`Error::Io`]; [`Error::Checkpoint`] if the file has none.
 pub(crate) fn checkpoint_json(path: &Path) -> Result<serde_json::Value> {
-    container::about(&read(path)?).map_err(|fault| Error::Checkpoint { path: path.to_owned(), fault })
+    container::read_json(&read(path)?).map_err(|fault| Error::Checkpoint { path: path.to_owned(), fault })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
     let bytes = std::fs::metadata(path).map_err(Error::io("open", path))?.len();
-    // Five sets at most.
-    let limit = 5 * MOST_BYTES;
+    // A checkpoint has at most five sets of weights.
+    let limit = 5 * MAX_BYTES;
     if bytes > limit {
         return Err(Error::Checkpoint { path: path.to_owned(), fault: ModelFault::Size { bytes, limit } });
     }

@@ -1,4 +1,4 @@
-//! The file under a model and a checkpoint: tensors of f32 as safetensors, and one metadata key that holds JSON.
+//! The file format of models and checkpoints: f32 tensors as safetensors, and one metadata key that holds JSON.
 
 use std::collections::HashMap;
 
@@ -7,30 +7,30 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use crate::error::ModelFault;
 use crate::model::{Parameter, Weight, Weights};
 
-/// The metadata key. There is only one: safetensors keeps them in a hash map, whose order differs run to run.
+/// The metadata key. Only one, since safetensors keeps keys in a hash map, whose order differs from run to run.
 const KEY: &str = "vaepipe";
 
-/// The bytes of a file that holds these.
+/// Encodes tensors and JSON as the bytes of a file.
 pub(super) fn pack<'a>(tensors: impl IntoIterator<Item = (String, &'a Weight)>, json: String) -> Vec<u8> {
     let bytes = |weight: &Weight| weight.values.iter().flat_map(|value| value.to_le_bytes()).collect();
     let data: Vec<(String, &Weight, Vec<u8>)> =
         tensors.into_iter().map(|(name, weight)| (name, weight, bytes(weight))).collect();
     let views = data.iter().map(|(name, weight, bytes)| {
-        let view = TensorView::new(Dtype::F32, weight.shape.clone(), bytes).expect("bytes of this very shape");
+        let view = TensorView::new(Dtype::F32, weight.shape.clone(), bytes).expect("the bytes have this shape");
         (name.as_str(), view)
     });
     safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), json)]))).expect("names are distinct")
 }
 
-/// The JSON of a file, without its tensors.
-pub(super) fn about(bytes: &[u8]) -> Result<serde_json::Value, ModelFault> {
+/// Reads the JSON of a file, not its tensors.
+pub(super) fn read_json(bytes: &[u8]) -> Result<serde_json::Value, ModelFault> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| ModelFault::Format(error.into()))?;
     let json = header.metadata().as_ref().and_then(|keys| keys.get(KEY)).ok_or(ModelFault::NotOurs)?;
     serde_json::from_str(json).map_err(|error| ModelFault::Metadata(error.into()))
 }
 
-/// The tensors of a file.
-pub(super) fn tensors(bytes: &[u8]) -> Result<Weights, ModelFault> {
+/// Reads the tensors of a file.
+pub(super) fn read_tensors(bytes: &[u8]) -> Result<Weights, ModelFault> {
     let mut weights = Weights::new();
     let file = SafeTensors::deserialize(bytes).map_err(|error| ModelFault::Format(error.into()))?;
     for (name, view) in file.tensors() {
@@ -38,14 +38,14 @@ pub(super) fn tensors(bytes: &[u8]) -> Result<Weights, ModelFault> {
             let found = format!("{:?} {:?}", view.dtype(), view.shape());
             return Err(ModelFault::Tensor { name, found, expected: "F32".to_owned() });
         }
-        // A chunk of four bytes is an array of four.
+        // Every chunk has exactly four bytes.
         let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         weights.insert(name, Weight { shape: view.shape().to_vec(), values });
     }
     Ok(weights)
 }
 
-/// Checks that `weights` are those of `parameters`, in name and shape, and finite.
+/// Checks that `weights` are finite and have exactly the names and shapes of `parameters`.
 pub(super) fn check(weights: &Weights, parameters: &[Parameter]) -> Result<(), ModelFault> {
     for Parameter { name, shape, .. } in parameters {
         check_tensor(name, weights.get(name), shape)?;
@@ -56,7 +56,7 @@ pub(super) fn check(weights: &Weights, parameters: &[Parameter]) -> Result<(), M
     }
 }
 
-/// The values of a tensor that has to be there in this shape, and be sound.
+/// The values of a tensor, checked to exist, have this shape and be finite.
 pub(super) fn check_tensor<'a>(
     name: &str,
     tensor: Option<&'a Weight>,

@@ -4,29 +4,29 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The variance of its posterior mean above which a dimension is active (Burda, Grosse & Salakhutdinov 2016,
+/// Variance of the posterior mean above which a dimension is active (Burda, Grosse & Salakhutdinov 2016,
 /// "Importance weighted autoencoders", section 5.2).
 const ACTIVE: f64 = 0.01;
 
-/// What held-out rows say of a model.
+/// Quality measures of a model on its calibration rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Health {
     /// Number of calibration rows.
     pub rows: u64,
-    /// Mean log-likelihood of a row at one draw from its posterior, in nats.
+    /// Mean log-likelihood of a row given one draw from its posterior, in nats.
     pub log_likelihood: f64,
     /// Mean KL divergence of a row's posterior from the prior, in nats.
     pub kl: f64,
     /// Each dimension of the latent space.
     pub dimensions: Vec<Dimension>,
-    /// Mean over the rows' known values of the squared error of their reconstruction, on the model's scale.
+    /// Mean squared reconstruction error of the known values, on the model's scale.
     pub error: f64,
-    /// The same of a reconstruction from as many principal components of the training rows, where a category stands as a
-    /// 0 or 1 a class, and a missing value as the mean. Absent if the rows are too wide for them.
+    /// The error of a PCA of the training rows with as many components, with categories one-hot and missing values
+    /// replaced by the mean. Absent if the rows are too wide for a PCA.
     pub principal_error: Option<f64>,
-    /// How well each learned column is rebuilt from the latents, in row-vector order.
+    /// Reconstruction quality of each learned column, in row-vector order.
     pub columns: Vec<ColumnHealth>,
 }
 
@@ -41,34 +41,34 @@ pub struct Dimension {
     pub variance: f64,
 }
 
-/// How well a column is rebuilt.
+/// Reconstruction quality of a column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ColumnHealth {
     /// The column, or the leaf of a struct column.
     pub column: String,
-    /// What is measured.
+    /// The measure.
     pub measure: Measure,
-    /// How much of it, at most 1; absent if the rows' values do not vary, or are all missing.
+    /// Its value, at most 1; absent if the rows' values are constant or all missing.
     pub value: Option<f64>,
-    /// How much of it one and the same answer for every row has: 0 of R², or the share of the most frequent value.
+    /// Its value for a constant prediction: 0 for R², or the share of the most frequent value.
     pub baseline: Option<f64>,
 }
 
-/// What is measured of a column's reconstruction.
+/// A measure of a column's reconstruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Measure {
     /// 1 - squared error / squared deviation from the mean, on the model's scale.
     R2,
-    /// Share of the values that are rebuilt as they are.
+    /// Share of the values that are reconstructed exactly.
     Accuracy,
 }
 
 impl Dimension {
-    /// Whether it carries anything: whether its posterior mean varies by more than 0.01.
+    /// Whether it is active: the variance of its posterior mean is above 0.01.
     pub fn is_active(&self) -> bool {
         self.variance > ACTIVE
     }
@@ -80,13 +80,13 @@ impl Health {
         self.log_likelihood - self.kl
     }
 
-    /// How many dimensions are active.
+    /// The number of active dimensions.
     pub fn active(&self) -> usize {
         self.dimensions.iter().filter(|dimension| dimension.is_active()).count()
     }
 
-    /// Whether the numbers are ones that a model of this many dimensions and these columns may have.
-    pub(crate) fn is_sound<'a>(&self, latent_dim: usize, columns: impl Iterator<Item = &'a str>) -> bool {
+    /// Whether the numbers are valid for a model with this many dimensions and these columns.
+    pub(crate) fn is_valid<'a>(&self, latent_dim: usize, columns: impl Iterator<Item = &'a str>) -> bool {
         let Self { rows, log_likelihood, kl, dimensions, error, principal_error, columns: measured } = self;
         let dimension = |it: &Dimension| it.kl.is_finite() && it.variance >= 0.0;
         let column = |it: &ColumnHealth| it.value.is_none_or(|value| value <= 1.0);

@@ -1,4 +1,5 @@
-//! A model's networks in its file: the first one's tensors by their names, those of the others behind `members.N.`.
+//! The networks of a model file: the first one's tensors by their plain names, the others' with the prefix
+//! `members.N.`.
 
 use std::sync::Arc;
 
@@ -9,32 +10,33 @@ use crate::feature::Layout;
 use crate::model::{Vae, Weight, Weights, parameters};
 use crate::score::{AggregatePosterior, Member};
 
-/// The tensors that say where training rows lie in a network's latent space.
+/// The tensors of a network's aggregate posterior.
 const LATENTS: [&str; 2] = ["latents.mean", "latents.whitening"];
 
-/// What the names of a further network's tensors begin with.
+/// The prefix of the tensor names of network `n`.
 fn prefix(n: usize) -> String {
     if n == 0 { String::new() } else { format!("members.{n}.") }
 }
 
-/// Tensors of network `n` under their names in the file.
+/// The tensors of network `n` by their names in the file.
 pub(super) fn named<T>(n: usize, tensors: impl IntoIterator<Item = (String, T)>) -> impl Iterator<Item = (String, T)> {
     let prefix = prefix(n);
     tensors.into_iter().map(move |(name, tensor)| (format!("{prefix}{name}"), tensor))
 }
 
-/// Where training rows lie, as tensors.
+/// The aggregate posterior as tensors.
 pub(super) fn latents(AggregatePosterior { mean, whitening }: &AggregatePosterior) -> [(String, Weight); 2] {
     let k = mean.len();
     let tensors = [(vec![k], mean), (vec![k, k], whitening)];
     let mut tensors = tensors.map(|(shape, values)| Weight { shape, values: values.clone() }).into_iter();
-    LATENTS.map(|name| (name.to_owned(), tensors.next().expect("as many as names")))
+    LATENTS.map(|name| (name.to_owned(), tensors.next().expect("two tensors for two names")))
 }
 
-/// Takes the networks out of a file's tensors; of each its weights, and how it scores. `vae` makes one of weights.
+/// Builds the networks from a file's tensors: the weights and the scoring member of each. `vae` builds one from
+/// weights.
 ///
 /// # Errors
-/// A [`ModelFault`] if a tensor is missing, of another shape or not finite, or if one is left.
+/// A [`ModelFault`] if a tensor is missing, has another shape, is not finite, or is unknown.
 pub(super) fn take(
     metadata: &Metadata,
     layout: &Layout,
@@ -46,7 +48,7 @@ pub(super) fn take(
     if !(1..=Training::MOST_MEMBERS).contains(&training.members) {
         return Err(contradiction("the number of networks is out of its range".to_owned()));
     }
-    // Before building networks of the size the metadata claims.
+    // Check the size that the metadata claims before building networks of it.
     let (of_latents, of_network) = (
         network.latent_dim.saturating_mul(network.latent_dim + 1),
         network.parameters(layout.encoder_inputs(), layout.outputs()),
@@ -54,10 +56,11 @@ pub(super) fn take(
     let claimed = of_network.saturating_add(of_latents).saturating_mul(training.members);
     let held: usize = tensors.values().map(|weight| weight.values.len()).sum();
     if claimed > held {
-        return Err(contradiction(format!("the networks have {claimed} parameters, the file {held}")));
+        return Err(contradiction(format!("the metadata claims {claimed} parameters, the file has {held}")));
     }
     let (parameters, k) = (parameters(layout, network), network.latent_dim);
-    // The first one last: what belongs to no other is taken for its own, and found out.
+    // The first network has no prefix: it comes last and takes all remaining tensors, so that unknown ones are
+    // reported.
     let mut members = Vec::with_capacity(training.members);
     for n in (0..training.members).rev() {
         let prefix = prefix(n);
@@ -78,7 +81,7 @@ pub(super) fn take(
     Ok(members)
 }
 
-/// A fault with the tensor's name as it is in the file.
+/// A fault with the tensor's full name in the file.
 fn in_file(fault: ModelFault, prefix: &str) -> ModelFault {
     let full = |name: String| format!("{prefix}{name}");
     match fault {

@@ -1,7 +1,7 @@
 //! The model file: weights as safetensors, and one metadata key `vaepipe` that holds JSON.
 //!
-//! **Invariant:** nothing of a file is believed before it is checked: its size, its version, its features, and the
-//! name, type and shape of every tensor against the network the JSON describes. Nothing in it is executed.
+//! **Invariant:** everything in a file is checked before use: its size, its version, its features, and the name, type
+//! and shape of every tensor against the network that the JSON describes. Nothing in it is executed.
 
 #![forbid(unsafe_code)]
 
@@ -31,13 +31,13 @@ use crate::pipeline::Epoch;
 use crate::score::{AggregatePosterior, Score, Scorer, Scoring};
 use crate::storage::{Object, Target, check_url, commit_bytes, is_url};
 
-/// The newest format this version reads, and the one it writes.
+/// The newest format version that this program reads; it writes this one.
 pub(crate) const FORMAT_VERSION: u64 = 1;
 
-/// More than any network within the configuration's ranges that a machine could train.
-const MOST_BYTES: u64 = 16 << 30;
+/// Largest model file, larger than any trainable network within the configuration's ranges.
+const MAX_BYTES: u64 = 16 << 30;
 
-/// How a fit went.
+/// The course of a fit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -48,7 +48,7 @@ pub struct History {
     pub best_epoch: usize,
     /// Loss of the kept weights on the calibration rows, nats a row; absent without such rows.
     pub held_out_loss: Option<f64>,
-    /// How often the last good state was restored at a lower rate, after a loss that was not finite.
+    /// How often a loss was not finite, so that the last good state was restored with a lower learning rate.
     pub rollbacks: usize,
     /// Whether the kept weights come from a refit: as many epochs on the training and validation rows together.
     pub refit: bool,
@@ -61,7 +61,7 @@ impl History {
     }
 }
 
-/// Which rows a model came from.
+/// The rows and the program that a model was fitted with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -91,7 +91,7 @@ pub struct Provenance {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Init {
-    /// SHA-256 of that model's file, in hexadecimal.
+    /// SHA-256 of the base model's file, in hexadecimal.
     pub model: String,
     /// Its loss on the calibration rows, nats a row, before training; absent without such rows.
     pub held_out_loss: Option<f64>,
@@ -110,19 +110,19 @@ pub struct Metadata {
     pub features: Vec<Kind>,
     /// The columns of the input, in its order.
     pub columns: Vec<InputColumn>,
-    /// Columns that were there and not learned.
+    /// Columns of the input that were not learned.
     pub carried: Vec<Carried>,
     /// The network between the row vector and the latents.
     pub network: Network,
-    /// What decided the numbers.
+    /// The settings that determine the weights.
     pub training: Training,
-    /// How it went.
+    /// The course of the fit.
     pub history: History,
     /// Measures on the calibration rows; absent without such rows.
     pub health: Option<Health>,
-    /// How rows are ranked and judged.
+    /// How rows are ranked and anomalies decided.
     pub scoring: Scoring,
-    /// Where it came from.
+    /// The rows and the program it was fitted with.
     pub provenance: Provenance,
 }
 
@@ -153,10 +153,10 @@ impl fmt::Debug for Model {
 }
 
 impl Model {
-    /// A model of what was fitted.
+    /// Builds a model from the results of a fit.
     ///
     /// # Errors
-    /// As [`of`](Self::of).
+    /// As [`from_parts`](Self::from_parts).
     pub(crate) fn new(
         metadata: Metadata,
         members: Vec<(Weights, AggregatePosterior)>,
@@ -170,51 +170,51 @@ impl Model {
         for (n, (weights, latents)) in members.into_iter().enumerate() {
             tensors.extend(members::named(n, weights.into_iter().chain(members::latents(&latents))));
         }
-        Self::of(metadata, tensors, device)
+        Self::from_parts(metadata, tensors, device)
     }
 
-    /// A model from the parts of a file.
+    /// Builds a model from the parts of a file.
     ///
     /// # Errors
     /// A [`ModelFault`] if the parts contradict each other.
-    fn of(metadata: Metadata, tensors: Weights, device: &candle_core::Device) -> Result<Self, ModelFault> {
+    fn from_parts(metadata: Metadata, tensors: Weights, device: &candle_core::Device) -> Result<Self, ModelFault> {
         let contradiction = |what: &str| ModelFault::Contradiction(what.to_owned());
         let Network { hidden, latent_dim, .. } = &metadata.network;
         if metadata.features.is_empty() || *latent_dim == 0 || hidden.contains(&0) || hidden.len() > 64 {
-            return Err(contradiction("the network has a layer of no width"));
+            return Err(contradiction("the network has no features, an empty layer or too many layers"));
         }
         if !(-50.0..=0.0).contains(&metadata.network.noise_floor) {
             return Err(contradiction("the noise floor is out of its range"));
         }
-        if !metadata.features.iter().all(|kind| kind.feature().is_sound()) {
+        if !metadata.features.iter().all(|kind| kind.feature().is_valid()) {
             return Err(contradiction("a feature's scaling is not usable"));
         }
         let columns: BTreeSet<&str> = metadata.features.iter().map(|kind| kind.column().name()).collect();
         if columns.len() < metadata.features.len() {
-            return Err(contradiction("two features are of one column"));
+            return Err(contradiction("two features have the same column"));
         }
         if !(1..=metadata.history.epochs.len()).contains(&metadata.history.best_epoch) {
-            return Err(contradiction("the best epoch is not one of those trained"));
+            return Err(contradiction("the best epoch is not among the trained epochs"));
         }
         let Scoring { anomaly_score, calibration, training, decision } = &metadata.scoring;
         let tails = calibration.iter().chain([training]);
         if Score::named("anomaly_score", anomaly_score).is_err() {
-            return Err(contradiction("the anomaly score is none that there is"));
+            return Err(contradiction("the anomaly score is unknown"));
         }
-        if !tails.into_iter().all(|tail| tail.is_sound() && tail.rows() > 0) || !decision.is_sound() {
-            return Err(contradiction("the scores of its rows are none that rows can have"));
+        if !tails.into_iter().all(|tail| tail.is_valid() && tail.rows() > 0) || !decision.is_valid() {
+            return Err(contradiction("the stored scores or the decision are invalid"));
         }
         let features = Features::new(metadata.features.clone(), metadata.training.missing_indicator)
             .ok_or_else(|| contradiction("the features are not in the order of the row vector"))?;
         let layout = features.layout();
         let (aggregate, mut weights): (Weights, Weights) =
-            tensors.into_iter().partition(|(name, _)| Aggregate::has(name));
-        let sketch: Weights = weights.extract_if(.., |name, _| Sketch::has(name)).collect();
+            tensors.into_iter().partition(|(name, _)| Aggregate::has_tensor(name));
+        let sketch: Weights = weights.extract_if(.., |name, _| Sketch::has_tensor(name)).collect();
         let members =
             members::take(&metadata, layout, weights, |weights| Vae::new(layout, &metadata.network, weights, device))?;
         let names = || metadata.features.iter().map(|kind| kind.column().name());
-        if metadata.health.as_ref().is_some_and(|health| !health.is_sound(*latent_dim, names())) {
-            return Err(contradiction("its health is not that of such a model"));
+        if metadata.health.as_ref().is_some_and(|health| !health.is_valid(*latent_dim, names())) {
+            return Err(contradiction("the health does not match the model"));
         }
         let aggregate = Aggregate::from_tensors(aggregate, layout, metadata.network.latent_dim)?;
         let calibration = metadata.scoring.calibration.as_ref();
@@ -229,7 +229,7 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::NoModel`] if there is no such file, [`Error::Io`] if it cannot be read, [`Error::Model`] if it is not a
-    /// sound model, [`Error::Device`] if the device cannot be had.
+    /// valid model, [`Error::Device`] if the device is not available.
     pub fn load(path: impl AsRef<Path>, device: Device) -> Result<Self> {
         let path = path.as_ref();
         check_url(path)?;
@@ -250,16 +250,16 @@ impl Model {
             }
         };
         let device = device.resolve()?;
-        if bytes > MOST_BYTES {
-            return Err(fault(ModelFault::Size { bytes, limit: MOST_BYTES }));
+        if bytes > MAX_BYTES {
+            return Err(fault(ModelFault::Size { bytes, limit: MAX_BYTES }));
         }
         let bytes =
             object.map_or_else(|| std::fs::read(path), |object| object.bytes()).map_err(Error::io("read", path))?;
         let (metadata, tensors) = parse(&bytes).map_err(fault)?;
-        Self::of(metadata, tensors, &device).map_err(fault)
+        Self::from_parts(metadata, tensors, &device).map_err(fault)
     }
 
-    /// Writes the model file, whole or not at all, in place of one that may be there.
+    /// Writes the model file atomically, replacing an existing one.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be written, [`Error::TargetNotFile`] if the path is a directory or device.
@@ -267,7 +267,7 @@ impl Model {
         self.save_new(path, true)
     }
 
-    /// The same, but refuses to replace a file unless `force`.
+    /// Writes the model file atomically; replaces an existing one only if `force`.
     ///
     /// # Errors
     /// As [`save`](Self::save), and [`Error::TargetExists`].
@@ -275,7 +275,7 @@ impl Model {
         commit_bytes(&Target::check(path.as_ref(), force, [])?, &self.to_bytes())
     }
 
-    /// The bytes of the model file. Same data, options and seed give the same bytes.
+    /// The bytes of the model file. The same data, options and seed give the same bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let aggregate = self.aggregate.tensors(self.metadata.network.latent_dim);
         let latents: Vec<_> = self.scorer.members().iter().map(|member| members::latents(&member.latents)).collect();
@@ -289,12 +289,12 @@ impl Model {
         container::pack(tensors, json)
     }
 
-    /// SHA-256 of the model file, in hexadecimal: what an output says it was written with. Computed once.
+    /// SHA-256 of the model file, in hexadecimal; outputs store it. Computed once.
     pub fn hash(&self) -> &str {
         self.hash.get_or_init(|| Sha256::digest(self.to_bytes()).iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// What an output says of this model in its key-value metadata, and of the `score` it holds.
+    /// The key-value metadata of an output of this model, with the `score` it contains.
     pub(crate) fn keys(&self, score: Option<&str>) -> Vec<(String, String)> {
         let version =
             [("vaepipe.version", env!("CARGO_PKG_VERSION").to_owned()), ("vaepipe.model", self.hash().to_owned())];
@@ -320,22 +320,22 @@ impl Model {
         &self.weights
     }
 
-    /// The features, ready to write rows.
+    /// The features, which encode rows.
     pub(crate) fn features(&self) -> &Arc<Features> {
         &self.features
     }
 
-    /// The training rows as the model sees them.
+    /// Statistics of the training rows.
     pub(crate) fn aggregate(&self) -> &Aggregate {
         &self.aggregate
     }
 
-    /// Whether it knows how the rows of its fit are spread, so that drift of others is to be seen.
+    /// Whether it stores a drift baseline, so that drift of other data can be measured.
     pub fn knows_drift(&self) -> bool {
         self.sketch.is_some()
     }
 
-    /// How its training rows are spread; none of a model whose fit did not look.
+    /// The drift baseline; `None` if the model stores none.
     pub(crate) fn sketch(&self) -> Option<&Arc<Sketch>> {
         self.sketch.as_ref()
     }
@@ -345,16 +345,16 @@ impl Model {
         &self.scorer.first().vae
     }
 
-    /// The networks as scores need them.
+    /// The networks, ready to score rows.
     pub(crate) fn scorer(&self) -> &Arc<Scorer> {
         &self.scorer
     }
 }
 
-/// Takes a file apart without believing it.
+/// Splits a file into metadata and tensors, which are not checked yet.
 fn parse(bytes: &[u8]) -> Result<(Metadata, Weights), ModelFault> {
-    let json = container::about(bytes)?;
-    // The version first: a newer format may not parse, and says so better this way.
+    let json = container::read_json(bytes)?;
+    // Check the version first: a newer format may not parse, and the version is the better message.
     match json.get("format_version").and_then(serde_json::Value::as_u64) {
         Some(found) if !(1..=FORMAT_VERSION).contains(&found) => {
             return Err(ModelFault::Version { found, known: FORMAT_VERSION });
@@ -362,5 +362,5 @@ fn parse(bytes: &[u8]) -> Result<(Metadata, Weights), ModelFault> {
         _ => {}
     }
     let metadata = serde_json::from_value(json).map_err(|error| ModelFault::Metadata(error.into()))?;
-    Ok((metadata, container::tensors(bytes)?))
+    Ok((metadata, container::read_tensors(bytes)?))
 }

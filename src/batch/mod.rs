@@ -1,4 +1,4 @@
-//! Rows on the model's side of the house: contiguous, row-major, with what is known of each.
+//! Batches of row vectors: contiguous, row-major, with a mask of known values.
 
 #![forbid(unsafe_code)]
 
@@ -29,27 +29,27 @@ pub(crate) fn batch_rows(layout: &Layout) -> usize {
 /// Rows as the model takes them.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Batch {
-    /// Counts the batches of a pass, from 0.
+    /// Number of the batch in its pass, from 0.
     pub(crate) seq: u64,
     /// Number of each row in the input, counted over all files.
     pub(crate) ids: Vec<u64>,
-    /// `[rows, inputs]`; 0 where missing.
+    /// The row vectors, `[rows, inputs]`; 0 where missing.
     pub(crate) x: Vec<f32>,
-    /// The same: 1 where known, 0 where missing. `None` if every value is known.
+    /// The mask, `[rows, inputs]`: 1 where known, 0 where missing. `None` if every value is known.
     pub(crate) known: Option<Vec<f32>>,
-    /// What the encoder is shown in place of `x` and `known`, if that is less.
-    pub(crate) shown: Option<Shown>,
+    /// The encoder's input in place of `x` and `known`, if values are masked.
+    pub(crate) shown: Option<MaskedRows>,
 }
 
-/// Rows of which some known values are hidden: of the same shapes as a batch's own.
+/// The row vectors and mask of a batch with some known values masked; shapes as in [`Batch`].
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Shown {
+pub(crate) struct MaskedRows {
     pub(crate) x: Vec<f32>,
     pub(crate) known: Vec<f32>,
 }
 
 impl Batch {
-    /// Takes rows with NaN where a value is missing, as features write them.
+    /// Takes row vectors with NaN where a value is missing, as features write them.
     pub(crate) fn new(seq: u64, ids: Vec<u64>, mut x: Vec<f32>, layout: &Layout) -> Self {
         debug_assert_eq!(x.len(), ids.len() * layout.inputs());
         let known = has_missing(&x).then(|| x.iter().map(|x| f32::from(!x.is_nan())).collect());
@@ -77,8 +77,8 @@ impl Batch {
 
     /// Hides a share `rate` of the values from the encoder; a row draws from the child of its number.
     ///
-    /// The likelihood still counts them, so that the encoder learns the posterior of whole rows as far as their rest
-    /// tells it (Im et al. 2017, "Denoising criterion for variational auto-encoding framework").
+    /// The likelihood still includes them, so that the encoder learns to infer whole rows from their known parts (Im et
+    /// al. 2017, "Denoising criterion for variational auto-encoding framework").
     pub(crate) fn hide(&mut self, rate: f64, noise: RandomStream) {
         let inputs = self.x.len() / self.rows().max(1);
         let mut x = self.x.clone();
@@ -92,7 +92,7 @@ impl Batch {
                 }
             }
         }
-        self.shown = Some(Shown { x, known });
+        self.shown = Some(MaskedRows { x, known });
     }
 
     /// Number of rows.
@@ -103,11 +103,11 @@ impl Batch {
 
 /// Whether any of `x` is NaN.
 fn has_missing(x: &[f32]) -> bool {
-    // Pieces without an early end, of which the compiler makes vectors.
+    // Pieces without an early exit, which the compiler vectorizes.
     x.chunks(256).any(|piece| piece.iter().fold(false, |missing, x| missing | x.is_nan()))
 }
 
-/// A growing table of encoded rows, NaN where a value is missing.
+/// A growing table of row vectors, NaN where a value is missing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Table {
     /// Number of each row in the input.
@@ -128,7 +128,7 @@ impl Table {
         self.x.extend_from_slice(x);
     }
 
-    /// Makes room for `rows` more rows.
+    /// Reserves memory for `rows` more rows.
     pub(crate) fn reserve(&mut self, rows: usize, inputs: usize) {
         self.ids.reserve_exact(rows);
         self.x.reserve_exact(rows * inputs);
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_the_values_is_hidden_from_the_encoder_alone() {
+    fn a_share_of_the_values_is_masked_for_the_encoder_only() {
         let layout = Layout::new([(Shape::of(Gaussian, 4), false)]).unwrap();
         let mut x = vec![1.0; 4000];
         x[7] = f32::NAN;
@@ -159,8 +159,8 @@ mod tests {
         let before = batch.clone();
         batch.hide(0.3, RandomStream::new(1, "hide"));
         assert_eq!((&batch.x, &batch.known), (&before.x, &before.known));
-        let Shown { x, known } = batch.shown.unwrap();
-        assert_eq!(x, known, "a value that is hidden is 0, as one that is missing");
+        let MaskedRows { x, known } = batch.shown.unwrap();
+        assert_eq!(x, known, "a masked value is 0, like a missing one");
         let hidden = known.iter().filter(|&&known| known == 0.0).count();
         assert!(known[7] == 0.0 && (1100..1300).contains(&hidden), "{hidden}");
     }

@@ -1,11 +1,11 @@
-//! Row groups turned into row vectors: columns are decoded in strips, side by side, and put together row by row.
+//! Transposition of row groups into row vectors: threads decode blocks of columns, which are then joined row by row.
 //!
-//! A reader of a column holds its dictionary and a page, so that readers of hundreds of columns at once hold more than
-//! the rows. Here a thread reads a few columns from the row group's first row to its last, then the next few.
+//! A column's reader holds its dictionary and a page, so that readers of hundreds of columns would hold more memory
+//! than the rows. So a thread reads a block of columns from the row group's first row to its last, then the next block.
 //!
 //! # Memory usage
-//! Row groups of row vectors up to the bound given, and the strips being read. A row group over the bound goes through a
-//! scratch file.
+//! Row vectors of row groups up to the given limit, and the blocks being read. A row group above the limit goes through
+//! a scratch file.
 
 #![forbid(unsafe_code)]
 
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::feature::{FeatureIssues, Features, STRIP, runs};
+use crate::feature::{COLUMNS_PER_BLOCK, FeatureIssues, Features, split_columns};
 use crate::pipeline::{self, ByteBudget, Reservation, Stage, Stop};
 use crate::source::{ParquetSource, RowGroup};
 use crate::storage::Scratch;
@@ -23,69 +23,69 @@ use crate::storage::Scratch;
 /// Rows decoded at once.
 const BATCH_ROWS: usize = 8192;
 
-/// Values of a row group below which it is not worth a thread.
-const WORTH_A_THREAD: u64 = 1 << 16;
+/// Values of a row group below which one thread is faster.
+const MIN_VALUES_PER_THREAD: u64 = 1 << 16;
 
-/// How row groups are turned.
+/// Options of the transposition.
 #[derive(Debug, Clone)]
 pub(crate) struct TransposeConfig {
     /// Threads to read with.
     pub(crate) threads: usize,
-    /// Bytes of row vectors up to which a row group is turned in memory.
+    /// Largest size of a row group's row vectors in memory, in bytes.
     pub(crate) bytes: u64,
-    /// Folder of the scratch file for those above.
+    /// Folder of the scratch file for larger row groups.
     pub(crate) folder: PathBuf,
-    /// Rows handed on together, at most.
+    /// Largest number of rows in a slice.
     pub(crate) slice_rows: usize,
 }
 
-/// Neighbouring rows of one row group.
+/// A range of rows of one row group.
 pub(crate) struct RowSlice {
-    turned: Arc<TransposedRowGroup>,
+    transposed: Arc<TransposedRowGroup>,
     rows: Range<usize>,
 }
 
-/// A row group, turned.
+/// The row vectors of a row group, in blocks of columns.
 struct TransposedRowGroup {
     group: RowGroup,
     inputs: usize,
-    parts: Vec<StripVectors>,
-    found: FeatureIssues,
-    _room: Reservation,
+    parts: Vec<BlockVectors>,
+    issues: FeatureIssues,
+    _reservation: Reservation,
 }
 
-/// What a strip's columns gave.
-struct StripVectors {
-    /// Its first element in the row vector, and its number of elements.
+/// The encoded values of a block of columns.
+struct BlockVectors {
+    /// The block's first element in the row vector, and its number of elements.
     at: usize,
     width: usize,
-    cells: StripCells,
-    found: FeatureIssues,
+    values: BlockValues,
+    issues: FeatureIssues,
 }
 
-/// `[rows, width]`.
-enum StripCells {
+/// The values of a block, `[rows, width]`.
+enum BlockValues {
     Memory(Vec<f32>),
-    /// From this value of the file on.
+    /// The file, and the index of the first value in it.
     File(Scratch, u64),
 }
 
-/// A few features of a model.
-struct ColumnStrip {
+/// A block of adjacent features and their columns.
+struct ColumnBlock {
     features: Features,
     columns: Vec<String>,
     at: usize,
 }
 
-/// Iterates over the rows of a source, encoded.
+/// An iterator over the rows of a source as row vectors.
 pub(crate) struct RowGroupTransposer {
     source: ParquetSource,
-    /// A few features each; and all of them, divided among the threads, for row groups of a few rows.
-    narrow: Arc<Vec<ColumnStrip>>,
-    wide: Arc<Vec<ColumnStrip>>,
+    /// Blocks of a few features; and for short row groups, blocks that divide the features among the threads.
+    narrow: Arc<Vec<ColumnBlock>>,
+    wide: Arc<Vec<ColumnBlock>>,
     inputs: usize,
-    turning: TransposeConfig,
-    room: ByteBudget,
+    config: TransposeConfig,
+    budget: ByteBudget,
     stage: Stage,
     stop: Stop,
     groups: VecDeque<RowGroup>,
@@ -93,23 +93,23 @@ pub(crate) struct RowGroupTransposer {
 }
 
 impl RowGroupTransposer {
-    /// Encodes every row of `source`, in order; reads as `stage`.
+    /// Encodes every row of `source` in order; reads count as `stage`.
     pub(crate) fn new(
         source: &ParquetSource,
         features: &Features,
-        turning: TransposeConfig,
+        config: TransposeConfig,
         stage: &Stage,
         stop: &Stop,
     ) -> Self {
         let count = features.kinds().len();
-        let of = |most: usize| Arc::new(strips(features, most));
+        let of = |most: usize| Arc::new(blocks(features, most));
         Self {
             source: source.with_string_views(),
-            narrow: of(STRIP),
-            wide: of(count.div_ceil(turning.threads).max(STRIP)),
+            narrow: of(COLUMNS_PER_BLOCK),
+            wide: of(count.div_ceil(config.threads).max(COLUMNS_PER_BLOCK)),
             inputs: features.layout().inputs(),
-            room: ByteBudget::new(turning.bytes),
-            turning,
+            budget: ByteBudget::new(config.bytes),
+            config,
             stage: stage.clone(),
             stop: stop.clone(),
             groups: source.row_groups().filter(|group| group.rows > 0).collect(),
@@ -118,50 +118,50 @@ impl RowGroupTransposer {
     }
 
     fn advance(&mut self) -> Result<Option<RowSlice>> {
-        let (turned, from) = match self.current.take() {
+        let (transposed, from) = match self.current.take() {
             Some(current) => current,
             None => match self.groups.pop_front() {
-                Some(group) => match self.turn(group)? {
-                    Some(turned) => (Arc::new(turned), 0),
+                Some(group) => match self.transpose_group(group)? {
+                    Some(transposed) => (Arc::new(transposed), 0),
                     None => return Ok(None),
                 },
                 None => return Ok(None),
             },
         };
-        let rows = turned.group.rows as usize;
-        let slice = RowSlice { turned, rows: from..rows.min(from + self.turning.slice_rows) };
+        let rows = transposed.group.rows as usize;
+        let slice = RowSlice { transposed, rows: from..rows.min(from + self.config.slice_rows) };
         if slice.rows.end < rows {
-            self.current = Some((slice.turned.clone(), slice.rows.end));
+            self.current = Some((slice.transposed.clone(), slice.rows.end));
         }
         Ok(Some(slice))
     }
 
-    /// Turns a row group; `None` once nobody takes it.
-    fn turn(&self, group: RowGroup) -> Result<Option<TransposedRowGroup>> {
-        let strips = if group.rows <= BATCH_ROWS as u64 { &self.wide } else { &self.narrow };
+    /// Transposes a row group; `None` if the pipeline has ended.
+    fn transpose_group(&self, group: RowGroup) -> Result<Option<TransposedRowGroup>> {
+        let blocks = if group.rows <= BATCH_ROWS as u64 { &self.wide } else { &self.narrow };
         let values = group.rows.saturating_mul(self.inputs as u64);
         let bytes = values.saturating_mul(size_of::<f32>() as u64);
-        let scratch = if bytes > self.turning.bytes { Some(Scratch::create(&self.turning.folder)?) } else { None };
-        // Row groups that are still being worked on keep theirs.
-        let Some(room) = self.room.take(if scratch.is_some() { 0 } else { bytes }) else { return Ok(None) };
-        let lanes = if values < WORTH_A_THREAD { 1 } else { self.turning.threads.min(strips.len()) };
-        let lane = |lane| {
-            let (source, strips, scratch, stop) =
-                (self.source.clone(), strips.clone(), scratch.clone(), self.stop.clone());
+        let scratch = if bytes > self.config.bytes { Some(Scratch::create(&self.config.folder)?) } else { None };
+        // Row groups that are still in use keep their reservations.
+        let Some(reservation) = self.budget.take(if scratch.is_some() { 0 } else { bytes }) else { return Ok(None) };
+        let threads = if values < MIN_VALUES_PER_THREAD { 1 } else { self.config.threads.min(blocks.len()) };
+        let read_blocks = |thread| {
+            let (source, blocks, scratch, stop) =
+                (self.source.clone(), blocks.clone(), scratch.clone(), self.stop.clone());
             move || {
-                let mine = strips.iter().skip(lane).step_by(lanes);
-                mine.map(|strip| strip.read(&source, group, scratch.as_ref(), &stop))
-                    .collect::<Result<Vec<StripVectors>>>()
+                let mine = blocks.iter().skip(thread).step_by(threads);
+                mine.map(|block| block.read(&source, group, scratch.as_ref(), &stop))
+                    .collect::<Result<Vec<BlockVectors>>>()
             }
         };
-        let mut parts = if lanes == 1 {
-            self.stage.run(lane(0))?
+        let mut parts = if threads == 1 {
+            self.stage.run(read_blocks(0))?
         } else {
-            pipeline::run_all(&self.stage, (0..lanes).map(lane).collect())?.into_iter().flatten().collect()
+            pipeline::run_all(&self.stage, (0..threads).map(read_blocks).collect())?.into_iter().flatten().collect()
         };
-        parts.sort_unstable_by_key(|part: &StripVectors| part.at);
-        let found = FeatureIssues(parts.iter().flat_map(|part| part.found.0.iter().copied()).collect());
-        Ok(Some(TransposedRowGroup { group, inputs: self.inputs, parts, found, _room: room }))
+        parts.sort_unstable_by_key(|part: &BlockVectors| part.at);
+        let issues = FeatureIssues(parts.iter().flat_map(|part| part.issues.0.iter().copied()).collect());
+        Ok(Some(TransposedRowGroup { group, inputs: self.inputs, parts, issues, _reservation: reservation }))
     }
 }
 
@@ -173,32 +173,32 @@ impl Iterator for RowGroupTransposer {
     }
 }
 
-/// Cuts features into strips of about `length`.
-fn strips(features: &Features, length: usize) -> Vec<ColumnStrip> {
+/// Splits features into blocks of about `length`.
+fn blocks(features: &Features, length: usize) -> Vec<ColumnBlock> {
     let mut at = 0;
-    let strip = |run: Range<usize>| {
-        let features = features.some(run);
-        let strip = ColumnStrip { columns: features.columns(), at, features };
-        at += strip.features.layout().inputs();
-        strip
+    let block = |range: Range<usize>| {
+        let features = features.subset(range);
+        let block = ColumnBlock { columns: features.columns(), at, features };
+        at += block.features.layout().inputs();
+        block
     };
-    runs(features.kinds().iter().map(|kind| kind.column()), length).into_iter().map(strip).collect()
+    split_columns(features.kinds().iter().map(|kind| kind.column()), length).into_iter().map(block).collect()
 }
 
-impl ColumnStrip {
-    /// Reads the strip's columns of a row group, into memory or into its place in the scratch file.
+impl ColumnBlock {
+    /// Reads the block's columns of a row group, into memory or to their offset in the scratch file.
     fn read(
         &self,
         source: &ParquetSource,
         group: RowGroup,
         scratch: Option<&Scratch>,
         stop: &Stop,
-    ) -> Result<StripVectors> {
+    ) -> Result<BlockVectors> {
         let width = self.features.layout().inputs();
         let rows = group.rows as usize;
-        let mut cells = vec![0.0; width * if scratch.is_some() { rows.min(BATCH_ROWS) } else { rows }];
+        let mut values = vec![0.0; width * if scratch.is_some() { rows.min(BATCH_ROWS) } else { rows }];
         let first = self.at as u64 * group.rows;
-        let (mut row, mut found) = (0, FeatureIssues::default());
+        let (mut row, mut issues) = (0, FeatureIssues::default());
         for batch in source.read(&self.columns, group, BATCH_ROWS)? {
             stop.check()?;
             if pipeline::is_cancelled() {
@@ -206,32 +206,32 @@ impl ColumnStrip {
             }
             let batch = batch?;
             let (from, length) = (if scratch.is_some() { 0 } else { row }, batch.num_rows());
-            let cells = &mut cells[from * width..(from + length) * width];
-            found.add(&self.features.write(&batch, cells)?);
+            let values = &mut values[from * width..(from + length) * width];
+            issues.add(&self.features.write(&batch, values)?);
             if let Some(scratch) = scratch {
-                scratch.write_at(cells, first + (row * width) as u64)?;
+                scratch.write_at(values, first + (row * width) as u64)?;
             }
             row += length;
         }
-        let cells = scratch.map_or(StripCells::Memory(cells), |scratch| StripCells::File(scratch.clone(), first));
-        Ok(StripVectors { at: self.at, width, cells, found })
+        let values = scratch.map_or(BlockValues::Memory(values), |scratch| BlockValues::File(scratch.clone(), first));
+        Ok(BlockVectors { at: self.at, width, values, issues })
     }
 }
 
 impl RowSlice {
     /// Number of the first row, counted over all files.
     pub(crate) fn first_row(&self) -> u64 {
-        self.turned.group.first_row + self.rows.start as u64
+        self.transposed.group.first_row + self.rows.start as u64
     }
 
     /// The row group within its file.
     pub(crate) fn row_group(&self) -> usize {
-        self.turned.group.number
+        self.transposed.group.number
     }
 
-    /// What was found in the row group; with its first rows only, so that it counts once.
-    pub(crate) fn found(&self) -> FeatureIssues {
-        if self.rows.start == 0 { self.turned.found.clone() } else { FeatureIssues::default() }
+    /// The issues of the whole row group; reported with its first slice only, so that they count once.
+    pub(crate) fn issues(&self) -> FeatureIssues {
+        if self.rows.start == 0 { self.transposed.issues.clone() } else { FeatureIssues::default() }
     }
 
     /// The row vectors, `[rows, inputs]`; NaN where a value is missing.
@@ -239,20 +239,20 @@ impl RowSlice {
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) if they cannot be read from the scratch file.
     pub(crate) fn x(&self) -> Result<Vec<f32>> {
-        let TransposedRowGroup { inputs, parts, .. } = &*self.turned;
+        let TransposedRowGroup { inputs, parts, .. } = &*self.transposed;
         let mut x = vec![0.0; self.rows.len() * inputs];
         let mut read = Vec::new();
-        for StripVectors { at, width, cells, .. } in parts {
-            let cells = match cells {
-                StripCells::Memory(cells) => &cells[self.rows.start * width..self.rows.end * width],
-                StripCells::File(scratch, first) => {
+        for BlockVectors { at, width, values, .. } in parts {
+            let values = match values {
+                BlockValues::Memory(values) => &values[self.rows.start * width..self.rows.end * width],
+                BlockValues::File(scratch, first) => {
                     read.resize(self.rows.len() * width, 0.0);
                     scratch.read_at(&mut read, first + (self.rows.start * width) as u64)?;
                     &read
                 }
             };
-            for (row, cells) in x.chunks_exact_mut(*inputs).zip(cells.chunks_exact(*width)) {
-                row[*at..at + width].copy_from_slice(cells);
+            for (row, values) in x.chunks_exact_mut(*inputs).zip(values.chunks_exact(*width)) {
+                row[*at..at + width].copy_from_slice(values);
             }
         }
         Ok(x)

@@ -65,7 +65,7 @@ impl Decision {
     }
 
     /// Whether its number is in range.
-    pub(crate) fn is_sound(self) -> bool {
+    pub(crate) fn is_valid(self) -> bool {
         self.range().1
     }
 }

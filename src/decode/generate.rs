@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::feature::{ColumnRebuilder, Features};
 use crate::numerics::RandomStream;
 use crate::pipeline::{Route, Rows, Run};
-use crate::sink::{Destination, Medium, RowWriter, under, written};
+use crate::sink::{Destination, Medium, RowWriter, cast_to_schema, output_schema};
 use crate::source::batch_of;
 use crate::storage::Target;
 
@@ -61,7 +61,7 @@ impl Model {
     pub(crate) fn row_writer(&self, output: &Path, force: bool, schema: &Schema) -> Result<RowWriter> {
         let target = Target::check(output, force, [])?;
         let none = Schema::empty();
-        let schema = written(&none, schema.fields(), &none, &self.keys(None), Medium::of(output));
+        let schema = output_schema(&none, schema.fields(), &none, &self.keys(None), Medium::of(output));
         RowWriter::create(Destination::File(target), schema, &[], &Encoding::default())
     }
 
@@ -121,7 +121,7 @@ impl Model {
             |drawn| {
                 for columns in drawn {
                     let DrawnRows { columns, rows } = columns?;
-                    writer.write(&under(writer.schema(), columns, rows, output.as_ref())?)?;
+                    writer.write(&cast_to_schema(writer.schema(), columns, rows, output.as_ref())?)?;
                 }
                 writer.finish()
             },

@@ -16,7 +16,7 @@ use crate::batch::Batch;
 use crate::config::ReconstructConfig;
 use crate::decode::Decoder;
 use crate::error::{Error, Place, Result};
-use crate::feature::{ColumnRebuilder, Features, tops};
+use crate::feature::{ColumnRebuilder, Features, top_columns};
 use crate::model::Vae;
 use crate::pipeline::Run;
 use crate::source::{ParquetSource, batch_of};
@@ -126,7 +126,7 @@ impl Rebuilder {
         let missing = names.iter().find(|name| schema.field_with_name(name).is_err());
         let (from, read, new) = match (of_features, missing, config.latents) {
             (Ok(()), _, false) => {
-                let (columns, top_levels) = tops(features.kinds().iter().map(|kind| kind.column()));
+                let (columns, top_levels) = top_columns(features.kinds().iter().map(|kind| kind.column()));
                 let fields = columns.iter().filter_map(|name| schema.field_with_name(name).ok());
                 let fields: Vec<Field> = fields.map(|field| field.clone().with_nullable(true)).collect();
                 (LatentSource::Columns(top_levels), columns, Arc::new(Schema::new(fields)))

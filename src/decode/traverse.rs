@@ -13,7 +13,7 @@ use crate::artifact::Model;
 use crate::config::TraverseConfig;
 use crate::decode::Decoder;
 use crate::error::{Error, Result};
-use crate::sink::under;
+use crate::sink::cast_to_schema;
 
 /// How far a traversal goes from 0, either way: 99.7 % of the prior.
 const FAR: f32 = 3.0;
@@ -57,7 +57,7 @@ impl Model {
     pub fn write_traverse(&self, output: impl AsRef<Path>, config: &TraverseConfig) -> Result<u64> {
         let rows = self.traverse(config)?;
         let mut writer = self.row_writer(output.as_ref(), config.force, rows.schema_ref())?;
-        let rows = under(writer.schema(), rows.columns().to_vec(), rows.num_rows(), output.as_ref())?;
+        let rows = cast_to_schema(writer.schema(), rows.columns().to_vec(), rows.num_rows(), output.as_ref())?;
         writer.write(&rows)?;
         writer.finish()?;
         Ok(rows.num_rows() as u64)

@@ -1,25 +1,25 @@
-//! What was seen of the rows of a transform, and how it differs from the fit.
+//! Bin counts of the rows of a transform, and their comparison with the fit.
 
-use super::divergence::{chance, even, frequent, kolmogorov_smirnov, merged, psi};
+use super::divergence::{chance, class_bins, even_bins, kolmogorov_smirnov, merge_bins, psi};
 use super::sketch::{Binning, Sketch};
 use super::{Drift, Shift};
 use crate::feature::{Kind, ValueIssues};
 use crate::score::EncodedBatch;
 
-/// Rows that all count; and of those after them, one in so many, for as many.
-const FIRST: u64 = 4096;
-const EVERY: u64 = 17;
+/// Sampling: all of the first rows, then one row in `STRIDE`, weighted by `STRIDE`.
+const FIRST_ROWS: u64 = 4096;
+const STRIDE: u64 = 17;
 
-/// For how many rows the one of this number counts, over all files; 0 if it is not looked at.
+/// The sampling weight of a row by its number over all files; 0 if it is not sampled.
 fn weight(row: u64) -> u64 {
     match row {
-        0..FIRST => 1,
-        _ if row.is_multiple_of(EVERY) => EVERY,
+        0..FIRST_ROWS => 1,
+        _ if row.is_multiple_of(STRIDE) => STRIDE,
         _ => 0,
     }
 }
 
-/// Counts of the rows looked at. Sums of whole numbers: no order of the rows changes them.
+/// Weighted bin counts of the sampled rows. Integer sums, so that the order of the rows does not change them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BinCounts {
     counts: Vec<u64>,
@@ -29,90 +29,95 @@ pub(crate) struct BinCounts {
 }
 
 impl Sketch {
-    /// The bins that those of scored rows fall into that are looked at; the first of all has this number.
+    /// The bins of the sampled rows of a scored batch whose first row has number `first`.
     pub(crate) fn bins(&self, rows: &EncodedBatch<'_>, scores: &[Option<f32>], first: u64) -> Vec<u16> {
-        let (gauges, seen) = (self.gauges(), rows.first());
-        let (batch, encoded) = (seen.batch, &seen.encoded);
+        let (binnings, view) = (self.binnings(), rows.first());
+        let (batch, encoded) = (view.batch, &view.encoded);
         let (inputs, k) = (encoded.features, encoded.latent_dim);
         let mut bins = Vec::new();
         for (row, &score) in scores.iter().enumerate().filter(|(row, _)| weight(first + *row as u64) > 0) {
             let known = batch.known.as_ref().map(|known| &known[row * inputs..][..inputs]);
             let (x, mean) = (&batch.x[row * inputs..][..inputs], &encoded.mean[row * k..][..k]);
-            gauges.bins(x, known, mean, score, &mut bins);
+            binnings.bins(x, known, mean, score, &mut bins);
         }
         bins
     }
 }
 
 impl BinCounts {
-    /// Adds the bins of the rows from number `first` on that are looked at.
+    /// Adds the bins of the sampled rows of a batch whose first row has number `first`.
     pub(crate) fn add(&mut self, sketch: &Sketch, first: u64, bins: &[u16]) {
-        let gauges = sketch.gauges();
+        let binnings = sketch.binnings();
         self.counts.resize(sketch.counts.len(), 0);
         let weights = (first..).map(weight).filter(|&weight| weight > 0);
-        for (weight, bins) in weights.zip(bins.chunks_exact(gauges.len())) {
+        for (weight, bins) in weights.zip(bins.chunks_exact(binnings.len())) {
             self.rows += 1;
             self.weights += weight;
             self.squares += weight * weight;
             for (n, &bin) in bins.iter().enumerate() {
-                self.counts[gauges.counts(n).start + bin as usize] += weight;
+                self.counts[binnings.counts(n).start + bin as usize] += weight;
             }
         }
     }
 
-    /// What differs from the fit, whose rows were `at_fit`; `found` is of all `rows` now. `None` if no row was seen.
+    /// The drift from a fit with `at_fit` rows; `issues` counts all `rows` of the transform. `None` if no row was
+    /// sampled.
     pub(crate) fn finish(
         self,
         sketch: &Sketch,
         kinds: &[Kind],
-        found: &[ValueIssues],
+        issues: &[ValueIssues],
         rows: u64,
         at_fit: u64,
     ) -> Option<Drift> {
         if self.rows == 0 {
             return None;
         }
-        let gauges = sketch.gauges();
+        let binnings = sketch.binnings();
         let effective_sample_size = effective_sample_size(self.weights, self.squares);
         let scale = effective_sample_size / self.weights as f64;
         let shift = |n: usize| {
-            let range = gauges.counts(n);
+            let range = binnings.counts(n);
             let fit: Vec<f64> = sketch.counts[range.clone()].iter().map(|&count| count.into()).collect();
             let now: Vec<f64> = self.counts[range].iter().map(|&count| count as f64 * scale).collect();
-            let shift = compare(gauges.gauge(n), &fit, &now, effective_sample_size, gauges.len());
+            let shift = compare(binnings.binning(n), &fit, &now, effective_sample_size, binnings.len());
             (n, shift)
         };
-        let most = |n: usize| gauges.of(n).map(shift).reduce(|most, it| if it.1.psi > most.1.psi { it } else { most });
+        let largest = |n: usize| {
+            binnings.of(n).map(shift).reduce(|largest, it| if it.1.psi > largest.1.psi { it } else { largest })
+        };
         let column = |(feature, kind): (usize, &Kind)| {
-            let found = Shift::found(kind, &found.get(feature).copied().unwrap_or_default(), rows, at_fit);
-            let Some((n, Shift { psi, chance, ks, .. })) = most(feature) else { return found };
-            let first = gauges.of(feature).start;
-            let part = gauges.element(n).and_then(|_| kind.feature().place(n - first));
+            let shift_of_issues =
+                Shift::from_issues(kind, &issues.get(feature).copied().unwrap_or_default(), rows, at_fit);
+            let Some((n, Shift { psi, chance, ks, .. })) = largest(feature) else { return shift_of_issues };
+            let first = binnings.of(feature).start;
+            let part = binnings.element(n).and_then(|_| kind.feature().place(n - first));
             let part = part.map_or(String::new(), |place| format!("[{place}]"));
-            Shift { name: format!("{}{part}", found.name), psi, chance, ks, ..found }
+            Shift { name: format!("{}{part}", shift_of_issues.name), psi, chance, ks, ..shift_of_issues }
         };
         let columns = kinds.iter().enumerate().map(column).collect();
-        let latents = gauges.of(kinds.len()).map(shift).enumerate();
+        let latents = binnings.of(kinds.len()).map(shift).enumerate();
         let latents = latents.map(|(i, (_, shift))| Shift { name: format!("z_{i}"), ..shift }).collect();
-        let score = most(kinds.len() + 1).map(|(_, shift)| Shift { name: "anomaly_score".to_owned(), ..shift });
+        let score = largest(kinds.len() + 1).map(|(_, shift)| Shift { name: "anomaly_score".to_owned(), ..shift });
         Some(Drift { sampled: self.rows, columns, latents, score })
     }
 }
 
-/// The effective sample size (Kish 1965, "Survey sampling", 11.7), from the sums of the weights and of their squares.
+/// The effective sample size, from the sums of the weights and of their squares (Kish 1965, "Survey sampling", 11.7).
 fn effective_sample_size(weights: u64, squares: u64) -> f64 {
     weights as f64 * weights as f64 / squares as f64
 }
 
-fn compare(gauge: &Binning, fit: &[f64], now: &[f64], rows: f64, tests: usize) -> Shift {
+/// Compares two histograms of one quantity.
+fn compare(binning: &Binning, fit: &[f64], now: &[f64], rows: f64, tests: usize) -> Shift {
     let known = fit.len() - 1;
-    let mut bins = match gauge {
-        Binning::Number(_) => even(&fit[..known]),
-        _ => frequent(&fit[..known]),
+    let mut bins = match binning {
+        Binning::Number(_) => even_bins(&fit[..known]),
+        _ => class_bins(&fit[..known]),
     };
     bins.push(bins.iter().max().map_or(0, |last| last + 1));
-    let [a, b] = [fit, now].map(|counts| merged(counts, &bins));
-    let ks = matches!(gauge, Binning::Number(_)).then(|| kolmogorov_smirnov(&fit[..known], &now[..known]));
+    let [a, b] = [fit, now].map(|counts| merge_bins(counts, &bins));
+    let ks = matches!(binning, Binning::Number(_)).then(|| kolmogorov_smirnov(&fit[..known], &now[..known]));
     Shift { psi: psi(&a, &b), chance: chance(a.len(), fit.iter().sum(), rows, tests), ks, ..Shift::default() }
 }
 
@@ -121,15 +126,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_of_equal_weight_are_effective_sample_size_they_are_many() {
-        // Also if the square of their number is no number of 64 bits.
+    fn the_effective_sample_size_of_equal_weights_is_the_number_of_rows() {
+        // Also if the square of their number exceeds 64 bits.
         for rows in [1, 4096, 1 << 31, 1 << 32, (1 << 32) + 4096, 1 << 40, 1 << 52] {
             assert_eq!(effective_sample_size(rows, rows), rows as f64);
-            assert_eq!(effective_sample_size(EVERY * rows, EVERY * EVERY * rows), rows as f64);
+            assert_eq!(effective_sample_size(STRIDE * rows, STRIDE * STRIDE * rows), rows as f64);
         }
         // 4,096 that count once, and of 2^36 after them one in 17 for as many.
-        let (first, others) = (FIRST, (1_u64 << 36) / EVERY);
-        let (weights, squares) = (first + EVERY * others, first + EVERY * EVERY * others);
+        let (first, others) = (FIRST_ROWS, (1_u64 << 36) / STRIDE);
+        let (weights, squares) = (first + STRIDE * others, first + STRIDE * STRIDE * others);
         let exact = u128::from(weights).pow(2) as f64 / squares as f64;
         assert!((effective_sample_size(weights, squares) - exact).abs() < 1e-9 * exact);
     }

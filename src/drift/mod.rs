@@ -1,4 +1,4 @@
-//! How rows are spread beside those a model was fitted to: what the fit stores of its rows, and what is made of others.
+//! Data drift: the baseline that a fit stores of its rows, and the comparison of other rows with it.
 
 #![forbid(unsafe_code)]
 
@@ -12,10 +12,10 @@ pub(crate) use self::bin_counts::BinCounts;
 pub(crate) use self::sketch::{Sketch, SketchRows};
 use crate::feature::{Kind, ValueIssues};
 
-/// How the rows of a transform are spread beside those of the fit: for every learned column, every dimension of the
-/// latent space, and the anomaly score.
+/// The drift of a transform's rows from those of the fit: of every learned column, every latent dimension and the
+/// anomaly score.
 ///
-/// The spread is that of a sample: the first 4,096 rows, and of those after them every 17th.
+/// Measured on a sample: the first 4,096 rows, then every 17th.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Drift {
@@ -23,67 +23,67 @@ pub struct Drift {
     pub sampled: u64,
     /// The learned columns, in the order of the model's features.
     pub columns: Vec<Shift>,
-    /// The posterior means, against those of training rows.
+    /// The posterior means, compared with those of training rows.
     pub latents: Vec<Shift>,
-    /// The anomaly score, against the calibration rows; `None` of a model without such rows.
+    /// The anomaly score, compared with the calibration rows; `None` for a model without such rows.
     pub score: Option<Shift>,
 }
 
-/// How one column, latent or score is spread beside how it was at fit.
+/// The shift of one column, latent or score from its distribution at fit.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Shift {
-    /// The column; or `z_0` …, `anomaly_score`. Of a list the number that moved most: `name[3]`.
+    /// The column; or `z_0` …, `anomaly_score`. For a list, the number with the largest shift: `name[3]`.
     pub name: String,
-    /// Population stability index (Siddiqi 2006, "Credit risk scorecards", ch. 8), Σ (a - b) ln(a / b) over about ten bins of
-    /// even shares at fit, the categories, and the missing values: below 0.1 usually read as stable, above 0.25 as
-    /// shifted. Of a date or time only whether it is there: time goes on.
+    /// Population stability index (Siddiqi 2006, "Credit risk scorecards", ch. 8), Σ (a - b) ln(a / b) over about ten
+    /// bins of even shares at fit, or the categories, and a bin of missing values. Usually, below 0.1 means stable and
+    /// above 0.25 shifted. For a date or time only missing against known, since later rows have later times.
     pub psi: f64,
-    /// What chance makes of the index: rows like those of the fit stay below it, all columns together, in 999 of 1,000
-    /// transforms (Yurdakul 2018, "Statistical properties of population stability index": about χ² (1/n + 1/m)).
+    /// The limit of chance: without drift, all indices together stay below it in 999 of 1,000 transforms (Yurdakul
+    /// 2018, "Statistical properties of population stability index": about χ² (1/n + 1/m)).
     pub chance: f64,
-    /// Kolmogorov-Smirnov distance of the known values, to within 1/32; `None` of what has no order.
+    /// Kolmogorov-Smirnov distance of the known values, to within 1/32; `None` without an order.
     pub ks: Option<f64>,
-    /// Share of missing values, those that are not usable among them, of all rows.
+    /// Share of missing or unusable values, of all rows.
     pub missing: f64,
-    /// The same at fit.
+    /// Share of missing or unusable values at fit.
     pub missing_at_fit: f64,
-    /// Share of values outside the range seen at fit, of all rows.
+    /// Share of values outside the range at fit, of all rows.
     pub beyond: f64,
-    /// Share of values of categories that the fit did not see, of all rows.
+    /// Share of values of categories that were not seen at fit, of all rows.
     pub unseen: f64,
 }
 
 impl Shift {
-    /// What was counted of a column in `rows` rows, beside so many at fit; it did not move.
-    pub(crate) fn found(kind: &Kind, found: &ValueIssues, rows: u64, at_fit: u64) -> Self {
+    /// The shares of a column's issues in `rows` rows, against `at_fit` rows of the fit; the distances are 0.
+    pub(crate) fn from_issues(kind: &Kind, issues: &ValueIssues, rows: u64, at_fit: u64) -> Self {
         let share = |count: u64, of: u64| count as f64 / of.max(1) as f64;
         Self {
             name: kind.column().to_string(),
-            missing: share(found.null + found.unusable, rows),
+            missing: share(issues.null + issues.unusable, rows),
             missing_at_fit: share(kind.missing(), at_fit),
-            beyond: share(found.beyond, rows),
-            unseen: share(found.unseen, rows),
+            beyond: share(issues.out_of_range, rows),
+            unseen: share(issues.unseen_category, rows),
             ..Self::default()
         }
     }
 
-    /// Whether it moved by more than a population stability index of `limit`, and more than by chance.
+    /// Whether the population stability index exceeds both `limit` and the limit of chance.
     pub fn exceeds(&self, limit: f64) -> bool {
         self.psi > limit && self.psi > self.chance
     }
 }
 
 impl Drift {
-    /// The index above which a shift is worth a word: the usual reading of "shifted".
+    /// The population stability index above which a distribution usually counts as shifted.
     pub const SHIFTED: f64 = 0.25;
 
-    /// All that was compared: columns, latents, score.
+    /// All shifts: columns, latents, score.
     pub fn shifts(&self) -> impl Iterator<Item = &Shift> {
         self.columns.iter().chain(&self.latents).chain(&self.score)
     }
 
-    /// What [exceeds](Shift::exceeds) `limit`, the columns first and within these kinds what moved most.
+    /// The shifts that [exceed](Shift::exceeds) `limit`: columns first, then others, the largest first in each part.
     pub fn beyond(&self, limit: f64) -> Vec<&Shift> {
         let mut columns: Vec<&Shift> = self.columns.iter().filter(|shift| shift.exceeds(limit)).collect();
         let others = self.latents.iter().chain(&self.score);
@@ -94,7 +94,7 @@ impl Drift {
         columns.into_iter().chain(others).collect()
     }
 
-    /// The greatest index that is more than chance; 0 if all is chance.
+    /// The largest index above its limit of chance; 0 if there is none.
     pub fn worst(&self) -> f64 {
         self.shifts().filter(|shift| shift.psi > shift.chance).map(|shift| shift.psi).fold(0.0, f64::max)
     }

@@ -1,4 +1,4 @@
-//! A category: one element, the number of its class, categorical.
+//! Categories: one element, the class number, with a categorical likelihood.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,28 +9,28 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
-use super::texts::{Texts, are_texts};
-use super::words::Words;
-use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Scaler, Survey, Unfit, ValueIssues, Values};
+use super::strings::{StringValues, is_string_type};
+use super::word_counts::WordCounts;
+use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Rejection, Scaler, Survey, ValueIssues, Values};
 use crate::feature::Shape;
 use crate::numerics::RandomStream;
 
-/// A word that comes more seldom is not a class of its own: there is nothing to learn from.
-const SELDOM: u64 = 3;
+/// Occurrences of a word below which it gets no class of its own: too few to learn from.
+const MIN_WORD_COUNT: u64 = 3;
 
-/// Words that share the last class are remembered up to this many, to tell them from those never seen.
-const REMEMBERED: usize = 1024;
+/// Words of the shared last class that are stored, to distinguish them from unseen ones.
+const MAX_OTHER_WORDS: usize = 1024;
 
 /// A fitted category.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "StoredCategory", into = "StoredCategory")]
 pub struct Category {
     stored: StoredCategory,
-    /// The class of each word there is.
+    /// The class of each stored word.
     classes: HashMap<String, usize>,
 }
 
-/// What a model keeps of it.
+/// The stored form of a category.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredCategory {
@@ -40,9 +40,9 @@ struct StoredCategory {
     data_type: String,
     /// Values that were missing at fit.
     missing: u64,
-    /// The word of each class; of hashed words, the most frequent one, if the class has any.
+    /// The word of each class; with hashing, the most frequent word of each class, if it has any.
     words: Vec<Option<String>>,
-    /// Words that share the class after those, as far as they are remembered; absent if words are hashed.
+    /// Words that share the last class, up to [`MAX_OTHER_WORDS`]; absent with hashing.
     others: Option<OtherWords>,
 }
 
@@ -50,7 +50,7 @@ struct StoredCategory {
 #[serde(deny_unknown_fields)]
 struct OtherWords {
     words: Vec<String>,
-    /// Whether these are all of them, so that any further word was never seen.
+    /// Whether the list is complete, so that any other word is unseen.
     complete: bool,
 }
 
@@ -79,29 +79,29 @@ impl From<Category> for StoredCategory {
 }
 
 impl Category {
-    /// Says how many values are missing in the rows of another fit.
+    /// Sets the number of missing values at fit.
     pub(super) fn set_missing(&mut self, missing: u64) {
         self.stored.missing = missing;
     }
 
-    /// Classes but that of all other words.
+    /// The number of classes, without the shared one of other words.
     pub(super) fn classes(&self) -> usize {
         self.stored.words.len()
     }
 
-    /// The class of a word, and whether it may have been seen at fit.
+    /// The class of a word, and `false` if the word was certainly not seen at fit.
     fn class(&self, word: &str) -> (usize, bool) {
         match (self.classes.get(word), &self.stored.others) {
             (Some(&class), Some(_)) => (class, true),
             (None, Some(others)) => (self.stored.words.len(), !others.complete),
-            (_, None) => (slot(word, self.stored.words.len()), true),
+            (_, None) => (hash_class(word, self.stored.words.len()), true),
         }
     }
 }
 
-/// The class of a hashed word.
-fn slot(word: &str, slots: usize) -> usize {
-    (RandomStream::new(0, word).bits(0) % slots as u64) as usize
+/// The class of a word by its hash.
+fn hash_class(word: &str, classes: usize) -> usize {
+    (RandomStream::new(0, word).bits(0) % classes as u64) as usize
 }
 
 impl Feature for Category {
@@ -129,7 +129,7 @@ impl Feature for Category {
     }
 
     fn accepts(&self, data_type: &DataType) -> bool {
-        writes(data_type)
+        is_category_type(data_type)
     }
 
     fn shape(&self) -> Shape {
@@ -152,35 +152,35 @@ impl Feature for Category {
         self.stored.missing
     }
 
-    fn write(&self, array: &ArrayRef, cells: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError> {
-        let texts = Texts::of(array)?;
-        let mut found = ValueIssues::default();
+    fn write(&self, array: &ArrayRef, elements: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError> {
+        let texts = StringValues::of(array)?;
+        let mut issues = ValueIssues::default();
         for row in 0..array.len() {
             let value = match texts.get(row) {
                 Some(word) => {
                     let (class, seen) = self.class(word);
-                    found.unseen += u64::from(!seen);
+                    issues.unseen_category += u64::from(!seen);
                     class as f32
                 }
                 None => {
-                    found.null += 1;
+                    issues.null += 1;
                     f32::NAN
                 }
             };
-            cells.set(row, value);
+            elements.set(row, value);
         }
-        Ok(found)
+        Ok(issues)
     }
 
-    /// Null for the class that words share, and for a hashed one without a word.
-    fn read(&self, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+    /// Null for the shared class, and for a hashed class without a word.
+    fn read(&self, elements: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
         let word = |class: &f32| {
             if class.is_nan() {
                 return None;
             }
             self.stored.words.get(*class as usize)?.as_deref()
         };
-        let words: ArrayRef = Arc::new(cells.iter().map(word).collect::<StringArray>());
+        let words: ArrayRef = Arc::new(elements.iter().map(word).collect::<StringArray>());
         cast(&words, data_type)
     }
 
@@ -189,47 +189,49 @@ impl Feature for Category {
     }
 }
 
-/// Whether values of this type have a text that can be a category.
-fn writes(data_type: &DataType) -> bool {
+/// Whether the type can be learned as a category.
+fn is_category_type(data_type: &DataType) -> bool {
     match data_type {
-        DataType::Dictionary(_, values) => writes(values),
+        DataType::Dictionary(_, values) => is_category_type(values),
         DataType::Boolean => true,
-        data_type => are_texts(data_type) || data_type.is_integer(),
+        data_type => is_string_type(data_type) || data_type.is_integer(),
     }
 }
 
-/// The words of a column.
+/// The survey of a category column.
 struct WordSurvey {
-    words: Words,
+    words: WordCounts,
     data_type: String,
     max_categories: usize,
-    /// Learn it whatever it looks like.
+    /// Learn it even if it looks like an identifier.
     named: bool,
 }
 
-/// Surveys strings, and what is named to be a category.
-pub(super) fn survey(wanted: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
-    let ColumnRequest { data_type, named, categorical, max_categories, .. } = *wanted;
-    let learns = are_texts(data_type) || (categorical && *data_type != DataType::Boolean && writes(data_type));
+/// Surveys strings, and columns that the user selects as categories.
+pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
+    let ColumnRequest { data_type, named, categorical, max_categories, .. } = *request;
+    let learns =
+        is_string_type(data_type) || (categorical && *data_type != DataType::Boolean && is_category_type(data_type));
     learns.then(|| {
-        let (words, data_type) = (Words::default(), data_type.to_string());
+        let (words, data_type) = (WordCounts::default(), data_type.to_string());
         Box::new(WordSurvey { words, data_type, max_categories, named: named || categorical }) as Box<dyn Survey>
     })
 }
 
 impl WordSurvey {
-    /// The words frequent enough to be classes of their own, with their counts.
+    /// The words frequent enough for a class of their own, with their counts.
     fn frequent(&self) -> Vec<(&str, u64)> {
         let words = self.words.by_frequency();
-        words.into_iter().take(self.max_categories).take_while(|(_, count)| *count >= SELDOM).collect()
+        words.into_iter().take(self.max_categories).take_while(|(_, count)| *count >= MIN_WORD_COUNT).collect()
     }
 
-    /// Values that are of a class of their own, as a percentage.
+    /// The percentage of values whose word has a class of its own.
     fn covered(&self) -> u64 {
         self.frequent().iter().map(|(_, count)| count).sum::<u64>() * 100 / self.words.known.max(1)
     }
 
-    /// Whether the words hardly repeat: most of them are none of the frequent ones.
+    /// Whether words rarely repeat: the frequent ones cover less than half, or a word has fewer than two values on
+    /// average.
     fn looks_like_an_identifier(&self) -> bool {
         self.covered() < 50 || 2 * self.words.distinct() > self.words.known
     }
@@ -237,59 +239,59 @@ impl WordSurvey {
 
 impl Survey for WordSurvey {
     fn update(&mut self, array: &ArrayRef) -> Result<(), ArrowError> {
-        let texts = Texts::of(array)?;
+        let texts = StringValues::of(array)?;
         (0..array.len()).for_each(|row| self.words.push(texts.get(row)));
         Ok(())
     }
 
     fn finish(&mut self) {
-        self.words.shrink(self.max_categories + REMEMBERED);
+        self.words.keep_most_frequent(self.max_categories + MAX_OTHER_WORDS);
     }
 
     fn values(&self) -> Values {
         Values { known: self.words.known, null: self.words.nulls, ..Values::default() }
     }
 
-    fn is_of_words(&self) -> bool {
+    fn is_categorical(&self) -> bool {
         true
     }
 
-    fn unfit(&self) -> Option<Unfit> {
-        let Words { known, nulls, .. } = self.words;
+    fn rejection(&self) -> Option<Rejection> {
+        let WordCounts { known, nulls, .. } = self.words;
         let distinct = self.words.distinct();
         if known == 0 {
-            Some(Unfit::nothing(nulls, 0))
+            Some(Rejection::no_usable_value(nulls, 0))
         } else if let (1, true, [(word, _)]) = (distinct, self.words.is_complete(), &self.words.by_frequency()[..]) {
-            Some(Unfit::constant((*word).to_owned()))
+            Some(Rejection::constant((*word).to_owned()))
         } else if !self.named && self.looks_like_an_identifier() {
             let more = if self.words.is_complete() { "" } else { "more than " };
             let frequent = match self.frequent().len() {
-                0 => format!("none of which comes {SELDOM} times"),
+                0 => format!("none of which comes {MIN_WORD_COUNT} times"),
                 frequent => format!("of which the {frequent} most frequent make up {} % of the values", self.covered()),
             };
-            Some(Unfit::because(format!("looks like an identifier: {more}{distinct} different words, {frequent}")))
+            Some(Rejection::because(format!("looks like an identifier: {more}{distinct} different words, {frequent}")))
         } else {
             None
         }
     }
 
-    fn fit(&self, column: Column, _: &Scaler) -> Result<Kind, Unfit> {
+    fn fit(&self, column: Column, _: &Scaler) -> Result<Kind, Rejection> {
         let all = self.words.by_frequency();
         let (words, others) = if self.looks_like_an_identifier() {
             let mut words: Vec<Option<String>> = vec![None; self.max_categories];
             for (word, _) in all {
-                words[slot(word, self.max_categories)].get_or_insert_with(|| word.to_owned());
+                words[hash_class(word, self.max_categories)].get_or_insert_with(|| word.to_owned());
             }
             (words, None)
         } else {
             let own = self.frequent().len();
             let words = all[..own].iter().map(|(word, _)| Some((*word).to_owned())).collect();
-            let rest = all[own..].iter().take(REMEMBERED).map(|(word, _)| (*word).to_owned()).collect();
-            let complete = self.words.is_complete() && self.words.distinct() <= (own + REMEMBERED) as u64;
+            let rest = all[own..].iter().take(MAX_OTHER_WORDS).map(|(word, _)| (*word).to_owned()).collect();
+            let complete = self.words.is_complete() && self.words.distinct() <= (own + MAX_OTHER_WORDS) as u64;
             (words, Some(OtherWords { words: rest, complete }))
         };
         let stored =
             StoredCategory { column, data_type: self.data_type.clone(), missing: self.words.nulls, words, others };
-        Category::try_from(stored).map(Kind::Category).map_err(Unfit::because)
+        Category::try_from(stored).map(Kind::Category).map_err(Rejection::because)
     }
 }

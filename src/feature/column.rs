@@ -1,4 +1,4 @@
-//! Where in a table a feature's values are: a column, or a field of structs within one.
+//! The path of a feature's values in a table: a column, or a field within a struct column.
 
 use std::fmt;
 use std::ops::Range;
@@ -9,13 +9,13 @@ use arrow::datatypes::{DataType, FieldRef, Schema};
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
-/// A column, or the leaf of a struct column: `pair.left` for people, `["pair", "left"]` in a model.
+/// A column, or the leaf of a struct column: `pair.left` in messages, `["pair", "left"]` in a model file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Path", into = "Path")]
 pub struct Column {
-    /// The column and the fields within it, joined by points.
+    /// The names in `path`, joined by dots.
     name: String,
-    /// The column, then fields.
+    /// The top-level column, then the fields within it.
     path: Vec<String>,
 }
 
@@ -57,38 +57,38 @@ impl Column {
         Self { path: vec![name.clone()], name }
     }
 
-    /// A field of this one, which is a struct.
+    /// The field `name` of this struct column.
     pub(super) fn field(&self, name: &str) -> Self {
         let mut path = self.path.clone();
         path.push(name.to_owned());
         Self { name: path.join("."), path }
     }
 
-    /// Its name for people.
+    /// The name shown to users: the path joined by dots.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The top-level column it is, or is in.
+    /// The name of its top-level column.
     pub fn top(&self) -> &str {
         &self.path[0]
     }
 
-    /// The fields from the top-level column down to it.
-    pub(super) fn within(&self) -> &[String] {
+    /// The names of the fields below the top-level column.
+    pub(super) fn field_names(&self) -> &[String] {
         &self.path[1..]
     }
 
-    /// Its type in `schema`, if it is there.
+    /// Its type in `schema`, or `None` if `schema` does not have it.
     pub(crate) fn data_type<'a>(&self, schema: &'a Schema) -> Option<&'a DataType> {
         let top = schema.field_with_name(self.top()).ok()?.data_type();
-        self.within().iter().try_fold(top, |data_type, name| match data_type {
+        self.field_names().iter().try_fold(top, |data_type, name| match data_type {
             DataType::Struct(fields) => Some(fields.iter().find(|field| field.name() == name)?.data_type()),
             _ => None,
         })
     }
 
-    /// Its values, given those of its top-level column; null where a struct above it is.
+    /// Its values in the array of its top-level column; null where a parent struct is null.
     pub(crate) fn of(&self, top: &ArrayRef) -> Result<ArrayRef, ArrowError> {
         let values = self.bare(top)?;
         let Some(above) = self.nulls_above(top)? else { return Ok(values) };
@@ -96,22 +96,22 @@ impl Column {
         Ok(make_array(values.to_data().into_builder().nulls(nulls).build()?))
     }
 
-    /// The same, whatever is null above them.
+    /// Its values in the array of its top-level column, whatever the nulls of its parent structs.
     pub(crate) fn bare(&self, top: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-        self.within().iter().try_fold(top.clone(), |array, name| Ok(child(&array, name)?.clone()))
+        self.field_names().iter().try_fold(top.clone(), |array, name| Ok(child(&array, name)?.clone()))
     }
 
-    /// Where a struct above it is null, if any is.
+    /// The nulls of its parent structs, if they have any.
     pub(crate) fn nulls_above(&self, top: &ArrayRef) -> Result<Option<NullBuffer>, ArrowError> {
         let (mut nulls, mut array) = (None, top.clone());
-        for name in self.within() {
+        for name in self.field_names() {
             nulls = NullBuffer::union(nulls.as_ref(), array.nulls());
             array = child(&array, name)?.clone();
         }
         Ok(nulls)
     }
 
-    /// Every column of `schema`, and in place of a struct its leaves, in order.
+    /// Every column of `schema` in order, with each struct replaced by its leaves.
     pub(crate) fn leaves(schema: &Schema) -> Vec<(Self, FieldRef)> {
         fn walk(column: Column, field: &FieldRef, leaves: &mut Vec<(Column, FieldRef)>) {
             match field.data_type() {
@@ -127,42 +127,42 @@ impl Column {
     }
 }
 
-/// A struct's field.
+/// The field `name` of a struct array.
 fn child<'a>(array: &'a ArrayRef, name: &str) -> Result<&'a ArrayRef, ArrowError> {
     let child = array.as_struct_opt().and_then(|parent| parent.column_by_name(name));
     child.ok_or_else(|| ArrowError::SchemaError(format!("a struct without the field {name:?}")))
 }
 
-/// The top-level columns that some columns are in, each once, and which of them each is in.
-pub(crate) fn tops<'a>(columns: impl Iterator<Item = &'a Column>) -> (Vec<String>, Vec<usize>) {
+/// The distinct top-level columns of some columns, and the index of each column's own among them.
+pub(crate) fn top_columns<'a>(columns: impl Iterator<Item = &'a Column>) -> (Vec<String>, Vec<usize>) {
     let mut tops = Vec::<String>::new();
     let mut known = std::collections::HashMap::new();
-    let place = |column: &'a Column| {
+    let index = |column: &'a Column| {
         *known.entry(column.top()).or_insert_with(|| {
             tops.push(column.top().to_owned());
             tops.len() - 1
         })
     };
-    let places = columns.map(place).collect();
-    (tops, places)
+    let indices = columns.map(index).collect();
+    (tops, indices)
 }
 
-/// Columns a thread reads at once: readers of hundreds hold more pages than there is memory. Their elements fill a cache
-/// line of each row at least.
-pub(crate) const STRIP: usize = 16;
+/// Columns that a thread reads at once. Readers of hundreds of columns would hold too many pages in memory; fewer than
+/// this would not fill a cache line of a row.
+pub(crate) const COLUMNS_PER_BLOCK: usize = 16;
 
-/// Cuts columns into runs of `length`, or a little more where the cut would go through one struct.
-pub(crate) fn runs<'a>(columns: impl Iterator<Item = &'a Column>, length: usize) -> Vec<Range<usize>> {
+/// Splits columns into blocks of `length`. A block is longer where the split would separate leaves of one struct.
+pub(crate) fn split_columns<'a>(columns: impl Iterator<Item = &'a Column>, length: usize) -> Vec<Range<usize>> {
     let columns: Vec<&Column> = columns.collect();
-    let (mut runs, mut start) = (Vec::new(), 0);
+    let (mut blocks, mut start) = (Vec::new(), 0);
     for end in 1..=columns.len() {
-        let cuts = columns.get(end).is_none_or(|next| end - start >= length && next.top() != columns[end - 1].top());
-        if cuts {
-            runs.push(start..end);
+        let ends = columns.get(end).is_none_or(|next| end - start >= length && next.top() != columns[end - 1].top());
+        if ends {
+            blocks.push(start..end);
             start = end;
         }
     }
-    runs
+    blocks
 }
 
 #[cfg(test)]
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_leaf_is_null_where_a_struct_above_it_is() {
+    fn a_leaf_is_null_where_a_parent_struct_is() {
         let leaf: ArrayRef = Arc::new(Int32Array::from(vec![Some(1), None, Some(3), Some(4)]));
         let mut valid = BooleanBufferBuilder::new(4);
         valid.append_slice(&[true, true, false, true]);
@@ -207,15 +207,15 @@ mod tests {
     fn a_column_is_read_once_for_all_its_leaves() {
         let [a, b] = ["a", "b"].map(Column::root);
         let columns = [a.field("x"), b, a.field("y")];
-        assert_eq!(tops(columns.iter()), (vec!["a".to_owned(), "b".to_owned()], vec![0, 1, 0]));
+        assert_eq!(top_columns(columns.iter()), (vec!["a".to_owned(), "b".to_owned()], vec![0, 1, 0]));
     }
 
     #[test]
-    fn a_struct_is_not_cut() {
+    fn a_struct_is_not_split() {
         let [a, b] = ["a", "b"].map(Column::root);
         let columns = [a.clone(), b.field("x"), b.field("y"), b.field("z"), a];
-        assert_eq!(runs(columns.iter(), 2), [0..4, 4..5]);
-        assert_eq!(runs(columns.iter(), 1), [0..1, 1..4, 4..5]);
-        assert!(runs([].into_iter(), 3).is_empty());
+        assert_eq!(split_columns(columns.iter(), 2), [0..4, 4..5]);
+        assert_eq!(split_columns(columns.iter(), 1), [0..1, 1..4, 4..5]);
+        assert!(split_columns([].into_iter(), 3).is_empty());
     }
 }

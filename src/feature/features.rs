@@ -1,4 +1,4 @@
-//! All features of a model: bound to a schema, written row by row.
+//! The features of a model: encoding of a batch into row vectors, and decoding back into columns.
 
 use std::ops::Range;
 
@@ -6,88 +6,87 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 
-use super::{Column, FeatureIssues, Kind, ValueIssues, tops};
+use super::{Column, FeatureIssues, Kind, ValueIssues, top_columns};
 use crate::error::{Error, Place, Result};
 use crate::feature::{Layout, Shape};
 
 /// One fitted column: how its values are written into the row vector, and read back from it.
 pub(crate) trait Feature: Send + Sync {
-    /// Where its values are.
+    /// The column it encodes.
     fn column(&self) -> &Column;
 
-    /// What a column must be to be this feature, in words.
+    /// The columns it accepts, as a phrase for messages: `a number`.
     fn expects(&self) -> &'static str;
 
-    /// How a value enters the row vector, in words.
+    /// How a value enters the row vector, as a phrase.
     fn describe(&self) -> String;
 
-    /// Whether a column of this type can be this feature.
+    /// Whether it can encode a column of this type.
     fn accepts(&self, data_type: &DataType) -> bool;
 
     /// The type of the column at fit, as Arrow writes it.
     fn data_type(&self) -> &str;
 
-    /// What it takes of the row vector.
+    /// Its elements in the row vector and their likelihood.
     fn shape(&self) -> Shape;
 
-    /// Values that were missing at fit.
+    /// The number of missing values at fit.
     fn missing(&self) -> u64;
 
-    /// Writes `array` into its cells, one row a value; NaN where the value is missing or not usable.
+    /// Writes `array` into its elements, one row per value; NaN where the value is missing or not usable.
     ///
     /// # Errors
     /// If the array cannot be read as [`accepts`](Self::accepts) promises.
-    fn write(&self, array: &ArrayRef, cells: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError>;
+    fn write(&self, array: &ArrayRef, elements: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError>;
 
-    /// The values that `cells`, `[rows, elements]`, stand for, as a column of a type it accepts: within the range and of
-    /// the categories seen at fit; null where NaN.
+    /// The values that `elements`, `[rows, elements]`, stand for, as a column of a type it accepts: within the range
+    /// and of the categories seen at fit; null where NaN.
     ///
     /// # Errors
     /// If the type cannot hold such values.
-    fn read(&self, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError>;
+    fn read(&self, elements: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError>;
 
-    /// Which of its parts an output of the decoder stands for, in words; nothing if it is the column itself.
+    /// The part of the value that a decoder output stands for, as a phrase; `None` if it is the whole value.
     fn part(&self, _output: usize) -> Option<String> {
         None
     }
 
-    /// What an output stands for where `expected`, on the model's scale or a probability, is expected of it: a value of
-    /// the column, wherever it lies, or the probability.
+    /// The expectation of a decoder output, given on the model's scale, as a value of the column, not clamped to the
+    /// range at fit. A probability stays one.
     fn in_unit(&self, _output: usize, expected: f64) -> f64 {
         expected
     }
 
-    /// The unit of that, where it is not the column's own.
+    /// The unit of [`in_unit`](Self::in_unit), if it is not the column's own.
     fn unit(&self, _output: usize) -> Option<&'static str> {
         None
     }
 
-    /// The place in a list that one of its elements is the number at, if each stands for itself.
+    /// The index in the list of the number that an element encodes; `None` if the column is not a list.
     fn place(&self, _element: usize) -> Option<usize> {
         None
     }
 
-    /// The numbers that `cells` of such an element stand for, of the type that lists of this type hold.
+    /// The numbers that `elements` of the list index `place` stand for, of the item type of `data_type`.
     ///
     /// # Errors
-    /// If the type cannot hold such values, or there is no such element.
-    fn read_place(&self, _place: usize, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
-        self.read(cells, data_type)
+    /// If the type cannot hold such values, or no element encodes that index.
+    fn read_place(&self, _place: usize, elements: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+        self.read(elements, data_type)
     }
 
-    /// Whether later rows have other values by nature, as of times: that says nothing of their kind.
-    fn goes_on(&self) -> bool {
+    /// Whether values of later rows are larger by nature, as times are, so that this is no drift.
+    fn grows_over_time(&self) -> bool {
         false
     }
 
-    /// What its unusable values are, as in `2 values are …`.
+    /// A phrase for its unusable values, to follow `2 values are`.
     fn unusable(&self) -> &'static str {
         "NaN, infinite or beyond f32, taken as missing"
     }
 
-    /// Whether its numbers are ones that [`write`](Self::write) and [`read`](Self::read) can work with: a model file may
-    /// say anything.
-    fn is_sound(&self) -> bool {
+    /// Whether [`write`](Self::write) and [`read`](Self::read) can work with its numbers: a model file may be damaged.
+    fn is_valid(&self) -> bool {
         true
     }
 
@@ -123,41 +122,40 @@ impl FeatureCells<'_> {
 pub(crate) struct Features {
     kinds: Vec<Kind>,
     layout: Layout,
-    /// The top-level columns, and which of them each feature is in.
-    tops: Vec<String>,
-    places: Vec<usize>,
-    /// Where each feature's elements begin, and after them the width.
+    /// The distinct top-level columns, and the index of each feature's own among them.
+    top_columns: Vec<String>,
+    top_indices: Vec<usize>,
+    /// The first element of each feature, then the width of the row vector.
     starts: Vec<usize>,
 }
 
 impl Features {
-    /// Takes features that already stand in row-vector order; `None` if they do not. `indicated` tells the encoder what
-    /// is missing of those with missing values, as far as a value does not tell it by itself.
+    /// Takes features in row-vector order; `None` if they are not. With `indicated`, features with missing values get
+    /// missing indicators, except for categories, whose classes already show it.
     pub(crate) fn new(kinds: Vec<Kind>, indicated: bool) -> Option<Self> {
-        let told = |shape: Shape| shape.classes > 1;
+        let is_one_hot = |shape: Shape| shape.classes > 1;
         let of = |kind: &Kind| {
-            let shape = kind.feature().shape();
-            (shape, indicated && kind.missing() > 0 && !told(shape))
+            (kind.feature().shape(), indicated && kind.missing() > 0 && !is_one_hot(kind.feature().shape()))
         };
         let layout = Layout::new(kinds.iter().map(of))?;
-        let (tops, places) = tops(kinds.iter().map(|kind| kind.column()));
+        let (top_columns, top_indices) = top_columns(kinds.iter().map(|kind| kind.column()));
         let ends = kinds.iter().scan(0, |end, kind| {
             *end += kind.elements();
             Some(*end)
         });
         let starts = [0].into_iter().chain(ends).collect();
-        Some(Self { kinds, layout, tops, places, starts })
+        Some(Self { kinds, layout, top_columns, top_indices, starts })
     }
 
-    /// Takes features in any order and groups them by likelihood, otherwise keeping their order.
+    /// Takes features in any order and sorts them by likelihood; the sort is stable.
     pub(crate) fn grouped(mut kinds: Vec<Kind>, indicated: bool) -> Self {
         kinds.sort_by_key(|kind| kind.feature().shape().likelihood);
-        Self::new(kinds, indicated).expect("sorted by likelihood just now")
+        Self::new(kinds, indicated).expect("sorted by likelihood in the line above")
     }
 
-    /// Some of them, to be written by themselves; no encoder sees those.
-    pub(crate) fn some(&self, run: Range<usize>) -> Self {
-        Self::new(self.kinds[run].to_vec(), false).expect("a part of what is in row-vector order")
+    /// A range of the features, to write alone; without missing indicators.
+    pub(crate) fn subset(&self, range: Range<usize>) -> Self {
+        Self::new(self.kinds[range].to_vec(), false).expect("a range of features in row-vector order")
     }
 
     /// The features.
@@ -165,7 +163,7 @@ impl Features {
         &self.kinds
     }
 
-    /// Which part of the row vector is whose.
+    /// The layout of the row vector.
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }
@@ -175,36 +173,36 @@ impl Features {
         self.starts[feature]..self.starts[feature + 1]
     }
 
-    /// The values that a feature's part of `cells`, `[rows, inputs]`, stands for, as a column of a type it accepts.
+    /// The values that a feature's part of `elements`, `[rows, inputs]`, stands for, as a column of a type it accepts.
     ///
     /// # Errors
     /// As [`Feature::read`].
-    pub(crate) fn read(&self, feature: usize, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+    pub(crate) fn read(&self, feature: usize, elements: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
         let (inputs, range) = (self.layout.inputs(), self.elements(feature));
-        let of_feature: Vec<f32> = cells.chunks_exact(inputs).flat_map(|row| &row[range.clone()]).copied().collect();
+        let of_feature: Vec<f32> = elements.chunks_exact(inputs).flat_map(|row| &row[range.clone()]).copied().collect();
         self.kinds[feature].feature().read(&of_feature, data_type)
     }
 
-    /// The feature of an element.
+    /// The feature that an element belongs to.
     pub(crate) fn of_element(&self, element: usize) -> &Kind {
         &self.kinds[self.starts.partition_point(|&start| start <= element) - 1]
     }
 
-    /// The top-level columns they are in, each once.
+    /// The distinct top-level columns of the features.
     pub(crate) fn columns(&self) -> Vec<String> {
-        self.tops.clone()
+        self.top_columns.clone()
     }
 
-    /// The type a top-level column had at fit; none if it is not learned from or its type has no text form.
+    /// The type a top-level column had at fit; `None` if it was not learned or Arrow cannot parse its type.
     pub(crate) fn type_of(&self, name: &str) -> Option<DataType> {
-        let is_it = |kind: &&Kind| kind.column().within().is_empty() && kind.column().name() == name;
+        let is_it = |kind: &&Kind| kind.column().field_names().is_empty() && kind.column().name() == name;
         match super::parse_type::parse(self.kinds.iter().find(is_it)?.data_type()).ok()? {
             DataType::Dictionary(_, values) => Some(*values),
             data_type => Some(data_type),
         }
     }
 
-    /// Checks that every feature's column is in `schema` with a type it accepts.
+    /// Checks that `schema` has every feature's column, with a type that the feature accepts.
     ///
     /// # Errors
     /// [`Error::MissingFeature`] or [`Error::WrongType`], naming `path` and the column.
@@ -239,7 +237,7 @@ impl Features {
         const TILE: usize = 128;
         let inputs = self.layout.inputs();
         assert_eq!(block.len(), batch.num_rows() * inputs);
-        let mut found = FeatureIssues(vec![ValueIssues::default(); self.kinds.len()]);
+        let mut issues = FeatureIssues(vec![ValueIssues::default(); self.kinds.len()]);
         let read = |column: &Column| {
             let place = Place::column("", column.name());
             move |source| Error::Read { place, source: Box::new(source) }
@@ -247,13 +245,13 @@ impl Features {
         for (tile, block) in block.chunks_mut(TILE * inputs).enumerate() {
             let rows = batch.slice(tile * TILE, block.len() / inputs);
             let mut tile = FeatureIssues::default();
-            for ((kind, &place), &at) in self.kinds.iter().zip(&self.places).zip(&self.starts) {
+            for ((kind, &place), &at) in self.kinds.iter().zip(&self.top_indices).zip(&self.starts) {
                 let array = kind.column().of(rows.column(place)).map_err(read(kind.column()))?;
-                let mut cells = FeatureCells { block, inputs, at };
-                tile.0.push(kind.feature().write(&array, &mut cells).map_err(read(kind.column()))?);
+                let mut elements = FeatureCells { block, inputs, at };
+                tile.0.push(kind.feature().write(&array, &mut elements).map_err(read(kind.column()))?);
             }
-            found.add(&tile);
+            issues.add(&tile);
         }
-        Ok(found)
+        Ok(issues)
     }
 }

@@ -1,4 +1,4 @@
-//! A Boolean: one element, 0 or 1, Bernoulli.
+//! Booleans: one element, 0 or 1, with a Bernoulli likelihood.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
-use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Scaler, Survey, Unfit, ValueIssues, Values};
+use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Rejection, Scaler, Survey, ValueIssues, Values};
 use crate::feature::{Likelihood, Shape};
 
 /// A fitted Boolean.
@@ -20,7 +20,7 @@ pub struct Flag {
 }
 
 impl Flag {
-    /// Says how many values are missing in the rows of another fit.
+    /// Sets the number of missing values at fit.
     pub(super) fn set_missing(&mut self, missing: u64) {
         self.missing = missing;
     }
@@ -59,70 +59,70 @@ impl Feature for Flag {
         self.missing
     }
 
-    fn write(&self, array: &ArrayRef, cells: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError> {
+    fn write(&self, array: &ArrayRef, elements: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError> {
         let array = array.as_boolean();
         for row in 0..array.len() {
             let value = if array.value(row) { 1.0 } else { 0.0 };
-            cells.set(row, if array.is_valid(row) { value } else { f32::NAN });
+            elements.set(row, if array.is_valid(row) { value } else { f32::NAN });
         }
         Ok(ValueIssues { null: array.null_count() as u64, ..ValueIssues::default() })
     }
 
-    /// True from a half up.
-    fn read(&self, cells: &[f32], _: &DataType) -> Result<ArrayRef, ArrowError> {
-        let flag = |&cell: &f32| (!cell.is_nan()).then_some(cell >= 0.5);
-        Ok(Arc::new(cells.iter().map(flag).collect::<BooleanArray>()))
+    /// True from 0.5 up.
+    fn read(&self, elements: &[f32], _: &DataType) -> Result<ArrayRef, ArrowError> {
+        let flag = |&element: &f32| (!element.is_nan()).then_some(element >= 0.5);
+        Ok(Arc::new(elements.iter().map(flag).collect::<BooleanArray>()))
     }
 }
 
-/// How often a Boolean is which.
+/// The survey of a Boolean column.
 #[derive(Default)]
 struct FlagSurvey {
-    yes: u64,
-    no: u64,
+    trues: u64,
+    falses: u64,
     nulls: u64,
 }
 
 /// Surveys Booleans.
-pub(super) fn survey(wanted: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
-    (*wanted.data_type == DataType::Boolean).then(|| Box::new(FlagSurvey::default()) as Box<dyn Survey>)
+pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
+    (*request.data_type == DataType::Boolean).then(|| Box::new(FlagSurvey::default()) as Box<dyn Survey>)
 }
 
 impl Survey for FlagSurvey {
     fn update(&mut self, array: &ArrayRef) -> Result<(), ArrowError> {
         let array = array.as_boolean();
-        self.yes += array.true_count() as u64;
-        self.no += array.false_count() as u64;
+        self.trues += array.true_count() as u64;
+        self.falses += array.false_count() as u64;
         self.nulls += array.null_count() as u64;
         Ok(())
     }
 
     fn values(&self) -> Values {
-        let Self { yes, no, nulls } = *self;
-        let known = yes + no;
-        let mean = yes as f64 / known.max(1) as f64;
+        let Self { trues, falses, nulls } = *self;
+        let known = trues + falses;
+        let mean = trues as f64 / known.max(1) as f64;
         let of_known = |value: f64| (known > 0).then_some(value);
         Values {
             known,
             null: nulls,
             unusable: 0,
-            min: of_known(if no > 0 { 0.0 } else { 1.0 }),
+            min: of_known(if falses > 0 { 0.0 } else { 1.0 }),
             mean: of_known(mean),
-            max: of_known(if yes > 0 { 1.0 } else { 0.0 }),
+            max: of_known(if trues > 0 { 1.0 } else { 0.0 }),
             std: of_known((mean * (1.0 - mean)).sqrt()),
         }
     }
 
-    fn unfit(&self) -> Option<Unfit> {
-        match (self.yes, self.no) {
-            (0, 0) => Some(Unfit::nothing(self.nulls, 0)),
-            (_, 0) => Some(Unfit::constant("true".to_owned())),
-            (0, _) => Some(Unfit::constant("false".to_owned())),
+    fn rejection(&self) -> Option<Rejection> {
+        match (self.trues, self.falses) {
+            (0, 0) => Some(Rejection::no_usable_value(self.nulls, 0)),
+            (_, 0) => Some(Rejection::constant("true".to_owned())),
+            (0, _) => Some(Rejection::constant("false".to_owned())),
             _ => None,
         }
     }
 
-    fn fit(&self, column: Column, _: &Scaler) -> Result<Kind, Unfit> {
+    fn fit(&self, column: Column, _: &Scaler) -> Result<Kind, Rejection> {
         Ok(Kind::Flag(Flag { column, missing: self.nulls }))
     }
 }

@@ -1,7 +1,7 @@
-//! What the features publish and the model walks: which element of the row vector is whose.
+//! The layout of the row vector: the encoder inputs, the decoder outputs and the likelihood of each element.
 //!
-//! The row vector holds a number an element: a value, or the code of a category. The encoder sees the values as they
-//! are, and of every category a 0 or 1 a class, which it never has to be given: [`Layout::ones`] says which are 1.
+//! The row vector holds one number per element: a value, or the class number of a category. The encoder sees the values
+//! as they are and each category one-hot. The one-hot vector is never stored: [`Layout::ones`] lists its ones.
 
 #![forbid(unsafe_code)]
 
@@ -9,21 +9,21 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-/// The distribution the decoder gives an element.
+/// The distribution of an element, given the decoder's outputs.
 ///
-/// The order is the order of the groups in the row vector: those of one output an element come first.
+/// The variants are in the order of the groups in the row vector: elements with one output each come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Likelihood {
     /// Normal with a mean from the decoder and one learned variance an element.
     Gaussian,
-    /// Bernoulli with a logit from the decoder.
+    /// Bernoulli: the logit from the decoder.
     Bernoulli,
-    /// Categorical with a logit a class from the decoder; the element is the number of the class.
+    /// Categorical: one logit per class from the decoder. The element is the class number.
     Categorical,
 }
 
-/// What a feature takes of the row vector.
+/// The elements of a feature in the row vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shape {
     /// The distribution of each element.
@@ -46,7 +46,7 @@ impl Shape {
     }
 }
 
-/// One element of the row vector.
+/// The place of one element in the encoder's inputs and the decoder's outputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Span {
     /// The encoder's inputs for it: itself, or one a class.
@@ -59,7 +59,7 @@ pub(crate) struct Span {
     pub(crate) indicator: Option<usize>,
 }
 
-/// Neighbouring elements of one likelihood, so that each likelihood costs one operation.
+/// Adjacent elements with the same likelihood, computed in one operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Group {
     /// The distribution.
@@ -81,7 +81,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Lays out features one after the other, each with whether the encoder is told that it is missing.
+    /// Lays out features in order, each with a flag for a missing indicator.
     ///
     /// Features of one likelihood must be neighbours, in the order of [`Likelihood`], and values come before classes;
     /// `None` if they do not.
@@ -137,19 +137,19 @@ impl Layout {
         self.spans.last().map_or(0, |span| span.output.end)
     }
 
-    /// The encoder's inputs behind the values that are 1 for a row; all others are 0. `known` as in
+    /// The encoder inputs after the values that are 1 for a row; the others are 0. `known` as in
     /// [`Batch`](crate::batch::Batch).
     #[inline]
     pub(crate) fn ones<'a>(&'a self, x: &'a [f32], known: Option<&'a [f32]>) -> impl Iterator<Item = usize> + 'a {
         let is_known = move |element: usize| known.is_none_or(|known| known[element] > 0.0);
         let classes = self.spans.iter().enumerate().skip(self.values());
-        // A code is a small whole number; one that is none, which no feature writes, is the last class.
+        // Features write valid class numbers; any other number counts as the last class.
         let classes = classes
             .filter(move |(element, _)| is_known(*element))
             .map(|(element, span)| span.encoder.start + (x[element] as usize).min(span.encoder.len() - 1));
-        // Where all is known there is nothing to look for, and a wide row is not walked.
-        let holed = if known.is_some() { self.spans.as_slice() } else { &[] };
-        let indicators = holed.iter().enumerate().filter(move |(element, _)| !is_known(*element));
+        // Without missing values, skip the walk over a wide row.
+        let spans = if known.is_some() { self.spans.as_slice() } else { &[] };
+        let indicators = spans.iter().enumerate().filter(move |(element, _)| !is_known(*element));
         classes.chain(indicators.filter_map(|(_, span)| span.indicator))
     }
 
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_has_a_one_a_known_category_and_a_missing_value_that_is_told() {
+    fn a_row_has_a_one_for_each_known_category_and_each_missing_indicator() {
         let (layout, x) = (mixed(), [0.5, -0.5, 0.0, 2.0, 0.0]);
         let ones = |known: Option<&[f32]>| layout.ones(&x, known).collect::<Vec<_>>();
         assert_eq!(ones(None), [5, 6]);
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_likelihood_out_of_order_is_refused() {
+    fn a_likelihood_out_of_order_is_rejected() {
         assert!(Layout::new([(Shape::of(Bernoulli, 1), false), (Shape::of(Gaussian, 1), false)]).is_none());
     }
 }

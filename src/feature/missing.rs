@@ -1,4 +1,4 @@
-//! Filling what is missing in a column, and leaving the rest as it is to the bit.
+//! Detection and filling of missing values; all other values keep their exact bits.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use arrow::error::ArrowError;
 
 use super::Column;
 
-/// Which values are missing: null, or NaN. Of a list, those that are null or have a number missing.
-pub(crate) fn holes(array: &ArrayRef) -> Result<BooleanArray, ArrowError> {
+/// Marks the missing values: null or NaN. A list is missing if it is null or any of its numbers is missing.
+pub(crate) fn missing_values(array: &ArrayRef) -> Result<BooleanArray, ArrowError> {
     let nulls = || BooleanArray::from(logical_nulls(array));
     let or_nan = |nan: BooleanBuffer| or(&nulls(), &BooleanArray::new(nan, None));
     match array.data_type() {
@@ -28,28 +28,28 @@ pub(crate) fn holes(array: &ArrayRef) -> Result<BooleanArray, ArrowError> {
             let values = array.as_primitive::<Float64Type>().values();
             or_nan(BooleanBuffer::collect_bool(values.len(), |row| values[row].is_nan()))
         }
-        DataType::Dictionary(_, values) if values.is_floating() => holes(&cast(array, values)?),
+        DataType::Dictionary(_, values) if values.is_floating() => missing_values(&cast(array, values)?),
         data_type if data_type.is_list() => {
             let lists = cast(array, &as_large(data_type))?;
             let lists = lists.as_list::<i64>();
-            let numbers = holes(lists.values())?;
-            let has_hole = |row: usize| -> bool {
+            let numbers = missing_values(lists.values())?;
+            let has_missing = |row: usize| -> bool {
                 let (from, to) = (lists.value_offsets()[row] as usize, lists.value_offsets()[row + 1] as usize);
                 lists.is_null(row) || numbers.slice(from, to - from).true_count() > 0
             };
-            Ok(BooleanArray::new(BooleanBuffer::collect_bool(lists.len(), has_hole), None))
+            Ok(BooleanArray::new(BooleanBuffer::collect_bool(lists.len(), has_missing), None))
         }
         _ => Ok(nulls()),
     }
 }
 
-/// Nulls, those among a dictionary's values included.
+/// Marks the nulls, including those among a dictionary's values.
 fn logical_nulls(array: &ArrayRef) -> BooleanBuffer {
     let nulls = array.logical_nulls();
     BooleanBuffer::collect_bool(array.len(), |row| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)))
 }
 
-/// A list type that any other can be cast to.
+/// The `LargeList` type of the same items, to which every list type can be cast.
 fn as_large(list: &DataType) -> DataType {
     match list {
         DataType::List(field)
@@ -61,37 +61,37 @@ fn as_large(list: &DataType) -> DataType {
     }
 }
 
-/// `array` with the values of `filler`, of the same type, where it has holes and `wanted` is true.
+/// `array` with the values of `replacement`, of the same type, where a value is missing and `wanted` is true.
 ///
 /// # Errors
-/// If the type cannot hold both, as a dictionary whose keys run out.
-pub(crate) fn fill(array: &ArrayRef, filler: &ArrayRef, wanted: &BooleanArray) -> Result<ArrayRef, ArrowError> {
+/// If the type cannot hold all values, such as a dictionary with too few keys.
+pub(crate) fn fill(array: &ArrayRef, replacement: &ArrayRef, wanted: &BooleanArray) -> Result<ArrayRef, ArrowError> {
     match array.data_type() {
         DataType::Dictionary(_, values) => {
-            // As plain values and back, so that the words of both end up in one dictionary.
-            let [plain, plain_filler] = [cast(array, values)?, cast(filler, values)?];
-            cast(&fill(&plain, &plain_filler, wanted)?, array.data_type())
+            // Through plain values, so that one dictionary holds the words of both.
+            let [plain, plain_replacement] = [cast(array, values)?, cast(replacement, values)?];
+            cast(&fill(&plain, &plain_replacement, wanted)?, array.data_type())
         }
-        data_type if data_type.is_list() => fill_lists(array, filler, wanted),
-        _ => zip(&and(&holes(array)?, wanted)?, filler, array),
+        data_type if data_type.is_list() => fill_lists(array, replacement, wanted),
+        _ => zip(&and(&missing_values(array)?, wanted)?, replacement, array),
     }
 }
 
-/// The same of lists, number by number; a list of another length than the filler's stays.
-fn fill_lists(array: &ArrayRef, filler: &ArrayRef, wanted: &BooleanArray) -> Result<ArrayRef, ArrowError> {
+/// [`fill`] for lists, number by number; a list of another length than its replacement stays as it is.
+fn fill_lists(array: &ArrayRef, replacement: &ArrayRef, wanted: &BooleanArray) -> Result<ArrayRef, ArrowError> {
     let large = as_large(array.data_type());
-    let [lists, fillers] = [cast(array, &large)?, cast(filler, &large)?];
-    let (lists, fillers) = (lists.as_list::<i64>(), fillers.as_list::<i64>());
+    let [lists, replacements] = [cast(array, &large)?, cast(replacement, &large)?];
+    let (lists, replacements) = (lists.as_list::<i64>(), replacements.as_list::<i64>());
     let rows = (0..array.len()).map(|row| {
-        let stays = !wanted.value(row) || fillers.is_null(row);
+        let keep = !wanted.value(row) || replacements.is_null(row);
         if lists.is_null(row) {
-            return Ok(if stays { None } else { Some(fillers.value(row)) });
+            return Ok(if keep { None } else { Some(replacements.value(row)) });
         }
-        let (list, filler) = (lists.value(row), fillers.value(row));
-        if stays || list.len() != filler.len() {
+        let (list, replacement) = (lists.value(row), replacements.value(row));
+        if keep || list.len() != replacement.len() {
             return Ok(Some(list));
         }
-        zip(&holes(&list)?, &filler, &list).map(Some)
+        zip(&missing_values(&list)?, &replacement, &list).map(Some)
     });
     let rows: Vec<Option<ArrayRef>> = rows.collect::<Result<_, ArrowError>>()?;
     let parts: Vec<&dyn Array> = rows.iter().flatten().map(AsRef::as_ref).collect();
@@ -104,10 +104,10 @@ fn fill_lists(array: &ArrayRef, filler: &ArrayRef, wanted: &BooleanArray) -> Res
     cast(&(Arc::new(filled) as ArrayRef), array.data_type())
 }
 
-/// `rows` times the value that a text stands for, as a column of this type.
+/// A column of `rows` equal values, parsed from text.
 ///
 /// # Errors
-/// If the text is no such value.
+/// If the text is not a value of this type.
 pub(crate) fn constant(text: &str, data_type: &DataType, rows: usize) -> Result<ArrayRef, ArrowError> {
     let text: ArrayRef = Arc::new(StringArray::from(vec![text]));
     let value = match data_type {
@@ -122,9 +122,9 @@ pub(crate) fn constant(text: &str, data_type: &DataType, rows: usize) -> Result<
 }
 
 impl Column {
-    /// The top-level column with other values for this one, which is it, or in it.
+    /// The top-level column with the values of this column replaced.
     pub(crate) fn replaced(&self, top: &ArrayRef, values: ArrayRef) -> Result<ArrayRef, ArrowError> {
-        replaced(self.within(), top, values)
+        replaced(self.field_names(), top, values)
     }
 }
 

@@ -1,67 +1,67 @@
-//! How a column becomes part of the row vector: one file a kind.
+//! Encoding of columns into the row vector: one file per kind of column.
 //!
-//! To add a kind: its file with a [`Survey`] and an `impl Feature`, and its line in the list below.
+//! To add a kind: write its file with a [`Survey`] and an `impl Feature`, and add its line to the list below.
 //!
-//! **Invariant:** this floor knows Arrow and never the tensor library.
+//! **Invariant:** this module uses Arrow and never the tensor library.
 
 #![forbid(unsafe_code)]
 
+mod base_model;
+mod candidates;
 mod category;
-mod choose;
 mod column;
 mod features;
 mod flag;
-mod init_check;
 mod layout;
 mod map;
 mod missing;
+mod monotonicity;
 mod number;
-mod order;
 mod parse_type;
 mod rebuild;
 mod rescale;
 mod scaling;
 mod selections;
 mod statistics;
+mod strings;
 mod survey;
 #[cfg(test)]
 mod tests;
-mod texts;
 mod time;
 mod value_issues;
 mod vector;
-mod words;
+mod word_counts;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::base_model::{conflicting_option, unlearned_columns, with_missing_counts};
+pub use self::candidates::Carried;
+pub(crate) use self::candidates::{Candidate, Candidates, candidates, fit_features};
 pub use self::category::Category;
-pub use self::choose::Carried;
-pub(crate) use self::choose::{Candidate, Candidates, candidates, choose};
 pub use self::column::Column;
-pub(crate) use self::column::{STRIP, runs, tops};
+pub(crate) use self::column::{COLUMNS_PER_BLOCK, split_columns, top_columns};
 pub(crate) use self::features::Features;
 pub(crate) use self::features::{Feature, FeatureCells};
 pub use self::flag::Flag;
-pub(crate) use self::init_check::{beside, contradiction, counted};
 pub(crate) use self::layout::{Group, Layout, Likelihood, Shape};
-pub(crate) use self::missing::{constant, fill, holes};
+pub(crate) use self::missing::{constant, fill, missing_values};
 pub use self::number::Number;
 pub(crate) use self::rebuild::ColumnRebuilder;
 pub use self::rebuild::{ColumnType, InputColumn};
-pub(crate) use self::rescale::{rescaled, to_rescale};
+pub(crate) use self::rescale::{rescale, rescale_candidates};
 pub(crate) use self::scaling::Scaler;
 pub(crate) use self::scaling::Scaling;
 pub use self::survey::Values;
-pub(crate) use self::survey::{ColumnRequest, Survey, Unfit};
+pub(crate) use self::survey::{ColumnRequest, Rejection, Survey};
 pub use self::time::Time;
 pub(crate) use self::value_issues::FeatureIssues;
 pub use self::value_issues::ValueIssues;
 pub use self::vector::Vector;
 
-/// A survey of a column, if it is of the kind.
+/// A constructor of a kind's survey; `None` if the column is not of that kind.
 type SurveyOf = fn(&ColumnRequest<'_>) -> Option<Box<dyn Survey>>;
 
-/// Makes of each kind a variant that a model stores, and a survey.
+/// Defines [`Kind`], with a variant for each kind, and the list of their surveys.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident by $survey:path;)+) => {
         /// A learned column of any kind, as the model stores it. What a variant holds is for the model alone; as JSON it
@@ -92,7 +92,7 @@ macro_rules! kinds {
     };
 }
 
-// The kinds, in the order they are asked whether a column is theirs.
+// The first kind in this order that accepts a column's type gets the column.
 kinds! {
     /// A category.
     Category by category::survey;

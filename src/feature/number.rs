@@ -1,4 +1,4 @@
-//! A number: one scaled element, Gaussian.
+//! Numbers and durations: one scaled element with a Gaussian likelihood.
 
 use std::sync::Arc;
 
@@ -9,14 +9,16 @@ use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
 use super::map::Curve;
-use super::order::Monotonicity;
-use super::statistics::{Readings, Statistics};
+use super::monotonicity::Monotonicity;
+use super::statistics::{NumberSummary, Statistics};
 use super::survey::first_as_text;
-use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Scaler, Scaling, Survey, Unfit, ValueIssues, Values};
+use super::{
+    Column, ColumnRequest, Feature, FeatureCells, Kind, Rejection, Scaler, Scaling, Survey, ValueIssues, Values,
+};
 use crate::config::Map;
 use crate::feature::{Likelihood, Shape};
 
-/// A fitted number: its value, bent if it has a curve, and scaled. A duration is a number of seconds.
+/// A fitted number: its value, transformed by a curve if it has one, then scaled. A duration is a number of seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Number {
@@ -32,33 +34,33 @@ pub struct Number {
 }
 
 impl Number {
-    /// Says how many values are missing in the rows of another fit.
+    /// Sets the number of missing values at fit.
     pub(super) fn set_missing(&mut self, missing: u64) {
         self.missing = missing;
     }
 
-    /// The curve it is bent by.
+    /// The curve that transforms it before scaling.
     pub(super) fn curve(&self) -> Option<&Curve> {
         self.map.as_ref()
     }
 
-    /// The same with the curve and scaling of another; `None` if that is bent in another way.
-    pub(super) fn rescaled(&self, other: &Self) -> Option<Self> {
+    /// This feature with the curve and scaling of another; `None` if the kinds of curve differ.
+    pub(super) fn with_scaling_of(&self, other: &Self) -> Option<Self> {
         let alike = self.map.as_ref().map(Curve::kind) == other.map.as_ref().map(Curve::kind);
         alike.then(|| Self { map: other.map.clone(), scaling: other.scaling, ..self.clone() })
     }
 }
 
-/// Whether values of this type are numbers.
-pub(super) fn are_numbers(data_type: &DataType) -> bool {
+/// Whether the type holds numbers, plain or in a dictionary.
+pub(super) fn is_number_type(data_type: &DataType) -> bool {
     match data_type {
-        DataType::Dictionary(_, values) => are_numbers(values),
+        DataType::Dictionary(_, values) => is_number_type(values),
         data_type => data_type.is_numeric(),
     }
 }
 
-/// Units of time in a second.
-pub(super) fn a_second(unit: TimeUnit) -> f64 {
+/// The number of time units in a second.
+pub(super) fn units_per_second(unit: TimeUnit) -> f64 {
     match unit {
         TimeUnit::Second => 1.0,
         TimeUnit::Millisecond => 1e3,
@@ -67,23 +69,24 @@ pub(super) fn a_second(unit: TimeUnit) -> f64 {
     }
 }
 
-/// The numbers of an array, durations in seconds.
+/// The array as f64, durations in seconds.
 pub(super) fn numbers(array: &ArrayRef) -> Result<Float64Array, ArrowError> {
     if let DataType::Duration(unit) = *array.data_type() {
         let counts = cast(&cast(array, &DataType::Int64)?, &DataType::Float64)?;
-        return Ok(unary(counts.as_primitive::<Float64Type>(), |count| count / a_second(unit)));
+        return Ok(unary(counts.as_primitive::<Float64Type>(), |count| count / units_per_second(unit)));
     }
     Ok(cast(array, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
 }
 
-/// Numbers as a column of this type: whole ones where it has no others.
-pub(super) fn as_type(numbers: Float64Array, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+/// Casts numbers to a column of this type; rounds them for integer types.
+pub(super) fn cast_numbers(numbers: Float64Array, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
     if let DataType::Duration(unit) = *data_type {
-        let counts: ArrayRef = Arc::new(unary::<_, _, Int64Type>(&numbers, |x| (x * a_second(unit)).round() as i64));
+        let counts: ArrayRef =
+            Arc::new(unary::<_, _, Int64Type>(&numbers, |x| (x * units_per_second(unit)).round() as i64));
         return cast(&counts, data_type);
     }
     let rounded: ArrayRef = match data_type {
-        // The greatest of these are no f64; a cast would make nulls of what was rounded beyond them.
+        // The largest integers are not exact in f64; a cast would make nulls of values rounded beyond them.
         DataType::Int64 => Arc::new(unary::<_, _, Int64Type>(&numbers, |x| x.round() as i64)),
         DataType::UInt64 => Arc::new(unary::<_, _, UInt64Type>(&numbers, |x| x.round() as u64)),
         data_type if data_type.is_integer() => Arc::new(unary::<_, _, Float64Type>(&numbers, f64::round)),
@@ -114,7 +117,7 @@ impl Feature for Number {
     }
 
     fn accepts(&self, data_type: &DataType) -> bool {
-        if self.duration { matches!(data_type, DataType::Duration(_)) } else { are_numbers(data_type) }
+        if self.duration { matches!(data_type, DataType::Duration(_)) } else { is_number_type(data_type) }
     }
 
     fn shape(&self) -> Shape {
@@ -123,7 +126,7 @@ impl Feature for Number {
 
     fn in_unit(&self, _: usize, expected: f64) -> f64 {
         let value = self.scaling.unscale(expected);
-        self.map.as_ref().map_or(value, |curve| curve.straighten(value))
+        self.map.as_ref().map_or(value, |curve| curve.invert(value))
     }
 
     fn unit(&self, _: usize) -> Option<&'static str> {
@@ -134,49 +137,50 @@ impl Feature for Number {
         self.missing
     }
 
-    fn is_sound(&self) -> bool {
-        self.scaling.is_sound() && self.map.as_ref().is_none_or(Curve::is_sound)
+    fn is_valid(&self) -> bool {
+        self.scaling.is_valid() && self.map.as_ref().is_none_or(Curve::is_valid)
     }
 
-    fn write(&self, array: &ArrayRef, cells: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError> {
+    fn write(&self, array: &ArrayRef, elements: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError> {
         let array = numbers(array)?;
-        let mut found = ValueIssues { null: array.null_count() as u64, ..ValueIssues::default() };
+        let mut issues = ValueIssues { null: array.null_count() as u64, ..ValueIssues::default() };
         for (row, &value) in array.values().iter().enumerate() {
             let known = array.is_valid(row);
             let usable = (value as f32).is_finite();
-            found.unusable += u64::from(known && !usable);
-            found.beyond += u64::from(known && usable && self.scaling.is_beyond(value));
-            let value = self.map.as_ref().map_or(value, |curve| curve.bend(value));
-            cells.set(row, if known && usable { self.scaling.apply(value) } else { f32::NAN });
+            issues.unusable += u64::from(known && !usable);
+            issues.out_of_range += u64::from(known && usable && self.scaling.is_out_of_range(value));
+            let value = self.map.as_ref().map_or(value, |curve| curve.apply(value));
+            elements.set(row, if known && usable { self.scaling.apply(value) } else { f32::NAN });
         }
-        Ok(found)
+        Ok(issues)
     }
 
-    fn read(&self, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
-        let value = |&cell: &f32| (!cell.is_nan()).then(|| self.scaling.within_range(self.in_unit(0, cell.into())));
-        as_type(cells.iter().map(value).collect(), data_type)
+    fn read(&self, elements: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+        let value =
+            |&element: &f32| (!element.is_nan()).then(|| self.scaling.within_range(self.in_unit(0, element.into())));
+        cast_numbers(elements.iter().map(value).collect(), data_type)
     }
 }
 
-/// The numbers of a column.
+/// The survey of a number column.
 struct NumberSurvey {
     statistics: Statistics,
-    order: Monotonicity,
-    /// The first value, as text.
+    monotonicity: Monotonicity,
+    /// The first known value, as text.
     first: Option<String>,
     data_type: DataType,
     map: Map,
-    /// Learn it whatever it looks like.
+    /// Learn it even if it looks like an identifier.
     named: bool,
 }
 
 /// Surveys numbers and durations.
-pub(super) fn survey(wanted: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
-    let ColumnRequest { data_type, named, map, quantiles, .. } = *wanted;
-    (are_numbers(data_type) || matches!(data_type, DataType::Duration(_))).then(|| {
+pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
+    let ColumnRequest { data_type, named, map, quantiles, .. } = *request;
+    (is_number_type(data_type) || matches!(data_type, DataType::Duration(_))).then(|| {
         Box::new(NumberSurvey {
             statistics: Statistics::new(quantiles || map != Map::None),
-            order: Monotonicity::Unknown,
+            monotonicity: Monotonicity::Unknown,
             first: None,
             data_type: data_type.clone(),
             map,
@@ -186,21 +190,21 @@ pub(super) fn survey(wanted: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
 }
 
 impl NumberSurvey {
-    /// The curve, if one is wanted and the values give it, and readings of the values on it.
-    fn bent(&self) -> (Option<Curve>, Readings) {
+    /// The curve, if one is requested and the values allow it, and the summary of the transformed values.
+    fn transformed(&self) -> (Option<Curve>, NumberSummary) {
         match Curve::fit(self.map, &self.statistics) {
             Some(curve) => {
-                let readings = curve.readings(&self.statistics);
-                (Some(curve), readings)
+                let summary = curve.summary(&self.statistics);
+                (Some(curve), summary)
             }
-            None => (None, self.statistics.readings()),
+            None => (None, self.statistics.summary()),
         }
     }
 }
 
 impl Survey for NumberSurvey {
     fn update(&mut self, array: &ArrayRef) -> Result<(), ArrowError> {
-        self.order.update(array)?;
+        self.monotonicity.update(array)?;
         self.statistics.update(&numbers(array)?);
         if self.first.is_none() {
             self.first = match array.data_type() {
@@ -219,34 +223,35 @@ impl Survey for NumberSurvey {
         self.statistics.values()
     }
 
-    fn is_of_a_number(&self) -> bool {
+    fn is_numeric_scalar(&self) -> bool {
         true
     }
 
-    fn unfit(&self) -> Option<Unfit> {
-        let (statistics, readings) = (&self.statistics, self.statistics.readings());
+    fn rejection(&self) -> Option<Rejection> {
+        let (statistics, summary) = (&self.statistics, self.statistics.summary());
         if statistics.count() == 0 {
-            Some(Unfit::nothing(statistics.nulls(), statistics.unusable()))
+            Some(Rejection::no_usable_value(statistics.nulls(), statistics.unusable()))
         } else if statistics.is_constant() {
             let text = self.first.clone().filter(|_| statistics.unusable() == 0);
-            Some(Unfit::constant(text.unwrap_or_else(|| readings.min.to_string())))
-        } else if self.order.counts_rows() && !self.named {
-            Some(Unfit::because("looks like an identifier: integers that are unique and monotonic"))
+            Some(Rejection::constant(text.unwrap_or_else(|| summary.min.to_string())))
+        } else if self.monotonicity.is_strict() && !self.named {
+            Some(Rejection::because("looks like an identifier: integers that are unique and monotonic"))
         } else {
             None
         }
     }
 
-    fn numbers(&self) -> Vec<Readings> {
-        vec![self.bent().1]
+    fn numbers(&self) -> Vec<NumberSummary> {
+        vec![self.transformed().1]
     }
 
-    fn fit(&self, column: Column, scaler: &Scaler) -> Result<Kind, Unfit> {
-        let (map, readings) = self.bent();
-        let scaling =
-            scaler.of_bent(map.as_ref(), &readings).ok_or_else(|| Unfit::because("varies too little to be scaled"))?;
-        let straight = self.statistics.readings();
-        let scaling = Scaling { min: straight.min, max: straight.max, ..scaling };
+    fn fit(&self, column: Column, scaler: &Scaler) -> Result<Kind, Rejection> {
+        let (map, summary) = self.transformed();
+        let scaling = scaler
+            .of_transformed(map.as_ref(), &summary)
+            .ok_or_else(|| Rejection::because("varies too little to be scaled"))?;
+        let original = self.statistics.summary();
+        let scaling = Scaling { min: original.min, max: original.max, ..scaling };
         Ok(Kind::Number(Number {
             column,
             data_type: self.data_type.to_string(),

@@ -1,24 +1,24 @@
-//! Types as a model file spells them, which is arrow's own way.
+//! Parsing of Arrow types in a model file, with a limit on their nesting.
 
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
-/// Types within types that are read: arrow's parser calls itself for each, and a file may claim any number of them.
-const MOST_LEVELS: usize = 128;
+/// Deepest nesting accepted: Arrow's parser recurses for each level, and a damaged file may have any number of them.
+const MAX_LEVELS: usize = 128;
 
-/// Parses a type.
+/// Parses an Arrow type.
 ///
 /// # Errors
 /// If the text is not a type, or nests deeper than 128 levels.
 pub(super) fn parse(text: &str) -> Result<DataType, ArrowError> {
-    if levels(text) > MOST_LEVELS {
-        return Err(ArrowError::ParseError(format!("a type is nested more than {MOST_LEVELS} levels deep")));
+    if nesting_depth(text) > MAX_LEVELS {
+        return Err(ArrowError::ParseError(format!("a type is nested more than {MAX_LEVELS} levels deep")));
     }
     text.parse()
 }
 
-/// How deep parentheses are within each other, but for those in quoted names.
-fn levels(text: &str) -> usize {
+/// The depth of nested parentheses; those in quoted names do not count.
+fn nesting_depth(text: &str) -> usize {
     let (mut level, mut deepest) = (0_usize, 0);
     let mut quote = None;
     let mut characters = text.chars();
@@ -40,23 +40,23 @@ fn levels(text: &str) -> usize {
 mod tests {
     use super::*;
 
-    fn nested(levels: usize) -> String {
-        "List(".repeat(levels) + "Int8" + &")".repeat(levels)
+    fn nested(nesting_depth: usize) -> String {
+        "List(".repeat(nesting_depth) + "Int8" + &")".repeat(nesting_depth)
     }
 
     #[test]
-    fn what_nests_too_deeply_is_no_type() {
-        assert_eq!(parse(&nested(MOST_LEVELS)).unwrap().to_string(), nested(MOST_LEVELS));
-        for levels in [MOST_LEVELS + 1, 300_000] {
-            assert!(parse(&nested(levels)).unwrap_err().to_string().contains("128 levels"));
+    fn a_type_nested_too_deeply_is_rejected() {
+        assert_eq!(parse(&nested(MAX_LEVELS)).unwrap().to_string(), nested(MAX_LEVELS));
+        for nesting_depth in [MAX_LEVELS + 1, 300_000] {
+            assert!(parse(&nested(nesting_depth)).unwrap_err().to_string().contains("128 levels"));
         }
-        // Without an end it is no less deep.
+        // Unclosed parentheses count, too.
         assert!(parse(&"Struct(\"a\": ".repeat(300_000)).is_err());
     }
 
     #[test]
-    fn parentheses_in_names_are_none() {
+    fn parentheses_in_names_do_not_count() {
         let text = format!("Struct({:?}: Int8)", "\"(".repeat(200));
-        assert_eq!(levels(&text), 1);
+        assert_eq!(nesting_depth(&text), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! Columns made anew from the row vector: those of an input that is not there.
+//! Rebuilding of input columns from row vectors, where there is no input to copy them from.
 
 use std::sync::Arc;
 
@@ -22,14 +22,14 @@ pub struct InputColumn {
     pub data_type: ColumnType,
 }
 
-/// An Arrow type, written down.
+/// An Arrow data type in its stored form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum ColumnType {
-    /// As arrow spells it.
+    /// As Arrow's text.
     Text(String),
-    /// As a tree, where that spelling does not read back as the same type: names of fields may hold anything.
+    /// As a tree, where the text does not parse to the same type: field names may hold any characters.
     Tree(DataType),
 }
 
@@ -45,11 +45,11 @@ impl From<&DataType> for ColumnType {
 }
 
 impl ColumnType {
-    /// The type.
+    /// The Arrow type.
     ///
     /// # Errors
-    /// If arrow cannot read its spelling.
-    pub fn data_type(&self) -> Result<DataType, ArrowError> {
+    /// If Arrow cannot parse the text.
+    fn data_type(&self) -> Result<DataType, ArrowError> {
         match self {
             Self::Text(text) => parse_type::parse(text),
             Self::Tree(data_type) => Ok(data_type.clone()),
@@ -57,8 +57,8 @@ impl ColumnType {
     }
 }
 
-/// How the columns of an input are made from rows of the model's: those learned, and the constant ones; of structs also
-/// what is neither, as nulls.
+/// Rebuilds an input's columns from row vectors: the learned and the constant ones. Other fields of their structs
+/// become null.
 #[derive(Debug, Clone)]
 pub(crate) struct ColumnRebuilder {
     schema: SchemaRef,
@@ -82,7 +82,7 @@ impl InputColumn {
     }
 }
 
-/// The type without what a field says beside it: everything may be null, and nobody's metadata is kept.
+/// The type with every field nullable and without field metadata.
 fn plain(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Map(..) | DataType::RunEndEncoded(..) | DataType::Dictionary(..) => data_type.clone(),
@@ -91,10 +91,10 @@ fn plain(data_type: &DataType) -> DataType {
 }
 
 impl ColumnRebuilder {
-    /// The columns that something is known of, in their order.
+    /// Takes the columns with a learned or constant part, in order.
     ///
     /// # Errors
-    /// If one that is learned is of a type that arrow cannot read back from its own spelling.
+    /// If Arrow cannot parse the stored type of a learned column.
     pub(crate) fn new(features: &Features, carried: &[Carried], columns: &[InputColumn]) -> Result<Self, ArrowError> {
         let (mut fields, mut parts) = (Vec::new(), Vec::new());
         for InputColumn { column, data_type } in columns {
@@ -113,28 +113,28 @@ impl ColumnRebuilder {
         Ok(Self { schema: Arc::new(Schema::new(fields)), columns: parts })
     }
 
-    /// The columns.
+    /// The schema of the rebuilt columns.
     pub(crate) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
-    /// Only those columns that `keeps` takes by name.
+    /// Keeps the columns whose names satisfy `keeps`.
     pub(crate) fn retain(self, keeps: impl Fn(&str) -> bool) -> Self {
         let all = self.schema.fields().iter().cloned().zip(self.columns);
         let (fields, columns): (Vec<_>, Vec<_>) = all.filter(|(field, _)| keeps(field.name())).unzip();
         Self { schema: Arc::new(Schema::new(fields)), columns }
     }
 
-    /// The columns of `rows` rows, `[rows, inputs]`.
+    /// Rebuilds the columns from `rows` row vectors, `[rows, inputs]`.
     ///
     /// # Errors
     /// If a type cannot hold the values.
-    pub(crate) fn read(&self, features: &Features, cells: &[f32], rows: usize) -> Result<Vec<ArrayRef>, ArrowError> {
-        self.columns.iter().map(|part| part.read(features, cells, rows)).collect()
+    pub(crate) fn read(&self, features: &Features, elements: &[f32], rows: usize) -> Result<Vec<ArrayRef>, ArrowError> {
+        self.columns.iter().map(|part| part.read(features, elements, rows)).collect()
     }
 }
 
-/// How a column is made, and whether any of it is known.
+/// How a column is rebuilt, and whether any part of it is learned or constant.
 fn part(column: &Column, data_type: &DataType, features: &Features, carried: &[Carried]) -> (RebuiltPart, bool) {
     if let Some(feature) = features.kinds().iter().position(|kind| kind.column() == column) {
         return (RebuiltPart::Feature(feature, data_type.clone()), true);
@@ -153,13 +153,14 @@ fn part(column: &Column, data_type: &DataType, features: &Features, carried: &[C
 }
 
 impl RebuiltPart {
-    fn read(&self, features: &Features, cells: &[f32], rows: usize) -> Result<ArrayRef, ArrowError> {
+    fn read(&self, features: &Features, elements: &[f32], rows: usize) -> Result<ArrayRef, ArrowError> {
         match self {
-            Self::Feature(feature, data_type) => features.read(*feature, cells, data_type),
+            Self::Feature(feature, data_type) => features.read(*feature, elements, data_type),
             Self::Constant(text, data_type) => constant(text, data_type, rows),
             Self::Null(data_type) => Ok(new_null_array(data_type, rows)),
             Self::Struct(fields, parts) => {
-                let children = parts.iter().map(|part| part.read(features, cells, rows)).collect::<Result<_, _>>()?;
+                let children =
+                    parts.iter().map(|part| part.read(features, elements, rows)).collect::<Result<_, _>>()?;
                 Ok(Arc::new(StructArray::try_new(fields.clone(), children, None)?))
             }
         }

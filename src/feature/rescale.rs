@@ -1,20 +1,20 @@
-//! New scaling for features that stay what they are.
+//! New scalings for the features of an existing model.
 
 use arrow::datatypes::Schema;
 
 use super::{Candidate, ColumnRequest, Features, Kind, Scaler};
 use crate::config::{Map, Scale, VectorScale};
 
-/// The features that have a scaling, as candidates for another one from the columns of `schema`; the numbers of vectors as
-/// before, unless `vector_scale` says how.
-pub(crate) fn to_rescale(
+/// The features with a scaling, as candidates to survey the columns of `schema` for new ones. Vectors keep their kind
+/// of scaling unless `vector_scale` is given.
+pub(crate) fn rescale_candidates(
     features: &Features,
     schema: &Schema,
     scale: Scale,
     vector_scale: Option<VectorScale>,
 ) -> Vec<Candidate> {
     let candidate = |kind: &Kind| {
-        let wanted = ColumnRequest {
+        let request = ColumnRequest {
             data_type: kind.column().data_type(schema)?,
             named: true,
             categorical: false,
@@ -29,15 +29,15 @@ pub(crate) fn to_rescale(
             },
             quantiles: matches!(scale, Scale::Robust | Scale::Asinh),
         };
-        Some(Candidate::new(kind.column().clone(), Kind::survey(&wanted)?))
+        Some(Candidate::new(kind.column().clone(), Kind::survey(&request)?))
     };
     let is_scaled = |kind: &&Kind| matches!(kind, Kind::Number(_) | Kind::Time(_) | Kind::Vector(_));
     features.kinds().iter().filter(is_scaled).filter_map(candidate).collect()
 }
 
-/// The features with the scaling that the candidates found, and each that keeps the one it has, with the reason.
-/// `indicated` as in [`Features::new`].
-pub(crate) fn rescaled(
+/// The features with new scalings from the surveyed candidates, and the columns that keep the old one, with the
+/// reasons. `indicated` as in [`Features::new`].
+pub(crate) fn rescale(
     features: &Features,
     surveyed: &[Candidate],
     scale: Scale,
@@ -45,23 +45,23 @@ pub(crate) fn rescaled(
 ) -> (Features, Vec<(String, String)>) {
     let scaler = Scaler::new(scale, surveyed.iter().flat_map(Candidate::numbers));
     let mut kept = Vec::new();
-    let mut anew = |kind: &Kind| -> Option<Kind> {
+    let mut replace = |kind: &Kind| -> Option<Kind> {
         let candidate = surveyed.iter().find(|candidate| candidate.column() == kind.column())?;
-        let scaled = candidate.fit(&scaler).map_err(|unfit| unfit.reason).and_then(|other| {
-            of_other(kind, &other).ok_or_else(|| "has other constants, lengths or curves now".to_owned())
+        let scaled = candidate.fit(&scaler).map_err(|rejection| rejection.reason).and_then(|other| {
+            with_scaling(kind, &other).ok_or_else(|| "has other constants, lengths or curves now".to_owned())
         });
         scaled.map_err(|reason| kept.push((kind.column().to_string(), reason))).ok()
     };
-    let kinds = features.kinds().iter().map(|kind| anew(kind).unwrap_or_else(|| kind.clone())).collect();
+    let kinds = features.kinds().iter().map(|kind| replace(kind).unwrap_or_else(|| kind.clone())).collect();
     (Features::grouped(kinds, indicated), kept)
 }
 
-/// A feature with the scaling of another, if that is one of the same elements.
-fn of_other(kind: &Kind, other: &Kind) -> Option<Kind> {
+/// A feature with the scaling of another, if both have the same elements.
+fn with_scaling(kind: &Kind, other: &Kind) -> Option<Kind> {
     match (kind, other) {
-        (Kind::Number(number), Kind::Number(other)) => number.rescaled(other).map(Kind::Number),
-        (Kind::Time(time), Kind::Time(other)) => Some(Kind::Time(time.rescaled(other))),
-        (Kind::Vector(vector), Kind::Vector(other)) => vector.rescaled(other).map(Kind::Vector),
+        (Kind::Number(number), Kind::Number(other)) => number.with_scaling_of(other).map(Kind::Number),
+        (Kind::Time(time), Kind::Time(other)) => Some(Kind::Time(time.with_scaling_of(other))),
+        (Kind::Vector(vector), Kind::Vector(other)) => vector.with_scaling_of(other).map(Kind::Vector),
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! What the user selects of a table's columns: to learn, to leave out, and to learn in some way.
+//! The user's column selections: columns to learn, to exclude, to learn as categories, or to transform by a curve.
 
 use arrow::datatypes::Schema;
 
@@ -7,7 +7,7 @@ use crate::config::{FitConfig, Map};
 use crate::error::Result;
 use crate::source::Selection;
 
-/// The selections of a fit, of columns that are there.
+/// The column selections of a fit, checked against the schema.
 pub(super) struct Selections {
     pub(super) columns: Selection,
     pub(super) exclude: Selection,
@@ -16,6 +16,8 @@ pub(super) struct Selections {
 }
 
 impl Selections {
+    /// Parses the selections of `config`.
+    ///
     /// # Errors
     /// [`Error::UnknownColumn`](crate::Error::UnknownColumn) for a name that is not in `schema`,
     /// [`Error::BadPattern`](crate::Error::BadPattern).
@@ -37,23 +39,23 @@ impl Selections {
         })
     }
 
-    /// The curve asked for a column, if any is: of several, the last one.
+    /// The curve selected for a column, if any: the last of several.
     pub(super) fn map(&self, column: &Column) -> Option<Map> {
         self.maps.iter().rev().find(|(selection, _)| matches(selection, column)).map(|(_, map)| *map)
     }
 
-    /// Whether a curve is asked for a column by its own name.
+    /// Whether a curve is selected for a column by name, not by a pattern.
     pub(super) fn names_map(&self, column: &Column) -> bool {
         self.maps.iter().any(|(selection, _)| names(selection, column))
     }
 }
 
-/// Whether a selection has a column, or the one it is in, by any form.
+/// Whether a selection matches a column or its top-level column, by name or pattern.
 pub(super) fn matches(selection: &Selection, column: &Column) -> bool {
     selection.matches(column.name()) || selection.matches(column.top())
 }
 
-/// The same, by its own name.
+/// Whether a selection has a column or its top-level column by name, not by a pattern.
 pub(super) fn names(selection: &Selection, column: &Column) -> bool {
     selection.names(column.name()) || selection.names(column.top())
 }

@@ -1,26 +1,26 @@
 //! Streaming statistics of numbers, in memory that does not grow with them.
 //!
-//! The result depends on the values and their order alone, never on how they were cut into batches: moments are taken
-//! over fixed blocks of values and merged in order, and the sketch is fed value by value.
+//! The result depends on the values and their order alone, not on how they are split into batches: moments are computed
+//! over fixed blocks of values and merged in order, and the sketch takes one value at a time.
 
 use arrow::array::{Array, Float64Array};
 use datasketches::tdigest::TDigestMut;
 
 use super::Values;
 
-/// Values whose moments are taken at once; as few as that, since a table may have tens of thousands of numbers a row.
+/// Values per block of moments; small, since a table may have tens of thousands of numbers per row.
 const BLOCK: usize = 128;
 
 /// Compression of the quantile sketch: about 2k centroids, well under 1 % of rank error at the quartiles.
 const SKETCH_K: u16 = 200;
 
-/// What a first pass learns about numbers.
+/// Streaming count, range, moments and quantiles of numbers.
 #[derive(Debug, Clone)]
 pub(crate) struct Statistics {
-    /// Values that are there and usable.
+    /// Usable values.
     count: u64,
     nulls: u64,
-    /// Values that are there, but NaN, infinite or beyond f32.
+    /// Values that are NaN, infinite or beyond f32.
     unusable: u64,
     min: f64,
     max: f64,
@@ -31,9 +31,9 @@ pub(crate) struct Statistics {
     sketch: Option<TDigestMut>,
 }
 
-/// What a scaling needs to know of numbers.
+/// Summary statistics of numbers, from which a scaling is chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Readings {
+pub(crate) struct NumberSummary {
     pub(crate) min: f64,
     pub(crate) max: f64,
     pub(crate) mean: f64,
@@ -43,8 +43,17 @@ pub(crate) struct Readings {
     pub(crate) quartiles: [f64; 3],
 }
 
+impl NumberSummary {
+    /// A robust standard deviation: interquartile range / 1.349, as for a normal distribution; the plain one if that is 0.
+    pub(crate) fn robust_std(&self) -> f64 {
+        let [lower, _, upper] = self.quartiles;
+        let robust = (upper - lower) / 1.349;
+        if robust.is_normal() { robust } else { self.std }
+    }
+}
+
 impl Statistics {
-    /// Starts empty; quantiles cost a sketch and are kept only on request.
+    /// Starts empty; with `quantiles`, keeps a sketch of them.
     pub(crate) fn new(quantiles: bool) -> Self {
         Self {
             count: 0,
@@ -59,13 +68,13 @@ impl Statistics {
         }
     }
 
-    /// Takes in the next values.
+    /// Adds the next values.
     pub(crate) fn update(&mut self, values: &Float64Array) {
         self.nulls += values.null_count() as u64;
         values.iter().flatten().for_each(|value| self.push_usable(value));
     }
 
-    /// Takes in a value, or counts that it is not usable.
+    /// Adds a value, or counts it as unusable.
     pub(crate) fn push_usable(&mut self, value: f64) {
         if (value as f32).is_finite() {
             self.push(value);
@@ -74,12 +83,12 @@ impl Statistics {
         }
     }
 
-    /// Counts values that are missing.
+    /// Counts missing values.
     pub(crate) fn push_nulls(&mut self, count: u64) {
         self.nulls += count;
     }
 
-    /// Takes in a value that is usable.
+    /// Adds a usable value.
     pub(crate) fn push(&mut self, value: f64) {
         self.min = self.min.min(value);
         self.max = self.max.max(value);
@@ -107,13 +116,13 @@ impl Statistics {
         }
     }
 
-    /// Ends the pass; the readings below are those of all rows.
+    /// Ends the pass. The methods below need this first.
     pub(crate) fn finish(&mut self) {
         self.merge_block();
         self.block = Vec::new();
     }
 
-    /// The readings of general interest.
+    /// The statistics for reports.
     pub(crate) fn values(&self) -> Values {
         let known = |value: f64| (self.count > 0).then_some(value);
         Values {
@@ -147,7 +156,7 @@ impl Statistics {
         self.nulls + self.unusable
     }
 
-    /// Whether there is no value but one.
+    /// Whether all usable values are equal.
     pub(crate) fn is_constant(&self) -> bool {
         self.min == self.max
     }
@@ -157,12 +166,12 @@ impl Statistics {
         (self.squares / self.count.max(1) as f64).sqrt()
     }
 
-    /// What a scaling needs to know.
-    pub(crate) fn readings(&self) -> Readings {
+    /// The summary from which a scaling is chosen.
+    pub(crate) fn summary(&self) -> NumberSummary {
         let Self { min, max, mean, .. } = *self;
         let quartiles = self.quantiles(&[0.25, 0.5, 0.75]);
         let quartiles = quartiles.and_then(|quartiles| quartiles.try_into().ok()).unwrap_or([f64::NAN; 3]);
-        Readings { min, max, mean, std: self.std(), quartiles }
+        NumberSummary { min, max, mean, std: self.std(), quartiles }
     }
 
     /// Quantiles at these ranks, to the accuracy of the sketch; `None` without one, or without a value.
@@ -188,12 +197,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_cut_into_batches_does_not_change_a_bit(
+        fn the_split_into_batches_does_not_change_a_bit(
             values in prop::collection::vec(prop::option::weighted(0.9, -1e6..1e6), 1..5000),
             cut in 1_usize..3000,
         ) {
             let (whole, parts) = (of(&values, values.len()), of(&values, cut));
-            let (whole, parts) = (whole.readings(), parts.readings());
+            let (whole, parts) = (whole.summary(), parts.summary());
             prop_assert_eq!(whole.mean.to_bits(), parts.mean.to_bits());
             prop_assert_eq!(whole.std.to_bits(), parts.std.to_bits());
             prop_assert_eq!(whole.quartiles.map(f64::to_bits), parts.quartiles.map(f64::to_bits));
@@ -212,7 +221,7 @@ mod tests {
 
         #[test]
         fn quartiles_are_within_one_percent_of_rank(mut values in prop::collection::vec(-1e3..1e3, 1000..9000)) {
-            let quartiles = of(&values.iter().copied().map(Some).collect::<Vec<_>>(), 700).readings().quartiles;
+            let quartiles = of(&values.iter().copied().map(Some).collect::<Vec<_>>(), 700).summary().quartiles;
             values.sort_by(f64::total_cmp);
             for (quartile, rank) in quartiles.into_iter().zip([0.25, 0.5, 0.75]) {
                 let below = values.partition_point(|&value| value < quartile) as f64 / values.len() as f64;
@@ -222,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn nulls_and_unusable_values_are_counted_and_left_out() {
+    fn nulls_and_unusable_values_are_counted_separately() {
         let statistics = of(&[Some(1.0), None, Some(f64::NAN), Some(f64::INFINITY), Some(1e300), Some(3.0)], 2);
         assert_eq!((statistics.count, statistics.nulls, statistics.unusable), (2, 1, 3));
         assert_eq!((statistics.min, statistics.max, statistics.mean), (1.0, 3.0, 2.0));

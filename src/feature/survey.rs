@@ -1,4 +1,4 @@
-//! The first look at a column: what a kind has to know of its values before it can be fitted.
+//! Surveys: the statistics of a column's values that a kind needs before it can be fitted.
 
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::DataType;
@@ -6,21 +6,21 @@ use arrow::error::ArrowError;
 use arrow::util::display::array_value_to_string;
 use serde::Serialize;
 
-use super::statistics::Readings;
+use super::statistics::NumberSummary;
 use super::{Column, Kind, Scaler};
 use crate::config::{Map, VectorScale};
 
-/// What the user wants of a column.
+/// How the user wants a column to be learned.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ColumnRequest<'a> {
     pub(crate) data_type: &'a DataType,
-    /// It is named to be learned, not merely matched by a pattern.
+    /// The user selected it by its name, not by a pattern.
     pub(crate) named: bool,
-    /// It is to be learned as a category.
+    /// Learn it as a category.
     pub(crate) categorical: bool,
-    /// Most categories that are told apart.
+    /// The largest number of categories with a class of their own.
     pub(crate) max_categories: usize,
-    /// The curve a number is bent by before it is scaled.
+    /// The curve that transforms a number before it is scaled.
     pub(crate) map: Map,
     /// How the elements of a vector are scaled.
     pub(crate) vector_scale: VectorScale,
@@ -28,71 +28,71 @@ pub(crate) struct ColumnRequest<'a> {
     pub(crate) quantiles: bool,
 }
 
-/// The values of one column, taken in row by row in memory that does not grow with the rows.
+/// Streaming statistics of one column's values, in memory that does not grow with the rows.
 ///
-/// The result depends on the values and their order alone, never on how they were cut into batches.
+/// The result depends on the values and their order alone, not on how they are split into batches.
 pub(crate) trait Survey: Send {
-    /// Takes in the next rows.
+    /// Adds the next rows.
     fn update(&mut self, array: &ArrayRef) -> Result<(), ArrowError>;
 
-    /// Ends the pass; everything below is asked after it.
+    /// Ends the pass. The methods below need this first.
     fn finish(&mut self) {}
 
-    /// What was found.
+    /// The statistics for reports.
     fn values(&self) -> Values;
 
     /// Why the values cannot be learned; `None` if they can.
-    fn unfit(&self) -> Option<Unfit>;
+    fn rejection(&self) -> Option<Rejection>;
 
-    /// Whether it takes words, as categories are.
-    fn is_of_words(&self) -> bool {
+    /// Whether the column would be a category.
+    fn is_categorical(&self) -> bool {
         false
     }
 
-    /// Whether it takes one number a row, which may lie on a curve.
-    fn is_of_a_number(&self) -> bool {
+    /// Whether the column has one number per row, so that a curve can apply to it.
+    fn is_numeric_scalar(&self) -> bool {
         false
     }
 
-    /// Readings of the numbers there are in it, if it can be learned.
-    fn numbers(&self) -> Vec<Readings> {
+    /// Summaries of the numbers in it, to choose a scaling that all columns share.
+    fn numbers(&self) -> Vec<NumberSummary> {
         Vec::new()
     }
 
-    /// The fitted feature; asked only if nothing is [`unfit`](Self::unfit).
-    fn fit(&self, column: Column, scaler: &Scaler) -> Result<Kind, Unfit>;
+    /// The fitted feature; needs that there is no [`rejection`](Self::rejection).
+    fn fit(&self, column: Column, scaler: &Scaler) -> Result<Kind, Rejection>;
 }
 
-/// Why a column is carried.
+/// Why a column cannot be learned.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unfit {
+pub(crate) struct Rejection {
     /// A phrase with the column as its subject.
     pub(crate) reason: String,
-    /// The one value it has, as text.
+    /// The constant value, as text.
     pub(crate) constant: Option<String>,
 }
 
-impl Unfit {
+impl Rejection {
     pub(crate) fn because(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), constant: None }
     }
 
-    /// For a column with no value but this.
+    /// For a column with a single value.
     pub(crate) fn constant(value: String) -> Self {
         Self { reason: format!("is constant ({value})"), constant: Some(value) }
     }
 
-    /// For a column without a value.
-    pub(crate) fn nothing(nulls: u64, unusable: u64) -> Self {
+    /// For a column without a usable value.
+    pub(crate) fn no_usable_value(nulls: u64, unusable: u64) -> Self {
         Self::because(format!("has no usable value ({nulls} null, {unusable} NaN or infinite)"))
     }
 }
 
-/// What a pass over a column's values found. Of a vector it is all elements together.
+/// Statistics of a column's values. For a vector, all elements together.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Values {
-    /// Values that are there and usable.
+    /// Values that are neither missing nor unusable.
     pub known: u64,
     /// Missing values.
     pub null: u64,
@@ -108,7 +108,7 @@ pub struct Values {
     pub std: Option<f64>,
 }
 
-/// The first value of an array that is there, as text.
+/// The first non-null value of an array, as text.
 pub(super) fn first_as_text(array: &dyn Array) -> Result<Option<String>, ArrowError> {
     let first = (0..array.len()).find(|&row| array.is_valid(row));
     first.map(|row| array_value_to_string(array, row)).transpose()

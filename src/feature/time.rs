@@ -1,5 +1,5 @@
-//! A time: the elapsed time as a scaled number, and where the data varies in them the hour of the day, the day of the
-//! week and the day of the year, each a point on a circle.
+//! Dates and times: the elapsed time as a scaled number; where the data varies in them also the hour, the weekday and
+//! the day of the year, each as a point on a circle.
 
 use std::f64::consts::{SQRT_2, TAU};
 use std::sync::Arc;
@@ -12,20 +12,22 @@ use arrow::error::ArrowError;
 use chrono::{DateTime, Datelike, Offset, TimeZone};
 use serde::{Deserialize, Serialize};
 
-use super::number::a_second;
-use super::statistics::{Readings, Statistics};
+use super::number::units_per_second;
+use super::statistics::{NumberSummary, Statistics};
 use super::survey::first_as_text;
-use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Scaler, Scaling, Survey, Unfit, ValueIssues, Values};
+use super::{
+    Column, ColumnRequest, Feature, FeatureCells, Kind, Rejection, Scaler, Scaling, Survey, ValueIssues, Values,
+};
 use crate::feature::{Likelihood, Shape};
 
 /// Seconds of a day.
 const DAY: f64 = 86_400.0;
 
-/// How far from one point the values on a circle have to be for the circle to be learned: 1 minus the length of their
-/// mean. It is what values evenly spread over a twelfth of the circle have: two hours, or a month.
-const SPREAD: f64 = 0.01;
+/// Smallest circular variance, 1 minus the length of the mean vector, for which a cycle is learned. It is that of
+/// values evenly spread over a twelfth of the circle: two hours, or a month.
+const MIN_CIRCULAR_VARIANCE: f64 = 0.01;
 
-/// A cycle that people live by.
+/// A cycle of the calendar or the day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Cycle {
@@ -45,33 +47,34 @@ pub struct Time {
     /// The column's type at fit; any date or timestamp is accepted later.
     #[serde(rename = "type")]
     data_type: String,
-    /// Where days begin when they do; UTC if absent.
+    /// The time zone; UTC if absent.
     zone: Option<String>,
     /// Values that were missing at fit.
     missing: u64,
-    /// Of seconds since 1970.
+    /// The scaling of seconds since 1970.
     elapsed: Scaling,
-    /// The cycles the data varies in, each written as √2 sin and √2 cos, whose variance is 1 if it varies evenly.
+    /// The cycles the data varies in, each written as √2 sin and √2 cos, which have variance 1 for evenly spread
+    /// values.
     cycles: Vec<Cycle>,
 }
 
 impl Cycle {
     const ALL: [Self; 3] = [Self::Hour, Self::Weekday, Self::DayOfYear];
 
-    /// Where on the circle a local time is: sine and cosine.
+    /// The sine and cosine of a local time's angle on the circle.
     fn of(self, local: f64) -> [f64; 2] {
         let day = (local / DAY).floor();
-        let turn = match self {
+        let fraction = match self {
             Self::Hour => (local - day * DAY) / DAY,
             // 1970 began on a Thursday; Monday is 0.
             Self::Weekday => (day + 3.0).rem_euclid(7.0) / 7.0,
             Self::DayOfYear => day_of_year(day) / 365.25,
         };
-        let (sine, cosine) = (turn * TAU).sin_cos();
+        let (sine, cosine) = (fraction * TAU).sin_cos();
         [sine, cosine]
     }
 
-    fn in_words(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Hour => "hour",
             Self::Weekday => "weekday",
@@ -80,14 +83,14 @@ impl Cycle {
     }
 }
 
-/// Days since the year began, of a day since 1970; 0 for one that no calendar has.
+/// The day of the year from 0, for a day number since 1970; 0 outside the range of the calendar.
 fn day_of_year(day: f64) -> f64 {
     let date = DateTime::from_timestamp((day * DAY) as i64, 0);
     date.map_or(0.0, |date| f64::from(date.ordinal0()))
 }
 
-/// Local time for people: what a clock adds to UTC, looked up once for times within the same quarter of an hour, which
-/// is the least that zones move by.
+/// Local time of a zone. The offset is looked up once for each quarter of an hour, the smallest step of a zone's
+/// offset.
 struct Clock {
     zone: Option<Tz>,
     last: Option<(i64, f64)>,
@@ -113,20 +116,20 @@ impl Clock {
     }
 }
 
-/// Seconds since 1970, or since midnight; null where the value is.
+/// Seconds since 1970; null where the value is null.
 fn seconds(array: &ArrayRef) -> Result<Float64Array, ArrowError> {
     let (whole, unit) = match array.data_type() {
         DataType::Date32 => (cast(array, &DataType::Int32)?, 1.0 / DAY),
         DataType::Date64 => (cast(array, &DataType::Int64)?, 1e3),
-        DataType::Timestamp(unit, _) => (cast(array, &DataType::Int64)?, a_second(*unit)),
+        DataType::Timestamp(unit, _) => (cast(array, &DataType::Int64)?, units_per_second(*unit)),
         other => return Err(ArrowError::CastError(format!("{other} is no date and no timestamp"))),
     };
     let whole = cast(&whole, &DataType::Float64)?;
     Ok(unary(whole.as_primitive::<Float64Type>(), |count| count / unit))
 }
 
-/// Whether values of this type are dates or timestamps.
-fn are_times(data_type: &DataType) -> bool {
+/// Whether the type is a date or a timestamp.
+fn is_time_type(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..))
 }
 
@@ -138,13 +141,13 @@ fn zone(data_type: &DataType) -> Option<&str> {
 }
 
 impl Time {
-    /// Says how many values are missing in the rows of another fit.
+    /// Sets the number of missing values at fit.
     pub(super) fn set_missing(&mut self, missing: u64) {
         self.missing = missing;
     }
 
-    /// The same with the scaling of another.
-    pub(super) fn rescaled(&self, other: &Self) -> Self {
+    /// This feature with the scaling of another.
+    pub(super) fn with_scaling_of(&self, other: &Self) -> Self {
         Self { elapsed: other.elapsed, ..self.clone() }
     }
 }
@@ -159,7 +162,7 @@ impl Feature for Time {
     }
 
     fn describe(&self) -> String {
-        let cycles: String = self.cycles.iter().map(|cycle| format!(", {}", cycle.in_words())).collect();
+        let cycles: String = self.cycles.iter().map(|cycle| format!(", {}", cycle.name())).collect();
         let zone = self.zone.as_deref().filter(|_| !cycles.is_empty()).map(|zone| format!(" in {zone}"));
         format!("time: elapsed{cycles}{}", zone.unwrap_or_default())
     }
@@ -169,7 +172,7 @@ impl Feature for Time {
     }
 
     fn accepts(&self, data_type: &DataType) -> bool {
-        are_times(data_type)
+        is_time_type(data_type)
     }
 
     fn shape(&self) -> Shape {
@@ -178,7 +181,7 @@ impl Feature for Time {
 
     fn part(&self, output: usize) -> Option<String> {
         let cycle = self.cycles.get(output.checked_sub(1)? / 2)?;
-        Some(format!("({}, {})", cycle.in_words(), if output % 2 == 1 { "sine" } else { "cosine" }))
+        Some(format!("({}, {})", cycle.name(), if output % 2 == 1 { "sine" } else { "cosine" }))
     }
 
     fn in_unit(&self, output: usize, expected: f64) -> f64 {
@@ -189,7 +192,7 @@ impl Feature for Time {
         Some(if output == 0 { "s" } else { "of the circle's radius" })
     }
 
-    fn goes_on(&self) -> bool {
+    fn grows_over_time(&self) -> bool {
         true
     }
 
@@ -197,41 +200,41 @@ impl Feature for Time {
         self.missing
     }
 
-    fn is_sound(&self) -> bool {
+    fn is_valid(&self) -> bool {
         let twice = self.cycles.iter().enumerate().any(|(n, cycle)| self.cycles[..n].contains(cycle));
-        self.elapsed.is_sound() && !twice && Clock::new(self.zone.as_deref()).is_ok()
+        self.elapsed.is_valid() && !twice && Clock::new(self.zone.as_deref()).is_ok()
     }
 
-    fn write(&self, array: &ArrayRef, cells: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError> {
+    fn write(&self, array: &ArrayRef, elements: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError> {
         let times = seconds(array)?;
         let mut clock = Clock::new(self.zone.as_deref())?;
-        let mut found = ValueIssues { null: times.null_count() as u64, ..ValueIssues::default() };
+        let mut issues = ValueIssues { null: times.null_count() as u64, ..ValueIssues::default() };
         for row in 0..times.len() {
             if times.is_null(row) {
-                (0..=2 * self.cycles.len()).for_each(|element| cells.set_at(row, element, f32::NAN));
+                (0..=2 * self.cycles.len()).for_each(|element| elements.set_at(row, element, f32::NAN));
                 continue;
             }
             let time = times.value(row);
-            found.beyond += u64::from(self.elapsed.is_beyond(time));
-            cells.set(row, self.elapsed.apply(time));
+            issues.out_of_range += u64::from(self.elapsed.is_out_of_range(time));
+            elements.set(row, self.elapsed.apply(time));
             let local = clock.local(time);
             for (n, cycle) in self.cycles.iter().enumerate() {
                 let [sine, cosine] = cycle.of(local);
-                cells.set_at(row, 1 + 2 * n, (SQRT_2 * sine) as f32);
-                cells.set_at(row, 2 + 2 * n, (SQRT_2 * cosine) as f32);
+                elements.set_at(row, 1 + 2 * n, (SQRT_2 * sine) as f32);
+                elements.set_at(row, 2 + 2 * n, (SQRT_2 * cosine) as f32);
             }
         }
-        Ok(found)
+        Ok(issues)
     }
 
-    /// From the elapsed time alone.
-    fn read(&self, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
-        let times = cells.chunks_exact(1 + 2 * self.cycles.len());
-        let times = times.map(|cells| (!cells[0].is_nan()).then(|| self.elapsed.invert(cells[0].into())));
+    /// Reads the elapsed time only.
+    fn read(&self, elements: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+        let times = elements.chunks_exact(1 + 2 * self.cycles.len());
+        let times = times.map(|elements| (!elements[0].is_nan()).then(|| self.elapsed.invert(elements[0].into())));
         let times: Float64Array = times.collect();
         let unit = match data_type {
             DataType::Date32 | DataType::Date64 => 1.0 / DAY,
-            DataType::Timestamp(unit, _) => a_second(*unit),
+            DataType::Timestamp(unit, _) => units_per_second(*unit),
             other => return Err(ArrowError::CastError(format!("{other} is no date and no timestamp"))),
         };
         // A Date64 is a whole number of days, in milliseconds.
@@ -245,22 +248,22 @@ impl Feature for Time {
     }
 }
 
-/// The times of a column.
+/// The survey of a time column.
 struct TimeSurvey {
     statistics: Statistics,
-    /// Sums of sine and cosine, a cycle.
+    /// The sums of sines and cosines of each cycle.
     sums: [[f64; 2]; 3],
     clock: Clock,
     first: Option<String>,
     data_type: DataType,
 }
 
-/// Surveys dates and timestamps; not those of a zone that nobody knows.
-pub(super) fn survey(wanted: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
-    let data_type = wanted.data_type;
-    let clock = Clock::new(zone(data_type)).ok().filter(|_| are_times(data_type))?;
+/// Surveys dates and timestamps, except those with an unknown time zone.
+pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
+    let data_type = request.data_type;
+    let clock = Clock::new(zone(data_type)).ok().filter(|_| is_time_type(data_type))?;
     Some(Box::new(TimeSurvey {
-        statistics: Statistics::new(wanted.quantiles),
+        statistics: Statistics::new(request.quantiles),
         sums: [[0.0; 2]; 3],
         clock,
         first: None,
@@ -294,23 +297,24 @@ impl Survey for TimeSurvey {
         self.statistics.values()
     }
 
-    fn unfit(&self) -> Option<Unfit> {
+    fn rejection(&self) -> Option<Rejection> {
         if self.statistics.count() == 0 {
-            return Some(Unfit::nothing(self.statistics.nulls(), 0));
+            return Some(Rejection::no_usable_value(self.statistics.nulls(), 0));
         }
-        self.statistics.is_constant().then(|| Unfit::constant(self.first.clone().unwrap_or_default()))
+        self.statistics.is_constant().then(|| Rejection::constant(self.first.clone().unwrap_or_default()))
     }
 
-    fn numbers(&self) -> Vec<Readings> {
-        vec![self.statistics.readings()]
+    fn numbers(&self) -> Vec<NumberSummary> {
+        vec![self.statistics.summary()]
     }
 
-    fn fit(&self, column: Column, scaler: &Scaler) -> Result<Kind, Unfit> {
-        let elapsed = scaler.of(&self.statistics.readings());
-        let elapsed = elapsed.ok_or_else(|| Unfit::because("varies too little to be scaled"))?;
+    fn fit(&self, column: Column, scaler: &Scaler) -> Result<Kind, Rejection> {
+        let elapsed = scaler.of(&self.statistics.summary());
+        let elapsed = elapsed.ok_or_else(|| Rejection::because("varies too little to be scaled"))?;
         let count = self.statistics.count() as f64;
-        let spread = |[sine, cosine]: [f64; 2]| 1.0 - (sine * sine + cosine * cosine).sqrt() / count;
-        let cycles = Cycle::ALL.into_iter().zip(self.sums).filter(|(_, sums)| spread(*sums) >= SPREAD);
+        let circular_variance = |[sine, cosine]: [f64; 2]| 1.0 - (sine * sine + cosine * cosine).sqrt() / count;
+        let cycles =
+            Cycle::ALL.into_iter().zip(self.sums).filter(|(_, sums)| circular_variance(*sums) >= MIN_CIRCULAR_VARIANCE);
         Ok(Kind::Time(Time {
             column,
             data_type: self.data_type.to_string(),
@@ -329,7 +333,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cycles_turn_with_the_calendar() {
+    fn cycles_follow_the_calendar() {
         let close = |[a, b]: [f64; 2], [c, d]: [f64; 2]| (a - c).abs() < 1e-9 && (b - d).abs() < 1e-9;
         // Monday 2024-01-01 06:00, a quarter of its day.
         let monday = 1_704_088_800.0;
@@ -340,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn days_begin_where_the_zone_says() {
+    fn local_time_follows_the_zone() {
         let mut berlin = Clock::new(Some("Europe/Berlin")).unwrap();
         // Summer time began at 2024-03-31 01:00 UTC.
         let change = 1_711_846_800.0;

@@ -1,4 +1,4 @@
-//! A list of numbers of one length: an element a number that varies, Gaussian.
+//! Vectors, lists of numbers of one length: a scaled element with a Gaussian likelihood for each number that varies.
 
 use std::sync::Arc;
 
@@ -9,14 +9,16 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
-use super::number::{are_numbers, as_type, numbers};
-use super::statistics::{Readings, Statistics};
-use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Scaler, Scaling, Survey, Unfit, ValueIssues, Values};
+use super::number::{cast_numbers, is_number_type, numbers};
+use super::statistics::{NumberSummary, Statistics};
+use super::{
+    Column, ColumnRequest, Feature, FeatureCells, Kind, Rejection, Scaler, Scaling, Survey, ValueIssues, Values,
+};
 use crate::config::VectorScale;
 use crate::feature::{Likelihood, Shape};
 
-/// Numbers of the longest vector that is learned.
-const LONGEST: usize = 16_384;
+/// Longest vector that is learned.
+const MAX_LENGTH: usize = 16_384;
 
 /// A fitted vector.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,13 +37,13 @@ pub struct Vector {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 enum VectorElement {
-    /// It is an element of the row vector.
+    /// An element of the row vector.
     Learned(Scaling),
-    /// It is always this.
+    /// A number with the same value in every row.
     Constant(f64),
 }
 
-/// The rows of a list array: where each one's numbers begin in the child array, and how many they are.
+/// The rows of a list array as ranges of its numbers.
 struct Lists {
     numbers: Float64Array,
     offsets: Vec<usize>,
@@ -68,7 +70,7 @@ impl Lists {
             DataType::LargeListView(field) => return Self::of(&cast(array, &DataType::LargeList(field.clone()))?),
             other => return Err(ArrowError::CastError(format!("{other} is no list"))),
         };
-        // Only what the rows use: a slice keeps the whole child.
+        // A slice of lists keeps the whole child array; take only the part that its rows use.
         let (from, to) = (offsets[0], offsets[offsets.len() - 1]);
         let numbers = numbers(&child.slice(from, to - from))?;
         let offsets = offsets.into_iter().map(|offset| offset - from).collect();
@@ -81,19 +83,19 @@ impl Lists {
     }
 }
 
-/// Whether values of this type are lists of numbers.
-fn are_vectors(data_type: &DataType) -> bool {
+/// Whether the type is a list of numbers.
+fn is_vector_type(data_type: &DataType) -> bool {
     use DataType::{FixedSizeList, LargeList, LargeListView, List, ListView};
     match data_type {
         List(field) | LargeList(field) | ListView(field) | LargeListView(field) | FixedSizeList(field, _) => {
-            are_numbers(field.data_type())
+            is_number_type(field.data_type())
         }
         _ => false,
     }
 }
 
 impl Vector {
-    /// Says how many values are missing in the rows of another fit.
+    /// Sets the number of missing values at fit.
     pub(super) fn set_missing(&mut self, missing: u64) {
         self.missing = missing;
     }
@@ -104,10 +106,8 @@ impl Vector {
             VectorElement::Constant(_) => None,
         })
     }
-}
 
-impl Vector {
-    /// How its numbers are scaled; `None` if there is but one, of which both are the same.
+    /// Whether its numbers share one scaling; `None` with fewer than two, where both are the same.
     pub(super) fn scale(&self) -> Option<VectorScale> {
         let mut scalings = self.learned().map(|(_, scaling)| (scaling.center, scaling.scale));
         let first = scalings.next()?;
@@ -116,8 +116,8 @@ impl Vector {
         Some(if others.all(|other| other == first) { VectorScale::Whole } else { VectorScale::Element })
     }
 
-    /// The same with the scaling of another; `None` if that is of another length, or has constants elsewhere.
-    pub(super) fn rescaled(&self, other: &Self) -> Option<Self> {
+    /// This feature with the scaling of another; `None` if the lengths or the places of constants differ.
+    pub(super) fn with_scaling_of(&self, other: &Self) -> Option<Self> {
         let places = |vector: &Self| vector.learned().map(|(at, _)| at).collect::<Vec<_>>();
         let alike = self.numbers.len() == other.numbers.len() && places(self) == places(other);
         alike.then(|| Self { numbers: other.numbers.clone(), ..self.clone() })
@@ -144,7 +144,7 @@ impl Feature for Vector {
     }
 
     fn accepts(&self, data_type: &DataType) -> bool {
-        are_vectors(data_type)
+        is_vector_type(data_type)
     }
 
     fn shape(&self) -> Shape {
@@ -167,82 +167,82 @@ impl Feature for Vector {
         Some(self.learned().nth(element)?.0)
     }
 
-    fn read_place(&self, place: usize, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+    fn read_place(&self, place: usize, elements: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
         let Some(VectorElement::Learned(scaling)) = self.numbers.get(place) else {
             return Err(ArrowError::InvalidArgumentError(format!("no number at {place} is learned")));
         };
-        let number = |&cell: &f32| (!cell.is_nan()).then(|| scaling.invert(cell.into()));
-        as_type(cells.iter().map(number).collect(), item_of(data_type)?.data_type())
+        let number = |&element: &f32| (!element.is_nan()).then(|| scaling.invert(element.into()));
+        cast_numbers(elements.iter().map(number).collect(), item_of(data_type)?.data_type())
     }
 
     fn unusable(&self) -> &'static str {
         "of another length, or with NaN, infinities or numbers beyond f32, taken as missing"
     }
 
-    fn is_sound(&self) -> bool {
+    fn is_valid(&self) -> bool {
         let sound = |element: &VectorElement| match element {
-            VectorElement::Learned(scaling) => scaling.is_sound(),
+            VectorElement::Learned(scaling) => scaling.is_valid(),
             VectorElement::Constant(value) => value.is_finite(),
         };
         self.learned().count() > 0 && self.numbers.iter().all(sound)
     }
 
-    fn write(&self, array: &ArrayRef, cells: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError> {
+    fn write(&self, array: &ArrayRef, elements: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError> {
         let lists = Lists::of(array)?;
-        let mut found = ValueIssues::default();
+        let mut issues = ValueIssues::default();
         let (values, valid) = (lists.numbers.values(), lists.numbers.nulls());
         for (row, list) in lists.rows().enumerate() {
             let Some(list) = list.filter(|list| list.len() == self.numbers.len()) else {
                 let null = lists.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
-                found.null += u64::from(null);
-                found.unusable += u64::from(!null);
-                (0..self.shape().elements).for_each(|element| cells.set_at(row, element, f32::NAN));
+                issues.null += u64::from(null);
+                issues.unusable += u64::from(!null);
+                (0..self.shape().elements).for_each(|element| elements.set_at(row, element, f32::NAN));
                 continue;
             };
-            let [mut null, mut unusable, mut beyond] = [false; 3];
+            let [mut null, mut unusable, mut out_of_range] = [false; 3];
             for (element, (at, scaling)) in self.learned().enumerate() {
                 let (at, value) = (list.start + at, values[list.start + at]);
                 let (is_known, usable) = (valid.is_none_or(|valid| valid.is_valid(at)), (value as f32).is_finite());
                 null |= !is_known;
                 unusable |= is_known && !usable;
                 let known = is_known && usable;
-                beyond |= known && scaling.is_beyond(value);
-                cells.set_at(row, element, if known { scaling.apply(value) } else { f32::NAN });
+                out_of_range |= known && scaling.is_out_of_range(value);
+                elements.set_at(row, element, if known { scaling.apply(value) } else { f32::NAN });
             }
-            found.null += u64::from(null);
-            found.unusable += u64::from(unusable);
-            found.beyond += u64::from(beyond);
+            issues.null += u64::from(null);
+            issues.unusable += u64::from(unusable);
+            issues.out_of_range += u64::from(out_of_range);
         }
-        Ok(found)
+        Ok(issues)
     }
 
-    /// Null where no number of the vector is there.
-    fn read(&self, cells: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+    /// Null where no learned number of the vector is known.
+    fn read(&self, elements: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
         let (size, width) = (self.numbers.len(), self.shape().elements);
-        let (mut numbers, mut there) = (Vec::with_capacity(cells.len()), Vec::new());
-        for cells in cells.chunks_exact(width) {
-            let mut cells = cells.iter();
+        let (mut numbers, mut valid_rows) = (Vec::with_capacity(elements.len()), Vec::new());
+        for elements in elements.chunks_exact(width) {
+            let mut elements = elements.iter();
             let start = numbers.len();
             numbers.extend(self.numbers.iter().map(|element| match element {
                 VectorElement::Constant(value) => Some(*value),
                 VectorElement::Learned(scaling) => {
-                    let cell = cells.next().copied().unwrap_or(f32::NAN);
-                    (!cell.is_nan()).then(|| scaling.invert(cell.into()))
+                    let element = elements.next().copied().unwrap_or(f32::NAN);
+                    (!element.is_nan()).then(|| scaling.invert(element.into()))
                 }
             }));
-            let of_learned = self.learned().any(|(at, _)| numbers[start + at].is_some());
-            there.push(of_learned);
+            let any_known = self.learned().any(|(at, _)| numbers[start + at].is_some());
+            valid_rows.push(any_known);
         }
         let child = item_of(data_type)?;
-        let numbers = as_type(Float64Array::from(numbers), child.data_type())?;
+        let numbers = cast_numbers(Float64Array::from(numbers), child.data_type())?;
         let field = Arc::new(Field::new(child.name(), child.data_type().clone(), true));
         let width = i32::try_from(size).map_err(|_| ArrowError::CastError("a vector too long".to_owned()))?;
-        let list = FixedSizeListArray::try_new(field, width, numbers, Some(NullBuffer::from(there)))?;
+        let list = FixedSizeListArray::try_new(field, width, numbers, Some(NullBuffer::from(valid_rows)))?;
         cast(&(Arc::new(list) as ArrayRef), data_type)
     }
 }
 
-/// What lists of this type hold.
+/// The item field of a list type.
 fn item_of(data_type: &DataType) -> Result<FieldRef, ArrowError> {
     match data_type {
         DataType::List(field)
@@ -254,32 +254,32 @@ fn item_of(data_type: &DataType) -> Result<FieldRef, ArrowError> {
     }
 }
 
-/// The vectors of a column.
+/// The survey of a vector column.
 struct VectorSurvey {
-    /// Once the first vector was met.
+    /// Statistics of each number; `None` before the first vector.
     elements: Option<Vec<Statistics>>,
-    /// All numbers together, if they are scaled so.
+    /// Statistics of all numbers together, if they share a scaling.
     whole: Option<Statistics>,
     nulls: u64,
-    /// Vectors with a number missing.
-    holed: u64,
-    /// Another length than the first vector's, if there was one.
+    /// Vectors with a missing number.
+    incomplete: u64,
+    /// A length that differs from the first vector's.
     other_length: Option<usize>,
-    /// The length of a vector that is too long to be learned, if there was one.
+    /// The length of a vector that is too long to be learned.
     too_long: Option<usize>,
     data_type: String,
     quantiles: bool,
 }
 
 /// Surveys lists of numbers.
-pub(super) fn survey(wanted: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
-    let ColumnRequest { data_type, vector_scale, quantiles, .. } = *wanted;
-    are_vectors(data_type).then(|| {
+pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
+    let ColumnRequest { data_type, vector_scale, quantiles, .. } = *request;
+    is_vector_type(data_type).then(|| {
         Box::new(VectorSurvey {
             elements: None,
             whole: (vector_scale == VectorScale::Whole).then(|| Statistics::new(quantiles)),
             nulls: 0,
-            holed: 0,
+            incomplete: 0,
             other_length: None,
             too_long: None,
             data_type: data_type.to_string(),
@@ -303,7 +303,7 @@ impl Survey for VectorSurvey {
                 self.nulls += 1;
                 continue;
             };
-            if list.len() > LONGEST {
+            if list.len() > MAX_LENGTH {
                 self.too_long.get_or_insert(list.len());
                 continue;
             }
@@ -314,18 +314,18 @@ impl Survey for VectorSurvey {
                 self.other_length.get_or_insert(list.len());
                 continue;
             }
-            let mut holed = false;
+            let mut incomplete = false;
             for (at, statistics) in list.zip(elements) {
                 if valid.is_none_or(|valid| valid.is_valid(at)) {
                     statistics.push_usable(values[at]);
                     self.whole.iter_mut().for_each(|whole| whole.push_usable(values[at]));
-                    holed |= !(values[at] as f32).is_finite();
+                    incomplete |= !(values[at] as f32).is_finite();
                 } else {
                     statistics.push_nulls(1);
-                    holed = true;
+                    incomplete = true;
                 }
             }
-            self.holed += u64::from(holed);
+            self.incomplete += u64::from(incomplete);
         }
         Ok(())
     }
@@ -355,48 +355,48 @@ impl Survey for VectorSurvey {
         }
     }
 
-    fn unfit(&self) -> Option<Unfit> {
+    fn rejection(&self) -> Option<Rejection> {
         if let Some(length) = self.too_long {
-            return Some(Unfit::because(format!("holds a list of {length} numbers, more than {LONGEST}")));
+            return Some(Rejection::because(format!("holds a list of {length} numbers, more than {MAX_LENGTH}")));
         }
         let length = self.elements.as_ref().map_or(0, Vec::len);
         if let Some(other) = self.other_length {
-            return Some(Unfit::because(format!("holds lists of several lengths ({length} and {other}, say)")));
+            return Some(Rejection::because(format!("holds lists of several lengths ({length} and {other}, say)")));
         }
         if self.elements.iter().flatten().all(|statistics| statistics.count() == 0) {
-            return Some(Unfit::nothing(self.nulls, self.holed));
+            return Some(Rejection::no_usable_value(self.nulls, self.incomplete));
         }
-        self.varying().next().is_none().then(|| Unfit::because("holds the same numbers in every list"))
+        self.varying().next().is_none().then(|| Rejection::because("holds the same numbers in every list"))
     }
 
-    fn numbers(&self) -> Vec<Readings> {
+    fn numbers(&self) -> Vec<NumberSummary> {
         match &self.whole {
-            Some(whole) => vec![whole.readings()],
-            None => self.varying().map(Statistics::readings).collect(),
+            Some(whole) => vec![whole.summary()],
+            None => self.varying().map(Statistics::summary).collect(),
         }
     }
 
-    fn fit(&self, column: Column, scaler: &Scaler) -> Result<Kind, Unfit> {
-        let whole = self.whole.as_ref().and_then(|whole| scaler.of(&whole.readings()));
+    fn fit(&self, column: Column, scaler: &Scaler) -> Result<Kind, Rejection> {
+        let whole = self.whole.as_ref().and_then(|whole| scaler.of(&whole.summary()));
         let element = |statistics: &Statistics| {
-            let readings = statistics.readings();
+            let summary = statistics.summary();
             let scaling = match whole {
-                Some(whole) => Some(Scaling { min: readings.min, max: readings.max, ..whole }),
-                None => scaler.of(&readings),
+                Some(whole) => Some(Scaling { min: summary.min, max: summary.max, ..whole }),
+                None => scaler.of(&summary),
             };
             match scaling.filter(|_| statistics.count() > 0 && !statistics.is_constant()) {
                 Some(scaling) => VectorElement::Learned(scaling),
-                None => VectorElement::Constant(if statistics.count() > 0 { readings.mean } else { 0.0 }),
+                None => VectorElement::Constant(if statistics.count() > 0 { summary.mean } else { 0.0 }),
             }
         };
         let vector = Vector {
             column,
             data_type: self.data_type.clone(),
-            missing: self.nulls + self.holed,
+            missing: self.nulls + self.incomplete,
             numbers: self.elements.iter().flatten().map(element).collect(),
         };
         if vector.learned().count() == 0 {
-            return Err(Unfit::because("varies too little to be scaled"));
+            return Err(Rejection::because("varies too little to be scaled"));
         }
         Ok(Kind::Vector(vector))
     }

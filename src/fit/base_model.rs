@@ -10,7 +10,7 @@ use super::statistics;
 use crate::artifact::{Init, Metadata, Model};
 use crate::config::{FitConfig, LatentDim};
 use crate::error::{Error, Result};
-use crate::feature::{beside, contradiction, rescaled, to_rescale};
+use crate::feature::{conflicting_option, rescale, rescale_candidates, unlearned_columns};
 use crate::model::{Checkpoint, Device, Network, mean_of_best};
 use crate::pipeline::Run;
 use crate::source::ParquetSource;
@@ -63,7 +63,7 @@ impl BaseModel {
         ];
         let first = differences.into_iter().find_map(|(option, difference)| Some((option, difference?)));
         let first = first
-            .map_or_else(|| contradiction(&source.schema(), config, features, carried), |first| Ok(Some(first)))?;
+            .map_or_else(|| conflicting_option(&source.schema(), config, features, carried), |first| Ok(Some(first)))?;
         if let Some((option, difference)) = first {
             return Err(Error::OtherModel { option, path: self.path.clone(), difference });
         }
@@ -109,16 +109,16 @@ impl BaseModel {
         let columns = features.columns();
         source.check_same_types(schema.fields().iter().filter(|field| columns.contains(field.name())))?;
         if self.init.refit_scaling {
-            let candidates = to_rescale(&features, &schema, training.scale, config.vector_scale);
+            let candidates = rescale_candidates(&features, &schema, training.scale, config.vector_scale);
             let surveyed = statistics::survey(source, candidates, run)?;
-            let (scaled, kept) = rescaled(&features, &surveyed, training.scale, training.missing_indicator);
+            let (scaled, kept) = rescale(&features, &surveyed, training.scale, training.missing_indicator);
             for (column, reason) in kept {
                 tracing::warn!("column {column:?} keeps its scaling: it {reason}");
             }
             features = Arc::new(scaled);
         }
         let missing = MissingRates::of(features.kinds(), source.rows());
-        let carried = beside(&schema, features.kinds(), carried);
+        let carried = unlearned_columns(&schema, features.kinds(), carried);
         Ok(ColumnChoice { features, carried, values: Default::default(), missing })
     }
 

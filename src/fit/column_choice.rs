@@ -7,7 +7,7 @@ use super::defaults::{self, MissingRates};
 use super::statistics;
 use crate::config::FitConfig;
 use crate::error::Result;
-use crate::feature::{Candidate, Candidates, Carried, Features, Values, candidates, choose};
+use crate::feature::{Candidate, Candidates, Carried, Features, Values, candidates, fit_features};
 use crate::pipeline::Run;
 use crate::source::ParquetSource;
 
@@ -33,7 +33,7 @@ pub(super) fn choose_columns(config: &FitConfig, source: &ParquetSource, run: &m
     let columns = statistics::survey(source, columns, run)?;
     let values = |candidate: &Candidate| (candidate.column().to_string(), candidate.values());
     let values = columns.iter().map(values).collect();
-    let (features, carried) = choose(&columns, carried, scale, defaults::missing_indicator(config));
+    let (features, carried) = fit_features(&columns, carried, scale, defaults::missing_indicator(config));
     let missing = MissingRates::of(features.kinds(), source.rows());
     Ok(ColumnChoice { features: Arc::new(features), carried, values, missing })
 }

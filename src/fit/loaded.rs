@@ -10,7 +10,7 @@ use super::rows::{FitRows, RowLoader};
 use super::sizes::SplitSizes;
 use crate::config::Training;
 use crate::error::{Error, Result};
-use crate::feature::{Features, counted};
+use crate::feature::{Features, with_missing_counts};
 use crate::pipeline::Run;
 
 /// A fit whose rows are encoded.
@@ -54,7 +54,7 @@ impl Prepared {
         }
         let features = &self.columns.features;
         let features = match &self.base {
-            Some(_) => Arc::new(counted(features, &rows.issues, defaults::missing_indicator(&self.config))),
+            Some(_) => Arc::new(with_missing_counts(features, &rows.issues, defaults::missing_indicator(&self.config))),
             None => features.clone(),
         };
         let training = defaults::training(&self.config, self.sizes.inputs, rows.training.len(), shuffled, rows.missing);

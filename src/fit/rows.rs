@@ -67,7 +67,7 @@ impl RowLoader<'_> {
         let scan = RowGroupTransposer::new(source, features, transpose, &read, &stop);
         let assemble = move |slice: RowSlice| {
             stop.check()?;
-            Ok((slice.first_row(), slice.x()?, slice.found()))
+            Ok((slice.first_row(), slice.x()?, slice.issues()))
         };
         let depth = pipeline::queue_depth(slice_rows * inputs * size_of::<f32>(), memory.queues);
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use arrow::array::RecordBatch;
 
 use crate::error::{Error, Place, Result};
-use crate::feature::{Candidate, STRIP, runs, tops};
+use crate::feature::{COLUMNS_PER_BLOCK, Candidate, split_columns, top_columns};
 use crate::pipeline::{self, Progress, Run, Stage, Stop, prefetch};
 use crate::source::ParquetSource;
 
@@ -38,7 +38,7 @@ pub(super) fn survey(
     let mut running = VecDeque::new();
     for lane in 0..lanes {
         let mut mine = candidates.drain(..all * (lane + 1) / lanes - all * lane / lanes).collect::<Vec<_>>();
-        let strips = runs(mine.iter().map(Candidate::column), STRIP);
+        let strips = split_columns(mine.iter().map(Candidate::column), COLUMNS_PER_BLOCK);
         let strips: Vec<Vec<Candidate>> = strips.into_iter().map(|strip| mine.drain(..strip.len()).collect()).collect();
         let (source, stop) = (source.with_string_views(), run.stopper().clone());
         let messages = strips.into_iter().flat_map(move |strip| survey_strip(&source, strip, stop.clone()));
@@ -68,7 +68,7 @@ fn survey_strip(
     candidates: Vec<Candidate>,
     stop: Stop,
 ) -> impl Iterator<Item = Result<SurveyMessage>> + use<> {
-    let (columns, places) = tops(candidates.iter().map(Candidate::column));
+    let (columns, places) = top_columns(candidates.iter().map(Candidate::column));
     let (mut scan, path) = (source.scan(&columns, BATCH_ROWS), source.path().to_owned());
     let update = move |(row_group, batch): (usize, RecordBatch), candidates: &mut [Candidate]| {
         for (candidate, &place) in candidates.iter_mut().zip(&places) {

@@ -1,4 +1,4 @@
-//! What makes a row an anomaly.
+//! The decision whether a row is an anomaly.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,28 +6,28 @@ use super::Tail;
 use crate::config::Decision;
 use crate::error::{Error, Result};
 
-/// How a model ranks rows, and what it compares them with.
+/// How a model ranks rows and decides which are anomalies.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Scoring {
-    /// The score that the column `anomaly_score` holds.
+    /// The score in the column `anomaly_score`.
     pub anomaly_score: String,
     /// The scores of the calibration rows; absent without such rows.
     pub calibration: Option<Tail>,
-    /// That score of training rows: all of them if the fit was told a contamination, else 65,536 at most.
+    /// The scores of training rows: of all rows if the fit has a contamination, else of at most 65,536.
     pub training: Tail,
-    /// What makes a row an anomaly, unless a transform says otherwise.
+    /// The decision rule, unless a transform sets another.
     pub decision: Decision,
 }
 
 impl Scoring {
-    /// What p-values cannot do, if anything: a phrase.
+    /// A phrase on the limits of the p-values, if they matter.
     pub fn shortcoming(&self) -> Option<String> {
-        /// Fewer rows give coarse p-values.
+        /// Fewer calibration rows than this give coarse p-values.
         const COARSE: u64 = 40;
         let Some(calibration) = &self.calibration else {
-            return Some("there are no p-values, since no rows were held out to calibrate them".to_owned());
+            return Some("there are no p-values, since there are no calibration rows".to_owned());
         };
         let (rows, least) = (calibration.rows(), calibration.p_value_of(0));
         let coarse = if rows < COARSE { "coarse and " } else { "" };
@@ -41,18 +41,18 @@ impl Scoring {
     }
 }
 
-/// A decision, ready to be taken.
+/// A decision rule with its threshold.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Rule {
-    /// A p-value of at most this.
+    /// Anomalies have a p-value of at most this.
     PValue(f64),
-    /// A score of at least this.
+    /// Anomalies have a score of at least this.
     Score(f64),
-    /// A p-value among the discoveries at this rate, of rows that have yet to be seen.
+    /// Anomalies are the discoveries at this false discovery rate; needs all rows first.
     Fdr(f64),
 }
 
-/// Gives p-values and says which rows are anomalies, as far as there is something to go by.
+/// Computes p-values and decides which rows are anomalies.
 #[derive(Debug, Clone)]
 pub(crate) struct AnomalyRule {
     calibration: Option<Tail>,
@@ -60,7 +60,7 @@ pub(crate) struct AnomalyRule {
 }
 
 impl AnomalyRule {
-    /// Decides as `decision` says, or else the model.
+    /// Uses `decision`, or that of the model.
     ///
     /// # Errors
     /// [`Error::NotCalibrated`] if `decision` needs p-values and the model has none.
@@ -69,7 +69,7 @@ impl AnomalyRule {
         let rule = match decision.unwrap_or(scoring.decision) {
             Decision::Alpha(alpha) => Rule::PValue(alpha),
             Decision::Threshold(score) => Rule::Score(score),
-            Decision::Contamination(share) => Rule::Score(scoring.training.reached_by(share).into()),
+            Decision::Contamination(share) => Rule::Score(scoring.training.threshold_for(share).into()),
             Decision::Fdr(rate) => Rule::Fdr(rate),
         };
         let lacks = calibration.is_none() && !matches!(rule, Rule::Score(_));
@@ -84,7 +84,7 @@ impl AnomalyRule {
         self.calibration.is_some()
     }
 
-    /// Whether it says of rows if they are anomalies.
+    /// Whether it decides which rows are anomalies.
     pub(crate) fn decides(&self) -> bool {
         self.rule.is_some()
     }
@@ -94,23 +94,24 @@ impl AnomalyRule {
         Some(self.calibration.as_ref()?.p_value(score))
     }
 
-    /// Whether a row of this score is an anomaly; none is of rows that have yet to be seen.
+    /// Whether a row with this score is an anomaly; `None` without a rule. With a false discovery rate none is, before
+    /// [`discover`](Self::discover).
     pub(crate) fn is_anomaly(&self, score: f32) -> Option<bool> {
         Some(match self.rule? {
             Rule::PValue(most) => self.p_value(score)? <= most,
-            // NaN, which only overflow gives, is as high as can be.
+            // NaN comes only from overflow and counts as the highest score.
             Rule::Score(least) => score.is_nan() || f64::from(score) >= least,
             Rule::Fdr(_) => false,
         })
     }
 
-    /// The calibration that all rows have to be ranked in first, if the decision depends on all of them.
+    /// The calibration in which all rows must be ranked first, if the decision depends on all of them.
     pub(crate) fn ranks_all(&self) -> Option<&Tail> {
         self.calibration.as_ref().filter(|_| matches!(self.rule, Some(Rule::Fdr(_))))
     }
 
-    /// Takes the decision that depends on all rows, of which this many have each level of the calibration: p-values up to
-    /// the largest that is at most rate · rank / rows (Benjamini & Hochberg 1995).
+    /// Sets the threshold for a false discovery rate, from the number of rows at each level of the calibration: the
+    /// largest p-value that is at most rate · rank / rows (Benjamini & Hochberg 1995).
     pub(crate) fn discover(&mut self, levels: &[u64]) {
         let (Some(Rule::Fdr(rate)), Some(calibration)) = (self.rule, &self.calibration) else { return };
         let rows: u64 = levels.iter().sum();

@@ -1,4 +1,4 @@
-//! Which columns raise a row's score.
+//! Explanation of scores: the contribution of each column to a row's score.
 
 use std::ops::Range;
 
@@ -6,31 +6,31 @@ use super::scorer::{EncodedBatch, MemberView};
 use crate::batch::Batch;
 use crate::error::Result;
 
-/// How many more sources than are asked for are hidden in each row, those that look most like it first: what a wild value
-/// does to the reconstruction of others can make these look odder than itself, but not many of them.
-const SPARE: usize = 16;
+/// Extra sources to hide in each row beyond the requested number, largest excess first. An outlier can spoil the
+/// reconstruction of other columns, so that a few of them have a larger excess than its own.
+const EXTRA_CANDIDATES: usize = 16;
 
-/// Rows with something hidden that are encoded at once: a multiple of the block a network encodes.
-const ROWS: usize = 1024;
+/// Rows with a hidden source that are encoded at once: a multiple of the block that a network encodes.
+const ROWS_PER_BATCH: usize = 1024;
 
-/// What one source column has to do with a row's score.
+/// The contribution of one source column to a row's score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Contribution {
-    /// Which of the sources that were asked about.
+    /// Index of the source among those requested.
     pub(crate) source: usize,
-    /// The share of the score, above the least a row can have, that goes with the source: more than 0; of all columns at
-    /// most 1.
+    /// The source's share of the score above its minimum: more than 0; the shares of all columns sum to at most 1.
     pub(crate) share: f32,
 }
 
 impl EncodedBatch<'_> {
-    /// The sources, elements of the row vector each, that raise the score of each row most: `most` of them at most, the
-    /// one with the largest share first, of equals the first one. Beside them, the decoder outputs of the first member.
+    /// The sources, ranges of elements of the row vector, that contribute most to each row's score: at most `most`, the
+    /// largest share first, ties in their order. Also returns the decoder outputs of the first member.
     ///
-    /// The score is taken as `elbo` is: by how much each value is less likely, given the row's reconstruction, than the
-    /// likeliest value (nats, scaled by features / known features), and the KL divergence; summed over all members. A
-    /// source raises it by its own part; or, if that is more, by as much as it falls when the source is hidden, since a wild
-    /// value spoils the reconstruction of others. Where that is more than the score, shares are of the sum of all.
+    /// The score is `elbo` above its minimum: the excess of each value's negative log-likelihood over that of the
+    /// likeliest value (nats, scaled by features / known features), plus the KL divergence, summed over all members. A
+    /// source's contribution is the larger of its own excess and the decrease of the score when the source is hidden,
+    /// since an outlier spoils the reconstruction of other columns. If the contributions exceed the score, shares are
+    /// of their sum.
     pub(crate) fn contributions(
         &self,
         sources: &[Range<usize>],
@@ -38,26 +38,26 @@ impl EncodedBatch<'_> {
     ) -> Result<(Vec<Vec<Contribution>>, Vec<f32>)> {
         let (rows, inputs) = (self.first().batch.rows(), self.first().encoded.features);
         let scales: Vec<f32> = self.first().encoded.known.iter().map(|known| inputs as f32 / known).collect();
-        let (mut raised, mut all) = (vec![0.0; rows * sources.len()], vec![0.0; rows]);
+        let (mut excesses, mut all) = (vec![0.0; rows * sources.len()], vec![0.0; rows]);
         let mut first = None;
-        for seen in &self.seen {
-            let output = seen.add_raised(sources, &scales, &mut raised, &mut all)?;
+        for view in &self.views {
+            let output = view.add_excess(sources, &scales, &mut excesses, &mut all)?;
             first.get_or_insert(output);
         }
-        let likely = |row: usize| {
-            let raised = &raised[row * sources.len()..][..sources.len()];
-            let mut likely: Vec<usize> = (0..sources.len()).filter(|&source| raised[source] > 0.0).collect();
-            likely.sort_by(|&a, &b| raised[b].total_cmp(&raised[a]));
-            likely.truncate(most.saturating_add(SPARE));
-            likely.into_iter().map(move |source| (row, source))
+        let candidates = |row: usize| {
+            let excesses = &excesses[row * sources.len()..][..sources.len()];
+            let mut candidates: Vec<usize> = (0..sources.len()).filter(|&source| excesses[source] > 0.0).collect();
+            candidates.sort_by(|&a, &b| excesses[b].total_cmp(&excesses[a]));
+            candidates.truncate(most.saturating_add(EXTRA_CANDIDATES));
+            candidates.into_iter().map(move |source| (row, source))
         };
-        let hidden: Vec<(usize, usize)> = (0..rows).filter(|&row| all[row].is_finite()).flat_map(likely).collect();
+        let hidden: Vec<(usize, usize)> = (0..rows).filter(|&row| all[row].is_finite()).flat_map(candidates).collect();
         let mut contributions = vec![Vec::new(); rows];
-        for hidden in hidden.chunks(ROWS) {
-            let left = self.without(hidden, sources, &scales)?;
-            for (&(row, source), left) in hidden.iter().zip(left) {
-                let own = raised[row * sources.len() + source];
-                contributions[row].push(Contribution { source, share: own.max(all[row] - left) });
+        for hidden in hidden.chunks(ROWS_PER_BATCH) {
+            let remaining = self.scores_without(hidden, sources, &scales)?;
+            for (&(row, source), remaining) in hidden.iter().zip(remaining) {
+                let own = excesses[row * sources.len() + source];
+                contributions[row].push(Contribution { source, share: own.max(all[row] - remaining) });
             }
         }
         for (of_row, all) in contributions.iter_mut().zip(&all) {
@@ -69,37 +69,36 @@ impl EncodedBatch<'_> {
         Ok((contributions, first.unwrap_or_default()))
     }
 
-    /// What is left of the scores of rows, each with one of the sources hidden.
-    fn without(&self, hidden: &[(usize, usize)], sources: &[Range<usize>], scales: &[f32]) -> Result<Vec<f32>> {
-        let (seen, inputs) = (self.first(), self.first().encoded.features);
+    /// The scores of rows, each with one of the sources hidden.
+    fn scores_without(&self, hidden: &[(usize, usize)], sources: &[Range<usize>], scales: &[f32]) -> Result<Vec<f32>> {
+        let (view, inputs) = (self.first(), self.first().encoded.features);
         let ones = vec![1.0; inputs];
         let (mut x, mut ids) = (Vec::with_capacity(hidden.len() * inputs), Vec::with_capacity(hidden.len()));
         for &(row, source) in hidden {
-            let of_row = seen.row(row, &ones);
-            let there = |element: usize| of_row.known[element] > 0.0 && !sources[source].contains(&element);
-            x.extend((0..inputs).map(|element| if there(element) { of_row.x[element] } else { f32::NAN }));
-            ids.push(seen.batch.ids[row]);
+            let of_row = view.row(row, &ones);
+            let is_shown = |element: usize| of_row.known[element] > 0.0 && !sources[source].contains(&element);
+            x.extend((0..inputs).map(|element| if is_shown(element) { of_row.x[element] } else { f32::NAN }));
+            ids.push(view.batch.ids[row]);
         }
-        let batch = Batch::new(0, ids, x, seen.member.heads.layout());
+        let batch = Batch::new(0, ids, x, view.member.heads.layout());
         let scales: Vec<f32> = hidden.iter().map(|&(row, _)| scales[row]).collect();
-        let mut left = vec![0.0; hidden.len()];
-        for MemberView { member, .. } in &self.seen {
-            let seen = MemberView { member, batch: &batch, encoded: member.vae.encode(&batch)? };
-            seen.add_raised(std::slice::from_ref(&(0..inputs)), &scales, &mut vec![0.0; hidden.len()], &mut left)?;
+        let mut remaining = vec![0.0; hidden.len()];
+        for MemberView { member, .. } in &self.views {
+            let view = MemberView { member, batch: &batch, encoded: member.vae.encode(&batch)? };
+            view.add_excess(std::slice::from_ref(&(0..inputs)), &scales, &mut vec![0.0; hidden.len()], &mut remaining)?;
         }
-        Ok(left)
+        Ok(remaining)
     }
 }
 
 impl MemberView<'_> {
-    /// Adds by how much each source raises the score of each row, `[rows, sources]`, were its reconstruction right, and
-    /// what all of them and the KL divergence do; returns the decoder's outputs, `[rows, outputs]`. The likelihood of each
-    /// row's known values is scaled by one of `scales`.
-    fn add_raised(
+    /// Adds the excess of each source to `excesses`, `[rows, sources]`, and the total with the KL divergence to `all`;
+    /// returns the decoder's outputs, `[rows, outputs]`. `scales` scale the likelihood of each row's known values.
+    fn add_excess(
         &self,
         sources: &[Range<usize>],
         scales: &[f32],
-        raised: &mut [f32],
+        excesses: &mut [f32],
         all: &mut [f32],
     ) -> Result<Vec<f32>> {
         let mut output = Vec::new();
@@ -113,10 +112,10 @@ impl MemberView<'_> {
                 false => 0.0,
             };
             *all += self.encoded.kl[row].max(0.0);
-            for (raised, source) in raised[row * sources.len()..].iter_mut().zip(sources) {
-                let by_source = scale * source.clone().map(excess).sum::<f32>();
-                *raised += by_source;
-                *all += by_source;
+            for (excesses, source) in excesses[row * sources.len()..].iter_mut().zip(sources) {
+                let source_excess = scale * source.clone().map(excess).sum::<f32>();
+                *excesses += source_excess;
+                *all += source_excess;
             }
         }
         Ok(output)

@@ -1,15 +1,16 @@
-//! The importance-weighted bound of a row (Burda, Grosse & Salakhutdinov 2016, "Importance weighted autoencoders", eq. 8).
+//! The importance-weighted bound of a row (Burda, Grosse & Salakhutdinov 2016, "Importance weighted autoencoders", eq.
+//! 8).
 
 use super::scorer::MemberView;
 use crate::error::Result;
 use crate::model::{Losses, Row};
 use crate::numerics::log_mean_exp;
 
-/// Draws a row. A power of two that divides the rows a decoder takes at once.
+/// Draws per row. A power of two that divides the rows a decoder takes at once.
 const DRAWS: usize = 64;
 
-/// Draws that are decoded at once, unless a row has more of them.
-const AT_ONCE: usize = 4096;
+/// Draws decoded at once, unless a single row has more.
+const DRAWS_PER_BATCH: usize = 4096;
 
 /// Lower bounds of a row's log-likelihood, in nats.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,22 +22,22 @@ pub(crate) struct Bounds {
 }
 
 impl MemberView<'_> {
-    /// The score: the negative bound.
+    /// The score of each row: its negative importance-weighted bound.
     pub(super) fn importance_weighted(&self) -> Result<Vec<f32>> {
         Ok(self.bounds(DRAWS)?.into_iter().map(|bounds| -bounds.weighted as f32).collect())
     }
 
-    /// Bounds by so many draws z from each row's posterior q, where c = features / known features scales the likelihood of a
-    /// row with missing values, as in the other scores.
+    /// The bounds of each row by `draws` draws z from its posterior q. c = features / known features scales the
+    /// likelihood of a row with missing values, as in the other scores.
     pub(crate) fn bounds(&self, draws: usize) -> Result<Vec<Bounds>> {
         let (inputs, k) = (self.encoded.features, self.encoded.latent_dim);
         let ones = vec![1.0; inputs];
         let (mut z, mut output, mut losses) = (Vec::new(), Vec::new(), Losses::default());
         let mut drawn = vec![0.0; draws * k];
         let mut bounds = Vec::with_capacity(self.batch.rows());
-        let at_once = (AT_ONCE / draws).max(1);
-        for from in (0..self.batch.rows()).step_by(at_once) {
-            let range = from..self.batch.rows().min(from + at_once);
+        let rows_per_batch = (DRAWS_PER_BATCH / draws).max(1);
+        for from in (0..self.batch.rows()).step_by(rows_per_batch) {
+            let range = from..self.batch.rows().min(from + rows_per_batch);
             let mut ratios = Vec::with_capacity(range.len() * draws);
             z.clear();
             output.clear();

@@ -1,4 +1,4 @@
-//! Where training rows lie in latent space: the distances of others from there.
+//! The aggregate posterior of the training rows, and distances from it.
 
 use crate::numerics::{cholesky, invert_lower};
 
@@ -12,13 +12,13 @@ pub(crate) struct AggregatePosterior {
     pub(crate) whitening: Vec<f32>,
 }
 
-/// Sums over rows, in their order.
+/// Running sums for the aggregate posterior, in row order.
 #[derive(Debug)]
 pub(crate) struct LatentSums {
     latent_dim: usize,
     rows: f64,
     sum: Vec<f64>,
-    /// `[latent_dim, latent_dim]`, below the diagonal and on it.
+    /// `[latent_dim, latent_dim]`, lower triangle with the diagonal.
     products: Vec<f64>,
     variances: Vec<f64>,
 }
@@ -59,13 +59,13 @@ impl LatentSums {
 }
 
 impl AggregatePosterior {
-    /// The Mahalanobis distance of a place, `[latent_dim]`: √((z - m)ᵀ S⁻¹ (z - m)).
+    /// The Mahalanobis distance of a latent vector, `[latent_dim]`: √((z - m)ᵀ S⁻¹ (z - m)).
     pub(crate) fn distance(&self, z: &[f32]) -> f32 {
-        let off: Vec<f32> = z.iter().zip(&self.mean).map(|(z, mean)| z - mean).collect();
-        let rows = self.whitening.chunks_exact(off.len()).enumerate();
+        let difference: Vec<f32> = z.iter().zip(&self.mean).map(|(z, mean)| z - mean).collect();
+        let rows = self.whitening.chunks_exact(difference.len()).enumerate();
         let squares = rows.map(|(i, row)| {
-            let along: f32 = row[..=i].iter().zip(&off).map(|(w, off)| w * off).sum();
-            along * along
+            let component: f32 = row[..=i].iter().zip(&difference).map(|(w, difference)| w * difference).sum();
+            component * component
         });
         squares.sum::<f32>().sqrt()
     }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distances_are_those_of_the_inverse_covariance() {
+    fn distances_use_the_inverse_covariance() {
         // Two rows at ±(1, 1), of variance 1 and e: S = [[2, 1], [1, 1 + e]], m = 0.
         let mut moments = LatentSums::new(2);
         moments.add(&[1.0, 1.0], &[0.0, 1.0]);

@@ -1,4 +1,4 @@
-//! The scores of a row: one table defines them all.
+//! Anomaly scores: one table defines them all.
 
 #![forbid(unsafe_code)]
 
@@ -17,23 +17,23 @@ pub(crate) use self::scorer::{EncodedBatch, Member, Scorer};
 pub use self::tail::Tail;
 use crate::error::{Error, Result};
 
-/// The column of the score that a fit chose to rank rows by.
+/// The column of the score by which a model ranks rows.
 pub(crate) const ANOMALY_SCORE: &str = "anomaly_score";
 
-/// A number that says how odd a row is; of every score, higher is odder.
+/// An anomaly score; higher means more anomalous.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Score {
-    /// Its name, and that of its output column.
+    /// Name of the score and of its output column.
     pub name: &'static str,
-    /// What it is, in a line.
+    /// Description in one line.
     pub about: &'static str,
     /// Its unit.
     pub unit: &'static str,
     of: fn(&MemberView<'_>) -> Result<Vec<f32>>,
 }
 
-/// Every score there is, in output order.
+/// All scores, in output order.
 ///
 /// ```
 /// assert!(vaepipe::SCORES.iter().any(|score| score.name == "elbo" && score.unit == "nats"));
@@ -43,42 +43,42 @@ pub const SCORES: &[Score] = &[
         name: "recon_error",
         about: "mean over the row's known values of the squared error of their reconstruction, on the model's scale",
         unit: "squared scaled units",
-        of: |seen| seen.each(|rows, row| rows.squared_error[row] / rows.known[row]),
+        of: |view| view.each(|rows, row| rows.squared_error[row] / rows.known[row]),
     },
     Score {
         name: "recon_nll",
         about: "negative log-likelihood of the row's known values at the posterior mean, scaled by features / known features",
         unit: "nats",
-        of: |seen| seen.each(|rows, row| rows.nll[row] * (rows.features as f32 / rows.known[row])),
+        of: |view| view.each(|rows, row| rows.nll[row] * (rows.features as f32 / rows.known[row])),
     },
     Score {
         name: "kl",
         about: "KL divergence of the row's posterior from the prior",
         unit: "nats",
-        of: |seen| seen.each(|rows, row| rows.kl[row]),
+        of: |view| view.each(|rows, row| rows.kl[row]),
     },
     Score {
         name: "elbo",
         about: "negative ELBO at the posterior mean: recon_nll + kl",
         unit: "nats",
-        of: |seen| seen.each(|rows, row| rows.nll[row] * (rows.features as f32 / rows.known[row]) + rows.kl[row]),
+        of: |view| view.each(|rows, row| rows.nll[row] * (rows.features as f32 / rows.known[row]) + rows.kl[row]),
     },
     Score {
         name: "latent_distance",
         about: "Mahalanobis distance of the posterior mean from those of the training rows, under their aggregate posterior",
         unit: "standard deviations",
-        of: |seen| Ok(seen.latent_distances()),
+        of: |view| Ok(view.latent_distances()),
     },
     Score {
         name: "elbo_iw",
         about: "negative importance-weighted bound of 64 draws from the row's posterior, a tighter elbo; the draws depend on seed and row content alone",
         unit: "nats",
-        of: |seen| seen.importance_weighted(),
+        of: |view| view.importance_weighted(),
     },
 ];
 
 impl Score {
-    /// The score of this name.
+    /// Finds a score by name.
     ///
     /// # Errors
     /// [`Error::UnknownScore`].

@@ -7,8 +7,7 @@ use crate::feature::Likelihood::Gaussian;
 use crate::feature::{Layout, Shape};
 use crate::model::{Network, Vae, Weight, Weights};
 
-/// x = 2 z + 1 + noise of variance 1, with an encoder that knows the exact posterior: of mean 2 (x - 1) / 5 and
-/// variance 1 / 5.
+/// A model x = 2 z + 1 + noise of variance 1 with the exact posterior: mean 2 (x - 1) / 5, variance 1 / 5.
 fn exact() -> (Layout, Scorer) {
     let layout = Layout::new([(Shape::of(Gaussian, 1), false)]).unwrap();
     let network = Network { hidden: Vec::new(), latent_dim: 1, activation: Activation::Relu, noise_floor: -6.0 };
@@ -61,23 +60,23 @@ fn scores_follow_their_definitions() {
 }
 
 #[test]
-fn a_score_there_is_not_is_named_with_those_there_are() {
+fn an_unknown_score_is_reported_with_the_known_ones() {
     let error = Score::named("score", "mse").unwrap_err();
     assert!(error.to_string().starts_with("no score \"mse\"; there are recon_error, recon_nll, kl"), "{error}");
 }
 
 #[test]
-fn shares_are_of_the_score_above_the_least() {
+fn shares_are_of_the_score_above_its_minimum() {
     let (layout, scorer) = exact();
     let batch = Batch::new(0, vec![0; 3], vec![3.5, 1.0, f32::NAN], &layout);
     let rows = scorer.rows(&batch).unwrap();
     let (shares, _) = rows.contributions(std::slice::from_ref(&(0..1)), 5).unwrap();
-    // At a posterior mean of 1, half of 0.5² above the likeliest value, and the KL divergence. What is hidden is 0, of a
-    // posterior mean of -0.4, and only the KL divergence is left.
+    // At a posterior mean of 1: half of 0.5² above the likeliest value, plus the KL divergence. The hidden value is 0,
+    // with a posterior mean of -0.4 and only the KL divergence.
     let kl = |mean: f32| 0.5 * (mean * mean + 0.2 - 0.2_f32.ln() - 1.0);
     let all = 0.125 + kl(1.0);
     assert!((shares[0][0].share - (all - kl(-0.4)) / all).abs() < 1e-5);
-    // Where nothing is odd, hiding it helps nothing.
+    // Hiding a likely value does not reduce the score.
     assert!(shares[1].is_empty() && shares[2].is_empty());
 }
 
@@ -90,14 +89,14 @@ fn the_discoveries_are_those_of_benjamini_and_hochberg() {
         calibration: Some(calibration),
         decision: crate::config::Decision::Fdr(0.1),
     };
-    let mut judge = AnomalyRule::new(&scoring, None).unwrap();
+    let mut rule = AnomalyRule::new(&scoring, None).unwrap();
     // scipy.stats.false_discovery_control([.01, .02, .05, .06, .5, 1]) is [.06, .06, .09, .09, .6, 1.]
     let rows = [200.0, 98.0, 95.0, 94.0, 50.0, -1.0];
-    let mut levels = vec![0; 1 + judge.ranks_all().unwrap().levels()];
+    let mut levels = vec![0; 1 + rule.ranks_all().unwrap().levels()];
     for score in rows {
-        levels[judge.ranks_all().unwrap().level(score)] += 1;
+        levels[rule.ranks_all().unwrap().level(score)] += 1;
     }
-    assert_eq!(rows.map(|score| (judge.p_value(score).unwrap() * 100.0).round()), [1.0, 2.0, 5.0, 6.0, 50.0, 100.0]);
-    judge.discover(&levels);
-    assert_eq!(rows.map(|score| judge.is_anomaly(score).unwrap()), [true, true, true, true, false, false]);
+    assert_eq!(rows.map(|score| (rule.p_value(score).unwrap() * 100.0).round()), [1.0, 2.0, 5.0, 6.0, 50.0, 100.0]);
+    rule.discover(&levels);
+    assert_eq!(rows.map(|score| rule.is_anomaly(score).unwrap()), [true, true, true, true, false, false]);
 }

@@ -1,5 +1,5 @@
-//! The key-value metadata of a spliced file: the input's own keys stay, those that describe the schema are brought up
-//! to date, so that every reader sees the columns that are there.
+//! The key-value metadata of an output: the input's keys are kept, and those that describe the schema are updated, so
+//! that every reader sees the output's columns.
 
 use std::collections::HashMap;
 
@@ -14,29 +14,29 @@ const PANDAS: &str = "pandas";
 const HUGGING_FACE: &str = "huggingface";
 const SPARK: &str = "org.apache.spark.sql.parquet.row.metadata";
 
-/// Whole schemas that readers hold the file against: with new columns they are wrong, and without them nothing is lost.
+/// Whole schemas that readers check a file against. They are dropped: new columns make them wrong, and no data is lost.
 const SCHEMAS: [&str; 3] = ["parquet.avro.schema", "avro.schema", "iceberg.schema"];
 
-/// GeoParquet: names its columns.
+/// GeoParquet, which names its columns.
 const GEO: &str = "geo";
 
-/// The output's metadata: `input`'s keys, for a file with exactly the columns of `output`, of which `new` are new.
+/// The output's metadata: the keys of `input`, updated for a file with the columns of `output`, of which `new` are new.
 ///
-/// `own` are this program's keys; they replace keys of the same name. The metadata of `output` are those that the input
-/// stores once more, in its Arrow schema, where pyarrow looks for them; they are brought up to date as well.
-pub(crate) fn updated(input: &[KeyValue], output: &Schema, new: &Schema, own: &[(String, String)]) -> Vec<KeyValue> {
+/// `own` are this program's keys; they replace keys of the same name. The metadata of `output` is the copy in the
+/// input's Arrow schema, where pyarrow looks for it; it is updated as well.
+pub(crate) fn update(input: &[KeyValue], output: &Schema, new: &Schema, own: &[(String, String)]) -> Vec<KeyValue> {
     let mut keys = Vec::new();
     for KeyValue { key, value } in input {
         let value = match (key.as_str(), value) {
             (name, _) if own.iter().any(|(own, _)| own == name) => continue,
             (ARROW_SCHEMA_META_KEY, _) => Some(arrow_schema(output, new, own)),
-            (_, value) => match up_to_date(key, value.as_deref(), output, new) {
+            (_, value) => match update_value(key, value.as_deref(), output, new) {
                 Ok(value) => value,
-                Err(Why::Incomplete) => {
+                Err(DropReason::Incomplete) => {
                     tracing::info!("metadata key {key:?} describes the columns without the new ones; it is dropped");
                     continue;
                 }
-                Err(Why::Unknown) => {
+                Err(DropReason::Unknown) => {
                     tracing::warn!(
                         "metadata key {key:?} describes the columns in a form not known here; it is dropped"
                     );
@@ -51,28 +51,28 @@ pub(crate) fn updated(input: &[KeyValue], output: &Schema, new: &Schema, own: &[
 }
 
 /// Why a key is dropped.
-enum Why {
-    /// It describes all columns, in a way that is not extended.
+enum DropReason {
+    /// It describes all columns and cannot be extended.
     Incomplete,
-    /// It does so in a form that is not known.
+    /// It has an unknown form.
     Unknown,
 }
 
-/// The value of a key in the output.
-fn up_to_date(key: &str, value: Option<&str>, output: &Schema, new: &Schema) -> Result<Option<String>, Why> {
+/// The value of an input's key for the output.
+fn update_value(key: &str, value: Option<&str>, output: &Schema, new: &Schema) -> Result<Option<String>, DropReason> {
     match (key, value) {
-        (key, _) if SCHEMAS.contains(&key) => Err(Why::Incomplete),
+        (key, _) if SCHEMAS.contains(&key) => Err(DropReason::Incomplete),
         (PANDAS | HUGGING_FACE | SPARK | GEO, Some(text)) => {
-            described(key, text, output, new).map(Some).ok_or(Why::Unknown)
+            described(key, text, output, new).map(Some).ok_or(DropReason::Unknown)
         }
         (_, value) => Ok(value.map(str::to_owned)),
     }
 }
 
-/// The output's Arrow schema as it is stored. One without metadata stays so: they are in the file's own.
+/// The output's stored Arrow schema. If it had no metadata it gets none: the file's own metadata has the keys.
 fn arrow_schema(output: &Schema, new: &Schema, own: &[(String, String)]) -> String {
     let stored = output.metadata().iter().filter_map(|(key, value)| {
-        let value = up_to_date(key, Some(value), output, new).ok()??;
+        let value = update_value(key, Some(value), output, new).ok()??;
         Some((key.clone(), value))
     });
     let mut metadata: HashMap<String, String> = stored.collect();
@@ -82,30 +82,30 @@ fn arrow_schema(output: &Schema, new: &Schema, own: &[(String, String)]) -> Stri
     encoded_arrow_schema(&Schema::new_with_metadata(output.fields().clone(), metadata))
 }
 
-/// A foreign description of the schema without the columns that are gone and with the new ones.
+/// Updates another program's description of the schema: removes dropped columns and adds new ones.
 fn described(key: &str, text: &str, output: &Schema, new: &Schema) -> Option<String> {
     let mut document: Value = serde_json::from_str(text).ok()?;
-    let stays = |name: &Value| name.as_str().is_none_or(|name| output.field_with_name(name).is_ok());
+    let is_kept = |name: &Value| name.as_str().is_none_or(|name| output.field_with_name(name).is_ok());
     match key {
         PANDAS => {
             let levels = document.get("column_indexes").and_then(Value::as_array).map_or(1, Vec::len);
             // An index column is either a name or, for a range, an object.
-            document.get_mut("index_columns")?.as_array_mut()?.retain(stays);
+            document.get_mut("index_columns")?.as_array_mut()?.retain(is_kept);
             let columns = document.get_mut("columns")?.as_array_mut()?;
-            columns.retain(|column| stays(column.get("field_name").or(column.get("name")).unwrap_or(&Value::Null)));
+            columns.retain(|column| is_kept(column.get("field_name").or(column.get("name")).unwrap_or(&Value::Null)));
             for column in columns.iter_mut() {
-                settle_order(column, output);
+                update_order(column, output);
             }
             let described: Vec<String> = columns.iter().filter_map(field_name).map(str::to_owned).collect();
             let is_new = |field: &Field| new.field_with_name(field.name()).is_ok();
             for field in output.fields().iter().filter(|field| !described.contains(field.name())) {
-                // Names of several levels are read from here; one that is missing is taken as it is in the file.
+                // pandas reads multi-level names from here; for others, a missing name is taken from the file.
                 if is_new(field) || levels > 1 {
                     let (pandas, numpy) = pandas(field.data_type())?;
                     columns.push(json!({"name": pandas_name(field.name(), levels), "field_name": field.name(), "pandas_type": pandas, "numpy_type": numpy, "metadata": null}));
                 }
             }
-            // The names' own types: numbers, say, which the new names are not.
+            // The types of the column names. They may be numbers; the new names are strings.
             let names = document.get_mut("column_indexes").and_then(Value::as_array_mut);
             for level in names.into_iter().flatten().filter(|level| !new.fields().is_empty() && !is_string(level)) {
                 let encoding = json!({"encoding": "UTF-8"});
@@ -124,7 +124,7 @@ fn described(key: &str, text: &str, output: &Schema, new: &Schema) -> Option<Str
         HUGGING_FACE => {
             let info = document.get_mut("info")?.as_object_mut()?;
             let Some(features) = info.get_mut("features").filter(|features| !features.is_null()) else {
-                // It says nothing of columns.
+                // It does not describe columns.
                 return Some(text.to_owned());
             };
             let features = features.as_object_mut()?;
@@ -135,7 +135,7 @@ fn described(key: &str, text: &str, output: &Schema, new: &Schema) -> Option<Str
         }
         _ => {
             let fields = document.get_mut("fields")?.as_array_mut()?;
-            fields.retain(|field| stays(&field["name"]));
+            fields.retain(|field| is_kept(&field["name"]));
             for field in new.fields() {
                 fields.push(spark_field(field)?);
             }
@@ -144,20 +144,20 @@ fn described(key: &str, text: &str, output: &Schema, new: &Schema) -> Option<Str
     Some(document.to_string())
 }
 
-/// The name of a column in the file, as pandas describes it.
+/// The name in the file of a column that pandas describes.
 fn field_name(column: &Value) -> Option<&str> {
     column.get("field_name").or(column.get("name"))?.as_str()
 }
 
-/// Says whether a category is ordered as the output's own type does: an order may not have been kept.
-fn settle_order(column: &mut Value, output: &Schema) {
+/// Sets a category's `ordered` flag to that of the output's type, which may have lost the order.
+fn update_order(column: &mut Value, output: &Schema) {
     let ordered = field_name(column).and_then(|name| output.field_with_name(name).ok()?.dict_is_ordered());
-    if let (Some(ordered), Some(said)) = (ordered, column.get_mut("metadata").and_then(|it| it.get_mut("ordered"))) {
-        *said = ordered.into();
+    if let (Some(ordered), Some(flag)) = (ordered, column.get_mut("metadata").and_then(|it| it.get_mut("ordered"))) {
+        *flag = ordered.into();
     }
 }
 
-/// The name of a new column where names have so many levels: pandas writes the tuple down, as Python has it.
+/// The name of a new column among names with `levels` levels: pandas stores the tuple's Python repr.
 fn pandas_name(name: &str, levels: usize) -> String {
     if levels < 2 {
         return name.to_owned();
@@ -173,19 +173,19 @@ fn pandas_name(name: &str, levels: usize) -> String {
     format!("('{quoted}'{})", ", ''".repeat(levels - 1))
 }
 
-/// Whether the names of a level are strings.
+/// Whether the column names of a level are strings.
 fn is_string(level: &Value) -> bool {
     ["unicode", "string", "empty"].map(Value::from).contains(&level["pandas_type"])
 }
 
-/// The type's names in pandas and numpy.
+/// The names of a type in pandas and numpy.
 fn pandas(data_type: &DataType) -> Option<(String, &'static str)> {
     Some(match data_type {
         DataType::Int64 => ("int64".to_owned(), "int64"),
         DataType::Date32 => ("date".to_owned(), "object"),
         DataType::Float32 => ("float32".to_owned(), "float32"),
         DataType::Float64 => ("float64".to_owned(), "float64"),
-        // With nulls, or without: numpy's own has none.
+        // numpy's bool has no nulls.
         DataType::Boolean => ("bool".to_owned(), "object"),
         DataType::Utf8 => ("unicode".to_owned(), "object"),
         DataType::Struct(_) => ("object".to_owned(), "object"),
@@ -194,7 +194,7 @@ fn pandas(data_type: &DataType) -> Option<(String, &'static str)> {
     })
 }
 
-/// The type as datasets has it.
+/// A type as Hugging Face datasets describes it.
 fn hugging_face(data_type: &DataType) -> Option<Value> {
     let value = |dtype: &str| Some(json!({"dtype": dtype, "_type": "Value"}));
     match data_type {
@@ -211,7 +211,7 @@ fn hugging_face(data_type: &DataType) -> Option<Value> {
     }
 }
 
-/// A column as Spark has it.
+/// A column as Spark describes it.
 fn spark_field(field: &Field) -> Option<Value> {
     let data_type = spark(field.data_type())?;
     Some(json!({"name": field.name(), "type": data_type, "nullable": field.is_nullable(), "metadata": {}}))
@@ -244,7 +244,7 @@ mod tests {
 
     fn updated_value(key: &str, value: Value) -> Option<Value> {
         let input = [KeyValue { key: key.to_owned(), value: Some(value.to_string()) }];
-        let keys = updated(&input, &schema(&["a", "z_0"]), &schema(&["z_0"]), &[]);
+        let keys = update(&input, &schema(&["a", "z_0"]), &schema(&["z_0"]), &[]);
         keys.first().map(|key| serde_json::from_str(key.value.as_deref().unwrap()).unwrap())
     }
 
@@ -295,7 +295,7 @@ mod tests {
     fn our_keys_replace_those_of_an_earlier_run() {
         let input = [KeyValue { key: "vaepipe.seed".to_owned(), value: Some("1".to_owned()) }];
         let own = [("vaepipe.seed".to_owned(), "2".to_owned())];
-        let keys = updated(&input, &schema(&["a"]), &schema(&[]), &own);
+        let keys = update(&input, &schema(&["a"]), &schema(&[]), &own);
         assert_eq!(keys, [KeyValue { key: "vaepipe.seed".to_owned(), value: Some("2".to_owned()) }]);
     }
 }

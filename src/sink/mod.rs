@@ -1,20 +1,20 @@
-//! Where rows go.
+//! Writers of output files: Parquet by splicing, whole Parquet files, and Arrow IPC.
 
 #![forbid(unsafe_code)]
 
-mod general;
+mod column_orders;
+mod ipc_sink;
 mod metadata;
-mod orders;
-mod pages;
+mod page_store;
 mod parquet_schema;
-mod rows;
+mod row_writer;
 mod splice;
 
 use arrow::array::RecordBatch;
 
-use self::general::IpcSink;
-pub use self::rows::ipc_schema;
-pub(crate) use self::rows::{Destination, Medium, RowWriter, under, written};
+use self::ipc_sink::IpcSink;
+pub use self::row_writer::ipc_schema;
+pub(crate) use self::row_writer::{Destination, Medium, RowWriter, cast_to_schema, output_schema};
 use self::splice::SpliceSink;
 pub(crate) use self::splice::{OutputColumn, Splice};
 use crate::error::Result;
@@ -22,10 +22,10 @@ use crate::pipeline::Stop;
 use crate::source::ParquetSource;
 use crate::storage::Target;
 
-/// Extensions of Arrow IPC files.
+/// File extensions of Arrow IPC.
 const IPC: [&str; 3] = ["arrow", "feather", "ipc"];
 
-/// Whether a name says that a file is to be Arrow IPC.
+/// Whether a path has an extension of Arrow IPC.
 pub(crate) fn is_ipc(path: &std::path::Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     IPC.iter().any(|ipc| extension.eq_ignore_ascii_case(ipc))
@@ -34,25 +34,25 @@ pub(crate) fn is_ipc(path: &std::path::Path) -> bool {
 /// The new columns of some rows.
 #[derive(Debug, Clone)]
 pub(crate) struct NewColumns {
-    /// Counts the batches, from 0.
+    /// Number of the batch, from 0.
     pub(crate) seq: u64,
-    /// Row group of the input the rows belong to.
+    /// The row group of the input that the rows belong to.
     pub(crate) row_group: usize,
     /// The columns, in output order.
     pub(crate) batch: RecordBatch,
 }
 
-/// Writes rows that are there with new columns beside them.
+/// A writer of an input's rows with new columns.
 pub(crate) trait Sink: Send {
-    /// Takes the new columns of all rows, in the rows' order, and makes the output visible, whole.
+    /// Writes the new columns of all rows, in row order, then commits the output as a whole.
     ///
     /// # Errors
-    /// The first of `columns`, or if the output cannot be written; nothing is left of it then.
+    /// The first error of `columns`, or an error of writing; the output is then removed.
     fn write(self: Box<Self>, columns: &mut dyn Iterator<Item = Result<NewColumns>>) -> Result<()>;
 }
 
-/// Opens an output of `source` in the format its name says; one that decodes what it carries does so `batch_rows` rows
-/// at a time.
+/// Opens an output of `source` in the format of its extension. Arrow IPC decodes carried columns `batch_rows` rows at a
+/// time.
 ///
 /// # Errors
 /// Those of the format's sink.

@@ -1,5 +1,5 @@
-//! The Parquet schema of columns that are encoded anew: what a carried column's own says of its values stays, be it UUID,
-//! JSON, GEOMETRY, or a number of the field; the rest is as Arrow's types are written.
+//! The Parquet schema of columns that are encoded again: the annotations of a carried column are kept, such as UUID,
+//! JSON, GEOMETRY or field ids; everything else follows from the Arrow types.
 
 use ::parquet::arrow::ArrowSchemaConverter;
 use ::parquet::basic::{ConvertedType, Repetition, Type as Physical};
@@ -12,28 +12,28 @@ use crate::source::{
     with_values_of,
 };
 
-/// The name of the root of schemas that are made here, as the library has it.
+/// The name of the schema's root, as the library writes it.
 const ROOT: &str = "arrow_schema";
 
-/// How columns are written.
+/// The schemas of a Parquet output.
 pub(super) struct ParquetSchema {
     pub(super) descriptor: SchemaDescriptor,
-    /// The Arrow schema to be stored; none if the columns come from files without one.
+    /// The Arrow schema to store; `None` if the columns come from files without one.
     pub(super) arrow: Option<String>,
 }
 
-/// A column as it is written.
+/// The types of a column in the output.
 struct WrittenColumn {
     parquet: TypePtr,
     arrow: FieldRef,
 }
 
-/// The field of a column that takes the place of one that is stored so, in Parquet's units unless that is a bare number, too.
-/// Its categories have no order, since they are written in the order that rows have them in.
-pub(super) fn in_place(field: &FieldRef, stored: Option<&StoredType>) -> FieldRef {
+/// The field of a new column that replaces a stored one. Times are in Parquet's units unless the stored type has no
+/// annotation. Categories lose their order, since they are written in the order of the rows.
+pub(super) fn replacement_field(field: &FieldRef, stored: Option<&StoredType>) -> FieldRef {
     let leaves = stored.and_then(|stored| single_column_schema(stored.parquet.clone()).ok());
-    let bare = leaves.is_some_and(|leaves| leaves.columns().iter().all(|leaf| is_bare(leaf.self_type())));
-    let field = if bare { field.clone() } else { with_parquet_units(field) };
+    let unannotated = leaves.is_some_and(|leaves| leaves.columns().iter().all(|leaf| is_unannotated(leaf.self_type())));
+    let field = if unannotated { field.clone() } else { with_parquet_units(field) };
     if !is_ordered(&field) {
         return field;
     }
@@ -41,7 +41,7 @@ pub(super) fn in_place(field: &FieldRef, stored: Option<&StoredType>) -> FieldRe
     field.as_ref().clone().with_dict_is_ordered(false).into()
 }
 
-/// The schema of a file of these columns, of which some come from Parquet files, where they are stored so.
+/// The schema of an output file; columns with a `stored` type come from Parquet files and keep its annotations.
 pub(super) fn parquet_schema(schema: &Schema, stored: &[Option<StoredType>]) -> Result<ParquetSchema> {
     let plain = ArrowSchemaConverter::new().convert(schema)?;
     let columns = schema.fields().iter().zip(plain.root_schema().get_fields()).enumerate();
@@ -69,76 +69,78 @@ pub(super) fn parquet_schema(schema: &Schema, stored: &[Option<StoredType>]) -> 
     })
 }
 
-/// A column as it is stored, with leaves that its values can be written to; none if their shape is another.
+/// The stored type of a column, with leaves changed where values cannot be written to them; `None` if the shape
+/// differs.
 fn as_stored(stored: &StoredType, field: &FieldRef, plain: &TypePtr) -> Result<Option<WrittenColumn>> {
-    let (own, anew) = (single_column_schema(stored.parquet.clone())?, single_column_schema(plain.clone())?);
-    if own.num_columns() != anew.num_columns() {
+    let (own, written) = (single_column_schema(stored.parquet.clone())?, single_column_schema(plain.clone())?);
+    if own.num_columns() != written.num_columns() {
         return Ok(None);
     }
     let (mut leaf, mut replaced) = (0.., false);
     let parquet = map_leaves(&stored.parquet, &mut |own| {
-        let anew = anew.column(leaf.next().unwrap_or_default());
-        if is_written_to(own, anew.self_type()) {
+        let written = written.column(leaf.next().unwrap_or_default());
+        if accepts_values_of(own, written.self_type()) {
             return Ok(own.clone());
         }
         replaced = true;
         if own.get_physical_type() == Physical::INT96 {
-            let unit = anew.logical_type_ref().map(|it| format!("{it:?}")).unwrap_or_default();
+            let unit = written.logical_type_ref().map(|it| format!("{it:?}")).unwrap_or_default();
             tracing::info!("column {:?}: INT96 is encoded anew as {unit}", field.name());
         }
-        with_values_of(own, anew.self_type())
+        with_values_of(own, written.self_type())
     })?;
     let parquet = TypePtr::new(with_repetition_of(&parquet, plain)?);
-    let mended = single_column_schema(parquet.clone())?;
+    let changed = single_column_schema(parquet.clone())?;
     let levels = |of: &SchemaDescriptor| -> Vec<(i16, i16)> {
         of.columns().iter().map(|column| (column.max_def_level(), column.max_rep_level())).collect()
     };
-    if levels(&mended) != levels(&anew) {
+    if levels(&changed) != levels(&written) {
         return Ok(None);
     }
     let arrow = match &stored.arrow {
-        Some(said) if !replaced => {
-            let said = said.as_ref().clone().with_nullable(field.is_nullable());
-            wide_field(&said.into())
+        Some(arrow) if !replaced => {
+            let arrow = arrow.as_ref().clone().with_nullable(field.is_nullable());
+            wide_field(&arrow.into())
         }
         _ => field.clone(),
     };
     Ok(Some(WrittenColumn { parquet, arrow }))
 }
 
-/// Whether the values that the library would write to the leaf `anew` are the same in the leaf `own`.
-fn is_written_to(own: &Type, anew: &Type) -> bool {
+/// Whether the values that the library would write to the leaf `written` can be written unchanged to the leaf `own`.
+fn accepts_values_of(own: &Type, written: &Type) -> bool {
     let (
         Type::PrimitiveType { physical_type, type_length, scale, precision, .. },
         Type::PrimitiveType {
-            physical_type: physical_anew,
-            type_length: length_anew,
-            scale: scale_anew,
-            precision: precision_anew,
+            physical_type: written_physical,
+            type_length: written_length,
+            scale: written_scale,
+            precision: written_precision,
             ..
         },
-    ) = (own, anew)
+    ) = (own, written)
     else {
         return false;
     };
-    let info_anew = anew.get_basic_info();
+    let written_info = written.get_basic_info();
     let is_fixed = *physical_type == Physical::FIXED_LEN_BYTE_ARRAY;
-    let is_decimal = info_anew.converted_type() == ConvertedType::DECIMAL;
-    // A number that Arrow's schema says is a time is written as one.
-    let gains = matches!(physical_type, Physical::INT32 | Physical::INT64) && is_bare(own) && !is_bare(anew);
-    physical_type == physical_anew
-        && (!is_fixed || type_length == length_anew)
-        && (!is_decimal || (scale, precision) == (scale_anew, precision_anew))
+    let is_decimal = written_info.converted_type() == ConvertedType::DECIMAL;
+    // A stored number without annotation that is a time in the Arrow schema is written as a time.
+    let gains =
+        matches!(physical_type, Physical::INT32 | Physical::INT64) && is_unannotated(own) && !is_unannotated(written);
+    physical_type == written_physical
+        && (!is_fixed || type_length == written_length)
+        && (!is_decimal || (scale, precision) == (written_scale, written_precision))
         && !gains
 }
 
-/// Whether nothing is said of what values mean.
-fn is_bare(leaf: &Type) -> bool {
+/// Whether a leaf has no annotation of its values.
+fn is_unannotated(leaf: &Type) -> bool {
     let info = leaf.get_basic_info();
     info.logical_type_ref().is_none() && info.converted_type() == ConvertedType::NONE
 }
 
-/// A type that is as optional as another.
+/// A type with the repetition of another.
 fn with_repetition_of(column: &Type, other: &Type) -> Result<Type> {
     let (info, repetition) = (column.get_basic_info(), other.get_basic_info().repetition());
     if info.repetition() == repetition || info.repetition() == Repetition::REPEATED {

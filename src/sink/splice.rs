@@ -1,8 +1,8 @@
-//! Parquet to Parquet by splicing: the carried column chunks are copied byte for byte, row group by row group, and
-//! only the new columns are encoded. Any column survives, also one of a type we cannot read.
+//! Parquet output by splicing: carried column chunks are copied byte for byte, row group by row group, and only the new
+//! columns are encoded. Columns of any type are carried, including types that cannot be read.
 //!
 //! # Memory usage
-//! The encoded new columns of one row group, up to a bound; the rest of them goes to a scratch file beside the output.
+//! The encoded new columns of one row group up to a limit; the rest goes to a scratch file next to the output.
 
 use std::io::BufWriter;
 use std::sync::Arc;
@@ -18,9 +18,9 @@ use ::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use ::parquet::schema::types::{ColumnPath, Type, TypePtr};
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 
-use super::orders::{TYPE_ORDER, set_column_orders};
-use super::pages::RowGroupPages;
-use super::parquet_schema::{in_place, parquet_schema};
+use super::column_orders::{TYPE_ORDER, set_column_orders};
+use super::page_store::RowGroupPages;
+use super::parquet_schema::{parquet_schema, replacement_field};
 use super::{NewColumns, Sink, metadata};
 use crate::error::{Error, Foreign, Place, Result};
 use crate::pipeline::{Background, Stop};
@@ -29,7 +29,7 @@ use crate::source::{
 };
 use crate::storage::{FileRange, Target, TemporaryFile};
 
-/// A row group of the output, being written.
+/// A row group of the output that is being written.
 type OutputRowGroup<'a> = SerializedRowGroupWriter<'a, SpliceFile>;
 
 /// The output's temporary file, written in large pieces.
@@ -38,38 +38,38 @@ type SpliceFile = BufWriter<TemporaryFile>;
 /// A top-level column of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OutputColumn {
-    /// One of the input, by index: copied.
+    /// A column of the input, by index; it is copied.
     Carried(usize),
-    /// One of the new ones, by index.
+    /// A new column, by index.
     New(usize),
 }
 
 /// What a splice writes.
 #[derive(Debug)]
 pub(crate) struct Splice<'a> {
-    /// The columns of the output in order; the new ones each once, in their order.
+    /// The columns of the output in order; each new one once, in the order of `new`.
     pub(crate) columns: Vec<OutputColumn>,
-    /// The new columns; one of the name of an input column takes its place.
+    /// The new columns; one with the name of an input column replaces it.
     pub(crate) new: SchemaRef,
     /// This program's key-value metadata.
     pub(crate) metadata: &'a [(String, String)],
 }
 
-/// Bytes after which the disk is asked to keep up, so that the end need not wait for all of them.
+/// Bytes between background syncs, so that the final sync is short.
 const SYNC_BYTES: u64 = 32 << 20;
 
-/// Bytes of a row group's encoded new columns that wait in memory.
+/// Largest size in memory of a row group's encoded new columns.
 const PAGES_BYTES: usize = 64 << 20;
 
-/// Writes a Parquet file out of the column chunks of another and new columns.
+/// A sink that writes a Parquet file from the column chunks of the input and new columns.
 pub(crate) struct SpliceSink {
     input: ParquetFile,
-    /// The leaf columns of the output: those of the input to copy, by index, or new.
+    /// The leaf columns of the output: the index in the input, or `None` for a new one.
     leaves: Vec<Option<usize>>,
     new: SchemaRef,
     factory: ArrowRowGroupWriterFactory,
     pages: RowGroupPages,
-    /// Taken when writing begins.
+    /// Taken at the start of writing.
     writer: Option<SerializedFileWriter<SpliceFile>>,
     sync: Background<std::io::Error>,
     target: Target,
@@ -96,7 +96,8 @@ impl SpliceSink {
 
         let from = input.metadata().file_metadata().schema_descr();
         let replaced = replaced(input, splice);
-        let new = splice.new.fields().iter().zip(&replaced).map(|(field, stored)| in_place(field, stored.as_ref()));
+        let new =
+            splice.new.fields().iter().zip(&replaced).map(|(field, stored)| replacement_field(field, stored.as_ref()));
         let new: SchemaRef = Schema::new(new.collect::<Vec<_>>()).into();
         let of_new = parquet_schema(&new, &replaced).map_err(write)?.descriptor;
         let added = of_new.root_schema_ptr();
@@ -125,7 +126,7 @@ impl SpliceSink {
         let properties = properties(input, splice, &new, &leaves);
         let file = BufWriter::with_capacity(FileRange::BUFFER_BYTES, file);
         let writer = SerializedFileWriter::new(file, schema.into(), properties.clone()).map_err(write)?;
-        // Column writers are made for a whole file's schema; this one is of the new columns alone and goes nowhere.
+        // Column writers need a file with their schema; this one has the new columns only and is discarded.
         let of_new = SerializedFileWriter::new(std::io::sink(), added, properties).map_err(write)?;
         let pages = RowGroupPages::new(PAGES_BYTES, target.folder());
         let factory = ArrowRowGroupWriterFactory::new(&of_new, new.clone());
@@ -133,7 +134,7 @@ impl SpliceSink {
         Ok(Self { input: input.clone(), leaves, new, factory, pages, writer: Some(writer), sync, target, stop })
     }
 
-    /// Copies some carried chunks of a row group.
+    /// Copies carried chunks of a row group.
     fn copy(&self, row_group: usize, leaves: &[Option<usize>], output: &mut OutputRowGroup<'_>) -> Result<()> {
         let write = |source: ParquetError| Error::Write { path: self.target.path().to_owned(), source: source.into() };
         let metadata = self.input.metadata().row_group(row_group);
@@ -143,12 +144,12 @@ impl SpliceSink {
         let mut bytes = 0;
         for &leaf in leaves.iter().flatten() {
             self.stop.check()?;
-            let chunk = sound_chunk(metadata.column(leaf)).map_err(write)?;
+            let chunk = fixed_chunk(metadata.column(leaf)).map_err(write)?;
             let place = || Place {
                 column: Some(chunk.column_path().string()),
                 ..Place::row_group(&self.input.path, row_group)
             };
-            // A filter only spares reading: without it the column is as good.
+            // A bloom filter only saves reading: a damaged one can be left out.
             let bloom_filter = catch_decoder_panic(place, || blooms.get_row_group_column_bloom_filter(row_group, leaf));
             let bloom_filter = bloom_filter.unwrap_or_else(|error| {
                 tracing::warn!("{error}: its bloom filter, which is left out");
@@ -199,7 +200,7 @@ impl SpliceSink {
         Ok(writers)
     }
 
-    /// The order of each output column's statistics, if the input says its own.
+    /// The column order of each output column, if the input declares any.
     fn column_orders(&self) -> Option<Vec<i16>> {
         let orders = self.input.footer.column_orders.as_ref()?;
         self.leaves.iter().map(|leaf| leaf.map_or(Some(TYPE_ORDER), |leaf| orders.get(leaf).copied())).collect()
@@ -220,10 +221,10 @@ impl Sink for SpliceSink {
         });
         for (row_group, metadata) in self.input.metadata().row_groups().iter().enumerate() {
             if metadata.num_rows() == 0 {
-                // Some readers cannot open a file in which a row group has chunks without a page.
+                // Some readers cannot open a file with an empty row group.
                 continue;
             }
-            // While they are copied, the model works ahead; the first new one waits for it.
+            // The model computes new columns during the copy; the first new column waits for them.
             let mut output = writer.next_row_group().map_err(|source| write(source.into()))?;
             let mut encoded = None;
             for run in self.leaves.chunk_by(|a, b| a.is_some() == b.is_some()) {
@@ -259,7 +260,7 @@ impl Sink for SpliceSink {
     }
 }
 
-/// How the output is written: as the input says of itself, and the new columns plainly.
+/// The writer properties: those of the input, and defaults for the new columns.
 fn properties(
     input: &ParquetFile,
     splice: &Splice<'_>,
@@ -268,7 +269,7 @@ fn properties(
 ) -> WriterPropertiesPtr {
     let from = input.metadata().file_metadata();
     let field = |column: &OutputColumn| match *column {
-        // As its writer says, whatever it is read as here.
+        // The type that the input's writer stored, not the one it is read as here.
         OutputColumn::Carried(root) => {
             input.stored_type(root).arrow.unwrap_or_else(|| input.schema().fields()[root].clone())
         }
@@ -279,18 +280,19 @@ fn properties(
     let added = splice.new.fields().iter().filter(|field| input.schema().field_with_name(field.name()).is_err());
     let added = Schema::new(added.cloned().collect::<Vec<_>>());
     let none = Vec::new();
-    let keys = metadata::updated(from.key_value_metadata().unwrap_or(&none), &output, &added, splice.metadata);
+    let keys = metadata::update(from.key_value_metadata().unwrap_or(&none), &output, &added, splice.metadata);
     let properties = WriterProperties::builder()
-        // By the writer's name readers know which statistics of its chunks to distrust.
+        // Readers use the writer's name to ignore statistics known to be wrong.
         .set_created_by(from.created_by().unwrap_or("unknown").to_owned())
         .set_writer_version(writer_version(from))
         .set_key_value_metadata(Some(keys))
         .set_sorting_columns(sorting(input, leaves))
-        // Latents hardly repeat: a dictionary would cost time and give nothing.
+        // Latents rarely repeat, so that a dictionary would cost time and save nothing.
         .set_dictionary_enabled(false)
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_statistics_enabled(EnabledStatistics::Page);
-    // What stands in an input column's place may repeat as that does; of a dictionary, some readers take nothing else.
+    // A column that replaces an input column may repeat; some readers of dictionary columns accept dictionary pages
+    // only.
     let in_place = splice.new.fields().iter().filter(|field| input.schema().field_with_name(field.name()).is_ok());
     let properties = in_place.fold(properties, |properties, field| {
         properties.set_column_dictionary_enabled(ColumnPath::new(vec![field.name().clone()]), true)
@@ -298,7 +300,7 @@ fn properties(
     Arc::new(properties.build())
 }
 
-/// How the input stores the columns that new ones take the place of.
+/// The stored types of the input columns that new ones replace.
 fn replaced(input: &ParquetFile, splice: &Splice<'_>) -> Vec<Option<StoredType>> {
     let stored = |field: &FieldRef| {
         let root = input.schema().index_of(field.name()).ok()?;
@@ -307,14 +309,14 @@ fn replaced(input: &ParquetFile, splice: &Splice<'_>) -> Vec<Option<StoredType>>
     splice.new.fields().iter().map(stored).collect()
 }
 
-/// The version of the format the input is of, but for those of a writer whose pages of version 2 are read as if they were
-/// all compressed, whatever they say, as its own were.
+/// The format version of the input. It is 1 for old parquet-cpp, since readers take all its version 2 pages to be
+/// compressed, whatever the page headers say.
 fn writer_version(input: &FileMetaData) -> WriterVersion {
     let misread = input.created_by().is_some_and(|writer| writer.starts_with("parquet-cpp version 1."));
     if input.version() == 2 && !misread { WriterVersion::PARQUET_2_0 } else { WriterVersion::PARQUET_1_0 }
 }
 
-/// The sort order all row groups share, as far as its columns are kept: a prefix of an order is one.
+/// The sort order that all row groups share, up to the first column that is not kept.
 fn sorting(input: &ParquetFile, leaves: &[Option<usize>]) -> Option<Vec<SortingColumn>> {
     let mut orders = input.metadata().row_groups().iter().map(|row_group| row_group.sorting_columns());
     let first = orders.next()??;
@@ -330,8 +332,8 @@ fn sorting(input: &ParquetFile, leaves: &[Option<usize>]) -> Option<Vec<SortingC
     (!order.is_empty()).then_some(order)
 }
 
-/// A chunk's metadata with the dictionary offset 0 that some old writers store for "none" taken out.
-fn sound_chunk(
+/// A chunk's metadata without the dictionary offset 0, which some old writers store for "none".
+fn fixed_chunk(
     chunk: &::parquet::file::metadata::ColumnChunkMetaData,
 ) -> std::result::Result<::parquet::file::metadata::ColumnChunkMetaData, ParquetError> {
     match chunk.dictionary_page_offset() {
@@ -340,7 +342,7 @@ fn sound_chunk(
     }
 }
 
-/// Refuses columns to copy with an annotation that the library cannot write.
+/// Rejects columns to copy that have an annotation the library cannot write.
 fn check_annotations(input: &ParquetFile, columns: &[OutputColumn]) -> Result<()> {
     fn is_unknown(column: &Type) -> bool {
         let unknown = matches!(column.get_basic_info().logical_type_ref(), Some(LogicalType::_Unknown { .. }));
@@ -357,7 +359,7 @@ fn check_annotations(input: &ParquetFile, columns: &[OutputColumn]) -> Result<()
     Ok(())
 }
 
-/// Refuses an input whose column chunks to copy do not lie within its file, or do not hold the values of its rows.
+/// Rejects an input if a column chunk to copy lies outside its file or has a wrong number of values.
 fn check_chunks(input: &ParquetFile, leaves: &[Option<usize>]) -> Result<()> {
     for (row_group, metadata) in input.metadata().row_groups().iter().enumerate() {
         for chunk in leaves.iter().flatten().map(|&leaf| metadata.column(leaf)) {

@@ -12,7 +12,7 @@ use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::error::{Error, Place, Result};
-use crate::feature::{Features, tops};
+use crate::feature::{Features, top_columns};
 use crate::score::EncodedBatch;
 
 /// Finds the columns that raise scores most.
@@ -75,7 +75,7 @@ impl Explainer {
         for (row, of_row) in contributions.iter().enumerate() {
             of_row.iter().for_each(|contribution| wanted[contribution.source].push(row));
         }
-        let (_, top_levels) = tops(self.features.kinds().iter().map(|kind| kind.column()));
+        let (_, top_levels) = top_columns(self.features.kinds().iter().map(|kind| kind.column()));
         let mut texts = Vec::with_capacity(wanted.len());
         for (n, wanted) in wanted.iter().enumerate() {
             let top = learned.column(top_levels[self.sources[n].feature]);

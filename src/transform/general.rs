@@ -16,7 +16,7 @@ use crate::error::{Error, Place, Result};
 use crate::feature::Features;
 use crate::pipeline::{Reservation, Route};
 use crate::score::ANOMALY_SCORE;
-use crate::sink::{Destination, Medium, RowWriter, under, written};
+use crate::sink::{Destination, Medium, RowWriter, cast_to_schema, output_schema};
 use crate::source::Source;
 
 /// Which columns are read, and which are written: carried columns, then new ones.
@@ -61,7 +61,7 @@ impl OutputPlan {
         let new = model.new_columns(config)?;
         let metadata = model.keys(Some(&format!("{}{ANOMALY_SCORE}", config.prefix)));
         let fields: Vec<FieldRef> = carried.iter().chain(new.fields()).cloned().collect();
-        let schema = written(input, &fields, &new, &metadata, medium);
+        let schema = output_schema(input, &fields, &new, &metadata, medium);
         Ok(Self { needed, carried: carried.len(), learned, schema, features, path: path.to_owned() })
     }
 
@@ -87,7 +87,7 @@ impl OutputPlan {
             let (new, mut counts) = maker.columns(&batch, Some(&learned), first_row.map(|first| first + row))?;
             counts.issues = issues;
             let arrays = rows.columns()[..carried].iter().chain(new.columns()).cloned();
-            let batch = under(&schema, arrays, rows.num_rows(), &path)?;
+            let batch = cast_to_schema(&schema, arrays, rows.num_rows(), &path)?;
             Ok(CountedRows { rows: OutputBatch { batch, _reservation: reservation }, counts })
         }
     }

@@ -78,7 +78,7 @@ fn score(
     let (row_group, (columns, mut counts), issues) = match input {
         ScoreInput::Slice(slice) => {
             let batch = Batch::unnumbered(slice.x()?, features.layout());
-            (slice.row_group(), maker.columns(&batch, None, Some(rows_before + slice.first_row()))?, slice.found())
+            (slice.row_group(), maker.columns(&batch, None, Some(rows_before + slice.first_row()))?, slice.issues())
         }
         ScoreInput::Rows { first_row, row_group, rows } => {
             let (batch, issues) = Batch::encode(features, &rows)?;

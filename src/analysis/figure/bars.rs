@@ -1,55 +1,55 @@
-//! Bars with a name each, one below the other.
+//! Horizontal bar charts.
 
 use plotters::element::{Rectangle, Text};
 use plotters::style::Color;
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::canvas::{Figure, WIDTH, cut, text};
+use super::canvas::{Figure, WIDTH, text, truncated};
 use super::paint::Paint;
 use crate::error::Result;
 
-/// A bar.
+/// A bar with its name.
 pub(crate) struct Bar {
     pub(crate) name: String,
     /// At least 0.
     pub(crate) value: f64,
-    /// The value as it is told.
-    pub(crate) told: String,
+    /// The text of the value.
+    pub(crate) label: String,
     pub(crate) paint: Paint,
 }
 
-/// Bars from 0 to their values; the longest one, or `full`, is as long as there is room.
+/// Draws bars from 0 to their values; the full width is the largest value, or `full`.
 ///
 /// # Errors
-/// Those of the drawing.
+/// [`Error::Io`](crate::Error::Io) of the drawing.
 pub(crate) fn bars(about: (&str, &str, String), bars: &[Bar], full: Option<f64>) -> Result<Figure> {
     const STEP: i32 = 42;
     const LEFT: i32 = 330;
-    const ROOM: i32 = WIDTH as i32 - LEFT - 190;
+    const MAX_BAR: i32 = WIDTH as i32 - LEFT - 190;
     let longest = full.unwrap_or_else(|| bars.iter().map(|bar| bar.value).fold(0.0, f64::max)).max(f64::MIN_POSITIVE);
-    // Names that are short leave their room to the bars.
-    let widest = bars.iter().map(|bar| super::canvas::width(&cut(&bar.name, 23))).max().unwrap_or(0);
+    // Short names leave more width for the bars.
+    let widest = bars.iter().map(|bar| super::canvas::width(&truncated(&bar.name, 23))).max().unwrap_or(0);
     let left = (widest + 24).clamp(90, LEFT);
-    let room = ROOM + LEFT - left;
+    let bar_width = MAX_BAR + LEFT - left;
     Figure::draw(about, (STEP * bars.len() as i32 + 16) as u32, |area| {
         for (n, bar) in (0..).zip(bars) {
             let (top, middle) = (8 + STEP * n, 8 + STEP * n + STEP / 2);
-            let end = left + (f64::from(room) * (bar.value / longest).clamp(0.0, 1.0)).round() as i32;
+            let end = left + (f64::from(bar_width) * (bar.value / longest).clamp(0.0, 1.0)).round() as i32;
             area.draw(&Text::new(
-                cut(&bar.name, 23),
+                truncated(&bar.name, 23),
                 (left - 14, middle),
                 text(Paint::Ink, HPos::Right, VPos::Center),
             ))?;
             area.draw(&Rectangle::new(
-                [(left, top + 6), (left + room, top + STEP - 6)],
-                Paint::Grid.stand_in().mix(0.6).filled(),
+                [(left, top + 6), (left + bar_width, top + STEP - 6)],
+                Paint::Grid.placeholder().mix(0.6).filled(),
             ))?;
             area.draw(&Rectangle::new(
                 [(left, top + 6), (end.max(left + 2), top + STEP - 6)],
-                bar.paint.stand_in().filled(),
+                bar.paint.placeholder().filled(),
             ))?;
-            let told = (left + room + 14, middle);
-            area.draw(&Text::new(bar.told.clone(), told, text(Paint::Muted, HPos::Left, VPos::Center)))?;
+            let label = (left + bar_width + 14, middle);
+            area.draw(&Text::new(bar.label.clone(), label, text(Paint::Muted, HPos::Left, VPos::Center)))?;
         }
         Ok(())
     })

@@ -1,4 +1,4 @@
-//! How many rows have which score.
+//! Histograms of scores.
 
 use std::ops::Range;
 
@@ -6,17 +6,17 @@ use plotters::element::{PathElement, Rectangle, Text};
 use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{Color, ShapeStyle};
 
+use super::axes::{Axis, draw_axes, legend, short};
 use super::canvas::{Figure, text};
-use super::frame::{Axis, frame, legend, short};
 use super::paint::Paint;
 use crate::error::Result;
 
-/// Counts of even bins over a range; values beyond an end count in the bin there.
+/// Counts in even bins over a range; values outside count in the first or last bin.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Histogram {
     pub(crate) range: Range<f64>,
     pub(crate) counts: Vec<u64>,
-    /// Of these, rows that are known to be anomalies.
+    /// The rows among them that are labelled as anomalies.
     pub(crate) labelled: Vec<u64>,
 }
 
@@ -37,7 +37,7 @@ impl Histogram {
         (bin.max(0.0) as usize).min(self.counts.len() - 1)
     }
 
-    /// Where a bin is.
+    /// The edges of a bin.
     pub(crate) fn edges(&self, bin: usize) -> Range<f64> {
         let at =
             |bin: usize| self.range.start + (self.range.end - self.range.start) * bin as f64 / self.counts.len() as f64;
@@ -45,33 +45,33 @@ impl Histogram {
     }
 }
 
-/// A histogram of scores, with the least score of an anomaly, if there is one.
+/// Draws a histogram of scores, with the smallest score of an anomaly, if there is one.
 ///
 /// # Errors
-/// Those of the drawing.
+/// [`Error::Io`](crate::Error::Io) of the drawing.
 pub(crate) fn histogram(scores: &Histogram, score: &str, threshold: Option<f64>, about: String) -> Result<Figure> {
     let most = scores.counts.iter().max().copied().unwrap_or(0) as f64;
     let (x, y) = (scores.range.clone(), 0.0..(most * 1.05).max(1.0));
     let any = scores.labelled.iter().any(|&count| count > 0);
     Figure::draw(("scores", "Scores", about), 560, |area| {
         let mut chart =
-            frame(area, &Axis { range: x.clone(), title: score }, &Axis { range: y.clone(), title: "rows" })?;
-        // What is there is seen, however little it is.
+            draw_axes(area, &Axis { range: x.clone(), title: score }, &Axis { range: y.clone(), title: "rows" })?;
+        // A minimum height keeps small counts visible.
         let least = y.end / 120.0;
         for (bin, (&count, &labelled)) in scores.counts.iter().zip(&scores.labelled).enumerate() {
             let edges = scores.edges(bin);
-            let is_odd = threshold.is_some_and(|threshold| 0.5 * (edges.start + edges.end) >= threshold);
-            let paint = if is_odd && !any { Paint::Alarm } else { Paint::Main };
+            let is_anomalous = threshold.is_some_and(|threshold| 0.5 * (edges.start + edges.end) >= threshold);
+            let paint = if is_anomalous && !any { Paint::Alarm } else { Paint::Main };
             let inside = 0.06 * (edges.end - edges.start);
             for (count, paint) in [(count, paint), (labelled, Paint::Alarm)].into_iter().filter(|(count, _)| *count > 0)
             {
                 let corners = [(edges.start + inside, 0.0), (edges.end - inside, (count as f64).max(least))];
-                chart.draw_series([Rectangle::new(corners, paint.stand_in().filled())])?;
+                chart.draw_series([Rectangle::new(corners, paint.placeholder().filled())])?;
             }
         }
         if let Some(threshold) = threshold.filter(|threshold| x.contains(threshold)) {
             let line = [(threshold, 0.0), (threshold, y.end)];
-            chart.draw_series([PathElement::new(line, ShapeStyle::from(Paint::Ink.stand_in()).stroke_width(3))])?;
+            chart.draw_series([PathElement::new(line, ShapeStyle::from(Paint::Ink.placeholder()).stroke_width(3))])?;
             let right = threshold > x.start + 0.6 * (x.end - x.start);
             let (h, gap) = if right { (HPos::Right, -0.012) } else { (HPos::Left, 0.012) };
             let place = (threshold + gap * (x.end - x.start), y.end);
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_go_to_their_bins_and_those_beyond_to_the_ends() {
+    fn values_outside_the_range_count_in_the_end_bins() {
         let mut histogram = Histogram::new(0.0..4.0, 4);
         [-9.0, 0.0, 0.99, 1.0, 3.99, 4.0, 99.0].into_iter().for_each(|value| histogram.add(value, value > 3.0));
         assert_eq!((histogram.counts.clone(), histogram.labelled.clone()), (vec![3, 1, 0, 3], vec![0, 0, 0, 3]));

@@ -1,17 +1,17 @@
-//! Colours by what they mean. A figure is drawn with their numbers, and gets their values where it is shown: of a page's
-//! light or dark style, or for good.
+//! Colours by their meaning. Figures are drawn with placeholder colours, which are replaced by CSS variables in a page,
+//! for its light or dark style, or by fixed values in a file.
 
 use std::fmt::Write;
 
 use plotters::style::RGBColor;
 
-/// Colours that tell categories apart.
+/// Number of colours for categories.
 pub(crate) const CATEGORIES: usize = 10;
 
-/// Steps of the ramp from usual to odd.
+/// Number of steps of the colour ramp.
 pub(crate) const RAMP: usize = 8;
 
-/// What a colour is for.
+/// A colour by its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Paint {
     Ink,
@@ -24,7 +24,7 @@ pub(crate) enum Paint {
     Ramp(usize),
 }
 
-/// Each paint on a light and on a dark ground.
+/// The value of each paint on a light and on a dark background.
 const PALETTE: [[&str; 2]; 6 + CATEGORIES + RAMP] = [
     ["#1c2430", "#e8ebf0"],
     ["#5b6675", "#a3adbb"],
@@ -66,33 +66,33 @@ impl Paint {
         }
     }
 
-    /// What plotters draws it with; no paint has such a value.
-    pub(super) fn stand_in(self) -> RGBColor {
+    /// The placeholder colour for plotters; no paint has such a value.
+    pub(super) fn placeholder(self) -> RGBColor {
         RGBColor(1, 2, self.number() as u8)
     }
 }
 
-/// Puts values in place of numbers in a drawing.
-pub(super) fn painted(drawing: &str, of: impl Fn(usize) -> String) -> String {
+/// Replaces the placeholders in a drawing.
+pub(super) fn with_colors(drawing: &str, of: impl Fn(usize) -> String) -> String {
     (0..PALETTE.len()).fold(drawing.to_owned(), |drawing, number| {
         drawing.replace(&format!("\"#0102{number:02X}\""), &format!("\"{}\"", of(number)))
     })
 }
 
-/// With the variables of a page.
-pub(super) fn in_page(drawing: &str) -> String {
-    painted(drawing, |number| format!("var(--c{number})"))
+/// Replaces the placeholders by CSS variables of a page.
+pub(super) fn with_css_colors(drawing: &str) -> String {
+    with_colors(drawing, |number| format!("var(--c{number})"))
 }
 
-/// On a light ground, for good.
-pub(super) fn for_good(drawing: &str) -> String {
-    painted(drawing, |number| PALETTE[number][0].to_owned())
+/// Replaces the placeholders by the values on a light background.
+pub(super) fn with_light_colors(drawing: &str) -> String {
+    with_colors(drawing, |number| PALETTE[number][0].to_owned())
 }
 
-/// The variables' values on a light ground (0) or a dark one (1).
-pub(crate) fn css(ground: usize) -> String {
+/// The CSS variables' values on a light background (0) or a dark one (1).
+pub(crate) fn css(background: usize) -> String {
     PALETTE.iter().enumerate().fold(String::new(), |mut css, (number, values)| {
-        let _ = write!(css, "--c{number}:{};", values[ground]);
+        let _ = write!(css, "--c{number}:{};", values[background]);
         css
     })
 }

@@ -1,16 +1,16 @@
-//! The rows of highest score, and why.
+//! The rows of highest score, with the columns that explain their scores.
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatchIterator};
 use arrow::datatypes::Float32Type;
 
-use super::html::{Cell, brief, number, table, word};
+use super::html::{Cell, brief, number_cell, table, text_cell};
 use super::page::ReportPage;
-use super::pixels::{pixels, stretched};
-use super::sampled_rows::{SampledRows, failed, pick, texts};
+use super::row_images::{row_images, stretch_contrast};
+use super::sampled_rows::{SampledRows, failed, read_rows, texts};
 use super::table_survey::TableSurvey;
 use super::{ReportConfig, ScoredColumns};
 use crate::analysis::escape::escaped;
-use crate::analysis::figure::{ImageStrip, sheet, short};
+use crate::analysis::figure::{ImageRow, image_grid, short};
 use crate::artifact::Model;
 use crate::config::TransformConfig;
 use crate::decode::Decoder;
@@ -18,10 +18,10 @@ use crate::error::Result;
 use crate::pipeline::{Run, Stop};
 use crate::source::ParquetSource;
 
-/// Columns that rows are known by, at most.
+/// Largest number of carried columns shown, to identify rows.
 const CARRIED: usize = 4;
 
-/// Columns that are told of a row.
+/// Columns that explain a row's score.
 const REASONS: usize = 3;
 
 /// Lists the rows of highest score.
@@ -41,22 +41,23 @@ pub(super) fn show(
     let plain = |name: &&String| schema.field_with_name(name).is_ok_and(|field| !field.data_type().is_nested());
     let carried = columns.carried.iter().filter(|name| Some(*name) != columns.label.as_ref()).filter(plain);
     let carried: Vec<&String> = carried.take(4 * CARRIED).collect();
-    let rebuilt = model.map(|model| model.rebuilt_columns()).transpose()?;
-    let rebuilt: Vec<String> = rebuilt.iter().flat_map(|it| it.fields()).map(|field| field.name().clone()).collect();
+    let learned_or_constant = model.map(|model| model.rebuilt_columns()).transpose()?;
+    let learned_or_constant: Vec<String> =
+        learned_or_constant.iter().flat_map(|it| it.fields()).map(|field| field.name().clone()).collect();
     let learned = model.map(|model| model.features().columns()).unwrap_or_default();
-    let there = |name: &String| schema.field_with_name(name).is_ok();
+    let is_present = |name: &String| schema.field_with_name(name).is_ok();
     let wanted = [&columns.p_value, &columns.label, &columns.top_features].into_iter().flatten().cloned();
     let wanted = wanted.chain(carried.iter().map(|name| (*name).clone())).chain(columns.latents.iter().cloned());
-    let wanted = wanted.chain(learned.iter().chain(&rebuilt).filter(|name| there(name)).cloned());
+    let wanted = wanted.chain(learned.iter().chain(&learned_or_constant).filter(|name| is_present(name)).cloned());
     let mut order: Vec<u64> = survey.top.iter().map(|(_, row)| *row).collect();
     order.sort_unstable();
-    let rows = pick(source, wanted, order, stop)?;
-    // Where each row of the list is among those that were read.
+    let rows = read_rows(source, wanted, order, stop)?;
+    // The index of each listed row among those that were read.
     let places: Vec<usize> = survey.top.iter().map(|(_, row)| rows.rows.partition_point(|other| other < row)).collect();
 
     let reasons = match (&columns.top_features, model) {
         (Some(name), _) => rows.column(name).cloned(),
-        (None, Some(model)) if learned.iter().all(there) => explained(model, &rows, stop)?,
+        (None, Some(model)) if learned.iter().all(is_present) => explain_rows(model, &rows, stop)?,
         _ => None,
     };
     let about = "The rows of highest score, counted from 0 in the order of the file";
@@ -73,22 +74,23 @@ pub(super) fn show(
     let mut known = Vec::new();
     for name in carried {
         let values = text(name)?.unwrap_or_default();
-        // What is the same in all of them tells nobody which they are.
+        // A constant column does not identify rows.
         if known.len() < CARRIED && values.iter().any(|value| *value != values[0]) {
             known.push((name, values));
         }
     }
-    let reasons = reasons.map(|reasons| told(&reasons)).transpose()?;
+    let reasons = reasons.map(|reasons| reason_lists(&reasons)).transpose()?;
     let mut heads = vec!["row", columns.score.as_str()];
     heads.extend(p.as_ref().map(|_| "p-value"));
     heads.extend(columns.label.as_deref());
     heads.extend(known.iter().map(|(name, _)| name.as_str()));
     heads.extend(reasons.as_ref().map(|_| "why"));
     let line = |((score, row), &place): (&(f64, u64), &usize)| {
-        let mut line = vec![Cell::Number(row.to_string()), number(Some(*score))];
-        let short_number = |text: &Option<String>| number(text.as_ref().and_then(|text| text.parse().ok()));
+        let mut line = vec![Cell::Number(row.to_string()), number_cell(Some(*score))];
+        let short_number = |text: &Option<String>| number_cell(text.as_ref().and_then(|text| text.parse().ok()));
         line.extend(p.iter().map(|p| short_number(&p[place])));
-        let cell = |texts: &Vec<Option<String>>| word(brief(texts.get(place).and_then(Option::as_deref).unwrap_or("")));
+        let cell =
+            |texts: &Vec<Option<String>>| text_cell(brief(texts.get(place).and_then(Option::as_deref).unwrap_or("")));
         line.extend(labels.iter().chain(known.iter().map(|(_, values)| values)).map(cell));
         line.extend(reasons.iter().map(|reasons| Cell::Html(reasons[place].clone())));
         line
@@ -96,16 +98,16 @@ pub(super) fn show(
     let lines: Vec<_> = survey.top.iter().zip(&places).map(line).collect();
     page.html(&table("the rows of highest score", &heads, &lines));
     if let (Some(size), Some(model)) = (config.image, model) {
-        images(page, model, &rows, &places, columns, &rebuilt, size)?;
+        images(page, model, &rows, &places, columns, &learned_or_constant, size)?;
     }
     Ok(())
 }
 
-/// Why rows score as they do, by the model.
-fn explained(model: &Model, rows: &SampledRows, stop: &Stop) -> Result<Option<ArrayRef>> {
+/// Explains the rows' scores by the model.
+fn explain_rows(model: &Model, rows: &SampledRows, stop: &Stop) -> Result<Option<ArrayRef>> {
     let (mut config, learned) = (TransformConfig::new(), model.features().columns());
     config.explain = REASONS;
-    // The row's own latents and scores are there already, maybe under other names.
+    // A prefix that no column has: the rows may already have columns of a transform.
     config.prefix = "\0".to_owned();
     let places = learned.iter().filter_map(|name| rows.batch.schema_ref().index_of(name).ok()).collect::<Vec<_>>();
     let failed = |source| failed("".as_ref(), "", source);
@@ -120,17 +122,17 @@ fn explained(model: &Model, rows: &SampledRows, stop: &Stop) -> Result<Option<Ar
     Ok(all.column_by_name("\0top_features").cloned())
 }
 
-/// Reasons as lists in HTML.
-fn told(reasons: &ArrayRef) -> Result<Vec<String>> {
+/// Formats explanations as HTML lists.
+fn reason_lists(reasons: &ArrayRef) -> Result<Vec<String>> {
     let Some(lists) = reasons.as_list_opt::<i32>() else { return Ok(vec![String::new(); reasons.len()]) };
-    let told = |list: ArrayRef| -> Option<String> {
+    let reason_lists = |list: ArrayRef| -> Option<String> {
         let parts = list.as_struct_opt()?;
         let share = parts.column_by_name("contribution")?.as_primitive_opt::<Float32Type>()?;
         let [feature, value, expected] =
             ["feature", "value", "expected"].map(|name| parts.column_by_name(name)?.as_string_opt::<i32>());
         let (feature, value, expected) = (feature?, value?, expected?);
         let text = |texts: &arrow::array::StringArray, n: usize| match texts.is_valid(n) {
-            // Long decimals say no more than short ones.
+            // Shorten long decimals.
             true => match texts.value(n).parse::<f64>() {
                 Ok(number) if texts.value(n).contains('.') => short(number),
                 _ => escaped(&brief(whole_seconds(texts.value(n)))),
@@ -147,7 +149,7 @@ fn told(reasons: &ArrayRef) -> Result<Vec<String>> {
         };
         Some(format!("<ul>{}</ul>", (0..list.len()).take(REASONS).map(item).collect::<String>()))
     };
-    Ok(lists.iter().map(|list| list.and_then(told).unwrap_or_default()).collect())
+    Ok(lists.iter().map(|list| list.and_then(reason_lists).unwrap_or_default()).collect())
 }
 
 /// A time without its fraction of a second; anything else as it is.
@@ -156,21 +158,21 @@ fn whole_seconds(text: &str) -> &str {
     if is_time { &text[..19] } else { text }
 }
 
-/// The oddest rows as images, above what the model expects of them.
+/// Shows the rows of highest score as images, above the images that the model expects.
 fn images(
     page: &mut ReportPage,
     model: &Model,
     rows: &SampledRows,
     places: &[usize],
     columns: &ScoredColumns,
-    rebuilt: &[String],
+    learned_or_constant: &[String],
     size: [usize; 2],
 ) -> Result<()> {
     const SHOWN: usize = 9;
-    let given: Vec<ArrayRef> = rebuilt.iter().filter_map(|name| rows.column(name).cloned()).collect();
+    let given: Vec<ArrayRef> = learned_or_constant.iter().filter_map(|name| rows.column(name).cloned()).collect();
     let latents = columns.latents.iter().filter_map(|name| rows.column(name));
     let latents: Vec<_> = latents.filter_map(|column| column.as_primitive_opt::<Float32Type>()).collect();
-    if given.len() < rebuilt.len() || latents.len() != model.metadata().network.latent_dim {
+    if given.len() < learned_or_constant.len() || latents.len() != model.metadata().network.latent_dim {
         page.leave_out("the oddest rows as images: the file lacks their columns, or latents of this model".to_owned());
         return Ok(());
     }
@@ -178,19 +180,17 @@ fn images(
         (0..rows.rows.len()).flat_map(|row| latents.iter().map(move |latent| latent.value(row))).collect();
     let decoder = Decoder::new(model);
     let expected = model.column_rebuilder()?.read(&decoder.features, &decoder.expected(&z)?, rows.rows.len());
-    let expected = pixels(&expected.map_err(|source| failed("".as_ref(), "", source))?, size)?;
-    let mut all = pixels(&given, size)?;
+    let expected = row_images(&expected.map_err(|source| failed("".as_ref(), "", source))?, size)?;
+    let mut all = row_images(&given, size)?;
     let n = all.len();
     all.extend(expected);
-    stretched(&mut all);
+    stretch_contrast(&mut all);
     let shown = &places[..places.len().min(SHOWN)];
     let of = |from: usize| shown.iter().map(|place| all[from + place].clone()).collect();
-    let strips = [
-        ImageStrip { name: "row".to_owned(), images: of(0) },
-        ImageStrip { name: "expected".to_owned(), images: of(n) },
-    ];
+    let image_rows =
+        [ImageRow { name: "row".to_owned(), images: of(0) }, ImageRow { name: "expected".to_owned(), images: of(n) }];
     let heads: Vec<String> = shown.iter().map(|place| rows.rows[*place].to_string()).collect();
     let about = format!("The {} oddest rows as images, above what the model expects of them.", shown.len());
-    page.figure(sheet(("oddest", "The oddest rows", about), &heads, &strips, size)?, "");
+    page.figure(image_grid(("oddest", "The oddest rows", about), &heads, &image_rows, size)?, "");
     Ok(())
 }

@@ -1,28 +1,28 @@
-//! HTML, and nothing in it that is not escaped.
+//! HTML tables and text, always escaped.
 
 use std::fmt::Write;
 
 use crate::analysis::escape::escaped;
 
-/// A table's cell.
+/// A table cell.
 pub(super) enum Cell {
     Text(String),
     Number(String),
-    /// Made by this program, of escaped parts.
+    /// HTML made by this program from escaped parts.
     Html(String),
 }
 
 /// A text cell.
-pub(super) fn word(text: impl Into<String>) -> Cell {
+pub(super) fn text_cell(text: impl Into<String>) -> Cell {
     Cell::Text(text.into())
 }
 
-/// A number's cell; empty for none.
-pub(super) fn number(value: Option<f64>) -> Cell {
+/// A number cell; empty for `None`.
+pub(super) fn number_cell(value: Option<f64>) -> Cell {
     Cell::Number(value.map_or(String::new(), crate::analysis::figure::short))
 }
 
-/// A table with a caption for who does not see where it stands.
+/// A table with a caption for screen readers.
 pub(super) fn table(caption: &str, heads: &[&str], rows: &[Vec<Cell>]) -> String {
     let mut html = format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\"><table><caption>{0}</caption><thead><tr>",
@@ -49,16 +49,16 @@ pub(super) fn table(caption: &str, heads: &[&str], rows: &[Vec<Cell>]) -> String
     html
 }
 
-/// Numbers of a figure, folded away.
+/// A collapsed section.
 pub(super) fn folded(summary: &str, inner: &str) -> String {
     format!("<details><summary>{}</summary>\n{inner}</details>\n", escaped(summary))
 }
 
-/// A text, cut if it is long.
+/// Truncates a long text.
 pub(super) fn brief(text: &str) -> String {
-    const MOST: usize = 60;
-    match text.chars().count() > MOST {
-        true => text.chars().take(MOST - 1).chain(['…']).collect(),
+    const MAX_CHARS: usize = 60;
+    match text.chars().count() > MAX_CHARS {
+        true => text.chars().take(MAX_CHARS - 1).chain(['…']).collect(),
         false => text.to_owned(),
     }
 }

@@ -1,38 +1,38 @@
-//! One page that shows what a transform wrote and, given its model, what the model learned.
+//! Report pages: the scores and latents of a scored file and, with its model, what the model learned.
 
-mod against;
 mod anomalies;
+mod distribution;
 mod html;
-mod meaning;
+mod latent_plane;
 mod model;
 mod page;
-mod pixels;
-mod plane;
+mod row_images;
 mod sampled_rows;
-mod spread;
 mod table_survey;
+mod training_comparison;
+mod traversals;
 
 use std::path::{Path, PathBuf};
 
 use super::figure::Figure;
-use super::scored::ranked_by;
+use super::scored_columns::ranked_by;
 use crate::artifact::Model;
 use crate::error::{Error, Result};
 use crate::pipeline::Stop;
 use crate::source::{ParquetSource, near_names};
 use crate::storage::{Target, commit_bytes};
 
-/// What a report shows.
+/// Options of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReportConfig {
-    /// The column of known anomalies: 1 or true is one, 0 or false is none.
+    /// The column of labels: 1 or true for an anomaly, 0 or false otherwise.
     pub label: Option<String>,
     /// The column that colours rows in latent space. `None`: the label, or else the score.
     pub color: Option<String>,
     /// The two dimensions of the latent space to show. `None`: those whose posterior mean varies most.
     pub dimensions: Option<[usize; 2]>,
-    /// Width and height of the image that a row's learned and constant numbers are, in their order, if they are one.
+    /// Width and height of the image that a row's learned and constant numbers form, in their order.
     pub image: Option<[usize; 2]>,
     /// Rows of highest score to list, 1 to 1000.
     pub top: usize,
@@ -45,10 +45,10 @@ impl Default for ReportConfig {
 }
 
 impl ReportConfig {
-    /// Rows listed, unless more or fewer are asked for.
+    /// Default number of rows to list.
     pub const TOP: usize = 20;
 
-    /// Everything as the file has it.
+    /// The default options.
     pub fn new() -> Self {
         Self::default()
     }
@@ -71,15 +71,15 @@ impl ReportConfig {
     }
 }
 
-/// A page, and its figures by themselves.
+/// A report page and its figures.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Report {
     /// Rows of the file.
     pub rows: u64,
-    /// Rows that single marks and shares stand for: all, or a sample that is the same each time.
+    /// Rows in the plots and shares: all, or a deterministic sample.
     pub sampled: u64,
-    /// Rows that are anomalies; absent if the file does not say.
+    /// Number of anomalies; absent without a column `is_anomaly`.
     pub anomalies: Option<u64>,
     /// What could not be shown, and why.
     pub left_out: Vec<String>,
@@ -88,17 +88,17 @@ pub struct Report {
 }
 
 impl Report {
-    /// The page: one HTML file without scripts, that loads nothing.
+    /// The page: one HTML file without scripts or external resources.
     pub fn html(&self) -> &str {
         &self.html
     }
 
-    /// The figures by name, as SVG files on white ground.
+    /// The figures by name, as SVG files on a white background.
     pub fn figures(&self) -> impl Iterator<Item = (&str, String)> {
         self.figures.iter().map(|figure| (figure.name.as_str(), figure.file()))
     }
 
-    /// Writes the page, whole or not at all; the errors are those of [`check_target`](crate::check_target).
+    /// Writes the page atomically; the errors are those of [`check_target`](crate::check_target).
     ///
     /// # Errors
     /// [`Error::TargetExists`] unless `force`, [`Error::TargetNotFile`], [`Error::Io`].
@@ -106,7 +106,7 @@ impl Report {
         commit_bytes(&Target::check(path.as_ref(), force, [])?, self.html.as_bytes())
     }
 
-    /// Writes each figure to `folder`, which is made if need be, as `NAME.svg`; their paths.
+    /// Writes each figure to `folder` as `NAME.svg`; creates the folder if it does not exist. Returns the paths.
     ///
     /// # Errors
     /// As [`save`](Self::save), before anything is written.
@@ -122,15 +122,15 @@ impl Report {
     }
 }
 
-/// Looks at what a transform wrote, and at the model it was written with, if that is given.
+/// Makes a report of a scored file and, if given, its model.
 ///
 /// # Memory usage
-/// Some thousand rows, whatever the file has: scores and latents are read twice, in batches; the columns that the model
-/// learned are read of a sample.
+/// A few thousand rows for a file of any size: scores and latents are read twice in batches, the learned columns only
+/// for a sample.
 ///
 /// # Errors
-/// [`Error::UnknownColumn`] for a column that is not there, [`Error::WrongType`] for one that is not what it has to be,
-/// [`Error::OptionRange`], and the source's.
+/// [`Error::UnknownColumn`] for a column that the file does not have, [`Error::WrongType`] for one with a wrong type or
+/// values, [`Error::OptionRange`], and the errors of the source.
 ///
 /// ```no_run
 /// # fn main() -> vaepipe::Result<()> {
@@ -147,28 +147,29 @@ pub fn report(source: &ParquetSource, model: Option<&Model>, config: &ReportConf
     let mut page = page::ReportPage::new(source, &survey, model);
     let sample = sampled_rows::sample(source, &columns, model, stop)?;
     page.scores(&columns, &survey)?;
-    page.plane(plane::plane(source, &columns, &survey, &sample, config, stop)?)?;
+    page.plane(latent_plane::plane(source, &columns, &survey, &sample, config, stop)?)?;
     anomalies::show(&mut page, source, &columns, &survey, model, config, stop)?;
     match model {
         Some(model) => {
             if source.metadata_value("vaepipe.model").is_some_and(|hash| hash != model.hash()) {
-                page.leave_out("the scores are another model's: the file names one with another hash".to_owned());
+                page.leave_out(
+                    "scores of this model: the file was written with another model, whose hash differs".to_owned(),
+                );
             }
             model::latents(&mut page, model)?;
-            meaning::show(&mut page, model, config)?;
-            against::show(&mut page, source, model, &sample, config.image.is_some())?;
+            traversals::show(&mut page, model, config)?;
+            training_comparison::show(&mut page, source, model, &sample, config.image.is_some())?;
             model::training(&mut page, model)?;
         }
         None => page.leave_out(
-            "training, KL divergence by dimension, what dimensions mean, columns against training: these are in the \
-             model, -m"
+            "training, KL divergence by dimension, traversals, columns against training: these need the model, -m"
                 .to_owned(),
         ),
     }
     Ok(page.finish(&survey, sample.rows.len() as u64))
 }
 
-/// The columns of a scored file by what they are.
+/// The columns of a scored file by their role.
 struct ScoredColumns {
     score: String,
     latents: Vec<String>,
@@ -177,7 +178,7 @@ struct ScoredColumns {
     top_features: Option<String>,
     label: Option<String>,
     color: Option<String>,
-    /// Those that were neither learned nor added: what rows are known by.
+    /// Columns neither learned nor added; they identify rows.
     carried: Vec<String>,
 }
 
@@ -197,13 +198,14 @@ impl ScoredColumns {
         let new = |name: &str| Some(format!("{prefix}{name}")).filter(|name| all.contains(&name.as_str()));
         let latents: Vec<String> = (0..).map_while(|n| new(&format!("z_{n}"))).collect();
         if let Some(chosen) = config.dimensions
-            && let Some(beyond) = chosen.into_iter().find(|dimension| *dimension >= latents.len())
+            && let Some(out_of_range) = chosen.into_iter().find(|dimension| *dimension >= latents.len())
         {
             let range = "two of the latent dimensions, from 0";
-            return Err(Error::OptionRange { option: "dimensions", value: beyond.to_string(), range });
+            return Err(Error::OptionRange { option: "dimensions", value: out_of_range.to_string(), range });
         }
-        let features = super::scored::features(source, &prefix);
-        let is_carried = |name: &&&str| !features.iter().any(|it| it == *name) && !super::scored::is_new(name, &prefix);
+        let features = super::scored_columns::features(source, &prefix);
+        let is_carried =
+            |name: &&&str| !features.iter().any(|it| it == *name) && !super::scored_columns::is_new(name, &prefix);
         Ok(Self {
             latents,
             p_value: new("p_value"),

@@ -1,15 +1,15 @@
-//! What a model says of itself: its training and its latents.
+//! Report sections on the model: training and latent dimensions.
 
-use super::html::{Cell, folded, number, table, word};
+use super::html::{Cell, folded, number_cell, table, text_cell};
 use super::page::{ReportPage, settings};
 use crate::analysis::figure::{Bar, EpochCurve, Paint, bars, curves, short};
 use crate::artifact::Model;
 use crate::error::Result;
 
-/// Dimensions shown; of more, those with the greatest KL divergence.
+/// Largest number of dimensions shown, chosen by KL divergence.
 const DIMENSIONS: usize = 24;
 
-/// How the model trained, and with what.
+/// Shows the training curves and settings.
 pub(super) fn training(page: &mut ReportPage, model: &Model) -> Result<()> {
     let metadata = model.metadata();
     let history = &metadata.history;
@@ -20,7 +20,7 @@ pub(super) fn training(page: &mut ReportPage, model: &Model) -> Result<()> {
     };
     let all = [
         EpochCurve { name: "training rows", paint: Paint::Second, points: points(|epoch| Some(epoch.train_loss)) },
-        EpochCurve { name: "held-out rows", paint: Paint::Main, points: points(|epoch| epoch.validation_loss) },
+        EpochCurve { name: "validation rows", paint: Paint::Main, points: points(|epoch| epoch.validation_loss) },
     ];
     let all: Vec<EpochCurve> = all.into_iter().filter(|curve| !curve.points.is_empty()).collect();
     let step = history.epochs.len().div_ceil(20).max(1);
@@ -28,18 +28,18 @@ pub(super) fn training(page: &mut ReportPage, model: &Model) -> Result<()> {
         history.epochs.iter().filter(|it| it.epoch % step == 0 || it.epoch == 1 || it.epoch == history.best_epoch);
     let rows = shown.map(|epoch| {
         vec![
-            number(Some(epoch.epoch as f64)),
-            number(Some(epoch.train_loss)),
-            number(epoch.validation_loss),
-            number(Some(epoch.kl)),
+            number_cell(Some(epoch.epoch as f64)),
+            number_cell(Some(epoch.train_loss)),
+            number_cell(epoch.validation_loss),
+            number_cell(Some(epoch.kl)),
         ]
     });
-    let numbers = table("losses by epoch", &["epoch", "training", "held out", "KL"], &rows.collect::<Vec<_>>());
+    let numbers = table("losses by epoch", &["epoch", "training", "validation", "KL"], &rows.collect::<Vec<_>>());
     page.figure(curves(&all, history.best_epoch)?, &folded("Numbers", &numbers));
     let config = [
         ("The network", serde_json::to_value(&metadata.network)),
-        ("What decided the training", serde_json::to_value(&metadata.training)),
-        ("Where rows came from", serde_json::to_value(&metadata.provenance)),
+        ("Training settings", serde_json::to_value(&metadata.training)),
+        ("Rows", serde_json::to_value(&metadata.provenance)),
     ];
     for (caption, values) in config {
         page.html(&folded(caption, &settings(caption, &values.unwrap_or_default())));
@@ -47,11 +47,11 @@ pub(super) fn training(page: &mut ReportPage, model: &Model) -> Result<()> {
     Ok(())
 }
 
-/// What each dimension carries.
+/// Shows the KL divergence of each latent dimension.
 pub(super) fn latents(page: &mut ReportPage, model: &Model) -> Result<()> {
-    page.section("What the latents hold", "");
+    page.section("Latent dimensions", "");
     let Some(health) = &model.metadata().health else {
-        page.leave_out("KL divergence by dimension: the fit held out no rows to measure it".to_owned());
+        page.leave_out("KL divergence by dimension: the fit had no calibration rows to measure it".to_owned());
         return Ok(());
     };
     let mut order: Vec<usize> = (0..health.dimensions.len()).collect();
@@ -59,12 +59,12 @@ pub(super) fn latents(page: &mut ReportPage, model: &Model) -> Result<()> {
     let bar = |&n: &usize| {
         let dimension = health.dimensions[n];
         let paint = if dimension.is_active() { Paint::Main } else { Paint::Muted };
-        let (name, told) = (format!("z_{n}"), format!("{} nats", short(dimension.kl)));
-        Bar { name, value: dimension.kl.max(0.0), told, paint }
+        let (name, label) = (format!("z_{n}"), format!("{} nats", short(dimension.kl)));
+        Bar { name, value: dimension.kl.max(0.0), label, paint }
     };
     let shown = order.len().min(DIMENSIONS);
     let mut about = format!(
-        "{} of {} dimensions are active. ELBO of held-out rows {} = {} - KL {} nats. Error {}",
+        "{} of {} dimensions are active. ELBO of calibration rows {} = {} - KL {} nats. Reconstruction error {}",
         health.active(),
         health.dimensions.len(),
         short(health.elbo()),
@@ -73,7 +73,7 @@ pub(super) fn latents(page: &mut ReportPage, model: &Model) -> Result<()> {
         short(health.error),
     );
     if let Some(principal) = health.principal_error {
-        about.push_str(&format!(" (PCA of the same width: {})", short(principal)));
+        about.push_str(&format!(", PCA of the same width {}", short(principal)));
     }
     about.push('.');
     if shown < order.len() {
@@ -84,7 +84,12 @@ pub(super) fn latents(page: &mut ReportPage, model: &Model) -> Result<()> {
     let row = |&n: &usize| -> Vec<Cell> {
         let dimension = health.dimensions[n];
         let active = if dimension.is_active() { "yes" } else { "no" };
-        vec![word(format!("z_{n}")), number(Some(dimension.kl)), number(Some(dimension.variance)), word(active)]
+        vec![
+            text_cell(format!("z_{n}")),
+            number_cell(Some(dimension.kl)),
+            number_cell(Some(dimension.variance)),
+            text_cell(active),
+        ]
     };
     let heads = ["dimension", "KL, nats", "variance of the mean", "active"];
     let numbers = table("dimensions", &heads, &order.iter().map(row).collect::<Vec<_>>());

@@ -1,8 +1,8 @@
-//! The page: sections of figures and tables, one after the other.
+//! The report page: sections of figures and tables.
 
 use std::fmt::Write;
 
-use super::html::{folded, number, percent, table, word};
+use super::html::{folded, number_cell, percent, table, text_cell};
 use super::table_survey::TableSurvey;
 use super::{Report, ScoredColumns};
 use crate::analysis::escape::escaped;
@@ -14,15 +14,15 @@ use crate::source::ParquetSource;
 const STYLE: &str = include_str!("style.css");
 const TEMPLATE: &str = include_str!("page.html");
 
-/// A page in the making.
+/// A builder of a report page.
 pub(super) struct ReportPage {
     title: String,
-    /// What is said below the title.
+    /// Sentences below the title.
     about: Vec<String>,
-    /// Figures large enough to be seen at a glance: (what, how much).
+    /// Key figures: (name, value).
     tiles: Vec<(&'static str, String)>,
     body: String,
-    /// Whether cards of a grid are open.
+    /// Whether a grid of figures is open.
     grid: bool,
     figures: Vec<Figure>,
     left_out: Vec<String>,
@@ -34,13 +34,13 @@ impl ReportPage {
         let name = |path: &std::path::Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
         let title = name(source.path()).unwrap_or_else(|| source.path().display().to_string());
         let title = if files > 1 { format!("{title} and {} more", files - 1) } else { title };
-        let mut tiles = vec![("rows", counted(survey.rows))];
+        let mut tiles = vec![("rows", with_separators(survey.rows))];
         if let Some(anomalies) = survey.anomalies {
-            tiles.push(("anomalies", counted(anomalies)));
+            tiles.push(("anomalies", with_separators(anomalies)));
             tiles.push(("of the rows", percent(anomalies as f64 / survey.rows.max(1) as f64)));
         }
         if let Some(labelled) = survey.labelled {
-            tiles.push(("labelled anomalies", counted(labelled)));
+            tiles.push(("labelled anomalies", with_separators(labelled)));
         }
         tiles.push(("latent dimensions", survey.latents.len().to_string()));
         let mut about = Vec::new();
@@ -53,36 +53,39 @@ impl ReportPage {
                 "Model {} learned {} columns from {} rows.",
                 &model.hash()[..12],
                 metadata.features.len(),
-                counted(metadata.provenance.rows)
+                with_separators(metadata.provenance.rows)
             ));
         }
         if survey.missing > 0 {
-            about.push(format!("{} rows have no score, since nothing of them is known.", counted(survey.missing)));
+            about.push(format!(
+                "{} rows have no score, since all their learned values are missing.",
+                with_separators(survey.missing)
+            ));
         }
         Self { title, about, tiles, body: String::new(), grid: false, figures: Vec::new(), left_out: Vec::new() }
     }
 
-    /// Says what is not shown.
+    /// Lists something as not shown.
     pub(super) fn leave_out(&mut self, what: String) {
         self.left_out.push(what);
     }
 
-    /// Begins a section.
+    /// Starts a section.
     pub(super) fn section(&mut self, title: &str, about: &str) {
-        self.ungrid();
+        self.close_grid();
         let _ = writeln!(self.body, "<h2>{}</h2>", escaped(title));
         if !about.is_empty() {
             let _ = writeln!(self.body, "<p>{}</p>", escaped(about));
         }
     }
 
-    /// Adds what is HTML already.
+    /// Adds HTML.
     pub(super) fn html(&mut self, html: &str) {
-        self.ungrid();
+        self.close_grid();
         self.body.push_str(html);
     }
 
-    /// Adds a figure, beside the one before if there is room, with HTML below it.
+    /// Adds a figure to the grid, with HTML below it.
     pub(super) fn figure(&mut self, figure: Figure, below: &str) {
         if !self.grid {
             self.body.push_str("<div class=\"grid\">\n");
@@ -97,15 +100,15 @@ impl ReportPage {
         self.figures.push(figure);
     }
 
-    fn ungrid(&mut self) {
+    fn close_grid(&mut self) {
         if std::mem::take(&mut self.grid) {
             self.body.push_str("</div>\n");
         }
     }
 
-    /// Scores and how they are spread.
+    /// Adds the histogram of scores.
     pub(super) fn scores(&mut self, columns: &ScoredColumns, survey: &TableSurvey) -> Result<()> {
-        let TableSurvey { score, scores, threshold, beyond, .. } = survey;
+        let TableSurvey { score, scores, threshold, above_range, .. } = survey;
         self.section("Scores and latents", "");
         if score.count == 0 {
             self.leave_out("the histogram of scores: no row has one".to_owned());
@@ -114,27 +117,30 @@ impl ReportPage {
         let mut about = format!(
             "{} of {} rows, from {} to {}, on average {}.",
             columns.score,
-            counted(score.count),
+            with_separators(score.count),
             short(score.min),
             short(score.max),
             short(score.mean)
         );
         match (threshold, survey.anomalies) {
             (Some(least), Some(count)) => {
-                let _ = write!(about, " {} rows from {} on are anomalies.", counted(count), short(*least));
+                let _ = write!(about, " {} rows from {} on are anomalies.", with_separators(count), short(*least));
             }
             (_, Some(_)) => about.push_str(" No row is an anomaly."),
             _ => about.push_str(" The file does not say which rows are anomalies."),
         }
-        if *beyond > 0 {
-            let _ = write!(about, " The last bar has {} rows with higher scores.", counted(*beyond));
+        if *above_range > 0 {
+            let _ = write!(about, " The last bar has {} rows with higher scores.", with_separators(*above_range));
         }
         let rows = (0..scores.counts.len()).filter(|&bin| scores.counts[bin] > 0).map(|bin| {
             let edges = scores.edges(bin);
-            let mut row =
-                vec![number(Some(edges.start)), number(Some(edges.end)), number(Some(scores.counts[bin] as f64))];
+            let mut row = vec![
+                number_cell(Some(edges.start)),
+                number_cell(Some(edges.end)),
+                number_cell(Some(scores.counts[bin] as f64)),
+            ];
             if survey.labelled.is_some() {
-                row.push(number(Some(scores.labelled[bin] as f64)));
+                row.push(number_cell(Some(scores.labelled[bin] as f64)));
             }
             row
         });
@@ -145,7 +151,7 @@ impl ReportPage {
         Ok(())
     }
 
-    /// Rows in latent space.
+    /// Adds the scatter plot of latent space.
     pub(super) fn plane(&mut self, plane: Option<(Scatter, String)>) -> Result<()> {
         match plane {
             Some((plane, about)) => self.figure(scatter(&plane, about)?, ""),
@@ -154,9 +160,9 @@ impl ReportPage {
         Ok(())
     }
 
-    /// Everything as HTML.
+    /// Renders the page.
     pub(super) fn finish(mut self, survey: &TableSurvey, sampled: u64) -> Report {
-        self.ungrid();
+        self.close_grid();
         if !self.left_out.is_empty() {
             let rows: Vec<_> = self.left_out.iter().map(|what| format!("<li>{}</li>", escaped(what))).collect();
             let _ = writeln!(self.body, "<h2>Not shown</h2>\n<ul>{}</ul>", rows.join("\n"));
@@ -164,10 +170,10 @@ impl ReportPage {
         let tiles = self
             .tiles
             .iter()
-            .map(|(what, much)| format!("<div><b>{}</b><span>{}</span></div>", escaped(much), escaped(what)));
+            .map(|(what, value)| format!("<div><b>{}</b><span>{}</span></div>", escaped(value), escaped(what)));
         let (title, about) = (escaped(&self.title), escaped(&self.about.join(" ")));
-        // What is escaped may hold a word of the template, so that each word is looked for in the template alone.
-        let html = filled(&|word| match word {
+        // Texts may contain the template's placeholders; only those of the template itself are replaced.
+        let html = fill_template(&|word| match word {
             "VERSION" => Some(env!("CARGO_PKG_VERSION").to_owned()),
             "TITLE" => Some(title.clone()),
             "ABOUT" => Some(about.clone()),
@@ -189,8 +195,8 @@ impl ReportPage {
     }
 }
 
-/// The template with texts in place of its words in capitals.
-fn filled(of: &dyn Fn(&str) -> Option<String>) -> String {
+/// The template with its placeholders, words in capitals, replaced.
+fn fill_template(of: &dyn Fn(&str) -> Option<String>) -> String {
     let mut html = String::new();
     let mut rest = TEMPLATE;
     while let Some(start) = rest.find(|c: char| c.is_ascii_alphanumeric()) {
@@ -203,20 +209,24 @@ fn filled(of: &dyn Fn(&str) -> Option<String>) -> String {
     html
 }
 
-/// A count, its digits in groups.
-pub(super) fn counted(count: u64) -> String {
+/// Formats a count with thousands separators.
+pub(super) fn with_separators(count: u64) -> String {
     let digits = count.to_string();
     let groups = digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group));
     groups.collect::<Vec<_>>().join(",")
 }
 
-/// Names and values, a line each.
+/// A table of settings.
 pub(super) fn settings(caption: &str, values: &serde_json::Value) -> String {
     let text = |value: &serde_json::Value| match value {
         serde_json::Value::String(text) => text.clone(),
         serde_json::Value::Null => "none".to_owned(),
         other => other.to_string(),
     };
-    let rows = values.as_object().into_iter().flatten().map(|(key, value)| vec![word(key.clone()), word(text(value))]);
+    let rows = values
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| vec![text_cell(key.clone()), text_cell(text(value))]);
     table(caption, &["setting", "value"], &rows.collect::<Vec<_>>())
 }

@@ -1,4 +1,4 @@
-//! Some rows of a file, as they are.
+//! A sample of a file's rows.
 
 use std::path::Path;
 
@@ -9,26 +9,27 @@ use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::ScoredColumns;
+use crate::analysis::table;
 use crate::artifact::Model;
 use crate::error::{Error, Place, Result};
 use crate::numerics::RandomStream;
 use crate::pipeline::Stop;
 use crate::source::ParquetSource;
 
-/// About as many rows stand for all of many.
+/// Approximate number of sampled rows.
 const SAMPLE: u64 = 4_000;
 
-/// Numbers of the row vectors of a sample, at most.
-const CELLS: usize = 8 << 20;
+/// Largest number of values in the row vectors of a sample.
+const MAX_VALUES: usize = 8 << 20;
 
-/// Rows by number, in order, and some of their columns.
+/// Row numbers in ascending order, and columns of these rows.
 pub(super) struct SampledRows {
     pub(super) rows: Vec<u64>,
     pub(super) batch: RecordBatch,
 }
 
-/// All rows of few, of many those whose numbers are drawn, each by itself: the same ones each time. With what the figures
-/// need of them and what the model learned from, as far as that is there.
+/// Samples rows by independent draws on their numbers, the same ones each time; a small file's rows are all taken.
+/// Reads the columns for the figures and the learned columns that the file has.
 pub(super) fn sample(
     source: &ParquetSource,
     columns: &ScoredColumns,
@@ -37,7 +38,7 @@ pub(super) fn sample(
 ) -> Result<SampledRows> {
     let all = source.rows();
     let width = model.map_or(1, |model| model.features().layout().inputs());
-    let most = SAMPLE.min((CELLS / width.max(1)) as u64).max(100);
+    let most = SAMPLE.min((MAX_VALUES / width.max(1)) as u64).max(100);
     let (draws, share) = (RandomStream::new(0, "report"), most as f64 / all.max(1) as f64);
     let rows: Vec<u64> = (0..all).filter(|&row| all <= most || draws.uniform(row) < share).collect();
     let schema = source.schema();
@@ -45,11 +46,11 @@ pub(super) fn sample(
     let learned = learned.into_iter().filter(|name| schema.field_with_name(name).is_ok());
     let own = [&columns.is_anomaly, &columns.label, &columns.color].into_iter().flatten().cloned();
     let names = columns.latents.iter().cloned().chain([columns.score.clone()]).chain(own).chain(learned);
-    pick(source, names, rows, stop)
+    read_rows(source, names, rows, stop)
 }
 
-/// Reads columns, each once, of some rows, given in order; only of the row groups they are in.
-pub(super) fn pick(
+/// Reads columns, each once, of rows in ascending order; skips row groups without such rows.
+pub(super) fn read_rows(
     source: &ParquetSource,
     columns: impl Iterator<Item = String>,
     rows: Vec<u64>,
@@ -62,7 +63,7 @@ pub(super) fn pick(
         }
     });
     let failed = |source_error: ArrowError| failed(source.path(), "", source_error);
-    let mut picked = Vec::new();
+    let mut batches = Vec::new();
     for group in source.row_groups() {
         let mut first = group.first_row;
         let of =
@@ -76,17 +77,17 @@ pub(super) fn pick(
             let end = first + batch.num_rows() as u64;
             let places = UInt64Array::from_iter_values(of(first, end).iter().map(|row| row - first));
             if !places.is_empty() {
-                picked.push(take_record_batch(&batch, &places).map_err(failed)?);
+                batches.push(take_record_batch(&batch, &places).map_err(failed)?);
             }
             first = end;
         }
     }
     let fields = names.iter().filter_map(|name| source.schema().field_with_name(name).ok().cloned());
-    let schema = picked.first().map_or_else(
+    let schema = batches.first().map_or_else(
         || std::sync::Arc::new(arrow::datatypes::Schema::new(fields.collect::<Vec<_>>())),
         RecordBatch::schema,
     );
-    let batch = concat_batches(&schema, &picked).map_err(failed)?;
+    let batch = concat_batches(&schema, &batches).map_err(failed)?;
     Ok(SampledRows { rows, batch })
 }
 
@@ -97,10 +98,10 @@ impl SampledRows {
     }
 }
 
-/// The numbers of a column; NaN is none.
+/// The values of a column as numbers; `None` where null or NaN.
 ///
 /// # Errors
-/// [`Error::WrongType`] for what holds neither numbers nor Booleans.
+/// [`Error::WrongType`] unless the column holds numbers or Booleans.
 pub(super) fn numbers(path: &Path, name: &str, array: &ArrayRef) -> Result<Vec<Option<f64>>> {
     if !are_numbers(array.data_type()) {
         return Err(Error::WrongType {
@@ -115,7 +116,7 @@ pub(super) fn numbers(path: &Path, name: &str, array: &ArrayRef) -> Result<Vec<O
     Ok(numbers.unwrap_or_default())
 }
 
-/// Whether values of this type are numbers or Booleans.
+/// Whether the type holds numbers or Booleans.
 pub(super) fn are_numbers(data_type: &DataType) -> bool {
     match data_type {
         DataType::Dictionary(_, values) => are_numbers(values),
@@ -123,20 +124,12 @@ pub(super) fn are_numbers(data_type: &DataType) -> bool {
     }
 }
 
-/// The known anomalies among rows.
+/// The label of each row; `None` where it is missing.
 ///
 /// # Errors
-/// [`Error::WrongType`] for a column that holds anything but 0, 1 and nothing.
+/// [`Error::WrongType`] for values other than 0, 1 and null.
 pub(super) fn labels(path: &Path, name: &str, array: &ArrayRef) -> Result<Vec<Option<bool>>> {
-    let values = numbers(path, name, array)?;
-    if let Some(other) = values.iter().flatten().find(|value| ![0.0, 1.0].contains(*value)) {
-        return Err(Error::WrongType {
-            place: Place::column(path, name),
-            found: format!("{other} somewhere").into(),
-            expected: "0 or 1, for an anomaly".into(),
-        });
-    }
-    Ok(values.into_iter().map(|value| value.map(|value| value == 1.0)).collect())
+    table::labels(path, name, &numbers(path, name, array)?)
 }
 
 /// The values of a column as text.
@@ -153,7 +146,7 @@ pub(super) fn texts(path: &Path, name: &str, array: &ArrayRef) -> Result<Vec<Opt
     (0..array.len()).map(text).collect()
 }
 
-/// An error of arrow about a column.
+/// A read error of a column, or of the file if `column` is empty.
 pub(super) fn failed(path: &Path, column: &str, source: ArrowError) -> Error {
     let place = if column.is_empty() { Place::file(path) } else { Place::column(path, column) };
     Error::Read { place, source: Box::new(source) }

@@ -1,4 +1,4 @@
-//! What is counted of all rows.
+//! Statistics of all rows of a scored file: scores, latents and labels.
 
 use super::sampled_rows::{labels, numbers};
 use super::{ReportConfig, ScoredColumns};
@@ -10,10 +10,10 @@ use crate::source::ParquetSource;
 /// Rows read at once.
 pub(super) const BATCH_ROWS: usize = 65_536;
 
-/// Bars of a histogram of scores.
+/// Number of bins of the histogram of scores.
 const BINS: usize = 60;
 
-/// Numbers in short.
+/// Streaming mean, variance and range of a column.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ColumnMoments {
     pub(super) count: u64,
@@ -26,7 +26,7 @@ pub(super) struct ColumnMoments {
 impl ColumnMoments {
     const NONE: Self = Self { count: 0, mean: 0.0, squares: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY };
 
-    /// One number more (Welford 1962).
+    /// Adds a number (Welford 1962).
     fn add(&mut self, value: f64) {
         self.count += 1;
         let off = value - self.mean;
@@ -40,26 +40,26 @@ impl ColumnMoments {
     }
 }
 
-/// All rows in short.
+/// Statistics of all rows.
 pub(super) struct TableSurvey {
     pub(super) rows: u64,
     /// Rows without a score.
     pub(super) missing: u64,
     pub(super) anomalies: Option<u64>,
-    /// Rows the label calls anomalies.
+    /// Rows labelled as anomalies.
     pub(super) labelled: Option<u64>,
     pub(super) score: ColumnMoments,
-    /// The least score of an anomaly.
+    /// The smallest score of an anomaly.
     pub(super) threshold: Option<f64>,
     pub(super) latents: Vec<ColumnMoments>,
-    /// The rows of highest score, from the highest down: (score, row).
+    /// The rows of highest score in descending order: (score, row).
     pub(super) top: Vec<(f64, u64)>,
     pub(super) scores: Histogram,
-    /// Rows whose score is above what the histogram shows.
-    pub(super) beyond: u64,
+    /// Rows with a score above the histogram's range.
+    pub(super) above_range: u64,
 }
 
-/// Reads scores and latents twice: for their ranges, and for how they are spread over these.
+/// Reads scores and latents twice: for their ranges, then for the histogram.
 pub(super) fn survey(
     source: &ParquetSource,
     columns: &ScoredColumns,
@@ -76,12 +76,12 @@ pub(super) fn survey(
         latents: vec![ColumnMoments::NONE; columns.latents.len()],
         top: Vec::new(),
         scores: Histogram::new(0.0..1.0, BINS),
-        beyond: 0,
+        above_range: 0,
     };
     let path = source.path();
     let names: Vec<String> =
         columns.latents.iter().chain([&columns.score]).chain(&columns.is_anomaly).cloned().collect();
-    let mut usual = Vec::new();
+    let mut quantiles = Vec::new();
     for batch in source.scan(&names, BATCH_ROWS) {
         stop.check()?;
         let (_, batch) = batch?;
@@ -92,7 +92,7 @@ pub(super) fn survey(
         for (moments, name) in survey.latents.iter_mut().zip(&columns.latents) {
             of(name)?.into_iter().flatten().filter(|value| value.is_finite()).for_each(|value| moments.add(value));
         }
-        let odd = columns.is_anomaly.as_ref().map(of).transpose()?;
+        let anomalies = columns.is_anomaly.as_ref().map(of).transpose()?;
         for (n, score) in of(&columns.score)?.into_iter().enumerate() {
             let row = survey.rows + n as u64;
             let Some(score) = score else {
@@ -103,42 +103,42 @@ pub(super) fn survey(
             if score.is_finite() {
                 survey.score.add(score);
             }
-            if odd.as_ref().is_some_and(|odd| odd[n] == Some(1.0)) {
+            if anomalies.as_ref().is_some_and(|anomalies| anomalies[n] == Some(1.0)) {
                 survey.anomalies = survey.anomalies.map(|count| count + 1);
                 survey.threshold = Some(survey.threshold.map_or(score, |least| least.min(score)));
             }
         }
         survey.rows += batch.num_rows() as u64;
-        survey.cut(config.top);
-        // Every batch's middle and high end, to know what is usual.
+        survey.keep_highest(config.top);
+        // The median and the 99.5 % quantile of every batch bound the histogram.
         let mut scores: Vec<f64> =
             of(&columns.score)?.into_iter().flatten().filter(|score| score.is_finite()).collect();
         scores.sort_by(f64::total_cmp);
         if let Some(last) = scores.len().checked_sub(1) {
-            usual.push([scores[last / 2], scores[last - last / 200]]);
+            quantiles.push([scores[last / 2], scores[last - last / 200]]);
         }
     }
-    survey.spread(source, columns, &usual, stop)?;
+    survey.count_scores(source, columns, &quantiles, stop)?;
     Ok(survey)
 }
 
 impl TableSurvey {
-    /// Keeps the highest scores.
-    fn cut(&mut self, most: usize) {
+    /// Keeps the `most` highest scores.
+    fn keep_highest(&mut self, most: usize) {
         self.top.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         self.top.truncate(most);
     }
 
-    /// Counts rows by score. A few scores far out would leave no room for all others: the last bar has them.
-    fn spread(
+    /// Fills the histogram of scores. A few outliers would squeeze all other bars together: the last bar counts them.
+    fn count_scores(
         &mut self,
         source: &ParquetSource,
         columns: &ScoredColumns,
-        usual: &[[f64; 2]],
+        quantiles: &[[f64; 2]],
         stop: &Stop,
     ) -> Result<()> {
         let (mut high, mut middle) = (f64::NEG_INFINITY, f64::INFINITY);
-        usual.iter().for_each(|[m, h]| (middle, high) = (middle.min(*m), high.max(*h)));
+        quantiles.iter().for_each(|[m, h]| (middle, high) = (middle.min(*m), high.max(*h)));
         let far = high + 2.0 * (high - middle).max(0.0);
         let end = if far > middle && self.score.max > far { far } else { self.score.max };
         let range = if self.score.count > 0 { self.score.min..end } else { 0.0..1.0 };
@@ -157,7 +157,7 @@ impl TableSurvey {
                 let labelled = labels.as_ref().is_some_and(|labels| labels[n] == Some(true));
                 if let Some(score) = score {
                     self.scores.add(score, labelled);
-                    self.beyond += u64::from(score > range.end);
+                    self.above_range += u64::from(score > range.end);
                 }
                 self.labelled = labels.as_ref().map(|_| self.labelled.unwrap_or(0) + u64::from(labelled));
             }

@@ -14,7 +14,7 @@ use crate::config::ImputeConfig;
 use crate::decode::failed;
 use crate::decode::impute::targets::fillable;
 use crate::error::{Error, Place, Result};
-use crate::feature::{Features, constant, fill, tops};
+use crate::feature::{Features, constant, fill, top_columns};
 use crate::model::{Draws, Row, Sampler, Vae};
 use crate::numerics::{Mixture, RandomStream};
 use crate::source::batch_of;
@@ -48,7 +48,7 @@ impl Imputer {
         let features = model.features().clone();
         let sampler = Sampler::new(model.vae().clone(), features.layout(), &model.metadata().network, model.weights());
         let mut columns = features.columns();
-        let (of_targets, _) = tops(targets.iter().map(|target| &target.column));
+        let (of_targets, _) = top_columns(targets.iter().map(|target| &target.column));
         columns.extend(of_targets.iter().filter(|top| !features.columns().contains(top)).cloned());
         let index = |target: &ImputeTarget| columns.iter().position(|column| column == target.column.top());
         let top_level_of = targets.iter().filter_map(index).collect();

@@ -7,7 +7,7 @@ use arrow::error::ArrowError;
 
 use crate::artifact::Model;
 use crate::error::{Error, Place, Result};
-use crate::feature::{Column, STRIP, holes, runs, tops};
+use crate::feature::{COLUMNS_PER_BLOCK, Column, missing_values, split_columns, top_columns};
 use crate::pipeline::{Route, Run, Stage};
 use crate::source::ParquetSource;
 
@@ -33,7 +33,7 @@ pub(super) struct ImputeTarget {
 
 /// Which values of a column can be filled: the missing ones, except where a struct above them is null.
 pub(super) fn fillable(column: &Column, top: &ArrayRef) -> Result<arrow::array::BooleanArray, ArrowError> {
-    let missing = holes(&column.bare(top)?)?;
+    let missing = missing_values(&column.bare(top)?)?;
     match column.nulls_above(top)? {
         Some(above) => and(&missing, &above.into_inner().into()),
         None => Ok(missing),
@@ -59,7 +59,7 @@ pub(super) fn targets(model: &Model, source: &ParquetSource, run: &Run<'_>) -> R
         })
         .collect();
     let mut missing = Vec::new();
-    for strip in runs(all.iter().map(|target| &target.column), STRIP) {
+    for strip in split_columns(all.iter().map(|target| &target.column), COLUMNS_PER_BLOCK) {
         missing.extend(have_missing_values(&all[strip], source, run)?);
     }
     let mut missing = missing.into_iter();
@@ -69,7 +69,7 @@ pub(super) fn targets(model: &Model, source: &ParquetSource, run: &Run<'_>) -> R
 
 /// Which of some targets have a missing value.
 fn have_missing_values(targets: &[ImputeTarget], source: &ParquetSource, run: &Run<'_>) -> Result<Vec<bool>> {
-    let (columns, indexes) = tops(targets.iter().map(|target| &target.column));
+    let (columns, indexes) = top_columns(targets.iter().map(|target| &target.column));
     let scan = source.with_string_views().scan(&columns, BATCH_ROWS);
     let (looked_at, path) = (targets.to_vec(), source.path().to_owned());
     let look = move |(row_group, batch): (usize, RecordBatch)| -> Result<Vec<bool>> {

@@ -1,7 +1,7 @@
-//! Whole rows to a file or a stream: the general path, which encodes every column anew.
+//! A writer of whole rows to a file or a stream, which encodes every column.
 //!
 //! # Memory usage
-//! A batch; of Parquet, the encoded columns of one row group.
+//! One batch; for Parquet, the encoded columns of one row group.
 
 use std::collections::HashMap;
 use std::io::{BufWriter, Write};
@@ -27,18 +27,18 @@ use crate::error::{Error, Place, Result};
 use crate::source::{ParquetWriter, StoredType, batch_of, convert_unit, first_unsupported, with_parquet_units};
 use crate::storage::{FileRange, Target, TemporaryFile};
 
-/// Rows of a Parquet row group when nobody says, and its bytes at most.
-const GROUP: (usize, usize) = (1 << 20, 256 << 20);
+/// Default number of rows of a Parquet row group, and its largest size in bytes.
+const MAX_ROW_GROUP: (usize, usize) = (1 << 20, 256 << 20);
 
-/// Where rows go.
+/// The destination of an output.
 pub(crate) enum Destination {
-    /// A file, in the format its name says.
+    /// A file, in the format of its extension.
     File(Target),
     /// An Arrow IPC stream, flushed after each batch.
     Stream(Box<dyn Write + Send>),
 }
 
-/// What rows are in once they are written.
+/// The format of written rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Medium {
     /// Batches in memory, which hold every type.
@@ -48,19 +48,19 @@ pub(crate) enum Medium {
 }
 
 impl Medium {
-    /// That of a file, by its name.
+    /// The format of a file, by its extension.
     pub(crate) fn of(path: &Path) -> Self {
         if is_ipc(path) { Self::Ipc } else { Self::Parquet }
     }
 }
 
-/// What a stream is called in messages.
+/// The name of a stream in messages.
 const STREAM: &str = "-";
 
-/// Writes batches of rows.
+/// A writer of batches of rows.
 pub(crate) struct RowWriter {
     schema: SchemaRef,
-    form: RowFormat,
+    format: RowFormat,
 }
 
 enum RowFormat {
@@ -69,9 +69,9 @@ enum RowFormat {
     Parquet(Box<ParquetWriter<BufWriter<TemporaryFile>>>, Target),
 }
 
-/// The columns of an output of `input`'s metadata: Arrow IPC has dictionaries written out, and Parquet has its own units of
-/// time.
-pub(crate) fn written(
+/// The schema of an output with the metadata of `input`: Arrow IPC stores dictionaries as plain values, and Parquet
+/// stores times in its own units.
+pub(crate) fn output_schema(
     input: &Schema,
     fields: &[FieldRef],
     new: &Schema,
@@ -84,99 +84,100 @@ pub(crate) fn written(
         Medium::Parquet => with_parquet_units(field),
     };
     let output = Schema::new(fields.iter().map(field).collect::<Vec<_>>());
-    let keys = input.metadata().iter().map(|(key, value)| KeyValue { key: key.clone(), value: Some(value.clone()) });
-    let mut keys: Vec<KeyValue> = keys.collect();
-    keys.sort_by(|one, other| one.key.cmp(&other.key));
-    let keys = metadata::updated(&keys, &output, new, own).into_iter();
+    let keys = metadata::update(&sorted_metadata(input), &output, new, own).into_iter();
     let keys: HashMap<String, String> = keys.filter_map(|key| Some((key.key, key.value?))).collect();
     Arc::new(output.with_metadata(keys))
 }
 
 impl RowWriter {
-    /// Opens the output's temporary file, or writes a stream's schema at once. The first columns come from Parquet files
-    /// where they are stored as `stored` says.
+    /// Opens the output's temporary file, or writes a stream's schema at once. `stored` has the types of the first
+    /// columns that come from Parquet files.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be created, [`Error::OptionRange`] for a codec its format does not have.
+    /// [`Error::Io`] if it cannot be created, [`Error::OptionRange`] for a codec that its format does not support.
     pub(crate) fn create(
         destination: Destination,
         schema: SchemaRef,
         stored: &[Option<StoredType>],
         encoding: &Encoding,
     ) -> Result<Self> {
-        let form = match destination {
+        let format = match destination {
             Destination::Stream(to) => {
                 let path = Path::new(STREAM);
                 let options = ipc_options(encoding)?;
                 let to = BufWriter::with_capacity(FileRange::BUFFER_BYTES, to);
                 let writer = StreamWriter::try_new_with_options(to, &schema, options);
-                let mut writer = writer.map_err(|source| failed(path, source))?;
-                writer.flush().map_err(|source| failed(path, source))?;
+                let mut writer = writer.map_err(|source| write_error(path, source))?;
+                writer.flush().map_err(|source| write_error(path, source))?;
                 RowFormat::IpcStream(Box::new(writer))
             }
             Destination::File(target) => {
-                let failed = |source| failed(target.path(), source);
+                let write_error = |source| write_error(target.path(), source);
                 let file = BufWriter::with_capacity(FileRange::BUFFER_BYTES, target.create()?);
                 if is_ipc(target.path()) {
                     let writer = FileWriter::try_new_with_options(file, &schema, ipc_options(encoding)?);
-                    RowFormat::IpcFile(Box::new(writer.map_err(failed)?), target)
+                    RowFormat::IpcFile(Box::new(writer.map_err(write_error)?), target)
                 } else {
                     if let Some(field) = first_unsupported(schema.fields()) {
                         let place = Place::column(target.path(), field.name());
                         return Err(Error::Unsupported { place, what: "a column of this type in a Parquet file" });
                     }
-                    let failed = |source| failed_parquet(target.path(), source);
-                    let ParquetSchema { descriptor, arrow } = parquet_schema(&schema, stored).map_err(failed)?;
+                    let write_error = |source| parquet_write_error(target.path(), source);
+                    let ParquetSchema { descriptor, arrow } = parquet_schema(&schema, stored).map_err(write_error)?;
                     let options = ArrowWriterOptions::new()
                         .with_properties(properties(&schema, arrow, encoding)?)
                         .with_parquet_schema(descriptor)
                         .with_skip_arrow_metadata(true);
-                    let most = (encoding.row_group_size.unwrap_or(GROUP.0), GROUP.1);
-                    let writer = ParquetWriter::create(file, schema.clone(), options, most).map_err(failed)?;
+                    let max_row_group = (encoding.row_group_size.unwrap_or(MAX_ROW_GROUP.0), MAX_ROW_GROUP.1);
+                    let writer =
+                        ParquetWriter::create(file, schema.clone(), options, max_row_group).map_err(write_error)?;
                     RowFormat::Parquet(Box::new(writer), target)
                 }
             }
         };
-        Ok(Self { schema, form })
+        Ok(Self { schema, format })
     }
 
-    /// The columns.
+    /// The schema of the output.
     pub(crate) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
-    /// Writes rows; those of a stream can be read when it returns.
+    /// Writes rows. A stream is flushed after each call.
     ///
     /// # Errors
-    /// [`Error::Write`], [`Error::Io`] of a stream, and [`Error::Unsupported`] for categories whose order contradicts that
-    /// of earlier rows, in a Parquet file.
+    /// [`Error::Write`], [`Error::Io`] for a stream, and in a Parquet file [`Error::Unsupported`] for categories whose
+    /// order contradicts that of earlier rows.
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        match &mut self.form {
-            RowFormat::IpcFile(writer, target) => writer.write(batch).map_err(|source| failed(target.path(), source)),
-            RowFormat::IpcStream(writer) => {
-                writer.write(batch).and_then(|()| writer.flush()).map_err(|source| failed(Path::new(STREAM), source))
+        match &mut self.format {
+            RowFormat::IpcFile(writer, target) => {
+                writer.write(batch).map_err(|source| write_error(target.path(), source))
             }
+            RowFormat::IpcStream(writer) => writer
+                .write(batch)
+                .and_then(|()| writer.flush())
+                .map_err(|source| write_error(Path::new(STREAM), source)),
             RowFormat::Parquet(writer, target) => {
-                writer.write(batch, target.path(), |source| failed_parquet(target.path(), source))
+                writer.write(batch, target.path(), |source| parquet_write_error(target.path(), source))
             }
         }
     }
 
-    /// Ends the output: a file gets its name, a stream its end-of-stream marker. Without this, neither does.
+    /// Ends the output: commits a file, or writes a stream's end marker. A writer dropped before this does neither.
     ///
     /// # Errors
     /// As [`write`](Self::write).
     pub(crate) fn finish(self) -> Result<()> {
-        match self.form {
+        match self.format {
             RowFormat::IpcFile(writer, target) => {
-                let file = writer.into_inner().map_err(|source| failed(target.path(), source))?;
+                let file = writer.into_inner().map_err(|source| write_error(target.path(), source))?;
                 commit(file, &target)
             }
             RowFormat::IpcStream(mut writer) => {
-                writer.finish().and_then(|()| writer.flush()).map_err(|source| failed(Path::new(STREAM), source))
+                writer.finish().and_then(|()| writer.flush()).map_err(|source| write_error(Path::new(STREAM), source))
             }
             RowFormat::Parquet(writer, target) => {
-                let (file, _) = writer.finish().map_err(|source| failed_parquet(target.path(), source))?;
+                let (file, _) = writer.finish().map_err(|source| parquet_write_error(target.path(), source))?;
                 commit(file, &target)
             }
         }
@@ -188,14 +189,14 @@ fn commit(file: BufWriter<TemporaryFile>, target: &Target) -> Result<()> {
     target.commit(file)
 }
 
-fn failed(path: &Path, source: ArrowError) -> Error {
+fn write_error(path: &Path, source: ArrowError) -> Error {
     match source {
         ArrowError::IoError(_, source) => Error::io("write", path)(source),
         source => Error::Write { path: path.to_owned(), source: source.into() },
     }
 }
 
-fn failed_parquet(path: &Path, source: ParquetError) -> Error {
+fn parquet_write_error(path: &Path, source: ParquetError) -> Error {
     Error::Write { path: path.to_owned(), source: source.into() }
 }
 
@@ -214,10 +215,18 @@ fn ipc_options(encoding: &Encoding) -> Result<IpcWriteOptions> {
         return Err(Error::OptionRange { option: "row_group_size", value: rows.to_string(), range });
     }
     let options = IpcWriteOptions::default().try_with_compression(compression);
-    options.map_err(|source| failed(Path::new(STREAM), source))
+    options.map_err(|source| write_error(Path::new(STREAM), source))
 }
 
-/// As a splice writes new columns, but with dictionaries, which carried columns may need.
+/// The metadata of a schema, sorted: the order of a map is random, and that of an output must not be.
+fn sorted_metadata(schema: &Schema) -> Vec<KeyValue> {
+    let keys = schema.metadata().iter().map(|(key, value)| KeyValue { key: key.clone(), value: Some(value.clone()) });
+    let mut keys: Vec<KeyValue> = keys.collect();
+    keys.sort_by(|one, other| one.key.cmp(&other.key));
+    keys
+}
+
+/// The writer properties; as for a splice, but with dictionaries, which carried columns may need.
 fn properties(schema: &Schema, arrow: Option<String>, encoding: &Encoding) -> Result<WriterProperties> {
     use ::parquet::basic::{Compression, ZstdLevel};
     let compression = match encoding.compression.unwrap_or(Codec::Zstd) {
@@ -228,26 +237,22 @@ fn properties(schema: &Schema, arrow: Option<String>, encoding: &Encoding) -> Re
         Codec::Brotli => Compression::BROTLI(Default::default()),
         Codec::Zstd => Compression::ZSTD(ZstdLevel::default()),
     };
-    let keys = schema.metadata().iter().map(|(key, value)| KeyValue { key: key.clone(), value: Some(value.clone()) });
-    let mut keys: Vec<KeyValue> = keys.collect();
-    // A map has no order, and the output must have one.
-    keys.sort_by(|one, other| one.key.cmp(&other.key));
+    let mut keys = sorted_metadata(schema);
     keys.extend(arrow.map(|arrow| KeyValue { key: ARROW_SCHEMA_META_KEY.to_owned(), value: Some(arrow) }));
     let properties = WriterProperties::builder()
         .set_compression(compression)
         .set_key_value_metadata(Some(keys))
         .set_statistics_enabled(EnabledStatistics::Page)
-        .set_max_row_group_row_count(Some(encoding.row_group_size.unwrap_or(GROUP.0)))
-        .set_max_row_group_bytes(Some(GROUP.1));
+        .set_max_row_group_row_count(Some(encoding.row_group_size.unwrap_or(MAX_ROW_GROUP.0)))
+        .set_max_row_group_bytes(Some(MAX_ROW_GROUP.1));
     Ok(properties.build())
 }
 
-/// Puts arrays of the same rows, which come from `path`, under a schema: dictionaries written out where it has none, times
-/// in its units.
+/// Casts arrays of the same rows, read from `path`, to a schema: decodes dictionaries and converts units of time.
 ///
 /// # Errors
-/// [`Error::WrongType`] for a time that there is not in that unit, [`Error::Read`].
-pub(crate) fn under(
+/// [`Error::WrongType`] for a time that the unit cannot represent, [`Error::Read`].
+pub(crate) fn cast_to_schema(
     schema: &SchemaRef,
     arrays: impl IntoIterator<Item = ArrayRef>,
     rows: usize,
@@ -269,16 +274,16 @@ pub(crate) fn under(
     batch_of(schema.clone(), arrays, rows).map_err(read)
 }
 
-/// A schema as Arrow IPC: a stream without a batch.
+/// Encodes a schema as an Arrow IPC stream without batches.
 ///
 /// # Errors
 /// [`Error::Write`] if the format cannot hold it.
 pub fn ipc_schema(schema: &Schema) -> Result<Vec<u8>> {
     let writer = StreamWriter::try_new(Vec::new(), schema).and_then(StreamWriter::into_inner);
-    writer.map_err(|source| failed(Path::new(STREAM), source))
+    writer.map_err(|source| write_error(Path::new(STREAM), source))
 }
 
-/// A field of the values that dictionaries in it stand for.
+/// A field with its dictionary types replaced by their value types.
 fn without_dictionaries(field: &FieldRef) -> FieldRef {
     let data_type = match field.data_type() {
         DataType::Dictionary(_, values) => {

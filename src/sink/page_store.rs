@@ -1,4 +1,4 @@
-//! Encoded pages that wait for their row group: some in memory, the rest in a scratch file.
+//! A store for encoded pages until their row group is written: in memory up to a limit, the rest in a scratch file.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,16 +10,16 @@ use bytes::Bytes;
 use crate::error;
 use crate::storage::Scratch;
 
-/// The pages of one row group at a time.
+/// The page store of one row group at a time.
 #[derive(Debug, Clone)]
-pub(super) struct RowGroupPages(Arc<Mutex<Held>>);
+pub(super) struct RowGroupPages(Arc<Mutex<PageBuffer>>);
 
-/// What is held of a row group's pages.
+/// The state of a page store.
 #[derive(Debug)]
-struct Held {
-    /// Bytes that still go into memory.
-    room: usize,
-    /// Folder of the scratch file, and the file once it is needed, with its bytes in use.
+struct PageBuffer {
+    /// Bytes left of the memory limit.
+    free_bytes: usize,
+    /// Folder of the scratch file; the file, created on first use; and its bytes in use.
     folder: PathBuf,
     scratch: Option<Scratch>,
     end: u64,
@@ -33,39 +33,39 @@ struct ChunkPages {
 
 enum PagePlace {
     Memory(Bytes),
-    /// From this byte of the file on, so many.
+    /// Offset and length in the scratch file.
     File(Scratch, u64, usize),
 }
 
 impl RowGroupPages {
-    /// Holds up to `room` bytes in memory, and what is more in `folder`.
-    pub(super) fn new(room: usize, folder: &Path) -> Self {
-        Self(Arc::new(Mutex::new(Held { room, folder: folder.to_owned(), scratch: None, end: 0 })))
+    /// Holds up to `free_bytes` bytes in memory, and the rest in a scratch file in `folder`.
+    pub(super) fn new(free_bytes: usize, folder: &Path) -> Self {
+        Self(Arc::new(Mutex::new(PageBuffer { free_bytes, folder: folder.to_owned(), scratch: None, end: 0 })))
     }
 
-    /// The place of a page that was just encoded.
-    fn hold(&self, page: Bytes) -> error::Result<PagePlace> {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(room) = held.room.checked_sub(page.len()) {
-            held.room = room;
+    /// Stores an encoded page.
+    fn store(&self, page: Bytes) -> error::Result<PagePlace> {
+        let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(free_bytes) = buffer.free_bytes.checked_sub(page.len()) {
+            buffer.free_bytes = free_bytes;
             return Ok(PagePlace::Memory(page));
         }
-        let scratch = match held.scratch.take() {
+        let scratch = match buffer.scratch.take() {
             Some(scratch) => scratch,
-            None => Scratch::create(&held.folder)?,
+            None => Scratch::create(&buffer.folder)?,
         };
-        held.scratch = Some(scratch.clone());
-        scratch.write_at(&page, held.end)?;
-        let place = PagePlace::File(scratch, held.end, page.len());
-        held.end += page.len() as u64;
+        buffer.scratch = Some(scratch.clone());
+        scratch.write_at(&page, buffer.end)?;
+        let place = PagePlace::File(scratch, buffer.end, page.len());
+        buffer.end += page.len() as u64;
         Ok(place)
     }
 
-    /// The page at a place, which has its room back.
-    fn give(&self, place: PagePlace) -> error::Result<Bytes> {
+    /// Takes a page out of the store and frees its memory.
+    fn load(&self, place: PagePlace) -> error::Result<Bytes> {
         match place {
             PagePlace::Memory(page) => {
-                self.0.lock().unwrap_or_else(PoisonError::into_inner).room += page.len();
+                self.0.lock().unwrap_or_else(PoisonError::into_inner).free_bytes += page.len();
                 Ok(page)
             }
             PagePlace::File(scratch, at, length) => {
@@ -76,10 +76,10 @@ impl RowGroupPages {
         }
     }
 
-    /// Lets go of the scratch file: the pages of the row group have all been given back.
+    /// Drops the scratch file after all pages of the row group have been taken.
     pub(super) fn next_row_group(&self) {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (held.scratch, held.end) = (None, 0);
+        let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (buffer.scratch, buffer.end) = (None, 0);
     }
 }
 
@@ -91,18 +91,18 @@ impl PageStoreFactory for RowGroupPages {
 
 impl PageStore for ChunkPages {
     fn put(&mut self, page: Bytes) -> Result<PageKey> {
-        self.places.push(self.pages.hold(page).map_err(foreign)?);
+        self.places.push(self.pages.store(page).map_err(into_parquet_error)?);
         Ok(PageKey::new(self.places.len() as u64 - 1))
     }
 
     fn take(&mut self, key: PageKey) -> Result<Bytes> {
         let place = usize::try_from(key.get()).ok().and_then(|key| self.places.get_mut(key));
         let place = place.ok_or_else(|| ParquetError::General(format!("there is no page {key:?}")))?;
-        self.pages.give(std::mem::replace(place, PagePlace::Memory(Bytes::new()))).map_err(foreign)
+        self.pages.load(std::mem::replace(place, PagePlace::Memory(Bytes::new()))).map_err(into_parquet_error)
     }
 }
 
-fn foreign(error: error::Error) -> ParquetError {
+fn into_parquet_error(error: error::Error) -> ParquetError {
     ParquetError::External(Box::new(error))
 }
 
@@ -123,7 +123,7 @@ mod tests {
                 assert_eq!(chunks[usize::from(n % 2)].take(key).unwrap(), page(n));
             }
             pages.next_row_group();
-            assert_eq!(pages.0.lock().unwrap().room, 10);
+            assert_eq!(pages.0.lock().unwrap().free_bytes, 10);
         }
         assert_eq!(folder.path().read_dir().unwrap().count(), 0);
     }

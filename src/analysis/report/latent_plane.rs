@@ -1,4 +1,4 @@
-//! Where rows are in two dimensions of the latent space.
+//! The scatter plot of rows in two latent dimensions.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use arrow::array::ArrayRef;
 
-use super::page::counted;
+use super::page::with_separators;
 use super::sampled_rows::{SampledRows, are_numbers, labels, numbers, texts};
 use super::table_survey::{BATCH_ROWS, TableSurvey};
 use super::{ReportConfig, ScoredColumns};
@@ -15,11 +15,11 @@ use crate::error::{Error, Place, Result};
 use crate::pipeline::Stop;
 use crate::source::ParquetSource;
 
-/// Cells of the grid that rows are counted in.
+/// Size of the grid of row counts.
 const GRID: [usize; 2] = [84, 60];
 
-/// The plane of the two dimensions that vary most, or were asked for; of one dimension, with the score. None if there is no
-/// row to show.
+/// The plot of the two chosen latent dimensions, or of those that vary most; with a single dimension, of it and the
+/// score. `None` without a row to show.
 pub(super) fn plane(
     source: &ParquetSource,
     columns: &ScoredColumns,
@@ -47,57 +47,61 @@ pub(super) fn plane(
     if at.iter().flatten().next().is_none() {
         return Ok(None);
     }
-    let ranges = [0, 1].map(|axis| usual(at.iter().flatten().map(|at| at[axis])));
+    let ranges = [0, 1].map(|axis| robust_range(at.iter().flatten().map(|at| at[axis])));
     let outside =
         at.iter().flatten().filter(|at| (0..2).any(|n| at[n] < ranges[n].start || at[n] > ranges[n].end)).count();
     let (paints, legend, what) = colors(path, columns, sample)?;
-    let odd = columns.is_anomaly.as_ref().map(of).transpose()?.flatten();
-    let is_odd = |row: usize| odd.as_ref().is_some_and(|odd| odd[row] == Some(1.0));
-    let point =
-        |(row, at): (usize, &Option<[f64; 2]>)| Some(Point { at: (*at)?, paint: paints[row], odd: is_odd(row) });
+    let anomaly = columns.is_anomaly.as_ref().map(of).transpose()?.flatten();
+    let is_anomalous = |row: usize| anomaly.as_ref().is_some_and(|anomaly| anomaly[row] == Some(1.0));
+    let point = |(row, at): (usize, &Option<[f64; 2]>)| {
+        Some(Point { at: (*at)?, paint: paints[row], anomaly: is_anomalous(row) })
+    };
     let points: Vec<Point> = at.iter().enumerate().filter_map(point).collect();
     let all = sample.rows.len() as u64 == survey.rows;
     let density = if all { None } else { Some(density(source, axes, &ranges, stop)?) };
     let mut about =
-        format!("{} and {} of {} rows, coloured by {what}.", axes[0], axes[1], counted(points.len() as u64));
+        format!("{} and {} of {} rows, coloured by {what}.", axes[0], axes[1], with_separators(points.len() as u64));
     if density.is_some() {
-        about.push_str(&format!(" These are drawn from all; grey is where all {} are.", counted(survey.rows)));
+        about.push_str(&format!(
+            " They are a sample; grey is the density of all {} rows.",
+            with_separators(survey.rows)
+        ));
     }
-    if points.iter().any(|point| point.odd) {
+    if points.iter().any(|point| point.anomaly) {
         about.push_str(" A ring is an anomaly.");
     }
     if outside > 0 {
-        about.push_str(&format!(" {outside} rows beyond the frame are on it."));
+        about.push_str(&format!(" {outside} rows outside the plot are drawn at its edge."));
     }
     let titles = axes.map(Clone::clone);
     Ok(Some((Scatter { ranges, titles, points, density, legend }, about)))
 }
 
-/// The range of values, unless a few of them are far from all others.
-fn usual(values: impl Iterator<Item = f64>) -> Range<f64> {
+/// The range of values without a few distant outliers.
+fn robust_range(values: impl Iterator<Item = f64>) -> Range<f64> {
     let mut values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
     values.sort_by(f64::total_cmp);
     let Some(last) = values.len().checked_sub(1) else { return 0.0..1.0 };
     let (low, high) = (values[last / 200], values[last - last / 200]);
-    let room = (0.5 * (high - low)).max(1e-6);
-    let (low, high) = (values[0].max(low - room), values[last].min(high + room));
+    let margin = (0.5 * (high - low)).max(1e-6);
+    let (low, high) = (values[0].max(low - margin), values[last].min(high + margin));
     let edge = 0.03 * (high - low);
     low - edge..high + edge
 }
 
-/// Every row's paint, what paints stand for, and what they are of.
+/// The paint of every row, the legend, and the name of the column that colours rows.
 fn colors(path: &Path, columns: &ScoredColumns, sample: &SampledRows) -> Result<(Vec<Paint>, Legend, String)> {
     let all = sample.rows.len();
     match (&columns.color, &columns.label) {
         (None, Some(label)) => {
-            let Some(column) = sample.column(label) else { return Ok(none(all)) };
+            let Some(column) = sample.column(label) else { return Ok(single_color(all)) };
             let labels = labels(path, label, column)?;
             let paint = |label: &Option<bool>| match label {
                 Some(true) => Paint::Alarm,
                 Some(false) => Paint::Main,
                 None => Paint::Muted,
             };
-            let names = [(Paint::Main, "no anomaly"), (Paint::Alarm, "anomaly"), (Paint::Muted, "not known")];
+            let names = [(Paint::Main, "no anomaly"), (Paint::Alarm, "anomaly"), (Paint::Muted, "unknown")];
             let unknown = labels.contains(&None);
             let names =
                 names.into_iter().take(if unknown { 3 } else { 2 }).map(|(paint, name)| (paint, name.to_owned()));
@@ -105,30 +109,30 @@ fn colors(path: &Path, columns: &ScoredColumns, sample: &SampledRows) -> Result<
         }
         (color, _) => {
             let name = color.as_ref().unwrap_or(&columns.score);
-            let Some(column) = sample.column(name) else { return Ok(none(all)) };
+            let Some(column) = sample.column(name) else { return Ok(single_color(all)) };
             match are_numbers(column.data_type()) {
-                true => of_numbers(path, name, column),
-                false => of_words(path, name, column),
+                true => color_by_number(path, name, column),
+                false => color_by_word(path, name, column),
             }
         }
     }
 }
 
-fn none(rows: usize) -> (Vec<Paint>, Legend, String) {
+fn single_color(rows: usize) -> (Vec<Paint>, Legend, String) {
     (vec![Paint::Main; rows], Legend::Names(Vec::new()), "nothing".to_owned())
 }
 
-/// Numbers on a ramp; few whole ones are names.
-fn of_numbers(path: &Path, name: &str, column: &ArrayRef) -> Result<(Vec<Paint>, Legend, String)> {
+/// Colours by numbers on a ramp; a few distinct integers are coloured as categories.
+fn color_by_number(path: &Path, name: &str, column: &ArrayRef) -> Result<(Vec<Paint>, Legend, String)> {
     let values = numbers(path, name, column)?;
     let mut sorted: Vec<f64> = values.iter().flatten().copied().filter(|value| value.is_finite()).collect();
     sorted.sort_by(f64::total_cmp);
     let mut distinct = sorted.clone();
     distinct.dedup();
     if distinct.len() <= CATEGORIES && distinct.iter().all(|value| value.fract() == 0.0) {
-        return of_words(path, name, column);
+        return color_by_word(path, name, column);
     }
-    let Some(last) = sorted.len().checked_sub(1) else { return Ok(none(values.len())) };
+    let Some(last) = sorted.len().checked_sub(1) else { return Ok(single_color(values.len())) };
     let (low, high) = (sorted[last / 50], sorted[last - last / 50]);
     let paint = |value: &Option<f64>| match value {
         Some(value) => {
@@ -141,8 +145,8 @@ fn of_numbers(path: &Path, name: &str, column: &ArrayRef) -> Result<(Vec<Paint>,
     Ok((values.iter().map(paint).collect(), Legend::Ramp(name.to_owned(), ends), name.to_owned()))
 }
 
-/// The most frequent words by name; all others share a paint.
-fn of_words(path: &Path, name: &str, column: &ArrayRef) -> Result<(Vec<Paint>, Legend, String)> {
+/// Colours the most frequent words as categories; all others share a paint.
+fn color_by_word(path: &Path, name: &str, column: &ArrayRef) -> Result<(Vec<Paint>, Legend, String)> {
     if column.data_type().is_nested() {
         return Err(Error::WrongType {
             place: Place::column(path, name),
@@ -154,7 +158,7 @@ fn of_words(path: &Path, name: &str, column: &ArrayRef) -> Result<(Vec<Paint>, L
     let mut counts = BTreeMap::<&str, u64>::new();
     words.iter().flatten().for_each(|word| *counts.entry(word).or_default() += 1);
     let mut order: Vec<(&str, u64)> = counts.into_iter().collect();
-    // Stable: of equals, the first in the alphabet.
+    // The sort is stable: ties stay in alphabetical order.
     order.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let mut shown: Vec<&str> = order.iter().take(CATEGORIES).map(|(word, _)| *word).collect();
     let number = |word: &str| word.parse::<f64>().unwrap_or(f64::INFINITY);
@@ -169,7 +173,7 @@ fn of_words(path: &Path, name: &str, column: &ArrayRef) -> Result<(Vec<Paint>, L
     Ok((paints, Legend::Names(names), name.to_owned()))
 }
 
-/// How many of all rows are where.
+/// Counts all rows in a grid over the plot.
 fn density(source: &ParquetSource, axes: [&String; 2], ranges: &[Range<f64>; 2], stop: &Stop) -> Result<DensityGrid> {
     let mut counts = vec![0; GRID[0] * GRID[1]];
     let names = axes.map(Clone::clone);

@@ -1,14 +1,13 @@
-//! The columns of a file beside those of the training: how well they are rebuilt, how far their values drift, and what
-//! they have to do with the scores.
+//! Comparison of a file's columns with the training data: reconstruction, drift, and contributions to the scores.
 
 use std::ops::Range;
 
-use super::html::{Cell, brief, folded, number, percent, table, word};
-use super::page::{ReportPage, counted};
+use super::distribution::distribution_of;
+use super::html::{Cell, brief, folded, number_cell, percent, table, text_cell};
+use super::page::{ReportPage, with_separators};
 use super::sampled_rows::{SampledRows, failed};
-use super::spread::spread_of;
 use crate::analysis::escape::escaped;
-use crate::analysis::figure::{Bar, Paint, Spread, bars, spread};
+use crate::analysis::figure::{Bar, Distribution, Paint, bars, distribution};
 use crate::artifact::{ColumnHealth, Measure, Model, RANKS};
 use crate::batch::Batch;
 use crate::drift::{BinCounts, Drift, Shift};
@@ -17,30 +16,30 @@ use crate::feature::{FeatureIssues, Kind};
 use crate::score::Score;
 use crate::source::ParquetSource;
 
-/// Columns shown in a figure, in the table, and with their own distribution.
+/// Largest numbers of columns in a bar chart, in the table, and with a figure of their distribution.
 const BARS: usize = 20;
 const LINES: usize = 60;
-const SPREADS: usize = 4;
+const DISTRIBUTIONS: usize = 4;
 
-/// What is named of what drifts, at most.
-const NAMED: usize = 5;
+/// Largest number of drifting columns named in the text.
+const MAX_NAMED: usize = 5;
 
-/// What heads the cells that [`moved`] makes.
-const MOVED: [&str; 4] = ["drifts", "PSI", "by chance", "KS"];
+/// The headings of the cells of [`shift_cells`].
+const SHIFT_HEADS: [&str; 4] = ["drifts", "PSI", "by chance", "KS"];
 
-/// A column here and at fit.
-struct Against {
+/// A column in the file and at fit.
+struct ColumnComparison {
     name: String,
     shift: Shift,
-    /// Medians at fit and here.
+    /// Medians at fit and in the file.
     medians: Option<[f64; 2]>,
-    spread: Option<Spread>,
-    /// Mean share of rows' scores.
-    raises: f64,
+    distribution: Option<Distribution>,
+    /// Mean share of the rows' scores.
+    contribution: f64,
     health: Option<ColumnHealth>,
 }
 
-/// Compares the sampled rows with the training, if they have what the model learned.
+/// Compares the sampled rows with the training data, if the file has all learned columns.
 pub(super) fn show(
     page: &mut ReportPage,
     source: &ParquetSource,
@@ -49,20 +48,20 @@ pub(super) fn show(
     are_pixels: bool,
 ) -> Result<()> {
     page.section("Columns", "");
-    rebuilt(page, model)?;
+    show_reconstruction(page, model)?;
     let fits = model.features().check(sample.batch.schema_ref(), source.path());
     if sample.rows.is_empty() || fits.is_err() {
         page.leave_out("columns against training: the file lacks some of the columns the model learned".to_owned());
         return Ok(());
     }
-    let (mut all, drift) = compared(source, model, sample)?;
-    raisers(page, &all, sample.rows.len())?;
+    let (mut all, drift) = compare_columns(source, model, sample)?;
+    show_contributions(page, &all, sample.rows.len())?;
     if drift.is_none() {
-        page.leave_out("drift: the model does not know how its rows are spread".to_owned());
+        page.leave_out("drift: the model stores no drift baseline".to_owned());
     }
     all.sort_by(|a, b| b.shift.psi.total_cmp(&a.shift.psi));
-    let spreads = all.iter().filter_map(|column| Some((&column.shift, column.spread.as_ref()?)));
-    for (n, (shift, values)) in spreads.take(if are_pixels { 0 } else { SPREADS }).enumerate() {
+    let distributions = all.iter().filter_map(|column| Some((&column.shift, column.distribution.as_ref()?)));
+    for (n, (shift, values)) in distributions.take(if are_pixels { 0 } else { DISTRIBUTIONS }).enumerate() {
         let name = &shift.name;
         let about = match (&drift, shift.ks) {
             (Some(_), Some(ks)) => {
@@ -70,10 +69,10 @@ pub(super) fn show(
             }
             _ => format!("{name}, here and in training."),
         };
-        page.figure(spread(&format!("column-{n}"), name, values, about)?, "");
+        page.figure(distribution(&format!("column-{n}"), name, values, about)?, "");
     }
     let mut heads = vec!["column"];
-    heads.extend(drift.iter().flat_map(|_| MOVED));
+    heads.extend(drift.iter().flat_map(|_| SHIFT_HEADS));
     heads.extend([
         "missing",
         "at fit",
@@ -84,67 +83,67 @@ pub(super) fn show(
         "of the scores",
         "rebuilt",
     ]);
-    let line = |Against { shift, medians, raises, health, .. }: &Against| {
+    let line = |ColumnComparison { shift, medians, contribution, health, .. }: &ColumnComparison| {
         let share = |share: f64| Cell::Number(if share > 0.0 { percent(share) } else { String::new() });
-        let mut line = vec![word(brief(&shift.name))];
-        line.extend(drift.iter().flat_map(|_| moved(shift)));
+        let mut line = vec![text_cell(brief(&shift.name))];
+        line.extend(drift.iter().flat_map(|_| shift_cells(shift)));
         line.extend([shift.missing, shift.missing_at_fit, shift.beyond, shift.unseen].map(share));
-        line.extend([medians.map(|[_, here]| here), medians.map(|[at_fit, _]| at_fit)].map(number));
-        line.extend([share(*raises), Cell::Number(health.as_ref().map_or(String::new(), quality))]);
+        line.extend([medians.map(|[_, here]| here), medians.map(|[at_fit, _]| at_fit)].map(number_cell));
+        line.extend([share(*contribution), Cell::Number(health.as_ref().map_or(String::new(), quality))]);
         line
     };
     let rows: Vec<_> = all.iter().take(LINES).map(line).collect();
     let rows = table("columns against training", &heads, &rows);
     page.html(&format!(
-        "<h3>Against training</h3>\n<p>{} rows of this file beside those of the fit.{} Of the scores: what the column adds to \
-         the rows' scores on average.</p>\n{}",
-        counted(sample.rows.len() as u64),
-        drift.as_ref().map_or(String::new(), said),
-        // Of an image, each pixel by itself says little.
+        "<h3>Against training</h3>\n<p>{} rows of this file compared with those of the fit.{} Of the scores: the column's mean \
+         share of the rows' scores.</p>\n{}",
+        with_separators(sample.rows.len() as u64),
+        drift.as_ref().map_or(String::new(), describe_drift),
+        // Single pixels of an image mean little.
         if are_pixels { folded("Pixel by pixel", &rows) } else { rows }
     ));
     if all.len() > LINES {
         page.leave_out(format!("{} more columns in the table against training", all.len() - LINES));
     }
     if let Some(drift) = &drift {
-        page.html(&beside(drift));
+        page.html(&latent_shift_table(drift));
     }
     Ok(())
 }
 
-/// What drifts, and what that means.
-fn said(drift: &Drift) -> String {
+/// Text on the drift metrics and the drifting columns.
+fn describe_drift(drift: &Drift) -> String {
     let drifting = drift.beyond(Drift::SHIFTED);
-    let mut names: Vec<String> = drifting.iter().take(NAMED).map(|shift| escaped(&brief(&shift.name))).collect();
+    let mut names: Vec<String> = drifting.iter().take(MAX_NAMED).map(|shift| escaped(&brief(&shift.name))).collect();
     match drifting.len() - names.len() {
         0 => {}
         more => names.push(format!("… {more} more")),
     }
     format!(
-        " PSI is the population stability index, by chance what rows like those of the fit stay below, KS the \
+        " PSI is the population stability index, by chance the PSI that rows like those of the fit stay below, KS the \
          Kolmogorov-Smirnov distance. What drifts has a PSI above {} and chance: {}.",
         Drift::SHIFTED,
         if names.is_empty() { "nothing here".to_owned() } else { names.join(", ") }
     )
 }
 
-/// How far something moved.
-fn moved(shift: &Shift) -> [Cell; 4] {
+/// The table cells of a shift.
+fn shift_cells(shift: &Shift) -> [Cell; 4] {
     let drifts = if shift.exceeds(Drift::SHIFTED) { "yes" } else { "" };
-    let number = |value: Option<f64>| Cell::Number(value.map_or(String::new(), |value| format!("{value:.3}")));
-    [word(drifts), number(Some(shift.psi)), number(Some(shift.chance)), number(shift.ks)]
+    let decimals = |value: Option<f64>| Cell::Number(value.map_or(String::new(), |value| format!("{value:.3}")));
+    [text_cell(drifts), decimals(Some(shift.psi)), decimals(Some(shift.chance)), decimals(shift.ks)]
 }
 
-/// The latents and the score beside those of the fit.
-fn beside(drift: &Drift) -> String {
-    let line = |shift: &Shift| [word(shift.name.clone())].into_iter().chain(moved(shift)).collect();
+/// A table of the shifts of the score and the latents.
+fn latent_shift_table(drift: &Drift) -> String {
+    let line = |shift: &Shift| [text_cell(shift.name.clone())].into_iter().chain(shift_cells(shift)).collect();
     let lines: Vec<_> = drift.score.iter().chain(&drift.latents).map(line).collect();
-    let heads: Vec<&str> = [""].into_iter().chain(MOVED).collect();
+    let heads: Vec<&str> = [""].into_iter().chain(SHIFT_HEADS).collect();
     folded("The score and the latents", &table("score and latents against training", &heads, &lines))
 }
 
-/// How well held-out rows' columns were rebuilt, the worst first.
-fn rebuilt(page: &mut ReportPage, model: &Model) -> Result<()> {
+/// Shows the reconstruction quality of columns on the calibration rows, the worst first.
+fn show_reconstruction(page: &mut ReportPage, model: &Model) -> Result<()> {
     let Some(health) = &model.metadata().health else { return Ok(()) };
     let gain = |it: &ColumnHealth| {
         let (value, baseline) = (it.value?, it.baseline.filter(|baseline| *baseline < 1.0)?);
@@ -155,11 +154,12 @@ fn rebuilt(page: &mut ReportPage, model: &Model) -> Result<()> {
     let bar = |(it, gain): &(&ColumnHealth, f64)| Bar {
         name: it.column.clone(),
         value: gain.max(0.0),
-        told: quality(it),
+        label: quality(it),
         paint: Paint::Main,
     };
     let mut about =
-        "1 is as it was, 0 as good as one answer for all rows; of held-out rows, from their latents.".to_owned();
+        "1 is a perfect reconstruction, 0 no better than a constant; of calibration rows, from their latents."
+            .to_owned();
     if all.len() > BARS {
         about.push_str(&format!(" Shown: the worst {BARS} of {}.", all.len()));
     }
@@ -170,7 +170,7 @@ fn rebuilt(page: &mut ReportPage, model: &Model) -> Result<()> {
     Ok(())
 }
 
-/// R² or the share of right answers.
+/// R² or the accuracy, as text.
 fn quality(health: &ColumnHealth) -> String {
     match (health.value, health.measure) {
         (None, _) => String::new(),
@@ -179,87 +179,104 @@ fn quality(health: &ColumnHealth) -> String {
     }
 }
 
-/// The columns that have most to do with the scores.
-fn raisers(page: &mut ReportPage, all: &[Against], rows: usize) -> Result<()> {
-    let mut order: Vec<&Against> = all.iter().filter(|column| column.raises > 0.0).collect();
-    order.sort_by(|a, b| b.raises.total_cmp(&a.raises));
-    let bar = |column: &&Against| Bar {
+/// Shows the columns with the largest contributions to the scores.
+fn show_contributions(page: &mut ReportPage, all: &[ColumnComparison], rows: usize) -> Result<()> {
+    let mut order: Vec<&ColumnComparison> = all.iter().filter(|column| column.contribution > 0.0).collect();
+    order.sort_by(|a, b| b.contribution.total_cmp(&a.contribution));
+    let bar = |column: &&ColumnComparison| Bar {
         name: column.name.clone(),
-        value: column.raises,
-        told: percent(column.raises),
+        value: column.contribution,
+        label: percent(column.contribution),
         paint: Paint::Second,
     };
     let shown: Vec<Bar> = order.iter().take(BARS).map(bar).collect();
     if shown.is_empty() {
         return Ok(());
     }
-    let rows = counted(rows as u64);
+    let rows = with_separators(rows as u64);
     let mut about =
         format!("Mean share of the rows' scores that comes from a column, of {rows} rows; the rest is KL divergence.");
     if order.len() > BARS {
         about.push_str(&format!(" Shown: the first {BARS} of {}.", order.len()));
     }
-    let lines = order.iter().take(LINES).map(|it| vec![word(it.name.clone()), Cell::Number(percent(it.raises))]);
+    let lines =
+        order.iter().take(LINES).map(|it| vec![text_cell(it.name.clone()), Cell::Number(percent(it.contribution))]);
     let numbers = folded("Numbers", &table("what raises scores", &["column", "share"], &lines.collect::<Vec<_>>()));
     page.figure(bars(("raises", "What raises scores", about), &shown, None)?, &numbers);
     Ok(())
 }
 
-/// Every learned column, and the drift of all there is, if the model knows how its rows were spread.
-fn compared(source: &ParquetSource, model: &Model, sample: &SampledRows) -> Result<(Vec<Against>, Option<Drift>)> {
+/// Compares every learned column; also returns the drift, if the model stores a drift baseline.
+fn compare_columns(
+    source: &ParquetSource,
+    model: &Model,
+    sample: &SampledRows,
+) -> Result<(Vec<ColumnComparison>, Option<Drift>)> {
     let (features, metadata) = (model.features(), model.metadata());
     let (inputs, rows) = (features.layout().inputs(), sample.rows.len());
     let schema = sample.batch.schema();
     let places: Vec<usize> = features.columns().iter().filter_map(|name| schema.index_of(name).ok()).collect();
     let learned = sample.batch.project(&places).map_err(|error| failed(source.path(), "", error))?;
     let mut x = vec![0.0; rows * inputs];
-    let found = features.write(&learned, &mut x)?;
-    let (raises, drift) = scored(model, sample, &x, &found)?;
+    let issues = features.write(&learned, &mut x)?;
+    let (contribution, drift) = contributions_and_drift(model, sample, &x, &issues)?;
     let column = |(n, kind): (usize, &Kind)| {
         let elements = features.elements(n);
         let in_unit = |value: f32| kind.feature().in_unit(0, f64::from(value));
-        // A column of several numbers has no median and no one distribution.
+        // A column of several numbers has no median and no single distribution.
         let is_number = elements.len() == 1 && elements.end <= features.layout().gaussians();
         let here = x.iter().skip(elements.start).step_by(inputs).copied();
         let mut values: Vec<f32> = here.filter(|value| is_number && !value.is_nan()).collect();
         values.sort_unstable_by(f32::total_cmp);
         let ranks = model.aggregate().quantiles.get(elements.start * RANKS..elements.end * RANKS).unwrap_or_default();
-        let spread = (!values.is_empty()).then(|| spread_of(&values, ranks, &in_unit));
-        let medians = spread.is_some().then(|| {
-            let wide = in_unit(ranks[RANKS - 1]) - in_unit(ranks[0]);
-            // What rounding leaves of a 0.
-            let whole = |value: f64| if value.abs() < 1e-6 * wide.abs() { 0.0 } else { value };
-            [ranks[RANKS / 2], values[values.len() / 2]].map(in_unit).map(whole)
+        let distribution = (!values.is_empty()).then(|| distribution_of(&values, ranks, &in_unit));
+        let medians = distribution.is_some().then(|| {
+            let range = in_unit(ranks[RANKS - 1]) - in_unit(ranks[0]);
+            // A rounded 0 is 0.
+            let without_rounding = |value: f64| if value.abs() < 1e-6 * range.abs() { 0.0 } else { value };
+            [ranks[RANKS / 2], values[values.len() / 2]].map(in_unit).map(without_rounding)
         });
         let shift = match &drift {
             Some(drift) => drift.columns[n].clone(),
-            None => Shift::found(kind, &found.0[n], rows as u64, metadata.provenance.rows),
+            None => Shift::from_issues(kind, &issues.0[n], rows as u64, metadata.provenance.rows),
         };
         let health = metadata.health.as_ref().map(|health| health.columns[n].clone());
-        Against { name: kind.column().to_string(), shift, medians, spread, raises: raises[n], health }
+        ColumnComparison {
+            name: kind.column().to_string(),
+            shift,
+            medians,
+            distribution,
+            contribution: contribution[n],
+            health,
+        }
     };
     Ok((features.kinds().iter().enumerate().map(column).collect(), drift))
 }
 
-/// What the model makes of the sampled rows: each feature's mean share of their scores, and their drift.
-fn scored(model: &Model, sample: &SampledRows, x: &[f32], found: &FeatureIssues) -> Result<(Vec<f64>, Option<Drift>)> {
+/// Each feature's mean share of the sampled rows' scores, and the rows' drift.
+fn contributions_and_drift(
+    model: &Model,
+    sample: &SampledRows,
+    x: &[f32],
+    issues: &FeatureIssues,
+) -> Result<(Vec<f64>, Option<Drift>)> {
     const BLOCK: usize = 256;
     let (features, metadata) = (model.features(), model.metadata());
     let (inputs, kinds) = (features.layout().inputs(), features.kinds());
     let ranks = Score::named("anomaly_score", &metadata.scoring.anomaly_score)?;
     let elements: Vec<Range<usize>> = (0..kinds.len()).map(|n| features.elements(n)).collect();
-    let (mut sums, mut seen, mut first) = (vec![0.0; kinds.len()], BinCounts::default(), 0);
+    let (mut sums, mut bin_counts, mut first) = (vec![0.0; kinds.len()], BinCounts::default(), 0);
     for (ids, x) in sample.rows.chunks(BLOCK).zip(x.chunks(BLOCK * inputs)) {
         let batch = Batch::new(0, ids.to_vec(), x.to_vec(), features.layout());
         let rows = model.scorer().rows(&batch)?;
         let (shares, _) = rows.contributions(&elements, kinds.len())?;
         shares.iter().flatten().for_each(|it| sums[it.source] += f64::from(it.share));
         if let Some(sketch) = model.sketch() {
-            seen.add(sketch, first, &sketch.bins(&rows, &rows.score(ranks)?, first));
+            bin_counts.add(sketch, first, &sketch.bins(&rows, &rows.score(ranks)?, first));
         }
         first += ids.len() as u64;
     }
-    let finish = |sketch| seen.finish(sketch, kinds, &found.0, first, metadata.provenance.rows);
+    let finish = |sketch| bin_counts.finish(sketch, kinds, &issues.0, first, metadata.provenance.rows);
     let drift = model.sketch().and_then(|sketch| finish(sketch));
     Ok((sums.into_iter().map(|sum| sum / first.max(1) as f64).collect(), drift))
 }

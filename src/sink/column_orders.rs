@@ -1,5 +1,5 @@
-//! The footer's column orders, put right after the fact: the library that writes footers gives every column the order
-//! of its newest convention, but a copied column's statistics were taken in another one, or in none that is said.
+//! Correction of the column orders in a Parquet footer. The library that writes footers gives every column its newest
+//! order, but the statistics of a copied column may use another order, or the input may not declare one.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -10,13 +10,13 @@ use thrift::protocol::{
     TOutputProtocol, TSetIdentifier, TStructIdentifier, TType,
 };
 
-/// The order a type has by itself, by its number in the format's union.
+/// The type-defined order, by its field number in the format's `ColumnOrder` union.
 pub(super) const TYPE_ORDER: i16 = 1;
 
-/// The field of `FileMetaData` that holds the orders, one a leaf column.
+/// The field of `FileMetaData` that holds the orders, one per leaf column.
 const COLUMN_ORDERS: i16 = 7;
 
-/// Rewrites the footer at the end of a finished Parquet file so that it has exactly these column orders, or none.
+/// Rewrites the footer of a finished Parquet file with these column orders, or without any.
 pub(super) fn set_column_orders(mut file: &File, orders: Option<&[i16]>) -> thrift::Result<()> {
     let mut trailer = [0; 8];
     let end = file.seek(SeekFrom::End(-8))?;
@@ -37,7 +37,7 @@ pub(super) fn set_column_orders(mut file: &File, orders: Option<&[i16]>) -> thri
     Ok(file.set_len(end)?)
 }
 
-/// `FileMetaData` with other column orders.
+/// A copy of `FileMetaData` with these column orders.
 fn with_column_orders(footer: &[u8], orders: Option<&[i16]>) -> thrift::Result<Vec<u8>> {
     let limits = TConfiguration::builder().max_message_size(None).max_frame_size(None).max_string_size(None);
     let mut from = TCompactInputProtocol::with_config(footer, limits.build()?);
@@ -68,7 +68,7 @@ fn with_column_orders(footer: &[u8], orders: Option<&[i16]>) -> thrift::Result<V
     Ok(copied)
 }
 
-/// A list of unions, each of one empty struct.
+/// Writes the orders as a list of unions of empty structs.
 fn write_orders(orders: &[i16], to: &mut impl TOutputProtocol) -> thrift::Result<()> {
     let size = i32::try_from(orders.len()).map_err(|_| "more columns than Parquet allows")?;
     to.write_list_begin(&TListIdentifier::new(TType::Struct, size))?;
@@ -85,7 +85,7 @@ fn write_orders(orders: &[i16], to: &mut impl TOutputProtocol) -> thrift::Result
     to.write_list_end()
 }
 
-/// Copies a value, whatever it holds.
+/// Copies a Thrift value of any type.
 fn copy(kind: TType, from: &mut impl TInputProtocol, to: &mut impl TOutputProtocol) -> thrift::Result<()> {
     match kind {
         TType::Bool => to.write_bool(from.read_bool()?),

@@ -1,4 +1,4 @@
-//! Rows of small grey images.
+//! Grids of small grey-scale images.
 
 use std::fmt::Write;
 
@@ -7,36 +7,36 @@ use base64::engine::general_purpose::STANDARD;
 use plotters::element::Text;
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::canvas::{Figure, WIDTH, cut, text};
+use super::canvas::{Figure, WIDTH, text, truncated};
 use super::paint::Paint;
 use crate::error::Result;
 
-/// Images beside each other, with a name in front.
-pub(crate) struct ImageStrip {
+/// A named row of images.
+pub(crate) struct ImageRow {
     pub(crate) name: String,
     /// Each row-major, from 0 for black to 1 for white.
     pub(crate) images: Vec<Vec<f64>>,
 }
 
-/// Strips below each other of images `[height, width]` of one size; `heads` stand above the images.
+/// Draws rows of images `[height, width]` of one size, with `heads` above the columns.
 ///
 /// # Errors
-/// Those of the drawing.
-pub(crate) fn sheet(
+/// [`Error::Io`](crate::Error::Io) of the drawing.
+pub(crate) fn image_grid(
     about: (&str, &str, String),
     heads: &[String],
-    strips: &[ImageStrip],
+    rows: &[ImageRow],
     [wide, high]: [usize; 2],
 ) -> Result<Figure> {
     const LEFT: i32 = 156;
     const TOP: i32 = 52;
-    let columns = strips.iter().map(|strip| strip.images.len()).max().unwrap_or(1).max(1) as i32;
+    let columns = rows.iter().map(|row| row.images.len()).max().unwrap_or(1).max(1) as i32;
     let step = ((WIDTH as i32 - LEFT - 8) / columns).min(150);
     let side = step - 8;
     let tall = (f64::from(side) * high as f64 / wide as f64).round().max(1.0) as i32;
     let mut images = String::new();
-    for (n, strip) in (0..).zip(strips) {
-        for (at, image) in (0..).zip(&strip.images) {
+    for (n, row) in (0..).zip(rows) {
+        for (at, image) in (0..).zip(&row.images) {
             let _ = writeln!(
                 images,
                 "<image x=\"{}\" y=\"{}\" width=\"{side}\" height=\"{tall}\" preserveAspectRatio=\"none\" \
@@ -47,21 +47,21 @@ pub(crate) fn sheet(
             );
         }
     }
-    let figure = Figure::draw(about, (TOP + (tall + 10) * strips.len() as i32) as u32, |area| {
+    let figure = Figure::draw(about, (TOP + (tall + 10) * rows.len() as i32) as u32, |area| {
         for (at, head) in (0..).zip(heads) {
             let place = (LEFT + step * at + side / 2, TOP - 12);
-            area.draw(&Text::new(cut(head, 8), place, text(Paint::Muted, HPos::Center, VPos::Bottom)))?;
+            area.draw(&Text::new(truncated(head, 8), place, text(Paint::Muted, HPos::Center, VPos::Bottom)))?;
         }
-        for (n, strip) in (0..).zip(strips) {
+        for (n, row) in (0..).zip(rows) {
             let place = (LEFT - 16, TOP + (tall + 10) * n + tall / 2);
-            area.draw(&Text::new(cut(&strip.name, 9), place, text(Paint::Ink, HPos::Right, VPos::Center)))?;
+            area.draw(&Text::new(truncated(&row.name, 9), place, text(Paint::Ink, HPos::Right, VPos::Center)))?;
         }
         Ok(())
     })?;
     Ok(figure.with(&images))
 }
 
-/// A Windows bitmap of 256 greys: the one format that every browser reads and that takes no compression.
+/// Encodes a Windows bitmap of 256 greys: the one uncompressed format that every browser reads.
 fn bitmap(image: &[f64], wide: usize, high: usize) -> Vec<u8> {
     const HEADER: usize = 14 + 40 + 1024;
     let row = wide.next_multiple_of(4);
@@ -76,7 +76,7 @@ fn bitmap(image: &[f64], wide: usize, high: usize) -> Vec<u8> {
         bytes.extend(number.to_le_bytes());
     }
     bytes.extend((0..=255).flat_map(|grey| [grey, grey, grey, 0]));
-    // From below.
+    // Lines from bottom to top.
     for line in image.chunks(wide).rev() {
         bytes.extend(line.iter().map(|value| (255.0 * value.clamp(0.0, 1.0)).round() as u8));
         bytes.extend(std::iter::repeat_n(0, row - wide));

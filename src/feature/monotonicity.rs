@@ -1,11 +1,11 @@
-//! Whether integers count rows.
+//! Detection of row counters: integers that strictly rise or strictly fall.
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, UInt64Type};
 use arrow::error::ArrowError;
 
-/// Whether a column's integers, in row order, only ever rise or only ever fall.
+/// The direction of a column's integers, in row order, with the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Monotonicity {
     Unknown,
@@ -16,7 +16,7 @@ pub(super) enum Monotonicity {
 }
 
 impl Monotonicity {
-    /// Takes in the next rows.
+    /// Adds the next rows.
     pub(super) fn update(&mut self, array: &ArrayRef) -> Result<(), ArrowError> {
         if !array.data_type().is_integer() || array.null_count() > 0 {
             *self = Self::Neither;
@@ -40,8 +40,8 @@ impl Monotonicity {
         };
     }
 
-    /// Whether they are all there and strictly rise, or strictly fall, row by row.
-    pub(super) fn counts_rows(self) -> bool {
+    /// Whether no value is missing and the values strictly rise or strictly fall.
+    pub(super) fn is_strict(self) -> bool {
         matches!(self, Self::Rising(_) | Self::Falling(_))
     }
 }
@@ -55,13 +55,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn integers_that_only_rise_or_only_fall_count_rows() {
+    fn integers_that_only_rise_or_only_fall_are_strict() {
         let counts = |values: Vec<Option<i64>>| {
             let mut order = Monotonicity::Unknown;
             order.update(&(Arc::new(Int64Array::from(values)) as ArrayRef)).unwrap();
-            order.counts_rows()
+            order.is_strict()
         };
-        // Neighbours that f64 cannot tell apart.
+        // f64 cannot distinguish these neighbours.
         assert!(counts(vec![Some(1 << 60), Some((1 << 60) + 1), Some((1 << 60) + 2)]));
         assert!(counts(vec![Some(9), Some(4), Some(-2)]));
         assert!(!counts(vec![Some(1), Some(2), Some(2)]));

@@ -1,4 +1,4 @@
-//! Features that a fit keeps of a model: what contradicts them, and the columns beside them.
+//! Continuing a fit from a base model: options that conflict with its features, and columns that it does not learn.
 
 use arrow::datatypes::Schema;
 
@@ -7,31 +7,30 @@ use super::{Carried, Column, FeatureIssues, Features, Kind, ValueIssues};
 use crate::config::{FitConfig, Map, VectorScale};
 use crate::error::Result;
 
-/// The reason to carry a column that the base model does not have, and its former wording in model files.
-const NOT_OF_MODEL: &str = "is not a column of the base model";
-const NOT_OF_MODEL_BEFORE: &str = "is no column of the model that the fit goes on from";
+/// The reason for a column that the base model does not have.
+const NOT_OF_MODEL: &str = "is no column of the model that the fit goes on from";
 
-/// The features with what is missing of them among other rows. What the encoder is told of missing values, if it is
-/// (`indicated`), stays what it is.
-pub(crate) fn counted(features: &Features, found: &FeatureIssues, indicated: bool) -> Features {
-    let kind = |(kind, found): (&Kind, &ValueIssues)| {
-        let (mut anew, missing) = (kind.clone(), found.null + found.unusable);
-        anew.set_missing(match kind.missing() {
+/// The features with the missing counts of other rows. With `indicated`, each keeps its missing indicator, or stays
+/// without one.
+pub(crate) fn with_missing_counts(features: &Features, issues: &FeatureIssues, indicated: bool) -> Features {
+    let kind = |(kind, issues): (&Kind, &ValueIssues)| {
+        let (mut counted, missing) = (kind.clone(), issues.null + issues.unusable);
+        counted.set_missing(match kind.missing() {
             _ if !indicated => missing,
             0 => 0,
             _ => missing.max(1),
         });
-        anew
+        counted
     };
-    Features::grouped(features.kinds().iter().zip(&found.0).map(kind).collect(), indicated)
+    Features::grouped(features.kinds().iter().zip(&issues.0).map(kind).collect(), indicated)
 }
 
-/// The first option by which other columns than those of `kinds` would be learned, beside which some are `carried`, or
-/// one of them in another way, and what speaks against it.
+/// The first option that conflicts with the base model's features and carried columns, and why: it selects other
+/// columns, or another encoding.
 ///
 /// # Errors
-/// As of a fit, for names that are not in `schema`.
-pub(crate) fn contradiction(
+/// As in a fit, for names that `schema` does not have.
+pub(crate) fn conflicting_option(
     schema: &Schema,
     config: &FitConfig,
     kinds: &[Kind],
@@ -39,23 +38,23 @@ pub(crate) fn contradiction(
 ) -> Result<Option<(&'static str, String)>> {
     let selections = Selections::new(schema, config)?;
     let learns = |column: &Column| kinds.iter().any(|kind| kind.column() == column);
-    // What it was asked to learn then as well, and could not, it may be asked again.
-    let not_of_model = |carried: &Carried| [NOT_OF_MODEL, NOT_OF_MODEL_BEFORE].contains(&carried.reason.as_str());
-    let of_data = |carried: &Carried| !carried.is_by_selection() && !not_of_model(carried);
-    let could_not = |column: &Column| carried.iter().any(|carried| carried.column == column.name() && of_data(carried));
-    let more = Column::leaves(schema)
+    // Columns that the base model was asked to learn, but could not, may be selected again.
+    let by_data = |carried: &Carried| !carried.is_by_selection() && carried.reason != NOT_OF_MODEL;
+    let was_unlearnable =
+        |column: &Column| carried.iter().any(|carried| carried.column == column.name() && by_data(carried));
+    let extra = Column::leaves(schema)
         .into_iter()
         .map(|(column, _)| column)
         .filter(|column| names(&selections.columns, column) && !matches(&selections.exclude, column))
-        .find(|column| !learns(column) && !could_not(column));
-    if let Some(column) = more {
+        .find(|column| !learns(column) && !was_unlearnable(column));
+    if let Some(column) = extra {
         return Ok(Some(("columns", format!("it does not learn {:?}", column.name()))));
     }
-    Ok(kinds.iter().find_map(|kind| of_kind(&selections, config, kind)))
+    Ok(kinds.iter().find_map(|kind| conflict_with(&selections, config, kind)))
 }
 
-/// The columns of `schema` beside those of `kinds`, with the reasons that a model has for not learning them.
-pub(crate) fn beside(schema: &Schema, kinds: &[Kind], carried: &[Carried]) -> Vec<Carried> {
+/// The columns of `schema` that the base model does not learn, each with the reason.
+pub(crate) fn unlearned_columns(schema: &Schema, kinds: &[Kind], carried: &[Carried]) -> Vec<Carried> {
     let columns = Column::leaves(schema).into_iter().map(|(column, _)| column);
     let others = columns.filter(|column| !kinds.iter().any(|kind| kind.column() == column));
     let known = |column: Column| {
@@ -66,8 +65,8 @@ pub(crate) fn beside(schema: &Schema, kinds: &[Kind], carried: &[Carried]) -> Ve
     others.map(known).collect()
 }
 
-/// The first option that contradicts what a feature is.
-fn of_kind(selections: &Selections, config: &FitConfig, kind: &Kind) -> Option<(&'static str, String)> {
+/// The first option that conflicts with a feature.
+fn conflict_with(selections: &Selections, config: &FitConfig, kind: &Kind) -> Option<(&'static str, String)> {
     let Selections { columns, exclude, categorical, .. } = selections;
     let column = kind.column();
     let learns = |how: &str| format!("it learns {:?}{how}", column.name());
@@ -89,7 +88,7 @@ fn of_kind(selections: &Selections, config: &FitConfig, kind: &Kind) -> Option<(
         _ if selections.names_map(column) => Some(("map", learns(&format!(" as a {}", kind.describe())))),
         Kind::Vector(vector) => {
             let (asked, scale) = config.vector_scale.zip(vector.scale())?;
-            // Numbers of one scale may each have been scaled by itself.
+            // Numbers with equal scalings may each have been scaled alone.
             let differs = (asked, scale) == (VectorScale::Whole, VectorScale::Element);
             differs.then(|| ("vector_scale", learns(&format!(", scaled by {scale}, and not by {asked}"))))
         }

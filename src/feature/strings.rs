@@ -1,4 +1,4 @@
-//! Strings of any encoding, row by row.
+//! Access to strings by row, in any Arrow encoding.
 
 use arrow::array::{
     Array, ArrayRef, AsArray, LargeStringArray, StringArray, StringViewArray, downcast_dictionary_array,
@@ -7,28 +7,28 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
-/// An array whose values are strings, or are written as such.
-pub(super) enum Texts<'a> {
+/// A string array of any encoding, or an array of integers or Booleans cast to strings.
+pub(super) enum StringValues<'a> {
     Utf8(&'a StringArray),
     Large(&'a LargeStringArray),
     View(&'a StringViewArray),
-    /// Which of the values each row has, if any.
-    Dictionary(Vec<Option<usize>>, Box<Texts<'a>>),
-    /// Written out.
-    Written(StringArray),
+    /// The index of each row's value, and the values.
+    Dictionary(Vec<Option<usize>>, Box<StringValues<'a>>),
+    /// Cast to strings.
+    Cast(StringArray),
 }
 
-/// Whether values of this type are strings.
-pub(super) fn are_texts(data_type: &DataType) -> bool {
+/// Whether the type holds strings, plain or in a dictionary.
+pub(super) fn is_string_type(data_type: &DataType) -> bool {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Dictionary(_, values) => are_texts(values),
+        DataType::Dictionary(_, values) => is_string_type(values),
         _ => false,
     }
 }
 
-impl<'a> Texts<'a> {
-    /// Takes strings, dictionaries, and what has a short text: integers and Booleans.
+impl<'a> StringValues<'a> {
+    /// Takes strings, dictionaries, integers and Booleans.
     pub(super) fn of(array: &'a ArrayRef) -> Result<Self, ArrowError> {
         let array: &'a dyn Array = array.as_ref();
         Ok(match array.data_type() {
@@ -42,18 +42,18 @@ impl<'a> Texts<'a> {
                 }
                 _ => unreachable!("the arm is of dictionaries"),
             ),
-            _ => Self::Written(cast(array, &DataType::Utf8)?.as_string().clone()),
+            _ => Self::Cast(cast(array, &DataType::Utf8)?.as_string().clone()),
         })
     }
 
-    /// The text of a row.
+    /// The string of a row; `None` where it is null.
     pub(super) fn get(&self, row: usize) -> Option<&str> {
         match self {
             Self::Utf8(array) => array.is_valid(row).then(|| array.value(row)),
             Self::Large(array) => array.is_valid(row).then(|| array.value(row)),
             Self::View(array) => array.is_valid(row).then(|| array.value(row)),
             Self::Dictionary(keys, values) => values.get(keys[row]?),
-            Self::Written(array) => array.is_valid(row).then(|| array.value(row)),
+            Self::Cast(array) => array.is_valid(row).then(|| array.value(row)),
         }
     }
 }
@@ -80,9 +80,9 @@ mod tests {
             DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8View)),
         ];
         for data_type in types {
-            assert!(are_texts(&data_type));
+            assert!(is_string_type(&data_type));
             let array = cast(&plain, &data_type).unwrap().slice(1, 4);
-            let texts = Texts::of(&array).unwrap();
+            let texts = StringValues::of(&array).unwrap();
             let found: Vec<_> = (0..4).map(|row| texts.get(row)).collect();
             assert_eq!(found, [None, Some("b"), Some("a"), Some("")], "{data_type}");
         }
@@ -92,12 +92,12 @@ mod tests {
     fn a_null_among_the_values_of_a_dictionary_is_a_null() {
         let values = Arc::new(LargeStringArray::from(vec![Some("a"), None]));
         let array: ArrayRef = Arc::new(DictionaryArray::<Int8Type>::new(Int8Array::from(vec![1, 0]), values));
-        let texts = Texts::of(&array).unwrap();
+        let texts = StringValues::of(&array).unwrap();
         assert_eq!([texts.get(0), texts.get(1)], [None, Some("a")]);
         let empty: ArrayRef = Arc::new(DictionaryArray::<UInt32Type>::from_iter([None::<&str>]));
-        assert_eq!(Texts::of(&empty).unwrap().get(0), None);
+        assert_eq!(StringValues::of(&empty).unwrap().get(0), None);
         let numbers: ArrayRef = Arc::new(Int64Array::from(vec![Some(-7), None]));
-        let texts = Texts::of(&numbers).unwrap();
+        let texts = StringValues::of(&numbers).unwrap();
         assert_eq!([texts.get(0), texts.get(1)], [Some("-7"), None]);
     }
 }

@@ -1,4 +1,4 @@
-//! Axes, legends and numbers on them.
+//! Axes, legends and number formats.
 
 use std::ops::Range;
 
@@ -9,29 +9,29 @@ use plotters::prelude::{Cartesian2d, SVGBackend};
 use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{Color, TRANSPARENT};
 
-use super::canvas::{Area, DrawFault, WIDTH, cut, sized, text, width};
+use super::canvas::{Area, DrawFault, WIDTH, sized, text, truncated, width};
 use super::paint::{Paint, RAMP};
 
 pub(super) type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-/// What is on an axis.
+/// The range and title of an axis.
 pub(super) struct Axis<'a> {
     pub(super) range: Range<f64>,
     pub(super) title: &'a str,
 }
 
-/// Units above a plot, for a legend.
+/// Height above a plot for the legend, in units.
 const HEAD: u32 = 56;
 
-/// The axes of a plot, and what is drawn between them.
-pub(super) fn frame<'a>(area: &Area<'a>, x: &Axis<'_>, y: &Axis<'_>) -> Result<Chart<'a>, DrawFault> {
+/// Draws the axes of a plot; returns the chart to draw in.
+pub(super) fn draw_axes<'a>(area: &Area<'a>, x: &Axis<'_>, y: &Axis<'_>) -> Result<Chart<'a>, DrawFault> {
     let mut chart = ChartBuilder::on(area)
         .margin_top(HEAD)
         .margin_right(28)
         .margin_left(12)
         .x_label_area_size(78)
         .y_label_area_size(112)
-        .build_cartesian_2d(wide(&x.range), wide(&y.range))?;
+        .build_cartesian_2d(widened(&x.range), widened(&y.range))?;
     let label = |paint| sized(24.0, paint, HPos::Left, VPos::Top);
     chart
         .configure_mesh()
@@ -39,19 +39,19 @@ pub(super) fn frame<'a>(area: &Area<'a>, x: &Axis<'_>, y: &Axis<'_>) -> Result<C
         .y_labels(5)
         .x_label_formatter(&|value| short(*value))
         .y_label_formatter(&|value| short(*value))
-        .x_desc(cut(x.title, 60))
-        .y_desc(cut(y.title, 36))
+        .x_desc(truncated(x.title, 60))
+        .y_desc(truncated(y.title, 36))
         .label_style(label(Paint::Muted))
         .axis_desc_style(label(Paint::Ink))
-        .axis_style(Paint::Muted.stand_in())
-        .bold_line_style(Paint::Grid.stand_in())
+        .axis_style(Paint::Muted.placeholder())
+        .bold_line_style(Paint::Grid.placeholder())
         .light_line_style(TRANSPARENT)
         .draw()?;
     Ok(chart)
 }
 
-/// A range that is one.
-fn wide(range: &Range<f64>) -> Range<f64> {
+/// Widens an empty or invalid range, so that it can be an axis.
+fn widened(range: &Range<f64>) -> Range<f64> {
     let (from, to) =
         if range.start.is_finite() && range.end.is_finite() { (range.start, range.end) } else { (0.0, 1.0) };
     let (from, to) = (from.min(to), from.max(to));
@@ -59,37 +59,37 @@ fn wide(range: &Range<f64>) -> Range<f64> {
     if to - from > least { from..to } else { from - least..to + least }
 }
 
-/// Names of colours, in a row above the plot; as many as there is room for.
+/// Draws the names of colours in a row above the plot, as many as fit.
 pub(super) fn legend(area: &Area<'_>, entries: &[(Paint, String)]) -> Result<(), DrawFault> {
     let (y, mut x) = (28, 130);
     for (n, (paint, name)) in entries.iter().enumerate() {
-        let name = cut(name, 22);
-        let wide = width(&name) + 50;
-        if x + wide > WIDTH as i32 - 40 && n + 1 < entries.len() || x + wide > WIDTH as i32 {
+        let name = truncated(name, 22);
+        let needed = width(&name) + 50;
+        if x + needed > WIDTH as i32 - 40 && n + 1 < entries.len() || x + needed > WIDTH as i32 {
             let more = format!("+ {}", entries.len() - n);
             return area.draw(&Text::new(more, (x, y), text(Paint::Muted, HPos::Left, VPos::Center)));
         }
-        area.draw(&Circle::new((x + 8, y), 9, paint.stand_in().filled()))?;
+        area.draw(&Circle::new((x + 8, y), 9, paint.placeholder().filled()))?;
         area.draw(&Text::new(name, (x + 26, y), text(Paint::Ink, HPos::Left, VPos::Center)))?;
-        x += wide;
+        x += needed;
     }
     Ok(())
 }
 
-/// What the ends of the ramp stand for.
+/// Draws a colour ramp with the values at its ends.
 pub(super) fn ramp(area: &Area<'_>, what: &str, [low, high]: &[String; 2]) -> Result<(), DrawFault> {
     let y = 28;
-    let label = format!("{}  {}", cut(what, 28), cut(low, 10));
+    let label = format!("{}  {}", truncated(what, 28), truncated(low, 10));
     let x = 130 + width(&label) + 20;
     area.draw(&Text::new(label, (130, y), text(Paint::Ink, HPos::Left, VPos::Center)))?;
     for n in 0..RAMP {
-        area.draw(&Circle::new((x + 22 * n as i32, y), 9, Paint::Ramp(n).stand_in().filled()))?;
+        area.draw(&Circle::new((x + 22 * n as i32, y), 9, Paint::Ramp(n).placeholder().filled()))?;
     }
     let end = (x + 22 * RAMP as i32, y);
-    area.draw(&Text::new(cut(high, 10), end, text(Paint::Ink, HPos::Left, VPos::Center)))
+    area.draw(&Text::new(truncated(high, 10), end, text(Paint::Ink, HPos::Left, VPos::Center)))
 }
 
-/// A number in three or four digits.
+/// Formats a number with about four significant digits.
 pub(crate) fn short(value: f64) -> String {
     let size = value.abs();
     if value == 0.0 || size < 1e-12 {
@@ -107,7 +107,7 @@ pub(crate) fn short(value: f64) -> String {
     if size < 1e4 { text.to_owned() } else { grouped(text) }
 }
 
-/// Digits of a whole number in groups of three.
+/// Groups the digits of an integer by thousands.
 fn grouped(text: &str) -> String {
     let (sign, digits) = text.split_at(usize::from(text.starts_with('-')));
     let mut groups = String::from(sign);
@@ -133,8 +133,8 @@ mod tests {
 
     #[test]
     fn a_range_of_one_value_is_widened() {
-        assert_eq!(wide(&(0.0..4.0)), 0.0..4.0);
-        for range in [wide(&(3.0..3.0)), wide(&(f64::NAN..1.0)), wide(&(5.0..4.0))] {
+        assert_eq!(widened(&(0.0..4.0)), 0.0..4.0);
+        for range in [widened(&(3.0..3.0)), widened(&(f64::NAN..1.0)), widened(&(5.0..4.0))] {
             assert!(range.start < range.end, "{range:?}");
         }
     }

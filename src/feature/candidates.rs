@@ -1,4 +1,4 @@
-//! Which columns are learned, which are only carried, and why.
+//! Selection of the columns to learn; all others are carried, each with a reason.
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, FieldRef, Schema};
@@ -6,15 +6,15 @@ use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
 use super::selections::{Selections, matches, names};
-use super::statistics::Readings;
-use super::{Column, ColumnRequest, Features, Kind, Scaler, Survey, Unfit, Values};
+use super::statistics::NumberSummary;
+use super::{Column, ColumnRequest, Features, Kind, Rejection, Scaler, Survey, Values};
 use crate::config::{FitConfig, Map, Scale, VectorScale};
 use crate::error::{Error, Result};
 
-/// Most categories told apart, unless the user says otherwise.
+/// Default for the largest number of categories with a class of their own.
 const MAX_CATEGORIES: usize = 64;
 
-/// A column that is written but not learned.
+/// A column that is copied to the output but not learned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -23,32 +23,32 @@ pub struct Carried {
     pub column: String,
     /// Why it is not learned: a phrase with the column as its subject.
     pub reason: String,
-    /// The one value it has, as text, if that is why.
+    /// The value of a constant column, as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub constant: Option<String>,
 }
 
-/// Why a selection leaves a column out.
+/// The reasons for a column that the user's selections leave out.
 const BY_SELECTION: [&str; 2] = ["is excluded", "is not among the columns to learn"];
 
 impl Carried {
-    /// Whether it is not learned because that was asked for.
+    /// Whether the user's selections leave it out.
     pub(super) fn is_by_selection(&self) -> bool {
         BY_SELECTION.contains(&self.reason.as_str())
     }
 }
 
-/// A column whose type and name allow learning it; whether its values do, its survey tells.
+/// A column that can be learned by its type and the user's selections; its survey decides whether its values allow it.
 pub(crate) struct Candidate {
     column: Column,
     survey: Box<dyn Survey>,
 }
 
-/// The columns of a table, sorted by type and by the user's selections.
+/// The columns of a table: candidates to learn, and carried ones.
 pub(crate) struct Candidates {
-    /// In the order of the table.
+    /// The candidates, in the order of the table.
     pub(crate) columns: Vec<Candidate>,
-    /// The top-level columns they are in.
+    /// The top-level columns of the candidates.
     pub(crate) fields: Vec<FieldRef>,
     pub(crate) carried: Vec<Carried>,
 }
@@ -58,25 +58,25 @@ impl Candidate {
         Self { column, survey }
     }
 
-    /// The feature that its values give.
+    /// Fits the feature.
     ///
     /// # Errors
-    /// Why they give none.
-    pub(super) fn fit(&self, scaler: &Scaler) -> Result<Kind, Unfit> {
-        self.survey.unfit().map_or_else(|| self.survey.fit(self.column.clone(), scaler), Err)
+    /// The reason why the column cannot be learned.
+    pub(super) fn fit(&self, scaler: &Scaler) -> Result<Kind, Rejection> {
+        self.survey.rejection().map_or_else(|| self.survey.fit(self.column.clone(), scaler), Err)
     }
 
-    /// Readings of its numbers, as far as they can be learned.
-    pub(super) fn numbers(&self) -> Vec<Readings> {
-        if self.survey.unfit().is_none() { self.survey.numbers() } else { Vec::new() }
+    /// Summaries of its numbers; empty if it cannot be learned.
+    pub(super) fn numbers(&self) -> Vec<NumberSummary> {
+        if self.survey.rejection().is_none() { self.survey.numbers() } else { Vec::new() }
     }
 
-    /// Where its values are.
+    /// The column.
     pub(crate) fn column(&self) -> &Column {
         &self.column
     }
 
-    /// Takes in the next rows of its top-level column.
+    /// Adds the next rows of its top-level column.
     pub(crate) fn update(&mut self, top: &ArrayRef) -> Result<(), ArrowError> {
         self.survey.update(&self.column.of(top)?)
     }
@@ -86,28 +86,27 @@ impl Candidate {
         self.survey.finish();
     }
 
-    /// What was found.
+    /// The statistics for reports.
     pub(crate) fn values(&self) -> Values {
         self.survey.values()
     }
 }
 
-/// Sorts the columns of `schema`.
+/// Divides the columns of `schema` into candidates and carried columns.
 ///
 /// # Errors
-/// [`Error::UnknownColumn`] for a name that is not there, [`Error::NotLearnable`] for a column that is named to be
-/// learned, or to be learned in some way, and of a type that cannot be, [`Error::NothingSelected`] if the selections
-/// leave none that can.
+/// [`Error::UnknownColumn`] for a name that `schema` does not have, [`Error::NotLearnable`] for a column that the user
+/// names but whose type cannot be learned in that way, [`Error::NothingSelected`] if the selections leave no candidate.
 pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> Result<Candidates> {
     let leaves = Column::leaves(schema);
     let selections = Selections::new(schema, config)?;
     let Selections { columns, exclude, categorical, .. } = &selections;
 
     let mut candidates = Candidates { columns: Vec::new(), fields: Vec::new(), carried: Vec::new() };
-    // The selection that left out a column that could be learned.
+    // The selection that left out a learnable column.
     let mut left_out_by = None;
     for (column, field) in &leaves {
-        let wanted = ColumnRequest {
+        let request = ColumnRequest {
             data_type: field.data_type(),
             named: names(columns, column),
             categorical: matches(categorical, column),
@@ -117,10 +116,10 @@ pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> R
             quantiles: matches!(scale, Scale::Robust | Scale::Asinh),
         };
         let refused = |selection, reason: &str| {
-            let reason = format!("{reason} {}", in_words(field.data_type()));
+            let reason = format!("{reason} {}", describe_type(field.data_type()));
             Error::NotLearnable { selection, column: column.to_string(), reason }
         };
-        let survey = Kind::survey(&wanted);
+        let survey = Kind::survey(&request);
         let reason = if matches(exclude, column) {
             let named = columns.is_empty() || matches(columns, column);
             left_out_by = if survey.is_some() && named { Some("exclude") } else { left_out_by };
@@ -131,20 +130,20 @@ pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> R
         } else if leaves.iter().filter(|(other, _)| other.name() == column.name()).count() > 1 {
             "shares its name with another column".to_owned()
         } else if let Some(survey) = survey {
-            if names(categorical, column) && !survey.is_of_words() {
+            if names(categorical, column) && !survey.is_categorical() {
                 return Err(refused("categorical", " as a category: it is"));
             }
-            if selections.names_map(column) && !survey.is_of_a_number() {
+            if selections.names_map(column) && !survey.is_numeric_scalar() {
                 return Err(refused("map", " on a curve: it is"));
             }
             candidates.columns.push(Candidate { column: column.clone(), survey });
             continue;
         } else {
-            let named = [("columns", wanted.named), ("categorical", names(categorical, column))];
+            let named = [("columns", request.named), ("categorical", names(categorical, column))];
             if let Some((selection, _)) = named.into_iter().find(|(_, named)| *named) {
                 return Err(refused(selection, ": it is"));
             }
-            format!("is {}", in_words(field.data_type()))
+            format!("is {}", describe_type(field.data_type()))
         };
         candidates.carried.push(Carried { column: column.to_string(), reason, constant: None });
     }
@@ -156,10 +155,10 @@ pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> R
     }
 }
 
-/// Fits a feature for every candidate whose values can be learned; the others join those already carried.
+/// Fits a feature for every candidate whose values can be learned; adds the others to the carried columns.
 ///
 /// `indicated` as in [`Features::new`].
-pub(crate) fn choose(
+pub(crate) fn fit_features(
     surveyed: &[Candidate],
     mut carried: Vec<Carried>,
     scale: Scale,
@@ -170,7 +169,7 @@ pub(crate) fn choose(
     for candidate in surveyed {
         match candidate.fit(&scaler) {
             Ok(kind) => kinds.push(kind),
-            Err(Unfit { reason, constant }) => {
+            Err(Rejection { reason, constant }) => {
                 carried.push(Carried { column: candidate.column.to_string(), reason, constant });
             }
         }
@@ -178,8 +177,8 @@ pub(crate) fn choose(
     (Features::grouped(kinds, indicated), carried)
 }
 
-/// A type as a user would call it.
-fn in_words(data_type: &DataType) -> String {
+/// A phrase for a type, for messages.
+fn describe_type(data_type: &DataType) -> String {
     let class = match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "a string",
         DataType::Dictionary(..) => "a dictionary",
@@ -229,7 +228,7 @@ mod tests {
             candidate.update(&array).unwrap();
             candidate.finish();
         }
-        let (features, carried) = choose(&columns, carried, Scale::Standard, false);
+        let (features, carried) = fit_features(&columns, carried, Scale::Standard, false);
         let names = features.kinds().iter().map(|kind| kind.column().to_string()).collect();
         (names, carried.into_iter().map(|c| format!("{} {}", c.column, c.reason)).collect())
     }
@@ -250,14 +249,14 @@ mod tests {
     }
 
     #[test]
-    fn a_column_named_to_be_learned_is_no_identifier() {
+    fn a_column_selected_by_name_is_never_an_identifier() {
         assert_eq!(chosen(&["id", "x"], &[]).0, ["id", "x"]);
         assert_eq!(chosen(&["x", "name"], &[]).0, ["x", "name"]);
         assert_eq!(chosen(&["*"], &["id"]).0, ["x"]);
     }
 
     #[test]
-    fn naming_a_column_for_what_its_type_cannot_be_is_refused() {
+    fn a_selection_that_the_type_of_the_column_does_not_allow_is_rejected() {
         let refused = |config: FitConfig| candidates(&schema(), &config, Scale::Standard).map(|_| ()).unwrap_err();
         let names = |name: &str| vec![name.to_owned()];
         for config in [

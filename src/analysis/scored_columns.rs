@@ -1,16 +1,16 @@
-//! Which columns of a file a transform wrote, and which ones the model learned from.
+//! The columns of a scored file: those that a transform wrote, and those that the model learned.
 
 use crate::score::{ANOMALY_SCORE, SCORES};
 use crate::source::ParquetSource;
 
-/// The column a file says it is ranked by, and what stands before the names of all that a transform added.
+/// The column that a file is ranked by, and the prefix of the columns that the transform added.
 pub(super) fn ranked_by(source: &ParquetSource) -> (String, String) {
     let ranks = source.metadata_value("vaepipe.score").unwrap_or_else(|| ANOMALY_SCORE.to_owned());
     let prefix = ranks.strip_suffix(ANOMALY_SCORE).unwrap_or_default().to_owned();
     (ranks, prefix)
 }
 
-/// The columns the model learned from that are there; if the file does not say which, all that no transform wrote.
+/// The learned columns that the file has; if it does not list them, all columns that no transform wrote.
 pub(super) fn features(source: &ParquetSource, prefix: &str) -> Vec<String> {
     let schema = source.schema();
     let all: Vec<&String> = schema.fields().iter().map(|field| field.name()).collect();
@@ -20,7 +20,7 @@ pub(super) fn features(source: &ParquetSource, prefix: &str) -> Vec<String> {
     }
 }
 
-/// Whether a transform wrote a column of this name.
+/// Whether a transform writes a column of this name.
 pub(super) fn is_new(name: &str, prefix: &str) -> bool {
     let Some(name) = name.strip_prefix(prefix) else { return false };
     let is_latent =

@@ -1,7 +1,7 @@
-//! Rows to an Arrow IPC file: the carried columns are decoded and written beside the new ones.
+//! Output of carried and new columns to an Arrow IPC file: the carried columns are decoded and encoded again.
 //!
-//! A dictionary is written as the values it stands for, since a file of this format holds one dictionary a column, and
-//! Parquet files one a row group.
+//! Dictionaries are written as plain values, since an IPC file holds one dictionary per column and a Parquet file one
+//! per row group.
 //!
 //! # Memory usage
 //! One batch of all columns.
@@ -9,19 +9,19 @@
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::Schema;
 
-use super::{Destination, Medium, NewColumns, OutputColumn, RowWriter, Sink, Splice, under, written};
+use super::{Destination, Medium, NewColumns, OutputColumn, RowWriter, Sink, Splice, cast_to_schema, output_schema};
 use crate::config::Encoding;
 use crate::error::{Error, Place, Result};
 use crate::pipeline::Stop;
 use crate::source::{Batches, ParquetSource, split_by_encoded_size};
 use crate::storage::Target;
 
-/// Writes an Arrow IPC file.
+/// A sink that writes an Arrow IPC file.
 pub(crate) struct IpcSink {
     columns: Vec<OutputColumn>,
     carried: Batches,
     source: ParquetSource,
-    /// Rows read and not yet written.
+    /// Carried rows read but not yet written.
     rest: Option<RecordBatch>,
     writer: RowWriter,
     stop: Stop,
@@ -31,7 +31,7 @@ impl IpcSink {
     /// Opens the output's temporary file; the carried columns are read `batch_rows` rows at a time.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be created, [`Error::Unsupported`] for carried columns of one name.
+    /// [`Error::Io`] if it cannot be created, [`Error::Unsupported`] for carried columns with equal names.
     pub(crate) fn create(
         source: &ParquetSource,
         splice: &Splice<'_>,
@@ -47,7 +47,7 @@ impl IpcSink {
         let fields = splice.columns.iter().map(field).collect::<Vec<_>>();
         let added = splice.new.fields().iter().filter(|field| from.field_with_name(field.name()).is_err()).cloned();
         let added = Schema::new(added.collect::<Vec<_>>());
-        let schema = written(&from, &fields, &added, splice.metadata, Medium::Ipc);
+        let schema = output_schema(&from, &fields, &added, splice.metadata, Medium::Ipc);
         let carried = splice.columns.iter().filter_map(|column| match *column {
             OutputColumn::Carried(root) => Some(from.fields()[root].name().clone()),
             OutputColumn::New(_) => None,
@@ -69,7 +69,7 @@ impl IpcSink {
         })
     }
 
-    /// The next `rows` rows of the carried columns, cut where they are cut in the input, or must be to be written out.
+    /// The next rows of the carried columns, at most `rows`, within one batch of the input.
     fn carried(&mut self, rows: usize) -> Result<RecordBatch> {
         let batch = match self.rest.take() {
             Some(rest) => rest,
@@ -84,15 +84,15 @@ impl IpcSink {
         Ok(batch.slice(0, rows.min(batch.num_rows())))
     }
 
-    /// Puts carried and new columns of the same rows in the output's order.
-    fn put_together(&self, carried: &RecordBatch, new: &RecordBatch) -> Result<RecordBatch> {
+    /// Combines carried and new columns of the same rows, in the output's order.
+    fn assemble(&self, carried: &RecordBatch, new: &RecordBatch) -> Result<RecordBatch> {
         let mut carried = carried.columns().iter();
         let mut next = |column: &OutputColumn| match *column {
-            OutputColumn::Carried(_) => carried.next().expect("one a carried column, in order").clone(),
+            OutputColumn::Carried(_) => carried.next().expect("one array for each carried column, in order").clone(),
             OutputColumn::New(root) => new.column(root).clone(),
         };
         let arrays: Vec<ArrayRef> = self.columns.iter().map(&mut next).collect();
-        under(self.writer.schema(), arrays, new.num_rows(), self.source.path())
+        cast_to_schema(self.writer.schema(), arrays, new.num_rows(), self.source.path())
     }
 }
 
@@ -104,7 +104,7 @@ impl Sink for IpcSink {
             while written < new.num_rows() {
                 self.stop.check()?;
                 let carried = self.carried(new.num_rows() - written)?;
-                let rows = self.put_together(&carried, &new.slice(written, carried.num_rows()))?;
+                let rows = self.assemble(&carried, &new.slice(written, carried.num_rows()))?;
                 self.writer.write(&rows)?;
                 written += rows.num_rows();
             }

@@ -1,4 +1,4 @@
-//! Rows as images: their numbers, in the order of the columns.
+//! Rows as images: their numbers in column order.
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
@@ -7,11 +7,11 @@ use arrow::datatypes::{DataType, Field};
 use super::sampled_rows::{are_numbers, failed, numbers};
 use crate::error::{Error, Result};
 
-/// Each row's numbers `[height, width]`, missing ones as NaN.
+/// The numbers of each row as an image `[height, width]`, NaN where missing.
 ///
 /// # Errors
 /// [`Error::OptionRange`] if a row has more or fewer numbers than the image.
-pub(super) fn pixels(columns: &[ArrayRef], [wide, high]: [usize; 2]) -> Result<Vec<Vec<f64>>> {
+pub(super) fn row_images(columns: &[ArrayRef], [wide, high]: [usize; 2]) -> Result<Vec<Vec<f64>>> {
     let rows = columns.first().map_or(0, |column| column.len());
     let mut images = vec![Vec::with_capacity(wide * high); rows];
     for column in columns {
@@ -39,8 +39,8 @@ pub(super) fn pixels(columns: &[ArrayRef], [wide, high]: [usize; 2]) -> Result<V
     }
 }
 
-/// Images with the darkest of all at 0 and the lightest at 1.
-pub(super) fn stretched(images: &mut [Vec<f64>]) {
+/// Scales all images together to the range 0 to 1.
+pub(super) fn stretch_contrast(images: &mut [Vec<f64>]) {
     let all = images.iter().flatten().copied().filter(|value| value.is_finite());
     let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
     let wide = (high - low).max(f64::MIN_POSITIVE);
