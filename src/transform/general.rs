@@ -40,7 +40,7 @@ pub(super) struct OutputBatch {
 }
 
 impl OutputPlan {
-    /// The columns of rows of `input`, of which those numbered `kept` are carried, as a medium has them.
+    /// A plan for rows of `input`: the columns numbered `kept` are carried, with the types that the medium has.
     pub(super) fn new(
         model: &Model,
         (input, path): (&Schema, &Path),
@@ -131,7 +131,7 @@ impl TransformJob<'_, '_> {
     }
 }
 
-/// The route of batches of which only the learned columns are read, and nothing is written.
+/// The route of batches whose learned columns are read and not written.
 pub(super) fn learned_route(features: &Features) -> Route {
     Route::new(batch_rows(features.layout()) * features.layout().inputs() * size_of::<f32>())
 }

@@ -149,7 +149,7 @@ impl Model {
         OutputPlan::new(self, (&input, source.display_name()), &kept, config, medium)
     }
 
-    /// The columns of `input` that are carried, by index: in a directory of outputs the keys of a path stay in it.
+    /// The columns of `input` that are carried, by index. In a directory of outputs, the keys of a path are not repeated in its file.
     fn kept(
         &self,
         source: &Source,
@@ -162,7 +162,7 @@ impl Model {
         let mut kept = columns::kept(config, input, source.path(), &self.features().columns(), &new)?;
         if in_directory {
             let keys = source.partition_columns();
-            kept.retain(|&place| !keys.contains(input.field(place).name()));
+            kept.retain(|&column| !keys.contains(input.field(column).name()));
         }
         Ok(kept)
     }

@@ -138,11 +138,11 @@ impl Imputer {
         target: &ImputeTarget,
         wanted: &BooleanArray,
         expectation: &Expectation,
-        top: &mut ArrayRef,
+        top_level: &mut ArrayRef,
         rows: usize,
     ) -> Result<Vec<ArrayRef>, ArrowError> {
         let ImputeTarget { column, data_type, by } = target;
-        let known = column.bare(top)?;
+        let known = column.bare(top_level)?;
         let mut added: Vec<ArrayRef> = Vec::new();
         if self.config.flag {
             added.push(Arc::new(wanted.clone()));
@@ -151,7 +151,7 @@ impl Imputer {
             FillBy::Constant(text) => {
                 let filled = fill(&known, &constant(text, data_type, rows)?, wanted)?;
                 added.extend((0..self.config.draws).map(|_| filled.clone()));
-                *top = column.replaced(top, filled)?;
+                *top_level = column.replaced(top_level, filled)?;
             }
             FillBy::Feature(feature) => {
                 let read = |cells: &[f32]| self.features.read(*feature, cells, data_type);
@@ -166,7 +166,7 @@ impl Imputer {
                 for draw in &expectation.draws {
                     added.push(fill(&known, &read(draw)?, wanted)?);
                 }
-                *top = column.replaced(top, fill(&known, &read(&expectation.expected)?, wanted)?)?;
+                *top_level = column.replaced(top_level, fill(&known, &read(&expectation.expected)?, wanted)?)?;
             }
         }
         Ok(added)
