@@ -41,8 +41,8 @@ struct DrawnRows {
 }
 
 impl Model {
-    /// The columns that can be made anew: those learned, and those that were constant at fit, in the order and of the types
-    /// they had there; of structs the rest as nulls.
+    /// The columns that can be made anew: those learned, and those that were constant at fit, in the order and of the
+    /// types they had there; of structs the rest as nulls.
     ///
     /// # Errors
     /// [`Error::Read`] for a type that has no spelling that can be read.
@@ -64,8 +64,8 @@ impl Model {
         RowWriter::create(Destination::File(target), schema, &[], &Encoding::default())
     }
 
-    /// Draws `rows` rows of [`rebuilt_columns`](Self::rebuilt_columns), in batches; on this thread. The n-th row depends on
-    /// the model, the configuration and n alone.
+    /// Draws `rows` rows of [`rebuilt_columns`](Self::rebuilt_columns), in batches; on this thread. The n-th row
+    /// depends on the model, the configuration and n alone.
     ///
     /// ```no_run
     /// # fn main() -> vaepipe::Result<()> {
@@ -99,8 +99,8 @@ impl Model {
     /// One batch a thread, the queues, and of Parquet the encoded columns of one row group.
     ///
     /// # Errors
-    /// As [`generate_batches`](Self::generate_batches), the errors of [`check_target`](crate::check_target),
-    /// [`Error::Write`] and [`Error::Interrupted`].
+    /// As [`generate_batches`](Self::generate_batches), [`TargetExists`](crate::Error::TargetExists) and other errors
+    /// of the output, [`Error::Write`] and [`Error::Interrupted`].
     pub fn generate(
         &self,
         rows: u64,

@@ -19,8 +19,9 @@ use crate::sink::under;
 const FAR: f32 = 3.0;
 
 impl Model {
-    /// Rows along every dimension of the latent space, from -3 to 3 in `steps` steps while the other dimensions are 0: the
-    /// `dimension` (int32), the `z` it has there (float32), and the columns that can be made anew, each as it is expected.
+    /// Rows along every dimension of the latent space, from -3 to 3 in `steps` steps while the other dimensions are 0:
+    /// the `dimension` (int32), the `z` it has there (float32), and the columns that can be made anew, each as it is
+    /// expected.
     ///
     /// # Errors
     /// [`Error::OptionRange`]; [`Error::NameClash`] if a column is called like one of the two; [`Error::Read`] as
@@ -53,7 +54,8 @@ impl Model {
     /// Writes these rows to `output`, whole or not at all; their number.
     ///
     /// # Errors
-    /// As [`traverse`](Self::traverse), the errors of [`check_target`](crate::check_target), and [`Error::Write`].
+    /// As [`traverse`](Self::traverse), [`TargetExists`](crate::Error::TargetExists) and other errors of the output,
+    /// and [`Error::Write`].
     pub fn write_traverse(&self, output: impl AsRef<Path>, config: &TraverseConfig) -> Result<u64> {
         let rows = self.traverse(config)?;
         let mut writer = self.row_writer(output.as_ref(), config.force, rows.schema_ref())?;

@@ -66,20 +66,22 @@ impl From<&str> for Output {
 }
 
 impl Model {
-    /// Writes the rows of `source` with the new columns to `output`; a file whole or not at all. From one Parquet file to
-    /// another the carried columns are copied byte for byte.
+    /// Writes the rows of `source` with the new columns to `output`; a file whole or not at all. From one Parquet file
+    /// to another the carried columns are copied byte for byte.
     ///
     /// # Memory usage
-    /// From Parquet to Parquet, the row vectors of one row group, up to 256 MiB (those of a larger one are in a scratch file
-    /// beside the output), and the new columns of one row group; else about 64 MiB of rows, or one batch, if that is larger.
+    /// From Parquet to Parquet, the row vectors of one row group, up to 256 MiB (those of a larger one are in a scratch
+    /// file beside the output), and the new columns of one row group; else about 64 MiB of rows, or one batch, if that
+    /// is larger.
     ///
     /// # Errors
     /// [`MissingFeature`](crate::Error::MissingFeature) and [`WrongType`](crate::Error::WrongType) if the source is not
     /// what the model learned from; [`OptionRange`](crate::Error::OptionRange),
-    /// [`UnknownColumn`](crate::Error::UnknownColumn) and [`NameClash`](crate::Error::NameClash) for options that do not fit
-    /// it; the errors of [`check_target`](crate::check_target); [`TargetInInput`](crate::Error::TargetInInput);
-    /// [`Read`](crate::Error::Read), [`Damaged`](crate::Error::Damaged), [`Write`](crate::Error::Write);
-    /// [`Unfinished`](crate::Error::Unfinished) if some files of a directory are written and another failed.
+    /// [`UnknownColumn`](crate::Error::UnknownColumn) and [`NameClash`](crate::Error::NameClash) for options that do
+    /// not fit it; [`TargetExists`](crate::Error::TargetExists) and other errors of the output;
+    /// [`TargetInInput`](crate::Error::TargetInInput); [`Read`](crate::Error::Read),
+    /// [`Damaged`](crate::Error::Damaged), [`Write`](crate::Error::Write); [`Unfinished`](crate::Error::Unfinished) if
+    /// some files of a directory are written and another failed.
     pub fn transform_to(
         &self,
         source: &Source,

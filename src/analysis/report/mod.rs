@@ -98,7 +98,8 @@ impl Report {
         self.figures.iter().map(|figure| (figure.name.as_str(), figure.file()))
     }
 
-    /// Writes the page, whole or not at all; the errors are those of [`check_target`](crate::check_target).
+    /// Writes the page, whole or not at all; fails with [`TargetExists`](crate::Error::TargetExists) and other errors
+    /// of the output.
     ///
     /// # Errors
     /// [`Error::TargetExists`] unless `force`, [`Error::TargetNotFile`], [`Error::Io`].
