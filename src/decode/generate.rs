@@ -100,7 +100,7 @@ impl Model {
     /// One batch per thread, the queues, and for Parquet the encoded columns of one row group.
     ///
     /// # Errors
-    /// As [`generate_batches`](Self::generate_batches), the errors of [`check_target`](crate::check_target),
+    /// As [`generate_batches`](Self::generate_batches), [`TargetExists`](crate::Error::TargetExists) and other errors of the output,
     /// [`Error::Write`](crate::Error::Write) and [`Error::Interrupted`](crate::Error::Interrupted).
     pub fn generate(
         &self,

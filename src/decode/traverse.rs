@@ -53,7 +53,8 @@ impl Model {
     /// Writes these rows to `output`, whole or not at all, and returns their number.
     ///
     /// # Errors
-    /// As [`traverse`](Self::traverse), the errors of [`check_target`](crate::check_target), and [`Error::Write`].
+    /// As [`traverse`](Self::traverse), [`TargetExists`](crate::Error::TargetExists) and other errors of the output,
+    /// and [`Error::Write`].
     pub fn write_traverse(&self, output: impl AsRef<Path>, config: &TraverseConfig) -> Result<u64> {
         let rows = self.traverse(config)?;
         let mut writer = self.row_writer(output.as_ref(), config.force, rows.schema_ref())?;

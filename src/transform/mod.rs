@@ -88,7 +88,7 @@ impl Model {
     /// [`MissingFeature`](crate::Error::MissingFeature) and [`WrongType`](crate::Error::WrongType) if the source does not
     /// have the learned columns; [`OptionRange`](crate::Error::OptionRange),
     /// [`UnknownColumn`](crate::Error::UnknownColumn) and [`NameClash`](crate::Error::NameClash) for options that do not fit
-    /// the source; the errors of [`check_target`](crate::check_target); [`TargetInInput`](crate::Error::TargetInInput);
+    /// the source; [`TargetExists`](crate::Error::TargetExists) and other errors of the output; [`TargetInInput`](crate::Error::TargetInInput);
     /// [`Read`](crate::Error::Read), [`Damaged`](crate::Error::Damaged), [`Write`](crate::Error::Write);
     /// [`Unfinished`](crate::Error::Unfinished) if some files of a directory are written and another failed.
     pub fn transform_to(

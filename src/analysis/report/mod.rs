@@ -98,7 +98,7 @@ impl Report {
         self.figures.iter().map(|figure| (figure.name.as_str(), figure.file()))
     }
 
-    /// Writes the page atomically; the errors are those of [`check_target`](crate::check_target).
+    /// Writes the page, whole or not at all.
     ///
     /// # Errors
     /// [`Error::TargetExists`] unless `force`, [`Error::TargetNotFile`], [`Error::Io`].
