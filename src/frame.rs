@@ -1,7 +1,10 @@
-//! Converts Arrow batches to polars frames without a copy, through Arrow's C data interface.
+//! Converts Arrow batches to polars frames through Arrow's C data interface; only small integers and dictionaries are copied.
 
-use arrow::array::{Array, RecordBatch};
-use arrow::datatypes::{DataType, FieldRef};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, FieldRef};
 use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema, to_ffi};
 use polars::prelude::{Column, DataFrame, PolarsError, PolarsResult, Series};
 use polars_arrow::ffi::{ArrowArray, ArrowSchema, import_array_from_c, import_field_from_c};
@@ -16,13 +19,15 @@ pub(crate) fn frame(batch: &RecordBatch) -> PolarsResult<DataFrame> {
 }
 
 #[expect(unsafe_code, reason = "the C data interface uses raw pointers")]
-fn series(field: &FieldRef, column: &dyn Array) -> PolarsResult<Column> {
+fn series(field: &FieldRef, column: &ArrayRef) -> PolarsResult<Column> {
     if !is_supported(field.data_type()) {
         let why = format!("column {:?}: {} is not supported by polars", field.name(), field.data_type());
         return Err(PolarsError::InvalidOperation(why.into()));
     }
     let foreign = |error| PolarsError::ComputeError(format!("column {:?}: {error}", field.name()).into());
-    let schema = FFI_ArrowSchema::try_from(field.as_ref()).map_err(foreign)?;
+    let plain = plain(field);
+    let column = cast(column, plain.data_type()).map_err(foreign)?;
+    let schema = FFI_ArrowSchema::try_from(plain.as_ref()).map_err(foreign)?;
     let (array, _) = to_ffi(&column.to_data()).map_err(foreign)?;
     // SAFETY: both crates declare the structs of the C data interface with the same fields, so their layouts are equal; each
     // struct is moved once, and only its new owner releases it.
@@ -39,6 +44,26 @@ fn series(field: &FieldRef, column: &dyn Array) -> PolarsResult<Column> {
         (field, array)
     };
     Ok(Series::try_from((&field, array))?.into())
+}
+
+/// The field with integers of 32 bits in place of smaller ones, and values in place of dictionaries. polars is built
+/// without the other types: each is compiled into all of its operations.
+fn plain(field: &FieldRef) -> FieldRef {
+    let child = |item: &FieldRef| plain(item);
+    let data_type = match field.data_type() {
+        DataType::Int8 | DataType::Int16 => DataType::Int32,
+        DataType::UInt8 | DataType::UInt16 => DataType::UInt32,
+        DataType::Dictionary(_, value) => {
+            let value = Arc::new(Field::new(field.name(), value.as_ref().clone(), field.is_nullable()));
+            return plain(&value);
+        }
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(child).collect()),
+        DataType::List(item) => DataType::List(child(item)),
+        DataType::LargeList(item) => DataType::LargeList(child(item)),
+        DataType::FixedSizeList(item, length) => DataType::FixedSizeList(child(item), *length),
+        other => other.clone(),
+    };
+    Arc::new(Field::new(field.name(), data_type, field.is_nullable()))
 }
 
 /// Whether polars supports a type; it panics on some others.
@@ -58,13 +83,11 @@ fn is_supported(of: &DataType) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow::array::{
-        ArrayRef, BooleanArray, Decimal128Array, DictionaryArray, Float32Array, Int8Array, Int64Array,
+        BooleanArray, Decimal128Array, DictionaryArray, Float32Array, Int8Array, Int64Array,
         LargeStringArray, ListArray, StringArray, StringViewArray, StructArray, TimestampMicrosecondArray,
     };
-    use arrow::datatypes::{Field, Int16Type, Int32Type};
+    use arrow::datatypes::{Int16Type, Int32Type};
     use polars::prelude::AnyValue;
 
     use super::*;
@@ -111,7 +134,8 @@ mod tests {
             let column = frame.column(name).unwrap();
             assert!(!column.get(0).unwrap().is_null() && column.get(1).unwrap().is_null(), "{name}");
         }
-        assert_eq!(frame.column("i8").unwrap().get(0).unwrap(), AnyValue::Int8(-2));
+        assert_eq!(frame.column("i8").unwrap().get(0).unwrap(), AnyValue::Int32(-2));
+        assert_eq!(frame.column("coded").unwrap().str().unwrap().get(0), Some("b"));
         assert_eq!(frame.column("view").unwrap().str().unwrap().get(0), Some("longer than twelve bytes"));
         assert_eq!(frame.column("decimal").unwrap().get(0).unwrap().to_string(), "2.50");
     }
