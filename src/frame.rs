@@ -84,8 +84,8 @@ fn is_supported(of: &DataType) -> bool {
 #[cfg(test)]
 mod tests {
     use arrow::array::{
-        BooleanArray, Decimal128Array, DictionaryArray, Float32Array, Int8Array, Int64Array,
-        LargeStringArray, ListArray, StringArray, StringViewArray, StructArray, TimestampMicrosecondArray,
+        BooleanArray, Decimal128Array, DictionaryArray, Float32Array, Int8Array, Int64Array, LargeStringArray,
+        ListArray, StringArray, StringViewArray, StructArray, TimestampMicrosecondArray,
     };
     use arrow::datatypes::{Int16Type, Int32Type};
     use polars::prelude::AnyValue;

@@ -1,5 +1,4 @@
-//! A transform that is left before its end ends at once, whatever is on its way: a reader dropped, a stop, a signal, a
-//! target that is full or takes nothing. Batches are about as large as what may be on its way together.
+//! A transform that ends early, by a dropped reader, a stop, a signal or an error, ends at once.
 
 use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

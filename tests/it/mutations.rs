@@ -4,7 +4,7 @@
 
 use std::process::Command;
 
-use crate::strange;
+use crate::arbitrary_input;
 use crate::tables::{Uniform, curve, write};
 use crate::workdir::Workdir;
 

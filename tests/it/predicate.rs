@@ -10,7 +10,7 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::Int64Type;
 use parquet::file::properties::WriterProperties;
 
-use crate::routes::{piped, read_stream, stream};
+use crate::formats::{piped, read_stream, stream};
 use crate::tables::{new_bits, read, write_with};
 use crate::workdir::Workdir;
 

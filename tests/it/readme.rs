@@ -1,6 +1,6 @@
 //! What the README tells people to do is what CI and the tests do.
 
-use crate::routes::stream;
+use crate::formats::stream;
 use crate::tables::{curve, names, read, write};
 use crate::workdir::{Workdir, repository};
 

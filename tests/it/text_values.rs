@@ -1,5 +1,4 @@
-//! Of CSV and NDJSON every value comes back as it is written, whatever the model learned it as; or the run says which
-//! does not.
+//! CSV and NDJSON: every value comes back as written, or the run names the one that does not.
 
 use std::fmt::Write;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Outputs that are younger than what they are made from are left: a run after a crash does only what is left.
+//! `--if-newer`: outputs newer than their inputs are kept, so that a run after a crash does the rest.
 
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};

@@ -1,5 +1,4 @@
-//! Stdout and stderr that are full or closed: a log that nobody reads changes nothing, a result that cannot be written
-//! is an error, and neither is a panic.
+//! Full or closed stdout and stderr: a lost log changes nothing, a result that cannot be written is an error.
 #![cfg(target_os = "linux")]
 
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Columns that are decoded and encoded anew hold the values that they held, in the Parquet types they had.
+//! Columns that are decoded and encoded again keep their values and Parquet types.
 
 use std::fs::File;
 use std::path::Path;
@@ -23,8 +23,8 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::SchemaDescriptor;
 
+use crate::formats::piped;
 use crate::general::read_ipc;
-use crate::routes::piped;
 use crate::splice::fitted;
 use crate::tables::{keys, read};
 

@@ -11,7 +11,7 @@ use arrow::array::RecordBatch;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 
-use crate::routes::{fitted, piped, read_stream, stream};
+use crate::formats::{fitted, piped, read_stream, stream};
 use crate::tables::{carries, new_bits, read};
 use crate::workdir::Workdir;
 

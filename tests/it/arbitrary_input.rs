@@ -1,4 +1,4 @@
-//! Bytes and words of strangers: whatever they are, they are taken or refused, without a panic.
+//! Arbitrary bytes and words as input: they are accepted or refused, without a panic.
 //!
 //! Here some seconds of mutations of sound ones; `tests/fuzz/run.sh` searches on with a fuzzer.
 

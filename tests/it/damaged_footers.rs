@@ -1,4 +1,4 @@
-//! Footers that are wrong about their column chunks: what other readers read is read, the rest refused.
+//! Footers with wrong column chunks: what other readers read is read, the rest is refused.
 
 use std::fs::File;
 use std::path::Path;

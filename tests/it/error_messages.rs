@@ -1,4 +1,4 @@
-//! Errors name what was wrong and the way out, whatever names a file or a user came up with.
+//! Errors name what is wrong and what to do next.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a transform says of values that are not as those of the fit.
+//! Missing, unseen and out-of-range values, as a transform reports them.
 
 use std::sync::Arc;
 

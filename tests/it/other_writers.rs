@@ -1,4 +1,4 @@
-//! What other writers put into a file, as they mean it: it is read and copied so, or refused by name.
+//! Files of other writers: their values are read and copied as meant, or refused by name.
 
 use std::fs::File;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The same rows by any route give the same scores, to the bit.
+//! All input and output formats give the same rows and scores, to the bit.
 
 use std::collections::HashMap;
 use std::fs::File;

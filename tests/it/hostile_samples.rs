@@ -1,4 +1,4 @@
-//! sample_data/odd: hostile files, made here, each with what must happen to it.
+//! The files in sample_data/odd: made here, and what each command does with them.
 //!
 //! `cargo test --release --test it -- --ignored make_the_odd_files` writes them anew, with their README.
 
@@ -288,7 +288,7 @@ fn path(odd: &Odd) -> PathBuf {
 fn readme() -> String {
     let mut text =
         "# Odd files\n\nHostile inputs and what becomes of them: the exit code of `fit`, and of `transform` with \
-                    a model fitted to plain.parquet.\nMade by tests/it/odd.rs, which also checks this table.\n\n\
+                    a model fitted to plain.parquet.\nMade by tests/it/hostile_samples.rs, which also checks this table.\n\n\
                     | file | what is in it | fit | transform |\n|---|---|---|---|\n"
             .to_owned();
     let answer = |(code, said): Answer| match said {

@@ -1,5 +1,4 @@
-//! A column that is only carried stops no run, whatever its type: it comes out as it went in, or is refused by name where
-//! the output's format cannot hold it.
+//! Carried columns of any type: they come out as they went in, or are refused by name.
 
 use std::fs::File;
 use std::path::Path;
@@ -14,8 +13,8 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Int8Type, Int32Type, IntervalMonthDayNano, TimeUnit, UnionFields};
 use arrow::ipc::writer::FileWriter;
 
+use crate::formats::{piped, read_stream, stream};
 use crate::general::read_ipc;
-use crate::routes::{piped, read_stream, stream};
 use crate::tables::{carries, names, read};
 use crate::workdir::Workdir;
 

@@ -1,0 +1,309 @@
+//! The options of a fit.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+#[cfg(feature = "cli")]
+use super::flags;
+use super::{Activation, Decision, LatentDim, MapOf, Preset, Scale, Training, VectorScale, check_decision, within};
+use crate::error::{Error, Result};
+
+/// Options of a fit. A field that is `None` takes its default, or is chosen from the data.
+///
+/// ```
+/// use vaepipe::FitConfig;
+/// let config = FitConfig::new().latent_dim(16).hidden([256, 128]).seed(7);
+/// assert_eq!(config.latent_dim, Some(16.into()));
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
+#[non_exhaustive]
+pub struct FitConfig {
+    /// Learn only these columns: names, globs, or re:REGEX.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COL,...", value_delimiter = ',', help_heading = "Columns"))]
+    pub columns: Vec<String>,
+    /// Do not learn these columns; they are still written by a transform.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COL,...", value_delimiter = ',', help_heading = "Columns"))]
+    pub exclude: Vec<String>,
+    /// Learn these columns as categories: integers, and strings that look like identifiers, which are hashed.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COL,...", value_delimiter = ',', help_heading = "Columns"))]
+    pub categorical: Vec<String>,
+    /// Most classes of a category; rarer and unseen words share one more class [default: 64]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Columns"))]
+    pub max_categories: Option<usize>,
+    /// Apply a curve to skewed numbers before scaling: COL=asinh, log1p, quantile, auto or none; the last match counts.
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "COL=CURVE,...", value_delimiter = ',', help_heading = "Columns")
+    )]
+    pub map: Vec<MapOf>,
+    /// How the numbers of a vector are scaled: each by itself, or all as one [default: element]
+    #[cfg_attr(feature = "cli", arg(long, value_parser = flags::words::<VectorScale>(VectorScale::WORDS), help_heading = "Columns"))]
+    pub vector_scale: Option<VectorScale>,
+    /// Tell the encoder which values are missing, for columns with missing values [default: true]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Columns"))]
+    pub missing_indicator: Option<bool>,
+    /// How numbers are scaled [default: minmax; with --preset anomaly asinh]
+    #[cfg_attr(feature = "cli", arg(long, value_parser = flags::words::<Scale>(Scale::WORDS), help_heading = "Columns"))]
+    pub scale: Option<Scale>,
+    /// Defaults for a purpose: reduce for latents of every row, anomaly for scores [default: reduce]
+    #[cfg_attr(feature = "cli", arg(long, value_parser = flags::words::<Preset>(Preset::WORDS), help_heading = "Model"))]
+    pub preset: Option<Preset>,
+    /// Width of the latent space; auto finds the width after which held-out rows gain no more
+    /// [default: by the number of features]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "auto|K", help_heading = "Model"))]
+    pub latent_dim: Option<LatentDim>,
+    /// Widths of the encoder's hidden layers, like 256,128; the decoder mirrors them; "none" for a linear model
+    /// [default: by the number of features]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N,...", value_parser = flags::widths, help_heading = "Model"))]
+    pub hidden: Option<Widths>,
+    /// Networks to train, one after the other, whose scores are averaged; latents are the first one's [default: 1]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Model"))]
+    pub members: Option<usize>,
+    /// The score that anomaly_score holds and that p-values are of [default: elbo]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", help_heading = "Anomalies"))]
+    pub anomaly_score: Option<String>,
+    /// Activation function of the hidden layers [default: silu]
+    #[cfg_attr(feature = "cli", arg(long, value_parser = flags::words::<Activation>(Activation::WORDS), help_heading = "Model"))]
+    pub activation: Option<Activation>,
+    /// Most passes over the training rows [default: by the number of rows]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Training"))]
+    pub epochs: Option<usize>,
+    /// Most rows of a gradient step [default: by the number of rows]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Training"))]
+    pub batch_size: Option<usize>,
+    /// Highest learning rate of Adam [default: 0.004; with --preset anomaly 0.002]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "RATE", help_heading = "Training"))]
+    pub lr: Option<f64>,
+    /// Weight of the KL term after the warm-up [default: 1]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "WEIGHT", help_heading = "Training"))]
+    pub beta: Option<f64>,
+    /// Share of the steps over which the KL weight rises from 0 [default: 0.3]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE", help_heading = "Training"))]
+    pub kl_warmup: Option<f64>,
+    /// Nats of KL per latent dimension that are free of cost [default: 0]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "NATS", help_heading = "Training"))]
+    pub free_bits: Option<f64>,
+    /// Largest global gradient norm; 0 is off [default: 10 times the number of features]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "NORM", help_heading = "Training"))]
+    pub clip_norm: Option<f64>,
+    /// Share of each batch, the rows of highest loss, left out of the gradient [default: 0; with --preset anomaly
+    /// 0.2]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE", help_heading = "Training"))]
+    pub trim: Option<f64>,
+    /// Share of the known values that each step hides from the encoder, or auto [default: 0.1 if a learned column
+    /// misses values in the training rows, else 0]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "auto|SHARE", value_parser = flags::share_or_auto, default_value = "auto", hide_default_value = true, help_heading = "Training"))]
+    pub mask_rate: Share,
+    /// Epochs without improvement before training stops; 0 trains them all [default: 30 % of the epochs, at least 10;
+    /// with --preset anomaly 0]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Training"))]
+    pub patience: Option<usize>,
+    /// Share of rows held out of training: half for validation, half for calibration [default: 0.1]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE", help_heading = "Training"))]
+    pub val_fraction: Option<f64>,
+    /// Rows shuffled together [default: all while they take at most 2 GiB, else as many as take 512 MiB]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Training"))]
+    pub shuffle_rows: Option<u64>,
+    /// Most rows that take part, a random sample [default: as many as the steps can reach]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Training"))]
+    pub sample: Option<u64>,
+    /// Most gradient steps [default: 50000, unless --epochs is given]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Training"))]
+    pub max_steps: Option<usize>,
+    /// Memory for rows, like 512MiB; never changes a result. Rows that do not fit are kept in a scratch file; a page of a
+    /// column that does not fit is an error [default: 2GiB for encoded rows, and up to 320MiB on their way]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SIZE", value_parser = flags::bytes, help_heading = "Run"))]
+    pub memory: Option<u64>,
+    /// Existing directory for scratch files: rows that do not fit in memory, and stdin, CSV and Arrow, which are read twice
+    /// [default: that of the model or output]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "DIR", help_heading = "Run"))]
+    pub spool_dir: Option<PathBuf>,
+    /// Seed of the initial weights, order, noise, sample and held-out rows.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 0, help_heading = "Training"))]
+    pub seed: u64,
+    /// The rule that makes a row an anomaly, stored for transforms. Default: [`Decision::DEFAULT`].
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub decision: Option<Decision>,
+    /// A stop ends the fit with the best weights so far, once an epoch is trained.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub keep_partial: bool,
+    /// File of the checkpoint: written after epochs, at most once a second, and within long ones; removed by
+    /// [`Fitted::save`](crate::Fitted::save). `None` writes none.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub checkpoint: Option<PathBuf>,
+    /// Minutes between checkpoints within an epoch, above 0. Default: 10.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub checkpoint_minutes: Option<f64>,
+    /// Resume from the checkpoint, if there is one, and end with the same model as an uninterrupted fit.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub resume: bool,
+    /// File of the base model: its columns, categories, scaling and network are kept, and its training options unless they
+    /// are set. Default: none; the fit starts from random weights.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub init: Option<PathBuf>,
+    /// Scale the columns of the base model by the new rows.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub refit_scaling: bool,
+    /// Accept a model that is worse on the calibration rows than the base model.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub accept_worse: bool,
+}
+
+/// Widths of layers.
+type Widths = Vec<usize>;
+
+/// A share, or `None` for `auto`.
+type Share = Option<f64>;
+
+/// Generates one builder method per field.
+macro_rules! builders {
+    ($($(#[$doc:meta])* $name:ident: $type:ty => $wrap:expr;)+) => {
+        impl FitConfig {
+            $($(#[$doc])* #[must_use] pub fn $name(mut self, value: $type) -> Self {
+                self.$name = $wrap(value);
+                self
+            })+
+        }
+    };
+}
+builders! {
+    /// Sets [`preset`](Self::preset).
+    preset: Preset => Some;
+    /// Sets [`columns`](Self::columns).
+    columns: Vec<String> => |value| value;
+    /// Sets [`exclude`](Self::exclude).
+    exclude: Vec<String> => |value| value;
+    /// Sets [`categorical`](Self::categorical).
+    categorical: Vec<String> => |value| value;
+    /// Sets [`max_categories`](Self::max_categories).
+    max_categories: usize => Some;
+    /// Sets [`scale`](Self::scale).
+    scale: Scale => Some;
+    /// Sets [`map`](Self::map).
+    map: Vec<MapOf> => |value| value;
+    /// Sets [`vector_scale`](Self::vector_scale).
+    vector_scale: VectorScale => Some;
+    /// Sets [`missing_indicator`](Self::missing_indicator).
+    missing_indicator: bool => Some;
+    /// Sets [`mask_rate`](Self::mask_rate).
+    mask_rate: f64 => Some;
+    /// Sets [`activation`](Self::activation).
+    activation: Activation => Some;
+    /// Sets [`epochs`](Self::epochs).
+    epochs: usize => Some;
+    /// Sets [`batch_size`](Self::batch_size).
+    batch_size: usize => Some;
+    /// Sets [`lr`](Self::lr).
+    lr: f64 => Some;
+    /// Sets [`beta`](Self::beta).
+    beta: f64 => Some;
+    /// Sets [`kl_warmup`](Self::kl_warmup).
+    kl_warmup: f64 => Some;
+    /// Sets [`free_bits`](Self::free_bits).
+    free_bits: f64 => Some;
+    /// Sets [`clip_norm`](Self::clip_norm).
+    clip_norm: f64 => Some;
+    /// Sets [`trim`](Self::trim).
+    trim: f64 => Some;
+    /// Sets [`patience`](Self::patience).
+    patience: usize => Some;
+    /// Sets [`val_fraction`](Self::val_fraction).
+    val_fraction: f64 => Some;
+    /// Sets [`shuffle_rows`](Self::shuffle_rows).
+    shuffle_rows: u64 => Some;
+    /// Sets [`sample`](Self::sample).
+    sample: u64 => Some;
+    /// Sets [`max_steps`](Self::max_steps).
+    max_steps: usize => Some;
+    /// Sets [`memory`](Self::memory).
+    memory: u64 => Some;
+    /// Sets [`spool_dir`](Self::spool_dir).
+    spool_dir: PathBuf => Some;
+    /// Sets [`seed`](Self::seed).
+    seed: u64 => |value| value;
+    /// Sets [`members`](Self::members).
+    members: usize => Some;
+    /// Sets [`decision`](Self::decision).
+    decision: Decision => Some;
+    /// Sets [`keep_partial`](Self::keep_partial).
+    keep_partial: bool => |value| value;
+    /// Sets [`checkpoint`](Self::checkpoint).
+    checkpoint: PathBuf => Some;
+    /// Sets [`checkpoint_minutes`](Self::checkpoint_minutes).
+    checkpoint_minutes: f64 => Some;
+    /// Sets [`resume`](Self::resume).
+    resume: bool => |value| value;
+    /// Sets [`init`](Self::init).
+    init: PathBuf => Some;
+    /// Sets [`refit_scaling`](Self::refit_scaling).
+    refit_scaling: bool => |value| value;
+    /// Sets [`accept_worse`](Self::accept_worse).
+    accept_worse: bool => |value| value;
+}
+
+impl FitConfig {
+    /// The defaults of [`Preset::Reduce`], everything chosen from the data, seed 0.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets [`hidden`](Self::hidden).
+    #[must_use]
+    pub fn hidden(mut self, widths: impl Into<Vec<usize>>) -> Self {
+        self.hidden = Some(widths.into());
+        self
+    }
+
+    /// Sets [`latent_dim`](Self::latent_dim).
+    #[must_use]
+    pub fn latent_dim(mut self, dimensions: impl Into<LatentDim>) -> Self {
+        self.latent_dim = Some(dimensions.into());
+        self
+    }
+
+    /// Sets [`anomaly_score`](Self::anomaly_score).
+    #[must_use]
+    pub fn anomaly_score(mut self, name: impl Into<String>) -> Self {
+        self.anomaly_score = Some(name.into());
+        self
+    }
+
+    /// Checks every option against its range.
+    ///
+    /// # Errors
+    /// [`Error::OptionRange`] for the first option outside it.
+    pub fn check(&self) -> Result<()> {
+        const WIDTH: std::ops::RangeInclusive<usize> = 1..=65_536;
+        within("latent_dim", self.latent_dim, "auto, or 1 to 4096", |v| match v {
+            LatentDim::Of(dimensions) => (1..=4096).contains(&dimensions),
+            LatentDim::Auto => self.val_fraction != Some(0.0),
+        })?;
+        for &width in self.hidden.iter().flatten() {
+            within("hidden", Some(width), "1 to 65536 a layer", |v| WIDTH.contains(&v))?;
+        }
+        if let Some(layers) = self.hidden.as_ref().map(Vec::len).filter(|&layers| layers > 16) {
+            let value = format!("{layers} layers");
+            return Err(Error::OptionRange { option: "hidden", value, range: "at most 16" });
+        }
+        within("max_categories", self.max_categories, "2 to 4096", |v| (2..=4096).contains(&v))?;
+        within("mask_rate", self.mask_rate, "0 to 0.9", |v| (0.0..=0.9).contains(&v))?;
+        within("epochs", self.epochs, "1 to 1000000", |v| (1..=1_000_000).contains(&v))?;
+        within("batch_size", self.batch_size, "1 to 1048576", |v| (1..=1 << 20).contains(&v))?;
+        within("lr", self.lr, "above 0 and finite", |v| v > 0.0 && v.is_finite())?;
+        within("beta", self.beta, "0 or more and finite", |v| v >= 0.0 && v.is_finite())?;
+        within("kl_warmup", self.kl_warmup, "0 to 1", |v| (0.0..=1.0).contains(&v))?;
+        within("free_bits", self.free_bits, "0 or more and finite", |v| v >= 0.0 && v.is_finite())?;
+        within("clip_norm", self.clip_norm, "0 or more and finite", |v| v >= 0.0 && v.is_finite())?;
+        within("trim", self.trim, "0 to 0.9", |v| (0.0..=0.9).contains(&v))?;
+        within("val_fraction", self.val_fraction, "0 to 0.5", |v| (0.0..=0.5).contains(&v))?;
+        within("sample", self.sample, "2 or more", |v| v >= 2)?;
+        within("max_steps", self.max_steps, "1 or more", |v| v >= 1)?;
+        within("members", self.members, "1 to 64", |v| (1..=Training::MOST_MEMBERS).contains(&v))?;
+        within("memory", self.memory, "16 MiB or more", |v| v >= 16 << 20)?;
+        within("shuffle_rows", self.shuffle_rows, "1 or more", |v| v >= 1)?;
+        check_decision(self.decision)?;
+        within("checkpoint_minutes", self.checkpoint_minutes, "above 0, at most 1000000", |v| v > 0.0 && v <= 1e6)
+    }
+}
