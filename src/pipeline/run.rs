@@ -193,7 +193,8 @@ impl<'a> Run<'a> {
             }
             let result = results.next();
             taken = result.iter().flatten().map(Rows::rows).sum();
-            result
+            // What ends while it is stopped may have ended early.
+            result.or_else(|| self.stop.check().err().map(Err))
         });
         let outcome = route.write.run(|| sink(&mut counted))?;
         // Its threads end, so that their time is known.
@@ -301,10 +302,10 @@ mod tests {
         }
     }
 
-    /// Carries nine items, and fails by `fail` at the last one: in the source, a worker or the sink.
+    /// Carries items, and fails by `fail` at the ninth: in the source, a worker, or the sink, which leaves many on their way.
     fn failing(stage: usize, fail: fn() -> Result<()>, sink: &GatedSink) -> Result<()> {
         let at = move |here: usize, item: u64| if stage == here && item == 8 { fail() } else { Ok(()) };
-        let source = items(9, &Arc::default(), if stage == 0 { fail } else { || Ok(()) });
+        let source = items(if stage == 2 { 99 } else { 9 }, &Arc::default(), if stage == 0 { fail } else { || Ok(()) });
         let work = move |item| at(1, item).map(|()| item);
         Run::new().threads(2).carry(&route(2), source, work, |items| sink.take(items, |item| at(2, item)))
     }

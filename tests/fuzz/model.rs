@@ -1,10 +1,10 @@
 #![no_main]
 
 #[allow(dead_code)]
-#[path = "../it/strange.rs"]
-mod strange;
+#[path = "../it/arbitrary_input.rs"]
+mod arbitrary_input;
 #[allow(dead_code)]
 #[path = "../it/tables.rs"]
 mod tables;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| strange::model(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| arbitrary_input::model(bytes));

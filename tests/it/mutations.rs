@@ -82,7 +82,7 @@ fn sixty_mutations_are_answered_in_order() {
 #[test]
 fn strange_bytes_and_words_are_taken_or_refused() {
     let mut random = Uniform::new(4);
-    for (_, takes, seeds) in strange::seeds() {
+    for (_, takes, seeds) in arbitrary_input::seeds() {
         seeds.iter().for_each(|seed| takes(seed));
         for case in 0..400 {
             takes(&mutated(&seeds[case % seeds.len()], &mut random));
@@ -95,7 +95,7 @@ fn strange_bytes_and_words_are_taken_or_refused() {
 #[ignore = "writes files"]
 fn strange_seeds_are_written() {
     let folder = std::path::PathBuf::from(std::env::var_os("VAEPIPE_SEEDS").unwrap());
-    for (name, _, seeds) in strange::seeds() {
+    for (name, _, seeds) in arbitrary_input::seeds() {
         std::fs::create_dir_all(folder.join(name)).unwrap();
         for (n, seed) in seeds.iter().enumerate() {
             std::fs::write(folder.join(name).join(n.to_string()), seed).unwrap();
