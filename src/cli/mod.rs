@@ -116,13 +116,12 @@ struct Context {
 
 /// The definition of the command line. Here scores get the names that the library has for them.
 fn command() -> clap::Command {
-    let names = Cli::command().get_subcommands().map(|sub| sub.get_name().to_owned()).collect::<Vec<_>>();
-    names.into_iter().fold(Cli::command(), |command, name| {
-        command.mut_subcommand(name, |sub| {
-            let has = |id: &str| sub.get_arguments().any(|arg| arg.get_id() == id);
-            let (of_fit, of_transform) = (has("anomaly_score"), has("explain"));
-            let sub = if of_fit { sub.mut_arg("anomaly_score", |arg| arg.value_parser(scores(&[]))) } else { sub };
-            if of_transform { sub.mut_arg("score", |arg| arg.value_parser(scores(&["all"]))) } else { sub }
+    Cli::command().mut_subcommands(|sub| {
+        let of_transform = sub.get_arguments().any(|arg| arg.get_id() == "explain");
+        sub.mut_args(|arg| match arg.get_id().as_str() {
+            "anomaly_score" => arg.value_parser(scores(&[])),
+            "score" if of_transform => arg.value_parser(scores(&["all"])),
+            _ => arg,
         })
     })
 }

@@ -5,9 +5,8 @@
 #[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Rows"))]
 #[non_exhaustive]
 pub struct SourceConfig {
+    // Without the feature `analysis` it is an error.
     /// Read only rows for which this SQL condition on their columns is true: "amount > 100 AND country = 'DE'".
-    ///
-    /// Needs the feature `analysis`.
     #[cfg_attr(
         all(feature = "cli", feature = "analysis"),
         arg(long = "where", id = "where", value_name = "SQL", allow_hyphen_values = true)

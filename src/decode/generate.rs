@@ -16,7 +16,7 @@ use crate::decode::Generator;
 use crate::error::Result;
 use crate::feature::{ColumnRebuilder, Features};
 use crate::numerics::RandomStream;
-use crate::pipeline::{Route, Rows, Run};
+use crate::pipeline::{Route, Rows, Run, Stage};
 use crate::sink::{Destination, Medium, RowWriter, cast_to_schema, output_schema};
 use crate::source::batch_of;
 use crate::storage::Target;
@@ -112,7 +112,7 @@ impl Model {
         run.check()?;
         let batches = Arc::new(DrawnBatches::new(self, config)?);
         let mut writer = self.row_writer(output.as_ref(), config.force, batches.rebuilder.schema())?;
-        let route = Route::new(BATCH_CELLS as usize * size_of::<f64>());
+        let route = Route { work: Stage::new("draw"), ..Route::new(BATCH_CELLS as usize * size_of::<f64>()) };
         let ranges = batches.ranges(rows).map(Ok);
         run.carry(
             &route,

@@ -62,7 +62,7 @@ fn scores_follow_their_definitions() {
 #[test]
 fn an_unknown_score_is_reported_with_the_known_ones() {
     let error = Score::named("score", "mse").unwrap_err();
-    assert!(error.to_string().starts_with("no score \"mse\"; there are recon_error, recon_nll, kl"), "{error}");
+    assert!(error.to_string().starts_with("no score \"mse\"; the scores are recon_error, recon_nll, kl"), "{error}");
 }
 
 #[test]

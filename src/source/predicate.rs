@@ -20,9 +20,12 @@ use crate::pipeline::Stop;
 /// Rows of a batch.
 const BATCH_ROWS: usize = 8192;
 
-/// Most words and signs of a condition, list elements excluded. Nesting is at most half as deep, and each level takes about a
-/// kilobyte of stack to parse.
+/// Most words and signs of a condition, list elements excluded. Nesting is at most half as deep.
 const MAX_TOKENS: usize = 4000;
+
+/// Stack for a condition of that depth: polars recurses into each level, and takes up to 64 KiB for it without
+/// optimisation. Only what is used of it becomes memory.
+const STACK_BYTES: usize = 256 << 20;
 
 /// Name of the result column.
 const RESULT: &str = "--where";
@@ -82,7 +85,9 @@ impl Predicate {
             );
             return Err(wrong(what.into()));
         }
-        let parsed = catch_decoder_panic(Place::default, || polars::sql::sql_expr(text).map_err(first_paragraph));
+        let parsed = catch_decoder_panic(Place::default, || {
+            on_deep_stack(|| polars::sql::sql_expr(text)).map_err(first_paragraph)
+        });
         let expression = parsed.map_err(|error| wrong(cause(error)))?;
         let mut columns = Vec::<String>::new();
         for node in &expression {
@@ -143,7 +148,8 @@ impl Predicate {
 
     /// Whether each row matches; null counts as false.
     fn mask(&self, batch: &RecordBatch, path: &Path) -> Result<BooleanArray> {
-        let mask = catch_decoder_panic(|| Place::file(path), || self.evaluate(batch).map_err(first_paragraph));
+        let evaluate = || on_deep_stack(|| self.evaluate(batch)).map_err(first_paragraph);
+        let mask = catch_decoder_panic(|| Place::file(path), evaluate);
         mask.map_err(|error| {
             let name_and_type = |column: &String| {
                 let schema = batch.schema();
@@ -190,9 +196,14 @@ impl Predicate {
 
     /// Whether the statistics of a row group prove that no row matches.
     pub(super) fn excludes_group(&self, file: &ParquetFile, row_group: usize) -> bool {
-        let excludes = || Ok::<_, Foreign>(prune::excludes_group(&self.expression, file, row_group));
+        let excludes = || Ok::<_, Foreign>(on_deep_stack(|| prune::excludes_group(&self.expression, file, row_group)));
         catch_decoder_panic(|| Place::file(&file.path), excludes).unwrap_or(false)
     }
+}
+
+/// Runs `work` with room on the stack for a condition of the greatest depth.
+fn on_deep_stack<T>(work: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(STACK_BYTES / 2, STACK_BYTES, work)
 }
 
 /// Counts words and signs. A list element with its comma does not count, since it does not nest; a quoted text is one word.

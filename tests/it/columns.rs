@@ -124,6 +124,6 @@ fn a_name_that_matches_nothing_lists_its_neighbours() {
         .says(&[r#"column "x0" cannot be learned as a category"#, "a number"]);
     dir.fails(2, "fit in.parquet --map flag=asinh")
         .says(&[r#"column "flag" cannot be learned on a curve"#, "a Boolean"]);
-    dir.fails(2, "fit in.parquet --exclude re:(").says(&["not a pattern"]);
+    dir.fails(2, "fit in.parquet --exclude re:(").says(&["not a valid pattern"]);
     assert_eq!(dir.names(), ["in.parquet"]);
 }

@@ -126,7 +126,7 @@ fn a_model_that_lies_is_refused() {
     refuses(&edited(&|m| m["format_version"] = json!(99)), &tensors, "version 99");
     refuses(&edited(&|m| m["format_version"] = json!(0)), &tensors, "version 0");
     refuses(&edited(&|m| m["features"][0]["scaling"]["clip"] = json!(1e300)), &tensors, "scaling");
-    refuses(&edited(&|m| m["features"][1]["column"] = m["features"][0]["column"].clone()), &tensors, "one column");
+    refuses(&edited(&|m| m["features"][1]["column"] = m["features"][0]["column"].clone()), &tensors, "the same column");
     refuses(&edited(&|m| m["surprise"] = json!(1)), &tensors, "surprise");
     refuses(&edited(&|m| m["network"]["latent_dim"] = json!(0)), &tensors, "no width");
     refuses(&edited(&|m| m["network"]["latent_dim"] = json!(u32::MAX)), &tensors, "parameters");

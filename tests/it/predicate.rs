@@ -235,6 +235,7 @@ fn a_condition_of_any_length_is_answered() {
     // As deep as it may be, and longer in a list.
     let many = |count: usize, of: &str| vec![of; count].join(" OR ");
     assert_eq!(run(&format!("n{}", " IS NULL".repeat(1900))).0, Some(0));
+    assert_eq!(run(&many(900, "n = 3")).0, Some(0));
     assert_eq!(run(&format!("n IN ({})", vec!["1"; 20_000].join(", "))).0, Some(0));
     for deep in [many(12_000, "flag"), format!("flag{}", " IS NULL".repeat(10_000)), "NOT ".repeat(9000) + "flag"] {
         let (code, said) = run(&deep);

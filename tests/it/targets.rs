@@ -59,7 +59,7 @@ fn what_others_put_into_a_folder_that_is_open_to_all_is_not_written_through() {
     if ["link.parquet", "theirs.parquet", "way"].iter().any(|name| !give_away(&dir.path(name))) {
         return;
     }
-    let says = ["another user put it there", "choose another path"];
+    let says = ["belongs to another user", "choose another path"];
     for (of_folder, name) in [
         (0o777, "link.parquet"),
         (0o1777, "link.parquet"),
