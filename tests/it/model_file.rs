@@ -128,24 +128,28 @@ fn a_model_that_lies_is_refused() {
     refuses(&edited(&|m| m["features"][0]["scaling"]["clip"] = json!(1e300)), &tensors, "scaling");
     refuses(&edited(&|m| m["features"][1]["column"] = m["features"][0]["column"].clone()), &tensors, "the same column");
     refuses(&edited(&|m| m["surprise"] = json!(1)), &tensors, "surprise");
-    refuses(&edited(&|m| m["network"]["latent_dim"] = json!(0)), &tensors, "no width");
+    refuses(&edited(&|m| m["network"]["latent_dim"] = json!(0)), &tensors, "an empty layer");
     refuses(&edited(&|m| m["network"]["latent_dim"] = json!(u32::MAX)), &tensors, "parameters");
     refuses(&edited(&|m| m["network"]["hidden"] = json!([u64::MAX, u64::MAX])), &tensors, "parameters");
     refuses(&edited(&|m| m["network"]["hidden"] = json!([6, 8])), &tensors, "encoder.0.weight");
-    refuses(&edited(&|m| m["features"] = json!([])), &tensors, "no width");
+    refuses(&edited(&|m| m["features"] = json!([])), &tensors, "no features");
     refuses(&edited(&|m| m["features"].as_array_mut().unwrap().reverse()), &tensors, "order");
     refuses(&edited(&|m| m["features"][0]["scaling"]["scale"] = json!(0.0)), &tensors, "scaling");
     refuses(&edited(&|m| m["history"]["best_epoch"] = json!(77)), &tensors, "epoch");
     refuses(&edited(&|m| m["scoring"]["anomaly_score"] = json!("mse")), &tensors, "anomaly score");
-    refuses(&edited(&|m| m["scoring"]["decision"] = json!({"alpha": 1.5})), &tensors, "scores of its rows");
+    refuses(&edited(&|m| m["scoring"]["decision"] = json!({"alpha": 1.5})), &tensors, "stored scores or the decision");
     refuses(&edited(&|m| m["scoring"]["decision"] = json!({"guess": 0.5})), &tensors, "guess");
     for tail in ["calibration", "training"] {
         let lie = |edit: &dyn Fn(&mut Value)| edited(&|m| edit(&mut m["scoring"][tail]));
-        refuses(&lie(&|tail| tail["rows"] = json!(0)), &tensors, "scores of its rows");
-        refuses(&lie(&|tail| tail["at_least"][0] = json!(u64::MAX)), &tensors, "scores of its rows");
-        refuses(&lie(&|tail| tail["scores"].as_array_mut().unwrap().reverse()), &tensors, "scores of its rows");
-        refuses(&lie(&|tail| tail["scores"] = json!([])), &tensors, "scores of its rows");
-        refuses(&lie(&|tail| tail["scores"][0] = json!(1e300)), &tensors, "scores of its rows");
+        refuses(&lie(&|tail| tail["rows"] = json!(0)), &tensors, "stored scores or the decision");
+        refuses(&lie(&|tail| tail["at_least"][0] = json!(u64::MAX)), &tensors, "stored scores or the decision");
+        refuses(
+            &lie(&|tail| tail["scores"].as_array_mut().unwrap().reverse()),
+            &tensors,
+            "stored scores or the decision",
+        );
+        refuses(&lie(&|tail| tail["scores"] = json!([])), &tensors, "stored scores or the decision");
+        refuses(&lie(&|tail| tail["scores"][0] = json!(1e300)), &tensors, "stored scores or the decision");
         refuses(&lie(&|tail| tail["scores"][0] = Value::Null), &tensors, "metadata");
     }
 
@@ -173,7 +177,7 @@ fn a_model_that_lies_is_refused() {
     refuses(&sound, &with("aggregate.residual", vec![2, 2], Dtype::F32, vec![0; 16]), "aggregate.residual");
     refuses(&sound, &with("aggregate.spare", vec![1], Dtype::F32, vec![0; 4]), "aggregate.spare");
     let falling: Vec<u8> = (0..4 * 65).flat_map(|n| (-(n as f32)).to_le_bytes()).collect();
-    refuses(&sound, &with("aggregate.quantiles", vec![4, 65], Dtype::F32, falling), "spread");
+    refuses(&sound, &with("aggregate.quantiles", vec![4, 65], Dtype::F32, falling), "quantiles");
     refuses(&sound, &with("aggregate.density.weight", vec![1], Dtype::F32, vec![0; 4]), "density");
     refuses(&edited(&|m| m["health"]["rows"] = json!(0)), &tensors, "health");
     refuses(&edited(&|m| m["health"]["dimensions"] = json!([])), &tensors, "health");
