@@ -33,7 +33,7 @@ impl Parts {
         let trainer = Trainer::new(&layout, network, 0, training.shard_rows, threads, &device)?;
         let mut x = vec![0.0; rows.num_rows() * layout.inputs()];
         model.features().write(&rows, &mut x)?;
-        let batch = Batch::new(0, (0..rows.num_rows() as u64).collect(), x.clone(), &layout);
+        let batch = Batch::new((0..rows.num_rows() as u64).collect(), x.clone(), &layout);
         let input = trainer.feed()(batch.clone(), RandomStream::new(0, "bench"))?;
         Ok(Self { model, rows, x, batch, input, trainer })
     }

@@ -29,8 +29,6 @@ pub(crate) fn batch_rows(layout: &Layout) -> usize {
 /// Rows as the model takes them.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Batch {
-    /// Number of the batch in its pass, from 0.
-    pub(crate) seq: u64,
     /// Number of each row in the input, counted over all files.
     pub(crate) ids: Vec<u64>,
     /// The row vectors, `[rows, inputs]`; 0 where missing.
@@ -50,19 +48,19 @@ pub(crate) struct MaskedRows {
 
 impl Batch {
     /// Takes row vectors with NaN where a value is missing, as features write them.
-    pub(crate) fn new(seq: u64, ids: Vec<u64>, mut x: Vec<f32>, layout: &Layout) -> Self {
+    pub(crate) fn new(ids: Vec<u64>, mut x: Vec<f32>, layout: &Layout) -> Self {
         debug_assert_eq!(x.len(), ids.len() * layout.inputs());
         let known = has_missing(&x).then(|| x.iter().map(|x| f32::from(!x.is_nan())).collect());
         if known.is_some() {
             x.iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = 0.0);
         }
-        Self { seq, ids, x, known, shown: None }
+        Self { ids, x, known, shown: None }
     }
 
     /// Takes rows without their numbers: the model's answer depends on their values alone.
     pub(crate) fn unnumbered(x: Vec<f32>, layout: &Layout) -> Self {
         let rows = x.len() / layout.inputs();
-        Self::new(0, vec![0; rows], x, layout)
+        Self::new(vec![0; rows], x, layout)
     }
 
     /// Encodes the learned columns of some rows, and tells which values are not as those of the fit.
@@ -144,10 +142,10 @@ mod tests {
     #[test]
     fn missing_values_become_zero_and_unknown() {
         let layout = Layout::new([(Shape::of(Gaussian, 2), false)]).unwrap();
-        let batch = Batch::new(0, vec![4, 9], vec![1.0, f32::NAN, 2.0, 3.0], &layout);
+        let batch = Batch::new(vec![4, 9], vec![1.0, f32::NAN, 2.0, 3.0], &layout);
         assert_eq!(batch.x, [1.0, 0.0, 2.0, 3.0]);
         assert_eq!(batch.known.as_deref(), Some(&[1.0, 0.0, 1.0, 1.0][..]));
-        assert_eq!(Batch::new(0, vec![4], vec![1.0, 2.0], &layout).known, None);
+        assert_eq!(Batch::new(vec![4], vec![1.0, 2.0], &layout).known, None);
     }
 
     #[test]
@@ -155,7 +153,7 @@ mod tests {
         let layout = Layout::new([(Shape::of(Gaussian, 4), false)]).unwrap();
         let mut x = vec![1.0; 4000];
         x[7] = f32::NAN;
-        let mut batch = Batch::new(0, (0..1000).collect(), x, &layout);
+        let mut batch = Batch::new((0..1000).collect(), x, &layout);
         let before = batch.clone();
         batch.hide(0.3, RandomStream::new(1, "hide"));
         assert_eq!((&batch.x, &batch.known), (&before.x, &before.known));

@@ -114,7 +114,7 @@ struct Context {
     monitor: monitor::Monitor,
 }
 
-/// The definition of the command line. Here scores get the names that the library has for them.
+/// The definition of the command line, with the library's scores as possible values.
 fn command() -> clap::Command {
     Cli::command().mut_subcommands(|sub| {
         let of_transform = sub.get_arguments().any(|arg| arg.get_id() == "explain");

@@ -8,7 +8,7 @@ use crate::error::Result;
 #[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Output"))]
 #[non_exhaustive]
 pub struct GenerateConfig {
-    /// Decides the draws.
+    /// Seed of the draws.
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 0))]
     pub seed: u64,
     /// How far draws go from the middle, 0 to 10: 1 is as the data, less is more usual, 0 the most likely.

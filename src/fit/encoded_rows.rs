@@ -129,7 +129,7 @@ impl EncodedRows {
         (0..self.len().div_ceil(rows)).map(move |seq| {
             let mut table = Table::default();
             self.gather(range(seq).map(|row| row as u64), layout.inputs(), &mut table)?;
-            Ok(Batch::new(seq as u64, table.ids, table.x, layout))
+            Ok(Batch::new(table.ids, table.x, layout))
         })
     }
 }

@@ -147,13 +147,13 @@ impl FitRows {
                 ranges[range].start + (place - starts[range])
             })
         });
-        let batch = move |(seq, wanted): (usize, usize)| {
+        let batch = move |wanted: usize| {
             let mut table = Table::default();
             table.reserve(wanted, layout.inputs());
             training.gather(rows.by_ref().take(wanted), layout.inputs(), &mut table)?;
-            input(Batch::new(seq as u64, table.ids, table.x, &layout))
+            input(Batch::new(table.ids, table.x, &layout))
         };
-        prefetch(&self.shuffle, 2, step_rows(self.training.len(), batch_size).enumerate().map(batch))
+        prefetch(&self.shuffle, 2, step_rows(self.training.len(), batch_size).map(batch))
     }
 }
 

@@ -80,7 +80,7 @@ impl EncodedBatch<'_> {
             x.extend((0..inputs).map(|element| if is_shown(element) { of_row.x[element] } else { f32::NAN }));
             ids.push(view.batch.ids[row]);
         }
-        let batch = Batch::new(0, ids, x, view.member.heads.layout());
+        let batch = Batch::new(ids, x, view.member.heads.layout());
         let scales: Vec<f32> = hidden.iter().map(|&(row, _)| scales[row]).collect();
         let mut remaining = vec![0.0; hidden.len()];
         for MemberView { member, .. } in &self.views {

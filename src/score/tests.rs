@@ -32,7 +32,7 @@ fn exact() -> (Layout, Scorer) {
 
 fn scores(name: &str, x: &[f32]) -> Vec<Option<f32>> {
     let (layout, scorer) = exact();
-    let batch = Batch::new(0, vec![0; x.len()], x.to_vec(), &layout);
+    let batch = Batch::new(vec![0; x.len()], x.to_vec(), &layout);
     scorer.rows(&batch).unwrap().score(Score::named("score", name).unwrap()).unwrap()
 }
 
@@ -68,7 +68,7 @@ fn an_unknown_score_is_reported_with_the_known_ones() {
 #[test]
 fn shares_are_of_the_score_above_its_minimum() {
     let (layout, scorer) = exact();
-    let batch = Batch::new(0, vec![0; 3], vec![3.5, 1.0, f32::NAN], &layout);
+    let batch = Batch::new(vec![0; 3], vec![3.5, 1.0, f32::NAN], &layout);
     let rows = scorer.rows(&batch).unwrap();
     let (shares, _) = rows.contributions(std::slice::from_ref(&(0..1)), 5).unwrap();
     // At a posterior mean of 1: half of 0.5² above the likeliest value, plus the KL divergence. The hidden value is 0,

@@ -56,7 +56,7 @@ impl Model {
             let (_, batch) = batch?;
             let mut x = vec![0.0; batch.num_rows() * inputs];
             features.write(&batch, &mut x)?;
-            let batch = Batch::new(0, (0..batch.num_rows() as u64).collect(), x, features.layout());
+            let batch = Batch::new((0..batch.num_rows() as u64).collect(), x, features.layout());
             let rows_of = self.scorer().rows(&batch)?;
             let seen = rows_of.first();
             let means_of = seen.encoded.mean.chunks_exact(k);

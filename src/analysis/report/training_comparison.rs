@@ -267,7 +267,7 @@ fn contributions_and_drift(
     let elements: Vec<Range<usize>> = (0..kinds.len()).map(|n| features.elements(n)).collect();
     let (mut sums, mut bin_counts, mut first) = (vec![0.0; kinds.len()], BinCounts::default(), 0);
     for (ids, x) in sample.rows.chunks(BLOCK).zip(x.chunks(BLOCK * inputs)) {
-        let batch = Batch::new(0, ids.to_vec(), x.to_vec(), features.layout());
+        let batch = Batch::new(ids.to_vec(), x.to_vec(), features.layout());
         let rows = model.scorer().rows(&batch)?;
         let (shares, _) = rows.contributions(&elements, kinds.len())?;
         shares.iter().flatten().for_each(|it| sums[it.source] += f64::from(it.share));

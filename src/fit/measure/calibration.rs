@@ -105,7 +105,7 @@ impl Calibration<'_> {
             let mut table = Table::default();
             let range = seq * BATCH_ROWS..some.min((seq + 1) * BATCH_ROWS);
             store.gather(range.map(row), inputs, &mut table)?;
-            Ok(Batch::new(seq as u64, table.ids, table.x, &layout))
+            Ok(Batch::new(table.ids, table.x, &layout))
         };
         let batches = (0..some.div_ceil(BATCH_ROWS)).map(batch);
         let depth = pipeline::queue_depth(BATCH_ROWS * inputs * size_of::<f32>(), pipeline::QUEUE_BYTES);

@@ -47,7 +47,7 @@ impl<'a> FittedNetwork<'a> {
             let mut table = Table::default();
             let places = range.map(|row| (row as u128 * all as u128 / rows as u128) as u64);
             store.gather(places, self.layout.inputs(), &mut table)?;
-            Ok(Batch::new(seq as u64, table.ids, table.x, self.layout))
+            Ok(Batch::new(table.ids, table.x, self.layout))
         })
     }
 

@@ -15,7 +15,7 @@ fn small() -> (Layout, Network) {
 
 /// Two rows, a value missing in the second.
 fn two_rows(layout: &Layout) -> Batch {
-    Batch::new(0, vec![7, 8], vec![0.5, -1.25, 1.0, 2.0, f32::NAN, 0.0], layout)
+    Batch::new(vec![7, 8], vec![0.5, -1.25, 1.0, 2.0, f32::NAN, 0.0], layout)
 }
 
 fn many_rows(layout: &Layout, rows: u64) -> Batch {
@@ -28,7 +28,7 @@ fn many_rows(layout: &Layout, rows: u64) -> Batch {
             x[row % 3] = f32::NAN;
         }
     }
-    Batch::new(0, (0..rows).collect(), x, layout)
+    Batch::new((0..rows).collect(), x, layout)
 }
 
 /// Numbers that may be missing and are told so, a flag, and categories of two, nineteen and three classes.
@@ -50,7 +50,7 @@ fn any_rows(layout: &Layout, rows: u64) -> Batch {
             _ => *x,
         };
     }
-    let mut batch = Batch::new(0, (0..rows).collect(), x, layout);
+    let mut batch = Batch::new((0..rows).collect(), x, layout);
     batch.hide(0.2, stream);
     batch
 }
@@ -314,7 +314,7 @@ fn a_row_encodes_to_the_same_bits_in_any_batch() {
         let whole = vae.encode(&all).unwrap();
         for row in [0_usize, 1, 255, 256, 511, 8191, 8192, 8499] {
             let known = all.known.as_ref().map(|known| known[row * 3..row * 3 + 3].to_vec());
-            let alone = Batch { seq: 0, ids: vec![0], x: all.x[row * 3..row * 3 + 3].to_vec(), known, shown: None };
+            let alone = Batch { ids: vec![0], x: all.x[row * 3..row * 3 + 3].to_vec(), known, shown: None };
             let alone = vae.encode(&alone).unwrap();
             assert_eq!(alone.mean, whole.mean[row * 2..row * 2 + 2]);
             assert_eq!((alone.nll[0], alone.kl[0]), (whole.nll[row], whole.kl[row]));
@@ -394,7 +394,7 @@ fn beyond_its_bound_a_log_variance_of_numbers_goes_no_further() {
     let (layout, network) = small();
     // The decoder's outputs are near 0: rows of zeros want no variance, and rows far away want more than there may be.
     for (x, values) in [(0.0, [-6.5, -7.0]), (1e3, [6.5, 7.0])] {
-        let batch = Batch::new(0, (0..40).collect(), [x, x, 0.0].repeat(40), &layout);
+        let batch = Batch::new((0..40).collect(), [x, x, 0.0].repeat(40), &layout);
         for mut execution in executions(&layout, &network) {
             let mut checkpoint = execution.checkpoint().unwrap();
             checkpoint.weights.get_mut("likelihood.gaussian.log_variance").unwrap().values = values.to_vec();
