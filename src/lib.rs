@@ -135,7 +135,7 @@ pub mod bench;
 pub use arrow;
 
 pub use config::{
-    Activation, Codec, Decision, Encoding, FitConfig, GenerateConfig, ImputeConfig, LatentDim, Map, MapOf,
+    Activation, Codec, Decision, Encoding, ExplainRows, FitConfig, GenerateConfig, ImputeConfig, LatentDim, Map, MapOf,
     OutputConfig, Preset, ReconstructConfig, Scale, SourceConfig, Training, TransformConfig, TraverseConfig,
     VectorScale,
 };

@@ -93,6 +93,21 @@ impl Batch {
         self.shown = Some(MaskedRows { x, known });
     }
 
+    /// Some of its rows, by their number in the batch.
+    pub(crate) fn take(&self, rows: &[u32]) -> Self {
+        let inputs = self.x.len() / self.rows().max(1);
+        let taken = |all: &[f32]| {
+            rows.iter().flat_map(|&row| &all[row as usize * inputs..][..inputs]).copied().collect::<Vec<f32>>()
+        };
+        let shown = |MaskedRows { x, known }: &MaskedRows| MaskedRows { x: taken(x), known: taken(known) };
+        Self {
+            ids: rows.iter().map(|&row| self.ids[row as usize]).collect(),
+            x: taken(&self.x),
+            known: self.known.as_deref().map(taken),
+            shown: self.shown.as_ref().map(shown),
+        }
+    }
+
     /// Number of rows.
     pub(crate) fn rows(&self) -> usize {
         self.ids.len()

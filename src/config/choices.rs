@@ -130,6 +130,17 @@ pub enum VectorScale {
     Whole,
 }
 
+/// The rows to explain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ExplainRows {
+    /// The anomalies; all rows if the model has no rule that makes a row an anomaly.
+    #[default]
+    Anomalies,
+    /// All rows that have a score.
+    All,
+}
+
 /// The compression of an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -207,6 +218,7 @@ words!(Preset, "reduce" => Preset::Reduce, "anomaly" => Preset::Anomaly);
 words!(Scale, "robust" => Scale::Robust, "asinh" => Scale::Asinh, "standard" => Scale::Standard, "minmax" => Scale::Minmax, "none" => Scale::None);
 words!(Map, "asinh" => Map::Asinh, "log1p" => Map::Log1p, "quantile" => Map::Quantile, "auto" => Map::Auto, "none" => Map::None);
 words!(VectorScale, "element" => VectorScale::Element, "whole" => VectorScale::Whole);
+words!(ExplainRows, "anomalies" => ExplainRows::Anomalies, "all" => ExplainRows::All);
 words!(Codec, "none" => Codec::None, "snappy" => Codec::Snappy, "gzip" => Codec::Gzip, "lz4" => Codec::Lz4, "brotli" => Codec::Brotli, "zstd" => Codec::Zstd);
 words!(Activation, "relu" => Activation::Relu, "silu" => Activation::Silu, "tanh" => Activation::Tanh);
 

@@ -1,6 +1,6 @@
 //! Options of a transform.
 
-use super::{Codec, Decision, check_decision, within};
+use super::{Codec, Decision, ExplainRows, check_decision, within};
 use crate::error::Result;
 
 /// Options of a transform.
@@ -32,9 +32,21 @@ pub struct TransformConfig {
     /// Add these scores, or all.
     #[cfg_attr(feature = "cli", arg(long, value_delimiter = ',', value_name = "NAME,..."))]
     pub score: Vec<String>,
-    /// Add top_features, the K source columns that raise a row's score most, with value and expected value.
+    /// Add top_features, the K source columns that raise an anomaly's score most, with value and expected value.
     #[cfg_attr(feature = "cli", arg(long, value_name = "K", default_value_t = 0))]
     pub explain: usize,
+    /// Explain these rows: anomalies, or all.
+    #[cfg_attr(
+        feature = "cli",
+        arg(
+            long,
+            value_name = "ROWS",
+            requires = "explain",
+            default_value = "anomalies",
+            value_parser = super::flags::words::<ExplainRows>(ExplainRows::WORDS)
+        )
+    )]
+    pub explain_rows: ExplainRows,
     /// The rule that makes a row an anomaly. `None`: that of the fit.
     #[cfg_attr(feature = "cli", arg(skip))]
     pub decision: Option<Decision>,

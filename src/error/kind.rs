@@ -43,6 +43,7 @@ impl Error {
             | Self::NotLearnable { .. }
             | Self::UnknownScore { .. }
             | Self::NotCalibrated { .. }
+            | Self::AlphaTooLow { .. }
             | Self::OptionRange { .. }
             | Self::Predicate { .. }
             | Self::TooLarge { .. }

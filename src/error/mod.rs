@@ -136,6 +136,18 @@ pub enum Error {
         /// The option that asks for them: "alpha" or "fdr".
         option: &'static str,
     },
+    /// No p-value of the model is as low as the decision asks.
+    #[error(
+        "no row can be an anomaly: p-values are {least:.2} at least, from {rows} calibration rows, and alpha is {alpha}"
+    )]
+    AlphaTooLow {
+        /// The p-value that an anomaly needs.
+        alpha: f64,
+        /// The lowest p-value of the model.
+        least: f64,
+        /// Number of calibration rows.
+        rows: u64,
+    },
     /// A column cannot be learned as the selection asks.
     #[error("column {column:?} cannot be learned{reason}")]
     NotLearnable {

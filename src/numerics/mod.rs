@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`cholesky`](mod@cholesky) | Cholesky factor of a covariance matrix, inverse of a triangular matrix |
 //! | [`gaussian_mixture`] | mixture of normal distributions with full covariances, fitted by expectation maximisation |
+//! | [`generalized_pareto`] | the generalised Pareto distribution of excesses over a threshold |
 //! | [`log_sum_exp`](mod@log_sum_exp) | logarithm of a sum or mean of exponentials, softmax |
 //! | [`mixture`] | weighted mixture of answers: its quantiles, and the component a draw falls on |
 //! | [`normal`] | the standard normal distribution: cumulative distribution function, density, quantiles |
@@ -14,6 +15,7 @@
 
 mod cholesky;
 mod gaussian_mixture;
+mod generalized_pareto;
 mod log_sum_exp;
 mod mixture;
 mod normal;
@@ -24,6 +26,7 @@ mod vector;
 
 pub(crate) use self::cholesky::{cholesky, invert_lower};
 pub(crate) use self::gaussian_mixture::GaussianMixture;
+pub(crate) use self::generalized_pareto::GeneralizedPareto;
 pub(crate) use self::log_sum_exp::{log_mean_exp, log_sum_exp_f32, softmax};
 pub(crate) use self::mixture::Mixture;
 pub(crate) use self::normal::{normal_quantile, normal_rank, normal_upper_quantile};

@@ -29,14 +29,36 @@ impl Scoring {
         let Some(calibration) = &self.calibration else {
             return Some("there are no p-values, since there are no calibration rows".to_owned());
         };
-        let (rows, least) = (calibration.rows(), calibration.p_value_of(0));
+        let (rows, least) = (calibration.rows(), calibration.least_p_value());
         let coarse = if rows < COARSE { "coarse and " } else { "" };
         match self.decision {
             Decision::Alpha(alpha) if least > alpha => Some(format!(
-                "p-values are {coarse}{least:.2} at least, too high for an alpha of {alpha}: no row is an anomaly"
+                "p-values are {coarse}{least:.2} at least, too high for an alpha of {alpha}: no row is an anomaly; \
+                 --contamination and --threshold decide without them"
             )),
             _ if rows < COARSE => Some(format!("p-values are coarse, {least:.2} at least")),
             _ => None,
+        }
+    }
+
+    /// Checks that some row could be an anomaly by `decision`, or by that of the model.
+    ///
+    /// # Errors
+    /// [`Error::NotCalibrated`] if the decision needs p-values and the model has none, [`Error::AlphaTooLow`] if no
+    /// p-value is as low as it asks.
+    pub fn check(&self, decision: Option<Decision>) -> Result<()> {
+        let decision = decision.unwrap_or(self.decision);
+        let Some(calibration) = &self.calibration else {
+            return match decision {
+                Decision::Threshold(_) | Decision::Contamination(_) => Ok(()),
+                _ => Err(Error::NotCalibrated { option: decision.option() }),
+            };
+        };
+        match (decision, calibration.least_p_value()) {
+            (Decision::Alpha(alpha), least) if least > alpha => {
+                Err(Error::AlphaTooLow { alpha, least, rows: calibration.rows() })
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -63,8 +85,9 @@ impl AnomalyRule {
     /// Uses `decision`, or that of the model.
     ///
     /// # Errors
-    /// [`Error::NotCalibrated`] if `decision` needs p-values and the model has none.
+    /// As [`Scoring::check`], for a `decision` given.
     pub(crate) fn new(scoring: &Scoring, decision: Option<Decision>) -> Result<Self> {
+        decision.map_or(Ok(()), |decision| scoring.check(Some(decision)))?;
         let calibration = scoring.calibration.clone();
         let rule = match decision.unwrap_or(scoring.decision) {
             Decision::Alpha(alpha) => Rule::PValue(alpha),
@@ -73,10 +96,7 @@ impl AnomalyRule {
             Decision::Fdr(rate) => Rule::Fdr(rate),
         };
         let lacks = calibration.is_none() && !matches!(rule, Rule::Score(_));
-        match decision.filter(|_| lacks) {
-            Some(decision) => Err(Error::NotCalibrated { option: decision.option() }),
-            None => Ok(Self { calibration, rule: (!lacks).then_some(rule) }),
-        }
+        Ok(Self { calibration, rule: (!lacks).then_some(rule) })
     }
 
     /// Whether there are p-values.

@@ -1,14 +1,19 @@
-//! Compressed empirical distribution of scores, exact in the upper tail.
+//! Compressed empirical distribution of scores, exact in the upper tail, and fitted beyond it.
 
 use serde::{Deserialize, Serialize};
+
+use crate::numerics::GeneralizedPareto;
 
 /// Ranks stored exactly. Below them, adjacent scores count as the highest of their group: a rank is too high by at most
 /// one part in this many and never too low, so that p-values stay valid.
 const EXACT_RANKS: u64 = 512;
 
+/// Levels above the highest score: each has half the probability of the next lower one.
+const LEVELS_BEYOND: usize = 64;
+
 /// The distribution of the scores of some rows, for ranks and quantiles: about 512 (1 + ln(rows / 512)) numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "StoredTail")]
 pub struct Tail {
     /// Rows scored.
     rows: u64,
@@ -17,6 +22,40 @@ pub struct Tail {
     scores: Vec<f32>,
     /// How many rows have each of these scores or a higher one.
     at_least: Vec<u64>,
+    /// The distribution of the excess over the highest score, fitted to the highest scores.
+    #[serde(skip)]
+    beyond: Option<GeneralizedPareto>,
+}
+
+/// A tail as a model file stores it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredTail {
+    rows: u64,
+    scores: Vec<f32>,
+    at_least: Vec<u64>,
+}
+
+impl From<StoredTail> for Tail {
+    fn from(StoredTail { rows, scores, at_least }: StoredTail) -> Self {
+        Self { beyond: beyond(rows, &scores, &at_least), rows, scores, at_least }
+    }
+}
+
+/// Fits the distribution of the excess over the highest score to the highest scores: a fifth of them, and at most 3 √rows
+/// (Vehtari et al. 2024, section 2.1).
+fn beyond(rows: u64, scores: &[f32], at_least: &[u64]) -> Option<GeneralizedPareto> {
+    let wanted = (rows / 5).min((3.0 * (rows as f64).sqrt()) as u64).min(EXACT_RANKS);
+    let end = at_least.partition_point(|&at_least| at_least <= wanted);
+    let (&threshold, &highest) = (scores.get(end)?, scores.first()?);
+    let mut excesses = Vec::new();
+    for (place, &score) in scores.iter().enumerate().take(end).rev() {
+        let above = place.checked_sub(1).map_or(0, |above| at_least[above]);
+        let rows = at_least[place].saturating_sub(above) as usize;
+        excesses.extend(std::iter::repeat_n(f64::from(score) - f64::from(threshold), rows));
+    }
+    let fitted = GeneralizedPareto::fit(&excesses)?;
+    Some(fitted.above(f64::from(highest) - f64::from(threshold)))
 }
 
 /// Serializes each score as the shortest decimal that reads back as the same f32, since JSON numbers are f64.
@@ -40,7 +79,7 @@ impl Tail {
     pub(crate) fn of(scores: Vec<f32>) -> Self {
         let mut sorted: Vec<f32> = scores.into_iter().map(finite).collect();
         sorted.sort_unstable_by(|a, b| b.total_cmp(a));
-        let mut tail = Self { rows: sorted.len() as u64, scores: Vec::new(), at_least: Vec::new() };
+        let mut tail = Self { rows: sorted.len() as u64, scores: Vec::new(), at_least: Vec::new(), beyond: None };
         let mut end = 0;
         for (place, &score) in (0..).zip(&sorted) {
             if place == end {
@@ -55,6 +94,7 @@ impl Tail {
                 *at_least = place + 1;
             }
         }
+        tail.beyond = beyond(tail.rows, &tail.scores, &tail.at_least);
         tail
     }
 
@@ -69,28 +109,65 @@ impl Tail {
         (0..self.scores.len()).rev().map(move |place| (self.scores[place], self.at_least[place] - above(place)))
     }
 
-    /// The number of stored scores; a score has a level in `0..=levels()`.
+    /// The number of levels. A score has a level below it; those of level 0 are the highest.
     pub(crate) fn levels(&self) -> usize {
-        self.scores.len()
+        LEVELS_BEYOND + self.scores.len()
     }
 
-    /// The level of a score: how many stored scores are at least as high. Level 0 is above all.
+    /// The level of a score.
     pub(crate) fn level(&self, score: f32) -> usize {
+        match self.place(score) {
+            0 => (LEVELS_BEYOND - 1).saturating_sub(-self.beyond(score).log2() as usize),
+            place => LEVELS_BEYOND - 1 + place,
+        }
+    }
+
+    /// The highest p-value of the scores of a level.
+    pub(crate) fn p_value_of(&self, level: usize) -> f64 {
+        match (level + 1).checked_sub(LEVELS_BEYOND) {
+            Some(place) => self.conformal(place),
+            None => self.conformal(0) * 0.5_f64.powi((LEVELS_BEYOND - 1 - level) as i32),
+        }
+    }
+
+    /// The p-value of a score: above 0, and lower for a higher score.
+    ///
+    /// It is the conformal one (Vovk, Gammerman & Shafer 2005, "Algorithmic learning in a random world", eq. 2.2):
+    /// (1 + rows that score at least as high) / (1 + rows). For a row from the same distribution, it is at most p with
+    /// probability at most p. A score above all has that of the highest, times the probability of such an excess under a
+    /// generalised Pareto distribution fitted to the highest scores (as Siffer et al. 2017, "Anomaly detection in streams
+    /// with extreme value theory").
+    pub fn p_value(&self, score: f32) -> f64 {
+        match self.place(score) {
+            0 => self.conformal(0) * self.beyond(score),
+            place => self.conformal(place),
+        }
+    }
+
+    /// The p-value that no score is below.
+    pub(crate) fn least_p_value(&self) -> f64 {
+        self.p_value(f32::INFINITY)
+    }
+
+    /// How many stored scores are at least as high.
+    fn place(&self, score: f32) -> usize {
         let score = finite(score);
         self.scores.partition_point(|&known| known >= score)
     }
 
-    /// The conformal p-value of a level: (1 + rows that score at least as high) / (1 + rows).
-    pub(crate) fn p_value_of(&self, level: usize) -> f64 {
-        let at_least = level.checked_sub(1).map_or(0, |last| self.at_least[last]);
+    /// The conformal p-value of the scores below `place` of the stored ones.
+    fn conformal(&self, place: usize) -> f64 {
+        let at_least = place.checked_sub(1).map_or(0, |last| self.at_least[last]);
         (1 + at_least) as f64 / (1 + self.rows) as f64
     }
 
-    /// The conformal p-value of a score (Vovk, Gammerman & Shafer 2005, "Algorithmic learning in a random world", eq.
-    /// 2.2): (1 + rows that score at least as high) / (1 + rows). For a row from the same distribution, it is at most p
-    /// with probability at most p.
-    pub fn p_value(&self, score: f32) -> f64 {
-        self.p_value_of(self.level(score))
+    /// The probability that a score above the highest is as high as this; 1 if no tail is fitted.
+    fn beyond(&self, score: f32) -> f64 {
+        let excess = |highest: &f32| f64::from(finite(score)) - f64::from(*highest);
+        match (self.beyond, self.scores.first()) {
+            (Some(tail), Some(highest)) => tail.survival(excess(highest)),
+            _ => 1.0,
+        }
     }
 
     /// The lowest stored score that at most a `share` of the rows reach; if more reach even the highest, the next f32
@@ -107,7 +184,7 @@ impl Tail {
 
     /// Whether the fields are consistent.
     pub(crate) fn is_valid(&self) -> bool {
-        let Self { rows, scores, at_least } = self;
+        let Self { rows, scores, at_least, .. } = self;
         scores.len() == at_least.len()
             && scores.iter().all(|score| score.is_finite())
             && scores.windows(2).all(|pair| pair[0] > pair[1])
@@ -129,7 +206,7 @@ mod tests {
         let tail = Tail::of(vec![3.0, 1.0, 2.0, 2.0]);
         let p = [4.0, 3.0, 2.5, 2.0, 1.0, 0.0].map(|score| tail.p_value(score) * 5.0);
         assert_eq!(p, [1.0, 2.0, 2.0, 4.0, 5.0, 5.0]);
-        assert_eq!((tail.p_value(f32::NAN), tail.p_value(f32::INFINITY)), (0.2, 0.2));
+        assert_eq!((tail.p_value(f32::NAN), tail.least_p_value()), (0.2, 0.2), "four scores have no tail");
         assert_eq!(Tail::of(vec![f32::INFINITY, 0.0]).p_value(f32::INFINITY), 2.0 / 3.0);
     }
 
@@ -142,6 +219,26 @@ mod tests {
         );
         let tied = Tail::of(vec![1.0, 7.0, 7.0, 7.0]);
         assert_eq!((tied.threshold_for(0.5), tied.threshold_for(0.75)), (7_f32.next_up(), 7.0));
+    }
+
+    #[test]
+    fn the_tail_of_exponential_scores_goes_on() {
+        // Of 2,000 exponential scores at even ranks, a score of s + ln 2000 or more has the probability exp(-s) / 2000.
+        let scores = (0..2000).map(|n| -((f64::from(n) + 0.5) / 2000.0).ln() as f32).collect();
+        let tail = Tail::of(scores);
+        for (s, tolerance) in [(1.0_f64, 1.3), (4.0, 1.6), (8.0, 4.0)] {
+            let (p, expected) = (tail.p_value(2000_f32.ln() + s as f32), (-s).exp() / 2000.0);
+            assert!(p < tolerance * expected && p > expected / tolerance, "{s}: {p} {expected}");
+        }
+        let mut last = 1.0;
+        for score in (0..2000).map(|n| n as f32 / 50.0) {
+            let (p, most) = (tail.p_value(score), tail.p_value_of(tail.level(score)));
+            assert!(p <= last && p <= most && most <= 2.0 * p + 1e-3, "{score}: {last} {p} {most}");
+            last = p;
+        }
+        assert!((0.0..1e-9).contains(&tail.least_p_value()) && tail.least_p_value() > 0.0);
+        let stored: Tail = serde_json::from_value(serde_json::to_value(&tail).unwrap()).unwrap();
+        assert_eq!(stored, tail);
     }
 
     #[test]

@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, Float32Builder, ListBuilder, RecordBatch, StringArray, StringBuilder, StructBuilder,
+    UInt32Array,
 };
-use arrow::compute::cast;
+use arrow::compute::{cast, take, take_record_batch};
 use arrow::datatypes::{DataType, Field, Fields};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
+use crate::batch::Batch;
 use crate::error::{Error, Place, Result};
 use crate::feature::{Features, top_columns};
-use crate::score::EncodedBatch;
+use crate::score::{EncodedBatch, Scorer};
 
 /// Finds the columns that raise scores most.
 pub(super) struct Explainer {
@@ -64,6 +66,24 @@ impl Explainer {
             }
         }
         Self { features, sources, elements, most }
+    }
+
+    /// The columns that raise the scores of some rows most, `which` by their number in the batch, ascending; null for all
+    /// other rows. `learned` are the learned columns of the batch.
+    pub(super) fn top_features_of(
+        &self,
+        which: &[u32],
+        scorer: &Scorer,
+        batch: &Batch,
+        learned: &RecordBatch,
+    ) -> Result<ArrayRef> {
+        let failed = |source| Error::Read { place: Place::file("record batch"), source: Box::new(source) };
+        let mut places = vec![None; batch.rows()];
+        (0..).zip(which).for_each(|(place, &row)| places[row as usize] = Some(place));
+        let (batch, which) = (batch.take(which), UInt32Array::from(which.to_vec()));
+        let learned = take_record_batch(learned, &which).map_err(failed)?;
+        let explained = self.top_features(&scorer.rows(&batch)?, &learned)?;
+        take(&explained, &UInt32Array::from(places), None).map_err(failed)
     }
 
     /// The columns that raise the score of each row most; null for a row without a known value. `learned` are the learned

@@ -9,7 +9,7 @@ use super::columns::{self, Width};
 use super::explain::Explainer;
 use crate::artifact::Model;
 use crate::batch::Batch;
-use crate::config::TransformConfig;
+use crate::config::{ExplainRows, TransformConfig};
 use crate::drift::Sketch;
 use crate::error::Result;
 use crate::feature::FeatureIssues;
@@ -26,6 +26,7 @@ pub(super) struct NewColumnMaker {
     anomaly_score: &'static Score,
     rule: AnomalyRule,
     explainer: Option<Arc<Explainer>>,
+    explain_rows: ExplainRows,
     sketch: Option<Arc<Sketch>>,
     schema: SchemaRef,
 }
@@ -63,6 +64,7 @@ impl NewColumnMaker {
             anomaly_score: Score::named("anomaly_score", &metadata.scoring.anomaly_score)?,
             rule,
             explainer,
+            explain_rows: config.explain_rows,
             sketch: model.sketch().cloned(),
             schema: columns::new_schema(config, width)?,
         })
@@ -85,7 +87,7 @@ impl NewColumnMaker {
 
     /// A counter for each level of the calibration, if the decision depends on all rows.
     pub(super) fn levels(&self) -> Option<Vec<u64>> {
-        Some(vec![0; 1 + self.rule.ranks_all()?.levels()])
+        Some(vec![0; self.rule.ranks_all()?.levels()])
     }
 
     /// The level of each row's score; rows without a known value have none.
@@ -134,12 +136,21 @@ impl NewColumnMaker {
         }
         let anomalies: BooleanArray = anomaly_scores.iter().map(|score| self.rule.is_anomaly((*score)?)).collect();
         let counts = self.counts(&rows, &anomaly_scores, anomalies.true_count(), first_row);
+        let explained = match (&self.explainer, learned) {
+            (Some(explainer), Some(learned)) if self.explain_rows == ExplainRows::All || !self.rule.decides() => {
+                Some(explainer.top_features(&rows, learned)?)
+            }
+            (Some(explainer), Some(learned)) => {
+                let which: Vec<u32> =
+                    (0..).zip(&anomalies).filter(|(_, anomaly)| *anomaly == Some(true)).map(|(row, _)| row).collect();
+                Some(explainer.top_features_of(&which, &self.scorer, batch, learned)?)
+            }
+            _ => None,
+        };
         if self.rule.decides() {
             arrays.push(Arc::new(anomalies));
         }
-        if let (Some(explainer), Some(learned)) = (&self.explainer, learned) {
-            arrays.push(explainer.top_features(&rows, learned)?);
-        }
+        arrays.extend(explained);
         let columns = RecordBatch::try_new(self.schema.clone(), arrays).expect("columns made for this very schema");
         Ok((columns, counts))
     }

@@ -81,10 +81,10 @@ fn the_first_network_is_that_of_a_fit_without_others() {
 fn several_networks_give_the_same_bytes_for_any_threads() {
     let dir = fitted("--preset anomaly --threads 1");
     let model = std::fs::read(dir.path("vae.safetensors")).unwrap();
-    let rows = scored(&dir, "vae.safetensors", "--score all --explain 2 --threads 1");
+    let rows = scored(&dir, "vae.safetensors", "--score all --explain 2 --explain-rows all --threads 1");
     dir.ok("fit in.parquet --epochs 4 --hidden 8 --latent-dim 2 --members 3 --preset anomaly --threads 2 --force");
     assert!(model == std::fs::read(dir.path("vae.safetensors")).unwrap());
-    assert_eq!(rows, scored(&dir, "vae.safetensors", "--score all --explain 2 --threads 2"));
+    assert_eq!(rows, scored(&dir, "vae.safetensors", "--score all --explain 2 --explain-rows all --threads 2"));
 }
 
 #[test]
@@ -99,8 +99,9 @@ fn a_reason_is_that_of_all_networks() {
         };
         (0..lists.len()).map(share).collect::<Vec<f32>>()
     };
-    let together = top(&scored(&dir, "vae.safetensors", "--explain 99"));
-    let each: Vec<Vec<f32>> = (0..3).map(|n| top(&scored(&dir, &alone(&dir, n), "--explain 99"))).collect();
+    let together = top(&scored(&dir, "vae.safetensors", "--explain 99 --explain-rows all"));
+    let each: Vec<Vec<f32>> =
+        (0..3).map(|n| top(&scored(&dir, &alone(&dir, n), "--explain 99 --explain-rows all"))).collect();
     assert!(together.iter().all(|share| (0.0..=1.0 + 1e-5).contains(share)));
     assert!(together.iter().any(|share| *share > 0.0) && !each.contains(&together));
 }

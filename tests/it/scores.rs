@@ -170,7 +170,7 @@ fn a_model_without_calibration_rows_says_what_it_can() {
             .says(&["the model has no calibration rows", "--contamination"]);
     }
     dir.fails(2, "transform in.parquet no.parquet --fail-on-anomaly-rate 0.1")
-        .says(&["--contamination or --threshold"]);
+        .says(&["alpha needs p-values", "--contamination and --threshold"]);
     dir.ok("inspect vae.safetensors").prints(&["there are no p-values"]);
     // Few rows calibrate coarsely, and it is said.
     let few = Workdir::new();
@@ -189,7 +189,7 @@ fn more_anomalies_than_asked_for_are_an_exit_code_after_the_output() {
     ran.says(&["100.0 % of the rows are anomalies, more than 5.0 %", "the output is complete"]);
     assert_eq!((&ran.json()["anomalies"], &ran.json()["anomaly_rate"]), (&500.into(), &1.0.into()));
     assert_eq!(read(&dir.path("out.parquet")).num_rows(), 500);
-    let ran = dir.ok(&format!("{transform} --fail-on-anomaly-rate 1"));
+    let ran = dir.ok(transform);
     let scores = known(&read(&dir.path("out.parquet")), "anomaly_score");
     let told = |name: &str| ran.json()["scores"][name].as_f64().unwrap();
     let below = |score: f64| scores.iter().filter(|&&it| it < score).count() as f64 / 500.0;
@@ -200,7 +200,10 @@ fn more_anomalies_than_asked_for_are_an_exit_code_after_the_output() {
     for (name, rank) in [("median", 0.5), ("q90", 0.9), ("q99", 0.99)] {
         assert!((below(told(name)) - rank).abs() < 0.01, "{name}");
     }
-    dir.fails(2, &format!("{transform} --fail-on-anomaly-rate 5")).says(&["0 to 1"]);
+    // More than all rows cannot be anomalies.
+    for rate in ["1", "5"] {
+        dir.fails(2, &format!("{transform} --fail-on-anomaly-rate {rate}")).says(&["0 or more and below 1"]);
+    }
     let digits = sample("digits.parquet");
     let both =
         format!("fit-transform {digits} both.parquet --epochs 1 --contamination 0.4 --fail-on-anomaly-rate 0.01");
@@ -239,7 +242,7 @@ fn the_column_that_was_pushed_off_is_named() {
     write(&dir.path("in.parquet"), &RecordBatch::try_new(all.schema(), fresh).unwrap(), 300);
     for preset in ["reduce", "anomaly"] {
         dir.ok(&format!("fit seen.parquet --force --epochs 40 --preset {preset}"));
-        let batch = scored(&dir, "--explain 1");
+        let batch = scored(&dir, "--explain 1 --explain-rows all");
         let named = (0..1000).filter(|&row| top(&batch, row)[0].0 == ["x0", "x2", "x3"][row % 3]).count();
         assert!(named >= 850, "{preset}: {named}");
     }
@@ -250,7 +253,7 @@ fn reasons_are_columns_in_their_own_units() {
     let dir = Workdir::new();
     let flights = sample("flights.parquet");
     dir.ok(&format!("fit {flights} --epochs 1"));
-    dir.ok(&format!("transform {flights} out.parquet --explain 4"));
+    dir.ok(&format!("transform {flights} out.parquet --explain 4 --explain-rows all"));
     let (before, batch) = (read(flights.as_ref()), read(&dir.path("out.parquet")));
     let learned = crate::model_file::learned(&dir.path("vae.safetensors"));
     let mut seen = std::collections::BTreeSet::new();
@@ -291,7 +294,7 @@ fn reasons_are_columns_in_their_own_units() {
     let lists = ListArray::from_iter_primitive::<Float64Type, _, _>((0..300).map(list));
     write(&dir.path("in.parquet"), &RecordBatch::try_from_iter([("v", Arc::new(lists) as ArrayRef)]).unwrap(), 1000);
     dir.ok("fit in.parquet --epochs 20 --scale robust --force");
-    let batch = scored(&dir, "--explain 2");
+    let batch = scored(&dir, "--explain 2 --explain-rows all");
     let (name, contribution, value, expected) = top(&batch, 7).remove(0);
     assert_eq!((name.as_str(), value.as_str()), ("v[2]", "99.5"));
     let expected: f64 = expected.parse().unwrap();
@@ -300,9 +303,64 @@ fn reasons_are_columns_in_their_own_units() {
     let model = vaepipe::Model::load(dir.path("vae.safetensors"), vaepipe::Device::Cpu).unwrap();
     let mut config = vaepipe::TransformConfig::new();
     config.explain = 2;
+    config.explain_rows = vaepipe::ExplainRows::All;
     let new = model.transform_batch(&read(&dir.path("in.parquet")), &config).unwrap();
     assert_eq!(new.column_by_name("top_features"), batch.column_by_name("top_features"));
     assert_eq!(new.column_by_name("p_value"), batch.column_by_name("p_value"));
+}
+
+#[test]
+fn only_anomalies_are_explained_unless_all_rows_are_asked_for() {
+    let dir = fitted(1000, "");
+    let reasons = |batch: &RecordBatch| batch.column_by_name("top_features").unwrap().clone();
+    let all = reasons(&scored(&dir, "--explain 2 --explain-rows all --contamination 0.05"));
+    let batch = scored(&dir, "--explain 2 --contamination 0.05");
+    let (some, anomaly) = (reasons(&batch), batch.column_by_name("is_anomaly").unwrap().as_boolean().clone());
+    assert!((10..=100).contains(&anomaly.true_count()), "{}", anomaly.true_count());
+    for row in 0..1000 {
+        let expected =
+            if anomaly.value(row) { all.slice(row, 1) } else { arrow::array::new_null_array(all.data_type(), 1) };
+        assert_eq!(&some.slice(row, 1), &expected, "row {row}");
+    }
+    // Without a decision there is nothing to choose by.
+    let dir = fitted(500, "--val-fraction 0");
+    assert_eq!(reasons(&scored(&dir, "--explain 1")).null_count(), 0);
+}
+
+#[test]
+fn a_small_calibration_still_finds_what_is_far_off() {
+    let dir = fitted(1000, "");
+    let far: Vec<ArrayRef> = curve(500)
+        .columns()
+        .iter()
+        .map(|column| match column.as_primitive_opt::<Float32Type>() {
+            Some(x) => Arc::new(Float32Array::from_iter_values(x.values().iter().map(|x| x + 100.0))) as ArrayRef,
+            None => column.clone(),
+        })
+        .collect();
+    write(&dir.path("far.parquet"), &RecordBatch::try_new(curve(500).schema(), far).unwrap(), 1000);
+    // Fifty calibration rows: no conformal p-value is below 0.02.
+    let ran = dir.fails(3, "transform far.parquet far_out.parquet --fail-on-anomaly-rate 0.05 --summary json");
+    assert_eq!(ran.json()["anomalies"], 500);
+    let p = known(&read(&dir.path("far_out.parquet")), "p_value");
+    assert!(p.iter().all(|p| (f64::MIN_POSITIVE..1e-3).contains(p)), "{p:?}");
+}
+
+#[test]
+fn a_gate_that_can_never_fire_is_refused() {
+    // Four calibration rows have no tail.
+    let dir = Workdir::new();
+    write(&dir.path("in.parquet"), &curve(40), 1000);
+    dir.ok("fit in.parquet --epochs 1");
+    for flags in ["--alpha 0.01", "--fail-on-anomaly-rate 0.5"] {
+        dir.fails(2, &format!("transform in.parquet no.parquet {flags}")).says(&[
+            "no row can be an anomaly",
+            "alpha is 0.01",
+            "--contamination and --threshold",
+        ]);
+        assert!(!dir.path("no.parquet").exists());
+    }
+    dir.ok("transform in.parquet out.parquet --alpha 0.5 --fail-on-anomaly-rate 0.99");
 }
 
 #[test]
@@ -325,13 +383,13 @@ fn a_row_without_a_known_value_has_nothing_to_say() {
 #[test]
 fn scores_and_reasons_do_not_depend_on_order_neighbours_or_threads() {
     let dir = fitted(3000, "");
-    let expected = scored(&dir, "--score all --explain 3 --threads 1");
+    let expected = scored(&dir, "--score all --explain 3 --explain-rows all --threads 1");
     let some: Vec<u32> = (0..1000).rev().map(|row| row * 3).collect();
     let pick = UInt32Array::from(some);
     let batch = take_record_batch(&curve(3000), &pick).unwrap();
     for (row_group, threads) in [(1000, 1), (77, 2)] {
         write(&dir.path("some.parquet"), &batch, row_group);
-        dir.ok(&format!("transform some.parquet some_out.parquet --force --score all --explain 3 --threads {threads}"));
+        dir.ok(&format!("transform some.parquet some_out.parquet --force --score all --explain 3 --explain-rows all --threads {threads}"));
         assert!(take_record_batch(&expected, &pick).unwrap() == read(&dir.path("some_out.parquet")), "{row_group}");
     }
 }

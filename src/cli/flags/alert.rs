@@ -45,10 +45,10 @@ impl AlertFlag {
     /// [`Error::OptionRange`].
     pub(crate) fn alert(self) -> Result<Alert, Failure> {
         let (rate, drift) = (self.fail_on_anomaly_rate, self.drift.limit()?);
-        match rate.filter(|rate| !(0.0..=1.0).contains(rate)) {
+        match rate.filter(|rate| !(0.0..1.0).contains(rate)) {
             Some(rate) => {
                 let value = rate.to_string();
-                Err(Error::OptionRange { option: "fail_on_anomaly_rate", value, range: "0 to 1" }.into())
+                Err(Error::OptionRange { option: "fail_on_anomaly_rate", value, range: "0 or more and below 1" }.into())
             }
             None => Ok(Alert { rate, drift }),
         }
@@ -118,17 +118,10 @@ impl Alert {
     /// Refuses to wait for an alert that cannot come.
     ///
     /// # Errors
-    /// [`Failure::Usage`] if nothing says which rows are anomalies, or what drifts.
+    /// Those of [`Scoring::check`](vaepipe::Scoring::check); [`Failure::Usage`] if nothing says what drifts.
     pub(crate) fn check_model(&self, model: &Model, config: &TransformConfig) -> Result<(), Failure> {
         self.drift.check_model(model)?;
-        let name = format!("{}is_anomaly", config.prefix);
-        if self.rate.is_none() || model.new_columns(config)?.field_with_name(&name).is_ok() {
-            return Ok(());
-        }
-        Err(Failure::Usage {
-            fault: "the model has no calibration rows, so that nothing says which rows are anomalies".to_owned(),
-            hint: Some("--contamination or --threshold says it".to_owned()),
-        })
+        self.rate.map_or(Ok(()), |_| Ok(model.metadata().scoring.check(config.decision)?))
     }
 
     /// # Errors
