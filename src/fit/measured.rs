@@ -12,7 +12,7 @@ use crate::config::Training;
 use crate::drift::Sketch;
 use crate::error::{Error, Result};
 use crate::feature::InputColumn;
-use crate::model::{Checkpoint, Trainer, Vae};
+use crate::model::{Checkpoint, Trainer, Vae, Weights};
 use crate::pipeline::{self, Run, Stage};
 use crate::score::{AggregatePosterior, Scoring};
 
@@ -34,27 +34,20 @@ impl Trained {
     ///
     /// # Errors
     /// [`Error::Worse`], the store's and the device's, and [`Error::Interrupted`].
-    pub(super) fn measure(self, run: &Run<'_>) -> Result<Measured> {
+    pub(super) fn measure(self, run: &mut Run<'_>) -> Result<Measured> {
         let prepared = &self.loaded.prepared;
         // A partial model is measured as well, which takes a moment.
-        let unstoppable = Run::new().threads(run.workers());
-        let run = if prepared.config.keep_partial { &unstoppable } else { run };
+        let mut unstoppable = Run::new().threads(run.workers());
+        let run = if prepared.config.keep_partial { &mut unstoppable } else { run };
         let (weights, network) = (&self.members.weights, &self.network);
         let training = Training { members: weights.len(), ..self.loaded.training.clone() };
         let (layout, rows, seed) = (self.loaded.features.layout(), &self.loaded.rows, prepared.config.seed);
-        let vaes = weights.iter().map(|weights| Ok(Arc::new(Vae::new(layout, network, weights, &prepared.device)?)));
-        let vaes: Vec<Arc<Vae>> = vaes.collect::<Result<_>>()?;
         let init = self.compare_with_base(&training, run)?;
-        let calibration = Calibration {
-            members: vaes.iter().cloned().zip(weights).collect(),
-            layout,
-            network,
-            training: &training,
-            score: prepared.score,
-            decision: prepared.config.decision,
-        };
-        let (scoring, latents) = calibration.run(rows, run)?;
-        let fitted = FittedNetwork::new(layout, network, &weights[0], vaes[0].clone(), run.stopper());
+        let out_of_fold = self.score_out_of_fold(run)?;
+        let calibration = self.calibration(weights)?;
+        let (scoring, latents) = calibration.run(rows, out_of_fold, run)?;
+        let vae = calibration.members[0].0.clone();
+        let fitted = FittedNetwork::new(layout, network, &weights[0], vae, run.stopper());
         let features = &self.loaded.features;
         let stages = ["health", "aggregate", "sketch"].map(Stage::new);
         let health = stages[0].run(|| health::measure(&fitted, features, rows, seed))?;
@@ -62,6 +55,21 @@ impl Trained {
         let sketch = stages[2].run(|| sketch::measure(&fitted, features, rows, scoring.calibration.as_ref()))?;
         pipeline::report(&stages.each_ref());
         Ok(Measured { training, init, scoring, latents, health, aggregate, sketch, trained: self })
+    }
+
+    /// What calibrates the scores of networks with these weights.
+    pub(super) fn calibration<'a>(&'a self, weights: &'a [Weights]) -> Result<Calibration<'a>> {
+        let prepared = &self.loaded.prepared;
+        let (layout, network) = (self.loaded.features.layout(), &self.network);
+        let vae = |weights| Ok((Arc::new(Vae::new(layout, network, weights, &prepared.device)?), weights));
+        Ok(Calibration {
+            members: weights.iter().map(vae).collect::<Result<_>>()?,
+            layout,
+            network,
+            training: &self.loaded.training,
+            score: prepared.score,
+            decision: prepared.config.decision,
+        })
     }
 
     /// Compares the model with the base model on the calibration rows; returns the record of the base model.

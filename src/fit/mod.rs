@@ -17,6 +17,7 @@ mod measured;
 mod members;
 mod memory_budget;
 mod memory_check;
+mod out_of_fold;
 mod plan;
 mod prepared;
 mod row_order;

@@ -116,6 +116,39 @@ impl RowLoader<'_> {
 }
 
 impl FitRows {
+    /// All rows that have a known value, by number.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) if they cannot be read.
+    pub(super) fn all(&self, inputs: usize) -> Result<Table> {
+        let mut rows = Table::default();
+        for store in [&self.training, &self.validation, &self.calibration] {
+            store.gather(0..store.len() as u64, inputs, &mut rows)?;
+        }
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        order.sort_by_key(|&row| rows.ids[row]);
+        let mut sorted = Table::default();
+        order.into_iter().for_each(|row| sorted.push(rows.ids[row], &rows.x[row * inputs..(row + 1) * inputs]));
+        Ok(sorted)
+    }
+
+    /// Another split of the same rows, each part by number: without validation rows.
+    pub(super) fn with_split(&self, training: Table, calibration: Table) -> Self {
+        let chunks = 0..self.before.len() as u64;
+        let before = chunks.map(|chunk| training.ids.partition_point(|&id| id < chunk * CHUNK_ROWS) as u64);
+        Self {
+            order: self.order,
+            before: Arc::new(before.collect()),
+            empty: self.empty,
+            missing: training.x.iter().any(|x| x.is_nan()),
+            issues: self.issues.clone(),
+            shuffle: Stage::new("shuffle"),
+            training: Arc::new(EncodedRows::Memory(training)),
+            validation: Arc::new(EncodedRows::Memory(Table::default())),
+            calibration: Arc::new(EncodedRows::Memory(calibration)),
+        }
+    }
+
     /// Number of rows that have a known value.
     pub(super) fn known(&self) -> usize {
         self.training.len() + self.validation.len() + self.calibration.len()

@@ -12,6 +12,7 @@ use super::latent_dim_search::{LatentDimSearch, widest};
 use super::loaded::Loaded;
 use super::members::{Members, Refit, TrainedMembers};
 use super::row_order::HoldOut;
+use super::rows::FitRows;
 use crate::config::{FitConfig, LatentDim, Training};
 use crate::error::Result;
 use crate::model::{Network, Trainer, parameters};
@@ -138,9 +139,15 @@ impl Loaded {
             return Ok(None);
         }
         let rows = self.prepared.load_rows(self.hold_out.without_validation(), run)?;
-        let Training { epochs, batch_size, mask_rate, .. } = *training;
-        let same = self.prepared.config.clone().epochs(epochs).batch_size(batch_size).mask_rate(mask_rate);
-        let training = defaults::training(&same, sizes.inputs, rows.training.len(), sizes.rows.shuffled, rows.missing);
+        let training = self.training_of(&rows);
         Ok(Some(Refit { rows, training }))
+    }
+
+    /// The training of this fit for other training rows.
+    pub(super) fn training_of(&self, rows: &FitRows) -> Training {
+        let Training { epochs, batch_size, mask_rate, .. } = self.training;
+        let (config, sizes) = (&self.prepared.config, &self.prepared.sizes);
+        let same = config.clone().epochs(epochs).batch_size(batch_size).mask_rate(mask_rate);
+        defaults::training(&same, sizes.inputs, rows.training.len(), sizes.rows.shuffled, rows.missing)
     }
 }

@@ -174,11 +174,11 @@ fn a_model_without_calibration_rows_says_what_it_can() {
     dir.ok("inspect vae.safetensors").prints(&["there are no p-values"]);
     // Few rows calibrate coarsely, and it is said.
     let few = Workdir::new();
-    write(&few.path("in.parquet"), &curve(100), 1000);
+    write(&few.path("in.parquet"), &curve(20), 1000);
     few.ok("fit in.parquet --epochs 1")
-        .prints(&["p-values are coarse and 0.08 at least, too high for an alpha of 0.01"]);
+        .prints(&["p-values are coarse and 0.05 at least, too high for an alpha of 0.01"]);
     few.ok("transform in.parquet out.parquet")
-        .prints(&["anomalies 0 rows, 0.0 %, by p_value at most 0.01", "0.08 at least"]);
+        .prints(&["anomalies 0 rows, 0.0 %, by p_value at most 0.01", "0.05 at least"]);
 }
 
 #[test]
@@ -348,9 +348,9 @@ fn a_small_calibration_still_finds_what_is_far_off() {
 
 #[test]
 fn a_gate_that_can_never_fire_is_refused() {
-    // Four calibration rows have no tail.
+    // Twenty scores have no tail.
     let dir = Workdir::new();
-    write(&dir.path("in.parquet"), &curve(40), 1000);
+    write(&dir.path("in.parquet"), &curve(20), 1000);
     dir.ok("fit in.parquet --epochs 1");
     for flags in ["--alpha 0.01", "--fail-on-anomaly-rate 0.5"] {
         dir.fails(2, &format!("transform in.parquet no.parquet {flags}")).says(&[

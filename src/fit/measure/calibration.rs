@@ -33,12 +33,39 @@ pub(in crate::fit) struct Calibration<'a> {
 
 impl Calibration<'_> {
     /// Computes the scores of training and calibration rows, and the aggregate posterior of the training rows in each
-    /// network.
+    /// network. `out_of_fold` are scores to calibrate with in place of those of the calibration rows.
     ///
     /// # Errors
     /// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
-    pub(in crate::fit) fn run(&self, rows: &FitRows, run: &Run<'_>) -> Result<(Scoring, Vec<AggregatePosterior>)> {
-        let Self { layout, network, training, score, .. } = *self;
+    pub(in crate::fit) fn run(
+        &self,
+        rows: &FitRows,
+        out_of_fold: Option<Tail>,
+        run: &Run<'_>,
+    ) -> Result<(Scoring, Vec<AggregatePosterior>)> {
+        let (scorer, latents) = self.scorer(rows, run)?;
+        let scores = |store, most| -> Result<Tail> { Ok(Tail::of(self.scores(&scorer, store, most, run)?)) };
+        let decision = self.decision.unwrap_or(Decision::DEFAULT);
+        let all = matches!(decision, Decision::Contamination(_));
+        let training = scores(&rows.training, if all { usize::MAX } else { MOST_ROWS })?;
+        let calibration = match out_of_fold {
+            Some(out_of_fold) => out_of_fold,
+            None => scores(&rows.calibration, usize::MAX)?,
+        };
+        let calibration = Some(calibration).filter(|calibration| calibration.rows() > 0);
+        Ok((Scoring { anomaly_score: self.score.name.to_owned(), calibration, training, decision }, latents))
+    }
+
+    /// Makes a scorer, and the aggregate posterior of the training rows in each network.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub(in crate::fit) fn scorer(
+        &self,
+        rows: &FitRows,
+        run: &Run<'_>,
+    ) -> Result<(Arc<Scorer>, Vec<AggregatePosterior>)> {
+        let Self { layout, network, training, .. } = *self;
         let (mut members, mut latents) = (Vec::new(), Vec::new());
         for (n, (vae, weights)) in self.members.iter().enumerate() {
             let of_member = self.latents(vae, rows, run)?;
@@ -46,26 +73,29 @@ impl Calibration<'_> {
             members.push(Member::new(vae.clone(), layout, network, weights, of_member.clone(), seed));
             latents.push(of_member);
         }
-        let scorer = Arc::new(Scorer::new(members));
-        let scores = |store: &Arc<EncodedRows>, most| -> Result<Tail> {
-            let (scorer, mut scores) = (scorer.clone(), Vec::new());
-            self.each(
-                store,
-                most,
-                run,
-                move |batch| scorer.rows(batch)?.score(score),
-                |of_batch| {
-                    scores.extend(of_batch.into_iter().flatten());
-                },
-            )?;
-            Ok(Tail::of(scores))
-        };
-        let decision = self.decision.unwrap_or(Decision::DEFAULT);
-        let all = matches!(decision, Decision::Contamination(_));
-        let training = scores(&rows.training, if all { usize::MAX } else { MOST_ROWS })?;
-        let calibration = scores(&rows.calibration, usize::MAX)?;
-        let calibration = Some(calibration).filter(|calibration| calibration.rows() > 0);
-        Ok((Scoring { anomaly_score: score.name.to_owned(), calibration, training, decision }, latents))
+        Ok((Arc::new(Scorer::new(members)), latents))
+    }
+
+    /// Computes the score of at most `most` rows of a store.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub(in crate::fit) fn scores(
+        &self,
+        scorer: &Arc<Scorer>,
+        store: &Arc<EncodedRows>,
+        most: usize,
+        run: &Run<'_>,
+    ) -> Result<Vec<f32>> {
+        let (scorer, score, mut scores) = (scorer.clone(), self.score, Vec::new());
+        self.each(
+            store,
+            most,
+            run,
+            move |batch| scorer.rows(batch)?.score(score),
+            |of_batch| scores.extend(of_batch.into_iter().flatten()),
+        )?;
+        Ok(scores)
     }
 
     /// The aggregate posterior of the training rows in one network.

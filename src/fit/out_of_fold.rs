@@ -1,0 +1,76 @@
+//! Scores of rows out of fold, for tables so small that their calibration rows say little: a network of each fold scores
+//! the rows that it has not seen.
+
+#![forbid(unsafe_code)]
+
+use super::members::without_epochs;
+use super::rows::FitRows;
+use super::trained::Trained;
+use super::training_loop::{TrainingLoop, TrainingTask};
+use crate::batch::Table;
+use crate::config::Training;
+use crate::error::Result;
+use crate::model::Weights;
+use crate::numerics::RandomStream;
+use crate::pipeline::Run;
+use crate::score::Tail;
+
+/// Fewest calibration rows that calibrate scores by themselves.
+pub(super) const FEWEST: usize = 40;
+
+/// Number of folds: a network of a fold trains on nine tenths of the rows, about as many as that of the fit.
+const FOLDS: usize = 10;
+
+impl Trained {
+    /// Scores all rows out of fold; `None` if there are enough calibration rows, or none by request.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`](crate::Error::Diverged), the store's, and [`Error::Interrupted`](crate::Error::Interrupted).
+    pub(super) fn score_out_of_fold(&self, run: &mut Run<'_>) -> Result<Option<Tail>> {
+        let (rows, training) = (&self.loaded.rows, &self.loaded.training);
+        if rows.calibration.len() == 0 || rows.calibration.len() >= FEWEST || self.members.interrupted {
+            return Ok(None);
+        }
+        tracing::info!("{} calibration rows are few: scoring all rows out of fold", rows.calibration.len());
+        let inputs = self.loaded.features.layout().inputs();
+        let all = rows.all(inputs)?;
+        let order = RandomStream::new(training.seed, "folds");
+        let mut shuffled: Vec<usize> = (0..all.len()).collect();
+        shuffled.sort_by_key(|&row| order.bits(all.ids[row]));
+        let mut folds = vec![0; all.len()];
+        (0..).zip(shuffled).for_each(|(place, row): (usize, usize)| folds[row] = place % FOLDS);
+        let mut scores = Vec::with_capacity(all.len());
+        for fold in 0..FOLDS {
+            let some = |inside: bool| {
+                let mut some = Table::default();
+                let rows = (0..all.len()).filter(|&row| (folds[row] == fold) == inside);
+                rows.for_each(|row| some.push(all.ids[row], &all.x[row * inputs..(row + 1) * inputs]));
+                some
+            };
+            let split = rows.with_split(some(false), some(true));
+            let weights = self.train_fold(&split, run)?;
+            scores.extend(self.score_fold(&split, &weights, run)?);
+        }
+        Ok(Some(Tail::of(scores)))
+    }
+
+    /// Trains the networks on the training rows of a fold, for as many epochs as were best.
+    fn train_fold(&self, rows: &FitRows, run: &mut Run<'_>) -> Result<Vec<Weights>> {
+        let (layout, epochs) = (self.loaded.features.layout(), self.members.history.best_epoch);
+        let train = |n: usize| {
+            let training = self.loaded.training_of(rows);
+            let training = Training { seed: training.member_seed(n), ..training };
+            let mut trainer = self.loaded.trainer(&self.network, n, run.workers())?;
+            let task = TrainingTask { layout, rows, training: &training, epochs, keep_partial: false };
+            Ok(TrainingLoop::new(task, &mut trainer, None)?.run(&mut without_epochs(run))?.weights)
+        };
+        (0..self.members.weights.len()).map(train).collect()
+    }
+
+    /// The scores of the rows of a fold that its networks have not seen.
+    fn score_fold(&self, rows: &FitRows, weights: &[Weights], run: &Run<'_>) -> Result<Vec<f32>> {
+        let calibration = self.calibration(weights)?;
+        let (scorer, _) = calibration.scorer(rows, run)?;
+        calibration.scores(&scorer, &rows.calibration, usize::MAX, run)
+    }
+}
