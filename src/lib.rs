@@ -139,7 +139,7 @@ pub use config::{
     OutputConfig, Preset, ReconstructConfig, Scale, SourceConfig, Training, TransformConfig, TraverseConfig,
     VectorScale,
 };
-pub use error::{Error, ErrorKind, Foreign, ModelFault, ParseChoiceError, Place, Result};
+pub use error::{AlphaTooLow, Error, ErrorKind, Foreign, ModelFault, ParseChoiceError, Place, Result};
 pub use pipeline::{Epoch, Progress, Run, Stop};
 pub use storage::Lock;
 

@@ -43,7 +43,7 @@ impl Error {
             | Self::NotLearnable { .. }
             | Self::UnknownScore { .. }
             | Self::NotCalibrated { .. }
-            | Self::AlphaTooLow { .. }
+            | Self::AlphaTooLow(_)
             | Self::OptionRange { .. }
             | Self::Predicate { .. }
             | Self::TooLarge { .. }

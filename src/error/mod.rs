@@ -4,14 +4,16 @@
 
 #![forbid(unsafe_code)]
 
+mod alpha_too_low;
 mod kind;
 mod model_fault;
 mod parse_choice;
 mod phrases;
 mod place;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+pub use self::alpha_too_low::AlphaTooLow;
 pub use self::kind::ErrorKind;
 pub use self::model_fault::ModelFault;
 pub use self::parse_choice::ParseChoiceError;
@@ -137,17 +139,8 @@ pub enum Error {
         option: &'static str,
     },
     /// No p-value of the model is as low as the decision asks.
-    #[error(
-        "no row can be an anomaly: p-values are {least:.2} at least, from {rows} calibration rows, and alpha is {alpha}"
-    )]
-    AlphaTooLow {
-        /// The p-value that an anomaly needs.
-        alpha: f64,
-        /// The lowest p-value of the model.
-        least: f64,
-        /// Number of calibration rows.
-        rows: u64,
-    },
+    #[error(transparent)]
+    AlphaTooLow(#[from] AlphaTooLow),
     /// A column cannot be learned as the selection asks.
     #[error("column {column:?} cannot be learned{reason}")]
     NotLearnable {
@@ -422,11 +415,4 @@ pub enum Error {
     /// The caller stopped the run.
     #[error("interrupted")]
     Interrupted,
-}
-
-impl Error {
-    /// For `map_err`: an I/O error at `path`.
-    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Self::Io { path: path.to_owned(), action, source }
-    }
 }

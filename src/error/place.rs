@@ -1,7 +1,9 @@
 //! The place of an error in the input.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use super::Error;
 
 /// A place in the input.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,5 +49,12 @@ impl fmt::Display for Place {
             write!(f, ", column {column:?}")?;
         }
         Ok(())
+    }
+}
+
+impl Error {
+    /// For `map_err`: an I/O error at `path`.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io { path: path.to_owned(), action, source }
     }
 }

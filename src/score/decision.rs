@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Tail;
 use crate::config::Decision;
-use crate::error::{Error, Result};
+use crate::error::{AlphaTooLow, Error, Result};
 
 /// How a model ranks rows and decides which are anomalies.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ impl Scoring {
         };
         match (decision, calibration.least_p_value()) {
             (Decision::Alpha(alpha), least) if least > alpha => {
-                Err(Error::AlphaTooLow { alpha, least, rows: calibration.rows() })
+                Err(AlphaTooLow { alpha, least, rows: calibration.rows() }.into())
             }
             _ => Ok(()),
         }

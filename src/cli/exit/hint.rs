@@ -53,7 +53,7 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::NotLearnable { selection, .. } => format!("{} takes strings and integers", setter(selection)),
         Error::OptionRange { option, .. } | Error::UnknownScore { option, .. } => format!("{} sets it", setter(option)),
         Error::NotCalibrated { .. } => "--contamination and --threshold need none; fit with --val-fraction above 0 for some".to_owned(),
-        Error::AlphaTooLow { .. } => "--contamination and --threshold need no p-values; a fit on more rows has lower ones".to_owned(),
+        Error::AlphaTooLow(_) => "--contamination and --threshold need no p-values; a fit on more rows has lower ones".to_owned(),
         Error::TooLarge { .. } => {
             "fewer units: --hidden and --latent-dim set them; or fewer rows a step: --batch-size".to_owned()
         }
