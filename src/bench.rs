@@ -32,7 +32,7 @@ impl Parts {
         let device = Device::Cpu.resolve()?;
         let trainer = Trainer::new(&layout, network, 0, training.shard_rows, threads, &device)?;
         let mut x = vec![0.0; rows.num_rows() * layout.inputs()];
-        model.features().write(&rows, &mut x)?;
+        model.features().write(&rows, &mut x, &mut [])?;
         let batch = Batch::new((0..rows.num_rows() as u64).collect(), x.clone(), &layout);
         let input = trainer.feed()(batch.clone(), RandomStream::new(0, "bench"))?;
         Ok(Self { model, rows, x, batch, input, trainer })
@@ -43,7 +43,7 @@ impl Parts {
     /// # Errors
     /// None: [`new`](Self::new) did the same.
     pub fn write(&mut self) -> Result<()> {
-        self.model.features().write(&self.rows, &mut self.x).map(drop)
+        self.model.features().write(&self.rows, &mut self.x, &mut []).map(drop)
     }
 
     /// Computes posterior, reconstruction and errors, on this thread.

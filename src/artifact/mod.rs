@@ -25,7 +25,7 @@ pub use self::health::{ColumnHealth, Dimension, Health, Measure};
 use crate::config::Training;
 use crate::drift::Sketch;
 use crate::error::{Error, ModelFault, Result};
-use crate::feature::{Carried, Features, InputColumn, Kind};
+use crate::feature::{Carried, Features, InputColumn, Kind, Watched};
 use crate::model::{Device, Network, Vae, Weight, Weights};
 use crate::pipeline::Epoch;
 use crate::score::{AggregatePosterior, Score, Scorer, Scoring};
@@ -323,6 +323,11 @@ impl Model {
     /// The features, which encode rows.
     pub(crate) fn features(&self) -> &Arc<Features> {
         &self.features
+    }
+
+    /// The columns that were constant at fit.
+    pub(crate) fn watched(&self) -> Vec<Watched> {
+        Watched::of(&self.metadata.carried, self.metadata.provenance.rows)
     }
 
     /// Statistics of the training rows.

@@ -10,7 +10,7 @@ use arrow::array::RecordBatch;
 pub(crate) use self::slicer::{BatchSlice, BatchSlicer};
 pub(crate) use self::transposer::{RowGroupTransposer, RowSlice, TransposeConfig};
 use crate::error::Result;
-use crate::feature::{FeatureIssues, Features, Layout};
+use crate::feature::{FeatureIssues, Features, Layout, Surprise};
 use crate::numerics::RandomStream;
 
 /// Bytes of row vectors in a batch, within the bounds on rows below.
@@ -37,6 +37,8 @@ pub(crate) struct Batch {
     pub(crate) known: Option<Vec<f32>>,
     /// The encoder's input in place of `x` and `known`, if values are masked.
     pub(crate) shown: Option<MaskedRows>,
+    /// The surprise of each row beside the likelihood of its values.
+    pub(crate) surprise: Surprise,
 }
 
 /// The row vectors and mask of a batch with some known values masked; shapes as in [`Batch`].
@@ -54,7 +56,7 @@ impl Batch {
         if known.is_some() {
             x.iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = 0.0);
         }
-        Self { ids, x, known, shown: None }
+        Self { ids, x, known, shown: None, surprise: Surprise::default() }
     }
 
     /// Takes rows without their numbers: the model's answer depends on their values alone.
@@ -69,8 +71,10 @@ impl Batch {
     /// [`Error::Read`](crate::Error::Read) if a column cannot be read as it was at fit.
     pub(crate) fn encode(features: &Features, columns: &RecordBatch) -> Result<(Self, FeatureIssues)> {
         let mut x = vec![0.0; columns.num_rows() * features.layout().inputs()];
-        let issues = features.write(columns, &mut x)?;
-        Ok((Self::unnumbered(x, features.layout()), issues))
+        let mut surprise = vec![0; if features.is_watching() { columns.num_rows() } else { 0 }];
+        let issues = features.write(columns, &mut x, &mut surprise)?;
+        let surprise = Surprise::new(surprise);
+        Ok((Self { surprise, ..Self::unnumbered(x, features.layout()) }, issues))
     }
 
     /// Hides a share `rate` of the values from the encoder; a row draws from the child of its number.
@@ -105,6 +109,7 @@ impl Batch {
             x: taken(&self.x),
             known: self.known.as_deref().map(taken),
             shown: self.shown.as_ref().map(shown),
+            surprise: self.surprise.take(rows),
         }
     }
 

@@ -14,8 +14,9 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::Batch;
 use crate::error::{Error, Result};
-use crate::feature::{COLUMNS_PER_BLOCK, FeatureIssues, Features, split_columns};
+use crate::feature::{COLUMNS_PER_BLOCK, FeatureIssues, Features, Layout, Surprise, split_columns};
 use crate::pipeline::{self, ByteBudget, Reservation, Stage, Stop};
 use crate::source::{ParquetSource, RowGroup};
 use crate::storage::Scratch;
@@ -50,6 +51,8 @@ struct TransposedRowGroup {
     group: RowGroup,
     inputs: usize,
     parts: Vec<BlockVectors>,
+    /// The surprise of each row; empty if nothing is watched.
+    surprise: Vec<u64>,
     issues: FeatureIssues,
     _reservation: Reservation,
 }
@@ -84,6 +87,7 @@ pub(crate) struct RowGroupTransposer {
     narrow: Arc<Vec<ColumnBlock>>,
     wide: Arc<Vec<ColumnBlock>>,
     inputs: usize,
+    is_watching: bool,
     config: TransposeConfig,
     budget: ByteBudget,
     stage: Stage,
@@ -101,13 +105,14 @@ impl RowGroupTransposer {
         stage: &Stage,
         stop: &Stop,
     ) -> Self {
-        let count = features.kinds().len();
+        let count = features.read_columns().len();
         let of = |most: usize| Arc::new(blocks(features, most));
         Self {
             source: source.with_string_views(),
             narrow: of(COLUMNS_PER_BLOCK),
             wide: of(count.div_ceil(config.threads).max(COLUMNS_PER_BLOCK)),
             inputs: features.layout().inputs(),
+            is_watching: features.is_watching(),
             budget: ByteBudget::new(config.bytes),
             config,
             stage: stage.clone(),
@@ -148,20 +153,32 @@ impl RowGroupTransposer {
         let read_blocks = |thread| {
             let (source, blocks, scratch, stop) =
                 (self.source.clone(), blocks.clone(), scratch.clone(), self.stop.clone());
+            let mut surprise = vec![0; if self.is_watching { group.rows as usize } else { 0 }];
             move || {
                 let mine = blocks.iter().skip(thread).step_by(threads);
-                mine.map(|block| block.read(&source, group, scratch.as_ref(), &stop))
-                    .collect::<Result<Vec<BlockVectors>>>()
+                let parts = mine.map(|block| block.read(&source, group, scratch.as_ref(), &mut surprise, &stop));
+                Ok((parts.collect::<Result<Vec<BlockVectors>>>()?, surprise))
             }
         };
-        let mut parts = if threads == 1 {
-            self.stage.run(read_blocks(0))?
+        let read = if threads == 1 {
+            vec![self.stage.run(read_blocks(0))?]
         } else {
-            pipeline::run_all(&self.stage, (0..threads).map(read_blocks).collect())?.into_iter().flatten().collect()
+            pipeline::run_all(&self.stage, (0..threads).map(read_blocks).collect())?
         };
+        let (parts, surprises): (Vec<_>, Vec<_>) = read.into_iter().unzip();
+        let surprise = surprises.into_iter().reduce(|mut sums, surprise: Vec<u64>| {
+            sums.iter_mut().zip(surprise).for_each(|(sum, units)| *sum += units);
+            sums
+        });
+        let mut parts: Vec<BlockVectors> = parts.into_iter().flatten().collect();
         parts.sort_unstable_by_key(|part: &BlockVectors| part.at);
-        let issues = FeatureIssues(parts.iter().flat_map(|part| part.issues.0.iter().copied()).collect());
-        Ok(Some(TransposedRowGroup { group, inputs: self.inputs, parts, issues, _reservation: reservation }))
+        let mut issues = FeatureIssues::default();
+        for part in &parts {
+            issues.learned.extend_from_slice(&part.issues.learned);
+            issues.add(&FeatureIssues { watched: part.issues.watched.clone(), ..FeatureIssues::default() });
+        }
+        let (inputs, surprise) = (self.inputs, surprise.unwrap_or_default());
+        Ok(Some(TransposedRowGroup { group, inputs, parts, surprise, issues, _reservation: reservation }))
     }
 }
 
@@ -182,16 +199,18 @@ fn blocks(features: &Features, length: usize) -> Vec<ColumnBlock> {
         at += block.features.layout().inputs();
         block
     };
-    split_columns(features.kinds().iter().map(|kind| kind.column()), length).into_iter().map(block).collect()
+    split_columns(features.read_columns(), length).into_iter().map(block).collect()
 }
 
 impl ColumnBlock {
-    /// Reads the block's columns of a row group, into memory or to their offset in the scratch file.
+    /// Reads the block's columns of a row group, into memory or to their offset in the scratch file; adds their surprise to
+    /// that of each row.
     fn read(
         &self,
         source: &ParquetSource,
         group: RowGroup,
         scratch: Option<&Scratch>,
+        surprise: &mut [u64],
         stop: &Stop,
     ) -> Result<BlockVectors> {
         let width = self.features.layout().inputs();
@@ -207,8 +226,9 @@ impl ColumnBlock {
             let batch = batch?;
             let (from, length) = (if scratch.is_some() { 0 } else { row }, batch.num_rows());
             let values = &mut values[from * width..(from + length) * width];
-            issues.add(&self.features.write(&batch, values)?);
-            if let Some(scratch) = scratch {
+            let of_rows = surprise.get_mut(row..row + length).unwrap_or_default();
+            issues.add(&self.features.write(&batch, values, of_rows)?);
+            if let Some(scratch) = scratch.filter(|_| width > 0) {
                 scratch.write_at(values, first + (row * width) as u64)?;
             }
             row += length;
@@ -242,7 +262,7 @@ impl RowSlice {
         let TransposedRowGroup { inputs, parts, .. } = &*self.transposed;
         let mut x = vec![0.0; self.rows.len() * inputs];
         let mut read = Vec::new();
-        for BlockVectors { at, width, values, .. } in parts {
+        for BlockVectors { at, width, values, .. } in parts.iter().filter(|part| part.width > 0) {
             let values = match values {
                 BlockValues::Memory(values) => &values[self.rows.start * width..self.rows.end * width],
                 BlockValues::File(scratch, first) => {
@@ -256,5 +276,14 @@ impl RowSlice {
             }
         }
         Ok(x)
+    }
+
+    /// The rows as a batch.
+    ///
+    /// # Errors
+    /// As [`x`](Self::x).
+    pub(crate) fn batch(&self, layout: &Layout) -> Result<Batch> {
+        let surprise = self.transposed.surprise.get(self.rows.clone()).unwrap_or_default();
+        Ok(Batch { surprise: Surprise::new(surprise.to_vec()), ..Batch::unnumbered(self.x()?, layout) })
     }
 }

@@ -41,7 +41,10 @@ const METRICS: &[(&str, &str)] = &[
     ("drift_ks", "Kolmogorov-Smirnov distance from the fit."),
     ("missing_rate", "Share of missing values of a column."),
     ("beyond_rate", "Share of values of a column outside the range of the fit."),
-    ("unseen_rate", "Share of values of a column of categories the fit did not see."),
+    (
+        "unseen_rate",
+        "Share of values of a column that the fit did not see: new categories, or other than its constant.",
+    ),
     ("train_rows", "Training rows."),
     ("epochs", "Epochs trained."),
     ("validation_loss", "Loss on the validation rows, nats a row."),

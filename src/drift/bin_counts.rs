@@ -3,7 +3,7 @@
 use super::divergence::{chance, class_bins, even_bins, kolmogorov_smirnov, merge_bins, psi};
 use super::sketch::{Binning, Sketch};
 use super::{Drift, Shift};
-use crate::feature::{Kind, ValueIssues};
+use crate::feature::{FeatureIssues, Kind, Watched};
 use crate::score::EncodedBatch;
 
 /// Sampling: all of the first rows, then one row in `STRIDE`, weighted by `STRIDE`.
@@ -66,7 +66,8 @@ impl BinCounts {
         self,
         sketch: &Sketch,
         kinds: &[Kind],
-        issues: &[ValueIssues],
+        watched: &[Watched],
+        issues: &FeatureIssues,
         rows: u64,
         at_fit: u64,
     ) -> Option<Drift> {
@@ -74,13 +75,14 @@ impl BinCounts {
             return None;
         }
         let binnings = sketch.binnings();
+        let tests = binnings.len() + watched.len();
         let effective_sample_size = effective_sample_size(self.weights, self.squares);
         let scale = effective_sample_size / self.weights as f64;
         let shift = |n: usize| {
             let range = binnings.counts(n);
             let fit: Vec<f64> = sketch.counts[range.clone()].iter().map(|&count| count.into()).collect();
             let now: Vec<f64> = self.counts[range].iter().map(|&count| count as f64 * scale).collect();
-            let shift = compare(binnings.binning(n), &fit, &now, effective_sample_size, binnings.len());
+            let shift = compare(binnings.binning(n), &fit, &now, effective_sample_size, tests);
             (n, shift)
         };
         let largest = |n: usize| {
@@ -88,14 +90,16 @@ impl BinCounts {
         };
         let column = |(feature, kind): (usize, &Kind)| {
             let shift_of_issues =
-                Shift::from_issues(kind, &issues.get(feature).copied().unwrap_or_default(), rows, at_fit);
+                Shift::from_issues(kind, &issues.learned.get(feature).copied().unwrap_or_default(), rows, at_fit);
             let Some((n, Shift { psi, chance, ks, .. })) = largest(feature) else { return shift_of_issues };
             let first = binnings.of(feature).start;
             let part = binnings.element(n).and_then(|_| kind.feature().place(n - first));
             let part = part.map_or(String::new(), |place| format!("[{place}]"));
             Shift { name: format!("{}{part}", shift_of_issues.name), psi, chance, ks, ..shift_of_issues }
         };
-        let columns = kinds.iter().enumerate().map(column).collect();
+        let constants = watched.iter().zip(&issues.watched);
+        let constants = constants.filter_map(|(watched, issues)| Shift::of_watched(watched, issues, rows, tests));
+        let columns = kinds.iter().enumerate().map(column).chain(constants).collect();
         let latents = binnings.of(kinds.len()).map(shift).enumerate();
         let latents = latents.map(|(i, (_, shift))| Shift { name: format!("z_{i}"), ..shift }).collect();
         let score = largest(kinds.len() + 1).map(|(_, shift)| Shift { name: "anomaly_score".to_owned(), ..shift });

@@ -9,8 +9,9 @@ mod sketch;
 use serde::Serialize;
 
 pub(crate) use self::bin_counts::BinCounts;
+use self::divergence::{chance, psi};
 pub(crate) use self::sketch::{Sketch, SketchRows};
-use crate::feature::{Kind, ValueIssues};
+use crate::feature::{Kind, ValueIssues, Watched};
 
 /// The drift of a transform's rows from those of the fit: of every learned column, every latent dimension and the
 /// anomaly score.
@@ -21,7 +22,7 @@ use crate::feature::{Kind, ValueIssues};
 pub struct Drift {
     /// Rows in the sample.
     pub sampled: u64,
-    /// The learned columns, in the order of the model's features.
+    /// The learned columns, in the order of the model's features, then those that were constant at fit and are present.
     pub columns: Vec<Shift>,
     /// The posterior means, compared with those of training rows.
     pub latents: Vec<Shift>,
@@ -50,7 +51,7 @@ pub struct Shift {
     pub missing_at_fit: f64,
     /// Share of values outside the range at fit, of all rows.
     pub beyond: f64,
-    /// Share of values of categories that were not seen at fit, of all rows.
+    /// Share of values of categories that were not seen at fit, or other than the constant, of all rows.
     pub unseen: f64,
 }
 
@@ -66,6 +67,22 @@ impl Shift {
             unseen: share(issues.unseen_category, rows),
             ..Self::default()
         }
+    }
+
+    /// The shift of a column that was constant at fit, in bins of the constant and of all other known values, among
+    /// `tests` shifts; `None` without a known value, here or at fit.
+    pub(crate) fn of_watched(watched: &Watched, issues: &ValueIssues, rows: u64, tests: usize) -> Option<Self> {
+        let known = issues.constant + issues.unseen_category;
+        let share = |count: u64, of: u64| count as f64 / of.max(1) as f64;
+        (known > 0 && watched.known > 0).then(|| Self {
+            name: watched.name.clone(),
+            psi: psi(&[watched.known as f64, 0.0], &[issues.constant as f64, issues.unseen_category as f64]),
+            chance: chance(2, watched.known as f64, known as f64, tests),
+            missing: share(issues.null + issues.unusable, rows),
+            missing_at_fit: share(watched.missing, watched.known + watched.missing),
+            unseen: share(issues.unseen_category, rows),
+            ..Self::default()
+        })
     }
 
     /// Whether the population stability index exceeds both `limit` and the limit of chance.

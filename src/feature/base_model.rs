@@ -3,15 +3,15 @@
 use arrow::datatypes::Schema;
 
 use super::selections::{Selections, matches, names};
-use super::{Carried, Column, FeatureIssues, Features, Kind, ValueIssues};
+use super::{Carried, Column, FeatureIssues, Features, Kind, ValueIssues, Watched};
 use crate::config::{FitConfig, Map, VectorScale};
 use crate::error::Result;
 
 /// The reason for a column that the base model does not have.
 const NOT_OF_MODEL: &str = "is no column of the model that the fit goes on from";
 
-/// The features with the missing counts of other rows. With `indicated`, each keeps its missing indicator, or stays
-/// without one.
+/// The features with the missing counts of other rows, of which a category may have words that it did not see before. With
+/// `indicated`, each keeps its missing indicator, or stays without one.
 pub(crate) fn with_missing_counts(features: &Features, issues: &FeatureIssues, indicated: bool) -> Features {
     let kind = |(kind, issues): (&Kind, &ValueIssues)| {
         let (mut counted, missing) = (kind.clone(), issues.null + issues.unusable);
@@ -20,9 +20,29 @@ pub(crate) fn with_missing_counts(features: &Features, issues: &FeatureIssues, i
             0 => 0,
             _ => missing.max(1),
         });
+        if let Kind::Category(category) = &mut counted {
+            category.add_other_words(issues.unseen_category);
+        }
         counted
     };
-    Features::grouped(features.kinds().iter().zip(&issues.0).map(kind).collect(), indicated)
+    Features::grouped(features.kinds().iter().zip(&issues.learned).map(kind).collect(), indicated)
+}
+
+/// The carried columns, of which `watched` are watched, with the issues of other rows: what varies in them is no constant.
+pub(crate) fn still_constant(carried: Vec<Carried>, watched: &[Watched], issues: &FeatureIssues) -> Vec<Carried> {
+    let issues_of = |name: &str| {
+        let number = watched.iter().position(|watched| watched.name == name)?;
+        issues.watched.get(number)
+    };
+    let column = |carried: Carried| match issues_of(&carried.column) {
+        None => carried,
+        Some(issues) if issues.unseen_category > 0 => {
+            let reason = "was constant in the fit of the base model".to_owned();
+            Carried { reason, constant: None, missing: 0, ..carried }
+        }
+        Some(issues) => Carried { missing: issues.null + issues.unusable, ..carried },
+    };
+    carried.into_iter().map(column).collect()
 }
 
 /// The first option that conflicts with the base model's features and carried columns, and why: it selects other
@@ -60,7 +80,7 @@ pub(crate) fn unlearned_columns(schema: &Schema, kinds: &[Kind], carried: &[Carr
     let known = |column: Column| {
         let known = carried.iter().find(|carried| carried.column == column.name()).cloned();
         let reason = NOT_OF_MODEL.to_owned();
-        known.unwrap_or_else(|| Carried { column: column.to_string(), reason, constant: None })
+        known.unwrap_or_else(|| Carried { column: column.to_string(), reason, constant: None, missing: 0 })
     };
     others.map(known).collect()
 }

@@ -26,6 +26,13 @@ pub struct Carried {
     /// The value of a constant column, as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub constant: Option<String>,
+    /// Values of a constant column that were missing at fit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub missing: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The reasons for a column that the user's selections leave out.
@@ -145,7 +152,7 @@ pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> R
             }
             format!("is {}", describe_type(field.data_type()))
         };
-        candidates.carried.push(Carried { column: column.to_string(), reason, constant: None });
+        candidates.carried.push(Carried { column: column.to_string(), reason, constant: None, missing: 0 });
     }
     let tops = |field: &&FieldRef| candidates.columns.iter().any(|candidate| candidate.column.top() == field.name());
     candidates.fields = schema.fields().iter().filter(tops).cloned().collect();
@@ -170,7 +177,9 @@ pub(crate) fn fit_features(
         match candidate.fit(&scaler) {
             Ok(kind) => kinds.push(kind),
             Err(Rejection { reason, constant }) => {
-                carried.push(Carried { column: candidate.column.to_string(), reason, constant });
+                let Values { null, unusable, .. } = candidate.values();
+                let missing = if constant.is_some() { null + unusable } else { 0 };
+                carried.push(Carried { column: candidate.column.to_string(), reason, constant, missing });
             }
         }
     }

@@ -84,6 +84,11 @@ impl Category {
         self.stored.missing = missing;
     }
 
+    /// Takes values of unseen words into the shared class, so that its list of words is not complete.
+    pub(super) fn add_other_words(&mut self, values: u64) {
+        self.stored.others.iter_mut().for_each(|others| others.complete &= values == 0);
+    }
+
     /// The number of classes, without the shared one of other words.
     pub(super) fn classes(&self) -> usize {
         self.stored.words.len()
@@ -159,7 +164,10 @@ impl Feature for Category {
             let value = match texts.get(row) {
                 Some(word) => {
                     let (class, seen) = self.class(word);
-                    issues.unseen_category += u64::from(!seen);
+                    if !seen {
+                        issues.unseen_category += 1;
+                        elements.add_unseen(row);
+                    }
                     class as f32
                 }
                 None => {

@@ -6,7 +6,8 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 
-use super::{Column, FeatureIssues, Kind, ValueIssues, top_columns};
+use super::watch::{WatchedColumn, surprise_of_unseen};
+use super::{Column, FeatureIssues, Kind, Surprise, ValueIssues, Watched, top_columns};
 use crate::error::{Error, Place, Result};
 use crate::feature::{Layout, Shape};
 
@@ -101,9 +102,18 @@ pub(crate) struct FeatureCells<'a> {
     block: &'a mut [f32],
     inputs: usize,
     at: usize,
+    /// The surprise of each row; empty if it is not wanted.
+    surprise: &'a mut [u64],
+    /// The surprise of an unseen category.
+    unseen: u64,
 }
 
 impl FeatureCells<'_> {
+    /// Adds the surprise of an unseen category to a row's.
+    pub(crate) fn add_unseen(&mut self, row: usize) {
+        self.surprise.get_mut(row).into_iter().for_each(|units| *units += self.unseen);
+    }
+
     /// Sets the feature's first element in `row`.
     #[inline]
     pub(crate) fn set(&mut self, row: usize, value: f32) {
@@ -127,6 +137,11 @@ pub(crate) struct Features {
     top_indices: Vec<usize>,
     /// The first element of each feature, then the width of the row vector.
     starts: Vec<usize>,
+    /// The surprise of an unseen category of each feature; 0 if it is not wanted.
+    unseen: Vec<u64>,
+    /// The watched columns that are read after the features, and how many the model has.
+    watched: Vec<WatchedColumn>,
+    all_watched: usize,
 }
 
 impl Features {
@@ -144,7 +159,25 @@ impl Features {
             Some(*end)
         });
         let starts = [0].into_iter().chain(ends).collect();
-        Some(Self { kinds, layout, top_columns, top_indices, starts })
+        let (unseen, watched, all_watched) = (vec![0; kinds.len()], Vec::new(), 0);
+        Some(Self { kinds, layout, top_columns, top_indices, starts, unseen, watched, all_watched })
+    }
+
+    /// These features of a fit to `rows` rows, for an input with this schema: they tell the surprise of unseen categories,
+    /// and of the values of `watched` columns that the input has.
+    pub(crate) fn watching(&self, watched: &[Watched], rows: u64, schema: &Schema) -> Self {
+        let unseen = |kind: &Kind| match kind.feature().shape().classes {
+            1 => 0,
+            _ => surprise_of_unseen(rows.saturating_sub(kind.missing())),
+        };
+        let unseen = self.kinds.iter().map(unseen).collect();
+        Self { unseen, ..self.clone() }.with_watched(WatchedColumn::of(watched, schema), watched.len())
+    }
+
+    fn with_watched(self, watched: Vec<WatchedColumn>, all_watched: usize) -> Self {
+        let columns = self.kinds.iter().map(|kind| kind.column()).chain(watched.iter().map(|it| &it.column));
+        let (top_columns, top_indices) = top_columns(columns);
+        Self { top_columns, top_indices, watched, all_watched, ..self }
     }
 
     /// Takes features in any order and sorts them by likelihood; the sort is stable.
@@ -153,9 +186,37 @@ impl Features {
         Self::new(kinds, indicated).expect("sorted by likelihood in the line above")
     }
 
-    /// A range of the features, to write alone; without missing indicators.
+    /// A range of the columns, to write alone; without missing indicators.
     pub(crate) fn subset(&self, range: Range<usize>) -> Self {
-        Self::new(self.kinds[range].to_vec(), false).expect("a range of features in row-vector order")
+        let count = self.kinds.len();
+        let kinds = range.start.min(count)..range.end.min(count);
+        let watched = self.watched[range.start.max(count) - count..range.end.max(count) - count].to_vec();
+        let subset = Self::new(self.kinds[kinds.clone()].to_vec(), false).expect("a range of features in their order");
+        Self { unseen: self.unseen[kinds].to_vec(), ..subset }.with_watched(watched, self.all_watched)
+    }
+
+    /// The columns that are read: those of the features, then the watched ones.
+    pub(crate) fn read_columns(&self) -> impl ExactSizeIterator<Item = &Column> {
+        let at = move |n: usize| match self.kinds.get(n) {
+            Some(kind) => kind.column(),
+            None => &self.watched[n - self.kinds.len()].column,
+        };
+        (0..self.top_indices.len()).map(at)
+    }
+
+    /// The watched columns that are read.
+    pub(crate) fn watched(&self) -> impl Iterator<Item = &Watched> {
+        self.watched.iter().map(|column| &column.watched)
+    }
+
+    /// The index of a column's top-level column in [`columns`](Self::columns).
+    pub(crate) fn top_index(&self, column: usize) -> usize {
+        self.top_indices[column]
+    }
+
+    /// Whether a value can be a surprise.
+    pub(crate) fn is_watching(&self) -> bool {
+        !self.watched.is_empty() || self.unseen.iter().any(|&unseen| unseen > 0)
     }
 
     /// The features.
@@ -188,7 +249,7 @@ impl Features {
         &self.kinds[self.starts.partition_point(|&start| start <= element) - 1]
     }
 
-    /// The distinct top-level columns of the features.
+    /// The distinct top-level columns that are read.
     pub(crate) fn columns(&self) -> Vec<String> {
         self.top_columns.clone()
     }
@@ -225,33 +286,59 @@ impl Features {
         Ok(())
     }
 
-    /// Writes a batch whose columns are [`columns`](Self::columns) into `block`, row-major `[rows, inputs]`.
+    /// Writes a batch whose columns are [`columns`](Self::columns) into `block`, row-major `[rows, inputs]`, and adds the
+    /// surprise of each row to `surprise`, which may be empty.
     ///
     /// # Errors
     /// [`Error::Read`] naming the column.
     ///
     /// # Panics
     /// If the block's size is not that of the batch.
-    pub(crate) fn write(&self, batch: &RecordBatch, block: &mut [f32]) -> Result<FeatureIssues> {
+    pub(crate) fn write(&self, batch: &RecordBatch, block: &mut [f32], surprise: &mut [u64]) -> Result<FeatureIssues> {
         /// Rows written column by column while their cache lines are still warm.
         const TILE: usize = 128;
         let inputs = self.layout.inputs();
         assert_eq!(block.len(), batch.num_rows() * inputs);
-        let mut issues = FeatureIssues(vec![ValueIssues::default(); self.kinds.len()]);
+        let none = |count| vec![ValueIssues::default(); count];
+        let mut issues = FeatureIssues { learned: none(self.kinds.len()), watched: none(self.all_watched) };
         let read = |column: &Column| {
             let place = Place::column("", column.name());
             move |source| Error::Read { place, source: Box::new(source) }
         };
-        for (tile, block) in block.chunks_mut(TILE * inputs).enumerate() {
+        for (tile, block) in block.chunks_mut((TILE * inputs).max(1)).enumerate() {
             let rows = batch.slice(tile * TILE, block.len() / inputs);
+            let surprise = surprise.get_mut(tile * TILE..).unwrap_or_default();
             let mut tile = FeatureIssues::default();
-            for ((kind, &place), &at) in self.kinds.iter().zip(&self.top_indices).zip(&self.starts) {
+            let columns = self.kinds.iter().zip(&self.top_indices).zip(&self.starts).zip(&self.unseen);
+            for (((kind, &place), &at), &unseen) in columns {
                 let array = kind.column().of(rows.column(place)).map_err(read(kind.column()))?;
-                let mut elements = FeatureCells { block, inputs, at };
-                tile.0.push(kind.feature().write(&array, &mut elements).map_err(read(kind.column()))?);
+                let mut elements = FeatureCells { block, inputs, at, surprise, unseen };
+                tile.learned.push(kind.feature().write(&array, &mut elements).map_err(read(kind.column()))?);
             }
             issues.add(&tile);
         }
+        for (watched, &place) in self.watched.iter().zip(&self.top_indices[self.kinds.len()..]) {
+            let array = watched.column.of(batch.column(place)).map_err(read(&watched.column))?;
+            issues.watched[watched.number] = watched.write(&array, surprise).map_err(read(&watched.column))?;
+        }
         Ok(issues)
+    }
+
+    /// The surprise of each column that is read, in the same order, in every row of a batch as for [`write`](Self::write).
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub(crate) fn surprises(&self, batch: &RecordBatch) -> Result<Vec<Surprise>> {
+        let of_column = |column: usize| {
+            let part = self.subset(column..column + 1);
+            if !part.is_watching() {
+                return Ok(Surprise::default());
+            }
+            let mut surprise = vec![0; batch.num_rows()];
+            let top = batch.project(&[self.top_indices[column]]).expect("the batch has the columns that are read");
+            part.write(&top, &mut vec![0.0; batch.num_rows() * part.layout.inputs()], &mut surprise)?;
+            Ok(Surprise::new(surprise))
+        };
+        (0..self.top_indices.len()).map(of_column).collect()
     }
 }

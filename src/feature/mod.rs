@@ -30,11 +30,12 @@ mod tests;
 mod time;
 mod value_issues;
 mod vector;
+mod watch;
 mod word_counts;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::base_model::{conflicting_option, unlearned_columns, with_missing_counts};
+pub(crate) use self::base_model::{conflicting_option, still_constant, unlearned_columns, with_missing_counts};
 pub use self::candidates::Carried;
 pub(crate) use self::candidates::{Candidate, Candidates, candidates, fit_features};
 pub use self::category::Category;
@@ -57,6 +58,7 @@ pub use self::time::Time;
 pub(crate) use self::value_issues::FeatureIssues;
 pub use self::value_issues::ValueIssues;
 pub use self::vector::Vector;
+pub(crate) use self::watch::{Surprise, Watched};
 
 /// A constructor of a kind's survey; `None` if the column is not of that kind.
 type SurveyOf = fn(&ColumnRequest<'_>) -> Option<Box<dyn Survey>>;

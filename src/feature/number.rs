@@ -247,10 +247,12 @@ impl Survey for NumberSurvey {
 
     fn fit(&self, column: Column, scaler: &Scaler) -> Result<Kind, Rejection> {
         let (map, summary) = self.transformed();
-        let scaling = scaler
-            .of_transformed(map.as_ref(), &summary)
-            .ok_or_else(|| Rejection::because("varies too little to be scaled"))?;
         let original = self.statistics.summary();
+        // The ranks at which a curve is estimated may all have the same value; the values themselves do not.
+        let scaled = |map: Option<Curve>, summary| Some((scaler.of_transformed(map.as_ref(), summary)?, map));
+        let (scaling, map) = scaled(map, &summary)
+            .or_else(|| scaled(None, &original))
+            .ok_or_else(|| Rejection::because("varies too little to be scaled"))?;
         let scaling = Scaling { min: original.min, max: original.max, ..scaling };
         Ok(Kind::Number(Number {
             column,

@@ -40,7 +40,9 @@ fn round_trip(kind: &Kind, array: &ArrayRef) -> ArrayRef {
     let width = kind.feature().shape().elements;
     let twice = Features::new(vec![kind.clone(), kind.clone()], false).unwrap();
     let mut block = vec![7.0; array.len() * 2 * width];
-    twice.write(&RecordBatch::try_from_iter_with_nullable([("x", array.clone(), true)]).unwrap(), &mut block).unwrap();
+    twice
+        .write(&RecordBatch::try_from_iter_with_nullable([("x", array.clone(), true)]).unwrap(), &mut block, &mut [])
+        .unwrap();
     let half = |half: usize| -> Vec<f32> {
         block.chunks_exact(2 * width).flat_map(|row| row[half * width..][..width].to_vec()).collect()
     };
@@ -100,7 +102,7 @@ fn asinh_scaling_is_asinh_of_robust_scaling_and_leaves_other_curves_alone() {
     let elements = |map, scale| {
         let features = Features::new(vec![fitted(&array, map, scale).unwrap()], false).unwrap();
         let mut elements = vec![0.0; array.len()];
-        features.write(&RecordBatch::try_from_iter([("x", array.clone())]).unwrap(), &mut elements).unwrap();
+        features.write(&RecordBatch::try_from_iter([("x", array.clone())]).unwrap(), &mut elements, &mut []).unwrap();
         elements
     };
     for (asinh, robust) in elements(Map::Asinh, Scale::Asinh).iter().zip(elements(Map::None, Scale::Robust)) {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Feature, Kind};
+use super::{Feature, Kind, Watched};
 
 /// Counts of a column's values that differ from those at fit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -12,12 +12,23 @@ pub struct ValueIssues {
     pub null: u64,
     /// NaN, infinite or beyond the range of f32, or a vector of another length; taken as missing.
     pub unusable: u64,
-    /// Values of a category that was not seen at fit.
+    /// Values of a category that was not seen at fit, or other than the constant of a constant column.
     #[serde(rename = "unseen")]
     pub unseen_category: u64,
     /// Values outside the range at fit; for vectors, those with any number out of range.
     #[serde(rename = "beyond")]
     pub out_of_range: u64,
+    /// Values that are the constant of a constant column.
+    #[serde(skip)]
+    pub(crate) constant: u64,
+}
+
+/// A column with values that deserve a warning.
+struct WarnedColumn<'a> {
+    name: &'a str,
+    issues: ValueIssues,
+    /// Counts of such values, each with its phrase.
+    parts: Vec<(u64, String)>,
 }
 
 impl ValueIssues {
@@ -26,70 +37,94 @@ impl ValueIssues {
         self.unusable += other.unusable;
         self.unseen_category += other.unseen_category;
         self.out_of_range += other.out_of_range;
+        self.constant += other.constant;
     }
 
-    /// The counts that deserve a warning, each with its phrase.
-    fn parts(&self, feature: &dyn Feature) -> [(u64, &'static str); 4] {
-        let Self { null, unusable, unseen_category, out_of_range } = *self;
+    /// The counts of a feature's values that deserve a warning, each with its phrase.
+    fn parts(&self, feature: &dyn Feature) -> Vec<(u64, String)> {
+        let Self { null, unusable, unseen_category, out_of_range, .. } = *self;
         let of_nulls = if feature.missing() == 0 { null } else { 0 };
-        [
+        let parts = [
             (of_nulls, "missing, and none was at fit"),
             (unusable, feature.unusable()),
             (unseen_category, "of categories the fit did not see"),
             (out_of_range, "outside the range the fit saw"),
-        ]
+        ];
+        parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| (count, what.to_owned())).collect()
     }
 
-    /// The number of values that deserve a warning.
-    fn total(&self, feature: &dyn Feature) -> u64 {
-        self.parts(feature).iter().map(|(count, _)| count).sum()
-    }
-
-    /// The text of the warning; `None` if all values are as at fit.
-    fn describe(&self, feature: &dyn Feature) -> Option<String> {
-        let counts = self.parts(feature).into_iter().filter(|(count, _)| *count > 0).enumerate();
-        let phrases: Vec<String> = counts
-            .map(|(n, (count, what))| {
-                let (value, is) = if count == 1 { (" value", "is") } else { (" values", "are") };
-                format!("{count}{} {is} {what}", if n == 0 { value } else { "" })
-            })
-            .collect();
-        (!phrases.is_empty()).then(|| phrases.join("; "))
+    /// The same for a constant column.
+    fn parts_of_constant(&self, constant: &str) -> Vec<(u64, String)> {
+        let other = Some(self.unseen_category).filter(|count| *count > 0);
+        other.into_iter().map(|count| (count, format!("not the constant {constant} the fit saw"))).collect()
     }
 }
 
-/// [`ValueIssues`] of every feature.
+impl WarnedColumn<'_> {
+    /// The number of values that deserve a warning.
+    fn total(&self) -> u64 {
+        self.parts.iter().map(|(count, _)| count).sum()
+    }
+
+    /// The text of the warning.
+    fn describe(&self) -> String {
+        let phrases = self.parts.iter().enumerate().map(|(n, (count, what))| {
+            let (value, is) = if *count == 1 { (" value", "is") } else { (" values", "are") };
+            format!("{count}{} {is} {what}", if n == 0 { value } else { "" })
+        });
+        phrases.collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// [`ValueIssues`] of every feature, and of every watched column of the model.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct FeatureIssues(pub(crate) Vec<ValueIssues>);
+pub(crate) struct FeatureIssues {
+    pub(crate) learned: Vec<ValueIssues>,
+    pub(crate) watched: Vec<ValueIssues>,
+}
 
 impl FeatureIssues {
-    /// Adds the counts of another block.
+    /// Adds the counts of other rows.
     pub(crate) fn add(&mut self, other: &Self) {
-        self.0.resize(self.0.len().max(other.0.len()), ValueIssues::default());
-        self.0.iter_mut().zip(&other.0).for_each(|(sum, issues)| sum.add(*issues));
+        for (sums, issues) in [(&mut self.learned, &other.learned), (&mut self.watched, &other.watched)] {
+            sums.resize(sums.len().max(issues.len()), ValueIssues::default());
+            sums.iter_mut().zip(issues).for_each(|(sum, issues)| sum.add(*issues));
+        }
+    }
+
+    /// The columns that deserve a warning.
+    fn warned<'a>(&self, kinds: &'a [Kind], watched: &'a [Watched]) -> Vec<WarnedColumn<'a>> {
+        let learned = kinds.iter().zip(&self.learned).map(|(kind, issues)| WarnedColumn {
+            name: kind.column().name(),
+            issues: *issues,
+            parts: issues.parts(kind.feature()),
+        });
+        let watched = watched.iter().zip(&self.watched).map(|(watched, issues)| WarnedColumn {
+            name: &watched.name,
+            issues: *issues,
+            parts: issues.parts_of_constant(&watched.constant),
+        });
+        learned.chain(watched).filter(|column| !column.parts.is_empty()).collect()
     }
 
     /// The columns that deserve a warning, by name.
-    pub(crate) fn of(&self, kinds: &[Kind]) -> Vec<(String, ValueIssues)> {
-        let columns = kinds.iter().zip(&self.0).filter(|(kind, issues)| issues.total(kind.feature()) > 0);
-        columns.map(|(kind, issues)| (kind.column().to_string(), *issues)).collect()
+    pub(crate) fn of(&self, kinds: &[Kind], watched: &[Watched]) -> Vec<(String, ValueIssues)> {
+        self.warned(kinds, watched).into_iter().map(|column| (column.name.to_owned(), column.issues)).collect()
     }
 
     /// Logs a warning for each column with such values; of many columns, only those with the most.
-    pub(crate) fn warn(&self, kinds: &[Kind]) {
+    pub(crate) fn warn(&self, kinds: &[Kind], watched: &[Watched]) {
         const MAX_WARNINGS: usize = 8;
-        let columns = kinds.iter().zip(&self.0);
-        let mut columns: Vec<_> =
-            columns.filter_map(|(kind, issues)| Some((kind, *issues, issues.describe(kind.feature())?))).collect();
+        let mut columns = self.warned(kinds, watched);
         if columns.len() > MAX_WARNINGS {
             // The sort is stable: of equal counts, the first columns are shown.
-            columns.sort_by_key(|(kind, issues, _)| std::cmp::Reverse(issues.total(kind.feature())));
+            columns.sort_by_key(|column| std::cmp::Reverse(column.total()));
         }
-        for (kind, _, phrase) in columns.iter().take(MAX_WARNINGS) {
-            tracing::warn!("column {:?}: {phrase}", kind.column().name());
+        for column in columns.iter().take(MAX_WARNINGS) {
+            tracing::warn!("column {:?}: {}", column.name, column.describe());
         }
         if let Some(rest @ [_, ..]) = columns.get(MAX_WARNINGS..) {
-            let values: u64 = rest.iter().map(|(kind, issues, _)| issues.total(kind.feature())).sum();
+            let values: u64 = rest.iter().map(WarnedColumn::total).sum();
             tracing::warn!("{} more columns: {values} such values in all", rest.len());
         }
     }

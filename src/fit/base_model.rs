@@ -10,7 +10,7 @@ use super::statistics;
 use crate::artifact::{Init, Metadata, Model};
 use crate::config::{FitConfig, LatentDim};
 use crate::error::{Error, Result};
-use crate::feature::{conflicting_option, rescale, rescale_candidates, unlearned_columns};
+use crate::feature::{Watched, conflicting_option, rescale, rescale_candidates, unlearned_columns};
 use crate::model::{Checkpoint, Device, Network, mean_of_best};
 use crate::pipeline::Run;
 use crate::source::ParquetSource;
@@ -120,6 +120,17 @@ impl BaseModel {
         let missing = MissingRates::of(features.kinds(), source.rows());
         let carried = unlearned_columns(&schema, features.kinds(), carried);
         Ok(ColumnChoice { features, carried, values: Default::default(), missing })
+    }
+
+    /// The columns that were constant in the fit of the model, without those that not all files of `source` have.
+    pub(super) fn watched(&self, source: &ParquetSource) -> Vec<Watched> {
+        let (mut watched, schema) = (self.model.watched(), source.schema());
+        watched.retain(|Watched { name, .. }| {
+            let is_top =
+                |top: &str| name.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+            source.check_same_types(schema.fields().iter().filter(|field| is_top(field.name()))).is_ok()
+        });
+        watched
     }
 
     /// The model's network.

@@ -10,7 +10,7 @@ use super::rows::{FitRows, RowLoader};
 use super::sizes::SplitSizes;
 use crate::config::Training;
 use crate::error::{Error, Result};
-use crate::feature::{Features, with_missing_counts};
+use crate::feature::{Features, still_constant, with_missing_counts};
 use crate::pipeline::Run;
 
 /// A fit whose rows are encoded.
@@ -32,7 +32,7 @@ impl Prepared {
     /// # Errors
     /// [`Error::TooFewRows`], [`Error::NotMeasured`], the source's, [`Error::Io`] for a scratch file, and
     /// [`Error::Interrupted`].
-    pub(super) fn load(self, run: &mut Run<'_>) -> Result<Loaded> {
+    pub(super) fn load(mut self, run: &mut Run<'_>) -> Result<Loaded> {
         let SplitSizes { sample, held_out, shuffled, .. } = self.sizes.rows;
         let hold_out = |held_out| HoldOut::new(self.config.seed, self.source.rows(), sample, held_out);
         let split = hold_out(held_out);
@@ -41,7 +41,9 @@ impl Prepared {
             tracing::warn!("too few usable rows; none held out");
             rows = self.load_rows(hold_out(0), run)?;
         }
-        rows.issues.warn(self.columns.features.kinds());
+        let watched = self.base.as_ref().map(|base| base.watched(&self.source)).unwrap_or_default();
+        rows.issues.warn(self.columns.features.kinds(), &watched);
+        self.columns.carried = still_constant(self.columns.carried, &watched, &rows.issues);
         if rows.empty > 0 {
             tracing::warn!("{} rows have no known value in any learned column; they are not trained on", rows.empty);
         }
@@ -75,8 +77,14 @@ impl Prepared {
     /// Reads and encodes the rows of a split.
     pub(super) fn load_rows(&self, hold_out: HoldOut, run: &mut Run<'_>) -> Result<FitRows> {
         let SplitSizes { sample, shuffled, memory, .. } = self.sizes.rows;
-        let (source, features, folder) = (&self.source, &self.columns.features, self.folder.as_path());
+        let (source, folder) = (&self.source, self.folder.as_path());
+        let features = match &self.base {
+            Some(base) => {
+                Arc::new(self.columns.features.watching(&base.watched(source), source.rows(), &source.schema()))
+            }
+            None => self.columns.features.clone(),
+        };
         let order = RowOrder::new(self.config.seed, source.rows(), shuffled);
-        RowLoader { source, features, hold_out, order, memory, rows: sample, folder }.load(run)
+        RowLoader { source, features: &features, hold_out, order, memory, rows: sample, folder }.load(run)
     }
 }

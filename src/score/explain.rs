@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::scorer::{EncodedBatch, MemberView};
 use crate::batch::Batch;
 use crate::error::Result;
+use crate::feature::Surprise;
 
 /// Extra sources to hide in each row beyond the requested number, largest excess first. An outlier can spoil the
 /// reconstruction of other columns, so that a few of them have a larger excess than its own.
@@ -29,11 +30,12 @@ impl EncodedBatch<'_> {
     /// The score is `elbo` above its minimum: the excess of each value's negative log-likelihood over that of the
     /// likeliest value (nats, scaled by features / known features), plus the KL divergence, summed over all members. A
     /// source's contribution is the larger of its own excess and the decrease of the score when the source is hidden,
-    /// since an outlier spoils the reconstruction of other columns. If the contributions exceed the score, shares are
-    /// of their sum.
+    /// since an outlier spoils the reconstruction of other columns; and its surprise, `surprises` by source, which the score
+    /// includes. If the contributions exceed the score, shares are of their sum.
     pub(crate) fn contributions(
         &self,
         sources: &[Range<usize>],
+        surprises: &[Surprise],
         most: usize,
     ) -> Result<(Vec<Vec<Contribution>>, Vec<f32>)> {
         let (rows, inputs) = (self.first().batch.rows(), self.first().encoded.features);
@@ -44,8 +46,13 @@ impl EncodedBatch<'_> {
             let output = view.add_excess(sources, &scales, &mut excesses, &mut all)?;
             first.get_or_insert(output);
         }
+        let members = self.views.len() as f64;
+        let surprise = |row: usize, source: usize| {
+            surprises.get(source).map_or(0.0, |surprise| (members * surprise.nats(row)) as f32)
+        };
         let candidates = |row: usize| {
-            let excesses = &excesses[row * sources.len()..][..sources.len()];
+            let excess = |source: usize| excesses[row * sources.len() + source] + surprise(row, source);
+            let excesses: Vec<f32> = (0..sources.len()).map(excess).collect();
             let mut candidates: Vec<usize> = (0..sources.len()).filter(|&source| excesses[source] > 0.0).collect();
             candidates.sort_by(|&a, &b| excesses[b].total_cmp(&excesses[a]));
             candidates.truncate(most.saturating_add(EXTRA_CANDIDATES));
@@ -57,10 +64,13 @@ impl EncodedBatch<'_> {
             let remaining = self.scores_without(hidden, sources, &scales)?;
             for (&(row, source), remaining) in hidden.iter().zip(remaining) {
                 let own = excesses[row * sources.len() + source];
-                contributions[row].push(Contribution { source, share: own.max(all[row] - remaining) });
+                // A source without elements has nothing to hide.
+                let decrease = if sources[source].is_empty() { 0.0 } else { all[row] - remaining };
+                contributions[row].push(Contribution { source, share: own.max(decrease) + surprise(row, source) });
             }
         }
-        for (of_row, all) in contributions.iter_mut().zip(&all) {
+        for (row, (of_row, all)) in contributions.iter_mut().zip(&all).enumerate() {
+            let all = all + (members * self.first().batch.surprise.nats(row)) as f32;
             let sum: f32 = of_row.iter().map(|contribution| contribution.share).sum();
             of_row.iter_mut().for_each(|contribution| contribution.share /= all.max(sum));
             of_row.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.source.cmp(&b.source)));

@@ -80,15 +80,17 @@ impl<'a> EncodedBatch<'a> {
         &self.views[0]
     }
 
-    /// Computes a score for every row, the mean over the members; `None` where no feature is known.
+    /// Computes a score for every row, the mean over the members, and the surprise of the row if the score is a likelihood;
+    /// `None` where no feature is known.
     pub(crate) fn score(&self, score: &Score) -> Result<Vec<Option<f32>>> {
         let mut sums = vec![0.0; self.first().batch.rows()];
         for view in &self.views {
             sums.iter_mut().zip((score.of)(view)?).for_each(|(sum, score)| *sum += f64::from(score));
         }
         let members = self.views.len() as f64;
-        let means = sums.into_iter().zip(&self.first().encoded.known);
-        Ok(means.map(|(sum, &known)| (known > 0.0).then_some((sum / members) as f32)).collect())
+        let surprise = |row| if score.is_likelihood { self.first().batch.surprise.nats(row) } else { 0.0 };
+        let means = sums.into_iter().zip(&self.first().encoded.known).enumerate();
+        Ok(means.map(|(row, (sum, &known))| (known > 0.0).then(|| (sum / members + surprise(row)) as f32)).collect())
     }
 }
 

@@ -19,9 +19,9 @@ impl Model {
     /// their values cannot be read, and those of [`new_columns`](Self::new_columns).
     pub fn transform_batch(&self, rows: &RecordBatch, config: &TransformConfig) -> Result<RecordBatch> {
         config.check()?;
-        let mut maker = NewColumnMaker::new(self, config)?;
-        let features = self.features();
-        features.check(&rows.schema(), Path::new("record batch"))?;
+        self.features().check(&rows.schema(), Path::new("record batch"))?;
+        let features = &self.watching(&rows.schema());
+        let mut maker = NewColumnMaker::new(self, features, config)?;
         let index = |name: &String| rows.schema().index_of(name);
         let indexes = features.columns().iter().map(index).collect::<Result<Vec<_>, _>>();
         let learned = indexes.and_then(|indexes| rows.project(&indexes));

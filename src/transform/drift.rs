@@ -33,12 +33,14 @@ impl Model {
     pub fn drift(&self, source: &Source, config: &TransformConfig, run: &mut Run<'_>) -> Result<Transformed> {
         config.check()?;
         run.check()?;
-        let (source, maker) = (&self.typed(source), NewColumnMaker::new(self, config)?);
+        let source = &self.typed(source);
+        let schema = source.schema()?;
+        self.features().check(&schema, source.path()).map_err(|error| source.with_mismatch(error))?;
+        let features = self.watching(&schema);
+        let maker = NewColumnMaker::new(self, &features, config)?;
         // One pass cannot take a decision that depends on all rows.
         let decides = maker.decides() && maker.levels().is_none();
         let mut job = TransformJob::new(self, config, run);
-        let features = self.features().clone();
-        features.check(&*source.schema()?, source.path()).map_err(|error| source.with_mismatch(error))?;
         let (route, slice_rows) = (learned_route(&features), batch_rows(features.layout()));
         let batches = source.stream(&features.columns(), slice_rows)?.batches;
         let count = move |slice: BatchSlice| {

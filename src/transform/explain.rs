@@ -14,13 +14,13 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::batch::Batch;
 use crate::error::{Error, Place, Result};
-use crate::feature::{Features, top_columns};
+use crate::feature::{Column, Features};
 use crate::score::{EncodedBatch, Scorer};
 
 /// Finds the columns that raise scores most.
 pub(super) struct Explainer {
     features: Arc<Features>,
-    /// Features; of vectors, each number by itself.
+    /// Features, then watched columns; of vectors, each number by itself.
     sources: Vec<ExplainedSource>,
     /// Their elements of the row vector.
     elements: Vec<Range<usize>>,
@@ -30,10 +30,13 @@ pub(super) struct Explainer {
 
 /// A column, or one of the numbers of a list column.
 struct ExplainedSource {
-    feature: usize,
+    /// The number of its column among those that are read.
+    column: usize,
     /// The index in the list.
     index: Option<usize>,
     name: String,
+    /// The constant of a watched column.
+    constant: Option<String>,
 }
 
 /// The type of the column: `list<struct<feature, contribution, value, expected>>`.
@@ -50,20 +53,26 @@ fn fields() -> Fields {
 impl Explainer {
     pub(super) fn new(features: Arc<Features>, most: usize) -> Self {
         let (mut sources, mut elements) = (Vec::new(), Vec::new());
-        for (feature, kind) in features.kinds().iter().enumerate() {
-            let range = features.elements(feature);
+        for (column, kind) in features.kinds().iter().enumerate() {
+            let range = features.elements(column);
             let name = kind.column().name();
             if kind.feature().place(0).is_none() {
-                sources.push(ExplainedSource { feature, index: None, name: name.to_owned() });
+                sources.push(ExplainedSource { column, index: None, name: name.to_owned(), constant: None });
                 elements.push(range);
                 continue;
             }
             for (element, index) in
                 range.clone().filter_map(|element| Some((element, kind.feature().place(element - range.start)?)))
             {
-                sources.push(ExplainedSource { feature, index: Some(index), name: format!("{name}[{index}]") });
+                let name = format!("{name}[{index}]");
+                sources.push(ExplainedSource { column, index: Some(index), name, constant: None });
                 elements.push(element..element + 1);
             }
+        }
+        for (column, watched) in (features.kinds().len()..).zip(features.watched()) {
+            let (name, constant) = (watched.name.clone(), Some(watched.constant.clone()));
+            sources.push(ExplainedSource { column, index: None, name, constant });
+            elements.push(0..0);
         }
         Self { features, sources, elements, most }
     }
@@ -89,22 +98,26 @@ impl Explainer {
     /// The columns that raise the score of each row most; null for a row without a known value. `learned` are the learned
     /// columns of the rows.
     pub(super) fn top_features(&self, rows: &EncodedBatch<'_>, learned: &RecordBatch) -> Result<ArrayRef> {
-        let (contributions, output) = rows.contributions(&self.elements, self.most)?;
+        let of_columns = self.features.surprises(learned)?;
+        let surprises: Vec<_> = self.sources.iter().map(|source| of_columns[source.column].clone()).collect();
+        let (contributions, output) = rows.contributions(&self.elements, &surprises, self.most)?;
         // The rows of each source together, so that a column is converted once.
         let mut wanted: Vec<Vec<usize>> = vec![Vec::new(); self.sources.len()];
         for (row, of_row) in contributions.iter().enumerate() {
             of_row.iter().for_each(|contribution| wanted[contribution.source].push(row));
         }
-        let (_, top_levels) = top_columns(self.features.kinds().iter().map(|kind| kind.column()));
+        let columns: Vec<&Column> = self.features.read_columns().collect();
         let mut texts = Vec::with_capacity(wanted.len());
         for (n, wanted) in wanted.iter().enumerate() {
-            let top = learned.column(top_levels[self.sources[n].feature]);
+            let column = self.sources[n].column;
+            let top = learned.column(self.features.top_index(column));
             texts.push(if wanted.is_empty() {
                 [StringArray::new_null(0), StringArray::new_null(0)]
             } else {
-                self.texts(n, wanted, top, rows, &output).map_err(|source| {
-                    let column = self.features.kinds()[self.sources[n].feature].column().name();
-                    Error::Read { place: Place::column("", column), source: Box::new(source) }
+                let texts = columns[column].of(top).and_then(|values| self.texts(n, wanted, &values, rows, &output));
+                texts.map_err(|source| Error::Read {
+                    place: Place::column("", columns[column].name()),
+                    source: Box::new(source),
                 })?
             });
         }
@@ -136,13 +149,16 @@ impl Explainer {
         &self,
         source: usize,
         wanted: &[usize],
-        top: &ArrayRef,
+        values: &ArrayRef,
         rows: &EncodedBatch<'_>,
         output: &[f32],
     ) -> Result<[StringArray; 2], ArrowError> {
-        let ExplainedSource { feature, index, .. } = &self.sources[source];
-        let kind = &self.features.kinds()[*feature];
-        let values = kind.column().of(top)?;
+        let ExplainedSource { column, index, constant, .. } = &self.sources[source];
+        if let Some(constant) = constant {
+            let given = texts(values, wanted.iter().copied())?;
+            return Ok([given, vec![Some(constant.clone()); wanted.len()]].map(StringArray::from));
+        }
+        let kind = &self.features.kinds()[*column];
         let heads = &rows.first().member.heads;
         let outputs = heads.layout().outputs();
         let mut cells = Vec::new();
@@ -157,10 +173,10 @@ impl Explainer {
         };
         let given = match index {
             Some(index) => {
-                let number = |&row: &usize| Ok(texts(&item(&values, row)?, [*index].into_iter())?.pop().flatten());
+                let number = |&row: &usize| Ok(texts(&item(values, row)?, [*index].into_iter())?.pop().flatten());
                 wanted.iter().map(number).collect::<Result<_, ArrowError>>()?
             }
-            None => texts(&values, wanted.iter().copied())?,
+            None => texts(values, wanted.iter().copied())?,
         };
         Ok([given, texts(&expected, 0..wanted.len())?].map(StringArray::from))
     }

@@ -48,7 +48,7 @@ impl OutputPlan {
         config: &TransformConfig,
         medium: Medium,
     ) -> Result<Self> {
-        let features = model.features().clone();
+        let features = model.watching(input);
         let carried: Vec<FieldRef> = kept.iter().map(|&column| input.fields()[column].clone()).collect();
         let mut needed: Vec<String> = carried.iter().map(|field| field.name().clone()).collect();
         for column in features.columns() {
@@ -101,9 +101,9 @@ impl TransformJob<'_, '_> {
             Destination::Stream(_) => Medium::Ipc,
         };
         let plan = self.model.output_plan(source, in_directory, self.config, medium)?;
-        let features = self.model.features().clone();
+        let features = plan.features.clone();
         let slice_rows = batch_rows(features.layout());
-        let mut maker = NewColumnMaker::new(self.model, self.config)?;
+        let mut maker = NewColumnMaker::new(self.model, &features, self.config)?;
 
         let (ranking, learned) = (learned_route(&features), features.columns());
         let slices = || {

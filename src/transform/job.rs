@@ -91,6 +91,6 @@ impl<'a, 'r> TransformJob<'a, 'r> {
 
     /// What was done, with anomalies if something `decides` which rows are some.
     pub(super) fn finish(self, decides: bool) -> Transformed {
-        self.totals.finish(self.model.features().kinds(), self.model.metadata().provenance.rows, decides)
+        self.totals.finish(self.model, decides)
     }
 }

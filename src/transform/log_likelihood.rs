@@ -55,7 +55,7 @@ impl Model {
             stop.check()?;
             let (_, batch) = batch?;
             let mut x = vec![0.0; batch.num_rows() * inputs];
-            features.write(&batch, &mut x)?;
+            features.write(&batch, &mut x, &mut [])?;
             let batch = Batch::new((0..batch.num_rows() as u64).collect(), x, features.layout());
             let rows_of = self.scorer().rows(&batch)?;
             let seen = rows_of.first();

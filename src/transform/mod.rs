@@ -18,6 +18,8 @@ mod splice;
 mod stream;
 mod totals;
 
+use std::sync::Arc;
+
 use arrow::datatypes::{Schema, SchemaRef};
 
 use self::general::OutputPlan;
@@ -30,7 +32,7 @@ use crate::artifact::Model;
 use crate::config::TransformConfig;
 use crate::drift::Drift;
 use crate::error::{Error, Result};
-use crate::feature::ValueIssues;
+use crate::feature::{Features, ValueIssues};
 use crate::pipeline::{Run, StreamWriter};
 use crate::sink::{Destination, Medium};
 use crate::source::Source;
@@ -52,7 +54,8 @@ pub struct Transformed {
     pub anomalies: Option<u64>,
     /// Quantiles of the anomaly scores; `None` if no row has one.
     pub scores: Option<ScoreQuantiles>,
-    /// The learned columns with missing, unseen, out-of-range or unusable values.
+    /// The learned columns with missing, unseen, out-of-range or unusable values, and those that were constant at fit with
+    /// other values.
     pub issues: Vec<(String, ValueIssues)>,
     /// Drift of the rows from the training data; `None` without rows, and for a model without a drift baseline.
     pub drift: Option<Drift>,
@@ -74,7 +77,7 @@ impl Model {
     /// [`UnknownScore`](crate::Error::UnknownScore) for an unknown score, [`NotCalibrated`](crate::Error::NotCalibrated)
     /// for a decision by p-values if the model has none.
     pub fn new_columns(&self, config: &TransformConfig) -> Result<SchemaRef> {
-        Ok(NewColumnMaker::new(self, config)?.schema().clone())
+        Ok(NewColumnMaker::new(self, self.features(), config)?.schema().clone())
     }
 
     /// Writes the rows of `source` with the new columns to `output`; a file whole or not at all. From one Parquet file to
@@ -100,7 +103,7 @@ impl Model {
     ) -> Result<Transformed> {
         config.check()?;
         run.check()?;
-        let decides = NewColumnMaker::new(self, config)?.decides();
+        let decides = NewColumnMaker::new(self, self.features(), config)?.decides();
         let (source, mut job) = (&self.typed(source), TransformJob::new(self, config, run));
         match output.into() {
             Output::Folder(folder) => job.directory(source, &folder)?,
@@ -165,6 +168,11 @@ impl Model {
             kept.retain(|&column| !keys.contains(input.field(column).name()));
         }
         Ok(kept)
+    }
+
+    /// The features that encode rows with this schema, and watch what was constant at fit.
+    fn watching(&self, schema: &Schema) -> Arc<Features> {
+        Arc::new(self.features().watching(&self.watched(), self.metadata().provenance.rows, schema))
     }
 
     /// The source with text columns of the types the model learned.

@@ -12,7 +12,7 @@ use crate::batch::Batch;
 use crate::config::{ExplainRows, TransformConfig};
 use crate::drift::Sketch;
 use crate::error::Result;
-use crate::feature::FeatureIssues;
+use crate::feature::{FeatureIssues, Features};
 use crate::score::{AnomalyRule, EncodedBatch, Score, Scorer};
 
 /// Makes the new columns.
@@ -49,10 +49,12 @@ pub(super) struct RowCounts {
 }
 
 impl NewColumnMaker {
+    /// For rows encoded by these features of the model.
+    ///
     /// # Errors
     /// [`Error::UnknownScore`](crate::Error::UnknownScore) and [`Error::NotCalibrated`](crate::Error::NotCalibrated).
-    pub(super) fn new(model: &Model, config: &TransformConfig) -> Result<Self> {
-        let (metadata, features) = (model.metadata(), model.features());
+    pub(super) fn new(model: &Model, features: &Arc<Features>, config: &TransformConfig) -> Result<Self> {
+        let metadata = model.metadata();
         let rule = AnomalyRule::new(&metadata.scoring, config.decision)?;
         let latent_dim = metadata.network.latent_dim;
         let width = Width { latent_dim, p_values: rule.has_p_values(), anomalies: rule.decides() };

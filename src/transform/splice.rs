@@ -27,13 +27,14 @@ enum ScoreInput {
 impl TransformJob<'_, '_> {
     /// Writes a Parquet file with the columns of `source` numbered `kept` and the new columns.
     pub(super) fn splice(&mut self, source: &ParquetSource, target: Target, kept: Vec<usize>) -> Result<()> {
-        let mut maker = NewColumnMaker::new(self.model, self.config)?;
+        let features = self.model.watching(&source.schema());
+        let mut maker = NewColumnMaker::new(self.model, &features, self.config)?;
         let new = maker.schema().clone();
         let metadata = self.model.keys(Some(&format!("{}{ANOMALY_SCORE}", self.config.prefix)));
         let carried = kept.into_iter().map(OutputColumn::Carried);
         let columns = carried.chain((0..new.fields().len()).map(OutputColumn::New)).collect();
         let splice = Splice { columns, new: new.clone(), metadata: &metadata };
-        let (features, stop) = (self.model.features().clone(), self.run.stopper().clone());
+        let stop = self.run.stopper().clone();
         let slice_rows = batch_rows(features.layout());
         let (threads, folder) = (self.run.workers(), target.folder().to_owned());
         let transpose = TransposeConfig { threads, bytes: ROW_GROUP_BYTES, folder, slice_rows };
@@ -41,7 +42,7 @@ impl TransformJob<'_, '_> {
         let route = || Route::sliced(slice_rows * new.fields().len() * size_of::<f32>());
 
         let (ranking, learned) = (route(), features.clone());
-        let batch = move |slice: RowSlice| Ok(Batch::unnumbered(slice.x()?, learned.layout()));
+        let batch = move |slice: RowSlice| slice.batch(learned.layout());
         self.decide(&mut maker, &ranking, || Ok(slices(&ranking)), batch)?;
 
         let sink = sink::open(source, &splice, target, slice_rows, stop.clone())?;
@@ -77,7 +78,7 @@ fn score(
 ) -> Result<(usize, RecordBatch, RowCounts)> {
     let (row_group, (columns, mut counts), issues) = match input {
         ScoreInput::Slice(slice) => {
-            let batch = Batch::unnumbered(slice.x()?, features.layout());
+            let batch = slice.batch(features.layout())?;
             (slice.row_group(), maker.columns(&batch, None, Some(rows_before + slice.first_row()))?, slice.issues())
         }
         ScoreInput::Rows { first_row, row_group, rows } => {

@@ -80,7 +80,7 @@ impl Model {
         run.check()?;
         let (path, input) = (Path::new("record batches"), reader.schema());
         self.features().check(&input, path)?;
-        let maker = NewColumnMaker::new(self, config)?;
+        let maker = NewColumnMaker::new(self, &self.watching(&input), config)?;
         if maker.levels().is_some() {
             let what = "a false discovery rate, which takes two passes,";
             return Err(Error::Unsupported { place: Place::file(path), what });

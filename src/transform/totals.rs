@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::Transformed;
 use super::new_columns::RowCounts;
 use super::quantiles::ScoreSketch;
+use crate::artifact::Model;
 use crate::drift::{BinCounts, Sketch};
-use crate::feature::{FeatureIssues, Kind};
+use crate::feature::FeatureIssues;
 
 /// Adds up the counts of rows, in their order.
 pub(super) struct TransformTotals {
@@ -54,16 +55,18 @@ impl TransformTotals {
         }
     }
 
-    /// The result, for features of these `kinds`, fitted to `rows_at_fit` rows; with anomalies if the model `decides`.
-    pub(super) fn finish(self, kinds: &[Kind], rows_at_fit: u64, decides: bool) -> Transformed {
+    /// The result of a transform by `model`; with anomalies if something `decides`.
+    pub(super) fn finish(self, model: &Model, decides: bool) -> Transformed {
+        let (kinds, watched, rows_at_fit) =
+            (model.features().kinds(), &model.watched(), model.metadata().provenance.rows);
         let Self { rows, files, skipped, empty_rows, anomalies, scores, issues, sketch, bins } = self;
-        let drift = sketch.and_then(|sketch| bins.finish(&sketch, kinds, &issues.0, rows, rows_at_fit));
-        issues.warn(kinds);
+        let drift = sketch.and_then(|sketch| bins.finish(&sketch, kinds, watched, &issues, rows, rows_at_fit));
+        issues.warn(kinds, watched);
         if empty_rows > 0 {
             tracing::warn!("{empty_rows} rows have no known value in any learned column; their scores are null");
         }
         let anomalies = Some(anomalies).filter(|_| decides);
-        let (scores, issues) = (scores.finish(), issues.of(kinds));
+        let (scores, issues) = (scores.finish(), issues.of(kinds, watched));
         Transformed { rows, files, skipped, empty_rows, anomalies, scores, issues, drift }
     }
 }

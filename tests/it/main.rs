@@ -59,4 +59,5 @@ mod targets;
 mod text_values;
 mod two_commands;
 mod value_issues;
+mod watched;
 mod workdir;

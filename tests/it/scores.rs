@@ -214,7 +214,7 @@ fn more_anomalies_than_asked_for_are_an_exit_code_after_the_output() {
 }
 
 /// The columns of a row's `top_features`: names, contributions, values, what is expected.
-fn top(batch: &RecordBatch, row: usize) -> Vec<(String, f32, String, String)> {
+pub fn top(batch: &RecordBatch, row: usize) -> Vec<(String, f32, String, String)> {
     let of_row = batch.column_by_name("top_features").unwrap().as_list::<i32>().value(row);
     let of_row = of_row.as_struct();
     let text = |name: &str, at: usize| {

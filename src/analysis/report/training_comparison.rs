@@ -218,7 +218,7 @@ fn compare_columns(
     let places: Vec<usize> = features.columns().iter().filter_map(|name| schema.index_of(name).ok()).collect();
     let learned = sample.batch.project(&places).map_err(|error| failed(source.path(), "", error))?;
     let mut x = vec![0.0; rows * inputs];
-    let issues = features.write(&learned, &mut x)?;
+    let issues = features.write(&learned, &mut x, &mut [])?;
     let (contribution, drift) = contributions_and_drift(model, sample, &x, &issues)?;
     let column = |(n, kind): (usize, &Kind)| {
         let elements = features.elements(n);
@@ -238,7 +238,7 @@ fn compare_columns(
         });
         let shift = match &drift {
             Some(drift) => drift.columns[n].clone(),
-            None => Shift::from_issues(kind, &issues.0[n], rows as u64, metadata.provenance.rows),
+            None => Shift::from_issues(kind, &issues.learned[n], rows as u64, metadata.provenance.rows),
         };
         let health = metadata.health.as_ref().map(|health| health.columns[n].clone());
         ColumnComparison {
@@ -269,14 +269,14 @@ fn contributions_and_drift(
     for (ids, x) in sample.rows.chunks(BLOCK).zip(x.chunks(BLOCK * inputs)) {
         let batch = Batch::new(ids.to_vec(), x.to_vec(), features.layout());
         let rows = model.scorer().rows(&batch)?;
-        let (shares, _) = rows.contributions(&elements, kinds.len())?;
+        let (shares, _) = rows.contributions(&elements, &[], kinds.len())?;
         shares.iter().flatten().for_each(|it| sums[it.source] += f64::from(it.share));
         if let Some(sketch) = model.sketch() {
             bin_counts.add(sketch, first, &sketch.bins(&rows, &rows.score(ranks)?, first));
         }
         first += ids.len() as u64;
     }
-    let finish = |sketch| bin_counts.finish(sketch, kinds, &issues.0, first, metadata.provenance.rows);
+    let finish = |sketch| bin_counts.finish(sketch, kinds, &[], issues, first, metadata.provenance.rows);
     let drift = model.sketch().and_then(|sketch| finish(sketch));
     Ok((sums.into_iter().map(|sum| sum / first.max(1) as f64).collect(), drift))
 }

@@ -1,0 +1,144 @@
+//! Watched columns: a fit carries them because they are constant; any other value is a surprise, and adds to the scores.
+
+use arrow::array::{Array, ArrayRef, BooleanArray, Scalar};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::cast;
+use arrow::compute::kernels::cmp::neq;
+use arrow::datatypes::{DataType, Schema};
+use arrow::error::ArrowError;
+
+use super::number::{is_number_type, numbers};
+use super::strings::is_string_type;
+use super::{Carried, Column, ValueIssues, constant};
+
+/// Units of a surprise in a nat. Sums of integers are exact, so that it does not matter in which order columns are added.
+const UNITS_PER_NAT: f64 = (1_u64 << 32) as f64;
+
+/// The surprise of rows beside the likelihood of their learned values; empty if no row has any.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Surprise(Vec<u64>);
+
+/// A column that was constant at fit.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Watched {
+    /// The name of the column.
+    pub(crate) name: String,
+    /// Its value, as text.
+    pub(crate) constant: String,
+    /// Known values at fit.
+    pub(crate) known: u64,
+    /// Missing values at fit.
+    pub(crate) missing: u64,
+}
+
+/// A watched column in an input.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct WatchedColumn {
+    /// Its number among the watched columns of the model.
+    pub(super) number: usize,
+    pub(super) column: Column,
+    pub(super) watched: Watched,
+    /// The surprise of another value than the constant.
+    surprise: u64,
+}
+
+/// The surprise of a value that none of `known` values at fit had: the negative logarithm of its probability, half a value
+/// of one more (Krichevsky & Trofimov 1981, "The performance of universal encoding").
+pub(super) fn surprise_of_unseen(known: u64) -> u64 {
+    (-(0.5 / (known as f64 + 1.0)).ln() * UNITS_PER_NAT).round() as u64
+}
+
+impl Surprise {
+    /// Takes the units of each row.
+    pub(crate) fn new(units: Vec<u64>) -> Self {
+        Self(if units.iter().any(|&units| units > 0) { units } else { Vec::new() })
+    }
+
+    /// The surprise of a row, in nats.
+    pub(crate) fn nats(&self, row: usize) -> f64 {
+        self.0.get(row).map_or(0.0, |&units| units as f64 / UNITS_PER_NAT)
+    }
+
+    /// The surprise of some rows.
+    pub(crate) fn take(&self, rows: &[u32]) -> Self {
+        Self::new(rows.iter().filter_map(|&row| self.0.get(row as usize)).copied().collect())
+    }
+}
+
+impl Watched {
+    /// The columns to watch: those that were constant in a fit to `rows` rows.
+    pub(crate) fn of(carried: &[Carried], rows: u64) -> Vec<Self> {
+        let watched = |Carried { column, constant, missing, .. }: &Carried| {
+            let (name, constant, missing) = (column.clone(), constant.clone()?, *missing);
+            Some(Self { name, constant, known: rows.saturating_sub(missing), missing })
+        };
+        carried.iter().filter_map(watched).collect()
+    }
+
+    /// Marks the known values that are not the constant.
+    fn differing(&self, array: &ArrayRef) -> Result<BooleanBuffer, ArrowError> {
+        let typed = constant(&self.constant, array.data_type(), 1).ok();
+        let number = self.constant.parse::<f64>().ok().filter(|_| array.data_type().is_numeric());
+        let differing: BooleanArray = match (typed, number) {
+            (Some(typed), _) if !array.data_type().is_floating() => neq(array, &Scalar::new(typed))?,
+            (typed, Some(number)) => {
+                let typed = typed.map(|typed| numbers(&typed)).transpose()?.map_or(number, |typed| typed.value(0));
+                // The column may have been of 32 bits at fit, or be now.
+                let is_it = |value: f64| value == typed || value == f64::from(number as f32);
+                numbers(array)?.iter().map(|value| value.map(|value| !is_it(value))).collect()
+            }
+            _ => (0..array.len()).map(|_| Some(true)).collect(),
+        };
+        let nulls = array.logical_nulls();
+        Ok(nulls.map_or_else(|| differing.values().clone(), |nulls| differing.values() & nulls.inner()))
+    }
+}
+
+impl WatchedColumn {
+    /// The watched columns that a schema has, with a type that can be compared.
+    pub(super) fn of(watched: &[Watched], schema: &Schema) -> Vec<Self> {
+        let leaves = Column::leaves(schema);
+        let column = |(number, watched): (usize, &Watched)| {
+            let mut named = leaves.iter().filter(|(column, _)| column.name() == watched.name);
+            let (column, _) = named.next().filter(|(_, field)| is_comparable(field.data_type()))?;
+            let (column, surprise) = (column.clone(), surprise_of_unseen(watched.known));
+            named.next().is_none().then(|| Self { number, column, watched: watched.clone(), surprise })
+        };
+        watched.iter().enumerate().filter_map(column).collect()
+    }
+
+    /// Counts the values of some rows, and adds the surprise of those that are not the constant to the rows'.
+    pub(super) fn write(&self, array: &ArrayRef, surprise: &mut [u64]) -> Result<ValueIssues, ArrowError> {
+        let array = &match array.data_type() {
+            DataType::Dictionary(_, values) => cast(array, values)?,
+            _ => array.clone(),
+        };
+        let null = array.logical_null_count();
+        if null == array.len() {
+            return Ok(ValueIssues { null: null as u64, ..ValueIssues::default() });
+        }
+        let mut differing = self.watched.differing(array)?;
+        let mut unusable = 0;
+        if array.data_type().is_floating() {
+            let values = numbers(array)?;
+            let usable = BooleanBuffer::collect_bool(values.len(), |row| (values.value(row) as f32).is_finite());
+            let all = differing.count_set_bits();
+            differing = &differing & &usable;
+            unusable = all - differing.count_set_bits();
+        }
+        let unseen = differing.count_set_bits();
+        for row in differing.set_indices() {
+            surprise.get_mut(row).into_iter().for_each(|units| *units += self.surprise);
+        }
+        let constant = array.len() - null - unusable - unseen;
+        let [null, unusable, unseen_category, constant] = [null, unusable, unseen, constant].map(|count| count as u64);
+        Ok(ValueIssues { null, unusable, unseen_category, constant, ..ValueIssues::default() })
+    }
+}
+
+/// Whether values of this type can be compared with a constant. Later rows have later dates and times, which is no surprise.
+fn is_comparable(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Boolean | DataType::Duration(_))
+        || is_string_type(data_type)
+        || is_number_type(data_type)
+}
