@@ -227,12 +227,12 @@ mod tests {
     #[test]
     fn the_tail_of_exponential_scores_goes_on() {
         // Of 2,000 exponential scores at even ranks, a score of s + ln 2000 or more has the probability exp(-s) / 2000. The
-        // highest one has a conformal p-value of 1 / 2001, twice as much, and the prior adds to it.
+        // highest one has a conformal p-value of 1 / 2001, twice as much, and the prior makes the tail heavier: too high, never too low.
         let scores = (0..2000).map(|n| -((f64::from(n) + 0.5) / 2000.0).ln() as f32).collect();
         let tail = Tail::of(scores);
-        for (s, tolerance) in [(1.0_f64, 2.5), (4.0, 4.0), (8.0, 12.0)] {
+        for (s, tolerance) in [(1.0_f64, 2.5), (4.0, 6.0), (8.0, 40.0)] {
             let (p, expected) = (tail.p_value(2000_f32.ln() + s as f32), (-s).exp() / 2000.0);
-            assert!(p < tolerance * expected && p > expected / tolerance, "{s}: {p} {expected}");
+            assert!(p < tolerance * expected && p > expected, "{s}: {p} {expected}");
         }
         let mut last = 1.0;
         for score in (0..2000).map(|n| n as f32 / 50.0) {
