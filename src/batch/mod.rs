@@ -146,6 +146,11 @@ impl Table {
         self.x.extend_from_slice(x);
     }
 
+    /// Appends a row of another table.
+    pub(crate) fn push_row(&mut self, from: &Self, row: usize, inputs: usize) {
+        self.push(from.ids[row], &from.x[row * inputs..(row + 1) * inputs]);
+    }
+
     /// Reserves memory for `rows` more rows.
     pub(crate) fn reserve(&mut self, rows: usize, inputs: usize) {
         self.ids.reserve_exact(rows);

@@ -10,8 +10,8 @@ use crate::error::Result;
 /// The reason for a column that the base model does not have.
 const NOT_OF_MODEL: &str = "is no column of the model that the fit goes on from";
 
-/// The features with the missing counts of other rows, of which a category may have words that it did not see before. With
-/// `indicated`, each keeps its missing indicator, or stays without one.
+/// The features with the missing counts of other rows. A category that meets new words no longer counts words as unseen.
+/// With `indicated`, each keeps its missing indicator, or stays without one.
 pub(crate) fn with_missing_counts(features: &Features, issues: &FeatureIssues, indicated: bool) -> Features {
     let kind = |(kind, issues): (&Kind, &ValueIssues)| {
         let (mut counted, missing) = (kind.clone(), issues.null + issues.unusable);
@@ -28,7 +28,7 @@ pub(crate) fn with_missing_counts(features: &Features, issues: &FeatureIssues, i
     Features::grouped(features.kinds().iter().zip(&issues.learned).map(kind).collect(), indicated)
 }
 
-/// The carried columns, of which `watched` are watched, with the issues of other rows: what varies in them is no constant.
+/// The carried columns after other rows with these issues: a watched column that varies in them is no longer constant.
 pub(crate) fn still_constant(carried: Vec<Carried>, watched: &[Watched], issues: &FeatureIssues) -> Vec<Carried> {
     let issues_of = |name: &str| {
         let number = watched.iter().position(|watched| watched.name == name)?;

@@ -84,7 +84,7 @@ impl Category {
         self.stored.missing = missing;
     }
 
-    /// Takes values of unseen words into the shared class, so that its list of words is not complete.
+    /// Adds values of unseen words to the shared class: its list of words is then incomplete.
     pub(super) fn add_other_words(&mut self, values: u64) {
         self.stored.others.iter_mut().for_each(|others| others.complete &= values == 0);
     }

@@ -1,4 +1,5 @@
-//! Watched columns: a fit carries them because they are constant; any other value is a surprise, and adds to the scores.
+//! Watched columns: they were constant at fit, so that they are not learned. Any other value is a surprise and adds to the
+//! scores.
 
 use arrow::array::{Array, ArrayRef, BooleanArray, Scalar};
 use arrow::buffer::BooleanBuffer;
@@ -42,8 +43,8 @@ pub(super) struct WatchedColumn {
     surprise: u64,
 }
 
-/// The surprise of a value that none of `known` values at fit had: the negative logarithm of its probability, half a value
-/// of one more (Krichevsky & Trofimov 1981, "The performance of universal encoding").
+/// The surprise of a value that does not occur among `known` values at fit: -ln(0.5 / (known + 1)), the smoothed count of
+/// Krichevsky & Trofimov 1981, "The performance of universal encoding".
 pub(super) fn surprise_of_unseen(known: u64) -> u64 {
     (-(0.5 / (known as f64 + 1.0)).ln() * UNITS_PER_NAT).round() as u64
 }

@@ -93,10 +93,7 @@ impl EncodedRows {
     pub(super) fn gather(&self, rows: impl Iterator<Item = u64>, inputs: usize, to: &mut Table) -> Result<()> {
         match self {
             Self::Memory(table) => {
-                for row in rows {
-                    let row = row as usize;
-                    to.push(table.ids[row], &table.x[row * inputs..(row + 1) * inputs]);
-                }
+                rows.for_each(|row| to.push_row(table, row as usize, inputs));
             }
             Self::File(spool) => {
                 let mut record = vec![0.0; spool.width];

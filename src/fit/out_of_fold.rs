@@ -1,5 +1,5 @@
-//! Scores of rows out of fold, for tables so small that their calibration rows say little: a network of each fold scores
-//! the rows that it has not seen.
+//! Scores of rows out of fold, for tables with too few calibration rows: each fold has a network of its own, which scores
+//! the rows it was not trained on.
 
 #![forbid(unsafe_code)]
 
@@ -37,14 +37,14 @@ impl Trained {
         let order = RandomStream::new(training.seed, "folds");
         let mut shuffled: Vec<usize> = (0..all.len()).collect();
         shuffled.sort_by_key(|&row| order.bits(all.ids[row]));
-        let mut folds = vec![0; all.len()];
-        (0..).zip(shuffled).for_each(|(place, row): (usize, usize)| folds[row] = place % FOLDS);
+        let (mut folds, count) = (vec![0; all.len()], FOLDS.min(all.len()));
+        (0..).zip(shuffled).for_each(|(place, row): (usize, usize)| folds[row] = place % count);
         let mut scores = Vec::with_capacity(all.len());
-        for fold in 0..FOLDS {
+        for fold in 0..count {
             let some = |inside: bool| {
                 let mut some = Table::default();
                 let rows = (0..all.len()).filter(|&row| (folds[row] == fold) == inside);
-                rows.for_each(|row| some.push(all.ids[row], &all.x[row * inputs..(row + 1) * inputs]));
+                rows.for_each(|row| some.push_row(&all, row, inputs));
                 some
             };
             let split = rows.with_split(some(false), some(true));

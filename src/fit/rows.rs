@@ -128,7 +128,7 @@ impl FitRows {
         let mut order: Vec<usize> = (0..rows.len()).collect();
         order.sort_by_key(|&row| rows.ids[row]);
         let mut sorted = Table::default();
-        order.into_iter().for_each(|row| sorted.push(rows.ids[row], &rows.x[row * inputs..(row + 1) * inputs]));
+        order.into_iter().for_each(|row| sorted.push_row(&rows, row, inputs));
         Ok(sorted)
     }
 

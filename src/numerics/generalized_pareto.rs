@@ -20,9 +20,12 @@ impl GeneralizedPareto {
     /// Fits excesses in ascending order, by the posterior mean of Zhang & Stephens 2009, "A new and efficient estimation
     /// method for the generalized Pareto distribution", section 4. `None` if there are too few, or none above 0.
     pub(crate) fn fit(excesses: &[f64]) -> Option<Self> {
+        if excesses.len() < FEWEST {
+            return None;
+        }
         let n = excesses.len() as f64;
         let (&greatest, &quartile) = (excesses.last()?, excesses.get((n / 4.0 + 0.5) as usize - 1)?);
-        if excesses.len() < FEWEST || quartile <= 0.0 || !greatest.is_finite() {
+        if quartile <= 0.0 || !greatest.is_finite() {
             return None;
         }
         let shape = |theta: f64| excesses.iter().map(|excess| (-theta * excess).ln_1p()).sum::<f64>() / n;
@@ -99,6 +102,7 @@ mod tests {
     #[test]
     fn too_few_or_equal_excesses_have_no_tail() {
         assert_eq!(GeneralizedPareto::fit(&[]), None);
+        assert_eq!(GeneralizedPareto::fit(&[1.0]), None);
         assert_eq!(GeneralizedPareto::fit(&[1.0, 2.0, 3.0, 4.0]), None);
         assert_eq!(GeneralizedPareto::fit(&[0.0; 9]), None);
         assert!(GeneralizedPareto::fit(&[1.0; 9]).is_none_or(|tail| tail.survival(1.0) > 0.1));

@@ -34,7 +34,7 @@ impl Scoring {
         match self.decision {
             Decision::Alpha(alpha) if least > alpha => Some(format!(
                 "p-values are {coarse}{least:.2} at least, too high for an alpha of {alpha}: no row is an anomaly; \
-                 --contamination and --threshold decide without them"
+                 a contamination or a threshold decides without p-values"
             )),
             _ if rows < COARSE => Some(format!("p-values are coarse, {least:.2} at least")),
             _ => None,
@@ -87,7 +87,9 @@ impl AnomalyRule {
     /// # Errors
     /// As [`Scoring::check`], for a `decision` given.
     pub(crate) fn new(scoring: &Scoring, decision: Option<Decision>) -> Result<Self> {
-        decision.map_or(Ok(()), |decision| scoring.check(Some(decision)))?;
+        if decision.is_some() {
+            scoring.check(decision)?;
+        }
         let calibration = scoring.calibration.clone();
         let rule = match decision.unwrap_or(scoring.decision) {
             Decision::Alpha(alpha) => Rule::PValue(alpha),

@@ -40,25 +40,8 @@ impl From<StoredTail> for Tail {
     fn from(StoredTail { rows, scores, at_least }: StoredTail) -> Self {
         let tail = Self { rows, scores, at_least, beyond: None };
         // A model file may be damaged.
-        let beyond = if tail.is_valid() { beyond(rows, &tail.scores, &tail.at_least) } else { None };
-        Self { beyond, ..tail }
+        if tail.is_valid() { tail.with_fit() } else { tail }
     }
-}
-
-/// Fits the distribution of the excess over the highest score to the highest scores: a fifth of them, and at most 3 √rows
-/// (Vehtari et al. 2024, section 2.1).
-fn beyond(rows: u64, scores: &[f32], at_least: &[u64]) -> Option<GeneralizedPareto> {
-    let wanted = (rows / 5).min((3.0 * (rows as f64).sqrt()) as u64).min(EXACT_RANKS);
-    let end = at_least.partition_point(|&at_least| at_least <= wanted);
-    let (&threshold, &highest) = (scores.get(end)?, scores.first()?);
-    let mut excesses = Vec::new();
-    for (place, &score) in scores.iter().enumerate().take(end).rev() {
-        let above = place.checked_sub(1).map_or(0, |above| at_least[above]);
-        let rows = at_least[place].saturating_sub(above) as usize;
-        excesses.extend(std::iter::repeat_n(f64::from(score) - f64::from(threshold), rows));
-    }
-    let fitted = GeneralizedPareto::fit(&excesses)?;
-    Some(fitted.above(f64::from(highest) - f64::from(threshold)))
 }
 
 /// Serializes each score as the shortest decimal that reads back as the same f32, since JSON numbers are f64.
@@ -97,8 +80,21 @@ impl Tail {
                 *at_least = place + 1;
             }
         }
-        tail.beyond = beyond(tail.rows, &tail.scores, &tail.at_least);
-        tail
+        tail.with_fit()
+    }
+
+    /// Fits the distribution of the excess over the highest score to the highest scores: a fifth of them, and at most
+    /// 3 √rows (Vehtari et al. 2024, section 2.1).
+    fn with_fit(self) -> Self {
+        let wanted = (self.rows / 5).min((3.0 * (self.rows as f64).sqrt()) as u64).min(EXACT_RANKS);
+        let end = self.at_least.partition_point(|&at_least| at_least <= wanted);
+        let (Some(&threshold), Some(&highest)) = (self.scores.get(end), self.scores.first()) else { return self };
+        let excess = |score: f32| f64::from(score) - f64::from(threshold);
+        let highest_scores = self.counts().filter(|(score, _)| *score > threshold);
+        let excesses: Vec<f64> =
+            highest_scores.flat_map(|(score, rows)| std::iter::repeat_n(excess(score), rows as usize)).collect();
+        let beyond = GeneralizedPareto::fit(&excesses).map(|fitted| fitted.above(excess(highest)));
+        Self { beyond, ..self }
     }
 
     /// Rows scored.
@@ -227,7 +223,8 @@ mod tests {
     #[test]
     fn the_tail_of_exponential_scores_goes_on() {
         // Of 2,000 exponential scores at even ranks, a score of s + ln 2000 or more has the probability exp(-s) / 2000. The
-        // highest one has a conformal p-value of 1 / 2001, twice as much, and the prior makes the tail heavier: too high, never too low.
+        // highest one has a conformal p-value of 1 / 2001, twice as much, and the prior makes the tail heavier: p-values
+        // are too high, never too low.
         let scores = (0..2000).map(|n| -((f64::from(n) + 0.5) / 2000.0).ln() as f32).collect();
         let tail = Tail::of(scores);
         for (s, tolerance) in [(1.0_f64, 2.5), (4.0, 6.0), (8.0, 40.0)] {

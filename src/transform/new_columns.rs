@@ -138,17 +138,16 @@ impl NewColumnMaker {
         }
         let anomalies: BooleanArray = anomaly_scores.iter().map(|score| self.rule.is_anomaly((*score)?)).collect();
         let counts = self.counts(&rows, &anomaly_scores, anomalies.true_count(), first_row);
-        let explained = match (&self.explainer, learned) {
-            (Some(explainer), Some(learned)) if self.explain_rows == ExplainRows::All || !self.rule.decides() => {
-                Some(explainer.top_features(&rows, learned)?)
+        let explains_all = self.explain_rows == ExplainRows::All || !self.rule.decides();
+        let explain = |(explainer, learned): (&Arc<Explainer>, &RecordBatch)| {
+            if explains_all {
+                return explainer.top_features(&rows, learned);
             }
-            (Some(explainer), Some(learned)) => {
-                let which: Vec<u32> =
-                    (0..).zip(&anomalies).filter(|(_, anomaly)| *anomaly == Some(true)).map(|(row, _)| row).collect();
-                Some(explainer.top_features_of(&which, &self.scorer, batch, learned)?)
-            }
-            _ => None,
+            let found = (0..).zip(&anomalies).filter(|(_, anomaly)| *anomaly == Some(true));
+            let found: Vec<u32> = found.map(|(row, _)| row).collect();
+            explainer.top_features_of(&found, &self.scorer, batch, learned)
         };
+        let explained = self.explainer.as_ref().zip(learned).map(explain).transpose()?;
         if self.rule.decides() {
             arrays.push(Arc::new(anomalies));
         }
