@@ -10,6 +10,7 @@ mod checkpoint;
 mod container;
 mod health;
 mod members;
+mod neighbors;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -28,7 +29,7 @@ use crate::error::{Error, ModelFault, Result};
 use crate::feature::{Carried, Features, InputColumn, Kind, Watched};
 use crate::model::{Device, Network, Vae, Weight, Weights};
 use crate::pipeline::Epoch;
-use crate::score::{AggregatePosterior, Score, Scorer, Scoring};
+use crate::score::{AggregatePosterior, Neighbors, Score, Scorer, Scoring};
 use crate::storage::{Object, Target, check_url, commit_bytes, is_url};
 
 /// The newest format version that this program reads; it writes this one.
@@ -160,6 +161,7 @@ impl Model {
     pub(crate) fn new(
         metadata: Metadata,
         members: Vec<(Weights, AggregatePosterior)>,
+        stored: Option<&Neighbors>,
         aggregate: &Aggregate,
         sketch: &Sketch,
         device: &candle_core::Device,
@@ -167,6 +169,7 @@ impl Model {
         let k = metadata.network.latent_dim;
         let mut tensors = Weights::from_iter(aggregate.tensors(k));
         tensors.extend(sketch.tensors());
+        tensors.extend(stored.map(neighbors::tensors).unwrap_or_default());
         for (n, (weights, latents)) in members.into_iter().enumerate() {
             tensors.extend(members::named(n, weights.into_iter().chain(members::latents(&latents))));
         }
@@ -196,11 +199,11 @@ impl Model {
         if !(1..=metadata.history.epochs.len()).contains(&metadata.history.best_epoch) {
             return Err(contradiction("the best epoch is not among the trained epochs"));
         }
-        let Scoring { anomaly_score, calibration, training, decision } = &metadata.scoring;
+        let Scoring { anomaly_score, components, calibration, training, decision } = &metadata.scoring;
         let tails = calibration.iter().chain([training]);
-        if Score::named("anomaly_score", anomaly_score).is_err() {
+        let Ok(anomaly_score) = Score::named("anomaly_score", anomaly_score) else {
             return Err(contradiction("the anomaly score is unknown"));
-        }
+        };
         if !tails.into_iter().all(|tail| tail.is_valid() && tail.rows() > 0) || !decision.is_valid() {
             return Err(contradiction("the stored scores or the decision are invalid"));
         }
@@ -210,6 +213,15 @@ impl Model {
         let (aggregate, mut weights): (Weights, Weights) =
             tensors.into_iter().partition(|(name, _)| Aggregate::has_tensor(name));
         let sketch: Weights = weights.extract_if(.., |name, _| Sketch::has_tensor(name)).collect();
+        let stored: Weights = weights.extract_if(.., |name, _| neighbors::has_tensor(name)).collect();
+        let stored = neighbors::take(stored, layout, *latent_dim)?;
+        if components.is_some() != stored.is_some() || (anomaly_score.needs_neighbors() && stored.is_none()) {
+            return Err(contradiction("the stored training rows do not match the scores"));
+        }
+        if components.as_ref().is_some_and(|components| !components.is_valid()) {
+            return Err(contradiction("the stored scores or the decision are invalid"));
+        }
+        let stored = stored.zip(components.clone());
         let members =
             members::take(&metadata, layout, weights, |weights| Vae::new(layout, &metadata.network, weights, device))?;
         let names = || metadata.features.iter().map(|kind| kind.column().name());
@@ -220,7 +232,7 @@ impl Model {
         let calibration = metadata.scoring.calibration.as_ref();
         let sketch = Sketch::from_tensors(sketch, &metadata.features, layout, *latent_dim, calibration)?.map(Arc::new);
         let (weights, members) = members.into_iter().unzip();
-        let scorer = Arc::new(Scorer::new(members));
+        let scorer = Arc::new(Scorer::new(members).with_neighbors(stored));
         let (features, hash) = (Arc::new(features), OnceLock::new());
         Ok(Self { metadata, features, weights, scorer, aggregate, sketch, hash })
     }
@@ -278,13 +290,15 @@ impl Model {
     /// The bytes of the model file. The same data, options and seed give the same bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let aggregate = self.aggregate.tensors(self.metadata.network.latent_dim);
+        let sketch = self.sketch.as_ref().map(|sketch| sketch.tensors()).unwrap_or_default();
+        let stored = self.scorer.neighbors().map(|(stored, _)| neighbors::tensors(stored)).unwrap_or_default();
         let latents: Vec<_> = self.scorer.members().iter().map(|member| members::latents(&member.latents)).collect();
         let members = self.weights.iter().zip(&latents).enumerate().flat_map(|(n, (weights, latents))| {
             let latents = latents.iter().map(|(name, weight)| (name, weight));
             members::named(n, weights.iter().chain(latents).map(|(name, weight)| (name.clone(), weight)))
         });
-        let sketch = self.sketch.as_ref().map(|sketch| sketch.tensors()).unwrap_or_default();
-        let tensors = members.chain(aggregate.iter().chain(&sketch).map(|(name, weight)| (name.clone(), weight)));
+        let others = aggregate.iter().chain(&sketch).chain(&stored);
+        let tensors = members.chain(others.map(|(name, weight)| (name.clone(), weight)));
         let json = serde_json::to_string(&self.metadata).expect("plain data with string keys");
         container::pack(tensors, json)
     }

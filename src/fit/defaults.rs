@@ -64,6 +64,7 @@ struct Defaults {
     trim: f64,
     noise_floor: f64,
     patience: fn(epochs: usize) -> usize,
+    anomaly_score: &'static str,
 }
 
 const REDUCE: Defaults = Defaults {
@@ -88,6 +89,7 @@ const REDUCE: Defaults = Defaults {
     noise_floor: -0.5,
     // Generous: with the decaying rate the best weights often come late.
     patience: |epochs| (epochs * 3).div_ceil(10).max(10),
+    anomaly_score: "elbo",
 };
 
 const ANOMALY: Defaults = Defaults {
@@ -103,6 +105,8 @@ const ANOMALY: Defaults = Defaults {
     trim: 0.2,
     noise_floor: -6.0,
     patience: |_| 0,
+    // Where the anomalies are rows among others, as far from them as from the network's expectation of them.
+    anomaly_score: "combined",
 };
 
 /// Share of the known values hidden in training if some are missing, so that the encoder learns to do without them.
@@ -140,7 +144,6 @@ const FREE_BITS: f64 = 0.0;
 const VAL_FRACTION: f64 = 0.1;
 // Four networks find no more anomalies in 21 public data sets than one.
 const MEMBERS: usize = 1;
-const ANOMALY_SCORE: &str = "elbo";
 
 /// Clipping is for spikes, not for every step: gradients grow with the number of features, and so does this norm.
 const CLIP_NORM_A_FEATURE: f64 = 10.0;
@@ -174,7 +177,7 @@ pub(super) fn scale(config: &FitConfig) -> Scale {
 
 /// The name of the score to rank rows by.
 pub(super) fn anomaly_score(config: &FitConfig) -> &str {
-    config.anomaly_score.as_deref().unwrap_or(ANOMALY_SCORE)
+    config.anomaly_score.as_deref().unwrap_or(defaults(preset(config)).anomaly_score)
 }
 
 /// The share of rows to hold out.
@@ -279,7 +282,7 @@ impl FitConfig {
         filled.trim.get_or_insert(defaults.trim);
         filled.members.get_or_insert(MEMBERS);
         filled.val_fraction.get_or_insert(VAL_FRACTION);
-        filled.anomaly_score.get_or_insert_with(|| ANOMALY_SCORE.to_owned());
+        filled.anomaly_score.get_or_insert_with(|| defaults.anomaly_score.to_owned());
         filled
     }
 }

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::feature::InputColumn;
 use crate::model::{Checkpoint, Trainer, Vae, Weights};
 use crate::pipeline::{self, Run, Stage};
-use crate::score::{AggregatePosterior, Scoring};
+use crate::score::{AggregatePosterior, Neighbors, Scoring};
 
 /// A fit whose model is measured.
 pub(super) struct Measured {
@@ -24,6 +24,7 @@ pub(super) struct Measured {
     init: Option<Init>,
     scoring: Scoring,
     latents: Vec<AggregatePosterior>,
+    neighbors: Option<Neighbors>,
     health: Option<Health>,
     aggregate: Aggregate,
     sketch: Sketch,
@@ -45,7 +46,7 @@ impl Trained {
         let init = self.compare_with_base(&training, run)?;
         let out_of_fold = self.score_out_of_fold(run)?;
         let calibration = self.calibration(weights)?;
-        let (scoring, latents) = calibration.run(rows, out_of_fold, run)?;
+        let (scoring, latents, neighbors) = calibration.run(rows, out_of_fold, run)?;
         let vae = calibration.members[0].0.clone();
         let fitted = FittedNetwork::new(layout, network, &weights[0], vae, run.stopper());
         let features = &self.loaded.features;
@@ -54,7 +55,7 @@ impl Trained {
         let aggregate = stages[1].run(|| aggregate::measure(&fitted, features, rows, seed))?;
         let sketch = stages[2].run(|| sketch::measure(&fitted, features, rows, scoring.calibration.as_ref()))?;
         pipeline::report(&stages.each_ref());
-        Ok(Measured { training, init, scoring, latents, health, aggregate, sketch, trained: self })
+        Ok(Measured { training, init, scoring, latents, neighbors, health, aggregate, sketch, trained: self })
     }
 
     /// What calibrates the scores of networks with these weights.
@@ -100,7 +101,7 @@ impl Measured {
     /// # Errors
     /// [`Error::Model`] if its parts contradict each other.
     pub(super) fn into_fitted(self) -> Result<Fitted> {
-        let Self { trained, training, init, scoring, latents, health, aggregate, sketch } = self;
+        let Self { trained, training, init, scoring, latents, neighbors, health, aggregate, sketch } = self;
         let Trained { loaded, network, members, checkpoint, seconds } = trained;
         let (prepared, rows) = (&loaded.prepared, &loaded.rows);
         let provenance = Provenance {
@@ -125,7 +126,7 @@ impl Measured {
             provenance,
         };
         let networks = members.weights.into_iter().zip(latents).collect();
-        let model = Model::new(metadata, networks, &aggregate, &sketch, &prepared.device)
+        let model = Model::new(metadata, networks, neighbors.as_ref(), &aggregate, &sketch, &prepared.device)
             .map_err(|fault| Error::Model { path: "the model just fitted".into(), fault })?;
         let cells = rows.training.len() as u64 * prepared.sizes.inputs as u64;
         Ok(Fitted {

@@ -67,6 +67,14 @@ impl Heads {
         }
     }
 
+    /// Writes by how much each element of a row, `x` `[inputs]`, differs from its expectation given the row's outputs.
+    pub(crate) fn residuals(&self, x: &[f32], output: &[f32], into: &mut [f32]) {
+        for (group, head, _) in &self.heads {
+            let elements = group.elements.clone();
+            head.residuals(&x[elements.clone()], &output[group.output.clone()], &mut into[elements]);
+        }
+    }
+
     /// By how many nats the value `x` of an element, known, is less likely than the most likely value, given a row's
     /// outputs: 0 or more.
     pub(crate) fn excess(&self, element: usize, x: f32, output: &[f32]) -> f32 {

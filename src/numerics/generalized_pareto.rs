@@ -58,9 +58,13 @@ impl GeneralizedPareto {
 
     /// The probability of an excess of at least `excess`: above 0.
     pub(crate) fn survival(self, excess: f64) -> f64 {
+        (-self.nats(excess)).exp().max(f64::MIN_POSITIVE)
+    }
+
+    /// -ln of that probability.
+    pub(crate) fn nats(self, excess: f64) -> f64 {
         let scaled = excess / self.scale;
-        let log = if self.shape < 1e-9 { -scaled } else { -(self.shape * scaled).ln_1p() / self.shape };
-        log.exp().max(f64::MIN_POSITIVE)
+        if self.shape < 1e-9 { scaled } else { (self.shape * scaled).ln_1p() / self.shape }
     }
 }
 

@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | [`cholesky`](mod@cholesky) | Cholesky factor of a covariance matrix, inverse of a triangular matrix |
+//! | [`eigen`] | eigenvalues, eigenvectors and powers of symmetric matrices |
 //! | [`gaussian_mixture`] | mixture of normal distributions with full covariances, fitted by expectation maximisation |
 //! | [`generalized_pareto`] | the generalised Pareto distribution of excesses over a threshold |
 //! | [`log_sum_exp`](mod@log_sum_exp) | logarithm of a sum or mean of exponentials, softmax |
@@ -14,6 +15,7 @@
 //! | [`vector`] | elementwise functions and sums of fixed order over slices, compiled for wide registers |
 
 mod cholesky;
+mod eigen;
 mod gaussian_mixture;
 mod generalized_pareto;
 mod log_sum_exp;
@@ -25,6 +27,7 @@ mod random;
 mod vector;
 
 pub(crate) use self::cholesky::{cholesky, invert_lower};
+pub(crate) use self::eigen::symmetric_power;
 pub(crate) use self::gaussian_mixture::GaussianMixture;
 pub(crate) use self::generalized_pareto::GeneralizedPareto;
 pub(crate) use self::log_sum_exp::{log_mean_exp, log_sum_exp_f32, softmax};
@@ -33,4 +36,4 @@ pub(crate) use self::normal::{normal_quantile, normal_rank, normal_upper_quantil
 pub(crate) use self::principal_components::{Components, Covariance};
 pub(crate) use self::product::{times, times_rows, times_transposed, transposed_rows_times, transposed_times};
 pub(crate) use self::random::{RandomStream, mix, pick};
-pub(crate) use self::vector::{exp, greatest, ln_1p_exp_neg, sigmoid, sums, tanh, vectorized};
+pub(crate) use self::vector::{asinh, exp, greatest, ln_1p_exp_neg, sigmoid, sums, tanh, vectorized};

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::eigen::symmetric_eigen;
 use super::product::{times, times_transposed, transposed_times};
 use crate::numerics::RandomStream;
 
@@ -153,45 +154,6 @@ fn rotate(axes: &mut Vec<f32>, turned: &mut Vec<f32>, dimensions: usize, width: 
         *rows = rotated;
     }
     order.iter().take(dimensions).map(|&i| variances[i]).sum()
-}
-
-/// Eigenvalues and eigenvectors, columns of `[n, n]`, of a small symmetric matrix by cyclic Jacobi rotations (Golub &
-/// Van Loan 2013, algorithm 8.5.3).
-fn symmetric_eigen(mut a: Vec<f64>, n: usize) -> (Vec<f64>, Vec<f64>) {
-    const SWEEPS: usize = 30;
-    let mut vectors = vec![0.0; n * n];
-    (0..n).for_each(|i| vectors[i * n + i] = 1.0);
-    let all: f64 = a.iter().map(|a| a * a).sum();
-    for _ in 0..SWEEPS {
-        let off: f64 = (0..n * n).filter(|at| at / n != at % n).map(|at| a[at] * a[at]).sum();
-        if off <= 1e-28 * all {
-            break;
-        }
-        for p in 0..n {
-            for q in p + 1..n {
-                let apq = a[p * n + q];
-                if apq == 0.0 {
-                    continue;
-                }
-                let theta = (a[q * n + q] - a[p * n + p]) / (2.0 * apq);
-                let t = theta.signum() / (theta.abs() + (theta * theta + 1.0).sqrt());
-                let t = if theta == 0.0 { 1.0 } else { t };
-                let c = 1.0 / (t * t + 1.0).sqrt();
-                let s = t * c;
-                for i in 0..n {
-                    let (ip, iq) = (a[i * n + p], a[i * n + q]);
-                    (a[i * n + p], a[i * n + q]) = (c * ip - s * iq, s * ip + c * iq);
-                }
-                for i in 0..n {
-                    let (pi, qi) = (a[p * n + i], a[q * n + i]);
-                    (a[p * n + i], a[q * n + i]) = (c * pi - s * qi, s * pi + c * qi);
-                    let (vp, vq) = (vectors[i * n + p], vectors[i * n + q]);
-                    (vectors[i * n + p], vectors[i * n + q]) = (c * vp - s * vq, s * vp + c * vq);
-                }
-            }
-        }
-    }
-    ((0..n).map(|i| a[i * n + i]).collect(), vectors)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Tail;
+use super::{Components, Tail};
 use crate::config::Decision;
 use crate::error::{AlphaTooLow, Error, Result};
 
@@ -13,6 +13,9 @@ use crate::error::{AlphaTooLow, Error, Result};
 pub struct Scoring {
     /// The score in the column `anomaly_score`.
     pub anomaly_score: String,
+    /// Scores of training rows; present if the model stores rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub components: Option<Components>,
     /// The scores of the calibration rows; absent without such rows.
     pub calibration: Option<Tail>,
     /// The scores of training rows: of all rows if the fit has a contamination, else of at most 65,536.

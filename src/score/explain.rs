@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::Score;
 use super::scorer::{EncodedBatch, MemberView};
 use crate::batch::Batch;
 use crate::error::Result;
@@ -32,10 +33,14 @@ impl EncodedBatch<'_> {
     /// source's contribution is the larger of its own excess and the decrease of the score when the source is hidden,
     /// since an outlier spoils the reconstruction of other columns; and its surprise, `surprises` by source, which the score
     /// includes. If the contributions exceed the score, shares are of their sum.
+    ///
+    /// Where `score` owes more to the distance from the stored rows, a source's contribution is its share of the squared
+    /// distance: that of its dimensions.
     pub(crate) fn contributions(
         &self,
         sources: &[Range<usize>],
         surprises: &[Surprise],
+        score: &Score,
         most: usize,
     ) -> Result<(Vec<Vec<Contribution>>, Vec<f32>)> {
         let (rows, inputs) = (self.first().batch.rows(), self.first().encoded.features);
@@ -58,7 +63,9 @@ impl EncodedBatch<'_> {
             candidates.truncate(most.saturating_add(EXTRA_CANDIDATES));
             candidates.into_iter().map(move |source| (row, source))
         };
-        let hidden: Vec<(usize, usize)> = (0..rows).filter(|&row| all[row].is_finite()).flat_map(candidates).collect();
+        let by_distance = self.owed_to_distance(score)?;
+        let by_networks = (0..rows).filter(|&row| all[row].is_finite() && !by_distance[row]);
+        let hidden: Vec<(usize, usize)> = by_networks.flat_map(candidates).collect();
         let mut contributions = vec![Vec::new(); rows];
         for hidden in hidden.chunks(ROWS_PER_BATCH) {
             let remaining = self.scores_without(hidden, sources, &scales)?;
@@ -76,7 +83,32 @@ impl EncodedBatch<'_> {
             of_row.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.source.cmp(&b.source)));
             of_row.truncate(most);
         }
+        if by_distance.contains(&true) {
+            self.add_shares_of_distance(sources, score, &by_distance, &mut contributions)?;
+            contributions.iter_mut().for_each(|of_row| of_row.truncate(most));
+        }
         Ok((contributions, first.unwrap_or_default()))
+    }
+
+    /// Adds the share of each source in the squared distance of some rows from the stored rows nearest to them, the largest
+    /// first.
+    fn add_shares_of_distance(
+        &self,
+        sources: &[Range<usize>],
+        score: &Score,
+        which: &[bool],
+        contributions: &mut [Vec<Contribution>],
+    ) -> Result<()> {
+        let (neighbors, latent_dim) = (&self.neighbors(score)?.0, self.first().encoded.latent_dim);
+        let shares = neighbors.shares(&self.first().residuals()?);
+        for (row, of_row) in contributions.iter_mut().enumerate().filter(|(row, _)| which[*row]) {
+            let of_elements = &shares[row][latent_dim..];
+            let share = |source: &Range<usize>| of_elements[source.clone()].iter().sum();
+            let of_sources = sources.iter().map(share).enumerate().filter(|(_, share)| *share > 0.0);
+            of_row.extend(of_sources.map(|(source, share)| Contribution { source, share }));
+            of_row.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.source.cmp(&b.source)));
+        }
+        Ok(())
     }
 
     /// The scores of rows, each with one of the sources hidden.

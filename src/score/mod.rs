@@ -2,16 +2,22 @@
 
 #![forbid(unsafe_code)]
 
+mod combined;
 mod decision;
 mod explain;
 mod importance;
 mod latents;
+mod neighbor_space;
+mod neighbors;
 mod scorer;
 mod tail;
 
+pub use self::combined::Components;
 pub(crate) use self::decision::AnomalyRule;
 pub use self::decision::Scoring;
 pub(crate) use self::latents::{AggregatePosterior, LatentSums};
+pub(crate) use self::neighbor_space::{NeighborSpace, Residuals};
+pub(crate) use self::neighbors::Neighbors;
 use self::scorer::MemberView;
 pub(crate) use self::scorer::{EncodedBatch, Member, Scorer};
 pub use self::tail::Tail;
@@ -30,10 +36,32 @@ pub struct Score {
     pub about: &'static str,
     /// Its unit.
     pub unit: &'static str,
-    /// Whether it is a negative log-likelihood, to which the surprise of a row is added.
-    is_likelihood: bool,
-    of: fn(&MemberView<'_>) -> Result<Vec<f32>>,
+    of: Formula,
 }
+
+/// How a score is computed.
+#[derive(Debug)]
+enum Formula {
+    /// By each network, of which the mean counts. A negative log-likelihood also has the surprise of the row.
+    Network(fn(&MemberView<'_>) -> Result<Vec<f32>>, bool),
+    /// By the distance from stored rows.
+    Distance,
+    /// By `elbo` and that distance.
+    Combined,
+}
+
+/// The negative ELBO at the posterior mean.
+fn negative_elbo(view: &MemberView<'_>) -> Result<Vec<f32>> {
+    view.each(|rows, row| rows.nll[row] * (rows.features as f32 / rows.known[row]) + rows.kl[row])
+}
+
+/// The score that others build on.
+pub(crate) const ELBO: Score = Score {
+    name: "elbo",
+    about: "negative ELBO at the posterior mean: recon_nll + kl",
+    unit: "nats",
+    of: Formula::Network(negative_elbo, true),
+};
 
 /// All scores, in output order.
 ///
@@ -45,43 +73,47 @@ pub const SCORES: &[Score] = &[
         name: "recon_error",
         about: "mean over the row's known values of the squared error of their reconstruction, on the model's scale",
         unit: "squared scaled units",
-        is_likelihood: false,
-        of: |view| view.each(|rows, row| rows.squared_error[row] / rows.known[row]),
+        of: Formula::Network(|view| view.each(|rows, row| rows.squared_error[row] / rows.known[row]), false),
     },
     Score {
         name: "recon_nll",
         about: "negative log-likelihood of the row's known values at the posterior mean, scaled by features / known features, plus the row's surprises",
         unit: "nats",
-        is_likelihood: true,
-        of: |view| view.each(|rows, row| rows.nll[row] * (rows.features as f32 / rows.known[row])),
+        of: Formula::Network(
+            |view| view.each(|rows, row| rows.nll[row] * (rows.features as f32 / rows.known[row])),
+            true,
+        ),
     },
     Score {
         name: "kl",
         about: "KL divergence of the row's posterior from the prior",
         unit: "nats",
-        is_likelihood: false,
-        of: |view| view.each(|rows, row| rows.kl[row]),
+        of: Formula::Network(|view| view.each(|rows, row| rows.kl[row]), false),
     },
-    Score {
-        name: "elbo",
-        about: "negative ELBO at the posterior mean: recon_nll + kl",
-        unit: "nats",
-        is_likelihood: true,
-        of: |view| view.each(|rows, row| rows.nll[row] * (rows.features as f32 / rows.known[row]) + rows.kl[row]),
-    },
+    ELBO,
     Score {
         name: "latent_distance",
         about: "Mahalanobis distance of the posterior mean from those of the training rows, under their aggregate posterior",
         unit: "standard deviations",
-        is_likelihood: false,
-        of: |view| Ok(view.latent_distances()),
+        of: Formula::Network(|view| Ok(view.latent_distances()), false),
     },
     Score {
         name: "elbo_iw",
         about: "negative importance-weighted bound of 64 draws from the row's posterior, a tighter elbo, plus the row's surprises; the draws depend on seed and row content alone",
         unit: "nats",
-        is_likelihood: true,
-        of: |view| view.importance_weighted(),
+        of: Formula::Network(|view| view.importance_weighted(), true),
+    },
+    Score {
+        name: "neighbor_distance",
+        about: "mean distance from the 5 nearest of the ordinary training rows that the model stores, in posterior mean and residuals; of models that rank by this or combined",
+        unit: "half-whitened standard deviations",
+        of: Formula::Distance,
+    },
+    Score {
+        name: "combined",
+        about: "-ln of the power mean, of exponent -3, of the p-values of elbo and neighbor_distance among the training rows; of models that rank by this",
+        unit: "nats",
+        of: Formula::Combined,
     },
 ];
 
@@ -96,6 +128,11 @@ impl Score {
             name: name.to_owned(),
             known: SCORES.iter().map(|score| score.name).collect(),
         })
+    }
+
+    /// Whether it takes training rows that the model stores.
+    pub(crate) fn needs_neighbors(&self) -> bool {
+        !matches!(self.of, Formula::Network(..))
     }
 }
 

@@ -1,17 +1,20 @@
 //! Scoring of rows by the networks of a model.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
-use super::{AggregatePosterior, Score};
+use super::{AggregatePosterior, Components, Formula, Neighbors, SCORES, Score};
 use crate::batch::Batch;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::feature::Layout;
 use crate::model::{Encoded, Heads, Network, Row, Vae, Weights};
 use crate::numerics::RandomStream;
 
-/// The networks of a model. Scores are means over all; latents and reconstructions come from the first.
+/// The networks of a model, and the training rows it stores. Scores by networks are means over all; latents,
+/// reconstructions and distances from stored rows come from the first.
 pub(crate) struct Scorer {
     members: Vec<Member>,
+    neighbors: Option<(Neighbors, Components)>,
 }
 
 /// One network of a model, with its aggregate posterior and random stream for scores.
@@ -25,6 +28,9 @@ pub(crate) struct Member {
 /// A batch of rows, encoded by every member.
 pub(crate) struct EncodedBatch<'a> {
     pub(super) views: Vec<MemberView<'a>>,
+    pub(super) scorer: &'a Scorer,
+    /// The distance of each row from its neighbors, once it is measured.
+    distances: OnceCell<Vec<f32>>,
 }
 
 /// A batch of rows, encoded by one member.
@@ -54,7 +60,22 @@ impl Scorer {
     /// If there is no member.
     pub(crate) fn new(members: Vec<Member>) -> Self {
         assert!(!members.is_empty(), "a model has a network");
-        Self { members }
+        Self { members, neighbors: None }
+    }
+
+    /// This scorer with stored training rows, and what they scored themselves.
+    pub(crate) fn with_neighbors(self, neighbors: Option<(Neighbors, Components)>) -> Self {
+        Self { neighbors, ..self }
+    }
+
+    /// The stored training rows, and scores of training rows.
+    pub(crate) fn neighbors(&self) -> Option<&(Neighbors, Components)> {
+        self.neighbors.as_ref()
+    }
+
+    /// The scores that the model can compute, in output order.
+    pub(crate) fn scores(&self) -> impl Iterator<Item = &'static Score> {
+        SCORES.iter().filter(|score| self.neighbors.is_some() || !score.needs_neighbors())
     }
 
     /// The first network, whose latents are the model's.
@@ -70,7 +91,8 @@ impl Scorer {
     /// Encodes a batch by every member.
     pub(crate) fn rows<'a>(&'a self, batch: &'a Batch) -> Result<EncodedBatch<'a>> {
         let view = |member: &'a Member| Ok(MemberView { member, batch, encoded: member.vae.encode(batch)? });
-        Ok(EncodedBatch { views: self.members.iter().map(view).collect::<Result<_>>()? })
+        let views = self.members.iter().map(view).collect::<Result<_>>()?;
+        Ok(EncodedBatch { views, scorer: self, distances: OnceCell::new() })
     }
 }
 
@@ -80,17 +102,76 @@ impl<'a> EncodedBatch<'a> {
         &self.views[0]
     }
 
-    /// Computes a score for every row, the mean over the members, and the surprise of the row if the score is a likelihood;
-    /// `None` where no feature is known.
+    /// Computes a score for every row; `None` where no feature is known.
+    ///
+    /// # Errors
+    /// [`Error::UnknownScore`] if the model stores no rows and the score needs some.
     pub(crate) fn score(&self, score: &Score) -> Result<Vec<Option<f32>>> {
+        let scores = match score.of {
+            Formula::Network(of, is_likelihood) => self.mean(of, is_likelihood)?,
+            Formula::Distance => self.distances(score)?.to_vec(),
+            Formula::Combined => {
+                let (elbos, distances) = (self.elbos()?, self.distances(score)?);
+                let (_, components) = self.neighbors(score)?;
+                elbos
+                    .into_iter()
+                    .zip(distances)
+                    .map(|(elbo, &distance)| components.combine(elbo, distance) as f32)
+                    .collect()
+            }
+        };
+        Ok(scores
+            .into_iter()
+            .zip(&self.first().encoded.known)
+            .map(|(it, &known)| (known > 0.0).then_some(it))
+            .collect())
+    }
+
+    /// Which rows owe a score to their distance from the stored rows, and which to the networks.
+    pub(super) fn owed_to_distance(&self, score: &Score) -> Result<Vec<bool>> {
+        let rows = self.first().batch.rows();
+        match score.of {
+            Formula::Network(..) => Ok(vec![false; rows]),
+            Formula::Distance => Ok(vec![true; rows]),
+            Formula::Combined => {
+                let (elbos, distances) = (self.elbos()?, self.distances(score)?);
+                let (_, components) = self.neighbors(score)?;
+                Ok(elbos.into_iter().zip(distances).map(|(elbo, &it)| components.is_by_distance(elbo, it)).collect())
+            }
+        }
+    }
+
+    /// The mean of a score over the networks, and the surprise of the row if it is a likelihood.
+    fn mean(&self, of: fn(&MemberView<'_>) -> Result<Vec<f32>>, is_likelihood: bool) -> Result<Vec<f32>> {
         let mut sums = vec![0.0; self.first().batch.rows()];
         for view in &self.views {
-            sums.iter_mut().zip((score.of)(view)?).for_each(|(sum, score)| *sum += f64::from(score));
+            sums.iter_mut().zip(of(view)?).for_each(|(sum, score)| *sum += f64::from(score));
         }
         let members = self.views.len() as f64;
-        let surprise = |row| if score.is_likelihood { self.first().batch.surprise.nats(row) } else { 0.0 };
-        let means = sums.into_iter().zip(&self.first().encoded.known).enumerate();
-        Ok(means.map(|(row, (sum, &known))| (known > 0.0).then(|| (sum / members + surprise(row)) as f32)).collect())
+        let surprise = |row| if is_likelihood { self.first().batch.surprise.nats(row) } else { 0.0 };
+        Ok(sums.into_iter().enumerate().map(|(row, sum)| (sum / members + surprise(row)) as f32).collect())
+    }
+
+    fn elbos(&self) -> Result<Vec<f32>> {
+        self.mean(super::negative_elbo, true)
+    }
+
+    /// The mean distance of each row from the stored rows nearest to it.
+    fn distances(&self, score: &Score) -> Result<&[f32]> {
+        if let Some(distances) = self.distances.get() {
+            return Ok(distances);
+        }
+        let distances = self.neighbors(score)?.0.distances(&self.first().residuals()?);
+        Ok(self.distances.get_or_init(|| distances))
+    }
+
+    /// The stored rows, which a score takes.
+    pub(super) fn neighbors(&self, score: &Score) -> Result<&(Neighbors, Components)> {
+        self.scorer.neighbors.as_ref().ok_or_else(|| Error::UnknownScore {
+            option: "score",
+            name: score.name.to_owned(),
+            known: self.scorer.scores().map(|score| score.name).collect(),
+        })
     }
 }
 

@@ -143,6 +143,14 @@ impl Tail {
         }
     }
 
+    /// -ln of the p-value, finite however small that is.
+    pub(crate) fn nats(&self, score: f32) -> f64 {
+        match self.place(score) {
+            0 => -self.conformal(0).ln() + self.beyond_by(score, GeneralizedPareto::nats, 0.0),
+            place => -self.conformal(place).ln(),
+        }
+    }
+
     /// The p-value that no score is below.
     pub(crate) fn least_p_value(&self) -> f64 {
         self.p_value(f32::INFINITY)
@@ -162,10 +170,15 @@ impl Tail {
 
     /// The probability that a score above the highest is as high as this; 1 if no tail is fitted.
     fn beyond(&self, score: f32) -> f64 {
+        self.beyond_by(score, GeneralizedPareto::survival, 1.0)
+    }
+
+    /// What the fitted tail says of the excess of a score over the highest.
+    fn beyond_by(&self, score: f32, say: impl Fn(GeneralizedPareto, f64) -> f64, without: f64) -> f64 {
         let excess = |highest: &f32| f64::from(finite(score)) - f64::from(*highest);
         match (self.beyond, self.scores.first()) {
-            (Some(tail), Some(highest)) => tail.survival(excess(highest)),
-            _ => 1.0,
+            (Some(tail), Some(highest)) => say(tail, excess(highest)),
+            _ => without,
         }
     }
 

@@ -70,7 +70,7 @@ fn shares_are_of_the_score_above_its_minimum() {
     let (layout, scorer) = exact();
     let batch = Batch::new(vec![0; 3], vec![3.5, 1.0, f32::NAN], &layout);
     let rows = scorer.rows(&batch).unwrap();
-    let (shares, _) = rows.contributions(std::slice::from_ref(&(0..1)), &[], 5).unwrap();
+    let (shares, _) = rows.contributions(std::slice::from_ref(&(0..1)), &[], &ELBO, 5).unwrap();
     // At a posterior mean of 1: half of 0.5² above the likeliest value, plus the KL divergence. The hidden value is 0,
     // with a posterior mean of -0.4 and only the KL divergence.
     let kl = |mean: f32| 0.5 * (mean * mean + 0.2 - 0.2_f32.ln() - 1.0);
@@ -85,6 +85,7 @@ fn the_discoveries_are_those_of_benjamini_and_hochberg() {
     let calibration = Tail::of((0..99).map(|n| n as f32).collect());
     let scoring = Scoring {
         anomaly_score: "elbo".to_owned(),
+        components: None,
         training: calibration.clone(),
         calibration: Some(calibration),
         decision: crate::config::Decision::Fdr(0.1),

@@ -19,6 +19,8 @@ pub(super) struct Width {
     pub(super) p_values: bool,
     /// Whether there is a decision.
     pub(super) anomalies: bool,
+    /// Whether there are stored training rows.
+    pub(super) neighbors: bool,
 }
 
 impl TransformConfig {
@@ -33,22 +35,24 @@ impl TransformConfig {
     /// # Errors
     /// [`Error::UnknownScore`], [`Error::UnknownColumn`], [`Error::BadPattern`] and [`Error::NameClash`].
     pub fn check_columns(&self, source: &Source, learned: &[String], latent_dim: usize) -> Result<()> {
-        let width = Width { latent_dim, p_values: true, anomalies: true };
+        let width = Width { latent_dim, p_values: true, anomalies: true, neighbors: true };
         kept(self, &*source.schema()?, source.path(), learned, new_schema(self, width)?.as_ref()).map(drop)
     }
 }
 
-/// The scores among the new columns, in their order; `None` stands for the anomaly score.
+/// The scores among the new columns, in their order; `None` stands for the anomaly score. All are those that a model with or
+/// without `neighbors` can compute.
 ///
 /// # Errors
 /// [`Error::UnknownScore`].
-pub(super) fn scores(config: &TransformConfig) -> Result<Vec<Option<&'static Score>>> {
+pub(super) fn scores(config: &TransformConfig, neighbors: bool) -> Result<Vec<Option<&'static Score>>> {
     let all = config.score.iter().any(|name| name == "all");
     let named = config.score.iter().filter(|name| !["all", ANOMALY_SCORE].contains(&name.as_str()));
     let named: Vec<&str> = named.map(|name| Ok(Score::named("score", name)?.name)).collect::<Result<_>>()?;
     // The first score of the table is always written.
     let (first, rest) = SCORES.split_at(1);
-    let rest = rest.iter().filter(|score| all || named.contains(&score.name));
+    let computes = |score: &Score| neighbors || !score.needs_neighbors();
+    let rest = rest.iter().filter(|score| (all && computes(score)) || named.contains(&score.name));
     Ok(first.iter().map(Some).chain([None]).chain(rest.map(Some)).collect())
 }
 
@@ -62,7 +66,7 @@ pub(super) fn new_schema(config: &TransformConfig, width: Width) -> Result<Schem
     let latents = |name: &str| (0..width.latent_dim).map(|i| float(&format!("{name}_{i}"), false)).collect::<Vec<_>>();
     let stds = if config.std { latents("z_std") } else { Vec::new() };
     let name = |score: Option<&Score>| score.map_or(ANOMALY_SCORE, |score| score.name);
-    let scores = scores(config)?.into_iter().map(|score| float(name(score), true)).collect();
+    let scores = scores(config, width.neighbors)?.into_iter().map(|score| float(name(score), true)).collect();
     let p_value = width.p_values.then(|| field("p_value", DataType::Float64, true));
     let is_anomaly = width.anomalies.then(|| field("is_anomaly", DataType::Boolean, true));
     let top = (config.explain > 0).then(|| field("top_features", explain::data_type(), true));

@@ -15,7 +15,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use crate::batch::Batch;
 use crate::error::{Error, Place, Result};
 use crate::feature::{Column, Features};
-use crate::score::{EncodedBatch, Scorer};
+use crate::score::{EncodedBatch, Score, Scorer};
 
 /// Finds the columns that raise scores most.
 pub(super) struct Explainer {
@@ -24,6 +24,8 @@ pub(super) struct Explainer {
     sources: Vec<ExplainedSource>,
     /// Their elements of the row vector.
     elements: Vec<Range<usize>>,
+    /// The score to explain.
+    score: &'static Score,
     /// Most columns per row.
     most: usize,
 }
@@ -51,7 +53,7 @@ fn fields() -> Fields {
 }
 
 impl Explainer {
-    pub(super) fn new(features: Arc<Features>, most: usize) -> Self {
+    pub(super) fn new(features: Arc<Features>, score: &'static Score, most: usize) -> Self {
         let (mut sources, mut elements) = (Vec::new(), Vec::new());
         for (column, kind) in features.kinds().iter().enumerate() {
             let range = features.elements(column);
@@ -74,7 +76,7 @@ impl Explainer {
             sources.push(ExplainedSource { column, index: None, name, constant });
             elements.push(0..0);
         }
-        Self { features, sources, elements, most }
+        Self { features, sources, elements, score, most }
     }
 
     /// The columns that raise the scores of some rows most, `which` by their number in the batch, ascending; null for all
@@ -100,7 +102,7 @@ impl Explainer {
     pub(super) fn top_features(&self, rows: &EncodedBatch<'_>, learned: &RecordBatch) -> Result<ArrayRef> {
         let of_columns = self.features.surprises(learned)?;
         let surprises: Vec<_> = self.sources.iter().map(|source| of_columns[source.column].clone()).collect();
-        let (contributions, output) = rows.contributions(&self.elements, &surprises, self.most)?;
+        let (contributions, output) = rows.contributions(&self.elements, &surprises, self.score, self.most)?;
         // The rows of each source together, so that a column is converted once.
         let mut wanted: Vec<Vec<usize>> = vec![Vec::new(); self.sources.len()];
         for (row, of_row) in contributions.iter().enumerate() {

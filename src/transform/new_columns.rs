@@ -57,15 +57,17 @@ impl NewColumnMaker {
         let metadata = model.metadata();
         let rule = AnomalyRule::new(&metadata.scoring, config.decision)?;
         let latent_dim = metadata.network.latent_dim;
-        let width = Width { latent_dim, p_values: rule.has_p_values(), anomalies: rule.decides() };
-        let explainer = (config.explain > 0).then(|| Arc::new(Explainer::new(features.clone(), config.explain)));
+        let neighbors = model.scorer().neighbors().is_some();
+        let width = Width { latent_dim, p_values: rule.has_p_values(), anomalies: rule.decides(), neighbors };
+        let anomaly_score = Score::named("anomaly_score", &metadata.scoring.anomaly_score)?;
+        let explainer = || Arc::new(Explainer::new(features.clone(), anomaly_score, config.explain));
         Ok(Self {
             scorer: model.scorer().clone(),
             with_stds: config.std,
-            scores: columns::scores(config)?,
-            anomaly_score: Score::named("anomaly_score", &metadata.scoring.anomaly_score)?,
+            scores: columns::scores(config, neighbors)?,
+            anomaly_score,
             rule,
-            explainer,
+            explainer: (config.explain > 0).then(explainer),
             explain_rows: config.explain_rows,
             sketch: model.sketch().cloned(),
             schema: columns::new_schema(config, width)?,

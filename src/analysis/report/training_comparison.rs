@@ -269,7 +269,7 @@ fn contributions_and_drift(
     for (ids, x) in sample.rows.chunks(BLOCK).zip(x.chunks(BLOCK * inputs)) {
         let batch = Batch::new(ids.to_vec(), x.to_vec(), features.layout());
         let rows = model.scorer().rows(&batch)?;
-        let (shares, _) = rows.contributions(&elements, &[], kinds.len())?;
+        let (shares, _) = rows.contributions(&elements, &[], ranks, kinds.len())?;
         shares.iter().flatten().for_each(|it| sums[it.source] += f64::from(it.share));
         if let Some(sketch) = model.sketch() {
             bin_counts.add(sketch, first, &sketch.bins(&rows, &rows.score(ranks)?, first));

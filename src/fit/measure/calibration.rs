@@ -10,13 +10,13 @@ use crate::fit::encoded_rows::EncodedRows;
 use crate::fit::rows::FitRows;
 use crate::model::{Network, Vae, Weights};
 use crate::pipeline::{self, Run, Stage, prefetch_map};
-use crate::score::{AggregatePosterior, LatentSums, Member, Score, Scorer, Scoring, Tail};
+use crate::score::{AggregatePosterior, LatentSums, Member, Neighbors, Score, Scorer, Scoring, Tail};
 
 /// Rows of a batch: a multiple of the block a network encodes.
 const BATCH_ROWS: usize = 1024;
 
 /// Most training rows that are scored: enough for quantiles to a tenth of a per cent of the rows.
-const MOST_ROWS: usize = 65_536;
+pub(super) const MOST_ROWS: usize = 65_536;
 
 /// Most products of latents for the covariance, so that wide latent spaces take fewer rows.
 const MOST_PRODUCTS: usize = 1 << 34;
@@ -32,8 +32,8 @@ pub(in crate::fit) struct Calibration<'a> {
 }
 
 impl Calibration<'_> {
-    /// Computes the scores of training and calibration rows, and the aggregate posterior of the training rows in each
-    /// network. `out_of_fold` are scores to calibrate with in place of those of the calibration rows.
+    /// Computes the scores of training and calibration rows, the aggregate posterior of the training rows in each network,
+    /// and the training rows to store, if the score takes some. `out_of_fold` are scores to calibrate with in place of those of the calibration rows.
     ///
     /// # Errors
     /// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
@@ -42,7 +42,7 @@ impl Calibration<'_> {
         rows: &FitRows,
         out_of_fold: Option<Tail>,
         run: &Run<'_>,
-    ) -> Result<(Scoring, Vec<AggregatePosterior>)> {
+    ) -> Result<(Scoring, Vec<AggregatePosterior>, Option<Neighbors>)> {
         let (scorer, latents) = self.scorer(rows, run)?;
         let scores = |store, most| -> Result<Tail> { Ok(Tail::of(self.scores(&scorer, store, most, run)?)) };
         let decision = self.decision.unwrap_or(Decision::DEFAULT);
@@ -53,10 +53,12 @@ impl Calibration<'_> {
             None => scores(&rows.calibration, usize::MAX)?,
         };
         let calibration = Some(calibration).filter(|calibration| calibration.rows() > 0);
-        Ok((Scoring { anomaly_score: self.score.name.to_owned(), calibration, training, decision }, latents))
+        let (neighbors, components) = scorer.neighbors().cloned().unzip();
+        let anomaly_score = self.score.name.to_owned();
+        Ok((Scoring { anomaly_score, components, calibration, training, decision }, latents, neighbors))
     }
 
-    /// Makes a scorer, and the aggregate posterior of the training rows in each network.
+    /// Makes a scorer, with stored rows if the score takes some, and the aggregate posterior of the training rows in each network.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -73,7 +75,13 @@ impl Calibration<'_> {
             members.push(Member::new(vae.clone(), layout, network, weights, of_member.clone(), seed));
             latents.push(of_member);
         }
-        Ok((Arc::new(Scorer::new(members)), latents))
+        let scorer = Arc::new(Scorer::new(members));
+        if !self.score.needs_neighbors() {
+            return Ok((scorer, latents));
+        }
+        let neighbors = self.neighbors(&scorer, rows, run)?;
+        let members = Arc::into_inner(scorer).expect("the scorer is not shared now");
+        Ok((Arc::new(members.with_neighbors(Some(neighbors))), latents))
     }
 
     /// Computes the score of at most `most` rows of a store.
@@ -118,7 +126,7 @@ impl Calibration<'_> {
     }
 
     /// Runs `work` on batches of at most `most` rows of a store, evenly spread, and gives the results, in order, to `take`.
-    fn each<T: Send + 'static>(
+    pub(super) fn each<T: Send + 'static>(
         &self,
         store: &Arc<EncodedRows>,
         most: usize,

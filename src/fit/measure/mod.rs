@@ -4,6 +4,7 @@ pub(in crate::fit) mod aggregate;
 mod calibration;
 mod fitted_network;
 pub(in crate::fit) mod health;
+mod neighbors;
 pub(in crate::fit) mod sketch;
 
 pub(in crate::fit) use self::calibration::Calibration;

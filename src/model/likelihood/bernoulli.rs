@@ -67,6 +67,10 @@ impl Head for Bernoulli {
         into.iter_mut().zip(outputs).for_each(|(p, o)| *p = sigmoid(*o));
     }
 
+    fn residuals(&self, x: &[f32], outputs: &[f32], into: &mut [f32]) {
+        into.iter_mut().zip(x.iter().zip(outputs)).for_each(|(residual, (x, output))| *residual = x - sigmoid(*output));
+    }
+
     /// The log-odds of the other value, if that is the likelier one.
     fn excess(&self, x: f32, outputs: &[f32], _: f32) -> f32 {
         (if x >= 0.5 { -outputs[0] } else { outputs[0] }).max(0.0)

@@ -121,6 +121,13 @@ impl Head for Categorical {
         into.iter_mut().zip(outputs).for_each(|(p, o)| *p = exp(o - all));
     }
 
+    fn residuals(&self, x: &[f32], outputs: &[f32], into: &mut [f32]) {
+        for (residual, CategoricalElement { class, start, end, .. }) in into.iter_mut().zip(self.of_row(x, x)) {
+            let logits = &outputs[start..end];
+            *residual = 1.0 - exp(logits[class] - log_sum_exp_f32(logits));
+        }
+    }
+
     /// How far the class's logit is below the greatest.
     fn excess(&self, x: f32, outputs: &[f32], _: f32) -> f32 {
         greatest(outputs) - outputs[(x as usize).min(outputs.len() - 1)]

@@ -106,6 +106,10 @@ impl Head for Gaussian {
         into.copy_from_slice(outputs);
     }
 
+    fn residuals(&self, x: &[f32], outputs: &[f32], into: &mut [f32]) {
+        into.iter_mut().zip(x.iter().zip(outputs)).for_each(|(residual, (x, output))| *residual = x - output);
+    }
+
     /// (x - output)² e^-s / 2.
     fn excess(&self, x: f32, outputs: &[f32], log_variance: f32) -> f32 {
         let off = x - outputs[0];

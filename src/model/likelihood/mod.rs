@@ -55,6 +55,10 @@ pub(crate) trait Head: Send + Sync {
     /// the same length.
     fn expected(&self, outputs: &[f32], into: &mut [f32]);
 
+    /// Writes by how much each element of a row differs from its expectation: x less the mean, or less the probability of
+    /// a 1; of a class how far its probability is from 1.
+    fn residuals(&self, x: &[f32], outputs: &[f32], into: &mut [f32]);
+
     /// By how many nats the value `x` is less likely than the most likely one, given an element's outputs; `parameter`
     /// is the element's own.
     fn excess(&self, x: f32, outputs: &[f32], parameter: f32) -> f32;

@@ -1,0 +1,64 @@
+//! The stored training rows of a model file: their places, and the space these are in.
+
+#![forbid(unsafe_code)]
+
+use super::container::check_tensor;
+use crate::error::ModelFault;
+use crate::feature::Layout;
+use crate::model::{Weight, Weights};
+use crate::score::{NeighborSpace, Neighbors};
+
+/// The prefix of the tensor names.
+const PREFIX: &str = "neighbors.";
+
+/// Whether a tensor name belongs to the stored rows.
+pub(super) fn has_tensor(name: &str) -> bool {
+    name.starts_with(PREFIX)
+}
+
+/// The stored rows as tensors, by name.
+pub(super) fn tensors(Neighbors { space, rows, .. }: &Neighbors) -> Weights {
+    let (width, inputs) = (space.width(), space.residual.len());
+    let whitening = if space.whitening.len() == width { vec![width] } else { vec![width, width] };
+    let tensors = [
+        ("residual", vec![inputs], &space.residual),
+        ("mean", vec![width], &space.mean),
+        ("whitening", whitening, &space.whitening),
+        ("rows", vec![rows.len() / width, width], rows),
+    ];
+    let tensor = |(name, shape, values): (&str, Vec<usize>, &Vec<f32>)| {
+        (format!("{PREFIX}{name}"), Weight { shape, values: values.clone() })
+    };
+    tensors.into_iter().map(tensor).collect()
+}
+
+/// Reads the stored rows from tensors, which may hold nothing else; `None` if there are none.
+///
+/// # Errors
+/// A [`ModelFault`] if a tensor is missing, has another shape, is not finite or is unknown.
+pub(super) fn take(mut tensors: Weights, layout: &Layout, latent_dim: usize) -> Result<Option<Neighbors>, ModelFault> {
+    if tensors.is_empty() {
+        return Ok(None);
+    }
+    let (inputs, width) = (layout.inputs(), latent_dim + layout.inputs());
+    let mut take = |name: &str, shape: &dyn Fn(&Weight) -> Vec<usize>| {
+        let name = format!("{PREFIX}{name}");
+        let tensor = tensors.remove(&name);
+        let shape = tensor.as_ref().map(shape).unwrap_or_default();
+        check_tensor(&name, tensor.as_ref(), &shape)?;
+        Ok(tensor.map(|tensor| tensor.values).unwrap_or_default())
+    };
+    let space = NeighborSpace {
+        residual: take("residual", &|_| vec![inputs])?,
+        mean: take("mean", &|_| vec![width])?,
+        whitening: take("whitening", &|tensor| if tensor.shape.len() == 1 { vec![width] } else { vec![width, width] })?,
+    };
+    let rows = take("rows", &|tensor| vec![tensor.values.len() / width, width])?;
+    if let Some(name) = tensors.into_keys().next() {
+        return Err(ModelFault::UnknownTensor { name });
+    }
+    if rows.is_empty() || space.residual.iter().any(|size| *size <= 0.0) {
+        return Err(ModelFault::Contradiction("the stored training rows are invalid".to_owned()));
+    }
+    Ok(Some(Neighbors::new(space, rows)))
+}

@@ -1,0 +1,123 @@
+//! The training rows that a model stores to measure distances from them: a seeded choice among those it finds ordinary.
+
+use std::sync::Arc;
+
+use super::Calibration;
+use crate::batch::{Batch, Table};
+use crate::error::Result;
+use crate::fit::rows::FitRows;
+use crate::numerics::RandomStream;
+use crate::pipeline::Run;
+use crate::score::{Components, ELBO, NeighborSpace, Neighbors, Residuals, Scorer, Tail};
+
+/// Rows of a batch: a multiple of the block a network encodes.
+const BATCH_ROWS: usize = 1024;
+
+/// Rows looked at for each one to store.
+const SAMPLED: usize = 2;
+
+/// A row is ordinary if its negative ELBO is above the median by at most this many times as much as the upper quartile is,
+/// so that a heavy tail loses more rows than a light one; and at least this share of the rows are.
+const FENCE: f32 = 6.0;
+const LEAST_ORDINARY: f64 = 0.6;
+
+impl Calibration<'_> {
+    /// Chooses the rows to store, and computes the scores of training rows that others are compared with.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub(super) fn neighbors(
+        &self,
+        scorer: &Arc<Scorer>,
+        rows: &FitRows,
+        run: &Run<'_>,
+    ) -> Result<(Neighbors, Components)> {
+        let neighbors = Arc::new(self.choose(scorer, rows, run)?);
+        let (scorer, mut elbos, mut distances) = (scorer.clone(), Vec::new(), Vec::new());
+        let of_batch = neighbors.clone();
+        self.each(
+            &rows.training,
+            super::calibration::MOST_ROWS,
+            run,
+            move |batch| {
+                let rows = scorer.rows(batch)?;
+                Ok((rows.score(&ELBO)?, of_batch.distances(&rows.first().residuals()?)))
+            },
+            |(of_networks, of_neighbors)| {
+                elbos.extend(of_networks.into_iter().flatten());
+                distances.extend(of_neighbors);
+            },
+        )?;
+        let components = Components { elbo: Tail::of(elbos), neighbor_distance: Tail::of(distances) };
+        Ok((Arc::unwrap_or_clone(neighbors), components))
+    }
+
+    /// Chooses the rows to store.
+    fn choose(&self, scorer: &Scorer, rows: &FitRows, run: &Run<'_>) -> Result<Neighbors> {
+        let (store, inputs) = (&rows.training, self.layout.inputs());
+        let most = Neighbors::most_rows(inputs);
+        let mut sampled = sample(store.len(), SAMPLED * most, RandomStream::new(self.training.seed, "neighbors"));
+        sampled.dedup();
+        let (mut residuals, mut scores) = (Residuals::default(), Vec::with_capacity(sampled.len()));
+        for sampled in sampled.chunks(BATCH_ROWS) {
+            run.stopper().check()?;
+            let mut table = Table::default();
+            store.gather(sampled.iter().copied(), inputs, &mut table)?;
+            let batch = Batch::new(table.ids, table.x, self.layout);
+            let rows = scorer.rows(&batch)?;
+            scores.extend(rows.score(&ELBO)?.into_iter().map(|score| score.unwrap_or(f32::INFINITY)));
+            residuals.extend(rows.first().residuals()?);
+        }
+        let space = NeighborSpace::of(&residuals);
+        let (ordinary, width) = (ordinary(&scores), space.width());
+        let kept = ordinary.len().min(most);
+        let places = space.places(&residuals);
+        let stored = (0..kept).map(|n| ordinary[n * ordinary.len() / kept]);
+        let stored = stored.flat_map(|row| places[row * width..][..width].iter().copied()).collect();
+        Ok(Neighbors::new(space, stored))
+    }
+}
+
+/// Draws at most `most` of `all` rows, one from each of as many equal parts; ascending.
+fn sample(all: usize, most: usize, noise: RandomStream) -> Vec<u64> {
+    let some = all.min(most);
+    let drawn = |part: usize| {
+        let within = if some < all { noise.uniform(part as u64) } else { 0.0 };
+        ((part as f64 + within) * all as f64 / some as f64) as u64
+    };
+    (0..some).map(drawn).map(|row| row.min(all as u64 - 1)).collect()
+}
+
+/// The rows whose scores are ordinary.
+fn ordinary(scores: &[f32]) -> Vec<usize> {
+    let mut sorted = scores.to_vec();
+    sorted.sort_unstable_by(f32::total_cmp);
+    let quantile = |share: f64| sorted[(share * (sorted.len() - 1) as f64) as usize];
+    let (median, quartile) = (quantile(0.5), quantile(0.75));
+    let most = (median + FENCE * (quartile - median)).max(quantile(LEAST_ORDINARY));
+    (0..scores.len()).filter(|&row| scores[row] <= most).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_spreads_over_all_rows() {
+        let noise = RandomStream::new(1, "neighbors");
+        assert_eq!(sample(5, 100, noise), [0, 1, 2, 3, 4]);
+        let rows = sample(1_000_000, 4, noise);
+        let parts: Vec<u64> = rows.iter().map(|row| row / 250_000).collect();
+        assert_eq!(parts, [0, 1, 2, 3]);
+        assert_ne!(rows, sample(1_000_000, 4, RandomStream::new(2, "neighbors")));
+    }
+
+    #[test]
+    fn rows_beyond_the_fence_are_not_ordinary() {
+        let scores: Vec<f32> = (0..101).map(|row| if row < 95 { row as f32 / 100.0 } else { 50.0 }).collect();
+        assert_eq!(ordinary(&scores), (0..95).collect::<Vec<_>>());
+        assert_eq!(ordinary(&[3.0; 4]), [0, 1, 2, 3], "equal rows are all ordinary");
+        let half: Vec<f32> = (0..100).map(|row| if row < 51 { 0.0 } else { 1e9 }).collect();
+        assert_eq!(ordinary(&half).len(), 100, "what most rows are is ordinary");
+    }
+}
