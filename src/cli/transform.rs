@@ -136,7 +136,7 @@ pub(crate) fn lines(
 
 /// What makes a row an anomaly.
 fn decision(model: &Model, config: &TransformConfig) -> Decision {
-    config.decision.unwrap_or(model.metadata().scoring.decision)
+    model.metadata().scoring.decide(config.decision)
 }
 
 /// The same for a program.

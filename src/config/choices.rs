@@ -30,6 +30,9 @@ pub enum Decision {
     Threshold(f64),
     /// An anomaly score that at most this share of the training rows reach, in (0, 0.5].
     Contamination(f64),
+    /// An anomaly score as high as those of the training rows that look like anomalies themselves: those above a gap in the
+    /// scores of the training rows, or those far above their median. A model stores the share.
+    AutoContamination,
     /// A p-value low enough to control the false discovery rate in one output at this, in (0, 1) (Benjamini & Hochberg
     /// 1995). The only decision that depends on other rows.
     Fdr(f64),
@@ -44,15 +47,17 @@ impl Decision {
         match self {
             Self::Alpha(_) => "alpha",
             Self::Threshold(_) => "threshold",
-            Self::Contamination(_) => "contamination",
+            Self::Contamination(_) | Self::AutoContamination => "contamination",
             Self::Fdr(_) => "fdr",
         }
     }
 
-    /// Its number.
-    pub fn value(self) -> f64 {
-        let (Self::Alpha(value) | Self::Threshold(value) | Self::Contamination(value) | Self::Fdr(value)) = self;
-        value
+    /// Its number; `None` for an automatic one.
+    pub fn value(self) -> Option<f64> {
+        match self {
+            Self::Alpha(value) | Self::Threshold(value) | Self::Contamination(value) | Self::Fdr(value) => Some(value),
+            Self::AutoContamination => None,
+        }
     }
 
     /// The range of its number, and whether it is in range.
@@ -61,6 +66,7 @@ impl Decision {
             Self::Alpha(value) | Self::Fdr(value) => ("between 0 and 1", value > 0.0 && value < 1.0),
             Self::Threshold(value) => ("a finite number", value.is_finite()),
             Self::Contamination(value) => ("above 0 and at most 0.5", value > 0.0 && value <= 0.5),
+            Self::AutoContamination => ("automatic", true),
         }
     }
 

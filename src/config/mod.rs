@@ -40,5 +40,5 @@ fn within<T: fmt::Display + Copy>(
 fn check_decision(decision: Option<Decision>) -> Result<()> {
     let Some(decision) = decision else { return Ok(()) };
     let (range, is_within) = decision.range();
-    within(decision.option(), Some(decision.value()), range, |_| is_within)
+    within(decision.option(), decision.value(), range, |_| is_within)
 }

@@ -25,6 +25,26 @@ pub struct Scoring {
 }
 
 impl Scoring {
+    /// The decision that holds: `decision`, or that of the model, with the share of an automatic contamination.
+    pub fn decide(&self, decision: Option<Decision>) -> Decision {
+        match decision.unwrap_or(self.decision) {
+            Decision::AutoContamination => Decision::Contamination(self.networks().contamination()),
+            decision => decision,
+        }
+    }
+
+    /// The share of the training rows that look like anomalies, a cluster above a gap in their scores, if there is one and
+    /// the decision does not count with it.
+    pub fn suspected_contamination(&self) -> Option<f64> {
+        let counts = matches!(self.decision, Decision::Contamination(_) | Decision::AutoContamination);
+        self.networks().cluster().filter(|_| !counts)
+    }
+
+    /// The scores of training rows by the networks alone: a cluster that is stored is near itself.
+    fn networks(&self) -> &Tail {
+        self.components.as_ref().map_or(&self.training, |components| &components.elbo)
+    }
+
     /// A phrase on the limits of the p-values, if they matter.
     pub fn shortcoming(&self) -> Option<String> {
         /// Fewer calibration rows than this give coarse p-values.
@@ -50,10 +70,10 @@ impl Scoring {
     /// [`Error::NotCalibrated`] if the decision needs p-values and the model has none, [`Error::AlphaTooLow`] if no
     /// p-value is as low as it asks.
     pub fn check(&self, decision: Option<Decision>) -> Result<()> {
-        let decision = decision.unwrap_or(self.decision);
+        let decision = self.decide(decision);
         let Some(calibration) = &self.calibration else {
             return match decision {
-                Decision::Threshold(_) | Decision::Contamination(_) => Ok(()),
+                Decision::Threshold(_) | Decision::Contamination(_) | Decision::AutoContamination => Ok(()),
                 _ => Err(Error::NotCalibrated { option: decision.option() }),
             };
         };
@@ -94,11 +114,12 @@ impl AnomalyRule {
             scoring.check(decision)?;
         }
         let calibration = scoring.calibration.clone();
-        let rule = match decision.unwrap_or(scoring.decision) {
+        let rule = match scoring.decide(decision) {
             Decision::Alpha(alpha) => Rule::PValue(alpha),
             Decision::Threshold(score) => Rule::Score(score),
             Decision::Contamination(share) => Rule::Score(scoring.training.threshold_for(share).into()),
             Decision::Fdr(rate) => Rule::Fdr(rate),
+            Decision::AutoContamination => unreachable!("decided just now"),
         };
         let lacks = calibration.is_none() && !matches!(rule, Rule::Score(_));
         Ok(Self { calibration, rule: (!lacks).then_some(rule) })

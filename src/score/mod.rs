@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod combined;
+mod contamination;
 mod decision;
 mod explain;
 mod importance;

@@ -8,6 +8,7 @@ use vaepipe::{Fitted, History, Init, Model, Network, Scoring, Tail, Training};
 
 use crate::cli::fit::health;
 use crate::cli::flags::decision::because;
+use crate::cli::output::percent;
 use crate::cli::output::{grouped, list, seconds};
 
 /// The lines of the text summary.
@@ -83,7 +84,20 @@ pub(crate) fn scores(scoring: &Scoring) -> Vec<(&'static str, String)> {
     let rows = scoring.calibration.as_ref().map_or(0, Tail::rows);
     let (score, because) = (&scoring.anomaly_score, because(scoring.decision));
     let said = format!("anomaly_score is {score}, p-values by {} rows; anomalies by {because}", HumanCount(rows));
-    [("scores", said)].into_iter().chain(scoring.shortcoming().map(|but| ("", but))).collect()
+    let contaminated = scoring.suspected_contamination().map(contaminated);
+    [("scores", said)]
+        .into_iter()
+        .chain([scoring.shortcoming(), contaminated].into_iter().flatten().map(|but| ("", but)))
+        .collect()
+}
+
+/// Says that training rows look like anomalies.
+fn contaminated(share: f64) -> String {
+    format!(
+        "the training rows look contaminated: {} of them score far above all others; if they are anomalies, fit with \
+         --contamination auto",
+        percent(share)
+    )
 }
 
 /// The path and size of the model file.
@@ -133,6 +147,7 @@ pub(crate) fn json(fitted: &Fitted, total: f64) -> Value {
         "anomaly_score": metadata.scoring.anomaly_score,
         "calibration_rows": metadata.scoring.calibration.as_ref().map_or(0, Tail::rows),
         "decision": metadata.scoring.decision,
+        "suspected_contamination": metadata.scoring.suspected_contamination(),
         "rollbacks": history.rollbacks,
         "refit": history.refit,
         "interrupted": fitted.interrupted,

@@ -16,9 +16,10 @@ pub(crate) struct DecisionFlags {
     /// Call rows anomalies whose anomaly_score is at least this [default: none]
     #[arg(long, value_name = "SCORE", conflicts_with_all = ["contamination", "fdr"])]
     threshold: Option<f64>,
-    /// Call rows anomalies whose anomaly_score at most this share of the training rows reach [default: none]
-    #[arg(long, value_name = "SHARE", conflicts_with = "fdr")]
-    contamination: Option<f64>,
+    /// Call rows anomalies whose anomaly_score at most this share of the training rows reach; auto: the share that looks
+    /// like anomalies. At fit it also says that the training rows hold anomalies [default: none]
+    #[arg(long, value_name = "SHARE", value_parser = contamination, conflicts_with = "fdr")]
+    contamination: Option<Decision>,
     /// Call so many rows of an output anomalies that this share of them is expected to be none; reads the input twice
     /// [default: none]
     #[arg(long, value_name = "SHARE")]
@@ -32,12 +33,8 @@ impl DecisionFlags {
     /// [`Failure::Usage`] if there are several, which variables and files may ask for.
     pub(crate) fn decision(&self) -> Result<Option<Decision>, Failure> {
         let Self { alpha, threshold, contamination, fdr } = *self;
-        let all = [
-            alpha.map(Decision::Alpha),
-            threshold.map(Decision::Threshold),
-            contamination.map(Decision::Contamination),
-            fdr.map(Decision::Fdr),
-        ];
+        let all =
+            [alpha.map(Decision::Alpha), threshold.map(Decision::Threshold), contamination, fdr.map(Decision::Fdr)];
         let mut asked = all.into_iter().flatten();
         let decision = asked.next();
         if asked.next().is_some() {
@@ -46,6 +43,14 @@ impl DecisionFlags {
             ));
         }
         Ok(decision)
+    }
+}
+
+/// Reads a share, or the word auto.
+fn contamination(text: &str) -> Result<Decision, String> {
+    match text {
+        "auto" => Ok(Decision::AutoContamination),
+        _ => text.parse().map(Decision::Contamination).map_err(|_| "neither auto nor a number".to_owned()),
     }
 }
 

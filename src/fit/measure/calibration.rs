@@ -46,7 +46,7 @@ impl Calibration<'_> {
         let (scorer, latents) = self.scorer(rows, run)?;
         let scores = |store, most| -> Result<Tail> { Ok(Tail::of(self.scores(&scorer, store, most, run)?)) };
         let decision = self.decision.unwrap_or(Decision::DEFAULT);
-        let all = matches!(decision, Decision::Contamination(_));
+        let all = matches!(decision, Decision::Contamination(_) | Decision::AutoContamination);
         let training = scores(&rows.training, if all { usize::MAX } else { MOST_ROWS })?;
         let calibration = match out_of_fold {
             Some(out_of_fold) => out_of_fold,
@@ -55,7 +55,9 @@ impl Calibration<'_> {
         let calibration = Some(calibration).filter(|calibration| calibration.rows() > 0);
         let (neighbors, components) = scorer.neighbors().cloned().unzip();
         let anomaly_score = self.score.name.to_owned();
-        Ok((Scoring { anomaly_score, components, calibration, training, decision }, latents, neighbors))
+        let mut scoring = Scoring { anomaly_score, components, calibration, training, decision };
+        scoring.decision = scoring.decide(None);
+        Ok((scoring, latents, neighbors))
     }
 
     /// Makes a scorer, with stored rows if the score takes some, and the aggregate posterior of the training rows in each network.

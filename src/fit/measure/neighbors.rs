@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Calibration;
 use crate::batch::{Batch, Table};
+use crate::config::Decision;
 use crate::error::Result;
 use crate::fit::rows::FitRows;
 use crate::numerics::RandomStream;
@@ -20,6 +21,9 @@ const SAMPLED: usize = 2;
 /// so that a heavy tail loses more rows than a light one; and at least this share of the rows are.
 const FENCE: f32 = 6.0;
 const LEAST_ORDINARY: f64 = 0.6;
+
+/// The share of the rows that are ordinary if the training rows are known to hold anomalies.
+const ORDINARY_AMONG_ANOMALIES: f64 = 0.8;
 
 impl Calibration<'_> {
     /// Chooses the rows to store, and computes the scores of training rows that others are compared with.
@@ -52,6 +56,11 @@ impl Calibration<'_> {
         Ok((Arc::unwrap_or_clone(neighbors), components))
     }
 
+    /// Whether the training rows are known to hold anomalies.
+    fn is_contaminated(&self) -> bool {
+        matches!(self.decision, Some(Decision::Contamination(_) | Decision::AutoContamination))
+    }
+
     /// Chooses the rows to store.
     fn choose(&self, scorer: &Scorer, rows: &FitRows, run: &Run<'_>) -> Result<Neighbors> {
         let (store, inputs) = (&rows.training, self.layout.inputs());
@@ -69,7 +78,7 @@ impl Calibration<'_> {
             residuals.extend(rows.first().residuals()?);
         }
         let space = NeighborSpace::of(&residuals);
-        let (ordinary, width) = (ordinary(&scores), space.width());
+        let (ordinary, width) = (ordinary(&scores, self.is_contaminated()), space.width());
         let kept = ordinary.len().min(most);
         let places = space.places(&residuals);
         let stored = (0..kept).map(|n| ordinary[n * ordinary.len() / kept]);
@@ -89,12 +98,15 @@ fn sample(all: usize, most: usize, noise: RandomStream) -> Vec<u64> {
 }
 
 /// The rows whose scores are ordinary.
-fn ordinary(scores: &[f32]) -> Vec<usize> {
+fn ordinary(scores: &[f32], contaminated: bool) -> Vec<usize> {
     let mut sorted = scores.to_vec();
     sorted.sort_unstable_by(f32::total_cmp);
     let quantile = |share: f64| sorted[(share * (sorted.len() - 1) as f64) as usize];
     let (median, quartile) = (quantile(0.5), quantile(0.75));
-    let most = (median + FENCE * (quartile - median)).max(quantile(LEAST_ORDINARY));
+    let most = match contaminated {
+        true => quantile(ORDINARY_AMONG_ANOMALIES),
+        false => (median + FENCE * (quartile - median)).max(quantile(LEAST_ORDINARY)),
+    };
     (0..scores.len()).filter(|&row| scores[row] <= most).collect()
 }
 
@@ -115,9 +127,10 @@ mod tests {
     #[test]
     fn rows_beyond_the_fence_are_not_ordinary() {
         let scores: Vec<f32> = (0..101).map(|row| if row < 95 { row as f32 / 100.0 } else { 50.0 }).collect();
-        assert_eq!(ordinary(&scores), (0..95).collect::<Vec<_>>());
-        assert_eq!(ordinary(&[3.0; 4]), [0, 1, 2, 3], "equal rows are all ordinary");
+        assert_eq!(ordinary(&scores, false), (0..95).collect::<Vec<_>>());
+        assert_eq!(ordinary(&[3.0; 4], false), [0, 1, 2, 3], "equal rows are all ordinary");
         let half: Vec<f32> = (0..100).map(|row| if row < 51 { 0.0 } else { 1e9 }).collect();
-        assert_eq!(ordinary(&half).len(), 100, "what most rows are is ordinary");
+        assert_eq!(ordinary(&half, false).len(), 100, "what most rows are is ordinary");
+        assert_eq!(ordinary(&scores, true), (0..81).collect::<Vec<_>>());
     }
 }
