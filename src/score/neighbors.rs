@@ -1,7 +1,7 @@
 //! Training rows that the model finds ordinary, stored to measure how far other rows are from them.
 
 use super::neighbor_space::{BLOCK_ROWS, NeighborSpace, Residuals};
-use crate::numerics::{greatest, sums, times_transposed, vectorized};
+use crate::numerics::{sums, times_transposed, vectorized};
 
 /// Nearest rows whose distances count.
 const NEAREST: usize = 5;
@@ -13,8 +13,8 @@ const ROWS: (usize, usize) = (512, 4096);
 /// A stored row this close, as a share of its length, is the row itself, of the training rows: it does not count.
 const ITSELF: f32 = 1e-5;
 
-/// Rows compared together with the nearest so far: most of them are farther, which one comparison tells.
-const COMPARED: usize = 64;
+/// Columns of stored rows compared at once.
+const COLUMNS: usize = 128;
 
 /// Stored training rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,26 +96,25 @@ impl Neighbors {
         if !square_of_place.is_finite() {
             return Nearest::new();
         }
-        // Half the squared distance is half the squared lengths less the product: the greatest closeness is the nearest row.
-        let mut closest = [(f32::NEG_INFINITY, 0); NEAREST + 1];
+        // Half the squared distance is half the squared lengths less the product: the closest row is the nearest. The rows go
+        // into columns: as many columns as rows are wanted have a row as close as the last of their closest ones.
+        let mut columns = [f32::NEG_INFINITY; COLUMNS];
         vectorized(
             #[inline(always)]
             || {
-                products.iter_mut().zip(&self.half_squares).for_each(|(product, square)| *product -= square);
-                for (n, products) in products.chunks(COMPARED).enumerate() {
-                    if greatest(products) <= closest[NEAREST].0 {
-                        continue;
-                    }
-                    for (row, &closeness) in (n * COMPARED..).zip(products) {
-                        if closeness > closest[NEAREST].0 {
-                            let place = closest.partition_point(|(other, _)| *other >= closeness);
-                            closest[place..].rotate_right(1);
-                            closest[place] = (closeness, row);
-                        }
+                let rows = products.chunks_mut(COLUMNS).zip(self.half_squares.chunks(COLUMNS));
+                for (products, squares) in rows {
+                    for ((product, square), column) in products.iter_mut().zip(squares).zip(&mut columns) {
+                        *product -= square;
+                        *column = if *product > *column { *product } else { *column };
                     }
                 }
             },
         );
+        let least = Closest::of(columns.iter().copied().enumerate()).0[NEAREST].0;
+        let close = columns.iter().enumerate().filter(|(_, closeness)| **closeness >= least);
+        let rows = close.flat_map(|(column, _)| (column..products.len()).step_by(COLUMNS));
+        let Closest(closest) = Closest::of(rows.map(|row| (row, products[row])));
         let found = closest.iter().filter(|(closeness, _)| *closeness > f32::NEG_INFINITY);
         let mut nearest: Nearest = found.map(|&(_, row)| (self.distance(place, row), row)).collect();
         nearest.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
@@ -139,10 +138,108 @@ impl Neighbors {
     }
 }
 
+/// The closest rows, the closest first, each with its closeness: one more than are wanted.
+struct Closest([(f32, usize); NEAREST + 1]);
+
+impl Closest {
+    /// The closest of these; minus infinity in place of those there are not.
+    fn of(rows: impl Iterator<Item = (usize, f32)>) -> Self {
+        let mut closest = [(f32::NEG_INFINITY, 0); NEAREST + 1];
+        for (row, closeness) in rows {
+            if closeness > closest[NEAREST].0 {
+                let place = closest.partition_point(|(other, _)| *other >= closeness);
+                closest[place..].rotate_right(1);
+                closest[place] = (closeness, row);
+            }
+        }
+        Self(closest)
+    }
+}
+
 fn square(place: &[f32]) -> f32 {
     let [square] = vectorized(
         #[inline(always)]
         || sums([place], |[a]| [a * a]),
     );
     square
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::numerics::RandomStream;
+
+    /// Rows of one latent and three elements, with residuals of a common cause.
+    fn rows(count: usize) -> Residuals {
+        let mut normals = vec![0.0; count * 5];
+        RandomStream::new(5, "rows").normals(&mut normals);
+        let (mut mean, mut residual) = (Vec::new(), Vec::new());
+        for row in normals.chunks_exact(5) {
+            mean.push(row[0]);
+            residual.extend([row[1] + row[2], row[1] + 0.1 * row[3], row[4]]);
+        }
+        Residuals { mean, residual, inputs: 3 }
+    }
+
+    fn some(rows: &Residuals, range: std::ops::Range<usize>) -> Residuals {
+        let residual = rows.residual[range.start * 3..range.end * 3].to_vec();
+        Residuals { mean: rows.mean[range].to_vec(), residual, inputs: 3 }
+    }
+
+    fn stored(sample: &Residuals) -> Neighbors {
+        let space = NeighborSpace::of(sample);
+        let places = space.places(sample);
+        Neighbors::new(space, places)
+    }
+
+    #[test]
+    fn distances_are_those_of_a_plain_search() {
+        let all = rows(1300);
+        let (sample, others) = (some(&all, 0..1000), some(&all, 1000..1300));
+        let neighbors = stored(&sample);
+        let places = neighbors.space.places(&others);
+        for (found, place) in neighbors.distances(&others).into_iter().zip(places.chunks_exact(4)) {
+            let distance =
+                |row: &[f32]| row.iter().zip(place).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
+            let mut distances: Vec<f64> = neighbors.rows.chunks_exact(4).map(distance).collect();
+            distances.sort_by(f64::total_cmp);
+            let expected = distances[..5].iter().sum::<f64>() / 5.0;
+            assert!((f64::from(found) - expected).abs() < 1e-5 * expected, "{found} {expected}");
+        }
+    }
+
+    #[test]
+    fn a_row_is_no_neighbor_of_itself_and_its_score_does_not_depend_on_the_batch() {
+        let sample = rows(400);
+        let neighbors = stored(&sample);
+        let together = neighbors.distances(&sample);
+        assert!(together.iter().all(|distance| *distance > 0.0));
+        let alone: Vec<f32> = (0..400).flat_map(|row| neighbors.distances(&some(&sample, row..row + 1))).collect();
+        assert_eq!(together, alone);
+    }
+
+    #[test]
+    fn a_broken_relation_is_farther_off_than_a_rare_value_and_is_told_by_its_columns() {
+        let neighbors = stored(&rows(1000));
+        let row = |residual: [f32; 3]| Residuals { mean: vec![0.0], residual: residual.to_vec(), inputs: 3 };
+        // The first two elements go together: both high is ordinary, opposite ones are not.
+        let [ordinary, broken, rare] =
+            [[1.0, 1.0, 0.0], [-1.0, 1.0, 0.0], [0.0, 0.0, 2.5]].map(|it| neighbors.distances(&row(it))[0]);
+        assert!(broken > 1.5 * ordinary && broken > rare, "{ordinary} {broken} {rare}");
+        let shares = neighbors.shares(&row([-1.0, 1.0, 0.0])).remove(0);
+        assert!((shares.iter().sum::<f32>() - 1.0).abs() < 1e-5 && shares[1] + shares[2] > 0.8, "{shares:?}");
+    }
+
+    #[test]
+    fn equal_rows_missing_values_and_overflow_have_distances() {
+        let equal = Residuals { mean: vec![1.0; 50], residual: vec![2.0; 150], inputs: 3 };
+        assert_eq!(stored(&equal).distances(&equal), [0.0; 50]);
+        let neighbors = stored(&rows(100));
+        let odd =
+            Residuals { mean: vec![0.0; 2], residual: vec![f32::NAN, f32::NAN, 0.1, f32::MAX, 0.0, 0.0], inputs: 3 };
+        let distances = neighbors.distances(&odd);
+        assert!(distances[0] < 2.0 && distances[1] > 10.0, "{distances:?}");
+        let overflow = Residuals { mean: vec![f32::MAX], residual: vec![0.0; 3], inputs: 3 };
+        assert_eq!(neighbors.distances(&overflow), [f32::INFINITY]);
+    }
 }

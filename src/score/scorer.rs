@@ -136,7 +136,8 @@ impl<'a> EncodedBatch<'a> {
             Formula::Combined => {
                 let (elbos, distances) = (self.elbos()?, self.distances(score)?);
                 let (_, components) = self.neighbors(score)?;
-                Ok(elbos.into_iter().zip(distances).map(|(elbo, &it)| components.is_by_distance(elbo, it)).collect())
+                let scores = elbos.into_iter().zip(distances).zip(&self.first().encoded.known);
+                Ok(scores.map(|((elbo, &it), &known)| known > 0.0 && components.is_by_distance(elbo, it)).collect())
             }
         }
     }
