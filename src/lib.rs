@@ -151,7 +151,7 @@ pub use model::{Device, Network, Weight};
 
 pub use artifact::{ColumnHealth, Dimension, Health, History, Init, Measure, Metadata, Model, Provenance};
 pub use drift::{Drift, Shift};
-pub use score::{Components, SCORES, Score, Scoring, Tail};
+pub use score::{SCORES, Score, ScoreComponents, Scoring, Tail};
 
 pub use decode::{Imputed, Influence, Reconstructed};
 pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel};

@@ -201,7 +201,7 @@ impl Model {
         }
         let Scoring { anomaly_score, components, calibration, training, decision } = &metadata.scoring;
         let tails = calibration.iter().chain([training]);
-        let Ok(anomaly_score) = Score::named("anomaly_score", anomaly_score) else {
+        let Ok(anomaly_score) = Score::named("anomaly_score", anomaly_score, |_| true) else {
             return Err(contradiction("the anomaly score is unknown"));
         };
         if !tails.into_iter().all(|tail| tail.is_valid() && tail.rows() > 0) || !decision.is_valid() {

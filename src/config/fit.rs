@@ -61,7 +61,8 @@ pub struct FitConfig {
     /// Networks to train, one after the other, whose scores are averaged; latents are the first one's [default: 1]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Model"))]
     pub members: Option<usize>,
-    /// The score that anomaly_score holds and that p-values are of [default: elbo]
+    /// The score that anomaly_score holds and that p-values are of; neighbor_distance and combined store training rows in
+    /// the model [default: elbo; with --preset anomaly combined]
     #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", help_heading = "Anomalies"))]
     pub anomaly_score: Option<String>,
     /// Activation function of the hidden layers [default: silu]

@@ -41,7 +41,7 @@ impl Prepared {
         run.check()?;
         let base = BaseModel::load(config)?;
         let config = base.as_ref().map_or_else(|| Ok(config.clone()), |base| base.fill(config, source))?;
-        let score = Score::named("anomaly_score", defaults::anomaly_score(&config))?;
+        let score = Score::named("anomaly_score", defaults::anomaly_score(&config), |_| true)?;
         let folder = config.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
         if !folder.is_dir() {
             let value = folder.display().to_string();

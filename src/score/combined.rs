@@ -8,7 +8,7 @@ use super::Tail;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct Components {
+pub struct ScoreComponents {
     /// Their `elbo`.
     pub elbo: Tail,
     /// Their `neighbor_distance`.
@@ -18,7 +18,7 @@ pub struct Components {
 /// The exponent of the mean of two p-values: between the harmonic mean, at -1, and the lower of both, at -∞.
 const EXPONENT: f64 = -3.0;
 
-impl Components {
+impl ScoreComponents {
     /// -ln of the mean of the p-values of both scores, in nats: their power mean (Vovk & Wang 2020, "Combining p-values via
     /// averaging").
     pub(crate) fn combine(&self, elbo: f32, neighbor_distance: f32) -> f64 {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Components, Tail};
+use super::{ScoreComponents, Tail};
 use crate::config::Decision;
 use crate::error::{AlphaTooLow, Error, Result};
 
@@ -15,7 +15,7 @@ pub struct Scoring {
     pub anomaly_score: String,
     /// Scores of training rows; present if the model stores rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub components: Option<Components>,
+    pub components: Option<ScoreComponents>,
     /// The scores of the calibration rows; absent without such rows.
     pub calibration: Option<Tail>,
     /// The scores of training rows: of all rows if the fit has a contamination, else of at most 65,536.

@@ -34,8 +34,8 @@ impl EncodedBatch<'_> {
     /// since an outlier spoils the reconstruction of other columns; and its surprise, `surprises` by source, which the score
     /// includes. If the contributions exceed the score, shares are of their sum.
     ///
-    /// Where `score` owes more to the distance from the stored rows, a source's contribution is its share of the squared
-    /// distance: that of its dimensions.
+    /// Where `score` owes more to the distance from the stored rows, all this is of the squared distance, of which a source's
+    /// own part is that of its dimensions, without surprises.
     pub(crate) fn contributions(
         &self,
         sources: &[Range<usize>],
@@ -51,10 +51,14 @@ impl EncodedBatch<'_> {
             let output = view.add_excess(sources, &scales, &mut excesses, &mut all)?;
             first.get_or_insert(output);
         }
+        let by_distance = self.owed_to_distance(score)?;
+        self.set_distance(sources, score, &by_distance, &mut excesses, &mut all)?;
         let members = self.views.len() as f64;
-        let surprise = |row: usize, source: usize| {
-            surprises.get(source).map_or(0.0, |surprise| (members * surprise.nats(row)) as f32)
+        let surprise_of = |surprise: &Surprise, row: usize| match by_distance[row] {
+            true => 0.0,
+            false => (members * surprise.nats(row)) as f32,
         };
+        let surprise = |row: usize, source: usize| surprises.get(source).map_or(0.0, |it| surprise_of(it, row));
         let candidates = |row: usize| {
             let excess = |source: usize| excesses[row * sources.len() + source] + surprise(row, source);
             let excesses: Vec<f32> = (0..sources.len()).map(excess).collect();
@@ -63,12 +67,10 @@ impl EncodedBatch<'_> {
             candidates.truncate(most.saturating_add(EXTRA_CANDIDATES));
             candidates.into_iter().map(move |source| (row, source))
         };
-        let by_distance = self.owed_to_distance(score)?;
-        let by_networks = (0..rows).filter(|&row| all[row].is_finite() && !by_distance[row]);
-        let hidden: Vec<(usize, usize)> = by_networks.flat_map(candidates).collect();
+        let hidden: Vec<(usize, usize)> = (0..rows).filter(|&row| all[row].is_finite()).flat_map(candidates).collect();
         let mut contributions = vec![Vec::new(); rows];
         for hidden in hidden.chunks(ROWS_PER_BATCH) {
-            let remaining = self.scores_without(hidden, sources, &scales)?;
+            let remaining = self.scores_without(hidden, sources, &scales, (score, &by_distance))?;
             for (&(row, source), remaining) in hidden.iter().zip(remaining) {
                 let own = excesses[row * sources.len() + source];
                 // A source without elements has nothing to hide.
@@ -77,42 +79,48 @@ impl EncodedBatch<'_> {
             }
         }
         for (row, (of_row, all)) in contributions.iter_mut().zip(&all).enumerate() {
-            let all = all + (members * self.first().batch.surprise.nats(row)) as f32;
+            let all = all + surprise_of(&self.first().batch.surprise, row);
             let sum: f32 = of_row.iter().map(|contribution| contribution.share).sum();
             of_row.iter_mut().for_each(|contribution| contribution.share /= all.max(sum));
             of_row.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.source.cmp(&b.source)));
             of_row.truncate(most);
         }
-        if by_distance.contains(&true) {
-            self.add_shares_of_distance(sources, score, &by_distance, &mut contributions)?;
-            contributions.iter_mut().for_each(|of_row| of_row.truncate(most));
-        }
         Ok((contributions, first.unwrap_or_default()))
     }
 
-    /// Adds the share of each source in the squared distance of some rows from the stored rows nearest to them, the largest
-    /// first.
-    fn add_shares_of_distance(
+    /// Sets the excess of each source and the total, of the rows in `which`, to their parts of the squared distance from the
+    /// stored rows.
+    fn set_distance(
         &self,
         sources: &[Range<usize>],
         score: &Score,
         which: &[bool],
-        contributions: &mut [Vec<Contribution>],
+        excesses: &mut [f32],
+        all: &mut [f32],
     ) -> Result<()> {
+        if !which.contains(&true) {
+            return Ok(());
+        }
         let (neighbors, latent_dim) = (&self.neighbors(score)?.0, self.first().encoded.latent_dim);
-        let shares = neighbors.shares(&self.first().residuals()?);
-        for (row, of_row) in contributions.iter_mut().enumerate().filter(|(row, _)| which[*row]) {
-            let of_elements = &shares[row][latent_dim..];
-            let share = |source: &Range<usize>| of_elements[source.clone()].iter().sum();
-            let of_sources = sources.iter().map(share).enumerate().filter(|(_, share)| *share > 0.0);
-            of_row.extend(of_sources.map(|(source, share)| Contribution { source, share }));
-            of_row.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.source.cmp(&b.source)));
+        let squares = neighbors.squares(&self.first().residuals()?);
+        for row in (0..which.len()).filter(|&row| which[row]) {
+            let of_elements = &squares[row][latent_dim..];
+            all[row] = squares[row].iter().sum();
+            for (excess, source) in excesses[row * sources.len()..].iter_mut().zip(sources) {
+                *excess = of_elements[source.clone()].iter().sum();
+            }
         }
         Ok(())
     }
 
-    /// The scores of rows, each with one of the sources hidden.
-    fn scores_without(&self, hidden: &[(usize, usize)], sources: &[Range<usize>], scales: &[f32]) -> Result<Vec<f32>> {
+    /// The scores of rows, each with one of the sources hidden; squared distances of those that owe `score` to them.
+    fn scores_without(
+        &self,
+        hidden: &[(usize, usize)],
+        sources: &[Range<usize>],
+        scales: &[f32],
+        (score, by_distance): (&Score, &[bool]),
+    ) -> Result<Vec<f32>> {
         let (view, inputs) = (self.first(), self.first().encoded.features);
         let ones = vec![1.0; inputs];
         let (mut x, mut ids) = (Vec::with_capacity(hidden.len() * inputs), Vec::with_capacity(hidden.len()));
@@ -128,6 +136,16 @@ impl EncodedBatch<'_> {
         for MemberView { member, .. } in &self.views {
             let view = MemberView { member, batch: &batch, encoded: member.vae.encode(&batch)? };
             view.add_excess(std::slice::from_ref(&(0..inputs)), &scales, &mut vec![0.0; hidden.len()], &mut remaining)?;
+        }
+        if hidden.iter().any(|&(row, _)| by_distance[row]) {
+            let member = view.member;
+            let view = MemberView { member, batch: &batch, encoded: member.vae.encode(&batch)? };
+            let squares = self.neighbors(score)?.0.squares(&view.residuals()?);
+            for ((remaining, squares), _) in
+                remaining.iter_mut().zip(squares).zip(hidden).filter(|(_, (row, _))| by_distance[*row])
+            {
+                *remaining = squares.iter().sum();
+            }
         }
         Ok(remaining)
     }

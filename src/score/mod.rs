@@ -13,7 +13,7 @@ mod neighbors;
 mod scorer;
 mod tail;
 
-pub use self::combined::Components;
+pub use self::combined::ScoreComponents;
 pub(crate) use self::decision::AnomalyRule;
 pub use self::decision::Scoring;
 pub(crate) use self::latents::{AggregatePosterior, LatentSums};
@@ -119,15 +119,16 @@ pub const SCORES: &[Score] = &[
 ];
 
 impl Score {
-    /// Finds a score by name.
+    /// Finds a score by name, among those that a model computes.
     ///
     /// # Errors
     /// [`Error::UnknownScore`].
-    pub(crate) fn named(option: &'static str, name: &str) -> Result<&'static Self> {
-        SCORES.iter().find(|score| score.name == name).ok_or_else(|| Error::UnknownScore {
+    pub(crate) fn named(option: &'static str, name: &str, computes: impl Fn(&Self) -> bool) -> Result<&'static Self> {
+        let known = || SCORES.iter().filter(|score| computes(score));
+        known().find(|score| score.name == name).ok_or_else(|| Error::UnknownScore {
             option,
             name: name.to_owned(),
-            known: SCORES.iter().map(|score| score.name).collect(),
+            known: known().map(|score| score.name).collect(),
         })
     }
 

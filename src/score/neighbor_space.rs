@@ -80,7 +80,8 @@ impl Residuals {
 
     /// The coordinates of the rows before they are standardised, `[rows, width]`; NaN where missing.
     fn coordinates(&self, typical: &[f32]) -> Vec<f32> {
-        let latent_dim = self.mean.len() / self.rows().max(1);
+        // One at least, for no rows.
+        let latent_dim = (self.mean.len() / self.rows().max(1)).max(1);
         let mut coordinates = Vec::with_capacity(self.mean.len() + self.residual.len());
         for (mean, residual) in self.mean.chunks_exact(latent_dim).zip(self.residual.chunks_exact(self.inputs)) {
             coordinates.extend_from_slice(mean);

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use super::{AggregatePosterior, Components, Formula, Neighbors, SCORES, Score};
+use super::{AggregatePosterior, Formula, Neighbors, SCORES, Score, ScoreComponents};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::feature::Layout;
@@ -14,7 +14,7 @@ use crate::numerics::RandomStream;
 /// reconstructions and distances from stored rows come from the first.
 pub(crate) struct Scorer {
     members: Vec<Member>,
-    neighbors: Option<(Neighbors, Components)>,
+    neighbors: Option<(Neighbors, ScoreComponents)>,
 }
 
 /// One network of a model, with its aggregate posterior and random stream for scores.
@@ -64,18 +64,13 @@ impl Scorer {
     }
 
     /// This scorer with stored training rows, and what they scored themselves.
-    pub(crate) fn with_neighbors(self, neighbors: Option<(Neighbors, Components)>) -> Self {
+    pub(crate) fn with_neighbors(self, neighbors: Option<(Neighbors, ScoreComponents)>) -> Self {
         Self { neighbors, ..self }
     }
 
     /// The stored training rows, and scores of training rows.
-    pub(crate) fn neighbors(&self) -> Option<&(Neighbors, Components)> {
+    pub(crate) fn neighbors(&self) -> Option<&(Neighbors, ScoreComponents)> {
         self.neighbors.as_ref()
-    }
-
-    /// The scores that the model can compute, in output order.
-    pub(crate) fn scores(&self) -> impl Iterator<Item = &'static Score> {
-        SCORES.iter().filter(|score| self.neighbors.is_some() || !score.needs_neighbors())
     }
 
     /// The first network, whose latents are the model's.
@@ -167,11 +162,11 @@ impl<'a> EncodedBatch<'a> {
     }
 
     /// The stored rows, which a score takes.
-    pub(super) fn neighbors(&self, score: &Score) -> Result<&(Neighbors, Components)> {
+    pub(super) fn neighbors(&self, score: &Score) -> Result<&(Neighbors, ScoreComponents)> {
         self.scorer.neighbors.as_ref().ok_or_else(|| Error::UnknownScore {
             option: "score",
             name: score.name.to_owned(),
-            known: self.scorer.scores().map(|score| score.name).collect(),
+            known: SCORES.iter().filter(|score| !score.needs_neighbors()).map(|score| score.name).collect(),
         })
     }
 }

@@ -33,7 +33,7 @@ fn exact() -> (Layout, Scorer) {
 fn scores(name: &str, x: &[f32]) -> Vec<Option<f32>> {
     let (layout, scorer) = exact();
     let batch = Batch::new(vec![0; x.len()], x.to_vec(), &layout);
-    scorer.rows(&batch).unwrap().score(Score::named("score", name).unwrap()).unwrap()
+    scorer.rows(&batch).unwrap().score(Score::named("score", name, |_| true).unwrap()).unwrap()
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn scores_follow_their_definitions() {
 
 #[test]
 fn an_unknown_score_is_reported_with_the_known_ones() {
-    let error = Score::named("score", "mse").unwrap_err();
+    let error = Score::named("score", "mse", |score| !score.needs_neighbors()).unwrap_err();
     assert!(error.to_string().starts_with("no score \"mse\"; the scores are recon_error, recon_nll, kl"), "{error}");
 }
 

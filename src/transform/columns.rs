@@ -48,10 +48,10 @@ impl TransformConfig {
 pub(super) fn scores(config: &TransformConfig, neighbors: bool) -> Result<Vec<Option<&'static Score>>> {
     let all = config.score.iter().any(|name| name == "all");
     let named = config.score.iter().filter(|name| !["all", ANOMALY_SCORE].contains(&name.as_str()));
-    let named: Vec<&str> = named.map(|name| Ok(Score::named("score", name)?.name)).collect::<Result<_>>()?;
+    let computes = |score: &Score| neighbors || !score.needs_neighbors();
+    let named: Vec<&str> = named.map(|name| Ok(Score::named("score", name, computes)?.name)).collect::<Result<_>>()?;
     // The first score of the table is always written.
     let (first, rest) = SCORES.split_at(1);
-    let computes = |score: &Score| neighbors || !score.needs_neighbors();
     let rest = rest.iter().filter(|score| (all && computes(score)) || named.contains(&score.name));
     Ok(first.iter().map(Some).chain([None]).chain(rest.map(Some)).collect())
 }

@@ -59,7 +59,7 @@ impl NewColumnMaker {
         let latent_dim = metadata.network.latent_dim;
         let neighbors = model.scorer().neighbors().is_some();
         let width = Width { latent_dim, p_values: rule.has_p_values(), anomalies: rule.decides(), neighbors };
-        let anomaly_score = Score::named("anomaly_score", &metadata.scoring.anomaly_score)?;
+        let anomaly_score = Score::named("anomaly_score", &metadata.scoring.anomaly_score, |_| true)?;
         let explainer = || Arc::new(Explainer::new(features.clone(), anomaly_score, config.explain));
         Ok(Self {
             scorer: model.scorer().clone(),

@@ -43,6 +43,7 @@ mod memory;
 mod model_file;
 mod monitor;
 mod mutations;
+mod neighbors;
 mod newer_outputs;
 mod other_writers;
 mod output;

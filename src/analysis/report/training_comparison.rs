@@ -263,7 +263,7 @@ fn contributions_and_drift(
     const BLOCK: usize = 256;
     let (features, metadata) = (model.features(), model.metadata());
     let (inputs, kinds) = (features.layout().inputs(), features.kinds());
-    let ranks = Score::named("anomaly_score", &metadata.scoring.anomaly_score)?;
+    let ranks = Score::named("anomaly_score", &metadata.scoring.anomaly_score, |_| true)?;
     let elements: Vec<Range<usize>> = (0..kinds.len()).map(|n| features.elements(n)).collect();
     let (mut sums, mut bin_counts, mut first) = (vec![0.0; kinds.len()], BinCounts::default(), 0);
     for (ids, x) in sample.rows.chunks(BLOCK).zip(x.chunks(BLOCK * inputs)) {

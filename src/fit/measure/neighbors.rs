@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::fit::rows::FitRows;
 use crate::numerics::RandomStream;
 use crate::pipeline::Run;
-use crate::score::{Components, ELBO, NeighborSpace, Neighbors, Residuals, Scorer, Tail};
+use crate::score::{ELBO, NeighborSpace, Neighbors, Residuals, ScoreComponents, Scorer, Tail};
 
 /// Rows of a batch: a multiple of the block a network encodes.
 const BATCH_ROWS: usize = 1024;
@@ -35,7 +35,7 @@ impl Calibration<'_> {
         scorer: &Arc<Scorer>,
         rows: &FitRows,
         run: &Run<'_>,
-    ) -> Result<(Neighbors, Components)> {
+    ) -> Result<(Neighbors, ScoreComponents)> {
         let neighbors = Arc::new(self.choose(scorer, rows, run)?);
         let (scorer, mut elbos, mut distances) = (scorer.clone(), Vec::new(), Vec::new());
         let of_batch = neighbors.clone();
@@ -52,7 +52,7 @@ impl Calibration<'_> {
                 distances.extend(of_neighbors);
             },
         )?;
-        let components = Components { elbo: Tail::of(elbos), neighbor_distance: Tail::of(distances) };
+        let components = ScoreComponents { elbo: Tail::of(elbos), neighbor_distance: Tail::of(distances) };
         Ok((Arc::unwrap_or_clone(neighbors), components))
     }
 
