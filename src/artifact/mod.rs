@@ -359,6 +359,11 @@ impl Model {
         self.sketch.as_ref()
     }
 
+    /// Number of training rows that it stores, for scores by distance from them.
+    pub fn stored_rows(&self) -> usize {
+        self.scorer.neighbors().map_or(0, |(neighbors, _)| neighbors.stored())
+    }
+
     /// The first network.
     pub(crate) fn vae(&self) -> &Arc<Vae> {
         &self.scorer.first().vae

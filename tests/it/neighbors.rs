@@ -82,9 +82,8 @@ fn distances_do_not_depend_on_threads_order_or_row_groups() {
     let first = score("test.parquet", 1);
     assert!(first == score("test.parquet", 2));
     let again = score("turned.parquet", 2);
-    for (first, again) in first.iter().zip(again) {
-        let turned: Vec<_> = first[437..].iter().chain(&first[..437]).copied().collect();
-        assert!(turned == again);
+    for (row, again) in again.iter().enumerate() {
+        assert!(first[(row + 437) % 1000] == *again, "row {row}");
     }
 }
 
@@ -105,8 +104,8 @@ fn a_model_holds_rows_only_if_its_score_needs_them_and_few() {
     let (metadata, tensors) = take_apart(&dir.path("some.safetensors"));
     let (_, shape, ..) = tensors.iter().find(|(name, ..)| name == "neighbors.rows").unwrap();
     assert_eq!(shape[1], 5 + 2);
-    // Of 4,000 rows a tenth is for calibration and a tenth for validation; the oddest are left out.
-    assert!((2000..=3200).contains(&shape[0]), "{shape:?}");
+    // Of 4,000 rows a tenth is held out, and the oddest are not stored.
+    assert!((2000..=3600).contains(&shape[0]), "{shape:?}");
     let text = |metadata: &Value| metadata.to_string();
     let without = tensors.iter().filter(|(name, ..)| name != "neighbors.mean").cloned().collect();
     put_together(&dir.path("damaged.safetensors"), &text(&metadata), &without);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
-use vaepipe::{Fitted, History, Init, Model, Network, Scoring, Tail, Training};
+use vaepipe::{Fitted, History, Init, Model, Network, Tail, Training};
 
 use crate::cli::fit::health;
 use crate::cli::flags::decision::because;
@@ -62,7 +62,7 @@ pub(crate) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
         lines.push(("latents", health::line(health)));
         lines.extend(health::advice(health).filter(|_| health.active() > 0).map(|advice| ("", advice)));
     }
-    lines.extend(scores(&metadata.scoring));
+    lines.extend(scores(&fitted.model));
     lines.push((
         "time",
         format!(
@@ -80,14 +80,17 @@ pub(crate) fn refit(history: &History) -> &'static str {
 }
 
 /// The lines about the score and the decision.
-pub(crate) fn scores(scoring: &Scoring) -> Vec<(&'static str, String)> {
+pub(crate) fn scores(model: &Model) -> Vec<(&'static str, String)> {
+    let (scoring, stored) = (&model.metadata().scoring, model.stored_rows());
     let rows = scoring.calibration.as_ref().map_or(0, Tail::rows);
     let (score, because) = (&scoring.anomaly_score, because(scoring.decision));
     let said = format!("anomaly_score is {score}, p-values by {} rows; anomalies by {because}", HumanCount(rows));
+    let holds =
+        (stored > 0).then(|| format!("the model holds {} training rows to compare with", HumanCount(stored as u64)));
     let contaminated = scoring.suspected_contamination().map(contaminated);
     [("scores", said)]
         .into_iter()
-        .chain([scoring.shortcoming(), contaminated].into_iter().flatten().map(|but| ("", but)))
+        .chain([holds, scoring.shortcoming(), contaminated].into_iter().flatten().map(|but| ("", but)))
         .collect()
 }
 

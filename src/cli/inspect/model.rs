@@ -51,7 +51,7 @@ pub(crate) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<
         lines.extend(health::advice(health).map(|advice| ("", advice)));
         sections.extend([health::dimensions(health), health::columns(health)]);
     }
-    lines.extend(scores(&metadata.scoring));
+    lines.extend(scores(model));
     let mut text = labelled(&lines);
     for section in sections.iter().filter(|section| !section.is_empty()) {
         text.push('\n');
