@@ -43,7 +43,8 @@ pub struct Score {
 /// How a score is computed.
 #[derive(Debug)]
 enum Formula {
-    /// By each network, of which the mean counts. A negative log-likelihood also has the surprise of the row.
+    /// By each network, of which the mean counts; and whether it is a negative log-likelihood, to which the surprise of the
+    /// row is added.
     Network(fn(&MemberView<'_>) -> Result<Vec<f32>>, bool),
     /// By the distance from stored rows.
     Distance,

@@ -13,7 +13,7 @@ use crate::numerics::RandomStream;
 /// The networks of a model, and the training rows it stores. Scores by networks are means over all; latents,
 /// reconstructions and distances from stored rows come from the first.
 pub(crate) struct Scorer {
-    members: Vec<Member>,
+    members: Arc<[Member]>,
     neighbors: Option<(Neighbors, ScoreComponents)>,
 }
 
@@ -60,12 +60,12 @@ impl Scorer {
     /// If there is no member.
     pub(crate) fn new(members: Vec<Member>) -> Self {
         assert!(!members.is_empty(), "a model has a network");
-        Self { members, neighbors: None }
+        Self { members: members.into(), neighbors: None }
     }
 
-    /// This scorer with stored training rows, and what they scored themselves.
-    pub(crate) fn with_neighbors(self, neighbors: Option<(Neighbors, ScoreComponents)>) -> Self {
-        Self { neighbors, ..self }
+    /// A scorer by the same networks, with stored training rows, and what they scored themselves.
+    pub(crate) fn with_neighbors(&self, neighbors: Option<(Neighbors, ScoreComponents)>) -> Self {
+        Self { members: self.members.clone(), neighbors }
     }
 
     /// The stored training rows, and scores of training rows.

@@ -109,10 +109,10 @@ fn a_model_holds_rows_only_if_its_score_needs_them_and_few() {
     let text = |metadata: &Value| metadata.to_string();
     let without = tensors.iter().filter(|(name, ..)| name != "neighbors.mean").cloned().collect();
     put_together(&dir.path("damaged.safetensors"), &text(&metadata), &without);
-    dir.fails(2, "inspect damaged.safetensors").says(&["neighbors.mean"]);
+    dir.fails(65, "inspect damaged.safetensors").says(&["neighbors.mean"]);
     let without = tensors.iter().filter(|(name, ..)| !name.starts_with("neighbors.")).cloned().collect();
     put_together(&dir.path("damaged.safetensors"), &text(&metadata), &without);
-    dir.fails(2, "inspect damaged.safetensors").says(&["stored training rows"]);
+    dir.fails(65, "inspect damaged.safetensors").says(&["stored training rows"]);
 }
 
 #[test]

@@ -82,8 +82,7 @@ impl Calibration<'_> {
             return Ok((scorer, latents));
         }
         let neighbors = self.neighbors(&scorer, rows, run)?;
-        let members = Arc::into_inner(scorer).expect("the scorer is not shared now");
-        Ok((Arc::new(members.with_neighbors(Some(neighbors))), latents))
+        Ok((Arc::new(scorer.with_neighbors(Some(neighbors))), latents))
     }
 
     /// Computes the score of at most `most` rows of a store.
