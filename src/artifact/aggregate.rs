@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::container::PrefixedTensors;
 use crate::error::ModelFault;
 use crate::feature::Layout;
 use crate::model::{Weight, Weights};
@@ -70,10 +71,10 @@ impl Aggregate {
     /// # Errors
     /// A [`ModelFault`] if a tensor is missing, has another shape, is not finite or is invalid.
     pub(crate) fn from_tensors(tensors: Weights, layout: &Layout, latent_dim: usize) -> Result<Self, ModelFault> {
-        let mut tensors = Tensors(tensors);
+        let mut tensors = PrefixedTensors::new(PREFIX, tensors);
         let (values, outputs, k) = (layout.gaussians(), layout.outputs(), latent_dim);
-        let components = tensors.0.get(&prefixed("density.weight")).map(|weight| weight.values.len());
-        let factors = tensors.0.get(&prefixed("residual.shared")).map_or(0, |it| it.values.len() / values.max(1));
+        let components = tensors.get("density.weight").map(|weight| weight.values.len());
+        let factors = tensors.get("residual.shared").map_or(0, |it| it.values.len() / values.max(1));
         let density = components.map(|components| -> Result<GaussianMixture, ModelFault> {
             let weight = tensors.take("density.weight", &[components])?;
             let mean = tensors.take("density.mean", &[components, k])?;
@@ -90,9 +91,7 @@ impl Aggregate {
             effect: tensors.take("effect", &[k, outputs])?,
             rank_correlation: tensors.take("rank_correlation", &[k, outputs])?,
         };
-        if let Some(name) = tensors.0.into_keys().next() {
-            return Err(ModelFault::UnknownTensor { name });
-        }
+        tensors.finish()?;
         let ascending = |ranks: &[f32]| ranks.windows(2).all(|pair| pair[0] <= pair[1]);
         if !aggregate.quantiles.chunks_exact(RANKS).all(ascending) || aggregate.residual.iter().any(|std| *std < 0.0) {
             return Err(ModelFault::Contradiction("the quantiles or residuals of the values are invalid".to_owned()));
@@ -103,15 +102,4 @@ impl Aggregate {
 
 fn prefixed(name: &str) -> String {
     format!("{PREFIX}{name}")
-}
-
-struct Tensors(Weights);
-
-impl Tensors {
-    fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelFault> {
-        let name = prefixed(name);
-        let Some(tensor) = self.0.remove(&name) else { return Err(ModelFault::MissingTensor { name }) };
-        tensor.check(&name, shape)?;
-        Ok(tensor.values)
-    }
 }

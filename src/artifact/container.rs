@@ -73,3 +73,44 @@ pub(super) fn check_tensor<'a>(
     }
     Ok(values)
 }
+
+/// Tensors whose names start alike, to be taken one by one.
+pub(super) struct PrefixedTensors {
+    prefix: &'static str,
+    tensors: Weights,
+}
+
+impl PrefixedTensors {
+    pub(super) fn new(prefix: &'static str, tensors: Weights) -> Self {
+        Self { prefix, tensors }
+    }
+
+    /// The tensor of this name behind the prefix.
+    pub(super) fn get(&self, name: &str) -> Option<&Weight> {
+        self.tensors.get(&self.full(name))
+    }
+
+    /// Takes the values of a tensor.
+    ///
+    /// # Errors
+    /// A [`ModelFault`] if it is missing, has another shape or is not finite.
+    pub(super) fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelFault> {
+        let name = self.full(name);
+        let Some(tensor) = self.tensors.remove(&name) else { return Err(ModelFault::MissingTensor { name }) };
+        tensor.check(&name, shape)?;
+        Ok(tensor.values)
+    }
+
+    /// Checks that all are taken.
+    ///
+    /// # Errors
+    /// [`ModelFault::UnknownTensor`].
+    pub(super) fn finish(self) -> Result<(), ModelFault> {
+        let left = self.tensors.into_keys().next();
+        left.map_or(Ok(()), |name| Err(ModelFault::UnknownTensor { name }))
+    }
+
+    fn full(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+}

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::container::check_tensor;
+use super::container::PrefixedTensors;
 use crate::error::ModelFault;
 use crate::feature::Layout;
 use crate::model::{Weight, Weights};
@@ -36,27 +36,22 @@ pub(super) fn tensors(Neighbors { space, rows, .. }: &Neighbors) -> Weights {
 ///
 /// # Errors
 /// A [`ModelFault`] if a tensor is missing, has another shape, is not finite or is unknown.
-pub(super) fn take(mut tensors: Weights, layout: &Layout, latent_dim: usize) -> Result<Option<Neighbors>, ModelFault> {
+pub(super) fn take(tensors: Weights, layout: &Layout, latent_dim: usize) -> Result<Option<Neighbors>, ModelFault> {
     if tensors.is_empty() {
         return Ok(None);
     }
-    let (inputs, width) = (layout.inputs(), latent_dim + layout.inputs());
-    let mut take = |name: &str, shape: &dyn Fn(&Weight) -> Vec<usize>| {
-        let name = format!("{PREFIX}{name}");
-        let tensor = tensors.remove(&name);
-        let shape = tensor.as_ref().map(shape).unwrap_or_default();
-        check_tensor(&name, tensor.as_ref(), &shape)?;
-        Ok(tensor.map(|tensor| tensor.values).unwrap_or_default())
-    };
+    let (mut tensors, inputs) = (PrefixedTensors::new(PREFIX, tensors), layout.inputs());
+    let width = latent_dim + inputs;
+    let is_diagonal = tensors.get("whitening").is_some_and(|tensor| tensor.shape.len() == 1);
+    let whitening = &[width; 2][..if is_diagonal { 1 } else { 2 }];
+    let stored = tensors.get("rows").map_or(0, |tensor| tensor.values.len() / width);
     let space = NeighborSpace {
-        residual: take("residual", &|_| vec![inputs])?,
-        mean: take("mean", &|_| vec![width])?,
-        whitening: take("whitening", &|tensor| if tensor.shape.len() == 1 { vec![width] } else { vec![width, width] })?,
+        residual: tensors.take("residual", &[inputs])?,
+        mean: tensors.take("mean", &[width])?,
+        whitening: tensors.take("whitening", whitening)?,
     };
-    let rows = take("rows", &|tensor| vec![tensor.values.len() / width, width])?;
-    if let Some(name) = tensors.into_keys().next() {
-        return Err(ModelFault::UnknownTensor { name });
-    }
+    let rows = tensors.take("rows", &[stored, width])?;
+    tensors.finish()?;
     if rows.is_empty() || space.residual.iter().any(|size| *size <= 0.0) {
         return Err(ModelFault::Contradiction("the stored training rows are invalid".to_owned()));
     }

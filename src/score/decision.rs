@@ -28,20 +28,20 @@ impl Scoring {
     /// The decision that holds: `decision`, or that of the model, with the share of an automatic contamination.
     pub fn decide(&self, decision: Option<Decision>) -> Decision {
         match decision.unwrap_or(self.decision) {
-            Decision::AutoContamination => Decision::Contamination(self.networks().contamination()),
+            Decision::AutoContamination => Decision::Contamination(self.network_scores().contamination()),
             decision => decision,
         }
     }
 
-    /// The share of the training rows that look like anomalies, a cluster above a gap in their scores, if there is one and
-    /// the decision does not count with it.
+    /// The share of the training rows that look like anomalies: a cluster above a gap in their scores. `None` if there is no
+    /// gap, or if the decision has a contamination.
     pub fn suspected_contamination(&self) -> Option<f64> {
         let counts = matches!(self.decision, Decision::Contamination(_) | Decision::AutoContamination);
-        self.networks().cluster().filter(|_| !counts)
+        self.network_scores().cluster().filter(|_| !counts)
     }
 
-    /// The scores of training rows by the networks alone: a cluster that is stored is near itself.
-    fn networks(&self) -> &Tail {
+    /// The scores of training rows by the networks alone: the rows of a cluster that is stored are near each other.
+    fn network_scores(&self) -> &Tail {
         self.components.as_ref().map_or(&self.training, |components| &components.elbo)
     }
 
@@ -73,7 +73,7 @@ impl Scoring {
         let decision = self.decide(decision);
         let Some(calibration) = &self.calibration else {
             return match decision {
-                Decision::Threshold(_) | Decision::Contamination(_) | Decision::AutoContamination => Ok(()),
+                Decision::Threshold(_) | Decision::Contamination(_) => Ok(()),
                 _ => Err(Error::NotCalibrated { option: decision.option() }),
             };
         };

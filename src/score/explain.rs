@@ -34,8 +34,8 @@ impl EncodedBatch<'_> {
     /// since an outlier spoils the reconstruction of other columns; and its surprise, `surprises` by source, which the score
     /// includes. If the contributions exceed the score, shares are of their sum.
     ///
-    /// Where `score` owes more to the distance from the stored rows, all this is of the squared distance, of which a source's
-    /// own part is that of its dimensions, without surprises.
+    /// Where the distance from the stored rows determines `score`, the squared distance takes the place of all this. A
+    /// source's own part is that of its dimensions; surprises do not count.
     pub(crate) fn contributions(
         &self,
         sources: &[Range<usize>],
@@ -51,8 +51,8 @@ impl EncodedBatch<'_> {
             let output = view.add_excess(sources, &scales, &mut excesses, &mut all)?;
             first.get_or_insert(output);
         }
-        let by_distance = self.owed_to_distance(score)?;
-        self.set_distance(sources, score, &by_distance, &mut excesses, &mut all)?;
+        let by_distance = self.is_by_distance(score)?;
+        self.set_squared_distances(sources, score, &by_distance, &mut excesses, &mut all)?;
         let members = self.views.len() as f64;
         let surprise_of = |surprise: &Surprise, row: usize| match by_distance[row] {
             true => 0.0,
@@ -88,9 +88,8 @@ impl EncodedBatch<'_> {
         Ok((contributions, first.unwrap_or_default()))
     }
 
-    /// Sets the excess of each source and the total, of the rows in `which`, to their parts of the squared distance from the
-    /// stored rows.
-    fn set_distance(
+    /// Replaces the excess of each source and the total of the rows in `which` by the squared distance from the stored rows.
+    fn set_squared_distances(
         &self,
         sources: &[Range<usize>],
         score: &Score,
@@ -113,7 +112,7 @@ impl EncodedBatch<'_> {
         Ok(())
     }
 
-    /// The scores of rows, each with one of the sources hidden; squared distances of those that owe `score` to them.
+    /// The scores of rows, each with one of the sources hidden; the squared distance where that determines `score`.
     fn scores_without(
         &self,
         hidden: &[(usize, usize)],
@@ -132,20 +131,17 @@ impl EncodedBatch<'_> {
         }
         let batch = Batch::new(ids, x, view.member.heads.layout());
         let scales: Vec<f32> = hidden.iter().map(|&(row, _)| scales[row]).collect();
-        let mut remaining = vec![0.0; hidden.len()];
-        for MemberView { member, .. } in &self.views {
+        let (mut remaining, mut squares) = (vec![0.0; hidden.len()], Vec::new());
+        for (n, MemberView { member, .. }) in self.views.iter().enumerate() {
             let view = MemberView { member, batch: &batch, encoded: member.vae.encode(&batch)? };
             view.add_excess(std::slice::from_ref(&(0..inputs)), &scales, &mut vec![0.0; hidden.len()], &mut remaining)?;
-        }
-        if hidden.iter().any(|&(row, _)| by_distance[row]) {
-            let member = view.member;
-            let view = MemberView { member, batch: &batch, encoded: member.vae.encode(&batch)? };
-            let squares = self.neighbors(score)?.0.squares(&view.residuals()?);
-            for ((remaining, squares), _) in
-                remaining.iter_mut().zip(squares).zip(hidden).filter(|(_, (row, _))| by_distance[*row])
-            {
-                *remaining = squares.iter().sum();
+            if n == 0 && hidden.iter().any(|&(row, _)| by_distance[row]) {
+                squares = self.neighbors(score)?.0.squares(&view.residuals()?);
             }
+        }
+        let places = remaining.iter_mut().zip(squares).zip(hidden);
+        for ((remaining, squares), _) in places.filter(|(_, (row, _))| by_distance[*row]) {
+            *remaining = squares.iter().sum();
         }
         Ok(remaining)
     }

@@ -107,13 +107,13 @@ pub const SCORES: &[Score] = &[
     },
     Score {
         name: "neighbor_distance",
-        about: "mean distance from the 5 nearest of the ordinary training rows that the model stores, in posterior mean and residuals; of models that rank by this or combined",
+        about: "mean distance from the 5 nearest training rows that the model stores, in the space of posterior mean and residuals; only of a model that stores rows",
         unit: "half-whitened standard deviations",
         of: Formula::Distance,
     },
     Score {
         name: "combined",
-        about: "-ln of the power mean, of exponent -3, of the p-values of elbo and neighbor_distance among the training rows; of models that rank by this",
+        about: "-ln of the power mean, of exponent -3, of the p-values of elbo and neighbor_distance among the training rows; only of a model that stores rows",
         unit: "nats",
         of: Formula::Combined,
     },

@@ -10,7 +10,7 @@ const NEAREST: usize = 5;
 const MOST_CELLS: usize = 1 << 17;
 const ROWS: (usize, usize) = (512, 4096);
 
-/// A stored row this close, as a share of its length, is the row itself, of the training rows: it does not count.
+/// A stored row no farther from a training row than this share of its length is that row itself, and does not count.
 const ITSELF: f32 = 1e-5;
 
 /// Columns of stored rows compared at once.
@@ -95,8 +95,9 @@ impl Neighbors {
         if !square_of_place.is_finite() {
             return Nearest::new();
         }
-        // Half the squared distance is half the squared lengths less the product: the closest row is the nearest. The rows go
-        // into columns: as many columns as rows are wanted have a row as close as the last of their closest ones.
+        // Half the squared distance is half the squared lengths less the product: the greatest difference of product and
+        // half square is the nearest row. Each row has a column. The maxima of NEAREST + 1 columns reach `least`, so the
+        // rows wanted reach it as well, and are in columns whose maximum does.
         let mut columns = [f32::NEG_INFINITY; COLUMNS];
         vectorized(
             #[inline(always)]

@@ -122,8 +122,8 @@ impl<'a> EncodedBatch<'a> {
             .collect())
     }
 
-    /// Which rows owe a score to their distance from the stored rows, and which to the networks.
-    pub(super) fn owed_to_distance(&self, score: &Score) -> Result<Vec<bool>> {
+    /// Whether the distance from the stored rows determines a score, row by row, rather than the networks.
+    pub(super) fn is_by_distance(&self, score: &Score) -> Result<Vec<bool>> {
         let rows = self.first().batch.rows();
         match score.of {
             Formula::Network(..) => Ok(vec![false; rows]),

@@ -8,8 +8,7 @@ use vaepipe::{Fitted, History, Init, Model, Network, Tail, Training};
 
 use crate::cli::fit::health;
 use crate::cli::flags::decision::because;
-use crate::cli::output::percent;
-use crate::cli::output::{grouped, list, seconds};
+use crate::cli::output::{grouped, list, percent, seconds};
 
 /// The lines of the text summary.
 pub(crate) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> {
