@@ -31,7 +31,7 @@ impl Parts {
         let (network, training) = (&model.metadata().network, &model.metadata().training);
         let device = Device::Cpu.resolve()?;
         let trainer = Trainer::new(&layout, network, 0, training.shard_rows, threads, &device)?;
-        let mut x = vec![0.0; rows.num_rows() * layout.inputs()];
+        let mut x = vec![0.0; rows.num_rows() * layout.width()];
         model.features().write(&rows, &mut x, &mut [])?;
         let batch = Batch::new((0..rows.num_rows() as u64).collect(), x.clone(), &layout);
         let input = trainer.feed()(batch.clone(), RandomStream::new(0, "bench"))?;

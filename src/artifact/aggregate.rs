@@ -12,6 +12,9 @@ use crate::numerics::GaussianMixture;
 /// The number of stored quantiles per element, at ranks 0, 1/64, …, 1.
 pub(crate) const RANKS: usize = 65;
 
+/// A missing given element in the file, whose tensors are finite.
+const MISSING: f32 = f32::MIN;
+
 /// Prefix of the tensor names.
 const PREFIX: &str = "aggregate.";
 
@@ -35,6 +38,8 @@ pub(crate) struct Aggregate {
     /// `[latent_dim, outputs]`: Spearman's rank correlation of the posterior mean with the value of each output; 0
     /// where one of them is constant.
     pub(crate) rank_correlation: Vec<f32>,
+    /// `[rows, given elements]`: those of some training rows, from which `generate` draws; NaN where missing.
+    pub(crate) given: Vec<f32>,
 }
 
 impl Aggregate {
@@ -44,7 +49,7 @@ impl Aggregate {
     }
 
     /// The statistics as tensors, by name.
-    pub(crate) fn tensors(&self, latent_dim: usize) -> Weights {
+    pub(crate) fn tensors(&self, latent_dim: usize, given_elements: usize) -> Weights {
         let (values, outputs, k) = (self.residual.len(), self.deviation.len(), latent_dim);
         let mut tensors = vec![
             ("residual", vec![values], &self.residual),
@@ -59,6 +64,10 @@ impl Aggregate {
             tensors.push(("density.weight", vec![components], weight));
             tensors.push(("density.mean", vec![components, k], mean));
             tensors.push(("density.factor", vec![components, k, k], factor));
+        }
+        let given: Vec<f32> = self.given.iter().map(|x| if x.is_nan() { MISSING } else { *x }).collect();
+        if given_elements > 0 {
+            tensors.push(("given", vec![given.len() / given_elements, given_elements], &given));
         }
         let tensor = |(name, shape, values): (&str, Vec<usize>, &Vec<f32>)| {
             (prefixed(name), Weight { shape, values: values.clone() })
@@ -82,7 +91,17 @@ impl Aggregate {
             let invalid = || ModelFault::Contradiction("the density of the latents is invalid".to_owned());
             GaussianMixture::new(k, weight, mean, factor).ok_or_else(invalid)
         });
+        let mut given = Vec::new();
+        if layout.given().elements() > 0 {
+            let width = layout.given().elements();
+            let rows = tensors.get("given").map_or(0, |tensor| tensor.values.len() / width);
+            let invalid = || ModelFault::Contradiction("the given rows are invalid".to_owned());
+            given = tensors.take("given", &[rows, width])?;
+            given.iter_mut().filter(|x| **x == MISSING).for_each(|x| *x = f32::NAN);
+            (rows > 0).then_some(()).ok_or_else(invalid)?;
+        }
         let aggregate = Self {
+            given,
             density: density.transpose()?,
             residual: tensors.take("residual", &[values])?,
             shared: tensors.take("residual.shared", &[factors, values])?,

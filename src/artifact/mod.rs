@@ -8,6 +8,7 @@
 mod aggregate;
 mod checkpoint;
 mod container;
+mod groups;
 mod health;
 mod members;
 mod neighbors;
@@ -26,7 +27,7 @@ pub use self::health::{ColumnHealth, Dimension, Health, Measure};
 use crate::config::Training;
 use crate::drift::Sketch;
 use crate::error::{Error, ModelFault, Result};
-use crate::feature::{Carried, Features, InputColumn, Kind, Watched};
+use crate::feature::{Carried, Features, GroupNorms, InputColumn, Kind, Watched};
 use crate::model::{Device, Network, Vae, Weight, Weights};
 use crate::pipeline::Epoch;
 use crate::score::{AggregatePosterior, Neighbors, Score, Scorer, Scoring};
@@ -109,6 +110,9 @@ pub struct Metadata {
     pub format_version: u64,
     /// The features, in row-vector order.
     pub features: Vec<Kind>,
+    /// The given columns: the network sees them, and they are never scored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given: Vec<Kind>,
     /// The columns of the input, in its order.
     pub columns: Vec<InputColumn>,
     /// Columns of the input that were not learned.
@@ -162,12 +166,14 @@ impl Model {
         metadata: Metadata,
         members: Vec<(Weights, AggregatePosterior)>,
         stored: Option<&Neighbors>,
+        norms: [&[Arc<GroupNorms>]; 2],
         aggregate: &Aggregate,
         sketch: &Sketch,
         device: &candle_core::Device,
     ) -> Result<Self, ModelFault> {
-        let k = metadata.network.latent_dim;
-        let mut tensors = Weights::from_iter(aggregate.tensors(k));
+        let given = metadata.given.iter().map(Kind::elements).sum();
+        let mut tensors = Weights::from_iter(aggregate.tensors(metadata.network.latent_dim, given));
+        tensors.extend(groups::tensors(norms));
         tensors.extend(sketch.tensors());
         tensors.extend(stored.map(neighbors::tensors).unwrap_or_default());
         for (n, (weights, latents)) in members.into_iter().enumerate() {
@@ -189,11 +195,12 @@ impl Model {
         if !(-50.0..=0.0).contains(&metadata.network.noise_floor) {
             return Err(contradiction("the noise floor is out of its range"));
         }
-        if !metadata.features.iter().all(|kind| kind.feature().is_valid()) {
+        let all = || metadata.features.iter().chain(&metadata.given);
+        if !all().all(|kind| kind.feature().is_valid()) {
             return Err(contradiction("a feature's scaling is not usable"));
         }
-        let columns: BTreeSet<&str> = metadata.features.iter().map(|kind| kind.column().name()).collect();
-        if columns.len() < metadata.features.len() {
+        let columns: BTreeSet<&str> = all().map(|kind| kind.column().name()).collect();
+        if columns.len() < all().count() {
             return Err(contradiction("two features have the same column"));
         }
         if !(1..=metadata.history.epochs.len()).contains(&metadata.history.best_epoch) {
@@ -207,11 +214,14 @@ impl Model {
         if !tails.into_iter().all(|tail| tail.is_valid() && tail.rows() > 0) || !decision.is_valid() {
             return Err(contradiction("the stored scores or the decision are invalid"));
         }
-        let features = Features::new(metadata.features.clone(), metadata.training.missing_indicator)
+        let features = Features::new(metadata.features.clone(), metadata.given.clone(), metadata.training.missing_indicator)
             .ok_or_else(|| contradiction("the features are not in the order of the row vector"))?;
-        let layout = features.layout();
         let (aggregate, mut weights): (Weights, Weights) =
             tensors.into_iter().partition(|(name, _)| Aggregate::has_tensor(name));
+        let norms = weights.extract_if(.., |name, _| groups::has_tensor(name)).collect();
+        let [norms, group_scores] = groups::take(norms, &features, anomaly_score.parts())?;
+        let features = features.with_norms(norms);
+        let layout = features.layout();
         let sketch: Weights = weights.extract_if(.., |name, _| Sketch::has_tensor(name)).collect();
         let stored: Weights = weights.extract_if(.., |name, _| neighbors::has_tensor(name)).collect();
         let stored = neighbors::take(stored, layout, *latent_dim)?;
@@ -232,7 +242,7 @@ impl Model {
         let calibration = metadata.scoring.calibration.as_ref();
         let sketch = Sketch::from_tensors(sketch, &metadata.features, layout, *latent_dim, calibration)?.map(Arc::new);
         let (weights, members) = members.into_iter().unzip();
-        let scorer = Arc::new(Scorer::new(members).with_neighbors(stored));
+        let scorer = Arc::new(Scorer::new(members).with_neighbors(stored).with_group_scores(group_scores));
         let (features, hash) = (Arc::new(features), OnceLock::new());
         Ok(Self { metadata, features, weights, scorer, aggregate, sketch, hash })
     }
@@ -289,7 +299,9 @@ impl Model {
 
     /// The bytes of the model file. The same data, options and seed give the same bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let aggregate = self.aggregate.tensors(self.metadata.network.latent_dim);
+        let given = self.features.layout().given();
+        let aggregate = self.aggregate.tensors(self.metadata.network.latent_dim, given.elements());
+        let groups = groups::tensors([given.norms(), self.scorer.group_scores()]);
         let sketch = self.sketch.as_ref().map(|sketch| sketch.tensors()).unwrap_or_default();
         let stored = self.scorer.neighbors().map(|(stored, _)| neighbors::tensors(stored)).unwrap_or_default();
         let latents: Vec<_> = self.scorer.members().iter().map(|member| members::latents(&member.latents)).collect();
@@ -297,7 +309,7 @@ impl Model {
             let latents = latents.iter().map(|(name, weight)| (name, weight));
             members::named(n, weights.iter().chain(latents).map(|(name, weight)| (name.clone(), weight)))
         });
-        let others = aggregate.iter().chain(&sketch).chain(&stored);
+        let others = aggregate.iter().chain(&sketch).chain(&stored).chain(&groups);
         let tensors = members.chain(others.map(|(name, weight)| (name.clone(), weight)));
         let json = serde_json::to_string(&self.metadata).expect("plain data with string keys");
         container::pack(tensors, json)

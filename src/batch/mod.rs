@@ -10,7 +10,7 @@ use arrow::array::RecordBatch;
 pub(crate) use self::slicer::{BatchSlice, BatchSlicer};
 pub(crate) use self::transposer::{RowGroupTransposer, RowSlice, TransposeConfig};
 use crate::error::Result;
-use crate::feature::{FeatureIssues, Features, Layout, Surprise};
+use crate::feature::{FeatureIssues, Features, GivenRows, Layout, Surprise};
 use crate::numerics::RandomStream;
 
 /// Bytes of row vectors in a batch, within the bounds on rows below.
@@ -23,7 +23,7 @@ const BATCH_ROWS: (usize, usize) = (256, 8192);
 /// Rows that are encoded together.
 pub(crate) fn batch_rows(layout: &Layout) -> usize {
     let (block, most) = BATCH_ROWS;
-    (BATCH_BYTES / size_of::<f32>() / layout.inputs() / block * block).clamp(block, most)
+    (BATCH_BYTES / size_of::<f32>() / layout.width() / block * block).clamp(block, most)
 }
 
 /// Rows as the model takes them.
@@ -31,7 +31,7 @@ pub(crate) fn batch_rows(layout: &Layout) -> usize {
 pub(crate) struct Batch {
     /// Number of each row in the input, counted over all files.
     pub(crate) ids: Vec<u64>,
-    /// The row vectors, `[rows, inputs]`; 0 where missing.
+    /// The row vectors, `[rows, inputs]`, standardised by group; 0 where missing.
     pub(crate) x: Vec<f32>,
     /// The mask, `[rows, inputs]`: 1 where known, 0 where missing. `None` if every value is known.
     pub(crate) known: Option<Vec<f32>>,
@@ -39,6 +39,8 @@ pub(crate) struct Batch {
     pub(crate) shown: Option<MaskedRows>,
     /// The surprise of each row beside the likelihood of its values.
     pub(crate) surprise: Surprise,
+    /// The given elements.
+    pub(crate) given: GivenRows,
 }
 
 /// The row vectors and mask of a batch with some known values masked; shapes as in [`Batch`].
@@ -49,28 +51,44 @@ pub(crate) struct MaskedRows {
 }
 
 impl Batch {
-    /// Takes row vectors with NaN where a value is missing, as features write them.
-    pub(crate) fn new(ids: Vec<u64>, mut x: Vec<f32>, layout: &Layout) -> Self {
-        debug_assert_eq!(x.len(), ids.len() * layout.inputs());
+    /// Takes rows, `[rows, width]`, with NaN where a value is missing, as features write them.
+    pub(crate) fn new(ids: Vec<u64>, rows: Vec<f32>, layout: &Layout) -> Self {
+        debug_assert_eq!(rows.len(), ids.len() * layout.width());
+        if layout.given().elements() == 0 {
+            return Self::of_row_vectors(ids, rows, GivenRows::default());
+        }
+        let (mut x, mut elements) = (Vec::with_capacity(ids.len() * layout.inputs()), Vec::new());
+        for row in rows.chunks_exact(layout.width()) {
+            let (values, given) = row.split_at(layout.inputs());
+            let from = x.len();
+            x.extend_from_slice(values);
+            layout.given().standardise(&mut x[from..], given);
+            elements.extend_from_slice(given);
+        }
+        Self::of_row_vectors(ids, x, layout.given().rows(elements))
+    }
+
+    /// Takes row vectors, `[rows, inputs]`, with NaN where a value is missing, and the given elements of the rows.
+    pub(crate) fn of_row_vectors(ids: Vec<u64>, mut x: Vec<f32>, given: GivenRows) -> Self {
         let known = has_missing(&x).then(|| x.iter().map(|x| f32::from(!x.is_nan())).collect());
         if known.is_some() {
             x.iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = 0.0);
         }
-        Self { ids, x, known, shown: None, surprise: Surprise::default() }
+        Self { ids, x, known, shown: None, surprise: Surprise::default(), given }
     }
 
     /// Takes rows without their numbers: the model's answer depends on their values alone.
     pub(crate) fn unnumbered(x: Vec<f32>, layout: &Layout) -> Self {
-        let rows = x.len() / layout.inputs();
+        let rows = x.len() / layout.width();
         Self::new(vec![0; rows], x, layout)
     }
 
-    /// Encodes the learned columns of some rows, and tells which values are not as those of the fit.
+    /// Encodes the learned and given columns of some rows, and tells which values are not as those of the fit.
     ///
     /// # Errors
     /// [`Error::Read`](crate::Error::Read) if a column cannot be read as it was at fit.
     pub(crate) fn encode(features: &Features, columns: &RecordBatch) -> Result<(Self, FeatureIssues)> {
-        let mut x = vec![0.0; columns.num_rows() * features.layout().inputs()];
+        let mut x = vec![0.0; columns.num_rows() * features.layout().width()];
         let mut surprise = vec![0; if features.is_watching() { columns.num_rows() } else { 0 }];
         let issues = features.write(columns, &mut x, &mut surprise)?;
         let surprise = Surprise::new(surprise);
@@ -110,6 +128,7 @@ impl Batch {
             known: self.known.as_deref().map(taken),
             shown: self.shown.as_ref().map(shown),
             surprise: self.surprise.take(rows),
+            given: self.given.take(rows, self.rows()),
         }
     }
 
@@ -125,12 +144,12 @@ fn has_missing(x: &[f32]) -> bool {
     x.chunks(256).any(|piece| piece.iter().fold(false, |missing, x| missing | x.is_nan()))
 }
 
-/// A growing table of row vectors, NaN where a value is missing.
+/// A growing table of rows as features write them, NaN where a value is missing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Table {
     /// Number of each row in the input.
     pub(crate) ids: Vec<u64>,
-    /// `[rows, inputs]`, row-major.
+    /// `[rows, width]`, row-major.
     pub(crate) x: Vec<f32>,
 }
 
@@ -147,14 +166,14 @@ impl Table {
     }
 
     /// Appends a row of another table.
-    pub(crate) fn push_row(&mut self, from: &Self, row: usize, inputs: usize) {
-        self.push(from.ids[row], &from.x[row * inputs..(row + 1) * inputs]);
+    pub(crate) fn push_row(&mut self, from: &Self, row: usize, width: usize) {
+        self.push(from.ids[row], &from.x[row * width..(row + 1) * width]);
     }
 
     /// Reserves memory for `rows` more rows.
-    pub(crate) fn reserve(&mut self, rows: usize, inputs: usize) {
+    pub(crate) fn reserve(&mut self, rows: usize, width: usize) {
         self.ids.reserve_exact(rows);
-        self.x.reserve_exact(rows * inputs);
+        self.x.reserve_exact(rows * width);
     }
 }
 

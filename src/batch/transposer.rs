@@ -49,7 +49,7 @@ pub(crate) struct RowSlice {
 /// The row vectors of a row group, in blocks of columns.
 struct TransposedRowGroup {
     group: RowGroup,
-    inputs: usize,
+    width: usize,
     parts: Vec<BlockVectors>,
     /// The surprise of each row; empty if nothing is watched.
     surprise: Vec<u64>,
@@ -86,7 +86,7 @@ pub(crate) struct RowGroupTransposer {
     /// Blocks of a few features; and for short row groups, blocks that divide the features among the threads.
     narrow: Arc<Vec<ColumnBlock>>,
     wide: Arc<Vec<ColumnBlock>>,
-    inputs: usize,
+    width: usize,
     is_watching: bool,
     config: TransposeConfig,
     budget: ByteBudget,
@@ -111,7 +111,7 @@ impl RowGroupTransposer {
             source: source.with_string_views(),
             narrow: of(COLUMNS_PER_BLOCK),
             wide: of(count.div_ceil(config.threads).max(COLUMNS_PER_BLOCK)),
-            inputs: features.layout().inputs(),
+            width: features.layout().width(),
             is_watching: features.is_watching(),
             budget: ByteBudget::new(config.bytes),
             config,
@@ -144,7 +144,7 @@ impl RowGroupTransposer {
     /// Transposes a row group; `None` if the pipeline has ended.
     fn transpose_group(&self, group: RowGroup) -> Result<Option<TransposedRowGroup>> {
         let blocks = if group.rows <= BATCH_ROWS as u64 { &self.wide } else { &self.narrow };
-        let values = group.rows.saturating_mul(self.inputs as u64);
+        let values = group.rows.saturating_mul(self.width as u64);
         let bytes = values.saturating_mul(size_of::<f32>() as u64);
         let scratch = if bytes > self.config.bytes { Some(Scratch::create(&self.config.folder)?) } else { None };
         // Row groups that are still in use keep their reservations.
@@ -175,10 +175,11 @@ impl RowGroupTransposer {
         let mut issues = FeatureIssues::default();
         for part in &parts {
             issues.learned.extend_from_slice(&part.issues.learned);
+            issues.given.extend_from_slice(&part.issues.given);
             issues.add(&FeatureIssues { watched: part.issues.watched.clone(), ..FeatureIssues::default() });
         }
-        let (inputs, surprise) = (self.inputs, surprise.unwrap_or_default());
-        Ok(Some(TransposedRowGroup { group, inputs, parts, surprise, issues, _reservation: reservation }))
+        let (width, surprise) = (self.width, surprise.unwrap_or_default());
+        Ok(Some(TransposedRowGroup { group, width, parts, surprise, issues, _reservation: reservation }))
     }
 }
 
@@ -196,7 +197,7 @@ fn blocks(features: &Features, length: usize) -> Vec<ColumnBlock> {
     let block = |range: Range<usize>| {
         let features = features.subset(range);
         let block = ColumnBlock { columns: features.columns(), at, features };
-        at += block.features.layout().inputs();
+        at += block.features.layout().width();
         block
     };
     split_columns(features.read_columns(), length).into_iter().map(block).collect()
@@ -213,7 +214,7 @@ impl ColumnBlock {
         surprise: &mut [u64],
         stop: &Stop,
     ) -> Result<BlockVectors> {
-        let width = self.features.layout().inputs();
+        let width = self.features.layout().width();
         let rows = group.rows as usize;
         let mut values = vec![0.0; width * if scratch.is_some() { rows.min(BATCH_ROWS) } else { rows }];
         let first = self.at as u64 * group.rows;
@@ -254,13 +255,13 @@ impl RowSlice {
         if self.rows.start == 0 { self.transposed.issues.clone() } else { FeatureIssues::default() }
     }
 
-    /// The row vectors, `[rows, inputs]`; NaN where a value is missing.
+    /// The rows, `[rows, width]`; NaN where a value is missing.
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) if they cannot be read from the scratch file.
     pub(crate) fn x(&self) -> Result<Vec<f32>> {
-        let TransposedRowGroup { inputs, parts, .. } = &*self.transposed;
-        let mut x = vec![0.0; self.rows.len() * inputs];
+        let TransposedRowGroup { width: all, parts, .. } = &*self.transposed;
+        let mut x = vec![0.0; self.rows.len() * all];
         let mut read = Vec::new();
         for BlockVectors { at, width, values, .. } in parts.iter().filter(|part| part.width > 0) {
             let values = match values {
@@ -271,7 +272,7 @@ impl RowSlice {
                     &read
                 }
             };
-            for (row, values) in x.chunks_exact_mut(*inputs).zip(values.chunks_exact(*width)) {
+            for (row, values) in x.chunks_exact_mut(*all).zip(values.chunks_exact(*width)) {
                 row[*at..at + width].copy_from_slice(values);
             }
         }

@@ -197,6 +197,26 @@ impl Serialize for MapOf {
     }
 }
 
+/// A value of a given column, written `COL=VALUE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenValue {
+    /// The column.
+    pub column: String,
+    /// The value, as text.
+    pub value: String,
+}
+
+impl FromStr for GivenValue {
+    type Err = ParseChoiceError;
+
+    fn from_str(text: &str) -> Result<Self, ParseChoiceError> {
+        let Some((column, value)) = text.split_once('=') else {
+            return Err(ParseChoiceError::new(text, "of the form COL=VALUE"));
+        };
+        Ok(Self { column: column.to_owned(), value: value.to_owned() })
+    }
+}
+
 /// Gives an enum its words, for flags and messages.
 macro_rules! words {
     ($type:ty, $($word:literal => $value:path),+ $(,)?) => {

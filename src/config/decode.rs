@@ -1,6 +1,6 @@
 //! The options of the commands that decode latents: generate, reconstruct, traverse.
 
-use super::within;
+use super::{GivenValue, within};
 use crate::error::Result;
 
 /// How rows are drawn from a model.
@@ -19,6 +19,9 @@ pub struct GenerateConfig {
     /// Draw from the prior, even if a density fitted to the latents explained held-out rows better.
     #[cfg_attr(feature = "cli", arg(long))]
     pub prior: bool,
+    /// Fix given columns, like device=7,hour=3; the others are those of training rows drawn at random.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COL=VALUE,...", value_delimiter = ','))]
+    pub at: Vec<GivenValue>,
     /// Leave out values as often as the training data did.
     #[cfg_attr(feature = "cli", arg(long))]
     pub nulls: bool,
@@ -29,7 +32,7 @@ pub struct GenerateConfig {
 
 impl Default for GenerateConfig {
     fn default() -> Self {
-        Self { seed: 0, temperature: 1.0, prior: false, nulls: false, force: false }
+        Self { seed: 0, temperature: 1.0, prior: false, at: Vec::new(), nulls: false, force: false }
     }
 }
 
@@ -79,6 +82,9 @@ pub struct TraverseConfig {
     /// Places along each dimension, 2 to 10,000.
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::STEPS))]
     pub steps: usize,
+    /// Fix given columns, like device=7,hour=3; the others are those of a typical training row.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COL=VALUE,...", value_delimiter = ','))]
+    pub at: Vec<GivenValue>,
     /// Put this before the names of the columns `dimension` and `z`.
     #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", default_value = "", hide_default_value = true))]
     pub prefix: String,
@@ -89,7 +95,7 @@ pub struct TraverseConfig {
 
 impl Default for TraverseConfig {
     fn default() -> Self {
-        Self { steps: Self::STEPS, prefix: String::new(), force: false }
+        Self { steps: Self::STEPS, at: Vec::new(), prefix: String::new(), force: false }
     }
 }
 

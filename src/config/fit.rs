@@ -26,6 +26,10 @@ pub struct FitConfig {
     /// Do not learn these columns; they are still written by a transform.
     #[cfg_attr(feature = "cli", arg(long, value_name = "COL,...", value_delimiter = ',', help_heading = "Columns"))]
     pub exclude: Vec<String>,
+    /// Give these columns to the model as circumstances: they are never scored. Other columns are learned given them. Names,
+    /// globs, or re:REGEX [default: the hour, weekday and day of year of dates and times]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COL,...", value_delimiter = ',', help_heading = "Columns"))]
+    pub given: Vec<String>,
     /// Learn these columns as categories: integers, and strings that look like identifiers, which are hashed.
     #[cfg_attr(feature = "cli", arg(long, value_name = "COL,...", value_delimiter = ',', help_heading = "Columns"))]
     pub categorical: Vec<String>,
@@ -176,6 +180,8 @@ builders! {
     columns: Vec<String> => |value| value;
     /// Sets [`exclude`](Self::exclude).
     exclude: Vec<String> => |value| value;
+    /// Sets [`given`](Self::given).
+    given: Vec<String> => |value| value;
     /// Sets [`categorical`](Self::categorical).
     categorical: Vec<String> => |value| value;
     /// Sets [`max_categories`](Self::max_categories).

@@ -4,9 +4,14 @@
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+
+use super::failed;
+use super::fixed_given::FixedGiven;
 use crate::artifact::{Aggregate, Model, RANKS};
+use crate::batch::Batch;
 use crate::error::Result;
-use crate::feature::{Features, Likelihood};
+use crate::feature::{Features, GivenRows, Likelihood};
 use crate::model::{Heads, Vae};
 use crate::numerics::{GaussianMixture, RandomStream};
 
@@ -31,6 +36,9 @@ pub(crate) struct Generator {
     temperature: f32,
     /// Quantiles of each Gaussian element at the same even ranks: of its draws, and of the training rows.
     ranks: Vec<[[f32; RANKS]; 2]>,
+    /// `[rows, given elements]`: those of training rows.
+    given: Vec<f32>,
+    fixed: FixedGiven,
 }
 
 impl Decoder {
@@ -40,20 +48,32 @@ impl Decoder {
         Self { vae: model.vae().clone(), heads, features }
     }
 
-    /// The expected rows, `[rows, inputs]`, of latents, `[rows, latent_dim]`; a category as its most likely class among
-    /// those that have a word.
-    pub(crate) fn expected(&self, z: &[f32]) -> Result<Vec<f32>> {
-        self.each(z, |element, output, _| {
+    /// The expected rows, `[rows, width]`, of latents, `[rows, latent_dim]`, and what is given of each; a category as its most
+    /// likely class among those that have a word.
+    pub(crate) fn expected(&self, z: &[f32], given: &GivenRows) -> Result<Vec<f32>> {
+        let x = self.each(z, given, |element, output, _| {
             let reads = |class: usize| self.features.of_element(element).feature().reads(class);
             self.heads.expected(element, output, &reads)
-        })
+        })?;
+        Ok(self.features.layout().stored_rows(x, &given.elements))
+    }
+
+    /// What is given of rows that have the given columns, among others.
+    ///
+    /// # Errors
+    /// [`Error::Read`](crate::Error::Read) if one cannot be read as it was at fit.
+    pub(crate) fn given(&self, rows: &RecordBatch) -> Result<GivenRows> {
+        let given = self.features.given_part();
+        let places = given.columns().iter().map(|name| rows.schema().index_of(name)).collect::<Result<Vec<_>, _>>();
+        let columns = places.and_then(|places| rows.project(&places)).map_err(failed)?;
+        Ok(Batch::encode(&given, &columns)?.0.given)
     }
 
     /// A number for each element, from the element, the outputs of its row, and the index of the row.
-    fn each(&self, z: &[f32], of: impl Fn(usize, &[f32], usize) -> f32) -> Result<Vec<f32>> {
+    fn each(&self, z: &[f32], given: &GivenRows, of: impl Fn(usize, &[f32], usize) -> f32) -> Result<Vec<f32>> {
         let (layout, mut outputs) = (self.features.layout(), Vec::new());
-        self.vae.decode(z, &mut outputs)?;
-        let mut cells = Vec::with_capacity(outputs.len());
+        self.vae.decode(z, &given.inputs, &mut outputs)?;
+        let mut cells = Vec::with_capacity(z.len());
         for (row, output) in outputs.chunks_exact(layout.outputs()).enumerate() {
             cells.extend((0..layout.inputs()).map(|element| of(element, output, row)));
         }
@@ -66,8 +86,8 @@ impl Generator {
     ///
     /// # Errors
     /// Those of the device.
-    pub(crate) fn new(model: &Model, prior: bool, temperature: f64) -> Result<Self> {
-        let Aggregate { density, residual, shared, quantiles, .. } = model.aggregate();
+    pub(crate) fn new(model: &Model, prior: bool, temperature: f64, fixed: FixedGiven) -> Result<Self> {
+        let Aggregate { density, residual, shared, quantiles, given, .. } = model.aggregate();
         let density = density.clone().filter(|_| !prior);
         let density = density.unwrap_or_else(|| GaussianMixture::prior(model.metadata().network.latent_dim));
         let decoder = Arc::new(Decoder::new(model));
@@ -75,14 +95,48 @@ impl Generator {
             |value: usize| shared.iter().skip(value).step_by(residual.len()).map(|part| part * part).sum::<f32>();
         let own = |(value, all): (usize, &f32)| (all * all - of_factors(value)).max(0.0).sqrt();
         let own = residual.iter().enumerate().map(own).collect();
-        let mut generator = Self { decoder, density, own, shared: shared.clone(), temperature: 1.0, ranks: Vec::new() };
+        let mut generator = Self {
+            decoder,
+            density,
+            own,
+            shared: shared.clone(),
+            temperature: 1.0,
+            ranks: Vec::new(),
+            given: given.clone(),
+            fixed: FixedGiven::default(),
+        };
         generator.ranks = generator.ranks(quantiles)?;
-        generator.temperature = temperature as f32;
+        (generator.temperature, generator.fixed) = (temperature as f32, fixed);
         Ok(generator)
     }
 
-    /// Draws rows, `[rows, inputs]`, each from the child of `noise` of its number.
+    /// Draws rows, `[rows, width]`, each from the child of `noise` of its number.
     pub(crate) fn draw(&self, rows: std::ops::Range<u64>, noise: RandomStream) -> Result<Vec<f32>> {
+        let given = self.given(rows.clone(), noise);
+        let x = self.draw_vectors(rows, &given, noise)?;
+        Ok(self.decoder.features.layout().stored_rows(x, &given.elements))
+    }
+
+    /// What is given of rows: that of training rows drawn with replacement, with what is fixed.
+    fn given(&self, rows: std::ops::Range<u64>, noise: RandomStream) -> GivenRows {
+        let layout = self.decoder.features.layout().given();
+        let stored = self.given.len() / layout.elements().max(1);
+        let mut elements = Vec::new();
+        for row in rows.filter(|_| stored > 0) {
+            let place = (noise.child(row).child(4).uniform(0) * stored as f64) as usize;
+            elements.extend_from_slice(&self.given[place * layout.elements()..][..layout.elements()]);
+        }
+        self.fixed.set(&mut elements);
+        layout.rows(elements)
+    }
+
+    /// Draws row vectors, `[rows, inputs]`, standardised by group.
+    fn draw_vectors(
+        &self,
+        rows: std::ops::Range<u64>,
+        given: &GivenRows,
+        noise: RandomStream,
+    ) -> Result<Vec<f32>> {
         let mut z = Vec::new();
         rows.clone().for_each(|row| self.density.draw(self.temperature, noise.child(row).child(0), &mut z));
         let (layout, values) = (self.decoder.features.layout(), self.own.len());
@@ -95,7 +149,7 @@ impl Generator {
                 common.iter_mut().zip(parts).for_each(|(sum, part)| *sum += factor * part);
             }
         }
-        self.decoder.each(&z, |element, output, row| {
+        self.decoder.each(&z, given, |element, output, row| {
             let noise = noise.child(rows.start + row as u64).child(1).child(element as u64);
             match layout.spans()[element].likelihood {
                 Likelihood::Gaussian => {
@@ -142,7 +196,9 @@ impl Generator {
         let step = (1 << 22) / inputs as u64 + 1;
         let mut columns = vec![Vec::with_capacity(DRAWS as usize); self.own.len()];
         for from in (0..DRAWS).step_by(step as usize) {
-            for row in self.draw(from..DRAWS.min(from + step), noise)?.chunks_exact(inputs) {
+            let rows = from..DRAWS.min(from + step);
+            let given = self.given(rows.clone(), noise);
+            for row in self.draw_vectors(rows, &given, noise)?.chunks_exact(inputs) {
                 columns.iter_mut().zip(row).for_each(|(column, x)| column.push(*x));
             }
         }

@@ -10,6 +10,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
 
 use super::failed;
+use super::fixed_given::FixedGiven;
 use crate::artifact::Model;
 use crate::config::{Encoding, GenerateConfig};
 use crate::decode::Generator;
@@ -43,7 +44,7 @@ struct DrawnRows {
 }
 
 impl Model {
-    /// The columns that can be rebuilt: the learned ones and those that were constant at fit, in the order and with the
+    /// The columns that can be rebuilt: the learned and given ones, and those that were constant at fit, in the order and with the
     /// types of the fit. Other fields of structs are null.
     ///
     /// # Errors
@@ -141,7 +142,7 @@ impl DrawnBatches {
         let all = model.metadata().provenance.rows.max(1) as f64;
         let share = |kind: &crate::feature::Kind| kind.missing() as f64 / all;
         Ok(Self {
-            generator: Generator::new(model, config.prior, config.temperature)?,
+            generator: Generator::new(model, config.prior, config.temperature, FixedGiven::new(model, &config.at)?)?,
             features: model.features().clone(),
             rebuilder: model.column_rebuilder()?,
             noise: RandomStream::new(config.seed, "generate"),
@@ -151,7 +152,7 @@ impl DrawnBatches {
 
     /// The numbers of the rows of each batch.
     fn ranges(&self, rows: u64) -> impl Iterator<Item = std::ops::Range<u64>> + Send + use<> {
-        let step = (BATCH_CELLS / self.features.layout().inputs() as u64).clamp(1, BATCH_ROWS);
+        let step = (BATCH_CELLS / self.features.layout().width() as u64).clamp(1, BATCH_ROWS);
         (0..rows.div_ceil(step)).map(move |batch| batch * step..rows.min((batch + 1) * step))
     }
 
@@ -160,8 +161,8 @@ impl DrawnBatches {
         let mut cells = self.generator.draw(range.clone(), self.noise)?;
         let rows = (range.end - range.start) as usize;
         if let Some(missing) = &self.missing {
-            let inputs = self.features.layout().inputs();
-            for (row, cells) in range.zip(cells.chunks_exact_mut(inputs)) {
+            let width = self.features.layout().width();
+            for (row, cells) in range.zip(cells.chunks_exact_mut(width)) {
                 let noise = self.noise.child(row).child(2);
                 for (feature, _) in missing.iter().enumerate().filter(|(n, share)| noise.uniform(*n as u64) < **share) {
                     cells[self.features.elements(feature)].fill(f32::NAN);

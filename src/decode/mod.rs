@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod decoder;
+mod fixed_given;
 mod generate;
 mod impute;
 mod influence;

@@ -46,6 +46,7 @@ struct Rebuilder {
     features: Arc<Features>,
     vae: Arc<Vae>,
     from: LatentSource,
+    latent_dim: usize,
     schema: SchemaRef,
 }
 
@@ -53,7 +54,7 @@ struct Rebuilder {
 enum LatentSource {
     /// The learned columns: for each feature the index of its top-level column among those read.
     Columns(Vec<usize>),
-    /// The columns of latents, the only ones read.
+    /// The columns of latents, and the given ones, which are read after them.
     Latents(ColumnRebuilder),
 }
 
@@ -93,7 +94,7 @@ impl Model {
             read: &read,
             new: rebuilder.schema.clone(),
             batch_rows: BATCH_ROWS,
-            batch_bytes: BATCH_ROWS * size_of::<f64>() * self.features().layout().inputs(),
+            batch_bytes: BATCH_ROWS * size_of::<f64>() * self.features().layout().width(),
         };
         let rebuilder = Arc::new(rebuilder);
         let mut sum = RebuiltSums::default();
@@ -121,13 +122,15 @@ impl Rebuilder {
     fn new(model: &Model, schema: &SchemaRef, path: &Path, config: &ReconstructConfig) -> Result<(Self, Vec<String>)> {
         let features = model.features().clone();
         let of_features = features.check(schema, path);
-        let names = (0..model.metadata().network.latent_dim).map(|i| format!("{}z_{i}", config.prefix));
+        let latent_dim = model.metadata().network.latent_dim;
+        let names = (0..latent_dim).map(|i| format!("{}z_{i}", config.prefix));
         let names: Vec<String> = names.collect();
         let missing = names.iter().find(|name| schema.field_with_name(name).is_err());
         let (from, read, new) = match (of_features, missing, config.latents) {
             (Ok(()), _, false) => {
-                let (columns, top_levels) = top_columns(features.kinds().iter().map(|kind| kind.column()));
-                let fields = columns.iter().filter_map(|name| schema.field_with_name(name).ok());
+                let (columns, top_levels) = top_columns(features.all().map(|kind| kind.column()));
+                let learned = |name: &&String| features.kinds().iter().any(|kind| kind.column().top() == **name);
+                let fields = columns.iter().filter(learned).filter_map(|name| schema.field_with_name(name).ok());
                 let fields: Vec<Field> = fields.map(|field| field.clone().with_nullable(true)).collect();
                 (LatentSource::Columns(top_levels), columns, Arc::new(Schema::new(fields)))
             }
@@ -149,11 +152,14 @@ impl Rebuilder {
                 let learned = |name: &str| features.kinds().iter().any(|kind| kind.column().top() == name);
                 let rebuilder = model.column_rebuilder()?.retain(learned);
                 let new = rebuilder.schema().clone();
-                (LatentSource::Latents(rebuilder), names, new)
+                let given = features.given_part();
+                given.check(schema, path)?;
+                let read = names.into_iter().chain(given.columns()).collect();
+                (LatentSource::Latents(rebuilder), read, new)
             }
         };
         let decoder = Decoder::new(model);
-        Ok((Self { decoder, features, vae: model.vae().clone(), from, schema: new }, read))
+        Ok((Self { decoder, features, vae: model.vae().clone(), from, latent_dim, schema: new }, read))
     }
 
     /// The rebuilt columns of some rows.
@@ -161,10 +167,11 @@ impl Rebuilder {
         let (height, mut sums) = (batch.num_rows(), RebuiltSums::default());
         let arrays: Vec<ArrayRef> = match &self.from {
             LatentSource::Columns(top_levels) => {
-                let encoded = self.vae.encode(&Batch::encode(&self.features, batch)?.0)?;
+                let rows = Batch::encode(&self.features, batch)?.0;
+                let encoded = self.vae.encode(&rows)?;
                 sums.squared_error = encoded.squared_error.iter().copied().map(f64::from).sum();
                 sums.known = encoded.known.iter().copied().map(f64::from).sum();
-                let cells = self.decoder.expected(&encoded.mean)?;
+                let cells = self.decoder.expected(&encoded.mean, &rows.given)?;
                 let mut columns = batch.columns().to_vec();
                 for (feature, (kind, &top_level)) in self.features.kinds().iter().zip(top_levels).enumerate() {
                     let column = kind.column();
@@ -174,13 +181,14 @@ impl Rebuilder {
                     let values = self.features.read(feature, &cells, &data_type).map_err(failed)?;
                     columns[top_level] = column.replaced(&columns[top_level], values).map_err(failed)?;
                 }
+                columns.truncate(self.schema.fields().len());
                 columns
             }
             LatentSource::Latents(rebuilder) => {
-                let k = batch.num_columns();
+                let k = self.latent_dim;
                 let mut z = vec![0.0; height * k];
                 let mut unknown = vec![false; height];
-                for (i, column) in batch.columns().iter().enumerate() {
+                for (i, column) in batch.columns()[..k].iter().enumerate() {
                     let column = cast(column, &DataType::Float32).map_err(failed)?;
                     for (row, value) in column.as_primitive::<Float32Type>().iter().enumerate() {
                         let value = value.filter(|value| value.is_finite());
@@ -188,8 +196,8 @@ impl Rebuilder {
                         z[row * k + i] = value.unwrap_or_default();
                     }
                 }
-                let mut cells = self.decoder.expected(&z)?;
-                let rows = cells.chunks_exact_mut(self.features.layout().inputs()).zip(unknown);
+                let mut cells = self.decoder.expected(&z, &self.decoder.given(batch)?)?;
+                let rows = cells.chunks_exact_mut(self.features.layout().width()).zip(unknown);
                 rows.filter(|(_, unknown)| *unknown).for_each(|(cells, _)| cells.fill(f32::NAN));
                 rebuilder.read(&self.features, &cells, height).map_err(failed)?
             }

@@ -9,6 +9,7 @@ use arrow::array::{ArrayRef, Float32Array, Int32Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::failed;
+use super::fixed_given::FixedGiven;
 use crate::artifact::Model;
 use crate::config::TraverseConfig;
 use crate::decode::Decoder;
@@ -20,7 +21,7 @@ const FAR: f32 = 3.0;
 
 impl Model {
     /// Decoded rows along every dimension of the latent space, from -3 to 3 in `steps` steps while the other dimensions
-    /// are 0: the `dimension` (int32), its `z` (float32), and the expected values of the columns that can be rebuilt.
+    /// are 0, at what is given of a typical training row: the `dimension` (int32), its `z` (float32), and the expected values of the columns that can be rebuilt.
     ///
     /// # Errors
     /// [`Error::OptionRange`]; [`Error::NameClash`] if a column is named `dimension` or `z`; those of
@@ -37,7 +38,10 @@ impl Model {
         let mut z = vec![0.0; k * steps * k];
         z.chunks_exact_mut(k).zip(points()).for_each(|(z, (dimension, at))| z[dimension] = at);
         let decoder = Decoder::new(self);
-        let columns = rebuilder.read(&decoder.features, &decoder.expected(&z)?, k * steps);
+        let layout = decoder.features.layout().given();
+        let mut given = layout.typical(&self.aggregate().given).repeat(k * steps);
+        FixedGiven::new(self, &config.at)?.set(&mut given);
+        let columns = rebuilder.read(&decoder.features, &decoder.expected(&z, &layout.rows(given))?, k * steps);
         let [dimension, z] = named;
         let own =
             [Field::new(dimension, DataType::Int32, false), Field::new(z, DataType::Float32, false)].map(Arc::new);

@@ -25,7 +25,8 @@ pub(crate) fn with_missing_counts(features: &Features, issues: &FeatureIssues, i
         }
         counted
     };
-    Features::grouped(features.kinds().iter().zip(&issues.learned).map(kind).collect(), indicated)
+    let kinds = features.kinds().iter().zip(&issues.learned).map(kind).collect();
+    Features::grouped(kinds, features.given().to_vec(), indicated).with_norms(features.layout().given().norms().to_vec())
 }
 
 /// The carried columns after other rows with these issues: a watched column that varies in them is no longer constant.
@@ -116,6 +117,6 @@ fn conflict_with(selections: &Selections, config: &FitConfig, kind: &Kind) -> Op
             let (most, has) = (config.max_categories?, category.classes());
             (has > most).then(|| ("max_categories", learns(&format!(" as {has} categories, and not {most}"))))
         }
-        Kind::Flag(_) | Kind::Time(_) => None,
+        Kind::Flag(_) | Kind::Time(_) | Kind::Group(_) => None,
     }
 }

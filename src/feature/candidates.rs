@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::selections::{Selections, matches, names};
 use super::statistics::NumberSummary;
+use super::time::is_time_type;
 use super::{Column, ColumnRequest, Features, Kind, Rejection, Scaler, Survey, Values};
 use crate::config::{FitConfig, Map, Scale, VectorScale};
 use crate::error::{Error, Result};
@@ -49,6 +50,8 @@ impl Carried {
 pub(crate) struct Candidate {
     column: Column,
     survey: Box<dyn Survey>,
+    /// Whether it is given, rather than learned.
+    given: bool,
 }
 
 /// The columns of a table: candidates to learn, and carried ones.
@@ -62,7 +65,7 @@ pub(crate) struct Candidates {
 
 impl Candidate {
     pub(super) fn new(column: Column, survey: Box<dyn Survey>) -> Self {
-        Self { column, survey }
+        Self { column, survey, given: false }
     }
 
     /// Fits the feature.
@@ -73,9 +76,9 @@ impl Candidate {
         self.survey.rejection().map_or_else(|| self.survey.fit(self.column.clone(), scaler), Err)
     }
 
-    /// Summaries of its numbers; empty if it cannot be learned.
+    /// Summaries of its numbers; empty if it is not learned.
     pub(super) fn numbers(&self) -> Vec<NumberSummary> {
-        if self.survey.rejection().is_none() { self.survey.numbers() } else { Vec::new() }
+        if self.survey.rejection().is_none() && !self.given { self.survey.numbers() } else { Vec::new() }
     }
 
     /// The column.
@@ -107,15 +110,18 @@ impl Candidate {
 pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> Result<Candidates> {
     let leaves = Column::leaves(schema);
     let selections = Selections::new(schema, config)?;
-    let Selections { columns, exclude, categorical, .. } = &selections;
+    let Selections { columns, exclude, given, categorical, .. } = &selections;
 
     let mut candidates = Candidates { columns: Vec::new(), fields: Vec::new(), carried: Vec::new() };
     // The selection that left out a learnable column.
     let mut left_out_by = None;
     for (column, field) in &leaves {
+        let named = names(columns, column);
+        let is_given = matches(given, column) || (is_time_type(field.data_type()) && !named);
         let request = ColumnRequest {
             data_type: field.data_type(),
-            named: names(columns, column),
+            named,
+            given: is_given,
             categorical: matches(categorical, column),
             max_categories: config.max_categories.unwrap_or(MAX_CATEGORIES),
             map: selections.map(column).unwrap_or(if scale == Scale::Asinh { Map::Asinh } else { Map::None }),
@@ -131,7 +137,7 @@ pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> R
             let named = columns.is_empty() || matches(columns, column);
             left_out_by = if survey.is_some() && named { Some("exclude") } else { left_out_by };
             BY_SELECTION[0].to_owned()
-        } else if !columns.is_empty() && !matches(columns, column) {
+        } else if !columns.is_empty() && !matches(columns, column) && !matches(given, column) {
             left_out_by = left_out_by.or(survey.is_some().then_some("columns"));
             BY_SELECTION[1].to_owned()
         } else if leaves.iter().filter(|(other, _)| other.name() == column.name()).count() > 1 {
@@ -143,10 +149,14 @@ pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> R
             if selections.names_map(column) && !survey.is_numeric_scalar() {
                 return Err(refused("map", " on a curve: it is"));
             }
-            candidates.columns.push(Candidate { column: column.clone(), survey });
+            candidates.columns.push(Candidate { column: column.clone(), survey, given: is_given });
             continue;
         } else {
-            let named = [("columns", request.named), ("categorical", names(categorical, column))];
+            let named = [
+                ("columns", request.named),
+                ("given", names(given, column)),
+                ("categorical", names(categorical, column)),
+            ];
             if let Some((selection, _)) = named.into_iter().find(|(_, named)| *named) {
                 return Err(refused(selection, ": it is"));
             }
@@ -157,12 +167,12 @@ pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> R
     let tops = |field: &&FieldRef| candidates.columns.iter().any(|candidate| candidate.column.top() == field.name());
     candidates.fields = schema.fields().iter().filter(tops).cloned().collect();
     match left_out_by {
-        Some(selection) if candidates.columns.is_empty() => Err(Error::NothingSelected { selection }),
+        Some(selection) if candidates.columns.iter().all(|candidate| candidate.given) => Err(Error::NothingSelected { selection }),
         _ => Ok(candidates),
     }
 }
 
-/// Fits a feature for every candidate whose values can be learned; adds the others to the carried columns.
+/// Fits a feature for every candidate whose values can be learned or given; adds the others to the carried columns.
 ///
 /// `indicated` as in [`Features::new`].
 pub(crate) fn fit_features(
@@ -172,18 +182,21 @@ pub(crate) fn fit_features(
     indicated: bool,
 ) -> (Features, Vec<Carried>) {
     let scaler = Scaler::new(scale, surveyed.iter().flat_map(Candidate::numbers));
-    let mut kinds = Vec::new();
+    let (mut kinds, mut given) = (Vec::new(), Vec::new());
     for candidate in surveyed {
         match candidate.fit(&scaler) {
+            Ok(kind) if candidate.given => given.push(kind),
             Ok(kind) => kinds.push(kind),
             Err(Rejection { reason, constant }) => {
+                // A circumstance that was constant is not watched: it is none of the row's doing.
+                let constant = constant.filter(|_| !candidate.given);
                 let Values { null, unusable, .. } = candidate.values();
                 let missing = if constant.is_some() { null + unusable } else { 0 };
                 carried.push(Carried { column: candidate.column.to_string(), reason, constant, missing });
             }
         }
     }
-    (Features::grouped(kinds, indicated), carried)
+    (Features::grouped(kinds, given, indicated), carried)
 }
 
 /// A phrase for a type, for messages.

@@ -1,6 +1,7 @@
 //! The features of a model: encoding of a batch into row vectors, and decoding back into columns.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Schema};
@@ -9,7 +10,7 @@ use arrow::error::ArrowError;
 use super::watch::{WatchedColumn, surprise_of_unseen};
 use super::{Column, FeatureIssues, Kind, Surprise, ValueIssues, Watched, top_columns};
 use crate::error::{Error, Place, Result};
-use crate::feature::{Layout, Shape};
+use crate::feature::{GivenLayout, GroupNorms, Layout, Shape};
 
 /// One fitted column: how its values are written into the row vector, and read back from it.
 pub(crate) trait Feature: Send + Sync {
@@ -76,6 +77,11 @@ pub(crate) trait Feature: Send + Sync {
         self.read(elements, data_type)
     }
 
+    /// Leading elements that say how much time has passed, which is no circumstance.
+    fn elapsed(&self) -> usize {
+        usize::from(self.grows_over_time())
+    }
+
     /// Whether values of later rows are larger by nature, as times are, so that this is no drift.
     fn grows_over_time(&self) -> bool {
         false
@@ -130,14 +136,16 @@ impl FeatureCells<'_> {
 /// The features of a model, in row-vector order.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Features {
+    /// The learned columns, then the given ones.
     kinds: Vec<Kind>,
+    learned: usize,
     layout: Layout,
     /// The distinct top-level columns, and the index of each feature's own among them.
     top_columns: Vec<String>,
     top_indices: Vec<usize>,
-    /// The first element of each feature, then the width of the row vector.
+    /// The first element of each feature, then the width of a row.
     starts: Vec<usize>,
-    /// The surprise of an unseen category of each feature; 0 if it is not wanted.
+    /// The surprise of an unseen category of each feature; 0 if it is not wanted, or if the feature is given.
     unseen: Vec<u64>,
     /// The watched columns that are read after the features, and how many the model has.
     watched: Vec<WatchedColumn>,
@@ -145,14 +153,18 @@ pub(crate) struct Features {
 }
 
 impl Features {
-    /// Takes features in row-vector order; `None` if they are not. With `indicated`, features with missing values get
-    /// missing indicators, except for categories, whose classes already show it.
-    pub(crate) fn new(kinds: Vec<Kind>, indicated: bool) -> Option<Self> {
+    /// Takes learned features in row-vector order, `None` if they are not, and given ones. With `indicated`, learned features
+    /// with missing values get missing indicators, except for categories, whose classes already show it; given ones
+    /// always do.
+    pub(crate) fn new(mut kinds: Vec<Kind>, given: Vec<Kind>, indicated: bool) -> Option<Self> {
         let is_one_hot = |shape: Shape| shape.classes > 1;
         let of = |kind: &Kind| {
             (kind.feature().shape(), indicated && kind.missing() > 0 && !is_one_hot(kind.feature().shape()))
         };
-        let layout = Layout::new(kinds.iter().map(of))?;
+        let of_given = |kind: &Kind| (kind.feature().shape(), kind.missing() > 0, kind.feature().elapsed());
+        let layout = Layout::new(kinds.iter().map(of))?.with_given(GivenLayout::new(given.iter().map(of_given)));
+        let learned = kinds.len();
+        kinds.extend(given);
         let (top_columns, top_indices) = top_columns(kinds.iter().map(|kind| kind.column()));
         let ends = kinds.iter().scan(0, |end, kind| {
             *end += kind.elements();
@@ -160,7 +172,29 @@ impl Features {
         });
         let starts = [0].into_iter().chain(ends).collect();
         let (unseen, watched, all_watched) = (vec![0; kinds.len()], Vec::new(), 0);
-        Some(Self { kinds, layout, top_columns, top_indices, starts, unseen, watched, all_watched })
+        Some(Self { kinds, learned, layout, top_columns, top_indices, starts, unseen, watched, all_watched })
+    }
+
+    /// These features, with rows standardised by these levels and spreads of groups.
+    pub(crate) fn with_norms(self, norms: Vec<Arc<GroupNorms>>) -> Self {
+        let given = self.layout.given().with_norms(norms);
+        Self { layout: self.layout.with_given(given), ..self }
+    }
+
+    /// The elements of the row vector that groups standardise: numbers.
+    pub(crate) fn numbers(&self) -> Arc<[usize]> {
+        let is_number = |feature: &usize| matches!(self.kinds[*feature], Kind::Number(_) | Kind::Vector(_));
+        (0..self.learned).filter(is_number).flat_map(|feature| self.elements(feature)).collect()
+    }
+
+    /// The given elements that name groups, and how many groups each has.
+    pub(crate) fn groups(&self) -> Vec<(usize, usize)> {
+        let inputs = self.layout.inputs();
+        let of_given = |(kind, start): (&Kind, &usize)| match kind {
+            Kind::Group(_) => Some((start - inputs, kind.feature().shape().classes)),
+            _ => None,
+        };
+        self.kinds.iter().zip(&self.starts).skip(self.learned).filter_map(of_given).collect()
     }
 
     /// These features of a fit to `rows` rows, for an input with this schema: they tell the surprise of unseen categories,
@@ -170,7 +204,8 @@ impl Features {
             1 => 0,
             _ => surprise_of_unseen(rows.saturating_sub(kind.missing())),
         };
-        let unseen = self.kinds.iter().map(unseen).collect();
+        let given = std::iter::repeat_n(0, self.kinds.len() - self.learned);
+        let unseen = self.kinds().iter().map(unseen).chain(given).collect();
         Self { unseen, ..self.clone() }.with_watched(WatchedColumn::of(watched, schema), watched.len())
     }
 
@@ -180,10 +215,10 @@ impl Features {
         Self { top_columns, top_indices, watched, all_watched, ..self }
     }
 
-    /// Takes features in any order and sorts them by likelihood; the sort is stable.
-    pub(crate) fn grouped(mut kinds: Vec<Kind>, indicated: bool) -> Self {
+    /// Takes learned features in any order and sorts them by likelihood; the sort is stable.
+    pub(crate) fn grouped(mut kinds: Vec<Kind>, given: Vec<Kind>, indicated: bool) -> Self {
         kinds.sort_by_key(|kind| kind.feature().shape().likelihood);
-        Self::new(kinds, indicated).expect("sorted by likelihood in the line above")
+        Self::new(kinds, given, indicated).expect("sorted by likelihood in the line above")
     }
 
     /// A range of the columns, to write alone; without missing indicators.
@@ -191,11 +226,13 @@ impl Features {
         let count = self.kinds.len();
         let kinds = range.start.min(count)..range.end.min(count);
         let watched = self.watched[range.start.max(count) - count..range.end.max(count) - count].to_vec();
-        let subset = Self::new(self.kinds[kinds.clone()].to_vec(), false).expect("a range of features in their order");
+        let mut learned = self.kinds[kinds.clone()].to_vec();
+        let given = learned.split_off(self.learned.clamp(kinds.start, kinds.end) - kinds.start);
+        let subset = Self::new(learned, given, false).expect("a range of features in their order");
         Self { unseen: self.unseen[kinds].to_vec(), ..subset }.with_watched(watched, self.all_watched)
     }
 
-    /// The columns that are read: those of the features, then the watched ones.
+    /// The columns that are read: those of the learned features, of the given ones, then the watched ones.
     pub(crate) fn read_columns(&self) -> impl ExactSizeIterator<Item = &Column> {
         let at = move |n: usize| match self.kinds.get(n) {
             Some(kind) => kind.column(),
@@ -219,9 +256,24 @@ impl Features {
         !self.watched.is_empty() || self.unseen.iter().any(|&unseen| unseen > 0)
     }
 
-    /// The features.
+    /// The learned features.
     pub(crate) fn kinds(&self) -> &[Kind] {
-        &self.kinds
+        &self.kinds[..self.learned]
+    }
+
+    /// The learned features, then the given ones.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Kind> {
+        self.kinds.iter()
+    }
+
+    /// The given features alone.
+    pub(crate) fn given_part(&self) -> Self {
+        self.subset(self.learned..self.kinds.len())
+    }
+
+    /// The given features.
+    pub(crate) fn given(&self) -> &[Kind] {
+        &self.kinds[self.learned..]
     }
 
     /// The layout of the row vector.
@@ -234,13 +286,14 @@ impl Features {
         self.starts[feature]..self.starts[feature + 1]
     }
 
-    /// The values that a feature's part of `elements`, `[rows, inputs]`, stands for, as a column of a type it accepts.
+    /// The values that a feature's part of `elements`, `[rows, width]`, stands for, as a column of a type it accepts; of a
+    /// learned feature, or a given one after these.
     ///
     /// # Errors
     /// As [`Feature::read`].
     pub(crate) fn read(&self, feature: usize, elements: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
-        let (inputs, range) = (self.layout.inputs(), self.elements(feature));
-        let of_feature: Vec<f32> = elements.chunks_exact(inputs).flat_map(|row| &row[range.clone()]).copied().collect();
+        let (width, range) = (self.layout.width(), self.elements(feature));
+        let of_feature: Vec<f32> = elements.chunks_exact(width).flat_map(|row| &row[range.clone()]).copied().collect();
         self.kinds[feature].feature().read(&of_feature, data_type)
     }
 
@@ -254,7 +307,7 @@ impl Features {
         self.top_columns.clone()
     }
 
-    /// The type a top-level column had at fit; `None` if it was not learned or Arrow cannot parse its type.
+    /// The type a top-level column had at fit; `None` if it is not a feature or Arrow cannot parse its type.
     pub(crate) fn type_of(&self, name: &str) -> Option<DataType> {
         let is_it = |kind: &&Kind| kind.column().field_names().is_empty() && kind.column().name() == name;
         match super::parse_type::parse(self.kinds.iter().find(is_it)?.data_type()).ok()? {
@@ -286,7 +339,7 @@ impl Features {
         Ok(())
     }
 
-    /// Writes a batch whose columns are [`columns`](Self::columns) into `block`, row-major `[rows, inputs]`, and adds the
+    /// Writes a batch whose columns are [`columns`](Self::columns) into `block`, row-major `[rows, width]`, and adds the
     /// surprise of each row to `surprise`, which may be empty.
     ///
     /// # Errors
@@ -297,10 +350,14 @@ impl Features {
     pub(crate) fn write(&self, batch: &RecordBatch, block: &mut [f32], surprise: &mut [u64]) -> Result<FeatureIssues> {
         /// Rows written column by column while their cache lines are still warm.
         const TILE: usize = 128;
-        let inputs = self.layout.inputs();
+        let inputs = self.layout.width();
         assert_eq!(block.len(), batch.num_rows() * inputs);
         let none = |count| vec![ValueIssues::default(); count];
-        let mut issues = FeatureIssues { learned: none(self.kinds.len()), watched: none(self.all_watched) };
+        let mut issues = FeatureIssues {
+            learned: none(self.learned),
+            given: none(self.kinds.len() - self.learned),
+            watched: none(self.all_watched),
+        };
         let read = |column: &Column| {
             let place = Place::column("", column.name());
             move |source| Error::Read { place, source: Box::new(source) }
@@ -314,7 +371,13 @@ impl Features {
                 let array = kind.column().of(rows.column(place)).map_err(read(kind.column()))?;
                 let mut elements = FeatureCells { block, inputs, at, surprise, unseen };
                 tile.learned.push(kind.feature().write(&array, &mut elements).map_err(read(kind.column()))?);
+                if let (Kind::Number(number), true) = (kind, tile.learned.len() > self.learned) {
+                    // What the network was never given counts as the closest it was: it cannot say what follows from it.
+                    let [least, most] = number.range();
+                    block.iter_mut().skip(at).step_by(inputs).for_each(|x| *x = x.clamp(least, most));
+                }
             }
+            tile.given = tile.learned.split_off(self.learned);
             issues.add(&tile);
         }
         for (watched, &place) in self.watched.iter().zip(&self.top_indices[self.kinds.len()..]) {
@@ -336,7 +399,7 @@ impl Features {
             }
             let mut surprise = vec![0; batch.num_rows()];
             let top = batch.project(&[self.top_indices[column]]).expect("the batch has the columns that are read");
-            part.write(&top, &mut vec![0.0; batch.num_rows() * part.layout.inputs()], &mut surprise)?;
+            part.write(&top, &mut vec![0.0; batch.num_rows() * part.layout.width()], &mut surprise)?;
             Ok(Surprise::new(surprise))
         };
         (0..self.top_indices.len()).map(of_column).collect()

@@ -2,12 +2,16 @@
 //!
 //! The row vector holds one number per element: a value, or the class number of a category. The encoder sees the values
 //! as they are and each category one-hot. The one-hot vector is never stored: [`Layout::ones`] lists its ones.
+//!
+//! A stored row is the row vector, then its given elements (`given.rs`).
 
 #![forbid(unsafe_code)]
 
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
+
+use super::given::GivenLayout;
 
 /// The distribution of an element, given the decoder's outputs.
 ///
@@ -61,7 +65,7 @@ pub(crate) struct Span {
 
 /// Adjacent elements with the same likelihood, computed in one operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Group {
+pub(crate) struct LikelihoodGroup {
     /// The distribution.
     pub(crate) likelihood: Likelihood,
     /// Elements of the row vector.
@@ -73,11 +77,12 @@ pub(crate) struct Group {
 }
 
 /// The whole row vector: its elements in order, grouped by likelihood.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Layout {
     spans: Vec<Span>,
     values: usize,
-    encoder_inputs: usize,
+    own_inputs: usize,
+    given: GivenLayout,
 }
 
 impl Layout {
@@ -104,7 +109,22 @@ impl Layout {
             input += 1;
         }
         let values = spans.iter().take_while(|span| span.encoder.len() == 1).count();
-        Some(Self { spans, values, encoder_inputs: input })
+        Some(Self { spans, values, own_inputs: input, given: GivenLayout::default() })
+    }
+
+    /// The same row vector, with given elements behind it.
+    pub(crate) fn with_given(self, given: GivenLayout) -> Self {
+        Self { given, ..self }
+    }
+
+    /// The given elements.
+    pub(crate) fn given(&self) -> &GivenLayout {
+        &self.given
+    }
+
+    /// Width of a stored row: the row vector, then the given elements.
+    pub(crate) fn width(&self) -> usize {
+        self.inputs() + self.given.elements()
     }
 
     /// The elements.
@@ -127,9 +147,14 @@ impl Layout {
         self.spans.iter().take_while(|span| span.likelihood == Likelihood::Gaussian).count()
     }
 
-    /// Width of what the encoder sees: values, classes, indicators.
+    /// Encoder inputs for the row vector: values, classes, indicators. The given inputs follow.
+    pub(crate) fn own_inputs(&self) -> usize {
+        self.own_inputs
+    }
+
+    /// Width of what the encoder sees: values, classes, indicators, given inputs.
     pub(crate) fn encoder_inputs(&self) -> usize {
-        self.encoder_inputs
+        self.own_inputs + self.given.inputs()
     }
 
     /// Width of the decoder's output.
@@ -169,9 +194,24 @@ impl Layout {
         }
     }
 
+    /// Rows as features write them, `[rows, width]`, of row vectors that are standardised by group, `[rows, inputs]`, and the
+    /// given elements of the rows.
+    pub(crate) fn stored_rows(&self, mut x: Vec<f32>, given: &[f32]) -> Vec<f32> {
+        if self.given.elements() == 0 {
+            return x;
+        }
+        let mut rows = Vec::with_capacity(x.len() + given.len());
+        for (x, given) in x.chunks_exact_mut(self.inputs()).zip(given.chunks_exact(self.given.elements())) {
+            self.given.restore(x, given);
+            rows.extend_from_slice(x);
+            rows.extend_from_slice(given);
+        }
+        rows
+    }
+
     /// The groups that are not empty, in order.
-    pub(crate) fn groups(&self) -> Vec<Group> {
-        let mut groups = Vec::<Group>::new();
+    pub(crate) fn groups(&self) -> Vec<LikelihoodGroup> {
+        let mut groups = Vec::<LikelihoodGroup>::new();
         for (element, span) in self.spans.iter().enumerate() {
             match groups.last_mut().filter(|group| group.likelihood == span.likelihood) {
                 Some(group) => {
@@ -179,7 +219,7 @@ impl Layout {
                     group.output.end = span.output.end;
                     group.classes.push(span.output.len());
                 }
-                None => groups.push(Group {
+                None => groups.push(LikelihoodGroup {
                     likelihood: span.likelihood,
                     elements: element..element + 1,
                     output: span.output.clone(),

@@ -12,6 +12,9 @@ mod category;
 mod column;
 mod features;
 mod flag;
+mod given;
+mod group;
+mod group_norms;
 mod layout;
 mod map;
 mod missing;
@@ -44,7 +47,10 @@ pub(crate) use self::column::{COLUMNS_PER_BLOCK, split_columns, top_columns};
 pub(crate) use self::features::Features;
 pub(crate) use self::features::{Feature, FeatureCells};
 pub use self::flag::Flag;
-pub(crate) use self::layout::{Group, Layout, Likelihood, Shape};
+pub(crate) use self::given::{GivenLayout, GivenRows};
+pub use self::group::Group;
+pub(crate) use self::group_norms::{GroupMoments, GroupNorms};
+pub(crate) use self::layout::{Layout, Likelihood, LikelihoodGroup, Shape};
 pub(crate) use self::missing::{constant, fill, missing_values};
 pub use self::number::Number;
 pub(crate) use self::rebuild::ColumnRebuilder;
@@ -96,6 +102,8 @@ macro_rules! kinds {
 
 // The first kind in this order that accepts a column's type gets the column.
 kinds! {
+    /// The group of a row, which is given.
+    Group by group::survey;
     /// A category.
     Category by category::survey;
     /// A number.

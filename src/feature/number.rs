@@ -44,6 +44,12 @@ impl Number {
         self.map.as_ref()
     }
 
+    /// The scaled ends of the range at fit.
+    pub(super) fn range(&self) -> [f32; 2] {
+        let scaled = |value: f64| self.scaling.apply(self.map.as_ref().map_or(value, |curve| curve.apply(value)));
+        [self.scaling.min, self.scaling.max].map(scaled)
+    }
+
     /// This feature with the curve and scaling of another; `None` if the kinds of curve differ.
     pub(super) fn with_scaling_of(&self, other: &Self) -> Option<Self> {
         let alike = self.map.as_ref().map(Curve::kind) == other.map.as_ref().map(Curve::kind);

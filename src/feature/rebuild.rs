@@ -57,7 +57,7 @@ impl ColumnType {
     }
 }
 
-/// Rebuilds an input's columns from row vectors: the learned and the constant ones. Other fields of their structs
+/// Rebuilds an input's columns from rows: the learned, the given and the constant ones. Other fields of their structs
 /// become null.
 #[derive(Debug, Clone)]
 pub(crate) struct ColumnRebuilder {
@@ -74,6 +74,13 @@ enum RebuiltPart {
 }
 
 impl InputColumn {
+    /// The type of a column, or of the leaf of a struct column, among these.
+    pub(crate) fn type_of(all: &[Self], column: &Column) -> Option<DataType> {
+        let top = all.iter().find(|it| it.column == column.top())?;
+        let schema = Schema::new(vec![Field::new(column.top(), top.data_type.data_type().ok()?, true)]);
+        column.data_type(&schema).cloned()
+    }
+
     /// The columns of a schema.
     pub(crate) fn all(schema: &Schema) -> Vec<Self> {
         let column =
@@ -91,14 +98,14 @@ fn plain(data_type: &DataType) -> DataType {
 }
 
 impl ColumnRebuilder {
-    /// Takes the columns with a learned or constant part, in order.
+    /// Takes the columns with a learned, given or constant part, in order.
     ///
     /// # Errors
     /// If Arrow cannot parse the stored type of a learned column.
     pub(crate) fn new(features: &Features, carried: &[Carried], columns: &[InputColumn]) -> Result<Self, ArrowError> {
         let (mut fields, mut parts) = (Vec::new(), Vec::new());
         for InputColumn { column, data_type } in columns {
-            let learned = features.kinds().iter().any(|kind| kind.column().top() == column);
+            let learned = features.all().any(|kind| kind.column().top() == column);
             let data_type = match data_type.data_type() {
                 Ok(data_type) => data_type,
                 Err(error) if learned => return Err(error),
@@ -125,7 +132,7 @@ impl ColumnRebuilder {
         Self { schema: Arc::new(Schema::new(fields)), columns }
     }
 
-    /// Rebuilds the columns from `rows` row vectors, `[rows, inputs]`.
+    /// Rebuilds the columns from `rows` rows as features write them, `[rows, width]`.
     ///
     /// # Errors
     /// If a type cannot hold the values.
@@ -134,9 +141,9 @@ impl ColumnRebuilder {
     }
 }
 
-/// How a column is rebuilt, and whether any part of it is learned or constant.
+/// How a column is rebuilt, and whether any part of it is learned, given or constant.
 fn part(column: &Column, data_type: &DataType, features: &Features, carried: &[Carried]) -> (RebuiltPart, bool) {
-    if let Some(feature) = features.kinds().iter().position(|kind| kind.column() == column) {
+    if let Some(feature) = features.all().position(|kind| kind.column() == column) {
         return (RebuiltPart::Feature(feature, data_type.clone()), true);
     }
     let constant = carried.iter().find(|carried| carried.column == column.name());

@@ -17,6 +17,7 @@ pub(crate) fn rescale_candidates(
         let request = ColumnRequest {
             data_type: kind.column().data_type(schema)?,
             named: true,
+            given: false,
             categorical: false,
             max_categories: 2,
             map: match kind {
@@ -53,7 +54,7 @@ pub(crate) fn rescale(
         scaled.map_err(|reason| kept.push((kind.column().to_string(), reason))).ok()
     };
     let kinds = features.kinds().iter().map(|kind| replace(kind).unwrap_or_else(|| kind.clone())).collect();
-    (Features::grouped(kinds, indicated), kept)
+    (Features::grouped(kinds, features.given().to_vec(), indicated), kept)
 }
 
 /// A feature with the scaling of another, if both have the same elements.

@@ -1,4 +1,4 @@
-//! The user's column selections: columns to learn, to exclude, to learn as categories, or to transform by a curve.
+//! The user's column selections: columns to learn, to exclude, to give, to learn as categories, or to transform by a curve.
 
 use arrow::datatypes::Schema;
 
@@ -11,6 +11,7 @@ use crate::source::Selection;
 pub(super) struct Selections {
     pub(super) columns: Selection,
     pub(super) exclude: Selection,
+    pub(super) given: Selection,
     pub(super) categorical: Selection,
     maps: Vec<(Selection, Map)>,
 }
@@ -34,6 +35,7 @@ impl Selections {
         Ok(Self {
             columns: parse("columns", &config.columns)?,
             exclude: parse("exclude", &config.exclude)?,
+            given: parse("given", &config.given)?,
             categorical: parse("categorical", &config.categorical)?,
             maps: config.map.iter().map(|of| map_of(of.map, &of.columns)).collect::<Result<_>>()?,
         })

@@ -16,6 +16,8 @@ pub(crate) struct ColumnRequest<'a> {
     pub(crate) data_type: &'a DataType,
     /// The user selected it by its name, not by a pattern.
     pub(crate) named: bool,
+    /// Give it to the network, rather than learn it.
+    pub(crate) given: bool,
     /// Learn it as a category.
     pub(crate) categorical: bool,
     /// The largest number of categories with a class of their own.

@@ -19,6 +19,7 @@ fn fitted(array: &ArrayRef, map: Map, scale: Scale) -> Option<Kind> {
     let request = ColumnRequest {
         data_type: array.data_type(),
         named: true,
+        given: false,
         categorical: false,
         max_categories: 5,
         map,
@@ -38,7 +39,7 @@ fn fitted(array: &ArrayRef, map: Map, scale: Scale) -> Option<Kind> {
 /// The values written by two adjacent features, and read back from the first.
 fn round_trip(kind: &Kind, array: &ArrayRef) -> ArrayRef {
     let width = kind.feature().shape().elements;
-    let twice = Features::new(vec![kind.clone(), kind.clone()], false).unwrap();
+    let twice = Features::new(vec![kind.clone(), kind.clone()], Vec::new(), false).unwrap();
     let mut block = vec![7.0; array.len() * 2 * width];
     twice
         .write(&RecordBatch::try_from_iter_with_nullable([("x", array.clone(), true)]).unwrap(), &mut block, &mut [])
@@ -100,7 +101,7 @@ fn with_nulls<T: std::fmt::Debug>(value: impl Strategy<Value = T>) -> impl Strat
 fn asinh_scaling_is_asinh_of_robust_scaling_and_leaves_other_curves_alone() {
     let array: ArrayRef = Arc::new(Float64Array::from_iter_values((1..=40).map(|n| f64::from(n).powi(2) / 9.0)));
     let elements = |map, scale| {
-        let features = Features::new(vec![fitted(&array, map, scale).unwrap()], false).unwrap();
+        let features = Features::new(vec![fitted(&array, map, scale).unwrap()], Vec::new(), false).unwrap();
         let mut elements = vec![0.0; array.len()];
         features.write(&RecordBatch::try_from_iter([("x", array.clone())]).unwrap(), &mut elements, &mut []).unwrap();
         elements

@@ -1,5 +1,8 @@
 //! Dates and times: the elapsed time as a scaled number; where the data varies in them also the hour, the weekday and
 //! the day of the year, each as a point on a circle.
+//!
+//! Of a given time the network sees the circles alone, those that the data goes around: a fit to January says nothing of
+//! the other months.
 
 use std::f64::consts::{SQRT_2, TAU};
 use std::sync::Arc;
@@ -63,15 +66,36 @@ impl Cycle {
 
     /// The sine and cosine of a local time's angle on the circle.
     fn of(self, local: f64) -> [f64; 2] {
+        let (sine, cosine) = (self.fraction(local) * TAU).sin_cos();
+        [sine, cosine]
+    }
+
+    /// The share of the circle before a local time.
+    fn fraction(self, local: f64) -> f64 {
         let day = (local / DAY).floor();
-        let fraction = match self {
+        match self {
             Self::Hour => (local - day * DAY) / DAY,
             // 1970 began on a Thursday; Monday is 0.
             Self::Weekday => (day + 3.0).rem_euclid(7.0) / 7.0,
             Self::DayOfYear => day_of_year(day) / 365.25,
-        };
-        let (sine, cosine) = (fraction * TAU).sin_cos();
-        [sine, cosine]
+        }
+    }
+
+    /// The parts of the circle that are told apart: hours, weekdays, months.
+    fn parts(self) -> usize {
+        match self {
+            Self::Hour => 24,
+            Self::Weekday => 7,
+            Self::DayOfYear => 12,
+        }
+    }
+
+    /// Whether the parts of the circle that occur are enough for the network to know the rest: two thirds of it at most,
+    /// of the year a month, may be without rows.
+    fn is_covered(self, seen: u32) -> bool {
+        let (parts, most) = (self.parts(), if self == Self::DayOfYear { 1 } else { self.parts() * 2 / 3 });
+        let gap = (0..parts).map(|from| (0..parts).take_while(|n| seen >> ((from + n) % parts) & 1 == 0).count()).max();
+        gap.is_some_and(|gap| gap <= most)
     }
 
     fn name(self) -> &'static str {
@@ -129,7 +153,7 @@ fn seconds(array: &ArrayRef) -> Result<Float64Array, ArrowError> {
 }
 
 /// Whether the type is a date or a timestamp.
-fn is_time_type(data_type: &DataType) -> bool {
+pub(super) fn is_time_type(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..))
 }
 
@@ -253,6 +277,10 @@ struct TimeSurvey {
     statistics: Statistics,
     /// The sums of sines and cosines of each cycle.
     sums: [[f64; 2]; 3],
+    /// The parts of each cycle that occur, a bit each.
+    seen: [u32; 3],
+    /// Give it, rather than learn it.
+    given: bool,
     clock: Clock,
     first: Option<String>,
     data_type: DataType,
@@ -265,6 +293,8 @@ pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
     Some(Box::new(TimeSurvey {
         statistics: Statistics::new(request.quantiles),
         sums: [[0.0; 2]; 3],
+        seen: [0; 3],
+        given: request.given,
         clock,
         first: None,
         data_type: data_type.clone(),
@@ -277,8 +307,9 @@ impl Survey for TimeSurvey {
         self.statistics.update(&times);
         for time in times.iter().flatten() {
             let local = self.clock.local(time);
-            for (cycle, sums) in Cycle::ALL.iter().zip(&mut self.sums) {
+            for ((cycle, sums), seen) in Cycle::ALL.iter().zip(&mut self.sums).zip(&mut self.seen) {
                 let [sine, cosine] = cycle.of(local);
+                *seen |= 1 << ((cycle.fraction(local) * cycle.parts() as f64) as usize % cycle.parts());
                 sums[0] += sine;
                 sums[1] += cosine;
             }
@@ -313,15 +344,19 @@ impl Survey for TimeSurvey {
         let elapsed = elapsed.ok_or_else(|| Rejection::because("varies too little to be scaled"))?;
         let count = self.statistics.count() as f64;
         let circular_variance = |[sine, cosine]: [f64; 2]| 1.0 - (sine * sine + cosine * cosine).sqrt() / count;
-        let cycles =
-            Cycle::ALL.into_iter().zip(self.sums).filter(|(_, sums)| circular_variance(*sums) >= MIN_CIRCULAR_VARIANCE);
+        let varies = |n: &usize| circular_variance(self.sums[*n]) >= MIN_CIRCULAR_VARIANCE;
+        let is_known = |n: &usize| !self.given || Cycle::ALL[*n].is_covered(self.seen[*n]);
+        let cycles: Vec<Cycle> = (0..3).filter(varies).filter(is_known).map(|n| Cycle::ALL[n]).collect();
+        if self.given && cycles.is_empty() {
+            return Err(Rejection::because("is a time that goes around neither the day, nor the week, nor the year"));
+        }
         Ok(Kind::Time(Time {
             column,
             data_type: self.data_type.to_string(),
             zone: zone(&self.data_type).map(str::to_owned),
             missing: self.statistics.missing(),
             elapsed,
-            cycles: cycles.map(|(cycle, _)| cycle).collect(),
+            cycles,
         }))
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Feature, Kind, Watched};
+use super::{Feature, Features, Kind, Watched};
 
 /// Counts of a column's values that differ from those at fit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -76,46 +76,50 @@ impl WarnedColumn<'_> {
     }
 }
 
-/// [`ValueIssues`] of every feature, and of every watched column of the model.
+/// [`ValueIssues`] of every learned and given feature, and of every watched column of the model.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct FeatureIssues {
     pub(crate) learned: Vec<ValueIssues>,
+    pub(crate) given: Vec<ValueIssues>,
     pub(crate) watched: Vec<ValueIssues>,
 }
 
 impl FeatureIssues {
     /// Adds the counts of other rows.
     pub(crate) fn add(&mut self, other: &Self) {
-        for (sums, issues) in [(&mut self.learned, &other.learned), (&mut self.watched, &other.watched)] {
+        let Self { learned, given, watched } = self;
+        for (sums, issues) in [(learned, &other.learned), (given, &other.given), (watched, &other.watched)] {
             sums.resize(sums.len().max(issues.len()), ValueIssues::default());
             sums.iter_mut().zip(issues).for_each(|(sum, issues)| sum.add(*issues));
         }
     }
 
     /// The columns that deserve a warning.
-    fn warned<'a>(&self, kinds: &'a [Kind], watched: &'a [Watched]) -> Vec<WarnedColumn<'a>> {
-        let learned = kinds.iter().zip(&self.learned).map(|(kind, issues)| WarnedColumn {
+    fn warned<'a>(&self, features: &'a Features, watched: &'a [Watched]) -> Vec<WarnedColumn<'a>> {
+        let of_feature = |(kind, issues): (&'a Kind, &ValueIssues)| WarnedColumn {
             name: kind.column().name(),
             issues: *issues,
             parts: issues.parts(kind.feature()),
-        });
+        };
+        let learned = features.kinds().iter().zip(&self.learned).map(of_feature);
+        let given = features.given().iter().zip(&self.given).map(of_feature);
         let watched = watched.iter().zip(&self.watched).map(|(watched, issues)| WarnedColumn {
             name: &watched.name,
             issues: *issues,
             parts: issues.parts_of_constant(&watched.constant),
         });
-        learned.chain(watched).filter(|column| !column.parts.is_empty()).collect()
+        learned.chain(given).chain(watched).filter(|column| !column.parts.is_empty()).collect()
     }
 
     /// The columns that deserve a warning, by name.
-    pub(crate) fn of(&self, kinds: &[Kind], watched: &[Watched]) -> Vec<(String, ValueIssues)> {
-        self.warned(kinds, watched).into_iter().map(|column| (column.name.to_owned(), column.issues)).collect()
+    pub(crate) fn of(&self, features: &Features, watched: &[Watched]) -> Vec<(String, ValueIssues)> {
+        self.warned(features, watched).into_iter().map(|column| (column.name.to_owned(), column.issues)).collect()
     }
 
     /// Logs a warning for each column with such values; of many columns, only those with the most.
-    pub(crate) fn warn(&self, kinds: &[Kind], watched: &[Watched]) {
+    pub(crate) fn warn(&self, features: &Features, watched: &[Watched]) {
         const MAX_WARNINGS: usize = 8;
-        let mut columns = self.warned(kinds, watched);
+        let mut columns = self.warned(features, watched);
         if columns.len() > MAX_WARNINGS {
             // The sort is stable: of equal counts, the first columns are shown.
             columns.sort_by_key(|column| std::cmp::Reverse(column.total()));

@@ -35,13 +35,13 @@ pub(super) struct Spool {
 }
 
 impl EncodedRows {
-    /// Makes an empty store for rows of `inputs` elements: in `scratch`, if there is one, else with memory for `rows` rows.
-    pub(super) fn new(scratch: Option<Scratch>, rows: usize, inputs: usize) -> Self {
+    /// Makes an empty store for rows of this width: in `scratch`, if there is one, else with memory for `rows` rows.
+    pub(super) fn new(scratch: Option<Scratch>, rows: usize, row_width: usize) -> Self {
         match scratch {
-            Some(scratch) => Self::File(Spool { scratch, width: HEAD + inputs, rows: 0, pending: Vec::new() }),
+            Some(scratch) => Self::File(Spool { scratch, width: HEAD + row_width, rows: 0, pending: Vec::new() }),
             None => {
                 let mut table = Table::default();
-                table.reserve(rows, inputs);
+                table.reserve(rows, row_width);
                 Self::Memory(table)
             }
         }
@@ -90,10 +90,10 @@ impl EncodedRows {
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) if they cannot be read.
-    pub(super) fn gather(&self, rows: impl Iterator<Item = u64>, inputs: usize, to: &mut Table) -> Result<()> {
+    pub(super) fn gather(&self, rows: impl Iterator<Item = u64>, width: usize, to: &mut Table) -> Result<()> {
         match self {
             Self::Memory(table) => {
-                rows.for_each(|row| to.push_row(table, row as usize, inputs));
+                rows.for_each(|row| to.push_row(table, row as usize, width));
             }
             Self::File(spool) => {
                 let mut record = vec![0.0; spool.width];
@@ -115,7 +115,8 @@ impl EncodedRows {
         for batch in self.batches(HASHED_ROWS, layout) {
             let batch = batch?;
             batch.ids.iter().for_each(|id| hasher.update(id.to_le_bytes()));
-            batch.x.iter().for_each(|x| hasher.update(x.to_bits().to_le_bytes()));
+            let values = batch.x.iter().chain(&batch.given.elements);
+            values.for_each(|x| hasher.update(x.to_bits().to_le_bytes()));
         }
         Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
@@ -125,7 +126,7 @@ impl EncodedRows {
         let range = move |seq: usize| -> Range<usize> { seq * rows..self.len().min((seq + 1) * rows) };
         (0..self.len().div_ceil(rows)).map(move |seq| {
             let mut table = Table::default();
-            self.gather(range(seq).map(|row| row as u64), layout.inputs(), &mut table)?;
+            self.gather(range(seq).map(|row| row as u64), layout.width(), &mut table)?;
             Ok(Batch::new(table.ids, table.x, layout))
         })
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::base_model::FEWEST_COMPARED;
 use super::defaults;
+use super::group_norms::with_group_norms;
 use super::prepared::Prepared;
 use super::row_order::{HoldOut, RowOrder};
 use super::rows::{FitRows, RowLoader};
@@ -42,7 +43,7 @@ impl Prepared {
             rows = self.load_rows(hold_out(0), run)?;
         }
         let watched = self.base.as_ref().map(|base| base.watched(&self.source)).unwrap_or_default();
-        rows.issues.warn(self.columns.features.kinds(), &watched);
+        rows.issues.warn(&self.columns.features, &watched);
         self.columns.carried = still_constant(self.columns.carried, &watched, &rows.issues);
         if rows.empty > 0 {
             tracing::warn!("{} rows have no known value in any learned column; they are not trained on", rows.empty);
@@ -59,6 +60,7 @@ impl Prepared {
             Some(_) => Arc::new(with_missing_counts(features, &rows.issues, defaults::missing_indicator(&self.config))),
             None => features.clone(),
         };
+        let features = with_group_norms(features, &rows, run)?;
         let training = defaults::training(&self.config, self.sizes.inputs, rows.training.len(), shuffled, rows.missing);
         tracing::info!(
             "training on {} rows of {} columns, {} shuffled together, for {} steps at most; {} validation rows, {} \

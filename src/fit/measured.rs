@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::base_model::BaseModel;
 use super::fitted::Fitted;
 use super::losses::row_losses;
-use super::measure::{Calibration, FittedNetwork, aggregate, health, sketch};
+use super::measure::{Calibrated, Calibration, FittedNetwork, aggregate, health, sketch};
 use super::trained::Trained;
 use crate::artifact::{Aggregate, FORMAT_VERSION, Health, Init, Metadata, Model, Provenance};
 use crate::config::Training;
 use crate::drift::Sketch;
 use crate::error::{Error, Result};
-use crate::feature::InputColumn;
+use crate::feature::{GroupNorms, InputColumn};
 use crate::model::{Checkpoint, Trainer, Vae, Weights};
 use crate::pipeline::{self, Run, Stage};
 use crate::score::{AggregatePosterior, Neighbors, Scoring};
@@ -25,6 +25,7 @@ pub(super) struct Measured {
     scoring: Scoring,
     latents: Vec<AggregatePosterior>,
     neighbors: Option<Neighbors>,
+    group_scores: Vec<Arc<GroupNorms>>,
     health: Option<Health>,
     aggregate: Aggregate,
     sketch: Sketch,
@@ -46,7 +47,7 @@ impl Trained {
         let init = self.compare_with_base(&training, run)?;
         let out_of_fold = self.score_out_of_fold(run)?;
         let calibration = self.calibration(weights)?;
-        let (scoring, latents, neighbors) = calibration.run(rows, out_of_fold, run)?;
+        let Calibrated { scoring, latents, neighbors, group_scores } = calibration.run(rows, out_of_fold, run)?;
         let vae = calibration.members[0].0.clone();
         let fitted = FittedNetwork::new(layout, network, &weights[0], vae, run.stopper());
         let features = &self.loaded.features;
@@ -55,7 +56,7 @@ impl Trained {
         let aggregate = stages[1].run(|| aggregate::measure(&fitted, features, rows, seed))?;
         let sketch = stages[2].run(|| sketch::measure(&fitted, features, rows, scoring.calibration.as_ref()))?;
         pipeline::report(&stages.each_ref());
-        Ok(Measured { training, init, scoring, latents, neighbors, health, aggregate, sketch, trained: self })
+        Ok(Measured { training, init, scoring, latents, neighbors, group_scores, health, aggregate, sketch, trained: self })
     }
 
     /// What calibrates the scores of networks with these weights.
@@ -101,7 +102,7 @@ impl Measured {
     /// # Errors
     /// [`Error::Model`] if its parts contradict each other.
     pub(super) fn into_fitted(self) -> Result<Fitted> {
-        let Self { trained, training, init, scoring, latents, neighbors, health, aggregate, sketch } = self;
+        let Self { trained, training, init, scoring, latents, neighbors, group_scores, health, aggregate, sketch } = self;
         let Trained { loaded, network, members, checkpoint, seconds } = trained;
         let (prepared, rows) = (&loaded.prepared, &loaded.rows);
         let provenance = Provenance {
@@ -116,6 +117,7 @@ impl Measured {
         let metadata = Metadata {
             format_version: FORMAT_VERSION,
             features: loaded.features.kinds().to_vec(),
+            given: loaded.features.given().to_vec(),
             columns: InputColumn::all(&prepared.source.schema()),
             carried: prepared.columns.carried.clone(),
             network,
@@ -125,8 +127,9 @@ impl Measured {
             scoring,
             provenance,
         };
+        let norms = [loaded.features.layout().given().norms(), &group_scores];
         let networks = members.weights.into_iter().zip(latents).collect();
-        let model = Model::new(metadata, networks, neighbors.as_ref(), &aggregate, &sketch, &prepared.device)
+        let model = Model::new(metadata, networks, neighbors.as_ref(), norms, &aggregate, &sketch, &prepared.device)
             .map_err(|fault| Error::Model { path: "the model just fitted".into(), fault })?;
         let cells = rows.training.len() as u64 * prepared.sizes.inputs as u64;
         Ok(Fitted {

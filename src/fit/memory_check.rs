@@ -4,6 +4,7 @@
 use super::cgroup;
 use crate::config::Training;
 use crate::error::{Error, Result};
+use crate::feature::Layout;
 use crate::model::Network;
 
 /// Most copies of the parameters, beside a gradient per shard: the current ones with two moments of the optimiser; the same
@@ -19,12 +20,12 @@ const VALUES_A_UNIT: u64 = 4;
 /// [`Error::TooLarge`].
 pub(super) fn check(
     network: &Network,
-    (inputs, outputs): (usize, usize),
+    layout: &Layout,
     training: &Training,
     rows: usize,
 ) -> Result<()> {
-    let parameters = network.parameters(inputs, outputs);
-    let needed = bytes(network, parameters, inputs + outputs, training, rows);
+    let parameters = network.parameters(layout);
+    let needed = bytes(network, parameters, layout.encoder_inputs() + layout.outputs(), training, rows);
     let mut probe = Vec::<u8>::new();
     let allocated = usize::try_from(needed).is_ok_and(|needed| probe.try_reserve_exact(needed).is_ok());
     if !allocated {
@@ -59,13 +60,16 @@ fn free() -> Option<u64> {
 mod tests {
     use super::*;
     use crate::config::FitConfig;
+    use crate::feature::Likelihood::Gaussian;
+    use crate::feature::Shape;
     use crate::fit::defaults::{self, MissingRates};
 
     #[test]
     fn what_cannot_be_is_refused_and_what_is_usual_is_not() {
+        let layout = Layout::new([(Shape::of(Gaussian, 100), false)]).unwrap();
         let check = |config: FitConfig| {
             let network = defaults::network(&config, 100, 1_000_000, MissingRates::new(0, 1));
-            check(&network, (100, 100), &defaults::training(&config, 100, 1_000_000, 1, false), 1_000_000)
+            check(&network, &layout, &defaults::training(&config, 100, 1_000_000, 1, false), 1_000_000)
         };
         check(FitConfig::new()).unwrap();
         let error = check(FitConfig::new().hidden([65_536; 16])).unwrap_err();

@@ -9,6 +9,7 @@ mod column_choice;
 mod defaults;
 mod encoded_rows;
 mod fitted;
+mod group_norms;
 mod latent_dim_search;
 mod loaded;
 mod losses;

@@ -32,8 +32,8 @@ impl Trained {
             return Ok(None);
         }
         tracing::info!("{} calibration rows are few: scoring all rows out of fold", rows.calibration.len());
-        let inputs = self.loaded.features.layout().inputs();
-        let all = rows.all(inputs)?;
+        let width = self.loaded.features.layout().width();
+        let all = rows.all(width)?;
         let order = RandomStream::new(training.seed, "folds");
         let mut shuffled: Vec<usize> = (0..all.len()).collect();
         shuffled.sort_by_key(|&row| order.bits(all.ids[row]));
@@ -44,7 +44,7 @@ impl Trained {
             let some = |inside: bool| {
                 let mut some = Table::default();
                 let rows = (0..all.len()).filter(|&row| (folds[row] == fold) == inside);
-                rows.for_each(|row| some.push_row(&all, row, inputs));
+                rows.for_each(|row| some.push_row(&all, row, width));
                 some
             };
             let split = rows.with_split(some(false), some(true));

@@ -59,8 +59,8 @@ impl RowLoader<'_> {
     /// [`Error::Interrupted`](crate::Error::Interrupted).
     pub(super) fn load(&self, run: &mut Run<'_>) -> Result<FitRows> {
         let Self { source, features, hold_out, order, memory, folder, .. } = *self;
-        let inputs = features.layout().inputs();
-        let slice_rows = (SLICE_BYTES / size_of::<f32>() / inputs).clamp(1, CHUNK_ROWS as usize);
+        let (inputs, width) = (features.layout().inputs(), features.layout().width());
+        let slice_rows = (SLICE_BYTES / size_of::<f32>() / width).clamp(1, CHUNK_ROWS as usize);
         let (threads, stop) = (run.workers(), run.stopper().clone());
         let transpose = TransposeConfig { threads, bytes: memory.row_group, folder: folder.to_owned(), slice_rows };
         let [read, slice, encode] = ["read", "slice", "encode"].map(Stage::new);
@@ -69,7 +69,7 @@ impl RowLoader<'_> {
             stop.check()?;
             Ok((slice.first_row(), slice.x()?, slice.issues()))
         };
-        let depth = pipeline::queue_depth(slice_rows * inputs * size_of::<f32>(), memory.queues);
+        let depth = pipeline::queue_depth(slice_rows * width * size_of::<f32>(), memory.queues);
 
         let held_out = hold_out.held_out();
         let mut training = self.store(self.rows - held_out)?;
@@ -79,13 +79,13 @@ impl RowLoader<'_> {
         for encoded in prefetch_map(&slice, scan, &encode, depth, threads, assemble)? {
             let (first_row, x, of_slice) = encoded?;
             issues.add(&of_slice);
-            let rows = x.len() / inputs;
+            let rows = x.len() / width;
             run.report(Progress::Encoded { rows: first_row + rows as u64, of: source.rows() });
-            for (row, x) in (first_row..).zip(x.chunks_exact(inputs)) {
+            for (row, x) in (first_row..).zip(x.chunks_exact(width)) {
                 if row % CHUNK_ROWS == 0 {
                     before.push(training.len() as u64);
                 }
-                if x.iter().all(|x| x.is_nan()) {
+                if x[..inputs].iter().all(|x| x.is_nan()) {
                     empty += 1;
                     continue;
                 }
@@ -93,7 +93,7 @@ impl RowLoader<'_> {
                     RowRole::Validation => validation.push(row, x)?,
                     RowRole::Calibration => calibration.push(row, x)?,
                     RowRole::Training => {
-                        missing = missing || x.iter().any(|x| x.is_nan());
+                        missing = missing || x[..inputs].iter().any(|x| x.is_nan());
                         training.push(row, x)?;
                     }
                     RowRole::Unused => {}
@@ -109,9 +109,9 @@ impl RowLoader<'_> {
 
     /// Makes a store for `rows` rows: in memory if all rows of the fit fit there.
     fn store(&self, rows: u64) -> Result<EncodedRows> {
-        let inputs = self.features.layout().inputs();
-        let scratch = if self.memory.holds(self.rows, inputs) { None } else { Some(Scratch::create(self.folder)?) };
-        Ok(EncodedRows::new(scratch, rows as usize, inputs))
+        let width = self.features.layout().width();
+        let scratch = if self.memory.holds(self.rows, width) { None } else { Some(Scratch::create(self.folder)?) };
+        Ok(EncodedRows::new(scratch, rows as usize, width))
     }
 }
 
@@ -120,15 +120,15 @@ impl FitRows {
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) if they cannot be read.
-    pub(super) fn all(&self, inputs: usize) -> Result<Table> {
+    pub(super) fn all(&self, width: usize) -> Result<Table> {
         let mut rows = Table::default();
         for store in [&self.training, &self.validation, &self.calibration] {
-            store.gather(0..store.len() as u64, inputs, &mut rows)?;
+            store.gather(0..store.len() as u64, width, &mut rows)?;
         }
         let mut order: Vec<usize> = (0..rows.len()).collect();
         order.sort_by_key(|&row| rows.ids[row]);
         let mut sorted = Table::default();
-        order.into_iter().for_each(|row| sorted.push_row(&rows, row, inputs));
+        order.into_iter().for_each(|row| sorted.push_row(&rows, row, width));
         Ok(sorted)
     }
 
@@ -182,8 +182,8 @@ impl FitRows {
         });
         let batch = move |wanted: usize| {
             let mut table = Table::default();
-            table.reserve(wanted, layout.inputs());
-            training.gather(rows.by_ref().take(wanted), layout.inputs(), &mut table)?;
+            table.reserve(wanted, layout.width());
+            training.gather(rows.by_ref().take(wanted), layout.width(), &mut table)?;
             input(Batch::new(table.ids, table.x, &layout))
         };
         prefetch(&self.shuffle, 2, step_rows(self.training.len(), batch_size).map(batch))

@@ -69,8 +69,8 @@ impl Sizes {
         rows: u64,
         network: Option<Network>,
     ) -> Result<Self> {
-        let inputs = columns.features.layout().inputs();
-        let rows = SplitSizes::new(config, rows, inputs)?;
+        let (inputs, width) = (columns.features.layout().inputs(), columns.features.layout().width());
+        let rows = SplitSizes::new(config, rows, width)?;
         let training_rows = rows.training() as usize;
         let network = network.unwrap_or_else(|| defaults::network(config, inputs, training_rows, columns.missing));
         let training = defaults::training(config, inputs, training_rows, rows.shuffled, columns.missing.any);
@@ -83,8 +83,7 @@ impl Sizes {
     /// [`Error::TooLarge`].
     pub(super) fn check_memory(&self, columns: &ColumnChoice) -> Result<()> {
         let layout = columns.features.layout();
-        let ends = (layout.encoder_inputs(), layout.outputs());
-        memory_check::check(&self.network, ends, &self.training, self.rows.training() as usize)
+        memory_check::check(&self.network, layout, &self.training, self.rows.training() as usize)
     }
 }
 

@@ -120,6 +120,7 @@ impl Loaded {
                 "calibrate_rows": rows.calibration.len(),
                 "empty_rows": rows.empty,
                 "features": self.features.kinds(),
+                "given": self.features.given(),
                 "select_hash": rows.validation.hash(layout)?,
             },
             "init": self.prepared.base.as_ref().map(BaseModel::init),

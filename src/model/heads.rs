@@ -5,13 +5,13 @@
 use super::likelihood::{GroupCells, Head, Known, RowLoss, head};
 use super::network::Network;
 use super::parameters::Weights;
-use crate::feature::{Group, Layout};
+use crate::feature::{Layout, LikelihoodGroup};
 use crate::numerics::RandomStream;
 
 /// Every head, with its own parameter.
 pub(crate) struct Heads {
     layout: Layout,
-    heads: Vec<(Group, Box<dyn Head>, Vec<f32>)>,
+    heads: Vec<(LikelihoodGroup, Box<dyn Head>, Vec<f32>)>,
     /// The head of each element, and its place in the group.
     places: Vec<(usize, usize)>,
 }
@@ -34,13 +34,13 @@ impl Heads {
     /// # Panics
     /// If a parameter of a likelihood is missing; a model has all.
     pub(crate) fn new(layout: &Layout, network: &Network, weights: &Weights) -> Self {
-        let with_head = |group: Group| {
+        let with_head = |group: LikelihoodGroup| {
             let head = head(&group, network.noise_floor);
             let parameter = head.parameter().map(|name| weights[&format!("likelihood.{name}")].values.clone());
             (group, head, parameter.unwrap_or_default())
         };
         let heads: Vec<_> = layout.groups().into_iter().map(with_head).collect();
-        let of_group = |(n, (group, ..)): (usize, &(Group, _, _))| {
+        let of_group = |(n, (group, ..)): (usize, &(LikelihoodGroup, _, _))| {
             let start = group.elements.start;
             group.elements.clone().map(move |element| (n, element - start)).collect::<Vec<_>>()
         };

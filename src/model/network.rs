@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::Activation;
+use crate::feature::Layout;
 
 /// Bounds of the posterior's log-variance: a smaller one would be more exact than the data, a larger one is far wider
 /// than the prior.
@@ -27,18 +28,19 @@ pub struct Network {
 }
 
 impl Network {
-    /// Number of weights and biases, given the `inputs` of the encoder and the `outputs` of the decoder; saturates.
-    pub fn parameters(&self, inputs: usize, outputs: usize) -> usize {
+    /// Number of weights and biases; saturates.
+    pub(crate) fn parameters(&self, layout: &Layout) -> usize {
+        let (inputs, outputs, given) = (layout.encoder_inputs(), layout.outputs(), layout.given().inputs());
         let layer = |inputs: usize, outputs: usize| inputs.saturating_add(1).saturating_mul(outputs);
         let stack =
             |widths: &[usize]| widths.windows(2).map(|pair| layer(pair[0], pair[1])).fold(0, usize::saturating_add);
         let last = self.hidden.last().copied().unwrap_or(inputs);
-        let first = self.hidden.first().copied().unwrap_or(self.latent_dim);
+        let first = self.hidden.first().copied().unwrap_or(self.latent_dim + given);
         [
             stack(&self.encoder(inputs)),
             layer(last, self.latent_dim),
             layer(last, self.latent_dim),
-            stack(&self.decoder()),
+            stack(&self.decoder(given)),
             layer(first, outputs),
         ]
         .into_iter()
@@ -50,8 +52,8 @@ impl Network {
         std::iter::once(inputs).chain(self.hidden.iter().copied()).collect()
     }
 
-    /// Widths from the latents to the last hidden layer.
-    pub(super) fn decoder(&self) -> Vec<usize> {
-        std::iter::once(self.latent_dim).chain(self.hidden.iter().rev().copied()).collect()
+    /// Widths from the latents and so many given inputs to the last hidden layer.
+    pub(super) fn decoder(&self, given: usize) -> Vec<usize> {
+        std::iter::once(self.latent_dim + given).chain(self.hidden.iter().rev().copied()).collect()
     }
 }

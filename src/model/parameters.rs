@@ -68,11 +68,12 @@ impl Parameter {
 pub(crate) fn parameters(layout: &Layout, network: &Network) -> Vec<Parameter> {
     let (inputs, outputs, latent_dim) = (layout.encoder_inputs(), layout.outputs(), network.latent_dim);
     let last = network.hidden.last().copied().unwrap_or(inputs);
-    let first = network.hidden.first().copied().unwrap_or(latent_dim);
+    let given = layout.given().inputs();
+    let first = network.hidden.first().copied().unwrap_or(latent_dim + given);
     let mut all = stack("encoder", &network.encoder(inputs));
     all.extend(["posterior.mean", "posterior.log_variance"].map(|name| weight(name, last, latent_dim)));
     all.extend(["posterior.mean", "posterior.log_variance"].map(|name| bias(name, last, latent_dim)));
-    all.extend(stack("decoder", &network.decoder()));
+    all.extend(stack("decoder", &network.decoder(given)));
     all.extend([weight("output", first, outputs), bias("output", first, outputs)]);
     for group in layout.groups() {
         if let Some(name) = head(&group, network.noise_floor).parameter() {
@@ -134,7 +135,7 @@ mod tests {
         for hidden in [&[][..], &[7], &[7, 3]] {
             let network = network(hidden);
             let count: usize = parameters(&layout, &network).iter().map(Parameter::len).sum();
-            assert_eq!(count, network.parameters(layout.encoder_inputs(), layout.outputs()));
+            assert_eq!(count, network.parameters(&layout));
         }
     }
 }

@@ -50,14 +50,16 @@ pub(crate) struct Row<'a> {
     pub(crate) mean: &'a [f32],
     /// Posterior log-variance, `[latent_dim]`.
     pub(crate) log_variance: &'a [f32],
+    /// What the network is given.
+    pub(crate) given: &'a [f32],
 }
 
 impl Row<'_> {
-    /// A hash of the known values and of which are missing: the same in any batch.
+    /// A hash of the known and given values and of which are missing: the same in any batch.
     pub(crate) fn key(&self) -> u64 {
         let cells = self.x.iter().zip(self.known);
         let bits = cells.map(|(x, known)| if *known > 0.0 { u64::from(x.to_bits()) } else { u64::MAX });
-        bits.fold(0, |key, bits| mix(key.rotate_left(7) ^ bits))
+        bits.chain(self.given.iter().map(|given| u64::from(given.to_bits()))).fold(0, |key, bits| mix(key.rotate_left(7) ^ bits))
     }
 }
 
@@ -95,7 +97,8 @@ impl Sampler {
             }
         }
         output.clear();
-        self.vae.decode(z, output)?;
+        let given = rows.iter().flat_map(|(row, _)| std::iter::repeat_n(row.given, samples)).flatten().copied();
+        self.vae.decode(z, &given.collect::<Vec<f32>>(), output)?;
 
         weights.clear();
         let of_rows = z.chunks_exact(samples * k).zip(noise.chunks_exact(samples * k));

@@ -34,11 +34,11 @@ impl Vae {
         })
     }
 
-    /// Appends the decoder's output for latents, `[rows, latent_dim]`, to `into`: `[rows, outputs]`.
-    pub(crate) fn decode(&self, z: &[f32], into: &mut Vec<f32>) -> Result<()> {
+    /// Appends the decoder's output for latents, `[rows, latent_dim]`, and the given inputs of each, to `into`: `[rows, outputs]`.
+    pub(crate) fn decode(&self, z: &[f32], given: &[f32], into: &mut Vec<f32>) -> Result<()> {
         match self {
-            Self::Kernels(encoder) => encoder.decode(z, into),
-            Self::Autograd(graph) => graph.decode_rows(z, into)?,
+            Self::Kernels(encoder) => encoder.decode(z, given, into),
+            Self::Autograd(graph) => graph.decode_rows(z, given, into)?,
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`cholesky`](mod@cholesky) | Cholesky factor of a covariance matrix, inverse of a triangular matrix |
 //! | [`eigen`] | eigenvalues, eigenvectors and powers of symmetric matrices |
+//! | [`gamma`] | derivatives of the logarithm of the gamma function |
 //! | [`gaussian_mixture`] | mixture of normal distributions with full covariances, fitted by expectation maximisation |
 //! | [`generalized_pareto`] | the generalised Pareto distribution of excesses over a threshold |
 //! | [`log_sum_exp`](mod@log_sum_exp) | logarithm of a sum or mean of exponentials, softmax |
@@ -16,6 +17,7 @@
 
 mod cholesky;
 mod eigen;
+mod gamma;
 mod gaussian_mixture;
 mod generalized_pareto;
 mod log_sum_exp;
@@ -28,6 +30,7 @@ mod vector;
 
 pub(crate) use self::cholesky::{cholesky, invert_lower};
 pub(crate) use self::eigen::symmetric_power;
+pub(crate) use self::gamma::{digamma, trigamma};
 pub(crate) use self::gaussian_mixture::GaussianMixture;
 pub(crate) use self::generalized_pareto::GeneralizedPareto;
 pub(crate) use self::log_sum_exp::{log_mean_exp, log_sum_exp_f32, softmax};

@@ -19,6 +19,11 @@ pub struct ScoreComponents {
 const EXPONENT: f64 = -3.0;
 
 impl ScoreComponents {
+    /// Those of no rows.
+    pub(crate) fn unmeasured() -> Self {
+        Self { elbo: Tail::of(Vec::new()), neighbor_distance: Tail::of(Vec::new()) }
+    }
+
     /// -ln of the mean of the p-values of both scores, in nats: their power mean (Vovk & Wang 2020, "Combining p-values via
     /// averaging").
     pub(crate) fn combine(&self, elbo: f32, neighbor_distance: f32) -> f64 {

@@ -129,7 +129,8 @@ impl EncodedBatch<'_> {
             x.extend((0..inputs).map(|element| if is_shown(element) { of_row.x[element] } else { f32::NAN }));
             ids.push(view.batch.ids[row]);
         }
-        let batch = Batch::new(ids, x, view.member.heads.layout());
+        let rows: Vec<u32> = hidden.iter().map(|&(row, _)| row as u32).collect();
+        let batch = Batch::of_row_vectors(ids, x, view.batch.given.take(&rows, view.batch.rows()));
         let scales: Vec<f32> = hidden.iter().map(|&(row, _)| scales[row]).collect();
         let (mut remaining, mut squares) = (vec![0.0; hidden.len()], Vec::new());
         for (n, MemberView { member, .. }) in self.views.iter().enumerate() {
@@ -158,7 +159,7 @@ impl MemberView<'_> {
         all: &mut [f32],
     ) -> Result<Vec<f32>> {
         let mut output = Vec::new();
-        self.member.vae.decode(&self.encoded.mean, &mut output)?;
+        self.member.vae.decode(&self.encoded.mean, &self.batch.given.inputs, &mut output)?;
         let (inputs, outputs) = (self.encoded.features, self.member.heads.layout().outputs());
         let ones = vec![1.0; inputs];
         for (row, ((output, all), scale)) in output.chunks_exact(outputs).zip(all).zip(scales).enumerate() {

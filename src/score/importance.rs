@@ -54,7 +54,8 @@ impl MemberView<'_> {
                     ratios.push(ratio);
                 }
             }
-            self.member.vae.decode(&z, &mut output)?;
+            let given = self.batch.given.repeat(range.clone(), self.batch.rows(), draws);
+            self.member.vae.decode(&z, &given, &mut output)?;
             let outputs = output.len() / (range.len() * draws);
             for (row, (output, ratios)) in
                 range.zip(output.chunks_exact(draws * outputs).zip(ratios.chunks_exact(draws)))

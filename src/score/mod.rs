@@ -65,6 +65,14 @@ pub(crate) const ELBO: Score = Score {
     of: Formula::Network(negative_elbo, true),
 };
 
+/// `elbo` and the distance from stored rows in one.
+pub(crate) const COMBINED: Score = Score {
+    name: "combined",
+    about: "-ln of the power mean, of exponent -3, of the p-values of elbo and neighbor_distance among the training rows; only of a model that stores rows",
+    unit: "nats",
+    of: Formula::Combined,
+};
+
 /// All scores, in output order.
 ///
 /// ```
@@ -111,12 +119,7 @@ pub const SCORES: &[Score] = &[
         unit: "half-whitened standard deviations",
         of: Formula::Distance,
     },
-    Score {
-        name: "combined",
-        about: "-ln of the power mean, of exponent -3, of the p-values of elbo and neighbor_distance among the training rows; only of a model that stores rows",
-        unit: "nats",
-        of: Formula::Combined,
-    },
+    COMBINED,
 ];
 
 impl Score {
@@ -131,6 +134,11 @@ impl Score {
             name: name.to_owned(),
             known: known().map(|score| score.name).collect(),
         })
+    }
+
+    /// How many scores it is of, each of which groups standardise.
+    pub(crate) fn parts(&self) -> usize {
+        if matches!(self.of, Formula::Combined) { 2 } else { 1 }
     }
 
     /// Whether it takes training rows that the model stores.

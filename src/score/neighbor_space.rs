@@ -49,7 +49,7 @@ impl MemberView<'_> {
     pub(crate) fn residuals(&self) -> Result<Residuals> {
         let (inputs, heads) = (self.encoded.features, &self.member.heads);
         let mut output = Vec::new();
-        self.member.vae.decode(&self.encoded.mean, &mut output)?;
+        self.member.vae.decode(&self.encoded.mean, &self.batch.given.inputs, &mut output)?;
         let mut residual = vec![0.0; self.batch.x.len()];
         let outputs = output.chunks_exact(heads.layout().outputs());
         for ((x, output), into) in self.batch.x.chunks_exact(inputs).zip(outputs).zip(residual.chunks_exact_mut(inputs))

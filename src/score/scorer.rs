@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{AggregatePosterior, Formula, Neighbors, SCORES, Score, ScoreComponents};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::feature::Layout;
+use crate::feature::{GroupNorms, Layout};
 use crate::model::{Encoded, Heads, Network, Row, Vae, Weights};
 use crate::numerics::RandomStream;
 
@@ -15,6 +15,8 @@ use crate::numerics::RandomStream;
 pub(crate) struct Scorer {
     members: Arc<[Member]>,
     neighbors: Option<(Neighbors, ScoreComponents)>,
+    /// The levels and spreads of the anomaly score in groups: of `elbo` and the distance from stored rows, if it combines both.
+    group_scores: Vec<Arc<GroupNorms>>,
 }
 
 /// One network of a model, with its aggregate posterior and random stream for scores.
@@ -60,12 +62,22 @@ impl Scorer {
     /// If there is no member.
     pub(crate) fn new(members: Vec<Member>) -> Self {
         assert!(!members.is_empty(), "a model has a network");
-        Self { members: members.into(), neighbors: None }
+        Self { members: members.into(), neighbors: None, group_scores: Vec::new() }
     }
 
     /// A scorer by the same networks, with stored training rows, and what they scored themselves.
     pub(crate) fn with_neighbors(&self, neighbors: Option<(Neighbors, ScoreComponents)>) -> Self {
-        Self { members: self.members.clone(), neighbors }
+        Self { members: self.members.clone(), neighbors, group_scores: self.group_scores.clone() }
+    }
+
+    /// A scorer that compares anomaly scores with those of the row's own group.
+    pub(crate) fn with_group_scores(&self, group_scores: Vec<Arc<GroupNorms>>) -> Self {
+        Self { members: self.members.clone(), neighbors: self.neighbors.clone(), group_scores }
+    }
+
+    /// The levels and spreads of the anomaly score in groups.
+    pub(crate) fn group_scores(&self) -> &[Arc<GroupNorms>] {
+        &self.group_scores
     }
 
     /// The stored training rows, and scores of training rows.
@@ -122,6 +134,41 @@ impl<'a> EncodedBatch<'a> {
             .collect())
     }
 
+    /// The score by which rows are ranked: standardised by the row's groups, if some are given.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub(crate) fn anomaly_score(&self, score: &Score) -> Result<Vec<Option<f32>>> {
+        if self.scorer.group_scores.is_empty() {
+            return self.score(score);
+        }
+        let parts = self.parts_in_groups(score)?;
+        let components = if let Formula::Combined = score.of { Some(&self.neighbors(score)?.1) } else { None };
+        let of_row = |([first, second], known): ([f32; 2], &f32)| {
+            let combined = || components.map_or(first, |components| components.combine(first, second) as f32);
+            (*known > 0.0).then(combined)
+        };
+        Ok(parts.into_iter().zip(&self.first().encoded.known).map(of_row).collect())
+    }
+
+    /// The score of each row, standardised by the row's groups, and 0; or both scores that it combines.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub(crate) fn parts_in_groups(&self, score: &Score) -> Result<Vec<[f32; 2]>> {
+        let mut parts: Vec<[f32; 2]> = match score.of {
+            Formula::Combined => self.elbos()?.into_iter().zip(self.distances(score)?).map(|(a, &b)| [a, b]).collect(),
+            _ => self.score(score)?.into_iter().map(|score| [score.unwrap_or(f32::NAN), 0.0]).collect(),
+        };
+        let given = &self.first().batch.given.elements;
+        let width = given.len() / self.first().batch.rows().max(1);
+        for norms in &self.scorer.group_scores {
+            let rows = parts.iter_mut().zip(given.chunks_exact(width));
+            rows.for_each(|(parts, given)| norms.standardise(parts, given));
+        }
+        Ok(parts)
+    }
+
     /// Whether the distance from the stored rows determines a score, row by row, rather than the networks.
     pub(super) fn is_by_distance(&self, score: &Score) -> Result<Vec<bool>> {
         let rows = self.first().batch.rows();
@@ -129,10 +176,12 @@ impl<'a> EncodedBatch<'a> {
             Formula::Network(..) => Ok(vec![false; rows]),
             Formula::Distance => Ok(vec![true; rows]),
             Formula::Combined => {
-                let (elbos, distances) = (self.elbos()?, self.distances(score)?);
                 let (_, components) = self.neighbors(score)?;
-                let scores = elbos.into_iter().zip(distances).zip(&self.first().encoded.known);
-                Ok(scores.map(|((elbo, &it), &known)| known > 0.0 && components.is_by_distance(elbo, it)).collect())
+                let rows = self.parts_in_groups(score)?.into_iter().zip(&self.first().encoded.known);
+                let by_distance = |([elbo, distance], known): ([f32; 2], &f32)| {
+                    *known > 0.0 && components.is_by_distance(elbo, distance)
+                };
+                Ok(rows.map(by_distance).collect())
             }
         }
     }
@@ -192,6 +241,7 @@ impl MemberView<'_> {
             known: self.batch.known.as_deref().map_or(ones, |known| slice(known, inputs)),
             mean: slice(&self.encoded.mean, latent_dim),
             log_variance: slice(&self.encoded.log_variance, latent_dim),
+            given: slice(&self.batch.given.inputs, self.batch.given.inputs.len() / self.batch.rows()),
         }
     }
 }

@@ -71,7 +71,7 @@ impl Explainer {
                 elements.push(element..element + 1);
             }
         }
-        for (column, watched) in (features.kinds().len()..).zip(features.watched()) {
+        for (column, watched) in (features.all().count()..).zip(features.watched()) {
             let (name, constant) = (watched.name.clone(), Some(watched.constant.clone()));
             sources.push(ExplainedSource { column, index: None, name, constant });
             elements.push(0..0);
@@ -164,10 +164,15 @@ impl Explainer {
         let heads = &rows.first().member.heads;
         let outputs = heads.layout().outputs();
         let mut cells = Vec::new();
+        let (layout, given) = (heads.layout().given(), &rows.first().batch.given);
         for &row in wanted {
             let output = &output[row * outputs..][..outputs];
-            let expected = |element: usize| heads.expected(element, output, &|class| kind.feature().reads(class));
-            cells.extend(self.elements[source].clone().map(expected));
+            let mut x = vec![0.0; heads.layout().inputs()];
+            for element in self.elements[source].clone() {
+                x[element] = heads.expected(element, output, &|class| kind.feature().reads(class));
+            }
+            layout.restore(&mut x, &given.elements[row * layout.elements()..][..layout.elements()]);
+            cells.extend_from_slice(&x[self.elements[source].clone()]);
         }
         let expected = match index {
             Some(index) => kind.feature().read_place(*index, &cells, values.data_type())?,

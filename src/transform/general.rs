@@ -133,7 +133,7 @@ impl TransformJob<'_, '_> {
 
 /// The route of batches whose learned columns are read and not written.
 pub(super) fn learned_route(features: &Features) -> Route {
-    Route::new(batch_rows(features.layout()) * features.layout().inputs() * size_of::<f32>())
+    Route::new(batch_rows(features.layout()) * features.layout().width() * size_of::<f32>())
 }
 
 fn failed(source: ArrowError) -> Error {

@@ -48,13 +48,13 @@ impl Model {
         }
         let features = self.features();
         features.check(&source.schema(), source.path())?;
-        let (inputs, k) = (features.layout().inputs(), self.metadata().network.latent_dim);
+        let (width, k) = (features.layout().width(), self.metadata().network.latent_dim);
         let (mut sums, mut square, mut rows) = ([0.0; 2], 0.0, 0_u64);
         let mut means = vec![[0.0; 2]; k];
         for batch in source.scan(&features.columns(), BATCH_ROWS) {
             stop.check()?;
             let (_, batch) = batch?;
-            let mut x = vec![0.0; batch.num_rows() * inputs];
+            let mut x = vec![0.0; batch.num_rows() * width];
             features.write(&batch, &mut x, &mut [])?;
             let batch = Batch::new((0..batch.num_rows() as u64).collect(), x, features.layout());
             let rows_of = self.scorer().rows(&batch)?;

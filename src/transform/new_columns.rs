@@ -96,7 +96,7 @@ impl NewColumnMaker {
 
     /// The level of each row's score; rows without a known value have none.
     pub(super) fn ranked(&self, batch: &Batch) -> Result<Vec<usize>> {
-        let scores = self.scorer.rows(batch)?.score(self.anomaly_score)?;
+        let scores = self.scorer.rows(batch)?.anomaly_score(self.anomaly_score)?;
         let calibration = self.rule.ranks_all();
         Ok(calibration.iter().flat_map(|tail| scores.iter().flatten().map(|&score| tail.level(score))).collect())
     }
@@ -125,7 +125,7 @@ impl NewColumnMaker {
         let stds = latents.filter(|_| self.with_stds).map(|i| latent(&encoded.log_variance, i, |s| (s / 2.0).exp()));
         let mut arrays: Vec<ArrayRef> = means.chain(stds).collect();
 
-        let anomaly_scores = rows.score(self.anomaly_score)?;
+        let anomaly_scores = rows.anomaly_score(self.anomaly_score)?;
         for score in &self.scores {
             arrays.push(match score {
                 Some(score) if score.name != self.anomaly_score.name => {
@@ -161,7 +161,7 @@ impl NewColumnMaker {
     /// Counts rows without making their new columns.
     pub(super) fn count(&self, batch: &Batch, first_row: u64, issues: FeatureIssues) -> Result<RowCounts> {
         let rows = self.scorer.rows(batch)?;
-        let scores = rows.score(self.anomaly_score)?;
+        let scores = rows.anomaly_score(self.anomaly_score)?;
         let anomalies = scores.iter().flatten().filter(|&&score| self.rule.is_anomaly(score) == Some(true)).count();
         Ok(RowCounts { issues, ..self.counts(&rows, &scores, anomalies, Some(first_row)) })
     }

@@ -57,16 +57,15 @@ impl TransformTotals {
 
     /// The result of a transform by `model`; with anomalies if something `decides`.
     pub(super) fn finish(self, model: &Model, decides: bool) -> Transformed {
-        let (kinds, watched, rows_at_fit) =
-            (model.features().kinds(), &model.watched(), model.metadata().provenance.rows);
+        let (features, watched, rows_at_fit) = (model.features(), &model.watched(), model.metadata().provenance.rows);
         let Self { rows, files, skipped, empty_rows, anomalies, scores, issues, sketch, bins } = self;
-        let drift = sketch.and_then(|sketch| bins.finish(&sketch, kinds, watched, &issues, rows, rows_at_fit));
-        issues.warn(kinds, watched);
+        let drift = sketch.and_then(|sketch| bins.finish(&sketch, features.kinds(), watched, &issues, rows, rows_at_fit));
+        issues.warn(features, watched);
         if empty_rows > 0 {
             tracing::warn!("{empty_rows} rows have no known value in any learned column; their scores are null");
         }
         let anomalies = Some(anomalies).filter(|_| decides);
-        let (scores, issues) = (scores.finish(), issues.of(kinds, watched));
+        let (scores, issues) = (scores.finish(), issues.of(features, watched));
         Transformed { rows, files, skipped, empty_rows, anomalies, scores, issues, drift }
     }
 }

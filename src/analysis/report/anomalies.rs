@@ -179,7 +179,8 @@ fn images(
     let z: Vec<f32> =
         (0..rows.rows.len()).flat_map(|row| latents.iter().map(move |latent| latent.value(row))).collect();
     let decoder = Decoder::new(model);
-    let expected = model.column_rebuilder()?.read(&decoder.features, &decoder.expected(&z)?, rows.rows.len());
+    let expected = decoder.expected(&z, &decoder.given(&rows.batch)?)?;
+    let expected = model.column_rebuilder()?.read(&decoder.features, &expected, rows.rows.len());
     let expected = row_images(&expected.map_err(|source| failed("".as_ref(), "", source))?, size)?;
     let mut all = row_images(&given, size)?;
     let n = all.len();

@@ -37,7 +37,7 @@ pub(super) fn sample(
     stop: &Stop,
 ) -> Result<SampledRows> {
     let all = source.rows();
-    let width = model.map_or(1, |model| model.features().layout().inputs());
+    let width = model.map_or(1, |model| model.features().layout().width());
     let most = SAMPLE.min((MAX_VALUES / width.max(1)) as u64).max(100);
     let (draws, share) = (RandomStream::new(0, "report"), most as f64 / all.max(1) as f64);
     let rows: Vec<u64> = (0..all).filter(|&row| all <= most || draws.uniform(row) < share).collect();

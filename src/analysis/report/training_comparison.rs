@@ -213,11 +213,11 @@ fn compare_columns(
     sample: &SampledRows,
 ) -> Result<(Vec<ColumnComparison>, Option<Drift>)> {
     let (features, metadata) = (model.features(), model.metadata());
-    let (inputs, rows) = (features.layout().inputs(), sample.rows.len());
+    let (width, rows) = (features.layout().width(), sample.rows.len());
     let schema = sample.batch.schema();
     let places: Vec<usize> = features.columns().iter().filter_map(|name| schema.index_of(name).ok()).collect();
     let learned = sample.batch.project(&places).map_err(|error| failed(source.path(), "", error))?;
-    let mut x = vec![0.0; rows * inputs];
+    let mut x = vec![0.0; rows * width];
     let issues = features.write(&learned, &mut x, &mut [])?;
     let (contribution, drift) = contributions_and_drift(model, sample, &x, &issues)?;
     let column = |(n, kind): (usize, &Kind)| {
@@ -225,7 +225,7 @@ fn compare_columns(
         let in_unit = |value: f32| kind.feature().in_unit(0, f64::from(value));
         // A column of several numbers has no median and no single distribution.
         let is_number = elements.len() == 1 && elements.end <= features.layout().gaussians();
-        let here = x.iter().skip(elements.start).step_by(inputs).copied();
+        let here = x.iter().skip(elements.start).step_by(width).copied();
         let mut values: Vec<f32> = here.filter(|value| is_number && !value.is_nan()).collect();
         values.sort_unstable_by(f32::total_cmp);
         let ranks = model.aggregate().quantiles.get(elements.start * RANKS..elements.end * RANKS).unwrap_or_default();
@@ -262,17 +262,17 @@ fn contributions_and_drift(
 ) -> Result<(Vec<f64>, Option<Drift>)> {
     const BLOCK: usize = 256;
     let (features, metadata) = (model.features(), model.metadata());
-    let (inputs, kinds) = (features.layout().inputs(), features.kinds());
+    let (width, kinds) = (features.layout().width(), features.kinds());
     let ranks = Score::named("anomaly_score", &metadata.scoring.anomaly_score, |_| true)?;
     let elements: Vec<Range<usize>> = (0..kinds.len()).map(|n| features.elements(n)).collect();
     let (mut sums, mut bin_counts, mut first) = (vec![0.0; kinds.len()], BinCounts::default(), 0);
-    for (ids, x) in sample.rows.chunks(BLOCK).zip(x.chunks(BLOCK * inputs)) {
+    for (ids, x) in sample.rows.chunks(BLOCK).zip(x.chunks(BLOCK * width)) {
         let batch = Batch::new(ids.to_vec(), x.to_vec(), features.layout());
         let rows = model.scorer().rows(&batch)?;
         let (shares, _) = rows.contributions(&elements, &[], ranks, kinds.len())?;
         shares.iter().flatten().for_each(|it| sums[it.source] += f64::from(it.share));
         if let Some(sketch) = model.sketch() {
-            bin_counts.add(sketch, first, &sketch.bins(&rows, &rows.score(ranks)?, first));
+            bin_counts.add(sketch, first, &sketch.bins(&rows, &rows.anomaly_score(ranks)?, first));
         }
         first += ids.len() as u64;
     }

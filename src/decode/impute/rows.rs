@@ -36,11 +36,23 @@ pub(super) struct Imputer {
     noise: RandomStream,
 }
 
-/// The model's answers for missing values, on its scale: `[rows, inputs]` each, with known values unchanged.
+/// The model's answers for missing values, on its scale: `[rows, inputs]` each, with known values unchanged; at last
+/// `[rows, width]`, as features write them.
 struct Expectation {
     expected: Vec<f32>,
     bounds: Option<[Vec<f32>; 2]>,
     draws: Vec<Vec<f32>>,
+}
+
+impl Expectation {
+    fn in_stored_rows(self, features: &Features, batch: &Batch) -> Self {
+        let stored = |x: Vec<f32>| features.layout().stored_rows(x, &batch.given.elements);
+        Self {
+            expected: stored(self.expected),
+            bounds: self.bounds.map(|bounds| bounds.map(stored)),
+            draws: self.draws.into_iter().map(stored).collect(),
+        }
+    }
 }
 
 impl Imputer {
@@ -185,13 +197,15 @@ impl Imputer {
             draws: vec![x.clone(); self.config.draws],
             expected: x,
         };
-        let Some(known) = &batch.known else { return Ok(expectation) };
+        let Some(known) = &batch.known else { return Ok(expectation.in_stored_rows(&self.features, batch)) };
         let encoded = self.vae.encode(batch)?;
         let row = |row: usize| {
             let (of_row, of_posterior) = (row * inputs..(row + 1) * inputs, row * k..(row + 1) * k);
             let (x, known) = (&batch.x[of_row.clone()], &known[of_row]);
             let (mean, log_variance) = (&encoded.mean[of_posterior.clone()], &encoded.log_variance[of_posterior]);
-            Row { x, known, mean, log_variance }
+            let given = batch.given.inputs.len() / batch.rows();
+            let given = &batch.given.inputs[row * given..(row + 1) * given];
+            Row { x, known, mean, log_variance, given }
         };
         let incomplete = (0..batch.rows()).map(|n| (n, self.missing(wanted, n, row(n).known)));
         let incomplete: Vec<_> = incomplete.filter(|(_, missing)| !missing.is_empty()).collect();
@@ -207,7 +221,7 @@ impl Imputer {
                 }
             }
         }
-        Ok(expectation)
+        Ok(expectation.in_stored_rows(&self.features, batch))
     }
 
     /// The elements of a row that are missing and wanted.

@@ -32,6 +32,8 @@ struct SampledTrainingRows {
     /// The values, and their expectation given the draw: `[rows, outputs]`.
     spread: Vec<f32>,
     expected: Vec<f32>,
+    /// `[rows, given elements]`.
+    given: Vec<f32>,
 }
 
 /// Measures the model on a sample of training rows.
@@ -52,10 +54,11 @@ pub(in crate::fit) fn measure(
         let batch = batch?;
         let encoded = look.vae.encode(&batch)?;
         let draw = look.draw(&batch, &encoded, noise);
-        some.expected.extend(look.expected(&look.decode(&draw)?));
+        some.expected.extend(look.expected(&look.decode(&draw, &batch.given.inputs)?));
         some.draw.extend(draw);
         some.mean.extend(encoded.mean);
         some.spread.extend(look.spread(&batch));
+        some.given.extend(batch.given.elements);
     }
     let mut held_out = Vec::new();
     // A refit may have trained on the validation rows.
@@ -68,7 +71,7 @@ pub(in crate::fit) fn measure(
         GaussianMixture::choose(&some.draw[..rows * k], &held_out, k, RandomStream::new(seed, "density"))
     });
     look.stop.check()?;
-    let in_unit = units(features);
+    let in_unit = units(features, &look.layout.given().typical(&some.given));
     let gaussians = look.layout.gaussians();
     let (residual, quantiles): (Vec<f32>, _) = (0..gaussians).map(|output| values(&some, output, outputs)).unzip();
     let quantiles: Vec<[f32; RANKS]> = quantiles;
@@ -82,24 +85,35 @@ pub(in crate::fit) fn measure(
         quantiles: quantiles.into_iter().flatten().collect(),
         deviation,
         effect: effects(look, &some, &in_unit)?,
+        given: some.given.clone(),
         rank_correlation: (0..k).flat_map(|i| correlations.iter().map(move |of_output| of_output[i])).collect(),
     })
 }
 
-/// Converts the expectation of each output to its unit.
+/// Converts the expectation of each output to its unit; of a number that groups standardise, in a typical group.
 type InUnit<'a> = Vec<Box<dyn Fn(f32) -> f64 + 'a>>;
 
-fn units(features: &Features) -> InUnit<'_> {
-    let of_kind = |kind: &'_ crate::feature::Kind| {
+fn units<'a>(features: &'a Features, typical: &[f32]) -> InUnit<'a> {
+    // A straight line: standardised 0 and 1.
+    let [zero, one] = [0.0, 1.0].map(|x| {
+        let mut x = vec![x; features.layout().inputs()];
+        features.layout().given().restore(&mut x, typical);
+        x
+    });
+    let lines: Vec<(f32, f32)> = zero.iter().zip(&one).map(|(zero, one)| (*zero, one - zero)).collect();
+    let of_kind = move |(n, kind): (usize, &'_ crate::feature::Kind)| {
+        let lines = lines[features.elements(n)].to_vec();
         let kind = kind.clone();
         let shape = kind.feature().shape();
         let kind = std::rc::Rc::new(kind);
         (0..shape.elements * shape.classes).map(move |output| {
             let kind = kind.clone();
-            Box::new(move |expected: f32| kind.feature().in_unit(output, expected.into())) as Box<dyn Fn(f32) -> f64>
+            let (level, spread) = if shape.classes == 1 { lines[output] } else { (0.0, 1.0) };
+            Box::new(move |expected: f32| kind.feature().in_unit(output, (expected * spread + level).into()))
+                as Box<dyn Fn(f32) -> f64>
         })
     };
-    features.kinds().iter().flat_map(of_kind).collect()
+    features.kinds().iter().enumerate().flat_map(of_kind).collect()
 }
 
 /// The standard deviation of a value's residual, and its quantiles at even ranks.
@@ -225,6 +239,9 @@ fn effects(look: &FittedNetwork<'_>, rows: &SampledTrainingRows, in_unit: &InUni
     let all = rows.mean.len() / k;
     let some = (MOST_PLACES / (2 * k)).clamp(16, 1024).min(all);
     let places: Vec<&[f32]> = (0..some).map(|n| &rows.mean[n * all / some * k..][..k]).collect();
+    let given = look.layout.given();
+    let of_place = |n: usize| &rows.given[n * all / some * given.elements()..][..given.elements()];
+    let given = given.rows((0..some).flat_map(of_place).copied().collect());
     let mut effects = Vec::with_capacity(k * outputs);
     for i in 0..k {
         look.stop.check()?;
@@ -235,7 +252,7 @@ fn effects(look: &FittedNetwork<'_>, rows: &SampledTrainingRows, in_unit: &InUni
                 z[i] += 0.5 * sign as f32;
                 z
             });
-            let expected = look.expected(&look.decode(&moved.collect::<Vec<_>>())?);
+            let expected = look.expected(&look.decode(&moved.collect::<Vec<_>>(), &given.inputs)?);
             for row in expected.chunks_exact(outputs) {
                 let values = row.iter().zip(in_unit).map(|(&expected, in_unit)| in_unit(expected));
                 sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += sign * value);

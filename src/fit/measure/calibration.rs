@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::batch::{Batch, Table};
 use crate::config::{Decision, Training};
 use crate::error::Result;
-use crate::feature::Layout;
+use crate::feature::{GroupNorms, Layout};
 use crate::fit::encoded_rows::EncodedRows;
 use crate::fit::rows::FitRows;
 use crate::model::{Network, Vae, Weights};
@@ -31,9 +31,19 @@ pub(in crate::fit) struct Calibration<'a> {
     pub(in crate::fit) decision: Option<Decision>,
 }
 
+/// What calibration measures.
+pub(in crate::fit) struct Calibrated {
+    pub(in crate::fit) scoring: Scoring,
+    /// The aggregate posterior of the training rows in each network.
+    pub(in crate::fit) latents: Vec<AggregatePosterior>,
+    /// The training rows to store, if the score takes some.
+    pub(in crate::fit) neighbors: Option<Neighbors>,
+    /// The levels and spreads of the score in groups.
+    pub(in crate::fit) group_scores: Vec<Arc<GroupNorms>>,
+}
+
 impl Calibration<'_> {
-    /// Computes the scores of training and calibration rows, the aggregate posterior of the training rows in each network,
-    /// and the training rows to store, if the score takes some. `out_of_fold` are scores to calibrate with in place of those of the calibration rows.
+    /// Calibrates the score on training and calibration rows. `out_of_fold` are scores to calibrate with in place of those of the calibration rows.
     ///
     /// # Errors
     /// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
@@ -42,7 +52,7 @@ impl Calibration<'_> {
         rows: &FitRows,
         out_of_fold: Option<Tail>,
         run: &Run<'_>,
-    ) -> Result<(Scoring, Vec<AggregatePosterior>, Option<Neighbors>)> {
+    ) -> Result<Calibrated> {
         let (scorer, latents) = self.scorer(rows, run)?;
         let scores = |store, most| -> Result<Tail> { Ok(Tail::of(self.scores(&scorer, store, most, run)?)) };
         let decision = self.decision.unwrap_or(Decision::DEFAULT);
@@ -57,7 +67,7 @@ impl Calibration<'_> {
         let anomaly_score = self.score.name.to_owned();
         let mut scoring = Scoring { anomaly_score, components, calibration, training, decision };
         scoring.decision = scoring.decide(None);
-        Ok((scoring, latents, neighbors))
+        Ok(Calibrated { scoring, latents, neighbors, group_scores: scorer.group_scores().to_vec() })
     }
 
     /// Makes a scorer, with stored rows if the score takes some, and the aggregate posterior of the training rows in each network.
@@ -78,11 +88,11 @@ impl Calibration<'_> {
             latents.push(of_member);
         }
         let scorer = Arc::new(Scorer::new(members));
-        if !self.score.needs_neighbors() {
-            return Ok((scorer, latents));
-        }
-        let neighbors = self.neighbors(&scorer, rows, run)?;
-        Ok((Arc::new(scorer.with_neighbors(Some(neighbors))), latents))
+        let scorer = match self.score.needs_neighbors() {
+            true => self.with_neighbors(scorer, rows, run)?,
+            false => self.with_group_scores(scorer, rows, run)?,
+        };
+        Ok((scorer, latents))
     }
 
     /// Computes the score of at most `most` rows of a store.
@@ -101,7 +111,7 @@ impl Calibration<'_> {
             store,
             most,
             run,
-            move |batch| scorer.rows(batch)?.score(score),
+            move |batch| scorer.rows(batch)?.anomaly_score(score),
             |of_batch| scores.extend(of_batch.into_iter().flatten()),
         )?;
         Ok(scores)
@@ -136,18 +146,18 @@ impl Calibration<'_> {
         mut take: impl FnMut(T),
     ) -> Result<()> {
         let (store, layout, stop) = (store.clone(), self.layout.clone(), run.stopper().clone());
-        let (all, inputs) = (store.len(), layout.inputs());
+        let (all, width) = (store.len(), layout.width());
         let some = all.min(most);
         let row = move |n: usize| (n as u128 * all as u128 / some as u128) as u64;
         let batch = move |seq: usize| {
             stop.check()?;
             let mut table = Table::default();
             let range = seq * BATCH_ROWS..some.min((seq + 1) * BATCH_ROWS);
-            store.gather(range.map(row), inputs, &mut table)?;
+            store.gather(range.map(row), width, &mut table)?;
             Ok(Batch::new(table.ids, table.x, &layout))
         };
         let batches = (0..some.div_ceil(BATCH_ROWS)).map(batch);
-        let depth = pipeline::queue_depth(BATCH_ROWS * inputs * size_of::<f32>(), pipeline::QUEUE_BYTES);
+        let depth = pipeline::queue_depth(BATCH_ROWS * width * size_of::<f32>(), pipeline::QUEUE_BYTES);
         let [read, score] = ["read", "score"].map(Stage::new);
         for answer in prefetch_map(&read, batches, &score, depth, run.workers(), move |batch| work(&batch))? {
             take(answer?);

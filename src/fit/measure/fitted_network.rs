@@ -46,7 +46,7 @@ impl<'a> FittedNetwork<'a> {
             let range = seq * BATCH_ROWS..rows.min((seq + 1) * BATCH_ROWS);
             let mut table = Table::default();
             let places = range.map(|row| (row as u128 * all as u128 / rows as u128) as u64);
-            store.gather(places, self.layout.inputs(), &mut table)?;
+            store.gather(places, self.layout.width(), &mut table)?;
             Ok(Batch::new(table.ids, table.x, self.layout))
         })
     }
@@ -65,10 +65,10 @@ impl<'a> FittedNetwork<'a> {
         z
     }
 
-    /// Decodes places of the latent space, `[rows, outputs]`.
-    pub(in crate::fit) fn decode(&self, z: &[f32]) -> Result<Vec<f32>> {
+    /// Decodes places of the latent space, with the given inputs of each, `[rows, outputs]`.
+    pub(in crate::fit) fn decode(&self, z: &[f32], given: &[f32]) -> Result<Vec<f32>> {
         let mut outputs = Vec::new();
-        self.vae.decode(z, &mut outputs)?;
+        self.vae.decode(z, given, &mut outputs)?;
         Ok(outputs)
     }
 

@@ -58,7 +58,7 @@ pub(in crate::fit) fn measure(
         let batch = batch?;
         let encoded = look.vae.encode(&batch)?;
         let ones = vec![1.0; batch.x.len()];
-        let at_draw = look.decode(&look.draw(&batch, &encoded, noise))?;
+        let at_draw = look.decode(&look.draw(&batch, &encoded, noise), &batch.given.inputs)?;
         let known_x = batch.known.as_deref().unwrap_or(&ones);
         let rows = batch.x.chunks_exact(layout.inputs()).zip(known_x.chunks_exact(layout.inputs()));
         for ((x, known), output) in rows.zip(at_draw.chunks_exact(layout.outputs())) {
@@ -74,7 +74,7 @@ pub(in crate::fit) fn measure(
         }
         squared_error += encoded.squared_error.iter().copied().map(f64::from).sum::<f64>();
         known += encoded.known.iter().copied().map(f64::from).sum::<f64>();
-        let (spread, expected) = (look.spread(&batch), look.expected(&look.decode(&encoded.mean)?));
+        let (spread, expected) = (look.spread(&batch), look.expected(&look.decode(&encoded.mean, &batch.given.inputs)?));
         for (x, expected) in spread.chunks_exact(sums.len()).zip(expected.chunks_exact(sums.len())) {
             compare(look, x, expected, &mut sums, &mut guesses);
         }

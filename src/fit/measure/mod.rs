@@ -3,9 +3,10 @@
 pub(in crate::fit) mod aggregate;
 mod calibration;
 mod fitted_network;
+mod group_scores;
 pub(in crate::fit) mod health;
 mod neighbors;
 pub(in crate::fit) mod sketch;
 
-pub(in crate::fit) use self::calibration::Calibration;
+pub(in crate::fit) use self::calibration::{Calibrated, Calibration};
 pub(in crate::fit) use self::fitted_network::FittedNetwork;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::Calibration;
+use super::calibration::MOST_ROWS;
 use crate::batch::{Batch, Table};
 use crate::config::Decision;
 use crate::error::Result;
 use crate::fit::rows::FitRows;
 use crate::numerics::RandomStream;
 use crate::pipeline::Run;
-use crate::score::{ELBO, NeighborSpace, Neighbors, Residuals, ScoreComponents, Scorer, Tail};
+use crate::score::{COMBINED, ELBO, NeighborSpace, Neighbors, Residuals, ScoreComponents, Scorer, Tail};
 
 /// Rows of a batch: a multiple of the block a network encodes.
 const BATCH_ROWS: usize = 1024;
@@ -26,34 +27,29 @@ const LEAST_ORDINARY: f64 = 0.6;
 const ORDINARY_AMONG_ANOMALIES: f64 = 0.8;
 
 impl Calibration<'_> {
-    /// Chooses the rows to store, and computes the scores of training rows that others are compared with.
+    /// The scorer, with rows to store, and the scores of training rows that others are compared with.
     ///
     /// # Errors
     /// As [`run`](Self::run).
-    pub(super) fn neighbors(
-        &self,
-        scorer: &Arc<Scorer>,
-        rows: &FitRows,
-        run: &Run<'_>,
-    ) -> Result<(Neighbors, ScoreComponents)> {
-        let neighbors = Arc::new(self.choose(scorer, rows, run)?);
-        let (scorer, mut elbos, mut distances) = (scorer.clone(), Vec::new(), Vec::new());
-        let of_batch = neighbors.clone();
+    pub(super) fn with_neighbors(&self, scorer: Arc<Scorer>, rows: &FitRows, run: &Run<'_>) -> Result<Arc<Scorer>> {
+        let neighbors = self.choose(&scorer, rows, run)?;
+        let unmeasured = ScoreComponents::unmeasured();
+        let scorer = Arc::new(scorer.with_neighbors(Some((neighbors.clone(), unmeasured))));
+        let scorer = self.with_group_scores(scorer, rows, run)?;
+        let (of_batch, combined) = (scorer.clone(), &COMBINED);
+        let (mut elbos, mut distances) = (Vec::new(), Vec::new());
         self.each(
             &rows.training,
-            super::calibration::MOST_ROWS,
+            MOST_ROWS,
             run,
-            move |batch| {
-                let rows = scorer.rows(batch)?;
-                Ok((rows.score(&ELBO)?, of_batch.distances(&rows.first().residuals()?)))
-            },
-            |(of_networks, of_neighbors)| {
-                elbos.extend(of_networks.into_iter().flatten());
-                distances.extend(of_neighbors);
-            },
+            move |batch| of_batch.rows(batch)?.parts_in_groups(combined),
+            |of_batch| of_batch.into_iter().for_each(|[elbo, distance]| {
+                elbos.push(elbo);
+                distances.push(distance);
+            }),
         )?;
         let components = ScoreComponents { elbo: Tail::of(elbos), neighbor_distance: Tail::of(distances) };
-        Ok((Arc::unwrap_or_clone(neighbors), components))
+        Ok(Arc::new(scorer.with_neighbors(Some((neighbors, components)))))
     }
 
     /// Whether the training rows are known to hold anomalies.
@@ -71,7 +67,7 @@ impl Calibration<'_> {
         for sampled in sampled.chunks(BATCH_ROWS) {
             run.stopper().check()?;
             let mut table = Table::default();
-            store.gather(sampled.iter().copied(), inputs, &mut table)?;
+            store.gather(sampled.iter().copied(), self.layout.width(), &mut table)?;
             let batch = Batch::new(table.ids, table.x, self.layout);
             let rows = scorer.rows(&batch)?;
             scores.extend(rows.score(&ELBO)?.into_iter().map(|score| score.unwrap_or(f32::INFINITY)));

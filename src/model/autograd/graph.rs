@@ -13,7 +13,8 @@ use super::mlp::Mlp;
 use super::placer::{Placed, Placer, all_numbers, numbers};
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::feature::{Group, Layout};
+use crate::feature::{Layout, LikelihoodGroup};
+use crate::model::beside;
 use crate::model::encoded::Encoded;
 use crate::model::likelihood::{Head, head};
 use crate::model::network::{LOG_VARIANCE, Network};
@@ -23,7 +24,7 @@ use crate::model::parameters::{Weight, Weights};
 pub(crate) struct Graph {
     layout: Layout,
     /// A group, its head, and the head's own parameter.
-    groups: Vec<(Group, Box<dyn Head>, Option<Tensor>)>,
+    groups: Vec<(LikelihoodGroup, Box<dyn Head>, Option<Tensor>)>,
     latent_dim: usize,
     encoder: Mlp,
     mean: Linear,
@@ -75,8 +76,9 @@ impl Graph {
         let widest = [inputs, outputs].into_iter().chain(network.hidden.iter().copied()).max().unwrap_or(1).max(1);
         let block = BLOCK_BYTES / size_of::<f32>() / widest / BLOCK_ROWS.0 * BLOCK_ROWS.0;
         let last = network.hidden.last().copied().unwrap_or(inputs);
-        let first = network.hidden.first().copied().unwrap_or(latent_dim);
-        let with_head = |group: Group| {
+        let given = layout.given().inputs();
+        let first = network.hidden.first().copied().unwrap_or(latent_dim + given);
+        let with_head = |group: LikelihoodGroup| {
             let head = head(&group, network.noise_floor);
             let parameter = head.parameter().map(|name| builder.pp("likelihood").get(group.elements.len(), name));
             Ok((group, head, parameter.transpose()?))
@@ -88,7 +90,7 @@ impl Graph {
             encoder: Mlp::new(&builder.pp("encoder"), &network.encoder(inputs), network.activation)?,
             mean: linear(last, latent_dim, builder.pp("posterior.mean"))?,
             log_variance: linear(last, latent_dim, builder.pp("posterior.log_variance"))?,
-            decoder: Mlp::new(&builder.pp("decoder"), &network.decoder(), network.activation)?,
+            decoder: Mlp::new(&builder.pp("decoder"), &network.decoder(given), network.activation)?,
             output: linear(first, outputs, builder.pp("output"))?,
             placer: Placer::new(layout, latent_dim, device),
             block: block.clamp(BLOCK_ROWS.0, BLOCK_ROWS.1),
@@ -116,8 +118,17 @@ impl Graph {
         self.groups.iter().filter_map(move |(_, head, _)| bounds(head.as_ref()))
     }
 
-    /// The decoder's output for latents `[rows, latent_dim]`: `[rows, outputs]`.
-    fn decode(&self, z: &Tensor) -> candle_core::Result<Tensor> {
+    /// The decoder's output for latents, `[rows, latent_dim]`, and what the encoder saw of the rows: `[rows, outputs]`.
+    fn decode(&self, z: &Tensor, seen: &Tensor) -> candle_core::Result<Tensor> {
+        let (from, given) = (self.layout.own_inputs(), self.layout.given().inputs());
+        if given == 0 {
+            return self.decode_beside(z);
+        }
+        self.decode_beside(&Tensor::cat(&[z, &seen.narrow(1, from, given)?], 1)?)
+    }
+
+    /// The decoder's output for latents with their given inputs, `[rows, latent_dim + given]`.
+    fn decode_beside(&self, z: &Tensor) -> candle_core::Result<Tensor> {
         self.output.forward(&self.decoder.forward(z)?)
     }
 
@@ -163,7 +174,7 @@ impl Graph {
         let posterior = Posterior { encoded: [mean, log_variance], taken };
         let [mean, log_variance] = posterior.taken.each_ref().map(|taken| taken.as_tensor());
         let z = (mean + (noise * (log_variance * 0.5)?.exp()?)?)?;
-        let output = self.decode(&z)?;
+        let output = self.decode(&z, &rows.seen)?;
         let nll = self.sum_known(rows, &output, |head, x, output, parameter| head.nll(x, output, parameter))?;
         Ok(RowLosses { nll, kl: Self::kl(mean, log_variance)?, posterior })
     }
@@ -184,15 +195,16 @@ impl Graph {
         Ok(encoded)
     }
 
-    /// Appends the decoder's output for latents, `[rows, latent_dim]`, to `into`: `[rows, outputs]`.
-    pub(crate) fn decode_rows(&self, z: &[f32], into: &mut Vec<f32>) -> Result<()> {
-        for z in z.chunks(self.block * self.latent_dim) {
-            let rows = z.len() / self.latent_dim;
+    /// Appends the decoder's output for latents, `[rows, latent_dim]`, and their given inputs, to `into`: `[rows, outputs]`.
+    pub(crate) fn decode_rows(&self, z: &[f32], given: &[f32], into: &mut Vec<f32>) -> Result<()> {
+        let width = self.latent_dim + self.layout.given().inputs();
+        for z in beside((z, self.latent_dim), (given, width - self.latent_dim)).chunks(self.block * width) {
+            let rows = z.len() / width;
             let mut block = z.to_vec();
-            block.resize(self.block * self.latent_dim, 0.0);
-            let block = self.placer.tensor(&block, &[self.block, self.latent_dim])?;
+            block.resize(self.block * width, 0.0);
+            let block = self.placer.tensor(&block, &[self.block, width])?;
             let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-            into.extend(all_numbers(&[&self.decode(&block)?.narrow(0, 0, rows)?])?);
+            into.extend(all_numbers(&[&self.decode_beside(&block)?.narrow(0, 0, rows)?])?);
         }
         Ok(())
     }
@@ -203,7 +215,7 @@ impl Graph {
         let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let [mean, log_variance] = self.encoded(&rows.seen)?;
         let log_variance = log_variance.clamp(LOG_VARIANCE.0, LOG_VARIANCE.1)?;
-        let output = self.decode(&mean)?;
+        let output = self.decode(&mean, &rows.seen)?;
         let squared_error = self.sum_known(&rows, &output, |head, x, output, _| head.squared_error(x, output))?;
         let nll = self.sum_known(&rows, &output, |head, x, output, parameter| head.nll(x, output, parameter))?;
         let kl = Self::kl(&mean, &log_variance)?.sum(D::Minus1)?;

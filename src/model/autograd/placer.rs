@@ -107,7 +107,7 @@ impl Placer {
         })
     }
 
-    /// Writes what the encoder sees of rows: values, and a one a class and indicator.
+    /// Writes what the encoder sees of rows: values, a one a class and indicator, and the given inputs.
     fn see(&self, batch: &Batch, range: Range<usize>, into: &mut [f32]) {
         let (inputs, values) = (self.layout.inputs(), self.layout.values());
         let (x, known) = match &batch.shown {
@@ -118,6 +118,8 @@ impl Placer {
             let x = &x[row * inputs..][..inputs];
             seen[..values].copy_from_slice(&x[..values]);
             self.layout.ones(x, known.map(|known| &known[row * inputs..][..inputs])).for_each(|one| seen[one] = 1.0);
+            let given = self.layout.given().inputs();
+            seen[self.layout.own_inputs()..].copy_from_slice(&batch.given.inputs[row * given..][..given]);
         }
     }
 }

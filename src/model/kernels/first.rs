@@ -36,6 +36,10 @@ impl First {
                 let weight = &weight[one * outputs..][..outputs];
                 y.iter_mut().zip(weight).for_each(|(y, weight)| *y += weight);
             }
+            for (input, given) in self.given(rows, row) {
+                let weight = &weight[input * outputs..][..outputs];
+                y.iter_mut().zip(weight).for_each(|(y, weight)| *y += given * weight);
+            }
         }
         self.dense.finish(parameters, rows.rows, kept);
     }
@@ -53,7 +57,18 @@ impl First {
                 let sum = &mut of_ones[(one - self.values) * outputs..][..outputs];
                 sum.iter_mut().zip(g).for_each(|(sum, g)| *sum += g);
             }
+            for (input, given) in self.given(rows, row) {
+                let sum = &mut of_ones[(input - self.values) * outputs..][..outputs];
+                sum.iter_mut().zip(g).for_each(|(sum, g)| *sum += given * g);
+            }
         }
+    }
+
+    /// The given inputs of a row that are not 0.
+    fn given<'a>(&self, rows: KernelRows<'a>, row: usize) -> impl Iterator<Item = (usize, f32)> + use<'a> {
+        let width = self.layout.given().inputs();
+        let given = rows.given[row * width..(row + 1) * width].iter().copied();
+        (self.layout.own_inputs()..).zip(given).filter(|(_, given)| *given != 0.0)
     }
 
     fn ones<'a>(&'a self, rows: KernelRows<'a>, row: usize) -> impl Iterator<Item = usize> + 'a {

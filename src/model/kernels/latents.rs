@@ -10,23 +10,30 @@ use crate::numerics::{exp, vectorized};
 pub(super) struct LatentBuffers {
     /// `[rows, latent_dim]`: standard normal numbers; z is the posterior mean while they are 0.
     pub(super) noise: Vec<f32>,
-    /// `[rows, latent_dim]`: mean + noise · exp(log-variance / 2).
+    /// `[rows, latent_dim + given]`: mean + noise · exp(log-variance / 2), then the given inputs.
     pub(super) z: Vec<f32>,
+    /// Given inputs of a row.
+    given: usize,
     /// `[rows, latent_dim]`: KL divergence from the prior, nats (Kingma & Welling 2014, appendix B).
     pub(super) kl: Vec<f32>,
 }
 
 impl LatentBuffers {
-    /// Buffers for `rows` rows.
-    pub(super) fn new(rows: usize, latent_dim: usize) -> Self {
-        let room = || vec![0.0; rows * latent_dim];
-        Self { noise: room(), z: room(), kl: room() }
+    /// Buffers for `rows` rows of so many `given` inputs.
+    pub(super) fn new(rows: usize, latent_dim: usize, given: usize) -> Self {
+        let room = |width: usize| vec![0.0; rows * width];
+        Self { noise: room(latent_dim), z: room(latent_dim + given), kl: room(latent_dim), given }
     }
 
-    /// Takes each row's mean and log-variance, `[rows, 2 latent_dim]`, bounds the latter in place, and draws.
-    pub(super) fn draw(&mut self, posterior: &mut [f32], latent_dim: usize) {
+    /// Takes each row's mean and log-variance, `[rows, 2 latent_dim]`, bounds the latter in place, and draws; puts the rows'
+    /// given inputs behind the draws.
+    pub(super) fn draw(&mut self, posterior: &mut [f32], given: &[f32], latent_dim: usize) {
+        let width = latent_dim + self.given;
+        for (z, given) in self.z.chunks_exact_mut(width).zip(given.chunks_exact(self.given.max(1))) {
+            z[latent_dim..].copy_from_slice(given);
+        }
         let rows = posterior.chunks_exact_mut(2 * latent_dim);
-        let draws = self.noise.chunks_exact(latent_dim).zip(self.z.chunks_exact_mut(latent_dim));
+        let draws = self.noise.chunks_exact(latent_dim).zip(self.z.chunks_exact_mut(width));
         let kls = self.kl.chunks_exact_mut(latent_dim);
         vectorized(
             #[inline(always)]
@@ -46,7 +53,7 @@ impl LatentBuffers {
     }
 
     /// Into `by_posterior`, `[rows, 2 latent_dim]`: the derivative by mean and log-variance of the loss, whose
-    /// derivative by z is `by_z`, plus each row's weight times the dimensions' KL, each times its own `paid`.
+    /// derivative by z is `by_z`, `[rows, latent_dim + given]`, plus each row's weight times the dimensions' KL, each times its own `paid`.
     pub(super) fn backward(
         &self,
         posterior: &[f32],
@@ -57,7 +64,7 @@ impl LatentBuffers {
     ) {
         let latent_dim = paid.len();
         let rows = posterior.chunks_exact(2 * latent_dim).zip(by_posterior.chunks_exact_mut(2 * latent_dim));
-        let draws = self.noise.chunks_exact(latent_dim).zip(by_z.chunks_exact(latent_dim));
+        let draws = self.noise.chunks_exact(latent_dim).zip(by_z.chunks_exact(latent_dim + self.given));
         vectorized(
             #[inline(always)]
             || {

@@ -9,7 +9,7 @@ use super::dense::{Activations, Dense};
 use super::first::First;
 use super::latents::LatentBuffers;
 use super::rows::KernelRows;
-use crate::feature::{Group, Layout};
+use crate::feature::{Layout, LikelihoodGroup};
 use crate::model::likelihood::{GroupCells, Head, Known, RowLoss, head};
 use crate::model::network::Network;
 use crate::model::parameters::{Parameter, Weight, Weights, parameters};
@@ -18,6 +18,8 @@ use crate::model::parameters::{Parameter, Weight, Weights, parameters};
 pub(super) struct Layers {
     pub(super) latent_dim: usize,
     pub(super) inputs: usize,
+    /// Given inputs of a row.
+    pub(super) given: usize,
     outputs: usize,
     first: First,
     /// Its further layers: hidden ones, and mean and log-variance as one layer.
@@ -25,7 +27,7 @@ pub(super) struct Layers {
     /// Hidden layers and the output.
     decoder: Vec<Dense>,
     /// A group, its head, and where the head's own parameter is.
-    heads: Vec<(Group, Box<dyn Head>, Range<usize>)>,
+    heads: Vec<(LikelihoodGroup, Box<dyn Head>, Range<usize>)>,
     parameters: Vec<(Parameter, ParameterPlace)>,
 }
 
@@ -73,10 +75,11 @@ impl Layers {
             };
             widths.windows(2).enumerate().map(layer).collect()
         };
+        let given = layout.given().inputs();
         let (mut encoder, mut decoder) =
-            (stack("encoder", &network.encoder(layout.encoder_inputs())), stack("decoder", &network.decoder()));
+            (stack("encoder", &network.encoder(layout.encoder_inputs())), stack("decoder", &network.decoder(given)));
         let last = network.hidden.last().copied().unwrap_or(layout.encoder_inputs());
-        let first = network.hidden.first().copied().unwrap_or(network.latent_dim);
+        let first = network.hidden.first().copied().unwrap_or(network.latent_dim + given);
         decoder.push(dense("output", first, layout.outputs(), None));
         let mut posterior = dense("posterior.mean", last, network.latent_dim, None);
         let log_variance = dense("posterior.log_variance", last, network.latent_dim, None);
@@ -85,7 +88,7 @@ impl Layers {
         posterior.weight.end = log_variance.weight.end;
         posterior.bias.end = log_variance.bias.end;
         encoder.push(posterior);
-        let with_head = |group: Group| {
+        let with_head = |group: LikelihoodGroup| {
             let head = head(&group, network.noise_floor);
             let parameter = head.parameter().map_or(0..0, |name| places[format!("likelihood.{name}").as_str()].clone());
             (group, head, parameter)
@@ -111,6 +114,7 @@ impl Layers {
         Self {
             latent_dim: network.latent_dim,
             inputs: layout.inputs(),
+            given,
             outputs: layout.outputs(),
             first: First::new(first, layout),
             encoder,
@@ -159,7 +163,7 @@ impl Layers {
         encoder.extend(activations(&self.encoder));
         Workspace {
             encoder,
-            latents: LatentBuffers::new(rows, self.latent_dim),
+            latents: LatentBuffers::new(rows, self.latent_dim, self.given),
             decoder: activations(&self.decoder),
             losses: vec![RowLoss::default(); rows],
             back: [vec![0.0; back], vec![0.0; back]],
@@ -175,7 +179,7 @@ impl Layers {
         let (first, further) = space.encoder.split_at_mut(1);
         through(&self.encoder, parameters, &first[0].y, n, further);
         let posterior = &mut last_mut(&mut space.encoder).y[..n * 2 * self.latent_dim];
-        space.latents.draw(posterior, self.latent_dim);
+        space.latents.draw(posterior, rows.given, self.latent_dim);
         through(&self.decoder, parameters, &space.latents.z, n, &mut space.decoder);
         let output = &last(&space.decoder).y[..n * self.outputs];
         let losses = &mut space.losses[..n];
@@ -186,7 +190,7 @@ impl Layers {
         }
     }
 
-    /// The decoder's output for `n` rows' latents, `[n, latent_dim]`.
+    /// The decoder's output for `n` rows' latents and given inputs, `[n, latent_dim + given]`.
     pub(super) fn decode<'a>(&self, parameters: &[f32], z: &[f32], n: usize, space: &'a mut Workspace) -> &'a [f32] {
         through(&self.decoder, parameters, z, n, &mut space.decoder);
         &last(&space.decoder).y[..n * self.outputs]
@@ -218,7 +222,7 @@ impl Layers {
         }
         let mut pass = BackwardPass { parameters, gradients, rows: n, g, back };
         pass.back_through(&self.decoder, &space.latents.z, &space.decoder);
-        let (by_z, by_posterior) = (&pass.g[..n * self.latent_dim], &mut pass.back[..n * 2 * self.latent_dim]);
+        let (by_z, by_posterior) = (&pass.g[..n * (self.latent_dim + self.given)], &mut pass.back[..n * 2 * self.latent_dim]);
         space.latents.backward(&last(&space.encoder).y, by_z, weights, paid, by_posterior);
         std::mem::swap(&mut pass.g, &mut pass.back);
         let (first, further) = space.encoder.split_at(1);
@@ -244,7 +248,7 @@ impl Layers {
         }
     }
 
-    fn cells<'a>(&self, group: &'a Group, rows: KernelRows<'a>, output: &'a [f32], ones: &'a [f32]) -> GroupCells<'a> {
+    fn cells<'a>(&self, group: &'a LikelihoodGroup, rows: KernelRows<'a>, output: &'a [f32], ones: &'a [f32]) -> GroupCells<'a> {
         let known = rows.known.map_or(Known::All(ones), Known::Some);
         GroupCells { group, x: (rows.x, self.inputs), output: (output, self.outputs), known }
     }

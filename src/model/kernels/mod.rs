@@ -16,6 +16,7 @@ use std::sync::{Mutex, PoisonError};
 pub(super) use self::execution::Kernels;
 use self::layers::{Layers, Workspace};
 use self::rows::KernelRows;
+use super::beside;
 use super::encoded::Encoded;
 use super::network::Network;
 use super::parameters::Weights;
@@ -48,7 +49,7 @@ impl Encoder {
         let Layers { latent_dim, inputs: features, .. } = self.layers;
         let mut encoded = Encoded { latent_dim, features, ..Encoded::default() };
         let mut space = self.space();
-        let mut padded = (Vec::new(), Vec::new());
+        let mut padded = Default::default();
         for from in (0..batch.rows()).step_by(ENCODE_ROWS) {
             let range = from..batch.rows().min(from + ENCODE_ROWS);
             let rows = KernelRows::of(batch, range, self.layers.inputs);
@@ -59,10 +60,12 @@ impl Encoder {
         encoded
     }
 
-    /// Appends the decoder's output for latents, `[rows, latent_dim]`, to `into`: `[rows, outputs]`.
-    pub(super) fn decode(&self, z: &[f32], into: &mut Vec<f32>) {
-        let (width, mut space) = (self.layers.latent_dim, self.space());
-        for z in z.chunks(ENCODE_ROWS * width) {
+    /// Appends the decoder's output for latents, `[rows, latent_dim]`, and their given inputs, to `into`: `[rows, outputs]`.
+    pub(super) fn decode(&self, z: &[f32], given: &[f32], into: &mut Vec<f32>) {
+        let (latent_dim, mut space) = (self.layers.latent_dim, self.space());
+        let all = beside((z, latent_dim), (given, self.layers.given));
+        let width = latent_dim + self.layers.given;
+        for z in all.chunks(ENCODE_ROWS * width) {
             let mut block = z.to_vec();
             block.resize(ENCODE_ROWS * width, 0.0);
             let output = self.layers.decode(&self.parameters, &block, ENCODE_ROWS, &mut space);
@@ -81,19 +84,21 @@ impl Encoder {
     }
 
     /// The rows, with zeros after them up to a whole block.
-    fn filled_up<'a>(&self, rows: KernelRows<'a>, padded: &'a mut (Vec<f32>, Vec<f32>)) -> KernelRows<'a> {
+    fn filled_up<'a>(&self, rows: KernelRows<'a>, padded: &'a mut [Vec<f32>; 3]) -> KernelRows<'a> {
         if rows.rows == ENCODE_ROWS {
             return rows;
         }
-        let (x, known) = padded;
+        let [x, known, given] = padded;
         let room = ENCODE_ROWS * self.layers.inputs;
         x.extend_from_slice(rows.x);
         x.resize(room, 0.0);
         known.extend_from_slice(rows.known.unwrap_or_default());
         known.resize(room, 0.0);
         let known = rows.known.map(|_| known.as_slice());
+        given.extend_from_slice(rows.given);
+        given.resize(ENCODE_ROWS * self.layers.given, 0.0);
         // Nothing is hidden from an encoder that no longer learns.
-        KernelRows { x, known, shown_x: x, shown_known: known, rows: ENCODE_ROWS }
+        KernelRows { x, known, shown_x: x, shown_known: known, given, rows: ENCODE_ROWS }
     }
 
     fn take(&self, rows: KernelRows<'_>, space: &Workspace, encoded: &mut Encoded) {

@@ -16,6 +16,8 @@ pub(super) struct KernelRows<'a> {
     /// What the encoder sees of both.
     pub(super) shown_x: &'a [f32],
     pub(super) shown_known: Option<&'a [f32]>,
+    /// `[rows, given inputs]`.
+    pub(super) given: &'a [f32],
     pub(super) rows: usize,
 }
 
@@ -28,6 +30,8 @@ impl<'a> KernelRows<'a> {
             Some(shown) => (part(&shown.x), Some(part(&shown.known))),
             None => (part(&batch.x), known),
         };
-        Self { x: part(&batch.x), known, shown_x, shown_known, rows: range.len() }
+        let width = batch.given.inputs.len() / batch.rows().max(1);
+        let given = &batch.given.inputs[range.start * width..range.end * width];
+        Self { x: part(&batch.x), known, shown_x, shown_known, given, rows: range.len() }
     }
 }

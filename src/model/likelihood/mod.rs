@@ -13,7 +13,7 @@ use candle_core::Tensor;
 use self::bernoulli::Bernoulli;
 use self::categorical::Categorical;
 use self::gaussian::Gaussian;
-use crate::feature::{Group, Likelihood};
+use crate::feature::{Likelihood, LikelihoodGroup};
 use crate::numerics::RandomStream;
 
 /// The distribution of a group of elements, given the decoder's output for it.
@@ -79,7 +79,7 @@ pub(crate) trait Head: Send + Sync {
 }
 
 /// The head of a group; `noise_floor` as in [`Network`](super::Network).
-pub(crate) fn head(group: &Group, noise_floor: f64) -> Box<dyn Head> {
+pub(crate) fn head(group: &LikelihoodGroup, noise_floor: f64) -> Box<dyn Head> {
     match group.likelihood {
         Likelihood::Gaussian => Box::new(Gaussian::new(noise_floor)),
         Likelihood::Bernoulli => Box::new(Bernoulli),
@@ -96,7 +96,7 @@ pub(crate) struct RowLoss {
 
 /// A group's part of rows and of their decoder outputs.
 pub(crate) struct GroupCells<'a> {
-    pub(crate) group: &'a Group,
+    pub(crate) group: &'a LikelihoodGroup,
     /// `[rows, inputs]` and `inputs`, of all groups; or one row, and 0, if all rows are the same.
     pub(crate) x: (&'a [f32], usize),
     /// `[rows, outputs]` and `outputs`, of all groups.

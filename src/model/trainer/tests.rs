@@ -3,7 +3,7 @@ use candle_core::Device;
 use super::*;
 use crate::config::Activation;
 use crate::feature::Likelihood::{Bernoulli, Gaussian};
-use crate::feature::{Likelihood, Shape};
+use crate::feature::{GivenLayout, Likelihood, Shape};
 use crate::model::autograd::Graph;
 use crate::model::{Encoded, Parameter, Vae, Weight, parameters};
 
@@ -31,22 +31,27 @@ fn many_rows(layout: &Layout, rows: u64) -> Batch {
     Batch::new((0..rows).collect(), x, layout)
 }
 
-/// Numbers that may be missing and are told so, a flag, and categories of two, nineteen and three classes.
+/// Numbers that may be missing and are told so, a flag, and categories of two, nineteen and three classes; given are numbers
+/// that may be missing, and one of four groups.
 fn mixed() -> Layout {
     let of =
         [Shape::of(Gaussian, 2), Shape::of(Bernoulli, 1), Shape::category(2), Shape::category(19), Shape::category(3)];
-    Layout::new(of.into_iter().zip([true, false, false, false, true])).unwrap()
+    let given = GivenLayout::new([(Shape::of(Gaussian, 2), true, 0), (Shape::category(4), false, 0)]);
+    Layout::new(of.into_iter().zip([true, false, false, false, true])).unwrap().with_given(given)
 }
 
 /// Rows for any layout, a part of them missing and another part hidden.
 fn any_rows(layout: &Layout, rows: u64) -> Batch {
     let stream = RandomStream::new(3, "rows");
-    let mut x = vec![0.0; rows as usize * layout.inputs()];
+    let mut x = vec![0.0; rows as usize * layout.width()];
     stream.normals(&mut x);
-    for (n, (x, span)) in x.iter_mut().zip(layout.spans().iter().cycle()).enumerate() {
-        *x = match span.likelihood {
+    for (n, x) in x.iter_mut().enumerate() {
+        let (element, bits) = (n % layout.width(), stream.bits(n as u64));
+        *x = match layout.spans().get(element) {
             _ if *x > 1.5 => f32::NAN,
-            Likelihood::Categorical => (stream.bits(n as u64) % span.encoder.len() as u64) as f32,
+            Some(span) if span.likelihood == Likelihood::Categorical => (bits % span.encoder.len() as u64) as f32,
+            // The last of the given elements is a group.
+            None if element + 1 == layout.width() => (bits % 4) as f32,
             _ => *x,
         };
     }
@@ -338,7 +343,7 @@ fn kernels_and_tensors_encode_and_decode_alike() {
     let [kernels, tensors] = [kernels, tensors].map(|vae| {
         let Encoded { mean, log_variance, squared_error, nll, kl, known, .. } = vae.encode(&batch).unwrap();
         let mut decoded = Vec::new();
-        vae.decode(&mean, &mut decoded).unwrap();
+        vae.decode(&mean, &batch.given.inputs, &mut decoded).unwrap();
         [mean, log_variance, squared_error, nll, kl, known, decoded]
     });
     for (kernels, tensors) in kernels.iter().zip(&tensors) {
