@@ -49,10 +49,8 @@ pub(super) fn take(
         return Err(contradiction("the number of networks is out of its range".to_owned()));
     }
     // Check the size that the metadata claims before building networks of it.
-    let (of_latents, of_network) = (
-        network.latent_dim.saturating_mul(network.latent_dim + 1),
-        network.parameters(layout),
-    );
+    let (of_latents, of_network) =
+        (network.latent_dim.saturating_mul(network.latent_dim + 1), network.parameters(layout));
     let claimed = of_network.saturating_add(of_latents).saturating_mul(training.members);
     let held: usize = tensors.values().map(|weight| weight.values.len()).sum();
     if claimed > held {

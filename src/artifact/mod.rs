@@ -34,7 +34,7 @@ use crate::score::{AggregatePosterior, Neighbors, Score, Scorer, Scoring};
 use crate::storage::{Object, Target, check_url, commit_bytes, is_url};
 
 /// The newest format version that this program reads; it writes this one.
-pub(crate) const FORMAT_VERSION: u64 = 1;
+pub(crate) const FORMAT_VERSION: u64 = 2;
 
 /// Largest model file, larger than any trainable network within the configuration's ranges.
 const MAX_BYTES: u64 = 16 << 30;
@@ -214,8 +214,9 @@ impl Model {
         if !tails.into_iter().all(|tail| tail.is_valid() && tail.rows() > 0) || !decision.is_valid() {
             return Err(contradiction("the stored scores or the decision are invalid"));
         }
-        let features = Features::new(metadata.features.clone(), metadata.given.clone(), metadata.training.missing_indicator)
-            .ok_or_else(|| contradiction("the features are not in the order of the row vector"))?;
+        let features =
+            Features::new(metadata.features.clone(), metadata.given.clone(), metadata.training.missing_indicator)
+                .ok_or_else(|| contradiction("the features are not in the order of the row vector"))?;
         let (aggregate, mut weights): (Weights, Weights) =
             tensors.into_iter().partition(|(name, _)| Aggregate::has_tensor(name));
         let norms = weights.extract_if(.., |name, _| groups::has_tensor(name)).collect();
@@ -324,7 +325,7 @@ impl Model {
     pub(crate) fn keys(&self, score: Option<&str>) -> Vec<(String, String)> {
         let version =
             [("vaepipe.version", env!("CARGO_PKG_VERSION").to_owned()), ("vaepipe.model", self.hash().to_owned())];
-        let features = || serde_json::to_string(&self.features.columns()).expect("names are strings");
+        let features = || serde_json::to_string(&self.features.learned_columns()).expect("names are strings");
         let of_score = |score: &str| [("vaepipe.score", score.to_owned()), ("vaepipe.features", features())];
         let score = score.into_iter().flat_map(of_score);
         let seed = ("vaepipe.seed", self.metadata.training.seed.to_string());

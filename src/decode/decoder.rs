@@ -131,12 +131,7 @@ impl Generator {
     }
 
     /// Draws row vectors, `[rows, inputs]`, standardised by group.
-    fn draw_vectors(
-        &self,
-        rows: std::ops::Range<u64>,
-        given: &GivenRows,
-        noise: RandomStream,
-    ) -> Result<Vec<f32>> {
+    fn draw_vectors(&self, rows: std::ops::Range<u64>, given: &GivenRows, noise: RandomStream) -> Result<Vec<f32>> {
         let mut z = Vec::new();
         rows.clone().for_each(|row| self.density.draw(self.temperature, noise.child(row).child(0), &mut z));
         let (layout, values) = (self.decoder.features.layout(), self.own.len());

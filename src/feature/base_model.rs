@@ -26,7 +26,8 @@ pub(crate) fn with_missing_counts(features: &Features, issues: &FeatureIssues, i
         counted
     };
     let kinds = features.kinds().iter().zip(&issues.learned).map(kind).collect();
-    Features::grouped(kinds, features.given().to_vec(), indicated).with_norms(features.layout().given().norms().to_vec())
+    Features::grouped(kinds, features.given().to_vec(), indicated)
+        .with_norms(features.layout().given().norms().to_vec())
 }
 
 /// The carried columns after other rows with these issues: a watched column that varies in them is no longer constant.
@@ -54,30 +55,37 @@ pub(crate) fn still_constant(carried: Vec<Carried>, watched: &[Watched], issues:
 pub(crate) fn conflicting_option(
     schema: &Schema,
     config: &FitConfig,
-    kinds: &[Kind],
+    features: &Features,
     carried: &[Carried],
 ) -> Result<Option<(&'static str, String)>> {
     let selections = Selections::new(schema, config)?;
-    let learns = |column: &Column| kinds.iter().any(|kind| kind.column() == column);
+    let learns = |column: &Column| features.kinds().iter().any(|kind| kind.column() == column);
+    let is_given = |column: &Column| features.given().iter().any(|kind| kind.column() == column);
+    let leaves = || Column::leaves(schema).into_iter().map(|(column, _)| column);
+    if let Some(column) = leaves().find(|column| names(&selections.given, column) && !is_given(column)) {
+        return Ok(Some(("given", format!("it is not given {:?}", column.name()))));
+    }
     // Columns that the base model was asked to learn, but could not, may be selected again.
     let by_data = |carried: &Carried| !carried.is_by_selection() && carried.reason != NOT_OF_MODEL;
     let was_unlearnable =
         |column: &Column| carried.iter().any(|carried| carried.column == column.name() && by_data(carried));
-    let extra = Column::leaves(schema)
-        .into_iter()
-        .map(|(column, _)| column)
+    let extra = leaves()
         .filter(|column| names(&selections.columns, column) && !matches(&selections.exclude, column))
         .find(|column| !learns(column) && !was_unlearnable(column));
     if let Some(column) = extra {
         return Ok(Some(("columns", format!("it does not learn {:?}", column.name()))));
     }
-    Ok(kinds.iter().find_map(|kind| conflict_with(&selections, config, kind)))
+    let excluded = features.given().iter().find(|kind| matches(&selections.exclude, kind.column()));
+    if let Some(kind) = excluded {
+        return Ok(Some(("exclude", format!("it is given {:?}", kind.column().name()))));
+    }
+    Ok(features.kinds().iter().find_map(|kind| conflict_with(&selections, config, kind)))
 }
 
-/// The columns of `schema` that the base model does not learn, each with the reason.
-pub(crate) fn unlearned_columns(schema: &Schema, kinds: &[Kind], carried: &[Carried]) -> Vec<Carried> {
+/// The columns of `schema` that the base model neither learns nor is given, each with the reason.
+pub(crate) fn unlearned_columns(schema: &Schema, features: &Features, carried: &[Carried]) -> Vec<Carried> {
     let columns = Column::leaves(schema).into_iter().map(|(column, _)| column);
-    let others = columns.filter(|column| !kinds.iter().any(|kind| kind.column() == column));
+    let others = columns.filter(|column| !features.all().any(|kind| kind.column() == column));
     let known = |column: Column| {
         let known = carried.iter().find(|carried| carried.column == column.name()).cloned();
         let reason = NOT_OF_MODEL.to_owned();

@@ -167,7 +167,9 @@ pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> R
     let tops = |field: &&FieldRef| candidates.columns.iter().any(|candidate| candidate.column.top() == field.name());
     candidates.fields = schema.fields().iter().filter(tops).cloned().collect();
     match left_out_by {
-        Some(selection) if candidates.columns.iter().all(|candidate| candidate.given) => Err(Error::NothingSelected { selection }),
+        Some(selection) if candidates.columns.iter().all(|candidate| candidate.given) => {
+            Err(Error::NothingSelected { selection })
+        }
         _ => Ok(candidates),
     }
 }

@@ -302,6 +302,11 @@ impl Features {
         &self.kinds[self.starts.partition_point(|&start| start <= element) - 1]
     }
 
+    /// The distinct top-level columns that are learned.
+    pub(crate) fn learned_columns(&self) -> Vec<String> {
+        top_columns(self.kinds().iter().map(|kind| kind.column())).0
+    }
+
     /// The distinct top-level columns that are read.
     pub(crate) fn columns(&self) -> Vec<String> {
         self.top_columns.clone()
@@ -378,6 +383,9 @@ impl Features {
                 }
             }
             tile.given = tile.learned.split_off(self.learned);
+            // Time goes on.
+            let times = tile.given.iter_mut().zip(self.given()).filter(|(_, kind)| kind.feature().grows_over_time());
+            times.for_each(|(issues, _)| issues.out_of_range = 0);
             issues.add(&tile);
         }
         for (watched, &place) in self.watched.iter().zip(&self.top_indices[self.kinds.len()..]) {

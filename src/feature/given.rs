@@ -148,7 +148,10 @@ impl GivenRows {
     /// The given inputs of each row, `times` in turn, for several latents of a row; of `rows` rows.
     pub(crate) fn repeat(&self, rows: std::ops::Range<usize>, all: usize, times: usize) -> Vec<f32> {
         let width = self.inputs.len() / all.max(1);
-        rows.flat_map(|row| std::iter::repeat_n(&self.inputs[row * width..][..width], times)).flatten().copied().collect()
+        rows.flat_map(|row| std::iter::repeat_n(&self.inputs[row * width..][..width], times))
+            .flatten()
+            .copied()
+            .collect()
     }
 }
 

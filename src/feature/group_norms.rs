@@ -69,12 +69,7 @@ struct Population {
 
 impl GroupNorms {
     /// Norms read from a file; `None` if the sizes do not match.
-    pub(crate) fn from_parts(
-        element: usize,
-        numbers: Arc<[usize]>,
-        level: Vec<f32>,
-        spread: Vec<f32>,
-    ) -> Option<Self> {
+    pub(crate) fn from_parts(element: usize, numbers: Arc<[usize]>, level: Vec<f32>, spread: Vec<f32>) -> Option<Self> {
         let whole = !numbers.is_empty() && level.len() % numbers.len() == 0 && level.len() == spread.len();
         let usable = !level.is_empty() && spread.iter().all(|spread| *spread > 0.0);
         (whole && usable).then_some(Self { element, numbers, level, spread })
@@ -188,7 +183,8 @@ impl GroupMoments {
         let varying = groups().filter(|it| it.count >= 2.0 && it.variance() > 0.0);
         let logs: Vec<(f64, f64)> = varying.map(|it| it.log_variance()).collect();
         let known = (logs.len() as f64).max(1.0);
-        let log_variance = if logs.is_empty() { least.ln() } else { logs.iter().map(|(log, _)| log).sum::<f64>() / known };
+        let log_variance =
+            if logs.is_empty() { least.ln() } else { logs.iter().map(|(log, _)| log).sum::<f64>() / known };
         let around = logs.iter().map(|(log, noise)| (log - log_variance).powi(2) - noise).sum::<f64>() / known;
         let mut population =
             Population { level, between: 0.0, log_variance, log_between: around.max(0.0), within: 0.0, least };

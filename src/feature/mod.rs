@@ -127,6 +127,14 @@ impl Kind {
         self.feature().describe()
     }
 
+    /// What the network sees of a value that is given, in words.
+    pub fn describe_given(&self) -> String {
+        match self {
+            Self::Time(time) => time.describe_cycles(),
+            kind => kind.describe(),
+        }
+    }
+
     /// The type of the column at fit, as Arrow writes it.
     pub fn data_type(&self) -> &str {
         self.feature().data_type()

@@ -170,6 +170,13 @@ impl Time {
         self.missing = missing;
     }
 
+    /// The cycles, in words.
+    pub(super) fn describe_cycles(&self) -> String {
+        let cycles: Vec<&str> = self.cycles.iter().map(|cycle| cycle.name()).collect();
+        let zone = self.zone.as_deref().map_or(String::new(), |zone| format!(" in {zone}"));
+        format!("{}{zone}", cycles.join(", "))
+    }
+
     /// This feature with the scaling of another.
     pub(super) fn with_scaling_of(&self, other: &Self) -> Self {
         Self { elapsed: other.elapsed, ..self.clone() }
@@ -186,9 +193,11 @@ impl Feature for Time {
     }
 
     fn describe(&self) -> String {
-        let cycles: String = self.cycles.iter().map(|cycle| format!(", {}", cycle.name())).collect();
-        let zone = self.zone.as_deref().filter(|_| !cycles.is_empty()).map(|zone| format!(" in {zone}"));
-        format!("time: elapsed{cycles}{}", zone.unwrap_or_default())
+        if self.cycles.is_empty() {
+            "time: elapsed".to_owned()
+        } else {
+            format!("time: elapsed, {}", self.describe_cycles())
+        }
     }
 
     fn data_type(&self) -> &str {

@@ -50,7 +50,7 @@ impl BaseModel {
     /// # Errors
     /// [`Error::OtherModel`] for an option that contradicts the model.
     pub(super) fn fill(&self, config: &FitConfig, source: &ParquetSource) -> Result<FitConfig> {
-        let Metadata { features, carried, network, training, scoring, provenance, .. } = self.model.metadata();
+        let Metadata { carried, network, training, scoring, provenance, .. } = self.model.metadata();
         let latent_dim = LatentDim::Of(network.latent_dim);
         let differences = [
             ("preset", difference(config.preset, training.preset)),
@@ -62,8 +62,10 @@ impl BaseModel {
             ("members", difference(config.members, training.members)),
         ];
         let first = differences.into_iter().find_map(|(option, difference)| Some((option, difference?)));
-        let first = first
-            .map_or_else(|| conflicting_option(&source.schema(), config, features, carried), |first| Ok(Some(first)))?;
+        let first = first.map_or_else(
+            || conflicting_option(&source.schema(), config, self.model.features(), carried),
+            |first| Ok(Some(first)),
+        )?;
         if let Some((option, difference)) = first {
             return Err(Error::OtherModel { option, path: self.path.clone(), difference });
         }
@@ -118,7 +120,7 @@ impl BaseModel {
             features = Arc::new(scaled);
         }
         let missing = MissingRates::of(features.kinds(), source.rows());
-        let carried = unlearned_columns(&schema, features.kinds(), carried);
+        let carried = unlearned_columns(&schema, &features, carried);
         Ok(ColumnChoice { features, carried, values: Default::default(), missing })
     }
 

@@ -200,7 +200,9 @@ pub(super) fn network(config: &FitConfig, inputs: usize, rows: usize, missing: M
         widths if fills => widths.first().map(|width| 2 * width).into_iter().collect(),
         widths => widths,
     });
-    let noise_floor = if fills { NOISE_FLOOR_OF_MISSING } else { defaults.noise_floor };
+    // Columns that a user gives are there to tell what is odd for them.
+    let floor = if config.given.is_empty() { defaults.noise_floor } else { ANOMALY.noise_floor };
+    let noise_floor = if fills { NOISE_FLOOR_OF_MISSING.min(floor) } else { floor };
     Network { hidden, latent_dim, activation: config.activation.unwrap_or(ACTIVATION), noise_floor }
 }
 

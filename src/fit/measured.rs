@@ -56,7 +56,18 @@ impl Trained {
         let aggregate = stages[1].run(|| aggregate::measure(&fitted, features, rows, seed))?;
         let sketch = stages[2].run(|| sketch::measure(&fitted, features, rows, scoring.calibration.as_ref()))?;
         pipeline::report(&stages.each_ref());
-        Ok(Measured { training, init, scoring, latents, neighbors, group_scores, health, aggregate, sketch, trained: self })
+        Ok(Measured {
+            training,
+            init,
+            scoring,
+            latents,
+            neighbors,
+            group_scores,
+            health,
+            aggregate,
+            sketch,
+            trained: self,
+        })
     }
 
     /// What calibrates the scores of networks with these weights.
@@ -102,7 +113,8 @@ impl Measured {
     /// # Errors
     /// [`Error::Model`] if its parts contradict each other.
     pub(super) fn into_fitted(self) -> Result<Fitted> {
-        let Self { trained, training, init, scoring, latents, neighbors, group_scores, health, aggregate, sketch } = self;
+        let Self { trained, training, init, scoring, latents, neighbors, group_scores, health, aggregate, sketch } =
+            self;
         let Trained { loaded, network, members, checkpoint, seconds } = trained;
         let (prepared, rows) = (&loaded.prepared, &loaded.rows);
         let provenance = Provenance {

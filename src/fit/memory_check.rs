@@ -18,12 +18,7 @@ const VALUES_A_UNIT: u64 = 4;
 ///
 /// # Errors
 /// [`Error::TooLarge`].
-pub(super) fn check(
-    network: &Network,
-    layout: &Layout,
-    training: &Training,
-    rows: usize,
-) -> Result<()> {
+pub(super) fn check(network: &Network, layout: &Layout, training: &Training, rows: usize) -> Result<()> {
     let parameters = network.parameters(layout);
     let needed = bytes(network, parameters, layout.encoder_inputs() + layout.outputs(), training, rows);
     let mut probe = Vec::<u8>::new();

@@ -35,9 +35,11 @@ pub struct PlannedColumn {
     /// Its Arrow type.
     #[serde(rename = "type")]
     pub data_type: String,
-    /// The feature to learn; absent if the column is only carried.
+    /// The feature to learn; absent if the column is not learned.
     pub learned: Option<Kind>,
-    /// Why it is only carried: a phrase with the column as its subject; absent if it is learned.
+    /// The feature to give to the model; absent if the column is not given.
+    pub given: Option<Kind>,
+    /// Why it is only carried: a phrase with the column as its subject; absent if it is learned or given.
     pub reason: Option<String>,
     /// Statistics of its values, if the plan depends on them.
     pub values: Option<Values>,
@@ -128,6 +130,7 @@ impl ColumnChoice {
             column: name.to_owned(),
             data_type,
             learned: self.features.kinds().iter().find(|kind| kind.column().name() == name).cloned(),
+            given: self.features.given().iter().find(|kind| kind.column().name() == name).cloned(),
             reason: carried.map(|carried| carried.reason.clone()),
             values: self.values.get(name).cloned(),
         }

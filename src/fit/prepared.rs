@@ -66,7 +66,7 @@ impl Prepared {
         let sizes = Sizes::decide(&config, &columns, source.rows(), base.as_ref().map(BaseModel::network))?;
         tracing::info!("{}", sizes.rows.memory.describe(sizes.rows.sample, sizes.inputs, &folder));
         sizes.check_memory(&columns)?;
-        let names = columns.features.columns();
+        let names = columns.features.learned_columns();
         run.report(Progress::Chosen { columns: &names, latent_dim: sizes.network.latent_dim });
         Ok(Self { config, base, source, device, score, folder, columns, sizes, start })
     }

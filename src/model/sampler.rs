@@ -59,7 +59,8 @@ impl Row<'_> {
     pub(crate) fn key(&self) -> u64 {
         let cells = self.x.iter().zip(self.known);
         let bits = cells.map(|(x, known)| if *known > 0.0 { u64::from(x.to_bits()) } else { u64::MAX });
-        bits.chain(self.given.iter().map(|given| u64::from(given.to_bits()))).fold(0, |key, bits| mix(key.rotate_left(7) ^ bits))
+        bits.chain(self.given.iter().map(|given| u64::from(given.to_bits())))
+            .fold(0, |key, bits| mix(key.rotate_left(7) ^ bits))
     }
 }
 

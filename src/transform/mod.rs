@@ -162,7 +162,7 @@ impl Model {
     ) -> Result<Vec<usize>> {
         self.features().check(input, source.path()).map_err(|error| source.with_mismatch(error))?;
         let new = self.new_columns(config)?;
-        let mut kept = columns::kept(config, input, source.path(), &self.features().columns(), &new)?;
+        let mut kept = columns::kept(config, input, source.path(), &self.features().learned_columns(), &new)?;
         if in_directory {
             let keys = source.partition_columns();
             kept.retain(|&column| !keys.contains(input.field(column).name()));

@@ -85,7 +85,7 @@ impl Model {
             let what = "a false discovery rate, which takes two passes,";
             return Err(Error::Unsupported { place: Place::file(path), what });
         }
-        let kept = columns::kept(config, &input, path, &self.features().columns(), maker.schema())?;
+        let kept = columns::kept(config, &input, path, &self.features().learned_columns(), maker.schema())?;
         let plan = OutputPlan::new(self, (&input, path), &kept, config, Medium::Memory)?;
         let needed = plan.needed.iter().map(|column| input.index_of(column)).collect::<Result<Vec<_>, _>>();
         let failed = |source: ArrowError| Error::Read { place: Place::file("record batches"), source: source.into() };

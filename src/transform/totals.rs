@@ -59,7 +59,8 @@ impl TransformTotals {
     pub(super) fn finish(self, model: &Model, decides: bool) -> Transformed {
         let (features, watched, rows_at_fit) = (model.features(), &model.watched(), model.metadata().provenance.rows);
         let Self { rows, files, skipped, empty_rows, anomalies, scores, issues, sketch, bins } = self;
-        let drift = sketch.and_then(|sketch| bins.finish(&sketch, features.kinds(), watched, &issues, rows, rows_at_fit));
+        let drift =
+            sketch.and_then(|sketch| bins.finish(&sketch, features.kinds(), watched, &issues, rows, rows_at_fit));
         issues.warn(features, watched);
         if empty_rows > 0 {
             tracing::warn!("{empty_rows} rows have no known value in any learned column; their scores are null");

@@ -20,6 +20,7 @@ mod faults;
 mod formats;
 mod general;
 mod generate;
+mod given;
 mod golden;
 mod gpu;
 mod health;

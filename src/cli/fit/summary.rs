@@ -15,13 +15,17 @@ pub(crate) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
     let metadata = fitted.model.metadata();
     let (rows, history) = (&metadata.provenance, &metadata.history);
     let features: Vec<&str> = metadata.features.iter().map(|feature| feature.column().name()).collect();
-    let all = features.len() + metadata.carried.len();
+    let given: Vec<&str> = metadata.given.iter().map(|feature| feature.column().name()).collect();
+    let all = features.len() + given.len() + metadata.carried.len();
     let mut lines = vec![(
         "learned",
         format!("{} of {all} columns of {} rows: {}", features.len(), HumanCount(rows.rows), list(&features)),
     )];
-    for (columns, reason) in grouped(&metadata.carried) {
-        let label = if lines.len() == 1 { "left out" } else { "" };
+    if !given.is_empty() {
+        lines.push(("given", list(&given)));
+    }
+    for (n, (columns, reason)) in grouped(&metadata.carried).into_iter().enumerate() {
+        let label = if n == 0 { "left out" } else { "" };
         lines.push((label, format!("{columns}: {reason}")));
     }
     let loss = match (history.validation_loss(), history.held_out_loss) {
@@ -136,6 +140,7 @@ pub(crate) fn json(fitted: &Fitted, total: f64) -> Value {
         "train_rows": rows.training_rows,
         "empty_rows": rows.empty_rows,
         "features": metadata.features.len(),
+        "given": metadata.given.iter().map(|feature| feature.column().name()).collect::<Vec<_>>(),
         "carried": metadata.carried,
         "latent_dim": metadata.network.latent_dim,
         "hidden": metadata.network.hidden,

@@ -49,10 +49,11 @@ fn table(columns: &[PlannedColumn]) -> String {
             let missing = values.null + values.unusable;
             share(missing, missing + values.known)
         });
-        let fate = match (&column.learned, &column.reason) {
-            (Some(kind), _) => format!("learn it: {}", kind.describe()),
-            (None, Some(reason)) => format!("carry it: it {reason}"),
-            (None, None) => String::new(),
+        let fate = match (&column.learned, &column.given, &column.reason) {
+            (Some(kind), ..) => format!("learn it: {}", kind.describe()),
+            (_, Some(kind), _) => format!("give it: {}", kind.describe_given()),
+            (.., Some(reason)) => format!("carry it: it {reason}"),
+            _ => String::new(),
         };
         table.add_row([
             shown(&column.column),

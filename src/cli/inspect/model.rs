@@ -45,7 +45,7 @@ pub(crate) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<
         ("history", history(&metadata.history)),
     ];
     lines.extend(metadata.provenance.init.as_ref().map(|init| ("base", base(init))));
-    let mut sections = vec![epochs(&metadata.history), features(model), carried(model)];
+    let mut sections = vec![epochs(&metadata.history), features(model), given(model), carried(model)];
     if let Some(health) = &metadata.health {
         lines.push(("latents", health::line(health)));
         lines.extend(health::advice(health).map(|advice| ("", advice)));
@@ -116,6 +116,14 @@ fn features(model: &Model) -> String {
         table.add_row([shown(feature.column().name()), feature.describe()]);
     }
     in_lines(&table)
+}
+
+fn given(model: &Model) -> String {
+    let mut table = table_of(["given", "as"]);
+    for feature in &model.metadata().given {
+        table.add_row([shown(feature.column().name()), feature.describe_given()]);
+    }
+    if model.metadata().given.is_empty() { String::new() } else { in_lines(&table) }
 }
 
 fn carried(model: &Model) -> String {

@@ -47,12 +47,7 @@ impl Calibration<'_> {
     ///
     /// # Errors
     /// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
-    pub(in crate::fit) fn run(
-        &self,
-        rows: &FitRows,
-        out_of_fold: Option<Tail>,
-        run: &Run<'_>,
-    ) -> Result<Calibrated> {
+    pub(in crate::fit) fn run(&self, rows: &FitRows, out_of_fold: Option<Tail>, run: &Run<'_>) -> Result<Calibrated> {
         let (scorer, latents) = self.scorer(rows, run)?;
         let scores = |store, most| -> Result<Tail> { Ok(Tail::of(self.scores(&scorer, store, most, run)?)) };
         let decision = self.decision.unwrap_or(Decision::DEFAULT);

@@ -74,7 +74,8 @@ pub(in crate::fit) fn measure(
         }
         squared_error += encoded.squared_error.iter().copied().map(f64::from).sum::<f64>();
         known += encoded.known.iter().copied().map(f64::from).sum::<f64>();
-        let (spread, expected) = (look.spread(&batch), look.expected(&look.decode(&encoded.mean, &batch.given.inputs)?));
+        let (spread, expected) =
+            (look.spread(&batch), look.expected(&look.decode(&encoded.mean, &batch.given.inputs)?));
         for (x, expected) in spread.chunks_exact(sums.len()).zip(expected.chunks_exact(sums.len())) {
             compare(look, x, expected, &mut sums, &mut guesses);
         }

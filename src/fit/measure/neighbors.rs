@@ -43,10 +43,12 @@ impl Calibration<'_> {
             MOST_ROWS,
             run,
             move |batch| of_batch.rows(batch)?.parts_in_groups(combined),
-            |of_batch| of_batch.into_iter().for_each(|[elbo, distance]| {
-                elbos.push(elbo);
-                distances.push(distance);
-            }),
+            |of_batch| {
+                of_batch.into_iter().for_each(|[elbo, distance]| {
+                    elbos.push(elbo);
+                    distances.push(distance);
+                })
+            },
         )?;
         let components = ScoreComponents { elbo: Tail::of(elbos), neighbor_distance: Tail::of(distances) };
         Ok(Arc::new(scorer.with_neighbors(Some((neighbors, components)))))

@@ -222,7 +222,8 @@ impl Layers {
         }
         let mut pass = BackwardPass { parameters, gradients, rows: n, g, back };
         pass.back_through(&self.decoder, &space.latents.z, &space.decoder);
-        let (by_z, by_posterior) = (&pass.g[..n * (self.latent_dim + self.given)], &mut pass.back[..n * 2 * self.latent_dim]);
+        let (by_z, by_posterior) =
+            (&pass.g[..n * (self.latent_dim + self.given)], &mut pass.back[..n * 2 * self.latent_dim]);
         space.latents.backward(&last(&space.encoder).y, by_z, weights, paid, by_posterior);
         std::mem::swap(&mut pass.g, &mut pass.back);
         let (first, further) = space.encoder.split_at(1);
@@ -248,7 +249,13 @@ impl Layers {
         }
     }
 
-    fn cells<'a>(&self, group: &'a LikelihoodGroup, rows: KernelRows<'a>, output: &'a [f32], ones: &'a [f32]) -> GroupCells<'a> {
+    fn cells<'a>(
+        &self,
+        group: &'a LikelihoodGroup,
+        rows: KernelRows<'a>,
+        output: &'a [f32],
+        ones: &'a [f32],
+    ) -> GroupCells<'a> {
         let known = rows.known.map_or(Known::All(ones), Known::Some);
         GroupCells { group, x: (rows.x, self.inputs), output: (output, self.outputs), known }
     }
