@@ -99,7 +99,7 @@ pub enum Error {
     /// A selection names an unknown column.
     #[error("no column {name:?}{}", did_you_mean(.near))]
     UnknownColumn {
-        /// The selection that names it: "columns", "exclude", "categorical", "map", "keep" or "where".
+        /// The selection that names it: "columns", "exclude", "given", "categorical", "map", "at", "keep" or "where".
         selection: &'static str,
         /// The name as given.
         name: String,
@@ -109,7 +109,7 @@ pub enum Error {
     /// A selection leaves no column to learn.
     #[error("{selection}: leaves no column to learn")]
     NothingSelected {
-        /// The selection: "columns" or "exclude".
+        /// The selection: "columns", "exclude" or "given".
         selection: &'static str,
     },
     /// A selection has an invalid pattern.

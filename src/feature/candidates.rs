@@ -149,6 +149,7 @@ pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> R
             if selections.names_map(column) && !survey.is_numeric_scalar() {
                 return Err(refused("map", " on a curve: it is"));
             }
+            left_out_by = left_out_by.or(matches(given, column).then_some("given"));
             candidates.columns.push(Candidate { column: column.clone(), survey, given: is_given });
             continue;
         } else {

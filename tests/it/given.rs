@@ -210,7 +210,7 @@ fn generated_rows_are_those_of_given_circumstances() {
         let at = read(&dir.path("at.parquet"));
         assert!(at.column(0).as_string::<i32>().iter().all(|name| name == Some(&format!("d{device}"))));
         assert!((mean(&at) / level(device) - 1.0).abs() < 0.25, "{device}: {} {}", mean(&at), level(device));
-        dir.ok(&format!("traverse along.parquet --force --at device=d{device},ts=2024-01-05T21:00:00"));
+        dir.ok(&format!("traverse vae.safetensors along.parquet --force --at device=d{device},ts=2024-01-05T21:00:00"));
         assert!((mean(&read(&dir.path("along.parquet"))) / level(device) - 0.5).abs() < 0.35);
     }
     dir.fails(2, "generate -n 5 no.parquet --at load=3").says(&["no column \"load\""]);
