@@ -16,7 +16,9 @@ mod transform;
 
 use std::fmt;
 
-pub use self::choices::{Activation, Codec, Decision, ExplainRows, LatentDim, Map, MapOf, Preset, Scale, VectorScale};
+pub use self::choices::{
+    Activation, Codec, Decision, ExplainRows, IfNewer, LatentDim, Map, MapOf, Preset, Scale, VectorScale,
+};
 pub use self::decode::{GenerateConfig, ReconstructConfig, TraverseConfig};
 pub use self::fit::FitConfig;
 pub use self::impute::ImputeConfig;
