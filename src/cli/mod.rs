@@ -96,7 +96,7 @@ struct LogFlags {
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     log_format: log::LogFormat,
     /// Append the log to this file, with the summary, also with --quiet; stderr gets only the error that ends a run
-    /// [default: the log goes to stderr]
+    /// [default: no file]
     #[arg(long, global = true, value_name = "FILE")]
     log_file: Option<PathBuf>,
     /// What tells this run from others in JSON logs and summaries [default: made of time and process]

@@ -24,7 +24,7 @@ const DAYS: u64 = 365;
 const FITTED: u64 = 31;
 
 const HOURS: usize = 24;
-const ROWS_AN_HOUR: usize = 20;
+const ROWS_AN_HOUR: usize = 16;
 
 /// A day whose file arrives in part, and is whole the day after.
 const BROKEN: u64 = 133;
