@@ -44,7 +44,7 @@ fn rows(day: u64) -> (RecordBatch, Option<usize>) {
     const SITES: [(&str, f64); 3] = [("north", 40.0), ("south", 100.0), ("west", 250.0)];
     let mut uniform = Uniform::new(1000 + day);
     let mut at = |count: usize| ((uniform.next().abs() * count as f64) as usize).min(count - 1);
-    let planted = (day % 4 == 0).then(|| at(HOURS * ROWS_AN_HOUR));
+    let planted = day.is_multiple_of(4).then(|| at(HOURS * ROWS_AN_HOUR));
     let sites: Vec<usize> = (0..HOURS * ROWS_AN_HOUR).map(|_| at(SITES.len())).collect();
     let (mut loads, mut amounts) = (Vec::new(), Vec::new());
     for (row, &site) in sites.iter().enumerate() {
@@ -229,7 +229,7 @@ fn a_year_of_the_crontab() {
             }
         }
         // 2 February, on which the second night of the year falls, is a Sunday.
-        if (today - FITTED - 1) % 7 == 0 {
+        if (today - FITTED - 1).is_multiple_of(7) {
             let before = fs::read(&model).unwrap();
             let ran = machine.run(&machine.weekly, today);
             fits += 1;
