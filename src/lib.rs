@@ -135,9 +135,9 @@ pub mod bench;
 pub use arrow;
 
 pub use config::{
-    Activation, Codec, Decision, Encoding, ExplainRows, FitConfig, GenerateConfig, ImputeConfig, LatentDim, Map, MapOf,
-    OutputConfig, Preset, ReconstructConfig, Scale, SourceConfig, Training, TransformConfig, TraverseConfig,
-    VectorScale,
+    Activation, Codec, Decision, Encoding, ExplainRows, FitConfig, GenerateConfig, IfNewer, ImputeConfig, LatentDim,
+    Map, MapOf, OutputConfig, Preset, ReconstructConfig, Scale, SourceConfig, Training, TransformConfig,
+    TraverseConfig, VectorScale,
 };
 pub use error::{AlphaTooLow, Error, ErrorKind, Foreign, ModelFault, ParseChoiceError, Place, Result};
 pub use pipeline::{Epoch, Progress, Run, Stop};

@@ -36,6 +36,9 @@ use crate::storage::{Object, Target, check_url, commit_bytes, is_url};
 /// The newest format version that this program reads; it writes this one.
 pub(crate) const FORMAT_VERSION: u64 = 2;
 
+/// The key of an output's metadata that holds the hash of the model.
+pub(crate) const MODEL_KEY: &str = "vaepipe.model";
+
 /// Largest model file, larger than any trainable network within the configuration's ranges.
 const MAX_BYTES: u64 = 16 << 30;
 
@@ -323,8 +326,7 @@ impl Model {
 
     /// The key-value metadata of an output of this model, with the `score` it contains.
     pub(crate) fn keys(&self, score: Option<&str>) -> Vec<(String, String)> {
-        let version =
-            [("vaepipe.version", env!("CARGO_PKG_VERSION").to_owned()), ("vaepipe.model", self.hash().to_owned())];
+        let version = [("vaepipe.version", env!("CARGO_PKG_VERSION").to_owned()), (MODEL_KEY, self.hash().to_owned())];
         let features = || serde_json::to_string(&self.features.learned_columns()).expect("names are strings");
         let of_score = |score: &str| [("vaepipe.score", score.to_owned()), ("vaepipe.features", features())];
         let score = score.into_iter().flat_map(of_score);

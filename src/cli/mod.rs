@@ -92,9 +92,13 @@ struct LogFlags {
     /// Log more
     #[arg(short, long, global = true)]
     verbose: bool,
-    /// The form of the log on stderr: text, or one JSON object a line
+    /// The form of the log: text, or one JSON object a line
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     log_format: log::LogFormat,
+    /// Append the log to this file, with the summary, also with --quiet; stderr gets only the error that ends a run
+    /// [default: no file]
+    #[arg(long, global = true, value_name = "FILE")]
+    log_file: Option<PathBuf>,
     /// What tells this run from others in JSON logs and summaries [default: made of time and process]
     #[arg(long, global = true, value_name = "ID")]
     run_id: Option<String>,
@@ -154,7 +158,9 @@ pub(crate) fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(failure) => return exit::early(&failure, Some(&invocation), &arguments),
     };
-    log::start(&log);
+    if let Err(failure) = log::start(&log, invocation.matches()) {
+        return exit::early(&failure, Some(&invocation), &arguments);
+    }
     let context = Context { signals: signal::watch(), quiet: log.quiet, monitor: monitor::Monitor::default() };
     let outcome = match command {
         Command::Fit(fit) => fit.run(&context),

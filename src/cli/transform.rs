@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::HumanCount;
 use serde_json::{Value, json};
 use vaepipe::{
-    Decision, Error, Model, OutputConfig, ScoreQuantiles, Source, SourceConfig, TransformConfig, Transformed,
+    Decision, Error, IfNewer, Model, OutputConfig, ScoreQuantiles, Source, SourceConfig, TransformConfig, Transformed,
     ValueIssues,
 };
 
@@ -53,9 +54,19 @@ pub(crate) struct Transform {
     monitor: MonitorFlags,
     #[command(flatten)]
     files: OutputConfig,
-    /// Leave outputs that are younger than their input and the model as they are, and make or replace the others
-    #[arg(long, conflicts_with_all = ["force", "skip_existing"], help_heading = "Output")]
-    if_newer: bool,
+    /// Keep outputs that are newer than their input, and make or replace the others; --if-newer=model also replaces those
+    /// of another model, by the hash in their metadata. A value needs the sign =
+    #[arg(
+        long,
+        value_name = "THAN",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "input",
+        value_parser = PossibleValuesParser::new(IfNewer::WORDS).try_map(|word| word.parse::<IfNewer>()),
+        conflicts_with_all = ["force", "skip_existing"],
+        help_heading = "Output"
+    )]
+    if_newer: Option<IfNewer>,
     #[command(flatten)]
     run: RunFlags,
 }
@@ -73,7 +84,6 @@ impl Transform {
         run.check()?;
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         let _lock = run.lock([output.as_path()], context)?;
-        config.output.newer_than = std::fs::metadata(&model).and_then(|about| about.modified()).ok();
         check_output(&output, &config.output, &source, Some(&model))?;
         let path = model;
         let model = Model::load(&path, run.device)?;

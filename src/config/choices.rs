@@ -147,6 +147,17 @@ pub enum ExplainRows {
     All,
 }
 
+/// What an existing output must be to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IfNewer {
+    /// Newer than its inputs. Inputs and outputs without a time, such as stdin and objects, are read and written anew.
+    Input,
+    /// That, and written with the same model: the output's metadata holds the model's hash. The times of the model's file
+    /// do not matter.
+    Model,
+}
+
 /// The compression of an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -245,6 +256,7 @@ words!(Scale, "robust" => Scale::Robust, "asinh" => Scale::Asinh, "standard" => 
 words!(Map, "asinh" => Map::Asinh, "log1p" => Map::Log1p, "quantile" => Map::Quantile, "auto" => Map::Auto, "none" => Map::None);
 words!(VectorScale, "element" => VectorScale::Element, "whole" => VectorScale::Whole);
 words!(ExplainRows, "anomalies" => ExplainRows::Anomalies, "all" => ExplainRows::All);
+words!(IfNewer, "input" => IfNewer::Input, "model" => IfNewer::Model);
 words!(Codec, "none" => Codec::None, "snappy" => Codec::Snappy, "gzip" => Codec::Gzip, "lz4" => Codec::Lz4, "brotli" => Codec::Brotli, "zstd" => Codec::Zstd);
 words!(Activation, "relu" => Activation::Relu, "silu" => Activation::Silu, "tanh" => Activation::Tanh);
 

@@ -17,7 +17,7 @@ mod transform;
 use std::fmt;
 
 pub use self::choices::{
-    Activation, Codec, Decision, ExplainRows, GivenValue, LatentDim, Map, MapOf, Preset, Scale, VectorScale,
+    Activation, Codec, Decision, ExplainRows, GivenValue, IfNewer, LatentDim, Map, MapOf, Preset, Scale, VectorScale,
 };
 pub use self::decode::{GenerateConfig, ReconstructConfig, TraverseConfig};
 pub use self::fit::FitConfig;

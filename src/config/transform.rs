@@ -1,6 +1,6 @@
 //! Options of a transform.
 
-use super::{Codec, Decision, ExplainRows, check_decision, within};
+use super::{Codec, Decision, ExplainRows, IfNewer, check_decision, within};
 use crate::error::Result;
 
 /// Options of a transform.
@@ -66,13 +66,9 @@ pub struct OutputConfig {
     /// Keep outputs that exist, and write the others.
     #[cfg_attr(feature = "cli", arg(long, conflicts_with = "force"))]
     pub skip_existing: bool,
-    /// Keep outputs that are newer than their inputs, and replace the others. To compare the model's file as well, set
-    /// [`newer_than`](Self::newer_than).
+    /// Keep outputs that are up to date, and replace the others.
     #[cfg_attr(feature = "cli", arg(skip))]
-    pub if_newer: bool,
-    /// A further time that outputs must be newer than to be kept.
-    #[cfg_attr(feature = "cli", arg(skip))]
-    pub newer_than: Option<std::time::SystemTime>,
+    pub if_newer: Option<IfNewer>,
     /// The encoding. Unless it is the default, the columns of a Parquet file are encoded again, not copied.
     #[cfg_attr(feature = "cli", command(flatten))]
     pub encoding: Encoding,

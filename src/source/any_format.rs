@@ -66,8 +66,11 @@ impl Source {
         unify_text_types(&mut inputs);
         let predicate = config.predicate.as_deref().map(Predicate::parse).transpose()?;
         if let Some(predicate) = &predicate {
-            for input in &inputs {
-                predicate.check(&input.schema(), &input.path)?;
+            for (n, input) in inputs.iter().enumerate() {
+                // Files of the same columns need one check.
+                if n == 0 || input.schema() != inputs[n - 1].schema() {
+                    predicate.check(&input.schema(), &input.path)?;
+                }
             }
         }
         Ok(Self { inputs: inputs.into_iter().map(Arc::new).collect(), predicate, stop: stop.clone() })

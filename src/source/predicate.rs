@@ -85,6 +85,8 @@ impl Predicate {
             );
             return Err(wrong(what.into()));
         }
+        // polars would write its warnings to stderr, one for each batch.
+        polars::error::set_warning_function(|warning, _| tracing::debug!("polars: {warning}"));
         let parsed = catch_decoder_panic(Place::default, || {
             on_deep_stack(|| polars::sql::sql_expr(text)).map_err(first_paragraph)
         });

@@ -288,13 +288,11 @@ pub fn check_target<'a>(path: impl AsRef<Path>, force: bool, inputs: impl IntoIt
 /// # Errors
 /// [`Error::TargetTwice`].
 pub fn check_distinct<P: AsRef<Path>>(targets: &[P]) -> Result<()> {
-    for (n, target) in targets.iter().map(AsRef::as_ref).enumerate() {
-        let same = |other: &P| resolve(target) == resolve(other.as_ref()) || is_same_file(target, other.as_ref());
-        if targets[..n].iter().any(same) {
-            return Err(Error::TargetTwice { path: target.to_owned() });
-        }
+    let mut seen = BTreeSet::new();
+    match targets.iter().map(AsRef::as_ref).find(|target| !seen.insert(resolve(target))) {
+        Some(target) => Err(Error::TargetTwice { path: target.to_owned() }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Writes a file atomically, replacing an existing one.

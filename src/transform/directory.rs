@@ -22,7 +22,7 @@ impl TransformJob<'_, '_> {
         let mut work = Vec::new();
         for (file, target) in files {
             self.model.kept(&file, &*file.schema()?, true, self.config)?;
-            if self.config.output.skips(&target, file.paths())? {
+            if self.config.output.skips(&target, file.paths(), self.model)? {
                 self.totals.skipped += 1;
                 continue;
             }

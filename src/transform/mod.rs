@@ -118,7 +118,7 @@ impl Model {
                 written?;
                 job.totals.files = 1;
             }
-            Output::File(path) if config.output.skips(&path, source.paths())? => job.totals.skipped = 1,
+            Output::File(path) if config.output.skips(&path, source.paths(), self)? => job.totals.skipped = 1,
             Output::File(path) => {
                 check_outside(&path, source.directories())?;
                 let target = Target::check(&path, config.output.replaces(), source.paths())?;

@@ -3,34 +3,54 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::config::OutputConfig;
+use crate::artifact::{MODEL_KEY, Model};
+use crate::config::{IfNewer, OutputConfig, SourceConfig};
 use crate::error::Result;
+use crate::pipeline::Stop;
+use crate::source::Source;
 use crate::storage::output_exists;
 
 impl OutputConfig {
     /// Whether an output is skipped: with [`skip_existing`](Self::skip_existing) if it exists, with
-    /// [`if_newer`](Self::if_newer) if it is newer than these inputs.
+    /// [`if_newer`](Self::if_newer) if it is up to date.
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) if the store of the output cannot be asked.
-    pub fn skips<'a>(&self, output: &Path, mut inputs: impl Iterator<Item = &'a Path>) -> Result<bool> {
-        if !self.if_newer {
-            return Ok(self.skip_existing && output_exists(output)?);
-        }
-        // Inputs without a time, such as stdin or objects, count as newer.
-        let Some(made) = modified(output) else { return Ok(false) };
-        let older = |time: SystemTime| time < made;
-        Ok(self.newer_than.is_none_or(older) && inputs.all(|input| modified(input).is_some_and(older)))
+    pub(super) fn skips<'a>(
+        &self,
+        output: &Path,
+        inputs: impl Iterator<Item = &'a Path>,
+        model: &Model,
+    ) -> Result<bool> {
+        Ok(match self.if_newer {
+            None => self.skip_existing && output_exists(output)?,
+            Some(IfNewer::Input) => is_newer(output, inputs),
+            Some(IfNewer::Model) => is_newer(output, inputs) && model_hash(output).as_deref() == Some(model.hash()),
+        })
     }
 
     /// Whether an existing output that is not skipped is replaced.
     pub(super) fn replaces(&self) -> bool {
-        self.force || self.if_newer
+        self.force || self.if_newer.is_some()
     }
+}
+
+/// Whether a file is newer than others. Those without a time, such as stdin or objects, count as newer.
+fn is_newer<'a>(output: &Path, mut inputs: impl Iterator<Item = &'a Path>) -> bool {
+    modified(output).is_some_and(|made| inputs.all(|input| modified(input).is_some_and(|time| time < made)))
 }
 
 /// When a file was last written.
 fn modified(path: &Path) -> Option<SystemTime> {
     let about = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
     about.modified().ok()
+}
+
+/// The hash of the model that wrote an output; `None` if the file has none or cannot be read.
+fn model_hash(output: &Path) -> Option<String> {
+    let output = Source::open([output], &SourceConfig::new(), &Stop::new()).ok()?;
+    match output.one_parquet_file() {
+        Some(file) => file.metadata_value(MODEL_KEY),
+        None => output.first_schema().metadata().get(MODEL_KEY).cloned(),
+    }
 }

@@ -94,6 +94,57 @@ fn quiet_is_silent_and_verbose_tells_every_epoch() {
 }
 
 #[test]
+fn a_log_file_gets_the_log_and_stderr_the_error_alone() {
+    let dir = with_input();
+    let log = || std::fs::read_to_string(dir.path("run.log")).unwrap();
+    let quiet = dir.ok("fit in.parquet --epochs 2 -q --log-file run.log");
+    assert_eq!((quiet.stdout(), quiet.stderr()), ("", ""));
+    let first = log();
+    for part in ["INFO epoch 1/2: loss ", "INFO learned 5 of 7 columns", "Z  INFO model vae.safetensors, "] {
+        assert!(first.contains(part), "no {part} in {first}");
+    }
+    let failed = dir.fails(2, "fit in.parquet --log-file run.log");
+    assert_eq!(failed.stderr(), "error: vae.safetensors: already exists\nhint: --force replaces it\n");
+    assert!(
+        log().starts_with(&first) && log().lines().last().unwrap().contains("ERROR vae.safetensors: already exists")
+    );
+    // The form is that of the log; a person reads stderr.
+    let failed = dir.fails(2, "fit in.parquet --log-file run.jsonl --log-format json --run-id 7");
+    assert_eq!(failed.stderr().lines().count(), 2);
+    let lines = json_lines(&std::fs::read_to_string(dir.path("run.jsonl")).unwrap());
+    assert!(lines.iter().all(|line| line["run_id"] == "7") && lines.last().unwrap()["exit_code"] == 2);
+    // The summary is in the log also if stdout has it.
+    let loud = dir.ok_with(&[("VAEPIPE_LOG_FILE", "run.log")], "transform in.parquet out.parquet");
+    loud.prints(&["wrote     600 rows"]);
+    assert!(loud.stderr().is_empty() && log().contains("INFO wrote 600 rows"));
+    std::fs::write(dir.path("v.toml"), "log_file = 'other.log'").unwrap();
+    dir.ok("inspect in.parquet --config v.toml");
+    assert!(dir.path("other.log").exists());
+}
+
+#[test]
+fn a_log_spoils_no_other_file() {
+    let dir = with_input();
+    dir.ok("fit in.parquet --epochs 1");
+    std::fs::write(dir.path("in.csv"), "a\n1\n").unwrap();
+    let before: Vec<_> = dir.names().iter().map(|name| std::fs::read(dir.path(name)).unwrap()).collect();
+    for (code, path, says) in [
+        (2, "in.parquet", "is not a log"),
+        (2, "vae.safetensors", "is not a log"),
+        (2, "in.csv", "is not a log"),
+        (2, "out.parquet", "is not a log"),
+        (2, "-", "stdout is not supported"),
+        (1, "missing/run.log", "cannot create"),
+        (1, ".", "cannot create"),
+    ] {
+        let failed = dir.fails(code, &format!("transform in.parquet in.csv out.parquet --log-file {path}"));
+        failed.says(&["error: ", path, says]);
+    }
+    let after: Vec<_> = dir.names().iter().map(|name| std::fs::read(dir.path(name)).unwrap()).collect();
+    assert!(before == after);
+}
+
+#[test]
 fn the_summary_tells_what_was_learned_and_what_comes_next() {
     let dir = with_input();
     let fit = dir.ok("fit in.parquet --epochs 2 --exclude x3");

@@ -7,6 +7,8 @@ mod carried_columns;
 mod closed_streams;
 mod columns;
 mod config;
+#[cfg(target_os = "linux")]
+mod cron_year;
 mod damaged_footers;
 mod determinism;
 mod drift;

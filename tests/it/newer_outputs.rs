@@ -12,22 +12,85 @@ fn age(dir: &Workdir, name: &str, seconds: u64) {
     file.set_modified(SystemTime::now() - Duration::from_secs(seconds)).unwrap();
 }
 
-#[test]
-fn an_output_is_made_anew_when_its_input_or_the_model_is_younger() {
+/// An input of a while ago, and a model of now.
+fn fitted() -> Workdir {
     let dir = Workdir::new();
     write(&dir.path("in.parquet"), &curve(400), 100);
     dir.ok("fit in.parquet --epochs 1");
-    let run = || dir.ok("transform in.parquet out.parquet --if-newer --summary json").json()["files"].clone();
     age(&dir, "in.parquet", 100);
-    age(&dir, "vae.safetensors", 50);
+    dir
+}
+
+/// How many outputs a transform writes.
+fn files(dir: &Workdir, arguments: &str) -> u64 {
+    dir.ok(&format!("transform {arguments} --summary json")).json()["files"].as_u64().unwrap()
+}
+
+#[test]
+fn an_output_is_made_anew_when_its_input_is_younger_and_not_when_the_model_is() {
+    let dir = fitted();
+    let run = || files(&dir, "in.parquet out.parquet --if-newer");
     assert_eq!(run(), 1, "there is none");
     assert_eq!(run(), 0, "younger than both");
     age(&dir, "out.parquet", 70);
-    assert_eq!(run(), 1, "the model is younger");
-    age(&dir, "out.parquet", 20);
+    let before = std::fs::read(dir.path("out.parquet")).unwrap();
+    dir.ok("fit in.parquet --epochs 2 --force");
+    assert_eq!(run(), 0, "the model is younger, and another one");
+    assert_eq!(std::fs::read(dir.path("out.parquet")).unwrap(), before);
     age(&dir, "in.parquet", 10);
     assert_eq!(run(), 1, "the input is younger");
+    assert_ne!(std::fs::read(dir.path("out.parquet")).unwrap(), before);
     dir.fails(2, "transform in.parquet out.parquet --if-newer --force").says(&["cannot be used with"]);
+    dir.fails(2, "transform in.parquet out.parquet --if-newer=model --skip-existing").says(&["cannot be used with"]);
+}
+
+#[test]
+fn on_request_an_output_of_another_model_is_made_anew_whatever_the_times() {
+    let dir = fitted();
+    for output in ["out.parquet", "out.arrow", "out/"] {
+        let run = || files(&dir, &format!("in.parquet {output} --if-newer=model"));
+        let file = if output == "out/" { "out/in.parquet" } else { output };
+        dir.ok("fit in.parquet --epochs 1 --force");
+        assert_eq!(run(), 1, "{output}: there is none");
+        age(&dir, file, 50);
+        assert_eq!(run(), 0, "{output}: the model's file is younger");
+        std::fs::copy(dir.path("vae.safetensors"), dir.path("copy.safetensors")).unwrap();
+        assert_eq!(files(&dir, &format!("in.parquet {output} --if-newer=model -m copy.safetensors")), 0);
+        dir.ok("fit in.parquet --epochs 2 --force");
+        age(&dir, "vae.safetensors", 60);
+        assert_eq!(files(&dir, &format!("in.parquet {output} --if-newer=input")), 0);
+        assert_eq!(run(), 1, "{output}: it is another model, and older");
+        assert_eq!(run(), 0, "{output}");
+        // A file that is no output, and one that cannot be read.
+        for other in [std::fs::read(dir.path("in.parquet")).unwrap(), b"PAR1".to_vec(), Vec::new()] {
+            std::fs::write(dir.path(file), other).unwrap();
+            assert_eq!(run(), 1, "{output}: nothing tells its model");
+        }
+    }
+}
+
+#[test]
+fn the_value_needs_its_sign_and_settings_take_words_and_booleans() {
+    let dir = fitted();
+    // A word behind the flag is an input, also one that is called like a value.
+    std::fs::copy(dir.path("in.parquet"), dir.path("model")).unwrap();
+    assert_eq!(dir.ok("transform --if-newer model out.parquet --summary json").json()["files"], 1);
+    dir.fails(2, "transform in.parquet out.parquet --if-newer=age").says(&["input", "model"]);
+    dir.ok("fit in.parquet --epochs 2 --force");
+    let with = |setting: &str| {
+        std::fs::write(dir.path("v.toml"), setting).unwrap();
+        dir.run("transform in.parquet out.parquet --config v.toml --summary json")
+    };
+    assert_eq!(with("if_newer = true").exits(0).json()["skipped"], 1);
+    assert_eq!(with("if_newer = 'input'").exits(0).json()["skipped"], 1);
+    assert_eq!(with("if_newer = 'model'").exits(0).json()["files"], 1);
+    with("if_newer = false").exits(2).says(&["already exists"]);
+    with("if_newer = 'age'").exits(78).says(&["v.toml: if_newer", "age"]);
+    with("if_newer = 3").exits(78).says(&["true or false, or a string"]);
+    for (value, code) in [("1", 0), ("model", 0), ("off", 2), ("age", 78)] {
+        dir.run_with(&[("VAEPIPE_IF_NEWER", value)], "transform in.parquet out.parquet").exits(code);
+    }
+    dir.ok("transform --print-config --if-newer").prints(&["if_newer = \"input\""]);
 }
 
 #[test]
@@ -40,7 +103,6 @@ fn a_run_after_a_kill_does_only_what_is_left() {
         age(&dir, &format!("in/{n:02}.parquet"), 100);
     }
     dir.ok("fit in --epochs 1");
-    age(&dir, "vae.safetensors", 50);
     let arguments = "transform in out/ --if-newer --summary json";
     let mut run = dir.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let made = || {

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use super::figure::Figure;
 use super::scored_columns::ranked_by;
-use crate::artifact::Model;
+use crate::artifact::{MODEL_KEY, Model};
 use crate::error::{Error, Result};
 use crate::pipeline::Stop;
 use crate::source::{ParquetSource, near_names};
@@ -151,7 +151,7 @@ pub fn report(source: &ParquetSource, model: Option<&Model>, config: &ReportConf
     anomalies::show(&mut page, source, &columns, &survey, model, config, stop)?;
     match model {
         Some(model) => {
-            if source.metadata_value("vaepipe.model").is_some_and(|hash| hash != model.hash()) {
+            if source.metadata_value(MODEL_KEY).is_some_and(|hash| hash != model.hash()) {
                 page.leave_out(
                     "scores of this model: the file was written with another model, whose hash differs".to_owned(),
                 );

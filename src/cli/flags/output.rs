@@ -19,10 +19,12 @@ pub(crate) fn check_output(
     source: &Source,
     model: Option<&Path>,
 ) -> Result<(), Failure> {
+    let kept = config.skip_existing && path.is_file();
     match Output::from(path) {
-        Output::File(_) if is_dash(path) || config.skips(path, source.paths())? => Ok(()),
-        Output::File(_) => {
-            Ok(vaepipe::cli_support::check_target(path, config.force || config.if_newer, source.paths().chain(model))?)
+        Output::File(_) if !is_dash(path) && !kept => {
+            // An object that exists is found and skipped later.
+            let replaces = config.force || config.skip_existing || config.if_newer.is_some();
+            Ok(vaepipe::cli_support::check_target(path, replaces, source.paths().chain(model))?)
         }
         _ => Ok(()),
     }

@@ -1,13 +1,15 @@
-//! Logs and the final error: on stderr, coloured only on a terminal, above the progress bar if there is one.
+//! Logs and the final error: on stderr, coloured only on a terminal, above the progress bar if there is one. With
+//! `--log-file`, logs go to the file, and the error to both.
 
 use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, IsTerminal, Write, stderr};
-use std::path::Path;
+use std::io::{self, IsTerminal, Read, Write, stderr};
+use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, OnceLock};
 
-use clap::ValueEnum;
 use clap::builder::styling::{AnsiColor, Style};
+use clap::{ArgMatches, ValueEnum};
 use indicatif::MultiProgress;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
@@ -15,9 +17,12 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use vaepipe::Model;
+use vaepipe::cli_support::check_distinct;
+use vaepipe::{Error, Model};
 
 use crate::cli::LogFlags;
+use crate::cli::failure::Failure;
+use crate::cli::output::check_is_file;
 
 /// The form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -28,8 +33,20 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// The form in force, once logging has begun.
-static FORMAT: OnceLock<LogFormat> = OnceLock::new();
+/// Bytes at the start of a file that tell whether it is a text.
+const START_BYTES: u64 = 16;
+
+/// The log of this run.
+struct Log {
+    format: LogFormat,
+    /// Where it goes, if not to stderr.
+    file: Option<File>,
+    /// Whether progress is drawn on stderr.
+    watched: bool,
+}
+
+/// The log, once it has begun.
+static LOG: OnceLock<Log> = OnceLock::new();
 
 /// What tells this run from others.
 static RUN_ID: OnceLock<String> = OnceLock::new();
@@ -43,17 +60,43 @@ pub(crate) fn run_id() -> &'static str {
     })
 }
 
-/// Starts logging as the flags say.
-pub(crate) fn start(flags: &LogFlags) {
+/// Starts logging as the flags say. A file of the log must not be another file of `arguments`.
+///
+/// # Errors
+/// If the file of the log holds something else, or cannot be opened.
+pub(crate) fn start(flags: &LogFlags, arguments: &ArgMatches) -> Result<(), Failure> {
+    let file = flags.log_file.as_deref().map(|path| open(path, arguments)).transpose()?;
     if let Some(id) = &flags.run_id {
         RUN_ID.get_or_init(|| id.clone());
     }
-    let level = match (flags.quiet, flags.verbose) {
+    let level = match (flags.quiet && file.is_none(), flags.verbose) {
         (true, _) => Level::WARN,
         (_, true) => Level::DEBUG,
         _ => Level::INFO,
     };
-    begin(flags.log_format, level);
+    begin(flags.log_format, level, file, flags.quiet);
+    Ok(())
+}
+
+/// Opens the file of the log. Lines must not spoil a file that holds something else.
+fn open(path: &Path, arguments: &ArgMatches) -> Result<File, Failure> {
+    check_is_file(path)?;
+    let failed = |action| move |source| Error::Io { path: path.to_owned(), action, source };
+    let mut start = Vec::new();
+    if path.is_file() {
+        let file = File::open(path).map_err(failed("open"))?;
+        file.take(START_BYTES).read_to_end(&mut start).map_err(failed("read"))?;
+    }
+    let others = arguments.ids().filter(|id| *id != "log_file");
+    let mut others = others.filter_map(|id| arguments.try_get_many::<PathBuf>(id.as_str()).ok().flatten()).flatten();
+    let is_text = start.iter().all(|byte| !byte.is_ascii_control() || byte.is_ascii_whitespace());
+    if !is_text || others.any(|other| check_distinct(&[path, other]).is_err()) {
+        return Err(Failure::Usage {
+            fault: format!("{}: is not a log", path.display()),
+            hint: Some("--log-file appends lines to a file; choose another".to_owned()),
+        });
+    }
+    Ok(OpenOptions::new().append(true).create(true).open(path).map_err(failed("create"))?)
 }
 
 /// Starts logging before the command line is understood, if it or a variable asks for JSON in so many words.
@@ -64,16 +107,17 @@ pub(crate) fn start_early(arguments: &[OsString]) {
     });
     let set = std::env::var("VAEPIPE_LOG_FORMAT").ok();
     if given.or(set.as_deref()) == Some("json") {
-        begin(LogFormat::Json, Level::INFO);
+        begin(LogFormat::Json, Level::INFO, None, false);
     }
 }
 
-fn begin(format: LogFormat, level: Level) {
-    FORMAT.get_or_init(|| format);
-    let colours = anstream::AutoStream::choice(&stderr()) != anstream::ColorChoice::Never;
+fn begin(format: LogFormat, level: Level, file: Option<File>, quiet: bool) {
+    let (in_file, is_terminal) = (file.is_some(), stderr().is_terminal());
+    LOG.get_or_init(|| Log { format, file, watched: is_terminal && !quiet && (in_file || format == LogFormat::Text) });
+    let colours = !in_file && anstream::AutoStream::choice(&stderr()) != anstream::ColorChoice::Never;
     let log = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(|| AboveBar)
+        .with_writer(|| LogWriter)
         .log_internal_errors(false)
         .with_target(false)
         .with_ansi(colours && format == LogFormat::Text);
@@ -85,19 +129,31 @@ fn begin(format: LogFormat, level: Level) {
             json.finish().with(ours).init();
         }
         // Somebody who watches knows the time; a log file does not.
-        LogFormat::Text if stderr().is_terminal() => log.without_time().finish().with(ours).init(),
+        LogFormat::Text if is_terminal && !in_file => log.without_time().finish().with(ours).init(),
         LogFormat::Text => log.finish().with(ours).init(),
     }
 }
 
 /// Whether stderr is watched by a person: progress is drawn then.
 pub(crate) fn is_watched() -> bool {
-    stderr().is_terminal() && FORMAT.get() == Some(&LogFormat::Text)
+    LOG.get().is_some_and(|log| log.watched)
 }
 
 /// Whether every line is a JSON object.
 pub(crate) fn is_json() -> bool {
-    FORMAT.get() == Some(&LogFormat::Json)
+    LOG.get().is_some_and(|log| log.format == LogFormat::Json)
+}
+
+/// The file of the log, if it does not go to stderr.
+fn file() -> Option<&'static File> {
+    LOG.get()?.file.as_ref()
+}
+
+/// Writes a summary to the file of the log.
+pub(crate) fn summary(lines: &[(&str, String)]) {
+    if file().is_some() {
+        lines.iter().for_each(|(label, text)| tracing::info!("{label} {text}"));
+    }
 }
 
 /// Says which model a run is of.
@@ -108,8 +164,10 @@ pub(crate) fn model(path: &Path, model: &Model) {
 
 /// Reports the error a run ends with, and the way out of it.
 pub(crate) fn report(code: u8, text: &str, hint: Option<&str>) {
-    if is_json() {
+    if is_json() || file().is_some() {
         tracing::error!(exit_code = code, hint, "{text}");
+    }
+    if is_json() && file().is_none() {
         return;
     }
     let paint = |colour: AnsiColor| Style::new().bold().fg_color(Some(colour.into()));
@@ -146,20 +204,23 @@ fn suspended(write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     if stderr().is_terminal() { bars().suspend(write) } else { write() }
 }
 
-/// stderr, with the progress bar out of the way while a line is written. A log that nobody can read any more, or that
-/// has no room, is no reason to end the work.
-struct AboveBar;
+/// The file of the log, or stderr with the progress bar out of the way while a line is written. A log that nobody can
+/// read any more, or that has no room, is no reason to end the work.
+struct LogWriter;
 
-impl Write for AboveBar {
+impl Write for LogWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let _ = suspended(|| match line {
+        let id = serde_json::Value::from(run_id());
+        let whole = match line {
             // An event comes in one piece. Spans, which would carry the id, are of one thread each.
-            [b'{', fields @ ..] if is_json() => {
-                let id = serde_json::Value::from(run_id());
-                stderr().write_all(&[format!("{{\"run_id\":{id},").as_bytes(), fields].concat())
-            }
-            line => stderr().write_all(line),
-        });
+            [b'{', fields @ ..] if is_json() => [format!("{{\"run_id\":{id},").as_bytes(), fields].concat(),
+            line => line.to_vec(),
+        };
+        let _ = match file() {
+            // One write a line: the lines of two runs do not mix.
+            Some(mut file) => file.write_all(&whole),
+            None => suspended(|| stderr().write_all(&whole)),
+        };
         Ok(line.len())
     }
 

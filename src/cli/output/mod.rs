@@ -25,8 +25,9 @@ pub(crate) enum OutputFormat {
     Json,
 }
 
-/// Prints a command's summary: `lines` of (label, text), unless that is not wanted, or `json`.
+/// Prints a command's summary: `lines` of (label, text), unless that is not wanted, or `json`. A log file gets the lines.
 pub(crate) fn print(format: OutputFormat, quiet: bool, lines: &[(&str, String)], json: &Value) -> Result<(), Failure> {
+    log::summary(lines);
     match format {
         OutputFormat::Json => stdout(&format!("{}\n", with_run_id(json))),
         OutputFormat::Text if quiet => Ok(()),

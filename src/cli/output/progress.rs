@@ -11,7 +11,7 @@ use crate::cli::output::log;
 
 /// A bar of `length` steps if a person watches and the log is not quiet.
 fn bar(length: u64, template: &'static str) -> Option<ProgressBar> {
-    if !log::is_watched() || !tracing::enabled!(tracing::Level::INFO) {
+    if !log::is_watched() {
         return None;
     }
     // Its own {per_sec} has decimals.

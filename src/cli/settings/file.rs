@@ -102,7 +102,7 @@ fn contents(path: &Path) -> io::Result<String> {
 /// A value as the command line would have it; `None` for an empty list.
 fn in_words(value: &Value, takes: Takes) -> Result<Option<String>, String> {
     let text = match (takes, value) {
-        (Takes::Switch, Value::Boolean(flag)) => flag.to_string(),
+        (Takes::Switch | Takes::OptionalWord, Value::Boolean(flag)) => flag.to_string(),
         (Takes::Integer | Takes::Number | Takes::Auto | Takes::Widths | Takes::Size, Value::Integer(number)) => {
             number.to_string()
         }
@@ -112,7 +112,9 @@ fn in_words(value: &Value, takes: Takes) -> Result<Option<String>, String> {
         }
         (Takes::Number | Takes::Auto, Value::Float(number)) => number.to_string(),
         (Takes::List, Value::String(text)) if text.is_empty() => return Ok(None),
-        (Takes::Text | Takes::List | Takes::Widths | Takes::Size, Value::String(text)) => text.clone(),
+        (Takes::Text | Takes::OptionalWord | Takes::List | Takes::Widths | Takes::Size, Value::String(text)) => {
+            text.clone()
+        }
         (Takes::Auto, Value::String(text)) if text.parse::<f64>().is_err() => text.clone(),
         (Takes::List, Value::Array(items)) => {
             let item = |item: &Value| match item {
@@ -136,6 +138,7 @@ fn in_words(value: &Value, takes: Takes) -> Result<Option<String>, String> {
         (takes, value) => {
             let expected = match takes {
                 Takes::Switch => "true or false",
+                Takes::OptionalWord => "true or false, or a string",
                 Takes::Integer => "an integer",
                 Takes::Number => "a number",
                 Takes::Text => "a string",

@@ -13,11 +13,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
+use clap::{Arg, ArgMatches, Command, FromArgMatches};
 
 use crate::cli::failure::near::alike;
 use crate::cli::failure::{Failure, Origin};
-use crate::cli::settings::setting::{Setting, settable};
+use crate::cli::settings::setting::{Setting, Takes, settable};
 use crate::cli::{self, Cli};
 
 /// What variables begin with.
@@ -179,10 +179,13 @@ fn with_default(
 ) -> Result<Option<Command>, Failure> {
     let Some(arg) = settable(command, Some(name)).find(|arg| arg.get_id() == key) else { return Ok(None) };
     let mut text = text.to_owned();
-    if matches!(arg.get_action(), ArgAction::SetTrue) {
+    let takes = Takes::of(arg);
+    if matches!(takes, Takes::Switch | Takes::OptionalWord) {
+        let first = arg.get_possible_values().first().map(|word| word.get_name().to_owned());
         match text.to_lowercase().as_str() {
-            "1" | "true" | "yes" | "on" => text = "true".to_owned(),
+            "1" | "true" | "yes" | "on" => text = first.unwrap_or(text),
             "0" | "false" | "no" | "off" => return Ok(None),
+            _ if takes == Takes::OptionalWord => {}
             _ => {
                 let fault = format!("{text:?} is neither true nor false");
                 return Err(Failure::Configuration { origin: Some(origin.clone()), fault, hint: None });

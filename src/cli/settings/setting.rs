@@ -40,6 +40,8 @@ pub(crate) enum Takes {
     Text,
     /// Texts.
     List,
+    /// A word, which may be left out: then it is the first one.
+    OptionalWord,
     /// Integers, or a word.
     Widths,
     /// A number, or `auto`.
@@ -53,6 +55,8 @@ impl Takes {
         let value = arg.get_value_parser().type_id();
         if matches!(arg.get_action(), ArgAction::SetTrue) {
             Self::Switch
+        } else if arg.get_num_args().is_some_and(|number| number.min_values() == 0) {
+            Self::OptionalWord
         } else if arg.get_value_delimiter().is_some() {
             Self::List
         } else if arg.get_value_names().is_some_and(|names| names == ["SIZE"]) {

@@ -115,7 +115,6 @@ impl ParquetSource {
     }
 
     /// The value of a key in the metadata of the first file.
-    #[cfg(feature = "analysis")]
     pub(crate) fn metadata_value(&self, key: &str) -> Option<String> {
         let keys = self.files.first()?.metadata().file_metadata().key_value_metadata()?;
         keys.iter().find(|known| known.key == key)?.value.clone()
