@@ -11,7 +11,7 @@ use vaepipe::{ImputeConfig, Imputed, Model, ParquetSource};
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::flags::run::RunFlags;
-use crate::cli::output::{self, grouped, seconds};
+use crate::cli::output::{self, grouped, list, seconds};
 
 /// Fill missing values of a Parquet file from a model
 ///
@@ -54,11 +54,12 @@ impl Impute {
         )];
         lines
             .extend(columns.iter().map(|(column, filled)| ("", format!("{column}: {}", HumanCount(*filled)))).take(20));
-        let mut left = model.metadata().carried.clone();
-        left.retain(|carried| carried.constant.is_none());
-        for (n, (columns, reason)) in grouped(&left).into_iter().enumerate() {
-            lines.push((if n == 0 { "left" } else { "" }, format!("{columns}: {reason}")));
-        }
+        let given: Vec<&str> = model.metadata().given.iter().map(|feature| feature.column().name()).collect();
+        let mut left: Vec<String> = given.first().map(|_| format!("{}: is given", list(&given))).into_iter().collect();
+        let mut carried = model.metadata().carried.clone();
+        carried.retain(|carried| carried.constant.is_none());
+        left.extend(grouped(&carried).into_iter().map(|(columns, reason)| format!("{columns}: {reason}")));
+        lines.extend(left.into_iter().enumerate().map(|(n, line)| (if n == 0 { "left" } else { "" }, line)));
         lines.push(("wrote", output.display().to_string()));
         lines.push(("time", format!("{total:.2} s")));
         let json = json!({

@@ -63,6 +63,9 @@ impl Decoder {
     /// # Errors
     /// [`Error::Read`](crate::Error::Read) if one cannot be read as it was at fit.
     pub(crate) fn given(&self, rows: &RecordBatch) -> Result<GivenRows> {
+        if self.features.given().is_empty() {
+            return Ok(GivenRows::default());
+        }
         let given = self.features.given_part();
         let places = given.columns().iter().map(|name| rows.schema().index_of(name)).collect::<Result<Vec<_>, _>>();
         let columns = places.and_then(|places| rows.project(&places)).map_err(failed)?;

@@ -52,6 +52,8 @@ pub(crate) struct Candidate {
     survey: Box<dyn Survey>,
     /// Whether it is given, rather than learned.
     given: bool,
+    /// Whether it is a date or time.
+    is_time: bool,
 }
 
 /// The columns of a table: candidates to learn, and carried ones.
@@ -65,7 +67,7 @@ pub(crate) struct Candidates {
 
 impl Candidate {
     pub(super) fn new(column: Column, survey: Box<dyn Survey>) -> Self {
-        Self { column, survey, given: false }
+        Self { column, survey, given: false, is_time: false }
     }
 
     /// Fits the feature.
@@ -150,7 +152,12 @@ pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> R
                 return Err(refused("map", " on a curve: it is"));
             }
             left_out_by = left_out_by.or(matches(given, column).then_some("given"));
-            candidates.columns.push(Candidate { column: column.clone(), survey, given: is_given });
+            candidates.columns.push(Candidate {
+                column: column.clone(),
+                survey,
+                given: is_given,
+                is_time: is_time_type(field.data_type()),
+            });
             continue;
         } else {
             let named = [
@@ -191,8 +198,8 @@ pub(crate) fn fit_features(
             Ok(kind) if candidate.given => given.push(kind),
             Ok(kind) => kinds.push(kind),
             Err(Rejection { reason, constant }) => {
-                // A circumstance that was constant is not watched: it is none of the row's doing.
-                let constant = constant.filter(|_| !candidate.given);
+                // A circumstance that was constant is not watched: it is none of the row's doing. Times never are.
+                let constant = constant.filter(|_| !candidate.given || candidate.is_time);
                 let Values { null, unusable, .. } = candidate.values();
                 let missing = if constant.is_some() { null + unusable } else { 0 };
                 carried.push(Carried { column: candidate.column.to_string(), reason, constant, missing });

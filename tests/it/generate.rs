@@ -48,7 +48,7 @@ fn everything(rows: usize) -> RecordBatch {
 fn fitted(flags: &str) -> Workdir {
     let dir = Workdir::new();
     write(&dir.path("in.parquet"), &everything(1500), 400);
-    dir.ok(&format!("fit in.parquet --epochs 30 --latent-dim 2 {flags}"));
+    dir.ok(&format!("fit in.parquet --epochs 30 --latent-dim 2 --columns *,day {flags}"));
     dir
 }
 

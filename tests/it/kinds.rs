@@ -104,6 +104,14 @@ pub fn every_kind() -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true))).unwrap()
 }
 
+/// A selection of all its columns, which names the times: else they are given.
+pub fn every_column() -> String {
+    let schema = every_kind().schema();
+    let times =
+        schema.fields().iter().filter(|field| ["time ", "day "].iter().any(|kind| field.name().starts_with(kind)));
+    ["*"].into_iter().chain(times.map(|field| field.name().as_str())).collect::<Vec<_>>().join(",")
+}
+
 /// A table of these columns in a file of this name.
 fn table(dir: &Workdir, name: &str, columns: Vec<(&str, ArrayRef)>) {
     let columns = columns.into_iter().map(|(name, column)| (name, column, true));
@@ -114,7 +122,9 @@ fn table(dir: &Workdir, name: &str, columns: Vec<(&str, ArrayRef)>) {
 fn every_kind_is_learned_and_comes_out_as_it_was() {
     let (dir, all) = (Workdir::new(), every_kind());
     write(&dir.path("in.parquet"), &all, 130);
-    dir.ok("fit-transform in.parquet out.parquet -m vae.safetensors --epochs 2");
+    let variables = [("VAEPIPE_COLUMNS", every_column())];
+    let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
+    dir.ok_with(&variables, "fit-transform in.parquet out.parquet -m vae.safetensors --epochs 2");
     let mut learned = learned(&dir.path("vae.safetensors"));
     let schema = all.schema();
     let leaves = schema.fields().iter().flat_map(|field| match field.data_type() {
@@ -312,7 +322,7 @@ fn a_time_is_learned_with_the_cycles_it_varies_in() {
         "in.parquet",
         vec![("minutes", every(7)), ("hours", every(1000)), ("days", every(86_400 * 5)), ("all", every(7_654_321))],
     );
-    dir.ok("fit in.parquet --epochs 1");
+    dir.ok("fit in.parquet --epochs 1 --columns minutes,hours,days,all");
     let shown = dir.ok("inspect vae.safetensors");
     let line = |name: &str| shown.stdout().lines().find(|line| line.starts_with(name)).unwrap().to_owned();
     assert!(line("minutes").contains("time: elapsed") && !line("minutes").contains("hour"), "{}", line("minutes"));

@@ -254,7 +254,7 @@ fn the_column_that_was_pushed_off_is_named() {
 fn reasons_are_columns_in_their_own_units() {
     let dir = Workdir::new();
     let flights = sample("flights.parquet");
-    dir.ok(&format!("fit {flights} --epochs 1"));
+    dir.ok(&format!("fit {flights} --epochs 1 --columns *,time_hour"));
     dir.ok(&format!("transform {flights} out.parquet --explain 4 --explain-rows all"));
     let (before, batch) = (read(flights.as_ref()), read(&dir.path("out.parquet")));
     let learned = crate::model_file::learned(&dir.path("vae.safetensors"));
