@@ -5,8 +5,10 @@ use arrow::datatypes::{DataType, FieldRef, Schema};
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
+use super::carry_reasons::carry_reasons;
 use super::selections::{Selections, matches, names};
 use super::statistics::NumberSummary;
+use super::time::is_time_type;
 use super::{Column, ColumnRequest, Features, Kind, Rejection, Scaler, Survey, Values};
 use crate::config::{FitConfig, Map, Scale, VectorScale};
 use crate::error::{Error, Result};
@@ -49,6 +51,8 @@ impl Carried {
 pub(crate) struct Candidate {
     column: Column,
     survey: Box<dyn Survey>,
+    /// The user selected it by its name.
+    named: bool,
 }
 
 /// The columns of a table: candidates to learn, and carried ones.
@@ -58,11 +62,14 @@ pub(crate) struct Candidates {
     /// The top-level columns of the candidates.
     pub(crate) fields: Vec<FieldRef>,
     pub(crate) carried: Vec<Carried>,
+    /// A partition key that is a date: it is not learned, but gives the rows an order in time.
+    pub(crate) date_key: Option<Candidate>,
 }
 
 impl Candidate {
+    /// A candidate that the user selected by name.
     pub(super) fn new(column: Column, survey: Box<dyn Survey>) -> Self {
-        Self { column, survey }
+        Self { column, survey, named: true }
     }
 
     /// Fits the feature.
@@ -97,19 +104,35 @@ impl Candidate {
     pub(crate) fn values(&self) -> Values {
         self.survey.values()
     }
+
+    /// The survey of numbers that are learned unless they say when a row is, rather than what; `None` for a column that the
+    /// user named.
+    pub(super) fn unnamed_numbers(&self) -> Option<&dyn Survey> {
+        (self.survey.is_numeric_scalar() && !self.named).then_some(self.survey.as_ref())
+    }
+
+    /// The survey.
+    pub(super) fn survey(&self) -> &dyn Survey {
+        self.survey.as_ref()
+    }
 }
 
-/// Divides the columns of `schema` into candidates and carried columns.
+/// Divides the columns of `schema`, of which `partition_keys` come from paths, into candidates and carried columns.
 ///
 /// # Errors
 /// [`Error::UnknownColumn`] for a name that `schema` does not have, [`Error::NotLearnable`] for a column that the user
 /// names but whose type cannot be learned in that way, [`Error::NothingSelected`] if the selections leave no candidate.
-pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> Result<Candidates> {
+pub(crate) fn candidates(
+    schema: &Schema,
+    partition_keys: &[String],
+    config: &FitConfig,
+    scale: Scale,
+) -> Result<Candidates> {
     let leaves = Column::leaves(schema);
     let selections = Selections::new(schema, config)?;
     let Selections { columns, exclude, categorical, .. } = &selections;
 
-    let mut candidates = Candidates { columns: Vec::new(), fields: Vec::new(), carried: Vec::new() };
+    let mut candidates = Candidates { columns: Vec::new(), fields: Vec::new(), carried: Vec::new(), date_key: None };
     // The selection that left out a learnable column.
     let mut left_out_by = None;
     for (column, field) in &leaves {
@@ -136,6 +159,11 @@ pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> R
             BY_SELECTION[1].to_owned()
         } else if leaves.iter().filter(|(other, _)| other.name() == column.name()).count() > 1 {
             "shares its name with another column".to_owned()
+        } else if partition_keys.iter().any(|key| key == column.top()) && !request.named && !request.categorical {
+            if candidates.date_key.is_none() && is_time_type(field.data_type()) {
+                candidates.date_key = survey.map(|survey| Candidate { column: column.clone(), survey, named: false });
+            }
+            "is a partition key".to_owned()
         } else if let Some(survey) = survey {
             if names(categorical, column) && !survey.is_categorical() {
                 return Err(refused("categorical", " as a category: it is"));
@@ -143,7 +171,7 @@ pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> R
             if selections.names_map(column) && !survey.is_numeric_scalar() {
                 return Err(refused("map", " on a curve: it is"));
             }
-            candidates.columns.push(Candidate { column: column.clone(), survey });
+            candidates.columns.push(Candidate { column: column.clone(), survey, named: request.named });
             continue;
         } else {
             let named = [("columns", request.named), ("categorical", names(categorical, column))];
@@ -164,17 +192,18 @@ pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> R
 
 /// Fits a feature for every candidate whose values can be learned; adds the others to the carried columns.
 ///
-/// `indicated` as in [`Features::new`].
+/// `indicated` as in [`Features::new`], `date_key` as in [`Candidates`].
 pub(crate) fn fit_features(
     surveyed: &[Candidate],
+    date_key: Option<&Candidate>,
     mut carried: Vec<Carried>,
     scale: Scale,
     indicated: bool,
 ) -> (Features, Vec<Carried>) {
     let scaler = Scaler::new(scale, surveyed.iter().flat_map(Candidate::numbers));
     let mut kinds = Vec::new();
-    for candidate in surveyed {
-        match candidate.fit(&scaler) {
+    for (candidate, reason) in surveyed.iter().zip(carry_reasons(surveyed, date_key)) {
+        match reason.map_or_else(|| candidate.fit(&scaler), |reason| Err(Rejection::because(reason))) {
             Ok(kind) => kinds.push(kind),
             Err(Rejection { reason, constant }) => {
                 let Values { null, unusable, .. } = candidate.values();
@@ -226,7 +255,7 @@ mod tests {
     fn chosen(columns: &[&str], exclude: &[&str]) -> (Vec<String>, Vec<String>) {
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
         let config = FitConfig::new().columns(owned(columns)).exclude(owned(exclude));
-        let Candidates { mut columns, carried, .. } = candidates(&schema(), &config, Scale::Standard).unwrap();
+        let Candidates { mut columns, carried, .. } = candidates(&schema(), &[], &config, Scale::Standard).unwrap();
         for candidate in &mut columns {
             let array: ArrayRef = match candidate.column().name() {
                 "id" => Arc::new(Int32Array::from(vec![Some(1), Some(2), Some(3)])),
@@ -237,7 +266,7 @@ mod tests {
             candidate.update(&array).unwrap();
             candidate.finish();
         }
-        let (features, carried) = fit_features(&columns, carried, Scale::Standard, false);
+        let (features, carried) = fit_features(&columns, None, carried, Scale::Standard, false);
         let names = features.kinds().iter().map(|kind| kind.column().to_string()).collect();
         (names, carried.into_iter().map(|c| format!("{} {}", c.column, c.reason)).collect())
     }
@@ -266,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_selection_that_the_type_of_the_column_does_not_allow_is_rejected() {
-        let refused = |config: FitConfig| candidates(&schema(), &config, Scale::Standard).map(|_| ()).unwrap_err();
+        let refused = |config: FitConfig| candidates(&schema(), &[], &config, Scale::Standard).map(|_| ()).unwrap_err();
         let names = |name: &str| vec![name.to_owned()];
         for config in [
             FitConfig::new().columns(names("bytes")),

@@ -54,6 +54,16 @@ pub(crate) trait Survey: Send {
         false
     }
 
+    /// The values of a sample of rows, the same in every column, if it has one number per row.
+    fn sample(&self) -> &[f64] {
+        &[]
+    }
+
+    /// The sample as seconds since 1970, if the values are times.
+    fn times(&self) -> Option<Vec<f64>> {
+        None
+    }
+
     /// Summaries of the numbers in it, to choose a scaling that all columns share.
     fn numbers(&self) -> Vec<NumberSummary> {
         Vec::new()

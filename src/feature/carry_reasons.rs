@@ -1,0 +1,66 @@
+//! Reasons to carry a number that says when a row is, rather than what: parts of a date, and what only moves one way.
+
+use super::Candidate;
+use super::calendar::Calendar;
+use super::one_way::OneWay;
+
+/// Fewest different times that give rows an order.
+const FEWEST_TIMES: usize = 8;
+
+/// The times of a sample of rows.
+struct Times<'a> {
+    column: &'a str,
+    seconds: Vec<f64>,
+}
+
+/// Why each of some surveyed columns is carried, judged beside the others; `None` for those that nothing is said of.
+///
+/// `date_key` as in [`Candidates`](super::Candidates).
+pub(super) fn carry_reasons(columns: &[Candidate], date_key: Option<&Candidate>) -> Vec<Option<String>> {
+    let times = times(columns, date_key);
+    let calendars: Vec<Calendar> = times.iter().map(|times| Calendar::new(&times.seconds)).collect();
+    let order = times.first().and_then(Times::order);
+    let part = |candidate: &Candidate, values: &[f64]| {
+        let part = |calendar: &Calendar| calendar.part(candidate.column().name(), values);
+        let (times, part) =
+            times.iter().zip(&calendars).find_map(|(times, calendar)| Some((times, part(calendar)?)))?;
+        Some(format!("is the {part} of {:?}", times.column))
+    };
+    let one_way = |values: &[f64]| match (&order, times.first()) {
+        (Some(order), Some(times)) => {
+            let way = OneWay::of(order.iter().map(|&row| values[row]))?;
+            // What falls with time may be an age, and its time a birthday, unless the rows are in the order of their time.
+            let is_sure = way == OneWay::Rising || OneWay::of(values.iter().copied()) == Some(way);
+            is_sure.then(|| way.reason(&format!("{:?}", times.column)))
+        }
+        _ => OneWay::of_rows(values).map(|way| way.reason("the number of the row")),
+    };
+    let reason = |candidate: &Candidate| {
+        let survey = candidate.unnamed_numbers()?;
+        let part = part(candidate, survey.sample());
+        part.or_else(|| one_way(survey.sample()).filter(|_| survey.rejection().is_none()))
+    };
+    columns.iter().map(reason).collect()
+}
+
+/// The columns that are dates or timestamps; else the first that looks like one.
+fn times<'a>(columns: &'a [Candidate], date_key: Option<&'a Candidate>) -> Vec<Times<'a>> {
+    let times = |candidate: &'a Candidate| {
+        let column = candidate.column().name();
+        candidate.survey().times().map(|seconds| Times { column, seconds })
+    };
+    let is_number = |candidate: &&Candidate| candidate.survey().is_numeric_scalar();
+    let dates: Vec<Times<'_>> =
+        columns.iter().chain(date_key).filter(|candidate| !is_number(candidate)).filter_map(times).collect();
+    if dates.is_empty() { columns.iter().filter(is_number).find_map(times).into_iter().collect() } else { dates }
+}
+
+impl Times<'_> {
+    /// The rows in the order of their times, and of their numbers where these are equal; `None` if hardly a time differs.
+    fn order(&self) -> Option<Vec<usize>> {
+        let mut rows: Vec<usize> = (0..self.seconds.len()).filter(|&row| !self.seconds[row].is_nan()).collect();
+        rows.sort_by(|&one, &other| self.seconds[one].total_cmp(&self.seconds[other]));
+        let different = rows.chunk_by(|&one, &other| self.seconds[one] == self.seconds[other]).count();
+        (different >= FEWEST_TIMES).then_some(rows)
+    }
+}
