@@ -97,10 +97,14 @@ impl Calendar {
 /// Whether values are the part of a date in nearly all rows, and not by chance. `named` if the column's name says so.
 fn is_same(part: &[f64], values: &[f64], named: bool) -> bool {
     let known = || part.iter().zip(values).filter(|(part, value)| !part.is_nan() && !value.is_nan());
-    let rows = known().count();
+    let allowed = |rows: usize| (rows as f64 * (1.0 - MOST_ROWS)) as usize;
+    let differs = |rows| known().filter(|(part, value)| part != value).nth(allowed(rows)).is_some();
     // Most columns differ in the first few rows.
-    let allowed = (rows as f64 * (1.0 - MOST_ROWS)) as usize;
-    if rows < FEWEST_ROWS || known().filter(|(part, value)| part != value).nth(allowed).is_some() {
+    if differs(values.len()) {
+        return false;
+    }
+    let rows = known().count();
+    if rows < FEWEST_ROWS || differs(rows) {
         return false;
     }
     let by_value = || known().all(|(part, value)| part == value && *value >= FIRST_YEAR);

@@ -7,6 +7,9 @@ use super::one_way::OneWay;
 /// Fewest different times that give rows an order.
 const FEWEST_TIMES: usize = 8;
 
+/// Most columns of times whose dates are compared with numbers.
+const MOST_CALENDARS: usize = 8;
+
 /// The times of a sample of rows.
 struct Times<'a> {
     column: &'a str,
@@ -18,29 +21,31 @@ struct Times<'a> {
 /// `date_key` as in [`Candidates`](super::Candidates).
 pub(super) fn carry_reasons(columns: &[Candidate], date_key: Option<&Candidate>) -> Vec<Option<String>> {
     let times = times(columns, date_key);
-    let calendars: Vec<Calendar> = times.iter().map(|times| Calendar::new(&times.seconds)).collect();
-    let order = times.first().and_then(Times::order);
-    let part = |candidate: &Candidate, values: &[f64]| {
-        let part = |calendar: &Calendar| calendar.part(candidate.column().name(), values);
-        let (times, part) =
-            times.iter().zip(&calendars).find_map(|(times, calendar)| Some((times, part(calendar)?)))?;
-        Some(format!("is the {part} of {:?}", times.column))
-    };
-    let one_way = |values: &[f64]| match (&order, times.first()) {
-        (Some(order), Some(times)) => {
+    let mut parts = vec![None; columns.len()];
+    for Times { column, seconds } in times.iter().take(MOST_CALENDARS) {
+        let calendar = Calendar::new(seconds);
+        for (candidate, part) in columns.iter().zip(&mut parts).filter(|(_, part)| part.is_none()) {
+            let name = candidate.column().name();
+            let numbers = candidate.unnamed_numbers().filter(|_| name != *column);
+            let found = numbers.and_then(|numbers| calendar.part(name, numbers.sample()));
+            *part = found.map(|part| format!("is the {part} of {column:?}"));
+        }
+    }
+    let order = times.iter().find_map(|times| Some((times.column, times.order()?)));
+    let one_way = |values: &[f64]| match &order {
+        Some((column, order)) => {
             let way = OneWay::of(order.iter().map(|&row| values[row]))?;
             // What falls with time may be an age, and its time a birthday, unless the rows are in the order of their time.
             let is_sure = way == OneWay::Rising || OneWay::of(values.iter().copied()) == Some(way);
-            is_sure.then(|| way.reason(&format!("{:?}", times.column)))
+            is_sure.then(|| way.reason(&format!("{column:?}")))
         }
-        _ => OneWay::of_rows(values).map(|way| way.reason("the number of the row")),
+        None => OneWay::of_rows(values).map(|way| way.reason("the number of the row")),
     };
-    let reason = |candidate: &Candidate| {
-        let survey = candidate.unnamed_numbers()?;
-        let part = part(candidate, survey.sample());
-        part.or_else(|| one_way(survey.sample()).filter(|_| survey.rejection().is_none()))
+    let other = |candidate: &Candidate| {
+        let numbers = candidate.unnamed_numbers().filter(|numbers| numbers.rejection().is_none())?;
+        one_way(numbers.sample())
     };
-    columns.iter().map(reason).collect()
+    columns.iter().zip(parts).map(|(candidate, part)| part.or_else(|| other(candidate))).collect()
 }
 
 /// The columns that are dates or timestamps; else the first that looks like one.

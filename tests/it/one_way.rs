@@ -131,7 +131,7 @@ fn what_rises_with_time_is_carried_in_any_order_of_the_file() {
         ("meter", noisy(&|hour, noise| 0.3 * hour + 5.0 * noise)),
         ("level", noisy(&|hour, _| (hour / 150.0).floor())),
         ("late", noisy(&|hour, noise| if noise > 0.9 { hour * (noise - 0.9) } else { hour })),
-        ("price", floats((0..ROWS).map(|row| 10.0 + row as f64))),
+        ("price", floats((0..ROWS).map(|row| 10.0 + 0.37 * row as f64))),
         ("season", noisy(&|hour, noise| (hour * phase).sin() + 0.1 * noise)),
         ("trend", noisy(&|hour, noise| hour / ROWS as f64 + noise)),
         ("age", noisy(&|hour, _| 90.0 - hour / 50.0)),
