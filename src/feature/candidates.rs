@@ -51,8 +51,6 @@ impl Carried {
 pub(crate) struct Candidate {
     column: Column,
     survey: Box<dyn Survey>,
-    /// The user selected it by its name.
-    named: bool,
 }
 
 /// The columns of a table: candidates to learn, and carried ones.
@@ -67,9 +65,8 @@ pub(crate) struct Candidates {
 }
 
 impl Candidate {
-    /// A candidate that the user selected by name.
     pub(super) fn new(column: Column, survey: Box<dyn Survey>) -> Self {
-        Self { column, survey, named: true }
+        Self { column, survey }
     }
 
     /// Fits the feature.
@@ -103,12 +100,6 @@ impl Candidate {
     /// The statistics for reports.
     pub(crate) fn values(&self) -> Values {
         self.survey.values()
-    }
-
-    /// The survey of numbers that are learned unless they say when a row is, rather than what; `None` for a column that the
-    /// user named.
-    pub(super) fn unnamed_numbers(&self) -> Option<&dyn Survey> {
-        (self.survey.is_numeric_scalar() && !self.named).then_some(self.survey.as_ref())
     }
 
     /// The survey.
@@ -161,7 +152,7 @@ pub(crate) fn candidates(
             "shares its name with another column".to_owned()
         } else if partition_keys.iter().any(|key| key == column.top()) && !request.named && !request.categorical {
             if candidates.date_key.is_none() && is_time_type(field.data_type()) {
-                candidates.date_key = survey.map(|survey| Candidate { column: column.clone(), survey, named: false });
+                candidates.date_key = survey.map(|survey| Candidate::new(column.clone(), survey));
             }
             "is a partition key".to_owned()
         } else if let Some(survey) = survey {
@@ -171,7 +162,7 @@ pub(crate) fn candidates(
             if selections.names_map(column) && !survey.is_numeric_scalar() {
                 return Err(refused("map", " on a curve: it is"));
             }
-            candidates.columns.push(Candidate { column: column.clone(), survey, named: request.named });
+            candidates.columns.push(Candidate { column: column.clone(), survey });
             continue;
         } else {
             let named = [("columns", request.named), ("categorical", names(categorical, column))];

@@ -25,16 +25,15 @@ pub(super) enum TimeNumber {
 impl TimeNumber {
     /// The form of numbers between `min` and `max` that all look like times.
     pub(super) fn of(sample: &RowSample, min: f64, max: f64) -> Option<Self> {
+        let is_unit = |(_, unit): &&(&str, f64)| EVENTS[0] <= min / unit && max / unit < EVENTS[1];
+        let count = UNITS.iter().find(is_unit).map(|&(name, unit)| Self::Count(name, unit));
+        let are_dates = |values: &[f64]| values.iter().all(|value| date(*value).is_some());
+        // Most numbers are neither, by their range.
+        let form = count.or_else(|| are_dates(&[min, max]).then_some(Self::Date))?;
         let mut known: Vec<f64> = sample.values().iter().copied().filter(|value| !value.is_nan()).collect();
         known.sort_by(f64::total_cmp);
         known.dedup();
-        if known.len() < FEWEST {
-            return None;
-        }
-        let is_unit = |(_, unit): &&(&str, f64)| EVENTS[0] <= min / unit && max / unit < EVENTS[1];
-        let count = UNITS.iter().find(is_unit).map(|&(name, unit)| Self::Count(name, unit));
-        let all_dates = || known.iter().chain([&min, &max]).all(|value| date(*value).is_some());
-        count.or_else(|| all_dates().then_some(Self::Date))
+        (known.len() >= FEWEST && (form != Self::Date || are_dates(&known))).then_some(form)
     }
 
     /// The time in seconds since 1970; NaN if there is none.

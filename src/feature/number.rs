@@ -246,8 +246,8 @@ impl Survey for NumberSurvey {
         true
     }
 
-    fn sample(&self) -> &[f64] {
-        self.sample.values()
+    fn sample(&self) -> Option<&RowSample> {
+        (!self.named).then_some(&self.sample)
     }
 
     fn times(&self) -> Option<Vec<f64>> {

@@ -1,10 +1,12 @@
 //! Detection of columns that move one way: in later rows, they leave the range of earlier ones and do not return.
 
+use super::row_sample::RowSample;
+
 /// Blocks that the values are divided into.
 const BLOCKS: usize = 16;
 
-/// Fewest blocks that must leave the range of all before them, of 15.
-const FEWEST_STEPS: usize = 13;
+/// Most blocks that do not leave the range of all before them.
+const MOST_EXCEPTIONS: usize = 2;
 
 /// Fewest different medians of blocks.
 const FEWEST_LEVELS: usize = 8;
@@ -15,11 +17,9 @@ pub(super) const FEWEST_VALUES: usize = 64;
 /// The share of values at either end of a range that do not count: late rows, and outliers.
 const TAIL: f64 = 0.1;
 
-/// A counter has at least one different value in so many rows.
-const DISTINCT: usize = 4;
-
-/// The smallest correlation of a counter with the number of the row. Sorted values of a normal distribution have 0.977.
-const EVEN: f64 = 0.99;
+/// How far a counter may be off its line, beside the number of rows: as the mean square distance, in rows. Sorted values of
+/// a uniform distribution have a fifteenth.
+const OFF_LINE: f64 = 1.0 / 200.0;
 
 /// The way that the values of a column go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl OneWay {
         if known.len() < FEWEST_VALUES {
             return None;
         }
-        let (mut earlier, mut medians, mut rises, mut falls) = (Vec::new(), Vec::new(), 0, 0);
+        let (mut earlier, mut medians, mut not_above, mut not_below) = (Vec::new(), Vec::new(), 0, 0);
         for block in 0..BLOCKS {
             let mut values = known[known.len() * block / BLOCKS..known.len() * (block + 1) / BLOCKS].to_vec();
             values.sort_by(f64::total_cmp);
@@ -47,32 +47,28 @@ impl OneWay {
             medians.push(quantile(&values, 0.5));
             if !earlier.is_empty() {
                 let [lowest, highest] = within(&earlier);
-                rises += usize::from(low >= highest);
-                falls += usize::from(high <= lowest);
+                not_above += usize::from(low < highest);
+                not_below += usize::from(high > lowest);
+            }
+            if not_above.min(not_below) > MOST_EXCEPTIONS {
+                return None;
             }
             earlier.extend(values);
             earlier.sort_by(f64::total_cmp);
         }
         medians.sort_by(f64::total_cmp);
         medians.dedup();
-        match (medians.len() >= FEWEST_LEVELS, rises, falls) {
-            (true, FEWEST_STEPS.., _) => Some(Self::Rising),
-            (true, _, FEWEST_STEPS..) => Some(Self::Falling),
-            _ => None,
-        }
+        let way = if not_above <= MOST_EXCEPTIONS { Self::Rising } else { Self::Falling };
+        (medians.len() >= FEWEST_LEVELS).then_some(way)
     }
 
-    /// The way of `values` in the order of a file's rows. An honest column may be what the file is sorted by, so that the
-    /// values must also be like a counter's: mostly different, at about equal distances.
-    pub(super) fn of_rows(values: &[f64]) -> Option<Self> {
-        let way = Self::of(values.iter().copied())?;
-        let known: Vec<(f64, f64)> = (0_u32..).map(f64::from).zip(values.iter().copied()).collect();
-        let known: Vec<(f64, f64)> = known.into_iter().filter(|(_, value)| !value.is_nan()).collect();
-        let mut different: Vec<f64> = known.iter().map(|(_, value)| *value).collect();
-        different.sort_by(f64::total_cmp);
-        different.dedup();
-        let is_counter = DISTINCT * different.len() >= known.len() && correlation(&known).abs() >= EVEN;
-        is_counter.then_some(way)
+    /// The way of a sample in the order of the rows. An honest column may be what a file is sorted by, so that the values
+    /// must also rise or fall as evenly as a counter's.
+    pub(super) fn of_rows(sample: &RowSample) -> Option<Self> {
+        let way = Self::of(sample.values().iter().copied())?;
+        let rows = sample.rows().map(|row| row as f64).zip(sample.values().iter().copied());
+        let known: Vec<(f64, f64)> = rows.filter(|(_, value)| !value.is_nan()).collect();
+        (off_line(&known) <= (OFF_LINE * sample.of_rows() as f64).max(1.0)).then_some(way)
     }
 
     /// A phrase with the column as its subject.
@@ -85,12 +81,16 @@ impl OneWay {
     }
 }
 
-/// The correlation coefficient of pairs; 0 or NaN if either part is constant.
-fn correlation(pairs: &[(f64, f64)]) -> f64 {
-    let count = pairs.len() as f64;
-    let (x, y) = pairs.iter().fold((0.0, 0.0), |(x, y), pair| (x + pair.0 / count, y + pair.1 / count));
-    let sum = |of: fn(f64, f64) -> f64| pairs.iter().map(|pair| of(pair.0 - x, pair.1 - y)).sum::<f64>();
-    sum(|x, y| x * y) / (sum(|x, _| x * x).sqrt() * sum(|_, y| y * y).sqrt())
+/// The mean square distance of rows from their line of regression on values; NaN if the values are constant.
+fn off_line(known: &[(f64, f64)]) -> f64 {
+    let count = known.len() as f64;
+    let (row, value) =
+        known.iter().fold((0.0, 0.0), |(row, value), known| (row + known.0 / count, value + known.1 / count));
+    let mean = |of: &dyn Fn(f64, f64) -> f64| {
+        known.iter().map(|known| of(known.0 - row, known.1 - value)).sum::<f64>() / count
+    };
+    let slope = mean(&|row, value| row * value) / mean(&|_, value| value * value);
+    mean(&|row, value| (row - slope * value).powi(2))
 }
 
 /// The value at a rank of sorted values, which are not empty.
@@ -123,14 +123,22 @@ mod tests {
 
     #[test]
     fn a_sorted_column_is_no_counter() {
-        let rows =
-            |value: fn(f64) -> f64| OneWay::of_rows(&(0..500).map(|row| value(f64::from(row))).collect::<Vec<_>>());
-        assert_eq!(rows(|row| 7.0 * row - 1e6), Some(OneWay::Rising));
-        assert_eq!(rows(|row| -(row / 3.0).floor()), Some(OneWay::Falling));
-        assert_eq!(rows(|row| (row / 10.0).floor()), None);
-        // Quantiles of the exponential and of the logistic distribution.
-        assert_eq!(rows(|row| -(1.0 - row / 500.0).ln()), None);
-        assert_eq!(rows(|row| ((row + 0.5) / (499.5 - row)).ln()), None);
+        let of_rows = |value: &dyn Fn(usize) -> f64| {
+            let mut sample = RowSample::new();
+            (0..5000).for_each(|row| sample.push(Some(value(row))));
+            OneWay::of_rows(&sample)
+        };
+        assert_eq!(of_rows(&|row| 7.0 * row as f64 - 1e6), Some(OneWay::Rising));
+        assert_eq!(of_rows(&|row| -0.1 * (row / 3) as f64), Some(OneWay::Falling));
+        assert_eq!(of_rows(&|row| (row / 250) as f64), None);
+        // Quantiles of the exponential distribution, and sorted values of the uniform one.
+        assert_eq!(of_rows(&|row| -(1.0 - row as f64 / 5000.0).ln()), None);
+        for seed in 0..20 {
+            let random = RandomStream::new(seed, "sorted");
+            let mut values: Vec<f64> = (0..5000).map(|row| random.uniform(row)).collect();
+            values.sort_by(f64::total_cmp);
+            assert_eq!(of_rows(&|row| values[row]), None);
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ const MOST: usize = 512;
 /// The values of some rows in row order. Which rows is a function of their numbers alone, as if drawn at random: rows at
 /// equal distances could all be of one device of several that take turns.
 #[derive(Debug, Clone)]
-pub(super) struct RowSample {
+pub(crate) struct RowSample {
     rows: u64,
     /// A row is in the sample if its random bits end in so many zeros.
     level: u32,
@@ -43,6 +43,16 @@ impl RowSample {
         }
     }
 
+    /// The number of rows that the sample is of.
+    pub(super) fn of_rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The number of each value's row.
+    pub(super) fn rows(&self) -> impl Iterator<Item = u64> {
+        (0..self.rows).filter(|row| self.random.bits(*row).trailing_zeros() >= self.level)
+    }
+
     /// The values, in row order.
     pub(super) fn values(&self) -> &[f64] {
         &self.values
@@ -61,6 +71,7 @@ mod tests {
             numbers.push(Some(row));
             squares.push((row % 2.0 == 0.0).then_some(row * row));
         }
+        assert!(numbers.rows().map(|row| row as f64).eq(numbers.values().iter().copied()));
         let (numbers, squares) = (numbers.values(), squares.values());
         assert!((MOST / 4..=MOST).contains(&numbers.len()) && numbers.is_sorted());
         assert!(numbers[0] < 3000.0 && numbers[numbers.len() - 1] > 97_000.0);

@@ -6,6 +6,7 @@ use arrow::error::ArrowError;
 use arrow::util::display::array_value_to_string;
 use serde::Serialize;
 
+use super::row_sample::RowSample;
 use super::statistics::NumberSummary;
 use super::{Column, Kind, Scaler};
 use crate::config::{Map, VectorScale};
@@ -55,8 +56,8 @@ pub(crate) trait Survey: Send {
     }
 
     /// The values of a sample of rows, the same in every column, if it has one number per row.
-    fn sample(&self) -> &[f64] {
-        &[]
+    fn sample(&self) -> Option<&RowSample> {
+        None
     }
 
     /// The sample as seconds since 1970, if the values are times.

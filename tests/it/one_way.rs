@@ -156,7 +156,8 @@ fn a_counter_in_file_order_is_carried_and_a_sorted_column_is_learned() {
     let all = table(vec![
         ("seconds", floats((0..ROWS).map(|row| 0.5 * row as f64))),
         ("left", floats((0..ROWS).map(|row| 100.0 - 0.01 * (row / 2) as f64))),
-        // Sorted by amounts with a tail, and by a class.
+        // Sorted by numbers, by amounts with a tail, and by a class.
+        ("sorted", floats(sorted.iter().copied())),
         ("amount", floats(sorted.iter().map(|x| (3.0 * x).exp()))),
         ("class", integers((0..ROWS).map(|row| (row / 200) as i64))),
         ("x", floats(random(1))),
@@ -167,6 +168,27 @@ fn a_counter_in_file_order_is_carried_and_a_sorted_column_is_learned() {
     // Too few rows to tell.
     write(&dir.path("few.parquet"), &all.slice(0, 60), 1000);
     assert!(!reasons(&dir, "few.parquet").contains_key("seconds"));
+}
+
+#[test]
+fn within_a_day_the_time_of_the_day_does_not_move_one_way() {
+    let dir = Workdir::new();
+    let mut sorted = random(8);
+    sorted.sort_by(f64::total_cmp);
+    let seconds: Vec<i64> = sorted.iter().map(|x| (43_200.0 * (1.0 + x)) as i64).collect();
+    let day = |days: i64| {
+        let local = |second: i64, row: usize| second + row as i64 % days * DAY;
+        table(vec![
+            ("t", times(seconds.iter().enumerate().map(|(row, &second)| START + local(second, row)))),
+            ("minute", floats(seconds.iter().map(|&second| second as f64 / 60.0))),
+            ("hour", integers(seconds.iter().map(|second| second / 3600))),
+            ("total", floats(seconds.iter().enumerate().map(|(row, &second)| local(second, row) as f64 * 1e-3))),
+        ])
+    };
+    write(&dir.path("day.parquet"), &day(1), 1000);
+    expect(&reasons(&dir, "day.parquet"), &[]);
+    write(&dir.path("week.parquet"), &day(7), 1000);
+    expect(&reasons(&dir, "week.parquet"), &[("total", "only moves one way: it rises with \"t\"")]);
 }
 
 #[test]
