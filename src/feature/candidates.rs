@@ -5,6 +5,7 @@ use arrow::datatypes::{DataType, FieldRef, Schema};
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
+use super::carry_reasons::carry_reasons;
 use super::selections::{Selections, matches, names};
 use super::statistics::NumberSummary;
 use super::time::is_time_type;
@@ -63,6 +64,8 @@ pub(crate) struct Candidates {
     /// The top-level columns of the candidates.
     pub(crate) fields: Vec<FieldRef>,
     pub(crate) carried: Vec<Carried>,
+    /// A partition key that is a date: it is not learned, but gives the rows an order in time.
+    pub(crate) date_key: Option<Candidate>,
 }
 
 impl Candidate {
@@ -102,19 +105,29 @@ impl Candidate {
     pub(crate) fn values(&self) -> Values {
         self.survey.values()
     }
+
+    /// The survey.
+    pub(super) fn survey(&self) -> &dyn Survey {
+        self.survey.as_ref()
+    }
 }
 
-/// Divides the columns of `schema` into candidates and carried columns.
+/// Divides the columns of `schema`, of which `partition_keys` come from paths, into candidates and carried columns.
 ///
 /// # Errors
 /// [`Error::UnknownColumn`] for a name that `schema` does not have, [`Error::NotLearnable`] for a column that the user
 /// names but whose type cannot be learned in that way, [`Error::NothingSelected`] if the selections leave no candidate.
-pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> Result<Candidates> {
+pub(crate) fn candidates(
+    schema: &Schema,
+    partition_keys: &[String],
+    config: &FitConfig,
+    scale: Scale,
+) -> Result<Candidates> {
     let leaves = Column::leaves(schema);
     let selections = Selections::new(schema, config)?;
     let Selections { columns, exclude, given, categorical, .. } = &selections;
 
-    let mut candidates = Candidates { columns: Vec::new(), fields: Vec::new(), carried: Vec::new() };
+    let mut candidates = Candidates { columns: Vec::new(), fields: Vec::new(), carried: Vec::new(), date_key: None };
     // The selection that left out a learnable column.
     let mut left_out_by = None;
     for (column, field) in &leaves {
@@ -122,7 +135,7 @@ pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> R
         let is_given = matches(given, column) || (is_time_type(field.data_type()) && !named);
         let request = ColumnRequest {
             data_type: field.data_type(),
-            named,
+            named: named || matches(given, column),
             given: is_given,
             categorical: matches(categorical, column),
             max_categories: config.max_categories.unwrap_or(MAX_CATEGORIES),
@@ -144,6 +157,11 @@ pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> R
             BY_SELECTION[1].to_owned()
         } else if leaves.iter().filter(|(other, _)| other.name() == column.name()).count() > 1 {
             "shares its name with another column".to_owned()
+        } else if partition_keys.iter().any(|key| key == column.top()) && !request.named && !request.categorical {
+            if candidates.date_key.is_none() && is_time_type(field.data_type()) {
+                candidates.date_key = survey.map(|survey| Candidate::new(column.clone(), survey));
+            }
+            "is a partition key".to_owned()
         } else if let Some(survey) = survey {
             if names(categorical, column) && !survey.is_categorical() {
                 return Err(refused("categorical", " as a category: it is"));
@@ -160,11 +178,8 @@ pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> R
             });
             continue;
         } else {
-            let named = [
-                ("columns", request.named),
-                ("given", names(given, column)),
-                ("categorical", names(categorical, column)),
-            ];
+            let named =
+                [("columns", named), ("given", names(given, column)), ("categorical", names(categorical, column))];
             if let Some((selection, _)) = named.into_iter().find(|(_, named)| *named) {
                 return Err(refused(selection, ": it is"));
             }
@@ -184,17 +199,19 @@ pub(crate) fn candidates(schema: &Schema, config: &FitConfig, scale: Scale) -> R
 
 /// Fits a feature for every candidate whose values can be learned or given; adds the others to the carried columns.
 ///
-/// `indicated` as in [`Features::new`].
+/// `indicated` as in [`Features::new`], `date_key` as in [`Candidates`].
 pub(crate) fn fit_features(
     surveyed: &[Candidate],
+    date_key: Option<&Candidate>,
     mut carried: Vec<Carried>,
     scale: Scale,
     indicated: bool,
 ) -> (Features, Vec<Carried>) {
     let scaler = Scaler::new(scale, surveyed.iter().flat_map(Candidate::numbers));
     let (mut kinds, mut given) = (Vec::new(), Vec::new());
-    for candidate in surveyed {
-        match candidate.fit(&scaler) {
+    for (candidate, reason) in surveyed.iter().zip(carry_reasons(surveyed, date_key)) {
+        let reason = reason.filter(|_| !candidate.given);
+        match reason.map_or_else(|| candidate.fit(&scaler), |reason| Err(Rejection::because(reason))) {
             Ok(kind) if candidate.given => given.push(kind),
             Ok(kind) => kinds.push(kind),
             Err(Rejection { reason, constant }) => {
@@ -249,7 +266,7 @@ mod tests {
     fn chosen(columns: &[&str], exclude: &[&str]) -> (Vec<String>, Vec<String>) {
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
         let config = FitConfig::new().columns(owned(columns)).exclude(owned(exclude));
-        let Candidates { mut columns, carried, .. } = candidates(&schema(), &config, Scale::Standard).unwrap();
+        let Candidates { mut columns, carried, .. } = candidates(&schema(), &[], &config, Scale::Standard).unwrap();
         for candidate in &mut columns {
             let array: ArrayRef = match candidate.column().name() {
                 "id" => Arc::new(Int32Array::from(vec![Some(1), Some(2), Some(3)])),
@@ -260,7 +277,7 @@ mod tests {
             candidate.update(&array).unwrap();
             candidate.finish();
         }
-        let (features, carried) = fit_features(&columns, carried, Scale::Standard, false);
+        let (features, carried) = fit_features(&columns, None, carried, Scale::Standard, false);
         let names = features.kinds().iter().map(|kind| kind.column().to_string()).collect();
         (names, carried.into_iter().map(|c| format!("{} {}", c.column, c.reason)).collect())
     }
@@ -289,7 +306,7 @@ mod tests {
 
     #[test]
     fn a_selection_that_the_type_of_the_column_does_not_allow_is_rejected() {
-        let refused = |config: FitConfig| candidates(&schema(), &config, Scale::Standard).map(|_| ()).unwrap_err();
+        let refused = |config: FitConfig| candidates(&schema(), &[], &config, Scale::Standard).map(|_| ()).unwrap_err();
         let names = |name: &str| vec![name.to_owned()];
         for config in [
             FitConfig::new().columns(names("bytes")),

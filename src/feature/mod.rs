@@ -7,9 +7,13 @@
 #![forbid(unsafe_code)]
 
 mod base_model;
+mod calendar;
 mod candidates;
+mod carry_reasons;
 mod category;
 mod column;
+mod distinct;
+mod epoch;
 mod features;
 mod flag;
 mod given;
@@ -20,9 +24,11 @@ mod map;
 mod missing;
 mod monotonicity;
 mod number;
+mod one_way;
 mod parse_type;
 mod rebuild;
 mod rescale;
+mod row_sample;
 mod scaling;
 mod selections;
 mod statistics;

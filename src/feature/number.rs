@@ -8,8 +8,11 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, UInt64Type};
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
+use super::distinct::DistinctIntegers;
+use super::epoch::TimeNumber;
 use super::map::Curve;
 use super::monotonicity::Monotonicity;
+use super::row_sample::RowSample;
 use super::statistics::{NumberSummary, Statistics};
 use super::survey::first_as_text;
 use super::{
@@ -172,21 +175,26 @@ impl Feature for Number {
 struct NumberSurvey {
     statistics: Statistics,
     monotonicity: Monotonicity,
+    distinct: DistinctIntegers,
+    sample: RowSample,
     /// The first known value, as text.
     first: Option<String>,
     data_type: DataType,
     map: Map,
-    /// Learn it even if it looks like an identifier.
+    /// Learn it even if it looks like an identifier or a time.
     named: bool,
 }
 
 /// Surveys numbers and durations.
 pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
     let ColumnRequest { data_type, named, map, quantiles, .. } = *request;
-    (is_number_type(data_type) || matches!(data_type, DataType::Duration(_))).then(|| {
+    let is_duration = matches!(data_type, DataType::Duration(_));
+    (is_number_type(data_type) || is_duration).then(|| {
         Box::new(NumberSurvey {
             statistics: Statistics::new(quantiles || map != Map::None),
             monotonicity: Monotonicity::Unknown,
+            distinct: DistinctIntegers::new(!named && !is_duration),
+            sample: RowSample::new(),
             first: None,
             data_type: data_type.clone(),
             map,
@@ -206,12 +214,23 @@ impl NumberSurvey {
             None => (None, self.statistics.summary()),
         }
     }
+
+    /// How the numbers say times, if they do.
+    fn time_number(&self) -> Option<TimeNumber> {
+        let NumberSummary { min, max, .. } = self.statistics.summary();
+        TimeNumber::of(&self.sample, min, max).filter(|_| !self.named)
+    }
 }
 
 impl Survey for NumberSurvey {
     fn update(&mut self, array: &ArrayRef) -> Result<(), ArrowError> {
         self.monotonicity.update(array)?;
-        self.statistics.update(&numbers(array)?);
+        let numbers = numbers(array)?;
+        self.distinct.update(array, &numbers)?;
+        self.statistics.update(&numbers);
+        if !self.named {
+            numbers.iter().for_each(|value| self.sample.push(value));
+        }
         if self.first.is_none() {
             self.first = match array.data_type() {
                 DataType::Duration(_) => first_as_text(&cast(array, &DataType::Int64)?)?,
@@ -233,6 +252,15 @@ impl Survey for NumberSurvey {
         true
     }
 
+    fn sample(&self) -> Option<&RowSample> {
+        (!self.named).then_some(&self.sample)
+    }
+
+    fn times(&self) -> Option<Vec<f64>> {
+        let form = self.time_number()?;
+        Some(self.sample.values().iter().map(|&number| form.seconds(number)).collect())
+    }
+
     fn rejection(&self) -> Option<Rejection> {
         let (statistics, summary) = (&self.statistics, self.statistics.summary());
         if statistics.count() == 0 {
@@ -240,8 +268,14 @@ impl Survey for NumberSurvey {
         } else if statistics.is_constant() {
             let text = self.first.clone().filter(|_| statistics.unusable() == 0);
             Some(Rejection::constant(text.unwrap_or_else(|| summary.min.to_string())))
-        } else if self.monotonicity.is_strict() && !self.named {
+        } else if self.named {
+            None
+        } else if let Some(form) = self.time_number() {
+            Some(Rejection::because(form.reason()))
+        } else if self.monotonicity.is_strict() {
             Some(Rejection::because("looks like an identifier: integers that are unique and monotonic"))
+        } else if self.distinct.are_unlikely(summary.min, summary.max) {
+            Some(Rejection::because("looks like an identifier: integers that never repeat"))
         } else {
             None
         }

@@ -6,6 +6,7 @@ use arrow::error::ArrowError;
 use arrow::util::display::array_value_to_string;
 use serde::Serialize;
 
+use super::row_sample::RowSample;
 use super::statistics::NumberSummary;
 use super::{Column, Kind, Scaler};
 use crate::config::{Map, VectorScale};
@@ -54,6 +55,16 @@ pub(crate) trait Survey: Send {
     /// Whether the column has one number per row, so that a curve can apply to it.
     fn is_numeric_scalar(&self) -> bool {
         false
+    }
+
+    /// The values of a sample of rows, the same in every column, if it has one number per row.
+    fn sample(&self) -> Option<&RowSample> {
+        None
+    }
+
+    /// The sample as seconds since 1970, if the values are times.
+    fn times(&self) -> Option<Vec<f64>> {
+        None
     }
 
     /// Summaries of the numbers in it, to choose a scaling that all columns share.

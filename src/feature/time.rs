@@ -16,6 +16,7 @@ use chrono::{DateTime, Datelike, Offset, TimeZone};
 use serde::{Deserialize, Serialize};
 
 use super::number::units_per_second;
+use super::row_sample::RowSample;
 use super::statistics::{NumberSummary, Statistics};
 use super::survey::first_as_text;
 use super::{
@@ -284,6 +285,7 @@ impl Feature for Time {
 /// The survey of a time column.
 struct TimeSurvey {
     statistics: Statistics,
+    sample: RowSample,
     /// The sums of sines and cosines of each cycle.
     sums: [[f64; 2]; 3],
     /// The parts of each cycle that occur, a bit each.
@@ -301,6 +303,7 @@ pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
     let clock = Clock::new(zone(data_type)).ok().filter(|_| is_time_type(data_type))?;
     Some(Box::new(TimeSurvey {
         statistics: Statistics::new(request.quantiles),
+        sample: RowSample::new(),
         sums: [[0.0; 2]; 3],
         seen: [0; 3],
         given: request.given,
@@ -314,6 +317,7 @@ impl Survey for TimeSurvey {
     fn update(&mut self, array: &ArrayRef) -> Result<(), ArrowError> {
         let times = seconds(array)?;
         self.statistics.update(&times);
+        times.iter().for_each(|time| self.sample.push(time));
         for time in times.iter().flatten() {
             let local = self.clock.local(time);
             for ((cycle, sums), seen) in Cycle::ALL.iter().zip(&mut self.sums).zip(&mut self.seen) {
@@ -335,6 +339,10 @@ impl Survey for TimeSurvey {
 
     fn values(&self) -> Values {
         self.statistics.values()
+    }
+
+    fn times(&self) -> Option<Vec<f64>> {
+        Some(self.sample.values().to_vec())
     }
 
     fn rejection(&self) -> Option<Rejection> {

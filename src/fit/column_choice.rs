@@ -28,12 +28,17 @@ pub(super) struct ColumnChoice {
 /// selection, the source's, and [`Error::Interrupted`](crate::Error::Interrupted).
 pub(super) fn choose_columns(config: &FitConfig, source: &ParquetSource, run: &mut Run<'_>) -> Result<ColumnChoice> {
     let scale = defaults::scale(config);
-    let Candidates { columns, fields, carried } = candidates(&source.schema(), config, scale)?;
+    let keys = source.partition_columns();
+    let Candidates { mut columns, fields, carried, date_key } = candidates(&source.schema(), &keys, config, scale)?;
     source.check_same_types(fields.iter())?;
-    let columns = statistics::survey(source, columns, run)?;
+    let learnable = columns.len();
+    columns.extend(date_key.filter(|key| source.has_in_all_files(key.column().top())));
+    let mut columns = statistics::survey(source, columns, run)?;
+    let date_key = columns.split_off(learnable).pop();
     let values = |candidate: &Candidate| (candidate.column().to_string(), candidate.values());
     let values = columns.iter().map(values).collect();
-    let (features, carried) = fit_features(&columns, carried, scale, defaults::missing_indicator(config));
+    let (features, carried) =
+        fit_features(&columns, date_key.as_ref(), carried, scale, defaults::missing_indicator(config));
     let missing = MissingRates::of(features.kinds(), source.rows());
     Ok(ColumnChoice { features: Arc::new(features), carried, values, missing })
 }

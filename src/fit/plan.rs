@@ -117,7 +117,8 @@ impl FitConfig {
             // The base model decides the columns.
             return source.table(folder);
         }
-        let Candidates { fields, .. } = candidates(&source.first_schema(), self, defaults::scale(self))?;
+        let Candidates { fields, .. } =
+            candidates(&source.first_schema(), &source.partition_columns(), self, defaults::scale(self))?;
         source.table_of_columns(folder, &|name| fields.iter().any(|field| field.name() == name))
     }
 }

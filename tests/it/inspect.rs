@@ -72,7 +72,7 @@ fn data_is_told_to_a_person() {
     let inspect = dir.ok(&format!("inspect {}", sample("flights.parquet")));
     inspect.prints(&[
         "16,000 rows, 19 columns",
-        "carry it: it is constant (2013)",
+        "carry it: it is the year of \"time_hour\"",
         "learn it: number",
         "2.5 %",
         "next      vaepipe fit",

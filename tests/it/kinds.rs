@@ -30,6 +30,12 @@ fn integers(scale: f64) -> ArrayRef {
     cast(&floats(scale), &DataType::Int64).unwrap()
 }
 
+/// Integers after the hidden number that do not order the rows by it: three of its values have the same.
+fn folded(scale: f64) -> ArrayRef {
+    let fold = |x: f64| ((4.0 * x * x - 3.0) * x * scale).round() as i64;
+    Arc::new(hidden(1).into_iter().map(|x| x.map(fold)).collect::<Int64Array>())
+}
+
 /// Five words, after the hidden number.
 fn words() -> ArrayRef {
     let word = |x: f64| ["one", "two", "three", "", "five"][((x + 1.0) * 2.5) as usize];
@@ -77,12 +83,12 @@ pub fn every_kind() -> RecordBatch {
         columns.push((format!("duration {unit:?}"), cast(&integers(1e5), &Duration(unit)).unwrap()));
         for zone in [None, Some("Europe/Berlin"), Some("-03:30")] {
             // Up to 58 days around the epoch in seconds, fewer in the finer units.
-            let times = cast(&integers(5e6), &Timestamp(unit, zone.map(Into::into))).unwrap();
+            let times = cast(&folded(5e6), &Timestamp(unit, zone.map(Into::into))).unwrap();
             columns.push((format!("time {unit:?} {}", zone.unwrap_or("local")), times));
         }
     }
-    columns.push(("day Date32".to_owned(), cast(&cast(&floats(900.0), &DataType::Int32).unwrap(), &Date32).unwrap()));
-    let milliseconds = cast(&cast(&floats(900.0), &DataType::Int32).unwrap(), &Date32).unwrap();
+    columns.push(("day Date32".to_owned(), cast(&cast(&folded(900.0), &DataType::Int32).unwrap(), &Date32).unwrap()));
+    let milliseconds = cast(&cast(&folded(900.0), &DataType::Int32).unwrap(), &Date32).unwrap();
     columns.push(("day Date64".to_owned(), cast(&milliseconds, &Date64).unwrap()));
     for data_type in word_types() {
         columns.push((format!("word {data_type}"), cast(&words(), &data_type).unwrap()));

@@ -48,6 +48,7 @@ mod monitor;
 mod mutations;
 mod neighbors;
 mod newer_outputs;
+mod one_way;
 mod other_writers;
 mod output;
 mod pipes;

@@ -94,6 +94,17 @@ impl ParquetSource {
         self.files.first().map_or_else(|| Arc::new(Schema::empty()), ParquetFile::columns)
     }
 
+    /// The names of the partition columns: those in the path and not in the first file.
+    pub(crate) fn partition_columns(&self) -> Vec<String> {
+        self.schema().fields()[self.file_columns()..].iter().map(|field| field.name().clone()).collect()
+    }
+
+    /// Whether all files have a column of the first file, with the same type.
+    pub(crate) fn has_in_all_files(&self, column: &str) -> bool {
+        let schema = self.schema();
+        self.check_same_types(schema.fields().iter().filter(|field| field.name() == column)).is_ok()
+    }
+
     /// The number of columns of the first file, without partition columns.
     pub(crate) fn file_columns(&self) -> usize {
         self.files.first().map_or(0, |file| file.schema().fields().len())
