@@ -12,6 +12,7 @@ mod candidates;
 mod carry_reasons;
 mod category;
 mod column;
+mod cycle;
 mod distinct;
 mod epoch;
 mod features;

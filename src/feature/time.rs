@@ -4,7 +4,7 @@
 //! Of a given time the network sees the circles alone, those that the data goes around: a fit to January says nothing of
 //! the other months.
 
-use std::f64::consts::{SQRT_2, TAU};
+use std::f64::consts::SQRT_2;
 use std::sync::Arc;
 
 use arrow::array::timezone::Tz;
@@ -12,9 +12,10 @@ use arrow::array::{Array, ArrayRef, AsArray, Float64Array};
 use arrow::compute::{cast, unary};
 use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
 use arrow::error::ArrowError;
-use chrono::{DateTime, Datelike, Offset, TimeZone};
+use chrono::{DateTime, Offset, TimeZone};
 use serde::{Deserialize, Serialize};
 
+use super::cycle::{Cycle, DAY};
 use super::number::units_per_second;
 use super::row_sample::RowSample;
 use super::statistics::{NumberSummary, Statistics};
@@ -24,24 +25,9 @@ use super::{
 };
 use crate::feature::{Likelihood, Shape};
 
-/// Seconds of a day.
-const DAY: f64 = 86_400.0;
-
 /// Smallest circular variance, 1 minus the length of the mean vector, for which a cycle is learned. It is that of
 /// values evenly spread over a twelfth of the circle: two hours, or a month.
 const MIN_CIRCULAR_VARIANCE: f64 = 0.01;
-
-/// A cycle of the calendar or the day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Cycle {
-    /// The time of the day.
-    Hour,
-    /// The day of the week.
-    Weekday,
-    /// The day of the year.
-    DayOfYear,
-}
 
 /// A fitted date or time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -60,58 +46,6 @@ pub struct Time {
     /// The cycles the data varies in, each written as √2 sin and √2 cos, which have variance 1 for evenly spread
     /// values.
     cycles: Vec<Cycle>,
-}
-
-impl Cycle {
-    const ALL: [Self; 3] = [Self::Hour, Self::Weekday, Self::DayOfYear];
-
-    /// The sine and cosine of a local time's angle on the circle.
-    fn of(self, local: f64) -> [f64; 2] {
-        let (sine, cosine) = (self.fraction(local) * TAU).sin_cos();
-        [sine, cosine]
-    }
-
-    /// The share of the circle before a local time.
-    fn fraction(self, local: f64) -> f64 {
-        let day = (local / DAY).floor();
-        match self {
-            Self::Hour => (local - day * DAY) / DAY,
-            // 1970 began on a Thursday; Monday is 0.
-            Self::Weekday => (day + 3.0).rem_euclid(7.0) / 7.0,
-            Self::DayOfYear => day_of_year(day) / 365.25,
-        }
-    }
-
-    /// The parts of the circle that are told apart: hours, weekdays, months.
-    fn parts(self) -> usize {
-        match self {
-            Self::Hour => 24,
-            Self::Weekday => 7,
-            Self::DayOfYear => 12,
-        }
-    }
-
-    /// Whether the parts of the circle that occur are enough for the network to know the rest: two thirds of it at most,
-    /// of the year a month, may be without rows.
-    fn is_covered(self, seen: u32) -> bool {
-        let (parts, most) = (self.parts(), if self == Self::DayOfYear { 1 } else { self.parts() * 2 / 3 });
-        let gap = (0..parts).map(|from| (0..parts).take_while(|n| seen >> ((from + n) % parts) & 1 == 0).count()).max();
-        gap.is_some_and(|gap| gap <= most)
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Hour => "hour",
-            Self::Weekday => "weekday",
-            Self::DayOfYear => "day of year",
-        }
-    }
-}
-
-/// The day of the year from 0, for a day number since 1970; 0 outside the range of the calendar.
-fn day_of_year(day: f64) -> f64 {
-    let date = DateTime::from_timestamp((day * DAY) as i64, 0);
-    date.map_or(0.0, |date| f64::from(date.ordinal0()))
 }
 
 /// Local time of a zone. The offset is looked up once for each quarter of an hour, the smallest step of a zone's
@@ -322,7 +256,7 @@ impl Survey for TimeSurvey {
             let local = self.clock.local(time);
             for ((cycle, sums), seen) in Cycle::ALL.iter().zip(&mut self.sums).zip(&mut self.seen) {
                 let [sine, cosine] = cycle.of(local);
-                *seen |= 1 << ((cycle.fraction(local) * cycle.parts() as f64) as usize % cycle.parts());
+                *seen |= cycle.part(local);
                 sums[0] += sine;
                 sums[1] += cosine;
             }
@@ -383,17 +317,6 @@ mod tests {
     use arrow::datatypes::TimeUnit;
 
     use super::*;
-
-    #[test]
-    fn cycles_follow_the_calendar() {
-        let close = |[a, b]: [f64; 2], [c, d]: [f64; 2]| (a - c).abs() < 1e-9 && (b - d).abs() < 1e-9;
-        // Monday 2024-01-01 06:00, a quarter of its day.
-        let monday = 1_704_088_800.0;
-        assert!(close(Cycle::Hour.of(monday), [1.0, 0.0]));
-        assert!(close(Cycle::Weekday.of(monday), [0.0, 1.0]) && close(Cycle::DayOfYear.of(monday), [0.0, 1.0]));
-        assert!(close(Cycle::Weekday.of(monday - 7.0 * DAY), [0.0, 1.0]));
-        assert_eq!((day_of_year(59.0), day_of_year(-1.0), day_of_year(1e15)), (59.0, 364.0, 0.0));
-    }
 
     #[test]
     fn local_time_follows_the_zone() {

@@ -8,13 +8,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use arrow::array::{ArrayRef, AsArray, Float64Array, Int32Array, RecordBatch, StringArray, TimestampSecondArray};
+use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, StringArray, TimestampSecondArray};
 
 use crate::tables::{Uniform, read, write};
 use crate::workdir::{Ran, Workdir, repository};
-
-/// Whether rows have a column of their times.
-const WITH_TIMES: bool = false;
 
 /// 1 January 2025, a Wednesday, in days since 1970.
 const FIRST_DAY: u64 = 20_089;
@@ -57,17 +54,13 @@ fn rows(day: u64) -> (RecordBatch, Option<usize>) {
         loads.push(load);
         amounts.push(if planted == Some(row) { wrong * due } else { due });
     }
-    let hours = (0..sites.len()).map(|row| (row / ROWS_AN_HOUR) as i32);
     let seconds = (0..sites.len()).map(|row| ((FIRST_DAY + day) * 86_400) as i64 + (row * 3600 / ROWS_AN_HOUR) as i64);
-    let mut columns: Vec<(&str, ArrayRef)> = vec![
-        ("hour", Arc::new(Int32Array::from_iter_values(hours))),
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("t", Arc::new(TimestampSecondArray::from_iter_values(seconds))),
         ("site", Arc::new(StringArray::from_iter_values(sites.iter().map(|&site| SITES[site].0)))),
         ("load", Arc::new(Float64Array::from(loads))),
         ("amount", Arc::new(Float64Array::from(amounts))),
     ];
-    if WITH_TIMES {
-        columns.push(("t", Arc::new(TimestampSecondArray::from_iter_values(seconds))));
-    }
     (RecordBatch::try_from_iter(columns).unwrap(), planted)
 }
 
