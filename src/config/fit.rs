@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 #[cfg_attr(feature = "cli", derive(clap::Args))]
 #[non_exhaustive]
 pub struct FitConfig {
-    /// Learn only these columns: names, globs, or re:REGEX.
+    /// Learn only these columns: names, globs, or re:REGEX. What looks like an identifier or a time needs its name.
     #[cfg_attr(feature = "cli", arg(long, value_name = "COL,...", value_delimiter = ',', help_heading = "Columns"))]
     pub columns: Vec<String>,
     /// Do not learn these columns; they are still written by a transform.

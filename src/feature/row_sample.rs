@@ -2,8 +2,7 @@
 
 use crate::numerics::RandomStream;
 
-/// The largest number of values in a sample. A tenth of a percent of wide tables' memory, and enough for quantiles of
-/// sixteen blocks.
+/// The largest number of values in a sample: 4 KiB a column, and enough for quantiles of sixteen blocks.
 const MOST: usize = 512;
 
 /// The values of some rows in row order. Which rows is a function of their numbers alone, as if drawn at random: rows at
