@@ -34,11 +34,19 @@ impl Sketch {
         let (binnings, view) = (self.binnings(), rows.first());
         let (batch, encoded) = (view.batch, &view.encoded);
         let (inputs, k) = (encoded.features, encoded.latent_dim);
+        let gaussians = view.member.heads.layout().gaussians();
         let mut bins = Vec::new();
         for (row, &score) in scores.iter().enumerate().filter(|(row, _)| weight(first + *row as u64) > 0) {
             let known = batch.known.as_ref().map(|known| &known[row * inputs..][..inputs]);
             let (x, mean) = (&batch.x[row * inputs..][..inputs], &encoded.mean[row * k..][..k]);
-            binnings.bins(x, known, mean, score, &mut bins);
+            let Some(effects) = &self.given else {
+                binnings.bins(x, known, mean, score, &mut bins);
+                continue;
+            };
+            let (mut x, mut mean) = (x.to_vec(), mean.to_vec());
+            let given = &batch.given.inputs[row * effects.inputs()..][..effects.inputs()];
+            effects.take_from(x[..gaussians].iter_mut().chain(&mut mean), given);
+            binnings.bins(&x, known, &mean, score, &mut bins);
         }
         bins
     }

@@ -4,19 +4,22 @@
 
 mod bin_counts;
 mod divergence;
+mod given_effects;
 mod sketch;
 
 use serde::Serialize;
 
 pub(crate) use self::bin_counts::BinCounts;
 use self::divergence::{chance, psi};
+pub(crate) use self::given_effects::GivenEffects;
 pub(crate) use self::sketch::{Sketch, SketchRows};
 use crate::feature::{Kind, ValueIssues, Watched};
 
 /// The drift of a transform's rows from those of the fit: of every learned column, every latent dimension and the
 /// anomaly score.
 ///
-/// Measured on a sample: the first 4,096 rows, then every 17th.
+/// Numbers and latents are compared after what follows from given columns is taken from them. Measured on a sample: the
+/// first 4,096 rows, then every 17th.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Drift {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::given_effects::{GivenEffects, regressors};
 use crate::error::ModelFault;
 use crate::feature::{Kind, Layout, Likelihood};
 use crate::model::{Weight, Weights};
@@ -14,6 +15,9 @@ const BINS: usize = EDGES + 1;
 /// Prefix of the tensor names.
 const PREFIX: &str = "drift.";
 const TENSOR_NAMES: [&str; 3] = ["edges", "counts", "classes"];
+
+/// The tensor of what follows from given columns.
+const GIVEN: &str = "given";
 
 /// The bins of one quantity; the last one is for missing values.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,12 +53,16 @@ pub(super) struct Binnings {
 /// The drift baseline: bins, and counts of rows of the fit.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Sketch {
+    /// What follows from given columns, which is not binned; absent if none are given.
+    pub(super) given: Option<GivenEffects>,
     pub(super) binnings: Binnings,
     pub(super) counts: Vec<f32>,
 }
 
 /// Rows of the fit from which a baseline is made.
 pub(crate) struct SketchRows<'a> {
+    /// What was taken from `x` and `mean` since it follows from given columns.
+    pub(crate) given: Option<GivenEffects>,
     /// `[rows, inputs]`, and the mask of known values, if some are missing.
     pub(crate) x: &'a [f32],
     pub(crate) known: Option<&'a [f32]>,
@@ -211,7 +219,8 @@ impl Sketch {
             binnings.bins(x, rows.known.map(|known| &known[row * inputs..][..inputs]), mean, None, &mut bins);
             bins.iter().zip(&binnings.starts).for_each(|(bin, start)| counts[start + *bin as usize] += 1.0);
         }
-        Self { binnings, counts }.with_score(kinds, layout, latent_dim, calibration)
+        let given = rows.given.clone();
+        Self { given, binnings, counts }.with_score(kinds, layout, latent_dim, calibration)
     }
 
     /// Adds the bins and counts of the score.
@@ -224,7 +233,7 @@ impl Sketch {
         });
         let binnings =
             Binnings::new(kinds, layout, latent_dim, &mut |_| known.next().unwrap_or([0.0; EDGES]), Some(edges));
-        Self { binnings, counts: self.counts.iter().copied().chain(score_counts).collect() }
+        Self { binnings, counts: self.counts.iter().copied().chain(score_counts).collect(), ..self }
     }
 
     /// The binnings.
@@ -254,7 +263,13 @@ impl Sketch {
         let rows = all_edges.len() / EDGES;
         let shapes = [vec![rows, EDGES], vec![rows, BINS + 1], vec![classes.len()]];
         let tensor = |(name, (shape, values))| (format!("{PREFIX}{name}"), Weight { shape, values });
-        TENSOR_NAMES.into_iter().zip(shapes.into_iter().zip([all_edges, numbers, classes])).map(tensor).collect()
+        let mut tensors: Weights =
+            TENSOR_NAMES.into_iter().zip(shapes.into_iter().zip([all_edges, numbers, classes])).map(tensor).collect();
+        if let Some(effects) = &self.given {
+            let (width, values) = (regressors(effects.inputs()), effects.coefficients.clone());
+            tensors.insert(format!("{PREFIX}{GIVEN}"), Weight { shape: vec![values.len() / width, width], values });
+        }
+        tensors
     }
 
     /// Reads the baseline from tensors, which may hold nothing else; `None` if there are none.
@@ -282,6 +297,12 @@ impl Sketch {
             tensor.check(&name, &shape)?;
             values.push(tensor.values);
         }
+        let (inputs, name) = (layout.given().inputs(), format!("{PREFIX}{GIVEN}"));
+        let effects = |tensor: Weight| {
+            tensor.check(&name, &[layout.gaussians() + latent_dim, regressors(inputs)])?;
+            Ok(GivenEffects::new(inputs, tensor.values))
+        };
+        let given = tensors.remove(&name).filter(|_| inputs > 0).map(effects).transpose()?;
         if let Some(name) = tensors.into_keys().next() {
             return Err(ModelFault::UnknownTensor { name });
         }
@@ -298,7 +319,7 @@ impl Sketch {
             let from = if matches!(binning, Binning::Number(_)) { &mut numbers } else { &mut classes };
             counts.extend(from.take(binning.bins()));
         }
-        Ok(Some(Self { binnings, counts }.with_score(kinds, layout, latent_dim, calibration)))
+        Ok(Some(Self { given, binnings, counts }.with_score(kinds, layout, latent_dim, calibration)))
     }
 }
 

@@ -163,8 +163,8 @@ fn given_columns_are_shown_and_never_scored_blamed_or_drifting() {
     let named: Vec<&Value> = drift.iter().map(|shift| &shift["name"]).collect();
     assert_eq!(named, ["load", "errors", "mode"]);
     let load = drift.iter().find(|shift| shift["name"] == "load").unwrap()["psi"].as_f64().unwrap();
-    // One device of 24, and the hours of a night: given both, little has moved but the profile.
-    assert!(load < 2.0, "{drift:?}");
+    // One device of 24, and the hours of a night: given both, little has moved.
+    assert!(load < 0.25, "{drift:?}");
     let out = read(&dir.path("out.parquet"));
     assert!(out.column_by_name("device").is_some(), "given columns stay");
     for row in 0..out.num_rows() {
@@ -210,7 +210,7 @@ fn generated_rows_are_those_of_given_circumstances() {
         let at = read(&dir.path("at.parquet"));
         assert!(at.column(0).as_string::<i32>().iter().all(|name| name == Some(&format!("d{device}"))));
         assert!((mean(&at) / level(device) - 1.0).abs() < 0.25, "{device}: {} {}", mean(&at), level(device));
-        dir.ok(&format!("traverse vae.safetensors along.parquet --force --at device=d{device},ts=2024-01-05T21:00:00"));
+        dir.ok(&format!("traverse vae.safetensors along.parquet --force --at device=d{device},ts=2024-01-05T03:00:00"));
         assert!((mean(&read(&dir.path("along.parquet"))) / level(device) - 0.5).abs() < 0.35);
     }
     dir.fails(2, "generate -n 5 no.parquet --at load=3").says(&["no column \"load\""]);

@@ -1,7 +1,7 @@
 //! The drift baseline: a sketch of the training rows to compare later rows with.
 
 use super::FittedNetwork;
-use crate::drift::{Sketch, SketchRows};
+use crate::drift::{GivenEffects, Sketch, SketchRows};
 use crate::error::Result;
 use crate::feature::Features;
 use crate::fit::rows::FitRows;
@@ -22,7 +22,7 @@ pub(in crate::fit) fn measure(
     calibration: Option<&Tail>,
 ) -> Result<Sketch> {
     let most = MOST_ROWS.min((MOST_CELLS / look.layout.inputs()).max(1024));
-    let (mut x, mut known, mut mean) = (Vec::new(), None, Vec::new());
+    let (mut x, mut known, mut mean, mut given) = (Vec::new(), None, Vec::new(), Vec::new());
     for batch in look.batches(&rows.training, most) {
         let batch = batch?;
         mean.extend(look.vae.encode(&batch)?.mean);
@@ -36,7 +36,30 @@ pub(in crate::fit) fn measure(
             }
         }
         x.extend(batch.x);
+        given.extend(batch.given.inputs);
     }
-    let rows = SketchRows { x: &x, known: known.as_deref(), mean: &mean };
+    let given = take_given_effects(look, (&mut x, known.as_deref()), &mut mean, &given);
+    let rows = SketchRows { given, x: &x, known: known.as_deref(), mean: &mean };
     Ok(Sketch::of(features.kinds(), look.layout, &rows, calibration))
+}
+
+/// Takes what follows from the given inputs, `[rows, inputs]`, from the numbers and latents of rows.
+fn take_given_effects(
+    look: &FittedNetwork<'_>,
+    (x, known): (&mut [f32], Option<&[f32]>),
+    mean: &mut [f32],
+    given: &[f32],
+) -> Option<GivenEffects> {
+    let (inputs, k, gaussians) = (look.layout.inputs(), look.latent_dim, look.layout.gaussians());
+    let rows = mean.len() / k;
+    let mut quantities = Vec::with_capacity(rows * (gaussians + k));
+    for (row, (x, mean)) in x.chunks_exact(inputs).zip(mean.chunks_exact(k)).enumerate() {
+        let is_known = |element: usize| known.is_none_or(|known| known[row * inputs + element] > 0.0);
+        quantities.extend((0..gaussians).map(|element| if is_known(element) { x[element] } else { f32::NAN }));
+        quantities.extend_from_slice(mean);
+    }
+    let effects = GivenEffects::fit(&quantities, given, rows)?;
+    let of_rows = x.chunks_exact_mut(inputs).zip(mean.chunks_exact_mut(k)).zip(given.chunks_exact(effects.inputs()));
+    of_rows.for_each(|((x, mean), given)| effects.take_from(x[..gaussians].iter_mut().chain(mean), given));
+    Some(effects)
 }
