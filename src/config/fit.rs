@@ -78,7 +78,8 @@ pub struct FitConfig {
     /// Most rows of a gradient step [default: by the number of rows]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Training"))]
     pub batch_size: Option<usize>,
-    /// Highest learning rate of Adam [default: 0.004; with --preset anomaly 0.002]
+    /// Highest learning rate of Adam; with --preset anomaly and --given it is 0.008 [default: 0.004; with --preset anomaly
+    /// 0.002]
     #[cfg_attr(feature = "cli", arg(long, value_name = "RATE", help_heading = "Training"))]
     pub lr: Option<f64>,
     /// Weight of the KL term after the warm-up [default: 1]

@@ -91,7 +91,8 @@ impl BinCounts {
             let fit: Vec<f64> = sketch.counts[range.clone()].iter().map(|&count| count.into()).collect();
             let now: Vec<f64> = self.counts[range].iter().map(|&count| count as f64 * scale).collect();
             let shift = compare(binnings.binning(n), &fit, &now, effective_sample_size, tests);
-            (n, shift)
+            let shift = Shift { chance: shift.chance.max(sketch.usual(n)), ..shift };
+            (n, if binnings.is_inactive(n) { Shift { psi: 0.0, ks: Some(0.0), ..shift } } else { shift })
         };
         let largest = |n: usize| {
             binnings.of(n).map(shift).reduce(|largest, it| if it.1.psi > largest.1.psi { it } else { largest })
@@ -121,7 +122,7 @@ fn effective_sample_size(weights: u64, squares: u64) -> f64 {
 }
 
 /// Compares two histograms of one quantity.
-fn compare(binning: &Binning, fit: &[f64], now: &[f64], rows: f64, tests: usize) -> Shift {
+pub(super) fn compare(binning: &Binning, fit: &[f64], now: &[f64], rows: f64, tests: usize) -> Shift {
     let known = fit.len() - 1;
     let mut bins = match binning {
         Binning::Number(_) => even_bins(&fit[..known]),

@@ -6,6 +6,7 @@ mod bin_counts;
 mod divergence;
 mod given_effects;
 mod sketch;
+mod usual;
 
 use serde::Serialize;
 
@@ -27,7 +28,7 @@ pub struct Drift {
     pub sampled: u64,
     /// The learned columns, in the order of the model's features, then those that were constant at fit and are present.
     pub columns: Vec<Shift>,
-    /// The posterior means, compared with those of training rows.
+    /// The posterior means, compared with those of training rows; an inactive dimension does not drift.
     pub latents: Vec<Shift>,
     /// The anomaly score, compared with the calibration rows; `None` for a model without such rows.
     pub score: Option<Shift>,
@@ -44,7 +45,8 @@ pub struct Shift {
     /// above 0.25 shifted. For a date or time only missing against known, since later rows have later times.
     pub psi: f64,
     /// The limit of chance: without drift, all indices together stay below it in 999 of 1,000 transforms (Yurdakul
-    /// 2018, "Statistical properties of population stability index": about χ² (1/n + 1/m)).
+    /// 2018, "Statistical properties of population stability index": about χ² (1/n + 1/m)). Or what is usual, if that is more:
+    /// one and a half times the largest index of a thirty-second part of the training rows, in their order.
     pub chance: f64,
     /// Kolmogorov-Smirnov distance of the known values, to within 1/32; `None` without an order.
     pub ks: Option<f64>,

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::given_effects::{GivenEffects, regressors};
+use super::usual::usual;
 use crate::error::ModelFault;
 use crate::feature::{Kind, Layout, Likelihood};
 use crate::model::{Weight, Weights};
@@ -18,6 +19,9 @@ const TENSOR_NAMES: [&str; 3] = ["edges", "counts", "classes"];
 
 /// The tensor of what follows from given columns.
 const GIVEN: &str = "given";
+
+/// The tensor of what is usual.
+const USUAL: &str = "usual";
 
 /// The bins of one quantity; the last one is for missing values.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +61,8 @@ pub(crate) struct Sketch {
     pub(super) given: Option<GivenEffects>,
     pub(super) binnings: Binnings,
     pub(super) counts: Vec<f32>,
+    /// The index of each binning that is usual among the rows of the fit; empty if that was not measured.
+    usual: Vec<f32>,
 }
 
 /// Rows of the fit from which a baseline is made.
@@ -68,6 +74,8 @@ pub(crate) struct SketchRows<'a> {
     pub(crate) known: Option<&'a [f32]>,
     /// `[rows, latent_dim]`.
     pub(crate) mean: &'a [f32],
+    /// Scores of training rows, in their order.
+    pub(crate) scores: &'a [f32],
 }
 
 impl Binning {
@@ -166,6 +174,15 @@ impl Binnings {
         &self.all[n].1
     }
 
+    /// Whether a binning is of a latent dimension that is inactive: the middle two thirds of its posterior means are within
+    /// 0.2, as those of a variance of 0.01 are (Burda et al. 2016). It says nothing of a row.
+    pub(super) fn is_inactive(&self, n: usize) -> bool {
+        match &self.all[n] {
+            (BinnedQuantity::Latent(_), Binning::Number(edges)) => edges[EDGES - 5] - edges[4] <= 0.2,
+            _ => false,
+        }
+    }
+
     /// The range of a binning's counts.
     pub(super) fn counts(&self, n: usize) -> Range<usize> {
         self.starts[n]..self.starts[n + 1]
@@ -215,12 +232,16 @@ impl Sketch {
         let binnings = Binnings::new(kinds, layout, latent_dim, &mut edges_of, None);
         let (mut counts, mut bins) = (vec![0.0; binnings.starts[binnings.len()]], Vec::new());
         for (row, (x, mean)) in rows.x.chunks_exact(inputs).zip(rows.mean.chunks_exact(latent_dim)).enumerate() {
-            bins.clear();
             binnings.bins(x, rows.known.map(|known| &known[row * inputs..][..inputs]), mean, None, &mut bins);
+        }
+        for bins in bins.chunks_exact(binnings.len()) {
             bins.iter().zip(&binnings.starts).for_each(|(bin, start)| counts[start + *bin as usize] += 1.0);
         }
+        let of_binning = |n: usize| usual(binnings.binning(n), bins.iter().skip(n).step_by(binnings.len()).copied());
+        let mut usual_of: Vec<f32> = (0..binnings.len()).map(of_binning).collect();
+        usual_of.push(usual_score(rows.scores));
         let given = rows.given.clone();
-        Self { given, binnings, counts }.with_score(kinds, layout, latent_dim, calibration)
+        Self { given, binnings, counts, usual: usual_of }.with_score(kinds, layout, latent_dim, calibration)
     }
 
     /// Adds the bins and counts of the score.
@@ -234,6 +255,11 @@ impl Sketch {
         let binnings =
             Binnings::new(kinds, layout, latent_dim, &mut |_| known.next().unwrap_or([0.0; EDGES]), Some(edges));
         Self { binnings, counts: self.counts.iter().copied().chain(score_counts).collect(), ..self }
+    }
+
+    /// The index of a binning that is usual; 0 if that is not known.
+    pub(super) fn usual(&self, n: usize) -> f64 {
+        self.usual.get(n).copied().unwrap_or_default().into()
     }
 
     /// The binnings.
@@ -265,6 +291,10 @@ impl Sketch {
         let tensor = |(name, (shape, values))| (format!("{PREFIX}{name}"), Weight { shape, values });
         let mut tensors: Weights =
             TENSOR_NAMES.into_iter().zip(shapes.into_iter().zip([all_edges, numbers, classes])).map(tensor).collect();
+        if !self.usual.is_empty() {
+            let tensor = Weight { shape: vec![self.usual.len()], values: self.usual.clone() };
+            tensors.insert(format!("{PREFIX}{USUAL}"), tensor);
+        }
         if let Some(effects) = &self.given {
             let (width, values) = (regressors(effects.inputs()), effects.coefficients.clone());
             tensors.insert(format!("{PREFIX}{GIVEN}"), Weight { shape: vec![values.len() / width, width], values });
@@ -303,6 +333,10 @@ impl Sketch {
             Ok(GivenEffects::new(inputs, tensor.values))
         };
         let given = tensors.remove(&name).filter(|_| inputs > 0).map(effects).transpose()?;
+        // That of the score is the last.
+        let name = format!("{PREFIX}{USUAL}");
+        let usual = tensors.remove(&name).map(|tensor| tensor.check(&name, &[empty.len() + 1]).map(|()| tensor.values));
+        let usual = usual.transpose()?.unwrap_or_default();
         if let Some(name) = tensors.into_keys().next() {
             return Err(ModelFault::UnknownTensor { name });
         }
@@ -319,8 +353,16 @@ impl Sketch {
             let from = if matches!(binning, Binning::Number(_)) { &mut numbers } else { &mut classes };
             counts.extend(from.take(binning.bins()));
         }
-        Ok(Some(Self { given, binnings, counts }.with_score(kinds, layout, latent_dim, calibration)))
+        Ok(Some(Self { given, binnings, counts, usual }.with_score(kinds, layout, latent_dim, calibration)))
     }
+}
+
+/// The index of the score that is usual, from scores of training rows in their order.
+fn usual_score(scores: &[f32]) -> f32 {
+    let mut sorted = scores.to_vec();
+    sorted.sort_unstable_by(f32::total_cmp);
+    let binning = Binning::Number(edges(&sorted));
+    usual(&binning, scores.iter().map(|&score| binning.bin(Some(score)) as u16))
 }
 
 /// The edges and counts of calibration scores.

@@ -185,6 +185,16 @@ pub(super) fn val_fraction(config: &FitConfig) -> f64 {
     config.val_fraction.unwrap_or(VAL_FRACTION)
 }
 
+/// The learning rate of a small network that has to learn what follows from columns that a user gives, in few steps.
+const LR_GIVEN: f64 = 8e-3;
+
+fn lr(config: &FitConfig) -> f64 {
+    match preset(config) {
+        Preset::Anomaly if !config.given.is_empty() => LR_GIVEN,
+        preset => defaults(preset).lr,
+    }
+}
+
 /// Decides the network for `rows` training rows of `inputs` elements.
 pub(super) fn network(config: &FitConfig, inputs: usize, rows: usize, missing: MissingRates) -> Network {
     let (defaults, shape) = (defaults(preset(config)), DataShape { inputs, rows });
@@ -254,7 +264,7 @@ pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_r
         steps,
         batch_size,
         shard_rows: shard_rows(batch_size),
-        lr: config.lr.unwrap_or(defaults.lr),
+        lr: config.lr.unwrap_or_else(|| lr(config)),
         beta: config.beta.unwrap_or(BETA),
         kl_warmup: config.kl_warmup.unwrap_or(defaults.kl_warmup),
         free_bits: config.free_bits.unwrap_or(FREE_BITS),
@@ -277,7 +287,7 @@ impl FitConfig {
         filled.preset.get_or_insert_default();
         filled.scale.get_or_insert(defaults.scale);
         filled.activation.get_or_insert(ACTIVATION);
-        filled.lr.get_or_insert(defaults.lr);
+        filled.lr.get_or_insert_with(|| lr(self));
         filled.beta.get_or_insert(BETA);
         filled.kl_warmup.get_or_insert(defaults.kl_warmup);
         filled.free_bits.get_or_insert(FREE_BITS);

@@ -47,14 +47,16 @@ impl Trained {
         let init = self.compare_with_base(&training, run)?;
         let out_of_fold = self.score_out_of_fold(run)?;
         let calibration = self.calibration(weights)?;
-        let Calibrated { scoring, latents, neighbors, group_scores } = calibration.run(rows, out_of_fold, run)?;
+        let Calibrated { scoring, latents, neighbors, group_scores, training_scores } =
+            calibration.run(rows, out_of_fold, run)?;
         let vae = calibration.members[0].0.clone();
         let fitted = FittedNetwork::new(layout, network, &weights[0], vae, run.stopper());
         let features = &self.loaded.features;
         let stages = ["health", "aggregate", "sketch"].map(Stage::new);
         let health = stages[0].run(|| health::measure(&fitted, features, rows, seed))?;
         let aggregate = stages[1].run(|| aggregate::measure(&fitted, features, rows, seed))?;
-        let sketch = stages[2].run(|| sketch::measure(&fitted, features, rows, scoring.calibration.as_ref()))?;
+        let sketch = stages[2]
+            .run(|| sketch::measure(&fitted, features, rows, &training_scores, scoring.calibration.as_ref()))?;
         pipeline::report(&stages.each_ref());
         Ok(Measured {
             training,

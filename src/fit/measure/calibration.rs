@@ -40,6 +40,8 @@ pub(in crate::fit) struct Calibrated {
     pub(in crate::fit) neighbors: Option<Neighbors>,
     /// The levels and spreads of the score in groups.
     pub(in crate::fit) group_scores: Vec<Arc<GroupNorms>>,
+    /// Scores of training rows, in their order.
+    pub(in crate::fit) training_scores: Vec<f32>,
 }
 
 impl Calibration<'_> {
@@ -49,20 +51,22 @@ impl Calibration<'_> {
     /// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
     pub(in crate::fit) fn run(&self, rows: &FitRows, out_of_fold: Option<Tail>, run: &Run<'_>) -> Result<Calibrated> {
         let (scorer, latents) = self.scorer(rows, run)?;
-        let scores = |store, most| -> Result<Tail> { Ok(Tail::of(self.scores(&scorer, store, most, run)?)) };
+        let scores = |store, most| self.scores(&scorer, store, most, run);
         let decision = self.decision.unwrap_or(Decision::DEFAULT);
         let all = matches!(decision, Decision::Contamination(_) | Decision::AutoContamination);
-        let training = scores(&rows.training, if all { usize::MAX } else { MOST_ROWS })?;
+        let training_scores = scores(&rows.training, if all { usize::MAX } else { MOST_ROWS })?;
+        let training = Tail::of(training_scores.clone());
         let calibration = match out_of_fold {
             Some(out_of_fold) => out_of_fold,
-            None => scores(&rows.calibration, usize::MAX)?,
+            None => Tail::of(scores(&rows.calibration, usize::MAX)?),
         };
         let calibration = Some(calibration).filter(|calibration| calibration.rows() > 0);
         let (neighbors, components) = scorer.neighbors().cloned().unzip();
         let anomaly_score = self.score.name.to_owned();
         let mut scoring = Scoring { anomaly_score, components, calibration, training, decision };
         scoring.decision = scoring.decide(None);
-        Ok(Calibrated { scoring, latents, neighbors, group_scores: scorer.group_scores().to_vec() })
+        let group_scores = scorer.group_scores().to_vec();
+        Ok(Calibrated { scoring, latents, neighbors, group_scores, training_scores })
     }
 
     /// Makes a scorer, with stored rows if the score takes some, and the aggregate posterior of the training rows in each network.

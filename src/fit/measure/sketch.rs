@@ -11,7 +11,7 @@ use crate::score::Tail;
 const MOST_ROWS: usize = 8192;
 const MOST_CELLS: usize = 1 << 22;
 
-/// Sketches a sample of training rows.
+/// Sketches a sample of training rows; `scores` are those of training rows, in their order.
 ///
 /// # Errors
 /// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
@@ -19,6 +19,7 @@ pub(in crate::fit) fn measure(
     look: &FittedNetwork<'_>,
     features: &Features,
     rows: &FitRows,
+    scores: &[f32],
     calibration: Option<&Tail>,
 ) -> Result<Sketch> {
     let most = MOST_ROWS.min((MOST_CELLS / look.layout.inputs()).max(1024));
@@ -39,7 +40,7 @@ pub(in crate::fit) fn measure(
         given.extend(batch.given.inputs);
     }
     let given = take_given_effects(look, (&mut x, known.as_deref()), &mut mean, &given);
-    let rows = SketchRows { given, x: &x, known: known.as_deref(), mean: &mean };
+    let rows = SketchRows { given, x: &x, known: known.as_deref(), mean: &mean, scores };
     Ok(Sketch::of(features.kinds(), look.layout, &rows, calibration))
 }
 

@@ -1,0 +1,42 @@
+//! What parts of the training rows differ by among themselves: a day from the other days of a month. Only more than that
+//! is drift.
+
+use super::bin_counts::compare;
+use super::sketch::Binning;
+
+/// Parts of the rows in their order, and fewest rows of one.
+const PARTS: usize = 32;
+const PART_ROWS: usize = 64;
+
+/// What counts as usual, of the largest index of a part: the next one may be larger than all so far.
+const MARGIN: f64 = 1.5;
+
+/// The population stability index that is usual for a part of rows, from the bins of one quantity in every row, in order; 0
+/// for few rows.
+pub(super) fn usual(binning: &Binning, bins: impl ExactSizeIterator<Item = u16>) -> f32 {
+    let rows = bins.len();
+    let parts = PARTS.min(rows / PART_ROWS);
+    if parts < 2 {
+        return 0.0;
+    }
+    let mut counts = vec![vec![0.0; binning.bins()]; parts];
+    bins.enumerate().for_each(|(row, bin)| counts[row * parts / rows][usize::from(bin)] += 1.0);
+    let all: Vec<f64> = (0..binning.bins()).map(|bin| counts.iter().map(|part| part[bin]).sum()).collect();
+    let largest = counts.iter().map(|part| compare(binning, &all, part, part.iter().sum(), 1).psi).fold(0.0, f64::max);
+    (MARGIN * largest) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_varies_from_day_to_day_is_usual() {
+        let usual_of = |bin: &dyn Fn(usize) -> u16, rows: usize| usual(&Binning::Class(2), (0..rows).map(bin));
+        assert_eq!(usual_of(&|_| 0, 100), 0.0, "few rows");
+        let mixed = usual_of(&|row| u16::from(row % 2 == 0), 6400);
+        // Every seventh of 32 days, one class is twice as frequent as the other.
+        let weekly = usual_of(&|row| u16::from(if row / 200 % 7 == 0 { row % 3 > 0 } else { row % 2 == 0 }), 6400);
+        assert!(mixed < 0.01 && (0.1..0.3).contains(&weekly), "{mixed} {weekly}");
+    }
+}
