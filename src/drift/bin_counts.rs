@@ -1,7 +1,8 @@
 //! Bin counts of the rows of a transform, and their comparison with the fit.
 
-use super::divergence::{chance, class_bins, even_bins, kolmogorov_smirnov, merge_bins, psi};
-use super::sketch::{Binning, Sketch};
+use super::binning::Binning;
+use super::divergence::{chance, kolmogorov_smirnov, merge_bins, psi};
+use super::sketch::Sketch;
 use super::{Drift, Shift};
 use crate::feature::{FeatureIssues, Kind, Watched};
 use crate::score::EncodedBatch;
@@ -122,13 +123,9 @@ fn effective_sample_size(weights: u64, squares: u64) -> f64 {
 }
 
 /// Compares two histograms of one quantity.
-pub(super) fn compare(binning: &Binning, fit: &[f64], now: &[f64], rows: f64, tests: usize) -> Shift {
+fn compare(binning: &Binning, fit: &[f64], now: &[f64], rows: f64, tests: usize) -> Shift {
     let known = fit.len() - 1;
-    let mut bins = match binning {
-        Binning::Number(_) => even_bins(&fit[..known]),
-        _ => class_bins(&fit[..known]),
-    };
-    bins.push(bins.iter().max().map_or(0, |last| last + 1));
+    let bins = binning.merged(fit);
     let [a, b] = [fit, now].map(|counts| merge_bins(counts, &bins));
     let ks = matches!(binning, Binning::Number(_)).then(|| kolmogorov_smirnov(&fit[..known], &now[..known]));
     Shift { psi: psi(&a, &b), chance: chance(a.len(), fit.iter().sum(), rows, tests), ks, ..Shift::default() }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod bin_counts;
+mod binning;
 mod divergence;
 mod given_effects;
 mod sketch;

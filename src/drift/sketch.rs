@@ -2,16 +2,13 @@
 
 use std::ops::Range;
 
+use super::binning::{BINS, Binning, EDGES, bin, edges};
 use super::given_effects::{GivenEffects, regressors};
 use super::usual::usual;
 use crate::error::ModelFault;
 use crate::feature::{Kind, Layout, Likelihood};
 use crate::model::{Weight, Weights};
 use crate::score::Tail;
-
-/// Edges and bins of numbers. A bin holds the values above its lower edge, up to and including its upper one.
-const EDGES: usize = 31;
-const BINS: usize = EDGES + 1;
 
 /// Prefix of the tensor names.
 const PREFIX: &str = "drift.";
@@ -22,17 +19,6 @@ const GIVEN: &str = "given";
 
 /// The tensor of what is usual.
 const USUAL: &str = "usual";
-
-/// The bins of one quantity; the last one is for missing values.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Binning {
-    /// A number, binned by ascending edges.
-    Number([f32; EDGES]),
-    /// A class number, with this many classes.
-    Class(usize),
-    /// Known or missing.
-    Presence,
-}
 
 /// A quantity with a histogram.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -76,44 +62,6 @@ pub(crate) struct SketchRows<'a> {
     pub(crate) mean: &'a [f32],
     /// Scores of training rows, in their order.
     pub(crate) scores: &'a [f32],
-}
-
-impl Binning {
-    /// The number of bins, including that of missing values.
-    pub(super) fn bins(&self) -> usize {
-        1 + match self {
-            Self::Number(_) => BINS,
-            Self::Class(classes) => *classes,
-            Self::Presence => 1,
-        }
-    }
-
-    fn bin(&self, value: Option<f32>) -> usize {
-        match (self, value) {
-            (Self::Number(edges), Some(value)) => bin(edges, value),
-            (Self::Class(classes), Some(class)) => (class as usize).min(classes - 1),
-            (Self::Presence, Some(_)) => 0,
-            (_, None) => self.bins() - 1,
-        }
-    }
-}
-
-/// The number of edges below a value, by a branchless binary search.
-#[inline]
-fn bin(edges: &[f32; EDGES], value: f32) -> usize {
-    let mut at = 0;
-    for step in [16, 8, 4, 2, 1] {
-        at += step * usize::from(edges[at + step - 1] < value);
-    }
-    at
-}
-
-/// Edges that split ascending values into even bins, as far as ties allow.
-fn edges(sorted: &[f32]) -> [f32; EDGES] {
-    std::array::from_fn(|n| match sorted.len() {
-        0 => 0.0,
-        all => sorted[((n + 1) * all).div_ceil(BINS) - 1],
-    })
 }
 
 impl Binnings {
@@ -383,17 +331,6 @@ fn score_bins(tail: &Tail) -> ([f32; EDGES], Vec<f32>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_value_is_in_the_bin_whose_upper_edge_is_the_first_not_below_it() {
-        let sorted: Vec<f32> = (1..=64).map(|n| n as f32).collect();
-        let edges = edges(&sorted);
-        assert_eq!((edges[0], edges[1], edges[30]), (2.0, 4.0, 62.0));
-        let by_search = |value: f32| edges.partition_point(|&edge| edge < value);
-        for value in (0..140).map(|n| n as f32 / 2.0).chain([f32::INFINITY, f32::NEG_INFINITY]) {
-            assert_eq!(bin(&edges, value), by_search(value), "{value}");
-        }
-    }
 
     #[test]
     fn the_scores_of_a_tail_fall_into_even_bins() {

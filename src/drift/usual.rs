@@ -1,8 +1,8 @@
 //! What parts of the training rows differ by among themselves: a day from the other days of a month. Only more than that
 //! is drift.
 
-use super::bin_counts::compare;
-use super::sketch::Binning;
+use super::binning::Binning;
+use super::divergence::{merge_bins, psi};
 
 /// Parts of the rows in their order, and fewest rows of one.
 const PARTS: usize = 32;
@@ -22,7 +22,9 @@ pub(super) fn usual(binning: &Binning, bins: impl ExactSizeIterator<Item = u16>)
     let mut counts = vec![vec![0.0; binning.bins()]; parts];
     bins.enumerate().for_each(|(row, bin)| counts[row * parts / rows][usize::from(bin)] += 1.0);
     let all: Vec<f64> = (0..binning.bins()).map(|bin| counts.iter().map(|part| part[bin]).sum()).collect();
-    let largest = counts.iter().map(|part| compare(binning, &all, part, part.iter().sum(), 1).psi).fold(0.0, f64::max);
+    let merged = binning.merged(&all);
+    let fit = merge_bins(&all, &merged);
+    let largest = counts.iter().map(|part| psi(&fit, &merge_bins(part, &merged))).fold(0.0, f64::max);
     (MARGIN * largest) as f32
 }
 

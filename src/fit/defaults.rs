@@ -188,6 +188,9 @@ pub(super) fn val_fraction(config: &FitConfig) -> f64 {
 /// The learning rate of a small network that has to learn what follows from columns that a user gives, in few steps.
 const LR_GIVEN: f64 = 8e-3;
 
+/// Fewest epochs of the same.
+const EPOCHS_GIVEN: usize = 3;
+
 fn lr(config: &FitConfig) -> f64 {
     match preset(config) {
         Preset::Anomaly if !config.given.is_empty() => LR_GIVEN,
@@ -249,7 +252,8 @@ pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_r
     let steps_per_epoch = rows.div_ceil(batch_size).max(1);
     let epochs = config.epochs.unwrap_or_else(|| {
         let most = (defaults.epochs)(DataShape { inputs, rows });
-        defaults.steps.div_ceil(steps_per_epoch).clamp(*most.start(), *most.end())
+        let least = if config.given.is_empty() { *most.start() } else { EPOCHS_GIVEN };
+        defaults.steps.div_ceil(steps_per_epoch).max(least).clamp(*most.start(), *most.end())
     });
     let most_steps = config.max_steps.or(config.epochs.is_none().then_some(defaults.most_steps));
     let steps = epochs.saturating_mul(steps_per_epoch).min(most_steps.unwrap_or(usize::MAX));

@@ -163,7 +163,7 @@ impl<'a> EncodedBatch<'a> {
         let given = &self.first().batch.given.elements;
         let width = given.len() / self.first().batch.rows().max(1);
         for norms in &self.scorer.group_scores {
-            let rows = parts.iter_mut().zip(given.chunks_exact(width));
+            let rows = parts.iter_mut().zip(given.chunks_exact(width.max(1)));
             rows.for_each(|(parts, given)| norms.standardise(parts, given));
         }
         Ok(parts)

@@ -65,7 +65,7 @@ fn tensors_have_candles_names_and_shapes() {
     let (metadata, tensors) = take_apart(&fitted().path("vae.safetensors"));
     let shapes = tensors.iter().map(|(name, shape, ..)| (name.as_str(), shape.as_slice()));
     let shapes: Vec<(&str, &[usize])> = shapes.filter(|(name, _)| !name.starts_with("aggregate.density")).collect();
-    let expected: [(&str, &[usize]); 26] = [
+    let expected: [(&str, &[usize]); 27] = [
         ("aggregate.deviation", &[5]),
         ("aggregate.effect", &[3, 5]),
         ("aggregate.quantiles", &[4, 65]),
@@ -80,6 +80,8 @@ fn tensors_have_candles_names_and_shapes() {
         ("drift.classes", &[3]),
         ("drift.counts", &[7, 33]),
         ("drift.edges", &[7, 31]),
+        // Of all these and the score.
+        ("drift.usual", &[9]),
         ("encoder.0.bias", &[8]),
         // One of the five columns has missing values, which the encoder is told.
         ("encoder.0.weight", &[8, 6]),
