@@ -102,7 +102,7 @@ impl FitConfig {
             training,
             training_rows: rows.training(),
             held_out_rows: rows.held_out,
-            encoded_bytes: rows.training().saturating_mul(row_bytes(inputs)),
+            encoded_bytes: rows.training().saturating_mul(row_bytes(columns.features.layout().width())),
             in_memory: rows.in_memory,
         })
     }
