@@ -98,7 +98,7 @@ impl Aggregate {
             let invalid = || ModelFault::Contradiction("the given rows are invalid".to_owned());
             given = tensors.take("given", &[rows, width])?;
             given.iter_mut().filter(|x| **x == MISSING).for_each(|x| *x = f32::NAN);
-            (rows > 0).then_some(()).ok_or_else(invalid)?;
+            (rows > 0 && layout.given().is_valid(&given)).then_some(()).ok_or_else(invalid)?;
         }
         let aggregate = Self {
             given,

@@ -47,10 +47,10 @@ pub(super) fn tensors(norms: [&[Arc<GroupNorms>]; 2]) -> Weights {
 pub(super) fn take(tensors: Weights, features: &Features, parts: usize) -> Result<Norms, ModelFault> {
     let mut tensors = PrefixedTensors::new(PREFIX, tensors);
     let numbers = [features.numbers(), (0..parts).collect()];
-    let groups = if numbers[0].is_empty() { Vec::new() } else { features.groups() };
+    let groups = features.layout().given().groups();
     let mut all = Norms::default();
     for ((names, numbers), all) in NAMES.into_iter().zip(&numbers).zip(&mut all) {
-        for (n, (element, groups)) in groups.iter().enumerate() {
+        for (n, (element, groups)) in groups.iter().enumerate().filter(|_| !numbers.is_empty()) {
             let [level, spread] = names.map(|name| format!("{n}.{name}"));
             let rows = tensors.get(&level).and_then(|tensor| tensor.shape.first().copied()).unwrap_or(0);
             let mut take = |name: &str| tensors.take(name, &[rows.min(groups + 1), numbers.len()]);

@@ -19,7 +19,7 @@ pub struct GenerateConfig {
     /// Draw from the prior, even if a density fitted to the latents explained held-out rows better.
     #[cfg_attr(feature = "cli", arg(long))]
     pub prior: bool,
-    /// Fix given columns, like device=7,hour=3; the others are those of training rows drawn at random.
+    /// Fix given columns, like device=7,site=north; the others are those of training rows drawn at random.
     #[cfg_attr(feature = "cli", arg(long, value_name = "COL=VALUE,...", value_delimiter = ','))]
     pub at: Vec<GivenValue>,
     /// Leave out values as often as the training data did.
@@ -82,7 +82,7 @@ pub struct TraverseConfig {
     /// Places along each dimension, 2 to 10,000.
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::STEPS))]
     pub steps: usize,
-    /// Fix given columns, like device=7,hour=3; the others are those of a typical training row.
+    /// Fix given columns, like device=7,site=north; the others are those of a typical training row.
     #[cfg_attr(feature = "cli", arg(long, value_name = "COL=VALUE,...", value_delimiter = ','))]
     pub at: Vec<GivenValue>,
     /// Put this before the names of the columns `dimension` and `z`.

@@ -94,8 +94,8 @@ pub struct FitConfig {
     /// Largest global gradient norm; 0 is off [default: 10 times the number of features]
     #[cfg_attr(feature = "cli", arg(long, value_name = "NORM", help_heading = "Training"))]
     pub clip_norm: Option<f64>,
-    /// Share of each batch, the rows of highest loss, left out of the gradient [default: 0; with --preset anomaly
-    /// 0.2]
+    /// Share of each batch, the rows of highest loss, left out of the gradient; with --preset anomaly and --given it is 0.05
+    /// [default: 0; with --preset anomaly 0.2]
     #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE", help_heading = "Training"))]
     pub trim: Option<f64>,
     /// Share of the known values that each step hides from the encoder, or auto [default: 0.1 if a learned column

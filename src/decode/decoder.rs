@@ -36,9 +36,8 @@ pub(crate) struct Generator {
     temperature: f32,
     /// Quantiles of each Gaussian element at the same even ranks: of its draws, and of the training rows.
     ranks: Vec<[[f32; RANKS]; 2]>,
-    /// `[rows, given elements]`: those of training rows.
+    /// `[rows, given elements]`: those of training rows, with what is fixed.
     given: Vec<f32>,
-    fixed: FixedGiven,
 }
 
 impl Decoder {
@@ -89,7 +88,7 @@ impl Generator {
     ///
     /// # Errors
     /// Those of the device.
-    pub(crate) fn new(model: &Model, prior: bool, temperature: f64, fixed: FixedGiven) -> Result<Self> {
+    pub(crate) fn new(model: &Model, prior: bool, temperature: f64, fixed: &FixedGiven) -> Result<Self> {
         let Aggregate { density, residual, shared, quantiles, given, .. } = model.aggregate();
         let density = density.clone().filter(|_| !prior);
         let density = density.unwrap_or_else(|| GaussianMixture::prior(model.metadata().network.latent_dim));
@@ -106,10 +105,9 @@ impl Generator {
             temperature: 1.0,
             ranks: Vec::new(),
             given: given.clone(),
-            fixed: FixedGiven::default(),
         };
         generator.ranks = generator.ranks(quantiles)?;
-        (generator.temperature, generator.fixed) = (temperature as f32, fixed);
+        (generator.temperature, generator.given) = (temperature as f32, fixed.matching(given));
         Ok(generator)
     }
 
@@ -120,7 +118,7 @@ impl Generator {
         Ok(self.decoder.features.layout().stored_rows(x, &given.elements))
     }
 
-    /// What is given of rows: that of training rows drawn with replacement, with what is fixed.
+    /// What is given of rows: that of training rows drawn with replacement.
     fn given(&self, rows: std::ops::Range<u64>, noise: RandomStream) -> GivenRows {
         let layout = self.decoder.features.layout().given();
         let stored = self.given.len() / layout.elements().max(1);
@@ -129,7 +127,6 @@ impl Generator {
             let place = (noise.child(row).child(4).uniform(0) * stored as f64) as usize;
             elements.extend_from_slice(&self.given[place * layout.elements()..][..layout.elements()]);
         }
-        self.fixed.set(&mut elements);
         layout.rows(elements)
     }
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{Field, Schema};
 
 use super::failed;
 use crate::artifact::Model;
@@ -28,31 +27,33 @@ impl FixedGiven {
     /// The values of `fixed`, each as the text of a given column.
     ///
     /// # Errors
-    /// [`Error::UnknownColumn`] for a column that is not given, [`Error::OptionRange`] for a text that is no value of it.
+    /// [`Error::OptionRange`] for a column that is not given, or a text that is no value of it.
     pub(crate) fn new(model: &Model, fixed: &[GivenValue]) -> Result<Self> {
         let (features, inputs) = (model.features(), model.features().layout().inputs());
         let mut values = Vec::new();
         for GivenValue { column, value } in fixed {
-            let names = || features.given().iter().map(|kind| kind.column().name());
-            let number = names().position(|name| name == column).ok_or_else(|| Error::UnknownColumn {
-                selection: "at",
-                name: column.clone(),
-                near: crate::source::near_names(column, names()),
-            })?;
+            let refused = |range| Error::OptionRange { option: "at", value: format!("{column}={value}"), range };
+            let number = features.given().iter().position(|kind| kind.column().name() == column);
+            let number = number.ok_or_else(|| refused("COL=VALUE of a given column, which `inspect` shows"))?;
             let feature = features.kinds().len() + number;
-            let range = "COL=VALUE, with a value of the column's type";
-            let invalid = || Error::OptionRange { option: "at", value: format!("{column}={value}"), range };
+            let invalid = || refused("COL=VALUE with one value of the column's type");
             let leaf = features.given()[number].column();
             let data_type = InputColumn::type_of(&model.metadata().columns, leaf).ok_or_else(invalid)?;
             let text: ArrayRef = Arc::new(StringArray::from(vec![value.as_str()]));
             let strict = CastOptions { safe: false, ..CastOptions::default() };
             let array = cast_with_options(&text, &data_type, &strict).map_err(|_| invalid())?;
             let part = features.subset(feature..feature + 1);
-            let schema = Schema::new(vec![Field::new(column, data_type, true)]);
-            let batch = RecordBatch::try_new(Arc::new(schema), vec![array]).map_err(failed)?;
+            let batch = RecordBatch::try_from_iter_with_nullable([(leaf.top(), leaf.nested(array), true)]);
             let mut elements = vec![0.0; part.layout().width()];
-            if part.write(&batch, &mut elements, &mut [])?.given[0].unseen_category > 0 {
+            let issues = part.write(&batch.map_err(failed)?, &mut elements, &mut [])?.given[0];
+            if issues.unusable > 0 {
+                return Err(invalid());
+            }
+            if issues.unseen_category > 0 {
                 tracing::warn!("the fit saw no {column} {value}: it counts as a group of which nothing is known");
+            }
+            if issues.out_of_range > 0 {
+                tracing::warn!("{column} {value} is outside the range the fit saw: it counts as the end of that range");
             }
             let range = features.elements(feature);
             values.push((range.start - inputs..range.end - inputs, elements));
@@ -60,8 +61,20 @@ impl FixedGiven {
         Ok(Self { values, width: features.layout().given().elements() })
     }
 
+    /// The rows of given elements that have these values, `[rows, elements]`; all rows with them set, if none has.
+    pub(crate) fn matching(&self, rows: &[f32]) -> Vec<f32> {
+        let has = |row: &&[f32]| self.values.iter().all(|(range, values)| row[range.clone()] == values[..]);
+        let found: Vec<f32> = rows.chunks_exact(self.width.max(1)).filter(has).flatten().copied().collect();
+        if !found.is_empty() {
+            return found;
+        }
+        let mut all = rows.to_vec();
+        self.set(&mut all);
+        all
+    }
+
     /// Sets them in rows of given elements.
-    pub(crate) fn set(&self, rows: &mut [f32]) {
+    fn set(&self, rows: &mut [f32]) {
         for row in rows.chunks_exact_mut(self.width.max(1)).filter(|_| !self.values.is_empty()) {
             self.values.iter().for_each(|(range, values)| row[range.clone()].copy_from_slice(values));
         }

@@ -142,7 +142,7 @@ impl DrawnBatches {
         let all = model.metadata().provenance.rows.max(1) as f64;
         let share = |kind: &crate::feature::Kind| kind.missing() as f64 / all;
         Ok(Self {
-            generator: Generator::new(model, config.prior, config.temperature, FixedGiven::new(model, &config.at)?)?,
+            generator: Generator::new(model, config.prior, config.temperature, &FixedGiven::new(model, &config.at)?)?,
             features: model.features().clone(),
             rebuilder: model.column_rebuilder()?,
             noise: RandomStream::new(config.seed, "generate"),

@@ -39,8 +39,8 @@ impl Model {
         z.chunks_exact_mut(k).zip(points()).for_each(|(z, (dimension, at))| z[dimension] = at);
         let decoder = Decoder::new(self);
         let layout = decoder.features.layout().given();
-        let mut given = layout.typical(&self.aggregate().given).repeat(k * steps);
-        FixedGiven::new(self, &config.at)?.set(&mut given);
+        let fixed = FixedGiven::new(self, &config.at)?.matching(&self.aggregate().given);
+        let given = layout.typical(&fixed).repeat(k * steps);
         let columns = rebuilder.read(&decoder.features, &decoder.expected(&z, &layout.rows(given))?, k * steps);
         let [dimension, z] = named;
         let own =

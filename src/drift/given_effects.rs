@@ -6,6 +6,9 @@ use crate::numerics::{cholesky, invert_lower};
 /// Most given inputs whose products are regressors as well: with them the second harmonic of an hour is.
 const MOST_WITH_PRODUCTS: usize = 16;
 
+/// Most given inputs for a regression; without one, numbers are compared as they are.
+const MOST: usize = 256;
+
 /// Added to the variance of each regressor: rows are few for many of them.
 const RIDGE: f64 = 1e-3;
 
@@ -39,10 +42,10 @@ impl GivenEffects {
     }
 
     /// Regresses quantities, `[rows, quantities]` with NaN where missing, on given inputs, `[rows, inputs]`; `None` if nothing is
-    /// given. A missing value counts as the mean.
+    /// given, or too much. A missing value counts as the mean.
     pub(crate) fn fit(quantities: &[f32], given: &[f32], rows: usize) -> Option<Self> {
         let (inputs, count) = (given.len().checked_div(rows)?, quantities.len() / rows);
-        if inputs == 0 {
+        if inputs == 0 || inputs > MOST {
             return None;
         }
         let width = regressors(inputs);

@@ -17,6 +17,9 @@ const TENSOR_NAMES: [&str; 3] = ["edges", "counts", "classes"];
 /// The tensor of what follows from given columns.
 const GIVEN: &str = "given";
 
+/// The largest usual index in a file: that of two parts with nothing in common is less.
+const MOST_USUAL: f32 = 1e3;
+
 /// The tensor of what is usual.
 const USUAL: &str = "usual";
 
@@ -285,6 +288,9 @@ impl Sketch {
         let name = format!("{PREFIX}{USUAL}");
         let usual = tensors.remove(&name).map(|tensor| tensor.check(&name, &[empty.len() + 1]).map(|()| tensor.values));
         let usual = usual.transpose()?.unwrap_or_default();
+        if !usual.iter().all(|usual| (0.0..MOST_USUAL).contains(usual)) {
+            return Err(ModelFault::Contradiction("the drift baseline is invalid".to_owned()));
+        }
         if let Some(name) = tensors.into_keys().next() {
             return Err(ModelFault::UnknownTensor { name });
         }

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, make_array};
+use arrow::array::{Array, ArrayRef, AsArray, StructArray, make_array};
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::{DataType, FieldRef, Schema};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +73,14 @@ impl Column {
     /// The name of its top-level column.
     pub fn top(&self) -> &str {
         &self.path[0]
+    }
+
+    /// An array of its top-level column with these values.
+    pub(crate) fn nested(&self, values: ArrayRef) -> ArrayRef {
+        self.field_names().iter().rev().fold(values, |values, name| {
+            let field = Arc::new(Field::new(name, values.data_type().clone(), true));
+            Arc::new(StructArray::from(vec![(field, values)]))
+        })
     }
 
     /// The names of the fields below the top-level column.

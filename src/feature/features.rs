@@ -92,6 +92,11 @@ pub(crate) trait Feature: Send + Sync {
         "NaN, infinite or beyond f32, taken as missing"
     }
 
+    /// A phrase for values that do not occur at fit, to follow `2 values are`.
+    fn unseen(&self) -> &'static str {
+        "of categories the fit did not see"
+    }
+
     /// Whether [`write`](Self::write) and [`read`](Self::read) can work with its numbers: a model file may be damaged.
     fn is_valid(&self) -> bool {
         true
@@ -185,16 +190,6 @@ impl Features {
     pub(crate) fn numbers(&self) -> Arc<[usize]> {
         let is_number = |feature: &usize| matches!(self.kinds[*feature], Kind::Number(_) | Kind::Vector(_));
         (0..self.learned).filter(is_number).flat_map(|feature| self.elements(feature)).collect()
-    }
-
-    /// The given elements that name groups, and how many groups each has.
-    pub(crate) fn groups(&self) -> Vec<(usize, usize)> {
-        let inputs = self.layout.inputs();
-        let of_given = |(kind, start): (&Kind, &usize)| match kind {
-            Kind::Group(_) => Some((start - inputs, kind.feature().shape().classes)),
-            _ => None,
-        };
-        self.kinds.iter().zip(&self.starts).skip(self.learned).filter_map(of_given).collect()
     }
 
     /// These features of a fit to `rows` rows, for an input with this schema: they tell the surprise of unseen categories,

@@ -19,6 +19,8 @@ pub(crate) const MOST_ONE_HOT: usize = 64;
 pub(crate) struct GivenLayout {
     elements: Vec<GivenElement>,
     inputs: usize,
+    /// The elements that name groups, and how many groups each has.
+    groups: Vec<(usize, usize)>,
     norms: Vec<Arc<GroupNorms>>,
 }
 
@@ -46,7 +48,10 @@ impl GivenLayout {
     /// Lays out features in order, each with whether it may be missing, and how many leading elements the network does not
     /// see.
     pub(crate) fn new(features: impl IntoIterator<Item = (Shape, bool, usize)>) -> Self {
+        let (mut groups, mut first) = (Vec::new(), 0);
         let of_feature = |(shape, may_miss, unseen): (Shape, bool, usize)| {
+            groups.extend((shape.classes > 1).then_some((first, shape.classes)));
+            first += shape.elements;
             (0..shape.elements).map(move |n| match shape.classes {
                 _ if n < unseen => GivenElement::Unseen,
                 1 => GivenElement::Value { indicator: may_miss && n == unseen },
@@ -56,7 +61,22 @@ impl GivenLayout {
         };
         let elements: Vec<GivenElement> = features.into_iter().flat_map(of_feature).collect();
         let inputs = elements.iter().map(GivenElement::inputs).sum();
-        Self { elements, inputs, norms: Vec::new() }
+        Self { elements, inputs, groups, norms: Vec::new() }
+    }
+
+    /// The elements that name groups, and how many groups each has.
+    pub(crate) fn groups(&self) -> &[(usize, usize)] {
+        &self.groups
+    }
+
+    /// Whether rows of given elements, `[rows, elements]`, name groups that exist.
+    pub(crate) fn is_valid(&self, rows: &[f32]) -> bool {
+        let is_group = |group: f32, groups: usize| {
+            group.is_nan() || (group.fract() == 0.0 && (0.0..groups as f32).contains(&group))
+        };
+        self.groups.iter().all(|&(element, groups)| {
+            rows.iter().skip(element).step_by(self.elements()).all(|&group| is_group(group, groups))
+        })
     }
 
     /// With these levels and spreads of groups, applied in order.

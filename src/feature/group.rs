@@ -13,11 +13,12 @@ use super::strings::{StringValues, is_string_type};
 use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Rejection, Scaler, Survey, ValueIssues, Values};
 use crate::feature::Shape;
 
-/// Most groups of a column, those that come first in the table. Rows of others count as rows of no known group.
+/// Most groups of a column: those that come first in the table. Rows of others count as rows of no known group.
 const MOST_GROUPS: usize = 1 << 17;
 
-/// Fewest rows a group, on average, for integers to be groups rather than numbers.
+/// Fewest rows a group, on average, for integers to be groups rather than numbers; and for strings to be groups.
 const FEWEST_ROWS: u64 = 8;
+const FEWEST_ROWS_OF_STRINGS: u64 = 2;
 
 /// A fitted column of groups. The element is the number of the group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -102,6 +103,10 @@ impl Feature for Group {
 
     fn missing(&self) -> u64 {
         self.stored.missing
+    }
+
+    fn unseen(&self) -> &'static str {
+        "of groups the fit did not see"
     }
 
     /// A group that the fit did not see is NaN, like a missing one.
@@ -194,6 +199,9 @@ impl Survey for GroupSurvey {
             (None, 1) => {
                 let value = self.counts.keys().next().cloned().unwrap_or_default();
                 Some(Rejection::because(format!("is constant ({value})")))
+            }
+            (None, groups) if self.known < FEWEST_ROWS_OF_STRINGS * groups as u64 => {
+                Some(Rejection::because(format!("hardly repeats: {groups} groups in {} rows", self.known)))
             }
             _ => None,
         }

@@ -4,7 +4,8 @@
 //! Levels and spreads of groups of few rows are shrunk towards those of all groups, by empirical Bayes (Efron & Morris
 //! 1975, "Data analysis using Stein's estimator"): a level as a normal mean, a spread as a normal logarithm of a variance
 //! (Smyth 2004, "Linear models and empirical Bayes methods", section 6.2). What they vary by between groups is estimated by
-//! moments. A row of a group that the fit did not see has the level of all groups, and the spread of all their rows.
+//! moments. A row of a group that the fit did not see has the level of all groups, and a spread within which nearly all of them
+//! are; of scores those of rows whose group was hidden.
 
 #![forbid(unsafe_code)]
 
@@ -19,8 +20,12 @@ const MOST_LEVELS: usize = 1 << 22;
 /// The least variance of a number in a group, of that over all rows: a hundred times the precision of f32, squared.
 const LEAST_VARIANCE: f64 = 1e-10;
 
-/// The variance in a group whose values are all equal, of that in a typical group.
-const OF_EQUAL_VALUES: f64 = 1e-4;
+/// Degrees of freedom that the variance of a typical group has beside the rows of a group whose values are all equal: a few
+/// such rows say little, many say that the group hardly varies.
+const PRIOR_DEGREES: f64 = 4.0;
+
+/// The largest level or spread in a file.
+const MOST_NORM: f32 = 1e30;
 
 /// The number of standard deviations within which 99 % of a normal variable's values are, and 95 %.
 const OF_99_PERCENT: f64 = 2.576;
@@ -71,18 +76,10 @@ impl GroupNorms {
     /// Norms read from a file; `None` if the sizes do not match.
     pub(crate) fn from_parts(element: usize, numbers: Arc<[usize]>, level: Vec<f32>, spread: Vec<f32>) -> Option<Self> {
         let whole = !numbers.is_empty() && level.len() % numbers.len() == 0 && level.len() == spread.len();
-        let usable = !level.is_empty() && spread.iter().all(|spread| *spread > 0.0);
+        let usable = !level.is_empty()
+            && spread.iter().all(|spread| spread.is_normal() && (0.0..MOST_NORM).contains(spread))
+            && level.iter().all(|level| level.abs() < MOST_NORM);
         (whole && usable).then_some(Self { element, numbers, level, spread })
-    }
-
-    /// The given element with the number of the group.
-    pub(crate) fn element(&self) -> usize {
-        self.element
-    }
-
-    /// Number of groups that have norms of their own.
-    pub(crate) fn groups(&self) -> usize {
-        self.level.len() / self.numbers.len() - 1
     }
 
     /// Number of elements that are standardised.
@@ -231,7 +228,7 @@ impl Population {
     fn variance(&self, group: &Moments) -> f64 {
         let log = match group {
             _ if group.count < 2.0 => self.log_variance,
-            _ if group.squares <= 0.0 => self.log_variance + OF_EQUAL_VALUES.ln(),
+            _ if group.squares <= 0.0 => self.log_variance + (PRIOR_DEGREES / (PRIOR_DEGREES + group.count - 1.0)).ln(),
             _ => {
                 let (log, noise) = group.log_variance();
                 let weight = self.log_between / (self.log_between + noise);

@@ -47,7 +47,7 @@ impl ValueIssues {
         let parts = [
             (of_nulls, "missing, and none was at fit"),
             (unusable, feature.unusable()),
-            (unseen_category, "of categories the fit did not see"),
+            (unseen_category, feature.unseen()),
             (out_of_range, "outside the range the fit saw"),
         ];
         parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| (count, what.to_owned())).collect()

@@ -188,13 +188,20 @@ pub(super) fn val_fraction(config: &FitConfig) -> f64 {
 /// The learning rate of a small network that has to learn what follows from columns that a user gives, in few steps.
 const LR_GIVEN: f64 = 8e-3;
 
-/// Fewest epochs of the same.
-const EPOCHS_GIVEN: usize = 3;
+/// The share that it leaves out: more of the rows are odd for their circumstances at first.
+const TRIM_GIVEN: f64 = 0.05;
 
 fn lr(config: &FitConfig) -> f64 {
     match preset(config) {
         Preset::Anomaly if !config.given.is_empty() => LR_GIVEN,
         preset => defaults(preset).lr,
+    }
+}
+
+fn trim(config: &FitConfig) -> f64 {
+    match preset(config) {
+        Preset::Anomaly if !config.given.is_empty() => TRIM_GIVEN,
+        preset => defaults(preset).trim,
     }
 }
 
@@ -252,8 +259,7 @@ pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_r
     let steps_per_epoch = rows.div_ceil(batch_size).max(1);
     let epochs = config.epochs.unwrap_or_else(|| {
         let most = (defaults.epochs)(DataShape { inputs, rows });
-        let least = if config.given.is_empty() { *most.start() } else { EPOCHS_GIVEN };
-        defaults.steps.div_ceil(steps_per_epoch).max(least).clamp(*most.start(), *most.end())
+        defaults.steps.div_ceil(steps_per_epoch).clamp(*most.start(), *most.end())
     });
     let most_steps = config.max_steps.or(config.epochs.is_none().then_some(defaults.most_steps));
     let steps = epochs.saturating_mul(steps_per_epoch).min(most_steps.unwrap_or(usize::MAX));
@@ -273,7 +279,7 @@ pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_r
         kl_warmup: config.kl_warmup.unwrap_or(defaults.kl_warmup),
         free_bits: config.free_bits.unwrap_or(FREE_BITS),
         clip_norm: config.clip_norm.unwrap_or(CLIP_NORM_A_FEATURE * inputs as f64),
-        trim: config.trim.unwrap_or(defaults.trim),
+        trim: config.trim.unwrap_or_else(|| trim(config)),
         patience: config.patience.unwrap_or_else(|| (defaults.patience)(epochs)),
         val_fraction: val_fraction(config),
         members: config.members.unwrap_or(MEMBERS),
@@ -295,7 +301,7 @@ impl FitConfig {
         filled.beta.get_or_insert(BETA);
         filled.kl_warmup.get_or_insert(defaults.kl_warmup);
         filled.free_bits.get_or_insert(FREE_BITS);
-        filled.trim.get_or_insert(defaults.trim);
+        filled.trim.get_or_insert_with(|| trim(self));
         filled.members.get_or_insert(MEMBERS);
         filled.val_fraction.get_or_insert(VAL_FRACTION);
         filled.anomaly_score.get_or_insert_with(|| defaults.anomaly_score.to_owned());

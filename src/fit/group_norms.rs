@@ -16,7 +16,7 @@ const BATCH_ROWS: usize = 8192;
 /// # Errors
 /// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
 pub(super) fn with_group_norms(features: Arc<Features>, rows: &FitRows, run: &Run<'_>) -> Result<Arc<Features>> {
-    let (groups, numbers) = (features.groups(), features.numbers());
+    let (groups, numbers) = (features.layout().given().groups().to_vec(), features.numbers());
     if groups.is_empty() || numbers.is_empty() || !features.layout().given().norms().is_empty() {
         return Ok(features);
     }

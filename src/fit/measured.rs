@@ -11,7 +11,7 @@ use crate::artifact::{Aggregate, FORMAT_VERSION, Health, Init, Metadata, Model, 
 use crate::config::Training;
 use crate::drift::Sketch;
 use crate::error::{Error, Result};
-use crate::feature::{GroupNorms, InputColumn};
+use crate::feature::{GroupNorms, InputColumn, Layout};
 use crate::model::{Checkpoint, Trainer, Vae, Weights};
 use crate::pipeline::{self, Run, Stage};
 use crate::score::{AggregatePosterior, Neighbors, Scoring};
@@ -46,7 +46,7 @@ impl Trained {
         let (layout, rows, seed) = (self.loaded.features.layout(), &self.loaded.rows, prepared.config.seed);
         let init = self.compare_with_base(&training, run)?;
         let out_of_fold = self.score_out_of_fold(run)?;
-        let calibration = self.calibration(weights)?;
+        let calibration = self.calibration(weights, layout)?;
         let Calibrated { scoring, latents, neighbors, group_scores, training_scores } =
             calibration.run(rows, out_of_fold, run)?;
         let vae = calibration.members[0].0.clone();
@@ -73,9 +73,8 @@ impl Trained {
     }
 
     /// What calibrates the scores of networks with these weights.
-    pub(super) fn calibration<'a>(&'a self, weights: &'a [Weights]) -> Result<Calibration<'a>> {
-        let prepared = &self.loaded.prepared;
-        let (layout, network) = (self.loaded.features.layout(), &self.network);
+    pub(super) fn calibration<'a>(&'a self, weights: &'a [Weights], layout: &'a Layout) -> Result<Calibration<'a>> {
+        let (prepared, network) = (&self.loaded.prepared, &self.network);
         let vae = |weights| Ok((Arc::new(Vae::new(layout, network, weights, &prepared.device)?), weights));
         Ok(Calibration {
             members: weights.iter().map(vae).collect::<Result<_>>()?,

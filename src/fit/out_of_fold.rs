@@ -3,6 +3,9 @@
 
 #![forbid(unsafe_code)]
 
+use std::sync::Arc;
+
+use super::group_norms::with_group_norms;
 use super::members::without_epochs;
 use super::rows::FitRows;
 use super::trained::Trained;
@@ -10,6 +13,7 @@ use super::training_loop::{TrainingLoop, TrainingTask};
 use crate::batch::Table;
 use crate::config::Training;
 use crate::error::Result;
+use crate::feature::{Features, Layout};
 use crate::model::Weights;
 use crate::numerics::RandomStream;
 use crate::pipeline::Run;
@@ -48,15 +52,25 @@ impl Trained {
                 some
             };
             let split = rows.with_split(some(false), some(true));
-            let weights = self.train_fold(&split, run)?;
-            scores.extend(self.score_fold(&split, &weights, run)?);
+            let features = self.features_of_fold(&split, run)?;
+            let weights = self.train_fold(&split, features.layout(), run)?;
+            scores.extend(self.score_fold(&split, features.layout(), &weights, run)?);
         }
         Ok(Some(Tail::of(scores)))
     }
 
+    /// The features, with the levels and spreads of groups in the training rows of a fold; those of a base model stay.
+    fn features_of_fold(&self, rows: &FitRows, run: &Run<'_>) -> Result<Arc<Features>> {
+        let features = &self.loaded.features;
+        if self.loaded.prepared.keeps_norms() {
+            return Ok(features.clone());
+        }
+        with_group_norms(Arc::new(Features::clone(features).with_norms(Vec::new())), rows, run)
+    }
+
     /// Trains the networks on the training rows of a fold, for as many epochs as were best.
-    fn train_fold(&self, rows: &FitRows, run: &mut Run<'_>) -> Result<Vec<Weights>> {
-        let (layout, epochs) = (self.loaded.features.layout(), self.members.history.best_epoch);
+    fn train_fold(&self, rows: &FitRows, layout: &Layout, run: &mut Run<'_>) -> Result<Vec<Weights>> {
+        let epochs = self.members.history.best_epoch;
         let train = |n: usize| {
             let training = self.loaded.training_of(rows);
             let training = Training { seed: training.member_seed(n), ..training };
@@ -68,8 +82,8 @@ impl Trained {
     }
 
     /// The scores of the rows of a fold that its networks have not seen.
-    fn score_fold(&self, rows: &FitRows, weights: &[Weights], run: &Run<'_>) -> Result<Vec<f32>> {
-        let calibration = self.calibration(weights)?;
+    fn score_fold(&self, rows: &FitRows, layout: &Layout, weights: &[Weights], run: &Run<'_>) -> Result<Vec<f32>> {
+        let calibration = self.calibration(weights, layout)?;
         let (scorer, _) = calibration.scorer(rows, run)?;
         calibration.scores(&scorer, &rows.calibration, usize::MAX, run)
     }

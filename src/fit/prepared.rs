@@ -32,6 +32,11 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
+    /// Whether the levels and spreads of groups are those of the base model.
+    pub(super) fn keeps_norms(&self) -> bool {
+        !self.columns.features.layout().given().norms().is_empty()
+    }
+
     /// Checks the options against each other, the base model and the data; reads the statistics of the columns.
     ///
     /// # Errors

@@ -249,7 +249,9 @@ fn a_year_of_the_crontab() {
         assert!((0.003..0.03).contains(&share), "month {month}: {share} of all months {months:?}");
         total = [total[0] + planted, total[1] + found];
     }
-    println!("flagged and ordinary rows of each month: {months:?}; planted and found: {total:?}; refused fits: {refused}");
+    println!(
+        "flagged and ordinary rows of each month: {months:?}; planted and found: {total:?}; refused fits: {refused}"
+    );
     assert!(total[1] * 4 >= total[0] * 3, "{total:?} of {months:?}");
     let log = fs::read_to_string(machine.dir.path("vaepipe.log")).unwrap();
     let errors = log.lines().filter(|line| line.contains("\"ERROR\"")).count();

@@ -213,7 +213,7 @@ fn generated_rows_are_those_of_given_circumstances() {
         dir.ok(&format!("traverse vae.safetensors along.parquet --force --at device=d{device},ts=2024-01-05T03:00:00"));
         assert!((mean(&read(&dir.path("along.parquet"))) / level(device) - 0.5).abs() < 0.35);
     }
-    dir.fails(2, "generate -n 5 no.parquet --at load=3").says(&["no column \"load\""]);
+    dir.fails(2, "generate -n 5 no.parquet --at load=3").says(&["load=3", "a given column"]);
     dir.fails(2, "generate -n 5 no.parquet --at ts=noon").says(&["ts=noon"]);
     dir.fails(2, "generate -n 5 no.parquet --at device").says(&["COL=VALUE"]);
     dir.ok("generate -n 5 new.parquet --at device=unheard").says(&["the fit saw no device unheard"]);
@@ -338,4 +338,51 @@ fn time_that_goes_on_is_no_anomaly() {
         // Named, a time is learned as any other column.
         dir.ok("inspect january.parquet --columns ts,load,errors").prints(&["learn it: time: elapsed, hour, weekday"]);
     }
+}
+
+#[test]
+fn batches_of_one_row_and_of_no_anomaly_are_explained() {
+    let dir = january();
+    dir.ok("fit january.parquet --given device,ts --preset anomaly --epochs 2");
+    for (name, rows) in [("one", 1), ("none", 0)] {
+        let rows = vec![Hour { device: Some(3), hour: 700, factor: 1.0 }; rows];
+        write(&dir.path(&format!("{name}.parquet")), &table(11, &rows), 10);
+        dir.ok(&format!("transform {name}.parquet {name}-out.parquet --explain 2"));
+        dir.ok(&format!("transform {name}.parquet {name}-fdr.parquet --explain 2 --fdr 0.1"));
+        assert_eq!(read(&dir.path(&format!("{name}-out.parquet"))).num_rows(), rows.len());
+    }
+}
+
+#[test]
+fn scores_are_standardised_by_group_whatever_is_learned_and_leaves_of_structs_are_given() {
+    let dir = Workdir::new();
+    let mut uniform = Uniform::new(12);
+    let rows = 4000;
+    let sites = (0..rows).map(|row| ["north", "south", "west"][row % 3]).collect::<StringArray>();
+    let words = (0..rows).map(|row| if uniform.next() > [0.9, 0.0, -0.5][row % 3] { "on" } else { "off" });
+    let words: ArrayRef = Arc::new(words.collect::<StringArray>());
+    let field = Arc::new(arrow::datatypes::Field::new("site", DataType::Utf8, true));
+    let place: ArrayRef = Arc::new(StructArray::from(vec![(field, Arc::new(sites) as ArrayRef)]));
+    write(&dir.path("rows.parquet"), &RecordBatch::try_from_iter([("place", place), ("mode", words)]).unwrap(), 1000);
+    dir.ok("fit rows.parquet --given place.site");
+    let (_, tensors) = take_apart(&dir.path("vae.safetensors"));
+    let names: Vec<&str> =
+        tensors.iter().map(|tensor| tensor.0.as_str()).filter(|name| name.starts_with("groups.")).collect();
+    assert_eq!(names, ["groups.0.score_level", "groups.0.score_spread"]);
+    dir.ok("generate -n 100 north.parquet --at place.site=north");
+    let drawn = read(&dir.path("north.parquet"));
+    let sites = drawn.column(0).as_struct().column(0).as_string::<i32>();
+    assert!(sites.iter().all(|site| site == Some("north")));
+    let off = drawn.column(1).as_string::<i32>().iter().filter(|word| *word == Some("off")).count();
+    assert!(off > 80, "{off} of 100, and 95 of 100 in the rows");
+}
+
+#[test]
+fn strings_that_hardly_repeat_are_no_groups() {
+    let dir = Workdir::new();
+    let mut uniform = Uniform::new(13);
+    let names: ArrayRef = Arc::new((0..600).map(|row| Some(format!("row {row}"))).collect::<StringArray>());
+    let x: ArrayRef = Arc::new((0..600).map(|_| uniform.next()).collect::<Float64Array>());
+    write(&dir.path("rows.parquet"), &RecordBatch::try_from_iter([("name", names), ("x", x)]).unwrap(), 1000);
+    dir.ok("fit rows.parquet --given name --epochs 2").prints(&["name: hardly repeats: 600 groups in 600 rows"]);
 }

@@ -32,8 +32,7 @@ impl Calibration<'_> {
         rows: &FitRows,
         run: &Run<'_>,
     ) -> Result<Arc<Scorer>> {
-        for norms in self.layout.given().norms() {
-            let (element, groups) = (norms.element(), norms.groups());
+        for &(element, groups) in self.layout.given().groups() {
             let most = MOST_ROWS.max(groups.saturating_mul(ROWS_A_GROUP));
             let of_groups = self.moments(&scorer, rows, most, (element, groups), run)?;
             let of_unseen = self.moments(&scorer, rows, UNSEEN_ROWS, (element, 0), run)?;
