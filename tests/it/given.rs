@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, StructArray,
+    TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Float64Type, TimeUnit};
 use serde_json::Value;
@@ -358,8 +359,8 @@ fn scores_are_standardised_by_group_whatever_is_learned_and_leaves_of_structs_ar
     let dir = Workdir::new();
     let mut uniform = Uniform::new(12);
     let rows = 4000;
-    let sites = (0..rows).map(|row| ["north", "south", "west"][row % 3]).collect::<StringArray>();
-    let words = (0..rows).map(|row| if uniform.next() > [0.9, 0.0, -0.5][row % 3] { "on" } else { "off" });
+    let sites = (0..rows).map(|row| Some(["north", "south", "west"][row % 3])).collect::<StringArray>();
+    let words = (0..rows).map(|row| Some(if uniform.next() > [0.9, 0.0, -0.5][row % 3] { "on" } else { "off" }));
     let words: ArrayRef = Arc::new(words.collect::<StringArray>());
     let field = Arc::new(arrow::datatypes::Field::new("site", DataType::Utf8, true));
     let place: ArrayRef = Arc::new(StructArray::from(vec![(field, Arc::new(sites) as ArrayRef)]));
