@@ -66,8 +66,8 @@ impl Aggregate {
             tensors.push(("density.factor", vec![components, k, k], factor));
         }
         let given: Vec<f32> = self.given.iter().map(|x| if x.is_nan() { MISSING } else { *x }).collect();
-        if given_elements > 0 {
-            tensors.push(("given", vec![given.len() / given_elements, given_elements], &given));
+        if let Some(rows) = given.len().checked_div(given_elements) {
+            tensors.push(("given", vec![rows, given_elements], &given));
         }
         let tensor = |(name, shape, values): (&str, Vec<usize>, &Vec<f32>)| {
             (prefixed(name), Weight { shape, values: values.clone() })

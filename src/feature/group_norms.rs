@@ -75,7 +75,7 @@ struct Population {
 impl GroupNorms {
     /// Norms read from a file; `None` if the sizes do not match.
     pub(crate) fn from_parts(element: usize, numbers: Arc<[usize]>, level: Vec<f32>, spread: Vec<f32>) -> Option<Self> {
-        let whole = !numbers.is_empty() && level.len() % numbers.len() == 0 && level.len() == spread.len();
+        let whole = !numbers.is_empty() && level.len().is_multiple_of(numbers.len()) && level.len() == spread.len();
         let usable = !level.is_empty()
             && spread.iter().all(|spread| spread.is_normal() && (0.0..MOST_NORM).contains(spread))
             && level.iter().all(|level| level.abs() < MOST_NORM);
