@@ -135,8 +135,8 @@ pub mod bench;
 pub use arrow;
 
 pub use config::{
-    Activation, Codec, Decision, Encoding, ExplainRows, FitConfig, GenerateConfig, IfNewer, ImputeConfig, LatentDim,
-    Map, MapOf, OutputConfig, Preset, ReconstructConfig, Scale, SourceConfig, Training, TransformConfig,
+    Activation, Codec, Decision, Encoding, ExplainRows, FitConfig, GenerateConfig, GivenValue, IfNewer, ImputeConfig,
+    LatentDim, Map, MapOf, OutputConfig, Preset, ReconstructConfig, Scale, SourceConfig, Training, TransformConfig,
     TraverseConfig, VectorScale,
 };
 pub use error::{AlphaTooLow, Error, ErrorKind, Foreign, ModelFault, ParseChoiceError, Place, Result};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use vaepipe::{Device, Model, Source, SourceConfig, TransformConfig, ipc_schema};
+use vaepipe::{Device, Kind, Model, Source, SourceConfig, TransformConfig, ipc_schema};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
@@ -54,20 +54,29 @@ impl Schema {
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         let model = Model::load(&model, Device::Cpu)?;
         let schema = model.output_schema(&source, &config)?;
-        let columns =
-            schema.fields().iter().map(|field| (field.name(), field.data_type().to_string(), field.is_nullable()));
+        let (metadata, input) = (model.metadata(), source.schema()?);
+        let role = |name: &str| {
+            let is_it = |kind: &Kind| kind.column().top() == name;
+            match input.field_with_name(name) {
+                Err(_) => "new",
+                _ if metadata.features.iter().any(is_it) => "learned",
+                _ if metadata.given.iter().any(is_it) => "given",
+                _ => "carried",
+            }
+        };
+        let columns = schema.fields().iter();
+        let columns = columns.map(|field| (field.name(), field.data_type().to_string(), field.is_nullable()));
         match format {
             SchemaFormat::Text => {
-                let mut table = table_of(["column", "type", "null"]);
+                let mut table = table_of(["column", "type", "null", "role"]);
                 for (name, data_type, nullable) in columns {
                     let null = if nullable { "possible" } else { "never" };
-                    table.add_row([shown(name), shown(&data_type), null.to_owned()]);
+                    table.add_row([shown(name), shown(&data_type), null.to_owned(), role(name).to_owned()]);
                 }
                 output::stdout(&in_lines(&table))
             }
             SchemaFormat::Json => {
-                let column =
-                    |(name, data_type, nullable)| json!({ "name": name, "type": data_type, "nullable": nullable });
+                let column = |(name, data_type, nullable): (&String, String, bool)| json!({ "name": name, "type": data_type, "nullable": nullable, "role": role(name) });
                 let columns = columns.map(column).collect::<Vec<Value>>();
                 output::stdout(&format!("{}\n", json!({ "columns": columns })))
             }

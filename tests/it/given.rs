@@ -155,6 +155,9 @@ fn given_columns_are_shown_and_never_scored_blamed_or_drifting() {
         metadata[key].as_array().unwrap().iter().map(|it| it["column"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!((columns("given"), columns("features").len()), (vec!["device".to_owned(), "ts".to_owned()], 3));
+    let schema = dir.ok("schema vae.safetensors january.parquet --format json").json()["columns"].clone();
+    let roles: Vec<&str> = schema.as_array().unwrap().iter().map(|it| it["role"].as_str().unwrap()).collect();
+    assert_eq!(roles[..6], ["given", "given", "learned", "learned", "learned", "new"]);
     // A night of one device in June.
     let night: Vec<Hour> =
         (3620..3628).flat_map(|hour| (0..40).map(move |_| Hour { device: Some(5), hour, factor: 1.0 })).collect();
