@@ -11,7 +11,7 @@ use vaepipe::{ImputeConfig, Imputed, Model, ParquetSource};
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::flags::run::RunFlags;
-use crate::cli::output::{self, grouped, list, seconds};
+use crate::cli::output::{self, grouped, list, names, seconds};
 
 /// Fill missing values of a Parquet file from a model
 ///
@@ -54,7 +54,7 @@ impl Impute {
         )];
         lines
             .extend(columns.iter().map(|(column, filled)| ("", format!("{column}: {}", HumanCount(*filled)))).take(20));
-        let given: Vec<&str> = model.metadata().given.iter().map(|feature| feature.column().name()).collect();
+        let given = names(&model.metadata().given);
         let mut left: Vec<String> = given.first().map(|_| format!("{}: is given", list(&given))).into_iter().collect();
         let mut carried = model.metadata().carried.clone();
         carried.retain(|carried| carried.constant.is_none());

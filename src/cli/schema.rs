@@ -76,7 +76,10 @@ impl Schema {
                 output::stdout(&in_lines(&table))
             }
             SchemaFormat::Json => {
-                let column = |(name, data_type, nullable): (&String, String, bool)| json!({ "name": name, "type": data_type, "nullable": nullable, "role": role(name) });
+                let column = |(name, data_type, nullable): (&String, String, bool)| {
+                    let role = role(name);
+                    json!({ "name": name, "type": data_type, "nullable": nullable, "role": role })
+                };
                 let columns = columns.map(column).collect::<Vec<Value>>();
                 output::stdout(&format!("{}\n", json!({ "columns": columns })))
             }

@@ -3,7 +3,7 @@
 
 use crate::numerics::{cholesky, invert_lower};
 
-/// Most given inputs whose products are regressors as well: with them the second harmonic of an hour is.
+/// Most given inputs whose products are regressors as well: with these the regression follows two harmonics of the day.
 const MOST_WITH_PRODUCTS: usize = 16;
 
 /// Most given inputs for a regression; without one, numbers are compared as they are.

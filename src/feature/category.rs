@@ -198,7 +198,7 @@ impl Feature for Category {
 }
 
 /// Whether the type can be learned as a category.
-fn is_category_type(data_type: &DataType) -> bool {
+pub(super) fn is_category_type(data_type: &DataType) -> bool {
     match data_type {
         DataType::Dictionary(_, values) => is_category_type(values),
         DataType::Boolean => true,

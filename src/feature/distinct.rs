@@ -35,7 +35,9 @@ impl DistinctIntegers {
     /// Adds the next rows, whose values are `numbers` as f64. Missing values are left out.
     pub(super) fn update(&mut self, array: &ArrayRef, numbers: &Float64Array) -> Result<(), ArrowError> {
         if self.repeats || self.count == MOST as u64 {
-        } else if *array.data_type() == DataType::UInt64 {
+            return Ok(());
+        }
+        if *array.data_type() == DataType::UInt64 {
             let values = array.as_primitive::<UInt64Type>();
             values.iter().flatten().for_each(|value| self.push(Some(value)));
         } else if array.data_type().is_integer() {

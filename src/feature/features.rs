@@ -372,7 +372,7 @@ impl Features {
                 let mut elements = FeatureCells { block, inputs, at, surprise, unseen };
                 tile.learned.push(kind.feature().write(&array, &mut elements).map_err(read(kind.column()))?);
                 if let (Kind::Number(number), true) = (kind, tile.learned.len() > self.learned) {
-                    // What the network was never given counts as the closest it was: it cannot say what follows from it.
+                    // A value outside the range at fit counts as its end: the network learned nothing beyond it.
                     let [least, most] = number.range();
                     block.iter_mut().skip(at).step_by(inputs).for_each(|x| *x = x.clamp(least, most));
                 }

@@ -12,7 +12,7 @@ use super::Shape;
 use super::group_norms::GroupNorms;
 
 /// Most groups that the network sees one-hot. More of them are told apart by their levels and spreads alone.
-pub(crate) const MOST_ONE_HOT: usize = 64;
+const MOST_ONE_HOT: usize = 64;
 
 /// The given elements of rows, in order.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -117,9 +117,7 @@ impl GivenLayout {
     pub(crate) fn restore(&self, x: &mut [f32], elements: &[f32]) {
         self.norms.iter().rev().for_each(|norms| norms.restore(x, elements));
     }
-}
 
-impl GivenLayout {
     /// The row of some, `[rows, elements]`, whose inputs are closest to their mean: a typical one.
     pub(crate) fn typical(&self, elements: &[f32]) -> Vec<f32> {
         let (width, rows) = (self.inputs, self.rows(elements.to_vec()));

@@ -9,7 +9,8 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
-use super::strings::{StringValues, is_string_type};
+use super::category::is_category_type;
+use super::strings::StringValues;
 use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Rejection, Scaler, Survey, ValueIssues, Values};
 use crate::feature::Shape;
 
@@ -68,12 +69,9 @@ impl Group {
     }
 }
 
-/// Whether the type can name groups.
+/// Whether the type can name groups: that of a category, unless it is Boolean.
 fn is_group_type(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Dictionary(_, values) => is_group_type(values),
-        data_type => is_string_type(data_type) || data_type.is_integer(),
-    }
+    *data_type != DataType::Boolean && is_category_type(data_type)
 }
 
 impl Feature for Group {

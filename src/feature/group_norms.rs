@@ -20,8 +20,8 @@ const MOST_LEVELS: usize = 1 << 22;
 /// The least variance of a number in a group, of that over all rows: a hundred times the precision of f32, squared.
 const LEAST_VARIANCE: f64 = 1e-10;
 
-/// Degrees of freedom that the variance of a typical group has beside the rows of a group whose values are all equal: a few
-/// such rows say little, many say that the group hardly varies.
+/// The weight of a typical group's variance, in degrees of freedom, in a group whose values are all equal: a few equal rows
+/// say little, many say that the group hardly varies.
 const PRIOR_DEGREES: f64 = 4.0;
 
 /// The largest level or spread in a file.

@@ -299,7 +299,7 @@ impl Survey for TimeSurvey {
         let is_known = |n: &usize| !self.given || Cycle::ALL[*n].is_covered(self.seen[*n]);
         let cycles: Vec<Cycle> = (0..3).filter(varies).filter(is_known).map(|n| Cycle::ALL[n]).collect();
         if self.given && cycles.is_empty() {
-            return Err(Rejection::because("is a time that goes around neither the day, nor the week, nor the year"));
+            return Err(Rejection::because("is a time whose rows cover too little of the day, the week and the year"));
         }
         Ok(Kind::Time(Time {
             column,

@@ -185,10 +185,10 @@ pub(super) fn val_fraction(config: &FitConfig) -> f64 {
     config.val_fraction.unwrap_or(VAL_FRACTION)
 }
 
-/// The learning rate of a small network that has to learn what follows from columns that a user gives, in few steps.
+/// The learning rate of preset anomaly with given columns: the network must learn their effects in few steps.
 const LR_GIVEN: f64 = 8e-3;
 
-/// The share that it leaves out: more of the rows are odd for their circumstances at first.
+/// The trim of the same: at first many ordinary rows look odd for their circumstances.
 const TRIM_GIVEN: f64 = 0.05;
 
 fn lr(config: &FitConfig) -> f64 {

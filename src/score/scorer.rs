@@ -114,24 +114,7 @@ impl<'a> EncodedBatch<'a> {
     /// # Errors
     /// [`Error::UnknownScore`] if the model stores no rows and the score needs some.
     pub(crate) fn score(&self, score: &Score) -> Result<Vec<Option<f32>>> {
-        let scores = match score.of {
-            Formula::Network(of, is_likelihood) => self.mean(of, is_likelihood)?,
-            Formula::Distance => self.distances(score)?.to_vec(),
-            Formula::Combined => {
-                let (elbos, distances) = (self.elbos()?, self.distances(score)?);
-                let (_, components) = self.neighbors(score)?;
-                elbos
-                    .into_iter()
-                    .zip(distances)
-                    .map(|(elbo, &distance)| components.combine(elbo, distance) as f32)
-                    .collect()
-            }
-        };
-        Ok(scores
-            .into_iter()
-            .zip(&self.first().encoded.known)
-            .map(|(it, &known)| (known > 0.0).then_some(it))
-            .collect())
+        self.combine(score, self.parts(score)?)
     }
 
     /// The score by which rows are ranked: standardised by the row's groups, if some are given.
@@ -139,27 +122,26 @@ impl<'a> EncodedBatch<'a> {
     /// # Errors
     /// As [`score`](Self::score).
     pub(crate) fn anomaly_score(&self, score: &Score) -> Result<Vec<Option<f32>>> {
-        if self.scorer.group_scores.is_empty() {
-            return self.score(score);
-        }
-        let parts = self.parts_in_groups(score)?;
-        let components = if let Formula::Combined = score.of { Some(&self.neighbors(score)?.1) } else { None };
-        let of_row = |([first, second], known): ([f32; 2], &f32)| {
-            let combined = || components.map_or(first, |components| components.combine(first, second) as f32);
-            (*known > 0.0).then(combined)
-        };
-        Ok(parts.into_iter().zip(&self.first().encoded.known).map(of_row).collect())
+        self.combine(score, self.parts_in_groups(score)?)
     }
 
-    /// The score of each row, standardised by the row's groups, and 0; or both scores that it combines.
+    /// The score of each row, and 0; or both scores that it combines.
+    fn parts(&self, score: &Score) -> Result<Vec<[f32; 2]>> {
+        Ok(match score.of {
+            Formula::Network(of, is_likelihood) => {
+                self.mean(of, is_likelihood)?.into_iter().map(|score| [score, 0.0]).collect()
+            }
+            Formula::Distance => self.distances(score)?.iter().map(|&distance| [distance, 0.0]).collect(),
+            Formula::Combined => self.elbos()?.into_iter().zip(self.distances(score)?).map(|(a, &b)| [a, b]).collect(),
+        })
+    }
+
+    /// The same, standardised by the row's groups.
     ///
     /// # Errors
     /// As [`score`](Self::score).
     pub(crate) fn parts_in_groups(&self, score: &Score) -> Result<Vec<[f32; 2]>> {
-        let mut parts: Vec<[f32; 2]> = match score.of {
-            Formula::Combined => self.elbos()?.into_iter().zip(self.distances(score)?).map(|(a, &b)| [a, b]).collect(),
-            _ => self.score(score)?.into_iter().map(|score| [score.unwrap_or(f32::NAN), 0.0]).collect(),
-        };
+        let mut parts = self.parts(score)?;
         let given = &self.first().batch.given.elements;
         let width = given.len() / self.first().batch.rows().max(1);
         for norms in &self.scorer.group_scores {
@@ -167,6 +149,16 @@ impl<'a> EncodedBatch<'a> {
             rows.for_each(|(parts, given)| norms.standardise(parts, given));
         }
         Ok(parts)
+    }
+
+    /// The score of each row from its parts; `None` where no feature is known.
+    fn combine(&self, score: &Score, parts: Vec<[f32; 2]>) -> Result<Vec<Option<f32>>> {
+        let components = if let Formula::Combined = score.of { Some(&self.neighbors(score)?.1) } else { None };
+        let of_row = |([first, second], known): ([f32; 2], &f32)| {
+            let score = || components.map_or(first, |components| components.combine(first, second) as f32);
+            (*known > 0.0).then(score)
+        };
+        Ok(parts.into_iter().zip(&self.first().encoded.known).map(of_row).collect())
     }
 
     /// Whether the distance from the stored rows determines a score, row by row, rather than the networks.

@@ -165,9 +165,11 @@ impl Explainer {
         let outputs = heads.layout().outputs();
         let mut cells = Vec::new();
         let (layout, given) = (heads.layout().given(), &rows.first().batch.given);
+        // Only the source's own elements are read.
+        let mut x = vec![0.0; heads.layout().inputs()];
         for &row in wanted {
             let output = &output[row * outputs..][..outputs];
-            let mut x = vec![0.0; heads.layout().inputs()];
+            x.fill(0.0);
             for element in self.elements[source].clone() {
                 x[element] = heads.expected(element, output, &|class| kind.feature().reads(class));
             }

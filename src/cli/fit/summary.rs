@@ -8,14 +8,13 @@ use vaepipe::{Fitted, History, Init, Model, Network, Tail, Training};
 
 use crate::cli::fit::health;
 use crate::cli::flags::decision::because;
-use crate::cli::output::{grouped, list, percent, seconds};
+use crate::cli::output::{grouped, list, names, percent, seconds};
 
 /// The lines of the text summary.
 pub(crate) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> {
     let metadata = fitted.model.metadata();
     let (rows, history) = (&metadata.provenance, &metadata.history);
-    let features: Vec<&str> = metadata.features.iter().map(|feature| feature.column().name()).collect();
-    let given: Vec<&str> = metadata.given.iter().map(|feature| feature.column().name()).collect();
+    let (features, given) = (names(&metadata.features), names(&metadata.given));
     let all = features.len() + given.len() + metadata.carried.len();
     let mut lines = vec![(
         "learned",
@@ -140,7 +139,7 @@ pub(crate) fn json(fitted: &Fitted, total: f64) -> Value {
         "train_rows": rows.training_rows,
         "empty_rows": rows.empty_rows,
         "features": metadata.features.len(),
-        "given": metadata.given.iter().map(|feature| feature.column().name()).collect::<Vec<_>>(),
+        "given": names(&metadata.given),
         "carried": metadata.carried,
         "latent_dim": metadata.network.latent_dim,
         "hidden": metadata.network.hidden,

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use clap::ValueEnum;
 use serde_json::Value;
-use vaepipe::Carried;
+use vaepipe::{Carried, Kind};
 
 use crate::cli::failure::Failure;
 
@@ -104,6 +104,11 @@ pub(crate) fn shown(name: &str) -> String {
     }
     let (start, end) = (&text[..LONGEST / 2], &text[text.len() - (LONGEST / 2 - 1)..]);
     start.iter().chain(&['…']).chain(end).collect()
+}
+
+/// The names of features.
+pub(crate) fn names(features: &[Kind]) -> Vec<&str> {
+    features.iter().map(|feature| feature.column().name()).collect()
 }
 
 /// The carried columns, those of one reason together: (columns, reason).

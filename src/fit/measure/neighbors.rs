@@ -36,13 +36,17 @@ impl Calibration<'_> {
         let unmeasured = ScoreComponents::unmeasured();
         let scorer = Arc::new(scorer.with_neighbors(Some((neighbors.clone(), unmeasured))));
         let scorer = self.with_group_scores(scorer, rows, run)?;
-        let (of_batch, combined) = (scorer.clone(), &COMBINED);
+        // Groups standardise the parts of the anomaly score, whichever that is; those of `combined` only if it is.
+        let of_batch = match self.score.parts() == COMBINED.parts() {
+            true => scorer.clone(),
+            false => Arc::new(scorer.with_group_scores(Vec::new())),
+        };
         let (mut elbos, mut distances) = (Vec::new(), Vec::new());
         self.each(
             &rows.training,
             MOST_ROWS,
             run,
-            move |batch| of_batch.rows(batch)?.parts_in_groups(combined),
+            move |batch| of_batch.rows(batch)?.parts_in_groups(&COMBINED),
             |of_batch| {
                 of_batch.into_iter().for_each(|[elbo, distance]| {
                     elbos.push(elbo);
