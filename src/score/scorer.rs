@@ -75,6 +75,11 @@ impl Scorer {
         Self { members: self.members.clone(), neighbors: self.neighbors.clone(), group_scores }
     }
 
+    /// Whether the anomaly score differs from this score, which it is of, by groups; `combined` is of standardised parts itself.
+    pub(crate) fn standardises(&self, score: &Score) -> bool {
+        !self.group_scores.is_empty() && score.parts() == 1
+    }
+
     /// The levels and spreads of the anomaly score in groups.
     pub(crate) fn group_scores(&self) -> &[Arc<GroupNorms>] {
         &self.group_scores

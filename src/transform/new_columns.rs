@@ -128,7 +128,8 @@ impl NewColumnMaker {
         let anomaly_scores = rows.anomaly_score(self.anomaly_score)?;
         for score in &self.scores {
             arrays.push(match score {
-                Some(score) if score.name != self.anomaly_score.name => {
+                // Groups standardise what rows are ranked by, not the column of the score itself.
+                Some(score) if score.name != self.anomaly_score.name || self.scorer.standardises(score) => {
                     Arc::new(Float32Array::from(rows.score(score)?))
                 }
                 _ => Arc::new(Float32Array::from(anomaly_scores.clone())),

@@ -390,3 +390,14 @@ fn strings_that_hardly_repeat_are_no_groups() {
     write(&dir.path("rows.parquet"), &RecordBatch::try_from_iter([("name", names), ("x", x)]).unwrap(), 1000);
     dir.ok("fit rows.parquet --given name --epochs 2").prints(&["name: hardly repeats: 600 groups in 600 rows"]);
 }
+
+#[test]
+fn the_column_of_a_score_stays_what_it_is_where_groups_standardise_the_anomaly_score() {
+    let dir = january();
+    dir.ok("fit january.parquet --given device,ts --anomaly-score recon_error --epochs 2");
+    dir.ok("transform january.parquet out.parquet");
+    let out = read(&dir.path("out.parquet"));
+    let [errors, ranks] = ["recon_error", "anomaly_score"].map(|name| floats(&out, name));
+    assert!(errors.iter().flatten().all(|error| *error >= 0.0));
+    assert!(ranks.iter().flatten().any(|rank| *rank < 0.0), "below its own group's mean");
+}
