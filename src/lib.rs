@@ -126,9 +126,17 @@ mod transform;
 #[cfg(feature = "analysis")]
 mod analysis;
 
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
+
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench;
+
+// The program names the library as every other program does.
+#[cfg(feature = "cli")]
+extern crate self as vaepipe;
 
 /// The Arrow implementation whose types this library takes and returns, version 60. With this re-export a program need not
 /// depend on the same version itself.
@@ -161,12 +169,6 @@ pub use transform::{LogLikelihood, Output, ScoreQuantiles, Transformed};
 pub use analysis::{
     AtThreshold, Best, EvaluateConfig, Evaluation, Ranked, Report, ReportConfig, Top, evaluate, report,
 };
-
-/// What the program needs beside the library. It may change in any release.
-#[doc(hidden)]
-pub mod cli_support {
-    pub use crate::storage::{check_distinct, check_target, is_url, replace_file};
-}
 
 /// Tests the Rust code in the README.
 #[cfg(doctest)]

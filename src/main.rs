@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-mod cli;
-
 /// Keeps the memory of one batch for the next, where the system's allocator would return and fetch it each time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -17,5 +15,5 @@ fn main() -> ExitCode {
         std::env::set_var("RAYON_NUM_THREADS", "1");
         std::env::set_var("CANDLE_NUM_THREADS", "1");
     }
-    cli::main()
+    vaepipe::cli::main(std::env::args_os().collect()).into()
 }

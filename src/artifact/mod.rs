@@ -285,6 +285,17 @@ impl Model {
         Self::from_parts(metadata, tensors, &device).map_err(fault)
     }
 
+    /// Reads the bytes of a model file, as [`to_bytes`](Self::to_bytes) gives them.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if they are not a valid model, [`Error::Device`] if the device is not available.
+    pub fn from_bytes(bytes: &[u8], device: Device) -> Result<Self> {
+        let fault = |fault| Error::Model { path: "the model's bytes".into(), fault };
+        let device = device.resolve()?;
+        let (metadata, tensors) = parse(bytes).map_err(fault)?;
+        Self::from_parts(metadata, tensors, &device).map_err(fault)
+    }
+
     /// Writes the model file atomically, replacing an existing one.
     ///
     /// # Errors

@@ -82,11 +82,11 @@ impl FitTransform {
         run.check()?;
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         // One file under two names would wait for itself.
-        vaepipe::cli_support::check_distinct(&path.iter().chain([&output]).collect::<Vec<_>>())?;
+        crate::storage::check_distinct(&path.iter().chain([&output]).collect::<Vec<_>>())?;
         let _locks = run.lock(path.iter().chain([&output]).map(PathBuf::as_path), context)?;
         if let Some(target) = &path {
             output::check_is_file(target)?;
-            vaepipe::cli_support::check_target(target, config.output.force, source.paths())?;
+            crate::storage::check_target(target, config.output.force, source.paths())?;
         }
         check_output(&output, &config.output, &source, None)?;
         let metrics = metrics.start(&source, &path.iter().chain([&output]).collect::<Vec<_>>())?;

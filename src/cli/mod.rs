@@ -6,6 +6,7 @@
 
 mod completions;
 mod drift;
+pub mod embed;
 #[cfg(feature = "analysis")]
 mod evaluate;
 mod exit;
@@ -28,8 +29,8 @@ mod signal;
 mod transform;
 mod traverse;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use vaepipe::{Progress, Run};
@@ -142,17 +143,16 @@ impl Context {
     }
 }
 
-/// Runs the program.
-pub(crate) fn main() -> ExitCode {
+/// Runs the program with its `arguments`, the first of which is its name, and gives the exit code.
+pub fn main(arguments: Vec<OsString>) -> u8 {
     vaepipe::silence_decoder_panics();
-    let arguments: Vec<_> = std::env::args_os().collect();
     let invocation = match Invocation::parse(&arguments, std::env::vars_os()) {
         Ok(invocation) => invocation,
         Err(failure) => return exit::early(&failure, None, &arguments),
     };
     if invocation.matches().get_flag("print_config") {
         let printed = print_config::run(&invocation);
-        return printed.map_or_else(|it| exit::early(&it, Some(&invocation), &arguments), |()| ExitCode::SUCCESS);
+        return printed.map_or_else(|it| exit::early(&it, Some(&invocation), &arguments), |()| 0);
     }
     let Cli { command, log } = match invocation.cli() {
         Ok(cli) => cli,
@@ -182,5 +182,5 @@ pub(crate) fn main() -> ExitCode {
     };
     let code = outcome.map_or_else(|failure| exit::code(&failure, Some(&invocation), Some(&context.signals)), |()| 0);
     context.monitor.end(code);
-    ExitCode::from(code)
+    code
 }

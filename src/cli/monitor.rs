@@ -94,7 +94,7 @@ impl MonitorFlags {
     ) -> Result<(), Failure> {
         let Some(path) = self.metrics_textfile else { return Ok(()) };
         output::check_is_file(&path)?;
-        vaepipe::cli_support::check_distinct(&outputs.iter().copied().chain([path.as_path()]).collect::<Vec<_>>())?;
+        crate::storage::check_distinct(&outputs.iter().copied().chain([path.as_path()]).collect::<Vec<_>>())?;
         let before = match std::fs::metadata(&path) {
             Ok(about) if about.is_file() => std::fs::read_to_string(&path).unwrap_or_else(|_| "?".to_owned()),
             _ => String::new(),
@@ -105,7 +105,7 @@ impl MonitorFlags {
                 hint: Some("--metrics-textfile replaces its file; choose another".to_owned()),
             });
         }
-        vaepipe::cli_support::check_target(&path, true, [])?;
+        crate::storage::check_target(&path, true, [])?;
         let model = model.display().to_string();
         let labels = vec![("job", self.job), ("command", command.to_owned()), ("model", model)];
         let of_success = format!("{LAST_SUCCESS}{} ", in_braces(labels.iter()));
@@ -198,7 +198,7 @@ impl Monitor {
                 let _ = writeln!(text, "vaepipe_{name}{labels} {value}");
             }
         }
-        if let Err(error) = vaepipe::cli_support::replace_file(&run.path, text.as_bytes()) {
+        if let Err(error) = crate::storage::replace_file(&run.path, text.as_bytes()) {
             tracing::warn!("no metrics of this run: {error}");
         }
     }

@@ -131,5 +131,5 @@ impl ReportCommand {
 fn check_empty(folder: &Path) -> Result<(), Failure> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let figure = entries.map(|entry| entry.path()).find(|path| path.extension().is_some_and(|it| it == "svg"));
-    Ok(figure.map_or(Ok(()), |path| vaepipe::cli_support::check_target(path, false, []))?)
+    Ok(figure.map_or(Ok(()), |path| crate::storage::check_target(path, false, []))?)
 }

@@ -64,6 +64,25 @@ impl Scoring {
         }
     }
 
+    /// The least anomaly score of an anomaly by `decision`, or by that of the model; `None` if no score is one by itself. With
+    /// given groups the score of a row is compared after its group's level and spread are taken from it.
+    pub fn threshold(&self, decision: Option<Decision>) -> Option<f32> {
+        let rule = AnomalyRule::new(self, decision).ok()?;
+        let is_anomaly = |score: f32| rule.is_anomaly(score) == Some(true);
+        // The numbers of all scores in their order: the rule holds from one on.
+        let score = |n: u32| f32::from_bits(if n >> 31 == 1 { n ^ (1 << 31) } else { !n });
+        let [lowest, highest] = [f32::NEG_INFINITY, f32::INFINITY].map(f32::to_bits);
+        let (mut below, mut from) = (!lowest, highest ^ (1 << 31));
+        if !is_anomaly(score(from)) {
+            return None;
+        }
+        while below < from {
+            let middle = below + (from - below) / 2;
+            if is_anomaly(score(middle)) { from = middle } else { below = middle + 1 }
+        }
+        Some(score(from))
+    }
+
     /// Checks that some row could be an anomaly by `decision`, or by that of the model.
     ///
     /// # Errors

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
-use arrow::array::{RecordBatch, RecordBatchReader};
+use arrow::array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
+use arrow::error::ArrowError;
 
 use super::arrow_ipc::IpcReader;
 use super::inputs::{FileFormat, InputFile, PartitionColumns, find_files, output_path, partition_columns};
@@ -97,6 +98,18 @@ impl Source {
         let batches = reader.map(move |batch| catch_decoder_panic(|| Place::file(path), || wide_batch(batch?, &wide)));
         let input = OpenInput::once(path.to_owned(), schema, Box::new(batches));
         Self { inputs: vec![Arc::new(input)], predicate: None, stop: Stop::new() }
+    }
+
+    /// Reads all rows in order, about `batch_rows` at a time where the format allows it; no batch is empty.
+    ///
+    /// # Errors
+    /// As [`schema`](Self::schema); [`Error::Unsupported`] if two columns have one name. An error of the rows is the last item.
+    pub fn batches(&self, batch_rows: usize) -> Result<impl RecordBatchReader + Send + use<>> {
+        let all = self.schema()?;
+        let names: Vec<String> = all.fields().iter().map(|field| field.name().clone()).collect();
+        let ColumnStream { schema, batches } = self.stream(&names, batch_rows)?;
+        let batches = batches.map(|batch| batch.map_err(|error| ArrowError::ExternalError(Box::new(error))));
+        Ok(RecordBatchIterator::new(batches, schema))
     }
 
     /// The columns, partition columns last.

@@ -27,7 +27,7 @@ pub(super) struct OutputPlan {
     /// The learned columns, by their indexes in `needed`.
     learned: Vec<usize>,
     pub(super) schema: SchemaRef,
-    features: Arc<Features>,
+    pub(super) features: Arc<Features>,
     /// Where the rows come from, for messages.
     path: PathBuf,
 }
@@ -94,6 +94,20 @@ impl OutputPlan {
 }
 
 impl TransformJob<'_, '_> {
+    /// The maker of the new columns of `source`, once the decision that depends on all rows is taken, if it is one.
+    pub(super) fn maker(&self, source: &Source, features: &Arc<Features>) -> Result<NewColumnMaker> {
+        let mut maker = NewColumnMaker::new(self.model, features, self.config)?;
+        let (ranking, slice_rows) = (learned_route(features), batch_rows(features.layout()));
+        let slices = || {
+            let stream = source.rereadable()?.stream(&features.columns(), slice_rows)?;
+            Ok(BatchSlicer::new(stream.batches, slice_rows, ranking.budget()))
+        };
+        let features = features.clone();
+        let encode = move |slice: BatchSlice| Ok(Batch::encode(&features, &slice.rows)?.0);
+        self.decide(&mut maker, &ranking, slices, encode)?;
+        Ok(maker)
+    }
+
     /// Writes rows of any source.
     pub(super) fn general(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()> {
         let medium = match &destination {
@@ -101,18 +115,8 @@ impl TransformJob<'_, '_> {
             Destination::Stream(_) => Medium::Ipc,
         };
         let plan = self.model.output_plan(source, in_directory, self.config, medium)?;
-        let features = plan.features.clone();
-        let slice_rows = batch_rows(features.layout());
-        let mut maker = NewColumnMaker::new(self.model, &features, self.config)?;
-
-        let (ranking, learned) = (learned_route(&features), features.columns());
-        let slices = || {
-            let stream = source.rereadable()?.stream(&learned, slice_rows)?;
-            Ok(BatchSlicer::new(stream.batches, slice_rows, ranking.budget()))
-        };
-        let encode = move |slice: BatchSlice| Ok(Batch::encode(&features, &slice.rows)?.0);
-        self.decide(&mut maker, &ranking, slices, encode)?;
-
+        let slice_rows = batch_rows(plan.features.layout());
+        let maker = self.maker(source, &plan.features)?;
         let stream = source.stream(&plan.needed, slice_rows)?;
         let stored = match medium {
             Medium::Parquet => source.stored_types(&plan.needed[..plan.carried]),

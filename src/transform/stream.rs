@@ -8,7 +8,7 @@ use arrow::error::ArrowError;
 
 use super::columns;
 use super::general::{OutputBatch, OutputPlan};
-use super::job::CountedRows;
+use super::job::{CountedRows, TransformJob};
 use super::new_columns::NewColumnMaker;
 use crate::artifact::Model;
 use crate::batch::{BatchSlicer, batch_rows};
@@ -16,6 +16,7 @@ use crate::config::TransformConfig;
 use crate::error::{Error, Place, Result};
 use crate::pipeline::{Prefetch, Run};
 use crate::sink::Medium;
+use crate::source::{Batches, Source};
 
 /// Rows with their new columns.
 struct TransformReader {
@@ -91,8 +92,38 @@ impl Model {
         let failed = |source: ArrowError| Error::Read { place: Place::file("record batches"), source: source.into() };
         let needed = needed.map_err(failed)?;
         let batches = reader.map(move |batch| batch.and_then(|batch| batch.project(&needed)).map_err(failed));
+        self.transformed(plan, Box::new(batches), maker, run)
+    }
+
+    /// The same for the rows of a source, read when the result is: a false discovery rate reads them before, too.
+    ///
+    /// # Errors
+    /// Those of [`transform_to`](Self::transform_to), except those about outputs.
+    pub fn transform_source(
+        &self,
+        source: &Source,
+        config: &TransformConfig,
+        run: &mut Run<'_>,
+    ) -> Result<impl RecordBatchReader + Send + use<>> {
+        config.check()?;
+        run.check()?;
+        let source = &self.typed(source);
+        let plan = self.output_plan(source, false, config, Medium::Memory)?;
+        let maker = TransformJob::new(self, config, run).maker(source, &plan.features)?;
+        let batches = source.stream(&plan.needed, batch_rows(self.features().layout()))?.batches;
+        self.transformed(plan, batches, maker, run)
+    }
+
+    /// Adds the new columns to batches of the columns that the plan needs.
+    fn transformed(
+        &self,
+        plan: OutputPlan,
+        batches: Batches,
+        maker: NewColumnMaker,
+        run: &Run<'_>,
+    ) -> Result<TransformReader> {
         let route = plan.route();
-        let slices = BatchSlicer::new(Box::new(batches), batch_rows(self.features().layout()), route.budget());
+        let slices = BatchSlicer::new(batches, batch_rows(self.features().layout()), route.budget());
         let rows = run.spread(&route, slices, plan.worker(maker, None))?;
         Ok(TransformReader { schema: plan.schema, rows })
     }

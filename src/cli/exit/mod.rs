@@ -5,7 +5,6 @@ pub(crate) mod hint;
 use std::error::Error as _;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
-use std::process::ExitCode;
 
 use vaepipe::{Error, ErrorKind as Kind};
 
@@ -25,9 +24,9 @@ configuration file or variable; 129, 130 and 143 interrupted by SIGHUP, SIGINT a
 went away; 101 a bug.";
 
 /// The same as [`code`], before logging has begun.
-pub(crate) fn early(failure: &Failure, invocation: Option<&Invocation>, arguments: &[OsString]) -> ExitCode {
+pub(crate) fn early(failure: &Failure, invocation: Option<&Invocation>, arguments: &[OsString]) -> u8 {
     log::start_early(arguments);
-    ExitCode::from(code(failure, invocation, None))
+    code(failure, invocation, None)
 }
 
 /// Reports a failure on stderr and gives the exit code.
@@ -103,7 +102,7 @@ fn set_elsewhere(error: &Error, invocation: Option<&Invocation>) -> bool {
 }
 
 /// An error with its causes, in a line.
-fn chain(error: &Error) -> String {
+pub(crate) fn chain(error: &Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use clap::Args;
 use serde_json::json;
-use vaepipe::cli_support::is_url;
+use crate::storage::is_url;
 use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress, Run, Source, SourceConfig};
 
 use crate::cli::Context;
@@ -98,9 +98,9 @@ impl MetricsFlag {
     pub(crate) fn start(self, source: &Source, outputs: &[&PathBuf]) -> Result<Option<Metrics>, Failure> {
         if let Some(path) = &self.metrics {
             output::check_is_file(path)?;
-            vaepipe::cli_support::check_target(path, true, source.paths())?;
+            crate::storage::check_target(path, true, source.paths())?;
         }
-        vaepipe::cli_support::check_distinct(&outputs.iter().copied().chain(&self.metrics).collect::<Vec<_>>())?;
+        crate::storage::check_distinct(&outputs.iter().copied().chain(&self.metrics).collect::<Vec<_>>())?;
         self.metrics.map(Metrics::new).transpose()
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn check_output(
         Output::File(_) if !is_dash(path) && !kept => {
             // An object that exists is found and skipped later.
             let replaces = config.force || config.skip_existing || config.if_newer.is_some();
-            Ok(vaepipe::cli_support::check_target(path, replaces, source.paths().chain(model))?)
+            Ok(crate::storage::check_target(path, replaces, source.paths().chain(model))?)
         }
         _ => Ok(()),
     }

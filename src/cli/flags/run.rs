@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use vaepipe::cli_support::is_url;
+use crate::storage::is_url;
 use vaepipe::{Device, Lock, Run};
 
 use crate::cli::Context;
@@ -50,7 +50,7 @@ impl RunFlags {
     /// The right to write the file `target`, until it is dropped; it is no input, and replaces a file only if `force`.
     ///
     /// # Errors
-    /// As [`lock`](Self::lock), and those of [`check_target`](vaepipe::cli_support::check_target).
+    /// As [`lock`](Self::lock), and those of [`check_target`](crate::storage::check_target).
     pub(crate) fn claim<'a>(
         &self,
         target: &Path,
@@ -61,7 +61,7 @@ impl RunFlags {
         output::check_is_file(target)?;
         let lock = self.lock([target], context)?;
         // What another run wrote meanwhile is there now.
-        vaepipe::cli_support::check_target(target, force, inputs)?;
+        crate::storage::check_target(target, force, inputs)?;
         Ok(lock)
     }
 

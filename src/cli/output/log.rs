@@ -17,7 +17,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use vaepipe::cli_support::check_distinct;
+use crate::storage::check_distinct;
 use vaepipe::{Error, Model};
 
 use crate::cli::LogFlags;

@@ -1,0 +1,194 @@
+//! A fitted model.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use vaepipe::cli::embed;
+use vaepipe::{Device, Error, Model, Result, Run, Stop, TransformConfig};
+
+use crate::error::{exception, usage};
+use crate::job::{Job, Task};
+use crate::options;
+use crate::reader::NativeReader;
+use crate::run::{Call, wait};
+use crate::source::NativeSource;
+
+/// A fitted model.
+#[pyclass(frozen)]
+pub(crate) struct NativeModel(pub(crate) Arc<Model>);
+
+/// Fits a model to rows.
+#[pyfunction]
+#[pyo3(signature = (source, device="auto", threads=None, progress=None, options=None))]
+pub(crate) fn fit(
+    py: Python<'_>,
+    source: &NativeSource,
+    device: &str,
+    threads: Option<usize>,
+    progress: Option<Py<PyAny>>,
+    options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<NativeModel> {
+    let config = options::read(options, embed::fit)?;
+    let device = device_named(device)?;
+    let model = Call { threads, progress }.run(py, None, |stop, run| {
+        config.check()?;
+        let source = source.open(stop)?;
+        let folder = config.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
+        Ok(config.fit(&config.table(&source, &folder)?, device, run)?.model)
+    })?;
+    Ok(NativeModel(Arc::new(model)))
+}
+
+/// A device by its name.
+pub(crate) fn device_named(name: &str) -> PyResult<Device> {
+    name.parse().map_err(|error| exception(Error::ParseChoice(error)))
+}
+
+#[pymethods]
+impl NativeModel {
+    #[staticmethod]
+    #[pyo3(signature = (path, device="auto"))]
+    fn load(py: Python<'_>, path: PathBuf, device: &str) -> PyResult<Self> {
+        let device = device_named(device)?;
+        let model = wait(py, &Stop::new(), || Model::load(path, device))?;
+        Ok(Self(Arc::new(model.map_err(exception)?)))
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (bytes, device="auto"))]
+    fn from_bytes(py: Python<'_>, bytes: &[u8], device: &str) -> PyResult<Self> {
+        let device = device_named(device)?;
+        let model = wait(py, &Stop::new(), || Model::from_bytes(bytes, device))?;
+        Ok(Self(Arc::new(model.map_err(exception)?)))
+    }
+
+    fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &py.detach(|| self.0.to_bytes()))
+    }
+
+    fn save(&self, py: Python<'_>, path: PathBuf, force: bool) -> PyResult<()> {
+        wait(py, &Stop::new(), || self.0.save_new(path, force))?.map_err(exception)
+    }
+
+    #[getter]
+    fn hash(&self) -> &str {
+        self.0.hash()
+    }
+
+    /// The least anomaly score of an anomaly, by the rule of the fit.
+    fn threshold(&self) -> Option<f32> {
+        self.0.metadata().scoring.threshold(None)
+    }
+
+    fn metadata<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(pythonize::pythonize(py, self.0.metadata())?)
+    }
+
+    #[pyo3(signature = (source, threads=None, options=None))]
+    fn transform(
+        &self,
+        py: Python<'_>,
+        source: &NativeSource,
+        threads: Option<usize>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<NativeReader> {
+        let config = options::read(options, embed::transform)?;
+        self.reader(py, threads, |stop| {
+            let source = source.open(stop)?;
+            let schema = self.0.output_schema(&source, &config)?;
+            Ok(Task::Transform { source, config, schema })
+        })
+    }
+
+    #[pyo3(signature = (source, threads=None, options=None))]
+    fn impute(
+        &self,
+        py: Python<'_>,
+        source: &NativeSource,
+        threads: Option<usize>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<NativeReader> {
+        let config = options::read(options, embed::impute)?;
+        self.reader(py, threads, |stop| config.check().and_then(|()| Ok(Task::Impute { source: source.open(stop)?, config })))
+    }
+
+    #[pyo3(signature = (source, threads=None, options=None))]
+    fn reconstruct(
+        &self,
+        py: Python<'_>,
+        source: &NativeSource,
+        threads: Option<usize>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<NativeReader> {
+        let config = options::read(options, embed::reconstruct)?;
+        self.reader(py, threads, |stop| Ok(Task::Reconstruct { source: source.open(stop)?, config }))
+    }
+
+    #[pyo3(signature = (rows, threads=None, options=None))]
+    fn generate(
+        &self,
+        py: Python<'_>,
+        rows: u64,
+        threads: Option<usize>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<NativeReader> {
+        let config = options::read(options, embed::generate)?;
+        self.reader(py, threads, |_| config.check().map(|()| Task::Generate { rows, config }))
+    }
+
+    #[pyo3(signature = (options=None))]
+    fn traverse(&self, py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<NativeReader> {
+        let config = options::read(options, embed::traverse)?;
+        self.reader(py, None, |_| config.check().map(|()| Task::Traverse(config)))
+    }
+
+    /// The summary of a transform of the rows, drift included, without its output.
+    #[pyo3(signature = (source, threads=None, progress=None))]
+    fn drift<'py>(
+        &self,
+        py: Python<'py>,
+        source: &NativeSource,
+        threads: Option<usize>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if !self.0.knows_drift() {
+            return Err(usage("this model stores no drift baseline; fit it anew".to_owned()));
+        }
+        let config = TransformConfig::new();
+        let done = Call { threads, progress }
+            .run(py, None, |stop, run| self.0.drift(&source.open(stop)?, &config, run))?;
+        Ok(pythonize::pythonize(py, &done.drift)?)
+    }
+
+    #[pyo3(signature = (source, samples=5000))]
+    fn log_likelihood<'py>(
+        &self,
+        py: Python<'py>,
+        source: &NativeSource,
+        samples: usize,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let call = Call { threads: None, progress: None };
+        let found = call.run(py, None, |stop, _| {
+            let table = source.open(stop)?.table(&std::env::temp_dir())?;
+            self.0.log_likelihood(&table, samples, stop)
+        })?;
+        Ok(pythonize::pythonize(py, &found)?)
+    }
+}
+
+impl NativeModel {
+    /// The rows of a task, once it is clear that it can begin.
+    fn reader(
+        &self,
+        py: Python<'_>,
+        threads: Option<usize>,
+        task: impl FnOnce(&Stop) -> Result<Task> + Send,
+    ) -> PyResult<NativeReader> {
+        Run::new().threads(threads).check().map_err(exception)?;
+        let stop = Stop::new();
+        let task = wait(py, &stop, || task(&stop))?.map_err(exception)?;
+        Ok(NativeReader::new(Job { model: self.0.clone(), task }, threads, stop))
+    }
+}

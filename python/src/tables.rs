@@ -1,0 +1,94 @@
+//! Questions to whole tables.
+
+use std::path::PathBuf;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use vaepipe::cli::embed;
+use vaepipe::{EvaluateConfig, ParquetSource, Report, ReportConfig, Result, Stop};
+
+use crate::error::exception;
+use crate::model::NativeModel;
+use crate::options;
+use crate::run::Call;
+use crate::source::NativeSource;
+
+/// A source as a table that can be read in any order.
+fn table(source: &NativeSource, stop: &Stop) -> Result<ParquetSource> {
+    source.open(stop)?.table(&std::env::temp_dir())
+}
+
+/// What a fit would make of rows.
+#[pyfunction]
+#[pyo3(signature = (source, threads=None, options=None))]
+pub(crate) fn plan<'py>(
+    py: Python<'py>,
+    source: &NativeSource,
+    threads: Option<usize>,
+    options: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let config = options::read(options, embed::fit)?;
+    let plan = Call { threads, progress: None }.run(py, None, |stop, run| {
+        let folder = config.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
+        config.plan(&config.table(&source.open(stop)?, &folder)?, run)
+    })?;
+    Ok(pythonize::pythonize(py, &plan)?)
+}
+
+/// How well scores find labelled anomalies.
+#[pyfunction]
+pub(crate) fn evaluate<'py>(
+    py: Python<'py>,
+    source: &NativeSource,
+    label: String,
+    score: Vec<String>,
+    threshold: Option<f64>,
+    top: Option<u64>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let mut config = EvaluateConfig::new(label);
+    (config.score, config.threshold, config.top) = (score, threshold, top);
+    let call = Call { threads: None, progress: None };
+    let found = call.run(py, None, |stop, _| vaepipe::evaluate(&table(source, stop)?, &config, stop))?;
+    Ok(pythonize::pythonize(py, &found)?)
+}
+
+/// A page about transformed rows.
+#[pyclass(frozen)]
+pub(crate) struct NativeReport(Report);
+
+#[pymethods]
+impl NativeReport {
+    #[getter]
+    fn html(&self) -> &str {
+        self.0.html()
+    }
+
+    fn save(&self, py: Python<'_>, path: PathBuf, force: bool) -> PyResult<()> {
+        py.detach(|| self.0.save(path, force)).map_err(exception)
+    }
+}
+
+/// Makes a page about transformed rows.
+#[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "one for each keyword of the call")]
+pub(crate) fn report(
+    py: Python<'_>,
+    source: &NativeSource,
+    model: Option<&NativeModel>,
+    label: Option<String>,
+    color: Option<String>,
+    dimensions: Option<[usize; 2]>,
+    image: Option<[usize; 2]>,
+    top: Option<usize>,
+) -> PyResult<NativeReport> {
+    let mut config = ReportConfig::new();
+    (config.label, config.color, config.dimensions, config.image) = (label, color, dimensions, image);
+    config.top = top.unwrap_or(config.top);
+    let model = model.map(|model| model.0.as_ref());
+    let call = Call { threads: None, progress: None };
+    let page = call.run(py, None, |stop, _| {
+        config.check()?;
+        vaepipe::report(&table(source, stop)?, model, &config, stop)
+    })?;
+    Ok(NativeReport(page))
+}

@@ -1,0 +1,79 @@
+"""Questions to whole tables get the program's answers."""
+
+import json
+
+import polars
+import pytest
+from conftest import program
+
+import vaepipe
+
+
+@pytest.fixture(scope="module")
+def scored(flights, flights_model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scored")
+    flights_model.save(folder / "vae.safetensors")
+    flights_model.transform(flights).sink(folder / "scored.parquet")
+    rows = polars.read_parquet(folder / "scored.parquet")
+    rows.with_columns(label=polars.col("dep_delay") > 120).write_parquet(folder / "labelled.parquet")
+    return folder
+
+
+def test_inspect_tells_the_plan_of_a_fit(flights):
+    plan = json.loads(program("inspect", flights, "--format", "json", "--latent-dim", 5))
+    found = vaepipe.inspect(flights, latent_dim=5)
+    assert found["rows"] == 16_000 and found["model"] == plan["model"]
+    assert [column["column"] for column in found["columns"]] == [column["column"] for column in plan["columns"]]
+
+
+def test_inspect_tells_what_a_model_stores(scored, flights_model):
+    assert vaepipe.inspect(scored / "vae.safetensors") == flights_model.metadata
+    with pytest.raises(TypeError, match="epochs"):
+        vaepipe.inspect(flights_model, epochs=3)
+
+
+def test_evaluate_measures_what_the_program_measures(scored):
+    labelled = scored / "labelled.parquet"
+    expected = json.loads(program("evaluate", labelled, "--label", "label", "--format", "json"))
+    assert vaepipe.evaluate(labelled, "label") == expected
+    of_frame = vaepipe.evaluate(polars.read_parquet(labelled), "label", score="anomaly_score")
+    assert of_frame["scores"][0] == expected["scores"][0]
+
+
+def test_drift_is_that_of_the_program(scored, flights, flights_model):
+    expected = json.loads(program("drift", scored / "vae.safetensors", flights, "--format", "json"))
+    found = flights_model.drift(polars.read_parquet(flights).filter(polars.col("month") > 6))
+    assert {shift["name"] for shift in found["columns"]} == {shift["name"] for shift in expected["columns"]}
+    worst = max(found["columns"], key=lambda shift: shift["psi"])
+    assert worst["psi"] > 0
+
+
+def test_a_report_is_a_page_that_a_notebook_shows(scored, flights_model, tmp_path):
+    page = vaepipe.report(scored / "scored.parquet", flights_model, top=5)
+    assert page.html.startswith("<!") and "srcdoc" in page._repr_html_()
+    page.save(tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_text() == page.html
+    with pytest.raises(FileExistsError):
+        page.save(tmp_path / "report.html")
+    with pytest.raises(vaepipe.UsageError):
+        vaepipe.report(scored / "scored.parquet", flights_model, top=0)
+
+
+def test_fit_transform_reads_a_stream_twice(points):
+    frame = polars.DataFrame(points)
+    expected = vaepipe.fit(frame, latent_dim=1, epochs=2).transform(frame, std=True)
+    assert vaepipe.fit_transform(frame, latent_dim=1, epochs=2, std=True).equals(expected)
+    rows = vaepipe.fit_transform(iter([frame[:100], frame[100:]]), latent_dim=1, epochs=2, std=True)
+    assert polars.concat(rows).equals(expected)
+
+
+def test_a_false_discovery_rate_decides_on_all_rows(scored, flights, flights_model):
+    frame = polars.read_parquet(flights)
+    program("transform", flights, scored / "fdr.parquet", "-m", scored / "vae.safetensors", "--fdr", "0.2")
+    expected = polars.read_parquet(scored / "fdr.parquet")["is_anomaly"]
+    assert flights_model.transform(frame, fdr=0.2)["is_anomaly"].equals(expected)
+
+
+def test_the_likelihood_of_rows_is_measured(scored, flights_model):
+    found = flights_model.log_likelihood(polars.read_parquet(scored / "scored.parquet").head(200), samples=50)
+    assert found["rows"] == 200 and found["importance_weighted"] >= found["elbo"]

@@ -1,0 +1,95 @@
+"""What may be given as data: files, frames, streams, and iterators of batches."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable
+from typing import Any, NamedTuple, Protocol, Union, runtime_checkable
+
+from vaepipe import _vaepipe
+from vaepipe.errors import UsageError
+
+
+@runtime_checkable
+class ArrowStream(Protocol):
+    """A table of Arrow's PyCapsule interface: frames of polars and pandas, tables and readers of pyarrow, relations of
+    DuckDB."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+
+
+@runtime_checkable
+class ArrowArray(Protocol):
+    """A batch of Arrow's PyCapsule interface."""
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]: ...
+
+
+Path = Union[str, "os.PathLike[str]"]
+#: Files, directories, globs and URLs; a frame or stream; or batches, one after the other.
+Data = Union[Path, ArrowStream, ArrowArray, Iterable[Path], Iterable[Union[ArrowStream, ArrowArray]]]
+
+
+def is_of(data: object, library: str, name: str) -> bool:
+    """Whether an object is of a class of a library, which need not be installed."""
+    return any(c.__name__ == name and c.__module__.split(".")[0] == library for c in type(data).__mro__)
+
+
+def is_frame(data: object) -> bool:
+    """Whether data is a frame: results are of the same kind then."""
+    return (
+        is_of(data, "polars", "DataFrame")
+        or is_of(data, "pandas", "DataFrame")
+        or is_of(data, "pyarrow", "Table")
+        or is_of(data, "pyarrow", "RecordBatch")
+    )
+
+
+class Rows(NamedTuple):
+    """Rows to read."""
+
+    native: _vaepipe.NativeSource
+    #: The library of the batches that went in: those that come out are its own. ``None``: files, or another library.
+    library: str | None = None
+
+
+def source(data: Data, where: str | None = None) -> Rows | None:
+    """The rows of data; ``None`` for an iterator without any.
+
+    Raises :class:`TypeError` for what holds no rows, :class:`UsageError` for ``where`` on what is not in files.
+    """
+    if isinstance(data, (str, os.PathLike)):
+        return Rows(_vaepipe.NativeSource.files([os.fspath(data)], where))
+    if isinstance(data, (list, tuple)) and data and all(isinstance(item, (str, os.PathLike)) for item in data):
+        return Rows(_vaepipe.NativeSource.files([os.fspath(item) for item in data], where))
+    if where is not None:
+        raise UsageError("where: filters rows of files; filter a frame before it is given")
+    if is_of(data, "polars", "LazyFrame"):
+        data = data.collect_batches()
+    if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
+        return Rows(_vaepipe.NativeSource.arrow(_arrow(data)), _library(data))
+    if is_of(data, "numpy", "ndarray"):
+        raise TypeError("an array has no columns with names: give a frame, or use vaepipe.sklearn.VAE")
+    if not isinstance(data, Iterable):
+        raise TypeError(f"{type(data).__name__} holds no rows: give files, a frame, an Arrow stream, or batches")
+    items = iter(data)
+    first = next(items, None)
+    if first is None:
+        return None
+    return Rows(_vaepipe.NativeSource.iterator(map(_arrow, itertools.chain([first], items))), _library(first))
+
+
+def _library(data: object) -> str | None:
+    """The library of a frame, a batch, or a reader of batches, among those that results can be of."""
+    library = type(data).__module__.split(".")[0]
+    return library if library in ("pandas", "polars", "pyarrow") else None
+
+
+def _arrow(data: Any) -> Any:
+    """Data as Arrow has it: the index of a frame of pandas is no column. pandas itself needs pyarrow for this."""
+    if not is_of(data, "pandas", "DataFrame"):
+        return data
+    import pyarrow
+
+    return pyarrow.Table.from_pandas(data, preserve_index=False)

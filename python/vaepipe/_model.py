@@ -1,0 +1,182 @@
+"""A fitted model."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from vaepipe import _vaepipe
+from vaepipe._data import Data, Path, Rows, is_frame, source
+from vaepipe._frames import like
+from vaepipe._progress import Callback, shown
+from vaepipe._reader import Reader
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from vaepipe._options import GenerateOptions, ImputeOptions, ReconstructOptions, TransformOptions, TraverseOptions
+
+
+class Model:
+    """A fitted VAE, with the columns it learned, their scaling, and what its scores are compared with.
+
+    :func:`vaepipe.fit` makes one. It can be pickled, and shared between threads.
+
+    >>> import polars as pl, vaepipe
+    >>> points = pl.DataFrame({"x": [n / 7 for n in range(300)], "y": [n % 9 for n in range(300)]})
+    >>> model = vaepipe.fit(points, latent_dim=1, epochs=2)
+    >>> model.transform(points).columns
+    ['x', 'y', 'z_0', 'recon_error', 'anomaly_score', 'p_value', 'is_anomaly']
+    """
+
+    def __init__(self, native: _vaepipe.NativeModel) -> None:
+        self._native = native
+
+    @classmethod
+    def load(cls, path: Path, *, device: str = "auto") -> Model:
+        """Reads a model file, which :meth:`save` or the program wrote.
+
+        Raises :class:`~vaepipe.NotFoundError` if there is none, :class:`~vaepipe.ModelError` if it is not a valid model.
+        """
+        return cls(_vaepipe.NativeModel.load(os.fspath(path), device))
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, device: str = "auto") -> Model:
+        """Reads the bytes of a model file."""
+        return cls(_vaepipe.NativeModel.from_bytes(data, device))
+
+    def to_bytes(self) -> bytes:
+        """The bytes of the model file: the same data, options and seed give the same bytes."""
+        return self._native.to_bytes()
+
+    def save(self, path: Path, *, force: bool = False) -> None:
+        """Writes the model file, whole or not at all.
+
+        Raises :class:`~vaepipe.ExistsError` if the file exists, unless ``force`` is set.
+        """
+        self._native.save(os.fspath(path), force)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Model.from_bytes, (self.to_bytes(),)
+
+    def __repr__(self) -> str:
+        metadata = self.metadata
+        learned, latent_dim = len(metadata["features"]), metadata["network"]["latent_dim"]
+        rows = metadata["provenance"]["rows"]
+        return f"<vaepipe.Model of {learned} columns in {latent_dim} latent dimensions, fitted to {rows:,} rows>"
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the model file, in hexadecimal, which outputs store."""
+        return self._native.hash
+
+    @cached_property
+    def metadata(self) -> dict[str, Any]:
+        """What the model file stores beside the weights: columns, network, training and its history, calibration,
+        provenance."""
+        return self._native.metadata()
+
+    def transform(
+        self,
+        data: Data,
+        *,
+        where: str | None = None,
+        threads: int | None = None,
+        **options: Unpack[TransformOptions],
+    ) -> Any:
+        """Every row with new columns: the latents ``z_0`` ... (float32), ``recon_error`` (0 or more), ``anomaly_score``
+        (higher is odder), ``p_value`` and ``is_anomaly``.
+
+        A frame gives a frame of the same kind, with its own columns and index as they were; anything else a
+        :class:`Reader`, whose batches are of the kind of those that went in. Rows stay in order, and the numbers of a row
+        do not depend on other rows.
+
+        :param data: files, a frame, an Arrow stream, or batches
+        :param where: of files, only rows for which this SQL condition is true
+        :param threads: worker threads, by default the machine's; they never change a number
+        :raises DataError: if a learned column is missing or of another type, or the data cannot be read
+        :raises UsageError: for an option that does not fit
+        """
+        rows = source(data, where)
+        if rows is None:
+            return Reader(None)
+        return _result(data, rows, self._native.transform(rows.native, threads, options), changed=False)
+
+    def impute(
+        self,
+        data: Data,
+        *,
+        where: str | None = None,
+        threads: int | None = None,
+        **options: Unpack[ImputeOptions],
+    ) -> Any:
+        """Every row with its missing values filled by what the model expects given the rest of the row; known values
+        stay the same bits. The data is read twice; rows that are not in a Parquet file are copied to a scratch file.
+
+        The result is a frame or a :class:`Reader`, as of :meth:`transform`.
+        """
+        rows = source(data, where)
+        if rows is None:
+            return Reader(None)
+        return _result(data, rows, self._native.impute(rows.native, threads, options), changed=True)
+
+    def reconstruct(
+        self,
+        data: Data,
+        *,
+        where: str | None = None,
+        threads: int | None = None,
+        **options: Unpack[ReconstructOptions],
+    ) -> Any:
+        """Every row with its learned columns rebuilt from its latents. If a learned column is missing, the latents are
+        read from the columns ``z_0`` ... of a transform, and the missing columns are added.
+
+        The result is a frame or a :class:`Reader`, as of :meth:`transform`.
+        """
+        rows = source(data, where)
+        if rows is None:
+            return Reader(None)
+        return _result(data, rows, self._native.reconstruct(rows.native, threads, options), changed=True)
+
+    def generate(self, n: int, *, threads: int | None = None, **options: Unpack[GenerateOptions]) -> Reader:
+        """``n`` new rows, drawn from the model, in the columns, types and units of the data it was fitted to.
+
+        Row number i depends only on the model, the options and i.
+        """
+        return Reader(self._native.generate(n, threads, options))
+
+    def traverse(self, **options: Unpack[TraverseOptions]) -> Reader:
+        """Decoded rows along each dimension of the latent space, from -3 to 3 while the others are 0: ``dimension``,
+        its ``z``, and the expected values of the learned columns."""
+        return Reader(self._native.traverse(options))
+
+    def drift(
+        self,
+        data: Data,
+        *,
+        where: str | None = None,
+        threads: int | None = None,
+        progress: bool | Callback = False,
+    ) -> dict[str, Any] | None:
+        """Compares data with the training data: for ``columns``, ``latents`` and the ``score`` the population stability
+        index ``psi`` (above 0.25 usually means shifted), the limit of ``chance``, the Kolmogorov-Smirnov distance
+        ``ks``, and shares of missing, unseen and out-of-range values. ``None`` without rows."""
+        rows = source(data, where)
+        if rows is None:
+            return None
+        with shown(progress) as bar:
+            return self._native.drift(rows.native, threads, bar)
+
+    def log_likelihood(self, data: Data, *, where: str | None = None, samples: int = 5000) -> dict[str, Any] | None:
+        """How likely the model makes rows, in nats a row: the importance-weighted bound of ``samples`` draws a row
+        (Burda et al. 2016), its standard error, and the ELBO. ``None`` without rows."""
+        rows = source(data, where)
+        return None if rows is None else self._native.log_likelihood(rows.native, samples)
+
+
+def _result(data: Data, rows: Rows, native: _vaepipe.NativeReader, *, changed: bool) -> Any:
+    """A frame like the one that went in, else a reader."""
+    if is_frame(data):
+        return like(data, Reader(native), changed=changed)
+    return Reader(native, rows.library)
