@@ -103,9 +103,8 @@ impl Job {
             Task::Impute { source, mut config } => {
                 config.force = force;
                 let done = model.impute(&source.table(&std::env::temp_dir())?, path, &config, run)?;
-                let filled: Vec<Value> = (done.columns.iter())
-                    .map(|(column, filled)| json!({"column": column, "filled": filled}))
-                    .collect();
+                let filled: Vec<Value> =
+                    (done.columns.iter()).map(|(column, filled)| json!({"column": column, "filled": filled})).collect();
                 json!({"rows": done.rows, "columns": filled})
             }
             Task::Reconstruct { source, mut config } => {

@@ -32,7 +32,7 @@ pub(crate) fn fit(
 ) -> PyResult<NativeModel> {
     let config = options::read(options, embed::fit)?;
     let device = device_named(device)?;
-    let model = Call { threads, progress }.run(py, None, |stop, run| {
+    let model = Call { threads, progress, ..Call::default() }.run(py, None, |stop, run| {
         config.check()?;
         let source = source.open(stop)?;
         let folder = config.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
@@ -111,7 +111,9 @@ impl NativeModel {
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<NativeReader> {
         let config = options::read(options, embed::impute)?;
-        self.reader(py, threads, |stop| config.check().and_then(|()| Ok(Task::Impute { source: source.open(stop)?, config })))
+        self.reader(py, threads, |stop| {
+            config.check().and_then(|()| Ok(Task::Impute { source: source.open(stop)?, config }))
+        })
     }
 
     #[pyo3(signature = (source, threads=None, options=None))]
@@ -157,7 +159,7 @@ impl NativeModel {
             return Err(usage("this model stores no drift baseline; fit it anew".to_owned()));
         }
         let config = TransformConfig::new();
-        let done = Call { threads, progress }
+        let done = Call { threads, progress, ..Call::default() }
             .run(py, None, |stop, run| self.0.drift(&source.open(stop)?, &config, run))?;
         Ok(pythonize::pythonize(py, &done.drift)?)
     }
@@ -169,7 +171,7 @@ impl NativeModel {
         source: &NativeSource,
         samples: usize,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let call = Call { threads: None, progress: None };
+        let call = Call::default();
         let found = call.run(py, None, |stop, _| {
             let table = source.open(stop)?.table(&std::env::temp_dir())?;
             self.0.log_likelihood(&table, samples, stop)

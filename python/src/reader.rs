@@ -37,7 +37,8 @@ impl NativeBatch {
     fn floats<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyBytes>> {
         let column = self.0.column_by_name(name).ok_or_else(|| PyKeyError::new_err(name.to_owned()))?;
         let column = cast(column, &DataType::Float64).map_err(raised)?;
-        let values = column.as_primitive::<Float64Type>().iter().flat_map(|value| value.unwrap_or(f64::NAN).to_ne_bytes());
+        let values =
+            column.as_primitive::<Float64Type>().iter().flat_map(|value| value.unwrap_or(f64::NAN).to_ne_bytes());
         Ok(PyBytes::new(py, &values.collect::<Vec<u8>>()))
     }
 
@@ -158,7 +159,7 @@ impl NativeReader {
         let State::Ready(job) = state else {
             return Err(usage("some of these rows were read; make them again to write them all".to_owned()));
         };
-        let call = Call { threads: self.threads, progress };
+        let call = Call { stop: self.stop.clone(), threads: self.threads, progress };
         let rows = job.rows();
         let summary = call.run(py, rows, |_, run| job.write(&path, force, run))?;
         Ok(pythonize::pythonize(py, &summary)?)

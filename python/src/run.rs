@@ -18,8 +18,10 @@ const TICK: Duration = Duration::from_millis(50);
 /// How far a run is: its phase, what is done of how much, and a message.
 type Step = (&'static str, u64, Option<u64>, String);
 
-/// How a call runs: `threads` (default: the machine's) and a callable that is shown the progress.
+/// How a call runs: its `stop`, its `threads` (default: the machine's) and a callable that is shown the progress.
+#[derive(Default)]
 pub(crate) struct Call {
+    pub(crate) stop: Stop,
     pub(crate) threads: Option<usize>,
     pub(crate) progress: Option<Py<PyAny>>,
 }
@@ -32,17 +34,16 @@ impl Call {
         rows: Option<u64>,
         work: impl FnOnce(&Stop, &mut Run<'_>) -> Result<T> + Send,
     ) -> PyResult<T> {
-        let stop = Stop::new();
         let (send, steps) = unbounded();
-        let Self { threads, progress } = self;
-        let (watched, flag) = (progress.is_some(), stop.clone());
+        let Self { stop, threads, progress } = self;
+        let (watched, flag) = (progress.is_some(), &stop);
         let done = watch(py, &stop, &steps, progress.as_ref(), move || {
-            let mut shown = Shown { send, rows, last: None };
-            let mut run = Run::new().stop(&flag).threads(threads);
+            let mut shown = Shown { send, rows, last: None, steps: 0, message: String::new() };
+            let mut run = Run::new().stop(flag).threads(threads);
             if watched {
                 run = run.on_progress(move |progress| shown.show(progress));
             }
-            work(&flag, &mut run)
+            work(flag, &mut run)
         })?;
         done.map_err(exception)
     }
@@ -98,35 +99,33 @@ struct Shown {
     /// Rows in all, if that is known.
     rows: Option<u64>,
     last: Option<Instant>,
+    /// Steps of an epoch.
+    steps: usize,
+    /// The last epoch and its loss.
+    message: String,
 }
 
 impl Shown {
     fn show(&mut self, progress: Progress<'_>) {
-        let done = |done: u64, of: u64| done >= of;
-        let (step, whole): (Step, bool) = match progress {
-            Progress::Read { rows, of } => (("statistics", rows, Some(of), String::new()), done(rows, of)),
-            Progress::Encoded { rows, of } => (("encoding", rows, Some(of), String::new()), done(rows, of)),
+        let (phase, done, of, always) = match progress {
+            Progress::Read { rows, of } => ("statistics", rows, Some(of), rows >= of),
+            Progress::Encoded { rows, of } => ("encoding", rows, Some(of), rows >= of),
             Progress::Step { epoch, epochs, step, steps } => {
-                let (done, of) = ((epoch - 1) * steps + step, epochs * steps);
-                (("training", done as u64, Some(of as u64), format!("epoch {epoch}/{epochs}")), false)
+                self.steps = steps;
+                ("training", ((epoch - 1) * steps + step) as u64, Some((epochs * steps) as u64), false)
             }
             Progress::Epoch { epoch, epochs, .. } => {
-                let loss = epoch.validation_loss.map_or_else(
-                    || format!("loss {:.4}", epoch.train_loss),
-                    |loss| format!("validation loss {loss:.4}"),
-                );
-                let (n, of) = (epoch.epoch, epochs);
-                (("epochs", n as u64, Some(of as u64), format!("epoch {n}/{of}: {loss}")), true)
+                let (name, loss) =
+                    epoch.validation_loss.map_or(("loss", epoch.train_loss), |it| ("validation loss", it));
+                self.message = format!("epoch {}/{epochs}: {name} {loss:.4}", epoch.epoch);
+                ("training", (epoch.epoch * self.steps) as u64, Some((epochs * self.steps) as u64), true)
             }
-            Progress::Rows { rows } => {
-                let whole = self.rows.is_some_and(|of| rows >= of);
-                (("rows", rows, self.rows, String::new()), whole)
-            }
+            Progress::Rows { rows } => ("rows", rows, self.rows, self.rows.is_some_and(|of| rows >= of)),
             _ => return,
         };
-        if whole || self.last.is_none_or(|last| last.elapsed() >= TICK) {
+        if always || self.last.is_none_or(|last| last.elapsed() >= TICK) {
             self.last = Some(Instant::now());
-            let _ = self.send.send(step);
+            let _ = self.send.send((phase, done, of, self.message.clone()));
         }
     }
 }

@@ -21,7 +21,10 @@ use crate::run::wait;
 pub(crate) struct NativeSource(Rows);
 
 enum Rows {
-    Files { paths: Vec<PathBuf>, config: SourceConfig },
+    Files {
+        paths: Vec<PathBuf>,
+        config: SourceConfig,
+    },
     /// In a scratch file, which is removed with them.
     Spooled(Source),
     Batches(Mutex<Option<BoxedReader>>),
@@ -80,10 +83,10 @@ impl NativeSource {
     pub(crate) fn open(&self, stop: &Stop) -> Result<Source> {
         match &self.0 {
             Rows::Files { paths, config } => Source::open(paths, config, stop),
-            Rows::Spooled(source) => Ok(source.clone()),
+            Rows::Spooled(source) => Ok(source.clone().stop(stop)),
             Rows::Batches(batches) => {
                 let reader = batches.lock().unwrap_or_else(PoisonError::into_inner).take();
-                Ok(Source::from_batches(reader.unwrap_or_else(|| Box::new(no_rows()))))
+                Ok(Source::from_batches(reader.unwrap_or_else(|| Box::new(no_rows()))).stop(stop))
             }
         }
     }

@@ -28,7 +28,7 @@ pub(crate) fn plan<'py>(
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let config = options::read(options, embed::fit)?;
-    let plan = Call { threads, progress: None }.run(py, None, |stop, run| {
+    let plan = Call { threads, ..Call::default() }.run(py, None, |stop, run| {
         let folder = config.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
         config.plan(&config.table(&source.open(stop)?, &folder)?, run)
     })?;
@@ -47,7 +47,7 @@ pub(crate) fn evaluate<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut config = EvaluateConfig::new(label);
     (config.score, config.threshold, config.top) = (score, threshold, top);
-    let call = Call { threads: None, progress: None };
+    let call = Call::default();
     let found = call.run(py, None, |stop, _| vaepipe::evaluate(&table(source, stop)?, &config, stop))?;
     Ok(pythonize::pythonize(py, &found)?)
 }
@@ -85,7 +85,7 @@ pub(crate) fn report(
     (config.label, config.color, config.dimensions, config.image) = (label, color, dimensions, image);
     config.top = top.unwrap_or(config.top);
     let model = model.map(|model| model.0.as_ref());
-    let call = Call { threads: None, progress: None };
+    let call = Call::default();
     let page = call.run(py, None, |stop, _| {
         config.check()?;
         vaepipe::report(&table(source, stop)?, model, &config, stop)

@@ -41,7 +41,7 @@ def points():
     """Columns of a small table, as lists."""
     rows = range(400)
     return {
-        "x": [n / 7 for n in rows],
+        "x": [n * 37 % 400 / 7 for n in rows],
         "y": [math.sin(n) if n % 11 else None for n in rows],
         "word": ["abc"[n % 3] for n in rows],
         "tag": [f"row {n}" for n in rows],

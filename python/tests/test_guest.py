@@ -94,9 +94,8 @@ def test_progress_is_told_to_a_callable_and_its_exception_ends_the_call():
     steps = []
     vaepipe.fit(wide(2000), epochs=5, progress=steps.append)
     phases = [step.phase for step in steps]
-    assert "training" in phases and phases.count("epochs") == 5
-    last = [step for step in steps if step.phase == "epochs"][-1]
-    assert (last.done, last.total) == (5, 5) and "validation loss" in last.message
+    assert phases.count("training") >= 5
+    assert steps[-1].done == steps[-1].total and steps[-1].message.startswith("epoch 5/5: validation loss ")
 
     def refuse(step):
         raise LookupError("enough")

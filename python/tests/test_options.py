@@ -1,6 +1,7 @@
 """The typed options are those of the program's flags. `python tests/test_options.py` writes them anew."""
 
 import pathlib
+import re
 import textwrap
 
 import vaepipe
@@ -51,6 +52,8 @@ def rendered():
         for name, takes, words, about in _vaepipe.options(command):
             literal = f"Literal[{', '.join(map(repr, words))}]".replace("'", '"')
             kind = EXACT.get(name) or (literal if words else TYPES[takes])
+            # In the words of a call.
+            about = re.sub("--[a-z-]+", lambda flag: flag[0][2:].replace("-", "_"), about)
             about = textwrap.fill(about.rstrip("."), 108, initial_indent="#: ", subsequent_indent="#: ")
             text += "\n" + textwrap.indent(f"{about}\n{name}: {kind} | None\n", "    ")
     return text

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use vaepipe::{
-    Error, FitConfig, GenerateConfig, ImputeConfig, Model, ReconstructConfig, TransformConfig, Transformed, TraverseConfig,
+    Error, FitConfig, GenerateConfig, ImputeConfig, Model, ReconstructConfig, TransformConfig, Transformed,
+    TraverseConfig,
 };
 
 use crate::cli::exit;
@@ -248,5 +249,7 @@ fn fault(error: clap::Error) -> OptionFault {
 
 /// The rule of the anomalies.
 fn decided(flags: &DecisionFlags) -> Result<Option<vaepipe::Decision>, OptionFault> {
-    flags.decision().map_err(|_| OptionFault::Invalid("only one of alpha, threshold, contamination and fdr can be set".to_owned()))
+    flags
+        .decision()
+        .map_err(|_| OptionFault::Invalid("only one of alpha, threshold, contamination and fdr can be set".to_owned()))
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::batch::Batch;
-use crate::config::Activation;
+use crate::config::{Activation, Decision};
 use crate::feature::Likelihood::Gaussian;
 use crate::feature::{Layout, Shape};
 use crate::model::{Network, Vae, Weight, Weights};
@@ -100,4 +100,30 @@ fn the_discoveries_are_those_of_benjamini_and_hochberg() {
     assert_eq!(rows.map(|score| (rule.p_value(score).unwrap() * 100.0).round()), [1.0, 2.0, 5.0, 6.0, 50.0, 100.0]);
     rule.discover(&levels);
     assert_eq!(rows.map(|score| rule.is_anomaly(score).unwrap()), [true, true, true, true, false, false]);
+}
+
+#[test]
+fn the_threshold_is_the_least_score_of_an_anomaly() {
+    let calibration = Tail::of((0..500).map(|n| n as f32 / 10.0 - 20.0).collect());
+    let scoring = |calibration: Option<Tail>, decision| Scoring {
+        anomaly_score: "elbo".to_owned(),
+        components: None,
+        calibration,
+        training: Tail::of((0..1000).map(|n| n as f32).collect()),
+        decision,
+    };
+    for decision in
+        [Decision::Alpha(0.01), Decision::Alpha(0.3), Decision::Contamination(0.1), Decision::Threshold(-3.5)]
+    {
+        let scoring = scoring(Some(calibration.clone()), decision);
+        let threshold = scoring.threshold(None).unwrap();
+        let rule = AnomalyRule::new(&scoring, None).unwrap();
+        assert_eq!(rule.is_anomaly(threshold), Some(true), "{decision:?} {threshold}");
+        assert_eq!(rule.is_anomaly(threshold.next_down()), Some(false), "{decision:?} {threshold}");
+        assert_eq!(scoring.threshold(Some(Decision::Threshold(7.0))), Some(7.0));
+    }
+    assert_eq!(scoring(None, Decision::Alpha(0.01)).threshold(None), None);
+    // No p-value of 500 rows is as low, and no single score decides for a false discovery rate.
+    assert_eq!(scoring(Some(calibration.clone()), Decision::Alpha(1e-30)).threshold(None), None);
+    assert_eq!(scoring(Some(calibration), Decision::Fdr(0.1)).threshold(None), None);
 }

@@ -3,18 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
-use arrow::array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
-use arrow::error::ArrowError;
 
 use super::arrow_ipc::IpcReader;
 use super::inputs::{FileFormat, InputFile, PartitionColumns, find_files, output_path, partition_columns};
 use super::open_input::{InputContent, OpenInput, read_from_start, unify_text_types};
 use super::scratch_file::{BATCH_ROWS, ScratchPurpose, write_scratch_file};
-use super::wide_keys::{wide_batch, wide_schema};
-use super::{
-    ParquetFile, ParquetSource, Predicate, RowGroup, StoredType, catch_decoder_panic, near_names, split_by_encoded_size,
-};
+use super::{ParquetFile, ParquetSource, Predicate, RowGroup, StoredType, near_names, split_by_encoded_size};
 use crate::config::SourceConfig;
 use crate::error::{Error, Place, Result};
 use crate::pipeline::Stop;
@@ -34,9 +30,9 @@ use crate::pipeline::Stop;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Source {
-    inputs: Vec<Arc<OpenInput>>,
-    predicate: Option<Predicate>,
-    stop: Stop,
+    pub(super) inputs: Vec<Arc<OpenInput>>,
+    pub(super) predicate: Option<Predicate>,
+    pub(super) stop: Stop,
 }
 
 /// An iterator over batches of rows.
@@ -75,41 +71,6 @@ impl Source {
             }
         }
         Ok(Self { inputs: inputs.into_iter().map(Arc::new).collect(), predicate, stop: stop.clone() })
-    }
-
-    /// Wraps a reader of record batches, whose rows can be read once; [`table`](Self::table) copies them to a temporary file.
-    ///
-    /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use std::sync::Arc;
-    /// use vaepipe::Source;
-    /// use vaepipe::arrow::array::{ArrayRef, Float64Array, RecordBatch, RecordBatchIterator};
-    /// let x: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 2.0]));
-    /// let rows = RecordBatch::try_from_iter([("x", x)])?;
-    /// let source = Source::from_batches(RecordBatchIterator::new([Ok(rows.clone())], rows.schema()));
-    /// assert_eq!(source.table(&std::env::temp_dir())?.rows(), 2);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn from_batches(reader: impl RecordBatchReader + Send + 'static) -> Self {
-        let path = Path::new("record batches");
-        let schema = wide_schema(&reader.schema());
-        let wide = schema.clone();
-        let batches = reader.map(move |batch| catch_decoder_panic(|| Place::file(path), || wide_batch(batch?, &wide)));
-        let input = OpenInput::once(path.to_owned(), schema, Box::new(batches));
-        Self { inputs: vec![Arc::new(input)], predicate: None, stop: Stop::new() }
-    }
-
-    /// Reads all rows in order, about `batch_rows` at a time where the format allows it; no batch is empty.
-    ///
-    /// # Errors
-    /// As [`schema`](Self::schema); [`Error::Unsupported`] if two columns have one name. An error of the rows is the last item.
-    pub fn batches(&self, batch_rows: usize) -> Result<impl RecordBatchReader + Send + use<>> {
-        let all = self.schema()?;
-        let names: Vec<String> = all.fields().iter().map(|field| field.name().clone()).collect();
-        let ColumnStream { schema, batches } = self.stream(&names, batch_rows)?;
-        let batches = batches.map(|batch| batch.map_err(|error| ArrowError::ExternalError(Box::new(error))));
-        Ok(RecordBatchIterator::new(batches, schema))
     }
 
     /// The columns, partition columns last.
@@ -290,7 +251,7 @@ impl Source {
     /// # Errors
     /// [`Error::Unsupported`] for stdin and record batches.
     pub(crate) fn rereadable(&self) -> Result<&Self> {
-        match self.inputs.iter().find(|input| input.format.is_none()) {
+        match self.inputs.iter().find(|input| matches!(input.content, InputContent::Once { .. })) {
             Some(input) => Err(Error::Unsupported { place: Place::file(&input.path), what: "reading the rows twice" }),
             None => Ok(self),
         }

@@ -4,6 +4,7 @@
 
 mod any_format;
 mod arrow_ipc;
+mod batches;
 mod decoder_panic;
 mod encoded_size;
 mod inputs;

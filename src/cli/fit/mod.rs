@@ -6,9 +6,9 @@ pub(crate) mod summary;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use crate::storage::is_url;
 use clap::Args;
 use serde_json::json;
-use crate::storage::is_url;
 use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress, Run, Source, SourceConfig};
 
 use crate::cli::Context;

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
 use crate::storage::is_url;
+use clap::Args;
 use vaepipe::{Device, Lock, Run};
 
 use crate::cli::Context;

@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal, Read, Write, stderr};
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, OnceLock};
 
+use crate::storage::check_distinct;
 use clap::builder::styling::{AnsiColor, Style};
 use clap::{ArgMatches, ValueEnum};
 use indicatif::MultiProgress;
@@ -17,7 +18,6 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use crate::storage::check_distinct;
 use vaepipe::{Error, Model};
 
 use crate::cli::LogFlags;

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 class Progress(NamedTuple):
     """How far a run is."""
 
-    #: ``statistics``, ``encoding``, ``training``, ``epochs`` or ``rows``.
+    #: ``statistics``, ``encoding``, ``training`` or ``rows``.
     phase: str
-    #: What is done: rows, steps of all epochs, or epochs.
+    #: What is done: rows, or steps of all epochs.
     done: int
     #: What there is in all; ``None`` if that is not known.
     total: int | None
-    #: The epoch and its loss, if there is one.
+    #: The last epoch and its loss, if there is one.
     message: str
 
 
@@ -47,14 +47,9 @@ class _Bar:
             from tqdm.auto import tqdm
         except ImportError:
             tqdm = None
-        self._tqdm, self._bar, self._phase, self._message, self._width = tqdm, None, "", "", 0
+        self._tqdm, self._bar, self._phase, self._width = tqdm, None, "", 0
 
     def show(self, phase: str, done: int, total: int | None, message: str) -> None:
-        if phase == "epochs":
-            # The loss of an epoch stays beside the steps of the next.
-            self._message = message
-            return
-        message = self._message or message
         if self._tqdm is None:
             share = f"{100 * done // total:3} %" if total else f"{done:,}"
             line = f"{phase} {share} {message}".rstrip()

@@ -19,7 +19,7 @@ def like(data: Any, rows: Reader, *, changed: bool) -> Any:
     table = rows.to_pyarrow()
     if is_of(data, "pyarrow", "RecordBatch"):
         batches = table.combine_chunks().to_batches()
-        return batches[0] if batches else table.schema.empty_table().to_batches()[0]
+        return batches[0] if batches else type(data).from_pylist([], table.schema)
     return table
 
 

@@ -68,7 +68,9 @@ def source(data: Data, where: str | None = None) -> Rows | None:
     if is_of(data, "polars", "LazyFrame"):
         data = data.collect_batches()
     if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
-        return Rows(_vaepipe.NativeSource.arrow(_arrow(data)), _library(data))
+        native = _vaepipe.NativeSource.arrow(_arrow(data))
+        # The connection of a relation is free for other queries only when its rows are read.
+        return Rows(native.reread() if type(data).__name__ == "DuckDBPyRelation" else native, _library(data))
     if is_of(data, "numpy", "ndarray"):
         raise TypeError("an array has no columns with names: give a frame, or use vaepipe.sklearn.VAE")
     if not isinstance(data, Iterable):
@@ -87,9 +89,15 @@ def _library(data: object) -> str | None:
 
 
 def _arrow(data: Any) -> Any:
-    """Data as Arrow has it: the index of a frame of pandas is no column. pandas itself needs pyarrow for this."""
-    if not is_of(data, "pandas", "DataFrame"):
-        return data
-    import pyarrow
+    """Data as Arrow has it, where a library has it otherwise."""
+    if is_of(data, "pandas", "DataFrame"):
+        # The index is no column. pandas itself needs pyarrow for this.
+        import pyarrow
 
-    return pyarrow.Table.from_pandas(data, preserve_index=False)
+        return pyarrow.Table.from_pandas(data, preserve_index=False)
+    if is_of(data, "polars", "DataFrame"):
+        # A column without a type has a buffer too many for Arrow.
+        import polars
+
+        return data.cast({polars.Null: polars.Boolean}) if polars.Null in data.dtypes else data
+    return data
