@@ -135,7 +135,7 @@ def test_polars_needs_no_pyarrow(tmp_path):
 import sys
 sys.modules["pyarrow"] = sys.modules["pandas"] = sys.modules["numpy"] = None
 import polars, vaepipe
-frame = polars.DataFrame({"x": [n * 7 % 300 for n in range(300)], "y": [n % 9 / 8 for n in range(300)]})
+frame = polars.DataFrame({"x": [n * 7 % 300 / 10 for n in range(300)], "y": [n % 9 / 8 for n in range(300)]})
 model = vaepipe.fit(frame, epochs=2)
 scored = model.transform(frame)
 assert scored.columns[:2] == ["x", "y"] and scored["anomaly_score"].null_count() == 0

@@ -73,11 +73,14 @@ except KeyboardInterrupt:
     child = subprocess.Popen(
         [sys.executable, "-c", script], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
     )
-    assert child.stdout.readline() == "ready\n"
-    time.sleep(1)
-    sent = time.time()
-    child.send_signal(signal.SIGINT)
-    said, _ = child.communicate(timeout=60)
+    try:
+        assert child.stdout.readline() == "ready\n"
+        time.sleep(1)
+        sent = time.time()
+        child.send_signal(signal.SIGINT)
+        said, _ = child.communicate(timeout=60)
+    finally:
+        child.kill()
     assert child.returncode == 0 and said.startswith("interrupted"), said
     # A second, and what a busy machine adds.
     assert float(said.split()[1]) - sent < 3

@@ -279,7 +279,12 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 /// # Errors
 /// [`Error::TargetExists`], [`Error::TargetNotFile`], [`Error::TargetIsInput`] if it is one of `inputs`, and
 /// [`Error::Io`] if its directory is missing or not writable.
-pub fn check_target<'a>(path: impl AsRef<Path>, force: bool, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+#[cfg(feature = "cli")]
+pub(crate) fn check_target<'a>(
+    path: impl AsRef<Path>,
+    force: bool,
+    inputs: impl IntoIterator<Item = &'a Path>,
+) -> Result<()> {
     Target::check(path.as_ref(), force, inputs).map(drop)
 }
 
@@ -287,7 +292,7 @@ pub fn check_target<'a>(path: impl AsRef<Path>, force: bool, inputs: impl IntoIt
 ///
 /// # Errors
 /// [`Error::TargetTwice`].
-pub fn check_distinct<P: AsRef<Path>>(targets: &[P]) -> Result<()> {
+pub(crate) fn check_distinct<P: AsRef<Path>>(targets: &[P]) -> Result<()> {
     let mut seen = BTreeSet::new();
     match targets.iter().map(AsRef::as_ref).find(|target| !seen.insert(resolve(target))) {
         Some(target) => Err(Error::TargetTwice { path: target.to_owned() }),
@@ -299,7 +304,8 @@ pub fn check_distinct<P: AsRef<Path>>(targets: &[P]) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::TargetNotFile`] for a directory or device, [`Error::Io`].
-pub fn replace_file(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+#[cfg(feature = "cli")]
+pub(crate) fn replace_file(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     commit_bytes(&Target::check(path.as_ref(), true, [])?, bytes)
 }
 

@@ -8,10 +8,10 @@ mod objects;
 mod positional_file;
 mod scratch;
 
-pub(crate) use self::commit::{Target, TemporaryFile, check_outside, commit_bytes, output_exists};
-pub use self::commit::{check_distinct, check_target, replace_file};
+pub(crate) use self::commit::{Target, TemporaryFile, check_distinct, check_outside, commit_bytes, output_exists};
+#[cfg(feature = "cli")]
+pub(crate) use self::commit::{check_target, replace_file};
 pub use self::lock::Lock;
-pub use self::objects::is_url;
-pub(crate) use self::objects::{Object, check_url, exists, list, upload};
+pub(crate) use self::objects::{Object, check_url, exists, is_url, list, upload};
 pub(crate) use self::positional_file::{FileRange, PositionalFile};
 pub(crate) use self::scratch::Scratch;

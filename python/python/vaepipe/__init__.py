@@ -1,7 +1,7 @@
 """A VAE as a stage of a data pipeline: latents, anomaly scores, filled values and new rows for tables of any size.
 
 >>> import polars as pl, vaepipe
->>> points = pl.DataFrame({"x": [n * 7 % 300 for n in range(300)], "y": [n % 9 / 8 for n in range(300)]})
+>>> points = pl.DataFrame({"x": [n * 7 % 300 / 10 for n in range(300)], "y": [n % 9 / 8 for n in range(300)]})
 >>> model = vaepipe.fit(points, latent_dim=1, epochs=2)
 >>> scored = model.transform(points)
 >>> scored.sort("anomaly_score", descending=True).head(3)["is_anomaly"].dtype

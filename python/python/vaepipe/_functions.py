@@ -44,7 +44,7 @@ def fit(
     The same data, options and seed give the same model, bit for bit on one build and CPU model, for any number of threads.
 
     >>> import polars as pl, vaepipe
-    >>> points = pl.DataFrame({"x": [n * 7 % 300 for n in range(300)], "y": [n % 9 / 8 for n in range(300)]})
+    >>> points = pl.DataFrame({"x": [n * 7 % 300 / 10 for n in range(300)], "y": [n % 9 / 8 for n in range(300)]})
     >>> vaepipe.fit(points, latent_dim=1, epochs=2, seed=7)
     <vaepipe.Model of 2 columns in 1 latent dimensions, fitted to 300 rows>
 
@@ -100,7 +100,7 @@ def inspect(
     of the ``model``. Of a :class:`Model` or a file ``*.safetensors``, what the model stores.
 
     >>> import polars as pl, vaepipe
-    >>> points = pl.DataFrame({"x": [n * 7 % 300 for n in range(300)], "y": [n % 9 / 8 for n in range(300)], "c": [1] * 300})
+    >>> points = pl.DataFrame({"x": [n * 7 % 300 / 10 for n in range(300)], "y": [n % 9 / 8 for n in range(300)], "c": [1] * 300})
     >>> [(column["column"], column["reason"]) for column in vaepipe.inspect(points)["columns"]]
     [('x', None), ('y', None), ('c', 'is constant (1)')]
     """

@@ -24,7 +24,7 @@ class Model:
     :func:`vaepipe.fit` makes one. It can be pickled, and shared between threads.
 
     >>> import polars as pl, vaepipe
-    >>> points = pl.DataFrame({"x": [n * 7 % 300 for n in range(300)], "y": [n % 9 / 8 for n in range(300)]})
+    >>> points = pl.DataFrame({"x": [n * 7 % 300 / 10 for n in range(300)], "y": [n % 9 / 8 for n in range(300)]})
     >>> model = vaepipe.fit(points, latent_dim=1, epochs=2)
     >>> model.transform(points).columns
     ['x', 'y', 'z_0', 'recon_error', 'anomaly_score', 'p_value', 'is_anomaly']

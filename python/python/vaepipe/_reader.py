@@ -80,7 +80,7 @@ class Reader(_Rows):
     without a copy), turns into a frame, and writes itself to a file.
 
     >>> import polars as pl, vaepipe
-    >>> points = pl.DataFrame({"x": [n * 7 % 300 for n in range(300)], "y": [n % 9 / 8 for n in range(300)]})
+    >>> points = pl.DataFrame({"x": [n * 7 % 300 / 10 for n in range(300)], "y": [n % 9 / 8 for n in range(300)]})
     >>> model = vaepipe.fit(points, latent_dim=1, epochs=2)
     >>> rows = model.generate(1000)
     >>> rows.columns
