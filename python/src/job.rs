@@ -71,7 +71,7 @@ impl Job {
                 Box::new(model.transform_source(&source, &config, &mut run)?)
             }
             Task::Impute { .. } | Task::Reconstruct { .. } => {
-                let folder = tempfile::tempdir().map_err(|source| no_folder(source))?;
+                let folder = tempfile::tempdir().map_err(no_folder)?;
                 let path = folder.path().join("rows.parquet");
                 Self { model, task }.write(&path, false, &mut run)?;
                 let rows = Source::open([&path], &SourceConfig::new(), stop)?.batches(BATCH_ROWS)?;

@@ -82,7 +82,7 @@ type Failure = Arc<Mutex<Option<PyErr>>>;
 
 enum State {
     /// Nothing is read.
-    Ready(Job),
+    Ready(Box<Job>),
     Reading(Unlocked),
     /// Another has the rows, or they were written.
     Gone,
@@ -90,7 +90,7 @@ enum State {
 
 impl NativeReader {
     pub(crate) fn new(job: Job, threads: Option<usize>, stop: Stop) -> Self {
-        Self { state: Mutex::new(State::Ready(job)), threads, stop, failure: Failure::default() }
+        Self { state: Mutex::new(State::Ready(Box::new(job))), threads, stop, failure: Failure::default() }
     }
 
     /// The state, which only a thread with the interpreter's lock takes.
