@@ -90,6 +90,8 @@ def test_bad_models_and_data_have_their_kinds(points_model, tmp_path):
         points_model.transform(7)
     with pytest.raises(TypeError, match="no rows"):
         points_model.transform([7])
+    with pytest.raises(TypeError, match="no rows"):
+        points_model.transform([None])
 
 
 def test_what_an_iterator_raises_is_raised(points, points_model):

@@ -4,7 +4,6 @@ import pathlib
 import re
 
 import nbformat
-import pytest
 from nbconvert.preprocessors import ExecutePreprocessor
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
