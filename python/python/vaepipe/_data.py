@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
 from vaepipe import _vaepipe
@@ -71,6 +71,8 @@ def source(data: Data, where: str | None = None) -> Rows | None:
         return Rows(_vaepipe.NativeSource.files([os.fspath(item) for item in cast(Iterable[Path], data)], where))
     if where is not None:
         raise UsageError("where: filters rows of files; filter a frame before it is given")
+    if is_of(data, "polars", "Series") or is_of(data, "pandas", "Series"):
+        raise TypeError("a Series is a column without a table: give a frame")
     if is_of(data, "polars", "LazyFrame"):
         data = cast(LazyFrame, data).collect_batches()
     if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
@@ -79,7 +81,7 @@ def source(data: Data, where: str | None = None) -> Rows | None:
         return Rows(native.reread() if type(data).__name__ == "DuckDBPyRelation" else native, _library(data))
     if is_of(data, "numpy", "ndarray"):
         raise TypeError("an array has no columns with names: give a frame, or use vaepipe.sklearn.VAE")
-    if not isinstance(data, Iterable):
+    if isinstance(data, (bytes, Mapping)) or not isinstance(data, Iterable):
         raise TypeError(f"{type(data).__name__} holds no rows: give files, a frame, an Arrow stream, or batches")
     items = iter(data)
     first = list(itertools.islice(items, 1))

@@ -58,6 +58,9 @@ class Batch(_Rows):
     def __init__(self, native: _vaepipe.NativeBatch) -> None:
         self._native = native
 
+    def __repr__(self) -> str:
+        return f"<vaepipe.Batch of {self.num_rows:,} rows of {len(self.columns)} columns>"
+
     @property
     def num_rows(self) -> int:
         """The number of rows."""
