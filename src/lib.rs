@@ -83,7 +83,7 @@
 //! |---|---|---|
 //! | `cli` | yes | the program `vaepipe`; a library needs none of it |
 //! | `analysis` | yes | SQL predicates ([`SourceConfig::predicate`]), `evaluate` and `report` |
-//! | `cloud` | no | inputs, outputs and models in object stores: `s3://`, `gs://`, `az://`, `https://` |
+//! | `cloud` | yes | inputs, outputs and models in object stores: `s3://`, `gs://`, `az://`, `https://` |
 //! | `cuda` | no | training and scoring on a CUDA device; needs the CUDA toolkit |
 //!
 //! # Errors

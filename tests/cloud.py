@@ -1,4 +1,4 @@
-"""Inputs, outputs and models in an object store: a build with the feature `cloud` against moto, a local stand-in for S3.
+"""Inputs, outputs and models in an object store: the program against moto, a local stand-in for S3.
 
 Usage: cloud.py VAEPIPE REPOSITORY WORK_DIR
 

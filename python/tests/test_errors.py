@@ -3,6 +3,8 @@
 import pathlib
 import pickle
 
+import numpy
+import pandas
 import polars
 import pytest
 
@@ -86,10 +88,27 @@ def test_bad_models_and_data_have_their_kinds(points_model, tmp_path):
         points_model.transform(polars.DataFrame({"x": [1.0], "y": [1.0]}))
     with pytest.raises(vaepipe.DataError):
         vaepipe.fit(polars.DataFrame({"constant": [1] * 300}))
-    with pytest.raises(TypeError, match="holds no rows"):
-        points_model.transform(7)
-    with pytest.raises(TypeError, match="no rows"):
-        points_model.transform([7])
+    with pytest.raises(vaepipe.UsageError, match="n is -1"):
+        points_model.generate(-1)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (7, "int holds no rows"),
+        (None, "NoneType holds no rows"),
+        ({"x": [1.0]}, "dict holds no rows"),
+        (b"rows.parquet", "bytes holds no rows"),
+        ([7], "int holds no rows"),
+        ([None], "NoneType holds no rows"),
+        (polars.Series([1.0]), "a Series is a column"),
+        (pandas.Series([1.0]), "a Series is a column"),
+        (numpy.zeros((3, 2)), "an array has no columns with names"),
+    ],
+)
+def test_what_holds_no_table_is_named(points_model, data, words):
+    with pytest.raises(TypeError, match=words):
+        points_model.transform(data)
 
 
 def test_what_an_iterator_raises_is_raised(points, points_model):

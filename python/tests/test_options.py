@@ -51,7 +51,7 @@ def rendered():
         text += f'\n\nclass {command.title()}Options(TypedDict, total=False):\n    """{about}"""\n'
         for name, takes, words, about in _vaepipe.options(command):
             literal = f"Literal[{', '.join(map(repr, words))}]".replace("'", '"')
-            kind = EXACT.get(name) or (literal if words else TYPES[takes])
+            kind = EXACT.get(name) or (literal if words and takes != "switch" else TYPES[takes])
             # In the words of a call.
             about = re.sub("--[a-z-]+", lambda flag: flag[0][2:].replace("-", "_"), about)
             about = textwrap.fill(about.rstrip("."), 108, initial_indent="#: ", subsequent_indent="#: ")

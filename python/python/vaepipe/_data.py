@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable
-from typing import Any, NamedTuple, Protocol, Union, runtime_checkable
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
 from vaepipe import _vaepipe
 from vaepipe.errors import UsageError
@@ -26,9 +26,15 @@ class ArrowArray(Protocol):
     def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]: ...
 
 
-Path = Union[str, "os.PathLike[str]"]
-#: Files, directories, globs and URLs; a frame or stream; or batches, one after the other.
-Data = Union[Path, ArrowStream, ArrowArray, Iterable[Path], Iterable[Union[ArrowStream, ArrowArray]]]
+class LazyFrame(Protocol):
+    """A query of polars, which is run batch by batch."""
+
+    def collect_batches(self) -> Iterable[ArrowStream]: ...
+
+
+Path = str | os.PathLike[str]
+#: Files, directories, globs and URLs; a frame, query or stream; or batches, one after the other.
+Data = Path | ArrowStream | ArrowArray | LazyFrame | Iterable[Path] | Iterable[ArrowStream | ArrowArray]
 
 
 def is_of(data: object, library: str, name: str) -> bool:
@@ -62,24 +68,25 @@ def source(data: Data, where: str | None = None) -> Rows | None:
     if isinstance(data, (str, os.PathLike)):
         return Rows(_vaepipe.NativeSource.files([os.fspath(data)], where))
     if isinstance(data, (list, tuple)) and data and all(isinstance(item, (str, os.PathLike)) for item in data):
-        return Rows(_vaepipe.NativeSource.files([os.fspath(item) for item in data], where))
+        return Rows(_vaepipe.NativeSource.files([os.fspath(item) for item in cast(Iterable[Path], data)], where))
     if where is not None:
         raise UsageError("where: filters rows of files; filter a frame before it is given")
+    if is_of(data, "polars", "Series") or is_of(data, "pandas", "Series"):
+        raise TypeError("a Series is a column without a table: give a frame")
     if is_of(data, "polars", "LazyFrame"):
-        data = data.collect_batches()
+        data = cast(LazyFrame, data).collect_batches()
     if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
         native = _vaepipe.NativeSource.arrow(_arrow(data))
         # The connection of a relation is free for other queries only when its rows are read.
         return Rows(native.reread() if type(data).__name__ == "DuckDBPyRelation" else native, _library(data))
     if is_of(data, "numpy", "ndarray"):
         raise TypeError("an array has no columns with names: give a frame, or use vaepipe.sklearn.VAE")
-    if not isinstance(data, Iterable):
+    if isinstance(data, (bytes, Mapping)) or not isinstance(data, Iterable):
         raise TypeError(f"{type(data).__name__} holds no rows: give files, a frame, an Arrow stream, or batches")
     items = iter(data)
-    first = next(items, None)
-    if first is None:
-        return None
-    return Rows(_vaepipe.NativeSource.iterator(map(_arrow, itertools.chain([first], items))), _library(first))
+    first = list(itertools.islice(items, 1))
+    batches = _vaepipe.NativeSource.iterator(map(_arrow, itertools.chain(first, items)))
+    return None if batches is None else Rows(batches, _library(first[0]))
 
 
 def _library(data: object) -> str | None:

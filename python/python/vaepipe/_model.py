@@ -11,6 +11,7 @@ from vaepipe._data import Data, Path, Rows, is_frame, source
 from vaepipe._frames import like
 from vaepipe._progress import Callback, shown
 from vaepipe._reader import Reader
+from vaepipe.errors import UsageError
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -144,6 +145,8 @@ class Model:
 
         Row number i depends only on the model, the options and i.
         """
+        if n < 0:
+            raise UsageError(f"n is {n}, but must be 0 or more")
         return Reader(self._native.generate(n, threads, options))
 
     def traverse(self, **options: Unpack[TraverseOptions]) -> Reader:

@@ -139,10 +139,10 @@ class FitOptions(TypedDict, total=False):
     init: str | os.PathLike[str] | None
 
     #: Scale the columns of the base model by the new rows
-    refit_scaling: Literal["true", "false"] | None
+    refit_scaling: bool | None
 
     #: Accept a model whose calibration loss is worse than that of the base model
-    accept_worse: Literal["true", "false"] | None
+    accept_worse: bool | None
 
 
 class TransformOptions(TypedDict, total=False):
@@ -152,13 +152,13 @@ class TransformOptions(TypedDict, total=False):
     keep: str | Sequence[str] | None
 
     #: Leave out the columns the model learned from
-    drop_features: Literal["true", "false"] | None
+    drop_features: bool | None
 
     #: Put this before the name of every new column
     prefix: str | None
 
     #: Add z_std_0 ..., the posterior standard deviations
-    std: Literal["true", "false"] | None
+    std: bool | None
 
     #: Add these scores, or all
     score: str | Sequence[str] | None
@@ -198,7 +198,7 @@ class ImputeOptions(TypedDict, total=False):
     intervals: float | None
 
     #: Add COL_imputed, true where a value was filled
-    flag: Literal["true", "false"] | None
+    flag: bool | None
 
     #: Put this before the name of every new column
     prefix: str | None
@@ -208,7 +208,7 @@ class ReconstructOptions(TypedDict, total=False):
     """Options of :meth:`vaepipe.Model.reconstruct`."""
 
     #: Take the latents from the columns z_0 ..., even if the learned columns exist
-    latents: Literal["true", "false"] | None
+    latents: bool | None
 
     #: The prefix that the transform put before the names of these columns
     prefix: str | None
@@ -224,13 +224,13 @@ class GenerateOptions(TypedDict, total=False):
     temperature: float | None
 
     #: Draw from the prior, even if a density fitted to the latents explained held-out rows better
-    prior: Literal["true", "false"] | None
+    prior: bool | None
 
     #: Fix given columns, like device=7,site=north; the others are those of training rows drawn at random
     at: Mapping[str, object] | Sequence[str] | None
 
     #: Leave out values as often as the training data did
-    nulls: Literal["true", "false"] | None
+    nulls: bool | None
 
 
 class TraverseOptions(TypedDict, total=False):

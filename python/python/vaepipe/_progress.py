@@ -43,11 +43,13 @@ class _Bar:
     """tqdm's bar, which draws itself in notebooks, too; without tqdm a line that is written over."""
 
     def __init__(self) -> None:
-        try:
+        self._tqdm: Any = None
+        self._bar: Any = None
+        self._phase, self._width = "", 0
+        with contextlib.suppress(ImportError):
             from tqdm.auto import tqdm
-        except ImportError:
-            tqdm = None
-        self._tqdm, self._bar, self._phase, self._width = tqdm, None, "", 0
+
+            self._tqdm = tqdm
 
     def show(self, phase: str, done: int, total: int | None, message: str) -> None:
         if self._tqdm is None:

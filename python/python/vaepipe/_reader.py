@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vaepipe import _vaepipe
 from vaepipe._data import Path
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pandas
     import polars
     import pyarrow
+
+T = TypeVar("T")
 
 
 class _Rows:
@@ -46,7 +48,7 @@ class _Rows:
         """The rows as a frame of pandas, which needs pyarrow for this."""
         return self.to_pyarrow().to_pandas()
 
-    def _taken_by(self, take: Callable[[Any], Any]) -> Any:
+    def _taken_by(self, take: Callable[[Any], T]) -> T:
         return take(self)
 
 
@@ -55,6 +57,9 @@ class Batch(_Rows):
 
     def __init__(self, native: _vaepipe.NativeBatch) -> None:
         self._native = native
+
+    def __repr__(self) -> str:
+        return f"<vaepipe.Batch of {self.num_rows:,} rows of {len(self.columns)} columns>"
 
     @property
     def num_rows(self) -> int:
@@ -119,7 +124,7 @@ class Reader(_Rows):
             raise UsageError("no batch was given, so that there are no columns")
         return self._native
 
-    def _taken_by(self, take: Callable[[Any], Any]) -> Any:
+    def _taken_by(self, take: Callable[[Any], T]) -> T:
         """Another library's frame of the rows. An error is ours, not what that library makes of it."""
         native = self._of_rows()
         try:

@@ -1,12 +1,12 @@
 """The native module, which the package is built on. It may change in any release."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 __version__: str
 
-_Progress = Callable[[str, int, int | None, str], object]
-_Options = Mapping[str, object]
+_Progress: TypeAlias = Callable[[str, int, int | None, str], object]
+_Options: TypeAlias = Mapping[str, object]
 
 class NativeSource:
     @staticmethod
