@@ -54,7 +54,7 @@ impl Schema {
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         let model = Model::load(&model, Device::Cpu)?;
         let schema = model.output_schema(&source, &config)?;
-        let (metadata, input) = (model.metadata(), source.schema()?);
+        let (metadata, input) = (model.metadata(), source.schema());
         let role = |name: &str| {
             let is_it = |kind: &Kind| kind.column().top() == name;
             match input.field_with_name(name) {

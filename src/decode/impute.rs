@@ -15,6 +15,7 @@ use super::replace::Replacement;
 use crate::artifact::Model;
 use crate::config::ImputeConfig;
 use crate::error::{Error, Result};
+use crate::feature::InputColumn;
 use crate::pipeline::Run;
 use crate::source::ParquetSource;
 use crate::storage::Target;
@@ -53,6 +54,7 @@ impl Model {
         config.check()?;
         run.check()?;
         let target = Target::check(output.as_ref(), config.force, source.paths())?;
+        let source = &source.with_wanted(|name| InputColumn::top_type_of(&self.metadata().columns, name));
         let schema = source.schema();
         self.features().check(&schema, source.path())?;
         let imputer = Arc::new(Imputer::new(self, &schema, targets(self, source, run)?, config));

@@ -16,7 +16,7 @@ use crate::batch::Batch;
 use crate::config::ReconstructConfig;
 use crate::decode::Decoder;
 use crate::error::{Error, Place, Result};
-use crate::feature::{ColumnRebuilder, Features, top_columns};
+use crate::feature::{ColumnRebuilder, Features, InputColumn, top_columns};
 use crate::model::Vae;
 use crate::pipeline::Run;
 use crate::source::{ParquetSource, batch_of};
@@ -86,6 +86,7 @@ impl Model {
     ) -> Result<Reconstructed> {
         run.check()?;
         let target = Target::check(output.as_ref(), config.force, source.paths())?;
+        let source = &source.with_wanted(|name| InputColumn::top_type_of(&self.metadata().columns, name));
         let (rebuilder, read) = Rebuilder::new(self, &source.schema(), source.path(), config)?;
         let from_columns = matches!(rebuilder.from, LatentSource::Columns(_));
         let replacement = Replacement {

@@ -51,7 +51,6 @@ impl Error {
             Self::NoFeatures { .. }
             | Self::TooFewRows { .. }
             | Self::MissingFeature { .. }
-            | Self::MissingColumn { .. }
             | Self::WrongType { .. }
             | Self::WrongValue { .. }
             | Self::NotParquet { .. }

@@ -197,18 +197,6 @@ pub enum Error {
         /// Similar names that exist, the most similar first.
         near: Vec<String>,
     },
-    /// A file lacks a column that the first file has.
-    #[error("{path}: column {column:?} is missing, but {first} has it{}", did_you_mean(.near))]
-    MissingColumn {
-        /// The file.
-        path: PathBuf,
-        /// The column.
-        column: String,
-        /// The first file.
-        first: PathBuf,
-        /// Similar names that exist, the most similar first.
-        near: Vec<String>,
-    },
     /// A column has the wrong type.
     #[error("{place}: is {found}, but must be {expected}")]
     WrongType {

@@ -22,6 +22,13 @@ pub struct InputColumn {
     pub data_type: ColumnType,
 }
 
+impl InputColumn {
+    /// The type of the column called `name`; `None` if there is none, or Arrow cannot parse its type.
+    pub(crate) fn top_type_of(columns: &[Self], name: &str) -> Option<DataType> {
+        columns.iter().find(|column| column.column == name)?.data_type.data_type().ok()
+    }
+}
+
 /// An Arrow data type in its stored form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]

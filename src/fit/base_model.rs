@@ -109,7 +109,7 @@ impl BaseModel {
         let (mut features, schema) = (self.model.features().clone(), source.schema());
         features.check(&schema, source.path())?;
         let columns = features.columns();
-        source.check_same_types(schema.fields().iter().filter(|field| columns.contains(field.name())))?;
+        source.check_types(schema.fields().iter().filter(|field| columns.contains(field.name())))?;
         if self.init.refit_scaling {
             let candidates = rescale_candidates(&features, &schema, training.scale, config.vector_scale);
             let surveyed = statistics::survey(source, candidates, run)?;
@@ -124,13 +124,13 @@ impl BaseModel {
         Ok(ColumnChoice { features, carried, values: Default::default(), missing })
     }
 
-    /// The columns that were constant in the fit of the model, without those that not all files of `source` have.
+    /// The columns that were constant in the fit of the model, without those that cannot be read.
     pub(super) fn watched(&self, source: &ParquetSource) -> Vec<Watched> {
         let (mut watched, schema) = (self.model.watched(), source.schema());
         watched.retain(|Watched { name, .. }| {
             let is_top =
                 |top: &str| name.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-            source.check_same_types(schema.fields().iter().filter(|field| is_top(field.name()))).is_ok()
+            source.check_types(schema.fields().iter().filter(|field| is_top(field.name()))).is_ok()
         });
         watched
     }

@@ -30,9 +30,9 @@ pub(super) fn choose_columns(config: &FitConfig, source: &ParquetSource, run: &m
     let scale = defaults::scale(config);
     let keys = source.partition_columns();
     let Candidates { mut columns, fields, carried, date_key } = candidates(&source.schema(), &keys, config, scale)?;
-    source.check_same_types(fields.iter())?;
+    source.check_types(fields.iter())?;
     let learnable = columns.len();
-    columns.extend(date_key.filter(|key| source.has_in_all_files(key.column().top())));
+    columns.extend(date_key.filter(|key| source.can_read(key.column().top())));
     let mut columns = statistics::survey(source, columns, run)?;
     let date_key = columns.split_off(learnable).pop();
     let values = |candidate: &Candidate| (candidate.column().to_string(), candidate.values());

@@ -118,7 +118,7 @@ impl FitConfig {
             return source.table(folder);
         }
         let Candidates { fields, .. } =
-            candidates(&source.first_schema(), &source.partition_columns(), self, defaults::scale(self))?;
+            candidates(&source.schema(), &source.partition_columns(), self, defaults::scale(self))?;
         source.table_of_columns(folder, &|name| fields.iter().any(|field| field.name() == name))
     }
 }

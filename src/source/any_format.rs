@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 
 use super::arrow_ipc::IpcReader;
 use super::inputs::{FileFormat, InputFile, PartitionColumns, find_files, output_path, partition_columns};
 use super::open_input::{InputContent, OpenInput, read_from_start, unify_text_types};
 use super::scratch_file::{BATCH_ROWS, ScratchPurpose, write_scratch_file};
-use super::{ParquetFile, ParquetSource, Predicate, RowGroup, StoredType, near_names, split_by_encoded_size};
+use super::table_schema::{TableFile, TableSchema};
+use super::{ParquetFile, ParquetSource, Predicate, RowGroup, StoredType, split_by_encoded_size};
 use crate::config::SourceConfig;
 use crate::error::{Error, Place, Result};
 use crate::pipeline::Stop;
@@ -22,7 +23,7 @@ use crate::pipeline::Stop;
 /// # fn main() -> vaepipe::Result<()> {
 /// use vaepipe::{Source, SourceConfig, Stop};
 /// let source = Source::open(["flights/", "more.csv.gz"], &SourceConfig::new(), &Stop::new())?;
-/// for field in source.schema()?.fields() {
+/// for field in source.schema().fields() {
 ///     println!("{}: {}", field.name(), field.data_type());
 /// }
 /// # Ok(())
@@ -31,6 +32,7 @@ use crate::pipeline::Stop;
 #[derive(Debug, Clone)]
 pub struct Source {
     pub(super) inputs: Vec<Arc<OpenInput>>,
+    pub(super) table: TableSchema,
     pub(super) predicate: Option<Predicate>,
     pub(super) stop: Stop,
 }
@@ -61,61 +63,26 @@ impl Source {
         let open = |(found, columns): (InputFile, PartitionColumns)| OpenInput::open(found, columns, config, stop);
         let mut inputs = found.into_iter().zip(partitions).map(open).collect::<Result<Vec<_>>>()?;
         unify_text_types(&mut inputs);
+        let inputs: Vec<_> = inputs.into_iter().map(Arc::new).collect();
+        let table = table_of(&inputs);
+        table.tell();
         let predicate = config.predicate.as_deref().map(Predicate::parse).transpose()?;
         if let Some(predicate) = &predicate {
-            for (n, input) in inputs.iter().enumerate() {
-                // Files of the same columns need one check.
-                if n == 0 || input.schema() != inputs[n - 1].schema() {
-                    predicate.check(&input.schema(), &input.path)?;
-                }
-            }
+            predicate.columns().iter().try_for_each(|column| table.check(column))?;
+            predicate.check(table.columns(), inputs.first().map_or(Path::new(""), |input| &input.path))?;
         }
-        Ok(Self { inputs: inputs.into_iter().map(Arc::new).collect(), predicate, stop: stop.clone() })
+        Ok(Self { inputs, table, predicate, stop: stop.clone() })
     }
 
-    /// The columns, partition columns last.
-    ///
-    /// # Errors
-    /// [`Error::MissingColumn`] and [`Error::WrongType`] if the files have different columns; their order may differ.
-    pub fn schema(&self) -> Result<SchemaRef> {
-        let Some((first, others)) = self.inputs.split_first() else { return Ok(Arc::new(Schema::empty())) };
-        let schema = first.schema();
-        let mut fields: Vec<FieldRef> = schema.fields().iter().cloned().collect();
-        for other in others {
-            let found = other.schema();
-            let missing = |path: &Path, column: &str, first: &Path, there: &Schema| Error::MissingColumn {
-                path: path.to_owned(),
-                column: column.to_owned(),
-                first: first.to_owned(),
-                near: near_names(column, there.fields().iter().map(|field| field.name().as_str())),
-            };
-            for field in &mut fields {
-                let Ok(here) = found.field_with_name(field.name()) else {
-                    return Err(missing(&other.path, field.name(), &first.path, &found));
-                };
-                if here.data_type() != field.data_type() {
-                    return Err(Error::WrongType {
-                        place: Place::column(&other.path, field.name()),
-                        found: here.data_type().to_string().into(),
-                        expected: format!("{}, as in {}", field.data_type(), first.path.display()).into(),
-                    });
-                }
-                if here.is_nullable() && !field.is_nullable() {
-                    *field = Arc::new(field.as_ref().clone().with_nullable(true));
-                }
-            }
-            for field in found.fields() {
-                if schema.field_with_name(field.name()).is_err() {
-                    return Err(missing(&first.path, field.name(), &other.path, &schema));
-                }
-            }
-        }
-        Ok(Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())))
+    /// The columns: the union of those of all files by name, each with a type that holds the values of all files, partition
+    /// columns last. A column that a file lacks is null there. Types that do not meet are an error once the column is read.
+    pub fn schema(&self) -> SchemaRef {
+        self.table.columns().clone()
     }
 
-    /// The columns of the first file, partition columns included.
-    pub(crate) fn first_schema(&self) -> SchemaRef {
-        self.inputs.first().map_or_else(|| Arc::new(Schema::empty()), |input| input.schema())
+    /// Whether a file has a column.
+    pub(crate) fn has_column(&self, name: &str) -> bool {
+        self.inputs.iter().any(|input| input.schema().field_with_name(name).is_ok())
     }
 
     /// How each column is stored, if all files are Parquet and store it alike.
@@ -165,11 +132,11 @@ impl Source {
         self.inputs.iter().filter_map(|input| input.directory.as_deref())
     }
 
-    /// The names of the partition columns: those in the path and not in the files.
+    /// The names of the partition columns: those in the path and not in a file.
     pub(crate) fn partition_columns(&self) -> Vec<String> {
-        let names =
-            |input: &Arc<OpenInput>| input.added_columns().fields().iter().map(|field| field.name().clone()).collect();
-        self.inputs.first().map(names).unwrap_or_default()
+        let in_a_file = |name: &str| self.inputs.iter().any(|it| it.file_schema().field_with_name(name).is_ok());
+        let keys = self.inputs.first().map(|input| input.added_columns()).unwrap_or_default();
+        keys.fields().iter().map(|field| field.name().clone()).filter(|name| !in_a_file(name)).collect()
     }
 
     /// Each file as a source of its own, with the relative path of its output in a mirrored directory.
@@ -185,7 +152,7 @@ impl Source {
             [input] if self.predicate.is_none() => match &input.content {
                 // The encoding of a scratch file is chosen for speed.
                 InputContent::Parquet(file) if file.is_whole() && !file.is_scratch() => {
-                    ParquetSource::from_files(vec![file.as_ref().clone()]).ok()
+                    ParquetSource::of_table(vec![file.as_ref().clone()], self.table.clone()).ok()
                 }
                 _ => None,
             },
@@ -226,11 +193,13 @@ impl Source {
         let file = |input: &Arc<OpenInput>| -> Result<ParquetFile> {
             match (&input.content, &self.predicate) {
                 (InputContent::Parquet(file), None) => Ok(file.as_ref().clone()),
-                (InputContent::Parquet(file), Some(predicate)) => predicate.select_rows(file, &self.stop),
+                (InputContent::Parquet(file), Some(predicate)) => {
+                    predicate.select_rows(&file.as_ref().clone().with_columns(self.table.columns()), &self.stop)
+                }
                 _ => self.copy_to_scratch(input, folder, ScratchPurpose::Training(needed)),
             }
         };
-        ParquetSource::from_files(self.inputs.iter().map(file).collect::<Result<_>>()?)
+        ParquetSource::of_table(self.inputs.iter().map(file).collect::<Result<_>>()?, self.table.clone())
     }
 
     /// Copies the selected rows of an input to a temporary file in `folder`.
@@ -241,7 +210,10 @@ impl Source {
         purpose: ScratchPurpose<'_>,
     ) -> Result<ParquetFile> {
         let alone = Self { inputs: vec![input.clone()], ..self.clone() };
-        let own: Vec<String> = input.file_schema().fields().iter().map(|field| field.name().clone()).collect();
+        let mut own: Vec<String> = input.file_schema().fields().iter().map(|field| field.name().clone()).collect();
+        if let ScratchPurpose::Training(needed) = purpose {
+            own.retain(|name| needed(name) || self.table.check(name).is_ok());
+        }
         let file = write_scratch_file(&input.path, folder, alone.stream(&own, BATCH_ROWS)?, purpose)?;
         Ok(file.with_partition_columns(&input.partition_columns))
     }
@@ -266,7 +238,8 @@ impl Source {
             }
             _ => input.clone(),
         };
-        Self { inputs: self.inputs.iter().map(with_types).collect(), ..self.clone() }
+        let inputs: Vec<_> = self.inputs.iter().map(with_types).collect();
+        Self { table: table_of(&inputs), inputs, ..self.clone() }
     }
 
     /// Adds to an error about the type of a text column the first value that does not have the wanted type.
@@ -288,9 +261,10 @@ impl Source {
     /// Reads `columns` of every row in order, about `batch_rows` at a time where the format allows it; no batch is empty.
     ///
     /// # Errors
-    /// As [`schema`](Self::schema); [`Error::Unsupported`] if two columns have one name.
+    /// [`Error::WrongType`] if the types of a column do not meet; [`Error::Unsupported`] if two columns have one name.
     pub(crate) fn stream(&self, columns: &[String], batch_rows: usize) -> Result<ColumnStream> {
-        let all = self.schema()?;
+        let all = self.schema();
+        columns.iter().try_for_each(|column| self.table.check(column))?;
         for (n, field) in all.fields().iter().enumerate() {
             if all.fields()[..n].iter().any(|other| other.name() == field.name()) && columns.contains(field.name()) {
                 return Err(Error::Unsupported {
@@ -331,6 +305,8 @@ impl Source {
                 let wanted = |group: &RowGroup| {
                     group.rows > 0 && !predicate.as_ref().is_some_and(|it| it.excludes_group(file, group.number))
                 };
+                let there = file.columns();
+                needed.retain(|column| there.field_with_name(column).is_ok());
                 let scan =
                     ParquetSource::from_files(vec![file.as_ref().clone()])?.scan_groups(&needed, batch_rows, wanted);
                 Box::new(scan.map(|batch| batch.map(|(_, batch)| batch)))
@@ -348,13 +324,12 @@ impl Source {
             }
         };
         let (input, stop, schema) = (input.clone(), self.stop.clone(), schema.clone());
+        let of_predicate = predicate.as_ref().map(|predicate| self.table.project(predicate.columns()));
         let finish = move |batch: Result<RecordBatch>| -> Result<RecordBatch> {
             stop.check()?;
             let batch = batch?;
-            let batch = match &predicate {
-                Some(predicate) => {
-                    predicate.filter(&input.project_names(&batch, predicate.columns())?, batch, &input.path)?
-                }
+            let batch = match predicate.as_ref().zip(of_predicate.as_ref()) {
+                Some((predicate, columns)) => predicate.filter(&input.project(&batch, columns)?, batch, &input.path)?,
                 None => batch,
             };
             input.project(&batch, &schema)
@@ -371,9 +346,21 @@ impl From<ParquetSource> for Source {
             directory: None,
             partition_columns: file.partition_columns.clone(),
             format: Some(FileFormat::Parquet),
-            content: InputContent::Parquet(Box::new(file.clone())),
+            content: InputContent::Parquet(Box::new(file.clone().alone())),
         };
         let inputs = table.files().iter().map(input).map(Arc::new).collect();
-        Self { inputs, predicate: None, stop: Stop::new() }
+        Self { inputs, table: table.columns().clone(), predicate: None, stop: Stop::new() }
+    }
+}
+
+/// The columns of inputs as one table.
+fn table_of(inputs: &[Arc<OpenInput>]) -> TableSchema {
+    match inputs {
+        [input] => TableSchema::of_file(input.schema()),
+        inputs => TableSchema::of(inputs.iter().map(|input| TableFile {
+            path: &input.path,
+            columns: input.schema(),
+            partition_columns: input.added_columns().fields().len(),
+        })),
     }
 }

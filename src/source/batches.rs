@@ -4,11 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatchIterator, RecordBatchReader};
+use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
 use super::any_format::{ColumnStream, Source};
 use super::catch_decoder_panic;
 use super::open_input::OpenInput;
+use super::table_schema::TableSchema;
 use super::wide_keys::{wide_batch, wide_schema};
 use crate::error::{Place, Result};
 use crate::pipeline::Stop;
@@ -34,7 +36,13 @@ impl Source {
         let wide = schema.clone();
         let batches = reader.map(move |batch| catch_decoder_panic(|| Place::file(path), || wide_batch(batch?, &wide)));
         let input = OpenInput::once(path.to_owned(), schema, Box::new(batches));
-        Self { inputs: vec![Arc::new(input)], predicate: None, stop: Stop::new() }
+        let table = TableSchema::of_file(input.schema());
+        Self { inputs: vec![Arc::new(input)], table, predicate: None, stop: Stop::new() }
+    }
+
+    /// The same rows, in the `wanted` types where a column has nulls alone, or a struct lacks fields.
+    pub(crate) fn with_wanted(&self, wanted: impl Fn(&str) -> Option<DataType>) -> Self {
+        Self { table: self.table.with_wanted(wanted), ..self.clone() }
     }
 
     /// The same rows; reading them ends with [`Error::Interrupted`](crate::Error::Interrupted) once the stop is requested.
@@ -46,9 +54,9 @@ impl Source {
     /// Reads all rows in order, about `batch_rows` at a time where the format allows it; no batch is empty.
     ///
     /// # Errors
-    /// As [`schema`](Self::schema); [`Error::Unsupported`](crate::Error::Unsupported) if two columns have one name. An error of the rows is the last item.
+    /// [`Error::WrongType`](crate::Error::WrongType) if the types of a column do not meet; [`Error::Unsupported`](crate::Error::Unsupported) if two columns have one name. An error of the rows is the last item.
     pub fn batches(&self, batch_rows: usize) -> Result<impl RecordBatchReader + Send + use<>> {
-        let all = self.schema()?;
+        let all = self.schema();
         let names: Vec<String> = all.fields().iter().map(|field| field.name().clone()).collect();
         let ColumnStream { schema, batches } = self.stream(&names, batch_rows)?;
         let batches = batches.map(|batch| batch.map_err(|error| ArrowError::ExternalError(Box::new(error))));

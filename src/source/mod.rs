@@ -5,6 +5,8 @@
 mod any_format;
 mod arrow_ipc;
 mod batches;
+mod common_type;
+mod conform;
 mod decoder_panic;
 mod encoded_size;
 mod inputs;
@@ -17,6 +19,7 @@ mod predicate;
 mod schema_mapping;
 mod scratch_file;
 mod selection;
+mod table_schema;
 mod text;
 mod time_units;
 mod wide_keys;

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use ::parquet::file::reader::{ChunkReader, Length};
-use arrow::array::RecordBatch;
-use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
+use arrow::array::{RecordBatch, new_null_array};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 
 use super::arrow_ipc::{IpcFile, IpcReader};
+use super::conform::conform;
 use super::inputs::{FileFormat, InputFile, PartitionColumns, SIGNATURE_BYTES, is_stdin};
 use super::text::{TextFile, merge_values};
 use super::{Batches, ParquetFile, batch_of, catch_decoder_panic};
@@ -131,25 +132,18 @@ impl OpenInput {
         Arc::new(Schema::new_with_metadata(fields, own.metadata().clone()))
     }
 
-    /// Projects a batch to columns given by name, with partition columns added.
-    pub(super) fn project_names(&self, batch: &RecordBatch, columns: &[String]) -> Result<RecordBatch> {
-        let all = self.schema();
-        let fields = columns.iter().filter_map(|column| all.field_with_name(column).ok().cloned());
-        self.project(batch, &Arc::new(Schema::new(fields.collect::<Vec<Field>>())))
-    }
-
-    /// Projects a batch to the columns of `schema`, by name, with partition columns added.
+    /// Makes the columns of `schema` of a batch, by name: partition columns are added, and those that the input lacks are null.
     pub(super) fn project(&self, batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
         catch_decoder_panic(
             || Place::file(&self.path),
             || {
-                let column = |field: &FieldRef| match batch.column_by_name(field.name()) {
-                    Some(column) => Ok(column.clone()),
-                    None => {
-                        let added = self.partition_columns.fields();
-                        let column = added.iter().position(|added| added.name() == field.name());
-                        self.partition_columns.array(column.unwrap_or_default(), batch.num_rows())
+                let added = |name: &str| self.partition_columns.fields().iter().position(|field| field.name() == name);
+                let column = |field: &FieldRef| match (batch.column_by_name(field.name()), added(field.name())) {
+                    (Some(column), _) => conform(column, field.data_type()),
+                    (None, Some(column)) => {
+                        conform(&self.partition_columns.array(column, batch.num_rows())?, field.data_type())
                     }
+                    (None, None) => Ok(new_null_array(field.data_type(), batch.num_rows())),
                 };
                 let arrays = schema.fields().iter().map(column).collect::<Result<Vec<_>, _>>()?;
                 batch_of(schema.clone(), arrays, batch.num_rows())

@@ -36,7 +36,7 @@ impl TransformConfig {
     /// [`Error::UnknownScore`], [`Error::UnknownColumn`], [`Error::BadPattern`] and [`Error::NameClash`].
     pub fn check_columns(&self, source: &Source, learned: &[String], latent_dim: usize) -> Result<()> {
         let width = Width { latent_dim, p_values: true, anomalies: true, neighbors: true };
-        kept(self, &*source.schema()?, source.path(), learned, new_schema(self, width)?.as_ref()).map(drop)
+        kept(self, &source.schema(), source.path(), learned, new_schema(self, width)?.as_ref()).map(drop)
     }
 }
 

@@ -21,7 +21,7 @@ impl TransformJob<'_, '_> {
         check_distinct(&files.iter().map(|(_, target)| target).collect::<Vec<_>>())?;
         let mut work = Vec::new();
         for (file, target) in files {
-            self.model.kept(&file, &*file.schema()?, true, self.config)?;
+            self.model.kept(&file, &file.schema(), true, self.config)?;
             if self.config.output.skips(&target, file.paths(), self.model)? {
                 self.totals.skipped += 1;
                 continue;

@@ -34,7 +34,7 @@ impl Model {
         config.check()?;
         run.check()?;
         let source = &self.typed(source);
-        let schema = source.schema()?;
+        let schema = source.schema();
         self.features().check(&schema, source.path()).map_err(|error| source.with_mismatch(error))?;
         let features = self.watching(&schema);
         let maker = NewColumnMaker::new(self, &features, config)?;

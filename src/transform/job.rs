@@ -45,7 +45,7 @@ impl<'a, 'r> TransformJob<'a, 'r> {
         match source.one_parquet_file().filter(|_| copies) {
             Some(file) => {
                 let kept = self.model.kept(source, &file.schema(), true, self.config)?;
-                self.splice(&file, target, kept)
+                self.splice(&file, target, file.stored_columns(&kept))
             }
             None => self.general(source, Destination::File(target), in_directory),
         }

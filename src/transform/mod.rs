@@ -32,7 +32,7 @@ use crate::artifact::Model;
 use crate::config::TransformConfig;
 use crate::drift::Drift;
 use crate::error::{Error, Result};
-use crate::feature::{Features, ValueIssues};
+use crate::feature::{Features, InputColumn, ValueIssues};
 use crate::pipeline::{Run, StreamWriter};
 use crate::sink::{Destination, Medium};
 use crate::source::Source;
@@ -147,7 +147,7 @@ impl Model {
         config: &TransformConfig,
         medium: Medium,
     ) -> Result<OutputPlan> {
-        let input = source.schema()?;
+        let input = source.schema();
         let kept = self.kept(source, &input, in_directory, config)?;
         OutputPlan::new(self, (&input, source.display_name()), &kept, config, medium)
     }
@@ -165,7 +165,8 @@ impl Model {
         let mut kept = columns::kept(config, input, source.path(), &self.features().learned_columns(), &new)?;
         if in_directory {
             let keys = source.partition_columns();
-            kept.retain(|&column| !keys.contains(input.field(column).name()));
+            let stored = |name: &String| !keys.contains(name) && source.has_column(name);
+            kept.retain(|&column| stored(input.field(column).name()));
         }
         Ok(kept)
     }
@@ -175,8 +176,10 @@ impl Model {
         Arc::new(self.features().watching(&self.watched(), self.metadata().provenance.rows, schema))
     }
 
-    /// The source with text columns of the types the model learned.
+    /// The source with text columns of the types the model learned, and columns without values of the types that they had.
     fn typed(&self, source: &Source) -> Source {
-        source.with_types(|name| self.features().type_of(name))
+        source
+            .with_types(|name| self.features().type_of(name))
+            .with_wanted(|name| InputColumn::top_type_of(&self.metadata().columns, name))
     }
 }

@@ -51,6 +51,6 @@ fn model_hash(output: &Path) -> Option<String> {
     let output = Source::open([output], &SourceConfig::new(), &Stop::new()).ok()?;
     match output.one_parquet_file() {
         Some(file) => file.metadata_value(MODEL_KEY),
-        None => output.first_schema().metadata().get(MODEL_KEY).cloned(),
+        None => output.schema().metadata().get(MODEL_KEY).cloned(),
     }
 }

@@ -9,7 +9,7 @@ use ::parquet::arrow::arrow_reader::{
 };
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, new_null_array};
 use arrow::datatypes::{Metadata, Schema, SchemaRef};
 
 use super::arrow_type::{StoredType, TypedMetadata, stored_field, with_arrow_types};
@@ -19,6 +19,7 @@ use super::footer_repair::repaired;
 use super::page_header::{PageFault, check_pages, longest_dictionary_value};
 use super::scratch_schema::ScratchSchema;
 use crate::error::{Error, Foreign, Place, Result};
+use crate::source::conform::conform;
 use crate::source::inputs::PartitionColumns;
 use crate::source::schema_mapping::string_views;
 use crate::source::{batch_of, catch_decoder_panic, near_names};
@@ -51,6 +52,8 @@ pub(crate) struct ParquetFile {
     /// Most bytes of a page, if limited.
     max_page_bytes: Option<u64>,
     pub(crate) partition_columns: PartitionColumns,
+    /// The columns of the table that it is part of, if they are not its own.
+    table: Option<FileColumns>,
     /// The selected rows of each row group and their number; `None` selects all.
     selections: Option<Arc<Vec<(RowSelection, u64)>>>,
 }
@@ -117,6 +120,7 @@ impl ParquetFile {
             string_views: false,
             max_page_bytes: None,
             partition_columns: PartitionColumns::default(),
+            table: None,
             selections: None,
         })
     }
@@ -125,6 +129,21 @@ impl ParquetFile {
     pub(crate) fn with_partition_columns(mut self, columns: &PartitionColumns) -> Self {
         self.partition_columns = columns.without(|name| self.schema().field_with_name(name).is_ok());
         self
+    }
+
+    /// The same file read as part of a table with these columns: by name, as the table's types, and null where it has none.
+    pub(crate) fn with_columns(mut self, columns: &SchemaRef) -> Self {
+        self = self.alone();
+        let own = self.columns();
+        if own.fields() != columns.fields() {
+            self.table = Some(FileColumns::new(columns, &own));
+        }
+        self
+    }
+
+    /// The same file with its own columns only.
+    pub(crate) fn alone(self) -> Self {
+        Self { table: None, ..self }
     }
 
     /// The same file restricted to selected rows; for each row group the selection and its number of rows.
@@ -210,7 +229,12 @@ impl ParquetFile {
         match catch_decoder_panic(|| Place::file(&self.path), load) {
             Ok(arrow) => {
                 let scratch = self.scratch.as_ref().map(ScratchSchema::with_string_views);
-                Self { arrow, options, string_views: true, scratch, ..self.clone() }
+                let viewed = |table: &FileColumns| FileColumns {
+                    schema: string_views(&table.schema).into(),
+                    in_file: table.in_file.clone(),
+                };
+                let table = self.table.as_ref().map(viewed);
+                Self { arrow, options, string_views: true, scratch, table, ..self.clone() }
             }
             // Views only save memory.
             Err(_) => self.clone(),
@@ -285,8 +309,11 @@ impl ParquetFile {
         self.scratch.is_some()
     }
 
-    /// The file's top-level columns, then its partition columns.
+    /// The columns of its table: if it is alone, its top-level columns, then its partition columns.
     pub(crate) fn columns(&self) -> SchemaRef {
+        if let Some(table) = &self.table {
+            return table.schema.clone();
+        }
         if self.partition_columns.is_empty() {
             return self.schema().clone();
         }
@@ -307,8 +334,8 @@ impl ParquetFile {
         (0..self.metadata().num_row_groups()).map(|row_group| self.rows_of_group(row_group)).sum()
     }
 
-    /// The indexes of columns; partition columns come after the file's own.
-    pub(crate) fn root_indexes(&self, columns: &[String]) -> Result<Vec<usize>> {
+    /// The indexes of columns among [`columns`](Self::columns).
+    pub(crate) fn column_indexes(&self, columns: &[String]) -> Result<Vec<usize>> {
         let schema = self.columns();
         columns
             .iter()
@@ -322,6 +349,17 @@ impl ParquetFile {
             .collect()
     }
 
+    /// The indexes of those that the file stores, among the file's own columns.
+    pub(crate) fn roots_of(&self, columns: &[usize]) -> Vec<usize> {
+        let stored = |&column: &usize| self.in_file(column).filter(|&root| root < self.own_columns());
+        columns.iter().filter_map(stored).collect()
+    }
+
+    /// The index of a column in the file: partition columns come after its own. `None` if it has no such column.
+    fn in_file(&self, column: usize) -> Option<usize> {
+        self.table.as_ref().map_or(Some(column), |table| table.in_file[column])
+    }
+
     /// Reads the columns `roots` of one row group in batches of `batch_rows`.
     pub(crate) fn reader(
         &self,
@@ -332,8 +370,7 @@ impl ParquetFile {
         catch_decoder_panic(
             || Place::row_group(&self.path, row_group),
             || {
-                let own = roots.iter().copied().filter(|&root| root < self.own_columns());
-                let mask = ProjectionMask::roots(self.arrow.parquet_schema(), own);
+                let mask = ProjectionMask::roots(self.arrow.parquet_schema(), roots.iter().copied());
                 let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.arrow.clone())
                     .with_row_groups(vec![row_group])
                     .with_projection(mask)
@@ -366,33 +403,42 @@ impl ParquetFile {
         Ok(())
     }
 
-    /// Reorders the columns of a projected batch from file order to the order of `roots`, and adds partition columns.
-    pub(crate) fn reorder(&self, batch: RecordBatch, roots: &[usize], row_group: usize) -> Result<RecordBatch> {
-        let mut in_file_order: Vec<usize> = roots.iter().copied().filter(|&root| root < self.own_columns()).collect();
+    /// Makes `columns` of a batch of the roots that the file stores of them, in file order: partition columns are added, and
+    /// those that the file lacks are null.
+    pub(crate) fn assemble(&self, batch: RecordBatch, columns: &[usize], row_group: usize) -> Result<RecordBatch> {
+        let mut in_file_order = self.roots_of(columns);
         in_file_order.sort_unstable();
         in_file_order.dedup();
         catch_decoder_panic(
             || Place::row_group(&self.path, row_group),
             || {
-                // Finds every own column; partition columns are missing.
-                let place = |root: &usize| in_file_order.binary_search(root);
                 let batch = match &self.scratch {
                     Some(scratch) => scratch.restore(&batch, &in_file_order)?,
                     None => batch,
                 };
-                if self.partition_columns.is_empty() {
-                    let order: Vec<usize> = roots.iter().filter_map(|root| place(root).ok()).collect();
-                    return batch.project(&order);
-                }
                 let (schema, rows) = (batch.schema(), batch.num_rows());
                 let (mut fields, mut arrays) = (Vec::new(), Vec::new());
-                for root in roots {
-                    let (field, array) = match place(root) {
-                        Ok(place) => (schema.fields()[place].clone(), batch.column(place).clone()),
-                        Err(_) => {
-                            let added = &self.partition_columns;
-                            let column = root - self.own_columns();
-                            (added.fields()[column].clone(), added.array(column, rows)?)
+                for &column in columns {
+                    let in_file = self.in_file(column);
+                    // Finds every own column; partition columns are missing.
+                    let place = in_file.and_then(|root| in_file_order.binary_search(&root).ok());
+                    let own = place.map(|place| (schema.fields()[place].clone(), batch.column(place).clone()));
+                    let added = || {
+                        let (added, column) = (&self.partition_columns, in_file? - self.own_columns());
+                        Some(added.array(column, rows).map(|array| (added.fields()[column].clone(), array)))
+                    };
+                    let found = own.map(Ok).or_else(added).transpose()?;
+                    let (field, array) = match (&self.table, found) {
+                        (None, Some(found)) => found,
+                        (table, found) => {
+                            let columns = self.columns();
+                            let wanted = columns.fields()[column].clone();
+                            let array = match found {
+                                Some((_, array)) => conform(&array, wanted.data_type())?,
+                                None => new_null_array(wanted.data_type(), rows),
+                            };
+                            debug_assert!(table.is_some(), "a file alone has its own columns");
+                            (wanted, array)
                         }
                     };
                     fields.push(field);
@@ -407,5 +453,20 @@ impl ParquetFile {
     /// Number of the file's own columns.
     fn own_columns(&self) -> usize {
         self.schema().fields().len()
+    }
+}
+
+/// How the columns of a table are found in one of its files.
+#[derive(Debug, Clone)]
+struct FileColumns {
+    schema: SchemaRef,
+    /// The index of each in the file.
+    in_file: Arc<[Option<usize>]>,
+}
+
+impl FileColumns {
+    fn new(table: &SchemaRef, file: &Schema) -> Self {
+        let in_file = table.fields().iter().map(|field| file.index_of(field.name()).ok()).collect();
+        Self { schema: table.clone(), in_file }
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct RowGroup {
 /// Reads some columns of a row group in row order.
 pub(crate) struct RowGroupReader {
     file: ParquetFile,
-    roots: Vec<usize>,
+    columns: Vec<usize>,
     group: RowGroup,
     reader: ParquetRecordBatchReader,
     /// Rows not yet read.
@@ -36,12 +36,13 @@ pub(crate) struct RowGroupReader {
 }
 
 impl RowGroupReader {
-    /// Reads `roots` in batches of at most `batch_rows` rows.
-    pub(super) fn new(file: &ParquetFile, roots: Vec<usize>, group: RowGroup, batch_rows: usize) -> Result<Self> {
+    /// Reads the columns of these indexes in batches of at most `batch_rows` rows.
+    pub(super) fn new(file: &ParquetFile, columns: Vec<usize>, group: RowGroup, batch_rows: usize) -> Result<Self> {
+        let roots = file.roots_of(&columns);
         file.check_chunks_of(&roots, group.number)?;
         let batch_rows = batch_rows.min(file.max_batch_rows(BATCH_BYTES, &roots, group.number));
         let reader = file.reader(&roots, group.number, batch_rows)?;
-        Ok(Self { file: file.clone(), roots, group, reader, remaining: group.rows })
+        Ok(Self { file: file.clone(), columns, group, reader, remaining: group.rows })
     }
 
     fn advance(&mut self) -> Result<Option<RecordBatch>> {
@@ -51,7 +52,7 @@ impl RowGroupReader {
         match catch_decoder_panic(place, || reader.next().transpose())? {
             Some(batch) if batch.num_rows() as u64 <= self.remaining => {
                 self.remaining -= batch.num_rows() as u64;
-                file.reorder(batch, &self.roots, group.number).map(Some)
+                file.assemble(batch, &self.columns, group.number).map(Some)
             }
             None if self.remaining == 0 => Ok(None),
             _ => Err(row_count_mismatch(&file.path, group.number)),

@@ -1,17 +1,18 @@
 //! Parquet files as one table, read batch by batch or by row number.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, SchemaRef};
 
 use super::{ParquetFile, RowGroup, RowGroupReader};
 use crate::error::{Error, Place, Result};
 use crate::source::inputs::{find_files, partition_columns};
-use crate::source::near_names;
+use crate::source::schema_mapping::string_views;
+use crate::source::table_schema::{TableFile, TableSchema};
 
-/// One or more Parquet files with the same columns, read as one table in any order, any number of times.
+/// One or more Parquet files, read as one table in any order, any number of times. The columns of the table are the union of
+/// theirs by name, each with the type that holds the values of all files; a column that a file lacks is null there.
 ///
 /// [`Source`](crate::Source) converts other formats to one.
 ///
@@ -25,6 +26,7 @@ use crate::source::near_names;
 #[derive(Debug, Clone)]
 pub struct ParquetSource {
     files: Vec<ParquetFile>,
+    columns: TableSchema,
     rows: u64,
 }
 
@@ -42,70 +44,89 @@ impl ParquetSource {
             Ok(ParquetFile::open(path)?.with_partition_columns(partition))
         };
         let files = found.iter().map(|found| found.path.as_path()).zip(&partitions).map(open);
-        Self::from_files(files.collect::<Result<_>>()?)
+        let table = Self::from_files(files.collect::<Result<_>>()?)?;
+        table.columns.tell();
+        Ok(table)
     }
 
     /// Combines opened files into a table and numbers their rows.
     ///
     /// # Errors
     /// [`Error::Damaged`] if the number of rows overflows.
-    pub(crate) fn from_files(mut files: Vec<ParquetFile>) -> Result<Self> {
+    pub(crate) fn from_files(files: Vec<ParquetFile>) -> Result<Self> {
+        let columns = match files.as_slice() {
+            [file] => TableSchema::of_file(file.columns()),
+            files => TableSchema::of(files.iter().map(|file| TableFile {
+                path: &file.path,
+                columns: file.columns(),
+                partition_columns: file.partition_columns.fields().len(),
+            })),
+        };
+        Self::of_table(files, columns)
+    }
+
+    /// The files as part of a table with these columns.
+    ///
+    /// # Errors
+    /// As [`from_files`](Self::from_files).
+    pub(crate) fn of_table(files: Vec<ParquetFile>, columns: TableSchema) -> Result<Self> {
         let mut rows = 0_u64;
-        for file in &mut files {
+        let mut numbered = Vec::with_capacity(files.len());
+        for file in files {
+            let mut file = file.with_columns(columns.columns());
             file.first_row = rows;
             rows = rows.checked_add(file.rows()).ok_or_else(|| Error::Damaged {
                 place: Place::file(&file.path),
                 what: "the number of rows overflows".to_owned(),
             })?;
+            numbered.push(file);
         }
-        Ok(Self { files, rows })
+        Ok(Self { files: numbered, columns, rows })
     }
 
-    /// Checks that all files have `columns` of the first file, with the same types.
+    /// Checks that the types of these columns meet in all files.
     ///
     /// # Errors
-    /// [`Error::MissingColumn`] and [`Error::WrongType`].
-    pub(crate) fn check_same_types<'a>(&self, columns: impl Iterator<Item = &'a FieldRef> + Clone) -> Result<()> {
-        for other in self.files.iter().skip(1) {
-            for field in columns.clone() {
-                let schema = other.columns();
-                let Ok(found) = schema.field_with_name(field.name()) else {
-                    return Err(Error::MissingColumn {
-                        path: other.path.clone(),
-                        column: field.name().clone(),
-                        first: self.path().to_owned(),
-                        near: near_names(field.name(), schema.fields().iter().map(|field| field.name().as_str())),
-                    });
-                };
-                if found.data_type() != field.data_type() {
-                    return Err(Error::WrongType {
-                        place: Place::column(&other.path, field.name()),
-                        found: found.data_type().to_string().into(),
-                        expected: format!("{}, as in {}", field.data_type(), self.path().display()).into(),
-                    });
-                }
-            }
-        }
-        Ok(())
+    /// [`Error::WrongType`].
+    pub(crate) fn check_types<'a>(&self, mut columns: impl Iterator<Item = &'a FieldRef>) -> Result<()> {
+        columns.try_for_each(|field| self.columns.check(field.name()))
     }
 
-    /// The top-level columns of the first file, partition columns included.
+    /// The columns, partition columns last.
     pub fn schema(&self) -> SchemaRef {
-        self.files.first().map_or_else(|| Arc::new(Schema::empty()), ParquetFile::columns)
+        self.columns.columns().clone()
     }
 
-    /// The names of the partition columns: those in the path and not in the first file.
+    /// The names of the partition columns: those in the path and not in a file.
     pub(crate) fn partition_columns(&self) -> Vec<String> {
-        self.schema().fields()[self.file_columns()..].iter().map(|field| field.name().clone()).collect()
+        let in_a_file = |name: &str| self.files.iter().any(|file| file.schema().field_with_name(name).is_ok());
+        let keys = self.files.first().map(|file| file.partition_columns.fields()).unwrap_or_default();
+        keys.iter().map(|field| field.name().clone()).filter(|name| !in_a_file(name)).collect()
     }
 
-    /// Whether all files have a column of the first file, with the same type.
-    pub(crate) fn has_in_all_files(&self, column: &str) -> bool {
-        let schema = self.schema();
-        self.check_same_types(schema.fields().iter().filter(|field| field.name() == column)).is_ok()
+    /// The same table, in the `wanted` types where a column has nulls alone, or a struct lacks fields.
+    pub(crate) fn with_wanted(&self, wanted: impl Fn(&str) -> Option<DataType>) -> Self {
+        let columns = self.columns.with_wanted(wanted);
+        let files = self.files.iter().map(|file| file.clone().with_columns(columns.columns())).collect();
+        Self { files, columns, rows: self.rows }
     }
 
-    /// The number of columns of the first file, without partition columns.
+    /// The columns as one table.
+    pub(crate) fn columns(&self) -> &TableSchema {
+        &self.columns
+    }
+
+    /// The indexes in the first file of those of these columns that it stores.
+    pub(crate) fn stored_columns(&self, columns: &[usize]) -> Vec<usize> {
+        self.files.first().map(|file| file.roots_of(columns)).unwrap_or_default()
+    }
+
+    /// Whether the types of a column meet in all files.
+    pub(crate) fn can_read(&self, column: &str) -> bool {
+        self.columns.check(column).is_ok()
+    }
+
+    /// The number of columns that the first file stores.
     pub(crate) fn file_columns(&self) -> usize {
         self.files.first().map_or(0, |file| file.schema().fields().len())
     }
@@ -138,13 +159,14 @@ impl ParquetSource {
 
     /// The same table with strings read as views, the cheapest layout to read.
     pub(crate) fn with_string_views(&self) -> Self {
-        Self { files: self.files.iter().map(ParquetFile::with_string_views).collect(), rows: self.rows }
+        let columns = self.columns.with_columns(string_views(self.columns.columns()));
+        Self { files: self.files.iter().map(ParquetFile::with_string_views).collect(), columns, rows: self.rows }
     }
 
     /// The same table, with an error for pages of more than `bytes`, if given.
     pub(crate) fn with_max_page_bytes(&self, bytes: Option<u64>) -> Self {
         let Some(bytes) = bytes else { return self.clone() };
-        Self { files: self.files.iter().map(|file| file.with_max_page_bytes(bytes)).collect(), rows: self.rows }
+        Self { files: self.files.iter().map(|file| file.with_max_page_bytes(bytes)).collect(), ..self.clone() }
     }
 
     /// All row groups in order.
@@ -163,10 +185,12 @@ impl ParquetSource {
     /// Reads `columns` of a row group, in batches of at most `batch_rows` rows; of fewer where rows are long.
     ///
     /// # Errors
-    /// [`Error::MissingFeature`] if the file lacks a column, [`Error::Read`] and [`Error::Damaged`].
+    /// [`Error::MissingFeature`] for a column that the table lacks, [`Error::WrongType`] for one whose types do not meet,
+    /// [`Error::Read`] and [`Error::Damaged`].
     pub(crate) fn read(&self, columns: &[String], group: RowGroup, batch_rows: usize) -> Result<RowGroupReader> {
+        columns.iter().try_for_each(|column| self.columns.check(column))?;
         let file = &self.files[group.file];
-        RowGroupReader::new(file, file.root_indexes(columns)?, group, batch_rows)
+        RowGroupReader::new(file, file.column_indexes(columns)?, group, batch_rows)
     }
 
     /// Reads `columns` of every row in order; a batch has at most `batch_rows` rows and ends with its row group.

@@ -1,0 +1,234 @@
+//! The columns of many files as those of one table: the union by name, each with the type that holds the values of all files.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
+
+use super::common_type::{common_field, common_type, list_item, nullable};
+use super::schema_mapping::{map_fields, with_type};
+use crate::error::{Error, Place, Result};
+
+/// The columns of a table.
+#[derive(Debug, Clone)]
+pub(crate) struct TableSchema {
+    schema: SchemaRef,
+    /// Columns whose types do not meet.
+    conflicts: Arc<Vec<TypeConflict>>,
+    /// What differs between files, in words.
+    differences: Arc<Vec<String>>,
+}
+
+/// A column whose types in two files do not meet.
+#[derive(Debug)]
+struct TypeConflict {
+    column: String,
+    first: (PathBuf, DataType),
+    other: (PathBuf, DataType),
+}
+
+/// A file of a table.
+pub(super) struct TableFile<'a> {
+    pub(super) path: &'a Path,
+    /// Its columns.
+    pub(super) columns: SchemaRef,
+    /// How many of the last ones are in its path.
+    pub(super) partition_columns: usize,
+}
+
+/// A column that is being put together.
+struct Column {
+    field: FieldRef,
+    /// A file of its type, for messages.
+    path: PathBuf,
+    in_path: bool,
+    /// Files that have it, and those that store it with another type.
+    files: usize,
+    others: usize,
+    conflict: Option<(PathBuf, DataType)>,
+}
+
+impl TableSchema {
+    /// The union of the columns of files: those of the first in their order, then those that later ones add, then those of
+    /// paths. A column that a file lacks is null there.
+    pub(super) fn of<'a>(files: impl Iterator<Item = TableFile<'a>>) -> Self {
+        let (mut columns, mut places) = (Vec::<Column>::new(), HashMap::<String, usize>::new());
+        let (mut count, mut metadata, mut last) = (0, None, None::<SchemaRef>);
+        for TableFile { path, columns: schema, partition_columns } in files {
+            count += 1;
+            metadata.get_or_insert_with(|| schema.metadata().clone());
+            // Most files of a table have the same columns.
+            if last.as_ref() == Some(&schema) {
+                schema.fields().iter().for_each(|field| columns[places[field.name()]].files += 1);
+                continue;
+            }
+            let own = schema.fields().len() - partition_columns;
+            for (n, field) in schema.fields().iter().enumerate() {
+                match places.get(field.name()) {
+                    // The names of a single file may repeat.
+                    Some(&place) if count > 1 => columns[place].add(field, path),
+                    _ => {
+                        places.insert(field.name().clone(), columns.len());
+                        columns.push(Column::new(field, path, n >= own));
+                    }
+                }
+            }
+            last = Some(schema);
+        }
+        columns.sort_by_key(|column| column.in_path);
+        let differences = columns.iter().flat_map(|column| column.differences(count)).collect();
+        let fields = columns.iter().map(|it| if it.files < count { nullable(&it.field) } else { it.field.clone() });
+        let schema = Schema::new_with_metadata(fields.collect::<Vec<_>>(), metadata.unwrap_or_default());
+        let conflicts = columns.into_iter().filter_map(Column::into_conflict).collect();
+        Self { schema: Arc::new(schema), conflicts: Arc::new(conflicts), differences: Arc::new(differences) }
+    }
+
+    /// The columns of one file.
+    pub(super) fn of_file(columns: SchemaRef) -> Self {
+        Self { schema: columns, conflicts: Arc::default(), differences: Arc::default() }
+    }
+
+    /// The columns.
+    pub(crate) fn columns(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Says what differs between files.
+    pub(super) fn tell(&self) {
+        self.differences.iter().for_each(|difference| tracing::info!("{difference}"));
+    }
+
+    /// Some of the columns.
+    pub(super) fn project(&self, columns: &[String]) -> SchemaRef {
+        let fields = columns.iter().filter_map(|column| self.schema.field_with_name(column).ok().cloned());
+        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    }
+
+    /// The same table, whose types without values, and structs without some fields, are those that are `wanted`.
+    pub(super) fn with_wanted(&self, wanted: impl Fn(&str) -> Option<DataType>) -> Self {
+        let field = |field: &FieldRef| {
+            let wanted = wanted(field.name()).filter(|wanted| lacks(field.data_type(), wanted));
+            match wanted.and_then(|wanted| common_type(field.data_type(), &wanted)) {
+                Some(common) => with_type(&nullable(field), common),
+                None => field.clone(),
+            }
+        };
+        self.with_columns(map_fields(&self.schema, field))
+    }
+
+    /// The same table with columns of other types.
+    pub(super) fn with_columns(&self, columns: Schema) -> Self {
+        Self { schema: Arc::new(columns), ..self.clone() }
+    }
+
+    /// Checks that the types of a column meet, before it is read.
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] with both files and types.
+    pub(crate) fn check(&self, column: &str) -> Result<()> {
+        let Some(conflict) = self.conflicts.iter().find(|conflict| conflict.column == column) else { return Ok(()) };
+        let TypeConflict { column, first: (first, expected), other: (path, found) } = conflict;
+        Err(Error::WrongType {
+            place: Place::column(path, column),
+            found: found.to_string().into(),
+            expected: format!("{expected}, as in {}, or of a type that meets it", first.display()).into(),
+        })
+    }
+}
+
+impl Column {
+    fn new(field: &FieldRef, path: &Path, in_path: bool) -> Self {
+        Self { field: field.clone(), path: path.to_owned(), in_path, files: 1, others: 0, conflict: None }
+    }
+
+    /// Adds the column of another file.
+    fn add(&mut self, field: &FieldRef, path: &Path) {
+        self.files += 1;
+        self.in_path = false;
+        if field.data_type() == self.field.data_type() {
+            if field.is_nullable() {
+                self.field = nullable(&self.field);
+            }
+            return;
+        }
+        self.others += 1;
+        match common_field(&self.field, field) {
+            Some(common) => self.field = common,
+            None => self.conflict = Some(self.conflict.take().unwrap_or((path.to_owned(), field.data_type().clone()))),
+        }
+    }
+
+    /// How its `files` differ in it, in words.
+    fn differences(&self, files: usize) -> Vec<String> {
+        let Self { field, files: having, others, conflict, .. } = self;
+        let name = field.name();
+        let missing = (*having < files)
+            .then(|| format!("column {name:?} is missing in {} of {files} files, and null there", files - having));
+        let widened = (*others > 0 && conflict.is_none()).then(|| {
+            format!("column {name:?} is read as {}, since the files store it with different types", field.data_type())
+        });
+        missing.into_iter().chain(widened).collect()
+    }
+
+    fn into_conflict(self) -> Option<TypeConflict> {
+        let other = self.conflict?;
+        let first = (self.path, self.field.data_type().clone());
+        Some(TypeConflict { column: self.field.name().clone(), first, other })
+    }
+}
+
+/// Whether a type has null where the `wanted` one has values, or lacks a field of it.
+fn lacks(data_type: &DataType, wanted: &DataType) -> bool {
+    match (data_type, wanted) {
+        (DataType::Null, wanted) => *wanted != DataType::Null,
+        (DataType::Struct(fields), DataType::Struct(wanted)) => {
+            wanted.iter().any(|wanted| match fields.find(wanted.name()) {
+                Some((_, field)) => lacks(field.data_type(), wanted.data_type()),
+                None => true,
+            })
+        }
+        (data_type, wanted) => match (list_item(data_type), list_item(wanted)) {
+            (Some(item), Some(wanted)) => lacks(item.data_type(), wanted.data_type()),
+            _ => false,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::Field;
+
+    use super::*;
+
+    fn union(files: &[&[(&str, DataType)]]) -> TableSchema {
+        let schemas = files.iter().map(|fields| {
+            let fields = fields.iter().map(|(name, of)| Field::new(*name, of.clone(), false)).collect::<Vec<_>>();
+            TableFile { path: Path::new("file"), columns: Arc::new(Schema::new(fields)), partition_columns: 1 }
+        });
+        TableSchema::of(schemas)
+    }
+
+    #[test]
+    fn columns_are_the_union_by_name_and_those_of_the_path_are_last() {
+        use DataType::{Float64, Int8, Int16, Utf8};
+        let table = union(&[
+            &[("x", Int8), ("y", Utf8), ("key", Int16)],
+            &[("y", Utf8), ("x", Float64), ("z", Int8), ("key", Int16)],
+            &[("y", Utf8), ("x", Float64), ("z", Int8), ("key", Int16)],
+        ]);
+        let found: Vec<(&str, &DataType, bool)> =
+            table.columns().fields().iter().map(|it| (it.name().as_str(), it.data_type(), it.is_nullable())).collect();
+        assert_eq!(found, [("x", &Float64, false), ("y", &Utf8, false), ("z", &Int8, true), ("key", &Int16, false)]);
+        assert!(table.check("x").is_ok());
+    }
+
+    #[test]
+    fn types_that_do_not_meet_are_an_error_once_the_column_is_read() {
+        let table =
+            union(&[&[("x", DataType::Int8), ("k", DataType::Utf8)], &[("x", DataType::Utf8), ("k", DataType::Utf8)]]);
+        let error = table.check("x").unwrap_err().to_string();
+        assert!(error.contains("Utf8") && error.contains("Int8, as in file"), "{error}");
+        assert!(table.check("k").is_ok());
+    }
+}
