@@ -67,13 +67,30 @@ pub(crate) struct Transform {
         help_heading = "Output"
     )]
     if_newer: Option<IfNewer>,
+    /// Leave out files of a directory that cannot be read; once the others are written, end with exit code 1 and their names
+    #[arg(long, help_heading = "Rows")]
+    keep_going: bool,
     #[command(flatten)]
     run: RunFlags,
 }
 
 impl Transform {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { inputs, output, model, rows, mut config, mut files, if_newer, decision, alert, monitor, run } = self;
+        let Self {
+            inputs,
+            output,
+            model,
+            mut rows,
+            mut config,
+            mut files,
+            if_newer,
+            decision,
+            alert,
+            monitor,
+            keep_going,
+            run,
+        } = self;
+        rows.keep_going = keep_going;
         monitor.begin("transform", &model, &[&output], context)?;
         let alert = alert.alert()?;
         files.if_newer = if_newer;

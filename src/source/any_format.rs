@@ -7,8 +7,9 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 
 use super::arrow_ipc::IpcReader;
-use super::inputs::{FileFormat, InputFile, PartitionColumns, find_files, output_path, partition_columns};
+use super::inputs::{FileFormat, find_files, output_path};
 use super::open_input::{InputContent, OpenInput, read_from_start, unify_text_types};
+use super::open_inputs::OpenInputs;
 use super::scratch_file::{BATCH_ROWS, ScratchPurpose, write_scratch_file};
 use super::table_schema::{TableFile, TableSchema};
 use super::{ParquetFile, ParquetSource, Predicate, RowGroup, StoredType, split_by_encoded_size};
@@ -34,6 +35,9 @@ pub struct Source {
     pub(super) inputs: Vec<Arc<OpenInput>>,
     pub(super) table: TableSchema,
     pub(super) predicate: Option<Predicate>,
+    /// See [`unreadable`](Self::unreadable).
+    pub(super) unreadable: Arc<[(PathBuf, String)]>,
+    pub(super) keep_going: bool,
     pub(super) stop: Stop,
 }
 
@@ -58,20 +62,42 @@ impl Source {
         config: &SourceConfig,
         stop: &Stop,
     ) -> Result<Self> {
-        let found = find_files(names)?;
-        let partitions = partition_columns(found.iter().map(|found| found.path.as_path()));
-        let open = |(found, columns): (InputFile, PartitionColumns)| OpenInput::open(found, columns, config, stop);
-        let mut inputs = found.into_iter().zip(partitions).map(open).collect::<Result<Vec<_>>>()?;
+        let OpenInputs { mut inputs, unreadable } = OpenInputs::open(find_files(names)?, config, stop)?;
         unify_text_types(&mut inputs);
-        let inputs: Vec<_> = inputs.into_iter().map(Arc::new).collect();
-        let table = table_of(&inputs);
-        table.tell();
         let predicate = config.predicate.as_deref().map(Predicate::parse).transpose()?;
-        if let Some(predicate) = &predicate {
-            predicate.columns().iter().try_for_each(|column| table.check(column))?;
-            predicate.check(table.columns(), inputs.first().map_or(Path::new(""), |input| &input.path))?;
+        let source = Self::of(inputs.into_iter().map(Arc::new).collect(), predicate, stop);
+        source.table.tell();
+        if let Some(predicate) = &source.predicate {
+            predicate.columns().iter().try_for_each(|column| source.table.check(column))?;
+            predicate.check(source.table.columns(), source.path())?;
         }
-        Ok(Self { inputs, table, predicate, stop: stop.clone() })
+        Ok(Self { unreadable: unreadable.into(), keep_going: config.keep_going, ..source })
+    }
+
+    /// The rows of inputs for which a predicate is true.
+    pub(super) fn of(inputs: Vec<Arc<OpenInput>>, predicate: Option<Predicate>, stop: &Stop) -> Self {
+        let (table, unreadable) = (table_of(&inputs), Arc::default());
+        Self { inputs, table, predicate, unreadable, keep_going: false, stop: stop.clone() }
+    }
+
+    /// The files that were left out since they cannot be read, each with what is wrong.
+    pub(crate) fn unreadable(&self) -> &[(PathBuf, String)] {
+        &self.unreadable
+    }
+
+    /// Whether a file that cannot be read leaves the others to be.
+    pub(crate) fn keeps_going(&self) -> bool {
+        self.keep_going
+    }
+
+    /// Whether no row is read.
+    ///
+    /// # Errors
+    /// Those of reading rows up to the first.
+    pub(crate) fn has_no_rows(&self) -> Result<bool> {
+        let Some(predicate) = &self.predicate else { return Ok(false) };
+        let columns: Vec<String> = predicate.columns().to_vec();
+        Ok(self.stream(&columns, BATCH_ROWS)?.batches.next().transpose()?.is_none())
     }
 
     /// The columns: the union of those of all files by name, each with a type that holds the values of all files, partition
@@ -349,7 +375,7 @@ impl From<ParquetSource> for Source {
             content: InputContent::Parquet(Box::new(file.clone().alone())),
         };
         let inputs = table.files().iter().map(input).map(Arc::new).collect();
-        Self { inputs, table: table.columns().clone(), predicate: None, stop: Stop::new() }
+        Self { table: table.columns().clone(), ..Self::of(inputs, None, &Stop::new()) }
     }
 }
 

@@ -10,7 +10,6 @@ use arrow::error::ArrowError;
 use super::any_format::{ColumnStream, Source};
 use super::catch_decoder_panic;
 use super::open_input::OpenInput;
-use super::table_schema::TableSchema;
 use super::wide_keys::{wide_batch, wide_schema};
 use crate::error::{Place, Result};
 use crate::pipeline::Stop;
@@ -36,8 +35,7 @@ impl Source {
         let wide = schema.clone();
         let batches = reader.map(move |batch| catch_decoder_panic(|| Place::file(path), || wide_batch(batch?, &wide)));
         let input = OpenInput::once(path.to_owned(), schema, Box::new(batches));
-        let table = TableSchema::of_file(input.schema());
-        Self { inputs: vec![Arc::new(input)], table, predicate: None, stop: Stop::new() }
+        Self::of(vec![Arc::new(input)], None, &Stop::new())
     }
 
     /// The same rows, in the `wanted` types where a column has nulls alone, or a struct lacks fields.

@@ -172,10 +172,12 @@ fn common_number(a: &DataType, b: &DataType) -> DataType {
     };
     let scale = scale_a.max(scale_b);
     let precision = u8::try_from(whole_a.max(whole_b) + i16::from(scale)).unwrap_or(u8::MAX);
-    match precision {
-        ..=DECIMAL128_MAX_PRECISION => T::Decimal128(precision, scale),
-        ..=DECIMAL256_MAX_PRECISION => T::Decimal256(precision, scale),
-        _ => T::Float64,
+    if precision <= DECIMAL128_MAX_PRECISION {
+        T::Decimal128(precision, scale)
+    } else if precision <= DECIMAL256_MAX_PRECISION {
+        T::Decimal256(precision, scale)
+    } else {
+        T::Float64
     }
 }
 

@@ -13,6 +13,7 @@ mod inputs;
 #[cfg(not(feature = "analysis"))]
 mod no_predicate;
 mod open_input;
+mod open_inputs;
 mod parquet;
 #[cfg(feature = "analysis")]
 mod predicate;

@@ -65,7 +65,7 @@ impl fmt::Debug for InputContent {
 }
 
 impl OpenInput {
-    /// Opens a file or stdin and detects its format.
+    /// Opens a file or stdin and detects its format; `None` if a file of a directory looks like none with rows.
     ///
     /// # Errors
     /// As [`Source::open`](super::Source::open).
@@ -74,17 +74,19 @@ impl OpenInput {
         partition_columns: PartitionColumns,
         config: &SourceConfig,
         stop: &Stop,
-    ) -> Result<Self> {
+    ) -> Result<Option<Self>> {
         let InputFile { path, relative, directory } = found;
         if is_stdin(&path) {
             let stdin = InterruptibleReader::new(Box::new(std::io::stdin()), stop)?;
             let reader = IpcReader::new(&path, Box::new(stdin), config.allow_missing_eos, stop)?;
-            return Ok(Self::once(path, reader.schema(), Box::new(reader)));
+            return Ok(Some(Self::once(path, reader.schema(), Box::new(reader))));
         }
         let file = PositionalFile::open(&path)?;
         let length = SIGNATURE_BYTES.min(usize::try_from(file.len()).unwrap_or(SIGNATURE_BYTES));
         let start = catch_decoder_panic(|| Place::file(&path), || file.get_bytes(0, length))?;
-        let format = FileFormat::detect(&path, &start);
+        // Whoever reads Parquet reports what is wrong with a file that was named.
+        let named = directory.is_none().then_some(FileFormat::Parquet);
+        let Some(format) = FileFormat::detect(&path, &start).or(named) else { return Ok(None) };
         let content = match format {
             FileFormat::Parquet => {
                 InputContent::Parquet(ParquetFile::read(&path, file)?.with_partition_columns(&partition_columns).into())
@@ -99,7 +101,7 @@ impl OpenInput {
                 InputContent::Text(TextFile::open(&path, file, format, stop)?)
             }
         };
-        Ok(Self { path, relative, directory, partition_columns, format: Some(format), content })
+        Ok(Some(Self { path, relative, directory, partition_columns, format: Some(format), content }))
     }
 
     /// Wraps batches that are not in a file; `path` names them in messages.
@@ -116,6 +118,17 @@ impl OpenInput {
             InputContent::IpcFile(file) => file.schema().clone(),
             InputContent::IpcStream { schema, .. } | InputContent::Once { schema, .. } => schema.clone(),
             InputContent::Text(text) => text.schema().clone(),
+        }
+    }
+
+    /// The keys of its metadata.
+    pub(super) fn metadata_keys(&self) -> Vec<String> {
+        match &self.content {
+            InputContent::Parquet(file) => {
+                let keys = file.metadata().file_metadata().key_value_metadata();
+                keys.into_iter().flatten().map(|pair| pair.key.clone()).collect()
+            }
+            _ => self.file_schema().metadata().keys().cloned().collect(),
         }
     }
 

@@ -5,6 +5,7 @@
 mod commit;
 mod lock;
 mod objects;
+mod owner;
 mod positional_file;
 mod scratch;
 

@@ -1,10 +1,11 @@
 //! Files and objects read by position, so that threads share one handle. It stays the opened file even if another file takes
 //! its name.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufReader, Read, Take};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ::parquet::errors::{ParquetError, Result};
 use ::parquet::file::reader::{ChunkReader, Length};
@@ -23,7 +24,28 @@ pub(crate) struct PositionalFile {
 #[derive(Debug)]
 enum ReadHandle {
     File(File),
+    /// The same, counted as one of the inputs.
+    Counted(File),
+    /// An input that is opened for each read: a process may have only so many open.
+    Reopened {
+        path: PathBuf,
+        identity: Identity,
+    },
     Object(Object),
+}
+
+/// Most files that stay open: a quarter of the usual limit of a cron job.
+const MOST_OPEN: usize = 64;
+
+/// The number of those that are.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+
+impl Drop for ReadHandle {
+    fn drop(&mut self) {
+        if let Self::Counted(_) = self {
+            OPEN.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
 }
 
 impl PositionalFile {
@@ -44,7 +66,14 @@ impl PositionalFile {
         } else if !about.is_file() {
             return unsupported("a pipe or device as input");
         }
-        Ok(Self::new(File::open(path).map_err(Error::io("open", path))?, about.len()))
+        let file = File::open(path).map_err(Error::io("open", path))?;
+        let handle = if OPEN.fetch_add(1, Ordering::Relaxed) < MOST_OPEN {
+            ReadHandle::Counted(file)
+        } else {
+            OPEN.fetch_sub(1, Ordering::Relaxed);
+            ReadHandle::Reopened { path: path.to_owned(), identity: Identity::of(&about) }
+        };
+        Ok(Self { file: Arc::new(handle), length: about.len() })
     }
 
     /// Wraps an open file of `length` bytes.
@@ -58,7 +87,8 @@ impl PositionalFile {
     /// If the system cannot tell.
     pub(crate) fn is_truncated(&self) -> io::Result<bool> {
         match &*self.file {
-            ReadHandle::File(file) => Ok(file.metadata()?.len() < self.length),
+            ReadHandle::File(file) | ReadHandle::Counted(file) => Ok(file.metadata()?.len() < self.length),
+            ReadHandle::Reopened { path, .. } => Ok(std::fs::metadata(path)?.len() < self.length),
             // A changed object is a read error.
             ReadHandle::Object(_) => Ok(false),
         }
@@ -75,7 +105,7 @@ impl ChunkReader for PositionalFile {
     type T = BufReader<PositionalReader>;
 
     fn get_read(&self, start: u64) -> Result<Self::T> {
-        Ok(BufReader::new(PositionalReader { file: self.file.clone(), position: start }))
+        Ok(BufReader::new(PositionalReader::new(self.file.clone(), start)))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
@@ -84,7 +114,7 @@ impl ChunkReader for PositionalFile {
             return Err(ParquetError::EOF(format!("{length} bytes at {start} of a file of {}", self.length)));
         }
         let mut bytes = vec![0; length];
-        PositionalReader { file: self.file.clone(), position: start }.read_exact(&mut bytes)?;
+        PositionalReader::new(self.file.clone(), start).read_exact(&mut bytes)?;
         Ok(bytes.into())
     }
 }
@@ -115,7 +145,7 @@ impl ChunkReader for FileRange<'_> {
     type T = BufReader<Take<PositionalReader>>;
 
     fn get_read(&self, start: u64) -> Result<Self::T> {
-        let from = PositionalReader { file: self.file.file.clone(), position: start };
+        let from = PositionalReader::new(self.file.file.clone(), start);
         let buffer = usize::try_from(self.length).unwrap_or(usize::MAX).min(Self::BUFFER_BYTES);
         Ok(BufReader::with_capacity(buffer, from.take(self.length)))
     }
@@ -129,16 +159,62 @@ impl ChunkReader for FileRange<'_> {
 pub(crate) struct PositionalReader {
     file: Arc<ReadHandle>,
     position: u64,
+    /// The file, if it is opened for this reader.
+    opened: Option<File>,
+}
+
+impl PositionalReader {
+    fn new(file: Arc<ReadHandle>, position: u64) -> Self {
+        Self { file, position, opened: None }
+    }
 }
 
 impl Read for PositionalReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = match &*self.file {
-            ReadHandle::File(file) => read_at(file, buffer, self.position)?,
+            ReadHandle::File(file) | ReadHandle::Counted(file) => read_at(file, buffer, self.position)?,
+            ReadHandle::Reopened { path, identity } => {
+                let file = match self.opened.take() {
+                    Some(file) => file,
+                    None => identity.open(path)?,
+                };
+                read_at(self.opened.insert(file), buffer, self.position)?
+            }
             ReadHandle::Object(object) => object.read_at(buffer, self.position)?,
         };
         self.position += read as u64;
         Ok(read)
+    }
+}
+
+/// What tells a file from another that took its name.
+#[derive(Debug, PartialEq, Eq)]
+struct Identity {
+    #[cfg(unix)]
+    inode: (u64, u64),
+    #[cfg(not(unix))]
+    modified: Option<std::time::SystemTime>,
+}
+
+impl Identity {
+    fn of(about: &Metadata) -> Self {
+        #[cfg(unix)]
+        use std::os::unix::fs::MetadataExt;
+        Self {
+            #[cfg(unix)]
+            inode: (about.dev(), about.ino()),
+            #[cfg(not(unix))]
+            modified: about.modified().ok(),
+        }
+    }
+
+    /// Opens the file again.
+    fn open(&self, path: &Path) -> io::Result<File> {
+        let file = File::open(path)?;
+        if Self::of(&file.metadata()?) == *self {
+            return Ok(file);
+        }
+        Err(io::Error::other("another file took its name while it was read"))
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::job::TransformJob;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::source::Source;
 use crate::storage::{Target, check_distinct, check_outside, is_url};
 
@@ -29,16 +29,32 @@ impl TransformJob<'_, '_> {
             Target::inspect(&target, self.config.output.replaces(), source.paths())?;
             work.push((file, target));
         }
+        let mut damaged = Vec::new();
         for (n, (file, target)) in work.iter().enumerate() {
-            let written = self.file_of_directory(file, target);
-            written.map_err(|error| unfinished(&work[n..], n, error))?;
-            self.totals.files += 1;
+            match self.file_of_directory(file, target) {
+                Ok(written) => self.totals.files += u64::from(written),
+                Err(error) if source.keeps_going() && error.kind() == ErrorKind::Data => {
+                    tracing::warn!("{error}; it is left out");
+                    damaged.push((file.path().to_owned(), error));
+                }
+                Err(error) => return Err(unfinished(&work[n..], n, error)),
+            }
         }
-        Ok(())
+        let done = work.len() - damaged.len();
+        let (rest, mut errors): (Vec<PathBuf>, Vec<Error>) = damaged.into_iter().unzip();
+        match errors.is_empty() {
+            true => Ok(()),
+            false => Err(Error::Unfinished { done, rest, source: Box::new(errors.swap_remove(0)) }),
+        }
     }
 
-    fn file_of_directory(&mut self, file: &Source, target: &Path) -> Result<()> {
+    /// Writes the output of one file, unless none of its rows is read; tells whether it did.
+    fn file_of_directory(&mut self, file: &Source, target: &Path) -> Result<bool> {
         self.run.stopper().check()?;
+        if file.has_no_rows()? {
+            tracing::info!("{}: no row matches; no file is written for it", file.path().display());
+            return Ok(false);
+        }
         let folder = target.parent().filter(|_| !is_url(target)).unwrap_or(Path::new("."));
         let made: Vec<&Path> = folder.ancestors().take_while(|it| !it.as_os_str().is_empty() && !it.exists()).collect();
         fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
@@ -48,7 +64,7 @@ impl TransformJob<'_, '_> {
             // A folder that holds a file of another program by now stays.
             made.into_iter().take_while(|folder| fs::remove_dir(folder).is_ok()).for_each(drop);
         }
-        written
+        written.map(|()| true)
     }
 }
 

@@ -24,17 +24,16 @@ pub(crate) const SIGNATURE_BYTES: usize = 8;
 const IPC_FILE: &[u8] = b"ARROW1\0\0";
 
 impl FileFormat {
-    /// Detects the format of a file that begins with `start`. An unknown one counts as Parquet, whose reader reports what is
-    /// wrong.
-    pub(crate) fn detect(path: &Path, start: &[u8]) -> Self {
-        match start {
+    /// Detects the format of a file that begins with `start`; `None` if neither that nor the name tells one.
+    pub(crate) fn detect(path: &Path, start: &[u8]) -> Option<Self> {
+        Some(match start {
             [b'P', b'A', b'R', b'1', ..] => Self::Parquet,
             _ if start.starts_with(IPC_FILE) => Self::IpcFile,
             // Since 2019 a continuation marker comes before the length of a message.
             [0xff, 0xff, 0xff, 0xff, ..] => Self::IpcStream,
             _ if is_unmarked_stream(start) => Self::IpcStream,
-            _ => Self::by_name(path, start.starts_with(&[0x1f, 0x8b])).unwrap_or(Self::Parquet),
-        }
+            _ => return Self::by_name(path, start.starts_with(&[0x1f, 0x8b])),
+        })
     }
 
     fn by_name(path: &Path, gzip: bool) -> Option<Self> {
@@ -43,6 +42,8 @@ impl FileFormat {
         match name.rsplit_once('.')?.1 {
             "csv" => Some(Self::Csv { gzip }),
             "ndjson" | "jsonl" => Some(Self::Ndjson { gzip }),
+            // Their content should have told; the reader says what is wrong with it.
+            "parquet" | "parq" | "pq" | "arrow" | "arrows" | "feather" | "ipc" => Some(Self::Parquet),
             _ => None,
         }
     }
@@ -76,7 +77,7 @@ mod tests {
 
     #[test]
     fn content_beats_the_name() {
-        let detect = |name: &str, start: &[u8]| FileFormat::detect(Path::new(name), start);
+        let detect = |name: &str, start: &[u8]| FileFormat::detect(Path::new(name), start).unwrap();
         assert_eq!(detect("a.csv", b"PAR1...."), FileFormat::Parquet);
         assert_eq!(detect("a.parquet", IPC_FILE), FileFormat::IpcFile);
         assert_eq!(detect("a", &[0xff, 0xff, 0xff, 0xff, 0x10, 0, 0, 0]), FileFormat::IpcStream);
@@ -85,7 +86,9 @@ mod tests {
         assert_eq!(detect("a.csv.gz", &[0x1f, 0x8b, 8, 0]), FileFormat::Csv { gzip: true });
         assert_eq!(detect("a.csv.gz", b"x,y"), FileFormat::Csv { gzip: false });
         assert_eq!(detect("a.NDJSON", b"{"), FileFormat::Ndjson { gzip: false });
-        assert_eq!((detect("a.txt", b"x"), detect("csv", b"")), (FileFormat::Parquet, FileFormat::Parquet));
+        assert_eq!(detect("a.parquet", b"x"), FileFormat::Parquet);
+        let none = |name: &str, start: &[u8]| FileFormat::detect(Path::new(name), start).is_none();
+        assert!(none("a.txt", b"x") && none("csv", b"") && none("README.md", b"# A lake"));
     }
 
     #[test]
