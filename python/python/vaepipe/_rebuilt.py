@@ -1,0 +1,108 @@
+"""Arrays and frames like those of a fit, rebuilt from latents: learned columns as decoded, constants as they were, all else
+missing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy
+
+from vaepipe import _vaepipe
+from vaepipe._arrays import columns_of_numbers, floats
+from vaepipe._data import is_of
+from vaepipe._reader import Reader
+
+
+class ArrayLike:
+    """What arrays have in common with that of a fit: its columns, its type, and its constants."""
+
+    def __init__(self, array: numpy.ndarray[Any, Any], names: Sequence[str], constants: Collection[str]) -> None:
+        self._names = list(names)
+        known = {name: _first_known(values) for name, values in zip(names, array.T, strict=True) if name in constants}
+        self._row = numpy.array([known.get(name, numpy.nan) for name in names], array.dtype)
+
+    def rebuilt(self, rows: _vaepipe.NativeReader, count: int) -> numpy.ndarray[Any, Any]:
+        """An array of so many rows, whose learned columns are those of ``rows``."""
+        array = numpy.tile(self._row, (count, 1))
+        learned = set(rows.column_names)
+        columns = [column for column, name in enumerate(self._names) if name in learned]
+        array[:, columns] = floats(rows, [self._names[column] for column in columns])
+        return array
+
+
+class FrameLike:
+    """What frames have in common with that of a fit: its kind, its columns with their types, and its constants."""
+
+    def __init__(self, frame: Any, constants: Collection[str]) -> None:
+        self._empty = frame[:0]
+        self._constants = {str(label): _first_known(frame[label]) for label in _labels(frame) if str(label) in constants}
+
+    def rebuilt(self, rows: _vaepipe.NativeReader, count: int) -> Any:
+        """A frame of so many rows, whose learned columns are those of ``rows``."""
+        learned = set(rows.column_names)
+        if is_of(self._empty, "polars", "DataFrame"):
+            return self._polars(Reader(rows).to_polars(), count)
+        if is_of(self._empty, "pandas", "DataFrame"):
+            names = [name for name in labels(self._empty) if name in learned]
+            if columns_of_numbers(self._empty) is not None:
+                return self._pandas(dict(zip(names, floats(rows, names).T, strict=True)), count)
+            table = Reader(rows).to_pyarrow()
+            return self._pandas({name: table[name].to_pandas() for name in names}, count)
+        return self._pyarrow(Reader(rows).to_pyarrow(), count)
+
+    def _polars(self, learned: Any, count: int) -> Any:
+        import polars
+
+        def column(name: str, dtype: Any) -> Any:
+            if name in learned.columns:
+                return learned[name].cast(dtype, strict=False)
+            return polars.Series(name, [self._constants.get(name)], dtype).new_from_index(0, count)
+
+        return polars.DataFrame([column(name, dtype) for name, dtype in self._empty.schema.items()])
+
+    def _pandas(self, learned: dict[str, Any], count: int) -> Any:
+        import pandas
+
+        def column(label: Any) -> Any:
+            name, dtype = str(label), self._empty[label].dtype
+            if name in learned:
+                values = pandas.Series(learned[name])
+                # numpy's integers and Booleans have no missing value.
+                return values if dtype.kind in "biu" and values.hasnans else values.astype(dtype)
+            if name in self._constants:
+                return pandas.Series([self._constants[name]] * count, dtype=dtype)
+            return self._empty[label].reindex(range(count))
+
+        columns = {label: column(label) for label in self._empty.columns}
+        return pandas.DataFrame(columns, index=range(count), columns=self._empty.columns)
+
+    def _pyarrow(self, learned: Any, count: int) -> Any:
+        import pyarrow
+
+        def column(field: Any) -> Any:
+            if field.name in learned.column_names:
+                return learned[field.name].cast(field.type)
+            return pyarrow.repeat(pyarrow.scalar(self._constants.get(field.name), field.type), count)
+
+        schema = self._empty.schema
+        return type(self._empty).from_arrays([column(field) for field in schema], names=schema.names)
+
+
+def labels(frame: Any) -> list[str]:
+    """The names that the columns of a frame have in a model."""
+    return [str(label) for label in _labels(frame)]
+
+
+def _labels(frame: Any) -> Any:
+    return frame.schema.names if is_of(frame, "pyarrow", type(frame).__name__) else frame.columns
+
+
+def _first_known(values: Any) -> Any:
+    """The first value that is not missing."""
+    for value in values.dropna() if hasattr(values, "dropna") else values:
+        value = value.as_py() if hasattr(value, "as_py") else value
+        # NaN is not itself.
+        if value is not None and value == value:
+            return value
+    return None
