@@ -140,10 +140,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseE
 
     Notes
     -----
-    A row without a known value has the score NaN and is an inlier: nothing odd is known of it. Its latents are NaN.
-
-    With groups among the ``given`` columns a row is ranked within its group, so that ``predict`` may differ from the sign of
-    ``decision_function``, and ``contamination`` is the share of the training rows, without those that are held out.
+    A row without a known value has the score NaN and is an inlier: nothing odd is known of it.
 
     Examples
     --------
@@ -225,21 +222,19 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseE
         constants = {column["column"] for column in metadata["carried"] if column.get("constant") is not None}
         self._like = FrameLike(X, constants) if is_frame(X) else ArrayLike(X, self._columns, constants)
 
-        is_grouped = any(column["kind"] == "group" for column in metadata.get("given", ()))
+        scores = self._scores(X)
         threshold = self.model_._native.threshold()
-        # The model's contamination is that of its training rows, scikit-learn's that of all fitted rows.
-        self._model_decides = threshold is not None and (is_grouped or self.contamination == "auto")
-        # An outlier of the model has at least the threshold, one of scikit-learn less than the offset.
-        self.offset_ = -numpy.inf if threshold is None else float(numpy.nextafter(-threshold, numpy.inf))
-        scores, is_outlier = self._judged(X)
-        if not self._model_decides:
+        if threshold is not None and self.contamination == "auto":
+            # An outlier of the model has at least the threshold, one of scikit-learn less than the offset.
+            self.offset_ = float(numpy.nextafter(-threshold, numpy.inf))
+        else:
+            # The model's contamination is that of its training rows, scikit-learn's that of all fitted rows.
             share = _SHARE if self.contamination == "auto" else float(self.contamination)
             known = numpy.sort(scores[~numpy.isnan(scores)])
             # Rounding may place a decimal share just below a whole number of rows.
             self.offset_ = float(known[min(int(share * len(known) * (1 + 1e-12)), len(known) - 1)])
-            is_outlier = scores < self.offset_
         self.decision_scores_ = -scores
-        self.labels_ = is_outlier.astype(int)
+        self.labels_ = (scores < self.offset_).astype(int)
         return self
 
     def fit_transform(self, X: Any, y: Any = None) -> Any:
@@ -315,7 +310,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseE
             Higher is more normal.
         """
         check_is_fitted(self)
-        return self._judged(self._validated(_table(X)))[0]
+        return self._scores(self._validated(_table(X)))
 
     def decision_function(self, X: Any) -> _Array:
         """Score rows so that outliers are below 0.
@@ -345,8 +340,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseE
         is_inlier : ndarray of shape (n_samples,)
             -1 for outliers, 1 for inliers.
         """
-        check_is_fitted(self)
-        return _signs(self._judged(self._validated(_table(X)))[1])
+        # NaN is below nothing.
+        return numpy.where(self.decision_function(X) < 0, -1, 1)
 
     def fit_predict(self, X: Any, y: Any = None) -> _Array:
         """Fit a model to rows, and tell the outliers among them.
@@ -364,7 +359,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseE
         is_inlier : ndarray of shape (n_samples,)
             -1 for outliers, 1 for inliers.
         """
-        return _signs(self.fit(X).labels_ == 1)
+        return numpy.where(self.fit(X).labels_ == 1, -1, 1)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Score a model by how normal rows are to it, for the choice of one by :func:`~sklearn.model_selection.cross_val_score`
@@ -430,15 +425,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseE
         rows = self.model_._native.transform(_native(self._rows(X)), self._threads(), options)
         return floats(rows, [_PREFIX + name for name in names]).astype(dtype)
 
-    def _judged(self, X: Any) -> tuple[_Array, _Array]:
-        """``score_samples`` of validated rows, and which are outliers."""
-        if not self._model_decides:
-            scores = -self._new_columns(X, ["anomaly_score"])[:, 0]
-            return scores, scores < self.offset_
-        scores, is_anomaly = self._new_columns(X, ["anomaly_score", "is_anomaly"]).T
-        # A score that overflows is the highest; a row without a known value has neither score nor decision.
-        scores[numpy.isnan(scores) & ~numpy.isnan(is_anomaly)] = numpy.inf
-        return -scores, is_anomaly == 1
+    def _scores(self, X: Any) -> _Array:
+        """``score_samples`` of validated rows."""
+        return -self._new_columns(X, ["anomaly_score"])[:, 0]
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
@@ -469,7 +458,3 @@ def _native(rows: Any) -> Any:
     found = source(rows)
     assert found is not None, "there is always a batch, if an empty one"
     return found.native
-
-
-def _signs(is_outlier: _Array) -> _Array:
-    return numpy.where(is_outlier, -1, 1)
