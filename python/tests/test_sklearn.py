@@ -150,11 +150,25 @@ def test_nan_is_missing_without_a_warning(numbers, caplog):
     assert vae.model_.metadata["features"][1]["missing"] == numpy.isnan(numbers[:, 1]).sum()
 
 
-def test_dates_of_frames_are_taken(mixed):
+@pytest.mark.parametrize("kind", FRAMES)
+def test_dates_of_frames_are_given(mixed, kind):
     start = datetime.datetime(2026, 1, 1)
-    X = polars.DataFrame(mixed).with_columns(when=polars.Series([start + datetime.timedelta(hours=n) for n in range(500)]))
+    X = FRAMES[kind](mixed | {"when": [start + datetime.timedelta(hours=n) for n in range(500)]})
     vae = VAE(**QUICK).fit(X)
-    assert vae.model_.metadata["given"] and vae.predict(X).shape == (500,)
+    latents = vae.transform(X)
+    with pytest.raises(ValueError, match="given when"):
+        vae.inverse_transform(latents)
+    with pytest.raises(ValueError, match="given has 500"):
+        vae.inverse_transform(latents[1:], X)
+    rebuilt, expected = (polars.DataFrame(frame) for frame in (vae.inverse_transform(latents, X), vae.model_.reconstruct(X)))
+    assert rebuilt.columns == [*mixed, "when"] and rebuilt.equals(expected.select(rebuilt.columns))
+
+
+def test_columns_of_an_array_may_be_given(numbers):
+    vae = VAE(options={"given": ["x2"]}, **QUICK).fit(numbers)
+    rebuilt = vae.inverse_transform(vae.transform(numbers), numbers)
+    frame = polars.DataFrame(numbers, schema=[f"x{n}" for n in range(5)], nan_to_null=True)
+    assert (rebuilt == vae.model_.reconstruct(frame).to_numpy()).all() and (rebuilt[:, 2] == numbers[:, 2]).all()
 
 
 @pytest.mark.parametrize("kind", FRAMES)
@@ -311,6 +325,8 @@ def test_it_is_pickled_cloned_and_sent_to_workers(numbers, of_numbers, mixed):
     assert (again.predict(numbers) == of_numbers.predict(numbers)).all()
     copy = clone(of_numbers)
     assert copy.get_params() == of_numbers.get_params() and not hasattr(copy, "model_")
+    on_cpu = pickle.loads(pickle.dumps(VAE(device="cpu", **QUICK).fit(numbers)))
+    assert on_cpu.transform(numbers).shape == (2500, on_cpu.n_components_)
     frame = polars.DataFrame(mixed)
     of_frame = pickle.loads(pickle.dumps(VAE(**QUICK).fit(frame)))
     assert of_frame.inverse_transform(of_frame.transform(frame)).schema == frame.schema

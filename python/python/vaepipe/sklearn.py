@@ -23,9 +23,9 @@ from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 import vaepipe
-from vaepipe._arrays import batches, columns_of, columns_of_numbers, floats
+from vaepipe._arrays import Array, array_batches, batches, columns_of, columns_of_numbers, floats
 from vaepipe._data import is_frame, source
-from vaepipe._rebuilt import ArrayLike, FrameLike, labels
+from vaepipe._rebuilt import ArrayLike, FrameLike, labels, with_columns
 from vaepipe.errors import UsageError
 
 #: Parameters by the option of :func:`vaepipe.fit` that each sets.
@@ -46,8 +46,6 @@ _PARAMETERS = {
 _PREFIX = "vaepipe_"
 #: Share of the fitted rows that are outliers if there are no p-values.
 _SHARE = 0.01
-
-_Array = numpy.ndarray[Any, Any]
 
 
 class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseEstimator):
@@ -273,7 +271,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseE
         names = [f"z_{n}" for n in range(self.n_components_)]
         return self._new_columns(self._validated(_table(X)), names, numpy.float32)
 
-    def inverse_transform(self, X: Any) -> Any:
+    def inverse_transform(self, X: Any, given: Any = None) -> Any:
         """Rebuild rows from latents: numbers as expected, categories as most likely.
 
         Parameters
@@ -281,22 +279,37 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseE
         X : array-like or frame of shape (n_samples, n_components_)
             The latents.
 
+        given : array-like or frame of shape (n_samples, n_features_in_), default=None
+            The rows whose given columns the rebuilt rows have; needed only if the model has some. Dates and times of a frame
+            are given unless ``options`` say otherwise.
+
         Returns
         -------
         X_original : ndarray or frame of shape (n_samples, n_features_in_)
             The rows: an array if the model was fitted to an array, else a frame of the kind and types it was fitted to.
-            Columns that were constant have their constant; others that were not learned are missing.
+            Columns that were not learned are those of ``given``; without it, those that were constant have their constant,
+            and the others are missing.
         """
         check_is_fitted(self)
-        latents = check_array(X, dtype=numpy.float32, ensure_all_finite="allow-nan", input_name="X")
-        if latents.shape[1] != self.n_components_:
-            raise ValueError(f"X has {latents.shape[1]} columns, but the model has {self.n_components_} latent dimensions")
-        rows = batches(columns_of(latents, [f"{_PREFIX}z_{n}" for n in range(self.n_components_)]))
+        Z = check_array(X, dtype=numpy.float32, ensure_all_finite="allow-nan", input_name="X")
+        if Z.shape[1] != self.n_components_:
+            raise ValueError(f"X has {Z.shape[1]} columns, but the model has {self.n_components_} latent dimensions")
+        latents = {f"{_PREFIX}z_{n}": Z[:, n] for n in range(self.n_components_)}
+        names = [column["column"] for column in self.model_.metadata.get("given", ())]
+        if not names:
+            rows = batches(latents)
+        elif given is None:
+            raise ValueError(f"the model learned its columns given {', '.join(names)}: pass rows with these as `given`")
+        else:
+            given = self._validated(_table(given))
+            if len(given) != len(Z):
+                raise ValueError(f"X has {len(Z)} rows, but given has {len(given)}")
+            columns = self._columns_of(given)
+            rows = with_columns(given, latents) if columns is None else batches({**columns, **latents})
         options = {"latents": True, "prefix": _PREFIX}
-        rebuilt = self.model_._native.reconstruct(_native(rows), self._threads(), options)
-        return self._like.rebuilt(rebuilt, len(latents))
+        return self._like.rebuilt(self.model_._native.reconstruct(_native(rows), self._threads(), options), len(Z))
 
-    def score_samples(self, X: Any) -> _Array:
+    def score_samples(self, X: Any) -> Array:
         """Score rows: the negative of the model's ``anomaly_score``.
 
         Parameters
@@ -312,7 +325,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseE
         check_is_fitted(self)
         return self._scores(self._validated(_table(X)))
 
-    def decision_function(self, X: Any) -> _Array:
+    def decision_function(self, X: Any) -> Array:
         """Score rows so that outliers are below 0.
 
         Parameters
@@ -327,7 +340,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseE
         """
         return self.score_samples(X) - self.offset_
 
-    def predict(self, X: Any) -> _Array:
+    def predict(self, X: Any) -> Array:
         """Tell outliers from inliers.
 
         Parameters
@@ -343,7 +356,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseE
         # NaN is below nothing.
         return numpy.where(self.decision_function(X) < 0, -1, 1)
 
-    def fit_predict(self, X: Any, y: Any = None) -> _Array:
+    def fit_predict(self, X: Any, y: Any = None) -> Array:
         """Fit a model to rows, and tell the outliers among them.
 
         Parameters
@@ -414,20 +427,29 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseE
 
     def _rows(self, X: Any) -> Any:
         """Validated rows as data of :mod:`vaepipe`."""
-        if not is_frame(X):
-            return batches(columns_of(X, self._columns))
-        columns = columns_of_numbers(X)
+        if not is_frame(X) and X.dtype.kind != "O":
+            return array_batches(X, self._columns)
+        columns = self._columns_of(X)
         return X if columns is None else batches(columns)
 
-    def _new_columns(self, X: Any, names: Sequence[str], dtype: type = numpy.float64) -> _Array:
+    def _columns_of(self, X: Any) -> dict[str, Array] | None:
+        """The columns of validated rows as arrays; ``None`` for a frame of other types than numbers."""
+        return columns_of_numbers(X) if is_frame(X) else columns_of(X, self._columns)
+
+    def _new_columns(self, X: Any, names: Sequence[str], dtype: type = numpy.float64) -> Array:
         """New columns of a transform of validated rows, ``[rows, names]``."""
         options = {"prefix": _PREFIX, "drop_features": True}
         rows = self.model_._native.transform(_native(self._rows(X)), self._threads(), options)
         return floats(rows, [_PREFIX + name for name in names]).astype(dtype)
 
-    def _scores(self, X: Any) -> _Array:
+    def _scores(self, X: Any) -> Array:
         """``score_samples`` of validated rows."""
         return -self._new_columns(X, ["anomaly_score"])[:, 0]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if hasattr(self, "model_") and self.device != "auto":
+            self.model_ = vaepipe.Model.from_bytes(self.model_.to_bytes(), device=self.device)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
