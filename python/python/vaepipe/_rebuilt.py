@@ -35,7 +35,8 @@ class FrameLike:
 
     def __init__(self, frame: Any, constants: Collection[str]) -> None:
         self._empty = frame[:0]
-        self._constants = {str(label): _first_known(frame[label]) for label in _labels(frame) if str(label) in constants}
+        constant = [label for label in _labels(frame) if str(label) in constants]
+        self._constants = {str(label): _first_known(frame[label]) for label in constant}
 
     def rebuilt(self, rows: _vaepipe.NativeReader, count: int) -> Any:
         """A frame of so many rows, with the columns of ``rows``."""

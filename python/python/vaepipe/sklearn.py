@@ -24,7 +24,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 import vaepipe
 from vaepipe._arrays import Array, array_batches, batches, columns_of, columns_of_numbers, floats
-from vaepipe._data import is_frame, source
+from vaepipe._data import is_frame, is_of, source
 from vaepipe._rebuilt import ArrayLike, FrameLike, labels, with_columns
 from vaepipe.errors import UsageError
 
@@ -52,9 +52,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseE
     """Variational autoencoder: latents, anomaly scores and rebuilt rows of arrays and of frames of mixed types.
 
     Arrays are learned as numbers, NaN as missing. Frames of polars, pandas and pyarrow, and whatever else has
-    ``__arrow_c_stream__``, need no preparation: numbers, strings, categories, Booleans, dates and times are encoded by their
-    type, missing values stay missing, and what looks like an identifier is left out, unless ``options`` name it in
-    ``columns``. :func:`vaepipe.inspect` tells what becomes of each column of a frame.
+    ``__arrow_c_stream__``, need no preparation: numbers, strings, categories, Booleans, dates and times are encoded by
+    their type, missing values stay missing, and what looks like an identifier is not learned, unless ``options`` name
+    it in ``columns``. :func:`vaepipe.inspect` tells what becomes of each column of a frame.
 
     Parameters
     ----------
@@ -63,8 +63,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseE
         number of columns.
 
     hidden_layer_sizes : sequence of int or None, default=None
-        Widths of the encoder's hidden layers; the decoder mirrors them. ``()`` makes a linear model; None decides by the
-        number of columns.
+        Widths of the encoder's hidden layers; the decoder mirrors them. ``()`` makes a linear model; None decides by
+        the number of columns.
 
     activation : {"silu", "relu", "tanh"} or None, default=None
         Activation function of the hidden layers; None is "silu".
@@ -79,16 +79,16 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseE
         Most epochs; None decides by the number of rows.
 
     n_iter_no_change : int or None, default=None
-        Epochs without improvement before training stops; 0 trains them all. None is 30 % of the epochs, at least 10, and
-        with preset "anomaly" 0.
+        Epochs without improvement before training stops; 0 trains them all. None is 30 % of the epochs, at least 10,
+        and with preset "anomaly" 0.
 
     validation_fraction : float or None, default=None
         Share of rows held out of training: half for validation, half for calibration. None is 0.1.
 
     contamination : float or "auto", default="auto"
-        Share of the fitted rows that are outliers. With "auto" a row is an outlier if the model says so: if its p-value is
-        at most 0.01, or as ``options`` say by ``alpha`` or ``threshold``. Without such p-values, as after a fit to fewer
-        than 100 rows or without held-out rows, it is one if it is odder than 99 % of the fitted rows.
+        Share of the fitted rows that are outliers. With "auto" a row is an outlier if the model says so: if its p-value
+        is at most 0.01, or by ``alpha`` or ``threshold`` of ``options``. If no p-value can be that low, as after a fit
+        to fewer than 100 rows or without held-out rows, a row is one if it is odder than 99 % of the fitted rows.
 
     preset : {"reduce", "anomaly"} or None, default=None
         Defaults for a purpose: latents of every row, or scores. None is "reduce".
@@ -280,15 +280,15 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseE
             The latents.
 
         given : array-like or frame of shape (n_samples, n_features_in_), default=None
-            The rows whose given columns the rebuilt rows have; needed only if the model has some. Dates and times of a frame
-            are given unless ``options`` say otherwise.
+            The rows whose given columns the rebuilt rows have; needed only if the model has some. Dates and times of a
+            frame are given unless ``options`` say otherwise.
 
         Returns
         -------
         X_original : ndarray or frame of shape (n_samples, n_features_in_)
             The rows: an array if the model was fitted to an array, else a frame of the kind and types it was fitted to.
-            Columns that were not learned are those of ``given``; without it, those that were constant have their constant,
-            and the others are missing.
+            Columns that were not learned are those of ``given``; without it, those that were constant have their
+            constant, and the others are missing.
         """
         check_is_fitted(self)
         Z = check_array(X, dtype=numpy.float32, ensure_all_finite="allow-nan", input_name="X")
@@ -375,8 +375,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseE
         return numpy.where(self.fit(X).labels_ == 1, -1, 1)
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Score a model by how normal rows are to it, for the choice of one by :func:`~sklearn.model_selection.cross_val_score`
-        and the like.
+        """Score the model: how normal rows are to it on average.
 
         Parameters
         ----------
@@ -463,6 +462,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseE
 
 def _table(X: Any) -> Any:
     """A stream of Arrow as a frame, which can be read twice; all else as it is."""
+    if is_of(X, "polars", "LazyFrame"):
+        return X.collect()
     if is_frame(X) or not hasattr(X, "__arrow_c_stream__") or len(getattr(X, "shape", (0, 0))) != 2:
         return X
     try:
