@@ -341,6 +341,14 @@ def test_it_is_pickled_cloned_and_sent_to_workers(numbers, of_numbers, mixed):
     assert (numpy.concatenate(scores) == of_numbers.score_samples(numbers)).all()
 
 
+@pytest.mark.parametrize("kind", FRAMES)
+def test_a_pickle_holds_no_rows(mixed, kind):
+    vae = VAE(**QUICK).fit(FRAMES[kind](mixed))
+    state = pickle.dumps(vae)
+    assert b"always" in state and b"row 123" not in state
+    assert pickle.loads(state).inverse_transform(vae.transform(FRAMES[kind](mixed))).shape == (500, 7)
+
+
 def test_it_works_in_pipelines_and_searches(numbers, mixed):
     X, y = numbers[:400, :3], numbers[:400, 0] > 0
     classifier = make_pipeline(StandardScaler(), VAE(n_components=2, **QUICK), LogisticRegression())

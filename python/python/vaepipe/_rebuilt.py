@@ -34,7 +34,7 @@ class FrameLike:
     """What frames have in common with that of a fit: its kind, its columns with their types, and its constants."""
 
     def __init__(self, frame: Any, constants: Collection[str]) -> None:
-        self._empty = frame[:0]
+        self._empty = _without_rows(frame)
         constant = [label for label in _labels(frame) if str(label) in constants]
         self._constants = {str(label): _first_known(frame[label]) for label in constant}
 
@@ -111,6 +111,18 @@ def labels(frame: Any) -> list[str]:
 
 def _labels(frame: Any) -> Any:
     return frame.schema.names if is_of(frame, "pyarrow", type(frame).__name__) else frame.columns
+
+
+def _without_rows(frame: Any) -> Any:
+    """The columns of a frame. A slice would keep its rows in memory, and in a pickle."""
+    if is_of(frame, "polars", "DataFrame"):
+        return frame.clear()
+    if is_of(frame, "pandas", "DataFrame"):
+        import pandas
+
+        columns = [pandas.Series([], dtype=dtype) for dtype in frame.dtypes]
+        return pandas.concat(columns, axis=1).set_axis(frame.columns, axis=1)
+    return type(frame).from_arrays([[] for _ in frame.schema], schema=frame.schema)
 
 
 def _first_known(values: Any) -> Any:
