@@ -64,9 +64,10 @@ def columns_of_numbers(frame: Any) -> dict[str, Array] | None:
     return {str(label): frame[label].to_numpy() for label in frame.columns}
 
 
-def floats(rows: _vaepipe.NativeReader, names: Sequence[str]) -> Array:
-    """Columns of rows as an array of 64-bit floats, ``[rows, names]``; NaN where a value is missing."""
-    parts = [numpy.empty((0, len(names)))]
+def floats(rows: _vaepipe.NativeReader, names: Sequence[str], dtype: type = numpy.float64) -> Array:
+    """Columns of rows as an array of floats, ``[rows, names]``; NaN where a value is missing."""
+    parts = [numpy.empty((0, len(names)), dtype)]
     for batch in iter(rows.next, None):
-        parts.append(numpy.stack([numpy.frombuffer(batch.floats(name)) for name in names], axis=1))
+        columns = [numpy.frombuffer(batch.floats(name)) for name in names]
+        parts.append(numpy.stack(columns, axis=1, dtype=dtype, casting="same_kind"))
     return numpy.concatenate(parts)

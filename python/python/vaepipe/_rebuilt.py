@@ -67,9 +67,7 @@ class FrameLike:
         def column(label: Any) -> Any:
             name, dtype = str(label), self._empty[label].dtype
             if name in found:
-                values = pandas.Series(found[name])
-                # numpy's integers and Booleans have no missing value.
-                return values if dtype.kind in "biu" and values.hasnans else values.astype(dtype)
+                return pandas.Series(found[name]).astype(dtype)
             if name in self._constants:
                 return pandas.Series([self._constants[name]] * count, dtype=dtype)
             return self._empty[label].reindex(range(count))

@@ -291,7 +291,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseE
             constant, and the others are missing.
         """
         check_is_fitted(self)
-        Z = check_array(X, dtype=numpy.float32, ensure_all_finite="allow-nan", input_name="X")
+        Z = check_array(X, dtype=numpy.float32, input_name="X")
         if Z.shape[1] != self.n_components_:
             raise ValueError(f"X has {Z.shape[1]} columns, but the model has {self.n_components_} latent dimensions")
         latents = {f"{_PREFIX}z_{n}": Z[:, n] for n in range(self.n_components_)}
@@ -439,7 +439,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseE
         """New columns of a transform of validated rows, ``[rows, names]``."""
         options = {"prefix": _PREFIX, "drop_features": True}
         rows = self.model_._native.transform(_native(self._rows(X)), self._threads(), options)
-        return floats(rows, [_PREFIX + name for name in names]).astype(dtype)
+        return floats(rows, [_PREFIX + name for name in names], dtype)
 
     def _scores(self, X: Any) -> Array:
         """``score_samples`` of validated rows."""
