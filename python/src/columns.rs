@@ -6,8 +6,8 @@ use bytes::Bytes;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use vaepipe::arrow::array::{ArrayRef, PrimitiveArray, RecordBatch, RecordBatchOptions, StringArray, make_array};
-use vaepipe::arrow::buffer::{BooleanBuffer, Buffer, ScalarBuffer};
+use vaepipe::arrow::array::{ArrayRef, PrimitiveArray, RecordBatch, RecordBatchOptions, StringArray};
+use vaepipe::arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
 use vaepipe::arrow::datatypes::{
     ArrowPrimitiveType, Field, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Schema, UInt8Type,
     UInt16Type, UInt32Type, UInt64Type,
@@ -48,8 +48,8 @@ fn packed(letter: &str, bytes: PyBackedBytes, rows: usize) -> Option<ArrayRef> {
     // The bytes stay Python's own.
     let buffer = Buffer::from(Bytes::from_owner(bytes));
     match letter {
-        "f4" => numbers::<Float32Type>(buffer, rows),
-        "f8" => numbers::<Float64Type>(buffer, rows),
+        "f4" => floats::<Float32Type>(buffer, rows),
+        "f8" => floats::<Float64Type>(buffer, rows),
         "i1" => numbers::<Int8Type>(buffer, rows),
         "i2" => numbers::<Int16Type>(buffer, rows),
         "i4" => numbers::<Int32Type>(buffer, rows),
@@ -67,12 +67,23 @@ fn packed(letter: &str, bytes: PyBackedBytes, rows: usize) -> Option<ArrayRef> {
 }
 
 fn numbers<T: ArrowPrimitiveType>(buffer: Buffer, rows: usize) -> Option<ArrayRef> {
+    Some(Arc::new(PrimitiveArray::<T>::new(values::<T>(buffer, rows)?, None)))
+}
+
+/// Floats; NaN, numpy's missing value, is null.
+fn floats<T: ArrowPrimitiveType<Native: Into<f64>>>(buffer: Buffer, rows: usize) -> Option<ArrayRef> {
+    let values = values::<T>(buffer, rows)?;
+    let known: NullBuffer = values.iter().map(|&value| !value.into().is_nan()).collect();
+    let nulls = Some(known).filter(|known| known.null_count() > 0);
+    Some(Arc::new(PrimitiveArray::<T>::new(values, nulls)))
+}
+
+fn values<T: ArrowPrimitiveType>(buffer: Buffer, rows: usize) -> Option<ScalarBuffer<T::Native>> {
     if buffer.len() != rows * size_of::<T::Native>() {
         return None;
     }
     // Python aligns its bytes to 8 or 16.
     let aligned = buffer.as_ptr().align_offset(align_of::<T::Native>()) == 0;
     let buffer = if aligned { buffer } else { Buffer::from_slice_ref(buffer.as_slice()) };
-    let array = PrimitiveArray::<T>::new(ScalarBuffer::from(buffer), None);
-    Some(make_array(array.into()))
+    Some(ScalarBuffer::from(buffer))
 }

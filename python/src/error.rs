@@ -23,7 +23,7 @@ pub(crate) fn exception(error: Error) -> PyErr {
             return PyKeyboardInterrupt::new_err(());
         }
         let (text, hint) = explain(&error);
-        let hint = hint.map(|hint| format!(" ({})", keywords(&hint))).unwrap_or_default();
+        let hint = hint.map(|hint| format!(" ({})", in_python(&hint))).unwrap_or_default();
         named(py, class(&error), format!("{text}{hint}"))
     })
 }
@@ -66,7 +66,21 @@ fn named(py: Python<'_>, class: &str, text: String) -> PyErr {
     raised().map_or_else(|error| error, PyErr::from_value)
 }
 
-/// A hint in the words of a call: `--latent-dim` is the keyword `latent_dim`.
+/// What the program's hints call what the module has under another name.
+const WORDS: [(&str, &str); 5] = [
+    ("`vaepipe fit INPUT`", "vaepipe.fit"),
+    ("`vaepipe transform`", "Model.transform"),
+    ("`vaepipe inspect`", "vaepipe.inspect"),
+    ("; -m names it", ""),
+    ("? -m names it", "?"),
+];
+
+/// A hint in the words of a call.
+fn in_python(hint: &str) -> String {
+    keywords(&WORDS.iter().fold(hint.to_owned(), |hint, (word, ours)| hint.replace(word, ours)))
+}
+
+/// Flags as keywords: `--latent-dim` is `latent_dim`.
 fn keywords(hint: &str) -> String {
     let mut text = String::with_capacity(hint.len());
     let mut rest = hint;

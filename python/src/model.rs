@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
+use serde_json::json;
 use vaepipe::cli::embed;
-use vaepipe::{Device, Error, Model, Result, Run, Stop, TransformConfig};
+use vaepipe::cli::embed::latents;
+use vaepipe::{Device, Drift, Error, Model, Result, Run, Stop, TransformConfig};
 
 use crate::error::{exception, usage};
 use crate::job::{Job, Task};
@@ -161,7 +163,18 @@ impl NativeModel {
         let config = TransformConfig::new();
         let done = Call { threads, progress, ..Call::default() }
             .run(py, None, |stop, run| self.0.drift(&source.open(stop)?, &config, run))?;
-        Ok(pythonize::pythonize(py, &done.drift)?)
+        let found = done.drift.map(|drift| {
+            let shifted: Vec<&String> = drift.beyond(Drift::SHIFTED).iter().map(|shift| &shift.name).collect();
+            let mut found = json!(drift);
+            (found["worst"], found["shifted"]) = (json!(drift.worst()), json!(shifted));
+            found
+        });
+        Ok(pythonize::pythonize(py, &found)?)
+    }
+
+    /// What each dimension of the latent space moves and goes with.
+    fn latents<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(pythonize::pythonize(py, &latents(&self.0))?)
     }
 
     #[pyo3(signature = (source, samples=5000))]

@@ -44,8 +44,15 @@ def test_drift_is_that_of_the_program(scored, flights, flights_model):
     expected = json.loads(program("drift", scored / "vae.safetensors", flights, "--format", "json"))
     found = flights_model.drift(polars.read_parquet(flights).filter(polars.col("month") > 6))
     assert {shift["name"] for shift in found["columns"]} == {shift["name"] for shift in expected["columns"]}
-    worst = max(found["columns"], key=lambda shift: shift["psi"])
-    assert worst["psi"] > 0
+    assert found["worst"] > 0.25 and set(found["shifted"]) <= {
+        shift["name"] for shift in found["columns"] + found["latents"] + [found["score"]] if shift["psi"] > 0.25
+    }
+    assert flights_model.drift(flights)["shifted"] == []
+
+
+def test_the_meaning_of_latents_is_that_of_the_program(scored, flights_model):
+    expected = json.loads(program("inspect", scored / "vae.safetensors", "--latents", "--format", "json"))
+    assert flights_model.latents() == expected["latents"]
 
 
 def test_a_report_is_a_page_that_a_notebook_shows(scored, flights_model, tmp_path):

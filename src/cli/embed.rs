@@ -177,6 +177,11 @@ pub fn summary(model: &Model, config: &TransformConfig, done: &Transformed, seco
     crate::cli::transform::json(model, config, done, seconds)
 }
 
+/// What each dimension of the latent space moves and goes with, as `inspect --latents --format json` prints it.
+pub fn latents(model: &Model) -> serde_json::Value {
+    crate::cli::inspect::latents::json(model)
+}
+
 /// The flags of a group of options.
 fn flags<T: Args>() -> Command {
     T::augment_args(Command::new("options").no_binary_name(true).disable_help_flag(true))

@@ -164,12 +164,18 @@ class Model:
     ) -> dict[str, Any] | None:
         """Compares data with the training data: for ``columns``, ``latents`` and the ``score`` the population stability
         index ``psi`` (above 0.25 usually means shifted), the limit of ``chance``, the Kolmogorov-Smirnov distance
-        ``ks``, and shares of missing, unseen and out-of-range values. ``None`` without rows."""
+        ``ks``, and shares of missing, unseen and out-of-range values; the largest index above chance, ``worst``; and the
+        names that are ``shifted``, by an index above 0.25 and chance. ``None`` without rows."""
         rows = source(data, where)
         if rows is None:
             return None
         with shown(progress) as bar:
             return self._native.drift(rows.native, threads, bar)
+
+    def latents(self) -> list[dict[str, Any]]:
+        """What each dimension of the latent space means: its ``health`` (KL in nats, variance), and its ``influences``, the
+        columns that a step of 1 along it moves most, with their rank correlation among the training rows."""
+        return self._native.latents()
 
     def log_likelihood(self, data: Data, *, where: str | None = None, samples: int = 5000) -> dict[str, Any] | None:
         """How likely the model makes rows, in nats a row: the importance-weighted bound of ``samples`` draws a row

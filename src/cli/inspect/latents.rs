@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use vaepipe::{Influence, Model};
 
 use crate::cli::failure::Failure;
@@ -11,15 +11,11 @@ use crate::cli::output::{self, OutputFormat, shown};
 
 /// Prints what each dimension of the latent space moves, and what goes with it.
 pub(crate) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<(), Failure> {
-    let (influences, health) = (model.influences(), &model.metadata().health);
     if format == OutputFormat::Json {
-        let dimensions = influences.iter().enumerate().map(|(n, influences)| {
-            let health = health.as_ref().map(|health| health.dimensions[n]);
-            json!({ "latent": format!("z_{n}"), "health": health, "influences": influences })
-        });
-        let json = json!({ "model": path.display().to_string(), "latents": dimensions.collect::<Vec<_>>() });
+        let json = json!({ "model": path.display().to_string(), "latents": json(model) });
         return output::stdout(&format!("{json}\n"));
     }
+    let (influences, health) = (model.influences(), &model.metadata().health);
     let mut order: Vec<usize> = (0..influences.len()).collect();
     if let Some(health) = health {
         order.sort_by(|&a, &b| health.dimensions[b].kl.total_cmp(&health.dimensions[a].kl));
@@ -34,6 +30,16 @@ pub(crate) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<
         text.push_str(&format!("z_{n}{about}\n{}\n", table(&influences[n])));
     }
     output::stdout(&text)
+}
+
+/// The same for a program: a list with an object for each dimension.
+pub(crate) fn json(model: &Model) -> Value {
+    let health = &model.metadata().health;
+    let dimensions = model.influences().into_iter().enumerate().map(|(n, influences)| {
+        let health = health.as_ref().map(|health| health.dimensions[n]);
+        json!({ "latent": format!("z_{n}"), "health": health, "influences": influences })
+    });
+    dimensions.collect()
 }
 
 /// What a dimension moves most.

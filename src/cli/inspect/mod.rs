@@ -2,7 +2,7 @@
 
 pub(crate) mod data;
 pub(crate) mod latents;
-pub(crate) mod model;
+mod model;
 
 use std::fs::File;
 use std::io::Read;
