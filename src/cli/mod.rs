@@ -16,7 +16,7 @@ mod fit_transform;
 mod flags;
 mod generate;
 mod impute;
-pub(crate) mod inspect;
+mod inspect;
 mod man;
 mod monitor;
 mod output;

@@ -1,6 +1,6 @@
 //! `vaepipe inspect`.
 
-pub(crate) mod data;
+mod data;
 pub(crate) mod latents;
 mod model;
 
