@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tempfile::NamedTempFile;
 
-use super::owner::keep_owner;
+use super::owner::keep_access;
 use crate::error::{Error, Place, Result};
 use crate::storage::{self, check_url, is_url};
 
@@ -150,9 +150,7 @@ impl Target {
             return storage::upload(&self.path, file.as_file(), self.force).map_err(failed);
         }
         if let Ok(replaced) = fs::metadata(&self.resolved) {
-            // Keeps the owner, as far as the process may, and the permissions of the replaced file.
-            keep_owner(file.as_file(), &replaced);
-            file.as_file().set_permissions(replaced.permissions()).map_err(Error::io("write", &self.path))?;
+            keep_access(file.as_file(), &replaced).map_err(Error::io("write", &self.path))?;
         }
         file.as_file().sync_all().map_err(Error::io("write", &self.path))?;
         let named = if self.force { file.persist(&self.resolved) } else { file.persist_noclobber(&self.resolved) };

@@ -9,20 +9,19 @@ use ::parquet::arrow::arrow_reader::{
 };
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
-use arrow::array::{RecordBatch, new_null_array};
 use arrow::datatypes::{Metadata, Schema, SchemaRef};
 
 use super::arrow_type::{StoredType, TypedMetadata, stored_field, with_arrow_types};
 use super::column_chunk::{check_offset_index, check_values, chunk_range};
+use super::file_columns::FileColumns;
 use super::footer::Footer;
 use super::footer_repair::repaired;
 use super::page_header::{PageFault, check_pages, longest_dictionary_value};
 use super::scratch_schema::ScratchSchema;
 use crate::error::{Error, Foreign, Place, Result};
-use crate::source::conform::conform;
+use crate::source::catch_decoder_panic;
 use crate::source::inputs::PartitionColumns;
 use crate::source::schema_mapping::string_views;
-use crate::source::{batch_of, catch_decoder_panic, near_names};
 use crate::storage::PositionalFile;
 
 /// Most bytes of dictionary values in a batch once each row has its own copy, unless a single value takes more.
@@ -45,7 +44,7 @@ pub(crate) struct ParquetFile {
     /// The metadata with Arrow types, for the reader.
     arrow: ArrowReaderMetadata,
     /// The input's columns, if this is a scratch file.
-    scratch: Option<ScratchSchema>,
+    pub(super) scratch: Option<ScratchSchema>,
     options: ArrowReaderOptions,
     /// Whether strings are read as views.
     string_views: bool,
@@ -53,7 +52,7 @@ pub(crate) struct ParquetFile {
     max_page_bytes: Option<u64>,
     pub(crate) partition_columns: PartitionColumns,
     /// The columns of the table that it is part of, if they are not its own.
-    table: Option<FileColumns>,
+    pub(super) table: Option<FileColumns>,
     /// The selected rows of each row group and their number; `None` selects all.
     selections: Option<Arc<Vec<(RowSelection, u64)>>>,
 }
@@ -229,11 +228,7 @@ impl ParquetFile {
         match catch_decoder_panic(|| Place::file(&self.path), load) {
             Ok(arrow) => {
                 let scratch = self.scratch.as_ref().map(ScratchSchema::with_string_views);
-                let viewed = |table: &FileColumns| FileColumns {
-                    schema: string_views(&table.schema).into(),
-                    in_file: table.in_file.clone(),
-                };
-                let table = self.table.as_ref().map(viewed);
+                let table = self.table.as_ref().map(|table| table.with_columns(string_views(&table.schema)));
                 Self { arrow, options, string_views: true, scratch, table, ..self.clone() }
             }
             // Views only save memory.
@@ -334,32 +329,6 @@ impl ParquetFile {
         (0..self.metadata().num_row_groups()).map(|row_group| self.rows_of_group(row_group)).sum()
     }
 
-    /// The indexes of columns among [`columns`](Self::columns).
-    pub(crate) fn column_indexes(&self, columns: &[String]) -> Result<Vec<usize>> {
-        let schema = self.columns();
-        columns
-            .iter()
-            .map(|column| {
-                schema.index_of(column).map_err(|_| Error::MissingFeature {
-                    path: self.path.clone(),
-                    column: column.clone(),
-                    near: near_names(column, schema.fields().iter().map(|field| field.name().as_str())),
-                })
-            })
-            .collect()
-    }
-
-    /// The indexes of those that the file stores, among the file's own columns.
-    pub(crate) fn roots_of(&self, columns: &[usize]) -> Vec<usize> {
-        let stored = |&column: &usize| self.in_file(column).filter(|&root| root < self.own_columns());
-        columns.iter().filter_map(stored).collect()
-    }
-
-    /// The index of a column in the file: partition columns come after its own. `None` if it has no such column.
-    fn in_file(&self, column: usize) -> Option<usize> {
-        self.table.as_ref().map_or(Some(column), |table| table.in_file[column])
-    }
-
     /// Reads the columns `roots` of one row group in batches of `batch_rows`.
     pub(crate) fn reader(
         &self,
@@ -401,72 +370,5 @@ impl ParquetFile {
             })?;
         }
         Ok(())
-    }
-
-    /// Makes `columns` of a batch of the roots that the file stores of them, in file order: partition columns are added, and
-    /// those that the file lacks are null.
-    pub(crate) fn assemble(&self, batch: RecordBatch, columns: &[usize], row_group: usize) -> Result<RecordBatch> {
-        let mut in_file_order = self.roots_of(columns);
-        in_file_order.sort_unstable();
-        in_file_order.dedup();
-        catch_decoder_panic(
-            || Place::row_group(&self.path, row_group),
-            || {
-                let batch = match &self.scratch {
-                    Some(scratch) => scratch.restore(&batch, &in_file_order)?,
-                    None => batch,
-                };
-                let (schema, rows) = (batch.schema(), batch.num_rows());
-                let (mut fields, mut arrays) = (Vec::new(), Vec::new());
-                for &column in columns {
-                    let in_file = self.in_file(column);
-                    // Finds every own column; partition columns are missing.
-                    let place = in_file.and_then(|root| in_file_order.binary_search(&root).ok());
-                    let own = place.map(|place| (schema.fields()[place].clone(), batch.column(place).clone()));
-                    let added = || {
-                        let (added, column) = (&self.partition_columns, in_file? - self.own_columns());
-                        Some(added.array(column, rows).map(|array| (added.fields()[column].clone(), array)))
-                    };
-                    let found = own.map(Ok).or_else(added).transpose()?;
-                    let (field, array) = match (&self.table, found) {
-                        (None, Some(found)) => found,
-                        (table, found) => {
-                            let columns = self.columns();
-                            let wanted = columns.fields()[column].clone();
-                            let array = match found {
-                                Some((_, array)) => conform(&array, wanted.data_type())?,
-                                None => new_null_array(wanted.data_type(), rows),
-                            };
-                            debug_assert!(table.is_some(), "a file alone has its own columns");
-                            (wanted, array)
-                        }
-                    };
-                    fields.push(field);
-                    arrays.push(array);
-                }
-                let schema = Schema::new_with_metadata(fields, schema.metadata().clone());
-                batch_of(schema.into(), arrays, rows)
-            },
-        )
-    }
-
-    /// Number of the file's own columns.
-    fn own_columns(&self) -> usize {
-        self.schema().fields().len()
-    }
-}
-
-/// How the columns of a table are found in one of its files.
-#[derive(Debug, Clone)]
-struct FileColumns {
-    schema: SchemaRef,
-    /// The index of each in the file.
-    in_file: Arc<[Option<usize>]>,
-}
-
-impl FileColumns {
-    fn new(table: &SchemaRef, file: &Schema) -> Self {
-        let in_file = table.fields().iter().map(|field| file.index_of(field.name()).ok()).collect();
-        Self { schema: table.clone(), in_file }
     }
 }

@@ -5,6 +5,7 @@ mod arrow_type;
 mod categories;
 mod column_chunk;
 mod file;
+mod file_columns;
 mod footer;
 mod footer_repair;
 mod ordered_column;
