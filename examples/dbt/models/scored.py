@@ -10,4 +10,4 @@ def model(dbt, session):
     flights, path = dbt.ref("flights"), dbt.config.get("vae")
     if not os.path.exists(path):
         vaepipe.fit(flights).save(path)
-    return vaepipe.Model.load(path).transform(flights).to_pyarrow()
+    return vaepipe.Model.load(path).transform(flights)
