@@ -2,8 +2,8 @@
 
     python examples/ray_transform.py lake/ scored/ --model vae.safetensors
 
-The workers need `pip install vaepipe pyarrow`. The model goes to them with the function. A block that fails is tried again,
-and then fails the job with vaepipe's error.
+The workers need `pip install vaepipe pyarrow`. The model goes to them with the function. Ray replaces workers that die. A
+block that fails is tried again, and then fails the job with vaepipe's error.
 """
 
 import argparse
@@ -24,9 +24,9 @@ def transform(rows: ray.data.Dataset, model: vaepipe.Model, **options) -> ray.da
         # Ray runs a block on each core.
         return model.transform(block, threads=1, **options)
 
-    return rows.map_batches(
-        score, batch_format="pyarrow", batch_size=None, num_cpus=1, max_retries=RETRIES, retry_exceptions=True
-    )
+    rows.context.retried_map_errors, rows.context.max_map_retries = True, RETRIES
+    # Without resources of its own, a step shares a task with the read and the write around it.
+    return rows.map_batches(score, batch_format="pyarrow", batch_size=None)
 
 
 def main() -> None:

@@ -96,13 +96,13 @@ class RayRows:
     """A dataset of two blocks."""
 
     def __init__(self, table):
-        self.table = table
+        self.table, self.context = table, MagicMock(max_map_retries=0)
 
     def schema(self):
         return MagicMock(base_schema=self.table.schema)
 
     def map_batches(self, function, **options):
-        assert options["batch_format"] == "pyarrow" and options["retry_exceptions"] and options["max_retries"] > 0
+        assert options == {"batch_format": "pyarrow", "batch_size": None} and self.context.max_map_retries > 0
         return pyarrow.concat_tables([function(self.table[:70]), function(self.table[70:])])
 
 

@@ -1,5 +1,6 @@
 """dask_transform.py on two workers. Usage: on_dask.py WORK_DIR, by run.sh"""
 
+import logging
 import os
 import pathlib
 import subprocess
@@ -26,7 +27,7 @@ def run(job, name):
 
 
 def main():
-    client = Client(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    client = Client(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL)
     frame = dd.read_parquet(lake)
 
     # The engine's own part: the same rows through a function that hands them on.
@@ -42,7 +43,7 @@ def main():
 
     # A partition that fails, and one whose worker is killed, are tried again: every id is there once.
     run(dask_transform.transform(frame, rows.Failing(model, work / "dask-marks")), "dask-failing")
-    assert len(list((work / "dask-marks").iterdir())) == 2
+    assert (work / "dask-marks/3").is_dir()
     rows.check(lake, work / "dask-failing", bare)
 
     # One that always fails fails the job, with what it said.

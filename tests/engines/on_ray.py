@@ -19,7 +19,7 @@ model = vaepipe.Model.load(work / "vae.safetensors")
 node = {"node_ip_address": "127.0.0.1", "num_cpus": 1, "object_store_memory": 1 << 30, "include_dashboard": False}
 cluster = Cluster(initialize_head=True, head_node_args=node)
 cluster.add_node(**node)
-ray.init(address=cluster.address, log_to_driver=False)
+ray.init(address=cluster.address, log_to_driver=False, logging_level="CRITICAL")
 assert len(ray.nodes()) == 2
 ray.data.DataContext.get_current().enable_progress_bars = False
 dataset = ray.data.read_parquet(lake)
@@ -43,9 +43,12 @@ with rows.at_work():
 assert rows.check(lake, work / "ray", bare) == dataset.count()
 rows.figures("Ray", {"its own copy of the rows": through_python, "transform": scored})
 
+# Blocks enough for failures among them.
+dataset = ray.data.read_parquet(lake, override_num_blocks=8)
+
 # A block that fails, and one whose worker is killed, are tried again: every id is there once.
 run(ray_transform.transform(dataset, rows.Failing(model, work / "ray-marks")), "ray-failing")
-assert len(list((work / "ray-marks").iterdir())) == 2
+assert (work / "ray-marks/3").is_dir()
 rows.check(lake, work / "ray-failing", bare)
 
 # One that always fails fails the job, with what it said.

@@ -5,6 +5,7 @@ Usage: rows.py make LAKE ROWS | rows.py check LAKE SCORED
 
 import contextlib
 import datetime
+import itertools
 import os
 import pathlib
 import re
@@ -63,7 +64,7 @@ def check(lake, scored, bare=None):
 
 
 class Failing:
-    """A model that fails in workers, after some rows. With a directory for marks the first call raises, the second kills
+    """A model that fails in workers, after some rows. With a directory for marks the second call raises, the fourth kills
     its process, and the others go well; without one, all raise."""
 
     def __init__(self, model, marks=None):
@@ -83,14 +84,18 @@ class Failing:
         yield from batches
 
     def _fail(self):
-        if self.marks is None:
+        call = 1 if self.marks is None else self._call()
+        if call == 1:
             raise vaepipe.DataError("no luck, always")
-        with contextlib.suppress(FileExistsError):
-            (self.marks / "raised").mkdir(parents=True)
-            raise vaepipe.DataError("no luck, once")
-        with contextlib.suppress(FileExistsError):
-            (self.marks / "killed").mkdir()
+        if call == 3:
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def _call(self):
+        """The number of the call, of all processes."""
+        for call in itertools.count():
+            with contextlib.suppress(FileExistsError):
+                (self.marks / str(call)).mkdir(parents=True)
+                return call
 
 
 def fails(job, words="no luck, always"):
