@@ -1,7 +1,7 @@
 """DAGs for Airflow 3: a fit a week, and each night the scores of the day before, which fails if its rows drift.
 
 The lake has a directory a day: VAEPIPE_LAKE/date=2026-02-01/*.parquet. Copy this file to the DAGs folder, set the three
-variables, `pip install vaepipe` where tasks run, and trigger `vaepipe_fit` once. The places may be URLs of an object store.
+variables, make the directory VAEPIPE_SCORED, `pip install vaepipe` where tasks run, and trigger `vaepipe_fit` once.
 """
 
 import os

@@ -1,5 +1,7 @@
-"""The examples run. Dask is here; of Spark, Ray, dbt and Airflow, which are large, what the examples ask of them is played.
-tests/engines/run.sh runs all of them for real."""
+"""The examples run: on Dask, and on stand-ins for Spark, Ray, dbt and Airflow, which are too large to install here.
+
+tests/engines/run.sh runs them on all five.
+"""
 
 import importlib.util
 import pathlib

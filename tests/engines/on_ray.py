@@ -43,8 +43,8 @@ with rows.at_work():
 assert rows.check(lake, work / "ray", bare) == dataset.count()
 rows.figures("Ray", {"its own copy of the rows": through_python, "transform": scored})
 
-# Blocks enough for failures among them.
-dataset = ray.data.read_parquet(lake, override_num_blocks=8)
+# Enough blocks for failures among them.
+dataset = ray.data.read_parquet(lake).repartition(8)
 
 # A block that fails, and one whose worker is killed, are tried again: every id is there once.
 run(ray_transform.transform(dataset, rows.Failing(model, work / "ray-marks")), "ray-failing")

@@ -41,7 +41,7 @@ with rows.at_work():
 assert rows.check(lake, work / "spark", bare) == frame.count()
 rows.figures("Spark", {"its own copy of the rows": through_python, "transform": scored})
 
-# Tasks enough for failures among them.
+# Enough tasks for failures among them.
 spark.conf.set("spark.sql.files.maxPartitionBytes", "16m")
 frame = spark.read.parquet(lake)
 assert frame.rdd.getNumPartitions() >= 4

@@ -44,16 +44,21 @@ vaepipe transform "$work/lake" "$work/bare/" -m "$work/vae.safetensors" --thread
 export BARE=$(( ($(date +%s%N) - start) / 1000000 ))
 python tests/engines/rows.py check "$work/lake" "$work/bare"
 
-for engine in "${engines[@]}"; do
-  if [ "$engine" = airflow ]; then
-    export AIRFLOW_HOME="$work/airflow" AIRFLOW__CORE__DAGS_FOLDER="$work/dags" AIRFLOW__CORE__LOAD_EXAMPLES=False
-    export AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY=1
-    mkdir "$work/dags" && cp examples/airflow_dag.py "$work/dags/"
-    "$cache/airflow/bin/airflow" db migrate > "$work/airflow.log" 2>&1
-    "$cache/airflow/bin/python" tests/engines/on_airflow.py "$work" >> "$work/airflow.log" 2>&1 ||
-      { cat "$work/airflow.log"; exit 1; }
-    tail -1 "$work/airflow.log"
-  else
-    python "tests/engines/on_$engine.py" "$work"
+export AIRFLOW_HOME="$work/airflow" AIRFLOW__CORE__DAGS_FOLDER="$work/dags" AIRFLOW__CORE__LOAD_EXAMPLES=False
+export AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY=1
+mkdir "$work/dags"
+cp examples/airflow_dag.py "$work/dags/"
+
+on() {
+  local python="$bin/python"
+  if [ "$1" = airflow ]; then
+    python="$cache/airflow/bin/python"
+    "$cache/airflow/bin/airflow" db migrate || return
   fi
+  "$python" "tests/engines/on_$1.py" "$work" > "$work/said"
+}
+# Failures are part of the tests: what engines log of them is shown if a test fails.
+for engine in "${engines[@]}"; do
+  on "$engine" > "$work/log" 2>&1 || { tail -n 200 "$work/log" "$work/said"; exit 1; }
+  grep -i "^$engine: " "$work/said"
 done
