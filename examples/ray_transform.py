@@ -1,50 +1,42 @@
-"""`vaepipe transform` on Ray Data: a child process for each block of rows, through `Dataset.map_batches`.
+"""A transform on Ray Data: `Model.transform` of each block of rows, through `Dataset.map_batches`.
 
     python examples/ray_transform.py lake/ scored/ --model vae.safetensors
 
-`vaepipe` has to be on the PATH of the workers, or at the same place on each of them, which --program names. The model is
-shipped to them. More flags of `vaepipe transform` may follow after `--`. A block whose child fails is tried again, and
-then fails the job with the child's stderr.
+The workers need `pip install vaepipe pyarrow`. The model goes to them with the function. Ray replaces workers that die. A
+block that fails is tried again, and then fails the job with vaepipe's error.
 """
 
-import tempfile
+import argparse
 
 import pyarrow as pa
 import ray
-
-import vaepipe_pipe
-
-# The workers get it as it is here.
-ray.cloudpickle.register_pickle_by_value(vaepipe_pipe)
+import vaepipe
 
 RETRIES = 3
 
 
-def transform(rows, model, flags=(), program="vaepipe"):
-    """The dataset `rows` with the columns that `vaepipe transform` adds."""
-    with open(model, "rb") as file:
-        shipped = ray.put(file.read())
-    # Refuses rows that are not the model's before there are any.
-    schema = vaepipe_pipe.output_schema(model, rows.schema().base_schema, flags, program)
-    flags = list(flags)
+def transform(rows: ray.data.Dataset, model: vaepipe.Model, **options) -> ray.data.Dataset:
+    """The dataset `rows` with the new columns. Options are those of `Model.transform`, such as `keep=["id"]`."""
+    # A dataset that lacks a column of the model is an error before any block is read.
+    model.transform(rows.schema().base_schema.empty_table(), **options)
 
-    def score(block):
-        with tempfile.NamedTemporaryFile(prefix="vaepipe-", suffix=".safetensors") as file:
-            file.write(ray.get(shipped))
-            file.flush()
-            command = vaepipe_pipe.transform_command(file.name, flags, program)
-            # A block is handed on once its child has ended well, so that a retry repeats no rows.
-            return pa.Table.from_batches(vaepipe_pipe.through(command, block.to_batches()), schema)
+    def score(block: pa.Table) -> pa.Table:
+        # Ray runs a block on each core.
+        return model.transform(block, threads=1, **options)
 
-    return rows.map_batches(
-        score, batch_format="pyarrow", batch_size=None, num_cpus=1, max_retries=RETRIES, retry_exceptions=True
-    )
+    rows.context.retried_map_errors, rows.context.max_map_retries = True, RETRIES
+    # Without resources of its own, a step shares a task with the read and the write around it.
+    return rows.map_batches(score, batch_format="pyarrow", batch_size=None)
 
 
-def main():
-    given = vaepipe_pipe.arguments(__doc__)
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("input", help="Parquet files, in any place that Ray reads")
+    parser.add_argument("output", help="the directory to write")
+    parser.add_argument("--model", default="vae.safetensors")
+    given = parser.parse_args()
     ray.init(ignore_reinit_error=True)
-    transform(ray.data.read_parquet(given.input), given.model, given.flags, given.program).write_parquet(given.output)
+    transform(ray.data.read_parquet(given.input), vaepipe.Model.load(given.model)).write_parquet(given.output)
 
 
 if __name__ == "__main__":

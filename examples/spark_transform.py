@@ -1,41 +1,37 @@
-"""`vaepipe transform` on Spark: a child process for each core, fed and read through `DataFrame.mapInArrow`.
+"""A transform on Spark: `Model.transform` in each Python worker, through `DataFrame.mapInArrow`.
 
     spark-submit examples/spark_transform.py lake/ scored/ --model vae.safetensors
 
-`vaepipe` has to be on the PATH of the workers, or at the same place on each of them, which --program names; so must
-pyarrow. The model is shipped to them. More flags of `vaepipe transform` may follow after `--`. A task whose child fails
-is tried again (`spark.task.maxFailures`), and then fails the job with the child's stderr.
+The driver and the workers need Spark 4 and `pip install vaepipe pyarrow`. The model goes to the workers with the task. A task
+that fails is tried again (`spark.task.maxFailures`), and then fails the job with vaepipe's error.
 """
 
-import os
+import argparse
 
-from pyspark import SparkFiles
-from pyspark.sql import SparkSession
-
-import vaepipe_pipe
+import vaepipe
+from pyspark.sql import DataFrame, SparkSession
 
 
-def transform(frame, model, flags=(), program="vaepipe"):
-    """The rows of `frame` with the columns that `vaepipe transform` adds."""
-    spark = frame.sparkSession
-    spark.sparkContext.addPyFile(vaepipe_pipe.__file__)
-    spark.sparkContext.addFile(model)
-    schema = vaepipe_pipe.output_schema(model, frame.limit(0).toArrow().schema, flags, program)
-    schema = spark.createDataFrame(schema.empty_table()).schema
-    name, flags = os.path.basename(model), list(flags)
+def transform(frame: DataFrame, model: vaepipe.Model, **options) -> DataFrame:
+    """The rows of `frame` with the new columns. Options are those of `Model.transform`, such as `keep=["id"]`."""
+    # Spark needs the columns before there are rows; a frame that lacks a column of the model is an error here.
+    empty = model.transform(frame.limit(0).toArrow(), **options)
 
     def score(batches):
-        command = vaepipe_pipe.transform_command(SparkFiles.get(name), flags, program)
-        return vaepipe_pipe.through(command, batches)
+        # Spark runs a task on each core.
+        return model.transform(batches, threads=1, **options)
 
-    return frame.mapInArrow(score, schema)
+    return frame.mapInArrow(score, frame.sparkSession.createDataFrame(empty).schema)
 
 
-def main():
-    given = vaepipe_pipe.arguments(__doc__)
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("input", help="Parquet files, in any place that Spark reads")
+    parser.add_argument("output", help="the directory to write")
+    parser.add_argument("--model", default="vae.safetensors")
+    given = parser.parse_args()
     spark = SparkSession.builder.appName("vaepipe").getOrCreate()
-    frame = spark.read.parquet(given.input)
-    transform(frame, os.path.abspath(given.model), given.flags, given.program).write.parquet(given.output)
+    transform(spark.read.parquet(given.input), vaepipe.Model.load(given.model)).write.parquet(given.output)
     spark.stop()
 
 

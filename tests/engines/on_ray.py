@@ -6,19 +6,20 @@ import subprocess
 import sys
 import time
 
-import pyarrow.parquet as pq
 import ray
 from ray.cluster_utils import Cluster
 
 import ray_transform
 import rows
+import vaepipe
 
 work = pathlib.Path(sys.argv[1])
-lake, model, bare = str(work / "lake"), str(work / "vae.safetensors"), work / "bare"
+lake, bare = str(work / "lake"), work / "bare"
+model = vaepipe.Model.load(work / "vae.safetensors")
 node = {"node_ip_address": "127.0.0.1", "num_cpus": 1, "object_store_memory": 1 << 30, "include_dashboard": False}
 cluster = Cluster(initialize_head=True, head_node_args=node)
 cluster.add_node(**node)
-ray.init(address=cluster.address, log_to_driver=False)
+ray.init(address=cluster.address, log_to_driver=False, logging_level="CRITICAL")
 assert len(ray.nodes()) == 2
 ray.data.DataContext.get_current().enable_progress_bars = False
 dataset = ray.data.read_parquet(lake)
@@ -37,37 +38,38 @@ def copy():
 
 run(copy(), "ray-warm")
 through_python = run(copy(), "ray-copy")
-scored = run(ray_transform.transform(dataset, model), "ray")
+with rows.at_work():
+    scored = run(ray_transform.transform(dataset, model), "ray")
 assert rows.check(lake, work / "ray", bare) == dataset.count()
 rows.figures("Ray", {"its own copy of the rows": through_python, "transform": scored})
 
-# A child that fails is tried again: the job succeeds, and every id is there once.
-run(ray_transform.transform(dataset, model, program=str(work / "once")), "ray-once")
-assert (work / "failed").is_dir()
-rows.check(lake, work / "ray-once", bare)
+# Enough blocks for failures among them.
+dataset = ray.data.read_parquet(lake).repartition(8)
+
+# A block that fails, and one whose worker is killed, are tried again: every id is there once.
+run(ray_transform.transform(dataset, rows.Failing(model, work / "ray-marks")), "ray-failing")
+assert (work / "ray-marks/3").is_dir()
+rows.check(lake, work / "ray-failing", bare)
 
 # One that always fails fails the job, with what it said.
-try:
-    run(ray_transform.transform(dataset, model, program=str(work / "always")), "ray-always")
-    raise SystemExit("a job whose child fails is taken for done")
-except Exception as failure:
-    assert "no luck, always" in str(failure) and "exited with 9" in str(failure), failure
+rows.fails(lambda: run(ray_transform.transform(dataset, rows.Failing(model)), "ray-always"))
+# Rows of another model fail it before it begins.
+rows.fails(lambda: ray_transform.transform(dataset.drop_columns(["x7"]), model), 'needs column "x7"')
 
-# One that is stopped early leaves no child.
-assert len(ray_transform.transform(dataset, model).take(5)) == 5
-for _ in range(200):
-    if not rows.children("/vaepipe-"):
-        break
-    time.sleep(0.1)
-else:
-    raise SystemExit("a child outlives its job")
+# One that is stopped early leaves nothing at work.
+with rows.at_work():
+    assert len(ray_transform.transform(dataset, model).take(5)) == 5
 
-# Flags, and fewer columns, by the command that the example is.
-command = [sys.executable, ray_transform.__file__, lake, str(work / "ray-command"), "--model", model]
-subprocess.run([*command, "--", "--keep", "id", "--std"], check=True, stderr=subprocess.DEVNULL,
-               env=os.environ | {"RAY_ADDRESS": cluster.address})
-names = pq.read_schema(next((work / "ray-command").glob("*.parquet"))).names
-assert names[0] == "id" and "z_std_0" in names and "x0" not in names, names
+# Options, and a list of columns.
+kept = ray_transform.transform(dataset.limit(100), model, keep=["id"], std=True)
+names = kept.schema().names
+assert names[0] == "id" and {"z_0", "z_std_0"} <= set(names) and "x0" not in names, names
+assert kept.count() == 100
+
+# The command that the example is.
+command = [sys.executable, ray_transform.__file__, lake, str(work / "ray-command"), "--model", str(work / "vae.safetensors")]
+subprocess.run(command, check=True, stderr=subprocess.DEVNULL, env=os.environ | {"RAY_ADDRESS": cluster.address})
+rows.check(lake, work / "ray-command", bare)
 ray.shutdown()
 cluster.shutdown()
 print("Ray: every id once, retried, failed, stopped")

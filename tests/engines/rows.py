@@ -1,12 +1,24 @@
-"""Rows for the engines, and whether they came out whole. Usage: rows.py make LAKE ROWS | rows.py check LAKE SCORED"""
+"""Rows for the engines, a model that fails, and whether rows came out whole.
 
+Usage: rows.py make LAKE ROWS | rows.py check LAKE SCORED
+"""
+
+import contextlib
+import datetime
+import itertools
 import os
 import pathlib
+import re
+import signal
 import sys
+import threading
+import time
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+import vaepipe
 
 FILES, COLUMNS = 16, 32
 
@@ -23,6 +35,21 @@ def make(lake, rows):
         pq.write_table(pa.table(table), lake / f"{number:02}.parquet")
 
 
+def day(number):
+    """The date of a day of `make_days`."""
+    return str(datetime.date(2026, 1, 1) + datetime.timedelta(days=number))
+
+
+def make_days(lake, ordinary, drifted):
+    """A directory a day, of ordinary ones and then of drifted ones."""
+    draw = np.random.default_rng(7)
+    for number in range(ordinary + drifted):
+        x = draw.normal(size=(500, 3)) + (3 if number >= ordinary else 0)
+        table = {"id": [f"{number}-{n}" for n in range(500)], "x": x[:, 0], "y": x[:, 0] + x[:, 1] / 9, "z": x[:, 2]}
+        (lake / f"date={day(number)}").mkdir(parents=True)
+        pq.write_table(pa.table(table), lake / f"date={day(number)}" / "0.parquet")
+
+
 def check(lake, scored, bare=None):
     """Every id once with its own row; and the numbers of `bare`, to the bit."""
     here = pq.read_table(scored).sort_by("id")
@@ -36,17 +63,80 @@ def check(lake, scored, bare=None):
     return here.num_rows
 
 
-def children(model):
-    """The processes that run `vaepipe transform` with a model of this name."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
-        except OSError:
-            continue
-        if b"\0transform\0-\0-\0" in words and model.encode() in words:
-            found.append(pid)
-    return found
+class Failing:
+    """A model that fails in workers, after some rows. With a directory for marks the second call raises, the fourth kills
+    its process, and the others go well; without one, all raise."""
+
+    def __init__(self, model, marks=None):
+        self.model, self.marks = model, marks
+
+    def transform(self, data, **options):
+        scored = self.model.transform(data, **options)
+        if isinstance(scored, vaepipe.Reader):
+            return self._some(scored)
+        if len(scored):
+            self._fail()
+        return scored
+
+    def _some(self, batches):
+        yield next(batches)
+        self._fail()
+        yield from batches
+
+    def _fail(self):
+        call = 1 if self.marks is None else self._call()
+        if call == 1:
+            raise vaepipe.DataError("no luck, always")
+        if call == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _call(self):
+        """The number of the call, of all processes."""
+        for call in itertools.count():
+            with contextlib.suppress(FileExistsError):
+                (self.marks / str(call)).mkdir(parents=True)
+                return call
+
+
+def fails(job, words="no luck, always"):
+    """Runs a job that has to fail, with these words."""
+    try:
+        job()
+    except Exception as failure:
+        assert words in str(failure), failure
+    else:
+        raise SystemExit(f"a job is taken for done that fails with {words!r}")
+
+
+def threads():
+    """The threads of transforms in processes of the test: process, name."""
+    for comm in pathlib.Path("/proc").glob("[0-9]*/task/[0-9]*/comm"):
+        with contextlib.suppress(OSError):
+            name = comm.read_text().strip()
+            if re.fullmatch(r"read|model(-\d+)?", name) and b"tests/engines" in (comm.parents[2] / "environ").read_bytes():
+                yield comm.parts[2], name
+
+
+@contextlib.contextmanager
+def at_work():
+    """There are threads of transforms meanwhile, and soon afterwards none."""
+    seen, over = [], threading.Event()
+
+    def look():
+        while not seen and not over.wait(0.02):
+            seen.extend(threads())
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    yield
+    over.set()
+    looker.join()
+    assert seen, "a transform has no threads, or they are not found"
+    for _ in range(200):
+        if not (busy := list(threads())):
+            return
+        time.sleep(0.1)
+    raise SystemExit(f"threads outlive their job: {busy}")
 
 
 def figures(engine, seconds):
