@@ -52,6 +52,7 @@ impl Error {
             | Self::TooFewRows { .. }
             | Self::MissingFeature { .. }
             | Self::WrongType { .. }
+            | Self::TypesDiffer { .. }
             | Self::WrongValue { .. }
             | Self::NotParquet { .. }
             | Self::Read { .. }

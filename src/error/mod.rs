@@ -197,6 +197,16 @@ pub enum Error {
         /// Similar names that exist, the most similar first.
         near: Vec<String>,
     },
+    /// Two files store a column with types that do not meet.
+    #[error("{place}: is {found}, but {expected}, and no type holds both")]
+    TypesDiffer {
+        /// The column in the file.
+        place: Place,
+        /// Its type there.
+        found: Box<str>,
+        /// Its type in another file, and that file.
+        expected: Box<str>,
+    },
     /// A column has the wrong type.
     #[error("{place}: is {found}, but must be {expected}")]
     WrongType {

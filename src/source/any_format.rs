@@ -36,7 +36,7 @@ pub struct Source {
     pub(super) table: TableSchema,
     pub(super) predicate: Option<Predicate>,
     /// See [`unreadable`](Self::unreadable).
-    pub(super) unreadable: Arc<[(PathBuf, String)]>,
+    pub(super) unreadable: Arc<[(PathBuf, Error)]>,
     pub(super) keep_going: bool,
     pub(super) stop: Stop,
 }
@@ -80,8 +80,8 @@ impl Source {
         Self { inputs, table, predicate, unreadable, keep_going: false, stop: stop.clone() }
     }
 
-    /// The files that were left out since they cannot be read, each with what is wrong.
-    pub(crate) fn unreadable(&self) -> &[(PathBuf, String)] {
+    /// The files that were left out since they cannot be read, each with the error.
+    pub(crate) fn unreadable(&self) -> &[(PathBuf, Error)] {
         &self.unreadable
     }
 
@@ -287,7 +287,7 @@ impl Source {
     /// Reads `columns` of every row in order, about `batch_rows` at a time where the format allows it; no batch is empty.
     ///
     /// # Errors
-    /// [`Error::WrongType`] if the types of a column do not meet; [`Error::Unsupported`] if two columns have one name.
+    /// [`Error::TypesDiffer`] if the types of a column do not meet; [`Error::Unsupported`] if two columns have one name.
     pub(crate) fn stream(&self, columns: &[String], batch_rows: usize) -> Result<ColumnStream> {
         let all = self.schema();
         columns.iter().try_for_each(|column| self.table.check(column))?;

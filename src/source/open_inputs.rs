@@ -23,7 +23,7 @@ const OUTPUT_KEY: &str = "vaepipe.";
 pub(super) struct OpenInputs {
     pub(super) inputs: Vec<OpenInput>,
     /// Files of directories that cannot be read, each with what is wrong.
-    pub(super) unreadable: Vec<(PathBuf, String)>,
+    pub(super) unreadable: Vec<(PathBuf, Error)>,
 }
 
 impl OpenInputs {
@@ -43,7 +43,7 @@ impl OpenInputs {
                 Ok(None) => others.push(path),
                 Err(error) if config.keep_going && in_directory && error.kind() == ErrorKind::Data => {
                     tracing::warn!("{error}; it is left out");
-                    unreadable.push((path, error.to_string()));
+                    unreadable.push((path, error));
                 }
                 Err(error) => return Err(error),
             }
@@ -52,10 +52,9 @@ impl OpenInputs {
             tracing::info!("files that hold no rows are left alone: {}, as {}", others.len(), one.display());
         }
         leave_out_outputs(&mut inputs);
-        match unreadable.first() {
-            _ if !inputs.is_empty() => Ok(Self { inputs, unreadable }),
-            Some((path, what)) => Err(Error::Damaged { place: Place::file(path), what: what.clone() }),
-            None => Err(Error::NoFiles { path: first }),
+        match inputs.is_empty() {
+            false => Ok(Self { inputs, unreadable }),
+            true => Err(unreadable.pop().map_or(Error::NoFiles { path: first }, |(_, error)| error)),
         }
     }
 

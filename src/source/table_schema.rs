@@ -125,15 +125,12 @@ impl TableSchema {
     /// Checks that the types of a column meet, before it is read.
     ///
     /// # Errors
-    /// [`Error::WrongType`] with both files and types.
+    /// [`Error::TypesDiffer`] with both files and types.
     pub(crate) fn check(&self, column: &str) -> Result<()> {
         let Some(conflict) = self.conflicts.iter().find(|conflict| conflict.column == column) else { return Ok(()) };
         let TypeConflict { column, first: (first, expected), other: (path, found) } = conflict;
-        Err(Error::WrongType {
-            place: Place::column(path, column),
-            found: found.to_string().into(),
-            expected: format!("{expected}, as in {}, or of a type that meets it", first.display()).into(),
-        })
+        let (place, expected) = (Place::column(path, column), format!("{expected} in {}", first.display()));
+        Err(Error::TypesDiffer { place, found: found.to_string().into(), expected: expected.into() })
     }
 }
 
@@ -228,7 +225,7 @@ mod tests {
         let table =
             union(&[&[("x", DataType::Int8), ("k", DataType::Utf8)], &[("x", DataType::Utf8), ("k", DataType::Utf8)]]);
         let error = table.check("x").unwrap_err().to_string();
-        assert!(error.contains("Utf8") && error.contains("Int8, as in file"), "{error}");
+        assert!(error.contains("is Utf8, but Int8 in file"), "{error}");
         assert!(table.check("k").is_ok());
     }
 }

@@ -41,11 +41,7 @@ impl TransformJob<'_, '_> {
             }
         }
         let done = work.len() - damaged.len();
-        let (rest, mut errors): (Vec<PathBuf>, Vec<Error>) = damaged.into_iter().unzip();
-        match errors.is_empty() {
-            true => Ok(()),
-            false => Err(Error::Unfinished { done, rest, source: Box::new(errors.swap_remove(0)) }),
-        }
+        left_out(source.unreadable().iter().chain(&damaged), done)
     }
 
     /// Writes the output of one file, unless none of its rows is read; tells whether it did.
@@ -66,6 +62,15 @@ impl TransformJob<'_, '_> {
         }
         written.map(|()| true)
     }
+}
+
+/// The error of a run that is complete but for these files.
+pub(super) fn left_out<'a>(files: impl Iterator<Item = &'a (PathBuf, Error)> + Clone, done: usize) -> Result<()> {
+    let Some((path, error)) = files.clone().next() else { return Ok(()) };
+    let what = error.to_string();
+    let what = what.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&what);
+    let source = Box::new(Error::io("read", path)(std::io::Error::other(what)));
+    Err(Error::Unfinished { done, rest: files.map(|(path, _)| path.clone()).collect(), source })
 }
 
 /// An error, with the files that are not written.

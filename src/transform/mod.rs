@@ -31,7 +31,7 @@ pub use self::quantiles::ScoreQuantiles;
 use crate::artifact::Model;
 use crate::config::TransformConfig;
 use crate::drift::Drift;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Result};
 use crate::feature::{Features, InputColumn, ValueIssues};
 use crate::pipeline::{Run, StreamWriter};
 use crate::sink::{Destination, Medium};
@@ -126,12 +126,7 @@ impl Model {
                 job.totals.files = 1;
             }
         }
-        let (done, unreadable) = (job.totals.files as usize, source.unreadable());
-        if let Some((path, what)) = unreadable.first() {
-            let first = Error::Damaged { place: Place::file(path), what: what.clone() };
-            let rest = unreadable.iter().map(|(path, _)| path.clone()).collect();
-            return Err(Error::Unfinished { done, rest, source: Box::new(first) });
-        }
+        directory::left_out(source.unreadable().iter(), job.totals.files as usize)?;
         Ok(job.finish(decides))
     }
 

@@ -36,6 +36,7 @@ mod inspect;
 #[cfg(unix)]
 mod interrupts;
 mod kinds;
+mod lakes;
 mod latent_dim;
 mod library;
 mod linear;

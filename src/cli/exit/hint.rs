@@ -68,6 +68,10 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             "--label takes 0 and 1, or Booleans; --color any column of numbers, words or times".to_owned()
         }
         Error::WrongType { .. } if is("evaluate") => return None,
+        Error::TypesDiffer { .. } if has("exclude") => format!("{} leaves the column out", setter("exclude")),
+        Error::TypesDiffer { .. } if has("keep") => {
+            format!("{} names the columns to write, without this one; a directory as output carries it", setter("keep"))
+        }
         Error::WrongValue { .. } => "correct the value, or fit a model to rows like it".to_owned(),
         Error::MissingFeature { .. } | Error::WrongType { .. } => {
             "`vaepipe inspect` shows the columns a model needs, and those a file has".to_owned()

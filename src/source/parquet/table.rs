@@ -87,7 +87,7 @@ impl ParquetSource {
     /// Checks that the types of these columns meet in all files.
     ///
     /// # Errors
-    /// [`Error::WrongType`].
+    /// [`Error::TypesDiffer`].
     pub(crate) fn check_types<'a>(&self, mut columns: impl Iterator<Item = &'a FieldRef>) -> Result<()> {
         columns.try_for_each(|field| self.columns.check(field.name()))
     }
@@ -116,9 +116,11 @@ impl ParquetSource {
         &self.columns
     }
 
-    /// The indexes in the first file of those of these columns that it stores.
+    /// The indexes in the first file of those of these columns that it stores, in its order.
     pub(crate) fn stored_columns(&self, columns: &[usize]) -> Vec<usize> {
-        self.files.first().map(|file| file.roots_of(columns)).unwrap_or_default()
+        let mut stored = self.files.first().map(|file| file.roots_of(columns)).unwrap_or_default();
+        stored.sort_unstable();
+        stored
     }
 
     /// Whether the types of a column meet in all files.
@@ -185,7 +187,7 @@ impl ParquetSource {
     /// Reads `columns` of a row group, in batches of at most `batch_rows` rows; of fewer where rows are long.
     ///
     /// # Errors
-    /// [`Error::MissingFeature`] for a column that the table lacks, [`Error::WrongType`] for one whose types do not meet,
+    /// [`Error::MissingFeature`] for a column that the table lacks, [`Error::TypesDiffer`] for one whose types do not meet,
     /// [`Error::Read`] and [`Error::Damaged`].
     pub(crate) fn read(&self, columns: &[String], group: RowGroup, batch_rows: usize) -> Result<RowGroupReader> {
         columns.iter().try_for_each(|column| self.columns.check(column))?;

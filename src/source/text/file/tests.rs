@@ -93,7 +93,7 @@ fn read(name: &str, text: &str, wanted: Option<&DataType>) -> RecordBatch {
     let (path, stop) = (folder.path().join(name), Stop::new());
     std::fs::write(&path, text).unwrap();
     let format = FileFormat::detect(&path, text.as_bytes());
-    let text = TextFile::open(&path, PositionalFile::open(&path).unwrap(), format, &stop).unwrap();
+    let text = TextFile::open(&path, PositionalFile::open(&path).unwrap(), format.unwrap(), &stop).unwrap();
     let mut batches = text.with_types(|_| wanted.cloned()).batches(1000, &stop).unwrap();
     batches.next().unwrap().unwrap()
 }
