@@ -144,11 +144,9 @@ fn an_inspection_counts_as_a_fit_does() {
 }
 
 #[test]
-fn files_of_one_table_must_agree() {
+fn types_of_one_table_must_meet() {
     let dir = with_input(300);
     let batch = curve(300);
-    write(&dir.path("less.parquet"), &batch.project(&[0, 1, 2, 3]).unwrap(), 1000);
-    dir.fails(65, "fit in.parquet less.parquet").says(&["less.parquet", r#""x2""#]);
     let mut columns = batch.columns().to_vec();
     columns[2] = Arc::new(StringArray::from(vec!["a"; 300]));
     let fields = crate::tables::names(&batch).into_iter().zip(columns);
