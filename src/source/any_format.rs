@@ -66,6 +66,7 @@ impl Source {
         unify_text_types(&mut inputs);
         let predicate = config.predicate.as_deref().map(Predicate::parse).transpose()?;
         let source = Self::of(inputs.into_iter().map(Arc::new).collect(), predicate, stop);
+        source.check_partition_values()?;
         source.table.tell();
         if let Some(predicate) = &source.predicate {
             predicate.columns().iter().try_for_each(|column| source.table.check(column))?;

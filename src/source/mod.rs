@@ -15,6 +15,7 @@ mod no_predicate;
 mod open_input;
 mod open_inputs;
 mod parquet;
+mod partition_check;
 #[cfg(feature = "analysis")]
 mod predicate;
 mod schema_mapping;

@@ -1,19 +1,11 @@
 //! Opens the files that names lead to. What a directory holds beside rows is left alone.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Scalar};
-use arrow::compute::cast;
-use arrow::compute::kernels::cmp::distinct;
-use arrow::error::ArrowError;
-
-use super::any_format::Source;
-use super::inputs::{InputFile, PartitionColumns, partition_columns};
+use super::inputs::{InputFile, partition_columns};
 use super::open_input::OpenInput;
-use super::scratch_file::BATCH_ROWS;
 use crate::config::SourceConfig;
-use crate::error::{Error, ErrorKind, Place, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::pipeline::Stop;
 
 /// What key-value metadata of an output begins with.
@@ -30,7 +22,7 @@ impl OpenInputs {
     /// Opens files in their order.
     ///
     /// # Errors
-    /// As [`Source::open`].
+    /// As [`Source::open`](super::Source::open).
     pub(super) fn open(found: Vec<InputFile>, config: &SourceConfig, stop: &Stop) -> Result<Self> {
         let partitions = partition_columns(found.iter().map(|found| found.path.as_path()));
         let first = found.first().and_then(|found| found.directory.clone()).unwrap_or_default();
@@ -38,7 +30,7 @@ impl OpenInputs {
         for (file, partition) in found.into_iter().zip(partitions) {
             stop.check()?;
             let (path, in_directory) = (file.path.clone(), file.directory.is_some());
-            match Self::open_file(file, partition, config, stop) {
+            match OpenInput::open(file, partition, config, stop) {
                 Ok(Some(input)) => inputs.push(input),
                 Ok(None) => others.push(path),
                 Err(error) if config.keep_going && in_directory && error.kind() == ErrorKind::Data => {
@@ -57,20 +49,6 @@ impl OpenInputs {
             true => Err(unreadable.pop().map_or(Error::NoFiles { path: first }, |(_, error)| error)),
         }
     }
-
-    /// Opens one; `None` if it is in a directory and holds no rows.
-    fn open_file(
-        file: InputFile,
-        partition: PartitionColumns,
-        config: &SourceConfig,
-        stop: &Stop,
-    ) -> Result<Option<OpenInput>> {
-        let input = OpenInput::open(file, partition, config, stop)?;
-        if let Some(input) = &input {
-            check_partition_values(input, stop)?;
-        }
-        Ok(input)
-    }
 }
 
 /// Leaves out the outputs of this program that lie in a directory among other files: their rows are there twice.
@@ -86,30 +64,4 @@ fn leave_out_outputs(inputs: &mut Vec<OpenInput>) {
     let one = inputs.iter().find(|input| is_output(input)).map(|input| input.path.clone()).unwrap_or_default();
     tracing::warn!("outputs of vaepipe in an input directory are left out: {outputs}, as {}", one.display());
     inputs.retain(|input| !is_output(input));
-}
-
-/// Checks that a file whose path has a value for one of its own columns has no other value there.
-///
-/// # Errors
-/// [`Error::Damaged`] with the column, and those of reading it.
-fn check_partition_values(input: &OpenInput, stop: &Stop) -> Result<()> {
-    let (own, keys) = (input.file_schema(), &input.partition_columns);
-    for (n, key) in keys.fields().iter().enumerate().filter(|(_, key)| own.field_with_name(key.name()).is_ok()) {
-        let contradiction = || Error::Damaged {
-            place: Place::column(&input.path, key.name()),
-            what: format!("it has other values than the path, where {:?} is a directory's key", key.name()),
-        };
-        let alone = Source::of(vec![Arc::new(input.clone())], None, stop);
-        for batch in alone.stream(std::slice::from_ref(key.name()), BATCH_ROWS)?.batches {
-            let batch = batch?;
-            let differ = |column: &ArrayRef| -> Result<bool, ArrowError> {
-                let value = cast(&keys.array(n, 1)?, column.data_type())?;
-                Ok(distinct(column, &Scalar::new(value))?.true_count() > 0)
-            };
-            if differ(batch.column(0)).unwrap_or(true) {
-                return Err(contradiction());
-            }
-        }
-    }
-    Ok(())
 }
