@@ -38,7 +38,7 @@ pub(super) struct TableFile<'a> {
 }
 
 /// A column that is being put together.
-struct Column {
+struct UnionColumn {
     field: FieldRef,
     /// A file of its type, for messages.
     path: PathBuf,
@@ -53,7 +53,7 @@ impl TableSchema {
     /// The union of the columns of files: those of the first in their order, then those that later ones add, then those of
     /// paths. A column that a file lacks is null there.
     pub(super) fn of<'a>(files: impl Iterator<Item = TableFile<'a>>) -> Self {
-        let (mut columns, mut places) = (Vec::<Column>::new(), HashMap::<String, usize>::new());
+        let (mut columns, mut places) = (Vec::<UnionColumn>::new(), HashMap::<String, usize>::new());
         let (mut count, mut metadata, mut last) = (0, None, None::<SchemaRef>);
         for TableFile { path, columns: schema, partition_columns } in files {
             count += 1;
@@ -70,7 +70,7 @@ impl TableSchema {
                     Some(&place) if count > 1 => columns[place].add(field, path),
                     _ => {
                         places.insert(field.name().clone(), columns.len());
-                        columns.push(Column::new(field, path, n >= own));
+                        columns.push(UnionColumn::new(field, path, n >= own));
                     }
                 }
             }
@@ -80,7 +80,7 @@ impl TableSchema {
         let differences = columns.iter().flat_map(|column| column.differences(count)).collect();
         let fields = columns.iter().map(|it| if it.files < count { nullable(&it.field) } else { it.field.clone() });
         let schema = Schema::new_with_metadata(fields.collect::<Vec<_>>(), metadata.unwrap_or_default());
-        let conflicts = columns.into_iter().filter_map(Column::into_conflict).collect();
+        let conflicts = columns.into_iter().filter_map(UnionColumn::into_conflict).collect();
         Self { schema: Arc::new(schema), conflicts: Arc::new(conflicts), differences: Arc::new(differences) }
     }
 
@@ -134,7 +134,7 @@ impl TableSchema {
     }
 }
 
-impl Column {
+impl UnionColumn {
     fn new(field: &FieldRef, path: &Path, in_path: bool) -> Self {
         Self { field: field.clone(), path: path.to_owned(), in_path, files: 1, others: 0, conflict: None }
     }
