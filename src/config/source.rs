@@ -1,5 +1,7 @@
 //! The options of reading.
 
+use super::CsvConfig;
+
 /// Options of a source.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Rows"))]
@@ -18,6 +20,9 @@ pub struct SourceConfig {
     /// Without this option such a stream is an error, because it may have been cut short.
     #[cfg_attr(feature = "cli", arg(long))]
     pub allow_missing_eos: bool,
+    /// How CSV files are written.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub csv: CsvConfig,
 }
 
 impl SourceConfig {

@@ -57,6 +57,7 @@ impl Error {
             | Self::Read { .. }
             | Self::PageTooLarge { .. }
             | Self::Damaged { .. }
+            | Self::BadLine { .. }
             | Self::Truncated { .. }
             | Self::Unsupported { .. } => ErrorKind::Data,
             Self::Unfinished { source, .. } => source.kind(),

@@ -287,6 +287,16 @@ pub enum Error {
         /// The contradiction.
         what: String,
     },
+    /// A line of a text file is not a row.
+    #[error("{place}, line {line}: {what}")]
+    BadLine {
+        /// The file, and the column of the first field that is wrong.
+        place: Place,
+        /// From 1.
+        line: u64,
+        /// What is wrong.
+        what: String,
+    },
     /// The input or output needs something that this version does not support.
     #[error("{place}: {what} is not supported")]
     Unsupported {

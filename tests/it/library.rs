@@ -25,7 +25,7 @@ fn a_fit_from_batches_is_that_from_the_same_rows_in_a_file() {
     };
     let batches = Source::from_batches(reader(&rows));
     assert_eq!((batches.rows(), batches.paths().count()), (None, 0));
-    assert_eq!(batches.schema().unwrap(), rows.schema());
+    assert_eq!(batches.schema(), rows.schema());
     assert_eq!(fitted(&batches).hash(), fitted(&file).hash());
     // They come once.
     let again = config.table(&batches, &dir.path("")).unwrap_err();

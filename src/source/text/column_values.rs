@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 
+use super::csv_format::{CsvFormat, has_decimal_comma};
 use super::text_value::{TextValue, TimeKind, is_exact_f32, is_exact_f64};
 
 /// Most distinct keys of a JSON file, including keys of nested objects. Each takes about 1 KB here, and an array in every
@@ -33,14 +34,20 @@ enum ValueKind {
     Date,
     Local,
     Zoned,
+    /// A decimal with a comma, where numbers have points.
+    Comma,
     Text,
+    /// A word that is null unless the column is text; so is NaN.
+    NullWord,
+    Nan,
     List,
     Object,
 }
 
-use ValueKind::{Boolean, Date, Decimal, Integer, List, Local, Object, Padded, Text, Zoned};
+use ValueKind::{Boolean, Comma, Date, Decimal, Integer, List, Local, Nan, NullWord, Object, Padded, Text, Zoned};
 
-const KINDS: [ValueKind; 10] = [Boolean, Integer, Padded, Decimal, Date, Local, Zoned, Text, List, Object];
+const KINDS: [ValueKind; 13] =
+    [Boolean, Integer, Padded, Decimal, Date, Local, Zoned, Comma, Text, NullWord, Nan, List, Object];
 
 /// A summary of the values of a column or of a nested field.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +55,8 @@ pub(crate) struct ColumnValues {
     examples: [Option<(Line, String)>; KINDS.len()],
     /// Whether values come from JSON, where quotes make a text.
     json: bool,
+    /// Number of values that are null unless the column is text.
+    null_words: u64,
     /// The least and greatest integer, and the first that f64 does not hold exactly.
     integers: Option<(i128, i128)>,
     inexact_f64: Option<(Line, String)>,
@@ -70,11 +79,40 @@ pub(crate) struct ColumnValues {
 }
 
 impl ColumnValues {
-    /// Adds a CSV value; an empty field is null.
-    pub(super) fn add_csv(&mut self, text: &str, line: &Line) {
-        if !text.is_empty() {
-            self.add(TextValue::parse(text), text, line);
+    /// Adds the text of a CSV field.
+    pub(super) fn add_csv(&mut self, text: &str, format: &CsvFormat, line: &Line) {
+        if format.is_null(text) {
+            return;
         }
+        if format.is_null_word(text) {
+            self.null_words += 1;
+            let kind = if text.trim().eq_ignore_ascii_case("nan") { Nan } else { NullWord };
+            return self.keep_example(kind, text, line);
+        }
+        let plain = format.plain(text);
+        match TextValue::parse(&plain) {
+            TextValue::Decimal(_) if format.has_other_mark(text) => self.keep_example(Text, text, line),
+            TextValue::Text if has_decimal_comma(&plain) => self.keep_example(Comma, text, line),
+            TextValue::Text => self.keep_example(Text, text, line),
+            value => self.add(value, &plain, line),
+        }
+    }
+
+    /// Whether the values are numbers, and some have a decimal comma where points are expected.
+    pub(super) fn has_only_decimal_commas(&self) -> bool {
+        self.has(Comma) && self.only(&[Integer, Comma])
+    }
+
+    /// Whether the values are numbers, and some have a decimal point.
+    pub(super) fn has_decimal_points(&self) -> bool {
+        self.digits.1 > 0 && self.only(&[Integer, Decimal])
+    }
+
+    /// Number of the words that are read as null, and the first of them.
+    pub(super) fn null_words(&self) -> Option<(u64, &str)> {
+        let words = [NullWord, Nan].iter().filter_map(|&kind| self.examples[kind as usize].as_ref());
+        let (_, first) = words.min_by_key(|(line, _)| line.number)?;
+        (!self.data_type().is_string()).then_some((self.null_words, first))
     }
 
     /// Adds a JSON string, without its quotes.
@@ -200,6 +238,7 @@ impl ColumnValues {
             *example = example.take().or_else(|| other.clone());
         }
         self.json |= other.json;
+        self.null_words += other.null_words;
         self.integers = union_of_ranges(self.integers, other.integers);
         self.digits = (self.digits.0.max(other.digits.0), self.digits.1.max(other.digits.1));
         self.has_non_decimal |= other.has_non_decimal;
@@ -225,8 +264,9 @@ impl ColumnValues {
         self.examples[kind as usize].is_some()
     }
 
+    /// Whether all values that are not null are of these kinds.
     fn only(&self, kinds: &[ValueKind]) -> bool {
-        KINDS.iter().all(|&kind| kinds.contains(&kind) || !self.has(kind))
+        KINDS.iter().all(|&kind| matches!(kind, NullWord | Nan) || kinds.contains(&kind) || !self.has(kind))
     }
 
     /// The inferred type; text if there are no values.
@@ -241,7 +281,9 @@ impl ColumnValues {
             };
             if self.is_in_range(unit) { DataType::Timestamp(unit, zone.map(Into::into)) } else { DataType::Utf8 }
         };
-        if self.only(&[]) || self.is_mixed() {
+        if self.only(&[]) && self.has(Nan) {
+            DataType::Float64
+        } else if self.only(&[]) || self.is_mixed() {
             DataType::Utf8
         } else if self.has(Object) {
             let field = |(name, values): &(String, Self)| Field::new(name, values.data_type(), true);
