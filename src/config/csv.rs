@@ -17,7 +17,7 @@ pub struct CsvConfig {
     #[cfg_attr(feature = "cli", arg(long = "csv-quote", id = "csv_quote", value_name = "CHAR", value_parser = flags::byte))]
     pub quote: Option<u8>,
     /// Decimal mark of CSV: point or comma [default: comma in a file without commas between fields that has no decimal points]
-    #[cfg_attr(feature = "cli", arg(long = "csv-decimal", id = "csv_decimal", value_parser = flags::words::<DecimalMark>(DecimalMark::WORDS)))]
+    #[cfg_attr(feature = "cli", arg(long = "csv-decimal", id = "csv_decimal", value_name = "MARK", value_parser = flags::words::<DecimalMark>(DecimalMark::WORDS)))]
     pub decimal: Option<DecimalMark>,
     /// Words that are null in every CSV column [default: NA, NULL, None, -, ? and others, in columns whose other values are
     /// numbers, Booleans, dates or times]
@@ -36,6 +36,6 @@ pub struct CsvConfig {
     #[cfg_attr(feature = "cli", arg(long = "csv-header", id = "csv_header", value_name = "true|false"))]
     pub header: Option<bool>,
     /// What becomes of a CSV line that is not a row: an error, or it is left out and counted [default: error]
-    #[cfg_attr(feature = "cli", arg(long = "csv-bad-lines", id = "csv_bad_lines", value_parser = flags::words::<BadLines>(BadLines::WORDS)))]
+    #[cfg_attr(feature = "cli", arg(long = "csv-bad-lines", id = "csv_bad_lines", value_name = "WHAT", value_parser = flags::words::<BadLines>(BadLines::WORDS)))]
     pub bad_lines: Option<BadLines>,
 }

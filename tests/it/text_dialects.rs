@@ -119,7 +119,7 @@ fn a_model_reads_words_for_null_in_columns_it_knows_as_numbers_and_words_elsewhe
     let row = |n: usize, count: &str, word: &str| format!("{:.3},{count},{word}", number(n));
     let text = lines("x,count,word", |n| row(n, &n.to_string(), if n % 2 == 0 { "NA" } else { "EU" }));
     std::fs::write(dir.path("in.csv"), text).unwrap();
-    dir.ok(&format!("fit in.csv {FIT}"));
+    dir.ok(&format!("fit in.csv {FIT} --columns x,count,word"));
     // All of each column.
     std::fs::write(dir.path("next.csv"), lines("x,count,word", |n| row(n, "NA", "NA"))).unwrap();
     dir.ok("transform next.csv out.parquet");
@@ -197,9 +197,9 @@ fn names_that_are_empty_or_there_twice_are_replaced() {
 fn a_line_that_is_not_a_row_is_an_error_or_left_out_and_counted() {
     let dir = Workdir::new();
     for (bad, says) in [
-        ("1,2,red,extra", ["line 202", "4 fields, where the first line has 3"]),
+        ("1,2,red,extra", ["line 202", "4 fields, where the first line has 3; field 4 is \"extra\""]),
         ("1,2", ["column \"word\", line 202", "2 fields, where the first line has 3"]),
-        ("1,2,dark, red", ["line 202", "4 fields"]),
+        ("1,2,dark, red", ["line 202", "field 4 is \" red\""]),
         ("1,\"2\"3,red", ["column \"y\", line 202", "text after the closing quote"]),
         ("1,2,\"red", ["column \"word\", line 202", "a quoted field that does not end"]),
     ] {
@@ -209,7 +209,7 @@ fn a_line_that_is_not_a_row_is_an_error_or_left_out_and_counted() {
         said.extend(says);
         dir.fails(65, &format!("fit in.csv {FIT}")).says(&said);
         let ran = dir.ok(&format!("fit-transform in.csv out.parquet --force {FIT} --csv-bad-lines skip"));
-        ran.says(&["in.csv: 1 lines are not rows and are left out; the first is line 202"]);
+        ran.says(&["in.csv: 1 line is not a row and is left out; the first is line 202"]);
         assert_eq!(read(&dir.path("out.parquet")).num_rows(), ROWS - 1, "{bad}");
     }
     // The last line of a file that was cut.
@@ -223,17 +223,29 @@ fn a_line_that_is_not_a_row_is_an_error_or_left_out_and_counted() {
 }
 
 #[test]
-fn a_date_that_does_not_exist_makes_a_column_text() {
+fn all_lines_that_are_not_rows_are_counted() {
     let dir = Workdir::new();
-    let text = lines("x,y,day,at,big", |n| {
+    let text = lines("x,y,word", |n| if n % 100 == 7 { "1,\"".to_owned() } else { plain(n).join(",") });
+    std::fs::write(dir.path("in.csv"), text).unwrap();
+    let ran = dir.ok(&format!("fit-transform in.csv out.parquet {FIT} --csv-bad-lines skip"));
+    ran.says(&["in.csv: 3 lines are not rows and are left out; the first is line 9: "]);
+    let expected: Vec<f64> = (0..ROWS).filter(|n| n % 100 != 7).map(|n| plain(n)[0].parse().unwrap()).collect();
+    assert_eq!(floats(&read(&dir.path("out.parquet")), "x"), expected);
+}
+
+#[test]
+fn dates_that_do_not_exist_large_integers_and_codes_are_text() {
+    let dir = Workdir::new();
+    let text = lines("x,y,day,at,big,code", |n| {
         let day = if n == 7 { "0000-00-00" } else { "2020-02-20" };
         let at = if n == 9 { "2020-02-30 00:00:00" } else { "2020-02-20 00:00:00" };
-        format!("{},{day},{at},{}", plain(n)[..2].join(","), 14_857_091_259_186_476_033_u64 + n as u64)
+        let big = 14_857_091_259_186_476_033_u64 + n as u64;
+        format!("{},{day},{at},{big},{}E{}", plain(n)[..2].join(","), n % 90 + 10, n % 5)
     });
     let (out, _) = carried(&dir, "in.csv", text, "");
     let words = |column: &str| texts(&out, column);
     assert_eq!((&words("day")[7][..], &words("at")[9][..]), ("0000-00-00", "2020-02-30 00:00:00"));
-    assert_eq!(words("big")[1], "14857091259186476034");
+    assert_eq!((&words("big")[1][..], &words("code")[1][..]), ("14857091259186476034", "11E1"));
 }
 
 #[test]

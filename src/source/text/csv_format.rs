@@ -59,6 +59,13 @@ impl CsvFormat {
     }
 }
 
+/// Whether a number is rather a code, such as `12E4`: an exponent stands after one digit, a point, or before a sign.
+pub(super) fn is_code(number: &str) -> bool {
+    let Some((mantissa, exponent)) = number.trim().split_once(['e', 'E']) else { return false };
+    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    mantissa.len() > 1 && all_digits(mantissa) && all_digits(exponent)
+}
+
 /// Whether a text is a number with a decimal comma.
 pub(super) fn has_decimal_comma(text: &str) -> bool {
     // No double has more digits.

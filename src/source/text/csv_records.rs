@@ -7,6 +7,9 @@ use std::io::{self, BufRead};
 
 use super::line_length::{LongestLine, check_line_length};
 
+/// Most characters of a field in a message.
+const EXCERPT_CHARACTERS: usize = 40;
+
 /// The fields of a record, without their quotes.
 #[derive(Debug, Default)]
 pub(super) struct Record {
@@ -117,7 +120,14 @@ impl<R: BufRead> CsvRecords<R> {
     /// What is wrong with the number of fields.
     fn misfit(&self, record: &Record) -> Option<(usize, String)> {
         let width = self.width.filter(|&width| width != record.len())?;
-        let what = format!("{} fields, where the first line has {width}", record.len());
+        let fields = format!("{} fields, where the first line has {width}", record.len());
+        let what = match record.fields().nth(width) {
+            Some(extra) => {
+                let extra: String = extra.chars().take(EXCERPT_CHARACTERS).collect();
+                format!("{fields}; field {} is {extra:?}", width + 1)
+            }
+            None => fields,
+        };
         Some((width.min(record.len()), what))
     }
 }

@@ -143,7 +143,12 @@ impl<R> ScannedCsv<R> {
             tracing::info!("{path}: columns without a name of their own are renamed: {renamed}");
         }
         if let Some(BadLine { line, what, .. }) = first_skipped {
-            tracing::warn!("{path}: {skipped} lines are not rows and are left out; the first is line {line}: {what}");
+            let lines = if *skipped == 1 {
+                "1 line is not a row and is left out".to_owned()
+            } else {
+                format!("{skipped} lines are not rows and are left out")
+            };
+            tracing::warn!("{path}: {lines}; the first is line {line}: {what}");
         }
     }
 }

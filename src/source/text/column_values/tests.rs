@@ -1,5 +1,7 @@
 //! Which types hold which values.
 
+use arrow::datatypes::{DataType, TimeUnit};
+
 use super::*;
 
 fn line() -> Line {
@@ -50,6 +52,8 @@ fn a_column_is_of_the_type_that_has_all_of_it() {
         (&[" 1", "2 "], DataType::Int64),
         (&["inf", "-Infinity", "-Inf"], DataType::Float64),
         (&["1,5", "2"], DataType::Utf8),
+        (&["12E4", "10E0"], DataType::Utf8),
+        (&["1e3", "1.5E3", "12e-4", "12E+4"], DataType::Float64),
     ] {
         assert_eq!(of(texts).data_type(), expected, "{texts:?}");
     }
