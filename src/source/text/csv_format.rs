@@ -38,9 +38,10 @@ impl CsvFormat {
 
     /// Whether a field is null in a column that is not text.
     pub(super) fn is_null_word(&self, text: &str) -> bool {
-        // No word is longer.
         let text = text.trim_ascii();
-        text.len() <= 4 && self.null.is_empty() && NULL_WORDS.contains(&text)
+        // No word is longer, or ends with a digit.
+        let may_be = text.len() <= 4 && !text.ends_with(|last: char| last.is_ascii_digit());
+        may_be && self.null.is_empty() && NULL_WORDS.contains(&text)
     }
 
     /// A value that is not text as readers know it: without spaces around it, and with a decimal point.

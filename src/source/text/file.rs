@@ -180,45 +180,41 @@ impl TextFile {
         batch_rows: usize,
         stop: &Stop,
     ) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
-        let (bytes, batch_rows) = (self.bytes(stop)?, self.longest_line.batch_rows(batch_rows));
-        let place = Place::file(&self.path);
-        let mut reader: Box<dyn Iterator<Item = Result<RecordBatch>> + Send> = if let Some(csv) = &self.csv {
-            let mut rows = CsvRows::open(&self.path, bytes, csv, &LongestLine::default())?;
-            let schema = self.schema.clone();
-            Box::new(std::iter::from_fn(move || rows.batch(&schema, batch_rows).transpose()))
-        } else {
-            let reader = catch_decoder_panic(
-                || place.clone(),
-                || -> Result<_, ArrowError> {
-                    // In a text column, numbers become texts as written.
-                    let reader = json::ReaderBuilder::new(self.schema.clone()).with_coerce_primitive(true);
-                    let reader = reader.with_batch_size(batch_rows);
-                    let mixed = self.columns.iter().filter(|(_, values)| values.is_mixed());
-                    let mixed: Vec<String> = mixed.map(|(name, _)| name.clone()).collect();
-                    Ok(if mixed.is_empty() {
-                        Box::new(reader.build(bytes)?) as Box<dyn Iterator<Item = _> + Send>
-                    } else {
-                        Box::new(reader.build(NestedAsText::new(bytes, mixed))?)
-                    })
-                },
-            )?;
-            let place = place.clone();
-            let read = move |batch: Result<_, ArrowError>| {
-                batch.map_err(|source| Error::Read { place: place.clone(), source: source.into() })
-            };
-            Box::new(reader.map(read))
-        };
-        let (mut ended, stop) = (false, stop.clone());
+        let (place, stop) = (Place::file(&self.path), stop.clone());
+        let opened = catch_decoder_panic(|| place.clone(), || Ok::<_, Foreign>(self.reader(batch_rows, &stop)));
+        let mut reader = stop.check().and(opened)??;
+        let mut ended = false;
         Ok(std::iter::from_fn(move || {
             if ended {
                 return None;
             }
-            let next =
-                catch_decoder_panic(|| place.clone(), || Ok::<_, Foreign>(reader.next())).and_then(Option::transpose);
-            let next = stop.check().and(next).transpose();
+            let next = catch_decoder_panic(|| place.clone(), || Ok::<_, Foreign>(reader.next()));
+            let next = stop.check().and(next).and_then(Option::transpose).transpose();
             ended = !matches!(next, Some(Ok(_)));
             next
         }))
+    }
+
+    /// Opens a reader of all rows.
+    fn reader(&self, batch_rows: usize, stop: &Stop) -> Result<Box<dyn Iterator<Item = Result<RecordBatch>> + Send>> {
+        let (bytes, batch_rows) = (self.bytes(stop)?, self.longest_line.batch_rows(batch_rows));
+        let (place, schema) = (Place::file(&self.path), self.schema.clone());
+        if let Some(csv) = &self.csv {
+            let mut rows = CsvRows::open(&self.path, bytes, csv, &LongestLine::default())?;
+            return Ok(Box::new(std::iter::from_fn(move || rows.batch(&schema, batch_rows).transpose())));
+        }
+        let error = move |source: ArrowError| Error::Read { place: place.clone(), source: source.into() };
+        // In a text column, numbers become texts as written.
+        let reader = json::ReaderBuilder::new(schema).with_coerce_primitive(true).with_batch_size(batch_rows);
+        let mixed = self.columns.iter().filter(|(_, values)| values.is_mixed());
+        let mixed: Vec<String> = mixed.map(|(name, _)| name.clone()).collect();
+        Ok(if mixed.is_empty() {
+            let reader = reader.build(bytes).map_err(&error)?;
+            Box::new(reader.map(move |batch| batch.map_err(&error)))
+        } else {
+            let reader = reader.build(NestedAsText::new(bytes, mixed)).map_err(&error)?;
+            Box::new(reader.map(move |batch| batch.map_err(&error)))
+        })
     }
 
     fn is_json(&self) -> bool {
