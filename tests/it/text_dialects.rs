@@ -92,7 +92,7 @@ fn a_column_of_numbers_booleans_or_times_stays_so_with_words_for_null() {
         assert_eq!(words.null_count(), if word.is_empty() { ROWS / 20 } else { 0 }, "{word:?}");
         if !word.is_empty() {
             assert_eq!(texts(&out, "word")[20], word);
-            ran.says(&[&format!("column \"count\": 15 values such as {word:?} are read as null")]);
+            ran.says(&[&format!("column \"count\": 15 values are read as null, such as {word:?}")]);
         }
     }
 }

@@ -11,6 +11,9 @@ use crate::config::{BadLines, CsvConfig, DecimalMark};
 /// Most bytes of a file that are looked at.
 pub(super) const SAMPLE_BYTES: u64 = 256 << 10;
 
+/// Most lines of a sample that are not records.
+const MAX_BAD_LINES: usize = 32;
+
 /// Delimiters that files have; of two that fit alike the first is taken.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
@@ -41,11 +44,12 @@ impl CsvFormat {
 /// The records of a sample, whose last one may be cut.
 fn records_of(sample: &[u8], delimiter: u8, quote: u8) -> Vec<Vec<String>> {
     let mut reader = CsvRecords::new(sample, delimiter, quote, &LongestLine::default());
-    let (mut record, mut records) = (Record::default(), Vec::new());
-    loop {
+    let (mut record, mut records, mut bad_lines) = (Record::default(), Vec::new(), 0);
+    // After each of these the rest may have to be parsed again.
+    while bad_lines < MAX_BAD_LINES {
         match reader.next(&mut record) {
             Ok(Found::Record) => records.push(record.fields().map(|field| field.trim().to_owned()).collect()),
-            Ok(Found::Bad(_)) => {}
+            Ok(Found::Bad(_)) => bad_lines += 1,
             Ok(Found::End) | Err(_) => break,
         }
     }
@@ -142,6 +146,12 @@ mod tests {
             assert_eq!(find(text).delimiter as char, delimiter as char, "{text:?}");
         }
         assert_eq!(CsvFormat::find(b"a,b\n1,2\n", true, &CsvConfig::default()).delimiter, b'\t');
+    }
+
+    #[test]
+    fn a_sample_of_bad_lines_is_looked_at_in_linear_time() {
+        let text = "x,y\n".to_owned() + &"a\",\"b\n".repeat(30_000);
+        assert_eq!(find(&text).delimiter, b',');
     }
 
     #[test]

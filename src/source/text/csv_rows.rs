@@ -169,7 +169,8 @@ pub(crate) fn tell_null_words(columns: &HashMap<String, ColumnValues>) {
     let mut told: Vec<_> = columns.iter().filter_map(|(name, values)| Some((name, values.null_words()?))).collect();
     told.sort();
     for (name, (count, word)) in told {
-        tracing::info!("column {name:?}: {count} values such as {word:?} are read as null");
+        let values = if count == 1 { "value is" } else { "values are" };
+        tracing::info!("column {name:?}: {count} {values} read as null, such as {word:?}");
     }
 }
 
