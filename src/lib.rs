@@ -143,11 +143,11 @@ extern crate self as vaepipe;
 pub use arrow;
 
 pub use config::{
-    Activation, Codec, Decision, Encoding, ExplainRows, FitConfig, GenerateConfig, GivenValue, IfNewer, ImputeConfig,
-    LatentDim, Map, MapOf, OutputConfig, Preset, ReconstructConfig, Scale, SourceConfig, Training, TransformConfig,
-    TraverseConfig, VectorScale,
+    Activation, BadLines, Codec, CsvConfig, DecimalMark, Decision, Encoding, ExplainRows, FitConfig, GenerateConfig,
+    GivenValue, IfNewer, ImputeConfig, LatentDim, Map, MapOf, OutputConfig, Preset, ReconstructConfig, Scale,
+    SourceConfig, Training, TransformConfig, TraverseConfig, VectorScale,
 };
-pub use error::{AlphaTooLow, Error, ErrorKind, Foreign, ModelFault, ParseChoiceError, Place, Result};
+pub use error::{AlphaTooLow, Error, ErrorKind, Foreign, ModelFault, ParseChoiceError, Place, Result, TypesDiffer};
 pub use pipeline::{Epoch, Progress, Run, Stop};
 pub use storage::Lock;
 

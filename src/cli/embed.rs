@@ -150,7 +150,7 @@ pub fn describe(command: &str) -> Vec<OptionDoc> {
         name: arg.get_id().to_string(),
         help: arg.get_help().map(ToString::to_string).unwrap_or_default(),
         takes: match Takes::of(arg) {
-            Takes::Switch | Takes::OptionalWord => "switch",
+            Takes::Switch | Takes::OptionalWord | Takes::Boolean => "switch",
             Takes::Integer => "integer",
             Takes::Number => "number",
             Takes::Text => "text",
@@ -207,7 +207,7 @@ fn parse<T: Args + FromArgMatches>(options: &Options) -> Result<T, OptionFault> 
         let invalid = |what: &str| Err(OptionFault::Invalid(format!("{name}: {what}")));
         match (Takes::of(arg), value) {
             (Takes::Switch, OptionValue::Switch(on)) => words.extend(on.then_some(flag)),
-            (Takes::OptionalWord, OptionValue::Switch(on)) => words.push(format!("{flag}={on}")),
+            (Takes::OptionalWord | Takes::Boolean, OptionValue::Switch(on)) => words.push(format!("{flag}={on}")),
             (Takes::Switch | Takes::OptionalWord, _) => return invalid("takes True or False"),
             (_, OptionValue::Switch(_)) => return invalid("takes no bool"),
             (Takes::List, OptionValue::Words(list)) => words.extend(list.iter().map(|word| format!("{flag}={word}"))),

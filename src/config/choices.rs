@@ -158,6 +158,26 @@ pub enum IfNewer {
     Model,
 }
 
+/// What stands before the decimals of a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DecimalMark {
+    /// `1.5`
+    Point,
+    /// `1,5`
+    Comma,
+}
+
+/// What becomes of a line that is not a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BadLines {
+    /// The first one is an error.
+    Error,
+    /// They are left out and counted.
+    Skip,
+}
+
 /// The compression of an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -257,6 +277,8 @@ words!(Map, "asinh" => Map::Asinh, "log1p" => Map::Log1p, "quantile" => Map::Qua
 words!(VectorScale, "element" => VectorScale::Element, "whole" => VectorScale::Whole);
 words!(ExplainRows, "anomalies" => ExplainRows::Anomalies, "all" => ExplainRows::All);
 words!(IfNewer, "input" => IfNewer::Input, "model" => IfNewer::Model);
+words!(DecimalMark, "point" => DecimalMark::Point, "comma" => DecimalMark::Comma);
+words!(BadLines, "error" => BadLines::Error, "skip" => BadLines::Skip);
 words!(Codec, "none" => Codec::None, "snappy" => Codec::Snappy, "gzip" => Codec::Gzip, "lz4" => Codec::Lz4, "brotli" => Codec::Brotli, "zstd" => Codec::Zstd);
 words!(Activation, "relu" => Activation::Relu, "silu" => Activation::Silu, "tanh" => Activation::Tanh);
 

@@ -34,3 +34,12 @@ pub(super) fn widths(text: &str) -> Result<Vec<usize>, String> {
 pub(super) fn bytes(text: &str) -> Result<u64, String> {
     text.parse::<ByteSize>().map(|size| size.as_u64())
 }
+
+/// Parses a character of one byte that no word has, or `tab`.
+pub(super) fn byte(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"tab" | b"\\t" => Ok(b'\t'),
+        &[byte] if byte == b'\t' || byte == b' ' || byte.is_ascii_punctuation() => Ok(byte),
+        _ => Err(format!("{text:?} is neither a mark such as ; nor tab")),
+    }
+}

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod choices;
+mod csv;
 mod decode;
 mod fit;
 #[cfg(feature = "cli")]
@@ -17,8 +18,10 @@ mod transform;
 use std::fmt;
 
 pub use self::choices::{
-    Activation, Codec, Decision, ExplainRows, GivenValue, IfNewer, LatentDim, Map, MapOf, Preset, Scale, VectorScale,
+    Activation, BadLines, Codec, DecimalMark, Decision, ExplainRows, GivenValue, IfNewer, LatentDim, Map, MapOf,
+    Preset, Scale, VectorScale,
 };
+pub use self::csv::CsvConfig;
 pub use self::decode::{GenerateConfig, ReconstructConfig, TraverseConfig};
 pub use self::fit::FitConfig;
 pub use self::impute::ImputeConfig;

@@ -1,5 +1,7 @@
 //! The options of reading.
 
+use super::CsvConfig;
+
 /// Options of a source.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Rows"))]
@@ -22,6 +24,9 @@ pub struct SourceConfig {
     /// the others are transformed.
     #[cfg_attr(feature = "cli", arg(skip))]
     pub keep_going: bool,
+    /// How CSV files are written.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub csv: CsvConfig,
 }
 
 impl SourceConfig {

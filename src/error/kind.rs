@@ -52,12 +52,13 @@ impl Error {
             | Self::TooFewRows { .. }
             | Self::MissingFeature { .. }
             | Self::WrongType { .. }
-            | Self::TypesDiffer { .. }
+            | Self::TypesDiffer(_)
             | Self::WrongValue { .. }
             | Self::NotParquet { .. }
             | Self::Read { .. }
             | Self::PageTooLarge { .. }
             | Self::Damaged { .. }
+            | Self::BadLine { .. }
             | Self::Truncated { .. }
             | Self::Unsupported { .. } => ErrorKind::Data,
             Self::Unfinished { source, .. } => source.kind(),

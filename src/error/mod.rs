@@ -1,6 +1,5 @@
-//! The one error type of the library.
-//!
-//! A message says what is wrong and where: file, column, row group. The command line adds which flag helps.
+//! The one error type of the library. A message says what is wrong and where: file, column, row group. The command line adds
+//! which flag helps.
 
 #![forbid(unsafe_code)]
 
@@ -10,6 +9,7 @@ mod model_fault;
 mod parse_choice;
 mod phrases;
 mod place;
+mod types_differ;
 
 use std::path::PathBuf;
 
@@ -19,6 +19,7 @@ pub use self::model_fault::ModelFault;
 pub use self::parse_choice::ParseChoiceError;
 use self::phrases::{because, did_you_mean, gib, mib, of_types};
 pub use self::place::Place;
+pub use self::types_differ::TypesDiffer;
 
 /// The result of a function of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -198,15 +199,8 @@ pub enum Error {
         near: Vec<String>,
     },
     /// Two files store a column with types that do not meet.
-    #[error("{place}: is {found}, but {expected}, and no type holds both")]
-    TypesDiffer {
-        /// The column in the file.
-        place: Place,
-        /// Its type there.
-        found: Box<str>,
-        /// Its type in another file, and that file.
-        expected: Box<str>,
-    },
+    #[error(transparent)]
+    TypesDiffer(#[from] Box<TypesDiffer>),
     /// A column has the wrong type.
     #[error("{place}: is {found}, but must be {expected}")]
     WrongType {
@@ -295,6 +289,16 @@ pub enum Error {
         /// Where.
         place: Place,
         /// The contradiction.
+        what: String,
+    },
+    /// A line of a text file is not a row.
+    #[error("{place}, line {line}: {what}")]
+    BadLine {
+        /// The file, and the column of the first field that is wrong.
+        place: Place,
+        /// From 1.
+        line: u64,
+        /// What is wrong.
         what: String,
     },
     /// The input or output needs something that this version does not support.

@@ -13,7 +13,7 @@ use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use super::arrow_ipc::{IpcFile, IpcReader};
 use super::conform::conform;
 use super::inputs::{FileFormat, InputFile, PartitionColumns, SIGNATURE_BYTES, is_stdin};
-use super::text::{TextFile, merge_values};
+use super::text::{TextFile, merge_values, tell_null_words};
 use super::{Batches, ParquetFile, batch_of, catch_decoder_panic};
 use crate::config::SourceConfig;
 use crate::error::{Error, Place, Result};
@@ -97,8 +97,8 @@ impl OpenInput {
                 let reader = IpcReader::new(&path, read_from_start(&file, &path)?, allow_missing_eos, stop)?;
                 InputContent::IpcStream { file, schema: reader.schema(), allow_missing_eos }
             }
-            FileFormat::Csv { .. } | FileFormat::Ndjson { .. } => {
-                InputContent::Text(TextFile::open(&path, file, format, stop)?)
+            FileFormat::Csv { .. } | FileFormat::Tsv { .. } | FileFormat::Ndjson { .. } => {
+                InputContent::Text(TextFile::open(&path, file, format, &config.csv, stop)?)
             }
         };
         Ok(Some(Self { path, relative, directory, partition_columns, format: Some(format), content }))
@@ -172,6 +172,7 @@ pub(super) fn unify_text_types(inputs: &mut [OpenInput]) {
         let InputContent::Text(text) = &input.content else { continue };
         merge_values(&mut columns, text.columns());
     }
+    tell_null_words(&columns);
     let columns = Arc::new(columns);
     for input in inputs {
         if let InputContent::Text(text) = &input.content {

@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 
 use super::common_type::{common_field, common_type, list_item, nullable};
 use super::schema_mapping::{map_fields, with_type};
-use crate::error::{Error, Place, Result};
+use crate::error::{Place, Result, TypesDiffer};
 
 /// The columns of a table.
 #[derive(Debug, Clone)]
@@ -125,12 +125,12 @@ impl TableSchema {
     /// Checks that the types of a column meet, before it is read.
     ///
     /// # Errors
-    /// [`Error::TypesDiffer`] with both files and types.
+    /// [`Error::TypesDiffer`](crate::Error::TypesDiffer) with both files and types.
     pub(crate) fn check(&self, column: &str) -> Result<()> {
         let Some(conflict) = self.conflicts.iter().find(|conflict| conflict.column == column) else { return Ok(()) };
         let TypeConflict { column, first: (first, expected), other: (path, found) } = conflict;
         let (place, expected) = (Place::column(path, column), format!("{expected} in {}", first.display()));
-        Err(Error::TypesDiffer { place, found: found.to_string().into(), expected: expected.into() })
+        Err(Box::new(TypesDiffer { place, found: found.to_string(), expected }).into())
     }
 }
 

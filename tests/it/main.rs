@@ -62,6 +62,7 @@ mod scores;
 mod splice;
 mod tables;
 mod targets;
+mod text_dialects;
 mod text_values;
 mod two_commands;
 mod value_issues;

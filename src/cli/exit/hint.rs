@@ -68,9 +68,12 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             "--label takes 0 and 1, or Booleans; --color any column of numbers, words or times".to_owned()
         }
         Error::WrongType { .. } if is("evaluate") => return None,
-        Error::TypesDiffer { .. } if has("exclude") => format!("{} leaves the column out", setter("exclude")),
-        Error::TypesDiffer { .. } if has("keep") => {
+        Error::TypesDiffer(_) if has("exclude") => format!("{} leaves the column out", setter("exclude")),
+        Error::TypesDiffer(_) if has("keep") => {
             format!("{} names the columns to write, without this one; a directory as output carries it", setter("keep"))
+        }
+        Error::BadLine { .. } => {
+            format!("correct the line, or leave out such lines with {} skip", setter("csv_bad_lines"))
         }
         Error::WrongValue { .. } => "correct the value, or fit a model to rows like it".to_owned(),
         Error::MissingFeature { .. } | Error::WrongType { .. } => {
@@ -87,7 +90,7 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             "write it to a file first, or pipe an Arrow stream to -".to_owned()
         }
         Error::NotParquet { .. } => {
-            "vaepipe reads Parquet and Arrow IPC, whatever they are called, and *.csv, *.csv.gz and *.ndjson".to_owned()
+            "vaepipe reads Parquet and Arrow IPC, whatever they are called, and *.tsv, *.csv, *.csv.gz and *.ndjson".to_owned()
         }
         Error::Read { place, .. } if place.path.as_os_str() == "-" => {
             "stdin has to be an Arrow IPC stream".to_owned()

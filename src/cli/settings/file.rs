@@ -102,7 +102,7 @@ fn contents(path: &Path) -> io::Result<String> {
 /// A value as the command line would have it; `None` for an empty list.
 fn in_words(value: &Value, takes: Takes) -> Result<Option<String>, String> {
     let text = match (takes, value) {
-        (Takes::Switch | Takes::OptionalWord, Value::Boolean(flag)) => flag.to_string(),
+        (Takes::Switch | Takes::OptionalWord | Takes::Boolean, Value::Boolean(flag)) => flag.to_string(),
         (Takes::Integer | Takes::Number | Takes::Auto | Takes::Widths | Takes::Size, Value::Integer(number)) => {
             number.to_string()
         }
@@ -137,7 +137,7 @@ fn in_words(value: &Value, takes: Takes) -> Result<Option<String>, String> {
         }
         (takes, value) => {
             let expected = match takes {
-                Takes::Switch => "true or false",
+                Takes::Switch | Takes::Boolean => "true or false",
                 Takes::OptionalWord => "true or false, or a string",
                 Takes::Integer => "an integer",
                 Takes::Number => "a number",

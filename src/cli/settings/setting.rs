@@ -38,6 +38,8 @@ pub(crate) enum Takes {
     Integer,
     Number,
     Text,
+    /// True or false.
+    Boolean,
     /// Texts.
     List,
     /// A word, which may be left out: then it is the first one.
@@ -63,6 +65,8 @@ impl Takes {
             Self::Size
         } else if value == TypeId::of::<usize>() || value == TypeId::of::<u64>() {
             Self::Integer
+        } else if value == TypeId::of::<bool>() {
+            Self::Boolean
         } else if value == TypeId::of::<f64>() {
             Self::Number
         } else if value == TypeId::of::<Vec<usize>>() {

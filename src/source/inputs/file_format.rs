@@ -12,6 +12,10 @@ pub(crate) enum FileFormat {
     Csv {
         gzip: bool,
     },
+    /// CSV whose delimiter is a tab.
+    Tsv {
+        gzip: bool,
+    },
     Ndjson {
         gzip: bool,
     },
@@ -41,6 +45,7 @@ impl FileFormat {
         let name = name.strip_suffix(".gz").unwrap_or(&name);
         match name.rsplit_once('.')?.1 {
             "csv" => Some(Self::Csv { gzip }),
+            "tsv" => Some(Self::Tsv { gzip }),
             "ndjson" | "jsonl" => Some(Self::Ndjson { gzip }),
             // Their content should have told; the reader says what is wrong with it.
             "parquet" | "parq" | "pq" | "arrow" | "arrows" | "feather" | "ipc" => Some(Self::Parquet),
@@ -62,7 +67,7 @@ fn is_unmarked_stream(start: &[u8]) -> bool {
 pub(crate) fn output_path(relative: &Path, format: Option<FileFormat>) -> std::path::PathBuf {
     match format {
         Some(FileFormat::Parquet | FileFormat::IpcFile) => relative.to_owned(),
-        Some(FileFormat::Csv { .. } | FileFormat::Ndjson { .. }) => {
+        Some(FileFormat::Csv { .. } | FileFormat::Tsv { .. } | FileFormat::Ndjson { .. }) => {
             let name = relative.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let stem = name.strip_suffix(".gz").unwrap_or(name);
             relative.with_file_name(stem).with_extension("parquet")
@@ -85,6 +90,10 @@ mod tests {
         assert_eq!(detect("a.csv", b"1,2\n3,4\n"), FileFormat::Csv { gzip: false });
         assert_eq!(detect("a.csv.gz", &[0x1f, 0x8b, 8, 0]), FileFormat::Csv { gzip: true });
         assert_eq!(detect("a.csv.gz", b"x,y"), FileFormat::Csv { gzip: false });
+        assert_eq!(detect("a.tsv", b"x\ty"), FileFormat::Tsv { gzip: false });
+        assert_eq!(detect("a.csv", "\u{feff}x,y".as_bytes()), FileFormat::Csv { gzip: false });
+        assert_eq!(detect("a.csv", b"\xff\xfex\0,\0y\0"), FileFormat::Csv { gzip: false }, "UTF-16");
+        assert_eq!(detect("a.csv", b"\xfe\xff\0x\0,\0y"), FileFormat::Csv { gzip: false }, "UTF-16");
         assert_eq!(detect("a.NDJSON", b"{"), FileFormat::Ndjson { gzip: false });
         assert_eq!(detect("a.parquet", b"x"), FileFormat::Parquet);
         let none = |name: &str, start: &[u8]| FileFormat::detect(Path::new(name), start).is_none();

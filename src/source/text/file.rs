@@ -10,15 +10,19 @@ use std::sync::Arc;
 
 use ::parquet::file::reader::ChunkReader;
 use arrow::array::RecordBatch;
-use arrow::csv;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::json;
 use flate2::read::MultiGzDecoder;
 
 use super::column_values::{ColumnValues, Line};
+use super::csv_format::CsvFormat;
+use super::csv_look::SAMPLE_BYTES;
+use super::csv_rows::{CsvRows, has_decimal_commas};
+use super::encoding::decode;
 use super::json_line::{JsonColumns, NestedAsText, check_object};
 use super::line_length::{LineLimiter, LongestLine};
+use crate::config::CsvConfig;
 use crate::error::{Error, Foreign, Place, Result};
 use crate::pipeline::Stop;
 use crate::source::catch_decoder_panic;
@@ -31,6 +35,8 @@ pub(crate) struct TextFile {
     path: PathBuf,
     file: PositionalFile,
     format: FileFormat,
+    /// How CSV is written.
+    csv: Option<Arc<CsvFormat>>,
     schema: SchemaRef,
     longest_line: LongestLine,
     /// Summaries of each column's values, in all files that are read together.
@@ -43,23 +49,28 @@ impl TextFile {
     /// Opens a file and reads all of it to infer the column types.
     ///
     /// # Errors
-    /// [`Error::Read`] and [`Error::Damaged`] if it is not valid.
-    pub(crate) fn open(path: &Path, file: PositionalFile, format: FileFormat, stop: &Stop) -> Result<Self> {
+    /// [`Error::Read`], [`Error::Damaged`] and [`Error::BadLine`] if it is not valid.
+    pub(crate) fn open(
+        path: &Path,
+        file: PositionalFile,
+        format: FileFormat,
+        config: &CsvConfig,
+        stop: &Stop,
+    ) -> Result<Self> {
         let mut text = Self {
             path: path.to_owned(),
             file,
             format,
+            csv: None,
             schema: Arc::new(Schema::empty()),
             longest_line: LongestLine::default(),
             columns: Arc::default(),
             rejected_types: HashMap::new(),
         };
-        let bytes = text.bytes(stop)?;
-        let found = if text.is_json() {
-            catch_decoder_panic(|| Place::file(path), || Ok::<_, Foreign>(text.scan_json(bytes)))?
-        } else {
-            text.scan_csv(bytes)
-        };
+        let found = catch_decoder_panic(
+            || Place::file(path),
+            || Ok::<_, Foreign>(if text.is_json() { text.scan_json(stop) } else { text.scan_csv(config, stop) }),
+        )?;
         stop.check()?;
         let found = found?;
         if found.is_empty() {
@@ -72,45 +83,28 @@ impl TextFile {
         Ok(text.with_column_values(&Arc::new(columns)))
     }
 
-    /// Summarizes all values of a CSV file by column.
-    fn scan_csv(&self, bytes: Box<dyn BufRead + Send>) -> Result<Vec<(String, ColumnValues)>> {
-        let path: Arc<Path> = self.path.as_path().into();
-        let mut invalid_column = None;
-        let scanned = catch_decoder_panic(
-            || Place::file(&self.path),
-            || -> Result<_, ::csv::Error> {
-                let mut reader = ::csv::Reader::from_reader(bytes);
-                let names = reader.headers()?.iter().map(str::to_owned);
-                let mut columns: Vec<_> = names.map(|name| (name, ColumnValues::default())).collect();
-                let mut record = ::csv::StringRecord::new();
-                loop {
-                    match reader.read_record(&mut record) {
-                        Ok(true) => {}
-                        Ok(false) => break,
-                        Err(error) => {
-                            if let ::csv::ErrorKind::Utf8 { err, .. } = error.kind() {
-                                invalid_column = columns.get(err.field()).map(|(name, _)| name.clone());
-                            }
-                            return Err(error);
-                        }
-                    }
-                    let number = record.position().map_or(0, ::csv::Position::line);
-                    let line = Line { path: path.clone(), number };
-                    columns.iter_mut().zip(&record).for_each(|((_, values), text)| values.add_csv(text, &line));
-                }
-                Ok(columns)
-            },
-        );
-        match (scanned, invalid_column) {
-            (Err(Error::Read { source, .. }), Some(column)) => {
-                Err(Error::Read { place: Place::column(&self.path, column), source })
+    /// Finds out how a CSV file is written, and summarizes all its values by column.
+    fn scan_csv(&mut self, config: &CsvConfig, stop: &Stop) -> Result<Vec<(String, ColumnValues)>> {
+        let (mut sample, is_tsv) = (Vec::new(), matches!(self.format, FileFormat::Tsv { .. }));
+        let read = self.bytes(stop)?.take(SAMPLE_BYTES).read_to_end(&mut sample);
+        read.map_err(|error| Error::Read { place: Place::file(&self.path), source: error.into() })?;
+        let mut format = CsvFormat::find(&sample, is_tsv, config);
+        loop {
+            let is_known = format.decimal_comma.is_some();
+            let csv = Arc::new(format.clone());
+            self.csv = Some(csv.clone());
+            let found = CsvRows::open(&self.path, self.bytes(stop)?, &csv, &self.longest_line)?.scan()?;
+            if is_known || !has_decimal_commas(&found.columns) {
+                found.tell();
+                return Ok(found.columns);
             }
-            (scanned, _) => scanned,
+            format.decimal_comma = Some(true);
         }
     }
 
     /// Summarizes all values of a JSON file by column.
-    fn scan_json(&self, mut bytes: Box<dyn BufRead + Send>) -> Result<Vec<(String, ColumnValues)>> {
+    fn scan_json(&self, stop: &Stop) -> Result<Vec<(String, ColumnValues)>> {
+        let mut bytes = self.bytes(stop)?;
         let path: Arc<Path> = self.path.as_path().into();
         let (mut columns, mut text) = (JsonColumns::default(), Vec::new());
         for number in 1.. {
@@ -157,8 +151,6 @@ impl TextFile {
         let mut field = |field: &FieldRef| {
             let values = &self.columns[field.name()];
             let data_type = match wanted(field.name()) {
-                // The CSV reader supports one text type, and no lists.
-                Some(DataType::LargeUtf8) if !self.is_json() => DataType::Utf8,
                 Some(data_type) if values.holds(&data_type) && (self.is_json() || !data_type.is_nested()) => data_type,
                 Some(data_type) => {
                     // Times without offsets would be taken for UTC.
@@ -188,37 +180,41 @@ impl TextFile {
         batch_rows: usize,
         stop: &Stop,
     ) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
-        let (bytes, batch_rows) = (self.bytes(stop)?, self.longest_line.batch_rows(batch_rows));
-        let place = Place::file(&self.path);
-        let mut reader: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send> = catch_decoder_panic(
-            || place.clone(),
-            || -> Result<_, ArrowError> {
-                if self.is_json() {
-                    // In a text column, numbers become texts as written.
-                    let reader = json::ReaderBuilder::new(self.schema.clone()).with_coerce_primitive(true);
-                    let reader = reader.with_batch_size(batch_rows);
-                    let mixed = self.columns.iter().filter(|(_, values)| values.is_mixed());
-                    let mixed: Vec<String> = mixed.map(|(name, _)| name.clone()).collect();
-                    return Ok(if mixed.is_empty() {
-                        Box::new(reader.build(bytes)?) as Box<dyn Iterator<Item = _> + Send>
-                    } else {
-                        Box::new(reader.build(NestedAsText::new(bytes, mixed))?)
-                    });
-                }
-                let reader = csv::ReaderBuilder::new(self.schema.clone()).with_header(true);
-                Ok(Box::new(reader.with_batch_size(batch_rows).build_buffered(bytes)?))
-            },
-        )?;
-        let (mut ended, stop) = (false, stop.clone());
+        let (place, stop) = (Place::file(&self.path), stop.clone());
+        let opened = catch_decoder_panic(|| place.clone(), || Ok::<_, Foreign>(self.reader(batch_rows, &stop)));
+        let mut reader = stop.check().and(opened)??;
+        let mut ended = false;
         Ok(std::iter::from_fn(move || {
             if ended {
                 return None;
             }
-            let next = catch_decoder_panic(|| place.clone(), || reader.next().transpose());
-            let next = stop.check().and(next).transpose();
+            let next = catch_decoder_panic(|| place.clone(), || Ok::<_, Foreign>(reader.next()));
+            let next = stop.check().and(next).and_then(Option::transpose).transpose();
             ended = !matches!(next, Some(Ok(_)));
             next
         }))
+    }
+
+    /// Opens a reader of all rows.
+    fn reader(&self, batch_rows: usize, stop: &Stop) -> Result<Box<dyn Iterator<Item = Result<RecordBatch>> + Send>> {
+        let (bytes, batch_rows) = (self.bytes(stop)?, self.longest_line.batch_rows(batch_rows));
+        let (place, schema) = (Place::file(&self.path), self.schema.clone());
+        if let Some(csv) = &self.csv {
+            let mut rows = CsvRows::open(&self.path, bytes, csv, &LongestLine::default())?;
+            return Ok(Box::new(std::iter::from_fn(move || rows.batch(&schema, batch_rows).transpose())));
+        }
+        let error = move |source: ArrowError| Error::Read { place: place.clone(), source: source.into() };
+        // In a text column, numbers become texts as written.
+        let reader = json::ReaderBuilder::new(schema).with_coerce_primitive(true).with_batch_size(batch_rows);
+        let mixed = self.columns.iter().filter(|(_, values)| values.is_mixed());
+        let mixed: Vec<String> = mixed.map(|(name, _)| name.clone()).collect();
+        Ok(if mixed.is_empty() {
+            let reader = reader.build(bytes).map_err(&error)?;
+            Box::new(reader.map(move |batch| batch.map_err(&error)))
+        } else {
+            let reader = reader.build(NestedAsText::new(bytes, mixed)).map_err(&error)?;
+            Box::new(reader.map(move |batch| batch.map_err(&error)))
+        })
     }
 
     fn is_json(&self) -> bool {
@@ -232,12 +228,14 @@ impl TextFile {
             source: source.into(),
         };
         let file = StoppableReader { from: self.file.get_read(0).map_err(read)?, stop: stop.clone() };
-        let (FileFormat::Csv { gzip } | FileFormat::Ndjson { gzip }) = self.format else {
-            unreachable!("only these two are text")
+        let (FileFormat::Csv { gzip } | FileFormat::Tsv { gzip } | FileFormat::Ndjson { gzip }) = self.format else {
+            unreachable!("only these are text")
         };
-        let bytes: Box<dyn Read + Send> = if gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-        let lines = LineLimiter::new(bytes, !self.is_json(), &self.longest_line);
-        Ok(Box::new(BufReader::with_capacity(1 << 16, lines)))
+        let bytes = if gzip { decode(MultiGzDecoder::new(file)) } else { decode(file) };
+        let bytes = bytes.map_err(|error| Error::Read { place: Place::file(&self.path), source: error.into() })?;
+        let bytes: Box<dyn Read + Send> =
+            if self.is_json() { Box::new(LineLimiter::new(bytes, &self.longest_line)) } else { bytes };
+        Ok(Box::new(BufReader::with_capacity(1 << 16, bytes)))
     }
 }
 

@@ -1,9 +1,15 @@
 //! Text formats: CSV and newline-delimited JSON.
 
 mod column_values;
+mod csv_format;
+mod csv_look;
+mod csv_records;
+mod csv_rows;
+mod encoding;
 mod file;
 mod json_line;
 mod line_length;
 mod text_value;
 
+pub(super) use self::csv_rows::tell_null_words;
 pub(super) use self::file::{TextFile, merge_values};

@@ -46,7 +46,7 @@ impl TextValue {
         if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") {
             return Self::Boolean;
         }
-        if matches!(text, "NaN" | "nan" | "inf" | "-inf") {
+        if matches!(text, "NaN" | "nan") || is_infinity(text) {
             return Self::Decimal(None);
         }
         Self::parse_number(text).unwrap_or_else(|| Self::parse_quoted(text))
@@ -80,6 +80,11 @@ impl TextValue {
         let beyond = if text.starts_with('-') { i128::MIN } else { i128::MAX };
         Some(Self::Integer(text.parse().unwrap_or(beyond)))
     }
+}
+
+fn is_infinity(text: &str) -> bool {
+    let word = text.strip_prefix(['+', '-']).unwrap_or(text);
+    matches!(word, "inf" | "Inf" | "Infinity")
 }
 
 /// Whether an f64 holds an integer exactly.
@@ -216,7 +221,7 @@ mod tests {
 
     #[test]
     fn an_invalid_number_is_text() {
-        for text in ["1e400", "1e", "e5", ".", "-", "+", "1_000", "1,5", "0x1f", " 1", "1 ", "--1", "Infinity", "1.2.3"]
+        for text in ["1e400", "1e", "e5", ".", "-", "+", "1_000", "1,5", "0x1f", " 1", "1 ", "--1", "infinite", "1.2.3"]
         {
             assert_eq!(TextValue::parse(text), TextValue::Text, "{text}");
         }

@@ -1,5 +1,7 @@
 //! Which types hold which values.
 
+use arrow::datatypes::{DataType, TimeUnit};
+
 use super::*;
 
 fn line() -> Line {
@@ -9,7 +11,7 @@ fn line() -> Line {
 /// A column of CSV.
 fn of(texts: &[&str]) -> ColumnValues {
     let mut values = ColumnValues::default();
-    texts.iter().for_each(|text| values.add_csv(text, &line()));
+    texts.iter().for_each(|text| values.add_csv(text, &CsvFormat::plain_csv(), &line()));
     values
 }
 
@@ -38,6 +40,20 @@ fn a_column_is_of_the_type_that_has_all_of_it() {
         (&["1400-01-01 00:00:00.1234567"], DataType::Utf8),
         (&["2020-01-01", "0000-00-00"], DataType::Utf8),
         (&["1e400", "1"], DataType::Utf8),
+        (&["1", "NA", "-", "NaN"], DataType::Int64),
+        (&["0.5", "#N/A", "?", "."], DataType::Float64),
+        (&["true", "None"], DataType::Boolean),
+        (&["2020-01-01", "\\N", " "], DataType::Date32),
+        (&["2020-01-01 00:00:00", "null"], seconds(None)),
+        (&["red", "NA"], DataType::Utf8),
+        (&["7", "007", "NA"], DataType::Utf8),
+        (&["NA", "None"], DataType::Utf8),
+        (&["NaN", "NA"], DataType::Float64),
+        (&[" 1", "2 "], DataType::Int64),
+        (&["inf", "-Infinity", "-Inf"], DataType::Float64),
+        (&["1,5", "2"], DataType::Utf8),
+        (&["12E4", "10E0"], DataType::Utf8),
+        (&["1e3", "1.5E3", "12e-4", "12E+4"], DataType::Float64),
     ] {
         assert_eq!(of(texts).data_type(), expected, "{texts:?}");
     }
@@ -94,11 +110,11 @@ fn local_times_are_not_of_a_zone() {
 #[test]
 fn the_first_that_is_no_such_value_is_told() {
     let mut values = ColumnValues::default();
-    for (number, text) in (2..).zip(["1", "", "2", "n/a", "2020-01-01", "-"]) {
-        values.add_csv(text, &Line { number, ..line() });
+    for (number, text) in (2..).zip(["1", "", "NA", "none yet", "2020-01-01", "x"]) {
+        values.add_csv(text, &CsvFormat::plain_csv(), &Line { number, ..line() });
     }
     let (line, text) = values.first_mismatch(&DataType::Int64).unwrap();
-    assert_eq!((line.number, text), (5, "n/a"));
+    assert_eq!((line.number, text), (5, "none yet"));
     assert!(values.first_mismatch(&DataType::Utf8).is_none());
 }
 
@@ -109,4 +125,23 @@ fn two_files_have_what_both_have() {
     assert_eq!(both.data_type(), DataType::Float64);
     both.merge(&of(&["007"]));
     assert_eq!(both.data_type(), DataType::Utf8);
+}
+
+#[test]
+fn a_null_word_is_a_word_where_there_are_others() {
+    let words = |texts: &[&str]| of(texts).null_words().map(|(count, word)| (count, word.to_owned()));
+    assert_eq!(words(&["1", "NA", "-"]), Some((2, "NA".to_owned())));
+    assert_eq!((words(&["a", "NA", "-"]), words(&["1", ""])), (None, None));
+    let mut both = of(&["NA", "-"]);
+    both.merge(&of(&["1"]));
+    assert_eq!(both.data_type(), DataType::Int64);
+    assert!(of(&["1", "NA"]).holds(&DataType::Int8) && of(&["NA"]).holds(&DataType::Date32));
+}
+
+#[test]
+fn decimal_commas_are_of_numbers_alone() {
+    assert!(of(&["1,5", "2", "NA"]).has_only_decimal_commas());
+    assert!(!of(&["1,5", "x"]).has_only_decimal_commas() && !of(&["1", "2"]).has_only_decimal_commas());
+    assert!(!of(&["1,234.5", "1,5"]).has_only_decimal_commas());
+    assert!(of(&["1.5", "NA"]).has_decimal_points() && !of(&["1.5", "x"]).has_decimal_points());
 }

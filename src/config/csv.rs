@@ -1,0 +1,41 @@
+//! The options of CSV files.
+
+#[cfg(feature = "cli")]
+use super::flags;
+use super::{BadLines, DecimalMark};
+
+/// How CSV files are written. What is `None` is found by looking at each file.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "CSV"))]
+#[non_exhaustive]
+pub struct CsvConfig {
+    /// Character between the fields of CSV, or tab [default: tab in *.tsv; else comma, semicolon, tab or |, whichever parts
+    /// the lines of a file alike]
+    #[cfg_attr(feature = "cli", arg(long = "csv-delimiter", id = "csv_delimiter", value_name = "CHAR", value_parser = flags::byte))]
+    pub delimiter: Option<u8>,
+    /// Character around the fields of CSV that have delimiters or line breaks [default: "]
+    #[cfg_attr(feature = "cli", arg(long = "csv-quote", id = "csv_quote", value_name = "CHAR", value_parser = flags::byte))]
+    pub quote: Option<u8>,
+    /// Decimal mark of CSV: point or comma [default: comma in a file without commas between fields that has no decimal points]
+    #[cfg_attr(feature = "cli", arg(long = "csv-decimal", id = "csv_decimal", value_name = "MARK", value_parser = flags::words::<DecimalMark>(DecimalMark::WORDS)))]
+    pub decimal: Option<DecimalMark>,
+    /// Words that are null in every CSV column [default: NA, NULL, None, -, ? and others, in columns whose other values are
+    /// numbers, Booleans, dates or times]
+    #[cfg_attr(
+        feature = "cli",
+        arg(
+            long = "csv-null",
+            id = "csv_null",
+            value_name = "WORD,...",
+            value_delimiter = ',',
+            allow_hyphen_values = true
+        )
+    )]
+    pub null: Vec<String>,
+    /// Whether the first line of CSV has the names of the columns [default: true, unless it has values like those below]
+    #[cfg_attr(feature = "cli", arg(long = "csv-header", id = "csv_header", value_name = "true|false"))]
+    pub header: Option<bool>,
+    /// What becomes of a CSV line that is not a row: an error, or it is left out and counted [default: error]
+    #[cfg_attr(feature = "cli", arg(long = "csv-bad-lines", id = "csv_bad_lines", value_name = "WHAT", value_parser = flags::words::<BadLines>(BadLines::WORDS)))]
+    pub bad_lines: Option<BadLines>,
+}

@@ -1,0 +1,77 @@
+//! How the fields of a CSV file are written: delimiter, quote, header, decimal mark, and what is null.
+
+use std::borrow::Cow;
+
+use super::text_value::TextValue;
+
+/// Words for null, in columns whose other values are not text.
+const NULL_WORDS: [&str; 26] = [
+    "", "NA", "N/A", "n/a", "na", "n.a.", "#N/A", "#NA", "<NA>", "NaN", "nan", "NAN", "-NaN", "-nan", "NaT", "null",
+    "Null", "NULL", "\\N", "None", "none", "nil", "-", "--", ".", "?",
+];
+
+/// How a CSV file is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct CsvFormat {
+    pub(super) delimiter: u8,
+    pub(super) quote: u8,
+    pub(super) has_header: bool,
+    /// Whether the decimal mark is a comma; `None` while it is not known, as if it were a point.
+    pub(super) decimal_comma: Option<bool>,
+    /// Words that are null in every column; if there are any, no others are.
+    pub(super) null: Vec<String>,
+    /// Whether lines that are not rows are left out.
+    pub(super) skips_bad_lines: bool,
+}
+
+impl CsvFormat {
+    /// The plainest format, with commas, points and a header.
+    #[cfg(test)]
+    pub(super) fn plain_csv() -> Self {
+        Self::find(b"", false, &crate::config::CsvConfig::default())
+    }
+
+    /// Whether a field is null in a column of any type.
+    pub(super) fn is_null(&self, text: &str) -> bool {
+        text.is_empty() || self.null.iter().any(|word| word == text)
+    }
+
+    /// Whether a field is null in a column that is not text.
+    pub(super) fn is_null_word(&self, text: &str) -> bool {
+        let text = text.trim_ascii();
+        // No word is longer, or ends with a digit.
+        let may_be = text.len() <= 4 && !text.ends_with(|last: char| last.is_ascii_digit());
+        may_be && self.null.is_empty() && NULL_WORDS.contains(&text)
+    }
+
+    /// A value that is not text as readers know it: without spaces around it, and with a decimal point.
+    pub(super) fn plain<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let text = text.trim_matches(' ');
+        if self.decimal_comma == Some(true) && has_decimal_comma(text) {
+            Cow::Owned(text.replace(',', "."))
+        } else {
+            Cow::Borrowed(text)
+        }
+    }
+
+    /// Whether a number has a point in a file of decimal commas.
+    pub(super) fn has_other_mark(&self, number: &str) -> bool {
+        self.decimal_comma == Some(true) && number.contains('.')
+    }
+}
+
+/// Whether a number is rather a code, such as `12E4`: an exponent stands after one digit, a point, or before a sign.
+pub(super) fn is_code(number: &str) -> bool {
+    let Some((mantissa, exponent)) = number.trim().split_once(['e', 'E']) else { return false };
+    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    mantissa.len() > 1 && all_digits(mantissa) && all_digits(exponent)
+}
+
+/// Whether a text is a number with a decimal comma.
+pub(super) fn has_decimal_comma(text: &str) -> bool {
+    // No double has more digits.
+    text.len() < 400
+        && text.contains(',')
+        && !text.contains('.')
+        && matches!(TextValue::parse(&text.replace(',', ".")), TextValue::Decimal(_))
+}
