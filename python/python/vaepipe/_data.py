@@ -57,7 +57,7 @@ class Rows(NamedTuple):
 
     native: _vaepipe.NativeSource
     #: The library of the batches that went in: those that come out are its own. ``None``: files, or another library.
-    library: str | None = None
+    batches_of: str | None = None
 
 
 def source(data: Data, where: str | None = None) -> Rows | None:

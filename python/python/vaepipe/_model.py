@@ -188,4 +188,4 @@ def _result(data: Data, rows: Rows, native: _vaepipe.NativeReader, *, changed: b
     """A frame like the one that went in, else a reader."""
     if is_frame(data):
         return like(data, Reader(native), changed=changed)
-    return Reader(native, rows.library)
+    return Reader(native, rows.batches_of)
