@@ -107,9 +107,9 @@ impl Source {
         self.table.columns().clone()
     }
 
-    /// Whether a file has a column.
-    pub(crate) fn has_column(&self, name: &str) -> bool {
-        self.inputs.iter().any(|input| input.schema().field_with_name(name).is_ok())
+    /// The columns of the first file, without those that only others have.
+    pub(crate) fn first_schema(&self) -> SchemaRef {
+        self.inputs.first().map_or_else(|| self.schema(), |input| input.schema())
     }
 
     /// How each column is stored, if all files are Parquet and store it alike.

@@ -166,7 +166,8 @@ impl Model {
         let mut kept = columns::kept(config, input, source.path(), &self.features().learned_columns(), &new)?;
         if in_directory {
             let keys = source.partition_columns();
-            let stored = |name: &String| !keys.contains(name) && source.has_column(name);
+            let here = source.first_schema();
+            let stored = |name: &String| !keys.contains(name) && here.field_with_name(name).is_ok();
             kept.retain(|&column| stored(input.field(column).name()));
         }
         Ok(kept)
