@@ -67,7 +67,7 @@ impl TableSchema {
             for (n, field) in schema.fields().iter().enumerate() {
                 match places.get(field.name()) {
                     // The names of a single file may repeat.
-                    Some(&place) if count > 1 => columns[place].add(field, path),
+                    Some(&place) if count > 1 => columns[place].add(field, path, n >= own),
                     _ => {
                         places.insert(field.name().clone(), columns.len());
                         columns.push(UnionColumn::new(field, path, n >= own));
@@ -140,9 +140,9 @@ impl UnionColumn {
     }
 
     /// Adds the column of another file.
-    fn add(&mut self, field: &FieldRef, path: &Path) {
+    fn add(&mut self, field: &FieldRef, path: &Path, in_path: bool) {
         self.files += 1;
-        self.in_path = false;
+        self.in_path &= in_path;
         if field.data_type() == self.field.data_type() {
             if field.is_nullable() {
                 self.field = nullable(&self.field);
