@@ -77,7 +77,11 @@ const WORDS: [(&str, &str); 5] = [
 
 /// A hint in the words of a call.
 fn in_python(hint: &str) -> String {
-    keywords(&WORDS.iter().fold(hint.to_owned(), |hint, (word, ours)| hint.replace(word, ours)))
+    let hint = WORDS.iter().fold(hint.to_owned(), |hint, (word, ours)| hint.replace(word, ours));
+    // Commands stay as they are.
+    let parts = hint.split('`').enumerate();
+    let parts = parts.map(|(n, part)| if n % 2 == 0 { keywords(part) } else { part.to_owned() });
+    parts.collect::<Vec<_>>().join("`")
 }
 
 /// Flags as keywords: `--latent-dim` is `latent_dim`.

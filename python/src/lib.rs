@@ -7,6 +7,7 @@
 mod capsule;
 mod columns;
 mod error;
+mod gil;
 mod job;
 mod log;
 mod model;

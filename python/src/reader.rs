@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
@@ -14,8 +15,9 @@ use vaepipe::{Error, Stop};
 
 use crate::capsule::{BoxedReader, export_batch, export_schema, export_stream};
 use crate::error::{exception, usage};
+use crate::gil::{Released, held};
 use crate::job::Job;
-use crate::run::{Call, wait};
+use crate::run::{Call, wait, wait_anywhere};
 
 /// Some rows.
 #[pyclass(frozen)]
@@ -230,10 +232,10 @@ impl Iterator for Unlocked {
             *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             Some(Err(text))
         };
-        match Python::attach(|py| wait(py, stop, || reader.next())) {
-            Ok(Some(Err(error))) => keep(raised(error)),
+        match wait_anywhere(stop, || reader.next()) {
+            Ok(Some(Err(error))) => held(|_| keep(raised(error))),
             Ok(next) => next,
-            Err(error) => keep(error),
+            Err(error) => held(|_| keep(error)),
         }
     }
 }
@@ -246,8 +248,11 @@ impl RecordBatchReader for Unlocked {
 
 impl Drop for Unlocked {
     fn drop(&mut self) {
-        let mut reader = self.reader.take();
+        let Some(reader) = self.reader.take() else { return };
         // After the interpreter there is nobody to wait for.
-        Python::try_attach(|py| py.detach(|| drop(reader.take())));
+        if Python::try_attach(|_| ()).is_some() {
+            let _released = Released::new();
+            thread::scope(|scope| drop(scope.spawn(move || drop(reader))));
+        }
     }
 }

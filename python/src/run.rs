@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use vaepipe::{Progress, Result, Run, Stop};
 
 use crate::error::exception;
+use crate::gil::{Released, held};
 use crate::log;
 
 /// How often signals are looked for, and progress is shown.
@@ -58,6 +59,33 @@ pub(crate) fn wait<T: Send>(py: Python<'_>, stop: &Stop, work: impl FnOnce() -> 
         drop(send);
         done
     })
+}
+
+/// The same for a call from another library, on any thread.
+pub(crate) fn wait_anywhere<T: Send>(stop: &Stop, work: impl FnOnce() -> T + Send) -> PyResult<T> {
+    let (send, ended) = unbounded::<()>();
+    let mut raised = None;
+    let look = |py: Python<'_>| log::hand_on(py).and_then(|()| py.check_signals());
+    let done = {
+        let _released = Released::new();
+        thread::scope(|scope| {
+            let worker = scope.spawn(move || {
+                let done = work();
+                drop(send);
+                done
+            });
+            while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(TICK) {
+                if let Err(error) = held(look) {
+                    stop.request();
+                    raised.get_or_insert(error);
+                }
+            }
+            worker.join()
+        })
+    };
+    let looked = held(look);
+    let done = done.unwrap_or_else(|panic| resume_unwind(panic));
+    raised.map_or(looked, Err).map(|()| done)
 }
 
 fn watch<T: Send>(

@@ -27,6 +27,7 @@ def test_an_unknown_option_is_told_with_the_near_one(points):
         ({"missing_indicator": "perhaps"}, "missing_indicator: takes True or False"),
         ({"alpha": 0.1, "fdr": 0.1}, "exclude each other"),
         ({"columns": ["z"]}, "columns"),
+        ({"columns": []}, "columns: is empty"),
         ({"device": "tpu"}, "tpu"),
         ({"threads": 0}, "threads"),
         ({"where": "x > 3"}, "where: filters rows of files"),
@@ -37,6 +38,11 @@ def test_an_option_that_does_not_fit_is_a_usage_error(points, options, words):
         vaepipe.fit(polars.DataFrame(points), **options)
     assert words in str(raised.value)
     assert isinstance(raised.value, ValueError)
+
+
+def test_commands_in_hints_stay_as_they_are(points):
+    with pytest.raises(vaepipe.RunError, match="`cargo build --release --features cuda` makes one"):
+        vaepipe.fit(polars.DataFrame(points), device="cuda")
 
 
 def test_options_take_what_python_has(points):

@@ -144,3 +144,50 @@ assert model.generate(5).to_polars().height == 5
 assert sum(part.height for part in model.transform(iter([frame, frame]))) == 600
 """
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_values_that_were_known_stay_the_same_bits(points):
+    frame = pandas.DataFrame(points)
+    frame["id"] = pandas.array([None if n % 5 == 0 else 2**53 + 1 + 2 * (n * 37 % 400) for n in range(400)], dtype="Int64")
+    frame["bin"] = pandas.cut(frame["x"], 5)
+    frame["tags"] = [[n, n] for n in range(400)]
+    frame["dict"] = [{"a": n} for n in range(400)]
+    model = vaepipe.fit(frame, columns=["x", "y", "word", "id"], latent_dim=1, epochs=2)
+    for result in (model.impute(frame.drop(columns="bin")), model.reconstruct(frame.drop(columns="bin"))):
+        pandas.testing.assert_frame_equal(result[["tag", "tags", "dict"]], frame[["tag", "tags", "dict"]])
+    filled = model.impute(frame.drop(columns="bin"))
+    assert filled["id"].notna().all() and filled["id"].dtype == "Int64"
+    known = frame["id"].notna()
+    assert (filled["id"][known] == frame["id"][known]).all()
+
+
+def test_a_filled_word_that_the_frame_does_not_know_is_added_or_kept(points, points_model):
+    words = [None if n % 2 else "a" for n in range(400)]
+    frame = pandas.DataFrame(points).assign(word=pandas.Categorical(words, categories=["a"]))
+    assert points_model.impute(frame)["word"].notna().all()
+    assert points_model.reconstruct(frame)["word"].notna().all()
+    frame = polars.DataFrame(points).with_columns(word=polars.Series(words, dtype=polars.Enum(["a"])))
+    assert points_model.impute(frame)["word"].null_count() == 0
+    assert points_model.reconstruct(frame)["word"].null_count() == 0
+
+
+def test_missing_floats_of_polars_are_null_or_nan(points, points_model):
+    y = [None if n % 7 == 0 else float("nan") if n % 11 == 0 else n / 400 for n in range(400)]
+    frame = polars.DataFrame(points).with_columns(y=polars.Series(y))
+    filled = points_model.impute(frame)["y"]
+    assert filled.null_count() == 0 and not filled.is_nan().any()
+    assert filled.filter(polars.Series(y).is_not_null() & polars.Series(y).is_not_nan()).to_list() == [
+        value for value in y if value is not None and value == value
+    ]
+
+
+def test_what_arrow_cannot_hold_is_a_data_error(points, points_model):
+    with pytest.raises(vaepipe.DataError, match="odd"):
+        points_model.transform(polars.DataFrame(points).with_columns(odd=polars.Series([{1}] * 400, dtype=polars.Object)))
+    with pytest.raises(vaepipe.DataError, match="odd"):
+        points_model.transform(pandas.DataFrame(points).assign(odd=[1, "a"] * 200))
+
+
+def test_text_is_not_written_under_its_name(points_model, tmp_path):
+    with pytest.raises(vaepipe.UsageError, match="text is not written"):
+        points_model.generate(3).sink(tmp_path / "rows.csv")

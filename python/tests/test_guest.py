@@ -185,3 +185,46 @@ def test_scratch_files_are_gone_with_their_rows(points, points_model, tmp_path, 
     assert list(tmp_path.iterdir())
     del rows
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("call", ["generator", "progress", "log", "sink", "drop"])
+def test_calls_may_be_nested_in_what_vaepipe_calls(call, tmp_path):
+    script = f"""
+import logging, sys
+sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r})
+import polars, pyarrow, vaepipe
+from test_guest import wide
+frame = wide(500)
+model = vaepipe.fit(frame, epochs=1)
+nested = []
+class Handler(logging.Handler):
+    def emit(self, record):
+        if not nested:
+            nested.append(1)
+            nested.append(model.transform(frame))
+if {call!r} == "generator":
+    assert model.transform(model.impute(part) for part in [frame, frame]).to_polars().height == 1000
+    assert pyarrow.table(model.transform(model.impute(part).to_arrow() for part in [frame, frame])).num_rows == 1000
+    vaepipe.fit((model.impute(part) for part in [frame, frame]), epochs=1)
+elif {call!r} == "progress":
+    vaepipe.fit(frame, epochs=3, progress=lambda step: nested.append(model.transform(frame)))
+elif {call!r} == "log":
+    logging.getLogger("vaepipe").setLevel(logging.INFO)
+    logging.getLogger("vaepipe").addHandler(Handler())
+    vaepipe.fit(frame, epochs=3)
+elif {call!r} == "sink":
+    model.transform(model.impute(part) for part in [frame, frame]).sink("scored.parquet")
+else:
+    def parts():
+        for part in [frame] * 50:
+            rows = model.transform(iter([part]))
+            next(rows)
+            yield part
+    rows = model.transform(parts())
+    next(rows)
+    del rows
+assert nested or {call!r} not in ("progress", "log")
+print("done")
+"""
+    ran = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert (ran.returncode, ran.stdout) == (0, "done\n"), ran.stderr

@@ -210,6 +210,11 @@ fn parse<T: Args + FromArgMatches>(options: &Options) -> Result<T, OptionFault> 
             (Takes::OptionalWord | Takes::Boolean, OptionValue::Switch(on)) => words.push(format!("{flag}={on}")),
             (Takes::Switch | Takes::OptionalWord, _) => return invalid("takes True or False"),
             (_, OptionValue::Switch(_)) => return invalid("takes no bool"),
+            (Takes::List, OptionValue::Words(list))
+                if list.is_empty() && ["columns", "keep"].contains(&name.as_str()) =>
+            {
+                return invalid("is empty; name a column, or leave it out for all");
+            }
             (Takes::List, OptionValue::Words(list)) => words.extend(list.iter().map(|word| format!("{flag}={word}"))),
             (Takes::Widths, OptionValue::Words(widths)) if widths.is_empty() => words.push(format!("{flag}=none")),
             (Takes::Widths, OptionValue::Words(widths)) => words.push(format!("{flag}={}", widths.join(","))),

@@ -67,7 +67,8 @@ pub(crate) struct Transform {
         help_heading = "Output"
     )]
     if_newer: Option<IfNewer>,
-    /// Leave out files of a directory that cannot be read; once the others are written, end with exit code 1 and their names
+    /// Of a directory that is written to a directory, leave out files that cannot be read; once the others are written, end
+    /// with exit code 1 and their names
     #[arg(long, help_heading = "Rows")]
     keep_going: bool,
     #[command(flatten)]

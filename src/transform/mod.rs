@@ -105,7 +105,12 @@ impl Model {
         run.check()?;
         let decides = NewColumnMaker::new(self, self.features(), config)?.decides();
         let (source, mut job) = (&self.typed(source), TransformJob::new(self, config, run));
-        match output.into() {
+        let output = output.into();
+        if !matches!(output, Output::Folder(_)) {
+            // One output of all files cannot do without some.
+            directory::left_out(source.unreadable().iter(), 0)?;
+        }
+        match output {
             Output::Folder(folder) => job.directory(source, &folder)?,
             Output::Stream(to) => {
                 let stop = job.run.stopper().clone();
@@ -126,7 +131,6 @@ impl Model {
                 job.totals.files = 1;
             }
         }
-        directory::left_out(source.unreadable().iter(), job.totals.files as usize)?;
         Ok(job.finish(decides))
     }
 

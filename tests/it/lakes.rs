@@ -259,6 +259,9 @@ fn what_holds_no_rows_is_left_alone_and_a_damaged_file_can_be_left_out() {
     let ran = dir.fails(1, "transform lake cut/ -m a.st --keep-going");
     ran.says(&["p1.parquet", "it is left out", "2 files are written and 1 are not"]);
     assert!(dir.path("cut/p0.parquet").exists() && dir.path("cut/p2.parquet").exists());
+    // One output of all files cannot do without one.
+    dir.fails(1, "transform lake one.parquet -m a.st --keep-going").says(&["p1.parquet", "0 files are written"]);
+    assert!(!dir.path("one.parquet").exists());
     // Named, a file has to hold rows.
     dir.fails(65, "transform lake/README.md x.parquet -m a.st");
     std::fs::create_dir(dir.path("empty")).unwrap();

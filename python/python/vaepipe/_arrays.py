@@ -66,7 +66,7 @@ def columns_of_numbers(frame: Any) -> dict[str, Array] | None:
 
 def floats(rows: _vaepipe.NativeReader, names: Sequence[str], dtype: type = numpy.float64) -> Array:
     """Columns of rows as an array of floats, ``[rows, names]``; NaN where a value is missing."""
-    parts = [numpy.empty((0, len(names)), dtype)]
+    parts: list[Any] = [numpy.empty((0, len(names)), dtype)]
     for batch in iter(rows.next, None):
         columns = [numpy.frombuffer(batch.floats(name)) for name in names]
         parts.append(numpy.stack(columns, axis=1, dtype=dtype, casting="same_kind"))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
 from vaepipe import _vaepipe
-from vaepipe.errors import UsageError
+from vaepipe.errors import DataError, UsageError
 
 
 @runtime_checkable
@@ -101,10 +101,16 @@ def _arrow(data: Any) -> Any:
         # The index is no column. pandas itself needs pyarrow for this.
         import pyarrow
 
-        return pyarrow.Table.from_pandas(data, preserve_index=False)
+        try:
+            return pyarrow.Table.from_pandas(data, preserve_index=False)
+        except (pyarrow.ArrowException, TypeError, ValueError) as error:
+            raise DataError(f"the frame has a column that Arrow cannot hold: {error}") from error
     if is_of(data, "polars", "DataFrame"):
         # A column without a type has a buffer too many for Arrow.
         import polars
 
+        if polars.Object in data.dtypes:
+            names = ", ".join(name for name, dtype in data.schema.items() if dtype == polars.Object)
+            raise DataError(f"{names}: Python objects are no column of Arrow; cast or drop it")
         return data.cast({polars.Null: polars.Boolean}) if polars.Null in data.dtypes else data
     return data

@@ -83,7 +83,7 @@ def fit_transform(
     with shown(progress) as bar:
         model = _vaepipe.fit(native, device, threads, bar, options)
     scored = model.transform(native, threads, of_transform)
-    return like(data, Reader(scored), changed=False) if is_frame(data) else Reader(scored, rows.batches_of)
+    return like(data, Reader(scored)) if is_frame(data) else Reader(scored, rows.batches_of)
 
 
 _TRANSFORM = set(TransformOptions.__annotations__)

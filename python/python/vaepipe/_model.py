@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from vaepipe import _vaepipe
 from vaepipe._data import Data, Path, Rows, is_frame, source
-from vaepipe._frames import like
+from vaepipe._frames import like, without_enums
 from vaepipe._progress import Callback, shown
 from vaepipe._reader import Reader
 from vaepipe.errors import UsageError
@@ -78,6 +79,13 @@ class Model:
         provenance."""
         return self._native.metadata()
 
+    def _columns(self, *, constants: bool = False) -> set[str]:
+        """The columns that it learned, and on request those that were constant. A field of a struct counts as its column."""
+        learned = [feature["column"] for feature in self.metadata["features"]]
+        constant = [column["column"] for column in self.metadata["carried"] if column.get("constant") is not None]
+        names = learned + (constant if constants else [])
+        return {top for name in map(str, names) for top in (name, name.split(".")[0])}
+
     def transform(
         self,
         data: Data,
@@ -102,7 +110,7 @@ class Model:
         rows = source(data, where)
         if rows is None:
             return Reader(None)
-        return _result(data, rows, self._native.transform(rows.native, threads, options), changed=False)
+        return _result(data, rows, self._native.transform(rows.native, threads, options))
 
     def impute(
         self,
@@ -117,10 +125,10 @@ class Model:
 
         The result is a frame or a :class:`Reader`, as of :meth:`transform`.
         """
-        rows = source(data, where)
+        rows = source(without_enums(data), where)
         if rows is None:
             return Reader(None)
-        return _result(data, rows, self._native.impute(rows.native, threads, options), changed=True)
+        return _result(data, rows, self._native.impute(rows.native, threads, options), filled=self._columns(constants=True))
 
     def reconstruct(
         self,
@@ -135,10 +143,10 @@ class Model:
 
         The result is a frame or a :class:`Reader`, as of :meth:`transform`.
         """
-        rows = source(data, where)
+        rows = source(without_enums(data), where)
         if rows is None:
             return Reader(None)
-        return _result(data, rows, self._native.reconstruct(rows.native, threads, options), changed=True)
+        return _result(data, rows, self._native.reconstruct(rows.native, threads, options), rebuilt=self._columns())
 
     def generate(self, n: int, *, threads: int | None = None, **options: Unpack[GenerateOptions]) -> Reader:
         """``n`` new rows, drawn from the model, in the columns, types and units of the data it was fitted to.
@@ -184,8 +192,14 @@ class Model:
         return None if rows is None else self._native.log_likelihood(rows.native, samples)
 
 
-def _result(data: Data, rows: Rows, native: _vaepipe.NativeReader, *, changed: bool) -> Any:
+def _result(
+    data: Data,
+    rows: Rows,
+    native: _vaepipe.NativeReader,
+    filled: Collection[str] = (),
+    rebuilt: Collection[str] = (),
+) -> Any:
     """A frame like the one that went in, else a reader."""
     if is_frame(data):
-        return like(data, Reader(native), changed=changed)
+        return like(data, Reader(native), filled=filled, rebuilt=rebuilt)
     return Reader(native, rows.batches_of)

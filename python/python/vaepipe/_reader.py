@@ -143,5 +143,7 @@ class Reader(_Rows):
 
         Raises :class:`~vaepipe.ExistsError` if the file exists, unless ``force`` is set.
         """
+        if os.fspath(path).lower().endswith((".csv", ".csv.gz", ".tsv", ".json", ".jsonl", ".ndjson")):
+            raise UsageError(f"{os.fspath(path)}: text is not written; name the file *.parquet or *.arrow")
         with shown(progress) as bar:
             return self._of_rows().write(os.fspath(path), force, bar)

@@ -404,7 +404,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseE
         if options["contamination"] == "auto":
             options["contamination"] = None
         if options["hidden"] is not None:
-            options["hidden"] = list(options["hidden"]) or "none"
+            widths = options["hidden"]
+            options["hidden"] = [widths] if isinstance(widths, numbers.Integral) else list(widths) or "none"
         if not isinstance(self.random_state, numbers.Integral):
             options["seed"] = int(check_random_state(self.random_state).randint(2**31 - 1))
         return options
