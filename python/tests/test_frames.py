@@ -191,3 +191,16 @@ def test_what_arrow_cannot_hold_is_a_data_error(points, points_model):
 def test_text_is_not_written_under_its_name(points_model, tmp_path):
     with pytest.raises(vaepipe.UsageError, match="text is not written"):
         points_model.generate(3).sink(tmp_path / "rows.csv")
+
+
+def test_columns_of_polars_without_a_value_are_filled(points, points_model):
+    frame = polars.DataFrame(points)
+    for name in ["x", "word"]:
+        empty = frame.with_columns(polars.lit(None).alias(name), polars.lit(None).alias("none"))
+        assert empty.schema[name] == polars.Null
+        assert points_model.impute(empty)[name].null_count() == 0
+        scored = points_model.transform(empty)
+        assert scored.schema[name] == polars.Null and scored["anomaly_score"].null_count() == 0
+        lazy = points_model.transform(empty.lazy()).to_polars()
+        assert lazy["anomaly_score"].equals(scored["anomaly_score"])
+    vaepipe.fit(frame.with_columns(none=None).lazy(), epochs=1)

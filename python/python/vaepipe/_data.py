@@ -60,8 +60,8 @@ class Rows(NamedTuple):
     batches_of: str | None = None
 
 
-def source(data: Data, where: str | None = None) -> Rows | None:
-    """The rows of data; ``None`` for an iterator without any.
+def source(data: Data, where: str | None = None, types: Mapping[str, str] | None = None) -> Rows | None:
+    """The rows of data; ``None`` for an iterator without any. Columns of polars without a type have those of ``types``.
 
     Raises :class:`TypeError` for what holds no rows, :class:`UsageError` for ``where`` on what is not in files.
     """
@@ -74,9 +74,9 @@ def source(data: Data, where: str | None = None) -> Rows | None:
     if is_of(data, "polars", "Series") or is_of(data, "pandas", "Series"):
         raise TypeError("a Series is a column without a table: give a frame")
     if is_of(data, "polars", "LazyFrame"):
-        data = cast(LazyFrame, data).collect_batches()
+        data = (batch for batch in cast(LazyFrame, data).collect_batches())
     if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
-        native = _vaepipe.NativeSource.arrow(_arrow(data))
+        native = _vaepipe.NativeSource.arrow(_arrow(data, types))
         # The connection of a relation is free for other queries only when its rows are read.
         return Rows(native.reread() if type(data).__name__ == "DuckDBPyRelation" else native, _library(data))
     if is_of(data, "numpy", "ndarray"):
@@ -85,7 +85,8 @@ def source(data: Data, where: str | None = None) -> Rows | None:
         raise TypeError(f"{type(data).__name__} holds no rows: give files, a frame, an Arrow stream, or batches")
     items = iter(data)
     first = list(itertools.islice(items, 1))
-    batches = _vaepipe.NativeSource.iterator(map(_arrow, itertools.chain(first, items)))
+    frames = (_arrow(item, types) for item in itertools.chain(first, items))
+    batches = _vaepipe.NativeSource.iterator(frames)
     return None if batches is None else Rows(batches, _library(first[0]))
 
 
@@ -95,7 +96,7 @@ def _library(data: object) -> str | None:
     return library if library in ("pandas", "polars", "pyarrow") else None
 
 
-def _arrow(data: Any) -> Any:
+def _arrow(data: Any, types: Mapping[str, str] | None) -> Any:
     """Data as Arrow has it, where a library has it otherwise."""
     if is_of(data, "pandas", "DataFrame"):
         # The index is no column. pandas itself needs pyarrow for this.
@@ -106,11 +107,34 @@ def _arrow(data: Any) -> Any:
         except (pyarrow.ArrowException, TypeError, ValueError) as error:
             raise DataError(f"the frame has a column that Arrow cannot hold: {error}") from error
     if is_of(data, "polars", "DataFrame"):
-        # A column without a type has a buffer too many for Arrow.
         import polars
 
         if polars.Object in data.dtypes:
             names = ", ".join(name for name, dtype in data.schema.items() if dtype == polars.Object)
             raise DataError(f"{names}: Python objects are no column of Arrow; cast or drop it")
-        return data.cast({polars.Null: polars.Boolean}) if polars.Null in data.dtypes else data
+        untyped = [name for name, dtype in data.schema.items() if dtype == polars.Null]
+        # A column without a type has a buffer too many for Arrow.
+        return data.cast({name: _polars_type((types or {}).get(name, "")) for name in untyped}) if untyped else data
     return data
+
+
+def _polars_type(arrow: str) -> Any:
+    """A type of polars for nulls of a type of Arrow; it need not be the same, but of its kind."""
+    import polars
+
+    kinds = {
+        "Int": polars.Float64,
+        "UInt": polars.Float64,
+        "Float": polars.Float64,
+        "Decimal": polars.Float64,
+        "Utf8": polars.String,
+        "LargeUtf8": polars.String,
+        "Dictionary": polars.String,
+        "Timestamp": polars.Datetime("us"),
+        "Date": polars.Date,
+        "Duration": polars.Duration("us"),
+        "List": polars.List(polars.Float64),
+        "LargeList": polars.List(polars.Float64),
+        "FixedSizeList": polars.List(polars.Float64),
+    }
+    return next((kind for start, kind in kinds.items() if arrow.startswith(start)), polars.Boolean)

@@ -79,6 +79,12 @@ class Model:
         provenance."""
         return self._native.metadata()
 
+    @cached_property
+    def _types(self) -> dict[str, str]:
+        """The Arrow types of the learned and given columns."""
+        kinds = self.metadata["features"] + self.metadata.get("given", [])
+        return {str(kind["column"]): kind["type"] for kind in kinds}
+
     def _columns(self, *, constants: bool = False) -> set[str]:
         """The columns that it learned, and on request those that were constant. A field of a struct counts as its column."""
         learned = [feature["column"] for feature in self.metadata["features"]]
@@ -107,7 +113,7 @@ class Model:
         :raises DataError: if a learned column is missing or of another type, or the data cannot be read
         :raises UsageError: for an option that does not fit
         """
-        rows = source(data, where)
+        rows = source(data, where, self._types)
         if rows is None:
             return Reader(None)
         return _result(data, rows, self._native.transform(rows.native, threads, options))
@@ -125,7 +131,7 @@ class Model:
 
         The result is a frame or a :class:`Reader`, as of :meth:`transform`.
         """
-        rows = source(without_enums(data), where)
+        rows = source(without_enums(data), where, self._types)
         if rows is None:
             return Reader(None)
         return _result(data, rows, self._native.impute(rows.native, threads, options), filled=self._columns(constants=True))
@@ -143,7 +149,7 @@ class Model:
 
         The result is a frame or a :class:`Reader`, as of :meth:`transform`.
         """
-        rows = source(without_enums(data), where)
+        rows = source(without_enums(data), where, self._types)
         if rows is None:
             return Reader(None)
         return _result(data, rows, self._native.reconstruct(rows.native, threads, options), rebuilt=self._columns())
@@ -174,7 +180,7 @@ class Model:
         index ``psi`` (above 0.25 usually means shifted), the limit of ``chance``, the Kolmogorov-Smirnov distance
         ``ks``, and shares of missing, unseen and out-of-range values; the largest index above chance, ``worst``; and the
         names that are ``shifted``, by an index above 0.25 and chance. ``None`` without rows."""
-        rows = source(data, where)
+        rows = source(data, where, self._types)
         if rows is None:
             return None
         with shown(progress) as bar:
@@ -188,7 +194,7 @@ class Model:
     def log_likelihood(self, data: Data, *, where: str | None = None, samples: int = 5000) -> dict[str, Any] | None:
         """How likely the model makes rows, in nats a row: the importance-weighted bound of ``samples`` draws a row
         (Burda et al. 2016), its standard error, and the ELBO. ``None`` without rows."""
-        rows = source(data, where)
+        rows = source(data, where, self._types)
         return None if rows is None else self._native.log_likelihood(rows.native, samples)
 
 
