@@ -83,7 +83,7 @@ class Model:
     def _types(self) -> dict[str, str]:
         """The Arrow types of the learned and given columns."""
         kinds = self.metadata["features"] + self.metadata.get("given", [])
-        return {str(kind["column"]): kind["type"] for kind in kinds}
+        return {str(kind["column"]): kind.get("type", "") for kind in kinds}
 
     def _columns(self, *, constants: bool = False) -> set[str]:
         """The columns that it learned, and on request those that were constant. A field of a struct counts as its column."""
