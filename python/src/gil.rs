@@ -1,5 +1,5 @@
-//! The interpreter's lock in calls from other libraries, which may or may not hold it, and do not tell: a stream that was handed
-//! over is read and released by whoever has it. What pyo3 remembers of the thread says nothing there.
+//! The interpreter's lock in calls from other libraries. A library that reads or releases one of our streams may hold the lock
+//! or not. pyo3 cannot tell: it counts only its own calls on the thread.
 #![expect(unsafe_code, reason = "only the interpreter's own functions know whether a thread holds the lock")]
 
 use pyo3::ffi;

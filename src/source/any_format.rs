@@ -86,7 +86,7 @@ impl Source {
         &self.unreadable
     }
 
-    /// Whether a file that cannot be read leaves the others to be.
+    /// Whether a file that cannot be read is left out.
     pub(crate) fn keeps_going(&self) -> bool {
         self.keep_going
     }

@@ -52,7 +52,8 @@ impl Source {
     /// Reads all rows in order, about `batch_rows` at a time where the format allows it; no batch is empty.
     ///
     /// # Errors
-    /// [`Error::TypesDiffer`](crate::Error::TypesDiffer) if the types of a column do not meet; [`Error::Unsupported`](crate::Error::Unsupported) if two columns have one name. An error of the rows is the last item.
+    /// [`Error::TypesDiffer`](crate::Error::TypesDiffer) if the types of a column do not meet;
+    /// [`Error::Unsupported`](crate::Error::Unsupported) if two columns have one name. An error of the rows is the last item.
     pub fn batches(&self, batch_rows: usize) -> Result<impl RecordBatchReader + Send + use<>> {
         let all = self.schema();
         let names: Vec<String> = all.fields().iter().map(|field| field.name().clone()).collect();

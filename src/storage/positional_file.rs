@@ -1,5 +1,5 @@
 //! Files and objects read by position, so that threads share one handle. It stays the opened file even if another file takes
-//! its name.
+//! its name. Of many inputs the later ones are opened for each read; if another file took the name, that read is an error.
 
 use std::fs::{File, Metadata};
 use std::io::{self, BufReader, Read, Take};

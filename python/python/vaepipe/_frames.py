@@ -44,10 +44,10 @@ def _polars(data: Any, rows: Any, filled: Collection[str], rebuilt: Collection[s
             return values
         if name not in filled and name not in rebuilt:
             return data[name]
-        # A value that the type of the frame does not hold stays as the model has it.
         if str(own[name]) == "Null":
             return values
         cast = values.cast(own[name], strict=False)
+        # The type of the frame does not hold a value of the model: its own type does.
         if cast.null_count() > values.null_count():
             return values
         if name in rebuilt or own[name].is_nested():

@@ -70,7 +70,7 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::WrongType { .. } if is("evaluate") => return None,
         Error::TypesDiffer(_) if has("exclude") => format!("{} leaves the column out", setter("exclude")),
         Error::TypesDiffer(_) if has("keep") => {
-            format!("{} names the columns to write, without this one; a directory as output carries it", setter("keep"))
+            format!("list the other columns with {}, or write to a directory, which needs no common type", setter("keep"))
         }
         Error::BadLine { .. } => {
             format!("correct the line, or leave out such lines with {} skip", setter("csv_bad_lines"))
