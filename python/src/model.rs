@@ -8,7 +8,10 @@ use pyo3::types::{PyBytes, PyDict};
 use serde_json::json;
 use vaepipe::cli::embed;
 use vaepipe::cli::embed::latents;
-use vaepipe::{Device, Drift, Error, Model, Result, Run, Stop, TransformConfig};
+use vaepipe::{
+    Device, Drift, Error, GenerateConfig, ImputeConfig, Model, ReconstructConfig, Result, Run, Stop, TransformConfig,
+    TraverseConfig,
+};
 
 use crate::error::{exception, usage};
 use crate::job::{Job, Task};
@@ -112,7 +115,7 @@ impl NativeModel {
         threads: Option<usize>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<NativeReader> {
-        let config = options::read(options, embed::impute)?;
+        let config: ImputeConfig = options::read(options, embed::parse)?;
         self.reader(py, threads, |stop| {
             config.check().and_then(|()| Ok(Task::Impute { source: source.open(stop)?, config }))
         })
@@ -126,7 +129,7 @@ impl NativeModel {
         threads: Option<usize>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<NativeReader> {
-        let config = options::read(options, embed::reconstruct)?;
+        let config: ReconstructConfig = options::read(options, embed::parse)?;
         self.reader(py, threads, |stop| Ok(Task::Reconstruct { source: source.open(stop)?, config }))
     }
 
@@ -138,13 +141,13 @@ impl NativeModel {
         threads: Option<usize>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<NativeReader> {
-        let config = options::read(options, embed::generate)?;
+        let config: GenerateConfig = options::read(options, embed::parse)?;
         self.reader(py, threads, |_| config.check().map(|()| Task::Generate { rows, config }))
     }
 
     #[pyo3(signature = (options=None))]
     fn traverse(&self, py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<NativeReader> {
-        let config = options::read(options, embed::traverse)?;
+        let config: TraverseConfig = options::read(options, embed::parse)?;
         self.reader(py, None, |_| config.check().map(|()| Task::Traverse(config)))
     }
 

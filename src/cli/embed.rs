@@ -103,38 +103,6 @@ pub fn transform(options: &Options) -> Result<TransformConfig, OptionFault> {
     Ok(config)
 }
 
-/// Reads the options of an imputation.
-///
-/// # Errors
-/// As [`fit`].
-pub fn impute(options: &Options) -> Result<ImputeConfig, OptionFault> {
-    parse(options)
-}
-
-/// Reads the options of a reconstruction.
-///
-/// # Errors
-/// As [`fit`].
-pub fn reconstruct(options: &Options) -> Result<ReconstructConfig, OptionFault> {
-    parse(options)
-}
-
-/// Reads the options of generated rows.
-///
-/// # Errors
-/// As [`fit`].
-pub fn generate(options: &Options) -> Result<GenerateConfig, OptionFault> {
-    parse(options)
-}
-
-/// Reads the options of a traversal.
-///
-/// # Errors
-/// As [`fit`].
-pub fn traverse(options: &Options) -> Result<TraverseConfig, OptionFault> {
-    parse(options)
-}
-
 /// The options of a command; none for a command without any.
 pub fn describe(command: &str) -> Vec<OptionDoc> {
     let command = match command {
@@ -193,7 +161,10 @@ fn settable(command: &Command) -> impl Iterator<Item = &Arg> {
 }
 
 /// Reads options by the rules of their flags.
-fn parse<T: Args + FromArgMatches>(options: &Options) -> Result<T, OptionFault> {
+///
+/// # Errors
+/// As [`fit`].
+pub fn parse<T: Args + FromArgMatches>(options: &Options) -> Result<T, OptionFault> {
     // A list is given as one, and its words may have commas.
     let command = flags::<T>().mut_args(|arg| arg.value_delimiter(None));
     let lists = flags::<T>();

@@ -382,12 +382,9 @@ impl From<ParquetSource> for Source {
 
 /// The columns of inputs as one table.
 fn table_of(inputs: &[Arc<OpenInput>]) -> TableSchema {
-    match inputs {
-        [input] => TableSchema::of_file(input.schema()),
-        inputs => TableSchema::of(inputs.iter().map(|input| TableFile {
-            path: &input.path,
-            columns: input.schema(),
-            partition_columns: input.added_columns().fields().len(),
-        })),
-    }
+    TableSchema::of(inputs.iter().map(|input| TableFile {
+        path: &input.path,
+        columns: input.schema(),
+        partition_columns: input.added_columns().fields().len(),
+    }))
 }

@@ -38,7 +38,7 @@ pub(super) fn common_type(a: &DataType, b: &DataType) -> Option<DataType> {
             }
         }
         (a, b) if a.is_integer() && b.is_integer() => common_integer(a, b),
-        (a, b) if is_number(a) && is_number(b) => common_number(a, b),
+        (a, b) if a.is_numeric() && b.is_numeric() => common_number(a, b),
         (T::Date32, T::Date64) | (T::Date64, T::Date32) => T::Date64,
         (T::Date32 | T::Date64, T::Timestamp(unit, zone)) | (T::Timestamp(unit, zone), T::Date32 | T::Date64) => {
             T::Timestamp(*unit, zone.clone())
@@ -107,10 +107,6 @@ pub(super) fn list_item(list: &DataType) -> Option<&FieldRef> {
 fn is_binary(data_type: &DataType) -> bool {
     use DataType as T;
     matches!(data_type, T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_))
-}
-
-fn is_number(data_type: &DataType) -> bool {
-    data_type.is_numeric()
 }
 
 /// Bits of an integer type, and whether it has a sign.

@@ -84,11 +84,6 @@ impl TableSchema {
         Self { schema: Arc::new(schema), conflicts: Arc::new(conflicts), differences: Arc::new(differences) }
     }
 
-    /// The columns of one file.
-    pub(super) fn of_file(columns: SchemaRef) -> Self {
-        Self { schema: columns, conflicts: Arc::default(), differences: Arc::default() }
-    }
-
     /// The columns.
     pub(crate) fn columns(&self) -> &SchemaRef {
         &self.schema

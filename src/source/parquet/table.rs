@@ -54,14 +54,11 @@ impl ParquetSource {
     /// # Errors
     /// [`Error::Damaged`] if the number of rows overflows.
     pub(crate) fn from_files(files: Vec<ParquetFile>) -> Result<Self> {
-        let columns = match files.as_slice() {
-            [file] => TableSchema::of_file(file.columns()),
-            files => TableSchema::of(files.iter().map(|file| TableFile {
-                path: &file.path,
-                columns: file.columns(),
-                partition_columns: file.partition_columns.fields().len(),
-            })),
-        };
+        let columns = TableSchema::of(files.iter().map(|file| TableFile {
+            path: &file.path,
+            columns: file.columns(),
+            partition_columns: file.partition_columns.fields().len(),
+        }));
         Self::of_table(files, columns)
     }
 
