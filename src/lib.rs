@@ -121,6 +121,7 @@ mod score;
 
 mod decode;
 mod fit;
+mod output;
 mod transform;
 
 #[cfg(feature = "analysis")]
@@ -148,6 +149,7 @@ pub use config::{
     SourceConfig, Training, TransformConfig, TraverseConfig, VectorScale,
 };
 pub use error::{AlphaTooLow, Error, ErrorKind, Foreign, ModelFault, ParseChoiceError, Place, Result, TypesDiffer};
+pub use output::Output;
 pub use pipeline::{Epoch, Progress, Run, Stop};
 pub use storage::Lock;
 
@@ -163,7 +165,7 @@ pub use score::{SCORES, Score, ScoreComponents, Scoring, Tail};
 
 pub use decode::{Imputed, Influence, Reconstructed};
 pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel};
-pub use transform::{LogLikelihood, Output, ScoreQuantiles, Transformed};
+pub use transform::{LogLikelihood, ScoreQuantiles, Transformed};
 
 #[cfg(feature = "analysis")]
 pub use analysis::{

@@ -5,20 +5,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use vaepipe::arrow::array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
+use vaepipe::arrow::array::RecordBatchIterator;
 use vaepipe::arrow::datatypes::SchemaRef;
 use vaepipe::arrow::error::ArrowError;
 use vaepipe::cli::embed::summary;
 use vaepipe::{
-    Decision, Error, GenerateConfig, ImputeConfig, Model, ReconstructConfig, Result, Run, Source, SourceConfig, Stop,
-    TransformConfig, TraverseConfig,
+    Decision, GenerateConfig, ImputeConfig, Model, ReconstructConfig, Result, Run, Source, Stop, TransformConfig,
+    TraverseConfig,
 };
 
 use crate::capsule::BoxedReader;
-
-/// Rows of a batch that is read from a file of results.
-const BATCH_ROWS: usize = 16 * 1024;
 
 /// A command on a model.
 pub(crate) struct Job {
@@ -70,13 +66,11 @@ impl Job {
                 };
                 Box::new(model.transform_source(&source, &config, &mut run)?)
             }
-            Task::Impute { .. } | Task::Reconstruct { .. } => {
-                let folder = tempfile::tempdir().map_err(no_folder)?;
-                let path = folder.path().join("rows.parquet");
-                Self { model, task }.write(&path, false, &mut run)?;
-                let rows = Source::open([&path], &SourceConfig::new(), stop)?.batches(BATCH_ROWS)?;
-                Box::new(RowsOfFolder { rows: Box::new(rows), _folder: folder })
+            // The rows are read twice.
+            Task::Impute { source, config } => {
+                Box::new(model.impute_source(&source.spooled(&std::env::temp_dir())?, &config, &run)?)
             }
+            Task::Reconstruct { source, config } => Box::new(model.reconstruct_source(&source, &config, &run)?),
             Task::Generate { rows, config } => {
                 let batches = model.generate_batches(rows, &config)?;
                 let batches = batches.map(|batch| batch.map_err(|error| ArrowError::ExternalError(Box::new(error))));
@@ -101,15 +95,15 @@ impl Job {
                 summary(&model, &config, &done, start.elapsed().as_secs_f64())
             }
             Task::Impute { source, mut config } => {
-                config.force = force;
-                let done = model.impute(&source.table(&std::env::temp_dir())?, path, &config, run)?;
+                config.output.force = force;
+                let done = model.impute(&source.spooled(&std::env::temp_dir())?, path, &config, run)?;
                 let filled: Vec<Value> =
                     (done.columns.iter()).map(|(column, filled)| json!({"column": column, "filled": filled})).collect();
                 json!({"rows": done.rows, "columns": filled})
             }
             Task::Reconstruct { source, mut config } => {
-                config.force = force;
-                let done = model.reconstruct(&source.table(&std::env::temp_dir())?, path, &config, run)?;
+                config.output.force = force;
+                let done = model.reconstruct(&source, path, &config, run)?;
                 json!({
                     "rows": done.rows,
                     "latent_bytes": done.latent_bytes,
@@ -118,38 +112,14 @@ impl Job {
                 })
             }
             Task::Generate { rows, mut config } => {
-                config.force = force;
+                config.output.force = force;
                 model.generate(rows, path, &config, run)?;
                 json!({"rows": rows})
             }
             Task::Traverse(mut config) => {
-                config.force = force;
-                json!({"rows": model.write_traverse(path, &config)?})
+                config.output.force = force;
+                json!({"rows": model.write_traverse(path, &config, run.stopper())?})
             }
         })
-    }
-}
-
-fn no_folder(source: std::io::Error) -> Error {
-    Error::Io { path: std::env::temp_dir(), action: "create a scratch folder in", source }
-}
-
-/// The rows of a scratch file, which is removed with them.
-struct RowsOfFolder {
-    rows: BoxedReader,
-    _folder: TempDir,
-}
-
-impl Iterator for RowsOfFolder {
-    type Item = std::result::Result<RecordBatch, ArrowError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.rows.next()
-    }
-}
-
-impl RecordBatchReader for RowsOfFolder {
-    fn schema(&self) -> SchemaRef {
-        self.rows.schema()
     }
 }

@@ -188,10 +188,7 @@ impl NativeModel {
         samples: usize,
     ) -> PyResult<Bound<'py, PyAny>> {
         let call = Call::default();
-        let found = call.run(py, None, |stop, _| {
-            let table = source.open(stop)?.table(&std::env::temp_dir())?;
-            self.0.log_likelihood(&table, samples, stop)
-        })?;
+        let found = call.run(py, None, |stop, _| self.0.log_likelihood(&source.open(stop)?, samples, stop))?;
         Ok(pythonize::pythonize(py, &found)?)
     }
 }

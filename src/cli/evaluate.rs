@@ -6,7 +6,7 @@ use clap::Args;
 use indicatif::HumanCount;
 use serde_json::json;
 use vaepipe::{
-    AtThreshold, Best, Device, EvaluateConfig, Evaluation, LogLikelihood, Model, ParquetSource, Ranked, evaluate,
+    AtThreshold, Best, Device, EvaluateConfig, Evaluation, LogLikelihood, Model, Ranked, Source, SourceConfig, evaluate,
 };
 
 use crate::cli::Context;
@@ -27,8 +27,10 @@ use crate::cli::output::{self, OutputFormat, labelled, percent, shown};
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct Evaluate {
-    /// A Parquet file that a transform wrote; with --likelihood, one with the columns the model learned
-    scored: PathBuf,
+    /// Files, directories, or globs in quotes that a transform wrote; with --likelihood, with the columns the model learned;
+    /// - is an Arrow stream on stdin
+    #[arg(required = true, value_name = "SCORED")]
+    scored: Vec<PathBuf>,
     /// The column of labels: 1 or true for an anomaly, 0 or false for none
     #[arg(long, value_name = "COL", help_heading = "Columns")]
     label: Option<String>,
@@ -53,16 +55,18 @@ pub(crate) struct Evaluate {
     /// What stdout gets: tables to read, or one JSON object
     #[arg(long, default_value = "text", value_name = "FORMAT", help_heading = "Output")]
     format: OutputFormat,
+    #[command(flatten)]
+    rows: SourceConfig,
 }
 
 impl Evaluate {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { scored, label, score, threshold, top, likelihood, model, samples, format } = self;
+        let Self { scored, label, score, threshold, top, likelihood, model, samples, format, rows } = self;
         if label.is_none() && !likelihood {
             let hint = Some("--label COL names known anomalies; --likelihood needs none".to_owned());
             return Err(Failure::Usage { fault: "evaluate what: --label or --likelihood is missing".to_owned(), hint });
         }
-        let source = ParquetSource::open([&scored])?;
+        let source = Source::open(&scored, &rows, &context.signals.stop)?;
         let Some(label) = label else {
             let found = Model::load(&model, Device::Cpu)?.log_likelihood(&source, samples, &context.signals.stop)?;
             return output::stdout(&match format {
@@ -74,7 +78,8 @@ impl Evaluate {
         config.score = score;
         config.threshold = threshold;
         config.top = top;
-        let evaluation = evaluate(&source, &config, &context.signals.stop)?;
+        let table = source.table(&std::env::temp_dir())?;
+        let evaluation = evaluate(&table, &config, &context.signals.stop)?;
         output::stdout(&match format {
             OutputFormat::Json => format!("{}\n", json!(evaluation)),
             OutputFormat::Text => text(&evaluation),

@@ -6,10 +6,11 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::json;
-use vaepipe::{GenerateConfig, Model};
+use vaepipe::{GenerateConfig, Model, OutputConfig};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
+use crate::cli::flags::output::{is_dash, kept, open_output, place};
 use crate::cli::flags::run::RunFlags;
 use crate::cli::output::{self, seconds};
 
@@ -22,7 +23,7 @@ use crate::cli::output::{self, seconds};
 /// rows if that explains held-out rows better than the prior, and from the likelihoods.
 #[derive(Debug, Args)]
 pub(crate) struct Generate {
-    /// The file to write
+    /// The file to write; - is an Arrow stream on stdout
     output: PathBuf,
     /// Rows to draw
     #[arg(short = 'n', long, value_name = "N", help_heading = "Output")]
@@ -33,33 +34,38 @@ pub(crate) struct Generate {
     #[command(flatten)]
     config: GenerateConfig,
     #[command(flatten)]
+    files: OutputConfig,
+    #[command(flatten)]
     run: RunFlags,
 }
 
 impl Generate {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { output, rows, model: path, config, run } = self;
+        let Self { output, rows, model: path, mut config, files, run } = self;
         let start = Instant::now();
+        config.output = files;
         config.check()?;
         run.check()?;
-        let _lock = run.claim(&output, config.force, [path.as_path()], context)?;
+        let _lock = run.claim_new(&output, &config.output, &path, context)?;
         let model = Model::load(&path, run.device)?;
         let columns = model.rebuilt_columns()?;
-        model.generate(rows, &output, &config, &mut context.run(run.threads, Some(rows)))?;
+        let to = open_output(&output)?;
+        let wrote = model.generate(rows, to, &config, &mut context.run(run.threads, Some(rows)))?;
         let total = start.elapsed().as_secs_f64();
         let left: Vec<&str> = model.metadata().columns.iter().map(|column| column.column.as_str()).collect();
         let left: Vec<&str> = left.into_iter().filter(|name| columns.field_with_name(name).is_err()).collect();
         let rate = (rows as f64 / total.max(1e-9)) as u64;
-        let mut lines = vec![(
-            "wrote",
-            format!("{} rows of {} columns to {}", HumanCount(rows), columns.fields().len(), output.display()),
-        )];
+        let (about, place) = (columns.fields().len(), place(&output, 1));
+        let mut lines = vec![("wrote", format!("{} rows of {about} columns to {place}", HumanCount(rows)))];
+        if !wrote {
+            lines.clear();
+            lines.extend(kept(1));
+        }
         if !left.is_empty() {
             lines.push(("left out", format!("{}: not learned", output::list(&left))));
         }
         lines.push(("time", format!("{total:.2} s, {} rows/s", HumanCount(rate))));
-        let json =
-            json!({ "rows": rows, "columns": columns.fields().len(), "left_out": left, "seconds": seconds(total) });
-        output::print(run.summary, context.quiet, &lines, &json)
+        let json = json!({ "rows": if wrote { rows } else { 0 }, "columns": columns.fields().len(), "left_out": left, "seconds": seconds(total) });
+        output::print_beside(is_dash(&output), run.summary, context.quiet, &lines, &json)
     }
 }

@@ -6,47 +6,59 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::json;
-use vaepipe::{ImputeConfig, Imputed, Model, ParquetSource};
+use vaepipe::{ImputeConfig, Imputed, Model, Source, SourceConfig};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
-use crate::cli::flags::run::RunFlags;
+use crate::cli::flags::output::{OutputFlags, check_output, is_dash, kept, open_output, place};
+use crate::cli::flags::run::{RunFlags, folder};
 use crate::cli::output::{self, grouped, list, names, seconds};
 
-/// Fill missing values of a Parquet file from a model
+/// Fill missing values of Parquet, Arrow, CSV or NDJSON files from a model
 ///
 /// Example: vaepipe impute survey.parquet filled.parquet --flag
 ///
 /// Nulls and NaN in learned columns get what the model expects given the rest of the row, in the column's own type and
 /// unit and within the range and categories seen at fit; columns that were constant at fit get that constant. Known
-/// values stay as they are. The model should be fitted to data of the same kind, missing values included.
+/// values stay as they are. The model should be fitted to data of the same kind, missing values included. The rows are read
+/// twice; those of stdin wait in a scratch file.
 #[derive(Debug, Args)]
 pub(crate) struct Impute {
-    /// The Parquet file to read
-    input: PathBuf,
-    /// The Parquet file to write
+    /// Files, directories, or globs in quotes, read as one table; - is an Arrow stream on stdin
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// The file or directory to write, as transform has it; - is an Arrow stream on stdout
     output: PathBuf,
     /// The model file
     #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Run")]
     model: PathBuf,
     #[command(flatten)]
+    rows: SourceConfig,
+    #[command(flatten)]
     config: ImputeConfig,
+    #[command(flatten)]
+    files: OutputFlags,
     #[command(flatten)]
     run: RunFlags,
 }
 
 impl Impute {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { input, output, model, config, run } = self;
+        let Self { inputs, output, model: path, mut rows, mut config, files, run } = self;
         let start = Instant::now();
+        (config.output, rows.keep_going) = (files.config(), files.keep_going);
         config.check()?;
         run.check()?;
-        let source = ParquetSource::open([&input])?;
-        let _lock = run.claim(&output, config.force, source.paths().chain([model.as_path()]), context)?;
-        let model = Model::load(&model, run.device)?;
-        let imputed = model.impute(&source, &output, &config, &mut context.run(run.threads, Some(source.rows())))?;
+        let source = Source::open(&inputs, &rows, &context.signals.stop)?;
+        let _lock = run.lock([output.as_path()], context)?;
+        check_output(&output, &config.output, &source, Some(&path))?;
+        let model = Model::load(&path, run.device)?;
+        let spool_dir = if is_dash(&output) { std::env::temp_dir() } else { folder(&output) };
+        let source = source.spooled(&spool_dir)?;
+        let to = open_output(&output)?;
+        let imputed = model.impute(&source, to, &config, &mut context.run(run.threads, source.rows()))?;
         let total = start.elapsed().as_secs_f64();
-        let Imputed { rows, columns, .. } = &imputed;
+        let Imputed { rows, files, skipped, columns, .. } = &imputed;
         let values: u64 = columns.iter().map(|(_, filled)| filled).sum();
         let mut lines = vec![(
             "filled",
@@ -60,13 +72,16 @@ impl Impute {
         carried.retain(|carried| carried.constant.is_none());
         left.extend(grouped(&carried).into_iter().map(|(columns, reason)| format!("{columns}: {reason}")));
         lines.extend(left.into_iter().enumerate().map(|(n, line)| (if n == 0 { "left" } else { "" }, line)));
-        lines.push(("wrote", output.display().to_string()));
+        lines.push(("wrote", place(&output, *files)));
+        lines.extend(kept(*skipped));
         lines.push(("time", format!("{total:.2} s")));
         let json = json!({
             "rows": rows,
+            "files": files,
+            "skipped": skipped,
             "columns": columns.iter().map(|(column, filled)| json!({"column": column, "filled": filled})).collect::<Vec<_>>(),
             "seconds": seconds(total),
         });
-        output::print(run.summary, context.quiet, &lines, &json)
+        output::print_beside(is_dash(&output), run.summary, context.quiet, &lines, &json)
     }
 }

@@ -6,14 +6,15 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::json;
-use vaepipe::{Model, ParquetSource, ReconstructConfig, Reconstructed};
+use vaepipe::{Model, ReconstructConfig, Reconstructed, Source, SourceConfig};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
+use crate::cli::flags::output::{OutputFlags, check_output, is_dash, kept, open_output, place};
 use crate::cli::flags::run::RunFlags;
 use crate::cli::output::{self, seconds};
 
-/// Rebuild rows of a Parquet file from their latents
+/// Rebuild rows of Parquet, Arrow, CSV or NDJSON files from their latents
 ///
 /// Example: vaepipe reconstruct flights.parquet rebuilt.parquet
 ///
@@ -21,32 +22,41 @@ use crate::cli::output::{self, seconds};
 /// others stay as they are. A transformed file without the learned columns is taken back to them from its z_0 ... columns.
 #[derive(Debug, Args)]
 pub(crate) struct Reconstruct {
-    /// The Parquet file to read
-    input: PathBuf,
-    /// The file to write
+    /// Files, directories, or globs in quotes, read as one table; - is an Arrow stream on stdin
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// The file or directory to write, as transform has it; - is an Arrow stream on stdout
     output: PathBuf,
     /// The model file
     #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Run")]
     model: PathBuf,
     #[command(flatten)]
+    rows: SourceConfig,
+    #[command(flatten)]
     config: ReconstructConfig,
+    #[command(flatten)]
+    files: OutputFlags,
     #[command(flatten)]
     run: RunFlags,
 }
 
 impl Reconstruct {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { input, output, model, config, run } = self;
+        let Self { inputs, output, model: path, mut rows, mut config, files, run } = self;
         let start = Instant::now();
+        (config.output, rows.keep_going) = (files.config(), files.keep_going);
         run.check()?;
-        let source = ParquetSource::open([&input])?;
-        let _lock = run.claim(&output, config.force, source.paths().chain([model.as_path()]), context)?;
-        let model = Model::load(&model, run.device)?;
-        let done = model.reconstruct(&source, &output, &config, &mut context.run(run.threads, Some(source.rows())))?;
+        let source = Source::open(&inputs, &rows, &context.signals.stop)?;
+        let _lock = run.lock([output.as_path()], context)?;
+        check_output(&output, &config.output, &source, Some(&path))?;
+        let model = Model::load(&path, run.device)?;
+        let to = open_output(&output)?;
+        let done = model.reconstruct(&source, to, &config, &mut context.run(run.threads, source.rows()))?;
         let total = start.elapsed().as_secs_f64();
-        let Reconstructed { rows, latent_bytes, column_bytes, error, .. } = done;
+        let Reconstructed { rows, files, skipped, latent_bytes, column_bytes, error, .. } = done;
         let before = column_bytes.map(|bytes| bytes as f64 / rows.max(1) as f64);
-        let mut lines = vec![("wrote", format!("{} rows to {}", HumanCount(rows), output.display()))];
+        let mut lines = vec![("wrote", format!("{} rows to {}", HumanCount(rows), place(&output, files)))];
+        lines.extend(kept(skipped));
         lines.push((
             "size",
             match before {
@@ -63,11 +73,13 @@ impl Reconstruct {
         lines.push(("time", format!("{total:.2} s")));
         let json = json!({
             "rows": rows,
+            "files": files,
+            "skipped": skipped,
             "column_bytes_per_row": before,
             "latent_bytes_per_row": latent_bytes,
             "error": error,
             "seconds": seconds(total),
         });
-        output::print(run.summary, context.quiet, &lines, &json)
+        output::print_beside(is_dash(&output), run.summary, context.quiet, &lines, &json)
     }
 }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
-use vaepipe::{Model, ParquetSource, ReportConfig, report};
+use vaepipe::{Model, ReportConfig, Source, SourceConfig, report};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
-use crate::cli::flags::run::RunFlags;
+use crate::cli::flags::run::{RunFlags, folder};
 use crate::cli::output::{self, percent};
 
 /// Make a page that shows scores, latents and, of the model, what they mean
@@ -20,14 +20,17 @@ use crate::cli::output::{self, percent};
 /// why. With -m also what each dimension means, the columns beside those of the training, and how the training went.
 #[derive(Debug, Args)]
 pub(crate) struct ReportCommand {
-    /// A Parquet file that a transform wrote
-    scored: PathBuf,
+    /// Files, directories, or globs in quotes that a transform wrote, read as one table; - is an Arrow stream on stdin
+    #[arg(required = true, value_name = "SCORED")]
+    scored: Vec<PathBuf>,
     /// The page to write
     #[arg(short, long, default_value = "report.html", value_name = "FILE", help_heading = "Output")]
     output: PathBuf,
     /// The model the scores are of [default: none; what needs it is left out]
     #[arg(short, long, value_name = "FILE", help_heading = "Run")]
     model: Option<PathBuf>,
+    #[command(flatten)]
+    rows: SourceConfig,
     #[command(flatten)]
     flags: ReportFlags,
     #[command(flatten)]
@@ -80,7 +83,7 @@ fn size(text: &str) -> Result<Size, String> {
 
 impl ReportCommand {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { scored, output, model, flags, run } = self;
+        let Self { scored, output, model, rows, flags, run } = self;
         let ReportFlags { label, color, dimensions, image, top, svg, force } = flags;
         let mut config = ReportConfig::new();
         config.label = label;
@@ -89,13 +92,13 @@ impl ReportCommand {
         config.image = image.map(|Size(size)| size);
         config.top = top;
         config.check()?;
-        let source = ParquetSource::open([&scored])?;
+        let source = Source::open(&scored, &rows, &context.signals.stop)?;
         let _lock = run.claim(&output, force, source.paths().chain(model.as_deref()), context)?;
         if let Some(folder) = svg.as_deref().filter(|_| !force) {
             check_empty(folder)?;
         }
         let model = model.map(|path| Model::load(path, run.device)).transpose()?;
-        let report = report(&source, model.as_ref(), &config, &context.signals.stop)?;
+        let report = report(&source.table(&folder(&output))?, model.as_ref(), &config, &context.signals.stop)?;
         report.save(&output, force)?;
         let written = svg.as_ref().map(|folder| report.save_figures(folder, force)).transpose()?;
         let about = format!("{}, {}", output.display(), HumanBytes(report.html().len() as u64));

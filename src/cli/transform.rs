@@ -4,19 +4,17 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::HumanCount;
 use serde_json::{Value, json};
 use vaepipe::{
-    Decision, Error, IfNewer, Model, OutputConfig, ScoreQuantiles, Source, SourceConfig, TransformConfig, Transformed,
-    ValueIssues,
+    Decision, Error, Model, ScoreQuantiles, Source, SourceConfig, TransformConfig, Transformed, ValueIssues,
 };
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::flags::alert::{AlertFlag, Limit};
 use crate::cli::flags::decision::{DecisionFlags, because};
-use crate::cli::flags::output::{check_output, is_dash, open_output};
+use crate::cli::flags::output::{OutputFlags, check_output, is_dash, kept, open_output, place};
 use crate::cli::flags::run::RunFlags;
 use crate::cli::monitor::MonitorFlags;
 use crate::cli::output::drift_summary::{self, moved};
@@ -53,49 +51,18 @@ pub(crate) struct Transform {
     #[command(flatten)]
     monitor: MonitorFlags,
     #[command(flatten)]
-    files: OutputConfig,
-    /// Keep outputs that are newer than their input, and make or replace the others; --if-newer=model also replaces those
-    /// of another model, by the hash in their metadata. A value needs the sign =
-    #[arg(
-        long,
-        value_name = "THAN",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "input",
-        value_parser = PossibleValuesParser::new(IfNewer::WORDS).try_map(|word| word.parse::<IfNewer>()),
-        conflicts_with_all = ["force", "skip_existing"],
-        help_heading = "Output"
-    )]
-    if_newer: Option<IfNewer>,
-    /// Of a directory that is written to a directory, leave out files that cannot be read; once the others are written, end
-    /// with exit code 1 and their names
-    #[arg(long, help_heading = "Rows")]
-    keep_going: bool,
+    files: OutputFlags,
     #[command(flatten)]
     run: RunFlags,
 }
 
 impl Transform {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self {
-            inputs,
-            output,
-            model,
-            mut rows,
-            mut config,
-            mut files,
-            if_newer,
-            decision,
-            alert,
-            monitor,
-            keep_going,
-            run,
-        } = self;
-        rows.keep_going = keep_going;
+        let Self { inputs, output, model, mut rows, mut config, files, decision, alert, monitor, run } = self;
+        rows.keep_going = files.keep_going;
         monitor.begin("transform", &model, &[&output], context)?;
         let alert = alert.alert()?;
-        files.if_newer = if_newer;
-        config.output = files;
+        config.output = files.config();
         config.decision = decision.decision()?;
         let start = Instant::now();
         config.check()?;
@@ -132,13 +99,9 @@ pub(crate) fn lines(
 ) -> Result<Vec<(&'static str, String)>, Error> {
     let columns = model.new_columns(config)?.fields().len();
     let speed = HumanCount((done.rows as f64 / total.max(1e-9)) as u64);
-    let files = if done.files > 1 { format!(" in {} files", HumanCount(done.files)) } else { String::new() };
-    let place = if is_dash(output) { "stdout".to_owned() } else { output.display().to_string() };
-    let mut lines =
-        vec![("wrote", format!("{} rows with {columns} new columns to {place}{files}", HumanCount(done.rows)))];
-    if done.skipped > 0 {
-        lines.push(("skipped", format!("{} that were there", HumanCount(done.skipped))));
-    }
+    let place = place(output, done.files);
+    let mut lines = vec![("wrote", format!("{} rows with {columns} new columns to {place}", HumanCount(done.rows)))];
+    lines.extend(kept(done.skipped));
     if let (Some(anomalies), Some(rate)) = (done.anomalies, done.anomaly_rate()) {
         let decision = decision(model, config);
         let mut scoring = model.metadata().scoring.clone();

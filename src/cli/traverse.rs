@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::json;
-use vaepipe::{Model, TraverseConfig};
+use vaepipe::{Model, OutputConfig, TraverseConfig};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
+use crate::cli::flags::output::{is_dash, kept, open_output, place};
 use crate::cli::flags::run::RunFlags;
 use crate::cli::output;
 
@@ -22,36 +23,34 @@ use crate::cli::output;
 pub(crate) struct Traverse {
     /// The model file
     model: PathBuf,
-    /// The file to write
+    /// The file to write; - is an Arrow stream on stdout
     output: PathBuf,
     #[command(flatten)]
     config: TraverseConfig,
+    #[command(flatten)]
+    files: OutputConfig,
     #[command(flatten)]
     run: RunFlags,
 }
 
 impl Traverse {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { model: path, output, config, run } = self;
+        let Self { model: path, output, mut config, files, run } = self;
+        config.output = files;
         config.check()?;
-        let _lock = run.claim(&output, config.force, [path.as_path()], context)?;
+        let _lock = run.claim_new(&output, &config.output, &path, context)?;
         let model = Model::load(&path, run.device)?;
-        let rows = model.write_traverse(&output, &config)?;
+        let rows = model.write_traverse(open_output(&output)?, &config, &context.signals.stop)?;
         let dimensions = model.metadata().network.latent_dim;
-        let lines = [(
-            "wrote",
-            format!(
-                "{} rows, {} along each of {dimensions} dimensions, to {}",
-                HumanCount(rows),
-                config.steps,
-                output.display()
-            ),
-        )];
-        output::print(
-            run.summary,
-            context.quiet,
-            &lines,
-            &json!({ "rows": rows, "dimensions": dimensions, "steps": config.steps }),
-        )
+        let lines: Vec<_> = match rows {
+            Some(rows) => {
+                let (rows, steps, place) = (HumanCount(rows), config.steps, place(&output, 1));
+                let wrote = format!("{rows} rows, {steps} along each of {dimensions} dimensions, to {place}");
+                vec![("wrote", wrote)]
+            }
+            None => kept(1).into_iter().collect(),
+        };
+        let json = json!({ "rows": rows.unwrap_or_default(), "dimensions": dimensions, "steps": config.steps });
+        output::print_beside(is_dash(&output), run.summary, context.quiet, &lines, &json)
     }
 }

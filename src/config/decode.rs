@@ -1,6 +1,6 @@
 //! The options of the commands that decode latents: generate, reconstruct, traverse.
 
-use super::{GivenValue, within};
+use super::{GivenValue, OutputConfig, within};
 use crate::error::Result;
 
 /// How rows are drawn from a model.
@@ -25,14 +25,14 @@ pub struct GenerateConfig {
     /// Leave out values as often as the training data did.
     #[cfg_attr(feature = "cli", arg(long))]
     pub nulls: bool,
-    /// Replace an existing output.
-    #[cfg_attr(feature = "cli", arg(long))]
-    pub force: bool,
+    /// How the output is written.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub output: OutputConfig,
 }
 
 impl Default for GenerateConfig {
     fn default() -> Self {
-        Self { seed: 0, temperature: 1.0, prior: false, at: Vec::new(), nulls: false, force: false }
+        Self { seed: 0, temperature: 1.0, prior: false, at: Vec::new(), nulls: false, output: OutputConfig::default() }
     }
 }
 
@@ -47,7 +47,8 @@ impl GenerateConfig {
     /// # Errors
     /// [`Error::OptionRange`](crate::Error::OptionRange) for the first option outside it.
     pub fn check(&self) -> Result<()> {
-        within("temperature", Some(self.temperature), "0 to 10", |v| (0.0..=10.0).contains(&v))
+        within("temperature", Some(self.temperature), "0 to 10", |v| (0.0..=10.0).contains(&v))?;
+        self.output.check()
     }
 }
 
@@ -62,9 +63,9 @@ pub struct ReconstructConfig {
     /// The prefix that the transform put before the names of these columns.
     #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", default_value = "", hide_default_value = true))]
     pub prefix: String,
-    /// Replace an existing output.
-    #[cfg_attr(feature = "cli", arg(long))]
-    pub force: bool,
+    /// How the output is written.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub output: OutputConfig,
 }
 
 impl ReconstructConfig {
@@ -88,14 +89,14 @@ pub struct TraverseConfig {
     /// Put this before the names of the columns `dimension` and `z`.
     #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", default_value = "", hide_default_value = true))]
     pub prefix: String,
-    /// Replace an existing output.
-    #[cfg_attr(feature = "cli", arg(long))]
-    pub force: bool,
+    /// How the output is written.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub output: OutputConfig,
 }
 
 impl Default for TraverseConfig {
     fn default() -> Self {
-        Self { steps: Self::STEPS, at: Vec::new(), prefix: String::new(), force: false }
+        Self { steps: Self::STEPS, at: Vec::new(), prefix: String::new(), output: OutputConfig::default() }
     }
 }
 
@@ -113,6 +114,7 @@ impl TraverseConfig {
     /// # Errors
     /// [`Error::OptionRange`](crate::Error::OptionRange) for the first option outside it.
     pub fn check(&self) -> Result<()> {
-        within("steps", Some(self.steps), "2 to 10000", |v| (2..=10_000).contains(&v))
+        within("steps", Some(self.steps), "2 to 10000", |v| (2..=10_000).contains(&v))?;
+        self.output.check()
     }
 }

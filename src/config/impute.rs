@@ -1,6 +1,6 @@
 //! The options of an imputation.
 
-use super::within;
+use super::{OutputConfig, within};
 use crate::error::Result;
 
 /// How missing values are filled, and which columns are added.
@@ -23,15 +23,15 @@ pub struct ImputeConfig {
     /// Put this before the name of every new column.
     #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", default_value = "", hide_default_value = true))]
     pub prefix: String,
-    /// Replace an existing output.
-    #[cfg_attr(feature = "cli", arg(long))]
-    pub force: bool,
+    /// How the output is written.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub output: OutputConfig,
 }
 
 impl Default for ImputeConfig {
     fn default() -> Self {
-        let (draws, intervals, flag, prefix, force) = (0, None, false, String::new(), false);
-        Self { samples: Self::SAMPLES, draws, intervals, flag, prefix, force }
+        let (draws, intervals, flag, prefix) = (0, None, false, String::new());
+        Self { samples: Self::SAMPLES, draws, intervals, flag, prefix, output: OutputConfig::default() }
     }
 }
 
@@ -51,6 +51,7 @@ impl ImputeConfig {
     pub fn check(&self) -> Result<()> {
         within("samples", Some(self.samples), "1 to 100000", |v| (1..=100_000).contains(&v))?;
         within("draws", Some(self.draws), "0 to 1000", |v| v <= 1000)?;
-        within("intervals", self.intervals, "between 0 and 1", |v| v > 0.0 && v < 1.0)
+        within("intervals", self.intervals, "between 0 and 1", |v| v > 0.0 && v < 1.0)?;
+        self.output.check()
     }
 }

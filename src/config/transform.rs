@@ -98,6 +98,13 @@ impl TransformConfig {
     pub fn check(&self) -> Result<()> {
         within("explain", Some(self.explain), "0 to 1000", |v| v <= 1000)?;
         check_decision(self.decision)?;
-        within("row_group_size", self.output.encoding.row_group_size, "1 or more", |v| v >= 1)
+        self.output.check()
+    }
+}
+
+impl OutputConfig {
+    /// Checks every option against its range.
+    pub(crate) fn check(&self) -> Result<()> {
+        within("row_group_size", self.encoding.row_group_size, "1 or more", |v| v >= 1)
     }
 }

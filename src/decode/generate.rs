@@ -12,15 +12,15 @@ use arrow::datatypes::{Schema, SchemaRef};
 use super::failed;
 use super::fixed_given::FixedGiven;
 use crate::artifact::Model;
-use crate::config::{Encoding, GenerateConfig};
+use crate::config::{GenerateConfig, OutputConfig};
 use crate::decode::Generator;
 use crate::error::Result;
 use crate::feature::{ColumnRebuilder, Features};
 use crate::numerics::RandomStream;
-use crate::pipeline::{Route, Rows, Run, Stage};
-use crate::sink::{Destination, Medium, RowWriter, cast_to_schema, output_schema};
+use crate::output::Output;
+use crate::pipeline::{Route, Rows, Run, Stage, Stop};
+use crate::sink::{RowWriter, cast_to_schema, output_schema};
 use crate::source::batch_of;
-use crate::storage::Target;
 
 /// Most rows drawn at once.
 const BATCH_ROWS: u64 = 4096;
@@ -58,12 +58,18 @@ impl Model {
         ColumnRebuilder::new(self.features(), &self.metadata().carried, &self.metadata().columns).map_err(failed)
     }
 
-    /// A writer of rows that have no input.
-    pub(crate) fn row_writer(&self, output: &Path, force: bool, schema: &Schema) -> Result<RowWriter> {
-        let target = Target::check(output, force, [])?;
+    /// A writer of rows that have no input; `None` if the output exists and is kept.
+    pub(crate) fn row_writer(
+        &self,
+        output: Output,
+        config: &OutputConfig,
+        schema: &Schema,
+        stop: &Stop,
+    ) -> Result<Option<RowWriter>> {
+        let Some(destination) = output.of_new_rows(config, self.hash(), stop)? else { return Ok(None) };
         let none = Schema::empty();
-        let schema = output_schema(&none, schema.fields(), &none, &self.keys(None), Medium::of(output));
-        RowWriter::create(Destination::File(target), schema, &[], &Encoding::default())
+        let schema = output_schema(&none, schema.fields(), &none, &self.keys(None), destination.medium());
+        RowWriter::create(destination, schema, &[], &config.encoding).map(Some)
     }
 
     /// Draws `rows` rows of [`rebuilt_columns`](Self::rebuilt_columns), in batches, on this thread. Row n depends only on
@@ -95,7 +101,8 @@ impl Model {
         }))
     }
 
-    /// Draws `rows` rows and writes them to `output`, whole or not at all.
+    /// Draws `rows` rows and writes them to `output`, a file or a stream, whole or not at all. Tells whether it did: an
+    /// output that exists may be kept.
     ///
     /// # Memory usage
     /// One batch per thread, the queues, and for Parquet the encoded columns of one row group.
@@ -106,13 +113,15 @@ impl Model {
     pub fn generate(
         &self,
         rows: u64,
-        output: impl AsRef<Path>,
+        output: impl Into<Output>,
         config: &GenerateConfig,
         run: &mut Run<'_>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         run.check()?;
         let batches = Arc::new(DrawnBatches::new(self, config)?);
-        let mut writer = self.row_writer(output.as_ref(), config.force, batches.rebuilder.schema())?;
+        let (schema, stop) = (batches.rebuilder.schema().clone(), run.stopper().clone());
+        let writer = self.row_writer(output.into(), &config.output, &schema, &stop)?;
+        let Some(mut writer) = writer else { return Ok(false) };
         let route = Route { work: Stage::new("draw"), ..Route::new(BATCH_CELLS as usize * size_of::<f64>()) };
         let ranges = batches.ranges(rows).map(Ok);
         run.carry(
@@ -122,11 +131,12 @@ impl Model {
             |drawn| {
                 for columns in drawn {
                     let DrawnRows { columns, rows } = columns?;
-                    writer.write(&cast_to_schema(writer.schema(), columns, rows, output.as_ref())?)?;
+                    writer.write(&cast_to_schema(writer.schema(), columns, rows, Path::new("drawn rows"))?)?;
                 }
                 writer.finish()
             },
-        )
+        )?;
+        Ok(true)
     }
 }
 

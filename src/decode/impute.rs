@@ -1,13 +1,13 @@
-//! Imputation: one pass finds the columns with missing values, and a second one fills them and copies the others byte for
-//! byte.
+//! Imputation: one pass finds the columns with missing values, and a second one fills them and carries the others.
 
 #![forbid(unsafe_code)]
 
 mod rows;
 mod targets;
 
-use std::path::Path;
 use std::sync::Arc;
+
+use arrow::array::RecordBatchReader;
 
 use self::rows::Imputer;
 use self::targets::{FillBy, ImputeTarget, targets};
@@ -15,10 +15,9 @@ use super::replace::Replacement;
 use crate::artifact::Model;
 use crate::config::ImputeConfig;
 use crate::error::{Error, Result};
-use crate::feature::InputColumn;
+use crate::output::{FileCounts, Output};
 use crate::pipeline::Run;
-use crate::source::ParquetSource;
-use crate::storage::Target;
+use crate::source::Source;
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 512;
@@ -29,36 +28,71 @@ const BATCH_ROWS: usize = 512;
 pub struct Imputed {
     /// Rows read and written.
     pub rows: u64,
+    /// Outputs written.
+    pub files: u64,
+    /// Outputs that were skipped, since they existed.
+    pub skipped: u64,
     /// The columns that had missing values, each with the number of values filled.
     pub columns: Vec<(String, u64)>,
 }
 
 impl Model {
-    /// Writes `source` to `output`, whole or not at all, and fills its null and NaN values: in learned columns with the value
-    /// that the model expects given the rest of the row, in columns that were constant at fit with that constant. Filled
+    /// Writes `source` to `output`, a file whole or not at all, and fills its null and NaN values: in learned columns with the
+    /// value that the model expects given the rest of the row, in columns that were constant at fit with that constant. Filled
     /// values have their column's type and unit, and lie within the range and the categories of the fit. Known values stay
-    /// the same bits.
+    /// the same bits; from one Parquet file to another, columns without missing values are copied byte for byte.
     ///
     /// The expectation is a weighted average over draws from the row's posterior (Mattei & Frellsen 2019). The draws
     /// depend only on the model's seed and the row's values.
     ///
     /// # Errors
-    /// As [`transform`](Self::transform).
+    /// As [`transform_to`](Self::transform_to); [`Error::Unsupported`] for a source that cannot be read twice.
     pub fn impute(
         &self,
-        source: &ParquetSource,
-        output: impl AsRef<Path>,
+        source: &Source,
+        output: impl Into<Output>,
         config: &ImputeConfig,
         run: &mut Run<'_>,
     ) -> Result<Imputed> {
         config.check()?;
         run.check()?;
-        let target = Target::check(output.as_ref(), config.force, source.paths())?;
-        let source = &source.with_wanted(|name| InputColumn::top_type_of(&self.metadata().columns, name));
-        let schema = source.schema();
-        self.features().check(&schema, source.path())?;
-        let imputer = Arc::new(Imputer::new(self, &schema, targets(self, source, run)?, config));
+        let source = &self.typed(source);
+        let imputer = Arc::new(self.imputer(source, config, run)?);
+        let mut columns: Vec<(String, u64)> = imputer.names().map(|name| (name, 0)).collect();
+        let filler = imputer.clone();
+        let (rows, FileCounts { written: files, skipped }) = self.imputation(&imputer, config).write(
+            source,
+            output.into(),
+            run,
+            move |rows| filler.fill(rows),
+            |counts| columns.iter_mut().zip(counts).for_each(|((_, filled), count)| *filled += count),
+        )?;
+        Ok(Imputed { rows, files, skipped, columns })
+    }
 
+    /// The same rows, made while they are read; the columns with missing values are found before.
+    ///
+    /// # Errors
+    /// As [`impute`](Self::impute), except those about outputs.
+    pub fn impute_source(
+        &self,
+        source: &Source,
+        config: &ImputeConfig,
+        run: &Run<'_>,
+    ) -> Result<impl RecordBatchReader + Send + use<>> {
+        config.check()?;
+        run.check()?;
+        let source = &self.typed(source);
+        let imputer = Arc::new(self.imputer(source, config, run)?);
+        let filler = imputer.clone();
+        self.imputation(&imputer, config).read(source, run, move |rows| filler.fill(rows))
+    }
+
+    /// The imputer of the columns of `source` that have missing values.
+    fn imputer(&self, source: &Source, config: &ImputeConfig, run: &Run<'_>) -> Result<Imputer> {
+        let schema = source.schema();
+        self.features().check(&schema, source.path()).map_err(|error| source.with_mismatch(error))?;
+        let imputer = Imputer::new(self, &schema, targets(self, source.rereadable()?, run)?, config);
         let new = imputer.new_columns();
         for (n, field) in new.fields().iter().enumerate().skip(imputer.top_levels().len()) {
             let twice = new.fields()[..n].iter().any(|other| other.name() == field.name());
@@ -66,22 +100,13 @@ impl Model {
                 return Err(Error::NameClash { path: source.path().to_owned(), column: field.name().clone() });
             }
         }
-        let mut columns: Vec<(String, u64)> = imputer.names().map(|name| (name, 0)).collect();
-        let replacement = Replacement {
-            source,
-            target,
-            read: imputer.columns(),
-            new: new.clone(),
-            batch_rows: BATCH_ROWS,
-            batch_bytes: BATCH_ROWS * size_of::<f64>() * (imputer.columns().len() + new.fields().len()),
-        };
-        let filler = imputer.clone();
-        let rows = replacement.write(
-            self,
-            run,
-            move |rows| filler.fill(rows),
-            |counts| columns.iter_mut().zip(counts).for_each(|((_, filled), count)| *filled += count),
-        )?;
-        Ok(Imputed { rows, columns })
+        Ok(imputer)
+    }
+
+    /// What an imputer reads and replaces.
+    fn imputation<'a>(&'a self, imputer: &'a Imputer, config: &'a ImputeConfig) -> Replacement<'a> {
+        let (read, new) = (imputer.columns(), imputer.new_columns().clone());
+        let batch_bytes = BATCH_ROWS * size_of::<f64>() * (read.len() + new.fields().len());
+        Replacement { model: self, config: &config.output, read, new, batch_rows: BATCH_ROWS, batch_bytes }
     }
 }

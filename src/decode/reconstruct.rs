@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchReader};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float32Type, Schema, SchemaRef};
 
@@ -16,11 +16,11 @@ use crate::batch::Batch;
 use crate::config::ReconstructConfig;
 use crate::decode::Decoder;
 use crate::error::{Error, Place, Result};
-use crate::feature::{ColumnRebuilder, Features, InputColumn, top_columns};
+use crate::feature::{ColumnRebuilder, Features, top_columns};
 use crate::model::Vae;
+use crate::output::{FileCounts, Output};
 use crate::pipeline::Run;
-use crate::source::{ParquetSource, batch_of};
-use crate::storage::Target;
+use crate::source::{Source, batch_of};
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 1024;
@@ -31,6 +31,10 @@ const BATCH_ROWS: usize = 1024;
 pub struct Reconstructed {
     /// Rows read and written.
     pub rows: u64,
+    /// Outputs written.
+    pub files: u64,
+    /// Outputs that were skipped, since they existed.
+    pub skipped: u64,
     /// Bytes of a row's latents: 4 per dimension.
     pub latent_bytes: u64,
     /// Bytes of the learned columns of all rows in Arrow memory; absent if latents were read instead.
@@ -69,38 +73,33 @@ struct RebuiltSums {
 }
 
 impl Model {
-    /// Writes `source` to `output`, whole or not at all, with the learned columns rebuilt from the row's posterior mean: a
+    /// Writes `source` to `output`, a file whole or not at all, with the learned columns rebuilt from the row's posterior mean: a
     /// number as the decoder expects it, a category as its most likely word. All other columns stay unchanged.
     ///
     /// If a learned column is missing, the latents are read from the columns `z_0` … of a transformed file, and the missing
     /// columns are added: the inverse of a transform.
     ///
     /// # Errors
-    /// As [`transform`](Self::transform); [`Error::MissingFeature`] if learned columns and latents are both missing.
+    /// As [`transform_to`](Self::transform_to); [`Error::MissingFeature`] if learned columns and latents are both missing.
     pub fn reconstruct(
         &self,
-        source: &ParquetSource,
-        output: impl AsRef<Path>,
+        source: &Source,
+        output: impl Into<Output>,
         config: &ReconstructConfig,
         run: &mut Run<'_>,
     ) -> Result<Reconstructed> {
+        config.output.check()?;
         run.check()?;
-        let target = Target::check(output.as_ref(), config.force, source.paths())?;
-        let source = &source.with_wanted(|name| InputColumn::top_type_of(&self.metadata().columns, name));
-        let (rebuilder, read) = Rebuilder::new(self, &source.schema(), source.path(), config)?;
+        let source = &self.typed(source);
+        let (rebuilder, read) = Rebuilder::new(self, &source.schema(), source.path(), config)
+            .map_err(|error| source.with_mismatch(error))?;
         let from_columns = matches!(rebuilder.from, LatentSource::Columns(_));
-        let replacement = Replacement {
-            source,
-            target,
-            read: &read,
-            new: rebuilder.schema.clone(),
-            batch_rows: BATCH_ROWS,
-            batch_bytes: BATCH_ROWS * size_of::<f64>() * self.features().layout().width(),
-        };
+        let replacement = self.reconstruction(&rebuilder, &read, config);
         let rebuilder = Arc::new(rebuilder);
         let mut sum = RebuiltSums::default();
-        let rows = replacement.write(
-            self,
+        let (rows, FileCounts { written: files, skipped }) = replacement.write(
+            source,
+            output.into(),
             run,
             move |rows| rebuilder.rebuild(rows),
             |sums| {
@@ -111,10 +110,48 @@ impl Model {
         )?;
         Ok(Reconstructed {
             rows,
+            files,
+            skipped,
             latent_bytes: (self.metadata().network.latent_dim * size_of::<f32>()) as u64,
             column_bytes: from_columns.then_some(sum.bytes),
             error: (sum.known > 0.0).then(|| sum.squared_error / sum.known),
         })
+    }
+
+    /// The same rows, made while they are read.
+    ///
+    /// # Errors
+    /// As [`reconstruct`](Self::reconstruct), except those about outputs.
+    pub fn reconstruct_source(
+        &self,
+        source: &Source,
+        config: &ReconstructConfig,
+        run: &Run<'_>,
+    ) -> Result<impl RecordBatchReader + Send + use<>> {
+        run.check()?;
+        let source = &self.typed(source);
+        let (rebuilder, read) = Rebuilder::new(self, &source.schema(), source.path(), config)
+            .map_err(|error| source.with_mismatch(error))?;
+        let replacement = self.reconstruction(&rebuilder, &read, config);
+        let rebuilder = Arc::new(rebuilder);
+        replacement.read(source, run, move |rows| rebuilder.rebuild(rows))
+    }
+
+    /// What a rebuilder reads and replaces.
+    fn reconstruction<'a>(
+        &'a self,
+        rebuilder: &Rebuilder,
+        read: &'a [String],
+        config: &'a ReconstructConfig,
+    ) -> Replacement<'a> {
+        Replacement {
+            model: self,
+            config: &config.output,
+            read,
+            new: rebuilder.schema.clone(),
+            batch_rows: BATCH_ROWS,
+            batch_bytes: BATCH_ROWS * size_of::<f64>() * self.features().layout().width(),
+        }
     }
 }
 

@@ -1,22 +1,29 @@
-//! A copy of a Parquet file with some columns replaced and others added.
+//! The rows of a source with some columns replaced and others added: copied from a Parquet file, or encoded again.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use arrow::error::ArrowError;
 
 use super::failed;
 use crate::artifact::Model;
+use crate::batch::{BatchSlice, BatchSlicer};
+use crate::config::OutputConfig;
 use crate::error::Result;
-use crate::pipeline::{Route, Rows, Run};
-use crate::sink::{self, NewColumns, OutputColumn, Splice};
-use crate::source::ParquetSource;
+use crate::output::{FileCounts, Output, WriteRows};
+use crate::pipeline::{Reservation, Route, Rows, Run};
+use crate::sink::{
+    Destination, Medium, NewColumns, OutputColumn, RowWriter, Splice, SpliceSink, cast_to_schema, is_ipc, output_schema,
+};
+use crate::source::{ParquetSource, Source};
 use crate::storage::Target;
 
-/// A copy to write.
+/// Which columns are replaced and added.
 pub(super) struct Replacement<'a> {
-    pub(super) source: &'a ParquetSource,
-    pub(super) target: Target,
+    pub(super) model: &'a Model,
+    pub(super) config: &'a OutputConfig,
     /// The columns to read.
     pub(super) read: &'a [String],
     /// The columns to write: those that have the name of an input column take its place, the others follow.
@@ -27,15 +34,49 @@ pub(super) struct Replacement<'a> {
     pub(super) batch_bytes: usize,
 }
 
+/// The replacement of the columns of some outputs under way.
+struct ReplaceJob<'a, 'r, W, T> {
+    plan: Replacement<'a>,
+    run: &'a mut Run<'r>,
+    /// Makes the new columns of a batch of the columns that are read, and measures something of its rows.
+    work: W,
+    /// Takes what was measured.
+    take: T,
+    rows: u64,
+}
+
+/// The columns of an output.
+struct OutputColumns {
+    /// In order: those of the input by their place among the names, and new ones by their place in `new`.
+    columns: Vec<OutputColumn>,
+    /// The new columns of the replacement, by index.
+    new: Vec<usize>,
+}
+
+/// An output whose rows are encoded.
+struct WholeRows {
+    columns: Vec<OutputColumn>,
+    /// The new columns of the replacement, by index.
+    new: Vec<usize>,
+    /// The columns that are carried, then others that are read.
+    needed: Vec<String>,
+    /// The columns that are read for the replacement, by their indexes in `needed`.
+    read: Vec<usize>,
+    schema: SchemaRef,
+    /// Where the rows come from, for messages.
+    path: PathBuf,
+}
+
 /// New columns, and what was measured of their rows.
-struct MeasuredColumns<M> {
-    columns: NewColumns,
+struct Replaced<C, M> {
+    columns: C,
+    rows: usize,
     measure: M,
 }
 
-impl<M> Rows for MeasuredColumns<M> {
+impl<C, M> Rows for Replaced<C, M> {
     fn rows(&self) -> usize {
-        self.columns.batch.num_rows()
+        self.rows
     }
 }
 
@@ -43,52 +84,197 @@ impl Replacement<'_> {
     /// Makes the new columns of each batch by `work`, hands what it measures to `take`, and returns the number of rows.
     pub(super) fn write<M: Send + 'static>(
         self,
-        model: &Model,
+        source: &Source,
+        output: Output,
         run: &mut Run<'_>,
         work: impl Fn(&RecordBatch) -> Result<(RecordBatch, M)> + Clone + Send + 'static,
-        mut take: impl FnMut(M),
-    ) -> Result<u64> {
-        let (order, columns) = self.order();
-        let new = Arc::new(self.new.project(&order).map_err(failed)?);
-        let metadata = model.keys(None);
-        let splice = Splice { columns, new, metadata: &metadata };
-        let sink = sink::open(self.source, &splice, self.target, self.batch_rows, run.stopper().clone())?;
+        take: impl FnMut(M),
+    ) -> Result<(u64, FileCounts)> {
+        let (config, hash, stop) = (self.config, self.model.hash(), run.stopper().clone());
+        let mut job = ReplaceJob { plan: self, run, work, take, rows: 0 };
+        let files = output.write(source, config, hash, &stop, &mut job)?;
+        Ok((job.rows, files))
+    }
 
-        let batches = (0..).zip(self.source.scan(self.read, self.batch_rows)).map(|(seq, batch)| Ok((seq, batch?)));
-        let replace = move |(seq, (row_group, batch))| {
+    /// The columns of an output of input columns with these names. New columns with one of the `hidden` names are left out.
+    fn columns(&self, names: &[String], hidden: &[String]) -> OutputColumns {
+        let mut new = Vec::new();
+        let mut next = |column| {
+            new.push(column);
+            OutputColumn::New(new.len() - 1)
+        };
+        let mut columns = Vec::new();
+        for (carried, name) in names.iter().enumerate() {
+            columns.push(match self.new.index_of(name) {
+                Ok(column) => next(column),
+                Err(_) => OutputColumn::Carried(carried),
+            });
+        }
+        let absent = |column: &usize| {
+            let name = self.new.field(*column).name();
+            !names.contains(name) && !hidden.contains(name)
+        };
+        columns.extend((0..self.new.fields().len()).filter(absent).map(next));
+        OutputColumns { columns, new }
+    }
+}
+
+impl<M: Send + 'static, W, T> WriteRows for ReplaceJob<'_, '_, W, T>
+where
+    W: Fn(&RecordBatch) -> Result<(RecordBatch, M)> + Clone + Send + 'static,
+    T: FnMut(M),
+{
+    fn check(&mut self, _: &Source, _: bool) -> Result<()> {
+        // The columns are those of all files.
+        Ok(())
+    }
+
+    fn write(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()> {
+        match (source.copied_parquet_file(&self.plan.config.encoding, in_directory), destination) {
+            (Some(file), Destination::File(target)) if !is_ipc(target.path()) => {
+                self.splice(&file, target, &source.partition_columns())
+            }
+            (_, destination) => self.general(source, destination, in_directory),
+        }
+    }
+}
+
+impl<M: Send + 'static, W, T> ReplaceJob<'_, '_, W, T>
+where
+    W: Fn(&RecordBatch) -> Result<(RecordBatch, M)> + Clone + Send + 'static,
+    T: FnMut(M),
+{
+    /// Copies a Parquet file, but for the new columns.
+    fn splice(&mut self, file: &ParquetSource, target: Target, keys: &[String]) -> Result<()> {
+        let plan = &self.plan;
+        let OutputColumns { columns, new: order } = plan.columns(&file.file_columns(), keys);
+        let new = Arc::new(plan.new.project(&order).map_err(failed)?);
+        let metadata = plan.model.keys(None);
+        let splice = Splice { columns, new, metadata: &metadata };
+        let sink = SpliceSink::create(file, &splice, target, self.run.stopper().clone())?;
+        let batches = (0..).zip(file.scan(plan.read, plan.batch_rows)).map(|(seq, batch)| Ok((seq, batch?)));
+        let work = self.work.clone();
+        let replace = move |(seq, (row_group, batch)): (u64, (usize, RecordBatch))| {
             let (new, measure) = work(&batch)?;
             let batch = new.project(&order).map_err(failed)?;
-            Ok(MeasuredColumns { columns: NewColumns { seq, row_group, batch }, measure })
+            let rows = batch.num_rows();
+            Ok(Replaced { columns: NewColumns { seq, row_group, batch }, rows, measure })
         };
-        let mut rows = 0;
-        run.carry(&Route::new(self.batch_bytes), batches, replace, |replaced| {
+        let (rows, take) = (&mut self.rows, &mut self.take);
+        self.run.carry(&Route::new(plan.batch_bytes), batches, replace, |replaced| {
             sink.write(&mut replaced.map(|replaced| {
                 let replaced = replaced?;
-                rows += replaced.rows() as u64;
+                *rows += replaced.rows as u64;
                 take(replaced.measure);
                 Ok(replaced.columns)
             }))
-        })?;
-        Ok(rows)
+        })
     }
 
-    /// The new columns in the order of the output, by index, and the columns of the output, whose new ones are numbered
-    /// in that order.
-    fn order(&self) -> (Vec<usize>, Vec<OutputColumn>) {
-        let (input, new, mut order) = (self.source.schema(), &self.new, Vec::new());
-        let mut next = |column| {
-            order.push(column);
-            OutputColumn::New(order.len() - 1)
+    /// Writes rows of any source to any output.
+    fn general(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()> {
+        let medium = destination.medium();
+        let encoded = self.plan.encoded(source, in_directory, medium)?;
+        let stored = match medium {
+            Medium::Parquet => source.stored_types(&encoded.names()),
+            _ => Vec::new(),
         };
-        let mut columns = Vec::new();
-        for root in 0..self.source.file_columns() {
-            columns.push(match new.index_of(input.field(root).name()) {
-                Ok(column) => next(column),
-                Err(_) => OutputColumn::Carried(root),
-            });
+        let schema = encoded.schema.clone();
+        let mut writer = RowWriter::create(destination, schema, &stored, &self.plan.config.encoding)?;
+        let route = Route::new(self.plan.batch_bytes);
+        let slices = self.plan.slices(source, &encoded, &route)?;
+        let (rows, take) = (&mut self.rows, &mut self.take);
+        self.run.carry(&route, slices, encoded.replace(self.work.clone()), |replaced| {
+            for replaced in replaced {
+                let Replaced { columns: (batch, _reservation), rows: height, measure } = replaced?;
+                *rows += height as u64;
+                take(measure);
+                writer.write(&batch)?;
+            }
+            writer.finish()
+        })
+    }
+}
+
+impl Replacement<'_> {
+    /// The rows with the new columns that `work` makes of each batch.
+    pub(super) fn read<M: Send + 'static>(
+        self,
+        source: &Source,
+        run: &Run<'_>,
+        work: impl Fn(&RecordBatch) -> Result<(RecordBatch, M)> + Clone + Send + 'static,
+    ) -> Result<Box<dyn RecordBatchReader + Send>> {
+        let encoded = self.encoded(source, false, Medium::Memory)?;
+        let route = Route::new(self.batch_bytes);
+        let slices = self.slices(source, &encoded, &route)?;
+        let schema = encoded.schema.clone();
+        let replaced = run.spread(&route, slices, encoded.replace(work))?;
+        let batches = replaced.map(|replaced| replaced.map(|replaced| replaced.columns.0));
+        let batches = batches.map(|batch| batch.map_err(|error| ArrowError::ExternalError(Box::new(error))));
+        Ok(Box::new(RecordBatchIterator::new(batches, schema)))
+    }
+
+    /// How rows of `source` are encoded as whole batches.
+    fn encoded(&self, source: &Source, in_directory: bool, medium: Medium) -> Result<WholeRows> {
+        let input = source.schema();
+        let (names, hidden) = match in_directory {
+            true => (source.stored_in_file(), source.partition_columns()),
+            false => (input.fields().iter().map(|field| field.name().clone()).collect(), Vec::new()),
+        };
+        let OutputColumns { columns, new } = self.columns(&names, &hidden);
+        let field = |column: &OutputColumn| -> Result<FieldRef> {
+            Ok(match *column {
+                OutputColumn::Carried(place) => Arc::new(input.field_with_name(&names[place]).map_err(failed)?.clone()),
+                OutputColumn::New(place) => self.new.fields()[new[place]].clone(),
+            })
+        };
+        let fields: Vec<FieldRef> = columns.iter().map(field).collect::<Result<_>>()?;
+        let added = self.new.fields().iter().filter(|field| input.index_of(field.name()).is_err()).cloned();
+        let added = Schema::new(added.collect::<Vec<_>>());
+        let schema = output_schema(&input, &fields, &added, &self.model.keys(None), medium);
+        let carried = columns.iter().filter_map(|column| match *column {
+            OutputColumn::Carried(place) => Some(names[place].clone()),
+            OutputColumn::New(_) => None,
+        });
+        let mut needed: Vec<String> = carried.collect();
+        for name in self.read {
+            if !needed.contains(name) {
+                needed.push(name.clone());
+            }
         }
-        let added = (0..new.fields().len()).filter(|&column| input.index_of(new.field(column).name()).is_err());
-        columns.extend(added.map(next));
-        (order, columns)
+        let place = |name: &String| needed.iter().position(|needed| needed == name);
+        let read = self.read.iter().filter_map(place).collect();
+        Ok(WholeRows { columns, new, needed, read, schema, path: source.display_name().to_owned() })
+    }
+
+    fn slices(&self, source: &Source, encoded: &WholeRows, route: &Route) -> Result<BatchSlicer> {
+        let batches = source.stream(&encoded.needed, self.batch_rows)?.batches;
+        Ok(BatchSlicer::new(batches, self.batch_rows, route.budget()))
+    }
+}
+
+impl WholeRows {
+    /// The names of the columns.
+    fn names(&self) -> Vec<String> {
+        self.schema.fields().iter().map(|field| field.name().clone()).collect()
+    }
+
+    /// Makes the output's rows of slices of the columns that are needed, and measures something of them.
+    fn replace<M>(
+        self,
+        work: impl Fn(&RecordBatch) -> Result<(RecordBatch, M)> + Clone + Send + 'static,
+    ) -> impl Fn(BatchSlice) -> Result<Replaced<(RecordBatch, Arc<Reservation>), M>> + Clone + Send {
+        let Self { columns, new: order, read, schema, path, .. } = self;
+        move |slice: BatchSlice| {
+            let BatchSlice { rows: batch, reservation, .. } = slice;
+            let (new, measure) = work(&batch.project(&read).map_err(failed)?)?;
+            let mut carried = batch.columns().iter();
+            let arrays = columns.iter().filter_map(|column| match *column {
+                OutputColumn::Carried(_) => carried.next().cloned(),
+                OutputColumn::New(place) => Some(new.column(order[place]).clone()),
+            });
+            let rows = batch.num_rows();
+            Ok(Replaced { columns: (cast_to_schema(&schema, arrays, rows, &path)?, reservation), rows, measure })
+        }
     }
 }

@@ -14,6 +14,8 @@ use crate::artifact::Model;
 use crate::config::TraverseConfig;
 use crate::decode::Decoder;
 use crate::error::{Error, Result};
+use crate::output::Output;
+use crate::pipeline::Stop;
 use crate::sink::cast_to_schema;
 
 /// How far a traversal goes from 0, either way: 99.7 % of the prior.
@@ -54,17 +56,24 @@ impl Model {
         RecordBatch::try_new(Arc::new(schema), columns).map_err(failed)
     }
 
-    /// Writes these rows to `output`, whole or not at all, and returns their number.
+    /// Writes these rows to `output`, a file or a stream, whole or not at all, and returns their number; `None` if the
+    /// output exists and is kept.
     ///
     /// # Errors
     /// As [`traverse`](Self::traverse), [`TargetExists`](crate::Error::TargetExists) and other errors of the output,
     /// and [`Error::Write`].
-    pub fn write_traverse(&self, output: impl AsRef<Path>, config: &TraverseConfig) -> Result<u64> {
+    pub fn write_traverse(
+        &self,
+        output: impl Into<Output>,
+        config: &TraverseConfig,
+        stop: &Stop,
+    ) -> Result<Option<u64>> {
         let rows = self.traverse(config)?;
-        let mut writer = self.row_writer(output.as_ref(), config.force, rows.schema_ref())?;
-        let rows = cast_to_schema(writer.schema(), rows.columns().to_vec(), rows.num_rows(), output.as_ref())?;
-        writer.write(&rows)?;
+        let writer = self.row_writer(output.into(), &config.output, rows.schema_ref(), stop)?;
+        let Some(mut writer) = writer else { return Ok(None) };
+        let place = Path::new("decoded rows");
+        writer.write(&cast_to_schema(writer.schema(), rows.columns().to_vec(), rows.num_rows(), place)?)?;
         writer.finish()?;
-        Ok(rows.num_rows() as u64)
+        Ok(Some(rows.num_rows() as u64))
     }
 }

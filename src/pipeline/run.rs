@@ -126,7 +126,7 @@ impl<'a> Run<'a> {
     }
 
     /// The request to stop.
-    pub(crate) fn stopper(&self) -> &Stop {
+    pub fn stopper(&self) -> &Stop {
         &self.stop
     }
 

@@ -5,6 +5,7 @@ use super::scorer::MemberView;
 use crate::error::Result;
 use crate::model::{Losses, Row};
 use crate::numerics::log_mean_exp;
+use crate::pipeline::Stop;
 
 /// Draws per row. A power of two that divides the rows a decoder takes at once.
 const DRAWS: usize = 64;
@@ -24,12 +25,15 @@ pub(crate) struct Bounds {
 impl MemberView<'_> {
     /// The score of each row: its negative importance-weighted bound.
     pub(super) fn importance_weighted(&self) -> Result<Vec<f32>> {
-        Ok(self.bounds(DRAWS)?.into_iter().map(|bounds| -bounds.weighted as f32).collect())
+        Ok(self.bounds(DRAWS, &Stop::new())?.into_iter().map(|bounds| -bounds.weighted as f32).collect())
     }
 
     /// The bounds of each row by `draws` draws z from its posterior q. c = features / known features scales the
     /// likelihood of a row with missing values, as in the other scores.
-    pub(crate) fn bounds(&self, draws: usize) -> Result<Vec<Bounds>> {
+    ///
+    /// # Errors
+    /// Those of the decoder, and [`Error::Interrupted`](crate::Error::Interrupted).
+    pub(crate) fn bounds(&self, draws: usize, stop: &Stop) -> Result<Vec<Bounds>> {
         let (inputs, k) = (self.encoded.features, self.encoded.latent_dim);
         let ones = vec![1.0; inputs];
         let (mut z, mut output, mut losses) = (Vec::new(), Vec::new(), Losses::default());
@@ -37,6 +41,7 @@ impl MemberView<'_> {
         let mut bounds = Vec::with_capacity(self.batch.rows());
         let rows_per_batch = (DRAWS_PER_BATCH / draws).max(1);
         for from in (0..self.batch.rows()).step_by(rows_per_batch) {
+            stop.check()?;
             let range = from..self.batch.rows().min(from + rows_per_batch);
             let mut ratios = Vec::with_capacity(range.len() * draws);
             z.clear();

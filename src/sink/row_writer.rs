@@ -47,6 +47,16 @@ pub(crate) enum Medium {
     Parquet,
 }
 
+impl Destination {
+    /// The format that is written.
+    pub(crate) fn medium(&self) -> Medium {
+        match self {
+            Self::File(target) => Medium::of(target.path()),
+            Self::Stream(_) => Medium::Ipc,
+        }
+    }
+}
+
 impl Medium {
     /// The format of a file, by its extension.
     pub(crate) fn of(path: &Path) -> Self {

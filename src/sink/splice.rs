@@ -21,7 +21,7 @@ use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use super::column_orders::{TYPE_ORDER, set_column_orders};
 use super::page_store::RowGroupPages;
 use super::parquet_schema::{parquet_schema, replacement_field};
-use super::{NewColumns, Sink, metadata};
+use super::{NewColumns, metadata};
 use crate::error::{Error, Foreign, Place, Result};
 use crate::pipeline::{Background, Stop};
 use crate::source::{
@@ -207,8 +207,12 @@ impl SpliceSink {
     }
 }
 
-impl Sink for SpliceSink {
-    fn write(mut self: Box<Self>, columns: &mut dyn Iterator<Item = Result<NewColumns>>) -> Result<()> {
+impl SpliceSink {
+    /// Writes the new columns of all rows, in row order, then commits the output as a whole.
+    ///
+    /// # Errors
+    /// The first error of `columns`, or an error of writing; the output is then removed.
+    pub(crate) fn write(mut self, columns: &mut dyn Iterator<Item = Result<NewColumns>>) -> Result<()> {
         let path = self.target.path().to_owned();
         let write = |source: Foreign| Error::Write { path: path.clone(), source };
         let mut writer = self.writer.take().expect("taken here, once");
@@ -253,7 +257,7 @@ impl Sink for SpliceSink {
         let file = writer.into_inner().map_err(|source| write(source.into()))?;
         let file = file.into_inner().map_err(|source| write(source.into_error().into()))?;
         set_column_orders(file.file(), self.column_orders().as_deref()).map_err(|source| write(source.into()))?;
-        let Self { input, sync, target, .. } = *self;
+        let Self { input, sync, target, .. } = self;
         input.check_length()?;
         sync.finish().map_err(Error::io("write", &path))?;
         target.commit(file)

@@ -13,7 +13,7 @@ use super::open_inputs::OpenInputs;
 use super::scratch_file::{BATCH_ROWS, ScratchPurpose, write_scratch_file};
 use super::table_schema::{TableFile, TableSchema};
 use super::{ParquetFile, ParquetSource, Predicate, RowGroup, StoredType, split_by_encoded_size};
-use crate::config::SourceConfig;
+use crate::config::{Encoding, SourceConfig};
 use crate::error::{Error, Place, Result};
 use crate::pipeline::Stop;
 
@@ -130,6 +130,11 @@ impl Source {
         columns.iter().map(stored).collect()
     }
 
+    /// Whether all files are Parquet.
+    pub(crate) fn is_parquet(&self) -> bool {
+        self.inputs.iter().all(|input| matches!(input.content, InputContent::Parquet(_)))
+    }
+
     /// Number of rows, if it is known before they are read.
     pub fn rows(&self) -> Option<u64> {
         let rows = |input: &Arc<OpenInput>| match &input.content {
@@ -166,11 +171,24 @@ impl Source {
         keys.fields().iter().map(|field| field.name().clone()).filter(|name| !in_a_file(name)).collect()
     }
 
+    /// The columns that the first file stores, in its order: no keys of its path.
+    pub(crate) fn stored_in_file(&self) -> Vec<String> {
+        let (keys, columns) = (self.partition_columns(), self.first_schema());
+        columns.fields().iter().map(|field| field.name().clone()).filter(|name| !keys.contains(name)).collect()
+    }
+
     /// Each file as a source of its own, with the relative path of its output in a mirrored directory.
     pub(crate) fn files_with_output_paths(&self) -> impl Iterator<Item = (Self, PathBuf)> + '_ {
         self.inputs.iter().map(|input| {
             (Self { inputs: vec![input.clone()], ..self.clone() }, output_path(&input.relative, input.format))
         })
+    }
+
+    /// The one Parquet file whose columns an output with this encoding copies. Keys of its path have to be written beside
+    /// them, unless the output is `in_directory`.
+    pub(crate) fn copied_parquet_file(&self, encoding: &Encoding, in_directory: bool) -> Option<ParquetSource> {
+        let copies = *encoding == Encoding::default() && (in_directory || self.partition_columns().is_empty());
+        self.one_parquet_file().filter(|_| copies)
     }
 
     /// The source as one Parquet file, if it is exactly that and every row is read.

@@ -8,6 +8,7 @@ use crate::artifact::Model;
 use crate::batch::{Batch, BatchSlice, BatchSlicer, batch_rows};
 use crate::config::TransformConfig;
 use crate::error::Result;
+use crate::output::FileCounts;
 use crate::pipeline::Run;
 use crate::source::Source;
 
@@ -52,6 +53,6 @@ impl Model {
             job.totals.add(&counts);
             job.run.count(counts.rows);
         }
-        Ok(job.finish(decides))
+        Ok(job.finish(FileCounts::default(), decides))
     }
 }

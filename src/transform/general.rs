@@ -110,10 +110,7 @@ impl TransformJob<'_, '_> {
 
     /// Writes rows of any source.
     pub(super) fn general(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()> {
-        let medium = match &destination {
-            Destination::File(target) => Medium::of(target.path()),
-            Destination::Stream(_) => Medium::Ipc,
-        };
+        let medium = destination.medium();
         let plan = self.model.output_plan(source, in_directory, self.config, medium)?;
         let slice_rows = batch_rows(plan.features.layout());
         let maker = self.maker(source, &plan.features)?;

@@ -5,12 +5,12 @@ use super::new_columns::{NewColumnMaker, RowCounts};
 use super::totals::TransformTotals;
 use crate::artifact::Model;
 use crate::batch::Batch;
-use crate::config::{Encoding, TransformConfig};
+use crate::config::TransformConfig;
 use crate::error::Result;
+use crate::output::{FileCounts, WriteRows};
 use crate::pipeline::{Route, Rows, Run};
 use crate::sink::{Destination, is_ipc};
 use crate::source::Source;
-use crate::storage::Target;
 
 /// A transform under way.
 pub(super) struct TransformJob<'a, 'r> {
@@ -35,20 +35,6 @@ impl<T> Rows for CountedRows<T> {
 impl<'a, 'r> TransformJob<'a, 'r> {
     pub(super) fn new(model: &'a Model, config: &'a TransformConfig, run: &'a mut Run<'r>) -> Self {
         Self { model, config, run, totals: TransformTotals::new(model.sketch().cloned()) }
-    }
-
-    /// Writes one file; one of a directory of outputs leaves out the keys of its path.
-    pub(super) fn file(&mut self, source: &Source, target: Target, in_directory: bool) -> Result<()> {
-        let copies = !is_ipc(target.path())
-            && self.config.output.encoding == Encoding::default()
-            && (in_directory || source.partition_columns().is_empty());
-        match source.one_parquet_file().filter(|_| copies) {
-            Some(file) => {
-                let kept = self.model.kept(source, &file.schema(), true, self.config)?;
-                self.splice(&file, target, file.stored_columns(&kept))
-            }
-            None => self.general(source, Destination::File(target), in_directory),
-        }
     }
 
     /// Takes the decision that depends on all rows, if it is one: in a pass over them.
@@ -90,7 +76,24 @@ impl<'a, 'r> TransformJob<'a, 'r> {
     }
 
     /// What was done, with anomalies if something `decides` which rows are some.
-    pub(super) fn finish(self, decides: bool) -> Transformed {
-        self.totals.finish(self.model, decides)
+    pub(super) fn finish(self, files: FileCounts, decides: bool) -> Transformed {
+        let FileCounts { written: files, skipped } = files;
+        Transformed { files, skipped, ..self.totals.finish(self.model, decides) }
+    }
+}
+
+impl WriteRows for TransformJob<'_, '_> {
+    fn check(&mut self, source: &Source, in_directory: bool) -> Result<()> {
+        self.model.kept(source, &source.schema(), in_directory, self.config).map(drop)
+    }
+
+    fn write(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()> {
+        match (source.copied_parquet_file(&self.config.output.encoding, in_directory), destination) {
+            (Some(file), Destination::File(target)) if !is_ipc(target.path()) => {
+                let kept = self.model.kept(source, &file.schema(), true, self.config)?;
+                self.splice(&file, target, file.stored_columns(&kept))
+            }
+            (_, destination) => self.general(source, destination, in_directory),
+        }
     }
 }

@@ -4,11 +4,12 @@
 
 use serde::Serialize;
 
+use super::general::learned_route;
 use crate::artifact::{Dimension, Model};
-use crate::batch::Batch;
+use crate::batch::{Batch, BatchSlicer};
 use crate::error::{Error, Result};
 use crate::pipeline::Stop;
-use crate::source::ParquetSource;
+use crate::source::Source;
 
 /// Rows encoded at once.
 const BATCH_ROWS: usize = 256;
@@ -42,25 +43,30 @@ impl Model {
     /// # Errors
     /// [`Error::MissingFeature`] and [`Error::WrongType`] if the source does not have the learned columns;
     /// [`Error::OptionRange`] for `samples` outside 1 to 100,000; those of the source.
-    pub fn log_likelihood(&self, source: &ParquetSource, samples: usize, stop: &Stop) -> Result<LogLikelihood> {
+    pub fn log_likelihood(&self, source: &Source, samples: usize, stop: &Stop) -> Result<LogLikelihood> {
         if !(1..=100_000).contains(&samples) {
             return Err(Error::OptionRange { option: "samples", value: samples.to_string(), range: "1 to 100000" });
         }
         let features = self.features();
-        features.check(&source.schema(), source.path())?;
+        let source = &self.typed(source);
+        features.check(&source.schema(), source.path()).map_err(|error| source.with_mismatch(error))?;
         let (width, k) = (features.layout().width(), self.metadata().network.latent_dim);
         let (mut sums, mut square, mut rows) = ([0.0; 2], 0.0, 0_u64);
         let mut means = vec![[0.0; 2]; k];
-        for batch in source.scan(&features.columns(), BATCH_ROWS) {
-            stop.check()?;
-            let (_, batch) = batch?;
+        let route = learned_route(features);
+        for slice in
+            BatchSlicer::new(source.stream(&features.columns(), BATCH_ROWS)?.batches, BATCH_ROWS, route.budget())
+        {
+            let batch = slice?.rows;
             let mut x = vec![0.0; batch.num_rows() * width];
             features.write(&batch, &mut x, &mut [])?;
             let batch = Batch::new((0..batch.num_rows() as u64).collect(), x, features.layout());
             let rows_of = self.scorer().rows(&batch)?;
             let seen = rows_of.first();
             let means_of = seen.encoded.mean.chunks_exact(k);
-            for ((bounds, mean), known) in seen.bounds(samples)?.into_iter().zip(means_of).zip(&seen.encoded.known) {
+            for ((bounds, mean), known) in
+                seen.bounds(samples, stop)?.into_iter().zip(means_of).zip(&seen.encoded.known)
+            {
                 if *known == 0.0 {
                     continue;
                 }

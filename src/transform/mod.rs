@@ -4,16 +4,13 @@
 
 mod batch;
 mod columns;
-mod directory;
 mod drift;
 mod explain;
 mod general;
 mod job;
 mod log_likelihood;
 mod new_columns;
-mod output;
 mod quantiles;
-mod skipped;
 mod splice;
 mod stream;
 mod totals;
@@ -26,17 +23,16 @@ use self::general::OutputPlan;
 use self::job::TransformJob;
 pub use self::log_likelihood::LogLikelihood;
 use self::new_columns::NewColumnMaker;
-pub use self::output::Output;
 pub use self::quantiles::ScoreQuantiles;
 use crate::artifact::Model;
 use crate::config::TransformConfig;
 use crate::drift::Drift;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::feature::{Features, InputColumn, ValueIssues};
-use crate::pipeline::{Run, StreamWriter};
-use crate::sink::{Destination, Medium};
+use crate::output::Output;
+use crate::pipeline::Run;
+use crate::sink::Medium;
 use crate::source::Source;
-use crate::storage::{Target, check_outside};
 
 /// The result of a transform.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -105,33 +101,9 @@ impl Model {
         run.check()?;
         let decides = NewColumnMaker::new(self, self.features(), config)?.decides();
         let (source, mut job) = (&self.typed(source), TransformJob::new(self, config, run));
-        let output = output.into();
-        if !matches!(output, Output::Folder(_)) {
-            // One output of all files cannot do without some.
-            directory::left_out(source.unreadable().iter(), 0)?;
-        }
-        match output {
-            Output::Folder(folder) => job.directory(source, &folder)?,
-            Output::Stream(to) => {
-                let stop = job.run.stopper().clone();
-                let to = Destination::Stream(Box::new(StreamWriter::new(to, &stop)?));
-                let written = job.general(source, to, false);
-                if let Err(Error::Io { .. } | Error::Write { .. }) = written {
-                    // A stop interrupts a blocked write, which then fails.
-                    stop.check()?;
-                }
-                written?;
-                job.totals.files = 1;
-            }
-            Output::File(path) if config.output.skips(&path, source.paths(), self)? => job.totals.skipped = 1,
-            Output::File(path) => {
-                check_outside(&path, source.directories())?;
-                let target = Target::check(&path, config.output.replaces(), source.paths())?;
-                job.file(source, target, false)?;
-                job.totals.files = 1;
-            }
-        }
-        Ok(job.finish(decides))
+        let stop = job.run.stopper().clone();
+        let files = output.into().write(source, &config.output, self.hash(), &stop, &mut job)?;
+        Ok(job.finish(files, decides))
     }
 
     /// The schema of the Arrow IPC stream that a transform of `source` with these options writes.
@@ -169,10 +141,8 @@ impl Model {
         let new = self.new_columns(config)?;
         let mut kept = columns::kept(config, input, source.path(), &self.features().learned_columns(), &new)?;
         if in_directory {
-            let keys = source.partition_columns();
-            let here = source.first_schema();
-            let stored = |name: &String| !keys.contains(name) && here.field_with_name(name).is_ok();
-            kept.retain(|&column| stored(input.field(column).name()));
+            let stored = source.stored_in_file();
+            kept.retain(|&column| stored.contains(input.field(column).name()));
         }
         Ok(kept)
     }
@@ -183,7 +153,7 @@ impl Model {
     }
 
     /// The source with text columns of the types the model learned, and columns without values of the types that they had.
-    fn typed(&self, source: &Source) -> Source {
+    pub(crate) fn typed(&self, source: &Source) -> Source {
         source
             .with_types(|name| self.features().type_of(name))
             .with_wanted(|name| InputColumn::top_type_of(&self.metadata().columns, name))

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::feature::Features;
 use crate::pipeline::Route;
 use crate::score::ANOMALY_SCORE;
-use crate::sink::{self, NewColumns, OutputColumn, Splice};
+use crate::sink::{NewColumns, OutputColumn, Splice, SpliceSink};
 use crate::source::ParquetSource;
 use crate::storage::Target;
 
@@ -45,7 +45,7 @@ impl TransformJob<'_, '_> {
         let batch = move |slice: RowSlice| slice.batch(learned.layout());
         self.decide(&mut maker, &ranking, || Ok(slices(&ranking)), batch)?;
 
-        let sink = sink::open(source, &splice, target, slice_rows, stop.clone())?;
+        let sink = SpliceSink::create(source, &splice, target, stop.clone())?;
         let route = route();
         let inputs: Box<dyn Iterator<Item = Result<ScoreInput>> + Send> = if maker.explains() {
             let mut next_row = 0;

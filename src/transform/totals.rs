@@ -12,8 +12,6 @@ use crate::feature::FeatureIssues;
 /// Adds up the counts of rows, in their order.
 pub(super) struct TransformTotals {
     rows: u64,
-    pub(super) files: u64,
-    pub(super) skipped: u64,
     empty_rows: u64,
     anomalies: u64,
     scores: ScoreSketch,
@@ -27,8 +25,6 @@ impl TransformTotals {
     pub(super) fn new(sketch: Option<Arc<Sketch>>) -> Self {
         Self {
             rows: 0,
-            files: 0,
-            skipped: 0,
             empty_rows: 0,
             anomalies: 0,
             scores: ScoreSketch::new(),
@@ -58,7 +54,7 @@ impl TransformTotals {
     /// The result of a transform by `model`; with anomalies if something `decides`.
     pub(super) fn finish(self, model: &Model, decides: bool) -> Transformed {
         let (features, watched, rows_at_fit) = (model.features(), &model.watched(), model.metadata().provenance.rows);
-        let Self { rows, files, skipped, empty_rows, anomalies, scores, issues, sketch, bins } = self;
+        let Self { rows, empty_rows, anomalies, scores, issues, sketch, bins } = self;
         let drift =
             sketch.and_then(|sketch| bins.finish(&sketch, features.kinds(), watched, &issues, rows, rows_at_fit));
         issues.warn(features, watched);
@@ -67,6 +63,6 @@ impl TransformTotals {
         }
         let anomalies = Some(anomalies).filter(|_| decides);
         let (scores, issues) = (scores.finish(), issues.of(features, watched));
-        Transformed { rows, files, skipped, empty_rows, anomalies, scores, issues, drift }
+        Transformed { rows, empty_rows, anomalies, scores, issues, drift, ..Transformed::default() }
     }
 }

@@ -59,7 +59,7 @@ pub fn piped(dir: &Workdir, arguments: &str, bytes: &[u8]) -> Ran {
     Ran::of(arguments, output)
 }
 
-fn write_ipc(path: &Path, batch: &RecordBatch, compression: Option<CompressionType>) {
+pub fn write_ipc(path: &Path, batch: &RecordBatch, compression: Option<CompressionType>) {
     let options = IpcWriteOptions::default().try_with_compression(compression).unwrap();
     let mut writer = FileWriter::try_new_with_options(File::create(path).unwrap(), &batch.schema(), options).unwrap();
     for start in (0..batch.num_rows()).step_by(170) {
@@ -68,17 +68,17 @@ fn write_ipc(path: &Path, batch: &RecordBatch, compression: Option<CompressionTy
     writer.finish().unwrap();
 }
 
-fn write_csv(path: &Path, batch: &RecordBatch) {
+pub fn write_csv(path: &Path, batch: &RecordBatch) {
     csv::Writer::new(File::create(path).unwrap()).write(batch).unwrap();
 }
 
-fn write_ndjson(path: &Path, batch: &RecordBatch) {
+pub fn write_ndjson(path: &Path, batch: &RecordBatch) {
     let mut writer = LineDelimitedWriter::new(File::create(path).unwrap());
     writer.write(batch).unwrap();
     writer.finish().unwrap();
 }
 
-fn gzip(path: &Path) {
+pub fn gzip(path: &Path) {
     let zipped = std::process::Command::new("gzip").arg("-k").arg(path).status().unwrap();
     assert!(zipped.success());
 }
@@ -155,7 +155,7 @@ fn two_text_files_have_types_that_hold_both() {
 }
 
 /// Rows cut into files of a lake, by a key of each.
-fn lake(dir: &Workdir, batch: &RecordBatch) -> Vec<(String, RecordBatch)> {
+pub fn lake(dir: &Workdir, batch: &RecordBatch) -> Vec<(String, RecordBatch)> {
     let cut = |n: usize| batch.slice(n * 250, 250);
     let files = [
         ("day=2013-01-01/k=1/a.parquet", 0),

@@ -12,7 +12,7 @@ const FLOORS: [&[&str]; 6] = [
     &["feature", "frame", "sink", "source"],
     &["batch", "model"],
     &["artifact", "drift", "score"],
-    &["bench", "decode", "fit", "transform"],
+    &["bench", "decode", "fit", "output", "transform"],
     &["analysis"],
 ];
 

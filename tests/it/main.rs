@@ -16,6 +16,7 @@ mod early_ends;
 mod encoded_again;
 mod error_messages;
 mod evaluate;
+mod every_input;
 mod failures;
 #[cfg(target_os = "linux")]
 mod faults;

@@ -3,9 +3,56 @@
 use std::io::Write;
 use std::path::Path;
 
-use vaepipe::{Output, OutputConfig, Source};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use indicatif::HumanCount;
+use vaepipe::{IfNewer, Output, OutputConfig, Source};
 
 use crate::cli::failure::Failure;
+
+/// Flags of commands that write the rows they read.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputFlags {
+    #[command(flatten)]
+    config: OutputConfig,
+    /// Keep outputs that are newer than their input, and make or replace the others; --if-newer=model also replaces those
+    /// of another model, by the hash in their metadata. A value needs the sign =
+    #[arg(
+        long,
+        value_name = "THAN",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "input",
+        value_parser = PossibleValuesParser::new(IfNewer::WORDS).try_map(|word| word.parse::<IfNewer>()),
+        conflicts_with_all = ["force", "skip_existing"],
+    )]
+    if_newer: Option<IfNewer>,
+    /// Of a directory that is written to a directory, leave out files that cannot be read; once the others are written, end
+    /// with exit code 1 and their names
+    #[arg(long, help_heading = "Rows")]
+    pub(crate) keep_going: bool,
+}
+
+impl OutputFlags {
+    /// How outputs are written.
+    pub(crate) fn config(&self) -> OutputConfig {
+        let mut config = self.config.clone();
+        config.if_newer = self.if_newer;
+        config
+    }
+}
+
+/// What a person reads of outputs that were kept.
+pub(crate) fn kept(skipped: u64) -> Option<(&'static str, String)> {
+    (skipped > 0).then(|| ("skipped", format!("{} that were there", HumanCount(skipped))))
+}
+
+/// Where the rows of some files are, as a person reads it.
+pub(crate) fn place(output: &Path, files: u64) -> String {
+    let place = if is_dash(output) { "stdout".to_owned() } else { output.display().to_string() };
+    if files > 1 { format!("{place} in {} files", HumanCount(files)) } else { place }
+}
 
 /// Whether a name is that of stdin or stdout.
 pub(crate) fn is_dash(path: &Path) -> bool {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::storage::is_url;
 use clap::Args;
-use vaepipe::{Device, Lock, Run};
+use vaepipe::{Device, Lock, OutputConfig, Run};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
@@ -62,6 +62,24 @@ impl RunFlags {
         let lock = self.lock([target], context)?;
         // What another run wrote meanwhile is there now.
         crate::storage::check_target(target, force, inputs)?;
+        Ok(lock)
+    }
+
+    /// The right to write rows of a model to `target`, a file or stdout, until it is dropped.
+    ///
+    /// # Errors
+    /// As [`claim`](Self::claim).
+    pub(crate) fn claim_new(
+        &self,
+        target: &Path,
+        config: &OutputConfig,
+        model: &Path,
+        context: &Context,
+    ) -> Result<Vec<Lock>, Failure> {
+        let lock = self.lock([target], context)?;
+        if !is_dash(target) {
+            crate::storage::check_target(target, config.force || config.skip_existing, [model])?;
+        }
         Ok(lock)
     }
 

@@ -9,7 +9,7 @@ use crate::artifact::Model;
 use crate::error::{Error, Place, Result};
 use crate::feature::{COLUMNS_PER_BLOCK, Column, missing_values, split_columns, top_columns};
 use crate::pipeline::{Route, Run, Stage};
-use crate::source::ParquetSource;
+use crate::source::Source;
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 8192;
@@ -44,7 +44,7 @@ pub(super) fn fillable(column: &Column, top: &ArrayRef) -> Result<arrow::array::
 ///
 /// # Errors
 /// The source's, and [`Error::Interrupted`].
-pub(super) fn targets(model: &Model, source: &ParquetSource, run: &Run<'_>) -> Result<Vec<ImputeTarget>> {
+pub(super) fn targets(model: &Model, source: &Source, run: &Run<'_>) -> Result<Vec<ImputeTarget>> {
     let (kinds, carried) = (model.features().kinds(), &model.metadata().carried);
     let by = |column: &Column| {
         let feature = kinds.iter().position(|kind| kind.column() == column).map(FillBy::Feature);
@@ -59,7 +59,9 @@ pub(super) fn targets(model: &Model, source: &ParquetSource, run: &Run<'_>) -> R
         })
         .collect();
     let mut missing = Vec::new();
-    for strip in split_columns(all.iter().map(|target| &target.column), COLUMNS_PER_BLOCK) {
+    // Parquet files read any columns for the cost of these alone.
+    let columns = if source.is_parquet() { COLUMNS_PER_BLOCK } else { usize::MAX };
+    for strip in split_columns(all.iter().map(|target| &target.column), columns) {
         missing.extend(have_missing_values(&all[strip], source, run)?);
     }
     let mut missing = missing.into_iter();
@@ -68,14 +70,14 @@ pub(super) fn targets(model: &Model, source: &ParquetSource, run: &Run<'_>) -> R
 }
 
 /// Which of some targets have a missing value.
-fn have_missing_values(targets: &[ImputeTarget], source: &ParquetSource, run: &Run<'_>) -> Result<Vec<bool>> {
+fn have_missing_values(targets: &[ImputeTarget], source: &Source, run: &Run<'_>) -> Result<Vec<bool>> {
     let (columns, indexes) = top_columns(targets.iter().map(|target| &target.column));
-    let scan = source.with_string_views().scan(&columns, BATCH_ROWS);
-    let (looked_at, path) = (targets.to_vec(), source.path().to_owned());
-    let look = move |(row_group, batch): (usize, RecordBatch)| -> Result<Vec<bool>> {
+    let batches = source.stream(&columns, BATCH_ROWS)?.batches;
+    let (looked_at, path) = (targets.to_vec(), source.display_name().to_owned());
+    let look = move |batch: RecordBatch| -> Result<Vec<bool>> {
         let look = |(target, &index): (&ImputeTarget, &usize)| {
             let missing = fillable(&target.column, batch.column(index)).map_err(|source| Error::Read {
-                place: Place { row_group: Some(row_group), ..Place::column(&path, target.column.name()) },
+                place: Place::column(&path, target.column.name()),
                 source: Box::new(source),
             })?;
             Ok(missing.true_count() > 0)
@@ -85,7 +87,7 @@ fn have_missing_values(targets: &[ImputeTarget], source: &ParquetSource, run: &R
     let mut have = vec![false; targets.len()];
     let bytes = BATCH_ROWS * size_of::<f64>() * targets.len().max(1);
     let route = Route { work: Stage::new("look"), ..Route::new(bytes) };
-    for batch in run.spread(&route, scan, look)? {
+    for batch in run.spread(&route, batches, look)? {
         have.iter_mut().zip(batch?).for_each(|(have, here)| *have |= here);
     }
     Ok(have)

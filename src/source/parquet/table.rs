@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, FieldRef, SchemaRef};
+use arrow::datatypes::{FieldRef, SchemaRef};
 
 use super::{ParquetFile, RowGroup, RowGroupReader};
 use crate::error::{Error, Place, Result};
@@ -101,13 +101,6 @@ impl ParquetSource {
         keys.iter().map(|field| field.name().clone()).filter(|name| !in_a_file(name)).collect()
     }
 
-    /// The same table, in the `wanted` types where a column has nulls alone, or a struct lacks fields.
-    pub(crate) fn with_wanted(&self, wanted: impl Fn(&str) -> Option<DataType>) -> Self {
-        let columns = self.columns.with_wanted(wanted);
-        let files = self.files.iter().map(|file| file.clone().with_columns(columns.columns())).collect();
-        Self { files, columns, rows: self.rows }
-    }
-
     /// The columns as one table.
     pub(crate) fn columns(&self) -> &TableSchema {
         &self.columns
@@ -125,9 +118,10 @@ impl ParquetSource {
         self.columns.check(column).is_ok()
     }
 
-    /// The number of columns that the first file stores.
-    pub(crate) fn file_columns(&self) -> usize {
-        self.files.first().map_or(0, |file| file.schema().fields().len())
+    /// The columns that the first file stores, in its order.
+    pub(crate) fn file_columns(&self) -> Vec<String> {
+        let fields = self.files.first().map(|file| file.schema().fields().iter().map(|field| field.name().clone()));
+        fields.into_iter().flatten().collect()
     }
 
     /// Number of rows of all files, or of those selected.
@@ -147,8 +141,10 @@ impl ParquetSource {
 
     /// The value of a key in the metadata of the first file.
     pub(crate) fn metadata_value(&self, key: &str) -> Option<String> {
-        let keys = self.files.first()?.metadata().file_metadata().key_value_metadata()?;
-        keys.iter().find(|known| known.key == key)?.value.clone()
+        let keys = self.files.first()?.metadata().file_metadata().key_value_metadata();
+        let stored = keys.and_then(|keys| keys.iter().find(|known| known.key == key)?.value.clone());
+        // Rows of other formats are in a scratch file, with the metadata of their schema.
+        stored.or_else(|| self.schema().metadata().get(key).cloned())
     }
 
     /// The opened files in order.

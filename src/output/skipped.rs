@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::artifact::{MODEL_KEY, Model};
+use crate::artifact::MODEL_KEY;
 use crate::config::{IfNewer, OutputConfig, SourceConfig};
 use crate::error::Result;
 use crate::pipeline::Stop;
@@ -20,12 +20,12 @@ impl OutputConfig {
         &self,
         output: &Path,
         inputs: impl Iterator<Item = &'a Path>,
-        model: &Model,
+        model_hash: &str,
     ) -> Result<bool> {
         Ok(match self.if_newer {
             None => self.skip_existing && output_exists(output)?,
             Some(IfNewer::Input) => is_newer(output, inputs),
-            Some(IfNewer::Model) => is_newer(output, inputs) && model_hash(output).as_deref() == Some(model.hash()),
+            Some(IfNewer::Model) => is_newer(output, inputs) && hash_in(output).as_deref() == Some(model_hash),
         })
     }
 
@@ -47,7 +47,7 @@ fn modified(path: &Path) -> Option<SystemTime> {
 }
 
 /// The hash of the model that wrote an output; `None` if the file has none or cannot be read.
-fn model_hash(output: &Path) -> Option<String> {
+fn hash_in(output: &Path) -> Option<String> {
     let output = Source::open([output], &SourceConfig::new(), &Stop::new()).ok()?;
     match output.one_parquet_file() {
         Some(file) => file.metadata_value(MODEL_KEY),

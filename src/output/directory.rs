@@ -1,0 +1,93 @@
+//! A directory of outputs: one file for each file of the source, at the same relative path.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{FileCounts, WriteRows};
+use crate::config::OutputConfig;
+use crate::error::{Error, ErrorKind, Result};
+use crate::pipeline::Stop;
+use crate::sink::Destination;
+use crate::source::Source;
+use crate::storage::{Target, check_distinct, check_outside, is_url};
+
+/// Writes one file for each file of the source. All checks come before the first write; if a file fails, those already
+/// written stay.
+///
+/// # Errors
+/// [`Error::Unfinished`].
+pub(super) fn write(
+    source: &Source,
+    folder: &Path,
+    config: &OutputConfig,
+    model_hash: &str,
+    stop: &Stop,
+    rows: &mut dyn WriteRows,
+) -> Result<FileCounts> {
+    check_outside(folder, source.directories())?;
+    let files: Vec<(Source, PathBuf)> =
+        source.files_with_output_paths().map(|(file, path)| (file, folder.join(path))).collect();
+    check_distinct(&files.iter().map(|(_, target)| target).collect::<Vec<_>>())?;
+    let (mut counts, mut work) = (FileCounts::default(), Vec::new());
+    for (file, target) in files {
+        rows.check(&file, true)?;
+        if config.skips(&target, file.paths(), model_hash)? {
+            counts.skipped += 1;
+            continue;
+        }
+        Target::inspect(&target, config.replaces(), source.paths())?;
+        work.push((file, target));
+    }
+    let mut damaged = Vec::new();
+    for (n, (file, target)) in work.iter().enumerate() {
+        let written = stop.check().and_then(|()| write_file(file, target, config, rows));
+        match written {
+            Ok(written) => counts.written += u64::from(written),
+            Err(error) if source.keeps_going() && error.kind() == ErrorKind::Data => {
+                tracing::warn!("{error}; it is left out");
+                damaged.push((file.path().to_owned(), error));
+            }
+            Err(error) => return Err(unfinished(&work[n..], n, error)),
+        }
+    }
+    let done = work.len() - damaged.len();
+    left_out(source.unreadable().iter().chain(&damaged), done)?;
+    Ok(counts)
+}
+
+/// Writes the output of one file, unless none of its rows is read; tells whether it did.
+fn write_file(file: &Source, target: &Path, config: &OutputConfig, rows: &mut dyn WriteRows) -> Result<bool> {
+    if file.has_no_rows()? {
+        tracing::info!("{}: no row matches; no file is written for it", file.path().display());
+        return Ok(false);
+    }
+    let folder = target.parent().filter(|_| !is_url(target)).unwrap_or(Path::new("."));
+    let made: Vec<&Path> = folder.ancestors().take_while(|it| !it.as_os_str().is_empty() && !it.exists()).collect();
+    fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    let target = Target::check(target, config.replaces(), file.paths());
+    let written = target.and_then(|target| rows.write(file, Destination::File(target), true));
+    if written.is_err() {
+        // A folder that holds a file of another program by now stays.
+        made.into_iter().take_while(|folder| fs::remove_dir(folder).is_ok()).for_each(drop);
+    }
+    written.map(|()| true)
+}
+
+/// The error of a run that is complete but for these files.
+pub(super) fn left_out<'a>(files: impl Iterator<Item = &'a (PathBuf, Error)> + Clone, done: usize) -> Result<()> {
+    let Some((path, error)) = files.clone().next() else { return Ok(()) };
+    let what = error.to_string();
+    let what = what.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&what);
+    let source = Box::new(Error::io("read", path)(std::io::Error::other(what)));
+    Err(Error::Unfinished { done, rest: files.map(|(path, _)| path.clone()).collect(), source })
+}
+
+/// An error, with the files that are not written.
+fn unfinished(rest: &[(Source, PathBuf)], done: usize, source: Error) -> Error {
+    if done == 0 && rest.len() == 1 {
+        return source;
+    }
+    let rest: Vec<PathBuf> = rest.iter().map(|(file, _)| file.path().to_owned()).collect();
+    tracing::warn!("{done} files are written, {} are not, from {} on", rest.len(), rest[0].display());
+    Error::Unfinished { done, rest, source: Box::new(source) }
+}

@@ -1,0 +1,140 @@
+//! Where the rows of a source go: a file, a directory of files, or a stream; and which existing files are kept.
+
+#![forbid(unsafe_code)]
+
+mod directory;
+mod skipped;
+
+use std::fmt;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::config::OutputConfig;
+use crate::error::{Error, Result};
+use crate::pipeline::{Stop, StreamWriter};
+use crate::sink::Destination;
+use crate::source::Source;
+use crate::storage::{Target, check_outside};
+
+/// The output of a command that writes the rows of its input.
+#[non_exhaustive]
+pub enum Output {
+    /// One file: Arrow IPC if its name ends in `.arrow`, `.feather` or `.ipc`, else Parquet.
+    File(PathBuf),
+    /// A directory with one file for each file of the source, at the same relative path.
+    Folder(PathBuf),
+    /// An Arrow IPC stream, flushed after each batch. After an error it has no end-of-stream marker.
+    Stream(Box<dyn Write + Send>),
+}
+
+/// Writes the rows of sources.
+pub(crate) trait WriteRows {
+    /// Checks the columns of a source before anything is written.
+    fn check(&mut self, source: &Source, in_directory: bool) -> Result<()>;
+
+    /// Writes the rows of a source, whole or not at all. A file of a directory leaves out the keys of its path.
+    fn write(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()>;
+}
+
+/// Files that were written, and those that were kept.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct FileCounts {
+    pub(crate) written: u64,
+    pub(crate) skipped: u64,
+}
+
+impl Output {
+    /// Writes the rows of `source`, unless the output exists and is kept; `model_hash` is that of the model in use.
+    ///
+    /// # Errors
+    /// Those of the writer, and those of the output.
+    pub(crate) fn write(
+        self,
+        source: &Source,
+        config: &OutputConfig,
+        model_hash: &str,
+        stop: &Stop,
+        rows: &mut dyn WriteRows,
+    ) -> Result<FileCounts> {
+        if !matches!(self, Self::Folder(_)) {
+            // One output of all files cannot do without some.
+            directory::left_out(source.unreadable().iter(), 0)?;
+        }
+        match self {
+            Self::Folder(folder) => return directory::write(source, &folder, config, model_hash, stop, rows),
+            Self::Stream(to) => {
+                let to = Destination::Stream(Box::new(StreamWriter::new(to, stop)?));
+                let written = rows.write(source, to, false);
+                if let Err(Error::Io { .. } | Error::Write { .. }) = written {
+                    // A stop interrupts a blocked write, which then fails.
+                    stop.check()?;
+                }
+                written?;
+            }
+            Self::File(path) => {
+                if config.skips(&path, source.paths(), model_hash)? {
+                    return Ok(FileCounts { written: 0, skipped: 1 });
+                }
+                check_outside(&path, source.directories())?;
+                let target = Target::check(&path, config.replaces(), source.paths())?;
+                rows.write(source, Destination::File(target), false)?;
+            }
+        }
+        Ok(FileCounts { written: 1, skipped: 0 })
+    }
+
+    /// Where rows go that no input has; `None` if the output exists and is kept.
+    ///
+    /// # Errors
+    /// Those of the output; a directory is none.
+    pub(crate) fn of_new_rows(
+        self,
+        config: &OutputConfig,
+        model_hash: &str,
+        stop: &Stop,
+    ) -> Result<Option<Destination>> {
+        Ok(match self {
+            Self::Stream(to) => Some(Destination::Stream(Box::new(StreamWriter::new(to, stop)?))),
+            Self::File(path) | Self::Folder(path) => match config.skips(&path, std::iter::empty(), model_hash)? {
+                true => None,
+                false => Some(Destination::File(Target::check(&path, config.replaces(), [])?)),
+            },
+        })
+    }
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Folder(path) => f.debug_tuple("Folder").field(path).finish(),
+            Self::Stream(_) => f.debug_tuple("Stream").finish_non_exhaustive(),
+        }
+    }
+}
+
+impl From<&Path> for Output {
+    /// A directory if it is one or ends in a slash, else a file.
+    fn from(path: &Path) -> Self {
+        let is_folder = path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/");
+        if is_folder { Self::Folder(path.to_owned()) } else { Self::File(path.to_owned()) }
+    }
+}
+
+impl From<PathBuf> for Output {
+    fn from(path: PathBuf) -> Self {
+        path.as_path().into()
+    }
+}
+
+impl From<&PathBuf> for Output {
+    fn from(path: &PathBuf) -> Self {
+        path.as_path().into()
+    }
+}
+
+impl From<&str> for Output {
+    fn from(path: &str) -> Self {
+        Path::new(path).into()
+    }
+}
