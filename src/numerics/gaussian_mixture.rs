@@ -2,8 +2,9 @@
 
 #![forbid(unsafe_code)]
 
-use super::cholesky::cholesky;
+use super::cholesky::{cholesky, invert_lower};
 use super::log_sum_exp::log_sum_exp;
+use super::product::{times_transposed, transposed_times};
 use super::random::pick;
 use crate::numerics::RandomStream;
 
@@ -60,9 +61,7 @@ impl GaussianMixture {
     /// components: twice as many as long as the gain is above its standard error. `None` if the prior is as good.
     pub(crate) fn choose(places: &[f32], held_out: &[f32], latent_dim: usize, noise: RandomStream) -> Option<Self> {
         let n = places.len() / latent_dim;
-        let logs = |density: &Self| -> Vec<f64> {
-            held_out.chunks_exact(latent_dim).map(|z| density.log_density(z)).collect()
-        };
+        let logs = |density: &Self| density.log_densities(held_out);
         let mut best = (logs(&Self::prior(latent_dim)), None);
         let mut components = 1;
         while components <= MOST_COMPONENTS && components * latent_dim * PLACES_A_DIMENSION <= n {
@@ -87,10 +86,9 @@ impl GaussianMixture {
         let mut shares = nearest(places, k, &centres(places, k, components, noise));
         let (mut density, mut last) = (maximize(places, k, components, &shares), f64::NEG_INFINITY);
         for _ in 0..STEPS {
-            let terms = Terms::of(&density);
+            density.weighted_logs(places, &mut shares);
             let mut reached = 0.0;
-            for (z, shares) in places.chunks_exact(k).zip(shares.chunks_exact_mut(components)) {
-                terms.of_place(z, shares);
+            for shares in shares.chunks_exact_mut(components) {
                 let all = log_sum_exp(shares);
                 reached += all / n as f64;
                 shares.iter_mut().for_each(|share| *share = (*share - all).exp());
@@ -104,11 +102,34 @@ impl GaussianMixture {
         density
     }
 
-    /// The logarithm of the density at a point.
-    pub(crate) fn log_density(&self, z: &[f32]) -> f64 {
-        let mut terms = vec![0.0; self.weight.len()];
-        Terms::of(self).of_place(z, &mut terms);
-        log_sum_exp(&terms)
+    /// The logarithm of the density at each point, `[n, latent_dim]`.
+    fn log_densities(&self, places: &[f32]) -> Vec<f64> {
+        let components = self.weight.len();
+        let mut logs = vec![0.0; places.len() / self.latent_dim * components];
+        self.weighted_logs(places, &mut logs);
+        logs.chunks_exact(components).map(log_sum_exp).collect()
+    }
+
+    /// The logarithm of weight times density of each component at each point: `[n, components]`.
+    fn weighted_logs(&self, places: &[f32], into: &mut [f64]) {
+        let (k, components) = (self.latent_dim, self.weight.len());
+        let n = places.len() / k;
+        let (mut off, mut white) = (vec![0.0; n * k], vec![0.0; n * k]);
+        let factors = self.mean.chunks_exact(k).zip(self.factor.chunks_exact(k * k));
+        for (component, (weight, (mean, factor))) in self.weight.iter().zip(factors).enumerate() {
+            let factor: Vec<f64> = factor.iter().map(|&l| f64::from(l)).collect();
+            let determinant: f64 = (0..k).map(|i| factor[i * k + i].ln()).sum();
+            let constant = f64::from(*weight).ln() - determinant - 0.5 * k as f64 * std::f64::consts::TAU.ln();
+            let whiten: Vec<f32> = invert_lower(&factor, k).into_iter().map(|l| l as f32).collect();
+            for (off, z) in off.chunks_exact_mut(k).zip(places.chunks_exact(k)) {
+                off.iter_mut().zip(z.iter().zip(mean)).for_each(|(off, (z, mean))| *off = z - mean);
+            }
+            times_transposed(&off, &whiten, &mut white, [n, k, k]);
+            let logs = into.iter_mut().skip(component).step_by(components);
+            for (log, white) in logs.zip(white.chunks_exact(k)) {
+                *log = constant - white.iter().map(|&y| f64::from(y * y)).sum::<f64>() / 2.0;
+            }
+        }
     }
 
     /// Draws a point, `[latent_dim]`, with standard deviations times `temperature`.
@@ -134,45 +155,6 @@ fn gains(before: &[f64], after: &[f64]) -> bool {
     });
     let mean = sum / n;
     mean > ((squares / n - mean * mean).max(0.0) / n).sqrt()
-}
-
-/// The parts of the components' log-densities that do not depend on the point, in double precision.
-struct Terms<'a> {
-    density: &'a GaussianMixture,
-    /// For each component: ln weight - ln |L| - k/2 ln 2π.
-    constants: Vec<f64>,
-}
-
-impl<'a> Terms<'a> {
-    fn of(density: &'a GaussianMixture) -> Self {
-        let k = density.latent_dim;
-        let constant = |(weight, factor): (&f32, &[f32])| {
-            let determinant: f64 = (0..k).map(|i| f64::from(factor[i * k + i]).ln()).sum();
-            f64::from(*weight).ln() - determinant - 0.5 * k as f64 * std::f64::consts::TAU.ln()
-        };
-        Self {
-            density,
-            constants: density.weight.iter().zip(density.factor.chunks_exact(k * k)).map(constant).collect(),
-        }
-    }
-
-    /// The logarithm of weight times density, for each component.
-    fn of_place(&self, z: &[f32], into: &mut [f64]) {
-        let k = z.len();
-        let parts = self.density.mean.chunks_exact(k).zip(self.density.factor.chunks_exact(k * k));
-        let mut solved = vec![0.0_f64; k];
-        for ((constant, (mean, factor)), into) in self.constants.iter().zip(parts).zip(into) {
-            // L y = z - mean, forward.
-            let mut squares = 0.0;
-            for i in 0..k {
-                let row = &factor[i * k..=i * k + i];
-                let dot: f64 = row[..i].iter().zip(&solved).map(|(l, y)| f64::from(*l) * y).sum();
-                solved[i] = (f64::from(z[i]) - f64::from(mean[i]) - dot) / f64::from(row[i]);
-                squares += solved[i] * solved[i];
-            }
-            *into = constant - squares / 2.0;
-        }
-    }
 }
 
 /// Squared distance.
@@ -212,6 +194,7 @@ fn nearest(places: &[f32], k: usize, centres: &[f32]) -> Vec<f64> {
 fn maximize(places: &[f32], k: usize, components: usize, shares: &[f64]) -> GaussianMixture {
     let n = places.len() / k;
     let mut density = GaussianMixture { latent_dim: k, weight: Vec::new(), mean: Vec::new(), factor: Vec::new() };
+    let (mut off, mut products) = (vec![0.0; n * k], vec![0.0; k * k]);
     for component in 0..components {
         let share = || shares.iter().skip(component).step_by(components);
         // A component without points must not divide by zero.
@@ -220,15 +203,13 @@ fn maximize(places: &[f32], k: usize, components: usize, shares: &[f64]) -> Gaus
         for (z, share) in places.chunks_exact(k).zip(share()) {
             mean.iter_mut().zip(z).for_each(|(mean, z)| *mean += share / total * f64::from(*z));
         }
-        let mut covariance = vec![0.0; k * k];
-        let mut off = vec![0.0; k];
-        for (z, share) in places.chunks_exact(k).zip(share()).filter(|(_, share)| **share > 1e-12) {
-            off.iter_mut().zip(z.iter().zip(&mean)).for_each(|(off, (z, mean))| *off = f64::from(*z) - mean);
-            for i in 0..k {
-                let along = share / total * off[i];
-                covariance[i * k..=i * k + i].iter_mut().zip(&off).for_each(|(sum, off)| *sum += along * off);
-            }
+        for (off, (z, share)) in off.chunks_exact_mut(k).zip(places.chunks_exact(k).zip(share())) {
+            let root = (share / total).sqrt();
+            let of_place = off.iter_mut().zip(z.iter().zip(&mean));
+            of_place.for_each(|(off, (z, mean))| *off = (root * (f64::from(*z) - mean)) as f32);
         }
+        transposed_times(&off, &off, &mut products, [k, k, n]);
+        let mut covariance: Vec<f64> = products.iter().map(|&product| f64::from(product)).collect();
         (0..k).for_each(|i| covariance[i * k + i] += FLOOR);
         density.weight.push((total / n as f64) as f32);
         density.mean.extend(mean.into_iter().map(|mean| mean as f32));
@@ -257,7 +238,7 @@ mod tests {
     #[test]
     fn it_finds_what_it_was_drawn_from() {
         let density = GaussianMixture::choose(&two(2000, 1), &two(500, 2), 2, RandomStream::new(3, "density")).unwrap();
-        let reached: f64 = two(500, 4).chunks_exact(2).map(|z| density.log_density(z)).sum::<f64>() / 1000.0;
+        let reached: f64 = density.log_densities(&two(500, 4)).iter().sum::<f64>() / 1000.0;
         // The entropy of the mixture: ln 2 for which, and ln 2πe + ln |L| of each.
         let entropy = 2_f64.ln() + std::f64::consts::TAU.ln() + 1.0 + (0.2_f64.ln() + 0.25_f64.ln()) / 2.0;
         assert!((reached + entropy).abs() < 0.1, "{reached} for {}", -entropy);
@@ -277,13 +258,13 @@ mod tests {
         RandomStream::new(2, "places").normals(&mut other);
         assert_eq!(GaussianMixture::choose(&places, &other, 3, RandomStream::new(3, "density")), None);
         let standard = -1.5 * std::f64::consts::TAU.ln() - 0.5 * (0.25 + 1.0 + 4.0);
-        assert!((GaussianMixture::prior(3).log_density(&[0.5, -1.0, 2.0]) - standard).abs() < 1e-9);
+        assert!((GaussianMixture::prior(3).log_densities(&[0.5, -1.0, 2.0])[0] - standard).abs() < 1e-6);
     }
 
     #[test]
     fn places_all_in_one_are_a_density_all_the_same() {
         let density = GaussianMixture::fit(&[0.5; 400], 2, 4, RandomStream::new(1, "density"));
-        assert!(density.log_density(&[0.5, 0.5]).is_finite());
+        assert!(density.log_densities(&[0.5, 0.5])[0].is_finite());
         let GaussianMixture { latent_dim, weight, mean, factor } = density;
         assert!(GaussianMixture::new(latent_dim, weight.clone(), mean.clone(), factor.clone()).is_some());
         assert!(GaussianMixture::new(latent_dim, weight, mean, factor.iter().map(|l| -l).collect()).is_none());

@@ -19,7 +19,13 @@ pub(crate) struct Covariance {
     rows: u64,
     /// `[width, width]`.
     products: Vec<f64>,
-    block: Vec<f32>,
+}
+
+/// The products of some rows, to be added to those of others.
+pub(crate) struct BlockProducts {
+    rows: u64,
+    /// `[width, width]`.
+    products: Vec<f32>,
 }
 
 /// The directions in which rows vary most.
@@ -34,18 +40,29 @@ pub(crate) struct Components {
 impl Covariance {
     /// The covariance of no rows yet; `mean` is `[width]`.
     pub(crate) fn new(mean: Vec<f32>) -> Self {
-        let products = vec![0.0; mean.len() * mean.len()];
-        Self { rows: 0, products, block: vec![0.0; mean.len() * mean.len()], mean }
+        Self { rows: 0, products: vec![0.0; mean.len() * mean.len()], mean }
+    }
+
+    /// The products of rows, `[rows, width]`, less their mean.
+    pub(crate) fn products(mean: &[f32], mut rows: Vec<f32>) -> BlockProducts {
+        let width = mean.len();
+        center(&mut rows, mean);
+        let count = rows.len() / width;
+        let mut products = vec![0.0; width * width];
+        transposed_times(&rows, &rows, &mut products, [width, width, count]);
+        BlockProducts { rows: count as u64, products }
+    }
+
+    /// Adds the products of some rows.
+    pub(crate) fn add_products(&mut self, block: BlockProducts) {
+        self.products.iter_mut().zip(&block.products).for_each(|(sum, &product)| *sum += f64::from(product));
+        self.rows += block.rows;
     }
 
     /// Adds rows, `[rows, width]`.
-    pub(crate) fn add(&mut self, mut rows: Vec<f32>) {
-        let width = self.mean.len();
-        center(&mut rows, &self.mean);
-        let count = rows.len() / width;
-        transposed_times(&rows, &rows, &mut self.block, [width, width, count]);
-        self.products.iter_mut().zip(&self.block).for_each(|(sum, &product)| *sum += f64::from(product));
-        self.rows += count as u64;
+    pub(crate) fn add(&mut self, rows: Vec<f32>) {
+        let products = Self::products(&self.mean, rows);
+        self.add_products(products);
     }
 
     /// The first `dimensions` principal components, at most one per column, by subspace iteration (Golub & Van Loan

@@ -40,7 +40,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
     ("brotli", &["source/parquet/page_header.rs"]),
     ("thrift", &["source/", "sink/"]),
     ("crossbeam_channel", &["pipeline/"]),
-    ("rayon", &["model/kernels/"]),
+    ("rayon", &["model/kernels/", "pipeline/parallel.rs"]),
     ("gemm", &["numerics/product.rs"]),
     ("pulp", &["numerics/vector.rs"]),
     ("safetensors", &["artifact/"]),

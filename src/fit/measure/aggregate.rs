@@ -1,11 +1,15 @@
 //! Aggregate measures: density of the latents, residuals, quantiles, and the effects of latents on outputs.
 
+use std::sync::Arc;
+
 use super::FittedNetwork;
 use crate::artifact::{Aggregate, RANKS};
+use crate::batch::Batch;
 use crate::error::Result;
 use crate::feature::Features;
 use crate::fit::rows::FitRows;
 use crate::numerics::{Covariance, GaussianMixture, RandomStream};
+use crate::pipeline::in_parallel;
 
 /// Most rows, most values of them, and most products of latents with outputs.
 const MOST_ROWS: usize = 4096;
@@ -36,6 +40,16 @@ struct SampledTrainingRows {
     given: Vec<f32>,
 }
 
+impl SampledTrainingRows {
+    fn extend(&mut self, more: Self) {
+        self.mean.extend(more.mean);
+        self.draw.extend(more.draw);
+        self.spread.extend(more.spread);
+        self.expected.extend(more.expected);
+        self.given.extend(more.given);
+    }
+}
+
 /// Measures the model on a sample of training rows.
 ///
 /// # Errors
@@ -50,22 +64,22 @@ pub(in crate::fit) fn measure(
     let most = MOST_ROWS.min(MOST_CELLS / outputs).min(MOST_PAIRS / (k * outputs)).max(256);
     let noise = RandomStream::new(seed, "aggregate");
     let mut some = SampledTrainingRows::default();
-    for batch in look.batches(&rows.training, most) {
-        let batch = batch?;
+    let of_batch = |batch: Batch| {
         let encoded = look.vae.encode(&batch)?;
         let draw = look.draw(&batch, &encoded, noise);
-        some.expected.extend(look.expected(&look.decode(&draw, &batch.given.inputs)?));
-        some.draw.extend(draw);
-        some.mean.extend(encoded.mean);
-        some.spread.extend(look.spread(&batch));
-        some.given.extend(batch.given.elements);
-    }
+        Ok(SampledTrainingRows {
+            expected: look.expected(&look.decode(&draw, &batch.given.inputs)?),
+            draw,
+            mean: encoded.mean,
+            spread: look.spread(&batch),
+            given: batch.given.elements,
+        })
+    };
+    look.each(&rows.training, most, of_batch, |of_batch| some.extend(of_batch))?;
     let mut held_out = Vec::new();
     // A refit may have trained on the validation rows.
-    for batch in look.batches(&rows.calibration, MOST_ROWS) {
-        let batch = batch?;
-        held_out.extend(look.draw(&batch, &look.vae.encode(&batch)?, noise));
-    }
+    let draw = |batch: Batch| Ok(look.draw(&batch, &look.vae.encode(&batch)?, noise));
+    look.each(&rows.calibration, MOST_ROWS, draw, |draw| held_out.extend(draw))?;
     let density = (k <= WIDEST && !held_out.is_empty()).then(|| {
         let rows = (MOST_PRODUCTS / (k * k)).min(some.draw.len() / k);
         GaussianMixture::choose(&some.draw[..rows * k], &held_out, k, RandomStream::new(seed, "density"))
@@ -73,25 +87,27 @@ pub(in crate::fit) fn measure(
     look.stop.check()?;
     let in_unit = units(features, &look.layout.given().typical(&some.given));
     let gaussians = look.layout.gaussians();
-    let (residual, quantiles): (Vec<f32>, _) = (0..gaussians).map(|output| values(&some, output, outputs)).unzip();
-    let quantiles: Vec<[f32; RANKS]> = quantiles;
+    let latents = Latents::of(&some.mean, k);
+    let measured = in_parallel(look.threads, 0..outputs, |output| {
+        Ok(OutputMeasures::of(&some, output, outputs, &latents, &in_unit[output]))
+    })?;
+    let residual: Vec<f32> = measured[..gaussians].iter().map(|output| output.residual).collect();
     let shared = shared(&some, &residual, outputs);
-    let (deviation, correlations): (Vec<f32>, Vec<Vec<f32>>) = related(&some, k, outputs, &in_unit);
     look.stop.check()?;
     Ok(Aggregate {
         density: density.flatten(),
         residual,
         shared,
-        quantiles: quantiles.into_iter().flatten().collect(),
-        deviation,
+        quantiles: measured[..gaussians].iter().flat_map(|output| output.quantiles).collect(),
+        deviation: measured.iter().map(|output| output.deviation).collect(),
         effect: effects(look, &some, &in_unit)?,
         given: some.given.clone(),
-        rank_correlation: (0..k).flat_map(|i| correlations.iter().map(move |of_output| of_output[i])).collect(),
+        rank_correlation: (0..k).flat_map(|i| measured.iter().map(move |output| output.correlations[i])).collect(),
     })
 }
 
 /// Converts the expectation of each output to its unit; of a number that groups standardise, in a typical group.
-type InUnit<'a> = Vec<Box<dyn Fn(f32) -> f64 + 'a>>;
+type InUnit<'a> = Vec<Box<dyn Fn(f32) -> f64 + Send + Sync + 'a>>;
 
 fn units<'a>(features: &'a Features, typical: &[f32]) -> InUnit<'a> {
     // A straight line: standardised 0 and 1.
@@ -105,34 +121,75 @@ fn units<'a>(features: &'a Features, typical: &[f32]) -> InUnit<'a> {
         let lines = lines[features.elements(n)].to_vec();
         let kind = kind.clone();
         let shape = kind.feature().shape();
-        let kind = std::rc::Rc::new(kind);
+        let kind = Arc::new(kind);
         (0..shape.elements * shape.classes).map(move |output| {
             let kind = kind.clone();
             let (level, spread) = if shape.classes == 1 { lines[output] } else { (0.0, 1.0) };
             Box::new(move |expected: f32| kind.feature().in_unit(output, (expected * spread + level).into()))
-                as Box<dyn Fn(f32) -> f64>
+                as Box<dyn Fn(f32) -> f64 + Send + Sync>
         })
     };
     features.kinds().iter().enumerate().flat_map(of_kind).collect()
 }
 
-/// The standard deviation of a value's residual, and its quantiles at even ranks.
-fn values(rows: &SampledTrainingRows, output: usize, outputs: usize) -> (f32, [f32; RANKS]) {
-    let column = |all: &'_ Vec<f32>| all.iter().skip(output).step_by(outputs).copied().collect::<Vec<f32>>();
-    let (x, expected) = (column(&rows.spread), column(&rows.expected));
-    let pairs = x.iter().zip(&expected).filter(|(x, _)| !x.is_nan());
-    let (sum, known) = pairs.fold((0.0, 0.0), |(sum, n), (x, y)| (sum + f64::from(x - y).powi(2), n + 1.0));
-    let mut sorted: Vec<f32> = x.into_iter().filter(|x| !x.is_nan()).collect();
-    sorted.sort_by(f32::total_cmp);
-    let at = |rank: usize| match sorted.len() {
-        0 => 0.0,
-        n => {
-            let place = rank as f64 / (RANKS - 1) as f64 * (n - 1) as f64;
-            let (below, share) = (place as usize, place.fract() as f32);
-            sorted[below] + share * (sorted[(below + 1).min(n - 1)] - sorted[below])
+/// What is measured of an output.
+struct OutputMeasures {
+    /// The standard deviation of the residual.
+    residual: f32,
+    /// The quantiles at even ranks.
+    quantiles: [f32; RANKS],
+    /// The standard deviation in its unit.
+    deviation: f32,
+    /// The rank correlation with every latent.
+    correlations: Vec<f32>,
+}
+
+impl OutputMeasures {
+    fn of(
+        rows: &SampledTrainingRows,
+        output: usize,
+        outputs: usize,
+        latents: &Latents,
+        in_unit: &dyn Fn(f32) -> f64,
+    ) -> Self {
+        let column = |all: &'_ [f32]| all.iter().skip(output).step_by(outputs).copied().collect::<Vec<f32>>();
+        let (x, expected) = (column(&rows.spread), column(&rows.expected));
+        let pairs = x.iter().zip(&expected).filter(|(x, _)| !x.is_nan());
+        let (sum, known) = pairs.fold((0.0, 0.0), |(sum, n), (x, y)| (sum + f64::from(x - y).powi(2), n + 1.0));
+        let deviation = deviation(x.iter().filter(|x| !x.is_nan()).map(|&x| in_unit(x))) as f32;
+        let known_rows: Option<Vec<bool>> =
+            x.iter().any(|x| x.is_nan()).then(|| x.iter().map(|x| !x.is_nan()).collect());
+        let ranked = RankedNumbers::of(x);
+        let quantiles = ranked.quantiles();
+        let correlations = latents.correlations(&ranked, known_rows.as_deref());
+        Self { residual: (sum / f64::max(known, 1.0)).sqrt() as f32, quantiles, deviation, correlations }
+    }
+}
+
+/// The latents of rows, in order.
+struct Latents {
+    all: Vec<RankedNumbers>,
+    /// The centred ranks of each, and their squared norm.
+    ranks: Vec<(Vec<f64>, f64)>,
+}
+
+impl Latents {
+    /// Those of rows, `[rows, latent_dim]`.
+    fn of(mean: &[f32], latent_dim: usize) -> Self {
+        let column = |i| mean.iter().skip(i).step_by(latent_dim).copied().collect();
+        let all: Vec<RankedNumbers> = (0..latent_dim).map(|i| RankedNumbers::of(column(i))).collect();
+        let ranks = all.iter().map(|latent| with_norm(latent.ranks(None))).collect();
+        Self { all, ranks }
+    }
+
+    /// The rank correlation of each with other numbers, among the rows that are known.
+    fn correlations(&self, numbers: &RankedNumbers, known: Option<&[bool]>) -> Vec<f32> {
+        let numbers = with_norm(numbers.ranks(known));
+        match known {
+            None => self.ranks.iter().map(|latent| correlation(latent, &numbers)).collect(),
+            Some(_) => self.all.iter().map(|latent| correlation(&with_norm(latent.ranks(known)), &numbers)).collect(),
         }
-    };
-    ((sum / f64::max(known, 1.0)).sqrt() as f32, std::array::from_fn(at))
+    }
 }
 
 /// The shared factors of the residuals, `[factors, values]`: their first principal components, standardised by value, times
@@ -162,30 +219,6 @@ fn shared(rows: &SampledTrainingRows, residual: &[f32], outputs: usize) -> Vec<f
     factors.flat_map(|(axis, reach)| axis.iter().zip(residual).map(move |(part, std)| reach * part * std)).collect()
 }
 
-/// The standard deviation of each output's values in its unit, and their rank correlation with every latent.
-fn related(rows: &SampledTrainingRows, k: usize, outputs: usize, in_unit: &InUnit<'_>) -> (Vec<f32>, Vec<Vec<f32>>) {
-    let n = rows.mean.len() / k;
-    let latents: Vec<RankedNumbers> =
-        (0..k).map(|i| RankedNumbers::of(rows.mean.iter().skip(i).step_by(k).copied())).collect();
-    let whole: Vec<Vec<f64>> = latents.iter().map(|latent| latent.ranks(None)).collect();
-    let of_output = |output: usize| {
-        let x: Vec<f32> = rows.spread.iter().skip(output).step_by(outputs).copied().collect();
-        let known: Vec<bool> = x.iter().map(|x| !x.is_nan()).collect();
-        let ranked = RankedNumbers::of(x.iter().copied());
-        let deviation = deviation(x.iter().filter(|x| !x.is_nan()).map(|&x| in_unit[output](x)));
-        let correlations = if known.iter().all(|known| *known) {
-            let ranks = ranked.ranks(None);
-            whole.iter().map(|latent| correlation(latent, &ranks)).collect()
-        } else {
-            let ranks = ranked.ranks(Some(&known));
-            latents.iter().map(|latent| correlation(&latent.ranks(Some(&known)), &ranks)).collect()
-        };
-        (deviation as f32, correlations)
-    };
-    debug_assert!(n > 0);
-    (0..outputs).map(of_output).unzip()
-}
-
 /// Numbers and their order.
 struct RankedNumbers {
     values: Vec<f32>,
@@ -193,11 +226,25 @@ struct RankedNumbers {
 }
 
 impl RankedNumbers {
-    fn of(values: impl Iterator<Item = f32>) -> Self {
-        let values: Vec<f32> = values.collect();
+    fn of(values: Vec<f32>) -> Self {
         let mut order: Vec<u32> = (0..values.len() as u32).collect();
-        order.sort_by(|&a, &b| values[a as usize].total_cmp(&values[b as usize]));
+        order.sort_unstable_by(|&a, &b| values[a as usize].total_cmp(&values[b as usize]).then(a.cmp(&b)));
         Self { values, order }
+    }
+
+    /// The quantiles of those that are not NaN at even ranks; 0 without any.
+    fn quantiles(&self) -> [f32; RANKS] {
+        let sorted: Vec<f32> =
+            self.order.iter().map(|&place| self.values[place as usize]).filter(|x| !x.is_nan()).collect();
+        let at = |rank: usize| match sorted.len() {
+            0 => 0.0,
+            n => {
+                let place = rank as f64 / (RANKS - 1) as f64 * (n - 1) as f64;
+                let (below, share) = (place as usize, place.fract() as f32);
+                sorted[below] + share * (sorted[(below + 1).min(n - 1)] - sorted[below])
+            }
+        };
+        std::array::from_fn(at)
     }
 
     /// The centred ranks of the numbers in `among`, by default all; ties share their mean rank. 0 for the others.
@@ -218,10 +265,19 @@ impl RankedNumbers {
     }
 }
 
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// Numbers and their squared norm.
+fn with_norm(numbers: Vec<f64>) -> (Vec<f64>, f64) {
+    let norm = dot(&numbers, &numbers);
+    (numbers, norm)
+}
+
 /// Pearson's correlation of centred numbers; 0 if either does not vary.
-fn correlation(a: &[f64], b: &[f64]) -> f32 {
-    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    let norm = (dot(a, a) * dot(b, b)).sqrt();
+fn correlation((a, of_a): &(Vec<f64>, f64), (b, of_b): &(Vec<f64>, f64)) -> f32 {
+    let norm = (of_a * of_b).sqrt();
     if norm > 0.0 { (dot(a, b) / norm) as f32 } else { 0.0 }
 }
 
@@ -242,8 +298,7 @@ fn effects(look: &FittedNetwork<'_>, rows: &SampledTrainingRows, in_unit: &InUni
     let given = look.layout.given();
     let of_place = |n: usize| &rows.given[n * all / some * given.elements()..][..given.elements()];
     let given = given.rows((0..some).flat_map(of_place).copied().collect());
-    let mut effects = Vec::with_capacity(k * outputs);
-    for i in 0..k {
+    let of_latent = |i: usize| {
         look.stop.check()?;
         let mut sums = vec![0.0; outputs];
         for sign in [1.0, -1.0] {
@@ -258,9 +313,10 @@ fn effects(look: &FittedNetwork<'_>, rows: &SampledTrainingRows, in_unit: &InUni
                 sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += sign * value);
             }
         }
-        effects.extend(sums.into_iter().map(|sum| (sum / some as f64) as f32));
-    }
-    Ok(effects)
+        Ok(sums.into_iter().map(|sum| (sum / some as f64) as f32).collect())
+    };
+    let effects: Vec<Vec<f32>> = in_parallel(look.threads, 0..k, of_latent)?;
+    Ok(effects.into_iter().flatten().collect())
 }
 
 #[cfg(test)]
@@ -269,7 +325,7 @@ mod tests {
 
     #[test]
     fn ties_share_their_ranks() {
-        let ranked = RankedNumbers::of([3.0, 1.0, 3.0, 2.0, 9.0].into_iter());
+        let ranked = RankedNumbers::of(vec![3.0, 1.0, 3.0, 2.0, 9.0]);
         assert_eq!(ranked.ranks(None), [0.5, -2.0, 0.5, -1.0, 2.0]);
         assert_eq!(ranked.ranks(Some(&[true, true, false, true, false])), [1.0, -1.0, 0.0, 0.0, 0.0]);
     }
@@ -277,7 +333,7 @@ mod tests {
     #[test]
     fn rank_correlations_are_spearmans() {
         // scipy.stats.spearmanr([1, 2, 3, 4, 5], [5, 6, 7, 8, 7]).statistic = 0.8207826816681233
-        let ranks = |values: [f32; 5]| RankedNumbers::of(values.into_iter()).ranks(None);
+        let ranks = |values: [f32; 5]| with_norm(RankedNumbers::of(values.to_vec()).ranks(None));
         let found = correlation(&ranks([1.0, 2.0, 3.0, 4.0, 5.0]), &ranks([5.0, 6.0, 7.0, 8.0, 7.0]));
         assert!((f64::from(found) - 0.820_782_681_668_123_3).abs() < 1e-7);
         assert_eq!(correlation(&ranks([1.0; 5]), &ranks([1.0, 2.0, 3.0, 4.0, 5.0])), 0.0);

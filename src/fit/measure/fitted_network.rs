@@ -8,7 +8,7 @@ use crate::feature::Layout;
 use crate::fit::encoded_rows::EncodedRows;
 use crate::model::{Encoded, Heads, Network, Vae, Weights};
 use crate::numerics::RandomStream;
-use crate::pipeline::Stop;
+use crate::pipeline::{Run, Stop, in_parallel};
 
 /// Rows of a batch: a multiple of the block a network encodes.
 const BATCH_ROWS: usize = 1024;
@@ -21,6 +21,7 @@ pub(in crate::fit) struct FittedNetwork<'a> {
     /// Width of the latent space.
     pub(in crate::fit) latent_dim: usize,
     pub(in crate::fit) stop: &'a Stop,
+    pub(in crate::fit) threads: usize,
 }
 
 impl<'a> FittedNetwork<'a> {
@@ -29,26 +30,39 @@ impl<'a> FittedNetwork<'a> {
         network: &Network,
         weights: &Weights,
         vae: Arc<Vae>,
-        stop: &'a Stop,
+        run: &'a Run<'_>,
     ) -> Self {
-        Self { layout, vae, heads: Heads::new(layout, network, weights), latent_dim: network.latent_dim, stop }
+        let (heads, latent_dim) = (Heads::new(layout, network, weights), network.latent_dim);
+        Self { layout, vae, heads, latent_dim, stop: run.stopper(), threads: run.workers() }
     }
 
-    /// Reads batches of at most `most` rows of a store, evenly spread over it.
-    pub(in crate::fit) fn batches<'s>(
-        &'s self,
-        store: &'s EncodedRows,
+    /// Runs `work` on batches of at most `most` rows of a store, evenly spread over it, a batch a thread, and gives the
+    /// answers, in order, to `take`.
+    ///
+    /// # Errors
+    /// Those of the store and of `work`, and [`Error::Interrupted`](crate::Error::Interrupted).
+    pub(in crate::fit) fn each<T: Send>(
+        &self,
+        store: &EncodedRows,
         most: usize,
-    ) -> impl Iterator<Item = Result<Batch>> + 's {
+        work: impl Fn(Batch) -> Result<T> + Send + Sync,
+        mut take: impl FnMut(T),
+    ) -> Result<()> {
         let (all, rows) = (store.len(), store.len().min(most));
-        (0..rows.div_ceil(BATCH_ROWS)).map(move |seq| {
+        let batch = |seq: usize| {
             self.stop.check()?;
             let range = seq * BATCH_ROWS..rows.min((seq + 1) * BATCH_ROWS);
             let mut table = Table::default();
             let places = range.map(|row| (row as u128 * all as u128 / rows as u128) as u64);
             store.gather(places, self.layout.width(), &mut table)?;
-            Ok(Batch::new(table.ids, table.x, self.layout))
-        })
+            work(Batch::new(table.ids, table.x, self.layout))
+        };
+        let batches = rows.div_ceil(BATCH_ROWS);
+        for first in (0..batches).step_by(self.threads) {
+            let some = first..batches.min(first + self.threads);
+            in_parallel(self.threads, some, batch)?.into_iter().for_each(&mut take);
+        }
+        Ok(())
     }
 
     /// Draws from each row's posterior, `[rows, latent_dim]`; a row draws from the child stream of its number.

@@ -2,6 +2,7 @@
 
 use super::FittedNetwork;
 use crate::artifact::{ColumnHealth, Dimension, Health, Measure};
+use crate::batch::Batch;
 use crate::error::Result;
 use crate::feature::{Features, Likelihood};
 use crate::fit::rows::FitRows;
@@ -12,8 +13,8 @@ use crate::numerics::{Components, Covariance, RandomStream};
 const WIDEST: usize = 2048;
 const MOST_DIMENSIONS: usize = 256;
 
-/// Most products for a covariance, and most rows.
-const MOST_PRODUCTS: usize = 1 << 35;
+/// Most products for a covariance, and most rows: at 784 columns 14,000 rows.
+const MOST_PRODUCTS: usize = 1 << 33;
 const MOST_ROWS: usize = 1 << 18;
 
 /// Sums over rows for a numeric output.
@@ -32,6 +33,57 @@ struct Guesses {
     counts: Vec<f64>,
 }
 
+/// Sums over rows.
+#[derive(Debug, Clone)]
+struct RowSums {
+    nll: f64,
+    /// Of each latent: the KL divergence, the mean and its square.
+    moments: Vec<[f64; 3]>,
+    squared_error: f64,
+    /// The same of principal components.
+    principal: f64,
+    known: f64,
+    /// Of each output.
+    sums: Vec<Sums>,
+    /// Of each element.
+    guesses: Vec<Guesses>,
+}
+
+impl RowSums {
+    fn new(look: &FittedNetwork<'_>) -> Self {
+        Self {
+            nll: 0.0,
+            moments: vec![[0.0; 3]; look.latent_dim],
+            squared_error: 0.0,
+            principal: 0.0,
+            known: 0.0,
+            sums: vec![Sums::default(); look.layout.outputs()],
+            guesses: vec![Guesses::default(); look.layout.inputs()],
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.nll += other.nll;
+        self.squared_error += other.squared_error;
+        self.principal += other.principal;
+        self.known += other.known;
+        for (moments, other) in self.moments.iter_mut().zip(&other.moments) {
+            moments.iter_mut().zip(other).for_each(|(sum, other)| *sum += other);
+        }
+        for (sums, other) in self.sums.iter_mut().zip(&other.sums) {
+            sums.known += other.known;
+            sums.x += other.x;
+            sums.squares += other.squares;
+            sums.squared_error += other.squared_error;
+        }
+        for (guesses, other) in self.guesses.iter_mut().zip(&other.guesses) {
+            guesses.right += other.right;
+            guesses.counts.resize(guesses.counts.len().max(other.counts.len()), 0.0);
+            guesses.counts.iter_mut().zip(&other.counts).for_each(|(sum, other)| *sum += other);
+        }
+    }
+}
+
 /// Measures the model on the calibration rows; `None` without such rows.
 ///
 /// # Errors
@@ -42,52 +94,20 @@ pub(in crate::fit) fn measure(
     rows: &FitRows,
     seed: u64,
 ) -> Result<Option<Health>> {
-    let (layout, k) = (look.layout, look.latent_dim);
     if rows.calibration.len() == 0 {
         return Ok(None);
     }
     let components = components(look, rows)?;
     // The noise of the calibration loss, so that both agree.
     let noise = RandomStream::new(seed, "validation");
-    let (mut nll, mut losses) = (0.0, Losses::default());
-    let mut moments = vec![[0.0; 3]; k];
-    let (mut squared_error, mut principal, mut known) = (0.0, 0.0, 0.0);
-    let mut sums = vec![Sums::default(); layout.outputs()];
-    let mut guesses = vec![Guesses::default(); layout.inputs()];
-    for batch in look.batches(&rows.calibration, usize::MAX) {
-        let batch = batch?;
-        let encoded = look.vae.encode(&batch)?;
-        let ones = vec![1.0; batch.x.len()];
-        let at_draw = look.decode(&look.draw(&batch, &encoded, noise), &batch.given.inputs)?;
-        let known_x = batch.known.as_deref().unwrap_or(&ones);
-        let rows = batch.x.chunks_exact(layout.inputs()).zip(known_x.chunks_exact(layout.inputs()));
-        for ((x, known), output) in rows.zip(at_draw.chunks_exact(layout.outputs())) {
-            look.heads.losses(x, known, output, &mut losses);
-            nll += losses.nll().map(f64::from).sum::<f64>();
-        }
-        for (mean, log_variance) in encoded.mean.chunks_exact(k).zip(encoded.log_variance.chunks_exact(k)) {
-            for (moments, (&mean, &s)) in moments.iter_mut().zip(mean.iter().zip(log_variance)) {
-                let (mean, s) = (f64::from(mean), f64::from(s));
-                let of_row = [0.5 * (mean * mean + s.exp() - 1.0 - s), mean, mean * mean];
-                moments.iter_mut().zip(of_row).for_each(|(sum, of_row)| *sum += of_row);
-            }
-        }
-        squared_error += encoded.squared_error.iter().copied().map(f64::from).sum::<f64>();
-        known += encoded.known.iter().copied().map(f64::from).sum::<f64>();
-        let (spread, expected) =
-            (look.spread(&batch), look.expected(&look.decode(&encoded.mean, &batch.given.inputs)?));
-        for (x, expected) in spread.chunks_exact(sums.len()).zip(expected.chunks_exact(sums.len())) {
-            compare(look, x, expected, &mut sums, &mut guesses);
-        }
-        if let Some((mean, components)) = &components {
-            let filled = filled(spread.clone(), mean);
-            let rebuilt = components.rebuild(&weighted(look, filled, true));
-            let rebuilt = weighted(look, rebuilt, false);
-            principal += spread.iter().zip(&rebuilt).zip(factors(look)).fold(0.0, |sum, ((x, y), factor)| {
-                if x.is_nan() { sum } else { sum + f64::from(factor * (x - y)).powi(2) }
-            });
-        }
-    }
+    let mut all = RowSums::new(look);
+    look.each(
+        &rows.calibration,
+        usize::MAX,
+        |batch| sums_of(look, &batch, noise, components.as_ref()),
+        |sums| all.add(&sums),
+    )?;
+    let RowSums { nll, moments, squared_error, principal, known, sums, guesses } = all;
     let n = rows.calibration.len() as f64;
     let dimension = |[kl, mean, squares]: [f64; 3]| {
         let variance = (squares / n - (mean / n) * (mean / n)).max(0.0);
@@ -103,6 +123,48 @@ pub(in crate::fit) fn measure(
         principal_error: components.map(|_| principal / known),
         columns: columns(look, features, &sums, &guesses),
     }))
+}
+
+/// The sums of a batch.
+fn sums_of(
+    look: &FittedNetwork<'_>,
+    batch: &Batch,
+    noise: RandomStream,
+    components: Option<&(Vec<f32>, Components)>,
+) -> Result<RowSums> {
+    let (layout, k) = (look.layout, look.latent_dim);
+    let (mut all, mut losses) = (RowSums::new(look), Losses::default());
+    let encoded = look.vae.encode(batch)?;
+    let ones = vec![1.0; batch.x.len()];
+    let at_draw = look.decode(&look.draw(batch, &encoded, noise), &batch.given.inputs)?;
+    let known_x = batch.known.as_deref().unwrap_or(&ones);
+    let rows = batch.x.chunks_exact(layout.inputs()).zip(known_x.chunks_exact(layout.inputs()));
+    for ((x, known), output) in rows.zip(at_draw.chunks_exact(layout.outputs())) {
+        look.heads.losses(x, known, output, &mut losses);
+        all.nll += losses.nll().map(f64::from).sum::<f64>();
+    }
+    for (mean, log_variance) in encoded.mean.chunks_exact(k).zip(encoded.log_variance.chunks_exact(k)) {
+        for (moments, (&mean, &s)) in all.moments.iter_mut().zip(mean.iter().zip(log_variance)) {
+            let (mean, s) = (f64::from(mean), f64::from(s));
+            let of_row = [0.5 * (mean * mean + s.exp() - 1.0 - s), mean, mean * mean];
+            moments.iter_mut().zip(of_row).for_each(|(sum, of_row)| *sum += of_row);
+        }
+    }
+    all.squared_error = encoded.squared_error.iter().copied().map(f64::from).sum();
+    all.known = encoded.known.iter().copied().map(f64::from).sum();
+    let (spread, expected) = (look.spread(batch), look.expected(&look.decode(&encoded.mean, &batch.given.inputs)?));
+    for (x, expected) in spread.chunks_exact(layout.outputs()).zip(expected.chunks_exact(layout.outputs())) {
+        compare(look, x, expected, &mut all.sums, &mut all.guesses);
+    }
+    if let Some((mean, components)) = components {
+        let filled = filled(spread.clone(), mean);
+        let rebuilt = components.rebuild(&weighted(look, filled, true));
+        let rebuilt = weighted(look, rebuilt, false);
+        all.principal = spread.iter().zip(&rebuilt).zip(factors(look)).fold(0.0, |sum, ((x, y), factor)| {
+            if x.is_nan() { sum } else { sum + f64::from(factor * (x - y)).powi(2) }
+        });
+    }
+    Ok(all)
 }
 
 /// Adds a row, `[outputs]`, and its expectation to the sums.
@@ -166,17 +228,24 @@ fn components(look: &FittedNetwork<'_>, rows: &FitRows) -> Result<Option<(Vec<f3
     }
     let most = (MOST_PRODUCTS / (width * width)).min(MOST_ROWS);
     let mut sums = vec![(0.0, 0.0); width];
-    for batch in look.batches(&rows.training, most) {
-        for row in look.spread(&batch?).chunks_exact(width) {
+    let of_batch = |batch: Batch| {
+        let mut sums = vec![(0.0, 0.0); width];
+        for row in look.spread(&batch).chunks_exact(width) {
             let known = sums.iter_mut().zip(row).filter(|(_, x)| !x.is_nan());
             known.for_each(|((sum, count), x)| (*sum, *count) = (*sum + f64::from(*x), *count + 1.0));
         }
-    }
+        Ok(sums)
+    };
+    look.each(&rows.training, most, of_batch, |of_batch| {
+        let each = sums.iter_mut().zip(of_batch);
+        each.for_each(|((sum, count), (x, known))| (*sum, *count) = (*sum + x, *count + known));
+    })?;
     let mean: Vec<f32> = sums.into_iter().map(|(sum, count)| (sum / f64::max(count, 1.0)) as f32).collect();
-    let mut covariance = Covariance::new(weighted(look, mean.clone(), true));
-    for batch in look.batches(&rows.training, most) {
-        covariance.add(weighted(look, filled(look.spread(&batch?), &mean), true));
-    }
+    let center = weighted(look, mean.clone(), true);
+    let mut covariance = Covariance::new(center.clone());
+    let products =
+        |batch: Batch| Ok(Covariance::products(&center, weighted(look, filled(look.spread(&batch), &mean), true)));
+    look.each(&rows.training, most, products, |products| covariance.add_products(products))?;
     Ok(Some((mean, covariance.components(look.latent_dim))))
 }
 

@@ -1,6 +1,7 @@
 //! The drift baseline: a sketch of the training rows to compare later rows with.
 
 use super::FittedNetwork;
+use crate::batch::Batch;
 use crate::drift::{GivenEffects, Sketch, SketchRows};
 use crate::error::Result;
 use crate::feature::Features;
@@ -24,9 +25,9 @@ pub(in crate::fit) fn measure(
 ) -> Result<Sketch> {
     let most = MOST_ROWS.min((MOST_CELLS / look.layout.inputs()).max(1024));
     let (mut x, mut known, mut mean, mut given) = (Vec::new(), None, Vec::new(), Vec::new());
-    for batch in look.batches(&rows.training, most) {
-        let batch = batch?;
-        mean.extend(look.vae.encode(&batch)?.mean);
+    let encoded = |batch: Batch| Ok((look.vae.encode(&batch)?.mean, batch));
+    look.each(&rows.training, most, encoded, |(mean_of_batch, batch)| {
+        mean.extend(mean_of_batch);
         if batch.known.is_some() && known.is_none() {
             known = Some(vec![1.0; x.len()]);
         }
@@ -38,7 +39,7 @@ pub(in crate::fit) fn measure(
         }
         x.extend(batch.x);
         given.extend(batch.given.inputs);
-    }
+    })?;
     let given = take_given_effects(look, (&mut x, known.as_deref()), &mut mean, &given);
     let rows = SketchRows { given, x: &x, known: known.as_deref(), mean: &mean, scores };
     Ok(Sketch::of(features.kinds(), look.layout, &rows, calibration))
