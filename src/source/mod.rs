@@ -8,6 +8,7 @@ mod batches;
 mod common_type;
 mod conform;
 mod decoder_panic;
+mod delta;
 mod encoded_size;
 mod inputs;
 #[cfg(not(feature = "analysis"))]

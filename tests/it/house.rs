@@ -17,7 +17,7 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// Libraries and the only files that may name them, by the start of their path in src.
-const ROOMS: [(&str, &[&str]); 20] = [
+const ROOMS: [(&str, &[&str]); 22] = [
     ("candle_core", &["model/", "artifact/mod.rs"]),
     ("candle_nn", &["model/autograd/", "model/likelihood/"]),
     (
@@ -46,6 +46,8 @@ const ROOMS: [(&str, &[&str]); 20] = [
     ("safetensors", &["artifact/"]),
     ("object_store", &["storage/objects/"]),
     ("tokio", &["storage/objects/object.rs"]),
+    ("delta_kernel", &["source/delta/log.rs"]),
+    ("delta_kernel_default_engine", &["source/delta/log.rs"]),
     ("reqwest", &[]),
     ("rustls", &["storage/objects/object.rs"]),
     ("clap", &["cli/", "config/"]),

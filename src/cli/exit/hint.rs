@@ -86,6 +86,25 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             format!("write to *.arrow, or leave the column out with {}", setter("keep"))
         }
         Error::Unsupported { what, .. } if what.contains("several files") => "transform them one by one".to_owned(),
+        Error::Unsupported { place, what } if what.starts_with("a Delta table in") => {
+            let files = place.path.join("*.parquet");
+            format!(
+                "`cargo build --release --features delta` makes one that reads it; {} names its files without the log, \
+                 deleted rows and all",
+                files.display()
+            )
+        }
+        Error::Unsupported { place, what } if what.ends_with("Iceberg table") => {
+            let files = place.path.join("data/**/*.parquet");
+            format!(
+                "write its rows to Parquet, with pyiceberg or DuckDB's iceberg_scan; {} names its files without the \
+                 metadata, deleted rows and all",
+                files.display()
+            )
+        }
+        Error::Unsupported { what, .. } if what.ends_with("Hudi table") => {
+            "write its rows to Parquet first, as with Spark".to_owned()
+        }
         Error::Unsupported { what, .. } if what.contains("a pipe") => {
             "write it to a file first, or pipe an Arrow stream to -".to_owned()
         }
