@@ -42,7 +42,7 @@ pub(super) struct OpenInput {
 pub(super) enum InputContent {
     Parquet(Box<ParquetFile>),
     /// A file of a Delta table that does not store the columns of the table as they are.
-    Mapped(MappedFile),
+    Mapped(Box<MappedFile>),
     IpcFile(IpcFile),
     IpcStream {
         file: PositionalFile,

@@ -26,7 +26,7 @@ pub(crate) struct LiveFile {
 pub(crate) enum LiveContent {
     /// As any other file: it stores the columns of the table under their names.
     Parquet(Box<ParquetFile>),
-    Mapped(MappedFile),
+    Mapped(Box<MappedFile>),
 }
 
 impl LiveFile {
@@ -55,6 +55,6 @@ impl LiveFile {
         }
         let none = PartitionColumns::default();
         let (partition, own) = if in_path { (self.partition, none) } else { (none, self.partition) };
-        Ok((LiveContent::Mapped(MappedFile::new(file, self.columns, own)?), partition))
+        Ok((LiveContent::Mapped(MappedFile::new(file, self.columns, own)?.into()), partition))
     }
 }

@@ -16,7 +16,7 @@ pub(crate) enum LiveContent {
     #[expect(dead_code, reason = "matched as in a build with Delta tables")]
     Parquet(Box<ParquetFile>),
     #[expect(dead_code, reason = "matched as in a build with Delta tables")]
-    Mapped(MappedFile),
+    Mapped(Box<MappedFile>),
 }
 
 /// A file with other columns, of which this build can have none.
