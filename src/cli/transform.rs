@@ -12,6 +12,9 @@ use vaepipe::{
     ValueIssues,
 };
 
+#[cfg(feature = "delta")]
+use vaepipe::Output;
+
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::flags::alert::{AlertFlag, Limit};
@@ -67,6 +70,16 @@ pub(crate) struct Transform {
         help_heading = "Output"
     )]
     if_newer: Option<IfNewer>,
+    /// What the directory OUTPUT becomes: a new Delta table, of one data file
+    #[cfg(feature = "delta")]
+    #[arg(
+        long = "format",
+        value_name = "FORMAT",
+        value_parser = ["delta"],
+        conflicts_with_all = ["force", "skip_existing", "if_newer"],
+        help_heading = "Output"
+    )]
+    output_format: Option<String>,
     /// Of a directory that is written to a directory, leave out files that cannot be read; once the others are written, end
     /// with exit code 1 and their names
     #[arg(long, help_heading = "Rows")]
@@ -85,6 +98,8 @@ impl Transform {
             mut config,
             mut files,
             if_newer,
+            #[cfg(feature = "delta")]
+            output_format,
             decision,
             alert,
             monitor,
@@ -108,6 +123,8 @@ impl Transform {
         log::model(&path, &model);
         alert.check_model(&model, &config)?;
         let to = open_output(&output)?;
+        #[cfg(feature = "delta")]
+        let to = if output_format.is_some() { Output::Delta(output.clone()) } else { to };
         let transformed = model.transform_to(&source, to, &config, &mut context.run(run.threads, source.rows()))?;
         context.monitor.transformed(&transformed);
         let total = start.elapsed().as_secs_f64();

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 mod column_orders;
+#[cfg(feature = "delta")]
+mod delta_table;
 mod ipc_sink;
 mod metadata;
 mod page_store;
@@ -12,6 +14,8 @@ mod splice;
 
 use arrow::array::RecordBatch;
 
+#[cfg(feature = "delta")]
+pub(crate) use self::delta_table::NewDeltaTable;
 use self::ipc_sink::IpcSink;
 pub use self::row_writer::ipc_schema;
 pub(crate) use self::row_writer::{Destination, Medium, RowWriter, cast_to_schema, output_schema};

@@ -4,6 +4,8 @@
 
 mod batch;
 mod columns;
+#[cfg(feature = "delta")]
+mod delta_table;
 mod directory;
 mod drift;
 mod explain;
@@ -112,6 +114,8 @@ impl Model {
         }
         match output {
             Output::Folder(folder) => job.directory(source, &folder)?,
+            #[cfg(feature = "delta")]
+            Output::Delta(folder) => job.delta_table(source, &folder)?,
             Output::Stream(to) => {
                 let stop = job.run.stopper().clone();
                 let to = Destination::Stream(Box::new(StreamWriter::new(to, &stop)?));

@@ -11,6 +11,9 @@ pub enum Output {
     File(PathBuf),
     /// A directory with one file for each file of the source, at the same relative path.
     Folder(PathBuf),
+    /// A new Delta table in a directory that is missing or empty: one data file, then the commit that makes it a table.
+    #[cfg(feature = "delta")]
+    Delta(PathBuf),
     /// An Arrow IPC stream, flushed after each batch. After an error it has no end-of-stream marker.
     Stream(Box<dyn Write + Send>),
 }
@@ -20,6 +23,8 @@ impl fmt::Debug for Output {
         match self {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
             Self::Folder(path) => f.debug_tuple("Folder").field(path).finish(),
+            #[cfg(feature = "delta")]
+            Self::Delta(path) => f.debug_tuple("Delta").field(path).finish(),
             Self::Stream(_) => f.debug_tuple("Stream").finish_non_exhaustive(),
         }
     }

@@ -98,8 +98,8 @@ fn texts(rows: &RecordBatch, column: &str) -> Vec<Option<String>> {
 }
 
 /// Row numbers, as [`integers`] gives them.
-fn numbers(ranges: &[std::ops::Range<i64>]) -> Vec<Option<i64>> {
-    ranges.iter().cloned().flatten().map(Some).collect()
+fn numbers(rows: impl IntoIterator<Item = i64>) -> Vec<Option<i64>> {
+    rows.into_iter().map(Some).collect()
 }
 
 #[test]
@@ -112,21 +112,25 @@ fn files_that_the_log_removed_are_not_read() {
     commit(&dir, "t", 0, &[protocol(&[]), plain(), add("c.parquet", json!({})), add("b.parquet", json!({}))]);
     commit(&dir, "t", 1, &[remove("b.parquet"), add("a.parquet", json!({}))]);
     // The order is that of the paths.
-    assert_eq!(integers(&rows_of(&dir, "t"), "n"), numbers(&[0..100, 2000..2100]));
+    assert_eq!(integers(&rows_of(&dir, "t"), "n"), numbers((0..100).chain(2000..2100)));
     dir.ok("inspect t").prints(&["200"]);
     dir.ok(&format!("fit t -m t.st {FIT}"));
     // A directory of outputs has one for each live file.
     dir.ok("transform t out/ -m m.st -q");
     let out = |name: &str| dir.path(&format!("out/{name}.parquet"));
     assert!(!out("b").exists());
-    assert_eq!(integers(&read(&out("c")), "n"), numbers(&[2000..2100]));
+    assert_eq!(integers(&read(&out("c")), "n"), numbers(2000..2100));
     dir.fails(2, "transform t t/out/ -m m.st").says(&["is in the input directory t"]);
     dir.fails(2, "transform t t/out.parquet -m m.st").says(&["is in the input directory t"]);
     // A table in a directory is read by its log as well; files given by name are not.
     store(&dir, "lake/0.parquet", &part(3000, 10));
     std::fs::rename(dir.path("t"), dir.path("lake/t")).unwrap();
     for name in ["lake", "lake/*", "lake/**"] {
-        assert_eq!(integers(&rows_of(&dir, name), "n"), numbers(&[3000..3010, 0..100, 2000..2100]), "{name}");
+        assert_eq!(
+            integers(&rows_of(&dir, name), "n"),
+            numbers((3000..3010).chain(0..100).chain(2000..2100)),
+            "{name}"
+        );
     }
     let blind = dir.ok("transform lake/t/*.parquet blind.parquet -m m.st");
     blind.says(&["read without the log of the Delta table lake/t"]);
@@ -242,7 +246,7 @@ fn columns_are_found_by_the_names_and_numbers_of_the_log() {
         commit(&dir, &name, 0, &[protocol(&["columnMapping"]), metadata(&fields, &["key"], config), adds]);
         let rows = rows_of(&dir, &name);
         assert_eq!(names(&rows)[..5], ["n", "x", "s", "y", "key"], "{mode}");
-        assert_eq!(integers(&rows, "n"), numbers(&[0..100]));
+        assert_eq!(integers(&rows, "n"), numbers(0..100));
         let expected = part(0, 100);
         assert_eq!(floats(&cast_all(&rows), "x"), floats(&cast_all(&expected), "x"));
         let s = rows.column_by_name("s").unwrap().as_struct();
@@ -289,7 +293,7 @@ fn columns_that_a_file_lacks_are_null_and_types_are_those_of_the_log() {
     commit(&dir, "t", 0, &actions);
     let rows = rows_of(&dir, "t");
     assert_eq!(names(&rows)[..4], ["n", "x", "y", "note"]);
-    assert_eq!(integers(&rows, "n"), numbers(&[0..60, 1000..1060]));
+    assert_eq!(integers(&rows, "n"), numbers((0..60).chain(1000..1060)));
     assert_eq!(rows.schema().field(0).data_type(), &DataType::Int64);
     assert_eq!(rows.column_by_name("note").unwrap().null_count(), 120);
 }
@@ -380,7 +384,7 @@ fn the_log_is_read_from_its_checkpoint() {
     let actions = [protocol(&[]), plain(), add("a.parquet", json!({})), add("b.parquet", json!({}))];
     write(&dir.path(&format!("t/_delta_log/{:020}.checkpoint.parquet", 3)), &checkpoint(&actions), 1000);
     std::fs::write(dir.path("t/_delta_log/_last_checkpoint"), r#"{"version":3,"size":4}"#).unwrap();
-    assert_eq!(integers(&rows_of(&dir, "t"), "n"), numbers(&[1000..1050]));
+    assert_eq!(integers(&rows_of(&dir, "t"), "n"), numbers(1000..1050));
 }
 
 /// A checkpoint of these actions.
@@ -474,6 +478,63 @@ fn a_table_of_outputs_is_read_whole() {
     store(&dir, "t/1.parquet", &part(100, 50));
     commit(&dir, "t", 0, &[protocol(&[]), plain(), add("0.parquet", json!({})), add("1.parquet", json!({}))]);
     let rows = rows_of(&dir, "t");
-    assert_eq!(integers(&rows, "n"), numbers(&[0..50, 100..150]));
+    assert_eq!(integers(&rows, "n"), numbers((0..50).chain(100..150)));
     assert_eq!(names(&rows)[..3], ["n", "x", "y"], "columns that the log does not have are left out");
+}
+
+#[test]
+fn a_new_table_is_made_by_one_commit_that_comes_last() {
+    let dir = Workdir::new();
+    model(&dir);
+    for n in 0..2 {
+        store(&dir, &format!("in/k={n}/0.parquet"), &part(1000 * n, 50));
+    }
+    dir.ok("transform in out -m m.st --format delta").prints(&["out"]);
+    let mut files: Vec<_> =
+        std::fs::read_dir(dir.path("out")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["_delta_log", "part-00000.parquet"]);
+    let log = std::fs::read_to_string(dir.path("out/_delta_log/00000000000000000000.json")).unwrap();
+    let actions: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |kind: &str| actions.iter().find_map(|action| action.get(kind)).unwrap().clone();
+    assert_eq!(of("add")["path"], "part-00000.parquet");
+    assert_eq!(of("add")["size"], std::fs::metadata(dir.path("out/part-00000.parquet")).unwrap().len());
+    assert!(of("add")["stats"].as_str().unwrap().contains("\"numRecords\":100"));
+    let schema: Value = serde_json::from_str(of("metaData")["schemaString"].as_str().unwrap()).unwrap();
+    let field = |name: &str| {
+        schema["fields"].as_array().unwrap().iter().find(|field| field["name"] == name).unwrap()["type"].clone()
+    };
+    assert_eq!([field("n"), field("x"), field("k"), field("anomaly_score")], ["long", "double", "long", "float"]);
+    // It is read as any table.
+    dir.ok("transform out again.parquet -m m.st --keep n,k -q");
+    let rows = read(&dir.path("again.parquet"));
+    assert_eq!(integers(&rows, "n"), numbers((0..50).chain(1000..1050)));
+    assert_eq!(integers(&rows, "k")[49..51], [Some(0), Some(1)]);
+    // It is not replaced, and rows are not added to it.
+    for name in ["out", "in"] {
+        dir.fails(65, &format!("transform model.parquet {name} -m m.st --format delta")).says(&["not empty"]);
+    }
+    dir.fails(2, "transform in in/new -m m.st --format delta").says(&["is in the input directory in"]);
+    dir.fails(2, "transform in new -m m.st --format delta --force");
+}
+
+#[test]
+fn a_run_that_fails_leaves_no_table() {
+    let dir = Workdir::new();
+    model(&dir);
+    let whole = part(0, 100);
+    let wide = arrow::array::UInt32Array::from_iter_values(0..100);
+    let columns =
+        vec![("x", whole.column(1).clone()), ("y", whole.column(2).clone()), ("id", Arc::new(wide) as ArrayRef)];
+    store(&dir, "wide.parquet", &batch(columns));
+    let ran = dir.fails(65, "transform wide.parquet out -m m.st --format delta");
+    ran.says(&["\"id\"", "a type that Delta does not have", "--keep"]);
+    store(&dir, "cut.parquet", &whole);
+    let bytes = std::fs::read(dir.path("cut.parquet")).unwrap();
+    let mut damaged = bytes.clone();
+    damaged[20..bytes.len() / 2].fill(0xff);
+    std::fs::write(dir.path("cut.parquet"), damaged).unwrap();
+    dir.fails(65, "transform cut.parquet out -m m.st --format delta");
+    assert!(!dir.path("out").exists(), "{:?}", dir.names());
+    dir.ok("transform wide.parquet out -m m.st --format delta --keep x -q");
 }

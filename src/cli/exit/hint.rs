@@ -82,6 +82,12 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::NothingSelected { selection } => {
             format!("{} {patterns}; `vaepipe inspect` shows every column", setter(selection))
         }
+        Error::Unsupported { what, .. } if what.contains("in a Delta table,") => {
+            format!("leave the column out with {}", setter("keep"))
+        }
+        Error::Unsupported { what, .. } if what.contains("directory that is not empty") => {
+            "choose another directory; rows are not added to a table that exists".to_owned()
+        }
         Error::Unsupported { what, .. } if what.contains("in a Parquet file") && has("keep") => {
             format!("write to *.arrow, or leave the column out with {}", setter("keep"))
         }

@@ -10,16 +10,14 @@ use delta_kernel::scan::state::ScanFile;
 use delta_kernel::scan::{Scan, StatsOptions};
 use delta_kernel::schema::{DataType, PrimitiveType};
 use delta_kernel::table_features::ColumnMappingMode;
-use delta_kernel::{Engine, KernelResult, Snapshot, try_parse_uri};
-use delta_kernel_default_engine::DefaultEngine;
-use delta_kernel_default_engine::storage::store_from_url;
+use delta_kernel::{Engine, KernelResult, Snapshot};
 
 use super::column_mapping::{ColumnMapping, LoggedColumns};
+use super::engine::open_engine;
 use super::live_file::LiveFile;
 use crate::error::{Error, Place, Result};
 use crate::source::catch_decoder_panic;
 use crate::source::inputs::{PartitionColumns, percent_decode};
-use crate::storage::{is_url, object_store};
 
 /// The files of the current version of a table, sorted by path.
 ///
@@ -28,15 +26,9 @@ use crate::storage::{is_url, object_store};
 /// support.
 pub(crate) fn live_files(table: &Path) -> Result<Vec<LiveFile>> {
     let place = || Place::file(table);
-    let here = if is_url(table) { table.to_owned() } else { table.canonicalize().map_err(Error::io("open", table))? };
-    let root = catch_decoder_panic(place, || try_parse_uri(here.to_string_lossy()))?;
-    let store = match is_url(table) {
-        true => object_store(table).map_err(Error::io("open", table))?,
-        false => catch_decoder_panic(place, || store_from_url(&root))?,
-    };
+    let (engine, root) = open_engine(table)?;
     let mut files = catch_decoder_panic(place, || {
-        let engine = DefaultEngine::builder(store).build();
-        let snapshot = Snapshot::builder_for(root.as_str()).build(&engine)?;
+        let snapshot = Snapshot::builder_for(&root).build(&engine)?;
         let scan = snapshot.scan_builder().with_stats(StatsOptions::none()).without_row_transforms().build()?;
         TableLog::new(scan)?.files(&engine, table)
     })?;

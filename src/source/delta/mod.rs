@@ -5,6 +5,8 @@ mod column_mapping;
 #[cfg(feature = "delta")]
 mod deleted_rows;
 #[cfg(feature = "delta")]
+mod engine;
+#[cfg(feature = "delta")]
 mod live_file;
 #[cfg(feature = "delta")]
 mod log;
@@ -13,6 +15,8 @@ mod mapped_file;
 #[cfg(not(feature = "delta"))]
 mod none;
 
+#[cfg(feature = "delta")]
+pub(crate) use self::engine::open_engine;
 #[cfg(feature = "delta")]
 pub(super) use self::live_file::{LiveContent, LiveFile};
 #[cfg(feature = "delta")]
