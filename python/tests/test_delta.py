@@ -65,6 +65,21 @@ def test_a_table_has_the_rows_that_its_writer_reads(make, model, tmp_path):
     assert len(files) == len(deltalake.DeltaTable(table).file_uris())
 
 
+def test_another_program_reads_a_new_table(model, tmp_path):
+    deltalake = pytest.importorskip("deltalake")
+    more = {"pair": [{"a": 1.5, "b": [1, 2]}] * 50, "at": pa.array(range(50), pa.timestamp("us"))}
+    pq.write_table(rows(0, 50, **more), tmp_path / "rows.parquet")
+    program("transform", tmp_path / "rows.parquet", tmp_path / "table", "-m", model, "--format", "delta", "-q")
+    table = deltalake.DeltaTable(str(tmp_path / "table"))
+    found, expected = table.to_pyarrow_table(), pq.read_table(tmp_path / "rows.parquet")
+    assert table.version() == 0 and "anomaly_score" in found.column_names
+    for name in expected.column_names:
+        assert found[name].to_pylist() == expected[name].to_pylist(), name
+    table.delete("n < 10")
+    program("transform", tmp_path / "table", tmp_path / "out.parquet", "-m", model, "--keep", "n", "-q")
+    assert pq.read_metadata(tmp_path / "out.parquet").num_rows == 40
+
+
 def test_an_iceberg_table_is_refused(model, tmp_path):
     catalogs = pytest.importorskip("pyiceberg.catalog.sql")
     catalog = catalogs.SqlCatalog("c", uri=f"sqlite:///{tmp_path}/c.db", warehouse=f"file://{tmp_path}/lake")

@@ -10,7 +10,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
 use arrow::error::ArrowError;
 
-use crate::source::common_type::list_item;
+use crate::source::common_type::{is_binary, list_item};
 use crate::source::schema_mapping::{map_children, with_type};
 
 /// Keys of the log's metadata of a column: its name in files, and the number of its field.
@@ -158,7 +158,14 @@ fn is_same_type(stored: &DataType, logged: &DataType) -> bool {
         (DataType::Dictionary(_, values), logged) => is_same_type(values, logged),
         (DataType::Timestamp(_, a), DataType::Timestamp(_, b)) => a.is_some() == b.is_some(),
         (DataType::Struct(stored), DataType::Struct(logged)) => have_same_fields(stored, logged),
+        (DataType::Map(stored, _), DataType::Map(logged, _)) => match (stored.data_type(), logged.data_type()) {
+            (DataType::Struct(stored), DataType::Struct(logged)) => {
+                stored.iter().zip(logged).all(|(stored, logged)| is_same_type(stored.data_type(), logged.data_type()))
+            }
+            _ => false,
+        },
         (stored, logged) if stored.is_string() && logged.is_string() => true,
+        (stored, logged) if is_binary(stored) && is_binary(logged) => true,
         (stored, logged) => match (list_item(stored), list_item(logged)) {
             (Some(stored), Some(logged)) => is_same_type(stored.data_type(), logged.data_type()),
             _ => stored == logged,
