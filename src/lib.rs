@@ -84,6 +84,7 @@
 //! | `cli` | yes | the program `vaepipe`; a library needs none of it |
 //! | `analysis` | yes | SQL predicates ([`SourceConfig::predicate`]), `evaluate` and `report` |
 //! | `cloud` | yes | inputs, outputs and models in object stores: `s3://`, `gs://`, `az://`, `https://` |
+//! | `delta` | yes | Delta tables by their log; without it they are refused |
 //! | `cuda` | no | training and scoring on a CUDA device; needs the CUDA toolkit |
 //!
 //! # Errors

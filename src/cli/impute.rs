@@ -10,7 +10,7 @@ use vaepipe::{ImputeConfig, Imputed, Model, Source, SourceConfig};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
-use crate::cli::flags::output::{OutputFlags, check_output, is_dash, kept, open_output, place};
+use crate::cli::flags::output::{OutputFlags, check_output, is_dash, kept, place};
 use crate::cli::flags::run::{RunFlags, folder};
 use crate::cli::output::{self, grouped, list, names, seconds};
 
@@ -55,7 +55,7 @@ impl Impute {
         let model = Model::load(&path, run.device)?;
         let spool_dir = if is_dash(&output) { std::env::temp_dir() } else { folder(&output) };
         let source = source.spooled(&spool_dir)?;
-        let to = open_output(&output)?;
+        let to = files.open(&output)?;
         let imputed = model.impute(&source, to, &config, &mut context.run(run.threads, source.rows()))?;
         let total = start.elapsed().as_secs_f64();
         let Imputed { rows, files, skipped, columns, .. } = &imputed;

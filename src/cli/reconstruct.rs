@@ -10,7 +10,7 @@ use vaepipe::{Model, ReconstructConfig, Reconstructed, Source, SourceConfig};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
-use crate::cli::flags::output::{OutputFlags, check_output, is_dash, kept, open_output, place};
+use crate::cli::flags::output::{OutputFlags, check_output, is_dash, kept, place};
 use crate::cli::flags::run::RunFlags;
 use crate::cli::output::{self, seconds};
 
@@ -50,7 +50,7 @@ impl Reconstruct {
         let _lock = run.lock([output.as_path()], context)?;
         check_output(&output, &config.output, &source, Some(&path))?;
         let model = Model::load(&path, run.device)?;
-        let to = open_output(&output)?;
+        let to = files.open(&output)?;
         let done = model.reconstruct(&source, to, &config, &mut context.run(run.threads, source.rows()))?;
         let total = start.elapsed().as_secs_f64();
         let Reconstructed { rows, files, skipped, latent_bytes, column_bytes, error, .. } = done;

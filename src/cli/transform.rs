@@ -14,7 +14,7 @@ use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::flags::alert::{AlertFlag, Limit};
 use crate::cli::flags::decision::{DecisionFlags, because};
-use crate::cli::flags::output::{OutputFlags, check_output, is_dash, kept, open_output, place};
+use crate::cli::flags::output::{OutputFlags, check_output, is_dash, kept, place};
 use crate::cli::flags::run::RunFlags;
 use crate::cli::monitor::MonitorFlags;
 use crate::cli::output::drift_summary::{self, moved};
@@ -74,7 +74,7 @@ impl Transform {
         let model = Model::load(&path, run.device)?;
         log::model(&path, &model);
         alert.check_model(&model, &config)?;
-        let to = open_output(&output)?;
+        let to = files.open(&output)?;
         let transformed = model.transform_to(&source, to, &config, &mut context.run(run.threads, source.rows()))?;
         context.monitor.transformed(&transformed);
         let total = start.elapsed().as_secs_f64();

@@ -129,6 +129,11 @@ where
         Ok(())
     }
 
+    #[cfg(feature = "delta")]
+    fn schema(&self, source: &Source) -> Result<SchemaRef> {
+        Ok(self.plan.encoded(source, false, Medium::Parquet)?.schema)
+    }
+
     fn write(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()> {
         match (source.copied_parquet_file(&self.plan.config.encoding, in_directory), destination) {
             (Some(file), Destination::File(target)) if !is_ipc(target.path()) => {

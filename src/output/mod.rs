@@ -9,10 +9,17 @@ use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "delta")]
+use arrow::datatypes::SchemaRef;
+
 use crate::config::OutputConfig;
+#[cfg(feature = "delta")]
+use crate::error::Place;
 use crate::error::{Error, Result};
 use crate::pipeline::{Stop, StreamWriter};
 use crate::sink::Destination;
+#[cfg(feature = "delta")]
+use crate::sink::NewDeltaTable;
 use crate::source::Source;
 use crate::storage::{Target, check_outside};
 
@@ -23,6 +30,9 @@ pub enum Output {
     File(PathBuf),
     /// A directory with one file for each file of the source, at the same relative path.
     Folder(PathBuf),
+    /// A new Delta table in a directory that is missing or empty: one data file, then the commit that makes it a table.
+    #[cfg(feature = "delta")]
+    Delta(PathBuf),
     /// An Arrow IPC stream, flushed after each batch. After an error it has no end-of-stream marker.
     Stream(Box<dyn Write + Send>),
 }
@@ -31,6 +41,10 @@ pub enum Output {
 pub(crate) trait WriteRows {
     /// Checks the columns of a source before anything is written.
     fn check(&mut self, source: &Source, in_directory: bool) -> Result<()>;
+
+    /// The columns of a Parquet file of the rows of a source.
+    #[cfg(feature = "delta")]
+    fn schema(&self, source: &Source) -> Result<SchemaRef>;
 
     /// Writes the rows of a source, whole or not at all. A file of a directory leaves out the keys of its path.
     fn write(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()>;
@@ -62,6 +76,16 @@ impl Output {
         }
         match self {
             Self::Folder(folder) => return directory::write(source, &folder, config, model_hash, stop, rows),
+            #[cfg(feature = "delta")]
+            Self::Delta(folder) => {
+                check_outside(&folder, source.directories())?;
+                let schema = rows.schema(source)?;
+                let table = NewDeltaTable::create(&folder, &schema)?;
+                let target = Target::check(&table.data_file(), false, source.paths())?;
+                rows.write(source, Destination::File(target), false)?;
+                // It comes last, so that a run that fails leaves no table.
+                table.commit()?;
+            }
             Self::Stream(to) => {
                 let to = Destination::Stream(Box::new(StreamWriter::new(to, stop)?));
                 let written = rows.write(source, to, false);
@@ -95,6 +119,11 @@ impl Output {
     ) -> Result<Option<Destination>> {
         Ok(match self {
             Self::Stream(to) => Some(Destination::Stream(Box::new(StreamWriter::new(to, stop)?))),
+            #[cfg(feature = "delta")]
+            Self::Delta(path) => {
+                let what = "rows that no input has, in a Delta table,";
+                return Err(Error::Unsupported { place: Place::file(path), what });
+            }
             Self::File(path) | Self::Folder(path) => match config.skips(&path, std::iter::empty(), model_hash)? {
                 true => None,
                 false => Some(Destination::File(Target::check(&path, config.replaces(), [])?)),
@@ -108,6 +137,8 @@ impl fmt::Debug for Output {
         match self {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
             Self::Folder(path) => f.debug_tuple("Folder").field(path).finish(),
+            #[cfg(feature = "delta")]
+            Self::Delta(path) => f.debug_tuple("Delta").field(path).finish(),
             Self::Stream(_) => f.debug_tuple("Stream").finish_non_exhaustive(),
         }
     }

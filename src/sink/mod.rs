@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 mod column_orders;
+#[cfg(feature = "delta")]
+mod delta_table;
 mod metadata;
 mod page_store;
 mod parquet_schema;
@@ -11,6 +13,8 @@ mod splice;
 
 use arrow::array::RecordBatch;
 
+#[cfg(feature = "delta")]
+pub(crate) use self::delta_table::NewDeltaTable;
 pub use self::row_writer::ipc_schema;
 pub(crate) use self::row_writer::{Destination, Medium, RowWriter, cast_to_schema, output_schema};
 pub(crate) use self::splice::{OutputColumn, Splice, SpliceSink};

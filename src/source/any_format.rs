@@ -139,6 +139,7 @@ impl Source {
     pub fn rows(&self) -> Option<u64> {
         let rows = |input: &Arc<OpenInput>| match &input.content {
             InputContent::Parquet(file) if self.predicate.is_none() => Some(file.rows()),
+            InputContent::Mapped(file) if self.predicate.is_none() => Some(file.rows()),
             _ => None,
         };
         self.inputs.iter().map(rows).sum()
@@ -356,6 +357,7 @@ impl Source {
                     ParquetSource::from_files(vec![file.as_ref().clone()])?.scan_groups(&needed, batch_rows, wanted);
                 Box::new(scan.map(|batch| batch.map(|(_, batch)| batch)))
             }
+            InputContent::Mapped(file) => file.batches(&needed, batch_rows)?,
             InputContent::IpcFile(file) => Box::new(file.batches(&self.stop)?),
             InputContent::IpcStream { file, allow_missing_eos, .. } => {
                 let from = read_from_start(file, &input.path)?;
@@ -390,6 +392,7 @@ impl From<ParquetSource> for Source {
             relative: file.path.file_name().unwrap_or_default().into(),
             directory: None,
             partition_columns: file.partition_columns.clone(),
+            in_log: false,
             format: Some(FileFormat::Parquet),
             content: InputContent::Parquet(Box::new(file.clone().alone())),
         };

@@ -104,7 +104,7 @@ pub(super) fn list_item(list: &DataType) -> Option<&FieldRef> {
     }
 }
 
-fn is_binary(data_type: &DataType) -> bool {
+pub(super) fn is_binary(data_type: &DataType) -> bool {
     use DataType as T;
     matches!(data_type, T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_))
 }

@@ -8,6 +8,7 @@ mod batches;
 mod common_type;
 mod conform;
 mod decoder_panic;
+mod delta;
 mod encoded_size;
 mod inputs;
 #[cfg(not(feature = "analysis"))]
@@ -30,6 +31,8 @@ pub use self::any_format::Source;
 pub(crate) use self::any_format::{Batches, ColumnStream};
 pub(crate) use self::decoder_panic::catch_decoder_panic;
 pub use self::decoder_panic::silence_decoder_panics;
+#[cfg(feature = "delta")]
+pub(crate) use self::delta::open_engine;
 pub(crate) use self::encoded_size::split_by_encoded_size;
 #[cfg(not(feature = "analysis"))]
 use self::no_predicate::Predicate;

@@ -12,6 +12,7 @@ use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 
 use super::arrow_ipc::{IpcFile, IpcReader};
 use super::conform::conform;
+use super::delta::{LiveContent, LiveFile, MappedFile};
 use super::inputs::{FileFormat, InputFile, PartitionColumns, SIGNATURE_BYTES, is_stdin};
 use super::text::{TextFile, merge_values, tell_null_words};
 use super::{Batches, ParquetFile, batch_of, catch_decoder_panic};
@@ -29,6 +30,8 @@ pub(super) struct OpenInput {
     /// The input directory that it was found in, if a directory was given.
     pub(super) directory: Option<PathBuf>,
     pub(super) partition_columns: PartitionColumns,
+    /// Whether it is a live file of a table with a log.
+    pub(super) in_log: bool,
     /// The format as found, also after the rows were copied to a scratch file; `None` if it is not a file.
     pub(super) format: Option<FileFormat>,
     pub(super) content: InputContent,
@@ -38,6 +41,8 @@ pub(super) struct OpenInput {
 #[derive(Clone)]
 pub(super) enum InputContent {
     Parquet(Box<ParquetFile>),
+    /// A file of a Delta table that does not store the columns of the table as they are.
+    Mapped(Box<MappedFile>),
     IpcFile(IpcFile),
     IpcStream {
         file: PositionalFile,
@@ -56,6 +61,7 @@ impl fmt::Debug for InputContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Parquet(_) => "Parquet",
+            Self::Mapped(_) => "Mapped",
             Self::IpcFile(_) => "IpcFile",
             Self::IpcStream { .. } => "IpcStream",
             Self::Text(_) => "Text",
@@ -101,20 +107,37 @@ impl OpenInput {
                 InputContent::Text(TextFile::open(&path, file, format, &config.csv, stop)?)
             }
         };
-        Ok(Some(Self { path, relative, directory, partition_columns, format: Some(format), content }))
+        Ok(Some(Self { path, relative, directory, partition_columns, in_log: false, format: Some(format), content }))
+    }
+
+    /// Opens a live file of a Delta table; `log` is what was found of the table.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(super) fn open_live(log: &InputFile, file: LiveFile) -> Result<Self> {
+        let (path, relative) = (file.path().to_owned(), log.relative.with_file_name("").join(file.relative()));
+        let (content, partition_columns) = file.open()?;
+        let content = match content {
+            LiveContent::Parquet(file) => InputContent::Parquet(file),
+            LiveContent::Mapped(file) => InputContent::Mapped(file),
+        };
+        let (directory, format) = (log.directory.clone(), Some(FileFormat::Parquet));
+        Ok(Self { path, relative, directory, partition_columns, in_log: true, format, content })
     }
 
     /// Wraps batches that are not in a file; `path` names them in messages.
     pub(super) fn once(path: PathBuf, schema: SchemaRef, batches: Batches) -> Self {
         let content = InputContent::Once { schema, batches: Arc::new(Mutex::new(Some(batches))) };
         let partition_columns = PartitionColumns::default();
-        Self { relative: path.clone(), path, directory: None, partition_columns, format: None, content }
+        let (directory, relative) = (None, path.clone());
+        Self { path, relative, directory, partition_columns, in_log: false, format: None, content }
     }
 
     /// The file's own columns.
     pub(super) fn file_schema(&self) -> SchemaRef {
         match &self.content {
             InputContent::Parquet(file) => file.schema().clone(),
+            InputContent::Mapped(file) => file.schema().clone(),
             InputContent::IpcFile(file) => file.schema().clone(),
             InputContent::IpcStream { schema, .. } | InputContent::Once { schema, .. } => schema.clone(),
             InputContent::Text(text) => text.schema().clone(),

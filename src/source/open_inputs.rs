@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::delta::live_files;
 use super::inputs::{InputFile, partition_columns};
 use super::open_input::OpenInput;
 use crate::config::SourceConfig;
@@ -27,18 +28,26 @@ impl OpenInputs {
         let partitions = partition_columns(found.iter().map(|found| found.path.as_path()));
         let first = found.first().and_then(|found| found.directory.clone()).unwrap_or_default();
         let (mut inputs, mut unreadable, mut others) = (Vec::new(), Vec::new(), Vec::new());
-        for (file, partition) in found.into_iter().zip(partitions) {
-            stop.check()?;
-            let (path, in_directory) = (file.path.clone(), file.directory.is_some());
-            match OpenInput::open(file, partition, config, stop) {
+        let mut add = |path: PathBuf, may_lack: bool, opened: Result<Option<OpenInput>>| {
+            match opened {
                 Ok(Some(input)) => inputs.push(input),
                 Ok(None) => others.push(path),
-                Err(error) if config.keep_going && in_directory && error.kind() == ErrorKind::Data => {
+                Err(error) if config.keep_going && may_lack && error.kind() == ErrorKind::Data => {
                     tracing::warn!("{error}; it is left out");
                     unreadable.push((path, error));
                 }
                 Err(error) => return Err(error),
             }
+            stop.check()
+        };
+        for (file, partition) in found.into_iter().zip(partitions) {
+            if let Some(table) = file.delta_table() {
+                for live in live_files(table)? {
+                    add(live.path().to_owned(), true, OpenInput::open_live(&file, live).map(Some))?;
+                }
+                continue;
+            }
+            add(file.path.clone(), file.directory.is_some(), OpenInput::open(file, partition, config, stop))?;
         }
         if let Some(one) = others.first() {
             tracing::info!("files that hold no rows are left alone: {}, as {}", others.len(), one.display());
@@ -54,7 +63,7 @@ impl OpenInputs {
 /// Leaves out the outputs of this program that lie in a directory among other files: their rows are there twice.
 fn leave_out_outputs(inputs: &mut Vec<OpenInput>) {
     let is_output = |input: &OpenInput| {
-        let in_directory = input.directory.is_some();
+        let in_directory = input.directory.is_some() && !input.in_log;
         in_directory && input.metadata_keys().iter().any(|key| key.starts_with(OUTPUT_KEY))
     };
     let outputs = inputs.iter().filter(|input| is_output(input)).count();

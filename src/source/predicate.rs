@@ -191,7 +191,9 @@ impl Predicate {
                 masks.push(self.mask(&batch?, &file.path)?);
             }
             let rows = masks.iter().map(|mask| mask.true_count() as u64).sum();
-            selections.push((RowSelection::from_filters(&masks), rows));
+            let matching = RowSelection::from_filters(&masks);
+            let selection = file.selection(group.number).map(|selected| selected.and_then(&matching));
+            selections.push((selection.unwrap_or(matching), rows));
         }
         Ok(file.clone().with_selections(selections))
     }

@@ -13,6 +13,8 @@ pub(crate) use self::commit::{Target, TemporaryFile, check_distinct, check_outsi
 #[cfg(feature = "cli")]
 pub(crate) use self::commit::{check_target, replace_file};
 pub use self::lock::Lock;
+#[cfg(feature = "delta")]
+pub(crate) use self::objects::object_store;
 pub(crate) use self::objects::{Object, check_url, exists, is_url, list, upload};
 pub(crate) use self::positional_file::{FileRange, PositionalFile};
 pub(crate) use self::scratch::Scratch;

@@ -1,5 +1,8 @@
 //! One transform under way: what it is given, and what it counts.
 
+#[cfg(feature = "delta")]
+use arrow::datatypes::SchemaRef;
+
 use super::Transformed;
 use super::new_columns::{NewColumnMaker, RowCounts};
 use super::totals::TransformTotals;
@@ -9,6 +12,8 @@ use crate::config::TransformConfig;
 use crate::error::Result;
 use crate::output::{FileCounts, WriteRows};
 use crate::pipeline::{Route, Rows, Run};
+#[cfg(feature = "delta")]
+use crate::sink::Medium;
 use crate::sink::{Destination, is_ipc};
 use crate::source::Source;
 
@@ -85,6 +90,11 @@ impl<'a, 'r> TransformJob<'a, 'r> {
 impl WriteRows for TransformJob<'_, '_> {
     fn check(&mut self, source: &Source, in_directory: bool) -> Result<()> {
         self.model.kept(source, &source.schema(), in_directory, self.config).map(drop)
+    }
+
+    #[cfg(feature = "delta")]
+    fn schema(&self, source: &Source) -> Result<SchemaRef> {
+        Ok(self.model.output_plan(source, false, self.config, Medium::Parquet)?.schema)
     }
 
     fn write(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()> {

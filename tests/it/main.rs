@@ -10,6 +10,8 @@ mod config;
 #[cfg(target_os = "linux")]
 mod cron_year;
 mod damaged_footers;
+#[cfg(feature = "delta")]
+mod delta;
 mod determinism;
 mod drift;
 mod early_ends;

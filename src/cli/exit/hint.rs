@@ -82,10 +82,35 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::NothingSelected { selection } => {
             format!("{} {patterns}; `vaepipe inspect` shows every column", setter(selection))
         }
+        Error::Unsupported { what, .. } if what.contains("in a Delta table,") => {
+            format!("leave the column out with {}", setter("keep"))
+        }
+        Error::Unsupported { what, .. } if what.contains("directory that is not empty") => {
+            "choose another directory; rows are not added to a table that exists".to_owned()
+        }
         Error::Unsupported { what, .. } if what.contains("in a Parquet file") && has("keep") => {
             format!("write to *.arrow, or leave the column out with {}", setter("keep"))
         }
         Error::Unsupported { what, .. } if what.contains("several files") => "transform them one by one".to_owned(),
+        Error::Unsupported { place, what } if what.starts_with("a Delta table in") => {
+            let files = place.path.join("*.parquet");
+            format!(
+                "`cargo build --release --features delta` makes one that reads it; {} names its files without the log, \
+                 deleted rows and all",
+                files.display()
+            )
+        }
+        Error::Unsupported { place, what } if what.ends_with("Iceberg table") => {
+            let files = place.path.join("data/**/*.parquet");
+            format!(
+                "write its rows to Parquet, with pyiceberg or DuckDB's iceberg_scan; {} names its files without the \
+                 metadata, deleted rows and all",
+                files.display()
+            )
+        }
+        Error::Unsupported { what, .. } if what.ends_with("Hudi table") => {
+            "write its rows to Parquet first, as with Spark".to_owned()
+        }
         Error::Unsupported { what, .. } if what.contains("a pipe") => {
             "write it to a file first, or pipe an Arrow stream to -".to_owned()
         }

@@ -28,6 +28,15 @@ pub(crate) struct OutputFlags {
         conflicts_with_all = ["force", "skip_existing"],
     )]
     if_newer: Option<IfNewer>,
+    /// What the directory OUTPUT becomes: a new Delta table, of one data file
+    #[cfg(feature = "delta")]
+    #[arg(
+        long = "format",
+        value_name = "FORMAT",
+        value_parser = ["delta"],
+        conflicts_with_all = ["force", "skip_existing", "if_newer"]
+    )]
+    table_format: Option<String>,
     /// Of a directory that is written to a directory, leave out files that cannot be read; once the others are written, end
     /// with exit code 1 and their names
     #[arg(long, help_heading = "Rows")]
@@ -40,6 +49,15 @@ impl OutputFlags {
         let mut config = self.config.clone();
         config.if_newer = self.if_newer;
         config
+    }
+
+    /// Where rows go that are written to `path`.
+    pub(crate) fn open(&self, path: &Path) -> Result<Output, Failure> {
+        #[cfg(feature = "delta")]
+        if self.table_format.is_some() {
+            return Ok(Output::Delta(path.to_owned()));
+        }
+        open_output(path)
     }
 }
 

@@ -8,7 +8,7 @@ use vaepipe::LatentDim;
 use crate::cli::failure::Origin;
 
 /// Flags that are not settings.
-const NOT_SETTINGS: [&str; 4] = ["config", "print_config", "help", "version"];
+const NOT_SETTINGS: [&str; 5] = ["config", "print_config", "help", "version", "table_format"];
 
 /// A value that is not on the command line.
 #[derive(Debug, Clone)]

@@ -1,7 +1,8 @@
 //! Finds the input files behind the names a user gives: files, directories and globs, also in object stores.
 //!
 //! Files come in the order of the names; those of one directory or glob are sorted by path. Names that begin with `_` or
-//! `.` are skipped, as in Spark and Hadoop, except `_key=value` directories and files given by name.
+//! `.` are skipped, as in Spark and Hadoop, except `_key=value` directories and files given by name. A Delta table is one input:
+//! its log says which files it has.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -9,13 +10,14 @@ use std::path::{Component, Path, PathBuf};
 use globset::{GlobBuilder, GlobMatcher};
 use same_file::Handle;
 
+use super::table_format::{DELTA_LOG, check_listed, is_delta_table, is_log, warn_of_table};
 use crate::error::{Error, Result};
 use crate::storage::{check_url, exists, is_url, list};
 
 /// Directories are searched to this depth.
 const MAX_DEPTH: usize = 32;
 
-/// A file to read.
+/// A file to read, or the folder of a Delta table's log, which stands for the files of the table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct InputFile {
     pub(crate) path: PathBuf,
@@ -23,6 +25,17 @@ pub(crate) struct InputFile {
     pub(crate) relative: PathBuf,
     /// The input directory that it was found in, if a directory was given.
     pub(crate) directory: Option<PathBuf>,
+}
+
+impl InputFile {
+    /// The folder of the Delta table that it stands for.
+    pub(crate) fn delta_table(&self) -> Option<&Path> {
+        self.path.parent().filter(|_| is_delta_log(&self.path))
+    }
+}
+
+fn is_delta_log(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == DELTA_LOG)
 }
 
 /// Whether a name means stdin.
@@ -56,10 +69,17 @@ pub(crate) fn find_files<P: AsRef<Path>>(names: impl IntoIterator<Item = P>) -> 
         }
         let mut paths = Vec::new();
         match fs::metadata(name) {
-            Ok(about) if about.is_dir() => walk(name, &mut AncestorDirs::default(), &mut paths)?,
-            Err(_) if is_glob(name) => expand_glob(name, &mut paths)?,
+            Ok(about) if about.is_dir() => {
+                walk(name, &mut AncestorDirs::default(), &mut paths)?;
+                warn_of_table(std::iter::once(name));
+            }
+            Err(_) if is_glob(name) => {
+                expand_glob(name, &mut paths)?;
+                warn_of_table(paths.iter().map(PathBuf::as_path).filter(|path| !is_delta_log(path)));
+            }
             // Opening it reports what is wrong.
             _ => {
+                warn_of_table(std::iter::once(name));
                 found.push(itself());
                 continue;
             }
@@ -94,8 +114,14 @@ fn find_objects(name: &Path) -> Result<Option<Vec<InputFile>>> {
         None => (text, None),
     };
     let base = Path::new(base);
-    let mut paths = list(base, &is_hidden).map_err(Error::io("open", name))?;
-    paths.retain(|path| glob.as_ref().is_none_or(|glob| path.ancestors().any(|path| glob.is_match(path))));
+    let mut paths = list(base, &is_hidden, &is_log).map_err(Error::io("open", name))?;
+    let is_match = |path: &Path| glob.as_ref().is_none_or(|glob| path.ancestors().any(|path| glob.is_match(path)));
+    let table = |path: &PathBuf| path.parent().filter(|_| is_delta_log(path)).map(Path::to_owned);
+    // A glob has to match the folder of a table; one that matches files in it reads those.
+    paths.retain(|path| is_match(table(path).as_ref().unwrap_or(path)));
+    paths.iter().try_for_each(|path| check_listed(path))?;
+    let tables: Vec<PathBuf> = paths.iter().filter_map(table).collect();
+    paths.retain(|path| is_delta_log(path) || !tables.iter().any(|table| path.starts_with(table)));
     match paths.is_empty() {
         true if glob.is_none() && !text.ends_with('/') => Ok(None),
         true => Err(Error::NoFiles { path: name.to_owned() }),
@@ -178,9 +204,13 @@ impl AncestorDirs {
     }
 }
 
-/// Adds the files below a directory.
+/// Adds the files below a directory; of a Delta table its log.
 fn walk(folder: &Path, ancestors: &mut AncestorDirs, found: &mut Vec<PathBuf>) -> Result<()> {
     ancestors.enter(folder, |ancestors| {
+        if is_delta_table(folder)? {
+            found.push(folder.join(DELTA_LOG));
+            return Ok(());
+        }
         for entry in visible_entries(folder)? {
             if entry.is_dir() { walk(&entry, ancestors, found)? } else { found.push(entry) }
         }

@@ -20,6 +20,13 @@ pub(crate) struct PartitionColumns {
 }
 
 impl PartitionColumns {
+    /// Adds a column with an array of its one value.
+    #[cfg(feature = "delta")]
+    pub(crate) fn push(&mut self, field: FieldRef, value: ArrayRef) {
+        self.fields.push(field);
+        self.values.push(value);
+    }
+
     /// The columns' names and types.
     pub(crate) fn fields(&self) -> &[FieldRef] {
         &self.fields
@@ -66,6 +73,12 @@ pub(crate) fn partition_columns<'a>(paths: impl Iterator<Item = &'a Path>) -> Ve
     all.iter().map(of_file).collect()
 }
 
+/// Whether a directory of the path gives a value of this key.
+#[cfg(feature = "delta")]
+pub(crate) fn is_key_of(path: &Path, key: &str) -> bool {
+    parse_path(path).iter().any(|(name, _)| name == key)
+}
+
 /// The keys and values in a path; a repeated key has its last value.
 fn parse_path(path: &Path) -> Vec<(String, Option<String>)> {
     let mut pairs = Vec::<(String, Option<String>)>::new();
@@ -82,7 +95,7 @@ fn parse_path(path: &Path) -> Vec<(String, Option<String>)> {
 }
 
 /// Decodes percent escapes: `%3A` is a colon.
-fn percent_decode(text: &str) -> String {
+pub(crate) fn percent_decode(text: &str) -> String {
     let (bytes, mut decoded, mut at) = (text.as_bytes(), Vec::new(), 0);
     let digit = |at: usize| bytes.get(at).and_then(|&byte| char::from(byte).to_digit(16));
     while at < bytes.len() {

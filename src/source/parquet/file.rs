@@ -146,10 +146,16 @@ impl ParquetFile {
     }
 
     /// The same file restricted to selected rows; for each row group the selection and its number of rows.
-    #[cfg(feature = "analysis")]
+    #[cfg(any(feature = "analysis", feature = "delta"))]
     pub(crate) fn with_selections(mut self, selections: Vec<(RowSelection, u64)>) -> Self {
         self.selections = Some(Arc::new(selections));
         self
+    }
+
+    /// The rows of a row group that are selected, if not all are.
+    #[cfg(feature = "analysis")]
+    pub(crate) fn selection(&self, row_group: usize) -> Option<&RowSelection> {
+        self.selections.as_ref().map(|selections| &selections[row_group].0)
     }
 
     /// The same file, with an error for pages of more than so many bytes.

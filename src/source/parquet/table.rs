@@ -7,7 +7,7 @@ use arrow::datatypes::{FieldRef, SchemaRef};
 
 use super::{ParquetFile, RowGroup, RowGroupReader};
 use crate::error::{Error, Place, Result};
-use crate::source::inputs::{find_files, partition_columns};
+use crate::source::inputs::{InputFile, find_files, partition_columns};
 use crate::source::schema_mapping::string_views;
 use crate::source::table_schema::{TableFile, TableSchema};
 
@@ -39,6 +39,9 @@ impl ParquetSource {
     /// [`Error::NoFiles`].
     pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self> {
         let found = find_files(paths)?;
+        if let Some(table) = found.iter().find_map(InputFile::delta_table) {
+            return Err(Error::Unsupported { place: Place::file(table), what: "a Delta table as a `ParquetSource`" });
+        }
         let partitions = partition_columns(found.iter().map(|found| found.path.as_path()));
         let open = |(path, partition): (_, &_)| -> Result<_> {
             Ok(ParquetFile::open(path)?.with_partition_columns(partition))

@@ -12,6 +12,8 @@ mod url;
 
 #[cfg(not(feature = "cloud"))]
 pub(crate) use self::none::{Object, exists, list, upload};
+#[cfg(feature = "delta")]
+pub(crate) use self::object::object_store;
 #[cfg(feature = "cloud")]
 pub(crate) use self::object::{Object, exists, list, upload};
 pub(crate) use self::url::check_url;

@@ -31,7 +31,7 @@ impl Object {
     }
 }
 
-pub(crate) fn list(_: &Path, _: &dyn Fn(&str) -> bool) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn list(_: &Path, _: &dyn Fn(&str) -> bool, _: &dyn Fn(&str) -> bool) -> io::Result<Vec<PathBuf>> {
     unsupported()
 }
 

@@ -80,21 +80,28 @@ impl Object {
     }
 }
 
-/// The objects below a prefix, at any depth but not in what `is_hidden`, by name.
+/// The objects below a prefix, at any depth but not in what `is_hidden`, by name. A folder that `is_one` is given itself,
+/// without what is in it.
 ///
 /// # Errors
 /// If the store does not answer.
-pub(crate) fn list(prefix: &Path, is_hidden: &dyn Fn(&str) -> bool) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn list(
+    prefix: &Path,
+    is_hidden: &dyn Fn(&str) -> bool,
+    is_one: &dyn Fn(&str) -> bool,
+) -> io::Result<Vec<PathBuf>> {
     let (store, key) = locate(prefix)?;
     let base = parts(prefix).map(|(scheme, authority, _)| format!("{scheme}://{authority}/")).unwrap_or_default();
     let (mut open, mut found) = (vec![key], Vec::new());
     while let Some(folder) = open.pop() {
         let here = wait(store.list_with_delimiter(Some(&folder)))?;
         let shown = |key: &Key| key.filename().is_some_and(|name| !is_hidden(name));
-        open.extend(here.common_prefixes.into_iter().filter(shown));
+        let (ones, folders): (Vec<_>, Vec<_>) =
+            here.common_prefixes.into_iter().partition(|key| key.filename().is_some_and(is_one));
+        open.extend(folders.into_iter().filter(shown));
         // Some programs create an empty object with the name of the folder.
         let objects = here.objects.into_iter().map(|about| about.location).filter(|key| shown(key) && *key != folder);
-        found.extend(objects.map(|key| PathBuf::from(format!("{base}{key}"))));
+        found.extend(ones.into_iter().chain(objects).map(|key| PathBuf::from(format!("{base}{key}"))));
     }
     Ok(found)
 }
@@ -199,6 +206,15 @@ fn locate(path: &Path) -> io::Result<(Arc<dyn ObjectStore>, Key)> {
     let store = open(scheme, &base).map_err(failed)?;
     stores.insert(base, store.clone());
     Ok((store, key))
+}
+
+/// The store of a URL.
+///
+/// # Errors
+/// If its scheme or settings are wrong.
+#[cfg(feature = "delta")]
+pub(crate) fn object_store(path: &Path) -> io::Result<Arc<dyn ObjectStore>> {
+    locate(path).map(|(store, _)| store)
 }
 
 /// Opens the store of a URL without a key.
