@@ -36,8 +36,9 @@ pub(crate) struct Transform {
     /// Files, directories, or globs in quotes, read as one table; - is an Arrow stream on stdin
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// The file to write, Arrow IPC if it is called *.arrow, *.feather or *.ipc, else Parquet; a directory (there, or with
-    /// a trailing /) gets a file for each input; - is an Arrow stream on stdout
+    /// The file to write, in the format of its name: *.arrow, *.feather or *.ipc, *.csv, *.tsv, *.ndjson or *.jsonl (with
+    /// .gz, compressed), else Parquet; a directory (there, or with a trailing /) gets a file for each input; - is stdout, an
+    /// Arrow stream unless --output-format says otherwise
     output: PathBuf,
     /// The model file
     #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Run")]

@@ -1,35 +1,34 @@
-//! Writers of output files: Parquet by splicing, whole Parquet files, and Arrow IPC.
+//! Writers of output files: Parquet by splicing, whole Parquet files, Arrow IPC, CSV and NDJSON.
 
 #![forbid(unsafe_code)]
 
 mod column_orders;
-mod ipc_sink;
+mod csv_encoder;
+mod encoded_sink;
+mod json_encoder;
+mod medium;
 mod metadata;
+mod output_schema;
 mod page_store;
 mod parquet_schema;
 mod row_writer;
 mod splice;
+mod text_cell;
+mod text_writer;
 
 use arrow::array::RecordBatch;
 
-use self::ipc_sink::IpcSink;
+use self::encoded_sink::EncodedSink;
+pub(crate) use self::medium::{Medium, check_output_name};
+pub(crate) use self::output_schema::{cast_to_schema, output_schema};
 pub use self::row_writer::ipc_schema;
-pub(crate) use self::row_writer::{Destination, Medium, RowWriter, cast_to_schema, output_schema};
+pub(crate) use self::row_writer::{Destination, RowWriter};
 use self::splice::SpliceSink;
 pub(crate) use self::splice::{OutputColumn, Splice};
 use crate::error::Result;
 use crate::pipeline::Stop;
 use crate::source::ParquetSource;
 use crate::storage::Target;
-
-/// File extensions of Arrow IPC.
-const IPC: [&str; 3] = ["arrow", "feather", "ipc"];
-
-/// Whether a path has an extension of Arrow IPC.
-pub(crate) fn is_ipc(path: &std::path::Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    IPC.iter().any(|ipc| extension.eq_ignore_ascii_case(ipc))
-}
 
 /// The new columns of some rows.
 #[derive(Debug, Clone)]
@@ -51,8 +50,8 @@ pub(crate) trait Sink: Send {
     fn write(self: Box<Self>, columns: &mut dyn Iterator<Item = Result<NewColumns>>) -> Result<()>;
 }
 
-/// Opens an output of `source` in the format of its extension. Arrow IPC decodes carried columns `batch_rows` rows at a
-/// time.
+/// Opens an output of `source` in the format of its extension. Other formats than Parquet decode carried columns
+/// `batch_rows` rows at a time.
 ///
 /// # Errors
 /// Those of the format's sink.
@@ -63,8 +62,9 @@ pub(crate) fn open(
     batch_rows: usize,
     stop: Stop,
 ) -> Result<Box<dyn Sink>> {
-    if is_ipc(target.path()) {
-        return Ok(Box::new(IpcSink::create(source, splice, target, batch_rows, stop)?));
+    check_output_name(target.path())?;
+    match Medium::of(target.path()) {
+        Medium::Parquet => Ok(Box::new(SpliceSink::create(source, splice, target, stop)?)),
+        medium => Ok(Box::new(EncodedSink::create(source, splice, (target, medium), batch_rows, stop)?)),
     }
-    Ok(Box::new(SpliceSink::create(source, splice, target, stop)?))
 }

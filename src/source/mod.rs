@@ -21,6 +21,7 @@ mod predicate;
 mod schema_mapping;
 mod scratch_file;
 mod selection;
+mod stdin;
 mod table_schema;
 mod text;
 mod time_units;

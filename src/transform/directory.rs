@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::job::TransformJob;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sink::check_output_name;
 use crate::source::Source;
 use crate::storage::{Target, check_distinct, check_outside, is_url};
 
@@ -21,6 +22,7 @@ impl TransformJob<'_, '_> {
         check_distinct(&files.iter().map(|(_, target)| target).collect::<Vec<_>>())?;
         let mut work = Vec::new();
         for (file, target) in files {
+            check_output_name(&target)?;
             self.model.kept(&file, &file.schema(), true, self.config)?;
             if self.config.output.skips(&target, file.paths(), self.model)? {
                 self.totals.skipped += 1;

@@ -112,7 +112,7 @@ impl TransformJob<'_, '_> {
     pub(super) fn general(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()> {
         let medium = match &destination {
             Destination::File(target) => Medium::of(target.path()),
-            Destination::Stream(_) => Medium::Ipc,
+            Destination::Stream(_) => Medium::of_stream(self.config.output.encoding.output_format),
         };
         let plan = self.model.output_plan(source, in_directory, self.config, medium)?;
         let slice_rows = batch_rows(plan.features.layout());
@@ -120,7 +120,7 @@ impl TransformJob<'_, '_> {
         let stream = source.stream(&plan.needed, slice_rows)?;
         let stored = match medium {
             Medium::Parquet => source.stored_types(&plan.needed[..plan.carried]),
-            Medium::Ipc | Medium::Memory => Vec::new(),
+            _ => Vec::new(),
         };
         let mut writer = RowWriter::create(destination, plan.schema.clone(), &stored, &self.config.output.encoding)?;
         let route = plan.route();

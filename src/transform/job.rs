@@ -8,7 +8,7 @@ use crate::batch::Batch;
 use crate::config::{Encoding, TransformConfig};
 use crate::error::Result;
 use crate::pipeline::{Route, Rows, Run};
-use crate::sink::{Destination, is_ipc};
+use crate::sink::{Destination, Medium, check_output_name};
 use crate::source::Source;
 use crate::storage::Target;
 
@@ -39,7 +39,8 @@ impl<'a, 'r> TransformJob<'a, 'r> {
 
     /// Writes one file; one of a directory of outputs leaves out the keys of its path.
     pub(super) fn file(&mut self, source: &Source, target: Target, in_directory: bool) -> Result<()> {
-        let copies = !is_ipc(target.path())
+        check_output_name(target.path())?;
+        let copies = Medium::of(target.path()) == Medium::Parquet
             && self.config.output.encoding == Encoding::default()
             && (in_directory || source.partition_columns().is_empty());
         match source.one_parquet_file().filter(|_| copies) {

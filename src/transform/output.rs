@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 /// The output of a transform.
 #[non_exhaustive]
 pub enum Output {
-    /// One file: Arrow IPC if its name ends in `.arrow`, `.feather` or `.ipc`, else Parquet.
+    /// One file: Arrow IPC if its name ends in `.arrow`, `.feather` or `.ipc`, CSV if in `.csv` or `.tsv`, NDJSON if in
+    /// `.ndjson` or `.jsonl`, text compressed if `.gz` follows; else Parquet.
     File(PathBuf),
     /// A directory with one file for each file of the source, at the same relative path.
     Folder(PathBuf),
-    /// An Arrow IPC stream, flushed after each batch. After an error it has no end-of-stream marker.
+    /// A stream, flushed after each batch: Arrow IPC, unless [`Encoding::output_format`](crate::Encoding::output_format) names
+    /// another format. After an error an Arrow stream has no end-of-stream marker.
     Stream(Box<dyn Write + Send>),
 }
 

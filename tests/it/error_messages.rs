@@ -40,7 +40,10 @@ fn inputs_that_are_something_else_are_told_apart() {
     for command in ["fit folder -m new", "inspect folder", "transform folder o", "fit no*.parquet -m new"] {
         dir.fails(1, command).says(&["has no file to read", "_ or . are left out"]);
     }
-    dir.fails(65, "fit - -m new").says(&["-: cannot be read", "stdin has to be an Arrow IPC stream"]);
+    dir.fails(65, "fit - -m new").says(&[
+        "-: cannot be read",
+        "stdin has to be an Arrow IPC stream or NDJSON, unless --input-format names another",
+    ]);
     for command in [
         "fit in.parquet -m -",
         "impute in.parquet -",

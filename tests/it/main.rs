@@ -63,6 +63,8 @@ mod splice;
 mod tables;
 mod targets;
 mod text_dialects;
+mod text_outputs;
+mod text_stdin;
 mod text_values;
 mod two_commands;
 mod value_issues;

@@ -20,6 +20,11 @@ pub(crate) fn check_output(
     model: Option<&Path>,
 ) -> Result<(), Failure> {
     let kept = config.skip_existing && path.is_file();
+    if let Output::File(_) = Output::from(path)
+        && !is_dash(path)
+    {
+        crate::sink::check_output_name(path)?;
+    }
     match Output::from(path) {
         Output::File(_) if !is_dash(path) && !kept => {
             // An object that exists is found and skipped later.

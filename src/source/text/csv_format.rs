@@ -60,6 +60,11 @@ impl CsvFormat {
     }
 }
 
+/// Whether a field is a number that is none, in a column of floating point numbers; elsewhere it is null.
+pub(super) fn is_nan(text: &str) -> bool {
+    text.trim_ascii().eq_ignore_ascii_case("nan")
+}
+
 /// Whether a number is rather a code, such as `12E4`: an exponent stands after one digit, a point, or before a sign.
 pub(super) fn is_code(number: &str) -> bool {
     let Some((mantissa, exponent)) = number.trim().split_once(['e', 'E']) else { return false };

@@ -16,6 +16,8 @@ pub(super) struct Record {
     text: String,
     /// Where each field ends in the text.
     ends: Vec<usize>,
+    /// The empty fields that stand in quotes, in order.
+    quoted: Vec<usize>,
     /// The line it begins on, from 1.
     pub(super) line: u64,
 }
@@ -23,6 +25,11 @@ pub(super) struct Record {
 impl Record {
     pub(super) fn len(&self) -> usize {
         self.ends.len()
+    }
+
+    /// Whether an empty field stands in quotes: a text that is empty, rather than none.
+    pub(super) fn is_quoted(&self, field: usize) -> bool {
+        self.quoted.binary_search(&field).is_ok()
     }
 
     pub(super) fn fields(&self) -> impl Iterator<Item = &str> {
@@ -62,7 +69,7 @@ pub(super) struct CsvRecords<R> {
 
 impl<R: BufRead> CsvRecords<R> {
     pub(super) fn new(from: R, delimiter: u8, quote: u8, longest: &LongestLine) -> Self {
-        let parser = Parser { delimiter, quote, state: State::FieldStart, text: Vec::new(), ends: Vec::new() };
+        let parser = Parser { delimiter, quote, state: State::FieldStart, ..Parser::default() };
         let lines = Lines { from, held: Vec::new(), start: 0, at: 0, number: 0 };
         Self { lines, parser, width: None, longest: longest.clone() }
     }
@@ -133,8 +140,9 @@ impl<R: BufRead> CsvRecords<R> {
 }
 
 /// The state of a parser: a quote opens a quoted field only at its start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum State {
+    #[default]
     FieldStart,
     Unquoted,
     Quoted,
@@ -143,12 +151,14 @@ enum State {
 }
 
 /// Splits the lines of one record into fields.
+#[derive(Default)]
 struct Parser {
     delimiter: u8,
     quote: u8,
     state: State,
     text: Vec<u8>,
     ends: Vec<usize>,
+    quoted: Vec<usize>,
 }
 
 impl Parser {
@@ -158,6 +168,7 @@ impl Parser {
         (self.text, self.ends) = (std::mem::take(&mut record.text).into_bytes(), std::mem::take(&mut record.ends));
         self.text.clear();
         self.ends.clear();
+        self.quoted.clear();
     }
 
     /// Adds a line with its end; whether the record ends with it.
@@ -198,11 +209,11 @@ impl Parser {
                 }
                 State::Closed => match body.get(at) {
                     None => {
-                        self.ends.push(self.text.len());
+                        self.end_quoted();
                         return Ok(true);
                     }
                     Some(byte) if *byte == self.delimiter => {
-                        self.ends.push(self.text.len());
+                        self.end_quoted();
                         (self.state, at) = (State::FieldStart, at + 1);
                     }
                     Some(_) => return Err("text after the closing quote of a field"),
@@ -211,9 +222,18 @@ impl Parser {
         }
     }
 
+    /// Ends a field that stood in quotes.
+    fn end_quoted(&mut self) {
+        if self.ends.last().copied().unwrap_or_default() == self.text.len() {
+            self.quoted.push(self.ends.len());
+        }
+        self.ends.push(self.text.len());
+    }
+
     /// Gives the fields to the record; what is wrong with the first that is not UTF-8.
     fn finish(&mut self, record: &mut Record) -> Option<(usize, String)> {
         record.ends = std::mem::take(&mut self.ends);
+        record.quoted.clone_from(&self.quoted);
         match String::from_utf8(std::mem::take(&mut self.text)) {
             Ok(text) => record.text = text,
             Err(error) => {

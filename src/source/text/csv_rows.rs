@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 
 use super::column_values::{ColumnValues, Line};
-use super::csv_format::CsvFormat;
+use super::csv_format::{CsvFormat, is_nan};
 use super::csv_look::names_of;
 use super::csv_records::{BadLine, CsvRecords, Found, Record};
 use super::line_length::LongestLine;
@@ -98,13 +98,15 @@ impl<R: BufRead> CsvRows<R> {
             return Err(changed());
         }
         let mut columns: Vec<_> = schema.fields().iter().map(|_| StringBuilder::new()).collect();
-        let are_texts: Vec<bool> = schema.fields().iter().map(|field| field.data_type().is_string()).collect();
+        let types: Vec<&DataType> = schema.fields().iter().map(|field| field.data_type()).collect();
         let (mut record, mut rows) = (Record::default(), 0);
         while rows < most && self.next(&mut record)? {
-            for ((column, text), is_text) in columns.iter_mut().zip(record.fields()).zip(&are_texts) {
+            for (n, (column, text)) in columns.iter_mut().zip(record.fields()).enumerate() {
                 match text {
+                    "" if types[n].is_string() && record.is_quoted(n) => column.append_value(""),
                     text if self.format.is_null(text) => column.append_null(),
-                    text if *is_text => column.append_value(text),
+                    text if types[n].is_string() => column.append_value(text),
+                    text if types[n].is_floating() && is_nan(text) => column.append_value("NaN"),
                     text if self.format.is_null_word(text) => column.append_null(),
                     text => column.append_value(self.format.plain(text)),
                 }

@@ -1,4 +1,4 @@
-//! Output of carried and new columns to an Arrow IPC file: the carried columns are decoded and encoded again.
+//! Output of carried and new columns to a file that is not Parquet: the carried columns are decoded and encoded again.
 //!
 //! Dictionaries are written as plain values, since an IPC file holds one dictionary per column and a Parquet file one
 //! per row group.
@@ -16,8 +16,8 @@ use crate::pipeline::Stop;
 use crate::source::{Batches, ParquetSource, split_by_encoded_size};
 use crate::storage::Target;
 
-/// A sink that writes an Arrow IPC file.
-pub(crate) struct IpcSink {
+/// A sink that writes Arrow IPC or text.
+pub(crate) struct EncodedSink {
     columns: Vec<OutputColumn>,
     carried: Batches,
     source: ParquetSource,
@@ -27,7 +27,7 @@ pub(crate) struct IpcSink {
     stop: Stop,
 }
 
-impl IpcSink {
+impl EncodedSink {
     /// Opens the output's temporary file; the carried columns are read `batch_rows` rows at a time.
     ///
     /// # Errors
@@ -35,7 +35,7 @@ impl IpcSink {
     pub(crate) fn create(
         source: &ParquetSource,
         splice: &Splice<'_>,
-        target: Target,
+        (target, medium): (Target, Medium),
         batch_rows: usize,
         stop: Stop,
     ) -> Result<Self> {
@@ -47,14 +47,14 @@ impl IpcSink {
         let fields = splice.columns.iter().map(field).collect::<Vec<_>>();
         let added = splice.new.fields().iter().filter(|field| from.field_with_name(field.name()).is_err()).cloned();
         let added = Schema::new(added.collect::<Vec<_>>());
-        let schema = output_schema(&from, &fields, &added, splice.metadata, Medium::Ipc);
+        let schema = output_schema(&from, &fields, &added, splice.metadata, medium);
         let carried = splice.columns.iter().filter_map(|column| match *column {
             OutputColumn::Carried(root) => Some(from.fields()[root].name().clone()),
             OutputColumn::New(_) => None,
         });
         let carried = carried.collect::<Vec<_>>();
         if carried.iter().enumerate().any(|(n, name)| carried[..n].contains(name)) {
-            let what = "two columns of one name in an Arrow IPC file";
+            let what = "two columns of one name in an output that is not Parquet";
             return Err(Error::Unsupported { place: Place::file(source.path()), what });
         }
         let batches = source.scan(&carried, batch_rows).map(|batch| batch.map(|(_, batch)| batch));
@@ -96,7 +96,7 @@ impl IpcSink {
     }
 }
 
-impl Sink for IpcSink {
+impl Sink for EncodedSink {
     fn write(mut self: Box<Self>, columns: &mut dyn Iterator<Item = Result<NewColumns>>) -> Result<()> {
         for new in columns {
             let NewColumns { batch: new, .. } = new?;
