@@ -89,7 +89,7 @@ impl FitTransform {
             output::check_is_file(target)?;
             crate::storage::check_target(target, config.output.force, source.paths())?;
         }
-        check_output(&output, &config.output, &source, None)?;
+        check_output(&output, &config.output, source.paths(), None)?;
         let metrics = metrics.start(&source, &path.iter().chain([&output]).collect::<Vec<_>>())?;
         fitting.decision = decision.decision()?;
         let in_place = || if is_dash(&output) { std::env::temp_dir() } else { folder(&output) };

@@ -72,6 +72,14 @@ pub(crate) struct Transform {
     /// with exit code 1 and their names
     #[arg(long, help_heading = "Rows")]
     keep_going: bool,
+    /// Read and write lines of JSON: each is written, with new keys, and flushed as soon as it is read. Other keys stay as they
+    /// are; one that a line lacks is null. --csv-bad-lines skip leaves out lines that are not objects
+    #[arg(
+        long,
+        conflicts_with_all = ["where", "input_format", "output_format", "compression", "row_group_size", "keep_going"],
+        help_heading = "Rows"
+    )]
+    lines: bool,
     #[command(flatten)]
     run: RunFlags,
 }
@@ -90,6 +98,7 @@ impl Transform {
             alert,
             monitor,
             keep_going,
+            lines: by_line,
             run,
         } = self;
         rows.keep_going = keep_going;
@@ -101,15 +110,20 @@ impl Transform {
         let start = Instant::now();
         config.check()?;
         run.check()?;
-        let source = Source::open(&inputs, &rows, &context.signals.stop)?;
+        let source = if by_line { None } else { Some(Source::open(&inputs, &rows, &context.signals.stop)?) };
         let _lock = run.lock([output.as_path()], context)?;
-        check_output(&output, &config.output, &source, Some(&model))?;
+        check_output(&output, &config.output, source.iter().flat_map(Source::paths), Some(&model))?;
         let path = model;
         let model = Model::load(&path, run.device)?;
         log::model(&path, &model);
         alert.check_model(&model, &config)?;
         let to = open_output(&output)?;
-        let transformed = model.transform_to(&source, to, &config, &mut context.run(run.threads, source.rows()))?;
+        let mut running = context.run(run.threads, source.as_ref().and_then(Source::rows));
+        let transformed = match &source {
+            Some(source) => model.transform_to(source, to, &config, &mut running)?,
+            None => model.transform_lines(&inputs, &rows, to, &config, &mut running)?,
+        };
+        drop(running);
         context.monitor.transformed(&transformed);
         let total = start.elapsed().as_secs_f64();
         let lines = lines(&model, &config, &transformed, &output, alert.drift(), total)?;

@@ -247,7 +247,7 @@ pub enum InputFormat {
 /// A format of rows on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum OutputFormat {
+pub enum StreamFormat {
     /// An Arrow IPC stream.
     Arrow,
     /// CSV with a header.
@@ -310,7 +310,7 @@ words!(IfNewer, "input" => IfNewer::Input, "model" => IfNewer::Model);
 words!(DecimalMark, "point" => DecimalMark::Point, "comma" => DecimalMark::Comma);
 words!(BadLines, "error" => BadLines::Error, "skip" => BadLines::Skip);
 words!(InputFormat, "arrow" => InputFormat::Arrow, "parquet" => InputFormat::Parquet, "csv" => InputFormat::Csv, "tsv" => InputFormat::Tsv, "ndjson" => InputFormat::Ndjson);
-words!(OutputFormat, "arrow" => OutputFormat::Arrow, "csv" => OutputFormat::Csv, "tsv" => OutputFormat::Tsv, "ndjson" => OutputFormat::Ndjson);
+words!(StreamFormat, "arrow" => StreamFormat::Arrow, "csv" => StreamFormat::Csv, "tsv" => StreamFormat::Tsv, "ndjson" => StreamFormat::Ndjson);
 words!(Codec, "none" => Codec::None, "snappy" => Codec::Snappy, "gzip" => Codec::Gzip, "lz4" => Codec::Lz4, "brotli" => Codec::Brotli, "zstd" => Codec::Zstd);
 words!(Activation, "relu" => Activation::Relu, "silu" => Activation::Silu, "tanh" => Activation::Tanh);
 

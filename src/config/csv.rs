@@ -35,7 +35,8 @@ pub struct CsvConfig {
     /// Whether the first line of CSV has the names of the columns [default: true, unless it has values like those below]
     #[cfg_attr(feature = "cli", arg(long = "csv-header", id = "csv_header", value_name = "true|false"))]
     pub header: Option<bool>,
-    /// What becomes of a CSV line that is not a row: an error, or it is left out and counted [default: error]
+    /// What becomes of a CSV line that is not a row, or with --lines of a line of JSON: an error, or it is left out and
+    /// counted [default: error]
     #[cfg_attr(feature = "cli", arg(long = "csv-bad-lines", id = "csv_bad_lines", value_name = "WHAT", value_parser = flags::words::<BadLines>(BadLines::WORDS)))]
     pub bad_lines: Option<BadLines>,
 }

@@ -19,7 +19,7 @@ use std::fmt;
 
 pub use self::choices::{
     Activation, BadLines, Codec, DecimalMark, Decision, ExplainRows, GivenValue, IfNewer, InputFormat, LatentDim, Map,
-    MapOf, OutputFormat, Preset, Scale, VectorScale,
+    MapOf, Preset, Scale, StreamFormat, VectorScale,
 };
 pub use self::csv::CsvConfig;
 pub use self::decode::{GenerateConfig, ReconstructConfig, TraverseConfig};

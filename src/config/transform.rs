@@ -1,6 +1,6 @@
 //! Options of a transform.
 
-use super::{Codec, Decision, ExplainRows, IfNewer, OutputFormat, check_decision, within};
+use super::{Codec, Decision, ExplainRows, IfNewer, StreamFormat, check_decision, within};
 use crate::error::Result;
 
 /// Options of a transform.
@@ -92,9 +92,9 @@ pub struct Encoding {
     /// Write this format to stdout [default: arrow, a stream]
     #[cfg_attr(
         feature = "cli",
-        arg(long, value_name = "FORMAT", value_parser = super::flags::words::<OutputFormat>(OutputFormat::WORDS))
+        arg(long, value_name = "FORMAT", value_parser = super::flags::words::<StreamFormat>(StreamFormat::WORDS))
     )]
-    pub output_format: Option<OutputFormat>,
+    pub output_format: Option<StreamFormat>,
 }
 
 impl TransformConfig {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::config::OutputFormat;
+use crate::config::StreamFormat;
 use crate::error::{Error, Place, Result};
 
 /// Extensions of other formats: a file of this name does not become Parquet.
@@ -32,12 +32,12 @@ impl Medium {
     }
 
     /// The format of a stream; Arrow IPC unless another is asked for.
-    pub(crate) fn of_stream(format: Option<OutputFormat>) -> Self {
+    pub(crate) fn of_stream(format: Option<StreamFormat>) -> Self {
         match format {
-            None | Some(OutputFormat::Arrow) => Self::Ipc,
-            Some(OutputFormat::Csv) => Self::Csv { delimiter: b',' },
-            Some(OutputFormat::Tsv) => Self::Csv { delimiter: b'\t' },
-            Some(OutputFormat::Ndjson) => Self::Ndjson,
+            None | Some(StreamFormat::Arrow) => Self::Ipc,
+            Some(StreamFormat::Csv) => Self::Csv { delimiter: b',' },
+            Some(StreamFormat::Tsv) => Self::Csv { delimiter: b'\t' },
+            Some(StreamFormat::Ndjson) => Self::Ndjson,
         }
     }
 

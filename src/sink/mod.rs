@@ -3,9 +3,11 @@
 #![forbid(unsafe_code)]
 
 mod column_orders;
+mod compressed;
 mod csv_encoder;
 mod encoded_sink;
 mod json_encoder;
+mod line_writer;
 mod medium;
 mod metadata;
 mod output_schema;
@@ -19,12 +21,15 @@ mod text_writer;
 use arrow::array::RecordBatch;
 
 use self::encoded_sink::EncodedSink;
+pub(crate) use self::json_encoder::JsonEncoder;
+pub(crate) use self::line_writer::LineWriter;
 pub(crate) use self::medium::{Medium, check_output_name};
 pub(crate) use self::output_schema::{cast_to_schema, output_schema};
 pub use self::row_writer::ipc_schema;
 pub(crate) use self::row_writer::{Destination, RowWriter};
 use self::splice::SpliceSink;
 pub(crate) use self::splice::{OutputColumn, Splice};
+pub(crate) use self::text_writer::tell_lost;
 use crate::error::Result;
 use crate::pipeline::Stop;
 use crate::source::ParquetSource;

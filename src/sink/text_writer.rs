@@ -9,9 +9,8 @@ use std::path::{Path, PathBuf};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 
+use super::compressed::Compressed;
 use super::csv_encoder;
 use super::json_encoder::{self, JsonEncoder};
 use super::medium::{Medium, is_gzip};
@@ -32,11 +31,6 @@ enum TextFormat {
     Json(JsonEncoder),
 }
 
-enum Compressed<W: Write> {
-    Not(W),
-    Gzip(GzEncoder<W>),
-}
-
 impl<W: Write> TextWriter<W> {
     /// Starts a text; the header of CSV is written at once. `path` tells whether it is compressed.
     ///
@@ -50,10 +44,7 @@ impl<W: Write> TextWriter<W> {
             _ => TextFormat::Json(JsonEncoder::default()),
         };
         check_columns(path, schema, &format)?;
-        let to = match is_gzip(path) {
-            true => Compressed::Gzip(GzEncoder::new(to, Compression::default())),
-            false => Compressed::Not(to),
-        };
+        let to = Compressed::new(to, path);
         let mut writer = Self { path: path.to_owned(), format, to, text: Vec::new() };
         if let TextFormat::Csv { delimiter } = writer.format {
             csv_encoder::add_header(schema, delimiter, &mut writer.text);
@@ -77,14 +68,14 @@ impl<W: Write> TextWriter<W> {
     }
 
     fn write_text(&mut self) -> Result<()> {
-        let written = self.to.as_write().write_all(&self.text);
+        let written = self.to.write_all(&self.text);
         self.text.clear();
         written.map_err(|error| self.failed(error))
     }
 
     /// Hands on what was written.
     pub(super) fn flush(&mut self) -> Result<()> {
-        self.to.as_write().flush().map_err(|error| self.failed(error))
+        self.to.flush().map_err(|error| self.failed(error))
     }
 
     /// Ends the text.
@@ -95,24 +86,11 @@ impl<W: Write> TextWriter<W> {
         if let TextFormat::Json(encoder) = &self.format {
             tell_lost(&self.path, encoder);
         }
-        let failed = Error::io("write", &self.path);
-        match self.to {
-            Compressed::Not(mut to) => to.flush().map(|()| to).map_err(failed),
-            Compressed::Gzip(to) => to.finish().map_err(failed),
-        }
+        self.to.finish().map_err(Error::io("write", &self.path))
     }
 
     fn failed(&self, error: io::Error) -> Error {
         Error::io("write", &self.path)(error)
-    }
-}
-
-impl<W: Write> Compressed<W> {
-    fn as_write(&mut self) -> &mut dyn Write {
-        match self {
-            Self::Not(to) => to,
-            Self::Gzip(to) => to,
-        }
     }
 }
 

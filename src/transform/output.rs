@@ -4,6 +4,9 @@ use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::error::Result;
+use crate::sink::check_output_name;
+
 /// The output of a transform.
 #[non_exhaustive]
 pub enum Output {
@@ -15,6 +18,19 @@ pub enum Output {
     /// A stream, flushed after each batch: Arrow IPC, unless [`Encoding::output_format`](crate::Encoding::output_format) names
     /// another format. After an error an Arrow stream has no end-of-stream marker.
     Stream(Box<dyn Write + Send>),
+}
+
+impl Output {
+    /// Checks that the name of a file is not that of a format that is not written, such as `.json` or `.csv.zst`.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`](crate::Error::Unsupported).
+    pub fn check_name(&self) -> Result<()> {
+        match self {
+            Self::File(path) => check_output_name(path),
+            Self::Folder(_) | Self::Stream(_) => Ok(()),
+        }
+    }
 }
 
 impl fmt::Debug for Output {

@@ -32,8 +32,14 @@ fn inputs_that_are_something_else_are_told_apart() {
         ("inspect half.safetensors", ["half.safetensors: not a usable model", "a model has to be whole"]),
         ("inspect stub.safetensors", ["stub.safetensors: not a usable model", "a model has to be whole"]),
         ("transform in.parquet o -m half.safetensors", ["half.safetensors: not a usable model", "has to be whole"]),
-        ("fit t.txt -m new", ["t.txt: not a Parquet file: it does not end in PAR1", "*.csv, *.csv.gz and *.ndjson"]),
-        ("inspect t.txt", ["t.txt: not a Parquet file: it does not end in PAR1", "*.csv, *.csv.gz and *.ndjson"]),
+        (
+            "fit t.txt -m new",
+            ["t.txt: not a Parquet file: it does not end in PAR1", "*.csv, *.tsv, *.ndjson and *.jsonl, also with .gz"],
+        ),
+        (
+            "inspect t.txt",
+            ["t.txt: not a Parquet file: it does not end in PAR1", "*.csv, *.tsv, *.ndjson and *.jsonl, also with .gz"],
+        ),
     ] {
         dir.fails(65, command).says(&says);
     }

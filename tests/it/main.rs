@@ -40,6 +40,7 @@ mod lakes;
 mod latent_dim;
 mod library;
 mod linear;
+mod lines;
 mod locks;
 mod logs;
 mod members;

@@ -100,7 +100,7 @@ fn the_same_values_have_the_same_scores_in_and_out_of_every_format() {
     let expected = new_bits(&read(&dir.path("expected.parquet")));
     for input in ["in.parquet", "in.arrow", "in.csv", "in.tsv", "in.ndjson"] {
         for output in ["out.parquet", "out.arrow", "out.csv", "out.ndjson"] {
-            dir.ok(&format!("transform {input} {output} --keep x --force"));
+            dir.ok(&format!("transform {input} {output} --force"));
             assert!(bits(&dir, output) == expected, "{input} to {output}");
         }
     }
@@ -229,10 +229,10 @@ fn a_column_that_csv_cannot_hold_is_refused_before_anything_is_written() {
     dir.ok("fit in.parquet --epochs 1 --latent-dim 1 --hidden 4 --columns x");
     let before = dir.names();
     dir.fails(65, "transform in.parquet out.csv").says(&[
-        "out.csv: column list: a column of this type in CSV is not supported",
+        "out.csv, column \"list\": a column of this type in CSV is not supported",
         "write to *.ndjson, *.arrow or *.parquet, or leave the column out with --keep",
     ]);
-    dir.fails(65, "transform in.parquet out.csv --keep x --explain 1").says(&["column top_features"]);
+    dir.fails(65, "transform in.parquet out.csv --keep x --explain 1").says(&["column \"top_features\""]);
     assert_eq!(dir.names(), before);
     dir.ok("transform in.parquet out.csv --keep x,bytes");
     let text = std::fs::read_to_string(dir.path("out.csv")).unwrap();
@@ -252,10 +252,10 @@ fn names_and_options_of_other_formats_are_refused() {
         }
     }
     for flags in ["out.csv --compression zstd", "out.csv --compression gzip", "out.csv.gz --compression none"] {
-        dir.fails(64, &format!("transform in.parquet {flags}")).says(&["left to the name of a text output"]);
+        dir.fails(2, &format!("transform in.parquet {flags}")).says(&["left to the name of a text output"]);
     }
-    dir.fails(64, "transform in.parquet out.csv --row-group-size 10").says(&["left to Parquet outputs"]);
-    dir.fails(64, "transform in.parquet out.csv --output-format csv").says(&["left to outputs on stdout"]);
+    dir.fails(2, "transform in.parquet out.csv --row-group-size 10").says(&["left to Parquet outputs"]);
+    dir.fails(2, "transform in.parquet out.csv --output-format csv").says(&["left to outputs on stdout"]);
     assert_eq!(dir.names(), before);
     dir.ok("transform in.parquet out.csv.gz --compression gzip");
     dir.fails(65, "transform in.parquet out.csv.gz --if-newer=model").says(&[

@@ -72,6 +72,9 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::TypesDiffer(_) if has("keep") => {
             format!("list the other columns with {}, or write to a directory, which needs no common type", setter("keep"))
         }
+        Error::BadLine { what, .. } if what.contains("of a new column") => {
+            "--prefix NAME puts NAME before the new columns".to_owned()
+        }
         Error::BadLine { .. } => {
             format!("correct the line, or leave out such lines with {} skip", setter("csv_bad_lines"))
         }
@@ -84,6 +87,9 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         }
         Error::Unsupported { what, .. } if what.contains("in a Parquet file") && has("keep") => {
             format!("write to *.arrow, or leave the column out with {}", setter("keep"))
+        }
+        Error::Unsupported { what, .. } if what.contains("lines of JSON") => {
+            "call it *.ndjson or *.jsonl, or write to -, which is stdout".to_owned()
         }
         Error::Unsupported { what, .. } if what.contains("of this type in CSV") && has("keep") => {
             format!("write to *.ndjson, *.arrow or *.parquet, or leave the column out with {}", setter("keep"))

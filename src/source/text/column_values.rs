@@ -1,5 +1,6 @@
 //! A summary of all values of a text column, from which its type is inferred.
 
+mod fitting;
 mod held_types;
 #[cfg(test)]
 mod tests;
