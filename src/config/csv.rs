@@ -16,6 +16,13 @@ pub struct CsvConfig {
     /// Character around the fields of CSV that have delimiters or line breaks [default: "]
     #[cfg_attr(feature = "cli", arg(long = "csv-quote", id = "csv_quote", value_name = "CHAR", value_parser = flags::byte))]
     pub quote: Option<u8>,
+    /// Encoding of CSV, such as windows-1252 or shift_jis [default: UTF-8, or UTF-16 by a byte order mark; windows-1252 in a
+    /// file of which no character beyond ASCII is valid UTF-8]
+    #[cfg_attr(feature = "cli", arg(long = "csv-encoding", id = "csv_encoding", value_name = "NAME", value_parser = flags::encoding))]
+    pub encoding: Option<String>,
+    /// Character that begins lines of CSV that are comments [default: none]
+    #[cfg_attr(feature = "cli", arg(long = "csv-comment", id = "csv_comment", value_name = "CHAR", value_parser = flags::byte))]
+    pub comment: Option<u8>,
     /// Decimal mark of CSV: point or comma [default: comma in a file without commas between fields that has no decimal points]
     #[cfg_attr(feature = "cli", arg(long = "csv-decimal", id = "csv_decimal", value_name = "MARK", value_parser = flags::words::<DecimalMark>(DecimalMark::WORDS)))]
     pub decimal: Option<DecimalMark>,

@@ -75,6 +75,9 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::BadLine { what, .. } if what.contains("of a new column") => {
             "--prefix NAME puts NAME before the new columns".to_owned()
         }
+        Error::BadLine { what, .. } if what == "invalid utf-8" => {
+            format!("{} names the encoding, such as windows-1252", setter("csv_encoding"))
+        }
         Error::BadLine { .. } => {
             format!("correct the line, or leave out such lines with {} skip", setter("csv_bad_lines"))
         }

@@ -16,6 +16,10 @@ pub(super) struct CsvFormat {
     pub(super) delimiter: u8,
     pub(super) quote: u8,
     pub(super) has_header: bool,
+    /// Whether the first field of a row has no name, and the header one field fewer.
+    pub(super) has_row_names: bool,
+    /// What lines that are comments begin with.
+    pub(super) comment: Option<u8>,
     /// Whether the decimal mark is a comma; `None` while it is not known, as if it were a point.
     pub(super) decimal_comma: Option<bool>,
     /// Words that are null in every column; if there are any, no others are.

@@ -7,6 +7,9 @@ use std::io::{self, BufRead};
 
 use super::line_length::{LongestLine, check_line_length};
 
+/// What is wrong with a line that is not UTF-8.
+pub(super) const INVALID_UTF8: &str = "invalid utf-8";
+
 /// Most characters of a field in a message.
 const EXCERPT_CHARACTERS: usize = 40;
 
@@ -64,6 +67,8 @@ pub(super) struct CsvRecords<R> {
     parser: Parser,
     /// Number of fields of each record, once it is known.
     pub(super) width: Option<usize>,
+    /// What lines that are comments begin with.
+    pub(super) comment: Option<u8>,
     longest: LongestLine,
 }
 
@@ -71,7 +76,7 @@ impl<R: BufRead> CsvRecords<R> {
     pub(super) fn new(from: R, delimiter: u8, quote: u8, longest: &LongestLine) -> Self {
         let parser = Parser { delimiter, quote, state: State::FieldStart, ..Parser::default() };
         let lines = Lines { from, held: Vec::new(), start: 0, at: 0, number: 0 };
-        Self { lines, parser, width: None, longest: longest.clone() }
+        Self { lines, parser, width: None, comment: None, longest: longest.clone() }
     }
 
     /// Reads the next record into `record`.
@@ -84,7 +89,8 @@ impl<R: BufRead> CsvRecords<R> {
             if !self.lines.add()? {
                 return Ok(Found::End);
             }
-            if !without_end(self.lines.current()).is_empty() {
+            let line = without_end(self.lines.current());
+            if !line.is_empty() && (self.comment.is_none() || line.first() != self.comment.as_ref()) {
                 break;
             }
         }
@@ -240,13 +246,13 @@ impl Parser {
                 let valid = error.utf8_error().valid_up_to();
                 let field = record.ends.iter().position(|&end| valid < end).unwrap_or_default();
                 record.ends.clear();
-                return Some((field, "invalid utf-8".to_owned()));
+                return Some((field, INVALID_UTF8.to_owned()));
             }
         }
         // Two fields that are invalid may be valid together.
         let torn = record.ends.iter().position(|&end| !record.text.is_char_boundary(end))?;
         record.ends.clear();
-        Some((torn, "invalid utf-8".to_owned()))
+        Some((torn, INVALID_UTF8.to_owned()))
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use ::parquet::file::reader::ChunkReader;
+use encoding_rs::UTF_8;
 use flate2::read::MultiGzDecoder;
 
 use super::encoding::decode;
@@ -54,15 +55,15 @@ impl LineSource {
 fn read(path: &PathBuf, stop: &Stop) -> Result<Box<dyn Read + Send>> {
     let failed = |error: std::io::Error| Error::Read { place: Place::file(path), source: error.into() };
     let decoded = if is_stdin(path) {
-        decode(InterruptibleReader::new(Box::new(std::io::stdin()), stop)?)
+        decode(InterruptibleReader::new(Box::new(std::io::stdin()), stop)?, UTF_8)
     } else {
         let file = PositionalFile::open(path)?;
         let read = |at| file.get_read(at).map_err(|error| failed(std::io::Error::other(error)));
         let mut start = Vec::new();
         read(0)?.take(2).read_to_end(&mut start).map_err(failed)?;
         match start.as_slice() {
-            [0x1f, 0x8b] => decode(BufReader::new(MultiGzDecoder::new(read(0)?))),
-            _ => decode(read(0)?),
+            [0x1f, 0x8b] => decode(BufReader::new(MultiGzDecoder::new(read(0)?)), UTF_8),
+            _ => decode(read(0)?, UTF_8),
         }
     };
     stop.check()?;
