@@ -11,13 +11,13 @@ use super::medium::is_gzip;
 /// A writer of bytes, compressed or as they are.
 pub(crate) enum Compressed<W: Write> {
     Not(W),
-    Gzip(GzEncoder<W>),
+    Gzip(Box<GzEncoder<W>>),
 }
 
 impl<W: Write> Compressed<W> {
     /// Writes the file called `path`.
     pub(super) fn new(to: W, path: &Path) -> Self {
-        if is_gzip(path) { Self::Gzip(GzEncoder::new(to, Compression::default())) } else { Self::Not(to) }
+        if is_gzip(path) { Self::Gzip(Box::new(GzEncoder::new(to, Compression::default()))) } else { Self::Not(to) }
     }
 
     /// Writes what is left.

@@ -11,7 +11,7 @@ use crate::storage::{FileRange, Target, TemporaryFile};
 /// A writer of lines.
 pub(crate) enum LineWriter {
     Stream(Box<dyn Write + Send>),
-    File(Compressed<BufWriter<TemporaryFile>>, Target),
+    File(Compressed<BufWriter<TemporaryFile>>, Box<Target>),
 }
 
 impl LineWriter {
@@ -32,7 +32,7 @@ impl LineWriter {
     /// [`Error::Io`].
     pub(crate) fn create(target: Target) -> Result<Self> {
         let file = BufWriter::with_capacity(FileRange::BUFFER_BYTES, target.create()?);
-        Ok(Self::File(Compressed::new(file, target.path()), target))
+        Ok(Self::File(Compressed::new(file, target.path()), Box::new(target)))
     }
 
     /// Writes lines.

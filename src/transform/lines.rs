@@ -27,7 +27,7 @@ impl Model {
     /// written as they are. The lines that can be read without waiting are scored together; a stream is flushed after them.
     ///
     /// A value has the type that the model learned if that holds it as it is written, and else its own; a key that a line
-    /// lacks is null. What is written for a line does not depend on other lines.
+    /// lacks is null. What is written for a line does not depend on other lines. The encoding of outputs is that of their name.
     ///
     /// # Errors
     /// [`BadLine`](Error::BadLine) for a line that is no object, has the key of a new column, or has a value that the model
@@ -108,7 +108,7 @@ impl TransformJob<'_, '_> {
         mut to: LineWriter,
     ) -> Result<()> {
         let (totals, route) = (&mut self.totals, Route::new(CHUNK_BYTES));
-        let (mut skipped, encoder) = (Vec::new(), worker.encoder.clone());
+        let (mut skipped, mut first_skipped, encoder) = (0_u64, None, worker.encoder.clone());
         let mut next_row = 0;
         let chunks = chunks.map(move |chunk| {
             let chunk = chunk?;
@@ -122,13 +122,14 @@ impl TransformJob<'_, '_> {
                 let ScoredLines { text, counts, skipped: here, bad } = lines?;
                 counts.iter().for_each(|counts| totals.add(counts));
                 to.write(&text)?;
-                skipped.extend(here.into_iter().map(Box::new));
+                skipped += here.len() as u64;
+                first_skipped = first_skipped.take().or(here.into_iter().next());
                 bad.map_or(Ok(()), Err)?;
             }
             to.finish()
         })?;
-        if let Some(first) = skipped.first() {
-            tracing::warn!("lines that are left out: {}; the first is {first}", skipped.len());
+        if let Some(first) = first_skipped {
+            tracing::warn!("lines that are left out: {skipped}; the first is {first}");
         }
         tell_lost(Path::new("lines"), &encoder);
         Ok(())

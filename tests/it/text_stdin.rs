@@ -8,8 +8,8 @@ use crate::general::read_ipc;
 use crate::tables::{new_bits, read};
 use crate::workdir::Workdir;
 
-/// A model and its rows as CSV and NDJSON, and the scores of these.
-fn texts() -> (Workdir, Vec<u8>, Vec<u8>, Vec<Vec<Option<u32>>>) {
+/// A model and its rows as CSV and NDJSON, with their scores in `scored.parquet`.
+fn texts() -> (Workdir, Vec<u8>, Vec<u8>) {
     let (dir, _) = fitted(600);
     dir.ok("transform in.parquet scored.parquet");
     for name in ["rows.csv", "rows.ndjson"] {
@@ -17,13 +17,13 @@ fn texts() -> (Workdir, Vec<u8>, Vec<u8>, Vec<Vec<Option<u32>>>) {
     }
     let bytes = |name: &str| std::fs::read(dir.path(name)).unwrap();
     let (csv, ndjson) = (bytes("rows.csv"), bytes("rows.ndjson"));
-    let bits = new_bits(&read(&dir.path("scored.parquet")));
-    (dir, csv, ndjson, bits)
+    (dir, csv, ndjson)
 }
 
 #[test]
 fn stdin_is_read_in_the_format_that_is_given_or_found() {
-    let (dir, csv, ndjson, expected) = texts();
+    let (dir, csv, ndjson) = texts();
+    let expected = new_bits(&read(&dir.path("scored.parquet")));
     let parquet = std::fs::read(dir.path("in.parquet")).unwrap();
     dir.ok("transform in.parquet whole.arrow");
     let arrow = std::fs::read(dir.path("whole.arrow")).unwrap();
@@ -59,7 +59,7 @@ fn stdin_is_read_in_the_format_that_is_given_or_found() {
 
 #[test]
 fn every_command_reads_text_from_stdin() {
-    let (dir, csv, ndjson, _) = texts();
+    let (dir, csv, ndjson) = texts();
     piped(&dir, "fit - -m new --epochs 1 --latent-dim 2 --hidden 4 --input-format csv --exclude new_*", &csv).exits(0);
     piped(&dir, "inspect - --input-format csv", &csv).exits(0).prints(&["x0", "600"]);
     piped(&dir, "drift vae.safetensors -", &ndjson).exits(0);
@@ -74,7 +74,7 @@ fn every_command_reads_text_from_stdin() {
 
 #[test]
 fn what_is_neither_an_arrow_stream_nor_ndjson_has_to_be_named() {
-    let (dir, csv, ndjson, _) = texts();
+    let (dir, csv, ndjson) = texts();
     for bytes in [&csv[..], b"", b"\x1f\x8b\x08"] {
         piped(&dir, "transform - out.parquet", bytes)
             .exits(65)
@@ -105,7 +105,8 @@ fn the_type_of_a_value_is_what_it_is_in_text_on_stdin() {
 
 #[test]
 fn a_named_file_of_an_unknown_name_is_read_as_it_is_said() {
-    let (dir, csv, _, expected) = texts();
+    let (dir, csv, _) = texts();
+    let expected = new_bits(&read(&dir.path("scored.parquet")));
     std::fs::write(dir.path("rows.dat"), &csv).unwrap();
     dir.fails(65, "transform rows.dat out.parquet").says(&["--input-format names the format"]);
     dir.ok("transform rows.dat out.parquet --input-format csv");
