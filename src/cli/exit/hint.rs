@@ -110,6 +110,9 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::Unsupported { what, .. } if what.contains("a pipe") => {
             "write it to a file first, or pipe it to -".to_owned()
         }
+        Error::NotParquet { .. } if !has("input_format") => {
+            "vaepipe reads Parquet and Arrow IPC, whatever they are called, and *.csv, *.tsv, *.ndjson and *.jsonl, also with .gz".to_owned()
+        }
         Error::NotParquet { .. } => {
             format!("vaepipe reads Parquet and Arrow IPC, whatever they are called, and *.csv, *.tsv, *.ndjson and *.jsonl, also with .gz; {} names the format of another file", setter("input_format"))
         }
