@@ -188,9 +188,13 @@ def test_what_arrow_cannot_hold_is_a_data_error(points, points_model):
         points_model.transform(pandas.DataFrame(points).assign(odd=[1, "a"] * 200))
 
 
-def test_text_is_not_written_under_its_name(points_model, tmp_path):
-    with pytest.raises(vaepipe.UsageError, match="text is not written"):
-        points_model.generate(3).sink(tmp_path / "rows.csv")
+def test_text_is_written_as_it_is_called(points_model, tmp_path):
+    points_model.generate(3).sink(tmp_path / "rows.csv")
+    assert polars.read_csv(tmp_path / "rows.csv").height == 3
+    points_model.generate(3).sink(tmp_path / "rows.ndjson")
+    assert polars.read_ndjson(tmp_path / "rows.ndjson").height == 3
+    with pytest.raises(vaepipe.DataError, match="an output of this name"):
+        points_model.generate(3).sink(tmp_path / "rows.json")
 
 
 def test_columns_of_polars_without_a_value_are_filled(points, points_model):

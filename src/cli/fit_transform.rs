@@ -62,7 +62,7 @@ impl FitTransform {
             output,
             model: path,
             metrics,
-            rows,
+            mut rows,
             transform: mut config,
             files,
             fit: mut fitting,
@@ -80,6 +80,7 @@ impl FitTransform {
         config.check()?;
         fitting.check()?;
         run.check()?;
+        rows.spool_dir.clone_from(&fitting.spool_dir);
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         // One file under two names would wait for itself.
         crate::storage::check_distinct(&path.iter().chain([&output]).collect::<Vec<_>>())?;
@@ -88,7 +89,7 @@ impl FitTransform {
             output::check_is_file(target)?;
             crate::storage::check_target(target, config.output.force, source.paths())?;
         }
-        check_output(&output, &config.output, &source, None)?;
+        check_output(&output, &config.output, source.paths(), None)?;
         let metrics = metrics.start(&source, &path.iter().chain([&output]).collect::<Vec<_>>())?;
         fitting.decision = decision.decision()?;
         let in_place = || if is_dash(&output) { std::env::temp_dir() } else { folder(&output) };

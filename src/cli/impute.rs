@@ -51,7 +51,7 @@ impl Impute {
         run.check()?;
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         let _lock = run.lock([output.as_path()], context)?;
-        check_output(&output, &config.output, &source, Some(&path))?;
+        check_output(&output, &config.output, source.paths(), Some(&path))?;
         let model = Model::load(&path, run.device)?;
         let spool_dir = if is_dash(&output) { std::env::temp_dir() } else { folder(&output) };
         let source = source.spooled(&spool_dir)?;

@@ -48,7 +48,7 @@ impl Reconstruct {
         run.check()?;
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         let _lock = run.lock([output.as_path()], context)?;
-        check_output(&output, &config.output, &source, Some(&path))?;
+        check_output(&output, &config.output, source.paths(), Some(&path))?;
         let model = Model::load(&path, run.device)?;
         let to = files.open(&output)?;
         let done = model.reconstruct(&source, to, &config, &mut context.run(run.threads, source.rows()))?;

@@ -34,8 +34,9 @@ pub(crate) struct Transform {
     /// Files, directories, or globs in quotes, read as one table; - is an Arrow stream on stdin
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// The file to write, Arrow IPC if it is called *.arrow, *.feather or *.ipc, else Parquet; a directory (there, or with
-    /// a trailing /) gets a file for each input; - is an Arrow stream on stdout
+    /// The file to write, in the format of its name: *.arrow, *.feather or *.ipc, *.csv, *.tsv, *.ndjson or *.jsonl (with
+    /// .gz, compressed), else Parquet; a directory (there, or with a trailing /) gets a file for each input; - is stdout, an
+    /// Arrow stream unless --output-format says otherwise
     output: PathBuf,
     /// The model file
     #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Run")]
@@ -52,13 +53,22 @@ pub(crate) struct Transform {
     monitor: MonitorFlags,
     #[command(flatten)]
     files: OutputFlags,
+    /// Read and write lines of JSON: each is written, with new keys, and flushed as soon as it is read. Other keys stay as they
+    /// are; one that a line lacks is null. --csv-bad-lines skip leaves out lines that are not objects
+    #[arg(
+        long,
+        conflicts_with_all = ["where", "input_format", "output_format", "compression", "row_group_size", "keep_going"],
+        help_heading = "Rows"
+    )]
+    lines: bool,
     #[command(flatten)]
     run: RunFlags,
 }
 
 impl Transform {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { inputs, output, model, mut rows, mut config, files, decision, alert, monitor, run } = self;
+        let Self { inputs, output, model, mut rows, mut config, files, decision, alert, monitor, lines: by_line, run } =
+            self;
         rows.keep_going = files.keep_going;
         monitor.begin("transform", &model, &[&output], context)?;
         let alert = alert.alert()?;
@@ -67,15 +77,20 @@ impl Transform {
         let start = Instant::now();
         config.check()?;
         run.check()?;
-        let source = Source::open(&inputs, &rows, &context.signals.stop)?;
+        let source = if by_line { None } else { Some(Source::open(&inputs, &rows, &context.signals.stop)?) };
         let _lock = run.lock([output.as_path()], context)?;
-        check_output(&output, &config.output, &source, Some(&model))?;
+        check_output(&output, &config.output, source.iter().flat_map(Source::paths), Some(&model))?;
         let path = model;
         let model = Model::load(&path, run.device)?;
         log::model(&path, &model);
         alert.check_model(&model, &config)?;
         let to = files.open(&output)?;
-        let transformed = model.transform_to(&source, to, &config, &mut context.run(run.threads, source.rows()))?;
+        let mut running = context.run(run.threads, source.as_ref().and_then(Source::rows));
+        let transformed = match &source {
+            Some(source) => model.transform_to(source, to, &config, &mut running)?,
+            None => model.transform_lines(&inputs, &rows, to, &config, &mut running)?,
+        };
+        drop(running);
         context.monitor.transformed(&transformed);
         let total = start.elapsed().as_secs_f64();
         let lines = lines(&model, &config, &transformed, &output, alert.drift(), total)?;

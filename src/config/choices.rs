@@ -228,6 +228,36 @@ impl Serialize for MapOf {
     }
 }
 
+/// A format of rows that do not tell it themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InputFormat {
+    /// An Arrow IPC stream or file.
+    Arrow,
+    /// Parquet.
+    Parquet,
+    /// CSV, whose delimiter is found by looking.
+    Csv,
+    /// The same with tabs between fields.
+    Tsv,
+    /// A JSON object a line.
+    Ndjson,
+}
+
+/// A format of rows on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StreamFormat {
+    /// An Arrow IPC stream.
+    Arrow,
+    /// CSV with a header.
+    Csv,
+    /// The same with tabs between fields.
+    Tsv,
+    /// A JSON object a line.
+    Ndjson,
+}
+
 /// A value of a given column, written `COL=VALUE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GivenValue {
@@ -279,6 +309,8 @@ words!(ExplainRows, "anomalies" => ExplainRows::Anomalies, "all" => ExplainRows:
 words!(IfNewer, "input" => IfNewer::Input, "model" => IfNewer::Model);
 words!(DecimalMark, "point" => DecimalMark::Point, "comma" => DecimalMark::Comma);
 words!(BadLines, "error" => BadLines::Error, "skip" => BadLines::Skip);
+words!(InputFormat, "arrow" => InputFormat::Arrow, "parquet" => InputFormat::Parquet, "csv" => InputFormat::Csv, "tsv" => InputFormat::Tsv, "ndjson" => InputFormat::Ndjson);
+words!(StreamFormat, "arrow" => StreamFormat::Arrow, "csv" => StreamFormat::Csv, "tsv" => StreamFormat::Tsv, "ndjson" => StreamFormat::Ndjson);
 words!(Codec, "none" => Codec::None, "snappy" => Codec::Snappy, "gzip" => Codec::Gzip, "lz4" => Codec::Lz4, "brotli" => Codec::Brotli, "zstd" => Codec::Zstd);
 words!(Activation, "relu" => Activation::Relu, "silu" => Activation::Silu, "tanh" => Activation::Tanh);
 

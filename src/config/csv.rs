@@ -16,6 +16,13 @@ pub struct CsvConfig {
     /// Character around the fields of CSV that have delimiters or line breaks [default: "]
     #[cfg_attr(feature = "cli", arg(long = "csv-quote", id = "csv_quote", value_name = "CHAR", value_parser = flags::byte))]
     pub quote: Option<u8>,
+    /// Encoding of CSV, such as windows-1252 or shift_jis [default: UTF-8, or UTF-16 by a byte order mark; windows-1252 in a
+    /// file of which no character beyond ASCII is valid UTF-8]
+    #[cfg_attr(feature = "cli", arg(long = "csv-encoding", id = "csv_encoding", value_name = "NAME", value_parser = flags::encoding))]
+    pub encoding: Option<String>,
+    /// Character that begins lines of CSV that are comments [default: none]
+    #[cfg_attr(feature = "cli", arg(long = "csv-comment", id = "csv_comment", value_name = "CHAR", value_parser = flags::byte))]
+    pub comment: Option<u8>,
     /// Decimal mark of CSV: point or comma [default: comma in a file without commas between fields that has no decimal points]
     #[cfg_attr(feature = "cli", arg(long = "csv-decimal", id = "csv_decimal", value_name = "MARK", value_parser = flags::words::<DecimalMark>(DecimalMark::WORDS)))]
     pub decimal: Option<DecimalMark>,
@@ -35,7 +42,8 @@ pub struct CsvConfig {
     /// Whether the first line of CSV has the names of the columns [default: true, unless it has values like those below]
     #[cfg_attr(feature = "cli", arg(long = "csv-header", id = "csv_header", value_name = "true|false"))]
     pub header: Option<bool>,
-    /// What becomes of a CSV line that is not a row: an error, or it is left out and counted [default: error]
+    /// What becomes of a CSV line that is not a row, or with --lines of a line of JSON: an error, or it is left out and
+    /// counted [default: error]
     #[cfg_attr(feature = "cli", arg(long = "csv-bad-lines", id = "csv_bad_lines", value_name = "WHAT", value_parser = flags::words::<BadLines>(BadLines::WORDS)))]
     pub bad_lines: Option<BadLines>,
 }

@@ -35,6 +35,14 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
     text.parse::<ByteSize>().map(|size| size.as_u64())
 }
 
+/// Parses the name of an encoding of text.
+pub(super) fn encoding(text: &str) -> Result<String, String> {
+    match encoding_rs::Encoding::for_label(text.as_bytes()) {
+        Some(encoding) => Ok(encoding.name().to_lowercase()),
+        None => Err(format!("{text:?} is no encoding of the web, such as utf-8, windows-1252, shift_jis or gb18030")),
+    }
+}
+
 /// Parses a character of one byte that no word has, or `tab`.
 pub(super) fn byte(text: &str) -> Result<u8, String> {
     match text.as_bytes() {

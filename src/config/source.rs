@@ -1,6 +1,8 @@
 //! The options of reading.
 
-use super::CsvConfig;
+use std::path::PathBuf;
+
+use super::{CsvConfig, InputFormat};
 
 /// Options of a source.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -15,6 +17,13 @@ pub struct SourceConfig {
     )]
     #[cfg_attr(all(feature = "cli", not(feature = "analysis")), arg(skip))]
     pub predicate: Option<String>,
+    /// Format of stdin, and of files given by a name that does not tell it [default: an Arrow stream on stdin, or NDJSON if it
+    /// begins with {]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FORMAT", value_parser = super::flags::words::<InputFormat>(InputFormat::WORDS)))]
+    pub input_format: Option<InputFormat>,
+    /// The folder of the scratch file that stdin is copied to, unless it is an Arrow stream; `None` is that of the system.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub spool_dir: Option<PathBuf>,
     /// Accept an Arrow stream that ends without its end-of-stream marker.
     ///
     /// Without this option such a stream is an error, because it may have been cut short.

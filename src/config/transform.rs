@@ -1,6 +1,6 @@
 //! Options of a transform.
 
-use super::{Codec, Decision, ExplainRows, IfNewer, check_decision, within};
+use super::{Codec, Decision, ExplainRows, IfNewer, StreamFormat, check_decision, within};
 use crate::error::Result;
 
 /// Options of a transform.
@@ -79,7 +79,8 @@ pub struct OutputConfig {
 #[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Output"))]
 #[non_exhaustive]
 pub struct Encoding {
-    /// Compress the output with this codec; the columns of a Parquet file are encoded again [default: zstd; Arrow IPC: none]
+    /// Compress the output with this codec; the columns of a Parquet file are encoded again [default: zstd; Arrow IPC: none;
+    /// text: gzip if it is called *.gz]
     #[cfg_attr(
         feature = "cli",
         arg(long, value_name = "CODEC", value_parser = super::flags::words::<Codec>(Codec::WORDS))
@@ -88,6 +89,12 @@ pub struct Encoding {
     /// Most rows of a Parquet row group; the columns of a Parquet file are encoded again [default: 1048576]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub row_group_size: Option<usize>,
+    /// Write this format to stdout [default: arrow, a stream]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "FORMAT", value_parser = super::flags::words::<StreamFormat>(StreamFormat::WORDS))
+    )]
+    pub output_format: Option<StreamFormat>,
 }
 
 impl TransformConfig {

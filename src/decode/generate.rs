@@ -68,7 +68,8 @@ impl Model {
     ) -> Result<Option<RowWriter>> {
         let Some(destination) = output.of_new_rows(config, self.hash(), stop)? else { return Ok(None) };
         let none = Schema::empty();
-        let schema = output_schema(&none, schema.fields(), &none, &self.keys(None), destination.medium());
+        let schema =
+            output_schema(&none, schema.fields(), &none, &self.keys(None), destination.medium(&config.encoding));
         RowWriter::create(destination, schema, &[], &config.encoding).map(Some)
     }
 

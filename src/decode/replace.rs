@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::output::{FileCounts, Output, WriteRows};
 use crate::pipeline::{Reservation, Route, Rows, Run};
 use crate::sink::{
-    Destination, Medium, NewColumns, OutputColumn, RowWriter, Splice, SpliceSink, cast_to_schema, is_ipc, output_schema,
+    Destination, Medium, NewColumns, OutputColumn, RowWriter, Splice, SpliceSink, cast_to_schema, output_schema,
 };
 use crate::source::{ParquetSource, Source};
 use crate::storage::Target;
@@ -136,7 +136,7 @@ where
 
     fn write(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()> {
         match (source.copied_parquet_file(&self.plan.config.encoding, in_directory), destination) {
-            (Some(file), Destination::File(target)) if !is_ipc(target.path()) => {
+            (Some(file), Destination::File(target)) if Medium::of(target.path()) == Medium::Parquet => {
                 self.splice(&file, target, &source.partition_columns())
             }
             (_, destination) => self.general(source, destination, in_directory),
@@ -178,7 +178,7 @@ where
 
     /// Writes rows of any source to any output.
     fn general(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()> {
-        let medium = destination.medium();
+        let medium = destination.medium(&self.plan.config.encoding);
         let encoded = self.plan.encoded(source, in_directory, medium)?;
         let stored = match medium {
             Medium::Parquet => source.stored_types(&encoded.names()),

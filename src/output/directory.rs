@@ -7,7 +7,7 @@ use super::{FileCounts, WriteRows};
 use crate::config::OutputConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pipeline::Stop;
-use crate::sink::Destination;
+use crate::sink::{Destination, check_output_name};
 use crate::source::Source;
 use crate::storage::{Target, check_distinct, check_outside, is_url};
 
@@ -30,6 +30,7 @@ pub(super) fn write(
     check_distinct(&files.iter().map(|(_, target)| target).collect::<Vec<_>>())?;
     let (mut counts, mut work) = (FileCounts::default(), Vec::new());
     for (file, target) in files {
+        check_output_name(&target)?;
         rows.check(&file, true)?;
         if config.skips(&target, file.paths(), model_hash)? {
             counts.skipped += 1;

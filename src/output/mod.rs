@@ -17,23 +17,25 @@ use crate::config::OutputConfig;
 use crate::error::Place;
 use crate::error::{Error, Result};
 use crate::pipeline::{Stop, StreamWriter};
-use crate::sink::Destination;
 #[cfg(feature = "delta")]
 use crate::sink::NewDeltaTable;
+use crate::sink::{Destination, check_output_name};
 use crate::source::Source;
 use crate::storage::{Target, check_outside};
 
 /// The output of a command that writes the rows of its input.
 #[non_exhaustive]
 pub enum Output {
-    /// One file: Arrow IPC if its name ends in `.arrow`, `.feather` or `.ipc`, else Parquet.
+    /// One file: Arrow IPC if its name ends in `.arrow`, `.feather` or `.ipc`, CSV if in `.csv` or `.tsv`, NDJSON if in
+    /// `.ndjson` or `.jsonl`, text compressed if `.gz` follows; else Parquet.
     File(PathBuf),
     /// A directory with one file for each file of the source, at the same relative path.
     Folder(PathBuf),
     /// A new Delta table in a directory that is missing or empty: one data file, then the commit that makes it a table.
     #[cfg(feature = "delta")]
     Delta(PathBuf),
-    /// An Arrow IPC stream, flushed after each batch. After an error it has no end-of-stream marker.
+    /// A stream, flushed after each batch: Arrow IPC, unless [`Encoding::output_format`](crate::Encoding::output_format) names
+    /// another format. After an error an Arrow stream has no end-of-stream marker.
     Stream(Box<dyn Write + Send>),
 }
 
@@ -58,6 +60,17 @@ pub(crate) struct FileCounts {
 }
 
 impl Output {
+    /// Checks that the name of a file is not that of a format that is not written, such as `.json` or `.csv.zst`.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`].
+    pub fn check_name(&self) -> Result<()> {
+        match self {
+            Self::File(path) => check_output_name(path),
+            _ => Ok(()),
+        }
+    }
+
     /// Writes the rows of `source`, unless the output exists and is kept; `model_hash` is that of the model in use.
     ///
     /// # Errors
@@ -96,6 +109,7 @@ impl Output {
                 written?;
             }
             Self::File(path) => {
+                check_output_name(&path)?;
                 if config.skips(&path, source.paths(), model_hash)? {
                     return Ok(FileCounts { written: 0, skipped: 1 });
                 }
@@ -124,10 +138,13 @@ impl Output {
                 let what = "rows that no input has, in a Delta table,";
                 return Err(Error::Unsupported { place: Place::file(path), what });
             }
-            Self::File(path) | Self::Folder(path) => match config.skips(&path, std::iter::empty(), model_hash)? {
-                true => None,
-                false => Some(Destination::File(Target::check(&path, config.replaces(), [])?)),
-            },
+            Self::File(path) | Self::Folder(path) => {
+                check_output_name(&path)?;
+                match config.skips(&path, std::iter::empty(), model_hash)? {
+                    true => None,
+                    false => Some(Destination::File(Target::check(&path, config.replaces(), [])?)),
+                }
+            }
         })
     }
 }

@@ -5,8 +5,9 @@ use std::time::SystemTime;
 
 use crate::artifact::MODEL_KEY;
 use crate::config::{IfNewer, OutputConfig, SourceConfig};
-use crate::error::Result;
+use crate::error::{Error, Place, Result};
 use crate::pipeline::Stop;
+use crate::sink::Medium;
 use crate::source::Source;
 use crate::storage::output_exists;
 
@@ -15,13 +16,18 @@ impl OutputConfig {
     /// [`if_newer`](Self::if_newer) if it is up to date.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::Error::Io) if the store of the output cannot be asked.
-    pub(super) fn skips<'a>(
+    /// [`Error::Io`] if the store of the output cannot be asked, [`Error::Unsupported`] for a text output, which stores no
+    /// hash, where the hash of the model decides.
+    pub(crate) fn skips<'a>(
         &self,
         output: &Path,
         inputs: impl Iterator<Item = &'a Path>,
         model_hash: &str,
     ) -> Result<bool> {
+        if self.if_newer == Some(IfNewer::Model) && Medium::of(output).is_text() {
+            let what = "the hash of the model, by which outputs are kept, in a text file";
+            return Err(Error::Unsupported { place: Place::file(output), what });
+        }
         Ok(match self.if_newer {
             None => self.skip_existing && output_exists(output)?,
             Some(IfNewer::Input) => is_newer(output, inputs),
@@ -30,7 +36,7 @@ impl OutputConfig {
     }
 
     /// Whether an existing output that is not skipped is replaced.
-    pub(super) fn replaces(&self) -> bool {
+    pub(crate) fn replaces(&self) -> bool {
         self.force || self.if_newer.is_some()
     }
 }

@@ -3,28 +3,27 @@
 //! # Memory usage
 //! One batch; for Parquet, the encoded columns of one row group.
 
-use std::collections::HashMap;
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 use ::parquet::arrow::ARROW_SCHEMA_META_KEY;
 use ::parquet::arrow::arrow_writer::ArrowWriterOptions;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::CompressionType;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
 
+use super::medium::{Medium, check_output_name};
+use super::output_schema::sorted_metadata;
 use super::parquet_schema::{ParquetSchema, parquet_schema};
-use super::{is_ipc, metadata};
+use super::text_writer::TextWriter;
 use crate::config::{Codec, Encoding};
 use crate::error::{Error, Place, Result};
-use crate::source::{ParquetWriter, StoredType, batch_of, convert_unit, first_unsupported, with_parquet_units};
+use crate::source::{ParquetWriter, StoredType, first_unsupported};
 use crate::storage::{FileRange, Target, TemporaryFile};
 
 /// Default number of rows of a Parquet row group, and its largest size in bytes.
@@ -34,33 +33,17 @@ const MAX_ROW_GROUP: (usize, usize) = (1 << 20, 256 << 20);
 pub(crate) enum Destination {
     /// A file, in the format of its extension.
     File(Target),
-    /// An Arrow IPC stream, flushed after each batch.
+    /// A stream, flushed after each batch: Arrow IPC, unless the encoding names another format.
     Stream(Box<dyn Write + Send>),
 }
 
-/// The format of written rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Medium {
-    /// Batches in memory, which hold every type.
-    Memory,
-    Ipc,
-    Parquet,
-}
-
 impl Destination {
-    /// The format that is written.
-    pub(crate) fn medium(&self) -> Medium {
+    /// The format that is written; that of a stream is the encoding's.
+    pub(crate) fn medium(&self, encoding: &Encoding) -> Medium {
         match self {
             Self::File(target) => Medium::of(target.path()),
-            Self::Stream(_) => Medium::Ipc,
+            Self::Stream(_) => Medium::of_stream(encoding.output_format),
         }
-    }
-}
-
-impl Medium {
-    /// The format of a file, by its extension.
-    pub(crate) fn of(path: &Path) -> Self {
-        if is_ipc(path) { Self::Ipc } else { Self::Parquet }
     }
 }
 
@@ -77,34 +60,17 @@ enum RowFormat {
     IpcFile(Box<FileWriter<BufWriter<TemporaryFile>>>, Target),
     IpcStream(Box<StreamWriter<BufWriter<Box<dyn Write + Send>>>>),
     Parquet(Box<ParquetWriter<BufWriter<TemporaryFile>>>, Target),
-}
-
-/// The schema of an output with the metadata of `input`: Arrow IPC stores dictionaries as plain values, and Parquet
-/// stores times in its own units.
-pub(crate) fn output_schema(
-    input: &Schema,
-    fields: &[FieldRef],
-    new: &Schema,
-    own: &[(String, String)],
-    medium: Medium,
-) -> SchemaRef {
-    let field = |field: &FieldRef| match medium {
-        Medium::Memory => field.clone(),
-        Medium::Ipc => without_dictionaries(field),
-        Medium::Parquet => with_parquet_units(field),
-    };
-    let output = Schema::new(fields.iter().map(field).collect::<Vec<_>>());
-    let keys = metadata::update(&sorted_metadata(input), &output, new, own).into_iter();
-    let keys: HashMap<String, String> = keys.filter_map(|key| Some((key.key, key.value?))).collect();
-    Arc::new(output.with_metadata(keys))
+    TextFile(TextWriter<BufWriter<TemporaryFile>>, Target),
+    TextStream(TextWriter<BufWriter<Box<dyn Write + Send>>>),
 }
 
 impl RowWriter {
-    /// Opens the output's temporary file, or writes a stream's schema at once. `stored` has the types of the first
+    /// Opens the output's temporary file, or writes a stream's schema or header at once. `stored` has the types of the first
     /// columns that come from Parquet files.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be created, [`Error::OptionRange`] for a codec that its format does not support.
+    /// [`Error::Io`] if it cannot be created, [`Error::OptionRange`] for a codec that its format does not support,
+    /// [`Error::Unsupported`] for a column that it cannot hold.
     pub(crate) fn create(
         destination: Destination,
         schema: SchemaRef,
@@ -113,39 +79,59 @@ impl RowWriter {
     ) -> Result<Self> {
         let format = match destination {
             Destination::Stream(to) => {
-                let path = Path::new(STREAM);
-                let options = ipc_options(encoding)?;
                 let to = BufWriter::with_capacity(FileRange::BUFFER_BYTES, to);
-                let writer = StreamWriter::try_new_with_options(to, &schema, options);
-                let mut writer = writer.map_err(|source| write_error(path, source))?;
-                writer.flush().map_err(|source| write_error(path, source))?;
-                RowFormat::IpcStream(Box::new(writer))
-            }
-            Destination::File(target) => {
-                let write_error = |source| write_error(target.path(), source);
-                let file = BufWriter::with_capacity(FileRange::BUFFER_BYTES, target.create()?);
-                if is_ipc(target.path()) {
-                    let writer = FileWriter::try_new_with_options(file, &schema, ipc_options(encoding)?);
-                    RowFormat::IpcFile(Box::new(writer.map_err(write_error)?), target)
-                } else {
-                    if let Some(field) = first_unsupported(schema.fields()) {
-                        let place = Place::column(target.path(), field.name());
-                        return Err(Error::Unsupported { place, what: "a column of this type in a Parquet file" });
+                match Medium::of_stream(encoding.output_format) {
+                    medium if medium.is_text() => {
+                        RowFormat::TextStream(TextWriter::create(to, Path::new(STREAM), &schema, medium, encoding)?)
                     }
-                    let write_error = |source| parquet_write_error(target.path(), source);
-                    let ParquetSchema { descriptor, arrow } = parquet_schema(&schema, stored).map_err(write_error)?;
-                    let options = ArrowWriterOptions::new()
-                        .with_properties(properties(&schema, arrow, encoding)?)
-                        .with_parquet_schema(descriptor)
-                        .with_skip_arrow_metadata(true);
-                    let max_row_group = (encoding.row_group_size.unwrap_or(MAX_ROW_GROUP.0), MAX_ROW_GROUP.1);
-                    let writer =
-                        ParquetWriter::create(file, schema.clone(), options, max_row_group).map_err(write_error)?;
-                    RowFormat::Parquet(Box::new(writer), target)
+                    _ => RowFormat::IpcStream(Box::new(ipc_stream(to, &schema, encoding)?)),
                 }
             }
+            Destination::File(target) => Self::create_file(target, &schema, stored, encoding)?,
         };
         Ok(Self { schema, format })
+    }
+
+    /// Opens the temporary file of an output in the format of its extension.
+    fn create_file(
+        target: Target,
+        schema: &SchemaRef,
+        stored: &[Option<StoredType>],
+        encoding: &Encoding,
+    ) -> Result<RowFormat> {
+        check_output_name(target.path())?;
+        if let Some(format) = encoding.output_format {
+            let range = "left to outputs on stdout; the name of a file tells its format";
+            return Err(Error::OptionRange { option: "output_format", value: format.to_string(), range });
+        }
+        let write_error = |source| write_error(target.path(), source);
+        let file = BufWriter::with_capacity(FileRange::BUFFER_BYTES, target.create()?);
+        Ok(match Medium::of(target.path()) {
+            medium if medium.is_text() => {
+                let writer = TextWriter::create(file, target.path(), schema, medium, encoding)?;
+                RowFormat::TextFile(writer, target)
+            }
+            Medium::Ipc => {
+                let writer = FileWriter::try_new_with_options(file, schema, ipc_options(encoding)?);
+                RowFormat::IpcFile(Box::new(writer.map_err(write_error)?), target)
+            }
+            _ => {
+                if let Some(field) = first_unsupported(schema.fields()) {
+                    let place = Place::column(target.path(), field.name());
+                    return Err(Error::Unsupported { place, what: "a column of this type in a Parquet file" });
+                }
+                let write_error = |source| parquet_write_error(target.path(), source);
+                let ParquetSchema { descriptor, arrow } = parquet_schema(schema, stored).map_err(write_error)?;
+                let options = ArrowWriterOptions::new()
+                    .with_properties(properties(schema, arrow, encoding)?)
+                    .with_parquet_schema(descriptor)
+                    .with_skip_arrow_metadata(true);
+                let max_row_group = (encoding.row_group_size.unwrap_or(MAX_ROW_GROUP.0), MAX_ROW_GROUP.1);
+                let writer =
+                    ParquetWriter::create(file, schema.clone(), options, max_row_group).map_err(write_error)?;
+                RowFormat::Parquet(Box::new(writer), target)
+            }
+        })
     }
 
     /// The schema of the output.
@@ -170,6 +156,8 @@ impl RowWriter {
             RowFormat::Parquet(writer, target) => {
                 writer.write(batch, target.path(), |source| parquet_write_error(target.path(), source))
             }
+            RowFormat::TextFile(writer, _) => writer.write(batch),
+            RowFormat::TextStream(writer) => writer.write(batch).and_then(|()| writer.flush()),
         }
     }
 
@@ -190,6 +178,8 @@ impl RowWriter {
                 let (file, _) = writer.finish().map_err(|source| parquet_write_error(target.path(), source))?;
                 commit(file, &target)
             }
+            RowFormat::TextFile(writer, target) => commit(writer.finish()?, &target),
+            RowFormat::TextStream(writer) => writer.finish().map(drop),
         }
     }
 }
@@ -210,6 +200,14 @@ fn parquet_write_error(path: &Path, source: ParquetError) -> Error {
     Error::Write { path: path.to_owned(), source: source.into() }
 }
 
+/// Starts an Arrow IPC stream: its schema is written at once.
+fn ipc_stream<W: Write>(to: W, schema: &Schema, encoding: &Encoding) -> Result<StreamWriter<W>> {
+    let failed = |source| write_error(Path::new(STREAM), source);
+    let mut writer = StreamWriter::try_new_with_options(to, schema, ipc_options(encoding)?).map_err(failed)?;
+    writer.flush().map_err(failed)?;
+    Ok(writer)
+}
+
 fn ipc_options(encoding: &Encoding) -> Result<IpcWriteOptions> {
     let compression = match encoding.compression {
         None | Some(Codec::None) => None,
@@ -226,14 +224,6 @@ fn ipc_options(encoding: &Encoding) -> Result<IpcWriteOptions> {
     }
     let options = IpcWriteOptions::default().try_with_compression(compression);
     options.map_err(|source| write_error(Path::new(STREAM), source))
-}
-
-/// The metadata of a schema, sorted: the order of a map is random, and that of an output must not be.
-fn sorted_metadata(schema: &Schema) -> Vec<KeyValue> {
-    let keys = schema.metadata().iter().map(|(key, value)| KeyValue { key: key.clone(), value: Some(value.clone()) });
-    let mut keys: Vec<KeyValue> = keys.collect();
-    keys.sort_by(|one, other| one.key.cmp(&other.key));
-    keys
 }
 
 /// The writer properties; as for a splice, but with dictionaries, which carried columns may need.
@@ -258,32 +248,6 @@ fn properties(schema: &Schema, arrow: Option<String>, encoding: &Encoding) -> Re
     Ok(properties.build())
 }
 
-/// Casts arrays of the same rows, read from `path`, to a schema: decodes dictionaries and converts units of time.
-///
-/// # Errors
-/// [`Error::WrongType`] for a time that the unit cannot represent, [`Error::Read`].
-pub(crate) fn cast_to_schema(
-    schema: &SchemaRef,
-    arrays: impl IntoIterator<Item = ArrayRef>,
-    rows: usize,
-    path: &Path,
-) -> Result<RecordBatch> {
-    let read = |source: ArrowError| Error::Read { place: Place::file(path), source: source.into() };
-    let of_type = |(array, field): (ArrayRef, &FieldRef)| {
-        if array.data_type() == field.data_type() {
-            return Ok(array);
-        }
-        let plain = without_dictionaries(&Arc::new(Field::new("", array.data_type().clone(), true)));
-        if plain.data_type() == field.data_type() {
-            cast(&array, field.data_type()).map_err(read)
-        } else {
-            convert_unit(&array, field, path)
-        }
-    };
-    let arrays = arrays.into_iter().zip(schema.fields()).map(of_type).collect::<Result<_, _>>()?;
-    batch_of(schema.clone(), arrays, rows).map_err(read)
-}
-
 /// Encodes a schema as an Arrow IPC stream without batches.
 ///
 /// # Errors
@@ -291,21 +255,4 @@ pub(crate) fn cast_to_schema(
 pub fn ipc_schema(schema: &Schema) -> Result<Vec<u8>> {
     let writer = StreamWriter::try_new(Vec::new(), schema).and_then(StreamWriter::into_inner);
     writer.map_err(|source| write_error(Path::new(STREAM), source))
-}
-
-/// A field with its dictionary types replaced by their value types.
-fn without_dictionaries(field: &FieldRef) -> FieldRef {
-    let data_type = match field.data_type() {
-        DataType::Dictionary(_, values) => {
-            let values = Field::new(field.name(), (**values).clone(), true);
-            without_dictionaries(&Arc::new(values)).data_type().clone()
-        }
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(without_dictionaries).collect()),
-        DataType::List(inner) => DataType::List(without_dictionaries(inner)),
-        DataType::LargeList(inner) => DataType::LargeList(without_dictionaries(inner)),
-        DataType::FixedSizeList(inner, length) => DataType::FixedSizeList(without_dictionaries(inner), *length),
-        DataType::Map(entries, sorted) => DataType::Map(without_dictionaries(entries), *sorted),
-        _ => return field.clone(),
-    };
-    Arc::new(Field::new(field.name(), data_type, field.is_nullable()).with_metadata(field.metadata().clone()))
 }

@@ -22,6 +22,7 @@ mod predicate;
 mod schema_mapping;
 mod scratch_file;
 mod selection;
+mod stdin;
 mod table_schema;
 mod text;
 mod time_units;
@@ -45,5 +46,6 @@ pub(crate) use self::parquet::{
 use self::predicate::Predicate;
 pub(crate) use self::schema_mapping::{batch_of, map_children, with_type};
 pub(crate) use self::selection::{Selection, near_names};
+pub(crate) use self::text::{JsonRows, LineChunk, LineSource, TypedRows};
 pub(crate) use self::time_units::{convert_unit, with_parquet_units};
 pub(crate) use self::wide_keys::wide_field;

@@ -14,11 +14,12 @@ use super::arrow_ipc::{IpcFile, IpcReader};
 use super::conform::conform;
 use super::delta::{LiveContent, LiveFile, MappedFile};
 use super::inputs::{FileFormat, InputFile, PartitionColumns, SIGNATURE_BYTES, is_stdin};
+use super::stdin::{Stdin, open_stdin};
 use super::text::{TextFile, merge_values, tell_null_words};
 use super::{Batches, ParquetFile, batch_of, catch_decoder_panic};
 use crate::config::SourceConfig;
 use crate::error::{Error, Place, Result};
-use crate::pipeline::{InterruptibleReader, Stop};
+use crate::pipeline::Stop;
 use crate::storage::PositionalFile;
 
 /// One opened input: a file or stdin.
@@ -70,6 +71,32 @@ impl fmt::Debug for InputContent {
     }
 }
 
+impl InputContent {
+    /// Opens a file of a known format.
+    fn open(
+        path: &Path,
+        file: PositionalFile,
+        (format, partition_columns): (FileFormat, &PartitionColumns),
+        config: &SourceConfig,
+        stop: &Stop,
+    ) -> Result<Self> {
+        Ok(match format {
+            FileFormat::Parquet => {
+                Self::Parquet(ParquetFile::read(path, file)?.with_partition_columns(partition_columns).into())
+            }
+            FileFormat::IpcFile => Self::IpcFile(IpcFile::open(path, file)?),
+            FileFormat::IpcStream => {
+                let allow_missing_eos = config.allow_missing_eos;
+                let reader = IpcReader::new(path, read_from_start(&file, path)?, allow_missing_eos, stop)?;
+                Self::IpcStream { file, schema: reader.schema(), allow_missing_eos }
+            }
+            FileFormat::Csv { .. } | FileFormat::Tsv { .. } | FileFormat::Ndjson { .. } => {
+                Self::Text(TextFile::open(path, file, format, &config.csv, stop)?)
+            }
+        })
+    }
+}
+
 impl OpenInput {
     /// Opens a file or stdin and detects its format; `None` if a file of a directory looks like none with rows.
     ///
@@ -83,30 +110,22 @@ impl OpenInput {
     ) -> Result<Option<Self>> {
         let InputFile { path, relative, directory } = found;
         if is_stdin(&path) {
-            let stdin = InterruptibleReader::new(Box::new(std::io::stdin()), stop)?;
-            let reader = IpcReader::new(&path, Box::new(stdin), config.allow_missing_eos, stop)?;
-            return Ok(Some(Self::once(path, reader.schema(), Box::new(reader))));
+            return Ok(Some(match open_stdin(&path, config, stop)? {
+                Stdin::Stream(reader) => Self::once(path, reader.schema(), Box::new(reader)),
+                Stdin::File(file, format) => {
+                    let content = InputContent::open(&path, file, (format, &partition_columns), config, stop)?;
+                    Self { path, relative, directory, partition_columns, in_log: false, format: None, content }
+                }
+            }));
         }
         let file = PositionalFile::open(&path)?;
         let length = SIGNATURE_BYTES.min(usize::try_from(file.len()).unwrap_or(SIGNATURE_BYTES));
         let start = catch_decoder_panic(|| Place::file(&path), || file.get_bytes(0, length))?;
+        let is_named = directory.is_none();
+        let found = FileFormat::detect(&path, &start, config.input_format.filter(|_| is_named));
         // Whoever reads Parquet reports what is wrong with a file that was named.
-        let named = directory.is_none().then_some(FileFormat::Parquet);
-        let Some(format) = FileFormat::detect(&path, &start).or(named) else { return Ok(None) };
-        let content = match format {
-            FileFormat::Parquet => {
-                InputContent::Parquet(ParquetFile::read(&path, file)?.with_partition_columns(&partition_columns).into())
-            }
-            FileFormat::IpcFile => InputContent::IpcFile(IpcFile::open(&path, file)?),
-            FileFormat::IpcStream => {
-                let allow_missing_eos = config.allow_missing_eos;
-                let reader = IpcReader::new(&path, read_from_start(&file, &path)?, allow_missing_eos, stop)?;
-                InputContent::IpcStream { file, schema: reader.schema(), allow_missing_eos }
-            }
-            FileFormat::Csv { .. } | FileFormat::Tsv { .. } | FileFormat::Ndjson { .. } => {
-                InputContent::Text(TextFile::open(&path, file, format, &config.csv, stop)?)
-            }
-        };
+        let Some(format) = found.or(is_named.then_some(FileFormat::Parquet)) else { return Ok(None) };
+        let content = InputContent::open(&path, file, (format, &partition_columns), config, stop)?;
         Ok(Some(Self { path, relative, directory, partition_columns, in_log: false, format: Some(format), content }))
     }
 

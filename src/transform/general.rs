@@ -110,14 +110,14 @@ impl TransformJob<'_, '_> {
 
     /// Writes rows of any source.
     pub(super) fn general(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()> {
-        let medium = destination.medium();
+        let medium = destination.medium(&self.config.output.encoding);
         let plan = self.model.output_plan(source, in_directory, self.config, medium)?;
         let slice_rows = batch_rows(plan.features.layout());
         let maker = self.maker(source, &plan.features)?;
         let stream = source.stream(&plan.needed, slice_rows)?;
         let stored = match medium {
             Medium::Parquet => source.stored_types(&plan.needed[..plan.carried]),
-            Medium::Ipc | Medium::Memory => Vec::new(),
+            _ => Vec::new(),
         };
         let mut writer = RowWriter::create(destination, plan.schema.clone(), &stored, &self.config.output.encoding)?;
         let route = plan.route();

@@ -12,9 +12,7 @@ use crate::config::TransformConfig;
 use crate::error::Result;
 use crate::output::{FileCounts, WriteRows};
 use crate::pipeline::{Route, Rows, Run};
-#[cfg(feature = "delta")]
-use crate::sink::Medium;
-use crate::sink::{Destination, is_ipc};
+use crate::sink::{Destination, Medium};
 use crate::source::Source;
 
 /// A transform under way.
@@ -99,7 +97,7 @@ impl WriteRows for TransformJob<'_, '_> {
 
     fn write(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()> {
         match (source.copied_parquet_file(&self.config.output.encoding, in_directory), destination) {
-            (Some(file), Destination::File(target)) if !is_ipc(target.path()) => {
+            (Some(file), Destination::File(target)) if Medium::of(target.path()) == Medium::Parquet => {
                 let kept = self.model.kept(source, &file.schema(), true, self.config)?;
                 self.splice(&file, target, file.stored_columns(&kept))
             }

@@ -8,6 +8,8 @@ mod drift;
 mod explain;
 mod general;
 mod job;
+mod line_worker;
+mod lines;
 mod log_likelihood;
 mod new_columns;
 mod quantiles;

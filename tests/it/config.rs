@@ -35,7 +35,7 @@ fn the_flag_wins_over_the_variable_and_the_variable_over_the_file() {
     ] {
         assert_eq!(said(&ran, key), (value.to_owned(), source.to_owned()), "{key}");
     }
-    assert!(ran.stdout().contains("# batch_size") && !ran.stdout().contains("std"));
+    assert!(ran.stdout().contains("# batch_size") && !ran.stdout().contains("std ="));
 
     write(&dir.path("in.parquet"), &curve(300), 1000);
     dir.ok_with(&variables, "fit in.parquet --epochs 4");

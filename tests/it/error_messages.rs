@@ -32,15 +32,24 @@ fn inputs_that_are_something_else_are_told_apart() {
         ("inspect half.safetensors", ["half.safetensors: not a usable model", "a model has to be whole"]),
         ("inspect stub.safetensors", ["stub.safetensors: not a usable model", "a model has to be whole"]),
         ("transform in.parquet o -m half.safetensors", ["half.safetensors: not a usable model", "has to be whole"]),
-        ("fit t.txt -m new", ["t.txt: not a Parquet file: it does not end in PAR1", "*.csv, *.csv.gz and *.ndjson"]),
-        ("inspect t.txt", ["t.txt: not a Parquet file: it does not end in PAR1", "*.csv, *.csv.gz and *.ndjson"]),
+        (
+            "fit t.txt -m new",
+            ["t.txt: not a Parquet file: it does not end in PAR1", "*.csv, *.tsv, *.ndjson and *.jsonl, also with .gz"],
+        ),
+        (
+            "inspect t.txt",
+            ["t.txt: not a Parquet file: it does not end in PAR1", "*.csv, *.tsv, *.ndjson and *.jsonl, also with .gz"],
+        ),
     ] {
         dir.fails(65, command).says(&says);
     }
     for command in ["fit folder -m new", "inspect folder", "transform folder o", "fit no*.parquet -m new"] {
         dir.fails(1, command).says(&["has no file to read", "_ or . are left out"]);
     }
-    dir.fails(65, "fit - -m new").says(&["-: cannot be read", "stdin has to be an Arrow IPC stream"]);
+    dir.fails(65, "fit - -m new").says(&[
+        "-: cannot be read",
+        "stdin has to be an Arrow IPC stream or NDJSON, unless --input-format names another",
+    ]);
     for command in [
         "fit in.parquet -m -",
         "impute in.parquet -",

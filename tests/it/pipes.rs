@@ -170,8 +170,10 @@ fn waiting_for_rows_it_can_be_stopped() {
 #[test]
 fn what_is_no_stream_is_told() {
     let (dir, _) = fitted(300);
+    // A file of Parquet is known, and whole.
     let parquet = std::fs::read(dir.path("in.parquet")).unwrap();
-    for bytes in [&parquet[..], b"x,y\n1,2\n", b""] {
+    piped(&dir, "transform - out.parquet", &parquet[..2000]).exits(65).says(&["-: "]);
+    for bytes in [&b"x,y\n1,2\n"[..], b"\xff\xfe\xfd\xfc\x00\x00\x00\x00", b""] {
         piped(&dir, "transform - -", bytes).exits(65).says(&["-: cannot be read", "Arrow IPC stream"]);
     }
     piped(&dir, "transform - - out.parquet", &[]).exits(65);

@@ -288,6 +288,12 @@ fn objects_with_a_new_key_in_every_row_are_read_as_text() {
 #[test]
 fn a_value_that_is_not_utf_8_is_told_by_its_column() {
     let dir = Workdir::new();
-    std::fs::write(dir.path("in.csv"), b"x,name\n1,a\n2,\xff\n").unwrap();
-    dir.fails(65, "fit in.csv").says(&["in.csv", "column \"name\"", "line 3", "invalid utf-8"]);
+    std::fs::write(dir.path("in.csv"), b"x,name\n1,\xc3\xb6\n2,\xff\n").unwrap();
+    dir.fails(65, "fit in.csv").says(&[
+        "in.csv",
+        "column \"name\"",
+        "line 3",
+        "invalid utf-8",
+        "--csv-encoding names the encoding",
+    ]);
 }

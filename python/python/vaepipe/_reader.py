@@ -138,12 +138,11 @@ class Reader(_Rows):
     def sink(self, path: Path, *, force: bool = False, progress: bool | Callback = False) -> dict[str, Any]:
         """Writes all rows to a file, whole or not at all, and gives the summary of the run.
 
-        The format is Arrow IPC for ``*.arrow``, ``*.feather`` and ``*.ipc``, else Parquet. From one Parquet file to
-        another, the input's columns are copied byte for byte. Memory stays flat.
+        The format is that of the name: Arrow IPC for ``*.arrow``, ``*.feather`` and ``*.ipc``, CSV for ``*.csv`` and
+        ``*.tsv``, NDJSON for ``*.ndjson`` and ``*.jsonl`` (text with ``.gz``, compressed), else Parquet. From one Parquet
+        file to another, the input's columns are copied byte for byte. Memory stays flat.
 
         Raises :class:`~vaepipe.ExistsError` if the file exists, unless ``force`` is set.
         """
-        if os.fspath(path).lower().endswith((".csv", ".csv.gz", ".tsv", ".json", ".jsonl", ".ndjson")):
-            raise UsageError(f"{os.fspath(path)}: text is not written; name the file *.parquet or *.arrow")
         with shown(progress) as bar:
             return self._of_rows().write(os.fspath(path), force, bar)

@@ -72,6 +72,12 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::TypesDiffer(_) if has("keep") => {
             format!("list the other columns with {}, or write to a directory, which needs no common type", setter("keep"))
         }
+        Error::BadLine { what, .. } if what.contains("of a new column") => {
+            "--prefix NAME puts NAME before the new columns".to_owned()
+        }
+        Error::BadLine { what, .. } if what == "invalid utf-8" => {
+            format!("{} names the encoding, such as windows-1252", setter("csv_encoding"))
+        }
         Error::BadLine { .. } => {
             format!("correct the line, or leave out such lines with {} skip", setter("csv_bad_lines"))
         }
@@ -90,6 +96,21 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         }
         Error::Unsupported { what, .. } if what.contains("in a Parquet file") && has("keep") => {
             format!("write to *.arrow, or leave the column out with {}", setter("keep"))
+        }
+        Error::Unsupported { what, .. } if what.contains("lines of JSON") => {
+            "call it *.ndjson or *.jsonl, or write to -, which is stdout".to_owned()
+        }
+        Error::Unsupported { what, .. } if what.contains("of this type in CSV") && has("keep") => {
+            format!("write to *.ndjson, *.arrow or *.parquet, or leave the column out with {}", setter("keep"))
+        }
+        Error::Unsupported { what, .. } if what.contains("of this type in") => {
+            "write to *.arrow or *.parquet".to_owned()
+        }
+        Error::Unsupported { what, .. } if what.contains("an output of this name") => {
+            "*.csv, *.tsv, *.ndjson and *.jsonl (with .gz, compressed), *.arrow, *.feather and *.ipc are written as named; call a Parquet file *.parquet".to_owned()
+        }
+        Error::Unsupported { what, .. } if what.contains("the hash of the model") => {
+            "--if-newer alone compares times; Parquet and Arrow IPC store the hash".to_owned()
         }
         Error::Unsupported { what, .. } if what.contains("several files") => "transform them one by one".to_owned(),
         Error::Unsupported { place, what } if what.starts_with("a Delta table in") => {
@@ -112,13 +133,16 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             "write its rows to Parquet first, as with Spark".to_owned()
         }
         Error::Unsupported { what, .. } if what.contains("a pipe") => {
-            "write it to a file first, or pipe an Arrow stream to -".to_owned()
+            "write it to a file first, or pipe it to -".to_owned()
+        }
+        Error::NotParquet { .. } if !has("input_format") => {
+            "vaepipe reads Parquet and Arrow IPC, whatever they are called, and *.csv, *.tsv, *.ndjson and *.jsonl, also with .gz".to_owned()
         }
         Error::NotParquet { .. } => {
-            "vaepipe reads Parquet and Arrow IPC, whatever they are called, and *.tsv, *.csv, *.csv.gz and *.ndjson".to_owned()
+            format!("vaepipe reads Parquet and Arrow IPC, whatever they are called, and *.csv, *.tsv, *.ndjson and *.jsonl, also with .gz; {} names the format of another file", setter("input_format"))
         }
         Error::Read { place, .. } if place.path.as_os_str() == "-" => {
-            "stdin has to be an Arrow IPC stream".to_owned()
+            format!("stdin has to be an Arrow IPC stream or NDJSON, unless {} names another format, such as csv", setter("input_format"))
         }
         Error::Read { .. } | Error::Damaged { .. } => {
             "the input has to be a whole, sound file of its format; write or copy it again".to_owned()

@@ -116,7 +116,7 @@ impl Fit {
             checkpoint_minutes,
             metrics,
             init: InitFlags { init, refit_scaling, accept_worse },
-            rows,
+            mut rows,
             mut config,
             decision,
             monitor,
@@ -130,6 +130,7 @@ impl Fit {
         config = config.refit_scaling(refit_scaling).accept_worse(accept_worse);
         config.check()?;
         run.check()?;
+        rows.spool_dir.clone_from(&config.spool_dir);
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         let _lock = run.claim(&path, force, source.paths(), context)?;
         let metrics = metrics.start(&source, &[&path])?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::HumanCount;
-use vaepipe::{IfNewer, Output, OutputConfig, Source};
+use vaepipe::{IfNewer, Output, OutputConfig};
 
 use crate::cli::failure::Failure;
 
@@ -78,18 +78,20 @@ pub(crate) fn is_dash(path: &Path) -> bool {
 }
 
 /// Checks, before any work, that a file may be written; a directory's files are checked by whoever knows their names.
-pub(crate) fn check_output(
+pub(crate) fn check_output<'a>(
     path: &Path,
     config: &OutputConfig,
-    source: &Source,
-    model: Option<&Path>,
+    inputs: impl Iterator<Item = &'a Path>,
+    model: Option<&'a Path>,
 ) -> Result<(), Failure> {
     let kept = config.skip_existing && path.is_file();
-    match Output::from(path) {
+    let output = Output::from(path);
+    output.check_name()?;
+    match output {
         Output::File(_) if !is_dash(path) && !kept => {
             // An object that exists is found and skipped later.
             let replaces = config.force || config.skip_existing || config.if_newer.is_some();
-            Ok(crate::storage::check_target(path, replaces, source.paths().chain(model))?)
+            Ok(crate::storage::check_target(path, replaces, inputs.chain(model))?)
         }
         _ => Ok(()),
     }

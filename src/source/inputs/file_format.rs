@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::config::InputFormat;
+
 /// A format that rows are read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileFormat {
@@ -28,16 +30,56 @@ pub(crate) const SIGNATURE_BYTES: usize = 8;
 const IPC_FILE: &[u8] = b"ARROW1\0\0";
 
 impl FileFormat {
-    /// Detects the format of a file that begins with `start`; `None` if neither that nor the name tells one.
-    pub(crate) fn detect(path: &Path, start: &[u8]) -> Option<Self> {
-        Some(match start {
-            [b'P', b'A', b'R', b'1', ..] => Self::Parquet,
-            _ if start.starts_with(IPC_FILE) => Self::IpcFile,
+    /// Detects the format of a file that begins with `start`: by that, else as `given`, else by its name; `None` if none of
+    /// these tells one.
+    pub(crate) fn detect(path: &Path, start: &[u8], given: Option<InputFormat>) -> Option<Self> {
+        let given = || given.map(|given| Self::given(given, start));
+        Self::by_signature(start).or_else(given).or_else(|| Self::by_name(path, is_gzip(start)))
+    }
+
+    /// Detects the format of stdin, which has no name.
+    pub(crate) fn detect_stdin(start: &[u8], given: Option<InputFormat>) -> Self {
+        let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+        match given {
+            Some(given) => Self::given(given, start),
+            None if text.trim_ascii_start().starts_with(b"{") => Self::Ndjson { gzip: false },
+            None => Self::by_signature(start).unwrap_or(Self::IpcStream),
+        }
+    }
+
+    /// The format as a user gives it.
+    fn given(format: InputFormat, start: &[u8]) -> Self {
+        let gzip = is_gzip(start);
+        match format {
+            InputFormat::Arrow if start.starts_with(IPC_FILE) => Self::IpcFile,
+            InputFormat::Arrow => Self::IpcStream,
+            InputFormat::Parquet => Self::Parquet,
+            InputFormat::Csv => Self::Csv { gzip },
+            InputFormat::Tsv => Self::Tsv { gzip },
+            InputFormat::Ndjson => Self::Ndjson { gzip },
+        }
+    }
+
+    /// What messages call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Parquet => "Parquet",
+            Self::IpcFile => "an Arrow IPC file",
+            Self::IpcStream => "an Arrow IPC stream",
+            Self::Csv { .. } | Self::Tsv { .. } => "CSV",
+            Self::Ndjson { .. } => "NDJSON",
+        }
+    }
+
+    fn by_signature(start: &[u8]) -> Option<Self> {
+        match start {
+            [b'P', b'A', b'R', b'1', ..] => Some(Self::Parquet),
+            _ if start.starts_with(IPC_FILE) => Some(Self::IpcFile),
             // Since 2019 a continuation marker comes before the length of a message.
-            [0xff, 0xff, 0xff, 0xff, ..] => Self::IpcStream,
-            _ if is_unmarked_stream(start) => Self::IpcStream,
-            _ => return Self::by_name(path, start.starts_with(&[0x1f, 0x8b])),
-        })
+            [0xff, 0xff, 0xff, 0xff, ..] => Some(Self::IpcStream),
+            _ if is_unmarked_stream(start) => Some(Self::IpcStream),
+            _ => None,
+        }
     }
 
     fn by_name(path: &Path, gzip: bool) -> Option<Self> {
@@ -52,6 +94,10 @@ impl FileFormat {
             _ => None,
         }
     }
+}
+
+fn is_gzip(start: &[u8]) -> bool {
+    start.starts_with(&[0x1f, 0x8b])
 }
 
 /// Whether a file begins as an Arrow IPC stream did until 2019: the length of the schema message, a multiple of 8 with its
@@ -82,7 +128,7 @@ mod tests {
 
     #[test]
     fn content_beats_the_name() {
-        let detect = |name: &str, start: &[u8]| FileFormat::detect(Path::new(name), start).unwrap();
+        let detect = |name: &str, start: &[u8]| FileFormat::detect(Path::new(name), start, None).unwrap();
         assert_eq!(detect("a.csv", b"PAR1...."), FileFormat::Parquet);
         assert_eq!(detect("a.parquet", IPC_FILE), FileFormat::IpcFile);
         assert_eq!(detect("a", &[0xff, 0xff, 0xff, 0xff, 0x10, 0, 0, 0]), FileFormat::IpcStream);
@@ -96,8 +142,22 @@ mod tests {
         assert_eq!(detect("a.csv", b"\xfe\xff\0x\0,\0y"), FileFormat::Csv { gzip: false }, "UTF-16");
         assert_eq!(detect("a.NDJSON", b"{"), FileFormat::Ndjson { gzip: false });
         assert_eq!(detect("a.parquet", b"x"), FileFormat::Parquet);
-        let none = |name: &str, start: &[u8]| FileFormat::detect(Path::new(name), start).is_none();
+        let none = |name: &str, start: &[u8]| FileFormat::detect(Path::new(name), start, None).is_none();
         assert!(none("a.txt", b"x") && none("csv", b"") && none("README.md", b"# A lake"));
+    }
+
+    #[test]
+    fn what_a_user_says_beats_the_name_and_content_beats_both() {
+        let detect = |start: &[u8]| FileFormat::detect(Path::new("a.ndjson"), start, Some(InputFormat::Csv)).unwrap();
+        assert_eq!(detect(b"x,y"), FileFormat::Csv { gzip: false });
+        assert_eq!(detect(b"PAR1...."), FileFormat::Parquet);
+        let stdin = |start: &[u8]| FileFormat::detect_stdin(start, None);
+        assert_eq!(stdin(b"\xef\xbb\xbf {\"a\""), FileFormat::Ndjson { gzip: false });
+        assert_eq!(
+            (stdin(b"PAR1...."), stdin(b"x,y"), stdin(b"")),
+            (FileFormat::Parquet, FileFormat::IpcStream, FileFormat::IpcStream)
+        );
+        assert_eq!(FileFormat::detect_stdin(&[0x1f, 0x8b, 8], Some(InputFormat::Tsv)), FileFormat::Tsv { gzip: true });
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A summary of all values of a text column, from which its type is inferred.
 
+mod fitting;
 mod held_types;
 #[cfg(test)]
 mod tests;
@@ -8,7 +9,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::csv_format::{CsvFormat, has_decimal_comma, is_code};
+use super::csv_format::{CsvFormat, has_decimal_comma, is_code, is_nan};
 use super::text_value::{TextValue, TimeKind, is_exact_f32, is_exact_f64};
 
 /// Most distinct keys of a JSON file, including keys of nested objects. Each takes about 1 KB here, and an array in every
@@ -54,8 +55,9 @@ pub(crate) struct ColumnValues {
     examples: [Option<(Line, String)>; KINDS.len()],
     /// Whether values come from JSON, where quotes make a text.
     json: bool,
-    /// Number of values that are null unless the column is text.
+    /// Number of values that are null unless the column is text, and of those that are NaN.
     null_words: u64,
+    nans: u64,
     /// The least and greatest integer, and the first that f64 does not hold exactly.
     integers: Option<(i128, i128)>,
     inexact_f64: Option<(Line, String)>,
@@ -84,8 +86,9 @@ impl ColumnValues {
             return;
         }
         if format.is_null_word(text) {
-            self.null_words += 1;
-            let kind = if text.trim().eq_ignore_ascii_case("nan") { Nan } else { NullWord };
+            let kind = if is_nan(text) { Nan } else { NullWord };
+            let count = if kind == Nan { &mut self.nans } else { &mut self.null_words };
+            *count += 1;
             return self.keep_example(kind, text, line);
         }
         let plain = format.plain(text);
@@ -111,9 +114,14 @@ impl ColumnValues {
 
     /// Number of the words that are read as null, and the first of them.
     pub(super) fn null_words(&self) -> Option<(u64, &str)> {
-        let words = [NullWord, Nan].iter().filter_map(|&kind| self.examples[kind as usize].as_ref());
+        let data_type = self.data_type();
+        let (kinds, count) = match data_type.is_floating() {
+            true => (&[NullWord][..], self.null_words),
+            false => (&[NullWord, Nan][..], self.null_words + self.nans),
+        };
+        let words = kinds.iter().filter_map(|&kind| self.examples[kind as usize].as_ref());
         let (_, first) = words.min_by_key(|(line, _)| line.number)?;
-        (!self.data_type().is_string()).then_some((self.null_words, first))
+        (!data_type.is_string()).then_some((count, first))
     }
 
     /// Adds a JSON string, without its quotes.
@@ -240,6 +248,7 @@ impl ColumnValues {
         }
         self.json |= other.json;
         self.null_words += other.null_words;
+        self.nans += other.nans;
         self.integers = union_of_ranges(self.integers, other.integers);
         self.digits = (self.digits.0.max(other.digits.0), self.digits.1.max(other.digits.1));
         self.has_non_decimal |= other.has_non_decimal;

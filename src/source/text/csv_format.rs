@@ -16,6 +16,10 @@ pub(super) struct CsvFormat {
     pub(super) delimiter: u8,
     pub(super) quote: u8,
     pub(super) has_header: bool,
+    /// Whether the first field of a row has no name, and the header one field fewer.
+    pub(super) has_row_names: bool,
+    /// What lines that are comments begin with.
+    pub(super) comment: Option<u8>,
     /// Whether the decimal mark is a comma; `None` while it is not known, as if it were a point.
     pub(super) decimal_comma: Option<bool>,
     /// Words that are null in every column; if there are any, no others are.
@@ -58,6 +62,11 @@ impl CsvFormat {
     pub(super) fn has_other_mark(&self, number: &str) -> bool {
         self.decimal_comma == Some(true) && number.contains('.')
     }
+}
+
+/// Whether a field is a number that is none, in a column of floating point numbers; elsewhere it is null.
+pub(super) fn is_nan(text: &str) -> bool {
+    text.trim_ascii().eq_ignore_ascii_case("nan")
 }
 
 /// Whether a number is rather a code, such as `12E4`: an exponent stands after one digit, a point, or before a sign.

@@ -23,14 +23,17 @@ impl CsvFormat {
         let quote = config.quote.unwrap_or(b'"');
         let given = config.delimiter.or(is_tsv.then_some(b'\t'));
         let candidates = given.map_or(DELIMITERS.to_vec(), |delimiter| vec![delimiter]);
-        let tried = candidates.into_iter().map(|delimiter| (delimiter, records_of(sample, delimiter, quote)));
+        let tried =
+            candidates.into_iter().map(|delimiter| (delimiter, records_of(sample, delimiter, quote, config.comment)));
         let (delimiter, records) = tried
             .reduce(|best, next| if fit(&next.1) > fit(&best.1) { next } else { best })
             .unwrap_or((b',', Vec::new()));
         Self {
             delimiter,
             quote,
-            has_header: config.header.unwrap_or_else(|| !has_values_first(&records)),
+            has_header: config.header.unwrap_or_else(|| has_row_names(&records) || !has_values_first(&records)),
+            has_row_names: config.header != Some(false) && has_row_names(&records),
+            comment: config.comment,
             decimal_comma: config
                 .decimal
                 .map(|mark| mark == DecimalMark::Comma)
@@ -42,8 +45,9 @@ impl CsvFormat {
 }
 
 /// The records of a sample, whose last one may be cut.
-fn records_of(sample: &[u8], delimiter: u8, quote: u8) -> Vec<Vec<String>> {
+fn records_of(sample: &[u8], delimiter: u8, quote: u8, comment: Option<u8>) -> Vec<Vec<String>> {
     let mut reader = CsvRecords::new(sample, delimiter, quote, &LongestLine::default());
+    reader.comment = comment;
     let (mut record, mut records, mut bad_lines) = (Record::default(), Vec::new(), 0);
     // After each of these the rest may have to be parsed again.
     while bad_lines < MAX_BAD_LINES {
@@ -63,8 +67,20 @@ fn records_of(sample: &[u8], delimiter: u8, quote: u8) -> Vec<Vec<String>> {
 /// One that the first record does not have does not fit.
 fn fit(records: &[Vec<String>]) -> (usize, usize) {
     let width = records.first().map_or(0, Vec::len);
+    if has_row_names(records) {
+        return (1000, width + 1);
+    }
     let alike = records.iter().filter(|record| record.len() == width).count();
     if width < 2 { (0, 0) } else { (1000 * alike / records.len(), width) }
+}
+
+/// Whether the first record has one field fewer than all others, as R writes a table: their first fields are names of the rows.
+/// Others may end with a delimiter, before which there is nothing.
+fn has_row_names(records: &[Vec<String>]) -> bool {
+    let Some((first, others)) = records.split_first() else { return false };
+    !others.is_empty()
+        && others.iter().all(|other| other.len() == first.len() + 1)
+        && others.iter().any(|other| other.last().is_some_and(|last| !last.is_empty()))
 }
 
 /// Whether the first record has values rather than names: each is like the others of its column, numbers and times by their

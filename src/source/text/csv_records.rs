@@ -7,6 +7,9 @@ use std::io::{self, BufRead};
 
 use super::line_length::{LongestLine, check_line_length};
 
+/// What is wrong with a line that is not UTF-8.
+pub(super) const INVALID_UTF8: &str = "invalid utf-8";
+
 /// Most characters of a field in a message.
 const EXCERPT_CHARACTERS: usize = 40;
 
@@ -16,6 +19,8 @@ pub(super) struct Record {
     text: String,
     /// Where each field ends in the text.
     ends: Vec<usize>,
+    /// The empty fields that stand in quotes, in order.
+    quoted: Vec<usize>,
     /// The line it begins on, from 1.
     pub(super) line: u64,
 }
@@ -23,6 +28,11 @@ pub(super) struct Record {
 impl Record {
     pub(super) fn len(&self) -> usize {
         self.ends.len()
+    }
+
+    /// Whether an empty field stands in quotes: a text that is empty, rather than none.
+    pub(super) fn is_quoted(&self, field: usize) -> bool {
+        self.quoted.binary_search(&field).is_ok()
     }
 
     pub(super) fn fields(&self) -> impl Iterator<Item = &str> {
@@ -57,14 +67,16 @@ pub(super) struct CsvRecords<R> {
     parser: Parser,
     /// Number of fields of each record, once it is known.
     pub(super) width: Option<usize>,
+    /// What lines that are comments begin with.
+    pub(super) comment: Option<u8>,
     longest: LongestLine,
 }
 
 impl<R: BufRead> CsvRecords<R> {
     pub(super) fn new(from: R, delimiter: u8, quote: u8, longest: &LongestLine) -> Self {
-        let parser = Parser { delimiter, quote, state: State::FieldStart, text: Vec::new(), ends: Vec::new() };
+        let parser = Parser { delimiter, quote, state: State::FieldStart, ..Parser::default() };
         let lines = Lines { from, held: Vec::new(), start: 0, at: 0, number: 0 };
-        Self { lines, parser, width: None, longest: longest.clone() }
+        Self { lines, parser, width: None, comment: None, longest: longest.clone() }
     }
 
     /// Reads the next record into `record`.
@@ -77,7 +89,8 @@ impl<R: BufRead> CsvRecords<R> {
             if !self.lines.add()? {
                 return Ok(Found::End);
             }
-            if !without_end(self.lines.current()).is_empty() {
+            let line = without_end(self.lines.current());
+            if !line.is_empty() && (self.comment.is_none() || line.first() != self.comment.as_ref()) {
                 break;
             }
         }
@@ -133,8 +146,9 @@ impl<R: BufRead> CsvRecords<R> {
 }
 
 /// The state of a parser: a quote opens a quoted field only at its start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum State {
+    #[default]
     FieldStart,
     Unquoted,
     Quoted,
@@ -143,12 +157,14 @@ enum State {
 }
 
 /// Splits the lines of one record into fields.
+#[derive(Default)]
 struct Parser {
     delimiter: u8,
     quote: u8,
     state: State,
     text: Vec<u8>,
     ends: Vec<usize>,
+    quoted: Vec<usize>,
 }
 
 impl Parser {
@@ -158,6 +174,7 @@ impl Parser {
         (self.text, self.ends) = (std::mem::take(&mut record.text).into_bytes(), std::mem::take(&mut record.ends));
         self.text.clear();
         self.ends.clear();
+        self.quoted.clear();
     }
 
     /// Adds a line with its end; whether the record ends with it.
@@ -198,11 +215,11 @@ impl Parser {
                 }
                 State::Closed => match body.get(at) {
                     None => {
-                        self.ends.push(self.text.len());
+                        self.end_quoted();
                         return Ok(true);
                     }
                     Some(byte) if *byte == self.delimiter => {
-                        self.ends.push(self.text.len());
+                        self.end_quoted();
                         (self.state, at) = (State::FieldStart, at + 1);
                     }
                     Some(_) => return Err("text after the closing quote of a field"),
@@ -211,22 +228,31 @@ impl Parser {
         }
     }
 
+    /// Ends a field that stood in quotes.
+    fn end_quoted(&mut self) {
+        if self.ends.last().copied().unwrap_or_default() == self.text.len() {
+            self.quoted.push(self.ends.len());
+        }
+        self.ends.push(self.text.len());
+    }
+
     /// Gives the fields to the record; what is wrong with the first that is not UTF-8.
     fn finish(&mut self, record: &mut Record) -> Option<(usize, String)> {
         record.ends = std::mem::take(&mut self.ends);
+        record.quoted.clone_from(&self.quoted);
         match String::from_utf8(std::mem::take(&mut self.text)) {
             Ok(text) => record.text = text,
             Err(error) => {
                 let valid = error.utf8_error().valid_up_to();
                 let field = record.ends.iter().position(|&end| valid < end).unwrap_or_default();
                 record.ends.clear();
-                return Some((field, "invalid utf-8".to_owned()));
+                return Some((field, INVALID_UTF8.to_owned()));
             }
         }
         // Two fields that are invalid may be valid together.
         let torn = record.ends.iter().position(|&end| !record.text.is_char_boundary(end))?;
         record.ends.clear();
-        Some((torn, "invalid utf-8".to_owned()))
+        Some((torn, INVALID_UTF8.to_owned()))
     }
 }
 

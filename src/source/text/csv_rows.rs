@@ -11,9 +11,9 @@ use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 
 use super::column_values::{ColumnValues, Line};
-use super::csv_format::CsvFormat;
+use super::csv_format::{CsvFormat, is_nan};
 use super::csv_look::names_of;
-use super::csv_records::{BadLine, CsvRecords, Found, Record};
+use super::csv_records::{BadLine, CsvRecords, Found, INVALID_UTF8, Record};
 use super::line_length::LongestLine;
 use crate::error::{Error, Place, Result};
 use crate::source::schema_mapping::batch_of;
@@ -31,6 +31,7 @@ pub(super) struct CsvRows<R> {
     /// Number of lines left out, and the first of them.
     skipped: u64,
     first_skipped: Option<BadLine>,
+    has_invalid_lines: bool,
 }
 
 impl<R: BufRead> CsvRows<R> {
@@ -40,9 +41,11 @@ impl<R: BufRead> CsvRows<R> {
     /// [`Error::Read`], and [`Error::BadLine`] if the first line is not a record.
     pub(super) fn open(path: &Path, from: R, format: &Arc<CsvFormat>, longest: &LongestLine) -> Result<Self> {
         let mut records = CsvRecords::new(from, format.delimiter, format.quote, longest);
+        records.comment = format.comment;
         let mut record = Record::default();
         let found = records.next(&mut record).map_err(|error| read_error(path, error))?;
         let header = match found {
+            Found::Record if format.has_row_names => names_of(std::iter::once("").chain(record.fields())),
             Found::Record if format.has_header => names_of(record.fields()),
             Found::Record => names_of((0..record.len()).map(|_| "")),
             Found::Bad(bad) => return Err(bad_line(path, None, bad)),
@@ -52,7 +55,17 @@ impl<R: BufRead> CsvRows<R> {
         records.width = Some(names.len());
         let first = (!format.has_header && !names.is_empty()).then_some(record);
         let (path, format) = (path.to_owned(), format.clone());
-        Ok(Self { path, format, records, names, renamed, first, skipped: 0, first_skipped: None })
+        Ok(Self {
+            path,
+            format,
+            records,
+            names,
+            renamed,
+            first,
+            skipped: 0,
+            first_skipped: None,
+            has_invalid_lines: false,
+        })
     }
 
     /// Reads the next row into `record`; `false` at the end.
@@ -67,6 +80,7 @@ impl<R: BufRead> CsvRows<R> {
                 Found::End => return Ok(false),
                 Found::Bad(bad) if self.format.skips_bad_lines => {
                     self.skipped += 1;
+                    self.has_invalid_lines |= bad.what == INVALID_UTF8;
                     self.first_skipped.get_or_insert(bad);
                 }
                 Found::Bad(bad) => return Err(bad_line(&self.path, self.names.get(bad.field), bad)),
@@ -98,13 +112,15 @@ impl<R: BufRead> CsvRows<R> {
             return Err(changed());
         }
         let mut columns: Vec<_> = schema.fields().iter().map(|_| StringBuilder::new()).collect();
-        let are_texts: Vec<bool> = schema.fields().iter().map(|field| field.data_type().is_string()).collect();
+        let types: Vec<&DataType> = schema.fields().iter().map(|field| field.data_type()).collect();
         let (mut record, mut rows) = (Record::default(), 0);
         while rows < most && self.next(&mut record)? {
-            for ((column, text), is_text) in columns.iter_mut().zip(record.fields()).zip(&are_texts) {
+            for (n, (column, text)) in columns.iter_mut().zip(record.fields()).enumerate() {
                 match text {
+                    "" if types[n].is_string() && record.is_quoted(n) => column.append_value(""),
                     text if self.format.is_null(text) => column.append_null(),
-                    text if *is_text => column.append_value(text),
+                    text if types[n].is_string() => column.append_value(text),
+                    text if types[n].is_floating() && is_nan(text) => column.append_value("NaN"),
                     text if self.format.is_null_word(text) => column.append_null(),
                     text => column.append_value(self.format.plain(text)),
                 }
@@ -131,12 +147,19 @@ pub(super) struct ScannedCsv<R> {
 }
 
 impl<R> ScannedCsv<R> {
+    /// Whether lines are left out since they are not UTF-8.
+    pub(super) fn has_invalid_lines(&self) -> bool {
+        self.rows.has_invalid_lines
+    }
+
     /// Says what is odd about the file: a header that is not there, renamed columns, and lines left out.
     pub(super) fn tell(&self) {
         let CsvRows { path, format, names, renamed, skipped, first_skipped, .. } = &self.rows;
         let path = path.display();
         if !format.has_header && !names.is_empty() {
             tracing::info!("{path}: the first line has values, not names; columns are named column_1, column_2, …");
+        } else if format.has_row_names {
+            tracing::info!("{path}: the header has one field fewer than the rows; their first one is {:?}", names[0]);
         } else if !renamed.is_empty() {
             let renamed = renamed.iter().map(|&n| format!("column {} is {:?}", n + 1, names[n]));
             let renamed = renamed.collect::<Vec<_>>().join(", ");

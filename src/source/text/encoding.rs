@@ -1,9 +1,14 @@
-//! The encoding of a text, by its byte order mark: UTF-8, or UTF-16, which becomes UTF-8.
+//! The encoding of a text: by its byte order mark UTF-8 or UTF-16, or another that is known. It becomes UTF-8.
 
 use std::io::{self, Cursor, Read};
 
-/// Removes the byte order mark of a text, and decodes UTF-16.
-pub(super) fn decode(mut from: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
+
+/// Removes the byte order mark of a text, and decodes UTF-16. A text without a mark is in `encoding`.
+pub(super) fn decode(
+    mut from: impl Read + Send + 'static,
+    encoding: &'static Encoding,
+) -> io::Result<Box<dyn Read + Send>> {
     let mut start = Vec::new();
     from.by_ref().take(3).read_to_end(&mut start)?;
     let (mark, utf16) = match start.as_slice() {
@@ -15,8 +20,71 @@ pub(super) fn decode(mut from: impl Read + Send + 'static) -> io::Result<Box<dyn
     let rest = Cursor::new(start.split_off(mark)).chain(from);
     Ok(match utf16 {
         Some(unit) => Box::new(Utf16Reader { from: rest, unit, high: None, text: Vec::new(), at: 0 }),
-        None => Box::new(rest),
+        // Whoever reads it says where it is not valid.
+        None if mark > 0 || encoding == UTF_8 => Box::new(rest),
+        None => Box::new(DecodedReader {
+            from: rest,
+            decoder: encoding.new_decoder_without_bom_handling(),
+            text: Vec::new(),
+            at: 0,
+            ended: false,
+        }),
     })
+}
+
+/// Whether a text has no character beyond ASCII that is valid UTF-8.
+pub(super) fn is_ascii_or_invalid(mut from: impl Read) -> io::Result<bool> {
+    let (mut block, mut held) = (vec![0; BLOCK_BYTES as usize], 0);
+    loop {
+        let read = from.read(&mut block[held..])?;
+        let mut chunks = block[..held + read].utf8_chunks().peekable();
+        let mut rest = 0;
+        while let Some(chunk) = chunks.next() {
+            if !chunk.valid().is_ascii() {
+                return Ok(false);
+            }
+            // A character that goes on in the next block.
+            rest = if chunks.peek().is_none() && read > 0 { chunk.invalid().len() } else { 0 };
+        }
+        if read == 0 {
+            return Ok(true);
+        }
+        let end = held + read;
+        block.copy_within(end - rest..end, 0);
+        held = rest;
+    }
+}
+
+/// Bytes that are decoded at once.
+const BLOCK_BYTES: u64 = 1 << 14;
+
+/// A reader of another encoding that gives UTF-8.
+struct DecodedReader<R> {
+    from: R,
+    decoder: Decoder,
+    text: Vec<u8>,
+    at: usize,
+    ended: bool,
+}
+
+impl<R: Read> Read for DecodedReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.at == self.text.len() && !self.ended {
+            let mut block = Vec::new();
+            self.from.by_ref().take(BLOCK_BYTES).read_to_end(&mut block)?;
+            let invalid = || io::Error::new(io::ErrorKind::InvalidData, "a text that is not valid in its encoding");
+            let bytes = self.decoder.max_utf8_buffer_length(block.len()).ok_or_else(invalid)?;
+            let mut text = String::with_capacity(bytes);
+            self.ended = block.is_empty();
+            match self.decoder.decode_to_string_without_replacement(&block, &mut text, self.ended).0 {
+                DecoderResult::Malformed(..) => return Err(invalid()),
+                DecoderResult::InputEmpty | DecoderResult::OutputFull => (self.text, self.at) = (text.into_bytes(), 0),
+            }
+        }
+        let read = (&self.text[self.at..]).read(buffer)?;
+        self.at += read;
+        Ok(read)
+    }
 }
 
 /// A reader of UTF-16 that gives UTF-8.
@@ -33,7 +101,6 @@ struct Utf16Reader<R> {
 impl<R: Read> Utf16Reader<R> {
     /// Decodes the next block; the text is empty at the end.
     fn decode_block(&mut self) -> io::Result<()> {
-        const BLOCK_BYTES: u64 = 1 << 14;
         let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what);
         let mut block = Vec::new();
         self.from.by_ref().take(BLOCK_BYTES).read_to_end(&mut block)?;
@@ -73,7 +140,7 @@ mod tests {
 
     fn decoded(bytes: &[u8]) -> io::Result<String> {
         let mut text = String::new();
-        decode(Cursor::new(bytes.to_vec()))?.read_to_string(&mut text)?;
+        decode(Cursor::new(bytes.to_vec()), UTF_8)?.read_to_string(&mut text)?;
         Ok(text)
     }
 
@@ -89,6 +156,26 @@ mod tests {
         assert_eq!(decoded(text.as_bytes()).unwrap(), text);
         assert_eq!((decoded(b"").unwrap(), decoded(b"x").unwrap()), (String::new(), "x".to_owned()));
         assert_eq!(decoded(&[0xff, 0xfe]).unwrap(), "");
+    }
+
+    #[test]
+    fn another_encoding_becomes_utf_8() {
+        let text = "größe,Ÿ€\n".repeat(5000);
+        let (bytes, ..) = encoding_rs::WINDOWS_1252.encode(&text);
+        let mut read = String::new();
+        let from = Cursor::new(bytes.to_vec());
+        decode(from, encoding_rs::WINDOWS_1252).unwrap().read_to_string(&mut read).unwrap();
+        assert!(read == text);
+        assert!(is_ascii_or_invalid(&*bytes).unwrap());
+        // A valid character on the border of two blocks.
+        for before in 16_380..16_390 {
+            let text = "x".repeat(before) + "ö\u{ff}";
+            assert!(!is_ascii_or_invalid(text.as_bytes()).unwrap());
+            let bytes = [text.as_bytes()[..before].to_vec(), vec![0xf6, b'x']].concat();
+            assert!(is_ascii_or_invalid(&bytes[..]).unwrap());
+        }
+        let mut torn = decode(&[0x81_u8][..], encoding_rs::SHIFT_JIS).unwrap();
+        assert!(torn.read_to_end(&mut Vec::new()).is_err());
     }
 
     #[test]

@@ -13,13 +13,15 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::json;
+use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 use flate2::read::MultiGzDecoder;
 
 use super::column_values::{ColumnValues, Line};
 use super::csv_format::CsvFormat;
 use super::csv_look::SAMPLE_BYTES;
-use super::csv_rows::{CsvRows, has_decimal_commas};
-use super::encoding::decode;
+use super::csv_records::INVALID_UTF8;
+use super::csv_rows::{CsvRows, ScannedCsv, has_decimal_commas};
+use super::encoding::{decode, is_ascii_or_invalid};
 use super::json_line::{JsonColumns, NestedAsText, check_object};
 use super::line_length::{LineLimiter, LongestLine};
 use crate::config::CsvConfig;
@@ -37,6 +39,7 @@ pub(crate) struct TextFile {
     format: FileFormat,
     /// How CSV is written.
     csv: Option<Arc<CsvFormat>>,
+    encoding: &'static Encoding,
     schema: SchemaRef,
     longest_line: LongestLine,
     /// Summaries of each column's values, in all files that are read together.
@@ -62,6 +65,7 @@ impl TextFile {
             file,
             format,
             csv: None,
+            encoding: UTF_8,
             schema: Arc::new(Schema::empty()),
             longest_line: LongestLine::default(),
             columns: Arc::default(),
@@ -83,8 +87,34 @@ impl TextFile {
         Ok(text.with_column_values(&Arc::new(columns)))
     }
 
-    /// Finds out how a CSV file is written, and summarizes all its values by column.
+    /// Finds out how a CSV file is written, and summarizes all its values by column. A text that is no UTF-8 at all is read as
+    /// Windows-1252.
     fn scan_csv(&mut self, config: &CsvConfig, stop: &Stop) -> Result<Vec<(String, ColumnValues)>> {
+        if let Some(name) = &config.encoding {
+            let range = "an encoding of the web";
+            let unknown = || Error::OptionRange { option: "csv_encoding", value: name.clone(), range };
+            self.encoding = Encoding::for_label(name.as_bytes()).ok_or_else(unknown)?;
+        }
+        let mut found = self.scan_decoded_csv(config, stop);
+        let is_invalid = match &found {
+            Ok(found) => found.has_invalid_lines(),
+            Err(error) => matches!(error, Error::BadLine { what, .. } if what == INVALID_UTF8),
+        };
+        if is_invalid && config.encoding.is_none() {
+            let is_other = is_ascii_or_invalid(self.bytes(stop)?);
+            if is_other.map_err(|error| Error::Read { place: Place::file(&self.path), source: error.into() })? {
+                tracing::warn!("{}: it is not UTF-8, and is read as Windows-1252", self.path.display());
+                self.encoding = WINDOWS_1252;
+                found = self.scan_decoded_csv(config, stop);
+            }
+        }
+        let found = found?;
+        found.tell();
+        Ok(found.columns)
+    }
+
+    /// The same, of a file whose encoding is known.
+    fn scan_decoded_csv(&mut self, config: &CsvConfig, stop: &Stop) -> Result<ScannedCsv<Box<dyn BufRead + Send>>> {
         let (mut sample, is_tsv) = (Vec::new(), matches!(self.format, FileFormat::Tsv { .. }));
         let read = self.bytes(stop)?.take(SAMPLE_BYTES).read_to_end(&mut sample);
         read.map_err(|error| Error::Read { place: Place::file(&self.path), source: error.into() })?;
@@ -95,8 +125,7 @@ impl TextFile {
             self.csv = Some(csv.clone());
             let found = CsvRows::open(&self.path, self.bytes(stop)?, &csv, &self.longest_line)?.scan()?;
             if is_known || !has_decimal_commas(&found.columns) {
-                found.tell();
-                return Ok(found.columns);
+                return Ok(found);
             }
             format.decimal_comma = Some(true);
         }
@@ -231,7 +260,7 @@ impl TextFile {
         let (FileFormat::Csv { gzip } | FileFormat::Tsv { gzip } | FileFormat::Ndjson { gzip }) = self.format else {
             unreachable!("only these are text")
         };
-        let bytes = if gzip { decode(MultiGzDecoder::new(file)) } else { decode(file) };
+        let bytes = if gzip { decode(MultiGzDecoder::new(file), self.encoding) } else { decode(file, self.encoding) };
         let bytes = bytes.map_err(|error| Error::Read { place: Place::file(&self.path), source: error.into() })?;
         let bytes: Box<dyn Read + Send> =
             if self.is_json() { Box::new(LineLimiter::new(bytes, &self.longest_line)) } else { bytes };

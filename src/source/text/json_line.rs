@@ -61,7 +61,7 @@ fn value_length(text: &str) -> usize {
 }
 
 /// The keys and values of an object.
-fn entries(object: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
+pub(super) fn entries(object: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
     let mut parts = split_items(object);
     std::iter::from_fn(move || Some((unquote(parts.next()?), parts.next()?)))
 }
@@ -77,7 +77,7 @@ fn unquote(quoted: &str) -> Cow<'_, str> {
 }
 
 /// Adds a value and all nested values to a summary.
-fn add_value(values: &mut ColumnValues, value: &str, line: &Line, level: usize, keys: &mut usize) {
+pub(super) fn add_value(values: &mut ColumnValues, value: &str, line: &Line, level: usize, keys: &mut usize) {
     match value.as_bytes().first() {
         Some(b'[' | b'{') if level == MAX_DEPTH || values.is_text() => values.add_as_text(value, line),
         Some(b'[') => {

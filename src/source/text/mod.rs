@@ -8,8 +8,14 @@ mod csv_rows;
 mod encoding;
 mod file;
 mod json_line;
+mod json_rows;
+mod line_chunks;
 mod line_length;
+mod lines;
 mod text_value;
 
 pub(super) use self::csv_rows::tell_null_words;
 pub(super) use self::file::{TextFile, merge_values};
+pub(crate) use self::json_rows::{JsonRows, TypedRows};
+pub(crate) use self::line_chunks::LineChunk;
+pub(crate) use self::lines::LineSource;

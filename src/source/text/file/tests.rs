@@ -96,7 +96,7 @@ fn read(name: &str, text: &str, wanted: Option<&DataType>) -> RecordBatch {
     let folder = tempfile::tempdir().unwrap();
     let (path, stop) = (folder.path().join(name), Stop::new());
     std::fs::write(&path, text).unwrap();
-    let format = FileFormat::detect(&path, text.as_bytes());
+    let format = FileFormat::detect(&path, text.as_bytes(), None);
     let text =
         TextFile::open(&path, PositionalFile::open(&path).unwrap(), format.unwrap(), &CsvConfig::default(), &stop)
             .unwrap();
