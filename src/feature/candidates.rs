@@ -13,9 +13,6 @@ use super::{Column, ColumnRequest, Features, Kind, Rejection, Scaler, Survey, Va
 use crate::config::{FitConfig, Map, Scale, VectorScale};
 use crate::error::{Error, Result};
 
-/// Default for the largest number of categories with a class of their own.
-const MAX_CATEGORIES: usize = 64;
-
 /// A column that is copied to the output but not learned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -134,11 +131,12 @@ pub(crate) fn candidates(
         let named = names(columns, column);
         let is_given = matches(given, column) || (is_time_type(field.data_type()) && !named);
         let request = ColumnRequest {
+            name: column.name(),
             data_type: field.data_type(),
             named: named || matches(given, column),
             given: is_given,
             categorical: matches(categorical, column),
-            max_categories: config.max_categories.unwrap_or(MAX_CATEGORIES),
+            max_categories: config.max_categories,
             map: selections.map(column).unwrap_or(if scale == Scale::Asinh { Map::Asinh } else { Map::None }),
             vector_scale: config.vector_scale.unwrap_or(VectorScale::Element),
             quantiles: matches!(scale, Scale::Robust | Scale::Asinh),

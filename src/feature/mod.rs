@@ -24,6 +24,7 @@ mod layout;
 mod map;
 mod missing;
 mod monotonicity;
+mod name_hint;
 mod number;
 mod one_way;
 mod parse_type;

@@ -15,11 +15,12 @@ pub(crate) fn rescale_candidates(
 ) -> Vec<Candidate> {
     let candidate = |kind: &Kind| {
         let request = ColumnRequest {
+            name: kind.column().name(),
             data_type: kind.column().data_type(schema)?,
             named: true,
             given: false,
             categorical: false,
-            max_categories: 2,
+            max_categories: None,
             map: match kind {
                 Kind::Number(number) => number.curve().map_or(Map::None, |curve| curve.kind()),
                 _ => Map::None,

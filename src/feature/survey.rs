@@ -14,6 +14,8 @@ use crate::config::{Map, VectorScale};
 /// How the user wants a column to be learned.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ColumnRequest<'a> {
+    /// The name of the column.
+    pub(crate) name: &'a str,
     pub(crate) data_type: &'a DataType,
     /// The user selected it by its name, not by a pattern.
     pub(crate) named: bool,
@@ -21,8 +23,8 @@ pub(crate) struct ColumnRequest<'a> {
     pub(crate) given: bool,
     /// Learn it as a category.
     pub(crate) categorical: bool,
-    /// The largest number of categories with a class of their own.
-    pub(crate) max_categories: usize,
+    /// The largest number of categories with a class of their own; `None` for the default.
+    pub(crate) max_categories: Option<usize>,
     /// The curve that transforms a number before it is scaled.
     pub(crate) map: Map,
     /// How the elements of a vector are scaled.
