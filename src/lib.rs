@@ -144,8 +144,8 @@ pub use arrow;
 
 pub use config::{
     Activation, BadLines, Codec, CsvConfig, DecimalMark, Decision, Encoding, ExplainRows, FitConfig, GenerateConfig,
-    GivenValue, IfNewer, ImputeConfig, LatentDim, Map, MapOf, OutputConfig, Preset, ReconstructConfig, Scale,
-    SourceConfig, Training, TransformConfig, TraverseConfig, VectorScale,
+    GivenValue, IfNewer, ImputeConfig, LatentDim, LogicalType, Map, MapOf, OutputConfig, Preset, ReconstructConfig,
+    Scale, SourceConfig, Training, TransformConfig, TraverseConfig, TypeOf, VectorScale,
 };
 pub use error::{AlphaTooLow, Error, ErrorKind, Foreign, ModelFault, ParseChoiceError, Place, Result, TypesDiffer};
 pub use pipeline::{Epoch, Progress, Run, Stop};

@@ -13,6 +13,7 @@ mod health;
 mod members;
 mod neighbors;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
@@ -31,6 +32,7 @@ use crate::feature::{Carried, Features, GroupNorms, InputColumn, Kind, Watched};
 use crate::model::{Device, Network, Vae, Weight, Weights};
 use crate::pipeline::Epoch;
 use crate::score::{AggregatePosterior, Neighbors, Score, Scorer, Scoring};
+use crate::source::ColumnTypes;
 use crate::storage::{Object, Target, check_url, commit_bytes, is_url};
 
 /// The newest format version that this program reads; it writes this one.
@@ -144,6 +146,7 @@ pub struct Metadata {
 /// # Ok(())
 /// # }
 /// ```
+#[derive(Clone)]
 pub struct Model {
     metadata: Metadata,
     features: Arc<Features>,
@@ -363,6 +366,14 @@ impl Model {
     /// The features, which encode rows.
     pub(crate) fn features(&self) -> &Arc<Features> {
         &self.features
+    }
+
+    /// The same model, which reads columns as these logical types.
+    pub(crate) fn reading(&self, types: &ColumnTypes) -> Cow<'_, Self> {
+        match types.is_empty() {
+            true => Cow::Borrowed(self),
+            false => Cow::Owned(Self { features: Arc::new(self.features.with_types(types)), ..self.clone() }),
+        }
     }
 
     /// The columns that were constant at fit.

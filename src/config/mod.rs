@@ -18,8 +18,8 @@ mod transform;
 use std::fmt;
 
 pub use self::choices::{
-    Activation, BadLines, Codec, DecimalMark, Decision, ExplainRows, GivenValue, IfNewer, LatentDim, Map, MapOf,
-    Preset, Scale, VectorScale,
+    Activation, BadLines, Codec, DecimalMark, Decision, ExplainRows, GivenValue, IfNewer, LatentDim, LogicalType, Map,
+    MapOf, Preset, Scale, TypeOf, VectorScale,
 };
 pub use self::csv::CsvConfig;
 pub use self::decode::{GenerateConfig, ReconstructConfig, TraverseConfig};

@@ -1,6 +1,6 @@
 //! The options of reading.
 
-use super::CsvConfig;
+use super::{CsvConfig, TypeOf};
 
 /// Options of a source.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -15,6 +15,13 @@ pub struct SourceConfig {
     )]
     #[cfg_attr(all(feature = "cli", not(feature = "analysis")), arg(skip))]
     pub predicate: Option<String>,
+    /// What the values of columns are, where their stored type does not say it: COL=string, integer, float, boolean, date,
+    /// timestamp, epoch_s, epoch_ms, epoch_us, epoch_ns or hhmm; the last match counts [default: what the model was fitted with]
+    ///
+    /// Only the model reads them as this type; outputs have the columns as they are. A value that is none of the type is an
+    /// error. Times of the day as 0 to 2359 (hhmm) lie on a circle, on which 2359 is next to 0.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COL=TYPE,...", value_delimiter = ','))]
+    pub types: Vec<TypeOf>,
     /// Accept an Arrow stream that ends without its end-of-stream marker.
     ///
     /// Without this option such a stream is an error, because it may have been cut short.

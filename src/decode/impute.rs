@@ -54,10 +54,11 @@ impl Model {
         config.check()?;
         run.check()?;
         let target = Target::check(output.as_ref(), config.force, source.paths())?;
+        let model = &*self.reading(source.types());
         let source = &source.with_wanted(|name| InputColumn::top_type_of(&self.metadata().columns, name));
         let schema = source.schema();
-        self.features().check(&schema, source.path())?;
-        let imputer = Arc::new(Imputer::new(self, &schema, targets(self, source, run)?, config));
+        model.features().check(&schema, source.path())?;
+        let imputer = Arc::new(Imputer::new(model, &schema, targets(model, source, run)?, config));
 
         let new = imputer.new_columns();
         for (n, field) in new.fields().iter().enumerate().skip(imputer.top_levels().len()) {
@@ -81,7 +82,8 @@ impl Model {
             run,
             move |rows| filler.fill(rows),
             |counts| columns.iter_mut().zip(counts).for_each(|((_, filled), count)| *filled += count),
-        )?;
+        );
+        let rows = rows.map_err(|error| model.located(&source.clone().into(), error))?;
         Ok(Imputed { rows, columns })
     }
 }

@@ -87,7 +87,7 @@ impl Model {
         run.check()?;
         let target = Target::check(output.as_ref(), config.force, source.paths())?;
         let source = &source.with_wanted(|name| InputColumn::top_type_of(&self.metadata().columns, name));
-        let (rebuilder, read) = Rebuilder::new(self, &source.schema(), source.path(), config)?;
+        let (rebuilder, read) = Rebuilder::new(&self.reading(source.types()), &source.schema(), source.path(), config)?;
         let from_columns = matches!(rebuilder.from, LatentSource::Columns(_));
         let replacement = Replacement {
             source,

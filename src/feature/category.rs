@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::name_hint::says_identifier;
 use super::strings::{StringValues, is_string_type};
+use super::text_form::TextForm;
 use super::word_counts::WordCounts;
 use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Rejection, Scaler, Survey, ValueIssues, Values};
+use crate::config::LogicalType;
 use crate::feature::Shape;
 use crate::numerics::RandomStream;
 
@@ -123,6 +125,10 @@ impl Feature for Category {
         &self.stored.column
     }
 
+    fn column_mut(&mut self) -> &mut Column {
+        &mut self.stored.column
+    }
+
     fn expects(&self) -> &'static str {
         "a string, a dictionary of strings, an integer or a Boolean"
     }
@@ -144,6 +150,10 @@ impl Feature for Category {
 
     fn accepts(&self, data_type: &DataType) -> bool {
         is_category_type(data_type)
+    }
+
+    fn meaning(&self) -> Option<LogicalType> {
+        Some(LogicalType::String)
     }
 
     fn shape(&self) -> Shape {
@@ -218,6 +228,8 @@ pub(super) fn is_category_type(data_type: &DataType) -> bool {
 /// The survey of a category column.
 struct WordSurvey {
     words: WordCounts,
+    /// What the words are, if strings store them.
+    form: Option<TextForm>,
     data_type: String,
     /// The largest number of categories with a class of their own, and the same of words that return.
     max_categories: [usize; 2],
@@ -236,14 +248,15 @@ enum WordClasses {
 
 /// Surveys strings, and columns that the user selects as categories.
 pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
-    let ColumnRequest { name, data_type, named, categorical, max_categories, .. } = *request;
+    let ColumnRequest { name, data_type, typed, named, categorical, max_categories, .. } = *request;
     let learns =
         is_string_type(data_type) || (categorical && *data_type != DataType::Boolean && is_category_type(data_type));
     learns.then(|| {
+        let form = (is_string_type(data_type) && !typed).then(TextForm::default);
         let (words, data_type) = (WordCounts::default(), data_type.to_string());
         let max_categories = max_categories.map_or(MAX_CATEGORIES, |most| [most; 2]);
         let (says_identifier, named) = (says_identifier(name), named || categorical);
-        Box::new(WordSurvey { words, data_type, max_categories, says_identifier, named }) as Box<dyn Survey>
+        Box::new(WordSurvey { words, form, data_type, max_categories, says_identifier, named }) as Box<dyn Survey>
     })
 }
 
@@ -256,7 +269,8 @@ impl WordSurvey {
 
     /// The percentage of values whose word is among the most frequent ones.
     fn covered(&self) -> u64 {
-        self.frequent(self.max_categories[0]).iter().map(|(_, count)| count).sum::<u64>() * 100 / self.words.known.max(1)
+        self.frequent(self.max_categories[0]).iter().map(|(_, count)| count).sum::<u64>() * 100
+            / self.words.known.max(1)
     }
 
     /// Whether every word has so many values on average that those of other rows are hardly new.
@@ -286,7 +300,12 @@ impl WordSurvey {
 impl Survey for WordSurvey {
     fn update(&mut self, array: &ArrayRef) -> Result<(), ArrowError> {
         let texts = StringValues::of(array)?;
-        (0..array.len()).for_each(|row| self.words.push(texts.get(row)));
+        for text in (0..array.len()).map(|row| texts.get(row)) {
+            self.words.push(text);
+            if let (Some(form), Some(text)) = (&mut self.form, text) {
+                form.push(text);
+            }
+        }
         Ok(())
     }
 
@@ -296,6 +315,10 @@ impl Survey for WordSurvey {
 
     fn values(&self) -> Values {
         Values { known: self.words.known, null: self.words.nulls, ..Values::default() }
+    }
+
+    fn suggested_type(&self) -> Option<LogicalType> {
+        self.form.as_ref()?.logical_type()
     }
 
     fn is_categorical(&self) -> bool {

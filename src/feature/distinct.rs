@@ -14,8 +14,10 @@ const MOST: u64 = 1 << 18;
 /// exp(-10).
 const FEWEST_REPEATS: f64 = 10.0;
 
-/// The largest share of the repeats to expect that identifiers have.
+/// The largest share of the repeats to expect that identifiers have, and the fewest to expect if some do repeat: ranks have
+/// ties.
 const REPEATS_OF_IDENTIFIERS: f64 = 0.2;
+const FEWEST_WITH_REPEATS: f64 = 100.0;
 
 /// Integers up to which every one is exact in f64.
 const EXACT: f64 = (1_u64 << 53) as f64;
@@ -98,8 +100,9 @@ impl DistinctIntegers {
     pub(super) fn hardly_repeat(&self, min: f64, max: f64) -> bool {
         let (count, range) = (self.compared as f64, max - min + 1.0);
         let expected = count + range * (-count / range).exp_m1();
-        let most = REPEATS_OF_IDENTIFIERS * expected;
-        self.state != Comparison::Refuted && expected >= FEWEST_REPEATS && self.repeats as f64 <= most
+        let fewest = if self.repeats > 0 { FEWEST_WITH_REPEATS } else { FEWEST_REPEATS };
+        let few = self.repeats as f64 <= REPEATS_OF_IDENTIFIERS * expected;
+        self.state != Comparison::Refuted && expected >= fewest && few
     }
 }
 

@@ -4,15 +4,14 @@
 const IDENTIFIER: [&str; 9] = ["id", "ids", "uid", "uuid", "guid", "key", "index", "idx", "rownames"];
 
 /// Words of what numbers rows or times in their order.
-const ORDER: [&str; 14] =
-    ["year", "month", "week", "day", "date", "time", "t", "nr", "no", "number", "case", "row", "seq", "rank"];
+const ORDER: [&str; 12] = ["year", "month", "week", "day", "date", "time", "t", "nr", "case", "row", "seq", "rank"];
 
 /// Whether the name ends with a word of identifiers: `id`, `customer_id`, `customerId`, `Customer ID`.
 pub(super) fn says_identifier(name: &str) -> bool {
     last_word(name).is_some_and(|word| IDENTIFIER.contains(&word.as_str()))
 }
 
-/// Whether the name ends with a word of identifiers or of an order: `year`, `case no`.
+/// Whether the name ends with a word of identifiers or of an order: `year`, `row nr`.
 pub(super) fn says_order(name: &str) -> bool {
     says_identifier(name) || last_word(name).is_some_and(|word| ORDER.contains(&word.as_str()))
 }
@@ -43,6 +42,6 @@ mod tests {
         for name in ["humid", "acid", "idea", "id_count", "valid", "", "_", "width"] {
             assert!(!says_identifier(name), "{name}");
         }
-        assert!(says_order("Year") && says_order("case no") && says_order("t") && !says_order("height"));
+        assert!(says_order("Year") && says_order("row nr") && says_order("t") && !says_order("height"));
     }
 }

@@ -20,7 +20,7 @@ use super::survey::first_as_text;
 use super::{
     Column, ColumnRequest, Feature, FeatureCells, Kind, Rejection, Scaler, Scaling, Survey, ValueIssues, Values,
 };
-use crate::config::Map;
+use crate::config::{LogicalType, Map};
 use crate::feature::{Likelihood, Shape};
 
 /// A fitted number: its value, transformed by a curve if it has one, then scaled. A duration is a number of seconds.
@@ -111,6 +111,10 @@ impl Feature for Number {
         &self.column
     }
 
+    fn column_mut(&mut self) -> &mut Column {
+        &mut self.column
+    }
+
     fn expects(&self) -> &'static str {
         if self.duration { "a duration" } else { "a number" }
     }
@@ -129,6 +133,10 @@ impl Feature for Number {
 
     fn accepts(&self, data_type: &DataType) -> bool {
         if self.duration { matches!(data_type, DataType::Duration(_)) } else { is_number_type(data_type) }
+    }
+
+    fn meaning(&self) -> Option<LogicalType> {
+        (!self.duration).then_some(LogicalType::Float)
     }
 
     fn shape(&self) -> Shape {
@@ -172,6 +180,9 @@ impl Feature for Number {
         cast_numbers(elements.iter().map(value).collect(), data_type)
     }
 }
+
+/// Fewest rows that a name such as `year` puts in order.
+const FEWEST_ORDERED: u64 = 8;
 
 /// The range of counters beside the number of rows, at most: a few may be missing.
 const DENSE: f64 = 1.1;
@@ -234,11 +245,12 @@ impl NumberSurvey {
         let (count, unique) = (self.statistics.count(), self.distinct.never_repeat());
         let unlikely = self.distinct.hardly_repeat(min, max);
         if self.monotonicity.is_strict() && unique {
-            // Rows may be sorted by a number that is measured in even steps.
-            let is_numbered = (0.0..=1.0).contains(&min) || self.says_order;
-            let counts = unlikely || max - min < DENSE * count as f64;
-            let is_counter = counts && (is_numbered || count >= FEWEST_VALUES as u64);
-            return (is_counter || self.says_identifier).then_some("integers that are unique and monotonic");
+            // A few rows may be sorted by a number that is measured in even steps.
+            let is_counter = unlikely || max - min < DENSE * count as f64;
+            let is_sure = (0.0..=1.0).contains(&min) || count >= FEWEST_VALUES as u64;
+            let is_named = self.says_order && count >= FEWEST_ORDERED;
+            return (is_counter && is_sure || is_named || self.says_identifier)
+                .then_some("integers that are unique and monotonic");
         }
         if unlikely {
             return Some(if unique { "integers that never repeat" } else { "integers that hardly repeat" });

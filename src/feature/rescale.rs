@@ -16,7 +16,8 @@ pub(crate) fn rescale_candidates(
     let candidate = |kind: &Kind| {
         let request = ColumnRequest {
             name: kind.column().name(),
-            data_type: kind.column().data_type(schema)?,
+            data_type: &kind.column().read_type(kind.column().data_type(schema)?)?,
+            typed: true,
             named: true,
             given: false,
             categorical: false,

@@ -19,6 +19,7 @@ fn fitted(array: &ArrayRef, map: Map, scale: Scale) -> Option<Kind> {
     let request = ColumnRequest {
         name: "x",
         data_type: array.data_type(),
+        typed: false,
         named: true,
         given: false,
         categorical: false,

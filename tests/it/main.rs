@@ -19,6 +19,7 @@ mod evaluate;
 mod failures;
 #[cfg(target_os = "linux")]
 mod faults;
+mod feature_choice;
 mod formats;
 mod general;
 mod generate;
@@ -65,6 +66,7 @@ mod targets;
 mod text_dialects;
 mod text_values;
 mod two_commands;
+mod types;
 mod value_issues;
 mod watched;
 mod workdir;

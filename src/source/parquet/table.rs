@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, FieldRef, SchemaRef};
 
 use super::{ParquetFile, RowGroup, RowGroupReader};
 use crate::error::{Error, Place, Result};
+use crate::source::ColumnTypes;
 use crate::source::inputs::{find_files, partition_columns};
 use crate::source::schema_mapping::string_views;
 use crate::source::table_schema::{TableFile, TableSchema};
@@ -106,6 +107,11 @@ impl ParquetSource {
         let columns = self.columns.with_wanted(wanted);
         let files = self.files.iter().map(|file| file.clone().with_columns(columns.columns())).collect();
         Self { files, columns, rows: self.rows }
+    }
+
+    /// The logical types of columns.
+    pub(crate) fn types(&self) -> &ColumnTypes {
+        self.columns.types()
     }
 
     /// The columns as one table.

@@ -11,5 +11,7 @@ mod json_line;
 mod line_length;
 mod text_value;
 
+pub(crate) use self::csv_format::is_null_word;
 pub(super) use self::csv_rows::tell_null_words;
 pub(super) use self::file::{TextFile, merge_values};
+pub(crate) use self::text_value::parse_iso_time;
