@@ -14,7 +14,7 @@ use super::open_inputs::OpenInputs;
 use super::scratch_file::{BATCH_ROWS, ScratchPurpose, write_scratch_file};
 use super::table_schema::{TableFile, TableSchema};
 use super::{ParquetFile, ParquetSource, Predicate, RowGroup, StoredType, split_by_encoded_size};
-use crate::config::{LogicalType, SourceConfig};
+use crate::config::{LogicalType, SourceConfig, TypeOf};
 use crate::error::{Error, Place, Result};
 use crate::pipeline::Stop;
 
@@ -67,12 +67,7 @@ impl Source {
         unify_text_types(&mut inputs);
         let predicate = config.predicate.as_deref().map(Predicate::parse).transpose()?;
         let source = Self::of(inputs.into_iter().map(Arc::new).collect(), predicate, stop);
-        let types = ColumnTypes::parse(&config.types)?;
-        types.check(source.table.columns())?;
-        let source = match types.is_empty() {
-            true => source,
-            false => Self { table: source.table.with_logical_types(types), ..source }.with_types(|_| None),
-        };
+        let source = source.with_logical_types(&config.types)?;
         source.check_partition_values()?;
         source.table.tell();
         if let Some(predicate) = &source.predicate {
@@ -266,6 +261,19 @@ impl Source {
             Some(input) => Err(Error::Unsupported { place: Place::file(&input.path), what: "reading the rows twice" }),
             None => Ok(self),
         }
+    }
+
+    /// The same rows, whose columns are read as these logical types.
+    ///
+    /// # Errors
+    /// [`Error::UnknownColumn`] and [`Error::BadPattern`].
+    pub fn with_logical_types(self, types: &[TypeOf]) -> Result<Self> {
+        if types.is_empty() {
+            return Ok(self);
+        }
+        let types = ColumnTypes::parse(types)?;
+        types.check(self.table.columns())?;
+        Ok(Self { table: self.table.with_logical_types(types), ..self }.with_types(|_| None))
     }
 
     /// The same rows, with a column of text files read as the `wanted` type, if it has one that holds every value as written.

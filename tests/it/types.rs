@@ -226,7 +226,7 @@ fn strings_that_are_numbers_or_times_are_named_with_the_way_to_read_them() {
 #[test]
 fn filled_and_drawn_values_have_the_type_of_the_column_and_the_unit() {
     let dir = Workdir::new();
-    let missing = |row: usize| row % 10 == 0;
+    let missing = |row: usize| row.is_multiple_of(10);
     let clock = hhmm().into_iter().enumerate().map(|(row, clock)| (!missing(row)).then_some(clock));
     let columns: [(&str, ArrayRef); 5] = [
         ("clock", Arc::new(clock.collect::<Int64Array>())),
