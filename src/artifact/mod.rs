@@ -10,10 +10,10 @@ mod checkpoint;
 mod container;
 mod groups;
 mod health;
+mod logical_types;
 mod members;
 mod neighbors;
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
@@ -32,7 +32,6 @@ use crate::feature::{Carried, Features, GroupNorms, InputColumn, Kind, Watched};
 use crate::model::{Device, Network, Vae, Weight, Weights};
 use crate::pipeline::Epoch;
 use crate::score::{AggregatePosterior, Neighbors, Score, Scorer, Scoring};
-use crate::source::ColumnTypes;
 use crate::storage::{Object, Target, check_url, commit_bytes, is_url};
 
 /// The newest format version that this program reads; it writes this one.
@@ -366,14 +365,6 @@ impl Model {
     /// The features, which encode rows.
     pub(crate) fn features(&self) -> &Arc<Features> {
         &self.features
-    }
-
-    /// The same model, which reads columns as these logical types.
-    pub(crate) fn reading(&self, types: &ColumnTypes) -> Cow<'_, Self> {
-        match types.is_empty() {
-            true => Cow::Borrowed(self),
-            false => Cow::Owned(Self { features: Arc::new(self.features.with_types(types)), ..self.clone() }),
-        }
     }
 
     /// The columns that were constant at fit.
