@@ -146,8 +146,9 @@ pub use arrow;
 
 pub use config::{
     Activation, BadLines, Codec, CsvConfig, DecimalMark, Decision, Encoding, ExplainRows, FitConfig, GenerateConfig,
-    GivenValue, IfNewer, ImputeConfig, InputFormat, LatentDim, Map, MapOf, OutputConfig, Preset, ReconstructConfig,
-    Scale, SourceConfig, StreamFormat, Training, TransformConfig, TraverseConfig, VectorScale,
+    GivenValue, IfNewer, ImputeConfig, InputFormat, LatentDim, LogicalType, Map, MapOf, OutputConfig, Preset,
+    ReconstructConfig, Scale, SourceConfig, StreamFormat, Training, TransformConfig, TraverseConfig, TypeOf,
+    VectorScale,
 };
 pub use error::{AlphaTooLow, Error, ErrorKind, Foreign, ModelFault, ParseChoiceError, Place, Result, TypesDiffer};
 pub use output::Output;

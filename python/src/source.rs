@@ -9,16 +9,20 @@ use pyo3::types::PyIterator;
 use vaepipe::arrow::array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
 use vaepipe::arrow::datatypes::{Schema, SchemaRef};
 use vaepipe::arrow::error::ArrowError;
-use vaepipe::{Result, Source, SourceConfig, Stop};
+use vaepipe::{Result, Source, SourceConfig, Stop, TypeOf};
 
 use crate::capsule::{BoxedReader, import_batch, import_stream};
-use crate::error::exception;
+use crate::error::{exception, usage};
 use crate::reader::Unlocked;
 use crate::run::wait;
 
 /// Rows to read: files, or batches that can be read once.
 #[pyclass(frozen)]
-pub(crate) struct NativeSource(Rows);
+pub(crate) struct NativeSource {
+    rows: Rows,
+    /// What the values of columns are.
+    types: Vec<TypeOf>,
+}
 
 enum Rows {
     Files {
@@ -34,22 +38,23 @@ enum Rows {
 impl NativeSource {
     /// Files, directories, globs and URLs, as one table; only rows for which `predicate` is true.
     #[staticmethod]
-    #[pyo3(signature = (paths, predicate=None))]
-    fn files(paths: Vec<PathBuf>, predicate: Option<String>) -> Self {
+    #[pyo3(signature = (paths, predicate=None, types=Vec::new()))]
+    fn files(paths: Vec<PathBuf>, predicate: Option<String>, types: Vec<String>) -> PyResult<Self> {
         let mut config = SourceConfig::new();
         config.predicate = predicate;
-        Self(Rows::Files { paths, config })
+        Ok(Self { rows: Rows::Files { paths, config }, types: parse(types)? })
     }
 
     /// What `__arrow_c_stream__` or `__arrow_c_array__` of `data` gives.
     #[staticmethod]
-    fn arrow(data: &Bound<'_, PyAny>) -> PyResult<Self> {
-        Ok(Self::of(Part::of(data)?.reader()))
+    #[pyo3(signature = (data, types=Vec::new()))]
+    fn arrow(data: &Bound<'_, PyAny>, types: Vec<String>) -> PyResult<Self> {
+        Ok(Self::of(Part::of(data)?.reader(), parse(types)?))
     }
 
     /// The same rows, which can be opened any number of times: batches are copied to a scratch file.
     fn reread(&self, py: Python<'_>) -> PyResult<Self> {
-        let rows = match &self.0 {
+        let rows = match &self.rows {
             Rows::Files { paths, config } => Rows::Files { paths: paths.clone(), config: config.clone() },
             _ => {
                 let stop = Stop::new();
@@ -57,23 +62,26 @@ impl NativeSource {
                 Rows::Spooled(wait(py, &stop, spool)?.map_err(exception)?)
             }
         };
-        Ok(Self(rows))
+        Ok(Self { rows, types: self.types.clone() })
     }
 
     /// The batches of an iterator, or frames; `None` if it has none.
     #[staticmethod]
-    fn iterator(items: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
+    #[pyo3(signature = (items, types=Vec::new()))]
+    fn iterator(items: &Bound<'_, PyAny>, types: Vec<String>) -> PyResult<Option<Self>> {
+        let types = parse(types)?;
         let mut items = items.try_iter()?;
         let Some(first) = items.next() else { return Ok(None) };
         let first = Part::of(&first?)?.reader();
         let schema = first.schema();
-        Ok(Some(Self::of(Box::new(PythonBatches { items: items.unbind(), schema, part: Some(first) }))))
+        let batches = PythonBatches { items: items.unbind(), schema, part: Some(first) };
+        Ok(Some(Self::of(Box::new(batches), types)))
     }
 }
 
 impl NativeSource {
-    fn of(reader: BoxedReader) -> Self {
-        Self(Rows::Batches(Mutex::new(Some(Box::new(Unlocked::new(reader))))))
+    fn of(reader: BoxedReader, types: Vec<TypeOf>) -> Self {
+        Self { rows: Rows::Batches(Mutex::new(Some(Box::new(Unlocked::new(reader))))), types }
     }
 
     /// Opens the files, or takes the batches: a source of these is opened once.
@@ -81,15 +89,23 @@ impl NativeSource {
     /// # Errors
     /// Those of [`Source::open`].
     pub(crate) fn open(&self, stop: &Stop) -> Result<Source> {
-        match &self.0 {
-            Rows::Files { paths, config } => Source::open(paths, config, stop),
-            Rows::Spooled(source) => Ok(source.clone().stop(stop)),
+        let source = match &self.rows {
+            Rows::Files { paths, config } => Source::open(paths, config, stop)?,
+            // Its columns have their types already.
+            Rows::Spooled(source) => return Ok(source.clone().stop(stop)),
             Rows::Batches(batches) => {
                 let reader = batches.lock().unwrap_or_else(PoisonError::into_inner).take();
-                Ok(Source::from_batches(reader.unwrap_or_else(|| Box::new(no_rows()))).stop(stop))
+                Source::from_batches(reader.unwrap_or_else(|| Box::new(no_rows()))).stop(stop)
             }
-        }
+        };
+        source.with_logical_types(&self.types)
     }
+}
+
+/// Logical types, as the program takes them.
+fn parse(types: Vec<String>) -> PyResult<Vec<TypeOf>> {
+    let parse = |of: String| of.parse().map_err(|error| usage(format!("types: {error}")));
+    types.into_iter().map(parse).collect()
 }
 
 fn no_rows() -> impl RecordBatchReader + Send {

@@ -10,6 +10,7 @@ mod checkpoint;
 mod container;
 mod groups;
 mod health;
+mod logical_types;
 mod members;
 mod neighbors;
 
@@ -144,6 +145,7 @@ pub struct Metadata {
 /// # Ok(())
 /// # }
 /// ```
+#[derive(Clone)]
 pub struct Model {
     metadata: Metadata,
     features: Arc<Features>,

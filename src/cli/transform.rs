@@ -57,7 +57,7 @@ pub(crate) struct Transform {
     /// are; one that a line lacks is null. --csv-bad-lines skip leaves out lines that are not objects
     #[arg(
         long,
-        conflicts_with_all = ["where", "input_format", "output_format", "compression", "row_group_size", "keep_going"],
+        conflicts_with_all = ["where", "types", "input_format", "output_format", "compression", "row_group_size", "keep_going"],
         help_heading = "Rows"
     )]
     lines: bool,

@@ -258,6 +258,55 @@ pub enum StreamFormat {
     Ndjson,
 }
 
+/// What the values of a column are, whatever type a file stores them with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum LogicalType {
+    /// Words.
+    String,
+    /// Whole numbers.
+    Integer,
+    /// Numbers.
+    Float,
+    /// True or false, as words or as 1 and 0.
+    Boolean,
+    /// Dates as ISO 8601 writes them: `2024-01-31`.
+    Date,
+    /// Times as ISO 8601 writes them: `2024-01-31 12:00:00.5`, in UTC unless they have an offset.
+    Timestamp,
+    /// Seconds since 1970.
+    EpochS,
+    /// Milliseconds since 1970.
+    EpochMs,
+    /// Microseconds since 1970.
+    EpochUs,
+    /// Nanoseconds since 1970.
+    EpochNs,
+    /// Times of the day as 0 to 2359, or as `05:17`: after 2359 comes 0.
+    Hhmm,
+}
+
+/// The logical type of some columns, written `COL=TYPE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypeOf {
+    /// The columns: a name, a glob, or `re:` and a regular expression.
+    pub columns: String,
+    /// What their values are.
+    pub logical_type: LogicalType,
+}
+
+impl FromStr for TypeOf {
+    type Err = ParseChoiceError;
+
+    fn from_str(text: &str) -> Result<Self, ParseChoiceError> {
+        let Some((columns, logical_type)) = text.rsplit_once('=') else {
+            return Err(ParseChoiceError::new(text, "of the form COL=TYPE"));
+        };
+        Ok(Self { columns: columns.to_owned(), logical_type: logical_type.parse()? })
+    }
+}
+
 /// A value of a given column, written `COL=VALUE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GivenValue {
@@ -306,6 +355,13 @@ words!(Scale, "robust" => Scale::Robust, "asinh" => Scale::Asinh, "standard" => 
 words!(Map, "asinh" => Map::Asinh, "log1p" => Map::Log1p, "quantile" => Map::Quantile, "auto" => Map::Auto, "none" => Map::None);
 words!(VectorScale, "element" => VectorScale::Element, "whole" => VectorScale::Whole);
 words!(ExplainRows, "anomalies" => ExplainRows::Anomalies, "all" => ExplainRows::All);
+words!(
+    LogicalType,
+    "string" => LogicalType::String, "integer" => LogicalType::Integer, "float" => LogicalType::Float,
+    "boolean" => LogicalType::Boolean, "date" => LogicalType::Date, "timestamp" => LogicalType::Timestamp,
+    "epoch_s" => LogicalType::EpochS, "epoch_ms" => LogicalType::EpochMs, "epoch_us" => LogicalType::EpochUs,
+    "epoch_ns" => LogicalType::EpochNs, "hhmm" => LogicalType::Hhmm,
+);
 words!(IfNewer, "input" => IfNewer::Input, "model" => IfNewer::Model);
 words!(DecimalMark, "point" => DecimalMark::Point, "comma" => DecimalMark::Comma);
 words!(BadLines, "error" => BadLines::Error, "skip" => BadLines::Skip);

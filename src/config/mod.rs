@@ -18,8 +18,8 @@ mod transform;
 use std::fmt;
 
 pub use self::choices::{
-    Activation, BadLines, Codec, DecimalMark, Decision, ExplainRows, GivenValue, IfNewer, InputFormat, LatentDim, Map,
-    MapOf, Preset, Scale, StreamFormat, VectorScale,
+    Activation, BadLines, Codec, DecimalMark, Decision, ExplainRows, GivenValue, IfNewer, InputFormat, LatentDim,
+    LogicalType, Map, MapOf, Preset, Scale, StreamFormat, TypeOf, VectorScale,
 };
 pub use self::csv::CsvConfig;
 pub use self::decode::{GenerateConfig, ReconstructConfig, TraverseConfig};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{CsvConfig, InputFormat};
+use super::{CsvConfig, InputFormat, TypeOf};
 
 /// Options of a source.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -24,6 +24,13 @@ pub struct SourceConfig {
     /// The folder of the scratch file that stdin is copied to, unless it is an Arrow stream; `None` is that of the system.
     #[cfg_attr(feature = "cli", arg(skip))]
     pub spool_dir: Option<PathBuf>,
+    /// What the values of columns are, where their stored type does not say it: COL=string, integer, float, boolean, date,
+    /// timestamp, epoch_s, epoch_ms, epoch_us, epoch_ns or hhmm; the last match counts [default: what the model was fitted with]
+    ///
+    /// Only the model reads them as this type; outputs have the columns as they are. A value that is none of the type is an
+    /// error. Times of the day as 0 to 2359 (hhmm) lie on a circle, on which 2359 is next to 0.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COL=TYPE,...", value_delimiter = ','))]
+    pub types: Vec<TypeOf>,
     /// Accept an Arrow stream that ends without its end-of-stream marker.
     ///
     /// Without this option such a stream is an error, because it may have been cut short.

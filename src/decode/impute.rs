@@ -56,17 +56,19 @@ impl Model {
     ) -> Result<Imputed> {
         config.check()?;
         run.check()?;
-        let source = &self.typed(source);
-        let imputer = Arc::new(self.imputer(source, config, run)?);
+        let model = &*self.reading(source.types());
+        let source = &model.typed(source);
+        let imputer = Arc::new(model.imputer(source, config, run)?);
         let mut columns: Vec<(String, u64)> = imputer.names().map(|name| (name, 0)).collect();
         let filler = imputer.clone();
-        let (rows, FileCounts { written: files, skipped }) = self.imputation(&imputer, config).write(
+        let written = model.imputation(&imputer, config).write(
             source,
             output.into(),
             run,
             move |rows| filler.fill(rows),
             |counts| columns.iter_mut().zip(counts).for_each(|((_, filled), count)| *filled += count),
-        )?;
+        );
+        let (rows, FileCounts { written: files, skipped }) = written.map_err(|error| model.located(source, error))?;
         Ok(Imputed { rows, files, skipped, columns })
     }
 
@@ -82,10 +84,11 @@ impl Model {
     ) -> Result<impl RecordBatchReader + Send + use<>> {
         config.check()?;
         run.check()?;
-        let source = &self.typed(source);
-        let imputer = Arc::new(self.imputer(source, config, run)?);
+        let model = &*self.reading(source.types());
+        let source = &model.typed(source);
+        let imputer = Arc::new(model.imputer(source, config, run)?);
         let filler = imputer.clone();
-        self.imputation(&imputer, config).read(source, run, move |rows| filler.fill(rows))
+        model.imputation(&imputer, config).read(source, run, move |rows| filler.fill(rows))
     }
 
     /// The imputer of the columns of `source` that have missing values.

@@ -90,14 +90,15 @@ impl Model {
     ) -> Result<Reconstructed> {
         config.output.check()?;
         run.check()?;
-        let source = &self.typed(source);
-        let (rebuilder, read) = Rebuilder::new(self, &source.schema(), source.path(), config)
+        let model = &*self.reading(source.types());
+        let source = &model.typed(source);
+        let (rebuilder, read) = Rebuilder::new(model, &source.schema(), source.path(), config)
             .map_err(|error| source.with_mismatch(error))?;
         let from_columns = matches!(rebuilder.from, LatentSource::Columns(_));
         let replacement = self.reconstruction(&rebuilder, &read, config);
         let rebuilder = Arc::new(rebuilder);
         let mut sum = RebuiltSums::default();
-        let (rows, FileCounts { written: files, skipped }) = replacement.write(
+        let written = replacement.write(
             source,
             output.into(),
             run,
@@ -107,7 +108,8 @@ impl Model {
                 sum.squared_error += sums.squared_error;
                 sum.known += sums.known;
             },
-        )?;
+        );
+        let (rows, FileCounts { written: files, skipped }) = written.map_err(|error| model.located(source, error))?;
         Ok(Reconstructed {
             rows,
             files,
@@ -129,8 +131,9 @@ impl Model {
         run: &Run<'_>,
     ) -> Result<impl RecordBatchReader + Send + use<>> {
         run.check()?;
-        let source = &self.typed(source);
-        let (rebuilder, read) = Rebuilder::new(self, &source.schema(), source.path(), config)
+        let model = &*self.reading(source.types());
+        let source = &model.typed(source);
+        let (rebuilder, read) = Rebuilder::new(model, &source.schema(), source.path(), config)
             .map_err(|error| source.with_mismatch(error))?;
         let replacement = self.reconstruction(&rebuilder, &read, config);
         let rebuilder = Arc::new(rebuilder);

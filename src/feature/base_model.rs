@@ -89,7 +89,7 @@ pub(crate) fn unlearned_columns(schema: &Schema, features: &Features, carried: &
     let known = |column: Column| {
         let known = carried.iter().find(|carried| carried.column == column.name()).cloned();
         let reason = NOT_OF_MODEL.to_owned();
-        known.unwrap_or_else(|| Carried { column: column.to_string(), reason, constant: None, missing: 0 })
+        known.unwrap_or_else(|| Carried::new(&column, reason))
     };
     others.map(known).collect()
 }
@@ -125,6 +125,6 @@ fn conflict_with(selections: &Selections, config: &FitConfig, kind: &Kind) -> Op
             let (most, has) = (config.max_categories?, category.classes());
             (has > most).then(|| ("max_categories", learns(&format!(" as {has} categories, and not {most}"))))
         }
-        Kind::Flag(_) | Kind::Time(_) | Kind::Group(_) => None,
+        Kind::Flag(_) | Kind::Time(_) | Kind::TimeOfDay(_) | Kind::Group(_) => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Selection of the columns to learn; all others are carried, each with a reason.
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::{DataType, FieldRef, Schema};
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
@@ -8,13 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::carry_reasons::carry_reasons;
 use super::selections::{Selections, matches, names};
 use super::statistics::NumberSummary;
+use super::survey::first_as_text;
 use super::time::is_time_type;
-use super::{Column, ColumnRequest, Features, Kind, Rejection, Scaler, Survey, Values};
-use crate::config::{FitConfig, Map, Scale, VectorScale};
+use super::{BadValue, Column, ColumnRequest, Features, Kind, Rejection, Scaler, Survey, Values};
+use crate::config::{FitConfig, LogicalType, Map, Scale, VectorScale};
 use crate::error::{Error, Result};
-
-/// Default for the largest number of categories with a class of their own.
-const MAX_CATEGORIES: usize = 64;
+use crate::source::ColumnTypes;
 
 /// A column that is copied to the output but not learned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +30,9 @@ pub struct Carried {
     /// Values of a constant column that were missing at fit.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub missing: u64,
+    /// What its values are, if the stored type does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logical_type: Option<LogicalType>,
 }
 
 fn is_zero(count: &u64) -> bool {
@@ -41,6 +43,11 @@ fn is_zero(count: &u64) -> bool {
 const BY_SELECTION: [&str; 2] = ["is excluded", "is not among the columns to learn"];
 
 impl Carried {
+    /// A column that is carried for this reason.
+    pub(super) fn new(column: &Column, reason: String) -> Self {
+        Self { column: column.to_string(), reason, constant: None, missing: 0, logical_type: column.logical_type() }
+    }
+
     /// Whether the user's selections leave it out.
     pub(super) fn is_by_selection(&self) -> bool {
         BY_SELECTION.contains(&self.reason.as_str())
@@ -55,6 +62,10 @@ pub(crate) struct Candidate {
     given: bool,
     /// Whether it is a date or time.
     is_time: bool,
+    /// Rows that were read.
+    rows: u64,
+    /// The first value as it is stored, if the column is read as another type.
+    first: Option<String>,
 }
 
 /// The columns of a table: candidates to learn, and carried ones.
@@ -70,7 +81,7 @@ pub(crate) struct Candidates {
 
 impl Candidate {
     pub(super) fn new(column: Column, survey: Box<dyn Survey>) -> Self {
-        Self { column, survey, given: false, is_time: false }
+        Self { column, survey, given: false, is_time: false, rows: 0, first: None }
     }
 
     /// Fits the feature.
@@ -79,6 +90,11 @@ impl Candidate {
     /// The reason why the column cannot be learned.
     pub(super) fn fit(&self, scaler: &Scaler) -> Result<Kind, Rejection> {
         self.survey.rejection().map_or_else(|| self.survey.fit(self.column.clone(), scaler), Err)
+    }
+
+    /// The logical type that all its strings are of, if they are no plain words.
+    pub(crate) fn suggested_type(&self) -> Option<LogicalType> {
+        self.survey.suggested_type()
     }
 
     /// Summaries of its numbers; empty if it is not learned.
@@ -93,7 +109,12 @@ impl Candidate {
 
     /// Adds the next rows of its top-level column.
     pub(crate) fn update(&mut self, top: &ArrayRef) -> Result<(), ArrowError> {
-        self.survey.update(&self.column.of(top)?)
+        let values = self.column.read(top).map_err(|bad| BadValue::after(bad, self.rows))?;
+        if self.column.logical_type().is_some() && self.first.is_none() {
+            self.first = first_as_text(&self.column.of(top)?)?;
+        }
+        self.rows += values.len() as u64;
+        self.survey.update(&values)
     }
 
     /// Ends the pass.
@@ -120,6 +141,7 @@ impl Candidate {
 pub(crate) fn candidates(
     schema: &Schema,
     partition_keys: &[String],
+    types: &ColumnTypes,
     config: &FitConfig,
     scale: Scale,
 ) -> Result<Candidates> {
@@ -131,14 +153,25 @@ pub(crate) fn candidates(
     // The selection that left out a learnable column.
     let mut left_out_by = None;
     for (column, field) in &leaves {
+        let column = &column.clone().typed(types);
+        let Some(data_type) = column.read_type(field.data_type()) else {
+            let (column, stored) = (column.to_string(), describe_type(field.data_type()));
+            return Err(Error::NotLearnable {
+                selection: "types",
+                column,
+                reason: format!(" as that type: it is {stored}"),
+            });
+        };
         let named = names(columns, column);
-        let is_given = matches(given, column) || (is_time_type(field.data_type()) && !named);
+        let is_given = matches(given, column) || (is_time_type(&data_type) && !named);
         let request = ColumnRequest {
-            data_type: field.data_type(),
+            name: column.name(),
+            data_type: &data_type,
+            typed: column.logical_type().is_some(),
             named: named || matches(given, column),
             given: is_given,
             categorical: matches(categorical, column),
-            max_categories: config.max_categories.unwrap_or(MAX_CATEGORIES),
+            max_categories: config.max_categories,
             map: selections.map(column).unwrap_or(if scale == Scale::Asinh { Map::Asinh } else { Map::None }),
             vector_scale: config.vector_scale.unwrap_or(VectorScale::Element),
             quantiles: matches!(scale, Scale::Robust | Scale::Asinh),
@@ -171,10 +204,9 @@ pub(crate) fn candidates(
             }
             left_out_by = left_out_by.or(matches(given, column).then_some("given"));
             candidates.columns.push(Candidate {
-                column: column.clone(),
-                survey,
                 given: is_given,
-                is_time: is_time_type(field.data_type()),
+                is_time: is_time_type(&data_type),
+                ..Candidate::new(column.clone(), survey)
             });
             continue;
         } else {
@@ -185,7 +217,7 @@ pub(crate) fn candidates(
             }
             format!("is {}", describe_type(field.data_type()))
         };
-        candidates.carried.push(Carried { column: column.to_string(), reason, constant: None, missing: 0 });
+        candidates.carried.push(Carried::new(column, reason));
     }
     let tops = |field: &&FieldRef| candidates.columns.iter().any(|candidate| candidate.column.top() == field.name());
     candidates.fields = schema.fields().iter().filter(tops).cloned().collect();
@@ -217,9 +249,12 @@ pub(crate) fn fit_features(
             Err(Rejection { reason, constant }) => {
                 // A circumstance that was constant is not watched: it is none of the row's doing. Times never are.
                 let constant = constant.filter(|_| !candidate.given || candidate.is_time);
+                let logical_type = candidate.column.logical_type();
+                let constant = constant.map(|constant| candidate.first.clone().unwrap_or(constant));
                 let Values { null, unusable, .. } = candidate.values();
                 let missing = if constant.is_some() { null + unusable } else { 0 };
-                carried.push(Carried { column: candidate.column.to_string(), reason, constant, missing });
+                let column = candidate.column.to_string();
+                carried.push(Carried { column, reason, constant, missing, logical_type });
             }
         }
     }
@@ -266,7 +301,8 @@ mod tests {
     fn chosen(columns: &[&str], exclude: &[&str]) -> (Vec<String>, Vec<String>) {
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
         let config = FitConfig::new().columns(owned(columns)).exclude(owned(exclude));
-        let Candidates { mut columns, carried, .. } = candidates(&schema(), &[], &config, Scale::Standard).unwrap();
+        let Candidates { mut columns, carried, .. } =
+            candidates(&schema(), &[], &ColumnTypes::default(), &config, Scale::Standard).unwrap();
         for candidate in &mut columns {
             let array: ArrayRef = match candidate.column().name() {
                 "id" => Arc::new(Int32Array::from(vec![Some(1), Some(2), Some(3)])),
@@ -306,7 +342,9 @@ mod tests {
 
     #[test]
     fn a_selection_that_the_type_of_the_column_does_not_allow_is_rejected() {
-        let refused = |config: FitConfig| candidates(&schema(), &[], &config, Scale::Standard).map(|_| ()).unwrap_err();
+        let refused = |config: FitConfig| {
+            candidates(&schema(), &[], &ColumnTypes::default(), &config, Scale::Standard).map(|_| ()).unwrap_err()
+        };
         let names = |name: &str| vec![name.to_owned()];
         for config in [
             FitConfig::new().columns(names("bytes")),

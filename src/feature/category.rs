@@ -9,14 +9,25 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
+use super::name_hint::says_identifier;
 use super::strings::{StringValues, is_string_type};
+use super::text_form::TextForm;
 use super::word_counts::WordCounts;
 use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Rejection, Scaler, Survey, ValueIssues, Values};
+use crate::config::LogicalType;
 use crate::feature::Shape;
 use crate::numerics::RandomStream;
 
 /// Occurrences of a word below which it gets no class of its own: too few to learn from.
 const MIN_WORD_COUNT: u64 = 3;
+
+/// Default for the largest number of categories with a class of their own, and the same if these would make up less than
+/// half of the values although every word returns.
+const MAX_CATEGORIES: [usize; 2] = [64, 256];
+
+/// Values that a word has on average if words return: ten observations a parameter (Peduzzi et al. 1996, "A simulation study
+/// of the number of events per variable in logistic regression analysis").
+const VALUES_PER_WORD: u64 = 10;
 
 /// Words of the shared last class that are stored, to distinguish them from unseen ones.
 const MAX_OTHER_WORDS: usize = 1024;
@@ -114,6 +125,10 @@ impl Feature for Category {
         &self.stored.column
     }
 
+    fn column_mut(&mut self) -> &mut Column {
+        &mut self.stored.column
+    }
+
     fn expects(&self) -> &'static str {
         "a string, a dictionary of strings, an integer or a Boolean"
     }
@@ -135,6 +150,10 @@ impl Feature for Category {
 
     fn accepts(&self, data_type: &DataType) -> bool {
         is_category_type(data_type)
+    }
+
+    fn meaning(&self) -> Option<LogicalType> {
+        Some(LogicalType::String)
     }
 
     fn shape(&self) -> Shape {
@@ -209,55 +228,97 @@ pub(super) fn is_category_type(data_type: &DataType) -> bool {
 /// The survey of a category column.
 struct WordSurvey {
     words: WordCounts,
+    /// What the words are, if strings store them.
+    form: Option<TextForm>,
     data_type: String,
-    max_categories: usize,
+    /// The largest number of categories with a class of their own, and the same of words that return.
+    max_categories: [usize; 2],
+    says_identifier: bool,
     /// Learn it even if it looks like an identifier.
     named: bool,
 }
 
+/// How words get classes.
+enum WordClasses {
+    /// The most frequent words have their own, so many at most.
+    Own(usize),
+    /// All words share so many, by their hash.
+    Hashed(usize),
+}
+
 /// Surveys strings, and columns that the user selects as categories.
 pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
-    let ColumnRequest { data_type, named, categorical, max_categories, .. } = *request;
+    let ColumnRequest { name, data_type, typed, named, categorical, max_categories, .. } = *request;
     let learns =
         is_string_type(data_type) || (categorical && *data_type != DataType::Boolean && is_category_type(data_type));
     learns.then(|| {
+        let form = (is_string_type(data_type) && !typed).then(TextForm::default);
         let (words, data_type) = (WordCounts::default(), data_type.to_string());
-        Box::new(WordSurvey { words, data_type, max_categories, named: named || categorical }) as Box<dyn Survey>
+        let max_categories = max_categories.map_or(MAX_CATEGORIES, |most| [most; 2]);
+        let (says_identifier, named) = (says_identifier(name), named || categorical);
+        Box::new(WordSurvey { words, form, data_type, max_categories, says_identifier, named }) as Box<dyn Survey>
     })
 }
 
 impl WordSurvey {
-    /// The words frequent enough for a class of their own, with their counts.
-    fn frequent(&self) -> Vec<(&str, u64)> {
+    /// The words frequent enough for a class of their own, with their counts, `most` at most.
+    fn frequent(&self, most: usize) -> Vec<(&str, u64)> {
         let words = self.words.by_frequency();
-        words.into_iter().take(self.max_categories).take_while(|(_, count)| *count >= MIN_WORD_COUNT).collect()
+        words.into_iter().take(most).take_while(|(_, count)| *count >= MIN_WORD_COUNT).collect()
     }
 
-    /// The percentage of values whose word has a class of its own.
+    /// The percentage of values whose word is among the most frequent ones.
     fn covered(&self) -> u64 {
-        self.frequent().iter().map(|(_, count)| count).sum::<u64>() * 100 / self.words.known.max(1)
+        self.frequent(self.max_categories[0]).iter().map(|(_, count)| count).sum::<u64>() * 100
+            / self.words.known.max(1)
     }
 
-    /// Whether words rarely repeat: the frequent ones cover less than half, or a word has fewer than two values on
-    /// average.
+    /// Whether every word has so many values on average that those of other rows are hardly new.
+    fn returns(&self) -> bool {
+        self.words.is_complete() && self.words.known >= VALUES_PER_WORD * self.words.distinct()
+    }
+
+    /// Whether words rarely repeat: the frequent ones make up less than half and others do not return, or a word has fewer
+    /// than two values on average. With a name such as `id`, words that return are taken for identifiers as well.
     fn looks_like_an_identifier(&self) -> bool {
-        self.covered() < 50 || 2 * self.words.distinct() > self.words.known
+        let is_category = self.covered() >= 50 || (self.returns() && !self.says_identifier);
+        !is_category || 2 * self.words.distinct() > self.words.known
+    }
+
+    /// The number of classes: of words of their own, or of hashed words.
+    fn classes(&self) -> WordClasses {
+        let [most, most_even] = self.max_categories;
+        match (self.looks_like_an_identifier(), self.covered() < 50) {
+            (true, _) => WordClasses::Hashed(most),
+            (false, true) if self.words.distinct() > most_even as u64 => WordClasses::Hashed(most_even),
+            (false, true) => WordClasses::Own(most_even),
+            (false, false) => WordClasses::Own(most),
+        }
     }
 }
 
 impl Survey for WordSurvey {
     fn update(&mut self, array: &ArrayRef) -> Result<(), ArrowError> {
         let texts = StringValues::of(array)?;
-        (0..array.len()).for_each(|row| self.words.push(texts.get(row)));
+        for text in (0..array.len()).map(|row| texts.get(row)) {
+            self.words.push(text);
+            if let (Some(form), Some(text)) = (&mut self.form, text) {
+                form.push(text);
+            }
+        }
         Ok(())
     }
 
     fn finish(&mut self) {
-        self.words.keep_most_frequent(self.max_categories + MAX_OTHER_WORDS);
+        self.words.keep_most_frequent(self.max_categories[1] + MAX_OTHER_WORDS);
     }
 
     fn values(&self) -> Values {
         Values { known: self.words.known, null: self.words.nulls, ..Values::default() }
+    }
+
+    fn suggested_type(&self) -> Option<LogicalType> {
+        self.form.as_ref()?.logical_type()
     }
 
     fn is_categorical(&self) -> bool {
@@ -273,7 +334,7 @@ impl Survey for WordSurvey {
             Some(Rejection::constant((*word).to_owned()))
         } else if !self.named && self.looks_like_an_identifier() {
             let more = if self.words.is_complete() { "" } else { "more than " };
-            let frequent = match self.frequent().len() {
+            let frequent = match self.frequent(self.max_categories[0]).len() {
                 0 => format!("none of which comes {MIN_WORD_COUNT} times"),
                 frequent => format!("of which the {frequent} most frequent make up {} % of the values", self.covered()),
             };
@@ -285,18 +346,21 @@ impl Survey for WordSurvey {
 
     fn fit(&self, column: Column, _: &Scaler) -> Result<Kind, Rejection> {
         let all = self.words.by_frequency();
-        let (words, others) = if self.looks_like_an_identifier() {
-            let mut words: Vec<Option<String>> = vec![None; self.max_categories];
-            for (word, _) in all {
-                words[hash_class(word, self.max_categories)].get_or_insert_with(|| word.to_owned());
+        let (words, others) = match self.classes() {
+            WordClasses::Hashed(classes) => {
+                let mut words: Vec<Option<String>> = vec![None; classes];
+                for (word, _) in all {
+                    words[hash_class(word, classes)].get_or_insert_with(|| word.to_owned());
+                }
+                (words, None)
             }
-            (words, None)
-        } else {
-            let own = self.frequent().len();
-            let words = all[..own].iter().map(|(word, _)| Some((*word).to_owned())).collect();
-            let rest = all[own..].iter().take(MAX_OTHER_WORDS).map(|(word, _)| (*word).to_owned()).collect();
-            let complete = self.words.is_complete() && self.words.distinct() <= (own + MAX_OTHER_WORDS) as u64;
-            (words, Some(OtherWords { words: rest, complete }))
+            WordClasses::Own(most) => {
+                let own = self.frequent(most).len();
+                let words = all[..own].iter().map(|(word, _)| Some((*word).to_owned())).collect();
+                let rest = all[own..].iter().take(MAX_OTHER_WORDS).map(|(word, _)| (*word).to_owned()).collect();
+                let complete = self.words.is_complete() && self.words.distinct() <= (own + MAX_OTHER_WORDS) as u64;
+                (words, Some(OtherWords { words: rest, complete }))
+            }
         };
         let stored =
             StoredCategory { column, data_type: self.data_type.clone(), missing: self.words.nulls, words, others };

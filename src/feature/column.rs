@@ -10,21 +10,41 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
+use crate::config::LogicalType;
+use crate::source::ColumnTypes;
+
 /// A column, or the leaf of a struct column: `pair.left` in messages, `["pair", "left"]` in a model file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// Columns are equal if they are at the same place, whatever they are read as.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "Path", into = "Path")]
 pub struct Column {
     /// The names in `path`, joined by dots.
     name: String,
     /// The top-level column, then the fields within it.
     path: Vec<String>,
+    /// What its values are, if the stored type does not say it.
+    logical_type: Option<LogicalType>,
 }
+
+impl PartialEq for Column {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path
+    }
+}
+
+impl Eq for Column {}
 
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Path {
     Root(String),
     Leaf(Vec<String>),
+    #[serde(rename_all = "snake_case")]
+    Typed {
+        path: Vec<String>,
+        logical_type: LogicalType,
+    },
 }
 
 impl TryFrom<Path> for Column {
@@ -33,15 +53,23 @@ impl TryFrom<Path> for Column {
     fn try_from(path: Path) -> Result<Self, Self::Error> {
         match path {
             Path::Root(name) => Ok(Self::root(name)),
-            Path::Leaf(path) if path.len() > 1 => Ok(Self { name: path.join("."), path }),
+            Path::Leaf(path) if path.len() > 1 => Ok(Self { name: path.join("."), path, logical_type: None }),
+            Path::Typed { path, logical_type } if !path.is_empty() => {
+                Ok(Self { name: path.join("."), path, logical_type: Some(logical_type) })
+            }
+            Path::Typed { .. } => Err("the path of a column is empty"),
             Path::Leaf(_) => Err("the path of a leaf has a column and a field at least"),
         }
     }
 }
 
 impl From<Column> for Path {
-    fn from(Column { name, path }: Column) -> Self {
-        if path.len() > 1 { Self::Leaf(path) } else { Self::Root(name) }
+    fn from(Column { name, path, logical_type }: Column) -> Self {
+        match logical_type {
+            Some(logical_type) => Self::Typed { path, logical_type },
+            None if path.len() > 1 => Self::Leaf(path),
+            None => Self::Root(name),
+        }
     }
 }
 
@@ -55,14 +83,36 @@ impl Column {
     /// A top-level column.
     pub(crate) fn root(name: impl Into<String>) -> Self {
         let name = name.into();
-        Self { path: vec![name.clone()], name }
+        Self { path: vec![name.clone()], name, logical_type: None }
     }
 
     /// The field `name` of this struct column.
     pub(super) fn field(&self, name: &str) -> Self {
         let mut path = self.path.clone();
         path.push(name.to_owned());
-        Self { name: path.join("."), path }
+        Self { name: path.join("."), path, logical_type: None }
+    }
+
+    /// What its values are, if the stored type does not say it.
+    pub(super) fn logical_type(&self) -> Option<LogicalType> {
+        self.logical_type
+    }
+
+    /// The same column, read as the logical type that `types` gives it, or else as before.
+    pub(super) fn typed(self, types: &ColumnTypes) -> Self {
+        let logical_type = types.of(&self.name).or(self.logical_type);
+        Self { logical_type, ..self }
+    }
+
+    /// The type that a column of the type `stored` is read as.
+    pub(super) fn read_type(&self, stored: &DataType) -> Option<DataType> {
+        self.logical_type.map_or_else(|| Some(stored.clone()), |logical_type| logical_type.read_type(stored))
+    }
+
+    /// Its values in the array of its top-level column, read as its logical type.
+    pub(super) fn read(&self, top: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+        let values = self.of(top)?;
+        self.logical_type.map_or_else(|| Ok(values.clone()), |logical_type| logical_type.read(&values))
     }
 
     /// The name shown to users: the path joined by dots.

@@ -7,136 +7,13 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 
+use super::logical_type::BadValue;
 use super::watch::{WatchedColumn, surprise_of_unseen};
-use super::{Column, FeatureIssues, Kind, Surprise, ValueIssues, Watched, top_columns};
+use super::{Column, FeatureCells, FeatureIssues, Kind, Surprise, ValueIssues, Watched, top_columns};
+use crate::config::LogicalType;
 use crate::error::{Error, Place, Result};
 use crate::feature::{GivenLayout, GroupNorms, Layout, Shape};
-
-/// One fitted column: how its values are written into the row vector, and read back from it.
-pub(crate) trait Feature: Send + Sync {
-    /// The column it encodes.
-    fn column(&self) -> &Column;
-
-    /// The columns it accepts, as a phrase for messages: `a number`.
-    fn expects(&self) -> &'static str;
-
-    /// How a value enters the row vector, as a phrase.
-    fn describe(&self) -> String;
-
-    /// Whether it can encode a column of this type.
-    fn accepts(&self, data_type: &DataType) -> bool;
-
-    /// The type of the column at fit, as Arrow writes it.
-    fn data_type(&self) -> &str;
-
-    /// Its elements in the row vector and their likelihood.
-    fn shape(&self) -> Shape;
-
-    /// The number of missing values at fit.
-    fn missing(&self) -> u64;
-
-    /// Writes `array` into its elements, one row per value; NaN where the value is missing or not usable.
-    ///
-    /// # Errors
-    /// If the array cannot be read as [`accepts`](Self::accepts) promises.
-    fn write(&self, array: &ArrayRef, elements: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError>;
-
-    /// The values that `elements`, `[rows, elements]`, stand for, as a column of a type it accepts: within the range
-    /// and of the categories seen at fit; null where NaN.
-    ///
-    /// # Errors
-    /// If the type cannot hold such values.
-    fn read(&self, elements: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError>;
-
-    /// The part of the value that a decoder output stands for, as a phrase; `None` if it is the whole value.
-    fn part(&self, _output: usize) -> Option<String> {
-        None
-    }
-
-    /// The expectation of a decoder output, given on the model's scale, as a value of the column, not clamped to the
-    /// range at fit. A probability stays one.
-    fn in_unit(&self, _output: usize, expected: f64) -> f64 {
-        expected
-    }
-
-    /// The unit of [`in_unit`](Self::in_unit), if it is not the column's own.
-    fn unit(&self, _output: usize) -> Option<&'static str> {
-        None
-    }
-
-    /// The index in the list of the number that an element encodes; `None` if the column is not a list.
-    fn place(&self, _element: usize) -> Option<usize> {
-        None
-    }
-
-    /// The numbers that `elements` of the list index `place` stand for, of the item type of `data_type`.
-    ///
-    /// # Errors
-    /// If the type cannot hold such values, or no element encodes that index.
-    fn read_place(&self, _place: usize, elements: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
-        self.read(elements, data_type)
-    }
-
-    /// Leading elements that say how much time has passed, which is no circumstance.
-    fn elapsed(&self) -> usize {
-        usize::from(self.grows_over_time())
-    }
-
-    /// Whether values of later rows are larger by nature, as times are, so that this is no drift.
-    fn grows_over_time(&self) -> bool {
-        false
-    }
-
-    /// A phrase for its unusable values, to follow `2 values are`.
-    fn unusable(&self) -> &'static str {
-        "NaN, infinite or beyond f32, taken as missing"
-    }
-
-    /// A phrase for values that do not occur at fit, to follow `2 values are`.
-    fn unseen(&self) -> &'static str {
-        "of categories the fit did not see"
-    }
-
-    /// Whether [`write`](Self::write) and [`read`](Self::read) can work with its numbers: a model file may be damaged.
-    fn is_valid(&self) -> bool {
-        true
-    }
-
-    /// Whether a class can be read back as a value.
-    fn reads(&self, _: usize) -> bool {
-        true
-    }
-}
-
-/// One feature's elements in a row-major block `[rows, inputs]`.
-pub(crate) struct FeatureCells<'a> {
-    block: &'a mut [f32],
-    inputs: usize,
-    at: usize,
-    /// The surprise of each row; empty if it is not wanted.
-    surprise: &'a mut [u64],
-    /// The surprise of an unseen category.
-    unseen: u64,
-}
-
-impl FeatureCells<'_> {
-    /// Adds the surprise of an unseen category to a row's.
-    pub(crate) fn add_unseen(&mut self, row: usize) {
-        self.surprise.get_mut(row).into_iter().for_each(|units| *units += self.unseen);
-    }
-
-    /// Sets the feature's first element in `row`.
-    #[inline]
-    pub(crate) fn set(&mut self, row: usize, value: f32) {
-        self.set_at(row, 0, value);
-    }
-
-    /// Sets any of the feature's elements in `row`.
-    #[inline]
-    pub(crate) fn set_at(&mut self, row: usize, element: usize, value: f32) {
-        self.block[row * self.inputs + self.at + element] = value;
-    }
-}
+use crate::source::ColumnTypes;
 
 /// The features of a model, in row-vector order.
 #[derive(Debug, Clone, PartialEq)]
@@ -184,6 +61,15 @@ impl Features {
     pub(crate) fn with_norms(self, norms: Vec<Arc<GroupNorms>>) -> Self {
         let given = self.layout.given().with_norms(norms);
         Self { layout: self.layout.with_given(given), ..self }
+    }
+
+    /// These features, whose columns are read as the logical types that `types` gives them.
+    pub(crate) fn with_types(&self, types: &ColumnTypes) -> Self {
+        let mut features = self.clone();
+        for column in features.kinds.iter_mut().map(Kind::column_mut) {
+            *column = column.clone().typed(types);
+        }
+        features
     }
 
     /// The elements of the row vector that groups standardise: numbers.
@@ -289,7 +175,7 @@ impl Features {
     pub(crate) fn read(&self, feature: usize, elements: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
         let (width, range) = (self.layout.width(), self.elements(feature));
         let of_feature: Vec<f32> = elements.chunks_exact(width).flat_map(|row| &row[range.clone()]).copied().collect();
-        self.kinds[feature].feature().read(&of_feature, data_type)
+        self.kinds[feature].read(&of_feature, data_type)
     }
 
     /// The feature that an element belongs to.
@@ -310,7 +196,14 @@ impl Features {
     /// The type a top-level column had at fit; `None` if it is not a feature or Arrow cannot parse its type.
     pub(crate) fn type_of(&self, name: &str) -> Option<DataType> {
         let is_it = |kind: &&Kind| kind.column().field_names().is_empty() && kind.column().name() == name;
-        match super::parse_type::parse(self.kinds.iter().find(is_it)?.data_type()).ok()? {
+        let kind = self.kinds.iter().find(is_it)?;
+        match kind.column().logical_type() {
+            None => {}
+            Some(LogicalType::String) => return Some(DataType::Utf8),
+            // Read as any type, and then as this one.
+            Some(_) => return None,
+        }
+        match super::parse_type::parse(kind.data_type()).ok()? {
             DataType::Dictionary(_, values) => Some(*values),
             data_type => Some(data_type),
         }
@@ -328,7 +221,7 @@ impl Features {
                 let near = crate::source::near_names(column.name(), leaves.iter().map(|(leaf, _)| leaf.name()));
                 return Err(Error::MissingFeature { path: path.to_owned(), column: column.to_string(), near });
             };
-            if !kind.feature().accepts(data_type) {
+            if kind.conversion(data_type).is_none() {
                 return Err(Error::WrongType {
                     place: Place::column(path, column.name()),
                     found: data_type.to_string().into(),
@@ -337,6 +230,17 @@ impl Features {
             }
         }
         Ok(())
+    }
+
+    /// The columns of `schema` that are read as a logical type, each with its stored type.
+    pub(crate) fn converted<'a>(
+        &'a self,
+        schema: &'a Schema,
+    ) -> impl Iterator<Item = (&'a Column, &'a DataType, LogicalType)> {
+        self.kinds.iter().filter_map(|kind| {
+            let stored = kind.column().data_type(schema)?;
+            Some((kind.column(), stored, kind.conversion(stored)??))
+        })
     }
 
     /// Writes a batch whose columns are [`columns`](Self::columns) into `block`, row-major `[rows, width]`, and adds the
@@ -363,12 +267,14 @@ impl Features {
             move |source| Error::Read { place, source: Box::new(source) }
         };
         for (tile, block) in block.chunks_mut((TILE * inputs).max(1)).enumerate() {
+            let first = (tile * TILE) as u64;
             let rows = batch.slice(tile * TILE, block.len() / inputs);
             let surprise = surprise.get_mut(tile * TILE..).unwrap_or_default();
             let mut tile = FeatureIssues::default();
             let columns = self.kinds.iter().zip(&self.top_indices).zip(&self.starts).zip(&self.unseen);
             for (((kind, &place), &at), &unseen) in columns {
-                let array = kind.column().of(rows.column(place)).map_err(read(kind.column()))?;
+                let array = kind.array(rows.column(place)).map_err(|bad| BadValue::after(bad, first));
+                let array = array.map_err(read(kind.column()))?;
                 let mut elements = FeatureCells { block, inputs, at, surprise, unseen };
                 tile.learned.push(kind.feature().write(&array, &mut elements).map_err(read(kind.column()))?);
                 if let (Kind::Number(number), true) = (kind, tile.learned.len() > self.learned) {

@@ -8,6 +8,7 @@ use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
 use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Rejection, Scaler, Survey, ValueIssues, Values};
+use crate::config::LogicalType;
 use crate::feature::{Likelihood, Shape};
 
 /// A fitted Boolean.
@@ -31,6 +32,10 @@ impl Feature for Flag {
         &self.column
     }
 
+    fn column_mut(&mut self) -> &mut Column {
+        &mut self.column
+    }
+
     fn expects(&self) -> &'static str {
         "a Boolean"
     }
@@ -45,6 +50,10 @@ impl Feature for Flag {
 
     fn accepts(&self, data_type: &DataType) -> bool {
         *data_type == DataType::Boolean
+    }
+
+    fn meaning(&self) -> Option<LogicalType> {
+        Some(LogicalType::Boolean)
     }
 
     fn shape(&self) -> Shape {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::category::is_category_type;
 use super::strings::StringValues;
 use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Rejection, Scaler, Survey, ValueIssues, Values};
+use crate::config::LogicalType;
 use crate::feature::Shape;
 
 /// Most groups of a column: those that come first in the table. Rows of others count as rows of no known group.
@@ -79,6 +80,10 @@ impl Feature for Group {
         &self.stored.column
     }
 
+    fn column_mut(&mut self) -> &mut Column {
+        &mut self.stored.column
+    }
+
     fn expects(&self) -> &'static str {
         "a string, a dictionary of strings or an integer"
     }
@@ -93,6 +98,10 @@ impl Feature for Group {
 
     fn accepts(&self, data_type: &DataType) -> bool {
         is_group_type(data_type)
+    }
+
+    fn meaning(&self) -> Option<LogicalType> {
+        Some(LogicalType::String)
     }
 
     fn shape(&self) -> Shape {

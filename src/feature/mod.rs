@@ -14,6 +14,7 @@ mod category;
 mod column;
 mod cycle;
 mod distinct;
+mod encoding;
 mod epoch;
 mod features;
 mod flag;
@@ -21,9 +22,11 @@ mod given;
 mod group;
 mod group_norms;
 mod layout;
+mod logical_type;
 mod map;
 mod missing;
 mod monotonicity;
+mod name_hint;
 mod number;
 mod one_way;
 mod parse_type;
@@ -37,12 +40,17 @@ mod strings;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod text_form;
 mod time;
+mod time_of_day;
 mod value_issues;
 mod vector;
 mod watch;
 mod word_counts;
 
+use arrow::array::ArrayRef;
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::base_model::{conflicting_option, still_constant, unlearned_columns, with_missing_counts};
@@ -51,13 +59,15 @@ pub(crate) use self::candidates::{Candidate, Candidates, candidates, fit_feature
 pub use self::category::Category;
 pub use self::column::Column;
 pub(crate) use self::column::{COLUMNS_PER_BLOCK, split_columns, top_columns};
+pub(crate) use self::encoding::{Feature, FeatureCells};
 pub(crate) use self::features::Features;
-pub(crate) use self::features::{Feature, FeatureCells};
+
 pub use self::flag::Flag;
 pub(crate) use self::given::{GivenLayout, GivenRows};
 pub use self::group::Group;
 pub(crate) use self::group_norms::{GroupMoments, GroupNorms};
 pub(crate) use self::layout::{Layout, Likelihood, LikelihoodGroup, Shape};
+pub(crate) use self::logical_type::BadValue;
 pub(crate) use self::missing::{constant, fill, missing_values};
 pub use self::number::Number;
 pub(crate) use self::rebuild::ColumnRebuilder;
@@ -68,10 +78,12 @@ pub(crate) use self::scaling::Scaling;
 pub use self::survey::Values;
 pub(crate) use self::survey::{ColumnRequest, Rejection, Survey};
 pub use self::time::Time;
+pub use self::time_of_day::TimeOfDay;
 pub(crate) use self::value_issues::FeatureIssues;
 pub use self::value_issues::ValueIssues;
 pub use self::vector::Vector;
 pub(crate) use self::watch::{Surprise, Watched};
+use crate::config::LogicalType;
 
 /// A constructor of a kind's survey; `None` if the column is not of that kind.
 type SurveyOf = fn(&ColumnRequest<'_>) -> Option<Box<dyn Survey>>;
@@ -91,6 +103,12 @@ macro_rules! kinds {
         impl Kind {
             /// How its values are written and read.
             pub(crate) fn feature(&self) -> &dyn Feature {
+                match self {
+                    $(Self::$kind(feature) => feature,)+
+                }
+            }
+
+            fn feature_mut(&mut self) -> &mut dyn Feature {
                 match self {
                     $(Self::$kind(feature) => feature,)+
                 }
@@ -119,6 +137,8 @@ kinds! {
     Flag by flag::survey;
     /// A date or time.
     Time by time::survey;
+    /// A time of the day.
+    TimeOfDay by time_of_day::survey;
     /// A list of numbers.
     Vector by vector::survey;
 }
@@ -127,6 +147,42 @@ impl Kind {
     /// Where its values are.
     pub fn column(&self) -> &Column {
         self.feature().column()
+    }
+
+    fn column_mut(&mut self) -> &mut Column {
+        self.feature_mut().column_mut()
+    }
+
+    /// How a column of the type `stored` is read: as it is, or first as a logical type; `None` if it cannot be.
+    fn conversion(&self, stored: &DataType) -> Option<Option<LogicalType>> {
+        let accepts = |data_type: &DataType| self.feature().accepts(data_type);
+        let logical_type = match self.column().logical_type() {
+            None if accepts(stored) => return Some(None),
+            None => self.feature().meaning()?,
+            Some(logical_type) => logical_type,
+        };
+        logical_type.read_type(stored).filter(accepts).map(|_| Some(logical_type))
+    }
+
+    /// Its values in the array of its top-level column, as a type that it accepts.
+    pub(crate) fn array(&self, top: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+        let array = self.column().of(top)?;
+        match self.conversion(array.data_type()).flatten() {
+            Some(logical_type) => logical_type.read(&array),
+            None => Ok(array),
+        }
+    }
+
+    /// The values that `elements` stand for, as [`Feature::read`], in a column of any type that it reads.
+    pub(crate) fn read(&self, elements: &[f32], stored: &DataType) -> Result<ArrayRef, ArrowError> {
+        let Some(logical_type) = self.conversion(stored).flatten() else {
+            return self.feature().read(elements, stored);
+        };
+        let read_type = logical_type.read_type(stored).unwrap_or_else(|| stored.clone());
+        // Integers stay integers.
+        let own = parse_type::parse(self.data_type()).ok().filter(|own| own.is_integer());
+        let read_type = own.filter(|_| logical_type == LogicalType::Float).unwrap_or(read_type);
+        logical_type.restore(&self.feature().read(elements, &read_type)?, stored)
     }
 
     /// How a value enters the row vector, in words.

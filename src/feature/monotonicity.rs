@@ -2,7 +2,7 @@
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type, UInt64Type};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt64Type};
 use arrow::error::ArrowError;
 
 /// The direction of a column's integers, in row order, with the last one.
@@ -18,10 +18,15 @@ pub(super) enum Monotonicity {
 impl Monotonicity {
     /// Adds the next rows.
     pub(super) fn update(&mut self, array: &ArrayRef) -> Result<(), ArrowError> {
-        if !array.data_type().is_integer() || array.null_count() > 0 {
+        let is_floating = array.data_type().is_floating();
+        if !(array.data_type().is_integer() || is_floating) || array.null_count() > 0 {
             *self = Self::Neither;
         } else if *self != Self::Neither {
-            if *array.data_type() == DataType::UInt64 {
+            if is_floating {
+                // Numbers with fractions are no counters, whatever becomes of them here.
+                let wide = cast(array, &DataType::Float64)?;
+                wide.as_primitive::<Float64Type>().values().iter().for_each(|&value| self.next(value as i128));
+            } else if *array.data_type() == DataType::UInt64 {
                 array.as_primitive::<UInt64Type>().values().iter().for_each(|&value| self.next(value.into()));
             } else {
                 let wide = cast(array, &DataType::Int64)?;

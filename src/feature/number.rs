@@ -12,13 +12,15 @@ use super::distinct::DistinctIntegers;
 use super::epoch::TimeNumber;
 use super::map::Curve;
 use super::monotonicity::Monotonicity;
+use super::name_hint::{says_identifier, says_order};
+use super::one_way::FEWEST_VALUES;
 use super::row_sample::RowSample;
 use super::statistics::{NumberSummary, Statistics};
 use super::survey::first_as_text;
 use super::{
     Column, ColumnRequest, Feature, FeatureCells, Kind, Rejection, Scaler, Scaling, Survey, ValueIssues, Values,
 };
-use crate::config::Map;
+use crate::config::{LogicalType, Map};
 use crate::feature::{Likelihood, Shape};
 
 /// A fitted number: its value, transformed by a curve if it has one, then scaled. A duration is a number of seconds.
@@ -109,6 +111,10 @@ impl Feature for Number {
         &self.column
     }
 
+    fn column_mut(&mut self) -> &mut Column {
+        &mut self.column
+    }
+
     fn expects(&self) -> &'static str {
         if self.duration { "a duration" } else { "a number" }
     }
@@ -127,6 +133,10 @@ impl Feature for Number {
 
     fn accepts(&self, data_type: &DataType) -> bool {
         if self.duration { matches!(data_type, DataType::Duration(_)) } else { is_number_type(data_type) }
+    }
+
+    fn meaning(&self) -> Option<LogicalType> {
+        (!self.duration).then_some(LogicalType::Float)
     }
 
     fn shape(&self) -> Shape {
@@ -171,11 +181,22 @@ impl Feature for Number {
     }
 }
 
+/// Fewest rows that a name such as `year` puts in order.
+const FEWEST_ORDERED: u64 = 8;
+
+/// The range of counters beside the number of rows, at most: a few may be missing.
+const DENSE: f64 = 1.1;
+
+/// The largest distance from a uniform distribution that identifiers have.
+const MOST_UNEVEN: f64 = 0.2;
+
 /// The survey of a number column.
 struct NumberSurvey {
     statistics: Statistics,
     monotonicity: Monotonicity,
     distinct: DistinctIntegers,
+    says_identifier: bool,
+    says_order: bool,
     sample: RowSample,
     /// The first known value, as text.
     first: Option<String>,
@@ -187,13 +208,15 @@ struct NumberSurvey {
 
 /// Surveys numbers and durations.
 pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
-    let ColumnRequest { data_type, named, map, quantiles, .. } = *request;
+    let ColumnRequest { name, data_type, named, map, quantiles, .. } = *request;
     let is_duration = matches!(data_type, DataType::Duration(_));
     (is_number_type(data_type) || is_duration).then(|| {
         Box::new(NumberSurvey {
             statistics: Statistics::new(quantiles || map != Map::None),
             monotonicity: Monotonicity::Unknown,
             distinct: DistinctIntegers::new(!named && !is_duration),
+            says_identifier: says_identifier(name),
+            says_order: says_order(name),
             sample: RowSample::new(),
             first: None,
             data_type: data_type.clone(),
@@ -213,6 +236,43 @@ impl NumberSurvey {
             }
             None => (None, self.statistics.summary()),
         }
+    }
+
+    /// How the numbers identify rows, if they do: integers that number them, or that repeat less than measured ones would. A
+    /// name such as `id` is a hint beside that.
+    fn identifier(&self, summary: &NumberSummary) -> Option<&'static str> {
+        let NumberSummary { min, max, .. } = *summary;
+        let (count, unique) = (self.statistics.count(), self.distinct.never_repeat());
+        let unlikely = self.distinct.hardly_repeat(min, max);
+        if self.monotonicity.is_strict() && unique {
+            // A few rows may be sorted by a number that is measured in even steps.
+            let is_counter = unlikely || max - min < DENSE * count as f64;
+            let is_sure = (0.0..=1.0).contains(&min) || count >= FEWEST_VALUES as u64;
+            let is_named = self.says_order && count >= FEWEST_ORDERED;
+            return (is_counter && is_sure || is_named || self.says_identifier)
+                .then_some("integers that are unique and monotonic");
+        }
+        if unlikely {
+            return Some(if unique { "integers that never repeat" } else { "integers that hardly repeat" });
+        }
+        match self.says_identifier {
+            true if unique => Some("integers that never repeat, and its name says so"),
+            true if self.is_spread_evenly(min, max) => Some("many integers spread evenly, and its name says so"),
+            _ => None,
+        }
+    }
+
+    /// Whether a sample of the values is of many integers, as often from each part of their range: the largest distance of
+    /// their distribution from the uniform one is small.
+    fn is_spread_evenly(&self, min: f64, max: f64) -> bool {
+        let mut values: Vec<f64> = self.sample.values().iter().copied().filter(|value| !value.is_nan()).collect();
+        values.sort_by(f64::total_cmp);
+        let (count, range) = (values.len() as f64, max - min + 1.0);
+        let far = |(rank, value): (usize, &f64)| ((rank as f64 + 0.5) / count - (value - min + 0.5) / range).abs();
+        let farthest = values.iter().enumerate().map(far).fold(0.0, f64::max);
+        let are_integers = values.iter().all(|value| value.fract() == 0.0);
+        values.dedup();
+        are_integers && values.len() >= FEWEST_VALUES && farthest <= MOST_UNEVEN
     }
 
     /// How the numbers say times, if they do.
@@ -242,6 +302,7 @@ impl Survey for NumberSurvey {
 
     fn finish(&mut self) {
         self.statistics.finish();
+        self.distinct.finish();
     }
 
     fn values(&self) -> Values {
@@ -272,12 +333,8 @@ impl Survey for NumberSurvey {
             None
         } else if let Some(form) = self.time_number() {
             Some(Rejection::because(form.reason()))
-        } else if self.monotonicity.is_strict() {
-            Some(Rejection::because("looks like an identifier: integers that are unique and monotonic"))
-        } else if self.distinct.are_unlikely(summary.min, summary.max) {
-            Some(Rejection::because("looks like an identifier: integers that never repeat"))
         } else {
-            None
+            self.identifier(&summary).map(|how| Rejection::because(format!("looks like an identifier: {how}")))
         }
     }
 

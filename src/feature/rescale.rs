@@ -15,11 +15,13 @@ pub(crate) fn rescale_candidates(
 ) -> Vec<Candidate> {
     let candidate = |kind: &Kind| {
         let request = ColumnRequest {
-            data_type: kind.column().data_type(schema)?,
+            name: kind.column().name(),
+            data_type: &kind.column().read_type(kind.column().data_type(schema)?)?,
+            typed: true,
             named: true,
             given: false,
             categorical: false,
-            max_categories: 2,
+            max_categories: None,
             map: match kind {
                 Kind::Number(number) => number.curve().map_or(Map::None, |curve| curve.kind()),
                 _ => Map::None,

@@ -9,20 +9,24 @@ use serde::Serialize;
 use super::row_sample::RowSample;
 use super::statistics::NumberSummary;
 use super::{Column, Kind, Scaler};
-use crate::config::{Map, VectorScale};
+use crate::config::{LogicalType, Map, VectorScale};
 
 /// How the user wants a column to be learned.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ColumnRequest<'a> {
+    /// The name of the column.
+    pub(crate) name: &'a str,
     pub(crate) data_type: &'a DataType,
+    /// The user said what its values are.
+    pub(crate) typed: bool,
     /// The user selected it by its name, not by a pattern.
     pub(crate) named: bool,
     /// Give it to the network, rather than learn it.
     pub(crate) given: bool,
     /// Learn it as a category.
     pub(crate) categorical: bool,
-    /// The largest number of categories with a class of their own.
-    pub(crate) max_categories: usize,
+    /// The largest number of categories with a class of their own; `None` for the default.
+    pub(crate) max_categories: Option<usize>,
     /// The curve that transforms a number before it is scaled.
     pub(crate) map: Map,
     /// How the elements of a vector are scaled.
@@ -46,6 +50,11 @@ pub(crate) trait Survey: Send {
 
     /// Why the values cannot be learned; `None` if they can.
     fn rejection(&self) -> Option<Rejection>;
+
+    /// The logical type that all its strings are of, if they are no plain words.
+    fn suggested_type(&self) -> Option<LogicalType> {
+        None
+    }
 
     /// Whether the column would be a category.
     fn is_categorical(&self) -> bool {

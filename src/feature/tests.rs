@@ -17,11 +17,13 @@ use crate::config::{Map, Scale, VectorScale};
 /// The feature fitted to some values, if they can be learned.
 fn fitted(array: &ArrayRef, map: Map, scale: Scale) -> Option<Kind> {
     let request = ColumnRequest {
+        name: "x",
         data_type: array.data_type(),
+        typed: false,
         named: true,
         given: false,
         categorical: false,
-        max_categories: 5,
+        max_categories: Some(5),
         map,
         vector_scale: VectorScale::Element,
         quantiles: true,

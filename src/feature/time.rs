@@ -23,6 +23,7 @@ use super::survey::first_as_text;
 use super::{
     Column, ColumnRequest, Feature, FeatureCells, Kind, Rejection, Scaler, Scaling, Survey, ValueIssues, Values,
 };
+use crate::config::LogicalType;
 use crate::feature::{Likelihood, Shape};
 
 /// Smallest circular variance, 1 minus the length of the mean vector, for which a cycle is learned. It is that of
@@ -123,6 +124,10 @@ impl Feature for Time {
         &self.column
     }
 
+    fn column_mut(&mut self) -> &mut Column {
+        &mut self.column
+    }
+
     fn expects(&self) -> &'static str {
         "a date or a timestamp"
     }
@@ -141,6 +146,11 @@ impl Feature for Time {
 
     fn accepts(&self, data_type: &DataType) -> bool {
         is_time_type(data_type)
+    }
+
+    fn meaning(&self) -> Option<LogicalType> {
+        // Texts without an offset would be taken for UTC.
+        matches!(self.zone.as_deref(), None | Some("UTC")).then_some(LogicalType::Timestamp)
     }
 
     fn shape(&self) -> Shape {

@@ -129,6 +129,10 @@ impl Feature for Vector {
         &self.column
     }
 
+    fn column_mut(&mut self) -> &mut Column {
+        &mut self.column
+    }
+
     fn expects(&self) -> &'static str {
         "a list of numbers"
     }

@@ -11,6 +11,7 @@ use arrow::error::ArrowError;
 use super::number::{is_number_type, numbers};
 use super::strings::is_string_type;
 use super::{Carried, Column, ValueIssues, constant};
+use crate::config::LogicalType;
 
 /// Units of a surprise in a nat. Sums of integers are exact, so that it does not matter in which order columns are added.
 const UNITS_PER_NAT: f64 = (1_u64 << 32) as f64;
@@ -69,11 +70,13 @@ impl Surprise {
 impl Watched {
     /// The columns to watch: those that were constant in a fit to `rows` rows.
     pub(crate) fn of(carried: &[Carried], rows: u64) -> Vec<Self> {
+        // Later rows have later times, which is no surprise.
+        let is_time = |carried: &&Carried| carried.logical_type.is_some_and(LogicalType::is_time);
         let watched = |Carried { column, constant, missing, .. }: &Carried| {
             let (name, constant, missing) = (column.clone(), constant.clone()?, *missing);
             Some(Self { name, constant, known: rows.saturating_sub(missing), missing })
         };
-        carried.iter().filter_map(watched).collect()
+        carried.iter().filter(|carried| !is_time(carried)).filter_map(watched).collect()
     }
 
     /// Marks the known values that are not the constant.

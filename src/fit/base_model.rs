@@ -106,7 +106,8 @@ impl BaseModel {
         run: &mut Run<'_>,
     ) -> Result<ColumnChoice> {
         let Metadata { carried, training, .. } = self.model.metadata();
-        let (mut features, schema) = (self.model.features().clone(), source.schema());
+        let model = self.model.reading(source.types());
+        let (mut features, schema) = (model.features().clone(), source.schema());
         features.check(&schema, source.path())?;
         let columns = features.columns();
         source.check_types(schema.fields().iter().filter(|field| columns.contains(field.name())))?;
@@ -121,7 +122,7 @@ impl BaseModel {
         }
         let missing = MissingRates::of(features.kinds(), source.rows());
         let carried = unlearned_columns(&schema, &features, carried);
-        Ok(ColumnChoice { features, carried, values: Default::default(), missing })
+        Ok(ColumnChoice { features, carried, values: Default::default(), suggested_types: Vec::new(), missing })
     }
 
     /// The columns that were constant in the fit of the model, without those that cannot be read.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::defaults::{self, MissingRates};
 use super::statistics;
-use crate::config::FitConfig;
+use crate::config::{FitConfig, LogicalType};
 use crate::error::Result;
 use crate::feature::{Candidate, Candidates, Carried, Features, Values, candidates, fit_features};
 use crate::pipeline::Run;
@@ -17,6 +17,8 @@ pub(super) struct ColumnChoice {
     pub(super) carried: Vec<Carried>,
     /// The values of each column that the choice depends on.
     pub(super) values: BTreeMap<String, Values>,
+    /// Columns of strings that are all of another type.
+    pub(super) suggested_types: Vec<(String, LogicalType)>,
     /// How much the learned columns miss.
     pub(super) missing: MissingRates,
 }
@@ -29,7 +31,8 @@ pub(super) struct ColumnChoice {
 pub(super) fn choose_columns(config: &FitConfig, source: &ParquetSource, run: &mut Run<'_>) -> Result<ColumnChoice> {
     let scale = defaults::scale(config);
     let keys = source.partition_columns();
-    let Candidates { mut columns, fields, carried, date_key } = candidates(&source.schema(), &keys, config, scale)?;
+    let Candidates { mut columns, fields, carried, date_key } =
+        candidates(&source.schema(), &keys, source.types(), config, scale)?;
     source.check_types(fields.iter())?;
     let learnable = columns.len();
     columns.extend(date_key.filter(|key| source.can_read(key.column().top())));
@@ -37,8 +40,10 @@ pub(super) fn choose_columns(config: &FitConfig, source: &ParquetSource, run: &m
     let date_key = columns.split_off(learnable).pop();
     let values = |candidate: &Candidate| (candidate.column().to_string(), candidate.values());
     let values = columns.iter().map(values).collect();
+    let suggested = |candidate: &Candidate| Some((candidate.column().to_string(), candidate.suggested_type()?));
+    let suggested_types = columns.iter().filter_map(suggested).collect();
     let (features, carried) =
         fit_features(&columns, date_key.as_ref(), carried, scale, defaults::missing_indicator(config));
     let missing = MissingRates::of(features.kinds(), source.rows());
-    Ok(ColumnChoice { features: Arc::new(features), carried, values, missing })
+    Ok(ColumnChoice { features: Arc::new(features), carried, values, suggested_types, missing })
 }

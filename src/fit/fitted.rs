@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::artifact::Model;
+use crate::config::LogicalType;
 use crate::error::{Error, Result};
 
 /// The result of a fit: the model, and figures of the run.
@@ -11,6 +12,8 @@ use crate::error::{Error, Result};
 pub struct Fitted {
     /// The model.
     pub model: Model,
+    /// Columns of strings that are all of another type: with it they would be learned as what they are.
+    pub suggested_types: Vec<(String, LogicalType)>,
     /// Seconds of the statistics and of the encoding.
     pub statistics_seconds: f64,
     /// Training rows of all epochs of all networks, refits included.

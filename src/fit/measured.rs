@@ -147,6 +147,7 @@ impl Measured {
         let cells = rows.training.len() as u64 * prepared.sizes.inputs as u64;
         Ok(Fitted {
             model,
+            suggested_types: prepared.columns.suggested_types.clone(),
             statistics_seconds: loaded.seconds,
             trained_rows: members.trained_rows,
             train_seconds: seconds,

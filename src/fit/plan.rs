@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::column_choice::{ColumnChoice, choose_columns};
 use super::defaults;
 use super::sizes::{Sizes, row_bytes};
-use crate::config::{FitConfig, LatentDim, Training};
+use crate::config::{FitConfig, LatentDim, LogicalType, Training};
 use crate::error::Result;
 use crate::feature::{Candidates, Column, Kind, Values, candidates};
 use crate::model::{Network, Parameter, parameters};
@@ -41,6 +41,8 @@ pub struct PlannedColumn {
     pub given: Option<Kind>,
     /// Why it is only carried: a phrase with the column as its subject; absent if it is learned or given.
     pub reason: Option<String>,
+    /// The type that all its strings are of, if they are no plain words: with it they would be learned as what they are.
+    pub suggested_type: Option<LogicalType>,
     /// Statistics of its values, if the plan depends on them.
     pub values: Option<Values>,
 }
@@ -118,7 +120,7 @@ impl FitConfig {
             return source.table(folder);
         }
         let Candidates { fields, .. } =
-            candidates(&source.schema(), &source.partition_columns(), self, defaults::scale(self))?;
+            candidates(&source.schema(), &source.partition_columns(), source.types(), self, defaults::scale(self))?;
         source.table_of_columns(folder, &|name| fields.iter().any(|field| field.name() == name))
     }
 }
@@ -133,6 +135,7 @@ impl ColumnChoice {
             learned: self.features.kinds().iter().find(|kind| kind.column().name() == name).cloned(),
             given: self.features.given().iter().find(|kind| kind.column().name() == name).cloned(),
             reason: carried.map(|carried| carried.reason.clone()),
+            suggested_type: self.suggested_types.iter().find(|(column, _)| column == name).map(|(_, of)| *of),
             values: self.values.get(name).cloned(),
         }
     }

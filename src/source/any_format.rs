@@ -7,13 +7,14 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 
 use super::arrow_ipc::IpcReader;
+use super::column_types::ColumnTypes;
 use super::inputs::{FileFormat, find_files, output_path};
 use super::open_input::{InputContent, OpenInput, read_from_start, unify_text_types};
 use super::open_inputs::OpenInputs;
 use super::scratch_file::{BATCH_ROWS, ScratchPurpose, write_scratch_file};
 use super::table_schema::{TableFile, TableSchema};
 use super::{ParquetFile, ParquetSource, Predicate, RowGroup, StoredType, split_by_encoded_size};
-use crate::config::{Encoding, SourceConfig};
+use crate::config::{Encoding, LogicalType, SourceConfig, TypeOf};
 use crate::error::{Error, Place, Result};
 use crate::pipeline::Stop;
 
@@ -66,6 +67,7 @@ impl Source {
         unify_text_types(&mut inputs);
         let predicate = config.predicate.as_deref().map(Predicate::parse).transpose()?;
         let source = Self::of(inputs.into_iter().map(Arc::new).collect(), predicate, stop);
+        let source = source.with_logical_types(&config.types)?;
         source.check_partition_values()?;
         source.table.tell();
         if let Some(predicate) = &source.predicate {
@@ -105,6 +107,11 @@ impl Source {
     /// columns last. A column that a file lacks is null there. Types that do not meet are an error once the column is read.
     pub fn schema(&self) -> SchemaRef {
         self.table.columns().clone()
+    }
+
+    /// The logical types of columns.
+    pub(crate) fn types(&self) -> &ColumnTypes {
+        self.table.types()
     }
 
     /// The columns of the first file, without those that only others have.
@@ -275,33 +282,33 @@ impl Source {
         }
     }
 
+    /// The same rows, whose columns are read as these logical types.
+    ///
+    /// # Errors
+    /// [`Error::UnknownColumn`] and [`Error::BadPattern`].
+    pub fn with_logical_types(self, types: &[TypeOf]) -> Result<Self> {
+        if types.is_empty() {
+            return Ok(self);
+        }
+        let types = ColumnTypes::parse(types)?;
+        types.check(self.table.columns())?;
+        Ok(Self { table: self.table.with_logical_types(types), ..self }.with_types(|_| None))
+    }
+
     /// The same rows, with a column of text files read as the `wanted` type, if it has one that holds every value as written.
     pub(crate) fn with_types(&self, wanted: impl Fn(&str) -> Option<DataType>) -> Self {
         let with_types = |input: &Arc<OpenInput>| match &input.content {
             InputContent::Text(text) => {
-                let content = InputContent::Text(text.with_types(&wanted));
+                let is_text = |name: &str| self.table.types().of(name) == Some(LogicalType::String);
+                let wanted = |name: &str| if is_text(name) { Some(DataType::Utf8) } else { wanted(name) };
+                let content = InputContent::Text(text.with_types(wanted));
                 Arc::new(OpenInput { content, ..input.as_ref().clone() })
             }
             _ => input.clone(),
         };
         let inputs: Vec<_> = self.inputs.iter().map(with_types).collect();
-        Self { table: table_of(&inputs), inputs, ..self.clone() }
-    }
-
-    /// Adds to an error about the type of a text column the first value that does not have the wanted type.
-    pub(crate) fn with_mismatch(&self, error: Error) -> Error {
-        let Error::WrongType { place, found, expected } = error else { return error };
-        let mismatch = |input: &'_ Arc<OpenInput>| match &input.content {
-            InputContent::Text(text) => {
-                let (line, value, lacks) = text.first_mismatch(place.column.as_deref()?)?;
-                Some((line.path.to_path_buf(), format!("{found} (line {} has {value:?}{lacks})", line.number).into()))
-            }
-            _ => None,
-        };
-        match self.inputs.iter().find_map(mismatch) {
-            Some((path, found)) => Error::WrongValue { place: Place { path, ..place }, found, expected },
-            None => Error::WrongType { place, found, expected },
-        }
+        let table = table_of(&inputs).with_logical_types(self.table.types().clone());
+        Self { table, inputs, ..self.clone() }
     }
 
     /// Reads `columns` of every row in order, about `batch_rows` at a time where the format allows it; no batch is empty.

@@ -5,12 +5,14 @@
 mod any_format;
 mod arrow_ipc;
 mod batches;
+mod column_types;
 mod common_type;
 mod conform;
 mod decoder_panic;
 mod delta;
 mod encoded_size;
 mod inputs;
+mod mismatch;
 #[cfg(not(feature = "analysis"))]
 mod no_predicate;
 mod open_input;
@@ -30,6 +32,7 @@ mod wide_keys;
 
 pub use self::any_format::Source;
 pub(crate) use self::any_format::{Batches, ColumnStream};
+pub(crate) use self::column_types::ColumnTypes;
 pub(crate) use self::decoder_panic::catch_decoder_panic;
 pub use self::decoder_panic::silence_decoder_panics;
 #[cfg(feature = "delta")]
@@ -46,6 +49,6 @@ pub(crate) use self::parquet::{
 use self::predicate::Predicate;
 pub(crate) use self::schema_mapping::{batch_of, map_children, with_type};
 pub(crate) use self::selection::{Selection, near_names};
-pub(crate) use self::text::{JsonRows, LineChunk, LineSource, TypedRows};
+pub(crate) use self::text::{JsonRows, LineChunk, LineSource, TypedRows, is_null_word, parse_iso_time};
 pub(crate) use self::time_units::{convert_unit, with_parquet_units};
 pub(crate) use self::wide_keys::wide_field;

@@ -55,3 +55,16 @@ fn string_view_field(field: &FieldRef) -> FieldRef {
     };
     Field::new(field.name(), data_type, field.is_nullable()).with_metadata(field.metadata().clone()).into()
 }
+
+/// The names of all columns and of the fields in struct columns, by their paths.
+pub(super) fn struct_fields(schema: &Schema) -> Vec<String> {
+    fn walk(path: String, data_type: &DataType, names: &mut Vec<String>) {
+        if let DataType::Struct(fields) = data_type {
+            fields.iter().for_each(|field| walk(format!("{path}.{}", field.name()), field.data_type(), names));
+        }
+        names.push(path);
+    }
+    let mut names = Vec::new();
+    schema.fields().iter().for_each(|field| walk(field.name().clone(), field.data_type(), &mut names));
+    names
+}

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 
+use super::column_types::ColumnTypes;
 use super::common_type::{common_field, common_type, list_item, nullable};
 use super::schema_mapping::{map_fields, with_type};
 use crate::error::{Place, Result, TypesDiffer};
@@ -18,6 +19,8 @@ pub(crate) struct TableSchema {
     conflicts: Arc<Vec<TypeConflict>>,
     /// What differs between files, in words.
     differences: Arc<Vec<String>>,
+    /// What the values of columns are, where their types do not say it.
+    types: ColumnTypes,
 }
 
 /// A column whose types in two files do not meet.
@@ -81,12 +84,23 @@ impl TableSchema {
         let fields = columns.iter().map(|it| if it.files < count { nullable(&it.field) } else { it.field.clone() });
         let schema = Schema::new_with_metadata(fields.collect::<Vec<_>>(), metadata.unwrap_or_default());
         let conflicts = columns.into_iter().filter_map(UnionColumn::into_conflict).collect();
-        Self { schema: Arc::new(schema), conflicts: Arc::new(conflicts), differences: Arc::new(differences) }
+        let (conflicts, differences, types) = (Arc::new(conflicts), Arc::new(differences), ColumnTypes::default());
+        Self { schema: Arc::new(schema), conflicts, differences, types }
     }
 
     /// The columns.
     pub(crate) fn columns(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// The logical types of columns.
+    pub(crate) fn types(&self) -> &ColumnTypes {
+        &self.types
+    }
+
+    /// The same table, whose columns have logical types.
+    pub(super) fn with_logical_types(self, types: ColumnTypes) -> Self {
+        Self { types, ..self }
     }
 
     /// Says what differs between files.

@@ -34,9 +34,15 @@ impl Model {
     pub fn drift(&self, source: &Source, config: &TransformConfig, run: &mut Run<'_>) -> Result<Transformed> {
         config.check()?;
         run.check()?;
-        let source = &self.typed(source);
+        let model = &*self.reading(source.types());
+        let source = &model.typed(source);
+        model.drift_typed(source, config, run).map_err(|error| model.located(source, error))
+    }
+
+    /// [`drift`](Self::drift) of a source with the types of this model.
+    fn drift_typed(&self, source: &Source, config: &TransformConfig, run: &mut Run<'_>) -> Result<Transformed> {
         let schema = source.schema();
-        self.features().check(&schema, source.path()).map_err(|error| source.with_mismatch(error))?;
+        self.check_columns(source)?;
         let features = self.watching(&schema);
         let maker = NewColumnMaker::new(self, &features, config)?;
         // One pass cannot take a decision that depends on all rows.

@@ -178,7 +178,7 @@ impl Explainer {
         }
         let expected = match index {
             Some(index) => kind.feature().read_place(*index, &cells, values.data_type())?,
-            None => kind.feature().read(&cells, values.data_type())?,
+            None => kind.read(&cells, values.data_type())?,
         };
         let given = match index {
             Some(index) => {

@@ -47,8 +47,8 @@ impl Model {
         if !(1..=100_000).contains(&samples) {
             return Err(Error::OptionRange { option: "samples", value: samples.to_string(), range: "1 to 100000" });
         }
-        let features = self.features();
-        let source = &self.typed(source);
+        let model = &*self.reading(source.types());
+        let (source, features) = (&model.typed(source), model.features());
         features.check(&source.schema(), source.path()).map_err(|error| source.with_mismatch(error))?;
         let (width, k) = (features.layout().width(), self.metadata().network.latent_dim);
         let (mut sums, mut square, mut rows) = ([0.0; 2], 0.0, 0_u64);

@@ -10,6 +10,7 @@ mod general;
 mod job;
 mod line_worker;
 mod lines;
+mod located;
 mod log_likelihood;
 mod new_columns;
 mod quantiles;
@@ -29,7 +30,7 @@ pub use self::quantiles::ScoreQuantiles;
 use crate::artifact::Model;
 use crate::config::TransformConfig;
 use crate::drift::Drift;
-use crate::error::Result;
+use crate::error::{Error, Place, Result};
 use crate::feature::{Features, InputColumn, ValueIssues};
 use crate::output::Output;
 use crate::pipeline::Run;
@@ -101,10 +102,23 @@ impl Model {
     ) -> Result<Transformed> {
         config.check()?;
         run.check()?;
+        let model = self.reading(source.types());
+        let source = model.typed(source);
+        model.transform_typed(&source, output.into(), config, run).map_err(|error| model.located(&source, error))
+    }
+
+    /// [`transform_to`](Self::transform_to) for a source with the types of this model.
+    fn transform_typed(
+        &self,
+        source: &Source,
+        output: Output,
+        config: &TransformConfig,
+        run: &mut Run<'_>,
+    ) -> Result<Transformed> {
         let decides = NewColumnMaker::new(self, self.features(), config)?.decides();
-        let (source, mut job) = (&self.typed(source), TransformJob::new(self, config, run));
+        let mut job = TransformJob::new(self, config, run);
         let stop = job.run.stopper().clone();
-        let files = output.into().write(source, &config.output, self.hash(), &stop, &mut job)?;
+        let files = output.write(source, &config.output, self.hash(), &stop, &mut job)?;
         Ok(job.finish(files, decides))
     }
 
@@ -114,8 +128,9 @@ impl Model {
     /// Those of [`transform_to`](Self::transform_to) about columns.
     pub fn output_schema(&self, source: &Source, config: &TransformConfig) -> Result<SchemaRef> {
         config.check()?;
-        let source = &self.typed(source);
-        Ok(self.output_plan(source, false, config, Medium::Ipc)?.schema)
+        let model = self.reading(source.types());
+        let source = &model.typed(source);
+        Ok(model.output_plan(source, false, config, Medium::Ipc)?.schema)
     }
 
     /// The columns to read and to write.
@@ -139,7 +154,7 @@ impl Model {
         in_directory: bool,
         config: &TransformConfig,
     ) -> Result<Vec<usize>> {
-        self.features().check(input, source.path()).map_err(|error| source.with_mismatch(error))?;
+        self.check_columns(source)?;
         let new = self.new_columns(config)?;
         let mut kept = columns::kept(config, input, source.path(), &self.features().learned_columns(), &new)?;
         if in_directory {
@@ -147,6 +162,18 @@ impl Model {
             kept.retain(|&column| stored.contains(input.field(column).name()));
         }
         Ok(kept)
+    }
+
+    /// Checks that the source has the model's columns, with types that can be read. Text files are read whole before, so that
+    /// their first value that cannot be read is known.
+    fn check_columns(&self, source: &Source) -> Result<()> {
+        let schema = source.schema();
+        self.features().check(&schema, source.path()).map_err(|error| source.with_mismatch(error))?;
+        self.features().converted(&schema).try_for_each(|(column, stored, logical_type)| {
+            let (found, expected) = (stored.to_string().into(), logical_type.expects().into());
+            let error = Error::WrongType { place: Place::column(source.path(), column.name()), found, expected };
+            source.mismatch(error, |value| logical_type.reads(value))
+        })
     }
 
     /// The features that encode rows with this schema, and watch what was constant at fit.

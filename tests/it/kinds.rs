@@ -162,7 +162,7 @@ fn what_is_of_no_kind_is_carried_with_its_type_as_the_reason() {
         ],
     );
     dir.ok("fit in.parquet --epochs 1").prints(&[
-        "time of day: is a date or time",
+        "time of day: has no usable value",
         "bytes: is binary",
         "names: is a list",
     ]);

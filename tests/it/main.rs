@@ -22,6 +22,7 @@ mod every_input;
 mod failures;
 #[cfg(target_os = "linux")]
 mod faults;
+mod feature_choice;
 mod formats;
 mod general;
 mod generate;
@@ -71,6 +72,7 @@ mod text_outputs;
 mod text_stdin;
 mod text_values;
 mod two_commands;
+mod types;
 mod value_issues;
 mod watched;
 mod workdir;

@@ -60,15 +60,23 @@ class Rows(NamedTuple):
     batches_of: str | None = None
 
 
-def source(data: Data, where: str | None = None, types: Mapping[str, str] | None = None) -> Rows | None:
-    """The rows of data; ``None`` for an iterator without any. Columns of polars without a type have those of ``types``.
+def source(
+    data: Data,
+    where: str | None = None,
+    arrow_types: Mapping[str, str] | None = None,
+    types: Mapping[str, str] | None = None,
+) -> Rows | None:
+    """The rows of data; ``None`` for an iterator without any. Columns of polars without a type have those of
+    ``arrow_types``; values are what ``types`` says.
 
     Raises :class:`TypeError` for what holds no rows, :class:`UsageError` for ``where`` on what is not in files.
     """
+    logical = [f"{column}={of}" for column, of in (types or {}).items()]
     if isinstance(data, (str, os.PathLike)):
-        return Rows(_vaepipe.NativeSource.files([os.fspath(data)], where))
+        return Rows(_vaepipe.NativeSource.files([os.fspath(data)], where, logical))
     if isinstance(data, (list, tuple)) and data and all(isinstance(item, (str, os.PathLike)) for item in data):
-        return Rows(_vaepipe.NativeSource.files([os.fspath(item) for item in cast(Iterable[Path], data)], where))
+        paths = [os.fspath(item) for item in cast(Iterable[Path], data)]
+        return Rows(_vaepipe.NativeSource.files(paths, where, logical))
     if where is not None:
         raise UsageError("where: filters rows of files; filter a frame before it is given")
     if is_of(data, "polars", "Series") or is_of(data, "pandas", "Series"):
@@ -76,7 +84,7 @@ def source(data: Data, where: str | None = None, types: Mapping[str, str] | None
     if is_of(data, "polars", "LazyFrame"):
         data = (batch for batch in cast(LazyFrame, data).collect_batches())
     if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
-        native = _vaepipe.NativeSource.arrow(_arrow(data, types))
+        native = _vaepipe.NativeSource.arrow(_arrow(data, arrow_types), logical)
         # The connection of a relation is free for other queries only when its rows are read.
         return Rows(native.reread() if type(data).__name__ == "DuckDBPyRelation" else native, _library(data))
     if is_of(data, "numpy", "ndarray"):
@@ -85,8 +93,8 @@ def source(data: Data, where: str | None = None, types: Mapping[str, str] | None
         raise TypeError(f"{type(data).__name__} holds no rows: give files, a frame, an Arrow stream, or batches")
     items = iter(data)
     first = list(itertools.islice(items, 1))
-    frames = (_arrow(item, types) for item in itertools.chain(first, items))
-    batches = _vaepipe.NativeSource.iterator(frames)
+    frames = (_arrow(item, arrow_types) for item in itertools.chain(first, items))
+    batches = _vaepipe.NativeSource.iterator(frames, logical)
     return None if batches is None else Rows(batches, _library(first[0]))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vaepipe import _vaepipe
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from vaepipe._options import FitOptions
 
 
-def _some(data: Data, where: str | None) -> Rows:
-    rows = source(data, where)
+def _some(data: Data, where: str | None, types: Mapping[str, str] | None = None) -> Rows:
+    rows = source(data, where, types=types)
     if rows is None:
         raise DataError("no batch was given, so that there is nothing to read")
     return rows
@@ -33,6 +33,7 @@ def fit(
     data: Data,
     *,
     where: str | None = None,
+    types: Mapping[str, str] | None = None,
     device: str = "auto",
     threads: int | None = None,
     progress: bool | Callback = False,
@@ -50,6 +51,9 @@ def fit(
 
     :param data: files, a frame, an Arrow stream, or batches
     :param where: of files, only rows for which this SQL condition is true
+    :param types: what the values of columns are, where their stored type does not say it, as ``{"dep_time": "hhmm"}``:
+        ``string``, ``integer``, ``float``, ``boolean``, ``date``, ``timestamp``, ``epoch_s``, ``epoch_ms``, ``epoch_us``,
+        ``epoch_ns`` or ``hhmm``. The model remembers them
     :param device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``
     :param threads: worker threads, by default the machine's; they never change a number
     :param progress: show a bar; or a callable that is given each :class:`Progress`
@@ -57,7 +61,7 @@ def fit(
     :raises UsageError: for an option that does not fit
     :raises KeyboardInterrupt: on Ctrl-C, within a second
     """
-    rows = _some(data, where)
+    rows = _some(data, where, types)
     with shown(progress) as bar:
         return Model(_vaepipe.fit(rows.native, device, threads, bar, options))
 
@@ -66,6 +70,7 @@ def fit_transform(
     data: Data,
     *,
     where: str | None = None,
+    types: Mapping[str, str] | None = None,
     device: str = "auto",
     threads: int | None = None,
     progress: bool | Callback = False,
@@ -76,7 +81,7 @@ def fit_transform(
     The result is a frame or a :class:`Reader`, as of :meth:`Model.transform`. Rows that can be read only once are copied to
     a scratch file.
     """
-    rows = _some(data, where)
+    rows = _some(data, where, types)
     native = rows.native.reread()
     both = {"alpha", "threshold", "contamination", "fdr"}
     of_transform = {name: options.pop(name) for name in _TRANSFORM - both if name in options}
@@ -93,6 +98,7 @@ def inspect(
     data: Data | Model,
     *,
     where: str | None = None,
+    types: Mapping[str, str] | None = None,
     threads: int | None = None,
     **options: Unpack[FitOptions],
 ) -> dict[str, Any]:
@@ -110,7 +116,7 @@ def inspect(
         if options:
             raise TypeError(f"{next(iter(options))} decides what a fit makes of data; this is a model")
         return data.metadata
-    return _vaepipe.plan(_some(data, where).native, threads, options)
+    return _vaepipe.plan(_some(data, where, types).native, threads, options)
 
 
 def evaluate(

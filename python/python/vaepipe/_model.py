@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -83,11 +83,11 @@ class Model:
     def _types(self) -> dict[str, str]:
         """The Arrow types of the learned and given columns."""
         kinds = self.metadata["features"] + self.metadata.get("given", [])
-        return {str(kind["column"]): kind.get("type", "") for kind in kinds}
+        return {_name(kind["column"]): kind.get("type", "") for kind in kinds if not isinstance(kind["column"], dict)}
 
     def _columns(self, *, constants: bool = False) -> set[str]:
         """The columns that it learned, and on request those that were constant. A field of a struct counts as its column."""
-        learned = [feature["column"] for feature in self.metadata["features"]]
+        learned = [_name(feature["column"]) for feature in self.metadata["features"]]
         constant = [column["column"] for column in self.metadata["carried"] if column.get("constant") is not None]
         names = learned + (constant if constants else [])
         return {top for name in map(str, names) for top in (name, name.split(".")[0])}
@@ -97,6 +97,7 @@ class Model:
         data: Data,
         *,
         where: str | None = None,
+        types: Mapping[str, str] | None = None,
         threads: int | None = None,
         **options: Unpack[TransformOptions],
     ) -> Any:
@@ -109,11 +110,12 @@ class Model:
 
         :param data: files, a frame, an Arrow stream, or batches
         :param where: of files, only rows for which this SQL condition is true
+        :param types: what the values of columns are, if it is not what the model remembers, as of :func:`fit`
         :param threads: worker threads, by default the machine's; they never change a number
         :raises DataError: if a learned column is missing or of another type, or the data cannot be read
         :raises UsageError: for an option that does not fit
         """
-        rows = source(data, where, self._types)
+        rows = source(data, where, self._types, types)
         if rows is None:
             return Reader(None)
         return _result(data, rows, self._native.transform(rows.native, threads, options))
@@ -123,6 +125,7 @@ class Model:
         data: Data,
         *,
         where: str | None = None,
+        types: Mapping[str, str] | None = None,
         threads: int | None = None,
         **options: Unpack[ImputeOptions],
     ) -> Any:
@@ -131,7 +134,7 @@ class Model:
 
         The result is a frame or a :class:`Reader`, as of :meth:`transform`.
         """
-        rows = source(without_enums(data), where, self._types)
+        rows = source(without_enums(data), where, self._types, types)
         if rows is None:
             return Reader(None)
         return _result(data, rows, self._native.impute(rows.native, threads, options), filled=self._columns(constants=True))
@@ -173,6 +176,7 @@ class Model:
         data: Data,
         *,
         where: str | None = None,
+        types: Mapping[str, str] | None = None,
         threads: int | None = None,
         progress: bool | Callback = False,
     ) -> dict[str, Any] | None:
@@ -180,7 +184,7 @@ class Model:
         index ``psi`` (above 0.25 usually means shifted), the limit of ``chance``, the Kolmogorov-Smirnov distance
         ``ks``, and shares of missing, unseen and out-of-range values; the largest index above chance, ``worst``; and the
         names that are ``shifted``, by an index above 0.25 and chance. ``None`` without rows."""
-        rows = source(data, where, self._types)
+        rows = source(data, where, self._types, types)
         if rows is None:
             return None
         with shown(progress) as bar:
@@ -196,6 +200,12 @@ class Model:
         (Burda et al. 2016), its standard error, and the ELBO. ``None`` without rows."""
         rows = source(data, where, self._types)
         return None if rows is None else self._native.log_likelihood(rows.native, samples)
+
+
+def _name(column: Any) -> str:
+    """The name of a column, as the model stores it: a name, a path, or a path with what its values are."""
+    path = column["path"] if isinstance(column, dict) else column
+    return path if isinstance(path, str) else ".".join(path)
 
 
 def _result(

@@ -68,6 +68,10 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             "--label takes 0 and 1, or Booleans; --color any column of numbers, words or times".to_owned()
         }
         Error::WrongType { .. } if is("evaluate") => return None,
+        Error::WrongType { place, found, expected } if has("types") && found.contains("Int") && expected.contains("timestamp") => {
+            let column = place.column.as_deref().unwrap_or("COL");
+            format!("{} {column}=epoch_s reads seconds since 1970; epoch_ms, epoch_us and epoch_ns finer counts", setter("types"))
+        }
         Error::TypesDiffer(_) if has("exclude") => format!("{} leaves the column out", setter("exclude")),
         Error::TypesDiffer(_) if has("keep") => {
             format!("list the other columns with {}, or write to a directory, which needs no common type", setter("keep"))

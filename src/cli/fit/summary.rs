@@ -4,7 +4,7 @@ use std::path::Path;
 
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
-use vaepipe::{Fitted, History, Init, Model, Network, Tail, Training};
+use vaepipe::{Fitted, History, Init, LogicalType, Model, Network, Tail, Training};
 
 use crate::cli::fit::health;
 use crate::cli::flags::decision::because;
@@ -26,6 +26,9 @@ pub(crate) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
     for (n, (columns, reason)) in grouped(&metadata.carried).into_iter().enumerate() {
         let label = if n == 0 { "left out" } else { "" };
         lines.push((label, format!("{columns}: {reason}")));
+    }
+    for (column, logical_type) in &fitted.suggested_types {
+        lines.push(("hint", suggested_type(column, *logical_type)));
     }
     let loss = match (history.validation_loss(), history.held_out_loss) {
         (Some(validation), Some(calibration)) => {
@@ -74,6 +77,16 @@ pub(crate) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
         ),
     ));
     lines
+}
+
+/// The way to read a column of strings as what they are.
+pub(crate) fn suggested_type(column: &str, logical_type: LogicalType) -> String {
+    let what = match logical_type {
+        LogicalType::Date => "dates",
+        LogicalType::Timestamp => "times",
+        _ => "numbers",
+    };
+    format!("the strings of {column} are {what}; --types {column}={logical_type} reads them as such")
 }
 
 /// Describes the refit, if there was one.
@@ -141,6 +154,7 @@ pub(crate) fn json(fitted: &Fitted, total: f64) -> Value {
         "features": metadata.features.len(),
         "given": names(&metadata.given),
         "carried": metadata.carried,
+        "suggested_types": fitted.suggested_types.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
         "latent_dim": metadata.network.latent_dim,
         "hidden": metadata.network.hidden,
         "members": metadata.training.members,

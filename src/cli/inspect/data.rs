@@ -7,7 +7,7 @@ use serde_json::json;
 use vaepipe::{Plan, PlannedColumn, PlannedModel, Training};
 
 use crate::cli::failure::Failure;
-use crate::cli::fit::summary::network;
+use crate::cli::fit::summary::{network, suggested_type};
 use crate::cli::output::table::{in_lines, table_of, to_the_right};
 use crate::cli::output::{self, OutputFormat, labelled, shell, shown};
 
@@ -36,7 +36,10 @@ pub(crate) fn print(
     text.push('\n');
     text.push_str(&table(&plan.columns));
     text.push('\n');
-    text.push_str(&labelled(&lines(plan, paths, flagged)));
+    let suggested = |column: &PlannedColumn| Some(("hint", suggested_type(&column.column, column.suggested_type?)));
+    let mut lines = lines(plan, paths, flagged);
+    lines.extend(plan.columns.iter().filter_map(suggested));
+    text.push_str(&labelled(&lines));
     output::stdout(&text)
 }
 

@@ -7,6 +7,7 @@ use arrow::datatypes::{FieldRef, SchemaRef};
 
 use super::{ParquetFile, RowGroup, RowGroupReader};
 use crate::error::{Error, Place, Result};
+use crate::source::ColumnTypes;
 use crate::source::inputs::{InputFile, find_files, partition_columns};
 use crate::source::schema_mapping::string_views;
 use crate::source::table_schema::{TableFile, TableSchema};
@@ -102,6 +103,11 @@ impl ParquetSource {
         let in_a_file = |name: &str| self.files.iter().any(|file| file.schema().field_with_name(name).is_ok());
         let keys = self.files.first().map(|file| file.partition_columns.fields()).unwrap_or_default();
         keys.iter().map(|field| field.name().clone()).filter(|name| !in_a_file(name)).collect()
+    }
+
+    /// The logical types of columns.
+    pub(crate) fn types(&self) -> &ColumnTypes {
+        self.columns.types()
     }
 
     /// The columns as one table.

@@ -10,6 +10,11 @@ const NULL_WORDS: [&str; 26] = [
     "Null", "NULL", "\\N", "None", "none", "nil", "-", "--", ".", "?",
 ];
 
+/// Whether a text means null where other values are no texts.
+pub(crate) fn is_null_word(text: &str) -> bool {
+    NULL_WORDS.contains(&text.trim_ascii())
+}
+
 /// How a CSV file is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CsvFormat {
@@ -45,7 +50,7 @@ impl CsvFormat {
         let text = text.trim_ascii();
         // No word is longer, or ends with a digit.
         let may_be = text.len() <= 4 && !text.ends_with(|last: char| last.is_ascii_digit());
-        may_be && self.null.is_empty() && NULL_WORDS.contains(&text)
+        may_be && self.null.is_empty() && is_null_word(text)
     }
 
     /// A value that is not text as readers know it: without spaces around it, and with a decimal point.

@@ -14,8 +14,10 @@ mod line_length;
 mod lines;
 mod text_value;
 
+pub(crate) use self::csv_format::is_null_word;
 pub(super) use self::csv_rows::tell_null_words;
 pub(super) use self::file::{TextFile, merge_values};
 pub(crate) use self::json_rows::{JsonRows, TypedRows};
 pub(crate) use self::line_chunks::LineChunk;
 pub(crate) use self::lines::LineSource;
+pub(crate) use self::text_value::parse_iso_time;

@@ -87,6 +87,12 @@ fn is_infinity(text: &str) -> bool {
     matches!(word, "inf" | "Inf" | "Infinity")
 }
 
+/// The microseconds since 1970 of a date or time, in UTC unless it has an offset.
+pub(crate) fn parse_iso_time(text: &str) -> Option<i64> {
+    parse_time(text)?;
+    string_to_datetime(&Utc, text).ok().map(|time| time.timestamp_micros())
+}
+
 /// Whether an f64 holds an integer exactly.
 pub(super) fn is_exact_f64(integer: &str) -> bool {
     let digits = integer.strip_prefix('-').unwrap_or(integer);

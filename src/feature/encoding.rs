@@ -1,0 +1,142 @@
+//! How the values of one column are written into the row vector, and read back from it.
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
+
+use super::{Column, Shape, ValueIssues};
+use crate::config::LogicalType;
+
+/// One fitted column: how its values are written into the row vector, and read back from it.
+pub(crate) trait Feature: Send + Sync {
+    /// The column it encodes.
+    fn column(&self) -> &Column;
+
+    /// The same, to be read as another type.
+    fn column_mut(&mut self) -> &mut Column;
+
+    /// The columns it accepts, as a phrase for messages: `a number`.
+    fn expects(&self) -> &'static str;
+
+    /// How a value enters the row vector, as a phrase.
+    fn describe(&self) -> String;
+
+    /// Whether it can encode a column of this type.
+    fn accepts(&self, data_type: &DataType) -> bool;
+
+    /// What its values are, so that columns of other types can be read as it.
+    fn meaning(&self) -> Option<LogicalType> {
+        None
+    }
+
+    /// The type of the column at fit, as Arrow writes it.
+    fn data_type(&self) -> &str;
+
+    /// Its elements in the row vector and their likelihood.
+    fn shape(&self) -> Shape;
+
+    /// The number of missing values at fit.
+    fn missing(&self) -> u64;
+
+    /// Writes `array` into its elements, one row per value; NaN where the value is missing or not usable.
+    ///
+    /// # Errors
+    /// If the array cannot be read as [`accepts`](Self::accepts) promises.
+    fn write(&self, array: &ArrayRef, elements: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError>;
+
+    /// The values that `elements`, `[rows, elements]`, stand for, as a column of a type it accepts: within the range
+    /// and of the categories seen at fit; null where NaN.
+    ///
+    /// # Errors
+    /// If the type cannot hold such values.
+    fn read(&self, elements: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError>;
+
+    /// The part of the value that a decoder output stands for, as a phrase; `None` if it is the whole value.
+    fn part(&self, _output: usize) -> Option<String> {
+        None
+    }
+
+    /// The expectation of a decoder output, given on the model's scale, as a value of the column, not clamped to the
+    /// range at fit. A probability stays one.
+    fn in_unit(&self, _output: usize, expected: f64) -> f64 {
+        expected
+    }
+
+    /// The unit of [`in_unit`](Self::in_unit), if it is not the column's own.
+    fn unit(&self, _output: usize) -> Option<&'static str> {
+        None
+    }
+
+    /// The index in the list of the number that an element encodes; `None` if the column is not a list.
+    fn place(&self, _element: usize) -> Option<usize> {
+        None
+    }
+
+    /// The numbers that `elements` of the list index `place` stand for, of the item type of `data_type`.
+    ///
+    /// # Errors
+    /// If the type cannot hold such values, or no element encodes that index.
+    fn read_place(&self, _place: usize, elements: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+        self.read(elements, data_type)
+    }
+
+    /// Leading elements that say how much time has passed, which is no circumstance.
+    fn elapsed(&self) -> usize {
+        usize::from(self.grows_over_time())
+    }
+
+    /// Whether values of later rows are larger by nature, as times are, so that this is no drift.
+    fn grows_over_time(&self) -> bool {
+        false
+    }
+
+    /// A phrase for its unusable values, to follow `2 values are`.
+    fn unusable(&self) -> &'static str {
+        "NaN, infinite or beyond f32, taken as missing"
+    }
+
+    /// A phrase for values that do not occur at fit, to follow `2 values are`.
+    fn unseen(&self) -> &'static str {
+        "of categories the fit did not see"
+    }
+
+    /// Whether [`write`](Self::write) and [`read`](Self::read) can work with its numbers: a model file may be damaged.
+    fn is_valid(&self) -> bool {
+        true
+    }
+
+    /// Whether a class can be read back as a value.
+    fn reads(&self, _: usize) -> bool {
+        true
+    }
+}
+
+/// One feature's elements in a row-major block `[rows, inputs]`.
+pub(crate) struct FeatureCells<'a> {
+    pub(super) block: &'a mut [f32],
+    pub(super) inputs: usize,
+    pub(super) at: usize,
+    /// The surprise of each row; empty if it is not wanted.
+    pub(super) surprise: &'a mut [u64],
+    /// The surprise of an unseen category.
+    pub(super) unseen: u64,
+}
+
+impl FeatureCells<'_> {
+    /// Adds the surprise of an unseen category to a row's.
+    pub(crate) fn add_unseen(&mut self, row: usize) {
+        self.surprise.get_mut(row).into_iter().for_each(|units| *units += self.unseen);
+    }
+
+    /// Sets the feature's first element in `row`.
+    #[inline]
+    pub(crate) fn set(&mut self, row: usize, value: f32) {
+        self.set_at(row, 0, value);
+    }
+
+    /// Sets any of the feature's elements in `row`.
+    #[inline]
+    pub(crate) fn set_at(&mut self, row: usize, element: usize, value: f32) {
+        self.block[row * self.inputs + self.at + element] = value;
+    }
+}
