@@ -18,6 +18,9 @@ const BATCH_ROWS: usize = 1024;
 /// Most training rows that are scored: enough for quantiles to a tenth of a per cent of the rows.
 pub(super) const MOST_ROWS: usize = 65_536;
 
+/// Most training rows whose latents are summed: a deviation is off by half a per cent.
+const MOST_LATENT_ROWS: usize = 16_384;
+
 /// Most products of latents for the covariance, so that wide latent spaces take fewer rows.
 const MOST_PRODUCTS: usize = 1 << 34;
 
@@ -119,7 +122,7 @@ impl Calibration<'_> {
     /// The aggregate posterior of the training rows in one network.
     fn latents(&self, vae: &Arc<Vae>, rows: &FitRows, run: &Run<'_>) -> Result<AggregatePosterior> {
         let (encoder, latent_dim) = (vae.clone(), self.network.latent_dim);
-        let some = MOST_ROWS.min((MOST_PRODUCTS / (latent_dim * latent_dim)).max(BATCH_ROWS));
+        let some = MOST_LATENT_ROWS.min((MOST_PRODUCTS / (latent_dim * latent_dim)).max(BATCH_ROWS));
         let mut moments = LatentSums::new(latent_dim);
         self.each(
             &rows.training,
