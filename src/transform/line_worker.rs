@@ -14,7 +14,7 @@ use crate::artifact::Model;
 use crate::batch::{Batch, batch_rows};
 use crate::config::TransformConfig;
 use crate::error::{Error, Place, Result};
-use crate::feature::Features;
+use crate::feature::{BadValue, Features};
 use crate::pipeline::Rows;
 use crate::sink::JsonEncoder;
 use crate::source::{JsonRows, LineChunk, Selection, TypedRows};
@@ -132,15 +132,20 @@ impl LineWorker {
         if let Ok(TypedRows { rows, are_as_wanted: true }) = self.rows.read(path, &texts)
             && self.features.check(&rows.schema(), path).is_ok()
         {
-            return self.add_rows(&rows, lines, scored);
+            match self.add_rows(&rows, lines, scored) {
+                Err(error) if is_about_a_value(&error) => {}
+                added => return added,
+            }
         }
         for line in lines {
             let rows = self.rows.read(path, &[line.text]).and_then(|TypedRows { rows, .. }| {
                 self.features.check(&rows.schema(), path)?;
                 Ok(rows)
             });
-            match rows {
-                Ok(rows) => self.add_rows(&rows, std::slice::from_ref(line), scored)?,
+            let added = rows.and_then(|rows| self.add_rows(&rows, std::slice::from_ref(line), scored));
+            match added {
+                Ok(()) => {}
+                Err(error @ Error::Write { .. }) => return Err(error),
                 Err(error) => {
                     let error = bad_value(path, line.number, error);
                     if !self.skips_bad_lines {
@@ -217,10 +222,19 @@ fn bad_line(path: &Path, line: u64, what: String) -> Error {
 }
 
 /// The error of a line with a value that cannot be read.
+/// Whether an error is about a value that is not of its column's type.
+fn is_about_a_value(error: &Error) -> bool {
+    matches!(error, Error::Read { source, .. } if BadValue::of(source.as_ref()).is_some())
+}
+
 fn bad_value(path: &Path, line: u64, error: Error) -> Error {
     match error {
         Error::WrongType { place, found, expected } => {
             Error::BadLine { place, line, what: format!("is {found}, but must be {expected}") }
+        }
+        Error::Read { ref place, ref source } if let Some(bad) = BadValue::of(source.as_ref()) => {
+            let what = format!("has {:?}, which is not {}", bad.value, bad.expected);
+            Error::BadLine { place: Place { path: path.to_owned(), ..place.clone() }, line, what }
         }
         error => {
             let what = error.source().map_or_else(|| error.to_string(), ToString::to_string);

@@ -52,7 +52,7 @@ fn inputs_that_are_something_else_are_told_apart() {
     ]);
     for command in [
         "fit in.parquet -m -",
-        "impute in.parquet -",
+        "report in.parquet -o -",
         "fit-transform in.parquet o -m -",
         "fit in.parquet -m new --metrics -",
     ] {

@@ -178,7 +178,7 @@ fn a_bad_line_is_an_error_with_its_number_after_the_lines_before_it() {
         ("{\"x\": 1", "-, line 4: not valid JSON at column 7"),
         ("[1]", "-, line 4: not a JSON object"),
         ("{\"z_0\": 1}", "-, line 4: it has the key \"z_0\" of a new column"),
-        ("{\"x\": \"much\"}", "-, column \"x\", line 4: is Utf8, but must be a number"),
+        ("{\"x\": \"much\"}", "-, column \"x\", line 4: has \"much\", which is not a number"),
         ("{\"x\": 1} {\"x\": 2}", "-, line 4: not valid JSON"),
     ] {
         let text = [&lines[..2].join("\n"), "", bad, &lines[2..5].join("\n")].join("\n");
