@@ -6,6 +6,7 @@
 
 mod capsule;
 mod columns;
+mod count;
 mod error;
 mod gil;
 mod job;

@@ -13,6 +13,7 @@ use vaepipe::{
     TraverseConfig,
 };
 
+use crate::count::Count;
 use crate::error::{exception, usage};
 use crate::job::{Job, Task};
 use crate::options;
@@ -31,18 +32,19 @@ pub(crate) fn fit(
     py: Python<'_>,
     source: &NativeSource,
     device: &str,
-    threads: Option<usize>,
+    threads: Option<Count<usize>>,
     progress: Option<Py<PyAny>>,
     options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<NativeModel> {
     let config = options::read(options, embed::fit)?;
     let device = device_named(device)?;
-    let model = Call { threads, progress, ..Call::default() }.run(py, None, |stop, run| {
-        config.check()?;
-        let source = source.open(stop)?;
-        let folder = config.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
-        Ok(config.fit(&config.table(&source, &folder)?, device, run)?.model)
-    })?;
+    let model =
+        Call { threads: threads.map(|count| count.0), progress, ..Call::default() }.run(py, None, |stop, run| {
+            config.check()?;
+            let source = source.open(stop)?;
+            let folder = config.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
+            Ok(config.fit(&config.table(&source, &folder)?, device, run)?.model)
+        })?;
     Ok(NativeModel(Arc::new(model)))
 }
 
@@ -96,11 +98,11 @@ impl NativeModel {
         &self,
         py: Python<'_>,
         source: &NativeSource,
-        threads: Option<usize>,
+        threads: Option<Count<usize>>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<NativeReader> {
         let config = options::read(options, embed::transform)?;
-        self.reader(py, threads, |stop| {
+        self.reader(py, threads.map(|count| count.0), |stop| {
             let source = source.open(stop)?;
             let schema = self.0.output_schema(&source, &config)?;
             Ok(Task::Transform { source, config, schema })
@@ -112,11 +114,11 @@ impl NativeModel {
         &self,
         py: Python<'_>,
         source: &NativeSource,
-        threads: Option<usize>,
+        threads: Option<Count<usize>>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<NativeReader> {
         let config: ImputeConfig = options::read(options, embed::parse)?;
-        self.reader(py, threads, |stop| {
+        self.reader(py, threads.map(|count| count.0), |stop| {
             config.check().and_then(|()| Ok(Task::Impute { source: source.open(stop)?, config }))
         })
     }
@@ -126,23 +128,27 @@ impl NativeModel {
         &self,
         py: Python<'_>,
         source: &NativeSource,
-        threads: Option<usize>,
+        threads: Option<Count<usize>>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<NativeReader> {
         let config: ReconstructConfig = options::read(options, embed::parse)?;
-        self.reader(py, threads, |stop| Ok(Task::Reconstruct { source: source.open(stop)?, config }))
+        self.reader(py, threads.map(|count| count.0), |stop| {
+            Ok(Task::Reconstruct { source: source.open(stop)?, config })
+        })
     }
 
     #[pyo3(signature = (rows, threads=None, options=None))]
     fn generate(
         &self,
         py: Python<'_>,
-        rows: u64,
-        threads: Option<usize>,
+        rows: Count<u64>,
+        threads: Option<Count<usize>>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<NativeReader> {
         let config: GenerateConfig = options::read(options, embed::parse)?;
-        self.reader(py, threads, |_| config.check().map(|()| Task::Generate { rows, config }))
+        self.reader(py, threads.map(|count| count.0), |_| {
+            config.check().map(|()| Task::Generate { rows: rows.0, config })
+        })
     }
 
     #[pyo3(signature = (options=None))]
@@ -157,15 +163,18 @@ impl NativeModel {
         &self,
         py: Python<'py>,
         source: &NativeSource,
-        threads: Option<usize>,
+        threads: Option<Count<usize>>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         if !self.0.knows_drift() {
             return Err(usage("this model stores no drift baseline; fit it anew".to_owned()));
         }
         let config = TransformConfig::new();
-        let done = Call { threads, progress, ..Call::default() }
-            .run(py, None, |stop, run| self.0.drift(&source.open(stop)?, &config, run))?;
+        let done = Call { threads: threads.map(|count| count.0), progress, ..Call::default() }.run(
+            py,
+            None,
+            |stop, run| self.0.drift(&source.open(stop)?, &config, run),
+        )?;
         let found = done.drift.map(|drift| {
             let shifted: Vec<&String> = drift.beyond(Drift::SHIFTED).iter().map(|shift| &shift.name).collect();
             let mut found = json!(drift);
@@ -180,15 +189,15 @@ impl NativeModel {
         Ok(pythonize::pythonize(py, &latents(&self.0))?)
     }
 
-    #[pyo3(signature = (source, samples=5000))]
+    #[pyo3(signature = (source, samples=Count(5000)))]
     fn log_likelihood<'py>(
         &self,
         py: Python<'py>,
         source: &NativeSource,
-        samples: usize,
+        samples: Count<usize>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let call = Call::default();
-        let found = call.run(py, None, |stop, _| self.0.log_likelihood(&source.open(stop)?, samples, stop))?;
+        let found = call.run(py, None, |stop, _| self.0.log_likelihood(&source.open(stop)?, samples.0, stop))?;
         Ok(pythonize::pythonize(py, &found)?)
     }
 }

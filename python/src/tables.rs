@@ -7,6 +7,7 @@ use pyo3::types::PyDict;
 use vaepipe::cli::embed;
 use vaepipe::{EvaluateConfig, ParquetSource, Report, ReportConfig, Result, Stop};
 
+use crate::count::Count;
 use crate::error::exception;
 use crate::model::NativeModel;
 use crate::options;
@@ -24,11 +25,11 @@ fn table(source: &NativeSource, stop: &Stop) -> Result<ParquetSource> {
 pub(crate) fn plan<'py>(
     py: Python<'py>,
     source: &NativeSource,
-    threads: Option<usize>,
+    threads: Option<Count<usize>>,
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let config = options::read(options, embed::fit)?;
-    let plan = Call { threads, ..Call::default() }.run(py, None, |stop, run| {
+    let plan = Call { threads: threads.map(|count| count.0), ..Call::default() }.run(py, None, |stop, run| {
         let folder = config.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
         config.plan(&config.table(&source.open(stop)?, &folder)?, run)
     })?;
@@ -43,10 +44,10 @@ pub(crate) fn evaluate<'py>(
     label: String,
     score: Vec<String>,
     threshold: Option<f64>,
-    top: Option<u64>,
+    top: Option<Count<u64>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut config = EvaluateConfig::new(label);
-    (config.score, config.threshold, config.top) = (score, threshold, top);
+    (config.score, config.threshold, config.top) = (score, threshold, top.map(|count| count.0));
     let call = Call::default();
     let found = call.run(py, None, |stop, _| vaepipe::evaluate(&table(source, stop)?, &config, stop))?;
     Ok(pythonize::pythonize(py, &found)?)
@@ -79,11 +80,11 @@ pub(crate) fn report(
     color: Option<String>,
     dimensions: Option<[usize; 2]>,
     image: Option<[usize; 2]>,
-    top: Option<usize>,
+    top: Option<Count<usize>>,
 ) -> PyResult<NativeReport> {
     let mut config = ReportConfig::new();
     (config.label, config.color, config.dimensions, config.image) = (label, color, dimensions, image);
-    config.top = top.unwrap_or(config.top);
+    config.top = top.map_or(config.top, |count| count.0);
     let model = model.map(|model| model.0.as_ref());
     let call = Call::default();
     let page = call.run(py, None, |stop, _| {

@@ -142,3 +142,11 @@ def test_exceptions_can_be_pickled(tmp_path):
     except vaepipe.NotFoundError as error:
         again = pickle.loads(pickle.dumps(error))
         assert type(again) is type(error) and str(again) == str(error)
+
+
+@pytest.mark.parametrize(
+    "call", [lambda model, rows: model.transform(rows, threads=-1), lambda model, rows: model.drift(rows, threads=-5)]
+)
+def test_a_negative_number_is_a_wrong_call(points, points_model, call):
+    with pytest.raises(vaepipe.UsageError, match="-[15] is no number of rows, threads or draws"):
+        call(points_model, polars.DataFrame(points))

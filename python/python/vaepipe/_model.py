@@ -130,7 +130,7 @@ class Model:
         **options: Unpack[ImputeOptions],
     ) -> Any:
         """Every row with its missing values filled by what the model expects given the rest of the row; known values
-        stay the same bits. The data is read twice; rows that are not in a Parquet file are copied to a scratch file.
+        stay the same bits. The data is read twice; rows that come only once are copied to a scratch file.
 
         The result is a frame or a :class:`Reader`, as of :meth:`transform`.
         """
