@@ -50,7 +50,7 @@ impl Trained {
         let Calibrated { scoring, latents, neighbors, group_scores, training_scores } =
             calibration.run(rows, out_of_fold, run)?;
         let vae = calibration.members[0].0.clone();
-        let fitted = FittedNetwork::new(layout, network, &weights[0], vae, run);
+        let fitted = FittedNetwork::new(layout, network, &weights[0], vae, run)?;
         let features = &self.loaded.features;
         let stages = ["health", "aggregate", "sketch"].map(Stage::new);
         let health = stages[0].run(|| health::measure(&fitted, features, rows, seed))?;

@@ -7,7 +7,7 @@
 mod byte_budget;
 mod cancel;
 mod interruptible_reader;
-mod parallel;
+mod pool;
 mod prefetch;
 mod progress;
 mod run;
@@ -19,7 +19,7 @@ mod stream_writer;
 pub(crate) use self::byte_budget::{ByteBudget, Reservation};
 pub(crate) use self::cancel::is_cancelled;
 pub(crate) use self::interruptible_reader::InterruptibleReader;
-pub(crate) use self::parallel::in_parallel;
+pub(crate) use self::pool::Pool;
 #[cfg(feature = "cloud")]
 pub(crate) use self::prefetch::run_on_own_thread;
 pub(crate) use self::prefetch::{Background, Prefetch, QUEUE_BYTES, prefetch, prefetch_map, queue_depth, run_all};

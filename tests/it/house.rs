@@ -42,7 +42,7 @@ const ROOMS: [(&str, &[&str]); 23] = [
     ("brotli", &["source/parquet/page_header.rs"]),
     ("thrift", &["source/", "sink/"]),
     ("crossbeam_channel", &["pipeline/"]),
-    ("rayon", &["model/kernels/", "pipeline/parallel.rs"]),
+    ("rayon", &["model/kernels/", "pipeline/pool.rs"]),
     ("gemm", &["numerics/product.rs"]),
     ("pulp", &["numerics/vector.rs"]),
     ("safetensors", &["artifact/"]),

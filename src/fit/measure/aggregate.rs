@@ -9,7 +9,6 @@ use crate::error::Result;
 use crate::feature::Features;
 use crate::fit::rows::FitRows;
 use crate::numerics::{Covariance, GaussianMixture, RandomStream};
-use crate::pipeline::in_parallel;
 
 /// Most rows, most values of them, and most products of latents with outputs.
 const MOST_ROWS: usize = 4096;
@@ -88,9 +87,9 @@ pub(in crate::fit) fn measure(
     let in_unit = units(features, &look.layout.given().typical(&some.given));
     let gaussians = look.layout.gaussians();
     let latents = Latents::of(&some.mean, k);
-    let measured = in_parallel(look.threads, 0..outputs, |output| {
-        Ok(OutputMeasures::of(&some, output, outputs, &latents, &in_unit[output]))
-    })?;
+    let measured = look
+        .pool
+        .map(0..outputs, |output| Ok(OutputMeasures::of(&some, output, outputs, &latents, &in_unit[output])))?;
     let residual: Vec<f32> = measured[..gaussians].iter().map(|output| output.residual).collect();
     let shared = shared(&some, &residual, outputs);
     look.stop.check()?;
@@ -315,7 +314,7 @@ fn effects(look: &FittedNetwork<'_>, rows: &SampledTrainingRows, in_unit: &InUni
         }
         Ok(sums.into_iter().map(|sum| (sum / some as f64) as f32).collect())
     };
-    let effects: Vec<Vec<f32>> = in_parallel(look.threads, 0..k, of_latent)?;
+    let effects: Vec<Vec<f32>> = look.pool.map(0..k, of_latent)?;
     Ok(effects.into_iter().flatten().collect())
 }
 

@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::batch::{Batch, Table};
+use super::sampled_batches::{BATCH_ROWS, each_batch};
+use crate::batch::Batch;
 use crate::config::{Decision, Training};
 use crate::error::Result;
 use crate::feature::{GroupNorms, Layout};
 use crate::fit::encoded_rows::EncodedRows;
 use crate::fit::rows::FitRows;
 use crate::model::{Network, Vae, Weights};
-use crate::pipeline::{self, Run, Stage, prefetch_map};
+use crate::pipeline::{self, Pool, Run, Stage};
 use crate::score::{AggregatePosterior, LatentSums, Member, Neighbors, Score, Scorer, Scoring, Tail};
-
-/// Rows of a batch: a multiple of the block a network encodes.
-const BATCH_ROWS: usize = 1024;
 
 /// Most training rows that are scored: enough for quantiles to a tenth of a per cent of the rows.
 pub(super) const MOST_ROWS: usize = 65_536;
@@ -104,16 +102,16 @@ impl Calibration<'_> {
     pub(in crate::fit) fn scores(
         &self,
         scorer: &Arc<Scorer>,
-        store: &Arc<EncodedRows>,
+        store: &EncodedRows,
         most: usize,
         run: &Run<'_>,
     ) -> Result<Vec<f32>> {
-        let (scorer, score, mut scores) = (scorer.clone(), self.score, Vec::new());
+        let mut scores = Vec::new();
         self.each(
             store,
             most,
             run,
-            move |batch| scorer.rows(batch)?.anomaly_score(score),
+            |batch| scorer.rows(&batch)?.anomaly_score(self.score),
             |of_batch| scores.extend(of_batch.into_iter().flatten()),
         )?;
         Ok(scores)
@@ -121,14 +119,14 @@ impl Calibration<'_> {
 
     /// The aggregate posterior of the training rows in one network.
     fn latents(&self, vae: &Arc<Vae>, rows: &FitRows, run: &Run<'_>) -> Result<AggregatePosterior> {
-        let (encoder, latent_dim) = (vae.clone(), self.network.latent_dim);
+        let latent_dim = self.network.latent_dim;
         let some = MOST_LATENT_ROWS.min((MOST_PRODUCTS / (latent_dim * latent_dim)).max(BATCH_ROWS));
         let mut moments = LatentSums::new(latent_dim);
         self.each(
             &rows.training,
             some,
             run,
-            move |batch| encoder.encode(batch),
+            |batch| vae.encode(&batch),
             |encoded| {
                 let posteriors =
                     encoded.mean.chunks_exact(latent_dim).zip(encoded.log_variance.chunks_exact(latent_dim));
@@ -139,31 +137,20 @@ impl Calibration<'_> {
     }
 
     /// Runs `work` on batches of at most `most` rows of a store, evenly spread, and gives the results, in order, to `take`.
-    pub(super) fn each<T: Send + 'static>(
+    pub(super) fn each<T: Send>(
         &self,
-        store: &Arc<EncodedRows>,
+        store: &EncodedRows,
         most: usize,
         run: &Run<'_>,
-        work: impl Fn(&Batch) -> Result<T> + Clone + Send + 'static,
-        mut take: impl FnMut(T),
+        work: impl Fn(Batch) -> Result<T> + Send + Sync,
+        take: impl FnMut(T),
     ) -> Result<()> {
-        let (store, layout, stop) = (store.clone(), self.layout.clone(), run.stopper().clone());
-        let (all, width) = (store.len(), layout.width());
-        let some = all.min(most);
-        let row = move |n: usize| (n as u128 * all as u128 / some as u128) as u64;
-        let batch = move |seq: usize| {
-            stop.check()?;
-            let mut table = Table::default();
-            let range = seq * BATCH_ROWS..some.min((seq + 1) * BATCH_ROWS);
-            store.gather(range.map(row), width, &mut table)?;
-            Ok(Batch::new(table.ids, table.x, &layout))
-        };
-        let batches = (0..some.div_ceil(BATCH_ROWS)).map(batch);
-        let depth = pipeline::queue_depth(BATCH_ROWS * width * size_of::<f32>(), pipeline::QUEUE_BYTES);
-        let [read, score] = ["read", "score"].map(Stage::new);
-        for answer in prefetch_map(&read, batches, &score, depth, run.workers(), move |batch| work(&batch))? {
-            take(answer?);
-        }
-        Ok(())
+        let stage = Stage::new("score");
+        let done = stage.run(|| {
+            let pool = Pool::new(run.workers())?;
+            each_batch(store, self.layout, most, (&pool, run.stopper()), work, take)
+        });
+        pipeline::report(&[&stage]);
+        done
     }
 }

@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::batch::{Batch, Table};
+use super::sampled_batches::each_batch;
+use crate::batch::Batch;
 use crate::error::Result;
 use crate::feature::Layout;
 use crate::fit::encoded_rows::EncodedRows;
 use crate::model::{Encoded, Heads, Network, Vae, Weights};
 use crate::numerics::RandomStream;
-use crate::pipeline::{Run, Stop, in_parallel};
-
-/// Rows of a batch: a multiple of the block a network encodes.
-const BATCH_ROWS: usize = 1024;
+use crate::pipeline::{Pool, Run, Stop};
 
 /// A fitted network to measure.
 pub(in crate::fit) struct FittedNetwork<'a> {
@@ -21,7 +19,7 @@ pub(in crate::fit) struct FittedNetwork<'a> {
     /// Width of the latent space.
     pub(in crate::fit) latent_dim: usize,
     pub(in crate::fit) stop: &'a Stop,
-    pub(in crate::fit) threads: usize,
+    pub(in crate::fit) pool: Pool,
 }
 
 impl<'a> FittedNetwork<'a> {
@@ -31,9 +29,9 @@ impl<'a> FittedNetwork<'a> {
         weights: &Weights,
         vae: Arc<Vae>,
         run: &'a Run<'_>,
-    ) -> Self {
+    ) -> Result<Self> {
         let (heads, latent_dim) = (Heads::new(layout, network, weights), network.latent_dim);
-        Self { layout, vae, heads, latent_dim, stop: run.stopper(), threads: run.workers() }
+        Ok(Self { layout, vae, heads, latent_dim, stop: run.stopper(), pool: Pool::new(run.workers())? })
     }
 
     /// Runs `work` on batches of at most `most` rows of a store, evenly spread over it, a batch a thread, and gives the
@@ -46,23 +44,9 @@ impl<'a> FittedNetwork<'a> {
         store: &EncodedRows,
         most: usize,
         work: impl Fn(Batch) -> Result<T> + Send + Sync,
-        mut take: impl FnMut(T),
+        take: impl FnMut(T),
     ) -> Result<()> {
-        let (all, rows) = (store.len(), store.len().min(most));
-        let batch = |seq: usize| {
-            self.stop.check()?;
-            let range = seq * BATCH_ROWS..rows.min((seq + 1) * BATCH_ROWS);
-            let mut table = Table::default();
-            let places = range.map(|row| (row as u128 * all as u128 / rows as u128) as u64);
-            store.gather(places, self.layout.width(), &mut table)?;
-            work(Batch::new(table.ids, table.x, self.layout))
-        };
-        let batches = rows.div_ceil(BATCH_ROWS);
-        for first in (0..batches).step_by(self.threads) {
-            let some = first..batches.min(first + self.threads);
-            in_parallel(self.threads, some, batch)?.into_iter().for_each(&mut take);
-        }
-        Ok(())
+        each_batch(store, self.layout, most, (&self.pool, self.stop), work, take)
     }
 
     /// Draws from each row's posterior, `[rows, latent_dim]`; a row draws from the child stream of its number.

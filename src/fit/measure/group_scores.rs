@@ -51,16 +51,16 @@ impl Calibration<'_> {
         (element, groups): (usize, usize),
         run: &Run<'_>,
     ) -> Result<GroupMoments> {
-        let (scorer, score, layout) = (scorer.clone(), self.score, self.layout.clone());
+        let (score, layout) = (self.score, self.layout);
         let mut scored = Vec::<([f32; 2], f32)>::new();
         self.each(
             &rows.training,
             most,
             run,
-            move |batch| {
+            |batch| {
                 let parts = match groups {
-                    0 => scorer.rows(&without_group(batch, element, &layout))?.parts_in_groups(score)?,
-                    _ => scorer.rows(batch)?.parts_in_groups(score)?,
+                    0 => scorer.rows(&without_group(&batch, element, layout))?.parts_in_groups(score)?,
+                    _ => scorer.rows(&batch)?.parts_in_groups(score)?,
                 };
                 let group = batch.given.elements.iter().skip(element).step_by(layout.given().elements());
                 Ok(parts.into_iter().zip(group.copied()).collect::<Vec<_>>())

@@ -46,7 +46,7 @@ impl Calibration<'_> {
             &rows.training,
             MOST_ROWS,
             run,
-            move |batch| of_batch.rows(batch)?.parts_in_groups(&COMBINED),
+            |batch| of_batch.rows(&batch)?.parts_in_groups(&COMBINED),
             |of_batch| {
                 of_batch.into_iter().for_each(|[elbo, distance]| {
                     elbos.push(elbo);
