@@ -2,12 +2,12 @@
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, ChildStdin, ChildStdout};
 
 use serde_json::{Map, Value, json};
 
 use crate::formats::piped;
+use crate::pipes::{self, ends, signal};
 use crate::workdir::Workdir;
 
 const ROWS: usize = 300;
@@ -34,23 +34,11 @@ fn fitted() -> (Workdir, Vec<String>) {
     (dir, lines)
 }
 
+/// The program with its stdin and stdout.
 fn start(dir: &Workdir, arguments: &str) -> (Child, ChildStdin, BufReader<ChildStdout>) {
-    let mut command = dir.command(arguments);
-    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let mut child = child.unwrap();
+    let mut child = pipes::start(dir, arguments);
     let (stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
     (child, stdin, stdout)
-}
-
-/// Waits for the end, which must come soon.
-fn ends(mut child: Child) -> (Option<i32>, String) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while child.try_wait().unwrap().is_none() {
-        assert!(Instant::now() < deadline, "it does not end");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let output = child.wait_with_output().unwrap();
-    (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
 fn object(line: &str) -> Map<String, Value> {
@@ -226,8 +214,7 @@ fn it_ends_at_a_signal_and_with_its_reader() {
     stdin.write_all(format!("{}\n", lines[0]).as_bytes()).unwrap();
     let mut got = String::new();
     stdout.read_line(&mut got).unwrap();
-    let killed = std::process::Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();
-    assert!(killed.unwrap().success());
+    signal(&child, "TERM");
     assert_eq!(stdout.lines().count(), 0);
     let (code, said) = ends(child);
     assert_eq!(code, Some(143), "{said}");

@@ -18,18 +18,18 @@ use crate::workdir::Workdir;
 /// What ends a stream.
 const EOS: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
 
-fn start(dir: &Workdir, arguments: &str) -> Child {
+pub fn start(dir: &Workdir, arguments: &str) -> Child {
     let mut command = dir.command(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-fn signal(child: &Child, name: &str) {
+pub fn signal(child: &Child, name: &str) {
     let killed = std::process::Command::new("kill").args(["-s", name, &child.id().to_string()]).status();
     assert!(killed.unwrap().success());
 }
 
 /// Waits for the end, which must come soon.
-fn ends(mut child: Child) -> (Option<i32>, String) {
+pub fn ends(mut child: Child) -> (Option<i32>, String) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while child.try_wait().unwrap().is_none() {
         assert!(Instant::now() < deadline, "it does not end");
