@@ -161,6 +161,7 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
     if let Err(failure) = log::start(&log, invocation.matches()) {
         return exit::early(&failure, Some(&invocation), &arguments);
     }
+    invocation.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     let context = Context { signals: signal::watch(), quiet: log.quiet, monitor: monitor::Monitor::default() };
     let outcome = match command {
         Command::Fit(fit) => fit.run(&context),

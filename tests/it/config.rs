@@ -138,11 +138,19 @@ fn unknown_settings_are_refused_with_near_names() {
         dir.fails(78, "fit in.parquet --config v.toml").says(&says);
         dir.fails(78, "fit --print-config --config v.toml").says(&says);
     }
-    let variable = [("VAEPIPE_LATENT_DIMS", "2")];
-    dir.run_with(&variable, "fit in.parquet")
-        .exits(78)
-        .says(&["VAEPIPE_LATENT_DIMS", "did you mean VAEPIPE_LATENT_DIM?"]);
     assert_eq!(dir.names(), ["in.parquet", "v.toml"]);
+}
+
+#[test]
+fn variables_of_others_are_told_and_ignored() {
+    let dir = Workdir::new();
+    write(&dir.path("in.parquet"), &curve(300), 1000);
+    // What Kubernetes sets in every pod beside a service of this name.
+    let variables = [("VAEPIPE_LATENT_DIMS", "2"), ("VAEPIPE_SERVICE_HOST", "10.0.0.1")];
+    dir.run_with(&variables, "fit in.parquet --epochs 1").exits(0).says(&[
+        "VAEPIPE_LATENT_DIMS: no such setting; it is ignored; did you mean VAEPIPE_LATENT_DIM?",
+        "VAEPIPE_SERVICE_HOST: no such setting; it is ignored",
+    ]);
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub(crate) struct Invocation {
     command: Command,
     matches: ArgMatches,
     origins: BTreeMap<String, Origin>,
+    /// What the log says of variables that set nothing.
+    warnings: Vec<String>,
 }
 
 impl Invocation {
@@ -58,8 +60,10 @@ impl Invocation {
         let Some((name, given)) = matches.subcommand() else { unreachable!("a command is required") };
 
         // These two read no settings, and must not fail at those of others.
-        let variables =
-            if ["completions", "man"].contains(&name) { BTreeMap::new() } else { variables_of(&command, variables)? };
+        let (variables, warnings) = match ["completions", "man"].contains(&name) {
+            true => (BTreeMap::new(), Vec::new()),
+            false => variables_of(&command, variables)?,
+        };
         let file = match (given.get_one::<PathBuf>("config"), variables.get("config")) {
             (Some(path), _) => Some((path.clone(), None)),
             (None, Some(Setting { text: Some(text), origin })) => Some((PathBuf::from(text), Some(origin))),
@@ -89,7 +93,7 @@ impl Invocation {
         let matches = command.try_get_matches_from(arguments).map_err(Failure::Arguments)?;
         let mut command = cli::command();
         command.build();
-        Ok(Self { command, matches, origins })
+        Ok(Self { command, matches, origins, warnings })
     }
 
     /// The command line, typed.
@@ -111,6 +115,11 @@ impl Invocation {
         self.matches.subcommand().map_or(&self.matches, |(_, matches)| matches)
     }
 
+    /// What the log says of variables that set nothing.
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
     /// Where the value of a flag comes from, if neither from the command line nor by default.
     pub(crate) fn origin(&self, key: &str) -> Option<&Origin> {
         self.origins.get(key)
@@ -123,29 +132,35 @@ impl Invocation {
     }
 }
 
-/// Reads the variables that are ours, by key.
+/// Reads the variables that are ours, by key; the others of our prefix may be those of another program, such as Kubernetes,
+/// which sets VAEPIPE_SERVICE_HOST beside a service of that name, and are told.
 fn variables_of(
     command: &Command,
     variables: impl Iterator<Item = (OsString, OsString)>,
-) -> Result<BTreeMap<String, Setting>, Failure> {
-    let mut settings = BTreeMap::new();
+) -> Result<(BTreeMap<String, Setting>, Vec<String>), Failure> {
+    let (mut settings, mut warnings) = (BTreeMap::new(), Vec::new());
     for (variable, text) in variables {
         let Some(variable) = variable.to_str().filter(|variable| variable.starts_with(PREFIX)) else { continue };
-        let (key, origin) = (variable[PREFIX.len()..].to_lowercase(), Origin::Variable(variable.to_owned()));
-        let fault =
-            |fault: &str, hint| Failure::Configuration { origin: Some(origin.clone()), fault: fault.to_owned(), hint };
+        let key = variable[PREFIX.len()..].to_lowercase();
         if key != "config" && !settable(command, None).any(|arg| arg.get_id() == key.as_str()) {
             let names = settable(command, None).map(|arg| arg.get_id().as_str());
-            let near = alike(&key, names).map(|near| format!("{PREFIX}{}", near.to_uppercase()));
-            return Err(fault("no such setting", near.map(|near| format!("did you mean {near}?"))));
+            let near = alike(&key, names).map(|near| format!("; did you mean {PREFIX}{}?", near.to_uppercase()));
+            warnings.push(format!("{variable}: no such setting; it is ignored{}", near.unwrap_or_default()));
+            continue;
         }
-        let text = text.into_string().map_err(|_| fault("is not valid UTF-8", None))?;
+        let origin = Origin::Variable(variable.to_owned());
+        let text = text.into_string().map_err(|_| Failure::Configuration {
+            origin: Some(origin.clone()),
+            fault: "is not valid UTF-8".to_owned(),
+            hint: None,
+        })?;
         // An empty variable is one that somebody unset.
         if !text.is_empty() {
             settings.insert(key, Setting { text: Some(text), origin });
         }
     }
-    Ok(settings)
+    warnings.sort();
+    Ok((settings, warnings))
 }
 
 /// Whether the command line sets `key`, or something that rules it out.
