@@ -15,6 +15,7 @@ use super::number::{cast_numbers, is_number_type};
 use super::strings::{StringValues, is_string_type};
 use super::time::is_time_type;
 use crate::config::LogicalType;
+use crate::error::{Error, Place};
 use crate::source::{is_null_word, parse_iso_time};
 
 /// A value that is not of the logical type.
@@ -43,6 +44,18 @@ impl BadValue {
                 Err(error) => ArrowError::ExternalError(error),
             },
             error => error,
+        }
+    }
+
+    /// The error about a column of this stored type that cannot be read: about its value, if that is the reason.
+    pub(crate) fn unreadable(place: Place, stored: &DataType, source: ArrowError) -> Error {
+        match Self::of(&source) {
+            Some(Self { row, value, expected }) => Error::WrongValue {
+                place,
+                found: format!("{stored} (row {row}, counted from 0, has {value:?})").into(),
+                expected: (*expected).into(),
+            },
+            None => Error::Read { place, source: Box::new(source) },
         }
     }
 

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use arrow::array::RecordBatch;
 
-use crate::error::{Error, Place, Result};
-use crate::feature::{COLUMNS_PER_BLOCK, Candidate, split_columns, top_columns};
+use crate::error::{Place, Result};
+use crate::feature::{BadValue, COLUMNS_PER_BLOCK, Candidate, split_columns, top_columns};
 use crate::pipeline::{self, Progress, Run, Stage, Stop, prefetch};
 use crate::source::ParquetSource;
 
@@ -72,9 +72,10 @@ fn survey_strip(
     let (mut scan, path) = (source.scan(&columns, BATCH_ROWS), source.path().to_owned());
     let update = move |(row_group, batch): (usize, RecordBatch), candidates: &mut [Candidate]| {
         for (candidate, &place) in candidates.iter_mut().zip(&places) {
-            candidate.update(batch.column(place)).map_err(|error| Error::Read {
-                place: Place { row_group: Some(row_group), ..Place::column(&path, candidate.column().name()) },
-                source: Box::new(error),
+            let column = batch.column(place);
+            candidate.update(column).map_err(|error| {
+                let place = Place { row_group: Some(row_group), ..Place::column(&path, candidate.column().name()) };
+                BadValue::unreadable(place, column.data_type(), error)
             })?;
         }
         Ok(SurveyMessage::Read((batch.num_rows() * candidates.len()) as u64))

@@ -1,5 +1,8 @@
 //! The place of a value that is not of its column's type: rows are read again up to it, since batches do not know their own.
 
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
+
 use crate::artifact::Model;
 use crate::error::{Error, Place};
 use crate::feature::{BadValue, Kind};
@@ -15,9 +18,18 @@ impl Model {
         match error {
             Error::Read { place, source: cause } if BadValue::of(cause.as_ref()).is_some() => {
                 let named = |kind: &&Kind| place.column.as_deref() == Some(kind.column().name());
-                let first = self.features().all().find(named).and_then(|kind| first_bad_value(source, kind));
+                let kind = self.features().all().find(named);
                 let place = Place { path: source.display_name().to_owned(), ..place };
-                first.unwrap_or(Error::Read { place, source: cause })
+                let of_batch = |cause: ArrowError| {
+                    let schema = source.schema();
+                    let stored = kind.and_then(|kind| kind.column().data_type(&schema).cloned());
+                    BadValue::unreadable(place.clone(), &stored.unwrap_or(DataType::Null), cause)
+                };
+                match (kind.and_then(|kind| first_bad_value(source, kind)), cause.downcast::<ArrowError>()) {
+                    (Some(first), _) => first,
+                    (None, Ok(cause)) => of_batch(*cause),
+                    (None, Err(source)) => Error::Read { place, source },
+                }
             }
             error => error,
         }
@@ -33,7 +45,7 @@ fn first_bad_value(source: &Source, kind: &Kind) -> Option<Error> {
             let batch = batch.ok()?;
             if let Err(bad) = kind.array(batch.column(0)) {
                 let place = Place::column(file.path(), column.name());
-                return Some(Error::Read { place, source: BadValue::after(bad, rows).into() });
+                return Some(BadValue::unreadable(place, batch.column(0).data_type(), BadValue::after(bad, rows)));
             }
             rows += batch.num_rows() as u64;
         }

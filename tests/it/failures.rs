@@ -48,7 +48,8 @@ fn the_input_is_never_the_target_also_through_links() {
         dir.fails(2, &format!("fit in.parquet -m {target} --force")).says(&["is also the input in.parquet"]);
     }
     std::fs::create_dir(dir.path("folder")).unwrap();
-    dir.fails(2, "impute in.parquet folder --force").says(&["folder", "not a regular file"]);
+    dir.fails(2, "fit in.parquet -m folder --force").says(&["folder", "not a regular file"]);
+    dir.fails(2, "impute in.parquet . --force").says(&["./in.parquet: is also the input in.parquet"]);
     dir.fails(2, "transform in.parquet . --force").says(&["./in.parquet: is also the input in.parquet"]);
     assert_eq!(read(&dir.path("in.parquet")).num_rows(), 300);
 }
@@ -67,7 +68,7 @@ fn missing_files_and_folders_are_run_errors() {
         dir.fails(1, &fit).says(&["cannot create", "mkdir -p no/such"]);
     }
     dir.fails(2, "fit in.parquet -m new/").says(&["new/: is not a regular file"]);
-    dir.fails(2, "impute in.parquet new/").says(&["new/: is not a regular file"]);
+    dir.fails(2, "generate -n 5 new/").says(&["new/: is not a regular file"]);
 }
 
 #[test]

@@ -85,10 +85,10 @@ const ODD: [Odd; 21] = [
     },
     Odd {
         name: "wrong_type",
-        what: "a learned column as strings",
+        what: "a learned column of numbers as strings, all far out of range",
         make: || parquet(&with("a", Arc::new(words("1.5")))),
         fit: FINE,
-        transform: (65, r#"column "a": is Utf8, but must be a number"#),
+        transform: (0, r#"column "a": 120 values are outside the range the fit saw"#),
     },
     Odd {
         name: "missing_column",

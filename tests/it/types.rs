@@ -190,13 +190,13 @@ fn words_for_null_in_a_number_column_of_ndjson_are_null_and_other_words_are_erro
         "column \"q\"",
         "row 200",
         "\"many\"",
-        "not a number",
+        "must be a number",
     ]);
     assert!(!dir.path("o2.parquet").exists());
     dir.fails(65, &format!("fit in.ndjson -m m2.st {FIT} --types x=hhmm")).says(&[
         "column \"x\"",
         "row 0",
-        "not a time of the day",
+        "must be a time of the day",
     ]);
     dir.fails(2, "fit in.ndjson --types p=string").says(&["\"p\""]);
     dir.fails(2, "fit in.ndjson --types q=clock").says(&["hhmm"]);

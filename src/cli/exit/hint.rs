@@ -85,6 +85,9 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::BadLine { .. } => {
             format!("correct the line, or leave out such lines with {} skip", setter("csv_bad_lines"))
         }
+        Error::WrongValue { .. } if has("epochs") => {
+            format!("correct the value, or leave the column out with {}", setter("exclude"))
+        }
         Error::WrongValue { .. } => "correct the value, or fit a model to rows like it".to_owned(),
         Error::MissingFeature { .. } | Error::WrongType { .. } => {
             "`vaepipe inspect` shows the columns a model needs, and those a file has".to_owned()
