@@ -15,7 +15,7 @@ impl<'a, 'py, T: FromPyObject<'a, 'py>> FromPyObject<'a, 'py> for Count<T> {
         object.extract().map(Self).map_err(|error| {
             let error: PyErr = error.into();
             match error.is_instance_of::<PyOverflowError>(object.py()) {
-                true => usage(format!("{} is no number of rows, threads or draws", object.to_string())),
+                true => usage(format!("{} is no number of rows, threads or draws", *object)),
                 false => error,
             }
         })

@@ -29,7 +29,7 @@ use crate::cli::output::{self, OutputFormat, labelled, percent, seconds, shown};
 pub(crate) struct DriftCommand {
     /// The model file
     model: PathBuf,
-    /// Files, directories, or globs in quotes, read as one table; - is an Arrow stream on stdin
+    /// Files, directories, or globs in quotes, read as one table; - is stdin
     #[arg(required = true, value_name = "DATA")]
     inputs: Vec<PathBuf>,
     /// What stdout gets: a table to read, or one JSON object

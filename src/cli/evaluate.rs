@@ -28,7 +28,7 @@ use crate::cli::output::{self, OutputFormat, labelled, percent, shown};
 #[command(allow_negative_numbers = true)]
 pub(crate) struct Evaluate {
     /// Files, directories, or globs in quotes that a transform wrote; with --likelihood, with the columns the model learned;
-    /// - is an Arrow stream on stdin
+    /// - is stdin
     #[arg(required = true, value_name = "SCORED")]
     scored: Vec<PathBuf>,
     /// The column of labels: 1 or true for an anomaly, 0 or false for none

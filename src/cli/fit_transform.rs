@@ -27,10 +27,10 @@ use crate::cli::transform;
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct FitTransform {
-    /// Files, directories, or globs in quotes, read as one table; - is an Arrow stream on stdin
+    /// Files, directories, or globs in quotes, read as one table; - is stdin
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// The file or directory to write, as transform has it; - is an Arrow stream on stdout
+    /// The file or directory to write, as transform has it; - is stdout
     output: PathBuf,
     /// Keep the model in this file
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]

@@ -23,7 +23,7 @@ use crate::cli::output::{self, seconds};
 /// rows if that explains held-out rows better than the prior, and from the likelihoods.
 #[derive(Debug, Args)]
 pub(crate) struct Generate {
-    /// The file to write; - is an Arrow stream on stdout
+    /// The file to write; - is stdout
     output: PathBuf,
     /// Rows to draw
     #[arg(short = 'n', long, value_name = "N", help_heading = "Output")]

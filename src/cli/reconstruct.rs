@@ -22,10 +22,10 @@ use crate::cli::output::{self, seconds};
 /// others stay as they are. A transformed file without the learned columns is taken back to them from its z_0 ... columns.
 #[derive(Debug, Args)]
 pub(crate) struct Reconstruct {
-    /// Files, directories, or globs in quotes, read as one table; - is an Arrow stream on stdin
+    /// Files, directories, or globs in quotes, read as one table; - is stdin
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// The file or directory to write, as transform has it; - is an Arrow stream on stdout
+    /// The file or directory to write, as transform has it; - is stdout
     output: PathBuf,
     /// The model file
     #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Run")]

@@ -20,7 +20,7 @@ use crate::cli::output::{self, percent};
 /// why. With -m also what each dimension means, the columns beside those of the training, and how the training went.
 #[derive(Debug, Args)]
 pub(crate) struct ReportCommand {
-    /// Files, directories, or globs in quotes that a transform wrote, read as one table; - is an Arrow stream on stdin
+    /// Files, directories, or globs in quotes that a transform wrote, read as one table; - is stdin
     #[arg(required = true, value_name = "SCORED")]
     scored: Vec<PathBuf>,
     /// The page to write

@@ -22,7 +22,7 @@ use crate::cli::output::{self, shown};
 pub(crate) struct Schema {
     /// The model file
     model: PathBuf,
-    /// Files, directories or globs; - is an Arrow stream on stdin, of which only the schema is read
+    /// Files, directories or globs; - is stdin; of an Arrow stream only the schema is read
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// What stdout gets: a table to read, one JSON object, or an Arrow stream without rows

@@ -31,7 +31,7 @@ use crate::cli::output::{self, percent, seconds};
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct Transform {
-    /// Files, directories, or globs in quotes, read as one table; - is an Arrow stream on stdin
+    /// Files, directories, or globs in quotes, read as one table; - is stdin
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// The file to write, in the format of its name: *.arrow, *.feather or *.ipc, *.csv, *.tsv, *.ndjson or *.jsonl (with

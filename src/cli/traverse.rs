@@ -23,7 +23,7 @@ use crate::cli::output;
 pub(crate) struct Traverse {
     /// The model file
     model: PathBuf,
-    /// The file to write; - is an Arrow stream on stdout
+    /// The file to write; - is stdout
     output: PathBuf,
     #[command(flatten)]
     config: TraverseConfig,

@@ -124,11 +124,6 @@ where
     W: Fn(&RecordBatch) -> Result<(RecordBatch, M)> + Clone + Send + 'static,
     T: FnMut(M),
 {
-    fn check(&mut self, _: &Source, _: bool) -> Result<()> {
-        // The columns are those of all files.
-        Ok(())
-    }
-
     #[cfg(feature = "delta")]
     fn schema(&self, source: &Source) -> Result<SchemaRef> {
         Ok(self.plan.encoded(source, false, Medium::Parquet)?.schema)

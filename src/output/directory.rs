@@ -31,7 +31,7 @@ pub(super) fn write(
     let (mut counts, mut work) = (FileCounts::default(), Vec::new());
     for (file, target) in files {
         check_output_name(&target)?;
-        rows.check(&file, true)?;
+        rows.check(&file)?;
         if config.skips(&target, file.paths(), model_hash)? {
             counts.skipped += 1;
             continue;

@@ -41,8 +41,10 @@ pub enum Output {
 
 /// Writes the rows of sources.
 pub(crate) trait WriteRows {
-    /// Checks the columns of a source before anything is written.
-    fn check(&mut self, source: &Source, in_directory: bool) -> Result<()>;
+    /// Checks the columns of a file of a directory before anything is written.
+    fn check(&self, _file: &Source) -> Result<()> {
+        Ok(())
+    }
 
     /// The columns of a Parquet file of the rows of a source.
     #[cfg(feature = "delta")]

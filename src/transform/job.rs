@@ -86,8 +86,8 @@ impl<'a, 'r> TransformJob<'a, 'r> {
 }
 
 impl WriteRows for TransformJob<'_, '_> {
-    fn check(&mut self, source: &Source, in_directory: bool) -> Result<()> {
-        self.model.kept(source, &source.schema(), in_directory, self.config).map(drop)
+    fn check(&self, file: &Source) -> Result<()> {
+        self.model.kept(file, &file.schema(), true, self.config).map(drop)
     }
 
     #[cfg(feature = "delta")]

@@ -95,7 +95,7 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::NothingSelected { selection } => {
             format!("{} {patterns}; `vaepipe inspect` shows every column", setter(selection))
         }
-        Error::Unsupported { what, .. } if what.contains("in a Delta table,") => {
+        Error::Unsupported { what, .. } if what.contains("in a Delta table,") && has("keep") => {
             format!("leave the column out with {}", setter("keep"))
         }
         Error::Unsupported { what, .. } if what.contains("directory that is not empty") => {

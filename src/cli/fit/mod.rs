@@ -30,7 +30,7 @@ use crate::cli::output::{self, shell};
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct Fit {
-    /// Files, directories, or globs in quotes, read as one table; - is an Arrow stream on stdin
+    /// Files, directories, or globs in quotes, read as one table; - is stdin
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// The model file to write

@@ -27,7 +27,7 @@ use crate::cli::settings::Invocation;
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct Inspect {
-    /// One model, or files, directories and globs that are read as one table; - is an Arrow stream on stdin
+    /// One model, or files, directories and globs that are read as one table; - is stdin
     #[arg(required = true, value_name = "MODEL|DATA")]
     paths: Vec<PathBuf>,
     /// What stdout gets: lines to read, or one JSON object
