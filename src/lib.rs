@@ -174,7 +174,7 @@ pub use analysis::{
     AtThreshold, Best, EvaluateConfig, Evaluation, Ranked, Report, ReportConfig, Top, evaluate, report,
 };
 
-/// Tests the Rust code in the README.
+/// Tests the Rust code in the book.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct ReadmeDoctests;
+#[doc = include_str!("../docs/library.md")]
+struct BookDoctests;

@@ -2,6 +2,8 @@
 
 mod arbitrary_input;
 #[cfg(target_os = "linux")]
+mod book;
+#[cfg(target_os = "linux")]
 mod bounds;
 mod carried_columns;
 mod closed_streams;

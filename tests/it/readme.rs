@@ -1,16 +1,26 @@
-//! What the README tells people to do is what CI and the tests do.
+//! The README is short, and what it and the book tell people to do is what CI does.
 
-use crate::formats::stream;
-use crate::tables::{curve, names, read, write};
-use crate::workdir::{Workdir, repository};
+use std::path::PathBuf;
 
-fn readme() -> String {
-    std::fs::read_to_string(repository("README.md")).unwrap()
+use crate::workdir::repository;
+
+/// The pages of the book.
+pub fn book() -> Vec<PathBuf> {
+    let files = std::fs::read_dir(repository("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let mut pages: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|it| it == "md")).collect();
+    pages.sort();
+    pages
+}
+
+/// The README and the book as one text.
+pub fn all_pages() -> String {
+    let readme = [repository("README.md")];
+    readme.iter().chain(&book()).map(|page| std::fs::read_to_string(page).unwrap()).collect()
 }
 
 #[test]
 fn ci_runs_the_readmes_two_commands() {
-    let (readme, ci) = (readme(), std::fs::read_to_string(repository(".ci/run")).unwrap());
+    let [readme, ci] = ["README.md", ".ci/run"].map(|file| std::fs::read_to_string(repository(file)).unwrap());
     for command in [
         "cargo run --release -- fit-transform sample_data/digits.parquet scored.parquet --exclude label,split",
         "cargo test --release",
@@ -19,27 +29,8 @@ fn ci_runs_the_readmes_two_commands() {
     }
 }
 
-#[cfg(unix)]
 #[test]
-fn the_readmes_pipeline_runs() {
-    let (readme, dir, batch) = (readme(), Workdir::new(), curve(600));
-    let commands = readme.split("```sh\n").find(|block| block.starts_with("vaepipe fit lake/")).unwrap();
-    let commands = commands.split("```").next().unwrap();
-    for (n, year) in [2022, 2023, 2024].into_iter().enumerate() {
-        std::fs::create_dir_all(dir.path(&format!("lake/year={year}"))).unwrap();
-        write(&dir.path(&format!("lake/year={year}/a.parquet")), &batch.slice(n * 200, 200), 1000);
-    }
-    std::fs::write(dir.path("rows.arrows"), stream(&batch, 100)).unwrap();
-    let program = std::path::Path::new(env!("CARGO_BIN_EXE_vaepipe"));
-    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
-    let ran = std::process::Command::new("bash")
-        .args(["-ec", commands])
-        .env("PATH", path)
-        .current_dir(dir.path(""))
-        .output()
-        .unwrap();
-    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-    assert!(names(&read(&dir.path("scored.parquet"))).contains(&"year".to_owned()));
-    assert_eq!(std::fs::metadata(dir.path("some")).unwrap().len(), 1000);
-    assert_eq!(read(&dir.path("scored/year=2024/a.parquet")).num_rows(), 200);
+fn the_readme_is_short() {
+    let size = std::fs::metadata(repository("README.md")).unwrap().len();
+    assert!(size <= 10_000, "README.md has {size} bytes: details go to docs/");
 }

@@ -1,0 +1,259 @@
+//! The README and the book, run as a reader runs them: each page from top to bottom, in a folder of its own beside the
+//! sample data. What a page shows of a command's output is what the command prints, up to numbers.
+//!
+//! `BOOK_UPDATE=1 cargo test --release --test it book::` writes the real outputs into the pages. With
+//! `BOOK_PYTHON=/path/to/python`, of an environment with the wheel, polars, pandas and duckdb, Python blocks run as well.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use crate::readme::book;
+use crate::workdir::{Workdir, repository};
+
+/// Why a block of commands is not run here: what follows `no_run:` behind its language.
+const REASONS: [&str; 7] = [
+    "compiles for minutes",
+    "needs a wheel",
+    "needs a GPU",
+    "needs an object store",
+    "needs a message queue",
+    "needs a cluster",
+    "needs administrator rights",
+];
+
+/// Languages of blocks. Those of the second line are checked elsewhere, or are no code of ours.
+const LANGUAGES: [&str; 9] = [
+    "sh", "text", "python", //
+    "rust", "toml", "json", "ini", "sql", "html",
+];
+
+/// A fenced block of a page.
+#[derive(Debug, PartialEq)]
+struct Block<'a> {
+    language: &'a str,
+    note: &'a str,
+    text: &'a str,
+    /// The line of its fence, counted from 1.
+    line: usize,
+}
+
+/// A command of a page, with what the page shows of its output.
+#[derive(Debug, PartialEq)]
+struct Shown<'a> {
+    command: String,
+    output: Vec<&'a str>,
+}
+
+/// The fenced blocks of a page, in their order.
+fn blocks(page: &str) -> Vec<Block<'_>> {
+    let (mut blocks, mut open, mut offset) = (Vec::new(), None, 0);
+    for (n, line) in page.split_inclusive('\n').enumerate() {
+        let end = offset + line.len();
+        if let Some(info) = line.strip_prefix("```").map(str::trim) {
+            open = match open {
+                None => Some((info, end, n + 1)),
+                Some((info, start, line)) => {
+                    let (language, note) = info.split_once([' ', ',']).unwrap_or((info, ""));
+                    blocks.push(Block { language, note, text: &page[start..offset], line });
+                    None
+                }
+            };
+        }
+        offset = end;
+    }
+    assert!(open.is_none(), "a block is not closed");
+    blocks
+}
+
+/// The commands of a transcript, each behind `$ ` and continued by `\`, with the lines below it.
+fn transcript(text: &str) -> Vec<Shown<'_>> {
+    let mut shown: Vec<Shown> = Vec::new();
+    for line in text.lines() {
+        match (line.strip_prefix("$ "), shown.last_mut()) {
+            (Some(command), _) => shown.push(Shown { command: command.to_owned(), output: Vec::new() }),
+            (None, Some(last)) if last.output.is_empty() && last.command.ends_with('\\') => {
+                last.command.push('\n');
+                last.command.push_str(line);
+            }
+            (None, Some(last)) => last.output.push(line),
+            (None, None) => {}
+        }
+    }
+    shown
+}
+
+/// A line without its numbers, signs and widths: times and machines differ.
+fn masked(line: &str) -> String {
+    let mut masked = String::new();
+    for word in line.split_whitespace() {
+        let hash = word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        masked.push_str(if hash || word.starts_with("---") { "#" } else { "" });
+        let mut chars = if hash || word.starts_with("---") { "" } else { word }.chars().peekable();
+        while let Some(c) = chars.next() {
+            let number = c.is_ascii_digit() || matches!(c, '+' | '-') && chars.peek().is_some_and(char::is_ascii_digit);
+            if number {
+                while chars.next_if(|&c| c.is_ascii_digit() || matches!(c, '.' | ',' | 'e')).is_some() {}
+            }
+            masked.push(if number { '#' } else { c });
+        }
+        masked.push(' ');
+    }
+    masked.trim_end().to_owned()
+}
+
+/// Whether a page shows these lines: all of them, or where it has a line `…` any number in its place.
+fn shows(shown: &[&str], printed: &[&str]) -> bool {
+    match shown.split_first() {
+        None => printed.is_empty(),
+        Some((&"…", rest)) => (0..=printed.len()).any(|skip| shows(rest, &printed[skip..])),
+        Some((line, rest)) => {
+            printed.first().is_some_and(|first| masked(line) == masked(first)) && shows(rest, &printed[1..])
+        }
+    }
+}
+
+/// What a reader sees of a command on a terminal: what it prints, and its warnings and errors without their time.
+fn printed(output: &Output) -> String {
+    let mut lines = String::from_utf8_lossy(&output.stdout).into_owned();
+    for line in String::from_utf8_lossy(&output.stderr).lines().filter(|line| !line.contains(" INFO ")) {
+        lines += line.split_once(" WARN ").map_or(line, |(_, warning)| warning);
+        lines.push('\n');
+    }
+    lines
+}
+
+fn run(folder: &Path, program: &str, arguments: &[&str]) -> Output {
+    let built = Path::new(env!("CARGO_BIN_EXE_vaepipe")).parent().unwrap();
+    let path = format!("{}:{}", built.display(), std::env::var("PATH").unwrap());
+    let mut command = Command::new(program);
+    for (variable, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("VAEPIPE_")) {
+        command.env_remove(variable);
+    }
+    command.args(arguments).env("PATH", path).current_dir(folder).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Runs a page. Its blocks see the files that earlier ones wrote.
+fn run_page(name: &str) {
+    let (dir, page) = (Workdir::new(), std::fs::read_to_string(repository(name)).unwrap());
+    for shared in ["sample_data", "examples"] {
+        std::os::unix::fs::symlink(repository(shared), dir.path(shared)).unwrap();
+    }
+    let mut updated = page.clone();
+    for block in blocks(&page) {
+        let at = format!("{name}:{}", block.line);
+        let skipped = block.note.strip_prefix("no_run").map(|reason| reason.trim_start_matches(':').trim());
+        match (block.language, skipped) {
+            ("sh" | "python", Some(reason)) => assert!(REASONS.contains(&reason), "{at}: no reason {reason:?}"),
+            ("sh", None) => {
+                let ran = run(&dir.path(""), "bash", &["-ec", block.text]);
+                assert!(ran.status.success(), "{at}: {}\n{}", ran.status, printed(&ran));
+            }
+            ("python", None) => {
+                let Ok(python) = std::env::var("BOOK_PYTHON") else { continue };
+                let ran = run(&dir.path(""), &python, &["-X", "utf8", "-c", block.text]);
+                assert!(ran.status.success(), "{at}: {}\n{}", ran.status, printed(&ran));
+            }
+            ("text", _) => {
+                for shown in transcript(block.text) {
+                    let ran = run(&dir.path(""), "bash", &["-c", &shown.command]);
+                    let printed = printed(&ran);
+                    let fails = shown.output.iter().any(|line| line.starts_with("error: "));
+                    let lines: Vec<&str> = printed.lines().map(str::trim_end).collect();
+                    let old = shown.output.iter().map(|line| format!("{line}\n")).collect::<String>();
+                    if std::env::var_os("BOOK_UPDATE").is_some() && !shown.output.contains(&"…") {
+                        let (old, new) = (format!("$ {}\n{old}", shown.command), lines.join("\n"));
+                        let new = if new.is_empty() { new } else { new + "\n" };
+                        updated = updated.replacen(&old, &format!("$ {}\n{new}", shown.command), 1);
+                    } else {
+                        assert_eq!(ran.status.success(), !fails, "{at}: {}\n{printed}", shown.command);
+                        let hint = "BOOK_UPDATE=1 writes it into the page";
+                        assert!(shows(&shown.output, &lines), "{at}: {} prints\n{printed}{hint}", shown.command);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    if updated != page {
+        std::fs::write(repository(name), updated).unwrap();
+    }
+}
+
+/// A test for each page that has commands, so that they run beside each other.
+macro_rules! pages {
+    ($($test:ident: $page:literal,)*) => {
+        const PAGES: &[&str] = &[$($page),*];
+        $(
+            #[test]
+            fn $test() {
+                run_page($page);
+            }
+        )*
+    };
+}
+
+pages! {
+    readme: "README.md",
+    index: "docs/index.md",
+    install: "docs/install.md",
+    choosing: "docs/choosing.md",
+    columns: "docs/columns.md",
+    missing_values: "docs/missing-values.md",
+    scores: "docs/scores.md",
+    latents: "docs/latents.md",
+    report: "docs/report.md",
+    pipelines: "docs/pipelines.md",
+    operations: "docs/operations.md",
+    cuda: "docs/cuda.md",
+    formats: "docs/formats.md",
+    output: "docs/output.md",
+    model: "docs/model.md",
+    python: "docs/python.md",
+    library: "docs/library.md",
+}
+
+#[test]
+fn every_page_is_run_and_listed() {
+    let contents = std::fs::read_to_string(repository("mkdocs.yml")).unwrap();
+    for page in book() {
+        let name = page.file_name().unwrap().to_str().unwrap();
+        assert!(PAGES.contains(&format!("docs/{name}").as_str()), "{name}: its commands are not run");
+        assert!(contents.contains(&format!(": {name}\n")), "{name}: not in mkdocs.yml");
+    }
+    for page in PAGES {
+        let text = std::fs::read_to_string(repository(page)).unwrap();
+        assert!(!text.lines().any(|line| line.trim() != line && line.trim().starts_with("```")), "{page}: indented block");
+        for block in blocks(&text) {
+            assert!(LANGUAGES.contains(&block.language), "{page}:{}: a block of {:?}", block.line, block.language);
+        }
+    }
+}
+
+#[test]
+fn blocks_have_a_language_a_note_and_a_place() {
+    let page = "a\n```sh\nls\n```\n```sh no_run: needs a GPU\nx\n\ny\n```\n```rust,no_run\n```\n";
+    let found = blocks(page);
+    assert_eq!(found.len(), 3);
+    assert_eq!(found[0], Block { language: "sh", note: "", text: "ls\n", line: 2 });
+    assert_eq!(found[1], Block { language: "sh", note: "no_run: needs a GPU", text: "x\n\ny\n", line: 5 });
+    assert_eq!(found[2], Block { language: "rust", note: "no_run", text: "", line: 10 });
+}
+
+#[test]
+fn transcripts_are_commands_with_their_outputs() {
+    let shown = transcript("before\n$ a \\\n  b\none\n\ntwo\n$ c\n");
+    assert_eq!(shown[0], Shown { command: "a \\\n  b".to_owned(), output: vec!["one", "", "two"] });
+    assert_eq!(shown[1], Shown { command: "c".to_owned(), output: vec![] });
+}
+
+#[test]
+fn outputs_are_compared_up_to_their_numbers() {
+    assert_eq!(masked("loss   -12.5 nats, 1,234 rows/s"), masked("loss 3 nats, 99 rows/s"));
+    assert_eq!(masked("mean 1.36e9"), masked("mean 4"));
+    assert_ne!(masked("3 rows"), masked("3 columns"));
+    let printed = ["wrote 5 rows", "time 1 s", "next x"];
+    assert!(shows(&["wrote 7 rows", "time 2.5 s", "next x"], &printed));
+    assert!(shows(&["wrote 7 rows", "…"], &printed) && shows(&["…", "next x"], &printed) && shows(&["…"], &[]));
+    assert!(!shows(&["wrote 7 rows"], &printed), "what is left out is marked");
+    assert!(!shows(&["wrote 7 columns", "…"], &printed) && !shows(&["time 1 s"], &[]));
+}
