@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the README's Python on the file its main command wrote, and checks that file and its model from outside.
+"""Checks what the README's main command wrote, its model, and other outputs from outside.
 
     readers.py REPOSITORY FOLDER
 
@@ -41,15 +41,7 @@ drawn = pq.read_table("drawn.parquet")
 assert set(drawn["origin"].to_pylist()) <= set(flights["origin"].to_pylist())
 assert drawn["dep_time"].null_count > 0 and drawn["hour"].null_count == 0
 
-# The README's own snippets.
-snippets = re.findall(r"```python\n(.*?)```", (repository / "README.md").read_text(), re.S)
-assert len(snippets) >= 3, "the README shows polars, DuckDB and pandas"
-for snippet in snippets:
-    # The module is not in this environment: python/tests/test_readme.py runs what needs it.
-    if "vaepipe" not in snippet:
-        exec(compile(snippet, "README.md", "exec"), {})
-
-# What the program writes keeps to its schemas, and the README's settings too.
+# What the program writes keeps to its schemas, and the book's settings too.
 schemas = {path.name: json.loads(path.read_text()) for path in (repository / "schemas").glob("*.json")}
 registry = Registry().with_resources((name, Resource.from_contents(schema)) for name, schema in schemas.items())
 
@@ -103,8 +95,8 @@ refuses(lines[0] | {"lr": "high"}, "metrics.schema.json")
 for name in ("of-model.json", "of-data.json", "of-latents.json"):
     inspected = last_line(name)
     check(inspected, "inspect.schema.json"), refuses(inspected | {"more": 1}, "inspect.schema.json")
-configuration = re.search(r"```toml\n(.*?)```", (repository / "README.md").read_text(), re.S)[1]
-Path("readme.toml").write_text(configuration)
+configuration = re.search(r"```toml\n(.*?)```", (repository / "docs/operations.md").read_text(), re.S)[1]
+Path("book.toml").write_text(configuration)
 for text in (configuration, Path("printed.toml").read_text()):
     check(tomllib.loads(text), "config.schema.json")
 settings = json.loads((repository / "tests/it/settings.json").read_text())

@@ -12,9 +12,9 @@ import vaepipe
 PAGE = REPOSITORY / "python/README.md"
 
 
-def blocks(language, page=PAGE):
+def blocks(language):
     """The blocks of a language, in their order."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
 
 
 def run(script, folder):
@@ -33,12 +33,6 @@ def test_the_page_runs(tmp_path):
     assert error in said
     for line in blocks("sh")[-1].splitlines():
         subprocess.run([PROGRAM, *line.split()[1:]], cwd=tmp_path, check=True)
-
-
-def test_the_readme_of_the_repository_runs(tmp_path):
-    block = next(block for block in blocks("python", REPOSITORY / "README.md") if "vaepipe" in block)
-    said = run(block, tmp_path)
-    assert "top_features" in said and ", 27)" in said
 
 
 def test_the_page_names_every_function_and_error():

@@ -2,7 +2,8 @@
 //! sample data. What a page shows of a command's output is what the command prints, up to numbers.
 //!
 //! `BOOK_UPDATE=1 cargo test --release --test it book::` writes the real outputs into the pages. With
-//! `BOOK_PYTHON=/path/to/python`, of an environment with the wheel, polars, pandas and duckdb, Python blocks run as well.
+//! `BOOK_PYTHON=/path/to/python`, of an environment with the wheel and its test packages, Python blocks run as well; a block
+//! ```` ```text printed ```` below one is what it prints.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -139,6 +140,7 @@ fn run_page(name: &str) {
         std::os::unix::fs::symlink(repository(shared), dir.path(shared)).unwrap();
     }
     let mut updated = page.clone();
+    let mut said = None;
     for block in blocks(&page) {
         let at = format!("{name}:{}", block.line);
         let skipped = block.note.strip_prefix("no_run").map(|reason| reason.trim_start_matches(':').trim());
@@ -152,6 +154,12 @@ fn run_page(name: &str) {
                 let Ok(python) = std::env::var("BOOK_PYTHON") else { continue };
                 let ran = run(&dir.path(""), &python, &["-X", "utf8", "-c", block.text]);
                 assert!(ran.status.success(), "{at}: {}\n{}", ran.status, printed(&ran));
+                said = Some(printed(&ran));
+            }
+            ("text", _) if block.note == "printed" => {
+                let Some(said) = said.take() else { continue };
+                let lines: Vec<&str> = said.lines().map(str::trim_end).collect();
+                assert!(shows(&block.text.lines().collect::<Vec<_>>(), &lines), "{at}: Python prints\n{said}");
             }
             ("text", _) => {
                 for shown in transcript(block.text) {
