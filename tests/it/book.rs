@@ -5,6 +5,7 @@
 //! `BOOK_PYTHON=/path/to/python`, of an environment with the wheel and its test packages, Python blocks run as well; a block
 //! ```` ```text printed ```` below one is what it prints.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -113,14 +114,23 @@ fn shows(shown: &[&str], printed: &[&str]) -> bool {
     }
 }
 
-/// What a reader sees of a command on a terminal: what it prints, and its warnings and errors without their time.
+/// What a reader sees of a command on a terminal: what it prints, then its warnings and errors, without their time.
 fn printed(output: &Output) -> String {
     let mut lines = String::from_utf8_lossy(&output.stdout).into_owned();
     for line in String::from_utf8_lossy(&output.stderr).lines().filter(|line| !line.contains(" INFO ")) {
-        lines += line.split_once(" WARN ").map_or(line, |(_, warning)| warning);
+        lines += line.find("WARN ").map_or(line, |at| &line[at..]);
         lines.push('\n');
     }
     lines
+}
+
+/// These lines as a page is to show them. A time stays as it is there, since it is another each time.
+fn with_old_time(shown: &[&str], printed: &[&str]) -> String {
+    let is_time = |line: &&&str| line.starts_with("time ");
+    let (old, new) = (shown.iter().find(is_time), printed.iter().find(is_time));
+    let same = old.zip(new).is_some_and(|(old, new)| masked(old) == masked(new));
+    let keep = |line: &&str| if same && is_time(&line) { *old.unwrap_or(line) } else { *line }.to_owned() + "\n";
+    printed.iter().map(keep).collect()
 }
 
 fn run(folder: &Path, program: &str, arguments: &[&str]) -> Output {
@@ -131,6 +141,26 @@ fn run(folder: &Path, program: &str, arguments: &[&str]) -> Output {
         command.env_remove(variable);
     }
     command.args(arguments).env("PATH", path).current_dir(folder).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Runs the commands of a transcript and compares what they print, and gives it as it is to be.
+fn run_transcript(folder: &Path, at: &str, text: &str) -> String {
+    let mut renewed = String::new();
+    for shown in transcript(text) {
+        let ran = run(folder, "bash", &["-c", &shown.command]);
+        let (printed, fails) = (printed(&ran), shown.output.iter().any(|line| line.starts_with("error: ")));
+        let lines: Vec<&str> = printed.lines().map(str::trim_end).collect();
+        writeln!(renewed, "$ {}", shown.command).unwrap();
+        if std::env::var_os("BOOK_UPDATE").is_none() || shown.output.contains(&"…") {
+            assert_eq!(ran.status.success(), !fails, "{at}: {}\n{printed}", shown.command);
+            let hint = "BOOK_UPDATE=1 writes it into the page";
+            assert!(shows(&shown.output, &lines), "{at}: {} prints\n{printed}{hint}", shown.command);
+            shown.output.iter().for_each(|line| writeln!(renewed, "{line}").unwrap());
+        } else {
+            renewed += &with_old_time(&shown.output, &lines);
+        }
+    }
+    renewed
 }
 
 /// Runs a page. Its blocks see the files that earlier ones wrote.
@@ -161,23 +191,10 @@ fn run_page(name: &str) {
                 let lines: Vec<&str> = said.lines().map(str::trim_end).collect();
                 assert!(shows(&block.text.lines().collect::<Vec<_>>(), &lines), "{at}: Python prints\n{said}");
             }
-            ("text", _) => {
-                for shown in transcript(block.text) {
-                    let ran = run(&dir.path(""), "bash", &["-c", &shown.command]);
-                    let printed = printed(&ran);
-                    let fails = shown.output.iter().any(|line| line.starts_with("error: "));
-                    let lines: Vec<&str> = printed.lines().map(str::trim_end).collect();
-                    let old = shown.output.iter().map(|line| format!("{line}\n")).collect::<String>();
-                    if std::env::var_os("BOOK_UPDATE").is_some() && !shown.output.contains(&"…") {
-                        let (old, new) = (format!("$ {}\n{old}", shown.command), lines.join("\n"));
-                        let new = if new.is_empty() { new } else { new + "\n" };
-                        updated = updated.replacen(&old, &format!("$ {}\n{new}", shown.command), 1);
-                    } else {
-                        assert_eq!(ran.status.success(), !fails, "{at}: {}\n{printed}", shown.command);
-                        let hint = "BOOK_UPDATE=1 writes it into the page";
-                        assert!(shows(&shown.output, &lines), "{at}: {} prints\n{printed}{hint}", shown.command);
-                    }
-                }
+            ("text", _) if block.text.contains("$ ") => {
+                assert!(block.text.starts_with("$ "), "{at}: a transcript begins with a command");
+                let text = run_transcript(&dir.path(""), &at, block.text);
+                updated = updated.replacen(&format!("{}```", block.text), &format!("{text}```"), 1);
             }
             _ => {}
         }
@@ -230,7 +247,10 @@ fn every_page_is_run_and_listed() {
     }
     for page in PAGES {
         let text = std::fs::read_to_string(repository(page)).unwrap();
-        assert!(!text.lines().any(|line| line.trim() != line && line.trim().starts_with("```")), "{page}: indented block");
+        assert!(
+            !text.lines().any(|line| line.trim() != line && line.trim().starts_with("```")),
+            "{page}: indented block"
+        );
         for block in blocks(&text) {
             assert!(LANGUAGES.contains(&block.language), "{page}:{}: a block of {:?}", block.line, block.language);
         }
