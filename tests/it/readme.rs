@@ -34,3 +34,40 @@ fn the_readme_is_short() {
     let size = std::fs::metadata(repository("README.md")).unwrap().len();
     assert!(size <= 10_000, "README.md has {size} bytes: details go to docs/");
 }
+
+/// The anchors of a page's headings.
+fn anchors(page: &str) -> Vec<String> {
+    let headings =
+        page.lines().filter_map(|line| line.strip_prefix('#')).map(|line| line.trim_start_matches('#').trim());
+    let slug = |heading: &str| {
+        let kept = heading.to_lowercase().replace(|c: char| !c.is_alphanumeric() && !matches!(c, ' ' | '-' | '_'), "");
+        kept.replace(' ', "-")
+    };
+    headings.map(slug).collect()
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let pages = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "ARCHITECTURE.md",
+        "python/README.md",
+        "benches/README.md",
+        "sample_data/README.md",
+    ];
+    for page in pages.map(repository).into_iter().chain(book()) {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            if path.starts_with("http") {
+                continue;
+            }
+            let target = if path.is_empty() { page.clone() } else { page.parent().unwrap().join(path) };
+            assert!(target.exists(), "{}: no {link}", page.display());
+            let found =
+                anchor.is_empty() || anchors(&std::fs::read_to_string(&target).unwrap()).contains(&anchor.to_owned());
+            assert!(found, "{}: no heading {link}", page.display());
+        }
+    }
+}
