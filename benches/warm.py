@@ -51,7 +51,7 @@ def main():
                 before, change = [], {part: [] for part in PARTS}
                 for seed in range(arguments.seeds):
                     run(f"fit old.parquet -m old.safetensors --seed {seed} {flags}")
-                    whole = run("inspect old.safetensors --format json")["metadata"]["training"]["lr"]
+                    whole = run("inspect old.safetensors --summary json")["metadata"]["training"]["lr"]
                     for part in PARTS:
                         done = run(
                             f"fit --init old.safetensors new.parquet -m new.safetensors --accept-worse --seed {seed}"

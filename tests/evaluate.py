@@ -39,7 +39,7 @@ for name, table in cases.items():
     run("transform", data, scored, "-m", model, "--score", "all", "--contamination", 0.05, "-q", "--force")
     rows = pl.read_parquet(scored).with_columns(pl.col("anomaly_score").round(0).alias("tied"))
     rows.write_parquet(scored)
-    told = json.loads(run("evaluate", scored, "--label", "label", "--score", "anomaly_score,tied,p_value", "--format", "json"))
+    told = json.loads(run("evaluate", scored, "--label", "label", "--score", "anomaly_score,tied,p_value", "--summary", "json"))
     jsonschema.validate(told, schema)
     rows = rows.filter(pl.col("label").is_not_null())
     y = rows["label"].to_numpy().astype(int)

@@ -117,7 +117,7 @@ assert [it["value"] is None for it in health["columns"]] == constant.tolist()
 close([it["value"] for it, constant in zip(health["columns"], constant) if not constant], r2[~constant], 1e-3, 1e-3)
 
 # What dimensions mean: pandas' Spearman correlations, and differences of the decoder by hand, over all training rows.
-latents = json.loads(subprocess.run([program, "inspect", "latents.safetensors", "--latents", "--format", "json"],
+latents = json.loads(subprocess.run([program, "inspect", "latents.safetensors", "--latents", "--summary", "json"],
                                     check=True, cwd=folder, capture_output=True).stdout)["latents"]
 mean, log_variance = encode(x[train])
 columns = list(scalings)

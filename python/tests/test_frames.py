@@ -123,7 +123,7 @@ def test_generated_and_traversed_rows_are_those_of_the_program(points_model, tmp
 
     program("generate", "-n", 5000, tmp_path / "drawn.parquet", "-m", tmp_path / "vae.safetensors", "--seed", 3)
     assert points_model.generate(5000, seed=3).to_polars().equals(polars.read_parquet(tmp_path / "drawn.parquet"))
-    program("traverse", tmp_path / "vae.safetensors", tmp_path / "walk.parquet", "--steps", 5)
+    program("traverse", tmp_path / "walk.parquet", "-m", tmp_path / "vae.safetensors", "--steps", 5)
     assert points_model.traverse(steps=5).to_polars().equals(polars.read_parquet(tmp_path / "walk.parquet"))
 
 

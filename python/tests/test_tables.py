@@ -20,7 +20,7 @@ def scored(flights, flights_model, tmp_path_factory):
 
 
 def test_inspect_tells_the_plan_of_a_fit(flights):
-    plan = json.loads(program("inspect", flights, "--format", "json", "--latent-dim", 5))
+    plan = json.loads(program("inspect", flights, "--summary", "json", "--latent-dim", 5))
     found = vaepipe.inspect(flights, latent_dim=5)
     assert found["rows"] == 16_000 and found["model"] == plan["model"]
     assert [column["column"] for column in found["columns"]] == [column["column"] for column in plan["columns"]]
@@ -34,14 +34,14 @@ def test_inspect_tells_what_a_model_stores(scored, flights_model):
 
 def test_evaluate_measures_what_the_program_measures(scored):
     labelled = scored / "labelled.parquet"
-    expected = json.loads(program("evaluate", labelled, "--label", "label", "--format", "json"))
+    expected = json.loads(program("evaluate", labelled, "--label", "label", "--summary", "json"))
     assert vaepipe.evaluate(labelled, "label") == expected
     of_frame = vaepipe.evaluate(polars.read_parquet(labelled), "label", score="anomaly_score")
     assert of_frame["scores"][0] == expected["scores"][0]
 
 
 def test_drift_is_that_of_the_program(scored, flights, flights_model):
-    expected = json.loads(program("drift", scored / "vae.safetensors", flights, "--format", "json"))
+    expected = json.loads(program("drift", flights, "-m", scored / "vae.safetensors", "--summary", "json"))
     found = flights_model.drift(polars.read_parquet(flights).with_columns(distance=3 * polars.col("distance")))
     assert {shift["name"] for shift in found["columns"]} == {shift["name"] for shift in expected["columns"]}
     assert found["worst"] > 0.25 and found["shifted"][0] == "distance"
@@ -49,7 +49,7 @@ def test_drift_is_that_of_the_program(scored, flights, flights_model):
 
 
 def test_the_meaning_of_latents_is_that_of_the_program(scored, flights_model):
-    expected = json.loads(program("inspect", scored / "vae.safetensors", "--latents", "--format", "json"))
+    expected = json.loads(program("inspect", scored / "vae.safetensors", "--latents", "--summary", "json"))
     assert flights_model.latents() == expected["latents"]
 
 

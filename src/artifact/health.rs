@@ -74,6 +74,14 @@ impl Dimension {
     }
 }
 
+impl ColumnHealth {
+    /// The share of the way from a constant to a perfect reconstruction; negative if it is worse than a constant.
+    pub fn gain(&self) -> Option<f64> {
+        let (value, baseline) = (self.value?, self.baseline?);
+        (baseline < 1.0).then(|| (value - baseline) / (1.0 - baseline))
+    }
+}
+
 impl Health {
     /// The evidence lower bound of a row, in nats: log-likelihood minus KL divergence.
     pub fn elbo(&self) -> f64 {
@@ -83,6 +91,20 @@ impl Health {
     /// The number of active dimensions.
     pub fn active(&self) -> usize {
         self.dimensions.iter().filter(|dimension| dimension.is_active()).count()
+    }
+
+    /// By how much the reconstruction error is below that of PCA, as a share of it: 0.5 is half of PCA's error, and negative
+    /// values are more than it. `None` if there is no PCA.
+    pub fn gain_over_pca(&self) -> Option<f64> {
+        self.principal_error.filter(|error| *error > 0.0).map(|error| 1.0 - self.error / error)
+    }
+
+    /// Columns that are hardly reconstructed better than by a constant.
+    pub fn hardly_learned(&self) -> Vec<&str> {
+        /// Less of the way from a constant to a perfect reconstruction is hardly any.
+        const HARDLY: f64 = 0.1;
+        let is_hardly = |it: &&ColumnHealth| it.gain().is_some_and(|gain| gain < HARDLY);
+        self.columns.iter().filter(is_hardly).map(|it| it.column.as_str()).collect()
     }
 
     /// Whether the numbers are valid for a model with this many dimensions and these columns.

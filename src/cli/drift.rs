@@ -11,15 +11,17 @@ use vaepipe::{Device, Model, Run, Shift, Source, SourceConfig, TransformConfig, 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::flags::alert::{DriftFlag, check_spread};
+use crate::cli::flags::paths::ModelFlag;
+use crate::cli::flags::run::Workers;
 use crate::cli::monitor::MonitorFlags;
 use crate::cli::output::drift_summary::moved;
 use crate::cli::output::log;
 use crate::cli::output::table::{in_lines, table_of, to_the_right};
 use crate::cli::output::{self, OutputFormat, labelled, percent, seconds, shown};
 
-/// Tell how rows are spread beside those a model was fitted to
+/// Compare data with the training data of a model
 ///
-/// Example: vaepipe drift flights.safetensors january.parquet --fail-on-drift 0.2
+/// Example: vaepipe drift february.parquet -m flights.safetensors --fail-on-drift 0.25
 ///
 /// Of every learned column, latent and the score: the population stability index, what chance makes of it, and the
 /// Kolmogorov-Smirnov distance; of columns also what is missing, out of range, or of unseen categories. A transform
@@ -27,31 +29,31 @@ use crate::cli::output::{self, OutputFormat, labelled, percent, seconds, shown};
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct DriftCommand {
-    /// The model file
-    model: PathBuf,
     /// Files, directories, or globs in quotes, read as one table; - is stdin
     #[arg(required = true, value_name = "DATA")]
     inputs: Vec<PathBuf>,
-    /// What stdout gets: a table to read, or one JSON object
-    #[arg(long, default_value = "text", value_name = "FORMAT", help_heading = "Output")]
-    format: OutputFormat,
+    #[command(flatten)]
+    model: ModelFlag,
+    /// The result on stdout: a table, or one JSON object
+    #[arg(long, alias = "format", default_value = "text", value_name = "FORMAT", help_heading = "Output")]
+    summary: OutputFormat,
     #[command(flatten)]
     rows: SourceConfig,
     #[command(flatten)]
     alert: DriftFlag,
     #[command(flatten)]
     monitor: MonitorFlags,
-    /// Where the model runs: auto, cpu, cuda or cuda:N; auto takes CUDA if this build has it and a device answers
+    /// Where the model runs: auto, cpu, cuda or cuda:N; auto uses CUDA if this build has it and a device answers
     #[arg(long, default_value_t, value_name = "DEVICE", help_heading = "Run")]
     device: Device,
-    /// Worker threads [default: the machine's]; never changes a number
-    #[arg(long, value_name = "N", help_heading = "Run")]
-    threads: Option<usize>,
+    #[command(flatten)]
+    workers: Workers,
 }
 
 impl DriftCommand {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { model: path, inputs, format, rows, alert, monitor, device, threads } = self;
+        let Self { inputs, model: ModelFlag { model: path }, summary, rows, alert, monitor, workers, device } = self;
+        let threads = workers.threads;
         monitor.begin("drift", &path, &[&path], context)?;
         let limit = alert.limit()?;
         let start = Instant::now();
@@ -62,8 +64,9 @@ impl DriftCommand {
         check_spread(&model)?;
         let done = model.drift(&source, &TransformConfig::new(), &mut context.run(threads, source.rows()))?;
         context.monitor.transformed(&done);
+        output::warn_of_no_row(done.rows, &rows);
         let total = start.elapsed().as_secs_f64();
-        output::stdout(&match format {
+        output::stdout(&match summary {
             OutputFormat::Json => format!("{}\n", whole(&model, &done, total)),
             OutputFormat::Text => text(&done, limit.worth_a_word()),
         })?;
@@ -93,7 +96,7 @@ fn whole(model: &Model, done: &Transformed, total: f64) -> Value {
 
 fn text(done: &Transformed, limit: f64) -> String {
     let Some(drift) = &done.drift else {
-        return labelled(&[("rows", format!("{}, of which nothing can be said", HumanCount(done.rows)))]);
+        return labelled(&[("rows", format!("{}; no drift can be measured", HumanCount(done.rows)))]);
     };
     let mut table = table_of(["", "PSI", "by chance", "KS", "missing", "at fit", "out of range", "unseen", ""]);
     let of_column = |shift: &Shift, share: f64| match drift.columns.iter().any(|it| std::ptr::eq(it, shift)) {
@@ -117,7 +120,7 @@ fn text(done: &Transformed, limit: f64) -> String {
         ]);
     }
     to_the_right(&mut table, 1..=7);
-    let found = moved(drift, limit).unwrap_or_else(|| format!("nothing moved by a PSI above {limit} and chance"));
-    let rows = format!("{}, of which {} are compared", HumanCount(done.rows), HumanCount(drift.sampled));
+    let found = moved(drift, limit).unwrap_or_else(|| format!("none: no PSI is above {limit} and above chance"));
+    let rows = format!("{}, {} of them compared", HumanCount(done.rows), HumanCount(drift.sampled));
     format!("{}\n{}", in_lines(&table), labelled(&[("rows", rows), ("drift", found)]))
 }

@@ -119,7 +119,7 @@ pub fn describe(command: &str) -> Vec<OptionDoc> {
         help: arg.get_help().map(ToString::to_string).unwrap_or_default(),
         takes: match Takes::of(arg) {
             Takes::Switch | Takes::OptionalWord | Takes::Boolean => "switch",
-            Takes::Integer => "integer",
+            Takes::Integer | Takes::Count => "integer",
             Takes::Number => "number",
             Takes::Text => "text",
             Takes::List => "list",

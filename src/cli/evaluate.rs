@@ -14,7 +14,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::table::{in_lines, table_of, to_the_right};
 use crate::cli::output::{self, OutputFormat, labelled, percent, shown};
 
-/// Measure how well scores find labelled anomalies, or how likely a model makes rows
+/// Measure how well scores find labelled anomalies, or how well a model fits rows
 ///
 /// Example: vaepipe evaluate scored.parquet --label is_fraud
 ///
@@ -52,16 +52,16 @@ pub(crate) struct Evaluate {
     /// Draws a row from its posterior, of --likelihood
     #[arg(long, default_value_t = 5000, value_name = "N", help_heading = "Likelihood")]
     samples: usize,
-    /// What stdout gets: tables to read, or one JSON object
-    #[arg(long, default_value = "text", value_name = "FORMAT", help_heading = "Output")]
-    format: OutputFormat,
+    /// The result on stdout: tables, or one JSON object
+    #[arg(long, alias = "format", default_value = "text", value_name = "FORMAT", help_heading = "Output")]
+    summary: OutputFormat,
     #[command(flatten)]
     rows: SourceConfig,
 }
 
 impl Evaluate {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { scored, label, score, threshold, top, likelihood, model, samples, format, rows } = self;
+        let Self { scored, label, score, threshold, top, likelihood, model, samples, summary, rows } = self;
         if label.is_none() && !likelihood {
             let hint = Some("--label COL names known anomalies; --likelihood needs none".to_owned());
             return Err(Failure::Usage { fault: "evaluate what: --label or --likelihood is missing".to_owned(), hint });
@@ -69,7 +69,7 @@ impl Evaluate {
         let source = Source::open(&scored, &rows, &context.signals.stop)?;
         let Some(label) = label else {
             let found = Model::load(&model, Device::Cpu)?.log_likelihood(&source, samples, &context.signals.stop)?;
-            return output::stdout(&match format {
+            return output::stdout(&match summary {
                 OutputFormat::Json => format!("{}\n", json!(found)),
                 OutputFormat::Text => likely(&found),
             });
@@ -80,7 +80,7 @@ impl Evaluate {
         config.top = top;
         let table = source.table(&std::env::temp_dir())?;
         let evaluation = evaluate(&table, &config, &context.signals.stop)?;
-        output::stdout(&match format {
+        output::stdout(&match summary {
             OutputFormat::Json => format!("{}\n", json!(evaluation)),
             OutputFormat::Text => text(&evaluation),
         })

@@ -14,24 +14,22 @@ use crate::cli::fit::{self, MetricsFlag};
 use crate::cli::flags::alert::AlertFlag;
 use crate::cli::flags::decision::DecisionFlags;
 use crate::cli::flags::output::{check_output, is_dash, open_output};
+use crate::cli::flags::paths::InputsAndOutput;
 use crate::cli::flags::run::{RunFlags, folder};
 use crate::cli::monitor::MonitorFlags;
 use crate::cli::output;
 use crate::cli::transform;
 
-/// Fit a model to rows and transform those rows with it
+/// Train a VAE on rows, and add latents and anomaly scores to the same rows
 ///
 /// Example: vaepipe fit-transform flights.parquet scored.parquet --latent-dim 2
 ///
 /// The model is kept only if -m names a file for it.
 #[derive(Debug, Args)]
-#[command(allow_negative_numbers = true)]
+#[command(allow_negative_numbers = true, override_usage = "vaepipe fit-transform [OPTIONS] <INPUT>... <OUTPUT>")]
 pub(crate) struct FitTransform {
-    /// Files, directories, or globs in quotes, read as one table; - is stdin
-    #[arg(required = true, value_name = "INPUT")]
-    inputs: Vec<PathBuf>,
-    /// The file or directory to write, as transform has it; - is stdout
-    output: PathBuf,
+    #[command(flatten)]
+    paths: InputsAndOutput,
     /// Keep the model in this file
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     model: Option<PathBuf>,
@@ -58,8 +56,7 @@ pub(crate) struct FitTransform {
 impl FitTransform {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self {
-            inputs,
-            output,
+            paths,
             model: path,
             metrics,
             mut rows,
@@ -71,6 +68,7 @@ impl FitTransform {
             monitor,
             run,
         } = self;
+        let (inputs, output) = paths.split()?;
         let of_model = path.clone().unwrap_or_default();
         let written: Vec<&Path> = path.iter().chain([&output]).map(PathBuf::as_path).collect();
         monitor.begin("fit-transform", &of_model, &written, context)?;
@@ -108,7 +106,7 @@ impl FitTransform {
         let transforming = Instant::now();
         let to = open_output(&output)?;
         let transformed =
-            fitted.model.transform_to(&source, to, &config, &mut context.run(run.threads, source.rows()))?;
+            fitted.model.transform_to(&source, to, &config, &mut context.run(run.workers.threads, source.rows()))?;
         context.monitor.fitted(&fitted, false);
         context.monitor.transformed(&transformed);
         let transform_seconds = transforming.elapsed().as_secs_f64();

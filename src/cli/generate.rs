@@ -1,6 +1,5 @@
 //! `vaepipe generate`.
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
@@ -11,6 +10,7 @@ use vaepipe::{GenerateConfig, Model, OutputConfig};
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::flags::output::{is_dash, kept, open_output, place};
+use crate::cli::flags::paths::{ModelFlag, NewOutput};
 use crate::cli::flags::run::RunFlags;
 use crate::cli::output::{self, seconds};
 
@@ -22,15 +22,15 @@ use crate::cli::output::{self, seconds};
 /// input, within the ranges and categories seen there. They are drawn from a density fitted to the latents of training
 /// rows if that explains held-out rows better than the prior, and from the likelihoods.
 #[derive(Debug, Args)]
+#[command(override_usage = "vaepipe generate [OPTIONS] --rows <N> <OUTPUT>")]
 pub(crate) struct Generate {
-    /// The file to write; - is stdout
-    output: PathBuf,
+    #[command(flatten)]
+    output: NewOutput,
     /// Rows to draw
-    #[arg(short = 'n', long, value_name = "N", help_heading = "Output")]
+    #[arg(short = 'n', long, value_name = "N", value_parser = count, help_heading = "Output")]
     rows: u64,
-    /// The model file
-    #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Run")]
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelFlag,
     #[command(flatten)]
     config: GenerateConfig,
     #[command(flatten)]
@@ -39,9 +39,20 @@ pub(crate) struct Generate {
     run: RunFlags,
 }
 
+/// Parses a number of rows, which may be written 1e6 or 1_000_000.
+fn count(text: &str) -> Result<u64, String> {
+    // Above it a float skips integers.
+    const LARGEST: f64 = (1_u64 << 53) as f64;
+    let digits = text.replace('_', "");
+    let float = || digits.parse::<f64>().ok().filter(|n| n.fract() == 0.0 && (0.0..=LARGEST).contains(n));
+    let count = digits.parse().ok().or_else(|| float().map(|n| n as u64));
+    count.ok_or_else(|| "is not a whole number, such as 1000000 or 1e6".to_owned())
+}
+
 impl Generate {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { output, rows, model: path, mut config, files, run } = self;
+        let Self { output, rows, model, mut config, files, run } = self;
+        let (output, ModelFlag { model: path }) = (output.path()?, model);
         let start = Instant::now();
         config.output = files;
         config.check()?;
@@ -50,7 +61,7 @@ impl Generate {
         let model = Model::load(&path, run.device)?;
         let columns = model.rebuilt_columns()?;
         let to = open_output(&output)?;
-        let wrote = model.generate(rows, to, &config, &mut context.run(run.threads, Some(rows)))?;
+        let wrote = model.generate(rows, to, &config, &mut context.run(run.workers.threads, Some(rows)))?;
         let total = start.elapsed().as_secs_f64();
         let left: Vec<&str> = model.metadata().columns.iter().map(|column| column.column.as_str()).collect();
         let left: Vec<&str> = left.into_iter().filter(|name| columns.field_with_name(name).is_err()).collect();

@@ -1,6 +1,5 @@
 //! `vaepipe impute`.
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
@@ -11,10 +10,11 @@ use vaepipe::{ImputeConfig, Imputed, Model, Source, SourceConfig};
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::flags::output::{OutputFlags, check_output, is_dash, kept, place};
+use crate::cli::flags::paths::{InputsAndOutput, ModelFlag};
 use crate::cli::flags::run::{RunFlags, folder};
 use crate::cli::output::{self, grouped, list, names, seconds};
 
-/// Fill missing values of Parquet, Arrow, CSV or NDJSON files from a model
+/// Fill missing values with what a model expects
 ///
 /// Example: vaepipe impute survey.parquet filled.parquet --flag
 ///
@@ -23,15 +23,12 @@ use crate::cli::output::{self, grouped, list, names, seconds};
 /// values stay as they are. The model should be fitted to data of the same kind, missing values included. The rows are read
 /// twice; those of stdin wait in a scratch file.
 #[derive(Debug, Args)]
+#[command(override_usage = "vaepipe impute [OPTIONS] <INPUT>... <OUTPUT>")]
 pub(crate) struct Impute {
-    /// Files, directories, or globs in quotes, read as one table; - is stdin
-    #[arg(required = true, value_name = "INPUT")]
-    inputs: Vec<PathBuf>,
-    /// The file or directory to write, as transform has it; - is stdout
-    output: PathBuf,
-    /// The model file
-    #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Run")]
-    model: PathBuf,
+    #[command(flatten)]
+    paths: InputsAndOutput,
+    #[command(flatten)]
+    model: ModelFlag,
     #[command(flatten)]
     rows: SourceConfig,
     #[command(flatten)]
@@ -44,7 +41,8 @@ pub(crate) struct Impute {
 
 impl Impute {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { inputs, output, model: path, mut rows, mut config, files, run } = self;
+        let Self { paths, model, mut rows, mut config, files, run } = self;
+        let ((inputs, output), ModelFlag { model: path }) = (paths.split()?, model);
         let start = Instant::now();
         (config.output, rows.keep_going) = (files.config(), files.keep_going);
         config.check()?;
@@ -56,8 +54,9 @@ impl Impute {
         let spool_dir = if is_dash(&output) { std::env::temp_dir() } else { folder(&output) };
         let source = source.spooled(&spool_dir)?;
         let to = files.open(&output)?;
-        let imputed = model.impute(&source, to, &config, &mut context.run(run.threads, source.rows()))?;
+        let imputed = model.impute(&source, to, &config, &mut context.run(run.workers.threads, source.rows()))?;
         let total = start.elapsed().as_secs_f64();
+        output::warn_of_no_row(imputed.rows, &rows);
         let Imputed { rows, files, skipped, columns, .. } = &imputed;
         let values: u64 = columns.iter().map(|(_, filled)| filled).sum();
         let mut lines = vec![(

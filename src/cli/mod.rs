@@ -29,11 +29,12 @@ mod signal;
 mod transform;
 mod traverse;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
-use vaepipe::{Progress, Run};
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand};
+use vaepipe::{GivenValue, MapOf, Progress, Run, TypeOf};
 
 use self::flags::fit::scores;
 use self::output::{log, progress};
@@ -90,24 +91,23 @@ struct LogFlags {
     /// Log only warnings and errors, and print no text summary
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// Log more
-    #[arg(short, long, global = true)]
-    verbose: bool,
-    /// The form of the log: text, or one JSON object a line
+    /// Log each epoch and stage; -vv also each file and row group
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+    /// Log as text, or as one JSON object per line
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     log_format: log::LogFormat,
-    /// Append the log to this file, with the summary, also with --quiet; stderr gets only the error that ends a run
-    /// [default: no file]
+    /// Append the log and the summary to this file, also with --quiet; stderr gets only the error that ends a run [default:
+    /// no file]
     #[arg(long, global = true, value_name = "FILE")]
     log_file: Option<PathBuf>,
-    /// What tells this run from others in JSON logs and summaries [default: made of time and process]
+    /// Identifier of this run in JSON logs and summaries [default: made of time and process]
     #[arg(long, global = true, value_name = "ID")]
     run_id: Option<String>,
-    /// Take flags that are not given from this TOML file: batch_size = 256, or under a command: [fit] seed = 7
+    /// Read flags from this TOML file: batch_size = 256, or for one command: [fit] seed = 7
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Print every setting with where it comes from, as a TOML file, and stop; what the data decides, `vaepipe
-    /// inspect` tells
+    /// Print every setting and its source as a TOML file, and stop; `vaepipe inspect` shows what the data decides
     #[arg(long, global = true)]
     print_config: bool,
 }
@@ -119,16 +119,39 @@ struct Context {
     monitor: monitor::Monitor,
 }
 
-/// The definition of the command line, with the library's scores as possible values.
+/// The definition of the command line, with the library's scores as possible values, and lists whose items may have spaces
+/// around them.
 fn command() -> clap::Command {
     Cli::command().mut_subcommands(|sub| {
         let of_transform = sub.get_arguments().any(|arg| arg.get_id() == "explain");
         sub.mut_args(|arg| match arg.get_id().as_str() {
             "anomaly_score" => arg.value_parser(scores(&[])),
-            "score" if of_transform => arg.value_parser(scores(&["all"])),
+            "score" if of_transform => arg.value_parser(Trimmed(scores(&["all"]))),
+            // A word that stands for null may be a space.
+            "csv_null" => arg,
+            "types" => arg.value_parser(|item: &str| item.trim().parse::<TypeOf>()),
+            "map" => arg.value_parser(|item: &str| item.trim().parse::<MapOf>()),
+            "at" => arg.value_parser(|item: &str| item.trim().parse::<GivenValue>()),
+            _ if arg.get_value_delimiter().is_some() => arg.value_parser(Trimmed(StringValueParser::new())),
             _ => arg,
         })
     })
+}
+
+/// A parser of values with spaces around them.
+#[derive(Clone)]
+struct Trimmed<P>(P);
+
+impl<P: TypedValueParser> TypedValueParser for Trimmed<P> {
+    type Value = P::Value;
+
+    fn parse_ref(&self, command: &clap::Command, arg: Option<&Arg>, value: &OsStr) -> clap::error::Result<P::Value> {
+        self.0.parse_ref(command, arg, value.to_str().map_or(value, |value| OsStr::new(value.trim())))
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        self.0.possible_values()
+    }
 }
 
 impl Context {

@@ -55,10 +55,10 @@ const METRICS: &[(&str, &str)] = &[
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Monitoring")]
 pub(crate) struct MonitorFlags {
-    /// Write metrics of the run to this file in Prometheus's text format at its end, also if it fails; one file a job
+    /// Write the run's metrics to this file in Prometheus text format when it ends, also if it fails; one file per job
     #[arg(long, value_name = "FILE.prom")]
     metrics_textfile: Option<PathBuf>,
-    /// The job that metrics are labelled with
+    /// The label `job` of the metrics
     #[arg(long, value_name = "NAME", default_value = "vaepipe")]
     job: String,
 }

@@ -1,6 +1,5 @@
 //! `vaepipe reconstruct`.
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
@@ -11,25 +10,23 @@ use vaepipe::{Model, ReconstructConfig, Reconstructed, Source, SourceConfig};
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::flags::output::{OutputFlags, check_output, is_dash, kept, place};
+use crate::cli::flags::paths::{InputsAndOutput, ModelFlag};
 use crate::cli::flags::run::RunFlags;
 use crate::cli::output::{self, seconds};
 
-/// Rebuild rows of Parquet, Arrow, CSV or NDJSON files from their latents
+/// Rebuild rows from their latents
 ///
 /// Example: vaepipe reconstruct flights.parquet rebuilt.parquet
 ///
 /// The learned columns get what the decoder expects of them at the row's posterior mean, in their own types and units; all
 /// others stay as they are. A transformed file without the learned columns is taken back to them from its z_0 ... columns.
 #[derive(Debug, Args)]
+#[command(override_usage = "vaepipe reconstruct [OPTIONS] <INPUT>... <OUTPUT>")]
 pub(crate) struct Reconstruct {
-    /// Files, directories, or globs in quotes, read as one table; - is stdin
-    #[arg(required = true, value_name = "INPUT")]
-    inputs: Vec<PathBuf>,
-    /// The file or directory to write, as transform has it; - is stdout
-    output: PathBuf,
-    /// The model file
-    #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Run")]
-    model: PathBuf,
+    #[command(flatten)]
+    paths: InputsAndOutput,
+    #[command(flatten)]
+    model: ModelFlag,
     #[command(flatten)]
     rows: SourceConfig,
     #[command(flatten)]
@@ -42,7 +39,8 @@ pub(crate) struct Reconstruct {
 
 impl Reconstruct {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { inputs, output, model: path, mut rows, mut config, files, run } = self;
+        let Self { paths, model, mut rows, mut config, files, run } = self;
+        let ((inputs, output), ModelFlag { model: path }) = (paths.split()?, model);
         let start = Instant::now();
         (config.output, rows.keep_going) = (files.config(), files.keep_going);
         run.check()?;
@@ -51,8 +49,9 @@ impl Reconstruct {
         check_output(&output, &config.output, source.paths(), Some(&path))?;
         let model = Model::load(&path, run.device)?;
         let to = files.open(&output)?;
-        let done = model.reconstruct(&source, to, &config, &mut context.run(run.threads, source.rows()))?;
+        let done = model.reconstruct(&source, to, &config, &mut context.run(run.workers.threads, source.rows()))?;
         let total = start.elapsed().as_secs_f64();
+        output::warn_of_no_row(done.rows, &rows);
         let Reconstructed { rows, files, skipped, latent_bytes, column_bytes, error, .. } = done;
         let before = column_bytes.map(|bytes| bytes as f64 / rows.max(1) as f64);
         let mut lines = vec![("wrote", format!("{} rows to {}", HumanCount(rows), place(&output, files)))];

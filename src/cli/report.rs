@@ -12,7 +12,7 @@ use crate::cli::failure::Failure;
 use crate::cli::flags::run::{RunFlags, folder};
 use crate::cli::output::{self, percent};
 
-/// Make a page that shows scores, latents and, of the model, what they mean
+/// Write an HTML page of scores, latents, and what they mean
 ///
 /// Example: vaepipe report scored.parquet -m vae.safetensors
 ///

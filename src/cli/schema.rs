@@ -10,24 +10,25 @@ use vaepipe::{Device, Kind, Model, Source, SourceConfig, TransformConfig, ipc_sc
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::flags::decision::DecisionFlags;
+use crate::cli::flags::paths::ModelFlag;
 use crate::cli::output::table::{in_lines, table_of};
 use crate::cli::output::{self, shown};
 
-/// Print the columns a transform would write, without reading rows
+/// Print the columns that a transform writes, without reading rows
 ///
-/// Example: vaepipe schema vae.safetensors flights.parquet --format arrow > flights.schema
+/// Example: vaepipe schema flights.parquet --format arrow > flights.schema
 ///
 /// They are those of the Arrow stream that `vaepipe transform INPUT -` writes with the same flags.
 #[derive(Debug, Args)]
 pub(crate) struct Schema {
-    /// The model file
-    model: PathBuf,
     /// Files, directories or globs; - is stdin; of an Arrow stream only the schema is read
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// What stdout gets: a table to read, one JSON object, or an Arrow stream without rows
-    #[arg(long, default_value = "text", value_name = "FORMAT", help_heading = "Output")]
-    format: SchemaFormat,
+    #[command(flatten)]
+    model: ModelFlag,
+    /// The result on stdout: a table, one JSON object, or an Arrow stream without rows
+    #[arg(long, alias = "format", default_value = "text", value_name = "FORMAT", help_heading = "Output")]
+    summary: SchemaFormat,
     #[command(flatten)]
     rows: SourceConfig,
     #[command(flatten)]
@@ -49,7 +50,7 @@ enum SchemaFormat {
 
 impl Schema {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { model, inputs, format, rows, mut config, decision } = self;
+        let Self { inputs, model: ModelFlag { model }, summary, rows, mut config, decision } = self;
         config.decision = decision.decision()?;
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         let model = Model::load(&model, Device::Cpu)?;
@@ -66,7 +67,7 @@ impl Schema {
         };
         let columns = schema.fields().iter();
         let columns = columns.map(|field| (field.name(), field.data_type().to_string(), field.is_nullable()));
-        match format {
+        match summary {
             SchemaFormat::Text => {
                 let mut table = table_of(["column", "type", "null", "role"]);
                 for (name, data_type, nullable) in columns {

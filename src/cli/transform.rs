@@ -1,6 +1,6 @@
 //! `vaepipe transform`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use clap::Args;
@@ -15,32 +15,27 @@ use crate::cli::failure::Failure;
 use crate::cli::flags::alert::{AlertFlag, Limit};
 use crate::cli::flags::decision::{DecisionFlags, because};
 use crate::cli::flags::output::{OutputFlags, check_output, is_dash, kept, place};
+use crate::cli::flags::paths::{InputsAndOutput, ModelFlag};
 use crate::cli::flags::run::RunFlags;
 use crate::cli::monitor::MonitorFlags;
 use crate::cli::output::drift_summary::{self, moved};
 use crate::cli::output::log;
 use crate::cli::output::{self, percent, seconds};
 
-/// Add latent columns and reconstruction errors to every row of Parquet, Arrow, CSV or NDJSON files
+/// Add latents and anomaly scores to every row
 ///
 /// Example: vaepipe transform flights.parquet scored.parquet
 ///
-/// Every input column is written as it is, then z_0 ... (posterior mean), recon_error, anomaly_score, p_value and
-/// is_anomaly. Rows stay in order, and a row's numbers do not depend on other rows (but is_anomaly with --fdr). From one
-/// Parquet file to another the input's columns are copied byte for byte.
+/// The output has every input column unchanged, then z_0 ... (posterior mean), recon_error, anomaly_score, p_value and
+/// is_anomaly. Rows stay in order, and a row's numbers do not depend on other rows (except is_anomaly with --fdr). From
+/// Parquet to Parquet, the input's columns are copied byte for byte.
 #[derive(Debug, Args)]
-#[command(allow_negative_numbers = true)]
+#[command(allow_negative_numbers = true, override_usage = "vaepipe transform [OPTIONS] <INPUT>... <OUTPUT>")]
 pub(crate) struct Transform {
-    /// Files, directories, or globs in quotes, read as one table; - is stdin
-    #[arg(required = true, value_name = "INPUT")]
-    inputs: Vec<PathBuf>,
-    /// The file to write, in the format of its name: *.arrow, *.feather or *.ipc, *.csv, *.tsv, *.ndjson or *.jsonl (with
-    /// .gz, compressed), else Parquet; a directory (there, or with a trailing /) gets a file for each input; - is stdout, an
-    /// Arrow stream unless --output-format says otherwise
-    output: PathBuf,
-    /// The model file
-    #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Run")]
-    model: PathBuf,
+    #[command(flatten)]
+    paths: InputsAndOutput,
+    #[command(flatten)]
+    model: ModelFlag,
     #[command(flatten)]
     rows: SourceConfig,
     #[command(flatten)]
@@ -53,8 +48,8 @@ pub(crate) struct Transform {
     monitor: MonitorFlags,
     #[command(flatten)]
     files: OutputFlags,
-    /// Read and write lines of JSON: each is written, with new keys, and flushed as soon as it is read. Other keys stay as they
-    /// are; one that a line lacks is null. --csv-bad-lines skip leaves out lines that are not objects
+    /// Read and write one JSON object per line, and answer each line at once. New keys are added, the others stay as they
+    /// are; a missing key is null. --csv-bad-lines skip skips lines that are not objects
     #[arg(
         long,
         conflicts_with_all = ["where", "types", "input_format", "output_format", "compression", "row_group_size", "keep_going"],
@@ -67,8 +62,8 @@ pub(crate) struct Transform {
 
 impl Transform {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { inputs, output, model, mut rows, mut config, files, decision, alert, monitor, lines: by_line, run } =
-            self;
+        let Self { paths, model, mut rows, mut config, files, decision, alert, monitor, lines: by_line, run } = self;
+        let ((inputs, output), ModelFlag { model }) = (paths.split()?, model);
         rows.keep_going = files.keep_going;
         monitor.begin("transform", &model, &[&output], context)?;
         let alert = alert.alert()?;
@@ -85,13 +80,14 @@ impl Transform {
         log::model(&path, &model);
         alert.check_model(&model, &config)?;
         let to = files.open(&output)?;
-        let mut running = context.run(run.threads, source.as_ref().and_then(Source::rows));
+        let mut running = context.run(run.workers.threads, source.as_ref().and_then(Source::rows));
         let transformed = match &source {
             Some(source) => model.transform_to(source, to, &config, &mut running)?,
             None => model.transform_lines(&inputs, &rows, to, &config, &mut running)?,
         };
         drop(running);
         context.monitor.transformed(&transformed);
+        output::warn_of_no_row(transformed.rows, &rows);
         let total = start.elapsed().as_secs_f64();
         let lines = lines(&model, &config, &transformed, &output, alert.drift(), total)?;
         let json = json(&model, &config, &transformed, total);
@@ -123,21 +119,37 @@ pub(crate) fn lines(
         scoring.decision = decision;
         let by_p_values = matches!(decision, Decision::Alpha(_) | Decision::Fdr(_));
         let (rows, because) = (HumanCount(anomalies), because(decision));
-        lines.push(("anomalies", format!("{rows} rows, {}, by {because}", percent(rate))));
+        lines.push(("anomalies", format!("{rows} rows, {} ({because})", percent(rate))));
         lines.extend(scoring.shortcoming().filter(|_| by_p_values).map(|but| ("", but)));
     }
     if let Some(ScoreQuantiles { min, median, q90, q99, max, .. }) = done.scores {
         lines.push((
             "scores",
-            format!(
-                "from {min:.2} to {max:.2}, half of them below {median:.2}, 90 % below {q90:.2}, 99 % below {q99:.2}"
-            ),
+            format!("{min:.2} to {max:.2}; median {median:.2}, 90 % below {q90:.2}, 99 % below {q99:.2}"),
         ));
     }
+    lines.extend(values(&done.issues));
     let moved = done.drift.as_ref().and_then(|drift| moved(drift, limit.worth_a_word()));
     lines.extend(moved.map(|moved| ("drift", moved)));
     lines.push(("time", format!("{total:.2} s, {speed} rows/s")));
     Ok(lines)
+}
+
+/// What the values are that the training data lacks, if there are any.
+fn values(issues: &[(String, ValueIssues)]) -> Option<(&'static str, String)> {
+    let ways: [(fn(&ValueIssues) -> u64, &str); 3] = [
+        (|it| it.out_of_range, "out of range"),
+        (|it| it.unseen_category, "unseen in the training data"),
+        (|it| it.unusable, "NaN, infinite or otherwise unusable"),
+    ];
+    let said = ways.into_iter().filter_map(|(count, what)| {
+        let counts: Vec<u64> = issues.iter().map(|(_, issues)| count(issues)).filter(|count| *count > 0).collect();
+        let (all, columns) = (HumanCount(counts.iter().sum()), counts.len());
+        let columns = if columns == 1 { "1 column".to_owned() } else { format!("{columns} columns") };
+        (!counts.is_empty()).then(|| format!("{all} in {columns} {what}"))
+    });
+    let said = said.collect::<Vec<_>>().join("; ");
+    (!said.is_empty()).then_some(("values", said))
 }
 
 /// What makes a row an anomaly.

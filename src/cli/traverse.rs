@@ -1,7 +1,5 @@
 //! `vaepipe traverse`.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::json;
@@ -10,21 +8,23 @@ use vaepipe::{Model, OutputConfig, TraverseConfig};
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::flags::output::{is_dash, kept, open_output, place};
+use crate::cli::flags::paths::{ModelFlag, NewOutput};
 use crate::cli::flags::run::RunFlags;
 use crate::cli::output;
 
 /// Decode rows along each dimension of a model's latent space
 ///
-/// Example: vaepipe traverse vae.safetensors walk.parquet
+/// Example: vaepipe traverse walk.parquet -m vae.safetensors
 ///
 /// Each dimension goes from -3 to 3 while the others are 0. The columns are `dimension`, its `z`, and those the model learned
 /// as the decoder expects them there.
 #[derive(Debug, Args)]
+#[command(override_usage = "vaepipe traverse [OPTIONS] <OUTPUT>")]
 pub(crate) struct Traverse {
-    /// The model file
-    model: PathBuf,
-    /// The file to write; - is stdout
-    output: PathBuf,
+    #[command(flatten)]
+    output: NewOutput,
+    #[command(flatten)]
+    model: ModelFlag,
     #[command(flatten)]
     config: TraverseConfig,
     #[command(flatten)]
@@ -35,7 +35,8 @@ pub(crate) struct Traverse {
 
 impl Traverse {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { model: path, output, mut config, files, run } = self;
+        let Self { output, model, mut config, files, run } = self;
+        let (output, ModelFlag { model: path }) = (output.path()?, model);
         config.output = files;
         config.check()?;
         let _lock = run.claim_new(&output, &config.output, &path, context)?;

@@ -11,15 +11,15 @@ pub struct GenerateConfig {
     /// Seed of the draws.
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 0))]
     pub seed: u64,
-    /// How far draws go from the middle, 0 to 10: 1 is as the data, less is more usual, 0 the most likely.
+    /// Spread of the draws, 0 to 10: 1 is that of the data, less gives more typical rows, 0 the most likely row.
     ///
     /// Standard deviations are multiplied by it, and probabilities raised to 1 over it.
     #[cfg_attr(feature = "cli", arg(long, value_name = "T", default_value_t = 1.0))]
     pub temperature: f64,
-    /// Draw from the prior, even if a density fitted to the latents explained held-out rows better.
+    /// Draw from the standard normal prior instead of the density fitted to the latents.
     #[cfg_attr(feature = "cli", arg(long))]
     pub prior: bool,
-    /// Fix given columns, like device=7,site=north; the others are those of training rows drawn at random.
+    /// Fix given columns, like device=7,site=north; other given columns are drawn from training rows.
     #[cfg_attr(feature = "cli", arg(long, value_name = "COL=VALUE,...", value_delimiter = ','))]
     pub at: Vec<GivenValue>,
     /// Leave out values as often as the training data did.
@@ -83,7 +83,7 @@ pub struct TraverseConfig {
     /// Places along each dimension, 2 to 10,000.
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::STEPS))]
     pub steps: usize,
-    /// Fix given columns, like device=7,site=north; the others are those of a typical training row.
+    /// Fix given columns, like device=7,site=north; other given columns are those of a typical training row.
     #[cfg_attr(feature = "cli", arg(long, value_name = "COL=VALUE,...", value_delimiter = ','))]
     pub at: Vec<GivenValue>,
     /// Put this before the names of the columns `dimension` and `z`.

@@ -20,20 +20,20 @@ use crate::error::{Error, Result};
 #[cfg_attr(feature = "cli", derive(clap::Args))]
 #[non_exhaustive]
 pub struct FitConfig {
-    /// Learn only these columns: names, globs, or re:REGEX. What looks like an identifier or a time needs its name.
+    /// Learn only these columns: names, globs, or re:REGEX. Identifiers and elapsed times are learned only by name.
     #[cfg_attr(feature = "cli", arg(long, value_name = "COL,...", value_delimiter = ',', help_heading = "Columns"))]
     pub columns: Vec<String>,
     /// Do not learn these columns; they are still written by a transform.
     #[cfg_attr(feature = "cli", arg(long, value_name = "COL,...", value_delimiter = ',', help_heading = "Columns"))]
     pub exclude: Vec<String>,
-    /// Give these columns to the model as circumstances: they are never scored. Other columns are learned given them. Names,
+    /// Give these columns to the model as context: other columns are learned given them, and they are never scored. Names,
     /// globs, or re:REGEX [default: the hour, weekday and day of year of dates and times]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COL,...", value_delimiter = ',', help_heading = "Columns"))]
     pub given: Vec<String>,
-    /// Learn these columns as categories: integers, and strings that look like identifiers, which are hashed.
+    /// Learn these columns as categories: integers, or strings that look like identifiers (these are hashed).
     #[cfg_attr(feature = "cli", arg(long, value_name = "COL,...", value_delimiter = ',', help_heading = "Columns"))]
     pub categorical: Vec<String>,
-    /// Most classes of a category; rarer and unseen words share one more class [default: 64]
+    /// Maximum classes of a category; rarer and unseen values share one more class [default: 64]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Columns"))]
     pub max_categories: Option<usize>,
     /// Apply a curve to skewed numbers before scaling: COL=asinh, log1p, quantile, auto or none; the last match counts.
@@ -42,7 +42,7 @@ pub struct FitConfig {
         arg(long, value_name = "COL=CURVE,...", value_delimiter = ',', help_heading = "Columns")
     )]
     pub map: Vec<MapOf>,
-    /// How the numbers of a vector are scaled: each by itself, or all as one [default: element]
+    /// Scale each number of a vector by itself (element), or all as one (whole) [default: element]
     #[cfg_attr(feature = "cli", arg(long, value_parser = flags::words::<VectorScale>(VectorScale::WORDS), help_heading = "Columns"))]
     pub vector_scale: Option<VectorScale>,
     /// Tell the encoder which values are missing, for columns with missing values [default: true]
@@ -54,79 +54,78 @@ pub struct FitConfig {
     /// Defaults for a purpose: reduce for latents of every row, anomaly for scores [default: reduce]
     #[cfg_attr(feature = "cli", arg(long, value_parser = flags::words::<Preset>(Preset::WORDS), help_heading = "Model"))]
     pub preset: Option<Preset>,
-    /// Width of the latent space; auto finds the width after which held-out rows gain no more
-    /// [default: by the number of features]
+    /// Number of latent dimensions; auto doubles it until held-out rows gain no more [default: by the number of features]
     #[cfg_attr(feature = "cli", arg(long, value_name = "auto|K", help_heading = "Model"))]
     pub latent_dim: Option<LatentDim>,
     /// Widths of the encoder's hidden layers, like 256,128; the decoder mirrors them; "none" for a linear model
     /// [default: by the number of features]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N,...", value_parser = flags::widths, help_heading = "Model"))]
     pub hidden: Option<Widths>,
-    /// Networks to train, one after the other, whose scores are averaged; latents are the first one's [default: 1]
+    /// Networks to train in one model; scores are averaged, latents come from the first [default: 1]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Model"))]
     pub members: Option<usize>,
-    /// The score that anomaly_score holds and that p-values are of; neighbor_distance and combined store training rows in
-    /// the model [default: elbo; with --preset anomaly combined]
+    /// The score in the column anomaly_score, which also makes the p-values; neighbor_distance and combined store training
+    /// rows in the model [default: elbo; with --preset anomaly combined]
     #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", help_heading = "Anomalies"))]
     pub anomaly_score: Option<String>,
     /// Activation function of the hidden layers [default: silu]
     #[cfg_attr(feature = "cli", arg(long, value_parser = flags::words::<Activation>(Activation::WORDS), help_heading = "Model"))]
     pub activation: Option<Activation>,
-    /// Most passes over the training rows [default: by the number of rows]
+    /// Maximum passes over the training rows [default: by the number of rows]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Training"))]
     pub epochs: Option<usize>,
-    /// Most rows of a gradient step [default: by the number of rows]
+    /// Maximum rows per gradient step [default: by the number of rows]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Training"))]
     pub batch_size: Option<usize>,
-    /// Highest learning rate of Adam; with --preset anomaly and --given it is 0.008 [default: 0.004; with --preset anomaly
-    /// 0.002]
+    /// Peak learning rate of Adam; with --preset anomaly and --given the default is 0.008 [default: 0.004; with --preset
+    /// anomaly 0.002]
     #[cfg_attr(feature = "cli", arg(long, value_name = "RATE", help_heading = "Training"))]
     pub lr: Option<f64>,
     /// Weight of the KL term after the warm-up [default: 1]
     #[cfg_attr(feature = "cli", arg(long, value_name = "WEIGHT", help_heading = "Training"))]
     pub beta: Option<f64>,
-    /// Share of the steps over which the KL weight rises from 0 [default: 0.3]
+    /// Share of the steps in which the KL weight rises from 0 [default: 0.3]
     #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE", help_heading = "Training"))]
     pub kl_warmup: Option<f64>,
-    /// Nats of KL per latent dimension that are free of cost [default: 0]
+    /// KL divergence per latent dimension that costs nothing, in nats [default: 0]
     #[cfg_attr(feature = "cli", arg(long, value_name = "NATS", help_heading = "Training"))]
     pub free_bits: Option<f64>,
-    /// Largest global gradient norm; 0 is off [default: 10 times the number of features]
+    /// Maximum global gradient norm; 0 is off [default: 10 times the number of features]
     #[cfg_attr(feature = "cli", arg(long, value_name = "NORM", help_heading = "Training"))]
     pub clip_norm: Option<f64>,
-    /// Share of each batch, the rows of highest loss, left out of the gradient; with --preset anomaly and --given it is 0.05
-    /// [default: 0; with --preset anomaly 0.2]
+    /// Share of each batch to leave out of the gradient: the rows of highest loss; with --preset anomaly and --given the
+    /// default is 0.05 [default: 0; with --preset anomaly 0.2]
     #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE", help_heading = "Training"))]
     pub trim: Option<f64>,
-    /// Share of the known values that each step hides from the encoder, or auto [default: 0.1 if a learned column
-    /// misses values in the training rows, else 0]
+    /// Share of the known values to hide from the encoder in each step, or auto [default: 0.1 if a learned column has missing
+    /// values, else 0]
     #[cfg_attr(feature = "cli", arg(long, value_name = "auto|SHARE", value_parser = flags::share_or_auto, default_value = "auto", hide_default_value = true, help_heading = "Training"))]
     pub mask_rate: Share,
-    /// Epochs without improvement before training stops; 0 trains them all [default: 30 % of the epochs, at least 10;
-    /// with --preset anomaly 0]
+    /// Stop after this many epochs without improvement; 0 never stops early [default: 30 % of the epochs, at least 10; with
+    /// --preset anomaly 0]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Training"))]
     pub patience: Option<usize>,
-    /// Share of rows held out of training: half for validation, half for calibration [default: 0.1]
+    /// Share of rows to hold out of training: half for validation, half for calibration [default: 0.1]
     #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE", help_heading = "Training"))]
     pub val_fraction: Option<f64>,
     /// Rows shuffled together [default: all while they take at most 2 GiB, else as many as take 512 MiB]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Training"))]
     pub shuffle_rows: Option<u64>,
-    /// Most rows that take part, a random sample [default: as many as the steps can reach]
+    /// Maximum rows to fit, a random sample [default: as many as the steps can reach]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Training"))]
     pub sample: Option<u64>,
-    /// Most gradient steps [default: 50000, unless --epochs is given]
+    /// Maximum gradient steps [default: 50000, unless --epochs is given]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Training"))]
     pub max_steps: Option<usize>,
-    /// Memory for rows, like 512MiB; never changes a result. Rows that do not fit are kept in a scratch file; a page of a
-    /// column that does not fit is an error [default: 2GiB for encoded rows, and up to 320MiB on their way]
+    /// Memory for rows, like 512MiB; never changes a result. Rows that do not fit go to a scratch file; a column page that
+    /// does not fit is an error [default: 2GiB for encoded rows, and up to 320MiB for reading them]
     #[cfg_attr(feature = "cli", arg(long, value_name = "SIZE", value_parser = flags::bytes, help_heading = "Run"))]
     pub memory: Option<u64>,
-    /// Existing directory for scratch files: rows that do not fit in memory, and stdin, CSV and Arrow, which are read twice
-    /// [default: that of the model or output]
+    /// Existing directory for scratch files: rows that do not fit in memory, and inputs that are read twice (stdin, CSV,
+    /// Arrow) [default: that of the model or output]
     #[cfg_attr(feature = "cli", arg(long, value_name = "DIR", help_heading = "Run"))]
     pub spool_dir: Option<PathBuf>,
-    /// Seed of the initial weights, order, noise, sample and held-out rows.
+    /// Seed of everything random: initial weights, row order, noise, sample and held-out rows.
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 0, help_heading = "Training"))]
     pub seed: u64,
     /// The rule that makes a row an anomaly, stored for transforms. Default: [`Decision::DEFAULT`].

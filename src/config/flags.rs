@@ -26,7 +26,12 @@ pub(super) fn widths(text: &str) -> Result<Vec<usize>, String> {
     if text == "none" {
         return Ok(Vec::new());
     }
-    let width = |width: &str| width.trim().parse().map_err(|_| format!("{width:?} is not a width"));
+    let width = |width: &str| {
+        width
+            .trim()
+            .parse()
+            .map_err(|_| format!("{width:?} is not a width; widths stand between commas, as in 256,128"))
+    };
     text.split(',').map(width).collect()
 }
 

@@ -14,7 +14,8 @@ pub struct ImputeConfig {
     /// Add COL_draw_0 ...: N draws of every filled column.
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 0))]
     pub draws: usize,
-    /// Add COL_low and COL_high of every filled number: the bounds that hold its value with this probability [default: none]
+    /// Add COL_low and COL_high for every filled number: an interval that holds its value with this probability [default:
+    /// none]
     #[cfg_attr(feature = "cli", arg(long, value_name = "LEVEL"))]
     pub intervals: Option<f64>,
     /// Add COL_imputed, true where a value was filled.

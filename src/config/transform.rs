@@ -63,7 +63,7 @@ pub struct OutputConfig {
     /// Replace an existing output.
     #[cfg_attr(feature = "cli", arg(long))]
     pub force: bool,
-    /// Keep outputs that exist, and write the others.
+    /// Skip outputs that exist, and write the others.
     #[cfg_attr(feature = "cli", arg(long, conflicts_with = "force"))]
     pub skip_existing: bool,
     /// Keep outputs that are up to date, and replace the others.
@@ -79,17 +79,17 @@ pub struct OutputConfig {
 #[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Output"))]
 #[non_exhaustive]
 pub struct Encoding {
-    /// Compress the output with this codec; the columns of a Parquet file are encoded again [default: zstd; Arrow IPC: none;
-    /// text: gzip if it is called *.gz]
+    /// Compress the output with this codec; the columns of a Parquet file are then encoded again [default: zstd; Arrow IPC:
+    /// none; text: gzip if it is named *.gz]
     #[cfg_attr(
         feature = "cli",
         arg(long, value_name = "CODEC", value_parser = super::flags::words::<Codec>(Codec::WORDS))
     )]
     pub compression: Option<Codec>,
-    /// Most rows of a Parquet row group; the columns of a Parquet file are encoded again [default: 1048576]
+    /// Maximum rows of a Parquet row group; the columns of a Parquet file are then encoded again [default: 1048576]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub row_group_size: Option<usize>,
-    /// Write this format to stdout [default: arrow, a stream]
+    /// Format of stdout [default: arrow, a stream]
     #[cfg_attr(
         feature = "cli",
         arg(long, value_name = "FORMAT", value_parser = super::flags::words::<StreamFormat>(StreamFormat::WORDS))

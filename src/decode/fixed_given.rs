@@ -50,10 +50,12 @@ impl FixedGiven {
                 return Err(invalid());
             }
             if issues.unseen_category > 0 {
-                tracing::warn!("the fit saw no {column} {value}: it counts as a group of which nothing is known");
+                tracing::warn!("{column} {value} is not in the training data; it counts as an unknown group");
             }
             if issues.out_of_range > 0 {
-                tracing::warn!("{column} {value} is outside the range the fit saw: it counts as the end of that range");
+                tracing::warn!(
+                    "{column} {value} is outside the range of the training data; it counts as the end of that range"
+                );
             }
             let range = features.elements(feature);
             values.push((range.start - inputs..range.end - inputs, elements));

@@ -33,7 +33,6 @@ impl Error {
             | Self::TargetForeign { .. }
             | Self::TargetTwice { .. }
             | Self::NameClash { .. }
-            | Self::NoModel { .. }
             | Self::OtherCheckpoint { .. }
             | Self::OtherModel { .. }
             | Self::NotMeasured { .. }
@@ -68,6 +67,7 @@ impl Error {
             Self::Locked { .. } => ErrorKind::Locked,
             Self::Io { .. }
             | Self::NoFiles { .. }
+            | Self::NoModel { .. }
             | Self::Write { .. }
             | Self::NoCuda { .. }
             | Self::Device { .. }

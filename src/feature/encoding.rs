@@ -92,12 +92,12 @@ pub(crate) trait Feature: Send + Sync {
 
     /// A phrase for its unusable values, to follow `2 values are`.
     fn unusable(&self) -> &'static str {
-        "NaN, infinite or beyond f32, taken as missing"
+        "NaN, infinite or beyond f32, and count as missing"
     }
 
     /// A phrase for values that do not occur at fit, to follow `2 values are`.
     fn unseen(&self) -> &'static str {
-        "of categories the fit did not see"
+        "of categories the training data lacks"
     }
 
     /// Whether [`write`](Self::write) and [`read`](Self::read) can work with its numbers: a model file may be damaged.

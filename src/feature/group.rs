@@ -113,7 +113,7 @@ impl Feature for Group {
     }
 
     fn unseen(&self) -> &'static str {
-        "of groups the fit did not see"
+        "of groups the training data lacks"
     }
 
     /// A group that the fit did not see is NaN, like a missing one.

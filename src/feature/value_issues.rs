@@ -2,7 +2,13 @@
 
 use serde::Serialize;
 
-use super::{Feature, Features, Kind, Watched};
+use super::{Feature, Features, Watched};
+
+/// What is said of values out of range.
+const OUT_OF_RANGE: &str = "outside the range of the training data";
+
+/// Columns that a warning names.
+const MAX_NAMED: usize = 5;
 
 /// Counts of a column's values that differ from those at fit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -23,12 +29,14 @@ pub struct ValueIssues {
     pub(crate) constant: u64,
 }
 
-/// A column with values that deserve a warning.
-struct WarnedColumn<'a> {
-    name: &'a str,
-    issues: ValueIssues,
-    /// Counts of such values, each with its phrase.
-    parts: Vec<(u64, String)>,
+/// Values of one column that differ from those at fit in one way.
+struct Finding<'a> {
+    column: &'a str,
+    /// How they differ, after "values are".
+    what: &'static str,
+    count: u64,
+    /// The constant of a constant column.
+    constant: Option<&'a str>,
 }
 
 impl ValueIssues {
@@ -40,39 +48,18 @@ impl ValueIssues {
         self.constant += other.constant;
     }
 
-    /// The counts of a feature's values that deserve a warning, each with its phrase.
-    fn parts(&self, feature: &dyn Feature) -> Vec<(u64, String)> {
+    /// How values of a feature differ from those at fit.
+    fn findings<'a>(&self, column: &'a str, feature: &dyn Feature) -> impl Iterator<Item = Finding<'a>> {
         let Self { null, unusable, unseen_category, out_of_range, .. } = *self;
         let of_nulls = if feature.missing() == 0 { null } else { 0 };
-        let parts = [
-            (of_nulls, "missing, and none was at fit"),
+        let findings = [
+            (of_nulls, "missing, unlike in the training data"),
             (unusable, feature.unusable()),
             (unseen_category, feature.unseen()),
-            (out_of_range, "outside the range the fit saw"),
+            (out_of_range, OUT_OF_RANGE),
         ];
-        parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| (count, what.to_owned())).collect()
-    }
-
-    /// The same for a constant column.
-    fn parts_of_constant(&self, constant: &str) -> Vec<(u64, String)> {
-        let other = Some(self.unseen_category).filter(|count| *count > 0);
-        other.into_iter().map(|count| (count, format!("not the constant {constant} the fit saw"))).collect()
-    }
-}
-
-impl WarnedColumn<'_> {
-    /// The number of values that deserve a warning.
-    fn total(&self) -> u64 {
-        self.parts.iter().map(|(count, _)| count).sum()
-    }
-
-    /// The text of the warning.
-    fn describe(&self) -> String {
-        let phrases = self.parts.iter().enumerate().map(|(n, (count, what))| {
-            let (value, is) = if *count == 1 { (" value", "is") } else { (" values", "are") };
-            format!("{count}{} {is} {what}", if n == 0 { value } else { "" })
-        });
-        phrases.collect::<Vec<_>>().join("; ")
+        let found = findings.into_iter().filter(|(count, _)| *count > 0);
+        found.map(move |(count, what)| Finding { column, what, count, constant: None })
     }
 }
 
@@ -94,42 +81,67 @@ impl FeatureIssues {
         }
     }
 
-    /// The columns that deserve a warning.
-    fn warned<'a>(&self, features: &'a Features, watched: &'a [Watched]) -> Vec<WarnedColumn<'a>> {
-        let of_feature = |(kind, issues): (&'a Kind, &ValueIssues)| WarnedColumn {
-            name: kind.column().name(),
-            issues: *issues,
-            parts: issues.parts(kind.feature()),
-        };
-        let learned = features.kinds().iter().zip(&self.learned).map(of_feature);
-        let given = features.given().iter().zip(&self.given).map(of_feature);
-        let watched = watched.iter().zip(&self.watched).map(|(watched, issues)| WarnedColumn {
-            name: &watched.name,
-            issues: *issues,
-            parts: issues.parts_of_constant(&watched.constant),
+    /// How values of each column differ from those at fit, with the column's counts.
+    fn findings<'a>(
+        &'a self,
+        features: &'a Features,
+        watched: &'a [Watched],
+    ) -> impl Iterator<Item = (Finding<'a>, ValueIssues)> {
+        let learned = features.kinds().iter().zip(&self.learned);
+        let of_features = learned.chain(features.given().iter().zip(&self.given)).flat_map(|(kind, issues)| {
+            issues.findings(kind.column().name(), kind.feature()).map(move |finding| (finding, *issues))
         });
-        learned.chain(given).chain(watched).filter(|column| !column.parts.is_empty()).collect()
+        let of_watched = watched.iter().zip(&self.watched).filter(|(_, issues)| issues.unseen_category > 0);
+        of_features.chain(of_watched.map(|(Watched { name, constant, .. }, issues)| {
+            let (what, count) = ("other than the constant of the training data", issues.unseen_category);
+            (Finding { column: name, what, count, constant: Some(constant) }, *issues)
+        }))
     }
 
-    /// The columns that deserve a warning, by name.
+    /// The columns whose values differ from those at fit.
     pub(crate) fn of(&self, features: &Features, watched: &[Watched]) -> Vec<(String, ValueIssues)> {
-        self.warned(features, watched).into_iter().map(|column| (column.name.to_owned(), column.issues)).collect()
+        let mut columns: Vec<(String, ValueIssues)> = Vec::new();
+        for (Finding { column, .. }, issues) in self.findings(features, watched) {
+            if columns.last().is_none_or(|(last, _)| last != column) {
+                columns.push((column.to_owned(), issues));
+            }
+        }
+        columns
     }
 
-    /// Logs a warning for each column with such values; of many columns, only those with the most.
-    pub(crate) fn warn(&self, features: &Features, watched: &[Watched]) {
-        const MAX_WARNINGS: usize = 8;
-        let mut columns = self.warned(features, watched);
-        if columns.len() > MAX_WARNINGS {
-            // The sort is stable: of equal counts, the first columns are shown.
-            columns.sort_by_key(|column| std::cmp::Reverse(column.total()));
+    /// Logs a warning for each way in which values of `rows` differ from those of a fit to `rows_at_fit`, the columns with the
+    /// most first. A few values out of range are ordinary, and warned of is only more.
+    pub(crate) fn warn(&self, features: &Features, watched: &[Watched], rows: u64, rows_at_fit: u64) {
+        let mut ways: Vec<(&str, Vec<Finding<'_>>)> = Vec::new();
+        for (finding, _) in self.findings(features, watched) {
+            if finding.what == OUT_OF_RANGE && finding.count <= ordinarily_out_of_range(rows, rows_at_fit) {
+                continue;
+            }
+            match ways.iter_mut().find(|(what, _)| *what == finding.what) {
+                Some((_, findings)) => findings.push(finding),
+                None => ways.push((finding.what, vec![finding])),
+            }
         }
-        for column in columns.iter().take(MAX_WARNINGS) {
-            tracing::warn!("column {:?}: {}", column.name, column.describe());
-        }
-        if let Some(rest @ [_, ..]) = columns.get(MAX_WARNINGS..) {
-            let values: u64 = rest.iter().map(WarnedColumn::total).sum();
-            tracing::warn!("{} more columns: {values} such values in all", rest.len());
+        for (what, mut findings) in ways {
+            let all: u64 = findings.iter().map(|finding| finding.count).sum();
+            // The sort is stable: of equal counts, the first columns are named.
+            findings.sort_by_key(|finding| std::cmp::Reverse(finding.count));
+            let named = findings.iter().take(MAX_NAMED).map(|Finding { column, count, constant, .. }| match constant {
+                Some(constant) => format!("{column:?} ({count}, not {constant})"),
+                None => format!("{column:?} ({count})"),
+            });
+            let named = named.collect::<Vec<_>>().join(", ");
+            let more = findings.len().saturating_sub(MAX_NAMED);
+            let more = if more > 0 { format!(", … {more} more columns") } else { String::new() };
+            let are = if all == 1 { "value is" } else { "values are" };
+            tracing::warn!("{all} {are} {what}: {named}{more}");
         }
     }
+}
+
+/// How many values of a column may be out of range by chance: of exchangeable rows, each new one is the least or the greatest
+/// of all with a probability of 2 / (rows at fit + 1); three standard deviations more are no surprise.
+fn ordinarily_out_of_range(rows: u64, rows_at_fit: u64) -> u64 {
+    let expected = 2.0 * rows as f64 / (rows_at_fit as f64 + 1.0);
+    (1.0 + expected + 3.0 * expected.sqrt()) as u64
 }

@@ -180,7 +180,7 @@ impl Feature for Vector {
     }
 
     fn unusable(&self) -> &'static str {
-        "of another length, or with NaN, infinities or numbers beyond f32, taken as missing"
+        "of another length, or with NaN, infinities or numbers beyond f32, and count as missing"
     }
 
     fn is_valid(&self) -> bool {

@@ -146,6 +146,11 @@ impl BaseModel {
         Checkpoint::start(self.model.networks()[n].clone())
     }
 
+    /// Rows it was fitted to.
+    pub(super) fn rows(&self) -> u64 {
+        self.model.metadata().provenance.rows
+    }
+
     /// The record of this model in the new one.
     pub(super) fn init(&self) -> Init {
         self.init.clone()

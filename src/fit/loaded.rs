@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::base_model::FEWEST_COMPARED;
+use super::base_model::{BaseModel, FEWEST_COMPARED};
 use super::defaults;
 use super::group_norms::with_group_norms;
 use super::prepared::Prepared;
@@ -43,7 +43,8 @@ impl Prepared {
             rows = self.load_rows(hold_out(0), run)?;
         }
         let watched = self.base.as_ref().map(|base| base.watched(&self.source)).unwrap_or_default();
-        rows.issues.warn(&self.columns.features, &watched);
+        let rows_at_fit = self.base.as_ref().map_or(0, BaseModel::rows);
+        rows.issues.warn(&self.columns.features, &watched, self.source.rows(), rows_at_fit);
         self.columns.carried = still_constant(self.columns.carried, &watched, &rows.issues);
         if rows.empty > 0 {
             tracing::warn!("{} rows have no known value in any learned column; they are not trained on", rows.empty);

@@ -57,7 +57,7 @@ impl TransformTotals {
         let Self { rows, empty_rows, anomalies, scores, issues, sketch, bins } = self;
         let drift =
             sketch.and_then(|sketch| bins.finish(&sketch, features.kinds(), watched, &issues, rows, rows_at_fit));
-        issues.warn(features, watched);
+        issues.warn(features, watched, rows, rows_at_fit);
         if empty_rows > 0 {
             tracing::warn!("{empty_rows} rows have no known value in any learned column; their scores are null");
         }

@@ -42,11 +42,11 @@ const COMMANDS: [(&str, i32); 24] = [
     ("transform in.parquet in.parquet", 2),
     ("inspect in.parquet", 0),
     ("inspect vae.safetensors", 0),
-    ("drift vae.safetensors in.parquet", 0),
+    ("drift in.parquet", 0),
     ("impute in.parquet out.parquet --force", 0),
     ("reconstruct in.parquet out.parquet --force", 0),
     ("generate -n 10 out.parquet --force", 0),
-    ("schema vae.safetensors in.parquet", 0),
+    ("schema in.parquet", 0),
     ("completions bash", 0),
     ("--help", 0),
     ("--version", 0),
@@ -90,7 +90,7 @@ fn a_result_that_cannot_be_written_is_an_error() {
 #[test]
 fn a_reader_of_results_that_went_away_ends_them_quietly() {
     let dir = fitted();
-    for arguments in ["inspect in.parquet", "drift vae.safetensors in.parquet", "--help", "completions bash"] {
+    for arguments in ["inspect in.parquet", "drift in.parquet", "--help", "completions bash"] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let output = dir.command(arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap();

@@ -59,11 +59,11 @@ fn a_column_that_moved_is_named_and_ends_the_run_with_its_code() {
     assert!(dir.path("out.parquet").exists());
     // Without being asked it is said, and no failure; another reading of it may be asked for.
     dir.ok("transform moved.parquet more.parquet").prints(&["drift ", "a (PSI "]);
-    dir.ok("drift vae.safetensors moved.parquet --fail-on-drift 5");
-    dir.fails(3, "drift vae.safetensors moved.parquet --fail-on-drift 0.2").prints(&["out of range", "drifts"]);
-    dir.fails(2, "drift vae.safetensors moved.parquet --fail-on-drift=-1").says(&["0 or more"]);
+    dir.ok("drift moved.parquet --fail-on-drift 5");
+    dir.fails(3, "drift moved.parquet --fail-on-drift 0.2").prints(&["out of range", "drifts"]);
+    dir.fails(2, "drift moved.parquet --fail-on-drift=-1").says(&["0 or more"]);
     write(&dir.path("words.parquet"), &rows(2, 500, 0.0, "other word"), 1000);
-    let drift = dir.ok("drift vae.safetensors words.parquet --format json").json();
+    let drift = dir.ok("drift words.parquet --summary json").json();
     let d = shift(&drift, "d");
     assert!(d["unseen"].as_f64().unwrap() > 0.2 && d["psi"].as_f64() > d["chance"].as_f64(), "{d}");
     assert!(drift["worst"].as_f64().unwrap() >= d["psi"].as_f64().unwrap());
@@ -75,7 +75,7 @@ fn distances_are_those_of_all_values() {
     // Of shifts of a normal distribution by 0.8: KS = 2 Φ(0.4) - 1 = 0.3108, PSI = 0.8² = 0.64 (twice the KL divergence),
     // and less of bins.
     write(&dir.path("moved.parquet"), &rows(3, 4000, 0.8, "word"), 1000);
-    let drift = dir.ok("drift vae.safetensors moved.parquet --format json").json();
+    let drift = dir.ok("drift moved.parquet --summary json").json();
     let (a, b, c) = (shift(&drift, "a"), shift(&drift, "b"), shift(&drift, "c"));
     let of = |shift: &Value, key: &str| shift[key].as_f64().unwrap();
     assert!((of(a, "ks") - 0.3108).abs() < 0.05 && (of(a, "psi") - 0.58).abs() < 0.1, "{a}");
@@ -90,7 +90,7 @@ fn neither_threads_nor_row_groups_nor_the_way_change_a_number() {
     write(&dir.path("one.parquet"), &batch, 9000);
     write(&dir.path("many.parquet"), &batch, 700);
     let drift = |file: &str, threads: usize| {
-        let mut all = dir.ok(&format!("drift vae.safetensors {file} --format json --threads {threads}")).json();
+        let mut all = dir.ok(&format!("drift {file} --summary json --threads {threads}")).json();
         for key in ["run_id", "seconds"] {
             all.as_object_mut().unwrap().remove(key);
         }

@@ -90,7 +90,7 @@ fn typos_are_met_with_near_names() {
     let dir = with_model();
     write(&dir.path("names.parquet"), &named(&["width, m", "height"]), 1000);
     dir.fails(1, "fit in.prquet -m new").says(&["did you mean in.parquet?"]);
-    dir.fails(2, "transform in.parquet o -m vae.safetensor").says(&["did you mean vae.safetensors?"]);
+    dir.fails(1, "transform in.parquet o -m vae.safetensor").says(&["did you mean vae.safetensors?"]);
     dir.fails(2, "fit in.parquet -m new --exclude nmae").says(&[r#"did you mean "name"?"#, "--exclude named it"]);
     let mut run = dir.command("fit names.parquet -m new --epochs 1 --exclude");
     let said = String::from_utf8(run.arg("width, m").output().unwrap().stderr).unwrap();

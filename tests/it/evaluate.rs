@@ -49,9 +49,9 @@ fn every_score_is_compared_with_the_norm_of_the_row() {
     assert_eq!((counts.iter().sum::<u64>(), counts[0] + counts[2]), (1999, 100));
     assert!((90..=110).contains(&(counts[0] + counts[1])), "{found}");
 
-    let by_flag = dir.ok("evaluate scored.parquet --label flag --format json --top 10").json();
+    let by_flag = dir.ok("evaluate scored.parquet --label flag --summary json --top 10").json();
     assert_eq!((&by_flag["rows"], &by_flag["scores"][0]["top"]["rows"]), (&2000.into(), &10.into()));
-    let chosen = dir.ok("evaluate scored.parquet --label flag --score s_kl,c --threshold 0.5 --format json").json();
+    let chosen = dir.ok("evaluate scored.parquet --label flag --score s_kl,c --threshold 0.5 --summary json").json();
     assert_eq!((&chosen["scores"][0]["score"], &chosen["scores"][1]["score"]), (&"s_kl".into(), &"c".into()));
     assert_eq!(chosen["at_threshold"]["threshold"], 0.5);
     dir.ok("evaluate scored.parquet --label label").prints(&[
@@ -95,7 +95,7 @@ fn the_bound_of_a_linear_model_comes_near_the_likelihood_of_its_normal_distribut
     let dir = Workdir::new();
     labelled(&dir);
     dir.ok("fit in.parquet --columns a,b --hidden none --latent-dim 1 --epochs 60 -m linear");
-    let told = dir.ok("evaluate in.parquet --likelihood -m linear --samples 1000 --format json").json();
+    let told = dir.ok("evaluate in.parquet --likelihood -m linear --samples 1000 --summary json").json();
     assert_eq!((&told["rows"], &told["samples"], &told["dimensions"]), (&2000.into(), &1000.into(), &1.into()));
     let (metadata, weights) = crate::model_file::take_apart(&dir.path("linear"));
     let of = |name: &str| -> Vec<f64> {

@@ -121,11 +121,11 @@ fn a_transformed_file_of_any_format_goes_back_to_its_columns() {
 #[test]
 fn generated_and_traversed_rows_can_be_a_stream() {
     let (dir, _) = fitted(1000);
-    for command in ["generate -n 300", "traverse vae.safetensors"] {
+    for command in ["generate -n 300", "traverse"] {
         dir.ok(&format!("{command} out.parquet --force"));
         let ran = piped(&dir, &format!("{command} -"), b"").exits(0);
         assert_eq!(texts(&read_stream(&ran.output.stdout)), texts(&read(&dir.path("out.parquet"))), "{command}");
-        dir.ok(&format!("{command} out.parquet --skip-existing")).prints(&["that were there"]);
+        dir.ok(&format!("{command} out.parquet --skip-existing")).prints(&["1 existing output"]);
         dir.ok(&format!("{command} out.parquet --force --row-group-size 10 --compression none"));
         dir.fails(2, &format!("{command} out.parquet --force --row-group-size 0"));
     }
@@ -147,16 +147,17 @@ fn scored() -> Workdir {
 #[test]
 fn evaluate_reads_scored_rows_of_every_format() {
     let dir = scored();
-    let evaluated = |inputs: &str| dir.ok(&format!("evaluate {inputs} --label flag --format json")).stdout().to_owned();
+    let evaluated =
+        |inputs: &str| dir.ok(&format!("evaluate {inputs} --label flag --summary json")).stdout().to_owned();
     let expected = evaluated("scored.parquet");
     for inputs in ["scored/", "scored/a.parquet scored/b.parquet", "scored.arrow", "--where id>=0 scored.parquet"] {
         assert_eq!(evaluated(inputs), expected, "{inputs}");
     }
     let bytes = stream(&read(&dir.path("scored.parquet")), 400);
-    let ran = piped(&dir, "evaluate - --label flag --format json", &bytes).exits(0);
+    let ran = piped(&dir, "evaluate - --label flag --summary json", &bytes).exits(0);
     assert_eq!(ran.stdout(), expected);
 
-    let likely = |inputs: &str| dir.ok(&format!("evaluate {inputs} --likelihood --samples 10 --format json"));
+    let likely = |inputs: &str| dir.ok(&format!("evaluate {inputs} --likelihood --samples 10 --summary json"));
     let expected = likely("rows/").stdout().to_owned();
     write_csv(&dir.path("rows.csv"), &read(&dir.path("in.parquet")));
     assert_eq!(likely("rows.csv").stdout(), expected);

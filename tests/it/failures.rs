@@ -136,7 +136,7 @@ fn two_rows_are_enough() {
 fn an_inspection_counts_as_a_fit_does() {
     for rows in [2, 3, 5, 40, 300, 3000] {
         let dir = with_input(rows);
-        let plan = dir.ok("inspect in.parquet --format json").json()["model"].clone();
+        let plan = dir.ok("inspect in.parquet --summary json").json()["model"].clone();
         dir.ok("fit in.parquet --epochs 1");
         let rows = take_apart(&dir.path("vae.safetensors")).0["provenance"].clone();
         let held_out = rows["select_rows"].as_u64().unwrap() + rows["calibrate_rows"].as_u64().unwrap();
@@ -310,11 +310,11 @@ fn a_url_with_a_secret_is_refused_and_not_repeated() {
             "transform in.parquet out.parquet --metrics-textfile URL",
             "impute URL out.parquet",
             "generate -n 3 URL",
-            "traverse URL out.parquet",
+            "traverse out.parquet -m URL",
             "inspect URL",
             "evaluate URL --label x0",
-            "drift URL in.parquet",
-            "drift vae.safetensors URL",
+            "drift in.parquet -m URL",
+            "drift URL",
             "report URL",
             "report scored.parquet -m URL",
             "report scored.parquet -o URL",

@@ -24,7 +24,7 @@ fn random(rows: usize, seed: u64) -> Vec<f64> {
 /// What a fit would do with each column of a table: the kind that it learns, or `None`.
 fn kinds(dir: &Workdir, columns: Vec<(&str, ArrayRef)>) -> BTreeMap<String, Option<String>> {
     write(&dir.path("in.parquet"), &RecordBatch::try_from_iter(columns).unwrap(), 1000);
-    let plan = dir.ok("inspect in.parquet --format json").json();
+    let plan = dir.ok("inspect in.parquet --summary json").json();
     let kind = |column: &serde_json::Value| {
         let kind = column["learned"]["kind"].as_str().map(str::to_owned);
         (column["column"].as_str().unwrap().to_owned(), kind)
@@ -60,7 +60,7 @@ fn words_that_return_are_categories_however_many_and_even_they_are() {
     let category = Some("category");
     let expected = [("country", category), ("county", category), ("pair", None), ("title", None), ("session_id", None)];
     expect(&found, &[&expected[..], &[("x", Some("number"))]].concat());
-    let plan = dir.ok("inspect in.parquet --format json").json();
+    let plan = dir.ok("inspect in.parquet --summary json").json();
     let words = |column: usize| plan["columns"][column]["learned"]["words"].as_array().unwrap().len();
     assert_eq!([words(0), words(1)], [200, 256], "own classes, and hashed ones");
 }

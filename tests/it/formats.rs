@@ -148,7 +148,7 @@ fn two_text_files_have_types_that_hold_both() {
     let dir = Workdir::new();
     std::fs::write(dir.path("a.csv"), "x,y,z,w\n1,,2020-01-01,1\n2,,2020-01-02,2\n").unwrap();
     std::fs::write(dir.path("b.csv"), "y,x,w,z\n5,0.5,a,2020-01-01T00:00:00\n").unwrap();
-    let ran = dir.ok("inspect a.csv b.csv --format json");
+    let ran = dir.ok("inspect a.csv b.csv --summary json");
     let types: Vec<_> = ran.json()["columns"].as_array().unwrap().iter().map(|it| it["type"].clone()).collect();
     assert_eq!(types, ["Float64", "Int64", "Timestamp(s)", "Utf8"]);
     assert_eq!(ran.json()["rows"], 3);

@@ -182,7 +182,7 @@ fn a_transform_is_taken_back_from_its_latents() {
 #[test]
 fn a_walk_goes_from_minus_three_to_three_along_each_dimension() {
     let dir = fitted("");
-    dir.ok("traverse vae.safetensors walk.parquet --steps 5").prints(&["10 rows, 5 along each of 2 dimensions"]);
+    dir.ok("traverse walk.parquet --steps 5").prints(&["10 rows, 5 along each of 2 dimensions"]);
     let walk = read(&dir.path("walk.parquet"));
     assert_eq!(&names(&walk)[..3], ["dimension", "z", "small"]);
     assert_eq!(walk["dimension"].as_primitive::<Int32Type>().values(), &[0, 0, 0, 0, 0, 1, 1, 1, 1, 1]);
@@ -191,13 +191,13 @@ fn a_walk_goes_from_minus_three_to_three_along_each_dimension() {
     let small = walk["small"].as_primitive::<Int16Type>();
     assert_eq!(small.value(2), small.value(7), "both walks go through the middle");
     assert!(small.values().iter().any(|value| *value != small.value(2)), "and do not stay there");
-    dir.fails(2, "traverse vae.safetensors again.parquet --steps 1").says(&["steps"]);
+    dir.fails(2, "traverse again.parquet --steps 1").says(&["steps"]);
 }
 
 #[test]
 fn inspect_tells_what_dimensions_mean() {
     let dir = fitted("");
-    let told = dir.ok("inspect vae.safetensors --latents --format json").json();
+    let told = dir.ok("inspect vae.safetensors --latents --summary json").json();
     let latents = told["latents"].as_array().unwrap();
     assert_eq!((latents.len(), &latents[1]["latent"]), (2, &"z_1".into()));
     // All there is in a row is one number, which one of the dimensions has to carry.
@@ -239,7 +239,7 @@ fn flights_are_drawn_rebuilt_and_walked() {
     dir.ok(&format!("fit {flights} --epochs 3"));
     dir.ok("generate -n 500 drawn.parquet --nulls");
     dir.ok(&format!("reconstruct {flights} rebuilt.parquet"));
-    dir.ok("traverse vae.safetensors walk.parquet");
+    dir.ok("traverse walk.parquet");
     let schema = |name: &str| {
         let schema = read(&dir.path(name)).schema();
         let types = schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone()));

@@ -136,7 +136,7 @@ fn a_model_of_any_format_is_of_use_to_every_command() {
         let learned: Vec<&str> = learned.split(' ').collect();
         dir.ok("inspect vae.safetensors").prints(&learned);
         dir.ok("inspect vae.safetensors --latents").prints(&["z_0  KL", "z_1  KL"]);
-        dir.ok("drift vae.safetensors in.parquet").prints(&learned).prints(&["z_1", "anomaly_score"]);
+        dir.ok("drift in.parquet").prints(&learned).prints(&["z_1", "anomaly_score"]);
         dir.ok("evaluate in.parquet --likelihood -m vae.safetensors");
         dir.ok("impute in.parquet filled.parquet");
         assert_eq!(read(&dir.path("filled.parquet"))["holes"].null_count(), 0);
@@ -144,7 +144,7 @@ fn a_model_of_any_format_is_of_use_to_every_command() {
         assert_eq!(read(&dir.path("rebuilt.parquet")).num_rows(), scored.num_rows());
         dir.ok("generate -n 20 drawn.parquet");
         assert_eq!(read(&dir.path("drawn.parquet")).num_rows(), 20);
-        dir.ok("traverse vae.safetensors walk.parquet");
+        dir.ok("traverse walk.parquet");
         dir.ok("transform in.parquet out.parquet --explain 2");
         dir.ok("report out.parquet -m vae.safetensors");
     }
@@ -166,8 +166,8 @@ fn a_model_that_does_not_know_how_its_rows_are_spread_scores_the_same_and_says_s
         });
         assert!(with.0.is_object() && without.0.is_null(), "{} {}", with.0, without.0);
         assert_eq!(with.1, without.1);
-        let missing = ["the model does not know how its rows are spread", "fit it anew"];
-        dir.fails(2, "drift bare.safetensors in.parquet").says(&missing);
+        let missing = ["this model stores no drift baseline", "fit a new model"];
+        dir.fails(2, "drift in.parquet -m bare.safetensors").says(&missing);
         dir.fails(2, "transform in.parquet new.parquet -m bare.safetensors --fail-on-drift 1").says(&missing);
         assert!(!dir.path("new.parquet").exists());
     }

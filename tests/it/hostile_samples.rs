@@ -67,7 +67,7 @@ const ODD: [Odd; 21] = [
         what: "values far out of range, but finite",
         make: || parquet(&with_a(&[1e30, -1e30, 1e-30])),
         fit: FINE,
-        transform: (0, r#"column "a": 8 values are outside the range the fit saw"#),
+        transform: (0, r#"8 values are outside the range of the training data: "a" (8)"#),
     },
     Odd {
         name: "beyond_f32",
@@ -81,14 +81,14 @@ const ODD: [Odd; 21] = [
         what: "strings that were not there before",
         make: || parquet(&with("word", Arc::new(words("unheard of")))),
         fit: FINE,
-        transform: (0, r#"column "word": 120 values are of categories the fit did not see"#),
+        transform: (0, r#"120 values are of categories the training data lacks: "word" (120)"#),
     },
     Odd {
         name: "wrong_type",
         what: "a learned column of numbers as strings, all far out of range",
         make: || parquet(&with("a", Arc::new(words("1.5")))),
         fit: FINE,
-        transform: (0, r#"column "a": 120 values are outside the range the fit saw"#),
+        transform: (0, r#"120 values are outside the range of the training data: "a" (120)"#),
     },
     Odd {
         name: "missing_column",

@@ -23,7 +23,7 @@ fn what_inspect_says_of_data_is_what_a_fit_with_the_same_flags_does() {
         "--columns *delay,year,month --hidden 8 --epochs 1",
     ] {
         let (dir, flights) = (Workdir::new(), sample("flights.parquet"));
-        let plan = dir.ok(&format!("inspect {flights} --format json {flags}")).json();
+        let plan = dir.ok(&format!("inspect {flights} --summary json {flags}")).json();
         assert_eq!(dir.names(), [""; 0], "it writes nothing");
         dir.ok(&format!("fit {flights} {flags}"));
         let (fitted, weights) = take_apart(&dir.path("vae.safetensors"));
@@ -52,7 +52,7 @@ fn what_inspect_says_of_data_is_what_a_fit_with_the_same_flags_does() {
 fn values_are_counted_and_measured() {
     let dir = Workdir::new();
     write(&dir.path("in.parquet"), &curve(700), 100);
-    let plan = dir.ok("inspect in.parquet --format json").json();
+    let plan = dir.ok("inspect in.parquet --summary json").json();
     assert_eq!(plan["rows"], 700);
     let column = |name: &str| -> &Value {
         plan["columns"].as_array().unwrap().iter().find(|column| column["column"] == name).unwrap()
@@ -90,7 +90,7 @@ fn a_model_is_told_whole() {
     let dir = Workdir::new();
     write(&dir.path("in.parquet"), &curve(300), 1000);
     dir.ok("fit in.parquet --epochs 12 --latent-dim 2 --seed 5");
-    let model = dir.ok("inspect vae.safetensors --format json").json();
+    let model = dir.ok("inspect vae.safetensors --summary json").json();
     let (metadata, weights) = take_apart(&dir.path("vae.safetensors"));
     assert_eq!(model["metadata"], metadata);
     assert_eq!(model["bytes"], std::fs::metadata(dir.path("vae.safetensors")).unwrap().len());

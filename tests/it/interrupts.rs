@@ -121,7 +121,7 @@ fn keep_partial_keeps_the_best_model_so_far() {
     let (ended, took) = interrupt(run, SIGTERM);
     assert!(ended == Some(143) && took < SOON, "{ended:?} after {took:?}");
     assert_eq!(dir.names(), ["in.parquet", "vae.safetensors"]);
-    let history = dir.ok("inspect vae.safetensors --format json").json()["metadata"]["history"].clone();
+    let history = dir.ok("inspect vae.safetensors --summary json").json()["metadata"]["history"].clone();
     assert!(history["best_epoch"].as_u64() >= Some(3) && history["held_out_loss"].is_null(), "{history}");
     dir.ok("transform in.parquet out.parquet");
     assert_eq!(read(&dir.path("out.parquet")).num_rows(), 5000);

@@ -141,7 +141,7 @@ fn a_column_that_only_later_files_have_is_learned_and_null_before() {
     // A file alone has to have what the model learned.
     dir.fails(65, "transform lake/p0.parquet alone.parquet -m a.st").says(&["channel"]);
     dir.ok("inspect lake").prints(&["channel"]);
-    dir.ok("drift a.st lake");
+    dir.ok("drift lake -m a.st");
     dir.ok("transform lake where.parquet -m a.st -q --where channel='a'");
     assert_eq!(read(&dir.path("where.parquet")).num_rows(), 100);
     dir.ok(&format!("fit lake -m w.st {FIT} --where \"channel\"='a'"));
@@ -280,7 +280,7 @@ fn outputs_in_an_input_directory_are_left_out() {
     assert_eq!(read(&dir.path("all.parquet")).num_rows(), 750);
     // A directory of outputs alone is a table as any other.
     dir.ok("transform lake out/ -m a.st -q");
-    dir.ok("drift a.st out");
+    dir.ok("drift out -m a.st");
 }
 
 #[test]

@@ -75,6 +75,7 @@ mod text_stdin;
 mod text_values;
 mod two_commands;
 mod types;
+mod usage;
 mod value_issues;
 mod watched;
 mod workdir;

@@ -36,7 +36,7 @@ fn every_run_says_how_it_went() {
     let column = format!("column={}", shift["name"]);
     assert_eq!(metric(&dir, "drift_psi", &column), shift["psi"].as_f64());
     assert_eq!(metric(&dir, "missing_rate", &column), shift["missing"].as_f64());
-    dir.ok("drift vae.safetensors in.parquet --metrics-textfile run.prom");
+    dir.ok("drift in.parquet --metrics-textfile run.prom");
     assert_eq!(metric(&dir, "rows", "command=\"drift\""), Some(2000.0));
 }
 

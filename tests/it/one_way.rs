@@ -48,7 +48,7 @@ fn table(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
 
 /// Why a fit with these arguments would carry its columns.
 fn reasons(dir: &Workdir, arguments: &str) -> BTreeMap<String, String> {
-    let plan = dir.ok(&format!("inspect {arguments} --format json")).json();
+    let plan = dir.ok(&format!("inspect {arguments} --summary json")).json();
     let reason = |column: &Value| {
         let text = |key: &str| column[key].as_str().map(str::to_owned);
         Some((text("column")?, text("reason")?))
@@ -113,7 +113,7 @@ fn times_as_numbers_and_identifiers_in_any_order_are_carried_and_named_back() {
     // The base model's choice stands.
     dir.ok("fit in.parquet --columns order,x --epochs 1 --model named.st");
     dir.ok("fit in.parquet --init named.st --epochs 1 --model next.st --accept-worse");
-    let model = dir.ok("inspect next.st --format json").json();
+    let model = dir.ok("inspect next.st --summary json").json();
     assert_eq!(model["metadata"]["features"].as_array().unwrap().len(), 2);
 }
 
@@ -209,7 +209,7 @@ fn the_choice_does_not_depend_on_files_or_row_groups() {
     for (n, (from, to)) in [(0, 1), (1, 1200), (1200, ROWS)].into_iter().enumerate() {
         write(&dir.path(&format!("parts/{n}.parquet")), &all.slice(from, to - from), 500);
     }
-    let columns = |input: &str| dir.ok(&format!("inspect {input} --format json")).json()["columns"].clone();
+    let columns = |input: &str| dir.ok(&format!("inspect {input} --summary json")).json()["columns"].clone();
     let whole = columns("whole.parquet");
     assert!(whole.to_string().contains("rises with"), "{whole}");
     assert_eq!(whole, columns("groups.parquet"));

@@ -55,7 +55,7 @@ fn missing_and_unusable_values_are_left_out_of_the_scores() {
     let same = [("x0", float([0.5; 4])), ("x1", x1), ("x2", float([0.1; 4])), ("x3", float([0.2; 4])), ("flag", flag)];
     write(&dir.path("odd.parquet"), &RecordBatch::try_from_iter(same).unwrap(), 10);
     let ran = dir.ok("transform odd.parquet out.parquet");
-    ran.says(&[r#"column "x1": 2 values are NaN, infinite or beyond f32"#]);
+    ran.says(&[r#"2 values are NaN, infinite or beyond f32, and count as missing: "x1" (2)"#]);
     let bits = new_bits(&read(&dir.path("out.parquet")));
     assert!(bits[1] == bits[2] && bits[1] == bits[3], "null, NaN and too large are all missing");
     assert_ne!(bits[0], bits[1]);

@@ -195,7 +195,7 @@ fn a_fit_with_a_condition_is_a_fit_of_the_filtered_rows() {
         let model = |name: &str| std::fs::read(dir.path(name)).unwrap();
         assert!(model("kept.safetensors") == model("where.safetensors"), "{input}");
     }
-    let mut command = dir.command("inspect in.parquet --format json --where");
+    let mut command = dir.command("inspect in.parquet --summary json --where");
     let json: serde_json::Value =
         serde_json::from_slice(&command.arg("n > -12 AND flag").output().unwrap().stdout).unwrap();
     assert_eq!(json["rows"], kept.num_rows());

@@ -119,7 +119,7 @@ fn a_column_that_drifts_is_told_as_drift_has_it() {
     dir.ok("report scored.parquet -m vae.safetensors");
     let page = text(&dir, "report.html");
     // Of so few rows both look at all.
-    let drift = dir.ok("drift vae.safetensors scored.parquet --format json").json();
+    let drift = dir.ok("drift scored.parquet --summary json").json();
     let cells = |caption: &str, name: &str| -> Vec<String> {
         let table = between(&page, &format!("<caption>{caption}</caption>"), "</table>");
         let line = between(table, &format!("<td>{name}</td>"), "</tr>");

@@ -180,7 +180,7 @@ fn a_model_without_calibration_rows_says_what_it_can() {
     few.ok("fit in.parquet --epochs 1")
         .prints(&["p-values are coarse and 0.05 at least, too high for an alpha of 0.01"]);
     few.ok("transform in.parquet out.parquet")
-        .prints(&["anomalies 0 rows, 0.0 %, by p_value at most 0.01", "0.05 at least"]);
+        .prints(&["anomalies 0 rows, 0.0 % (p_value at most 0.01)", "0.05 at least"]);
 }
 
 #[test]

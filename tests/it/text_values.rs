@@ -81,7 +81,7 @@ fn times_that_are_finer_than_those_of_the_fit_stay_as_fine() {
     let expected: Vec<String> = (0..ROWS).map(|n| time(n).replace(' ', "T")).collect();
     assert_eq!(texts(&next, "day"), expected);
     // Another file of the same run is read alike.
-    let ran = dir.ok("inspect train.csv next.csv --format json");
+    let ran = dir.ok("inspect train.csv next.csv --summary json");
     assert_eq!(ran.json()["columns"][2]["type"], "Timestamp(ms)");
 }
 
@@ -144,7 +144,7 @@ fn what_a_model_cannot_take_is_told_by_file_column_and_line() {
     ndjson(&dir, "word.ndjson", |n| other(n, "w", json!(n % 3)));
     assert_eq!(data_type(&transformed(&dir, "word.ndjson"), "w"), DataType::Int64);
     csv(&dir, "zeros.csv", "q,b,w", |n| format!("{},true,a", if n == 9 { "007" } else { "7" }));
-    dir.fails(65, "drift vae.safetensors zeros.csv").says(&["zeros.csv", "\"q\"", "line 11 has \"007\""]);
+    dir.fails(65, "drift zeros.csv").says(&["zeros.csv", "\"q\"", "line 11 has \"007\""]);
 }
 
 #[test]

@@ -218,7 +218,7 @@ fn strings_that_are_numbers_or_times_are_named_with_the_way_to_read_them() {
     ran.prints(&hints);
     assert!(!ran.stdout().contains("code=") && !ran.stdout().contains("word="));
     dir.ok("fit in.parquet -m m.st --epochs 1").prints(&hints);
-    let plan = dir.ok("inspect in.parquet --format json --types when=timestamp,price=float").json();
+    let plan = dir.ok("inspect in.parquet --summary json --types when=timestamp,price=float").json();
     let of = |n: usize, of: &str| plan["columns"][n][of]["kind"].as_str().unwrap_or_default().to_owned();
     assert_eq!([of(0, "given"), of(1, "learned")], ["time", "number"]);
 }
@@ -268,7 +268,7 @@ fn filled_and_drawn_values_have_the_type_of_the_column_and_the_unit() {
         (0..ROWS).filter(|row| !missing(*row)).map(|row| clocks.value(row)).collect()
     };
     assert_eq!(known(&full), known(&input), "known values stay");
-    let drift = dir.ok("drift m.st in.parquet").stdout().to_owned();
+    let drift = dir.ok("drift in.parquet -m m.st").stdout().to_owned();
     assert!(["clock", "flag", "code", "price"].iter().all(|column| drift.contains(column)), "{drift}");
     dir.ok("transform in.parquet o.parquet -m m.st -q --explain 2 --explain-rows all");
 }

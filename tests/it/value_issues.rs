@@ -36,14 +36,16 @@ fn fitted() -> Workdir {
 }
 
 #[test]
-fn what_the_fit_did_not_see_is_scored_counted_and_said_once_a_column() {
+fn what_the_training_data_lacks_is_scored_counted_and_said_in_a_line_for_each_kind() {
     let dir = fitted();
     let ran = dir.ok("transform odd.parquet out.parquet --summary json");
-    let said: Vec<&str> = ran.stderr().lines().filter(|line| line.contains("column \"")).collect();
-    assert_eq!(said.len(), 2, "{said:?}");
+    let said: Vec<&str> = ran.stderr().lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(said.len(), 4, "{said:?}");
     ran.says(&[
-        r#"column "x": 20 values are missing, and none was at fit; 20 are NaN, infinite or beyond f32, taken as missing; 20 are outside the range the fit saw"#,
-        r#"column "word": 60 values are of categories the fit did not see"#,
+        r#"20 values are missing, unlike in the training data: "x" (20)"#,
+        r#"20 values are NaN, infinite or beyond f32, and count as missing: "x" (20)"#,
+        r#"20 values are outside the range of the training data: "x" (20)"#,
+        r#"60 values are of categories the training data lacks: "word" (60)"#,
     ]);
     let expected = serde_json::json!([
         {"column": "x", "null": 20, "unusable": 20, "unseen": 0, "beyond": 20},
@@ -52,6 +54,27 @@ fn what_the_fit_did_not_see_is_scored_counted_and_said_once_a_column() {
     assert_eq!(ran.json()["found"], expected);
     let scores = floats(&read(&dir.path("out.parquet")), "anomaly_score");
     assert!(scores.iter().all(|score| score.is_some_and(f32::is_finite)), "every row is scored");
+}
+
+#[test]
+fn a_few_values_out_of_range_are_ordinary_and_many_columns_make_one_line() {
+    let columns = |factor: f64| {
+        let column = |n: usize| {
+            let value = |row: usize| (row * (n + 7) % 1009) as f64 * if row < n { factor } else { 1.0 };
+            Arc::new((0..ROWS).map(|row| Some(value(row + 1))).collect::<Float64Array>()) as ArrayRef
+        };
+        RecordBatch::try_from_iter((0..23).map(|n| (format!("c{n}"), column(n)))).unwrap()
+    };
+    let dir = Workdir::new();
+    write(&dir.path("in.parquet"), &columns(1.0), 700);
+    write(&dir.path("far.parquet"), &columns(-1000.0), 700);
+    dir.ok("fit in.parquet --epochs 1");
+    // As many rows as those of the fit: by chance 2 values of a column are out of range, and 7 may be.
+    let ran = dir.ok("transform far.parquet out.parquet");
+    let said: Vec<&str> = ran.stderr().lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    ran.says(&["225 values are outside the range of the training data: \"c22\" (22), ", ", … 10 more columns"]);
+    ran.prints(&["values    253 in 22 columns out of range"]);
 }
 
 #[test]

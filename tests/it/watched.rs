@@ -88,9 +88,10 @@ fn rows_that_deviate_from_a_constant_are_the_oddest_and_their_columns_are_named(
         write(&dir.path("new.parquet"), &with_bad(10), 300);
         let ran = dir.ok("transform new.parquet out.parquet --explain 4 --summary json");
         ran.says(&[
-            r#"column "error_count": 10 values are not the constant 0 the fit saw"#,
-            r#"column "status": 10 values are not the constant OK the fit saw"#,
-            r#"column "sensor": 10 values are not the constant 20.0 the fit saw"#,
+            r#"30 values are other than the constant of the training data: "#,
+            r#""error_count" (10, not 0)"#,
+            r#""status" (10, not OK)"#,
+            r#""sensor" (10, not 20.0)"#,
         ]);
         let found = |column: &str| json!({"column": column, "null": 0, "unusable": 0, "unseen": 10, "beyond": 0});
         let all = ran.json()["found"].as_array().unwrap().clone();
@@ -163,9 +164,9 @@ fn a_constant_that_is_one_no_more_is_drift() {
     let dir = fitted("");
     write(&dir.path("new.parquet"), &with_bad(0), 300);
     write(&dir.path("all_bad.parquet"), &with_bad(1000), 300);
-    let same = dir.ok("drift vae.safetensors new.parquet --format json --fail-on-drift 0.25").json();
+    let same = dir.ok("drift new.parquet --summary json --fail-on-drift 0.25").json();
     assert!(shift(&same, "status")["psi"].as_f64().unwrap() < 1e-3);
-    let ran = dir.fails(3, "drift vae.safetensors all_bad.parquet --format json --fail-on-drift 0.25");
+    let ran = dir.fails(3, "drift all_bad.parquet --summary json --fail-on-drift 0.25");
     // Shares of the constant and of all else, half a row more in each.
     let (fit, now) = ([3000.5 / 3001.0, 0.5 / 3001.0], [0.5 / 1001.0, 1000.5 / 1001.0]);
     let psi: f64 = (0..2).map(|bin| (now[bin] - fit[bin]) * f64::ln(now[bin] / fit[bin])).sum();
@@ -180,7 +181,7 @@ fn a_constant_that_is_one_no_more_is_drift() {
     // A file without the columns is as good as before.
     let columns = ["x", "y", "word", "pair"].map(|name| with_bad(0).schema().index_of(name).unwrap());
     write(&dir.path("few.parquet"), &with_bad(0).project(&columns).unwrap(), 300);
-    let drift = dir.ok("drift vae.safetensors few.parquet --format json --fail-on-drift 0.25").json();
+    let drift = dir.ok("drift few.parquet --summary json --fail-on-drift 0.25").json();
     assert!(!drift.to_string().contains("status"));
     dir.ok("transform few.parquet few_out.parquet");
     dir.ok("transform new.parquet new_out.parquet");
@@ -266,7 +267,7 @@ fn what_varies_in_the_rows_of_a_continued_fit_is_watched_no_more() {
     };
     write(&dir.path("next.parquet"), &table(6, &(0..ROWS).map(row).collect::<Vec<_>>(), false), 1000);
     dir.ok("fit --init vae.safetensors next.parquet -m next.safetensors --epochs 1 --accept-worse")
-        .says(&[r#"column "status": 1000 values are not the constant OK the fit saw"#]);
+        .says(&[r#"other than the constant of the training data: "status" (1000, not OK)"#]);
     let metadata = take_apart(&dir.path("next.safetensors")).0;
     let carried = |column: &str| {
         metadata["carried"].as_array().unwrap().iter().find(|carried| carried["column"] == column).unwrap().clone()

@@ -1,8 +1,11 @@
 //! The way out of an error, by the flag or command that gives it: what the library cannot know.
 
+use std::path::{Path, PathBuf};
+
 use vaepipe::{Error, ModelFault};
 
 use crate::cli::failure::near::beside;
+use crate::cli::output::shell;
 use crate::cli::settings::Invocation;
 
 /// What to do about an error, in a line.
@@ -15,6 +18,7 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
     let has = |option: &str| {
         invocation.is_some_and(|it| it.command().get_arguments().any(|arg| arg.get_id().as_str() == option))
     };
+    let is_set = |option: &str| invocation.is_some_and(|it| it.is_given(option) || it.origin(option).is_some());
     let is = |command: &str| invocation.is_some_and(|invocation| invocation.command().get_name() == command);
     let patterns = "takes names, globs like 'x_*', and regular expressions like 're:^x_'";
     Some(match error {
@@ -23,7 +27,10 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::TargetNotFile { .. } | Error::TargetForeign { .. } | Error::TargetTwice { .. } => "choose another path".to_owned(),
         Error::Locked { .. } => "--wait 10m waits for it to end".to_owned(),
         Error::TargetInInput { .. } => "choose a place outside of it".to_owned(),
-        Error::NoFiles { .. } => "names that begin with _ or . are left out".to_owned(),
+        Error::NoFiles { path } => match missing_folder(path) {
+            Some(folder) => format!("there is no directory {}", folder.display()),
+            None => "names that begin with _ or . are left out".to_owned(),
+        },
         Error::Predicate { .. } => {
             format!("{} is SQL, as in \"amount > 100 AND country = 'DE'\"; a column of an odd name stands in double quotes", setter("where"))
         }
@@ -40,11 +47,15 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::UnknownColumn { selection: "scored", .. } => {
             "a report is of a file that `vaepipe transform` wrote, with its score".to_owned()
         }
+        Error::UnknownColumn { selection: "where", name, near } if near.is_empty() => {
+            format!("double quotes name a column, and single quotes a string: '{name}'")
+        }
         Error::UnknownColumn { selection, near, .. } if near.is_empty() => format!("{} {patterns}", setter(selection)),
         Error::UnknownColumn { selection, near, .. } if near[0].contains(',') => {
             format!("{} parts its names at commas; write ? for one: '{}'", setter(selection), near[0].replace(',', "?"))
         }
         Error::UnknownColumn { selection, .. } => format!("{} named it", setter(selection)),
+        Error::BadPattern { selection: "input", .. } => "in a name of files, * ? and [ make a glob; [[] stands for a [ itself".to_owned(),
         Error::BadPattern { selection, .. } => format!("{} {patterns}", setter(selection)),
         Error::NotLearnable { selection: selection @ "columns", .. } => {
             format!("leave it out of {}; it is carried to the output all the same", setter(selection))
@@ -62,6 +73,9 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         }
         Error::NoFeatures { .. } => {
             "a fit learns from numbers, Booleans, categories, times and vectors that vary; `vaepipe inspect` shows every column".to_owned()
+        }
+        Error::TooFewRows { .. } if has("where") && is_set("where") => {
+            format!("{} leaves too few; check its condition", setter("where"))
         }
         Error::TooFewRows { .. } => "give it more rows, or more columns to learn with --columns".to_owned(),
         Error::WrongType { .. } if is("report") => {
@@ -119,7 +133,7 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::Unsupported { what, .. } if what.contains("the hash of the model") => {
             "--if-newer alone compares times; Parquet and Arrow IPC store the hash".to_owned()
         }
-        Error::Unsupported { what, .. } if what.contains("several files") => "transform them one by one".to_owned(),
+        Error::Unsupported { what, .. } if what.contains("several files") => "name a directory as the output".to_owned(),
         Error::Unsupported { place, what } if what.starts_with("a Delta table in") => {
             let files = place.path.join("*.parquet");
             format!(
@@ -142,6 +156,9 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::Unsupported { what, .. } if what.contains("a pipe") => {
             "write it to a file first, or pipe it to -".to_owned()
         }
+        Error::NotParquet { path, .. } if is_model(path) => {
+            format!("a model is named by -m: -m {}", shell(path))
+        }
         Error::NotParquet { .. } if !has("input_format") => {
             "vaepipe reads Parquet and Arrow IPC, whatever they are called, and *.csv, *.tsv, *.ndjson and *.jsonl, also with .gz".to_owned()
         }
@@ -158,14 +175,19 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             format!("{} names a folder with room for it", setter("spool_dir"))
         }
         Error::Io { action: "open", path, source } if source.kind() == std::io::ErrorKind::NotFound => {
-            format!("did you mean {}?", beside(path)?)
+            match (link_target(path), is("fit") && is_model(path)) {
+                (Some(target), _) => format!("it is a link to {}, which does not exist", target.display()),
+                (_, true) => format!("the model to write is named by -m: -m {}", shell(path)),
+                _ => format!("did you mean {}?", beside(path)?),
+            }
         }
         Error::Io { action: "create", path, source } if source.kind() == std::io::ErrorKind::NotFound => {
             format!("make its directory first: mkdir -p {}", path.parent()?.display())
         }
-        Error::NoModel { path } => match beside(path) {
-            Some(near) => format!("did you mean {near}? -m names it; `vaepipe fit INPUT` makes one"),
-            None => "`vaepipe fit INPUT` makes one; -m names it".to_owned(),
+        Error::NoModel { path } => match (link_target(path), beside(path)) {
+            (Some(target), _) => format!("it is a link to {}, which does not exist", target.display()),
+            (None, Some(near)) => format!("did you mean {near}? -m names it; `vaepipe fit INPUT` makes one"),
+            (None, None) => "`vaepipe fit INPUT` makes one; -m names it".to_owned(),
         },
         Error::Model { fault: ModelFault::Format(_), .. } => {
             "a model has to be whole; copy it again, or `vaepipe fit INPUT` makes one".to_owned()
@@ -191,4 +213,21 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::Diverged { .. } => "try a lower --lr, or --clip-norm 1".to_owned(),
         _ => return None,
     })
+}
+
+/// Whether a file has the name of a model.
+fn is_model(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "safetensors")
+}
+
+/// Where a symbolic link leads.
+fn link_target(path: &Path) -> Option<PathBuf> {
+    std::fs::read_link(path).ok()
+}
+
+/// The directory of a glob, if it does not exist.
+fn missing_folder(glob: &Path) -> Option<PathBuf> {
+    let is_plain = |part: &&Path| !part.to_string_lossy().contains(['*', '?', '[']);
+    let folder = glob.ancestors().skip(1).find(is_plain)?;
+    (!folder.as_os_str().is_empty() && !folder.exists()).then(|| folder.to_owned())
 }

@@ -13,7 +13,8 @@ pub(crate) fn alike<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Opt
 /// A file in the same directory, of a like name, its extension included.
 pub(crate) fn beside(path: &Path) -> Option<String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let entries = std::fs::read_dir(folder).ok()?.flatten();
+    // A link to nowhere is no help.
+    let entries = std::fs::read_dir(folder).ok()?.flatten().filter(|entry| entry.path().exists());
     let extension = |path: &Path| path.extension().map_or(String::new(), |it| it.to_string_lossy().into_owned());
     let wanted = extension(path);
     let names: Vec<String> = entries

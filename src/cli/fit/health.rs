@@ -12,7 +12,7 @@ pub(crate) fn line(health: &Health) -> String {
         None => String::new(),
     };
     format!(
-        "{} of {} dimensions active, ELBO {:.4} = {:.4} - KL {:.4}, error {:.4}{principal}",
+        "{} of {} dimensions active, ELBO {:.4} nats a row (log-likelihood {:.4}, KL {:.4}), error {:.4}{principal}",
         health.active(),
         health.dimensions.len(),
         health.elbo(),
@@ -68,10 +68,7 @@ pub(crate) fn dimensions(health: &Health) -> String {
 /// The table of reconstructed columns, the worst first.
 pub(crate) fn columns(health: &Health) -> String {
     const SHOWN: usize = 32;
-    let gain = |it: &ColumnHealth| match (it.value, it.baseline) {
-        (Some(value), Some(baseline)) if baseline < 1.0 => (value - baseline) / (1.0 - baseline),
-        _ => f64::INFINITY,
-    };
+    let gain = |it: &ColumnHealth| it.gain().unwrap_or(f64::INFINITY);
     let mut order: Vec<&ColumnHealth> = health.columns.iter().collect();
     order.sort_by(|a, b| gain(a).total_cmp(&gain(b)));
     let mut table = table_of(["rebuilt", "how well", ""]);

@@ -2,6 +2,7 @@
 
 pub(crate) mod health;
 pub(crate) mod summary;
+pub(crate) mod verdict;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -21,12 +22,12 @@ use crate::cli::output::log;
 use crate::cli::output::progress::FitProgress;
 use crate::cli::output::{self, shell};
 
-/// Train a VAE on Parquet, Arrow, CSV or NDJSON files and write it to one model file
+/// Train a VAE on rows and write one model file
 ///
 /// Example: vaepipe fit january.parquet february.parquet --exclude 'label*'
 ///
-/// It chooses, types and scales the columns, sizes the network, and stops training by itself. It learns numbers, Booleans,
-/// categories, times and vectors; a transform carries every column through unchanged. `vaepipe inspect` shows the plan.
+/// Without flags, a fit chooses, types and scales the columns, sizes the network, and stops by itself. It learns numbers,
+/// Booleans, categories, times and vectors from Parquet, Arrow, CSV and NDJSON. `vaepipe inspect DATA` shows the plan.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct Fit {
@@ -39,15 +40,14 @@ pub(crate) struct Fit {
     /// Replace an existing model file
     #[arg(long, help_heading = "Output")]
     force: bool,
-    /// When interrupted, write the best model so far, if an epoch is done
+    /// On an interrupt, save the best model so far, once an epoch is done
     #[arg(long, help_heading = "Output")]
     keep_partial: bool,
-    /// Resume a killed or interrupted fit from its checkpoint (.NAME.checkpoint beside the model), and end with the same
-    /// model; without a checkpoint, start from the beginning
+    /// Resume a killed or interrupted fit from its checkpoint (.NAME.checkpoint beside the model); the result is the same
+    /// model. Without a checkpoint, start from the beginning
     #[arg(long, help_heading = "Output")]
     resume: bool,
-    /// Minutes between checkpoints within an epoch; there is one after each epoch that ends a second or more after the
-    /// last [default: 10]
+    /// Minutes between checkpoints within an epoch; the end of an epoch makes one, too, at most one a second [default: 10]
     #[arg(long, value_name = "MINUTES", help_heading = "Output")]
     checkpoint_minutes: Option<f64>,
     #[command(flatten)]
@@ -69,9 +69,8 @@ pub(crate) struct Fit {
 /// The base model.
 #[derive(Debug, Args)]
 pub(crate) struct InitFlags {
-    /// Start from this base model: keep its columns, categories, scaling and network, and, unless set otherwise, its preset,
-    /// KL weight, free bits, clipping, trimming, hiding, held-out share and score, at a quarter of the learning rate and
-    /// without KL warm-up [default: none, from random weights]
+    /// Start from this base model, at a quarter of its learning rate and without KL warm-up. Columns, categories, scaling,
+    /// network and all training options that are not set stay those of the base model [default: none, from random weights]
     #[arg(long, value_name = "MODEL", help_heading = "Start")]
     init: Option<PathBuf>,
     /// Scale the columns of the base model by the new rows
@@ -179,7 +178,7 @@ pub(crate) fn fit(
     check: Check<'_>,
 ) -> Result<(Fitted, Result<(), Error>), Error> {
     let (stop, mut progress, mut refused) = (&context.signals.stop, FitProgress::new(metrics), None);
-    let mut fitting = Run::new().stop(stop).threads(run.threads).on_progress(|event| {
+    let mut fitting = Run::new().stop(stop).threads(run.workers.threads).on_progress(|event| {
         if let Progress::Chosen { columns, latent_dim } = event
             && let Err(error) = check(columns, latent_dim)
         {

@@ -6,7 +6,7 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
 use vaepipe::{Fitted, History, Init, LogicalType, Model, Network, Tail, Training};
 
-use crate::cli::fit::health;
+use crate::cli::fit::{health, verdict};
 use crate::cli::flags::decision::because;
 use crate::cli::output::{grouped, list, names, percent, seconds};
 
@@ -68,6 +68,7 @@ pub(crate) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
         lines.extend(health::advice(health).filter(|_| health.active() > 0).map(|advice| ("", advice)));
     }
     lines.extend(scores(&fitted.model));
+    lines.extend(verdict::lines(&fitted.model));
     lines.push((
         "time",
         format!(
@@ -99,14 +100,12 @@ pub(crate) fn scores(model: &Model) -> Vec<(&'static str, String)> {
     let (scoring, stored) = (&model.metadata().scoring, model.stored_rows());
     let rows = scoring.calibration.as_ref().map_or(0, Tail::rows);
     let (score, because) = (&scoring.anomaly_score, because(scoring.decision));
-    let said = format!("anomaly_score is {score}, p-values by {} rows; anomalies by {because}", HumanCount(rows));
-    let holds =
-        (stored > 0).then(|| format!("the model holds {} training rows to compare with", HumanCount(stored as u64)));
+    let said =
+        format!("anomaly_score is {score}; p-values from {} calibration rows; anomalies: {because}", HumanCount(rows));
+    let holds = (stored > 0)
+        .then(|| format!("the model stores {} training rows for nearest neighbours", HumanCount(stored as u64)));
     let contaminated = scoring.suspected_contamination().map(contaminated);
-    [("scores", said)]
-        .into_iter()
-        .chain([holds, scoring.shortcoming(), contaminated].into_iter().flatten().map(|but| ("", but)))
-        .collect()
+    [("scores", said)].into_iter().chain([holds, contaminated].into_iter().flatten().map(|but| ("", but))).collect()
 }
 
 /// Says that training rows look like anomalies.
@@ -164,6 +163,7 @@ pub(crate) fn json(fitted: &Fitted, total: f64) -> Value {
         "held_out_loss": history.held_out_loss,
         "init": rows.init,
         "health": metadata.health,
+        "verdict": verdict::json(&fitted.model),
         "anomaly_score": metadata.scoring.anomaly_score,
         "calibration_rows": metadata.scoring.calibration.as_ref().map_or(0, Tail::rows),
         "decision": metadata.scoring.decision,

@@ -11,8 +11,7 @@ use crate::cli::output::percent;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Anomalies")]
 pub(crate) struct AlertFlag {
-    /// End with exit code 3, after the output is complete, if more than this share of the rows are anomalies
-    /// [default: none]
+    /// Exit with code 3, once the output is complete, if more than this share of the rows are anomalies [default: none]
     #[arg(long, value_name = "SHARE")]
     fail_on_anomaly_rate: Option<f64>,
     #[command(flatten)]
@@ -23,8 +22,8 @@ pub(crate) struct AlertFlag {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Anomalies")]
 pub(crate) struct DriftFlag {
-    /// End with exit code 3, after the output is complete, if the population stability index of a learned column, a latent
-    /// or the score is above this and above what chance makes of it; 0.1 and 0.25 are usual [default: none]
+    /// Exit with code 3, once the output is complete, if the population stability index (PSI) of a learned column, a latent
+    /// or the score is above this and above chance; 0.1 and 0.25 are usual [default: none]
     #[arg(long, value_name = "PSI")]
     fail_on_drift: Option<f64>,
 }
@@ -70,14 +69,14 @@ impl DriftFlag {
 }
 
 /// # Errors
-/// [`Failure::Usage`] if the model does not know how its rows are spread.
+/// [`Failure::Usage`] if the model stores no drift baseline.
 pub(crate) fn check_spread(model: &Model) -> Result<(), Failure> {
     if model.knows_drift() {
         return Ok(());
     }
     Err(Failure::Usage {
-        fault: "the model does not know how its rows are spread, so that nothing says what drifts".to_owned(),
-        hint: Some("fit it anew with this version".to_owned()),
+        fault: "this model stores no drift baseline".to_owned(),
+        hint: Some("fit a new model with this version".to_owned()),
     })
 }
 
@@ -90,7 +89,7 @@ impl Limit {
     /// Refuses to wait for an alert that cannot come.
     ///
     /// # Errors
-    /// [`Failure::Usage`] if the model does not know how its rows are spread.
+    /// [`Failure::Usage`] if the model stores no drift baseline.
     pub(crate) fn check_model(self, model: &Model) -> Result<(), Failure> {
         self.0.map_or(Ok(()), |_| check_spread(model))
     }

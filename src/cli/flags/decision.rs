@@ -10,18 +10,18 @@ use crate::cli::output::percent;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Anomalies", allow_negative_numbers = true)]
 pub(crate) struct DecisionFlags {
-    /// Call rows anomalies whose p-value is at most this [default: as at fit, and there 0.01]
+    /// A row is an anomaly if its p-value is at most this [default: that of the fit, 0.01 unless set]
     #[arg(long, value_name = "P", conflicts_with_all = ["threshold", "contamination", "fdr"])]
     alpha: Option<f64>,
-    /// Call rows anomalies whose anomaly_score is at least this [default: none]
+    /// A row is an anomaly if its anomaly_score is at least this [default: none]
     #[arg(long, value_name = "SCORE", conflicts_with_all = ["contamination", "fdr"])]
     threshold: Option<f64>,
-    /// Call rows anomalies whose anomaly_score at most this share of the training rows reach; auto: the share that looks
-    /// like anomalies. At fit it also says that the training rows hold anomalies [default: none]
+    /// A row is an anomaly if at most this share of the training rows score as high; auto estimates the share. In a fit it
+    /// also states that the training rows hold anomalies [default: none]
     #[arg(long, value_name = "SHARE", value_parser = contamination, conflicts_with = "fdr")]
     contamination: Option<Decision>,
-    /// Call so many rows of an output anomalies that this share of them is expected to be none; reads the input twice
-    /// [default: none]
+    /// Control the false discovery rate of each output at this level (Benjamini-Hochberg); reads the input twice [default:
+    /// none]
     #[arg(long, value_name = "SHARE")]
     fdr: Option<f64>,
 }
@@ -60,7 +60,7 @@ pub(crate) fn because(decision: Decision) -> String {
         Decision::Alpha(alpha) => format!("p_value at most {alpha}"),
         Decision::Threshold(score) => format!("anomaly_score at least {score}"),
         Decision::Contamination(share) => {
-            format!("anomaly_score as high as {} of the training rows reach", percent(share))
+            format!("anomaly_score in the top {} of the training rows", percent(share))
         }
         Decision::Fdr(rate) => format!("false discovery rate {rate}"),
         other => format!("{other:?}"),

@@ -4,4 +4,5 @@ pub(crate) mod alert;
 pub(crate) mod decision;
 pub(crate) mod fit;
 pub(crate) mod output;
+pub(crate) mod paths;
 pub(crate) mod run;

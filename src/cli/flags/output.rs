@@ -16,8 +16,8 @@ use crate::cli::failure::Failure;
 pub(crate) struct OutputFlags {
     #[command(flatten)]
     config: OutputConfig,
-    /// Keep outputs that are newer than their input, and make or replace the others; --if-newer=model also replaces those
-    /// of another model, by the hash in their metadata. A value needs the sign =
+    /// Skip outputs that are newer than their input, and write the others; --if-newer=model also replaces outputs of another
+    /// model, by the hash in their metadata
     #[arg(
         long,
         value_name = "THAN",
@@ -28,7 +28,7 @@ pub(crate) struct OutputFlags {
         conflicts_with_all = ["force", "skip_existing"],
     )]
     if_newer: Option<IfNewer>,
-    /// What the directory OUTPUT becomes: a new Delta table, of one data file
+    /// Write the directory OUTPUT as a new Delta table of one data file
     #[cfg(feature = "delta")]
     #[arg(
         long = "format",
@@ -37,8 +37,7 @@ pub(crate) struct OutputFlags {
         conflicts_with_all = ["force", "skip_existing", "if_newer"]
     )]
     table_format: Option<String>,
-    /// Of a directory that is written to a directory, leave out files that cannot be read; once the others are written, end
-    /// with exit code 1 and their names
+    /// From directory to directory: skip files that cannot be read, write the others, then exit with code 1 and name them
     #[arg(long, help_heading = "Rows")]
     pub(crate) keep_going: bool,
 }
@@ -63,7 +62,8 @@ impl OutputFlags {
 
 /// What a person reads of outputs that were kept.
 pub(crate) fn kept(skipped: u64) -> Option<(&'static str, String)> {
-    (skipped > 0).then(|| ("skipped", format!("{} that were there", HumanCount(skipped))))
+    let outputs = if skipped == 1 { "output" } else { "outputs" };
+    (skipped > 0).then(|| ("skipped", format!("{} existing {outputs}", HumanCount(skipped))))
 }
 
 /// Where the rows of some files are, as a person reads it.

@@ -16,18 +16,26 @@ use crate::cli::output;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Run")]
 pub(crate) struct RunFlags {
-    /// Where the model runs: auto, cpu, cuda or cuda:N; auto takes CUDA if this build has it and a device answers
+    /// Where the model runs: auto, cpu, cuda or cuda:N; auto uses CUDA if this build has it and a device answers
     #[arg(long, default_value_t, value_name = "DEVICE")]
     pub(crate) device: Device,
-    /// Worker threads [default: the machine's]; never changes a number
-    #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<usize>,
-    /// What stdout gets: a few lines to read, or one JSON object as its last line
+    #[command(flatten)]
+    pub(crate) workers: Workers,
+    /// The summary on stdout: a few lines of text, or one JSON object as the last line
     #[arg(long, default_value = "text", value_name = "FORMAT")]
     pub(crate) summary: output::OutputFormat,
-    /// Longest wait for another run that writes the same output, like 90s, 10m or 1h [default: none]
+    /// Wait at most this long for another run that writes the same output, like 90s, 10m or 1h [default: none]
     #[arg(long, value_name = "TIME", value_parser = time)]
     wait: Option<Wait>,
+}
+
+/// The threads of a command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Run")]
+pub(crate) struct Workers {
+    /// Worker threads; the number never changes a result [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
 }
 
 /// A time that is written as it is read.
@@ -44,7 +52,7 @@ impl RunFlags {
     /// # Errors
     /// [`Error::OptionRange`](vaepipe::Error::OptionRange).
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        Ok(Run::new().threads(self.threads).check()?)
+        Ok(Run::new().threads(self.workers.threads).check()?)
     }
 
     /// The right to write the file `target`, until it is dropped; it is no input, and replaces a file only if `force`.

@@ -14,31 +14,34 @@ use vaepipe::{Device, Error, FitConfig, Model, Run, Source, SourceConfig};
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::flags::fit::keys;
+use crate::cli::flags::run::Workers;
 use crate::cli::output;
 use crate::cli::output::progress::FitProgress;
 use crate::cli::settings::Invocation;
 
-/// Say what a model holds, or what a fit would make of a file's columns
+/// Describe a model, or what a fit would do with data
 ///
 /// Example: vaepipe inspect flights.parquet --exclude year
 ///
-/// For data it takes the flags of fit, reads the columns once, and trains nothing: what it says is what a fit with the
-/// same flags does.
+/// For data, inspect takes the flags of fit, reads the columns once, and trains nothing. It shows what a fit with the same
+/// flags would do.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct Inspect {
-    /// One model, or files, directories and globs that are read as one table; - is stdin
-    #[arg(required = true, value_name = "MODEL|DATA")]
+    /// Files, directories, or globs in quotes, read as one table; - is stdin. Or one model
+    #[arg(value_name = "DATA|MODEL", conflicts_with = "model")]
     paths: Vec<PathBuf>,
-    /// What stdout gets: lines to read, or one JSON object
-    #[arg(long, default_value = "text", value_name = "FORMAT", help_heading = "Output")]
-    format: output::OutputFormat,
+    /// The model file; only if no data is named
+    #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Run")]
+    model: PathBuf,
+    /// The result on stdout: text, or one JSON object
+    #[arg(long, alias = "format", default_value = "text", value_name = "FORMAT", help_heading = "Output")]
+    summary: output::OutputFormat,
     /// Of a model, tell what each dimension of its latent space moves and goes with
     #[arg(long, help_heading = "Output")]
     latents: bool,
-    /// Worker threads [default: the machine's]
-    #[arg(long, value_name = "N", help_heading = "Output")]
-    threads: Option<usize>,
+    #[command(flatten)]
+    workers: Workers,
     #[command(flatten)]
     rows: SourceConfig,
     #[command(flatten)]
@@ -53,11 +56,13 @@ enum FileContent {
 
 impl Inspect {
     pub(crate) fn run(self, invocation: &Invocation, context: &Context) -> Result<(), Failure> {
-        let Self { paths, format, latents, threads, rows, config } = self;
+        let Self { mut paths, model, summary: format, latents, workers: Workers { threads }, rows, config } = self;
         config.check()?;
         Run::new().threads(threads).check()?;
         let contents = paths.iter().map(|path| content(path)).collect::<Result<Vec<_>, _>>()?;
-        if contents.iter().all(|content| matches!(content, FileContent::Data)) {
+        if paths.is_empty() {
+            paths.push(model);
+        } else if contents.iter().all(|content| matches!(content, FileContent::Data)) {
             if latents {
                 return Err(Failure::usage("--latents is of a model; that is data"));
             }

@@ -7,8 +7,8 @@ use serde_json::json;
 use vaepipe::{Epoch, History, Init, Model, Training};
 
 use crate::cli::failure::Failure;
-use crate::cli::fit::health;
 use crate::cli::fit::summary::{elements, network, parameters, refit, scores};
+use crate::cli::fit::{health, verdict};
 use crate::cli::output::table::{in_lines, table_of, to_the_right};
 use crate::cli::output::{self, OutputFormat, grouped, labelled, shown};
 
@@ -21,6 +21,7 @@ pub(crate) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<
             "bytes": bytes,
             "sha256": model.hash(),
             "parameters": parameters(model),
+            "verdict": verdict::json(model),
             "metadata": metadata,
         });
         return output::stdout(&format!("{json}\n"));
@@ -52,6 +53,8 @@ pub(crate) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<
         sections.extend([health::dimensions(health), health::columns(health)]);
     }
     lines.extend(scores(model));
+    lines.extend(verdict::lines(model));
+    lines.extend(verdict::advice(model).into_iter().map(|advice| ("", advice)));
     let mut text = labelled(&lines);
     for section in sections.iter().filter(|section| !section.is_empty()) {
         text.push('\n');

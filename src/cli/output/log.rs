@@ -71,8 +71,9 @@ pub(crate) fn start(flags: &LogFlags, arguments: &ArgMatches) -> Result<(), Fail
     }
     let level = match (flags.quiet && file.is_none(), flags.verbose) {
         (true, _) => Level::WARN,
-        (_, true) => Level::DEBUG,
-        _ => Level::INFO,
+        (_, 0) => Level::INFO,
+        (_, 1) => Level::DEBUG,
+        _ => Level::TRACE,
     };
     begin(flags.log_format, level, file, flags.quiet);
     Ok(())

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use clap::ValueEnum;
 use serde_json::Value;
-use vaepipe::{Carried, Kind};
+use vaepipe::{Carried, Kind, SourceConfig};
 
 use crate::cli::failure::Failure;
 
@@ -70,6 +70,13 @@ pub(crate) fn check_is_file(target: &Path) -> Result<(), Failure> {
     }
     let hint = Some("name a file; ./- is one called -".to_owned());
     Err(Failure::Usage { fault: "-: writing to stdout is not supported".to_owned(), hint })
+}
+
+/// Warns that a condition leaves no row to write.
+pub(crate) fn warn_of_no_row(rows: u64, source: &SourceConfig) {
+    if rows == 0 && source.predicate.is_some() {
+        tracing::warn!("no row meets the condition of --where");
+    }
 }
 
 /// Writes to stdout.

@@ -10,7 +10,7 @@ use toml::{Table, Value};
 
 use crate::cli::failure::near::{alike, beside};
 use crate::cli::failure::{Failure, Origin};
-use crate::cli::settings::setting::{Setting, Takes, settable};
+use crate::cli::settings::setting::{Setting, Takes, is_called, settable};
 
 /// Reads the settings for command `name` out of the file at `path`: those at its top, and over them those in the
 /// command's table. `named` is the variable that named the file, if it was not the command line.
@@ -48,7 +48,7 @@ pub(crate) fn read(
             if of.is_none() && value.is_table() && command.find_subcommand(key).is_some() {
                 continue;
             }
-            let Some(arg) = settable(command, of).find(|arg| arg.get_id() == key.as_str()) else {
+            let Some(arg) = settable(command, of).find(|arg| is_called(arg, key)) else {
                 let tables = command.get_subcommands().map(Command::get_name).filter(|_| of.is_none());
                 let names = settable(command, of).map(|arg| arg.get_id().as_str()).chain(tables);
                 let hint = alike(key, names).map(|near| format!("did you mean {near}?"));
@@ -58,7 +58,7 @@ pub(crate) fn read(
             let words = words.map_err(|found| fault(Some(&place), found + &at_line(&text, of, key), None))?;
             if wanted {
                 let origin = Origin::Key(path.to_owned(), place);
-                settings.insert(key.clone(), Setting { text: words, origin });
+                settings.insert(arg.get_id().to_string(), Setting { text: words, origin });
             }
         }
         Ok(())
@@ -102,10 +102,11 @@ fn contents(path: &Path) -> io::Result<String> {
 /// A value as the command line would have it; `None` for an empty list.
 fn in_words(value: &Value, takes: Takes) -> Result<Option<String>, String> {
     let text = match (takes, value) {
-        (Takes::Switch | Takes::OptionalWord | Takes::Boolean, Value::Boolean(flag)) => flag.to_string(),
-        (Takes::Integer | Takes::Number | Takes::Auto | Takes::Widths | Takes::Size, Value::Integer(number)) => {
-            number.to_string()
-        }
+        (Takes::Switch | Takes::Count | Takes::OptionalWord | Takes::Boolean, Value::Boolean(flag)) => flag.to_string(),
+        (
+            Takes::Count | Takes::Integer | Takes::Number | Takes::Auto | Takes::Widths | Takes::Size,
+            Value::Integer(number),
+        ) => number.to_string(),
         // TOML's integers end where a seed goes on.
         (Takes::Integer, Value::String(text)) if text.parse::<u64>().is_ok_and(|n| i64::try_from(n).is_err()) => {
             text.clone()
@@ -139,6 +140,7 @@ fn in_words(value: &Value, takes: Takes) -> Result<Option<String>, String> {
             let expected = match takes {
                 Takes::Switch | Takes::Boolean => "true or false",
                 Takes::OptionalWord => "true or false, or a string",
+                Takes::Count => "true, false or a small integer",
                 Takes::Integer => "an integer",
                 Takes::Number => "a number",
                 Takes::Text => "a string",

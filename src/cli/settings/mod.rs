@@ -7,6 +7,7 @@
 pub(crate) mod file;
 pub(crate) mod print_config;
 pub(crate) mod setting;
+mod synonyms;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -17,7 +18,7 @@ use clap::{Arg, ArgMatches, Command, FromArgMatches};
 
 use crate::cli::failure::near::alike;
 use crate::cli::failure::{Failure, Origin};
-use crate::cli::settings::setting::{Setting, Takes, settable};
+use crate::cli::settings::setting::{Setting, Takes, is_called, settable};
 use crate::cli::{self, Cli};
 
 /// What variables begin with.
@@ -56,7 +57,8 @@ impl Invocation {
                 command = command.mut_subcommand(name, |sub| sub.mut_args(optional));
             }
         }
-        let matches = command.clone().try_get_matches_from(arguments).map_err(Failure::Arguments)?;
+        let wrong = |error| Failure::Arguments(synonyms::suggest(error, &command, arguments));
+        let matches = command.clone().try_get_matches_from(arguments).map_err(wrong)?;
         let Some((name, given)) = matches.subcommand() else { unreachable!("a command is required") };
 
         // These two read no settings, and must not fail at those of others.
@@ -142,12 +144,15 @@ fn variables_of(
     for (variable, text) in variables {
         let Some(variable) = variable.to_str().filter(|variable| variable.starts_with(PREFIX)) else { continue };
         let key = variable[PREFIX.len()..].to_lowercase();
-        if key != "config" && !settable(command, None).any(|arg| arg.get_id() == key.as_str()) {
+        let known = settable(command, None).find(|arg| is_called(arg, &key));
+        let Some(key) =
+            known.map(|arg| arg.get_id().to_string()).or_else(|| Some(key.clone()).filter(|key| key == "config"))
+        else {
             let names = settable(command, None).map(|arg| arg.get_id().as_str());
             let near = alike(&key, names).map(|near| format!("; did you mean {PREFIX}{}?", near.to_uppercase()));
             warnings.push(format!("{variable}: no such setting; it is ignored{}", near.unwrap_or_default()));
             continue;
-        }
+        };
         let origin = Origin::Variable(variable.to_owned());
         let text = text.into_string().map_err(|_| Failure::Configuration {
             origin: Some(origin.clone()),
@@ -195,12 +200,13 @@ fn with_default(
     let Some(arg) = settable(command, Some(name)).find(|arg| arg.get_id() == key) else { return Ok(None) };
     let mut text = text.to_owned();
     let takes = Takes::of(arg);
-    if matches!(takes, Takes::Switch | Takes::OptionalWord) {
+    if matches!(takes, Takes::Switch | Takes::Count | Takes::OptionalWord) {
         let first = arg.get_possible_values().first().map(|word| word.get_name().to_owned());
         match text.to_lowercase().as_str() {
+            "1" | "true" | "yes" | "on" if takes == Takes::Count => text = "1".to_owned(),
             "1" | "true" | "yes" | "on" => text = first.unwrap_or(text),
             "0" | "false" | "no" | "off" => return Ok(None),
-            _ if takes == Takes::OptionalWord => {}
+            _ if takes != Takes::Switch => {}
             _ => {
                 let fault = format!("{text:?} is neither true nor false");
                 return Err(Failure::Configuration { origin: Some(origin.clone()), fault, hint: None });

@@ -86,7 +86,7 @@ fn raw(arg: &Arg, matches: &clap::ArgMatches) -> Result<Option<Value>, NotText> 
         (_, [] | [""]) => None,
         (Takes::List, values) => Some(values.to_vec().into()),
         (Takes::Switch, [value]) => Some((*value == "true").into()),
-        (Takes::Integer, [value]) => value.parse::<i64>().ok().map(Value::from),
+        (Takes::Integer | Takes::Count, [value]) => value.parse::<i64>().ok().map(Value::from),
         (_, values) => Some(values.join(",").into()),
     })
 }

@@ -8,7 +8,7 @@ use vaepipe::LatentDim;
 use crate::cli::failure::Origin;
 
 /// Flags that are not settings.
-const NOT_SETTINGS: [&str; 5] = ["config", "print_config", "help", "version", "table_format"];
+const NOT_SETTINGS: [&str; 6] = ["config", "print_config", "help", "version", "table_format", "target"];
 
 /// A value that is not on the command line.
 #[derive(Debug, Clone)]
@@ -25,6 +25,11 @@ pub(crate) fn settable<'a>(command: &'a Command, name: Option<&'a str>) -> impl 
     args.filter(|arg| is_setting(arg))
 }
 
+/// Whether `key` names a flag, by its own or an older name.
+pub(crate) fn is_called(arg: &Arg, key: &str) -> bool {
+    arg.get_id() == key || arg.get_all_aliases().is_some_and(|names| names.contains(&key))
+}
+
 /// Whether a flag may be set by a variable or a file.
 pub(crate) fn is_setting(arg: &Arg) -> bool {
     arg.get_long().is_some() && !NOT_SETTINGS.contains(&arg.get_id().as_str())
@@ -35,6 +40,8 @@ pub(crate) fn is_setting(arg: &Arg) -> bool {
 pub(crate) enum Takes {
     /// Nothing: it is there or not.
     Switch,
+    /// Nothing: it is there so many times.
+    Count,
     Integer,
     Number,
     Text,
@@ -57,6 +64,8 @@ impl Takes {
         let value = arg.get_value_parser().type_id();
         if matches!(arg.get_action(), ArgAction::SetTrue) {
             Self::Switch
+        } else if matches!(arg.get_action(), ArgAction::Count) {
+            Self::Count
         } else if arg.get_num_args().is_some_and(|number| number.min_values() == 0) {
             Self::OptionalWord
         } else if arg.get_value_delimiter().is_some() {

@@ -74,6 +74,7 @@ impl ParquetFile {
     pub(crate) fn read(path: &Path, file: PositionalFile) -> Result<Self> {
         let place = || Place::file(path);
         let footer = Footer::read(path, &file)?;
+        tracing::trace!("{}: open", path.display());
         // The stored Arrow schema is applied later: a damaged or contradictory one does not make a valid file unreadable.
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Skip);
         let options = options.with_skip_arrow_metadata(true);
@@ -342,6 +343,7 @@ impl ParquetFile {
         row_group: usize,
         batch_rows: usize,
     ) -> Result<ParquetRecordBatchReader> {
+        tracing::trace!("{}: row group {row_group}, {} columns", self.path.display(), roots.len());
         catch_decoder_panic(
             || Place::row_group(&self.path, row_group),
             || {
