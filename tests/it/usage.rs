@@ -160,6 +160,20 @@ fn conditions_that_leave_no_row_are_told() {
 }
 
 #[test]
+fn conditions_on_many_files_leave_stderr_to_us() {
+    let dir = with_model();
+    std::fs::create_dir(dir.path("lake")).unwrap();
+    for n in 0..20 {
+        write(&dir.path(&format!("lake/{n}.parquet")), &curve(300), 100);
+    }
+    // For lists of constants the library behind --where has notices of its own.
+    let mut command = dir.command("transform lake out.parquet -q --where");
+    let output = command.arg("flag IN (true, false)").output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    assert_eq!(read(&dir.path("out.parquet")).num_rows(), 6000);
+}
+
+#[test]
 fn names_that_lead_nowhere_are_told() {
     let dir = with_model();
     for link in ["link.parquet", "link.st"] {

@@ -31,6 +31,9 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             Some(folder) => format!("there is no directory {}", folder.display()),
             None => "names that begin with _ or . are left out".to_owned(),
         },
+        Error::Predicate { source, .. } if source.to_string().to_lowercase().contains("datetime") => {
+            "compare times as dates, as in CAST(ts AS DATE) >= DATE '2024-01-31'".to_owned()
+        }
         Error::Predicate { .. } => {
             format!("{} is SQL, as in \"amount > 100 AND country = 'DE'\"; a column of an odd name stands in double quotes", setter("where"))
         }
