@@ -155,7 +155,7 @@ pub use output::Output;
 pub use pipeline::{Epoch, Progress, Run, Stop};
 pub use storage::Lock;
 
-pub use feature::{Carried, Column, ColumnType, InputColumn, Kind, ValueIssues, Values};
+pub use feature::{Carried, Column, ColumnType, InputColumn, Kind, OrderedPair, ValueIssues, Values};
 pub use sink::ipc_schema;
 pub use source::{ParquetSource, Source, silence_decoder_panics};
 

@@ -161,8 +161,9 @@ pub fn evaluate(source: &ParquetSource, config: &EvaluateConfig, stop: &Stop) ->
     let decision_column = Some(format!("{prefix}is_anomaly"))
         .filter(|name| config.threshold.is_none() && scores[0] == ranks && all.contains(&name.as_str()));
 
-    let names: Vec<String> =
-        [label.clone()].into_iter().chain(scores.iter().cloned()).chain(decision_column.clone()).collect();
+    // The label may be one of the others: how well does a score find what is_anomaly says?
+    let mut names = vec![label.clone()];
+    names.extend(scores.iter().chain(&decision_column).filter(|name| **name != label).cloned());
     let table = columns(source, &names, stop)?;
     let column = |name: &str| table.column(name).map_err(|_| missing(source, name)).and_then(|it| numbers(source, it));
     let labels = both_labels(source, &label, &column(&label)?)?;

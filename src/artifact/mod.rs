@@ -10,9 +10,11 @@ mod checkpoint;
 mod container;
 mod groups;
 mod health;
+mod history;
 mod logical_types;
 mod members;
 mod neighbors;
+mod ordered;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -25,12 +27,12 @@ use sha2::{Digest, Sha256};
 pub(crate) use self::aggregate::{Aggregate, RANKS};
 pub(crate) use self::checkpoint::{checkpoint_json, load_checkpoint, save_checkpoint};
 pub use self::health::{ColumnHealth, Dimension, Health, Measure};
+pub use self::history::History;
 use crate::config::Training;
 use crate::drift::Sketch;
 use crate::error::{Error, ModelFault, Result};
-use crate::feature::{Carried, Features, GroupNorms, InputColumn, Kind, Watched};
+use crate::feature::{Carried, Features, GroupNorms, InputColumn, Kind, OrderedPair, OrderedValues, Watched};
 use crate::model::{Device, Network, Vae, Weight, Weights};
-use crate::pipeline::Epoch;
 use crate::score::{AggregatePosterior, Neighbors, Score, Scorer, Scoring};
 use crate::storage::{Object, Target, check_url, commit_bytes, is_url};
 
@@ -42,30 +44,6 @@ pub(crate) const MODEL_KEY: &str = "vaepipe.model";
 
 /// Largest model file, larger than any trainable network within the configuration's ranges.
 const MAX_BYTES: u64 = 16 << 30;
-
-/// The course of a fit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct History {
-    /// Every epoch trained.
-    pub epochs: Vec<Epoch>,
-    /// The epoch whose weights were kept, or the number of epochs of the refit.
-    pub best_epoch: usize,
-    /// Loss of the kept weights on the calibration rows, nats a row; absent without such rows.
-    pub held_out_loss: Option<f64>,
-    /// How often a loss was not finite, so that the last good state was restored with a lower learning rate.
-    pub rollbacks: usize,
-    /// Whether the kept weights come from a refit: as many epochs on the training and validation rows together.
-    pub refit: bool,
-}
-
-impl History {
-    /// Loss of the kept weights on the validation rows, nats a row; absent without such rows.
-    pub fn validation_loss(&self) -> Option<f64> {
-        self.epochs.get(self.best_epoch.checked_sub(1)?)?.validation_loss
-    }
-}
 
 /// The rows and the program that a model was fitted with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -121,6 +99,9 @@ pub struct Metadata {
     pub columns: Vec<InputColumn>,
     /// Columns of the input that were not learned.
     pub carried: Vec<Carried>,
+    /// Pairs of columns whose values are in order in all rows of the fit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ordered: Vec<OrderedPair>,
     /// The network between the row vector and the latents.
     pub network: Network,
     /// The settings that determine the weights.
@@ -222,6 +203,9 @@ impl Model {
         let features =
             Features::new(metadata.features.clone(), metadata.given.clone(), metadata.training.missing_indicator)
                 .ok_or_else(|| contradiction("the features are not in the order of the row vector"))?;
+        if !OrderedValues::accepts(&features, &metadata.ordered) {
+            return Err(contradiction("the ordered pairs of columns cannot be in order"));
+        }
         let (aggregate, mut weights): (Weights, Weights) =
             tensors.into_iter().partition(|(name, _)| Aggregate::has_tensor(name));
         let norms = weights.extract_if(.., |name, _| groups::has_tensor(name)).collect();

@@ -161,16 +161,12 @@ impl Generator {
 
     /// Draws a class or flag, its probabilities raised to 1 / temperature.
     fn class(&self, element: usize, output: &[f32], noise: RandomStream) -> f32 {
-        let reads = |class: usize| self.decoder.features.of_element(element).feature().reads(class);
+        let feature = self.decoder.features.of_element(element).feature();
         let heads = &self.decoder.heads;
         if self.temperature == 0.0 {
-            let likely = heads.expected(element, output, &reads);
+            let likely = heads.expected(element, output, &|class| feature.reads(class));
             // Of a flag, this is the probability of a 1.
-            return if self.decoder.features.of_element(element).feature().shape().classes > 1 {
-                likely
-            } else {
-                likely.round()
-            };
+            return if feature.shape().classes > 1 { likely } else { likely.round() };
         }
         let mut p = Vec::new();
         heads.probabilities(element, output, &mut p);
@@ -181,7 +177,8 @@ impl Generator {
             let sum = p.iter().sum::<f32>() + flag.unwrap_or_default();
             p.iter_mut().for_each(|p| *p /= sum.max(f32::MIN_POSITIVE));
         }
-        heads.draw(element, &p, &reads, noise)
+        let class = heads.draw(element, &p, &|class| feature.draws(class), noise);
+        feature.drawn(class, noise.child(0).uniform(0))
     }
 
     /// The quantiles of some draws, paired with those of the training rows.

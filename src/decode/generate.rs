@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 
 use super::failed;
 use super::fixed_given::FixedGiven;
@@ -15,7 +15,7 @@ use crate::artifact::Model;
 use crate::config::{GenerateConfig, OutputConfig};
 use crate::decode::Generator;
 use crate::error::Result;
-use crate::feature::{ColumnRebuilder, Features};
+use crate::feature::{ColumnRebuilder, Features, OrderedValues};
 use crate::numerics::RandomStream;
 use crate::output::Output;
 use crate::pipeline::{Route, Rows, Run, Stage, Stop};
@@ -32,6 +32,7 @@ struct DrawnBatches {
     generator: Generator,
     features: Arc<Features>,
     rebuilder: ColumnRebuilder,
+    ordered: OrderedValues,
     noise: RandomStream,
     /// The share of each feature's values to leave out.
     missing: Option<Vec<f64>>,
@@ -156,6 +157,7 @@ impl DrawnBatches {
             generator: Generator::new(model, config.prior, config.temperature, &FixedGiven::new(model, &config.at)?)?,
             features: model.features().clone(),
             rebuilder: model.column_rebuilder()?,
+            ordered: model.ordered_values(|column| config.at.iter().any(|fixed| fixed.column == column.name())),
             noise: RandomStream::new(config.seed, "generate"),
             missing: config.nulls.then(|| model.features().kinds().iter().map(share).collect()),
         })
@@ -180,7 +182,12 @@ impl DrawnBatches {
                 }
             }
         }
-        let columns = self.rebuilder.read(&self.features, &cells, rows).map_err(failed)?;
+        let ordered = self.ordered.of(&cells);
+        let read = |feature: usize, data_type: &DataType| match ordered.get(&feature) {
+            Some(values) => self.features.array(feature, values, data_type),
+            None => self.features.read(feature, &cells, data_type),
+        };
+        let columns = self.rebuilder.read_by(&read, rows).map_err(failed)?;
         Ok(DrawnRows { columns, rows })
     }
 }

@@ -16,7 +16,7 @@ use super::word_counts::WordCounts;
 use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Rejection, Scaler, Survey, ValueIssues, Values};
 use crate::config::LogicalType;
 use crate::feature::Shape;
-use crate::numerics::RandomStream;
+use crate::numerics::{RandomStream, pick};
 
 /// Occurrences of a word below which it gets no class of its own: too few to learn from.
 const MIN_WORD_COUNT: u64 = 3;
@@ -63,6 +63,9 @@ struct OtherWords {
     words: Vec<String>,
     /// Whether the list is complete, so that any other word is unseen.
     complete: bool,
+    /// How often each word occurs; absent in models of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    counts: Vec<u64>,
 }
 
 impl TryFrom<StoredCategory> for Category {
@@ -76,8 +79,10 @@ impl TryFrom<StoredCategory> for Category {
         let named = stored.words.iter().flatten().count();
         let words = named + stored.others.as_ref().map_or(0, |others| others.words.len());
         let enough = other + usize::from(stored.others.is_some()) > 1;
-        if classes.len() < words || (stored.others.is_some() && named < other) || !enough {
-            return Err("a category has one class, classes without a word, or a word twice");
+        let counted = |others: &OtherWords| others.counts.is_empty() || others.counts.len() == others.words.len();
+        let is_sound = enough && stored.others.as_ref().is_none_or(counted);
+        if classes.len() < words || (stored.others.is_some() && named < other) || !is_sound {
+            return Err("a category has one class, classes without a word, a word twice, or too few counts");
         }
         Ok(Self { stored, classes })
     }
@@ -199,13 +204,17 @@ impl Feature for Category {
         Ok(issues)
     }
 
-    /// Null for the shared class, and for a hashed class without a word.
+    /// Null for the shared class, and for a hashed class without a word. Above the shared class, a word of it each.
     fn read(&self, elements: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+        let StoredCategory { words, others, .. } = &self.stored;
         let word = |class: &f32| {
             if class.is_nan() {
                 return None;
             }
-            self.stored.words.get(*class as usize)?.as_deref()
+            match (*class as usize).checked_sub(words.len() + 1) {
+                None => words.get(*class as usize)?.as_deref(),
+                Some(other) => others.as_ref()?.words.get(other).map(String::as_str),
+            }
         };
         let words: ArrayRef = Arc::new(elements.iter().map(word).collect::<StringArray>());
         cast(&words, data_type)
@@ -213,6 +222,21 @@ impl Feature for Category {
 
     fn reads(&self, class: usize) -> bool {
         self.stored.words.get(class).is_some_and(Option::is_some)
+    }
+
+    fn draws(&self, class: usize) -> bool {
+        let shared = self.stored.others.as_ref().filter(|_| class == self.stored.words.len());
+        self.reads(class) || shared.is_some_and(|others| !others.counts.is_empty())
+    }
+
+    /// A word of the shared class in proportion to its count.
+    fn drawn(&self, class: f32, uniform: f64) -> f32 {
+        let Some(others) = self.stored.others.as_ref().filter(|_| class as usize == self.stored.words.len()) else {
+            return class;
+        };
+        let counts = || others.counts.iter().map(|&count| count as f64);
+        let word = pick(counts(), uniform * counts().sum::<f64>()).unwrap_or(0);
+        class + 1.0 + word as f32
     }
 }
 
@@ -357,9 +381,10 @@ impl Survey for WordSurvey {
             WordClasses::Own(most) => {
                 let own = self.frequent(most).len();
                 let words = all[..own].iter().map(|(word, _)| Some((*word).to_owned())).collect();
-                let rest = all[own..].iter().take(MAX_OTHER_WORDS).map(|(word, _)| (*word).to_owned()).collect();
+                let rest = all[own..].iter().take(MAX_OTHER_WORDS).map(|&(word, count)| (word.to_owned(), count));
+                let (rest, counts) = rest.unzip();
                 let complete = self.words.is_complete() && self.words.distinct() <= (own + MAX_OTHER_WORDS) as u64;
-                (words, Some(OtherWords { words: rest, complete }))
+                (words, Some(OtherWords { words: rest, complete, counts }))
             }
         };
         let stored =

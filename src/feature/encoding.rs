@@ -4,6 +4,7 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
+use super::scalar::Scalar;
 use super::{Column, Shape, ValueIssues};
 use crate::config::LogicalType;
 
@@ -50,6 +51,11 @@ pub(crate) trait Feature: Send + Sync {
     /// # Errors
     /// If the type cannot hold such values.
     fn read(&self, elements: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError>;
+
+    /// Its values as numbers that can be compared, if it has one a row.
+    fn scalar(&self) -> Option<&dyn Scalar> {
+        None
+    }
 
     /// The part of the value that a decoder output stands for, as a phrase; `None` if it is the whole value.
     fn part(&self, _output: usize) -> Option<String> {
@@ -108,6 +114,16 @@ pub(crate) trait Feature: Send + Sync {
     /// Whether a class can be read back as a value.
     fn reads(&self, _: usize) -> bool {
         true
+    }
+
+    /// Whether values of a class can be drawn.
+    fn draws(&self, class: usize) -> bool {
+        self.reads(class)
+    }
+
+    /// The element that a drawn class becomes, with a uniform number to choose among its values.
+    fn drawn(&self, class: f32, _uniform: f64) -> f32 {
+        class
     }
 }
 

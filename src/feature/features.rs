@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 
 use super::logical_type::BadValue;
+use super::scalar::Scalar;
 use super::watch::{WatchedColumn, surprise_of_unseen};
 use super::{Column, FeatureCells, FeatureIssues, Kind, Surprise, ValueIssues, Watched, top_columns};
 use crate::config::LogicalType;
@@ -173,9 +174,30 @@ impl Features {
     /// # Errors
     /// As [`Feature::read`].
     pub(crate) fn read(&self, feature: usize, elements: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+        self.kinds[feature].read(&self.part(feature, elements), data_type)
+    }
+
+    /// The values of a feature that is a [`Scalar`], as a column of a type it accepts.
+    ///
+    /// # Errors
+    /// As [`Scalar::array`].
+    pub(crate) fn array(&self, feature: usize, values: &[f64], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+        let kind = &self.kinds[feature];
+        kind.restored(data_type, |data_type| self.scalar(feature).array(values, data_type))
+    }
+
+    /// The feature as one number a row.
+    ///
+    /// # Panics
+    /// If it is not.
+    pub(super) fn scalar(&self, feature: usize) -> &dyn Scalar {
+        self.kinds[feature].feature().scalar().expect("only features with one number a row are compared")
+    }
+
+    /// A feature's part of rows, `[rows, width]`.
+    pub(super) fn part(&self, feature: usize, elements: &[f32]) -> Vec<f32> {
         let (width, range) = (self.layout.width(), self.elements(feature));
-        let of_feature: Vec<f32> = elements.chunks_exact(width).flat_map(|row| &row[range.clone()]).copied().collect();
-        self.kinds[feature].read(&of_feature, data_type)
+        elements.chunks_exact(width).flat_map(|row| &row[range.clone()]).copied().collect()
     }
 
     /// The feature that an element belongs to.

@@ -198,6 +198,10 @@ impl Survey for GroupSurvey {
         true
     }
 
+    fn sampled_values(&self) -> Option<&[f64]> {
+        self.of_numbers()?.sampled_values()
+    }
+
     fn rejection(&self) -> Option<Rejection> {
         match (self.of_numbers(), self.counts.len()) {
             (_, 0) => Some(Rejection::no_usable_value(self.nulls, 0)),

@@ -29,10 +29,14 @@ mod monotonicity;
 mod name_hint;
 mod number;
 mod one_way;
+mod ordered_pairs;
+mod ordered_values;
 mod parse_type;
+mod precision;
 mod rebuild;
 mod rescale;
 mod row_sample;
+mod scalar;
 mod scaling;
 mod selections;
 mod statistics;
@@ -70,6 +74,9 @@ pub(crate) use self::layout::{Layout, Likelihood, LikelihoodGroup, Shape};
 pub(crate) use self::logical_type::BadValue;
 pub(crate) use self::missing::{constant, fill, missing_values};
 pub use self::number::Number;
+pub use self::ordered_pairs::OrderedPair;
+pub(crate) use self::ordered_pairs::{OrderCheck, candidate_pairs};
+pub(crate) use self::ordered_values::OrderedValues;
 pub(crate) use self::rebuild::ColumnRebuilder;
 pub use self::rebuild::{ColumnType, InputColumn};
 pub(crate) use self::rescale::{rescale, rescale_candidates};
@@ -175,14 +182,23 @@ impl Kind {
 
     /// The values that `elements` stand for, as [`Feature::read`], in a column of any type that it reads.
     pub(crate) fn read(&self, elements: &[f32], stored: &DataType) -> Result<ArrayRef, ArrowError> {
+        self.restored(stored, |data_type| self.feature().read(elements, data_type))
+    }
+
+    /// The column of any type that it reads, restored from one of a type that it accepts.
+    fn restored(
+        &self,
+        stored: &DataType,
+        array: impl FnOnce(&DataType) -> Result<ArrayRef, ArrowError>,
+    ) -> Result<ArrayRef, ArrowError> {
         let Some(logical_type) = self.conversion(stored).flatten() else {
-            return self.feature().read(elements, stored);
+            return array(stored);
         };
         let read_type = logical_type.read_type(stored).unwrap_or_else(|| stored.clone());
         // Integers stay integers.
         let own = parse_type::parse(self.data_type()).ok().filter(|own| own.is_integer());
         let read_type = own.filter(|_| logical_type == LogicalType::Float).unwrap_or(read_type);
-        logical_type.restore(&self.feature().read(elements, &read_type)?, stored)
+        logical_type.restore(&array(&read_type)?, stored)
     }
 
     /// How a value enters the row vector, in words.

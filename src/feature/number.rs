@@ -14,7 +14,9 @@ use super::map::Curve;
 use super::monotonicity::Monotonicity;
 use super::name_hint::{says_identifier, says_order};
 use super::one_way::FEWEST_VALUES;
+use super::precision::{Precision, PrecisionSurvey, Rounding};
 use super::row_sample::RowSample;
+use super::scalar::{Quantity, Scalar};
 use super::statistics::{NumberSummary, Statistics};
 use super::survey::first_as_text;
 use super::{
@@ -36,6 +38,9 @@ pub struct Number {
     missing: u64,
     map: Option<Curve>,
     scaling: Scaling,
+    /// Absent if the values have none, and in models of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    precision: Option<Precision>,
 }
 
 impl Number {
@@ -58,7 +63,12 @@ impl Number {
     /// This feature with the curve and scaling of another; `None` if the kinds of curve differ.
     pub(super) fn with_scaling_of(&self, other: &Self) -> Option<Self> {
         let alike = self.map.as_ref().map(Curve::kind) == other.map.as_ref().map(Curve::kind);
-        alike.then(|| Self { map: other.map.clone(), scaling: other.scaling, ..self.clone() })
+        alike.then(|| Self {
+            map: other.map.clone(),
+            scaling: other.scaling,
+            precision: other.precision,
+            ..self.clone()
+        })
     }
 }
 
@@ -87,6 +97,11 @@ pub(super) fn numbers(array: &ArrayRef) -> Result<Float64Array, ArrowError> {
         return Ok(unary(counts.as_primitive::<Float64Type>(), |count| count / units_per_second(unit)));
     }
     Ok(cast(array, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
+}
+
+/// The values; null where NaN.
+pub(super) fn known(values: &[f64]) -> Float64Array {
+    values.iter().map(|&value| (!value.is_nan()).then_some(value)).collect()
 }
 
 /// Casts numbers to a column of this type; rounds them for integer types.
@@ -157,7 +172,8 @@ impl Feature for Number {
     }
 
     fn is_valid(&self) -> bool {
-        self.scaling.is_valid() && self.map.as_ref().is_none_or(Curve::is_valid)
+        let is_valid = self.scaling.is_valid() && self.map.as_ref().is_none_or(Curve::is_valid);
+        is_valid && self.precision.is_none_or(Precision::is_valid)
     }
 
     fn write(&self, array: &ArrayRef, elements: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError> {
@@ -175,9 +191,38 @@ impl Feature for Number {
     }
 
     fn read(&self, elements: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
-        let value =
-            |&element: &f32| (!element.is_nan()).then(|| self.scaling.within_range(self.in_unit(0, element.into())));
-        cast_numbers(elements.iter().map(value).collect(), data_type)
+        self.array(&self.values(elements), data_type)
+    }
+
+    fn scalar(&self) -> Option<&dyn Scalar> {
+        Some(self)
+    }
+}
+
+impl Scalar for Number {
+    fn quantity(&self) -> Quantity {
+        if self.duration { Quantity::Duration } else { Quantity::Number }
+    }
+
+    fn range(&self) -> [f64; 2] {
+        [self.scaling.min, self.scaling.max]
+    }
+
+    fn smallest_difference(&self) -> f64 {
+        self.precision.map_or(0.0, Precision::smallest_difference)
+    }
+
+    fn rounded(&self, value: f64, rounding: Rounding) -> f64 {
+        self.scaling.within_range(self.precision.map_or(value, |precision| precision.round(value, rounding)))
+    }
+
+    fn values(&self, elements: &[f32]) -> Vec<f64> {
+        let value = |&element: &f32| self.rounded(self.in_unit(0, element.into()), Rounding::Nearest);
+        elements.iter().map(value).collect()
+    }
+
+    fn array(&self, values: &[f64], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+        cast_numbers(known(values), data_type)
     }
 }
 
@@ -198,6 +243,7 @@ struct NumberSurvey {
     says_identifier: bool,
     says_order: bool,
     sample: RowSample,
+    precision: PrecisionSurvey,
     /// The first known value, as text.
     first: Option<String>,
     data_type: DataType,
@@ -218,6 +264,7 @@ pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
             says_identifier: says_identifier(name),
             says_order: says_order(name),
             sample: RowSample::new(),
+            precision: PrecisionSurvey::new(data_type),
             first: None,
             data_type: data_type.clone(),
             map,
@@ -288,9 +335,8 @@ impl Survey for NumberSurvey {
         let numbers = numbers(array)?;
         self.distinct.update(array, &numbers)?;
         self.statistics.update(&numbers);
-        if !self.named {
-            numbers.iter().for_each(|value| self.sample.push(value));
-        }
+        numbers.iter().for_each(|value| self.sample.push(value));
+        numbers.iter().flatten().for_each(|value| self.precision.push(value));
         if self.first.is_none() {
             self.first = match array.data_type() {
                 DataType::Duration(_) => first_as_text(&cast(array, &DataType::Int64)?)?,
@@ -315,6 +361,10 @@ impl Survey for NumberSurvey {
 
     fn sample(&self) -> Option<&RowSample> {
         (!self.named).then_some(&self.sample)
+    }
+
+    fn sampled_values(&self) -> Option<&[f64]> {
+        Some(self.sample.values())
     }
 
     fn times(&self) -> Option<Vec<f64>> {
@@ -358,6 +408,7 @@ impl Survey for NumberSurvey {
             missing: self.statistics.missing(),
             map,
             scaling,
+            precision: self.precision.coarsest(),
         }))
     }
 }

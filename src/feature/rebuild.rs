@@ -72,6 +72,9 @@ pub(crate) struct ColumnRebuilder {
     columns: Vec<RebuiltPart>,
 }
 
+/// Makes the column of a feature, of a type.
+type ReadFeature<'a> = &'a dyn Fn(usize, &DataType) -> Result<ArrayRef, ArrowError>;
+
 #[derive(Debug, Clone)]
 enum RebuiltPart {
     Feature(usize, DataType),
@@ -144,7 +147,15 @@ impl ColumnRebuilder {
     /// # Errors
     /// If a type cannot hold the values.
     pub(crate) fn read(&self, features: &Features, elements: &[f32], rows: usize) -> Result<Vec<ArrayRef>, ArrowError> {
-        self.columns.iter().map(|part| part.read(features, elements, rows)).collect()
+        self.read_by(&|feature, data_type| features.read(feature, elements, data_type), rows)
+    }
+
+    /// Rebuilds the columns of `rows` rows from those that `read` makes of features, each of a type.
+    ///
+    /// # Errors
+    /// If a type cannot hold the values.
+    pub(crate) fn read_by(&self, read: ReadFeature<'_>, rows: usize) -> Result<Vec<ArrayRef>, ArrowError> {
+        self.columns.iter().map(|part| part.read(read, rows)).collect()
     }
 }
 
@@ -167,14 +178,13 @@ fn part(column: &Column, data_type: &DataType, features: &Features, carried: &[C
 }
 
 impl RebuiltPart {
-    fn read(&self, features: &Features, elements: &[f32], rows: usize) -> Result<ArrayRef, ArrowError> {
+    fn read(&self, read: ReadFeature<'_>, rows: usize) -> Result<ArrayRef, ArrowError> {
         match self {
-            Self::Feature(feature, data_type) => features.read(*feature, elements, data_type),
+            Self::Feature(feature, data_type) => read(*feature, data_type),
             Self::Constant(text, data_type) => constant(text, data_type, rows),
             Self::Null(data_type) => Ok(new_null_array(data_type, rows)),
             Self::Struct(fields, parts) => {
-                let children =
-                    parts.iter().map(|part| part.read(features, elements, rows)).collect::<Result<_, _>>()?;
+                let children = parts.iter().map(|part| part.read(read, rows)).collect::<Result<_, _>>()?;
                 Ok(Arc::new(StructArray::try_new(fields.clone(), children, None)?))
             }
         }

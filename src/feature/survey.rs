@@ -71,6 +71,11 @@ pub(crate) trait Survey: Send {
         None
     }
 
+    /// The same for any column of one number or time a row, as seconds since 1970, whatever the user selected.
+    fn sampled_values(&self) -> Option<&[f64]> {
+        None
+    }
+
     /// The sample as seconds since 1970, if the values are times.
     fn times(&self) -> Option<Vec<f64>> {
         None

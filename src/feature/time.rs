@@ -16,8 +16,10 @@ use chrono::{DateTime, Offset, TimeZone};
 use serde::{Deserialize, Serialize};
 
 use super::cycle::{Cycle, DAY};
-use super::number::units_per_second;
+use super::number::{known, units_per_second};
+use super::precision::{Precision, PrecisionSurvey, Rounding};
 use super::row_sample::RowSample;
+use super::scalar::{Quantity, Scalar};
 use super::statistics::{NumberSummary, Statistics};
 use super::survey::first_as_text;
 use super::{
@@ -47,6 +49,9 @@ pub struct Time {
     /// The cycles the data varies in, each written as √2 sin and √2 cos, which have variance 1 for evenly spread
     /// values.
     cycles: Vec<Cycle>,
+    /// What the local times are whole multiples of. Absent if nothing, and in models of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    precision: Option<Precision>,
 }
 
 /// Local time of a zone. The offset is looked up once for each quarter of an hour, the smallest step of a zone's
@@ -73,6 +78,12 @@ impl Clock {
         let offset = utc.map_or(0, |utc| zone.offset_from_utc_datetime(&utc.naive_utc()).fix().local_minus_utc());
         self.last = Some((quarter, f64::from(offset)));
         seconds + f64::from(offset)
+    }
+
+    /// The inverse, for a local time `near` these seconds since 1970.
+    fn utc(&mut self, local: f64, near: f64) -> f64 {
+        let first = local - (self.local(near) - near);
+        local - (self.local(first) - first)
     }
 }
 
@@ -115,7 +126,18 @@ impl Time {
 
     /// This feature with the scaling of another.
     pub(super) fn with_scaling_of(&self, other: &Self) -> Self {
-        Self { elapsed: other.elapsed, ..self.clone() }
+        Self { elapsed: other.elapsed, precision: other.precision, ..self.clone() }
+    }
+
+    /// The clock of its time zone.
+    fn clock(&self) -> Clock {
+        Clock::new(self.zone.as_deref()).unwrap_or(Clock { zone: None, last: None })
+    }
+
+    fn rounded_by(&self, clock: &mut Clock, time: f64, rounding: Rounding) -> f64 {
+        let Some(precision) = self.precision else { return self.elapsed.within_range(time) };
+        let local = precision.round(clock.local(time), rounding);
+        self.elapsed.within_range(clock.utc(local, time))
     }
 }
 
@@ -180,7 +202,8 @@ impl Feature for Time {
 
     fn is_valid(&self) -> bool {
         let twice = self.cycles.iter().enumerate().any(|(n, cycle)| self.cycles[..n].contains(cycle));
-        self.elapsed.is_valid() && !twice && Clock::new(self.zone.as_deref()).is_ok()
+        let is_valid = self.elapsed.is_valid() && self.precision.is_none_or(Precision::is_valid);
+        is_valid && !twice && Clock::new(self.zone.as_deref()).is_ok()
     }
 
     fn write(&self, array: &ArrayRef, elements: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError> {
@@ -207,9 +230,40 @@ impl Feature for Time {
 
     /// Reads the elapsed time only.
     fn read(&self, elements: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+        self.array(&self.values(elements), data_type)
+    }
+
+    fn scalar(&self) -> Option<&dyn Scalar> {
+        Some(self)
+    }
+}
+
+impl Scalar for Time {
+    fn quantity(&self) -> Quantity {
+        Quantity::Time
+    }
+
+    fn range(&self) -> [f64; 2] {
+        [self.elapsed.min, self.elapsed.max]
+    }
+
+    fn smallest_difference(&self) -> f64 {
+        self.precision.map_or(0.0, Precision::smallest_difference)
+    }
+
+    fn rounded(&self, value: f64, rounding: Rounding) -> f64 {
+        self.rounded_by(&mut self.clock(), value, rounding)
+    }
+
+    fn values(&self, elements: &[f32]) -> Vec<f64> {
+        let mut clock = self.clock();
         let times = elements.chunks_exact(1 + 2 * self.cycles.len());
-        let times = times.map(|elements| (!elements[0].is_nan()).then(|| self.elapsed.invert(elements[0].into())));
-        let times: Float64Array = times.collect();
+        let times = times.map(|elements| self.elapsed.unscale(elements[0].into()));
+        times.map(|time| self.rounded_by(&mut clock, time, Rounding::Nearest)).collect()
+    }
+
+    fn array(&self, values: &[f64], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+        let times = known(values);
         let unit = match data_type {
             DataType::Date32 | DataType::Date64 => 1.0 / DAY,
             DataType::Timestamp(unit, _) => units_per_second(*unit),
@@ -230,6 +284,7 @@ impl Feature for Time {
 struct TimeSurvey {
     statistics: Statistics,
     sample: RowSample,
+    precision: PrecisionSurvey,
     /// The sums of sines and cosines of each cycle.
     sums: [[f64; 2]; 3],
     /// The parts of each cycle that occur, a bit each.
@@ -248,6 +303,7 @@ pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
     Some(Box::new(TimeSurvey {
         statistics: Statistics::new(request.quantiles),
         sample: RowSample::new(),
+        precision: PrecisionSurvey::new(data_type),
         sums: [[0.0; 2]; 3],
         seen: [0; 3],
         given: request.given,
@@ -264,6 +320,7 @@ impl Survey for TimeSurvey {
         times.iter().for_each(|time| self.sample.push(time));
         for time in times.iter().flatten() {
             let local = self.clock.local(time);
+            self.precision.push(local);
             for ((cycle, sums), seen) in Cycle::ALL.iter().zip(&mut self.sums).zip(&mut self.seen) {
                 let [sine, cosine] = cycle.of(local);
                 *seen |= cycle.part(local);
@@ -287,6 +344,10 @@ impl Survey for TimeSurvey {
 
     fn times(&self) -> Option<Vec<f64>> {
         Some(self.sample.values().to_vec())
+    }
+
+    fn sampled_values(&self) -> Option<&[f64]> {
+        Some(self.sample.values())
     }
 
     fn rejection(&self) -> Option<Rejection> {
@@ -318,6 +379,7 @@ impl Survey for TimeSurvey {
             missing: self.statistics.missing(),
             elapsed,
             cycles,
+            precision: self.precision.coarsest(),
         }))
     }
 }
@@ -334,6 +396,8 @@ mod tests {
         // Summer time began at 2024-03-31 01:00 UTC.
         let change = 1_711_846_800.0;
         assert_eq!((berlin.local(change - 1.0), berlin.local(change)), (change - 1.0 + 3600.0, change + 7200.0));
+        // Midnight before the change is not two hours away by the clock of after it.
+        assert_eq!(berlin.utc(1_711_843_200.0, change), change - 7200.0);
         assert_eq!(Clock::new(Some("+05:30")).unwrap().local(0.0), 19_800.0);
         assert_eq!(Clock::new(None).unwrap().local(5.0), 5.0);
         assert!(Clock::new(Some("Middle/Earth")).is_err());

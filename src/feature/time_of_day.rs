@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::cycle::DAY;
 use super::logical_type::is_clock_type;
 use super::number::units_per_second;
+use super::precision::{Precision, PrecisionSurvey, Rounding};
 use super::statistics::Statistics;
 use super::survey::first_as_text;
 use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Rejection, Scaler, Survey, ValueIssues, Values};
@@ -27,6 +28,9 @@ pub struct TimeOfDay {
     data_type: String,
     /// Values that were missing at fit.
     missing: u64,
+    /// Absent if the times have none, and in models of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    precision: Option<Precision>,
 }
 
 impl TimeOfDay {
@@ -100,6 +104,10 @@ impl Feature for TimeOfDay {
         self.missing
     }
 
+    fn is_valid(&self) -> bool {
+        self.precision.is_none_or(Precision::is_valid)
+    }
+
     fn write(&self, array: &ArrayRef, elements: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError> {
         let times = seconds(array)?;
         for (row, time) in times.iter().enumerate() {
@@ -115,6 +123,7 @@ impl Feature for TimeOfDay {
         let count = |point: &[f32]| {
             let angle = f64::from(point[0]).atan2(point[1].into());
             let time = (angle / TAU).rem_euclid(1.0) * DAY;
+            let time = self.precision.map_or(time, |precision| precision.round(time, Rounding::Nearest));
             (!angle.is_nan()).then(|| (time * per_second).round().rem_euclid(DAY * per_second) as i64)
         };
         let counts: ArrayRef = Arc::new(elements.chunks_exact(2).map(count).collect::<Int64Array>());
@@ -128,6 +137,7 @@ impl Feature for TimeOfDay {
 /// The survey of a column of times of the day.
 struct TimeOfDaySurvey {
     statistics: Statistics,
+    precision: PrecisionSurvey,
     first: Option<String>,
     data_type: DataType,
 }
@@ -136,13 +146,16 @@ struct TimeOfDaySurvey {
 pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
     let data_type = request.data_type.clone();
     is_clock_type(&data_type).then(|| {
-        Box::new(TimeOfDaySurvey { statistics: Statistics::new(false), first: None, data_type }) as Box<dyn Survey>
+        let (statistics, precision) = (Statistics::new(false), PrecisionSurvey::new(&data_type));
+        Box::new(TimeOfDaySurvey { statistics, precision, first: None, data_type }) as Box<dyn Survey>
     })
 }
 
 impl Survey for TimeOfDaySurvey {
     fn update(&mut self, array: &ArrayRef) -> Result<(), ArrowError> {
-        self.statistics.update(&seconds(array)?);
+        let seconds = seconds(array)?;
+        self.statistics.update(&seconds);
+        seconds.iter().flatten().for_each(|time| self.precision.push(time));
         if self.first.is_none() {
             self.first = first_as_text(array)?;
         }
@@ -166,6 +179,6 @@ impl Survey for TimeOfDaySurvey {
 
     fn fit(&self, column: Column, _: &Scaler) -> Result<Kind, Rejection> {
         let (data_type, missing) = (self.data_type.to_string(), self.statistics.missing());
-        Ok(Kind::TimeOfDay(TimeOfDay { column, data_type, missing }))
+        Ok(Kind::TimeOfDay(TimeOfDay { column, data_type, missing, precision: self.precision.coarsest() }))
     }
 }

@@ -10,6 +10,7 @@ use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
 use super::number::{cast_numbers, is_number_type, numbers};
+use super::precision::{Precision, PrecisionSurvey, Rounding};
 use super::statistics::{NumberSummary, Statistics};
 use super::{
     Column, ColumnRequest, Feature, FeatureCells, Kind, Rejection, Scaler, Scaling, Survey, ValueIssues, Values,
@@ -31,6 +32,9 @@ pub struct Vector {
     /// Vectors that were missing, or had a number missing, at fit.
     missing: u64,
     numbers: Vec<VectorElement>,
+    /// That of all its numbers. Absent if they have none, and in models of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    precision: Option<Precision>,
 }
 
 /// One of a vector's numbers.
@@ -120,7 +124,14 @@ impl Vector {
     pub(super) fn with_scaling_of(&self, other: &Self) -> Option<Self> {
         let places = |vector: &Self| vector.learned().map(|(at, _)| at).collect::<Vec<_>>();
         let alike = self.numbers.len() == other.numbers.len() && places(self) == places(other);
-        alike.then(|| Self { numbers: other.numbers.clone(), ..self.clone() })
+        alike.then(|| Self { numbers: other.numbers.clone(), precision: other.precision, ..self.clone() })
+    }
+
+    /// The number that an element stands for.
+    fn number(&self, scaling: &Scaling, element: f32) -> Option<f64> {
+        let number = scaling.unscale(element.into());
+        let rounded = self.precision.map_or(number, |precision| precision.round(number, Rounding::Nearest));
+        (!element.is_nan()).then(|| scaling.within_range(rounded))
     }
 }
 
@@ -175,8 +186,8 @@ impl Feature for Vector {
         let Some(VectorElement::Learned(scaling)) = self.numbers.get(place) else {
             return Err(ArrowError::InvalidArgumentError(format!("no number at {place} is learned")));
         };
-        let number = |&element: &f32| (!element.is_nan()).then(|| scaling.invert(element.into()));
-        cast_numbers(elements.iter().map(number).collect(), item_of(data_type)?.data_type())
+        let numbers = elements.iter().map(|&element| self.number(scaling, element)).collect();
+        cast_numbers(numbers, item_of(data_type)?.data_type())
     }
 
     fn unusable(&self) -> &'static str {
@@ -188,7 +199,8 @@ impl Feature for Vector {
             VectorElement::Learned(scaling) => scaling.is_valid(),
             VectorElement::Constant(value) => value.is_finite(),
         };
-        self.learned().count() > 0 && self.numbers.iter().all(sound)
+        let is_sound = self.learned().count() > 0 && self.numbers.iter().all(sound);
+        is_sound && self.precision.is_none_or(Precision::is_valid)
     }
 
     fn write(&self, array: &ArrayRef, elements: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError> {
@@ -229,10 +241,7 @@ impl Feature for Vector {
             let start = numbers.len();
             numbers.extend(self.numbers.iter().map(|element| match element {
                 VectorElement::Constant(value) => Some(*value),
-                VectorElement::Learned(scaling) => {
-                    let element = elements.next().copied().unwrap_or(f32::NAN);
-                    (!element.is_nan()).then(|| scaling.invert(element.into()))
-                }
+                VectorElement::Learned(scaling) => self.number(scaling, elements.next().copied().unwrap_or(f32::NAN)),
             }));
             let any_known = self.learned().any(|(at, _)| numbers[start + at].is_some());
             valid_rows.push(any_known);
@@ -264,6 +273,7 @@ struct VectorSurvey {
     elements: Option<Vec<Statistics>>,
     /// Statistics of all numbers together, if they share a scaling.
     whole: Option<Statistics>,
+    precision: PrecisionSurvey,
     nulls: u64,
     /// Vectors with a missing number.
     incomplete: u64,
@@ -282,6 +292,7 @@ pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
         Box::new(VectorSurvey {
             elements: None,
             whole: (vector_scale == VectorScale::Whole).then(|| Statistics::new(quantiles)),
+            precision: PrecisionSurvey::new(data_type),
             nulls: 0,
             incomplete: 0,
             other_length: None,
@@ -324,6 +335,7 @@ impl Survey for VectorSurvey {
                     statistics.push_usable(values[at]);
                     self.whole.iter_mut().for_each(|whole| whole.push_usable(values[at]));
                     incomplete |= !(values[at] as f32).is_finite();
+                    self.precision.push(values[at]);
                 } else {
                     statistics.push_nulls(1);
                     incomplete = true;
@@ -398,6 +410,7 @@ impl Survey for VectorSurvey {
             data_type: self.data_type.clone(),
             missing: self.nulls + self.incomplete,
             numbers: self.elements.iter().flatten().map(element).collect(),
+            precision: self.precision.coarsest(),
         };
         if vector.learned().count() == 0 {
             return Err(Rejection::because("varies too little to be scaled"));

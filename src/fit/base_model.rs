@@ -105,7 +105,7 @@ impl BaseModel {
         source: &ParquetSource,
         run: &mut Run<'_>,
     ) -> Result<ColumnChoice> {
-        let Metadata { carried, training, .. } = self.model.metadata();
+        let Metadata { carried, training, ordered, .. } = self.model.metadata();
         let model = self.model.reading(source.types());
         let (mut features, schema) = (model.features().clone(), source.schema());
         features.check(&schema, source.path())?;
@@ -122,7 +122,8 @@ impl BaseModel {
         }
         let missing = MissingRates::of(features.kinds(), source.rows());
         let carried = unlearned_columns(&schema, &features, carried);
-        Ok(ColumnChoice { features, carried, values: Default::default(), suggested_types: Vec::new(), missing })
+        let (values, suggested_types, ordered) = (Default::default(), Vec::new(), ordered.clone());
+        Ok(ColumnChoice { features, carried, values, suggested_types, ordered, missing })
     }
 
     /// The columns that were constant in the fit of the model, without those that cannot be read.

@@ -107,12 +107,12 @@ impl CheckpointWriter {
         let path = self.target.path();
         if !path.exists() {
             if resume {
-                tracing::info!("{}: no checkpoint; the fit starts from its beginning", path.display());
+                tracing::info!("{}: no checkpoint; the fit starts from the beginning", path.display());
             }
             return Ok(());
         }
         if !resume {
-            tracing::warn!("{}: an unfinished fit's checkpoint, which this fit replaces", path.display());
+            tracing::warn!("{}: this fit replaces the checkpoint of an unfinished one", path.display());
             return Ok(());
         }
         let fault = |fault| Error::Checkpoint { path: path.to_owned(), fault };

@@ -7,7 +7,9 @@ use super::defaults::{self, MissingRates};
 use super::statistics;
 use crate::config::{FitConfig, LogicalType};
 use crate::error::Result;
-use crate::feature::{Candidate, Candidates, Carried, Features, Values, candidates, fit_features};
+use crate::feature::{
+    Candidate, Candidates, Carried, Features, OrderedPair, Values, candidate_pairs, candidates, fit_features,
+};
 use crate::pipeline::Run;
 use crate::source::ParquetSource;
 
@@ -19,6 +21,8 @@ pub(super) struct ColumnChoice {
     pub(super) values: BTreeMap<String, Values>,
     /// Columns of strings that are all of another type.
     pub(super) suggested_types: Vec<(String, LogicalType)>,
+    /// Pairs of columns that a sample of the rows has in order.
+    pub(super) ordered: Vec<OrderedPair>,
     /// How much the learned columns miss.
     pub(super) missing: MissingRates,
 }
@@ -45,5 +49,6 @@ pub(super) fn choose_columns(config: &FitConfig, source: &ParquetSource, run: &m
     let (features, carried) =
         fit_features(&columns, date_key.as_ref(), carried, scale, defaults::missing_indicator(config));
     let missing = MissingRates::of(features.kinds(), source.rows());
-    Ok(ColumnChoice { features: Arc::new(features), carried, values, suggested_types, missing })
+    let ordered = candidate_pairs(&columns, &features, source.rows());
+    Ok(ColumnChoice { features: Arc::new(features), carried, values, suggested_types, ordered, missing })
 }

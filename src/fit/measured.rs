@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::base_model::BaseModel;
 use super::fitted::Fitted;
 use super::losses::row_losses;
-use super::measure::{Calibrated, Calibration, FittedNetwork, aggregate, health, sketch};
+use super::measure::{Calibrated, Calibration, FittedNetwork, aggregate, health, ordered, sketch};
 use super::trained::Trained;
 use crate::artifact::{Aggregate, FORMAT_VERSION, Health, Init, Metadata, Model, Provenance};
 use crate::config::Training;
 use crate::drift::Sketch;
 use crate::error::{Error, Result};
-use crate::feature::{GroupNorms, InputColumn, Layout};
+use crate::feature::{GroupNorms, InputColumn, Layout, OrderedPair};
 use crate::model::{Checkpoint, Trainer, Vae, Weights};
 use crate::pipeline::{self, Run, Stage};
 use crate::score::{AggregatePosterior, Neighbors, Scoring};
@@ -28,6 +28,7 @@ pub(super) struct Measured {
     group_scores: Vec<Arc<GroupNorms>>,
     health: Option<Health>,
     aggregate: Aggregate,
+    ordered: Vec<OrderedPair>,
     sketch: Sketch,
 }
 
@@ -52,10 +53,12 @@ impl Trained {
         let vae = calibration.members[0].0.clone();
         let fitted = FittedNetwork::new(layout, network, &weights[0], vae, run)?;
         let features = &self.loaded.features;
-        let stages = ["health", "aggregate", "sketch"].map(Stage::new);
+        let stages = ["health", "aggregate", "ordered", "sketch"].map(Stage::new);
         let health = stages[0].run(|| health::measure(&fitted, features, rows, seed))?;
         let aggregate = stages[1].run(|| aggregate::measure(&fitted, features, rows, seed))?;
-        let sketch = stages[2]
+        let pairs = prepared.columns.ordered.clone();
+        let ordered = stages[2].run(|| ordered::measure(features, rows, pairs, run.stopper()))?;
+        let sketch = stages[3]
             .run(|| sketch::measure(&fitted, features, rows, &training_scores, scoring.calibration.as_ref()))?;
         pipeline::report(&stages.each_ref());
         Ok(Measured {
@@ -67,6 +70,7 @@ impl Trained {
             group_scores,
             health,
             aggregate,
+            ordered,
             sketch,
             trained: self,
         })
@@ -114,8 +118,7 @@ impl Measured {
     /// # Errors
     /// [`Error::Model`] if its parts contradict each other.
     pub(super) fn into_fitted(self) -> Result<Fitted> {
-        let Self { trained, training, init, scoring, latents, neighbors, group_scores, health, aggregate, sketch } =
-            self;
+        let Self { trained, training, init, scoring, latents, neighbors, group_scores, health, aggregate, .. } = self;
         let Trained { loaded, network, members, checkpoint, seconds } = trained;
         let (prepared, rows) = (&loaded.prepared, &loaded.rows);
         let provenance = Provenance {
@@ -133,6 +136,7 @@ impl Measured {
             given: loaded.features.given().to_vec(),
             columns: InputColumn::all(&prepared.source.schema()),
             carried: prepared.columns.carried.clone(),
+            ordered: self.ordered,
             network,
             training,
             history: members.history,
@@ -142,8 +146,9 @@ impl Measured {
         };
         let norms = [loaded.features.layout().given().norms(), &group_scores];
         let networks = members.weights.into_iter().zip(latents).collect();
-        let model = Model::new(metadata, networks, neighbors.as_ref(), norms, &aggregate, &sketch, &prepared.device)
-            .map_err(|fault| Error::Model { path: "the model just fitted".into(), fault })?;
+        let model =
+            Model::new(metadata, networks, neighbors.as_ref(), norms, &aggregate, &self.sketch, &prepared.device)
+                .map_err(|fault| Error::Model { path: "the model just fitted".into(), fault })?;
         let cells = rows.training.len() as u64 * prepared.sizes.inputs as u64;
         Ok(Fitted {
             model,

@@ -45,7 +45,7 @@ pub(super) fn write(
         match written {
             Ok(written) => counts.written += u64::from(written),
             Err(error) if source.keeps_going() && error.kind() == ErrorKind::Data => {
-                tracing::warn!("{error}; it is left out");
+                tracing::warn!("{error}; the file is skipped");
                 damaged.push((file.path().to_owned(), error));
             }
             Err(error) => return Err(unfinished(&work[n..], n, error)),
@@ -89,6 +89,6 @@ fn unfinished(rest: &[(Source, PathBuf)], done: usize, source: Error) -> Error {
         return source;
     }
     let rest: Vec<PathBuf> = rest.iter().map(|(file, _)| file.path().to_owned()).collect();
-    tracing::warn!("{done} files are written, {} are not, from {} on", rest.len(), rest[0].display());
+    tracing::warn!("{done} files are written and {} are not, starting with {}", rest.len(), rest[0].display());
     Error::Unfinished { done, rest, source: Box::new(source) }
 }

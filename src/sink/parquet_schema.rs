@@ -85,7 +85,7 @@ fn as_stored(stored: &StoredType, field: &FieldRef, plain: &TypePtr) -> Result<O
         replaced = true;
         if own.get_physical_type() == Physical::INT96 {
             let unit = written.logical_type_ref().map(|it| format!("{it:?}")).unwrap_or_default();
-            tracing::info!("column {:?}: INT96 is encoded anew as {unit}", field.name());
+            tracing::info!("column {:?}: INT96 is written as {unit}", field.name());
         }
         with_values_of(own, written.self_type())
     })?;

@@ -33,7 +33,7 @@ impl OpenInputs {
                 Ok(Some(input)) => inputs.push(input),
                 Ok(None) => others.push(path),
                 Err(error) if config.keep_going && may_lack && error.kind() == ErrorKind::Data => {
-                    tracing::warn!("{error}; it is left out");
+                    tracing::warn!("{error}; the file is skipped");
                     unreadable.push((path, error));
                 }
                 Err(error) => return Err(error),
@@ -50,7 +50,7 @@ impl OpenInputs {
             add(file.path.clone(), file.directory.is_some(), OpenInput::open(file, partition, config, stop))?;
         }
         if let Some(one) = others.first() {
-            tracing::info!("files that hold no rows are left alone: {}, as {}", others.len(), one.display());
+            tracing::info!("files without rows are skipped: {}, such as {}", others.len(), one.display());
         }
         leave_out_outputs(&mut inputs);
         match inputs.is_empty() {
@@ -71,6 +71,6 @@ fn leave_out_outputs(inputs: &mut Vec<OpenInput>) {
         return;
     }
     let one = inputs.iter().find(|input| is_output(input)).map(|input| input.path.clone()).unwrap_or_default();
-    tracing::warn!("outputs of vaepipe in an input directory are left out: {outputs}, as {}", one.display());
+    tracing::warn!("outputs of vaepipe in an input directory are skipped: {outputs}, such as {}", one.display());
     inputs.retain(|input| !is_output(input));
 }

@@ -35,7 +35,7 @@ pub(super) fn open_stdin(path: &Path, config: &SourceConfig, stop: &Stop) -> Res
         return Ok(Stdin::Stream(IpcReader::new(path, Box::new(from), config.allow_missing_eos, stop)?));
     }
     if config.input_format.is_none() {
-        tracing::info!("{}: it begins as {} does", path.display(), format.name());
+        tracing::info!("{}: it is read as {}, by its first bytes", path.display(), format.name());
     }
     let folder = config.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
     let mut file = tempfile::tempfile_in(&folder).map_err(Error::io("create a scratch file here", &folder))?;

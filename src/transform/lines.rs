@@ -131,7 +131,7 @@ impl TransformJob<'_, '_> {
             to.finish()
         })?;
         if let Some(first) = first_skipped {
-            tracing::warn!("lines that are left out: {skipped}; the first is {first}");
+            tracing::warn!("lines skipped: {skipped}; the first is {first}");
         }
         tell_lost(Path::new("lines"), &encoder);
         Ok(())

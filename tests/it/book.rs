@@ -13,14 +13,15 @@ use crate::readme::book;
 use crate::workdir::{Workdir, repository};
 
 /// Why a block of commands is not run here: what follows `no_run:` behind its language.
-const REASONS: [&str; 7] = [
+const REASONS: [&str; 8] = [
     "compiles for minutes",
-    "needs a wheel",
+    "needs a release",
+    "needs Docker",
     "needs a GPU",
     "needs an object store",
     "needs a message queue",
     "needs a cluster",
-    "needs administrator rights",
+    "writes to the home folder",
 ];
 
 /// Languages of blocks. Those of the second line are checked elsewhere, or are no code of ours.

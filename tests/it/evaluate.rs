@@ -54,6 +54,9 @@ fn every_score_is_compared_with_the_norm_of_the_row() {
     let chosen = dir.ok("evaluate scored.parquet --label flag --score s_kl,c --threshold 0.5 --summary json").json();
     assert_eq!((&chosen["scores"][0]["score"], &chosen["scores"][1]["score"]), (&"s_kl".into(), &"c".into()));
     assert_eq!(chosen["at_threshold"]["threshold"], 0.5);
+    // Of what is_anomaly says, the score that decides finds all.
+    let decided = dir.ok("evaluate scored.parquet --label s_is_anomaly --summary json").json();
+    assert_eq!(decided["scores"][0]["auroc"], 1.0);
     dir.ok("evaluate scored.parquet --label label").prints(&[
         "rows      1,999 with a label, 100 of them anomalies, 5.0 %",
         "1 without a label are left out",

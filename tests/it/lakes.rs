@@ -248,7 +248,7 @@ fn what_holds_no_rows_is_left_alone_and_a_damaged_file_can_be_left_out() {
     for name in ["README.md", "notes.txt", "p0.parquet.crc", "_SUCCESS", "vae.safetensors"] {
         std::fs::write(dir.path(&format!("lake/{name}")), "no rows").unwrap();
     }
-    dir.ok("fit lake -m a.st --epochs 1").says(&["files that hold no rows are left alone: 4"]);
+    dir.ok("fit lake -m a.st --epochs 1").says(&["files without rows are skipped: 4"]);
     dir.ok("transform lake out/ -m a.st");
     assert!(dir.path("out/p2.parquet").exists() && !dir.path("out/README.md").exists());
     // One of the files is cut off.
@@ -257,7 +257,7 @@ fn what_holds_no_rows_is_left_alone_and_a_damaged_file_can_be_left_out() {
     dir.fails(65, "transform lake cut/ -m a.st").says(&["p1.parquet"]);
     assert!(!dir.path("cut").exists());
     let ran = dir.fails(1, "transform lake cut/ -m a.st --keep-going");
-    ran.says(&["p1.parquet", "it is left out", "2 files are written and 1 are not"]);
+    ran.says(&["p1.parquet", "the file is skipped", "2 files are written and 1 are not"]);
     assert!(dir.path("cut/p0.parquet").exists() && dir.path("cut/p2.parquet").exists());
     // One output of all files cannot do without one.
     dir.fails(1, "transform lake one.parquet -m a.st --keep-going").says(&["p1.parquet", "0 files are written"]);
@@ -276,7 +276,7 @@ fn outputs_in_an_input_directory_are_left_out() {
     dir.ok("fit lake -m a.st --epochs 1 -q");
     dir.ok("transform lake/p0.parquet scored.parquet -m a.st -q");
     std::fs::copy(dir.path("scored.parquet"), dir.path("lake/scored.parquet")).unwrap();
-    dir.ok("transform lake all.parquet -m a.st").says(&["outputs of vaepipe in an input directory are left out: 1"]);
+    dir.ok("transform lake all.parquet -m a.st").says(&["outputs of vaepipe in an input directory are skipped: 1"]);
     assert_eq!(read(&dir.path("all.parquet")).num_rows(), 750);
     // A directory of outputs alone is a table as any other.
     dir.ok("transform lake out/ -m a.st -q");

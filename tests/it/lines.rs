@@ -174,7 +174,7 @@ fn a_bad_line_is_an_error_with_its_number_after_the_lines_before_it() {
         ran.says(&[says]);
         assert_eq!(ran.stdout().lines().count(), 2, "{bad}");
         let ran = piped(&dir, "transform --lines - - --csv-bad-lines skip", text.as_bytes()).exits(0);
-        ran.says(&[&format!("lines that are left out: 1; the first is {}", says)]);
+        ran.says(&[&format!("lines skipped: 1; the first is {}", says)]);
         assert_eq!(ran.stdout().lines().count(), 5, "{bad}");
         std::fs::write(dir.path("bad.ndjson"), &text).unwrap();
         dir.fails(65, "transform --lines bad.ndjson out.ndjson");

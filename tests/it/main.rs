@@ -15,6 +15,7 @@ mod damaged_footers;
 #[cfg(feature = "delta")]
 mod delta;
 mod determinism;
+mod drawn_values;
 mod drift;
 mod early_ends;
 mod encoded_again;

@@ -110,7 +110,7 @@ fn without_resume_a_fit_starts_anew_and_says_what_it_replaces() {
     write(&dir.path("in.parquet"), &curve(5000), 1000);
     kill(&dir, FLAGS, 0);
     let said = dir.ok(&format!("{FLAGS} --seed 1"));
-    said.says(&[CHECKPOINT, "which this fit replaces"]);
+    said.says(&[CHECKPOINT, "replaces the checkpoint of an unfinished one"]);
     assert!(!dir.path(CHECKPOINT).exists());
     // And with nothing to go on from, resuming is starting.
     dir.ok(&format!("{FLAGS} --resume --force --seed 2"));

@@ -342,7 +342,7 @@ fn a_header_with_a_field_fewer_than_the_rows_lacks_the_name_of_the_first() {
             command.args(["--csv-delimiter", " "]);
         }
         let ran = Ran::of("fit-transform", command.output().unwrap()).exits(0);
-        ran.says(&["the header has one field fewer than the rows; their first one is \"column_1\""]);
+        ran.says(&["the header has one field fewer than the rows; the first column is \"column_1\""]);
         let out = read(&dir.path("out.parquet"));
         assert_eq!(names(&out)[..4], ["column_1", "x", "y", "word"]);
         assert_eq!(

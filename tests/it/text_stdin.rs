@@ -47,7 +47,7 @@ fn stdin_is_read_in_the_format_that_is_given_or_found() {
     ] {
         let ran = piped(&dir, &format!("transform - out.parquet --force {flags}"), bytes).exits(0);
         assert!(new_bits(&read(&dir.path("out.parquet"))) == expected, "{flags}");
-        assert_eq!(ran.stderr().contains("it begins as"), flags.is_empty(), "{}", ran.stderr());
+        assert_eq!(ran.stderr().contains("it is read as"), flags.is_empty(), "{}", ran.stderr());
     }
     let ran = piped(&dir, "transform - out.arrow --prefix again_ --input-format arrow", &arrow).exits(0);
     drop(ran);

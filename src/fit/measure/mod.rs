@@ -6,6 +6,7 @@ mod fitted_network;
 mod group_scores;
 pub(in crate::fit) mod health;
 mod neighbors;
+pub(in crate::fit) mod ordered;
 mod sampled_batches;
 pub(in crate::fit) mod sketch;
 

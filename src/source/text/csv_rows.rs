@@ -159,7 +159,7 @@ impl<R> ScannedCsv<R> {
         if !format.has_header && !names.is_empty() {
             tracing::info!("{path}: the first line has values, not names; columns are named column_1, column_2, …");
         } else if format.has_row_names {
-            tracing::info!("{path}: the header has one field fewer than the rows; their first one is {:?}", names[0]);
+            tracing::info!("{path}: the header has one field fewer than the rows; the first column is {:?}", names[0]);
         } else if !renamed.is_empty() {
             let renamed = renamed.iter().map(|&n| format!("column {} is {:?}", n + 1, names[n]));
             let renamed = renamed.collect::<Vec<_>>().join(", ");
