@@ -24,11 +24,12 @@ pub(crate) struct Bar {
 /// [`Error::Io`](crate::Error::Io) of the drawing.
 pub(crate) fn bars(about: (&str, &str, String), bars: &[Bar], full: Option<f64>) -> Result<Figure> {
     const STEP: i32 = 42;
-    const LEFT: i32 = 330;
+    const NAME: usize = 30;
+    const LEFT: i32 = 460;
     const MAX_BAR: i32 = WIDTH as i32 - LEFT - 190;
     let longest = full.unwrap_or_else(|| bars.iter().map(|bar| bar.value).fold(0.0, f64::max)).max(f64::MIN_POSITIVE);
     // Short names leave more width for the bars.
-    let widest = bars.iter().map(|bar| super::canvas::width(&truncated(&bar.name, 23))).max().unwrap_or(0);
+    let widest = bars.iter().map(|bar| super::canvas::width(&truncated(&bar.name, NAME))).max().unwrap_or(0);
     let left = (widest + 24).clamp(90, LEFT);
     let bar_width = MAX_BAR + LEFT - left;
     Figure::draw(about, (STEP * bars.len() as i32 + 16) as u32, |area| {
@@ -36,7 +37,7 @@ pub(crate) fn bars(about: (&str, &str, String), bars: &[Bar], full: Option<f64>)
             let (top, middle) = (8 + STEP * n, 8 + STEP * n + STEP / 2);
             let end = left + (f64::from(bar_width) * (bar.value / longest).clamp(0.0, 1.0)).round() as i32;
             area.draw(&Text::new(
-                truncated(&bar.name, 23),
+                truncated(&bar.name, NAME),
                 (left - 14, middle),
                 text(Paint::Ink, HPos::Right, VPos::Center),
             ))?;
