@@ -215,12 +215,12 @@ fn the_headline_says_how_many_rows_are_odd_since_when_and_why() {
     assert!(group.contains(">b</td>") && group.contains(">140</td>") && group.contains("<b>b 1"), "{group}");
     let heads = between(between(&page, "the rows of highest score", "</table>"), "<thead>", "</thead>");
     let heads: Vec<&str> = heads.split("</th>").map(|head| head.rsplit('>').next().unwrap()).collect();
-    assert_eq!(heads[2..5], ["p-value", "name", "day"]);
+    assert_eq!(heads[2..6], ["why", "p-value", "name", "day"]);
     // An even share has no start.
     scored_days(&dir, 40);
     dir.ok("report scored.parquet --force");
     assert!(
-        between(&text(&dir, "report.html"), "<p class=\"lead\">", "</p>").contains("no clear rise from any day on")
+        between(&text(&dir, "report.html"), "<p class=\"lead\">", "</p>").contains("There is no clear rise over time")
     );
 }
 

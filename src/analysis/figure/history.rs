@@ -1,7 +1,7 @@
 //! Shares of odd rows over time.
 
-use plotters::element::Rectangle;
-use plotters::style::Color;
+use plotters::element::{PathElement, Rectangle};
+use plotters::style::{Color, ShapeStyle};
 
 use super::axes::{Axis, Ticks, draw_axes, legend, short};
 use super::canvas::{Figure, Tips};
@@ -38,11 +38,17 @@ pub(crate) fn history(unit: &str, stretches: &[Stretch], since: Option<usize>, a
             let text = format!("{}: {} of {} rows, {} %", it.name, it.odd, it.rows, short(percent(it)));
             tips.add(chart.backend_coord(&(at - 0.5, 0.0)), chart.backend_coord(&(at + 0.5, top)), &text);
         }
+        let (odd, rows) = stretches.iter().fold((0, 0), |(odd, rows), it| (odd + it.odd, rows + it.rows));
+        let mean = 100.0 * odd as f64 / rows.max(1) as f64;
+        let line = [(-0.5, mean), (stretches.len() as f64 - 0.5, mean)];
+        chart.draw_series([PathElement::new(line, ShapeStyle::from(Paint::Ink.placeholder()).stroke_width(2))])?;
+        let all = (Paint::Ink, format!("all: {} %", short(mean)));
         match since.and_then(|since| stretches.get(since)) {
-            Some(since) => {
-                legend(area, &[(Paint::Main, "before".to_owned()), (Paint::Alarm, format!("since {}", since.name))])
-            }
-            None => Ok(()),
+            Some(since) => legend(
+                area,
+                &[(Paint::Main, "before".to_owned()), (Paint::Alarm, format!("since {}", since.name)), all],
+            ),
+            None => legend(area, &[(Paint::Main, "share of odd rows".to_owned()), all]),
         }
     })?;
     Ok(figure.with_tips(&tips))

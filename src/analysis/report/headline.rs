@@ -58,16 +58,15 @@ pub(super) fn since(unit: Unit, periods: &[Period]) -> String {
     }
     let most = periods.iter().reduce(|most, it| if it.odd > most.odd { it } else { most });
     let most = most.map_or(String::new(), |most| {
-        let place = if unit == Unit::File { "in" } else { "on" };
-        let place = if matches!(unit, Unit::Month | Unit::Year) { "in" } else { place };
         format!(
-            " The most are {place} {}: {} of {} rows.",
+            " The {} with the most is {}: {} of {} rows.",
+            unit.name(),
             name(most),
             with_separators(most.odd),
             with_separators(most.rows)
         )
     });
-    format!("Their share has no clear rise from any {} on.{most}", unit.name())
+    format!("There is no clear rise over time.{most}")
 }
 
 /// The columns that are most often the main reason.

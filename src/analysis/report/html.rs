@@ -34,7 +34,8 @@ pub(super) fn table(caption: &str, heads: &[&str], rows: &[Vec<Cell>]) -> String
     let is_number = |n: usize| rows.iter().any(|row| matches!(row.get(n), Some(Cell::Number(_))));
     for (n, head) in heads.iter().enumerate() {
         let class = if is_number(n) { " class=\"n\"" } else { "" };
-        let _ = write!(html, "<th scope=\"col\"{class}>{}</th>", escaped(head));
+        // A long name may break after an underscore.
+        let _ = write!(html, "<th scope=\"col\"{class}>{}</th>", escaped(head).replace('_', "_<wbr>"));
     }
     html.push_str("</tr></thead><tbody>\n");
     let labels: Vec<String> = heads

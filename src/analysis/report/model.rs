@@ -40,15 +40,16 @@ pub(super) fn training(page: &mut ReportPage, model: &Model) -> Result<()> {
         ]
     });
     let numbers = table("losses by epoch", &["epoch", "training", "validation", "KL"], &rows.collect::<Vec<_>>());
-    page.figure(curves(&all, history.best_epoch)?, &folded("Numbers", &numbers));
+    let mut below = folded("Numbers", &numbers);
     let config = [
         ("The network", serde_json::to_value(&metadata.network)),
         ("Training settings", serde_json::to_value(&metadata.training)),
         ("Rows", serde_json::to_value(&metadata.provenance)),
     ];
     for (caption, values) in config {
-        page.html(&folded(caption, &settings(caption, &values.unwrap_or_default())));
+        below.push_str(&folded(caption, &settings(caption, &values.unwrap_or_default())));
     }
+    page.figure(curves(&all, history.best_epoch)?, &below);
     Ok(())
 }
 
@@ -69,7 +70,7 @@ pub(super) fn latents(page: &mut ReportPage, model: &Model, names: &[String]) ->
     };
     let shown = order.len().min(DIMENSIONS);
     let mut about = format!(
-        "{} of {} dimensions are active. ELBO of calibration rows {} = {} - KL {} nats. Reconstruction error {}",
+        "{} of {} dimensions are active. ELBO of calibration rows {} = {} - KL {} nats. Reconstruction error {}, lower is better",
         health.active(),
         health.dimensions.len(),
         short(health.elbo()),
@@ -78,7 +79,7 @@ pub(super) fn latents(page: &mut ReportPage, model: &Model, names: &[String]) ->
         short(health.error),
     );
     if let Some(principal) = health.principal_error {
-        about.push_str(&format!(", PCA of the same width {}", short(principal)));
+        about.push_str(&format!("; of PCA of the same width {}", short(principal)));
     }
     about.push('.');
     if shown < order.len() {

@@ -103,10 +103,13 @@ impl<'a> ListedRows<'a> {
         }
         if config.show.is_empty() {
             // A constant column does not identify rows.
-            let varies =
-                |name: &String| listed.texts.get(name).is_some_and(|texts| texts.iter().any(|text| *text != texts[0]));
-            let of_use: Vec<String> =
-                identifying.iter().filter(|name| varies(name)).take(IDENTIFYING).cloned().collect();
+            let values =
+                |name: &String| listed.texts.get(name).map_or(0, |texts| texts.iter().collect::<BTreeSet<_>>().len());
+            // The more different values, the better.
+            let mut of_use: Vec<(usize, &String)> = identifying.iter().map(|name| (values(name), name)).collect();
+            of_use.retain(|(values, _)| *values > 1);
+            of_use.sort_by_key(|(values, name)| (columns.time.as_ref() != Some(name), std::cmp::Reverse(*values)));
+            let of_use: Vec<String> = of_use.into_iter().take(IDENTIFYING).map(|(_, name)| name.clone()).collect();
             shown.retain(|name| of_use.contains(name) || !identifying.contains(name));
         }
         shown.retain(|name| listed.texts.contains_key(name));
@@ -146,7 +149,7 @@ impl<'a> ListedRows<'a> {
         let why = match explained {
             true => {
                 " The sentence says what is unusual: the value, and what the model expects of such a row, give or take \
-                     the usual error (±). The percentage is the part of the score that the first column makes."
+                     the usual error (±). First reason: the part of the score that the first column makes."
             }
             false => "",
         };
@@ -159,12 +162,11 @@ impl<'a> ListedRows<'a> {
         if files.len() > 1 {
             heads.insert(0, "file");
         }
+        heads.extend(explained.then_some("why"));
         heads.extend(columns.p_value.as_ref().map(|_| "p-value"));
         heads.extend(columns.label.as_deref());
         heads.extend(self.shown.iter().map(String::as_str));
-        if explained {
-            heads.extend(["why", "of the score"]);
-        }
+        heads.extend(explained.then_some("first reason"));
         let cell = |column: &String, row: u64| {
             let text = self.text(column, row).map_or(String::new(), |text| readable(&text));
             let is_number = text.parse::<f64>().is_ok();
@@ -178,12 +180,12 @@ impl<'a> ListedRows<'a> {
                 line[0] = Cell::Number((row - files[file].first_row).to_string());
                 line.insert(0, text_cell(brief(&name.unwrap_or_default())));
             }
+            line.extend(explained.then(|| Cell::Html(self.sentence(row))));
             let p = columns.p_value.as_ref().map(|name| self.text(name, row).and_then(|text| text.parse().ok()));
             line.extend(p.map(number_cell));
             line.extend(columns.label.iter().chain(&self.shown).map(|column| cell(column, row)));
             if explained {
                 let share = self.odd.reasons.get(&row).and_then(|reasons| reasons.first()).map(|reason| reason.share);
-                line.push(Cell::Html(self.sentence(row)));
                 line.push(Cell::Number(share.map_or(String::new(), |share| format!("{:.0} %", 100.0 * share))));
             }
             line

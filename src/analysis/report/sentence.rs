@@ -9,7 +9,7 @@ use crate::analysis::figure::short;
 use crate::artifact::Model;
 
 /// Smallest similarity of two columns' effects along the latent dimensions for one to be named beside the other.
-const RELATED: f64 = 0.8;
+const RELATED: f64 = 0.75;
 
 /// Largest number of related columns remembered of a column.
 const CANDIDATES: usize = 4;
@@ -65,20 +65,26 @@ impl<'a> Phrasebook<'a> {
 
     /// A sentence about a row's reasons as HTML. `value_of` gives the row's value of another column.
     pub(super) fn sentence(&self, reasons: &[Reason], value_of: &dyn Fn(&str) -> Option<String>) -> String {
-        let is_reason = |name: &str| reasons.iter().any(|reason| reason.column == name);
         // The first reason, and others that matter beside it.
         let told = reasons.iter().filter(|reason| reason.share >= 0.25 * reasons[0].share);
-        let parts = told.enumerate().map(|(n, reason)| {
-            let spread = self.spread(reason).map_or(String::new(), |spread| format!(" ± {}", brief_number(spread)));
-            let beside = self.related(&reason.column).into_iter().filter(|name| n == 0 && !is_reason(name));
+        let is_told = |name: &str| told.clone().any(|reason| reason.column == name);
+        let parts = told.clone().enumerate().map(|(n, reason)| {
+            let spread = self.spread(reason);
+            let beside = self.related(&reason.column).into_iter().filter(|name| n == 0 && !is_told(name));
             let beside = beside.filter_map(|name| Some((name, value_of(name)?))).next();
             let beside = beside.map_or(String::new(), |(name, value)| {
                 format!(" for {} {}", escaped(&brief(name)), escaped(&readable(&value)))
             });
-            let (column, expected) = (escaped(&brief(&reason.column)), reason.expected.as_deref().map(readable));
+            let column = escaped(&brief(&reason.column));
+            let expected = reason.expected.as_deref().map(|expected| match (spread, expected.parse::<f64>()) {
+                (Some(spread), Ok(number)) => {
+                    format!("{} ± {}", rounded(number, step_of(spread)), rounded(spread, step_of(spread)))
+                }
+                _ => readable(expected),
+            });
             let value = reason.value.as_deref().map_or("is missing".to_owned(), |value| escaped(&readable(value)));
             let expected = match expected {
-                Some(expected) => format!("expected {}{spread}{beside}", escaped(&expected)),
+                Some(expected) => format!("expected {}{beside}", escaped(&expected)),
                 None => "expected to be missing".to_owned(),
             };
             format!("<b>{column} {value}</b>, {expected}")
@@ -130,9 +136,13 @@ pub(super) fn readable(value: &str) -> String {
     brief(value)
 }
 
-/// A number with two significant digits.
-fn brief_number(value: f64) -> String {
-    let step = 10f64.powf(value.abs().log10().floor() - 1.0);
+/// The place of the second digit of a number.
+fn step_of(value: f64) -> f64 {
+    10f64.powf(value.abs().log10().floor() - 1.0)
+}
+
+/// A number, rounded to a multiple of `step`.
+fn rounded(value: f64, step: f64) -> String {
     short((value / step).round() * step)
 }
 
@@ -145,7 +155,8 @@ mod tests {
         let texts = ["30", "1400.0", "0.333333333", "2013-01-01T10:00:00Z", "2013-01-01T10:00:07.5", "word", "1e-7"];
         let expected = ["30", "1400", "0.3333", "2013-01-01 10:00", "2013-01-01 10:00:07", "word", "1.00e-7"];
         assert_eq!(texts.map(readable), expected);
-        assert_eq!([20.4, 0.0123, 1234.0].map(brief_number), ["20", "0.012", "1200"]);
+        assert_eq!([20.4, 0.0123, 1234.0].map(|value| rounded(value, step_of(value))), ["20", "0.012", "1200"]);
+        assert_eq!(rounded(-4.463, step_of(10.2)), "-4");
     }
 
     #[test]

@@ -78,7 +78,7 @@ pub(super) fn show(
         let name = &shift.name;
         let about = match (&drift, shift.ks) {
             (Some(_), Some(ks)) => {
-                format!("{name}: PSI {:.3}, of which {:.3} may be chance, and KS {ks:.3}.", shift.psi, shift.chance)
+                format!("{name}: PSI {:.3} (by chance up to {:.3}), KS {ks:.3}.", shift.psi, shift.chance)
             }
             _ => format!("{name}, here and in training."),
         };
@@ -88,11 +88,11 @@ pub(super) fn show(
     heads.extend(drift.iter().flat_map(|_| SHIFT_HEADS));
     heads.extend([
         "missing",
-        "at fit",
+        "missing in training",
         "out of range",
         "unseen",
         "median",
-        "median at fit",
+        "median in training",
         "of the scores",
         "rebuilt",
     ]);
