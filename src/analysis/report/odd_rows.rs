@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ScoredColumns;
-use super::reasons::{REASONS, Reason, explain, read};
+use super::reasons::{ENCODED_FOR_ONE, Reason, explain, read};
 use super::sampled_rows::read_rows;
 use super::table_survey::TableSurvey;
 use crate::artifact::Model;
@@ -13,9 +13,6 @@ use crate::source::ParquetSource;
 
 /// Largest number of elements that the model encodes to explain rows: of wide rows, fewer are explained.
 const MAX_VALUES: usize = 8 << 20;
-
-/// Rows that the model encodes to explain one.
-const ENCODED_FOR_ONE: usize = REASONS + 17;
 
 /// A second column counts as a main one if it makes at least this part of what the first one makes.
 const SECOND: f32 = 0.25;

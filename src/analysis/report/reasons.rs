@@ -12,6 +12,12 @@ use crate::pipeline::{Run, Stop};
 /// Columns that explain a row's score.
 pub(super) const REASONS: usize = 3;
 
+/// Rows that the model encodes to explain one.
+pub(super) const ENCODED_FOR_ONE: usize = REASONS + 17;
+
+/// Elements that are encoded before a stop is looked for.
+const VALUES_AT_ONCE: usize = 2 << 20;
+
 /// A column that raises a row's score.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Reason {
@@ -51,20 +57,21 @@ pub(super) fn explain(model: &Model, rows: &SampledRows, stop: &Stop) -> Result<
     config.explain = REASONS;
     // A prefix that no column has: the rows may already have columns of a transform.
     config.prefix = "\0".to_owned();
-    let failed = |source| failed("".as_ref(), "", source);
     let batch = rows.project(&model.features().columns())?;
-    // Small batches, so that a stop is soon seen.
-    let batches: Vec<_> = (0..batch.num_rows())
-        .step_by(64)
-        .map(|from| Ok(batch.slice(from, (batch.num_rows() - from).min(64))))
-        .collect();
-    let reader = RecordBatchIterator::new(batches, batch.schema());
+    // A few rows at once, so that a stop is soon seen.
+    let width = model.features().layout().width().max(1);
+    let at_once = (VALUES_AT_ONCE / (ENCODED_FOR_ONE * width)).clamp(8, 1024);
     let mut reasons = Vec::new();
-    for batch in model.transform_with(reader, &config, &Run::new().stop(stop))? {
-        let batch = batch.map_err(failed)?;
-        match batch.column_by_name("\0top_features").and_then(read) {
-            Some(of_batch) => reasons.extend(of_batch),
-            None => return Ok(None),
+    for from in (0..batch.num_rows()).step_by(at_once) {
+        stop.check()?;
+        let rows = batch.slice(from, (batch.num_rows() - from).min(at_once));
+        let reader = RecordBatchIterator::new([Ok(rows)], batch.schema());
+        for batch in model.transform_with(reader, &config, &Run::new().stop(stop))? {
+            let batch = batch.map_err(|error| stop.check().err().unwrap_or_else(|| failed("".as_ref(), "", error)))?;
+            match batch.column_by_name("\0top_features").and_then(read) {
+                Some(of_batch) => reasons.extend(of_batch),
+                None => return Ok(None),
+            }
         }
     }
     Ok(Some(reasons))

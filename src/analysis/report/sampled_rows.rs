@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, UInt64Array};
+use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, RecordBatchOptions, UInt64Array};
 use arrow::compute::{cast, concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
@@ -50,6 +50,9 @@ pub(super) fn sample(
     read_rows(source, names, rows, stop)
 }
 
+/// Columns that are read at once, so that a stop is soon seen in wide tables.
+const COLUMNS_AT_ONCE: usize = 256;
+
 /// Reads columns, each once, of rows in ascending order; skips row groups without such rows.
 pub(super) fn read_rows(
     source: &ParquetSource,
@@ -59,9 +62,20 @@ pub(super) fn read_rows(
 ) -> Result<SampledRows> {
     let mut seen = HashSet::new();
     let names: Vec<String> = columns.filter(|name| seen.insert(name.clone())).collect();
-    // Of wide rows fewer at once, so that a stop is soon seen.
-    let batch_rows = (MAX_VALUES / 4 / names.len().max(1)).clamp(64, 8192);
-    let failed = |source_error: ArrowError| failed(source.path(), "", source_error);
+    let (mut fields, mut arrays) = (Vec::new(), Vec::new());
+    for names in names.chunks(COLUMNS_AT_ONCE) {
+        let batch = read_block(source, names, &rows, stop)?;
+        fields.extend(batch.schema().fields().iter().cloned());
+        arrays.extend(batch.columns().iter().cloned());
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+    let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options);
+    Ok(SampledRows { batch: batch.map_err(|error| failed(source.path(), "", error))?, rows })
+}
+
+/// Reads a few columns of rows in ascending order.
+fn read_block(source: &ParquetSource, names: &[String], rows: &[u64], stop: &Stop) -> Result<RecordBatch> {
+    let failed = |error: ArrowError| failed(source.path(), "", error);
     let mut batches = Vec::new();
     for group in source.row_groups() {
         let mut first = group.first_row;
@@ -70,7 +84,7 @@ pub(super) fn read_rows(
         if of(first, first + group.rows).is_empty() {
             continue;
         }
-        for batch in source.read(&names, group, batch_rows)? {
+        for batch in source.read(names, group, 8192)? {
             stop.check()?;
             let batch = batch?;
             let end = first + batch.num_rows() as u64;
@@ -81,11 +95,15 @@ pub(super) fn read_rows(
             first = end;
         }
     }
-    let all = source.schema();
-    let fields = || all.fields().iter().filter(|field| seen.contains(field.name())).cloned().collect::<Vec<_>>();
-    let schema = batches.first().map_or_else(|| Arc::new(Schema::new(fields())), RecordBatch::schema);
-    let batch = concat_batches(&schema, &batches).map_err(failed)?;
-    Ok(SampledRows { rows, batch })
+    let schema = match batches.first() {
+        Some(batch) => batch.schema(),
+        None => {
+            let all = source.schema();
+            let fields = names.iter().filter_map(|name| all.field_with_name(name).ok().cloned());
+            Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+        }
+    };
+    concat_batches(&schema, &batches).map_err(failed)
 }
 
 impl SampledRows {

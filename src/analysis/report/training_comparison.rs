@@ -271,7 +271,7 @@ fn compare_columns(
 }
 
 /// Rows that are encoded at once.
-const BLOCK: usize = 64;
+const BLOCK: usize = 32;
 
 /// The drift of the sampled rows, if the model stores a drift baseline.
 fn drift(model: &Model, sample: &SampledRows, x: &[f32], issues: &FeatureIssues, stop: &Stop) -> Result<Option<Drift>> {
