@@ -311,7 +311,8 @@ fn a_file_without_rows_or_latents_has_a_page() {
     write(&dir.path("one.parquet"), &rows.slice(77, 1), 10);
     dir.ok("report one.parquet --force");
     assert!(between(&text(&dir, "report.html"), "<h1>", "</h1>").contains("of 1 row is odd"));
-    let nulls = rows.columns().iter().zip(rows.schema().fields()).map(|(column, field)| {
+    let schema = rows.schema();
+    let nulls = rows.columns().iter().zip(schema.fields()).map(|(column, field)| {
         let is_score = field.name() == "anomaly_score";
         (
             field.name().clone(),

@@ -59,7 +59,8 @@ pub(super) fn plane(
     let is_anomalous = |row: usize| anomaly.as_ref().is_some_and(|anomaly| anomaly[row] == Some(1.0));
     // Nobody asked for colours, and the file says which rows are odd: these are drawn, on the density of all.
     let by_oddness = columns.color.is_none() && columns.label.is_none() && anomaly.is_some();
-    let is_dense = survey.rows > SINGLE_ROWS;
+    let is_sampled = (sample.rows.len() as u64) < survey.rows;
+    let is_dense = if by_oddness { survey.rows > SINGLE_ROWS } else { is_sampled };
     let (paints, legend, what) = match by_oddness {
         true => oddness_colors(at.len()),
         false => colors(path, columns, sample)?,

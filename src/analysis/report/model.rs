@@ -11,8 +11,8 @@ use crate::error::Result;
 const DIMENSIONS: usize = 24;
 
 const EXPLAIN_KL: &str = "The model describes a row by these few numbers. KL divergence says how much a dimension tells about a row, in nats: 0 is \
-     nothing, 0.7 nats is one yes-or-no answer. Words such as \"less distance\" say what goes with a larger value. ELBO is a \
-     bound on the logarithm of a row's probability: higher is better.";
+     nothing, 0.7 nats is one yes-or-no answer. ELBO is a bound on the logarithm of a row's probability: higher is better.";
+const EXPLAIN_NAMES: &str = " The words beside a dimension say what goes with a larger value of it.";
 
 /// Shows the training curves and settings.
 pub(super) fn training(page: &mut ReportPage, model: &Model) -> Result<()> {
@@ -55,7 +55,11 @@ pub(super) fn training(page: &mut ReportPage, model: &Model) -> Result<()> {
 
 /// Shows the KL divergence of each latent dimension.
 pub(super) fn latents(page: &mut ReportPage, model: &Model, names: &[String]) -> Result<()> {
-    page.section("latent-dimensions", "Latent dimensions", EXPLAIN_KL);
+    page.section(
+        "latent-dimensions",
+        "Latent dimensions",
+        &format!("{EXPLAIN_KL}{}", if names.is_empty() { "" } else { EXPLAIN_NAMES }),
+    );
     let Some(health) = &model.metadata().health else {
         page.leave_out("KL divergence by dimension: the fit had no calibration rows to measure it".to_owned());
         return Ok(());

@@ -52,7 +52,9 @@ impl OddRows {
             _ => 0,
         };
         let odd = &survey.odd[..survey.odd.len().min(most)];
-        let listed = &survey.top[..survey.top.len().min(most)];
+        // A file may have the reasons of other rows than anomalies.
+        let most_listed = if columns.top_features.is_some() { usize::MAX } else { most };
+        let listed = &survey.top[..survey.top.len().min(most_listed)];
         let rows: BTreeSet<u64> = odd.iter().chain(listed).map(|(_, row)| *row).collect();
         let rows: Vec<u64> = rows.into_iter().collect();
         let none = Self { reasons: BTreeMap::new(), rows: Vec::new() };

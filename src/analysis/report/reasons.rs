@@ -5,7 +5,7 @@ use arrow::datatypes::Float32Type;
 
 use super::sampled_rows::{SampledRows, failed};
 use crate::artifact::Model;
-use crate::config::TransformConfig;
+use crate::config::{ExplainRows, TransformConfig};
 use crate::error::Result;
 use crate::pipeline::{Run, Stop};
 
@@ -55,6 +55,7 @@ pub(super) fn read(column: &ArrayRef) -> Option<Vec<Vec<Reason>>> {
 pub(super) fn explain(model: &Model, rows: &SampledRows, stop: &Stop) -> Result<Option<Vec<Vec<Reason>>>> {
     let mut config = TransformConfig::new();
     config.explain = REASONS;
+    config.explain_rows = ExplainRows::All;
     // A prefix that no column has: the rows may already have columns of a transform.
     config.prefix = "\0".to_owned();
     let batch = rows.project(&model.features().columns())?;
