@@ -234,9 +234,9 @@ fn several_files_are_compared() {
     dir.ok("report night-1.parquet night-2.parquet");
     let page = text(&dir, "report.html");
     let lead = between(&page, "<p class=\"lead\">", "</p>");
-    assert!(lead.contains("Since <b>night-2.parquet</b>, 11.0 % of the rows are odd; before, it was 1.0 %."), "{lead}");
+    assert!(lead.contains("Since <b>night-2</b>, 11.0 % of the rows are odd; before, it was 1.0 %."), "{lead}");
     let figure = between(&page, "id=\"history-title\"", "</svg>");
-    assert!(figure.contains("<title>night-1.parquet: 40 of 4000 rows, 1 %</title>"));
+    assert!(figure.contains("<title>night-1: 40 of 4000 rows, 1 %</title>"));
     // A row is found by its file and its number there.
     let table = between(&page, "the rows of highest score", "</table>");
     let rows: Vec<&str> = table.split("<tr><td").skip(1).collect();

@@ -1,6 +1,6 @@
 //! The share of odd rows over time: by file, or by day, month or year of a column.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
@@ -71,8 +71,7 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn new(source: &ParquetSource, columns: &ScoredColumns) -> Self {
-        let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let by_file = source.paths().map(|path| Period { name: name(path), ..Period::default() }).collect();
+        let by_file = file_names(source).into_iter().map(|name| Period { name, ..Period::default() }).collect();
         let ends = source.files().iter().map(|file| file.first_row + file.rows()).collect();
         Self { time: columns.time.clone(), ends, by_file, by_day: BTreeMap::new() }
     }
@@ -155,6 +154,18 @@ pub(super) fn show(page: &mut ReportPage, unit: Unit, periods: &[Period]) -> Res
         folded("Numbers", &table("odd rows over time", &heads, &periods.iter().map(line).collect::<Vec<_>>()));
     page.figure(history(unit.name(), &stretches, since, about)?, &numbers);
     Ok(())
+}
+
+/// The names of the files without their extensions; with their directories if names alone do not tell them apart.
+fn file_names(source: &ParquetSource) -> Vec<String> {
+    let stem = |path: &Path| path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let names: Vec<String> = source.paths().map(stem).collect();
+    if names.iter().collect::<BTreeSet<_>>().len() == names.len() {
+        return names;
+    }
+    let folder = |path: &Path| Some(path.parent()?.file_name()?.to_string_lossy().into_owned());
+    let full = |(path, name): (&Path, &String)| folder(path).map_or(name.clone(), |folder| format!("{folder}/{name}"));
+    source.paths().zip(&names).map(full).collect()
 }
 
 /// The number of 1970-01-01 in the calendar.

@@ -107,7 +107,7 @@ impl<'a> ListedRows<'a> {
                 |name: &String| listed.texts.get(name).map_or(0, |texts| texts.iter().collect::<BTreeSet<_>>().len());
             // The more different values, the better.
             let mut of_use: Vec<(usize, &String)> = identifying.iter().map(|name| (values(name), name)).collect();
-            of_use.retain(|(values, _)| *values > 1);
+            of_use.retain(|(values, _)| *values > 1 || listed.rows.rows.len() == 1);
             of_use.sort_by_key(|(values, name)| (columns.time.as_ref() != Some(name), std::cmp::Reverse(*values)));
             let of_use: Vec<String> = of_use.into_iter().take(IDENTIFYING).map(|(_, name)| name.clone()).collect();
             shown.retain(|name| of_use.contains(name) || !identifying.contains(name));

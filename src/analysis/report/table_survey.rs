@@ -164,7 +164,13 @@ impl TableSurvey {
         quantiles.iter().for_each(|[m, h]| (middle, high) = (middle.min(*m), high.max(*h)));
         let far = high + 2.0 * (high - middle).max(0.0);
         let end = if far > middle && self.score.max > far { far } else { self.score.max };
-        let range = if self.score.count > 0 { self.score.min..end } else { 0.0..1.0 };
+        // A single score has a bar, too.
+        let least = (self.score.min.abs() * 1e-3).max(0.5);
+        let range = match self.score.count {
+            0 => 0.0..1.0,
+            _ if end > self.score.min => self.score.min..end,
+            _ => self.score.min - least..self.score.min + least,
+        };
         self.scores = Histogram::new(range.clone(), BINS);
         let path = source.path();
         let names: Vec<String> = [&columns.score].into_iter().chain(&columns.label).cloned().collect();
