@@ -188,7 +188,7 @@ fn scored_days(dir: &Workdir, since: usize) {
     let name: ArrayRef = Arc::new(StringArray::from_iter_values((0..rows).map(|row| format!("row {row}"))));
     let columns = [("day", day), ("id", id), ("name", name), (NAME, a), ("b", b)];
     write(&dir.path("days.parquet"), &RecordBatch::try_from_iter(columns).unwrap(), 1000);
-    dir.ok("transform days.parquet scored.parquet --threshold 20 --explain 2 --force");
+    dir.ok("transform days.parquet scored.parquet --threshold 10 --explain 2 --force");
 }
 
 #[test]

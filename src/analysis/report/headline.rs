@@ -1,8 +1,8 @@
 //! The headline of a report in words: how many rows are odd, since when, and because of which columns.
 
-use super::history::{Period, Unit, change};
 use super::html::{brief, percent, with_separators};
 use super::odd_rows::OddRows;
+use super::periods::{Period, Unit, change};
 use super::table_survey::{MOST_ODD, TableSurvey};
 use crate::analysis::escape::escaped;
 

@@ -10,6 +10,7 @@ mod model;
 mod odd_rows;
 mod oddest;
 mod page;
+mod periods;
 mod reasons;
 mod row_images;
 mod sampled_rows;
@@ -271,7 +272,7 @@ impl ScoredColumns {
             top_features: new("top_features"),
             label: config.label.as_deref().map(|name| require("label", name)).transpose()?,
             color: config.color.as_deref().map(|name| require("color", name)).transpose()?,
-            time: history::time_column(source, time),
+            time: periods::time_column(source, time),
             carried: all.iter().filter(is_carried).map(|name| (*name).to_owned()).collect(),
             all: names,
             score,

@@ -17,12 +17,12 @@ const CANDIDATES: usize = 4;
 /// Writes reasons as sentences, with what the model knows about their columns.
 pub(super) struct Phrasebook<'a> {
     model: Option<&'a Model>,
-    numbers: HashMap<&'a str, Number>,
+    numbers: HashMap<&'a str, LearnedNumber>,
 }
 
 /// A learned number, in the row vector and among the decoder's outputs.
 #[derive(Debug, Clone, Copy)]
-struct Number {
+struct LearnedNumber {
     kind: usize,
     element: usize,
     output: usize,
@@ -38,7 +38,7 @@ impl<'a> Phrasebook<'a> {
                 let (elements, shape) = (features.elements(kind), feature.feature().shape());
                 // Lists and times have several elements, categories none that is a number.
                 if elements.len() == 1 && elements.end <= features.layout().gaussians() {
-                    numbers.insert(feature.column().name(), Number { kind, element: elements.start, output });
+                    numbers.insert(feature.column().name(), LearnedNumber { kind, element: elements.start, output });
                 }
                 output += shape.elements * shape.classes;
             }
@@ -49,7 +49,7 @@ impl<'a> Phrasebook<'a> {
     /// The numbers that go with a column most, by the model: their effects along the latent dimensions are alike.
     pub(super) fn related(&self, column: &str) -> Vec<&'a str> {
         let (Some(model), Some(of)) = (self.model, self.numbers.get(column)) else { return Vec::new() };
-        let effects = |number: &Number| -> Vec<f64> {
+        let effects = |number: &LearnedNumber| -> Vec<f64> {
             let aggregate = model.aggregate();
             let (outputs, deviation) = (aggregate.deviation.len(), f64::from(aggregate.deviation[number.output]));
             let along = aggregate.effect.iter().skip(number.output).step_by(outputs.max(1));

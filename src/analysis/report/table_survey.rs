@@ -1,6 +1,6 @@
 //! Statistics of all rows of a scored file: scores, latents and labels.
 
-use super::history::History;
+use super::periods::PeriodCounts;
 use super::sampled_rows::{labels, numbers};
 use super::{ReportConfig, ScoredColumns};
 use crate::analysis::figure::Histogram;
@@ -60,7 +60,7 @@ pub(super) struct TableSurvey {
     pub(super) top: Vec<(f64, u64)>,
     /// The anomalies of highest score; of a file without a decision, the rows listed.
     pub(super) odd: Vec<(f64, u64)>,
-    pub(super) history: History,
+    pub(super) history: PeriodCounts,
     pub(super) scores: Histogram,
     /// Rows with a score above the histogram's range.
     pub(super) above_range: u64,
@@ -83,7 +83,7 @@ pub(super) fn survey(
         latents: vec![ColumnMoments::NONE; columns.latents.len()],
         top: Vec::new(),
         odd: Vec::new(),
-        history: History::new(source, columns),
+        history: PeriodCounts::new(source, columns),
         scores: Histogram::new(0.0..1.0, BINS),
         above_range: 0,
     };
