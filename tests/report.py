@@ -66,14 +66,15 @@ def browser(profile):
 USE = """
 const table = [...document.querySelectorAll('.scroll table')].find(table => table.tBodies[0].rows.length >= 12 && !table.closest('details'));
 if (!table) return null;
-const number = row => Number(row.cells[0].textContent.replace(/,/g, ''));
-const button = table.tHead.rows[0].cells[0].querySelector('button');
+const column = [...table.tHead.rows[0].cells].findIndex(head => head.classList.contains('n'));
+const number = row => Number(row.cells[column].textContent.replace(/[, %]/g, ''));
+const button = table.tHead.rows[0].cells[column].querySelector('button');
 button.click();
 const down = [...table.tBodies[0].rows].map(number);
 button.click();
 const up = [...table.tBodies[0].rows].map(number);
 const find = table.parentElement.previousElementSibling;
-find.value = table.tBodies[0].rows[3].textContent.slice(0, 12);
+find.value = [...table.tBodies[0].rows[3].cells].map(cell => cell.textContent).join('').slice(0, 24);
 find.dispatchEvent(new Event('input'));
 const found = [...table.tBodies[0].rows].filter(row => !row.hidden).length;
 const mark = document.querySelector('svg rect:has(> title)');
