@@ -100,23 +100,19 @@ impl PeriodCounts {
             let shown = self.by_file[from..].to_vec();
             return (shown.len() > 1).then_some((Unit::File, shown));
         }
-        let units: [(Unit, fn(NaiveDate) -> String); 3] = [
-            (Unit::Day, |date| date.format("%Y-%m-%d").to_string()),
-            (Unit::Month, |date| date.format("%Y-%m").to_string()),
-            (Unit::Year, |date| date.format("%Y").to_string()),
-        ];
-        let counted = units.into_iter().map(|(unit, name)| (unit, self.count(name)));
+        let units = [(Unit::Day, "%Y-%m-%d"), (Unit::Month, "%Y-%m"), (Unit::Year, "%Y")];
+        let counted = units.into_iter().map(|(unit, format)| (unit, self.count(format)));
         let (unit, mut periods) = counted.reduce(|all, next| if all.1.len() > PERIODS { next } else { all })?;
         periods.drain(..periods.len().saturating_sub(PERIODS));
         (periods.len() > 1).then_some((unit, periods))
     }
 
-    fn count(&self, name: fn(NaiveDate) -> String) -> Vec<Period> {
+    /// Counts the days of each name that a format gives them.
+    fn count(&self, format: &str) -> Vec<Period> {
         let mut periods = Vec::<Period>::new();
         for (&day, &[rows, odd]) in &self.by_day {
-            let Some(name) = NaiveDate::from_num_days_from_ce_opt(day.saturating_add(UNIX_DAY)).map(name) else {
-                continue;
-            };
+            let Some(date) = NaiveDate::from_num_days_from_ce_opt(day.saturating_add(UNIX_DAY)) else { continue };
+            let name = date.format(format).to_string();
             match periods.last_mut().filter(|last| last.name == name) {
                 Some(last) => (last.rows, last.odd) = (last.rows + rows, last.odd + odd),
                 None => periods.push(Period { name, rows, odd }),
