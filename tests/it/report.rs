@@ -183,7 +183,7 @@ fn scored_days(dir: &Workdir, since: usize) {
         t.iter().enumerate().map(|(row, t)| 3.0 - 2.0 * t + if odd(row) { 9.0 } else { 0.0 }),
     ));
     // From 2026-01-20.
-    let day: ArrayRef = Arc::new(Date32Array::from_iter_values((0..rows).map(|row| 20_473 + row as i32 / 100)));
+    let day: ArrayRef = Arc::new(Date32Array::from_iter_values((0..rows).map(|row| 20_473 + row / 100)));
     let id: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows as i64));
     let name: ArrayRef = Arc::new(StringArray::from_iter_values((0..rows).map(|row| format!("row {row}"))));
     let columns = [("day", day), ("id", id), ("name", name), (NAME, a), ("b", b)];
