@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Opens pages that `report` wrote in Chromium, headless, in light and dark, on a wide and a narrow screen: no error in its
-console, no request, every figure there, seen and named, and nothing wider than the screen.
+"""Opens pages that `report` wrote in Chromium, headless, in light and dark, on wide and narrow screens: no error in its console,
+no request, every figure there, seen and named, nothing wider than the screen, contents that lead somewhere, tables that can be
+sorted and searched, and all of its text without the script.
 
     report.py CHROMIUM CHROMEDRIVER FOLDER PAGE.html...
 
@@ -32,6 +33,8 @@ const figures = [...document.querySelectorAll('figure')].map(figure => {
 const ids = [...document.querySelectorAll('[id]')].map(it => it.id);
 return {
   title: document.title, figures, twice: ids.filter((id, n) => ids.indexOf(id) !== n),
+  dead: [...document.querySelectorAll('nav a')].filter(a => !document.getElementById(a.hash.slice(1))).length,
+  links: document.querySelectorAll('nav a').length, text: document.querySelector('main').innerText.length,
   images: [...document.querySelectorAll('image')].length, scripts: document.scripts.length,
   wide: document.documentElement.scrollWidth, screen: document.documentElement.clientWidth,
   ground: getComputedStyle(document.body).backgroundColor, ink: getComputedStyle(document.body).color,
@@ -60,9 +63,38 @@ def browser(profile):
     return webdriver.Chrome(options=options, service=Service(driver))
 
 
+USE = """
+const table = [...document.querySelectorAll('.scroll table')].find(table => table.tBodies[0].rows.length >= 12 && !table.closest('details'));
+if (!table) return null;
+const column = [...table.tHead.rows[0].cells].findIndex(head => head.classList.contains('n'));
+const number = row => Number(row.cells[column].textContent.replace(/[, %]/g, ''));
+const button = table.tHead.rows[0].cells[column].querySelector('button');
+button.click();
+const down = [...table.tBodies[0].rows].map(number);
+button.click();
+const up = [...table.tBodies[0].rows].map(number);
+const find = table.parentElement.previousElementSibling;
+find.value = [...table.tBodies[0].rows[3].cells].map(cell => cell.textContent).join('').slice(0, 24);
+find.dispatchEvent(new Event('input'));
+const found = [...table.tBodies[0].rows].filter(row => !row.hidden).length;
+const mark = document.querySelector('svg rect:has(> title)');
+mark.dispatchEvent(new PointerEvent('pointermove', { bubbles: true, clientX: 5, clientY: 5 }));
+const tip = document.querySelector('.tip');
+return { down, up, rows: down.length, found, tip: tip.hidden ? '' : tip.textContent };
+"""
+
+
+def use(page, chrome):
+    """Sorts a table, searches it, and points at a bar."""
+    seen = chrome.execute_script(USE)
+    if seen:
+        assert seen["down"] == sorted(seen["down"], reverse=True) and seen["up"] == sorted(seen["up"]), (page.name, seen)
+        assert 1 <= seen["found"] < seen["rows"] and seen["tip"], (page.name, seen)
+
+
 def check(page, chrome):
     for scheme in ["light", "dark"]:
-        for width in [1280, 400]:
+        for width in [1920, 1280, 390]:
             chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
             chrome.execute_cdp_cmd(
                 "Emulation.setDeviceMetricsOverride", {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
@@ -77,7 +109,8 @@ def check(page, chrome):
             asked = [it["params"]["request"]["url"] for it in events if it["method"] == "Network.requestWillBeSent"]
             asked = [url for url in asked if not url.startswith("data:")]
             assert asked == [page.resolve().as_uri()], (where, asked)
-            assert look["scripts"] == 0 and not look["twice"], (where, look["twice"])
+            assert look["scripts"] == 1 and not look["twice"], (where, look["twice"])
+            assert look["links"] > 2 and look["dead"] == 0, (where, look["links"], look["dead"])
             assert look["wide"] <= look["screen"] <= width, (where, look["wide"])
             assert (luminance(look["ground"]) > 0.8) == (scheme == "light"), (where, look["ground"])
             assert contrast(look["ground"], look["ink"]) > 7, where
@@ -91,6 +124,12 @@ def check(page, chrome):
             size = {"width": width, "height": min(height, 12000), "deviceScaleFactor": 1, "mobile": False}
             chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
             chrome.save_screenshot(str(folder / f"{page.stem}-{scheme}-{width}.png"))
+            use(page, chrome)
+    chrome.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    chrome.get(page.resolve().as_uri())
+    chrome.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    plain = chrome.execute_script(LOOK)
+    assert plain["figures"] == look["figures"] and plain["text"] >= 0.95 * look["text"], (page.name, plain["text"])
     return look
 
 
@@ -99,6 +138,6 @@ with tempfile.TemporaryDirectory() as profile:
     try:
         for page in map(Path, sys.argv[4:]):
             look = check(page, chrome)
-            print(f"{page.name}: {len(look['figures'])} figures, {look['images']} images, seen in light and dark, wide and narrow")
+            print(f"{page.name}: {len(look['figures'])} figures, {look['images']} images, seen in light and dark at three widths, and without the script")
     finally:
         chrome.quit()

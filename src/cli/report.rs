@@ -1,6 +1,7 @@
 //! `vaepipe report`.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use indicatif::{HumanBytes, HumanCount};
@@ -8,16 +9,20 @@ use serde_json::json;
 use vaepipe::{Model, ReportConfig, Source, SourceConfig, report};
 
 use crate::cli::Context;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, Origin};
 use crate::cli::flags::run::{RunFlags, folder};
 use crate::cli::output::{self, percent};
 
-/// Write an HTML page of scores, latents, and what they mean
+/// Write an HTML page about odd rows: how many, since when, and why
 ///
 /// Example: vaepipe report scored.parquet -m vae.safetensors
 ///
-/// The page is one HTML file that loads nothing: the scores and their threshold, rows in latent space, the oddest rows and
-/// why. With -m also what each dimension means, the columns beside those of the training, and how the training went.
+/// The page is one HTML file that loads nothing: a headline, odd rows over time, what makes rows odd, the oddest rows with a
+/// sentence each, scores and latents. With -m also what each dimension means, the columns compared with the training data, and
+/// how the training went. Several files are compared with each other.
+///
+/// The page has the date of the run in UTC, or that of the variable SOURCE_DATE_EPOCH, in seconds since 1970. Apart from that
+/// the same input gives the same bytes.
 #[derive(Debug, Args)]
 pub(crate) struct ReportCommand {
     /// Files, directories, or globs in quotes that a transform wrote, read as one table; - is stdin
@@ -52,6 +57,12 @@ struct ReportFlags {
     /// Show rows as images of this width and height: the learned and constant numbers in their order
     #[arg(long, value_name = "WxH", value_parser = size, help_heading = "Columns")]
     image: Option<Size>,
+    /// Show these columns of the listed rows [default: those that identify rows, and those that reasons mention]
+    #[arg(long, value_delimiter = ',', value_name = "COL,...", help_heading = "Columns")]
+    show: Vec<String>,
+    /// Count odd rows by the day of this column [default: by file; of one file, its first date or time]
+    #[arg(long, value_name = "COL", help_heading = "Columns")]
+    time: Option<String>,
     /// Rows of highest score to list
     #[arg(long, default_value_t = ReportConfig::TOP, value_name = "N", help_heading = "Output")]
     top: usize,
@@ -84,13 +95,18 @@ fn size(text: &str) -> Result<Size, String> {
 impl ReportCommand {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { scored, output, model, rows, flags, run } = self;
-        let ReportFlags { label, color, dimensions, image, top, svg, force } = flags;
+        let ReportFlags { label, color, dimensions, image, show, time, top, svg, force } = flags;
         let mut config = ReportConfig::new();
         config.label = label;
         config.color = color;
         config.dimensions = dimensions.map(|Pair(dimensions)| dimensions);
         config.image = image.map(|Size(size)| size);
+        config.show = show.iter().map(|name| name.trim().to_owned()).collect();
+        config.time = time;
         config.top = top;
+        config.date = Some(date()?);
+        let name = model.as_deref().and_then(Path::file_name);
+        config.model_name = name.map(|name| name.to_string_lossy().into_owned());
         config.check()?;
         let source = Source::open(&scored, &rows, &context.signals.stop)?;
         let _lock = run.claim(&output, force, source.paths().chain(model.as_deref()), context)?;
@@ -128,6 +144,26 @@ impl ReportCommand {
         });
         output::print(run.summary, context.quiet, &lines, &json)
     }
+}
+
+/// The date of the run, or that of the variable by which builds are reproduced.
+fn date() -> Result<String, Failure> {
+    const VARIABLE: &str = "SOURCE_DATE_EPOCH";
+    // The last second that has four digits for its year.
+    const LAST: u64 = 253_402_300_799;
+    let time = match std::env::var_os(VARIABLE) {
+        Some(text) => {
+            let seconds = text.to_str().and_then(|text| text.trim().parse().ok()).filter(|seconds| *seconds <= LAST);
+            let seconds: u64 = seconds.ok_or_else(|| Failure::Configuration {
+                origin: Some(Origin::Variable(VARIABLE.to_owned())),
+                fault: format!("{text:?} is not a number of seconds since 1970"),
+                hint: None,
+            })?;
+            SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+        }
+        None => SystemTime::now(),
+    };
+    Ok(humantime::format_rfc3339_seconds(time).to_string().chars().take(10).collect())
 }
 
 /// Refuses a directory with figures in it before the work.

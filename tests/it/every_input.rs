@@ -169,13 +169,14 @@ fn report_reads_scored_rows_of_every_format() {
     let dir = scored();
     let page = |inputs: &str| {
         dir.ok(&format!("report {inputs} -m vae.safetensors -o report.html --force"));
-        let page = std::fs::read_to_string(dir.path("report.html")).unwrap();
-        ["scored.parquet", "a.parquet and 1 more", "scored.arrow"]
-            .iter()
-            .fold(page, |page, name| page.replace(name, "NAME"))
+        std::fs::read_to_string(dir.path("report.html")).unwrap()
     };
     let expected = page("scored.parquet");
-    for inputs in ["scored/", "scored.arrow"] {
-        assert!(page(inputs) == expected, "{inputs}");
-    }
+    assert!(page("scored.arrow").replace("scored.arrow", "scored.parquet") == expected);
+    // Several files are counted by file as well; the rest is the same.
+    let rest = |page: &str| {
+        let from = page.find("<h2 id=\"scores\">").unwrap();
+        page[from..].split("<h2 id=\"not-shown\">").next().unwrap().split("</main>").next().unwrap().to_owned()
+    };
+    assert!(rest(&page("scored/")) == rest(&expected));
 }

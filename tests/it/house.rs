@@ -54,7 +54,7 @@ const ROOMS: [(&str, &[&str]); 23] = [
     ("rustls", &["storage/objects/object.rs"]),
     ("clap", &["cli/", "config/"]),
     ("plotters", &["analysis/figure/"]),
-    ("base64", &["analysis/figure/", "source/parquet/arrow_schema.rs"]),
+    ("base64", &["analysis/figure/", "analysis/report/page.rs", "source/parquet/arrow_schema.rs"]),
     ("polars", &["analysis/", "frame.rs", "source/predicate"]),
 ];
 

@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::Float32Type;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
 
 use crate::tables::{Uniform, read, write};
 use crate::workdir::Workdir;
@@ -44,33 +48,52 @@ fn a_page_has_its_figures_and_the_oddest_row_first_and_loads_nothing() {
     let dir = Workdir::new();
     scored(&dir, 600, "");
     let told = dir.ok("report scored.parquet -m vae.safetensors --summary json").json();
-    let figures = ["scores", "latents", "kl", "rebuilt", "raises", "column-0", "column-1", "training"];
+    let figures = ["causes", "scores", "latents", "kl", "rebuilt", "raises", "column-0", "column-1", "training"];
     assert_eq!((&told["rows"], &told["sampled"]), (&600.into(), &600.into()));
     assert_eq!(told["figures"], serde_json::json!(figures));
-    // At most that a dimension moves nothing.
-    assert!(told["not_shown"].as_array().unwrap().len() <= 1, "{told}");
+    // The file has no times; and a dimension may move nothing.
+    let not_shown = told["not_shown"].as_array().unwrap();
+    assert!(not_shown.len() <= 2 && not_shown[0].as_str().unwrap().starts_with("odd rows over time"), "{told}");
     let page = text(&dir, "report.html");
     assert_eq!(told["bytes"], page.len());
-    assert_eq!((page.matches("<figure>").count(), page.matches("role=\"img\"").count()), (8, 8));
-    for foreign in ["http://", "https://", "<script", "@import", "url("] {
+    assert_eq!((page.matches("<figure>").count(), page.matches("role=\"img\"").count()), (9, 9));
+    for foreign in ["http://", "https://", "src=\"", "@import", "url("] {
         assert!(!page.contains(foreign), "{foreign}");
     }
+    // Its one script is the one that its policy allows.
+    let script = between(&page, "<script>", "</script>");
+    let hash = STANDARD.encode(Sha256::digest(script));
+    assert_eq!((between(&page, "script-src 'sha256-", "'"), page.matches("<script").count()), (&*hash, 1));
     // The row that was put off, its score as in the file, what it is called, and the column it is off in.
     let table = between(&page, "the rows of highest score", "</table>");
     let first = table.split("<tr>").nth(2).unwrap();
     let rows = read(&dir.path("scored.parquet"));
     let score = rows.column_by_name("anomaly_score").unwrap().as_primitive::<Float32Type>().value(77);
     assert!(
-        first.starts_with(&format!("<td class=\"n\">77</td><td class=\"n\">{}", &score.to_string()[..3])),
+        first.starts_with(&format!(
+            "<td class=\"n\" data-l=\"row\">77</td><td class=\"n\" data-l=\"anomaly_score\">{}",
+            &score.to_string()[..3]
+        )),
         "{first}"
     );
-    assert!(first.contains("&lt;b&gt;odd&lt;/b&gt;") && first.contains("<li><b>b</b> 1"), "{first}");
+    let b = rows.column_by_name("b").unwrap().as_primitive::<arrow::datatypes::Float64Type>().value(77);
+    let sentence = format!("<b>b {b:.2}</b>, expected ");
+    assert!(first.contains("&lt;b&gt;odd&lt;/b&gt;") && first.contains(&sentence), "{sentence} in {first}");
+    // The other column decides what is expected of it.
+    assert!(first.contains(" ± ") && first.contains(" for &lt;img src=x"), "{first}");
+    assert!(between(&page, "<h1>", "</h1>").contains(" of 600 rows "));
     assert_eq!(table.split("<tr>").count(), 2 + 20);
     // Nothing of the data is markup.
     assert!(!page.contains("<img") && !page.contains("<b>odd") && page.contains("&lt;img src=x onerror=alert(1)&gt;"));
     // Twice the same.
-    dir.ok("report scored.parquet -m vae.safetensors -o again.html --threads 1 -q");
-    assert!(page == text(&dir, "again.html"));
+    let epoch = [("SOURCE_DATE_EPOCH", "1700000000")];
+    dir.ok_with(&epoch, "report scored.parquet -m vae.safetensors --force -q");
+    dir.ok_with(&epoch, "report scored.parquet -m vae.safetensors -o again.html --threads 1 -q");
+    let page = text(&dir, "report.html");
+    assert!(page == text(&dir, "again.html") && page.contains("<dd>2023-11-14</dd>"));
+    dir.run_with(&[("SOURCE_DATE_EPOCH", "soon")], "report scored.parquet -o no.html")
+        .exits(78)
+        .says(&["SOURCE_DATE_EPOCH", "is not a number of seconds since 1970"]);
 }
 
 #[test]
@@ -122,7 +145,7 @@ fn a_column_that_drifts_is_told_as_drift_has_it() {
     let drift = dir.ok("drift scored.parquet --summary json").json();
     let cells = |caption: &str, name: &str| -> Vec<String> {
         let table = between(&page, &format!("<caption>{caption}</caption>"), "</table>");
-        let line = between(table, &format!("<td>{name}</td>"), "</tr>");
+        let line = between(table, &format!(">{name}</td>"), "</tr>");
         line.split("<td").skip(1).map(|cell| between(cell, ">", "</td>").to_owned()).collect()
     };
     let moved = |shift: &serde_json::Value| -> Vec<String> {
@@ -148,6 +171,88 @@ fn a_column_that_drifts_is_told_as_drift_has_it() {
     assert!(page.contains("has a PSI above 0.25 and chance: b, "), "the column first, then the score and latents")
 }
 
+/// Scores 40 days of 100 rows, of which one a day is odd, and nine more from `since` on; in one file, with a column of days.
+fn scored_days(dir: &Workdir, since: usize) {
+    scored(dir, 1000, "");
+    let rows = 4000;
+    let mut uniform = Uniform::new(5);
+    let t: Vec<f64> = (0..rows).map(|_| uniform.next()).collect();
+    let odd = |row: usize| row % 100 == 7 || (row / 100 >= since && row % 10 == 3);
+    let a: ArrayRef = Arc::new(Float64Array::from_iter_values(t.iter().map(|t| t + 0.05 * uniform.next())));
+    let b: ArrayRef = Arc::new(Float64Array::from_iter_values(
+        t.iter().enumerate().map(|(row, t)| 3.0 - 2.0 * t + if odd(row) { 9.0 } else { 0.0 }),
+    ));
+    // From 2026-01-20.
+    let day: ArrayRef = Arc::new(Date32Array::from_iter_values((0..rows).map(|row| 20_473 + row / 100)));
+    let id: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows as i64));
+    let name: ArrayRef = Arc::new(StringArray::from_iter_values((0..rows).map(|row| format!("row {row}"))));
+    let columns = [("day", day), ("id", id), ("name", name), (NAME, a), ("b", b)];
+    write(&dir.path("days.parquet"), &RecordBatch::try_from_iter(columns).unwrap(), 1000);
+    dir.ok("transform days.parquet scored.parquet --threshold 10 --explain 2 --force");
+}
+
+#[test]
+fn the_headline_says_how_many_rows_are_odd_since_when_and_why() {
+    let dir = Workdir::new();
+    scored_days(&dir, 30);
+    let odd = read(&dir.path("scored.parquet")).column_by_name("is_anomaly").unwrap().as_boolean().true_count();
+    assert_eq!(odd, 40 + 10 * 10);
+    // All of it is in the file.
+    let told = dir.ok("report scored.parquet --show name,day --summary json").json();
+    assert_eq!(told["figures"][0], "history");
+    let page = text(&dir, "report.html");
+    assert_eq!(between(&page, "<h1>", "</h1>"), "140 of 4,000 rows are odd");
+    let lead = between(&page, "<p class=\"lead\">", "</p>");
+    assert!(lead.contains("That is 3.5 % of the rows."), "{lead}");
+    assert!(lead.contains("Since <b>2026-02-19</b>, 11.0 % of the rows are odd; before, it was 1.0 %."), "{lead}");
+    assert!(lead.contains("mostly because of <b>b</b> (140 rows)"), "{lead}");
+    // A bar a day, and the numbers of each.
+    let figure = between(&page, "id=\"history-title\"", "</svg>");
+    assert_eq!(figure.matches("<title>2026-").count(), 40);
+    assert!(figure.contains("<title>2026-02-19: 11 of 100 rows, 11 %</title>"));
+    // Each odd row is in a group, and most have one main column.
+    let groups = between(between(&page, "groups of odd rows by their main columns", "</table>"), "<tbody>", "</tbody>");
+    let rows =
+        groups.split("data-l=\"rows\">").skip(1).map(|cell| cell.split('<').next().unwrap().parse::<u64>().unwrap());
+    assert_eq!(rows.sum::<u64>(), 140, "{groups}");
+    assert!(groups.starts_with("\n<tr><td data-l=\"main columns\">b</td>") && groups.contains("<b>b 1"), "{groups}");
+    let heads = between(between(&page, "the rows of highest score", "</table>"), "<thead>", "</thead>");
+    let heads: Vec<&str> = heads.split("</th>").map(|head| head.rsplit('>').next().unwrap()).collect();
+    assert_eq!(heads[2..6], ["why", "p-value", "name", "day"]);
+    // An even share has no start.
+    scored_days(&dir, 40);
+    dir.ok("report scored.parquet --force");
+    assert!(
+        between(&text(&dir, "report.html"), "<p class=\"lead\">", "</p>").contains("There is no clear rise over time")
+    );
+}
+
+#[test]
+fn several_files_are_compared() {
+    let dir = Workdir::new();
+    scored_days(&dir, 40);
+    std::fs::rename(dir.path("scored.parquet"), dir.path("night-1.parquet")).unwrap();
+    scored_days(&dir, 0);
+    std::fs::rename(dir.path("scored.parquet"), dir.path("night-2.parquet")).unwrap();
+    dir.ok("report night-1.parquet night-2.parquet");
+    let page = text(&dir, "report.html");
+    let lead = between(&page, "<p class=\"lead\">", "</p>");
+    assert!(lead.contains("Since <b>night-2</b>, 11.0 % of the rows are odd; before, it was 1.0 %."), "{lead}");
+    let figure = between(&page, "id=\"history-title\"", "</svg>");
+    assert!(figure.contains("<title>night-1: 40 of 4000 rows, 1 %</title>"));
+    // A row is found by its file and its number there.
+    let table = between(&page, "the rows of highest score", "</table>");
+    let rows: Vec<&str> = table.split("<tr><td").skip(1).collect();
+    assert!(rows.iter().all(|row| row.contains("data-l=\"file\">night-")));
+    let number = |row: &&str| between(row, "data-l=\"row\">", "<").parse::<u64>().unwrap();
+    assert!(rows.iter().all(|row| number(row) < 4000));
+    dir.ok("report night-1.parquet night-2.parquet --time day --force");
+    assert_eq!(
+        between(&text(&dir, "report.html"), "id=\"history-title\"", "</svg>").matches("<title>2026-").count(),
+        40
+    );
+}
+
 #[test]
 fn rows_are_images_if_they_are_said_to_be() {
     let dir = Workdir::new();
@@ -171,6 +276,9 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
         ("scored.parquet --label word", "a number or a Boolean"),
         ("scored.parquet --label id", "must be 0 or 1"),
         ("scored.parquet --color wort", r#"did you mean "word""#),
+        ("scored.parquet --show id,wort", r#"did you mean "word""#),
+        ("scored.parquet --time labl", r#"did you mean "label""#),
+        ("scored.parquet --time word", "dates or times, to count rows by"),
         ("scored.parquet --dimensions 0,2", "dimensions is 2"),
         ("scored.parquet --dimensions 0", "the numbers of two dimensions"),
         ("scored.parquet --top 0", "top is 0, but must be 1 to 1000"),
@@ -178,7 +286,8 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
         ("in.parquet", "a file that `vaepipe transform` wrote"),
         ("scored.parquet -o scored.parquet --force", "choose another output"),
     ] {
-        let code = if says.contains("a number or") || says.contains("must be 0 or") { 65 } else { 2 };
+        let wrong_values = ["a number or", "must be 0 or", "dates or times"];
+        let code = if wrong_values.iter().any(|it| says.contains(it)) { 65 } else { 2 };
         dir.fails(code, &format!("report {flags}")).says(&[says]);
         assert!(!dir.path("report.html").exists(), "{flags}");
     }
@@ -200,6 +309,26 @@ fn a_file_without_rows_or_latents_has_a_page() {
     let rows = read(&dir.path("scored.parquet"));
     write(&dir.path("none.parquet"), &rows.slice(0, 0), 10);
     dir.ok("report none.parquet -m vae.safetensors").prints(&["rows      0", "not shown"]);
+    dir.ok("report none.parquet --force");
+    // One row; and rows that have no score.
+    write(&dir.path("one.parquet"), &rows.slice(77, 1), 10);
+    dir.ok("report one.parquet --force");
+    assert!(between(&text(&dir, "report.html"), "<h1>", "</h1>").contains("of 1 row is odd"));
+    let schema = rows.schema();
+    let nulls = rows.columns().iter().zip(schema.fields()).map(|(column, field)| {
+        let is_score = field.name() == "anomaly_score";
+        (
+            field.name().clone(),
+            if is_score { arrow::array::new_null_array(column.data_type(), 300) } else { column.clone() },
+        )
+    });
+    write(
+        &dir.path("nulls.parquet"),
+        &RecordBatch::try_from_iter_with_nullable(nulls.map(|(a, b)| (a, b, true))).unwrap(),
+        300,
+    );
+    dir.ok("report nulls.parquet -m vae.safetensors --force").prints(&["no row has one"]);
+    assert!(text(&dir, "report.html").contains("300 rows have no score"));
     // Only what was kept of the input: no comparison with the training.
     dir.ok("report scored.parquet -m vae.safetensors --force").prints(&["lacks some of the columns the model learned"]);
 }

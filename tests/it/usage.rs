@@ -127,6 +127,8 @@ fn words_of_other_tools_are_answered_with_ours() {
     {
         dir.fails(2, &format!("fit in.parquet {flag}")).says(&[&format!("'{ours}'")]);
     }
+    #[cfg(feature = "delta")]
+    dir.fails(2, "transform in.parquet out --format json").says(&["--summary json prints the summary"]);
     dir.fails(2, "fit in.parquet --hidden 64x32").says(&["\"64x32\" is not a width", "256,128"]);
 }
 

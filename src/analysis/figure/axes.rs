@@ -14,10 +14,46 @@ use super::paint::{Paint, RAMP};
 
 pub(super) type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-/// The range and title of an axis.
+/// The range, title and tick labels of an axis.
 pub(super) struct Axis<'a> {
     pub(super) range: Range<f64>,
     pub(super) title: &'a str,
+    pub(super) ticks: Ticks<'a>,
+}
+
+/// What stands at the ticks of an axis.
+#[derive(Clone, Copy)]
+pub(super) enum Ticks<'a> {
+    Numbers,
+    /// The axis has decimal logarithms; powers of ten are labelled.
+    Logarithms,
+    /// The axis has indexes of these names.
+    Names(&'a [String]),
+}
+
+impl Ticks<'_> {
+    /// The number of labels to aim at, on an axis of this range that has room for `most`.
+    fn labels(self, range: &Range<f64>, most: usize) -> usize {
+        match self {
+            Self::Numbers => most,
+            // Ticks fall on powers of ten.
+            Self::Logarithms => ((range.end - range.start).ceil() as usize + 1).clamp(2, 8),
+            Self::Names(names) => names.len().clamp(2, 5),
+        }
+    }
+
+    fn label(self, at: f64) -> String {
+        let whole = at.round();
+        match self {
+            Self::Numbers => short(at),
+            _ if (at - whole).abs() > 1e-6 => String::new(),
+            Self::Logarithms => short(10f64.powf(whole)),
+            Self::Names(names) => {
+                let name = (whole >= 0.0).then(|| names.get(whole as usize)).flatten();
+                name.map_or(String::new(), |name| truncated(name, 12))
+            }
+        }
+    }
 }
 
 /// Height above a plot for the legend, in units.
@@ -32,15 +68,16 @@ pub(super) fn draw_axes<'a>(area: &Area<'a>, x: &Axis<'_>, y: &Axis<'_>) -> Resu
         .x_label_area_size(78)
         .y_label_area_size(112)
         .build_cartesian_2d(widened(&x.range), widened(&y.range))?;
+    let tall = area.dim_in_pixel().1 > 600;
     let label = |paint| sized(24.0, paint, HPos::Left, VPos::Top);
     chart
         .configure_mesh()
-        .x_labels(6)
-        .y_labels(5)
-        .x_label_formatter(&|value| short(*value))
-        .y_label_formatter(&|value| short(*value))
-        .x_desc(truncated(x.title, 60))
-        .y_desc(truncated(y.title, 36))
+        .x_labels(x.ticks.labels(&x.range, 6))
+        .y_labels(y.ticks.labels(&y.range, 5))
+        .x_label_formatter(&|value| x.ticks.label(*value))
+        .y_label_formatter(&|value| y.ticks.label(*value))
+        .x_desc(truncated(x.title, 58))
+        .y_desc(truncated(y.title, if tall { 42 } else { 26 }))
         .label_style(label(Paint::Muted))
         .axis_desc_style(label(Paint::Ink))
         .axis_style(Paint::Muted.placeholder())

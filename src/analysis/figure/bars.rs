@@ -23,29 +23,31 @@ pub(crate) struct Bar {
 /// # Errors
 /// [`Error::Io`](crate::Error::Io) of the drawing.
 pub(crate) fn bars(about: (&str, &str, String), bars: &[Bar], full: Option<f64>) -> Result<Figure> {
-    const STEP: i32 = 42;
-    const LEFT: i32 = 330;
+    // Few bars are thicker, so that the figure is not much lower than others.
+    let step = (440 / bars.len().max(1) as i32).clamp(42, 64);
+    const NAME: usize = 30;
+    const LEFT: i32 = 460;
     const MAX_BAR: i32 = WIDTH as i32 - LEFT - 190;
     let longest = full.unwrap_or_else(|| bars.iter().map(|bar| bar.value).fold(0.0, f64::max)).max(f64::MIN_POSITIVE);
     // Short names leave more width for the bars.
-    let widest = bars.iter().map(|bar| super::canvas::width(&truncated(&bar.name, 23))).max().unwrap_or(0);
+    let widest = bars.iter().map(|bar| super::canvas::width(&truncated(&bar.name, NAME))).max().unwrap_or(0);
     let left = (widest + 24).clamp(90, LEFT);
     let bar_width = MAX_BAR + LEFT - left;
-    Figure::draw(about, (STEP * bars.len() as i32 + 16) as u32, |area| {
+    Figure::draw(about, (step * bars.len() as i32 + 16) as u32, |area| {
         for (n, bar) in (0..).zip(bars) {
-            let (top, middle) = (8 + STEP * n, 8 + STEP * n + STEP / 2);
+            let (top, middle) = (8 + step * n, 8 + step * n + step / 2);
             let end = left + (f64::from(bar_width) * (bar.value / longest).clamp(0.0, 1.0)).round() as i32;
             area.draw(&Text::new(
-                truncated(&bar.name, 23),
+                truncated(&bar.name, NAME),
                 (left - 14, middle),
                 text(Paint::Ink, HPos::Right, VPos::Center),
             ))?;
             area.draw(&Rectangle::new(
-                [(left, top + 6), (left + bar_width, top + STEP - 6)],
+                [(left, top + 6), (left + bar_width, top + step - 6)],
                 Paint::Grid.placeholder().mix(0.6).filled(),
             ))?;
             area.draw(&Rectangle::new(
-                [(left, top + 6), (end.max(left + 2), top + STEP - 6)],
+                [(left, top + 6), (end.max(left + 2), top + step - 6)],
                 bar.paint.placeholder().filled(),
             ))?;
             let label = (left + bar_width + 14, middle);

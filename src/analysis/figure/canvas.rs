@@ -1,5 +1,6 @@
 //! The SVG canvas of figures.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use plotters::coord::Shift;
@@ -54,6 +55,11 @@ impl Figure {
         Ok(Self { name: name.to_owned(), title: title.to_owned(), about, height, drawing })
     }
 
+    /// Lays tips on top.
+    pub(super) fn with_tips(self, tips: &Tips) -> Self {
+        self.with(&tips.0)
+    }
+
     /// Appends SVG elements.
     pub(super) fn with(mut self, elements: &str) -> Self {
         self.drawing.push_str(elements);
@@ -82,6 +88,24 @@ impl Figure {
              font-size=\"28\" font-weight=\"bold\" fill=\"#1c2430\">{title}</text>\n{}</svg>\n",
             with_light_colors(drawing)
         )
+    }
+}
+
+/// Invisible areas on top of a figure that say what is below them when the pointer is there.
+#[derive(Default)]
+pub(super) struct Tips(String);
+
+impl Tips {
+    /// Adds an area between two corners.
+    pub(super) fn add(&mut self, (left, top): (i32, i32), (right, bottom): (i32, i32), text: &str) {
+        let (x, y, wide, high) = (left.min(right), top.min(bottom), (right - left).abs(), (bottom - top).abs());
+        let _ = writeln!(
+            self.0,
+            "<rect x=\"{x}\" y=\"{y}\" width=\"{}\" height=\"{}\" fill=\"transparent\"><title>{}</title></rect>",
+            wide.max(1),
+            high.max(1),
+            escaped(text)
+        );
     }
 }
 

@@ -5,7 +5,7 @@ use plotters::series::LineSeries;
 use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{Color, ShapeStyle};
 
-use super::axes::{Axis, draw_axes, legend, short};
+use super::axes::{Axis, Ticks, draw_axes, legend, short};
 use super::canvas::{Figure, text};
 use super::paint::Paint;
 use crate::error::Result;
@@ -32,15 +32,13 @@ pub(crate) fn curves(curves: &[EpochCurve], best: usize) -> Result<Figure> {
     let range = low - margin..high + margin;
     let ends = curves.iter().filter_map(|curve| Some((curve.name, curve.points.first()?.1, curve.points.last()?.1)));
     let about = ends.map(|(name, from, to)| format!("{name} goes from {} to {}", short(from), short(to)));
-    let about = format!(
-        "Loss in nats per row over {last} epochs: {}. Kept: epoch {best}.",
-        about.collect::<Vec<_>>().join("; ")
-    );
+    let about =
+        format!("Loss in nats a row over {last} epochs: {}. Kept: epoch {best}.", about.collect::<Vec<_>>().join("; "));
     Figure::draw(("training", "Training", about), 560, |area| {
         let mut chart = draw_axes(
             area,
-            &Axis { range: 1.0..last, title: "epoch" },
-            &Axis { range: range.clone(), title: "loss, nats per row" },
+            &Axis { range: 1.0..last, title: "epoch", ticks: Ticks::Numbers },
+            &Axis { range: range.clone(), title: "loss, nats a row", ticks: Ticks::Numbers },
         )?;
         let at = best as f64;
         let line = [(at, range.start), (at, range.end)];

@@ -5,8 +5,8 @@ use std::ops::Range;
 use plotters::element::{PathElement, Rectangle};
 use plotters::style::{Color, ShapeStyle};
 
-use super::axes::{Axis, draw_axes, legend};
-use super::canvas::Figure;
+use super::axes::{Axis, Ticks, draw_axes, legend, short};
+use super::canvas::{Figure, Tips};
 use super::paint::Paint;
 use crate::error::Result;
 
@@ -25,9 +25,10 @@ pub(crate) struct Distribution {
 pub(crate) fn distribution(name: &str, column: &str, distribution: &Distribution, about: String) -> Result<Figure> {
     let Distribution { range, here, training } = distribution;
     let most = here.iter().chain(training).copied().fold(1e-9, f64::max) * 105.0;
-    Figure::draw((name, column, about), 460, |area| {
-        let x = Axis { range: range.clone(), title: column };
-        let mut chart = draw_axes(area, &x, &Axis { range: 0.0..most, title: "% of values" })?;
+    let mut tips = Tips::default();
+    let figure = Figure::draw((name, column, about), 460, |area| {
+        let x = Axis { range: range.clone(), title: column, ticks: Ticks::Numbers };
+        let mut chart = draw_axes(area, &x, &Axis { range: 0.0..most, title: "% of values", ticks: Ticks::Numbers })?;
         let wide = (range.end - range.start) / here.len() as f64;
         let at = |bin: usize| range.start + wide * bin as f64;
         let bars = here.iter().enumerate().map(|(bin, share)| {
@@ -35,11 +36,18 @@ pub(crate) fn distribution(name: &str, column: &str, distribution: &Distribution
             Rectangle::new(corners, Paint::Main.placeholder().filled())
         });
         chart.draw_series(bars)?;
+        for (bin, (here, training)) in here.iter().zip(training).enumerate() {
+            let [from, to] = [at(bin), at(bin + 1)];
+            let (here, training) = (short(100.0 * here), short(100.0 * training));
+            let text = format!("{} to {}: {here} % here, {training} % in training", short(from), short(to));
+            tips.add(chart.backend_coord(&(from, 0.0)), chart.backend_coord(&(to, most)), &text);
+        }
         let steps =
             training.iter().enumerate().flat_map(|(bin, share)| [at(bin), at(bin + 1)].map(|x| (x, 100.0 * share)));
         let outline: Vec<_> = [(range.start, 0.0)].into_iter().chain(steps).chain([(range.end, 0.0)]).collect();
         chart
             .draw_series([PathElement::new(outline, ShapeStyle::from(Paint::Second.placeholder()).stroke_width(4))])?;
         legend(area, &[(Paint::Main, "these rows".to_owned()), (Paint::Second, "training".to_owned())])
-    })
+    })?;
+    Ok(figure.with_tips(&tips))
 }

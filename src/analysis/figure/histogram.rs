@@ -6,8 +6,8 @@ use plotters::element::{PathElement, Rectangle, Text};
 use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{Color, ShapeStyle};
 
-use super::axes::{Axis, draw_axes, legend, short};
-use super::canvas::{Figure, text};
+use super::axes::{Axis, Ticks, draw_axes, legend, short};
+use super::canvas::{Figure, Tips, text};
 use super::paint::Paint;
 use crate::error::Result;
 
@@ -45,19 +45,20 @@ impl Histogram {
     }
 }
 
-/// Draws a histogram of scores, with the smallest score of an anomaly, if there is one.
+/// Draws a histogram of scores with counts on a logarithmic axis, and the smallest score of an anomaly, if there is one.
 ///
 /// # Errors
 /// [`Error::Io`](crate::Error::Io) of the drawing.
 pub(crate) fn histogram(scores: &Histogram, score: &str, threshold: Option<f64>, about: String) -> Result<Figure> {
     let most = scores.counts.iter().max().copied().unwrap_or(0) as f64;
-    let (x, y) = (scores.range.clone(), 0.0..(most * 1.05).max(1.0));
+    // A single row is seen above the axis.
+    let (x, y) = (scores.range.clone(), -0.35..(most.max(1.0) * 1.6).log10().max(1.0));
     let any = scores.labelled.iter().any(|&count| count > 0);
-    Figure::draw(("scores", "Scores", about), 560, |area| {
-        let mut chart =
-            draw_axes(area, &Axis { range: x.clone(), title: score }, &Axis { range: y.clone(), title: "rows" })?;
-        // A minimum height keeps small counts visible.
-        let least = y.end / 120.0;
+    let mut tips = Tips::default();
+    let figure = Figure::draw(("scores", "Scores", about), 640, |area| {
+        let across = Axis { range: x.clone(), title: score, ticks: Ticks::Numbers };
+        let upward = Axis { range: y.clone(), title: "rows, logarithmic", ticks: Ticks::Logarithms };
+        let mut chart = draw_axes(area, &across, &upward)?;
         for (bin, (&count, &labelled)) in scores.counts.iter().zip(&scores.labelled).enumerate() {
             let edges = scores.edges(bin);
             let is_anomalous = threshold.is_some_and(|threshold| 0.5 * (edges.start + edges.end) >= threshold);
@@ -65,12 +66,18 @@ pub(crate) fn histogram(scores: &Histogram, score: &str, threshold: Option<f64>,
             let inside = 0.06 * (edges.end - edges.start);
             for (count, paint) in [(count, paint), (labelled, Paint::Alarm)].into_iter().filter(|(count, _)| *count > 0)
             {
-                let corners = [(edges.start + inside, 0.0), (edges.end - inside, (count as f64).max(least))];
+                let corners = [(edges.start + inside, y.start), (edges.end - inside, (count as f64).log10())];
                 chart.draw_series([Rectangle::new(corners, paint.placeholder().filled())])?;
+            }
+            if count > 0 {
+                let labelled = if any { format!(", {labelled} labelled") } else { String::new() };
+                let text = format!("{} to {}: {count} rows{labelled}", short(edges.start), short(edges.end));
+                let corners = [(edges.start, y.start), (edges.end, y.end)].map(|at| chart.backend_coord(&at));
+                tips.add(corners[0], corners[1], &text);
             }
         }
         if let Some(threshold) = threshold.filter(|threshold| x.contains(threshold)) {
-            let line = [(threshold, 0.0), (threshold, y.end)];
+            let line = [(threshold, y.start), (threshold, y.end)];
             chart.draw_series([PathElement::new(line, ShapeStyle::from(Paint::Ink.placeholder()).stroke_width(3))])?;
             let right = threshold > x.start + 0.6 * (x.end - x.start);
             let (h, gap) = if right { (HPos::Right, -0.012) } else { (HPos::Left, 0.012) };
@@ -83,14 +90,15 @@ pub(crate) fn histogram(scores: &Histogram, score: &str, threshold: Option<f64>,
         }
         match any {
             true => {
-                legend(area, &[(Paint::Main, "all rows".to_owned()), (Paint::Alarm, "label says anomaly".to_owned())])
+                legend(area, &[(Paint::Main, "all rows".to_owned()), (Paint::Alarm, "labelled as anomaly".to_owned())])
             }
             false if threshold.is_some() => {
                 legend(area, &[(Paint::Main, "rows".to_owned()), (Paint::Alarm, "anomalies".to_owned())])
             }
             false => Ok(()),
         }
-    })
+    })?;
+    Ok(figure.with_tips(&tips))
 }
 
 #[cfg(test)]

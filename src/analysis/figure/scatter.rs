@@ -5,14 +5,15 @@ use std::ops::Range;
 use plotters::element::{Circle, Rectangle};
 use plotters::style::{Color, ShapeStyle};
 
-use super::axes::{Axis, draw_axes, legend, ramp};
-use super::canvas::Figure;
+use super::axes::{Axis, Ticks, draw_axes, legend, ramp, short};
+use super::canvas::{Figure, Tips};
 use super::paint::Paint;
 use crate::error::Result;
 
 /// A point for a row.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Point {
+    pub(crate) row: u64,
     pub(crate) at: [f64; 2],
     pub(crate) paint: Paint,
     /// Whether the row is an anomaly.
@@ -41,21 +42,28 @@ pub(crate) struct Scatter {
     pub(crate) legend: Legend,
 }
 
-/// Draws rows by their latents.
+/// Draws rows by their latents, on the density of all rows.
 ///
 /// # Errors
 /// [`Error::Io`](crate::Error::Io) of the drawing.
 pub(crate) fn scatter(plane: &Scatter, about: String) -> Result<Figure> {
     let Scatter { ranges: [x, y], titles, points, density, legend: what } = plane;
-    Figure::draw(("latents", "Latent space", about), 700, |area| {
-        let axes = [(x, &titles[0]), (y, &titles[1])].map(|(range, title)| Axis { range: range.clone(), title });
+    let mut tips = Tips::default();
+    let figure = Figure::draw(("latents", "Latent space", about), 640, |area| {
+        let axes = [(x, &titles[0]), (y, &titles[1])].map(|(range, title)| Axis {
+            range: range.clone(),
+            title,
+            ticks: Ticks::Numbers,
+        });
         let mut chart = draw_axes(area, &axes[0], &axes[1])?;
         if let Some(DensityGrid { grid, counts }) = density {
             let most = (counts.iter().max().copied().unwrap_or(0) as f64).ln_1p().max(1.0);
             let step = [(x, grid[0]), (y, grid[1])].map(|(range, cells)| (range.end - range.start) / cells as f64);
+            let (paint, strongest) =
+                if points.iter().all(|point| point.anomaly) { (Paint::Main, 0.8) } else { (Paint::Muted, 0.5) };
             for (cell, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
                 let from = (x.start + step[0] * (cell % grid[0]) as f64, y.start + step[1] * (cell / grid[0]) as f64);
-                let shade = Paint::Muted.placeholder().mix(0.08 + 0.5 * (count as f64).ln_1p() / most);
+                let shade = paint.placeholder().mix(0.08 + strongest * (count as f64).ln_1p() / most);
                 chart.draw_series([Rectangle::new([from, (from.0 + step[0], from.1 + step[1])], shade.filled())])?;
             }
         }
@@ -69,6 +77,10 @@ pub(crate) fn scatter(plane: &Scatter, about: String) -> Result<Figure> {
                 if anomaly {
                     let ring = ShapeStyle::from(Paint::Alarm.placeholder()).stroke_width(2);
                     chart.draw_series([Circle::new(inside(point.at), size + 4, ring)])?;
+                    let (at, reach) = (chart.backend_coord(&inside(point.at)), size + 6);
+                    let [a, b] = point.at.map(short);
+                    let text = format!("row {}: {a}, {b}", point.row);
+                    tips.add((at.0 - reach, at.1 - reach), (at.0 + reach, at.1 + reach), &text);
                 }
             }
         }
@@ -76,5 +88,6 @@ pub(crate) fn scatter(plane: &Scatter, about: String) -> Result<Figure> {
             Legend::Names(names) => legend(area, names),
             Legend::Ramp(what, ends) => ramp(area, what, ends),
         }
-    })
+    })?;
+    Ok(figure.with_tips(&tips))
 }

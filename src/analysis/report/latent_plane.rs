@@ -6,7 +6,8 @@ use std::path::Path;
 
 use arrow::array::ArrayRef;
 
-use super::page::with_separators;
+use super::html::with_separators;
+use super::latent_names::titled;
 use super::sampled_rows::{SampledRows, are_numbers, labels, numbers, texts};
 use super::table_survey::{BATCH_ROWS, TableSurvey};
 use super::{ReportConfig, ScoredColumns};
@@ -16,7 +17,10 @@ use crate::pipeline::Stop;
 use crate::source::ParquetSource;
 
 /// Size of the grid of row counts.
-const GRID: [usize; 2] = [84, 60];
+const GRID: [usize; 2] = [64, 44];
+
+/// Largest number of rows that are all drawn, without their density.
+const SINGLE_ROWS: u64 = 1000;
 
 /// The plot of the two chosen latent dimensions, or of those that vary most; with a single dimension, of it and the
 /// score. `None` without a row to show.
@@ -25,6 +29,7 @@ pub(super) fn plane(
     columns: &ScoredColumns,
     survey: &TableSurvey,
     sample: &SampledRows,
+    names: &[String],
     config: &ReportConfig,
     stop: &Stop,
 ) -> Result<Option<(Scatter, String)>> {
@@ -50,31 +55,49 @@ pub(super) fn plane(
     let ranges = [0, 1].map(|axis| robust_range(at.iter().flatten().map(|at| at[axis])));
     let outside =
         at.iter().flatten().filter(|at| (0..2).any(|n| at[n] < ranges[n].start || at[n] > ranges[n].end)).count();
-    let (paints, legend, what) = colors(path, columns, sample)?;
     let anomaly = columns.is_anomaly.as_ref().map(of).transpose()?.flatten();
     let is_anomalous = |row: usize| anomaly.as_ref().is_some_and(|anomaly| anomaly[row] == Some(1.0));
-    let point = |(row, at): (usize, &Option<[f64; 2]>)| {
-        Some(Point { at: (*at)?, paint: paints[row], anomaly: is_anomalous(row) })
+    // Nobody asked for colours, and the file says which rows are odd: these are drawn, on the density of all.
+    let by_oddness = columns.color.is_none() && columns.label.is_none() && anomaly.is_some();
+    let is_sampled = (sample.rows.len() as u64) < survey.rows;
+    let is_dense = if by_oddness { survey.rows > SINGLE_ROWS } else { is_sampled };
+    let (paints, legend, what) = match by_oddness {
+        true => oddness_colors(at.len()),
+        false => colors(path, columns, sample)?,
     };
-    let points: Vec<Point> = at.iter().enumerate().filter_map(point).collect();
-    let all = sample.rows.len() as u64 == survey.rows;
-    let density = if all { None } else { Some(density(source, axes, &ranges, stop)?) };
-    let mut about =
-        format!("{} and {} of {} rows, coloured by {what}.", axes[0], axes[1], with_separators(points.len() as u64));
+    let point = |(row, at): (usize, &Option<[f64; 2]>)| {
+        let anomaly = is_anomalous(row);
+        let is_drawn = anomaly || !by_oddness || !is_dense;
+        is_drawn.then_some(Point { row: sample.rows[row], at: (*at)?, paint: paints[row], anomaly })
+    };
+    let mut points: Vec<Point> = at.iter().enumerate().filter_map(point).collect();
+    if by_oddness {
+        points.iter_mut().filter(|point| point.anomaly).for_each(|point| point.paint = Paint::Alarm);
+    }
+    let density = if is_dense { Some(density(source, axes, &ranges, stop)?) } else { None };
+    let shown = with_separators(at.iter().flatten().count() as u64);
+    let mut about = format!("{} and {} of {shown} rows, coloured by {what}.", axes[0], axes[1]);
     if density.is_some() {
-        about.push_str(&format!(
-            " They are a sample; grey is the density of all {} rows.",
-            with_separators(survey.rows)
-        ));
+        about.push_str(&format!(" The shade is the density of all {} rows.", with_separators(survey.rows)));
     }
     if points.iter().any(|point| point.anomaly) {
         about.push_str(" A ring is an anomaly.");
     }
+    about.push_str(" Rows that are alike are close together.");
     if outside > 0 {
         about.push_str(&format!(" {outside} rows outside the plot are drawn at its edge."));
     }
-    let titles = axes.map(Clone::clone);
+    let titles = axes.map(|axis| match columns.latents.iter().position(|latent| latent == axis) {
+        Some(dimension) => titled(dimension, names),
+        None => axis.clone(),
+    });
     Ok(Some((Scatter { ranges, titles, points, density, legend }, about)))
+}
+
+/// Ordinary rows in one colour, anomalies in another.
+fn oddness_colors(rows: usize) -> (Vec<Paint>, Legend, String) {
+    let names = [(Paint::Main, "ordinary rows".to_owned()), (Paint::Alarm, "anomalies".to_owned())];
+    (vec![Paint::Main; rows], Legend::Names(names.to_vec()), "whether they are anomalies".to_owned())
 }
 
 /// The range of values without a few distant outliers.

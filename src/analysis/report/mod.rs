@@ -1,19 +1,28 @@
 //! Report pages: the scores and latents of a scored file and, with its model, what the model learned.
 
-mod anomalies;
 mod distribution;
+mod headline;
+mod history;
 mod html;
+mod latent_names;
 mod latent_plane;
 mod model;
+mod odd_rows;
+mod oddest;
 mod page;
+mod periods;
+mod reasons;
 mod row_images;
 mod sampled_rows;
+mod sentence;
 mod table_survey;
 mod training_comparison;
 mod traversals;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use self::odd_rows::OddRows;
 use super::figure::Figure;
 use super::scored_columns::ranked_by;
 use crate::artifact::{MODEL_KEY, Model};
@@ -34,13 +43,32 @@ pub struct ReportConfig {
     pub dimensions: Option<[usize; 2]>,
     /// Width and height of the image that a row's learned and constant numbers form, in their order.
     pub image: Option<[usize; 2]>,
+    /// The columns to show of listed rows. Empty: those that identify rows, and those that the reasons mention.
+    pub show: Vec<String>,
+    /// The column of dates or times by which odd rows are counted. `None`: of several files the file, of one its first such
+    /// column.
+    pub time: Option<String>,
     /// Rows of highest score to list, 1 to 1000.
     pub top: usize,
+    /// The date on the page. `None`: no date, so that the same input always gives the same bytes.
+    pub date: Option<String>,
+    /// The model's name on the page, such as that of its file.
+    pub model_name: Option<String>,
 }
 
 impl Default for ReportConfig {
     fn default() -> Self {
-        Self { label: None, color: None, dimensions: None, image: None, top: Self::TOP }
+        Self {
+            label: None,
+            color: None,
+            dimensions: None,
+            image: None,
+            show: Vec::new(),
+            time: None,
+            top: Self::TOP,
+            date: None,
+            model_name: None,
+        }
     }
 }
 
@@ -88,7 +116,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// The page: one HTML file without scripts or external resources.
+    /// The page: one HTML file without external resources, whole without its script.
     pub fn html(&self) -> &str {
         &self.html
     }
@@ -143,12 +171,35 @@ impl Report {
 pub fn report(source: &ParquetSource, model: Option<&Model>, config: &ReportConfig, stop: &Stop) -> Result<Report> {
     config.check()?;
     let columns = ScoredColumns::of(source, config)?;
+    tracing::info!("report: reading the scores of {} rows", source.rows());
     let survey = table_survey::survey(source, &columns, config, stop)?;
-    let mut page = page::ReportPage::new(source, &survey, model);
+    tracing::info!("report: finding why rows are odd");
+    let odd = OddRows::read(source, &columns, &survey, model, stop)?;
+    let groups = odd.groups();
+    let listed = oddest::ListedRows::read(source, &columns, (&survey, &odd, &groups), model, config, stop)?;
+    let periods = survey.history.periods().filter(|_| columns.is_anomaly.is_some());
+    let summary = headline::summary(&survey, &odd, periods.as_ref());
+    let mut page = page::ReportPage::new(source, &survey, model, config, summary);
+    if periods.is_some() || !odd.rows.is_empty() {
+        page.section("causes-and-times", "When and why", "");
+    }
+    match &periods {
+        Some((unit, periods)) => history::show(&mut page, *unit, periods)?,
+        None if columns.is_anomaly.is_none() => {
+            page.leave_out("odd rows over time: the file does not say which rows are anomalies".to_owned());
+        }
+        None => page.leave_out("odd rows over time: a single file without two different dates".to_owned()),
+    }
+    listed.show_groups(&mut page, &survey, &groups)?;
+    listed.show(&mut page, source, &columns, &survey, model, config)?;
+    tracing::info!("report: reading a sample of {} columns", source.schema().fields().len());
     let sample = sampled_rows::sample(source, &columns, model, stop)?;
+    stop.check()?;
     page.scores(&columns, &survey)?;
-    page.plane(latent_plane::plane(source, &columns, &survey, &sample, config, stop)?)?;
-    anomalies::show(&mut page, source, &columns, &survey, model, config, stop)?;
+    let influences = model.map(Model::influences).unwrap_or_default();
+    // Single pixels of an image name nothing.
+    let names = if config.image.is_some() { Vec::new() } else { latent_names::latent_names(&influences) };
+    page.plane(latent_plane::plane(source, &columns, &survey, &sample, &names, config, stop)?)?;
     match model {
         Some(model) => {
             if source.metadata_value(MODEL_KEY).is_some_and(|hash| hash != model.hash()) {
@@ -156,9 +207,11 @@ pub fn report(source: &ParquetSource, model: Option<&Model>, config: &ReportConf
                     "scores of this model: the file was written with another model, whose hash differs".to_owned(),
                 );
             }
-            model::latents(&mut page, model)?;
-            traversals::show(&mut page, model, config)?;
-            training_comparison::show(&mut page, source, model, &sample, config.image.is_some())?;
+            model::latents(&mut page, model, &names)?;
+            stop.check()?;
+            traversals::show(&mut page, model, &influences, config)?;
+            tracing::info!("report: comparing columns with the training data");
+            training_comparison::show(&mut page, source, model, &sample, config.image.is_some(), stop)?;
             model::training(&mut page, model)?;
         }
         None => page.leave_out(
@@ -178,15 +231,20 @@ struct ScoredColumns {
     top_features: Option<String>,
     label: Option<String>,
     color: Option<String>,
+    /// The column of dates or times by which rows are counted.
+    time: Option<String>,
     /// Columns neither learned nor added; they identify rows.
     carried: Vec<String>,
+    /// All columns of the file.
+    all: HashSet<String>,
 }
 
 impl ScoredColumns {
     fn of(source: &ParquetSource, config: &ReportConfig) -> Result<Self> {
         let schema = source.schema();
         let all: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        let require = |selection, name: &str| match all.contains(&name) {
+        let names: HashSet<String> = all.iter().map(|name| (*name).to_owned()).collect();
+        let require = |selection, name: &str| match names.contains(name) {
             true => Ok(name.to_owned()),
             false => {
                 let near = near_names(name, all.iter().copied());
@@ -195,7 +253,7 @@ impl ScoredColumns {
         };
         let (score, prefix) = ranked_by(source);
         let score = require("scored", &score)?;
-        let new = |name: &str| Some(format!("{prefix}{name}")).filter(|name| all.contains(&name.as_str()));
+        let new = |name: &str| Some(format!("{prefix}{name}")).filter(|name| names.contains(name));
         let latents: Vec<String> = (0..).map_while(|n| new(&format!("z_{n}"))).collect();
         if let Some(chosen) = config.dimensions
             && let Some(out_of_range) = chosen.into_iter().find(|dimension| *dimension >= latents.len())
@@ -203,9 +261,10 @@ impl ScoredColumns {
             let range = "two of the latent dimensions, from 0";
             return Err(Error::OptionRange { option: "dimensions", value: out_of_range.to_string(), range });
         }
-        let features = super::scored_columns::features(source, &prefix);
-        let is_carried =
-            |name: &&&str| !features.iter().any(|it| it == *name) && !super::scored_columns::is_new(name, &prefix);
+        let features: HashSet<String> = super::scored_columns::features(source, &prefix).into_iter().collect();
+        let is_carried = |name: &&&str| !features.contains(**name) && !super::scored_columns::is_new(name, &prefix);
+        config.show.iter().try_for_each(|name| require("show", name).map(drop))?;
+        let time = config.time.as_deref().map(|name| require("time", name)).transpose()?;
         Ok(Self {
             latents,
             p_value: new("p_value"),
@@ -213,8 +272,15 @@ impl ScoredColumns {
             top_features: new("top_features"),
             label: config.label.as_deref().map(|name| require("label", name)).transpose()?,
             color: config.color.as_deref().map(|name| require("color", name)).transpose()?,
+            time: periods::time_column(source, time),
             carried: all.iter().filter(is_carried).map(|name| (*name).to_owned()).collect(),
+            all: names,
             score,
         })
+    }
+
+    /// Whether the file has a column.
+    fn has(&self, name: &str) -> bool {
+        self.all.contains(name)
     }
 }

@@ -1,6 +1,7 @@
 //! Report sections on the model: training and latent dimensions.
 
 use super::html::{Cell, folded, number_cell, table, text_cell};
+use super::latent_names::titled;
 use super::page::{ReportPage, settings};
 use crate::analysis::figure::{Bar, EpochCurve, Paint, bars, curves, short};
 use crate::artifact::Model;
@@ -9,11 +10,15 @@ use crate::error::Result;
 /// Largest number of dimensions shown, chosen by KL divergence.
 const DIMENSIONS: usize = 24;
 
+const EXPLAIN_KL: &str = "The model describes a row by these few numbers. KL divergence says how much a dimension tells about a row, in nats: 0 is \
+     nothing, 0.7 nats is one yes-or-no answer. ELBO is a bound on the logarithm of a row's probability: higher is better.";
+const EXPLAIN_NAMES: &str = " The words beside a dimension say what goes with a larger value of it.";
+
 /// Shows the training curves and settings.
 pub(super) fn training(page: &mut ReportPage, model: &Model) -> Result<()> {
     let metadata = model.metadata();
     let history = &metadata.history;
-    page.section("Training", "");
+    page.section("training", "Training", "How the loss fell while the model was trained: on the training rows, and on validation rows that it does not learn from. A loss is in nats a row; lower is better. KL is the part of it that the latents cost.");
     let points = |of: fn(&crate::pipeline::Epoch) -> Option<f64>| {
         let known = history.epochs.iter().filter_map(move |epoch| Some((epoch.epoch as f64, of(epoch)?)));
         known.filter(|(_, loss)| loss.is_finite()).collect::<Vec<_>>()
@@ -35,21 +40,26 @@ pub(super) fn training(page: &mut ReportPage, model: &Model) -> Result<()> {
         ]
     });
     let numbers = table("losses by epoch", &["epoch", "training", "validation", "KL"], &rows.collect::<Vec<_>>());
-    page.figure(curves(&all, history.best_epoch)?, &folded("Numbers", &numbers));
+    let mut below = folded("Numbers", &numbers);
     let config = [
         ("The network", serde_json::to_value(&metadata.network)),
         ("Training settings", serde_json::to_value(&metadata.training)),
         ("Rows", serde_json::to_value(&metadata.provenance)),
     ];
     for (caption, values) in config {
-        page.html(&folded(caption, &settings(caption, &values.unwrap_or_default())));
+        below.push_str(&folded(caption, &settings(caption, &values.unwrap_or_default())));
     }
+    page.figure(curves(&all, history.best_epoch)?, &below);
     Ok(())
 }
 
 /// Shows the KL divergence of each latent dimension.
-pub(super) fn latents(page: &mut ReportPage, model: &Model) -> Result<()> {
-    page.section("Latent dimensions", "");
+pub(super) fn latents(page: &mut ReportPage, model: &Model, names: &[String]) -> Result<()> {
+    page.section(
+        "latent-dimensions",
+        "Latent dimensions",
+        &format!("{EXPLAIN_KL}{}", if names.is_empty() { "" } else { EXPLAIN_NAMES }),
+    );
     let Some(health) = &model.metadata().health else {
         page.leave_out("KL divergence by dimension: the fit had no calibration rows to measure it".to_owned());
         return Ok(());
@@ -59,12 +69,12 @@ pub(super) fn latents(page: &mut ReportPage, model: &Model) -> Result<()> {
     let bar = |&n: &usize| {
         let dimension = health.dimensions[n];
         let paint = if dimension.is_active() { Paint::Main } else { Paint::Muted };
-        let (name, label) = (format!("z_{n}"), format!("{} nats", short(dimension.kl)));
+        let (name, label) = (titled(n, names), format!("{} nats", short(dimension.kl)));
         Bar { name, value: dimension.kl.max(0.0), label, paint }
     };
     let shown = order.len().min(DIMENSIONS);
     let mut about = format!(
-        "{} of {} dimensions are active. ELBO of calibration rows {} = {} - KL {} nats. Reconstruction error {}",
+        "{} of {} dimensions are active. ELBO of calibration rows {} = {} - KL {} nats. Reconstruction error {}, lower is better",
         health.active(),
         health.dimensions.len(),
         short(health.elbo()),
@@ -73,7 +83,7 @@ pub(super) fn latents(page: &mut ReportPage, model: &Model) -> Result<()> {
         short(health.error),
     );
     if let Some(principal) = health.principal_error {
-        about.push_str(&format!(", PCA of the same width {}", short(principal)));
+        about.push_str(&format!("; of PCA of the same width {}", short(principal)));
     }
     about.push('.');
     if shown < order.len() {

@@ -2,9 +2,14 @@
 
 use std::fmt::Write;
 
-use super::html::{folded, number_cell, percent, table, text_cell};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+
+use super::headline::headline;
+use super::html::{folded, number_cell, percent, table, text_cell, with_separators};
 use super::table_survey::TableSurvey;
-use super::{Report, ScoredColumns};
+use super::{Report, ReportConfig, ScoredColumns};
 use crate::analysis::escape::escaped;
 use crate::analysis::figure::{Figure, Scatter, css, histogram, scatter, short};
 use crate::artifact::Model;
@@ -12,15 +17,24 @@ use crate::error::Result;
 use crate::source::ParquetSource;
 
 const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("script.js");
 const TEMPLATE: &str = include_str!("page.html");
+
+const EXPLAIN_SCORES: &str = "The score says how unusual a row is for the model: the higher, the odder. A row is an anomaly from the threshold on. \
+     Latents are the few numbers into which the model condenses a row.";
 
 /// A builder of a report page.
 pub(super) struct ReportPage {
     title: String,
-    /// Sentences below the title.
-    about: Vec<String>,
+    headline: String,
+    /// Sentences below the headline, as HTML.
+    summary: Vec<String>,
+    /// What the page is about: (name, value).
+    facts: Vec<(&'static str, String)>,
     /// Key figures: (name, value).
     tiles: Vec<(&'static str, String)>,
+    /// The sections: (anchor, title).
+    contents: Vec<(&'static str, String)>,
     body: String,
     /// Whether a grid of figures is open.
     grid: bool,
@@ -29,40 +43,49 @@ pub(super) struct ReportPage {
 }
 
 impl ReportPage {
-    pub(super) fn new(source: &ParquetSource, survey: &TableSurvey, model: Option<&Model>) -> Self {
+    pub(super) fn new(
+        source: &ParquetSource,
+        survey: &TableSurvey,
+        model: Option<&Model>,
+        config: &ReportConfig,
+        summary: Vec<String>,
+    ) -> Self {
         let files = source.paths().count();
         let name = |path: &std::path::Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
         let title = name(source.path()).unwrap_or_else(|| source.path().display().to_string());
         let title = if files > 1 { format!("{title} and {} more", files - 1) } else { title };
         let mut tiles = vec![("rows", with_separators(survey.rows))];
         if let Some(anomalies) = survey.anomalies {
-            tiles.push(("anomalies", with_separators(anomalies)));
+            tiles.push(("odd rows", with_separators(anomalies)));
             tiles.push(("of the rows", percent(anomalies as f64 / survey.rows.max(1) as f64)));
         }
         if let Some(labelled) = survey.labelled {
             tiles.push(("labelled anomalies", with_separators(labelled)));
         }
-        tiles.push(("latent dimensions", survey.latents.len().to_string()));
-        let mut about = Vec::new();
+        let mut facts = vec![(if files > 1 { "files" } else { "file" }, title.clone())];
         if let Some(model) = model {
             let metadata = model.metadata();
-            if let Some(health) = &metadata.health {
-                tiles.push(("of them active", health.active().to_string()));
-            }
-            about.push(format!(
-                "Model {} learned {} columns from {} rows.",
-                &model.hash()[..12],
-                metadata.features.len(),
-                with_separators(metadata.provenance.rows)
+            let hash = &model.hash()[..12];
+            facts
+                .push(("model", config.model_name.as_ref().map_or(hash.to_owned(), |name| format!("{name} ({hash})"))));
+            facts.push((
+                "trained on",
+                format!("{} rows, {} columns", with_separators(metadata.provenance.rows), metadata.features.len()),
             ));
         }
-        if survey.missing > 0 {
-            about.push(format!(
-                "{} rows have no score, since all their learned values are missing.",
-                with_separators(survey.missing)
-            ));
+        facts.extend(config.date.clone().map(|date| ("date", date)));
+        Self {
+            title,
+            headline: headline(survey),
+            summary,
+            facts,
+            tiles,
+            contents: Vec::new(),
+            body: String::new(),
+            grid: false,
+            figures: Vec::new(),
+            left_out: Vec::new(),
         }
-        Self { title, about, tiles, body: String::new(), grid: false, figures: Vec::new(), left_out: Vec::new() }
     }
 
     /// Lists something as not shown.
@@ -70,10 +93,11 @@ impl ReportPage {
         self.left_out.push(what);
     }
 
-    /// Starts a section.
-    pub(super) fn section(&mut self, title: &str, about: &str) {
+    /// Starts a section; `anchor` is of letters, digits and hyphens.
+    pub(super) fn section(&mut self, anchor: &'static str, title: &str, about: &str) {
         self.close_grid();
-        let _ = writeln!(self.body, "<h2>{}</h2>", escaped(title));
+        self.contents.push((anchor, title.to_owned()));
+        let _ = writeln!(self.body, "<h2 id=\"{anchor}\">{}</h2>", escaped(title));
         if !about.is_empty() {
             let _ = writeln!(self.body, "<p>{}</p>", escaped(about));
         }
@@ -109,13 +133,13 @@ impl ReportPage {
     /// Adds the histogram of scores.
     pub(super) fn scores(&mut self, columns: &ScoredColumns, survey: &TableSurvey) -> Result<()> {
         let TableSurvey { score, scores, threshold, above_range, .. } = survey;
-        self.section("Scores and latents", "");
+        self.section("scores", "Scores and latents", EXPLAIN_SCORES);
         if score.count == 0 {
             self.leave_out("the histogram of scores: no row has one".to_owned());
             return Ok(());
         }
         let mut about = format!(
-            "{} of {} rows, from {} to {}, on average {}.",
+            "{} of {} rows, on a logarithmic axis: from {} to {}, on average {}.",
             columns.score,
             with_separators(score.count),
             short(score.min),
@@ -164,19 +188,31 @@ impl ReportPage {
     pub(super) fn finish(mut self, survey: &TableSurvey, sampled: u64) -> Report {
         self.close_grid();
         if !self.left_out.is_empty() {
+            self.section("not-shown", "Not shown", "");
             let rows: Vec<_> = self.left_out.iter().map(|what| format!("<li>{}</li>", escaped(what))).collect();
-            let _ = writeln!(self.body, "<h2>Not shown</h2>\n<ul>{}</ul>", rows.join("\n"));
+            let _ = writeln!(self.body, "<ul>{}</ul>", rows.join("\n"));
         }
         let tiles = self
             .tiles
             .iter()
             .map(|(what, value)| format!("<div><b>{}</b><span>{}</span></div>", escaped(value), escaped(what)));
-        let (title, about) = (escaped(&self.title), escaped(&self.about.join(" ")));
+        let facts =
+            self.facts.iter().map(|(what, value)| format!("<div><dt>{what}</dt><dd>{}</dd></div>", escaped(value)));
+        let contents = self
+            .contents
+            .iter()
+            .map(|(anchor, title)| format!("<li><a href=\"#{anchor}\">{}</a></li>", escaped(title)));
+        let hash = STANDARD.encode(Sha256::digest(SCRIPT));
         // Texts may contain the template's placeholders; only those of the template itself are replaced.
         let html = fill_template(&|word| match word {
             "VERSION" => Some(env!("CARGO_PKG_VERSION").to_owned()),
-            "TITLE" => Some(title.clone()),
-            "ABOUT" => Some(about.clone()),
+            "TITLE" => Some(escaped(&self.title)),
+            "HEADLINE" => Some(escaped(&self.headline)),
+            "SUMMARY" => Some(self.summary.join(" ")),
+            "FACTS" => Some(facts.clone().collect()),
+            "CONTENTS" => Some(contents.clone().collect()),
+            "HASH" => Some(hash.clone()),
+            "SCRIPT" => Some(SCRIPT.to_owned()),
             "TILES" => Some(tiles.clone().collect()),
             "LIGHT" => Some(css(0)),
             "DARK" => Some(css(1)),
@@ -207,13 +243,6 @@ fn fill_template(of: &dyn Fn(&str) -> Option<String>) -> String {
     }
     html.push_str(rest);
     html
-}
-
-/// Formats a count with thousands separators.
-pub(super) fn with_separators(count: u64) -> String {
-    let digits = count.to_string();
-    let groups = digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group));
-    groups.collect::<Vec<_>>().join(",")
 }
 
 /// A table of settings.

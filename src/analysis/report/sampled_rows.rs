@@ -1,10 +1,12 @@
 //! A sample of a file's rows.
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, UInt64Array};
+use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, RecordBatchOptions, UInt64Array};
 use arrow::compute::{cast, concat_batches, take_record_batch};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
@@ -41,13 +43,15 @@ pub(super) fn sample(
     let most = SAMPLE.min((MAX_VALUES / width.max(1)) as u64).max(100);
     let (draws, share) = (RandomStream::new(0, "report"), most as f64 / all.max(1) as f64);
     let rows: Vec<u64> = (0..all).filter(|&row| all <= most || draws.uniform(row) < share).collect();
-    let schema = source.schema();
     let learned = model.map(|model| model.features().columns()).unwrap_or_default();
-    let learned = learned.into_iter().filter(|name| schema.field_with_name(name).is_ok());
+    let learned = learned.into_iter().filter(|name| columns.has(name));
     let own = [&columns.is_anomaly, &columns.label, &columns.color].into_iter().flatten().cloned();
     let names = columns.latents.iter().cloned().chain([columns.score.clone()]).chain(own).chain(learned);
     read_rows(source, names, rows, stop)
 }
+
+/// Columns that are read at once, so that a stop is soon seen in wide tables.
+const COLUMNS_AT_ONCE: usize = 256;
 
 /// Reads columns, each once, of rows in ascending order; skips row groups without such rows.
 pub(super) fn read_rows(
@@ -56,13 +60,22 @@ pub(super) fn read_rows(
     rows: Vec<u64>,
     stop: &Stop,
 ) -> Result<SampledRows> {
-    let mut names = Vec::<String>::new();
-    columns.for_each(|name| {
-        if !names.contains(&name) {
-            names.push(name)
-        }
-    });
-    let failed = |source_error: ArrowError| failed(source.path(), "", source_error);
+    let mut seen = HashSet::new();
+    let names: Vec<String> = columns.filter(|name| seen.insert(name.clone())).collect();
+    let (mut fields, mut arrays) = (Vec::new(), Vec::new());
+    for names in names.chunks(COLUMNS_AT_ONCE) {
+        let batch = read_block(source, names, &rows, stop)?;
+        fields.extend(batch.schema().fields().iter().cloned());
+        arrays.extend(batch.columns().iter().cloned());
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+    let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options);
+    Ok(SampledRows { batch: batch.map_err(|error| failed(source.path(), "", error))?, rows })
+}
+
+/// Reads a few columns of rows in ascending order.
+fn read_block(source: &ParquetSource, names: &[String], rows: &[u64], stop: &Stop) -> Result<RecordBatch> {
+    let failed = |error: ArrowError| failed(source.path(), "", error);
     let mut batches = Vec::new();
     for group in source.row_groups() {
         let mut first = group.first_row;
@@ -71,7 +84,7 @@ pub(super) fn read_rows(
         if of(first, first + group.rows).is_empty() {
             continue;
         }
-        for batch in source.read(&names, group, 8192)? {
+        for batch in source.read(names, group, 8192)? {
             stop.check()?;
             let batch = batch?;
             let end = first + batch.num_rows() as u64;
@@ -82,19 +95,30 @@ pub(super) fn read_rows(
             first = end;
         }
     }
-    let fields = names.iter().filter_map(|name| source.schema().field_with_name(name).ok().cloned());
-    let schema = batches.first().map_or_else(
-        || std::sync::Arc::new(arrow::datatypes::Schema::new(fields.collect::<Vec<_>>())),
-        RecordBatch::schema,
-    );
-    let batch = concat_batches(&schema, &batches).map_err(failed)?;
-    Ok(SampledRows { rows, batch })
+    let schema = match batches.first() {
+        Some(batch) => batch.schema(),
+        None => {
+            let all = source.schema();
+            let fields = names.iter().filter_map(|name| all.field_with_name(name).ok().cloned());
+            Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+        }
+    };
+    concat_batches(&schema, &batches).map_err(failed)
 }
 
 impl SampledRows {
     /// A column, if it was read.
     pub(super) fn column(&self, name: &str) -> Option<&ArrayRef> {
         self.batch.column_by_name(name)
+    }
+
+    /// The columns of these names that were read, in this order.
+    pub(super) fn project(&self, names: &[String]) -> Result<RecordBatch> {
+        let schema = self.batch.schema();
+        let places: HashMap<&str, usize> =
+            schema.fields().iter().enumerate().map(|(n, field)| (field.name().as_str(), n)).collect();
+        let places: Vec<usize> = names.iter().filter_map(|name| places.get(name.as_str()).copied()).collect();
+        self.batch.project(&places).map_err(|source| failed("".as_ref(), "", source))
     }
 }
 

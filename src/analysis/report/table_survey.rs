@@ -1,5 +1,6 @@
 //! Statistics of all rows of a scored file: scores, latents and labels.
 
+use super::periods::PeriodCounts;
 use super::sampled_rows::{labels, numbers};
 use super::{ReportConfig, ScoredColumns};
 use crate::analysis::figure::Histogram;
@@ -9,6 +10,9 @@ use crate::source::ParquetSource;
 
 /// Rows read at once.
 pub(super) const BATCH_ROWS: usize = 65_536;
+
+/// Largest number of anomalies whose reasons are counted.
+pub(super) const MOST_ODD: usize = 20_000;
 
 /// Number of bins of the histogram of scores.
 const BINS: usize = 60;
@@ -54,6 +58,9 @@ pub(super) struct TableSurvey {
     pub(super) latents: Vec<ColumnMoments>,
     /// The rows of highest score in descending order: (score, row).
     pub(super) top: Vec<(f64, u64)>,
+    /// The anomalies of highest score; of a file without a decision, the rows listed.
+    pub(super) odd: Vec<(f64, u64)>,
+    pub(super) history: PeriodCounts,
     pub(super) scores: Histogram,
     /// Rows with a score above the histogram's range.
     pub(super) above_range: u64,
@@ -75,12 +82,20 @@ pub(super) fn survey(
         threshold: None,
         latents: vec![ColumnMoments::NONE; columns.latents.len()],
         top: Vec::new(),
+        odd: Vec::new(),
+        history: PeriodCounts::new(source, columns),
         scores: Histogram::new(0.0..1.0, BINS),
         above_range: 0,
     };
     let path = source.path();
-    let names: Vec<String> =
-        columns.latents.iter().chain([&columns.score]).chain(&columns.is_anomaly).cloned().collect();
+    let names: Vec<String> = columns
+        .latents
+        .iter()
+        .chain([&columns.score])
+        .chain(&columns.is_anomaly)
+        .chain(&columns.time)
+        .cloned()
+        .collect();
     let mut quantiles = Vec::new();
     for batch in source.scan(&names, BATCH_ROWS) {
         stop.check()?;
@@ -93,7 +108,11 @@ pub(super) fn survey(
             of(name)?.into_iter().flatten().filter(|value| value.is_finite()).for_each(|value| moments.add(value));
         }
         let anomalies = columns.is_anomaly.as_ref().map(of).transpose()?;
-        for (n, score) in of(&columns.score)?.into_iter().enumerate() {
+        let scores = of(&columns.score)?;
+        let is_anomaly = |row: usize| anomalies.as_ref().is_some_and(|anomalies| anomalies[row] == Some(1.0));
+        let odd: Vec<bool> = (0..scores.len()).map(is_anomaly).collect();
+        survey.history.add(path, &batch, survey.rows, &odd)?;
+        for (n, &score) in scores.iter().enumerate() {
             let row = survey.rows + n as u64;
             let Some(score) = score else {
                 survey.missing += 1;
@@ -103,32 +122,36 @@ pub(super) fn survey(
             if score.is_finite() {
                 survey.score.add(score);
             }
-            if anomalies.as_ref().is_some_and(|anomalies| anomalies[n] == Some(1.0)) {
+            if odd[n] {
+                survey.odd.push((score, row));
                 survey.anomalies = survey.anomalies.map(|count| count + 1);
                 survey.threshold = Some(survey.threshold.map_or(score, |least| least.min(score)));
             }
         }
         survey.rows += batch.num_rows() as u64;
-        survey.keep_highest(config.top);
+        keep_highest(&mut survey.top, config.top);
+        keep_highest(&mut survey.odd, MOST_ODD);
         // The median and the 99.5 % quantile of every batch bound the histogram.
-        let mut scores: Vec<f64> =
-            of(&columns.score)?.into_iter().flatten().filter(|score| score.is_finite()).collect();
+        let mut scores: Vec<f64> = scores.into_iter().flatten().filter(|score| score.is_finite()).collect();
         scores.sort_by(f64::total_cmp);
         if let Some(last) = scores.len().checked_sub(1) {
             quantiles.push([scores[last / 2], scores[last - last / 200]]);
         }
     }
+    if columns.is_anomaly.is_none() {
+        survey.odd = survey.top.clone();
+    }
     survey.count_scores(source, columns, &quantiles, stop)?;
     Ok(survey)
 }
 
-impl TableSurvey {
-    /// Keeps the `most` highest scores.
-    fn keep_highest(&mut self, most: usize) {
-        self.top.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        self.top.truncate(most);
-    }
+/// Keeps the `most` highest scores.
+fn keep_highest(scores: &mut Vec<(f64, u64)>, most: usize) {
+    scores.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    scores.truncate(most);
+}
 
+impl TableSurvey {
     /// Fills the histogram of scores. A few outliers would squeeze all other bars together: the last bar counts them.
     fn count_scores(
         &mut self,
@@ -141,7 +164,13 @@ impl TableSurvey {
         quantiles.iter().for_each(|[m, h]| (middle, high) = (middle.min(*m), high.max(*h)));
         let far = high + 2.0 * (high - middle).max(0.0);
         let end = if far > middle && self.score.max > far { far } else { self.score.max };
-        let range = if self.score.count > 0 { self.score.min..end } else { 0.0..1.0 };
+        // A single score has a bar, too.
+        let least = (self.score.min.abs() * 1e-3).max(0.5);
+        let range = match self.score.count {
+            0 => 0.0..1.0,
+            _ if end > self.score.min => self.score.min..end,
+            _ => self.score.min - least..self.score.min + least,
+        };
         self.scores = Histogram::new(range.clone(), BINS);
         let path = source.path();
         let names: Vec<String> = [&columns.score].into_iter().chain(&columns.label).cloned().collect();

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::distribution::distribution_of;
-use super::html::{Cell, brief, folded, number_cell, percent, table, text_cell};
-use super::page::{ReportPage, with_separators};
-use super::sampled_rows::{SampledRows, failed};
+use super::html::{Cell, brief, folded, number_cell, percent, table, text_cell, with_separators};
+use super::page::ReportPage;
+use super::sampled_rows::SampledRows;
 use crate::analysis::escape::escaped;
 use crate::analysis::figure::{Bar, Distribution, Paint, bars, distribution};
 use crate::artifact::{ColumnHealth, Measure, Model, RANKS};
@@ -13,6 +13,7 @@ use crate::batch::Batch;
 use crate::drift::{BinCounts, Drift, Shift};
 use crate::error::Result;
 use crate::feature::{FeatureIssues, Kind};
+use crate::pipeline::Stop;
 use crate::score::Score;
 use crate::source::ParquetSource;
 
@@ -26,6 +27,17 @@ const MAX_NAMED: usize = 5;
 
 /// The headings of the cells of [`shift_cells`].
 const SHIFT_HEADS: [&str; 4] = ["drifts", "PSI", "by chance", "KS"];
+
+const EXPLAIN_COLUMNS: &str = "How well the model rebuilds each column from the latents, which columns raise the scores, and how far this file is from \
+     the training data. R² is the part of a number's variation that is rebuilt: 1 is all, 0 is no better than the mean. Of \
+     categories it is the part of the rows that are right.";
+
+/// Largest number of values that the model encodes to find what raises scores.
+const MAX_VALUES: usize = 16 << 20;
+
+/// Columns of a row that are looked at for that, and the rows that the model encodes for it.
+const LARGEST: usize = 8;
+const ENCODED_FOR_ONE: usize = LARGEST + 17;
 
 /// A column in the file and at fit.
 struct ColumnComparison {
@@ -46,16 +58,17 @@ pub(super) fn show(
     model: &Model,
     sample: &SampledRows,
     are_pixels: bool,
+    stop: &Stop,
 ) -> Result<()> {
-    page.section("Columns", "");
+    page.section("columns", "Columns", EXPLAIN_COLUMNS);
     show_reconstruction(page, model)?;
     let fits = model.features().check(sample.batch.schema_ref(), source.path());
     if sample.rows.is_empty() || fits.is_err() {
         page.leave_out("columns against training: the file lacks some of the columns the model learned".to_owned());
         return Ok(());
     }
-    let (mut all, drift) = compare_columns(source, model, sample)?;
-    show_contributions(page, &all, sample.rows.len())?;
+    let (mut all, drift, explained) = compare_columns(model, sample, stop)?;
+    show_contributions(page, &all, explained)?;
     if drift.is_none() {
         page.leave_out("drift: the model stores no drift baseline".to_owned());
     }
@@ -65,7 +78,7 @@ pub(super) fn show(
         let name = &shift.name;
         let about = match (&drift, shift.ks) {
             (Some(_), Some(ks)) => {
-                format!("{name}: PSI {:.3}, of which {:.3} may be chance, and KS {ks:.3}.", shift.psi, shift.chance)
+                format!("{name}: PSI {:.3} (by chance up to {:.3}), KS {ks:.3}.", shift.psi, shift.chance)
             }
             _ => format!("{name}, here and in training."),
         };
@@ -75,11 +88,11 @@ pub(super) fn show(
     heads.extend(drift.iter().flat_map(|_| SHIFT_HEADS));
     heads.extend([
         "missing",
-        "at fit",
+        "missing in training",
         "out of range",
         "unseen",
         "median",
-        "median at fit",
+        "median in training",
         "of the scores",
         "rebuilt",
     ]);
@@ -120,8 +133,9 @@ fn describe_drift(drift: &Drift) -> String {
         more => names.push(format!("… {more} more")),
     }
     format!(
-        " PSI is the population stability index, by chance the PSI that rows like those of the fit stay below, KS the \
-         Kolmogorov-Smirnov distance. What drifts has a PSI above {} and chance: {}.",
+        " PSI, the population stability index, compares how values are spread here and in training: below 0.1 is stable, above \
+         {0} has shifted. By chance: what PSI may reach without any shift. KS, the Kolmogorov-Smirnov distance, is the \
+         largest difference of the two cumulative shares, 0 to 1. What drifts has a PSI above {0} and chance: {1}.",
         Drift::SHIFTED,
         if names.is_empty() { "nothing here".to_owned() } else { names.join(", ") }
     )
@@ -158,7 +172,8 @@ fn show_reconstruction(page: &mut ReportPage, model: &Model) -> Result<()> {
         paint: Paint::Main,
     };
     let mut about =
-        "1 is a perfect reconstruction, 0 no better than a constant; of calibration rows, from their latents."
+        "1 is a perfect reconstruction from the latents, 0 is no better than a constant; on calibration rows, which the model did \
+         not learn from."
             .to_owned();
     if all.len() > BARS {
         about.push_str(&format!(" Shown: the worst {BARS} of {}.", all.len()));
@@ -194,8 +209,10 @@ fn show_contributions(page: &mut ReportPage, all: &[ColumnComparison], rows: usi
         return Ok(());
     }
     let rows = with_separators(rows as u64);
-    let mut about =
-        format!("Mean share of the rows' scores that comes from a column, of {rows} rows; the rest is KL divergence.");
+    let mut about = format!(
+        "The mean part of a row's score that a column makes, of {rows} rows; the {LARGEST} largest of each row count. The rest is KL \
+                 divergence."
+    );
     if order.len() > BARS {
         about.push_str(&format!(" Shown: the first {BARS} of {}.", order.len()));
     }
@@ -208,19 +225,19 @@ fn show_contributions(page: &mut ReportPage, all: &[ColumnComparison], rows: usi
 
 /// Compares every learned column; also returns the drift, if the model stores a drift baseline.
 fn compare_columns(
-    source: &ParquetSource,
     model: &Model,
     sample: &SampledRows,
-) -> Result<(Vec<ColumnComparison>, Option<Drift>)> {
+    stop: &Stop,
+) -> Result<(Vec<ColumnComparison>, Option<Drift>, usize)> {
     let (features, metadata) = (model.features(), model.metadata());
     let (width, rows) = (features.layout().width(), sample.rows.len());
-    let schema = sample.batch.schema();
-    let places: Vec<usize> = features.columns().iter().filter_map(|name| schema.index_of(name).ok()).collect();
-    let learned = sample.batch.project(&places).map_err(|error| failed(source.path(), "", error))?;
+    let learned = sample.project(&features.columns())?;
     let mut x = vec![0.0; rows * width];
     let issues = features.write(&learned, &mut x, &mut [])?;
-    let (contribution, drift) = contributions_and_drift(model, sample, &x, &issues)?;
-    let column = |(n, kind): (usize, &Kind)| {
+    let drift = drift(model, sample, &x, &issues, stop)?;
+    let (contribution, explained) = contributions(model, sample, &x, stop)?;
+    let column = |(n, kind): (usize, &Kind)| -> Result<ColumnComparison> {
+        stop.check()?;
         let elements = features.elements(n);
         let in_unit = |value: f32| kind.feature().in_unit(0, f64::from(value));
         // A column of several numbers has no median and no single distribution.
@@ -241,42 +258,55 @@ fn compare_columns(
             None => Shift::from_issues(kind, &issues.learned[n], rows as u64, metadata.provenance.rows),
         };
         let health = metadata.health.as_ref().map(|health| health.columns[n].clone());
-        ColumnComparison {
+        Ok(ColumnComparison {
             name: kind.column().to_string(),
             shift,
             medians,
             distribution,
             contribution: contribution[n],
             health,
-        }
+        })
     };
-    Ok((features.kinds().iter().enumerate().map(column).collect(), drift))
+    Ok((features.kinds().iter().enumerate().map(column).collect::<Result<_>>()?, drift, explained))
 }
 
-/// Each feature's mean share of the sampled rows' scores, and the rows' drift.
-fn contributions_and_drift(
-    model: &Model,
-    sample: &SampledRows,
-    x: &[f32],
-    issues: &FeatureIssues,
-) -> Result<(Vec<f64>, Option<Drift>)> {
-    const BLOCK: usize = 256;
+/// Rows that are encoded at once.
+const BLOCK: usize = 32;
+
+/// The drift of the sampled rows, if the model stores a drift baseline.
+fn drift(model: &Model, sample: &SampledRows, x: &[f32], issues: &FeatureIssues, stop: &Stop) -> Result<Option<Drift>> {
     let (features, metadata) = (model.features(), model.metadata());
-    let (width, kinds) = (features.layout().width(), features.kinds());
-    let ranks = Score::named("anomaly_score", &metadata.scoring.anomaly_score, |_| true)?;
-    let elements: Vec<Range<usize>> = (0..kinds.len()).map(|n| features.elements(n)).collect();
-    let (mut sums, mut bin_counts, mut first) = (vec![0.0; kinds.len()], BinCounts::default(), 0);
-    for (ids, x) in sample.rows.chunks(BLOCK).zip(x.chunks(BLOCK * width)) {
+    let Some(sketch) = model.sketch() else { return Ok(None) };
+    let score = Score::named("anomaly_score", &metadata.scoring.anomaly_score, |_| true)?;
+    let (mut bin_counts, mut first) = (BinCounts::default(), 0);
+    for (ids, x) in sample.rows.chunks(BLOCK).zip(x.chunks(BLOCK * features.layout().width())) {
+        stop.check()?;
         let batch = Batch::new(ids.to_vec(), x.to_vec(), features.layout());
         let rows = model.scorer().rows(&batch)?;
-        let (shares, _) = rows.contributions(&elements, &[], ranks, kinds.len())?;
-        shares.iter().flatten().for_each(|it| sums[it.source] += f64::from(it.share));
-        if let Some(sketch) = model.sketch() {
-            bin_counts.add(sketch, first, &sketch.bins(&rows, &rows.anomaly_score(ranks)?, first));
-        }
+        bin_counts.add(sketch, first, &sketch.bins(&rows, &rows.anomaly_score(score)?, first));
         first += ids.len() as u64;
     }
-    let finish = |sketch| bin_counts.finish(sketch, kinds, &[], issues, first, metadata.provenance.rows);
-    let drift = model.sketch().and_then(|sketch| finish(sketch));
-    Ok((sums.into_iter().map(|sum| sum / first.max(1) as f64).collect(), drift))
+    Ok(bin_counts.finish(sketch, features.kinds(), &[], issues, first, metadata.provenance.rows))
+}
+
+/// Each feature's mean share of the scores, by the largest shares of each row; and the number of rows that it is the mean of:
+/// of wide rows every so many of the sample, since a row is encoded once for each column that is looked at.
+fn contributions(model: &Model, sample: &SampledRows, x: &[f32], stop: &Stop) -> Result<(Vec<f64>, usize)> {
+    let features = model.features();
+    let (width, kinds) = (features.layout().width(), features.kinds().len());
+    let score = Score::named("anomaly_score", &model.metadata().scoring.anomaly_score, |_| true)?;
+    let elements: Vec<Range<usize>> = (0..kinds).map(|n| features.elements(n)).collect();
+    let most = (MAX_VALUES / (ENCODED_FOR_ONE.min(kinds + 1) * width.max(1))).max(BLOCK);
+    let step = sample.rows.len().div_ceil(most).max(1);
+    let chosen: Vec<usize> = (0..sample.rows.len()).step_by(step).collect();
+    let mut sums = vec![0.0; kinds];
+    for block in chosen.chunks(BLOCK) {
+        stop.check()?;
+        let ids = block.iter().map(|&row| sample.rows[row]).collect();
+        let x = block.iter().flat_map(|row| &x[row * width..][..width]).copied().collect();
+        let batch = Batch::new(ids, x, features.layout());
+        let (shares, _) = model.scorer().rows(&batch)?.contributions(&elements, &[], score, LARGEST)?;
+        shares.iter().flatten().for_each(|it| sums[it.source] += f64::from(it.share));
+    }
+    Ok((sums.into_iter().map(|sum| sum / chosen.len().max(1) as f64).collect(), chosen.len()))
 }

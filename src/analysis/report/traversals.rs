@@ -11,6 +11,7 @@ use super::sampled_rows::{failed, numbers, texts};
 use crate::analysis::figure::{ImageRow, image_grid, short};
 use crate::artifact::Model;
 use crate::config::TraverseConfig;
+use crate::decode::Influence;
 use crate::error::Result;
 
 /// Largest numbers of dimensions, chosen by KL divergence, and of columns of each.
@@ -21,7 +22,12 @@ const COLUMNS: usize = 4;
 const MIN_EFFECT: f64 = 0.05;
 
 /// Shows traversals of each dimension, as images or as values of the columns that change most.
-pub(super) fn show(page: &mut ReportPage, model: &Model, config: &ReportConfig) -> Result<()> {
+pub(super) fn show(
+    page: &mut ReportPage,
+    model: &Model,
+    influences: &[Vec<Influence>],
+    config: &ReportConfig,
+) -> Result<()> {
     let mut order: Vec<usize> = (0..model.metadata().network.latent_dim).collect();
     if let Some(health) = &model.metadata().health {
         order.sort_by(|&a, &b| health.dimensions[b].kl.total_cmp(&health.dimensions[a].kl));
@@ -33,7 +39,7 @@ pub(super) fn show(page: &mut ReportPage, model: &Model, config: &ReportConfig) 
     }
     match config.image {
         Some(size) => images(page, model, &order, size),
-        None => values(page, model, &order),
+        None => values(page, model, influences, &order),
     }
 }
 
@@ -57,14 +63,14 @@ fn images(page: &mut ReportPage, model: &Model, order: &[usize], size: [usize; 2
         .map(|&n| ImageRow { name: format!("z_{n}"), images: images[n * STEPS..(n + 1) * STEPS].to_vec() })
         .collect();
     let heads: Vec<String> = (0..STEPS).map(|step| short(6.0 * step as f64 / (STEPS - 1) as f64 - 3.0)).collect();
-    let about = "What the decoder expects along each dimension from -3 to 3 while the others are 0.".to_owned();
+    let about = "What the model expects when one dimension goes from -3 to 3 and the others stay 0.".to_owned();
     page.figure(image_grid(("traversals", "Along each dimension", about), &heads, &image_rows, size)?, "");
     Ok(())
 }
 
-fn values(page: &mut ReportPage, model: &Model, order: &[usize]) -> Result<()> {
+fn values(page: &mut ReportPage, model: &Model, influences: &[Vec<Influence>], order: &[usize]) -> Result<()> {
     const STEPS: usize = 5;
-    let (rows, influences) = (traverse(model, STEPS)?, model.influences());
+    let rows = traverse(model, STEPS)?;
     let mut lines: Vec<Vec<Cell>> = Vec::new();
     let mut inactive = Vec::new();
     for &n in order {
@@ -81,7 +87,7 @@ fn values(page: &mut ReportPage, model: &Model, order: &[usize]) -> Result<()> {
                 Some(column) => short_values(name, &column.slice(n * STEPS, STEPS))?,
                 None => None,
             };
-            let first = if shown_columns.is_empty() { format!("z_{n}") } else { String::new() };
+            let first = format!("z_{n}");
             let part = influence.part.as_ref().map_or(String::new(), |part| format!(" {part}"));
             let places = places.unwrap_or_else(|| vec![String::new(); STEPS]);
             let mut line = vec![text_cell(first), text_cell(brief(&format!("{name}{part}")))];
@@ -95,10 +101,11 @@ fn values(page: &mut ReportPage, model: &Model, order: &[usize]) -> Result<()> {
             inactive.push(format!("z_{n}"));
         }
     }
-    let heads = ["", "column", "z = -3", "-1.5", "0", "1.5", "3", "in deviations", "rank corr."];
+    let heads = ["latent", "column", "z = -3", "-1.5", "0", "1.5", "3", "effect", "rank correlation"];
     page.html(
-        "<h3>Along each dimension</h3>\n<p>What the decoder expects of the columns that change most, while the other dimensions \
-         are 0; the change by a step of 1 in standard deviations, and the rank correlation with the rows' latents.</p>\n",
+        "<h3>Along each dimension</h3>\n<p>What the model expects of the columns that change most when one dimension goes from -3 \
+         to 3 and the others stay 0. Effect: the change by a step of 1, in standard deviations of the column. Rank \
+         correlation: 1 if the column rises wherever the latent rises, -1 if it falls.</p>\n",
     );
     page.html(&table("what the decoder expects along each dimension", &heads, &lines));
     if !inactive.is_empty() {

@@ -55,6 +55,10 @@ pub(super) fn suggest(mut error: clap::Error, program: &Command, arguments: &[Os
                 error.insert(ContextKind::Usage, ContextValue::StyledStr(command.clone().render_usage()));
             }
         }
+        (ErrorKind::InvalidValue, _, Some(ContextValue::String(flag))) if flag.starts_with("--format ") => {
+            let tip = "--summary json prints the summary as JSON; the name of OUTPUT tells the format of rows";
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+        }
         _ => {}
     }
     error
