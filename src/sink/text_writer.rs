@@ -99,7 +99,9 @@ pub(crate) fn tell_lost(path: &Path, encoder: &JsonEncoder) {
     let lost = encoder.lost();
     if lost > 0 {
         let path = path.display();
-        tracing::warn!("{path}: {lost} values that JSON cannot hold (infinities, times out of range) are written as null");
+        tracing::warn!(
+            "{path}: {lost} values that JSON cannot hold (infinities, times out of range) are written as null"
+        );
     }
 }
 
