@@ -137,18 +137,18 @@ pub(crate) fn lines(
 
 /// What the values are that the training data lacks, if there are any.
 fn values(issues: &[(String, ValueIssues)]) -> Option<(&'static str, String)> {
-    let ways: [(fn(&ValueIssues) -> u64, &str); 3] = [
-        (|it| it.out_of_range, "out of range"),
-        (|it| it.unseen_category, "unseen in the training data"),
-        (|it| it.unusable, "NaN, infinite or otherwise unusable"),
-    ];
-    let said = ways.into_iter().filter_map(|(count, what)| {
+    let said = |count: fn(&ValueIssues) -> u64, what: &str| {
         let counts: Vec<u64> = issues.iter().map(|(_, issues)| count(issues)).filter(|count| *count > 0).collect();
         let (all, columns) = (HumanCount(counts.iter().sum()), counts.len());
         let columns = if columns == 1 { "1 column".to_owned() } else { format!("{columns} columns") };
         (!counts.is_empty()).then(|| format!("{all} in {columns} {what}"))
-    });
-    let said = said.collect::<Vec<_>>().join("; ");
+    };
+    let said = [
+        said(|it| it.out_of_range, "out of range"),
+        said(|it| it.unseen_category, "unseen in the training data"),
+        said(|it| it.unusable, "NaN, infinite or otherwise unusable"),
+    ];
+    let said = said.into_iter().flatten().collect::<Vec<_>>().join("; ");
     (!said.is_empty()).then_some(("values", said))
 }
 

@@ -33,7 +33,7 @@ const EXPLAIN_COLUMNS: &str = "How well the model rebuilds each column from the 
      categories it is the part of the rows that are right.";
 
 /// Largest number of values that the model encodes to find what raises scores.
-const MAX_VALUES: usize = 16 << 20;
+const MAX_VALUES: usize = 6 << 20;
 
 /// Columns of a row that are looked at for that, and the rows that the model encodes for it.
 const LARGEST: usize = 8;

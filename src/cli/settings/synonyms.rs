@@ -5,8 +5,11 @@ use std::ffi::OsString;
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+/// A name of ours, and the words of others for it.
+type Words = (&'static str, &'static [&'static str]);
+
 /// Commands, by the words of others.
-const COMMANDS: [(&str, &[&str]); 9] = [
+const COMMANDS: [Words; 9] = [
     ("fit", &["train", "learn", "build", "create", "retrain"]),
     ("transform", &["predict", "score", "encode", "embed", "apply", "detect", "infer", "reduce"]),
     ("drift", &["compare", "monitor", "diff"]),
@@ -19,7 +22,7 @@ const COMMANDS: [(&str, &[&str]); 9] = [
 ];
 
 /// Flags, by the words of others.
-const FLAGS: [(&str, &[&str]); 16] = [
+const FLAGS: [Words; 16] = [
     ("seed", &["random-state", "random-seed", "rng"]),
     ("latent-dim", &["n-components", "components", "dim", "dims", "k", "z-dim", "latent-size", "latents-dim"]),
     ("hidden", &["layers", "hidden-dims", "hidden-layers", "hidden-layer-sizes", "units"]),
@@ -65,7 +68,7 @@ pub(super) fn suggest(mut error: clap::Error, program: &Command, arguments: &[Os
 }
 
 /// Our name for a word of others.
-fn named(names: &[(&'static str, &[&str])], word: &str) -> Option<&'static str> {
+fn named(names: &[Words], word: &str) -> Option<&'static str> {
     let word = word.to_lowercase().replace('_', "-");
     names.iter().find(|(_, words)| words.contains(&word.as_str())).map(|(name, _)| *name)
 }
