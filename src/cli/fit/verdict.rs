@@ -82,8 +82,8 @@ pub(crate) fn advice(model: &Model) -> Vec<String> {
     let longer = (history.best_epoch == training.epochs && !history.refit)
         .then(|| format!("the best epoch is the last of {}: more --epochs may help", training.epochs));
     let hardly = health.filter(|health| !health.hardly_learned().is_empty()).map(|_| {
-        "the values of columns hardly learned do not follow from the others; --exclude leaves them out of the score, a \
-         larger --latent-dim may learn them"
+        "--scale standard, --map COL=asinh or a larger --latent-dim may learn the columns hardly learned; values that do not \
+         depend on the other columns cannot be"
             .to_owned()
     });
     [error, longer, hardly].into_iter().flatten().collect()

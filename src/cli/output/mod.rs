@@ -134,10 +134,14 @@ pub(crate) fn shell(path: &Path) -> String {
     shlex::try_quote(&text).map_or_else(|_| text.clone(), String::from)
 }
 
-/// A share to read.
+/// A share to read: one decimal, and of small shares one digit.
 pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
-    if percent >= 0.095 || percent == 0.0 { format!("{percent:.1} %") } else { format!("{percent:.1e} %") }
+    match percent {
+        0.0 | 0.095.. => format!("{percent:.1} %"),
+        1e-6.. => format!("{percent:.*} %", (-percent.log10()).ceil() as usize),
+        _ => format!("{percent:.0e} %"),
+    }
 }
 
 /// Seconds to a millisecond.
@@ -163,6 +167,12 @@ mod tests {
         let long = shown(&format!("first{}last", "-".repeat(1000)));
         assert!(long.starts_with("first-") && long.contains("-…-") && long.ends_with("-last"));
         assert_eq!(long.chars().count(), 48);
+    }
+
+    #[test]
+    fn small_shares_keep_a_digit() {
+        let shares = [0.0, 1.0, 0.123, 0.0012, 0.0009, 5e-4, 1.2e-6, 1e-9].map(percent);
+        assert_eq!(shares, ["0.0 %", "100.0 %", "12.3 %", "0.1 %", "0.09 %", "0.05 %", "0.0001 %", "1e-7 %"]);
     }
 
     #[test]
