@@ -112,7 +112,10 @@ impl FitTransform {
         let transform_seconds = transforming.elapsed().as_secs_f64();
 
         let mut lines = summary::lines(&fitted, fit_seconds);
-        lines.extend(path.iter().map(|path| ("model", summary::file(&fitted.model, path))));
+        lines.push(match &path {
+            Some(path) => ("model", summary::file(&fitted.model, path)),
+            None => ("model", "not kept; -m FILE keeps it".to_owned()),
+        });
         lines.extend(transform::lines(
             &fitted.model,
             &config,

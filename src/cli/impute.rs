@@ -44,7 +44,7 @@ impl Impute {
         let Self { paths, model, mut rows, mut config, files, run } = self;
         let ((inputs, output), ModelFlag { model: path }) = (paths.split()?, model);
         let start = Instant::now();
-        (config.output, rows.keep_going) = (files.config(), files.keep_going);
+        (config.output, rows.keep_going) = (files.config(), files.keep_going(&output));
         config.check()?;
         run.check()?;
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;

@@ -42,7 +42,7 @@ use self::settings::Invocation;
 use self::settings::print_config;
 use self::signal::Signals;
 
-/// Learn the structure of Parquet rows with a VAE, and add latents and anomaly scores to them
+/// Train a VAE on the rows of a table, and add latents and anomaly scores to them
 ///
 /// Example: vaepipe fit flights.parquet && vaepipe transform flights.parquet scored.parquet
 ///
@@ -174,6 +174,7 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
         Err(failure) => return exit::early(&failure, None, &arguments),
     };
     if invocation.matches().get_flag("print_config") {
+        invocation.warnings().iter().for_each(|warning| log::line(&format!("warning: {warning}")));
         let printed = print_config::run(&invocation);
         return printed.map_or_else(|it| exit::early(&it, Some(&invocation), &arguments), |()| 0);
     }

@@ -42,7 +42,7 @@ impl Reconstruct {
         let Self { paths, model, mut rows, mut config, files, run } = self;
         let ((inputs, output), ModelFlag { model: path }) = (paths.split()?, model);
         let start = Instant::now();
-        (config.output, rows.keep_going) = (files.config(), files.keep_going);
+        (config.output, rows.keep_going) = (files.config(), files.keep_going(&output));
         run.check()?;
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         let _lock = run.lock([output.as_path()], context)?;

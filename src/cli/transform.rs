@@ -64,7 +64,7 @@ impl Transform {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { paths, model, mut rows, mut config, files, decision, alert, monitor, lines: by_line, run } = self;
         let ((inputs, output), ModelFlag { model }) = (paths.split()?, model);
-        rows.keep_going = files.keep_going;
+        rows.keep_going = files.keep_going(&output);
         monitor.begin("transform", &model, &[&output], context)?;
         let alert = alert.alert()?;
         config.output = files.config();

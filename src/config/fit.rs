@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 #[cfg_attr(feature = "cli", derive(clap::Args))]
 #[non_exhaustive]
 pub struct FitConfig {
-    /// Learn only these columns: names, globs, or re:REGEX. Identifiers and elapsed times are learned only by name.
+    /// Learn only these columns: names, globs, or re:REGEX. Identifiers and elapsed times are learned only if named exactly.
     #[cfg_attr(feature = "cli", arg(long, value_name = "COL,...", value_delimiter = ',', help_heading = "Columns"))]
     pub columns: Vec<String>,
     /// Do not learn these columns; they are still written by a transform.
@@ -54,7 +54,8 @@ pub struct FitConfig {
     /// Defaults for a purpose: reduce for latents of every row, anomaly for scores [default: reduce]
     #[cfg_attr(feature = "cli", arg(long, value_parser = flags::words::<Preset>(Preset::WORDS), help_heading = "Model"))]
     pub preset: Option<Preset>,
-    /// Number of latent dimensions; auto doubles it until held-out rows gain no more [default: by the number of features]
+    /// Number of latent dimensions; auto doubles it until the loss of held-out rows stops improving [default: by the number
+    /// of features]
     #[cfg_attr(feature = "cli", arg(long, value_name = "auto|K", help_heading = "Model"))]
     pub latent_dim: Option<LatentDim>,
     /// Widths of the encoder's hidden layers, like 256,128; the decoder mirrors them; "none" for a linear model
@@ -108,10 +109,10 @@ pub struct FitConfig {
     /// Share of rows to hold out of training: half for validation, half for calibration [default: 0.1]
     #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE", help_heading = "Training"))]
     pub val_fraction: Option<f64>,
-    /// Rows shuffled together [default: all while they take at most 2 GiB, else as many as take 512 MiB]
+    /// Rows to shuffle at a time [default: all while they take at most 2 GiB, else as many as take 512 MiB]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Training"))]
     pub shuffle_rows: Option<u64>,
-    /// Maximum rows to fit, a random sample [default: as many as the steps can reach]
+    /// Train on at most this many rows, drawn at random [default: as many as the steps can reach]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Training"))]
     pub sample: Option<u64>,
     /// Maximum gradient steps [default: 50000, unless --epochs is given]

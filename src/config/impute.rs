@@ -8,7 +8,7 @@ use crate::error::Result;
 #[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Output"))]
 #[non_exhaustive]
 pub struct ImputeConfig {
-    /// Draws from the posterior of a row, whose weighted average fills it.
+    /// Draws to average for each filled value; more are slower and steadier.
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::SAMPLES))]
     pub samples: usize,
     /// Add COL_draw_0 ...: N draws of every filled column.

@@ -31,7 +31,7 @@ pub struct SourceConfig {
     /// cannot be read as the type is an error. hhmm is a time of the day from 0 to 2359, where 2359 is next to 0.
     #[cfg_attr(feature = "cli", arg(long, value_name = "COL=TYPE,...", value_delimiter = ','))]
     pub types: Vec<TypeOf>,
-    /// Accept an Arrow stream that ends without its end-of-stream marker.
+    /// Accept an Arrow stream without its end-of-stream marker.
     ///
     /// Without this option such a stream is an error, because it may have been cut short.
     #[cfg_attr(feature = "cli", arg(long))]

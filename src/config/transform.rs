@@ -26,7 +26,7 @@ pub struct TransformConfig {
     /// Put this before the name of every new column.
     #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", default_value = "", hide_default_value = true))]
     pub prefix: String,
-    /// Add z_std_0 ..., the posterior standard deviations.
+    /// Add z_std_0 ..., the posterior standard deviations: how uncertain each latent is.
     #[cfg_attr(feature = "cli", arg(long))]
     pub std: bool,
     /// Add these scores, or all.

@@ -8,7 +8,7 @@ use crate::config::{FitConfig, Map, VectorScale};
 use crate::error::Result;
 
 /// The reason for a column that the base model does not have.
-const NOT_OF_MODEL: &str = "is no column of the model that the fit goes on from";
+const NOT_OF_MODEL: &str = "is not a column of the base model";
 
 /// The features with the missing counts of other rows. A category that meets new words no longer counts words as unseen.
 /// With `indicated`, each keeps its missing indicator, or stays without one.

@@ -239,8 +239,11 @@ impl Features {
         for kind in &self.kinds {
             let column = kind.column();
             let Some(data_type) = column.data_type(schema) else {
+                // One that the model needs itself is not the one meant.
+                let is_other = |leaf: &Column| self.kinds.iter().all(|kind| kind.column() != leaf);
                 let leaves = Column::leaves(schema);
-                let near = crate::source::near_names(column.name(), leaves.iter().map(|(leaf, _)| leaf.name()));
+                let others = leaves.iter().filter(|(leaf, _)| is_other(leaf)).map(|(leaf, _)| leaf.name());
+                let near = crate::source::near_names(column.name(), others);
                 return Err(Error::MissingFeature { path: path.to_owned(), column: column.to_string(), near });
             };
             if kind.conversion(data_type).is_none() {

@@ -133,6 +133,37 @@ fn words_of_other_tools_are_answered_with_ours() {
 }
 
 #[test]
+fn what_stands_in_the_wrong_place_is_told() {
+    let dir = with_model();
+    dir.ok("transform in.parquet scored.parquet");
+    dir.fails(2, "transform scored.parquet in.parquet").says(&["--force replaces it; the last path is the output"]);
+    dir.fails(2, "transform in.parquet vae.safetensors -m other.st").says(&["a model is named by -m"]);
+    dir.fails(1, "fit in.parquet --columns x0 x1 -m new").says(&["commas separate the values of a list"]);
+    dir.fails(1, "fit in.parquet,in.parquet -m new").says(&["spaces separate files, commas do not"]);
+    dir.fails(1, "transform in.parquet out.parquet --if-newer model").says(&["--if-newer=model"]);
+    dir.fails(1, "report scored.parquet page.html").says(&["the page is named by -o: -o page.html"]);
+    dir.fails(2, "evaluate in.parquet --label flag").says(&["a file that `vaepipe transform` wrote"]);
+    let output = dir.command("transform in.parquet out.parquet --where").arg("is_anomaly").output().unwrap();
+    assert!(String::from_utf8(output.stderr).unwrap().contains("a transform adds this column"));
+    std::fs::write(dir.path("v.toml"), "[train]\nepochs = 1").unwrap();
+    dir.fails(2, "fit in.parquet --output new").says(&["'--model'", "Usage: vaepipe fit"]);
+    dir.fails(78, "fit in.parquet -m new --config v.toml").says(&["did you mean [fit]?"]);
+    dir.ok("fit-transform in.parquet both.parquet --epochs 1").prints(&["not kept; -m FILE keeps it"]);
+    dir.ok_with(&[("VAEPIPE_EPOCH", "1")], "fit --print-config").says(&["did you mean VAEPIPE_EPOCHS?"]);
+}
+
+#[test]
+fn files_are_skipped_only_where_each_has_an_output() {
+    let dir = with_model();
+    std::fs::create_dir(dir.path("lake")).unwrap();
+    write(&dir.path("lake/a.parquet"), &curve(300), 100);
+    std::fs::write(dir.path("lake/b.parquet"), "PAR1 and no more").unwrap();
+    dir.fails(65, "transform lake one.parquet --keep-going").says(&["b.parquet"]);
+    let ran = dir.fails(65, "transform lake each/ --keep-going");
+    assert!(ran.stderr().contains("b.parquet") && dir.path("each/a.parquet").exists(), "{}", ran.stderr());
+}
+
+#[test]
 fn numbers_of_rows_are_written_as_people_write_them() {
     let dir = with_model();
     for (rows, written) in [("1e2", 100), ("1_000", 1000), ("7", 7)] {

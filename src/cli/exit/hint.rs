@@ -8,6 +8,12 @@ use crate::cli::failure::near::beside;
 use crate::cli::output::shell;
 use crate::cli::settings::Invocation;
 
+/// Columns that only a transform makes.
+const NEW_COLUMNS: [&str; 4] = ["anomaly_score", "is_anomaly", "p_value", "recon_error"];
+
+/// Flags that take a list.
+const LISTS: [&str; 7] = ["columns", "exclude", "given", "categorical", "hidden", "keep", "score"];
+
 /// What to do about an error, in a line.
 pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<String> {
     // The word for a setting, as its author wrote it.
@@ -22,6 +28,12 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
     let is = |command: &str| invocation.is_some_and(|invocation| invocation.command().get_name() == command);
     let patterns = "takes names, globs like 'x_*', and regular expressions like 're:^x_'";
     Some(match error {
+        Error::TargetExists { path } if is_model(path) && has("target") => {
+            format!("it is a model, and the last path is the output; a model is named by -m: -m {}", shell(path))
+        }
+        Error::TargetExists { .. } if has("paths") && !is_set("target") => {
+            "--force replaces it; the last path is the output".to_owned()
+        }
         Error::TargetExists { .. } => "--force replaces it".to_owned(),
         Error::TargetIsInput { .. } => "choose another output; nothing is changed in place".to_owned(),
         Error::TargetNotFile { .. } | Error::TargetForeign { .. } | Error::TargetTwice { .. } => "choose another path".to_owned(),
@@ -49,6 +61,12 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::NameClash { .. } => "--prefix NAME puts NAME before the new columns".to_owned(),
         Error::UnknownColumn { selection: "scored", .. } => {
             "a report is of a file that `vaepipe transform` wrote, with its score".to_owned()
+        }
+        Error::UnknownColumn { selection: "where", name, .. } if NEW_COLUMNS.contains(&name.as_str()) => {
+            "a transform adds this column; --where is a condition on those of the input".to_owned()
+        }
+        Error::UnknownColumn { selection: "score", name, .. } if NEW_COLUMNS.contains(&name.as_str()) => {
+            "evaluate is of a file that `vaepipe transform` wrote, with its score".to_owned()
         }
         Error::UnknownColumn { selection: "where", name, near } if near.is_empty() => {
             format!("double quotes name a column, and single quotes a string: '{name}'")
@@ -159,6 +177,9 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::Unsupported { what, .. } if what.contains("a pipe") => {
             "write it to a file first, or pipe it to -".to_owned()
         }
+        Error::NotParquet { path, .. } if is("report") && path.extension().is_some_and(|it| it == "html") => {
+            format!("the page is named by -o: -o {}", shell(path))
+        }
         Error::NotParquet { path, .. } if is_model(path) => {
             format!("a model is named by -m: -m {}", shell(path))
         }
@@ -180,8 +201,22 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::Io { action: "open", path, source } if source.kind() == std::io::ErrorKind::NotFound => {
             match (link_target(path), is("fit") && is_model(path)) {
                 (Some(target), _) => format!("it is a link to {}, which does not exist", target.display()),
+                _ if is_set("if_newer") && ["input", "model"].iter().any(|word| path.as_os_str() == *word) => {
+                    format!("a value of --if-newer needs the sign =: --if-newer={}", path.display())
+                }
+                _ if path.to_string_lossy().contains(',') => "spaces separate files, commas do not".to_owned(),
+                _ if is("report") && path.extension().is_some_and(|it| it == "html") => {
+                    format!("the page is named by -o: -o {}", shell(path))
+                }
                 (_, true) => format!("the model to write is named by -m: -m {}", shell(path)),
-                _ => format!("did you mean {}?", beside(path)?),
+                _ => match beside(path) {
+                    Some(near) => format!("did you mean {near}?"),
+                    // As in --columns a b.
+                    None if path.extension().is_none() && LISTS.iter().any(|list| is_set(list)) => {
+                        "commas separate the values of a list, as in a,b; spaces do not".to_owned()
+                    }
+                    None => return None,
+                },
             }
         }
         Error::Io { action: "create", path, source } if source.kind() == std::io::ErrorKind::NotFound => {
@@ -202,7 +237,7 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         }
         Error::OtherModel { option, .. } => format!("leave {} out, or fit without --init", setter(option)),
         Error::Worse { .. } => {
-            "--accept-worse writes it (with --resume at once, after a fit of seconds); a lower --lr or more rows may help"
+            "--accept-worse writes it anyway, and with --resume it need not train again; a lower --lr or more rows may help"
                 .to_owned()
         }
         Error::NotMeasured { .. } => "use more rows or a larger --val-fraction; --accept-worse skips the check".to_owned(),

@@ -35,13 +35,14 @@ pub(crate) fn advice(health: &Health) -> Option<String> {
     match (active, all - active) {
         (_, 0) => None,
         (0, _) => Some(
-            "posterior collapse: no latent dimension is active; a lower --beta, --free-bits 0.1 or a longer \
+            "posterior collapse: no latent dimension is active; more --epochs, a lower --beta, --free-bits 0.1 or a longer \
              --kl-warmup may help"
                 .to_owned(),
         ),
         (_, idle) => Some(format!(
-            "{idle} of {all} latent dimensions are inactive; --latent-dim {active} would do as \
-             well, or --free-bits 0.1 may activate them"
+            "{idle} of {all} latent dimensions {}; --latent-dim {active} would do as well, or --free-bits 0.1 may \
+             help",
+            if idle == 1 { "is inactive" } else { "are inactive" }
         )),
     }
 }

@@ -69,8 +69,9 @@ pub(crate) struct Fit {
 /// The base model.
 #[derive(Debug, Args)]
 pub(crate) struct InitFlags {
-    /// Start from this base model, at a quarter of its learning rate and without KL warm-up. Columns, categories, scaling,
-    /// network and all training options that are not set stay those of the base model [default: none, from random weights]
+    /// Continue training from this base model, at a quarter of its learning rate and without KL warm-up. It keeps its
+    /// columns, categories, scaling, network, and all training options that are not set; new columns are not learned
+    /// [default: none, from random weights]
     #[arg(long, value_name = "MODEL", help_heading = "Start")]
     init: Option<PathBuf>,
     /// Scale the columns of the base model by the new rows

@@ -75,7 +75,9 @@ pub(crate) fn advice(model: &Model) -> Vec<String> {
         Rating::Worse(_) | Rating::Equal => {
             Some("a larger --latent-dim, more --epochs, or --beta 0.1 may lower the reconstruction error".to_owned())
         }
-        Rating::Collapsed => Some("a lower --beta, --free-bits 0.1 or a longer --kl-warmup may help".to_owned()),
+        Rating::Collapsed => {
+            Some("more --epochs, a lower --beta, --free-bits 0.1 or a longer --kl-warmup may help".to_owned())
+        }
         Rating::NotMeasured => Some("a larger --val-fraction holds out rows to measure on".to_owned()),
         _ => None,
     };

@@ -16,12 +16,12 @@ pub(crate) struct DecisionFlags {
     /// A row is an anomaly if its anomaly_score is at least this [default: none]
     #[arg(long, value_name = "SCORE", conflicts_with_all = ["contamination", "fdr"])]
     threshold: Option<f64>,
-    /// A row is an anomaly if at most this share of the training rows score as high; auto estimates the share. In a fit it
-    /// also states that the training rows hold anomalies [default: none]
+    /// A row is an anomaly if it scores as high as the top of the training rows, of this share: 0.002 flags about 2 of 1,000;
+    /// auto estimates the share. In a fit it also states that the training rows hold anomalies [default: none]
     #[arg(long, value_name = "SHARE", value_parser = contamination, conflicts_with = "fdr")]
     contamination: Option<Decision>,
-    /// Control the false discovery rate of each output at this level (Benjamini-Hochberg); reads the input twice [default:
-    /// none]
+    /// As many rows are anomalies as keep the share of false alarms among them at this (false discovery rate,
+    /// Benjamini-Hochberg); reads the input twice [default: none]
     #[arg(long, value_name = "SHARE")]
     fdr: Option<f64>,
 }

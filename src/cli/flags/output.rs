@@ -37,9 +37,10 @@ pub(crate) struct OutputFlags {
         conflicts_with_all = ["force", "skip_existing", "if_newer"]
     )]
     table_format: Option<String>,
-    /// From directory to directory: skip files that cannot be read, write the others, then exit with code 1 and name them
+    /// From directory to directory, skip files that cannot be read: the others are written, then the exit code is 1 and the
+    /// error names the skipped ones
     #[arg(long, help_heading = "Rows")]
-    pub(crate) keep_going: bool,
+    keep_going: bool,
 }
 
 impl OutputFlags {
@@ -48,6 +49,11 @@ impl OutputFlags {
         let mut config = self.config.clone();
         config.if_newer = self.if_newer;
         config
+    }
+
+    /// Whether files that cannot be read are skipped: only where each has an output of its own.
+    pub(crate) fn keep_going(&self, path: &Path) -> bool {
+        self.keep_going && matches!(Output::from(path), Output::Folder(_))
     }
 
     /// Where rows go that are written to `path`.

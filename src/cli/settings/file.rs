@@ -11,6 +11,7 @@ use toml::{Table, Value};
 use crate::cli::failure::near::{alike, beside};
 use crate::cli::failure::{Failure, Origin};
 use crate::cli::settings::setting::{Setting, Takes, is_called, settable};
+use crate::cli::settings::synonyms;
 
 /// Reads the settings for command `name` out of the file at `path`: those at its top, and over them those in the
 /// command's table. `named` is the variable that named the file, if it was not the command line.
@@ -51,7 +52,10 @@ pub(crate) fn read(
             let Some(arg) = settable(command, of).find(|arg| is_called(arg, key)) else {
                 let tables = command.get_subcommands().map(Command::get_name).filter(|_| of.is_none());
                 let names = settable(command, of).map(|arg| arg.get_id().as_str()).chain(tables);
-                let hint = alike(key, names).map(|near| format!("did you mean {near}?"));
+                let hint = match synonyms::command(key).filter(|_| of.is_none() && value.is_table()) {
+                    Some(name) => Some(format!("a table has the name of a command; did you mean [{name}]?")),
+                    None => alike(key, names).map(|near| format!("did you mean {near}?")),
+                };
                 return Err(fault(Some(&place), format!("no such setting{}", at_line(&text, of, key)), hint));
             };
             let words = in_words(value, Takes::of(arg));

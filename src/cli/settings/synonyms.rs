@@ -22,38 +22,52 @@ const COMMANDS: [Words; 9] = [
 ];
 
 /// Flags, by the words of others.
-const FLAGS: [Words; 16] = [
+const FLAGS: [Words; 20] = [
     ("seed", &["random-state", "random-seed", "rng"]),
     ("latent-dim", &["n-components", "components", "dim", "dims", "k", "z-dim", "latent-size", "latents-dim"]),
     ("hidden", &["layers", "hidden-dims", "hidden-layers", "hidden-layer-sizes", "units"]),
     ("lr", &["learning-rate", "eta", "alpha"]),
+    ("patience", &["early-stopping", "early-stop"]),
+    ("val-fraction", &["validation-split", "validation-fraction", "test-size", "val-split", "holdout"]),
+    ("exclude", &["label", "labels", "target", "y"]),
     ("epochs", &["max-epochs", "n-epochs", "iterations", "max-iter", "n-iter"]),
     ("batch-size", &["batch"]),
     ("columns", &["features", "cols", "select", "include", "variables"]),
     ("exclude", &["drop", "ignore", "skip-columns", "drop-columns"]),
     ("categorical", &["category", "cat-features", "categories"]),
-    ("threads", &["jobs", "n-jobs", "workers", "num-threads", "cores", "nthreads"]),
+    ("threads", &["jobs", "n-jobs", "workers", "num-threads", "num-workers", "cores", "nthreads"]),
     ("force", &["overwrite", "replace", "yes"]),
     ("where", &["filter", "query", "sql"]),
     ("model", &["model-file", "model-path"]),
+    ("model", &["output", "out", "output-file", "o"]),
     ("output", &["out", "output-file", "dest", "target"]),
     ("rows", &["n", "count", "n-rows", "n-samples", "num-rows"]),
     ("device", &["gpu", "cuda"]),
 ];
 
+/// Our name for a command.
+pub(super) fn command(word: &str) -> Option<&'static str> {
+    named(&COMMANDS, word).next()
+}
+
 /// Puts the name this program has for an unknown command or flag into `error`, in place of one that merely looks alike.
 pub(super) fn suggest(mut error: clap::Error, program: &Command, arguments: &[OsString]) -> clap::Error {
     match (error.kind(), error.get(ContextKind::InvalidSubcommand), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::InvalidSubcommand, Some(ContextValue::String(word)), _) => {
-            if let Some(name) = named(&COMMANDS, word) {
+            if let Some(name) = command(word) {
                 error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![name.to_owned()]));
             }
         }
         (ErrorKind::UnknownArgument, _, Some(ContextValue::String(word))) => {
+            let mut program = program.clone();
+            program.build();
             let named_command = arguments.iter().skip(1).find_map(|name| program.find_subcommand(name));
-            let command = named_command.unwrap_or(program);
-            let flag = named(&FLAGS, word.trim_start_matches('-'));
-            if let Some(flag) = flag.filter(|flag| command.get_arguments().any(|arg| arg.get_long() == Some(flag))) {
+            let command = named_command.unwrap_or(&program);
+            let has = |flag: &&str| command.get_arguments().any(|arg| arg.get_long() == Some(flag));
+            let flag = named(&FLAGS, word.trim_start_matches('-')).find(has);
+            // That a file may be called so helps nobody.
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(Vec::new()));
+            if let Some(flag) = flag {
                 error.insert(ContextKind::SuggestedArg, ContextValue::String(format!("--{flag}")));
                 error.insert(ContextKind::Usage, ContextValue::StyledStr(command.clone().render_usage()));
             }
@@ -67,8 +81,8 @@ pub(super) fn suggest(mut error: clap::Error, program: &Command, arguments: &[Os
     error
 }
 
-/// Our name for a word of others.
-fn named(names: &[Words], word: &str) -> Option<&'static str> {
+/// Our names for a word of others.
+fn named(names: &'static [Words], word: &str) -> impl Iterator<Item = &'static str> {
     let word = word.to_lowercase().replace('_', "-");
-    names.iter().find(|(_, words)| words.contains(&word.as_str())).map(|(name, _)| *name)
+    names.iter().filter(move |(_, words)| words.contains(&word.as_str())).map(|(name, _)| *name)
 }
