@@ -140,7 +140,6 @@ fn what_stands_in_the_wrong_place_is_told() {
     dir.fails(2, "transform in.parquet vae.safetensors -m other.st").says(&["a model is named by -m"]);
     dir.fails(1, "fit in.parquet --columns x0 x1 -m new").says(&["commas separate the values of a list"]);
     dir.fails(1, "fit in.parquet,in.parquet -m new").says(&["spaces separate files, commas do not"]);
-    dir.fails(1, "transform in.parquet out.parquet --if-newer model").says(&["--if-newer=model"]);
     dir.fails(1, "report scored.parquet page.html").says(&["the page is named by -o: -o page.html"]);
     dir.fails(2, "evaluate in.parquet --label flag").says(&["a file that `vaepipe transform` wrote"]);
     let output = dir.command("transform in.parquet out.parquet --where").arg("is_anomaly").output().unwrap();
@@ -159,7 +158,7 @@ fn files_are_skipped_only_where_each_has_an_output() {
     write(&dir.path("lake/a.parquet"), &curve(300), 100);
     std::fs::write(dir.path("lake/b.parquet"), "PAR1 and no more").unwrap();
     dir.fails(65, "transform lake one.parquet --keep-going").says(&["b.parquet"]);
-    let ran = dir.fails(65, "transform lake each/ --keep-going");
+    let ran = dir.fails(1, "transform lake each/ --keep-going");
     assert!(ran.stderr().contains("b.parquet") && dir.path("each/a.parquet").exists(), "{}", ran.stderr());
 }
 

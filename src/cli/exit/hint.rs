@@ -201,9 +201,6 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::Io { action: "open", path, source } if source.kind() == std::io::ErrorKind::NotFound => {
             match (link_target(path), is("fit") && is_model(path)) {
                 (Some(target), _) => format!("it is a link to {}, which does not exist", target.display()),
-                _ if is_set("if_newer") && ["input", "model"].iter().any(|word| path.as_os_str() == *word) => {
-                    format!("a value of --if-newer needs the sign =: --if-newer={}", path.display())
-                }
                 _ if path.to_string_lossy().contains(',') => "spaces separate files, commas do not".to_owned(),
                 _ if is("report") && path.extension().is_some_and(|it| it == "html") => {
                     format!("the page is named by -o: -o {}", shell(path))

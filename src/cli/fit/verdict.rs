@@ -1,7 +1,7 @@
 //! Whether a model is good, in words: measured on calibration rows, which took no part in training.
 
 use serde_json::{Value, json};
-use vaepipe::{Health, Model};
+use vaepipe::{Health, Model, Scale};
 
 use crate::cli::output::list;
 
@@ -84,9 +84,8 @@ pub(crate) fn advice(model: &Model) -> Vec<String> {
     let longer = (history.best_epoch == training.epochs && !history.refit)
         .then(|| format!("the best epoch is the last of {}: more --epochs may help", training.epochs));
     let hardly = health.filter(|health| !health.hardly_learned().is_empty()).map(|_| {
-        "--scale standard, --map COL=asinh or a larger --latent-dim may learn the columns hardly learned; values that do not \
-         depend on the other columns cannot be"
-            .to_owned()
+        let scale = if training.scale == Scale::Standard { "" } else { "--scale standard, " };
+        format!("{scale}--map COL=asinh or a larger --latent-dim may learn the columns hardly learned")
     });
     [error, longer, hardly].into_iter().flatten().collect()
 }
