@@ -10,8 +10,8 @@ from typing import Literal, TypedDict
 class FitOptions(TypedDict, total=False):
     """Options of :func:`vaepipe.fit`."""
 
-    #: Learn only these columns: names, globs, or re:REGEX. Identifiers and elapsed times are learned only by
-    #: name
+    #: Learn only these columns: names, globs, or re:REGEX. Identifiers and elapsed times are learned only if
+    #: named exactly
     columns: str | Sequence[str] | None
 
     #: Do not learn these columns; they are still written by a transform
@@ -43,8 +43,8 @@ class FitOptions(TypedDict, total=False):
     #: Defaults for a purpose: reduce for latents of every row, anomaly for scores [default: reduce]
     preset: Literal["reduce", "anomaly"] | None
 
-    #: Number of latent dimensions; auto doubles it until held-out rows gain no more [default: by the number of
-    #: features]
+    #: Number of latent dimensions; auto doubles it until the loss of held-out rows stops improving [default: by
+    #: the number of features]
     latent_dim: int | Literal["auto"] | None
 
     #: Widths of the encoder's hidden layers, like 256,128; the decoder mirrors them; "none" for a linear model
@@ -98,10 +98,10 @@ class FitOptions(TypedDict, total=False):
     #: Share of rows to hold out of training: half for validation, half for calibration [default: 0.1]
     val_fraction: float | None
 
-    #: Rows shuffled together [default: all while they take at most 2 GiB, else as many as take 512 MiB]
+    #: Rows to shuffle at a time [default: all while they take at most 2 GiB, else as many as take 512 MiB]
     shuffle_rows: int | None
 
-    #: Maximum rows to fit, a random sample [default: as many as the steps can reach]
+    #: Train on at most this many rows, drawn at random [default: as many as the steps can reach]
     sample: int | None
 
     #: Maximum gradient steps [default: 50000, unless epochs is given]
@@ -124,12 +124,13 @@ class FitOptions(TypedDict, total=False):
     #: A row is an anomaly if its anomaly_score is at least this [default: none]
     threshold: float | None
 
-    #: A row is an anomaly if at most this share of the training rows score as high; auto estimates the share.
-    #: In a fit it also states that the training rows hold anomalies [default: none]
+    #: A row is an anomaly if it scores as high as the top of the training rows, of this share: 0.002 flags
+    #: about 2 of 1,000; auto estimates the share. In a fit it also states that the training rows hold anomalies
+    #: [default: none]
     contamination: float | Literal["auto"] | None
 
-    #: Control the false discovery rate of each output at this level (Benjamini-Hochberg); reads the input twice
-    #: [default: none]
+    #: As many rows are anomalies as keep the share of false alarms among them at this (false discovery rate,
+    #: Benjamini-Hochberg); reads the input twice [default: none]
     fdr: float | None
 
     #: Start from this base model: keep its columns, categories, scaling and network [default: none, from random
@@ -155,7 +156,7 @@ class TransformOptions(TypedDict, total=False):
     #: Put this before the name of every new column
     prefix: str | None
 
-    #: Add z_std_0 ..., the posterior standard deviations
+    #: Add z_std_0 ..., the posterior standard deviations: how uncertain each latent is
     std: bool | None
 
     #: Add these scores, or all
@@ -173,19 +174,20 @@ class TransformOptions(TypedDict, total=False):
     #: A row is an anomaly if its anomaly_score is at least this [default: none]
     threshold: float | None
 
-    #: A row is an anomaly if at most this share of the training rows score as high; auto estimates the share.
-    #: In a fit it also states that the training rows hold anomalies [default: none]
+    #: A row is an anomaly if it scores as high as the top of the training rows, of this share: 0.002 flags
+    #: about 2 of 1,000; auto estimates the share. In a fit it also states that the training rows hold anomalies
+    #: [default: none]
     contamination: float | Literal["auto"] | None
 
-    #: Control the false discovery rate of each output at this level (Benjamini-Hochberg); reads the input twice
-    #: [default: none]
+    #: As many rows are anomalies as keep the share of false alarms among them at this (false discovery rate,
+    #: Benjamini-Hochberg); reads the input twice [default: none]
     fdr: float | None
 
 
 class ImputeOptions(TypedDict, total=False):
     """Options of :meth:`vaepipe.Model.impute`."""
 
-    #: Draws from the posterior of a row, whose weighted average fills it
+    #: Draws to average for each filled value; more are slower and steadier
     samples: int | None
 
     #: Add COL_draw_0 ...: N draws of every filled column
