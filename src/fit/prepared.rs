@@ -7,12 +7,17 @@ use super::base_model::BaseModel;
 use super::column_choice::{ColumnChoice, choose_columns};
 use super::defaults;
 use super::sizes::Sizes;
+use crate::artifact::MODEL_KEY;
 use crate::config::FitConfig;
 use crate::error::{Error, Result};
+use crate::feature::Kind;
 use crate::model::{Device, TensorDevice};
 use crate::pipeline::{Progress, Run};
 use crate::score::Score;
 use crate::source::ParquetSource;
+
+/// Columns that a transform adds, behind any prefix.
+const NEW_COLUMNS: [&str; 3] = ["z_0", "recon_error", "anomaly_score"];
 
 /// A fit whose columns and sizes are known.
 pub(super) struct Prepared {
@@ -64,6 +69,12 @@ impl Prepared {
             Some(base) => base.choose_columns(&config, &source, run)?,
             None => choose_columns(&config, &source, run)?,
         };
+        let is_new = |kind: &Kind| NEW_COLUMNS.iter().any(|name| kind.column().name().ends_with(name));
+        if source.metadata_value(MODEL_KEY).is_some() && columns.features.kinds().iter().any(is_new) {
+            tracing::warn!(
+                "a transform wrote these rows, and the fit learns its latents and scores like other columns"
+            );
+        }
         if columns.features.kinds().is_empty() {
             let reasons = columns.carried.into_iter().map(|carried| (carried.column, carried.reason)).collect();
             return Err(Error::NoFeatures { path: source.path().to_owned(), reasons });

@@ -4,15 +4,9 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch};
 
-use crate::tables::{curve, write};
+use crate::tables::write;
+use crate::targets::with_model;
 use crate::workdir::Workdir;
-
-fn with_model() -> Workdir {
-    let dir = Workdir::new();
-    write(&dir.path("in.parquet"), &curve(300), 1000);
-    dir.ok("fit in.parquet --epochs 1");
-    dir
-}
 
 /// Numbers in columns of these names.
 fn named(names: &[&str]) -> RecordBatch {

@@ -3,7 +3,8 @@
 use crate::tables::{curve, read, write};
 use crate::workdir::Workdir;
 
-fn with_model() -> Workdir {
+/// A folder with rows, and a model fitted to them.
+pub fn with_model() -> Workdir {
     let dir = Workdir::new();
     write(&dir.path("in.parquet"), &curve(300), 1000);
     dir.ok("fit in.parquet --epochs 1");

@@ -3,14 +3,7 @@
 use std::os::unix::fs::symlink;
 
 use crate::tables::{curve, names, read, write};
-use crate::workdir::Workdir;
-
-fn with_model() -> Workdir {
-    let dir = Workdir::new();
-    write(&dir.path("in.parquet"), &curve(300), 1000);
-    dir.ok("fit in.parquet --epochs 1");
-    dir
-}
+use crate::targets::with_model;
 
 #[test]
 fn an_output_is_the_last_path_or_named_by_a_flag_and_flags_stand_anywhere() {
@@ -147,6 +140,7 @@ fn what_stands_in_the_wrong_place_is_told() {
     std::fs::write(dir.path("v.toml"), "[train]\nepochs = 1").unwrap();
     dir.fails(2, "fit in.parquet --output new").says(&["'--model'", "Usage: vaepipe fit"]);
     dir.fails(78, "fit in.parquet -m new --config v.toml").says(&["did you mean [fit]?"]);
+    dir.ok("fit scored.parquet --epochs 1 -m of_scores.st").says(&["learns its latents and scores like other columns"]);
     dir.ok("fit-transform in.parquet both.parquet --epochs 1").prints(&["not kept; -m FILE keeps it"]);
     dir.ok_with(&[("VAEPIPE_EPOCH", "1")], "fit --print-config").says(&["did you mean VAEPIPE_EPOCHS?"]);
 }
