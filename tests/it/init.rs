@@ -192,7 +192,7 @@ fn rows_without_the_models_columns_are_refused() {
     );
     write(&dir.path("wider.parquet"), &renamed.unwrap(), 1000);
     dir.ok("fit --init vae.safetensors wider.parquet -m new.safetensors --epochs 1 --accept-worse")
-        .prints(&["new: is no column of the model"]);
+        .prints(&["new: is not a column of the base model"]);
 }
 
 #[test]

@@ -155,9 +155,11 @@ impl<'a> ListedRows<'a> {
         };
         page.section("oddest-rows", "The oddest rows", &format!("The rows of highest score, the oddest first.{why}"));
         if !explained {
-            page.leave_out(
-                "why rows are odd: the file has neither top_features nor all columns that the model learned".to_owned(),
-            );
+            let way = match model {
+                None => "transform --explain 3 adds that, or give the model, -m",
+                Some(_) => "transform --explain 3 adds that; the file lacks columns that the model learned",
+            };
+            page.leave_out(format!("why rows are odd: {way}"));
         }
         let files = source.files();
         let mut heads = vec!["row", columns.score.as_str()];

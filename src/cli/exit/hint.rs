@@ -28,10 +28,10 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
     let is = |command: &str| invocation.is_some_and(|invocation| invocation.command().get_name() == command);
     let patterns = "takes names, globs like 'x_*', and regular expressions like 're:^x_'";
     Some(match error {
-        Error::TargetExists { path } if is_model(path) && has("target") => {
+        Error::TargetExists { path } if is_model(path) && has("target") && !is("fit-transform") => {
             format!("it is a model, and the last path is the output; a model is named by -m: -m {}", shell(path))
         }
-        Error::TargetExists { .. } if has("paths") && !is_set("target") => {
+        Error::TargetExists { path } if has("paths") && !is_set("target") && !is_model(path) => {
             "--force replaces it; the last path is the output".to_owned()
         }
         Error::TargetExists { .. } => "--force replaces it".to_owned(),
