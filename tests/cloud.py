@@ -167,7 +167,7 @@ assert "wide.parquet" in there()
 run("transform", "s3://lake/no.parquet", "x.parquet", "-m", "here.safetensors", code=1, says=["s3://lake/no.parquet"])
 run("transform", "s3://lake/no/", "x.parquet", "-m", "here.safetensors", code=1, says=["s3://lake/no/"])
 run("transform", "s3://nowhere/no.parquet", "x.parquet", "-m", "here.safetensors", code=1)
-run("transform", "here", "x.parquet", "-m", "s3://lake/no.safetensors", code=2, says=["no such model"])
+run("transform", "here", "x.parquet", "-m", "s3://lake/no.safetensors", code=1, says=["no such model"])
 door.refuses = lambda method, path, query: path.startswith("/lake/in/")
 run("transform", "s3://lake/in/origin=JFK/month=1/part-0.parquet", "x.parquet", "-m", "here.safetensors", code=1, says=["403"])
 door.refuses = lambda *_: False
