@@ -99,11 +99,11 @@ impl Health {
         self.principal_error.filter(|error| *error > 0.0).map(|error| 1.0 - self.error / error)
     }
 
-    /// Columns that are hardly reconstructed better than by a constant.
+    /// Columns that are reconstructed little better than by a constant.
     pub fn hardly_learned(&self) -> Vec<&str> {
-        /// Less of the way from a constant to a perfect reconstruction is hardly any.
-        const HARDLY: f64 = 0.1;
-        let is_hardly = |it: &&ColumnHealth| it.gain().is_some_and(|gain| gain < HARDLY);
+        /// A smaller gain counts as little.
+        const LITTLE: f64 = 0.1;
+        let is_hardly = |it: &&ColumnHealth| it.gain().is_some_and(|gain| gain < LITTLE);
         self.columns.iter().filter(is_hardly).map(|it| it.column.as_str()).collect()
     }
 

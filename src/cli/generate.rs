@@ -51,8 +51,8 @@ fn count(text: &str) -> Result<u64, String> {
 
 impl Generate {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { output, rows, model, mut config, files, run } = self;
-        let (output, ModelFlag { model: path }) = (output.path()?, model);
+        let Self { output, rows, model: ModelFlag { model: path }, mut config, files, run } = self;
+        let output = output.path()?;
         let start = Instant::now();
         config.output = files;
         config.check()?;

@@ -39,8 +39,8 @@ pub(crate) struct Reconstruct {
 
 impl Reconstruct {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { paths, model, mut rows, mut config, files, run } = self;
-        let ((inputs, output), ModelFlag { model: path }) = (paths.split()?, model);
+        let Self { paths, model: ModelFlag { model: path }, mut rows, mut config, files, run } = self;
+        let (inputs, output) = paths.split()?;
         let start = Instant::now();
         (config.output, rows.keep_going) = (files.config(), files.keep_going(&output));
         run.check()?;

@@ -101,7 +101,7 @@ impl ReportCommand {
         config.color = color;
         config.dimensions = dimensions.map(|Pair(dimensions)| dimensions);
         config.image = image.map(|Size(size)| size);
-        config.show = show.iter().map(|name| name.trim().to_owned()).collect();
+        config.show = show;
         config.time = time;
         config.top = top;
         config.date = Some(date()?);

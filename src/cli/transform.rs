@@ -62,10 +62,21 @@ pub(crate) struct Transform {
 
 impl Transform {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { paths, model, mut rows, mut config, files, decision, alert, monitor, lines: by_line, run } = self;
-        let ((inputs, output), ModelFlag { model }) = (paths.split()?, model);
+        let Self {
+            paths,
+            model: ModelFlag { model: path },
+            mut rows,
+            mut config,
+            files,
+            decision,
+            alert,
+            monitor,
+            lines: by_line,
+            run,
+        } = self;
+        let (inputs, output) = paths.split()?;
         rows.keep_going = files.keep_going(&output);
-        monitor.begin("transform", &model, &[&output], context)?;
+        monitor.begin("transform", &path, &[&output], context)?;
         let alert = alert.alert()?;
         config.output = files.config();
         config.decision = decision.decision()?;
@@ -74,8 +85,7 @@ impl Transform {
         run.check()?;
         let source = if by_line { None } else { Some(Source::open(&inputs, &rows, &context.signals.stop)?) };
         let _lock = run.lock([output.as_path()], context)?;
-        check_output(&output, &config.output, source.iter().flat_map(Source::paths), Some(&model))?;
-        let path = model;
+        check_output(&output, &config.output, source.iter().flat_map(Source::paths), Some(&path))?;
         let model = Model::load(&path, run.device)?;
         log::model(&path, &model);
         alert.check_model(&model, &config)?;

@@ -35,8 +35,8 @@ pub(crate) struct Traverse {
 
 impl Traverse {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { output, model, mut config, files, run } = self;
-        let (output, ModelFlag { model: path }) = (output.path()?, model);
+        let Self { output, model: ModelFlag { model: path }, mut config, files, run } = self;
+        let output = output.path()?;
         config.output = files;
         config.check()?;
         let _lock = run.claim_new(&output, &config.output, &path, context)?;

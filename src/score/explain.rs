@@ -12,6 +12,13 @@ use crate::feature::Surprise;
 /// reconstruction of other columns, so that a few of them have a larger excess than its own.
 const EXTRA_CANDIDATES: usize = 16;
 
+/// Rows that are encoded at most to find the `most` largest contributions to one row's score: the row, and one for each source
+/// that is hidden.
+#[cfg(feature = "analysis")]
+pub(crate) const fn rows_encoded_for_one(most: usize) -> usize {
+    1 + most + EXTRA_CANDIDATES
+}
+
 /// Rows with a hidden source that are encoded at once: a multiple of the block that a network encodes.
 const ROWS_PER_BATCH: usize = 1024;
 

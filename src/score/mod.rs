@@ -16,6 +16,8 @@ mod tail;
 pub use self::combined::ScoreComponents;
 pub(crate) use self::decision::AnomalyRule;
 pub use self::decision::Scoring;
+#[cfg(feature = "analysis")]
+pub(crate) use self::explain::rows_encoded_for_one;
 pub(crate) use self::latents::{AggregatePosterior, LatentSums};
 pub(crate) use self::neighbor_space::{NeighborSpace, Residuals};
 pub(crate) use self::neighbors::Neighbors;

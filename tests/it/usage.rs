@@ -122,6 +122,7 @@ fn words_of_other_tools_are_answered_with_ours() {
     }
     #[cfg(feature = "delta")]
     dir.fails(2, "transform in.parquet out --format json").says(&["--summary json prints the summary"]);
+    dir.fails(2, "transform in.parquet --out out.parquet").says(&["'--output'"]);
     dir.fails(2, "fit in.parquet --hidden 64x32").says(&["\"64x32\" is not a width", "256,128"]);
 }
 

@@ -17,7 +17,7 @@ pub(super) use self::canvas::Figure;
 pub(super) use self::curves::{EpochCurve, curves};
 pub(super) use self::distribution::{Distribution, distribution};
 pub(super) use self::histogram::{Histogram, histogram};
-pub(super) use self::history::{Stretch, history};
+pub(super) use self::history::{Period, history};
 pub(super) use self::image_grid::{ImageRow, image_grid};
 pub(super) use self::paint::{CATEGORIES, Paint, RAMP, css};
 pub(super) use self::scatter::{DensityGrid, Legend, Point, Scatter, scatter};

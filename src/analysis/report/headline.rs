@@ -2,9 +2,10 @@
 
 use super::html::{brief, percent, with_separators};
 use super::odd_rows::OddRows;
-use super::periods::{Period, Unit, change};
+use super::periods::{Unit, change};
 use super::table_survey::{MOST_ODD, TableSurvey};
 use crate::analysis::escape::escaped;
+use crate::analysis::figure::Period;
 
 /// Columns named as causes.
 const CAUSES: usize = 3;

@@ -2,14 +2,12 @@
 
 use super::html::{Cell, brief, folded, percent, table, text_cell, with_separators};
 use super::page::ReportPage;
-use super::periods::{PERIODS, Period, Unit, change};
-use crate::analysis::figure::{Stretch, history};
+use super::periods::{PERIODS, Unit, change};
+use crate::analysis::figure::{Period, history};
 use crate::error::Result;
 
 /// Shows the share of odd rows by file or stretch of time.
 pub(super) fn show(page: &mut ReportPage, unit: Unit, periods: &[Period]) -> Result<()> {
-    let stretch = |it: &Period| Stretch { name: it.name.clone(), rows: it.rows, odd: it.odd };
-    let stretches: Vec<Stretch> = periods.iter().map(stretch).collect();
     let most = periods.iter().map(Period::share).fold(0.0, f64::max);
     let mut about = format!(
         "The share of odd rows by {}, of {} {}s, at most {}.",
@@ -29,6 +27,6 @@ pub(super) fn show(page: &mut ReportPage, unit: Unit, periods: &[Period]) -> Res
     let heads = [unit.name(), "rows", "odd", "share"];
     let numbers =
         folded("Numbers", &table("odd rows over time", &heads, &periods.iter().map(line).collect::<Vec<_>>()));
-    page.figure(history(unit.name(), &stretches, since, about)?, &numbers);
+    page.figure(history(unit.name(), periods, since, about)?, &numbers);
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ScoredColumns;
-use super::reasons::{ENCODED_FOR_ONE, Reason, explain, read};
+use super::reasons::{ENCODED_FOR_ONE, Reason, explain, main_reasons, read};
 use super::sampled_rows::read_rows;
 use super::table_survey::TableSurvey;
 use crate::artifact::Model;
@@ -13,9 +13,6 @@ use crate::source::ParquetSource;
 
 /// Largest number of elements that the model encodes to explain rows: of wide rows, fewer are explained.
 const MAX_VALUES: usize = 8 << 20;
-
-/// A second column counts as a main one if it makes at least this part of what the first one makes.
-const SECOND: f32 = 0.25;
 
 /// The odd rows of highest score, and why they are odd.
 pub(super) struct OddRows {
@@ -94,8 +91,7 @@ impl OddRows {
     pub(super) fn groups(&self) -> Vec<OddGroup> {
         let mut groups = BTreeMap::<Vec<&str>, OddGroup>::new();
         for &(score, row) in &self.rows {
-            let reasons = &self.reasons[&row];
-            let main = reasons.iter().take(2).filter(|reason| reason.share >= SECOND * reasons[0].share);
+            let main = main_reasons(&self.reasons[&row]).take(2);
             let names: Vec<&str> = main.map(|reason| reason.column.as_str()).collect();
             let mut key = names.clone();
             key.sort_unstable();

@@ -10,6 +10,7 @@ use chrono::NaiveDate;
 
 use super::ScoredColumns;
 use super::sampled_rows::failed;
+use crate::analysis::figure::Period;
 use crate::error::{Error, Place, Result};
 use crate::source::ParquetSource;
 
@@ -19,21 +20,6 @@ pub(super) const PERIODS: usize = 400;
 /// A change counts as one if the share of odd rows at least doubles, and chance makes so clear a change anywhere less than once in
 /// a thousand times: twice the logarithm of the likelihood ratio is at least this.
 const CLEAR: f64 = 20.0;
-
-/// Rows of one file or one stretch of time.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Period {
-    pub(super) name: String,
-    pub(super) rows: u64,
-    pub(super) odd: u64,
-}
-
-impl Period {
-    /// The share of its rows that are odd.
-    pub(super) fn share(&self) -> f64 {
-        share(self.odd, self.rows)
-    }
-}
 
 /// What rows are counted by.
 #[derive(Debug, Clone, Copy, PartialEq)]

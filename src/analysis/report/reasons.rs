@@ -8,12 +8,16 @@ use crate::artifact::Model;
 use crate::config::{ExplainRows, TransformConfig};
 use crate::error::Result;
 use crate::pipeline::{Run, Stop};
+use crate::score::rows_encoded_for_one;
 
 /// Columns that explain a row's score.
 pub(super) const REASONS: usize = 3;
 
 /// Rows that the model encodes to explain one.
-pub(super) const ENCODED_FOR_ONE: usize = REASONS + 17;
+pub(super) const ENCODED_FOR_ONE: usize = rows_encoded_for_one(REASONS);
+
+/// A column counts among the main ones if it makes at least this part of what the first one makes.
+const MAIN: f32 = 0.25;
 
 /// Elements that are encoded before a stop is looked for.
 const VALUES_AT_ONCE: usize = 2 << 20;
@@ -26,6 +30,11 @@ pub(super) struct Reason {
     pub(super) share: f32,
     pub(super) value: Option<String>,
     pub(super) expected: Option<String>,
+}
+
+/// The main reasons of a row: the first one, and others that make a good part of what it makes.
+pub(super) fn main_reasons(reasons: &[Reason]) -> impl Iterator<Item = &Reason> + Clone {
+    reasons.iter().filter(|reason| reason.share >= MAIN * reasons[0].share)
 }
 
 /// The reasons of each row, the largest share first; of a row without a score, none. `None` if the column holds something

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::html::brief;
-use super::reasons::Reason;
+use super::reasons::{Reason, main_reasons};
 use crate::analysis::escape::escaped;
 use crate::analysis::figure::short;
 use crate::artifact::Model;
@@ -65,8 +65,7 @@ impl<'a> Phrasebook<'a> {
 
     /// A sentence about a row's reasons as HTML. `value_of` gives the row's value of another column.
     pub(super) fn sentence(&self, reasons: &[Reason], value_of: &dyn Fn(&str) -> Option<String>) -> String {
-        // The first reason, and others that matter beside it.
-        let told = reasons.iter().filter(|reason| reason.share >= 0.25 * reasons[0].share);
+        let told = main_reasons(reasons);
         let is_told = |name: &str| told.clone().any(|reason| reason.column == name);
         let parts = told.clone().enumerate().map(|(n, reason)| {
             let spread = self.spread(reason);

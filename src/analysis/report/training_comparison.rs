@@ -14,7 +14,7 @@ use crate::drift::{BinCounts, Drift, Shift};
 use crate::error::Result;
 use crate::feature::{FeatureIssues, Kind};
 use crate::pipeline::Stop;
-use crate::score::Score;
+use crate::score::{Score, rows_encoded_for_one};
 use crate::source::ParquetSource;
 
 /// Largest numbers of columns in a bar chart, in the table, and with a figure of their distribution.
@@ -37,7 +37,7 @@ const MAX_VALUES: usize = 6 << 20;
 
 /// Columns of a row that are looked at for that, and the rows that the model encodes for it.
 const LARGEST: usize = 8;
-const ENCODED_FOR_ONE: usize = LARGEST + 17;
+const ENCODED_FOR_ONE: usize = rows_encoded_for_one(LARGEST);
 
 /// A column in the file and at fit.
 struct ColumnComparison {

@@ -8,6 +8,9 @@ use crate::cli::failure::near::beside;
 use crate::cli::output::shell;
 use crate::cli::settings::Invocation;
 
+/// How the name of a model ends.
+const MODEL: &str = "safetensors";
+
 /// Columns that only a transform makes.
 const NEW_COLUMNS: [&str; 4] = ["anomaly_score", "is_anomaly", "p_value", "recon_error"];
 
@@ -28,10 +31,10 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
     let is = |command: &str| invocation.is_some_and(|invocation| invocation.command().get_name() == command);
     let patterns = "takes names, globs like 'x_*', and regular expressions like 're:^x_'";
     Some(match error {
-        Error::TargetExists { path } if is_model(path) && has("target") && !is("fit-transform") => {
+        Error::TargetExists { path } if is_called(path, MODEL) && has("target") && !is("fit-transform") => {
             format!("it is a model, and the last path is the output; a model is named by -m: -m {}", shell(path))
         }
-        Error::TargetExists { path } if has("paths") && !is_set("target") && !is_model(path) => {
+        Error::TargetExists { path } if has("paths") && !is_set("target") && !is_called(path, MODEL) => {
             "--force replaces it; the last path is the output".to_owned()
         }
         Error::TargetExists { .. } => "--force replaces it".to_owned(),
@@ -95,7 +98,7 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::NoFeatures { .. } => {
             "a fit learns from numbers, Booleans, categories, times and vectors that vary; `vaepipe inspect` shows every column".to_owned()
         }
-        Error::TooFewRows { .. } if has("where") && is_set("where") => {
+        Error::TooFewRows { .. } if is_set("where") => {
             format!("{} leaves too few; check its condition", setter("where"))
         }
         Error::TooFewRows { .. } => "give it more rows, or more columns to learn with --columns".to_owned(),
@@ -177,11 +180,17 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::Unsupported { what, .. } if what.contains("a pipe") => {
             "write it to a file first, or pipe it to -".to_owned()
         }
-        Error::NotParquet { path, .. } if is("report") && path.extension().is_some_and(|it| it == "html") => {
+        Error::NoModel { path } | Error::Io { action: "open", path, .. } if path.is_symlink() && !path.exists() => {
+            format!("it is a link to {}, which does not exist", path.read_link().ok()?.display())
+        }
+        Error::NotParquet { path, .. } | Error::Io { action: "open", path, .. } if is("report") && is_called(path, "html") => {
             format!("the page is named by -o: -o {}", shell(path))
         }
-        Error::NotParquet { path, .. } if is_model(path) => {
+        Error::NotParquet { path, .. } if is_called(path, MODEL) => {
             format!("a model is named by -m: -m {}", shell(path))
+        }
+        Error::Io { action: "open", path, .. } if is("fit") && is_called(path, MODEL) => {
+            format!("the model to write is named by -m: -m {}", shell(path))
         }
         Error::NotParquet { .. } if !has("input_format") => {
             "vaepipe reads Parquet and Arrow IPC, whatever they are called, and *.csv, *.tsv, *.ndjson and *.jsonl, also with .gz".to_owned()
@@ -199,30 +208,22 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             format!("{} names a folder with room for it", setter("spool_dir"))
         }
         Error::Io { action: "open", path, source } if source.kind() == std::io::ErrorKind::NotFound => {
-            match (link_target(path), is("fit") && is_model(path)) {
-                (Some(target), _) => format!("it is a link to {}, which does not exist", target.display()),
+            match beside(path) {
                 _ if path.to_string_lossy().contains(',') => "spaces separate files, commas do not".to_owned(),
-                _ if is("report") && path.extension().is_some_and(|it| it == "html") => {
-                    format!("the page is named by -o: -o {}", shell(path))
+                Some(near) => format!("did you mean {near}?"),
+                // As in --columns a b.
+                None if path.extension().is_none() && LISTS.iter().any(|list| is_set(list)) => {
+                    "commas separate the values of a list, as in a,b; spaces do not".to_owned()
                 }
-                (_, true) => format!("the model to write is named by -m: -m {}", shell(path)),
-                _ => match beside(path) {
-                    Some(near) => format!("did you mean {near}?"),
-                    // As in --columns a b.
-                    None if path.extension().is_none() && LISTS.iter().any(|list| is_set(list)) => {
-                        "commas separate the values of a list, as in a,b; spaces do not".to_owned()
-                    }
-                    None => return None,
-                },
+                None => return None,
             }
         }
         Error::Io { action: "create", path, source } if source.kind() == std::io::ErrorKind::NotFound => {
             format!("make its directory first: mkdir -p {}", path.parent()?.display())
         }
-        Error::NoModel { path } => match (link_target(path), beside(path)) {
-            (Some(target), _) => format!("it is a link to {}, which does not exist", target.display()),
-            (None, Some(near)) => format!("did you mean {near}? -m names it; `vaepipe fit INPUT` makes one"),
-            (None, None) => "`vaepipe fit INPUT` makes one; -m names it".to_owned(),
+        Error::NoModel { path } => match beside(path) {
+            Some(near) => format!("did you mean {near}? -m names it; `vaepipe fit INPUT` makes one"),
+            None => "`vaepipe fit INPUT` makes one; -m names it".to_owned(),
         },
         Error::Model { fault: ModelFault::Format(_), .. } => {
             "a model has to be whole; copy it again, or `vaepipe fit INPUT` makes one".to_owned()
@@ -250,14 +251,9 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
     })
 }
 
-/// Whether a file has the name of a model.
-fn is_model(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "safetensors")
-}
-
-/// Where a symbolic link leads.
-fn link_target(path: &Path) -> Option<PathBuf> {
-    std::fs::read_link(path).ok()
+/// Whether the name of a file ends so.
+fn is_called(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|it| it == extension)
 }
 
 /// The directory of a glob, if it does not exist.

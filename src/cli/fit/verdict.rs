@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use vaepipe::{Health, Model, Scale};
 
+use crate::cli::fit::health;
 use crate::cli::output::list;
 
 /// How a model's reconstruction compares with PCA of the same width.
@@ -75,9 +76,7 @@ pub(crate) fn advice(model: &Model) -> Vec<String> {
         Rating::Worse(_) | Rating::Equal => {
             Some("a larger --latent-dim, more --epochs, or --beta 0.1 may lower the reconstruction error".to_owned())
         }
-        Rating::Collapsed => {
-            Some("more --epochs, a lower --beta, --free-bits 0.1 or a longer --kl-warmup may help".to_owned())
-        }
+        Rating::Collapsed => health.and_then(health::advice),
         Rating::NotMeasured => Some("a larger --val-fraction holds out rows to measure on".to_owned()),
         _ => None,
     };

@@ -49,7 +49,7 @@ pub(crate) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<
     let mut sections = vec![epochs(&metadata.history), features(model), given(model), carried(model)];
     if let Some(health) = &metadata.health {
         lines.push(("latents", health::line(health)));
-        lines.extend(health::advice(health).map(|advice| ("", advice)));
+        lines.extend(health::advice(health).filter(|_| health.active() > 0).map(|advice| ("", advice)));
         sections.extend([health::dimensions(health), health::columns(health)]);
     }
     lines.extend(scores(model));

@@ -135,7 +135,7 @@ impl Invocation {
 }
 
 /// Reads the variables that are ours, by key; the others of our prefix may be those of another program, such as Kubernetes,
-/// which sets VAEPIPE_SERVICE_HOST beside a service of that name, and are told.
+/// which sets VAEPIPE_SERVICE_HOST beside a service of that name, and are warned of.
 fn variables_of(
     command: &Command,
     variables: impl Iterator<Item = (OsString, OsString)>,

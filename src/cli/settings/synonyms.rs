@@ -22,25 +22,25 @@ const COMMANDS: [Words; 9] = [
 ];
 
 /// Flags, by the words of others.
-const FLAGS: [Words; 20] = [
+/// The first one that a command has is meant.
+const FLAGS: [Words; 18] = [
     ("seed", &["random-state", "random-seed", "rng"]),
     ("latent-dim", &["n-components", "components", "dim", "dims", "k", "z-dim", "latent-size", "latents-dim"]),
     ("hidden", &["layers", "hidden-dims", "hidden-layers", "hidden-layer-sizes", "units"]),
     ("lr", &["learning-rate", "eta", "alpha"]),
     ("patience", &["early-stopping", "early-stop"]),
     ("val-fraction", &["validation-split", "validation-fraction", "test-size", "val-split", "holdout"]),
-    ("exclude", &["label", "labels", "target", "y"]),
     ("epochs", &["max-epochs", "n-epochs", "iterations", "max-iter", "n-iter"]),
     ("batch-size", &["batch"]),
     ("columns", &["features", "cols", "select", "include", "variables"]),
-    ("exclude", &["drop", "ignore", "skip-columns", "drop-columns"]),
+    ("exclude", &["drop", "ignore", "skip-columns", "drop-columns", "label", "labels", "target", "y"]),
     ("categorical", &["category", "cat-features", "categories"]),
     ("threads", &["jobs", "n-jobs", "workers", "num-threads", "num-workers", "cores", "nthreads"]),
     ("force", &["overwrite", "replace", "yes"]),
     ("where", &["filter", "query", "sql"]),
-    ("model", &["model-file", "model-path"]),
-    ("model", &["output", "out", "output-file", "o"]),
     ("output", &["out", "output-file", "dest", "target"]),
+    // What a fit writes.
+    ("model", &["model-file", "model-path", "output", "out", "output-file"]),
     ("rows", &["n", "count", "n-rows", "n-samples", "num-rows"]),
     ("device", &["gpu", "cuda"]),
 ];
@@ -65,7 +65,7 @@ pub(super) fn suggest(mut error: clap::Error, program: &Command, arguments: &[Os
             let command = named_command.unwrap_or(&program);
             let has = |flag: &&str| command.get_arguments().any(|arg| arg.get_long() == Some(flag));
             let flag = named(&FLAGS, word.trim_start_matches('-')).find(has);
-            // That a file may be called so helps nobody.
+            // The tip that a file may have this name is never what is meant.
             error.insert(ContextKind::Suggested, ContextValue::StyledStrs(Vec::new()));
             if let Some(flag) = flag {
                 error.insert(ContextKind::SuggestedArg, ContextValue::String(format!("--{flag}")));
