@@ -23,7 +23,7 @@ pub(in crate::fit) fn measure(
     scores: &[f32],
     calibration: Option<&Tail>,
 ) -> Result<Sketch> {
-    let most = MOST_ROWS.min(look.most_rows).min((MOST_CELLS / look.layout.inputs()).max(1024));
+    let most = MOST_ROWS.min((MOST_CELLS / look.layout.inputs()).max(1024));
     let (mut x, mut known, mut mean, mut given) = (Vec::new(), None, Vec::new(), Vec::new());
     let encoded = |batch: Batch| Ok((look.vae.posterior(&batch)?, batch));
     look.each(&rows.training, most, encoded, |([mean_of_batch, _], batch)| {
