@@ -195,7 +195,7 @@ pub fn evaluate(source: &ParquetSource, config: &EvaluateConfig, stop: &Stop) ->
         (None, Some(decision_column)) => Some((None, 1.0, decision_column)),
         (None, None) => None,
     };
-    let at = |(threshold, least, name): (Option<f64>, f64, &String)| {
+    let at = |(threshold, least, name): (Option<f64>, f64, &String)| -> Result<AtThreshold> {
         let values = column(name)?;
         let ranking = ranking(&values, &labels);
         let events = series.as_ref().map(|series| series.detection(&values, &labels, least));
@@ -203,7 +203,7 @@ pub fn evaluate(source: &ParquetSource, config: &EvaluateConfig, stop: &Stop) ->
         Ok(AtThreshold { events, ..metrics })
     };
     let at_threshold = decided.map(at).transpose()?;
-    let evaluated = |name: &str, values: &[Option<f64>]| {
+    let evaluated = |name: &str, values: &[Option<f64>]| -> Result<Ranked> {
         let vus = series.as_ref().map(|series| series.vus(values, &labels, stop)).transpose()?.flatten();
         Ok(Ranked { vus, ..evaluate_score(name, values, &labels, top) })
     };

@@ -34,7 +34,8 @@ pub(super) fn volumes(rows: &[(f64, bool)], window: usize, thresholds: usize, st
         sum = Volumes { pr: sum.pr + areas.pr, roc: sum.roc + areas.roc };
     }
     let widths = (window + 1) as f64;
-    Ok(Some(Volumes { pr: sum.pr / widths, roc: sum.roc / widths }))
+    // Rounding may lead past 1.
+    Ok(Some(Volumes { pr: (sum.pr / widths).min(1.0), roc: (sum.roc / widths).min(1.0) }))
 }
 
 /// At most `count` of the scores, the highest first, evenly spaced by rank from the highest to the lowest.
@@ -88,7 +89,9 @@ impl<'a> Surface<'a> {
             })
         });
         let (near, anomalies) = (near.collect(), hits.iter().sum());
-        [&mut predicted, &mut hits].map(accumulate);
+        for counts in [&mut predicted, &mut hits] {
+            accumulate(counts);
+        }
         Self { events, anomalies, first, predicted, hits, near }
     }
 
@@ -101,7 +104,9 @@ impl<'a> Surface<'a> {
             let first = self.first[zone.clone()].iter().min().map_or(0, |first| *first);
             zones_found[first] += 1.0;
         }
-        [&mut credit, &mut zones_found].map(accumulate);
+        for sums in [&mut credit, &mut zones_found] {
+            accumulate(sums);
+        }
         let (mut areas, mut last) = (Volumes { pr: 0.0, roc: 0.0 }, (0.0, 0.0));
         for (threshold, (credit, zones_found)) in credit.iter().zip(&zones_found).enumerate() {
             let (found, predicted) = (self.hits[threshold] + credit, self.predicted[threshold]);
@@ -155,7 +160,7 @@ fn zones(events: &[Range<usize>], tolerance: usize, rows: usize) -> Vec<Range<us
 }
 
 /// Each number becomes the sum of itself and all before it.
-fn accumulate(numbers: &mut Vec<f64>) {
+fn accumulate(numbers: &mut [f64]) {
     numbers.iter_mut().fold(0.0, |sum, number| {
         *number += sum;
         *number
