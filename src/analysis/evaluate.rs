@@ -140,8 +140,8 @@ pub struct Best {
 ///
 /// # Errors
 /// [`Error::UnknownColumn`] for a label, score, order or group that the file does not have, [`Error::WrongType`] for a label or
-/// score that is not a number or Boolean and an order that is not a number or time, [`Error::OptionRange`], and the errors of
-/// the source.
+/// score that is not a number or Boolean, an order that is not a number or time and a group of nested values,
+/// [`Error::OptionRange`], and the errors of the source.
 ///
 /// ```no_run
 /// # fn main() -> vaepipe::Result<()> {

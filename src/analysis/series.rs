@@ -125,7 +125,8 @@ impl AllSeries {
         }
         let table = columns(source, &names, stop)?;
         let column = |name: &String| table.column(name).map_err(|_| missing(source, name));
-        let groups = groups(table.height(), &config.by.iter().map(column).collect::<Result<Vec<_>>>()?);
+        let by = config.by.iter().map(column).collect::<Result<Vec<_>>>()?;
+        let groups = groups(source, table.height(), &by)?;
         let mut all = Vec::<OneSeries>::new();
         for row in in_order(source, column(&config.order_by)?)? {
             all.resize_with(all.len().max(groups[row] + 1), OneSeries::default);
@@ -210,9 +211,20 @@ fn in_order(source: &ParquetSource, column: &Column) -> Result<Vec<usize>> {
 }
 
 /// The number of each row's group, by first appearance. Rows of a group have the same values in all columns.
-fn groups(rows: usize, columns: &[&Column]) -> Vec<usize> {
+///
+/// # Errors
+/// [`Error::WrongType`] for a column of lists or structs.
+#[expect(clippy::mutable_key_type, reason = "nothing changes the columns whose values are the keys")]
+fn groups(source: &ParquetSource, rows: usize, columns: &[&Column]) -> Result<Vec<usize>> {
     let mut groups = vec![0; rows];
     for column in columns {
+        if column.dtype().is_nested() {
+            return Err(Error::WrongType {
+                place: Place::column(source.path(), column.name().as_str()),
+                found: column.dtype().to_string().into(),
+                expected: "a word, a number or a time, to group rows by".into(),
+            });
+        }
         let values = column.as_materialized_series().rechunk();
         let mut known = HashMap::<(usize, AnyValue), usize>::new();
         for (group, value) in groups.iter_mut().zip(values.iter()) {
@@ -220,5 +232,5 @@ fn groups(rows: usize, columns: &[&Column]) -> Vec<usize> {
             *group = *known.entry((*group, value)).or_insert(next);
         }
     }
-    groups
+    Ok(groups)
 }

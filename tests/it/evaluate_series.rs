@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray,
+    ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, ListArray, RecordBatch, StringArray,
+    Time64MicrosecondArray, TimestampNanosecondArray,
 };
 use arrow::compute::take;
+use arrow::datatypes::Int64Type;
 use serde_json::Value;
 
 use crate::tables::write;
@@ -62,7 +64,7 @@ fn assert_close(found: [f64; 2], expected: [f64; 2], what: &str) {
 #[test]
 fn volumes_are_those_of_tsb_ad() {
     let dir = Workdir::new();
-    let border = with_labels(inner(), |i| i < 4 || i >= 57);
+    let border = with_labels(inner(), |i| !(4..57).contains(&i));
     let dense = with_labels(inner(), |i| i % 3 == 0);
     for (what, rows, window, expected) in [
         ("two events", inner(), 0, [0.753_605_769_230_769_3, 0.494_171_300_978_177_4]),
@@ -109,7 +111,7 @@ fn series_are_judged_one_by_one_in_the_order_of_the_column() {
         save(&dir, "in.parquet", &[("a", rows)]);
         volumes(&evaluated(&dir, flags))
     };
-    let (border, quiet) = (with_labels(inner(), |i| i < 4 || i >= 57), with_labels(inner(), |_| false));
+    let (border, quiet) = (with_labels(inner(), |i| !(4..57).contains(&i)), with_labels(inner(), |_| false));
     let (first, second) = (of(&inner(), "--window 8"), of(&border, "--window 8"));
     let mean = [0, 1].map(|n| (first[n] + second[n]) / 2.0);
 
@@ -247,6 +249,25 @@ fn an_order_is_of_numbers_or_times_and_the_rest_is_for_rows_in_order() {
         (2, "--order-by at --thresholds 1", ["thresholds is 1, but must be 2 or more", "--thresholds sets it"]),
     ] {
         dir.fails(code, &format!("evaluate in.parquet --label label {flags}")).says(&says);
+    }
+    let lists = ListArray::from_iter_primitive::<Int64Type, _, _>((0..4).map(|n| Some([Some(n)])));
+    let decimals = Decimal128Array::from_iter_values([30, 10, 20, 40]).with_precision_and_scale(9, 2).unwrap();
+    let columns: [(_, ArrayRef); 5] = [
+        ("list", Arc::new(lists)),
+        ("decimal", Arc::new(decimals)),
+        ("clock", Arc::new(Time64MicrosecondArray::from(vec![3, 1, 2, 4]))),
+        ("anomaly_score", Arc::new(Float64Array::from(vec![2.0, 0.0, 1.0, 0.0]))),
+        ("label", Arc::new(BooleanArray::from(vec![true, false, true, false]))),
+    ];
+    write(&dir.path("odd.parquet"), &RecordBatch::try_from_iter(columns).unwrap(), 3);
+    for order in ["decimal", "clock", "anomaly_score"] {
+        let told = dir.ok(&format!("evaluate odd.parquet --label label --order-by {order} --by clock --summary json"));
+        assert_eq!(told.json()["series"]["series"], 4, "{order}");
+        let told = dir.ok(&format!("evaluate odd.parquet --label label --order-by {order} --summary json")).json();
+        assert_eq!((&told["series"]["events"], &told["scores"][0]["vus"]["pr"]), (&1.into(), &1.0.into()), "{order}");
+    }
+    for flags in ["--order-by list", "--order-by clock --by list"] {
+        dir.fails(65, &format!("evaluate odd.parquet --label label {flags}")).says(&["column \"list\"", "a time"]);
     }
     dir.fails(2, "evaluate in.parquet --likelihood --order-by at").says(&["--likelihood"]);
     std::fs::write(
