@@ -11,13 +11,13 @@ use super::table::{columns, missing, numbers};
 use super::vus::volumes;
 use crate::error::{Error, Place, Result};
 use crate::pipeline::Stop;
-use crate::source::ParquetSource;
+use crate::source::{ParquetSource, parse_iso_time};
 
 /// How rows are put in order, to be judged as series.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct SeriesConfig {
-    /// The column of numbers or times that orders the rows. Equal values keep the order of the file; rows without a value
+    /// The column of numbers, times or ISO times as text that orders the rows. Equal values keep the order of the file; rows without a value
     /// are left out.
     pub order_by: String,
     /// Rows with the same values in these columns are one series, in which a null is a value of its own. Empty: all rows.
@@ -194,19 +194,26 @@ fn known(rows: &[usize], scores: &[Option<f64>], labels: &[Option<bool>]) -> imp
 /// # Errors
 /// [`Error::WrongType`] unless the column holds numbers or times.
 fn in_order(source: &ParquetSource, column: &Column) -> Result<Vec<usize>> {
-    let wrong = || Error::WrongType {
+    let wrong = |found: String| Error::WrongType {
         place: Place::column(source.path(), column.name().as_str()),
-        found: column.dtype().to_string().into(),
+        found: found.into(),
         expected: "a number or a time, to order rows by".into(),
     };
-    if !column.dtype().is_numeric() && !column.dtype().is_temporal() {
-        return Err(wrong());
-    }
-    let values = column.cast(&DataType::Float64).map_err(|_| wrong())?;
-    let known: Vec<bool> =
-        values.try_f64().ok_or_else(wrong)?.iter().map(|it| it.is_some_and(|it| !it.is_nan())).collect();
+    let wrong_type = || wrong(column.dtype().to_string());
+    let order = match column.str() {
+        Ok(text) => {
+            let time = |text: &str| parse_iso_time(text).ok_or_else(|| wrong(format!("{text:?} somewhere")));
+            let times = text.iter().map(|text| text.map(time).transpose()).collect::<Result<Vec<_>>>()?;
+            Column::new(column.name().clone(), times)
+        }
+        Err(_) if column.dtype().is_numeric() || column.dtype().is_temporal() => column.clone(),
+        Err(_) => return Err(wrong_type()),
+    };
+    let values = order.cast(&DataType::Float64).map_err(|_| wrong_type())?;
+    let values = values.try_f64().ok_or_else(wrong_type)?;
+    let known: Vec<bool> = values.iter().map(|value| value.is_some_and(|value| !value.is_nan())).collect();
     let stable = SortOptions { nulls_last: true, multithreaded: false, maintain_order: true, ..SortOptions::default() };
-    let sorted = column.arg_sort(stable);
+    let sorted = order.arg_sort(stable);
     Ok(sorted.iter().flatten().map(|row| row as usize).filter(|row| known[*row]).collect())
 }
 

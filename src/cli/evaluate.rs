@@ -44,6 +44,27 @@ pub(crate) struct Evaluate {
     /// Rows of highest score to look at [default: as many as there are anomalies]
     #[arg(long, value_name = "N", help_heading = "Anomalies")]
     top: Option<u64>,
+    #[command(flatten)]
+    series: SeriesFlags,
+    /// Measure how likely the model makes rows, in nats a row; of numbers this is a density on the model's scale
+    #[arg(long, help_heading = "Likelihood", conflicts_with_all = ["label", "score", "threshold", "top", "order_by"])]
+    likelihood: bool,
+    /// The model of --likelihood
+    #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Likelihood")]
+    model: PathBuf,
+    /// Draws a row from its posterior, of --likelihood
+    #[arg(long, default_value_t = 5000, value_name = "N", help_heading = "Likelihood")]
+    samples: usize,
+    /// The result on stdout: tables, or one JSON object
+    #[arg(long, alias = "format", default_value = "text", value_name = "FORMAT", help_heading = "Output")]
+    summary: OutputFormat,
+    #[command(flatten)]
+    rows: SourceConfig,
+}
+
+/// How rows are put in order.
+#[derive(Debug, Args)]
+struct SeriesFlags {
     /// Judge rows as series, in the order of this column of numbers or times: adds VUS-PR, VUS-ROC, found events and their delay
     ///
     /// An event is a run of anomalous rows. It is found if any of its rows is predicted; the delay is the number of rows from
@@ -61,40 +82,19 @@ pub(crate) struct Evaluate {
     /// Scores of a series that VUS tries as thresholds, evenly spaced by rank [default: 250, as in TSB-AD]
     #[arg(long, value_name = "N", requires = "order_by", help_heading = "Series")]
     thresholds: Option<usize>,
-    /// Measure how likely the model makes rows, in nats a row; of numbers this is a density on the model's scale
-    #[arg(long, help_heading = "Likelihood", conflicts_with_all = ["label", "score", "threshold", "top", "order_by"])]
-    likelihood: bool,
-    /// The model of --likelihood
-    #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Likelihood")]
-    model: PathBuf,
-    /// Draws a row from its posterior, of --likelihood
-    #[arg(long, default_value_t = 5000, value_name = "N", help_heading = "Likelihood")]
-    samples: usize,
-    /// The result on stdout: tables, or one JSON object
-    #[arg(long, alias = "format", default_value = "text", value_name = "FORMAT", help_heading = "Output")]
-    summary: OutputFormat,
-    #[command(flatten)]
-    rows: SourceConfig,
+}
+
+impl SeriesFlags {
+    fn config(self) -> Option<SeriesConfig> {
+        let mut config = SeriesConfig::new(self.order_by?);
+        (config.by, config.window, config.thresholds) = (self.by, self.window, self.thresholds);
+        Some(config)
+    }
 }
 
 impl Evaluate {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self {
-            scored,
-            label,
-            score,
-            threshold,
-            top,
-            likelihood,
-            model,
-            samples,
-            summary,
-            rows,
-            order_by,
-            by,
-            window,
-            thresholds,
-        } = self;
+        let Self { scored, label, score, threshold, top, series, likelihood, model, samples, summary, rows } = self;
         if label.is_none() && !likelihood {
             let hint = Some("--label COL names known anomalies; --likelihood needs none".to_owned());
             return Err(Failure::Usage { fault: "evaluate what: --label or --likelihood is missing".to_owned(), hint });
@@ -111,11 +111,7 @@ impl Evaluate {
         config.score = score;
         config.threshold = threshold;
         config.top = top;
-        config.series = order_by.map(|order_by| {
-            let mut series = SeriesConfig::new(order_by);
-            (series.by, series.window, series.thresholds) = (by, window, thresholds);
-            series
-        });
+        config.series = series.config();
         let table = source.table(&std::env::temp_dir())?;
         let evaluation = evaluate(&table, &config, &context.signals.stop)?;
         output::stdout(&match summary {
@@ -234,9 +230,9 @@ fn confusion(found: &AtThreshold) -> String {
     let figures = format!("precision {:.4}, recall {:.4}, F1 {:.4}", found.precision, found.recall, found.f1);
     let mut lines = vec![("by", format!("{by}: {figures}"))];
     if let Some(EventDetection { events, found, recall, mean_delay, median_delay, .. }) = found.events {
-        let delay = mean_delay.zip(median_delay).map_or(String::new(), |(mean, median)| {
-            format!("; delay {mean:.1} rows in the mean, {median:.1} in the median")
-        });
+        let delay = mean_delay
+            .zip(median_delay)
+            .map_or(String::new(), |(mean, median)| format!("; mean delay {mean:.1} rows, median {median:.1}"));
         let [found, events] = [found, events].map(HumanCount);
         lines.push(("events", format!("{found} of {events} found, recall {recall:.4}{delay}")));
     }

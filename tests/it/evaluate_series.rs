@@ -193,7 +193,7 @@ fn events_are_found_by_any_of_their_rows_and_late_by_the_rows_before() {
     assert_eq!((of("recall"), of("mean_delay"), of("median_delay")), (0.75, 4.0 / 3.0, 2.0));
     assert_eq!(told["at_threshold"]["recall"], 4.0 / 10.0, "no row is found because its event is");
     dir.ok("evaluate in.parquet --label label --order-by at --by group --threshold 1")
-        .prints(&["events    3 of 4 found, recall 0.7500; delay 1.3 rows in the mean, 2.0 in the median"]);
+        .prints(&["events    3 of 4 found, recall 0.7500; mean delay 1.3 rows, median 2.0"]);
     let none = evaluated(&dir, "--by group --threshold 2");
     let events = &none["at_threshold"]["events"];
     assert_eq!((&events["found"], &events["recall"]), (&0.into(), &0.0.into()));
@@ -241,7 +241,7 @@ fn an_order_is_of_numbers_or_times_and_the_rest_is_for_rows_in_order() {
     for (code, flags, says) in [
         (2, "--order-by att", [r#"no column "att""#, "--order-by"]),
         (2, "--order-by at --by grop", [r#"no column "grop""#, "--by"]),
-        (65, "--order-by group", ["column \"group\"", "--types group=timestamp"]),
+        (65, "--order-by group", ["column \"group\"", "is \"a\" somewhere, but must be a number or a time"]),
         (65, "--order-by label", ["column \"label\"", "a number or a time"]),
         (2, "--by group", ["--order-by", ""]),
         (2, "--window 3", ["--order-by", ""]),
@@ -252,20 +252,24 @@ fn an_order_is_of_numbers_or_times_and_the_rest_is_for_rows_in_order() {
     }
     let lists = ListArray::from_iter_primitive::<Int64Type, _, _>((0..4).map(|n| Some([Some(n)])));
     let decimals = Decimal128Array::from_iter_values([30, 10, 20, 40]).with_precision_and_scale(9, 2).unwrap();
-    let columns: [(_, ArrayRef); 5] = [
-        ("list", Arc::new(lists)),
-        ("decimal", Arc::new(decimals)),
-        ("clock", Arc::new(Time64MicrosecondArray::from(vec![3, 1, 2, 4]))),
-        ("anomaly_score", Arc::new(Float64Array::from(vec![2.0, 0.0, 1.0, 0.0]))),
-        ("label", Arc::new(BooleanArray::from(vec![true, false, true, false]))),
+    let columns: [(_, ArrayRef, bool); 7] = [
+        ("list", Arc::new(lists), false),
+        ("decimal", Arc::new(decimals), false),
+        ("clock", Arc::new(Time64MicrosecondArray::from(vec![3, 1, 2, 4])), false),
+        ("day", Arc::new(StringArray::from(vec!["2024-01-03", "2024-01-01", "2024-01-02", "2024-01-04"])), false),
+        ("owner", Arc::new(StringArray::from(vec![None, Some("a"), None, Some("b")])), true),
+        ("anomaly_score", Arc::new(Float64Array::from(vec![2.0, 0.0, 1.0, 0.0])), false),
+        ("label", Arc::new(BooleanArray::from(vec![true, false, true, false])), false),
     ];
-    write(&dir.path("odd.parquet"), &RecordBatch::try_from_iter(columns).unwrap(), 3);
-    for order in ["decimal", "clock", "anomaly_score"] {
+    write(&dir.path("odd.parquet"), &RecordBatch::try_from_iter_with_nullable(columns).unwrap(), 3);
+    for order in ["decimal", "clock", "anomaly_score", "day"] {
         let told = dir.ok(&format!("evaluate odd.parquet --label label --order-by {order} --by clock --summary json"));
         assert_eq!(told.json()["series"]["series"], 4, "{order}");
         let told = dir.ok(&format!("evaluate odd.parquet --label label --order-by {order} --summary json")).json();
         assert_eq!((&told["series"]["events"], &told["scores"][0]["vus"]["pr"]), (&1.into(), &1.0.into()), "{order}");
     }
+    let told = dir.ok("evaluate odd.parquet --label label --order-by clock --by owner --summary json").json();
+    assert_eq!(told["series"]["series"], 3, "rows without an owner are one series");
     for flags in ["--order-by list", "--order-by clock --by list"] {
         dir.fails(65, &format!("evaluate odd.parquet --label label {flags}")).says(&["column \"list\"", "a time"]);
     }

@@ -105,9 +105,6 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::WrongType { .. } if is("report") => {
             "--label takes 0 and 1, or Booleans; --color any column of numbers, words or times".to_owned()
         }
-        Error::WrongType { place, expected, .. } if is("evaluate") && expected.contains("to order rows by") => {
-            format!("--types {}=timestamp reads times that are text", place.column.as_deref().unwrap_or("COL"))
-        }
         Error::WrongType { .. } if is("evaluate") => return None,
         Error::WrongType { place, found, expected } if has("types") && found.contains("Int") && expected.contains("timestamp") => {
             let column = place.column.as_deref().unwrap_or("COL");
