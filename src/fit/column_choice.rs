@@ -36,7 +36,7 @@ pub(super) fn choose_columns(config: &FitConfig, source: &ParquetSource, run: &m
     let scale = defaults::scale(config);
     let keys = source.partition_columns();
     let Candidates { mut columns, fields, carried, date_key } =
-        candidates(&source.schema(), &keys, source.types(), config, scale)?;
+        candidates(&source.schema(), &keys, source.types(), config, scale, source.rows())?;
     source.check_types(fields.iter())?;
     let learnable = columns.len();
     columns.extend(date_key.filter(|key| source.can_read(key.column().top())));

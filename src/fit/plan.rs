@@ -119,8 +119,14 @@ impl FitConfig {
             // The base model decides the columns.
             return source.table(folder);
         }
-        let Candidates { fields, .. } =
-            candidates(&source.schema(), &source.partition_columns(), source.types(), self, defaults::scale(self))?;
+        let Candidates { fields, .. } = candidates(
+            &source.schema(),
+            &source.partition_columns(),
+            source.types(),
+            self,
+            defaults::scale(self),
+            source.rows().unwrap_or_default(),
+        )?;
         source.table_of_columns(folder, &|name| fields.iter().any(|field| field.name() == name))
     }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::base_model::BaseModel;
 use super::column_choice::{ColumnChoice, choose_columns};
 use super::defaults;
+use super::memory_budget::MemoryBudget;
 use super::sizes::Sizes;
 use crate::artifact::MODEL_KEY;
 use crate::config::FitConfig;
@@ -62,13 +63,14 @@ impl Prepared {
         }
         let device = device.resolve()?;
         let start = Instant::now();
-        let source = source.with_max_page_bytes(config.memory);
+        let source = source.with_max_page_bytes(config.memory).keeping(MemoryBudget::new(config.memory).columns);
 
         tracing::info!("{} rows of {} columns: reading statistics", source.rows(), source.schema().fields().len());
         let columns = match &base {
             Some(base) => base.choose_columns(&config, &source, run)?,
             None => choose_columns(&config, &source, run)?,
         };
+        source.read_again(&columns.features.columns());
         let is_new = |kind: &Kind| NEW_COLUMNS.iter().any(|name| kind.column().name().ends_with(name));
         if source.metadata_value(MODEL_KEY).is_some() && columns.features.kinds().iter().any(is_new) {
             tracing::warn!(

@@ -42,7 +42,7 @@ impl TransformJob<'_, '_> {
         let route = || Route::sliced(slice_rows * new.fields().len() * size_of::<f32>());
 
         let (ranking, learned) = (route(), features.clone());
-        let batch = move |slice: RowSlice| slice.batch(learned.layout());
+        let batch = move |slice: RowSlice| Ok(slice.batch(learned.layout())?.0);
         self.decide(&mut maker, &ranking, || Ok(slices(&ranking)), batch)?;
 
         let sink = SpliceSink::create(source, &splice, target, stop.clone())?;
@@ -78,8 +78,8 @@ fn score(
 ) -> Result<(usize, RecordBatch, RowCounts)> {
     let (row_group, (columns, mut counts), issues) = match input {
         ScoreInput::Slice(slice) => {
-            let batch = slice.batch(features.layout())?;
-            (slice.row_group(), maker.columns(&batch, None, Some(rows_before + slice.first_row()))?, slice.issues())
+            let (batch, issues) = slice.batch(features.layout())?;
+            (slice.row_group(), maker.columns(&batch, None, Some(rows_before + slice.first_row()))?, issues)
         }
         ScoreInput::Rows { first_row, row_group, rows } => {
             let (batch, issues) = Batch::encode(features, &rows)?;
