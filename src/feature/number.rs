@@ -17,6 +17,7 @@ use super::one_way::FEWEST_VALUES;
 use super::precision::{Precision, PrecisionSurvey, Rounding};
 use super::row_sample::RowSample;
 use super::scalar::{Quantity, Scalar};
+use super::scaling::ScaledNumbers;
 use super::statistics::{NumberSummary, Statistics};
 use super::survey::first_as_text;
 use super::{
@@ -24,7 +25,6 @@ use super::{
 };
 use crate::config::{LogicalType, Map};
 use crate::feature::{Likelihood, Shape};
-use crate::numerics::vectorized;
 
 /// A fitted number: its value, transformed by a curve if it has one, then scaled. A duration is a number of seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,23 +45,6 @@ pub struct Number {
 }
 
 impl Number {
-    /// Makes the scaled values NaN that are not known or not usable; counts those that are not usable, and out of range.
-    fn take_unusable(&self, values: &[f64], scaled: &mut [f32], is_known: impl Fn(usize) -> bool) -> [u64; 2] {
-        vectorized(
-            #[inline(always)]
-            || {
-                let mut counts = [0; 2];
-                for (row, (&value, scaled)) in values.iter().zip(scaled).enumerate() {
-                    let (known, usable) = (is_known(row), (value as f32).is_finite());
-                    counts[0] += u64::from(known & !usable);
-                    counts[1] += u64::from(known & usable & self.scaling.is_out_of_range(value));
-                    *scaled = if known & usable { *scaled } else { f32::NAN };
-                }
-                counts
-            },
-        )
-    }
-
     /// Sets the number of missing values at fit.
     pub(super) fn set_missing(&mut self, missing: u64) {
         self.missing = missing;
@@ -196,23 +179,7 @@ impl Feature for Number {
 
     fn write(&self, array: &ArrayRef, elements: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError> {
         let array = numbers(array)?;
-        let values = array.values();
-        let mut scaled = vec![0.0; values.len()];
-        let scaling = &self.scaling;
-        vectorized(
-            #[inline(always)]
-            || match &self.map {
-                None => scaled.iter_mut().zip(values).for_each(|(scaled, value)| *scaled = scaling.apply(*value)),
-                Some(curve) => {
-                    curve.apply_all(values, &mut scaled);
-                    scaled.iter_mut().for_each(|scaled| *scaled = scaling.apply(f64::from(*scaled)));
-                }
-            },
-        );
-        let [unusable, out_of_range] = match array.nulls() {
-            None => self.take_unusable(values, &mut scaled, |_| true),
-            Some(nulls) => self.take_unusable(values, &mut scaled, |row| nulls.is_valid(row)),
-        };
+        let ScaledNumbers { scaled, unusable, out_of_range } = self.scaling.scale(&array, self.map.as_ref());
         elements.set_all(&scaled);
         Ok(ValueIssues { null: array.null_count() as u64, unusable, out_of_range, ..ValueIssues::default() })
     }

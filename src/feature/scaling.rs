@@ -1,10 +1,12 @@
 //! Scaling of numbers to the model's scale.
 
+use arrow::array::{Array, Float64Array};
 use serde::{Deserialize, Serialize};
 
 use super::map::Curve;
 use super::statistics::NumberSummary;
 use crate::config::Scale;
+use crate::numerics::vectorized;
 
 /// Bound of scaled values, so that one outlier cannot dominate a gradient or overflow a square.
 const CLIP: f64 = 20.0;
@@ -76,7 +78,56 @@ fn half_range(summary: &NumberSummary) -> f64 {
     (summary.max / 2.0 - summary.min / 2.0).min(MAX_HALF_RANGE_STDS * summary.std)
 }
 
+/// Numbers on the model's scale.
+pub(super) struct ScaledNumbers {
+    /// NaN where a number is missing or unusable.
+    pub(super) scaled: Vec<f32>,
+    /// Those that are NaN, infinite or beyond f32.
+    pub(super) unusable: u64,
+    /// Those outside the range at fit.
+    pub(super) out_of_range: u64,
+}
+
 impl Scaling {
+    /// Scales numbers after their curve, if they have one.
+    pub(super) fn scale(&self, numbers: &Float64Array, curve: Option<&Curve>) -> ScaledNumbers {
+        let values = numbers.values();
+        let mut scaled = vec![0.0; values.len()];
+        vectorized(
+            #[inline(always)]
+            || match curve {
+                None => scaled.iter_mut().zip(values).for_each(|(scaled, value)| *scaled = self.apply(*value)),
+                Some(curve) => {
+                    curve.apply_all(values, &mut scaled);
+                    scaled.iter_mut().for_each(|scaled| *scaled = self.apply(f64::from(*scaled)));
+                }
+            },
+        );
+        let [unusable, out_of_range] = match numbers.nulls() {
+            None => self.hide_unusable(values, &mut scaled, |_| true),
+            Some(nulls) => self.hide_unusable(values, &mut scaled, |row| nulls.is_valid(row)),
+        };
+        ScaledNumbers { scaled, unusable, out_of_range }
+    }
+
+    /// Makes the scaled values NaN that are not known or not usable; counts known values that are not usable, and those out of
+    /// range.
+    fn hide_unusable(&self, values: &[f64], scaled: &mut [f32], is_known: impl Fn(usize) -> bool) -> [u64; 2] {
+        vectorized(
+            #[inline(always)]
+            || {
+                let mut counts = [0; 2];
+                for (row, (&value, scaled)) in values.iter().zip(scaled).enumerate() {
+                    let (known, usable) = (is_known(row), (value as f32).is_finite());
+                    counts[0] += u64::from(known & !usable);
+                    counts[1] += u64::from(known & usable & self.is_out_of_range(value));
+                    *scaled = if known & usable { *scaled } else { f32::NAN };
+                }
+                counts
+            },
+        )
+    }
+
     /// Scales a value.
     #[inline]
     pub(crate) fn apply(&self, value: f64) -> f32 {
