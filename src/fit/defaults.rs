@@ -167,12 +167,17 @@ fn batch_size(rows: usize) -> usize {
 
 /// The bundle of defaults.
 fn preset(config: &FitConfig) -> Preset {
-    config.preset.unwrap_or_default()
+    // What happens in rows in order is mostly judged, not embedded.
+    config.preset.unwrap_or(if config.order_by.is_some() { Preset::Anomaly } else { Preset::default() })
 }
 
 /// The scaling to fit features with.
 pub(super) fn scale(config: &FitConfig) -> Scale {
-    config.scale.unwrap_or(defaults(preset(config)).scale)
+    match preset(config) {
+        // A level that lasts is told from a single spike by its size (benches/README.md).
+        Preset::Anomaly if config.order_by.is_some() => config.scale.unwrap_or(Scale::Standard),
+        preset => config.scale.unwrap_or(defaults(preset).scale),
+    }
 }
 
 /// The name of the score to rank rows by.
@@ -294,8 +299,8 @@ impl FitConfig {
     pub fn with_preset(&self) -> Self {
         let defaults = defaults(preset(self));
         let mut filled = self.clone();
-        filled.preset.get_or_insert_default();
-        filled.scale.get_or_insert(defaults.scale);
+        filled.preset.get_or_insert(preset(self));
+        filled.scale.get_or_insert_with(|| scale(self));
         filled.activation.get_or_insert(ACTIVATION);
         filled.lr.get_or_insert_with(|| lr(self));
         filled.beta.get_or_insert(BETA);

@@ -43,6 +43,7 @@ impl Model {
     ) -> Result<Transformed> {
         config.check()?;
         run.check()?;
+        self.check_unordered("scoring single lines")?;
         let lines = LineSource::open(inputs, run.stopper())?;
         let (worker, decides) = self.line_worker(config, source.csv.bad_lines == Some(BadLines::Skip))?;
         let mut job = TransformJob::new(self, config, run);

@@ -14,6 +14,7 @@ mod located;
 mod log_likelihood;
 mod new_columns;
 mod quantiles;
+mod read_columns;
 mod splice;
 mod stream;
 mod totals;
@@ -168,6 +169,8 @@ impl Model {
     /// their first value that cannot be read is known.
     fn check_columns(&self, source: &Source) -> Result<()> {
         let schema = source.schema();
+        self.check_order(&schema, source.path())?;
+        let schema = self.with_windows(&schema);
         self.features().check(&schema, source.path()).map_err(|error| source.with_mismatch(error))?;
         self.features().converted(&schema).try_for_each(|(column, stored, logical_type)| {
             let (found, expected) = (stored.to_string().into(), logical_type.expects().into());

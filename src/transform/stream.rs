@@ -80,8 +80,10 @@ impl Model {
         config.check()?;
         run.check()?;
         let (path, input) = (Path::new("record batches"), reader.schema());
-        self.features().check(&input, path)?;
-        let maker = NewColumnMaker::new(self, &self.watching(&input), config)?;
+        self.check_order(&input, path)?;
+        let windowed = self.with_windows(&input);
+        self.features().check(&windowed, path)?;
+        let maker = NewColumnMaker::new(self, &self.watching(&windowed), config)?;
         if maker.levels().is_some() {
             let what = "a false discovery rate, which takes two passes,";
             return Err(Error::Unsupported { place: Place::file(path), what });
@@ -91,8 +93,10 @@ impl Model {
         let needed = plan.needed.iter().map(|column| input.index_of(column)).collect::<Result<Vec<_>, _>>();
         let failed = |source: ArrowError| Error::Read { place: Place::file("record batches"), source: source.into() };
         let needed = needed.map_err(failed)?;
+        let schema = input.project(&needed).map_err(failed)?;
         let batches = reader.map(move |batch| batch.and_then(|batch| batch.project(&needed)).map_err(failed));
-        self.transformed(plan, Box::new(batches), maker, run)
+        let batches = self.add_windows(&schema, path, Box::new(batches))?;
+        self.transformed(plan, batches, maker, run)
     }
 
     /// The same for the rows of a source, read when the result is: a false discovery rate reads them before, too.
@@ -110,7 +114,7 @@ impl Model {
         let source = &self.typed(source);
         let plan = self.output_plan(source, false, config, Medium::Memory)?;
         let maker = TransformJob::new(self, config, run).maker(source, &plan.features)?;
-        let batches = source.stream(&plan.needed, batch_rows(self.features().layout()))?.batches;
+        let batches = self.stream(source, &plan.needed, batch_rows(self.features().layout()))?;
         self.transformed(plan, batches, maker, run)
     }
 

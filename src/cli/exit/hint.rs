@@ -234,7 +234,7 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             "give the data and options it was made with, or leave --resume out to start again".to_owned()
         }
         Error::OtherModel { option, .. } => format!("leave {} out, or fit without --init", setter(option)),
-        Error::Worse { .. } => {
+        Error::Worse(_) => {
             "--accept-worse writes it anyway, and with --resume it need not train again; a lower --lr or more rows may help"
                 .to_owned()
         }

@@ -1,0 +1,191 @@
+//! Adds the columns of the rows before to batches of rows.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, Schema, SchemaRef};
+use arrow::error::ArrowError;
+
+use super::Sequence;
+use super::order_key::{OrderKey, check_type, order_keys};
+use super::sequences::{SequenceState, Sequences};
+use super::window::{RowSums, Window};
+use crate::error::{Error, OrderFault, Place, Result};
+use crate::feature::{Column, StringValues};
+
+/// Adds the columns of the rows before to batches, one batch after another.
+pub(crate) struct Windower {
+    sequence: Arc<Sequence>,
+    /// The columns with the windows.
+    schema: SchemaRef,
+    sequences: Sequences,
+    /// Rows of the file so far, and of all files.
+    row_of_file: u64,
+    row: u64,
+    path: PathBuf,
+}
+
+impl Windower {
+    /// For rows of `path` with this schema, which has the columns that the sequence reads.
+    ///
+    /// # Errors
+    /// [`Error::MissingFeature`], [`Error::WrongType`] and [`Error::NameClash`] for columns that do not fit.
+    pub(crate) fn new(sequence: &Arc<Sequence>, schema: &Schema, path: &Path) -> Result<Self> {
+        sequence.check(schema, path)?;
+        Ok(Self {
+            sequence: sequence.clone(),
+            schema: sequence.with_windows(schema),
+            sequences: Sequences::new(sequence.max_groups),
+            row_of_file: 0,
+            row: 0,
+            path: path.to_owned(),
+        })
+    }
+
+    /// The columns of the batches that it makes.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Begins another file: no window goes on into it.
+    pub(crate) fn begin_file(&mut self, path: &Path) {
+        self.sequences.clear();
+        (self.row_of_file, self.path) = (0, path.to_owned());
+    }
+
+    /// The rows of a batch with their windows.
+    ///
+    /// # Errors
+    /// [`Error::Order`] if rows are not in order, and [`Error::Read`] if a column cannot be read.
+    pub(crate) fn add(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let sequence = self.sequence.clone();
+        let keys = self.read(&sequence.order_by, batch, |array| order_keys(&array))?;
+        let by = sequence.by.iter().map(|column| self.read(column, batch, Ok)).collect::<Result<Vec<_>>>()?;
+        let names = by
+            .iter()
+            .zip(&sequence.by)
+            .map(|(array, column)| StringValues::of(array).map_err(|source| self.unreadable(column, source)));
+        let names = names.collect::<Result<Vec<_>>>()?;
+        let values =
+            sequence.columns.iter().map(|column| self.read(column, batch, numbers)).collect::<Result<Vec<_>>>()?;
+        let (lags, columns, rows) = (sequence.lags(), sequence.columns.len(), batch.num_rows());
+        let mut windows = vec![Vec::with_capacity(rows); lags * columns];
+        let (mut value, mut means, mut sums) = (vec![0.0; columns], vec![0.0; lags * columns], RowSums::default());
+        let mut name = String::new();
+        for row in 0..rows {
+            value.iter_mut().zip(&values).for_each(|(value, values)| *value = values[row]);
+            name_of(&names, row, &mut name);
+            let key = keys[row].ok_or_else(|| self.missing_key())?;
+            let state = self.advance(&name, key, &value)?;
+            state.window.step(&value, &mut sums, &mut means);
+            windows.iter_mut().zip(&means).for_each(|(window, mean)| window.push(*mean));
+            self.row += 1;
+            self.row_of_file += 1;
+        }
+        let arrays = batch.columns().iter().cloned().chain(windows.into_iter().map(column));
+        Ok(RecordBatch::try_new(self.schema.clone(), arrays.collect()).expect("columns made for this very schema"))
+    }
+
+    /// The sequence of the next row, with the window before it.
+    fn advance(&mut self, name: &str, key: OrderKey, value: &[f64]) -> Result<&mut SequenceState> {
+        let lags = self.sequence.lags();
+        let (row, row_of_file) = (self.row, self.row_of_file);
+        match self.sequences.get(name) {
+            Some(state) => {
+                if key < state.last {
+                    // Rows of a file are numbered alike.
+                    let before = row_of_file - (row - state.last_row);
+                    return Err(OrderFault::Descending {
+                        path: self.path.clone(),
+                        column: self.sequence.order_by.to_string(),
+                        rows: [before, row_of_file],
+                        values: [state.last.to_string(), key.to_string()],
+                    }
+                    .into());
+                }
+                if key.is_beyond(self.sequence.max_gap, state.last) {
+                    state.window.restart(value, lags);
+                }
+                (state.last, state.last_row) = (key, row);
+            }
+            None => {
+                let window = Window::begin(value, lags);
+                self.sequences.add(name, SequenceState { window, last: key, last_row: row });
+            }
+        }
+        Ok(self.sequences.get(name).expect("it is there, or was added"))
+    }
+
+    fn missing_key(&self) -> Error {
+        let column = self.sequence.order_by.to_string();
+        OrderFault::Missing { path: self.path.clone(), column, row: self.row_of_file }.into()
+    }
+
+    /// Reads a column of a batch.
+    fn read<T>(
+        &self,
+        column: &Column,
+        batch: &RecordBatch,
+        of: impl FnOnce(ArrayRef) -> Result<T, ArrowError>,
+    ) -> Result<T> {
+        let top = batch.column_by_name(column.top());
+        let missing = || ArrowError::SchemaError(format!("rows without the column {:?}", column.top()));
+        let values = top.ok_or_else(missing).and_then(|top| of(column.read(top)?));
+        values.map_err(|source| self.unreadable(column, source))
+    }
+
+    fn unreadable(&self, column: &Column, source: ArrowError) -> Error {
+        Error::Read { place: Place::column(&self.path, column.name()), source: source.into() }
+    }
+}
+
+impl Sequence {
+    /// Checks that rows of `path` have the columns that windows are made from.
+    ///
+    /// # Errors
+    /// As [`Windower::new`].
+    pub(crate) fn check(&self, schema: &Schema, path: &Path) -> Result<()> {
+        self.check_names(schema, path)?;
+        let typed = |column: &Column| {
+            let stored = column.data_type(schema).ok_or_else(|| Error::MissingFeature {
+                path: path.to_owned(),
+                column: column.to_string(),
+                near: Vec::new(),
+            })?;
+            Ok(column.read_type(stored).unwrap_or_else(|| stored.clone()))
+        };
+        check_type(&typed(&self.order_by)?, self.max_gap, path, self.order_by.name())?;
+        self.by.iter().chain(&self.columns).try_for_each(|column| typed(column).map(drop))
+    }
+}
+
+/// The name of the sequence of a row; a missing value is a name of its own.
+fn name_of(names: &[StringValues<'_>], row: usize, name: &mut String) {
+    name.clear();
+    for values in names {
+        match values.get(row) {
+            Some(value) => {
+                name.push_str(value);
+                name.push('\u{1f}');
+            }
+            None => name.push('\u{0}'),
+        }
+    }
+}
+
+/// Numbers, NaN where missing or not finite.
+fn numbers(array: ArrayRef) -> Result<Vec<f64>, ArrowError> {
+    let array = cast(&array, &DataType::Float64)?;
+    let finite = |number: Option<f64>| number.filter(|number| number.is_finite()).unwrap_or(f64::NAN);
+    Ok(array.as_primitive::<Float64Type>().iter().map(finite).collect())
+}
+
+/// Means, null where NaN.
+fn column(means: Vec<f64>) -> ArrayRef {
+    if means.iter().any(|mean| mean.is_nan()) {
+        return Arc::new(means.into_iter().map(|mean| (!mean.is_nan()).then_some(mean)).collect::<Float64Array>());
+    }
+    Arc::new(Float64Array::from(means))
+}

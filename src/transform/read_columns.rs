@@ -1,0 +1,83 @@
+//! Which columns a transform reads, and how it makes the windows of rows in order.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::error::ArrowError;
+
+use crate::artifact::Model;
+use crate::error::{Error, Place, Result};
+use crate::feature::Features;
+use crate::sequence::{Sequence, Windower, windowed};
+use crate::source::{Batches, Source};
+
+impl Model {
+    /// The order of the rows, if they are learned in one.
+    pub(super) fn sequence(&self) -> Option<Arc<Sequence>> {
+        self.metadata().sequence.clone().map(Arc::new)
+    }
+
+    /// The columns of rows with this schema, once they have their windows.
+    pub(super) fn with_windows(&self, schema: &SchemaRef) -> SchemaRef {
+        self.metadata().sequence.as_ref().map_or_else(|| schema.clone(), |sequence| sequence.with_windows(schema))
+    }
+
+    /// Checks that rows of `path` with this schema can be in order, if the model needs it.
+    ///
+    /// # Errors
+    /// [`Error::MissingFeature`], [`Error::WrongType`] and [`Error::NameClash`].
+    pub(super) fn check_order(&self, schema: &Schema, path: &Path) -> Result<()> {
+        self.metadata().sequence.as_ref().map_or(Ok(()), |sequence| sequence.check(schema, path))
+    }
+
+    /// The columns of the input from which these features are made.
+    pub(super) fn read_columns(&self, features: &Features) -> Vec<String> {
+        let mut columns = features.columns();
+        if let Some(sequence) = &self.metadata().sequence {
+            columns.retain(|name| sequence.window_columns().all(|(_, window)| window != *name));
+            let read = sequence.read_columns().into_iter().filter(|name| !columns.contains(name)).collect::<Vec<_>>();
+            columns.extend(read);
+        }
+        columns
+    }
+
+    /// Where the columns of these features are in rows of the columns `read`, once they have their windows.
+    pub(super) fn places(&self, features: &Features, read: &[String]) -> Vec<usize> {
+        let windows = self.metadata().sequence.iter().flat_map(|sequence| sequence.window_columns());
+        let all: Vec<String> = read.iter().cloned().chain(windows.map(|(_, name)| name)).collect();
+        features.columns().iter().filter_map(|column| all.iter().position(|name| name == column)).collect()
+    }
+
+    /// Adds windows to batches of rows with this schema.
+    pub(super) fn add_windows(&self, schema: &Schema, path: &Path, batches: Batches) -> Result<Batches> {
+        let Some(sequence) = self.sequence() else { return Ok(batches) };
+        let mut windower = Windower::new(&sequence, schema, path)?;
+        Ok(Box::new(batches.map(move |batch| windower.add(&batch?))))
+    }
+
+    /// Reads columns of a source, with the windows after them.
+    pub(super) fn stream(&self, source: &Source, columns: &[String], batch_rows: usize) -> Result<Batches> {
+        match self.sequence() {
+            Some(sequence) => Ok(windowed(&sequence, source, columns, batch_rows)?.batches),
+            None => Ok(source.stream(columns, batch_rows)?.batches),
+        }
+    }
+
+    /// Reads the columns of these features, in their order.
+    pub(super) fn stream_features(&self, source: &Source, features: &Features, batch_rows: usize) -> Result<Batches> {
+        let read = self.read_columns(features);
+        let (batches, places) = (self.stream(source, &read, batch_rows)?, self.places(features, &read));
+        Ok(Box::new(batches.map(move |batch| project(&batch?, &places))))
+    }
+}
+
+/// The columns at these places.
+pub(super) fn project(batch: &RecordBatch, places: &[usize]) -> Result<RecordBatch> {
+    batch.project(places).map_err(unreadable)
+}
+
+pub(super) fn unreadable(source: ArrowError) -> Error {
+    Error::Read { place: Place::file("rows"), source: source.into() }
+}
