@@ -38,11 +38,12 @@ impl Trained {
         tracing::info!("{} calibration rows are few: scoring all rows out of fold", rows.calibration.len());
         let width = self.loaded.features.layout().width();
         let all = rows.all(width)?;
-        let order = RandomStream::new(training.seed, "folds");
-        let mut shuffled: Vec<usize> = (0..all.len()).collect();
-        shuffled.sort_by_key(|&row| order.bits(all.ids[row]));
-        let (mut folds, count) = (vec![0; all.len()], FOLDS.min(all.len()));
-        (0..).zip(shuffled).for_each(|(place, row): (usize, usize)| folds[row] = place % count);
+        let count = FOLDS.min(all.len());
+        let folds = match self.loaded.prepared.config.order_by {
+            // Windows overlap: rows beside each other are no news to a network.
+            Some(_) => (0..all.len()).map(|row| row * count / all.len()).collect(),
+            None => folds(&all.ids, count, training.seed),
+        };
         let mut scores = Vec::with_capacity(all.len());
         for fold in 0..count {
             let some = |inside: bool| {
@@ -87,4 +88,14 @@ impl Trained {
         let (scorer, _) = calibration.scorer(rows, run)?;
         calibration.scores(&scorer, &rows.calibration, usize::MAX, run)
     }
+}
+
+/// A random fold for each row, all of one size.
+fn folds(ids: &[u64], count: usize, seed: u64) -> Vec<usize> {
+    let order = RandomStream::new(seed, "folds");
+    let mut shuffled: Vec<usize> = (0..ids.len()).collect();
+    shuffled.sort_by_key(|&row| order.bits(ids[row]));
+    let mut folds = vec![0; ids.len()];
+    (0..).zip(shuffled).for_each(|(place, row): (usize, usize)| folds[row] = place % count);
+    folds
 }

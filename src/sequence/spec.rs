@@ -51,6 +51,11 @@ impl Sequence {
         })
     }
 
+    /// The names of the columns of the rows before, which are learned beside those of the input.
+    pub fn window_names(&self) -> impl Iterator<Item = String> {
+        self.window_columns().map(|(_, name)| name)
+    }
+
     /// The columns of the input that windows are made from.
     pub(crate) fn read_columns(&self) -> Vec<String> {
         let mut names = Vec::new();

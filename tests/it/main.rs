@@ -67,6 +67,7 @@ mod report;
 mod resume;
 mod schemas;
 mod scores;
+mod sequences;
 mod splice;
 mod tables;
 mod targets;
