@@ -86,6 +86,7 @@ impl Trained {
             network,
             training: &self.loaded.training,
             score: prepared.score,
+            in_order: prepared.config.order_by.is_some(),
             decision: prepared.config.decision,
         })
     }
