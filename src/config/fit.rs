@@ -51,7 +51,7 @@ pub struct FitConfig {
     #[cfg_attr(feature = "cli", arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Columns"))]
     pub missing_indicator: Option<bool>,
     /// The rows are in the order of this column: a time or a number. Each is learned and scored together with the rows
-    /// before it, of which the numbers of its window are learned
+    /// before it, of which the numbers of its window are learned [default: none]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COL", help_heading = "Order"))]
     pub order_by: Option<String>,
     /// The rows are sequences, told apart by the values of these columns, such as a device; their rows may alternate
@@ -68,26 +68,26 @@ pub struct FitConfig {
     /// [default: 16384]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Order"))]
     pub max_groups: Option<usize>,
-    /// How numbers are scaled [default: minmax; with --preset anomaly asinh, and with --order-by standard]
+    /// How numbers are scaled; with --order-by the default is standard [default: minmax; with --preset anomaly asinh]
     #[cfg_attr(feature = "cli", arg(long, value_parser = flags::words::<Scale>(Scale::WORDS), help_heading = "Columns"))]
     pub scale: Option<Scale>,
-    /// Defaults for a purpose: reduce for latents of every row, anomaly for scores [default: reduce; with --order-by
-    /// anomaly]
+    /// Defaults for a purpose: reduce for latents of every row, anomaly for scores, and by default with --order-by
+    /// [default: reduce]
     #[cfg_attr(feature = "cli", arg(long, value_parser = flags::words::<Preset>(Preset::WORDS), help_heading = "Model"))]
     pub preset: Option<Preset>,
     /// Number of latent dimensions; auto doubles it until the loss of held-out rows stops improving [default: by the number
     /// of features]
     #[cfg_attr(feature = "cli", arg(long, value_name = "auto|K", help_heading = "Model"))]
     pub latent_dim: Option<LatentDim>,
-    /// Widths of the encoder's hidden layers, like 256,128; the decoder mirrors them; "none" for a linear model
-    /// [default: by the number of features]
+    /// Widths of the encoder's hidden layers, like 256,128; the decoder mirrors them; "none" for a linear model,
+    /// the default with --order-by [default: by the number of features]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N,...", value_parser = flags::widths, help_heading = "Model"))]
     pub hidden: Option<Widths>,
     /// Networks to train in one model; scores are averaged, latents come from the first [default: 1]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Model"))]
     pub members: Option<usize>,
-    /// The score in the column anomaly_score, which also makes the p-values; neighbor_distance and combined store training
-    /// rows in the model [default: elbo; with --preset anomaly combined]
+    /// The score in the column anomaly_score, which also makes the p-values; neighbor_distance, the default with --order-by,
+    /// and combined store training rows in the model [default: elbo; with --preset anomaly combined]
     #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", help_heading = "Anomalies"))]
     pub anomaly_score: Option<String>,
     /// Activation function of the hidden layers [default: silu]
@@ -116,7 +116,7 @@ pub struct FitConfig {
     #[cfg_attr(feature = "cli", arg(long, value_name = "NORM", help_heading = "Training"))]
     pub clip_norm: Option<f64>,
     /// Share of each batch to leave out of the gradient: the rows of highest loss; with --preset anomaly and --given the
-    /// default is 0.05 [default: 0; with --preset anomaly 0.2]
+    /// default is 0.05, and with --order-by 0 [default: 0; with --preset anomaly 0.2]
     #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE", help_heading = "Training"))]
     pub trim: Option<f64>,
     /// Share of the known values to hide from the encoder in each step, or auto [default: 0.1 if a learned column has missing

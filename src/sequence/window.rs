@@ -16,12 +16,12 @@ pub(super) struct Window {
 
 /// A row on its way into a window: sums and counts of each column.
 #[derive(Default)]
-pub(super) struct RowSums {
+pub(super) struct LagSums {
     sums: Vec<f64>,
     counts: Vec<u16>,
 }
 
-impl RowSums {
+impl LagSums {
     fn set(&mut self, values: &[f64]) {
         self.sums.clear();
         self.sums.extend(values.iter().map(|value| if value.is_nan() { 0.0 } else { *value }));
@@ -57,7 +57,7 @@ impl Window {
     }
 
     /// Gives the means over the rows before the next one, `[lags, columns]`, NaN where no value is known; then adds it.
-    pub(super) fn step(&mut self, values: &[f64], row: &mut RowSums, means: &mut [f64]) {
+    pub(super) fn step(&mut self, values: &[f64], row: &mut LagSums, means: &mut [f64]) {
         let columns = values.len();
         row.set(values);
         for (lag, means) in means.chunks_exact_mut(columns.max(1)).enumerate() {
@@ -95,7 +95,7 @@ mod tests {
         let lags = 3;
         let value = |n: usize| if n % 5 == 2 { f64::NAN } else { (n * n % 17) as f64 };
         let rows: Vec<[f64; 2]> = (0..40).map(|n| [value(n), n as f64 / 8.0]).collect();
-        let (mut window, mut sums, mut means) = (Window::begin(&rows[0], lags), RowSums::default(), vec![0.0; 6]);
+        let (mut window, mut sums, mut means) = (Window::begin(&rows[0], lags), LagSums::default(), vec![0.0; 6]);
         for (at, row) in rows.iter().enumerate() {
             window.step(row, &mut sums, &mut means);
             for (found, expected) in means.iter().zip(expected(&rows, at, lags)) {
@@ -108,7 +108,7 @@ mod tests {
     fn bits_do_not_depend_on_where_a_sequence_began() {
         let rows: Vec<[f64; 1]> = (0..200).map(|n| [(f64::from(n) * 0.7).sin() * 1e3 + 0.1]).collect();
         let run = |from: usize| {
-            let (mut window, mut sums, mut means) = (Window::begin(&rows[from], 4), RowSums::default(), vec![0.0; 4]);
+            let (mut window, mut sums, mut means) = (Window::begin(&rows[from], 4), LagSums::default(), vec![0.0; 4]);
             rows[from..].iter().for_each(|row| window.step(row, &mut sums, &mut means));
             means.iter().map(|mean| mean.to_bits()).collect::<Vec<_>>()
         };

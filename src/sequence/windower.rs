@@ -11,7 +11,7 @@ use arrow::error::ArrowError;
 use super::Sequence;
 use super::order_key::{OrderKey, check_type, order_keys};
 use super::sequences::{SequenceState, Sequences};
-use super::window::{RowSums, Window};
+use super::window::{LagSums, Window};
 use crate::error::{Error, OrderFault, Place, Result};
 use crate::feature::{Column, StringValues};
 
@@ -72,7 +72,7 @@ impl Windower {
             sequence.columns.iter().map(|column| self.read(column, batch, numbers)).collect::<Result<Vec<_>>>()?;
         let (lags, columns, rows) = (sequence.lags(), sequence.columns.len(), batch.num_rows());
         let mut windows = vec![Vec::with_capacity(rows); lags * columns];
-        let (mut value, mut means, mut sums) = (vec![0.0; columns], vec![0.0; lags * columns], RowSums::default());
+        let (mut value, mut means, mut sums) = (vec![0.0; columns], vec![0.0; lags * columns], LagSums::default());
         let mut name = String::new();
         for row in 0..rows {
             value.iter_mut().zip(&values).for_each(|(value, values)| *value = values[row]);

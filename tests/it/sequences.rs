@@ -91,11 +91,11 @@ fn the_columns_of_a_window_are_means_over_the_rows_before() {
     }
     write(&dir.path("wide.parquet"), &RecordBatch::try_from_iter(columns).unwrap(), 1000);
     dir.ok("fit past.parquet -m ordered.safetensors --order-by ts --window 8 --epochs 5");
-    dir.ok("fit wide.parquet -m wide.safetensors --preset anomaly --scale standard --epochs 5");
-    dir.ok("transform past.parquet ordered.parquet -m ordered.safetensors");
-    dir.ok("transform wide.parquet wide-scored.parquet -m wide.safetensors");
+    dir.ok("fit wide.parquet -m wide.safetensors --preset anomaly --scale standard --hidden none --trim 0 --epochs 5");
+    dir.ok("transform past.parquet ordered.parquet -m ordered.safetensors --score elbo");
+    dir.ok("transform wide.parquet wide-scored.parquet -m wide.safetensors --score elbo");
     let (ordered, wide) = (read(&dir.path("ordered.parquet")), read(&dir.path("wide-scored.parquet")));
-    for column in ["z_0", "recon_error", "anomaly_score"] {
+    for column in ["z_0", "recon_error", "elbo"] {
         for (row, (a, b)) in floats(&ordered, column).into_iter().zip(floats(&wide, column)).enumerate() {
             let (a, b) = (a.unwrap(), b.unwrap());
             assert!((a - b).abs() <= 1e-3 * (1.0 + b.abs()), "{column} of row {row}: {a} and {b}");
