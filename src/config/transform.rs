@@ -1,5 +1,7 @@
 //! Options of a transform.
 
+use std::path::PathBuf;
+
 use super::{Codec, Decision, ExplainRows, IfNewer, StreamFormat, check_decision, within};
 use crate::error::Result;
 
@@ -26,6 +28,10 @@ pub struct TransformConfig {
     /// Put this before the name of every new column.
     #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", default_value = "", hide_default_value = true))]
     pub prefix: String,
+    /// Earlier rows of the same sequences, whose windows go on into each input: files, directories or globs, read in this
+    /// order and not written. For a model of rows in order.
+    #[cfg_attr(feature = "cli", arg(long, value_delimiter = ',', value_name = "FILE,...", help_heading = "Order"))]
+    pub history: Vec<PathBuf>,
     /// Add z_std_0 ..., the posterior standard deviations: how uncertain each latent is.
     #[cfg_attr(feature = "cli", arg(long))]
     pub std: bool,

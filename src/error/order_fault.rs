@@ -12,8 +12,9 @@ use super::Error;
 pub enum OrderFault {
     /// A row comes after one that it should be before.
     #[error(
-        "{path}: the rows are not in the order of {column:?}: row {} has {}, and row {}, after it, {}",
-        .rows[0], .values[0], .rows[1], .values[1]
+        "{path}: the rows are not in the order of {column:?}: row {}{} has {}, and row {}, after it, {}",
+        .rows[0], .earlier.as_ref().map_or(String::new(), |path| format!(" of {}", path.display())), .values[0],
+        .rows[1], .values[1]
     )]
     Descending {
         /// The file.
@@ -24,6 +25,8 @@ pub enum OrderFault {
         rows: [u64; 2],
         /// The values of both.
         values: [String; 2],
+        /// The file of the row before, if it is another one.
+        earlier: Option<PathBuf>,
     },
     /// A row has no place in the order.
     #[error("{path}: row {row} has no value in {column:?}, which orders the rows")]

@@ -7,7 +7,7 @@ use super::defaults;
 use crate::config::FitConfig;
 use crate::error::{Error, Result};
 use crate::feature::{Candidates, Column, Features, Kind, candidates};
-use crate::sequence::{Sequence, windowed};
+use crate::sequence::{Sequence, Windower, windowed};
 use crate::source::{ParquetSource, Source, near_names};
 
 /// Rows read at once.
@@ -59,8 +59,8 @@ impl WindowedRows {
                 needed.push(name);
             }
         }
-        let shared = Arc::new(sequence.clone());
-        let rows = windowed(&shared, &Source::from(source.clone()), &needed, BATCH_ROWS)?;
+        let start = Windower::new(&Arc::new(sequence.clone()));
+        let rows = windowed(start, &Source::from(source.clone()), &needed, BATCH_ROWS)?;
         let source = Source::of_stream(source.path(), rows, types).table(folder)?;
         Ok(Some(Self { sequence, source }))
     }

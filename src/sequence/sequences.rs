@@ -6,12 +6,15 @@ use super::order_key::OrderKey;
 use super::window::Window;
 
 /// The state of a sequence.
+#[derive(Clone)]
 pub(super) struct SequenceState {
     pub(super) window: Window,
     /// The order of its last row.
     pub(super) last: OrderKey,
-    /// The number of its last row.
+    /// The number of its last row, of all rows.
     pub(super) last_row: u64,
+    /// The same in its file, and the number of that.
+    pub(super) place: (u64, usize),
 }
 
 /// The sequences whose windows are kept, by name: at most so many, those with the latest rows.
@@ -45,9 +48,9 @@ impl Sequences {
         self.states.insert(name.to_owned(), state);
     }
 
-    /// Ends all sequences.
-    pub(super) fn clear(&mut self) {
-        self.states.clear();
+    /// The same sequences, as rows after this go on with them.
+    pub(super) fn continued(&self) -> Self {
+        Self { states: self.states.clone(), most: self.most, dropped: 0 }
     }
 }
 

@@ -1,10 +1,8 @@
 //! The rows of a source with their windows.
 
-use std::sync::Arc;
-
 use arrow::array::RecordBatch;
 
-use super::{Sequence, Windower};
+use super::Windower;
 use crate::error::Result;
 use crate::source::{Batches, ColumnStream, Source};
 
@@ -13,40 +11,42 @@ struct WindowedFiles {
     files: std::vec::IntoIter<Source>,
     columns: Vec<String>,
     batch_rows: usize,
-    windower: Windower,
-    batches: Option<Batches>,
+    /// The windows that each file begins with.
+    start: Windower,
+    /// Those of the file that is read, and its rows.
+    current: Option<(Windower, Batches)>,
 }
 
-/// Reads `columns` of every row in order, with the windows after them. No window goes on from one file into the next.
+/// Reads `columns` of every row in order, with the windows after them. Each file begins with the same windows: none goes on from
+/// one file into the next.
 ///
 /// # Errors
-/// As [`Source::stream`] and [`Windower::new`].
+/// As [`Source::stream`] and [`Sequence::check`](super::Sequence::check).
 pub(crate) fn windowed(
-    sequence: &Arc<Sequence>,
+    start: Windower,
     source: &Source,
     columns: &[String],
     batch_rows: usize,
 ) -> Result<ColumnStream> {
     let all = source.stream(columns, batch_rows)?;
-    let windower = Windower::new(sequence, &all.schema, source.path())?;
-    let schema = windower.schema().clone();
+    start.sequence().check(&all.schema, source.path())?;
+    let schema = start.sequence().with_windows(&all.schema);
     let files: Vec<Source> = source.files_with_output_paths().map(|(file, _)| file).collect();
     let (files, columns) = (files.into_iter(), columns.to_vec());
-    let batches = Box::new(WindowedFiles { files, columns, batch_rows, windower, batches: None });
-    Ok(ColumnStream { schema, batches })
+    Ok(ColumnStream { schema, batches: Box::new(WindowedFiles { files, columns, batch_rows, start, current: None }) })
 }
 
 impl WindowedFiles {
     fn advance(&mut self) -> Result<Option<RecordBatch>> {
         loop {
-            if let Some(batches) = &mut self.batches
+            if let Some((windower, batches)) = &mut self.current
                 && let Some(batch) = batches.next()
             {
-                return self.windower.add(&batch?).map(Some);
+                return windower.add(&batch?).map(Some);
             }
             let Some(file) = self.files.next() else { return Ok(None) };
-            self.windower.begin_file(file.path());
-            self.batches = Some(file.stream(&self.columns, self.batch_rows)?.batches);
+            let batches = file.stream(&self.columns, self.batch_rows)?.batches;
+            self.current = Some((self.start.into_file(file.path()), batches));
         }
     }
 }

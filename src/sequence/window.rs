@@ -5,6 +5,7 @@
 /// The sum of rows 2^k to 2^(k+1) - 1 before a row is the one of 2^k rows that ended 2^k rows before it; with it, the sum over
 /// 2^k rows up to this one becomes that over 2^(k+1) rows. So a row takes one addition a lag, and the order of the
 /// additions is the same wherever the sequence began.
+#[derive(Clone)]
 pub(super) struct Window {
     /// For each lag k, the sums that ended with the last 2^k rows, `[2^k, columns]`, oldest at `rows mod 2^k`.
     sums: Vec<f64>,

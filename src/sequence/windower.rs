@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Float64Type, Schema};
 use arrow::error::ArrowError;
 
 use super::Sequence;
@@ -14,45 +14,65 @@ use super::sequences::{SequenceState, Sequences};
 use super::window::{LagSums, Window};
 use crate::error::{Error, OrderFault, Place, Result};
 use crate::feature::{Column, StringValues};
+use crate::source::Source;
+
+/// Rows of a history read at once.
+const HISTORY_ROWS: usize = 8192;
 
 /// Adds the columns of the rows before to batches, one batch after another.
 pub(crate) struct Windower {
     sequence: Arc<Sequence>,
-    /// The columns with the windows.
-    schema: SchemaRef,
     sequences: Sequences,
-    /// Rows of the file so far, and of all files.
-    row_of_file: u64,
+    /// Rows so far, of all files and of the last one.
     row: u64,
-    path: PathBuf,
+    row_of_file: u64,
+    /// The files so far, for messages.
+    files: Vec<PathBuf>,
 }
 
 impl Windower {
-    /// For rows of `path` with this schema, which has the columns that the sequence reads.
+    /// Without earlier rows.
+    pub(crate) fn new(sequence: &Arc<Sequence>) -> Self {
+        let sequences = Sequences::new(sequence.max_groups);
+        Self { sequence: sequence.clone(), sequences, row: 0, row_of_file: 0, files: Vec::new() }
+    }
+
+    /// After the rows of `history`, whose windows go on from one file into the next.
     ///
     /// # Errors
-    /// [`Error::MissingFeature`], [`Error::WrongType`] and [`Error::NameClash`] for columns that do not fit.
-    pub(crate) fn new(sequence: &Arc<Sequence>, schema: &Schema, path: &Path) -> Result<Self> {
-        sequence.check(schema, path)?;
-        Ok(Self {
-            sequence: sequence.clone(),
-            schema: sequence.with_windows(schema),
-            sequences: Sequences::new(sequence.max_groups),
-            row_of_file: 0,
-            row: 0,
-            path: path.to_owned(),
-        })
+    /// Those of [`Sequence::check`], of the source and of [`add`](Self::add).
+    pub(crate) fn after(sequence: &Arc<Sequence>, history: &Source) -> Result<Self> {
+        sequence.check(&history.schema(), history.path())?;
+        let (mut windower, columns) = (Self::new(sequence), sequence.read_columns());
+        for (file, _) in history.files_with_output_paths() {
+            windower.begin_file(file.path());
+            for batch in file.stream(&columns, HISTORY_ROWS)?.batches {
+                windower.add(&batch?)?;
+            }
+        }
+        Ok(windower)
     }
 
-    /// The columns of the batches that it makes.
-    pub(crate) fn schema(&self) -> &SchemaRef {
-        &self.schema
+    /// The order and the windows.
+    pub(crate) fn sequence(&self) -> &Sequence {
+        &self.sequence
     }
 
-    /// Begins another file: no window goes on into it.
-    pub(crate) fn begin_file(&mut self, path: &Path) {
-        self.sequences.clear();
-        (self.row_of_file, self.path) = (0, path.to_owned());
+    /// The same, for the rows of a file that come next.
+    pub(crate) fn into_file(&self, path: &Path) -> Self {
+        let (sequence, sequences) = (self.sequence.clone(), self.sequences.continued());
+        let mut next = Self { sequence, sequences, files: self.files.clone(), ..*self };
+        next.begin_file(path);
+        next
+    }
+
+    fn begin_file(&mut self, path: &Path) {
+        self.row_of_file = 0;
+        self.files.push(path.to_owned());
+    }
+
+    fn path(&self) -> &Path {
+        self.files.last().map_or(Path::new("rows"), PathBuf::as_path)
     }
 
     /// The rows of a batch with their windows.
@@ -85,34 +105,36 @@ impl Windower {
             self.row_of_file += 1;
         }
         let arrays = batch.columns().iter().cloned().chain(windows.into_iter().map(column));
-        Ok(RecordBatch::try_new(self.schema.clone(), arrays.collect()).expect("columns made for this very schema"))
+        Ok(RecordBatch::try_new(sequence.with_windows(&batch.schema()), arrays.collect())
+            .expect("columns made for this very schema"))
     }
 
     /// The sequence of the next row, with the window before it.
     fn advance(&mut self, name: &str, key: OrderKey, value: &[f64]) -> Result<&mut SequenceState> {
         let lags = self.sequence.lags();
-        let (row, row_of_file) = (self.row, self.row_of_file);
+        let (row, place) = (self.row, (self.row_of_file, self.files.len()));
         match self.sequences.get(name) {
-            Some(state) => {
-                if key < state.last {
-                    // Rows of a file are numbered alike.
-                    let before = row_of_file - (row - state.last_row);
-                    return Err(OrderFault::Descending {
-                        path: self.path.clone(),
-                        column: self.sequence.order_by.to_string(),
-                        rows: [before, row_of_file],
-                        values: [state.last.to_string(), key.to_string()],
-                    }
-                    .into());
+            Some(state) if key < state.last => {
+                let (before, file) = state.place;
+                let values = [state.last.to_string(), key.to_string()];
+                return Err(OrderFault::Descending {
+                    path: self.path().to_owned(),
+                    column: self.sequence.order_by.to_string(),
+                    rows: [before, self.row_of_file],
+                    values,
+                    earlier: (file != self.files.len()).then(|| self.files[file - 1].clone()),
                 }
+                .into());
+            }
+            Some(state) => {
                 if key.is_beyond(self.sequence.max_gap, state.last) {
                     state.window.restart(value, lags);
                 }
-                (state.last, state.last_row) = (key, row);
+                (state.last, state.last_row, state.place) = (key, row, place);
             }
             None => {
                 let window = Window::begin(value, lags);
-                self.sequences.add(name, SequenceState { window, last: key, last_row: row });
+                self.sequences.add(name, SequenceState { window, last: key, last_row: row, place });
             }
         }
         Ok(self.sequences.get(name).expect("it is there, or was added"))
@@ -120,7 +142,7 @@ impl Windower {
 
     fn missing_key(&self) -> Error {
         let column = self.sequence.order_by.to_string();
-        OrderFault::Missing { path: self.path.clone(), column, row: self.row_of_file }.into()
+        OrderFault::Missing { path: self.path().to_owned(), column, row: self.row_of_file }.into()
     }
 
     /// Reads a column of a batch.
@@ -137,7 +159,7 @@ impl Windower {
     }
 
     fn unreadable(&self, column: &Column, source: ArrowError) -> Error {
-        Error::Read { place: Place::column(&self.path, column.name()), source: source.into() }
+        Error::Read { place: Place::column(self.path(), column.name()), source: source.into() }
     }
 }
 
@@ -145,7 +167,7 @@ impl Sequence {
     /// Checks that rows of `path` have the columns that windows are made from.
     ///
     /// # Errors
-    /// As [`Windower::new`].
+    /// [`Error::MissingFeature`], [`Error::WrongType`] and [`Error::NameClash`] for columns that do not fit.
     pub(crate) fn check(&self, schema: &Schema, path: &Path) -> Result<()> {
         self.check_names(schema, path)?;
         let typed = |column: &Column| {

@@ -9,7 +9,7 @@ use crate::artifact::Model;
 use crate::batch::Batch;
 use crate::config::TransformConfig;
 use crate::error::{Error, Place, Result};
-use crate::sequence::Windower;
+use crate::pipeline::Stop;
 
 impl Model {
     /// The [new columns](Self::new_columns) of some rows, as [`transform`](Self::transform) writes them; on this thread.
@@ -23,8 +23,8 @@ impl Model {
         config.check()?;
         let path = Path::new("record batch");
         self.check_order(&rows.schema(), path)?;
-        let rows = &match self.sequence() {
-            Some(sequence) => Windower::new(&sequence, &rows.schema(), path)?.add(rows)?,
+        let rows = &match self.windower(config, &Stop::new())? {
+            Some(mut windower) => windower.add(rows)?,
             None => rows.clone(),
         };
         self.features().check(&rows.schema(), path)?;

@@ -98,7 +98,8 @@ impl TransformJob<'_, '_> {
         let mut maker = NewColumnMaker::new(self.model, features, self.config)?;
         let (ranking, slice_rows) = (learned_route(features), batch_rows(features.layout()));
         let slices = || {
-            let batches = self.model.stream_features(source.rereadable()?, features, slice_rows)?;
+            let batches =
+                self.model.stream_features(source.rereadable()?, self.windows.as_ref(), features, slice_rows)?;
             Ok(BatchSlicer::new(batches, slice_rows, ranking.budget()))
         };
         let features = features.clone();
@@ -113,7 +114,7 @@ impl TransformJob<'_, '_> {
         let plan = self.model.output_plan(source, in_directory, self.config, medium)?;
         let slice_rows = batch_rows(plan.features.layout());
         let maker = self.maker(source, &plan.features)?;
-        let batches = self.model.stream(source, &plan.needed, slice_rows)?;
+        let batches = self.model.stream(source, self.windows.as_ref(), &plan.needed, slice_rows)?;
         let stored = match medium {
             Medium::Parquet => source.stored_types(&plan.needed[..plan.carried]),
             _ => Vec::new(),

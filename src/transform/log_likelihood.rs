@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::general::learned_route;
 use crate::artifact::{Dimension, Model};
 use crate::batch::{Batch, BatchSlicer};
+use crate::config::TransformConfig;
 use crate::error::{Error, Result};
 use crate::pipeline::Stop;
 use crate::source::Source;
@@ -57,7 +58,8 @@ impl Model {
         let (mut sums, mut square, mut rows) = ([0.0; 2], 0.0, 0_u64);
         let mut means = vec![[0.0; 2]; k];
         let route = learned_route(features);
-        let batches = model.stream_features(source, features, BATCH_ROWS)?;
+        let windows = model.windower(&TransformConfig::new(), stop)?;
+        let batches = model.stream_features(source, windows.as_ref(), features, BATCH_ROWS)?;
         for slice in BatchSlicer::new(batches, BATCH_ROWS, route.budget()) {
             let batch = slice?.rows;
             let mut x = vec![0.0; batch.num_rows() * width];

@@ -117,7 +117,7 @@ impl Model {
         run: &mut Run<'_>,
     ) -> Result<Transformed> {
         let decides = NewColumnMaker::new(self, self.features(), config)?.decides();
-        let mut job = TransformJob::new(self, config, run);
+        let mut job = TransformJob::new(self, config, run)?;
         let stop = job.run.stopper().clone();
         let files = output.write(source, &config.output, self.hash(), &stop, &mut job)?;
         Ok(job.finish(files, decides))

@@ -8,15 +8,29 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 
 use crate::artifact::Model;
+use crate::config::{SourceConfig, TransformConfig};
 use crate::error::{Error, Place, Result};
 use crate::feature::Features;
-use crate::sequence::{Sequence, Windower, windowed};
+use crate::pipeline::Stop;
+use crate::sequence::{Windower, windowed};
 use crate::source::{Batches, Source};
 
 impl Model {
-    /// The order of the rows, if they are learned in one.
-    pub(super) fn sequence(&self) -> Option<Arc<Sequence>> {
-        self.metadata().sequence.clone().map(Arc::new)
+    /// The windows that each input begins with, those of the history, if the rows are learned in order.
+    ///
+    /// # Errors
+    /// [`Error::OptionRange`] for a history that the model does not take, and those of its rows.
+    pub(super) fn windower(&self, config: &TransformConfig, stop: &Stop) -> Result<Option<Windower>> {
+        let Some(sequence) = self.metadata().sequence.clone().map(Arc::new) else {
+            let Some(path) = config.history.first() else { return Ok(None) };
+            let (value, range) = (path.display().to_string(), "left out, since the model learned no rows in order");
+            return Err(Error::OptionRange { option: "history", value, range });
+        };
+        if config.history.is_empty() {
+            return Ok(Some(Windower::new(&sequence)));
+        }
+        let history = self.typed(&Source::open(&config.history, &SourceConfig::new(), stop)?);
+        Windower::after(&sequence, &history).map(Some)
     }
 
     /// The columns of rows with this schema, once they have their windows.
@@ -50,25 +64,30 @@ impl Model {
         features.columns().iter().filter_map(|column| all.iter().position(|name| name == column)).collect()
     }
 
-    /// Adds windows to batches of rows with this schema.
-    pub(super) fn add_windows(&self, schema: &Schema, path: &Path, batches: Batches) -> Result<Batches> {
-        let Some(sequence) = self.sequence() else { return Ok(batches) };
-        let mut windower = Windower::new(&sequence, schema, path)?;
-        Ok(Box::new(batches.map(move |batch| windower.add(&batch?))))
-    }
-
-    /// Reads columns of a source, with the windows after them.
-    pub(super) fn stream(&self, source: &Source, columns: &[String], batch_rows: usize) -> Result<Batches> {
-        match self.sequence() {
-            Some(sequence) => Ok(windowed(&sequence, source, columns, batch_rows)?.batches),
+    /// Reads columns of a source, with the windows after them, each file from these on.
+    pub(super) fn stream(
+        &self,
+        source: &Source,
+        windows: Option<&Windower>,
+        columns: &[String],
+        batch_rows: usize,
+    ) -> Result<Batches> {
+        match windows {
+            Some(windows) => Ok(windowed(windows.into_file(source.path()), source, columns, batch_rows)?.batches),
             None => Ok(source.stream(columns, batch_rows)?.batches),
         }
     }
 
     /// Reads the columns of these features, in their order.
-    pub(super) fn stream_features(&self, source: &Source, features: &Features, batch_rows: usize) -> Result<Batches> {
+    pub(super) fn stream_features(
+        &self,
+        source: &Source,
+        windows: Option<&Windower>,
+        features: &Features,
+        batch_rows: usize,
+    ) -> Result<Batches> {
         let read = self.read_columns(features);
-        let (batches, places) = (self.stream(source, &read, batch_rows)?, self.places(features, &read));
+        let (batches, places) = (self.stream(source, windows, &read, batch_rows)?, self.places(features, &read));
         Ok(Box::new(batches.map(move |batch| project(&batch?, &places))))
     }
 }
@@ -78,6 +97,6 @@ pub(super) fn project(batch: &RecordBatch, places: &[usize]) -> Result<RecordBat
     batch.project(places).map_err(unreadable)
 }
 
-pub(super) fn unreadable(source: ArrowError) -> Error {
+fn unreadable(source: ArrowError) -> Error {
     Error::Read { place: Place::file("rows"), source: source.into() }
 }

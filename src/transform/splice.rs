@@ -4,13 +4,12 @@ use arrow::array::RecordBatch;
 
 use super::job::{CountedRows, TransformJob};
 use super::new_columns::{NewColumnMaker, RowCounts};
-use super::read_columns::{project, unreadable};
+use super::read_columns::project;
 use crate::batch::{Batch, RowGroupTransposer, RowSlice, TransposeConfig, batch_rows};
 use crate::error::Result;
 use crate::feature::Features;
 use crate::pipeline::Route;
 use crate::score::ANOMALY_SCORE;
-use crate::sequence::Windower;
 use crate::sink::{NewColumns, OutputColumn, Splice, SpliceSink};
 use crate::source::ParquetSource;
 use crate::storage::Target;
@@ -40,7 +39,7 @@ impl TransformJob<'_, '_> {
         let slice_rows = batch_rows(features.layout());
         let (threads, folder) = (self.run.workers(), target.folder().to_owned());
         let transpose = TransposeConfig { threads, bytes: ROW_GROUP_BYTES, folder, slice_rows };
-        let in_order = self.model.sequence().is_some();
+        let in_order = self.windows.is_some();
         let slices = |route: &Route| RowGroupTransposer::new(source, &features, transpose.clone(), &route.read, &stop);
         let inputs = |route: &Route, explains: bool| -> Result<Box<dyn Iterator<Item = Result<ScoreInput>> + Send>> {
             match explains || in_order {
@@ -78,10 +77,7 @@ impl TransformJob<'_, '_> {
     ) -> Result<Box<dyn Iterator<Item = Result<ScoreInput>> + Send>> {
         let (read, mut next_row) = (self.model.read_columns(features), 0);
         let (places, source) = (self.model.places(features, &read), source.with_string_views());
-        let columns = read.iter().map(|name| source.schema().index_of(name)).collect::<Result<Vec<_>, _>>();
-        let schema = columns.and_then(|columns| source.schema().project(&columns)).map_err(unreadable)?;
-        let windower = self.model.sequence().map(|sequence| Windower::new(&sequence, &schema, source.path()));
-        let mut windower = windower.transpose()?;
+        let mut windower = self.windows.as_ref().map(|windows| windows.into_file(source.path()));
         let scan = source.scan(&read, slice_rows);
         Ok(Box::new(scan.map(move |batch| {
             let (row_group, rows) = batch?;

@@ -93,10 +93,12 @@ impl Model {
         let needed = plan.needed.iter().map(|column| input.index_of(column)).collect::<Result<Vec<_>, _>>();
         let failed = |source: ArrowError| Error::Read { place: Place::file("record batches"), source: source.into() };
         let needed = needed.map_err(failed)?;
-        let schema = input.project(&needed).map_err(failed)?;
-        let batches = reader.map(move |batch| batch.and_then(|batch| batch.project(&needed)).map_err(failed));
-        let batches = self.add_windows(&schema, path, Box::new(batches))?;
-        self.transformed(plan, batches, maker, run)
+        let mut windower = self.windower(config, run.stopper())?.map(|windower| windower.into_file(path));
+        let batches = reader.map(move |batch| {
+            let batch = batch.and_then(|batch| batch.project(&needed)).map_err(failed)?;
+            windower.as_mut().map_or(Ok(batch.clone()), |windower| windower.add(&batch))
+        });
+        self.transformed(plan, Box::new(batches), maker, run)
     }
 
     /// The same for the rows of a source, read when the result is: a false discovery rate reads them before, too.
@@ -113,8 +115,9 @@ impl Model {
         run.check()?;
         let source = &self.typed(source);
         let plan = self.output_plan(source, false, config, Medium::Memory)?;
-        let maker = TransformJob::new(self, config, run).maker(source, &plan.features)?;
-        let batches = self.stream(source, &plan.needed, batch_rows(self.features().layout()))?;
+        let job = TransformJob::new(self, config, run)?;
+        let maker = job.maker(source, &plan.features)?;
+        let batches = self.stream(source, job.windows.as_ref(), &plan.needed, batch_rows(self.features().layout()))?;
         self.transformed(plan, batches, maker, run)
     }
 

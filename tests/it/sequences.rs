@@ -199,6 +199,35 @@ fn gaps_and_file_ends_begin_new_windows() {
 }
 
 #[test]
+fn the_windows_of_a_history_go_on_into_the_rows_after_it() {
+    let dir = fitted();
+    let both = readings(2, 3000, 900);
+    write(&dir.path("both.parquet"), &both, 1000);
+    write(&dir.path("yesterday.parquet"), &both.slice(0, 600), 200);
+    write(&dir.path("morning.parquet"), &both.slice(0, 590), 1000);
+    write(&dir.path("evening.parquet"), &both.slice(590, 10), 1000);
+    write(&dir.path("window.parquet"), &both.slice(585, 15), 1000);
+    write(&dir.path("today.parquet"), &both.slice(600, 300), 70);
+    dir.ok("transform both.parquet all.parquet -m model.safetensors");
+    let expected = new_bits(&read(&dir.path("all.parquet")))[600..].to_vec();
+    for history in ["yesterday.parquet", "morning.parquet,evening.parquet", "window.parquet"] {
+        for flags in ["", "--compression zstd", "--explain 1"] {
+            dir.ok(&format!(
+                "transform today.parquet out.parquet -m model.safetensors --history {history} --force {flags}"
+            ));
+            assert_eq!(new_bits(&read(&dir.path("out.parquet"))), expected, "{history} {flags}");
+        }
+    }
+    dir.ok("transform today.parquet alone.parquet -m model.safetensors");
+    assert_ne!(new_bits(&read(&dir.path("alone.parquet"))), expected);
+    dir.fails(65, "transform yesterday.parquet x.parquet -m model.safetensors --history today.parquet")
+        .says(&["yesterday.parquet: the rows are not in the order of \"ts\": row 299 of today.parquet has"]);
+    dir.ok("fit past.parquet -m rows.safetensors --epochs 2");
+    dir.fails(2, "transform today.parquet x.parquet -m rows.safetensors --history yesterday.parquet")
+        .says(&["history is yesterday.parquet, but must be left out, since the model learned no rows in order"]);
+}
+
+#[test]
 fn rows_out_of_order_are_an_error_that_names_both() {
     let dir = fitted();
     let today = readings(2, 3000, 40);

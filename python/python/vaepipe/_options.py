@@ -177,6 +177,10 @@ class TransformOptions(TypedDict, total=False):
     #: Put this before the name of every new column
     prefix: str | None
 
+    #: Earlier rows of the same sequences, whose windows go on into each input: files, directories or globs,
+    #: read in this order and not written. For a model of rows in order
+    history: str | Sequence[str] | None
+
     #: Add z_std_0 ..., the posterior standard deviations: how uncertain each latent is
     std: bool | None
 
