@@ -1,7 +1,5 @@
 //! Options of a transform.
 
-use std::path::PathBuf;
-
 use super::{Codec, Decision, ExplainRows, IfNewer, StreamFormat, check_decision, within};
 use crate::error::Result;
 
@@ -31,7 +29,7 @@ pub struct TransformConfig {
     /// Earlier rows of the same sequences, whose windows go on into each input: files, directories or globs, read in this
     /// order and not written. For a model of rows in order.
     #[cfg_attr(feature = "cli", arg(long, value_delimiter = ',', value_name = "FILE,...", help_heading = "Order"))]
-    pub history: Vec<PathBuf>,
+    pub history: Vec<String>,
     /// Add z_std_0 ..., the posterior standard deviations: how uncertain each latent is.
     #[cfg_attr(feature = "cli", arg(long))]
     pub std: bool,

@@ -22,8 +22,8 @@ impl Model {
     /// [`Error::OptionRange`] for a history that the model does not take, and those of its rows.
     pub(super) fn windower(&self, config: &TransformConfig, stop: &Stop) -> Result<Option<Windower>> {
         let Some(sequence) = self.metadata().sequence.clone().map(Arc::new) else {
-            let Some(path) = config.history.first() else { return Ok(None) };
-            let (value, range) = (path.display().to_string(), "left out, since the model learned no rows in order");
+            let Some(value) = config.history.first().cloned() else { return Ok(None) };
+            let range = "left out, since the model learned no rows in order";
             return Err(Error::OptionRange { option: "history", value, range });
         };
         if config.history.is_empty() {
