@@ -61,7 +61,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for file in sorted(a.folder.glob("*.parquet")):
             table = pl.read_parquet(file)
-            if "label" not in table.columns or not (table["label"] != 0).any():
+            if "label" not in table.columns or not table["label"].sum():
                 continue
             nab = file.name.startswith("nab")
             time = "timestamp" if nab else "datetime"
