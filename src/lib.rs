@@ -175,7 +175,8 @@ pub use transform::{LogLikelihood, ScoreQuantiles, Transformed};
 
 #[cfg(feature = "analysis")]
 pub use analysis::{
-    AtThreshold, Best, EvaluateConfig, Evaluation, Ranked, Report, ReportConfig, Top, evaluate, report,
+    AtThreshold, Best, EvaluateConfig, Evaluation, EventDetection, Ranked, Report, ReportConfig, SeriesConfig,
+    SeriesSummary, Top, Vus, evaluate, report,
 };
 
 /// Tests the Rust code in the book.

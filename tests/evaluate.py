@@ -1,17 +1,22 @@
 #!/usr/bin/env python3
-"""Checks `vaepipe evaluate` against scikit-learn on real files.
+"""Checks `vaepipe evaluate` against scikit-learn on real files, and of rows in order against TSB-AD.
 
     evaluate.py VAEPIPE REPOSITORY FOLDER
 
-Needs: pip install polars scikit-learn jsonschema
+Needs: pip install polars scikit-learn jsonschema statsmodels
+       pip install --no-deps TSB-AD
 """
-import json, subprocess, sys
+import json, subprocess, sys, warnings
 from pathlib import Path
 
 import jsonschema, numpy as np, polars as pl
 from sklearn.metrics import average_precision_score, confusion_matrix, precision_recall_curve, precision_score
 from sklearn.metrics import recall_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
+from TSB_AD.evaluation.metrics import get_metrics
+from TSB_AD.utils.slidingWindows import find_length_rank
+
+warnings.filterwarnings("ignore")  # of TSB-AD
 
 vaepipe, repository, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
 schema = json.loads((repository / "schemas/evaluate.schema.json").read_text())
@@ -70,4 +75,29 @@ for name, table in cases.items():
     counts = [found[key] for key in ("true_negatives", "false_positives", "false_negatives", "true_positives")]
     assert counts == confusion_matrix(y, flagged).ravel().tolist(), (counts, name)
     close(found["precision"], precision_score(y, flagged), name), close(found["recall"], recall_score(y, flagged), name)
+
+# Rows in order: random series with events, some at an end or of one row, scores with ties; the mean over those with events.
+draws, series, means = np.random.default_rng(5), [], []
+for number in range(12):
+    rows, period = int(draws.integers(50, 900)), int(draws.integers(5, 60))
+    y = np.zeros(rows, int)
+    for start in draws.integers(-3, rows, draws.integers(1, 6) if number else 0):
+        y[max(start, 0) : start + draws.integers(1, 30)] = 1
+    value = np.sin(2 * np.pi * np.arange(rows) / period) + 0.1 * draws.normal(size=rows)
+    score = np.round(draws.normal(size=rows) + np.convolve(y, np.ones(9) / 9, "same"), int(draws.integers(0, 4)))
+    at = draws.choice(10**6, rows, replace=False)
+    at.sort()
+    series.append(pl.DataFrame({"number": number, "at": at, "value": value, "label": y, "anomaly_score": score}))
+    if y.any():
+        windows = find_length_rank(value.reshape(-1, 1), rank=1), 20
+        means.append([get_metrics(score, y, slidingWindow=window)[key] for window in windows for key in ("VUS-PR", "VUS-ROC")])
+pl.concat(series).sample(fraction=1, shuffle=True, seed=3).write_parquet(folder / "series.parquet")
+in_order = ["evaluate", folder / "series.parquet", "--label", "label", "--order-by", "at", "--by", "number", "--summary", "json"]
+told = [json.loads(run(*in_order, *window)) for window in ([], ["--window", 20])]
+for each in told:
+    jsonschema.validate(each, schema)
+    assert (each["series"]["series"], each["series"]["with_events"]) == (12, 11), each["series"]
+found = [each["scores"][0]["vus"][key] for each in told for key in ("pr", "roc")]
+for found, expected in zip(found, np.mean(means, axis=0)):
+    close(found, expected, "series")
 print("evaluate: ok")

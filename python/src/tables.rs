@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use vaepipe::cli::embed;
-use vaepipe::{EvaluateConfig, ParquetSource, Report, ReportConfig, Result, Stop};
+use vaepipe::{EvaluateConfig, ParquetSource, Report, ReportConfig, Result, SeriesConfig, Stop};
 
 use crate::count::Count;
 use crate::error::exception;
@@ -38,6 +38,7 @@ pub(crate) fn plan<'py>(
 
 /// How well scores find labelled anomalies.
 #[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "one for each keyword of the call")]
 pub(crate) fn evaluate<'py>(
     py: Python<'py>,
     source: &NativeSource,
@@ -45,9 +46,19 @@ pub(crate) fn evaluate<'py>(
     score: Vec<String>,
     threshold: Option<f64>,
     top: Option<Count<u64>>,
+    order_by: Option<String>,
+    by: Vec<String>,
+    window: Option<Count<usize>>,
+    thresholds: Option<Count<usize>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut config = EvaluateConfig::new(label);
     (config.score, config.threshold, config.top) = (score, threshold, top.map(|count| count.0));
+    config.series = order_by.map(|order_by| {
+        let mut series = SeriesConfig::new(order_by);
+        (series.by, series.window) = (by, window.map(|count| count.0));
+        series.thresholds = thresholds.map(|count| count.0);
+        series
+    });
     let call = Call::default();
     let found = call.run(py, None, |stop, _| vaepipe::evaluate(&table(source, stop)?, &config, stop))?;
     Ok(pythonize::pythonize(py, &found)?)

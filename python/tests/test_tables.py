@@ -36,6 +36,13 @@ def test_evaluate_measures_what_the_program_measures(scored):
     labelled = scored / "labelled.parquet"
     expected = json.loads(program("evaluate", labelled, "--label", "label", "--summary", "json"))
     assert vaepipe.evaluate(labelled, "label") == expected
+    series = json.loads(
+        program("evaluate", labelled, "--label", "label", "--order-by", "time_hour", "--by", "origin", "--window", 9, "--summary", "json")
+    )
+    assert series["scores"][0]["vus"]["series"] == 3
+    assert vaepipe.evaluate(labelled, "label", order_by="time_hour", by="origin", window=9) == series
+    with pytest.raises(TypeError, match="order_by is missing"):
+        vaepipe.evaluate(labelled, "label", by="origin")
     of_frame = vaepipe.evaluate(polars.read_parquet(labelled), "label", score="anomaly_score")
     assert of_frame["scores"][0] == expected["scores"][0]
 

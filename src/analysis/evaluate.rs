@@ -3,9 +3,11 @@
 use polars::prelude::DataFrame;
 use serde::Serialize;
 
+use super::events::EventDetection;
 use super::ranking::Ranking;
 use super::scored_columns::{features, ranked_by};
-use super::table::{are_numbers, columns, labels, numbers};
+use super::series::{AllSeries, SeriesConfig, SeriesSummary, Vus};
+use super::table::{are_numbers, columns, labels, missing, numbers};
 use crate::error::{Error, Place, Result};
 use crate::pipeline::Stop;
 use crate::score::{ANOMALY_SCORE, SCORES};
@@ -30,6 +32,8 @@ pub struct EvaluateConfig {
     pub threshold: Option<f64>,
     /// Number of rows of highest score for precision and recall. `None`: the number of anomalies.
     pub top: Option<u64>,
+    /// How rows are put in order, for metrics of events. `None`: their order means nothing.
+    pub series: Option<SeriesConfig>,
 }
 
 impl EvaluateConfig {
@@ -49,6 +53,8 @@ pub struct Evaluation {
     pub anomalies: u64,
     /// Rows without a label.
     pub unlabelled: u64,
+    /// The series that the rows form; `None` without an order.
+    pub series: Option<SeriesSummary>,
     /// Metrics at the threshold; `None` without one.
     pub at_threshold: Option<AtThreshold>,
     /// Metrics of every score: the main one first, the baseline last.
@@ -75,6 +81,8 @@ pub struct AtThreshold {
     pub recall: f64,
     /// Harmonic mean of precision and recall.
     pub f1: f64,
+    /// How events were found; `None` without an order.
+    pub events: Option<EventDetection>,
 }
 
 /// Ranking metrics of a score. Ties are treated as in scikit-learn.
@@ -91,6 +99,8 @@ pub struct Ranked {
     pub auroc: Option<f64>,
     /// Average precision; `None` without an anomaly.
     pub average_precision: Option<f64>,
+    /// Volume under the surface; `None` without an order, or if no series has scores of both anomalies and other rows.
+    pub vus: Option<Vus>,
     /// Metrics of the rows of highest score.
     pub top: Top,
     /// Metrics at the threshold of the largest F1.
@@ -126,11 +136,12 @@ pub struct Best {
 /// Evaluates the scores of a labelled file.
 ///
 /// # Memory usage
-/// The label, the scores, and sixteen more columns.
+/// The label, the scores, the columns that order and group rows, and sixteen more columns.
 ///
 /// # Errors
-/// [`Error::UnknownColumn`] for a label or score that the file does not have, [`Error::WrongType`] for one that is not
-/// a number or Boolean, and the errors of the source.
+/// [`Error::UnknownColumn`] for a label, score, order or group that the file does not have, [`Error::WrongType`] for a label or
+/// score that is not a number or Boolean, an order that is not a number or time and a group of nested values,
+/// [`Error::OptionRange`], and the errors of the source.
 ///
 /// ```no_run
 /// # fn main() -> vaepipe::Result<()> {
@@ -142,6 +153,7 @@ pub struct Best {
 /// # }
 /// ```
 pub fn evaluate(source: &ParquetSource, config: &EvaluateConfig, stop: &Stop) -> Result<Evaluation> {
+    config.series.iter().try_for_each(SeriesConfig::check)?;
     let schema = source.schema();
     let all: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
     let require = |selection, name: &String| match all.contains(&name.as_str()) {
@@ -152,6 +164,10 @@ pub fn evaluate(source: &ParquetSource, config: &EvaluateConfig, stop: &Stop) ->
         }
     };
     let label = require("label", &config.label)?;
+    if let Some(SeriesConfig { order_by, by, .. }) = &config.series {
+        require("order_by", order_by)?;
+        by.iter().try_for_each(|name| require("by", name).map(drop))?;
+    }
     let (ranks, prefix) = ranked_by(source);
     let requested = if config.score.is_empty() { std::slice::from_ref(&ranks) } else { &config.score };
     let mut scores = requested.iter().map(|name| require("score", name)).collect::<Result<Vec<_>>>()?;
@@ -170,38 +186,39 @@ pub fn evaluate(source: &ParquetSource, config: &EvaluateConfig, stop: &Stop) ->
     let (rows, anomalies) =
         (labels.iter().flatten().count(), labels.iter().filter(|label| **label == Some(true)).count());
     let top = config.top.unwrap_or(anomalies as u64);
-    let at_threshold = match (config.threshold, &decision_column) {
-        (Some(threshold), _) => {
-            let ranking = ranking(&column(&scores[0])?, &labels);
-            Some(metrics_at(Some(threshold), ranking.reach(threshold), (ranking.rows, ranking.anomalies)))
-        }
-        (None, Some(decision_column)) => {
-            let found = ranking(&column(decision_column)?, &labels);
-            Some(metrics_at(None, found.reach(1.0), (found.rows, found.anomalies)))
-        }
-        (None, None) => None,
-    };
-    let mut ranked = Vec::new();
-    for score in &scores {
-        ranked.push(evaluate_score(score, &column(score)?, &labels, top));
-    }
     let own = |name: &str| names.iter().any(|own| own == name);
     let features = features(source, &prefix).into_iter().filter(|name| !own(name)).collect::<Vec<_>>();
+    let series = config.series.as_ref().map(|it| AllSeries::read(source, it, &features, stop)).transpose()?;
+
+    let decided = match (config.threshold, &decision_column) {
+        (Some(threshold), _) => Some((Some(threshold), threshold, &scores[0])),
+        (None, Some(decision_column)) => Some((None, 1.0, decision_column)),
+        (None, None) => None,
+    };
+    let at = |(threshold, least, name): (Option<f64>, f64, &String)| -> Result<AtThreshold> {
+        let values = column(name)?;
+        let ranking = ranking(&values, &labels);
+        let events = series.as_ref().map(|series| series.detection(&values, &labels, least));
+        let metrics = metrics_at(threshold, ranking.reach(least), (ranking.rows, ranking.anomalies));
+        Ok(AtThreshold { events, ..metrics })
+    };
+    let at_threshold = decided.map(at).transpose()?;
+    let evaluated = |name: &str, values: &[Option<f64>]| -> Result<Ranked> {
+        let vus = series.as_ref().map(|series| series.vus(values, &labels, stop)).transpose()?.flatten();
+        Ok(Ranked { vus, ..evaluate_score(name, values, &labels, top) })
+    };
+    let mut ranked = scores.iter().map(|score| evaluated(score, &column(score)?)).collect::<Result<Vec<_>>>()?;
     if let Some(norms) = squared_norms(source, &features, labels.len(), stop)? {
-        ranked.push(evaluate_score(BASELINE, &norms, &labels, top));
+        ranked.push(evaluated(BASELINE, &norms)?);
     }
     Ok(Evaluation {
         rows: rows as u64,
         anomalies: anomalies as u64,
         unlabelled: (labels.len() - rows) as u64,
+        series: series.map(|series| series.summary(&labels)),
         at_threshold,
         scores: ranked,
     })
-}
-
-/// The error for a requested column that was not read.
-fn missing(source: &ParquetSource, name: &str) -> Error {
-    Error::MissingFeature { path: source.path().to_owned(), column: name.to_owned(), near: Vec::new() }
 }
 
 /// The label of each row, of which both kinds must occur; `None` where it is missing.
@@ -239,6 +256,7 @@ fn evaluate_score(name: &str, scores: &[Option<f64>], labels: &[Option<bool>], t
         missing: labels.iter().flatten().count() as u64 - ranking.rows,
         auroc: ranking.auroc(),
         average_precision: ranking.average_precision(),
+        vus: None,
         top: Top { rows, precision: share(found, rows as f64), recall: share(found, anomalies) },
         best,
     }
@@ -255,6 +273,7 @@ fn metrics_at(threshold: Option<f64>, (reached, found): (u64, u64), (rows, anoma
         precision: share(found as f64, reached as f64),
         recall: share(found as f64, anomalies as f64),
         f1: share(2.0 * found as f64, (reached + anomalies) as f64),
+        events: None,
     }
 }
 

@@ -4,11 +4,17 @@
 
 mod escape;
 mod evaluate;
+mod events;
 mod figure;
+mod period;
 mod ranking;
 mod report;
 mod scored_columns;
+mod series;
 mod table;
+mod vus;
 
 pub use self::evaluate::{AtThreshold, Best, EvaluateConfig, Evaluation, Ranked, Top, evaluate};
+pub use self::events::EventDetection;
 pub use self::report::{Report, ReportConfig, report};
+pub use self::series::{SeriesConfig, SeriesSummary, Vus};

@@ -34,6 +34,11 @@ pub(super) fn columns(source: &ParquetSource, names: &[String], stop: &Stop) -> 
     Ok(table.unwrap_or_default())
 }
 
+/// The error for a requested column that was not read.
+pub(super) fn missing(source: &ParquetSource, name: &str) -> Error {
+    Error::MissingFeature { path: source.path().to_owned(), column: name.to_owned(), near: Vec::new() }
+}
+
 /// Whether a column holds numbers or Booleans.
 pub(super) fn are_numbers(column: &Column) -> bool {
     column.dtype().is_numeric() || *column.dtype() == DataType::Boolean

@@ -6,7 +6,8 @@ use clap::Args;
 use indicatif::HumanCount;
 use serde_json::json;
 use vaepipe::{
-    AtThreshold, Best, Device, EvaluateConfig, Evaluation, LogLikelihood, Model, Ranked, Source, SourceConfig, evaluate,
+    AtThreshold, Best, Device, EvaluateConfig, Evaluation, EventDetection, LogLikelihood, Model, Ranked, SeriesConfig,
+    SeriesSummary, Source, SourceConfig, evaluate,
 };
 
 use crate::cli::Context;
@@ -20,7 +21,7 @@ use crate::cli::output::{self, OutputFormat, labelled, percent, shown};
 ///
 /// Area under the ROC curve, average precision, precision and recall among the rows of highest score and at the best F1,
 /// of every score in the file and of the squared norm of the standardised row, which needs no model; and what is_anomaly
-/// found. Equal scores count as in scikit-learn.
+/// found. Equal scores count as in scikit-learn. With --order-by also what series are judged by.
 ///
 /// With --likelihood instead: the mean log-likelihood of rows under a model, bounded by draws from each row's posterior, and
 /// how many dimensions of the latent space are active. Fresh rows say the most.
@@ -43,8 +44,10 @@ pub(crate) struct Evaluate {
     /// Rows of highest score to look at [default: as many as there are anomalies]
     #[arg(long, value_name = "N", help_heading = "Anomalies")]
     top: Option<u64>,
+    #[command(flatten)]
+    series: SeriesFlags,
     /// Measure how likely the model makes rows, in nats a row; of numbers this is a density on the model's scale
-    #[arg(long, help_heading = "Likelihood", conflicts_with_all = ["label", "score", "threshold", "top"])]
+    #[arg(long, help_heading = "Likelihood", conflicts_with_all = ["label", "score", "threshold", "top", "order_by"])]
     likelihood: bool,
     /// The model of --likelihood
     #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Likelihood")]
@@ -59,9 +62,39 @@ pub(crate) struct Evaluate {
     rows: SourceConfig,
 }
 
+/// How rows are put in order.
+#[derive(Debug, Args)]
+struct SeriesFlags {
+    /// Judge rows as series, in the order of this column of numbers or times: adds VUS-PR, VUS-ROC, found events and their delay
+    ///
+    /// An event is a run of anomalous rows. It is found if any of its rows is predicted; the delay is the number of rows from
+    /// its first row to the first predicted one. VUS is the area under the precision-recall and the ROC curve, tolerant of
+    /// predictions near an event, averaged over widths of the tolerance from 0 to the window.
+    #[arg(long, value_name = "COL", help_heading = "Series")]
+    order_by: Option<String>,
+    /// Rows of the same values in these columns are one series; VUS is the mean over series [default: all rows are one]
+    #[arg(long, value_delimiter = ',', value_name = "COL,...", requires = "order_by", help_heading = "Series")]
+    by: Vec<String>,
+    /// The largest tolerance of VUS around events, in rows [default: of each series the period of its first learned number,
+    /// estimated as in TSB-AD; 125 if it has none]
+    #[arg(long, value_name = "N", requires = "order_by", help_heading = "Series")]
+    window: Option<usize>,
+    /// Scores of a series that VUS tries as thresholds, evenly spaced by rank [default: 250, as in TSB-AD]
+    #[arg(long, value_name = "N", requires = "order_by", help_heading = "Series")]
+    thresholds: Option<usize>,
+}
+
+impl SeriesFlags {
+    fn config(self) -> Option<SeriesConfig> {
+        let mut config = SeriesConfig::new(self.order_by?);
+        (config.by, config.window, config.thresholds) = (self.by, self.window, self.thresholds);
+        Some(config)
+    }
+}
+
 impl Evaluate {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { scored, label, score, threshold, top, likelihood, model, samples, summary, rows } = self;
+        let Self { scored, label, score, threshold, top, series, likelihood, model, samples, summary, rows } = self;
         if label.is_none() && !likelihood {
             let hint = Some("--label COL names known anomalies; --likelihood needs none".to_owned());
             return Err(Failure::Usage { fault: "evaluate what: --label or --likelihood is missing".to_owned(), hint });
@@ -78,6 +111,7 @@ impl Evaluate {
         config.score = score;
         config.threshold = threshold;
         config.top = top;
+        config.series = series.config();
         let table = source.table(&std::env::temp_dir())?;
         let evaluation = evaluate(&table, &config, &context.signals.stop)?;
         output::stdout(&match summary {
@@ -104,7 +138,7 @@ fn likely(found: &LogLikelihood) -> String {
 }
 
 fn text(evaluation: &Evaluation) -> String {
-    let Evaluation { rows, anomalies, unlabelled, at_threshold, scores, .. } = evaluation;
+    let Evaluation { rows, anomalies, unlabelled, series, at_threshold, scores, .. } = evaluation;
     let share = percent(*anomalies as f64 / *rows as f64);
     let mut lines = vec![(
         "rows",
@@ -116,14 +150,47 @@ fn text(evaluation: &Evaluation) -> String {
     lines.extend(scores.iter().filter(|ranked| ranked.missing > 0).map(|Ranked { score, missing, .. }| {
         ("", format!("{} without a {} are left out of it", HumanCount(*missing), shown(score)))
     }));
+    lines.extend(series.iter().flat_map(series_lines));
     let mut text = labelled(&lines);
     text.push('\n');
     text.push_str(&ranks(scores));
+    if series.is_some() {
+        text.push('\n');
+        text.push_str(&volumes(scores));
+    }
     if let Some(found) = at_threshold {
         text.push('\n');
         text.push_str(&confusion(found));
     }
     text
+}
+
+fn series_lines(series: &SeriesSummary) -> Vec<(&'static str, String)> {
+    let SeriesSummary { series: all, with_events, events, unordered, period_of, .. } = series;
+    let mut lines = vec![(
+        "series",
+        format!("{}, {} of them with events and other rows", HumanCount(*all), HumanCount(*with_events)),
+    )];
+    if *unordered > 0 {
+        lines.push(("", format!("{} rows without a place in the order are left out of them", HumanCount(*unordered))));
+    }
+    lines.push(("events", HumanCount(*events).to_string()));
+    if let (Some(smallest), Some(largest)) = (series.smallest_window, series.largest_window) {
+        let rows =
+            if smallest == largest { format!("{largest} rows") } else { format!("{smallest} to {largest} rows") };
+        let why = period_of.as_ref().map_or(String::new(), |of| format!(", the period of {}", shown(of)));
+        lines.push(("window", format!("{rows}{why}")));
+    }
+    lines
+}
+
+fn volumes(scores: &[Ranked]) -> String {
+    let mut table = table_of(["score", "VUS-PR", "VUS-ROC"]);
+    for Ranked { score, vus, .. } in scores {
+        table.add_row([shown(score), figure(vus.map(|vus| vus.pr)), figure(vus.map(|vus| vus.roc))]);
+    }
+    to_the_right(&mut table, 1..=2);
+    in_lines(&table)
 }
 
 fn figure(value: Option<f64>) -> String {
@@ -161,5 +228,13 @@ fn confusion(found: &AtThreshold) -> String {
     to_the_right(&mut table, 1..=2);
     let by = found.threshold.map_or("is_anomaly".to_owned(), |least| format!("a score of at least {least}"));
     let figures = format!("precision {:.4}, recall {:.4}, F1 {:.4}", found.precision, found.recall, found.f1);
-    format!("{}{}", in_lines(&table), labelled(&[("by", format!("{by}: {figures}"))]))
+    let mut lines = vec![("by", format!("{by}: {figures}"))];
+    if let Some(EventDetection { events, found, recall, mean_delay, median_delay, .. }) = found.events {
+        let delay = mean_delay
+            .zip(median_delay)
+            .map_or(String::new(), |(mean, median)| format!("; mean delay {mean:.1} rows, median {median:.1}"));
+        let [found, events] = [found, events].map(HumanCount);
+        lines.push(("events", format!("{found} of {events} found, recall {recall:.4}{delay}")));
+    }
+    format!("{}{}", in_lines(&table), labelled(&lines))
 }

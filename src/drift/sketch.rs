@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use super::binning::{BINS, Binning, EDGES, bin, edges};
 use super::given_effects::{GivenEffects, regressors};
-use super::usual::usual;
+use super::usual::{parts, usual};
 use crate::error::ModelFault;
 use crate::feature::{Kind, Layout, Likelihood};
 use crate::model::{Weight, Weights};
+use crate::pipeline::Pool;
 use crate::score::Tail;
 
 /// Prefix of the tensor names.
@@ -22,6 +23,9 @@ const MOST_USUAL: f32 = 1e3;
 
 /// The tensor of what is usual.
 const USUAL: &str = "usual";
+
+/// Columns whose edges are found together: a cache line of a row.
+const COLUMNS: usize = 16;
 
 /// A quantity with a histogram.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -162,35 +166,45 @@ impl Binnings {
 
 impl Sketch {
     /// Makes the baseline of training rows, and of the scores of calibration rows, if there are any.
-    pub(crate) fn of(kinds: &[Kind], layout: &Layout, rows: &SketchRows<'_>, calibration: Option<&Tail>) -> Self {
+    pub(crate) fn of(
+        kinds: &[Kind],
+        layout: &Layout,
+        rows: &SketchRows<'_>,
+        calibration: Option<&Tail>,
+        pool: &Pool,
+    ) -> Self {
         let inputs = layout.inputs();
         let latent_dim = rows.mean.len() * inputs / rows.x.len().max(1);
-        let mut column = Vec::new();
-        let mut edges_of = |quantity: BinnedQuantity| {
-            column.clear();
-            match quantity {
-                BinnedQuantity::Latent(i) => column.extend(rows.mean.iter().skip(i).step_by(latent_dim)),
-                BinnedQuantity::Element(at) => {
-                    let is_known = |row: usize| rows.known.is_none_or(|known| known[row * inputs + at] > 0.0);
-                    let known = (0..rows.x.len() / inputs).filter(|&row| is_known(row));
-                    column.extend(known.map(|row| rows.x[row * inputs + at]));
-                }
-                BinnedQuantity::Score => {}
-            }
-            column.sort_unstable_by(f32::total_cmp);
-            edges(&column)
+        let of_elements = pool.answers(0..inputs.div_ceil(COLUMNS), |block| {
+            column_edges(block * COLUMNS..inputs.min((block + 1) * COLUMNS), (rows.x, inputs), rows.known)
+        });
+        let of_elements = of_elements.concat();
+        let of_latents = column_edges(0..latent_dim, (rows.mean, latent_dim), None);
+        let mut edges_of = |quantity: BinnedQuantity| match quantity {
+            BinnedQuantity::Element(at) => of_elements[at],
+            BinnedQuantity::Latent(at) => of_latents[at],
+            BinnedQuantity::Score => [0.0; EDGES],
         };
         let binnings = Binnings::new(kinds, layout, latent_dim, &mut edges_of, None);
-        let (mut counts, mut bins) = (vec![0.0; binnings.starts[binnings.len()]], Vec::new());
-        for (row, (x, mean)) in rows.x.chunks_exact(inputs).zip(rows.mean.chunks_exact(latent_dim)).enumerate() {
-            binnings.bins(x, rows.known.map(|known| &known[row * inputs..][..inputs]), mean, None, &mut bins);
-        }
-        for bins in bins.chunks_exact(binnings.len()) {
-            bins.iter().zip(&binnings.starts).for_each(|(bin, start)| counts[start + *bin as usize] += 1.0);
-        }
-        let of_binning = |n: usize| usual(binnings.binning(n), bins.iter().skip(n).step_by(binnings.len()).copied());
-        let mut usual_of: Vec<f32> = (0..binnings.len()).map(of_binning).collect();
+        let parts = parts(rows.x.len() / inputs);
+        let of_parts = pool.answers(0..parts.len(), |part| {
+            let (mut counts, mut bins) = (vec![0.0; binnings.starts[binnings.len()]], Vec::new());
+            for row in parts[part].clone() {
+                let known = rows.known.map(|known| &known[row * inputs..][..inputs]);
+                let (x, mean) = (&rows.x[row * inputs..][..inputs], &rows.mean[row * latent_dim..][..latent_dim]);
+                bins.clear();
+                binnings.bins(x, known, mean, None, &mut bins);
+                bins.iter().zip(&binnings.starts).for_each(|(bin, start)| counts[start + *bin as usize] += 1.0);
+            }
+            counts
+        });
+        let mut usual_of = pool.answers(0..binnings.len(), |n| {
+            let counts: Vec<&[f64]> = of_parts.iter().map(|counts| &counts[binnings.counts(n)]).collect();
+            usual(binnings.binning(n), &counts)
+        });
         usual_of.push(usual_score(rows.scores));
+        let sum = |at: usize| of_parts.iter().map(|counts| counts[at]).sum::<f64>() as f32;
+        let counts = (0..binnings.starts[binnings.len()]).map(sum).collect();
         let given = rows.given.clone();
         Self { given, binnings, counts, usual: usual_of }.with_score(kinds, layout, latent_dim, calibration)
     }
@@ -316,7 +330,30 @@ fn usual_score(scores: &[f32]) -> f32 {
     let mut sorted = scores.to_vec();
     sorted.sort_unstable_by(f32::total_cmp);
     let binning = Binning::Number(edges(&sorted));
-    usual(&binning, scores.iter().map(|&score| binning.bin(Some(score)) as u16))
+    let of_parts = parts(scores.len()).into_iter().map(|part| {
+        let mut counts = vec![0.0; binning.bins()];
+        scores[part].iter().for_each(|&score| counts[binning.bin(Some(score))] += 1.0);
+        counts
+    });
+    let of_parts: Vec<Vec<f64>> = of_parts.collect();
+    usual(&binning, &of_parts.iter().map(Vec::as_slice).collect::<Vec<_>>())
+}
+
+/// The edges of some columns of rows, `[rows, width]`, from their known values.
+fn column_edges(columns: Range<usize>, (rows, width): (&[f32], usize), known: Option<&[f32]>) -> Vec<[f32; EDGES]> {
+    let mut values = vec![Vec::new(); columns.len()];
+    for (n, row) in rows.chunks_exact(width).enumerate() {
+        for (values, column) in values.iter_mut().zip(columns.clone()) {
+            if known.is_none_or(|known| known[n * width + column] > 0.0) {
+                values.push(row[column]);
+            }
+        }
+    }
+    let of_column = |mut values: Vec<f32>| {
+        values.sort_unstable_by(f32::total_cmp);
+        edges(&values)
+    };
+    values.into_iter().map(of_column).collect()
 }
 
 /// The edges and counts of calibration scores.

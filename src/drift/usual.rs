@@ -1,6 +1,8 @@
 //! What parts of the training rows differ by among themselves: a day from the other days of a month. Only more than that
 //! is drift.
 
+use std::ops::Range;
+
 use super::binning::Binning;
 use super::divergence::{merge_bins, psi};
 
@@ -11,20 +13,22 @@ const PART_ROWS: usize = 64;
 /// What counts as usual, of the largest index of a part: the next one may be larger than all so far.
 const MARGIN: f64 = 1.5;
 
-/// The population stability index that is usual for a part of rows, from the bins of one quantity in every row, in order; 0
+/// The parts of so many rows; one if they are few.
+pub(super) fn parts(rows: usize) -> Vec<Range<usize>> {
+    let parts = PARTS.min(rows / PART_ROWS).max(1);
+    (0..parts).map(|part| (part * rows).div_ceil(parts)..((part + 1) * rows).div_ceil(parts)).collect()
+}
+
+/// The population stability index that is usual for a part of rows, from the counts of one quantity's bins in each part; 0
 /// for few rows.
-pub(super) fn usual(binning: &Binning, bins: impl ExactSizeIterator<Item = u16>) -> f32 {
-    let rows = bins.len();
-    let parts = PARTS.min(rows / PART_ROWS);
-    if parts < 2 {
+pub(super) fn usual(binning: &Binning, parts: &[&[f64]]) -> f32 {
+    if parts.len() < 2 {
         return 0.0;
     }
-    let mut counts = vec![vec![0.0; binning.bins()]; parts];
-    bins.enumerate().for_each(|(row, bin)| counts[row * parts / rows][usize::from(bin)] += 1.0);
-    let all: Vec<f64> = (0..binning.bins()).map(|bin| counts.iter().map(|part| part[bin]).sum()).collect();
+    let all: Vec<f64> = (0..binning.bins()).map(|bin| parts.iter().map(|part| part[bin]).sum()).collect();
     let merged = binning.merged(&all);
     let fit = merge_bins(&all, &merged);
-    let largest = counts.iter().map(|part| psi(&fit, &merge_bins(part, &merged))).fold(0.0, f64::max);
+    let largest = parts.iter().map(|part| psi(&fit, &merge_bins(part, &merged))).fold(0.0, f64::max);
     (MARGIN * largest) as f32
 }
 
@@ -34,7 +38,16 @@ mod tests {
 
     #[test]
     fn what_varies_from_day_to_day_is_usual() {
-        let usual_of = |bin: &dyn Fn(usize) -> u16, rows: usize| usual(&Binning::Class(2), (0..rows).map(bin));
+        let usual_of = |bin: &dyn Fn(usize) -> u16, rows: usize| {
+            let binning = Binning::Class(2);
+            let of_part = |part: Range<usize>| {
+                let mut counts = vec![0.0; binning.bins()];
+                part.for_each(|row| counts[usize::from(bin(row))] += 1.0);
+                counts
+            };
+            let counts: Vec<Vec<f64>> = parts(rows).into_iter().map(of_part).collect();
+            usual(&binning, &counts.iter().map(Vec::as_slice).collect::<Vec<_>>())
+        };
         assert_eq!(usual_of(&|_| 0, 100), 0.0, "few rows");
         let mixed = usual_of(&|row| u16::from(row % 2 == 0), 6400);
         // Every seventh of 32 days, one class is twice as frequent as the other.

@@ -181,7 +181,10 @@ impl Layout {
     /// Appends a row, `[inputs]`, as the decoder answers it, `[outputs]`: a value as it is, a category as a 0 or 1 a class;
     /// NaN where `known` is 0.
     pub(crate) fn spread(&self, x: &[f32], known: Option<&[f32]>, into: &mut Vec<f32>) {
-        for (element, span) in self.spans.iter().enumerate() {
+        // Without missing values, the values go as they are.
+        let values = if known.is_none() { self.values } else { 0 };
+        into.extend_from_slice(&x[..values]);
+        for (element, span) in self.spans.iter().enumerate().skip(values) {
             let is_known = known.is_none_or(|known| known[element] > 0.0);
             match span.output.len() {
                 classes if !is_known => into.extend(std::iter::repeat_n(f32::NAN, classes)),

@@ -16,6 +16,9 @@ use super::{Candidate, Column, Features};
 const MOST_COLUMNS: usize = 1024;
 const MOST_PAIRS: usize = 256;
 
+/// Rows that are compared first.
+const FIRST: usize = 8;
+
 /// Fewest rows of the sample that know both values.
 const FEWEST_ROWS: usize = 64;
 
@@ -52,6 +55,8 @@ impl OrderedPair {
 struct SampledColumn<'a> {
     column: &'a Column,
     quantity: Quantity,
+    /// The first of its values, which tell most pairs apart.
+    first: [f64; FIRST],
     values: Vec<f64>,
     sorted: Vec<f64>,
 }
@@ -59,6 +64,9 @@ struct SampledColumn<'a> {
 impl SampledColumn<'_> {
     /// The share of pairs of a row with any other in which `self` is larger than `high`, if it is in no row itself.
     fn breaks(&self, high: &Self) -> Option<f64> {
+        if self.first.iter().zip(&high.first).any(|(a, b)| a > b) {
+            return None;
+        }
         let (mut known, mut differ) = (0, false);
         for (a, b) in self.values.iter().zip(&high.values) {
             if a > b {
@@ -96,7 +104,8 @@ pub(crate) fn candidate_pairs(surveyed: &[Candidate], features: &Features, rows:
         let values: Vec<f64> = values.collect();
         let mut sorted: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
         sorted.sort_by(f64::total_cmp);
-        Some(SampledColumn { column, quantity: scalar.quantity(), values, sorted })
+        let first = std::array::from_fn(|row| values.get(row).copied().unwrap_or(f64::NAN));
+        Some(SampledColumn { column, quantity: scalar.quantity(), first, values, sorted })
     });
     let columns: Vec<SampledColumn<'_>> = columns.collect();
     let mut pairs = Vec::new();

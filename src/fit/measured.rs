@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::base_model::BaseModel;
 use super::fitted::Fitted;
 use super::losses::row_losses;
-use super::measure::{Calibrated, Calibration, FittedNetwork, aggregate, health, ordered, sketch};
+use super::measure::{Calibrated, Calibration, FittedNetwork, aggregate, health, most_rows, ordered, sketch};
 use super::trained::Trained;
 use crate::artifact::{Aggregate, FORMAT_VERSION, Health, Init, Metadata, Model, Provenance};
 use crate::config::Training;
@@ -51,7 +51,7 @@ impl Trained {
         let Calibrated { scoring, latents, neighbors, group_scores, training_scores } =
             calibration.run(rows, out_of_fold, run)?;
         let vae = calibration.members[0].0.clone();
-        let fitted = FittedNetwork::new(layout, network, &weights[0], vae, run)?;
+        let fitted = FittedNetwork::new(layout, network, &weights[0], vae, self.measured_rows(), run)?;
         let features = &self.loaded.features;
         let stages = ["health", "aggregate", "ordered", "sketch"].map(Stage::new);
         let health = stages[0].run(|| health::measure(&fitted, features, rows, seed))?;
@@ -76,6 +76,11 @@ impl Trained {
         })
     }
 
+    /// Most training rows to measure.
+    fn measured_rows(&self) -> usize {
+        most_rows(self.members.trained_rows / self.members.weights.len() as u64)
+    }
+
     /// What calibrates the scores of networks with these weights.
     pub(super) fn calibration<'a>(&'a self, weights: &'a [Weights], layout: &'a Layout) -> Result<Calibration<'a>> {
         let (prepared, network) = (&self.loaded.prepared, &self.network);
@@ -88,6 +93,7 @@ impl Trained {
             score: prepared.score,
             in_order: prepared.config.order_by.is_some(),
             decision: prepared.config.decision,
+            most_rows: self.measured_rows(),
         })
     }
 

@@ -91,8 +91,8 @@ impl Trained {
     /// The scores of the rows of a fold that its networks have not seen.
     fn score_fold(&self, rows: &FitRows, layout: &Layout, weights: &[Weights], run: &Run<'_>) -> Result<Vec<f32>> {
         let calibration = self.calibration(weights, layout)?;
-        let (scorer, _) = calibration.scorer(rows, run)?;
-        calibration.scores(&scorer, &rows.calibration, usize::MAX, run)
+        let measured = calibration.scorer(rows, run)?;
+        calibration.scores(&measured.scorer, &rows.calibration, usize::MAX, run)
     }
 }
 

@@ -5,7 +5,7 @@
 use super::likelihood::{GroupCells, Head, Known, RowLoss, head};
 use super::network::Network;
 use super::parameters::Weights;
-use crate::feature::{Layout, LikelihoodGroup};
+use crate::feature::{Layout, Likelihood, LikelihoodGroup};
 use crate::numerics::RandomStream;
 
 /// Every head, with its own parameter.
@@ -95,6 +95,20 @@ impl Heads {
         into.clear();
         into.resize(range.len(), 0.0);
         self.mean(element, &output[range], into);
+    }
+
+    /// The same of every element, into as many values as there are outputs.
+    pub(crate) fn means(&self, output: &[f32], into: &mut [f32]) {
+        for (group, head, _) in &self.heads {
+            let all = [group.output.len()];
+            let is_by_class = group.likelihood == Likelihood::Categorical;
+            let mut at = group.output.start;
+            for outputs in if is_by_class { group.classes.as_slice() } else { &all } {
+                let range = at..at + outputs;
+                head.expected(&output[range.clone()], &mut into[range]);
+                at += outputs;
+            }
+        }
     }
 
     /// The same, given the element's own outputs, into as many values.

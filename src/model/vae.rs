@@ -46,8 +46,30 @@ impl Vae {
     /// Encodes rows and scores their reconstruction at the posterior mean. Draws nothing.
     pub(crate) fn encode(&self, batch: &Batch) -> Result<Encoded> {
         match self {
-            Self::Kernels(encoder) => Ok(encoder.encode(batch)),
+            Self::Kernels(encoder) => Ok(encoder.encode(batch, None)),
             Self::Autograd(graph) => graph.encode(batch),
+        }
+    }
+
+    /// The same, with the decoder's output at the posterior means, `[rows, outputs]`.
+    pub(crate) fn encode_and_decode(&self, batch: &Batch) -> Result<(Encoded, Vec<f32>)> {
+        let mut outputs = Vec::new();
+        let encoded = match self {
+            Self::Kernels(encoder) => encoder.encode(batch, Some(&mut outputs)),
+            Self::Autograd(graph) => {
+                let encoded = graph.encode(batch)?;
+                graph.decode_rows(&encoded.mean, &batch.given.inputs, &mut outputs)?;
+                encoded
+            }
+        };
+        Ok((encoded, outputs))
+    }
+
+    /// The posterior mean and log-variance alone, `[rows, latent_dim]` each: half the work.
+    pub(crate) fn posterior(&self, batch: &Batch) -> Result<[Vec<f32>; 2]> {
+        match self {
+            Self::Kernels(encoder) => Ok(encoder.posterior(batch)),
+            Self::Autograd(graph) => graph.encode(batch).map(|encoded| [encoded.mean, encoded.log_variance]),
         }
     }
 }

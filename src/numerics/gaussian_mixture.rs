@@ -6,6 +6,7 @@ use super::cholesky::{cholesky, invert_lower};
 use super::log_sum_exp::log_sum_exp;
 use super::product::{times_transposed, transposed_times};
 use super::random::pick;
+use super::vector::{sums, vectorized};
 use crate::numerics::RandomStream;
 
 /// Added to every variance, so that no component collapses onto a few points.
@@ -20,6 +21,9 @@ const SETTLED: f64 = 1e-3;
 
 /// Most components; their number doubles.
 const MOST_COMPONENTS: usize = 16;
+
+/// A point that belongs to a component by less than this share is not counted for it.
+const LEAST_SHARE: f64 = 1e-6;
 
 /// Points that a component needs for each dimension, on average.
 const PLACES_A_DIMENSION: usize = 5;
@@ -85,14 +89,10 @@ impl GaussianMixture {
         let n = places.len() / k;
         let mut shares = nearest(places, k, &centres(places, k, components, noise));
         let (mut density, mut last) = (maximize(places, k, components, &shares), f64::NEG_INFINITY);
+        let mut white = Vec::new();
         for _ in 0..STEPS {
-            density.weighted_logs(places, &mut shares);
-            let mut reached = 0.0;
-            for shares in shares.chunks_exact_mut(components) {
-                let all = log_sum_exp(shares);
-                reached += all / n as f64;
-                shares.iter_mut().for_each(|share| *share = (*share - all).exp());
-            }
+            density.weighted_logs(places, &mut white, &mut shares);
+            let reached = shares.chunks_exact_mut(components).map(share_out).sum::<f64>() / n as f64;
             density = maximize(places, k, components, &shares);
             if reached - last < SETTLED {
                 break;
@@ -106,30 +106,43 @@ impl GaussianMixture {
     fn log_densities(&self, places: &[f32]) -> Vec<f64> {
         let components = self.weight.len();
         let mut logs = vec![0.0; places.len() / self.latent_dim * components];
-        self.weighted_logs(places, &mut logs);
+        self.weighted_logs(places, &mut Vec::new(), &mut logs);
         logs.chunks_exact(components).map(log_sum_exp).collect()
     }
 
-    /// The logarithm of weight times density of each component at each point: `[n, components]`.
-    fn weighted_logs(&self, places: &[f32], into: &mut [f64]) {
+    /// The logarithm of weight times density of each component at each point: `[n, components]`. `white` is room.
+    fn weighted_logs(&self, places: &[f32], white: &mut Vec<f32>, into: &mut [f64]) {
         let (k, components) = (self.latent_dim, self.weight.len());
         let n = places.len() / k;
-        let (mut off, mut white) = (vec![0.0; n * k], vec![0.0; n * k]);
+        let (mut constants, mut whitening, mut centres) = (Vec::new(), Vec::new(), Vec::new());
         let factors = self.mean.chunks_exact(k).zip(self.factor.chunks_exact(k * k));
-        for (component, (weight, (mean, factor))) in self.weight.iter().zip(factors).enumerate() {
+        for (weight, (mean, factor)) in self.weight.iter().zip(factors) {
             let factor: Vec<f64> = factor.iter().map(|&l| f64::from(l)).collect();
             let determinant: f64 = (0..k).map(|i| factor[i * k + i].ln()).sum();
-            let constant = f64::from(*weight).ln() - determinant - 0.5 * k as f64 * std::f64::consts::TAU.ln();
-            let whiten: Vec<f32> = invert_lower(&factor, k).into_iter().map(|l| l as f32).collect();
-            for (off, z) in off.chunks_exact_mut(k).zip(places.chunks_exact(k)) {
-                off.iter_mut().zip(z.iter().zip(mean)).for_each(|(off, (z, mean))| *off = z - mean);
-            }
-            times_transposed(&off, &whiten, &mut white, [n, k, k]);
-            let logs = into.iter_mut().skip(component).step_by(components);
-            for (log, white) in logs.zip(white.chunks_exact(k)) {
-                *log = constant - white.iter().map(|&y| f64::from(y * y)).sum::<f64>() / 2.0;
-            }
+            constants.push(f64::from(*weight).ln() - determinant - 0.5 * k as f64 * std::f64::consts::TAU.ln());
+            let inverse = invert_lower(&factor, k);
+            let along = |row: &[f64]| row.iter().zip(mean).map(|(l, mean)| l * f64::from(*mean)).sum::<f64>() as f32;
+            centres.extend(inverse.chunks_exact(k).map(along));
+            whitening.extend(inverse.into_iter().map(|l| l as f32));
         }
+        // One product whitens every point for every component; the components' centres, whitened, are taken off after it.
+        white.resize(n * components * k, 0.0);
+        times_transposed(places, &whitening, white, [n, components * k, k]);
+        let squares = |white: &[f32], centre: &[f32]| {
+            let [square] = sums([white, centre], |[y, centre]| [(y - centre) * (y - centre)]);
+            square
+        };
+        vectorized(
+            #[inline(always)]
+            || {
+                for (white, logs) in white.chunks_exact(components * k).zip(into.chunks_exact_mut(components)) {
+                    let each = white.chunks_exact(k).zip(centres.chunks_exact(k)).zip(&constants);
+                    for (log, ((white, centre), constant)) in logs.iter_mut().zip(each) {
+                        *log = constant - 0.5 * f64::from(squares(white, centre));
+                    }
+                }
+            },
+        );
     }
 
     /// Draws a point, `[latent_dim]`, with standard deviations times `temperature`.
@@ -155,6 +168,17 @@ fn gains(before: &[f64], after: &[f64]) -> bool {
     });
     let mean = sum / n;
     mean > ((squares / n - mean * mean).max(0.0) / n).sqrt()
+}
+
+/// Turns the logarithms of weights times densities of one point into shares; returns the logarithm of their sum. A share
+/// too small to count is 0.
+fn share_out(logs: &mut [f64]) -> f64 {
+    let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let least = LEAST_SHARE.ln();
+    logs.iter_mut().for_each(|log| *log = if *log - most < least { 0.0 } else { (*log - most).exp() });
+    let sum = logs.iter().sum::<f64>();
+    logs.iter_mut().for_each(|share| *share /= sum);
+    most + sum.ln()
 }
 
 /// Squared distance.
@@ -194,21 +218,26 @@ fn nearest(places: &[f32], k: usize, centres: &[f32]) -> Vec<f64> {
 fn maximize(places: &[f32], k: usize, components: usize, shares: &[f64]) -> GaussianMixture {
     let n = places.len() / k;
     let mut density = GaussianMixture { latent_dim: k, weight: Vec::new(), mean: Vec::new(), factor: Vec::new() };
-    let (mut off, mut products) = (vec![0.0; n * k], vec![0.0; k * k]);
-    for component in 0..components {
-        let share = || shares.iter().skip(component).step_by(components);
+    let mut members = vec![Vec::new(); components];
+    for (z, shares) in places.chunks_exact(k).zip(shares.chunks_exact(components)) {
+        let own = members.iter_mut().zip(shares).filter(|(_, share)| **share > LEAST_SHARE);
+        own.for_each(|(members, share)| members.push((z, *share)));
+    }
+    let (mut off, mut products) = (Vec::with_capacity(n * k), vec![0.0; k * k]);
+    for own in members {
         // A component without points must not divide by zero.
-        let total = share().sum::<f64>().max(1e-6);
+        let total = own.iter().map(|(_, share)| share).sum::<f64>().max(1e-6);
         let mut mean = vec![0.0; k];
-        for (z, share) in places.chunks_exact(k).zip(share()) {
-            mean.iter_mut().zip(z).for_each(|(mean, z)| *mean += share / total * f64::from(*z));
+        for (z, share) in &own {
+            let share = share / total;
+            mean.iter_mut().zip(*z).for_each(|(mean, z)| *mean += share * f64::from(*z));
         }
-        for (off, (z, share)) in off.chunks_exact_mut(k).zip(places.chunks_exact(k).zip(share())) {
+        off.clear();
+        for (z, share) in &own {
             let root = (share / total).sqrt();
-            let of_place = off.iter_mut().zip(z.iter().zip(&mean));
-            of_place.for_each(|(off, (z, mean))| *off = (root * (f64::from(*z) - mean)) as f32);
+            off.extend(z.iter().zip(&mean).map(|(z, mean)| (root * (f64::from(*z) - mean)) as f32));
         }
-        transposed_times(&off, &off, &mut products, [k, k, n]);
+        transposed_times(&off, &off, &mut products, [k, k, off.len() / k]);
         let mut covariance: Vec<f64> = products.iter().map(|&product| f64::from(product)).collect();
         (0..k).for_each(|i| covariance[i * k + i] += FLOOR);
         density.weight.push((total / n as f64) as f32);

@@ -31,9 +31,15 @@ impl Pool {
         range: Range<usize>,
         work: impl Fn(usize) -> Result<T> + Send + Sync,
     ) -> Result<Vec<T>> {
-        let Some(pool) = &self.0 else { return range.map(work).collect() };
-        let answers: Vec<Result<T>> = pool.install(|| range.into_par_iter().map(work).collect());
-        answers.into_iter().collect()
+        self.answers(range, work).into_iter().collect()
+    }
+
+    /// The same of work that cannot fail.
+    pub(crate) fn answers<T: Send>(&self, range: Range<usize>, work: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
+        match &self.0 {
+            Some(pool) => pool.install(|| range.into_par_iter().map(work).collect()),
+            None => range.map(work).collect(),
+        }
     }
 
     /// The same, but a few at a time are kept: each answer is given to `take`, in order.
@@ -51,5 +57,13 @@ impl Pool {
             self.map(first..count.min(first + few), &work)?.into_iter().for_each(&mut take);
         }
         Ok(())
+    }
+
+    /// The answers of two pieces of work, done at the same time.
+    pub(crate) fn join<A: Send, B: Send>(&self, a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
+        match &self.0 {
+            Some(pool) => pool.join(a, b),
+            None => (a(), b()),
+        }
     }
 }

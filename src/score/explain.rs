@@ -1,5 +1,6 @@
 //! Explanation of scores: the contribution of each column to a row's score.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::Score;
@@ -92,7 +93,7 @@ impl EncodedBatch<'_> {
             of_row.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.source.cmp(&b.source)));
             of_row.truncate(most);
         }
-        Ok((contributions, first.unwrap_or_default()))
+        Ok((contributions, first.unwrap_or_default().into_owned()))
     }
 
     /// Replaces the excess of each source and the total of the rows in `which` by the squared distance from the stored rows.
@@ -141,7 +142,7 @@ impl EncodedBatch<'_> {
         let scales: Vec<f32> = hidden.iter().map(|&(row, _)| scales[row]).collect();
         let (mut remaining, mut squares) = (vec![0.0; hidden.len()], Vec::new());
         for (n, MemberView { member, .. }) in self.views.iter().enumerate() {
-            let view = MemberView { member, batch: &batch, encoded: member.vae.encode(&batch)? };
+            let view = MemberView::new(member, &batch, true)?;
             view.add_excess(std::slice::from_ref(&(0..inputs)), &scales, &mut vec![0.0; hidden.len()], &mut remaining)?;
             if n == 0 && hidden.iter().any(|&(row, _)| by_distance[row]) {
                 squares = self.neighbors(score)?.0.squares(&view.residuals()?);
@@ -164,9 +165,8 @@ impl MemberView<'_> {
         scales: &[f32],
         excesses: &mut [f32],
         all: &mut [f32],
-    ) -> Result<Vec<f32>> {
-        let mut output = Vec::new();
-        self.member.vae.decode(&self.encoded.mean, &self.batch.given.inputs, &mut output)?;
+    ) -> Result<Cow<'_, [f32]>> {
+        let output = self.decoded()?;
         let (inputs, outputs) = (self.encoded.features, self.member.heads.layout().outputs());
         let ones = vec![1.0; inputs];
         for (row, ((output, all), scale)) in output.chunks_exact(outputs).zip(all).zip(scales).enumerate() {

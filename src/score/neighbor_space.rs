@@ -51,10 +51,9 @@ impl MemberView<'_> {
     /// The posterior means and residuals of the rows.
     pub(crate) fn residuals(&self) -> Result<Residuals> {
         let (inputs, heads) = (self.encoded.features, &self.member.heads);
-        let mut output = Vec::new();
-        self.member.vae.decode(&self.encoded.mean, &self.batch.given.inputs, &mut output)?;
+        let decoded = self.decoded()?;
         let mut residual = vec![0.0; self.batch.x.len()];
-        let outputs = output.chunks_exact(heads.layout().outputs());
+        let outputs = decoded.chunks_exact(heads.layout().outputs());
         for ((x, output), into) in self.batch.x.chunks_exact(inputs).zip(outputs).zip(residual.chunks_exact_mut(inputs))
         {
             heads.residuals(x, output, into);

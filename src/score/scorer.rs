@@ -1,5 +1,6 @@
 //! Scoring of rows by the networks of a model.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::Arc;
 
@@ -40,6 +41,8 @@ pub(crate) struct MemberView<'a> {
     pub(crate) member: &'a Member,
     pub(crate) batch: &'a Batch,
     pub(crate) encoded: Encoded,
+    /// The decoder's output at the posterior means, `[rows, outputs]`, if it is sure to be needed.
+    decoded: Option<Vec<f32>>,
 }
 
 impl Member {
@@ -102,8 +105,9 @@ impl Scorer {
 
     /// Encodes a batch by every member.
     pub(crate) fn rows<'a>(&'a self, batch: &'a Batch) -> Result<EncodedBatch<'a>> {
-        let view = |member: &'a Member| Ok(MemberView { member, batch, encoded: member.vae.encode(batch)? });
-        let views = self.members.iter().map(view).collect::<Result<_>>()?;
+        let decodes = |n| n == 0 && self.neighbors.is_some();
+        let views = self.members.iter().enumerate().map(|(n, member)| MemberView::new(member, batch, decodes(n)));
+        let views = views.collect::<Result<_>>()?;
         Ok(EncodedBatch { views, scorer: self, distances: OnceCell::new() })
     }
 }
@@ -217,7 +221,26 @@ impl<'a> EncodedBatch<'a> {
     }
 }
 
-impl MemberView<'_> {
+impl<'a> MemberView<'a> {
+    /// Encodes the rows, and keeps what the decoder makes of them if `decodes`.
+    pub(super) fn new(member: &'a Member, batch: &'a Batch, decodes: bool) -> Result<Self> {
+        let (encoded, decoded) = match decodes {
+            true => member.vae.encode_and_decode(batch).map(|(encoded, decoded)| (encoded, Some(decoded)))?,
+            false => (member.vae.encode(batch)?, None),
+        };
+        Ok(Self { member, batch, encoded, decoded })
+    }
+
+    /// The decoder's output at the posterior means, `[rows, outputs]`.
+    pub(super) fn decoded(&self) -> Result<Cow<'_, [f32]>> {
+        if let Some(decoded) = &self.decoded {
+            return Ok(decoded.into());
+        }
+        let mut decoded = Vec::new();
+        self.member.vae.decode(&self.encoded.mean, &self.batch.given.inputs, &mut decoded)?;
+        Ok(decoded.into())
+    }
+
     /// Computes a number for every row.
     pub(super) fn each(&self, of: impl Fn(&Encoded, usize) -> f32) -> Result<Vec<f32>> {
         Ok((0..self.batch.rows()).map(|row| of(&self.encoded, row)).collect())

@@ -21,6 +21,7 @@ mod early_ends;
 mod encoded_again;
 mod error_messages;
 mod evaluate;
+mod evaluate_series;
 mod every_input;
 mod failures;
 #[cfg(target_os = "linux")]

@@ -126,18 +126,31 @@ def evaluate(
     score: str | Sequence[str] = (),
     threshold: float | None = None,
     top: int | None = None,
+    order_by: str | None = None,
+    by: str | Sequence[str] = (),
+    window: int | None = None,
+    thresholds: int | None = None,
     where: str | None = None,
 ) -> dict[str, Any]:
     """How well the scores of transformed rows find known anomalies: AUROC, average precision, precision and recall among
-    the rows of highest score, the best F1, and the confusion matrix of ``is_anomaly``.
+    the rows of highest score, the best F1, and the confusion matrix of ``is_anomaly``. With ``order_by`` also of events, which
+    are runs of anomalous rows: VUS-PR and VUS-ROC, the share of events that were found, and the delay.
 
     :param label: the column of labels: 1 or true for an anomaly, 0 or false for none
     :param score: columns of scores, the main one first; by default the one the rows are ranked by
     :param threshold: count as found what scores at least this, instead of what ``is_anomaly`` says
     :param top: rows of highest score to look at; by default as many as there are anomalies
+    :param order_by: the column of numbers or times that puts rows in order
+    :param by: columns; rows of the same values in them are one series
+    :param window: the largest tolerance of VUS around events, in rows; by default the period of the first learned number
+    :param thresholds: scores of a series that VUS tries as thresholds; by default 250
     """
-    scores = [score] if isinstance(score, str) else list(score)
-    return _vaepipe.evaluate(_some(data, where).native, label, scores, threshold, top)
+    if order_by is None and (by or window is not None or thresholds is not None):
+        raise TypeError("by, window and thresholds are for rows in order: order_by is missing")
+    scores, groups = ([of] if isinstance(of, str) else list(of) for of in (score, by))
+    return _vaepipe.evaluate(
+        _some(data, where).native, label, scores, threshold, top, order_by, groups, window, thresholds
+    )
 
 
 def report(

@@ -78,7 +78,15 @@ def fit(
 ) -> NativeModel: ...
 def plan(source: NativeSource, threads: int | None = None, options: _Options | None = None) -> dict[str, Any]: ...
 def evaluate(
-    source: NativeSource, label: str, score: Sequence[str], threshold: float | None, top: int | None
+    source: NativeSource,
+    label: str,
+    score: Sequence[str],
+    threshold: float | None,
+    top: int | None,
+    order_by: str | None,
+    by: Sequence[str],
+    window: int | None,
+    thresholds: int | None,
 ) -> dict[str, Any]: ...
 def report(
     source: NativeSource,

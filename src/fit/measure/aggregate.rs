@@ -1,30 +1,36 @@
 //! Aggregate measures: density of the latents, residuals, quantiles, and the effects of latents on outputs.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::FittedNetwork;
+use super::sampled_batches::BATCH_ROWS;
 use crate::artifact::{Aggregate, RANKS};
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::feature::Features;
 use crate::fit::rows::FitRows;
-use crate::numerics::{Covariance, GaussianMixture, RandomStream};
+use crate::numerics::{Covariance, GaussianMixture, RandomStream, times_transposed};
 
 /// Most rows, most values of them, and most products of latents with outputs.
 const MOST_ROWS: usize = 4096;
-const MOST_CELLS: usize = 1 << 24;
+const MOST_CELLS: usize = 1 << 21;
 const MOST_PAIRS: usize = 1 << 29;
 
 /// The widest latent space that gets a density, and most products of latents in a step of its fit.
 const WIDEST: usize = 256;
 const MOST_PRODUCTS: usize = 1 << 26;
 
-/// Number of factors of the residuals, and the most values for them.
+/// Number of factors of the residuals, the most values for them, and the most products.
 const FACTORS: usize = 16;
 const WIDEST_SHARED: usize = 2048;
+const MOST_RESIDUAL_PRODUCTS: usize = 1 << 32;
+
+/// Outputs measured together: a cache line of a row.
+const COLUMNS: usize = 16;
 
 /// Most places decoded to measure the effects of the latents.
-const MOST_PLACES: usize = 1 << 14;
+const MOST_PLACES: usize = 1 << 12;
 
 /// A sample of training rows: their values, latents and reconstructions.
 #[derive(Default)]
@@ -60,16 +66,20 @@ pub(in crate::fit) fn measure(
     seed: u64,
 ) -> Result<Aggregate> {
     let (k, outputs) = (look.latent_dim, look.layout.outputs());
-    let most = MOST_ROWS.min(MOST_CELLS / outputs).min(MOST_PAIRS / (k * outputs)).max(256);
+    let most = MOST_ROWS.min(look.most_rows).min((MOST_CELLS / outputs).max(1024));
+    let most = most.min(MOST_PAIRS / (k * outputs)).max(256);
     let noise = RandomStream::new(seed, "aggregate");
     let mut some = SampledTrainingRows::default();
     let of_batch = |batch: Batch| {
-        let encoded = look.vae.encode(&batch)?;
-        let draw = look.draw(&batch, &encoded, noise);
+        let posterior = look.vae.posterior(&batch)?;
+        let draw = look.draw(&batch, &posterior, noise);
         Ok(SampledTrainingRows {
             expected: look.expected(&look.decode(&draw, &batch.given.inputs)?),
             draw,
-            mean: encoded.mean,
+            mean: {
+                let [mean, _] = posterior;
+                mean
+            },
             spread: look.spread(&batch),
             given: batch.given.elements,
         })
@@ -77,30 +87,43 @@ pub(in crate::fit) fn measure(
     look.each(&rows.training, most, of_batch, |of_batch| some.extend(of_batch))?;
     let mut held_out = Vec::new();
     // A refit may have trained on the validation rows.
-    let draw = |batch: Batch| Ok(look.draw(&batch, &look.vae.encode(&batch)?, noise));
+    let draw = |batch: Batch| Ok(look.draw(&batch, &look.vae.posterior(&batch)?, noise));
     look.each(&rows.calibration, MOST_ROWS, draw, |draw| held_out.extend(draw))?;
-    let density = (k <= WIDEST && !held_out.is_empty()).then(|| {
+    let density = || {
         let rows = (MOST_PRODUCTS / (k * k)).min(some.draw.len() / k);
         GaussianMixture::choose(&some.draw[..rows * k], &held_out, k, RandomStream::new(seed, "density"))
-    });
-    look.stop.check()?;
-    let in_unit = units(features, &look.layout.given().typical(&some.given));
-    let gaussians = look.layout.gaussians();
-    let latents = Latents::of(&some.mean, k);
-    let measured = look
+    };
+    let (density, aggregate) = look
         .pool
-        .map(0..outputs, |output| Ok(OutputMeasures::of(&some, output, outputs, &latents, &in_unit[output])))?;
+        .join(|| (k <= WIDEST && !held_out.is_empty()).then(density).flatten(), || of_rows(look, features, &some));
+    Ok(Aggregate { density, ..aggregate? })
+}
+
+/// Measures the rows; all but the density.
+fn of_rows(look: &FittedNetwork<'_>, features: &Features, rows: &SampledTrainingRows) -> Result<Aggregate> {
+    let (k, outputs) = (look.latent_dim, look.layout.outputs());
+    let in_unit = units(features, &look.layout.given().typical(&rows.given));
+    let gaussians = look.layout.gaussians();
+    let latents = Latents::of(&rows.mean, k);
+    let measured = look.pool.answers(0..outputs.div_ceil(COLUMNS), |block| {
+        let block = block * COLUMNS..outputs.min((block + 1) * COLUMNS);
+        let [x, expected] = [&rows.spread, &rows.expected].map(|all| columns(all, outputs, block.clone()));
+        let each = block.zip(x.into_iter().zip(expected));
+        each.map(|(output, pair)| OutputMeasures::of(pair, &latents, &in_unit[output])).collect::<Vec<_>>()
+    });
+    let measured: Vec<OutputMeasures> = measured.into_iter().flatten().collect();
     let residual: Vec<f32> = measured[..gaussians].iter().map(|output| output.residual).collect();
-    let shared = shared(&some, &residual, outputs);
+    look.stop.check()?;
+    let shared = shared(look, rows, &residual)?;
     look.stop.check()?;
     Ok(Aggregate {
-        density: density.flatten(),
+        density: None,
         residual,
         shared,
         quantiles: measured[..gaussians].iter().flat_map(|output| output.quantiles).collect(),
         deviation: measured.iter().map(|output| output.deviation).collect(),
-        effect: effects(look, &some, &in_unit)?,
-        given: some.given.clone(),
+        effect: effects(look, rows, &in_unit)?,
+        given: rows.given.clone(),
         rank_correlation: (0..k).flat_map(|i| measured.iter().map(move |output| output.correlations[i])).collect(),
     })
 }
@@ -144,15 +167,8 @@ struct OutputMeasures {
 }
 
 impl OutputMeasures {
-    fn of(
-        rows: &SampledTrainingRows,
-        output: usize,
-        outputs: usize,
-        latents: &Latents,
-        in_unit: &dyn Fn(f32) -> f64,
-    ) -> Self {
-        let column = |all: &'_ [f32]| all.iter().skip(output).step_by(outputs).copied().collect::<Vec<f32>>();
-        let (x, expected) = (column(&rows.spread), column(&rows.expected));
+    /// Measures an output from its values and their expectations.
+    fn of((x, expected): (Vec<f32>, Vec<f32>), latents: &Latents, in_unit: &dyn Fn(f32) -> f64) -> Self {
         let pairs = x.iter().zip(&expected).filter(|(x, _)| !x.is_nan());
         let (sum, known) = pairs.fold((0.0, 0.0), |(sum, n), (x, y)| (sum + f64::from(x - y).powi(2), n + 1.0));
         let deviation = deviation(x.iter().filter(|x| !x.is_nan()).map(|&x| in_unit(x))) as f32;
@@ -165,6 +181,15 @@ impl OutputMeasures {
     }
 }
 
+/// Some columns of rows, `[rows, width]`.
+fn columns(rows: &[f32], width: usize, columns: Range<usize>) -> Vec<Vec<f32>> {
+    let mut taken = vec![Vec::with_capacity(rows.len() / width); columns.len()];
+    for row in rows.chunks_exact(width) {
+        taken.iter_mut().zip(&row[columns.clone()]).for_each(|(column, x)| column.push(*x));
+    }
+    taken
+}
+
 /// The latents of rows, in order.
 struct Latents {
     all: Vec<RankedNumbers>,
@@ -175,8 +200,8 @@ struct Latents {
 impl Latents {
     /// Those of rows, `[rows, latent_dim]`.
     fn of(mean: &[f32], latent_dim: usize) -> Self {
-        let column = |i| mean.iter().skip(i).step_by(latent_dim).copied().collect();
-        let all: Vec<RankedNumbers> = (0..latent_dim).map(|i| RankedNumbers::of(column(i))).collect();
+        let all: Vec<RankedNumbers> =
+            columns(mean, latent_dim, 0..latent_dim).into_iter().map(RankedNumbers::of).collect();
         let ranks = all.iter().map(|latent| with_norm(latent.ranks(None))).collect();
         Self { all, ranks }
     }
@@ -193,12 +218,14 @@ impl Latents {
 
 /// The shared factors of the residuals, `[factors, values]`: their first principal components, standardised by value, times
 /// the standard deviation along each.
-fn shared(rows: &SampledTrainingRows, residual: &[f32], outputs: usize) -> Vec<f32> {
-    let values = residual.len();
+fn shared(look: &FittedNetwork<'_>, rows: &SampledTrainingRows, residual: &[f32]) -> Result<Vec<f32>> {
+    let (values, outputs) = (residual.len(), look.layout.outputs());
     if values == 0 || values > WIDEST_SHARED {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let off = rows.spread.chunks_exact(outputs).zip(rows.expected.chunks_exact(outputs)).flat_map(|(x, expected)| {
+    let count = (rows.spread.len() / outputs).min(MOST_RESIDUAL_PRODUCTS / (values * values));
+    let some = rows.spread.chunks_exact(outputs).zip(rows.expected.chunks_exact(outputs)).take(count);
+    let off = some.flat_map(|(x, expected)| {
         x.iter().zip(expected).zip(residual).map(
             |((x, expected), std)| {
                 if x.is_nan() || *std == 0.0 { 0.0 } else { (x - expected) / std }
@@ -206,16 +233,19 @@ fn shared(rows: &SampledTrainingRows, residual: &[f32], outputs: usize) -> Vec<f
         )
     });
     let off: Vec<f32> = off.collect();
-    let mut covariance = Covariance::new(vec![0.0; values]);
-    covariance.add(off.clone());
+    let center = vec![0.0; values];
+    let blocks: Vec<&[f32]> = off.chunks(BATCH_ROWS * values).collect();
+    let products = |block: usize| Ok(Covariance::products(&center, blocks[block].to_vec()));
+    let mut covariance = Covariance::new(center.clone());
+    look.pool.each(blocks.len(), products, |products| covariance.add_products(products))?;
     let components = covariance.components(FACTORS);
-    let rows = (off.len() / values) as f64;
-    let reach = |axis: &[f32]| {
-        let along = |off: &[f32]| off.iter().zip(axis).map(|(off, axis)| f64::from(off * axis)).sum::<f64>();
-        (off.chunks_exact(values).map(|off| along(off).powi(2)).sum::<f64>() / rows).sqrt() as f32
-    };
-    let factors = components.axes().chunks_exact(values).map(|axis| (axis, reach(axis)));
-    factors.flat_map(|(axis, reach)| axis.iter().zip(residual).map(move |(part, std)| reach * part * std)).collect()
+    let factors = components.axes().len() / values;
+    let mut along = vec![0.0; count * factors];
+    times_transposed(&off, components.axes(), &mut along, [count, factors, values]);
+    let squares = |factor: usize| along.iter().skip(factor).step_by(factors).map(|x| f64::from(x * x)).sum::<f64>();
+    let reach = |factor: usize| (squares(factor) / count as f64).sqrt() as f32;
+    let axes = components.axes().chunks_exact(values).enumerate().map(|(factor, axis)| (axis, reach(factor)));
+    Ok(axes.flat_map(|(axis, reach)| axis.iter().zip(residual).map(move |(part, std)| reach * part * std)).collect())
 }
 
 /// Numbers and their order.
@@ -226,9 +256,14 @@ struct RankedNumbers {
 
 impl RankedNumbers {
     fn of(values: Vec<f32>) -> Self {
-        let mut order: Vec<u32> = (0..values.len() as u32).collect();
-        order.sort_unstable_by(|&a, &b| values[a as usize].total_cmp(&values[b as usize]).then(a.cmp(&b)));
-        Self { values, order }
+        // Value and place in one integer, which sorts as `total_cmp` does.
+        let rank = |(place, value): (i64, &f32)| {
+            let bits = value.to_bits() as i32;
+            i64::from(bits ^ ((bits >> 31) as u32 >> 1) as i32) << 32 | place
+        };
+        let mut ranks: Vec<i64> = (0..).zip(&values).map(rank).collect();
+        ranks.sort_unstable();
+        Self { order: ranks.into_iter().map(|rank| rank as u32).collect(), values }
     }
 
     /// The quantiles of those that are not NaN at even ranks; 0 without any.

@@ -13,14 +13,8 @@ use crate::model::{Network, Vae, Weights};
 use crate::pipeline::{self, Pool, Run, Stage};
 use crate::score::{AggregatePosterior, LatentSums, Member, Neighbors, Score, Scorer, Scoring, Tail};
 
-/// Most training rows that are scored: enough for quantiles to a tenth of a per cent of the rows.
-pub(super) const MOST_ROWS: usize = 65_536;
-
-/// Most training rows whose latents are summed: a deviation is off by half a per cent.
-const MOST_LATENT_ROWS: usize = 16_384;
-
 /// Most products of latents for the covariance, so that wide latent spaces take fewer rows.
-const MOST_PRODUCTS: usize = 1 << 34;
+const MOST_PRODUCTS: usize = 1 << 30;
 
 /// The fitted networks, and the score to calibrate.
 pub(in crate::fit) struct Calibration<'a> {
@@ -32,6 +26,17 @@ pub(in crate::fit) struct Calibration<'a> {
     pub(in crate::fit) decision: Option<Decision>,
     /// Whether the rows are in order, with their windows.
     pub(in crate::fit) in_order: bool,
+    /// Most training rows to measure.
+    pub(in crate::fit) most_rows: usize,
+}
+
+/// A scorer, and what was measured to make it.
+pub(in crate::fit) struct MeasuredScorer {
+    pub(in crate::fit) scorer: Arc<Scorer>,
+    /// The aggregate posterior of the training rows in each network.
+    latents: Vec<AggregatePosterior>,
+    /// Scores of training rows, in their order, if the scorer took them.
+    pub(super) training_scores: Option<Vec<f32>>,
 }
 
 /// What calibration measures.
@@ -53,11 +58,14 @@ impl Calibration<'_> {
     /// # Errors
     /// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
     pub(in crate::fit) fn run(&self, rows: &FitRows, out_of_fold: Option<Tail>, run: &Run<'_>) -> Result<Calibrated> {
-        let (scorer, latents) = self.scorer(rows, run)?;
+        let MeasuredScorer { scorer, latents, training_scores } = self.scorer(rows, run)?;
         let scores = |store, most| self.scores(&scorer, store, most, run);
         let decision = self.decision.unwrap_or(Decision::DEFAULT);
         let all = matches!(decision, Decision::Contamination(_) | Decision::AutoContamination);
-        let training_scores = scores(&rows.training, if all { usize::MAX } else { MOST_ROWS })?;
+        let training_scores = match training_scores.filter(|_| !all) {
+            Some(scores) => scores,
+            None => scores(&rows.training, if all { usize::MAX } else { self.most_rows })?,
+        };
         let training = Tail::of(training_scores.clone());
         let calibration = match out_of_fold {
             Some(out_of_fold) => out_of_fold,
@@ -72,15 +80,11 @@ impl Calibration<'_> {
         Ok(Calibrated { scoring, latents, neighbors, group_scores, training_scores })
     }
 
-    /// Makes a scorer, with stored rows if the score takes some, and the aggregate posterior of the training rows in each network.
+    /// Makes a scorer, with stored rows if the score takes some.
     ///
     /// # Errors
     /// As [`run`](Self::run).
-    pub(in crate::fit) fn scorer(
-        &self,
-        rows: &FitRows,
-        run: &Run<'_>,
-    ) -> Result<(Arc<Scorer>, Vec<AggregatePosterior>)> {
+    pub(in crate::fit) fn scorer(&self, rows: &FitRows, run: &Run<'_>) -> Result<MeasuredScorer> {
         let Self { layout, network, training, .. } = *self;
         let (mut members, mut latents) = (Vec::new(), Vec::new());
         for (n, (vae, weights)) in self.members.iter().enumerate() {
@@ -90,11 +94,11 @@ impl Calibration<'_> {
             latents.push(of_member);
         }
         let scorer = Arc::new(Scorer::new(members));
-        let scorer = match self.score.needs_neighbors() {
+        let (scorer, training_scores) = match self.score.needs_neighbors() {
             true => self.with_neighbors(scorer, rows, run)?,
-            false => self.with_group_scores(scorer, rows, run)?,
+            false => (self.with_group_scores(scorer, rows, run)?, None),
         };
-        Ok((scorer, latents))
+        Ok(MeasuredScorer { scorer, latents, training_scores })
     }
 
     /// Computes the score of at most `most` rows of a store.
@@ -122,16 +126,15 @@ impl Calibration<'_> {
     /// The aggregate posterior of the training rows in one network.
     fn latents(&self, vae: &Arc<Vae>, rows: &FitRows, run: &Run<'_>) -> Result<AggregatePosterior> {
         let latent_dim = self.network.latent_dim;
-        let some = MOST_LATENT_ROWS.min((MOST_PRODUCTS / (latent_dim * latent_dim)).max(BATCH_ROWS));
+        let some = self.most_rows.min((MOST_PRODUCTS / (latent_dim * latent_dim)).max(BATCH_ROWS));
         let mut moments = LatentSums::new(latent_dim);
         self.each(
             &rows.training,
             some,
             run,
-            |batch| vae.encode(&batch),
-            |encoded| {
-                let posteriors =
-                    encoded.mean.chunks_exact(latent_dim).zip(encoded.log_variance.chunks_exact(latent_dim));
+            |batch| vae.posterior(&batch),
+            |[mean, log_variance]| {
+                let posteriors = mean.chunks_exact(latent_dim).zip(log_variance.chunks_exact(latent_dim));
                 posteriors.for_each(|(mean, log_variance)| moments.add(mean, log_variance));
             },
         )?;

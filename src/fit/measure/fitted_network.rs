@@ -7,7 +7,7 @@ use crate::batch::Batch;
 use crate::error::Result;
 use crate::feature::Layout;
 use crate::fit::encoded_rows::EncodedRows;
-use crate::model::{Encoded, Heads, Network, Vae, Weights};
+use crate::model::{Heads, Network, Vae, Weights};
 use crate::numerics::RandomStream;
 use crate::pipeline::{Pool, Run, Stop};
 
@@ -18,6 +18,8 @@ pub(in crate::fit) struct FittedNetwork<'a> {
     pub(in crate::fit) heads: Heads,
     /// Width of the latent space.
     pub(in crate::fit) latent_dim: usize,
+    /// Most training rows to measure.
+    pub(in crate::fit) most_rows: usize,
     pub(in crate::fit) stop: &'a Stop,
     pub(in crate::fit) pool: Pool,
 }
@@ -28,10 +30,11 @@ impl<'a> FittedNetwork<'a> {
         network: &Network,
         weights: &Weights,
         vae: Arc<Vae>,
+        most_rows: usize,
         run: &'a Run<'_>,
     ) -> Result<Self> {
         let (heads, latent_dim) = (Heads::new(layout, network, weights), network.latent_dim);
-        Ok(Self { layout, vae, heads, latent_dim, stop: run.stopper(), pool: Pool::new(run.workers())? })
+        Ok(Self { layout, vae, heads, latent_dim, most_rows, stop: run.stopper(), pool: Pool::new(run.workers())? })
     }
 
     /// Runs `work` on batches of at most `most` rows of a store, evenly spread over it, a batch a thread, and gives the
@@ -49,11 +52,15 @@ impl<'a> FittedNetwork<'a> {
         each_batch(store, self.layout, most, (&self.pool, self.stop), work, take)
     }
 
-    /// Draws from each row's posterior, `[rows, latent_dim]`; a row draws from the child stream of its number.
-    pub(in crate::fit) fn draw(&self, batch: &Batch, encoded: &Encoded, noise: RandomStream) -> Vec<f32> {
-        let mut z = vec![0.0; encoded.mean.len()];
-        let posteriors =
-            encoded.mean.chunks_exact(self.latent_dim).zip(encoded.log_variance.chunks_exact(self.latent_dim));
+    /// Draws from each row's posterior, its mean and log-variance, `[rows, latent_dim]`; a row draws from the child stream of its number.
+    pub(in crate::fit) fn draw(
+        &self,
+        batch: &Batch,
+        [mean, log_variance]: &[Vec<f32>; 2],
+        noise: RandomStream,
+    ) -> Vec<f32> {
+        let mut z = vec![0.0; mean.len()];
+        let posteriors = mean.chunks_exact(self.latent_dim).zip(log_variance.chunks_exact(self.latent_dim));
         for ((&id, z), (mean, log_variance)) in
             batch.ids.iter().zip(z.chunks_exact_mut(self.latent_dim)).zip(posteriors)
         {
@@ -72,19 +79,16 @@ impl<'a> FittedNetwork<'a> {
 
     /// The expectation of these outputs, `[rows, outputs]`: a mean, or the probability of a 1 or of a class.
     pub(in crate::fit) fn expected(&self, outputs: &[f32]) -> Vec<f32> {
-        let (mut expected, mut of_element) = (Vec::with_capacity(outputs.len()), Vec::new());
-        for row in outputs.chunks_exact(self.layout.outputs()) {
-            for element in 0..self.layout.inputs() {
-                self.heads.probabilities(element, row, &mut of_element);
-                expected.extend_from_slice(&of_element);
-            }
-        }
+        let (width, mut expected) = (self.layout.outputs(), vec![0.0; outputs.len()]);
+        let rows = outputs.chunks_exact(width).zip(expected.chunks_exact_mut(width));
+        rows.for_each(|(row, expected)| self.heads.means(row, expected));
         expected
     }
 
     /// The rows in the decoder's layout, `[rows, outputs]`.
     pub(in crate::fit) fn spread(&self, batch: &Batch) -> Vec<f32> {
-        let (inputs, mut spread) = (self.layout.inputs(), Vec::new());
+        let inputs = self.layout.inputs();
+        let mut spread = Vec::with_capacity(batch.rows() * self.layout.outputs());
         for (row, x) in batch.x.chunks_exact(inputs).enumerate() {
             self.layout.spread(x, batch.known.as_ref().map(|known| &known[row * inputs..][..inputs]), &mut spread);
         }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::Calibration;
-use super::calibration::MOST_ROWS;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::feature::{GroupMoments, Layout};
@@ -33,7 +32,7 @@ impl Calibration<'_> {
         run: &Run<'_>,
     ) -> Result<Arc<Scorer>> {
         for &(element, groups) in self.layout.given().groups() {
-            let most = MOST_ROWS.max(groups.saturating_mul(ROWS_A_GROUP));
+            let most = self.most_rows.max(groups.saturating_mul(ROWS_A_GROUP));
             let of_groups = self.moments(&scorer, rows, most, (element, groups), run)?;
             let of_unseen = self.moments(&scorer, rows, UNSEEN_ROWS, (element, 0), run)?;
             let scores = scorer.group_scores().iter().cloned().chain([Arc::new(of_groups.finish(Some(&of_unseen)))]);

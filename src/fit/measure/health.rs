@@ -13,9 +13,9 @@ use crate::numerics::{Components, Covariance, RandomStream};
 const WIDEST: usize = 2048;
 const MOST_DIMENSIONS: usize = 256;
 
-/// Most products for a covariance, and most rows: at 784 columns 14,000 rows.
-const MOST_PRODUCTS: usize = 1 << 33;
-const MOST_ROWS: usize = 1 << 18;
+/// Most products for a covariance, at 784 columns those of 7,000 rows, and fewest rows.
+const MOST_PRODUCTS: usize = 1 << 32;
+const FEWEST_ROWS: usize = 2048;
 
 /// Sums over rows for a numeric output.
 #[derive(Debug, Clone, Copy, Default)]
@@ -97,14 +97,14 @@ pub(in crate::fit) fn measure(
     if rows.calibration.len() == 0 {
         return Ok(None);
     }
-    let components = components(look, rows)?;
+    let baseline = LinearBaseline::of(look, rows)?;
     // The noise of the calibration loss, so that both agree.
     let noise = RandomStream::new(seed, "validation");
     let mut all = RowSums::new(look);
     look.each(
         &rows.calibration,
         usize::MAX,
-        |batch| sums_of(look, &batch, noise, components.as_ref()),
+        |batch| sums_of(look, &batch, noise, baseline.as_ref()),
         |sums| all.add(&sums),
     )?;
     let RowSums { nll, moments, squared_error, principal, known, sums, guesses } = all;
@@ -120,7 +120,7 @@ pub(in crate::fit) fn measure(
         kl: dimensions.iter().map(|dimension| dimension.kl).sum(),
         dimensions,
         error: squared_error / known,
-        principal_error: components.map(|_| principal / known),
+        principal_error: baseline.map(|_| principal / known),
         columns: columns(look, features, &sums, &guesses),
     }))
 }
@@ -130,20 +130,22 @@ fn sums_of(
     look: &FittedNetwork<'_>,
     batch: &Batch,
     noise: RandomStream,
-    components: Option<&(Vec<f32>, Components)>,
+    baseline: Option<&LinearBaseline>,
 ) -> Result<RowSums> {
     let (layout, k) = (look.layout, look.latent_dim);
     let (mut all, mut losses) = (RowSums::new(look), Losses::default());
-    let encoded = look.vae.encode(batch)?;
+    let (encoded, at_mean) = look.vae.encode_and_decode(batch)?;
+    let posterior = [encoded.mean, encoded.log_variance];
     let ones = vec![1.0; batch.x.len()];
-    let at_draw = look.decode(&look.draw(batch, &encoded, noise), &batch.given.inputs)?;
+    let at_draw = look.decode(&look.draw(batch, &posterior, noise), &batch.given.inputs)?;
     let known_x = batch.known.as_deref().unwrap_or(&ones);
     let rows = batch.x.chunks_exact(layout.inputs()).zip(known_x.chunks_exact(layout.inputs()));
     for ((x, known), output) in rows.zip(at_draw.chunks_exact(layout.outputs())) {
         look.heads.losses(x, known, output, &mut losses);
         all.nll += losses.nll().map(f64::from).sum::<f64>();
     }
-    for (mean, log_variance) in encoded.mean.chunks_exact(k).zip(encoded.log_variance.chunks_exact(k)) {
+    let [mean, log_variance] = &posterior;
+    for (mean, log_variance) in mean.chunks_exact(k).zip(log_variance.chunks_exact(k)) {
         for (moments, (&mean, &s)) in all.moments.iter_mut().zip(mean.iter().zip(log_variance)) {
             let (mean, s) = (f64::from(mean), f64::from(s));
             let of_row = [0.5 * (mean * mean + s.exp() - 1.0 - s), mean, mean * mean];
@@ -152,17 +154,12 @@ fn sums_of(
     }
     all.squared_error = encoded.squared_error.iter().copied().map(f64::from).sum();
     all.known = encoded.known.iter().copied().map(f64::from).sum();
-    let (spread, expected) = (look.spread(batch), look.expected(&look.decode(&encoded.mean, &batch.given.inputs)?));
+    let (spread, expected) = (look.spread(batch), look.expected(&at_mean));
     for (x, expected) in spread.chunks_exact(layout.outputs()).zip(expected.chunks_exact(layout.outputs())) {
         compare(look, x, expected, &mut all.sums, &mut all.guesses);
     }
-    if let Some((mean, components)) = components {
-        let filled = filled(spread.clone(), mean);
-        let rebuilt = components.rebuild(&weighted(look, filled, true));
-        let rebuilt = weighted(look, rebuilt, false);
-        all.principal = spread.iter().zip(&rebuilt).zip(factors(look)).fold(0.0, |sum, ((x, y), factor)| {
-            if x.is_nan() { sum } else { sum + f64::from(factor * (x - y)).powi(2) }
-        });
+    if let Some(baseline) = baseline {
+        all.principal = baseline.squared_error(&spread);
     }
     Ok(all)
 }
@@ -220,53 +217,67 @@ fn columns(look: &FittedNetwork<'_>, features: &Features, sums: &[Sums], guesses
     features.kinds().iter().enumerate().map(column).collect()
 }
 
-/// The mean and the principal components of the training rows, if these are not too wide.
-fn components(look: &FittedNetwork<'_>, rows: &FitRows) -> Result<Option<(Vec<f32>, Components)>> {
-    let width = look.layout.outputs();
-    if width > WIDEST || look.latent_dim > MOST_DIMENSIONS {
-        return Ok(None);
-    }
-    let most = (MOST_PRODUCTS / (width * width)).min(MOST_ROWS);
-    let mut sums = vec![(0.0, 0.0); width];
-    let of_batch = |batch: Batch| {
-        let mut sums = vec![(0.0, 0.0); width];
-        for row in look.spread(&batch).chunks_exact(width) {
-            let known = sums.iter_mut().zip(row).filter(|(_, x)| !x.is_nan());
-            known.for_each(|((sum, count), x)| (*sum, *count) = (*sum + f64::from(*x), *count + 1.0));
+/// The best linear model of so many dimensions, of the training rows: their principal components.
+struct LinearBaseline {
+    /// The mean of each output, which fills missing values.
+    mean: Vec<f32>,
+    /// The weight of each output's error: for a category, the squared distance of its probabilities counts half.
+    weights: Vec<f32>,
+    components: Components,
+}
+
+impl LinearBaseline {
+    /// Of a sample of the training rows; `None` if they are too wide.
+    fn of(look: &FittedNetwork<'_>, rows: &FitRows) -> Result<Option<Self>> {
+        let width = look.layout.outputs();
+        if width > WIDEST || look.latent_dim > MOST_DIMENSIONS {
+            return Ok(None);
         }
-        Ok(sums)
-    };
-    look.each(&rows.training, most, of_batch, |of_batch| {
-        let each = sums.iter_mut().zip(of_batch);
-        each.for_each(|((sum, count), (x, known))| (*sum, *count) = (*sum + x, *count + known));
-    })?;
-    let mean: Vec<f32> = sums.into_iter().map(|(sum, count)| (sum / f64::max(count, 1.0)) as f32).collect();
-    let center = weighted(look, mean.clone(), true);
-    let mut covariance = Covariance::new(center.clone());
-    let products =
-        |batch: Batch| Ok(Covariance::products(&center, weighted(look, filled(look.spread(&batch), &mean), true)));
-    look.each(&rows.training, most, products, |products| covariance.add_products(products))?;
-    Ok(Some((mean, covariance.components(look.latent_dim))))
-}
-
-/// The weight of each output's error: for a category, the squared distance of its probabilities counts half.
-fn factors<'a>(look: &'a FittedNetwork<'_>) -> impl Iterator<Item = f32> + Clone + 'a {
-    let factor = |classes: usize| if classes > 1 { std::f32::consts::FRAC_1_SQRT_2 } else { 1.0 };
-    let spans = look.layout.spans().iter().map(|span| span.output.len());
-    spans.flat_map(move |classes| std::iter::repeat_n(factor(classes), classes)).cycle()
-}
-
-/// Multiplies rows, `[rows, outputs]`, by these factors, or divides them.
-fn weighted(look: &FittedNetwork<'_>, mut rows: Vec<f32>, times: bool) -> Vec<f32> {
-    let each = rows.iter_mut().zip(factors(look));
-    each.for_each(|(x, factor)| *x = if times { *x * factor } else { *x / factor });
-    rows
-}
-
-/// Fills missing values with the mean.
-fn filled(mut rows: Vec<f32>, mean: &[f32]) -> Vec<f32> {
-    for row in rows.chunks_exact_mut(mean.len()) {
-        row.iter_mut().zip(mean).filter(|(x, _)| x.is_nan()).for_each(|(x, mean)| *x = *mean);
+        let most = (MOST_PRODUCTS / (width * width)).max(FEWEST_ROWS).min(look.most_rows);
+        let mut sums = vec![(0.0, 0.0); width];
+        let of_batch = |batch: Batch| {
+            let mut sums = vec![(0.0, 0.0); width];
+            for row in look.spread(&batch).chunks_exact(width) {
+                let known = sums.iter_mut().zip(row).filter(|(_, x)| !x.is_nan());
+                known.for_each(|((sum, count), x)| (*sum, *count) = (*sum + f64::from(*x), *count + 1.0));
+            }
+            Ok(sums)
+        };
+        look.each(&rows.training, most, of_batch, |of_batch| {
+            let each = sums.iter_mut().zip(of_batch);
+            each.for_each(|((sum, count), (x, known))| (*sum, *count) = (*sum + x, *count + known));
+        })?;
+        let mean: Vec<f32> = sums.into_iter().map(|(sum, count)| (sum / f64::max(count, 1.0)) as f32).collect();
+        let weight = |classes: usize| if classes > 1 { std::f32::consts::FRAC_1_SQRT_2 } else { 1.0 };
+        let classes = look.layout.spans().iter().map(|span| span.output.len());
+        let weights: Vec<f32> = classes.flat_map(|classes| std::iter::repeat_n(weight(classes), classes)).collect();
+        let center: Vec<f32> = mean.iter().zip(&weights).map(|(mean, weight)| mean * weight).collect();
+        let mut covariance = Covariance::new(center.clone());
+        let products =
+            |batch: Batch| Ok(Covariance::products(&center, weighted(&look.spread(&batch), &mean, &weights)));
+        look.each(&rows.training, most, products, |products| covariance.add_products(products))?;
+        Ok(Some(Self { mean, weights, components: covariance.components(look.latent_dim) }))
     }
-    rows
+
+    /// The squared error of rows, `[rows, outputs]`, over their known values.
+    fn squared_error(&self, rows: &[f32]) -> f64 {
+        let width = self.mean.len();
+        let weighted = weighted(rows, &self.mean, &self.weights);
+        let rebuilt = self.components.rebuild(&weighted);
+        let errors = rows.chunks_exact(width).zip(weighted.chunks_exact(width).zip(rebuilt.chunks_exact(width)));
+        errors.fold(0.0, |sum, (row, (weighted, rebuilt))| {
+            let known = row.iter().zip(weighted.iter().zip(rebuilt)).filter(|(x, _)| !x.is_nan());
+            sum + known.map(|(_, (x, y))| f64::from(x - y).powi(2)).sum::<f64>()
+        })
+    }
+}
+
+/// Rows, `[rows, outputs]`, with the mean for missing values, times the weight of each output.
+fn weighted(rows: &[f32], mean: &[f32], weights: &[f32]) -> Vec<f32> {
+    let mut weighted = Vec::with_capacity(rows.len());
+    for row in rows.chunks_exact(mean.len()) {
+        let each = row.iter().zip(mean.iter().zip(weights));
+        weighted.extend(each.map(|(x, (mean, weight))| weight * if x.is_nan() { *mean } else { *x }));
+    }
+    weighted
 }

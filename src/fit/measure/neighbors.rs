@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::Calibration;
-use super::calibration::MOST_ROWS;
 use crate::batch::{Batch, Table};
 use crate::config::Decision;
 use crate::error::Result;
@@ -27,24 +26,31 @@ const LEAST_ORDINARY: f64 = 0.6;
 const ORDINARY_AMONG_ANOMALIES: f64 = 0.8;
 
 impl Calibration<'_> {
-    /// The scorer, with rows to store, and the scores of training rows that others are compared with.
+    /// The scorer, with rows to store, and the scores of training rows that others are compared with; and what both make
+    /// together of these rows, if that is the score.
     ///
     /// # Errors
     /// As [`run`](Self::run).
-    pub(super) fn with_neighbors(&self, scorer: Arc<Scorer>, rows: &FitRows, run: &Run<'_>) -> Result<Arc<Scorer>> {
+    pub(super) fn with_neighbors(
+        &self,
+        scorer: Arc<Scorer>,
+        rows: &FitRows,
+        run: &Run<'_>,
+    ) -> Result<(Arc<Scorer>, Option<Vec<f32>>)> {
         let neighbors = self.choose(&scorer, rows, run)?;
         let unmeasured = ScoreComponents::unmeasured();
         let scorer = Arc::new(scorer.with_neighbors(Some((neighbors.clone(), unmeasured))));
         let scorer = self.with_group_scores(scorer, rows, run)?;
         // Groups standardise the parts of the anomaly score, whichever that is; those of `combined` only if it is.
-        let of_batch = match self.score.parts() == COMBINED.parts() {
+        let is_combined = self.score.parts() == COMBINED.parts();
+        let of_batch = match is_combined {
             true => scorer.clone(),
             false => Arc::new(scorer.with_group_scores(Vec::new())),
         };
         let (mut elbos, mut distances) = (Vec::new(), Vec::new());
         self.each(
             &rows.training,
-            MOST_ROWS,
+            self.most_rows,
             run,
             |batch| of_batch.rows(&batch)?.parts_in_groups(&COMBINED),
             |of_batch| {
@@ -54,8 +60,11 @@ impl Calibration<'_> {
                 })
             },
         )?;
-        let components = ScoreComponents { elbo: Tail::of(elbos), neighbor_distance: Tail::of(distances) };
-        Ok(Arc::new(scorer.with_neighbors(Some((neighbors, components)))))
+        let [elbo, neighbor_distance] = [&elbos, &distances].map(|scores| Tail::of(scores.clone()));
+        let components = ScoreComponents { elbo, neighbor_distance };
+        let both = elbos.iter().zip(&distances).map(|(&elbo, &distance)| components.combine(elbo, distance) as f32);
+        let combined = is_combined.then(|| both.collect());
+        Ok((Arc::new(scorer.with_neighbors(Some((neighbors, components)))), combined))
     }
 
     /// Whether the training rows are known to hold anomalies.

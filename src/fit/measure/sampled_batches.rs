@@ -9,6 +9,13 @@ use crate::pipeline::{Pool, Stop};
 /// Rows of a batch: a multiple of the block a network encodes.
 pub(super) const BATCH_ROWS: usize = 1024;
 
+/// Most training rows to measure after a network was trained on so many, all epochs together: a 32nd, so that a forward pass
+/// of them takes a hundredth of the time of the training. A quantile of 4096 rows is off by .8 % of the rows at most, of 32,768
+/// by .3 % (one standard error).
+pub(in crate::fit) fn most_rows(trained: u64) -> usize {
+    (trained / 32).clamp(4096, 32_768) as usize
+}
+
 /// Runs `work` on batches of at most `most` rows of a store, a batch a thread, and gives the answers, in order, to `take`.
 ///
 /// # Errors

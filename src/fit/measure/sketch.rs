@@ -25,8 +25,8 @@ pub(in crate::fit) fn measure(
 ) -> Result<Sketch> {
     let most = MOST_ROWS.min((MOST_CELLS / look.layout.inputs()).max(1024));
     let (mut x, mut known, mut mean, mut given) = (Vec::new(), None, Vec::new(), Vec::new());
-    let encoded = |batch: Batch| Ok((look.vae.encode(&batch)?.mean, batch));
-    look.each(&rows.training, most, encoded, |(mean_of_batch, batch)| {
+    let encoded = |batch: Batch| Ok((look.vae.posterior(&batch)?, batch));
+    look.each(&rows.training, most, encoded, |([mean_of_batch, _], batch)| {
         mean.extend(mean_of_batch);
         if batch.known.is_some() && known.is_none() {
             known = Some(vec![1.0; x.len()]);
@@ -42,7 +42,7 @@ pub(in crate::fit) fn measure(
     })?;
     let given = take_given_effects(look, (&mut x, known.as_deref()), &mut mean, &given);
     let rows = SketchRows { given, x: &x, known: known.as_deref(), mean: &mean, scores };
-    Ok(Sketch::of(features.kinds(), look.layout, &rows, calibration))
+    Ok(Sketch::of(features.kinds(), look.layout, &rows, calibration, &look.pool))
 }
 
 /// Takes what follows from the given inputs, `[rows, inputs]`, from the numbers and latents of rows.
@@ -52,6 +52,9 @@ fn take_given_effects(
     mean: &mut [f32],
     given: &[f32],
 ) -> Option<GivenEffects> {
+    if given.is_empty() {
+        return None;
+    }
     let (inputs, k, gaussians) = (look.layout.inputs(), look.latent_dim, look.layout.gaussians());
     let rows = mean.len() / k;
     let mut quantities = Vec::with_capacity(rows * (gaussians + k));

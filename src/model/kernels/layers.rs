@@ -20,7 +20,7 @@ pub(super) struct Layers {
     pub(super) inputs: usize,
     /// Given inputs of a row.
     pub(super) given: usize,
-    outputs: usize,
+    pub(super) outputs: usize,
     first: First,
     /// Its further layers: hidden ones, and mean and log-variance as one layer.
     encoder: Vec<Dense>,
@@ -172,14 +172,19 @@ impl Layers {
         }
     }
 
-    /// Posterior, draw with the workspace's noise, decoder's output and losses of rows.
-    pub(super) fn forward(&self, parameters: &[f32], rows: KernelRows<'_>, space: &mut Workspace) {
-        let n = rows.rows;
+    /// Posterior and draw, with the workspace's noise, of rows.
+    pub(super) fn posterior(&self, parameters: &[f32], rows: KernelRows<'_>, space: &mut Workspace) {
         self.first.forward(parameters, rows, &mut space.encoder[0]);
         let (first, further) = space.encoder.split_at_mut(1);
-        through(&self.encoder, parameters, &first[0].y, n, further);
-        let posterior = &mut last_mut(&mut space.encoder).y[..n * 2 * self.latent_dim];
+        through(&self.encoder, parameters, &first[0].y, rows.rows, further);
+        let posterior = &mut last_mut(&mut space.encoder).y[..rows.rows * 2 * self.latent_dim];
         space.latents.draw(posterior, rows.given, self.latent_dim);
+    }
+
+    /// The same, and the decoder's output and the losses.
+    pub(super) fn forward(&self, parameters: &[f32], rows: KernelRows<'_>, space: &mut Workspace) {
+        let n = rows.rows;
+        self.posterior(parameters, rows, space);
         through(&self.decoder, parameters, &space.latents.z, n, &mut space.decoder);
         let output = &last(&space.decoder).y[..n * self.outputs];
         let losses = &mut space.losses[..n];
@@ -265,6 +270,11 @@ impl Workspace {
     /// `[rows, 2 latent_dim]`: mean and bounded log-variance.
     pub(super) fn posterior(&self) -> &[f32] {
         &last(&self.encoder).y
+    }
+
+    /// `[rows, outputs]`: the decoder's output.
+    pub(super) fn output(&self) -> &[f32] {
+        &last(&self.decoder).y
     }
 }
 

@@ -44,8 +44,8 @@ impl Encoder {
     }
 
     /// Encodes rows and scores their reconstruction at the posterior mean. Nothing is random: the same row gives the
-    /// same bits in any batch.
-    pub(super) fn encode(&self, batch: &Batch) -> Encoded {
+    /// same bits in any batch. Appends the decoder's output, `[rows, outputs]`, to `outputs`, if given.
+    pub(super) fn encode(&self, batch: &Batch, mut outputs: Option<&mut Vec<f32>>) -> Encoded {
         let Layers { latent_dim, inputs: features, .. } = self.layers;
         let mut encoded = Encoded { latent_dim, features, ..Encoded::default() };
         let mut space = self.space();
@@ -55,9 +55,29 @@ impl Encoder {
             let rows = KernelRows::of(batch, range, self.layers.inputs);
             self.layers.forward(&self.parameters, self.filled_up(rows, &mut padded), &mut space);
             self.take(rows, &space, &mut encoded);
+            if let Some(outputs) = &mut outputs {
+                outputs.extend_from_slice(&space.output()[..rows.rows * self.layers.outputs]);
+            }
         }
         self.rest(space);
         encoded
+    }
+
+    /// The posterior mean and log-variance of rows, `[rows, latent_dim]` each, as [`encode`](Self::encode) finds them.
+    pub(super) fn posterior(&self, batch: &Batch) -> [Vec<f32>; 2] {
+        let latent_dim = self.layers.latent_dim;
+        let (mut space, mut padded, mut parts) = (self.space(), Default::default(), [Vec::new(), Vec::new()]);
+        for from in (0..batch.rows()).step_by(ENCODE_ROWS) {
+            let range = from..batch.rows().min(from + ENCODE_ROWS);
+            let rows = KernelRows::of(batch, range, self.layers.inputs);
+            self.layers.posterior(&self.parameters, self.filled_up(rows, &mut padded), &mut space);
+            for row in space.posterior()[..rows.rows * 2 * latent_dim].chunks_exact(2 * latent_dim) {
+                let (mean, log_variance) = row.split_at(latent_dim);
+                parts.iter_mut().zip([mean, log_variance]).for_each(|(all, row)| all.extend_from_slice(row));
+            }
+        }
+        self.rest(space);
+        parts
     }
 
     /// Appends the decoder's output for latents, `[rows, latent_dim]`, and their given inputs, to `into`: `[rows, outputs]`.
