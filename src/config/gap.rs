@@ -24,7 +24,7 @@ pub enum Gap {
 
 /// The units of a time, the longest first, in seconds.
 const UNITS: [(&str, f64); 6] =
-    [("w", 604_800.0), ("d", 86_400.0), ("h", 3600.0), ("m", 60.0), ("ms", 0.001), ("s", 1.0)];
+    [("w", 604_800.0), ("d", 86_400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0), ("ms", 0.001)];
 
 /// A text is no step between rows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -77,10 +77,12 @@ mod tests {
 
     #[test]
     fn a_gap_reads_as_it_is_written() {
-        for text in ["1w", "2d", "36h", "10m", "1.5s", "20ms", "7", "0.25"] {
+        for text in ["1w", "2d", "36h", "10m", "45s", "20ms", "7", "0.25"] {
             assert_eq!(text.parse::<Gap>().unwrap().to_string(), text);
         }
-        assert_eq!("60s".parse::<Gap>().unwrap().to_string(), "1m");
+        for (text, written) in [("60s", "1m"), ("1.5s", "1500ms"), (" 2 h", "2h")] {
+            assert_eq!(text.parse::<Gap>().unwrap().to_string(), written);
+        }
         for text in ["", "m", "-1s", "0", "1 year", "inf", "nan"] {
             assert!(text.parse::<Gap>().is_err(), "{text}");
         }
