@@ -46,7 +46,7 @@ impl WindowedFiles {
             }
             let Some(file) = self.files.next() else { return Ok(None) };
             let batches = file.stream(&self.columns, self.batch_rows)?.batches;
-            self.current = Some((self.start.into_file(file.path()), batches));
+            self.current = Some((self.start.for_file(file.path()), batches));
         }
     }
 }

@@ -59,7 +59,7 @@ impl Windower {
     }
 
     /// The same, for the rows of a file that come next.
-    pub(crate) fn into_file(&self, path: &Path) -> Self {
+    pub(crate) fn for_file(&self, path: &Path) -> Self {
         let (sequence, sequences) = (self.sequence.clone(), self.sequences.continued());
         let mut next = Self { sequence, sequences, files: self.files.clone(), ..*self };
         next.begin_file(path);

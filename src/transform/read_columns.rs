@@ -73,7 +73,7 @@ impl Model {
         batch_rows: usize,
     ) -> Result<Batches> {
         match windows {
-            Some(windows) => Ok(windowed(windows.into_file(source.path()), source, columns, batch_rows)?.batches),
+            Some(windows) => Ok(windowed(windows.for_file(source.path()), source, columns, batch_rows)?.batches),
             None => Ok(source.stream(columns, batch_rows)?.batches),
         }
     }

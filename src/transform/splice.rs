@@ -77,7 +77,7 @@ impl TransformJob<'_, '_> {
     ) -> Result<Box<dyn Iterator<Item = Result<ScoreInput>> + Send>> {
         let (read, mut next_row) = (self.model.read_columns(features), 0);
         let (places, source) = (self.model.places(features, &read), source.with_string_views());
-        let mut windower = self.windows.as_ref().map(|windows| windows.into_file(source.path()));
+        let mut windower = self.windows.as_ref().map(|windows| windows.for_file(source.path()));
         let scan = source.scan(&read, slice_rows);
         Ok(Box::new(scan.map(move |batch| {
             let (row_group, rows) = batch?;

@@ -93,7 +93,7 @@ impl Model {
         let needed = plan.needed.iter().map(|column| input.index_of(column)).collect::<Result<Vec<_>, _>>();
         let failed = |source: ArrowError| Error::Read { place: Place::file("record batches"), source: source.into() };
         let needed = needed.map_err(failed)?;
-        let mut windower = self.windower(config, run.stopper())?.map(|windower| windower.into_file(path));
+        let mut windower = self.windower(config, run.stopper())?.map(|windower| windower.for_file(path));
         let batches = reader.map(move |batch| {
             let batch = batch.and_then(|batch| batch.project(&needed)).map_err(failed)?;
             windower.as_mut().map_or(Ok(batch.clone()), |windower| windower.add(&batch))
