@@ -14,6 +14,8 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+
 use super::Batch;
 use crate::error::{Error, Result};
 use crate::feature::{COLUMNS_PER_BLOCK, FeatureIssues, Features, Layout, Surprise, split_columns};
@@ -71,6 +73,8 @@ enum BlockValues {
     Memory(Vec<f32>),
     /// The file, and the index of the first value in it.
     File(Scratch, u64),
+    /// The decoded columns of the block, which the fit kept from its first reading: encoded slice by slice.
+    Columns(Features, Vec<RecordBatch>),
 }
 
 /// A block of adjacent features and their columns.
@@ -173,11 +177,7 @@ impl RowGroupTransposer {
         let mut parts: Vec<BlockVectors> = parts.into_iter().flatten().collect();
         parts.sort_unstable_by_key(|part: &BlockVectors| part.at);
         let mut issues = FeatureIssues::default();
-        for part in &parts {
-            issues.learned.extend_from_slice(&part.issues.learned);
-            issues.given.extend_from_slice(&part.issues.given);
-            issues.add(&FeatureIssues { watched: part.issues.watched.clone(), ..FeatureIssues::default() });
-        }
+        parts.iter().for_each(|part| issues.append(&part.issues));
         let (width, surprise) = (self.width, surprise.unwrap_or_default());
         Ok(Some(TransposedRowGroup { group, width, parts, surprise, issues, _reservation: reservation }))
     }
@@ -215,6 +215,11 @@ impl ColumnBlock {
         stop: &Stop,
     ) -> Result<BlockVectors> {
         let width = self.features.layout().width();
+        if let Some(batches) = source.take_kept(&self.columns, group).filter(|_| surprise.is_empty()) {
+            let features = self.features.clone();
+            let (issues, values) = (features.no_issues(), BlockValues::Columns(features, batches));
+            return Ok(BlockVectors { at: self.at, width, values, issues });
+        }
         let rows = group.rows as usize;
         let mut values = vec![0.0; width * if scratch.is_some() { rows.min(BATCH_ROWS) } else { rows }];
         let first = self.at as u64 * group.rows;
@@ -239,6 +244,26 @@ impl ColumnBlock {
     }
 }
 
+/// Encodes some of the rows of these batches into `values`, `[rows, width]`.
+fn encode(
+    features: &Features,
+    batches: &[RecordBatch],
+    rows: Range<usize>,
+    values: &mut [f32],
+) -> Result<FeatureIssues> {
+    let (width, mut issues, mut first) = (features.layout().width(), features.no_issues(), 0);
+    for batch in batches {
+        let all = first..first + batch.num_rows();
+        let wanted = rows.start.max(all.start)..rows.end.min(all.end);
+        if !wanted.is_empty() {
+            let values = &mut values[(wanted.start - rows.start) * width..(wanted.end - rows.start) * width];
+            issues.add(&features.write(&batch.slice(wanted.start - first, wanted.len()), values, &mut [])?);
+        }
+        first = all.end;
+    }
+    Ok(issues)
+}
+
 impl RowSlice {
     /// Number of the first row, counted over all files.
     pub(crate) fn first_row(&self) -> u64 {
@@ -250,21 +275,24 @@ impl RowSlice {
         self.transposed.group.number
     }
 
-    /// The issues of the whole row group; reported with its first slice only, so that they count once.
-    pub(crate) fn issues(&self) -> FeatureIssues {
-        if self.rows.start == 0 { self.transposed.issues.clone() } else { FeatureIssues::default() }
-    }
-
-    /// The rows, `[rows, width]`; NaN where a value is missing.
+    /// The rows, `[rows, width]`; NaN where a value is missing. With their issues: those of the whole row group come with its
+    /// first slice, so that they count once.
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) if they cannot be read from the scratch file.
-    pub(crate) fn x(&self) -> Result<Vec<f32>> {
-        let TransposedRowGroup { width: all, parts, .. } = &*self.transposed;
+    pub(crate) fn x(&self) -> Result<(Vec<f32>, FeatureIssues)> {
+        let TransposedRowGroup { width: all, parts, issues: of_group, .. } = &*self.transposed;
         let mut x = vec![0.0; self.rows.len() * all];
-        let mut read = Vec::new();
-        for BlockVectors { at, width, values, .. } in parts.iter().filter(|part| part.width > 0) {
+        let mut issues = if self.rows.start == 0 { of_group.clone() } else { FeatureIssues::default() };
+        let (mut read, mut of_slice) = (Vec::new(), FeatureIssues::default());
+        for BlockVectors { at, width, values, issues: of_block } in parts {
+            let mut encoded = None;
             let values = match values {
+                BlockValues::Columns(features, batches) => {
+                    read.resize(self.rows.len() * width, 0.0);
+                    encoded = Some(encode(features, batches, self.rows.clone(), &mut read)?);
+                    &read
+                }
                 BlockValues::Memory(values) => &values[self.rows.start * width..self.rows.end * width],
                 BlockValues::File(scratch, first) => {
                     read.resize(self.rows.len() * width, 0.0);
@@ -272,19 +300,22 @@ impl RowSlice {
                     &read
                 }
             };
-            for (row, values) in x.chunks_exact_mut(*all).zip(values.chunks_exact(*width)) {
+            for (row, values) in x.chunks_exact_mut(*all).zip(values.chunks_exact((*width).max(1))) {
                 row[*at..at + width].copy_from_slice(values);
             }
+            of_slice.append(&encoded.unwrap_or_else(|| of_block.none()));
         }
-        Ok(x)
+        issues.add(&of_slice);
+        Ok((x, issues))
     }
 
     /// The rows as a batch.
     ///
     /// # Errors
     /// As [`x`](Self::x).
-    pub(crate) fn batch(&self, layout: &Layout) -> Result<Batch> {
+    pub(crate) fn batch(&self, layout: &Layout) -> Result<(Batch, FeatureIssues)> {
         let surprise = self.transposed.surprise.get(self.rows.clone()).unwrap_or_default();
-        Ok(Batch { surprise: Surprise::new(surprise.to_vec()), ..Batch::unnumbered(self.x()?, layout) })
+        let (x, issues) = self.x()?;
+        Ok((Batch { surprise: Surprise::new(surprise.to_vec()), ..Batch::unnumbered(x, layout) }, issues))
     }
 }

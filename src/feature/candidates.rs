@@ -138,7 +138,8 @@ impl Candidate {
     }
 }
 
-/// Divides the columns of `schema`, of which `partition_keys` come from paths, into candidates and carried columns.
+/// Divides the columns of `schema`, of which `partition_keys` come from paths, into candidates and carried columns of so many
+/// rows.
 ///
 /// # Errors
 /// [`Error::UnknownColumn`] for a name that `schema` does not have, [`Error::NotLearnable`] for a column that the user
@@ -149,6 +150,7 @@ pub(crate) fn candidates(
     types: &ColumnTypes,
     config: &FitConfig,
     scale: Scale,
+    rows: u64,
 ) -> Result<Candidates> {
     let leaves = Column::leaves(schema);
     let selections = Selections::new(schema, config)?;
@@ -180,6 +182,7 @@ pub(crate) fn candidates(
             map: selections.map(column).unwrap_or(if scale == Scale::Asinh { Map::Asinh } else { Map::None }),
             vector_scale: config.vector_scale.unwrap_or(VectorScale::Element),
             quantiles: matches!(scale, Scale::Robust | Scale::Asinh),
+            rows,
         };
         let refused = |selection, reason: &str| {
             let reason = format!("{reason} {}", describe_type(field.data_type()));
@@ -320,7 +323,7 @@ mod tests {
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
         let config = FitConfig::new().columns(owned(columns)).exclude(owned(exclude));
         let Candidates { mut columns, carried, .. } =
-            candidates(&schema(), &[], &ColumnTypes::default(), &config, Scale::Standard).unwrap();
+            candidates(&schema(), &[], &ColumnTypes::default(), &config, Scale::Standard, 0).unwrap();
         for candidate in &mut columns {
             let array: ArrayRef = match candidate.column().name() {
                 "id" => Arc::new(Int32Array::from(vec![Some(1), Some(2), Some(3)])),
@@ -361,7 +364,7 @@ mod tests {
     #[test]
     fn a_selection_that_the_type_of_the_column_does_not_allow_is_rejected() {
         let refused = |config: FitConfig| {
-            candidates(&schema(), &[], &ColumnTypes::default(), &config, Scale::Standard).map(|_| ()).unwrap_err()
+            candidates(&schema(), &[], &ColumnTypes::default(), &config, Scale::Standard, 0).map(|_| ()).unwrap_err()
         };
         let names = |name: &str| vec![name.to_owned()];
         for config in [

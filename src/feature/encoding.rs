@@ -150,6 +150,12 @@ impl FeatureCells<'_> {
         self.set_at(row, 0, value);
     }
 
+    /// Sets the feature's first element in every row.
+    pub(crate) fn set_all(&mut self, values: &[f32]) {
+        let rows = self.block.iter_mut().skip(self.at).step_by(self.inputs);
+        rows.zip(values).for_each(|(element, value)| *element = *value);
+    }
+
     /// Sets any of the feature's elements in `row`.
     #[inline]
     pub(crate) fn set_at(&mut self, row: usize, element: usize, value: f32) {

@@ -268,6 +268,13 @@ impl Features {
         })
     }
 
+    /// No issue of any column.
+    pub(crate) fn no_issues(&self) -> FeatureIssues {
+        let none = |count| vec![ValueIssues::default(); count];
+        let given = self.kinds.len() - self.learned;
+        FeatureIssues { learned: none(self.learned), given: none(given), watched: none(self.all_watched) }
+    }
+
     /// Writes a batch whose columns are [`columns`](Self::columns) into `block`, row-major `[rows, width]`, and adds the
     /// surprise of each row to `surprise`, which may be empty.
     ///
@@ -277,24 +284,21 @@ impl Features {
     /// # Panics
     /// If the block's size is not that of the batch.
     pub(crate) fn write(&self, batch: &RecordBatch, block: &mut [f32], surprise: &mut [u64]) -> Result<FeatureIssues> {
-        /// Rows written column by column while their cache lines are still warm.
-        const TILE: usize = 128;
+        /// Bytes of rows written column by column while their cache lines are still warm, and the fewest and most rows.
+        const TILE_BYTES: usize = 1 << 15;
+        const TILE_ROWS: (usize, usize) = (128, 1024);
         let inputs = self.layout.width();
+        let tile_rows = (TILE_BYTES / size_of::<f32>() / inputs.max(1)).clamp(TILE_ROWS.0, TILE_ROWS.1);
         assert_eq!(block.len(), batch.num_rows() * inputs);
-        let none = |count| vec![ValueIssues::default(); count];
-        let mut issues = FeatureIssues {
-            learned: none(self.learned),
-            given: none(self.kinds.len() - self.learned),
-            watched: none(self.all_watched),
-        };
+        let mut issues = self.no_issues();
         let read = |column: &Column| {
             let place = Place::column("", column.name());
             move |source| Error::Read { place, source: Box::new(source) }
         };
-        for (tile, block) in block.chunks_mut((TILE * inputs).max(1)).enumerate() {
-            let first = (tile * TILE) as u64;
-            let rows = batch.slice(tile * TILE, block.len() / inputs);
-            let surprise = surprise.get_mut(tile * TILE..).unwrap_or_default();
+        for (tile, block) in block.chunks_mut((tile_rows * inputs).max(1)).enumerate() {
+            let first = (tile * tile_rows) as u64;
+            let rows = batch.slice(tile * tile_rows, block.len() / inputs);
+            let surprise = surprise.get_mut(tile * tile_rows..).unwrap_or_default();
             let mut tile = FeatureIssues::default();
             let columns = self.kinds.iter().zip(&self.top_indices).zip(&self.starts).zip(&self.unseen);
             for (((kind, &place), &at), &unseen) in columns {

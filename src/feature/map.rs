@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::statistics::{NumberSummary, Statistics};
 use crate::config::Map;
-use crate::numerics::{normal_quantile, normal_rank};
+use crate::numerics::{asinh, normal_quantile, normal_rank};
 
 /// A fitted curve. It rises everywhere, so that it has an inverse.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,6 +103,16 @@ impl Curve {
         }
     }
 
+    /// Transforms values, to the precision of f32.
+    #[inline(always)]
+    pub(super) fn apply_all(&self, values: &[f64], into: &mut [f32]) {
+        let each = into.iter_mut().zip(values);
+        match self {
+            Self::Asinh { center, scale } => each.for_each(|(y, x)| *y = asinh(((x - center) / scale) as f32)),
+            curve => each.for_each(|(y, x)| *y = curve.apply(*x) as f32),
+        }
+    }
+
     /// The value that the curve transforms to `y`.
     pub(super) fn invert(&self, y: f64) -> f64 {
         match self {
@@ -190,7 +200,7 @@ mod tests {
     use super::*;
 
     fn skewed() -> Statistics {
-        let mut statistics = Statistics::new(true);
+        let mut statistics = Statistics::new(Some(0));
         (0..5000).for_each(|n| statistics.push((f64::from(n % 1000) / 100.0).exp()));
         statistics.finish();
         statistics
@@ -218,7 +228,7 @@ mod tests {
     #[test]
     fn the_likeliest_curve_is_none_for_normal_values_and_the_logarithm_for_skewed_ones() {
         let of = |x: fn(f64) -> f64| {
-            let mut statistics = Statistics::new(true);
+            let mut statistics = Statistics::new(Some(0));
             (1..2000).for_each(|n| statistics.push(x(normal_quantile(f64::from(n) / 2000.0))));
             statistics.finish();
             Curve::fit(Map::Auto, &statistics)

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::config::{LogicalType, Map};
 use crate::feature::{Likelihood, Shape};
+use crate::numerics::vectorized;
 
 /// A fitted number: its value, transformed by a curve if it has one, then scaled. A duration is a number of seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,6 +45,23 @@ pub struct Number {
 }
 
 impl Number {
+    /// Makes the scaled values NaN that are not known or not usable; counts those that are not usable, and out of range.
+    fn take_unusable(&self, values: &[f64], scaled: &mut [f32], is_known: impl Fn(usize) -> bool) -> [u64; 2] {
+        vectorized(
+            #[inline(always)]
+            || {
+                let mut counts = [0; 2];
+                for (row, (&value, scaled)) in values.iter().zip(scaled).enumerate() {
+                    let (known, usable) = (is_known(row), (value as f32).is_finite());
+                    counts[0] += u64::from(known & !usable);
+                    counts[1] += u64::from(known & usable & self.scaling.is_out_of_range(value));
+                    *scaled = if known & usable { *scaled } else { f32::NAN };
+                }
+                counts
+            },
+        )
+    }
+
     /// Sets the number of missing values at fit.
     pub(super) fn set_missing(&mut self, missing: u64) {
         self.missing = missing;
@@ -178,16 +196,25 @@ impl Feature for Number {
 
     fn write(&self, array: &ArrayRef, elements: &mut FeatureCells<'_>) -> Result<ValueIssues, ArrowError> {
         let array = numbers(array)?;
-        let mut issues = ValueIssues { null: array.null_count() as u64, ..ValueIssues::default() };
-        for (row, &value) in array.values().iter().enumerate() {
-            let known = array.is_valid(row);
-            let usable = (value as f32).is_finite();
-            issues.unusable += u64::from(known && !usable);
-            issues.out_of_range += u64::from(known && usable && self.scaling.is_out_of_range(value));
-            let value = self.map.as_ref().map_or(value, |curve| curve.apply(value));
-            elements.set(row, if known && usable { self.scaling.apply(value) } else { f32::NAN });
-        }
-        Ok(issues)
+        let values = array.values();
+        let mut scaled = vec![0.0; values.len()];
+        let scaling = &self.scaling;
+        vectorized(
+            #[inline(always)]
+            || match &self.map {
+                None => scaled.iter_mut().zip(values).for_each(|(scaled, value)| *scaled = scaling.apply(*value)),
+                Some(curve) => {
+                    curve.apply_all(values, &mut scaled);
+                    scaled.iter_mut().for_each(|scaled| *scaled = scaling.apply(f64::from(*scaled)));
+                }
+            },
+        );
+        let [unusable, out_of_range] = match array.nulls() {
+            None => self.take_unusable(values, &mut scaled, |_| true),
+            Some(nulls) => self.take_unusable(values, &mut scaled, |row| nulls.is_valid(row)),
+        };
+        elements.set_all(&scaled);
+        Ok(ValueIssues { null: array.null_count() as u64, unusable, out_of_range, ..ValueIssues::default() })
     }
 
     fn read(&self, elements: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
@@ -254,11 +281,11 @@ struct NumberSurvey {
 
 /// Surveys numbers and durations.
 pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
-    let ColumnRequest { name, data_type, named, map, quantiles, .. } = *request;
+    let ColumnRequest { name, data_type, named, map, quantiles, rows, .. } = *request;
     let is_duration = matches!(data_type, DataType::Duration(_));
     (is_number_type(data_type) || is_duration).then(|| {
         Box::new(NumberSurvey {
-            statistics: Statistics::new(quantiles || map != Map::None),
+            statistics: Statistics::new((quantiles || map != Map::None).then_some(rows)),
             monotonicity: Monotonicity::Unknown,
             distinct: DistinctIntegers::new(!named && !is_duration),
             says_identifier: says_identifier(name),

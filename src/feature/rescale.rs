@@ -5,11 +5,12 @@ use arrow::datatypes::Schema;
 use super::{Candidate, ColumnRequest, Features, Kind, Scaler};
 use crate::config::{Map, Scale, VectorScale};
 
-/// The features with a scaling, as candidates to survey the columns of `schema` for new ones. Vectors keep their kind
+/// The features with a scaling, as candidates to survey the columns of `schema`, so many rows, for new ones. Vectors keep their kind
 /// of scaling unless `vector_scale` is given.
 pub(crate) fn rescale_candidates(
     features: &Features,
     schema: &Schema,
+    rows: u64,
     scale: Scale,
     vector_scale: Option<VectorScale>,
 ) -> Vec<Candidate> {
@@ -31,6 +32,7 @@ pub(crate) fn rescale_candidates(
                 _ => VectorScale::Element,
             },
             quantiles: matches!(scale, Scale::Robust | Scale::Asinh),
+            rows,
         };
         Some(Candidate::new(kind.column().clone(), Kind::survey(&request)?))
     };

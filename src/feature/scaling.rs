@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     fn summary(values: &[f64]) -> NumberSummary {
-        let mut statistics = Statistics::new(true);
+        let mut statistics = Statistics::new(Some(0));
         values.iter().for_each(|&value| statistics.push(value));
         statistics.finish();
         statistics.summary()

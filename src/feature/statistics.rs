@@ -7,12 +7,20 @@ use arrow::array::{Array, Float64Array};
 use datasketches::tdigest::TDigestMut;
 
 use super::Values;
+use crate::numerics::{RandomStream, vectorized};
 
 /// Values per block of moments; small, since a table may have tens of thousands of numbers per row.
 const BLOCK: usize = 128;
 
+/// Sums that a block's values are added to in turns.
+const LANES: usize = 8;
+
 /// Compression of the quantile sketch: about 2k centroids, well under 1 % of rank error at the quartiles.
 const SKETCH_K: u16 = 200;
+
+/// Values beyond which a sketch takes a sample of them, this many to twice as many: their quartiles are off by another .2 % of
+/// rank.
+const SKETCHED: u64 = 1 << 16;
 
 /// Streaming count, range, moments and quantiles of numbers.
 #[derive(Debug, Clone)]
@@ -28,7 +36,32 @@ pub(crate) struct Statistics {
     /// Sum of squared deviations from the mean.
     squares: f64,
     block: Vec<f64>,
-    sketch: Option<TDigestMut>,
+    sketch: Option<Quantiles>,
+}
+
+/// A sketch of the quantiles of values, or of a random sample of many.
+#[derive(Debug, Clone)]
+struct Quantiles {
+    digest: TDigestMut,
+    /// Values so far, whose numbers say which are taken: those whose random bits end in so many zeros.
+    values: u64,
+    zeros: u32,
+    random: RandomStream,
+}
+
+impl Quantiles {
+    fn new(rows: u64) -> Self {
+        let digest = TDigestMut::new(SKETCH_K).expect("the compression is within its range");
+        let zeros = (rows / SKETCHED).max(1).ilog2();
+        Self { digest, values: 0, zeros, random: RandomStream::new(0, "quantiles") }
+    }
+
+    fn push(&mut self, value: f64) {
+        if self.zeros == 0 || self.random.bits(self.values).trailing_zeros() >= self.zeros {
+            self.digest.update(value);
+        }
+        self.values += 1;
+    }
 }
 
 /// Summary statistics of numbers, from which a scaling is chosen.
@@ -53,8 +86,8 @@ impl NumberSummary {
 }
 
 impl Statistics {
-    /// Starts empty; with `quantiles`, keeps a sketch of them.
-    pub(crate) fn new(quantiles: bool) -> Self {
+    /// Starts empty; keeps a sketch of the quantiles if the number of rows is given.
+    pub(crate) fn new(quantiles: Option<u64>) -> Self {
         Self {
             count: 0,
             nulls: 0,
@@ -64,14 +97,27 @@ impl Statistics {
             mean: 0.0,
             squares: 0.0,
             block: Vec::with_capacity(BLOCK),
-            sketch: quantiles.then(|| TDigestMut::new(SKETCH_K).expect("the compression is within its range")),
+            sketch: quantiles.map(Quantiles::new),
         }
     }
 
     /// Adds the next values.
     pub(crate) fn update(&mut self, values: &Float64Array) {
         self.nulls += values.null_count() as u64;
-        values.iter().flatten().for_each(|value| self.push_usable(value));
+        if values.null_count() > 0 {
+            return values.iter().flatten().for_each(|value| self.push_usable(value));
+        }
+        // Whole blocks of usable values need no copy.
+        let (first, rest) = values.values().split_at(values.len().min((BLOCK - self.block.len()) % BLOCK));
+        first.iter().for_each(|&value| self.push_usable(value));
+        for block in rest.chunks(BLOCK) {
+            if block.len() == BLOCK && self.block.is_empty() && are_usable(block) {
+                self.sketch.iter_mut().for_each(|sketch| block.iter().for_each(|&value| sketch.push(value)));
+                self.merge(block);
+            } else {
+                block.iter().for_each(|&value| self.push_usable(value));
+            }
+        }
     }
 
     /// Adds a value, or counts it as unusable.
@@ -90,10 +136,8 @@ impl Statistics {
 
     /// Adds a usable value.
     pub(crate) fn push(&mut self, value: f64) {
-        self.min = self.min.min(value);
-        self.max = self.max.max(value);
         if let Some(sketch) = &mut self.sketch {
-            sketch.update(value);
+            sketch.push(value);
         }
         self.block.push(value);
         if self.block.len() == BLOCK {
@@ -101,19 +145,43 @@ impl Statistics {
         }
     }
 
-    /// Merges the block's moments (Chan, Golub & LeVeque 1983, eq. 2.1).
+    /// Merges the block that is not yet merged.
     fn merge_block(&mut self) {
-        let n = self.block.len() as f64;
-        if n > 0.0 {
-            let mean = self.block.iter().sum::<f64>() / n;
-            let squares = self.block.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>();
-            let before = self.count as f64;
-            let (delta, total) = (mean - self.mean, before + n);
-            self.mean += delta * n / total;
-            self.squares += squares + delta * delta * before * n / total;
-            self.count += self.block.len() as u64;
-            self.block.clear();
+        let mut block = std::mem::take(&mut self.block);
+        self.merge(&block);
+        block.clear();
+        self.block = block;
+    }
+
+    /// Merges a block's range and moments (Chan, Golub & LeVeque 1983, eq. 2.1).
+    fn merge(&mut self, block: &[f64]) {
+        if block.is_empty() {
+            return;
         }
+        let n = block.len() as f64;
+        let ([min, max], mean, squares) = vectorized(
+            #[inline(always)]
+            || {
+                let (mut least, mut most) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+                for values in block.chunks(LANES) {
+                    for (value, (least, most)) in values.iter().zip(least.iter_mut().zip(&mut most)) {
+                        (*least, *most) = (least.min(*value), most.max(*value));
+                    }
+                }
+                let mean = sum(block, |value| value) / n;
+                let range = [
+                    least.into_iter().fold(f64::INFINITY, f64::min),
+                    most.into_iter().fold(f64::NEG_INFINITY, f64::max),
+                ];
+                (range, mean, sum(block, |value| (value - mean) * (value - mean)))
+            },
+        );
+        (self.min, self.max) = (self.min.min(min), self.max.max(max));
+        let before = self.count as f64;
+        let (delta, total) = (mean - self.mean, before + n);
+        self.mean += delta * n / total;
+        self.squares += squares + delta * delta * before * n / total;
+        self.count += block.len() as u64;
     }
 
     /// Ends the pass. The methods below need this first.
@@ -176,8 +244,26 @@ impl Statistics {
 
     /// Quantiles at these ranks, to the accuracy of the sketch; `None` without one, or without a value.
     pub(crate) fn quantiles(&self, ranks: &[f64]) -> Option<Vec<f64>> {
-        self.sketch.clone().and_then(|mut sketch| sketch.quantiles(ranks).ok().flatten())
+        self.sketch.clone().and_then(|mut sketch| sketch.digest.quantiles(ranks).ok().flatten())
     }
+}
+
+/// Whether all values are finite as f32.
+fn are_usable(values: &[f64]) -> bool {
+    vectorized(
+        #[inline(always)]
+        || values.iter().fold(true, |usable, value| usable & (*value as f32).is_finite()),
+    )
+}
+
+/// The sum of a function of values, added in lanes.
+#[inline(always)]
+fn sum(values: &[f64], of: impl Fn(f64) -> f64) -> f64 {
+    let mut sums = [0.0; LANES];
+    for values in values.chunks(LANES) {
+        sums.iter_mut().zip(values).for_each(|(sum, &value)| *sum += of(value));
+    }
+    sums.into_iter().sum()
 }
 
 #[cfg(test)]
@@ -187,7 +273,7 @@ mod tests {
     use super::*;
 
     fn of(values: &[Option<f64>], cut: usize) -> Statistics {
-        let mut statistics = Statistics::new(true);
+        let mut statistics = Statistics::new(Some(values.len() as u64));
         for part in values.chunks(cut) {
             statistics.update(&Float64Array::from(part.to_vec()));
         }

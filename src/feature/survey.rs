@@ -33,6 +33,8 @@ pub(crate) struct ColumnRequest<'a> {
     pub(crate) vector_scale: VectorScale,
     /// Whether the scaling needs quantiles.
     pub(crate) quantiles: bool,
+    /// The number of rows.
+    pub(crate) rows: u64,
 }
 
 /// Streaming statistics of one column's values, in memory that does not grow with the rows.

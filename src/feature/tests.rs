@@ -27,6 +27,7 @@ fn fitted(array: &ArrayRef, map: Map, scale: Scale) -> Option<Kind> {
         map,
         vector_scale: VectorScale::Element,
         quantiles: true,
+        rows: array.len() as u64,
     };
     let mut survey = Kind::survey(&request).unwrap();
     survey.update(&array.slice(0, array.len() / 3)).unwrap();

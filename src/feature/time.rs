@@ -301,7 +301,7 @@ pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
     let data_type = request.data_type;
     let clock = Clock::new(zone(data_type)).ok().filter(|_| is_time_type(data_type))?;
     Some(Box::new(TimeSurvey {
-        statistics: Statistics::new(request.quantiles),
+        statistics: Statistics::new(request.quantiles.then_some(request.rows)),
         sample: RowSample::new(),
         precision: PrecisionSurvey::new(data_type),
         sums: [[0.0; 2]; 3],

@@ -146,7 +146,7 @@ struct TimeOfDaySurvey {
 pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
     let data_type = request.data_type.clone();
     is_clock_type(&data_type).then(|| {
-        let (statistics, precision) = (Statistics::new(false), PrecisionSurvey::new(&data_type));
+        let (statistics, precision) = (Statistics::new(None), PrecisionSurvey::new(&data_type));
         Box::new(TimeOfDaySurvey { statistics, precision, first: None, data_type }) as Box<dyn Survey>
     })
 }

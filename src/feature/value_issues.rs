@@ -81,6 +81,19 @@ impl FeatureIssues {
         }
     }
 
+    /// Appends the counts of the features that come next, for the same rows.
+    pub(crate) fn append(&mut self, next: &Self) {
+        self.learned.extend_from_slice(&next.learned);
+        self.given.extend_from_slice(&next.given);
+        self.add(&Self { watched: next.watched.clone(), ..Self::default() });
+    }
+
+    /// No issue of any of the same columns.
+    pub(crate) fn none(&self) -> Self {
+        let none = |issues: &[ValueIssues]| vec![ValueIssues::default(); issues.len()];
+        Self { learned: none(&self.learned), given: none(&self.given), watched: none(&self.watched) }
+    }
+
     /// How values of each column differ from those at fit, with the column's counts.
     fn findings<'a>(
         &'a self,

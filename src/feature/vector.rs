@@ -282,12 +282,14 @@ struct VectorSurvey {
     /// The length of a vector that is too long to be learned.
     too_long: Option<usize>,
     data_type: String,
-    quantiles: bool,
+    /// The number of rows, if the scaling needs quantiles.
+    quantiles: Option<u64>,
 }
 
 /// Surveys lists of numbers.
 pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
-    let ColumnRequest { data_type, vector_scale, quantiles, .. } = *request;
+    let ColumnRequest { data_type, vector_scale, rows, .. } = *request;
+    let quantiles = request.quantiles.then_some(rows);
     is_vector_type(data_type).then(|| {
         Box::new(VectorSurvey {
             elements: None,
@@ -298,7 +300,7 @@ pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
             other_length: None,
             too_long: None,
             data_type: data_type.to_string(),
-            quantiles: quantiles && vector_scale == VectorScale::Element,
+            quantiles: quantiles.filter(|_| vector_scale == VectorScale::Element),
         }) as Box<dyn Survey>
     })
 }

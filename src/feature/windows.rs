@@ -15,7 +15,7 @@ pub(crate) struct WindowCandidate {
 }
 
 /// The candidates of the window columns with these names, each with the number that it is of; they are learned as that
-/// number is by the user's selections, which are of columns of `schema`.
+/// number is by the user's selections, which are of columns of `schema`; of so many rows.
 ///
 /// # Errors
 /// As [`candidates`](super::candidates).
@@ -24,6 +24,7 @@ pub(crate) fn window_candidates<'a>(
     schema: &Schema,
     config: &FitConfig,
     scale: Scale,
+    rows: u64,
 ) -> Result<Vec<WindowCandidate>> {
     let selections = Selections::new(schema, config)?;
     let candidate = |(of, name): (&Column, String)| {
@@ -38,6 +39,7 @@ pub(crate) fn window_candidates<'a>(
             map: selections.map(of).unwrap_or(if scale == Scale::Asinh { Map::Asinh } else { Map::None }),
             vector_scale: VectorScale::Element,
             quantiles: matches!(scale, Scale::Robust | Scale::Asinh),
+            rows,
         };
         let survey = Kind::survey(&request)?;
         Some(WindowCandidate { of: of.clone(), candidate: Candidate::new(Column::root(&name), survey) })

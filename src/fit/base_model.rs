@@ -116,7 +116,7 @@ impl BaseModel {
         let columns = features.columns();
         source.check_types(schema.fields().iter().filter(|field| columns.contains(field.name())))?;
         if self.init.refit_scaling {
-            let candidates = rescale_candidates(&features, &schema, training.scale, config.vector_scale);
+            let candidates = rescale_candidates(&features, &schema, source.rows(), training.scale, config.vector_scale);
             let surveyed = statistics::survey(source, candidates, run)?;
             let (scaled, kept) = rescale(&features, &surveyed, training.scale, training.missing_indicator);
             for (column, reason) in kept {

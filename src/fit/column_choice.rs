@@ -47,12 +47,12 @@ pub(super) fn choose_columns(
     let scale = defaults::scale(config);
     let keys = source.partition_columns();
     let Candidates { mut columns, fields, carried, date_key } =
-        candidates(&source.schema(), &keys, source.types(), config, scale)?;
+        candidates(&source.schema(), &keys, source.types(), config, scale, source.rows())?;
     source.check_types(fields.iter())?;
     let learnable = columns.len();
     let (mut of, mut windows) = (Vec::new(), Vec::new());
     if let Some(WindowedRows { sequence, .. }) = windowed {
-        for window in window_candidates(sequence.window_columns(), &source.schema(), config, scale)? {
+        for window in window_candidates(sequence.window_columns(), &source.schema(), config, scale, source.rows())? {
             of.push(window.of);
             windows.push(window.candidate);
         }

@@ -44,6 +44,7 @@ impl Prepared {
         }
         let watched = self.base.as_ref().map(|base| base.watched(&self.source)).unwrap_or_default();
         let rows_at_fit = self.base.as_ref().map_or(0, BaseModel::rows);
+        self.source = self.source.without_kept();
         rows.issues.warn(&self.columns.features, &watched, self.source.rows(), rows_at_fit);
         self.columns.carried = still_constant(self.columns.carried, &watched, &rows.issues);
         if rows.empty > 0 {

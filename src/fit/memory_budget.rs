@@ -15,6 +15,8 @@ const GROUP_BYTES: u64 = 256 << 20;
 pub(super) struct MemoryBudget {
     /// Encoded rows.
     pub(super) rows: u64,
+    /// Decoded columns, from the statistics to the encoding.
+    pub(super) columns: u64,
     /// A row group that is transposed from columns to rows.
     pub(super) row_group: u64,
     /// Queues between stages.
@@ -24,18 +26,22 @@ pub(super) struct MemoryBudget {
 impl MemoryBudget {
     /// Divides `bytes`.
     pub(super) fn new(bytes: Option<u64>) -> Self {
-        let Some(bytes) = bytes else {
-            return Self { rows: CACHE_BYTES, row_group: GROUP_BYTES, queues: QUEUE_BYTES };
+        let (rows, row_group, queues) = match bytes {
+            None => (CACHE_BYTES, GROUP_BYTES, QUEUE_BYTES),
+            Some(bytes) => {
+                let row_group = (bytes / 4).min(GROUP_BYTES);
+                let queues = usize::try_from(bytes / 8).map_or(QUEUE_BYTES, |queues| queues.min(QUEUE_BYTES));
+                (bytes - row_group - queues as u64, row_group, queues)
+            }
         };
-        let row_group = (bytes / 4).min(GROUP_BYTES);
-        let queues = usize::try_from(bytes / 8).map_or(QUEUE_BYTES, |queues| queues.min(QUEUE_BYTES));
-        Self { rows: bytes - row_group - queues as u64, row_group, queues }
+        // The columns go as the rows come.
+        Self { rows, columns: rows / 2, row_group, queues }
     }
 
     /// Describes where `rows` rows are kept, for the log.
     pub(super) fn describe(&self, rows: u64, inputs: usize, folder: &Path) -> String {
         let mib = |bytes: u64| bytes.div_ceil(1 << 20);
-        let Self { rows: most, row_group, queues } = *self;
+        let Self { rows: most, row_group, queues, .. } = *self;
         let needed = mib(bytes(rows, inputs));
         let place = if self.holds(rows, inputs) {
             "stay in memory".to_owned()
@@ -63,8 +69,8 @@ mod tests {
 
     #[test]
     fn the_parts_make_the_whole() {
-        let MemoryBudget { rows, row_group, queues } = MemoryBudget::new(Some(128 << 20));
-        assert_eq!((rows, row_group, queues), (80 << 20, 32 << 20, 16 << 20));
+        let MemoryBudget { rows, columns, row_group, queues } = MemoryBudget::new(Some(128 << 20));
+        assert_eq!((rows, columns, row_group, queues), (80 << 20, 40 << 20, 32 << 20, 16 << 20));
         let large = MemoryBudget::new(Some(16 << 30));
         assert_eq!(large.rows + large.row_group + large.queues as u64, 16 << 30);
         assert_eq!((large.row_group, large.queues), (GROUP_BYTES, QUEUE_BYTES));

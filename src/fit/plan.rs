@@ -122,8 +122,14 @@ impl FitConfig {
             // The base model decides the columns.
             return source.table(folder);
         }
-        let Candidates { fields, .. } =
-            candidates(&source.schema(), &source.partition_columns(), source.types(), self, defaults::scale(self))?;
+        let Candidates { fields, .. } = candidates(
+            &source.schema(),
+            &source.partition_columns(),
+            source.types(),
+            self,
+            defaults::scale(self),
+            source.rows().unwrap_or_default(),
+        )?;
         let orders = |name: &str| {
             let columns = self.order_by.iter().chain(&self.by);
             columns

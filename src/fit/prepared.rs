@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::base_model::BaseModel;
 use super::column_choice::{ColumnChoice, choose_columns};
 use super::defaults;
+use super::memory_budget::MemoryBudget;
 use super::sizes::Sizes;
 use super::windows::WindowedRows;
 use crate::artifact::MODEL_KEY;
@@ -66,7 +67,7 @@ impl Prepared {
         }
         let device = device.resolve()?;
         let start = Instant::now();
-        let source = source.with_max_page_bytes(config.memory);
+        let source = source.with_max_page_bytes(config.memory).keeping(MemoryBudget::new(config.memory).columns);
 
         tracing::info!("{} rows of {} columns: reading statistics", source.rows(), source.schema().fields().len());
         let windowed = WindowedRows::of(&config, &source, &folder)?;
@@ -74,6 +75,7 @@ impl Prepared {
             Some(base) => base.choose_columns(&config, &source, run)?,
             None => choose_columns(&config, &source, windowed.as_ref(), run)?,
         };
+        source.read_again(&columns.features.columns());
         let is_new = |kind: &Kind| NEW_COLUMNS.iter().any(|name| kind.column().name().ends_with(name));
         if source.metadata_value(MODEL_KEY).is_some() && columns.features.kinds().iter().any(is_new) {
             tracing::warn!(

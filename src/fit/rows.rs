@@ -67,7 +67,8 @@ impl RowLoader<'_> {
         let scan = RowGroupTransposer::new(source, features, transpose, &read, &stop);
         let assemble = move |slice: RowSlice| {
             stop.check()?;
-            Ok((slice.first_row(), slice.x()?, slice.issues()))
+            let (x, issues) = slice.x()?;
+            Ok((slice.first_row(), x, issues))
         };
         let depth = pipeline::queue_depth(slice_rows * width * size_of::<f32>(), memory.queues);
 

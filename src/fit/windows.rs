@@ -40,7 +40,7 @@ impl WindowedRows {
             })
         };
         let Candidates { columns, fields, date_key, .. } =
-            candidates(&schema, &source.partition_columns(), types, config, defaults::scale(config))?;
+            candidates(&schema, &source.partition_columns(), types, config, defaults::scale(config), source.rows())?;
         source.check_types(fields.iter())?;
         let numbers = columns.iter().filter(|candidate| candidate.has_windows());
         let sequence = Sequence {

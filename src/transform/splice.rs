@@ -51,7 +51,7 @@ impl TransformJob<'_, '_> {
 
         let (ranking, learned) = (route(), features.clone());
         let batch = move |input: ScoreInput| match input {
-            ScoreInput::Slice(slice) => slice.batch(learned.layout()),
+            ScoreInput::Slice(slice) => Ok(slice.batch(learned.layout())?.0),
             ScoreInput::Rows { rows, .. } => Ok(Batch::encode(&learned, &rows)?.0),
         };
         self.decide(&mut maker, &ranking, || inputs(&ranking, false), batch)?;
@@ -98,8 +98,8 @@ fn score(
 ) -> Result<(usize, RecordBatch, RowCounts)> {
     let (row_group, (columns, mut counts), issues) = match input {
         ScoreInput::Slice(slice) => {
-            let batch = slice.batch(features.layout())?;
-            (slice.row_group(), maker.columns(&batch, None, Some(rows_before + slice.first_row()))?, slice.issues())
+            let (batch, issues) = slice.batch(features.layout())?;
+            (slice.row_group(), maker.columns(&batch, None, Some(rows_before + slice.first_row()))?, issues)
         }
         ScoreInput::Rows { first_row, row_group, rows } => {
             let (batch, issues) = Batch::encode(features, &rows)?;

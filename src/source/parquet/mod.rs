@@ -8,6 +8,7 @@ mod file;
 mod file_columns;
 mod footer;
 mod footer_repair;
+mod kept_columns;
 mod ordered_column;
 mod page_header;
 mod parquet_type;

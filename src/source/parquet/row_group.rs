@@ -1,11 +1,13 @@
 //! Reads one row group in batches.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use arrow::array::RecordBatch;
 
 use super::ParquetFile;
+use super::kept_columns::KeptColumns;
 use crate::error::{Error, Place, Result};
 use crate::source::catch_decoder_panic;
 
@@ -13,7 +15,7 @@ use crate::source::catch_decoder_panic;
 const BATCH_BYTES: u64 = 16 << 20;
 
 /// The position of a row group in a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct RowGroup {
     /// Index of its file.
     pub(super) file: usize,
@@ -33,16 +35,24 @@ pub(crate) struct RowGroupReader {
     reader: ParquetRecordBatchReader,
     /// Rows not yet read.
     remaining: u64,
+    /// Where the rows are kept, too.
+    kept: Option<Arc<KeptColumns>>,
 }
 
 impl RowGroupReader {
     /// Reads the columns of these indexes in batches of at most `batch_rows` rows.
-    pub(super) fn new(file: &ParquetFile, columns: Vec<usize>, group: RowGroup, batch_rows: usize) -> Result<Self> {
+    pub(super) fn new(
+        file: &ParquetFile,
+        columns: Vec<usize>,
+        group: RowGroup,
+        batch_rows: usize,
+        kept: Option<Arc<KeptColumns>>,
+    ) -> Result<Self> {
         let roots = file.roots_of(&columns);
         file.check_chunks_of(&roots, group.number)?;
         let batch_rows = batch_rows.min(file.max_batch_rows(BATCH_BYTES, &roots, group.number));
         let reader = file.reader(&roots, group.number, batch_rows)?;
-        Ok(Self { file: file.clone(), columns, group, reader, remaining: group.rows })
+        Ok(Self { file: file.clone(), columns, group, reader, remaining: group.rows, kept })
     }
 
     fn advance(&mut self) -> Result<Option<RecordBatch>> {
@@ -52,7 +62,9 @@ impl RowGroupReader {
         match catch_decoder_panic(place, || reader.next().transpose())? {
             Some(batch) if batch.num_rows() as u64 <= self.remaining => {
                 self.remaining -= batch.num_rows() as u64;
-                file.assemble(batch, &self.columns, group.number).map(Some)
+                let rows = file.assemble(batch, &self.columns, group.number)?;
+                self.kept.iter().for_each(|kept| kept.keep(self.group, &rows));
+                Ok(Some(rows))
             }
             None if self.remaining == 0 => Ok(None),
             _ => Err(row_count_mismatch(&file.path, group.number)),

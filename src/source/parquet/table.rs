@@ -1,10 +1,12 @@
 //! Parquet files as one table, read batch by batch or by row number.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, SchemaRef};
 
+use super::kept_columns::KeptColumns;
 use super::{ParquetFile, RowGroup, RowGroupReader};
 use crate::error::{Error, Place, Result};
 use crate::source::ColumnTypes;
@@ -29,6 +31,8 @@ pub struct ParquetSource {
     files: Vec<ParquetFile>,
     columns: TableSchema,
     rows: u64,
+    /// Columns that a first reading keeps for a second.
+    kept: Option<Arc<KeptColumns>>,
 }
 
 impl ParquetSource {
@@ -82,7 +86,7 @@ impl ParquetSource {
             })?;
             numbered.push(file);
         }
-        Ok(Self { files: numbered, columns, rows })
+        Ok(Self { files: numbered, columns, rows, kept: None })
     }
 
     /// Checks that the types of these columns meet in all files.
@@ -164,7 +168,28 @@ impl ParquetSource {
     /// The same table with strings read as views, the cheapest layout to read.
     pub(crate) fn with_string_views(&self) -> Self {
         let columns = self.columns.with_columns(string_views(self.columns.columns()));
-        Self { files: self.files.iter().map(ParquetFile::with_string_views).collect(), columns, rows: self.rows }
+        Self { files: self.files.iter().map(ParquetFile::with_string_views).collect(), columns, ..self.clone() }
+    }
+
+    /// The same table, which keeps the columns it decodes, if they take at most so much memory, until
+    /// [`read_again`](Self::read_again).
+    pub(crate) fn keeping(&self, most_bytes: u64) -> Self {
+        Self { kept: Some(Arc::new(KeptColumns::new(most_bytes))), ..self.clone() }
+    }
+
+    /// Ends the first reading: of what was kept, only these columns are needed again.
+    pub(crate) fn read_again(&self, columns: &[String]) {
+        self.kept.iter().for_each(|kept| kept.close(columns));
+    }
+
+    /// Takes columns of a row group that the first reading kept; `None` if it did not.
+    pub(crate) fn take_kept(&self, columns: &[String], group: RowGroup) -> Option<Vec<RecordBatch>> {
+        self.kept.as_ref()?.take(group, columns)
+    }
+
+    /// The same table, read from its files.
+    pub(crate) fn without_kept(&self) -> Self {
+        Self { kept: None, ..self.clone() }
     }
 
     /// The same table, with an error for pages of more than `bytes`, if given.
@@ -194,7 +219,7 @@ impl ParquetSource {
     pub(crate) fn read(&self, columns: &[String], group: RowGroup, batch_rows: usize) -> Result<RowGroupReader> {
         columns.iter().try_for_each(|column| self.columns.check(column))?;
         let file = &self.files[group.file];
-        RowGroupReader::new(file, file.column_indexes(columns)?, group, batch_rows)
+        RowGroupReader::new(file, file.column_indexes(columns)?, group, batch_rows, self.kept.clone())
     }
 
     /// Reads `columns` of every row in order; a batch has at most `batch_rows` rows and ends with its row group.
