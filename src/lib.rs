@@ -115,6 +115,7 @@ mod source;
 
 mod batch;
 mod model;
+mod sequence;
 
 mod artifact;
 mod drift;
@@ -145,12 +146,14 @@ extern crate self as vaepipe;
 pub use arrow;
 
 pub use config::{
-    Activation, BadLines, Codec, CsvConfig, DecimalMark, Decision, Encoding, ExplainRows, FitConfig, GenerateConfig,
-    GivenValue, IfNewer, ImputeConfig, InputFormat, LatentDim, LogicalType, Map, MapOf, OutputConfig, Preset,
-    ReconstructConfig, Scale, SourceConfig, StreamFormat, Training, TransformConfig, TraverseConfig, TypeOf,
-    VectorScale,
+    Activation, BadLines, Codec, CsvConfig, DecimalMark, Decision, Encoding, ExplainRows, FitConfig, Gap,
+    GenerateConfig, GivenValue, IfNewer, ImputeConfig, InputFormat, LatentDim, LogicalType, Map, MapOf, OutputConfig,
+    ParseGapError, Preset, ReconstructConfig, Scale, SourceConfig, StreamFormat, Training, TransformConfig,
+    TraverseConfig, TypeOf, VectorScale,
 };
-pub use error::{AlphaTooLow, Error, ErrorKind, Foreign, ModelFault, ParseChoiceError, Place, Result, TypesDiffer};
+pub use error::{
+    AlphaTooLow, Error, ErrorKind, Foreign, ModelFault, OrderFault, ParseChoiceError, Place, Result, TypesDiffer, Worse,
+};
 pub use output::Output;
 pub use pipeline::{Epoch, Progress, Run, Stop};
 pub use storage::Lock;
@@ -160,6 +163,7 @@ pub use sink::ipc_schema;
 pub use source::{ParquetSource, Source, silence_decoder_panics};
 
 pub use model::{Device, Network, Weight};
+pub use sequence::Sequence;
 
 pub use artifact::{ColumnHealth, Dimension, Health, History, Init, Measure, Metadata, Model, Provenance};
 pub use drift::{Drift, Shift};

@@ -14,6 +14,7 @@ mod history;
 mod logical_types;
 mod members;
 mod neighbors;
+mod order;
 mod ordered;
 
 use std::collections::BTreeSet;
@@ -34,6 +35,7 @@ use crate::error::{Error, ModelFault, Result};
 use crate::feature::{Carried, Features, GroupNorms, InputColumn, Kind, OrderedPair, OrderedValues, Watched};
 use crate::model::{Device, Network, Vae, Weight, Weights};
 use crate::score::{AggregatePosterior, Neighbors, Score, Scorer, Scoring};
+use crate::sequence::Sequence;
 use crate::storage::{Object, Target, check_url, commit_bytes, is_url};
 
 /// The newest format version that this program reads; it writes this one.
@@ -102,6 +104,9 @@ pub struct Metadata {
     /// Pairs of columns whose values are in order in all rows of the fit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ordered: Vec<OrderedPair>,
+    /// The order of the rows and their windows; absent if each row is learned by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<Sequence>,
     /// The network between the row vector and the latents.
     pub network: Network,
     /// The settings that determine the weights.
@@ -188,6 +193,9 @@ impl Model {
         let columns: BTreeSet<&str> = all().map(|kind| kind.column().name()).collect();
         if columns.len() < all().count() {
             return Err(contradiction("two features have the same column"));
+        }
+        if !metadata.sequence.as_ref().is_none_or(Sequence::is_valid) {
+            return Err(contradiction("the window of rows in order is not usable"));
         }
         if !(1..=metadata.history.epochs.len()).contains(&metadata.history.best_epoch) {
             return Err(contradiction("the best epoch is not among the trained epochs"));

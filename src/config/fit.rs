@@ -6,7 +6,9 @@ use serde::Serialize;
 
 #[cfg(feature = "cli")]
 use super::flags;
-use super::{Activation, Decision, LatentDim, MapOf, Preset, Scale, Training, VectorScale, check_decision, within};
+use super::{
+    Activation, Decision, Gap, LatentDim, MapOf, Preset, Scale, Training, VectorScale, check_decision, within,
+};
 use crate::error::{Error, Result};
 
 /// Options of a fit. A field that is `None` takes its default, or is chosen from the data.
@@ -48,25 +50,44 @@ pub struct FitConfig {
     /// Tell the encoder which values are missing, for columns with missing values [default: true]
     #[cfg_attr(feature = "cli", arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Columns"))]
     pub missing_indicator: Option<bool>,
-    /// How numbers are scaled [default: minmax; with --preset anomaly asinh]
+    /// The rows are in the order of this column: a time or a number. Each is learned and scored together with the rows
+    /// before it, of which the numbers of its window are learned [default: none]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COL", help_heading = "Order"))]
+    pub order_by: Option<String>,
+    /// The rows are sequences, told apart by the values of these columns, such as a device; their rows may alternate
+    /// [default: all rows are one sequence]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COL,...", value_delimiter = ',', help_heading = "Order"))]
+    pub by: Vec<String>,
+    /// Rows of a window, the row itself included: a power of two [default: 64]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Order"))]
+    pub window: Option<usize>,
+    /// A longer step between two rows of a sequence begins a new window: a time, as in 10m, or a number [default: none]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "STEP", help_heading = "Order"))]
+    pub max_gap: Option<Gap>,
+    /// Sequences whose windows are kept at a time; those without a row for longest are dropped first, and begin again
+    /// [default: 16384]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Order"))]
+    pub max_groups: Option<usize>,
+    /// How numbers are scaled; with --order-by the default is standard [default: minmax; with --preset anomaly asinh]
     #[cfg_attr(feature = "cli", arg(long, value_parser = flags::words::<Scale>(Scale::WORDS), help_heading = "Columns"))]
     pub scale: Option<Scale>,
-    /// Defaults for a purpose: reduce for latents of every row, anomaly for scores [default: reduce]
+    /// Defaults for a purpose: reduce for latents of every row, anomaly for scores, and by default with --order-by
+    /// [default: reduce]
     #[cfg_attr(feature = "cli", arg(long, value_parser = flags::words::<Preset>(Preset::WORDS), help_heading = "Model"))]
     pub preset: Option<Preset>,
     /// Number of latent dimensions; auto doubles it until the loss of held-out rows stops improving [default: by the number
     /// of features]
     #[cfg_attr(feature = "cli", arg(long, value_name = "auto|K", help_heading = "Model"))]
     pub latent_dim: Option<LatentDim>,
-    /// Widths of the encoder's hidden layers, like 256,128; the decoder mirrors them; "none" for a linear model
-    /// [default: by the number of features]
+    /// Widths of the encoder's hidden layers, like 256,128; the decoder mirrors them; "none" for a linear model,
+    /// the default with --order-by [default: by the number of features]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N,...", value_parser = flags::widths, help_heading = "Model"))]
     pub hidden: Option<Widths>,
     /// Networks to train in one model; scores are averaged, latents come from the first [default: 1]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Model"))]
     pub members: Option<usize>,
-    /// The score in the column anomaly_score, which also makes the p-values; neighbor_distance and combined store training
-    /// rows in the model [default: elbo; with --preset anomaly combined]
+    /// The score in the column anomaly_score, which also makes the p-values; neighbor_distance, the default with --order-by,
+    /// and combined store training rows in the model [default: elbo; with --preset anomaly combined]
     #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", help_heading = "Anomalies"))]
     pub anomaly_score: Option<String>,
     /// Activation function of the hidden layers [default: silu]
@@ -95,7 +116,7 @@ pub struct FitConfig {
     #[cfg_attr(feature = "cli", arg(long, value_name = "NORM", help_heading = "Training"))]
     pub clip_norm: Option<f64>,
     /// Share of each batch to leave out of the gradient: the rows of highest loss; with --preset anomaly and --given the
-    /// default is 0.05 [default: 0; with --preset anomaly 0.2]
+    /// default is 0.05, and with --order-by 0 [default: 0; with --preset anomaly 0.2]
     #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE", help_heading = "Training"))]
     pub trim: Option<f64>,
     /// Share of the known values to hide from the encoder in each step, or auto [default: 0.1 if a learned column has missing
@@ -187,6 +208,14 @@ builders! {
     categorical: Vec<String> => |value| value;
     /// Sets [`max_categories`](Self::max_categories).
     max_categories: usize => Some;
+    /// Sets [`by`](Self::by).
+    by: Vec<String> => |value| value;
+    /// Sets [`window`](Self::window).
+    window: usize => Some;
+    /// Sets [`max_gap`](Self::max_gap).
+    max_gap: Gap => Some;
+    /// Sets [`max_groups`](Self::max_groups).
+    max_groups: usize => Some;
     /// Sets [`scale`](Self::scale).
     scale: Scale => Some;
     /// Sets [`map`](Self::map).
@@ -271,6 +300,13 @@ impl FitConfig {
         self
     }
 
+    /// Sets [`order_by`](Self::order_by).
+    #[must_use]
+    pub fn order_by(mut self, column: impl Into<String>) -> Self {
+        self.order_by = Some(column.into());
+        self
+    }
+
     /// Sets [`anomaly_score`](Self::anomaly_score).
     #[must_use]
     pub fn anomaly_score(mut self, name: impl Into<String>) -> Self {
@@ -295,6 +331,7 @@ impl FitConfig {
             let value = format!("{layers} layers");
             return Err(Error::OptionRange { option: "hidden", value, range: "at most 16" });
         }
+        self.check_order()?;
         within("max_categories", self.max_categories, "2 to 4096", |v| (2..=4096).contains(&v))?;
         within("mask_rate", self.mask_rate, "0 to 0.9", |v| (0.0..=0.9).contains(&v))?;
         within("epochs", self.epochs, "1 to 1000000", |v| (1..=1_000_000).contains(&v))?;
@@ -313,5 +350,24 @@ impl FitConfig {
         within("shuffle_rows", self.shuffle_rows, "1 or more", |v| v >= 1)?;
         check_decision(self.decision)?;
         within("checkpoint_minutes", self.checkpoint_minutes, "above 0, at most 1000000", |v| v > 0.0 && v <= 1e6)
+    }
+
+    /// Checks the options about the order of the rows.
+    fn check_order(&self) -> Result<()> {
+        within("window", self.window, "a power of two, 2 to 1024", |v| v.is_power_of_two() && (2..=1024).contains(&v))?;
+        within("max_groups", self.max_groups, "1 or more", |v| v >= 1)?;
+        let by = (!self.by.is_empty()).then(|| self.by.join(","));
+        let only_ordered = [
+            ("by", by),
+            ("window", self.window.map(|window| window.to_string())),
+            ("max_gap", self.max_gap.map(|gap| gap.to_string())),
+            ("max_groups", self.max_groups.map(|groups| groups.to_string())),
+        ];
+        match only_ordered.into_iter().find_map(|(option, value)| Some((option, value?))) {
+            Some((option, value)) if self.order_by.is_none() => {
+                Err(Error::OptionRange { option, value, range: "left out unless order_by names a column" })
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -10,6 +10,7 @@ mod decode;
 mod fit;
 #[cfg(feature = "cli")]
 mod flags;
+mod gap;
 mod impute;
 mod source;
 mod training;
@@ -24,6 +25,7 @@ pub use self::choices::{
 pub use self::csv::CsvConfig;
 pub use self::decode::{GenerateConfig, ReconstructConfig, TraverseConfig};
 pub use self::fit::FitConfig;
+pub use self::gap::{Gap, ParseGapError};
 pub use self::impute::ImputeConfig;
 pub use self::source::SourceConfig;
 pub use self::training::Training;

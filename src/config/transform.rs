@@ -26,6 +26,10 @@ pub struct TransformConfig {
     /// Put this before the name of every new column.
     #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", default_value = "", hide_default_value = true))]
     pub prefix: String,
+    /// Earlier rows of the same sequences, whose windows go on into each input: files, directories or globs, read in this
+    /// order and not written. For a model of rows in order.
+    #[cfg_attr(feature = "cli", arg(long, value_delimiter = ',', value_name = "FILE,...", help_heading = "Order"))]
+    pub history: Vec<String>,
     /// Add z_std_0 ..., the posterior standard deviations: how uncertain each latent is.
     #[cfg_attr(feature = "cli", arg(long))]
     pub std: bool,

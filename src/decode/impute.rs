@@ -93,6 +93,7 @@ impl Model {
 
     /// The imputer of the columns of `source` that have missing values.
     fn imputer(&self, source: &Source, config: &ImputeConfig, run: &Run<'_>) -> Result<Imputer> {
+        self.check_unordered("filling missing values")?;
         let schema = source.schema();
         self.features().check(&schema, source.path()).map_err(|error| source.with_mismatch(error))?;
         let imputer = Imputer::new(self, &schema, targets(self, source.rereadable()?, run)?, config);

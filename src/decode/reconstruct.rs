@@ -90,6 +90,7 @@ impl Model {
     ) -> Result<Reconstructed> {
         config.output.check()?;
         run.check()?;
+        self.check_unordered("rebuilding rows")?;
         let model = &*self.reading(source.types());
         let source = &model.typed(source);
         let (rebuilder, read) = Rebuilder::new(model, &source.schema(), source.path(), config)
@@ -131,6 +132,7 @@ impl Model {
         run: &Run<'_>,
     ) -> Result<impl RecordBatchReader + Send + use<>> {
         run.check()?;
+        self.check_unordered("rebuilding rows")?;
         let model = &*self.reading(source.types());
         let source = &model.typed(source);
         let (rebuilder, read) = Rebuilder::new(model, &source.schema(), source.path(), config)

@@ -59,10 +59,11 @@ impl Error {
             | Self::Damaged { .. }
             | Self::BadLine { .. }
             | Self::Truncated { .. }
+            | Self::Order(_)
             | Self::Unsupported { .. } => ErrorKind::Data,
             Self::Unfinished { source, .. } => source.kind(),
             Self::Model { .. } | Self::Checkpoint { .. } => ErrorKind::Model,
-            Self::Worse { .. } => ErrorKind::Check,
+            Self::Worse(_) => ErrorKind::Check,
             Self::Interrupted => ErrorKind::Interrupted,
             Self::Locked { .. } => ErrorKind::Locked,
             Self::Io { .. }

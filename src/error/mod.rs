@@ -6,20 +6,24 @@
 mod alpha_too_low;
 mod kind;
 mod model_fault;
+mod order_fault;
 mod parse_choice;
 mod phrases;
 mod place;
 mod types_differ;
+mod worse;
 
 use std::path::PathBuf;
 
 pub use self::alpha_too_low::AlphaTooLow;
 pub use self::kind::ErrorKind;
 pub use self::model_fault::ModelFault;
+pub use self::order_fault::OrderFault;
 pub use self::parse_choice::ParseChoiceError;
 use self::phrases::{because, did_you_mean, gib, mib, of_types};
 pub use self::place::Place;
 pub use self::types_differ::TypesDiffer;
+pub use self::worse::Worse;
 
 /// The result of a function of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -301,6 +305,9 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
+    /// Rows are not in the order of a column.
+    #[error(transparent)]
+    Order(Box<OrderFault>),
     /// The input or output needs something that this version does not support.
     #[error("{place}: {what} is not supported")]
     Unsupported {
@@ -358,17 +365,8 @@ pub enum Error {
         difference: String,
     },
     /// The new model is worse than the base model on calibration rows.
-    #[error("{path}: the fit made it worse: {before:.4} nats a row before and {after:.4} after, on {rows} rows")]
-    Worse {
-        /// The base model.
-        path: PathBuf,
-        /// Loss of the base model, nats a row.
-        before: f64,
-        /// Loss of the new model, nats a row.
-        after: f64,
-        /// Number of calibration rows.
-        rows: usize,
-    },
+    #[error(transparent)]
+    Worse(#[from] Worse),
     /// There are too few calibration rows to compare the new model with the base model.
     #[error("{path}: too few rows are held out to tell whether the fit makes it worse")]
     NotMeasured {

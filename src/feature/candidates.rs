@@ -10,7 +10,7 @@ use super::selections::{Selections, matches, names};
 use super::statistics::NumberSummary;
 use super::survey::first_as_text;
 use super::time::is_time_type;
-use super::{BadValue, Column, ColumnRequest, Features, Kind, Rejection, Scaler, Survey, Values};
+use super::{BadValue, Column, ColumnRequest, Features, Kind, Rejection, Scaler, Survey, Values, WindowCandidate};
 use crate::config::{FitConfig, LogicalType, Map, Scale, VectorScale};
 use crate::error::{Error, Result};
 use crate::source::ColumnTypes;
@@ -100,6 +100,11 @@ impl Candidate {
     /// Summaries of its numbers; empty if it is not learned.
     pub(super) fn numbers(&self) -> Vec<NumberSummary> {
         if self.survey.rejection().is_none() && !self.given { self.survey.numbers() } else { Vec::new() }
+    }
+
+    /// Whether rows before have numbers of it that can be learned, too.
+    pub(crate) fn has_windows(&self) -> bool {
+        !self.given && self.survey.is_numeric_scalar()
     }
 
     /// The column.
@@ -198,6 +203,10 @@ pub(crate) fn candidates(
                 candidates.date_key = survey.map(|survey| Candidate::new(column.clone(), survey));
             }
             "is a partition key".to_owned()
+        } else if config.order_by.as_deref() == Some(column.name()) && !is_given {
+            "orders the rows".to_owned()
+        } else if config.by.iter().any(|by| by == column.name()) && !request.named && !request.categorical {
+            "tells sequences apart".to_owned()
         } else if let Some(survey) = survey {
             if names(categorical, column) && !survey.is_categorical() {
                 return Err(refused("categorical", " as a category: it is"));
@@ -234,13 +243,15 @@ pub(crate) fn candidates(
 
 /// Fits a feature for every candidate whose values can be learned or given; adds the others to the carried columns.
 ///
-/// `indicated` as in [`Features::new`], `date_key` as in [`Candidates`].
+/// `indicated` as in [`Features::new`], `date_key` as in [`Candidates`]; `windows` are learned with the numbers that they are
+/// of.
 pub(crate) fn fit_features(
     surveyed: &[Candidate],
     date_key: Option<&Candidate>,
     mut carried: Vec<Carried>,
     scale: Scale,
     indicated: bool,
+    windows: &[WindowCandidate],
 ) -> (Features, Vec<Carried>) {
     let scaler = Scaler::new(scale, surveyed.iter().flat_map(Candidate::numbers));
     let (mut kinds, mut given) = (Vec::new(), Vec::new());
@@ -261,6 +272,13 @@ pub(crate) fn fit_features(
             }
         }
     }
+    let learned = |candidate: &&WindowCandidate| {
+        kinds.iter().any(|kind| matches!(kind, Kind::Number(_)) && kind.column() == &candidate.of)
+    };
+    // A number whose means vary too little is learned without them.
+    let windows: Vec<Kind> =
+        windows.iter().filter(learned).filter_map(|window| window.candidate.fit(&scaler).ok()).collect();
+    kinds.extend(windows);
     (Features::grouped(kinds, given, indicated), carried)
 }
 
@@ -316,7 +334,7 @@ mod tests {
             candidate.update(&array).unwrap();
             candidate.finish();
         }
-        let (features, carried) = fit_features(&columns, None, carried, Scale::Standard, false);
+        let (features, carried) = fit_features(&columns, None, carried, Scale::Standard, false, &[]);
         let names = features.kinds().iter().map(|kind| kind.column().to_string()).collect();
         (names, carried.into_iter().map(|c| format!("{} {}", c.column, c.reason)).collect())
     }

@@ -99,18 +99,18 @@ impl Column {
     }
 
     /// The same column, read as the logical type that `types` gives it, or else as before.
-    pub(super) fn typed(self, types: &ColumnTypes) -> Self {
+    pub(crate) fn typed(self, types: &ColumnTypes) -> Self {
         let logical_type = types.of(&self.name).or(self.logical_type);
         Self { logical_type, ..self }
     }
 
     /// The type that a column of the type `stored` is read as.
-    pub(super) fn read_type(&self, stored: &DataType) -> Option<DataType> {
+    pub(crate) fn read_type(&self, stored: &DataType) -> Option<DataType> {
         self.logical_type.map_or_else(|| Some(stored.clone()), |logical_type| logical_type.read_type(stored))
     }
 
     /// Its values in the array of its top-level column, read as its logical type.
-    pub(super) fn read(&self, top: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    pub(crate) fn read(&self, top: &ArrayRef) -> Result<ArrayRef, ArrowError> {
         let values = self.of(top)?;
         self.logical_type.map_or_else(|| Ok(values.clone()), |logical_type| logical_type.read(&values))
     }

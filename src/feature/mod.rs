@@ -50,6 +50,7 @@ mod time_of_day;
 mod value_issues;
 mod vector;
 mod watch;
+mod windows;
 mod word_counts;
 
 use arrow::array::ArrayRef;
@@ -82,6 +83,7 @@ pub use self::rebuild::{ColumnType, InputColumn};
 pub(crate) use self::rescale::{rescale, rescale_candidates};
 pub(crate) use self::scaling::Scaler;
 pub(crate) use self::scaling::Scaling;
+pub(crate) use self::strings::StringValues;
 pub use self::survey::Values;
 pub(crate) use self::survey::{ColumnRequest, Rejection, Survey};
 pub use self::time::Time;
@@ -90,6 +92,7 @@ pub(crate) use self::value_issues::FeatureIssues;
 pub use self::value_issues::ValueIssues;
 pub use self::vector::Vector;
 pub(crate) use self::watch::{Surprise, Watched};
+pub(crate) use self::windows::{WindowCandidate, window_candidates};
 use crate::config::LogicalType;
 
 /// A constructor of a kind's survey; `None` if the column is not of that kind.

@@ -8,7 +8,7 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
 /// A string array of any encoding, or an array of integers or Booleans cast to strings.
-pub(super) enum StringValues<'a> {
+pub(crate) enum StringValues<'a> {
     Utf8(&'a StringArray),
     Large(&'a LargeStringArray),
     View(&'a StringViewArray),
@@ -29,7 +29,7 @@ pub(super) fn is_string_type(data_type: &DataType) -> bool {
 
 impl<'a> StringValues<'a> {
     /// Takes strings, dictionaries, integers and Booleans.
-    pub(super) fn of(array: &'a ArrayRef) -> Result<Self, ArrowError> {
+    pub(crate) fn of(array: &'a ArrayRef) -> Result<Self, ArrowError> {
         let array: &'a dyn Array = array.as_ref();
         Ok(match array.data_type() {
             DataType::Utf8 => Self::Utf8(array.as_string()),
@@ -47,7 +47,7 @@ impl<'a> StringValues<'a> {
     }
 
     /// The string of a row; `None` where it is null.
-    pub(super) fn get(&self, row: usize) -> Option<&str> {
+    pub(crate) fn get(&self, row: usize) -> Option<&str> {
         match self {
             Self::Utf8(array) => array.is_valid(row).then(|| array.value(row)),
             Self::Large(array) => array.is_valid(row).then(|| array.value(row)),

@@ -9,7 +9,7 @@ use super::defaults::MissingRates;
 use super::statistics;
 use crate::artifact::{Init, Metadata, Model};
 use crate::config::{FitConfig, LatentDim};
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result, Worse};
 use crate::feature::{Watched, conflicting_option, rescale, rescale_candidates, unlearned_columns};
 use crate::model::{Checkpoint, Device, Network, mean_of_best};
 use crate::pipeline::Run;
@@ -48,9 +48,13 @@ impl BaseModel {
     /// Fills the options that `config` leaves open with those of the model.
     ///
     /// # Errors
-    /// [`Error::OtherModel`] for an option that contradicts the model.
+    /// [`Error::OtherModel`] for an option that contradicts the model, [`Error::Unsupported`] for rows in order.
     pub(super) fn fill(&self, config: &FitConfig, source: &ParquetSource) -> Result<FitConfig> {
         let Metadata { carried, network, training, scoring, provenance, .. } = self.model.metadata();
+        if config.order_by.is_some() || self.model.metadata().sequence.is_some() {
+            let what = "starting from a model, if rows are learned in order,";
+            return Err(Error::Unsupported { place: Place::file(&self.path), what });
+        }
         let latent_dim = LatentDim::Of(network.latent_dim);
         let differences = [
             ("preset", difference(config.preset, training.preset)),
@@ -123,7 +127,7 @@ impl BaseModel {
         let missing = MissingRates::of(features.kinds(), source.rows());
         let carried = unlearned_columns(&schema, &features, carried);
         let (values, suggested_types, ordered) = (Default::default(), Vec::new(), ordered.clone());
-        Ok(ColumnChoice { features, carried, values, suggested_types, ordered, missing })
+        Ok(ColumnChoice { features, carried, values, suggested_types, ordered, missing, sequence: None })
     }
 
     /// The columns that were constant in the fit of the model, without those that cannot be read.
@@ -182,9 +186,9 @@ impl BaseModel {
         let [was, is] = [&before, &after].map(|losses| mean_of_best(losses.clone(), trim));
         tracing::info!("calibration loss {was:.4} nats a row before, {is:.4} after");
         if is_worse(&before, &after, trim) {
-            let worse = Error::Worse { path: self.path.clone(), before: was, after: is, rows: before.len() };
+            let worse = Worse { path: self.path.clone(), before: was, after: is, rows: before.len() };
             if !accept_worse {
-                return Err(worse);
+                return Err(worse.into());
             }
             tracing::warn!("{worse}");
         }

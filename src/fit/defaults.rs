@@ -167,17 +167,26 @@ fn batch_size(rows: usize) -> usize {
 
 /// The bundle of defaults.
 fn preset(config: &FitConfig) -> Preset {
-    config.preset.unwrap_or_default()
+    // What happens in rows in order is mostly judged, not embedded.
+    config.preset.unwrap_or(if config.order_by.is_some() { Preset::Anomaly } else { Preset::default() })
+}
+
+/// Whether anomalies are looked for in rows in order. Their windows are mostly linear in each other: a linear network that
+/// trains on all of them, and the distance from the nearest training windows on a linear scale, are best (benches/README.md).
+fn finds_in_order(config: &FitConfig) -> bool {
+    config.order_by.is_some() && preset(config) == Preset::Anomaly
 }
 
 /// The scaling to fit features with.
 pub(super) fn scale(config: &FitConfig) -> Scale {
-    config.scale.unwrap_or(defaults(preset(config)).scale)
+    let default = if finds_in_order(config) { Scale::Standard } else { defaults(preset(config)).scale };
+    config.scale.unwrap_or(default)
 }
 
 /// The name of the score to rank rows by.
 pub(super) fn anomaly_score(config: &FitConfig) -> &str {
-    config.anomaly_score.as_deref().unwrap_or(defaults(preset(config)).anomaly_score)
+    let default = if finds_in_order(config) { "neighbor_distance" } else { defaults(preset(config)).anomaly_score };
+    config.anomaly_score.as_deref().unwrap_or(default)
 }
 
 /// The share of rows to hold out.
@@ -200,6 +209,7 @@ fn lr(config: &FitConfig) -> f64 {
 
 fn trim(config: &FitConfig) -> f64 {
     match preset(config) {
+        Preset::Anomaly if config.order_by.is_some() => 0.0,
         Preset::Anomaly if !config.given.is_empty() => TRIM_GIVEN,
         preset => defaults(preset).trim,
     }
@@ -217,6 +227,7 @@ pub(super) fn network(config: &FitConfig, inputs: usize, rows: usize, missing: M
         (None, latents) => latents,
     };
     let hidden = config.hidden.clone().unwrap_or_else(|| match (defaults.hidden)(shape, latent_dim) {
+        _ if finds_in_order(config) => Vec::new(),
         widths if fills => widths.first().map(|width| 2 * width).into_iter().collect(),
         widths => widths,
     });
@@ -294,8 +305,8 @@ impl FitConfig {
     pub fn with_preset(&self) -> Self {
         let defaults = defaults(preset(self));
         let mut filled = self.clone();
-        filled.preset.get_or_insert_default();
-        filled.scale.get_or_insert(defaults.scale);
+        filled.preset.get_or_insert(preset(self));
+        filled.scale.get_or_insert_with(|| scale(self));
         filled.activation.get_or_insert(ACTIVATION);
         filled.lr.get_or_insert_with(|| lr(self));
         filled.beta.get_or_insert(BETA);
@@ -304,7 +315,7 @@ impl FitConfig {
         filled.trim.get_or_insert_with(|| trim(self));
         filled.members.get_or_insert(MEMBERS);
         filled.val_fraction.get_or_insert(VAL_FRACTION);
-        filled.anomaly_score.get_or_insert_with(|| defaults.anomaly_score.to_owned());
+        filled.anomaly_score.get_or_insert_with(|| anomaly_score(self).to_owned());
         filled
     }
 }

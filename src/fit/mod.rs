@@ -28,6 +28,7 @@ mod sizes;
 mod statistics;
 mod trained;
 mod training_loop;
+mod windows;
 
 pub use self::fitted::Fitted;
 pub use self::plan::{Plan, PlannedColumn, PlannedModel};

@@ -1,5 +1,5 @@
-//! Scores of rows out of fold, for tables with too few calibration rows: each fold has a network of its own, which scores
-//! the rows it was not trained on.
+//! Scores of rows out of fold, for tables with too few calibration rows, and for rows in order, whose windows overlap: each
+//! fold has a network of its own, which scores the rows it was not trained on.
 
 #![forbid(unsafe_code)]
 
@@ -22,6 +22,9 @@ use crate::score::Tail;
 /// Fewest calibration rows that calibrate scores by themselves.
 pub(super) const FEWEST: usize = 40;
 
+/// Most rows in order that are scored out of fold: of more rows, those that training and stored rows overlap with are few.
+const MOST_IN_ORDER: usize = 1 << 16;
+
 /// Number of folds: a network of a fold trains on nine tenths of the rows, about as many as that of the fit.
 const FOLDS: usize = 10;
 
@@ -32,17 +35,21 @@ impl Trained {
     /// [`Error::Diverged`](crate::Error::Diverged), the store's, and [`Error::Interrupted`](crate::Error::Interrupted).
     pub(super) fn score_out_of_fold(&self, run: &mut Run<'_>) -> Result<Option<Tail>> {
         let (rows, training) = (&self.loaded.rows, &self.loaded.training);
-        if rows.calibration.len() == 0 || rows.calibration.len() >= FEWEST || self.members.interrupted {
+        let in_order = self.loaded.prepared.config.order_by.is_some();
+        let overlap = in_order && rows.known() <= MOST_IN_ORDER;
+        if rows.calibration.len() == 0 || (rows.calibration.len() >= FEWEST && !overlap) || self.members.interrupted {
             return Ok(None);
         }
-        tracing::info!("{} calibration rows are few: scoring all rows out of fold", rows.calibration.len());
+        let why = if overlap { "overlap with training rows" } else { "are few" };
+        tracing::info!("{} calibration rows {why}: scoring all rows out of fold", rows.calibration.len());
         let width = self.loaded.features.layout().width();
         let all = rows.all(width)?;
-        let order = RandomStream::new(training.seed, "folds");
-        let mut shuffled: Vec<usize> = (0..all.len()).collect();
-        shuffled.sort_by_key(|&row| order.bits(all.ids[row]));
-        let (mut folds, count) = (vec![0; all.len()], FOLDS.min(all.len()));
-        (0..).zip(shuffled).for_each(|(place, row): (usize, usize)| folds[row] = place % count);
+        let count = FOLDS.min(all.len());
+        let folds = match in_order {
+            // Rows beside each other are in one fold.
+            true => (0..all.len()).map(|row| row * count / all.len()).collect(),
+            false => folds(&all.ids, count, training.seed),
+        };
         let mut scores = Vec::with_capacity(all.len());
         for fold in 0..count {
             let some = |inside: bool| {
@@ -87,4 +94,14 @@ impl Trained {
         let measured = calibration.scorer(rows, run)?;
         calibration.scores(&measured.scorer, &rows.calibration, usize::MAX, run)
     }
+}
+
+/// A random fold for each row, all of one size.
+fn folds(ids: &[u64], count: usize, seed: u64) -> Vec<usize> {
+    let order = RandomStream::new(seed, "folds");
+    let mut shuffled: Vec<usize> = (0..ids.len()).collect();
+    shuffled.sort_by_key(|&row| order.bits(ids[row]));
+    let mut folds = vec![0; ids.len()];
+    (0..).zip(shuffled).for_each(|(place, row): (usize, usize)| folds[row] = place % count);
+    folds
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::column_choice::{ColumnChoice, choose_columns};
 use super::defaults;
 use super::sizes::{Sizes, row_bytes};
+use super::windows::WindowedRows;
 use crate::config::{FitConfig, LatentDim, LogicalType, Training};
 use crate::error::Result;
 use crate::feature::{Candidates, Column, Kind, Values, candidates};
@@ -82,7 +83,9 @@ impl FitConfig {
         self.check()?;
         run.check()?;
         let source = &source.with_max_page_bytes(self.memory);
-        let chosen = choose_columns(self, source, run)?;
+        let folder = self.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
+        let windowed = WindowedRows::of(self, source, &folder)?;
+        let chosen = choose_columns(self, source, windowed.as_ref(), run)?;
         let schema = source.schema();
         let leaves = Column::leaves(&schema);
         let columns = leaves.iter().map(|(column, field)| chosen.plan(column.name(), field.data_type().to_string()));
@@ -127,7 +130,13 @@ impl FitConfig {
             defaults::scale(self),
             source.rows().unwrap_or_default(),
         )?;
-        source.table_of_columns(folder, &|name| fields.iter().any(|field| field.name() == name))
+        let orders = |name: &str| {
+            let columns = self.order_by.iter().chain(&self.by);
+            columns
+                .into_iter()
+                .any(|column| column == name || column.strip_prefix(name).is_some_and(|it| it.starts_with('.')))
+        };
+        source.table_of_columns(folder, &|name| orders(name) || fields.iter().any(|field| field.name() == name))
     }
 }
 

@@ -8,6 +8,7 @@ use super::column_choice::{ColumnChoice, choose_columns};
 use super::defaults;
 use super::memory_budget::MemoryBudget;
 use super::sizes::Sizes;
+use super::windows::WindowedRows;
 use crate::artifact::MODEL_KEY;
 use crate::config::FitConfig;
 use crate::error::{Error, Result};
@@ -26,6 +27,9 @@ pub(super) struct Prepared {
     pub(super) config: FitConfig,
     /// The base model, if the fit starts from one.
     pub(super) base: Option<BaseModel>,
+    /// The rows as they are given.
+    pub(super) input: ParquetSource,
+    /// The rows to learn from: with their windows, if they are in order.
     pub(super) source: ParquetSource,
     pub(super) device: TensorDevice,
     pub(super) score: &'static Score,
@@ -66,9 +70,10 @@ impl Prepared {
         let source = source.with_max_page_bytes(config.memory).keeping(MemoryBudget::new(config.memory).columns);
 
         tracing::info!("{} rows of {} columns: reading statistics", source.rows(), source.schema().fields().len());
+        let windowed = WindowedRows::of(&config, &source, &folder)?;
         let columns = match &base {
             Some(base) => base.choose_columns(&config, &source, run)?,
-            None => choose_columns(&config, &source, run)?,
+            None => choose_columns(&config, &source, windowed.as_ref(), run)?,
         };
         source.read_again(&columns.features.columns());
         let is_new = |kind: &Kind| NEW_COLUMNS.iter().any(|name| kind.column().name().ends_with(name));
@@ -81,11 +86,13 @@ impl Prepared {
             let reasons = columns.carried.into_iter().map(|carried| (carried.column, carried.reason)).collect();
             return Err(Error::NoFeatures { path: source.path().to_owned(), reasons });
         }
+        let input = source.clone();
+        let source = windowed.map_or(source, |windowed| windowed.source);
         let sizes = Sizes::decide(&config, &columns, source.rows(), base.as_ref().map(BaseModel::network))?;
         tracing::info!("{}", sizes.rows.memory.describe(sizes.rows.sample, sizes.inputs, &folder));
         sizes.check_memory(&columns)?;
         let names = columns.features.learned_columns();
         run.report(Progress::Chosen { columns: &names, latent_dim: sizes.network.latent_dim });
-        Ok(Self { config, base, source, device, score, folder, columns, sizes, start })
+        Ok(Self { config, base, input, source, device, score, folder, columns, sizes, start })
     }
 }

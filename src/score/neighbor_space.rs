@@ -13,6 +13,9 @@ const WIDEST: usize = 128;
 /// Added to the eigenvalues of the correlations.
 const RIDGE: f64 = 1e-3;
 
+/// How many typical residuals count as they are, rather than by their logarithm, where that is asked for.
+const LINEAR: f32 = 100.0;
+
 /// Added to the typical residual of an element, on the model's scale.
 const LEAST_RESIDUAL: f32 = 1e-3;
 
@@ -96,8 +99,9 @@ impl Residuals {
 }
 
 impl NeighborSpace {
-    /// Measures the space on a sample of training rows.
-    pub(crate) fn of(sample: &Residuals) -> Self {
+    /// Measures the space on a sample of training rows; if it `is_linear`, residuals far above the typical ones still count as
+    /// they are.
+    pub(crate) fn of(sample: &Residuals, is_linear: bool) -> Self {
         let (rows, inputs) = (sample.rows(), sample.inputs);
         let typical = |element: usize| {
             let column = sample.residual.iter().skip(element).step_by(inputs);
@@ -105,7 +109,7 @@ impl NeighborSpace {
             let middle = sizes.len() / 2;
             let median = if sizes.is_empty() { 0.0 } else { *sizes.select_nth_unstable_by(middle, f32::total_cmp).1 };
             // The median size of a normal variable is 0.6745 standard deviations.
-            median / 0.6745 + LEAST_RESIDUAL
+            (median / 0.6745 + LEAST_RESIDUAL) * if is_linear { LINEAR } else { 1.0 }
         };
         let residual: Vec<f32> = (0..inputs).map(typical).collect();
         let mut places = sample.coordinates(&residual);

@@ -187,7 +187,7 @@ mod tests {
     }
 
     fn stored(sample: &Residuals) -> Neighbors {
-        let space = NeighborSpace::of(sample);
+        let space = NeighborSpace::of(sample, false);
         let places = space.places(sample);
         Neighbors::new(space, places)
     }

@@ -9,6 +9,7 @@ use arrow::error::ArrowError;
 
 use super::any_format::{ColumnStream, Source};
 use super::catch_decoder_panic;
+use super::column_types::ColumnTypes;
 use super::open_input::OpenInput;
 use super::wide_keys::{wide_batch, wide_schema};
 use crate::error::{Place, Result};
@@ -36,6 +37,13 @@ impl Source {
         let batches = reader.map(move |batch| catch_decoder_panic(|| Place::file(path), || wide_batch(batch?, &wide)));
         let input = OpenInput::once(path.to_owned(), schema, Box::new(batches));
         Self::of(vec![Arc::new(input)], None, &Stop::new())
+    }
+
+    /// Rows that can be read once, whose columns have these logical types; `path` names them in messages.
+    pub(crate) fn of_stream(path: &Path, stream: ColumnStream, types: &ColumnTypes) -> Self {
+        let input = OpenInput::once(path.to_owned(), stream.schema, stream.batches);
+        let source = Self::of(vec![Arc::new(input)], None, &Stop::new());
+        Self { table: source.table.clone().with_logical_types(types.clone()), ..source }
     }
 
     /// The same rows, in the `wanted` types where a column has nulls alone, or a struct lacks fields.

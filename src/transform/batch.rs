@@ -9,17 +9,25 @@ use crate::artifact::Model;
 use crate::batch::Batch;
 use crate::config::TransformConfig;
 use crate::error::{Error, Place, Result};
+use crate::pipeline::Stop;
 
 impl Model {
     /// The [new columns](Self::new_columns) of some rows, as [`transform`](Self::transform) writes them; on this thread.
-    /// The columns may be in any order, among others. A false discovery rate is that of these rows.
+    /// The columns may be in any order, among others. A false discovery rate is that of these rows, and so are the windows of
+    /// rows in order.
     ///
     /// # Errors
     /// [`Error::MissingFeature`] and [`Error::WrongType`] if the rows do not have the learned columns, [`Error::Read`] if
     /// their values cannot be read, and those of [`new_columns`](Self::new_columns).
     pub fn transform_batch(&self, rows: &RecordBatch, config: &TransformConfig) -> Result<RecordBatch> {
         config.check()?;
-        self.features().check(&rows.schema(), Path::new("record batch"))?;
+        let path = Path::new("record batch");
+        self.check_order(&rows.schema(), path)?;
+        let rows = &match self.windower(config, &Stop::new())? {
+            Some(mut windower) => windower.add(rows)?,
+            None => rows.clone(),
+        };
+        self.features().check(&rows.schema(), path)?;
         let features = &self.watching(&rows.schema());
         let mut maker = NewColumnMaker::new(self, features, config)?;
         let index = |name: &String| rows.schema().index_of(name);

@@ -43,13 +43,13 @@ impl Model {
     fn drift_typed(&self, source: &Source, config: &TransformConfig, run: &mut Run<'_>) -> Result<Transformed> {
         let schema = source.schema();
         self.check_columns(source)?;
-        let features = self.watching(&schema);
+        let features = self.watching(&self.with_windows(&schema));
         let maker = NewColumnMaker::new(self, &features, config)?;
         // One pass cannot take a decision that depends on all rows.
         let decides = maker.decides() && maker.levels().is_none();
-        let mut job = TransformJob::new(self, config, run);
+        let mut job = TransformJob::new(self, config, run)?;
         let (route, slice_rows) = (learned_route(&features), batch_rows(features.layout()));
-        let batches = source.stream(&features.columns(), slice_rows)?.batches;
+        let batches = self.stream_features(source, job.windows.as_ref(), &features, slice_rows)?;
         let count = move |slice: BatchSlice| {
             let (batch, issues) = Batch::encode(&features, &slice.rows)?;
             maker.count(&batch, slice.first_row, issues)

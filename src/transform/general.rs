@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{FieldRef, Schema, SchemaRef};
-use arrow::error::ArrowError;
+use arrow::datatypes::{FieldRef, SchemaRef};
 
 use super::job::{CountedRows, TransformJob};
 use super::new_columns::NewColumnMaker;
+use super::read_columns::project;
 use crate::artifact::Model;
 use crate::batch::{Batch, BatchSlice, BatchSlicer, batch_rows};
 use crate::config::TransformConfig;
-use crate::error::{Error, Place, Result};
+use crate::error::Result;
 use crate::feature::Features;
 use crate::pipeline::{Reservation, Route};
 use crate::score::ANOMALY_SCORE;
@@ -21,10 +21,10 @@ use crate::source::Source;
 
 /// Which columns are read, and which are written: carried columns, then new ones.
 pub(super) struct OutputPlan {
-    /// The columns that are carried, then those that are only learned from, by name.
+    /// The columns that are carried, then those that are only read for the features, by name.
     pub(super) needed: Vec<String>,
     carried: usize,
-    /// The learned columns, by their indexes in `needed`.
+    /// The learned columns, by their indexes in `needed` and the windows after it.
     learned: Vec<usize>,
     pub(super) schema: SchemaRef,
     pub(super) features: Arc<Features>,
@@ -43,21 +43,20 @@ impl OutputPlan {
     /// A plan for rows of `input`: the columns numbered `kept` are carried, with the types that the medium has.
     pub(super) fn new(
         model: &Model,
-        (input, path): (&Schema, &Path),
+        (input, path): (&SchemaRef, &Path),
         kept: &[usize],
         config: &TransformConfig,
         medium: Medium,
     ) -> Result<Self> {
-        let features = model.watching(input);
+        let features = model.watching(&model.with_windows(input));
         let carried: Vec<FieldRef> = kept.iter().map(|&column| input.fields()[column].clone()).collect();
         let mut needed: Vec<String> = carried.iter().map(|field| field.name().clone()).collect();
-        for column in features.columns() {
+        for column in model.read_columns(&features) {
             if !needed.contains(&column) {
                 needed.push(column);
             }
         }
-        let index = |column: &String| needed.iter().position(|needed| needed == column);
-        let learned = features.columns().iter().filter_map(index).collect();
+        let learned = model.places(&features, &needed);
         let new = model.new_columns(config)?;
         let metadata = model.keys(Some(&format!("{}{ANOMALY_SCORE}", config.prefix)));
         let fields: Vec<FieldRef> = carried.iter().chain(new.fields()).cloned().collect();
@@ -82,7 +81,7 @@ impl OutputPlan {
         let (features, path) = (features.clone(), path.clone());
         move |slice: BatchSlice| {
             let BatchSlice { first_row: row, rows, reservation } = slice;
-            let learned = rows.project(&learned).map_err(failed)?;
+            let learned = project(&rows, &learned)?;
             let (batch, issues) = Batch::encode(&features, &learned)?;
             let (new, mut counts) = maker.columns(&batch, Some(&learned), first_row.map(|first| first + row))?;
             counts.issues = issues;
@@ -99,8 +98,9 @@ impl TransformJob<'_, '_> {
         let mut maker = NewColumnMaker::new(self.model, features, self.config)?;
         let (ranking, slice_rows) = (learned_route(features), batch_rows(features.layout()));
         let slices = || {
-            let stream = source.rereadable()?.stream(&features.columns(), slice_rows)?;
-            Ok(BatchSlicer::new(stream.batches, slice_rows, ranking.budget()))
+            let batches =
+                self.model.stream_features(source.rereadable()?, self.windows.as_ref(), features, slice_rows)?;
+            Ok(BatchSlicer::new(batches, slice_rows, ranking.budget()))
         };
         let features = features.clone();
         let encode = move |slice: BatchSlice| Ok(Batch::encode(&features, &slice.rows)?.0);
@@ -114,14 +114,14 @@ impl TransformJob<'_, '_> {
         let plan = self.model.output_plan(source, in_directory, self.config, medium)?;
         let slice_rows = batch_rows(plan.features.layout());
         let maker = self.maker(source, &plan.features)?;
-        let stream = source.stream(&plan.needed, slice_rows)?;
+        let batches = self.model.stream(source, self.windows.as_ref(), &plan.needed, slice_rows)?;
         let stored = match medium {
             Medium::Parquet => source.stored_types(&plan.needed[..plan.carried]),
             _ => Vec::new(),
         };
         let mut writer = RowWriter::create(destination, plan.schema.clone(), &stored, &self.config.output.encoding)?;
         let route = plan.route();
-        let slices = BatchSlicer::new(stream.batches, slice_rows, route.budget());
+        let slices = BatchSlicer::new(batches, slice_rows, route.budget());
         let add = plan.worker(maker, Some(self.totals.rows()));
         self.carry(&route, slices, add, |batches| {
             for output in batches {
@@ -135,8 +135,4 @@ impl TransformJob<'_, '_> {
 /// The route of batches whose learned columns are read and not written.
 pub(super) fn learned_route(features: &Features) -> Route {
     Route::new(batch_rows(features.layout()) * features.layout().width() * size_of::<f32>())
-}
-
-fn failed(source: ArrowError) -> Error {
-    Error::Read { place: Place::file("rows"), source: source.into() }
 }

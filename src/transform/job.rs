@@ -12,6 +12,7 @@ use crate::config::TransformConfig;
 use crate::error::Result;
 use crate::output::{FileCounts, WriteRows};
 use crate::pipeline::{Route, Rows, Run};
+use crate::sequence::Windower;
 use crate::sink::{Destination, Medium};
 use crate::source::Source;
 
@@ -21,6 +22,8 @@ pub(super) struct TransformJob<'a, 'r> {
     pub(super) config: &'a TransformConfig,
     pub(super) run: &'a mut Run<'r>,
     pub(super) totals: TransformTotals,
+    /// The windows that each input begins with, if rows are in order.
+    pub(super) windows: Option<Windower>,
 }
 
 /// Rows, and what was counted of them.
@@ -36,8 +39,11 @@ impl<T> Rows for CountedRows<T> {
 }
 
 impl<'a, 'r> TransformJob<'a, 'r> {
-    pub(super) fn new(model: &'a Model, config: &'a TransformConfig, run: &'a mut Run<'r>) -> Self {
-        Self { model, config, run, totals: TransformTotals::new(model.sketch().cloned()) }
+    /// # Errors
+    /// As [`Model::windower`].
+    pub(super) fn new(model: &'a Model, config: &'a TransformConfig, run: &'a mut Run<'r>) -> Result<Self> {
+        let windows = model.windower(config, run.stopper())?;
+        Ok(Self { model, config, run, totals: TransformTotals::new(model.sketch().cloned()), windows })
     }
 
     /// Takes the decision that depends on all rows, if it is one: in a pass over them.

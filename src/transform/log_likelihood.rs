@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::general::learned_route;
 use crate::artifact::{Dimension, Model};
 use crate::batch::{Batch, BatchSlicer};
+use crate::config::TransformConfig;
 use crate::error::{Error, Result};
 use crate::pipeline::Stop;
 use crate::source::Source;
@@ -49,14 +50,17 @@ impl Model {
         }
         let model = &*self.reading(source.types());
         let (source, features) = (&model.typed(source), model.features());
-        features.check(&source.schema(), source.path()).map_err(|error| source.with_mismatch(error))?;
+        self.check_order(&source.schema(), source.path())?;
+        features
+            .check(&self.with_windows(&source.schema()), source.path())
+            .map_err(|error| source.with_mismatch(error))?;
         let (width, k) = (features.layout().width(), self.metadata().network.latent_dim);
         let (mut sums, mut square, mut rows) = ([0.0; 2], 0.0, 0_u64);
         let mut means = vec![[0.0; 2]; k];
         let route = learned_route(features);
-        for slice in
-            BatchSlicer::new(source.stream(&features.columns(), BATCH_ROWS)?.batches, BATCH_ROWS, route.budget())
-        {
+        let windows = model.windower(&TransformConfig::new(), stop)?;
+        let batches = model.stream_features(source, windows.as_ref(), features, BATCH_ROWS)?;
+        for slice in BatchSlicer::new(batches, BATCH_ROWS, route.budget()) {
             let batch = slice?.rows;
             let mut x = vec![0.0; batch.num_rows() * width];
             features.write(&batch, &mut x, &mut [])?;

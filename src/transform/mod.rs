@@ -14,6 +14,7 @@ mod located;
 mod log_likelihood;
 mod new_columns;
 mod quantiles;
+mod read_columns;
 mod splice;
 mod stream;
 mod totals;
@@ -116,7 +117,7 @@ impl Model {
         run: &mut Run<'_>,
     ) -> Result<Transformed> {
         let decides = NewColumnMaker::new(self, self.features(), config)?.decides();
-        let mut job = TransformJob::new(self, config, run);
+        let mut job = TransformJob::new(self, config, run)?;
         let stop = job.run.stopper().clone();
         let files = output.write(source, &config.output, self.hash(), &stop, &mut job)?;
         Ok(job.finish(files, decides))
@@ -168,6 +169,8 @@ impl Model {
     /// their first value that cannot be read is known.
     fn check_columns(&self, source: &Source) -> Result<()> {
         let schema = source.schema();
+        self.check_order(&schema, source.path())?;
+        let schema = self.with_windows(&schema);
         self.features().check(&schema, source.path()).map_err(|error| source.with_mismatch(error))?;
         self.features().converted(&schema).try_for_each(|(column, stored, logical_type)| {
             let (found, expected) = (stored.to_string().into(), logical_type.expects().into());

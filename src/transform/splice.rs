@@ -4,6 +4,7 @@ use arrow::array::RecordBatch;
 
 use super::job::{CountedRows, TransformJob};
 use super::new_columns::{NewColumnMaker, RowCounts};
+use super::read_columns::project;
 use crate::batch::{Batch, RowGroupTransposer, RowSlice, TransposeConfig, batch_rows};
 use crate::error::Result;
 use crate::feature::Features;
@@ -20,14 +21,14 @@ const ROW_GROUP_BYTES: u64 = 256 << 20;
 enum ScoreInput {
     /// As row vectors.
     Slice(RowSlice),
-    /// As the learned columns, which an explanation needs.
+    /// As the learned columns, which an explanation needs, and with their windows, for rows in order.
     Rows { first_row: u64, row_group: usize, rows: RecordBatch },
 }
 
 impl TransformJob<'_, '_> {
     /// Writes a Parquet file with the columns of `source` numbered `kept` and the new columns.
     pub(super) fn splice(&mut self, source: &ParquetSource, target: Target, kept: Vec<usize>) -> Result<()> {
-        let features = self.model.watching(&source.schema());
+        let features = self.model.watching(&self.model.with_windows(&source.schema()));
         let mut maker = NewColumnMaker::new(self.model, &features, self.config)?;
         let new = maker.schema().clone();
         let metadata = self.model.keys(Some(&format!("{}{ANOMALY_SCORE}", self.config.prefix)));
@@ -38,27 +39,26 @@ impl TransformJob<'_, '_> {
         let slice_rows = batch_rows(features.layout());
         let (threads, folder) = (self.run.workers(), target.folder().to_owned());
         let transpose = TransposeConfig { threads, bytes: ROW_GROUP_BYTES, folder, slice_rows };
+        let in_order = self.windows.is_some();
         let slices = |route: &Route| RowGroupTransposer::new(source, &features, transpose.clone(), &route.read, &stop);
+        let inputs = |route: &Route, explains: bool| -> Result<Box<dyn Iterator<Item = Result<ScoreInput>> + Send>> {
+            match explains || in_order {
+                true => self.scan(source, &features, slice_rows),
+                false => Ok(Box::new(slices(route).map(|slice| slice.map(ScoreInput::Slice)))),
+            }
+        };
         let route = || Route::sliced(slice_rows * new.fields().len() * size_of::<f32>());
 
         let (ranking, learned) = (route(), features.clone());
-        let batch = move |slice: RowSlice| Ok(slice.batch(learned.layout())?.0);
-        self.decide(&mut maker, &ranking, || Ok(slices(&ranking)), batch)?;
+        let batch = move |input: ScoreInput| match input {
+            ScoreInput::Slice(slice) => Ok(slice.batch(learned.layout())?.0),
+            ScoreInput::Rows { rows, .. } => Ok(Batch::encode(&learned, &rows)?.0),
+        };
+        self.decide(&mut maker, &ranking, || inputs(&ranking, false), batch)?;
 
         let sink = SpliceSink::create(source, &splice, target, stop.clone())?;
         let route = route();
-        let inputs: Box<dyn Iterator<Item = Result<ScoreInput>> + Send> = if maker.explains() {
-            let mut next_row = 0;
-            let scan = source.with_string_views().scan(&features.columns(), slice_rows);
-            Box::new(scan.map(move |batch| {
-                let (row_group, rows) = batch?;
-                let first_row = next_row;
-                next_row += rows.num_rows() as u64;
-                Ok(ScoreInput::Rows { first_row, row_group, rows })
-            }))
-        } else {
-            Box::new(slices(&route).map(|slice| slice.map(ScoreInput::Slice)))
-        };
+        let inputs = inputs(&route, maker.explains())?;
         let inputs = (0..).zip(inputs).map(|(seq, input)| Ok((seq, input?)));
         let rows_before = self.totals.rows();
         let score = move |(seq, input)| {
@@ -66,6 +66,26 @@ impl TransformJob<'_, '_> {
             Ok(CountedRows { rows: NewColumns { seq, row_group, batch }, counts })
         };
         self.carry(&route, inputs, score, |columns| sink.write(columns))
+    }
+
+    /// Reads the columns of the features, in row order, with their windows.
+    fn scan(
+        &self,
+        source: &ParquetSource,
+        features: &Features,
+        slice_rows: usize,
+    ) -> Result<Box<dyn Iterator<Item = Result<ScoreInput>> + Send>> {
+        let (read, mut next_row) = (self.model.read_columns(features), 0);
+        let (places, source) = (self.model.places(features, &read), source.with_string_views());
+        let mut windower = self.windows.as_ref().map(|windows| windows.for_file(source.path()));
+        let scan = source.scan(&read, slice_rows);
+        Ok(Box::new(scan.map(move |batch| {
+            let (row_group, rows) = batch?;
+            let first_row = next_row;
+            next_row += rows.num_rows() as u64;
+            let rows = windower.as_mut().map_or(Ok(rows.clone()), |windower| windower.add(&rows))?;
+            Ok(ScoreInput::Rows { first_row, row_group, rows: project(&rows, &places)? })
+        })))
     }
 }
 

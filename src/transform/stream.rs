@@ -80,8 +80,10 @@ impl Model {
         config.check()?;
         run.check()?;
         let (path, input) = (Path::new("record batches"), reader.schema());
-        self.features().check(&input, path)?;
-        let maker = NewColumnMaker::new(self, &self.watching(&input), config)?;
+        self.check_order(&input, path)?;
+        let windowed = self.with_windows(&input);
+        self.features().check(&windowed, path)?;
+        let maker = NewColumnMaker::new(self, &self.watching(&windowed), config)?;
         if maker.levels().is_some() {
             let what = "a false discovery rate, which takes two passes,";
             return Err(Error::Unsupported { place: Place::file(path), what });
@@ -91,7 +93,11 @@ impl Model {
         let needed = plan.needed.iter().map(|column| input.index_of(column)).collect::<Result<Vec<_>, _>>();
         let failed = |source: ArrowError| Error::Read { place: Place::file("record batches"), source: source.into() };
         let needed = needed.map_err(failed)?;
-        let batches = reader.map(move |batch| batch.and_then(|batch| batch.project(&needed)).map_err(failed));
+        let mut windower = self.windower(config, run.stopper())?.map(|windower| windower.for_file(path));
+        let batches = reader.map(move |batch| {
+            let batch = batch.and_then(|batch| batch.project(&needed)).map_err(failed)?;
+            windower.as_mut().map_or(Ok(batch.clone()), |windower| windower.add(&batch))
+        });
         self.transformed(plan, Box::new(batches), maker, run)
     }
 
@@ -109,8 +115,9 @@ impl Model {
         run.check()?;
         let source = &self.typed(source);
         let plan = self.output_plan(source, false, config, Medium::Memory)?;
-        let maker = TransformJob::new(self, config, run).maker(source, &plan.features)?;
-        let batches = source.stream(&plan.needed, batch_rows(self.features().layout()))?.batches;
+        let job = TransformJob::new(self, config, run)?;
+        let maker = job.maker(source, &plan.features)?;
+        let batches = self.stream(source, job.windows.as_ref(), &plan.needed, batch_rows(self.features().layout()))?;
         self.transformed(plan, batches, maker, run)
     }
 

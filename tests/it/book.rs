@@ -230,6 +230,7 @@ pages! {
     install: "docs/install.md",
     choosing: "docs/choosing.md",
     columns: "docs/columns.md",
+    sequences: "docs/sequences.md",
     missing_values: "docs/missing-values.md",
     scores: "docs/scores.md",
     latents: "docs/latents.md",

@@ -10,7 +10,7 @@ use crate::workdir::repository;
 const FLOORS: [&[&str]; 6] = [
     &["config", "error", "numerics", "pipeline", "storage"],
     &["feature", "frame", "sink", "source"],
-    &["batch", "model"],
+    &["batch", "model", "sequence"],
     &["artifact", "drift", "score"],
     &["bench", "decode", "fit", "output", "transform"],
     &["analysis"],
@@ -31,6 +31,7 @@ const ROOMS: [(&str, &[&str]); 23] = [
             "fit/statistics.rs",
             "frame.rs",
             "output/mod.rs",
+            "sequence/",
             "sink/",
             "source/",
             "transform/",

@@ -68,6 +68,7 @@ mod report;
 mod resume;
 mod schemas;
 mod scores;
+mod sequences;
 mod splice;
 mod tables;
 mod targets;

@@ -37,25 +37,46 @@ class FitOptions(TypedDict, total=False):
     #: Tell the encoder which values are missing, for columns with missing values [default: true]
     missing_indicator: bool | None
 
-    #: How numbers are scaled [default: minmax; with preset anomaly asinh]
+    #: The rows are in the order of this column: a time or a number. Each is learned and scored together with
+    #: the rows before it, of which the numbers of its window are learned [default: none]
+    order_by: str | None
+
+    #: The rows are sequences, told apart by the values of these columns, such as a device; their rows may
+    #: alternate [default: all rows are one sequence]
+    by: str | Sequence[str] | None
+
+    #: Rows of a window, the row itself included: a power of two [default: 64]
+    window: int | None
+
+    #: A longer step between two rows of a sequence begins a new window: a time, as in 10m, or a number
+    #: [default: none]
+    max_gap: str | None
+
+    #: Sequences whose windows are kept at a time; those without a row for longest are dropped first, and begin
+    #: again [default: 16384]
+    max_groups: int | None
+
+    #: How numbers are scaled; with order_by the default is standard [default: minmax; with preset anomaly
+    #: asinh]
     scale: Literal["robust", "asinh", "standard", "minmax", "none"] | None
 
-    #: Defaults for a purpose: reduce for latents of every row, anomaly for scores [default: reduce]
+    #: Defaults for a purpose: reduce for latents of every row, anomaly for scores, and by default with order_by
+    #: [default: reduce]
     preset: Literal["reduce", "anomaly"] | None
 
     #: Number of latent dimensions; auto doubles it until the loss of held-out rows stops improving [default: by
     #: the number of features]
     latent_dim: int | Literal["auto"] | None
 
-    #: Widths of the encoder's hidden layers, like 256,128; the decoder mirrors them; "none" for a linear model
-    #: [default: by the number of features]
+    #: Widths of the encoder's hidden layers, like 256,128; the decoder mirrors them; "none" for a linear model,
+    #: the default with order_by [default: by the number of features]
     hidden: Sequence[int] | Literal["none"] | None
 
     #: Networks to train in one model; scores are averaged, latents come from the first [default: 1]
     members: int | None
 
-    #: The score in the column anomaly_score, which also makes the p-values; neighbor_distance and combined
-    #: store training rows in the model [default: elbo; with preset anomaly combined]
+    #: The score in the column anomaly_score, which also makes the p-values; neighbor_distance, the default with
+    #: order_by, and combined store training rows in the model [default: elbo; with preset anomaly combined]
     anomaly_score: str | None
 
     #: Activation function of the hidden layers [default: silu]
@@ -84,7 +105,7 @@ class FitOptions(TypedDict, total=False):
     clip_norm: float | None
 
     #: Share of each batch to leave out of the gradient: the rows of highest loss; with preset anomaly and given
-    #: the default is 0.05 [default: 0; with preset anomaly 0.2]
+    #: the default is 0.05, and with order_by 0 [default: 0; with preset anomaly 0.2]
     trim: float | None
 
     #: Share of the known values to hide from the encoder in each step, or auto [default: 0.1 if a learned
@@ -155,6 +176,10 @@ class TransformOptions(TypedDict, total=False):
 
     #: Put this before the name of every new column
     prefix: str | None
+
+    #: Earlier rows of the same sequences, whose windows go on into each input: files, directories or globs,
+    #: read in this order and not written. For a model of rows in order
+    history: str | Sequence[str] | None
 
     #: Add z_std_0 ..., the posterior standard deviations: how uncertain each latent is
     std: bool | None

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use vaepipe::{Error, ModelFault};
+use vaepipe::{Error, ModelFault, OrderFault};
 
 use crate::cli::failure::near::beside;
 use crate::cli::output::shell;
@@ -234,7 +234,13 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             "give the data and options it was made with, or leave --resume out to start again".to_owned()
         }
         Error::OtherModel { option, .. } => format!("leave {} out, or fit without --init", setter(option)),
-        Error::Worse { .. } => {
+        Error::Order(fault) => match &**fault {
+            OrderFault::Descending { column, .. } => format!(
+                "sort the rows by {column} first; a fit with --by tells sequences that alternate apart by a column"
+            ),
+            OrderFault::Missing { column, .. } => format!("--where '{column} IS NOT NULL' leaves such rows out"),
+        },
+        Error::Worse(_) => {
             "--accept-worse writes it anyway, and with --resume it need not train again; a lower --lr or more rows may help"
                 .to_owned()
         }

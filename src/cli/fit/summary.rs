@@ -8,18 +8,19 @@ use vaepipe::{Fitted, History, Init, LogicalType, Model, Network, Tail, Training
 
 use crate::cli::fit::{health, verdict};
 use crate::cli::flags::decision::because;
-use crate::cli::output::{grouped, list, names, percent, seconds};
+use crate::cli::output::{describe_order, grouped, list, names, own_names, percent, seconds};
 
 /// The lines of the text summary.
 pub(crate) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> {
     let metadata = fitted.model.metadata();
     let (rows, history) = (&metadata.provenance, &metadata.history);
-    let (features, given) = (names(&metadata.features), names(&metadata.given));
+    let (features, given) = (own_names(metadata), names(&metadata.given));
     let all = features.len() + given.len() + metadata.carried.len();
     let mut lines = vec![(
         "learned",
         format!("{} of {all} columns of {} rows: {}", features.len(), HumanCount(rows.rows), list(&features)),
     )];
+    lines.extend(metadata.sequence.as_ref().map(|sequence| ("order", describe_order(sequence))));
     if !given.is_empty() {
         lines.push(("given", list(&given)));
     }
@@ -151,6 +152,7 @@ pub(crate) fn json(fitted: &Fitted, total: f64) -> Value {
         "train_rows": rows.training_rows,
         "empty_rows": rows.empty_rows,
         "features": metadata.features.len(),
+        "sequence": metadata.sequence,
         "given": names(&metadata.given),
         "carried": metadata.carried,
         "suggested_types": fitted.suggested_types.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),

@@ -10,7 +10,7 @@ use crate::cli::failure::Failure;
 use crate::cli::fit::summary::{elements, network, parameters, refit, scores};
 use crate::cli::fit::{health, verdict};
 use crate::cli::output::table::{in_lines, table_of, to_the_right};
-use crate::cli::output::{self, OutputFormat, grouped, labelled, shown};
+use crate::cli::output::{self, OutputFormat, describe_order, grouped, labelled, shown};
 
 /// Prints what the model at `path` holds.
 pub(crate) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<(), Failure> {
@@ -45,6 +45,7 @@ pub(crate) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<
         ("training", training(&metadata.training)),
         ("history", history(&metadata.history)),
     ];
+    lines.extend(metadata.sequence.as_ref().map(|sequence| ("order", describe_order(sequence))));
     lines.extend(metadata.provenance.init.as_ref().map(|init| ("base", base(init))));
     let mut sections = vec![epochs(&metadata.history), features(model), given(model), carried(model)];
     if let Some(health) = &metadata.health {

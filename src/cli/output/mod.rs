@@ -6,13 +6,13 @@ pub(crate) mod log;
 pub(crate) mod progress;
 pub(crate) mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
 use std::path::Path;
 
 use clap::ValueEnum;
 use serde_json::Value;
-use vaepipe::{Carried, Kind, SourceConfig};
+use vaepipe::{Carried, Kind, Metadata, Sequence, SourceConfig};
 
 use crate::cli::failure::Failure;
 
@@ -116,6 +116,30 @@ pub(crate) fn shown(name: &str) -> String {
 /// The names of features.
 pub(crate) fn names(features: &[Kind]) -> Vec<&str> {
     features.iter().map(|feature| feature.column().name()).collect()
+}
+
+/// The names of the features that are columns of the input, rather than of the rows before.
+pub(crate) fn own_names(metadata: &Metadata) -> Vec<&str> {
+    let mut names = names(&metadata.features);
+    if let Some(sequence) = &metadata.sequence {
+        let windows: HashSet<String> = sequence.window_names().collect();
+        names.retain(|name| !windows.contains(*name));
+    }
+    names
+}
+
+/// The order of the rows and their windows, in words.
+pub(crate) fn describe_order(sequence: &Sequence) -> String {
+    let of = match sequence.by.as_slice() {
+        [] => String::new(),
+        by => format!(" of each {}", by.iter().map(|column| shown(column.name())).collect::<Vec<_>>().join(", ")),
+    };
+    let gap = sequence.max_gap.map_or(String::new(), |gap| format!(", begun anew after {gap}"));
+    let (window, order_by) = (sequence.window, shown(sequence.order_by.name()));
+    format!(
+        "windows of {window} rows{of} in the order of {order_by}{gap}; means over rows before are learned of {} columns",
+        sequence.columns.len()
+    )
 }
 
 /// The carried columns, those of one reason together: (columns, reason).

@@ -24,6 +24,8 @@ pub(in crate::fit) struct Calibration<'a> {
     pub(in crate::fit) training: &'a Training,
     pub(in crate::fit) score: &'static Score,
     pub(in crate::fit) decision: Option<Decision>,
+    /// Whether the rows are in order, with their windows.
+    pub(in crate::fit) in_order: bool,
     /// Most training rows to measure.
     pub(in crate::fit) most_rows: usize,
 }

@@ -88,8 +88,14 @@ impl Calibration<'_> {
             scores.extend(rows.score(&ELBO)?.into_iter().map(|score| score.unwrap_or(f32::INFINITY)));
             residuals.extend(rows.first().residuals()?);
         }
-        let space = NeighborSpace::of(&residuals);
-        let (ordinary, width) = (ordinary(&scores, self.is_contaminated()), space.width());
+        // In order, how far a row is off tells a level that lasts from a single value; and a change of the level within the
+        // training rows is none of an anomaly.
+        let space = NeighborSpace::of(&residuals, self.in_order);
+        let ordinary = match self.in_order && !self.is_contaminated() {
+            true => (0..scores.len()).collect(),
+            false => ordinary(&scores, self.is_contaminated()),
+        };
+        let width = space.width();
         let kept = ordinary.len().min(most);
         let places = space.places(&residuals);
         let stored = (0..kept).map(|n| ordinary[n * ordinary.len() / kept]);

@@ -1,0 +1,19 @@
+//! Rows in order: each row with the numbers of the rows before it, which are further columns.
+//!
+//! The columns are means over rows 1, 2 to 3, 4 to 7, … before the row, so that a window of 64 rows takes 6 columns a number
+//! (a dyadic partition of the lags). Recent rows are told apart, older ones count together.
+//!
+//! **Invariant:** the new columns of a row depend on the rows of its window alone, in values and in bits.
+
+#![forbid(unsafe_code)]
+
+mod order_key;
+mod sequences;
+mod spec;
+mod stream;
+mod window;
+mod windower;
+
+pub use self::spec::Sequence;
+pub(crate) use self::stream::windowed;
+pub(crate) use self::windower::Windower;

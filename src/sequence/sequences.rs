@@ -1,0 +1,67 @@
+//! The sequences that rows belong to, and the window of each.
+
+use std::collections::HashMap;
+
+use super::order_key::OrderKey;
+use super::window::Window;
+
+/// The state of a sequence.
+#[derive(Clone)]
+pub(super) struct SequenceState {
+    pub(super) window: Window,
+    /// The order of its last row.
+    pub(super) last: OrderKey,
+    /// The number of its last row, of all rows.
+    pub(super) last_row: u64,
+    /// The same in its file, and the number of that.
+    pub(super) place: (u64, usize),
+}
+
+/// The sequences whose windows are kept, by name: at most so many, those with the latest rows.
+pub(super) struct Sequences {
+    states: HashMap<String, SequenceState>,
+    most: usize,
+    /// Sequences that were dropped.
+    dropped: u64,
+}
+
+impl Sequences {
+    pub(super) fn new(most: usize) -> Self {
+        Self { states: HashMap::new(), most, dropped: 0 }
+    }
+
+    /// The state of a sequence; `None` if it has none.
+    pub(super) fn get(&mut self, name: &str) -> Option<&mut SequenceState> {
+        self.states.get_mut(name)
+    }
+
+    /// Adds a sequence, in place of the quarter of them without a row for longest if there are too many.
+    pub(super) fn add(&mut self, name: &str, state: SequenceState) {
+        if self.states.len() >= self.most {
+            let mut rows: Vec<u64> = self.states.values().map(|state| state.last_row).collect();
+            // No two sequences have one row.
+            let (_, &mut last, _) = rows.select_nth_unstable((self.most / 4).max(1) - 1);
+            let before = self.states.len();
+            self.states.retain(|_, state| state.last_row > last);
+            self.dropped += (before - self.states.len()) as u64;
+        }
+        self.states.insert(name.to_owned(), state);
+    }
+
+    /// The same sequences, as rows after this go on with them.
+    pub(super) fn continued(&self) -> Self {
+        Self { states: self.states.clone(), most: self.most, dropped: 0 }
+    }
+}
+
+impl Drop for Sequences {
+    fn drop(&mut self) {
+        if self.dropped > 0 {
+            tracing::warn!(
+                "more than {} sequences alternate: {} windows were dropped, and began again with the next row",
+                self.most,
+                self.dropped
+            );
+        }
+    }
+}
