@@ -74,7 +74,7 @@ enum BlockValues {
     /// The file, and the index of the first value in it.
     File(Scratch, u64),
     /// The decoded columns of the block, which the fit kept from its first reading: encoded slice by slice.
-    Columns(Features, Vec<RecordBatch>),
+    Columns(Box<Features>, Vec<RecordBatch>),
 }
 
 /// A block of adjacent features and their columns.
@@ -216,7 +216,7 @@ impl ColumnBlock {
     ) -> Result<BlockVectors> {
         let width = self.features.layout().width();
         if let Some(batches) = source.take_kept(&self.columns, group).filter(|_| surprise.is_empty()) {
-            let features = self.features.clone();
+            let features = Box::new(self.features.clone());
             let (issues, values) = (features.no_issues(), BlockValues::Columns(features, batches));
             return Ok(BlockVectors { at: self.at, width, values, issues });
         }

@@ -282,25 +282,25 @@ struct VectorSurvey {
     /// The length of a vector that is too long to be learned.
     too_long: Option<usize>,
     data_type: String,
-    /// The number of rows, if the scaling needs quantiles.
-    quantiles: Option<u64>,
+    /// Statistics of no number yet.
+    empty: Statistics,
 }
 
 /// Surveys lists of numbers.
 pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
-    let ColumnRequest { data_type, vector_scale, rows, .. } = *request;
-    let quantiles = request.quantiles.then_some(rows);
+    let ColumnRequest { data_type, vector_scale, quantiles, rows, .. } = *request;
+    let statistics = |of| Statistics::new((quantiles && vector_scale == of).then_some(rows));
     is_vector_type(data_type).then(|| {
         Box::new(VectorSurvey {
             elements: None,
-            whole: (vector_scale == VectorScale::Whole).then(|| Statistics::new(quantiles)),
+            whole: (vector_scale == VectorScale::Whole).then(|| statistics(VectorScale::Whole)),
             precision: PrecisionSurvey::new(data_type),
             nulls: 0,
             incomplete: 0,
             other_length: None,
             too_long: None,
             data_type: data_type.to_string(),
-            quantiles: quantiles.filter(|_| vector_scale == VectorScale::Element),
+            empty: statistics(VectorScale::Element),
         }) as Box<dyn Survey>
     })
 }
@@ -324,9 +324,7 @@ impl Survey for VectorSurvey {
                 self.too_long.get_or_insert(list.len());
                 continue;
             }
-            let quantiles = self.quantiles;
-            let elements =
-                self.elements.get_or_insert_with(|| (0..list.len()).map(|_| Statistics::new(quantiles)).collect());
+            let elements = self.elements.get_or_insert_with(|| vec![self.empty.clone(); list.len()]);
             if elements.len() != list.len() {
                 self.other_length.get_or_insert(list.len());
                 continue;
