@@ -67,15 +67,18 @@ impl Prepared {
         }
         let device = device.resolve()?;
         let start = Instant::now();
-        let source = source.with_max_page_bytes(config.memory).keeping(MemoryBudget::new(config.memory).columns);
+        let input = source.with_max_page_bytes(config.memory);
 
-        tracing::info!("{} rows of {} columns: reading statistics", source.rows(), source.schema().fields().len());
-        let windowed = WindowedRows::of(&config, &source, &folder)?;
+        tracing::info!("{} rows of {} columns: reading statistics", input.rows(), input.schema().fields().len());
+        // What is read for the statistics and again to be encoded.
+        let kept = MemoryBudget::new(config.memory).columns;
+        let windowed = WindowedRows::of(&config, &input, &folder)?;
+        let windowed = windowed.map(|rows| WindowedRows { source: rows.source.keeping(kept), ..rows });
+        let source = if windowed.is_some() { input.clone() } else { input.keeping(kept) };
         let columns = match &base {
             Some(base) => base.choose_columns(&config, &source, run)?,
             None => choose_columns(&config, &source, windowed.as_ref(), run)?,
         };
-        source.read_again(&columns.features.columns());
         let is_new = |kind: &Kind| NEW_COLUMNS.iter().any(|name| kind.column().name().ends_with(name));
         if source.metadata_value(MODEL_KEY).is_some() && columns.features.kinds().iter().any(is_new) {
             tracing::warn!(
@@ -86,8 +89,8 @@ impl Prepared {
             let reasons = columns.carried.into_iter().map(|carried| (carried.column, carried.reason)).collect();
             return Err(Error::NoFeatures { path: source.path().to_owned(), reasons });
         }
-        let input = source.clone();
         let source = windowed.map_or(source, |windowed| windowed.source);
+        source.read_again(&columns.features.columns());
         let sizes = Sizes::decide(&config, &columns, source.rows(), base.as_ref().map(BaseModel::network))?;
         tracing::info!("{}", sizes.rows.memory.describe(sizes.rows.sample, sizes.inputs, &folder));
         sizes.check_memory(&columns)?;
