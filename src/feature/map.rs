@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::statistics::{NumberSummary, Statistics};
 use crate::config::Map;
-use crate::numerics::{asinh, normal_quantile, normal_rank};
+use crate::numerics::{asinh_f64, normal_quantile, normal_rank};
 
 /// A fitted curve. It rises everywhere, so that it has an inverse.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -97,19 +97,9 @@ impl Curve {
     /// Transforms a value.
     pub(super) fn apply(&self, x: f64) -> f64 {
         match self {
-            Self::Asinh { center, scale } => ((x - center) / scale).asinh(),
+            Self::Asinh { center, scale } => asinh_f64((x - center) / scale),
             Self::Log1p => x.abs().ln_1p().copysign(x),
             Self::Quantile { values } => normal_quantile(rank(values, x)),
-        }
-    }
-
-    /// Transforms values, to the precision of f32.
-    #[inline(always)]
-    pub(super) fn apply_all(&self, values: &[f64], into: &mut [f32]) {
-        let each = into.iter_mut().zip(values);
-        match self {
-            Self::Asinh { center, scale } => each.for_each(|(y, x)| *y = asinh(((x - center) / scale) as f32)),
-            curve => each.for_each(|(y, x)| *y = curve.apply(*x) as f32),
         }
     }
 

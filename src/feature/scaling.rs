@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::map::Curve;
 use super::statistics::NumberSummary;
 use crate::config::Scale;
-use crate::numerics::vectorized;
+use crate::numerics::{asinh_f64, vectorized};
 
 /// Bound of scaled values, so that one outlier cannot dominate a gradient or overflow a square.
 const CLIP: f64 = 20.0;
@@ -95,11 +95,15 @@ impl Scaling {
         let mut scaled = vec![0.0; values.len()];
         vectorized(
             #[inline(always)]
-            || match curve {
-                None => scaled.iter_mut().zip(values).for_each(|(scaled, value)| *scaled = self.apply(*value)),
-                Some(curve) => {
-                    curve.apply_all(values, &mut scaled);
-                    scaled.iter_mut().for_each(|scaled| *scaled = self.apply(f64::from(*scaled)));
+            || {
+                let each = scaled.iter_mut().zip(values);
+                match curve {
+                    None => each.for_each(|(scaled, value)| *scaled = self.apply(*value)),
+                    // Apart from the other curves, for the compiler to vectorize it.
+                    Some(Curve::Asinh { center, scale }) => {
+                        each.for_each(|(scaled, value)| *scaled = self.apply(asinh_f64((value - center) / scale)));
+                    }
+                    Some(curve) => each.for_each(|(scaled, value)| *scaled = self.apply(curve.apply(*value))),
                 }
             },
         );

@@ -39,4 +39,4 @@ pub(crate) use self::normal::{normal_quantile, normal_rank, normal_upper_quantil
 pub(crate) use self::principal_components::{Components, Covariance};
 pub(crate) use self::product::{times, times_rows, times_transposed, transposed_rows_times, transposed_times};
 pub(crate) use self::random::{RandomStream, mix, pick};
-pub(crate) use self::vector::{asinh, exp, greatest, ln_1p_exp_neg, sigmoid, sums, tanh, vectorized};
+pub(crate) use self::vector::{asinh, asinh_f64, exp, greatest, ln_1p_exp_neg, sigmoid, sums, tanh, vectorized};

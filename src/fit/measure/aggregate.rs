@@ -73,16 +73,9 @@ pub(in crate::fit) fn measure(
     let of_batch = |batch: Batch| {
         let posterior = look.vae.posterior(&batch)?;
         let draw = look.draw(&batch, &posterior, noise);
-        Ok(SampledTrainingRows {
-            expected: look.expected(&look.decode(&draw, &batch.given.inputs)?),
-            draw,
-            mean: {
-                let [mean, _] = posterior;
-                mean
-            },
-            spread: look.spread(&batch),
-            given: batch.given.elements,
-        })
+        let expected = look.expected(&look.decode(&draw, &batch.given.inputs)?);
+        let [mean, _] = posterior;
+        Ok(SampledTrainingRows { mean, draw, expected, spread: look.spread(&batch), given: batch.given.elements })
     };
     look.each(&rows.training, most, of_batch, |of_batch| some.extend(of_batch))?;
     let mut held_out = Vec::new();
