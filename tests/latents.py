@@ -123,7 +123,8 @@ mean, log_variance = encode(x[train])
 columns = list(scalings)
 ranks = lambda a: pd.DataFrame(a).rank().to_numpy()
 correlations = np.corrcoef(ranks(mean).T, ranks(values[train]).T)[: mean.shape[1], mean.shape[1] :]
-some = mean[np.arange(1024) * len(mean) // 1024] if len(mean) > 1024 else mean
+places = min(len(mean), max(16, min(1024, 4096 // (2 * mean.shape[1]))))  # 4096 are decoded in all
+some = mean[np.arange(places) * len(mean) // places]
 for n, latent in enumerate(latents):
     found = {it["column"]: it for it in latent["influences"]}
     step = np.eye(mean.shape[1])[n] / 2
