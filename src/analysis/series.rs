@@ -17,8 +17,8 @@ use crate::source::{ParquetSource, parse_iso_time};
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct SeriesConfig {
-    /// The column of numbers, times or ISO times as text that orders the rows. Equal values keep the order of the file; rows without a value
-    /// are left out.
+    /// The column of numbers, times or ISO times as text that orders the rows. Equal values keep the order of the file; rows
+    /// without a value are left out.
     pub order_by: String,
     /// Rows with the same values in these columns are one series, in which a null is a value of its own. Empty: all rows.
     pub by: Vec<String>,

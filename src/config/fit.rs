@@ -50,8 +50,8 @@ pub struct FitConfig {
     /// Tell the encoder which values are missing, for columns with missing values [default: true]
     #[cfg_attr(feature = "cli", arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Columns"))]
     pub missing_indicator: Option<bool>,
-    /// The rows are in the order of this column: a time or a number. Each is learned and scored together with the rows
-    /// before it, of which the numbers of its window are learned [default: none]
+    /// The rows are in the order of this column, a time or a number: each is learned and scored together with those before
+    /// it [default: none]
     #[cfg_attr(feature = "cli", arg(long, value_name = "COL", help_heading = "Order"))]
     pub order_by: Option<String>,
     /// The rows are sequences, told apart by the values of these columns, such as a device; their rows may alternate

@@ -6,7 +6,7 @@ use super::binning::{BINS, Binning, EDGES, bin, edges};
 use super::given_effects::{GivenEffects, regressors};
 use super::usual::{parts, usual};
 use crate::error::ModelFault;
-use crate::feature::{Kind, Layout, Likelihood};
+use crate::feature::{COLUMNS_PER_BLOCK, Kind, Layout, Likelihood};
 use crate::model::{Weight, Weights};
 use crate::pipeline::Pool;
 use crate::score::Tail;
@@ -23,9 +23,6 @@ const MOST_USUAL: f32 = 1e3;
 
 /// The tensor of what is usual.
 const USUAL: &str = "usual";
-
-/// Columns whose edges are found together: a cache line of a row.
-const COLUMNS: usize = 16;
 
 /// A quantity with a histogram.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -175,8 +172,9 @@ impl Sketch {
     ) -> Self {
         let inputs = layout.inputs();
         let latent_dim = rows.mean.len() * inputs / rows.x.len().max(1);
-        let of_elements = pool.answers(0..inputs.div_ceil(COLUMNS), |block| {
-            column_edges(block * COLUMNS..inputs.min((block + 1) * COLUMNS), (rows.x, inputs), rows.known)
+        let of_elements = pool.answers(0..inputs.div_ceil(COLUMNS_PER_BLOCK), |block| {
+            let elements = block * COLUMNS_PER_BLOCK..inputs.min((block + 1) * COLUMNS_PER_BLOCK);
+            column_edges(elements, (rows.x, inputs), rows.known)
         });
         let of_elements = of_elements.concat();
         let of_latents = column_edges(0..latent_dim, (rows.mean, latent_dim), None);

@@ -11,7 +11,7 @@ use super::statistics::NumberSummary;
 use super::survey::first_as_text;
 use super::time::is_time_type;
 use super::{BadValue, Column, ColumnRequest, Features, Kind, Rejection, Scaler, Survey, Values, WindowCandidate};
-use crate::config::{FitConfig, LogicalType, Map, Scale, VectorScale};
+use crate::config::{FitConfig, LogicalType, Scale, VectorScale};
 use crate::error::{Error, Result};
 use crate::source::ColumnTypes;
 
@@ -179,7 +179,7 @@ pub(crate) fn candidates(
             given: is_given,
             categorical: matches(categorical, column),
             max_categories: config.max_categories,
-            map: selections.map(column).unwrap_or(if scale == Scale::Asinh { Map::Asinh } else { Map::None }),
+            map: selections.map_or_default(column, scale),
             vector_scale: config.vector_scale.unwrap_or(VectorScale::Element),
             quantiles: matches!(scale, Scale::Robust | Scale::Asinh),
             rows,

@@ -3,7 +3,7 @@
 use arrow::datatypes::Schema;
 
 use super::Column;
-use crate::config::{FitConfig, Map};
+use crate::config::{FitConfig, Map, Scale};
 use crate::error::Result;
 use crate::source::Selection;
 
@@ -44,6 +44,11 @@ impl Selections {
     /// The curve selected for a column, if any: the last of several.
     pub(super) fn map(&self, column: &Column) -> Option<Map> {
         self.maps.iter().rev().find(|(selection, _)| matches(selection, column)).map(|(_, map)| *map)
+    }
+
+    /// The curve of a column: the selected one, or that of the scale.
+    pub(super) fn map_or_default(&self, column: &Column, scale: Scale) -> Map {
+        self.map(column).unwrap_or(if scale == Scale::Asinh { Map::Asinh } else { Map::None })
     }
 
     /// Whether a curve is selected for a column by name, not by a pattern.

@@ -4,7 +4,7 @@ use arrow::datatypes::{DataType, Schema};
 
 use super::selections::Selections;
 use super::{Candidate, Column, ColumnRequest, Kind};
-use crate::config::{FitConfig, Map, Scale, VectorScale};
+use crate::config::{FitConfig, Scale, VectorScale};
 use crate::error::Result;
 
 /// A column of means over rows before, which can be learned if the number can that it is of.
@@ -36,7 +36,7 @@ pub(crate) fn window_candidates<'a>(
             given: false,
             categorical: false,
             max_categories: config.max_categories,
-            map: selections.map(of).unwrap_or(if scale == Scale::Asinh { Map::Asinh } else { Map::None }),
+            map: selections.map_or_default(of, scale),
             vector_scale: VectorScale::Element,
             quantiles: matches!(scale, Scale::Robust | Scale::Asinh),
             rows,

@@ -34,7 +34,7 @@ impl MemoryBudget {
                 (bytes - row_group - queues as u64, row_group, queues)
             }
         };
-        // The columns go as the rows come.
+        // Columns are freed, row group by row group, while the rows grow.
         Self { rows, columns: rows / 2, row_group, queues }
     }
 

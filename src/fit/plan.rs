@@ -131,10 +131,9 @@ impl FitConfig {
             source.rows().unwrap_or_default(),
         )?;
         let orders = |name: &str| {
-            let columns = self.order_by.iter().chain(&self.by);
-            columns
-                .into_iter()
-                .any(|column| column == name || column.strip_prefix(name).is_some_and(|it| it.starts_with('.')))
+            let is_in =
+                |column: &String| column.strip_prefix(name).is_some_and(|it| it.is_empty() || it.starts_with('.'));
+            self.order_by.iter().chain(&self.by).any(is_in)
         };
         source.table_of_columns(folder, &|name| orders(name) || fields.iter().any(|field| field.name() == name))
     }

@@ -1,5 +1,6 @@
 //! Which columns a transform reads, and how it makes the windows of rows in order.
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -50,18 +51,19 @@ impl Model {
     pub(super) fn read_columns(&self, features: &Features) -> Vec<String> {
         let mut columns = features.columns();
         if let Some(sequence) = &self.metadata().sequence {
-            columns.retain(|name| sequence.window_columns().all(|(_, window)| window != *name));
-            let read = sequence.read_columns().into_iter().filter(|name| !columns.contains(name)).collect::<Vec<_>>();
-            columns.extend(read);
+            let windows: HashSet<String> = sequence.window_names().collect();
+            columns.retain(|name| !windows.contains(name));
+            let known: HashSet<String> = columns.iter().cloned().collect();
+            columns.extend(sequence.read_columns().into_iter().filter(|name| !known.contains(name)));
         }
         columns
     }
 
     /// Where the columns of these features are in rows of the columns `read`, once they have their windows.
     pub(super) fn places(&self, features: &Features, read: &[String]) -> Vec<usize> {
-        let windows = self.metadata().sequence.iter().flat_map(|sequence| sequence.window_columns());
-        let all: Vec<String> = read.iter().cloned().chain(windows.map(|(_, name)| name)).collect();
-        features.columns().iter().filter_map(|column| all.iter().position(|name| name == column)).collect()
+        let windows = self.metadata().sequence.iter().flat_map(|sequence| sequence.window_names());
+        let places: HashMap<String, usize> = read.iter().cloned().chain(windows).zip(0..).collect();
+        features.columns().iter().filter_map(|column| places.get(column).copied()).collect()
     }
 
     /// Reads columns of a source, with the windows after them, each file from these on.

@@ -37,8 +37,8 @@ class FitOptions(TypedDict, total=False):
     #: Tell the encoder which values are missing, for columns with missing values [default: true]
     missing_indicator: bool | None
 
-    #: The rows are in the order of this column: a time or a number. Each is learned and scored together with
-    #: the rows before it, of which the numbers of its window are learned [default: none]
+    #: The rows are in the order of this column, a time or a number: each is learned and scored together with
+    #: those before it [default: none]
     order_by: str | None
 
     #: The rows are sequences, told apart by the values of these columns, such as a device; their rows may

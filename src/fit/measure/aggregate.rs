@@ -8,7 +8,7 @@ use super::sampled_batches::BATCH_ROWS;
 use crate::artifact::{Aggregate, RANKS};
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::feature::Features;
+use crate::feature::{COLUMNS_PER_BLOCK, Features};
 use crate::fit::rows::FitRows;
 use crate::numerics::{Covariance, GaussianMixture, RandomStream, times_transposed};
 
@@ -25,9 +25,6 @@ const MOST_PRODUCTS: usize = 1 << 26;
 const FACTORS: usize = 16;
 const WIDEST_SHARED: usize = 2048;
 const MOST_RESIDUAL_PRODUCTS: usize = 1 << 32;
-
-/// Outputs measured together: a cache line of a row.
-const COLUMNS: usize = 16;
 
 /// Most places decoded to measure the effects of the latents.
 const MOST_PLACES: usize = 1 << 12;
@@ -98,8 +95,8 @@ fn of_rows(look: &FittedNetwork<'_>, features: &Features, rows: &SampledTraining
     let in_unit = units(features, &look.layout.given().typical(&rows.given));
     let gaussians = look.layout.gaussians();
     let latents = Latents::of(&rows.mean, k);
-    let measured = look.pool.answers(0..outputs.div_ceil(COLUMNS), |block| {
-        let block = block * COLUMNS..outputs.min((block + 1) * COLUMNS);
+    let measured = look.pool.answers(0..outputs.div_ceil(COLUMNS_PER_BLOCK), |block| {
+        let block = block * COLUMNS_PER_BLOCK..outputs.min((block + 1) * COLUMNS_PER_BLOCK);
         let [x, expected] = [&rows.spread, &rows.expected].map(|all| columns(all, outputs, block.clone()));
         let each = block.zip(x.into_iter().zip(expected));
         each.map(|(output, pair)| OutputMeasures::of(pair, &latents, &in_unit[output])).collect::<Vec<_>>()

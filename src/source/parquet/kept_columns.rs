@@ -1,6 +1,6 @@
 //! Decoded columns that are kept from the first reading of a table to the second, so that a file is decoded once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, RecordBatch};
@@ -58,6 +58,7 @@ impl KeptColumns {
     pub(super) fn close(&self, needed: &[String]) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.is_open = false;
+        let needed: HashSet<&String> = needed.iter().collect();
         kept.columns.retain(|(_, column), _| needed.contains(column));
     }
 
