@@ -73,7 +73,7 @@ impl FitTransform {
         let written: Vec<&Path> = path.iter().chain([&output]).map(PathBuf::as_path).collect();
         monitor.begin("fit-transform", &of_model, &written, context)?;
         let alert = alert.alert()?;
-        config.output = files;
+        (config.output, fitting.sort) = (files, config.order.sort);
         let start = Instant::now();
         config.check()?;
         fitting.check()?;

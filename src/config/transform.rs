@@ -1,6 +1,6 @@
 //! Options of a transform.
 
-use super::{Codec, Decision, ExplainRows, IfNewer, StreamFormat, check_decision, within};
+use super::{Codec, Decision, ExplainRows, IfNewer, OrderConfig, StreamFormat, check_decision, within};
 use crate::error::Result;
 
 /// Options of a transform.
@@ -26,10 +26,6 @@ pub struct TransformConfig {
     /// Put this before the name of every new column.
     #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", default_value = "", hide_default_value = true))]
     pub prefix: String,
-    /// Earlier rows of the same sequences, whose windows go on into each input: files, directories or globs, read in this
-    /// order and not written. For a model of rows in order.
-    #[cfg_attr(feature = "cli", arg(long, value_delimiter = ',', value_name = "FILE,...", help_heading = "Order"))]
-    pub history: Vec<String>,
     /// Add z_std_0 ..., the posterior standard deviations: how uncertain each latent is.
     #[cfg_attr(feature = "cli", arg(long))]
     pub std: bool,
@@ -51,6 +47,13 @@ pub struct TransformConfig {
         )
     )]
     pub explain_rows: ExplainRows,
+    /// Add COL_expected, COL_low and COL_high for every learned number: what the rows before led to expect of it, and an
+    /// interval that holds it with this probability. For a model of rows in order.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "LEVEL", help_heading = "Order"))]
+    pub expected: Option<f64>,
+    /// How rows in order are read.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub order: OrderConfig,
     /// The rule that makes a row an anomaly. `None`: that of the fit.
     #[cfg_attr(feature = "cli", arg(skip))]
     pub decision: Option<Decision>,
@@ -108,6 +111,7 @@ impl TransformConfig {
     /// [`Error::OptionRange`](crate::Error::OptionRange) for the first option outside it.
     pub fn check(&self) -> Result<()> {
         within("explain", Some(self.explain), "0 to 1000", |v| v <= 1000)?;
+        within("expected", self.expected, "between 0 and 1", |v| v > 0.0 && v < 1.0)?;
         check_decision(self.decision)?;
         self.output.check()
     }

@@ -23,7 +23,10 @@ impl Model {
         config.check()?;
         let path = Path::new("record batch");
         self.check_order(&rows.schema(), path)?;
-        let rows = &match self.windower(config, &Stop::new())? {
+        let rows = &match self.windower(&config.order, &Stop::new())? {
+            Some(windower) if windower.sorts() => {
+                return Err(Error::Unsupported { place: Place::file(path), what: "sorting the rows of one batch" });
+            }
             Some(mut windower) => windower.add(rows)?,
             None => rows.clone(),
         };

@@ -1,9 +1,8 @@
 //! The columns of the output: which input columns are kept, and which are new.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema};
 
 use super::explain;
 use crate::config::TransformConfig;
@@ -36,7 +35,7 @@ impl TransformConfig {
     /// [`Error::UnknownScore`], [`Error::UnknownColumn`], [`Error::BadPattern`] and [`Error::NameClash`].
     pub fn check_columns(&self, source: &Source, learned: &[String], latent_dim: usize) -> Result<()> {
         let width = Width { latent_dim, p_values: true, anomalies: true, neighbors: true };
-        kept(self, &source.schema(), source.path(), learned, new_schema(self, width)?.as_ref()).map(drop)
+        kept(self, &source.schema(), source.path(), learned, &Schema::new(new_fields(self, width)?)).map(drop)
     }
 }
 
@@ -56,11 +55,11 @@ pub(super) fn scores(config: &TransformConfig, neighbors: bool) -> Result<Vec<Op
     Ok(first.iter().map(Some).chain([None]).chain(rest.map(Some)).collect())
 }
 
-/// The schema of the new columns.
+/// The new columns, without what was expected of numbers.
 ///
 /// # Errors
 /// [`Error::UnknownScore`].
-pub(super) fn new_schema(config: &TransformConfig, width: Width) -> Result<SchemaRef> {
+pub(super) fn new_fields(config: &TransformConfig, width: Width) -> Result<Vec<Field>> {
     let field = |name: &str, data_type, nullable| Field::new(format!("{}{name}", config.prefix), data_type, nullable);
     let float = |name: &str, nullable| field(name, DataType::Float32, nullable);
     let latents = |name: &str| (0..width.latent_dim).map(|i| float(&format!("{name}_{i}"), false)).collect::<Vec<_>>();
@@ -71,7 +70,7 @@ pub(super) fn new_schema(config: &TransformConfig, width: Width) -> Result<Schem
     let is_anomaly = width.anomalies.then(|| field("is_anomaly", DataType::Boolean, true));
     let top = (config.explain > 0).then(|| field("top_features", explain::data_type(), true));
     let decisions = [p_value, is_anomaly, top].into_iter().flatten().collect();
-    Ok(Arc::new(Schema::new([latents("z"), stds, scores, decisions].concat())))
+    Ok([latents("z"), stds, scores, decisions].concat())
 }
 
 /// The input columns to keep, by index.

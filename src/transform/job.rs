@@ -42,7 +42,7 @@ impl<'a, 'r> TransformJob<'a, 'r> {
     /// # Errors
     /// As [`Model::windower`].
     pub(super) fn new(model: &'a Model, config: &'a TransformConfig, run: &'a mut Run<'r>) -> Result<Self> {
-        let windows = model.windower(config, run.stopper())?;
+        let windows = model.windower(&config.order, run.stopper())?;
         Ok(Self { model, config, run, totals: TransformTotals::new(model.sketch().cloned()), windows })
     }
 
@@ -102,7 +102,12 @@ impl WriteRows for TransformJob<'_, '_> {
     }
 
     fn write(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()> {
-        match (source.copied_parquet_file(&self.config.output.encoding, in_directory), destination) {
+        if let (Some(windows), Destination::File(target)) = (&mut self.windows, &destination) {
+            windows.sort_in(target.folder());
+        }
+        let is_copied = !self.windows.as_ref().is_some_and(Windower::sorts);
+        let file = source.copied_parquet_file(&self.config.output.encoding, in_directory).filter(|_| is_copied);
+        match (file, destination) {
             (Some(file), Destination::File(target)) if Medium::of(target.path()) == Medium::Parquet => {
                 let kept = self.model.kept(source, &file.schema(), true, self.config)?;
                 self.splice(&file, target, file.stored_columns(&kept))

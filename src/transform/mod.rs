@@ -5,6 +5,7 @@
 mod batch;
 mod columns;
 mod drift;
+mod expected;
 mod explain;
 mod general;
 mod job;
@@ -28,6 +29,7 @@ use self::job::TransformJob;
 pub use self::log_likelihood::LogLikelihood;
 use self::new_columns::NewColumnMaker;
 pub use self::quantiles::ScoreQuantiles;
+pub(crate) use self::read_columns::project;
 use crate::artifact::Model;
 use crate::config::TransformConfig;
 use crate::drift::Drift;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Float32Array, Float64Array, RecordBatch};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 
 use super::columns::{self, Width};
+use super::expected::Expectations;
 use super::explain::Explainer;
 use crate::artifact::Model;
 use crate::batch::Batch;
@@ -27,6 +28,7 @@ pub(super) struct NewColumnMaker {
     rule: AnomalyRule,
     explainer: Option<Arc<Explainer>>,
     explain_rows: ExplainRows,
+    expectations: Option<Expectations>,
     sketch: Option<Arc<Sketch>>,
     schema: SchemaRef,
 }
@@ -61,6 +63,9 @@ impl NewColumnMaker {
         let width = Width { latent_dim, p_values: rule.has_p_values(), anomalies: rule.decides(), neighbors };
         let anomaly_score = Score::named("anomaly_score", &metadata.scoring.anomaly_score, |_| true)?;
         let explainer = || Arc::new(Explainer::new(features.clone(), anomaly_score, config.explain));
+        let expectations = Expectations::new(model, config)?;
+        let mut fields = columns::new_fields(config, width)?;
+        fields.extend(expectations.iter().flat_map(|expectations| expectations.fields(&config.prefix)));
         Ok(Self {
             scorer: model.scorer().clone(),
             with_stds: config.std,
@@ -70,7 +75,8 @@ impl NewColumnMaker {
             explainer: (config.explain > 0).then(explainer),
             explain_rows: config.explain_rows,
             sketch: model.sketch().cloned(),
-            schema: columns::new_schema(config, width)?,
+            expectations,
+            schema: Arc::new(Schema::new(fields)),
         })
     }
 
@@ -155,6 +161,9 @@ impl NewColumnMaker {
             arrays.push(Arc::new(anomalies));
         }
         arrays.extend(explained);
+        if let Some((expectations, learned)) = self.expectations.as_ref().zip(learned) {
+            arrays.extend(expectations.columns(learned)?);
+        }
         let columns = RecordBatch::try_new(self.schema.clone(), arrays).expect("columns made for this very schema");
         Ok((columns, counts))
     }

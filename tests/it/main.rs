@@ -68,6 +68,7 @@ mod report;
 mod resume;
 mod schemas;
 mod scores;
+mod sequence_commands;
 mod sequences;
 mod splice;
 mod tables;

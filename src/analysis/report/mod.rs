@@ -170,7 +170,6 @@ impl Report {
 /// ```
 pub fn report(source: &ParquetSource, model: Option<&Model>, config: &ReportConfig, stop: &Stop) -> Result<Report> {
     config.check()?;
-    model.map_or(Ok(()), |model| model.check_unordered("a report with the model"))?;
     let columns = ScoredColumns::of(source, config)?;
     tracing::info!("report: reading the scores of {} rows", source.rows());
     let survey = table_survey::survey(source, &columns, config, stop)?;
