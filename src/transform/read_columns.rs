@@ -85,7 +85,7 @@ impl Model {
     }
 
     /// Reads the columns of these features, in their order.
-    pub(super) fn stream_features(
+    pub(crate) fn stream_features(
         &self,
         source: &Source,
         windows: Option<&Windower>,

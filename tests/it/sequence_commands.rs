@@ -179,7 +179,10 @@ fn rows_are_rebuilt_drawn_and_reported() {
     assert_eq!((drawn.num_rows(), names(&drawn)), (50, ["load", "heat", "mode"].map(str::to_owned).to_vec()));
     dir.ok("report scored.parquet -m model.safetensors -o report.html");
     let page = std::fs::read_to_string(dir.path("report.html")).unwrap();
-    assert!(page.contains("1 row before"), "dimensions are described by the rows before, too");
+    assert!(
+        page.contains("1 row before") && page.contains("Against training"),
+        "columns of rows before are compared, too"
+    );
     dir.fails(65, "transform - - --lines -m model.safetensors")
         .says(&["a model of rows in order: scoring single lines is not supported"]);
 }
