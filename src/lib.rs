@@ -147,8 +147,8 @@ pub use arrow;
 
 pub use config::{
     Activation, BadLines, Codec, CsvConfig, DecimalMark, Decision, Encoding, ExplainRows, FitConfig, Gap,
-    GenerateConfig, GivenValue, IfNewer, ImputeConfig, InputFormat, LatentDim, LogicalType, Map, MapOf, OrderConfig,
-    OutputConfig, ParseGapError, Preset, ReconstructConfig, Scale, SourceConfig, StreamFormat, Training,
+    GenerateConfig, GivenValue, IfNewer, ImputeConfig, InputFormat, LatentDim, LatentShape, LogicalType, Map, MapOf,
+    OrderConfig, OutputConfig, ParseGapError, Preset, ReconstructConfig, Scale, SourceConfig, StreamFormat, Training,
     TransformConfig, TraverseConfig, TypeOf, VectorScale,
 };
 pub use error::{

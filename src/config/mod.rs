@@ -4,6 +4,9 @@
 
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod words;
+
 mod choices;
 mod csv;
 mod decode;
@@ -21,7 +24,7 @@ use std::fmt;
 
 pub use self::choices::{
     Activation, BadLines, Codec, DecimalMark, Decision, ExplainRows, GivenValue, IfNewer, InputFormat, LatentDim,
-    LogicalType, Map, MapOf, Preset, Scale, StreamFormat, TypeOf, VectorScale,
+    LatentShape, LogicalType, Map, MapOf, Preset, Scale, StreamFormat, TypeOf, VectorScale,
 };
 pub use self::csv::CsvConfig;
 pub use self::decode::{GenerateConfig, ReconstructConfig, TraverseConfig};

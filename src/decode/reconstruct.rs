@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchReader};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Float32Type, Schema, SchemaRef};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchReader, UInt64Array};
+use arrow::compute::{cast, take};
+use arrow::datatypes::{DataType, Field, FieldRef, Float32Type, Schema, SchemaRef};
+use arrow::error::ArrowError;
 
 use super::failed;
 use super::replace::Replacement;
@@ -21,7 +22,7 @@ use crate::feature::{ColumnRebuilder, Features, Kind};
 use crate::model::Vae;
 use crate::output::{FileCounts, Output};
 use crate::pipeline::{Run, Stop};
-use crate::source::{Source, batch_of};
+use crate::source::{Source, batch_of, list_item};
 use crate::transform::project;
 
 /// Rows of a batch.
@@ -61,8 +62,8 @@ enum LatentSource {
     /// The learned columns: those of all features by their indexes among the columns that are read, and each feature of the
     /// row itself with the index of its top-level column.
     Columns { learned: Vec<usize>, rebuilt: Vec<(usize, usize)> },
-    /// The columns of latents, and the given ones, which are read after them.
-    Latents(ColumnRebuilder),
+    /// So many columns of latents, or one of lists; and the given ones, which are read after them.
+    Latents { rebuilder: ColumnRebuilder, columns: usize },
 }
 
 /// What is measured of some rows.
@@ -153,7 +154,7 @@ impl Model {
     ) -> Result<Replacement<'a>> {
         let windows = match rebuilder.from {
             LatentSource::Columns { .. } => self.windower(&config.order, stop)?,
-            LatentSource::Latents(_) => None,
+            LatentSource::Latents { .. } => None,
         };
         Ok(Replacement {
             model: self,
@@ -174,8 +175,10 @@ impl Rebuilder {
         let of_features = model.check_order(schema, path);
         let of_features = of_features.and_then(|()| features.check(&model.with_windows(schema), path));
         let latent_dim = model.metadata().network.latent_dim;
+        let list = format!("{}z", config.prefix);
+        let is_list = schema.field_with_name(&list).is_ok_and(|field| field.data_type().is_list());
         let names = (0..latent_dim).map(|i| format!("{}z_{i}", config.prefix));
-        let names: Vec<String> = names.collect();
+        let names: Vec<String> = if is_list { vec![list] } else { names.collect() };
         let missing = names.iter().find(|name| schema.field_with_name(name).is_err());
         let (from, read, new) = match (of_features, missing, config.latents) {
             (Ok(()), _, false) => {
@@ -196,7 +199,8 @@ impl Rebuilder {
             _ => {
                 for name in &names {
                     let found = schema.field_with_name(name).map(Field::data_type).cloned().unwrap_or(DataType::Null);
-                    if !found.is_floating() {
+                    let is_float = |item: &FieldRef| item.data_type().is_floating();
+                    if !found.is_floating() && !list_item(&found).is_some_and(is_float) {
                         return Err(Error::WrongType {
                             place: Place::column(path, name),
                             found: found.to_string().into(),
@@ -209,8 +213,9 @@ impl Rebuilder {
                 let new = rebuilder.schema().clone();
                 let given = features.given_part();
                 given.check(schema, path)?;
+                let columns = names.len();
                 let read = names.into_iter().chain(given.columns()).collect();
-                (LatentSource::Latents(rebuilder), read, new)
+                (LatentSource::Latents { rebuilder, columns }, read, new)
             }
         };
         let decoder = Decoder::new(model);
@@ -239,11 +244,12 @@ impl Rebuilder {
                 columns.truncate(self.schema.fields().len());
                 columns
             }
-            LatentSource::Latents(rebuilder) => {
+            LatentSource::Latents { rebuilder, columns } => {
+                let columns = latent_columns(&batch.columns()[..*columns], self.latent_dim).map_err(failed)?;
                 let k = self.latent_dim;
                 let mut z = vec![0.0; height * k];
                 let mut unknown = vec![false; height];
-                for (i, column) in batch.columns()[..k].iter().enumerate() {
+                for (i, column) in columns.iter().enumerate() {
                     let column = cast(column, &DataType::Float32).map_err(failed)?;
                     for (row, value) in column.as_primitive::<Float32Type>().iter().enumerate() {
                         let value = value.filter(|value| value.is_finite());
@@ -260,4 +266,21 @@ impl Rebuilder {
         let batch = batch_of(self.schema.clone(), arrays, height).map_err(failed)?;
         Ok((batch, sums))
     }
+}
+
+/// The columns of latents, of which one of lists makes `latent_dim`.
+fn latent_columns(columns: &[ArrayRef], latent_dim: usize) -> Result<Vec<ArrayRef>, ArrowError> {
+    let [lists] = columns else { return Ok(columns.to_vec()) };
+    if !lists.data_type().is_list() {
+        return Ok(columns.to_vec());
+    }
+    let lists = cast(lists, &DataType::new_fixed_size_list(DataType::Float32, latent_dim as i32, true))?;
+    let lists = lists.as_fixed_size_list();
+    let rows: Vec<u64> = (0..lists.len() as u64).collect();
+    let dimension = |i: usize| {
+        // A list that is null has no latents.
+        let place = |&row: &u64| lists.is_valid(row as usize).then_some(row * latent_dim as u64 + i as u64);
+        take(lists.values(), &rows.iter().map(place).collect::<UInt64Array>(), None)
+    };
+    (0..latent_dim).map(dimension).collect()
 }

@@ -15,6 +15,7 @@ mod located;
 mod log_likelihood;
 mod new_columns;
 mod quantiles;
+mod quarantine;
 mod read_columns;
 mod splice;
 mod stream;
@@ -54,6 +55,8 @@ pub struct Transformed {
     pub empty_rows: u64,
     /// Rows that are anomalies; `None` without a decision.
     pub anomalies: Option<u64>,
+    /// Of these, those that were written to a quarantine; `None` without one.
+    pub quarantined: Option<u64>,
     /// Quantiles of the anomaly scores; `None` if no row has one.
     pub scores: Option<ScoreQuantiles>,
     /// The learned columns with missing, unseen, out-of-range or unusable values, and those that were constant at fit with

@@ -103,6 +103,7 @@ pub(crate) fn project(batch: &RecordBatch, places: &[usize]) -> Result<RecordBat
     batch.project(places).map_err(unreadable)
 }
 
-fn unreadable(source: ArrowError) -> Error {
+/// An Arrow error in rows without a place.
+pub(super) fn unreadable(source: ArrowError) -> Error {
     Error::Read { place: Place::file("rows"), source: source.into() }
 }

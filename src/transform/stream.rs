@@ -78,7 +78,7 @@ impl Model {
         config: &TransformConfig,
         run: &Run<'_>,
     ) -> Result<impl RecordBatchReader + Send + use<R>> {
-        config.check()?;
+        config.check_unwritten()?;
         run.check()?;
         let (path, input) = (Path::new("record batches"), reader.schema());
         self.check_order(&input, path)?;
@@ -115,7 +115,7 @@ impl Model {
         config: &TransformConfig,
         run: &mut Run<'_>,
     ) -> Result<impl RecordBatchReader + Send + use<>> {
-        config.check()?;
+        config.check_unwritten()?;
         run.check()?;
         let source = &self.typed(source);
         let plan = self.output_plan(source, false, config, Medium::Memory)?;
@@ -135,7 +135,7 @@ impl Model {
     ) -> Result<TransformReader> {
         let route = plan.route();
         let slices = BatchSlicer::new(batches, batch_rows(self.features().layout()), route.budget());
-        let rows = run.spread(&route, slices, plan.worker(maker, None))?;
+        let rows = run.spread(&route, slices, plan.worker(maker, None, None))?;
         Ok(TransformReader { schema: plan.schema, rows })
     }
 }

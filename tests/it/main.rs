@@ -63,6 +63,7 @@ mod other_writers;
 mod output;
 mod pipes;
 mod predicate;
+mod quarantine;
 mod readme;
 mod report;
 mod resume;
