@@ -175,8 +175,9 @@ pub use transform::{LogLikelihood, ScoreQuantiles, Transformed};
 
 #[cfg(feature = "analysis")]
 pub use analysis::{
-    AtThreshold, Best, EvaluateConfig, Evaluation, EventDetection, Ranked, Report, ReportConfig, SeriesConfig,
-    SeriesSummary, Top, Vus, evaluate, report,
+    AlertsAt, AtThreshold, Best, EvaluateConfig, Evaluation, EventDetection, Per, PeriodUnit, Ranked, Report,
+    ReportConfig, SeriesConfig, SeriesSummary, Spread, Thresholds, ThresholdsConfig, Top, Vus, evaluate, report,
+    thresholds,
 };
 
 /// Tests the Rust code in the book.

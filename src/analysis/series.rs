@@ -1,11 +1,10 @@
 //! Rows in order: each group of a table is a series, in which events are looked for.
 
-use std::collections::HashMap;
-
-use polars::prelude::{AnyValue, Column, DataType, SortOptions};
+use polars::prelude::{Column, DataType, SortOptions};
 use serde::Serialize;
 
 use super::events::{EventDetection, events};
+use super::groups::groups;
 use super::period::period;
 use super::table::{columns, missing, numbers};
 use super::vus::volumes;
@@ -215,29 +214,4 @@ fn in_order(source: &ParquetSource, column: &Column) -> Result<Vec<usize>> {
     let stable = SortOptions { nulls_last: true, multithreaded: false, maintain_order: true, ..SortOptions::default() };
     let sorted = order.arg_sort(stable);
     Ok(sorted.iter().flatten().map(|row| row as usize).filter(|row| known[*row]).collect())
-}
-
-/// The number of each row's group, by first appearance. Rows of a group have the same values in all columns.
-///
-/// # Errors
-/// [`Error::WrongType`] for a column of lists or structs.
-#[expect(clippy::mutable_key_type, reason = "nothing changes the columns whose values are the keys")]
-fn groups(source: &ParquetSource, rows: usize, columns: &[&Column]) -> Result<Vec<usize>> {
-    let mut groups = vec![0; rows];
-    for column in columns {
-        if column.dtype().is_nested() {
-            return Err(Error::WrongType {
-                place: Place::column(source.path(), column.name().as_str()),
-                found: column.dtype().to_string().into(),
-                expected: "a word, a number or a time, to group rows by".into(),
-            });
-        }
-        let values = column.as_materialized_series().rechunk();
-        let mut known = HashMap::<(usize, AnyValue), usize>::new();
-        for (group, value) in groups.iter_mut().zip(values.iter()) {
-            let next = known.len();
-            *group = *known.entry((*group, value)).or_insert(next);
-        }
-    }
-    Ok(groups)
 }

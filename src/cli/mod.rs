@@ -26,6 +26,8 @@ mod report;
 mod schema;
 mod settings;
 mod signal;
+#[cfg(feature = "analysis")]
+mod thresholds;
 mod transform;
 mod traverse;
 
@@ -79,6 +81,8 @@ enum Command {
     Drift(drift::DriftCommand),
     #[cfg(feature = "analysis")]
     Report(report::ReportCommand),
+    #[cfg(feature = "analysis")]
+    Thresholds(thresholds::ThresholdsCommand),
     Schema(schema::Schema),
     Completions(completions::Completions),
     Man(man::Man),
@@ -132,6 +136,8 @@ fn command() -> clap::Command {
             "types" => arg.value_parser(|item: &str| item.trim().parse::<TypeOf>()),
             "map" => arg.value_parser(|item: &str| item.trim().parse::<MapOf>()),
             "at" => arg.value_parser(|item: &str| item.trim().parse::<GivenValue>()),
+            #[cfg(feature = "analysis")]
+            "per" => arg.value_parser(|item: &str| item.trim().parse::<vaepipe::Per>()),
             _ if arg.get_value_delimiter().is_some() => arg.value_parser(Trimmed(StringValueParser::new())),
             _ => arg,
         })
@@ -202,6 +208,8 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
         Command::Evaluate(evaluate) => evaluate.run(&context),
         #[cfg(feature = "analysis")]
         Command::Report(report) => report.run(&context),
+        #[cfg(feature = "analysis")]
+        Command::Thresholds(thresholds) => thresholds.run(&context),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
     };

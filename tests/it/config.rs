@@ -221,6 +221,7 @@ fn the_schema_lists_every_setting_and_no_other() {
         "drift",
         "evaluate",
         "report",
+        "thresholds",
         "schema",
         "man",
         "completions",

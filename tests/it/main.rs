@@ -78,6 +78,7 @@ mod text_dialects;
 mod text_outputs;
 mod text_stdin;
 mod text_values;
+mod thresholds;
 mod two_commands;
 mod types;
 mod usage;

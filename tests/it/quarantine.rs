@@ -88,7 +88,8 @@ fn every_kind_of_input_and_output_is_parted_alike() {
             assert_eq!(&ids(&read(&dir.path("back.parquet"))), expected, "{command}");
         }
     }
-    let stream = dir.ok("transform today.parquet - -m vae.safetensors --quarantine streamed.parquet --output-format ndjson");
+    let stream =
+        dir.ok("transform today.parquet - -m vae.safetensors --quarantine streamed.parquet --output-format ndjson");
     assert_eq!(ids(&read(&dir.path("streamed.parquet"))), expected[1]);
     assert_eq!(stream.stdout().lines().count(), expected[0].len());
     // A false discovery rate takes two passes.

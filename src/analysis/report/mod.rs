@@ -196,6 +196,7 @@ pub fn report(source: &ParquetSource, model: Option<&Model>, config: &ReportConf
     let sample = sampled_rows::sample(source, &columns, model, stop)?;
     stop.check()?;
     page.scores(&columns, &survey)?;
+    page.what_if(&survey)?;
     let influences = model.map(Model::influences).unwrap_or_default();
     // Single pixels of an image name nothing.
     let names = if config.image.is_some() { Vec::new() } else { latent_names::latent_names(&influences) };

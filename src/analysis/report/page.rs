@@ -11,7 +11,8 @@ use super::html::{folded, number_cell, percent, table, text_cell, with_separator
 use super::table_survey::TableSurvey;
 use super::{Report, ReportConfig, ScoredColumns};
 use crate::analysis::escape::escaped;
-use crate::analysis::figure::{Figure, Scatter, css, histogram, scatter, short};
+use crate::analysis::figure::{Bar, Figure, Paint, Scatter, bars, css, histogram, scatter, short};
+use crate::analysis::thresholds::P_VALUES;
 use crate::artifact::Model;
 use crate::error::Result;
 use crate::source::ParquetSource;
@@ -172,6 +173,26 @@ impl ReportPage {
         let heads = if survey.labelled.is_some() { &heads[..] } else { &heads[..3] };
         let rows = table("rows by score", heads, &rows.collect::<Vec<_>>());
         self.figure(histogram(scores, &columns.score, *threshold, about)?, &folded("Numbers", &rows));
+        Ok(())
+    }
+
+    /// Adds what other thresholds would make alerts, if rows have p-values.
+    pub(super) fn what_if(&mut self, survey: &TableSurvey) -> Result<()> {
+        let Some(counts) = survey.by_p_value.filter(|counts| counts.last().is_some_and(|most| *most > 0)) else {
+            return Ok(());
+        };
+        let (each, of) = survey.history.days().map_or((1, ""), |days| (days, " a day"));
+        let bar = |(most, count): (f64, u64)| {
+            let value = count as f64 / each as f64;
+            let label = if each > 1 { format!("{value:.1}{of}, {count} in all") } else { with_separators(count) };
+            Bar { name: format!("p-value up to {most}"), value, label, paint: Paint::Main }
+        };
+        let all: Vec<Bar> = P_VALUES.into_iter().zip(counts).map(bar).collect();
+        let about = format!(
+            "Rows that would be anomalies{of} at other p-values. vaepipe thresholds tells the same by hour, week and group, and \
+             finds the threshold for a number of alerts."
+        );
+        self.figure(bars(("what-if", "What if", about), &all, None)?, "");
         Ok(())
     }
 

@@ -79,6 +79,11 @@ impl PeriodCounts {
         Ok(())
     }
 
+    /// Days with a row; `None` without a column of times.
+    pub(super) fn days(&self) -> Option<usize> {
+        self.time.as_ref().map(|_| self.by_day.len()).filter(|days| *days > 0)
+    }
+
     /// The periods in order, if there are several: of a time column, or of files.
     pub(super) fn periods(&self) -> Option<(Unit, Vec<Period>)> {
         if self.time.is_none() {

@@ -4,6 +4,7 @@ use super::periods::PeriodCounts;
 use super::sampled_rows::{labels, numbers};
 use super::{ReportConfig, ScoredColumns};
 use crate::analysis::figure::Histogram;
+use crate::analysis::thresholds::P_VALUES;
 use crate::error::{Error, Result};
 use crate::pipeline::Stop;
 use crate::source::ParquetSource;
@@ -64,6 +65,8 @@ pub(super) struct TableSurvey {
     pub(super) scores: Histogram,
     /// Rows with a score above the histogram's range.
     pub(super) above_range: u64,
+    /// Rows of at most each p-value.
+    pub(super) by_p_value: Option<[u64; P_VALUES.len()]>,
 }
 
 /// Reads scores and latents twice: for their ranges, then for the histogram.
@@ -86,6 +89,7 @@ pub(super) fn survey(
         history: PeriodCounts::new(source, columns),
         scores: Histogram::new(0.0..1.0, BINS),
         above_range: 0,
+        by_p_value: columns.p_value.as_ref().map(|_| [0; P_VALUES.len()]),
     };
     let path = source.path();
     let names: Vec<String> = columns
@@ -94,6 +98,7 @@ pub(super) fn survey(
         .chain([&columns.score])
         .chain(&columns.is_anomaly)
         .chain(&columns.time)
+        .chain(&columns.p_value)
         .cloned()
         .collect();
     let mut quantiles = Vec::new();
@@ -109,6 +114,11 @@ pub(super) fn survey(
         }
         let anomalies = columns.is_anomaly.as_ref().map(of).transpose()?;
         let scores = of(&columns.score)?;
+        if let Some((name, counts)) = columns.p_value.as_ref().zip(survey.by_p_value.as_mut()) {
+            let p_values = of(name)?;
+            let up_to = |most: f64| p_values.iter().flatten().filter(|p| **p <= most).count() as u64;
+            counts.iter_mut().zip(P_VALUES).for_each(|(count, most)| *count += up_to(most));
+        }
         let is_anomaly = |row: usize| anomalies.as_ref().is_some_and(|anomalies| anomalies[row] == Some(1.0));
         let odd: Vec<bool> = (0..scores.len()).map(is_anomaly).collect();
         survey.history.add(path, &batch, survey.rows, &odd)?;

@@ -63,7 +63,7 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         }
         Error::NameClash { .. } => "--prefix NAME puts NAME before the new columns".to_owned(),
         Error::UnknownColumn { selection: "scored", .. } => {
-            "a report is of a file that `vaepipe transform` wrote, with its score".to_owned()
+            "a report, and thresholds, are of a file that `vaepipe transform` wrote, with its score".to_owned()
         }
         Error::UnknownColumn { selection: "where", name, .. } if NEW_COLUMNS.contains(&name.as_str()) => {
             "a transform adds this column; --where is a condition on those of the input".to_owned()

@@ -2,10 +2,10 @@
 
 use std::ops::RangeInclusive;
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, Row, Table, presets};
 
 /// An empty table.
-pub(crate) fn table_of<const N: usize>(header: [&str; N]) -> Table {
+pub(crate) fn table_of(header: impl Into<Row>) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header);
     for column in table.column_iter_mut() {
