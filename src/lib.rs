@@ -167,11 +167,13 @@ pub use sequence::Sequence;
 
 pub use artifact::{ColumnHealth, Dimension, Health, History, Init, Measure, Metadata, Model, Provenance};
 pub use drift::{Drift, Shift};
-pub use score::{SCORES, Score, ScoreComponents, Scoring, Tail};
+pub use score::{NeighborPreservation, SCORES, Score, ScoreComponents, Scoring, Tail};
 
 pub use decode::{Imputed, Influence, Reconstructed};
 pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel};
-pub use transform::{LogLikelihood, ScoreQuantiles, Transformed};
+pub use transform::{
+    LabelQuality, LabelSeparation, LatentQuality, LogLikelihood, NeighborAccuracy, ScoreQuantiles, Transformed,
+};
 
 #[cfg(feature = "analysis")]
 pub use analysis::{
