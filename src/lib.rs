@@ -146,7 +146,7 @@ extern crate self as vaepipe;
 pub use arrow;
 
 pub use config::{
-    Activation, BadLines, Codec, CsvConfig, DecimalMark, Decision, Encoding, ExplainRows, FitConfig, Gap,
+    Activation, BadLines, ClusterCount, Codec, CsvConfig, DecimalMark, Decision, Encoding, ExplainRows, FitConfig, Gap,
     GenerateConfig, GivenValue, IfNewer, ImputeConfig, InputFormat, LatentDim, LogicalType, Map, MapOf, OutputConfig,
     ParseGapError, Preset, ReconstructConfig, Scale, SourceConfig, StreamFormat, Training, TransformConfig,
     TraverseConfig, TypeOf, VectorScale,
@@ -165,7 +165,7 @@ pub use source::{ParquetSource, Source, silence_decoder_panics};
 pub use model::{Device, Network, Weight};
 pub use sequence::Sequence;
 
-pub use artifact::{ColumnHealth, Dimension, Health, History, Init, Measure, Metadata, Model, Provenance};
+pub use artifact::{Clusters, ColumnHealth, Dimension, Health, History, Init, Measure, Metadata, Model, Provenance};
 pub use drift::{Drift, Shift};
 pub use score::{NeighborPreservation, SCORES, Score, ScoreComponents, Scoring, Tail};
 

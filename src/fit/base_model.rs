@@ -50,7 +50,7 @@ impl BaseModel {
     /// # Errors
     /// [`Error::OtherModel`] for an option that contradicts the model, [`Error::Unsupported`] for rows in order.
     pub(super) fn fill(&self, config: &FitConfig, source: &ParquetSource) -> Result<FitConfig> {
-        let Metadata { carried, network, training, scoring, provenance, .. } = self.model.metadata();
+        let Metadata { carried, network, training, clusters, scoring, provenance, .. } = self.model.metadata();
         if config.order_by.is_some() || self.model.metadata().sequence.is_some() {
             let what = "starting from a model, if rows are learned in order,";
             return Err(Error::Unsupported { place: Place::file(&self.path), what });
@@ -93,6 +93,7 @@ impl BaseModel {
             trim: config.trim.or(Some(training.trim)),
             val_fraction: config.val_fraction.or(Some(training.val_fraction)),
             anomaly_score: config.anomaly_score.clone().or(Some(scoring.anomaly_score.clone())),
+            clusters: config.clusters.or(clusters.as_ref().map(|clusters| clusters.asked)),
             decision: config.decision.or(Some(scoring.decision)),
             ..config.clone()
         })
