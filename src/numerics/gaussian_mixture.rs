@@ -22,9 +22,6 @@ const SETTLED: f64 = 1e-3;
 /// A point that belongs to a component by less than this share is not counted for it.
 const LEAST_SHARE: f64 = 1e-6;
 
-/// Fits from different first centres, of which the likeliest is taken where one is to be found for sure.
-const STARTS: u64 = 4;
-
 /// Points that a component needs for each dimension, on average.
 const PLACES_A_DIMENSION: usize = 5;
 
@@ -88,18 +85,6 @@ impl GaussianMixture {
         best.1
     }
 
-    /// The likeliest of a few fits of `components` components to `places`.
-    pub(super) fn fit_best(places: &[f32], latent_dim: usize, components: usize, noise: RandomStream) -> Self {
-        let starts = if components > 1 { STARTS } else { 1 };
-        let of_start = |start| {
-            let fitted = Self::fit(places, latent_dim, components, noise.child(start));
-            (fitted.log_densities(places).iter().sum::<f64>(), fitted)
-        };
-        let first = of_start(0);
-        let best = (1..starts).map(of_start).fold(first, |best, it| if it.0 > best.0 { it } else { best });
-        best.1
-    }
-
     /// A mixture of some of its components, in this order.
     pub(super) fn of_components(&self, taken: &[usize]) -> Self {
         let some = |values: &[f32], width: usize| -> Vec<f32> {
@@ -119,7 +104,7 @@ impl GaussianMixture {
 
     /// Fits `components` components by expectation maximisation (Dempster, Laird & Rubin 1977). The first centres are
     /// those of k-means++ (Arthur & Vassilvitskii 2007).
-    fn fit(places: &[f32], latent_dim: usize, components: usize, noise: RandomStream) -> Self {
+    pub(super) fn fit(places: &[f32], latent_dim: usize, components: usize, noise: RandomStream) -> Self {
         let k = latent_dim;
         let n = places.len() / k;
         let mut shares = nearest(places, k, &centres(places, k, components, noise));
@@ -196,13 +181,19 @@ impl GaussianMixture {
 
 /// Whether log-likelihoods rose by more than the standard error of the mean difference.
 fn gains(before: &[f64], after: &[f64]) -> bool {
+    let (mean, error) = gain(before, after);
+    mean > error
+}
+
+/// The mean rise of log-likelihoods, and its standard error.
+pub(super) fn gain(before: &[f64], after: &[f64]) -> (f64, f64) {
     let n = before.len() as f64;
     let (sum, squares) = before.iter().zip(after).fold((0.0, 0.0), |(sum, squares), (before, after)| {
         let gain = after - before;
         (sum + gain, squares + gain * gain)
     });
     let mean = sum / n;
-    mean > ((squares / n - mean * mean).max(0.0) / n).sqrt()
+    (mean, ((squares / n - mean * mean).max(0.0) / n).sqrt())
 }
 
 /// Turns the logarithms of weights times densities of one point into shares; returns the logarithm of their sum. A share

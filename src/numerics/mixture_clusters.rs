@@ -2,25 +2,40 @@
 //!
 //! A mixture of normal distributions needs several components for a cluster of another shape. Components without a valley of the
 //! density between them are one cluster: pairs are joined from the shallowest valley on, as in persistence-based clustering
-//! (Chazal, Guibas, Oudot & Skraba 2013).
+//! (Chazal, Guibas, Oudot & Skraba 2013). Valleys are measured in the mean of several mixtures, so that the chance of one fit
+//! makes none.
 
 #![forbid(unsafe_code)]
 
-use super::gaussian_mixture::GaussianMixture;
+use super::gaussian_mixture::{GaussianMixture, gain};
+use super::log_sum_exp::log_mean_exp;
 use super::random::RandomStream;
+use crate::error::Result;
+use crate::pipeline::{Pool, Stop};
 
 /// A density below this share of the lower of two peaks, somewhere between them, is a valley. Between two equal round normal
 /// distributions it is one from a distance of 3.3 standard deviations on, where a twentieth of each is nearer to the other.
 const VALLEY: f64 = 0.5;
 
-/// Most components for clusters whose number is not given.
-const MOST_COMPONENTS: usize = 64;
+/// A cluster of a lower share of the points is noise, and joined with another, if the number of clusters is not given.
+const LEAST_SHARE: f32 = 0.02;
 
-/// One point of so many is held out to choose the number of components.
-const HELD_OUT: usize = 4;
+/// Most components for clusters whose number is not given, and the gain in log-likelihood per point for which their number
+/// doubles.
+const MOST_COMPONENTS: usize = 32;
+const LEAST_GAIN: f64 = 0.01;
+
+/// Points that a component needs for each dimension, on average.
+const POINTS_A_DIMENSION: usize = 5;
+
+/// Folds of the points for cross-validation.
+const FOLDS: usize = 4;
 
 /// Points between two centres at which the density is looked at.
 const STEPS: usize = 24;
+
+/// Fits from different first centres, of which the likeliest is taken.
+const STARTS: usize = 4;
 
 /// Points whose clusters are told together. The number is fixed and the last block padded, so that the bits of none depend on
 /// others.
@@ -43,19 +58,33 @@ impl MixtureClusters {
     }
 
     /// The clusters of `points`, `[n, width]`: as many as are wanted, or as many peaks of the density as valleys separate, 1 at
-    /// least. Clusters without a point are left out, so that there may be fewer than are wanted. The number of components is
-    /// chosen by the likelihood of points held out. Returns the number of points in each cluster as well.
-    pub(crate) fn fit(points: &[f32], width: usize, wanted: Option<usize>, noise: RandomStream) -> (Self, Vec<u64>) {
-        let (mut fitted, mut held_out) = (Vec::new(), Vec::new());
-        for (n, point) in points.chunks_exact(width).enumerate() {
-            let into = if n % HELD_OUT == HELD_OUT - 1 { &mut held_out } else { &mut fitted };
-            into.extend_from_slice(point);
-        }
-        let chosen = GaussianMixture::choose(&fitted, &held_out, width, MOST_COMPONENTS, noise.child(0));
-        let components = chosen.map_or(1, |chosen| chosen.weight.len()).max(wanted.unwrap_or(1));
-        let mixture = GaussianMixture::fit_best(points, width, components.min(points.len() / width), noise.child(1));
-        let of_component = join(&mixture, wanted);
-        by_size(&mixture, &of_component, points)
+    /// least. Clusters without a point are left out, so that there may be fewer than are wanted. Returns the number of points in
+    /// each as well.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`](crate::Error::Interrupted).
+    pub(crate) fn fit(
+        points: &[f32],
+        width: usize,
+        wanted: Option<usize>,
+        noise: RandomStream,
+        (pool, stop): (&Pool, &Stop),
+    ) -> Result<(Self, Vec<u64>)> {
+        let mut mixtures = cross_validated(points, width, noise.child(0), (pool, stop))?;
+        let chosen = mixtures.first().map_or(1, |mixture| mixture.weight.len());
+        let components = chosen.max(wanted.unwrap_or(1)).min(points.len() / width);
+        let starts = if components > 1 { STARTS } else { 1 };
+        let of_start = |start| {
+            stop.check()?;
+            let mixture = GaussianMixture::fit(points, width, components, noise.child(1 + start as u64));
+            Ok((mixture.log_densities(points).iter().sum::<f64>(), mixture))
+        };
+        let fitted = pool.map(0..starts, of_start)?;
+        let best = fitted.into_iter().reduce(|best, other| if other.0 > best.0 { other } else { best });
+        let mixture = best.map_or_else(|| GaussianMixture::prior(width), |best| best.1);
+        mixtures.push(mixture.clone());
+        let of_component = Peaks::of(&mixture, &mixtures).join(wanted);
+        Ok(by_size(&mixture, &of_component, points))
     }
 
     /// Number of clusters.
@@ -108,52 +137,112 @@ fn by_size(mixture: &GaussianMixture, of_component: &[usize], points: &[f32]) ->
     (clusters, order.into_iter().map(|cluster| sizes[cluster]).collect())
 }
 
-/// Joins components into clusters, from the shallowest valley on, until as many are left as are wanted, or only valleys.
-/// Returns the cluster of each, from 0.
-fn join(mixture: &GaussianMixture, wanted: Option<usize>) -> Vec<usize> {
-    let mut peaks = mixture.log_densities(&mixture.mean);
-    let components = peaks.len();
-    let mut saddles = saddles(mixture, &peaks);
-    let mut of_component: Vec<usize> = (0..components).collect();
-    for left in (1..components).rev() {
-        let mut alive = of_component.clone();
-        alive.sort_unstable();
-        alive.dedup();
-        let pairs = alive.iter().flat_map(|&a| alive.iter().filter(move |&&b| b > a).map(move |&b| (a, b)));
-        let depth = |(a, b): (usize, usize)| saddles[a][b] - peaks[a].min(peaks[b]);
-        let Some((a, b)) = pairs.max_by(|x, y| depth(*x).total_cmp(&depth(*y)).then(y.cmp(x))) else { break };
-        if wanted.map_or(depth((a, b)) < VALLEY.ln(), |wanted| left < wanted) {
+/// Mixtures fitted to all points but those of each fold, of as many components as make the points of the folds likeliest: twice
+/// as many as long as the gain is above its standard error, and worth while.
+fn cross_validated(
+    points: &[f32],
+    width: usize,
+    noise: RandomStream,
+    (pool, stop): (&Pool, &Stop),
+) -> Result<Vec<GaussianMixture>> {
+    let n = points.len() / width;
+    let of_fold = |fold: usize, inside: bool| -> Vec<f32> {
+        let some = points.chunks_exact(width).enumerate().filter(|(at, _)| (at % FOLDS == fold) == inside);
+        some.flat_map(|(_, point)| point.iter().copied()).collect()
+    };
+    let mut best: Option<(Vec<f64>, Vec<GaussianMixture>)> = None;
+    let mut components = 1;
+    while components <= MOST_COMPONENTS && components * width * POINTS_A_DIMENSION * FOLDS <= n * (FOLDS - 1) {
+        let fitted = pool.map(0..FOLDS, |fold| {
+            stop.check()?;
+            let noise = noise.child(components as u64).child(fold as u64);
+            let mixture = GaussianMixture::fit(&of_fold(fold, false), width, components, noise);
+            Ok((mixture.log_densities(&of_fold(fold, true)), mixture))
+        })?;
+        let (logs, mixtures): (Vec<Vec<f64>>, Vec<GaussianMixture>) = fitted.into_iter().unzip();
+        let logs = logs.concat();
+        let gains = best.as_ref().is_none_or(|(before, _)| {
+            let (mean, error) = gain(before, &logs);
+            mean > error.max(LEAST_GAIN)
+        });
+        if gains {
+            best = Some((logs, mixtures));
+        } else if components > 1 {
+            // Two may gain where one does not.
             break;
         }
-        of_component.iter_mut().filter(|cluster| **cluster == b).for_each(|cluster| *cluster = a);
-        peaks[a] = peaks[a].max(peaks[b]);
-        for other in 0..components {
-            let saddle = saddles[a][other].max(saddles[b][other]);
-            (saddles[a][other], saddles[other][a]) = (saddle, saddle);
-        }
+        components *= 2;
     }
-    of_component
+    Ok(best.map(|(_, mixtures)| mixtures).unwrap_or_default())
 }
 
-/// The lowest logarithm of the density on the line between the centres of each two components, `[components, components]`.
-fn saddles(mixture: &GaussianMixture, peaks: &[f64]) -> Vec<Vec<f64>> {
-    let centres: Vec<&[f32]> = mixture.mean.chunks_exact(mixture.width()).collect();
-    let mut saddles = vec![vec![f64::INFINITY; centres.len()]; centres.len()];
-    for (a, from) in centres.iter().enumerate() {
-        let others = &centres[a + 1..];
-        let between = others.iter().flat_map(|to| {
-            (1..STEPS).flat_map(move |step| {
-                let share = step as f32 / STEPS as f32;
-                from.iter().zip(*to).map(move |(x, y)| x + share * (y - x))
-            })
-        });
-        let logs = mixture.log_densities(&between.collect::<Vec<_>>());
-        for (b, logs) in (a + 1..).zip(logs.chunks_exact(STEPS - 1)) {
-            let saddle = logs.iter().copied().fold(peaks[a].min(peaks[b]), f64::min);
-            (saddles[a][b], saddles[b][a]) = (saddle, saddle);
+/// The centres of components as peaks of a density, and the valleys between them.
+struct Peaks {
+    /// `[components]`: the logarithm of the density at each centre.
+    heights: Vec<f64>,
+    /// `[components, components]`: the lowest logarithm of the density on the line between two centres.
+    saddles: Vec<Vec<f64>>,
+    /// `[components]`: the share of the points.
+    shares: Vec<f32>,
+}
+
+impl Peaks {
+    /// Those of a mixture, in the mean of the densities of mixtures.
+    fn of(mixture: &GaussianMixture, mixtures: &[GaussianMixture]) -> Self {
+        let heights = mean_log_densities(mixtures, &mixture.mean);
+        let centres: Vec<&[f32]> = mixture.mean.chunks_exact(mixture.width()).collect();
+        let mut saddles = vec![vec![f64::INFINITY; centres.len()]; centres.len()];
+        for (a, from) in centres.iter().enumerate() {
+            let between = centres[a + 1..].iter().flat_map(|to| {
+                (1..STEPS).flat_map(move |step| {
+                    let share = step as f32 / STEPS as f32;
+                    from.iter().zip(*to).map(move |(x, y)| x + share * (y - x))
+                })
+            });
+            let logs = mean_log_densities(mixtures, &between.collect::<Vec<_>>());
+            for (b, logs) in (a + 1..).zip(logs.chunks_exact(STEPS - 1)) {
+                let saddle = logs.iter().copied().fold(heights[a].min(heights[b]), f64::min);
+                (saddles[a][b], saddles[b][a]) = (saddle, saddle);
+            }
         }
+        Self { heights, saddles, shares: mixture.weight.clone() }
     }
-    saddles
+
+    /// Joins peaks into clusters, from the shallowest valley on, until as many are left as are wanted, or only those that
+    /// valleys separate and that are large enough. Returns the cluster of each peak.
+    fn join(mut self, wanted: Option<usize>) -> Vec<usize> {
+        let mut of_peak: Vec<usize> = (0..self.heights.len()).collect();
+        let mut left = of_peak.clone();
+        while left.len() > wanted.unwrap_or(1) {
+            let pairs = || left.iter().flat_map(|&a| left.iter().filter(move |&&b| b > a).map(move |&b| (a, b)));
+            let by_depth =
+                |x: &(usize, usize), y: &(usize, usize)| self.depth(*x).total_cmp(&self.depth(*y)).then(y.cmp(x));
+            let is_small = |(a, b): &(usize, usize)| self.shares[*a].min(self.shares[*b]) < LEAST_SHARE;
+            let shallow = pairs().max_by(by_depth).filter(|pair| wanted.is_some() || self.depth(*pair) >= VALLEY.ln());
+            let Some((a, b)) = shallow.or_else(|| pairs().filter(is_small).max_by(by_depth)) else { break };
+            of_peak.iter_mut().filter(|cluster| **cluster == b).for_each(|cluster| *cluster = a);
+            left.retain(|cluster| *cluster != b);
+            self.heights[a] = self.heights[a].max(self.heights[b]);
+            self.shares[a] += self.shares[b];
+            for &other in &left {
+                let saddle = self.saddles[a][other].max(self.saddles[b][other]);
+                (self.saddles[a][other], self.saddles[other][a]) = (saddle, saddle);
+            }
+        }
+        of_peak
+    }
+
+    /// The logarithm of the valley between two peaks as a share of the lower one.
+    fn depth(&self, (a, b): (usize, usize)) -> f64 {
+        self.saddles[a][b] - self.heights[a].min(self.heights[b])
+    }
+}
+
+/// The logarithm of the mean of the densities at each point.
+fn mean_log_densities(mixtures: &[GaussianMixture], points: &[f32]) -> Vec<f64> {
+    let logs: Vec<Vec<f64>> = mixtures.iter().map(|mixture| mixture.log_densities(points)).collect();
+    let count = logs.first().map_or(0, Vec::len);
+    (0..count).map(|point| log_mean_exp(&logs.iter().map(|logs| logs[point]).collect::<Vec<_>>())).collect()
 }
 
 #[cfg(test)]
@@ -172,7 +261,8 @@ mod tests {
     }
 
     fn fit(points: &[f32], wanted: Option<usize>) -> (MixtureClusters, Vec<u64>) {
-        MixtureClusters::fit(points, 2, wanted, RandomStream::new(1, "clusters"))
+        let pool = Pool::new(1).unwrap();
+        MixtureClusters::fit(points, 2, wanted, RandomStream::new(1, "clusters"), (&pool, &Stop::new())).unwrap()
     }
 
     #[test]
@@ -199,7 +289,8 @@ mod tests {
             .chunks_exact(2)
             .flat_map(|point| {
                 let length = point[0].hypot(point[1]);
-                [point[0] * (2.0 / length + 0.1), point[1] * (2.0 / length + 0.1)]
+                let radius = 2.0 + 0.3 * (length - 1.0);
+                [point[0] * radius / length, point[1] * radius / length]
             })
             .collect();
         assert_eq!(fit(&ring, None).0.number(), 1);
@@ -208,10 +299,11 @@ mod tests {
     #[test]
     fn noise_is_no_cluster() {
         let noise = RandomStream::new(5, "noise");
-        for outliers in [0, 60, 200] {
+        for outliers in [0, 60, 120] {
             let mut points = about(&[[-3.0, 0.0], [3.0, 0.0], [0.0, 5.0]], 600, 0.6, 5);
             points.extend((0..2 * outliers).map(|n| (noise.uniform(n) * 24.0 - 12.0) as f32));
-            assert_eq!(fit(&points, None).0.number(), 3, "{outliers}");
+            let (clusters, sizes) = fit(&points, None);
+            assert_eq!(clusters.number(), 3, "{outliers}: {sizes:?}");
         }
     }
 

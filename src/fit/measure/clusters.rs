@@ -31,8 +31,8 @@ pub(in crate::fit) fn measure(
         Ok(mean)
     };
     look.each(&rows.training, most, of_batch, |of_batch| means.extend(of_batch))?;
-    look.stop.check()?;
-    let (clusters, sizes) = MixtureClusters::fit(&means, k, asked.number(), RandomStream::new(seed, "clusters"));
+    let noise = RandomStream::new(seed, "clusters");
+    let (clusters, sizes) = MixtureClusters::fit(&means, k, asked.number(), noise, (&look.pool, look.stop))?;
     let about = Clusters::new(asked, &clusters, sizes);
     Ok((clusters, about))
 }
