@@ -7,11 +7,12 @@ use indicatif::HumanCount;
 use serde_json::json;
 use vaepipe::{
     AtThreshold, Best, Device, EvaluateConfig, Evaluation, EventDetection, LabelQuality, LatentQuality, LogLikelihood,
-    Model, NeighborPreservation, Ranked, SeriesConfig, SeriesSummary, Source, SourceConfig, evaluate,
+    Model, Ranked, SeriesConfig, SeriesSummary, Source, SourceConfig, evaluate,
 };
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
+use crate::cli::fit::health::neighbor_table;
 use crate::cli::output::table::{in_lines, table_of, to_the_right};
 use crate::cli::output::{self, OutputFormat, labelled, percent, shown};
 
@@ -170,13 +171,7 @@ fn preserved(found: &LatentQuality) -> String {
     }
     let mut text = labelled(&lines);
     if !neighbors.is_empty() {
-        let mut table = table_of(["neighbours", "trustworthiness", "continuity", "overlap"]);
-        for NeighborPreservation { neighbors, trustworthiness, continuity, overlap, .. } in neighbors {
-            let [first, second, third] = [trustworthiness, continuity, overlap].map(|share| figure(Some(*share)));
-            table.add_row([neighbors.to_string(), first, second, third]);
-        }
-        to_the_right(&mut table, 0..=3);
-        text.push_str(&format!("\n{}", in_lines(&table)));
+        text.push_str(&format!("\n{}", neighbor_table(neighbors)));
     }
     text.push_str(&label.as_ref().map_or(String::new(), |label| format!("\n{}", separated(label))));
     text

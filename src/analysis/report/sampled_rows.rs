@@ -45,7 +45,7 @@ pub(super) fn sample(
     let rows: Vec<u64> = (0..all).filter(|&row| all <= most || draws.uniform(row) < share).collect();
     let learned = model.map(|model| model.features().columns()).unwrap_or_default();
     let learned = learned.into_iter().filter(|name| columns.has(name));
-    let own = [&columns.is_anomaly, &columns.label, &columns.color].into_iter().flatten().cloned();
+    let own = [&columns.is_anomaly, &columns.label, &columns.color, &columns.cluster].into_iter().flatten().cloned();
     let names = columns.latents.iter().cloned().chain([columns.score.clone()]).chain(own).chain(learned);
     read_rows(source, names, rows, stop)
 }
