@@ -181,19 +181,13 @@ impl GaussianMixture {
 
 /// Whether log-likelihoods rose by more than the standard error of the mean difference.
 fn gains(before: &[f64], after: &[f64]) -> bool {
-    let (mean, error) = gain(before, after);
-    mean > error
-}
-
-/// The mean rise of log-likelihoods, and its standard error.
-pub(super) fn gain(before: &[f64], after: &[f64]) -> (f64, f64) {
     let n = before.len() as f64;
     let (sum, squares) = before.iter().zip(after).fold((0.0, 0.0), |(sum, squares), (before, after)| {
         let gain = after - before;
         (sum + gain, squares + gain * gain)
     });
     let mean = sum / n;
-    (mean, ((squares / n - mean * mean).max(0.0) / n).sqrt())
+    mean > ((squares / n - mean * mean).max(0.0) / n).sqrt()
 }
 
 /// Turns the logarithms of weights times densities of one point into shares; returns the logarithm of their sum. A share

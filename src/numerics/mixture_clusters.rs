@@ -7,7 +7,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::gaussian_mixture::{GaussianMixture, gain};
+use super::gaussian_mixture::GaussianMixture;
 use super::log_sum_exp::log_mean_exp;
 use super::random::RandomStream;
 use crate::error::Result;
@@ -20,10 +20,10 @@ const VALLEY: f64 = 0.5;
 /// A cluster of a lower share of the points is noise, and joined with another, if the number of clusters is not given.
 const LEAST_SHARE: f32 = 0.02;
 
-/// Most components for clusters whose number is not given, and the gain in log-likelihood per point for which their number
-/// doubles.
+/// Most components for clusters whose number is not given. Their number doubles, until it did so in vain as often as this: four
+/// may be likelier where two are not.
 const MOST_COMPONENTS: usize = 32;
-const LEAST_GAIN: f64 = 0.01;
+const IN_VAIN: usize = 2;
 
 /// Points that a component needs for each dimension, on average.
 const POINTS_A_DIMENSION: usize = 5;
@@ -137,8 +137,8 @@ fn by_size(mixture: &GaussianMixture, of_component: &[usize], points: &[f32]) ->
     (clusters, order.into_iter().map(|cluster| sizes[cluster]).collect())
 }
 
-/// Mixtures fitted to all points but those of each fold, of as many components as make the points of the folds likeliest: twice
-/// as many as long as the gain is above its standard error, and worth while.
+/// Mixtures fitted to all points but those of each fold, of as many components, 1, 2, 4, …, as make the points of the folds
+/// likeliest; none if there are too few points.
 fn cross_validated(
     points: &[f32],
     width: usize,
@@ -150,30 +150,28 @@ fn cross_validated(
         let some = points.chunks_exact(width).enumerate().filter(|(at, _)| (at % FOLDS == fold) == inside);
         some.flat_map(|(_, point)| point.iter().copied()).collect()
     };
-    let mut best: Option<(Vec<f64>, Vec<GaussianMixture>)> = None;
-    let mut components = 1;
-    while components <= MOST_COMPONENTS && components * width * POINTS_A_DIMENSION * FOLDS <= n * (FOLDS - 1) {
+    let mut best = (f64::NEG_INFINITY, Vec::new());
+    let (mut components, mut in_vain) = (1, 0);
+    while components <= MOST_COMPONENTS
+        && components * width * POINTS_A_DIMENSION * FOLDS <= n * (FOLDS - 1)
+        && in_vain < IN_VAIN
+    {
         let fitted = pool.map(0..FOLDS, |fold| {
             stop.check()?;
             let noise = noise.child(components as u64).child(fold as u64);
             let mixture = GaussianMixture::fit(&of_fold(fold, false), width, components, noise);
-            Ok((mixture.log_densities(&of_fold(fold, true)), mixture))
+            Ok((mixture.log_densities(&of_fold(fold, true)).iter().sum::<f64>(), mixture))
         })?;
-        let (logs, mixtures): (Vec<Vec<f64>>, Vec<GaussianMixture>) = fitted.into_iter().unzip();
-        let logs = logs.concat();
-        let gains = best.as_ref().is_none_or(|(before, _)| {
-            let (mean, error) = gain(before, &logs);
-            mean > error.max(LEAST_GAIN)
-        });
-        if gains {
-            best = Some((logs, mixtures));
-        } else if components > 1 {
-            // Two may gain where one does not.
-            break;
+        let likelihood = fitted.iter().map(|(likelihood, _)| likelihood).sum::<f64>();
+        if likelihood > best.0 {
+            best = (likelihood, fitted.into_iter().map(|(_, mixture)| mixture).collect());
+            in_vain = 0;
+        } else {
+            in_vain += 1;
         }
         components *= 2;
     }
-    Ok(best.map(|(_, mixtures)| mixtures).unwrap_or_default())
+    Ok(best.1)
 }
 
 /// The centres of components as peaks of a density, and the valleys between them.
