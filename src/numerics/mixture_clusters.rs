@@ -52,7 +52,7 @@ pub(crate) struct MixtureClusters {
 impl MixtureClusters {
     /// Clusters of these parts; `None` unless the components of each cluster stand together, in the order of the clusters.
     pub(crate) fn new(mixture: GaussianMixture, of_component: Vec<usize>) -> Option<Self> {
-        let steps = of_component.windows(2).all(|pair| pair[1] == pair[0] || pair[1] == pair[0] + 1);
+        let steps = of_component.windows(2).all(|pair| pair[1] == pair[0] || Some(pair[1]) == pair[0].checked_add(1));
         let sound = of_component.len() == mixture.weight.len() && of_component.first() == Some(&0) && steps;
         sound.then_some(Self { mixture, of_component })
     }

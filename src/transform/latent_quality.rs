@@ -90,7 +90,7 @@ impl Model {
     pub fn latent_quality(&self, source: &Source, label: Option<&str>, stop: &Stop) -> Result<LatentQuality> {
         let model = &*self.reading(source.types());
         let source = &model.typed(source);
-        let sample = SampledRows::read(model, source, label, stop)?;
+        let sample = RowReservoir::read(model, source, label, stop)?;
         let (layout, k) = (model.features().layout(), model.metadata().network.latent_dim);
         let (pool, width) = (Pool::new(Run::new().workers())?, layout.width());
         let (mut places, mut latents) = (Vec::new(), Vec::new());
@@ -128,7 +128,7 @@ impl Model {
 
 /// A random sample of rows, in their order.
 #[derive(Default)]
-struct SampledRows {
+struct RowReservoir {
     rows: u64,
     unlabelled: u64,
     /// `[sampled, width]`, as features write them.
@@ -146,7 +146,7 @@ struct DrawnRow {
     slot: usize,
 }
 
-impl SampledRows {
+impl RowReservoir {
     /// Reads the rows of a source.
     fn read(model: &Model, source: &Source, label: Option<&str>, stop: &Stop) -> Result<Self> {
         let (features, schema) = (model.features(), source.schema());
