@@ -102,7 +102,7 @@ class Model:
         **options: Unpack[TransformOptions],
     ) -> Any:
         """Every row with new columns: the latents ``z_0`` ... (float32), ``recon_error`` (0 or more), ``anomaly_score``
-        (higher is odder), ``p_value`` and ``is_anomaly``.
+        (higher is odder), ``p_value`` and ``is_anomaly``; if the fit had ``clusters`` also ``cluster`` and ``cluster_p``.
 
         A frame gives a frame of the same kind, with its own columns and index as they were; anything else a
         :class:`Reader`, whose batches are of the kind of those that went in. Rows stay in order, and the numbers of a row
