@@ -17,8 +17,10 @@ use crate::pipeline::{Pool, Stop};
 /// distributions it is one from a distance of 3.3 standard deviations on, where a twentieth of each is nearer to the other.
 const VALLEY: f64 = 0.5;
 
-/// A cluster of a lower share of the points is noise, and joined with another, if the number of clusters is not given.
+/// A cluster of a lower share of the points, or of fewer, is noise, and joined with another, if the number of clusters is not
+/// given.
 const LEAST_SHARE: f32 = 0.02;
+const LEAST_POINTS: f32 = 10.0;
 
 /// Most components for clusters whose number is not given. Their number doubles, until it did so in vain as often as this: four
 /// may be likelier where two are not.
@@ -83,7 +85,8 @@ impl MixtureClusters {
         let best = fitted.into_iter().reduce(|best, other| if other.0 > best.0 { other } else { best });
         let mixture = best.map_or_else(|| GaussianMixture::prior(width), |best| best.1);
         mixtures.push(mixture.clone());
-        let of_component = Peaks::of(&mixture, &mixtures).join(wanted);
+        let least_share = LEAST_SHARE.max(LEAST_POINTS / (points.len() / width) as f32);
+        let of_component = Peaks::of(&mixture, &mixtures).join(wanted, least_share);
         Ok(by_size(&mixture, &of_component, points))
     }
 
@@ -207,15 +210,15 @@ impl Peaks {
     }
 
     /// Joins peaks into clusters, from the shallowest valley on, until as many are left as are wanted, or only those that
-    /// valleys separate and that are large enough. Returns the cluster of each peak.
-    fn join(mut self, wanted: Option<usize>) -> Vec<usize> {
+    /// valleys separate and that have at least a share of the points. Returns the cluster of each peak.
+    fn join(mut self, wanted: Option<usize>, least_share: f32) -> Vec<usize> {
         let mut of_peak: Vec<usize> = (0..self.heights.len()).collect();
         let mut left = of_peak.clone();
         while left.len() > wanted.unwrap_or(1) {
             let pairs = || left.iter().flat_map(|&a| left.iter().filter(move |&&b| b > a).map(move |&b| (a, b)));
             let by_depth =
                 |x: &(usize, usize), y: &(usize, usize)| self.depth(*x).total_cmp(&self.depth(*y)).then(y.cmp(x));
-            let is_small = |(a, b): &(usize, usize)| self.shares[*a].min(self.shares[*b]) < LEAST_SHARE;
+            let is_small = |(a, b): &(usize, usize)| self.shares[*a].min(self.shares[*b]) < least_share;
             let shallow = pairs().max_by(by_depth).filter(|pair| wanted.is_some() || self.depth(*pair) >= VALLEY.ln());
             let Some((a, b)) = shallow.or_else(|| pairs().filter(is_small).max_by(by_depth)) else { break };
             of_peak.iter_mut().filter(|cluster| **cluster == b).for_each(|cluster| *cluster = a);
