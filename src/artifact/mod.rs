@@ -127,8 +127,7 @@ impl Model {
     pub(crate) fn new(
         metadata: Metadata,
         members: Vec<(Weights, AggregatePosterior)>,
-        stored: Option<&Neighbors>,
-        found: Option<&MixtureClusters>,
+        (stored, found): (Option<&Neighbors>, Option<&MixtureClusters>),
         norms: [&[Arc<GroupNorms>]; 2],
         aggregate: &Aggregate,
         sketch: &Sketch,

@@ -165,8 +165,7 @@ impl Measured {
         let model = Model::new(
             metadata,
             networks,
-            neighbors.as_ref(),
-            found.as_ref(),
+            (neighbors.as_ref(), found.as_ref()),
             norms,
             &aggregate,
             &self.sketch,
