@@ -189,7 +189,9 @@ fn of_words(name: &str, words: &[Option<String>], clusters: &[Option<usize>], co
             (*word, here as f64 / own as f64, (total - here) as f64 / others as f64)
         });
         let size = |(_, here, there): &(&str, f64, f64)| (here - there).abs();
-        let most = shares.reduce(|best, other| if size(&other) > size(&best) { other } else { best })?;
+        // Of two words that differ as much, what the cluster has rather than what it lacks.
+        let rank = |word: &(&str, f64, f64)| size(word) + if word.1 > word.2 { 1e-9 } else { 0.0 };
+        let most = shares.reduce(|best, other| if rank(&other) > rank(&best) { other } else { best })?;
         let (word, here, there) = most;
         let text = || format!("{} = {} {} (others {})", brief(name), brief(word), percent(here), percent(there));
         (size(&most) >= LEAST).then(|| Difference { size: size(&most), text: text() })
