@@ -6,7 +6,7 @@
 FOLDER holds series as Parquet files: NAB's (`nab_*.parquet`: `timestamp`, `value`, `label`) and SKAB's (`skab_*.parquet`:
 `datetime`, eight sensors, `label`, `changepoint`). A fit sees the first quarter of a NAB series, at most 4,500 rows, and the first
 400 rows of SKAB; every row is scored. No label is seen by a fit. VUS-PR is that of the package TSB-AD, with its estimate of the
-period as window; never point adjustment.
+period as window; never point adjustment. Beside it, how far values are from what was expected of them.
 
 Needs numpy, polars, scikit-learn, statsmodels, and TSB-AD (pip install --no-deps TSB-AD).
 """
@@ -40,15 +40,24 @@ def plain(x, n):
 
 
 def vaepipe(program, flags, table, n, time, folder):
-    """The anomaly score of every row by the program."""
+    """What the program says of every row: its anomaly score, and what was expected of its numbers."""
     left_out = ",".join(name for name in ("label", "changepoint") if name in table.columns)
     past, all_rows, model, out = (folder / name for name in ("past.parquet", "all.parquet", "m.safetensors", "out.parquet"))
     table[:n].write_parquet(past)
     table.write_parquet(all_rows)
     fit = ["fit", past, "-m", model, "--order-by", time, "--exclude", left_out, *flags]
-    for command in (fit, ["transform", all_rows, out, "-m", model]):
+    for command in (fit, ["transform", all_rows, out, "-m", model, "--expected", "0.9"]):
         subprocess.run([program, *command, "--force", "-q"], check=True, stderr=subprocess.DEVNULL)
-    return pl.read_parquet(out)["anomaly_score"].to_numpy()
+    return pl.read_parquet(out)
+
+
+def forecasts(scored, n):
+    """Of each number after the rows of the fit: the error of what was expected by that of the value before, and the coverage."""
+    for name in (name.removesuffix("_expected") for name in scored.columns if name.endswith("_expected")):
+        x, expected, low, high = (scored[f"{name}{what}"].to_numpy().astype(float) for what in ("", "_expected", "_low", "_high"))
+        still = np.abs(np.diff(x[n - 1 :])).mean()
+        if still > 0:
+            yield np.abs(x[n:] - expected[n:]).mean() / still, ((low[n:] <= x[n:]) & (x[n:] <= high[n:])).mean()
 
 
 def main():
@@ -57,7 +66,7 @@ def main():
     p.add_argument("--vaepipe", default="vaepipe")
     p.add_argument("--flags", default="", help="more flags of the fit")
     a = p.parse_args()
-    found = []
+    found, expected = [], []
     with tempfile.TemporaryDirectory() as folder:
         for file in sorted(a.folder.glob("*.parquet")):
             table = pl.read_parquet(file)
@@ -69,13 +78,17 @@ def main():
             table = table.with_columns(pl.col(time).cum_max())
             x = table.drop(time, "label", "changepoint", strict=False).to_numpy().astype(float)
             y, n = table["label"].to_numpy().astype(int), min(len(table) // 4, 4500) if nab else 400
-            scores = [*plain(x, n), ("vaepipe", vaepipe(a.vaepipe, a.flags.split(), table, n, time, pathlib.Path(folder)))]
+            scored = vaepipe(a.vaepipe, a.flags.split(), table, n, time, pathlib.Path(folder))
+            scores = [*plain(x, n), ("vaepipe", scored["anomaly_score"].to_numpy())]
+            expected += [{"set": "NAB" if nab else "SKAB", "error": e, "within 90 %": c} for e, c in forecasts(scored, n)]
             period = find_length_rank(x[:, :1], rank=1)
             for name, score in scores:
                 vus_pr = generate_curve(y, score, period)[-1]
                 found.append({"set": "NAB" if nab else "SKAB", "scores": name, "VUS-PR": vus_pr})
     with pl.Config(tbl_formatting="MARKDOWN", tbl_hide_column_data_types=True, fmt_str_lengths=60):
         print(pl.DataFrame(found).group_by("scores", "set", maintain_order=True).agg(pl.col("VUS-PR").mean().round(3), pl.len().alias("series")))
+        columns = [pl.col("error").median().round(3), pl.col("error").mean().round(3).alias("mean"), pl.col("within 90 %").mean().round(3), pl.len().alias("numbers")]
+        print(pl.DataFrame(expected).group_by("set", maintain_order=True).agg(columns))
 
 
 if __name__ == "__main__":

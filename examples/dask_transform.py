@@ -24,6 +24,11 @@ def transform(frame: dd.DataFrame, model: vaepipe.Model, **options) -> dd.DataFr
         # Dask runs a partition on each core.
         return model.transform(part, threads=1, **options)
 
+    if sequence := model.metadata.get("sequence"):
+        # A row is scored with those before it: a partition gets whole sequences, and sorts them.
+        options["sort"] = True
+        by = sequence.get("by")
+        frame = frame.shuffle(by) if by else frame.repartition(npartitions=1)
     # Dask needs the columns before there are rows; a frame that lacks a column of the model is an error here.
     return frame.map_partitions(score, meta=score(frame._meta))
 

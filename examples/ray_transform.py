@@ -25,6 +25,10 @@ def transform(rows: ray.data.Dataset, model: vaepipe.Model, **options) -> ray.da
         return model.transform(block, threads=1, **options)
 
     rows.context.retried_map_errors, rows.context.max_map_retries = True, RETRIES
+    if sequence := model.metadata.get("sequence"):
+        # A row is scored with those before it: a call gets a whole sequence, and sorts it.
+        options["sort"] = True
+        return rows.groupby(sequence.get("by")).map_groups(score, batch_format="pyarrow")
     # Without resources of its own, a step shares a task with the read and the write around it.
     return rows.map_batches(score, batch_format="pyarrow", batch_size=None)
 

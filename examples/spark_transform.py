@@ -14,6 +14,10 @@ from pyspark.sql import DataFrame, SparkSession
 
 def transform(frame: DataFrame, model: vaepipe.Model, **options) -> DataFrame:
     """The rows of `frame` with the new columns. Options are those of `Model.transform`, such as `keep=["id"]`."""
+    if sequence := model.metadata.get("sequence"):
+        # A row is scored with those before it: a task gets whole sequences, in order.
+        by = sequence.get("by")
+        frame = (frame.repartition(*by) if by else frame.coalesce(1)).sortWithinPartitions(sequence["order_by"])
     # Spark needs the columns before there are rows; a frame that lacks a column of the model is an error here.
     empty = model.transform(frame.limit(0).toArrow(), **options)
 

@@ -147,9 +147,9 @@ pub use arrow;
 
 pub use config::{
     Activation, BadLines, ClusterCount, Codec, CsvConfig, DecimalMark, Decision, Encoding, ExplainRows, FitConfig, Gap,
-    GenerateConfig, GivenValue, IfNewer, ImputeConfig, InputFormat, LatentDim, LogicalType, Map, MapOf, OutputConfig,
-    ParseGapError, Preset, ReconstructConfig, Scale, SourceConfig, StreamFormat, Training, TransformConfig,
-    TraverseConfig, TypeOf, VectorScale,
+    GenerateConfig, GivenValue, IfNewer, ImputeConfig, InputFormat, LatentDim, LatentShape, LogicalType, Map, MapOf,
+    OrderConfig, OutputConfig, ParseGapError, Preset, ReconstructConfig, Scale, SourceConfig, StreamFormat, Training,
+    TransformConfig, TraverseConfig, TypeOf, VectorScale,
 };
 pub use error::{
     AlphaTooLow, Error, ErrorKind, Foreign, ModelFault, OrderFault, ParseChoiceError, Place, Result, TypesDiffer, Worse,
@@ -163,7 +163,7 @@ pub use sink::ipc_schema;
 pub use source::{ParquetSource, Source, silence_decoder_panics};
 
 pub use model::{Device, Network, Weight};
-pub use sequence::Sequence;
+pub use sequence::{Forecast, Sequence};
 
 pub use artifact::{Clusters, ColumnHealth, Dimension, Health, History, Init, Measure, Metadata, Model, Provenance};
 pub use drift::{Drift, Shift};

@@ -4,6 +4,7 @@ tests/engines/run.sh runs them on all five.
 """
 
 import importlib.util
+import math
 import pathlib
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from unittest.mock import MagicMock
 import duckdb
 import pandas
 import pyarrow
+import pyarrow.compute
 import pyarrow.parquet
 import pytest
 from conftest import REPOSITORY
@@ -51,7 +53,7 @@ class Failing:
     """A model that fails for rows, for as long as there are failures left."""
 
     def __init__(self, model, failures):
-        self.model, self.failures = model, failures
+        self.model, self.failures, self.metadata = model, failures, model.metadata
 
     def transform(self, rows, **options):
         if len(rows) and self.failures:
@@ -60,11 +62,36 @@ class Failing:
         return self.model.transform(rows, **options)
 
 
+@pytest.fixture(scope="module")
+def devices():
+    """Readings of two devices, which alternate, and a model of them in order."""
+    rows = [(n % 2, n // 2) for n in range(1200)]
+    table = pyarrow.table({
+        "device": ["ab"[device] for device, _ in rows],
+        "minute": [minute for _, minute in rows],
+        "load": [math.sin(minute / 9 + device) + (minute * 37 % 101) / 500 for device, minute in rows],
+    })
+    model = vaepipe.fit(table, order_by="minute", by=["device"], window=8, epochs=2)
+    return table, model, model.transform(table)
+
+
+def same_rows(found, expected):
+    """Whether tables have the same rows, in any order of the devices."""
+    keys = [("device", "ascending"), ("minute", "ascending")]
+    return found.sort_by(keys).equals(expected.sort_by(keys))
+
+
 class SparkFrame:
     """A frame of two partitions, one of which is empty."""
 
     def __init__(self, table):
         self.table, self.sparkSession = table, self
+
+    def repartition(self, *columns):
+        return SparkFrame(self.table.sort_by([(column, "descending") for column in columns]))
+
+    def sortWithinPartitions(self, column):
+        return SparkFrame(self.table.sort_by(column))
 
     def limit(self, rows):
         return SparkFrame(self.table[:rows])
@@ -85,6 +112,19 @@ class SparkFrame:
         return pyarrow.Table.from_batches(batches, schema)
 
 
+def test_sequences_on_spark_ray_and_dask(example, devices):
+    import dask.dataframe
+
+    table, model, expected = devices
+    mixed = table.take([n * 7 % 1200 for n in range(1200)])
+    spark = example("spark_transform.py", pyspark=MagicMock(), pyspark_sql=MagicMock())
+    assert same_rows(spark.transform(SparkFrame(mixed), model), expected)
+    assert same_rows(example("ray_transform.py", ray=MagicMock()).transform(RayRows(mixed), model), expected)
+    rows = dask.dataframe.from_pandas(mixed.to_pandas(), npartitions=3)
+    found = example("dask_transform.py").transform(rows, model).compute(scheduler="synchronous")
+    assert same_rows(pyarrow.Table.from_pandas(found, expected.schema, preserve_index=False), expected)
+
+
 def test_a_transform_on_spark(example, table, expected, points_model):
     spark = example("spark_transform.py", pyspark=MagicMock(), pyspark_sql=MagicMock())
     assert spark.transform(SparkFrame(table), points_model).equals(expected)
@@ -102,6 +142,11 @@ class RayRows:
 
     def schema(self):
         return MagicMock(base_schema=self.table.schema)
+
+    def groupby(self, columns):
+        assert columns == ["device"]
+        devices = [self.table.filter(pyarrow.compute.equal(self.table["device"], device)) for device in "ba"]
+        return MagicMock(map_groups=lambda function, batch_format: pyarrow.concat_tables(map(function, devices)))
 
     def map_batches(self, function, **options):
         assert options == {"batch_format": "pyarrow", "batch_size": None} and self.context.max_map_retries > 0

@@ -7,7 +7,7 @@ mod transposer;
 
 use arrow::array::RecordBatch;
 
-pub(crate) use self::slicer::{BatchSlice, BatchSlicer};
+pub(crate) use self::slicer::{BatchSlice, BatchSlicer, batch_bytes};
 pub(crate) use self::transposer::{RowGroupTransposer, RowSlice, TransposeConfig};
 use crate::error::Result;
 use crate::feature::{FeatureIssues, Features, GivenRows, Layout, Surprise};

@@ -40,7 +40,7 @@ impl Iterator for BatchSlicer {
             Some(current) => current,
             None => match self.batches.next()? {
                 Ok(batch) => {
-                    let reservation = self.budget.take(bytes(&batch))?;
+                    let reservation = self.budget.take(batch_bytes(&batch))?;
                     (batch, Arc::new(reservation))
                 }
                 Err(error) => return Some(Err(error)),
@@ -58,7 +58,7 @@ impl Iterator for BatchSlicer {
 }
 
 /// Bytes of a batch's own rows.
-fn bytes(batch: &RecordBatch) -> u64 {
+pub(crate) fn batch_bytes(batch: &RecordBatch) -> u64 {
     let of =
         |array: &dyn Array| array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size());
     batch.columns().iter().map(|array| of(array) as u64).sum()

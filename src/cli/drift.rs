@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
-use vaepipe::{Device, Model, Run, Shift, Source, SourceConfig, TransformConfig, Transformed};
+use vaepipe::{Device, Model, OrderConfig, Run, Shift, Source, SourceConfig, TransformConfig, Transformed};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
@@ -40,6 +40,8 @@ pub(crate) struct DriftCommand {
     #[command(flatten)]
     rows: SourceConfig,
     #[command(flatten)]
+    order: OrderConfig,
+    #[command(flatten)]
     alert: DriftFlag,
     #[command(flatten)]
     monitor: MonitorFlags,
@@ -52,7 +54,8 @@ pub(crate) struct DriftCommand {
 
 impl DriftCommand {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { inputs, model: ModelFlag { model: path }, summary, rows, alert, monitor, workers, device } = self;
+        let Self { inputs, model: ModelFlag { model: path }, summary, rows, order, alert, monitor, workers, device } =
+            self;
         let threads = workers.threads;
         monitor.begin("drift", &path, &[&path], context)?;
         let limit = alert.limit()?;
@@ -62,7 +65,9 @@ impl DriftCommand {
         let model = Model::load(&path, device)?;
         log::model(&path, &model);
         check_spread(&model)?;
-        let done = model.drift(&source, &TransformConfig::new(), &mut context.run(threads, source.rows()))?;
+        let mut config = TransformConfig::new();
+        config.order = order;
+        let done = model.drift(&source, &config, &mut context.run(threads, source.rows()))?;
         context.monitor.transformed(&done);
         output::warn_of_no_row(done.rows, &rows);
         let total = start.elapsed().as_secs_f64();

@@ -13,6 +13,7 @@ use vaepipe::{
 use crate::cli::exit;
 use crate::cli::failure::near::alike;
 use crate::cli::flags::decision::DecisionFlags;
+use crate::cli::flags::fit::SortFlag;
 use crate::cli::settings::said;
 use crate::cli::settings::setting::Takes;
 
@@ -61,6 +62,8 @@ struct FitOptions {
     #[command(flatten)]
     config: FitConfig,
     #[command(flatten)]
+    order: SortFlag,
+    #[command(flatten)]
     decision: DecisionFlags,
     /// Start from this base model: keep its columns, categories, scaling and network [default: none, from random weights]
     #[arg(long)]
@@ -87,8 +90,8 @@ struct TransformOptions {
 /// # Errors
 /// [`OptionFault`] for the first option that cannot be used.
 pub fn fit(options: &Options) -> Result<FitConfig, OptionFault> {
-    let FitOptions { mut config, decision, init, refit_scaling, accept_worse } = parse(options)?;
-    config.decision = decided(&decision)?;
+    let FitOptions { mut config, order, decision, init, refit_scaling, accept_worse } = parse(options)?;
+    (config.decision, config.sort) = (decided(&decision)?, order.sort);
     config.init = init;
     Ok(config.refit_scaling(refit_scaling).accept_worse(accept_worse))
 }

@@ -73,7 +73,7 @@ impl FitTransform {
         let written: Vec<&Path> = path.iter().chain([&output]).map(PathBuf::as_path).collect();
         monitor.begin("fit-transform", &of_model, &written, context)?;
         let alert = alert.alert()?;
-        config.output = files;
+        (config.output, fitting.sort) = (files, config.order.sort);
         let start = Instant::now();
         config.check()?;
         fitting.check()?;
@@ -81,13 +81,17 @@ impl FitTransform {
         rows.spool_dir.clone_from(&fitting.spool_dir);
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         // One file under two names would wait for itself.
-        crate::storage::check_distinct(&path.iter().chain([&output]).collect::<Vec<_>>())?;
-        let _locks = run.lock(path.iter().chain([&output]).map(PathBuf::as_path), context)?;
+        let outputs = transform::targets(&output, &config)?;
+        let written: Vec<&Path> = path.iter().map(PathBuf::as_path).chain(outputs.iter().copied()).collect();
+        crate::storage::check_distinct(&written)?;
+        let _locks = run.lock(written, context)?;
         if let Some(target) = &path {
             output::check_is_file(target)?;
             crate::storage::check_target(target, config.output.force, source.paths())?;
         }
-        check_output(&output, &config.output, source.paths(), None)?;
+        for output in outputs {
+            check_output(output, &config.output, source.paths(), None)?;
+        }
         let metrics = metrics.start(&source, &path.iter().chain([&output]).collect::<Vec<_>>())?;
         fitting.decision = decision.decision()?;
         let in_place = || if is_dash(&output) { std::env::temp_dir() } else { folder(&output) };

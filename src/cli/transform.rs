@@ -52,7 +52,7 @@ pub(crate) struct Transform {
     /// are; a missing key is null. --csv-bad-lines skip skips lines that are not objects
     #[arg(
         long,
-        conflicts_with_all = ["where", "types", "input_format", "output_format", "compression", "row_group_size", "keep_going"],
+        conflicts_with_all = ["quarantine", "where", "types", "input_format", "output_format", "compression", "row_group_size", "keep_going"],
         help_heading = "Rows"
     )]
     lines: bool,
@@ -84,8 +84,11 @@ impl Transform {
         config.check()?;
         run.check()?;
         let source = if by_line { None } else { Some(Source::open(&inputs, &rows, &context.signals.stop)?) };
-        let _lock = run.lock([output.as_path()], context)?;
-        check_output(&output, &config.output, source.iter().flat_map(Source::paths), Some(&path))?;
+        let targets = targets(&output, &config)?;
+        let _lock = run.lock(targets.iter().copied(), context)?;
+        for target in targets {
+            check_output(target, &config.output, source.iter().flat_map(Source::paths), Some(&path))?;
+        }
         let model = Model::load(&path, run.device)?;
         log::model(&path, &model);
         alert.check_model(&model, &config)?;
@@ -106,6 +109,16 @@ impl Transform {
     }
 }
 
+/// The outputs of a transform.
+///
+/// # Errors
+/// [`Error::TargetTwice`] for one output under two names.
+pub(crate) fn targets<'a>(output: &'a Path, config: &'a TransformConfig) -> Result<Vec<&'a Path>, Error> {
+    let targets: Vec<&Path> = [output].into_iter().chain(config.quarantine.as_deref()).collect();
+    crate::storage::check_distinct(&targets)?;
+    Ok(targets)
+}
+
 /// What a person reads of a transform.
 ///
 /// # Errors
@@ -121,7 +134,8 @@ pub(crate) fn lines(
     let columns = model.new_columns(config)?.fields().len();
     let speed = HumanCount((done.rows as f64 / total.max(1e-9)) as u64);
     let place = place(output, done.files);
-    let mut lines = vec![("wrote", format!("{} rows with {columns} new columns to {place}", HumanCount(done.rows)))];
+    let written = done.rows - done.quarantined.unwrap_or_default();
+    let mut lines = vec![("wrote", format!("{} rows with {columns} new columns to {place}", HumanCount(written)))];
     lines.extend(kept(done.skipped));
     if let (Some(anomalies), Some(rate)) = (done.anomalies, done.anomaly_rate()) {
         let decision = decision(model, config);
@@ -131,6 +145,9 @@ pub(crate) fn lines(
         let (rows, because) = (HumanCount(anomalies), because(decision));
         lines.push(("anomalies", format!("{rows} rows, {} ({because})", percent(rate))));
         lines.extend(scoring.shortcoming().filter(|_| by_p_values).map(|but| ("", but)));
+    }
+    if let (Some(rows), Some(path)) = (done.quarantined, &config.quarantine) {
+        lines.push(("quarantine", format!("{} rows to {}", HumanCount(rows), path.display())));
     }
     if let Some(ScoreQuantiles { min, median, q90, q99, max, .. }) = done.scores {
         lines.push((
@@ -181,6 +198,7 @@ pub(crate) fn json(model: &Model, config: &TransformConfig, done: &Transformed, 
         "skipped": done.skipped,
         "empty_rows": done.empty_rows,
         "anomalies": done.anomalies,
+        "quarantined": done.quarantined,
         "anomaly_rate": done.anomaly_rate(),
         "decision": done.anomalies.map(|_| decision(model, config)),
         "scores": done.scores,

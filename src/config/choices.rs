@@ -147,6 +147,17 @@ pub enum ExplainRows {
     All,
 }
 
+/// How latents are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum LatentShape {
+    /// A column for each dimension: `z_0`, `z_1`, …
+    #[default]
+    Columns,
+    /// One column `z` of lists of a fixed size.
+    List,
+}
+
 /// What an existing output must be to be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -327,33 +338,11 @@ impl FromStr for GivenValue {
     }
 }
 
-/// Gives an enum its words, for flags and messages.
-macro_rules! words {
-    ($type:ty, $($word:literal => $value:path),+ $(,)?) => {
-        impl $type {
-            /// The words a user may write.
-            pub const WORDS: &'static [&'static str] = &[$($word),+];
-        }
-        impl FromStr for $type {
-            type Err = ParseChoiceError;
-            fn from_str(word: &str) -> Result<Self, ParseChoiceError> {
-                match word {
-                    $($word => Ok($value),)+
-                    _ => Err(ParseChoiceError::new(word, format!("one of {}", Self::WORDS.join(", ")))),
-                }
-            }
-        }
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self { $($value => $word),+ })
-            }
-        }
-    };
-}
 words!(Preset, "reduce" => Preset::Reduce, "anomaly" => Preset::Anomaly);
 words!(Scale, "robust" => Scale::Robust, "asinh" => Scale::Asinh, "standard" => Scale::Standard, "minmax" => Scale::Minmax, "none" => Scale::None);
 words!(Map, "asinh" => Map::Asinh, "log1p" => Map::Log1p, "quantile" => Map::Quantile, "auto" => Map::Auto, "none" => Map::None);
 words!(VectorScale, "element" => VectorScale::Element, "whole" => VectorScale::Whole);
+words!(LatentShape, "columns" => LatentShape::Columns, "list" => LatentShape::List);
 words!(ExplainRows, "anomalies" => ExplainRows::Anomalies, "all" => ExplainRows::All);
 words!(
     LogicalType,

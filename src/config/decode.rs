@@ -1,6 +1,6 @@
 //! The options of the commands that decode latents: generate, reconstruct, traverse.
 
-use super::{GivenValue, OutputConfig, within};
+use super::{GivenValue, OrderConfig, OutputConfig, within};
 use crate::error::Result;
 
 /// How rows are drawn from a model.
@@ -63,6 +63,9 @@ pub struct ReconstructConfig {
     /// The prefix that the transform put before the names of these columns.
     #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", default_value = "", hide_default_value = true))]
     pub prefix: String,
+    /// How rows in order are read.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub order: OrderConfig,
     /// How the output is written.
     #[cfg_attr(feature = "cli", arg(skip))]
     pub output: OutputConfig,

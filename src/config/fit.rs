@@ -69,6 +69,9 @@ pub struct FitConfig {
     /// [default: 16384]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Order"))]
     pub max_groups: Option<usize>,
+    /// Sort the rows of each file by [`order_by`](Self::order_by) first.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub sort: bool,
     /// How numbers are scaled; with --order-by the default is standard [default: minmax; with --preset anomaly asinh]
     #[cfg_attr(feature = "cli", arg(long, value_parser = flags::words::<Scale>(Scale::WORDS), help_heading = "Columns"))]
     pub scale: Option<Scale>,
@@ -279,6 +282,8 @@ builders! {
     resume: bool => |value| value;
     /// Sets [`init`](Self::init).
     init: PathBuf => Some;
+    /// Sets [`sort`](Self::sort).
+    sort: bool => |value| value;
     /// Sets [`refit_scaling`](Self::refit_scaling).
     refit_scaling: bool => |value| value;
     /// Sets [`accept_worse`](Self::accept_worse).
@@ -375,9 +380,10 @@ impl FitConfig {
             ("window", self.window.map(|window| window.to_string())),
             ("max_gap", self.max_gap.map(|gap| gap.to_string())),
             ("max_groups", self.max_groups.map(|groups| groups.to_string())),
+            ("sort", self.sort.then(|| "true".to_owned())),
         ];
         match only_ordered.into_iter().find_map(|(option, value)| Some((option, value?))) {
-            Some((option, value)) if self.order_by.is_none() => {
+            Some((option, value)) if self.order_by.is_none() && self.init.is_none() => {
                 Err(Error::OptionRange { option, value, range: "left out unless order_by names a column" })
             }
             _ => Ok(()),

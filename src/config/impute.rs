@@ -1,6 +1,6 @@
 //! The options of an imputation.
 
-use super::{OutputConfig, within};
+use super::{OrderConfig, OutputConfig, within};
 use crate::error::Result;
 
 /// How missing values are filled, and which columns are added.
@@ -24,6 +24,9 @@ pub struct ImputeConfig {
     /// Put this before the name of every new column.
     #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", default_value = "", hide_default_value = true))]
     pub prefix: String,
+    /// How rows in order are read.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub order: OrderConfig,
     /// How the output is written.
     #[cfg_attr(feature = "cli", arg(skip))]
     pub output: OutputConfig,
@@ -31,8 +34,15 @@ pub struct ImputeConfig {
 
 impl Default for ImputeConfig {
     fn default() -> Self {
-        let (draws, intervals, flag, prefix) = (0, None, false, String::new());
-        Self { samples: Self::SAMPLES, draws, intervals, flag, prefix, output: OutputConfig::default() }
+        Self {
+            samples: Self::SAMPLES,
+            draws: 0,
+            intervals: None,
+            flag: false,
+            prefix: String::new(),
+            order: OrderConfig::default(),
+            output: OutputConfig::default(),
+        }
     }
 }
 

@@ -4,6 +4,9 @@
 
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod words;
+
 mod choices;
 mod cluster_count;
 mod csv;
@@ -13,6 +16,7 @@ mod fit;
 mod flags;
 mod gap;
 mod impute;
+mod order;
 mod source;
 mod training;
 mod transform;
@@ -21,7 +25,7 @@ use std::fmt;
 
 pub use self::choices::{
     Activation, BadLines, Codec, DecimalMark, Decision, ExplainRows, GivenValue, IfNewer, InputFormat, LatentDim,
-    LogicalType, Map, MapOf, Preset, Scale, StreamFormat, TypeOf, VectorScale,
+    LatentShape, LogicalType, Map, MapOf, Preset, Scale, StreamFormat, TypeOf, VectorScale,
 };
 pub use self::cluster_count::ClusterCount;
 pub use self::csv::CsvConfig;
@@ -29,6 +33,7 @@ pub use self::decode::{GenerateConfig, ReconstructConfig, TraverseConfig};
 pub use self::fit::FitConfig;
 pub use self::gap::{Gap, ParseGapError};
 pub use self::impute::ImputeConfig;
+pub use self::order::OrderConfig;
 pub use self::source::SourceConfig;
 pub use self::training::Training;
 pub use self::transform::{Encoding, OutputConfig, TransformConfig};

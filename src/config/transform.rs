@@ -1,7 +1,9 @@
 //! Options of a transform.
 
-use super::{Codec, Decision, ExplainRows, IfNewer, StreamFormat, check_decision, within};
-use crate::error::Result;
+use std::path::PathBuf;
+
+use super::{Codec, Decision, ExplainRows, IfNewer, LatentShape, OrderConfig, StreamFormat, check_decision, within};
+use crate::error::{Error, Result};
 
 /// Options of a transform.
 ///
@@ -26,10 +28,12 @@ pub struct TransformConfig {
     /// Put this before the name of every new column.
     #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", default_value = "", hide_default_value = true))]
     pub prefix: String,
-    /// Earlier rows of the same sequences, whose windows go on into each input: files, directories or globs, read in this
-    /// order and not written. For a model of rows in order.
-    #[cfg_attr(feature = "cli", arg(long, value_delimiter = ',', value_name = "FILE,...", help_heading = "Order"))]
-    pub history: Vec<String>,
+    /// Write latents as columns z_0 ..., or as one column z, a list of fixed size, which vector stores take.
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "AS", default_value = "columns", value_parser = super::flags::words::<LatentShape>(LatentShape::WORDS))
+    )]
+    pub latents: LatentShape,
     /// Add z_std_0 ..., the posterior standard deviations: how uncertain each latent is.
     #[cfg_attr(feature = "cli", arg(long))]
     pub std: bool,
@@ -51,6 +55,17 @@ pub struct TransformConfig {
         )
     )]
     pub explain_rows: ExplainRows,
+    /// Add COL_expected, COL_low and COL_high for every learned number: what the rows before led to expect of it, and an
+    /// interval that holds it with this probability. For a model of rows in order.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "LEVEL", help_heading = "Order"))]
+    pub expected: Option<f64>,
+    /// How rows in order are read.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub order: OrderConfig,
+    /// Write the rows that are anomalies here, with top_features (not in CSV), and not to the output: a file, or a directory
+    /// where the output is one. Both appear together.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "PATH"))]
+    pub quarantine: Option<PathBuf>,
     /// The rule that makes a row an anomaly. `None`: that of the fit.
     #[cfg_attr(feature = "cli", arg(skip))]
     pub decision: Option<Decision>,
@@ -102,12 +117,24 @@ pub struct Encoding {
 }
 
 impl TransformConfig {
+    /// The same for rows that are read and not written.
+    pub(crate) fn check_unwritten(&self) -> Result<()> {
+        match &self.quarantine {
+            Some(path) => {
+                let range = "left out, since the rows are read and not written";
+                Err(Error::OptionRange { option: "quarantine", value: path.display().to_string(), range })
+            }
+            None => self.check(),
+        }
+    }
+
     /// Checks every option against its range.
     ///
     /// # Errors
     /// [`Error::OptionRange`](crate::Error::OptionRange) for the first option outside it.
     pub fn check(&self) -> Result<()> {
         within("explain", Some(self.explain), "0 to 1000", |v| v <= 1000)?;
+        within("expected", self.expected, "between 0 and 1", |v| v > 0.0 && v < 1.0)?;
         check_decision(self.decision)?;
         self.output.check()
     }

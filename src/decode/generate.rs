@@ -56,7 +56,6 @@ impl Model {
 
     /// Rebuilds these columns from row vectors.
     pub(crate) fn column_rebuilder(&self) -> Result<ColumnRebuilder> {
-        self.check_unordered("drawing or decoding rows")?;
         ColumnRebuilder::new(self.features(), &self.metadata().carried, &self.metadata().columns).map_err(failed)
     }
 

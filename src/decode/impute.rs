@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod before;
 mod rows;
 mod targets;
 
@@ -17,6 +18,7 @@ use crate::config::ImputeConfig;
 use crate::error::{Error, Result};
 use crate::output::{FileCounts, Output};
 use crate::pipeline::Run;
+use crate::sequence::Windower;
 use crate::source::Source;
 
 /// Rows of a batch.
@@ -42,6 +44,8 @@ impl Model {
     /// values have their column's type and unit, and lie within the range and the categories of the fit. Known values stay
     /// the same bits; from one Parquet file to another, columns without missing values are copied byte for byte.
     ///
+    /// In rows in order, the rest of the row is also what is known of the rows before it; nothing looks ahead.
+    ///
     /// The expectation is a weighted average over draws from the row's posterior (Mattei & Frellsen 2019). The draws
     /// depend only on the model's seed and the row's values.
     ///
@@ -59,9 +63,10 @@ impl Model {
         let model = &*self.reading(source.types());
         let source = &model.typed(source);
         let imputer = Arc::new(model.imputer(source, config, run)?);
+        let windows = model.windower(&config.order, run.stopper())?;
         let mut columns: Vec<(String, u64)> = imputer.names().map(|name| (name, 0)).collect();
         let filler = imputer.clone();
-        let written = model.imputation(&imputer, config).write(
+        let written = model.imputation(&imputer, config, windows).write(
             source,
             output.into(),
             run,
@@ -87,15 +92,17 @@ impl Model {
         let model = &*self.reading(source.types());
         let source = &model.typed(source);
         let imputer = Arc::new(model.imputer(source, config, run)?);
-        let filler = imputer.clone();
-        model.imputation(&imputer, config).read(source, run, move |rows| filler.fill(rows))
+        let (filler, windows) = (imputer.clone(), model.windower(&config.order, run.stopper())?);
+        model.imputation(&imputer, config, windows).read(source, run, move |rows| filler.fill(rows))
     }
 
     /// The imputer of the columns of `source` that have missing values.
     fn imputer(&self, source: &Source, config: &ImputeConfig, run: &Run<'_>) -> Result<Imputer> {
-        self.check_unordered("filling missing values")?;
         let schema = source.schema();
-        self.features().check(&schema, source.path()).map_err(|error| source.with_mismatch(error))?;
+        self.check_order(&schema, source.path())?;
+        self.features()
+            .check(&self.with_windows(&schema), source.path())
+            .map_err(|error| source.with_mismatch(error))?;
         let imputer = Imputer::new(self, &schema, targets(self, source.rereadable()?, run)?, config);
         let new = imputer.new_columns();
         for (n, field) in new.fields().iter().enumerate().skip(imputer.top_levels().len()) {
@@ -108,9 +115,14 @@ impl Model {
     }
 
     /// What an imputer reads and replaces.
-    fn imputation<'a>(&'a self, imputer: &'a Imputer, config: &'a ImputeConfig) -> Replacement<'a> {
+    fn imputation<'a>(
+        &'a self,
+        imputer: &'a Imputer,
+        config: &'a ImputeConfig,
+        windows: Option<Windower>,
+    ) -> Replacement<'a> {
         let (read, new) = (imputer.columns(), imputer.new_columns().clone());
         let batch_bytes = BATCH_ROWS * size_of::<f64>() * (read.len() + new.fields().len());
-        Replacement { model: self, config: &config.output, read, new, batch_rows: BATCH_ROWS, batch_bytes }
+        Replacement { model: self, config: &config.output, read, new, batch_rows: BATCH_ROWS, batch_bytes, windows }
     }
 }

@@ -2,12 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchReader};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Float32Type, Schema, SchemaRef};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchReader, UInt64Array};
+use arrow::compute::{cast, take};
+use arrow::datatypes::{DataType, Field, FieldRef, Float32Type, Schema, SchemaRef};
+use arrow::error::ArrowError;
 
 use super::failed;
 use super::replace::Replacement;
@@ -16,11 +18,12 @@ use crate::batch::Batch;
 use crate::config::ReconstructConfig;
 use crate::decode::Decoder;
 use crate::error::{Error, Place, Result};
-use crate::feature::{ColumnRebuilder, Features, top_columns};
+use crate::feature::{ColumnRebuilder, Features, Kind};
 use crate::model::Vae;
 use crate::output::{FileCounts, Output};
-use crate::pipeline::Run;
-use crate::source::{Source, batch_of};
+use crate::pipeline::{Run, Stop};
+use crate::source::{Source, batch_of, list_item};
+use crate::transform::project;
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 1024;
@@ -56,10 +59,11 @@ struct Rebuilder {
 
 /// Where latents come from.
 enum LatentSource {
-    /// The learned columns: for each feature the index of its top-level column among those read.
-    Columns(Vec<usize>),
-    /// The columns of latents, and the given ones, which are read after them.
-    Latents(ColumnRebuilder),
+    /// The learned columns: those of all features by their indexes among the columns that are read, and each feature of the
+    /// row itself with the index of its top-level column.
+    Columns { learned: Vec<usize>, rebuilt: Vec<(usize, usize)> },
+    /// So many columns of latents, or one of lists; and the given ones, which are read after them.
+    Latents { rebuilder: ColumnRebuilder, columns: usize },
 }
 
 /// What is measured of some rows.
@@ -90,13 +94,12 @@ impl Model {
     ) -> Result<Reconstructed> {
         config.output.check()?;
         run.check()?;
-        self.check_unordered("rebuilding rows")?;
         let model = &*self.reading(source.types());
         let source = &model.typed(source);
         let (rebuilder, read) = Rebuilder::new(model, &source.schema(), source.path(), config)
             .map_err(|error| source.with_mismatch(error))?;
-        let from_columns = matches!(rebuilder.from, LatentSource::Columns(_));
-        let replacement = self.reconstruction(&rebuilder, &read, config);
+        let from_columns = matches!(rebuilder.from, LatentSource::Columns { .. });
+        let replacement = model.reconstruction(&rebuilder, &read, config, run.stopper())?;
         let rebuilder = Arc::new(rebuilder);
         let mut sum = RebuiltSums::default();
         let written = replacement.write(
@@ -132,12 +135,11 @@ impl Model {
         run: &Run<'_>,
     ) -> Result<impl RecordBatchReader + Send + use<>> {
         run.check()?;
-        self.check_unordered("rebuilding rows")?;
         let model = &*self.reading(source.types());
         let source = &model.typed(source);
         let (rebuilder, read) = Rebuilder::new(model, &source.schema(), source.path(), config)
             .map_err(|error| source.with_mismatch(error))?;
-        let replacement = self.reconstruction(&rebuilder, &read, config);
+        let replacement = model.reconstruction(&rebuilder, &read, config, run.stopper())?;
         let rebuilder = Arc::new(rebuilder);
         replacement.read(source, run, move |rows| rebuilder.rebuild(rows))
     }
@@ -148,15 +150,21 @@ impl Model {
         rebuilder: &Rebuilder,
         read: &'a [String],
         config: &'a ReconstructConfig,
-    ) -> Replacement<'a> {
-        Replacement {
+        stop: &Stop,
+    ) -> Result<Replacement<'a>> {
+        let windows = match rebuilder.from {
+            LatentSource::Columns { .. } => self.windower(&config.order, stop)?,
+            LatentSource::Latents { .. } => None,
+        };
+        Ok(Replacement {
             model: self,
             config: &config.output,
             read,
             new: rebuilder.schema.clone(),
             batch_rows: BATCH_ROWS,
             batch_bytes: BATCH_ROWS * size_of::<f64>() * self.features().layout().width(),
-        }
+            windows,
+        })
     }
 }
 
@@ -164,18 +172,25 @@ impl Rebuilder {
     /// A rebuilder of rows of this `schema`, and the columns it reads.
     fn new(model: &Model, schema: &SchemaRef, path: &Path, config: &ReconstructConfig) -> Result<(Self, Vec<String>)> {
         let features = model.features().clone();
-        let of_features = features.check(schema, path);
+        let of_features = model.check_order(schema, path);
+        let of_features = of_features.and_then(|()| features.check(&model.with_windows(schema), path));
         let latent_dim = model.metadata().network.latent_dim;
+        let list = format!("{}z", config.prefix);
+        let is_list = schema.field_with_name(&list).is_ok_and(|field| field.data_type().is_list());
         let names = (0..latent_dim).map(|i| format!("{}z_{i}", config.prefix));
-        let names: Vec<String> = names.collect();
+        let names: Vec<String> = if is_list { vec![list] } else { names.collect() };
         let missing = names.iter().find(|name| schema.field_with_name(name).is_err());
         let (from, read, new) = match (of_features, missing, config.latents) {
             (Ok(()), _, false) => {
-                let (columns, top_levels) = top_columns(features.all().map(|kind| kind.column()));
+                let columns = model.read_columns(&features);
+                let places: HashMap<&str, usize> = columns.iter().map(String::as_str).zip(0..).collect();
+                let place = |(feature, kind): (usize, &Kind)| Some((feature, *places.get(kind.column().top())?));
+                let rebuilt = features.kinds().iter().enumerate().filter_map(place).collect();
                 let learned = |name: &&String| features.kinds().iter().any(|kind| kind.column().top() == **name);
                 let fields = columns.iter().filter(learned).filter_map(|name| schema.field_with_name(name).ok());
                 let fields: Vec<Field> = fields.map(|field| field.clone().with_nullable(true)).collect();
-                (LatentSource::Columns(top_levels), columns, Arc::new(Schema::new(fields)))
+                let learned = model.places(&features, &columns);
+                (LatentSource::Columns { learned, rebuilt }, columns, Arc::new(Schema::new(fields)))
             }
             (Err(error), Some(_), false) => return Err(error),
             (_, Some(name), _) => {
@@ -184,7 +199,8 @@ impl Rebuilder {
             _ => {
                 for name in &names {
                     let found = schema.field_with_name(name).map(Field::data_type).cloned().unwrap_or(DataType::Null);
-                    if !found.is_floating() {
+                    let is_float = |item: &FieldRef| item.data_type().is_floating();
+                    if !found.is_floating() && !list_item(&found).is_some_and(is_float) {
                         return Err(Error::WrongType {
                             place: Place::column(path, name),
                             found: found.to_string().into(),
@@ -197,8 +213,9 @@ impl Rebuilder {
                 let new = rebuilder.schema().clone();
                 let given = features.given_part();
                 given.check(schema, path)?;
+                let columns = names.len();
                 let read = names.into_iter().chain(given.columns()).collect();
-                (LatentSource::Latents(rebuilder), read, new)
+                (LatentSource::Latents { rebuilder, columns }, read, new)
             }
         };
         let decoder = Decoder::new(model);
@@ -209,15 +226,15 @@ impl Rebuilder {
     fn rebuild(&self, batch: &RecordBatch) -> Result<(RecordBatch, RebuiltSums)> {
         let (height, mut sums) = (batch.num_rows(), RebuiltSums::default());
         let arrays: Vec<ArrayRef> = match &self.from {
-            LatentSource::Columns(top_levels) => {
-                let rows = Batch::encode(&self.features, batch)?.0;
+            LatentSource::Columns { learned, rebuilt } => {
+                let rows = Batch::encode(&self.features, &project(batch, learned)?)?.0;
                 let encoded = self.vae.encode(&rows)?;
                 sums.squared_error = encoded.squared_error.iter().copied().map(f64::from).sum();
                 sums.known = encoded.known.iter().copied().map(f64::from).sum();
                 let cells = self.decoder.expected(&encoded.mean, &rows.given)?;
                 let mut columns = batch.columns().to_vec();
-                for (feature, (kind, &top_level)) in self.features.kinds().iter().zip(top_levels).enumerate() {
-                    let column = kind.column();
+                for &(feature, top_level) in rebuilt {
+                    let column = self.features.kinds()[feature].column();
                     let data_type = column.data_type(batch.schema_ref()).cloned().unwrap_or(DataType::Null);
                     let leaf = column.bare(&batch.columns()[top_level]).map_err(failed)?;
                     sums.bytes += leaf.to_data().get_slice_memory_size().map_err(failed)? as u64;
@@ -227,11 +244,12 @@ impl Rebuilder {
                 columns.truncate(self.schema.fields().len());
                 columns
             }
-            LatentSource::Latents(rebuilder) => {
+            LatentSource::Latents { rebuilder, columns } => {
+                let columns = latent_columns(&batch.columns()[..*columns], self.latent_dim).map_err(failed)?;
                 let k = self.latent_dim;
                 let mut z = vec![0.0; height * k];
                 let mut unknown = vec![false; height];
-                for (i, column) in batch.columns()[..k].iter().enumerate() {
+                for (i, column) in columns.iter().enumerate() {
                     let column = cast(column, &DataType::Float32).map_err(failed)?;
                     for (row, value) in column.as_primitive::<Float32Type>().iter().enumerate() {
                         let value = value.filter(|value| value.is_finite());
@@ -248,4 +266,21 @@ impl Rebuilder {
         let batch = batch_of(self.schema.clone(), arrays, height).map_err(failed)?;
         Ok((batch, sums))
     }
+}
+
+/// The columns of latents, of which one of lists makes `latent_dim`.
+fn latent_columns(columns: &[ArrayRef], latent_dim: usize) -> Result<Vec<ArrayRef>, ArrowError> {
+    let [lists] = columns else { return Ok(columns.to_vec()) };
+    if !lists.data_type().is_list() {
+        return Ok(columns.to_vec());
+    }
+    let lists = cast(lists, &DataType::new_fixed_size_list(DataType::Float32, latent_dim as i32, true))?;
+    let lists = lists.as_fixed_size_list();
+    let rows: Vec<u64> = (0..lists.len() as u64).collect();
+    let dimension = |i: usize| {
+        // A list that is null has no latents.
+        let place = |&row: &u64| lists.is_valid(row as usize).then_some(row * latent_dim as u64 + i as u64);
+        take(lists.values(), &rows.iter().map(place).collect::<UInt64Array>(), None)
+    };
+    (0..latent_dim).map(dimension).collect()
 }

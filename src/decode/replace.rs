@@ -14,6 +14,7 @@ use crate::config::OutputConfig;
 use crate::error::Result;
 use crate::output::{FileCounts, Output, WriteRows};
 use crate::pipeline::{Reservation, Route, Rows, Run};
+use crate::sequence::Windower;
 use crate::sink::{
     Destination, Medium, NewColumns, OutputColumn, RowWriter, Splice, SpliceSink, cast_to_schema, output_schema,
 };
@@ -32,6 +33,8 @@ pub(super) struct Replacement<'a> {
     pub(super) batch_rows: usize,
     /// Bytes of a batch that waits to be written.
     pub(super) batch_bytes: usize,
+    /// The windows that each input begins with, if rows are in order. Their columns are read after the others.
+    pub(super) windows: Option<Windower>,
 }
 
 /// The replacement of the columns of some outputs under way.
@@ -60,7 +63,7 @@ struct WholeRows {
     new: Vec<usize>,
     /// The columns that are carried, then others that are read.
     needed: Vec<String>,
-    /// The columns that are read for the replacement, by their indexes in `needed`.
+    /// The columns that are read for the replacement, by their indexes in `needed` and the windows after it.
     read: Vec<usize>,
     schema: SchemaRef,
     /// Where the rows come from, for messages.
@@ -130,7 +133,12 @@ where
     }
 
     fn write(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()> {
-        match (source.copied_parquet_file(&self.plan.config.encoding, in_directory), destination) {
+        if let (Some(windows), Destination::File(target)) = (&mut self.plan.windows, &destination) {
+            windows.sort_in(target.folder());
+        }
+        let is_copied = !self.plan.windows.as_ref().is_some_and(Windower::sorts);
+        let file = source.copied_parquet_file(&self.plan.config.encoding, in_directory).filter(|_| is_copied);
+        match (file, destination) {
             (Some(file), Destination::File(target)) if Medium::of(target.path()) == Medium::Parquet => {
                 self.splice(&file, target, &source.partition_columns())
             }
@@ -152,7 +160,12 @@ where
         let metadata = plan.model.keys(None);
         let splice = Splice { columns, new, metadata: &metadata };
         let sink = SpliceSink::create(file, &splice, target, self.run.stopper().clone())?;
-        let batches = (0..).zip(file.scan(plan.read, plan.batch_rows)).map(|(seq, batch)| Ok((seq, batch?)));
+        let mut windower = plan.windows.as_ref().map(|windows| windows.for_file(file.path()));
+        let batches = (0..).zip(file.scan(plan.read, plan.batch_rows)).map(move |(seq, batch)| {
+            let (row_group, batch) = batch?;
+            let batch = windower.as_mut().map_or(Ok(batch.clone()), |windower| windower.add(&batch))?;
+            Ok((seq, (row_group, batch)))
+        });
         let work = self.work.clone();
         let replace = move |(seq, (row_group, batch)): (u64, (usize, RecordBatch))| {
             let (new, measure) = work(&batch)?;
@@ -243,12 +256,14 @@ impl Replacement<'_> {
             }
         }
         let place = |name: &String| needed.iter().position(|needed| needed == name);
-        let read = self.read.iter().filter_map(place).collect();
+        let windows = self.windows.iter().flat_map(|windows| windows.sequence().window_names());
+        let windows = (needed.len()..).zip(windows).map(|(place, _)| place);
+        let read = self.read.iter().filter_map(place).chain(windows).collect();
         Ok(WholeRows { columns, new, needed, read, schema, path: source.display_name().to_owned() })
     }
 
     fn slices(&self, source: &Source, encoded: &WholeRows, route: &Route) -> Result<BatchSlicer> {
-        let batches = source.stream(&encoded.needed, self.batch_rows)?.batches;
+        let batches = self.model.stream(source, self.windows.as_ref(), &encoded.needed, self.batch_rows)?;
         Ok(BatchSlicer::new(batches, self.batch_rows, route.budget()))
     }
 }

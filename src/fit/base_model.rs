@@ -7,12 +7,14 @@ use std::sync::Arc;
 use super::column_choice::ColumnChoice;
 use super::defaults::MissingRates;
 use super::statistics;
+use super::windows::WindowedRows;
 use crate::artifact::{Init, Metadata, Model};
 use crate::config::{FitConfig, LatentDim};
-use crate::error::{Error, Place, Result, Worse};
+use crate::error::{Error, Result, Worse};
 use crate::feature::{Watched, conflicting_option, rescale, rescale_candidates, unlearned_columns};
 use crate::model::{Checkpoint, Device, Network, mean_of_best};
 use crate::pipeline::Run;
+use crate::sequence::Sequence;
 use crate::source::ParquetSource;
 
 /// The factor of the base model's learning rate: high enough to follow the new rows, low enough to keep what was learned
@@ -48,13 +50,10 @@ impl BaseModel {
     /// Fills the options that `config` leaves open with those of the model.
     ///
     /// # Errors
-    /// [`Error::OtherModel`] for an option that contradicts the model, [`Error::Unsupported`] for rows in order.
+    /// [`Error::OtherModel`] for an option that contradicts the model.
     pub(super) fn fill(&self, config: &FitConfig, source: &ParquetSource) -> Result<FitConfig> {
-        let Metadata { carried, network, training, clusters, scoring, provenance, .. } = self.model.metadata();
-        if config.order_by.is_some() || self.model.metadata().sequence.is_some() {
-            let what = "starting from a model, if rows are learned in order,";
-            return Err(Error::Unsupported { place: Place::file(&self.path), what });
-        }
+        let Metadata { carried, network, training, clusters, scoring, provenance, sequence, .. } =
+            self.model.metadata();
         let latent_dim = LatentDim::Of(network.latent_dim);
         let differences = [
             ("preset", difference(config.preset, training.preset)),
@@ -65,6 +64,7 @@ impl BaseModel {
             ("activation", difference(config.activation, network.activation)),
             ("members", difference(config.members, training.members)),
         ];
+        let differences = differences.into_iter().chain(other_order(config, sequence.as_ref()));
         let first = differences.into_iter().find_map(|(option, difference)| Some((option, difference?)));
         let first = first.map_or_else(
             || conflicting_option(&source.schema(), config, self.model.features(), carried),
@@ -95,6 +95,7 @@ impl BaseModel {
             anomaly_score: config.anomaly_score.clone().or(Some(scoring.anomaly_score.clone())),
             clusters: config.clusters.or(clusters.as_ref().map(|clusters| clusters.asked)),
             decision: config.decision.or(Some(scoring.decision)),
+            order_by: sequence.as_ref().map(|sequence| sequence.order_by.name().to_owned()),
             ..config.clone()
         })
     }
@@ -108,10 +109,13 @@ impl BaseModel {
         &self,
         config: &FitConfig,
         source: &ParquetSource,
+        windowed: Option<&WindowedRows>,
         run: &mut Run<'_>,
     ) -> Result<ColumnChoice> {
         let Metadata { carried, training, ordered, .. } = self.model.metadata();
         let model = self.model.reading(source.types());
+        let not_learned = unlearned_columns(&source.schema(), model.features(), carried);
+        let source = windowed.map_or(source, |windowed| &windowed.source);
         let (mut features, schema) = (model.features().clone(), source.schema());
         features.check(&schema, source.path())?;
         let columns = features.columns();
@@ -126,9 +130,14 @@ impl BaseModel {
             features = Arc::new(scaled);
         }
         let missing = MissingRates::of(features.kinds(), source.rows());
-        let carried = unlearned_columns(&schema, &features, carried);
+        let sequence = windowed.map(|windowed| windowed.sequence.clone());
         let (values, suggested_types, ordered) = (Default::default(), Vec::new(), ordered.clone());
-        Ok(ColumnChoice { features, carried, values, suggested_types, ordered, missing, sequence: None })
+        Ok(ColumnChoice { features, carried: not_learned, values, suggested_types, ordered, missing, sequence })
+    }
+
+    /// The order of the model's rows with their windows, and the columns to read; `None` if it learned each row by itself.
+    pub(super) fn order(&self) -> Option<(Sequence, Vec<String>)> {
+        Some((self.model.metadata().sequence.clone()?, self.model.read_columns(self.model.features())))
     }
 
     /// The columns that were constant in the fit of the model, without those that cannot be read.
@@ -206,6 +215,26 @@ fn mean_of_networks(losses: &[Vec<f64>]) -> Vec<f64> {
 /// Describes how an option differs from the model.
 fn difference<T: PartialEq + std::fmt::Display>(asked: Option<T>, has: T) -> Option<String> {
     asked.filter(|asked| *asked != has).map(|asked| format!("it has {has}, and not {asked}"))
+}
+
+/// The options about the order of rows, each with how it differs from the model.
+fn other_order(config: &FitConfig, has: Option<&Sequence>) -> [(&'static str, Option<String>); 6] {
+    let FitConfig { order_by, by, window, max_gap, max_groups, sort, .. } = config;
+    let by = (!by.is_empty()).then(|| by.join(","));
+    let of = |asked: Option<String>, has_it: &dyn Fn(&Sequence) -> String| match has {
+        Some(has) => difference(asked, has_it(has)),
+        None => asked.map(|_| "it learned no rows in order".to_owned()),
+    };
+    let names = |has: &Sequence| has.by.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let gap = |has: &Sequence| has.max_gap.map_or_else(|| "none".to_owned(), |gap| gap.to_string());
+    [
+        ("order_by", of(order_by.clone(), &|has| has.order_by.to_string())),
+        ("by", of(by, &names)),
+        ("window", of(window.map(|rows| rows.to_string()), &|has| has.window.to_string())),
+        ("max_gap", of(max_gap.map(|gap| gap.to_string()), &gap)),
+        ("max_groups", of(max_groups.map(|groups| groups.to_string()), &|has| has.max_groups.to_string())),
+        ("sort", of(sort.then(|| "true".to_owned()), &|_| "true".to_owned())),
+    ]
 }
 
 fn widths(hidden: &[usize]) -> String {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::column_choice::{ColumnChoice, choose_columns};
 use super::defaults;
 use super::sizes::{Sizes, row_bytes};
-use super::windows::WindowedRows;
+use super::windows::{WindowedRows, chosen_order};
 use crate::config::{FitConfig, LatentDim, LogicalType, Training};
 use crate::error::Result;
 use crate::feature::{Candidates, Column, Kind, Values, candidates};
@@ -84,7 +84,7 @@ impl FitConfig {
         run.check()?;
         let source = &source.with_max_page_bytes(self.memory);
         let folder = self.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
-        let windowed = WindowedRows::of(self, source, &folder)?;
+        let windowed = WindowedRows::of(chosen_order(self, source)?, self.sort, source, &folder)?;
         let chosen = choose_columns(self, source, windowed.as_ref(), run)?;
         let schema = source.schema();
         let leaves = Column::leaves(&schema);

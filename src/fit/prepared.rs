@@ -8,7 +8,7 @@ use super::column_choice::{ColumnChoice, choose_columns};
 use super::defaults;
 use super::memory_budget::MemoryBudget;
 use super::sizes::Sizes;
-use super::windows::WindowedRows;
+use super::windows::{WindowedRows, chosen_order};
 use crate::artifact::MODEL_KEY;
 use crate::config::FitConfig;
 use crate::error::{Error, Result};
@@ -72,11 +72,15 @@ impl Prepared {
         tracing::info!("{} rows of {} columns: reading statistics", input.rows(), input.schema().fields().len());
         // What is read for the statistics and again to be encoded.
         let kept = MemoryBudget::new(config.memory).columns;
-        let windowed = WindowedRows::of(&config, &input, &folder)?;
+        let order = match &base {
+            Some(base) => base.order(),
+            None => chosen_order(&config, &input)?,
+        };
+        let windowed = WindowedRows::of(order, config.sort, &input, &folder)?;
         let windowed = windowed.map(|rows| WindowedRows { source: rows.source.keeping(kept), ..rows });
         let source = if windowed.is_some() { input.clone() } else { input.keeping(kept) };
-        let columns = match &base {
-            Some(base) => base.choose_columns(&config, &source, run)?,
+        let mut columns = match &base {
+            Some(base) => base.choose_columns(&config, &source, windowed.as_ref(), run)?,
             None => choose_columns(&config, &source, windowed.as_ref(), run)?,
         };
         let is_new = |kind: &Kind| NEW_COLUMNS.iter().any(|name| kind.column().name().ends_with(name));
@@ -88,6 +92,9 @@ impl Prepared {
         if columns.features.kinds().is_empty() {
             let reasons = columns.carried.into_iter().map(|carried| (carried.column, carried.reason)).collect();
             return Err(Error::NoFeatures { path: source.path().to_owned(), reasons });
+        }
+        if let (Some(windowed), Some(sequence)) = (&windowed, &mut columns.sequence) {
+            sequence.forecasts = windowed.sample.forecasts(sequence)?;
         }
         let source = windowed.map_or(source, |windowed| windowed.source);
         source.read_again(&columns.features.columns());

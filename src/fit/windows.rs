@@ -1,5 +1,6 @@
 //! The rows of a fit with the rows before each: a scratch file, which the fit reads in any order.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use super::defaults;
 use crate::config::FitConfig;
 use crate::error::{Error, Result};
 use crate::feature::{Candidates, Column, Features, Kind, candidates};
-use crate::sequence::{Sequence, Windower, windowed};
+use crate::sequence::{Sequence, WindowSample, Windower, windowed};
 use crate::source::{ParquetSource, Source, near_names};
 
 /// Rows read at once.
@@ -18,52 +19,68 @@ pub(super) struct WindowedRows {
     /// Windows of all numbers that may be learned.
     pub(super) sequence: Sequence,
     pub(super) source: ParquetSource,
+    /// Some of them.
+    pub(super) sample: WindowSample,
 }
 
 impl WindowedRows {
-    /// Reads the rows of `source` in order and writes them with their windows to a scratch file in `folder`; `None` if the
-    /// options name no order.
+    /// Reads the `needed` columns of the rows of `source` in order and writes them with their windows to a scratch file in
+    /// `folder`; `None` if there is no order.
     ///
     /// # Errors
-    /// [`Error::UnknownColumn`] and those of selections, [`Error::Order`], [`Error::WrongType`] and [`Error::NameClash`] for
-    /// columns that do not fit, the source's, and [`Error::Io`] if the disk is full.
-    pub(super) fn of(config: &FitConfig, source: &ParquetSource, folder: &Path) -> Result<Option<Self>> {
-        let Some(order_by) = &config.order_by else { return Ok(None) };
-        let (schema, types) = (source.schema(), source.types());
-        let leaves = Column::leaves(&schema);
-        let named = |selection: &'static str, name: &str| {
-            let found = leaves.iter().map(|(column, _)| column).find(|column| column.name() == name);
-            found.map(|column| column.clone().typed(types)).ok_or_else(|| Error::UnknownColumn {
-                selection,
-                name: name.to_owned(),
-                near: near_names(name, leaves.iter().map(|(column, _)| column.name())),
-            })
-        };
-        let Candidates { columns, fields, date_key, .. } =
-            candidates(&schema, &source.partition_columns(), types, config, defaults::scale(config), source.rows())?;
-        source.check_types(fields.iter())?;
-        let numbers = columns.iter().filter(|candidate| candidate.has_windows());
-        let sequence = Sequence {
-            order_by: named("order_by", order_by)?,
-            by: config.by.iter().map(|name| named("by", name)).collect::<Result<_>>()?,
-            window: config.window.unwrap_or(Sequence::WINDOW),
-            max_gap: config.max_gap,
-            max_groups: config.max_groups.unwrap_or(Sequence::MAX_GROUPS),
-            columns: numbers.map(|candidate| candidate.column().clone()).collect(),
-        };
-        let mut needed = sequence.read_columns();
-        let of_candidates = fields.iter().map(|field| field.name().clone());
-        let date_key = date_key.iter().map(|key| key.column().top().to_owned()).filter(|key| source.can_read(key));
-        for name in of_candidates.chain(date_key) {
-            if !needed.contains(&name) {
-                needed.push(name);
-            }
-        }
-        let start = Windower::new(&Arc::new(sequence.clone()));
+    /// [`Error::Order`], [`Error::WrongType`] and [`Error::NameClash`] for columns that do not fit, the source's, and
+    /// [`Error::Io`] if the disk is full.
+    pub(super) fn of(
+        order: Option<(Sequence, Vec<String>)>,
+        sort: bool,
+        source: &ParquetSource,
+        folder: &Path,
+    ) -> Result<Option<Self>> {
+        let Some((sequence, needed)) = order else { return Ok(None) };
+        let start = Windower::new(&Arc::new(sequence.clone()), sort.then(|| folder.to_owned()));
         let rows = windowed(start, &Source::from(source.clone()), &needed, BATCH_ROWS)?;
-        let source = Source::of_stream(source.path(), rows, types).table(folder)?;
-        Ok(Some(Self { sequence, source }))
+        let sample = WindowSample::new(&sequence, source.rows());
+        let rows = sample.of(&sequence, rows);
+        let source = Source::of_stream(source.path(), rows, source.types()).table(folder)?;
+        Ok(Some(Self { sequence, source, sample }))
     }
+}
+
+/// The order that the options name, with windows of all numbers that may be learned, and the columns to read.
+///
+/// # Errors
+/// [`Error::UnknownColumn`], and those of selections.
+pub(super) fn chosen_order(config: &FitConfig, source: &ParquetSource) -> Result<Option<(Sequence, Vec<String>)>> {
+    let Some(order_by) = &config.order_by else { return Ok(None) };
+    let (schema, types) = (source.schema(), source.types());
+    let leaves = Column::leaves(&schema);
+    let named = |selection: &'static str, name: &str| {
+        let found = leaves.iter().map(|(column, _)| column).find(|column| column.name() == name);
+        found.map(|column| column.clone().typed(types)).ok_or_else(|| Error::UnknownColumn {
+            selection,
+            name: name.to_owned(),
+            near: near_names(name, leaves.iter().map(|(column, _)| column.name())),
+        })
+    };
+    let Candidates { columns, fields, date_key, .. } =
+        candidates(&schema, &source.partition_columns(), types, config, defaults::scale(config), source.rows())?;
+    source.check_types(fields.iter())?;
+    let numbers = columns.iter().filter(|candidate| candidate.has_windows());
+    let sequence = Sequence {
+        order_by: named("order_by", order_by)?,
+        by: config.by.iter().map(|name| named("by", name)).collect::<Result<_>>()?,
+        window: config.window.unwrap_or(Sequence::WINDOW),
+        max_gap: config.max_gap,
+        max_groups: config.max_groups.unwrap_or(Sequence::MAX_GROUPS),
+        columns: numbers.map(|candidate| candidate.column().clone()).collect(),
+        forecasts: Vec::new(),
+    };
+    let mut needed = sequence.read_columns();
+    let mut known: HashSet<String> = needed.iter().cloned().collect();
+    let of_candidates = fields.iter().map(|field| field.name().clone());
+    let date_key = date_key.iter().map(|key| key.column().top().to_owned()).filter(|key| source.can_read(key));
+    needed.extend(of_candidates.chain(date_key).filter(|name| known.insert(name.clone())));
+    Ok(Some((sequence, needed)))
 }
 
 impl Sequence {

@@ -52,6 +52,9 @@ pub(crate) trait WriteRows {
 
     /// Writes the rows of a source, whole or not at all. A file of a directory leaves out the keys of its path.
     fn write(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()>;
+
+    /// Takes back what was written beside the last output, which is not there after all.
+    fn retract(&mut self) {}
 }
 
 /// Files that were written, and those that were kept.
@@ -99,7 +102,7 @@ impl Output {
                 let target = Target::check(&table.data_file(), false, source.paths())?;
                 rows.write(source, Destination::File(target), false)?;
                 // It comes last, so that a run that fails leaves no table.
-                table.commit()?;
+                table.commit().inspect_err(|_| rows.retract())?;
             }
             Self::Stream(to) => {
                 let to = Destination::Stream(Box::new(StreamWriter::new(to, stop)?));

@@ -7,13 +7,19 @@
 
 #![forbid(unsafe_code)]
 
+mod forecast;
 mod order_key;
 mod sequences;
+mod sort;
 mod spec;
 mod stream;
 mod window;
+mod window_sample;
 mod windower;
 
+pub use self::forecast::Forecast;
+pub(crate) use self::forecast::{Expected, PastMeans};
 pub use self::spec::Sequence;
 pub(crate) use self::stream::windowed;
+pub(crate) use self::window_sample::WindowSample;
 pub(crate) use self::windower::Windower;

@@ -1,25 +1,47 @@
 //! The values of the column that orders rows.
 
+use std::cmp::Ordering;
 use std::path::Path;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, UInt64Type};
 use arrow::error::ArrowError;
 use chrono::DateTime;
 
 use crate::config::Gap;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, OrderFault, Place, Result};
+use crate::feature::Column;
 
 const NANOSECONDS: i128 = 1_000_000_000;
 
 /// The place of a row in the order.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum OrderKey {
     /// Nanoseconds since 1970.
     Time(i128),
     Integer(i128),
+    /// Not NaN.
     Number(f64),
+}
+
+impl Eq for OrderKey {}
+
+impl PartialOrd for OrderKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for OrderKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Time(a), Self::Time(b)) | (Self::Integer(a), Self::Integer(b)) => a.cmp(b),
+            (Self::Number(a), Self::Number(b)) => a.partial_cmp(b).unwrap_or(Ordering::Equal),
+            // The keys of a column are of one kind.
+            _ => Ordering::Equal,
+        }
+    }
 }
 
 impl OrderKey {
@@ -78,8 +100,41 @@ pub(super) fn check_type(data_type: &DataType, gap: Option<Gap>, path: &Path, co
     Err(Error::WrongType { place, found: data_type.to_string().into(), expected: expected.into() })
 }
 
+/// The keys of the rows of a batch of `path`, the first of which has this number there.
+///
+/// # Errors
+/// [`OrderFault::Missing`] for a row without a value, and [`Error::Read`].
+pub(super) fn order_keys_of(
+    column: &Column,
+    batch: &RecordBatch,
+    path: &Path,
+    first_row: u64,
+) -> Result<Vec<OrderKey>> {
+    let keys = read(column, batch, path, |array| order_keys(&array))?;
+    let missing = |row: u64| OrderFault::Missing { path: path.to_owned(), column: column.to_string(), row };
+    (first_row..).zip(keys).map(|(row, key)| key.ok_or_else(|| missing(row).into())).collect()
+}
+
+/// Reads a column of a batch of `path`.
+pub(super) fn read<T>(
+    column: &Column,
+    batch: &RecordBatch,
+    path: &Path,
+    of: impl FnOnce(ArrayRef) -> Result<T, ArrowError>,
+) -> Result<T> {
+    let top = batch.column_by_name(column.top());
+    let missing = || ArrowError::SchemaError(format!("rows without the column {:?}", column.top()));
+    let values = top.ok_or_else(missing).and_then(|top| of(column.read(top)?));
+    values.map_err(|source| unreadable(column, path, source))
+}
+
+/// The error of a column that cannot be read.
+pub(super) fn unreadable(column: &Column, path: &Path, source: ArrowError) -> Error {
+    Error::Read { place: Place::column(path, column.name()), source: source.into() }
+}
+
 /// The keys of rows; `None` where a row has no value.
-pub(super) fn order_keys(array: &ArrayRef) -> Result<Vec<Option<OrderKey>>, ArrowError> {
+fn order_keys(array: &ArrayRef) -> Result<Vec<Option<OrderKey>>, ArrowError> {
     if let Some(unit) = unit(array.data_type()) {
         // Days are 32 bits wide.
         let days = if *array.data_type() == DataType::Date32 { cast(array, &DataType::Int32)? } else { array.clone() };

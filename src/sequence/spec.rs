@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
+use super::forecast::{Forecast, PastMeans};
 use crate::config::Gap;
 use crate::error::{Error, Result};
 use crate::feature::Column;
@@ -28,6 +31,8 @@ pub struct Sequence {
     pub max_groups: usize,
     /// The numbers that windows are of.
     pub columns: Vec<Column>,
+    /// How each of them follows from its window.
+    pub forecasts: Vec<Forecast>,
 }
 
 impl Sequence {
@@ -42,13 +47,7 @@ impl Sequence {
 
     /// The names of the columns of the rows before, lag by lag, each with the column that it is of.
     pub(crate) fn window_columns(&self) -> impl Iterator<Item = (&Column, String)> {
-        (0..self.lags()).flat_map(move |lag| {
-            let rows = match lag {
-                0 => "1 row before".to_owned(),
-                _ => format!("{} to {} rows before", 1_u32 << lag, (2_u32 << lag) - 1),
-            };
-            self.columns.iter().map(move |column| (column, format!("{column}, {rows}")))
-        })
+        (0..self.lags()).flat_map(|lag| self.columns.iter().map(move |column| (column, window_name(column, lag))))
     }
 
     /// The names of the columns of the rows before, which are learned beside those of the input.
@@ -91,5 +90,33 @@ impl Sequence {
             && (2..=1024).contains(&self.window)
             && self.max_groups > 0
             && self.columns.len() <= 1 << 20
+            && self.forecasts.len() == self.columns.len()
+            && self.forecasts.iter().all(|forecast| forecast.is_valid(self.lags()))
+    }
+
+    /// The values of a number in rows with their windows, and the means of these.
+    ///
+    /// # Errors
+    /// If a column is missing, or is no number.
+    pub(crate) fn history(&self, column: &Column, rows: &RecordBatch) -> Result<PastMeans, ArrowError> {
+        let named = |name: &str| {
+            let missing = || ArrowError::SchemaError(format!("rows without the column {name:?}"));
+            rows.column_by_name(name).ok_or_else(missing)
+        };
+        let windows = (0..self.lags()).map(|lag| named(&window_name(column, lag))).collect::<Result<Vec<_>, _>>()?;
+        PastMeans::new(&column.read(named(column.top())?)?, &windows)
+    }
+
+    /// How a number follows from its window; `None` for one without windows.
+    pub(crate) fn forecast(&self, column: &Column) -> Option<&Forecast> {
+        self.columns.iter().zip(&self.forecasts).find(|(number, _)| *number == column).map(|(_, forecast)| forecast)
+    }
+}
+
+/// The name of the column of a number's means, so many lags before.
+fn window_name(column: &Column, lag: usize) -> String {
+    match lag {
+        0 => format!("{column}, 1 row before"),
+        _ => format!("{column}, {} to {} rows before", 1_u32 << lag, (2_u32 << lag) - 1),
     }
 }

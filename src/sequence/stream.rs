@@ -13,8 +13,8 @@ struct WindowedFiles {
     batch_rows: usize,
     /// The windows that each file begins with.
     start: Windower,
-    /// Those of the file that is read, and its rows.
-    current: Option<(Windower, Batches)>,
+    /// The rows of the file that is read.
+    current: Option<Batches>,
 }
 
 /// Reads `columns` of every row in order, with the windows after them. Each file begins with the same windows: none goes on from
@@ -39,14 +39,12 @@ pub(crate) fn windowed(
 impl WindowedFiles {
     fn advance(&mut self) -> Result<Option<RecordBatch>> {
         loop {
-            if let Some((windower, batches)) = &mut self.current
-                && let Some(batch) = batches.next()
-            {
-                return windower.add(&batch?).map(Some);
+            if let Some(batch) = self.current.as_mut().and_then(Iterator::next) {
+                return batch.map(Some);
             }
             let Some(file) = self.files.next() else { return Ok(None) };
-            let batches = file.stream(&self.columns, self.batch_rows)?.batches;
-            self.current = Some((self.start.for_file(file.path()), batches));
+            let rows = file.stream(&self.columns, self.batch_rows)?;
+            self.current = Some(self.start.for_file(file.path()).add_all(rows)?);
         }
     }
 }

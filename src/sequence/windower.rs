@@ -3,18 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Schema};
-use arrow::error::ArrowError;
+use arrow::array::{ArrayRef, Float64Array, RecordBatch};
+use arrow::datatypes::Schema;
 
 use super::Sequence;
-use super::order_key::{OrderKey, check_type, order_keys};
+use super::forecast::numbers;
+use super::order_key::{OrderKey, check_type, order_keys_of, read, unreadable};
 use super::sequences::{SequenceState, Sequences};
+use super::sort::{RUN_BYTES, sorted};
 use super::window::{LagSums, Window};
-use crate::error::{Error, OrderFault, Place, Result};
+use crate::error::{Error, OrderFault, Result};
 use crate::feature::{Column, StringValues};
-use crate::source::Source;
+use crate::source::{Batches, ColumnStream, Source};
 
 /// Rows of a history read at once.
 const HISTORY_ROWS: usize = 8192;
@@ -28,29 +28,60 @@ pub(crate) struct Windower {
     row_of_file: u64,
     /// The files so far, for messages.
     files: Vec<PathBuf>,
+    /// Where rows wait that are sorted first, if rows are.
+    sorts_in: Option<PathBuf>,
 }
 
 impl Windower {
-    /// Without earlier rows.
-    pub(crate) fn new(sequence: &Arc<Sequence>) -> Self {
+    /// Without earlier rows. Those of each file are sorted first if there is a folder for scratch files.
+    pub(crate) fn new(sequence: &Arc<Sequence>, sorts_in: Option<PathBuf>) -> Self {
         let sequences = Sequences::new(sequence.max_groups);
-        Self { sequence: sequence.clone(), sequences, row: 0, row_of_file: 0, files: Vec::new() }
+        Self { sequence: sequence.clone(), sequences, row: 0, row_of_file: 0, files: Vec::new(), sorts_in }
     }
 
     /// After the rows of `history`, whose windows go on from one file into the next.
     ///
     /// # Errors
     /// Those of [`Sequence::check`], of the source and of [`add`](Self::add).
-    pub(crate) fn after(sequence: &Arc<Sequence>, history: &Source) -> Result<Self> {
-        sequence.check(&history.schema(), history.path())?;
-        let (mut windower, columns) = (Self::new(sequence), sequence.read_columns());
+    pub(crate) fn after(mut self, history: &Source) -> Result<Self> {
+        self.sequence.check(&history.schema(), history.path())?;
+        let columns = self.sequence.read_columns();
         for (file, _) in history.files_with_output_paths() {
-            windower.begin_file(file.path());
-            for batch in file.stream(&columns, HISTORY_ROWS)?.batches {
-                windower.add(&batch?)?;
+            self.begin_file(file.path());
+            for batch in self.in_order(file.stream(&columns, HISTORY_ROWS)?)? {
+                self.add(&batch?)?;
             }
         }
-        Ok(windower)
+        Ok(self)
+    }
+
+    /// The rows of the file that was begun, with their windows.
+    ///
+    /// # Errors
+    /// Those of [`add`](Self::add) and of the rows; [`Error::Io`] if the disk is full.
+    pub(crate) fn add_all(mut self, rows: ColumnStream) -> Result<Batches> {
+        let rows = self.in_order(rows)?;
+        Ok(Box::new(rows.map(move |batch| self.add(&batch?))))
+    }
+
+    /// The same rows as they are to be added.
+    fn in_order(&self, rows: ColumnStream) -> Result<Batches> {
+        match &self.sorts_in {
+            Some(folder) => sorted(rows, &self.sequence.order_by, self.path(), folder, RUN_BYTES),
+            None => Ok(rows.batches),
+        }
+    }
+
+    /// Whether rows are sorted first.
+    pub(crate) fn sorts(&self) -> bool {
+        self.sorts_in.is_some()
+    }
+
+    /// Rows that are sorted wait in this folder.
+    pub(crate) fn sort_in(&mut self, folder: &Path) {
+        if let Some(sorts_in) = &mut self.sorts_in {
+            folder.clone_into(sorts_in);
+        }
     }
 
     /// The order and the windows.
@@ -61,7 +92,8 @@ impl Windower {
     /// The same, for the rows of a file that come next.
     pub(crate) fn for_file(&self, path: &Path) -> Self {
         let (sequence, sequences) = (self.sequence.clone(), self.sequences.continued());
-        let mut next = Self { sequence, sequences, files: self.files.clone(), ..*self };
+        let (files, sorts_in) = (self.files.clone(), self.sorts_in.clone());
+        let mut next = Self { sequence, sequences, files, sorts_in, ..*self };
         next.begin_file(path);
         next
     }
@@ -81,15 +113,13 @@ impl Windower {
     /// [`Error::Order`] if rows are not in order, and [`Error::Read`] if a column cannot be read.
     pub(crate) fn add(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
         let sequence = self.sequence.clone();
-        let keys = self.read(&sequence.order_by, batch, |array| order_keys(&array))?;
-        let by = sequence.by.iter().map(|column| self.read(column, batch, Ok)).collect::<Result<Vec<_>>>()?;
-        let names = by
-            .iter()
-            .zip(&sequence.by)
-            .map(|(array, column)| StringValues::of(array).map_err(|source| self.unreadable(column, source)));
-        let names = names.collect::<Result<Vec<_>>>()?;
-        let values =
-            sequence.columns.iter().map(|column| self.read(column, batch, numbers)).collect::<Result<Vec<_>>>()?;
+        let path = self.path();
+        let keys = order_keys_of(&sequence.order_by, batch, path, self.row_of_file)?;
+        let by = sequence.by.iter().map(|column| read(column, batch, path, Ok)).collect::<Result<Vec<_>>>()?;
+        let words = |(array, column)| StringValues::of(array).map_err(|source| unreadable(column, path, source));
+        let names = by.iter().zip(&sequence.by).map(words).collect::<Result<Vec<_>>>()?;
+        let numbers = |column| read(column, batch, path, |array| numbers(&array));
+        let values = sequence.columns.iter().map(numbers).collect::<Result<Vec<_>>>()?;
         let (lags, columns, rows) = (sequence.lags(), sequence.columns.len(), batch.num_rows());
         let mut windows = vec![Vec::with_capacity(rows); lags * columns];
         let (mut value, mut means, mut sums) = (vec![0.0; columns], vec![0.0; lags * columns], LagSums::default());
@@ -97,8 +127,7 @@ impl Windower {
         for row in 0..rows {
             value.iter_mut().zip(&values).for_each(|(value, values)| *value = values[row]);
             name_of(&names, row, &mut name);
-            let key = keys[row].ok_or_else(|| self.missing_key())?;
-            let state = self.advance(&name, key, &value)?;
+            let state = self.advance(&name, keys[row], &value)?;
             state.window.step(&value, &mut sums, &mut means);
             windows.iter_mut().zip(&means).for_each(|(window, mean)| window.push(*mean));
             self.row += 1;
@@ -139,28 +168,6 @@ impl Windower {
         }
         Ok(self.sequences.get(name).expect("it is there, or was added"))
     }
-
-    fn missing_key(&self) -> Error {
-        let column = self.sequence.order_by.to_string();
-        OrderFault::Missing { path: self.path().to_owned(), column, row: self.row_of_file }.into()
-    }
-
-    /// Reads a column of a batch.
-    fn read<T>(
-        &self,
-        column: &Column,
-        batch: &RecordBatch,
-        of: impl FnOnce(ArrayRef) -> Result<T, ArrowError>,
-    ) -> Result<T> {
-        let top = batch.column_by_name(column.top());
-        let missing = || ArrowError::SchemaError(format!("rows without the column {:?}", column.top()));
-        let values = top.ok_or_else(missing).and_then(|top| of(column.read(top)?));
-        values.map_err(|source| self.unreadable(column, source))
-    }
-
-    fn unreadable(&self, column: &Column, source: ArrowError) -> Error {
-        Error::Read { place: Place::column(self.path(), column.name()), source: source.into() }
-    }
 }
 
 impl Sequence {
@@ -195,13 +202,6 @@ fn name_of(names: &[StringValues<'_>], row: usize, name: &mut String) {
             None => name.push('\u{0}'),
         }
     }
-}
-
-/// Numbers, NaN where missing or not finite.
-fn numbers(array: ArrayRef) -> Result<Vec<f64>, ArrowError> {
-    let array = cast(&array, &DataType::Float64)?;
-    let finite = |number: Option<f64>| number.filter(|number| number.is_finite()).unwrap_or(f64::NAN);
-    Ok(array.as_primitive::<Float64Type>().iter().map(finite).collect())
 }
 
 /// Means, null where NaN.

@@ -24,7 +24,7 @@ use super::text_writer::TextWriter;
 use crate::config::{Codec, Encoding};
 use crate::error::{Error, Place, Result};
 use crate::source::{ParquetWriter, StoredType, first_unsupported};
-use crate::storage::{FileRange, Target, TemporaryFile};
+use crate::storage::{FileRange, ReadyFile, Target, TemporaryFile};
 
 /// Default number of rows of a Parquet row group, and its largest size in bytes.
 const MAX_ROW_GROUP: (usize, usize) = (1 << 20, 256 << 20);
@@ -166,27 +166,31 @@ impl RowWriter {
     /// # Errors
     /// As [`write`](Self::write).
     pub(crate) fn finish(self) -> Result<()> {
-        match self.format {
+        self.ready()?.map_or(Ok(()), ReadyFile::publish)
+    }
+
+    /// Ends the output, but for the name of a file: a stream, which has none, is complete then.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub(crate) fn ready(self) -> Result<Option<ReadyFile>> {
+        let (file, target) = match self.format {
             RowFormat::IpcFile(writer, target) => {
-                let file = writer.into_inner().map_err(|source| write_error(target.path(), source))?;
-                commit(file, &target)
+                (writer.into_inner().map_err(|source| write_error(target.path(), source))?, target)
             }
             RowFormat::IpcStream(mut writer) => {
-                writer.finish().and_then(|()| writer.flush()).map_err(|source| write_error(Path::new(STREAM), source))
+                let finished = writer.finish().and_then(|()| writer.flush());
+                return finished.map(|()| None).map_err(|source| write_error(Path::new(STREAM), source));
             }
             RowFormat::Parquet(writer, target) => {
-                let (file, _) = writer.finish().map_err(|source| parquet_write_error(target.path(), source))?;
-                commit(file, &target)
+                (writer.finish().map_err(|source| parquet_write_error(target.path(), source))?.0, target)
             }
-            RowFormat::TextFile(writer, target) => commit(writer.finish()?, &target),
-            RowFormat::TextStream(writer) => writer.finish().map(drop),
-        }
+            RowFormat::TextFile(writer, target) => (writer.finish()?, target),
+            RowFormat::TextStream(writer) => return writer.finish().map(|_| None),
+        };
+        let file = file.into_inner().map_err(|source| Error::io("write", target.path())(source.into_error()))?;
+        ReadyFile::new(target, file).map(Some)
     }
-}
-
-fn commit(file: BufWriter<TemporaryFile>, target: &Target) -> Result<()> {
-    let file = file.into_inner().map_err(|source| Error::io("write", target.path())(source.into_error()))?;
-    target.commit(file)
 }
 
 fn write_error(path: &Path, source: ArrowError) -> Error {

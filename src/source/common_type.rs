@@ -93,7 +93,7 @@ pub(super) fn nullable(field: &FieldRef) -> FieldRef {
 }
 
 /// The item of a list of any kind.
-pub(super) fn list_item(list: &DataType) -> Option<&FieldRef> {
+pub(crate) fn list_item(list: &DataType) -> Option<&FieldRef> {
     match list {
         DataType::List(item)
         | DataType::LargeList(item)

@@ -33,6 +33,7 @@ mod wide_keys;
 pub use self::any_format::Source;
 pub(crate) use self::any_format::{Batches, ColumnStream};
 pub(crate) use self::column_types::ColumnTypes;
+pub(crate) use self::common_type::list_item;
 pub(crate) use self::decoder_panic::catch_decoder_panic;
 pub use self::decoder_panic::silence_decoder_panics;
 #[cfg(feature = "delta")]

@@ -9,7 +9,6 @@ use std::sync::{Mutex, PoisonError};
 
 use tempfile::NamedTempFile;
 
-use super::owner::keep_access;
 use crate::error::{Error, Place, Result};
 use crate::storage::{self, check_url, is_url};
 
@@ -19,7 +18,7 @@ const SUFFIX: &str = ".tmp";
 
 /// The temporary file of an unfinished output. Dropping it removes it. Errors show the target's name, not its own.
 #[derive(Debug)]
-pub(crate) struct TemporaryFile(NamedTempFile);
+pub(crate) struct TemporaryFile(pub(super) NamedTempFile);
 
 impl TemporaryFile {
     pub(crate) fn file(&self) -> &File {
@@ -43,10 +42,10 @@ pub(crate) struct Target {
     /// As the user wrote it, for messages.
     path: PathBuf,
     /// The path with links resolved, so that a link is kept and its target replaced.
-    resolved: PathBuf,
+    pub(super) resolved: PathBuf,
     /// The folder of the temporary file.
     folder: PathBuf,
-    force: bool,
+    pub(super) force: bool,
 }
 
 impl Target {
@@ -138,28 +137,6 @@ impl Target {
                 Ok(()) | Err(TryLockError::Error(_)) => return Ok(TemporaryFile(file)),
             }
         }
-    }
-
-    /// Syncs the temporary file and gives it its name.
-    pub(crate) fn commit(&self, TemporaryFile(file): TemporaryFile) -> Result<()> {
-        let failed = |error: std::io::Error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => Error::TargetExists { path: self.path.clone() },
-            _ => Error::io("write", &self.path)(error),
-        };
-        if is_url(&self.path) {
-            return storage::upload(&self.path, file.as_file(), self.force).map_err(failed);
-        }
-        if let Ok(replaced) = fs::metadata(&self.resolved) {
-            keep_access(file.as_file(), &replaced).map_err(Error::io("write", &self.path))?;
-        }
-        file.as_file().sync_all().map_err(Error::io("write", &self.path))?;
-        let named = if self.force { file.persist(&self.resolved) } else { file.persist_noclobber(&self.resolved) };
-        named.map_err(|error| failed(error.error))?;
-        // The new name is durable once the folder is synced, which some file systems do not support.
-        if let Ok(folder) = File::open(self.folder()) {
-            let _ = folder.sync_all();
-        }
-        Ok(())
     }
 
     /// The folder of the target; for an object, the system's temporary folder.

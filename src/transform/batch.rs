@@ -20,10 +20,13 @@ impl Model {
     /// [`Error::MissingFeature`] and [`Error::WrongType`] if the rows do not have the learned columns, [`Error::Read`] if
     /// their values cannot be read, and those of [`new_columns`](Self::new_columns).
     pub fn transform_batch(&self, rows: &RecordBatch, config: &TransformConfig) -> Result<RecordBatch> {
-        config.check()?;
+        config.check_unwritten()?;
         let path = Path::new("record batch");
         self.check_order(&rows.schema(), path)?;
-        let rows = &match self.windower(config, &Stop::new())? {
+        let rows = &match self.windower(&config.order, &Stop::new())? {
+            Some(windower) if windower.sorts() => {
+                return Err(Error::Unsupported { place: Place::file(path), what: "sorting the rows of one batch" });
+            }
             Some(mut windower) => windower.add(rows)?,
             None => rows.clone(),
         };

@@ -1,15 +1,17 @@
 //! The columns of the output: which input columns are kept, and which are new.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema};
 
 use super::explain;
-use crate::config::TransformConfig;
+use crate::config::{LatentShape, TransformConfig};
 use crate::error::{Error, Result};
 use crate::score::{ANOMALY_SCORE, SCORES, Score};
 use crate::source::{Selection, Source};
+
+/// The column of decisions.
+pub(super) const IS_ANOMALY: &str = "is_anomaly";
 
 /// What the new columns depend on beside the configuration.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +40,7 @@ impl TransformConfig {
     /// [`Error::UnknownScore`], [`Error::UnknownColumn`], [`Error::BadPattern`] and [`Error::NameClash`].
     pub fn check_columns(&self, source: &Source, learned: &[String], latent_dim: usize, clusters: bool) -> Result<()> {
         let width = Width { latent_dim, p_values: true, anomalies: true, neighbors: true, clusters };
-        kept(self, &source.schema(), source.path(), learned, new_schema(self, width)?.as_ref()).map(drop)
+        kept(self, &source.schema(), source.path(), learned, &Schema::new(new_fields(self, width)?)).map(drop)
     }
 }
 
@@ -58,23 +60,31 @@ pub(super) fn scores(config: &TransformConfig, neighbors: bool) -> Result<Vec<Op
     Ok(first.iter().map(Some).chain([None]).chain(rest.map(Some)).collect())
 }
 
-/// The schema of the new columns.
+/// The new columns, without what was expected of numbers.
 ///
 /// # Errors
 /// [`Error::UnknownScore`].
-pub(super) fn new_schema(config: &TransformConfig, width: Width) -> Result<SchemaRef> {
+pub(super) fn new_fields(config: &TransformConfig, width: Width) -> Result<Vec<Field>> {
     let field = |name: &str, data_type, nullable| Field::new(format!("{}{name}", config.prefix), data_type, nullable);
     let float = |name: &str, nullable| field(name, DataType::Float32, nullable);
-    let latents = |name: &str| (0..width.latent_dim).map(|i| float(&format!("{name}_{i}"), false)).collect::<Vec<_>>();
+    let latents = |name: &str| match config.latents {
+        LatentShape::Columns => (0..width.latent_dim).map(|i| float(&format!("{name}_{i}"), false)).collect(),
+        LatentShape::List => vec![field(name, list_type(width.latent_dim), false)],
+    };
     let stds = if config.std { latents("z_std") } else { Vec::new() };
     let clusters = width.clusters.then(|| vec![field("cluster", DataType::Int32, true), float("cluster_p", true)]);
     let name = |score: Option<&Score>| score.map_or(ANOMALY_SCORE, |score| score.name);
     let scores = scores(config, width.neighbors)?.into_iter().map(|score| float(name(score), true)).collect();
     let p_value = width.p_values.then(|| field("p_value", DataType::Float64, true));
-    let is_anomaly = width.anomalies.then(|| field("is_anomaly", DataType::Boolean, true));
+    let is_anomaly = width.anomalies.then(|| field(IS_ANOMALY, DataType::Boolean, true));
     let top = (config.explain > 0).then(|| field("top_features", explain::data_type(), true));
     let decisions = [p_value, is_anomaly, top].into_iter().flatten().collect();
-    Ok(Arc::new(Schema::new([latents("z"), stds, clusters.unwrap_or_default(), scores, decisions].concat())))
+    Ok([latents("z"), stds, clusters.unwrap_or_default(), scores, decisions].concat())
+}
+
+/// The type of a list of latents.
+pub(super) fn list_type(latent_dim: usize) -> DataType {
+    DataType::new_fixed_size_list(DataType::Float32, latent_dim as i32, false)
 }
 
 /// The input columns to keep, by index.

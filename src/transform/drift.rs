@@ -32,7 +32,7 @@ impl Model {
     /// # Errors
     /// As [`transform_to`](Self::transform_to), except those about outputs.
     pub fn drift(&self, source: &Source, config: &TransformConfig, run: &mut Run<'_>) -> Result<Transformed> {
-        config.check()?;
+        config.check_unwritten()?;
         run.check()?;
         let model = &*self.reading(source.types());
         let source = &model.typed(source);

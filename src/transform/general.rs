@@ -8,6 +8,7 @@ use arrow::datatypes::{FieldRef, SchemaRef};
 
 use super::job::{CountedRows, TransformJob};
 use super::new_columns::NewColumnMaker;
+use super::quarantine::part;
 use super::read_columns::project;
 use crate::artifact::Model;
 use crate::batch::{Batch, BatchSlice, BatchSlicer, batch_rows};
@@ -35,6 +36,8 @@ pub(super) struct OutputPlan {
 /// Rows with their new columns.
 pub(super) struct OutputBatch {
     pub(super) batch: RecordBatch,
+    /// Those in quarantine, if rows are parted.
+    odd: Option<RecordBatch>,
     /// Held until they are written.
     _reservation: Arc<Reservation>,
 }
@@ -69,16 +72,17 @@ impl OutputPlan {
         Route::new(batch_rows(self.features.layout()) * self.schema.fields().len() * size_of::<f32>())
     }
 
-    /// Adds the new columns to slices of the columns `needed`. Their rows count for the drift if the number of the first
-    /// of all is given.
+    /// Adds the new columns to slices of the columns `needed`, and parts rows if some are in `quarantine`, in these columns.
+    /// Their rows count for the drift if the number of the first of all is given.
     pub(super) fn worker(
         &self,
         maker: NewColumnMaker,
         first_row: Option<u64>,
+        quarantine: Option<SchemaRef>,
     ) -> impl Fn(BatchSlice) -> Result<CountedRows<OutputBatch>> + Clone + Send + use<> {
         let Self { carried, learned, schema, features, path, .. } = self;
         let (carried, learned, schema) = (*carried, learned.clone(), schema.clone());
-        let (features, path) = (features.clone(), path.clone());
+        let (features, path, decision) = (features.clone(), path.clone(), maker.decision_column());
         move |slice: BatchSlice| {
             let BatchSlice { first_row: row, rows, reservation } = slice;
             let learned = project(&rows, &learned)?;
@@ -86,8 +90,16 @@ impl OutputPlan {
             let (new, mut counts) = maker.columns(&batch, Some(&learned), first_row.map(|first| first + row))?;
             counts.issues = issues;
             let arrays = rows.columns()[..carried].iter().chain(new.columns()).cloned();
-            let batch = cast_to_schema(&schema, arrays, rows.num_rows(), &path)?;
-            Ok(CountedRows { rows: OutputBatch { batch, _reservation: reservation }, counts })
+            let (batch, odd) = match &quarantine {
+                None => (cast_to_schema(&schema, arrays, rows.num_rows(), &path)?, None),
+                Some(columns) => {
+                    let [others, odd] = part(columns, arrays.collect(), &decision)?;
+                    let kept = schema.fields().iter().filter_map(|field| others.column_by_name(field.name()).cloned());
+                    let others = cast_to_schema(&schema, kept, others.num_rows(), &path)?;
+                    (others, Some(cast_to_schema(columns, odd.columns().to_vec(), odd.num_rows(), &path)?))
+                }
+            };
+            Ok(CountedRows { rows: OutputBatch { batch, odd, _reservation: reservation }, counts })
         }
     }
 }
@@ -95,7 +107,7 @@ impl OutputPlan {
 impl TransformJob<'_, '_> {
     /// The maker of the new columns of `source`, once the decision that depends on all rows is taken, if it is one.
     pub(super) fn maker(&self, source: &Source, features: &Arc<Features>) -> Result<NewColumnMaker> {
-        let mut maker = NewColumnMaker::new(self.model, features, self.config)?;
+        let mut maker = NewColumnMaker::new(self.model, features, &self.config.with_reasons())?;
         let (ranking, slice_rows) = (learned_route(features), batch_rows(features.layout()));
         let slices = || {
             let batches =
@@ -112,6 +124,7 @@ impl TransformJob<'_, '_> {
     pub(super) fn general(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()> {
         let medium = destination.medium(&self.config.output.encoding);
         let plan = self.model.output_plan(source, in_directory, self.config, medium)?;
+        let quarantine = self.quarantine(source, &destination, in_directory)?;
         let slice_rows = batch_rows(plan.features.layout());
         let maker = self.maker(source, &plan.features)?;
         let batches = self.model.stream(source, self.windows.as_ref(), &plan.needed, slice_rows)?;
@@ -120,15 +133,28 @@ impl TransformJob<'_, '_> {
             _ => Vec::new(),
         };
         let mut writer = RowWriter::create(destination, plan.schema.clone(), &stored, &self.config.output.encoding)?;
+        let parted = quarantine.as_ref().map(|quarantine| quarantine.schema.clone());
+        let mut quarantine = quarantine.map(|quarantine| quarantine.writer(self, &stored)).transpose()?;
         let route = plan.route();
         let slices = BatchSlicer::new(batches, slice_rows, route.budget());
-        let add = plan.worker(maker, Some(self.totals.rows()));
+        let add = plan.worker(maker, Some(self.totals.rows()), parted);
+        let mut published = None;
         self.carry(&route, slices, add, |batches| {
             for output in batches {
-                writer.write(&output?.batch)?;
+                let OutputBatch { batch, odd, _reservation } = output?;
+                writer.write(&batch)?;
+                if let Some((quarantine, odd)) = quarantine.as_mut().zip(odd) {
+                    quarantine.write(&odd)?;
+                }
             }
-            writer.finish()
-        })
+            match quarantine {
+                Some(quarantine) => published = Some(quarantine.finish_with(writer)?),
+                None => writer.finish()?,
+            }
+            Ok(())
+        })?;
+        self.quarantined = published;
+        Ok(())
     }
 }
 

@@ -15,6 +15,7 @@ use crate::pipeline::{Route, Rows, Run};
 use crate::sequence::Windower;
 use crate::sink::{Destination, Medium};
 use crate::source::Source;
+use crate::storage::Target;
 
 /// A transform under way.
 pub(super) struct TransformJob<'a, 'r> {
@@ -24,6 +25,10 @@ pub(super) struct TransformJob<'a, 'r> {
     pub(super) totals: TransformTotals,
     /// The windows that each input begins with, if rows are in order.
     pub(super) windows: Option<Windower>,
+    /// Whether something decides which rows are anomalies.
+    pub(super) decides: bool,
+    /// The last file of anomalies that appeared beside an output.
+    pub(super) quarantined: Option<Target>,
 }
 
 /// Rows, and what was counted of them.
@@ -42,8 +47,10 @@ impl<'a, 'r> TransformJob<'a, 'r> {
     /// # Errors
     /// As [`Model::windower`].
     pub(super) fn new(model: &'a Model, config: &'a TransformConfig, run: &'a mut Run<'r>) -> Result<Self> {
-        let windows = model.windower(config, run.stopper())?;
-        Ok(Self { model, config, run, totals: TransformTotals::new(model.sketch().cloned()), windows })
+        let windows = model.windower(&config.order, run.stopper())?;
+        let decides = NewColumnMaker::new(model, model.features(), config)?.decides();
+        let totals = TransformTotals::new(model.sketch().cloned());
+        Ok(Self { model, config, run, totals, windows, decides, quarantined: None })
     }
 
     /// Takes the decision that depends on all rows, if it is one: in a pass over them.
@@ -87,13 +94,24 @@ impl<'a, 'r> TransformJob<'a, 'r> {
     /// What was done, with anomalies if something `decides` which rows are some.
     pub(super) fn finish(self, files: FileCounts, decides: bool) -> Transformed {
         let FileCounts { written: files, skipped } = files;
-        Transformed { files, skipped, ..self.totals.finish(self.model, decides) }
+        let done = self.totals.finish(self.model, decides);
+        let quarantined = self.config.quarantine.as_ref().and(done.anomalies);
+        Transformed { files, skipped, quarantined, ..done }
     }
 }
 
 impl WriteRows for TransformJob<'_, '_> {
     fn check(&self, file: &Source) -> Result<()> {
-        self.model.kept(file, &file.schema(), true, self.config).map(drop)
+        if let Some(path) = self.quarantine_path(file, true)? {
+            Target::inspect(&path, self.config.output.replaces(), file.paths())?;
+        }
+        self.model.kept(file, &file.schema(), true, &self.config.with_reasons()).map(drop)
+    }
+
+    fn retract(&mut self) {
+        if let Some(target) = self.quarantined.take() {
+            target.retract();
+        }
     }
 
     #[cfg(feature = "delta")]
@@ -102,7 +120,12 @@ impl WriteRows for TransformJob<'_, '_> {
     }
 
     fn write(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()> {
-        match (source.copied_parquet_file(&self.config.output.encoding, in_directory), destination) {
+        if let (Some(windows), Destination::File(target)) = (&mut self.windows, &destination) {
+            windows.sort_in(target.folder());
+        }
+        let is_copied = self.config.quarantine.is_none() && !self.windows.as_ref().is_some_and(Windower::sorts);
+        let file = source.copied_parquet_file(&self.config.output.encoding, in_directory).filter(|_| is_copied);
+        match (file, destination) {
             (Some(file), Destination::File(target)) if Medium::of(target.path()) == Medium::Parquet => {
                 let kept = self.model.kept(source, &file.schema(), true, self.config)?;
                 self.splice(&file, target, file.stored_columns(&kept))

@@ -13,7 +13,7 @@ use super::general::learned_route;
 use super::read_columns::project;
 use crate::artifact::Model;
 use crate::batch::{Batch, BatchSlicer, batch_rows};
-use crate::config::TransformConfig;
+use crate::config::OrderConfig;
 use crate::error::{Error, Place, Result};
 use crate::numerics::{LabelSums, Points, RandomStream};
 use crate::pipeline::{Pool, Run, Stop};
@@ -161,7 +161,7 @@ impl RowReservoir {
             (model.places(features, &read), label.and_then(|label| read.iter().position(|name| name == label)));
         let (layout, rows_at_once) = (features.layout(), batch_rows(features.layout()));
         let most = (MOST_PRODUCTS / layout.outputs()).isqrt().clamp(FEWEST_ROWS, MOST_ROWS);
-        let windows = model.windower(&TransformConfig::new(), stop)?;
+        let windows = model.windower(&OrderConfig::default(), stop)?;
         let batches = model.stream(source, windows.as_ref(), &read, rows_at_once)?;
         let noise = RandomStream::new(model.metadata().training.seed, "latent quality");
         let (mut sample, mut drawn, mut number, width) = (Self::default(), BinaryHeap::new(), 0, layout.width());

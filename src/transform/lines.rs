@@ -41,7 +41,7 @@ impl Model {
         config: &TransformConfig,
         run: &mut Run<'_>,
     ) -> Result<Transformed> {
-        config.check()?;
+        config.check_unwritten()?;
         run.check()?;
         self.check_unordered("scoring single lines")?;
         let lines = LineSource::open(inputs, run.stopper())?;

@@ -5,6 +5,7 @@
 mod batch;
 mod columns;
 mod drift;
+mod expected;
 mod explain;
 mod general;
 mod job;
@@ -15,6 +16,7 @@ mod located;
 mod log_likelihood;
 mod new_columns;
 mod quantiles;
+mod quarantine;
 mod read_columns;
 mod splice;
 mod stream;
@@ -30,6 +32,7 @@ pub use self::latent_quality::{LabelQuality, LabelSeparation, LatentQuality, Nei
 pub use self::log_likelihood::LogLikelihood;
 use self::new_columns::NewColumnMaker;
 pub use self::quantiles::ScoreQuantiles;
+pub(crate) use self::read_columns::project;
 use crate::artifact::Model;
 use crate::config::TransformConfig;
 use crate::drift::Drift;
@@ -54,6 +57,8 @@ pub struct Transformed {
     pub empty_rows: u64,
     /// Rows that are anomalies; `None` without a decision.
     pub anomalies: Option<u64>,
+    /// Of these, those that were written to a quarantine; `None` without one.
+    pub quarantined: Option<u64>,
     /// Quantiles of the anomaly scores; `None` if no row has one.
     pub scores: Option<ScoreQuantiles>,
     /// The learned columns with missing, unseen, out-of-range or unusable values, and those that were constant at fit with

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, RecordBatch};
-use arrow::datatypes::SchemaRef;
+use arrow::array::{ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, Float64Array, Int32Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::columns::{self, Width};
+use super::columns::{self, IS_ANOMALY, Width};
+use super::expected::Expectations;
 use super::explain::Explainer;
 use crate::artifact::Model;
 use crate::batch::Batch;
-use crate::config::{ExplainRows, TransformConfig};
+use crate::config::{ExplainRows, LatentShape, TransformConfig};
 use crate::drift::Sketch;
 use crate::error::Result;
 use crate::feature::{FeatureIssues, Features};
@@ -22,6 +23,7 @@ pub(super) struct NewColumnMaker {
     scorer: Arc<Scorer>,
     with_stds: bool,
     clusters: Option<Arc<MixtureClusters>>,
+    latent_shape: LatentShape,
     /// See [`columns::scores`].
     scores: Vec<Option<&'static Score>>,
     /// The anomaly score.
@@ -29,6 +31,8 @@ pub(super) struct NewColumnMaker {
     rule: AnomalyRule,
     explainer: Option<Arc<Explainer>>,
     explain_rows: ExplainRows,
+    prefix: String,
+    expectations: Option<Expectations>,
     sketch: Option<Arc<Sketch>>,
     schema: SchemaRef,
 }
@@ -70,17 +74,23 @@ impl NewColumnMaker {
         };
         let anomaly_score = Score::named("anomaly_score", &metadata.scoring.anomaly_score, |_| true)?;
         let explainer = || Arc::new(Explainer::new(features.clone(), anomaly_score, config.explain));
+        let expectations = Expectations::new(model, config)?;
+        let mut fields = columns::new_fields(config, width)?;
+        fields.extend(expectations.iter().flat_map(|expectations| expectations.fields(&config.prefix)));
         Ok(Self {
             scorer: model.scorer().clone(),
             with_stds: config.std,
             clusters,
+            latent_shape: config.latents,
             scores: columns::scores(config, neighbors)?,
             anomaly_score,
             rule,
             explainer: (config.explain > 0).then(explainer),
             explain_rows: config.explain_rows,
+            prefix: config.prefix.clone(),
             sketch: model.sketch().cloned(),
-            schema: columns::new_schema(config, width)?,
+            expectations,
+            schema: Arc::new(Schema::new(fields)),
         })
     }
 
@@ -92,6 +102,11 @@ impl NewColumnMaker {
     /// Whether it decides which rows are anomalies.
     pub(super) fn decides(&self) -> bool {
         self.rule.decides()
+    }
+
+    /// The name of the column of its decisions.
+    pub(super) fn decision_column(&self) -> String {
+        format!("{}{IS_ANOMALY}", self.prefix)
     }
 
     /// Whether it needs the learned columns themselves, beside their row vectors.
@@ -126,14 +141,11 @@ impl NewColumnMaker {
     ) -> Result<(RecordBatch, RowCounts)> {
         let rows = self.scorer.rows(batch)?;
         let encoded = &rows.first().encoded;
-        let latent = |values: &[f32], i: usize, f: fn(f32) -> f32| -> ArrayRef {
-            let of_rows = values.iter().skip(i).step_by(encoded.latent_dim);
-            Arc::new(Float32Array::from_iter_values(of_rows.map(|&value| f(value))))
-        };
-        let latents = 0..encoded.latent_dim;
-        let means = latents.clone().map(|i| latent(&encoded.mean, i, |mean| mean));
-        let stds = latents.filter(|_| self.with_stds).map(|i| latent(&encoded.log_variance, i, |s| (s / 2.0).exp()));
-        let mut arrays: Vec<ArrayRef> = means.chain(stds).collect();
+        let mut arrays = self.latents(&encoded.mean, encoded.latent_dim);
+        if self.with_stds {
+            let stds: Vec<f32> = encoded.log_variance.iter().map(|s| (s / 2.0).exp()).collect();
+            arrays.extend(self.latents(&stds, encoded.latent_dim));
+        }
 
         if let Some(clusters) = &self.clusters {
             let told = clusters.assign(&encoded.mean).into_iter().zip(&encoded.known);
@@ -172,8 +184,26 @@ impl NewColumnMaker {
             arrays.push(Arc::new(anomalies));
         }
         arrays.extend(explained);
+        if let Some((expectations, learned)) = self.expectations.as_ref().zip(learned) {
+            arrays.extend(expectations.columns(learned)?);
+        }
         let columns = RecordBatch::try_new(self.schema.clone(), arrays).expect("columns made for this very schema");
         Ok((columns, counts))
+    }
+
+    /// The columns of latents, `[rows, latent_dim]`.
+    fn latents(&self, values: &[f32], latent_dim: usize) -> Vec<ArrayRef> {
+        match self.latent_shape {
+            LatentShape::Columns => {
+                let of = |i| Float32Array::from_iter_values(values.iter().skip(i).step_by(latent_dim).copied());
+                (0..latent_dim).map(|i| -> ArrayRef { Arc::new(of(i)) }).collect()
+            }
+            LatentShape::List => {
+                let item = Arc::new(Field::new_list_field(DataType::Float32, false));
+                let values = Arc::new(Float32Array::from(values.to_vec()));
+                vec![Arc::new(FixedSizeListArray::new(item, latent_dim as i32, values, None))]
+            }
+        }
     }
 
     /// Counts rows without making their new columns.

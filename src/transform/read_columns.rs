@@ -9,7 +9,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 
 use crate::artifact::Model;
-use crate::config::{SourceConfig, TransformConfig};
+use crate::config::{OrderConfig, SourceConfig};
 use crate::error::{Error, Place, Result};
 use crate::feature::Features;
 use crate::pipeline::Stop;
@@ -20,22 +20,26 @@ impl Model {
     /// The windows that each input begins with, those of the history, if the rows are learned in order.
     ///
     /// # Errors
-    /// [`Error::OptionRange`] for a history that the model does not take, and those of its rows.
-    pub(super) fn windower(&self, config: &TransformConfig, stop: &Stop) -> Result<Option<Windower>> {
+    /// [`Error::OptionRange`] for options that the model does not take, and those of the rows of the history.
+    pub(crate) fn windower(&self, config: &OrderConfig, stop: &Stop) -> Result<Option<Windower>> {
         let Some(sequence) = self.metadata().sequence.clone().map(Arc::new) else {
-            let Some(value) = config.history.first().cloned() else { return Ok(None) };
+            let history = config.history.first().map(|path| ("history", path.clone()));
+            let Some((option, value)) = history.or(config.sort.then(|| ("sort", "true".to_owned()))) else {
+                return Ok(None);
+            };
             let range = "left out, since the model learned no rows in order";
-            return Err(Error::OptionRange { option: "history", value, range });
+            return Err(Error::OptionRange { option, value, range });
         };
+        let windower = Windower::new(&sequence, config.sort.then(std::env::temp_dir));
         if config.history.is_empty() {
-            return Ok(Some(Windower::new(&sequence)));
+            return Ok(Some(windower));
         }
         let history = self.typed(&Source::open(&config.history, &SourceConfig::new(), stop)?);
-        Windower::after(&sequence, &history).map(Some)
+        windower.after(&history).map(Some)
     }
 
     /// The columns of rows with this schema, once they have their windows.
-    pub(super) fn with_windows(&self, schema: &SchemaRef) -> SchemaRef {
+    pub(crate) fn with_windows(&self, schema: &SchemaRef) -> SchemaRef {
         self.metadata().sequence.as_ref().map_or_else(|| schema.clone(), |sequence| sequence.with_windows(schema))
     }
 
@@ -43,12 +47,12 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::MissingFeature`], [`Error::WrongType`] and [`Error::NameClash`].
-    pub(super) fn check_order(&self, schema: &Schema, path: &Path) -> Result<()> {
+    pub(crate) fn check_order(&self, schema: &Schema, path: &Path) -> Result<()> {
         self.metadata().sequence.as_ref().map_or(Ok(()), |sequence| sequence.check(schema, path))
     }
 
     /// The columns of the input from which these features are made.
-    pub(super) fn read_columns(&self, features: &Features) -> Vec<String> {
+    pub(crate) fn read_columns(&self, features: &Features) -> Vec<String> {
         let mut columns = features.columns();
         if let Some(sequence) = &self.metadata().sequence {
             let windows: HashSet<String> = sequence.window_names().collect();
@@ -60,14 +64,14 @@ impl Model {
     }
 
     /// Where the columns of these features are in rows of the columns `read`, once they have their windows.
-    pub(super) fn places(&self, features: &Features, read: &[String]) -> Vec<usize> {
+    pub(crate) fn places(&self, features: &Features, read: &[String]) -> Vec<usize> {
         let windows = self.metadata().sequence.iter().flat_map(|sequence| sequence.window_names());
         let places: HashMap<String, usize> = read.iter().cloned().chain(windows).zip(0..).collect();
         features.columns().iter().filter_map(|column| places.get(column).copied()).collect()
     }
 
     /// Reads columns of a source, with the windows after them, each file from these on.
-    pub(super) fn stream(
+    pub(crate) fn stream(
         &self,
         source: &Source,
         windows: Option<&Windower>,
@@ -81,7 +85,7 @@ impl Model {
     }
 
     /// Reads the columns of these features, in their order.
-    pub(super) fn stream_features(
+    pub(crate) fn stream_features(
         &self,
         source: &Source,
         windows: Option<&Windower>,
@@ -95,10 +99,11 @@ impl Model {
 }
 
 /// The columns at these places.
-pub(super) fn project(batch: &RecordBatch, places: &[usize]) -> Result<RecordBatch> {
+pub(crate) fn project(batch: &RecordBatch, places: &[usize]) -> Result<RecordBatch> {
     batch.project(places).map_err(unreadable)
 }
 
-fn unreadable(source: ArrowError) -> Error {
+/// An Arrow error in rows without a place.
+pub(super) fn unreadable(source: ArrowError) -> Error {
     Error::Read { place: Place::file("rows"), source: source.into() }
 }

@@ -1,6 +1,7 @@
 //! A transform of a record-batch reader, for programs that hold rows in memory.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::datatypes::SchemaRef;
@@ -16,7 +17,7 @@ use crate::config::TransformConfig;
 use crate::error::{Error, Place, Result};
 use crate::pipeline::{Prefetch, Run};
 use crate::sink::Medium;
-use crate::source::{Batches, Source};
+use crate::source::{Batches, ColumnStream, Source};
 
 /// Rows with their new columns.
 struct TransformReader {
@@ -77,7 +78,7 @@ impl Model {
         config: &TransformConfig,
         run: &Run<'_>,
     ) -> Result<impl RecordBatchReader + Send + use<R>> {
-        config.check()?;
+        config.check_unwritten()?;
         run.check()?;
         let (path, input) = (Path::new("record batches"), reader.schema());
         self.check_order(&input, path)?;
@@ -93,12 +94,15 @@ impl Model {
         let needed = plan.needed.iter().map(|column| input.index_of(column)).collect::<Result<Vec<_>, _>>();
         let failed = |source: ArrowError| Error::Read { place: Place::file("record batches"), source: source.into() };
         let needed = needed.map_err(failed)?;
-        let mut windower = self.windower(config, run.stopper())?.map(|windower| windower.for_file(path));
-        let batches = reader.map(move |batch| {
-            let batch = batch.and_then(|batch| batch.project(&needed)).map_err(failed)?;
-            windower.as_mut().map_or(Ok(batch.clone()), |windower| windower.add(&batch))
-        });
-        self.transformed(plan, Box::new(batches), maker, run)
+        let windower = self.windower(&config.order, run.stopper())?.map(|windower| windower.for_file(path));
+        let schema = Arc::new(input.project(&needed).map_err(failed)?);
+        let batches = reader.map(move |batch| batch.and_then(|batch| batch.project(&needed)).map_err(failed));
+        let rows = ColumnStream { schema, batches: Box::new(batches) };
+        let batches = match windower {
+            Some(windower) => windower.add_all(rows)?,
+            None => rows.batches,
+        };
+        self.transformed(plan, batches, maker, run)
     }
 
     /// The same for the rows of a source, read when the result is: a false discovery rate reads them before, too.
@@ -111,7 +115,7 @@ impl Model {
         config: &TransformConfig,
         run: &mut Run<'_>,
     ) -> Result<impl RecordBatchReader + Send + use<>> {
-        config.check()?;
+        config.check_unwritten()?;
         run.check()?;
         let source = &self.typed(source);
         let plan = self.output_plan(source, false, config, Medium::Memory)?;
@@ -131,7 +135,7 @@ impl Model {
     ) -> Result<TransformReader> {
         let route = plan.route();
         let slices = BatchSlicer::new(batches, batch_rows(self.features().layout()), route.budget());
-        let rows = run.spread(&route, slices, plan.worker(maker, None))?;
+        let rows = run.spread(&route, slices, plan.worker(maker, None, None))?;
         Ok(TransformReader { schema: plan.schema, rows })
     }
 }

@@ -9,6 +9,7 @@ import time
 
 import dask
 import dask.dataframe as dd
+import pyarrow as pa
 from dask.distributed import Client
 
 import dask_transform
@@ -61,6 +62,12 @@ def main():
     kept = dask_transform.transform(frame, model, keep=["id"], std=True)
     assert kept.columns[0] == "id" and {"z_0", "z_std_0"} <= set(kept.columns) and "x0" not in kept.columns
     assert list(kept.partitions[0].compute().columns) == list(kept.columns)
+
+    # Rows in order: whole sequences, whatever comes where.
+    mixed, in_order, expected = rows.devices()
+    mixed = dd.from_pandas(mixed.to_pandas(), npartitions=4)
+    found = dask_transform.transform(mixed, in_order).compute()
+    rows.check_devices(pa.Table.from_pandas(found, expected.schema, preserve_index=False), expected)
 
     # The command that the example is.
     command = [sys.executable, dask_transform.__file__, lake, str(work / "dask-command")]

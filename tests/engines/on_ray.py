@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import pyarrow as pa
 import ray
 from ray.cluster_utils import Cluster
 
@@ -55,6 +56,11 @@ rows.check(lake, work / "ray-failing", bare)
 rows.fails(lambda: run(ray_transform.transform(dataset, rows.Failing(model)), "ray-always"))
 # Rows of another model fail it before it begins.
 rows.fails(lambda: ray_transform.transform(dataset.drop_columns(["x7"]), model), 'needs column "x7"')
+
+# Rows in order: whole sequences, whatever comes where.
+mixed, in_order, expected = rows.devices()
+tables = ray_transform.transform(ray.data.from_arrow(mixed).repartition(4), in_order).to_arrow_refs()
+rows.check_devices(pa.concat_tables(ray.get(tables)), expected)
 
 # One that is stopped early leaves nothing at work.
 with rows.at_work():

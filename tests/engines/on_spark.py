@@ -66,6 +66,11 @@ kept = spark_transform.transform(frame.limit(100), model, keep=["id"], std=True)
 assert kept.columns[0] == "id" and {"z_0", "z_std_0"} <= set(kept.columns) and "x0" not in kept.columns
 assert kept.count() == 100
 
+# Rows in order: whole sequences, whatever comes where.
+mixed, in_order, expected = rows.devices()
+mixed = spark.createDataFrame(mixed.to_pandas()).repartition(4)
+rows.check_devices(spark_transform.transform(mixed, in_order).toArrow(), expected)
+
 # A sample to fit on, and the command that the example is.
 frame.sample(0.01, seed=7).write.parquet(str(work / "sample"))
 sampled = str(work / "sample.safetensors")

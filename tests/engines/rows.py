@@ -68,7 +68,7 @@ class Failing:
     its process, and the others go well; without one, all raise."""
 
     def __init__(self, model, marks=None):
-        self.model, self.marks = model, marks
+        self.model, self.marks, self.metadata = model, marks, model.metadata
 
     def transform(self, data, **options):
         scored = self.model.transform(data, **options)
@@ -96,6 +96,21 @@ class Failing:
             with contextlib.suppress(FileExistsError):
                 (self.marks / str(call)).mkdir(parents=True)
                 return call
+
+
+def devices():
+    """Readings of 20 devices in no order, a model of them in order, and their scores."""
+    minute, device = (grid.ravel() for grid in np.mgrid[0:1000, 0:20])
+    table = pa.table({"device": [f"device {d}" for d in device], "minute": minute, "load": np.sin(minute / 9 + device) + minute % 7 / 50})
+    model = vaepipe.fit(table, order_by="minute", by=["device"], window=8, epochs=2)
+    return table.take(np.random.default_rng(7).permutation(len(table))), model, model.transform(table)
+
+
+def check_devices(scored, expected):
+    """Every row has the numbers that it has in order, on one machine."""
+    keys = [("device", "ascending"), ("minute", "ascending")]
+    scored, expected = (rows.select(expected.column_names).sort_by(keys).to_pydict() for rows in (scored, expected))
+    assert scored == expected
 
 
 def fails(job, words="no luck, always"):

@@ -16,7 +16,7 @@ use crate::workdir::Workdir;
 const MINUTE: i64 = 60_000_000;
 
 /// Readings of a machine, a minute apart from `start`: two waves that belong together, with noise, and a word.
-fn readings(seed: u64, start: i64, rows: usize) -> RecordBatch {
+pub(crate) fn readings(seed: u64, start: i64, rows: usize) -> RecordBatch {
     let mut uniform = Uniform::new(seed);
     let (mut load, mut heat, mut mode) = (Vec::new(), Vec::new(), Vec::new());
     for row in 0..rows {
@@ -36,7 +36,7 @@ fn readings(seed: u64, start: i64, rows: usize) -> RecordBatch {
 }
 
 /// The same rows, with the values of a column replaced.
-fn with(batch: &RecordBatch, column: &str, values: ArrayRef) -> RecordBatch {
+pub(crate) fn with(batch: &RecordBatch, column: &str, values: ArrayRef) -> RecordBatch {
     let columns = names(batch).into_iter().zip(batch.columns()).map(|(name, array)| {
         let array = if name == column { values.clone() } else { array.clone() };
         (name, array)
@@ -45,12 +45,12 @@ fn with(batch: &RecordBatch, column: &str, values: ArrayRef) -> RecordBatch {
         .unwrap()
 }
 
-fn numbers(batch: &RecordBatch, column: &str) -> Vec<f64> {
+pub(crate) fn numbers(batch: &RecordBatch, column: &str) -> Vec<f64> {
     batch.column_by_name(column).unwrap().as_primitive::<Float64Type>().values().to_vec()
 }
 
 /// A folder with `past.parquet` and a `model.safetensors` of windows of 16 rows.
-fn fitted() -> Workdir {
+pub(crate) fn fitted() -> Workdir {
     let dir = Workdir::new();
     write(&dir.path("past.parquet"), &readings(1, 0, 3000), 1000);
     dir.ok("fit past.parquet -m model.safetensors --order-by ts --window 16 --epochs 20");
@@ -238,7 +238,7 @@ fn rows_out_of_order_are_an_error_that_names_both() {
         dir.fails(65, command).says(&[
             "swapped.parquet: the rows are not in the order of \"ts\": row 20 has 2024-01-03 02:30:00, and row 21, after it, \
              2024-01-03 02:20:00",
-            "hint: sort the rows by ts",
+            "hint: --sort sorts the rows of each file by ts first",
         ]);
         assert!(!dir.path("out.parquet").exists());
     }
@@ -308,23 +308,6 @@ fn a_reason_names_the_column_and_how_many_rows_before() {
     let scored = read(&dir.path("scored.parquet"));
     let reason = |row: usize| crate::scores::top(&scored, row)[0].0.clone();
     assert_eq!([50, 51, 53].map(reason), ["load", "load, 1 row before", "load, 2 to 3 rows before"]);
-}
-
-#[test]
-fn what_takes_each_row_by_itself_is_refused() {
-    let dir = fitted();
-    let refused = |command: &str, what: &str| {
-        dir.fails(65, command).says(&[&format!("a model of rows in order: {what} is not supported")]);
-    };
-    refused("impute past.parquet out.parquet -m model.safetensors", "filling missing values");
-    refused("reconstruct past.parquet out.parquet -m model.safetensors", "rebuilding rows");
-    refused("generate -n 10 out.parquet -m model.safetensors", "drawing or decoding rows");
-    refused("traverse out.parquet -m model.safetensors", "drawing or decoding rows");
-    dir.ok("transform past.parquet scored.parquet -m model.safetensors");
-    refused("report scored.parquet -m model.safetensors -o report.html", "a report with the model");
-    dir.ok("report scored.parquet -o report.html");
-    dir.fails(65, "fit past.parquet --init model.safetensors -m new.safetensors")
-        .says(&["model.safetensors: starting from a model, if rows are learned in order, is not supported"]);
 }
 
 #[test]

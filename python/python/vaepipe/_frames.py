@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from vaepipe._data import is_of
+from vaepipe.errors import UsageError
 
 if TYPE_CHECKING:
     from vaepipe._reader import Reader
@@ -23,6 +24,18 @@ def like(data: Any, rows: Reader, *, filled: Collection[str] = (), rebuilt: Coll
         batches = table.combine_chunks().to_batches()
         return batches[0] if batches else type(data).from_pylist([], table.schema)
     return table
+
+
+def in_order(data: Any, column: str) -> Any:
+    """The data, sorted by a column if it is a frame whose own columns come back with the result. Rows of one place keep their
+    order."""
+    labels = {str(label): label for label in getattr(data, "columns", ())}
+    is_polars = is_of(data, "polars", "DataFrame")
+    if not is_polars and not is_of(data, "pandas", "DataFrame"):
+        return data
+    if column not in labels:
+        raise UsageError(f"a frame is sorted by one of its columns, and {column!r} is none")
+    return data.sort(column, maintain_order=True) if is_polars else data.sort_values(labels[column], kind="stable")
 
 
 def without_enums(data: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vaepipe import _vaepipe
 from vaepipe._data import Data, Path, Rows, is_frame, source
-from vaepipe._frames import like, without_enums
+from vaepipe._frames import in_order, like, without_enums
 from vaepipe._progress import Callback, shown
 from vaepipe._reader import Reader
 from vaepipe.errors import UsageError
@@ -85,6 +85,11 @@ class Model:
         kinds = self.metadata["features"] + self.metadata.get("given", [])
         return {_name(kind["column"]): kind.get("type", "") for kind in kinds if not isinstance(kind["column"], dict)}
 
+    def _in_order(self, data: Data, sort: bool | None) -> Any:
+        """The data, sorted on request if it is a frame, for a model of rows in order."""
+        sequence = self.metadata.get("sequence")
+        return in_order(data, _name(sequence["order_by"])) if sort and sequence else data
+
     def _columns(self, *, constants: bool = False) -> set[str]:
         """The columns that it learned, and on request those that were constant. A field of a struct counts as its column."""
         learned = [_name(feature["column"]) for feature in self.metadata["features"]]
@@ -105,8 +110,8 @@ class Model:
         (higher is odder), ``p_value`` and ``is_anomaly``; if the fit had ``clusters`` also ``cluster`` and ``cluster_p``.
 
         A frame gives a frame of the same kind, with its own columns and index as they were; anything else a
-        :class:`Reader`, whose batches are of the kind of those that went in. Rows stay in order, and the numbers of a row
-        do not depend on other rows.
+        :class:`Reader`, whose batches are of the kind of those that went in. Rows stay in order unless ``sort`` changes it, and
+        the numbers of a row do not depend on other rows.
 
         :param data: files, a frame, an Arrow stream, or batches
         :param where: of files, only rows for which this SQL condition is true
@@ -115,6 +120,7 @@ class Model:
         :raises DataError: if a learned column is missing or of another type, or the data cannot be read
         :raises UsageError: for an option that does not fit
         """
+        data = self._in_order(data, options.get("sort"))
         rows = source(data, where, self._types, types)
         if rows is None:
             return Reader(None)
@@ -134,6 +140,7 @@ class Model:
 
         The result is a frame or a :class:`Reader`, as of :meth:`transform`.
         """
+        data = self._in_order(data, options.get("sort"))
         rows = source(without_enums(data), where, self._types, types)
         if rows is None:
             return Reader(None)
@@ -152,6 +159,7 @@ class Model:
 
         The result is a frame or a :class:`Reader`, as of :meth:`transform`.
         """
+        data = self._in_order(data, options.get("sort"))
         rows = source(without_enums(data), where, self._types)
         if rows is None:
             return Reader(None)

@@ -171,7 +171,6 @@ impl Report {
 /// ```
 pub fn report(source: &ParquetSource, model: Option<&Model>, config: &ReportConfig, stop: &Stop) -> Result<Report> {
     config.check()?;
-    model.map_or(Ok(()), |model| model.check_unordered("a report with the model"))?;
     let columns = ScoredColumns::of(source, config)?;
     tracing::info!("report: reading the scores of {} rows", source.rows());
     let survey = table_survey::survey(source, &columns, config, stop)?;
@@ -268,7 +267,12 @@ impl ScoredColumns {
             return Err(Error::OptionRange { option: "dimensions", value: out_of_range.to_string(), range });
         }
         let features: HashSet<String> = super::scored_columns::features(source, &prefix).into_iter().collect();
-        let is_carried = |name: &&&str| !features.contains(**name) && !super::scored_columns::is_new(name, &prefix);
+        let is_expected = |name: &str| {
+            let of = |end| name.strip_suffix(end).is_some_and(|column| names.contains(column));
+            ["_expected", "_low", "_high"].into_iter().any(of)
+        };
+        let is_new = |name: &str| super::scored_columns::is_new(name, &prefix) || is_expected(name);
+        let is_carried = |name: &&&str| !features.contains(**name) && !is_new(name);
         config.show.iter().try_for_each(|name| require("show", name).map(drop))?;
         let time = config.time.as_deref().map(|name| require("time", name)).transpose()?;
         Ok(Self {

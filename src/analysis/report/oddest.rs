@@ -157,6 +157,7 @@ impl<'a> ListedRows<'a> {
         if !explained {
             let way = match model {
                 None => "transform --explain 3 adds that, or give the model, -m",
+                Some(model) if model.metadata().sequence.is_some() => "transform --explain 3 adds that",
                 Some(_) => "transform --explain 3 adds that; the file lacks columns that the model learned",
             };
             page.leave_out(format!("why rows are odd: {way}"));

@@ -13,10 +13,11 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use super::ScoredColumns;
 use crate::analysis::table;
 use crate::artifact::Model;
+use crate::config::OrderConfig;
 use crate::error::{Error, Place, Result};
 use crate::numerics::RandomStream;
 use crate::pipeline::Stop;
-use crate::source::ParquetSource;
+use crate::source::{ParquetSource, Source};
 
 /// Approximate number of sampled rows.
 const SAMPLE: u64 = 4_000;
@@ -44,10 +45,56 @@ pub(super) fn sample(
     let (draws, share) = (RandomStream::new(0, "report"), most as f64 / all.max(1) as f64);
     let rows: Vec<u64> = (0..all).filter(|&row| all <= most || draws.uniform(row) < share).collect();
     let learned = model.map(|model| model.features().columns()).unwrap_or_default();
-    let learned = learned.into_iter().filter(|name| columns.has(name));
+    let in_order = match model.filter(|model| model.metadata().sequence.is_some()) {
+        Some(model) => rows_in_order(source, columns, model, &rows, stop)?,
+        None => None,
+    };
+    let learned = learned.into_iter().filter(|name| columns.has(name) && in_order.is_none());
     let own = [&columns.is_anomaly, &columns.label, &columns.color, &columns.cluster].into_iter().flatten().cloned();
     let names = columns.latents.iter().cloned().chain([columns.score.clone()]).chain(own).chain(learned);
-    read_rows(source, names, rows, stop)
+    let mut sample = read_rows(source, names, rows, stop)?;
+    if let Some(learned) = in_order {
+        let of = |batch: &RecordBatch| -> Vec<(String, ArrayRef)> {
+            batch.schema().fields().iter().map(|field| field.name().clone()).zip(batch.columns().to_vec()).collect()
+        };
+        let columns = of(&sample.batch).into_iter().chain(of(&learned)).map(|(name, array)| (name, array, true));
+        let batch = RecordBatch::try_from_iter_with_nullable(columns);
+        sample.batch = batch.map_err(|error| failed(source.path(), "", error))?;
+    }
+    Ok(sample)
+}
+
+/// The learned columns of rows in order, with their windows; `None` if the file lacks a column that it takes, or is not in order.
+fn rows_in_order(
+    source: &ParquetSource,
+    columns: &ScoredColumns,
+    model: &Model,
+    rows: &[u64],
+    stop: &Stop,
+) -> Result<Option<RecordBatch>> {
+    let (features, source) = (model.features(), model.typed(&Source::from(source.clone())));
+    if !model.read_columns(features).iter().all(|name| columns.has(name)) {
+        return Ok(None);
+    }
+    let failed = |error: ArrowError| failed(source.path(), "", error);
+    let windows = model.windower(&OrderConfig::default(), stop)?;
+    let (mut first, mut taken, mut rest) = (0, Vec::new(), rows);
+    for batch in model.stream_features(&source, windows.as_ref(), features, 8192)? {
+        stop.check()?;
+        let batch = match batch {
+            Err(Error::Order(_)) => return Ok(None),
+            batch => batch?,
+        };
+        let end = first + batch.num_rows() as u64;
+        let (here, after) = rest.split_at(rest.partition_point(|row| *row < end));
+        let places = UInt64Array::from_iter_values(here.iter().map(|row| row - first));
+        if !here.is_empty() {
+            taken.push(take_record_batch(&batch, &places).map_err(failed)?);
+        }
+        (first, rest) = (end, after);
+    }
+    let Some(batch) = taken.first() else { return Ok(None) };
+    concat_batches(&batch.schema(), &taken).map(Some).map_err(failed)
 }
 
 /// Columns that are read at once, so that a stop is soon seen in wide tables.

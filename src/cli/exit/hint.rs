@@ -236,7 +236,7 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::OtherModel { option, .. } => format!("leave {} out, or fit without --init", setter(option)),
         Error::Order(fault) => match &**fault {
             OrderFault::Descending { column, .. } => format!(
-                "sort the rows by {column} first; a fit with --by tells sequences that alternate apart by a column"
+                "--sort sorts the rows of each file by {column} first; a fit with --by tells sequences that alternate apart by a column"
             ),
             OrderFault::Missing { column, .. } => format!("--where '{column} IS NOT NULL' leaves such rows out"),
         },

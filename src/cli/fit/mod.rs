@@ -15,6 +15,7 @@ use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress, Run, Source, So
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::flags::decision::DecisionFlags;
+use crate::cli::flags::fit::SortFlag;
 use crate::cli::flags::run::{RunFlags, folder};
 use crate::cli::monitor::MonitorFlags;
 use crate::cli::output::epoch_metrics::Metrics;
@@ -58,6 +59,8 @@ pub(crate) struct Fit {
     rows: SourceConfig,
     #[command(flatten)]
     config: FitConfig,
+    #[command(flatten)]
+    order: SortFlag,
     #[command(flatten)]
     decision: DecisionFlags,
     #[command(flatten)]
@@ -118,6 +121,7 @@ impl Fit {
             init: InitFlags { init, refit_scaling, accept_worse },
             mut rows,
             mut config,
+            order,
             decision,
             monitor,
             run,
@@ -126,7 +130,7 @@ impl Fit {
         let start = Instant::now();
         config = config.keep_partial(keep_partial).resume(resume);
         config.checkpoint_minutes = checkpoint_minutes;
-        config.init = init;
+        (config.init, config.sort) = (init, order.sort);
         config = config.refit_scaling(refit_scaling).accept_worse(accept_worse);
         config.check()?;
         run.check()?;

@@ -12,6 +12,14 @@ pub(crate) fn scores(more: &[&'static str]) -> PossibleValuesParser {
     PossibleValuesParser::new(more.iter().map(|&word| PossibleValue::new(word)).chain(scores))
 }
 
+/// Whether rows are put in order.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct SortFlag {
+    /// Sort the rows of each file by the column of --order-by first
+    #[arg(long, help_heading = "Order")]
+    pub(crate) sort: bool,
+}
+
 /// The keys of all flags.
 pub(crate) fn keys() -> Vec<String> {
     let command = FitConfig::augment_args(Command::new("fit"));

@@ -13,7 +13,7 @@ use vaepipe::{Device, Error, FitConfig, Model, Run, Source, SourceConfig};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
-use crate::cli::flags::fit::keys;
+use crate::cli::flags::fit::{SortFlag, keys};
 use crate::cli::flags::run::Workers;
 use crate::cli::output;
 use crate::cli::output::progress::FitProgress;
@@ -45,6 +45,8 @@ pub(crate) struct Inspect {
     #[command(flatten)]
     rows: SourceConfig,
     #[command(flatten)]
+    order: SortFlag,
+    #[command(flatten)]
     config: FitConfig,
 }
 
@@ -56,7 +58,9 @@ enum FileContent {
 
 impl Inspect {
     pub(crate) fn run(self, invocation: &Invocation, context: &Context) -> Result<(), Failure> {
-        let Self { mut paths, model, summary: format, latents, workers: Workers { threads }, rows, config } = self;
+        let Self { mut paths, model, summary: format, latents, workers: Workers { threads }, rows, order, mut config } =
+            self;
+        config.sort = order.sort;
         config.check()?;
         Run::new().threads(threads).check()?;
         let contents = paths.iter().map(|path| content(path)).collect::<Result<Vec<_>, _>>()?;

@@ -1,5 +1,6 @@
 //! Imputation of a batch of rows.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
@@ -7,6 +8,7 @@ use arrow::compute::nullif;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
+use super::before::RowsBefore;
 use super::{FillBy, ImputeTarget};
 use crate::artifact::Model;
 use crate::batch::Batch;
@@ -17,7 +19,9 @@ use crate::error::{Error, Place, Result};
 use crate::feature::{Features, constant, fill, top_columns};
 use crate::model::{Draws, Row, Sampler, Vae};
 use crate::numerics::{Mixture, RandomStream};
+use crate::sequence::Sequence;
 use crate::source::batch_of;
+use crate::transform::project;
 
 /// Fills batches.
 pub(super) struct Imputer {
@@ -27,6 +31,8 @@ pub(super) struct Imputer {
     targets: Vec<ImputeTarget>,
     /// The top-level columns to read: those of the features, then others with a target.
     columns: Vec<String>,
+    /// The columns of the features, by their indexes in `columns` and the windows after it.
+    learned: Vec<usize>,
     /// The index of each target's top-level column in `columns`.
     top_level_of: Vec<usize>,
     /// The top-level columns that change, in the input's order.
@@ -34,6 +40,8 @@ pub(super) struct Imputer {
     new: SchemaRef,
     config: ImputeConfig,
     noise: RandomStream,
+    /// The windows of rows in order.
+    sequence: Option<Sequence>,
 }
 
 /// The model's answers for missing values, on its scale: `[rows, inputs]` each, with known values unchanged; at last
@@ -59,9 +67,10 @@ impl Imputer {
     pub(super) fn new(model: &Model, schema: &Schema, targets: Vec<ImputeTarget>, config: &ImputeConfig) -> Self {
         let features = model.features().clone();
         let sampler = Sampler::new(model.vae().clone(), features.layout(), &model.metadata().network, model.weights());
-        let mut columns = features.columns();
+        let mut columns = model.read_columns(&features);
         let (of_targets, _) = top_columns(targets.iter().map(|target| &target.column));
-        columns.extend(of_targets.iter().filter(|top| !features.columns().contains(top)).cloned());
+        let known: HashSet<String> = columns.iter().cloned().collect();
+        columns.extend(of_targets.iter().filter(|top| !known.contains(*top)).cloned());
         let index = |target: &ImputeTarget| columns.iter().position(|column| column == target.column.top());
         let top_level_of = targets.iter().filter_map(index).collect();
         let mut fields: Vec<Field> = schema
@@ -87,12 +96,14 @@ impl Imputer {
             sampler,
             features,
             targets,
+            learned: model.places(model.features(), &columns),
             columns,
             top_level_of,
             top_levels,
             new: Arc::new(Schema::new(fields)),
             config: config.clone(),
             noise: RandomStream::new(model.metadata().training.seed, "impute"),
+            sequence: model.metadata().sequence.clone(),
         }
     }
 
@@ -119,8 +130,7 @@ impl Imputer {
     /// The new columns of some rows, and how many values were filled in each target.
     pub(super) fn fill(&self, rows: &RecordBatch) -> Result<(RecordBatch, Vec<u64>)> {
         let height = rows.num_rows();
-        let learned: Vec<usize> = (0..self.features.columns().len()).collect();
-        let (batch, _) = Batch::encode(&self.features, &rows.project(&learned).map_err(failed)?)?;
+        let (batch, _) = Batch::encode(&self.features, &project(rows, &self.learned)?)?;
 
         let (mut wanted, mut columns) = (Vec::new(), Vec::new());
         for (target, &index) in self.targets.iter().zip(&self.top_level_of) {
@@ -130,12 +140,19 @@ impl Imputer {
             let index = self.columns.iter().position(|column| column == name).expect("every top-level column is read");
             columns.push(rows.column(index).clone());
         }
-        let expectation = self.expect(&batch, &wanted)?;
+        let before = self.targets.iter().map(|target| self.before(target, rows).map_err(failed_at(target)));
+        let before = before.collect::<Result<Vec<_>>>()?;
+        let unknown: Vec<BooleanArray> = wanted
+            .iter()
+            .zip(&before)
+            .map(|(wanted, before)| before.as_ref().map_or_else(|| wanted.clone(), |before| before.unknown(wanted)))
+            .collect();
+        let expectation = self.expect(&batch, &unknown)?;
         let mut added = Vec::new();
-        for (target, wanted) in self.targets.iter().zip(&wanted) {
+        for ((target, wanted), before) in self.targets.iter().zip(&wanted).zip(&before) {
             let index = self.top_levels.iter().position(|name| name == target.column.top());
             let column = &mut columns[index.expect("a target is in a top-level column")];
-            let filled = self.fill_target(target, wanted, &expectation, column, height);
+            let filled = self.fill_target(target, (wanted, before.as_ref()), &expectation, column, height);
             added.extend(filled.map_err(failed_at(target))?);
         }
         columns.extend(added);
@@ -144,11 +161,19 @@ impl Imputer {
         Ok((batch, counts))
     }
 
-    /// Fills one target within its top-level column, and returns its added columns.
+    /// What the rows before lead to expect of a target, if it has windows.
+    fn before(&self, target: &ImputeTarget, rows: &RecordBatch) -> Result<Option<RowsBefore<'_>>, ArrowError> {
+        let Some(sequence) = &self.sequence else { return Ok(None) };
+        let Some(forecast) = sequence.forecast(&target.column) else { return Ok(None) };
+        Ok(Some(RowsBefore::new(forecast, &sequence.history(&target.column, rows)?)))
+    }
+
+    /// Fills one target within its top-level column by what the rows before lead to expect, if it has windows, or else by the
+    /// model; and returns its added columns.
     fn fill_target(
         &self,
         target: &ImputeTarget,
-        wanted: &BooleanArray,
+        (wanted, before): (&BooleanArray, Option<&RowsBefore<'_>>),
         expectation: &Expectation,
         top_level: &mut ArrayRef,
         rows: usize,
@@ -166,19 +191,26 @@ impl Imputer {
                 *top_level = column.replaced(top_level, filled)?;
             }
             FillBy::Feature(feature) => {
-                let read = |cells: &[f32]| self.features.read(*feature, cells, data_type);
+                let read = |cells: &[f32], values: &dyn Fn(&RowsBefore<'_>) -> Vec<f64>| {
+                    let by_model = self.features.read(*feature, cells, data_type)?;
+                    let Some(before) = before else { return Ok(by_model) };
+                    fill(&self.features.array(*feature, &values(before), data_type)?, &by_model, wanted)
+                };
                 if let Some(bounds) =
                     expectation.bounds.as_ref().filter(|_| bounded(&self.features, &self.sampler, target, &self.config))
                 {
                     let known = arrow::compute::not(wanted)?;
-                    for bound in bounds {
-                        added.push(nullif(&read(bound)?, &known)?);
+                    let tail = (1.0 - self.config.intervals.unwrap_or_default()) / 2.0;
+                    for (bound, rank) in bounds.iter().zip([tail, 1.0 - tail]) {
+                        added.push(nullif(&read(bound, &|before| before.quantiles(rank))?, &known)?);
                     }
                 }
-                for draw in &expectation.draws {
-                    added.push(fill(&known, &read(draw)?, wanted)?);
+                for (n, draw) in (0..).zip(&expectation.draws) {
+                    let noise = self.noise.child(n).child(*feature as u64);
+                    added.push(fill(&known, &read(draw, &|before| before.draws(noise))?, wanted)?);
                 }
-                *top_level = column.replaced(top_level, fill(&known, &read(&expectation.expected)?, wanted)?)?;
+                let expected = read(&expectation.expected, &|before| before.values())?;
+                *top_level = column.replaced(top_level, fill(&known, &expected, wanted)?)?;
             }
         }
         Ok(added)

@@ -1,0 +1,25 @@
+//! The words of options that are one of several.
+
+/// Gives an enum its words, for flags and messages.
+macro_rules! words {
+    ($type:ty, $($word:literal => $value:path),+ $(,)?) => {
+        impl $type {
+            /// The words a user may write.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+        }
+        impl std::str::FromStr for $type {
+            type Err = crate::error::ParseChoiceError;
+            fn from_str(word: &str) -> std::result::Result<Self, crate::error::ParseChoiceError> {
+                match word {
+                    $($word => Ok($value),)+
+                    _ => Err(crate::error::ParseChoiceError::new(word, format!("one of {}", Self::WORDS.join(", ")))),
+                }
+            }
+        }
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(match self { $($value => $word),+ })
+            }
+        }
+    };
+}
