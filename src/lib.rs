@@ -146,7 +146,7 @@ extern crate self as vaepipe;
 pub use arrow;
 
 pub use config::{
-    Activation, BadLines, Codec, CsvConfig, DecimalMark, Decision, Encoding, ExplainRows, FitConfig, Gap,
+    Activation, BadLines, ClusterCount, Codec, CsvConfig, DecimalMark, Decision, Encoding, ExplainRows, FitConfig, Gap,
     GenerateConfig, GivenValue, IfNewer, ImputeConfig, InputFormat, LatentDim, LatentShape, LogicalType, Map, MapOf,
     OrderConfig, OutputConfig, ParseGapError, Preset, ReconstructConfig, Scale, SourceConfig, StreamFormat, Training,
     TransformConfig, TraverseConfig, TypeOf, VectorScale,
@@ -165,13 +165,15 @@ pub use source::{ParquetSource, Source, silence_decoder_panics};
 pub use model::{Device, Network, Weight};
 pub use sequence::{Forecast, Sequence};
 
-pub use artifact::{ColumnHealth, Dimension, Health, History, Init, Measure, Metadata, Model, Provenance};
+pub use artifact::{Clusters, ColumnHealth, Dimension, Health, History, Init, Measure, Metadata, Model, Provenance};
 pub use drift::{Drift, Shift};
-pub use score::{SCORES, Score, ScoreComponents, Scoring, Tail};
+pub use score::{NeighborPreservation, SCORES, Score, ScoreComponents, Scoring, Tail};
 
 pub use decode::{Imputed, Influence, Reconstructed};
 pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel};
-pub use transform::{LogLikelihood, ScoreQuantiles, Transformed};
+pub use transform::{
+    LabelQuality, LabelSeparation, LatentQuality, LogLikelihood, NeighborAccuracy, ScoreQuantiles, Transformed,
+};
 
 #[cfg(feature = "analysis")]
 pub use analysis::{

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks `vaepipe evaluate` against scikit-learn on real files, and of rows in order against TSB-AD.
+"""Checks `vaepipe evaluate` against scikit-learn on real files, of latents as well, and of rows in order against TSB-AD.
 
     evaluate.py VAEPIPE REPOSITORY FOLDER
 
@@ -10,8 +10,11 @@ import json, subprocess, sys, warnings
 from pathlib import Path
 
 import jsonschema, numpy as np, polars as pl
+from sklearn.manifold import trustworthiness
 from sklearn.metrics import average_precision_score, confusion_matrix, precision_recall_curve, precision_score
-from sklearn.metrics import recall_score, roc_auc_score
+from sklearn.metrics import recall_score, roc_auc_score, silhouette_score
+from sklearn.model_selection import LeaveOneOut, cross_val_score
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 from TSB_AD.evaluation.metrics import get_metrics
 from TSB_AD.utils.slidingWindows import find_length_rank
@@ -100,4 +103,54 @@ for each in told:
 found = [each["scores"][0]["vus"][key] for each in told for key in ("pr", "roc")]
 for found, expected in zip(found, np.mean(means, axis=0)):
     close(found, expected, "series")
+
+# Latents: neighbours among the columns on the model's scale, with missing values and words, and among the latents.
+def compare(name, data, model, x, label):
+    told = json.loads(run("evaluate", data, "--latents", "-m", model, "--label", label, "--summary", "json"))
+    jsonschema.validate(told, schema)
+    rows, z = pl.read_parquet(data), pl.read_parquet(folder / f"{name}_latents.parquet").select("^z_[0-9]+$").to_numpy()
+    y = rows[label].cast(pl.String).to_numpy()
+    x, z, y = x[rows[label].is_not_null()], z[rows[label].is_not_null()], y[rows[label].is_not_null()]
+    assert (told["rows"], told["sampled"], told["unlabelled"]) == (len(y), len(y), len(rows) - len(y)), told
+    near = lambda rows, k: NearestNeighbors(n_neighbors=k).fit(rows).kneighbors(return_distance=False)
+    for kept in told["neighbors"]:
+        k, what = kept["neighbors"], (name, kept)
+        # Distances are computed in float32: of two that differ by rounding alone, either may be the lower one.
+        assert abs(kept["trustworthiness"] - trustworthiness(x, z, n_neighbors=k)) < 2e-5, what
+        assert abs(kept["continuity"] - trustworthiness(z, x, n_neighbors=k)) < 2e-5, what
+        shared = np.mean([len(np.intersect1d(*pair)) / k for pair in zip(near(x, k), near(z, k))])
+        assert abs(kept["overlap"] - shared) < 2e-3, (what, shared)
+    for space, points in ("latents", z), ("columns", x):
+        found = told["label"][space]
+        assert abs(found["silhouette"] - silhouette_score(points, y)) < 2e-5, (name, space, found)
+        for of in found["accuracy"][:2]:
+            votes = KNeighborsClassifier(of["neighbors"], algorithm="brute")
+            assert abs(of["accuracy"] - cross_val_score(votes, points, y, cv=LeaveOneOut()).mean()) < 2e-3, (name, space, of)
+
+
+def of_model(name, data, *flags):
+    model, out = folder / f"{name}_latents.safetensors", folder / f"{name}_latents.parquet"
+    run("fit", data, "-m", model, "--epochs", 5, "--force", "-q", *flags)
+    run("transform", data, out, "-m", model, "--force", "-q")
+    return model, json.loads(run("inspect", "-m", model, "--summary", "json"))["metadata"]["features"]
+
+
+# Pixels with some noise: rows as far from each other would share ranks, which scikit-learn gives in any order.
+noise = np.random.default_rng(7).normal(scale=0.3, size=(700, digits.width))
+few = digits.head(700).with_columns(pl.when(pl.int_range(pl.len()) % 9 != 4).then(pl.col("label")).alias("label"))
+pixels = [name for name in few.columns if name not in ("label", "split")]
+few = few.with_columns((pl.col(name) + pl.Series(noise[:, n])).alias(name) for n, name in enumerate(pixels))
+few.write_parquet(folder / "few.parquet")
+model, learned = of_model("few", folder / "few.parquet", "--exclude", "label,split", "--scale", "none", "--latent-dim", 3)
+columns = [feature["column"] for feature in learned]
+compare("few", folder / "few.parquet", model, few.select(columns).to_numpy().astype(float), "label")
+
+numbers = ["dep_time", "air_time", "distance", "arr_delay"]
+some = flights.select(*numbers, "origin", "carrier").head(600)
+some.write_parquet(folder / "some.parquet")
+model, _ = of_model("some", folder / "some.parquet", "--exclude", "carrier", "--scale", "none", "--columns", "*")
+x = some.select(numbers).to_numpy().astype(float)
+x = np.where(np.isnan(x), np.nanmean(x, axis=0), x)
+words = np.stack([(some["origin"].cast(pl.String) == word).to_numpy() for word in ("EWR", "JFK", "LGA")], 1) / np.sqrt(2)
+compare("some", folder / "some.parquet", model, np.hstack([x, words]), "carrier")
 print("evaluate: ok")

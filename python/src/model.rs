@@ -189,6 +189,19 @@ impl NativeModel {
         Ok(pythonize::pythonize(py, &latents(&self.0))?)
     }
 
+    /// How well the latents of rows keep their neighbours and tell a label apart.
+    #[pyo3(signature = (source, label=None))]
+    fn latent_quality<'py>(
+        &self,
+        py: Python<'py>,
+        source: &NativeSource,
+        label: Option<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let call = Call::default();
+        let found = call.run(py, None, |stop, _| self.0.latent_quality(&source.open(stop)?, label.as_deref(), stop))?;
+        Ok(pythonize::pythonize(py, &found)?)
+    }
+
     #[pyo3(signature = (source, samples=Count(5000)))]
     fn log_likelihood<'py>(
         &self,

@@ -28,6 +28,7 @@ TYPES = {
 }
 # What the kind of the flag does not say.
 EXACT = {
+    "clusters": 'int | Literal["auto"]',
     "latent_dim": 'int | Literal["auto"]',
     "contamination": 'float | Literal["auto"]',
     "map": "Mapping[str, str] | Sequence[str]",

@@ -89,3 +89,17 @@ def test_a_false_discovery_rate_decides_on_all_rows(scored, flights, flights_mod
 def test_the_likelihood_of_rows_is_measured(scored, flights_model):
     found = flights_model.log_likelihood(polars.read_parquet(scored / "scored.parquet").head(200), samples=50)
     assert found["rows"] == 200 and found["importance_weighted"] >= found["elbo"]
+
+
+def test_latents_are_compared_with_the_columns(scored, flights_model):
+    rows = polars.read_parquet(scored / "scored.parquet").head(300)
+    found = flights_model.latent_quality(rows, label="origin")
+    assert [kept["neighbors"] for kept in found["neighbors"]] == [5, 15, 50] and found["label"]["classes"] == 3
+
+
+def test_clusters_are_columns_of_a_transform(points):
+    frame = polars.DataFrame(points)
+    model = vaepipe.fit(frame, latent_dim=1, epochs=2, clusters=2)
+    rows = model.transform(frame)
+    assert rows["cluster"].dtype == polars.Int32 and rows["cluster_p"].is_between(0, 1).all()
+    assert len(model.metadata["clusters"]["rows"]) == rows["cluster"].n_unique()

@@ -25,6 +25,6 @@ pub(super) fn is_new(name: &str, prefix: &str) -> bool {
     let Some(name) = name.strip_prefix(prefix) else { return false };
     let is_latent =
         ["z_std_", "z_"].iter().any(|start| name.strip_prefix(start).is_some_and(|n| n.parse::<u32>().is_ok()));
-    let others = ["z", "z_std", ANOMALY_SCORE, "p_value", "is_anomaly", "top_features"];
+    let others = ["z", "z_std", ANOMALY_SCORE, "p_value", "is_anomaly", "top_features", "cluster", "cluster_p"];
     is_latent || others.contains(&name) || SCORES.iter().any(|score| score.name == name)
 }

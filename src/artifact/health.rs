@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::score::NeighborPreservation;
+
 /// Variance of the posterior mean above which a dimension is active (Burda, Grosse & Salakhutdinov 2016,
 /// "Importance weighted autoencoders", section 5.2).
 const ACTIVE: f64 = 0.01;
@@ -26,6 +28,9 @@ pub struct Health {
     /// The error of a PCA of the training rows with as many components, with categories one-hot and missing values
     /// replaced by the mean. Absent if the rows are too wide for a PCA.
     pub principal_error: Option<f64>,
+    /// How well the latents keep the neighbours of rows; empty of too few rows, and of models fitted before this was measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub neighbors: Vec<NeighborPreservation>,
     /// Reconstruction quality of each learned column, in row-vector order.
     pub columns: Vec<ColumnHealth>,
 }
@@ -109,7 +114,7 @@ impl Health {
 
     /// Whether the numbers are valid for a model with this many dimensions and these columns.
     pub(crate) fn is_valid<'a>(&self, latent_dim: usize, columns: impl Iterator<Item = &'a str>) -> bool {
-        let Self { rows, log_likelihood, kl, dimensions, error, principal_error, columns: measured } = self;
+        let Self { rows, log_likelihood, kl, dimensions, error, principal_error, neighbors, columns: measured } = self;
         let dimension = |it: &Dimension| it.kl.is_finite() && it.variance >= 0.0;
         let column = |it: &ColumnHealth| it.value.is_none_or(|value| value <= 1.0);
         *rows > 0
@@ -119,6 +124,7 @@ impl Health {
             && principal_error.is_none_or(|error| error >= 0.0)
             && dimensions.len() == latent_dim
             && dimensions.iter().all(dimension)
+            && neighbors.iter().all(NeighborPreservation::is_valid)
             && measured.iter().map(|it| it.column.as_str()).eq(columns)
             && measured.iter().all(column)
     }

@@ -7,6 +7,7 @@
 
 mod aggregate;
 mod checkpoint;
+mod clusters;
 mod container;
 mod groups;
 mod health;
@@ -16,6 +17,7 @@ mod members;
 mod neighbors;
 mod order;
 mod ordered;
+mod provenance;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -27,13 +29,16 @@ use sha2::{Digest, Sha256};
 
 pub(crate) use self::aggregate::{Aggregate, RANKS};
 pub(crate) use self::checkpoint::{checkpoint_json, load_checkpoint, save_checkpoint};
+pub use self::clusters::Clusters;
 pub use self::health::{ColumnHealth, Dimension, Health, Measure};
 pub use self::history::History;
+pub use self::provenance::{Init, Provenance};
 use crate::config::Training;
 use crate::drift::Sketch;
 use crate::error::{Error, ModelFault, Result};
 use crate::feature::{Carried, Features, GroupNorms, InputColumn, Kind, OrderedPair, OrderedValues, Watched};
 use crate::model::{Device, Network, Vae, Weight, Weights};
+use crate::numerics::MixtureClusters;
 use crate::score::{AggregatePosterior, Neighbors, Score, Scorer, Scoring};
 use crate::sequence::Sequence;
 use crate::storage::{Object, Target, check_url, commit_bytes, is_url};
@@ -46,44 +51,6 @@ pub(crate) const MODEL_KEY: &str = "vaepipe.model";
 
 /// Largest model file, larger than any trainable network within the configuration's ranges.
 const MAX_BYTES: u64 = 16 << 30;
-
-/// The rows and the program that a model was fitted with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct Provenance {
-    /// The program's version.
-    pub vaepipe_version: String,
-    /// Rows of the input.
-    pub rows: u64,
-    /// Training rows.
-    #[serde(rename = "train_rows")]
-    pub training_rows: u64,
-    /// Validation rows.
-    #[serde(rename = "select_rows")]
-    pub validation_rows: u64,
-    /// Calibration rows.
-    #[serde(rename = "calibrate_rows")]
-    pub calibration_rows: u64,
-    /// Rows without a single known feature.
-    pub empty_rows: u64,
-    /// The base model; absent if the fit started from random weights.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub init: Option<Init>,
-}
-
-/// The base model of a fit, and its loss.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct Init {
-    /// SHA-256 of the base model's file, in hexadecimal.
-    pub model: String,
-    /// Its loss on the calibration rows, nats a row, before training; absent without such rows.
-    pub held_out_loss: Option<f64>,
-    /// Whether the columns were scaled by the rows of this fit; then the loss is at the new scaling.
-    pub refit_scaling: bool,
-}
 
 /// Everything about a model but its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -115,6 +82,9 @@ pub struct Metadata {
     pub history: History,
     /// Measures on the calibration rows; absent without such rows.
     pub health: Option<Health>,
+    /// The clusters of the latents; absent if none were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clusters: Option<Clusters>,
     /// How rows are ranked and anomalies decided.
     pub scoring: Scoring,
     /// The rows and the program it was fitted with.
@@ -139,6 +109,7 @@ pub struct Model {
     scorer: Arc<Scorer>,
     aggregate: Aggregate,
     sketch: Option<Arc<Sketch>>,
+    clusters: Option<Arc<MixtureClusters>>,
     hash: OnceLock<String>,
 }
 
@@ -156,7 +127,7 @@ impl Model {
     pub(crate) fn new(
         metadata: Metadata,
         members: Vec<(Weights, AggregatePosterior)>,
-        stored: Option<&Neighbors>,
+        (stored, found): (Option<&Neighbors>, Option<&MixtureClusters>),
         norms: [&[Arc<GroupNorms>]; 2],
         aggregate: &Aggregate,
         sketch: &Sketch,
@@ -167,6 +138,7 @@ impl Model {
         tensors.extend(groups::tensors(norms));
         tensors.extend(sketch.tensors());
         tensors.extend(stored.map(neighbors::tensors).unwrap_or_default());
+        tensors.extend(found.map(clusters::tensors).unwrap_or_default());
         for (n, (weights, latents)) in members.into_iter().enumerate() {
             tensors.extend(members::named(n, weights.into_iter().chain(members::latents(&latents))));
         }
@@ -223,6 +195,8 @@ impl Model {
         let sketch: Weights = weights.extract_if(.., |name, _| Sketch::has_tensor(name)).collect();
         let stored: Weights = weights.extract_if(.., |name, _| neighbors::has_tensor(name)).collect();
         let stored = neighbors::take(stored, layout, *latent_dim)?;
+        let own = weights.extract_if(.., |name, _| clusters::has_tensor(name)).collect();
+        let clusters = clusters::take(own, metadata.clusters.as_ref(), *latent_dim)?.map(Arc::new);
         if components.is_some() != stored.is_some() || (anomaly_score.needs_neighbors() && stored.is_none()) {
             return Err(contradiction("the stored training rows do not match the scores"));
         }
@@ -242,7 +216,7 @@ impl Model {
         let (weights, members) = members.into_iter().unzip();
         let scorer = Arc::new(Scorer::new(members).with_neighbors(stored).with_group_scores(group_scores));
         let (features, hash) = (Arc::new(features), OnceLock::new());
-        Ok(Self { metadata, features, weights, scorer, aggregate, sketch, hash })
+        Ok(Self { metadata, features, weights, scorer, aggregate, sketch, clusters, hash })
     }
 
     /// Reads a model file.
@@ -313,12 +287,13 @@ impl Model {
         let groups = groups::tensors([given.norms(), self.scorer.group_scores()]);
         let sketch = self.sketch.as_ref().map(|sketch| sketch.tensors()).unwrap_or_default();
         let stored = self.scorer.neighbors().map(|(stored, _)| neighbors::tensors(stored)).unwrap_or_default();
+        let clusters = self.clusters.as_deref().map(clusters::tensors).unwrap_or_default();
         let latents: Vec<_> = self.scorer.members().iter().map(|member| members::latents(&member.latents)).collect();
         let members = self.weights.iter().zip(&latents).enumerate().flat_map(|(n, (weights, latents))| {
             let latents = latents.iter().map(|(name, weight)| (name, weight));
             members::named(n, weights.iter().chain(latents).map(|(name, weight)| (name.clone(), weight)))
         });
-        let others = aggregate.iter().chain(&sketch).chain(&stored).chain(&groups);
+        let others = aggregate.iter().chain(&sketch).chain(&stored).chain(&clusters).chain(&groups);
         let tensors = members.chain(others.map(|(name, weight)| (name.clone(), weight)));
         let json = serde_json::to_string(&self.metadata).expect("plain data with string keys");
         container::pack(tensors, json)
@@ -377,6 +352,11 @@ impl Model {
     /// The drift baseline; `None` if the model stores none.
     pub(crate) fn sketch(&self) -> Option<&Arc<Sketch>> {
         self.sketch.as_ref()
+    }
+
+    /// The clusters of the latents, if some were asked for.
+    pub(crate) fn clusters(&self) -> Option<&Arc<MixtureClusters>> {
+        self.clusters.as_ref()
     }
 
     /// Number of training rows that it stores, for scores by distance from them.

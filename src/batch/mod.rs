@@ -132,6 +132,25 @@ impl Batch {
         }
     }
 
+    /// The rows in the decoder's layout, `[rows, outputs]`; NaN where missing.
+    pub(crate) fn spread(&self, layout: &Layout) -> Vec<f32> {
+        let inputs = layout.inputs();
+        let mut spread = Vec::with_capacity(self.rows() * layout.outputs());
+        for (row, x) in self.x.chunks_exact(inputs).enumerate() {
+            layout.spread(x, self.known.as_ref().map(|known| &known[row * inputs..][..inputs]), &mut spread);
+        }
+        spread
+    }
+
+    /// The rows in the space of the learned columns, `[rows, outputs]`, where two classes of a category are as far apart as 0
+    /// and 1; NaN where missing.
+    pub(crate) fn places(&self, layout: &Layout) -> Vec<f32> {
+        let (mut places, weights) = (self.spread(layout), layout.distance_weights());
+        let rows = places.chunks_exact_mut(weights.len());
+        rows.for_each(|row| row.iter_mut().zip(&weights).for_each(|(x, weight)| *x *= weight));
+        places
+    }
+
     /// Number of rows.
     pub(crate) fn rows(&self) -> usize {
         self.ids.len()

@@ -6,16 +6,17 @@ use clap::Args;
 use indicatif::HumanCount;
 use serde_json::json;
 use vaepipe::{
-    AtThreshold, Best, Device, EvaluateConfig, Evaluation, EventDetection, LogLikelihood, Model, Ranked, SeriesConfig,
-    SeriesSummary, Source, SourceConfig, evaluate,
+    AtThreshold, Best, Device, EvaluateConfig, Evaluation, EventDetection, LabelQuality, LatentQuality, LogLikelihood,
+    Model, Ranked, SeriesConfig, SeriesSummary, Source, SourceConfig, evaluate,
 };
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
+use crate::cli::fit::health::neighbor_table;
 use crate::cli::output::table::{in_lines, table_of, to_the_right};
 use crate::cli::output::{self, OutputFormat, labelled, percent, shown};
 
-/// Measure how well scores find labelled anomalies, or how well a model fits rows
+/// Measure how well scores find labelled anomalies, or how good a model's latents or likelihood are
 ///
 /// Example: vaepipe evaluate scored.parquet --label is_fraud
 ///
@@ -23,16 +24,19 @@ use crate::cli::output::{self, OutputFormat, labelled, percent, shown};
 /// of every score in the file and of the squared norm of the standardised row, which needs no model; and what is_anomaly
 /// found. Equal scores count as in scikit-learn. With --order-by also what series are judged by.
 ///
+/// With --latents instead: how well the latents of rows keep the nearest neighbours that rows have among the learned columns,
+/// and how well neighbours tell a --label of any kind. The rows are those of a fit's input, not of a transform's output.
+///
 /// With --likelihood instead: the mean log-likelihood of rows under a model, bounded by draws from each row's posterior, and
 /// how many dimensions of the latent space are active. Fresh rows say the most.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct Evaluate {
-    /// Files, directories, or globs in quotes that a transform wrote; with --likelihood, with the columns the model learned;
-    /// - is stdin
+    /// Files, directories, or globs in quotes that a transform wrote; with --latents or --likelihood, with the columns the
+    /// model learned; - is stdin
     #[arg(required = true, value_name = "SCORED")]
     scored: Vec<PathBuf>,
-    /// The column of labels: 1 or true for an anomaly, 0 or false for none
+    /// The column of labels: 1 or true for an anomaly, 0 or false for none; with --latents numbers or words of any kind
     #[arg(long, value_name = "COL", help_heading = "Columns")]
     label: Option<String>,
     /// Columns of scores, the main one first [default: the one the file says it is ranked by]
@@ -46,14 +50,19 @@ pub(crate) struct Evaluate {
     top: Option<u64>,
     #[command(flatten)]
     series: SeriesFlags,
+    /// Measure whether rows have the same nearest neighbours in the latents as among the learned columns: trustworthiness,
+    /// continuity and overlap of the 5, 15 and 50 nearest, in a random sample of at most 10,000 rows. With --label also how
+    /// well neighbours tell it, and its silhouette
+    #[arg(long, help_heading = "Model", conflicts_with_all = ["likelihood", "score", "threshold", "top", "order_by"])]
+    latents: bool,
     /// Measure how likely the model makes rows, in nats a row; of numbers this is a density on the model's scale
-    #[arg(long, help_heading = "Likelihood", conflicts_with_all = ["label", "score", "threshold", "top", "order_by"])]
+    #[arg(long, help_heading = "Model", conflicts_with_all = ["label", "score", "threshold", "top", "order_by"])]
     likelihood: bool,
-    /// The model of --likelihood
-    #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Likelihood")]
+    /// The model of --latents and --likelihood
+    #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Model")]
     model: PathBuf,
     /// Draws a row from its posterior, of --likelihood
-    #[arg(long, default_value_t = 5000, value_name = "N", help_heading = "Likelihood")]
+    #[arg(long, default_value_t = 5000, value_name = "N", help_heading = "Model")]
     samples: usize,
     /// The result on stdout: tables, or one JSON object
     #[arg(long, alias = "format", default_value = "text", value_name = "FORMAT", help_heading = "Output")]
@@ -94,12 +103,22 @@ impl SeriesFlags {
 
 impl Evaluate {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { scored, label, score, threshold, top, series, likelihood, model, samples, summary, rows } = self;
-        if label.is_none() && !likelihood {
-            let hint = Some("--label COL names known anomalies; --likelihood needs none".to_owned());
-            return Err(Failure::Usage { fault: "evaluate what: --label or --likelihood is missing".to_owned(), hint });
+        let Self { scored, label, score, threshold, top, series, latents, likelihood, model, samples, summary, rows } =
+            self;
+        if label.is_none() && !latents && !likelihood {
+            let hint = Some("--label COL names known anomalies; --latents and --likelihood need none".to_owned());
+            let fault = "evaluate what: --label, --latents or --likelihood is missing".to_owned();
+            return Err(Failure::Usage { fault, hint });
         }
         let source = Source::open(&scored, &rows, &context.signals.stop)?;
+        if latents {
+            let model = Model::load(&model, Device::Cpu)?;
+            let found = model.latent_quality(&source, label.as_deref(), &context.signals.stop)?;
+            return output::stdout(&match summary {
+                OutputFormat::Json => format!("{}\n", json!(found)),
+                OutputFormat::Text => preserved(&found),
+            });
+        }
         let Some(label) = label else {
             let found = Model::load(&model, Device::Cpu)?.log_likelihood(&source, samples, &context.signals.stop)?;
             return output::stdout(&match summary {
@@ -135,6 +154,41 @@ fn likely(found: &LogLikelihood) -> String {
         ("ELBO", format!("{elbo:.4} nats a row")),
         ("latents", format!("{active} of {dimensions} dimensions active")),
     ])
+}
+
+fn preserved(found: &LatentQuality) -> String {
+    let LatentQuality { rows, sampled, unlabelled, neighbors, label, .. } = found;
+    let sample = match sampled < rows {
+        true => format!("{} drawn at random of {}", HumanCount(*sampled), HumanCount(*rows)),
+        false => HumanCount(*rows).to_string(),
+    };
+    let mut lines = vec![("rows", sample)];
+    if *unlabelled > 0 {
+        lines.push(("", format!("{} without a label are left out", HumanCount(*unlabelled))));
+    }
+    if neighbors.is_empty() {
+        lines.push(("", "too few to compare neighbours: 11 are the least".to_owned()));
+    }
+    let mut text = labelled(&lines);
+    if !neighbors.is_empty() {
+        text.push_str(&format!("\n{}", neighbor_table(neighbors)));
+    }
+    text.push_str(&label.as_ref().map_or(String::new(), |label| format!("\n{}", separated(label))));
+    text
+}
+
+fn separated(LabelQuality { classes, latents, columns, .. }: &LabelQuality) -> String {
+    let header = format!("label of {} classes", HumanCount(*classes as u64));
+    let mut table = table_of([header.as_str(), "by latents", "by columns"]);
+    for (of_latents, of_columns) in latents.accuracy.iter().zip(&columns.accuracy) {
+        let accuracy = [of_latents, of_columns].map(|it| figure(Some(it.accuracy)));
+        let [first, second] = accuracy;
+        table.add_row([format!("accuracy of {} neighbours", of_latents.neighbors), first, second]);
+    }
+    let [first, second] = [latents, columns].map(|it| figure(it.silhouette));
+    table.add_row(["silhouette".to_owned(), first, second]);
+    to_the_right(&mut table, 1..=2);
+    in_lines(&table)
 }
 
 fn text(evaluation: &Evaluation) -> String {

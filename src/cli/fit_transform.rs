@@ -100,7 +100,8 @@ impl FitTransform {
         let source = source.spooled(&spool_dir)?;
         let table = fitting.table(&source, &spool_dir)?;
         // What a transform would refuse is known before the training.
-        let check = |columns: &[String], latent_dim| config.check_columns(&source, columns, latent_dim);
+        let clusters = fitting.clusters.is_some();
+        let check = |columns: &[String], latent_dim| config.check_columns(&source, columns, latent_dim, clusters);
         let (fitted, written) = fit::fit(fitting, &table, &run, metrics, context, &check)?;
         if let Some(path) = &path {
             // First: a transform that fails must not cost the training.

@@ -48,7 +48,7 @@ struct ReportFlags {
     /// The column of known anomalies: 1 or true for one, 0 or false for none
     #[arg(long, value_name = "COL", help_heading = "Columns")]
     label: Option<String>,
-    /// Colour rows in latent space by this column [default: the label, or else the score]
+    /// Colour rows in latent space by this column [default: the label, or else the cluster, or else the score]
     #[arg(long, value_name = "COL", help_heading = "Columns")]
     color: Option<String>,
     /// Show these two dimensions of the latent space, from 0 [default: those that vary most]

@@ -7,7 +7,8 @@ use serde::Serialize;
 #[cfg(feature = "cli")]
 use super::flags;
 use super::{
-    Activation, Decision, Gap, LatentDim, MapOf, Preset, Scale, Training, VectorScale, check_decision, within,
+    Activation, ClusterCount, Decision, Gap, LatentDim, MapOf, Preset, Scale, Training, VectorScale, check_decision,
+    within,
 };
 use crate::error::{Error, Result};
 
@@ -89,6 +90,10 @@ pub struct FitConfig {
     /// Networks to train in one model; scores are averaged, latents come from the first [default: 1]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Model"))]
     pub members: Option<usize>,
+    /// Find clusters in the latents, so many or auto; a transform adds cluster, numbered from 0 by size, and cluster_p, its
+    /// probability [default: none]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "auto|K", help_heading = "Model"))]
+    pub clusters: Option<ClusterCount>,
     /// The score in the column anomaly_score, which also makes the p-values; neighbor_distance, the default with --order-by,
     /// and combined store training rows in the model [default: elbo; with --preset anomaly combined]
     #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", help_heading = "Anomalies"))]
@@ -305,6 +310,13 @@ impl FitConfig {
         self
     }
 
+    /// Sets [`clusters`](Self::clusters).
+    #[must_use]
+    pub fn clusters(mut self, clusters: impl Into<ClusterCount>) -> Self {
+        self.clusters = Some(clusters.into());
+        self
+    }
+
     /// Sets [`order_by`](Self::order_by).
     #[must_use]
     pub fn order_by(mut self, column: impl Into<String>) -> Self {
@@ -336,6 +348,7 @@ impl FitConfig {
             let value = format!("{layers} layers");
             return Err(Error::OptionRange { option: "hidden", value, range: "at most 16" });
         }
+        within("clusters", self.clusters, "auto, or 1 to 64", ClusterCount::is_valid)?;
         self.check_order()?;
         within("max_categories", self.max_categories, "2 to 4096", |v| (2..=4096).contains(&v))?;
         within("mask_rate", self.mask_rate, "0 to 0.9", |v| (0.0..=0.9).contains(&v))?;

@@ -8,6 +8,7 @@
 mod words;
 
 mod choices;
+mod cluster_count;
 mod csv;
 mod decode;
 mod fit;
@@ -26,6 +27,7 @@ pub use self::choices::{
     Activation, BadLines, Codec, DecimalMark, Decision, ExplainRows, GivenValue, IfNewer, InputFormat, LatentDim,
     LatentShape, LogicalType, Map, MapOf, Preset, Scale, StreamFormat, TypeOf, VectorScale,
 };
+pub use self::cluster_count::ClusterCount;
 pub use self::csv::CsvConfig;
 pub use self::decode::{GenerateConfig, ReconstructConfig, TraverseConfig};
 pub use self::fit::FitConfig;

@@ -197,6 +197,13 @@ impl Layout {
         }
     }
 
+    /// The weight of each output in a distance, `[outputs]`: two classes of a category are as far apart as 0 and 1.
+    pub(crate) fn distance_weights(&self) -> Vec<f32> {
+        let weight = |classes: usize| if classes > 1 { std::f32::consts::FRAC_1_SQRT_2 } else { 1.0 };
+        let classes = self.spans.iter().map(|span| span.output.len());
+        classes.flat_map(|classes| std::iter::repeat_n(weight(classes), classes)).collect()
+    }
+
     /// Rows as features write them, `[rows, width]`, of row vectors that are standardised by group, `[rows, inputs]`, and the
     /// given elements of the rows.
     pub(crate) fn stored_rows(&self, mut x: Vec<f32>, given: &[f32]) -> Vec<f32> {

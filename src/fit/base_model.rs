@@ -52,7 +52,8 @@ impl BaseModel {
     /// # Errors
     /// [`Error::OtherModel`] for an option that contradicts the model.
     pub(super) fn fill(&self, config: &FitConfig, source: &ParquetSource) -> Result<FitConfig> {
-        let Metadata { carried, network, training, scoring, provenance, sequence, .. } = self.model.metadata();
+        let Metadata { carried, network, training, clusters, scoring, provenance, sequence, .. } =
+            self.model.metadata();
         let latent_dim = LatentDim::Of(network.latent_dim);
         let differences = [
             ("preset", difference(config.preset, training.preset)),
@@ -92,6 +93,7 @@ impl BaseModel {
             trim: config.trim.or(Some(training.trim)),
             val_fraction: config.val_fraction.or(Some(training.val_fraction)),
             anomaly_score: config.anomaly_score.clone().or(Some(scoring.anomaly_score.clone())),
+            clusters: config.clusters.or(clusters.as_ref().map(|clusters| clusters.asked)),
             decision: config.decision.or(Some(scoring.decision)),
             order_by: sequence.as_ref().map(|sequence| sequence.order_by.name().to_owned()),
             ..config.clone()

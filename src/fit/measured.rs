@@ -5,14 +5,15 @@ use std::sync::Arc;
 use super::base_model::BaseModel;
 use super::fitted::Fitted;
 use super::losses::row_losses;
-use super::measure::{Calibrated, Calibration, FittedNetwork, aggregate, health, most_rows, ordered, sketch};
+use super::measure::{Calibrated, Calibration, FittedNetwork, aggregate, clusters, health, most_rows, ordered, sketch};
 use super::trained::Trained;
-use crate::artifact::{Aggregate, FORMAT_VERSION, Health, Init, Metadata, Model, Provenance};
+use crate::artifact::{Aggregate, Clusters, FORMAT_VERSION, Health, Init, Metadata, Model, Provenance};
 use crate::config::Training;
 use crate::drift::Sketch;
 use crate::error::{Error, Result};
 use crate::feature::{GroupNorms, InputColumn, Layout, OrderedPair};
 use crate::model::{Checkpoint, Trainer, Vae, Weights};
+use crate::numerics::MixtureClusters;
 use crate::pipeline::{self, Run, Stage};
 use crate::score::{AggregatePosterior, Neighbors, Scoring};
 
@@ -28,6 +29,7 @@ pub(super) struct Measured {
     group_scores: Vec<Arc<GroupNorms>>,
     health: Option<Health>,
     aggregate: Aggregate,
+    clusters: Option<(MixtureClusters, Clusters)>,
     ordered: Vec<OrderedPair>,
     sketch: Sketch,
 }
@@ -53,13 +55,16 @@ impl Trained {
         let vae = calibration.members[0].0.clone();
         let fitted = FittedNetwork::new(layout, network, &weights[0], vae, self.measured_rows(), run)?;
         let features = &self.loaded.features;
-        let stages = ["health", "aggregate", "ordered", "sketch"].map(Stage::new);
+        let stages = ["health", "aggregate", "ordered", "sketch", "clusters"].map(Stage::new);
         let health = stages[0].run(|| health::measure(&fitted, features, rows, seed))?;
         let aggregate = stages[1].run(|| aggregate::measure(&fitted, features, rows, seed))?;
         let pairs = prepared.columns.ordered.clone();
         let ordered = stages[2].run(|| ordered::measure(features, rows, pairs, run.stopper()))?;
         let sketch = stages[3]
             .run(|| sketch::measure(&fitted, features, rows, &training_scores, scoring.calibration.as_ref()))?;
+        let asked = prepared.config.clusters;
+        let clusters =
+            stages[4].run(|| asked.map(|asked| clusters::measure(&fitted, rows, asked, seed)).transpose())?;
         pipeline::report(&stages.each_ref());
         Ok(Measured {
             training,
@@ -70,6 +75,7 @@ impl Trained {
             group_scores,
             health,
             aggregate,
+            clusters,
             ordered,
             sketch,
             trained: self,
@@ -137,6 +143,7 @@ impl Measured {
             empty_rows: rows.empty,
             init,
         };
+        let (found, clusters) = self.clusters.unzip();
         let metadata = Metadata {
             format_version: FORMAT_VERSION,
             features: loaded.features.kinds().to_vec(),
@@ -149,14 +156,22 @@ impl Measured {
             training,
             history: members.history,
             health,
+            clusters,
             scoring,
             provenance,
         };
         let norms = [loaded.features.layout().given().norms(), &group_scores];
         let networks = members.weights.into_iter().zip(latents).collect();
-        let model =
-            Model::new(metadata, networks, neighbors.as_ref(), norms, &aggregate, &self.sketch, &prepared.device)
-                .map_err(|fault| Error::Model { path: "the model just fitted".into(), fault })?;
+        let model = Model::new(
+            metadata,
+            networks,
+            (neighbors.as_ref(), found.as_ref()),
+            norms,
+            &aggregate,
+            &self.sketch,
+            &prepared.device,
+        )
+        .map_err(|fault| Error::Model { path: "the model just fitted".into(), fault })?;
         let cells = rows.training.len() as u64 * prepared.sizes.inputs as u64;
         Ok(Fitted {
             model,

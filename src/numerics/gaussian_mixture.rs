@@ -19,9 +19,6 @@ const SMALLEST_PIVOT: f64 = FLOOR * 1e-2;
 const STEPS: usize = 60;
 const SETTLED: f64 = 1e-3;
 
-/// Most components; their number doubles.
-const MOST_COMPONENTS: usize = 16;
-
 /// A point that belongs to a component by less than this share is not counted for it.
 const LEAST_SHARE: f64 = 1e-6;
 
@@ -61,14 +58,20 @@ impl GaussianMixture {
         Self { latent_dim, weight: vec![1.0], mean: vec![0.0; latent_dim], factor }
     }
 
-    /// The mixture fitted to `places`, `[n, latent_dim]`, that makes `held_out` most likely. It has 1, 2, 4, …
-    /// components: twice as many as long as the gain is above its standard error. `None` if the prior is as good.
-    pub(crate) fn choose(places: &[f32], held_out: &[f32], latent_dim: usize, noise: RandomStream) -> Option<Self> {
+    /// The mixture fitted to `places`, `[n, latent_dim]`, that makes `held_out` most likely. It has 1, 2, 4, … components, at
+    /// most `most`: twice as many as long as the gain is above its standard error. `None` if the prior is as good.
+    pub(crate) fn choose(
+        places: &[f32],
+        held_out: &[f32],
+        latent_dim: usize,
+        most: usize,
+        noise: RandomStream,
+    ) -> Option<Self> {
         let n = places.len() / latent_dim;
         let logs = |density: &Self| density.log_densities(held_out);
         let mut best = (logs(&Self::prior(latent_dim)), None);
         let mut components = 1;
-        while components <= MOST_COMPONENTS && components * latent_dim * PLACES_A_DIMENSION <= n {
+        while components <= most && components * latent_dim * PLACES_A_DIMENSION <= n {
             let fitted = Self::fit(places, latent_dim, components, noise.child(components as u64));
             let reached = logs(&fitted);
             if gains(&best.0, &reached) {
@@ -82,9 +85,26 @@ impl GaussianMixture {
         best.1
     }
 
+    /// A mixture of some of its components, in this order.
+    pub(super) fn of_components(&self, taken: &[usize]) -> Self {
+        let some = |values: &[f32], width: usize| -> Vec<f32> {
+            taken.iter().flat_map(|&component| &values[component * width..][..width]).copied().collect()
+        };
+        let k = self.latent_dim;
+        let mut weight = some(&self.weight, 1);
+        let sum: f32 = weight.iter().sum();
+        weight.iter_mut().for_each(|weight| *weight /= sum);
+        Self { latent_dim: k, weight, mean: some(&self.mean, k), factor: some(&self.factor, k * k) }
+    }
+
+    /// Dimensions of a point.
+    pub(super) fn width(&self) -> usize {
+        self.latent_dim
+    }
+
     /// Fits `components` components by expectation maximisation (Dempster, Laird & Rubin 1977). The first centres are
     /// those of k-means++ (Arthur & Vassilvitskii 2007).
-    fn fit(places: &[f32], latent_dim: usize, components: usize, noise: RandomStream) -> Self {
+    pub(super) fn fit(places: &[f32], latent_dim: usize, components: usize, noise: RandomStream) -> Self {
         let k = latent_dim;
         let n = places.len() / k;
         let mut shares = nearest(places, k, &centres(places, k, components, noise));
@@ -103,7 +123,7 @@ impl GaussianMixture {
     }
 
     /// The logarithm of the density at each point, `[n, latent_dim]`.
-    fn log_densities(&self, places: &[f32]) -> Vec<f64> {
+    pub(super) fn log_densities(&self, places: &[f32]) -> Vec<f64> {
         let components = self.weight.len();
         let mut logs = vec![0.0; places.len() / self.latent_dim * components];
         self.weighted_logs(places, &mut Vec::new(), &mut logs);
@@ -111,7 +131,7 @@ impl GaussianMixture {
     }
 
     /// The logarithm of weight times density of each component at each point: `[n, components]`. `white` is room.
-    fn weighted_logs(&self, places: &[f32], white: &mut Vec<f32>, into: &mut [f64]) {
+    pub(super) fn weighted_logs(&self, places: &[f32], white: &mut Vec<f32>, into: &mut [f64]) {
         let (k, components) = (self.latent_dim, self.weight.len());
         let n = places.len() / k;
         let (mut constants, mut whitening, mut centres) = (Vec::new(), Vec::new(), Vec::new());
@@ -266,7 +286,8 @@ mod tests {
 
     #[test]
     fn it_finds_what_it_was_drawn_from() {
-        let density = GaussianMixture::choose(&two(2000, 1), &two(500, 2), 2, RandomStream::new(3, "density")).unwrap();
+        let density =
+            GaussianMixture::choose(&two(2000, 1), &two(500, 2), 2, 16, RandomStream::new(3, "density")).unwrap();
         let reached: f64 = density.log_densities(&two(500, 4)).iter().sum::<f64>() / 1000.0;
         // The entropy of the mixture: ln 2 for which, and ln 2πe + ln |L| of each.
         let entropy = 2_f64.ln() + std::f64::consts::TAU.ln() + 1.0 + (0.2_f64.ln() + 0.25_f64.ln()) / 2.0;
@@ -285,7 +306,7 @@ mod tests {
         RandomStream::new(1, "places").normals(&mut places);
         let mut other = vec![0.0; 60_000];
         RandomStream::new(2, "places").normals(&mut other);
-        assert_eq!(GaussianMixture::choose(&places, &other, 3, RandomStream::new(3, "density")), None);
+        assert_eq!(GaussianMixture::choose(&places, &other, 3, 16, RandomStream::new(3, "density")), None);
         let standard = -1.5 * std::f64::consts::TAU.ln() - 0.5 * (0.25 + 1.0 + 4.0);
         assert!((GaussianMixture::prior(3).log_densities(&[0.5, -1.0, 2.0])[0] - standard).abs() < 1e-6);
     }

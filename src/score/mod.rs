@@ -10,6 +10,7 @@ mod importance;
 mod latents;
 mod neighbor_space;
 mod neighbors;
+mod preservation;
 mod scorer;
 mod tail;
 
@@ -21,6 +22,7 @@ pub(crate) use self::explain::rows_encoded_for_one;
 pub(crate) use self::latents::{AggregatePosterior, LatentSums};
 pub(crate) use self::neighbor_space::{NeighborSpace, Residuals};
 pub(crate) use self::neighbors::Neighbors;
+pub use self::preservation::NeighborPreservation;
 use self::scorer::MemberView;
 pub(crate) use self::scorer::{EncodedBatch, Member, Scorer};
 pub use self::tail::Tail;

@@ -23,6 +23,8 @@ pub(super) struct Width {
     pub(super) anomalies: bool,
     /// Whether there are stored training rows.
     pub(super) neighbors: bool,
+    /// Whether there are clusters.
+    pub(super) clusters: bool,
 }
 
 impl TransformConfig {
@@ -32,12 +34,12 @@ impl TransformConfig {
     }
 
     /// Checks, before the training of a model, that `source` can be written with its new columns. The model learns the
-    /// columns `learned` in `latent_dim` latent dimensions.
+    /// columns `learned` in `latent_dim` latent dimensions, and finds `clusters` or not.
     ///
     /// # Errors
     /// [`Error::UnknownScore`], [`Error::UnknownColumn`], [`Error::BadPattern`] and [`Error::NameClash`].
-    pub fn check_columns(&self, source: &Source, learned: &[String], latent_dim: usize) -> Result<()> {
-        let width = Width { latent_dim, p_values: true, anomalies: true, neighbors: true };
+    pub fn check_columns(&self, source: &Source, learned: &[String], latent_dim: usize, clusters: bool) -> Result<()> {
+        let width = Width { latent_dim, p_values: true, anomalies: true, neighbors: true, clusters };
         kept(self, &source.schema(), source.path(), learned, &Schema::new(new_fields(self, width)?)).map(drop)
     }
 }
@@ -70,13 +72,14 @@ pub(super) fn new_fields(config: &TransformConfig, width: Width) -> Result<Vec<F
         LatentShape::List => vec![field(name, list_type(width.latent_dim), false)],
     };
     let stds = if config.std { latents("z_std") } else { Vec::new() };
+    let clusters = width.clusters.then(|| vec![field("cluster", DataType::Int32, true), float("cluster_p", true)]);
     let name = |score: Option<&Score>| score.map_or(ANOMALY_SCORE, |score| score.name);
     let scores = scores(config, width.neighbors)?.into_iter().map(|score| float(name(score), true)).collect();
     let p_value = width.p_values.then(|| field("p_value", DataType::Float64, true));
     let is_anomaly = width.anomalies.then(|| field(IS_ANOMALY, DataType::Boolean, true));
     let top = (config.explain > 0).then(|| field("top_features", explain::data_type(), true));
     let decisions = [p_value, is_anomaly, top].into_iter().flatten().collect();
-    Ok([latents("z"), stds, scores, decisions].concat())
+    Ok([latents("z"), stds, clusters.unwrap_or_default(), scores, decisions].concat())
 }
 
 /// The type of a list of latents.

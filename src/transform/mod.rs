@@ -9,6 +9,7 @@ mod expected;
 mod explain;
 mod general;
 mod job;
+mod latent_quality;
 mod line_worker;
 mod lines;
 mod located;
@@ -27,6 +28,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 
 use self::general::OutputPlan;
 use self::job::TransformJob;
+pub use self::latent_quality::{LabelQuality, LabelSeparation, LatentQuality, NeighborAccuracy};
 pub use self::log_likelihood::LogLikelihood;
 use self::new_columns::NewColumnMaker;
 pub use self::quantiles::ScoreQuantiles;

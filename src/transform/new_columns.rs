@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, Float64Array, RecordBatch};
+use arrow::array::{ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, Float64Array, Int32Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::columns::{self, IS_ANOMALY, Width};
@@ -14,6 +14,7 @@ use crate::config::{ExplainRows, LatentShape, TransformConfig};
 use crate::drift::Sketch;
 use crate::error::Result;
 use crate::feature::{FeatureIssues, Features};
+use crate::numerics::MixtureClusters;
 use crate::score::{AnomalyRule, EncodedBatch, Score, Scorer};
 
 /// Makes the new columns.
@@ -21,6 +22,7 @@ use crate::score::{AnomalyRule, EncodedBatch, Score, Scorer};
 pub(super) struct NewColumnMaker {
     scorer: Arc<Scorer>,
     with_stds: bool,
+    clusters: Option<Arc<MixtureClusters>>,
     latent_shape: LatentShape,
     /// See [`columns::scores`].
     scores: Vec<Option<&'static Score>>,
@@ -62,7 +64,14 @@ impl NewColumnMaker {
         let rule = AnomalyRule::new(&metadata.scoring, config.decision)?;
         let latent_dim = metadata.network.latent_dim;
         let neighbors = model.scorer().neighbors().is_some();
-        let width = Width { latent_dim, p_values: rule.has_p_values(), anomalies: rule.decides(), neighbors };
+        let clusters = model.clusters().cloned();
+        let width = Width {
+            latent_dim,
+            p_values: rule.has_p_values(),
+            anomalies: rule.decides(),
+            neighbors,
+            clusters: clusters.is_some(),
+        };
         let anomaly_score = Score::named("anomaly_score", &metadata.scoring.anomaly_score, |_| true)?;
         let explainer = || Arc::new(Explainer::new(features.clone(), anomaly_score, config.explain));
         let expectations = Expectations::new(model, config)?;
@@ -71,6 +80,7 @@ impl NewColumnMaker {
         Ok(Self {
             scorer: model.scorer().clone(),
             with_stds: config.std,
+            clusters,
             latent_shape: config.latents,
             scores: columns::scores(config, neighbors)?,
             anomaly_score,
@@ -137,6 +147,13 @@ impl NewColumnMaker {
             arrays.extend(self.latents(&stds, encoded.latent_dim));
         }
 
+        if let Some(clusters) = &self.clusters {
+            let told = clusters.assign(&encoded.mean).into_iter().zip(&encoded.known);
+            // Nothing is known of the cluster of a row without a known value.
+            let told: Vec<Option<(usize, f32)>> = told.map(|(told, known)| (*known > 0.0).then_some(told)).collect();
+            arrays.push(Arc::new(told.iter().map(|told| Some((*told)?.0 as i32)).collect::<Int32Array>()));
+            arrays.push(Arc::new(told.iter().map(|told| Some((*told)?.1)).collect::<Float32Array>()));
+        }
         let anomaly_scores = rows.anomaly_score(self.anomaly_score)?;
         for score in &self.scores {
             arrays.push(match score {

@@ -129,7 +129,7 @@ fn the_bound_of_a_linear_model_comes_near_the_likelihood_of_its_normal_distribut
     assert!((of("importance_weighted") - exact).abs() < 0.01, "{told} {exact}");
     assert!(of("elbo") <= of("importance_weighted") && of("standard_error") > 0.0, "{told}");
     dir.ok("evaluate in.parquet --likelihood -m linear --samples 10").prints(&["importance-weighted by 10 draws each"]);
-    dir.fails(2, "evaluate in.parquet").says(&["--label or --likelihood is missing"]);
+    dir.fails(2, "evaluate in.parquet").says(&["--label, --latents or --likelihood is missing"]);
     dir.fails(2, "evaluate in.parquet --likelihood --label label").says(&["--likelihood"]);
     dir.fails(2, "evaluate in.parquet --likelihood -m linear --samples 0")
         .says(&["samples is 0, but must be 1 to 100000"]);

@@ -7,6 +7,7 @@ mod book;
 mod bounds;
 mod carried_columns;
 mod closed_streams;
+mod clusters;
 mod columns;
 mod config;
 #[cfg(target_os = "linux")]
@@ -46,6 +47,7 @@ mod interrupts;
 mod kinds;
 mod lakes;
 mod latent_dim;
+mod latent_quality;
 mod library;
 mod linear;
 mod lines;

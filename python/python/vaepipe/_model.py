@@ -107,7 +107,7 @@ class Model:
         **options: Unpack[TransformOptions],
     ) -> Any:
         """Every row with new columns: the latents ``z_0`` ... (float32), ``recon_error`` (0 or more), ``anomaly_score``
-        (higher is odder), ``p_value`` and ``is_anomaly``.
+        (higher is odder), ``p_value`` and ``is_anomaly``; if the fit had ``clusters`` also ``cluster`` and ``cluster_p``.
 
         A frame gives a frame of the same kind, with its own columns and index as they were; anything else a
         :class:`Reader`, whose batches are of the kind of those that went in. Rows stay in order unless ``sort`` changes it, and
@@ -202,6 +202,17 @@ class Model:
         """What each dimension of the latent space means: its ``health`` (KL in nats, variance), and its ``influences``, the
         columns that a step of 1 along it moves most, with their rank correlation among the training rows."""
         return self._native.latents()
+
+    def latent_quality(
+        self, data: Data, *, label: str | None = None, where: str | None = None
+    ) -> dict[str, Any] | None:
+        """How well latents keep what the columns say. ``neighbors``, for 5, 15 and 50 nearest neighbours of a row: the
+        trustworthiness and continuity (Venna & Kaski 2001) of the latents, and the share of neighbours that the learned
+        columns and the latents have in common. With a column ``label`` of numbers or words, which the model need not know:
+        how often the nearest neighbours tell it, and its silhouette, among latents and among columns. Of many rows 10,000
+        drawn at random are compared. ``None`` without rows."""
+        rows = source(data, where, self._types)
+        return None if rows is None else self._native.latent_quality(rows.native, label)
 
     def log_likelihood(self, data: Data, *, where: str | None = None, samples: int = 5000) -> dict[str, Any] | None:
         """How likely the model makes rows, in nats a row: the importance-weighted bound of ``samples`` draws a row

@@ -75,6 +75,10 @@ class FitOptions(TypedDict, total=False):
     #: Networks to train in one model; scores are averaged, latents come from the first [default: 1]
     members: int | None
 
+    #: Find clusters in the latents, so many or auto; a transform adds cluster, numbered from 0 by size, and
+    #: cluster_p, its probability [default: none]
+    clusters: int | Literal["auto"] | None
+
     #: The score in the column anomaly_score, which also makes the p-values; neighbor_distance, the default with
     #: order_by, and combined store training rows in the model [default: elbo; with preset anomaly combined]
     anomaly_score: str | None

@@ -58,7 +58,8 @@ pub(super) fn plane(
     let anomaly = columns.is_anomaly.as_ref().map(of).transpose()?.flatten();
     let is_anomalous = |row: usize| anomaly.as_ref().is_some_and(|anomaly| anomaly[row] == Some(1.0));
     // Nobody asked for colours, and the file says which rows are odd: these are drawn, on the density of all.
-    let by_oddness = columns.color.is_none() && columns.label.is_none() && anomaly.is_some();
+    let nobody_asks = [&columns.color, &columns.label, &columns.cluster].into_iter().all(Option::is_none);
+    let by_oddness = nobody_asks && anomaly.is_some();
     let is_sampled = (sample.rows.len() as u64) < survey.rows;
     let is_dense = if by_oddness { survey.rows > SINGLE_ROWS } else { is_sampled };
     let (paints, legend, what) = match by_oddness {
@@ -131,9 +132,9 @@ fn colors(path: &Path, columns: &ScoredColumns, sample: &SampledRows) -> Result<
             Ok((labels.iter().map(paint).collect(), Legend::Names(names.collect()), label.clone()))
         }
         (color, _) => {
-            let name = color.as_ref().unwrap_or(&columns.score);
+            let name = color.as_ref().or(columns.cluster.as_ref()).unwrap_or(&columns.score);
             let Some(column) = sample.column(name) else { return Ok(single_color(all)) };
-            match are_numbers(column.data_type()) {
+            match are_numbers(column.data_type()) && Some(name) != columns.cluster.as_ref() {
                 true => color_by_number(path, name, column),
                 false => color_by_word(path, name, column),
             }

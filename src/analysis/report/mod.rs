@@ -1,5 +1,6 @@
 //! Report pages: the scores and latents of a scored file and, with its model, what the model learned.
 
+mod clusters;
 mod distribution;
 mod headline;
 mod history;
@@ -37,7 +38,7 @@ use crate::storage::{Target, commit_bytes};
 pub struct ReportConfig {
     /// The column of labels: 1 or true for an anomaly, 0 or false otherwise.
     pub label: Option<String>,
-    /// The column that colours rows in latent space. `None`: the label, or else the score.
+    /// The column that colours rows in latent space. `None`: the label, or else the cluster, or else the score.
     pub color: Option<String>,
     /// The two dimensions of the latent space to show. `None`: those whose posterior mean varies most.
     pub dimensions: Option<[usize; 2]>,
@@ -201,6 +202,7 @@ pub fn report(source: &ParquetSource, model: Option<&Model>, config: &ReportConf
     // Single pixels of an image name nothing.
     let names = if config.image.is_some() { Vec::new() } else { latent_names::latent_names(&influences) };
     page.plane(latent_plane::plane(source, &columns, &survey, &sample, &names, config, stop)?)?;
+    clusters::show(&mut page, source, &columns, &sample, config, stop)?;
     match model {
         Some(model) => {
             if source.metadata_value(MODEL_KEY).is_some_and(|hash| hash != model.hash()) {
@@ -232,6 +234,9 @@ struct ScoredColumns {
     top_features: Option<String>,
     label: Option<String>,
     color: Option<String>,
+    cluster: Option<String>,
+    /// What is before the names of the columns that the transform added.
+    prefix: String,
     /// The column of dates or times by which rows are counted.
     time: Option<String>,
     /// Columns neither learned nor added; they identify rows.
@@ -278,10 +283,12 @@ impl ScoredColumns {
             top_features: new("top_features"),
             label: config.label.as_deref().map(|name| require("label", name)).transpose()?,
             color: config.color.as_deref().map(|name| require("color", name)).transpose()?,
+            cluster: new("cluster"),
             time: periods::time_column(source, time),
             carried: all.iter().filter(is_carried).map(|name| (*name).to_owned()).collect(),
-            all: names,
+            all: names.clone(),
             score,
+            prefix: prefix.clone(),
         })
     }
 

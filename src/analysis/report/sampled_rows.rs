@@ -50,7 +50,7 @@ pub(super) fn sample(
         None => None,
     };
     let learned = learned.into_iter().filter(|name| columns.has(name) && in_order.is_none());
-    let own = [&columns.is_anomaly, &columns.label, &columns.color].into_iter().flatten().cloned();
+    let own = [&columns.is_anomaly, &columns.label, &columns.color, &columns.cluster].into_iter().flatten().cloned();
     let names = columns.latents.iter().cloned().chain([columns.score.clone()]).chain(own).chain(learned);
     let mut sample = read_rows(source, names, rows, stop)?;
     if let Some(learned) = in_order {

@@ -1,6 +1,6 @@
 //! The health of a model as text.
 
-use vaepipe::{ColumnHealth, Dimension, Health, Measure};
+use vaepipe::{ColumnHealth, Dimension, Health, Measure, NeighborPreservation};
 
 use crate::cli::output::shown;
 use crate::cli::output::table::{in_lines, table_of, to_the_right};
@@ -20,6 +20,26 @@ pub(crate) fn line(health: &Health) -> String {
         health.kl,
         health.error
     )
+}
+
+/// How well the latents keep the nearest neighbours of rows, in one line.
+pub(crate) fn neighbors(health: &Health) -> Option<String> {
+    let NeighborPreservation { neighbors, trustworthiness, continuity, overlap, .. } = health.neighbors.first()?;
+    Some(format!(
+        "{:.1} % of the {neighbors} nearest neighbours are kept, trustworthiness {trustworthiness:.4}, continuity {continuity:.4}",
+        100.0 * overlap
+    ))
+}
+
+/// The table of how well neighbours are kept.
+pub(crate) fn neighbor_table(preserved: &[NeighborPreservation]) -> String {
+    let mut table = table_of(["neighbours", "trustworthiness", "continuity", "overlap"]);
+    for NeighborPreservation { neighbors, trustworthiness, continuity, overlap, .. } in preserved {
+        let [first, second, third] = [trustworthiness, continuity, overlap].map(|share| format!("{share:.4}"));
+        table.add_row([neighbors.to_string(), first, second, third]);
+    }
+    to_the_right(&mut table, 0..=3);
+    if preserved.is_empty() { String::new() } else { in_lines(&table) }
 }
 
 /// Warns of posterior collapse.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
-use vaepipe::{Fitted, History, Init, LogicalType, Model, Network, Tail, Training};
+use vaepipe::{Clusters, Fitted, History, Init, LogicalType, Model, Network, Tail, Training};
 
 use crate::cli::fit::{health, verdict};
 use crate::cli::flags::decision::because;
@@ -66,8 +66,10 @@ pub(crate) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
     }
     if let Some(health) = &metadata.health {
         lines.push(("latents", health::line(health)));
+        lines.extend(health::neighbors(health).map(|kept| ("", kept)));
         lines.extend(health::advice(health).filter(|_| health.active() > 0).map(|advice| ("", advice)));
     }
+    lines.extend(metadata.clusters.as_ref().map(|found| ("clusters", clusters(found))));
     lines.extend(scores(&fitted.model));
     lines.extend(verdict::lines(&fitted.model));
     lines.push((
@@ -79,6 +81,17 @@ pub(crate) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
         ),
     ));
     lines
+}
+
+/// Describes clusters by the share of the training rows in each.
+pub(crate) fn clusters(found: &Clusters) -> String {
+    const SHOWN: usize = 8;
+    let all = found.rows.len();
+    let mut shares: Vec<String> = found.shares().take(SHOWN).map(percent).collect();
+    if all > SHOWN {
+        shares.push(format!("… {} more", all - SHOWN));
+    }
+    format!("{all}, of {} of the training rows", shares.join(", "))
 }
 
 /// The way to read a column of strings as what they are.
@@ -165,6 +178,7 @@ pub(crate) fn json(fitted: &Fitted, total: f64) -> Value {
         "held_out_loss": history.held_out_loss,
         "init": rows.init,
         "health": metadata.health,
+        "clusters": metadata.clusters,
         "verdict": verdict::json(&fitted.model),
         "anomaly_score": metadata.scoring.anomaly_score,
         "calibration_rows": metadata.scoring.calibration.as_ref().map_or(0, Tail::rows),

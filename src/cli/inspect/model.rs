@@ -7,7 +7,7 @@ use serde_json::json;
 use vaepipe::{Epoch, History, Init, Model, Training};
 
 use crate::cli::failure::Failure;
-use crate::cli::fit::summary::{elements, network, parameters, refit, scores};
+use crate::cli::fit::summary::{clusters, elements, network, parameters, refit, scores};
 use crate::cli::fit::{health, verdict};
 use crate::cli::output::table::{in_lines, table_of, to_the_right};
 use crate::cli::output::{self, OutputFormat, describe_order, grouped, labelled, shown};
@@ -51,8 +51,13 @@ pub(crate) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<
     if let Some(health) = &metadata.health {
         lines.push(("latents", health::line(health)));
         lines.extend(health::advice(health).filter(|_| health.active() > 0).map(|advice| ("", advice)));
-        sections.extend([health::dimensions(health), health::columns(health)]);
+        sections.extend([
+            health::dimensions(health),
+            health::neighbor_table(&health.neighbors),
+            health::columns(health),
+        ]);
     }
+    lines.extend(metadata.clusters.as_ref().map(|found| ("clusters", clusters(found))));
     lines.extend(scores(model));
     lines.extend(verdict::lines(model));
     lines.extend(verdict::advice(model).into_iter().map(|advice| ("", advice)));

@@ -3,7 +3,7 @@
 use std::any::TypeId;
 
 use clap::{Arg, ArgAction, Command};
-use vaepipe::LatentDim;
+use vaepipe::{ClusterCount, LatentDim};
 
 use crate::cli::failure::Origin;
 
@@ -80,7 +80,10 @@ impl Takes {
             Self::Number
         } else if value == TypeId::of::<Vec<usize>>() {
             Self::Widths
-        } else if value == TypeId::of::<Option<f64>>() || value == TypeId::of::<LatentDim>() {
+        } else if [TypeId::of::<Option<f64>>(), TypeId::of::<LatentDim>(), TypeId::of::<ClusterCount>()]
+            .iter()
+            .any(|auto| value == *auto)
+        {
             Self::Auto
         } else {
             Self::Text

@@ -17,8 +17,9 @@ const MOST_ROWS: usize = 4096;
 const MOST_CELLS: usize = 1 << 21;
 const MOST_PAIRS: usize = 1 << 29;
 
-/// The widest latent space that gets a density, and most products of latents in a step of its fit.
+/// The widest latent space that gets a density, its most components, and most products of latents in a step of its fit.
 const WIDEST: usize = 256;
+const MOST_COMPONENTS: usize = 16;
 const MOST_PRODUCTS: usize = 1 << 26;
 
 /// Number of factors of the residuals, the most values for them, and the most products.
@@ -81,7 +82,8 @@ pub(in crate::fit) fn measure(
     look.each(&rows.calibration, MOST_ROWS, draw, |draw| held_out.extend(draw))?;
     let density = || {
         let rows = (MOST_PRODUCTS / (k * k)).min(some.draw.len() / k);
-        GaussianMixture::choose(&some.draw[..rows * k], &held_out, k, RandomStream::new(seed, "density"))
+        let noise = RandomStream::new(seed, "density");
+        GaussianMixture::choose(&some.draw[..rows * k], &held_out, k, MOST_COMPONENTS, noise)
     };
     let (density, aggregate) = look
         .pool

@@ -87,11 +87,6 @@ impl<'a> FittedNetwork<'a> {
 
     /// The rows in the decoder's layout, `[rows, outputs]`.
     pub(in crate::fit) fn spread(&self, batch: &Batch) -> Vec<f32> {
-        let inputs = self.layout.inputs();
-        let mut spread = Vec::with_capacity(batch.rows() * self.layout.outputs());
-        for (row, x) in batch.x.chunks_exact(inputs).enumerate() {
-            self.layout.spread(x, batch.known.as_ref().map(|known| &known[row * inputs..][..inputs]), &mut spread);
-        }
-        spread
+        batch.spread(self.layout)
     }
 }

@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::feature::{Features, Likelihood};
 use crate::fit::rows::FitRows;
 use crate::model::Losses;
-use crate::numerics::{Components, Covariance, RandomStream};
+use crate::numerics::{Components, Covariance, Points, RandomStream};
+use crate::score::NeighborPreservation;
 
 /// The widest rows, and the most dimensions, for a comparison with PCA.
 const WIDEST: usize = 2048;
@@ -16,6 +17,11 @@ const MOST_DIMENSIONS: usize = 256;
 /// Most products for a covariance, at 784 columns those of 7,000 rows, and fewest rows.
 const MOST_PRODUCTS: usize = 1 << 32;
 const FEWEST_ROWS: usize = 2048;
+
+/// Most rows whose neighbours are compared, fewest of them however wide, and most products for their distances.
+const MOST_COMPARED: usize = 2048;
+const FEWEST_COMPARED: usize = 256;
+const MOST_DISTANCE_PRODUCTS: usize = 1 << 32;
 
 /// Sums over rows for a numeric output.
 #[derive(Debug, Clone, Copy, Default)]
@@ -121,8 +127,26 @@ pub(in crate::fit) fn measure(
         dimensions,
         error: squared_error / known,
         principal_error: baseline.map(|_| principal / known),
+        neighbors: preserved_neighbors(look, rows)?,
         columns: columns(look, features, &sums, &guesses),
     }))
+}
+
+/// Compares the neighbours of calibration rows among the learned columns with those in the latents.
+fn preserved_neighbors(look: &FittedNetwork<'_>, rows: &FitRows) -> Result<Vec<NeighborPreservation>> {
+    let most = (MOST_DISTANCE_PRODUCTS / look.layout.outputs()).isqrt().clamp(FEWEST_COMPARED, MOST_COMPARED);
+    let (mut places, mut latents) = (Vec::new(), Vec::new());
+    let of_batch = |batch: Batch| {
+        let [mean, _] = look.vae.posterior(&batch)?;
+        Ok((batch.places(look.layout), mean))
+    };
+    look.each(&rows.calibration, most, of_batch, |(of_columns, of_latents)| {
+        places.extend(of_columns);
+        latents.extend(of_latents);
+    })?;
+    let [places, latents] =
+        [(places, look.layout.outputs()), (latents, look.latent_dim)].map(|(rows, width)| Points::new(rows, width));
+    NeighborPreservation::measure(&places, &latents, &look.pool, look.stop)
 }
 
 /// The sums of a batch.
@@ -248,9 +272,7 @@ impl LinearBaseline {
             each.for_each(|((sum, count), (x, known))| (*sum, *count) = (*sum + x, *count + known));
         })?;
         let mean: Vec<f32> = sums.into_iter().map(|(sum, count)| (sum / f64::max(count, 1.0)) as f32).collect();
-        let weight = |classes: usize| if classes > 1 { std::f32::consts::FRAC_1_SQRT_2 } else { 1.0 };
-        let classes = look.layout.spans().iter().map(|span| span.output.len());
-        let weights: Vec<f32> = classes.flat_map(|classes| std::iter::repeat_n(weight(classes), classes)).collect();
+        let weights = look.layout.distance_weights();
         let center: Vec<f32> = mean.iter().zip(&weights).map(|(mean, weight)| mean * weight).collect();
         let mut covariance = Covariance::new(center.clone());
         let products =

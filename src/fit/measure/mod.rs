@@ -2,6 +2,7 @@
 
 pub(in crate::fit) mod aggregate;
 mod calibration;
+pub(in crate::fit) mod clusters;
 mod fitted_network;
 mod group_scores;
 pub(in crate::fit) mod health;
