@@ -17,6 +17,8 @@ pub enum Preset {
     Reduce,
     /// Scores: scaling that is robust to outliers, and the worst rows of each batch left out of the loss.
     Anomaly,
+    /// A map: two latents in which rows that are alike are near to each other.
+    Map,
 }
 
 /// The rule that makes a row an anomaly.
@@ -350,7 +352,7 @@ macro_rules! words {
         }
     };
 }
-words!(Preset, "reduce" => Preset::Reduce, "anomaly" => Preset::Anomaly);
+words!(Preset, "reduce" => Preset::Reduce, "anomaly" => Preset::Anomaly, "map" => Preset::Map);
 words!(Scale, "robust" => Scale::Robust, "asinh" => Scale::Asinh, "standard" => Scale::Standard, "minmax" => Scale::Minmax, "none" => Scale::None);
 words!(Map, "asinh" => Map::Asinh, "log1p" => Map::Log1p, "quantile" => Map::Quantile, "auto" => Map::Auto, "none" => Map::None);
 words!(VectorScale, "element" => VectorScale::Element, "whole" => VectorScale::Whole);

@@ -9,6 +9,7 @@
 //! | [`generalized_pareto`] | the generalised Pareto distribution of excesses over a threshold |
 //! | [`log_sum_exp`](mod@log_sum_exp) | logarithm of a sum or mean of exponentials, softmax |
 //! | [`mixture`] | weighted mixture of answers: its quantiles, and the component a draw falls on |
+//! | [`nearest`](mod@nearest) | the nearest of many rows |
 //! | [`normal`] | the standard normal distribution: cumulative distribution function, density, quantiles |
 //! | [`principal_components`] | principal components of rows by subspace iteration |
 //! | [`product`] | matrix products |
@@ -22,6 +23,7 @@ mod gaussian_mixture;
 mod generalized_pareto;
 mod log_sum_exp;
 mod mixture;
+mod nearest;
 mod normal;
 mod principal_components;
 mod product;
@@ -35,6 +37,7 @@ pub(crate) use self::gaussian_mixture::GaussianMixture;
 pub(crate) use self::generalized_pareto::GeneralizedPareto;
 pub(crate) use self::log_sum_exp::{log_mean_exp, log_sum_exp_f32, softmax};
 pub(crate) use self::mixture::Mixture;
+pub(crate) use self::nearest::{nearest, squared_length};
 pub(crate) use self::normal::{normal_quantile, normal_rank, normal_upper_quantile};
 pub(crate) use self::principal_components::{Components, Covariance};
 pub(crate) use self::product::{times, times_rows, times_transposed, transposed_rows_times, transposed_times};
