@@ -83,8 +83,8 @@ pub struct FitConfig {
     /// the default with --order-by [default: by the number of features]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N,...", value_parser = flags::widths, help_heading = "Model"))]
     pub hidden: Option<Widths>,
-    /// Nearest neighbours of a training row to keep near to it in the latents, 0 to 100; 0 is none [default: 0; with --preset
-    /// map 10]
+    /// Nearest neighbours of a training row to keep near to it in the latents, at most 100; 0 is none, and with --preset map the
+    /// default is 15 [default: 0]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Model"))]
     pub neighbors: Option<usize>,
     /// Weight of the neighbours beside the ELBO, in nats a feature [default: 1]
@@ -107,7 +107,7 @@ pub struct FitConfig {
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Training"))]
     pub batch_size: Option<usize>,
     /// Peak learning rate of Adam; with --preset anomaly and --given the default is 0.008 [default: 0.004; with --preset
-    /// anomaly or map 0.002]
+    /// anomaly 0.002]
     #[cfg_attr(feature = "cli", arg(long, value_name = "RATE", help_heading = "Training"))]
     pub lr: Option<f64>,
     /// Weight of the KL term after the warm-up [default: 1]

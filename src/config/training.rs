@@ -70,9 +70,9 @@ impl Training {
     /// Most networks.
     pub(crate) const MOST_MEMBERS: usize = 64;
 
-    /// Most rows of a step: of a batch, and with neighbours as many more, which make pairs.
-    pub(crate) fn step_rows(&self) -> usize {
-        if self.neighbors > 0 { 2 * self.batch_size } else { self.batch_size }
+    /// Most rows of a step on `rows` rows: those of a batch, and with neighbours as many more, which make pairs.
+    pub(crate) fn step_rows(&self, rows: usize) -> usize {
+        self.batch_size.min(rows) * if self.neighbors > 0 { 2 } else { 1 }
     }
 
     /// The seed of weights and noise of network `n`; the first network has the seed of the fit.

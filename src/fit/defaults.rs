@@ -92,13 +92,11 @@ const REDUCE: Defaults = Defaults {
     anomaly_score: "elbo",
 };
 
-/// A map of all rows: as for latents, but a small rate for many steps of a deep network, since a plane leaves little way to
-/// undo a wrong fold.
+/// A map of all rows: as for latents, but with a deeper network, since a plane has little room to undo a wrong fold. Chosen by
+/// 5-nearest-neighbour accuracy and trustworthiness of images.
 const MAP: Defaults = Defaults {
     hidden: |DataShape { inputs, .. }, _| if inputs >= 32 { vec![256, 256, 128, 64] } else { vec![128, 128, 64] },
     latent_dim: |DataShape { inputs, .. }| inputs.min(2),
-    steps: 3000,
-    lr: 2e-3,
     // The validation loss does not tell when neighbours are together.
     patience: |_| 0,
     ..REDUCE
@@ -106,7 +104,7 @@ const MAP: Defaults = Defaults {
 
 /// Neighbours of a row that preset map keeps near to it, the weight of that, and the noise of the encoder's input with it,
 /// which makes rows that the fit has not seen fall where their neighbours are.
-const NEIGHBORS_OF_MAP: usize = 10;
+const NEIGHBORS_OF_MAP: usize = 15;
 const NEIGHBOR_WEIGHT: f64 = 1.0;
 const NOISE_OF_NEIGHBORS: f64 = 0.7;
 

@@ -62,7 +62,11 @@ impl NeighborGraph {
     /// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
     pub(super) fn new(input: &GraphInput<'_>, count: usize, seed: u64) -> Result<Self> {
         let width = input.layout.outputs();
-        let most = if width > WIDEST { (MOST_CELLS / width).max(2) } else { MOST_ROWS };
+        Self::of_at_most(if width > WIDEST { (MOST_CELLS / width).max(2) } else { MOST_ROWS }, input, count, seed)
+    }
+
+    /// The same of at most `most` rows.
+    fn of_at_most(most: usize, input: &GraphInput<'_>, count: usize, seed: u64) -> Result<Self> {
         let mut rows = sample(input.training.len(), most, RandomStream::new(seed, "graph"));
         rows.dedup();
         let count = count.min(rows.len().saturating_sub(1));
@@ -165,5 +169,97 @@ impl GraphInput<'_> {
         }
         block.iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = 0.0);
         Ok(block)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feature::Likelihood::Gaussian;
+    use crate::feature::Shape;
+    use crate::pipeline::Run;
+
+    /// Numbers, of which the first three vary most, and a category of three classes; a few values are missing.
+    fn rows(count: usize, numbers: usize) -> (EncodedRows, Layout, Vec<Vec<f64>>) {
+        let layout = Layout::new([(Shape::of(Gaussian, numbers), false), (Shape::category(3), false)]).unwrap();
+        let (mut store, mut seen) = (EncodedRows::new(None, count, numbers + 1), Vec::new());
+        let mut x = vec![0.0; numbers + 1];
+        for row in 0..count {
+            RandomStream::new(4, "rows").child(row as u64).normals(&mut x);
+            x.iter_mut().skip(3).for_each(|x| *x *= 1e-3);
+            let class = row % 3;
+            x[numbers] = class as f32;
+            let missing = row % 10 == 0;
+            let numbers = x[..numbers].iter().enumerate();
+            let mut of_row: Vec<f64> =
+                numbers.map(|(n, x)| if missing && n == 1 { 0.0 } else { f64::from(*x) }).collect();
+            of_row.extend((0..3).map(|n| f64::from(u8::from(n == class))));
+            seen.push(of_row);
+            if missing {
+                x[1] = f32::NAN;
+            }
+            store.push(row as u64, &x).unwrap();
+        }
+        (store, layout, seen)
+    }
+
+    fn graph(most: usize, rows: &(EncodedRows, Layout, Vec<Vec<f64>>), count: usize, threads: usize) -> NeighborGraph {
+        let (pool, run) = (Pool::new(threads).unwrap(), Run::new());
+        let input = GraphInput { training: &rows.0, layout: &rows.1, pool: &pool, stop: run.stopper() };
+        NeighborGraph::of_at_most(most, &input, count, 1).unwrap()
+    }
+
+    #[test]
+    fn neighbours_are_those_of_a_plain_search_in_numbers_and_words() {
+        for numbers in [4, 60] {
+            let rows = rows(300, numbers);
+            let found = graph(1000, &rows, 5, 2);
+            let (mut right, seen) = (0, &rows.2);
+            for row in 0..300 {
+                let distance =
+                    |other: usize| -> f64 { seen[row].iter().zip(&seen[other]).map(|(a, b)| (a - b).powi(2)).sum() };
+                let mut others: Vec<usize> = (0..300).filter(|other| *other != row).collect();
+                others.sort_by(|&a, &b| distance(a).total_cmp(&distance(b)));
+                let found: Vec<usize> = found.neighbors[row * 5..][..5].iter().map(|&other| other as usize).collect();
+                assert!(!found.contains(&row));
+                right += found.iter().filter(|other| others[..5].contains(other)).count();
+            }
+            // Principal components lose a little of the distances.
+            assert!(right >= if numbers > COMPONENTS { 1480 } else { 1500 }, "{right} of 1500");
+        }
+    }
+
+    #[test]
+    fn threads_do_not_change_the_graph_and_a_sample_is_of_the_rows() {
+        let rows = rows(500, 60);
+        let [one, three] = [1, 3].map(|threads| graph(200, &rows, 7, threads));
+        assert!(one.rows == three.rows && one.neighbors == three.neighbors);
+        assert_eq!((one.rows.len(), one.neighbors.len(), one.is_whole), (200, 1400, false));
+        assert!(one.rows.is_sorted() && one.rows.iter().all(|row| *row < 500));
+    }
+
+    #[test]
+    fn pairs_are_rows_and_one_of_their_neighbours() {
+        let rows = rows(100, 4);
+        let batch: Vec<u64> = (20..50).collect();
+        let whole = graph(100, &rows, 5, 1);
+        let is_pair = |graph: &NeighborGraph, row: u64, other: u64| {
+            let at = graph.rows.binary_search(&row).unwrap();
+            graph.neighbors[at * 5..][..5].iter().any(|&neighbor| graph.rows[neighbor as usize] == other)
+        };
+        let (beside, pairs) = whole.beside(&batch, 2, 3);
+        assert_eq!((beside.len(), pairs), (30, 30));
+        assert!(batch.iter().zip(&beside).all(|(&row, &other)| is_pair(&whole, row, other)));
+        assert_ne!(beside, whole.beside(&batch, 2, 4).0);
+        let some = graph(60, &rows, 5, 1);
+        let (beside, pairs) = some.beside(&batch, 2, 3);
+        assert_eq!((beside.len(), pairs), (30, 15));
+        assert!(beside[..15].iter().zip(&beside[15..]).all(|(&row, &other)| is_pair(&some, row, other)));
+    }
+
+    #[test]
+    fn two_rows_are_neighbours_of_each_other() {
+        let found = graph(100, &rows(2, 4), 15, 1);
+        assert_eq!((found.count, found.neighbors), (1, vec![1, 0]));
     }
 }

@@ -270,6 +270,28 @@ fn the_number_of_threads_does_not_change_a_bit() {
 }
 
 #[test]
+fn steps_bring_the_rows_of_a_pair_together() {
+    let (layout, network) = small();
+    let stream = RandomStream::new(4, "rows");
+    // Thirty rows, of which the last ten are neighbours of the ten before.
+    let mut x = vec![0.0; 90];
+    stream.normals(&mut x);
+    x.iter_mut().skip(2).step_by(3).for_each(|x| *x = 0.0);
+    let batch = Batch::new((0..30).collect(), x, &layout);
+    let trained = |neighbor_weight: f64| {
+        let mut trainer = Trainer::new(&layout, &network, 1, 16, 2, &Device::Cpu).unwrap();
+        for n in 0..300 {
+            let input = StepInput { pairs: 10, ..input(&batch, RandomStream::new(n, "noise")) };
+            trainer.step(&input, &Step { neighbor_weight, ..step() }).unwrap().unwrap();
+        }
+        trainer.evaluate(&input(&batch, noise())).unwrap();
+        neighbor_loss(&trainer.execution.means().unwrap()[20..], 2, 1.0).value
+    };
+    let [without, with] = [0.0, 3.0].map(trained);
+    assert!(with < without - 0.5, "{with} {without}");
+}
+
+#[test]
 fn a_step_that_is_not_finite_changes_nothing() {
     let (layout, _) = small();
     let mut trainer = trainer(16, 1);
