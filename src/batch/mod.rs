@@ -35,7 +35,7 @@ pub(crate) struct Batch {
     pub(crate) x: Vec<f32>,
     /// The mask, `[rows, inputs]`: 1 where known, 0 where missing. `None` if every value is known.
     pub(crate) known: Option<Vec<f32>>,
-    /// The encoder's input in place of `x` and `known`, if values are masked.
+    /// The encoder's input in place of `x` and `known`, if values are masked or have noise.
     pub(crate) shown: Option<MaskedRows>,
     /// The surprise of each row beside the likelihood of its values.
     pub(crate) surprise: Surprise,
@@ -43,7 +43,7 @@ pub(crate) struct Batch {
     pub(crate) given: GivenRows,
 }
 
-/// The row vectors and mask of a batch with some known values masked; shapes as in [`Batch`].
+/// The row vectors and mask of a batch with some known values masked, or with noise; shapes as in [`Batch`].
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct MaskedRows {
     pub(crate) x: Vec<f32>,
@@ -113,6 +113,25 @@ impl Batch {
             }
         }
         self.shown = Some(MaskedRows { x, known });
+    }
+
+    /// Adds noise to the first `values` elements that the encoder sees of each row, uniform with this standard deviation; a
+    /// row draws from the child of its number. The likelihood is of the values without noise, as in [`hide`](Self::hide).
+    pub(crate) fn blur(&mut self, deviation: f64, values: usize, noise: RandomStream) {
+        let inputs = self.x.len() / self.rows().max(1);
+        let shown = self.shown.get_or_insert_with(|| MaskedRows {
+            x: self.x.clone(),
+            known: self.known.clone().unwrap_or_else(|| vec![1.0; self.x.len()]),
+        });
+        let rows = shown.x.chunks_exact_mut(inputs).zip(shown.known.chunks_exact(inputs));
+        // A uniform variable has the deviation of its range divided by the square root of 12.
+        let range = 12.0_f64.sqrt() * deviation;
+        for (&id, (x, known)) in self.ids.iter().zip(rows) {
+            let noise = noise.child(id);
+            for (n, (x, known)) in (0..).zip(x[..values].iter_mut().zip(known)) {
+                *x += known * (range * (noise.uniform(n) - 0.5)) as f32;
+            }
+        }
     }
 
     /// Some of its rows, by their number in the batch.
@@ -224,5 +243,21 @@ mod tests {
         assert_eq!(x, known, "a masked value is 0, like a missing one");
         let hidden = known.iter().filter(|&&known| known == 0.0).count();
         assert!(known[7] == 0.0 && (1100..1300).contains(&hidden), "{hidden}");
+    }
+
+    #[test]
+    fn known_values_have_noise_for_the_encoder_only() {
+        let layout = Layout::new([(Shape::of(Gaussian, 4), false)]).unwrap();
+        let mut x = vec![1.0; 40_000];
+        x[7] = f32::NAN;
+        let mut batch = Batch::new((0..10_000).collect(), x, &layout);
+        let before = batch.clone();
+        batch.blur(0.5, 3, RandomStream::new(1, "blur"));
+        assert_eq!((&batch.x, &batch.known), (&before.x, &before.known));
+        let MaskedRows { x, known } = batch.shown.unwrap();
+        assert_eq!((x[7], known[7], x[3]), (0.0, 0.0, 1.0), "neither a missing value nor one beyond the first three");
+        let noise: Vec<f64> = x.chunks_exact(4).flat_map(|row| &row[..3]).map(|x| f64::from(x - 1.0)).collect();
+        let variance = noise.iter().map(|noise| noise * noise).sum::<f64>() / noise.len() as f64;
+        assert!((variance - 0.25).abs() < 0.005, "{variance}");
     }
 }

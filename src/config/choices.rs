@@ -17,6 +17,8 @@ pub enum Preset {
     Reduce,
     /// Scores: scaling that is robust to outliers, and the worst rows of each batch left out of the loss.
     Anomaly,
+    /// A map: two latents in which rows that are alike are near to each other.
+    Map,
 }
 
 /// The rule that makes a row an anomaly.
@@ -338,7 +340,7 @@ impl FromStr for GivenValue {
     }
 }
 
-words!(Preset, "reduce" => Preset::Reduce, "anomaly" => Preset::Anomaly);
+words!(Preset, "reduce" => Preset::Reduce, "anomaly" => Preset::Anomaly, "map" => Preset::Map);
 words!(Scale, "robust" => Scale::Robust, "asinh" => Scale::Asinh, "standard" => Scale::Standard, "minmax" => Scale::Minmax, "none" => Scale::None);
 words!(Map, "asinh" => Map::Asinh, "log1p" => Map::Log1p, "quantile" => Map::Quantile, "auto" => Map::Auto, "none" => Map::None);
 words!(VectorScale, "element" => VectorScale::Element, "whole" => VectorScale::Whole);
@@ -346,10 +348,8 @@ words!(LatentShape, "columns" => LatentShape::Columns, "list" => LatentShape::Li
 words!(ExplainRows, "anomalies" => ExplainRows::Anomalies, "all" => ExplainRows::All);
 words!(
     LogicalType,
-    "string" => LogicalType::String, "integer" => LogicalType::Integer, "float" => LogicalType::Float,
-    "boolean" => LogicalType::Boolean, "date" => LogicalType::Date, "timestamp" => LogicalType::Timestamp,
-    "epoch_s" => LogicalType::EpochS, "epoch_ms" => LogicalType::EpochMs, "epoch_us" => LogicalType::EpochUs,
-    "epoch_ns" => LogicalType::EpochNs, "hhmm" => LogicalType::Hhmm,
+    "string" => LogicalType::String, "integer" => LogicalType::Integer, "float" => LogicalType::Float, "boolean" => LogicalType::Boolean, "date" => LogicalType::Date, "timestamp" => LogicalType::Timestamp,
+    "epoch_s" => LogicalType::EpochS, "epoch_ms" => LogicalType::EpochMs, "epoch_us" => LogicalType::EpochUs, "epoch_ns" => LogicalType::EpochNs, "hhmm" => LogicalType::Hhmm,
 );
 words!(IfNewer, "input" => IfNewer::Input, "model" => IfNewer::Model);
 words!(DecimalMark, "point" => DecimalMark::Point, "comma" => DecimalMark::Comma);

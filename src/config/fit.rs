@@ -75,18 +75,25 @@ pub struct FitConfig {
     /// How numbers are scaled; with --order-by the default is standard [default: minmax; with --preset anomaly asinh]
     #[cfg_attr(feature = "cli", arg(long, value_parser = flags::words::<Scale>(Scale::WORDS), help_heading = "Columns"))]
     pub scale: Option<Scale>,
-    /// Defaults for a purpose: reduce for latents of every row, anomaly for scores, and by default with --order-by
-    /// [default: reduce]
+    /// Defaults for a purpose: reduce for latents of every row, map for two latents that keep neighbours together, anomaly for
+    /// scores, and by default with --order-by [default: reduce]
     #[cfg_attr(feature = "cli", arg(long, value_parser = flags::words::<Preset>(Preset::WORDS), help_heading = "Model"))]
     pub preset: Option<Preset>,
     /// Number of latent dimensions; auto doubles it until the loss of held-out rows stops improving [default: by the number
-    /// of features]
+    /// of features; with --preset map 2]
     #[cfg_attr(feature = "cli", arg(long, value_name = "auto|K", help_heading = "Model"))]
     pub latent_dim: Option<LatentDim>,
     /// Widths of the encoder's hidden layers, like 256,128; the decoder mirrors them; "none" for a linear model,
     /// the default with --order-by [default: by the number of features]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N,...", value_parser = flags::widths, help_heading = "Model"))]
     pub hidden: Option<Widths>,
+    /// Nearest neighbours of a training row to keep near to it in the latents, at most 100; 0 is none, and with --preset map the
+    /// default is 15 [default: 0]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Model"))]
+    pub neighbors: Option<usize>,
+    /// Weight of the neighbours beside the ELBO, in nats a feature [default: 1; below 32 features 0.3]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "WEIGHT", help_heading = "Model"))]
+    pub neighbor_weight: Option<f64>,
     /// Networks to train in one model; scores are averaged, latents come from the first [default: 1]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Model"))]
     pub members: Option<usize>,
@@ -131,8 +138,8 @@ pub struct FitConfig {
     /// values, else 0]
     #[cfg_attr(feature = "cli", arg(long, value_name = "auto|SHARE", value_parser = flags::share_or_auto, default_value = "auto", hide_default_value = true, help_heading = "Training"))]
     pub mask_rate: Share,
-    /// Stop after this many epochs without improvement; 0 never stops early [default: 30 % of the epochs, at least 10; with
-    /// --preset anomaly 0]
+    /// Stop after this many epochs without improvement; 0 never stops early, as with --neighbors [default: 30 % of the epochs,
+    /// at least 10; with --preset anomaly 0]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Training"))]
     pub patience: Option<usize>,
     /// Share of rows to hold out of training: half for validation, half for calibration [default: 0.1]
@@ -234,6 +241,10 @@ builders! {
     missing_indicator: bool => Some;
     /// Sets [`mask_rate`](Self::mask_rate).
     mask_rate: f64 => Some;
+    /// Sets [`neighbors`](Self::neighbors).
+    neighbors: usize => Some;
+    /// Sets [`neighbor_weight`](Self::neighbor_weight).
+    neighbor_weight: f64 => Some;
     /// Sets [`activation`](Self::activation).
     activation: Activation => Some;
     /// Sets [`epochs`](Self::epochs).
@@ -360,6 +371,8 @@ impl FitConfig {
         within("free_bits", self.free_bits, "0 or more and finite", |v| v >= 0.0 && v.is_finite())?;
         within("clip_norm", self.clip_norm, "0 or more and finite", |v| v >= 0.0 && v.is_finite())?;
         within("trim", self.trim, "0 to 0.9", |v| (0.0..=0.9).contains(&v))?;
+        within("neighbors", self.neighbors, "0 to 100", |v| v <= 100)?;
+        within("neighbor_weight", self.neighbor_weight, "0 or more and finite", |v| v >= 0.0 && v.is_finite())?;
         within("val_fraction", self.val_fraction, "0 to 0.5", |v| (0.0..=0.5).contains(&v))?;
         within("sample", self.sample, "2 or more", |v| v >= 2)?;
         within("max_steps", self.max_steps, "1 or more", |v| v >= 1)?;

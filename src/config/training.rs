@@ -44,6 +44,15 @@ pub struct Training {
     pub patience: usize,
     /// Share of rows asked to be held out.
     pub val_fraction: f64,
+    /// Nearest neighbours of a training row that are kept near to it in the latents; 0 is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub neighbors: usize,
+    /// Weight of the loss that keeps them there, times the elements of the row vector.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub neighbor_weight: f64,
+    /// Standard deviation of the noise on the numbers that the encoder sees in training, on the model's scale.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub input_noise: f64,
     /// Number of networks, whose scores are averaged.
     pub members: usize,
     /// The seed.
@@ -52,9 +61,19 @@ pub struct Training {
     pub shuffle_rows: u64,
 }
 
+/// Whether an option is off, and left out of a model.
+fn is_zero<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 impl Training {
     /// Most networks.
     pub(crate) const MOST_MEMBERS: usize = 64;
+
+    /// Most rows of a step on `rows` rows: those of a batch, and with neighbours as many more, which make pairs.
+    pub(crate) fn step_rows(&self, rows: usize) -> usize {
+        self.batch_size.min(rows) * if self.neighbors > 0 { 2 } else { 1 }
+    }
 
     /// The seed of weights and noise of network `n`; the first network has the seed of the fit.
     pub(crate) fn member_seed(&self, n: usize) -> u64 {

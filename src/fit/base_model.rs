@@ -91,6 +91,8 @@ impl BaseModel {
             free_bits: config.free_bits.or(Some(training.free_bits)),
             clip_norm: config.clip_norm.or(Some(training.clip_norm)),
             trim: config.trim.or(Some(training.trim)),
+            neighbors: config.neighbors.or(Some(training.neighbors)),
+            neighbor_weight: config.neighbor_weight.or(Some(training.neighbor_weight).filter(|weight| *weight > 0.0)),
             val_fraction: config.val_fraction.or(Some(training.val_fraction)),
             anomaly_score: config.anomaly_score.clone().or(Some(scoring.anomaly_score.clone())),
             clusters: config.clusters.or(clusters.as_ref().map(|clusters| clusters.asked)),

@@ -92,6 +92,21 @@ const REDUCE: Defaults = Defaults {
     anomaly_score: "elbo",
 };
 
+/// A map of all rows: as for latents, but with a deeper network, since a plane has little room to undo a wrong fold. Chosen by
+/// 5-nearest-neighbour accuracy and trustworthiness of images.
+const MAP: Defaults = Defaults {
+    hidden: |DataShape { inputs, .. }, _| if inputs >= 32 { vec![256, 256, 128, 64] } else { vec![128, 128, 64] },
+    latent_dim: |DataShape { inputs, .. }| inputs.min(2),
+    // The validation loss does not tell when neighbours are together.
+    patience: |_| 0,
+    ..REDUCE
+};
+
+/// Neighbours of a row that preset map keeps near to it, and the noise of the encoder's input where neighbours count, which
+/// makes rows that the fit has not seen fall where their neighbours are.
+const NEIGHBORS_OF_MAP: usize = 15;
+const NOISE_OF_NEIGHBORS: f64 = 0.7;
+
 const ANOMALY: Defaults = Defaults {
     scale: Scale::Asinh,
     hidden: |shape, _| if shape.is_wide_and_short() { Vec::new() } else { vec![64, 32] },
@@ -137,7 +152,7 @@ impl MissingRates {
 /// latents and one layer of twice the width in place of two, which fill held-out values better.
 const NOISE_FLOOR_OF_MISSING: f64 = -4.0;
 
-/// Defaults of both presets.
+/// Defaults of all presets.
 const ACTIVATION: Activation = Activation::Silu;
 const BETA: f64 = 1.0;
 const FREE_BITS: f64 = 0.0;
@@ -152,7 +167,13 @@ fn defaults(preset: Preset) -> &'static Defaults {
     match preset {
         Preset::Reduce => &REDUCE,
         Preset::Anomaly => &ANOMALY,
+        Preset::Map => &MAP,
     }
+}
+
+/// The number of neighbours that are kept near to a row.
+fn neighbors(config: &FitConfig) -> usize {
+    config.neighbors.unwrap_or(if preset(config) == Preset::Map { NEIGHBORS_OF_MAP } else { 0 })
 }
 
 /// Decides the most rows of a step for `rows` training rows.
@@ -275,6 +296,12 @@ pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_r
     let most_steps = config.max_steps.or(config.epochs.is_none().then_some(defaults.most_steps));
     let steps = epochs.saturating_mul(steps_per_epoch).min(most_steps.unwrap_or(usize::MAX));
     let epochs = steps.div_ceil(steps_per_epoch);
+    let neighbors = neighbors(config);
+    let (neighbor_weight, input_noise) = match neighbors {
+        0 => (0.0, 0.0),
+        // A full weight costs narrow tables a tenth of their likelihood, and gains them nothing.
+        _ => (config.neighbor_weight.unwrap_or(if inputs >= 32 { 1.0 } else { 0.3 }), NOISE_OF_NEIGHBORS),
+    };
     Training {
         preset: preset(config),
         scale: scale(config),
@@ -284,7 +311,7 @@ pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_r
         steps_per_epoch,
         steps,
         batch_size,
-        shard_rows: shard_rows(batch_size),
+        shard_rows: shard_rows(if neighbors > 0 { 2 * batch_size } else { batch_size }),
         lr: config.lr.unwrap_or_else(|| lr(config)),
         beta: config.beta.unwrap_or(BETA),
         kl_warmup: config.kl_warmup.unwrap_or(defaults.kl_warmup),
@@ -293,6 +320,9 @@ pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_r
         trim: config.trim.unwrap_or_else(|| trim(config)),
         patience: config.patience.unwrap_or_else(|| (defaults.patience)(epochs)),
         val_fraction: val_fraction(config),
+        neighbors,
+        neighbor_weight,
+        input_noise,
         members: config.members.unwrap_or(MEMBERS),
         seed: config.seed,
         shuffle_rows,
@@ -314,6 +344,7 @@ impl FitConfig {
         filled.free_bits.get_or_insert(FREE_BITS);
         filled.trim.get_or_insert_with(|| trim(self));
         filled.members.get_or_insert(MEMBERS);
+        filled.neighbors.get_or_insert(neighbors(self));
         filled.val_fraction.get_or_insert(VAL_FRACTION);
         filled.anomaly_score.get_or_insert_with(|| anomaly_score(self).to_owned());
         filled

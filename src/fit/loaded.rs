@@ -64,6 +64,7 @@ impl Prepared {
         };
         let features = with_group_norms(features, &rows, run)?;
         let training = defaults::training(&self.config, self.sizes.inputs, rows.training.len(), shuffled, rows.missing);
+        rows.find_neighbors(features.layout(), &training, run)?;
         tracing::info!(
             "training on {} rows of {} columns, {} shuffled together, for {} steps at most; {} validation rows, {} \
              calibration rows",

@@ -34,7 +34,7 @@ pub(super) fn check(network: &Network, layout: &Layout, training: &Training, row
 
 /// Most bytes that training takes, beside the rows.
 fn bytes(network: &Network, parameters: usize, cells: usize, training: &Training, rows: usize) -> u64 {
-    let batch = training.batch_size.min(rows).max(training.shard_rows);
+    let batch = training.step_rows(rows).max(training.shard_rows);
     let shards = batch.div_ceil(training.shard_rows) as u64;
     let units = network.hidden.iter().fold(cells + 3 * network.latent_dim, |sum, width| sum + 2 * width) as u64;
     let values = (parameters as u64).saturating_mul(COPIES + shards);

@@ -58,8 +58,9 @@ impl Trained {
                 rows.for_each(|row| some.push_row(&all, row, width));
                 some
             };
-            let split = rows.with_split(some(false), some(true));
+            let mut split = rows.with_split(some(false), some(true));
             let features = self.features_of_fold(&split, run)?;
+            split.find_neighbors(features.layout(), training, run)?;
             let weights = self.train_fold(&split, features.layout(), run)?;
             scores.extend(self.score_fold(&split, features.layout(), &weights, run)?);
         }

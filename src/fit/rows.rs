@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use super::encoded_rows::EncodedRows;
 use super::memory_budget::MemoryBudget;
+use super::neighbor_graph::{GraphInput, NeighborGraph};
 use crate::batch::{Batch, RowGroupTransposer, RowSlice, Table, TransposeConfig};
+use crate::config::Training;
 use crate::error::Result;
 use crate::feature::{FeatureIssues, Features, Layout};
 use crate::fit::row_order::{CHUNK_ROWS, HoldOut, RowOrder, RowRole, step_rows};
-use crate::pipeline::{self, Prefetch, Progress, Run, Stage, prefetch, prefetch_map};
+use crate::pipeline::{self, Pool, Prefetch, Progress, Run, Stage, prefetch, prefetch_map};
 use crate::source::ParquetSource;
 use crate::storage::Scratch;
 
@@ -34,6 +36,8 @@ pub(super) struct FitRows {
     pub(super) missing: bool,
     /// Counts of unusable values by feature.
     pub(super) issues: FeatureIssues,
+    /// The nearest neighbours of training rows, if they are kept together.
+    graph: Option<Arc<NeighborGraph>>,
     /// The stage that makes batches.
     pub(super) shuffle: Stage,
 }
@@ -105,7 +109,7 @@ impl RowLoader<'_> {
         pipeline::report(&[&read, &slice, &encode]);
         let (training, validation, calibration) = (training.finish()?, validation.finish()?, calibration.finish()?);
         let (before, shuffle) = (before.into(), Stage::new("shuffle"));
-        Ok(FitRows { order, training, before, validation, calibration, empty, missing, issues, shuffle })
+        Ok(FitRows { order, training, before, validation, calibration, empty, missing, issues, graph: None, shuffle })
     }
 
     /// Makes a store for `rows` rows: in memory if all rows of the fit fit there.
@@ -143,6 +147,7 @@ impl FitRows {
             empty: self.empty,
             missing: training.x.iter().any(|x| x.is_nan()),
             issues: self.issues.clone(),
+            graph: None,
             shuffle: Stage::new("shuffle"),
             training: Arc::new(EncodedRows::Memory(training)),
             validation: Arc::new(EncodedRows::Memory(Table::default())),
@@ -155,14 +160,30 @@ impl FitRows {
         self.training.len() + self.validation.len() + self.calibration.len()
     }
 
+    /// Finds the nearest neighbours of training rows, if the training keeps them together.
+    ///
+    /// # Errors
+    /// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
+    pub(super) fn find_neighbors(&mut self, layout: &Layout, training: &Training, run: &Run<'_>) -> Result<()> {
+        if training.neighbors == 0 {
+            return Ok(());
+        }
+        let (stage, pool) = (Stage::new("neighbors"), Pool::new(run.workers())?);
+        let input = GraphInput { training: &self.training, layout, pool: &pool, stop: run.stopper() };
+        let graph = stage.run(|| NeighborGraph::new(&input, training.neighbors, training.seed))?;
+        self.graph = Some(Arc::new(graph));
+        pipeline::report(&[&stage]);
+        Ok(())
+    }
+
     /// Starts a thread that cuts the training rows, in the order of the epoch, into even batches of at most `batch_size`
-    /// rows, and makes an `input` of each.
+    /// rows, adds pairs of neighbours, if there is a graph, and makes an `input` of each batch and the pairs at its end.
     pub(super) fn epoch<T: Send + 'static>(
         &self,
         epoch: u64,
         batch_size: usize,
         layout: &Layout,
-        input: impl Fn(Batch) -> Result<T> + Send + 'static,
+        input: impl Fn(Batch, usize) -> Result<T> + Send + 'static,
     ) -> Result<Prefetch<T>> {
         let (order, before, training) = (self.order, self.before.clone(), self.training.clone());
         let layout = layout.clone();
@@ -181,13 +202,17 @@ impl FitRows {
                 ranges[range].start + (place - starts[range])
             })
         });
-        let batch = move |wanted: usize| {
+        let graph = self.graph.clone();
+        let batch = move |(step, wanted): (u64, usize)| {
+            let mut batch: Vec<u64> = rows.by_ref().take(wanted).collect();
+            let (beside, pairs) = graph.as_ref().map(|graph| graph.beside(&batch, epoch, step)).unwrap_or_default();
+            batch.extend(beside);
             let mut table = Table::default();
-            table.reserve(wanted, layout.width());
-            training.gather(rows.by_ref().take(wanted), layout.width(), &mut table)?;
-            input(Batch::new(table.ids, table.x, &layout))
+            table.reserve(batch.len(), layout.width());
+            training.gather(batch.into_iter(), layout.width(), &mut table)?;
+            input(Batch::new(table.ids, table.x, &layout), pairs)
         };
-        prefetch(&self.shuffle, 2, step_rows(self.training.len(), batch_size).map(batch))
+        prefetch(&self.shuffle, 2, (0..).zip(step_rows(self.training.len(), batch_size)).map(batch))
     }
 }
 

@@ -139,8 +139,9 @@ impl Loaded {
         if !few || self.rows.validation.len() == 0 {
             return Ok(None);
         }
-        let rows = self.prepared.load_rows(self.hold_out.without_validation(), run)?;
+        let mut rows = self.prepared.load_rows(self.hold_out.without_validation(), run)?;
         let training = self.training_of(&rows);
+        rows.find_neighbors(self.features.layout(), &training, run)?;
         Ok(Some(Refit { rows, training }))
     }
 

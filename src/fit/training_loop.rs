@@ -136,15 +136,19 @@ impl<'a> TrainingLoop<'a> {
     /// Takes the gradient steps of the epoch that are still to do. `None` if a loss or gradient was not finite.
     fn train_epoch(&mut self, run: &mut Run<'_>) -> Result<Option<EpochMeans>> {
         let TrainingTask { layout, rows, training, .. } = self.task;
-        let Training { epochs, batch_size, mask_rate, seed, .. } = *training;
+        let Training { epochs, batch_size, mask_rate, input_noise, seed, .. } = *training;
         let (epoch, steps, done) = (self.state.history.epochs.len(), self.steps(), self.state.pass.steps);
-        let [hidden, noise] = ["hide", "noise"].map(|name| RandomStream::new(seed, name).child(epoch as u64));
-        let feed = self.trainer.feed();
-        let input = move |mut batch: Batch| {
+        let [hidden, blur, noise] =
+            ["hide", "blur", "noise"].map(|name| RandomStream::new(seed, name).child(epoch as u64));
+        let (feed, values) = (self.trainer.feed(), layout.values());
+        let input = move |mut batch: Batch, pairs: usize| {
             if mask_rate > 0.0 {
                 batch.hide(mask_rate, hidden);
             }
-            feed(batch, noise)
+            if input_noise > 0.0 {
+                batch.blur(input_noise, values, blur);
+            }
+            feed(batch, pairs, noise)
         };
         for (step, input) in rows.epoch(epoch as u64, batch_size, layout, input)?.take(steps).enumerate() {
             run.stopper().check()?;
@@ -190,6 +194,7 @@ impl<'a> TrainingLoop<'a> {
             free_bits: training.free_bits,
             clip_norm: training.clip_norm,
             trim: training.trim,
+            neighbor_weight: training.neighbor_weight * self.task.layout.inputs() as f64,
         }
     }
 
@@ -235,8 +240,9 @@ impl<'a> TrainingLoop<'a> {
         let (training, state) = (self.task.training, &mut self.state);
         let epoch = state.history.epochs.len();
         if self.schedule.warmed_up((epoch * training.steps_per_epoch).min(training.steps)) {
-            // Without validation rows, the last weights are the best known.
-            let loss = validation_loss.unwrap_or(f64::NEG_INFINITY);
+            // Without validation rows, the last weights are the best known; and neighbours are closest in them, of which the
+            // validation loss knows nothing.
+            let loss = validation_loss.filter(|_| training.neighbors == 0).unwrap_or(f64::NEG_INFINITY);
             if state.best.as_ref().is_none_or(|(least, _)| loss <= *least) {
                 state.best = Some((loss, state.last_good.weights.clone()));
                 state.history.best_epoch = epoch;

@@ -11,6 +11,7 @@
 //! | [`mixture`] | weighted mixture of answers: its quantiles, and the component a draw falls on |
 //! | [`mixture_clusters`] | clusters of points: the peaks of a mixture's density |
 //! | [`neighborhood`] | trustworthiness, continuity and overlap of neighbourhoods in two spaces; accuracy of neighbours and silhouette of a label |
+//! | [`nearest`](mod@nearest) | the nearest of many rows |
 //! | [`normal`] | the standard normal distribution: cumulative distribution function, density, quantiles |
 //! | [`principal_components`] | principal components of rows by subspace iteration |
 //! | [`product`] | matrix products |
@@ -25,6 +26,7 @@ mod generalized_pareto;
 mod log_sum_exp;
 mod mixture;
 mod mixture_clusters;
+mod nearest;
 mod neighborhood;
 mod normal;
 mod principal_components;
@@ -40,6 +42,7 @@ pub(crate) use self::generalized_pareto::GeneralizedPareto;
 pub(crate) use self::log_sum_exp::{log_mean_exp, log_sum_exp_f32, softmax};
 pub(crate) use self::mixture::Mixture;
 pub(crate) use self::mixture_clusters::MixtureClusters;
+pub(crate) use self::nearest::{nearest, squared_length};
 pub(crate) use self::neighborhood::{LabelSums, NeighborhoodSums, Points};
 pub(crate) use self::normal::{normal_quantile, normal_rank, normal_upper_quantile};
 pub(crate) use self::principal_components::{Components, Covariance};

@@ -99,15 +99,23 @@ impl Components {
     pub(crate) fn rebuild(&self, rows: &[f32]) -> Vec<f32> {
         let width = self.mean.len();
         let (count, dimensions) = (rows.len() / width, self.axes.len() / width);
-        let mut centered = rows.to_vec();
-        center(&mut centered, &self.mean);
-        let mut scores = vec![0.0; count * dimensions];
-        times_transposed(&centered, &self.axes, &mut scores, [count, dimensions, width]);
-        times(&scores, &self.axes, &mut centered, [count, width, dimensions]);
-        for row in centered.chunks_exact_mut(width) {
+        let mut rebuilt = vec![0.0; rows.len()];
+        times(&self.project(rows), &self.axes, &mut rebuilt, [count, width, dimensions]);
+        for row in rebuilt.chunks_exact_mut(width) {
             row.iter_mut().zip(&self.mean).for_each(|(x, mean)| *x += mean);
         }
-        centered
+        rebuilt
+    }
+
+    /// The components of rows, `[rows, width]`: `[rows, dimensions]`.
+    pub(crate) fn project(&self, rows: &[f32]) -> Vec<f32> {
+        let width = self.mean.len();
+        let (count, dimensions) = (rows.len() / width, self.axes.len() / width);
+        let mut centered = rows.to_vec();
+        center(&mut centered, &self.mean);
+        let mut components = vec![0.0; count * dimensions];
+        times_transposed(&centered, &self.axes, &mut components, [count, dimensions, width]);
+        components
     }
 }
 

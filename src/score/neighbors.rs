@@ -1,7 +1,7 @@
 //! Training rows that the model finds ordinary, stored to measure how far other rows are from them.
 
 use super::neighbor_space::{BLOCK_ROWS, NeighborSpace, Residuals};
-use crate::numerics::{sums, times_transposed, vectorized};
+use crate::numerics::{nearest, squared_length, sums, times_transposed, vectorized};
 
 /// Nearest rows whose distances count.
 const NEAREST: usize = 5;
@@ -12,9 +12,6 @@ const ROWS: (usize, usize) = (512, 4096);
 
 /// A stored row no farther from a training row than this share of its length is that row itself, and does not count.
 const ITSELF: f32 = 1e-5;
-
-/// Columns of stored rows compared at once.
-const COLUMNS: usize = 128;
 
 /// Stored training rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,7 +34,7 @@ impl Neighbors {
 
     /// Stored rows with these places, `[stored, width]`.
     pub(crate) fn new(space: NeighborSpace, rows: Vec<f32>) -> Self {
-        let half_squares = rows.chunks_exact(space.width()).map(|row| 0.5 * square(row)).collect();
+        let half_squares = rows.chunks_exact(space.width()).map(|row| 0.5 * squared_length(row)).collect();
         Self { space, rows, half_squares }
     }
 
@@ -91,32 +88,12 @@ impl Neighbors {
     /// The stored rows nearest to a place, given its product with each: `products`, `[stored]`, are used up. Nothing is near
     /// to a place that overflows.
     fn nearest(&self, place: &[f32], products: &mut [f32]) -> Nearest {
-        let square_of_place = square(place);
+        let square_of_place = squared_length(place);
         if !square_of_place.is_finite() {
             return Nearest::new();
         }
-        // Half the squared distance is half the squared lengths less the product: the greatest difference of product and
-        // half square is the nearest row. Each row has a column. The maxima of NEAREST + 1 columns reach `least`, so the
-        // rows wanted reach it as well, and are in columns whose maximum does.
-        let mut columns = [f32::NEG_INFINITY; COLUMNS];
-        vectorized(
-            #[inline(always)]
-            || {
-                let rows = products.chunks_mut(COLUMNS).zip(self.half_squares.chunks(COLUMNS));
-                for (products, squares) in rows {
-                    for ((product, square), column) in products.iter_mut().zip(squares).zip(&mut columns) {
-                        *product -= square;
-                        *column = if *product > *column { *product } else { *column };
-                    }
-                }
-            },
-        );
-        let least = Closest::of(columns.iter().copied().enumerate()).0[NEAREST].0;
-        let close = columns.iter().enumerate().filter(|(_, closeness)| **closeness >= least);
-        let rows = close.flat_map(|(column, _)| (column..products.len()).step_by(COLUMNS));
-        let Closest(closest) = Closest::of(rows.map(|row| (row, products[row])));
-        let found = closest.iter().filter(|(closeness, _)| *closeness > f32::NEG_INFINITY);
-        let mut nearest: Nearest = found.map(|&(_, row)| (self.distance(place, row), row)).collect();
+        let found = nearest(products, &self.half_squares, NEAREST + 1);
+        let mut nearest: Nearest = found.into_iter().map(|row| (self.distance(place, row), row)).collect();
         nearest.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         match nearest.first() {
             Some((distance, _)) if nearest.len() > 1 && *distance <= ITSELF * square_of_place.sqrt() => {
@@ -136,32 +113,6 @@ impl Neighbors {
         );
         square.sqrt()
     }
-}
-
-/// The closest rows, the closest first, each with its closeness: one more than are wanted.
-struct Closest([(f32, usize); NEAREST + 1]);
-
-impl Closest {
-    /// The closest of these; minus infinity in place of those there are not.
-    fn of(rows: impl Iterator<Item = (usize, f32)>) -> Self {
-        let mut closest = [(f32::NEG_INFINITY, 0); NEAREST + 1];
-        for (row, closeness) in rows {
-            if closeness > closest[NEAREST].0 {
-                let place = closest.partition_point(|(other, _)| *other >= closeness);
-                closest[place..].rotate_right(1);
-                closest[place] = (closeness, row);
-            }
-        }
-        Self(closest)
-    }
-}
-
-fn square(place: &[f32]) -> f32 {
-    let [square] = vectorized(
-        #[inline(always)]
-        || sums([place], |[a]| [a * a]),
-    );
-    square
 }
 
 #[cfg(test)]

@@ -53,6 +53,7 @@ mod linear;
 mod lines;
 mod locks;
 mod logs;
+mod map;
 mod members;
 mod memory;
 mod model_file;

@@ -70,6 +70,19 @@ fn a_fit_of_several_networks_goes_on_with_the_one_it_was_killed_in() {
 }
 
 #[test]
+fn a_fit_that_keeps_neighbours_resumes() {
+    let dir = Workdir::new();
+    write(&dir.path("in.parquet"), &curve(8000), 1000);
+    let flags = format!("{FLAGS} --preset map");
+    dir.ok(&flags);
+    let undisturbed = model(&dir);
+    std::fs::remove_file(dir.path("vae.safetensors")).unwrap();
+    kill(&dir, &flags, 3);
+    dir.ok(&format!("{flags} --resume")).says(&["resumed after epoch"]);
+    assert_eq!(model(&dir), undisturbed);
+}
+
+#[test]
 fn a_fit_that_goes_on_from_a_model_resumes_too_and_from_no_other_model() {
     let dir = Workdir::new();
     write(&dir.path("in.parquet"), &curve(20_000), 1000);

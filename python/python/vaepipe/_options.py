@@ -60,17 +60,24 @@ class FitOptions(TypedDict, total=False):
     #: asinh]
     scale: Literal["robust", "asinh", "standard", "minmax", "none"] | None
 
-    #: Defaults for a purpose: reduce for latents of every row, anomaly for scores, and by default with order_by
-    #: [default: reduce]
-    preset: Literal["reduce", "anomaly"] | None
+    #: Defaults for a purpose: reduce for latents of every row, map for two latents that keep neighbours
+    #: together, anomaly for scores, and by default with order_by [default: reduce]
+    preset: Literal["reduce", "anomaly", "map"] | None
 
     #: Number of latent dimensions; auto doubles it until the loss of held-out rows stops improving [default: by
-    #: the number of features]
+    #: the number of features; with preset map 2]
     latent_dim: int | Literal["auto"] | None
 
     #: Widths of the encoder's hidden layers, like 256,128; the decoder mirrors them; "none" for a linear model,
     #: the default with order_by [default: by the number of features]
     hidden: Sequence[int] | Literal["none"] | None
+
+    #: Nearest neighbours of a training row to keep near to it in the latents, at most 100; 0 is none, and with
+    #: preset map the default is 15 [default: 0]
+    neighbors: int | None
+
+    #: Weight of the neighbours beside the ELBO, in nats a feature [default: 1; below 32 features 0.3]
+    neighbor_weight: float | None
 
     #: Networks to train in one model; scores are averaged, latents come from the first [default: 1]
     members: int | None
@@ -116,8 +123,8 @@ class FitOptions(TypedDict, total=False):
     #: column has missing values, else 0]
     mask_rate: float | Literal["auto"] | None
 
-    #: Stop after this many epochs without improvement; 0 never stops early [default: 30 % of the epochs, at
-    #: least 10; with preset anomaly 0]
+    #: Stop after this many epochs without improvement; 0 never stops early, as with neighbors [default: 30 % of
+    #: the epochs, at least 10; with preset anomaly 0]
     patience: int | None
 
     #: Share of rows to hold out of training: half for validation, half for calibration [default: 0.1]

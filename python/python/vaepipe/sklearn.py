@@ -90,8 +90,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseE
         is at most 0.01, or by ``alpha`` or ``threshold`` of ``options``. If no p-value can be that low, as after a fit
         to fewer than 100 rows or without held-out rows, a row is one if it is odder than 99 % of the fitted rows.
 
-    preset : {"reduce", "anomaly"} or None, default=None
-        Defaults for a purpose: latents of every row, or scores. None is "reduce".
+    preset : {"reduce", "anomaly", "map"} or None, default=None
+        Defaults for a purpose: latents of every row, scores, or two latents that keep similar rows together. None is
+        "reduce".
 
     random_state : int, RandomState instance or None, default=None
         Seed of the initial weights, order, noise and held-out rows. The same integer gives the same model, bit for bit

@@ -13,4 +13,4 @@ pub(in crate::fit) mod sketch;
 
 pub(in crate::fit) use self::calibration::{Calibrated, Calibration};
 pub(in crate::fit) use self::fitted_network::FittedNetwork;
-pub(in crate::fit) use self::sampled_batches::most_rows;
+pub(in crate::fit) use self::sampled_batches::{most_rows, sample};

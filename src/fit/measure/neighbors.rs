@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Calibration;
+use super::sampled_batches::sample;
 use crate::batch::{Batch, Table};
 use crate::config::Decision;
 use crate::error::Result;
@@ -104,16 +105,6 @@ impl Calibration<'_> {
     }
 }
 
-/// Draws at most `most` of `all` rows, one from each of as many equal parts; ascending.
-fn sample(all: usize, most: usize, noise: RandomStream) -> Vec<u64> {
-    let some = all.min(most);
-    let drawn = |part: usize| {
-        let within = if some < all { noise.uniform(part as u64) } else { 0.0 };
-        ((part as f64 + within) * all as f64 / some as f64) as u64
-    };
-    (0..some).map(drawn).map(|row| row.min(all as u64 - 1)).collect()
-}
-
 /// The rows whose scores are ordinary.
 fn ordinary(scores: &[f32], contaminated: bool) -> Vec<usize> {
     let mut sorted = scores.to_vec();
@@ -130,16 +121,6 @@ fn ordinary(scores: &[f32], contaminated: bool) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_sample_spreads_over_all_rows() {
-        let noise = RandomStream::new(1, "neighbors");
-        assert_eq!(sample(5, 100, noise), [0, 1, 2, 3, 4]);
-        let rows = sample(1_000_000, 4, noise);
-        let parts: Vec<u64> = rows.iter().map(|row| row / 250_000).collect();
-        assert_eq!(parts, [0, 1, 2, 3]);
-        assert_ne!(rows, sample(1_000_000, 4, RandomStream::new(2, "neighbors")));
-    }
 
     #[test]
     fn rows_beyond_the_fence_are_not_ordinary() {

@@ -4,6 +4,7 @@ use crate::batch::{Batch, Table};
 use crate::error::Result;
 use crate::feature::Layout;
 use crate::fit::encoded_rows::EncodedRows;
+use crate::numerics::RandomStream;
 use crate::pipeline::{Pool, Stop};
 
 /// Rows of a batch: a multiple of the block a network encodes.
@@ -38,4 +39,29 @@ pub(super) fn each_batch<T: Send>(
         work(Batch::new(table.ids, table.x, layout))
     };
     pool.each(rows.div_ceil(BATCH_ROWS), batch, take)
+}
+
+/// Draws at most `most` of `all` rows, one from each of as many equal parts; ascending.
+pub(in crate::fit) fn sample(all: usize, most: usize, noise: RandomStream) -> Vec<u64> {
+    let some = all.min(most);
+    let drawn = |part: usize| {
+        let within = if some < all { noise.uniform(part as u64) } else { 0.0 };
+        ((part as f64 + within) * all as f64 / some as f64) as u64
+    };
+    (0..some).map(drawn).map(|row| row.min(all as u64 - 1)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_spreads_over_all_rows() {
+        let noise = RandomStream::new(1, "neighbors");
+        assert_eq!(sample(5, 100, noise), [0, 1, 2, 3, 4]);
+        let rows = sample(1_000_000, 4, noise);
+        let parts: Vec<u64> = rows.iter().map(|row| row / 250_000).collect();
+        assert_eq!(parts, [0, 1, 2, 3]);
+        assert_ne!(rows, sample(1_000_000, 4, RandomStream::new(2, "neighbors")));
+    }
 }

@@ -62,8 +62,15 @@ impl Autograd {
         }
     }
 
-    /// Computes the gradients; the squared length of each parameter's, `[parameters]`.
-    fn differentiate(&mut self, losses: &RowLosses, weights: &[f32], paid: &[f32]) -> candle_core::Result<Tensor> {
+    /// Computes the gradients, those of a loss with `further` derivatives by the means added; the squared length of each
+    /// parameter's, `[parameters]`.
+    fn differentiate(
+        &mut self,
+        losses: &RowLosses,
+        weights: &[f32],
+        paid: &[f32],
+        further: Option<&[f32]>,
+    ) -> candle_core::Result<Tensor> {
         let placer = self.graph.placer();
         let weights = placer.tensor(weights, &[weights.len()])?;
         let paid = placer.tensor(paid, &[1, paid.len()])?;
@@ -71,7 +78,10 @@ impl Autograd {
         let mut behind = objective.backward()?;
         let Posterior { encoded: [mean, log_variance], taken: [by_mean, by_log_variance] } = &losses.posterior;
         let mut by = |taken: &Var| behind.remove(taken).map_or_else(|| taken.zeros_like(), |by| Ok(by.detach()));
-        let (by_mean, by_log_variance) = (by(by_mean)?, by(by_log_variance)?);
+        let (mut by_mean, by_log_variance) = (by(by_mean)?, by(by_log_variance)?);
+        if let Some(further) = further {
+            by_mean = (&by_mean + placer.tensor(further, by_mean.dims())?)?;
+        }
         let by_log_variance = inward(&log_variance.detach(), &by_log_variance, LOG_VARIANCE)?;
         let rest = ((mean * by_mean)?.sum_all()? + (log_variance * by_log_variance)?.sum_all()?)?;
         let mut before = rest.backward()?;
@@ -122,16 +132,21 @@ impl Execution for Autograd {
         Ok(loss(&nll, &kl))
     }
 
-    fn backward(&mut self, _: &StepInput, weights: &[f32], paid: &[f32]) -> Result<f64> {
+    fn means(&self) -> Result<Vec<f32>> {
+        let means = self.losses.as_ref().map(|losses| all_numbers(&[&losses.posterior.encoded[0]]));
+        Ok(means.transpose()?.unwrap_or_default())
+    }
+
+    fn backward(&mut self, _: &StepInput, weights: &[f32], paid: &[f32], by_mean: Option<&[f32]>) -> Result<f64> {
         let Some(losses) = self.losses.take() else { return Ok(0.0) };
-        let [squares] = numbers([&self.differentiate(&losses, weights, paid)?])?;
+        let [squares] = numbers([&self.differentiate(&losses, weights, paid, by_mean)?])?;
         Ok(norm(&squares))
     }
 
     /// The host waits for the device once.
     fn forward_and_backward(&mut self, input: &StepInput, weights: &[f32], paid: &[f32]) -> Result<(Loss, f64)> {
         let losses = self.row_losses(input)?;
-        let squares = self.differentiate(&losses, weights, paid)?;
+        let squares = self.differentiate(&losses, weights, paid, None)?;
         let [nll, kl, squares] = numbers([&losses.nll, &losses.kl, &squares])?;
         Ok((loss(&nll, &kl), norm(&squares)))
     }

@@ -26,6 +26,8 @@ pub(crate) struct Kernels {
     /// One for each shard of the largest batch so far, for reuse.
     spaces: Vec<Workspace>,
     gradients: Vec<Vec<f32>>,
+    /// Rows of the batch that went forward last.
+    forward_rows: usize,
     pool: rayon::ThreadPool,
 }
 
@@ -46,7 +48,16 @@ impl Kernels {
         let layers = Layers::new(layout, network);
         let parameters = layers.flat(weights);
         let moments = AdamMoments::new(|| vec![0.0; parameters.len()]);
-        Ok(Self { layers, parameters, moments, shard_rows, spaces: Vec::new(), gradients: Vec::new(), pool })
+        Ok(Self {
+            layers,
+            parameters,
+            moments,
+            shard_rows,
+            spaces: Vec::new(),
+            gradients: Vec::new(),
+            forward_rows: 0,
+            pool,
+        })
     }
 
     fn shard(&self, n: usize, rows: usize) -> Range<usize> {
@@ -92,12 +103,13 @@ impl Kernels {
         batch: &Batch,
         weights: &[f32],
         paid: &[f32],
-        space: &mut Workspace,
-        gradients: &mut [f32],
+        by_mean: Option<&[f32]>,
+        (space, gradients): (&mut Workspace, &mut [f32]),
     ) {
-        let range = self.shard(n, batch.rows());
+        let (range, latent_dim) = (self.shard(n, batch.rows()), self.layers.latent_dim);
         let rows = KernelRows::of(batch, range.clone(), self.layers.inputs);
-        self.layers.backward(&self.parameters, rows, &weights[range], paid, space, gradients);
+        let by_mean = by_mean.map(|by_mean| &by_mean[range.start * latent_dim..range.end * latent_dim]);
+        self.layers.backward(&self.parameters, rows, (&weights[range], paid, by_mean), space, gradients);
     }
 
     /// Each row's loss, and each latent dimension's KL averaged over the rows.
@@ -126,12 +138,29 @@ impl Execution for Kernels {
         let pass = |(n, space): (usize, &mut Workspace)| self.shard_forward(n, input, space);
         self.pool.install(|| spaces[..shards].par_iter_mut().enumerate().for_each(pass));
         self.spaces = spaces;
-        Ok(self.losses(input.batch.rows()))
+        self.forward_rows = input.batch.rows();
+        Ok(self.losses(self.forward_rows))
     }
 
-    fn backward(&mut self, StepInput { batch, .. }: &StepInput, weights: &[f32], paid: &[f32]) -> Result<f64> {
+    fn means(&self) -> Result<Vec<f32>> {
+        let latent_dim = self.layers.latent_dim;
+        let mut means = Vec::with_capacity(self.forward_rows * latent_dim);
+        for (n, space) in self.spaces.iter().take(self.forward_rows.div_ceil(self.shard_rows)).enumerate() {
+            let rows = space.posterior().chunks_exact(2 * latent_dim).take(self.shard(n, self.forward_rows).len());
+            rows.for_each(|row| means.extend_from_slice(&row[..latent_dim]));
+        }
+        Ok(means)
+    }
+
+    fn backward(
+        &mut self,
+        StepInput { batch, .. }: &StepInput,
+        weights: &[f32],
+        paid: &[f32],
+        by_mean: Option<&[f32]>,
+    ) -> Result<f64> {
         Ok(self.gradients(batch, |kernels, n, (space, gradients)| {
-            kernels.shard_backward(n, batch, weights, paid, space, gradients);
+            kernels.shard_backward(n, batch, weights, paid, by_mean, (space, gradients));
         }))
     }
 
@@ -140,7 +169,7 @@ impl Execution for Kernels {
         let batch = &input.batch;
         let norm = self.gradients(batch, |kernels, n, (space, gradients)| {
             kernels.shard_forward(n, input, space);
-            kernels.shard_backward(n, batch, weights, paid, space, gradients);
+            kernels.shard_backward(n, batch, weights, paid, None, (space, gradients));
         });
         Ok((self.losses(batch.rows()), norm))
     }

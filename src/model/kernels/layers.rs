@@ -202,13 +202,12 @@ impl Layers {
     }
 
     /// Into `gradients`, in the order of `parameters`: those of Σ rows' weight · (NLL + Σ dimensions' paid · KL), for
-    /// the rows that went [`forward`](Self::forward) last.
+    /// the rows that went [`forward`](Self::forward) last, and of a further loss with these derivatives by their means.
     pub(super) fn backward(
         &self,
         parameters: &[f32],
         rows: KernelRows<'_>,
-        weights: &[f32],
-        paid: &[f32],
+        (weights, paid, by_mean): (&[f32], &[f32], Option<&[f32]>),
         space: &mut Workspace,
         gradients: &mut [f32],
     ) {
@@ -230,6 +229,13 @@ impl Layers {
         let (by_z, by_posterior) =
             (&pass.g[..n * (self.latent_dim + self.given)], &mut pass.back[..n * 2 * self.latent_dim]);
         space.latents.backward(&last(&space.encoder).y, by_z, weights, paid, by_posterior);
+        let latent_dim = self.latent_dim;
+        for (row, by_mean) in by_posterior
+            .chunks_exact_mut(2 * latent_dim)
+            .zip(by_mean.iter().flat_map(|all| all.chunks_exact(latent_dim)))
+        {
+            row.iter_mut().zip(by_mean).for_each(|(by, further)| *by += further);
+        }
         std::mem::swap(&mut pass.g, &mut pass.back);
         let (first, further) = space.encoder.split_at(1);
         pass.back_through(&self.encoder, &first[0].y, further);

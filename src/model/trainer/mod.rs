@@ -1,7 +1,10 @@
-//! Gradient steps: Adam on the negative ELBO of a batch, with trimming and clipping.
+//! Gradient steps: Adam on the negative ELBO of a batch and the loss of its pairs of neighbours, with trimming and clipping.
 
 #![forbid(unsafe_code)]
 
+mod neighbor_loss;
+
+use self::neighbor_loss::{NeighborLoss, neighbor_loss};
 use super::adam::AdamMoments;
 use super::autograd::{Autograd, Placed, Placer};
 use super::kernels::Kernels;
@@ -24,13 +27,17 @@ pub(crate) struct Step {
     pub(crate) free_bits: f64,
     /// Largest global gradient norm; 0 is off (Pascanu, Mikolov & Bengio 2013).
     pub(crate) clip_norm: f64,
-    /// Share of the rows, those of the highest loss, that are left out.
+    /// Share of the rows, those of the highest loss, that are left out of the ELBO.
     pub(crate) trim: f64,
+    /// Weight of the loss of pairs of neighbours.
+    pub(crate) neighbor_weight: f64,
 }
 
 /// Rows and their noise, each row's from the child stream of its number. On the device if the network is there.
 pub(crate) struct StepInput {
     pub(super) batch: Batch,
+    /// Pairs of neighbours at the end of the batch: first one row of every pair, then their neighbours in the same order.
+    pub(super) pairs: usize,
     pub(super) noise: RandomStream,
     pub(super) placed: Option<Placed>,
 }
@@ -79,14 +86,18 @@ pub(super) trait Execution: Send {
     /// The loss of rows at a draw from their posterior.
     fn forward(&mut self, input: &StepInput) -> Result<Loss>;
 
-    /// Computes the gradients of Σ rows' weight · (NLL + Σ dimensions' paid · KL) of the last batch that went forward,
-    /// and returns their norm.
-    fn backward(&mut self, input: &StepInput, weights: &[f32], paid: &[f32]) -> Result<f64>;
+    /// The posterior means of the last batch that went forward, `[rows, latent_dim]`.
+    fn means(&self) -> Result<Vec<f32>>;
+
+    /// Computes the gradients of Σ rows' weight · (NLL + Σ dimensions' paid · KL) of the last batch that went forward, and of
+    /// a further loss whose derivatives by the posterior means are `by_mean`, `[rows, latent_dim]`, or none; returns their
+    /// norm.
+    fn backward(&mut self, input: &StepInput, weights: &[f32], paid: &[f32], by_mean: Option<&[f32]>) -> Result<f64>;
 
     /// Both at once, if the weights of rows and of KL terms do not depend on the losses.
     fn forward_and_backward(&mut self, input: &StepInput, weights: &[f32], paid: &[f32]) -> Result<(Loss, f64)> {
         let loss = self.forward(input)?;
-        Ok((loss, self.backward(input, weights, paid)?))
+        Ok((loss, self.backward(input, weights, paid, None)?))
     }
 
     /// Updates the parameters with the last gradients, each times `factor`, at the learning rate `lr`.
@@ -142,26 +153,28 @@ impl Trainer {
         })
     }
 
-    /// Makes inputs of batches and noise, on any thread, so that no step waits for the copy to a device.
-    pub(crate) fn feed(&self) -> impl Fn(Batch, RandomStream) -> Result<StepInput> + Send + use<> {
+    /// Makes inputs of batches, the pairs at their end, and noise, on any thread, so that no step waits for the copy to a device.
+    pub(crate) fn feed(&self) -> impl Fn(Batch, usize, RandomStream) -> Result<StepInput> + Send + use<> {
         let placer = self.execution.placer();
-        move |batch, noise| {
+        move |batch, pairs, noise| {
             let placed = placer.as_ref().map(|placer| placer.place(&batch, noise)).transpose()?;
-            Ok(StepInput { batch, noise, placed })
+            Ok(StepInput { batch, pairs, noise, placed })
         }
     }
 
     /// One gradient step. `None`, with nothing changed, if the loss or the gradient is not finite.
     pub(crate) fn step(&mut self, input: &StepInput, step: &Step) -> Result<Option<Loss>> {
         let rows = input.batch.rows();
-        let (loss, norm) = if step.trim == 0.0 && step.free_bits == 0.0 {
+        let paired = input.pairs > 0 && step.neighbor_weight > 0.0;
+        let (loss, norm) = if step.trim == 0.0 && step.free_bits == 0.0 && !paired {
             let (weights, paid) = (vec![1.0 / rows as f32; rows], vec![step.beta as f32; self.latent_dim]);
             self.execution.forward_and_backward(input, &weights, &paid)?
         } else {
             let loss = self.execution.forward(input)?;
             let weights = row_weights(&loss.rows(step.beta).collect::<Vec<_>>(), step.trim);
             let paid = paid(&loss.dimensions, step.beta, step.free_bits);
-            let norm = self.execution.backward(input, &weights, &paid)?;
+            let by_mean = paired.then(|| self.by_mean(input, step.neighbor_weight)).transpose()?;
+            let norm = self.execution.backward(input, &weights, &paid, by_mean.as_deref())?;
             (loss, norm)
         };
         // A row that is left out must be finite, too: it would not be next time.
@@ -170,6 +183,16 @@ impl Trainer {
         }
         self.execution.update(clip(norm, step.clip_norm), step.lr)?;
         Ok(Some(loss))
+    }
+
+    /// The derivatives of the loss of the pairs by the posterior means, `[rows, latent_dim]`; NaN if it is not finite.
+    fn by_mean(&self, input: &StepInput, weight: f64) -> Result<Vec<f32>> {
+        let mean = self.execution.means()?;
+        let before = (input.batch.rows() - 2 * input.pairs) * self.latent_dim;
+        let NeighborLoss { value, by_mean: of_pairs } = neighbor_loss(&mean[before..], self.latent_dim, weight);
+        let mut by_mean = vec![if value.is_finite() { 0.0 } else { f32::NAN }; before];
+        by_mean.extend(of_pairs);
+        Ok(by_mean)
     }
 
     /// The loss of rows without a step.

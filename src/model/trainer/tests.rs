@@ -85,7 +85,7 @@ fn gradients(execution: &mut dyn Execution) -> Weights {
 }
 
 fn step() -> Step {
-    Step { lr: 1e-2, beta: 0.7, free_bits: 0.0, clip_norm: 0.0, trim: 0.0 }
+    Step { lr: 1e-2, beta: 0.7, free_bits: 0.0, clip_norm: 0.0, trim: 0.0, neighbor_weight: 0.0 }
 }
 
 fn noise() -> RandomStream {
@@ -94,7 +94,7 @@ fn noise() -> RandomStream {
 
 /// A batch that goes over when it is needed.
 fn input(batch: &Batch, noise: RandomStream) -> StepInput {
-    StepInput { batch: batch.clone(), noise, placed: None }
+    StepInput { batch: batch.clone(), pairs: 0, noise, placed: None }
 }
 
 fn close(found: &[f32], expected: &[f64], tolerance: f64) {
@@ -166,6 +166,8 @@ fn the_forward_pass_matches_pytorch() {
 #[test]
 fn gradients_match_finite_differences() {
     let row_weights = [0.3, 0.0, 0.2, 0.4, 0.1];
+    // Those of a further loss, linear in the means.
+    let by_mean: Vec<f32> = (0..10).map(|n| (n % 4) as f32 / 10.0 - 0.1).collect();
     let (small, network) = small();
     let (plain, mixed) = (many_rows(&small, 5), any_rows(&mixed(), 5));
     let linear = Network { hidden: vec![], ..network.clone() };
@@ -177,10 +179,12 @@ fn gradients_match_finite_differences() {
         let input = input(batch, noise());
         let objective = |execution: &mut dyn Execution| -> f64 {
             let loss = execution.forward(&input).unwrap();
-            loss.rows(0.7).zip(row_weights).map(|(loss, weight)| loss * f64::from(weight)).sum()
+            let further = execution.means().unwrap().into_iter().zip(&by_mean).map(|(mean, by)| f64::from(mean * by));
+            loss.rows(0.7).zip(row_weights).map(|(loss, weight)| loss * f64::from(weight)).sum::<f64>()
+                + further.sum::<f64>()
         };
         objective(execution.as_mut());
-        execution.backward(&input, &row_weights, &[0.7, 0.7]).unwrap();
+        execution.backward(&input, &row_weights, &[0.7, 0.7], Some(&by_mean)).unwrap();
         let before = execution.checkpoint().unwrap();
         const H: f64 = 1e-2;
         for (name, gradient) in gradients(execution.as_mut()) {
@@ -215,17 +219,20 @@ fn kernels_and_tensors_agree() {
             let batch = any_rows(layout, 53);
             let weights: Vec<f32> = (0..53).map(|row| (row % 4) as f32 / 53.0).collect();
             let paid: Vec<f32> = (0..latent_dim).map(|d| (d % 2) as f32).collect();
+            let by_mean: Vec<f32> = (0..53 * latent_dim).map(|n| (n % 3) as f32 / 53.0).collect();
             let [tensors, kernels] = executions(layout, &network).map(|mut execution| {
                 let mut all = Vec::new();
                 for n in 0..3 {
                     let (batch, noise) = (batch.clone(), noise().child(n));
                     let placed = execution.placer().map(|placer| placer.place(&batch, noise).unwrap());
-                    let input = StepInput { batch, noise, placed };
+                    let input = StepInput { batch, pairs: 0, noise, placed };
                     let (loss, norm) = if n == 1 {
                         execution.forward_and_backward(&input, &weights, &paid).unwrap()
                     } else {
                         let loss = execution.forward(&input).unwrap();
-                        (loss, execution.backward(&input, &weights, &paid).unwrap())
+                        all.extend(execution.means().unwrap().into_iter().map(f64::from));
+                        let by_mean = (n == 0).then_some(by_mean.as_slice());
+                        (loss, execution.backward(&input, &weights, &paid, by_mean).unwrap())
                     };
                     all.extend([loss.nll, loss.kl, loss.dimensions, vec![norm]].concat());
                     if n == 0 {
@@ -260,6 +267,28 @@ fn the_number_of_threads_does_not_change_a_bit() {
     assert_eq!(one, trained(2));
     assert_eq!(one, trained(3));
     assert_ne!(one, trainer(16, 1).checkpoint().unwrap().weights);
+}
+
+#[test]
+fn steps_bring_the_rows_of_a_pair_together() {
+    let (layout, network) = small();
+    let stream = RandomStream::new(4, "rows");
+    // Thirty rows, of which the last ten are neighbours of the ten before.
+    let mut x = vec![0.0; 90];
+    stream.normals(&mut x);
+    x.iter_mut().skip(2).step_by(3).for_each(|x| *x = 0.0);
+    let batch = Batch::new((0..30).collect(), x, &layout);
+    let trained = |neighbor_weight: f64| {
+        let mut trainer = Trainer::new(&layout, &network, 1, 16, 2, &Device::Cpu).unwrap();
+        for n in 0..300 {
+            let input = StepInput { pairs: 10, ..input(&batch, RandomStream::new(n, "noise")) };
+            trainer.step(&input, &Step { neighbor_weight, ..step() }).unwrap().unwrap();
+        }
+        trainer.evaluate(&input(&batch, noise())).unwrap();
+        neighbor_loss(&trainer.execution.means().unwrap()[20..], 2, 1.0).value
+    };
+    let [without, with] = [0.0, 3.0].map(trained);
+    assert!(with < without - 0.5, "{with} {without}");
 }
 
 #[test]
