@@ -67,6 +67,7 @@ pub(crate) struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one is made in a run")]
 enum Command {
     Fit(fit::Fit),
     Transform(transform::Transform),

@@ -54,6 +54,7 @@ pub(crate) trait WriteRows {
     fn write(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()>;
 
     /// Takes back what was written beside the last output, which is not there after all.
+    #[cfg(feature = "delta")]
     fn retract(&mut self) {}
 }
 

@@ -153,7 +153,10 @@ impl TransformJob<'_, '_> {
             }
             Ok(())
         })?;
-        self.quarantined = published;
+        #[cfg(feature = "delta")]
+        {
+            self.quarantined = published;
+        }
         Ok(())
     }
 }

@@ -28,6 +28,7 @@ pub(super) struct TransformJob<'a, 'r> {
     /// Whether something decides which rows are anomalies.
     pub(super) decides: bool,
     /// The last file of anomalies that appeared beside an output.
+    #[cfg(feature = "delta")]
     pub(super) quarantined: Option<Target>,
 }
 
@@ -50,7 +51,16 @@ impl<'a, 'r> TransformJob<'a, 'r> {
         let windows = model.windower(&config.order, run.stopper())?;
         let decides = NewColumnMaker::new(model, model.features(), config)?.decides();
         let totals = TransformTotals::new(model.sketch().cloned());
-        Ok(Self { model, config, run, totals, windows, decides, quarantined: None })
+        Ok(Self {
+            model,
+            config,
+            run,
+            totals,
+            windows,
+            decides,
+            #[cfg(feature = "delta")]
+            quarantined: None,
+        })
     }
 
     /// Takes the decision that depends on all rows, if it is one: in a pass over them.
@@ -108,6 +118,7 @@ impl WriteRows for TransformJob<'_, '_> {
         self.model.kept(file, &file.schema(), true, &self.config.with_reasons()).map(drop)
     }
 
+    #[cfg(feature = "delta")]
     fn retract(&mut self) {
         if let Some(target) = self.quarantined.take() {
             target.retract();

@@ -93,7 +93,7 @@ impl TransformJob<'_, '_> {
 impl Quarantine {
     /// A writer of its rows. `stored` has the types of the first columns that come from Parquet files.
     pub(super) fn writer(self, job: &TransformJob<'_, '_>, stored: &[Option<StoredType>]) -> Result<QuarantineWriter> {
-        let mut encoding = job.config.output.encoding.clone();
+        let mut encoding = job.config.output.encoding;
         // That of the output, if it is a stream.
         encoding.output_format = None;
         let target = self.target.clone();
