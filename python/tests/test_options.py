@@ -35,6 +35,7 @@ EXACT = {
     "at": "Mapping[str, object] | Sequence[str]",
     "spool_dir": "str | os.PathLike[str]",
     "init": "str | os.PathLike[str]",
+    "quarantine": "str | os.PathLike[str]",
 }
 START = '''"""The options of the functions, which are the flags of the program. Made by tests/test_options.py."""
 

@@ -44,8 +44,8 @@ fn an_error_of_a_reader_ends_the_fit_with_it() {
 #[test]
 fn a_choice_that_cannot_be_parsed_is_a_typed_error() {
     let error = "fast".parse::<Preset>().unwrap_err();
-    assert_eq!((error.text.as_str(), error.expected.as_str()), ("fast", "one of reduce, anomaly"));
-    assert_eq!(error.to_string(), "not one of reduce, anomaly");
+    assert_eq!((error.text.as_str(), error.expected.as_str()), ("fast", "one of reduce, anomaly, map"));
+    assert_eq!(error.to_string(), "not one of reduce, anomaly, map");
     let error = Error::from("gpu".parse::<Device>().unwrap_err());
     assert_eq!(error.to_string(), "device \"gpu\" is not one of auto, cpu, cuda, cuda:N");
     assert_eq!(error.kind(), vaepipe::ErrorKind::Usage);

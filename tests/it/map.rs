@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Float64Type};
 use serde_json::json;
 
 use crate::model_file::take_apart;
-use crate::tables::{curve, floats, names, read, write};
+use crate::tables::{curve, names, read, write};
 use crate::workdir::{Workdir, repository};
 
 /// The columns of rows whose names begin with this, a row a vector.
@@ -39,7 +39,8 @@ fn judged(dir: &Workdir, flags: &str) -> (f64, f64) {
     dir.ok("transform digits.parquet out.parquet --force");
     let rows = read(&dir.path("out.parquet"));
     let (pixels, latents) = (points(&rows, "p"), points(&rows, "z_"));
-    let labels: Vec<f64> = floats(&rows, "label").into_iter().map(|label| f64::from(label.unwrap())).collect();
+    let labels = cast(rows.column_by_name("label").unwrap(), &DataType::Float64).unwrap();
+    let labels = labels.as_primitive::<Float64Type>().values().to_vec();
     let split = cast(rows.column_by_name("split").unwrap(), &DataType::Utf8).unwrap();
     let (fresh, seen): (Vec<usize>, Vec<usize>) =
         (0..rows.num_rows()).partition(|&row| split.as_string::<i32>().value(row) == "test");

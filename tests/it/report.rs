@@ -48,7 +48,8 @@ fn a_page_has_its_figures_and_the_oddest_row_first_and_loads_nothing() {
     let dir = Workdir::new();
     scored(&dir, 600, "");
     let told = dir.ok("report scored.parquet -m vae.safetensors --summary json").json();
-    let figures = ["causes", "scores", "latents", "kl", "rebuilt", "raises", "column-0", "column-1", "training"];
+    let figures =
+        ["causes", "scores", "what-if", "latents", "kl", "rebuilt", "raises", "column-0", "column-1", "training"];
     assert_eq!((&told["rows"], &told["sampled"]), (&600.into(), &600.into()));
     assert_eq!(told["figures"], serde_json::json!(figures));
     // The file has no times; and a dimension may move nothing.
@@ -56,7 +57,7 @@ fn a_page_has_its_figures_and_the_oddest_row_first_and_loads_nothing() {
     assert!(not_shown.len() <= 2 && not_shown[0].as_str().unwrap().starts_with("odd rows over time"), "{told}");
     let page = text(&dir, "report.html");
     assert_eq!(told["bytes"], page.len());
-    assert_eq!((page.matches("<figure>").count(), page.matches("role=\"img\"").count()), (9, 9));
+    assert_eq!((page.matches("<figure>").count(), page.matches("role=\"img\"").count()), (10, 10));
     for foreign in ["http://", "https://", "src=\"", "@import", "url("] {
         assert!(!page.contains(foreign), "{foreign}");
     }

@@ -176,7 +176,7 @@ fn rows_are_rebuilt_drawn_and_reported() {
     dir.ok("generate -n 50 drawn.parquet -m model.safetensors");
     dir.ok("traverse steps.parquet -m model.safetensors");
     let drawn = read(&dir.path("drawn.parquet"));
-    assert_eq!((drawn.num_rows(), names(&drawn)), (50, ["load", "heat", "mode"].map(str::to_owned).to_vec()));
+    assert_eq!((drawn.num_rows(), names(&drawn)), (50, ["ts", "load", "heat", "mode"].map(str::to_owned).to_vec()));
     dir.ok("report scored.parquet -m model.safetensors -o report.html");
     let page = std::fs::read_to_string(dir.path("report.html")).unwrap();
     assert!(

@@ -150,6 +150,9 @@ class FitOptions(TypedDict, total=False):
     #: Seed of everything random: initial weights, row order, noise, sample and held-out rows
     seed: int | None
 
+    #: Sort the rows of each file by the column of order_by first
+    sort: bool | None
+
     #: A row is an anomaly if its p-value is at most this [default: that of the fit, 0.01 unless set]
     alpha: float | None
 
@@ -188,9 +191,8 @@ class TransformOptions(TypedDict, total=False):
     #: Put this before the name of every new column
     prefix: str | None
 
-    #: Earlier rows of the same sequences, whose windows go on into each input: files, directories or globs,
-    #: read in this order and not written. For a model of rows in order
-    history: str | Sequence[str] | None
+    #: Write latents as columns z_0 ..., or as one column z, a list of fixed size, which vector stores take
+    latents: Literal["columns", "list"] | None
 
     #: Add z_std_0 ..., the posterior standard deviations: how uncertain each latent is
     std: bool | None
@@ -203,6 +205,21 @@ class TransformOptions(TypedDict, total=False):
 
     #: Explain these rows: anomalies, or all
     explain_rows: Literal["anomalies", "all"] | None
+
+    #: Add COL_expected, COL_low and COL_high for every learned number: what the rows before led to expect of
+    #: it, and an interval that holds it with this probability. For a model of rows in order
+    expected: float | None
+
+    #: Earlier rows of the same sequences, whose windows go on into each input: files, directories or globs,
+    #: read in this order and not written. For a model of rows in order
+    history: str | Sequence[str] | None
+
+    #: Sort the rows of each file first; they are written in this order. For a model of rows in order
+    sort: bool | None
+
+    #: Write the rows that are anomalies here, with top_features (not in CSV), and not to the output: a file, or
+    #: a directory where the output is one. Both appear together
+    quarantine: str | os.PathLike[str] | None
 
     #: A row is an anomaly if its p-value is at most this [default: that of the fit, 0.01 unless set]
     alpha: float | None
@@ -239,6 +256,13 @@ class ImputeOptions(TypedDict, total=False):
     #: Put this before the name of every new column
     prefix: str | None
 
+    #: Earlier rows of the same sequences, whose windows go on into each input: files, directories or globs,
+    #: read in this order and not written. For a model of rows in order
+    history: str | Sequence[str] | None
+
+    #: Sort the rows of each file first; they are written in this order. For a model of rows in order
+    sort: bool | None
+
 
 class ReconstructOptions(TypedDict, total=False):
     """Options of :meth:`vaepipe.Model.reconstruct`."""
@@ -248,6 +272,13 @@ class ReconstructOptions(TypedDict, total=False):
 
     #: The prefix that the transform put before the names of these columns
     prefix: str | None
+
+    #: Earlier rows of the same sequences, whose windows go on into each input: files, directories or globs,
+    #: read in this order and not written. For a model of rows in order
+    history: str | Sequence[str] | None
+
+    #: Sort the rows of each file first; they are written in this order. For a model of rows in order
+    sort: bool | None
 
 
 class GenerateOptions(TypedDict, total=False):
