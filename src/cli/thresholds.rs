@@ -94,7 +94,8 @@ fn text(found: &Thresholds, alerts: Option<f64>) -> String {
 
 /// A table of thresholds of one kind.
 fn table(by: &str, all: &[AlertsAt], unit: Option<PeriodUnit>, grouped: bool) -> String {
-    let mut heads = vec![format!("{by} from"), "alerts".to_owned(), "share".to_owned()];
+    let least = if by == "score" { "from" } else { "up to" };
+    let mut heads = vec![format!("{by} {least}"), "alerts".to_owned(), "share".to_owned()];
     let of_unit = |unit| [format!("a {unit}"), format!("most in a {unit}"), format!("{unit}s without")];
     heads.extend(unit.map(of_unit).into_iter().flatten());
     heads.extend(grouped.then(|| ["most in a group", "groups without"].map(str::to_owned)).into_iter().flatten());
@@ -103,7 +104,7 @@ fn table(by: &str, all: &[AlertsAt], unit: Option<PeriodUnit>, grouped: bool) ->
     for at in all {
         let least = match by {
             "score" => at.score.map(|score| format!("{score:.4}")),
-            _ => at.p_value.map(|p| format!("{p:.2e}")),
+            _ => at.p_value.map(|p| p.to_string()),
         };
         let share = percent(at.share);
         let mut cells = vec![least.unwrap_or_else(|| "none".to_owned()), HumanCount(at.alerts).to_string(), share];
