@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type};
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use serde_json::json;
 
 use crate::model_file::take_apart;
-use crate::tables::{curve, floats, names, read, write};
+use crate::tables::{curve, names, read, write};
 use crate::workdir::{Workdir, repository};
 
 /// The columns of rows whose names begin with this, a row a vector.
@@ -39,13 +39,14 @@ fn judged(dir: &Workdir, flags: &str) -> (f64, f64) {
     dir.ok("transform digits.parquet out.parquet --force");
     let rows = read(&dir.path("out.parquet"));
     let (pixels, latents) = (points(&rows, "p"), points(&rows, "z_"));
-    let labels: Vec<f64> = floats(&rows, "label").into_iter().map(|label| f64::from(label.unwrap())).collect();
+    let labels = cast(rows.column_by_name("label").unwrap(), &DataType::Int64).unwrap();
+    let labels = labels.as_primitive::<Int64Type>().values().to_vec();
     let split = cast(rows.column_by_name("split").unwrap(), &DataType::Utf8).unwrap();
     let (fresh, seen): (Vec<usize>, Vec<usize>) =
         (0..rows.num_rows()).partition(|&row| split.as_string::<i32>().value(row) == "test");
     let right = |&&row: &&usize| {
-        let named: Vec<f64> = nearest(&latents, row, &seen).into_iter().map(|other| labels[other]).collect();
-        let votes = |label: f64| named.iter().filter(|&&other| other == label).count();
+        let named: Vec<i64> = nearest(&latents, row, &seen).into_iter().map(|other| labels[other]).collect();
+        let votes = |label: i64| named.iter().filter(|&&other| other == label).count();
         votes(labels[row]) >= 3 || named.iter().all(|&label| votes(label) <= votes(labels[row]))
     };
     let kept = |row: &usize| {

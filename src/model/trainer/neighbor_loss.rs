@@ -82,18 +82,9 @@ mod tests {
         let mean = [0.0, 0.1, 0.3, -0.2, 0.05, 0.2, 0.25, 0.0];
         let NeighborLoss { value, by_mean } = neighbor_loss(&mean, 2, 1.0);
         assert!((value - 0.222_380_49).abs() < 1e-6, "{value}");
-        let gradient = [
-            0.173_160_23,
-            -1.212_121_25,
-            -0.022_637_17,
-            -0.384_833_19,
-            0.674_266_34,
-            0.635_459_66,
-            -0.824_789_35,
-            0.961_494_80,
-        ];
+        let gradient = [0.17316, -1.21212, -0.02264, -0.38483, 0.67427, 0.63546, -0.82479, 0.96149];
         for (found, expected) in by_mean.iter().zip(gradient) {
-            assert!((found - expected).abs() < 1e-5, "{by_mean:?}");
+            assert!((found - expected).abs() < 2e-5, "{by_mean:?}");
         }
     }
 
