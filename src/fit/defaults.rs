@@ -3,13 +3,13 @@
 use std::ops::RangeInclusive;
 
 use super::latent_dim_search::widest;
+use super::neighbor_graph::default_weight;
 use crate::config::{Activation, FitConfig, LatentDim, Preset, Scale, Training};
 use crate::feature::Kind;
 use crate::fit::row_order::CHUNK_ROWS;
 use crate::model::Network;
 
-/// Bytes of encoded training rows up to which all are shuffled together. A constant, not a share of the machine's memory,
-/// since the order of training depends on it.
+/// Bytes of encoded training rows up to which all are shuffled together: the same on every machine, as the order of training.
 const SHUFFLE_BYTES: u64 = 2 << 30;
 
 /// Bytes of a shuffle window if there are more: small enough to be read together, large enough for a fair draw.
@@ -296,11 +296,11 @@ pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_r
     let most_steps = config.max_steps.or(config.epochs.is_none().then_some(defaults.most_steps));
     let steps = epochs.saturating_mul(steps_per_epoch).min(most_steps.unwrap_or(usize::MAX));
     let epochs = steps.div_ceil(steps_per_epoch);
-    let neighbors = neighbors(config);
+    let (neighbors, latents) = (neighbors(config), (defaults.latent_dim)(DataShape { inputs, rows }));
+    let latents = if let Some(LatentDim::Of(latents)) = config.latent_dim { latents } else { latents };
     let (neighbor_weight, input_noise) = match neighbors {
         0 => (0.0, 0.0),
-        // A full weight costs narrow tables a tenth of their likelihood, and gains them nothing.
-        _ => (config.neighbor_weight.unwrap_or(if inputs >= 32 { 1.0 } else { 0.3 }), NOISE_OF_NEIGHBORS),
+        _ => (config.neighbor_weight.unwrap_or_else(|| default_weight(inputs, latents)), NOISE_OF_NEIGHBORS),
     };
     Training {
         preset: preset(config),
