@@ -1,6 +1,6 @@
 //! What if: how many rows are alerts at other thresholds, in each period of time and each group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use serde::Serialize;
@@ -150,7 +150,10 @@ pub fn thresholds(source: &ParquetSource, config: &ThresholdsConfig, stop: &Stop
         |p: &Vec<f64>| P_VALUES.map(|most| AlertsAt { p_value: Some(most), ..rows.at(|row| p[row] <= most) });
     let by_p_value = rows.p_values.iter().flat_map(by_p_value).collect();
     let by_score = ALERTS.iter().filter(|alerts| **alerts * each < rows.scores.len() as f64);
-    let by_score = by_score.map(|alerts| rows.at_most(alerts * each)).collect();
+    let mut highest = rows.scores.clone();
+    highest.sort_unstable_by(|a, b| b.total_cmp(a));
+    let at_most = |alerts: f64| rows.at_most(alerts * each, &highest);
+    let by_score = by_score.map(|alerts| at_most(*alerts)).collect();
     Ok(Thresholds {
         rows: rows.scores.len() as u64,
         score,
@@ -159,7 +162,7 @@ pub fn thresholds(source: &ParquetSource, config: &ThresholdsConfig, stop: &Stop
         groups: groups.map(|groups| groups as u64),
         by_p_value,
         by_score,
-        wanted: config.alerts.map(|alerts| rows.at_most(alerts * each)),
+        wanted: config.alerts.map(at_most),
     })
 }
 
@@ -197,8 +200,8 @@ impl ScoredRows {
         for per in &config.per {
             if let Some(unit) = per.unit {
                 let of_rows = unit.periods(source, column(&per.column)?)?;
-                let present: BTreeMap<Option<i64>, usize> = known.iter().map(|&row| (of_rows[row], 0)).collect();
-                let numbers: BTreeMap<_, _> = present.into_keys().zip(0..).collect();
+                let present: BTreeSet<Option<i64>> = known.iter().map(|&row| of_rows[row]).collect();
+                let numbers: BTreeMap<_, _> = present.into_iter().zip(0..).collect();
                 periods = Some(known.iter().map(|&row| numbers[&of_rows[row]]).collect());
             }
         }
@@ -236,12 +239,11 @@ impl ScoredRows {
         }
     }
 
-    /// The most alerts that are at most so many: those of the highest scores. Rows of equal scores are alerts together.
-    fn at_most(&self, alerts: f64) -> AlertsAt {
-        let mut scores = self.scores.clone();
-        scores.sort_unstable_by(|a, b| b.total_cmp(a));
+    /// The most alerts that are at most so many: those of the `highest` scores, which are all in descending order. Rows of equal
+    /// scores are alerts together.
+    fn at_most(&self, alerts: f64, highest: &[f64]) -> AlertsAt {
         // The highest score that is one too many.
-        let too_low = scores.get(alerts.floor() as usize).copied();
+        let too_low = highest.get(alerts.floor() as usize).copied();
         self.at(|row| too_low.is_none_or(|too_low| self.scores[row] > too_low))
     }
 }

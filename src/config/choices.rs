@@ -348,8 +348,10 @@ words!(LatentShape, "columns" => LatentShape::Columns, "list" => LatentShape::Li
 words!(ExplainRows, "anomalies" => ExplainRows::Anomalies, "all" => ExplainRows::All);
 words!(
     LogicalType,
-    "string" => LogicalType::String, "integer" => LogicalType::Integer, "float" => LogicalType::Float, "boolean" => LogicalType::Boolean, "date" => LogicalType::Date, "timestamp" => LogicalType::Timestamp,
-    "epoch_s" => LogicalType::EpochS, "epoch_ms" => LogicalType::EpochMs, "epoch_us" => LogicalType::EpochUs, "epoch_ns" => LogicalType::EpochNs, "hhmm" => LogicalType::Hhmm,
+    "string" => LogicalType::String, "integer" => LogicalType::Integer, "float" => LogicalType::Float,
+    "boolean" => LogicalType::Boolean, "date" => LogicalType::Date, "timestamp" => LogicalType::Timestamp,
+    "epoch_s" => LogicalType::EpochS, "epoch_ms" => LogicalType::EpochMs, "epoch_us" => LogicalType::EpochUs,
+    "epoch_ns" => LogicalType::EpochNs, "hhmm" => LogicalType::Hhmm,
 );
 words!(IfNewer, "input" => IfNewer::Input, "model" => IfNewer::Model);
 words!(DecimalMark, "point" => DecimalMark::Point, "comma" => DecimalMark::Comma);

@@ -44,7 +44,7 @@ impl Model {
     /// values have their column's type and unit, and lie within the range and the categories of the fit. Known values stay
     /// the same bits; from one Parquet file to another, columns without missing values are copied byte for byte.
     ///
-    /// In rows in order, the rest of the row is also what is known of the rows before it; nothing looks ahead.
+    /// In rows in order a number gets what the rows before lead to expect, whatever the range of the fit; nothing looks ahead.
     ///
     /// The expectation is a weighted average over draws from the row's posterior (Mattei & Frellsen 2019). The draws
     /// depend only on the model's seed and the row's values.

@@ -133,11 +133,8 @@ where
     }
 
     fn write(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()> {
-        if let (Some(windows), Destination::File(target)) = (&mut self.plan.windows, &destination) {
-            windows.sort_in(target.folder());
-        }
-        let is_copied = !self.plan.windows.as_ref().is_some_and(Windower::sorts);
-        let file = source.copied_parquet_file(&self.plan.config.encoding, in_directory).filter(|_| is_copied);
+        let sorts = self.plan.windows.as_mut().is_some_and(|windows| windows.sorts_beside(&destination));
+        let file = source.copied_parquet_file(&self.plan.config.encoding, in_directory).filter(|_| !sorts);
         match (file, destination) {
             (Some(file), Destination::File(target)) if Medium::of(target.path()) == Medium::Parquet => {
                 self.splice(&file, target, &source.partition_columns())

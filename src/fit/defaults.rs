@@ -9,7 +9,7 @@ use crate::feature::Kind;
 use crate::fit::row_order::CHUNK_ROWS;
 use crate::model::Network;
 
-/// Bytes of encoded training rows up to which all are shuffled together: the same on every machine, as the order of training.
+/// Bytes of training rows up to which all are shuffled together. A constant, since the order of training depends on it.
 const SHUFFLE_BYTES: u64 = 2 << 30;
 
 /// Bytes of a shuffle window if there are more: small enough to be read together, large enough for a fair draw.

@@ -167,13 +167,7 @@ impl GraphInput<'_> {
     fn block(&self, rows: &[u64]) -> Result<Vec<f32>> {
         let mut table = Table::default();
         self.training.gather(rows.iter().copied(), self.layout.width(), &mut table)?;
-        let batch = Batch::new(table.ids, table.x, self.layout);
-        let inputs = self.layout.inputs();
-        let mut block = Vec::with_capacity(rows.len() * self.layout.outputs());
-        for (row, x) in batch.x.chunks_exact(inputs).enumerate() {
-            let known = batch.known.as_ref().map(|known| &known[row * inputs..][..inputs]);
-            self.layout.spread(x, known, &mut block);
-        }
+        let mut block = Batch::new(table.ids, table.x, self.layout).spread(self.layout);
         block.iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = 0.0);
         Ok(block)
     }

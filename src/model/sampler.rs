@@ -12,7 +12,7 @@ use super::parameters::Weights;
 use super::vae::Vae;
 use crate::error::Result;
 use crate::feature::Layout;
-use crate::numerics::{Mixture, RandomStream, mix, softmax};
+use crate::numerics::{Mixture, RandomStream, hash, softmax};
 
 /// Rows decoded together, about: a few blocks.
 const DECODE_ROWS: usize = 1024;
@@ -59,8 +59,7 @@ impl Row<'_> {
     pub(crate) fn key(&self) -> u64 {
         let cells = self.x.iter().zip(self.known);
         let bits = cells.map(|(x, known)| if *known > 0.0 { u64::from(x.to_bits()) } else { u64::MAX });
-        bits.chain(self.given.iter().map(|given| u64::from(given.to_bits())))
-            .fold(0, |key, bits| mix(key.rotate_left(7) ^ bits))
+        hash(bits.chain(self.given.iter().map(|given| u64::from(given.to_bits()))))
     }
 }
 

@@ -47,5 +47,5 @@ pub(crate) use self::neighborhood::{LabelSums, NeighborhoodSums, Points};
 pub(crate) use self::normal::{normal_quantile, normal_rank, normal_upper_quantile};
 pub(crate) use self::principal_components::{Components, Covariance};
 pub(crate) use self::product::{times, times_rows, times_transposed, transposed_rows_times, transposed_times};
-pub(crate) use self::random::{RandomStream, mix, pick};
+pub(crate) use self::random::{RandomStream, hash, pick};
 pub(crate) use self::vector::{asinh, asinh_f64, exp, greatest, ln_1p_exp_neg, sigmoid, sums, tanh, vectorized};

@@ -2,8 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+use super::nearest::squared_length;
 use super::product::times_transposed;
-use super::vector::{sums, vectorized};
+use super::vector::vectorized;
 
 /// The numbers of nearest neighbours that are measured, ascending.
 const NEIGHBORS: [usize; 3] = [5, 15, 50];
@@ -35,14 +36,7 @@ impl Points {
         for row in rows.chunks_exact_mut(width) {
             row.iter_mut().zip(&means).for_each(|(x, mean)| *x = if x.is_nan() { 0.0 } else { *x - mean });
         }
-        let square = |row: &[f32]| {
-            let [square] = vectorized(
-                #[inline(always)]
-                || sums([row], |[x]| [x * x]),
-            );
-            0.5 * square
-        };
-        let half_squares = rows.chunks_exact(width).map(square).collect();
+        let half_squares = rows.chunks_exact(width).map(|row| 0.5 * squared_length(row)).collect();
         Self { width, rows, half_squares }
     }
 

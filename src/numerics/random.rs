@@ -10,10 +10,15 @@
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// SplitMix64's finalizer: a bijection of 64 bits, so distinct inputs never collide.
-pub(crate) fn mix(x: u64) -> u64 {
+fn mix(x: u64) -> u64 {
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)
+}
+
+/// A hash of numbers in their order.
+pub(crate) fn hash(numbers: impl Iterator<Item = u64>) -> u64 {
+    numbers.fold(0, |key, bits| mix(key.rotate_left(7) ^ bits))
 }
 
 /// The index that `drawn`, uniform between 0 and the sum of the weights, falls on; `None` if rounding puts it past the

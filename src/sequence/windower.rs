@@ -14,6 +14,7 @@ use super::sort::{RUN_BYTES, sorted};
 use super::window::{LagSums, Window};
 use crate::error::{Error, OrderFault, Result};
 use crate::feature::{Column, StringValues};
+use crate::sink::Destination;
 use crate::source::{Batches, ColumnStream, Source};
 
 /// Rows of a history read at once.
@@ -77,11 +78,12 @@ impl Windower {
         self.sorts_in.is_some()
     }
 
-    /// Rows that are sorted wait in this folder.
-    pub(crate) fn sort_in(&mut self, folder: &Path) {
-        if let Some(sorts_in) = &mut self.sorts_in {
-            folder.clone_into(sorts_in);
+    /// The same for rows that go to `destination`: those that are sorted wait beside it.
+    pub(crate) fn sorts_beside(&mut self, destination: &Destination) -> bool {
+        if let (Some(sorts_in), Destination::File(target)) = (&mut self.sorts_in, destination) {
+            target.folder().clone_into(sorts_in);
         }
+        self.sorts()
     }
 
     /// The order and the windows.

@@ -131,10 +131,8 @@ impl WriteRows for TransformJob<'_, '_> {
     }
 
     fn write(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()> {
-        if let (Some(windows), Destination::File(target)) = (&mut self.windows, &destination) {
-            windows.sort_in(target.folder());
-        }
-        let is_copied = self.config.quarantine.is_none() && !self.windows.as_ref().is_some_and(Windower::sorts);
+        let sorts = self.windows.as_mut().is_some_and(|windows| windows.sorts_beside(&destination));
+        let is_copied = self.config.quarantine.is_none() && !sorts;
         let file = source.copied_parquet_file(&self.config.output.encoding, in_directory).filter(|_| is_copied);
         match (file, destination) {
             (Some(file), Destination::File(target)) if Medium::of(target.path()) == Medium::Parquet => {

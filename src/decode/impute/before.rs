@@ -2,7 +2,7 @@
 
 use arrow::array::BooleanArray;
 
-use crate::numerics::{RandomStream, mix};
+use crate::numerics::{RandomStream, hash};
 use crate::sequence::{Expected, Forecast, PastMeans};
 
 /// What the rows before led to expect of a number, for some rows.
@@ -15,7 +15,7 @@ pub(super) struct RowsBefore<'a> {
 
 impl<'a> RowsBefore<'a> {
     pub(super) fn new(forecast: &'a Forecast, history: &PastMeans) -> Self {
-        let key = |means: &[f64]| means.iter().fold(0, |key: u64, mean| mix(key.rotate_left(7) ^ mean.to_bits()));
+        let key = |means: &[f64]| hash(means.iter().map(|mean| mean.to_bits()));
         let (expected, keys) = history.means().map(|means| (forecast.expect(means), key(means))).unzip();
         Self { forecast, expected, keys }
     }
