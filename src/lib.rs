@@ -165,9 +165,12 @@ pub use source::{ParquetSource, Source, silence_decoder_panics};
 pub use model::{Device, Network, Weight};
 pub use sequence::{Forecast, Sequence};
 
-pub use artifact::{Clusters, ColumnHealth, Dimension, Health, History, Init, Measure, Metadata, Model, Provenance};
+pub use artifact::{
+    Clusters, ColumnHealth, Dimension, Health, History, Init, Measure, Metadata, Model, Provenance, Reviewed,
+    ReviewedRow,
+};
 pub use drift::{Drift, Shift};
-pub use score::{NeighborPreservation, SCORES, Score, ScoreComponents, Scoring, Tail};
+pub use score::{NeighborPreservation, SCORES, Score, ScoreComponents, Scoring, Tail, Verdict};
 
 pub use decode::{Imputed, Influence, Reconstructed};
 pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel};

@@ -9,6 +9,7 @@ mod aggregate;
 mod checkpoint;
 mod clusters;
 mod container;
+mod feedback;
 mod groups;
 mod health;
 mod history;
@@ -30,6 +31,7 @@ use sha2::{Digest, Sha256};
 pub(crate) use self::aggregate::{Aggregate, RANKS};
 pub(crate) use self::checkpoint::{checkpoint_json, load_checkpoint, save_checkpoint};
 pub use self::clusters::Clusters;
+pub use self::feedback::{Reviewed, ReviewedRow};
 pub use self::health::{ColumnHealth, Dimension, Health, Measure};
 pub use self::history::History;
 pub use self::provenance::{Init, Provenance};
@@ -39,7 +41,7 @@ use crate::error::{Error, ModelFault, Result};
 use crate::feature::{Carried, Features, GroupNorms, InputColumn, Kind, OrderedPair, OrderedValues, Watched};
 use crate::model::{Device, Network, Vae, Weight, Weights};
 use crate::numerics::MixtureClusters;
-use crate::score::{AggregatePosterior, Neighbors, Score, Scorer, Scoring};
+use crate::score::{AggregatePosterior, COMBINED, Feedback, Neighbors, Reference, Score, Scorer, Scoring};
 use crate::sequence::Sequence;
 use crate::storage::{Object, Target, check_url, commit_bytes, is_url};
 
@@ -87,6 +89,9 @@ pub struct Metadata {
     pub clusters: Option<Clusters>,
     /// How rows are ranked and anomalies decided.
     pub scoring: Scoring,
+    /// What people said of rows; absent if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<Reviewed>,
     /// The rows and the program it was fitted with.
     pub provenance: Provenance,
 }
@@ -107,6 +112,7 @@ pub struct Model {
     features: Arc<Features>,
     weights: Vec<Weights>,
     scorer: Arc<Scorer>,
+    reference: Option<Arc<Reference>>,
     aggregate: Aggregate,
     sketch: Option<Arc<Sketch>>,
     clusters: Option<Arc<MixtureClusters>>,
@@ -127,7 +133,7 @@ impl Model {
     pub(crate) fn new(
         metadata: Metadata,
         members: Vec<(Weights, AggregatePosterior)>,
-        (stored, found): (Option<&Neighbors>, Option<&MixtureClusters>),
+        (stored, reference, found): (Option<&Neighbors>, Option<&Reference>, Option<&MixtureClusters>),
         norms: [&[Arc<GroupNorms>]; 2],
         aggregate: &Aggregate,
         sketch: &Sketch,
@@ -138,6 +144,7 @@ impl Model {
         tensors.extend(groups::tensors(norms));
         tensors.extend(sketch.tensors());
         tensors.extend(stored.map(neighbors::tensors).unwrap_or_default());
+        tensors.extend(feedback::tensors(None, reference));
         tensors.extend(found.map(clusters::tensors).unwrap_or_default());
         for (n, (weights, latents)) in members.into_iter().enumerate() {
             tensors.extend(members::named(n, weights.into_iter().chain(members::latents(&latents))));
@@ -195,6 +202,12 @@ impl Model {
         let sketch: Weights = weights.extract_if(.., |name, _| Sketch::has_tensor(name)).collect();
         let stored: Weights = weights.extract_if(.., |name, _| neighbors::has_tensor(name)).collect();
         let stored = neighbors::take(stored, layout, *latent_dim)?;
+        let own = weights.extract_if(.., |name, _| feedback::has_tensor(name)).collect();
+        let (stated, width) = (metadata.feedback.as_ref(), layout.inputs() + *latent_dim);
+        let (feedback, reference) = feedback::take(own, stated, calibration.as_ref(), width)?;
+        if reference.is_some() && (stored.is_none() || !COMBINED.is(anomaly_score)) {
+            return Err(contradiction("the stored calibration rows do not match the scores"));
+        }
         let own = weights.extract_if(.., |name, _| clusters::has_tensor(name)).collect();
         let clusters = clusters::take(own, metadata.clusters.as_ref(), *latent_dim)?.map(Arc::new);
         if components.is_some() != stored.is_some() || (anomaly_score.needs_neighbors() && stored.is_none()) {
@@ -214,9 +227,11 @@ impl Model {
         let calibration = metadata.scoring.calibration.as_ref();
         let sketch = Sketch::from_tensors(sketch, &metadata.features, layout, *latent_dim, calibration)?.map(Arc::new);
         let (weights, members) = members.into_iter().unzip();
-        let scorer = Arc::new(Scorer::new(members).with_neighbors(stored).with_group_scores(group_scores));
+        let scorer =
+            Scorer::new(members).with_neighbors(stored).with_group_scores(group_scores).with_feedback(feedback);
+        let (scorer, reference) = (Arc::new(scorer), reference.map(Arc::new));
         let (features, hash) = (Arc::new(features), OnceLock::new());
-        Ok(Self { metadata, features, weights, scorer, aggregate, sketch, clusters, hash })
+        Ok(Self { metadata, features, weights, scorer, reference, aggregate, sketch, clusters, hash })
     }
 
     /// Reads a model file.
@@ -287,13 +302,14 @@ impl Model {
         let groups = groups::tensors([given.norms(), self.scorer.group_scores()]);
         let sketch = self.sketch.as_ref().map(|sketch| sketch.tensors()).unwrap_or_default();
         let stored = self.scorer.neighbors().map(|(stored, _)| neighbors::tensors(stored)).unwrap_or_default();
+        let reviewed = feedback::tensors(self.scorer.feedback(), self.reference.as_deref());
         let clusters = self.clusters.as_deref().map(clusters::tensors).unwrap_or_default();
         let latents: Vec<_> = self.scorer.members().iter().map(|member| members::latents(&member.latents)).collect();
         let members = self.weights.iter().zip(&latents).enumerate().flat_map(|(n, (weights, latents))| {
             let latents = latents.iter().map(|(name, weight)| (name, weight));
             members::named(n, weights.iter().chain(latents).map(|(name, weight)| (name.clone(), weight)))
         });
-        let others = aggregate.iter().chain(&sketch).chain(&stored).chain(&clusters).chain(&groups);
+        let others = aggregate.iter().chain(&sketch).chain(&stored).chain(&reviewed).chain(&clusters).chain(&groups);
         let tensors = members.chain(others.map(|(name, weight)| (name.clone(), weight)));
         let json = serde_json::to_string(&self.metadata).expect("plain data with string keys");
         container::pack(tensors, json)
@@ -362,6 +378,35 @@ impl Model {
     /// Number of training rows that it stores, for scores by distance from them.
     pub fn stored_rows(&self) -> usize {
         self.scorer.neighbors().map_or(0, |(neighbors, _)| neighbors.stored())
+    }
+
+    /// The calibration rows it stores, so that feedback can change its scores.
+    pub(crate) fn reference(&self) -> Option<&Reference> {
+        self.reference.as_deref()
+    }
+
+    /// The same model whose scores follow what people said of rows, with p-values calibrated for it; without any, the model
+    /// as the fit made it.
+    ///
+    /// # Panics
+    /// If there are rows and the model stores no calibration rows.
+    pub(crate) fn with_reviewed(&self, rows: Vec<ReviewedRow>, feedback: Feedback) -> Self {
+        let mut metadata = self.metadata.clone();
+        let before =
+            metadata.feedback.take().map(|reviewed| reviewed.calibration).or(metadata.scoring.calibration.take());
+        let feedback = (!rows.is_empty()).then_some(feedback);
+        metadata.scoring.calibration = match &feedback {
+            Some(feedback) => Some(self.reference.as_ref().expect("feedback needs them").tail(feedback)),
+            None => before.clone(),
+        };
+        metadata.feedback = before.filter(|_| !rows.is_empty()).map(|calibration| Reviewed { rows, calibration });
+        let (kinds, latent_dim) = (&metadata.features, metadata.network.latent_dim);
+        let calibration = metadata.scoring.calibration.as_ref();
+        let recalibrated =
+            |sketch: &Arc<Sketch>| sketch.recalibrated(kinds, self.features.layout(), latent_dim, calibration);
+        let sketch = self.sketch.as_ref().map(|sketch| Arc::new(recalibrated(sketch)));
+        let scorer = Arc::new(self.scorer.with_feedback(feedback));
+        Self { metadata, scorer, sketch, hash: OnceLock::new(), ..self.clone() }
     }
 
     /// The first network.

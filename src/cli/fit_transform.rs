@@ -9,6 +9,7 @@ use vaepipe::{FitConfig, OutputConfig, Source, SourceConfig, TransformConfig};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
+use crate::cli::feedback::FeedbackFlags;
 use crate::cli::fit::summary;
 use crate::cli::fit::{self, MetricsFlag};
 use crate::cli::flags::alert::AlertFlag;
@@ -46,6 +47,8 @@ pub(crate) struct FitTransform {
     #[command(flatten)]
     decision: DecisionFlags,
     #[command(flatten)]
+    feedback: FeedbackFlags,
+    #[command(flatten)]
     alert: AlertFlag,
     #[command(flatten)]
     monitor: MonitorFlags,
@@ -64,6 +67,7 @@ impl FitTransform {
             files,
             fit: mut fitting,
             decision,
+            feedback,
             alert,
             monitor,
             run,
@@ -84,7 +88,7 @@ impl FitTransform {
         let outputs = transform::targets(&output, &config)?;
         let written: Vec<&Path> = path.iter().map(PathBuf::as_path).chain(outputs.iter().copied()).collect();
         crate::storage::check_distinct(&written)?;
-        let _locks = run.lock(written, context)?;
+        let _locks = run.writing.lock(written, context)?;
         if let Some(target) = &path {
             output::check_is_file(target)?;
             crate::storage::check_target(target, config.output.force, source.paths())?;
@@ -94,6 +98,7 @@ impl FitTransform {
         }
         let metrics = metrics.start(&source, &path.iter().chain([&output]).collect::<Vec<_>>())?;
         fitting.decision = decision.decision()?;
+        let reviewed = feedback.open(&fitting, &context.signals.stop)?;
         let in_place = || if is_dash(&output) { std::env::temp_dir() } else { folder(&output) };
         let spool_dir = fitting.spool_dir.get_or_insert_with(in_place).clone();
         // Both read the same rows, also those that come once.
@@ -102,11 +107,13 @@ impl FitTransform {
         // What a transform would refuse is known before the training.
         let clusters = fitting.clusters.is_some();
         let check = |columns: &[String], latent_dim| config.check_columns(&source, columns, latent_dim, clusters);
-        let (fitted, written) = fit::fit(fitting, &table, &run, metrics, context, &check)?;
+        let (mut fitted, written) = fit::fit(fitting, &table, &run, metrics, context, &check)?;
+        let taught = reviewed.teach(&mut fitted.model, &context.signals.stop);
         if let Some(path) = &path {
             // First: a transform that fails must not cost the training.
             fitted.model.save_new(path, config.output.force)?;
         }
+        taught?;
         let fit_seconds = start.elapsed().as_secs_f64();
         let transforming = Instant::now();
         let to = open_output(&output)?;
@@ -133,7 +140,7 @@ impl FitTransform {
             "fit": summary::json(&fitted, fit_seconds),
             "transform": transform::json(&fitted.model, &config, &transformed, transform_seconds),
         });
-        output::print_beside(is_dash(&output), run.summary, context.quiet, &lines, &json)?;
+        output::print_beside(is_dash(&output), run.writing.summary, context.quiet, &lines, &json)?;
         written?;
         alert.check(&transformed)
     }

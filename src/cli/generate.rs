@@ -57,7 +57,7 @@ impl Generate {
         config.output = files;
         config.check()?;
         run.check()?;
-        let _lock = run.claim_new(&output, &config.output, &path, context)?;
+        let _lock = run.writing.claim_new(&output, &config.output, &path, context)?;
         let model = Model::load(&path, run.device)?;
         let columns = model.rebuilt_columns()?;
         let to = open_output(&output)?;
@@ -77,6 +77,6 @@ impl Generate {
         }
         lines.push(("time", format!("{total:.2} s, {} rows/s", HumanCount(rate))));
         let json = json!({ "rows": if wrote { rows } else { 0 }, "columns": columns.fields().len(), "left_out": left, "seconds": seconds(total) });
-        output::print_beside(is_dash(&output), run.summary, context.quiet, &lines, &json)
+        output::print_beside(is_dash(&output), run.writing.summary, context.quiet, &lines, &json)
     }
 }

@@ -48,7 +48,7 @@ impl Impute {
         config.check()?;
         run.check()?;
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
-        let _lock = run.lock([output.as_path()], context)?;
+        let _lock = run.writing.lock([output.as_path()], context)?;
         check_output(&output, &config.output, source.paths(), Some(&path))?;
         let model = Model::load(&path, run.device)?;
         let spool_dir = if is_dash(&output) { std::env::temp_dir() } else { folder(&output) };
@@ -81,6 +81,6 @@ impl Impute {
             "columns": columns.iter().map(|(column, filled)| json!({"column": column, "filled": filled})).collect::<Vec<_>>(),
             "seconds": seconds(total),
         });
-        output::print_beside(is_dash(&output), run.summary, context.quiet, &lines, &json)
+        output::print_beside(is_dash(&output), run.writing.summary, context.quiet, &lines, &json)
     }
 }

@@ -11,6 +11,7 @@ pub mod embed;
 mod evaluate;
 mod exit;
 mod failure;
+mod feedback;
 mod fit;
 mod fit_transform;
 mod flags;
@@ -80,6 +81,7 @@ enum Command {
     #[cfg(feature = "analysis")]
     Evaluate(evaluate::Evaluate),
     Drift(drift::DriftCommand),
+    Feedback(feedback::FeedbackCommand),
     #[cfg(feature = "analysis")]
     Report(report::ReportCommand),
     #[cfg(feature = "analysis")]
@@ -203,6 +205,7 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
         Command::Generate(generate) => generate.run(&context),
         Command::Traverse(traverse) => traverse.run(&context),
         Command::Drift(drift) => drift.run(&context),
+        Command::Feedback(feedback) => feedback.run(&context),
         Command::Schema(schema) => schema.run(&context),
         Command::Inspect(inspect) => inspect.run(&invocation, &context),
         #[cfg(feature = "analysis")]

@@ -45,7 +45,7 @@ impl Reconstruct {
         (config.output, rows.keep_going) = (files.config(), files.keep_going(&output));
         run.check()?;
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
-        let _lock = run.lock([output.as_path()], context)?;
+        let _lock = run.writing.lock([output.as_path()], context)?;
         check_output(&output, &config.output, source.paths(), Some(&path))?;
         let model = Model::load(&path, run.device)?;
         let to = files.open(&output)?;
@@ -79,6 +79,6 @@ impl Reconstruct {
             "error": error,
             "seconds": seconds(total),
         });
-        output::print_beside(is_dash(&output), run.summary, context.quiet, &lines, &json)
+        output::print_beside(is_dash(&output), run.writing.summary, context.quiet, &lines, &json)
     }
 }

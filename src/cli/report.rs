@@ -109,7 +109,7 @@ impl ReportCommand {
         config.model_name = name.map(|name| name.to_string_lossy().into_owned());
         config.check()?;
         let source = Source::open(&scored, &rows, &context.signals.stop)?;
-        let _lock = run.claim(&output, force, source.paths().chain(model.as_deref()), context)?;
+        let _lock = run.writing.claim(&output, force, source.paths().chain(model.as_deref()), context)?;
         if let Some(folder) = svg.as_deref().filter(|_| !force) {
             check_empty(folder)?;
         }
@@ -142,7 +142,7 @@ impl ReportCommand {
             "figures": report.figures().map(|(name, _)| name).collect::<Vec<_>>(),
             "not_shown": report.left_out,
         });
-        output::print(run.summary, context.quiet, &lines, &json)
+        output::print(run.writing.summary, context.quiet, &lines, &json)
     }
 }
 

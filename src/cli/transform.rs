@@ -85,7 +85,7 @@ impl Transform {
         run.check()?;
         let source = if by_line { None } else { Some(Source::open(&inputs, &rows, &context.signals.stop)?) };
         let targets = targets(&output, &config)?;
-        let _lock = run.lock(targets.iter().copied(), context)?;
+        let _lock = run.writing.lock(targets.iter().copied(), context)?;
         for target in targets {
             check_output(target, &config.output, source.iter().flat_map(Source::paths), Some(&path))?;
         }
@@ -104,7 +104,7 @@ impl Transform {
         let total = start.elapsed().as_secs_f64();
         let lines = lines(&model, &config, &transformed, &output, alert.drift(), total)?;
         let json = json(&model, &config, &transformed, total);
-        output::print_beside(is_dash(&output), run.summary, context.quiet, &lines, &json)?;
+        output::print_beside(is_dash(&output), run.writing.summary, context.quiet, &lines, &json)?;
         alert.check(&transformed)
     }
 }

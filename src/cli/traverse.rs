@@ -39,7 +39,7 @@ impl Traverse {
         let output = output.path()?;
         config.output = files;
         config.check()?;
-        let _lock = run.claim_new(&output, &config.output, &path, context)?;
+        let _lock = run.writing.claim_new(&output, &config.output, &path, context)?;
         let model = Model::load(&path, run.device)?;
         let rows = model.write_traverse(open_output(&output)?, &config, &context.signals.stop)?;
         let dimensions = model.metadata().network.latent_dim;
@@ -52,6 +52,6 @@ impl Traverse {
             None => kept(1).into_iter().collect(),
         };
         let json = json!({ "rows": rows.unwrap_or_default(), "dimensions": dimensions, "steps": config.steps });
-        output::print_beside(is_dash(&output), run.summary, context.quiet, &lines, &json)
+        output::print_beside(is_dash(&output), run.writing.summary, context.quiet, &lines, &json)
     }
 }

@@ -220,6 +220,19 @@ impl Sketch {
         Self { binnings, counts: self.counts.iter().copied().chain(score_counts).collect(), ..self }
     }
 
+    /// The same baseline, with the bins and counts of other calibration scores.
+    pub(crate) fn recalibrated(
+        &self,
+        kinds: &[Kind],
+        layout: &Layout,
+        latent_dim: usize,
+        calibration: Option<&Tail>,
+    ) -> Self {
+        let score = self.binnings.of(self.binnings.ranges.len() - 1);
+        let counts = self.counts[..self.binnings.starts[score.start]].to_vec();
+        Self { counts, ..self.clone() }.with_score(kinds, layout, latent_dim, calibration)
+    }
+
     /// The index of a binning that is usual; 0 if that is not known.
     pub(super) fn usual(&self, n: usize) -> f64 {
         self.usual.get(n).copied().unwrap_or_default().into()

@@ -42,6 +42,7 @@ impl Error {
             | Self::NotLearnable { .. }
             | Self::UnknownScore { .. }
             | Self::NotCalibrated { .. }
+            | Self::NoFeedback { .. }
             | Self::AlphaTooLow(_)
             | Self::OptionRange { .. }
             | Self::Predicate { .. }

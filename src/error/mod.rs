@@ -146,6 +146,12 @@ pub enum Error {
     /// No p-value of the model is as low as the decision asks.
     #[error(transparent)]
     AlphaTooLow(#[from] AlphaTooLow),
+    /// The model cannot take feedback.
+    #[error("the model cannot take feedback: {reason}")]
+    NoFeedback {
+        /// Why not.
+        reason: &'static str,
+    },
     /// A column cannot be learned as the selection asks.
     #[error("column {column:?} cannot be learned{reason}")]
     NotLearnable {

@@ -34,6 +34,12 @@ pub(super) struct Spool {
     pending: Vec<f32>,
 }
 
+/// Rows, and the score of each.
+pub(super) struct ScoredRows {
+    pub(super) rows: Arc<EncodedRows>,
+    pub(super) scores: Vec<f32>,
+}
+
 impl EncodedRows {
     /// Makes an empty store for rows of this width: in `scratch`, if there is one, else with memory for `rows` rows.
     pub(super) fn new(scratch: Option<Scratch>, rows: usize, row_width: usize) -> Self {

@@ -15,7 +15,7 @@ use crate::feature::{GroupNorms, InputColumn, Layout, OrderedPair};
 use crate::model::{Checkpoint, Trainer, Vae, Weights};
 use crate::numerics::MixtureClusters;
 use crate::pipeline::{self, Run, Stage};
-use crate::score::{AggregatePosterior, Neighbors, Scoring};
+use crate::score::{AggregatePosterior, Neighbors, Reference, Scoring};
 
 /// A fit whose model is measured.
 pub(super) struct Measured {
@@ -26,6 +26,7 @@ pub(super) struct Measured {
     scoring: Scoring,
     latents: Vec<AggregatePosterior>,
     neighbors: Option<Neighbors>,
+    reference: Option<Reference>,
     group_scores: Vec<Arc<GroupNorms>>,
     health: Option<Health>,
     aggregate: Aggregate,
@@ -50,7 +51,7 @@ impl Trained {
         let init = self.compare_with_base(&training, run)?;
         let out_of_fold = self.score_out_of_fold(run)?;
         let calibration = self.calibration(weights, layout)?;
-        let Calibrated { scoring, latents, neighbors, group_scores, training_scores } =
+        let Calibrated { scoring, latents, neighbors, reference, group_scores, training_scores } =
             calibration.run(rows, out_of_fold, run)?;
         let vae = calibration.members[0].0.clone();
         let fitted = FittedNetwork::new(layout, network, &weights[0], vae, self.measured_rows(), run)?;
@@ -72,6 +73,7 @@ impl Trained {
             scoring,
             latents,
             neighbors,
+            reference,
             group_scores,
             health,
             aggregate,
@@ -143,7 +145,7 @@ impl Measured {
             empty_rows: rows.empty,
             init,
         };
-        let (found, clusters) = self.clusters.unzip();
+        let ((found, clusters), reference) = (self.clusters.unzip(), self.reference);
         let metadata = Metadata {
             format_version: FORMAT_VERSION,
             features: loaded.features.kinds().to_vec(),
@@ -158,6 +160,7 @@ impl Measured {
             health,
             clusters,
             scoring,
+            feedback: None,
             provenance,
         };
         let norms = [loaded.features.layout().given().norms(), &group_scores];
@@ -165,7 +168,7 @@ impl Measured {
         let model = Model::new(
             metadata,
             networks,
-            (neighbors.as_ref(), found.as_ref()),
+            (neighbors.as_ref(), reference.as_ref(), found.as_ref()),
             norms,
             &aggregate,
             &self.sketch,

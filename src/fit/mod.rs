@@ -35,12 +35,24 @@ pub use self::fitted::Fitted;
 pub use self::plan::{Plan, PlannedColumn, PlannedModel};
 use self::prepared::Prepared;
 use crate::config::FitConfig;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::Device;
 use crate::pipeline::Run;
+use crate::score::COMBINED;
 use crate::source::ParquetSource;
 
 impl FitConfig {
+    /// Checks that a model of these options can take feedback: its anomaly score is `combined`.
+    ///
+    /// # Errors
+    /// [`Error::NoFeedback`](crate::Error::NoFeedback).
+    pub fn check_feedback(&self) -> Result<()> {
+        match defaults::anomaly_score(self) == COMBINED.name {
+            true => Ok(()),
+            false => Err(Error::NoFeedback { reason: "its anomaly score is another than combined" }),
+        }
+    }
+
     /// Fits a model to all rows of `source`.
     ///
     /// A stop ends it with `Interrupted`; with [`keep_partial`](Self::keep_partial), and once an epoch is trained, with the

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::encoded_rows::{EncodedRows, ScoredRows};
 use super::group_norms::with_group_norms;
 use super::members::without_epochs;
 use super::rows::FitRows;
@@ -17,7 +18,6 @@ use crate::feature::{Features, Layout};
 use crate::model::Weights;
 use crate::numerics::RandomStream;
 use crate::pipeline::Run;
-use crate::score::Tail;
 
 /// Fewest calibration rows that calibrate scores by themselves.
 pub(super) const FEWEST: usize = 40;
@@ -33,7 +33,7 @@ impl Trained {
     ///
     /// # Errors
     /// [`Error::Diverged`](crate::Error::Diverged), the store's, and [`Error::Interrupted`](crate::Error::Interrupted).
-    pub(super) fn score_out_of_fold(&self, run: &mut Run<'_>) -> Result<Option<Tail>> {
+    pub(super) fn score_out_of_fold(&self, run: &mut Run<'_>) -> Result<Option<ScoredRows>> {
         let (rows, training) = (&self.loaded.rows, &self.loaded.training);
         let in_order = self.loaded.prepared.config.order_by.is_some();
         let overlap = in_order && rows.known() <= MOST_IN_ORDER;
@@ -50,7 +50,7 @@ impl Trained {
             true => (0..all.len()).map(|row| row * count / all.len()).collect(),
             false => folds(&all.ids, count, training.seed),
         };
-        let mut scores = Vec::with_capacity(all.len());
+        let mut scores = vec![0.0; all.len()];
         for fold in 0..count {
             let some = |inside: bool| {
                 let mut some = Table::default();
@@ -62,9 +62,11 @@ impl Trained {
             let features = self.features_of_fold(&split, run)?;
             split.find_neighbors(features.layout(), training, run)?;
             let weights = self.train_fold(&split, features.layout(), run)?;
-            scores.extend(self.score_fold(&split, features.layout(), &weights, run)?);
+            let of_fold = self.score_fold(&split, features.layout(), &weights, run)?;
+            let rows = (0..all.len()).filter(|&row| folds[row] == fold);
+            rows.zip(of_fold).for_each(|(row, score)| scores[row] = score);
         }
-        Ok(Some(Tail::of(scores)))
+        Ok(Some(ScoredRows { rows: Arc::new(EncodedRows::Memory(all)), scores }))
     }
 
     /// The features, with the levels and spreads of groups in the training rows of a fold; those of a base model stay.

@@ -6,11 +6,14 @@ mod combined;
 mod contamination;
 mod decision;
 mod explain;
+mod feedback;
 mod importance;
 mod latents;
 mod neighbor_space;
 mod neighbors;
 mod preservation;
+mod reference;
+mod row_places;
 mod scorer;
 mod tail;
 
@@ -19,10 +22,14 @@ pub(crate) use self::decision::AnomalyRule;
 pub use self::decision::Scoring;
 #[cfg(feature = "analysis")]
 pub(crate) use self::explain::rows_encoded_for_one;
+pub(crate) use self::feedback::Feedback;
+pub use self::feedback::Verdict;
 pub(crate) use self::latents::{AggregatePosterior, LatentSums};
 pub(crate) use self::neighbor_space::{NeighborSpace, Residuals};
 pub(crate) use self::neighbors::Neighbors;
 pub use self::preservation::NeighborPreservation;
+pub(crate) use self::reference::Reference;
+pub(crate) use self::row_places::RowPlaces;
 use self::scorer::MemberView;
 pub(crate) use self::scorer::{EncodedBatch, Member, Scorer};
 pub use self::tail::Tail;
@@ -138,6 +145,11 @@ impl Score {
             name: name.to_owned(),
             known: known().map(|score| score.name).collect(),
         })
+    }
+
+    /// Whether it is that one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.name == other.name
     }
 
     /// How many scores it is of, each of which groups standardise.

@@ -1,6 +1,7 @@
 //! Training rows that the model finds ordinary, stored to measure how far other rows are from them.
 
 use super::neighbor_space::{BLOCK_ROWS, NeighborSpace, Residuals};
+use super::row_places::{RowPlaces, directions, projected};
 use crate::numerics::{nearest, squared_length, sums, times_transposed, vectorized};
 
 /// Nearest rows whose distances count.
@@ -21,6 +22,8 @@ pub(crate) struct Neighbors {
     pub(crate) rows: Vec<f32>,
     /// `[stored]`: half the squared length of each.
     half_squares: Vec<f32>,
+    /// `[dimensions, width]`: what the places of rows that are compared with each other are projected on; empty if they stay.
+    directions: Vec<f32>,
 }
 
 /// The stored rows nearest to a row, each with its distance, the nearest first.
@@ -35,7 +38,8 @@ impl Neighbors {
     /// Stored rows with these places, `[stored, width]`.
     pub(crate) fn new(space: NeighborSpace, rows: Vec<f32>) -> Self {
         let half_squares = rows.chunks_exact(space.width()).map(|row| 0.5 * squared_length(row)).collect();
-        Self { space, rows, half_squares }
+        let directions = directions(space.width());
+        Self { space, rows, half_squares, directions }
     }
 
     /// Number of stored rows.
@@ -51,6 +55,13 @@ impl Neighbors {
             if nearest.is_empty() { f32::INFINITY } else { sum / nearest.len() as f32 }
         };
         self.each(rows, distance)
+    }
+
+    /// The places of rows in few dimensions, with these `distances` from the stored rows.
+    pub(crate) fn row_places(&self, rows: &Residuals, distances: &[f32]) -> RowPlaces {
+        let width = self.space.width();
+        let places = projected(self.space.places(rows), &self.directions, width);
+        RowPlaces::new(RowPlaces::dimensions_of(width), places, distances.to_vec())
     }
 
     /// The part of each dimension in the squared distance of each row from the stored rows nearest to it, the mean over them:

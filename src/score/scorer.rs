@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use super::{AggregatePosterior, Formula, Neighbors, SCORES, Score, ScoreComponents};
+use super::{AggregatePosterior, COMBINED, Feedback, Formula, Neighbors, RowPlaces, SCORES, Score, ScoreComponents};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::feature::{GroupNorms, Layout};
@@ -13,11 +13,14 @@ use crate::numerics::RandomStream;
 
 /// The networks of a model, and the training rows it stores. Scores by networks are means over all; latents,
 /// reconstructions and distances from stored rows come from the first.
+#[derive(Clone)]
 pub(crate) struct Scorer {
     members: Arc<[Member]>,
     neighbors: Option<(Neighbors, ScoreComponents)>,
     /// The levels and spreads of the anomaly score in groups: of `elbo` and the distance from stored rows, if it combines both.
     group_scores: Vec<Arc<GroupNorms>>,
+    /// What people said of rows, if the anomaly score is `combined`.
+    feedback: Option<Arc<Feedback>>,
 }
 
 /// One network of a model, with its aggregate posterior and random stream for scores.
@@ -65,17 +68,27 @@ impl Scorer {
     /// If there is no member.
     pub(crate) fn new(members: Vec<Member>) -> Self {
         assert!(!members.is_empty(), "a model has a network");
-        Self { members: members.into(), neighbors: None, group_scores: Vec::new() }
+        Self { members: members.into(), neighbors: None, group_scores: Vec::new(), feedback: None }
     }
 
     /// A scorer by the same networks, with stored training rows, and what they scored themselves.
     pub(crate) fn with_neighbors(&self, neighbors: Option<(Neighbors, ScoreComponents)>) -> Self {
-        Self { members: self.members.clone(), neighbors, group_scores: self.group_scores.clone() }
+        Self { neighbors, ..self.clone() }
     }
 
     /// A scorer that compares anomaly scores with those of the row's own group.
     pub(crate) fn with_group_scores(&self, group_scores: Vec<Arc<GroupNorms>>) -> Self {
-        Self { members: self.members.clone(), neighbors: self.neighbors.clone(), group_scores }
+        Self { group_scores, ..self.clone() }
+    }
+
+    /// A scorer whose anomaly scores, which are `combined`, follow what people said of rows.
+    pub(crate) fn with_feedback(&self, feedback: Option<Feedback>) -> Self {
+        Self { feedback: feedback.map(Arc::new), ..self.clone() }
+    }
+
+    /// What people said of rows.
+    pub(crate) fn feedback(&self) -> Option<&Feedback> {
+        self.feedback.as_deref()
     }
 
     /// Whether the anomaly score differs from this score, which it is of, by groups; `combined` is of standardised parts itself.
@@ -126,12 +139,33 @@ impl<'a> EncodedBatch<'a> {
         self.combine(score, self.parts(score)?)
     }
 
-    /// The score by which rows are ranked: standardised by the row's groups, if some are given.
+    /// The score by which rows are ranked: standardised by the row's groups, if some are given, and as feedback changes it.
     ///
     /// # Errors
     /// As [`score`](Self::score).
     pub(crate) fn anomaly_score(&self, score: &Score) -> Result<Vec<Option<f32>>> {
+        let scores = self.score_without_feedback(score)?;
+        let Some(feedback) = &self.scorer.feedback else { return Ok(scores) };
+        let places = self.places()?;
+        let of_row = |(row, score): (usize, Option<f32>)| Some(feedback.score(score?, &places, row));
+        Ok(scores.into_iter().enumerate().map(of_row).collect())
+    }
+
+    /// The score by which rows are ranked without feedback.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub(crate) fn score_without_feedback(&self, score: &Score) -> Result<Vec<Option<f32>>> {
         self.combine(score, self.parts_in_groups(score)?)
+    }
+
+    /// The places of the rows, to compare them with others.
+    ///
+    /// # Errors
+    /// [`Error::UnknownScore`] if the model stores no rows.
+    pub(crate) fn places(&self) -> Result<RowPlaces> {
+        let distances = self.distances(&COMBINED)?;
+        Ok(self.neighbors(&COMBINED)?.0.row_places(&self.first().residuals()?, distances))
     }
 
     /// The score of each row, and 0; or both scores that it combines.

@@ -7,6 +7,7 @@ mod columns;
 mod drift;
 mod expected;
 mod explain;
+mod feedback;
 mod general;
 mod job;
 mod latent_quality;

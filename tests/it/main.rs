@@ -28,6 +28,7 @@ mod failures;
 #[cfg(target_os = "linux")]
 mod faults;
 mod feature_choice;
+mod feedback;
 mod formats;
 mod general;
 mod generate;

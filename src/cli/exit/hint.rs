@@ -88,6 +88,7 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::NotLearnable { selection, .. } => format!("{} takes strings and integers", setter(selection)),
         Error::OptionRange { option, .. } | Error::UnknownScore { option, .. } => format!("{} sets it", setter(option)),
         Error::NotCalibrated { .. } => "--contamination and --threshold need none; fit with --val-fraction above 0 for some".to_owned(),
+        Error::NoFeedback { .. } => "fit with --preset anomaly, or --anomaly-score combined, and --val-fraction above 0".to_owned(),
         Error::AlphaTooLow(_) => "--contamination and --threshold need no p-values; a fit on more rows has lower ones".to_owned(),
         Error::TooLarge { .. } => {
             "fewer units: --hidden and --latent-dim set them; or fewer rows a step: --batch-size".to_owned()
@@ -122,6 +123,9 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         }
         Error::BadLine { .. } => {
             format!("correct the line, or leave out such lines with {} skip", setter("csv_bad_lines"))
+        }
+        Error::WrongType { expected, .. } | Error::WrongValue { expected, .. } if expected.starts_with("normal") => {
+            format!("{} names the column of verdicts; where nobody looked at a row, it is empty", setter("verdict"))
         }
         Error::WrongValue { .. } if has("epochs") => {
             format!("correct the value, or leave the column out with {}", setter("exclude"))

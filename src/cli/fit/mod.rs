@@ -14,6 +14,7 @@ use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress, Run, Source, So
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
+use crate::cli::feedback::FeedbackFlags;
 use crate::cli::flags::decision::DecisionFlags;
 use crate::cli::flags::fit::SortFlag;
 use crate::cli::flags::run::{RunFlags, folder};
@@ -63,6 +64,8 @@ pub(crate) struct Fit {
     order: SortFlag,
     #[command(flatten)]
     decision: DecisionFlags,
+    #[command(flatten)]
+    feedback: FeedbackFlags,
     #[command(flatten)]
     monitor: MonitorFlags,
     #[command(flatten)]
@@ -123,6 +126,7 @@ impl Fit {
             mut config,
             order,
             decision,
+            feedback,
             monitor,
             run,
         } = self;
@@ -136,8 +140,9 @@ impl Fit {
         run.check()?;
         rows.spool_dir.clone_from(&config.spool_dir);
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
-        let _lock = run.claim(&path, force, source.paths(), context)?;
+        let _lock = run.writing.claim(&path, force, source.paths(), context)?;
         let metrics = metrics.start(&source, &[&path])?;
+        let reviewed = feedback.open(&config, &context.signals.stop)?;
         config.decision = decision.decision()?;
         // An object has no folder for what a run leaves.
         config.checkpoint = path.file_name().filter(|_| !is_url(&path)).map(|name| {
@@ -146,9 +151,12 @@ impl Fit {
         });
         let spool_dir = config.spool_dir.get_or_insert_with(|| folder(&path)).clone();
         let table = config.table(&source, &spool_dir)?;
-        let (fitted, written) = fit(config, &table, &run, metrics, context, &|_, _| Ok(()))?;
+        let (mut fitted, written) = fit(config, &table, &run, metrics, context, &|_, _| Ok(()))?;
+        let taught = reviewed.teach(&mut fitted.model, &context.signals.stop);
         context.monitor.fitted(&fitted, true);
         fitted.save(&path, force)?;
+        // First: feedback that fails must not cost the training.
+        taught?;
         log::model(&path, &fitted.model);
         let total = start.elapsed().as_secs_f64();
         let mut lines = summary::lines(&fitted, total);
@@ -157,7 +165,7 @@ impl Fit {
         lines.push(("next", format!("vaepipe transform {} OUTPUT{model}", shell(&inputs[0]))));
         let mut json = summary::json(&fitted, total);
         json["model"] = json!(path.display().to_string());
-        output::print(run.summary, context.quiet, &lines, &json)?;
+        output::print(run.writing.summary, context.quiet, &lines, &json)?;
         if fitted.interrupted {
             tracing::warn!("interrupted; {} holds the best weights so far", path.display());
             return Err(Failure::Interrupted);

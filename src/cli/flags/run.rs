@@ -21,6 +21,14 @@ pub(crate) struct RunFlags {
     pub(crate) device: Device,
     #[command(flatten)]
     pub(crate) workers: Workers,
+    #[command(flatten)]
+    pub(crate) writing: WritingFlags,
+}
+
+/// Flags of every command that writes a file and a summary.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Run")]
+pub(crate) struct WritingFlags {
     /// The summary on stdout: a few lines of text, or one JSON object as the last line
     #[arg(long, default_value = "text", value_name = "FORMAT")]
     pub(crate) summary: output::OutputFormat,
@@ -54,7 +62,9 @@ impl RunFlags {
     pub(crate) fn check(&self) -> Result<(), Failure> {
         Ok(Run::new().threads(self.workers.threads).check()?)
     }
+}
 
+impl WritingFlags {
     /// The right to write the file `target`, until it is dropped; it is no input, and replaces a file only if `force`.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use serde_json::json;
 use vaepipe::{Epoch, History, Init, Model, Training};
 
 use crate::cli::failure::Failure;
+use crate::cli::feedback;
 use crate::cli::fit::summary::{clusters, elements, network, parameters, refit, scores};
 use crate::cli::fit::{health, verdict};
 use crate::cli::output::table::{in_lines, table_of, to_the_right};
@@ -22,6 +23,7 @@ pub(crate) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<
             "sha256": model.hash(),
             "parameters": parameters(model),
             "verdict": verdict::json(model),
+            "reviewed_scores": model.reviewed_scores(),
             "metadata": metadata,
         });
         return output::stdout(&format!("{json}\n"));
@@ -61,6 +63,8 @@ pub(crate) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<
     lines.extend(scores(model));
     lines.extend(verdict::lines(model));
     lines.extend(verdict::advice(model).into_iter().map(|advice| ("", advice)));
+    lines.extend(feedback::line(model).map(|line| ("feedback", line)));
+    sections.push(feedback::table(model));
     let mut text = labelled(&lines);
     for section in sections.iter().filter(|section| !section.is_empty()) {
         text.push('\n');

@@ -7,11 +7,11 @@ use crate::batch::Batch;
 use crate::config::{Decision, Training};
 use crate::error::Result;
 use crate::feature::{GroupNorms, Layout};
-use crate::fit::encoded_rows::EncodedRows;
+use crate::fit::encoded_rows::{EncodedRows, ScoredRows};
 use crate::fit::rows::FitRows;
 use crate::model::{Network, Vae, Weights};
 use crate::pipeline::{self, Pool, Run, Stage};
-use crate::score::{AggregatePosterior, LatentSums, Member, Neighbors, Score, Scorer, Scoring, Tail};
+use crate::score::{AggregatePosterior, LatentSums, Member, Neighbors, Reference, Score, Scorer, Scoring, Tail};
 
 /// Most products of latents for the covariance, so that wide latent spaces take fewer rows.
 const MOST_PRODUCTS: usize = 1 << 30;
@@ -46,6 +46,8 @@ pub(in crate::fit) struct Calibrated {
     pub(in crate::fit) latents: Vec<AggregatePosterior>,
     /// The training rows to store, if the score takes some.
     pub(in crate::fit) neighbors: Option<Neighbors>,
+    /// The calibration rows to store, if the score is one that feedback can change.
+    pub(in crate::fit) reference: Option<Reference>,
     /// The levels and spreads of the score in groups.
     pub(in crate::fit) group_scores: Vec<Arc<GroupNorms>>,
     /// Scores of training rows, in their order.
@@ -53,11 +55,17 @@ pub(in crate::fit) struct Calibrated {
 }
 
 impl Calibration<'_> {
-    /// Calibrates the score on training and calibration rows. `out_of_fold` are scores to calibrate with in place of those of the calibration rows.
+    /// Calibrates the score on training and calibration rows. `out_of_fold` are rows to
+    /// calibrate with in place of the calibration rows.
     ///
     /// # Errors
     /// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
-    pub(in crate::fit) fn run(&self, rows: &FitRows, out_of_fold: Option<Tail>, run: &Run<'_>) -> Result<Calibrated> {
+    pub(in crate::fit) fn run(
+        &self,
+        rows: &FitRows,
+        out_of_fold: Option<ScoredRows>,
+        run: &Run<'_>,
+    ) -> Result<Calibrated> {
         let MeasuredScorer { scorer, latents, training_scores } = self.scorer(rows, run)?;
         let scores = |store, most| self.scores(&scorer, store, most, run);
         let decision = self.decision.unwrap_or(Decision::DEFAULT);
@@ -69,15 +77,16 @@ impl Calibration<'_> {
         let training = Tail::of(training_scores.clone());
         let calibration = match out_of_fold {
             Some(out_of_fold) => out_of_fold,
-            None => Tail::of(scores(&rows.calibration, usize::MAX)?),
+            None => ScoredRows { scores: scores(&rows.calibration, usize::MAX)?, rows: rows.calibration.clone() },
         };
-        let calibration = Some(calibration).filter(|calibration| calibration.rows() > 0);
+        let reference = self.reference(&scorer, &calibration, run)?;
+        let calibration = Some(Tail::of(calibration.scores)).filter(|calibration| calibration.rows() > 0);
         let (neighbors, components) = scorer.neighbors().cloned().unzip();
         let anomaly_score = self.score.name.to_owned();
         let mut scoring = Scoring { anomaly_score, components, calibration, training, decision };
         scoring.decision = scoring.decide(None);
         let group_scores = scorer.group_scores().to_vec();
-        Ok(Calibrated { scoring, latents, neighbors, group_scores, training_scores })
+        Ok(Calibrated { scoring, latents, neighbors, reference, group_scores, training_scores })
     }
 
     /// Makes a scorer, with stored rows if the score takes some.

@@ -8,6 +8,7 @@ mod group_scores;
 pub(in crate::fit) mod health;
 mod neighbors;
 pub(in crate::fit) mod ordered;
+mod reference;
 mod sampled_batches;
 pub(in crate::fit) mod sketch;
 

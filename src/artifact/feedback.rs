@@ -1,0 +1,118 @@
+//! What people said of rows, in a model file; and the calibration rows by which p-values stay valid.
+
+#![forbid(unsafe_code)]
+
+use serde::{Deserialize, Serialize};
+
+use super::container::PrefixedTensors;
+use crate::error::ModelFault;
+use crate::model::{Weight, Weights};
+use crate::score::{Feedback, Reference, RowPlaces, Tail, Verdict};
+
+/// The prefixes of the tensor names.
+const REVIEWED: &str = "feedback.";
+const REFERENCE: &str = "reference.";
+
+/// What people said of rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Reviewed {
+    /// The rows, in the order in which they were reviewed.
+    pub rows: Vec<ReviewedRow>,
+    /// The scores of the calibration rows without feedback.
+    pub calibration: Tail,
+}
+
+/// What somebody said of a row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ReviewedRow {
+    /// Whether it is an anomaly.
+    pub verdict: Verdict,
+    /// The name of the file that says so.
+    pub file: String,
+    /// Its number among the rows of that file, from 1.
+    pub row: u64,
+    /// Its anomaly score without feedback, in nats.
+    pub score: f32,
+    /// The column that raised this score most, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feature: Option<String>,
+    /// The value of that column, as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+/// Whether a tensor name belongs to either.
+pub(super) fn has_tensor(name: &str) -> bool {
+    name.starts_with(REVIEWED) || name.starts_with(REFERENCE)
+}
+
+/// Both as tensors, by name.
+pub(super) fn tensors(feedback: Option<&Feedback>, reference: Option<&Reference>) -> Weights {
+    let places = |prefix: &str, rows: &RowPlaces| {
+        let shapes = [vec![rows.len(), rows.places.len() / rows.len().max(1)], vec![rows.len()]];
+        let values = [&rows.places, &rows.distances].map(Vec::clone);
+        let names = ["places", "distances"].map(|name| format!("{prefix}{name}"));
+        let weights = shapes.into_iter().zip(values).map(|(shape, values)| Weight { shape, values });
+        names.into_iter().zip(weights).collect::<Vec<_>>()
+    };
+    let mut tensors = Weights::new();
+    tensors.extend(feedback.into_iter().flat_map(|feedback| places(REVIEWED, &feedback.rows)));
+    if let Some(Reference { rows, scores, .. }) = reference {
+        tensors.extend(places(REFERENCE, rows));
+        let scores = Weight { shape: vec![scores.len()], values: scores.clone() };
+        tensors.insert(format!("{REFERENCE}scores"), scores);
+    }
+    tensors
+}
+
+/// Reads the feedback and the reference rows from tensors, which may hold nothing else. `width` is that of the space of
+/// stored rows.
+///
+/// # Errors
+/// A [`ModelFault`] if a tensor is missing, has another shape, is not finite or is unknown, or if they contradict the
+/// metadata.
+pub(super) fn take(
+    mut tensors: Weights,
+    stated: Option<&Reviewed>,
+    calibration: Option<&Tail>,
+    width: usize,
+) -> Result<(Option<Feedback>, Option<Reference>), ModelFault> {
+    let invalid = || ModelFault::Contradiction("the feedback is invalid".to_owned());
+    let reviewed = tensors.extract_if(.., |name, _| name.starts_with(REVIEWED)).collect();
+    let (mut reviewed, mut reference) =
+        (PrefixedTensors::new(REVIEWED, reviewed), PrefixedTensors::new(REFERENCE, tensors));
+    let dimensions = RowPlaces::dimensions_of(width);
+    let places = |tensors: &mut PrefixedTensors, rows: usize| {
+        let (places, distances) = (tensors.take("places", &[rows, dimensions])?, tensors.take("distances", &[rows])?);
+        if distances.iter().any(|distance| *distance < 0.0) {
+            return Err(invalid());
+        }
+        Ok(RowPlaces::new(dimensions, places, distances))
+    };
+    let feedback = match stated {
+        Some(Reviewed { rows, calibration }) => {
+            if rows.is_empty() || !calibration.is_valid() || rows.iter().any(|row| !row.score.is_finite()) {
+                return Err(invalid());
+            }
+            let verdicts = rows.iter().map(|row| row.verdict).collect();
+            Some(Feedback { rows: places(&mut reviewed, rows.len())?, verdicts })
+        }
+        None => None,
+    };
+    reviewed.finish()?;
+    let stored = reference.get("scores").map(|scores| scores.values.len());
+    let stored = match stored {
+        Some(stored) => {
+            let (rows, scores) = (places(&mut reference, stored)?, reference.take("scores", &[stored])?);
+            let of = stated.map(|stated| &stated.calibration).or(calibration).map_or(0, Tail::rows);
+            Some(Reference::new(rows, scores, of as usize).ok_or_else(invalid)?)
+        }
+        None => None,
+    };
+    reference.finish()?;
+    if feedback.is_some() && stored.is_none() { Err(invalid()) } else { Ok((feedback, stored)) }
+}
