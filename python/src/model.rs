@@ -202,6 +202,23 @@ impl NativeModel {
         Ok(pythonize::pythonize(py, &found)?)
     }
 
+    /// The model that has learned what people said of rows.
+    fn with_feedback(&self, py: Python<'_>, source: &NativeSource, verdict: &str) -> PyResult<Self> {
+        let call = Call::default();
+        let model = call.run(py, None, |stop, _| self.0.with_feedback(&source.open(stop)?, verdict, stop))?;
+        Ok(Self(Arc::new(model)))
+    }
+
+    /// The model without what people said of some rows, by their numbers from 1.
+    fn without_feedback(&self, rows: Vec<usize>) -> PyResult<Self> {
+        Ok(Self(Arc::new(self.0.without_feedback(&rows).map_err(exception)?)))
+    }
+
+    /// The anomaly scores of the reviewed rows with the feedback.
+    fn reviewed_scores(&self) -> Vec<f32> {
+        self.0.reviewed_scores()
+    }
+
     #[pyo3(signature = (source, samples=Count(5000)))]
     fn log_likelihood<'py>(
         &self,

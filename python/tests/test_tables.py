@@ -97,6 +97,20 @@ def test_latents_are_compared_with_the_columns(scored, flights_model):
     assert [kept["neighbors"] for kept in found["neighbors"]] == [5, 15, 50] and found["label"]["classes"] == 3
 
 
+def test_a_model_learns_what_people_say_of_rows(points):
+    frame = polars.DataFrame(points)
+    model = vaepipe.fit(frame, preset="anomaly", epochs=3)
+    odd = model.transform(frame).top_k(3, by="anomaly_score").with_columns(false=polars.lit(value=False))
+    taught = model.feedback(odd, "false")
+    assert [row["verdict"] for row in taught.reviewed()] == ["normal"] * 3
+    after = taught.transform(odd.select(frame.columns))
+    assert (after["anomaly_score"] < odd["anomaly_score"]).all()
+    assert len(taught.forget(2).reviewed()) == 2
+    assert taught.forget().to_bytes() == model.to_bytes()
+    with pytest.raises(vaepipe.UsageError, match="4"):
+        taught.forget(4)
+
+
 def test_clusters_are_columns_of_a_transform(points):
     frame = polars.DataFrame(points)
     model = vaepipe.fit(frame, latent_dim=1, epochs=2, clusters=2)

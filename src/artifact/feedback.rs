@@ -2,9 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+use std::sync::{Arc, OnceLock};
+
 use serde::{Deserialize, Serialize};
 
+use super::Model;
 use super::container::PrefixedTensors;
+use crate::drift::Sketch;
 use crate::error::ModelFault;
 use crate::model::{Weight, Weights};
 use crate::score::{Feedback, Reference, RowPlaces, Tail, Verdict};
@@ -43,6 +47,32 @@ pub struct ReviewedRow {
     /// The value of that column, as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
+}
+
+impl Model {
+    /// The same model whose scores follow what people said of rows, with p-values calibrated for it; without any, the model
+    /// as the fit made it.
+    ///
+    /// # Panics
+    /// If there are rows and the model stores no calibration rows.
+    pub(crate) fn with_reviewed(&self, rows: Vec<ReviewedRow>, feedback: Feedback) -> Self {
+        let mut metadata = self.metadata.clone();
+        let before =
+            metadata.feedback.take().map(|reviewed| reviewed.calibration).or(metadata.scoring.calibration.take());
+        let feedback = (!rows.is_empty()).then_some(feedback);
+        metadata.scoring.calibration = match &feedback {
+            Some(feedback) => Some(self.reference.as_ref().expect("feedback needs them").tail(feedback)),
+            None => before.clone(),
+        };
+        metadata.feedback = before.filter(|_| !rows.is_empty()).map(|calibration| Reviewed { rows, calibration });
+        let (kinds, latent_dim) = (&metadata.features, metadata.network.latent_dim);
+        let calibration = metadata.scoring.calibration.as_ref();
+        let recalibrated =
+            |sketch: &Arc<Sketch>| sketch.recalibrated(kinds, self.features.layout(), latent_dim, calibration);
+        let sketch = self.sketch.as_ref().map(|sketch| Arc::new(recalibrated(sketch)));
+        let scorer = Arc::new(self.scorer.with_feedback(feedback));
+        Self { metadata, scorer, sketch, hash: OnceLock::new(), ..self.clone() }
+    }
 }
 
 /// Whether a tensor name belongs to either.

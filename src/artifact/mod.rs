@@ -41,7 +41,7 @@ use crate::error::{Error, ModelFault, Result};
 use crate::feature::{Carried, Features, GroupNorms, InputColumn, Kind, OrderedPair, OrderedValues, Watched};
 use crate::model::{Device, Network, Vae, Weight, Weights};
 use crate::numerics::MixtureClusters;
-use crate::score::{AggregatePosterior, COMBINED, Feedback, Neighbors, Reference, Score, Scorer, Scoring};
+use crate::score::{AggregatePosterior, COMBINED, Neighbors, Reference, Score, Scorer, Scoring};
 use crate::sequence::Sequence;
 use crate::storage::{Object, Target, check_url, commit_bytes, is_url};
 
@@ -383,30 +383,6 @@ impl Model {
     /// The calibration rows it stores, so that feedback can change its scores.
     pub(crate) fn reference(&self) -> Option<&Reference> {
         self.reference.as_deref()
-    }
-
-    /// The same model whose scores follow what people said of rows, with p-values calibrated for it; without any, the model
-    /// as the fit made it.
-    ///
-    /// # Panics
-    /// If there are rows and the model stores no calibration rows.
-    pub(crate) fn with_reviewed(&self, rows: Vec<ReviewedRow>, feedback: Feedback) -> Self {
-        let mut metadata = self.metadata.clone();
-        let before =
-            metadata.feedback.take().map(|reviewed| reviewed.calibration).or(metadata.scoring.calibration.take());
-        let feedback = (!rows.is_empty()).then_some(feedback);
-        metadata.scoring.calibration = match &feedback {
-            Some(feedback) => Some(self.reference.as_ref().expect("feedback needs them").tail(feedback)),
-            None => before.clone(),
-        };
-        metadata.feedback = before.filter(|_| !rows.is_empty()).map(|calibration| Reviewed { rows, calibration });
-        let (kinds, latent_dim) = (&metadata.features, metadata.network.latent_dim);
-        let calibration = metadata.scoring.calibration.as_ref();
-        let recalibrated =
-            |sketch: &Arc<Sketch>| sketch.recalibrated(kinds, self.features.layout(), latent_dim, calibration);
-        let sketch = self.sketch.as_ref().map(|sketch| Arc::new(recalibrated(sketch)));
-        let scorer = Arc::new(self.scorer.with_feedback(feedback));
-        Self { metadata, scorer, sketch, hash: OnceLock::new(), ..self.clone() }
     }
 
     /// The first network.

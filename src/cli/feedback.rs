@@ -28,7 +28,7 @@ pub(crate) struct FeedbackCommand {
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// Reviewed rows: files, directories, or globs in quotes, read as one table; - is stdin
-    #[arg(value_name = "REVIEWED", required_unless_present = "forget")]
+    #[arg(value_name = "REVIEWED")]
     reviewed: Vec<PathBuf>,
     #[command(flatten)]
     verdict: VerdictFlag,
@@ -104,6 +104,15 @@ impl ReviewedFiles {
 impl FeedbackCommand {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { model: path, reviewed, verdict, forget, output, force, rows, device, writing } = self;
+        if reviewed.is_empty() && forget.is_empty() {
+            return Err(Failure::Usage {
+                fault: "no reviewed rows are named".to_owned(),
+                hint: Some(
+                    "name a file with a column of verdicts after the model; `vaepipe inspect` lists what it learned"
+                        .to_owned(),
+                ),
+            });
+        }
         let stop = &context.signals.stop;
         let target = output.as_deref().unwrap_or(&path);
         let force = force || output.is_none();

@@ -35,7 +35,7 @@ pub(super) struct Spool {
 }
 
 /// Rows, and the score of each.
-pub(super) struct ScoredRows {
+pub(super) struct RowsWithScores {
     pub(super) rows: Arc<EncodedRows>,
     pub(super) scores: Vec<f32>,
 }

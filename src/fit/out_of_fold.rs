@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::encoded_rows::{EncodedRows, ScoredRows};
+use super::encoded_rows::{EncodedRows, RowsWithScores};
 use super::group_norms::with_group_norms;
 use super::members::without_epochs;
 use super::rows::FitRows;
@@ -33,7 +33,7 @@ impl Trained {
     ///
     /// # Errors
     /// [`Error::Diverged`](crate::Error::Diverged), the store's, and [`Error::Interrupted`](crate::Error::Interrupted).
-    pub(super) fn score_out_of_fold(&self, run: &mut Run<'_>) -> Result<Option<ScoredRows>> {
+    pub(super) fn score_out_of_fold(&self, run: &mut Run<'_>) -> Result<Option<RowsWithScores>> {
         let (rows, training) = (&self.loaded.rows, &self.loaded.training);
         let in_order = self.loaded.prepared.config.order_by.is_some();
         let overlap = in_order && rows.known() <= MOST_IN_ORDER;
@@ -66,7 +66,7 @@ impl Trained {
             let rows = (0..all.len()).filter(|&row| folds[row] == fold);
             rows.zip(of_fold).for_each(|(row, score)| scores[row] = score);
         }
-        Ok(Some(ScoredRows { rows: Arc::new(EncodedRows::Memory(all)), scores }))
+        Ok(Some(RowsWithScores { rows: Arc::new(EncodedRows::Memory(all)), scores }))
     }
 
     /// The features, with the levels and spreads of groups in the training rows of a fold; those of a base model stay.

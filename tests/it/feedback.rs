@@ -212,7 +212,7 @@ fn what_cannot_be_learned_is_refused_and_the_model_stays() {
     dir.fails(65, "feedback vae.safetensors odd.parquet").says(&["verdict", "row 40", "broken", "normal, anomaly"]);
     dir.fails(2, "feedback vae.safetensors odd.parquet --verdict verdicts").says(&["verdicts", "verdict"]);
     dir.fails(65, "feedback vae.safetensors odd.parquet --verdict y").says(&["Float64", "Booleans"]);
-    dir.fails(2, "feedback vae.safetensors").says(&["REVIEWED"]);
+    dir.fails(2, "feedback vae.safetensors").says(&["no reviewed rows", "verdicts"]);
     dir.fails(2, "feedback vae.safetensors --forget 1").says(&["no feedback"]);
     dir.ok("fit past.parquet -m plain.safetensors --epochs 3");
     dir.fails(2, "feedback plain.safetensors odd.parquet").says(&["combined", "--preset anomaly"]);

@@ -9,8 +9,9 @@ use crate::workdir::Workdir;
 
 /// Weights and biases; what was measured of rows is none.
 fn parameters(tensors: &Tensors) -> usize {
-    let measured =
-        |name: &str| ["aggregate.", "drift.", "latents.", "neighbors."].iter().any(|start| name.starts_with(start));
+    let measured = |name: &str| {
+        ["aggregate.", "drift.", "latents.", "neighbors.", "reference."].iter().any(|start| name.starts_with(start))
+    };
     let weights = tensors.iter().filter(|(name, ..)| !measured(name));
     weights.map(|(_, shape, _, _)| shape.iter().product::<usize>()).sum()
 }

@@ -203,6 +203,34 @@ class Model:
         columns that a step of 1 along it moves most, with their rank correlation among the training rows."""
         return self._native.latents()
 
+    def feedback(self, data: Data, verdict: str = "verdict", *, where: str | None = None) -> Model:
+        """A model that has learned what people said of rows. The column ``verdict`` holds ``normal`` or ``anomaly``, or a
+        Boolean that is true for an anomaly, and nothing where nobody looked. Rows like a false alarm score lower than with
+        this model, rows like an anomaly higher, and p-values stay valid. Needs ``preset="anomaly"``.
+
+        >>> import polars as pl, vaepipe
+        >>> points = pl.DataFrame({"x": [n * 7 % 300 / 10 for n in range(600)], "y": [n % 9 / 8 for n in range(600)]})
+        >>> model = vaepipe.fit(points, preset="anomaly", epochs=2)
+        >>> odd = model.transform(points).top_k(2, by="anomaly_score").with_columns(verdict=pl.lit("normal"))
+        >>> model.feedback(odd).reviewed()[0]["verdict"]
+        'normal'
+        """
+        rows = source(data, where, self._types)
+        return self if rows is None else Model(self._native.with_feedback(rows.native, verdict))
+
+    def forget(self, *rows: int) -> Model:
+        """A model without what people said of these rows, by their numbers from 1 in :meth:`reviewed`; of all rows if none is
+        named."""
+        numbers = list(rows) or [row["number"] for row in self.reviewed()]
+        return Model(self._native.without_feedback(numbers))
+
+    def reviewed(self) -> list[dict[str, Any]]:
+        """What people said of rows: ``number``, ``verdict``, ``file`` and ``row`` that say so, the ``score`` in nats by itself
+        and ``with_feedback``, and the ``feature`` and ``value`` that raised it most."""
+        rows = self.metadata.get("feedback", {}).get("rows", [])
+        scores = self._native.reviewed_scores()
+        return [{"number": n, **row, "with_feedback": score} for n, (row, score) in enumerate(zip(rows, scores), 1)]
+
     def latent_quality(
         self, data: Data, *, label: str | None = None, where: str | None = None
     ) -> dict[str, Any] | None:

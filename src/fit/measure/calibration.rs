@@ -7,7 +7,7 @@ use crate::batch::Batch;
 use crate::config::{Decision, Training};
 use crate::error::Result;
 use crate::feature::{GroupNorms, Layout};
-use crate::fit::encoded_rows::{EncodedRows, ScoredRows};
+use crate::fit::encoded_rows::{EncodedRows, RowsWithScores};
 use crate::fit::rows::FitRows;
 use crate::model::{Network, Vae, Weights};
 use crate::pipeline::{self, Pool, Run, Stage};
@@ -63,7 +63,7 @@ impl Calibration<'_> {
     pub(in crate::fit) fn run(
         &self,
         rows: &FitRows,
-        out_of_fold: Option<ScoredRows>,
+        out_of_fold: Option<RowsWithScores>,
         run: &Run<'_>,
     ) -> Result<Calibrated> {
         let MeasuredScorer { scorer, latents, training_scores } = self.scorer(rows, run)?;
@@ -77,7 +77,7 @@ impl Calibration<'_> {
         let training = Tail::of(training_scores.clone());
         let calibration = match out_of_fold {
             Some(out_of_fold) => out_of_fold,
-            None => ScoredRows { scores: scores(&rows.calibration, usize::MAX)?, rows: rows.calibration.clone() },
+            None => RowsWithScores { scores: scores(&rows.calibration, usize::MAX)?, rows: rows.calibration.clone() },
         };
         let reference = self.reference(&scorer, &calibration, run)?;
         let calibration = Some(Tail::of(calibration.scores)).filter(|calibration| calibration.rows() > 0);

@@ -6,7 +6,7 @@ use super::Calibration;
 use super::sampled_batches::BATCH_ROWS;
 use crate::batch::{Batch, Table};
 use crate::error::Result;
-use crate::fit::encoded_rows::ScoredRows;
+use crate::fit::encoded_rows::RowsWithScores;
 use crate::pipeline::Run;
 use crate::score::{COMBINED, Reference, RowPlaces, Scorer};
 
@@ -18,7 +18,7 @@ impl Calibration<'_> {
     pub(super) fn reference(
         &self,
         scorer: &Arc<Scorer>,
-        ScoredRows { rows: store, scores }: &ScoredRows,
+        RowsWithScores { rows: store, scores }: &RowsWithScores,
         run: &Run<'_>,
     ) -> Result<Option<Reference>> {
         if !COMBINED.is(self.score) || scores.len() != store.len() {
