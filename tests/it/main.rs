@@ -59,6 +59,7 @@ mod members;
 mod memory;
 mod model_file;
 mod monitor;
+mod month;
 mod mutations;
 mod neighbors;
 mod newer_outputs;
