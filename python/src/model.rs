@@ -36,12 +36,15 @@ pub(crate) fn fit(
     progress: Option<Py<PyAny>>,
     options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<NativeModel> {
-    let config = options::read(options, embed::fit)?;
+    let mut config = options::read(options, embed::fit)?;
     let device = device_named(device)?;
     let model =
         Call { threads: threads.map(|count| count.0), progress, ..Call::default() }.run(py, None, |stop, run| {
             config.check()?;
             let source = source.open(stop)?;
+            if config.tags.time.is_some() {
+                config.tags.data = source.paths().map(|path| path.display().to_string()).collect();
+            }
             let folder = config.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
             Ok(config.fit(&config.table(&source, &folder)?, device, run)?.model)
         })?;

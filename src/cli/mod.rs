@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod clock;
 mod completions;
 mod drift;
 pub mod embed;

@@ -18,6 +18,7 @@ mod gap;
 mod impute;
 mod order;
 mod source;
+mod tags;
 mod training;
 mod transform;
 
@@ -35,6 +36,7 @@ pub use self::gap::{Gap, ParseGapError};
 pub use self::impute::ImputeConfig;
 pub use self::order::OrderConfig;
 pub use self::source::SourceConfig;
+pub use self::tags::Tags;
 pub use self::training::Training;
 pub use self::transform::{Encoding, OutputConfig, TransformConfig};
 use crate::error::{Error, Result};

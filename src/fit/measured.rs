@@ -142,6 +142,7 @@ impl Measured {
             calibration_rows: rows.calibration.len() as u64,
             empty_rows: rows.empty,
             init,
+            tags: prepared.config.tags.clone(),
         };
         let (found, clusters) = self.clusters.unzip();
         let metadata = Metadata {
