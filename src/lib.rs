@@ -128,6 +128,7 @@ mod transform;
 
 #[cfg(feature = "analysis")]
 mod analysis;
+mod compare;
 
 #[cfg(feature = "cli")]
 #[doc(hidden)]
@@ -146,7 +147,7 @@ extern crate self as vaepipe;
 pub use arrow;
 
 pub use config::{
-    Activation, BadLines, ClusterCount, Codec, CsvConfig, DecimalMark, Decision, Encoding, ExplainRows, FitConfig, Gap,
+    Activation, BadLines, ClusterCount, Codec, CompareConfig, CsvConfig, DecimalMark, Decision, Encoding, ExplainRows, FitConfig, Gap,
     GenerateConfig, GivenValue, IfNewer, ImputeConfig, InputFormat, LatentDim, LatentShape, LogicalType, Map, MapOf,
     OrderConfig, OutputConfig, ParseGapError, Preset, ReconstructConfig, Scale, SourceConfig, StreamFormat, Tags,
     Training, TransformConfig, TraverseConfig, TypeOf, VectorScale,
@@ -172,7 +173,12 @@ pub use score::{NeighborPreservation, SCORES, Score, ScoreComponents, Scoring, T
 pub use decode::{Imputed, Influence, Reconstructed};
 pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel};
 pub use transform::{
-    LabelQuality, LabelSeparation, LatentQuality, LogLikelihood, NeighborAccuracy, ScoreQuantiles, Transformed,
+    LabelQuality, LabelSeparation, LatentQuality, LogLikelihood, NeighborAccuracy, RowReason, ScoreQuantiles, Transformed,
+};
+
+pub use compare::{
+    AtPValue, BothCounts, ColumnChange, ColumnComparison, ColumnUse, ComparedRow, ModelComparison, RowComparison,
+    RowUnderModel, ValueComparison,
 };
 
 #[cfg(feature = "analysis")]

@@ -9,6 +9,7 @@ mod words;
 
 mod choices;
 mod cluster_count;
+mod compare;
 mod csv;
 mod decode;
 mod fit;
@@ -29,6 +30,7 @@ pub use self::choices::{
     LatentShape, LogicalType, Map, MapOf, Preset, Scale, StreamFormat, TypeOf, VectorScale,
 };
 pub use self::cluster_count::ClusterCount;
+pub use self::compare::CompareConfig;
 pub use self::csv::CsvConfig;
 pub use self::decode::{GenerateConfig, ReconstructConfig, TraverseConfig};
 pub use self::fit::FitConfig;
