@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+mod compare;
 mod completions;
 mod drift;
 pub mod embed;
@@ -81,6 +82,7 @@ enum Command {
     #[cfg(feature = "analysis")]
     Evaluate(evaluate::Evaluate),
     Drift(drift::DriftCommand),
+    Compare(compare::CompareCommand),
     #[cfg(feature = "analysis")]
     Report(report::ReportCommand),
     #[cfg(feature = "analysis")]
@@ -204,6 +206,7 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
         Command::Generate(generate) => generate.run(&context),
         Command::Traverse(traverse) => traverse.run(&context),
         Command::Drift(drift) => drift.run(&context),
+        Command::Compare(compare) => compare.run(&context),
         Command::Schema(schema) => schema.run(&context),
         Command::Inspect(inspect) => inspect.run(&invocation, &context),
         #[cfg(feature = "analysis")]

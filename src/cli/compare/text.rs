@@ -1,0 +1,156 @@
+//! What a person reads of two models.
+
+use std::path::Path;
+
+use indicatif::{HumanBytes, HumanCount};
+use serde_json::Value;
+use vaepipe::{
+    BothCounts, ColumnChange, ColumnComparison, ColumnUse, ComparedRow, Model, ModelComparison, RowComparison,
+    RowUnderModel, ValueComparison,
+};
+
+use crate::cli::fit::verdict;
+use crate::cli::output::table::{in_lines, table_of, to_the_right};
+use crate::cli::output::{labelled, percent, shown, visible};
+
+/// All of it; what is the same only if `all` is asked for.
+pub(super) fn whole(
+    paths: [&Path; 2],
+    models: &[Model; 2],
+    learned: &ModelComparison,
+    rows: Option<&RowComparison>,
+    all: bool,
+) -> String {
+    let mut lines = Vec::new();
+    for ((label, path), model) in [("A", paths[0]), ("B", paths[1])].into_iter().zip(models) {
+        let bytes = HumanBytes(model.to_bytes().len() as u64);
+        lines.push((label, format!("{}, {bytes}, sha256 {}", path.display(), model.hash())));
+        let verdict = verdict::lines(model).into_iter().map(|(_, verdict)| ("", verdict));
+        lines.extend(verdict.take(1));
+    }
+    if learned.identical {
+        lines.push(("same", "the two files are the same, byte for byte".to_owned()));
+    }
+    let ModelComparison { columns, options, data, health, scores, sizes, .. } = learned;
+    let mut sections = vec![labelled(&lines), column_table(columns, all)];
+    let named = [("option", options), ("data", data), ("health", health), ("scores", scores), ("size", sizes)];
+    sections.extend(named.map(|(name, values)| value_table(name, values, all)));
+    sections.extend(rows.into_iter().flat_map(agreement));
+    sections.retain(|section| !section.is_empty());
+    sections.join("\n")
+}
+
+fn column_table(columns: &[ColumnComparison], all: bool) -> String {
+    let mut table = table_of(["column", "", "A", "B"]);
+    for ColumnComparison { column, change, a, b } in columns {
+        let change = match change {
+            ColumnChange::Same if !all => continue,
+            ColumnChange::Same => "same",
+            ColumnChange::Added => "added",
+            ColumnChange::Gone => "gone",
+            _ => "changed",
+        };
+        table.add_row([shown(column), change.to_owned(), used(a.as_ref()), used(b.as_ref())]);
+    }
+    if table.is_empty() { String::new() } else { in_lines(&table) }
+}
+
+/// What a model makes of a column.
+fn used(column: Option<&ColumnUse>) -> String {
+    let Some(ColumnUse { role, detail, .. }) = column else { return "none".to_owned() };
+    let detail = visible(detail);
+    match *role {
+        "learned" => detail,
+        "carried" => format!("not learned: {detail}"),
+        role => format!("{role}: {detail}"),
+    }
+}
+
+fn value_table(name: &str, values: &[ValueComparison], all: bool) -> String {
+    let mut table = table_of([name, "A", "B"]);
+    for value in values.iter().filter(|value| all || value.differs()) {
+        table.add_row([value.name.replace('_', " "), plain(&value.a), plain(&value.b)]);
+    }
+    if table.is_empty() { String::new() } else { in_lines(&table) }
+}
+
+/// A value in plain words.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::String(text) => visible(text),
+        Value::Number(number) => match (number.as_u64(), number.as_f64()) {
+            (Some(count), _) => count.to_string(),
+            (None, Some(value)) if value != 0.0 && value.abs() < 1e-3 => format!("{value:.2e}"),
+            (None, Some(value)) => format!("{:.4}", value).trim_end_matches('0').trim_end_matches('.').to_owned(),
+            _ => number.to_string(),
+        },
+        Value::Array(items) if items.is_empty() => "none".to_owned(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        Value::Object(map) => {
+            map.iter().map(|(key, value)| format!("{key} {}", plain(value))).collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// What they say of rows.
+fn agreement(found: &RowComparison) -> Vec<String> {
+    let RowComparison { rows, scored, anomalies, rank_correlation, ranked, p_values, top, .. } = found;
+    let mut lines = vec![("rows", format!("{} read; {}", HumanCount(*rows), counts(scored, "with a score by")))];
+    let correlation = rank_correlation.map_or("none".to_owned(), |it| format!("{it:.4}"));
+    lines.push(("ranks", format!("Spearman's correlation of the scores of {} rows: {correlation}", HumanCount(*ranked))));
+    lines.push(match anomalies {
+        Some(anomalies) => ("anomalies", counts(anomalies, "by")),
+        None => ("anomalies", "not compared: the decision of one depends on all rows, or there is none".to_owned()),
+    });
+    let mut sections = vec![labelled(&lines)];
+    if !p_values.is_empty() {
+        let all = scored.both.max(1) as f64;
+        let mut table = table_of(["p-value up to", "rows by A", "share", "rows by B", "share"]);
+        for at in p_values {
+            let cells = [at.rows_a, at.rows_b].map(|rows| [HumanCount(rows).to_string(), percent(rows as f64 / all)]);
+            table.add_row([vec![at.p_value.to_string()], cells.concat()].concat());
+        }
+        to_the_right(&mut table, 0..=4);
+        sections.push(in_lines(&table));
+    }
+    if !top.is_empty() {
+        let mut table = table_of(["row", "file", "", "score", "p-value", "anomaly", "because of"]);
+        for ComparedRow { file, row, a, b } in top {
+            table.add_row([vec![row.to_string(), shown(file), "A".to_owned()], said(a)].concat());
+            table.add_row([vec![String::new(), String::new(), "B".to_owned()], said(b)].concat());
+        }
+        to_the_right(&mut table, 0..=0);
+        to_the_right(&mut table, 3..=4);
+        sections.push(in_lines(&table));
+    }
+    sections
+}
+
+/// Rows by both models, one and neither.
+fn counts(counts: &BothCounts, by: &str) -> String {
+    let BothCounts { both, only_a, only_b, neither, .. } = counts;
+    let [both, only_a, only_b, neither] = [both, only_a, only_b, neither].map(|rows| HumanCount(*rows));
+    format!("{both} {by} both, {only_a} only {by} A, {only_b} only {by} B, {neither} {by} neither")
+}
+
+/// What a model says of a row.
+fn said(row: &RowUnderModel) -> Vec<String> {
+    let RowUnderModel { score, p_value, is_anomaly, reasons, .. } = row;
+    let anomaly = match is_anomaly {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "",
+    };
+    let reason = |reason: &vaepipe::RowReason| {
+        let [value, expected] = [&reason.value, &reason.expected].map(|text| text.as_deref().map_or("missing".to_owned(), shown));
+        format!("{} {value} (expected {expected})", shown(&reason.feature))
+    };
+    vec![
+        format!("{score:.4}"),
+        p_value.map_or(String::new(), |p| format!("{p:.2e}")),
+        anomaly.to_owned(),
+        reasons.iter().map(reason).collect::<Vec<_>>().join(", "),
+    ]
+}
