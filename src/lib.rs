@@ -147,10 +147,10 @@ extern crate self as vaepipe;
 pub use arrow;
 
 pub use config::{
-    Activation, BadLines, ClusterCount, Codec, CompareConfig, CsvConfig, DecimalMark, Decision, Encoding, ExplainRows, FitConfig, Gap,
-    GenerateConfig, GivenValue, IfNewer, ImputeConfig, InputFormat, LatentDim, LatentShape, LogicalType, Map, MapOf,
-    OrderConfig, OutputConfig, ParseGapError, Preset, ReconstructConfig, Scale, SourceConfig, StreamFormat, Tags,
-    Training, TransformConfig, TraverseConfig, TypeOf, VectorScale,
+    Activation, BadLines, ClusterCount, Codec, CompareConfig, CsvConfig, DecimalMark, Decision, Encoding, ExplainRows,
+    FitConfig, Gap, GenerateConfig, GivenValue, IfNewer, ImputeConfig, InputFormat, LatentDim, LatentShape,
+    LogicalType, Map, MapOf, OrderConfig, OutputConfig, ParseGapError, Preset, ReconstructConfig, Scale, SourceConfig,
+    StreamFormat, Tags, Training, TransformConfig, TraverseConfig, TypeOf, VectorScale,
 };
 pub use error::{
     AlphaTooLow, Error, ErrorKind, Foreign, ModelFault, OrderFault, ParseChoiceError, Place, Result, TypesDiffer, Worse,
@@ -173,7 +173,8 @@ pub use score::{NeighborPreservation, SCORES, Score, ScoreComponents, Scoring, T
 pub use decode::{Imputed, Influence, Reconstructed};
 pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel};
 pub use transform::{
-    LabelQuality, LabelSeparation, LatentQuality, LogLikelihood, NeighborAccuracy, RowReason, ScoreQuantiles, Transformed,
+    LabelQuality, LabelSeparation, LatentQuality, LogLikelihood, NeighborAccuracy, RowReason, ScoreQuantiles,
+    Transformed,
 };
 
 pub use compare::{

@@ -17,23 +17,21 @@ pub struct ModelComparison {
     /// The columns that one of them uses, in the order of the first, then those of the second alone.
     pub columns: Vec<ColumnComparison>,
     /// The options of the fits, defaults included.
-    pub options: Vec<ValueComparison>,
+    pub options: BTreeMap<String, ValueComparison>,
     /// The data and program of the fits, and what they were told to remember.
-    pub data: Vec<ValueComparison>,
+    pub data: BTreeMap<String, ValueComparison>,
     /// How good they are, on their own calibration rows.
-    pub health: Vec<ValueComparison>,
+    pub health: BTreeMap<String, ValueComparison>,
     /// How they rank rows and decide which are anomalies.
-    pub scores: Vec<ValueComparison>,
+    pub scores: BTreeMap<String, ValueComparison>,
     /// Their sizes.
-    pub sizes: Vec<ValueComparison>,
+    pub sizes: BTreeMap<String, ValueComparison>,
 }
 
 /// A value of two models, as JSON has it; null where a model has none.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ValueComparison {
-    /// What it is.
-    pub name: String,
     /// That of the first.
     pub a: Value,
     /// That of the second.
@@ -105,12 +103,12 @@ impl ValueComparison {
     }
 }
 
-/// The values of two objects by name: those of the first, then those of the second alone.
-fn values(a: Value, b: Value) -> Vec<ValueComparison> {
+/// The values of two objects by name.
+fn values(a: Value, b: Value) -> BTreeMap<String, ValueComparison> {
     let [a, b] = [a, b].map(|of| if let Value::Object(map) = of { map } else { Map::new() });
-    let names: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
     let of = |map: &Map<String, Value>, name: &String| map.get(name).cloned().unwrap_or_default();
-    names.into_iter().map(|name| ValueComparison { name: name.clone(), a: of(&a, name), b: of(&b, name) }).collect()
+    let both = |name: &String| (name.clone(), ValueComparison { a: of(&a, name), b: of(&b, name) });
+    a.keys().chain(b.keys()).map(both).collect()
 }
 
 fn columns(a: &Metadata, b: &Metadata) -> Vec<ColumnComparison> {
@@ -146,9 +144,10 @@ fn uses(model: &Metadata) -> BTreeMap<&str, ColumnUse> {
         let quality = quality.get(name).copied().flatten();
         (name, ColumnUse { role: "learned", detail: kind.describe(), quality })
     });
-    let given = model.given.iter().map(|kind| {
-        (kind.column().name(), ColumnUse { role: "given", detail: kind.describe_given(), quality: None })
-    });
+    let given = model
+        .given
+        .iter()
+        .map(|kind| (kind.column().name(), ColumnUse { role: "given", detail: kind.describe_given(), quality: None }));
     let carried = model.carried.iter().map(|carried| {
         (carried.column.as_str(), ColumnUse { role: "carried", detail: carried.reason.clone(), quality: None })
     });

@@ -7,8 +7,8 @@ use serde::Serialize;
 #[cfg(feature = "cli")]
 use super::flags;
 use super::{
-    Activation, ClusterCount, Decision, Gap, LatentDim, MapOf, Preset, Scale, Tags, Training, VectorScale, check_decision,
-    within,
+    Activation, ClusterCount, Decision, Gap, LatentDim, MapOf, Preset, Scale, Tags, Training, VectorScale,
+    check_decision, within,
 };
 use crate::error::{Error, Result};
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use clap::Args;
 use serde_json::{Value, json};
-use vaepipe::{CompareConfig, Device, Model, Run, Source, SourceConfig};
+use vaepipe::{ColumnChange, CompareConfig, Device, Error, Model, ModelComparison, Run, Source, SourceConfig};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
@@ -63,7 +63,8 @@ impl CompareCommand {
             true => None,
             false => {
                 let source = Source::open(&inputs, &rows, &context.signals.stop)?.spooled(&std::env::temp_dir())?;
-                let found = a.compare_on(b, &source, &config, &mut context.run(threads, source.rows()))?;
+                let found = a.compare_on(b, &source, &config, &mut context.run(threads, source.rows()));
+                let found = found.inspect_err(|error| tell_whose(error, &learned, [&first, &second]))?;
                 output::warn_of_no_row(found.rows, &rows);
                 Some(found)
             }
@@ -81,6 +82,18 @@ impl CompareCommand {
             }
         })
     }
+}
+
+/// Says which model needs a column that the data does not have.
+fn tell_whose(error: &Error, learned: &ModelComparison, [first, second]: [&Path; 2]) {
+    let Error::MissingFeature { column, .. } = error else { return };
+    let change = learned.columns.iter().find(|it| it.column == *column).map(|it| it.change);
+    let whose = match change {
+        Some(ColumnChange::Gone) => format!("only {} needs", first.display()),
+        Some(ColumnChange::Added) => format!("only {} needs", second.display()),
+        _ => "both models need".to_owned(),
+    };
+    tracing::warn!("{whose} column {column:?}");
 }
 
 /// What tells a model from others.

@@ -1,5 +1,6 @@
 //! What a person reads of two models.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use indicatif::{HumanBytes, HumanCount};
@@ -11,7 +12,7 @@ use vaepipe::{
 
 use crate::cli::fit::verdict;
 use crate::cli::output::table::{in_lines, table_of, to_the_right};
-use crate::cli::output::{labelled, percent, shown, visible};
+use crate::cli::output::{labelled, list, percent, shown, visible};
 
 /// All of it; what is the same only if `all` is asked for.
 pub(super) fn whole(
@@ -66,10 +67,10 @@ fn used(column: Option<&ColumnUse>) -> String {
     }
 }
 
-fn value_table(name: &str, values: &[ValueComparison], all: bool) -> String {
-    let mut table = table_of([name, "A", "B"]);
-    for value in values.iter().filter(|value| all || value.differs()) {
-        table.add_row([value.name.replace('_', " "), plain(&value.a), plain(&value.b)]);
+fn value_table(subject: &str, values: &BTreeMap<String, ValueComparison>, all: bool) -> String {
+    let mut table = table_of([subject, "A", "B"]);
+    for (name, value) in values.iter().filter(|(_, value)| all || value.differs()) {
+        table.add_row([name.replace('_', " "), plain(&value.a), plain(&value.b)]);
     }
     if table.is_empty() { String::new() } else { in_lines(&table) }
 }
@@ -86,7 +87,10 @@ fn plain(value: &Value) -> String {
             _ => number.to_string(),
         },
         Value::Array(items) if items.is_empty() => "none".to_owned(),
-        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(plain).collect();
+            list(&items.iter().map(String::as_str).collect::<Vec<_>>())
+        }
         Value::Object(map) => {
             map.iter().map(|(key, value)| format!("{key} {}", plain(value))).collect::<Vec<_>>().join(", ")
         }
@@ -97,17 +101,20 @@ fn plain(value: &Value) -> String {
 /// What they say of rows.
 fn agreement(found: &RowComparison) -> Vec<String> {
     let RowComparison { rows, scored, anomalies, rank_correlation, ranked, p_values, top, .. } = found;
-    let mut lines = vec![("rows", format!("{} read; {}", HumanCount(*rows), counts(scored, "with a score by")))];
+    let mut lines = vec![("rows", scored_rows(*rows, scored))];
     let correlation = rank_correlation.map_or("none".to_owned(), |it| format!("{it:.4}"));
-    lines.push(("ranks", format!("Spearman's correlation of the scores of {} rows: {correlation}", HumanCount(*ranked))));
+    lines.push((
+        "ranks",
+        format!("Spearman's correlation of the scores of {} rows: {correlation}", HumanCount(*ranked)),
+    ));
     lines.push(match anomalies {
-        Some(anomalies) => ("anomalies", counts(anomalies, "by")),
+        Some(anomalies) => ("anomalies", counts(anomalies)),
         None => ("anomalies", "not compared: the decision of one depends on all rows, or there is none".to_owned()),
     });
     let mut sections = vec![labelled(&lines)];
     if !p_values.is_empty() {
         let all = scored.both.max(1) as f64;
-        let mut table = table_of(["p-value up to", "rows by A", "share", "rows by B", "share"]);
+        let mut table = table_of(["p-value up to", "A", "share", "B", "share"]);
         for at in p_values {
             let cells = [at.rows_a, at.rows_b].map(|rows| [HumanCount(rows).to_string(), percent(rows as f64 / all)]);
             table.add_row([vec![at.p_value.to_string()], cells.concat()].concat());
@@ -128,11 +135,19 @@ fn agreement(found: &RowComparison) -> Vec<String> {
     sections
 }
 
+/// How many rows have a score.
+fn scored_rows(rows: u64, scored: &BothCounts) -> String {
+    match scored.both == rows {
+        true => format!("{}, each with a score by both", HumanCount(rows)),
+        false => format!("{}; with a score {}", HumanCount(rows), counts(scored)),
+    }
+}
+
 /// Rows by both models, one and neither.
-fn counts(counts: &BothCounts, by: &str) -> String {
+fn counts(counts: &BothCounts) -> String {
     let BothCounts { both, only_a, only_b, neither, .. } = counts;
     let [both, only_a, only_b, neither] = [both, only_a, only_b, neither].map(|rows| HumanCount(*rows));
-    format!("{both} {by} both, {only_a} only {by} A, {only_b} only {by} B, {neither} {by} neither")
+    format!("by both {both}, only by A {only_a}, only by B {only_b}, by neither {neither}")
 }
 
 /// What a model says of a row.
@@ -144,7 +159,8 @@ fn said(row: &RowUnderModel) -> Vec<String> {
         None => "",
     };
     let reason = |reason: &vaepipe::RowReason| {
-        let [value, expected] = [&reason.value, &reason.expected].map(|text| text.as_deref().map_or("missing".to_owned(), shown));
+        let [value, expected] =
+            [&reason.value, &reason.expected].map(|text| text.as_deref().map_or("missing".to_owned(), shown));
         format!("{} {value} (expected {expected})", shown(&reason.feature))
     };
     vec![

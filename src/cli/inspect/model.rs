@@ -10,7 +10,7 @@ use crate::cli::failure::Failure;
 use crate::cli::fit::summary::{clusters, elements, network, parameters, refit, scores};
 use crate::cli::fit::{health, verdict};
 use crate::cli::output::table::{in_lines, table_of, to_the_right};
-use crate::cli::output::{self, OutputFormat, describe_order, grouped, labelled, shown, visible};
+use crate::cli::output::{self, OutputFormat, describe_order, grouped, labelled, list, shown, visible};
 
 /// Prints what the model at `path` holds.
 pub(crate) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<(), Failure> {
@@ -29,7 +29,10 @@ pub(crate) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<
     let rows = &metadata.provenance;
     let mut lines = vec![
         ("model", format!("{}, {}, sha256 {}", path.display(), HumanBytes(bytes), model.hash())),
-        ("written", format!("by vaepipe {}, format {}{}", rows.vaepipe_version, metadata.format_version, at(&rows.tags))),
+        (
+            "written",
+            format!("by vaepipe {}, format {}{}", rows.vaepipe_version, metadata.format_version, at(&rows.tags)),
+        ),
         ("network", network(&metadata.network, &metadata.training, elements(model), parameters(model))),
         (
             "rows",
@@ -78,7 +81,7 @@ fn at(tags: &Tags) -> String {
 
 /// The names of the data.
 fn data(tags: &Tags) -> String {
-    tags.data.iter().map(|name| visible(name)).collect::<Vec<_>>().join(", ")
+    list(&tags.data.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 fn base(init: &Init, name: Option<&str>) -> String {
