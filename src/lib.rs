@@ -178,15 +178,15 @@ pub use transform::{
 };
 
 pub use compare::{
-    AtPValue, BothCounts, ColumnChange, ColumnComparison, ColumnUse, ComparedRow, ModelComparison, RowComparison,
+    AtPValue, BothCounts, ColumnChange, ColumnUse, ComparedColumn, ComparedRow, ModelComparison, RowComparison,
     RowUnderModel, ValueComparison,
 };
 
 #[cfg(feature = "analysis")]
 pub use analysis::{
     AlertsAt, AtThreshold, Best, EvaluateConfig, Evaluation, EventDetection, Per, PeriodUnit, Ranked, Report,
-    ReportConfig, SeriesConfig, SeriesSummary, Spread, Thresholds, ThresholdsConfig, Top, Vus, evaluate, report,
-    thresholds,
+    ReportConfig, SeriesConfig, SeriesSummary, Spread, Thresholds, ThresholdsConfig, Top, Vus, comparison_report,
+    evaluate, report, thresholds,
 };
 
 /// Tests the Rust code in the book.

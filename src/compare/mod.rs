@@ -8,4 +8,4 @@ mod ranked_sample;
 mod rows;
 
 pub use self::agreement::{AtPValue, BothCounts, ComparedRow, RowComparison, RowUnderModel};
-pub use self::models::{ColumnChange, ColumnComparison, ColumnUse, ModelComparison, ValueComparison};
+pub use self::models::{ColumnChange, ColumnUse, ComparedColumn, ModelComparison, ValueComparison};

@@ -1,6 +1,7 @@
 //! What two models learned, side by side.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -15,7 +16,7 @@ pub struct ModelComparison {
     /// Whether they are the same file, byte for byte.
     pub identical: bool,
     /// The columns that one of them uses, in the order of the first, then those of the second alone.
-    pub columns: Vec<ColumnComparison>,
+    pub columns: Vec<ComparedColumn>,
     /// The options of the fits, defaults included.
     pub options: BTreeMap<String, ValueComparison>,
     /// The data and program of the fits, and what they were told to remember.
@@ -41,7 +42,7 @@ pub struct ValueComparison {
 /// A column that one of two models uses.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct ColumnComparison {
+pub struct ComparedColumn {
     /// The column, or the leaf of a struct column.
     pub column: String,
     /// What changes from the first model to the second.
@@ -101,6 +102,57 @@ impl ValueComparison {
     pub fn differs(&self) -> bool {
         self.a != self.b
     }
+
+    /// Both values in plain words.
+    pub fn in_words(&self) -> [String; 2] {
+        [&self.a, &self.b].map(in_words)
+    }
+}
+
+impl ColumnChange {
+    /// It in a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Added => "added",
+            Self::Gone => "gone",
+            Self::Changed => "changed",
+        }
+    }
+}
+
+impl fmt::Display for ColumnUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.role {
+            "learned" => f.write_str(&self.detail),
+            "carried" => write!(f, "not learned: {}", self.detail),
+            role => write!(f, "{role}: {}", self.detail),
+        }
+    }
+}
+
+/// A value in plain words, the first few items of a long list.
+fn in_words(value: &Value) -> String {
+    /// Most items of a list.
+    const SHOWN: usize = 6;
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Number(number) => match (number.as_u64(), number.as_f64()) {
+            (None, Some(value)) if value != 0.0 && value.abs() < 1e-3 => format!("{value:.2e}"),
+            (None, Some(value)) => format!("{value:.4}").trim_end_matches('0').trim_end_matches('.').to_owned(),
+            _ => number.to_string(),
+        },
+        Value::Array(items) if items.is_empty() => "none".to_owned(),
+        Value::Array(items) => {
+            let more = (items.len() > SHOWN).then(|| format!("… {} more", items.len() - SHOWN));
+            items.iter().take(SHOWN).map(in_words).chain(more).collect::<Vec<_>>().join(", ")
+        }
+        Value::Object(map) => {
+            map.iter().map(|(key, value)| format!("{key} {}", in_words(value))).collect::<Vec<_>>().join(", ")
+        }
+        Value::Bool(_) => value.to_string(),
+    }
 }
 
 /// The values of two objects by name.
@@ -111,7 +163,7 @@ fn values(a: Value, b: Value) -> BTreeMap<String, ValueComparison> {
     a.keys().chain(b.keys()).map(both).collect()
 }
 
-fn columns(a: &Metadata, b: &Metadata) -> Vec<ColumnComparison> {
+fn columns(a: &Metadata, b: &Metadata) -> Vec<ComparedColumn> {
     let [of_a, of_b] = [a, b].map(uses);
     let (used_by_a, used_by_b) = (used(a), used(b));
     let only_b = used_by_b.iter().filter(|name| !used_by_a.contains(name));
@@ -125,7 +177,7 @@ fn columns(a: &Metadata, b: &Metadata) -> Vec<ColumnComparison> {
             _ if said(&a) == said(&b) => ColumnChange::Same,
             _ => ColumnChange::Changed,
         };
-        ColumnComparison { column: (*name).clone(), change, a, b }
+        ComparedColumn { column: (*name).clone(), change, a, b }
     };
     used_by_a.iter().chain(only_b).collect::<Vec<_>>().iter().map(compared).collect()
 }

@@ -9,7 +9,7 @@ use crate::config::CompareConfig;
 use crate::error::Result;
 use crate::pipeline::{Prefetch, Run};
 use crate::source::Source;
-use crate::transform::{RowReason, RowScore, RowScorer, ScoreSketch, ScoredRows};
+use crate::transform::{RowReason, RowScore, RowScorer, ScoreSketch, ScoredBatch};
 
 /// P-values whose rows are counted.
 const P_VALUES: [f64; 6] = [0.0001, 0.001, 0.01, 0.05, 0.1, 0.5];
@@ -72,9 +72,9 @@ impl Model {
 /// The rows as one model scores them.
 struct Side<'a> {
     scorer: &'a RowScorer,
-    scored: Prefetch<ScoredRows>,
+    scored: Prefetch<ScoredBatch>,
     /// Those that were scored last.
-    rows: Option<ScoredRows>,
+    rows: Option<ScoredBatch>,
     /// The next row among them.
     at: usize,
 }

@@ -1,5 +1,7 @@
 //! Spearman's rank correlation.
 
+#![forbid(unsafe_code)]
+
 /// Spearman's rank correlation of pairs: the correlation of their ranks, where equal values share the mean of their ranks.
 /// `None` of fewer than two pairs, or if all values of one side are equal.
 pub(crate) fn rank_correlation(pairs: &[(f32, f32)]) -> Option<f64> {

@@ -36,7 +36,7 @@ pub use self::quantiles::ScoreQuantiles;
 pub(crate) use self::quantiles::ScoreSketch;
 pub(crate) use self::read_columns::project;
 pub use self::row_scorer::RowReason;
-pub(crate) use self::row_scorer::{RowScore, RowScorer, ScoredRows};
+pub(crate) use self::row_scorer::{RowScore, RowScorer, ScoredBatch};
 use crate::artifact::Model;
 use crate::config::TransformConfig;
 use crate::drift::Drift;

@@ -1,5 +1,6 @@
 //! Rows with what a transform would write of them, read and not written.
 
+use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float32Array, Float64Array, RecordBatch, StringArray};
@@ -29,7 +30,7 @@ pub(crate) struct RowScorer {
 }
 
 /// Some rows in order.
-pub(crate) struct ScoredRows {
+pub(crate) struct ScoredBatch {
     scores: Float32Array,
     p_values: Option<Float64Array>,
     anomalies: Option<BooleanArray>,
@@ -61,6 +62,13 @@ pub struct RowReason {
     pub expected: Option<String>,
 }
 
+impl fmt::Display for RowReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [value, expected] = [&self.value, &self.expected].map(|text| text.as_deref().unwrap_or("missing"));
+        write!(f, "{} {value} (expected {expected})", self.feature)
+    }
+}
+
 impl RowScorer {
     /// A scorer of the rows of `source`, which has the columns of `model`.
     ///
@@ -90,7 +98,7 @@ impl RowScorer {
     ///
     /// # Errors
     /// Those of the source; an error is the last item.
-    pub(crate) fn score(&self, run: &Run<'_>) -> Result<Prefetch<ScoredRows>> {
+    pub(crate) fn score(&self, run: &Run<'_>) -> Result<Prefetch<ScoredBatch>> {
         let (route, slice_rows) = (learned_route(&self.features), batch_rows(self.features.layout()));
         let windows = self.model.windower(&OrderConfig::default(), run.stopper())?;
         let batches = self.model.stream_features(&self.source, windows.as_ref(), &self.features, slice_rows)?;
@@ -102,7 +110,7 @@ impl RowScorer {
             let scores = column(ANOMALY_SCORE).expect("a transform writes it").as_primitive().clone();
             let p_values = column("p_value").map(|values| values.as_primitive().clone());
             let anomalies = column(IS_ANOMALY).filter(|_| decides).map(|values| values.as_boolean().clone());
-            Ok(ScoredRows { scores, p_values, anomalies, learned, _reservation: reservation })
+            Ok(ScoredBatch { scores, p_values, anomalies, learned, _reservation: reservation })
         };
         run.spread(&route, BatchSlicer::new(batches, slice_rows, route.budget()), work)
     }
@@ -113,7 +121,7 @@ impl RowScorer {
     }
 
     /// The columns that raise the score of each of these rows most, the first one most. The rows are those that
-    /// [`ScoredRows::learned`] gives.
+    /// [`ScoredBatch::learned`] gives.
     ///
     /// # Errors
     /// [`Read`](crate::Error::Read) if a value cannot be read.
@@ -154,7 +162,7 @@ fn rows(file: &Source, column: &[String]) -> Result<u64> {
     batches.map(|batch| Ok(batch?.num_rows() as u64)).sum()
 }
 
-impl ScoredRows {
+impl ScoredBatch {
     /// Number of rows.
     pub(crate) fn len(&self) -> usize {
         self.scores.len()

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use vaepipe::{ColumnChange, CompareConfig, Device, Error, Model, ModelComparison, Run, Source, SourceConfig};
 
 use crate::cli::Context;
+#[cfg(feature = "analysis")]
+use crate::cli::clock;
 use crate::cli::failure::Failure;
 use crate::cli::fit::verdict;
 use crate::cli::flags::run::Workers;
@@ -38,6 +40,14 @@ pub(crate) struct CompareCommand {
     /// The result on stdout: tables, or one JSON object, which has everything
     #[arg(long, alias = "format", default_value = "text", value_name = "FORMAT", help_heading = "Output")]
     summary: OutputFormat,
+    /// Write an HTML page of it to this file, too [default: none]
+    #[cfg(feature = "analysis")]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    report: Option<PathBuf>,
+    /// Replace an existing page
+    #[cfg(feature = "analysis")]
+    #[arg(long, requires = "report", help_heading = "Output")]
+    force: bool,
     #[command(flatten)]
     config: CompareConfig,
     #[command(flatten)]
@@ -51,11 +61,17 @@ pub(crate) struct CompareCommand {
 
 impl CompareCommand {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self { first, second, inputs, all, summary, config, rows, device, workers: Workers { threads } } = self;
+        let Self { first, second, inputs, all, summary, config, rows, device, workers: Workers { threads }, .. } = self;
         config.check()?;
         Run::new().threads(threads).check()?;
         let start = Instant::now();
         let open = |path: &Path| Model::load(path, device);
+        #[cfg(feature = "analysis")]
+        if let Some(path) = &self.report {
+            output::check_is_file(path)?;
+            let read = [&first, &second].into_iter().chain(&inputs).map(PathBuf::as_path);
+            crate::storage::check_target(path, self.force, read)?;
+        }
         let models = [open(&first)?, open(&second)?];
         let [a, b] = &models;
         let learned = a.compare(b);
@@ -70,6 +86,14 @@ impl CompareCommand {
             }
         };
         let paths = [first.as_path(), second.as_path()];
+        #[cfg(feature = "analysis")]
+        if let Some(path) = &self.report {
+            let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let [a, b] = paths.map(name);
+            let date: String = clock::now()?.chars().take(10).collect();
+            vaepipe::comparison_report([&a, &b], &learned, found.as_ref(), Some(&date))?.save(path, self.force)?;
+            tracing::info!("wrote {}", path.display());
+        }
         output::stdout(&match summary {
             OutputFormat::Text => text::whole(paths, &models, &learned, found.as_ref(), all),
             OutputFormat::Json => {

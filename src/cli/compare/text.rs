@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use indicatif::{HumanBytes, HumanCount};
-use serde_json::Value;
 use vaepipe::{
-    BothCounts, ColumnChange, ColumnComparison, ColumnUse, ComparedRow, Model, ModelComparison, RowComparison,
-    RowUnderModel, ValueComparison,
+    BothCounts, ColumnChange, ComparedColumn, ComparedRow, Model, ModelComparison, RowComparison, RowUnderModel,
+    ValueComparison,
 };
 
 use crate::cli::fit::verdict;
 use crate::cli::output::table::{in_lines, table_of, to_the_right};
-use crate::cli::output::{labelled, list, percent, shown, visible};
+use crate::cli::output::{labelled, percent, shown, visible};
 
 /// All of it; what is the same only if `all` is asked for.
 pub(super) fn whole(
@@ -41,61 +40,25 @@ pub(super) fn whole(
     sections.join("\n")
 }
 
-fn column_table(columns: &[ColumnComparison], all: bool) -> String {
+fn column_table(columns: &[ComparedColumn], all: bool) -> String {
     let mut table = table_of(["column", "", "A", "B"]);
-    for ColumnComparison { column, change, a, b } in columns {
-        let change = match change {
-            ColumnChange::Same if !all => continue,
-            ColumnChange::Same => "same",
-            ColumnChange::Added => "added",
-            ColumnChange::Gone => "gone",
-            _ => "changed",
-        };
-        table.add_row([shown(column), change.to_owned(), used(a.as_ref()), used(b.as_ref())]);
+    for ComparedColumn { column, change, a, b } in columns {
+        if *change == ColumnChange::Same && !all {
+            continue;
+        }
+        let [a, b] = [a, b].map(|of| of.as_ref().map_or("none".to_owned(), |of| visible(&of.to_string())));
+        table.add_row([shown(column), change.word().to_owned(), a, b]);
     }
     if table.is_empty() { String::new() } else { in_lines(&table) }
-}
-
-/// What a model makes of a column.
-fn used(column: Option<&ColumnUse>) -> String {
-    let Some(ColumnUse { role, detail, .. }) = column else { return "none".to_owned() };
-    let detail = visible(detail);
-    match *role {
-        "learned" => detail,
-        "carried" => format!("not learned: {detail}"),
-        role => format!("{role}: {detail}"),
-    }
 }
 
 fn value_table(subject: &str, values: &BTreeMap<String, ValueComparison>, all: bool) -> String {
     let mut table = table_of([subject, "A", "B"]);
     for (name, value) in values.iter().filter(|(_, value)| all || value.differs()) {
-        table.add_row([name.replace('_', " "), plain(&value.a), plain(&value.b)]);
+        let [a, b] = value.in_words().map(|text| visible(&text));
+        table.add_row([name.replace('_', " "), a, b]);
     }
     if table.is_empty() { String::new() } else { in_lines(&table) }
-}
-
-/// A value in plain words.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => "none".to_owned(),
-        Value::String(text) => visible(text),
-        Value::Number(number) => match (number.as_u64(), number.as_f64()) {
-            (Some(count), _) => count.to_string(),
-            (None, Some(value)) if value != 0.0 && value.abs() < 1e-3 => format!("{value:.2e}"),
-            (None, Some(value)) => format!("{:.4}", value).trim_end_matches('0').trim_end_matches('.').to_owned(),
-            _ => number.to_string(),
-        },
-        Value::Array(items) if items.is_empty() => "none".to_owned(),
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(plain).collect();
-            list(&items.iter().map(String::as_str).collect::<Vec<_>>())
-        }
-        Value::Object(map) => {
-            map.iter().map(|(key, value)| format!("{key} {}", plain(value))).collect::<Vec<_>>().join(", ")
-        }
-        other => other.to_string(),
-    }
 }
 
 /// What they say of rows.
@@ -158,15 +121,10 @@ fn said(row: &RowUnderModel) -> Vec<String> {
         Some(false) => "no",
         None => "",
     };
-    let reason = |reason: &vaepipe::RowReason| {
-        let [value, expected] =
-            [&reason.value, &reason.expected].map(|text| text.as_deref().map_or("missing".to_owned(), shown));
-        format!("{} {value} (expected {expected})", shown(&reason.feature))
-    };
     vec![
         format!("{score:.4}"),
         p_value.map_or(String::new(), |p| format!("{p:.2e}")),
         anomaly.to_owned(),
-        reasons.iter().map(reason).collect::<Vec<_>>().join(", "),
+        reasons.iter().map(|reason| shown(&reason.to_string())).collect::<Vec<_>>().join(", "),
     ]
 }

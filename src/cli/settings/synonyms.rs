@@ -9,10 +9,11 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 type Words = (&'static str, &'static [&'static str]);
 
 /// Commands, by the words of others.
-const COMMANDS: [Words; 10] = [
+const COMMANDS: [Words; 11] = [
     ("fit", &["train", "learn", "build", "create", "retrain"]),
     ("transform", &["predict", "score", "encode", "embed", "apply", "detect", "infer", "reduce"]),
-    ("drift", &["compare", "monitor", "diff"]),
+    ("drift", &["monitor"]),
+    ("compare", &["diff"]),
     ("inspect", &["info", "show", "describe", "summary", "profile"]),
     ("evaluate", &["eval", "test", "metrics"]),
     ("generate", &["sample", "draw", "synthesize"]),
