@@ -43,10 +43,10 @@ pub(crate) struct CompareCommand {
     /// Write an HTML page of it to this file, too [default: none]
     #[cfg(feature = "analysis")]
     #[arg(long, value_name = "FILE", help_heading = "Output")]
-    report: Option<PathBuf>,
+    html: Option<PathBuf>,
     /// Replace an existing page
     #[cfg(feature = "analysis")]
-    #[arg(long, requires = "report", help_heading = "Output")]
+    #[arg(long, requires = "html", help_heading = "Output")]
     force: bool,
     #[command(flatten)]
     config: CompareConfig,
@@ -67,7 +67,7 @@ impl CompareCommand {
         let start = Instant::now();
         let open = |path: &Path| Model::load(path, device);
         #[cfg(feature = "analysis")]
-        if let Some(path) = &self.report {
+        if let Some(path) = &self.html {
             output::check_is_file(path)?;
             let read = [&first, &second].into_iter().chain(&inputs).map(PathBuf::as_path);
             crate::storage::check_target(path, self.force, read)?;
@@ -87,7 +87,7 @@ impl CompareCommand {
         };
         let paths = [first.as_path(), second.as_path()];
         #[cfg(feature = "analysis")]
-        if let Some(path) = &self.report {
+        if let Some(path) = &self.html {
             let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let [a, b] = paths.map(name);
             let date: String = clock::now()?.chars().take(10).collect();
