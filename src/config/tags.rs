@@ -43,13 +43,14 @@ impl Tags {
     /// # Errors
     /// [`Error::OptionRange`].
     pub(super) fn check(&self) -> Result<()> {
-        let refused = |option, value: &String, range| Err(Error::OptionRange { option, value: value.clone(), range });
-        match (&self.note, &self.time) {
-            (Some(note), _) if !(1..=1000).contains(&note.chars().count()) => {
-                refused("note", note, "of 1 to 1000 characters")
+        let refused = |option, value, range| Err(Error::OptionRange { option, value, range });
+        let length = self.note.as_ref().map(|note| note.chars().count());
+        match (length, &self.time) {
+            (Some(length), _) if !(1..=1000).contains(&length) => {
+                refused("note", format!("{length} characters"), "1 to 1000 characters")
             }
             (_, Some(time)) if NaiveDateTime::parse_from_str(time, "%Y-%m-%dT%H:%M:%SZ").is_err() => {
-                refused("time", time, "a time in UTC like 2026-11-30T08:00:00Z")
+                refused("time", time.clone(), "a time in UTC like 2026-11-30T08:00:00Z")
             }
             _ => Ok(()),
         }

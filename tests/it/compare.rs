@@ -211,6 +211,34 @@ fn what_two_models_learned_is_side_by_side() {
 }
 
 #[test]
+fn a_page_shows_both_and_is_made_of_its_input_alone() {
+    let dir = two_models();
+    let page = |flags: &str| {
+        dir.ok_with(&[("SOURCE_DATE_EPOCH", "1764489600")], &format!("compare {A} {B} {flags}"));
+        std::fs::read_to_string(dir.path("page.html")).unwrap()
+    };
+    let html = page("in2.parquet --html page.html --top 2");
+    let found = dir.ok(&format!("compare {A} {B} in2.parquet --summary json")).json();
+    let odd = &found["rows"]["anomalies"];
+    let [both, only_a, only_b] = ["both", "only_a", "only_b"].map(|of| odd[of].as_u64().unwrap());
+    for part in [
+        format!("<h1>A finds {} of 487 rows odd, B {}</h1>", both + only_a, both + only_b),
+        format!("{both} rows are odd by both, {only_a} only by A, {only_b} only by B."),
+        "<dd>a.safetensors</dd>".to_owned(),
+        "2025-11-30".to_owned(),
+        "not learned: is excluded".to_owned(),
+        format!("<td class=\"n\" data-l=\"row\">{}</td>", found["rows"]["top"][0]["row"]),
+    ] {
+        assert!(html.contains(&part), "no {part:?} in {html}");
+    }
+    assert_eq!(page("in2.parquet --html page.html --top 2 --force"), html);
+    assert!(page("--html page.html --force").contains("<h1>Two models side by side</h1>"));
+    dir.fails(2, &format!("compare {A} {B} --html page.html")).says(&["already exists", "--force"]);
+    dir.fails(2, &format!("compare {A} {B} --html {B} --force"));
+    assert!(take_apart(&dir.path(B)).0.is_object());
+}
+
+#[test]
 fn a_column_of_one_model_alone_has_to_be_in_the_data() {
     let dir = two_models();
     write(&dir.path("without.parquet"), &curve(50).project(&[0, 2, 3, 4, 6]).unwrap(), 50);
@@ -293,7 +321,7 @@ fn a_model_remembers_a_note_a_time_and_names_on_request_and_nothing_unasked() {
 
     let long = "x".repeat(1001);
     dir.fails(2, &format!("fit in.parquet -m no.safetensors --note {long}"))
-        .says(&["note is ", "1 to 1000 characters"]);
+        .says(&["note is 1001 characters, but must be 1 to 1000 characters"]);
     dir.run_with(&at("soon"), "fit in.parquet -m no.safetensors --stamp").exits(78).says(&["SOURCE_DATE_EPOCH"]);
     dir.ok("fit-transform in.parquet out.parquet -m both.safetensors --epochs 2 --note first");
     assert_eq!(tags("both.safetensors"), json!({"note": "first"}));
