@@ -166,7 +166,9 @@ impl Agreement {
             Some((a, b)) => (a.max(f64::MIN_POSITIVE) / b.max(f64::MIN_POSITIVE)).ln().abs(),
             None => f64::from(a.score - b.score).abs(),
         };
-        if !other_verdict && !(distance > 0.0) {
+        // Of infinite scores there may be none.
+        let distance = distance.max(0.0);
+        if !other_verdict && distance == 0.0 {
             return Ok(());
         }
         let differs_more = |it: &ListedRow| (it.other_verdict, it.distance) >= (other_verdict, distance);

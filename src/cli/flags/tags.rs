@@ -29,8 +29,7 @@ impl TagFlags {
     pub(crate) fn tags(self, inputs: &[PathBuf], base: Option<&Path>) -> Result<Tags, Failure> {
         /// Names of more inputs are counted.
         const MOST: usize = 100;
-        let mut tags = Tags::default();
-        tags.note = self.note;
+        let mut tags = Tags { note: self.note, ..Tags::default() };
         if self.stamp {
             let name = |path: &Path| path.display().to_string();
             tags.time = Some(clock::now()?);
