@@ -128,6 +128,7 @@ mod transform;
 
 #[cfg(feature = "analysis")]
 mod analysis;
+mod compare;
 
 #[cfg(feature = "cli")]
 #[doc(hidden)]
@@ -146,10 +147,10 @@ extern crate self as vaepipe;
 pub use arrow;
 
 pub use config::{
-    Activation, BadLines, ClusterCount, Codec, CsvConfig, DecimalMark, Decision, Encoding, ExplainRows, FitConfig, Gap,
-    GenerateConfig, GivenValue, IfNewer, ImputeConfig, InputFormat, LatentDim, LatentShape, LogicalType, Map, MapOf,
-    OrderConfig, OutputConfig, ParseGapError, Preset, ReconstructConfig, Scale, SourceConfig, StreamFormat, Training,
-    TransformConfig, TraverseConfig, TypeOf, VectorScale,
+    Activation, BadLines, ClusterCount, Codec, CompareConfig, CsvConfig, DecimalMark, Decision, Encoding, ExplainRows,
+    FitConfig, Gap, GenerateConfig, GivenValue, IfNewer, ImputeConfig, InputFormat, LatentDim, LatentShape,
+    LogicalType, Map, MapOf, OrderConfig, OutputConfig, ParseGapError, Preset, ReconstructConfig, Scale, SourceConfig,
+    StreamFormat, Tags, Training, TransformConfig, TraverseConfig, TypeOf, VectorScale,
 };
 pub use error::{
     AlphaTooLow, Error, ErrorKind, Foreign, ModelFault, OrderFault, ParseChoiceError, Place, Result, TypesDiffer, Worse,
@@ -175,14 +176,20 @@ pub use score::{NeighborPreservation, SCORES, Score, ScoreComponents, Scoring, T
 pub use decode::{Imputed, Influence, Reconstructed};
 pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel};
 pub use transform::{
-    LabelQuality, LabelSeparation, LatentQuality, LogLikelihood, NeighborAccuracy, ScoreQuantiles, Transformed,
+    LabelQuality, LabelSeparation, LatentQuality, LogLikelihood, NeighborAccuracy, RowReason, ScoreQuantiles,
+    Transformed,
+};
+
+pub use compare::{
+    AtPValue, BothCounts, ColumnChange, ColumnUse, ComparedColumn, ComparedRow, ModelComparison, RowComparison,
+    RowUnderModel, ValueComparison,
 };
 
 #[cfg(feature = "analysis")]
 pub use analysis::{
     AlertsAt, AtThreshold, Best, EvaluateConfig, Evaluation, EventDetection, Per, PeriodUnit, Ranked, Report,
-    ReportConfig, SeriesConfig, SeriesSummary, Spread, Thresholds, ThresholdsConfig, Top, Vus, evaluate, report,
-    thresholds,
+    ReportConfig, SeriesConfig, SeriesSummary, Spread, Thresholds, ThresholdsConfig, Top, Vus, comparison_report,
+    evaluate, report, thresholds,
 };
 
 /// Tests the Rust code in the book.

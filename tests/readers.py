@@ -79,6 +79,8 @@ for name in ("rebuilt.json", "drawn.json", "walk.json", "report.json"):
 check(last_line("flights.json"), "summary.schema.json")
 drift = last_line("drift.json")
 check(drift, "drift.schema.json"), refuses(drift | {"more": 1}, "drift.schema.json")
+compared = last_line("compare.json")
+check(compared, "compare.schema.json"), refuses(compared | {"more": 1}, "compare.schema.json")
 assert drift["columns"] and drift["score"] and drift["worst"] == last_line("flights.json")["drift"]["worst"]
 
 # Prometheus's own parser reads the metrics.

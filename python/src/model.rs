@@ -9,8 +9,8 @@ use serde_json::json;
 use vaepipe::cli::embed;
 use vaepipe::cli::embed::latents;
 use vaepipe::{
-    Device, Drift, Error, GenerateConfig, ImputeConfig, Model, ReconstructConfig, Result, Run, Stop, TransformConfig,
-    TraverseConfig,
+    CompareConfig, Device, Drift, Error, GenerateConfig, ImputeConfig, Model, ReconstructConfig, Result, Run, Stop,
+    TransformConfig, TraverseConfig,
 };
 
 use crate::count::Count;
@@ -36,12 +36,15 @@ pub(crate) fn fit(
     progress: Option<Py<PyAny>>,
     options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<NativeModel> {
-    let config = options::read(options, embed::fit)?;
+    let mut config = options::read(options, embed::fit)?;
     let device = device_named(device)?;
     let model =
         Call { threads: threads.map(|count| count.0), progress, ..Call::default() }.run(py, None, |stop, run| {
             config.check()?;
             let source = source.open(stop)?;
+            if config.tags.time.is_some() {
+                config.tags.data = source.paths().map(|path| path.display().to_string()).collect();
+            }
             let folder = config.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
             Ok(config.fit(&config.table(&source, &folder)?, device, run)?.model)
         })?;
@@ -181,6 +184,34 @@ impl NativeModel {
             (found["worst"], found["shifted"]) = (json!(drift.worst()), json!(shifted));
             found
         });
+        Ok(pythonize::pythonize(py, &found)?)
+    }
+
+    /// How this model and another one differ, and what they say of the same rows.
+    #[pyo3(signature = (other, source, top, explain, threads=None, progress=None))]
+    #[expect(clippy::too_many_arguments, reason = "one for each keyword of the call")]
+    fn compare<'py>(
+        &self,
+        py: Python<'py>,
+        other: &Self,
+        source: Option<&NativeSource>,
+        top: Count<usize>,
+        explain: Count<usize>,
+        threads: Option<Count<usize>>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut config = CompareConfig::new();
+        (config.top, config.explain) = (top.0, explain.0);
+        let found = Call { threads: threads.map(|count| count.0), progress, ..Call::default() }.run(
+            py,
+            None,
+            |stop, run| {
+                config.check()?;
+                let on = |source: &NativeSource| self.0.compare_on(&other.0, &source.open(stop)?, &config, run);
+                let rows = source.map(on).transpose()?;
+                Ok(json!({ "models": self.0.compare(&other.0), "rows": rows }))
+            },
+        )?;
         Ok(pythonize::pythonize(py, &found)?)
     }
 

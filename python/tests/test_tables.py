@@ -55,6 +55,20 @@ def test_drift_is_that_of_the_program(scored, flights, flights_model):
     assert flights_model.drift(flights)["shifted"] == []
 
 
+def test_two_models_are_compared_as_by_the_program(scored, flights, flights_model, tmp_path):
+    other = vaepipe.fit(flights, exclude=["flight"], epochs=2, note="short", stamp=True)
+    other.save(tmp_path / "other.safetensors")
+    tags = other.metadata["provenance"]["tags"]
+    assert (tags["note"], tags["data"]) == ("short", [str(flights)]) and tags["time"].endswith("Z")
+    files = (scored / "vae.safetensors", tmp_path / "other.safetensors")
+    expected = json.loads(program("compare", *files, flights, "--top", 4, "--summary", "json"))
+    found = vaepipe.Model.load(files[0]).compare(other, flights, top=4)
+    assert found == {"models": expected["models"], "rows": expected["rows"]}
+    of_frame = vaepipe.Model.load(files[0]).compare(other, polars.read_parquet(flights), top=4)["rows"]
+    assert of_frame["anomalies"] == found["rows"]["anomalies"]
+    assert flights_model.compare(flights_model)["models"]["identical"] and flights_model.compare(other)["rows"] is None
+
+
 def test_the_meaning_of_latents_is_that_of_the_program(scored, flights_model):
     expected = json.loads(program("inspect", scored / "vae.safetensors", "--latents", "--summary", "json"))
     assert flights_model.latents() == expected["latents"]

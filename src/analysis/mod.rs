@@ -19,7 +19,7 @@ mod vus;
 
 pub use self::evaluate::{AtThreshold, Best, EvaluateConfig, Evaluation, Ranked, Top, evaluate};
 pub use self::events::EventDetection;
-pub use self::report::{Report, ReportConfig, report};
+pub use self::report::{Report, ReportConfig, comparison_report, report};
 pub use self::series::{SeriesConfig, SeriesSummary, Vus};
 pub use self::thresholds::{AlertsAt, Per, Spread, Thresholds, ThresholdsConfig, thresholds};
 pub use self::time_unit::PeriodUnit;

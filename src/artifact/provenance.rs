@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Tags;
+
 /// The rows and the program that a model was fitted with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,6 +27,9 @@ pub struct Provenance {
     /// The base model; absent if the fit started from random weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init: Option<Init>,
+    /// What the fit was told to remember.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
 }
 
 /// The base model of a fit, and its loss.
@@ -38,4 +43,7 @@ pub struct Init {
     pub held_out_loss: Option<f64>,
     /// Whether the columns were scaled by the rows of this fit; then the loss is at the new scaling.
     pub refit_scaling: bool,
+    /// The tags of the base model.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
 }

@@ -14,6 +14,7 @@ use crate::cli::exit;
 use crate::cli::failure::near::alike;
 use crate::cli::flags::decision::DecisionFlags;
 use crate::cli::flags::fit::SortFlag;
+use crate::cli::flags::tags::TagFlags;
 use crate::cli::settings::said;
 use crate::cli::settings::setting::Takes;
 
@@ -74,6 +75,8 @@ struct FitOptions {
     /// Accept a model whose calibration loss is worse than that of the base model
     #[arg(long)]
     accept_worse: bool,
+    #[command(flatten)]
+    tags: TagFlags,
 }
 
 /// The options of a transform.
@@ -90,8 +93,11 @@ struct TransformOptions {
 /// # Errors
 /// [`OptionFault`] for the first option that cannot be used.
 pub fn fit(options: &Options) -> Result<FitConfig, OptionFault> {
-    let FitOptions { mut config, order, decision, init, refit_scaling, accept_worse } = parse(options)?;
+    let FitOptions { mut config, order, decision, init, refit_scaling, accept_worse, tags } = parse(options)?;
     (config.decision, config.sort) = (decided(&decision)?, order.sort);
+    let tags = tags.tags(&[], init.as_deref());
+    let no_time = "SOURCE_DATE_EPOCH is not a number of seconds since 1970";
+    config.tags = tags.map_err(|_| OptionFault::Invalid(format!("stamp: {no_time}")))?;
     config.init = init;
     Ok(config.refit_scaling(refit_scaling).accept_worse(accept_worse))
 }

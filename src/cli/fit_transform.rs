@@ -17,6 +17,7 @@ use crate::cli::flags::decision::DecisionFlags;
 use crate::cli::flags::output::{check_output, is_dash, open_output};
 use crate::cli::flags::paths::InputsAndOutput;
 use crate::cli::flags::run::{RunFlags, folder};
+use crate::cli::flags::tags::TagFlags;
 use crate::cli::monitor::MonitorFlags;
 use crate::cli::output;
 use crate::cli::transform;
@@ -34,6 +35,8 @@ pub(crate) struct FitTransform {
     /// Keep the model in this file
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     model: Option<PathBuf>,
+    #[command(flatten)]
+    tags: TagFlags,
     #[command(flatten)]
     metrics: MetricsFlag,
     #[command(flatten)]
@@ -61,6 +64,7 @@ impl FitTransform {
         let Self {
             paths,
             model: path,
+            tags,
             metrics,
             mut rows,
             transform: mut config,
@@ -73,6 +77,7 @@ impl FitTransform {
             run,
         } = self;
         let (inputs, output) = paths.split()?;
+        fitting.tags = tags.tags(&inputs, None)?;
         let of_model = path.clone().unwrap_or_default();
         let written: Vec<&Path> = path.iter().chain([&output]).map(PathBuf::as_path).collect();
         monitor.begin("fit-transform", &of_model, &written, context)?;

@@ -4,6 +4,8 @@
 
 #![forbid(unsafe_code)]
 
+mod clock;
+mod compare;
 mod completions;
 mod drift;
 pub mod embed;
@@ -82,6 +84,7 @@ enum Command {
     Evaluate(evaluate::Evaluate),
     Drift(drift::DriftCommand),
     Feedback(feedback::FeedbackCommand),
+    Compare(compare::CompareCommand),
     #[cfg(feature = "analysis")]
     Report(report::ReportCommand),
     #[cfg(feature = "analysis")]
@@ -206,6 +209,7 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
         Command::Traverse(traverse) => traverse.run(&context),
         Command::Drift(drift) => drift.run(&context),
         Command::Feedback(feedback) => feedback.run(&context),
+        Command::Compare(compare) => compare.run(&context),
         Command::Schema(schema) => schema.run(&context),
         Command::Inspect(inspect) => inspect.run(&invocation, &context),
         #[cfg(feature = "analysis")]

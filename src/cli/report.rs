@@ -1,7 +1,6 @@
 //! `vaepipe report`.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use indicatif::{HumanBytes, HumanCount};
@@ -9,7 +8,8 @@ use serde_json::json;
 use vaepipe::{Model, ReportConfig, Source, SourceConfig, report};
 
 use crate::cli::Context;
-use crate::cli::failure::{Failure, Origin};
+use crate::cli::clock;
+use crate::cli::failure::Failure;
 use crate::cli::flags::run::{RunFlags, folder};
 use crate::cli::output::{self, percent};
 
@@ -104,7 +104,7 @@ impl ReportCommand {
         config.show = show;
         config.time = time;
         config.top = top;
-        config.date = Some(date()?);
+        config.date = Some(clock::now()?.chars().take(10).collect());
         let name = model.as_deref().and_then(Path::file_name);
         config.model_name = name.map(|name| name.to_string_lossy().into_owned());
         config.check()?;
@@ -144,26 +144,6 @@ impl ReportCommand {
         });
         output::print(run.writing.summary, context.quiet, &lines, &json)
     }
-}
-
-/// The date of the run, or that of the variable by which builds are reproduced.
-fn date() -> Result<String, Failure> {
-    const VARIABLE: &str = "SOURCE_DATE_EPOCH";
-    // The last second that has four digits for its year.
-    const LAST: u64 = 253_402_300_799;
-    let time = match std::env::var_os(VARIABLE) {
-        Some(text) => {
-            let seconds = text.to_str().and_then(|text| text.trim().parse().ok()).filter(|seconds| *seconds <= LAST);
-            let seconds: u64 = seconds.ok_or_else(|| Failure::Configuration {
-                origin: Some(Origin::Variable(VARIABLE.to_owned())),
-                fault: format!("{text:?} is not a number of seconds since 1970"),
-                hint: None,
-            })?;
-            SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
-        }
-        None => SystemTime::now(),
-    };
-    Ok(humantime::format_rfc3339_seconds(time).to_string().chars().take(10).collect())
 }
 
 /// Refuses a directory with figures in it before the work.

@@ -7,8 +7,8 @@ use serde::Serialize;
 #[cfg(feature = "cli")]
 use super::flags;
 use super::{
-    Activation, ClusterCount, Decision, Gap, LatentDim, MapOf, Preset, Scale, Training, VectorScale, check_decision,
-    within,
+    Activation, ClusterCount, Decision, Gap, LatentDim, MapOf, Preset, Scale, Tags, Training, VectorScale,
+    check_decision, within,
 };
 use crate::error::{Error, Result};
 
@@ -192,6 +192,9 @@ pub struct FitConfig {
     /// Accept a model that is worse on the calibration rows than the base model.
     #[cfg_attr(feature = "cli", arg(skip))]
     pub accept_worse: bool,
+    /// What the model remembers of the fit.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub tags: Tags,
 }
 
 /// Widths of layers.
@@ -300,6 +303,8 @@ builders! {
     refit_scaling: bool => |value| value;
     /// Sets [`accept_worse`](Self::accept_worse).
     accept_worse: bool => |value| value;
+    /// Sets [`tags`](Self::tags).
+    tags: Tags => |value| value;
 }
 
 impl FitConfig {
@@ -381,6 +386,7 @@ impl FitConfig {
         within("memory", self.memory, "16 MiB or more", |v| v >= 16 << 20)?;
         within("shuffle_rows", self.shuffle_rows, "1 or more", |v| v >= 1)?;
         check_decision(self.decision)?;
+        self.tags.check()?;
         within("checkpoint_minutes", self.checkpoint_minutes, "above 0, at most 1000000", |v| v > 0.0 && v <= 1e6)
     }
 

@@ -9,6 +9,7 @@ mod words;
 
 mod choices;
 mod cluster_count;
+mod compare;
 mod csv;
 mod decode;
 mod fit;
@@ -18,6 +19,7 @@ mod gap;
 mod impute;
 mod order;
 mod source;
+mod tags;
 mod training;
 mod transform;
 
@@ -28,6 +30,7 @@ pub use self::choices::{
     LatentShape, LogicalType, Map, MapOf, Preset, Scale, StreamFormat, TypeOf, VectorScale,
 };
 pub use self::cluster_count::ClusterCount;
+pub use self::compare::CompareConfig;
 pub use self::csv::CsvConfig;
 pub use self::decode::{GenerateConfig, ReconstructConfig, TraverseConfig};
 pub use self::fit::FitConfig;
@@ -35,6 +38,7 @@ pub use self::gap::{Gap, ParseGapError};
 pub use self::impute::ImputeConfig;
 pub use self::order::OrderConfig;
 pub use self::source::SourceConfig;
+pub use self::tags::Tags;
 pub use self::training::Training;
 pub use self::transform::{Encoding, OutputConfig, TransformConfig};
 use crate::error::{Error, Result};

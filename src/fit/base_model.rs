@@ -43,7 +43,12 @@ impl BaseModel {
     pub(super) fn load(config: &FitConfig) -> Result<Option<Self>> {
         let Some(path) = &config.init else { return Ok(None) };
         let model = Model::load(path, Device::Cpu)?;
-        let init = Init { model: model.hash().to_owned(), held_out_loss: None, refit_scaling: config.refit_scaling };
+        let init = Init {
+            model: model.hash().to_owned(),
+            held_out_loss: None,
+            refit_scaling: config.refit_scaling,
+            tags: model.metadata().provenance.tags.clone(),
+        };
         Ok(Some(Self { path: path.clone(), model, init }))
     }
 

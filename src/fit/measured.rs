@@ -144,6 +144,7 @@ impl Measured {
             calibration_rows: rows.calibration.len() as u64,
             empty_rows: rows.empty,
             init,
+            tags: prepared.config.tags.clone(),
         };
         let ((found, clusters), reference) = (self.clusters.unzip(), self.reference);
         let metadata = Metadata {

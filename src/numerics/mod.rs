@@ -16,6 +16,7 @@
 //! | [`principal_components`] | principal components of rows by subspace iteration |
 //! | [`product`] | matrix products |
 //! | [`random`] | counter-based random streams, shuffles, weighted draws |
+//! | [`rank_correlation`](mod@rank_correlation) | Spearman's rank correlation |
 //! | [`vector`] | elementwise functions and sums of fixed order over slices, compiled for wide registers |
 
 mod cholesky;
@@ -32,6 +33,7 @@ mod normal;
 mod principal_components;
 mod product;
 mod random;
+mod rank_correlation;
 mod vector;
 
 pub(crate) use self::cholesky::{cholesky, invert_lower};
@@ -48,4 +50,5 @@ pub(crate) use self::normal::{normal_quantile, normal_rank, normal_upper_quantil
 pub(crate) use self::principal_components::{Components, Covariance};
 pub(crate) use self::product::{times, times_rows, times_transposed, transposed_rows_times, transposed_times};
 pub(crate) use self::random::{RandomStream, hash, pick};
+pub(crate) use self::rank_correlation::rank_correlation;
 pub(crate) use self::vector::{asinh, asinh_f64, exp, greatest, ln_1p_exp_neg, sigmoid, sums, tanh, vectorized};

@@ -19,6 +19,7 @@ mod new_columns;
 mod quantiles;
 mod quarantine;
 mod read_columns;
+mod row_scorer;
 mod splice;
 mod stream;
 mod totals;
@@ -33,7 +34,10 @@ pub use self::latent_quality::{LabelQuality, LabelSeparation, LatentQuality, Nei
 pub use self::log_likelihood::LogLikelihood;
 use self::new_columns::NewColumnMaker;
 pub use self::quantiles::ScoreQuantiles;
+pub(crate) use self::quantiles::ScoreSketch;
 pub(crate) use self::read_columns::project;
+pub use self::row_scorer::RowReason;
+pub(crate) use self::row_scorer::{RowScore, RowScorer, ScoredBatch};
 use crate::artifact::Model;
 use crate::config::TransformConfig;
 use crate::drift::Drift;

@@ -23,23 +23,23 @@ pub struct ScoreQuantiles {
 }
 
 /// A t-digest of scores. They come in the order of their rows, so batches do not change it.
-pub(super) struct ScoreSketch {
+pub(crate) struct ScoreSketch {
     digest: TDigestMut,
 }
 
 impl ScoreSketch {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { digest: TDigestMut::new(SKETCH_K).expect("the compression is within its range") }
     }
 
-    pub(super) fn push(&mut self, score: f32) {
+    pub(crate) fn push(&mut self, score: f32) {
         if score.is_finite() {
             self.digest.update(score.into());
         }
     }
 
     /// The quantiles; `None` without a score.
-    pub(super) fn finish(mut self) -> Option<ScoreQuantiles> {
+    pub(crate) fn finish(mut self) -> Option<ScoreQuantiles> {
         let (min, max) = (self.digest.min_value()?, self.digest.max_value()?);
         let [median, q90, q99] = [0.5, 0.9, 0.99].map(|rank| self.digest.quantile(rank).ok().flatten());
         Some(ScoreQuantiles { min, median: median?, q90: q90?, q99: q99?, max })

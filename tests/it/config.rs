@@ -219,6 +219,7 @@ fn the_schema_lists_every_setting_and_no_other() {
         "traverse",
         "inspect",
         "drift",
+        "compare",
         "evaluate",
         "report",
         "thresholds",

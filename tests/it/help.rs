@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::workdir::{Workdir, repository};
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 16] = [
     "fit",
     "transform",
     "fit-transform",
@@ -14,6 +14,8 @@ const COMMANDS: [&str; 14] = [
     "generate",
     "traverse",
     "drift",
+    "compare",
+    "thresholds",
     "evaluate",
     "report",
     "schema",

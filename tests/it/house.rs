@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 6] = [
     &["batch", "model", "sequence"],
     &["artifact", "drift", "score"],
     &["bench", "decode", "fit", "output", "transform"],
-    &["analysis"],
+    &["analysis", "compare"],
 ];
 
 /// Libraries and the only files that may name them, by the start of their path in src.
@@ -26,6 +26,7 @@ const ROOMS: [(&str, &[&str]); 23] = [
             "analysis/report/",
             "batch/",
             "bench.rs",
+            "compare/",
             "decode/",
             "feature/",
             "fit/statistics.rs",

@@ -9,6 +9,7 @@ mod carried_columns;
 mod closed_streams;
 mod clusters;
 mod columns;
+mod compare;
 mod config;
 #[cfg(target_os = "linux")]
 mod cron_year;

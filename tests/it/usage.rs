@@ -111,7 +111,8 @@ fn words_of_other_tools_are_answered_with_ours() {
         ("predict", "transform"),
         ("score", "transform"),
         ("encode", "transform"),
-        ("compare", "drift"),
+        ("monitor", "drift"),
+        ("diff", "compare"),
     ] {
         dir.fails(2, &format!("{word} in.parquet")).says(&[&format!("'{ours}'")]);
     }

@@ -198,6 +198,30 @@ class Model:
         with shown(progress) as bar:
             return self._native.drift(rows.native, threads, bar)
 
+    def compare(
+        self,
+        other: Model,
+        data: Data | None = None,
+        *,
+        top: int = 10,
+        explain: int = 3,
+        where: str | None = None,
+        types: Mapping[str, str] | None = None,
+        threads: int | None = None,
+        progress: bool | Callback = False,
+    ) -> dict[str, Any]:
+        """Compares this model, ``a``, with another one, ``b``: ``models`` has their columns, options, data, health, scores and
+        sizes side by side. With data, ``rows`` has how many rows each scores and finds odd, the rank correlation of their
+        scores, rows by p-value, and the rows that differ most.
+
+        :param top: rows to list of those that differ most, at most 1,000
+        :param explain: columns to name for each score of a listed row
+        """
+        rows = None if data is None else source(data, where, self._types, types)
+        native = None if rows is None else rows.native.reread()
+        with shown(progress) as bar:
+            return self._native.compare(other._native, native, top, explain, threads, bar)
+
     def latents(self) -> list[dict[str, Any]]:
         """What each dimension of the latent space means: its ``health`` (KL in nats, variance), and its ``influences``, the
         columns that a step of 1 along it moves most, with their rank correlation among the training rows."""

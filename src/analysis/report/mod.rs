@@ -1,6 +1,7 @@
 //! Report pages: the scores and latents of a scored file and, with its model, what the model learned.
 
 mod clusters;
+mod comparison;
 mod distribution;
 mod headline;
 mod history;
@@ -23,6 +24,7 @@ mod traversals;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+pub use self::comparison::comparison_report;
 use self::odd_rows::OddRows;
 use super::figure::Figure;
 use super::scored_columns::ranked_by;
@@ -222,7 +224,7 @@ pub fn report(source: &ParquetSource, model: Option<&Model>, config: &ReportConf
                 .to_owned(),
         ),
     }
-    Ok(page.finish(&survey, sample.rows.len() as u64))
+    Ok(page.finish(survey.rows, sample.rows.len() as u64, survey.anomalies))
 }
 
 /// The columns of a scored file by their role.

@@ -75,9 +75,20 @@ impl ReportPage {
             ));
         }
         facts.extend(config.date.clone().map(|date| ("date", date)));
+        Self::titled(title, headline(survey), summary, facts, tiles)
+    }
+
+    /// A page without sections. Of the summary, each sentence is HTML.
+    pub(super) fn titled(
+        title: String,
+        headline: String,
+        summary: Vec<String>,
+        facts: Vec<(&'static str, String)>,
+        tiles: Vec<(&'static str, String)>,
+    ) -> Self {
         Self {
             title,
-            headline: headline(survey),
+            headline,
             summary,
             facts,
             tiles,
@@ -205,13 +216,13 @@ impl ReportPage {
         Ok(())
     }
 
-    /// Renders the page.
-    pub(super) fn finish(mut self, survey: &TableSurvey, sampled: u64) -> Report {
+    /// Renders the page about so many rows, of which some are sampled and some are anomalies.
+    pub(super) fn finish(mut self, rows: u64, sampled: u64, anomalies: Option<u64>) -> Report {
         self.close_grid();
         if !self.left_out.is_empty() {
             self.section("not-shown", "Not shown", "");
-            let rows: Vec<_> = self.left_out.iter().map(|what| format!("<li>{}</li>", escaped(what))).collect();
-            let _ = writeln!(self.body, "<ul>{}</ul>", rows.join("\n"));
+            let items: Vec<_> = self.left_out.iter().map(|what| format!("<li>{}</li>", escaped(what))).collect();
+            let _ = writeln!(self.body, "<ul>{}</ul>", items.join("\n"));
         }
         let tiles = self
             .tiles
@@ -241,14 +252,7 @@ impl ReportPage {
             "BODY" => Some(self.body.clone()),
             _ => None,
         });
-        Report {
-            rows: survey.rows,
-            sampled,
-            anomalies: survey.anomalies,
-            left_out: self.left_out,
-            html,
-            figures: self.figures,
-        }
+        Report { rows, sampled, anomalies, left_out: self.left_out, html, figures: self.figures }
     }
 }
 

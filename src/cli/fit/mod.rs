@@ -18,6 +18,7 @@ use crate::cli::feedback::FeedbackFlags;
 use crate::cli::flags::decision::DecisionFlags;
 use crate::cli::flags::fit::SortFlag;
 use crate::cli::flags::run::{RunFlags, folder};
+use crate::cli::flags::tags::TagFlags;
 use crate::cli::monitor::MonitorFlags;
 use crate::cli::output::epoch_metrics::Metrics;
 use crate::cli::output::log;
@@ -56,6 +57,8 @@ pub(crate) struct Fit {
     metrics: MetricsFlag,
     #[command(flatten)]
     init: InitFlags,
+    #[command(flatten)]
+    tags: TagFlags,
     #[command(flatten)]
     rows: SourceConfig,
     #[command(flatten)]
@@ -122,6 +125,7 @@ impl Fit {
             checkpoint_minutes,
             metrics,
             init: InitFlags { init, refit_scaling, accept_worse },
+            tags,
             mut rows,
             mut config,
             order,
@@ -134,6 +138,7 @@ impl Fit {
         let start = Instant::now();
         config = config.keep_partial(keep_partial).resume(resume);
         config.checkpoint_minutes = checkpoint_minutes;
+        config.tags = tags.tags(&inputs, init.as_deref())?;
         (config.init, config.sort) = (init, order.sort);
         config = config.refit_scaling(refit_scaling).accept_worse(accept_worse);
         config.check()?;

@@ -6,3 +6,4 @@ pub(crate) mod fit;
 pub(crate) mod output;
 pub(crate) mod paths;
 pub(crate) mod run;
+pub(crate) mod tags;

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
-use vaepipe::{Epoch, History, Init, Model, Training};
+use vaepipe::{Epoch, History, Init, Model, Tags, Training};
 
 use crate::cli::failure::Failure;
 use crate::cli::feedback;
 use crate::cli::fit::summary::{clusters, elements, network, parameters, refit, scores};
 use crate::cli::fit::{health, verdict};
 use crate::cli::output::table::{in_lines, table_of, to_the_right};
-use crate::cli::output::{self, OutputFormat, describe_order, grouped, labelled, shown};
+use crate::cli::output::{self, OutputFormat, describe_order, grouped, labelled, list, shown, visible};
 
 /// Prints what the model at `path` holds.
 pub(crate) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<(), Failure> {
@@ -31,7 +31,10 @@ pub(crate) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<
     let rows = &metadata.provenance;
     let mut lines = vec![
         ("model", format!("{}, {}, sha256 {}", path.display(), HumanBytes(bytes), model.hash())),
-        ("written", format!("by vaepipe {}, format {}", rows.vaepipe_version, metadata.format_version)),
+        (
+            "written",
+            format!("by vaepipe {}, format {}{}", rows.vaepipe_version, metadata.format_version, at(&rows.tags)),
+        ),
         ("network", network(&metadata.network, &metadata.training, elements(model), parameters(model))),
         (
             "rows",
@@ -48,7 +51,9 @@ pub(crate) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<
         ("history", history(&metadata.history)),
     ];
     lines.extend(metadata.sequence.as_ref().map(|sequence| ("order", describe_order(sequence))));
-    lines.extend(metadata.provenance.init.as_ref().map(|init| ("base", base(init))));
+    lines.extend((!rows.tags.data.is_empty()).then(|| ("data", data(&rows.tags))));
+    lines.extend(rows.init.as_ref().map(|init| ("base", base(init, rows.tags.base.as_deref()))));
+    lines.extend(rows.tags.note.as_ref().map(|note| ("note", visible(note))));
     let mut sections = vec![epochs(&metadata.history), features(model), given(model), carried(model)];
     if let Some(health) = &metadata.health {
         lines.push(("latents", health::line(health)));
@@ -73,10 +78,23 @@ pub(crate) fn print(path: &Path, model: &Model, format: OutputFormat) -> Result<
     output::stdout(&text)
 }
 
-fn base(init: &Init) -> String {
+/// The time of the fit, if it is known.
+fn at(tags: &Tags) -> String {
+    tags.time.as_ref().map(|time| format!(", fitted at {}", visible(time))).unwrap_or_default()
+}
+
+/// The names of the data.
+fn data(tags: &Tags) -> String {
+    list(&tags.data.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn base(init: &Init, name: Option<&str>) -> String {
+    let name = name.map(|name| format!("{}, ", visible(name))).unwrap_or_default();
+    let note = init.tags.note.as_ref().map(|note| format!("; its note: {}", visible(note))).unwrap_or_default();
     let before = init.held_out_loss.map_or("not measured".to_owned(), |loss| format!("{loss:.4} nats a row"));
     let scaling = if init.refit_scaling { ", scaled by the new rows" } else { "" };
-    format!("model {}, calibration loss before training {before}{scaling}", init.model)
+    let time = at(&init.tags);
+    format!("{name}model {}{time}, calibration loss before training {before}{scaling}{note}", init.model)
 }
 
 fn training(training: &Training) -> String {

@@ -100,12 +100,17 @@ pub(crate) fn list(names: &[&str]) -> String {
     }
 }
 
+/// A text of a file's own making: what would move the cursor is written out.
+pub(crate) fn visible(text: &str) -> String {
+    let escape = |c: char| if c.is_control() { c.escape_debug().collect() } else { String::from(c) };
+    text.chars().map(escape).collect()
+}
+
 /// A name or type of a file's own making: what would move the cursor is written out, and its middle is cut if it is
 /// long.
 pub(crate) fn shown(name: &str) -> String {
     const LONGEST: usize = 48;
-    let escape = |c: char| if c.is_control() { c.escape_debug().collect() } else { String::from(c) };
-    let text: Vec<char> = name.chars().map(escape).collect::<String>().chars().collect();
+    let text: Vec<char> = visible(name).chars().collect();
     if text.len() <= LONGEST {
         return text.into_iter().collect();
     }

@@ -9,10 +9,11 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 type Words = (&'static str, &'static [&'static str]);
 
 /// Commands, by the words of others.
-const COMMANDS: [Words; 11] = [
+const COMMANDS: &[Words] = &[
     ("fit", &["train", "learn", "build", "create", "retrain"]),
     ("transform", &["predict", "score", "encode", "embed", "apply", "detect", "infer", "reduce"]),
-    ("drift", &["compare", "monitor", "diff"]),
+    ("drift", &["monitor"]),
+    ("compare", &["diff"]),
     ("inspect", &["info", "show", "describe", "summary", "profile"]),
     ("evaluate", &["eval", "test", "metrics"]),
     ("generate", &["sample", "draw", "synthesize"]),
@@ -25,7 +26,7 @@ const COMMANDS: [Words; 11] = [
 
 /// Flags, by the words of others.
 /// The first one that a command has is meant.
-const FLAGS: [Words; 18] = [
+const FLAGS: &[Words] = &[
     ("seed", &["random-state", "random-seed", "rng"]),
     ("latent-dim", &["n-components", "components", "dim", "dims", "k", "z-dim", "latent-size", "latents-dim"]),
     ("hidden", &["layers", "hidden-dims", "hidden-layers", "hidden-layer-sizes", "units"]),
@@ -49,7 +50,7 @@ const FLAGS: [Words; 18] = [
 
 /// Our name for a command.
 pub(super) fn command(word: &str) -> Option<&'static str> {
-    named(&COMMANDS, word).next()
+    named(COMMANDS, word).next()
 }
 
 /// Puts the name this program has for an unknown command or flag into `error`, in place of one that merely looks alike.
@@ -66,7 +67,7 @@ pub(super) fn suggest(mut error: clap::Error, program: &Command, arguments: &[Os
             let named_command = arguments.iter().skip(1).find_map(|name| program.find_subcommand(name));
             let command = named_command.unwrap_or(&program);
             let has = |flag: &&str| command.get_arguments().any(|arg| arg.get_long() == Some(flag));
-            let flag = named(&FLAGS, word.trim_start_matches('-')).find(has);
+            let flag = named(FLAGS, word.trim_start_matches('-')).find(has);
             // The tip that a file may have this name is never what is meant.
             error.insert(ContextKind::Suggested, ContextValue::StyledStrs(Vec::new()));
             if let Some(flag) = flag {
