@@ -93,7 +93,7 @@ fn alerts_become_right_more_often_week_by_week_and_no_false_alarm_comes_back() {
     let dir = Workdir::new();
     let past: Vec<_> = (0..40).map(|number| night(number, false)).collect();
     write(&dir.path("past.parquet"), &concat_batches(past[0].schema_ref(), &past).unwrap(), 5000);
-    dir.ok("fit past.parquet -m model.safetensors --preset anomaly --exclude row --epochs 10 --note 'before the month'");
+    dir.ok("fit past.parquet -m model.safetensors --preset anomaly --exclude row --epochs 10 --note month");
     dir.ok("fit past.parquet -m first.safetensors --preset anomaly --exclude row --epochs 10");
     let (mut precision, mut found) = (Vec::new(), Vec::new());
     for week in 0..4 {
