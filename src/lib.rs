@@ -122,6 +122,7 @@ mod drift;
 mod score;
 
 mod decode;
+mod export;
 mod fit;
 mod output;
 mod transform;
@@ -146,13 +147,14 @@ extern crate self as vaepipe;
 pub use arrow;
 
 pub use config::{
-    Activation, BadLines, ClusterCount, Codec, CsvConfig, DecimalMark, Decision, Encoding, ExplainRows, FitConfig, Gap,
-    GenerateConfig, GivenValue, IfNewer, ImputeConfig, InputFormat, LatentDim, LatentShape, LogicalType, Map, MapOf,
-    OrderConfig, OutputConfig, ParseGapError, Preset, ReconstructConfig, Scale, SourceConfig, StreamFormat, Training,
-    TransformConfig, TraverseConfig, TypeOf, VectorScale,
+    Activation, BadLines, ClusterCount, Codec, CsvConfig, DecimalMark, Decision, Encoding, ExplainRows, ExportConfig,
+    FitConfig, Gap, GenerateConfig, GivenValue, IfNewer, ImputeConfig, InputFormat, LatentDim, LatentShape,
+    LogicalType, Map, MapOf, OrderConfig, OutputConfig, ParseGapError, Preset, ReconstructConfig, Scale, SourceConfig,
+    StreamFormat, Training, TransformConfig, TraverseConfig, TypeOf, VectorScale,
 };
 pub use error::{
-    AlphaTooLow, Error, ErrorKind, Foreign, ModelFault, OrderFault, ParseChoiceError, Place, Result, TypesDiffer, Worse,
+    AlphaTooLow, Error, ErrorKind, Foreign, ModelFault, OnnxFault, OrderFault, ParseChoiceError, Place, Result,
+    TypesDiffer, Worse,
 };
 pub use output::Output;
 pub use pipeline::{Epoch, Progress, Run, Stop};
@@ -170,6 +172,7 @@ pub use drift::{Drift, Shift};
 pub use score::{NeighborPreservation, SCORES, Score, ScoreComponents, Scoring, Tail};
 
 pub use decode::{Imputed, Influence, Reconstructed};
+pub use export::{OnnxFile, OnnxInput};
 pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel};
 pub use transform::{
     LabelQuality, LabelSeparation, LatentQuality, LogLikelihood, NeighborAccuracy, ScoreQuantiles, Transformed,

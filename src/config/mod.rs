@@ -11,6 +11,7 @@ mod choices;
 mod cluster_count;
 mod csv;
 mod decode;
+mod export;
 mod fit;
 #[cfg(feature = "cli")]
 mod flags;
@@ -30,6 +31,7 @@ pub use self::choices::{
 pub use self::cluster_count::ClusterCount;
 pub use self::csv::CsvConfig;
 pub use self::decode::{GenerateConfig, ReconstructConfig, TraverseConfig};
+pub use self::export::ExportConfig;
 pub use self::fit::FitConfig;
 pub use self::gap::{Gap, ParseGapError};
 pub use self::impute::ImputeConfig;

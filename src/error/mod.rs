@@ -6,6 +6,7 @@
 mod alpha_too_low;
 mod kind;
 mod model_fault;
+mod onnx_fault;
 mod order_fault;
 mod parse_choice;
 mod phrases;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 pub use self::alpha_too_low::AlphaTooLow;
 pub use self::kind::ErrorKind;
 pub use self::model_fault::ModelFault;
+pub use self::onnx_fault::OnnxFault;
 pub use self::order_fault::OrderFault;
 pub use self::parse_choice::ParseChoiceError;
 use self::phrases::{because, did_you_mean, gib, mib, of_types};
@@ -316,6 +318,9 @@ pub enum Error {
         /// What.
         what: &'static str,
     },
+    /// ONNX cannot express the model.
+    #[error(transparent)]
+    Onnx(#[from] OnnxFault),
     /// Writing the output failed.
     #[error("{path}: cannot be written")]
     Write {
