@@ -119,6 +119,7 @@ impl Model {
             let about = "what the decoder expects of every learned value";
             graph.output(&name("reconstruction"), &expected, ElementType::Float, Some(outputs), about);
         }
+        let elements = self.features().layout().inputs();
         let ranked = rows.anomaly_score(graph, anomaly_score);
         for score in scores {
             let is_ranked = score.name == anomaly_score.name && !self.scorer().standardises(score);
@@ -131,7 +132,7 @@ impl Model {
         let zero = graph.floats(&[0.0]);
         let is_known = graph.op("Greater", &[&rows.row.known, &zero]);
         let p_value = self.metadata().scoring.calibration.as_ref().map(|tail| {
-            let (p, nan) = (TailGraph(tail).p_value(graph, &ranked), graph.doubles(&[f64::NAN]));
+            let (p, nan) = (TailGraph { tail, elements }.p_value(graph, &ranked), graph.doubles(&[f64::NAN]));
             graph.op("Where", &[&is_known, &p, &nan])
         });
         if let Some(p_value) = &p_value {
@@ -144,7 +145,7 @@ impl Model {
                 let most = graph.doubles(&[most]);
                 graph.op("LessOrEqual", &[p_value, &most])
             }
-            (Some(Rule::Score(least)), _) => reaches(graph, &ranked, least),
+            (Some(Rule::Score(least)), _) => reaches(graph, &ranked, elements, least),
             _ => return,
         };
         let is_anomaly = graph.op("And", &[&decided, &is_known]);

@@ -179,8 +179,9 @@ impl ScoreGraph<'_> {
         };
         graph.section("combined");
         let ScoreComponents { elbo: of_elbo, neighbor_distance, .. } = components;
-        let a = TailGraph(of_elbo).nats(graph, elbo);
-        let b = TailGraph(neighbor_distance).nats(graph, distance);
+        let elements = self.model.features().layout().inputs();
+        let a = TailGraph { tail: of_elbo, elements }.nats(graph, elbo);
+        let b = TailGraph { tail: neighbor_distance, elements }.nats(graph, distance);
         let [exponent, half, scale] = [EXPONENT, 0.5, -1.0 / EXPONENT].map(|it| graph.doubles(&[it]));
         let apart = graph.op("Sub", &[&a, &b]);
         let apart = graph.op("Abs", &[&apart]);

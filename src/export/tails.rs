@@ -6,11 +6,16 @@ use super::graph::{GraphBuilder, Tensor};
 use super::schema::ElementType;
 use crate::score::Tail;
 
-/// A score this much below a stored one, in parts of its size, has its rank: so far apart may two programs compute one score.
-const ROUNDING: f64 = 2e-6;
+/// Two programs may compute one score so far apart, in parts of its size and the number of elements that it is a sum over: two
+/// units in the last place. A score so little below a stored one has its rank, as the row that the stored one is of has.
+const ROUNDING: f64 = 2.5e-7;
 
 /// A tail in the graph.
-pub(super) struct TailGraph<'a>(pub(super) &'a Tail);
+pub(super) struct TailGraph<'a> {
+    pub(super) tail: &'a Tail,
+    /// Elements of the row vector.
+    pub(super) elements: usize,
+}
 
 /// Scores, f64 `[rows, 1]`, and how many stored scores are at least as high, `[rows]`.
 struct Rank {
@@ -28,26 +33,26 @@ fn finite(graph: &mut GraphBuilder, score: &Tensor) -> Tensor {
     graph.op("Max", &[&score, &least])
 }
 
-/// The least numbers that count as these scores, f64.
-fn lowered(graph: &mut GraphBuilder, score: &Tensor) -> Tensor {
-    let (size, share) = (graph.op("Abs", &[score]), graph.doubles(&[ROUNDING]));
-    let share = graph.op("Mul", &[&size, &share]);
-    graph.op("Sub", &[score, &share])
+/// How much rounding may change scores, f64 `[rows, 1]`, of rows of so many elements.
+fn rounding(graph: &mut GraphBuilder, score: &Tensor, elements: usize) -> Tensor {
+    let [share, least] = [ROUNDING, ROUNDING * elements as f64].map(|it| graph.doubles(&[it]));
+    let size = graph.op("Abs", &[score]);
+    let rounding = graph.op("Mul", &[&size, &share]);
+    graph.op("Add", &[&rounding, &least])
 }
 
-/// Whether scores, f32 `[rows, 1]`, are at least a threshold.
-pub(super) fn reaches(graph: &mut GraphBuilder, score: &Tensor, threshold: f64) -> Tensor {
+/// Whether scores, f32 `[rows, 1]`, of rows of so many elements are at least a threshold.
+pub(super) fn reaches(graph: &mut GraphBuilder, score: &Tensor, elements: usize, threshold: f64) -> Tensor {
     let score = finite(graph, score);
-    let (size, share) = (graph.op("Abs", &[&score]), graph.doubles(&[ROUNDING]));
-    let share = graph.op("Mul", &[&size, &share]);
-    let raised = graph.op("Add", &[&score, &share]);
+    let rounding = rounding(graph, &score, elements);
+    let raised = graph.op("Add", &[&score, &rounding]);
     let threshold = graph.doubles(&[threshold]);
     graph.op("GreaterOrEqual", &[&raised, &threshold])
 }
 
-/// How many of stored scores are at least this, `[rows]`.
-fn count(graph: &mut GraphBuilder, stored: &Tensor, least: &Tensor) -> Tensor {
-    let reach = graph.op("GreaterOrEqual", &[stored, least]);
+/// How many stored scores are at least as high as these, `[rows]`.
+fn count(graph: &mut GraphBuilder, stored: &Tensor, score: &Tensor) -> Tensor {
+    let reach = graph.op("GreaterOrEqual", &[stored, score]);
     let reach = graph.cast(&reach, ElementType::Int64);
     graph.sum(&reach, false)
 }
@@ -77,8 +82,8 @@ impl TailGraph<'_> {
 
     /// The conformal p-value by how many stored scores are at least as high.
     fn conformal(&self) -> Vec<f64> {
-        let at_least = self.0.steps().1;
-        let of = |rows: &u64| (1 + rows) as f64 / (1 + self.0.rows()) as f64;
+        let at_least = self.tail.steps().1;
+        let of = |rows: &u64| (1 + rows) as f64 / (1 + self.tail.rows()) as f64;
         [0].iter().chain(at_least).map(of).collect()
     }
 
@@ -89,7 +94,7 @@ impl TailGraph<'_> {
 
     /// Finds the rank in two steps: the block of stored scores, then the place in it.
     fn rank(&self, graph: &mut GraphBuilder, score: &Tensor) -> Rank {
-        let scores = self.0.steps().0;
+        let scores = self.tail.steps().0;
         let width = (scores.len() as f64).sqrt().ceil().max(1.0) as usize;
         // The last block has room, so that its end is below every score.
         let blocks = scores.len() / width + 1;
@@ -98,7 +103,9 @@ impl TailGraph<'_> {
         let ends: Vec<f64> = table.chunks_exact(width).map(|block| block[width - 1]).collect();
         let (table, ends) = (graph.double_table(&table, &[blocks, width]), graph.doubles(&ends));
         let score = finite(graph, score);
-        let least = lowered(graph, &score);
+        // The rank of a row that is stored has to be its own, although its score is computed anew.
+        let rounding = rounding(graph, &score, self.elements);
+        let least = graph.op("Sub", &[&score, &rounding]);
         let block = count(graph, &ends, &least);
         let of_block = graph.gather(&table, &block, 0);
         let within = count(graph, &of_block, &least);
@@ -110,7 +117,7 @@ impl TailGraph<'_> {
     /// What the fitted tail says of the excess over the highest score, in nats, `[rows, 1]`; 0 for other scores. `None` if no tail is
     /// fitted.
     fn beyond(&self, graph: &mut GraphBuilder, rank: &Rank) -> Option<Tensor> {
-        let (fitted, highest) = (self.0.fitted_excess()?, *self.0.steps().0.first()?);
+        let (fitted, highest) = (self.tail.fitted_excess()?, *self.tail.steps().0.first()?);
         let [highest, zero, scale, shape, one] =
             [highest.into(), 0.0, fitted.scale, fitted.shape, 1.0].map(|it| graph.doubles(&[it]));
         let excess = graph.op("Sub", &[&rank.score, &highest]);
