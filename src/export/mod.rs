@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod circles;
+mod clusters;
 mod column;
 mod curves;
 mod file;
@@ -67,7 +68,7 @@ impl Model {
         let mut graph = GraphBuilder::default();
         columns.inputs().for_each(|input| input.declare(&mut graph));
         let names = scores.iter().map(|score| score.name);
-        let names = names.chain(["z", "z_std", "reconstruction", ANOMALY_SCORE, "p_value", "is_anomaly"]);
+        let names = names.chain(["z", "z_std", "reconstruction", "cluster", "cluster_p", ANOMALY_SCORE, "p_value", "is_anomaly"]);
         for name in names.map(|name| format!("{}{name}", config.prefix)) {
             if !graph.reserve(&name) {
                 return Err(Error::NameClash { path: "the model's columns".into(), column: name });
@@ -118,6 +119,18 @@ impl Model {
             let outputs = self.features().layout().outputs();
             let about = "what the decoder expects of every learned value";
             graph.output(&name("reconstruction"), &expected, ElementType::Float, Some(outputs), about);
+        }
+        if let Some(clusters) = self.clusters() {
+            let [cluster, p] = clusters::assigned(graph, clusters, &mean);
+            let [zero, nan] = [0.0, f32::NAN].map(|it| graph.floats(&[it]));
+            let is_known = graph.op("Greater", &[&rows.row.known, &zero]);
+            let none = graph.ints(&[-1]);
+            let none = graph.cast(&none, ElementType::Int32);
+            let cluster = graph.op("Where", &[&is_known, &cluster, &none]);
+            let p = graph.op("Where", &[&is_known, &p, &nan]);
+            let about = "the cluster, -1 without a known value";
+            self.output_column(graph, &name("cluster"), &cluster, ElementType::Int32, about);
+            self.output_column(graph, &name("cluster_p"), &p, ElementType::Float, "the probability of the cluster");
         }
         let elements = self.features().layout().inputs();
         let ranked = rows.anomaly_score(graph, anomaly_score);

@@ -222,6 +222,7 @@ fn the_schema_lists_every_setting_and_no_other() {
         "evaluate",
         "report",
         "thresholds",
+        "export",
         "schema",
         "man",
         "completions",

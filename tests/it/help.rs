@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::workdir::{Workdir, repository};
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "fit",
     "transform",
     "fit-transform",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 14] = [
     "drift",
     "evaluate",
     "report",
+    "export",
     "schema",
     "completions",
     "man",

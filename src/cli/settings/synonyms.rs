@@ -9,7 +9,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 type Words = (&'static str, &'static [&'static str]);
 
 /// Commands, by the words of others.
-const COMMANDS: [Words; 10] = [
+const COMMANDS: [Words; 11] = [
     ("fit", &["train", "learn", "build", "create", "retrain"]),
     ("transform", &["predict", "score", "encode", "embed", "apply", "detect", "infer", "reduce"]),
     ("drift", &["compare", "monitor", "diff"]),
@@ -19,6 +19,7 @@ const COMMANDS: [Words; 10] = [
     ("reconstruct", &["decode", "inverse-transform"]),
     ("impute", &["fill", "fillna"]),
     ("report", &["plot", "dashboard", "html"]),
+    ("export", &["onnx", "to-onnx", "convert", "save"]),
     ("thresholds", &["alerts", "what-if", "cutoff", "tune"]),
 ];
 
