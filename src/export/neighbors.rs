@@ -5,6 +5,9 @@
 use super::graph::{Attribute, GraphBuilder, Tensor};
 use crate::score::{ITSELF, NEAREST, Neighbors};
 
+/// How many times farther from itself a stored row may be that is computed anew, by rounding.
+const ROUNDING: f32 = 50.0;
+
 /// The largest residual, in typical ones.
 const MOST: f32 = 1e18;
 
@@ -41,7 +44,7 @@ pub(super) fn distance(
         // A stored row that is this row itself does not count.
         let without = mean_of(graph, &distances, 1, count);
         let nearest = graph.columns(&distances, 0, 1);
-        let (length, share) = (graph.op("Sqrt", &[&square]), graph.floats(&[ITSELF]));
+        let (length, share) = (graph.op("Sqrt", &[&square]), graph.floats(&[ROUNDING * ITSELF]));
         let bound = graph.op("Mul", &[&length, &share]);
         let is_itself = graph.op("LessOrEqual", &[&nearest, &bound]);
         distance = graph.op("Where", &[&is_itself, &without, &distance]);
