@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use vaepipe::{
-    Error, ExportConfig, FitConfig, GenerateConfig, ImputeConfig, Model, ReconstructConfig, TransformConfig, Transformed,
-    TraverseConfig,
+    Error, ExportConfig, FitConfig, GenerateConfig, ImputeConfig, Model, ReconstructConfig, TransformConfig,
+    Transformed, TraverseConfig,
 };
 
 use crate::cli::exit;

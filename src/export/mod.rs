@@ -30,7 +30,7 @@ use self::graph::{GraphBuilder, Tensor};
 use self::row::RowColumns;
 use self::schema::ElementType;
 use self::scores::ScoreGraph;
-use self::tails::{TailGraph, reaches};
+use self::tails::{OF_DISTANCES, OF_SUMS, TailGraph, reaches};
 use crate::artifact::Model;
 use crate::config::ExportConfig;
 use crate::error::{Error, OnnxFault, Result};
@@ -68,7 +68,16 @@ impl Model {
         let mut graph = GraphBuilder::default();
         columns.inputs().for_each(|input| input.declare(&mut graph));
         let names = scores.iter().map(|score| score.name);
-        let names = names.chain(["z", "z_std", "reconstruction", "cluster", "cluster_p", ANOMALY_SCORE, "p_value", "is_anomaly"]);
+        let names = names.chain([
+            "z",
+            "z_std",
+            "reconstruction",
+            "cluster",
+            "cluster_p",
+            ANOMALY_SCORE,
+            "p_value",
+            "is_anomaly",
+        ]);
         for name in names.map(|name| format!("{}{name}", config.prefix)) {
             if !graph.reserve(&name) {
                 return Err(Error::NameClash { path: "the model's columns".into(), column: name });
@@ -144,8 +153,9 @@ impl Model {
         graph.section("p_value");
         let zero = graph.floats(&[0.0]);
         let is_known = graph.op("Greater", &[&rows.row.known, &zero]);
+        let rounding = if anomaly_score.needs_neighbors() { OF_DISTANCES } else { OF_SUMS };
         let p_value = self.metadata().scoring.calibration.as_ref().map(|tail| {
-            let (p, nan) = (TailGraph { tail, elements }.p_value(graph, &ranked), graph.doubles(&[f64::NAN]));
+            let (p, nan) = (TailGraph { tail, elements, rounding }.p_value(graph, &ranked), graph.doubles(&[f64::NAN]));
             graph.op("Where", &[&is_known, &p, &nan])
         });
         if let Some(p_value) = &p_value {

@@ -10,7 +10,7 @@ use super::neighbors;
 use super::network::{NetworkGraph, Posterior};
 use super::row::{RowVector, standardised};
 use super::schema::ElementType;
-use super::tails::TailGraph;
+use super::tails::{OF_DISTANCES, OF_SUMS, TailGraph};
 use crate::artifact::Model;
 use crate::score::{AggregatePosterior, EXPONENT, Member, Score, ScoreComponents};
 
@@ -180,8 +180,8 @@ impl ScoreGraph<'_> {
         graph.section("combined");
         let ScoreComponents { elbo: of_elbo, neighbor_distance, .. } = components;
         let elements = self.model.features().layout().inputs();
-        let a = TailGraph { tail: of_elbo, elements }.nats(graph, elbo);
-        let b = TailGraph { tail: neighbor_distance, elements }.nats(graph, distance);
+        let a = TailGraph { tail: of_elbo, elements, rounding: OF_SUMS }.nats(graph, elbo);
+        let b = TailGraph { tail: neighbor_distance, elements, rounding: OF_DISTANCES }.nats(graph, distance);
         let [exponent, half, scale] = [EXPONENT, 0.5, -1.0 / EXPONENT].map(|it| graph.doubles(&[it]));
         let apart = graph.op("Sub", &[&a, &b]);
         let apart = graph.op("Abs", &[&apart]);

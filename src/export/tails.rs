@@ -8,13 +8,18 @@ use crate::score::Tail;
 
 /// Two programs may compute one score so far apart, in parts of its size and the number of elements that it is a sum over: two
 /// units in the last place. A score so little below a stored one has its rank, as the row that the stored one is of has.
-const ROUNDING: f64 = 2.5e-7;
+pub(super) const OF_SUMS: f64 = 2.5e-7;
+
+/// The same of distances, in which small residuals weigh much.
+pub(super) const OF_DISTANCES: f64 = 4e-6;
 
 /// A tail in the graph.
 pub(super) struct TailGraph<'a> {
     pub(super) tail: &'a Tail,
     /// Elements of the row vector.
     pub(super) elements: usize,
+    /// By how much rounding may change a score: [`OF_SUMS`] or [`OF_DISTANCES`].
+    pub(super) rounding: f64,
 }
 
 /// Scores, f64 `[rows, 1]`, and how many stored scores are at least as high, `[rows]`.
@@ -34,8 +39,8 @@ fn finite(graph: &mut GraphBuilder, score: &Tensor) -> Tensor {
 }
 
 /// How much rounding may change scores, f64 `[rows, 1]`, of rows of so many elements.
-fn rounding(graph: &mut GraphBuilder, score: &Tensor, elements: usize) -> Tensor {
-    let [share, least] = [ROUNDING, ROUNDING * elements as f64].map(|it| graph.doubles(&[it]));
+fn rounding(graph: &mut GraphBuilder, score: &Tensor, elements: usize, share: f64) -> Tensor {
+    let [share, least] = [share, OF_SUMS * elements as f64].map(|it| graph.doubles(&[it]));
     let size = graph.op("Abs", &[score]);
     let rounding = graph.op("Mul", &[&size, &share]);
     graph.op("Add", &[&rounding, &least])
@@ -44,7 +49,7 @@ fn rounding(graph: &mut GraphBuilder, score: &Tensor, elements: usize) -> Tensor
 /// Whether scores, f32 `[rows, 1]`, of rows of so many elements are at least a threshold.
 pub(super) fn reaches(graph: &mut GraphBuilder, score: &Tensor, elements: usize, threshold: f64) -> Tensor {
     let score = finite(graph, score);
-    let rounding = rounding(graph, &score, elements);
+    let rounding = rounding(graph, &score, elements, OF_SUMS);
     let raised = graph.op("Add", &[&score, &rounding]);
     let threshold = graph.doubles(&[threshold]);
     graph.op("GreaterOrEqual", &[&raised, &threshold])
@@ -104,7 +109,7 @@ impl TailGraph<'_> {
         let (table, ends) = (graph.double_table(&table, &[blocks, width]), graph.doubles(&ends));
         let score = finite(graph, score);
         // The rank of a row that is stored has to be its own, although its score is computed anew.
-        let rounding = rounding(graph, &score, self.elements);
+        let rounding = rounding(graph, &score, self.elements, self.rounding);
         let least = graph.op("Sub", &[&score, &rounding]);
         let block = count(graph, &ends, &least);
         let of_block = graph.gather(&table, &block, 0);
