@@ -191,7 +191,7 @@ def random_flags(rng, table):
     flags += rng.choice([[], ["--preset", "anomaly"], ["--anomaly-score", "recon_error"]])
     numbers = [field.name for field in table.schema if pa.types.is_floating(field.type) and field.name != "half"]
     if numbers:
-        flags += rng.choice([[], ["--map", f"{rng.choice(numbers)}:quantile"]]) if False else []
+        flags += rng.choice([[], ["--map", f"{rng.choice(numbers)}={rng.choice(['quantile', 'log1p', 'asinh'])}"]])
     given = [name for name in table.column_names if name in ("word", "word_nulls", "dictionary", "i32", "f64", "time")]
     if given and len(table.column_names) > 3 and rng.random() < 0.5:
         flags += ["--given", rng.choice(given)]

@@ -66,7 +66,13 @@ impl Model {
         }
         let mut columns = RowColumns::of(self)?;
         let mut graph = GraphBuilder::default();
-        columns.inputs().for_each(|input| input.declare(&mut graph));
+        let clash = |column: &str| Error::NameClash { path: "the model".into(), column: column.to_owned() };
+        for input in columns.inputs() {
+            if !graph.reserve(&input.name) {
+                return Err(clash(&input.name));
+            }
+            input.declare(&mut graph);
+        }
         let names = scores.iter().map(|score| score.name);
         let names = names.chain([
             "z",
@@ -80,7 +86,7 @@ impl Model {
         ]);
         for name in names.map(|name| format!("{}{name}", config.prefix)) {
             if !graph.reserve(&name) {
-                return Err(Error::NameClash { path: "the model's columns".into(), column: name });
+                return Err(clash(&name));
             }
         }
         let inputs: Vec<OnnxInput> = columns.inputs().map(|input| OnnxInput::of(input)).collect();
