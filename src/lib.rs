@@ -122,6 +122,7 @@ mod drift;
 mod score;
 
 mod decode;
+mod export;
 mod fit;
 mod output;
 mod transform;
@@ -148,12 +149,13 @@ pub use arrow;
 
 pub use config::{
     Activation, BadLines, ClusterCount, Codec, CompareConfig, CsvConfig, DecimalMark, Decision, Encoding, ExplainRows,
-    FitConfig, Gap, GenerateConfig, GivenValue, IfNewer, ImputeConfig, InputFormat, LatentDim, LatentShape,
-    LogicalType, Map, MapOf, OrderConfig, OutputConfig, ParseGapError, Preset, ReconstructConfig, Scale, SourceConfig,
-    StreamFormat, Tags, Training, TransformConfig, TraverseConfig, TypeOf, VectorScale,
+    ExportConfig, FitConfig, Gap, GenerateConfig, GivenValue, IfNewer, ImputeConfig, InputFormat, LatentDim,
+    LatentShape, LogicalType, Map, MapOf, OrderConfig, OutputConfig, ParseGapError, Preset, ReconstructConfig, Scale,
+    SourceConfig, StreamFormat, Tags, Training, TransformConfig, TraverseConfig, TypeOf, VectorScale,
 };
 pub use error::{
-    AlphaTooLow, Error, ErrorKind, Foreign, ModelFault, OrderFault, ParseChoiceError, Place, Result, TypesDiffer, Worse,
+    AlphaTooLow, Error, ErrorKind, Foreign, ModelFault, OnnxFault, OrderFault, ParseChoiceError, Place, Result,
+    TypesDiffer, Worse,
 };
 pub use output::Output;
 pub use pipeline::{Epoch, Progress, Run, Stop};
@@ -174,6 +176,7 @@ pub use drift::{Drift, Shift};
 pub use score::{NeighborPreservation, SCORES, Score, ScoreComponents, Scoring, Tail, Verdict};
 
 pub use decode::{Imputed, Influence, Reconstructed};
+pub use export::{OnnxFile, OnnxInput};
 pub use fit::{Fitted, Plan, PlannedColumn, PlannedModel};
 pub use transform::{
     LabelQuality, LabelSeparation, LatentQuality, LogLikelihood, NeighborAccuracy, RowReason, ScoreQuantiles,

@@ -160,6 +160,14 @@ impl NativeModel {
         self.reader(py, None, |_| config.check().map(|()| Task::Traverse(config)))
     }
 
+    /// The bytes of an ONNX file.
+    #[pyo3(signature = (options=None))]
+    fn to_onnx<'py>(&self, py: Python<'py>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Bound<'py, PyBytes>> {
+        let config = options::read(options, embed::export)?;
+        let file = self.0.to_onnx(&config).map_err(exception)?;
+        Ok(PyBytes::new(py, file.bytes()))
+    }
+
     /// The summary of a transform of the rows, drift included, without its output.
     #[pyo3(signature = (source, threads=None, progress=None))]
     fn drift<'py>(

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use vaepipe::{
-    Error, FitConfig, GenerateConfig, ImputeConfig, Model, ReconstructConfig, TransformConfig, Transformed,
-    TraverseConfig,
+    Error, ExportConfig, FitConfig, GenerateConfig, ImputeConfig, Model, ReconstructConfig, TransformConfig,
+    Transformed, TraverseConfig,
 };
 
 use crate::cli::exit;
@@ -88,6 +88,15 @@ struct TransformOptions {
     decision: DecisionFlags,
 }
 
+/// The options of an export.
+#[derive(Debug, Args)]
+struct ExportOptions {
+    #[command(flatten)]
+    config: ExportConfig,
+    #[command(flatten)]
+    decision: DecisionFlags,
+}
+
 /// Reads the options of a fit.
 ///
 /// # Errors
@@ -112,6 +121,16 @@ pub fn transform(options: &Options) -> Result<TransformConfig, OptionFault> {
     Ok(config)
 }
 
+/// Reads the options of an export.
+///
+/// # Errors
+/// As [`fit`].
+pub fn export(options: &Options) -> Result<ExportConfig, OptionFault> {
+    let ExportOptions { mut config, decision } = parse(options)?;
+    config.decision = decided(&decision)?;
+    Ok(config)
+}
+
 /// The options of a command; none for a command without any.
 pub fn describe(command: &str) -> Vec<OptionDoc> {
     let command = match command {
@@ -121,6 +140,7 @@ pub fn describe(command: &str) -> Vec<OptionDoc> {
         "reconstruct" => flags::<ReconstructConfig>(),
         "generate" => flags::<GenerateConfig>(),
         "traverse" => flags::<TraverseConfig>(),
+        "export" => flags::<ExportOptions>(),
         _ => return Vec::new(),
     };
     let doc = |arg: &Arg| OptionDoc {

@@ -12,6 +12,7 @@ pub mod embed;
 #[cfg(feature = "analysis")]
 mod evaluate;
 mod exit;
+mod export;
 mod failure;
 mod feedback;
 mod fit;
@@ -89,6 +90,7 @@ enum Command {
     Report(report::ReportCommand),
     #[cfg(feature = "analysis")]
     Thresholds(thresholds::ThresholdsCommand),
+    Export(export::Export),
     Schema(schema::Schema),
     Completions(completions::Completions),
     Man(man::Man),
@@ -133,10 +135,10 @@ struct Context {
 /// around them.
 fn command() -> clap::Command {
     Cli::command().mut_subcommands(|sub| {
-        let of_transform = sub.get_arguments().any(|arg| arg.get_id() == "explain");
+        let adds_scores = sub.get_arguments().any(|arg| ["explain", "opset"].contains(&arg.get_id().as_str()));
         sub.mut_args(|arg| match arg.get_id().as_str() {
             "anomaly_score" => arg.value_parser(scores(&[])),
-            "score" if of_transform => arg.value_parser(Trimmed(scores(&["all"]))),
+            "score" if adds_scores => arg.value_parser(Trimmed(scores(&["all"]))),
             // A word that stands for null may be a space.
             "csv_null" => arg,
             "types" => arg.value_parser(|item: &str| item.trim().parse::<TypeOf>()),
@@ -210,6 +212,7 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
         Command::Drift(drift) => drift.run(&context),
         Command::Feedback(feedback) => feedback.run(&context),
         Command::Compare(compare) => compare.run(&context),
+        Command::Export(export) => export.run(&context),
         Command::Schema(schema) => schema.run(&context),
         Command::Inspect(inspect) => inspect.run(&invocation, &context),
         #[cfg(feature = "analysis")]

@@ -12,6 +12,7 @@ mod cluster_count;
 mod compare;
 mod csv;
 mod decode;
+mod export;
 mod fit;
 #[cfg(feature = "cli")]
 mod flags;
@@ -33,6 +34,7 @@ pub use self::cluster_count::ClusterCount;
 pub use self::compare::CompareConfig;
 pub use self::csv::CsvConfig;
 pub use self::decode::{GenerateConfig, ReconstructConfig, TraverseConfig};
+pub use self::export::ExportConfig;
 pub use self::fit::FitConfig;
 pub use self::gap::{Gap, ParseGapError};
 pub use self::impute::ImputeConfig;

@@ -63,7 +63,7 @@ impl Error {
             | Self::Order(_)
             | Self::Unsupported { .. } => ErrorKind::Data,
             Self::Unfinished { source, .. } => source.kind(),
-            Self::Model { .. } | Self::Checkpoint { .. } => ErrorKind::Model,
+            Self::Model { .. } | Self::Checkpoint { .. } | Self::Onnx(_) => ErrorKind::Model,
             Self::Worse(_) => ErrorKind::Check,
             Self::Interrupted => ErrorKind::Interrupted,
             Self::Locked { .. } => ErrorKind::Locked,

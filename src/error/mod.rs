@@ -1,11 +1,11 @@
-//! The one error type of the library. A message says what is wrong and where: file, column, row group. The command line adds
-//! which flag helps.
+//! The one error type of the library. A message says what is wrong and where; the command line adds which flag helps.
 
 #![forbid(unsafe_code)]
 
 mod alpha_too_low;
 mod kind;
 mod model_fault;
+mod onnx_fault;
 mod order_fault;
 mod parse_choice;
 mod phrases;
@@ -17,13 +17,12 @@ use std::path::PathBuf;
 
 pub use self::alpha_too_low::AlphaTooLow;
 pub use self::kind::ErrorKind;
-pub use self::model_fault::ModelFault;
-pub use self::order_fault::OrderFault;
 pub use self::parse_choice::ParseChoiceError;
 use self::phrases::{because, did_you_mean, gib, mib, of_types};
 pub use self::place::Place;
 pub use self::types_differ::TypesDiffer;
 pub use self::worse::Worse;
+pub use self::{model_fault::ModelFault, onnx_fault::OnnxFault, order_fault::OrderFault};
 
 /// The result of a function of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -322,6 +321,9 @@ pub enum Error {
         /// What.
         what: &'static str,
     },
+    /// ONNX cannot express the model.
+    #[error(transparent)]
+    Onnx(#[from] OnnxFault),
     /// Writing the output failed.
     #[error("{path}: cannot be written")]
     Write {

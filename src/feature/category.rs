@@ -36,15 +36,15 @@ const MAX_OTHER_WORDS: usize = 1024;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "StoredCategory", into = "StoredCategory")]
 pub struct Category {
-    stored: StoredCategory,
+    pub(super) stored: StoredCategory,
     /// The class of each stored word.
-    classes: HashMap<String, usize>,
+    pub(super) classes: HashMap<String, usize>,
 }
 
 /// The stored form of a category.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredCategory {
+pub(super) struct StoredCategory {
     column: Column,
     /// The column's type at fit; any encoding of the same words is accepted later.
     #[serde(rename = "type")]
@@ -52,17 +52,17 @@ struct StoredCategory {
     /// Values that were missing at fit.
     missing: u64,
     /// The word of each class; with hashing, the most frequent word of each class, if it has any.
-    words: Vec<Option<String>>,
+    pub(super) words: Vec<Option<String>>,
     /// Words that share the last class, up to [`MAX_OTHER_WORDS`]; absent with hashing.
-    others: Option<OtherWords>,
+    pub(super) others: Option<OtherWords>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct OtherWords {
-    words: Vec<String>,
+pub(super) struct OtherWords {
+    pub(super) words: Vec<String>,
     /// Whether the list is complete, so that any other word is unseen.
-    complete: bool,
+    pub(super) complete: bool,
     /// How often each word occurs; absent in models of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     counts: Vec<u64>,

@@ -9,7 +9,7 @@ use arrow::error::ArrowError;
 
 use super::logical_type::BadValue;
 use super::scalar::Scalar;
-use super::watch::{WatchedColumn, surprise_of_unseen};
+use super::watch::{WatchedColumn, nats_of_unseen, surprise_of_unseen};
 use super::{Column, FeatureCells, FeatureIssues, Kind, Surprise, ValueIssues, Watched, top_columns};
 use crate::config::LogicalType;
 use crate::error::{Error, Place, Result};
@@ -89,6 +89,11 @@ impl Features {
         let given = std::iter::repeat_n(0, self.kinds.len() - self.learned);
         let unseen = self.kinds().iter().map(unseen).chain(given).collect();
         Self { unseen, ..self.clone() }.with_watched(WatchedColumn::of(watched, schema), watched.len())
+    }
+
+    /// The surprise of an unseen category of a learned feature, in nats, of a fit to `rows` rows.
+    pub(crate) fn unseen_nats(&self, feature: usize, rows: u64) -> f64 {
+        nats_of_unseen(rows.saturating_sub(self.kinds[feature].missing()))
     }
 
     fn with_watched(self, watched: Vec<WatchedColumn>, all_watched: usize) -> Self {

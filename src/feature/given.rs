@@ -26,7 +26,7 @@ pub(crate) struct GivenLayout {
 
 /// What the network sees of an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum GivenElement {
+pub(crate) enum GivenElement {
     /// A value, and whether an input says that it is missing.
     Value { indicator: bool },
     /// One of so many groups, one-hot.
@@ -87,6 +87,11 @@ impl GivenLayout {
     /// The levels and spreads of groups.
     pub(crate) fn norms(&self) -> &[Arc<GroupNorms>] {
         &self.norms
+    }
+
+    /// What the network sees of each element.
+    pub(crate) fn seen(&self) -> &[GivenElement] {
+        &self.elements
     }
 
     /// Number of elements.

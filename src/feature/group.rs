@@ -26,7 +26,7 @@ const FEWEST_ROWS_OF_STRINGS: u64 = 2;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "StoredGroup", into = "StoredGroup")]
 pub struct Group {
-    stored: StoredGroup,
+    pub(super) stored: StoredGroup,
     /// The number of each name.
     numbers: HashMap<String, u32>,
 }
@@ -34,7 +34,7 @@ pub struct Group {
 /// The stored form of a column of groups.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredGroup {
+pub(super) struct StoredGroup {
     column: Column,
     /// The column's type at fit; any encoding of the same names is accepted later.
     #[serde(rename = "type")]
@@ -42,7 +42,7 @@ struct StoredGroup {
     /// Values that were missing at fit.
     missing: u64,
     /// The names, the most frequent first.
-    names: Vec<String>,
+    pub(super) names: Vec<String>,
 }
 
 impl TryFrom<StoredGroup> for Group {

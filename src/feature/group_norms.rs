@@ -87,6 +87,24 @@ impl GroupNorms {
         self.numbers.len()
     }
 
+    /// The given element with the number of the group.
+    pub(crate) fn element(&self) -> usize {
+        self.element
+    }
+
+    /// Levels and spreads of `width` elements, `[groups + 1, width]` each: 0 and 1 for those that are not standardised.
+    pub(crate) fn tables(&self, width: usize) -> [Vec<f32>; 2] {
+        [(&self.level, 0.0), (&self.spread, 1.0)].map(|(all, without)| {
+            let rows = all.chunks_exact(self.numbers.len());
+            let table = rows.flat_map(|row| {
+                let mut whole = vec![without; width];
+                self.numbers.iter().zip(row).for_each(|(&number, &value)| whole[number] = value);
+                whole
+            });
+            table.collect()
+        })
+    }
+
     /// The norms of a row's group.
     fn of<'a>(&'a self, elements: &[f32]) -> impl Iterator<Item = (usize, f32, f32)> + 'a {
         let (width, group) = (self.numbers.len(), elements[self.element]);

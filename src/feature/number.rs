@@ -34,11 +34,11 @@ pub struct Number {
     /// The column's type at fit; any numeric type is accepted later, and for a duration any duration.
     #[serde(rename = "type")]
     data_type: String,
-    duration: bool,
+    pub(super) duration: bool,
     /// Values that were missing at fit.
     missing: u64,
-    map: Option<Curve>,
-    scaling: Scaling,
+    pub(super) map: Option<Curve>,
+    pub(super) scaling: Scaling,
     /// Absent if the values have none, and in models of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     precision: Option<Precision>,

@@ -23,6 +23,11 @@ pub struct InputColumn {
 }
 
 impl InputColumn {
+    /// It as a field that may be null; `None` if Arrow cannot parse its type.
+    pub(super) fn field(&self) -> Option<Field> {
+        Some(Field::new(&self.column, self.data_type.data_type().ok()?, true))
+    }
+
     /// The type of the column called `name`; `None` if there is none, or Arrow cannot parse its type.
     pub(crate) fn top_type_of(columns: &[Self], name: &str) -> Option<DataType> {
         columns.iter().find(|column| column.column == name)?.data_type.data_type().ok()

@@ -41,14 +41,14 @@ pub struct Time {
     #[serde(rename = "type")]
     data_type: String,
     /// The time zone; UTC if absent.
-    zone: Option<String>,
+    pub(super) zone: Option<String>,
     /// Values that were missing at fit.
     missing: u64,
     /// The scaling of seconds since 1970.
-    elapsed: Scaling,
+    pub(super) elapsed: Scaling,
     /// The cycles the data varies in, each written as √2 sin and √2 cos, which have variance 1 for evenly spread
     /// values.
-    cycles: Vec<Cycle>,
+    pub(super) cycles: Vec<Cycle>,
     /// What the local times are whole multiples of. Absent if nothing, and in models of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     precision: Option<Precision>,
@@ -56,7 +56,7 @@ pub struct Time {
 
 /// Local time of a zone. The offset is looked up once for each quarter of an hour, the smallest step of a zone's
 /// offset.
-struct Clock {
+pub(super) struct Clock {
     zone: Option<Tz>,
     last: Option<(i64, f64)>,
 }
@@ -67,7 +67,7 @@ impl Clock {
     }
 
     /// Seconds since 1970 as if the local clock were UTC.
-    fn local(&mut self, seconds: f64) -> f64 {
+    pub(super) fn local(&mut self, seconds: f64) -> f64 {
         let Some(zone) = self.zone else { return seconds };
         let quarter = (seconds / 900.0).floor() as i64;
         if let Some((known, offset)) = self.last.filter(|(known, _)| *known == quarter) {
@@ -130,7 +130,7 @@ impl Time {
     }
 
     /// The clock of its time zone.
-    fn clock(&self) -> Clock {
+    pub(super) fn clock(&self) -> Clock {
         Clock::new(self.zone.as_deref()).unwrap_or(Clock { zone: None, last: None })
     }
 

@@ -31,7 +31,7 @@ pub struct Vector {
     data_type: String,
     /// Vectors that were missing, or had a number missing, at fit.
     missing: u64,
-    numbers: Vec<VectorElement>,
+    pub(super) numbers: Vec<VectorElement>,
     /// That of all its numbers. Absent if they have none, and in models of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     precision: Option<Precision>,
@@ -40,7 +40,7 @@ pub struct Vector {
 /// One of a vector's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-enum VectorElement {
+pub(super) enum VectorElement {
     /// An element of the row vector.
     Learned(Scaling),
     /// A number with the same value in every row.

@@ -50,6 +50,11 @@ pub(super) fn surprise_of_unseen(known: u64) -> u64 {
     (-(0.5 / (known as f64 + 1.0)).ln() * UNITS_PER_NAT).round() as u64
 }
 
+/// The same, in nats as it is added to scores.
+pub(super) fn nats_of_unseen(known: u64) -> f64 {
+    surprise_of_unseen(known) as f64 / UNITS_PER_NAT
+}
+
 impl Surprise {
     /// Takes the units of each row.
     pub(crate) fn new(units: Vec<u64>) -> Self {
@@ -109,6 +114,11 @@ impl WatchedColumn {
             named.next().is_none().then(|| Self { number, column, watched: watched.clone(), surprise })
         };
         watched.iter().enumerate().filter_map(column).collect()
+    }
+
+    /// The surprise of another value than the constant, in nats.
+    pub(super) fn nats(&self) -> f64 {
+        self.surprise as f64 / UNITS_PER_NAT
     }
 
     /// Counts the values of some rows, and adds the surprise of those that are not the constant to the rows'.

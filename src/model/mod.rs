@@ -23,6 +23,7 @@ pub use self::device::Device;
 pub(crate) use self::device::TensorDevice;
 pub(crate) use self::encoded::Encoded;
 pub(crate) use self::heads::{Heads, Losses};
+pub(crate) use self::network::LOG_VARIANCE;
 pub use self::network::Network;
 pub use self::parameters::Weight;
 pub(crate) use self::parameters::{Parameter, Weights, parameters};

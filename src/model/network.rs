@@ -9,7 +9,7 @@ use crate::feature::Layout;
 
 /// Bounds of the posterior's log-variance: a smaller one would be more exact than the data, a larger one is far wider
 /// than the prior.
-pub(super) const LOG_VARIANCE: (f32, f32) = (-8.0, 4.0);
+pub(crate) const LOG_VARIANCE: (f32, f32) = (-8.0, 4.0);
 
 /// The shape of the network between the row vector and the latents.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

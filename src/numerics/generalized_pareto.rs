@@ -12,8 +12,8 @@ const PRIOR: (f64, f64) = (10.0, 0.5);
 /// A generalised Pareto distribution of excesses above 0. Its shape is at least 0: an excess of any size can occur.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct GeneralizedPareto {
-    shape: f64,
-    scale: f64,
+    pub(crate) shape: f64,
+    pub(crate) scale: f64,
 }
 
 impl GeneralizedPareto {

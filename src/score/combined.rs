@@ -16,7 +16,7 @@ pub struct ScoreComponents {
 }
 
 /// The exponent of the mean of two p-values: between the harmonic mean, at -1, and the lower of both, at -∞.
-const EXPONENT: f64 = -3.0;
+pub(crate) const EXPONENT: f64 = -3.0;
 
 impl ScoreComponents {
     /// Those of no rows.

@@ -107,7 +107,7 @@ impl Scoring {
 
 /// A decision rule with its threshold.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Rule {
+pub(crate) enum Rule {
     /// Anomalies have a p-value of at most this.
     PValue(f64),
     /// Anomalies have a score of at least this.
@@ -152,6 +152,11 @@ impl AnomalyRule {
     /// Whether it decides which rows are anomalies.
     pub(crate) fn decides(&self) -> bool {
         self.rule.is_some()
+    }
+
+    /// The rule; `None` if nothing decides.
+    pub(crate) fn rule(&self) -> Option<Rule> {
+        self.rule
     }
 
     /// The p-value of a score.

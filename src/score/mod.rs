@@ -17,16 +17,17 @@ mod row_places;
 mod scorer;
 mod tail;
 
+pub(crate) use self::combined::EXPONENT;
 pub use self::combined::ScoreComponents;
-pub(crate) use self::decision::AnomalyRule;
 pub use self::decision::Scoring;
+pub(crate) use self::decision::{AnomalyRule, Rule};
 #[cfg(feature = "analysis")]
 pub(crate) use self::explain::rows_encoded_for_one;
 pub(crate) use self::feedback::Feedback;
 pub use self::feedback::Verdict;
 pub(crate) use self::latents::{AggregatePosterior, LatentSums};
 pub(crate) use self::neighbor_space::{NeighborSpace, Residuals};
-pub(crate) use self::neighbors::Neighbors;
+pub(crate) use self::neighbors::{ITSELF, NEAREST, Neighbors};
 pub use self::preservation::NeighborPreservation;
 pub(crate) use self::reference::Reference;
 pub(crate) use self::row_places::RowPlaces;

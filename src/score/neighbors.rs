@@ -5,14 +5,14 @@ use super::row_places::{RowPlaces, directions, projected};
 use crate::numerics::{nearest, squared_length, sums, times_transposed, vectorized};
 
 /// Nearest rows whose distances count.
-const NEAREST: usize = 5;
+pub(crate) const NEAREST: usize = 5;
 
 /// Most numbers of the stored rows, and the fewest and most rows whatever their width.
 const MOST_CELLS: usize = 1 << 17;
 const ROWS: (usize, usize) = (512, 4096);
 
 /// A stored row no farther from a training row than this share of its length is that row itself, and does not count.
-const ITSELF: f32 = 1e-5;
+pub(crate) const ITSELF: f32 = 1e-5;
 
 /// Stored training rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +45,11 @@ impl Neighbors {
     /// Number of stored rows.
     pub(crate) fn stored(&self) -> usize {
         self.half_squares.len()
+    }
+
+    /// Half the squared length of each stored row.
+    pub(crate) fn half_squares(&self) -> &[f32] {
+        &self.half_squares
     }
 
     /// The mean distance of each row from the stored rows nearest to it.

@@ -108,6 +108,16 @@ impl Tail {
         (0..self.scores.len()).rev().map(move |place| (self.scores[place], self.at_least[place] - above(place)))
     }
 
+    /// The stored scores, from the highest down, and with each the number of rows that score at least as high.
+    pub(crate) fn steps(&self) -> (&[f32], &[u64]) {
+        (&self.scores, &self.at_least)
+    }
+
+    /// The fitted distribution of the excess over the highest score.
+    pub(crate) fn fitted_excess(&self) -> Option<GeneralizedPareto> {
+        self.beyond
+    }
+
     /// The number of levels. A score has a level below it; those of level 0 are the highest.
     pub(crate) fn levels(&self) -> usize {
         LEVELS_BEYOND + self.scores.len()

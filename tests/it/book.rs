@@ -236,6 +236,7 @@ pages! {
     latents: "docs/latents.md",
     report: "docs/report.md",
     pipelines: "docs/pipelines.md",
+    onnx: "docs/onnx.md",
     operations: "docs/operations.md",
     cuda: "docs/cuda.md",
     formats: "docs/formats.md",

@@ -224,6 +224,7 @@ fn the_schema_lists_every_setting_and_no_other() {
         "report",
         "thresholds",
         "feedback",
+        "export",
         "schema",
         "man",
         "completions",

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::workdir::{Workdir, repository};
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 18] = [
     "fit",
     "transform",
     "fit-transform",
@@ -14,10 +14,12 @@ const COMMANDS: [&str; 16] = [
     "generate",
     "traverse",
     "drift",
+    "feedback",
     "compare",
     "thresholds",
     "evaluate",
     "report",
+    "export",
     "schema",
     "completions",
     "man",

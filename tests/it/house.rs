@@ -12,12 +12,12 @@ const FLOORS: [&[&str]; 6] = [
     &["feature", "frame", "sink", "source"],
     &["batch", "model", "sequence"],
     &["artifact", "drift", "score"],
-    &["bench", "decode", "fit", "output", "transform"],
+    &["bench", "decode", "export", "fit", "output", "transform"],
     &["analysis", "compare"],
 ];
 
 /// Libraries and the only files that may name them, by the start of their path in src.
-const ROOMS: [(&str, &[&str]); 23] = [
+const ROOMS: [(&str, &[&str]); 24] = [
     ("candle_core", &["model/", "artifact/mod.rs"]),
     ("candle_nn", &["model/autograd/", "model/likelihood/"]),
     (
@@ -28,6 +28,7 @@ const ROOMS: [(&str, &[&str]); 23] = [
             "bench.rs",
             "compare/",
             "decode/",
+            "export/column.rs",
             "feature/",
             "fit/statistics.rs",
             "frame.rs",
@@ -48,6 +49,7 @@ const ROOMS: [(&str, &[&str]); 23] = [
     ("gemm", &["numerics/product.rs"]),
     ("pulp", &["numerics/vector.rs"]),
     ("safetensors", &["artifact/"]),
+    ("prost", &["export/"]),
     ("object_store", &["storage/objects/"]),
     ("tokio", &["storage/objects/object.rs"]),
     ("delta_kernel", &["sink/delta_table.rs", "source/delta/"]),

@@ -25,6 +25,7 @@ mod error_messages;
 mod evaluate;
 mod evaluate_series;
 mod every_input;
+mod export;
 mod failures;
 #[cfg(target_os = "linux")]
 mod faults;

@@ -112,7 +112,9 @@ fn alerts_become_right_more_often_week_by_week_and_no_false_alarm_comes_back() {
         write(&dir.path(&reviewed), &review(&odd), 10);
         dir.ok(&format!("feedback model.safetensors {reviewed}"));
         for old in 0..=week {
-            dir.ok(&format!("transform reviewed-{old}.parquet again.parquet -m model.safetensors --alpha 0.001 --force"));
+            dir.ok(&format!(
+                "transform reviewed-{old}.parquet again.parquet -m model.safetensors --alpha 0.001 --force"
+            ));
             let again = read(&dir.path("again.parquet"));
             let verdicts = again.column_by_name("verdict").unwrap().as_string::<i32>().clone();
             let is_anomaly = again.column_by_name("is_anomaly").unwrap().as_boolean().clone();
@@ -127,12 +129,15 @@ fn alerts_become_right_more_often_week_by_week_and_no_false_alarm_comes_back() {
 
     // The next model learns from the good rows of the month, and from what was said in it.
     let flags: String = (0..4).map(|week| format!(" --feedback reviewed-{week}.parquet")).collect();
-    dir.ok(&format!("fit good-*.parquet -m next.safetensors --preset anomaly --columns load,memory,requests --epochs 10{flags}"));
+    dir.ok(&format!(
+        "fit good-*.parquet -m next.safetensors --preset anomaly --columns load,memory,requests --epochs 10{flags}"
+    ));
     write(&dir.path("new.parquet"), &night(500, true), 200);
     dir.ok("transform new.parquet new-scored.parquet -m next.safetensors --alpha 0.001");
     let scored = read(&dir.path("new-scored.parquet"));
     let p = scored.column_by_name("p_value").unwrap().as_primitive::<Float64Type>().clone();
-    let alerts: Vec<Is> = kinds(&scored).into_iter().zip(p.values()).filter(|(_, p)| **p <= 0.001).map(|(it, _)| it).collect();
+    let alerts: Vec<Is> =
+        kinds(&scored).into_iter().zip(p.values()).filter(|(_, p)| **p <= 0.001).map(|(it, _)| it).collect();
     let right = alerts.iter().filter(|kind| is_fault(**kind)).count();
     // Backups and deployments are among the rows it is calibrated on now, so that faults have to stand out from those, too.
     assert!(right >= 7 && alerts.len() - right <= 3, "{alerts:?}");

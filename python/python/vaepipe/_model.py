@@ -17,7 +17,14 @@ from vaepipe.errors import UsageError
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from vaepipe._options import GenerateOptions, ImputeOptions, ReconstructOptions, TransformOptions, TraverseOptions
+    from vaepipe._options import (
+        ExportOptions,
+        GenerateOptions,
+        ImputeOptions,
+        ReconstructOptions,
+        TransformOptions,
+        TraverseOptions,
+    )
 
 
 class Model:
@@ -178,6 +185,17 @@ class Model:
         """Decoded rows along each dimension of the latent space, from -3 to 3 while the others are 0: ``dimension``,
         its ``z``, and the expected values of the learned columns."""
         return Reader(self._native.traverse(options))
+
+    def to_onnx(self, **options: Unpack[ExportOptions]) -> bytes:
+        """The model as an ONNX file: a graph with an input for each column, which other programs run, and the outputs ``z``,
+        ``recon_error``, ``anomaly_score``, ``p_value`` and ``is_anomaly``.
+
+        A missing value is NaN, or the integer or word that the input's description names.
+
+        :raises ModelError: for a model that ONNX cannot express
+        :raises UsageError: for an option that does not fit
+        """
+        return self._native.to_onnx(options)
 
     def drift(
         self,

@@ -312,3 +312,38 @@ class TraverseOptions(TypedDict, total=False):
 
     #: Put this before the names of the columns `dimension` and `z`
     prefix: str | None
+
+
+class ExportOptions(TypedDict, total=False):
+    """Options of :meth:`vaepipe.Model.to_onnx`."""
+
+    #: Version of the ONNX operators, 13 to 23; onnxruntime runs 17 since version 1.12
+    opset: int | None
+
+    #: Put this before the name of every output
+    prefix: str | None
+
+    #: Add z_std, the posterior standard deviations
+    std: bool | None
+
+    #: Add these scores, or all but elbo_iw, which draws random numbers
+    score: str | Sequence[str] | None
+
+    #: Add reconstruction, what the decoder expects of every learned value: a number on the model's scale, the
+    #: probability of a true Boolean or of each class
+    reconstruction: bool | None
+
+    #: A row is an anomaly if its p-value is at most this [default: that of the fit, 0.01 unless set]
+    alpha: float | None
+
+    #: A row is an anomaly if its anomaly_score is at least this [default: none]
+    threshold: float | None
+
+    #: A row is an anomaly if it scores as high as the top of the training rows, of this share: 0.002 flags
+    #: about 2 of 1,000; auto estimates the share. In a fit it also states that the training rows hold anomalies
+    #: [default: none]
+    contamination: float | Literal["auto"] | None
+
+    #: As many rows are anomalies as keep the share of false alarms among them at this (false discovery rate,
+    #: Benjamini-Hochberg); reads the input twice [default: none]
+    fdr: float | None

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use vaepipe::{Error, ModelFault, OrderFault};
+use vaepipe::{Error, ModelFault, OnnxFault, OrderFault};
 
 use crate::cli::failure::near::beside;
 use crate::cli::output::shell;
@@ -243,6 +243,21 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
                 "--sort sorts the rows of each file by {column} first; a fit with --by tells sequences that alternate apart by a column"
             ),
             OrderFault::Missing { column, .. } => format!("--where '{column} IS NOT NULL' leaves such rows out"),
+        },
+        Error::Onnx(fault) => match fault {
+            OnnxFault::HashedCategory { .. } => {
+                "a fit with a larger --max-categories hashes no words; --exclude leaves the column out".to_owned()
+            }
+            OnnxFault::NamedZone { .. } => "fit on times in UTC, or leave the column out with --exclude".to_owned(),
+            OnnxFault::Type { .. } | OnnxFault::NoMark { .. } => {
+                "a fit with --types reads it as another type; --exclude leaves it out".to_owned()
+            }
+            OnnxFault::Unnamed => "name the column, and fit again".to_owned(),
+            OnnxFault::Ordered => "a fit without --order-by learns each row by itself".to_owned(),
+            OnnxFault::Random { .. } if is_set("score") => format!("leave it out of {}", setter("score")),
+            OnnxFault::Random { .. } => "a fit with another --anomaly-score, such as elbo, has none".to_owned(),
+            OnnxFault::FalseDiscoveryRate => "--alpha, --threshold and --contamination decide on each row".to_owned(),
+            _ => return None,
         },
         Error::Worse(_) => {
             "--accept-worse writes it anyway, and with --resume it need not train again; a lower --lr or more rows may help"

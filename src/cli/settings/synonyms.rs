@@ -21,6 +21,7 @@ const COMMANDS: &[Words] = &[
     ("impute", &["fill", "fillna"]),
     ("report", &["plot", "dashboard", "html"]),
     ("feedback", &["teach", "review", "mark", "annotate"]),
+    ("export", &["onnx", "to-onnx", "convert", "save"]),
     ("thresholds", &["alerts", "what-if", "cutoff", "tune"]),
 ];
 

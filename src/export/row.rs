@@ -1,0 +1,174 @@
+//! The row vector: what the encoder sees of a row, and which of its elements are known.
+
+#![forbid(unsafe_code)]
+
+use super::column::ColumnInput;
+use super::graph::{GraphBuilder, Tensor};
+use super::schema::ElementType;
+use super::values::{ValueBlock, encoded};
+use super::words::{differs, numbers, one_hot};
+use crate::feature::{Features, GivenElement, GroupNorms, Recipe, WatchedRecipe};
+
+/// The columns of a model as inputs.
+pub(super) struct RowColumns<'a> {
+    pub(super) learned: Vec<(Recipe<'a>, ColumnInput)>,
+    pub(super) given: Vec<(Recipe<'a>, ColumnInput)>,
+    pub(super) watched: Vec<(WatchedRecipe, ColumnInput)>,
+}
+
+/// Rows in the graph.
+pub(super) struct RowVector {
+    /// Numbers and Booleans, `[rows, values]`, standardised by group and 0 where missing, and a mask of those that are known.
+    pub(super) values: Option<[Tensor; 2]>,
+    /// Each category as a 1 among its classes, `[rows, classes]`; zeros where missing.
+    pub(super) categories: Vec<Tensor>,
+    /// Whether each category is known, `[rows, 1]`.
+    pub(super) categories_known: Vec<Tensor>,
+    /// The number of known elements, `[rows, 1]`.
+    pub(super) known: Tensor,
+    /// What the encoder sees.
+    pub(super) encoder: Tensor,
+    /// The given inputs, which the decoder sees as well.
+    pub(super) given: Option<Tensor>,
+    /// The surprise, f64 `[rows, 1]`; `None` if no value can be one.
+    pub(super) surprise: Option<Tensor>,
+    /// The number of the group of each given column that has groups, by its element: `[rows, 1]`, -1 if unknown.
+    pub(super) groups: Vec<(usize, Tensor)>,
+}
+
+impl RowColumns<'_> {
+    /// All inputs.
+    pub(super) fn inputs(&mut self) -> impl Iterator<Item = &mut ColumnInput> {
+        let features = self.learned.iter_mut().chain(&mut self.given).map(|(_, input)| input);
+        features.chain(self.watched.iter_mut().map(|(_, input)| input))
+    }
+
+    /// Encodes rows as features of a fit to `rows` rows.
+    pub(super) fn encode(&self, graph: &mut GraphBuilder, features: &Features, rows: u64) -> RowVector {
+        let layout = features.layout();
+        let (given, groups) = self.given_inputs(graph, features);
+        let values = encoded(graph, &self.learned, false).values;
+        let values = values.map(|values| {
+            graph.section("groups");
+            let values = layout
+                .given()
+                .norms()
+                .iter()
+                .fold(values, |values, norms| standardised(graph, &values, norms, &groups, layout.values()));
+            graph.section("features");
+            let is_missing = graph.op("IsNaN", &[&values]);
+            let (zero, is_known) = (graph.floats(&[0.0]), graph.op("Not", &[&is_missing]));
+            [graph.op("Where", &[&is_missing, &zero, &values]), graph.cast(&is_known, ElementType::Float)]
+        });
+        let (mut categories, mut categories_known, mut surprises) = (Vec::new(), Vec::new(), Vec::new());
+        for (feature, (recipe, column)) in self.learned.iter().enumerate() {
+            if let Recipe::Category { .. } = recipe {
+                let classes = layout.spans()[features.elements(feature).start].encoder.len();
+                graph.section(format!("category {}", column.name));
+                let (class, unseen) = numbers(graph, column, recipe);
+                let category = one_hot(graph, &class, classes);
+                categories_known.push(graph.sum(&category, true));
+                categories.push(category);
+                surprises.extend(unseen.map(|unseen| (unseen, features.unseen_nats(feature, rows))));
+            }
+        }
+        for (recipe, column) in &self.watched {
+            graph.section(format!("constant {}", column.name));
+            surprises.push((differs(graph, column, recipe), recipe.surprise));
+        }
+        graph.section("features");
+        let surprise = (!surprises.is_empty()).then(|| {
+            let (flags, nats): (Vec<Tensor>, Vec<f64>) = surprises.into_iter().unzip();
+            let flags = graph.beside(&flags);
+            let flags = graph.cast(&flags, ElementType::Double);
+            let nats = graph.doubles(&nats);
+            let nats = graph.op("Mul", &[&flags, &nats]);
+            graph.sum(&nats, true)
+        });
+        let mut known = categories_known.clone();
+        known.extend(values.iter().map(|[_, known]| known.clone()));
+        let known = graph.beside(&known);
+        let known = graph.sum(&known, true);
+        let mut seen: Vec<Tensor> = values.iter().map(|[values, _]| values.clone()).collect();
+        seen.extend(categories.iter().cloned());
+        let indicated = layout.spans().iter().enumerate().filter(|(_, span)| span.indicator.is_some());
+        let indicated: Vec<i64> = indicated.map(|(element, _)| element as i64).collect();
+        if let (Some([_, known]), false) = (&values, indicated.is_empty()) {
+            // Only values have indicators.
+            let (indicated, one) = (graph.ints(&indicated), graph.floats(&[1.0]));
+            let known = graph.gather(known, &indicated, 1);
+            seen.push(graph.op("Sub", &[&one, &known]));
+        }
+        seen.extend(given.iter().cloned());
+        let encoder = graph.beside(&seen);
+        RowVector { values, categories, categories_known, known, encoder, given, surprise, groups }
+    }
+
+    /// What the network sees of the given columns, and the numbers of their groups.
+    fn given_inputs(&self, graph: &mut GraphBuilder, features: &Features) -> (Option<Tensor>, Vec<(usize, Tensor)>) {
+        let ValueBlock { values, places } = encoded(graph, &self.given, true);
+        let seen = features.layout().given().seen();
+        let (mut inputs, mut groups, mut element) = (Vec::new(), Vec::new(), 0);
+        for ((recipe, column), (from, count)) in self.given.iter().zip(places) {
+            graph.section(format!("given {}", column.name));
+            if let Recipe::Group { .. } = recipe {
+                let (group, _) = numbers(graph, column, recipe);
+                if let GivenElement::OneHot(count) = seen[element] {
+                    inputs.push(one_hot(graph, &group, count));
+                }
+                groups.push((element, group));
+                element += 1;
+                continue;
+            }
+            for place in from..from + count {
+                if let (GivenElement::Value { indicator }, Some(values)) = (seen[element], &values) {
+                    let value = graph.columns(values, place, place + 1);
+                    let (is_missing, zero) = (graph.op("IsNaN", &[&value]), graph.floats(&[0.0]));
+                    inputs.push(graph.op("Where", &[&is_missing, &zero, &value]));
+                    if indicator {
+                        inputs.push(graph.cast(&is_missing, ElementType::Float));
+                    }
+                }
+                element += 1;
+            }
+        }
+        let inputs = (!inputs.is_empty()).then(|| graph.beside(&inputs));
+        (inputs, groups)
+    }
+}
+
+/// Numbers, `[rows, width]`, less the level of the row's group and divided by its spread.
+pub(super) fn standardised(
+    graph: &mut GraphBuilder,
+    numbers: &Tensor,
+    norms: &GroupNorms,
+    groups: &[(usize, Tensor)],
+    width: usize,
+) -> Tensor {
+    let [level, spread] = group_levels(graph, norms, groups, width);
+    let off = graph.op("Sub", &[numbers, &level]);
+    graph.op("Div", &[&off, &spread])
+}
+
+/// The level and the spread of each number in the row's group, `[rows, width]`.
+pub(super) fn group_levels(
+    graph: &mut GraphBuilder,
+    norms: &GroupNorms,
+    groups: &[(usize, Tensor)],
+    width: usize,
+) -> [Tensor; 2] {
+    let group = groups.iter().find(|(element, _)| *element == norms.element());
+    let (_, group) = group.expect("norms are of a given column that has groups");
+    let tables = norms.tables(width);
+    // The last row is of rows of no known group, and of groups without levels of their own.
+    let count = tables[0].len() / width;
+    let (unknown, zero, last) = (graph.ints(&[count as i64 - 1]), graph.ints(&[0]), graph.ints(&[1]));
+    let is_known = graph.op("GreaterOrEqual", &[group, &zero]);
+    let row = graph.op("Min", &[group, &unknown]);
+    let row = graph.op("Where", &[&is_known, &row, &unknown]);
+    let row = graph.op("Squeeze", &[&row, &last]);
+    tables.map(|table| {
+        let table = graph.float_table(&table, &[count, width]);
+        graph.gather(&table, &row, 0)
+    })
+}

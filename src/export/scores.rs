@@ -1,0 +1,198 @@
+//! Scores of rows: by each network, by the distance from stored rows, and both in one.
+
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+
+use super::graph::{GraphBuilder, Tensor};
+use super::losses::{RowLosses, losses};
+use super::neighbors;
+use super::network::{NetworkGraph, Posterior};
+use super::row::{RowVector, standardised};
+use super::schema::ElementType;
+use super::tails::{OF_DISTANCES, OF_SUMS, TailGraph};
+use crate::artifact::Model;
+use crate::score::{AggregatePosterior, EXPONENT, Member, Score, ScoreComponents};
+
+/// A network's answers for rows.
+pub(super) struct MemberGraph {
+    pub(super) posterior: Posterior,
+    pub(super) losses: RowLosses,
+    /// Its scores by name, f32 `[rows, 1]`.
+    scores: BTreeMap<&'static str, Tensor>,
+}
+
+/// Everything that scores are of.
+pub(super) struct ScoreGraph<'a> {
+    pub(super) model: &'a Model,
+    pub(super) row: RowVector,
+    pub(super) members: Vec<MemberGraph>,
+    /// Scores that are in the graph already.
+    known: BTreeMap<&'static str, Tensor>,
+}
+
+/// The networks of a model over rows.
+pub(super) fn members<'a>(graph: &mut GraphBuilder, model: &'a Model, row: RowVector) -> ScoreGraph<'a> {
+    let all = model.scorer().members().iter().zip(model.networks()).enumerate();
+    let members = all.map(|(n, (member, weights))| {
+        let prefix = if n == 0 { String::new() } else { format!("members.{n}.") };
+        let network = NetworkGraph { network: &model.metadata().network, weights, prefix: prefix.clone() };
+        let posterior = network.posterior(graph, &row.encoder);
+        let output = network.decode(graph, &posterior.mean, row.given.as_ref());
+        graph.section(format!("{prefix}likelihood"));
+        let losses = losses(graph, (&row, &output), (model.features().layout(), &member.heads));
+        let scores = scores(graph, member, &row, (&posterior, &losses), model.features().layout().inputs());
+        MemberGraph { posterior, losses, scores }
+    });
+    let members = members.collect();
+    ScoreGraph { model, row, members, known: BTreeMap::new() }
+}
+
+/// The scores of one network.
+fn scores(
+    graph: &mut GraphBuilder,
+    member: &Member,
+    row: &RowVector,
+    (posterior, losses): (&Posterior, &RowLosses),
+    elements: usize,
+) -> BTreeMap<&'static str, Tensor> {
+    let recon_error = graph.op("Div", &[&losses.squared_error, &row.known]);
+    let elements = graph.floats(&[elements as f32]);
+    let share = graph.op("Div", &[&elements, &row.known]);
+    let recon_nll = graph.op("Mul", &[&losses.nll, &share]);
+    let kl = posterior.kl(graph);
+    let elbo = graph.op("Add", &[&recon_nll, &kl]);
+    let distance = latent_distance(graph, &member.latents, &posterior.mean);
+    let names = ["recon_error", "recon_nll", "kl", "elbo", "latent_distance"];
+    names.into_iter().zip([recon_error, recon_nll, kl, elbo, distance]).collect()
+}
+
+/// √((z - m)ᵀ S⁻¹ (z - m)).
+fn latent_distance(graph: &mut GraphBuilder, latents: &AggregatePosterior, z: &Tensor) -> Tensor {
+    let k = latents.mean.len();
+    // Transposed, and without what is above the diagonal.
+    let places = (0..k * k).map(|at| (at / k, at % k));
+    let whitening: Vec<f32> = places.map(|(j, i)| if j <= i { latents.whitening[i * k + j] } else { 0.0 }).collect();
+    let (mean, whitening) = (graph.floats(&latents.mean), graph.float_table(&whitening, &[k, k]));
+    let off = graph.op("Sub", &[z, &mean]);
+    let components = graph.op("MatMul", &[&off, &whitening]);
+    let squares = graph.op("Mul", &[&components, &components]);
+    let square = graph.sum(&squares, true);
+    graph.op("Sqrt", &[&square])
+}
+
+impl ScoreGraph<'_> {
+    /// The first network, whose latents are the model's.
+    pub(super) fn first(&self) -> &MemberGraph {
+        &self.members[0]
+    }
+
+    /// A score, f32 `[rows, 1]`; NaN where no feature is known.
+    pub(super) fn score(&mut self, graph: &mut GraphBuilder, score: &Score) -> Tensor {
+        let parts = self.parts(graph, score);
+        let combined = self.combined(graph, score, &parts);
+        self.of_known(graph, &combined)
+    }
+
+    /// The score by which rows are ranked: standardised by the row's groups, if some are given.
+    pub(super) fn anomaly_score(&mut self, graph: &mut GraphBuilder, score: &Score) -> Tensor {
+        let parts = self.parts(graph, score);
+        graph.section("anomaly_score");
+        let mut all = graph.beside(&parts);
+        for norms in self.model.scorer().group_scores() {
+            all = standardised(graph, &all, norms, &self.row.groups, parts.len());
+        }
+        let count = parts.len();
+        let parts: Vec<Tensor> = match count {
+            1 => vec![all],
+            _ => (0..count).map(|part| graph.columns(&all, part, part + 1)).collect(),
+        };
+        let combined = self.combined(graph, score, &parts);
+        self.of_known(graph, &combined)
+    }
+
+    /// Numbers of rows, f32 `[rows, 1]`; NaN where no feature is known.
+    fn of_known(&self, graph: &mut GraphBuilder, numbers: &Tensor) -> Tensor {
+        let [zero, nan] = [0.0, f32::NAN].map(|it| graph.floats(&[it]));
+        let is_known = graph.op("Greater", &[&self.row.known, &zero]);
+        graph.op("Where", &[&is_known, numbers, &nan])
+    }
+
+    /// The score, or both that it combines.
+    fn parts(&mut self, graph: &mut GraphBuilder, score: &Score) -> Vec<Tensor> {
+        match (score.name, score.needs_neighbors()) {
+            (_, false) => vec![self.mean(graph, score.name)],
+            ("combined", true) => vec![self.mean(graph, "elbo"), self.neighbor_distance(graph)],
+            (_, true) => vec![self.neighbor_distance(graph)],
+        }
+    }
+
+    /// The mean of a score over the networks, and the surprise of the row if it is a likelihood.
+    fn mean(&mut self, graph: &mut GraphBuilder, name: &'static str) -> Tensor {
+        if let Some(known) = self.known.get(name) {
+            return known.clone();
+        }
+        graph.section(name);
+        let each: Vec<Tensor> = self.members.iter().map(|member| member.scores[name].clone()).collect();
+        let surprise = self.row.surprise.as_ref().filter(|_| ["recon_nll", "elbo"].contains(&name));
+        let mean = if each.len() == 1 && surprise.is_none() {
+            each[0].clone()
+        } else {
+            let all = graph.beside(&each);
+            let all = graph.cast(&all, ElementType::Double);
+            let sum = graph.sum(&all, true);
+            let members = graph.doubles(&[each.len() as f64]);
+            let mut mean = graph.op("Div", &[&sum, &members]);
+            if let Some(surprise) = surprise {
+                mean = graph.op("Add", &[&mean, surprise]);
+            }
+            graph.cast(&mean, ElementType::Float)
+        };
+        self.known.insert(name, mean.clone());
+        mean
+    }
+
+    /// The mean distance of each row from the stored rows nearest to it.
+    fn neighbor_distance(&mut self, graph: &mut GraphBuilder) -> Tensor {
+        const NAME: &str = "neighbor_distance";
+        if let Some(known) = self.known.get(NAME) {
+            return known.clone();
+        }
+        let (stored, _) =
+            self.model.scorer().neighbors().expect("scores that need stored rows are of models with some");
+        graph.section("neighbors");
+        let mut known: Vec<Tensor> = self.row.values.iter().map(|[_, known]| known.clone()).collect();
+        known.extend(self.row.categories_known.iter().cloned());
+        let known = graph.beside(&known);
+        let MemberGraph { posterior, losses, .. } = self.first();
+        let distance = neighbors::distance(graph, stored, [&posterior.mean, &losses.residuals, &known]);
+        self.known.insert(NAME, distance.clone());
+        distance
+    }
+
+    /// One score of its parts.
+    fn combined(&self, graph: &mut GraphBuilder, score: &Score, parts: &[Tensor]) -> Tensor {
+        let ("combined", [elbo, distance], Some((_, components))) =
+            (score.name, parts, self.model.scorer().neighbors())
+        else {
+            return parts[0].clone();
+        };
+        graph.section("combined");
+        let ScoreComponents { elbo: of_elbo, neighbor_distance, .. } = components;
+        let elements = self.model.features().layout().inputs();
+        let a = TailGraph { tail: of_elbo, elements, rounding: OF_SUMS }.nats(graph, elbo);
+        let b = TailGraph { tail: neighbor_distance, elements, rounding: OF_DISTANCES }.nats(graph, distance);
+        let [exponent, half, scale] = [EXPONENT, 0.5, -1.0 / EXPONENT].map(|it| graph.doubles(&[it]));
+        let apart = graph.op("Sub", &[&a, &b]);
+        let apart = graph.op("Abs", &[&apart]);
+        let other = graph.op("Mul", &[&apart, &exponent]);
+        let other = graph.op("Exp", &[&other]);
+        let other = graph.op("Mul", &[&other, &half]);
+        let mean = graph.op("Add", &[&other, &half]);
+        let log = graph.op("Log", &[&mean]);
+        let log = graph.op("Mul", &[&log, &scale]);
+        let greater = graph.op("Max", &[&a, &b]);
+        let nats = graph.op("Add", &[&greater, &log]);
+        graph.cast(&nats, ElementType::Float)
+    }
+}
