@@ -54,7 +54,7 @@ impl Model {
         if metadata.sequence.is_some() {
             return Err(OnnxFault::Ordered.into());
         }
-        if self.metadata().feedback.is_some() {
+        if metadata.feedback.is_some() {
             return Err(OnnxFault::Feedback.into());
         }
         let rule = AnomalyRule::new(&metadata.scoring, config.decision)?;
