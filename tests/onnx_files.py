@@ -64,6 +64,7 @@ def compare(name, table, model, *flags, opset=17):
     """Rows by a transform and by onnxruntime."""
     data, scored, file = WORK / "rows.parquet", WORK / "scored.parquet", WORK / f"{name}.onnx"
     pq.write_table(table, data)
+    table = pq.read_table(data)  # in the units that Parquet has
     run("transform", data, scored, "-m", model, "--force", "--score", "all", "--std", *flags)
     told = run("export", file, "-m", model, "--force", "--score", "all", "--std", "--opset", opset, "--summary", "json", *flags)
     told = json.loads(told.splitlines()[-1])

@@ -17,7 +17,7 @@ use crate::error::Result;
 pub struct ExportConfig {
     /// Version of the ONNX operators, 13 to 23; onnxruntime runs 17 since version 1.12.
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 17))]
-    pub opset: u16,
+    pub opset: usize,
     /// Put this before the name of every output.
     #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", default_value = "", hide_default_value = true))]
     pub prefix: String,

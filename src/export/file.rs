@@ -65,11 +65,11 @@ impl OnnxFile {
     pub(super) fn new(
         graph: GraphBuilder,
         inputs: Vec<OnnxInput>,
-        opset: u16,
+        opset: usize,
         metadata: Vec<(String, String)>,
     ) -> Result<Self, OnnxFault> {
         let outputs = graph.outputs();
-        let operators = [("", i64::from(opset)), ("ai.onnx.ml", ML_VERSION)];
+        let operators = [("", opset as i64), ("ai.onnx.ml", ML_VERSION)];
         let operators = operators.map(|(domain, version)| OperatorSetIdProto { domain: domain.to_owned(), version });
         let ir_version = match opset {
             ..15 => 7,

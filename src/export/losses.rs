@@ -8,7 +8,7 @@ use crate::feature::{Layout, Likelihood};
 use crate::model::Heads;
 
 /// What the decoder's output says of rows.
-pub(super) struct RowLosses {
+pub(super) struct LossGraph {
     /// Negative log-likelihood, nats, and squared error on the model's scale: `[rows, 1]` each, summed over known elements.
     pub(super) nll: Tensor,
     pub(super) squared_error: Tensor,
@@ -32,7 +32,7 @@ pub(super) fn losses(
     graph: &mut GraphBuilder,
     (row, output): (&RowVector, &Tensor),
     (layout, heads): (&Layout, &Heads),
-) -> RowLosses {
+) -> LossGraph {
     let mut parts = LossParts::default();
     let mut category = 0;
     for group in layout.groups() {
@@ -69,7 +69,7 @@ pub(super) fn losses(
             graph.sum(&all, true)
         }
     };
-    RowLosses {
+    LossGraph {
         nll: total(graph, &parts.nll),
         squared_error: total(graph, &parts.squared_error),
         expected: graph.beside(&parts.expected),

@@ -15,7 +15,7 @@ pub(super) struct NetworkGraph<'a> {
 }
 
 /// The posterior of rows, `[rows, latent_dim]` each.
-pub(super) struct Posterior {
+pub(super) struct PosteriorGraph {
     pub(super) mean: Tensor,
     pub(super) log_variance: Tensor,
 }
@@ -46,14 +46,14 @@ impl NetworkGraph<'_> {
     }
 
     /// The posterior of rows as the encoder sees them.
-    pub(super) fn posterior(&self, graph: &mut GraphBuilder, rows: &Tensor) -> Posterior {
+    pub(super) fn posterior(&self, graph: &mut GraphBuilder, rows: &Tensor) -> PosteriorGraph {
         let hidden = self.hidden(graph, "encoder", rows);
         let mean = self.linear(graph, "posterior.mean", &hidden);
         let log_variance = self.linear(graph, "posterior.log_variance", &hidden);
         let [least, most] = [LOG_VARIANCE.0, LOG_VARIANCE.1].map(|bound| graph.floats(&[bound]));
         let log_variance = graph.op("Max", &[&log_variance, &least]);
         let log_variance = graph.op("Min", &[&log_variance, &most]);
-        Posterior { mean, log_variance }
+        PosteriorGraph { mean, log_variance }
     }
 
     /// The decoder's output for latents and given inputs.
@@ -66,7 +66,7 @@ impl NetworkGraph<'_> {
     }
 }
 
-impl Posterior {
+impl PosteriorGraph {
     /// The KL divergence from the prior, nats, `[rows, 1]`.
     pub(super) fn kl(&self, graph: &mut GraphBuilder) -> Tensor {
         let [half, one] = [0.5, 1.0].map(|n| graph.floats(&[n]));

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use super::graph::{GraphBuilder, Tensor};
-use super::losses::{RowLosses, losses};
+use super::losses::{LossGraph, losses};
 use super::neighbors;
-use super::network::{NetworkGraph, Posterior};
+use super::network::{NetworkGraph, PosteriorGraph};
 use super::row::{RowVector, standardised};
 use super::schema::ElementType;
 use super::tails::{OF_DISTANCES, OF_SUMS, TailGraph};
@@ -16,8 +16,8 @@ use crate::score::{AggregatePosterior, EXPONENT, Member, Score, ScoreComponents}
 
 /// A network's answers for rows.
 pub(super) struct MemberGraph {
-    pub(super) posterior: Posterior,
-    pub(super) losses: RowLosses,
+    pub(super) posterior: PosteriorGraph,
+    pub(super) losses: LossGraph,
     /// Its scores by name, f32 `[rows, 1]`.
     scores: BTreeMap<&'static str, Tensor>,
 }
@@ -53,7 +53,7 @@ fn scores(
     graph: &mut GraphBuilder,
     member: &Member,
     row: &RowVector,
-    (posterior, losses): (&Posterior, &RowLosses),
+    (posterior, losses): (&PosteriorGraph, &LossGraph),
     elements: usize,
 ) -> BTreeMap<&'static str, Tensor> {
     let recon_error = graph.op("Div", &[&losses.squared_error, &row.known]);

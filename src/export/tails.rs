@@ -123,14 +123,14 @@ impl TailGraph<'_> {
     /// fitted.
     fn beyond(&self, graph: &mut GraphBuilder, rank: &Rank) -> Option<Tensor> {
         let (fitted, highest) = (self.tail.fitted_excess()?, *self.tail.steps().0.first()?);
-        let [highest, zero, scale, shape, one] =
-            [highest.into(), 0.0, fitted.scale, fitted.shape, 1.0].map(|it| graph.doubles(&[it]));
+        let [highest, zero, scale] = [highest.into(), 0.0, fitted.scale].map(|it| graph.doubles(&[it]));
         let excess = graph.op("Sub", &[&rank.score, &highest]);
         let excess = graph.op("Max", &[&excess, &zero]);
         let scaled = graph.op("Div", &[&excess, &scale]);
         let nats = if fitted.shape < 1e-9 {
             scaled
         } else {
+            let [shape, one] = [fitted.shape, 1.0].map(|it| graph.doubles(&[it]));
             let scaled = graph.op("Mul", &[&scaled, &shape]);
             let scaled = graph.op("Add", &[&scaled, &one]);
             let log = graph.op("Log", &[&scaled]);
