@@ -146,10 +146,10 @@ extern crate self as vaepipe;
 pub use arrow;
 
 pub use config::{
-    Activation, BadLines, ClusterCount, Codec, CsvConfig, DecimalMark, Decision, Encoding, ExplainRows, FitConfig, Gap,
-    GenerateConfig, GivenValue, IfNewer, ImputeConfig, InputFormat, LatentDim, LatentShape, LogicalType, Map, MapOf,
-    OrderConfig, OutputConfig, ParseGapError, Preset, ReconstructConfig, Scale, SourceConfig, StreamFormat, Training,
-    TransformConfig, TraverseConfig, TypeOf, VectorScale,
+    Activation, BadLines, ClusterCount, Codec, CsvConfig, DecimalMark, Decision, Direction, DirectionOf, Encoding,
+    ExplainRows, FitConfig, Gap, GenerateConfig, GivenValue, IfNewer, ImputeConfig, InputFormat, LatentDim,
+    LatentShape, LogicalType, Map, MapOf, OrderConfig, OutputConfig, ParseGapError, Preset, ReconstructConfig, Scale,
+    SourceConfig, StreamFormat, Training, TransformConfig, TraverseConfig, TypeOf, VectorScale,
 };
 pub use error::{
     AlphaTooLow, Error, ErrorKind, Foreign, ModelFault, OrderFault, ParseChoiceError, Place, Result, TypesDiffer, Worse,

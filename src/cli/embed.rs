@@ -92,6 +92,7 @@ struct TransformOptions {
 pub fn fit(options: &Options) -> Result<FitConfig, OptionFault> {
     let FitOptions { mut config, order, decision, init, refit_scaling, accept_worse } = parse(options)?;
     (config.decision, config.sort) = (decided(&decision)?, order.sort);
+    config.ignore_above_p = decision.ignore_above_p();
     config.init = init;
     Ok(config.refit_scaling(refit_scaling).accept_worse(accept_worse))
 }
@@ -103,6 +104,7 @@ pub fn fit(options: &Options) -> Result<FitConfig, OptionFault> {
 pub fn transform(options: &Options) -> Result<TransformConfig, OptionFault> {
     let TransformOptions { mut config, decision } = parse(options)?;
     config.decision = decided(&decision)?;
+    config.ignore_above_p = decision.ignore_above_p();
     Ok(config)
 }
 

@@ -76,6 +76,8 @@ impl FitTransform {
         (config.output, fitting.sort) = (files, config.order.sort);
         let start = Instant::now();
         config.check()?;
+        fitting.decision = decision.decision()?;
+        fitting.ignore_above_p = decision.ignore_above_p();
         fitting.check()?;
         run.check()?;
         rows.spool_dir.clone_from(&fitting.spool_dir);
@@ -93,7 +95,6 @@ impl FitTransform {
             check_output(output, &config.output, source.paths(), None)?;
         }
         let metrics = metrics.start(&source, &path.iter().chain([&output]).collect::<Vec<_>>())?;
-        fitting.decision = decision.decision()?;
         let in_place = || if is_dash(&output) { std::env::temp_dir() } else { folder(&output) };
         let spool_dir = fitting.spool_dir.get_or_insert_with(in_place).clone();
         // Both read the same rows, also those that come once.

@@ -36,7 +36,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand};
-use vaepipe::{GivenValue, MapOf, Progress, Run, TypeOf};
+use vaepipe::{DirectionOf, GivenValue, MapOf, Progress, Run, TypeOf};
 
 use self::flags::fit::scores;
 use self::output::{log, progress};
@@ -136,6 +136,7 @@ fn command() -> clap::Command {
             "csv_null" => arg,
             "types" => arg.value_parser(|item: &str| item.trim().parse::<TypeOf>()),
             "map" => arg.value_parser(|item: &str| item.trim().parse::<MapOf>()),
+            "direction" => arg.value_parser(|item: &str| item.trim().parse::<DirectionOf>()),
             "at" => arg.value_parser(|item: &str| item.trim().parse::<GivenValue>()),
             #[cfg(feature = "analysis")]
             "per" => arg.value_parser(|item: &str| item.trim().parse::<vaepipe::Per>()),

@@ -80,6 +80,7 @@ impl Transform {
         let alert = alert.alert()?;
         config.output = files.config();
         config.decision = decision.decision()?;
+        config.ignore_above_p = decision.ignore_above_p();
         let start = Instant::now();
         config.check()?;
         run.check()?;
@@ -142,8 +143,11 @@ pub(crate) fn lines(
         let mut scoring = model.metadata().scoring.clone();
         scoring.decision = decision;
         let by_p_values = matches!(decision, Decision::Alpha(_) | Decision::Fdr(_));
-        let (rows, because) = (HumanCount(anomalies), because(decision));
-        lines.push(("anomalies", format!("{rows} rows, {} ({because})", percent(rate))));
+        let ignored = config.ignore_above_p.or(scoring.ignore_above_p);
+        let (rows, because) = (HumanCount(anomalies), because(decision, ignored));
+        let held_back = done.held_back.filter(|rows| *rows > 0);
+        let held_back = held_back.map_or(String::new(), |rows| format!("; {} more held back", HumanCount(rows)));
+        lines.push(("anomalies", format!("{rows} rows, {} ({because}){held_back}", percent(rate))));
         lines.extend(scoring.shortcoming().filter(|_| by_p_values).map(|but| ("", but)));
     }
     if let (Some(rows), Some(path)) = (done.quarantined, &config.quarantine) {
@@ -198,6 +202,7 @@ pub(crate) fn json(model: &Model, config: &TransformConfig, done: &Transformed, 
         "skipped": done.skipped,
         "empty_rows": done.empty_rows,
         "anomalies": done.anomalies,
+        "held_back": done.held_back,
         "quarantined": done.quarantined,
         "anomaly_rate": done.anomaly_rate(),
         "decision": done.anomalies.map(|_| decision(model, config)),

@@ -7,8 +7,8 @@ use serde::Serialize;
 #[cfg(feature = "cli")]
 use super::flags;
 use super::{
-    Activation, ClusterCount, Decision, Gap, LatentDim, MapOf, Preset, Scale, Training, VectorScale, check_decision,
-    within,
+    Activation, ClusterCount, Decision, DirectionOf, Gap, LatentDim, MapOf, Preset, Scale, Training, VectorScale,
+    check_decision, within,
 };
 use crate::error::{Error, Result};
 
@@ -45,6 +45,13 @@ pub struct FitConfig {
         arg(long, value_name = "COL=CURVE,...", value_delimiter = ',', help_heading = "Columns")
     )]
     pub map: Vec<MapOf>,
+    /// Only values above, or only values below, what the other columns lead to expect count in scores, for numbers and lists of
+    /// numbers: COL=high or COL=low; the last match counts.
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "COL=SIDE,...", value_delimiter = ',', help_heading = "Anomalies")
+    )]
+    pub direction: Vec<DirectionOf>,
     /// Scale each number of a vector by itself (element), or all as one (whole) [default: element]
     #[cfg_attr(feature = "cli", arg(long, value_parser = flags::words::<VectorScale>(VectorScale::WORDS), help_heading = "Columns"))]
     pub vector_scale: Option<VectorScale>,
@@ -169,6 +176,9 @@ pub struct FitConfig {
     /// The rule that makes a row an anomaly, stored for transforms. Default: [`Decision::DEFAULT`].
     #[cfg_attr(feature = "cli", arg(skip))]
     pub decision: Option<Decision>,
+    /// Anomalies must also have a p-value of at most this, stored for transforms.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub ignore_above_p: Option<f64>,
     /// A stop ends the fit with the best weights so far, once an epoch is trained.
     #[cfg_attr(feature = "cli", arg(skip))]
     pub keep_partial: bool,
@@ -236,6 +246,8 @@ builders! {
     scale: Scale => Some;
     /// Sets [`map`](Self::map).
     map: Vec<MapOf> => |value| value;
+    /// Sets [`direction`](Self::direction).
+    direction: Vec<DirectionOf> => |value| value;
     /// Sets [`vector_scale`](Self::vector_scale).
     vector_scale: VectorScale => Some;
     /// Sets [`missing_indicator`](Self::missing_indicator).
@@ -284,6 +296,8 @@ builders! {
     members: usize => Some;
     /// Sets [`decision`](Self::decision).
     decision: Decision => Some;
+    /// Sets [`ignore_above_p`](Self::ignore_above_p).
+    ignore_above_p: f64 => Some;
     /// Sets [`keep_partial`](Self::keep_partial).
     keep_partial: bool => |value| value;
     /// Sets [`checkpoint`](Self::checkpoint).
@@ -380,7 +394,7 @@ impl FitConfig {
         within("members", self.members, "1 to 64", |v| (1..=Training::MOST_MEMBERS).contains(&v))?;
         within("memory", self.memory, "16 MiB or more", |v| v >= 16 << 20)?;
         within("shuffle_rows", self.shuffle_rows, "1 or more", |v| v >= 1)?;
-        check_decision(self.decision)?;
+        check_decision(self.decision, self.ignore_above_p)?;
         within("checkpoint_minutes", self.checkpoint_minutes, "above 0, at most 1000000", |v| v > 0.0 && v <= 1e6)
     }
 

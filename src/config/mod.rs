@@ -11,6 +11,7 @@ mod choices;
 mod cluster_count;
 mod csv;
 mod decode;
+mod direction;
 mod fit;
 #[cfg(feature = "cli")]
 mod flags;
@@ -30,6 +31,7 @@ pub use self::choices::{
 pub use self::cluster_count::ClusterCount;
 pub use self::csv::CsvConfig;
 pub use self::decode::{GenerateConfig, ReconstructConfig, TraverseConfig};
+pub use self::direction::{Direction, DirectionOf};
 pub use self::fit::FitConfig;
 pub use self::gap::{Gap, ParseGapError};
 pub use self::impute::ImputeConfig;
@@ -51,7 +53,8 @@ fn within<T: fmt::Display + Copy>(
     }
 }
 
-fn check_decision(decision: Option<Decision>) -> Result<()> {
+fn check_decision(decision: Option<Decision>, ignore_above_p: Option<f64>) -> Result<()> {
+    within("ignore_above_p", ignore_above_p, "between 0 and 1", |v| v > 0.0 && v < 1.0)?;
     let Some(decision) = decision else { return Ok(()) };
     let (range, is_within) = decision.range();
     within(decision.option(), decision.value(), range, |_| is_within)

@@ -23,6 +23,8 @@ use crate::source::{Batches, ColumnStream, Source};
 struct TransformReader {
     schema: SchemaRef,
     rows: Prefetch<CountedRows<OutputBatch>>,
+    /// What is done with rows in their order.
+    finish: Box<dyn FnMut(&mut CountedRows<OutputBatch>) -> Result<()> + Send>,
 }
 
 impl Model {
@@ -102,7 +104,7 @@ impl Model {
             Some(windower) => windower.add_all(rows)?,
             None => rows.batches,
         };
-        self.transformed(plan, batches, maker, run)
+        self.transformed(plan, batches, maker, config, run)
     }
 
     /// The same for the rows of a source, read when the result is: a false discovery rate reads them before, too.
@@ -122,7 +124,7 @@ impl Model {
         let job = TransformJob::new(self, config, run)?;
         let maker = job.maker(source, &plan.features)?;
         let batches = self.stream(source, job.windows.as_ref(), &plan.needed, batch_rows(self.features().layout()))?;
-        self.transformed(plan, batches, maker, run)
+        self.transformed(plan, batches, maker, config, run)
     }
 
     /// Adds the new columns to batches of the columns that the plan needs.
@@ -131,12 +133,14 @@ impl Model {
         plan: OutputPlan,
         batches: Batches,
         maker: NewColumnMaker,
+        config: &TransformConfig,
         run: &Run<'_>,
     ) -> Result<TransformReader> {
         let route = plan.route();
         let slices = BatchSlicer::new(batches, batch_rows(self.features().layout()), route.budget());
+        let finish = Box::new(plan.alert_stage(config, &maker.decision_column(), None));
         let rows = run.spread(&route, slices, plan.worker(maker, None, None))?;
-        Ok(TransformReader { schema: plan.schema, rows })
+        Ok(TransformReader { schema: plan.schema, rows, finish })
     }
 }
 
@@ -145,7 +149,8 @@ impl Iterator for TransformReader {
 
     fn next(&mut self) -> Option<Self::Item> {
         let next = self.rows.next()?;
-        Some(next.map(|done| done.rows.batch).map_err(|error| ArrowError::ExternalError(Box::new(error))))
+        let finished = next.and_then(|mut done| (self.finish)(&mut done).map(|()| done.rows.batch));
+        Some(finished.map_err(|error| ArrowError::ExternalError(Box::new(error))))
     }
 }
 

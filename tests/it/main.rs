@@ -70,6 +70,7 @@ mod quarantine;
 mod readme;
 mod report;
 mod resume;
+mod rules;
 mod schemas;
 mod scores;
 mod sequence_commands;

@@ -84,7 +84,7 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::NotLearnable { selection: selection @ "columns", .. } => {
             format!("leave it out of {}; it is carried to the output all the same", setter(selection))
         }
-        Error::NotLearnable { selection: selection @ "map", .. } => format!("{} takes numbers", setter(selection)),
+        Error::NotLearnable { selection: selection @ ("map" | "direction"), .. } => format!("{} takes numbers", setter(selection)),
         Error::NotLearnable { selection, .. } => format!("{} takes strings and integers", setter(selection)),
         Error::OptionRange { option, .. } | Error::UnknownScore { option, .. } => format!("{} sets it", setter(option)),
         Error::NotCalibrated { .. } => "--contamination and --threshold need none; fit with --val-fraction above 0 for some".to_owned(),

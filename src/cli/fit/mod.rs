@@ -132,13 +132,14 @@ impl Fit {
         config.checkpoint_minutes = checkpoint_minutes;
         (config.init, config.sort) = (init, order.sort);
         config = config.refit_scaling(refit_scaling).accept_worse(accept_worse);
+        config.decision = decision.decision()?;
+        config.ignore_above_p = decision.ignore_above_p();
         config.check()?;
         run.check()?;
         rows.spool_dir.clone_from(&config.spool_dir);
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         let _lock = run.claim(&path, force, source.paths(), context)?;
         let metrics = metrics.start(&source, &[&path])?;
-        config.decision = decision.decision()?;
         // An object has no folder for what a run leaves.
         config.checkpoint = path.file_name().filter(|_| !is_url(&path)).map(|name| {
             let name = format!(".{}.checkpoint", name.to_string_lossy());
