@@ -70,8 +70,10 @@ impl FitTransform {
         } = self;
         let (inputs, output) = paths.split()?;
         let of_model = path.clone().unwrap_or_default();
-        let written: Vec<&Path> = path.iter().chain([&output]).map(PathBuf::as_path).collect();
-        monitor.begin("fit-transform", &of_model, &written, context)?;
+        let quarantine = config.quarantine.as_ref();
+        let written = [&output].into_iter().chain(quarantine).chain(&path).map(PathBuf::as_path);
+        let written: Vec<&Path> = written.collect();
+        monitor.begin("fit-transform", &inputs, &of_model, &written, context)?;
         let alert = alert.alert()?;
         (config.output, fitting.sort) = (files, config.order.sort);
         let start = Instant::now();
@@ -82,6 +84,7 @@ impl FitTransform {
         run.check()?;
         rows.spool_dir.clone_from(&fitting.spool_dir);
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
+        context.monitor.lineage.read(&source.schema(), false);
         // One file under two names would wait for itself.
         let outputs = transform::targets(&output, &config)?;
         let written: Vec<&Path> = path.iter().map(PathBuf::as_path).chain(outputs.iter().copied()).collect();
@@ -111,10 +114,11 @@ impl FitTransform {
         let fit_seconds = start.elapsed().as_secs_f64();
         let transforming = Instant::now();
         let to = open_output(&output)?;
+        context.monitor.lineage.wrote(&*fitted.model.output_schema(&source, &config)?);
         let transformed =
             fitted.model.transform_to(&source, to, &config, &mut context.run(run.workers.threads, source.rows()))?;
         context.monitor.fitted(&fitted, false);
-        context.monitor.transformed(&transformed);
+        context.monitor.transformed(&transformed, true);
         let transform_seconds = transforming.elapsed().as_secs_f64();
 
         let mut lines = summary::lines(&fitted, fit_seconds);

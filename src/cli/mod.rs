@@ -17,6 +17,7 @@ mod flags;
 mod generate;
 mod impute;
 mod inspect;
+mod lineage;
 mod man;
 mod monitor;
 mod output;
@@ -215,7 +216,8 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
     };
+    let fault = outcome.as_ref().err().map(exit::text);
     let code = outcome.map_or_else(|failure| exit::code(&failure, Some(&invocation), Some(&context.signals)), |()| 0);
-    context.monitor.end(code);
+    context.monitor.end(code, fault);
     code
 }

@@ -76,7 +76,8 @@ impl Transform {
         } = self;
         let (inputs, output) = paths.split()?;
         rows.keep_going = files.keep_going(&output);
-        monitor.begin("transform", &path, &[&output], context)?;
+        let written: Vec<&Path> = [output.as_path()].into_iter().chain(config.quarantine.as_deref()).collect();
+        monitor.begin("transform", &inputs, &path, &written, context)?;
         let alert = alert.alert()?;
         config.output = files.config();
         config.decision = decision.decision()?;
@@ -94,13 +95,17 @@ impl Transform {
         log::model(&path, &model);
         alert.check_model(&model, &config)?;
         let to = files.open(&output)?;
+        if let Some(source) = &source {
+            context.monitor.lineage.read(&source.schema(), true);
+            context.monitor.lineage.wrote(&*model.output_schema(source, &config)?);
+        }
         let mut running = context.run(run.workers.threads, source.as_ref().and_then(Source::rows));
         let transformed = match &source {
             Some(source) => model.transform_to(source, to, &config, &mut running)?,
             None => model.transform_lines(&inputs, &rows, to, &config, &mut running)?,
         };
         drop(running);
-        context.monitor.transformed(&transformed);
+        context.monitor.transformed(&transformed, true);
         output::warn_of_no_row(transformed.rows, &rows);
         let total = start.elapsed().as_secs_f64();
         let lines = lines(&model, &config, &transformed, &output, alert.drift(), total)?;

@@ -45,8 +45,8 @@ pub struct FitConfig {
         arg(long, value_name = "COL=CURVE,...", value_delimiter = ',', help_heading = "Columns")
     )]
     pub map: Vec<MapOf>,
-    /// Only values above, or only values below, what the other columns lead to expect count in scores, for numbers and lists of
-    /// numbers: COL=high or COL=low; the last match counts.
+    /// Only values above (COL=high), or only values below (COL=low), what other columns lead to expect count in scores; for numbers
+    /// and lists of numbers [default: both]
     #[cfg_attr(
         feature = "cli",
         arg(long, value_name = "COL=SIDE,...", value_delimiter = ',', help_heading = "Anomalies")

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::scorer::MemberView;
+use super::scorer::{Directions, MemberView};
 use super::{COMBINED, ELBO, EncodedBatch, Member, Scorer};
 use crate::batch::Batch;
 use crate::error::Result;
@@ -12,9 +12,6 @@ const REFINEMENTS: usize = 2;
 
 /// The slowest convergence that is extrapolated.
 const MOST_FACTOR: f32 = 0.95;
-
-/// Elements of the row vector, ascending, each with the sign of the differences from the expected value that are odd.
-pub(crate) type Directions = [(usize, f32)];
 
 impl Scorer {
     /// The rows as they are scored: without what is on the side that is not odd. A row stays as it is where that would not lower

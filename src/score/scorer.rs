@@ -4,13 +4,15 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use super::direction::Directions;
 use super::{AggregatePosterior, Formula, Neighbors, SCORES, Score, ScoreComponents};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::feature::{GroupNorms, Layout};
 use crate::model::{Encoded, Heads, Network, Row, Vae, Weights};
 use crate::numerics::RandomStream;
+
+/// Elements of the row vector, ascending, each with the sign of the differences from the expected value that are odd.
+pub(crate) type Directions = [(usize, f32)];
 
 /// The networks of a model, and the training rows it stores. Scores by networks are means over all; latents,
 /// reconstructions and distances from stored rows come from the first.

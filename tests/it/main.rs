@@ -50,6 +50,7 @@ mod latent_dim;
 mod latent_quality;
 mod library;
 mod linear;
+mod lineage;
 mod lines;
 mod locks;
 mod logs;

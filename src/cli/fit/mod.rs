@@ -126,7 +126,7 @@ impl Fit {
             monitor,
             run,
         } = self;
-        monitor.begin("fit", &path, &[&path], context)?;
+        monitor.begin("fit", &inputs, &path, &[&path], context)?;
         let start = Instant::now();
         config = config.keep_partial(keep_partial).resume(resume);
         config.checkpoint_minutes = checkpoint_minutes;
@@ -138,6 +138,7 @@ impl Fit {
         run.check()?;
         rows.spool_dir.clone_from(&config.spool_dir);
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
+        context.monitor.lineage.read(&source.schema(), false);
         let _lock = run.claim(&path, force, source.paths(), context)?;
         let metrics = metrics.start(&source, &[&path])?;
         // An object has no folder for what a run leaves.
