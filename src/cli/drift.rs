@@ -18,6 +18,7 @@ use crate::cli::output::drift_summary::moved;
 use crate::cli::output::log;
 use crate::cli::output::table::{in_lines, table_of, to_the_right};
 use crate::cli::output::{self, OutputFormat, labelled, percent, seconds, shown};
+use crate::source::ColumnTree;
 
 /// Compare data with the training data of a model
 ///
@@ -62,7 +63,7 @@ impl DriftCommand {
         let start = Instant::now();
         Run::new().threads(threads).check()?;
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
-        context.monitor.lineage.read(&source.schema(), true);
+        context.monitor.lineage.read(&ColumnTree::of(&source.schema()), true);
         let model = Model::load(&path, device)?;
         log::model(&path, &model);
         check_spread(&model)?;

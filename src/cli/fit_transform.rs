@@ -19,6 +19,7 @@ use crate::cli::flags::run::{RunFlags, folder};
 use crate::cli::monitor::MonitorFlags;
 use crate::cli::output;
 use crate::cli::transform;
+use crate::source::ColumnTree;
 
 /// Train a VAE on rows, and add latents and anomaly scores to the same rows
 ///
@@ -84,7 +85,7 @@ impl FitTransform {
         run.check()?;
         rows.spool_dir.clone_from(&fitting.spool_dir);
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
-        context.monitor.lineage.read(&source.schema(), false);
+        context.monitor.lineage.read(&ColumnTree::of(&source.schema()), false);
         // One file under two names would wait for itself.
         let outputs = transform::targets(&output, &config)?;
         let written: Vec<&Path> = path.iter().map(PathBuf::as_path).chain(outputs.iter().copied()).collect();
@@ -114,7 +115,7 @@ impl FitTransform {
         let fit_seconds = start.elapsed().as_secs_f64();
         let transforming = Instant::now();
         let to = open_output(&output)?;
-        context.monitor.lineage.wrote(&*fitted.model.output_schema(&source, &config)?);
+        context.monitor.lineage.wrote(&ColumnTree::of(&*fitted.model.output_schema(&source, &config)?));
         let transformed =
             fitted.model.transform_to(&source, to, &config, &mut context.run(run.workers.threads, source.rows()))?;
         context.monitor.fitted(&fitted, false);

@@ -10,7 +10,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::{Map, Value, json};
 use uuid::{Builder, Uuid};
 use vaepipe::{Fitted, Transformed};
@@ -19,6 +18,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::cli::output::epoch_metrics::holds_json_lines;
 use crate::cli::output::log;
+use crate::source::ColumnTree;
 
 /// The specification of events, and of their facets.
 const SPECIFICATION: &str = "https://openlineage.io/spec";
@@ -86,26 +86,9 @@ fn dataset(path: &Path) -> Option<Value> {
     })
 }
 
-/// A column, with those of its struct or list.
-fn column(field: &Field) -> Value {
-    let parts: Vec<Value> = match field.data_type() {
-        DataType::Struct(fields) => fields.iter().map(|field| column(field)).collect(),
-        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => match item.data_type() {
-            DataType::Struct(fields) => fields.iter().map(|field| column(field)).collect(),
-            _ => Vec::new(),
-        },
-        _ => Vec::new(),
-    };
-    let mut said = json!({"name": field.name(), "type": field.data_type().to_string()});
-    if !parts.is_empty() {
-        said["fields"] = json!(parts);
-    }
-    said
-}
-
-fn schema_facet(schema: &Schema) -> Value {
-    let fields: Vec<Value> = schema.fields().iter().map(|field| column(field)).collect();
-    facet("SchemaDatasetFacet", "1-2-0", json!({"fields": fields}))
+/// The facet of columns.
+fn schema_facet(columns: &[ColumnTree]) -> Value {
+    facet("SchemaDatasetFacet", "1-2-0", json!({"fields": columns}))
 }
 
 impl Lineage {
@@ -154,17 +137,17 @@ impl Lineage {
     }
 
     /// Notes the columns of all inputs but the model, which is the last one of a command that `reads_model`.
-    pub(crate) fn read(&self, schema: &Schema, reads_model: bool) {
+    pub(crate) fn read(&self, columns: &[ColumnTree], reads_model: bool) {
         self.with(|run| {
             let tables = run.inputs.len().saturating_sub(usize::from(reads_model));
-            run.inputs[..tables].iter_mut().for_each(|input| input["facets"]["schema"] = schema_facet(schema));
+            run.inputs[..tables].iter_mut().for_each(|input| input["facets"]["schema"] = schema_facet(columns));
         });
     }
 
     /// Notes the columns of the first output.
-    pub(crate) fn wrote(&self, schema: &Schema) {
+    pub(crate) fn wrote(&self, columns: &[ColumnTree]) {
         self.with(|run| {
-            run.outputs.iter_mut().take(1).for_each(|output| output["facets"]["schema"] = schema_facet(schema));
+            run.outputs.iter_mut().take(1).for_each(|output| output["facets"]["schema"] = schema_facet(columns));
         });
     }
 

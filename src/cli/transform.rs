@@ -21,6 +21,7 @@ use crate::cli::monitor::MonitorFlags;
 use crate::cli::output::drift_summary::{self, moved};
 use crate::cli::output::log;
 use crate::cli::output::{self, percent, seconds};
+use crate::source::ColumnTree;
 
 /// Add latents and anomaly scores to every row
 ///
@@ -96,8 +97,8 @@ impl Transform {
         alert.check_model(&model, &config)?;
         let to = files.open(&output)?;
         if let Some(source) = &source {
-            context.monitor.lineage.read(&source.schema(), true);
-            context.monitor.lineage.wrote(&*model.output_schema(source, &config)?);
+            context.monitor.lineage.read(&ColumnTree::of(&source.schema()), true);
+            context.monitor.lineage.wrote(&ColumnTree::of(&*model.output_schema(source, &config)?));
         }
         let mut running = context.run(run.workers.threads, source.as_ref().and_then(Source::rows));
         let transformed = match &source {

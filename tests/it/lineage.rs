@@ -40,10 +40,16 @@ fn a_run_says_what_it_reads_and_writes() {
     }
     assert_ne!(events[0]["run"]["runId"], events[4]["run"]["runId"]);
     let [fit, transform, drift] = [&events[1], &events[3], &events[5]];
-    assert_eq!((names(fit, "inputs"), names(fit, "outputs")), (vec![path("past.parquet")], vec![path("vae.safetensors")]));
+    assert_eq!(
+        (names(fit, "inputs"), names(fit, "outputs")),
+        (vec![path("past.parquet")], vec![path("vae.safetensors")])
+    );
     assert_eq!((&fit["job"]["name"], &fit["job"]["namespace"]), (&"vaepipe.fit".into(), &"default".into()));
     assert_eq!(fit["run"]["facets"]["vaepipe_fit"]["rows"], 600);
-    assert_eq!((&transform["job"]["name"], &transform["job"]["namespace"]), (&"score.transform".into(), &"nights".into()));
+    assert_eq!(
+        (&transform["job"]["name"], &transform["job"]["namespace"]),
+        (&"score.transform".into(), &"nights".into())
+    );
     assert_eq!(transform["run"]["runId"], "0195d0c4-5bd0-7000-8000-000000000002");
     assert_eq!(transform["run"]["facets"]["parent"]["job"]["name"], "flow.dag.task");
     assert_eq!(names(transform, "inputs"), [path("past.parquet"), path("vae.safetensors")]);

@@ -22,6 +22,7 @@ use crate::cli::output::epoch_metrics::Metrics;
 use crate::cli::output::log;
 use crate::cli::output::progress::FitProgress;
 use crate::cli::output::{self, shell};
+use crate::source::ColumnTree;
 
 /// Train a VAE on rows and write one model file
 ///
@@ -138,7 +139,7 @@ impl Fit {
         run.check()?;
         rows.spool_dir.clone_from(&config.spool_dir);
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
-        context.monitor.lineage.read(&source.schema(), false);
+        context.monitor.lineage.read(&ColumnTree::of(&source.schema()), false);
         let _lock = run.claim(&path, force, source.paths(), context)?;
         let metrics = metrics.start(&source, &[&path])?;
         // An object has no folder for what a run leaves.
