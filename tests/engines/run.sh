@@ -21,7 +21,7 @@ done
 bin="$cache/engines/bin"
 "$bin/pip" install --quiet 'pyspark>=4.1,<5' 'ray[data]>=2.55,<3' 'dask[dataframe,distributed]' 'dbt-core>=1.10,<1.12' \
   'dbt-duckdb>=1.9,<2' pyarrow 'pandas<3' maturin
-"$cache/airflow/bin/pip" install --quiet 'apache-airflow>=3,<4' pyarrow
+"$cache/airflow/bin/pip" install --quiet 'apache-airflow>=3,<4' pyarrow numpy
 "$cache/dagster/bin/pip" install --quiet 'dagster>=1.13,<2' pyarrow numpy
 if [ -z "${WHEEL:-}" ]; then
   "$bin/maturin" build --release --manifest-path python/Cargo.toml --out "$work/wheel"
