@@ -49,7 +49,7 @@ impl Model {
         AlertGroups::check(config, &rows.schema())?;
         let decision = maker.decision_column();
         let decided = new.column_by_name(&decision).and_then(|column| column.as_boolean_opt());
-        let Some((groups, decided)) = AlertGroups::new(config, &names)?.zip(decided) else { return Ok(new) };
+        let Some((groups, decided)) = AlertGroups::new(config, &names).zip(decided) else { return Ok(new) };
         let held_back = AlertCounter::new(config).held_back(groups.alerts(rows, decided)?);
         Ok(without_alerts(&new, &held_back, &decision))
     }

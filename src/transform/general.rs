@@ -71,7 +71,7 @@ impl OutputPlan {
                 needed.push(column.clone());
             }
         }
-        let groups = AlertGroups::new(config, &needed)?;
+        let groups = AlertGroups::new(config, &needed);
         let new = model.new_columns(config)?;
         let metadata = model.keys(Some(&format!("{}{ANOMALY_SCORE}", config.prefix)));
         let fields: Vec<FieldRef> = carried.iter().chain(new.fields()).cloned().collect();

@@ -10,8 +10,8 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::read_columns::unreadable;
 use crate::config::TransformConfig;
-use crate::error::Result;
-use crate::source::Selection;
+use crate::error::{Error, Result};
+use crate::source::near_names;
 
 /// An anomaly: its row in the batch, and the values of its group.
 pub(super) type GroupAlert = (u32, String);
@@ -31,26 +31,25 @@ impl TransformConfig {
 }
 
 impl AlertGroups {
-    /// `None` if every alert counts. `read` are the columns that are read.
-    ///
-    /// # Errors
-    /// [`Error::UnknownColumn`](crate::Error::UnknownColumn).
-    pub(super) fn new(config: &TransformConfig, read: &[String]) -> Result<Option<Self>> {
-        if !config.counts_alerts() {
-            return Ok(None);
-        }
+    /// `None` if every alert counts. `read` are the columns that are read, which have those of the groups.
+    pub(super) fn new(config: &TransformConfig, read: &[String]) -> Option<Self> {
         let index = |name: &String| read.iter().position(|column| column == name);
-        Ok(Some(Self { columns: config.alerts_per.iter().filter_map(index).collect() }))
+        config.counts_alerts().then(|| Self { columns: config.alerts_per.iter().filter_map(index).collect() })
     }
 
     /// Checks that an input with this schema has the columns of the groups.
     ///
     /// # Errors
-    /// [`Error::UnknownColumn`](crate::Error::UnknownColumn).
+    /// [`Error::UnknownColumn`].
     pub(super) fn check(config: &TransformConfig, schema: &Schema) -> Result<()> {
-        // Names, not patterns.
-        let escaped: Vec<String> = config.alerts_per.clone();
-        Selection::parse("alerts_per", &escaped)?.check(schema.fields().iter().map(|field| field.name().as_str()))
+        let names = || schema.fields().iter().map(|field| field.name().as_str());
+        match config.alerts_per.iter().find(|wanted| !names().any(|name| name == wanted.as_str())) {
+            Some(name) => {
+                let near = near_names(name, names());
+                Err(Error::UnknownColumn { selection: "alerts_per", name: name.clone(), near })
+            }
+            None => Ok(()),
+        }
     }
 
     /// The anomalies among some rows.

@@ -19,12 +19,15 @@ use crate::pipeline::{Prefetch, Run};
 use crate::sink::Medium;
 use crate::source::{Batches, ColumnStream, Source};
 
+/// What is done with rows in their order.
+type Finish = Box<dyn FnMut(&mut CountedRows<OutputBatch>) -> Result<()> + Send>;
+
 /// Rows with their new columns.
 struct TransformReader {
     schema: SchemaRef,
     rows: Prefetch<CountedRows<OutputBatch>>,
     /// What is done with rows in their order.
-    finish: Box<dyn FnMut(&mut CountedRows<OutputBatch>) -> Result<()> + Send>,
+    finish: Finish,
 }
 
 impl Model {
