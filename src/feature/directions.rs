@@ -10,7 +10,7 @@ use crate::config::{Direction, FitConfig};
 use crate::error::{Error, Result};
 use crate::source::Selection;
 
-/// The learned columns with a direction, by name.
+/// The learned columns with a direction, by name; among them the means over rows before of such columns.
 ///
 /// # Errors
 /// [`Error::UnknownColumn`] for a name that is not in `schema`, [`Error::NotLearnable`] for the name of a column that is not
@@ -19,6 +19,7 @@ pub(crate) fn directions(
     features: &Features,
     schema: &Schema,
     config: &FitConfig,
+    windows: impl Iterator<Item = (String, String)>,
 ) -> Result<BTreeMap<String, Direction>> {
     let leaves = Column::leaves(schema);
     let all: Vec<&Column> = leaves.iter().map(|(column, _)| column).collect();
@@ -35,6 +36,12 @@ pub(crate) fn directions(
                 let reason = format!(" by one side: {as_what}");
                 return Err(Error::NotLearnable { selection: "direction", column: column.name().to_owned(), reason });
             }
+        }
+    }
+    for (of, window) in windows {
+        let is_learned = features.kinds().iter().any(|kind| kind.column().name() == window && has_sides(kind));
+        if let Some(&direction) = found.get(&of).filter(|_| is_learned) {
+            found.insert(window, direction);
         }
     }
     Ok(found)

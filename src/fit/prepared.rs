@@ -17,6 +17,7 @@ use crate::feature::{Kind, directions};
 use crate::model::{Device, TensorDevice};
 use crate::pipeline::{Progress, Run};
 use crate::score::Score;
+use crate::sequence::Sequence;
 use crate::source::ParquetSource;
 
 /// Columns that a transform adds, behind any prefix.
@@ -98,7 +99,7 @@ impl Prepared {
         }
         let directions = match &base {
             Some(base) if config.direction.is_empty() => base.directions().clone(),
-            _ => directions(&columns.features, &source.schema(), &config)?,
+            _ => directions(&columns.features, &source.schema(), &config, windows_of(&columns))?,
         };
         if let (Some(windowed), Some(sequence)) = (&windowed, &mut columns.sequence) {
             sequence.forecasts = windowed.sample.forecasts(sequence)?;
@@ -112,4 +113,10 @@ impl Prepared {
         run.report(Progress::Chosen { columns: &names, latent_dim: sizes.network.latent_dim });
         Ok(Self { config, base, input, source, device, score, directions, folder, columns, sizes, start })
     }
+}
+
+/// The columns of means over rows before, each behind the column that it is of.
+fn windows_of(columns: &ColumnChoice) -> impl Iterator<Item = (String, String)> {
+    let windows = columns.sequence.iter().flat_map(Sequence::window_columns);
+    windows.map(|(column, name)| (column.name().to_owned(), name))
 }

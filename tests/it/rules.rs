@@ -146,6 +146,33 @@ fn several_columns_may_have_a_side() {
 }
 
 #[test]
+fn rows_after_a_low_one_are_not_odd_either() {
+    let dir = Workdir::new();
+    let series = |seed: u64, low: std::ops::Range<usize>| {
+        let mut uniform = Uniform::new(seed);
+        let level = |row: usize| (row as f64 / 9.0).sin() - if low.contains(&row) { 20.0 } else { 0.0 };
+        let y: Vec<f64> = (0..3000).map(|row| level(row) + 0.1 * uniform.next()).collect();
+        RecordBatch::try_from_iter([
+            ("t", Arc::new((0..3000).collect::<Int64Array>()) as ArrayRef),
+            ("y", Arc::new(Float64Array::from(y))),
+        ])
+        .unwrap()
+    };
+    write(&dir.path("past.parquet"), &series(1, 0..0), 1000);
+    write(&dir.path("today.parquet"), &series(2, 1000..1040), 1000);
+    for (model, flags) in [("both", ""), ("high", "--direction y=high")] {
+        dir.ok(&format!("fit past.parquet -m {model}.safetensors --order-by t --window 16 --epochs 10 {flags}"));
+        dir.ok(&format!("transform today.parquet {model}.parquet -m {model}.safetensors"));
+    }
+    let low = |model: &str| {
+        let found = decided(&read(&dir.path(&format!("{model}.parquet"))));
+        found[1000..1055].iter().filter(|found| **found).count()
+    };
+    assert!(low("both") > 40 && low("high") <= 6, "{} {}", low("both"), low("high"));
+    dir.ok("inspect high.safetensors").prints(&["odd on one side only: y high\n"]);
+}
+
+#[test]
 fn a_side_is_of_numbers() {
     let dir = folder();
     let fit = "fit past.parquet -m m.safetensors --exclude id --epochs 1";
@@ -153,6 +180,7 @@ fn a_side_is_of_numbers() {
     dir.fails(2, &format!("{fit} --direction device=low")).says(&["column \"device\"", "by one side"]);
     dir.fails(2, &format!("{fit} --direction id=low")).says(&["column \"id\"", "not learned"]);
     dir.fails(2, &format!("{fit} --direction z=high")).says(&["no column \"z\""]);
+    dir.fails(2, "inspect past.parquet --direction even=high").says(&["column \"even\""]);
     dir.fails(2, &format!("{fit} --direction y=up")).says(&["high", "low"]);
     dir.fails(2, &format!("{fit} --direction y")).says(&["COL=high"]);
 }

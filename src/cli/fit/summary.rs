@@ -119,8 +119,9 @@ pub(crate) fn scores(model: &Model) -> Vec<(&'static str, String)> {
     let holds = (stored > 0)
         .then(|| format!("the model stores {} training rows for nearest neighbours", HumanCount(stored as u64)));
     let contaminated = scoring.suspected_contamination().map(contaminated);
-    let sides: Vec<String> =
-        scoring.directions.iter().map(|(column, side)| format!("{} {side}", shown(column))).collect();
+    let windows: Vec<String> = model.metadata().sequence.iter().flat_map(|sequence| sequence.window_names()).collect();
+    let of_columns = scoring.directions.iter().filter(|(column, _)| !windows.contains(column));
+    let sides: Vec<String> = of_columns.map(|(column, side)| format!("{} {side}", shown(column))).collect();
     let sides = (!sides.is_empty()).then(|| format!("odd on one side only: {}", sides.join(", ")));
     [("scores", said)]
         .into_iter()
