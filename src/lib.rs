@@ -160,7 +160,7 @@ pub use storage::Lock;
 
 pub use feature::{Carried, Column, ColumnType, InputColumn, Kind, OrderedPair, ValueIssues, Values};
 pub use sink::ipc_schema;
-pub use source::{ParquetSource, Source, silence_decoder_panics};
+pub use source::{ColumnTree, ParquetSource, Source, silence_decoder_panics};
 
 pub use model::{Device, Network, Weight};
 pub use sequence::{Forecast, Sequence};

@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
-use vaepipe::{Device, Model, OrderConfig, Run, Shift, Source, SourceConfig, TransformConfig, Transformed};
+use vaepipe::{ColumnTree, Device, Model, OrderConfig, Run, Shift, Source, SourceConfig, TransformConfig, Transformed};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
@@ -18,7 +18,6 @@ use crate::cli::output::drift_summary::moved;
 use crate::cli::output::log;
 use crate::cli::output::table::{in_lines, table_of, to_the_right};
 use crate::cli::output::{self, OutputFormat, labelled, percent, seconds, shown};
-use crate::source::ColumnTree;
 
 /// Compare data with the training data of a model
 ///

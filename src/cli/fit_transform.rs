@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 use serde_json::json;
-use vaepipe::{FitConfig, OutputConfig, Source, SourceConfig, TransformConfig};
+use vaepipe::{ColumnTree, FitConfig, OutputConfig, Source, SourceConfig, TransformConfig};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
@@ -19,7 +19,6 @@ use crate::cli::flags::run::{RunFlags, folder};
 use crate::cli::monitor::MonitorFlags;
 use crate::cli::output;
 use crate::cli::transform;
-use crate::source::ColumnTree;
 
 /// Train a VAE on rows, and add latents and anomaly scores to the same rows
 ///

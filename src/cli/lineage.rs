@@ -12,13 +12,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 use uuid::{Builder, Uuid};
-use vaepipe::{Fitted, Transformed};
+use vaepipe::{ColumnTree, Fitted, Transformed};
 
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::cli::output::epoch_metrics::holds_json_lines;
 use crate::cli::output::log;
-use crate::source::ColumnTree;
 
 /// The specification of events, and of their facets.
 const SPECIFICATION: &str = "https://openlineage.io/spec";

@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
 use vaepipe::{
-    Decision, Error, Model, ScoreQuantiles, Source, SourceConfig, TransformConfig, Transformed, ValueIssues,
+    ColumnTree, Decision, Error, Model, ScoreQuantiles, Source, SourceConfig, TransformConfig, Transformed, ValueIssues,
 };
 
 use crate::cli::Context;
@@ -21,7 +21,6 @@ use crate::cli::monitor::MonitorFlags;
 use crate::cli::output::drift_summary::{self, moved};
 use crate::cli::output::log;
 use crate::cli::output::{self, percent, seconds};
-use crate::source::ColumnTree;
 
 /// Add latents and anomaly scores to every row
 ///

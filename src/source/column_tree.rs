@@ -5,18 +5,21 @@ use serde::Serialize;
 
 /// A column, with those of its struct, or of the structs in its list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct ColumnTree {
-    name: String,
+#[non_exhaustive]
+pub struct ColumnTree {
+    /// Its name.
+    pub name: String,
     /// Its Arrow type.
     #[serde(rename = "type")]
-    data_type: String,
+    pub data_type: String,
+    /// The columns within it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    fields: Vec<Self>,
+    pub fields: Vec<Self>,
 }
 
 impl ColumnTree {
     /// The columns of a table.
-    pub(crate) fn of(schema: &Schema) -> Vec<Self> {
+    pub fn of(schema: &Schema) -> Vec<Self> {
         schema.fields().iter().map(|field| Self::of_field(field)).collect()
     }
 

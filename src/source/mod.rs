@@ -5,7 +5,6 @@
 mod any_format;
 mod arrow_ipc;
 mod batches;
-#[cfg(feature = "cli")]
 mod column_tree;
 mod column_types;
 mod common_type;
@@ -34,8 +33,7 @@ mod wide_keys;
 
 pub use self::any_format::Source;
 pub(crate) use self::any_format::{Batches, ColumnStream};
-#[cfg(feature = "cli")]
-pub(crate) use self::column_tree::ColumnTree;
+pub use self::column_tree::ColumnTree;
 pub(crate) use self::column_types::ColumnTypes;
 pub(crate) use self::common_type::list_item;
 pub(crate) use self::decoder_panic::catch_decoder_panic;

@@ -10,7 +10,7 @@ use std::time::Instant;
 use crate::storage::is_url;
 use clap::Args;
 use serde_json::json;
-use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress, Run, Source, SourceConfig};
+use vaepipe::{ColumnTree, Error, FitConfig, Fitted, ParquetSource, Progress, Run, Source, SourceConfig};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
@@ -22,7 +22,6 @@ use crate::cli::output::epoch_metrics::Metrics;
 use crate::cli::output::log;
 use crate::cli::output::progress::FitProgress;
 use crate::cli::output::{self, shell};
-use crate::source::ColumnTree;
 
 /// Train a VAE on rows and write one model file
 ///
