@@ -148,10 +148,11 @@ extern crate self as vaepipe;
 pub use arrow;
 
 pub use config::{
-    Activation, BadLines, ClusterCount, Codec, CompareConfig, CsvConfig, DecimalMark, Decision, Encoding, ExplainRows,
-    ExportConfig, FitConfig, Gap, GenerateConfig, GivenValue, IfNewer, ImputeConfig, InputFormat, LatentDim,
-    LatentShape, LogicalType, Map, MapOf, OrderConfig, OutputConfig, ParseGapError, Preset, ReconstructConfig, Scale,
-    SourceConfig, StreamFormat, Tags, Training, TransformConfig, TraverseConfig, TypeOf, VectorScale,
+    Activation, BadLines, ClusterCount, Codec, CompareConfig, CsvConfig, DecimalMark, Decision, Direction, DirectionOf,
+    Encoding, ExplainRows, ExportConfig, FitConfig, Gap, GenerateConfig, GivenValue, IfNewer, ImputeConfig,
+    InputFormat, LatentDim, LatentShape, LogicalType, Map, MapOf, OrderConfig, OutputConfig, ParseGapError, Preset,
+    ReconstructConfig, Scale, SourceConfig, StreamFormat, Tags, Training, TransformConfig, TraverseConfig, TypeOf,
+    VectorScale,
 };
 pub use error::{
     AlphaTooLow, Error, ErrorKind, Foreign, ModelFault, OnnxFault, OrderFault, ParseChoiceError, Place, Result,
@@ -163,7 +164,7 @@ pub use storage::Lock;
 
 pub use feature::{Carried, Column, ColumnType, InputColumn, Kind, OrderedPair, ValueIssues, Values};
 pub use sink::ipc_schema;
-pub use source::{ParquetSource, Source, silence_decoder_panics};
+pub use source::{ColumnTree, ParquetSource, Source, silence_decoder_panics};
 
 pub use model::{Device, Network, Weight};
 pub use sequence::{Forecast, Sequence};

@@ -1,6 +1,6 @@
-"""The examples run: on Dask, and on stand-ins for Spark, Ray, dbt and Airflow, which are too large to install here.
+"""The examples run: on Dask, and on stand-ins for Spark, Ray, dbt, Airflow and Dagster, which are too large to install here.
 
-tests/engines/run.sh runs them on all five.
+tests/engines/run.sh runs them on all six.
 """
 
 import importlib.util
@@ -242,7 +242,7 @@ def test_the_tasks_of_the_airflow_dags(example, tmp_path, monkeypatch):
 
     sdk = MagicMock(task=task, dag=lambda **options: lambda function: function)
     dags = example("airflow_dag.py", airflow=MagicMock(), airflow_sdk=sdk)
-    assert ran == ["fit", "transform", "check_drift"]
+    assert ran == ["fit", "transform", "check_drift", "check_anomaly_rate"]
 
     with pytest.raises(FileNotFoundError):
         dags.transform.run(day(28))
@@ -253,6 +253,9 @@ def test_the_tasks_of_the_airflow_dags(example, tmp_path, monkeypatch):
         ordinary = dags.transform.run(day(28))
     assert ordinary["rows"] == 60
     dags.check_drift.run(ordinary)
+    dags.check_anomaly_rate.run(ordinary | {"anomaly_rate": 0.02})
+    with pytest.raises(ValueError, match="more than 5%"):
+        dags.check_anomaly_rate.run(ordinary | {"anomaly_rate": 0.2})
     with pytest.raises(ValueError, match="columns that moved: x"):
         dags.check_drift.run(dags.transform.run(day(29)))
     assert pyarrow.parquet.read_table(tmp_path / f"scored/date={day(29)}.parquet").num_rows == 60

@@ -33,6 +33,7 @@ EXACT = {
     "latent_dim": 'int | Literal["auto"]',
     "contamination": 'float | Literal["auto"]',
     "map": "Mapping[str, str] | Sequence[str]",
+    "direction": "Mapping[str, str] | Sequence[str]",
     "at": "Mapping[str, object] | Sequence[str]",
     "spool_dir": "str | os.PathLike[str]",
     "init": "str | os.PathLike[str]",

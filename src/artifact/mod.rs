@@ -179,12 +179,16 @@ impl Model {
         if !(1..=metadata.history.epochs.len()).contains(&metadata.history.best_epoch) {
             return Err(contradiction("the best epoch is not among the trained epochs"));
         }
-        let Scoring { anomaly_score, components, calibration, training, decision } = &metadata.scoring;
+        let Scoring { anomaly_score, components, calibration, training, decision, ignore_above_p, directions } =
+            &metadata.scoring;
         let tails = calibration.iter().chain([training]);
         let Ok(anomaly_score) = Score::named("anomaly_score", anomaly_score, |_| true) else {
             return Err(contradiction("the anomaly score is unknown"));
         };
-        if !tails.into_iter().all(|tail| tail.is_valid() && tail.rows() > 0) || !decision.is_valid() {
+        if !tails.into_iter().all(|tail| tail.is_valid() && tail.rows() > 0)
+            || !decision.is_valid()
+            || !ignore_above_p.is_none_or(|most| most > 0.0 && most < 1.0)
+        {
             return Err(contradiction("the stored scores or the decision are invalid"));
         }
         let features =
@@ -199,6 +203,9 @@ impl Model {
         let [norms, group_scores] = groups::take(norms, &features, anomaly_score.parts())?;
         let features = features.with_norms(norms);
         let layout = features.layout();
+        let Some(directions) = features.directed(directions) else {
+            return Err(contradiction("a column with a direction is not learned as a number"));
+        };
         let sketch: Weights = weights.extract_if(.., |name, _| Sketch::has_tensor(name)).collect();
         let stored: Weights = weights.extract_if(.., |name, _| neighbors::has_tensor(name)).collect();
         let stored = neighbors::take(stored, layout, *latent_dim)?;
@@ -227,9 +234,9 @@ impl Model {
         let calibration = metadata.scoring.calibration.as_ref();
         let sketch = Sketch::from_tensors(sketch, &metadata.features, layout, *latent_dim, calibration)?.map(Arc::new);
         let (weights, members) = members.into_iter().unzip();
-        let scorer =
-            Scorer::new(members).with_neighbors(stored).with_group_scores(group_scores).with_feedback(feedback);
-        let (scorer, reference) = (Arc::new(scorer), reference.map(Arc::new));
+        let scorer = Scorer::new(members).with_neighbors(stored).with_group_scores(group_scores);
+        let scorer = Arc::new(scorer.with_directions(&directions).with_feedback(feedback));
+        let reference = reference.map(Arc::new);
         let (features, hash) = (Arc::new(features), OnceLock::new());
         Ok(Self { metadata, features, weights, scorer, reference, aggregate, sketch, clusters, hash })
     }

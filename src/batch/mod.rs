@@ -41,6 +41,8 @@ pub(crate) struct Batch {
     pub(crate) surprise: Surprise,
     /// The given elements.
     pub(crate) given: GivenRows,
+    /// Which values, `[rows, inputs]`, are expected ones in place of those of the row. `None` if none is.
+    pub(crate) replaced: Option<Vec<bool>>,
 }
 
 /// The row vectors and mask of a batch with some known values masked, or with noise; shapes as in [`Batch`].
@@ -74,7 +76,7 @@ impl Batch {
         if known.is_some() {
             x.iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = 0.0);
         }
-        Self { ids, x, known, shown: None, surprise: Surprise::default(), given }
+        Self { ids, x, known, shown: None, surprise: Surprise::default(), given, replaced: None }
     }
 
     /// Takes rows without their numbers: the model's answer depends on their values alone.
@@ -137,9 +139,10 @@ impl Batch {
     /// Some of its rows, by their number in the batch.
     pub(crate) fn take(&self, rows: &[u32]) -> Self {
         let inputs = self.x.len() / self.rows().max(1);
-        let taken = |all: &[f32]| {
-            rows.iter().flat_map(|&row| &all[row as usize * inputs..][..inputs]).copied().collect::<Vec<f32>>()
-        };
+        fn rows_of<T: Copy>(all: &[T], rows: &[u32], inputs: usize) -> Vec<T> {
+            rows.iter().flat_map(|&row| &all[row as usize * inputs..][..inputs]).copied().collect()
+        }
+        let taken = |all: &[f32]| rows_of(all, rows, inputs);
         let shown = |MaskedRows { x, known }: &MaskedRows| MaskedRows { x: taken(x), known: taken(known) };
         Self {
             ids: rows.iter().map(|&row| self.ids[row as usize]).collect(),
@@ -148,6 +151,7 @@ impl Batch {
             shown: self.shown.as_ref().map(shown),
             surprise: self.surprise.take(rows),
             given: self.given.take(rows, self.rows()),
+            replaced: self.replaced.as_ref().map(|all| rows_of(all, rows, inputs)),
         }
     }
 

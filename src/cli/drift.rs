@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
-use vaepipe::{Device, Model, OrderConfig, Run, Shift, Source, SourceConfig, TransformConfig, Transformed};
+use vaepipe::{ColumnTree, Device, Model, OrderConfig, Run, Shift, Source, SourceConfig, TransformConfig, Transformed};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
@@ -57,18 +57,19 @@ impl DriftCommand {
         let Self { inputs, model: ModelFlag { model: path }, summary, rows, order, alert, monitor, workers, device } =
             self;
         let threads = workers.threads;
-        monitor.begin("drift", &path, &[&path], context)?;
+        monitor.begin("drift", &inputs, &path, &[&path], context)?;
         let limit = alert.limit()?;
         let start = Instant::now();
         Run::new().threads(threads).check()?;
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
+        context.monitor.lineage.read(&ColumnTree::of(&source.schema()), true);
         let model = Model::load(&path, device)?;
         log::model(&path, &model);
         check_spread(&model)?;
         let mut config = TransformConfig::new();
         config.order = order;
         let done = model.drift(&source, &config, &mut context.run(threads, source.rows()))?;
-        context.monitor.transformed(&done);
+        context.monitor.transformed(&done, false);
         output::warn_of_no_row(done.rows, &rows);
         let total = start.elapsed().as_secs_f64();
         output::stdout(&match summary {

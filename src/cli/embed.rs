@@ -107,6 +107,7 @@ pub fn fit(options: &Options) -> Result<FitConfig, OptionFault> {
     let tags = tags.tags(&[], init.as_deref());
     let no_time = "SOURCE_DATE_EPOCH is not a number of seconds since 1970";
     config.tags = tags.map_err(|_| OptionFault::Invalid(format!("stamp: {no_time}")))?;
+    config.ignore_above_p = decision.ignore_above_p();
     config.init = init;
     Ok(config.refit_scaling(refit_scaling).accept_worse(accept_worse))
 }
@@ -118,6 +119,7 @@ pub fn fit(options: &Options) -> Result<FitConfig, OptionFault> {
 pub fn transform(options: &Options) -> Result<TransformConfig, OptionFault> {
     let TransformOptions { mut config, decision } = parse(options)?;
     config.decision = decided(&decision)?;
+    config.ignore_above_p = decision.ignore_above_p();
     Ok(config)
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 use serde_json::json;
-use vaepipe::{FitConfig, OutputConfig, Source, SourceConfig, TransformConfig};
+use vaepipe::{ColumnTree, FitConfig, OutputConfig, Source, SourceConfig, TransformConfig};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
@@ -79,16 +79,21 @@ impl FitTransform {
         let (inputs, output) = paths.split()?;
         fitting.tags = tags.tags(&inputs, None)?;
         let of_model = path.clone().unwrap_or_default();
-        let written: Vec<&Path> = path.iter().chain([&output]).map(PathBuf::as_path).collect();
-        monitor.begin("fit-transform", &of_model, &written, context)?;
+        let quarantine = config.quarantine.as_ref();
+        let written = [&output].into_iter().chain(quarantine).chain(&path).map(PathBuf::as_path);
+        let written: Vec<&Path> = written.collect();
+        monitor.begin("fit-transform", &inputs, &of_model, &written, context)?;
         let alert = alert.alert()?;
         (config.output, fitting.sort) = (files, config.order.sort);
         let start = Instant::now();
         config.check()?;
+        fitting.decision = decision.decision()?;
+        fitting.ignore_above_p = decision.ignore_above_p();
         fitting.check()?;
         run.check()?;
         rows.spool_dir.clone_from(&fitting.spool_dir);
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
+        context.monitor.lineage.read(&ColumnTree::of(&source.schema()), false);
         // One file under two names would wait for itself.
         let outputs = transform::targets(&output, &config)?;
         let written: Vec<&Path> = path.iter().map(PathBuf::as_path).chain(outputs.iter().copied()).collect();
@@ -102,7 +107,6 @@ impl FitTransform {
             check_output(output, &config.output, source.paths(), None)?;
         }
         let metrics = metrics.start(&source, &path.iter().chain([&output]).collect::<Vec<_>>())?;
-        fitting.decision = decision.decision()?;
         let reviewed = feedback.open(&fitting, &context.signals.stop)?;
         let in_place = || if is_dash(&output) { std::env::temp_dir() } else { folder(&output) };
         let spool_dir = fitting.spool_dir.get_or_insert_with(in_place).clone();
@@ -122,10 +126,11 @@ impl FitTransform {
         let fit_seconds = start.elapsed().as_secs_f64();
         let transforming = Instant::now();
         let to = open_output(&output)?;
+        context.monitor.lineage.wrote(&ColumnTree::of(&*fitted.model.output_schema(&source, &config)?));
         let transformed =
             fitted.model.transform_to(&source, to, &config, &mut context.run(run.workers.threads, source.rows()))?;
         context.monitor.fitted(&fitted, false);
-        context.monitor.transformed(&transformed);
+        context.monitor.transformed(&transformed, true);
         let transform_seconds = transforming.elapsed().as_secs_f64();
 
         let mut lines = summary::lines(&fitted, fit_seconds);

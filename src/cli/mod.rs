@@ -21,6 +21,7 @@ mod flags;
 mod generate;
 mod impute;
 mod inspect;
+mod lineage;
 mod man;
 mod monitor;
 mod output;
@@ -40,7 +41,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand};
-use vaepipe::{GivenValue, MapOf, Progress, Run, TypeOf};
+use vaepipe::{DirectionOf, GivenValue, MapOf, Progress, Run, TypeOf};
 
 use self::flags::fit::scores;
 use self::output::{log, progress};
@@ -143,6 +144,7 @@ fn command() -> clap::Command {
             "csv_null" => arg,
             "types" => arg.value_parser(|item: &str| item.trim().parse::<TypeOf>()),
             "map" => arg.value_parser(|item: &str| item.trim().parse::<MapOf>()),
+            "direction" => arg.value_parser(|item: &str| item.trim().parse::<DirectionOf>()),
             "at" => arg.value_parser(|item: &str| item.trim().parse::<GivenValue>()),
             #[cfg(feature = "analysis")]
             "per" => arg.value_parser(|item: &str| item.trim().parse::<vaepipe::Per>()),
@@ -224,7 +226,8 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
     };
+    let fault = outcome.as_ref().err().map(exit::text);
     let code = outcome.map_or_else(|failure| exit::code(&failure, Some(&invocation), Some(&context.signals)), |()| 0);
-    context.monitor.end(code);
+    context.monitor.end(code, fault);
     code
 }

@@ -13,6 +13,7 @@ use vaepipe::{Drift, Fitted, Shift, Transformed};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
+use crate::cli::lineage::Lineage;
 use crate::cli::output;
 
 /// Columns, and latents, that a file tells of, those that moved most: each is a time series.
@@ -58,14 +59,21 @@ pub(crate) struct MonitorFlags {
     /// Write the run's metrics to this file in Prometheus text format when it ends, also if it fails; one file per job
     #[arg(long, value_name = "FILE.prom")]
     metrics_textfile: Option<PathBuf>,
-    /// The label `job` of the metrics
+    /// The label `job` of the metrics, and the first part of the job's name in OpenLineage
     #[arg(long, value_name = "NAME", default_value = "vaepipe")]
     job: String,
+    /// Append OpenLineage events to this file, a JSON line each: the run's start and its end, also if it fails [default: none]
+    #[arg(long, value_name = "FILE.jsonl")]
+    openlineage: Option<PathBuf>,
 }
 
 /// What will be written, once a command has said where.
 #[derive(Default)]
-pub(crate) struct Monitor(RefCell<Option<MonitoredRun>>);
+pub(crate) struct Monitor {
+    metrics: RefCell<Option<MonitoredRun>>,
+    /// The events of the run.
+    pub(crate) lineage: Lineage,
+}
 
 /// A suffix of the name, labels, and the value.
 type Sample = (&'static str, Vec<(&'static str, String)>, f64);
@@ -88,10 +96,20 @@ impl MonitorFlags {
     pub(crate) fn begin(
         self,
         command: &str,
+        inputs: &[PathBuf],
         model: &Path,
         outputs: &[&Path],
         context: &Context,
     ) -> Result<(), Failure> {
+        if let Some(path) = self.openlineage {
+            let others: Vec<&Path> = self.metrics_textfile.iter().map(PathBuf::as_path).collect();
+            crate::storage::check_distinct(&others.into_iter().chain([path.as_path()]).collect::<Vec<_>>())?;
+            let reads_model = !outputs.contains(&model) || command == "drift";
+            let read = inputs.iter().map(PathBuf::as_path).chain(Some(model).filter(|_| reads_model));
+            let written = outputs.iter().copied().filter(|_| command != "drift");
+            let (read, written): (Vec<&Path>, Vec<&Path>) = (read.collect(), written.collect());
+            context.monitor.lineage.begin(path, (&self.job, command), &read, &written)?;
+        }
         let Some(path) = self.metrics_textfile else { return Ok(()) };
         output::check_is_file(&path)?;
         crate::storage::check_distinct(&outputs.iter().copied().chain([path.as_path()]).collect::<Vec<_>>())?;
@@ -111,21 +129,22 @@ impl MonitorFlags {
         let of_success = format!("{LAST_SUCCESS}{} ", in_braces(labels.iter()));
         let last_success = before.lines().find_map(|line| line.strip_prefix(&of_success)).map(str::to_owned);
         let run = MonitoredRun { path, labels, start: Instant::now(), samples: Vec::new(), last_success };
-        *context.monitor.0.borrow_mut() = Some(run);
+        *context.monitor.metrics.borrow_mut() = Some(run);
         Ok(())
     }
 }
 
 impl Monitor {
     fn add(&self, name: &'static str, labels: &[(&'static str, &str)], value: impl Into<Option<f64>>) {
-        if let (Some(run), Some(value)) = (self.0.borrow_mut().as_mut(), value.into()) {
+        if let (Some(run), Some(value)) = (self.metrics.borrow_mut().as_mut(), value.into()) {
             let labels = labels.iter().map(|(label, value)| (*label, (*value).to_owned())).collect();
             run.samples.push((name, labels, value));
         }
     }
 
-    /// Notes what a transform did.
-    pub(crate) fn transformed(&self, done: &Transformed) {
+    /// Notes what a transform did, which `writes` its rows.
+    pub(crate) fn transformed(&self, done: &Transformed, writes: bool) {
+        self.lineage.transformed(done, writes);
         self.add("rows", &[], done.rows as f64);
         self.add("empty_rows", &[], done.empty_rows as f64);
         self.add("anomalies", &[], done.anomalies.map(|anomalies| anomalies as f64));
@@ -159,6 +178,7 @@ impl Monitor {
 
     /// Notes what a fit did.
     pub(crate) fn fitted(&self, fitted: &Fitted, with_rows: bool) {
+        self.lineage.fitted(fitted);
         let metadata = fitted.model.metadata();
         let (rows, history) = (&metadata.provenance, &metadata.history);
         if with_rows {
@@ -171,10 +191,11 @@ impl Monitor {
         self.add("held_out_loss", &[], history.held_out_loss);
     }
 
-    /// Writes the file, if one was asked for, of a run that ends with this code; what became of it is in the log, since
+    /// Writes the files that were asked for of a run that ends with this code, and with this fault; what became of it is in the log, since
     /// the run has its result.
-    pub(crate) fn end(&self, code: u8) {
-        let Some(run) = self.0.borrow_mut().take() else { return };
+    pub(crate) fn end(&self, code: u8, fault: Option<String>) {
+        self.lineage.end(code, fault);
+        let Some(run) = self.metrics.borrow_mut().take() else { return };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
         let mut samples = vec![
             ("exit_code", Vec::new(), code.to_string()),

@@ -52,6 +52,7 @@ impl Schema {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { inputs, model: ModelFlag { model }, summary, rows, mut config, decision } = self;
         config.decision = decision.decision()?;
+        config.ignore_above_p = decision.ignore_above_p();
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
         let model = Model::load(&model, Device::Cpu)?;
         let schema = model.output_schema(&source, &config)?;

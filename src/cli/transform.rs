@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
 use vaepipe::{
-    Decision, Error, Model, ScoreQuantiles, Source, SourceConfig, TransformConfig, Transformed, ValueIssues,
+    ColumnTree, Decision, Error, Model, ScoreQuantiles, Source, SourceConfig, TransformConfig, Transformed, ValueIssues,
 };
 
 use crate::cli::Context;
@@ -76,10 +76,12 @@ impl Transform {
         } = self;
         let (inputs, output) = paths.split()?;
         rows.keep_going = files.keep_going(&output);
-        monitor.begin("transform", &path, &[&output], context)?;
+        let written: Vec<&Path> = [output.as_path()].into_iter().chain(config.quarantine.as_deref()).collect();
+        monitor.begin("transform", &inputs, &path, &written, context)?;
         let alert = alert.alert()?;
         config.output = files.config();
         config.decision = decision.decision()?;
+        config.ignore_above_p = decision.ignore_above_p();
         let start = Instant::now();
         config.check()?;
         run.check()?;
@@ -93,13 +95,17 @@ impl Transform {
         log::model(&path, &model);
         alert.check_model(&model, &config)?;
         let to = files.open(&output)?;
+        if let Some(source) = &source {
+            context.monitor.lineage.read(&ColumnTree::of(&source.schema()), true);
+            context.monitor.lineage.wrote(&ColumnTree::of(&*model.output_schema(source, &config)?));
+        }
         let mut running = context.run(run.workers.threads, source.as_ref().and_then(Source::rows));
         let transformed = match &source {
             Some(source) => model.transform_to(source, to, &config, &mut running)?,
             None => model.transform_lines(&inputs, &rows, to, &config, &mut running)?,
         };
         drop(running);
-        context.monitor.transformed(&transformed);
+        context.monitor.transformed(&transformed, true);
         output::warn_of_no_row(transformed.rows, &rows);
         let total = start.elapsed().as_secs_f64();
         let lines = lines(&model, &config, &transformed, &output, alert.drift(), total)?;
@@ -142,8 +148,11 @@ pub(crate) fn lines(
         let mut scoring = model.metadata().scoring.clone();
         scoring.decision = decision;
         let by_p_values = matches!(decision, Decision::Alpha(_) | Decision::Fdr(_));
-        let (rows, because) = (HumanCount(anomalies), because(decision));
-        lines.push(("anomalies", format!("{rows} rows, {} ({because})", percent(rate))));
+        let ignored = config.ignore_above_p.or(scoring.ignore_above_p);
+        let (rows, because) = (HumanCount(anomalies), because(decision, ignored));
+        let held_back = done.held_back.filter(|rows| *rows > 0);
+        let held_back = held_back.map_or(String::new(), |rows| format!("; {} more held back", HumanCount(rows)));
+        lines.push(("anomalies", format!("{rows} rows, {} ({because}){held_back}", percent(rate))));
         lines.extend(scoring.shortcoming().filter(|_| by_p_values).map(|but| ("", but)));
     }
     if let (Some(rows), Some(path)) = (done.quarantined, &config.quarantine) {
@@ -198,6 +207,7 @@ pub(crate) fn json(model: &Model, config: &TransformConfig, done: &Transformed, 
         "skipped": done.skipped,
         "empty_rows": done.empty_rows,
         "anomalies": done.anomalies,
+        "held_back": done.held_back,
         "quarantined": done.quarantined,
         "anomaly_rate": done.anomaly_rate(),
         "decision": done.anomalies.map(|_| decision(model, config)),

@@ -55,6 +55,6 @@ impl ExportConfig {
     /// [`Error::OptionRange`](crate::Error::OptionRange) for the first option outside it.
     pub fn check(&self) -> Result<()> {
         within("opset", Some(self.opset), "13 to 23", |v| (13..=23).contains(&v))?;
-        check_decision(self.decision)
+        check_decision(self.decision, None)
     }
 }

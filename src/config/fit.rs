@@ -1,16 +1,14 @@
 //! The options of a fit.
 
+mod ranges;
+
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 #[cfg(feature = "cli")]
 use super::flags;
-use super::{
-    Activation, ClusterCount, Decision, Gap, LatentDim, MapOf, Preset, Scale, Tags, Training, VectorScale,
-    check_decision, within,
-};
-use crate::error::{Error, Result};
+use super::{Activation, ClusterCount, Decision, DirectionOf, Gap, LatentDim, MapOf, Preset, Scale, Tags, VectorScale};
 
 /// Options of a fit. A field that is `None` takes its default, or is chosen from the data.
 ///
@@ -45,6 +43,13 @@ pub struct FitConfig {
         arg(long, value_name = "COL=CURVE,...", value_delimiter = ',', help_heading = "Columns")
     )]
     pub map: Vec<MapOf>,
+    /// Only values above (COL=high), or only values below (COL=low), what other columns lead to expect count in scores; for numbers
+    /// and lists of numbers [default: both]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "COL=SIDE,...", value_delimiter = ',', help_heading = "Anomalies")
+    )]
+    pub direction: Vec<DirectionOf>,
     /// Scale each number of a vector by itself (element), or all as one (whole) [default: element]
     #[cfg_attr(feature = "cli", arg(long, value_parser = flags::words::<VectorScale>(VectorScale::WORDS), help_heading = "Columns"))]
     pub vector_scale: Option<VectorScale>,
@@ -169,6 +174,9 @@ pub struct FitConfig {
     /// The rule that makes a row an anomaly, stored for transforms. Default: [`Decision::DEFAULT`].
     #[cfg_attr(feature = "cli", arg(skip))]
     pub decision: Option<Decision>,
+    /// Anomalies must also have a p-value of at most this, stored for transforms.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub ignore_above_p: Option<f64>,
     /// A stop ends the fit with the best weights so far, once an epoch is trained.
     #[cfg_attr(feature = "cli", arg(skip))]
     pub keep_partial: bool,
@@ -239,6 +247,8 @@ builders! {
     scale: Scale => Some;
     /// Sets [`map`](Self::map).
     map: Vec<MapOf> => |value| value;
+    /// Sets [`direction`](Self::direction).
+    direction: Vec<DirectionOf> => |value| value;
     /// Sets [`vector_scale`](Self::vector_scale).
     vector_scale: VectorScale => Some;
     /// Sets [`missing_indicator`](Self::missing_indicator).
@@ -287,6 +297,8 @@ builders! {
     members: usize => Some;
     /// Sets [`decision`](Self::decision).
     decision: Decision => Some;
+    /// Sets [`ignore_above_p`](Self::ignore_above_p).
+    ignore_above_p: f64 => Some;
     /// Sets [`keep_partial`](Self::keep_partial).
     keep_partial: bool => |value| value;
     /// Sets [`checkpoint`](Self::checkpoint).
@@ -346,67 +358,5 @@ impl FitConfig {
     pub fn anomaly_score(mut self, name: impl Into<String>) -> Self {
         self.anomaly_score = Some(name.into());
         self
-    }
-
-    /// Checks every option against its range.
-    ///
-    /// # Errors
-    /// [`Error::OptionRange`] for the first option outside it.
-    pub fn check(&self) -> Result<()> {
-        const WIDTH: std::ops::RangeInclusive<usize> = 1..=65_536;
-        within("latent_dim", self.latent_dim, "auto, or 1 to 4096", |v| match v {
-            LatentDim::Of(dimensions) => (1..=4096).contains(&dimensions),
-            LatentDim::Auto => self.val_fraction != Some(0.0),
-        })?;
-        for &width in self.hidden.iter().flatten() {
-            within("hidden", Some(width), "1 to 65536 a layer", |v| WIDTH.contains(&v))?;
-        }
-        if let Some(layers) = self.hidden.as_ref().map(Vec::len).filter(|&layers| layers > 16) {
-            let value = format!("{layers} layers");
-            return Err(Error::OptionRange { option: "hidden", value, range: "at most 16" });
-        }
-        within("clusters", self.clusters, "auto, or 1 to 64", ClusterCount::is_valid)?;
-        self.check_order()?;
-        within("max_categories", self.max_categories, "2 to 4096", |v| (2..=4096).contains(&v))?;
-        within("mask_rate", self.mask_rate, "0 to 0.9", |v| (0.0..=0.9).contains(&v))?;
-        within("epochs", self.epochs, "1 to 1000000", |v| (1..=1_000_000).contains(&v))?;
-        within("batch_size", self.batch_size, "1 to 1048576", |v| (1..=1 << 20).contains(&v))?;
-        within("lr", self.lr, "above 0 and finite", |v| v > 0.0 && v.is_finite())?;
-        within("beta", self.beta, "0 or more and finite", |v| v >= 0.0 && v.is_finite())?;
-        within("kl_warmup", self.kl_warmup, "0 to 1", |v| (0.0..=1.0).contains(&v))?;
-        within("free_bits", self.free_bits, "0 or more and finite", |v| v >= 0.0 && v.is_finite())?;
-        within("clip_norm", self.clip_norm, "0 or more and finite", |v| v >= 0.0 && v.is_finite())?;
-        within("trim", self.trim, "0 to 0.9", |v| (0.0..=0.9).contains(&v))?;
-        within("neighbors", self.neighbors, "0 to 100", |v| v <= 100)?;
-        within("neighbor_weight", self.neighbor_weight, "0 or more and finite", |v| v >= 0.0 && v.is_finite())?;
-        within("val_fraction", self.val_fraction, "0 to 0.5", |v| (0.0..=0.5).contains(&v))?;
-        within("sample", self.sample, "2 or more", |v| v >= 2)?;
-        within("max_steps", self.max_steps, "1 or more", |v| v >= 1)?;
-        within("members", self.members, "1 to 64", |v| (1..=Training::MOST_MEMBERS).contains(&v))?;
-        within("memory", self.memory, "16 MiB or more", |v| v >= 16 << 20)?;
-        within("shuffle_rows", self.shuffle_rows, "1 or more", |v| v >= 1)?;
-        check_decision(self.decision)?;
-        self.tags.check()?;
-        within("checkpoint_minutes", self.checkpoint_minutes, "above 0, at most 1000000", |v| v > 0.0 && v <= 1e6)
-    }
-
-    /// Checks the options about the order of the rows.
-    fn check_order(&self) -> Result<()> {
-        within("window", self.window, "a power of two, 2 to 1024", |v| v.is_power_of_two() && (2..=1024).contains(&v))?;
-        within("max_groups", self.max_groups, "1 or more", |v| v >= 1)?;
-        let by = (!self.by.is_empty()).then(|| self.by.join(","));
-        let only_ordered = [
-            ("by", by),
-            ("window", self.window.map(|window| window.to_string())),
-            ("max_gap", self.max_gap.map(|gap| gap.to_string())),
-            ("max_groups", self.max_groups.map(|groups| groups.to_string())),
-            ("sort", self.sort.then(|| "true".to_owned())),
-        ];
-        match only_ordered.into_iter().find_map(|(option, value)| Some((option, value?))) {
-            Some((option, value)) if self.order_by.is_none() && self.init.is_none() => {
-                Err(Error::OptionRange { option, value, range: "left out unless order_by names a column" })
-            }
-            _ => Ok(()),
-        }
     }
 }

@@ -12,6 +12,7 @@ mod cluster_count;
 mod compare;
 mod csv;
 mod decode;
+mod direction;
 mod export;
 mod fit;
 #[cfg(feature = "cli")]
@@ -34,6 +35,7 @@ pub use self::cluster_count::ClusterCount;
 pub use self::compare::CompareConfig;
 pub use self::csv::CsvConfig;
 pub use self::decode::{GenerateConfig, ReconstructConfig, TraverseConfig};
+pub use self::direction::{Direction, DirectionOf};
 pub use self::export::ExportConfig;
 pub use self::fit::FitConfig;
 pub use self::gap::{Gap, ParseGapError};
@@ -57,7 +59,8 @@ fn within<T: fmt::Display + Copy>(
     }
 }
 
-fn check_decision(decision: Option<Decision>) -> Result<()> {
+fn check_decision(decision: Option<Decision>, ignore_above_p: Option<f64>) -> Result<()> {
+    within("ignore_above_p", ignore_above_p, "between 0 and 1", |v| v > 0.0 && v < 1.0)?;
     let Some(decision) = decision else { return Ok(()) };
     let (range, is_within) = decision.range();
     within(decision.option(), decision.value(), range, |_| is_within)

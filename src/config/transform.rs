@@ -66,9 +66,22 @@ pub struct TransformConfig {
     /// where the output is one. Both appear together.
     #[cfg_attr(feature = "cli", arg(long, value_name = "PATH"))]
     pub quarantine: Option<PathBuf>,
+    /// Count the anomalies of a group from the N-th on, in the order of the rows of an output: those before it keep their scores
+    /// and reasons, and is_anomaly is false [default: 1]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Anomalies"))]
+    pub min_alerts: Option<u64>,
+    /// The groups of --min-alerts: rows with the same values in these columns [default: all rows are one group]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_delimiter = ',', value_name = "COL,...", requires = "min_alerts", help_heading = "Anomalies")
+    )]
+    pub alerts_per: Vec<String>,
     /// The rule that makes a row an anomaly. `None`: that of the fit.
     #[cfg_attr(feature = "cli", arg(skip))]
     pub decision: Option<Decision>,
+    /// An anomaly must also have a p-value of at most this. `None`: that of the fit, or any.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub ignore_above_p: Option<f64>,
     /// How outputs are written.
     #[cfg_attr(feature = "cli", arg(skip))]
     pub output: OutputConfig,
@@ -135,7 +148,8 @@ impl TransformConfig {
     pub fn check(&self) -> Result<()> {
         within("explain", Some(self.explain), "0 to 1000", |v| v <= 1000)?;
         within("expected", self.expected, "between 0 and 1", |v| v > 0.0 && v < 1.0)?;
-        check_decision(self.decision)?;
+        within("min_alerts", self.min_alerts, "1 or more", |v| v >= 1)?;
+        check_decision(self.decision, self.ignore_above_p)?;
         self.output.check()
     }
 }

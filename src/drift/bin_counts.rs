@@ -4,6 +4,7 @@ use super::binning::Binning;
 use super::divergence::{chance, kolmogorov_smirnov, merge_bins, psi};
 use super::sketch::Sketch;
 use super::{Drift, Shift};
+use crate::batch::Batch;
 use crate::feature::{FeatureIssues, Kind, Watched};
 use crate::score::EncodedBatch;
 
@@ -30,16 +31,23 @@ pub(crate) struct BinCounts {
 }
 
 impl Sketch {
-    /// The bins of the sampled rows of a scored batch whose first row has number `first`.
-    pub(crate) fn bins(&self, rows: &EncodedBatch<'_>, scores: &[Option<f32>], first: u64) -> Vec<u16> {
+    /// The bins of the sampled rows of a scored batch whose first row has number `first`; `batch` has them as they are, with
+    /// these posterior means.
+    pub(crate) fn bins(
+        &self,
+        rows: &EncodedBatch<'_>,
+        (batch, means): (&Batch, &[f32]),
+        scores: &[Option<f32>],
+        first: u64,
+    ) -> Vec<u16> {
         let (binnings, view) = (self.binnings(), rows.first());
-        let (batch, encoded) = (view.batch, &view.encoded);
+        let encoded = &view.encoded;
         let (inputs, k) = (encoded.features, encoded.latent_dim);
         let gaussians = view.member.heads.layout().gaussians();
         let mut bins = Vec::new();
         for (row, &score) in scores.iter().enumerate().filter(|(row, _)| weight(first + *row as u64) > 0) {
             let known = batch.known.as_ref().map(|known| &known[row * inputs..][..inputs]);
-            let (x, mean) = (&batch.x[row * inputs..][..inputs], &encoded.mean[row * k..][..k]);
+            let (x, mean) = (&batch.x[row * inputs..][..inputs], &means[row * k..][..k]);
             let Some(effects) = &self.given else {
                 binnings.bins(x, known, mean, score, &mut bins);
                 continue;

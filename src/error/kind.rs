@@ -38,11 +38,11 @@ impl Error {
             | Self::NotMeasured { .. }
             | Self::UnknownColumn { .. }
             | Self::BadPattern { .. }
-            | Self::NothingSelected { .. }
+            | Self::NothingSelected(_)
             | Self::NotLearnable { .. }
             | Self::UnknownScore { .. }
             | Self::NotCalibrated { .. }
-            | Self::NoFeedback { .. }
+            | Self::NoFeedback(_)
             | Self::AlphaTooLow(_)
             | Self::OptionRange { .. }
             | Self::Predicate { .. }

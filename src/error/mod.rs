@@ -110,12 +110,9 @@ pub enum Error {
         /// Similar names that exist, the most similar first.
         near: Vec<String>,
     },
-    /// A selection leaves no column to learn.
-    #[error("{selection}: leaves no column to learn")]
-    NothingSelected {
-        /// The selection: "columns", "exclude" or "given".
-        selection: &'static str,
-    },
+    /// A selection, "columns", "exclude" or "given", leaves no column to learn.
+    #[error("{0}: leaves no column to learn")]
+    NothingSelected(&'static str),
     /// A selection has an invalid pattern.
     #[error("{pattern:?} is not a valid pattern")]
     BadPattern {
@@ -146,11 +143,8 @@ pub enum Error {
     #[error(transparent)]
     AlphaTooLow(#[from] AlphaTooLow),
     /// The model cannot take feedback.
-    #[error("the model cannot take feedback: {reason}")]
-    NoFeedback {
-        /// Why not.
-        reason: &'static str,
-    },
+    #[error("the model cannot take feedback: {0}")]
+    NoFeedback(&'static str),
     /// A column cannot be learned as the selection asks.
     #[error("column {column:?} cannot be learned{reason}")]
     NotLearnable {

@@ -54,10 +54,13 @@ impl Model {
         if metadata.sequence.is_some() {
             return Err(OnnxFault::Ordered.into());
         }
+        if !metadata.scoring.directions.is_empty() {
+            return Err(OnnxFault::Directions.into());
+        }
         if metadata.feedback.is_some() {
             return Err(OnnxFault::Feedback.into());
         }
-        let rule = AnomalyRule::new(&metadata.scoring, config.decision)?;
+        let rule = AnomalyRule::new(&metadata.scoring, config.decision, None)?;
         if let Some(Rule::Fdr(_)) = rule.rule() {
             return Err(OnnxFault::FalseDiscoveryRate.into());
         }
@@ -179,6 +182,14 @@ impl Model {
             }
             (Some(Rule::Score(least)), _) => reaches(graph, &ranked, elements, least),
             _ => return,
+        };
+        let decided = match (rule.ignore_above_p(), &p_value) {
+            (Some(most), Some(p_value)) => {
+                let most = graph.doubles(&[most]);
+                let counts = graph.op("LessOrEqual", &[p_value, &most]);
+                graph.op("And", &[&decided, &counts])
+            }
+            _ => decided,
         };
         let is_anomaly = graph.op("And", &[&decided, &is_known]);
         self.output_column(graph, &name("is_anomaly"), &is_anomaly, ElementType::Bool, "whether the row is an anomaly");

@@ -235,7 +235,7 @@ pub(crate) fn candidates(
     candidates.fields = schema.fields().iter().filter(tops).cloned().collect();
     match left_out_by {
         Some(selection) if candidates.columns.iter().all(|candidate| candidate.given) => {
-            Err(Error::NothingSelected { selection })
+            Err(Error::NothingSelected(selection))
         }
         _ => Ok(candidates),
     }

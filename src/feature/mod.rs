@@ -13,6 +13,7 @@ mod carry_reasons;
 mod category;
 mod column;
 mod cycle;
+mod directions;
 mod distinct;
 mod encoding;
 mod epoch;
@@ -66,6 +67,7 @@ pub use self::category::Category;
 pub use self::column::Column;
 pub(crate) use self::column::{COLUMNS_PER_BLOCK, split_columns, top_columns};
 pub(crate) use self::cycle::Cycle;
+pub(crate) use self::directions::directions;
 pub(crate) use self::encoding::{Feature, FeatureCells};
 pub(crate) use self::features::Features;
 

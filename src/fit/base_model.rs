@@ -1,6 +1,7 @@
 //! The base model of a fit: which options and columns the fit takes from it, and whether the new model is worse.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use super::defaults::MissingRates;
 use super::statistics;
 use super::windows::WindowedRows;
 use crate::artifact::{Init, Metadata, Model};
-use crate::config::{FitConfig, LatentDim};
+use crate::config::{Direction, FitConfig, LatentDim};
 use crate::error::{Error, Result, Worse};
 use crate::feature::{Watched, conflicting_option, rescale, rescale_candidates, unlearned_columns};
 use crate::model::{Checkpoint, Device, Network, mean_of_best};
@@ -102,6 +103,7 @@ impl BaseModel {
             anomaly_score: config.anomaly_score.clone().or(Some(scoring.anomaly_score.clone())),
             clusters: config.clusters.or(clusters.as_ref().map(|clusters| clusters.asked)),
             decision: config.decision.or(Some(scoring.decision)),
+            ignore_above_p: config.ignore_above_p.or(scoring.ignore_above_p),
             order_by: sequence.as_ref().map(|sequence| sequence.order_by.name().to_owned()),
             ..config.clone()
         })
@@ -156,6 +158,11 @@ impl BaseModel {
             source.check_types(schema.fields().iter().filter(|field| is_top(field.name()))).is_ok()
         });
         watched
+    }
+
+    /// The directions of the model's columns.
+    pub(super) fn directions(&self) -> &BTreeMap<String, Direction> {
+        &self.model.metadata().scoring.directions
     }
 
     /// The model's network.

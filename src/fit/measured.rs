@@ -101,6 +101,9 @@ impl Trained {
             score: prepared.score,
             in_order: prepared.config.order_by.is_some(),
             decision: prepared.config.decision,
+            ignore_above_p: prepared.config.ignore_above_p,
+            directions: &prepared.directions,
+            features: &self.loaded.features,
             most_rows: self.measured_rows(),
         })
     }

@@ -49,7 +49,7 @@ impl FitConfig {
     pub fn check_feedback(&self) -> Result<()> {
         match defaults::anomaly_score(self) == COMBINED.name {
             true => Ok(()),
-            false => Err(Error::NoFeedback { reason: "its anomaly score is another than combined" }),
+            false => Err(Error::NoFeedback("its anomaly score is another than combined")),
         }
     }
 

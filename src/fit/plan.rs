@@ -10,7 +10,7 @@ use super::sizes::{Sizes, row_bytes};
 use super::windows::{WindowedRows, chosen_order};
 use crate::config::{FitConfig, LatentDim, LogicalType, Training};
 use crate::error::Result;
-use crate::feature::{Candidates, Column, Kind, Values, candidates};
+use crate::feature::{Candidates, Column, Kind, Values, candidates, directions};
 use crate::model::{Network, Parameter, parameters};
 use crate::pipeline::Run;
 use crate::source::{ParquetSource, Source};
@@ -87,6 +87,7 @@ impl FitConfig {
         let windowed = WindowedRows::of(chosen_order(self, source)?, self.sort, source, &folder)?;
         let chosen = choose_columns(self, source, windowed.as_ref(), run)?;
         let schema = source.schema();
+        directions(&chosen.features, &schema, self, std::iter::empty())?;
         let leaves = Column::leaves(&schema);
         let columns = leaves.iter().map(|(column, field)| chosen.plan(column.name(), field.data_type().to_string()));
         let columns = columns.collect();

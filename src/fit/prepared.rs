@@ -1,5 +1,6 @@
 //! Phase 1 of a fit: the options are checked, the columns chosen and the sizes decided.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -10,12 +11,13 @@ use super::memory_budget::MemoryBudget;
 use super::sizes::Sizes;
 use super::windows::{WindowedRows, chosen_order};
 use crate::artifact::MODEL_KEY;
-use crate::config::FitConfig;
+use crate::config::{Direction, FitConfig};
 use crate::error::{Error, Result};
-use crate::feature::Kind;
+use crate::feature::{Kind, directions};
 use crate::model::{Device, TensorDevice};
 use crate::pipeline::{Progress, Run};
 use crate::score::Score;
+use crate::sequence::Sequence;
 use crate::source::ParquetSource;
 
 /// Columns that a transform adds, behind any prefix.
@@ -33,6 +35,8 @@ pub(super) struct Prepared {
     pub(super) source: ParquetSource,
     pub(super) device: TensorDevice,
     pub(super) score: &'static Score,
+    /// The columns of which only one side of what is expected is odd.
+    pub(super) directions: BTreeMap<String, Direction>,
     /// Directory of scratch files.
     pub(super) folder: PathBuf,
     pub(super) columns: ColumnChoice,
@@ -93,6 +97,10 @@ impl Prepared {
             let reasons = columns.carried.into_iter().map(|carried| (carried.column, carried.reason)).collect();
             return Err(Error::NoFeatures { path: source.path().to_owned(), reasons });
         }
+        let directions = match &base {
+            Some(base) if config.direction.is_empty() => base.directions().clone(),
+            _ => directions(&columns.features, &source.schema(), &config, windows_of(&columns))?,
+        };
         if let (Some(windowed), Some(sequence)) = (&windowed, &mut columns.sequence) {
             sequence.forecasts = windowed.sample.forecasts(sequence)?;
         }
@@ -103,6 +111,12 @@ impl Prepared {
         sizes.check_memory(&columns)?;
         let names = columns.features.learned_columns();
         run.report(Progress::Chosen { columns: &names, latent_dim: sizes.network.latent_dim });
-        Ok(Self { config, base, input, source, device, score, folder, columns, sizes, start })
+        Ok(Self { config, base, input, source, device, score, directions, folder, columns, sizes, start })
     }
+}
+
+/// The columns of means over rows before, each behind the column that it is of.
+fn windows_of(columns: &ColumnChoice) -> impl Iterator<Item = (String, String)> {
+    let windows = columns.sequence.iter().flat_map(Sequence::window_columns);
+    windows.map(|(column, name)| (column.name().to_owned(), name))
 }

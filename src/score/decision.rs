@@ -1,9 +1,11 @@
 //! The decision whether a row is an anomaly.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{ScoreComponents, Tail};
-use crate::config::Decision;
+use crate::config::{Decision, Direction};
 use crate::error::{AlphaTooLow, Error, Result};
 
 /// How a model ranks rows and decides which are anomalies.
@@ -22,6 +24,12 @@ pub struct Scoring {
     pub training: Tail,
     /// The decision rule, unless a transform sets another.
     pub decision: Decision,
+    /// An anomaly must also have a p-value of at most this, unless a transform sets another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignore_above_p: Option<f64>,
+    /// The columns of which only one side of what is expected is odd.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub directions: BTreeMap<String, Direction>,
 }
 
 impl Scoring {
@@ -67,7 +75,7 @@ impl Scoring {
     /// The least anomaly score of an anomaly by `decision`, or by that of the model; `None` if no score is one by itself. With
     /// given groups the score of a row is compared after its group's level and spread are taken from it.
     pub fn threshold(&self, decision: Option<Decision>) -> Option<f32> {
-        let rule = AnomalyRule::new(self, decision).ok()?;
+        let rule = AnomalyRule::new(self, decision, None).ok()?;
         let is_anomaly = |score: f32| rule.is_anomaly(score) == Some(true);
         // The numbers of all scores in their order: the rule holds from one on.
         let score = |n: u32| f32::from_bits(if n >> 31 == 1 { n ^ (1 << 31) } else { !n });
@@ -121,18 +129,24 @@ pub(crate) enum Rule {
 pub(crate) struct AnomalyRule {
     calibration: Option<Tail>,
     rule: Option<Rule>,
+    /// The highest p-value of an anomaly.
+    ignore_above_p: Option<f64>,
 }
 
 impl AnomalyRule {
-    /// Uses `decision`, or that of the model.
+    /// Uses `decision` and `ignore_above_p`, or those of the model.
     ///
     /// # Errors
-    /// As [`Scoring::check`], for a `decision` given.
-    pub(crate) fn new(scoring: &Scoring, decision: Option<Decision>) -> Result<Self> {
+    /// As [`Scoring::check`], for a `decision` given; [`Error::NotCalibrated`] for an `ignore_above_p` given.
+    pub(crate) fn new(scoring: &Scoring, decision: Option<Decision>, ignore_above_p: Option<f64>) -> Result<Self> {
         if decision.is_some() {
             scoring.check(decision)?;
         }
         let calibration = scoring.calibration.clone();
+        if ignore_above_p.is_some() && calibration.is_none() {
+            return Err(Error::NotCalibrated { option: "ignore_above_p" });
+        }
+        let ignore_above_p = ignore_above_p.or(scoring.ignore_above_p);
         let rule = match scoring.decide(decision) {
             Decision::Alpha(alpha) => Rule::PValue(alpha),
             Decision::Threshold(score) => Rule::Score(score),
@@ -141,7 +155,7 @@ impl AnomalyRule {
             Decision::AutoContamination => unreachable!("decided just now"),
         };
         let lacks = calibration.is_none() && !matches!(rule, Rule::Score(_));
-        Ok(Self { calibration, rule: (!lacks).then_some(rule) })
+        Ok(Self { calibration, rule: (!lacks).then_some(rule), ignore_above_p })
     }
 
     /// Whether there are p-values.
@@ -159,6 +173,11 @@ impl AnomalyRule {
         self.rule
     }
 
+    /// The highest p-value of an anomaly, beside the rule.
+    pub(crate) fn ignore_above_p(&self) -> Option<f64> {
+        self.ignore_above_p
+    }
+
     /// The p-value of a score.
     pub(crate) fn p_value(&self, score: f32) -> Option<f64> {
         Some(self.calibration.as_ref()?.p_value(score))
@@ -167,6 +186,10 @@ impl AnomalyRule {
     /// Whether a row with this score is an anomaly; `None` without a rule. With a false discovery rate none is, before
     /// [`discover`](Self::discover).
     pub(crate) fn is_anomaly(&self, score: f32) -> Option<bool> {
+        let is_ignored = |most: f64| self.p_value(score).is_some_and(|p| p > most);
+        if self.rule.is_some() && self.ignore_above_p.is_some_and(is_ignored) {
+            return Some(false);
+        }
         Some(match self.rule? {
             Rule::PValue(most) => self.p_value(score)? <= most,
             // NaN comes only from overflow and counts as the highest score.

@@ -68,7 +68,10 @@ impl EncodedBatch<'_> {
         };
         let surprise = |row: usize, source: usize| surprises.get(source).map_or(0.0, |it| surprise_of(it, row));
         let candidates = |row: usize| {
-            let excess = |source: usize| excesses[row * sources.len() + source] + surprise(row, source);
+            let excess = |source: usize| match self.is_replaced(row, &sources[source]) {
+                true => 0.0,
+                false => excesses[row * sources.len() + source] + surprise(row, source),
+            };
             let excesses: Vec<f32> = (0..sources.len()).map(excess).collect();
             let mut candidates: Vec<usize> = (0..sources.len()).filter(|&source| excesses[source] > 0.0).collect();
             candidates.sort_by(|&a, &b| excesses[b].total_cmp(&excesses[a]));
@@ -94,6 +97,13 @@ impl EncodedBatch<'_> {
             of_row.truncate(most);
         }
         Ok((contributions, first.unwrap_or_default().into_owned()))
+    }
+
+    /// Whether all values of a source are expected ones in a row, so that they are no reason.
+    fn is_replaced(&self, row: usize, source: &Range<usize>) -> bool {
+        let (batch, inputs) = (self.first().batch, self.first().encoded.features);
+        let Some(replaced) = &batch.replaced else { return false };
+        !source.is_empty() && replaced[row * inputs..][source.clone()].iter().all(|replaced| *replaced)
     }
 
     /// Replaces the excess of each source and the total of the rows in `which` by the squared distance from the stored rows.

@@ -5,6 +5,7 @@
 mod combined;
 mod contamination;
 mod decision;
+mod direction;
 mod explain;
 mod feedback;
 mod importance;

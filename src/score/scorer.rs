@@ -11,6 +11,9 @@ use crate::feature::{GroupNorms, Layout};
 use crate::model::{Encoded, Heads, Network, Row, Vae, Weights};
 use crate::numerics::RandomStream;
 
+/// Elements of the row vector, ascending, each with the sign of the differences from the expected value that are odd.
+pub(crate) type Directions = [(usize, f32)];
+
 /// The networks of a model, and the training rows it stores. Scores by networks are means over all; latents,
 /// reconstructions and distances from stored rows come from the first.
 #[derive(Clone)]
@@ -21,6 +24,7 @@ pub(crate) struct Scorer {
     group_scores: Vec<Arc<GroupNorms>>,
     /// What people said of rows, if the anomaly score is `combined`.
     feedback: Option<Arc<Feedback>>,
+    directions: Arc<Directions>,
 }
 
 /// One network of a model, with its aggregate posterior and random stream for scores.
@@ -68,7 +72,8 @@ impl Scorer {
     /// If there is no member.
     pub(crate) fn new(members: Vec<Member>) -> Self {
         assert!(!members.is_empty(), "a model has a network");
-        Self { members: members.into(), neighbors: None, group_scores: Vec::new(), feedback: None }
+        let (neighbors, group_scores, feedback) = (None, Vec::new(), None);
+        Self { members: members.into(), neighbors, group_scores, feedback, directions: Arc::new([]) }
     }
 
     /// A scorer by the same networks, with stored training rows, and what they scored themselves.
@@ -89,6 +94,16 @@ impl Scorer {
     /// What people said of rows.
     pub(crate) fn feedback(&self) -> Option<&Feedback> {
         self.feedback.as_deref()
+    }
+
+    /// A scorer to which only one side of what is expected of these elements is odd.
+    pub(crate) fn with_directions(&self, directions: &Directions) -> Self {
+        Self { directions: directions.into(), ..self.clone() }
+    }
+
+    /// The elements of which only one side of what is expected is odd.
+    pub(super) fn directions(&self) -> &Directions {
+        &self.directions
     }
 
     /// Whether the anomaly score differs from this score, which it is of, by groups; `combined` is of standardised parts itself.
@@ -197,11 +212,12 @@ impl<'a> EncodedBatch<'a> {
     /// The score of each row from its parts; `None` where no feature is known.
     fn combine(&self, score: &Score, parts: Vec<[f32; 2]>) -> Result<Vec<Option<f32>>> {
         let components = if let Formula::Combined = score.of { Some(&self.neighbors(score)?.1) } else { None };
-        let of_row = |([first, second], known): ([f32; 2], &f32)| {
+        let of_row = |(row, ([first, second], known)): (usize, ([f32; 2], &f32))| {
+            let second = if self.has_expected(row) { f32::MIN } else { second };
             let score = || components.map_or(first, |components| components.combine(first, second) as f32);
             (*known > 0.0).then(score)
         };
-        Ok(parts.into_iter().zip(&self.first().encoded.known).map(of_row).collect())
+        Ok(parts.into_iter().zip(&self.first().encoded.known).enumerate().map(of_row).collect())
     }
 
     /// Whether the distance from the stored rows determines a score, row by row, rather than the networks.
@@ -213,10 +229,10 @@ impl<'a> EncodedBatch<'a> {
             Formula::Combined => {
                 let (_, components) = self.neighbors(score)?;
                 let rows = self.parts_in_groups(score)?.into_iter().zip(&self.first().encoded.known);
-                let by_distance = |([elbo, distance], known): ([f32; 2], &f32)| {
-                    *known > 0.0 && components.is_by_distance(elbo, distance)
+                let by_distance = |(row, ([elbo, distance], known)): (usize, ([f32; 2], &f32))| {
+                    *known > 0.0 && !self.has_expected(row) && components.is_by_distance(elbo, distance)
                 };
-                Ok(rows.map(by_distance).collect())
+                Ok(rows.enumerate().map(by_distance).collect())
             }
         }
     }

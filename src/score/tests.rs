@@ -89,8 +89,10 @@ fn the_discoveries_are_those_of_benjamini_and_hochberg() {
         training: calibration.clone(),
         calibration: Some(calibration),
         decision: crate::config::Decision::Fdr(0.1),
+        ignore_above_p: None,
+        directions: Default::default(),
     };
-    let mut rule = AnomalyRule::new(&scoring, None).unwrap();
+    let mut rule = AnomalyRule::new(&scoring, None, None).unwrap();
     // scipy.stats.false_discovery_control([.01, .02, .05, .06, .5, 1]) is [.06, .06, .09, .09, .6, 1.]
     let rows = [98.001, 98.0, 95.0, 94.0, 50.0, -1.0];
     let mut levels = vec![0; rule.ranks_all().unwrap().levels()];
@@ -111,13 +113,15 @@ fn the_threshold_is_the_least_score_of_an_anomaly() {
         calibration,
         training: Tail::of((0..1000).map(|n| n as f32).collect()),
         decision,
+        ignore_above_p: None,
+        directions: Default::default(),
     };
     for decision in
         [Decision::Alpha(0.01), Decision::Alpha(0.3), Decision::Contamination(0.1), Decision::Threshold(-3.5)]
     {
         let scoring = scoring(Some(calibration.clone()), decision);
         let threshold = scoring.threshold(None).unwrap();
-        let rule = AnomalyRule::new(&scoring, None).unwrap();
+        let rule = AnomalyRule::new(&scoring, None, None).unwrap();
         assert_eq!(rule.is_anomaly(threshold), Some(true), "{decision:?} {threshold}");
         assert_eq!(rule.is_anomaly(threshold.next_down()), Some(false), "{decision:?} {threshold}");
         assert_eq!(scoring.threshold(Some(Decision::Threshold(7.0))), Some(7.0));

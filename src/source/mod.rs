@@ -5,6 +5,7 @@
 mod any_format;
 mod arrow_ipc;
 mod batches;
+mod column_tree;
 mod column_types;
 mod common_type;
 mod conform;
@@ -32,6 +33,7 @@ mod wide_keys;
 
 pub use self::any_format::Source;
 pub(crate) use self::any_format::{Batches, ColumnStream};
+pub use self::column_tree::ColumnTree;
 pub(crate) use self::column_types::ColumnTypes;
 pub(crate) use self::common_type::list_item;
 pub(crate) use self::decoder_panic::catch_decoder_panic;

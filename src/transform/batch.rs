@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
 
+use super::group_alerts::{AlertCounter, AlertGroups, without_alerts};
 use super::new_columns::NewColumnMaker;
 use crate::artifact::Model;
 use crate::batch::Batch;
@@ -43,6 +44,13 @@ impl Model {
             maker.ranked(&batch)?.into_iter().for_each(|level| levels[level] += 1);
             maker.discover(&levels);
         }
-        Ok(maker.columns(&batch, Some(&learned), None)?.0)
+        let new = maker.columns(&batch, Some(&learned), None)?.0;
+        let names: Vec<String> = rows.schema().fields().iter().map(|field| field.name().clone()).collect();
+        AlertGroups::check(config, &rows.schema())?;
+        let decision = maker.decision_column();
+        let decided = new.column_by_name(&decision).and_then(|column| column.as_boolean_opt());
+        let Some((groups, decided)) = AlertGroups::new(config, &names).zip(decided) else { return Ok(new) };
+        let held_back = AlertCounter::new(config).held_back(groups.alerts(rows, decided)?);
+        Ok(without_alerts(&new, &held_back, &decision))
     }
 }

@@ -1,5 +1,6 @@
 //! Explanations of scores: the columns that raise a row's score most, with value and expected value.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::batch::Batch;
+use crate::config::Direction;
 use crate::error::{Error, Place, Result};
 use crate::feature::{Column, Features};
 use crate::score::{EncodedBatch, Score, Scorer};
@@ -39,6 +41,8 @@ struct ExplainedSource {
     name: String,
     /// The constant of a watched column.
     constant: Option<String>,
+    /// The side on which its values are odd, if only one is.
+    direction: Option<Direction>,
 }
 
 /// The type of the column: `list<struct<feature, contribution, value, expected>>`.
@@ -53,13 +57,19 @@ fn fields() -> Fields {
 }
 
 impl Explainer {
-    pub(super) fn new(features: Arc<Features>, score: &'static Score, most: usize) -> Self {
+    pub(super) fn new(
+        features: Arc<Features>,
+        score: &'static Score,
+        most: usize,
+        directions: &BTreeMap<String, Direction>,
+    ) -> Self {
         let (mut sources, mut elements) = (Vec::new(), Vec::new());
         for (column, kind) in features.kinds().iter().enumerate() {
             let range = features.elements(column);
             let name = kind.column().name();
+            let direction = directions.get(name).copied();
             if kind.feature().place(0).is_none() {
-                sources.push(ExplainedSource { column, index: None, name: name.to_owned(), constant: None });
+                sources.push(ExplainedSource { column, index: None, name: name.to_owned(), constant: None, direction });
                 elements.push(range);
                 continue;
             }
@@ -67,13 +77,13 @@ impl Explainer {
                 range.clone().filter_map(|element| Some((element, kind.feature().place(element - range.start)?)))
             {
                 let name = format!("{name}[{index}]");
-                sources.push(ExplainedSource { column, index: Some(index), name, constant: None });
+                sources.push(ExplainedSource { column, index: Some(index), name, constant: None, direction });
                 elements.push(element..element + 1);
             }
         }
         for (column, watched) in (features.all().count()..).zip(features.watched()) {
             let (name, constant) = (watched.name.clone(), Some(watched.constant.clone()));
-            sources.push(ExplainedSource { column, index: None, name, constant });
+            sources.push(ExplainedSource { column, index: None, name, constant, direction: None });
             elements.push(0..0);
         }
         Self { features, sources, elements, score, most }
@@ -155,7 +165,7 @@ impl Explainer {
         rows: &EncodedBatch<'_>,
         output: &[f32],
     ) -> Result<[StringArray; 2], ArrowError> {
-        let ExplainedSource { column, index, constant, .. } = &self.sources[source];
+        let ExplainedSource { column, index, constant, direction, .. } = &self.sources[source];
         if let Some(constant) = constant {
             let given = texts(values, wanted.iter().copied())?;
             return Ok([given, vec![Some(constant.clone()); wanted.len()]].map(StringArray::from));
@@ -187,7 +197,14 @@ impl Explainer {
             }
             None => texts(values, wanted.iter().copied())?,
         };
-        Ok([given, texts(&expected, 0..wanted.len())?].map(StringArray::from))
+        let bound = match direction {
+            Some(Direction::High) => "at most ",
+            Some(Direction::Low) => "at least ",
+            None => "",
+        };
+        let expected = texts(&expected, 0..wanted.len())?;
+        let expected = expected.into_iter().map(|text| Some(format!("{bound}{}", text?))).collect();
+        Ok([given, expected].map(StringArray::from))
     }
 }
 

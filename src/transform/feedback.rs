@@ -51,7 +51,7 @@ impl Model {
         let place = read.iter().position(|name| name == verdict);
         let place = place.expect("the column is read");
         let places = model.places(&features, &read);
-        let explainer = Explainer::new(features.clone(), &COMBINED, 1);
+        let explainer = Explainer::new(features.clone(), &COMBINED, 1, &self.metadata().scoring.directions);
         let rows_at_once = batch_rows(features.layout());
         let windows = model.windower(&OrderConfig::default(), stop)?;
         let batches = model.stream(source, windows.as_ref(), &read, rows_at_once)?;
@@ -65,6 +65,7 @@ impl Model {
             let learned = project(&rows, &places)?;
             let some = take_record_batch(&learned, &UInt32Array::from(which.clone())).map_err(unreadable)?;
             let (batch, _) = Batch::encode(&features, &some)?;
+            let batch = model.scorer().one_sided(&batch)?;
             let encoded = model.scorer().rows(&batch)?;
             let scores = encoded.score_without_feedback(&COMBINED)?;
             let (of_batch, reasons) = (encoded.places()?, explainer.top_features(&encoded, &some)?);
@@ -124,7 +125,7 @@ impl Model {
             None if scoring.calibration.is_none() => "it has no calibration rows",
             None => "an older version made it",
         };
-        Err(Error::NoFeedback { reason })
+        Err(Error::NoFeedback(reason))
     }
 }
 
@@ -162,7 +163,7 @@ impl Learning {
     /// [`Error::NoFeedback`] for too many rows.
     fn learned_by(self, model: &Model) -> Result<Model> {
         if self.rows.len() > MOST {
-            return Err(Error::NoFeedback { reason: "it learns from at most 4,096 reviewed rows" });
+            return Err(Error::NoFeedback("it learns from at most 4,096 reviewed rows"));
         }
         let verdicts = self.rows.iter().map(|row| row.verdict).collect();
         Ok(model.with_reviewed(self.rows, Feedback { rows: self.places, verdicts }))

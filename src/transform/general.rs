@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{FieldRef, SchemaRef};
 
+use super::group_alerts::{AlertCounter, AlertGroups, GroupAlert, without_alerts};
 use super::job::{CountedRows, TransformJob};
 use super::new_columns::NewColumnMaker;
 use super::quarantine::part;
@@ -29,6 +30,8 @@ pub(super) struct OutputPlan {
     learned: Vec<usize>,
     pub(super) schema: SchemaRef,
     pub(super) features: Arc<Features>,
+    /// The groups of alerts, if these are counted.
+    groups: Option<AlertGroups>,
     /// Where the rows come from, for messages.
     path: PathBuf,
 }
@@ -38,6 +41,8 @@ pub(super) struct OutputBatch {
     pub(super) batch: RecordBatch,
     /// Those in quarantine, if rows are parted.
     odd: Option<RecordBatch>,
+    /// The anomalies by group, if some are held back before rows are parted.
+    alerts: Vec<GroupAlert>,
     /// Held until they are written.
     _reservation: Arc<Reservation>,
 }
@@ -60,11 +65,18 @@ impl OutputPlan {
             }
         }
         let learned = model.places(&features, &needed);
+        AlertGroups::check(config, input)?;
+        for column in config.alerts_per.iter().filter(|_| config.counts_alerts()) {
+            if !needed.contains(column) {
+                needed.push(column.clone());
+            }
+        }
+        let groups = AlertGroups::new(config, &needed);
         let new = model.new_columns(config)?;
         let metadata = model.keys(Some(&format!("{}{ANOMALY_SCORE}", config.prefix)));
         let fields: Vec<FieldRef> = carried.iter().chain(new.fields()).cloned().collect();
         let schema = output_schema(input, &fields, &new, &metadata, medium);
-        Ok(Self { needed, carried: carried.len(), learned, schema, features, path: path.to_owned() })
+        Ok(Self { needed, carried: carried.len(), learned, schema, features, groups, path: path.to_owned() })
     }
 
     /// The route of output batches. The budget of their bytes bounds large ones, and their number bounds small ones.
@@ -80,9 +92,10 @@ impl OutputPlan {
         first_row: Option<u64>,
         quarantine: Option<SchemaRef>,
     ) -> impl Fn(BatchSlice) -> Result<CountedRows<OutputBatch>> + Clone + Send + use<> {
-        let Self { carried, learned, schema, features, path, .. } = self;
-        let (carried, learned, schema) = (*carried, learned.clone(), schema.clone());
-        let (features, path, decision) = (features.clone(), path.clone(), maker.decision_column());
+        let Self { carried, learned, features, path, groups, .. } = self;
+        let (carried, learned, groups) = (*carried, learned.clone(), groups.clone());
+        let (features, path) = (features.clone(), path.clone());
+        let parting = self.parting(&maker.decision_column(), quarantine);
         move |slice: BatchSlice| {
             let BatchSlice { first_row: row, rows, reservation } = slice;
             let learned = project(&rows, &learned)?;
@@ -90,17 +103,67 @@ impl OutputPlan {
             let (new, mut counts) = maker.columns(&batch, Some(&learned), first_row.map(|first| first + row))?;
             counts.issues = issues;
             let arrays = rows.columns()[..carried].iter().chain(new.columns()).cloned();
-            let (batch, odd) = match &quarantine {
-                None => (cast_to_schema(&schema, arrays, rows.num_rows(), &path)?, None),
-                Some(columns) => {
-                    let [others, odd] = part(columns, arrays.collect(), &decision)?;
-                    let kept = schema.fields().iter().filter_map(|field| others.column_by_name(field.name()).cloned());
-                    let others = cast_to_schema(&schema, kept, others.num_rows(), &path)?;
-                    (others, Some(cast_to_schema(columns, odd.columns().to_vec(), odd.num_rows(), &path)?))
-                }
-            };
-            Ok(CountedRows { rows: OutputBatch { batch, odd, _reservation: reservation }, counts })
+            let batch = cast_to_schema(parting.columns(), arrays, rows.num_rows(), &path)?;
+            let decided = batch.column_by_name(&parting.decision).and_then(|column| column.as_boolean_opt());
+            let alerts = groups.as_ref().zip(decided).map(|(groups, decided)| groups.alerts(&rows, decided));
+            let alerts = alerts.transpose()?.unwrap_or_default();
+            // Rows whose alerts are counted are parted in their order, once it is known which count.
+            let (batch, odd) = if groups.is_some() { (batch, None) } else { parting.part(batch)? };
+            Ok(CountedRows { rows: OutputBatch { batch, odd, alerts, _reservation: reservation }, counts })
         }
+    }
+
+    /// How rows are parted.
+    fn parting(&self, decision: &str, quarantine: Option<SchemaRef>) -> Parting {
+        let (schema, path) = (self.schema.clone(), self.path.clone());
+        Parting { schema, quarantine, decision: decision.to_owned(), path }
+    }
+
+    /// Holds back the alerts that do not count, and then parts rows. For rows in their order.
+    pub(super) fn alert_stage(
+        &self,
+        config: &TransformConfig,
+        decision: &str,
+        quarantine: Option<SchemaRef>,
+    ) -> impl FnMut(&mut CountedRows<OutputBatch>) -> Result<()> + Send + use<> {
+        let parting = self.parting(decision, quarantine);
+        let mut counter = self.groups.as_ref().map(|_| AlertCounter::new(config));
+        move |CountedRows { rows, counts }| {
+            let Some(counter) = &mut counter else { return Ok(()) };
+            let held_back = counter.held_back(std::mem::take(&mut rows.alerts));
+            counts.anomalies -= held_back.len() as u64;
+            counts.held_back += held_back.len() as u64;
+            (rows.batch, rows.odd) = parting.part(without_alerts(&rows.batch, &held_back, &parting.decision))?;
+            Ok(())
+        }
+    }
+}
+
+/// How rows are parted by whether they are anomalies.
+#[derive(Clone)]
+struct Parting {
+    /// The columns of the output, and of the quarantine if there is one.
+    schema: SchemaRef,
+    quarantine: Option<SchemaRef>,
+    /// The column of decisions.
+    decision: String,
+    path: PathBuf,
+}
+
+impl Parting {
+    /// All columns that are written anywhere.
+    fn columns(&self) -> &SchemaRef {
+        self.quarantine.as_ref().unwrap_or(&self.schema)
+    }
+
+    /// The rows of the output, and those in quarantine if there is one.
+    fn part(&self, rows: RecordBatch) -> Result<(RecordBatch, Option<RecordBatch>)> {
+        let Self { schema, quarantine, decision, path } = self;
+        let Some(columns) = quarantine else { return Ok((rows, None)) };
+        let [others, odd] = part(columns, rows.columns().to_vec(), decision)?;
+        let kept = schema.fields().iter().filter_map(|field| others.column_by_name(field.name()).cloned());
+        let others = cast_to_schema(schema, kept, others.num_rows(), path)?;
+        Ok((others, Some(cast_to_schema(columns, odd.columns().to_vec(), odd.num_rows(), path)?)))
     }
 }
 
@@ -137,11 +200,12 @@ impl TransformJob<'_, '_> {
         let mut quarantine = quarantine.map(|quarantine| quarantine.writer(self, &stored)).transpose()?;
         let route = plan.route();
         let slices = BatchSlicer::new(batches, slice_rows, route.budget());
+        let count = plan.alert_stage(self.config, &maker.decision_column(), parted.clone());
         let add = plan.worker(maker, Some(self.totals.rows()), parted);
         let mut published = None;
-        self.carry(&route, slices, add, |batches| {
+        self.carry(&route, slices, add, count, |batches| {
             for output in batches {
-                let OutputBatch { batch, odd, _reservation } = output?;
+                let OutputBatch { batch, odd, _reservation, .. } = output?;
                 writer.write(&batch)?;
                 if let Some((quarantine, odd)) = quarantine.as_mut().zip(odd) {
                     quarantine.write(&odd)?;

@@ -83,18 +83,21 @@ impl<'a, 'r> TransformJob<'a, 'r> {
         Ok(())
     }
 
-    /// Carries rows into a sink, and counts them.
+    /// Carries rows into a sink, and counts them; `finish` sees them in their order before.
     pub(super) fn carry<T: Send + 'static, U: Send + 'static>(
         &mut self,
         route: &Route,
         items: impl Iterator<Item = Result<T>> + Send + 'static,
         work: impl Fn(T) -> Result<CountedRows<U>> + Clone + Send + 'static,
+        mut finish: impl FnMut(&mut CountedRows<U>) -> Result<()>,
         sink: impl FnOnce(&mut dyn Iterator<Item = Result<U>>) -> Result<()>,
     ) -> Result<()> {
         let totals = &mut self.totals;
         self.run.carry(route, items, work, |counted| {
             sink(&mut counted.map(|counted| {
-                let CountedRows { rows, counts } = counted?;
+                let mut counted = counted?;
+                finish(&mut counted)?;
+                let CountedRows { rows, counts } = counted;
                 totals.add(&counts);
                 Ok(rows)
             }))
@@ -105,8 +108,9 @@ impl<'a, 'r> TransformJob<'a, 'r> {
     pub(super) fn finish(self, files: FileCounts, decides: bool) -> Transformed {
         let FileCounts { written: files, skipped } = files;
         let done = self.totals.finish(self.model, decides);
+        let held_back = done.held_back.filter(|_| self.config.counts_alerts());
         let quarantined = self.config.quarantine.as_ref().and(done.anomalies);
-        Transformed { files, skipped, quarantined, ..done }
+        Transformed { files, skipped, quarantined, held_back, ..done }
     }
 }
 
@@ -132,7 +136,7 @@ impl WriteRows for TransformJob<'_, '_> {
 
     fn write(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()> {
         let sorts = self.windows.as_mut().is_some_and(|windows| windows.sorts_beside(&destination));
-        let is_copied = self.config.quarantine.is_none() && !sorts;
+        let is_copied = self.config.quarantine.is_none() && !self.config.counts_alerts() && !sorts;
         let file = source.copied_parquet_file(&self.config.output.encoding, in_directory).filter(|_| is_copied);
         match (file, destination) {
             (Some(file), Destination::File(target)) if Medium::of(target.path()) == Medium::Parquet => {

@@ -90,6 +90,10 @@ impl Model {
             let what = "a false discovery rate, which takes two passes,";
             return Err(Error::Unsupported { place: Place::file("lines"), what });
         }
+        if config.counts_alerts() {
+            let what = "counting the alerts of groups";
+            return Err(Error::Unsupported { place: Place::file("lines"), what });
+        }
         let wanted = |name: String| {
             let data_type = features.type_of(&name).or_else(|| {
                 InputColumn::top_type_of(stored, &name).filter(|_| !watched.contains(&name)).map(|it| plain(&it))

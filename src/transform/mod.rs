@@ -9,6 +9,7 @@ mod expected;
 mod explain;
 mod feedback;
 mod general;
+mod group_alerts;
 mod job;
 mod latent_quality;
 mod line_worker;
@@ -62,7 +63,9 @@ pub struct Transformed {
     pub empty_rows: u64,
     /// Rows that are anomalies; `None` without a decision.
     pub anomalies: Option<u64>,
-    /// Of these, those that were written to a quarantine; `None` without one.
+    /// Rows that would be anomalies if more of their group had come before; `None` unless alerts are counted by group.
+    pub held_back: Option<u64>,
+    /// Of the anomalies, those that were written to a quarantine; `None` without one.
     pub quarantined: Option<u64>,
     /// Quantiles of the anomaly scores; `None` if no row has one.
     pub scores: Option<ScoreQuantiles>,

@@ -44,6 +44,8 @@ pub(super) struct RowCounts {
     /// Rows without a known value in a learned column.
     pub(super) empty: u64,
     pub(super) anomalies: u64,
+    /// Alerts that do not count, since too few of their group came before.
+    pub(super) held_back: u64,
     /// The anomaly scores of all other rows, in order.
     pub(super) scores: Vec<f32>,
     /// The bins of the drift baseline that sampled rows fall into.
@@ -61,7 +63,7 @@ impl NewColumnMaker {
     /// [`Error::UnknownScore`](crate::Error::UnknownScore) and [`Error::NotCalibrated`](crate::Error::NotCalibrated).
     pub(super) fn new(model: &Model, features: &Arc<Features>, config: &TransformConfig) -> Result<Self> {
         let metadata = model.metadata();
-        let rule = AnomalyRule::new(&metadata.scoring, config.decision)?;
+        let rule = AnomalyRule::new(&metadata.scoring, config.decision, config.ignore_above_p)?;
         let latent_dim = metadata.network.latent_dim;
         let neighbors = model.scorer().neighbors().is_some();
         let clusters = model.clusters().cloned();
@@ -73,7 +75,8 @@ impl NewColumnMaker {
             clusters: clusters.is_some(),
         };
         let anomaly_score = Score::named("anomaly_score", &metadata.scoring.anomaly_score, |_| true)?;
-        let explainer = || Arc::new(Explainer::new(features.clone(), anomaly_score, config.explain));
+        let explainer =
+            || Arc::new(Explainer::new(features.clone(), anomaly_score, config.explain, &metadata.scoring.directions));
         let expectations = Expectations::new(model, config)?;
         let mut fields = columns::new_fields(config, width)?;
         fields.extend(expectations.iter().flat_map(|expectations| expectations.fields(&config.prefix)));
@@ -121,7 +124,7 @@ impl NewColumnMaker {
 
     /// The level of each row's score; rows without a known value have none.
     pub(super) fn ranked(&self, batch: &Batch) -> Result<Vec<usize>> {
-        let scores = self.scorer.rows(batch)?.anomaly_score(self.anomaly_score)?;
+        let scores = self.scorer.rows(&*self.scorer.one_sided(batch)?)?.anomaly_score(self.anomaly_score)?;
         let calibration = self.rule.ranks_all();
         Ok(calibration.iter().flat_map(|tail| scores.iter().flatten().map(|&score| tail.level(score))).collect())
     }
@@ -139,16 +142,18 @@ impl NewColumnMaker {
         learned: Option<&RecordBatch>,
         first_row: Option<u64>,
     ) -> Result<(RecordBatch, RowCounts)> {
-        let rows = self.scorer.rows(batch)?;
-        let encoded = &rows.first().encoded;
-        let mut arrays = self.latents(&encoded.mean, encoded.latent_dim);
+        let scored = self.scorer.one_sided(batch)?;
+        let rows = self.scorer.rows(&scored)?;
+        let (encoded, own) = (&rows.first().encoded, self.own_posterior(batch, &rows)?);
+        let [mean, log_variance] = own.as_ref().map_or([&encoded.mean, &encoded.log_variance], |own| own.each_ref());
+        let mut arrays = self.latents(mean, encoded.latent_dim);
         if self.with_stds {
-            let stds: Vec<f32> = encoded.log_variance.iter().map(|s| (s / 2.0).exp()).collect();
+            let stds: Vec<f32> = log_variance.iter().map(|s| (s / 2.0).exp()).collect();
             arrays.extend(self.latents(&stds, encoded.latent_dim));
         }
 
         if let Some(clusters) = &self.clusters {
-            let told = clusters.assign(&encoded.mean).into_iter().zip(&encoded.known);
+            let told = clusters.assign(mean).into_iter().zip(&encoded.known);
             // Nothing is known of the cluster of a row without a known value.
             let told: Vec<Option<(usize, f32)>> = told.map(|(told, known)| (*known > 0.0).then_some(told)).collect();
             arrays.push(Arc::new(told.iter().map(|told| Some((*told)?.0 as i32)).collect::<Int32Array>()));
@@ -172,7 +177,7 @@ impl NewColumnMaker {
             arrays.push(Arc::new(p_values.collect::<Float64Array>()));
         }
         let anomalies: BooleanArray = anomaly_scores.iter().map(|score| self.rule.is_anomaly((*score)?)).collect();
-        let counts = self.counts(&rows, &anomaly_scores, anomalies.true_count(), first_row);
+        let counts = self.counts(&rows, (batch, mean), &anomaly_scores, anomalies.true_count(), first_row);
         let explains_all = self.explain_rows == ExplainRows::All || !self.rule.decides();
         let explain = |(explainer, learned): (&Arc<Explainer>, &RecordBatch)| {
             if explains_all {
@@ -180,7 +185,7 @@ impl NewColumnMaker {
             }
             let found = (0..).zip(&anomalies).filter(|(_, anomaly)| *anomaly == Some(true));
             let found: Vec<u32> = found.map(|(row, _)| row).collect();
-            explainer.top_features_of(&found, &self.scorer, batch, learned)
+            explainer.top_features_of(&found, &self.scorer, &scored, learned)
         };
         let explained = self.explainer.as_ref().zip(learned).map(explain).transpose()?;
         if self.rule.decides() {
@@ -211,24 +216,35 @@ impl NewColumnMaker {
 
     /// Counts rows without making their new columns.
     pub(super) fn count(&self, batch: &Batch, first_row: u64, issues: FeatureIssues) -> Result<RowCounts> {
-        let rows = self.scorer.rows(batch)?;
+        let scored = self.scorer.one_sided(batch)?;
+        let rows = self.scorer.rows(&scored)?;
+        let (encoded, own) = (&rows.first().encoded, self.own_posterior(batch, &rows)?);
+        let mean = own.as_ref().map_or(&encoded.mean, |[mean, _]| mean);
         let scores = rows.anomaly_score(self.anomaly_score)?;
         let anomalies = scores.iter().flatten().filter(|&&score| self.rule.is_anomaly(score) == Some(true)).count();
-        Ok(RowCounts { issues, ..self.counts(&rows, &scores, anomalies, Some(first_row)) })
+        Ok(RowCounts { issues, ..self.counts(&rows, (batch, mean), &scores, anomalies, Some(first_row)) })
+    }
+
+    /// The posterior of the rows as they are, where other values are scored in their place.
+    fn own_posterior(&self, batch: &Batch, scored: &EncodedBatch<'_>) -> Result<Option<[Vec<f32>; 2]>> {
+        let is_own = scored.first().batch.replaced.is_none();
+        if is_own { Ok(None) } else { self.scorer.first().vae.posterior(batch).map(Some) }
     }
 
     fn counts(
         &self,
         rows: &EncodedBatch<'_>,
+        own: (&Batch, &[f32]),
         scores: &[Option<f32>],
         anomalies: usize,
         first_row: Option<u64>,
     ) -> RowCounts {
-        let bins = self.sketch.as_ref().zip(first_row).map(|(sketch, first)| sketch.bins(rows, scores, first));
+        let bins = self.sketch.as_ref().zip(first_row).map(|(sketch, first)| sketch.bins(rows, own, scores, first));
         RowCounts {
             rows: scores.len(),
             empty: scores.iter().filter(|score| score.is_none()).count() as u64,
             anomalies: anomalies as u64,
+            held_back: 0,
             scores: scores.iter().flatten().copied().collect(),
             bins: bins.unwrap_or_default(),
             first_row: first_row.unwrap_or_default(),

@@ -65,7 +65,7 @@ impl TransformJob<'_, '_> {
             let (row_group, batch, counts) = score(&features, &maker, input, rows_before)?;
             Ok(CountedRows { rows: NewColumns { seq, row_group, batch }, counts })
         };
-        self.carry(&route, inputs, score, |columns| sink.write(columns))
+        self.carry(&route, inputs, score, |_| Ok(()), |columns| sink.write(columns))
     }
 
     /// Reads the columns of the features, in row order, with their windows.

@@ -19,10 +19,15 @@ use crate::pipeline::{Prefetch, Run};
 use crate::sink::Medium;
 use crate::source::{Batches, ColumnStream, Source};
 
+/// What is done with rows in their order.
+type Finish = Box<dyn FnMut(&mut CountedRows<OutputBatch>) -> Result<()> + Send>;
+
 /// Rows with their new columns.
 struct TransformReader {
     schema: SchemaRef,
     rows: Prefetch<CountedRows<OutputBatch>>,
+    /// What is done with rows in their order.
+    finish: Finish,
 }
 
 impl Model {
@@ -102,7 +107,7 @@ impl Model {
             Some(windower) => windower.add_all(rows)?,
             None => rows.batches,
         };
-        self.transformed(plan, batches, maker, run)
+        self.transformed(plan, batches, maker, config, run)
     }
 
     /// The same for the rows of a source, read when the result is: a false discovery rate reads them before, too.
@@ -122,7 +127,7 @@ impl Model {
         let job = TransformJob::new(self, config, run)?;
         let maker = job.maker(source, &plan.features)?;
         let batches = self.stream(source, job.windows.as_ref(), &plan.needed, batch_rows(self.features().layout()))?;
-        self.transformed(plan, batches, maker, run)
+        self.transformed(plan, batches, maker, config, run)
     }
 
     /// Adds the new columns to batches of the columns that the plan needs.
@@ -131,12 +136,14 @@ impl Model {
         plan: OutputPlan,
         batches: Batches,
         maker: NewColumnMaker,
+        config: &TransformConfig,
         run: &Run<'_>,
     ) -> Result<TransformReader> {
         let route = plan.route();
         let slices = BatchSlicer::new(batches, batch_rows(self.features().layout()), route.budget());
+        let finish = Box::new(plan.alert_stage(config, &maker.decision_column(), None));
         let rows = run.spread(&route, slices, plan.worker(maker, None, None))?;
-        Ok(TransformReader { schema: plan.schema, rows })
+        Ok(TransformReader { schema: plan.schema, rows, finish })
     }
 }
 
@@ -145,7 +152,8 @@ impl Iterator for TransformReader {
 
     fn next(&mut self) -> Option<Self::Item> {
         let next = self.rows.next()?;
-        Some(next.map(|done| done.rows.batch).map_err(|error| ArrowError::ExternalError(Box::new(error))))
+        let finished = next.and_then(|mut done| (self.finish)(&mut done).map(|()| done.rows.batch));
+        Some(finished.map_err(|error| ArrowError::ExternalError(Box::new(error))))
     }
 }
 

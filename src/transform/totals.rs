@@ -14,6 +14,7 @@ pub(super) struct TransformTotals {
     rows: u64,
     empty_rows: u64,
     anomalies: u64,
+    held_back: u64,
     scores: ScoreSketch,
     issues: FeatureIssues,
     sketch: Option<Arc<Sketch>>,
@@ -27,6 +28,7 @@ impl TransformTotals {
             rows: 0,
             empty_rows: 0,
             anomalies: 0,
+            held_back: 0,
             scores: ScoreSketch::new(),
             issues: FeatureIssues::default(),
             sketch,
@@ -44,6 +46,7 @@ impl TransformTotals {
         self.rows += counts.rows as u64;
         self.empty_rows += counts.empty;
         self.anomalies += counts.anomalies;
+        self.held_back += counts.held_back;
         counts.scores.iter().for_each(|&score| self.scores.push(score));
         self.issues.add(&counts.issues);
         if let Some(sketch) = &self.sketch {
@@ -54,15 +57,15 @@ impl TransformTotals {
     /// The result of a transform by `model`; with anomalies if something `decides`.
     pub(super) fn finish(self, model: &Model, decides: bool) -> Transformed {
         let (features, watched, rows_at_fit) = (model.features(), &model.watched(), model.metadata().provenance.rows);
-        let Self { rows, empty_rows, anomalies, scores, issues, sketch, bins } = self;
+        let Self { rows, empty_rows, anomalies, held_back, scores, issues, sketch, bins } = self;
         let drift =
             sketch.and_then(|sketch| bins.finish(&sketch, features.kinds(), watched, &issues, rows, rows_at_fit));
         issues.warn(features, watched, rows, rows_at_fit);
         if empty_rows > 0 {
             tracing::warn!("{empty_rows} rows have no known value in any learned column; their scores are null");
         }
-        let anomalies = Some(anomalies).filter(|_| decides);
+        let [anomalies, held_back] = [anomalies, held_back].map(|rows| Some(rows).filter(|_| decides));
         let (scores, issues) = (scores.finish(), issues.of(features, watched));
-        Transformed { rows, empty_rows, anomalies, scores, issues, drift, ..Transformed::default() }
+        Transformed { rows, empty_rows, anomalies, held_back, scores, issues, drift, ..Transformed::default() }
     }
 }

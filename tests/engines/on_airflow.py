@@ -29,14 +29,17 @@ def run(dag, day):
 
 
 # Without a model there is nothing to do, however often it is tried.
-assert run("vaepipe_transform", 28) == {"transform": "failed", "check_drift": "upstream_failed"}
+assert run("vaepipe_transform", 28) == {"transform": "failed", "check_drift": "upstream_failed", "check_anomaly_rate": "upstream_failed"}
 assert run("vaepipe_fit", 27) == {"fit": "success"}
-assert run("vaepipe_transform", 28) == {"transform": "success", "check_drift": "success"}
-assert run("vaepipe_transform", 29) == {"transform": "success", "check_drift": "failed"}
+good = {"transform": "success", "check_drift": "success", "check_anomaly_rate": "success"}
+assert run("vaepipe_transform", 28) == good
+assert run("vaepipe_transform", 29) == good | {"check_drift": "failed", "check_anomaly_rate": "failed"}
 # A second run of a day replaces its file.
 assert run("vaepipe_transform", 28)["transform"] == "success"
 for day in (28, 29):
     date = rows.day(day)
     found, given = pq.read_table(scored / f"date={date}.parquet"), pq.read_table(lake / f"date={date}")
     assert found["id"].to_pylist() == given["id"].to_pylist() and "anomaly_score" in found.column_names
-print("Airflow: fitted, transformed, drift told")
+assets = {asset.name for dag in bag.dags.values() for task in dag.tasks for asset in task.outlets}
+assert assets == {"vaepipe_model", "vaepipe_scored"}, assets
+print("Airflow: fitted, transformed, drift and anomalies told, two assets")

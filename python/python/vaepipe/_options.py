@@ -31,6 +31,10 @@ class FitOptions(TypedDict, total=False):
     #: counts
     map: Mapping[str, str] | Sequence[str] | None
 
+    #: Only values above (COL=high), or only values below (COL=low), what other columns lead to expect count in
+    #: scores; for numbers and lists of numbers [default: both]
+    direction: Mapping[str, str] | Sequence[str] | None
+
     #: Scale each number of a vector by itself (element), or all as one (whole) [default: element]
     vector_scale: Literal["element", "whole"] | None
 
@@ -169,6 +173,10 @@ class FitOptions(TypedDict, total=False):
     #: Benjamini-Hochberg); reads the input twice [default: none]
     fdr: float | None
 
+    #: Beside the rule above, an anomaly must have a p-value of at most this: bounds threshold, contamination
+    #: and fdr [default: that of the fit, none unless set]
+    ignore_above_p: float | None
+
     #: Start from this base model: keep its columns, categories, scaling and network [default: none, from random
     #: weights]
     init: str | os.PathLike[str] | None
@@ -222,6 +230,13 @@ class TransformOptions(TypedDict, total=False):
     #: a directory where the output is one. Both appear together
     quarantine: str | os.PathLike[str] | None
 
+    #: Count the anomalies of a group from the N-th on, in the order of the rows of an output: those before it
+    #: keep their scores and reasons, and is_anomaly is false [default: 1]
+    min_alerts: int | None
+
+    #: The groups of min_alerts: rows with the same values in these columns [default: all rows are one group]
+    alerts_per: str | Sequence[str] | None
+
     #: A row is an anomaly if its p-value is at most this [default: that of the fit, 0.01 unless set]
     alpha: float | None
 
@@ -236,6 +251,10 @@ class TransformOptions(TypedDict, total=False):
     #: As many rows are anomalies as keep the share of false alarms among them at this (false discovery rate,
     #: Benjamini-Hochberg); reads the input twice [default: none]
     fdr: float | None
+
+    #: Beside the rule above, an anomaly must have a p-value of at most this: bounds threshold, contamination
+    #: and fdr [default: that of the fit, none unless set]
+    ignore_above_p: float | None
 
 
 class ImputeOptions(TypedDict, total=False):

@@ -84,11 +84,11 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::NotLearnable { selection: selection @ "columns", .. } => {
             format!("leave it out of {}; it is carried to the output all the same", setter(selection))
         }
-        Error::NotLearnable { selection: selection @ "map", .. } => format!("{} takes numbers", setter(selection)),
+        Error::NotLearnable { selection: selection @ ("map" | "direction"), .. } => format!("{} takes numbers", setter(selection)),
         Error::NotLearnable { selection, .. } => format!("{} takes strings and integers", setter(selection)),
         Error::OptionRange { option, .. } | Error::UnknownScore { option, .. } => format!("{} sets it", setter(option)),
         Error::NotCalibrated { .. } => "--contamination and --threshold need none; fit with --val-fraction above 0 for some".to_owned(),
-        Error::NoFeedback { .. } => "fit with --preset anomaly, or --anomaly-score combined, and --val-fraction above 0".to_owned(),
+        Error::NoFeedback(_) => "fit with --preset anomaly, or --anomaly-score combined, and --val-fraction above 0".to_owned(),
         Error::AlphaTooLow(_) => "--contamination and --threshold need no p-values; a fit on more rows has lower ones".to_owned(),
         Error::TooLarge { .. } => {
             "fewer units: --hidden and --latent-dim set them; or fewer rows a step: --batch-size".to_owned()
@@ -134,7 +134,7 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::MissingFeature { .. } | Error::WrongType { .. } => {
             "`vaepipe inspect` shows the columns a model needs, and those a file has".to_owned()
         }
-        Error::NothingSelected { selection } => {
+        Error::NothingSelected(selection) => {
             format!("{} {patterns}; `vaepipe inspect` shows every column", setter(selection))
         }
         Error::Unsupported { what, .. } if what.contains("in a Delta table,") && has("keep") => {
@@ -254,6 +254,7 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             }
             OnnxFault::Unnamed => "name the column, and fit again".to_owned(),
             OnnxFault::Ordered => "a fit without --order-by learns each row by itself".to_owned(),
+            OnnxFault::Directions => "a fit without --direction has none".to_owned(),
             OnnxFault::Feedback => "`vaepipe feedback MODEL --forget all -o COPY` makes a copy without it".to_owned(),
             OnnxFault::Random { .. } if is_set("score") => format!("leave it out of {}", setter("score")),
             OnnxFault::Random { .. } => "a fit with another --anomaly-score, such as elbo, has none".to_owned(),

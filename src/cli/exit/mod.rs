@@ -76,6 +76,17 @@ pub(crate) fn code(failure: &Failure, invocation: Option<&Invocation>, signals: 
     code
 }
 
+/// What went wrong, without a hint.
+pub(crate) fn text(failure: &Failure) -> String {
+    match failure {
+        Failure::Arguments(error) => said(error),
+        Failure::Configuration { fault, .. } | Failure::Usage { fault, .. } | Failure::Alert(fault) => fault.clone(),
+        Failure::Interrupted => "interrupted".to_owned(),
+        Failure::Stdout(error) => format!("stdout: {error}"),
+        Failure::Library(error) => chain(error),
+    }
+}
+
 /// Help or version, with colours where they show.
 fn help(error: &clap::Error) -> String {
     let text = error.render();
@@ -90,7 +101,7 @@ fn set_elsewhere(error: &Error, invocation: Option<&Invocation>) -> bool {
     let key = match error {
         Error::OptionRange { option: key, .. }
         | Error::UnknownColumn { selection: key, .. }
-        | Error::NothingSelected { selection: key }
+        | Error::NothingSelected(key)
         | Error::NotLearnable { selection: key, .. }
         | Error::BadPattern { selection: key, .. }
         | Error::UnknownScore { option: key, .. }

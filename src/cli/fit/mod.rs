@@ -10,7 +10,7 @@ use std::time::Instant;
 use crate::storage::is_url;
 use clap::Args;
 use serde_json::json;
-use vaepipe::{Error, FitConfig, Fitted, ParquetSource, Progress, Run, Source, SourceConfig};
+use vaepipe::{ColumnTree, Error, FitConfig, Fitted, ParquetSource, Progress, Run, Source, SourceConfig};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
@@ -134,21 +134,23 @@ impl Fit {
             monitor,
             run,
         } = self;
-        monitor.begin("fit", &path, &[&path], context)?;
+        monitor.begin("fit", &inputs, &path, &[&path], context)?;
         let start = Instant::now();
         config = config.keep_partial(keep_partial).resume(resume);
         config.checkpoint_minutes = checkpoint_minutes;
         config.tags = tags.tags(&inputs, init.as_deref())?;
         (config.init, config.sort) = (init, order.sort);
         config = config.refit_scaling(refit_scaling).accept_worse(accept_worse);
+        config.decision = decision.decision()?;
+        config.ignore_above_p = decision.ignore_above_p();
         config.check()?;
         run.check()?;
         rows.spool_dir.clone_from(&config.spool_dir);
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
+        context.monitor.lineage.read(&ColumnTree::of(&source.schema()), false);
         let _lock = run.writing.claim(&path, force, source.paths(), context)?;
         let metrics = metrics.start(&source, &[&path])?;
         let reviewed = feedback.open(&config, &context.signals.stop)?;
-        config.decision = decision.decision()?;
         // An object has no folder for what a run leaves.
         config.checkpoint = path.file_name().filter(|_| !is_url(&path)).map(|name| {
             let name = format!(".{}.checkpoint", name.to_string_lossy());

@@ -8,7 +8,7 @@ use vaepipe::{Clusters, Fitted, History, Init, LogicalType, Model, Network, Tail
 
 use crate::cli::fit::{health, verdict};
 use crate::cli::flags::decision::because;
-use crate::cli::output::{describe_order, grouped, list, names, own_names, percent, seconds};
+use crate::cli::output::{describe_order, grouped, list, names, own_names, percent, seconds, shown};
 
 /// The lines of the text summary.
 pub(crate) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> {
@@ -113,13 +113,20 @@ pub(crate) fn refit(history: &History) -> &'static str {
 pub(crate) fn scores(model: &Model) -> Vec<(&'static str, String)> {
     let (scoring, stored) = (&model.metadata().scoring, model.stored_rows());
     let rows = scoring.calibration.as_ref().map_or(0, Tail::rows);
-    let (score, because) = (&scoring.anomaly_score, because(scoring.decision));
+    let (score, because) = (&scoring.anomaly_score, because(scoring.decision, scoring.ignore_above_p));
     let said =
         format!("anomaly_score is {score}; p-values from {} calibration rows; anomalies: {because}", HumanCount(rows));
     let holds = (stored > 0)
         .then(|| format!("the model stores {} training rows for nearest neighbours", HumanCount(stored as u64)));
     let contaminated = scoring.suspected_contamination().map(contaminated);
-    [("scores", said)].into_iter().chain([holds, contaminated].into_iter().flatten().map(|but| ("", but))).collect()
+    let windows: Vec<String> = model.metadata().sequence.iter().flat_map(|sequence| sequence.window_names()).collect();
+    let of_columns = scoring.directions.iter().filter(|(column, _)| !windows.contains(column));
+    let sides: Vec<String> = of_columns.map(|(column, side)| format!("{} {side}", shown(column))).collect();
+    let sides = (!sides.is_empty()).then(|| format!("odd on one side only: {}", sides.join(", ")));
+    [("scores", said)]
+        .into_iter()
+        .chain([holds, sides, contaminated].into_iter().flatten().map(|but| ("", but)))
+        .collect()
 }
 
 /// Says that training rows look like anomalies.

@@ -24,15 +24,24 @@ pub(crate) struct DecisionFlags {
     /// Benjamini-Hochberg); reads the input twice [default: none]
     #[arg(long, value_name = "SHARE")]
     fdr: Option<f64>,
+    /// Beside the rule above, an anomaly must have a p-value of at most this: bounds --threshold, --contamination and --fdr
+    /// [default: that of the fit, none unless set]
+    #[arg(long, value_name = "P")]
+    ignore_above_p: Option<f64>,
 }
 
 impl DecisionFlags {
+    /// The highest p-value of an anomaly.
+    pub(crate) fn ignore_above_p(&self) -> Option<f64> {
+        self.ignore_above_p
+    }
+
     /// The decision asked for.
     ///
     /// # Errors
     /// [`Failure::Usage`] if there are several, which variables and files may ask for.
     pub(crate) fn decision(&self) -> Result<Option<Decision>, Failure> {
-        let Self { alpha, threshold, contamination, fdr } = *self;
+        let Self { alpha, threshold, contamination, fdr, .. } = *self;
         let all =
             [alpha.map(Decision::Alpha), threshold.map(Decision::Threshold), contamination, fdr.map(Decision::Fdr)];
         let mut asked = all.into_iter().flatten();
@@ -55,7 +64,12 @@ fn contamination(text: &str) -> Result<Decision, String> {
 }
 
 /// What makes a row an anomaly, in words.
-pub(crate) fn because(decision: Decision) -> String {
+pub(crate) fn because(decision: Decision, ignored: Option<f64>) -> String {
+    let rule = rule(decision);
+    ignored.map_or(rule.clone(), |most| format!("{rule}, and p_value at most {most}"))
+}
+
+fn rule(decision: Decision) -> String {
     match decision {
         Decision::Alpha(alpha) => format!("p_value at most {alpha}"),
         Decision::Threshold(score) => format!("anomaly_score at least {score}"),

@@ -77,7 +77,7 @@ impl Metrics {
 
 /// Whether a line may be appended to a file: it is not there, empty, or begins with a line that is a JSON object and
 /// ends with a whole one.
-fn holds_json_lines(path: &Path) -> io::Result<bool> {
+pub(crate) fn holds_json_lines(path: &Path) -> io::Result<bool> {
     const LONGEST: u64 = 1 << 16;
     let file = match File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),

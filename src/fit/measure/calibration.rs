@@ -1,12 +1,13 @@
 //! Calibration: the aggregate posterior of the training rows, and the scores of training and calibration rows.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::sampled_batches::{BATCH_ROWS, each_batch};
 use crate::batch::Batch;
-use crate::config::{Decision, Training};
+use crate::config::{Decision, Direction, Training};
 use crate::error::Result;
-use crate::feature::{GroupNorms, Layout};
+use crate::feature::{Features, GroupNorms, Layout};
 use crate::fit::encoded_rows::{EncodedRows, RowsWithScores};
 use crate::fit::rows::FitRows;
 use crate::model::{Network, Vae, Weights};
@@ -24,6 +25,10 @@ pub(in crate::fit) struct Calibration<'a> {
     pub(in crate::fit) training: &'a Training,
     pub(in crate::fit) score: &'static Score,
     pub(in crate::fit) decision: Option<Decision>,
+    pub(in crate::fit) ignore_above_p: Option<f64>,
+    /// The columns of which only one side of what is expected is odd.
+    pub(in crate::fit) directions: &'a BTreeMap<String, Direction>,
+    pub(in crate::fit) features: &'a Features,
     /// Whether the rows are in order, with their windows.
     pub(in crate::fit) in_order: bool,
     /// Most training rows to measure.
@@ -83,7 +88,15 @@ impl Calibration<'_> {
         let calibration = Some(Tail::of(calibration.scores)).filter(|calibration| calibration.rows() > 0);
         let (neighbors, components) = scorer.neighbors().cloned().unzip();
         let anomaly_score = self.score.name.to_owned();
-        let mut scoring = Scoring { anomaly_score, components, calibration, training, decision };
+        let mut scoring = Scoring {
+            anomaly_score,
+            components,
+            calibration,
+            training,
+            decision,
+            ignore_above_p: self.ignore_above_p,
+            directions: self.directions.clone(),
+        };
         scoring.decision = scoring.decide(None);
         let group_scores = scorer.group_scores().to_vec();
         Ok(Calibrated { scoring, latents, neighbors, reference, group_scores, training_scores })
@@ -102,7 +115,8 @@ impl Calibration<'_> {
             members.push(Member::new(vae.clone(), layout, network, weights, of_member.clone(), seed));
             latents.push(of_member);
         }
-        let scorer = Arc::new(Scorer::new(members));
+        let elements = self.features.directed(self.directions).unwrap_or_default();
+        let scorer = Arc::new(Scorer::new(members).with_directions(&elements));
         let (scorer, training_scores) = match self.score.needs_neighbors() {
             true => self.with_neighbors(scorer, rows, run)?,
             false => (self.with_group_scores(scorer, rows, run)?, None),
@@ -126,7 +140,7 @@ impl Calibration<'_> {
             store,
             most,
             run,
-            |batch| scorer.rows(&batch)?.anomaly_score(self.score),
+            |batch| scorer.rows(&*scorer.one_sided(&batch)?)?.anomaly_score(self.score),
             |of_batch| scores.extend(of_batch.into_iter().flatten()),
         )?;
         Ok(scores)

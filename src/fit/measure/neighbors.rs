@@ -64,7 +64,8 @@ impl Calibration<'_> {
         let [elbo, neighbor_distance] = [&elbos, &distances].map(|scores| Tail::of(scores.clone()));
         let components = ScoreComponents { elbo, neighbor_distance };
         let both = elbos.iter().zip(&distances).map(|(&elbo, &distance)| components.combine(elbo, distance) as f32);
-        let combined = is_combined.then(|| both.collect());
+        // Rows with a direction are not scored as they are.
+        let combined = (is_combined && self.directions.is_empty()).then(|| both.collect());
         Ok((Arc::new(scorer.with_neighbors(Some((neighbors, components)))), combined))
     }
 

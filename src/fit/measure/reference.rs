@@ -31,6 +31,7 @@ impl Calibration<'_> {
             let mut table = Table::default();
             store.gather(some.iter().map(|&row| row as u64), self.layout.width(), &mut table)?;
             let batch = Batch::new(table.ids, table.x, self.layout);
+            let batch = scorer.one_sided(&batch)?;
             let places = scorer.rows(&batch)?.places()?;
             (0..places.len()).for_each(|row| rows.push(&places, row));
         }
