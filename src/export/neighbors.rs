@@ -6,7 +6,7 @@ use super::graph::{Attribute, GraphBuilder, Tensor};
 use crate::score::{ITSELF, NEAREST, Neighbors};
 
 /// How many times farther from itself a stored row may be that is computed anew, by rounding.
-const ROUNDING: f32 = 50.0;
+const ROUNDING: f32 = 10.0;
 
 /// The largest residual, in typical ones.
 const MOST: f32 = 1e18;

@@ -40,7 +40,7 @@ fn finite(graph: &mut GraphBuilder, score: &Tensor) -> Tensor {
 
 /// How much rounding may change scores, f64 `[rows, 1]`, of rows of so many elements.
 fn rounding(graph: &mut GraphBuilder, score: &Tensor, elements: usize, share: f64) -> Tensor {
-    let [share, least] = [share, OF_SUMS * elements as f64].map(|it| graph.doubles(&[it]));
+    let [share, least] = [share, share + OF_SUMS * elements as f64].map(|it| graph.doubles(&[it]));
     let size = graph.op("Abs", &[score]);
     let rounding = graph.op("Mul", &[&size, &share]);
     graph.op("Add", &[&rounding, &least])
