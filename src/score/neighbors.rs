@@ -1,7 +1,7 @@
 //! Training rows that the model finds ordinary, stored to measure how far other rows are from them.
 
 use super::neighbor_space::{BLOCK_ROWS, NeighborSpace, Residuals};
-use super::row_places::{RowPlaces, directions, projected};
+use super::row_places::{RowPlaces, projected, projection};
 use crate::numerics::{nearest, squared_length, sums, times_transposed, vectorized};
 
 /// Nearest rows whose distances count.
@@ -22,8 +22,8 @@ pub(crate) struct Neighbors {
     pub(crate) rows: Vec<f32>,
     /// `[stored]`: half the squared length of each.
     half_squares: Vec<f32>,
-    /// `[dimensions, width]`: what the places of rows that are compared with each other are projected on; empty if they stay.
-    directions: Vec<f32>,
+    /// `[dimensions, width]`: by which the places of rows that are compared with each other are projected; empty if they stay.
+    projection: Vec<f32>,
 }
 
 /// The stored rows nearest to a row, each with its distance, the nearest first.
@@ -38,8 +38,8 @@ impl Neighbors {
     /// Stored rows with these places, `[stored, width]`.
     pub(crate) fn new(space: NeighborSpace, rows: Vec<f32>) -> Self {
         let half_squares = rows.chunks_exact(space.width()).map(|row| 0.5 * squared_length(row)).collect();
-        let directions = directions(space.width());
-        Self { space, rows, half_squares, directions }
+        let projection = projection(space.width());
+        Self { space, rows, half_squares, projection }
     }
 
     /// Number of stored rows.
@@ -65,7 +65,7 @@ impl Neighbors {
     /// The places of rows in few dimensions, with these `distances` from the stored rows.
     pub(crate) fn row_places(&self, rows: &Residuals, distances: &[f32]) -> RowPlaces {
         let width = self.space.width();
-        let places = projected(self.space.places(rows), &self.directions, width);
+        let places = projected(self.space.places(rows), &self.projection, width);
         RowPlaces::new(RowPlaces::dimensions_of(width), places, distances.to_vec())
     }
 

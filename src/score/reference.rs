@@ -1,6 +1,7 @@
 //! Calibration rows that a model stores, so that p-values stay valid once feedback changes scores.
 
 use super::row_places::RowPlaces;
+use super::tail::finite;
 use super::{Feedback, Tail};
 
 /// Rows stored of those with the highest scores, and of all others.
@@ -26,7 +27,8 @@ impl Reference {
     }
 
     /// The chosen of so many rows; `None` if these are not as many as are [chosen](Self::choose).
-    pub(crate) fn new(rows: RowPlaces, scores: Vec<f32>, of: usize) -> Option<Self> {
+    pub(crate) fn new(rows: RowPlaces, mut scores: Vec<f32>, of: usize) -> Option<Self> {
+        scores.iter_mut().for_each(|score| *score = finite(*score));
         let starts = starts(of);
         let ends = starts.iter().skip(1).copied().chain([of]);
         let counts: Vec<usize> = starts.iter().zip(ends).map(|(start, end)| end - start).collect();

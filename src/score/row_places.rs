@@ -1,6 +1,7 @@
 //! The places of rows in few dimensions, to tell how much two rows are alike.
 
 use super::neighbor_space::BLOCK_ROWS;
+use super::tail::finite;
 use crate::numerics::{RandomStream, sums, times_transposed, vectorized};
 
 /// Most dimensions in which rows are compared.
@@ -43,8 +44,6 @@ impl RowPlaces {
     /// Adds a row of other ones of the same dimensions, by finite numbers.
     pub(crate) fn push(&mut self, rows: &Self, row: usize) {
         self.dimensions = rows.dimensions;
-        // Others come only from overflow.
-        let finite = |it: f32| it.min(f32::MAX).max(f32::MIN);
         self.places.extend(rows.place(row).iter().copied().map(finite));
         self.distances.push(finite(rows.distances[row]));
     }
@@ -63,30 +62,30 @@ impl RowPlaces {
     }
 }
 
-/// Directions in a space, `[dimensions, width]`, drawn at random, onto which its places are projected: distances stay about
+/// A random projection of a space, `[dimensions, width]`: distances stay about
 /// the same (Johnson & Lindenstrauss 1984). None for a space of few dimensions, which stays as it is.
-pub(super) fn directions(width: usize) -> Vec<f32> {
+pub(super) fn projection(width: usize) -> Vec<f32> {
     if width <= MOST_DIMENSIONS {
         return Vec::new();
     }
-    let mut directions = vec![0.0; MOST_DIMENSIONS * width];
-    RandomStream::new(0, "directions").normals(&mut directions);
-    directions.iter_mut().for_each(|it| *it /= (MOST_DIMENSIONS as f32).sqrt());
-    directions
+    let mut projection = vec![0.0; MOST_DIMENSIONS * width];
+    RandomStream::new(0, "projection").normals(&mut projection);
+    projection.iter_mut().for_each(|it| *it /= (MOST_DIMENSIONS as f32).sqrt());
+    projection
 }
 
-/// Projects places, `[rows, width]`, onto [`directions`].
-pub(super) fn projected(places: Vec<f32>, directions: &[f32], width: usize) -> Vec<f32> {
-    if directions.is_empty() {
+/// Projects places, `[rows, width]`, by a [`projection`].
+pub(super) fn projected(places: Vec<f32>, projection: &[f32], width: usize) -> Vec<f32> {
+    if projection.is_empty() {
         return places;
     }
-    let dimensions = directions.len() / width;
+    let dimensions = projection.len() / width;
     let (mut padded, mut projected) = (vec![0.0; BLOCK_ROWS * width], vec![0.0; BLOCK_ROWS * dimensions]);
     let mut all = Vec::with_capacity(places.len() / width * dimensions);
     for block in places.chunks(BLOCK_ROWS * width) {
         padded[..block.len()].copy_from_slice(block);
         padded[block.len()..].fill(0.0);
-        times_transposed(&padded, directions, &mut projected, [BLOCK_ROWS, dimensions, width]);
+        times_transposed(&padded, projection, &mut projected, [BLOCK_ROWS, dimensions, width]);
         all.extend_from_slice(&projected[..block.len() / width * dimensions]);
     }
     all
@@ -101,7 +100,7 @@ mod tests {
         let width = 500;
         let mut places = vec![0.0; 300 * width];
         RandomStream::new(1, "places").normals(&mut places);
-        let few = projected(places.clone(), &directions(width), width);
+        let few = projected(places.clone(), &projection(width), width);
         let distance = |places: &[f32], width: usize| {
             let (a, b) = places[..2 * width].split_at(width);
             a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt()
@@ -110,6 +109,6 @@ mod tests {
             let (before, after) = (distance(&places[row * width..], width), distance(&few[row * 64..], 64));
             assert!((after / before - 1.0).abs() < 0.5, "{before} {after}");
         }
-        assert_eq!(projected(vec![1.0, 2.0], &directions(2), 2), [1.0, 2.0]);
+        assert_eq!(projected(vec![1.0, 2.0], &projection(2), 2), [1.0, 2.0]);
     }
 }

@@ -50,7 +50,7 @@ fn shortest<S: serde::Serializer>(scores: &[f32], serializer: S) -> Result<S::Ok
 }
 
 /// Makes a score finite: NaN and infinity, which come only from overflow, count as the highest.
-fn finite(score: f32) -> f32 {
+pub(super) fn finite(score: f32) -> f32 {
     if score.is_finite() {
         score
     } else if score == f32::NEG_INFINITY {

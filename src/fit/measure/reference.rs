@@ -35,7 +35,7 @@ impl Calibration<'_> {
             let places = scorer.rows(&batch)?.places()?;
             (0..places.len()).for_each(|row| rows.push(&places, row));
         }
-        let scores: Vec<f32> = chosen.iter().map(|&row| scores[row].min(f32::MAX).max(f32::MIN)).collect();
+        let scores = chosen.iter().map(|&row| scores[row]).collect();
         Ok(Reference::new(rows, scores, store.len()))
     }
 }
