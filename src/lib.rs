@@ -191,9 +191,9 @@ pub use compare::{
 
 #[cfg(feature = "analysis")]
 pub use analysis::{
-    AlertsAt, AtThreshold, Best, EvaluateConfig, Evaluation, EventDetection, Per, PeriodUnit, Ranked, Report,
-    ReportConfig, SeriesConfig, SeriesSummary, Spread, Thresholds, ThresholdsConfig, Top, Vus, comparison_report,
-    evaluate, report, thresholds,
+    AlertCounts, AlertsAt, AtThreshold, Best, EvaluateConfig, Evaluation, EventDetection, Per, PeriodUnit, Ranked,
+    Report, ReportConfig, SeriesConfig, SeriesSummary, Spread, Thresholds, ThresholdsConfig, Top, Vus,
+    comparison_report, evaluate, report, thresholds,
 };
 
 /// Tests the Rust code in the book.

@@ -31,3 +31,12 @@ pub(super) fn groups(source: &ParquetSource, rows: usize, columns: &[&Column]) -
     }
     Ok(groups)
 }
+
+/// The values of a row in these columns, as text joined by commas; a missing one is empty.
+pub(super) fn group_name(columns: &[&Column], row: usize) -> String {
+    let value = |column: &&Column| match column.get(row) {
+        Ok(AnyValue::Null) | Err(_) => String::new(),
+        Ok(value) => value.str_value().into_owned(),
+    };
+    columns.iter().map(value).collect::<Vec<_>>().join(", ")
+}

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod alert_counts;
 mod escape;
 mod evaluate;
 mod events;
@@ -17,6 +18,7 @@ mod thresholds;
 mod time_unit;
 mod vus;
 
+pub use self::alert_counts::AlertCounts;
 pub use self::evaluate::{AtThreshold, Best, EvaluateConfig, Evaluation, Ranked, Top, evaluate};
 pub use self::events::EventDetection;
 pub use self::report::{Report, ReportConfig, comparison_report, report};

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use super::groups::groups;
+use super::alert_counts::{AlertCounts, Partition, most_first};
+use super::groups::{group_name, groups};
 use super::scored_columns::ranked_by;
 use super::table::{columns, missing, numbers};
 use super::time_unit::PeriodUnit;
@@ -72,6 +73,10 @@ pub struct Thresholds {
     pub by_score: Vec<AlertsAt>,
     /// At the score that makes at most the alerts that are wanted.
     pub wanted: Option<AlertsAt>,
+    /// The alerts of each period, in time; empty without a column of times.
+    pub each_period: Vec<AlertCounts>,
+    /// The alerts of each group, the most first, of at most 1,000; empty without columns of groups.
+    pub each_group: Vec<AlertCounts>,
 }
 
 /// Alerts at a threshold.
@@ -91,6 +96,9 @@ pub struct AlertsAt {
     pub periods: Option<Spread>,
     /// How they are spread over the groups.
     pub groups: Option<Spread>,
+    /// Those of each period and of each group.
+    #[serde(skip)]
+    counts: [Vec<u64>; 2],
 }
 
 /// How alerts are spread over periods or groups.
@@ -111,9 +119,8 @@ pub struct Spread {
 struct ScoredRows {
     scores: Vec<f64>,
     p_values: Option<Vec<f64>>,
-    /// The number of each row's period and group, from 0.
-    periods: Option<Vec<usize>>,
-    groups: Option<Vec<usize>>,
+    periods: Option<Partition>,
+    groups: Option<Partition>,
 }
 
 /// Counts the alerts that other thresholds would make of the scored rows of `source`.
@@ -144,25 +151,33 @@ pub fn thresholds(source: &ParquetSource, config: &ThresholdsConfig, stop: &Stop
     }
     let unit = times.first().and_then(|per| per.unit);
     let (rows, score) = ScoredRows::read(source, config, stop)?;
-    let [periods, groups] = [&rows.periods, &rows.groups].map(|of| of.as_deref().map(count));
+    let [periods, groups] = [&rows.periods, &rows.groups].map(|of| of.as_ref().map(|of| of.names.len()));
     let each = periods.unwrap_or(1) as f64;
     let by_p_value =
         |p: &Vec<f64>| P_VALUES.map(|most| AlertsAt { p_value: Some(most), ..rows.at(|row| p[row] <= most) });
-    let by_p_value = rows.p_values.iter().flat_map(by_p_value).collect();
+    let by_p_value: Vec<AlertsAt> = rows.p_values.iter().flat_map(by_p_value).collect();
     let by_score = ALERTS.iter().filter(|alerts| **alerts * each < rows.scores.len() as f64);
     let mut highest = rows.scores.clone();
     highest.sort_unstable_by(|a, b| b.total_cmp(a));
     let at_most = |alerts: f64| rows.at_most(alerts * each, &highest);
-    let by_score = by_score.map(|alerts| at_most(*alerts)).collect();
+    let by_score: Vec<AlertsAt> = by_score.map(|alerts| at_most(*alerts)).collect();
+    let wanted = config.alerts.map(at_most);
+    let each = |which: usize, of: &Option<Partition>| {
+        let of = of.as_ref()?;
+        Some(of.alerts([&by_p_value, &by_score], wanted.as_ref(), |at| &at.counts[which]))
+    };
+    let (each_period, each_group) = (each(0, &rows.periods), each(1, &rows.groups).map(most_first));
     Ok(Thresholds {
         rows: rows.scores.len() as u64,
         score,
         unit,
         periods: periods.map(|periods| periods as u64),
         groups: groups.map(|groups| groups as u64),
+        each_period: each_period.unwrap_or_default(),
+        each_group: each_group.unwrap_or_default(),
         by_p_value,
         by_score,
-        wanted: config.alerts.map(at_most),
+        wanted,
     })
 }
 
@@ -201,8 +216,9 @@ impl ScoredRows {
             if let Some(unit) = per.unit {
                 let of_rows = unit.periods(source, column(&per.column)?)?;
                 let present: BTreeSet<Option<i64>> = known.iter().map(|&row| of_rows[row]).collect();
+                let names = present.iter().map(|period| period.map_or_else(String::new, |it| unit.start(it))).collect();
                 let numbers: BTreeMap<_, _> = present.into_iter().zip(0..).collect();
-                periods = Some(known.iter().map(|&row| numbers[&of_rows[row]]).collect());
+                periods = Some(Partition { of: known.iter().map(|&row| numbers[&of_rows[row]]).collect(), names });
             }
         }
         let by: Vec<_> = config.per.iter().filter(|per| per.unit.is_none()).map(|per| &per.column).collect();
@@ -211,7 +227,15 @@ impl ScoredRows {
             false => {
                 let by = by.into_iter().map(column).collect::<Result<Vec<_>>>()?;
                 let of_rows = groups(source, table.height(), &by)?;
-                Some(known.iter().map(|&row| of_rows[row]).collect())
+                let mut numbers = BTreeMap::new();
+                let mut names = Vec::new();
+                let mut number = |row: usize| {
+                    *numbers.entry(of_rows[row]).or_insert_with(|| {
+                        names.push(group_name(&by, row));
+                        names.len() - 1
+                    })
+                };
+                Some(Partition { of: known.iter().map(|&row| number(row)).collect(), names })
             }
         };
         let p_values = p_values.map(|p| known.iter().map(|&row| p[row].unwrap_or(f64::INFINITY)).collect());
@@ -222,20 +246,17 @@ impl ScoredRows {
     /// The alerts if these rows are some.
     fn at(&self, is_alert: impl Fn(usize) -> bool) -> AlertsAt {
         let rows: Vec<usize> = (0..self.scores.len()).filter(|&row| is_alert(row)).collect();
-        let spread = |of: &Option<Vec<usize>>| {
-            let of = of.as_ref()?;
-            let mut counts = vec![0; count(of)];
-            rows.iter().for_each(|&row| counts[of[row]] += 1);
-            Spread::of(counts)
-        };
+        let counts = [&self.periods, &self.groups]
+            .map(|of| of.as_ref().map(|of| of.counts(rows.iter().copied())).unwrap_or_default());
         let p_values = self.p_values.as_ref();
         AlertsAt {
             p_value: p_values.and_then(|p| rows.iter().map(|&row| p[row]).max_by(f64::total_cmp)),
             score: rows.iter().map(|&row| self.scores[row]).min_by(f64::total_cmp),
             alerts: rows.len() as u64,
             share: rows.len() as f64 / self.scores.len().max(1) as f64,
-            periods: spread(&self.periods),
-            groups: spread(&self.groups),
+            periods: Spread::of(counts[0].clone()),
+            groups: Spread::of(counts[1].clone()),
+            counts,
         }
     }
 
@@ -246,11 +267,6 @@ impl ScoredRows {
         let too_low = highest.get(alerts.floor() as usize).copied();
         self.at(|row| too_low.is_none_or(|too_low| self.scores[row] > too_low))
     }
-}
-
-/// How many of them there are, numbered from 0.
-fn count(of: &[usize]) -> usize {
-    of.iter().max().map_or(0, |last| last + 1)
 }
 
 impl Spread {

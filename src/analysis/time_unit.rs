@@ -45,6 +45,20 @@ impl PeriodUnit {
         }
     }
 
+    /// When the period of this number starts, as text in UTC.
+    pub(super) fn start(self, period: i64) -> String {
+        let time = |length: i64, offset: i64, format: &str| {
+            let micros = (period * length - offset).checked_mul(HOUR).and_then(DateTime::from_timestamp_micros);
+            micros.map_or_else(String::new, |time| time.format(format).to_string())
+        };
+        match self {
+            Self::Hour => time(1, 0, "%Y-%m-%dT%H:00Z"),
+            Self::Day => time(24, 0, "%Y-%m-%d"),
+            Self::Week => time(7 * 24, 3 * 24, "%Y-%m-%d"),
+            Self::Month => format!("{:04}-{:02}", period.div_euclid(12), period.rem_euclid(12) + 1),
+        }
+    }
+
     /// The number of each row's period, by a column of dates, times or ISO times as text; `None` where missing.
     ///
     /// # Errors

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::json;
-use vaepipe::{AlertsAt, Per, PeriodUnit, Source, SourceConfig, Spread, Thresholds, ThresholdsConfig, thresholds};
+use vaepipe::{
+    AlertCounts, AlertsAt, Per, PeriodUnit, Source, SourceConfig, Spread, Thresholds, ThresholdsConfig, thresholds,
+};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::output::table::{in_lines, table_of, to_the_right};
-use crate::cli::output::{self, OutputFormat, labelled, percent};
+use crate::cli::output::{self, OutputFormat, labelled, percent, shown as shown_name};
 
 /// Count the alerts that other thresholds would make
 ///
@@ -36,6 +38,12 @@ pub(crate) struct ThresholdsCommand {
     #[command(flatten)]
     rows: SourceConfig,
 }
+
+/// Most periods, the last ones, and most groups, those of the most alerts, in the text.
+const MOST_SHOWN: usize = 31;
+
+/// The p-values at which alerts of a period or group are shown.
+const SHOWN: [f64; 3] = [0.001, 0.01, 0.05];
 
 impl ThresholdsCommand {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
@@ -76,6 +84,14 @@ fn text(found: &Thresholds, alerts: Option<f64>) -> String {
             text.push_str(&table(by, all, *unit, groups.is_some()));
         }
     }
+    let first = found.each_period.len().saturating_sub(MOST_SHOWN);
+    let period = unit.map_or_else(String::new, |unit| format!("{unit} from"));
+    for (head, all) in [(period.as_str(), &found.each_period[first..]), ("group", found.each_group.as_slice())] {
+        if !all.is_empty() {
+            text.push('\n');
+            text.push_str(&each(head, &all[..all.len().min(MOST_SHOWN)], found));
+        }
+    }
     if let (Some(wanted), Some(alerts)) = (wanted, alerts) {
         let of = unit.map_or_else(|| "in all".to_owned(), |unit| format!("a {unit}"));
         let found = match flag(wanted) {
@@ -90,6 +106,36 @@ fn text(found: &Thresholds, alerts: Option<f64>) -> String {
         text.push_str(&labelled(&[("wanted", format!("at most {alerts} {of}: {found}"))]));
     }
     text
+}
+
+/// A table of periods or groups: their alerts at a few thresholds.
+fn each(head: &str, all: &[AlertCounts], found: &Thresholds) -> String {
+    let of_score = found.by_p_value.is_empty();
+    let mut heads = vec![head.to_owned(), "rows".to_owned()];
+    let shown: Vec<usize> = match of_score {
+        true => (0..found.by_score.len().min(3)).collect(),
+        false => {
+            (0..found.by_p_value.len()).filter(|&n| SHOWN.map(Some).contains(&found.by_p_value[n].p_value)).collect()
+        }
+    };
+    for &n in &shown {
+        heads.push(match of_score {
+            true => found.by_score[n].score.map_or_else(|| "none".to_owned(), |score| format!("from {score:.4}")),
+            false => found.by_p_value[n].p_value.map_or_else(String::new, |p| format!("p up to {p}")),
+        });
+    }
+    heads.extend(found.wanted.is_some().then(|| "wanted".to_owned()));
+    let columns = heads.len();
+    let mut table = table_of(heads);
+    for part in all {
+        let name = if part.name.is_empty() { "missing" } else { &part.name };
+        let counts = if of_score { &part.by_score } else { &part.by_p_value };
+        let counts = shown.iter().map(|&n| counts[n]).chain(part.wanted);
+        let cells = [shown_name(name), HumanCount(part.rows).to_string()];
+        table.add_row(cells.into_iter().chain(counts.map(|count| HumanCount(count).to_string())));
+    }
+    to_the_right(&mut table, 1..=columns - 1);
+    in_lines(&table)
 }
 
 /// A table of thresholds of one kind.

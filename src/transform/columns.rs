@@ -13,6 +13,9 @@ use crate::source::{Selection, Source};
 /// The column of decisions.
 pub(super) const IS_ANOMALY: &str = "is_anomaly";
 
+/// The column that tells anomalies that do not count yet.
+pub(super) const HELD_BACK: &str = "held_back";
+
 /// What the new columns depend on beside the configuration.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Width {
@@ -77,8 +80,9 @@ pub(super) fn new_fields(config: &TransformConfig, width: Width) -> Result<Vec<F
     let scores = scores(config, width.neighbors)?.into_iter().map(|score| float(name(score), true)).collect();
     let p_value = width.p_values.then(|| field("p_value", DataType::Float64, true));
     let is_anomaly = width.anomalies.then(|| field(IS_ANOMALY, DataType::Boolean, true));
+    let held_back = (width.anomalies && config.counts_alerts()).then(|| field(HELD_BACK, DataType::Boolean, true));
     let top = (config.explain > 0).then(|| field("top_features", explain::data_type(), true));
-    let decisions = [p_value, is_anomaly, top].into_iter().flatten().collect();
+    let decisions = [p_value, is_anomaly, held_back, top].into_iter().flatten().collect();
     Ok([latents("z"), stds, clusters.unwrap_or_default(), scores, decisions].concat())
 }
 

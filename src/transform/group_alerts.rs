@@ -8,6 +8,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::Schema;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
+use super::columns::{HELD_BACK, IS_ANOMALY};
 use super::read_columns::unreadable;
 use crate::config::TransformConfig;
 use crate::error::{Error, Result};
@@ -92,13 +93,16 @@ impl AlertCounter {
     }
 }
 
-/// The rows, in which these are no anomalies by the column of decisions.
+/// The rows, in which these are no anomalies by the column of decisions, and held back by the one that says so.
 pub(super) fn without_alerts(rows: &RecordBatch, held_back: &[u32], decision: &str) -> RecordBatch {
-    let Ok(at) = rows.schema().index_of(decision) else { return rows.clone() };
-    let Some(decided) = rows.column(at).as_boolean_opt() else { return rows.clone() };
-    let mut values: Vec<Option<bool>> = decided.iter().collect();
-    held_back.iter().for_each(|&row| values[row as usize] = Some(false));
     let mut columns = rows.columns().to_vec();
-    columns[at] = Arc::new(BooleanArray::from(values)) as ArrayRef;
-    RecordBatch::try_new(rows.schema(), columns).expect("the same columns, one with other values")
+    let prefix = decision.strip_suffix(IS_ANOMALY).unwrap_or_default();
+    for (name, is) in [(decision, false), (&format!("{prefix}{HELD_BACK}"), true)] {
+        let Ok(at) = rows.schema().index_of(name) else { continue };
+        let Some(before) = columns[at].as_boolean_opt() else { continue };
+        let mut values: Vec<Option<bool>> = before.iter().collect();
+        held_back.iter().for_each(|&row| values[row as usize] = Some(is));
+        columns[at] = Arc::new(BooleanArray::from(values)) as ArrayRef;
+    }
+    RecordBatch::try_new(rows.schema(), columns).expect("the same columns, some with other values")
 }

@@ -31,6 +31,7 @@ pub(super) struct NewColumnMaker {
     rule: AnomalyRule,
     explainer: Option<Arc<Explainer>>,
     explain_rows: ExplainRows,
+    counts_alerts: bool,
     prefix: String,
     expectations: Option<Expectations>,
     sketch: Option<Arc<Sketch>>,
@@ -90,6 +91,7 @@ impl NewColumnMaker {
             rule,
             explainer: (config.explain > 0).then(explainer),
             explain_rows: config.explain_rows,
+            counts_alerts: config.counts_alerts(),
             prefix: config.prefix.clone(),
             sketch: model.sketch().cloned(),
             expectations,
@@ -189,7 +191,10 @@ impl NewColumnMaker {
         };
         let explained = self.explainer.as_ref().zip(learned).map(explain).transpose()?;
         if self.rule.decides() {
+            // Which anomalies do not count is known once the rows are in their order.
+            let held_back = self.counts_alerts.then(|| anomalies.iter().map(|it| it.map(|_| false)).collect());
             arrays.push(Arc::new(anomalies));
+            arrays.extend(held_back.map(|held_back: BooleanArray| -> ArrayRef { Arc::new(held_back) }));
         }
         arrays.extend(explained);
         if let Some((expectations, learned)) = self.expectations.as_ref().zip(learned) {

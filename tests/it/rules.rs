@@ -237,6 +237,10 @@ fn alerts_of_a_group_count_from_the_nth_on() {
             let summary = dir.ok(&command).json();
             let few = read(&dir.path("few.parquet"));
             assert_eq!(decided(&few), expected, "{flags}");
+            let held_back = few.column_by_name("held_back").unwrap().as_boolean().clone();
+            let held_back: Vec<bool> = held_back.iter().map(|it| it == Some(true)).collect();
+            let either: Vec<bool> = held_back.iter().zip(&expected).map(|(a, b)| a ^ b).collect();
+            assert_eq!(either, decided(&all), "{flags}");
             assert_eq!(floats(&few, "anomaly_score"), floats(&all, "anomaly_score"));
             assert_eq!(summary["anomalies"], anomalies(&expected));
             assert_eq!(summary["held_back"], anomalies(&decided(&all)) - anomalies(&expected));

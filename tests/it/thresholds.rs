@@ -54,6 +54,14 @@ fn alerts_are_counted_by_p_value_score_day_and_group() {
     // Twenty alerts in ten days: the 20 highest scores, of rows 0 to 20.
     assert_eq!((&found["wanted"]["alerts"], &found["flag"]), (&json!(20), &json!("--threshold 220.5")));
     assert_eq!(found["by_score"][0]["alerts"], 10);
+    // Rows 0, 10 and 20 are of the first day; of the rows up to 23 but 7, eight are of device a.
+    let (day, group) = (&found["each_period"][0], &found["each_group"][0]);
+    assert_eq!((&day["name"], &day["rows"], &day["by_p_value"][9]), (&json!("1970-01-01"), &json!(24), &json!(3)));
+    assert_eq!((&group["name"], &group["rows"], &group["by_p_value"][9]), (&json!("a"), &json!(80), &json!(8)));
+    let sum = |each: &str| -> u64 {
+        found[each].as_array().unwrap().iter().map(|part| part["wanted"].as_u64().unwrap()).sum()
+    };
+    assert_eq!([sum("each_period"), sum("each_group")], [20, 20]);
     for per in ["at:day", "day:day"] {
         let same = dir.ok(&format!("thresholds scored.parquet --per {per} --summary json")).json();
         assert_eq!(same["by_p_value"][9]["periods"], tenth["periods"]);
@@ -62,7 +70,11 @@ fn alerts_are_counted_by_p_value_score_day_and_group() {
     assert_eq!(weeks["periods"], 2, "1970 began on a Thursday");
     assert_eq!(dir.ok("thresholds scored.parquet --per at:month --summary json").json()["periods"], 1);
     assert_eq!(dir.ok("thresholds scored.parquet --per at:hour --summary json").json()["periods"], 10);
+    assert_eq!(weeks["each_period"][0]["name"], "1969-12-29");
     dir.ok("thresholds scored.parquet --per day:day,device --alerts 2").prints(&[
+        "day from    rows  p up to 0.001  p up to 0.01  p up to 0.05  wanted",
+        "1970-01-10    24",
+        "group",
         "239 with a score in 10 days of 3 groups",
         "most in a day  days without  most in a group  groups without",
         "at most 2 a day: --threshold 220.5 makes 20 alerts, 2.00 a day",
