@@ -2,8 +2,6 @@
 
 use serde::Serialize;
 
-use super::thresholds::AlertsAt;
-
 /// Most groups that are told one by one.
 const MOST_GROUPS: usize = 1000;
 
@@ -40,22 +38,17 @@ impl Partition {
         counts
     }
 
-    /// The alerts of each part, in their order, where `count` finds those of each part at a threshold.
-    pub(super) fn alerts<'a>(
-        &self,
-        [by_p_value, by_score]: [&'a [AlertsAt]; 2],
-        wanted: Option<&'a AlertsAt>,
-        count: impl Fn(&'a AlertsAt) -> &'a [u64],
-    ) -> Vec<AlertCounts> {
+    /// The alerts of each part, in their order, from the counts of all parts at each threshold.
+    pub(super) fn alerts(&self, [by_p_value, by_score]: [Vec<&[u64]>; 2], wanted: Option<&[u64]>) -> Vec<AlertCounts> {
         let rows = self.counts(0..self.of.len());
         let of_part = |(part, name): (usize, &String)| {
-            let at = |all: &'a [AlertsAt]| all.iter().map(|at| count(at)[part]).collect();
+            let at = |all: &[&[u64]]| all.iter().map(|counts| counts[part]).collect();
             AlertCounts {
                 name: name.clone(),
                 rows: rows[part],
-                by_p_value: at(by_p_value),
-                by_score: at(by_score),
-                wanted: wanted.map(|wanted| count(wanted)[part]),
+                by_p_value: at(&by_p_value),
+                by_score: at(&by_score),
+                wanted: wanted.map(|counts| counts[part]),
             }
         };
         self.names.iter().enumerate().map(of_part).collect()
@@ -66,7 +59,7 @@ impl Partition {
 pub(super) fn most_first(mut groups: Vec<AlertCounts>) -> Vec<AlertCounts> {
     let all =
         |group: &AlertCounts| -> u64 { group.by_p_value.iter().chain(&group.by_score).chain(&group.wanted).sum() };
-    groups.sort_by(|a, b| all(b).cmp(&all(a)));
+    groups.sort_by_cached_key(|group| std::cmp::Reverse(all(group)));
     groups.truncate(MOST_GROUPS);
     groups
 }

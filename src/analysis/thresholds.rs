@@ -163,8 +163,8 @@ pub fn thresholds(source: &ParquetSource, config: &ThresholdsConfig, stop: &Stop
     let by_score: Vec<AlertsAt> = by_score.map(|alerts| at_most(*alerts)).collect();
     let wanted = config.alerts.map(at_most);
     let each = |which: usize, of: &Option<Partition>| {
-        let of = of.as_ref()?;
-        Some(of.alerts([&by_p_value, &by_score], wanted.as_ref(), |at| &at.counts[which]))
+        let all = [&by_p_value, &by_score].map(|all| all.iter().map(|at| at.counts[which].as_slice()).collect());
+        of.as_ref().map(|of| of.alerts(all, wanted.as_ref().map(|at| at.counts[which].as_slice())))
     };
     let (each_period, each_group) = (each(0, &rows.periods), each(1, &rows.groups).map(most_first));
     Ok(Thresholds {

@@ -212,9 +212,6 @@ impl Model {
         let own = weights.extract_if(.., |name, _| feedback::has_tensor(name)).collect();
         let (stated, width) = (metadata.feedback.as_ref(), layout.inputs() + *latent_dim);
         let (feedback, reference) = feedback::take(own, stated, calibration.as_ref(), width)?;
-        if reference.is_some() && (stored.is_none() || !COMBINED.is(anomaly_score)) {
-            return Err(contradiction("the stored calibration rows do not match the scores"));
-        }
         let own = weights.extract_if(.., |name, _| clusters::has_tensor(name)).collect();
         let clusters = clusters::take(own, metadata.clusters.as_ref(), *latent_dim)?.map(Arc::new);
         if components.is_some() != stored.is_some() || (anomaly_score.needs_neighbors() && stored.is_none()) {
@@ -222,6 +219,9 @@ impl Model {
         }
         if components.as_ref().is_some_and(|components| !components.is_valid()) {
             return Err(contradiction("the stored scores or the decision are invalid"));
+        }
+        if reference.is_some() && (stored.is_none() || !COMBINED.is(anomaly_score)) {
+            return Err(contradiction("the stored calibration rows do not match the scores"));
         }
         let stored = stored.zip(components.clone());
         let members =

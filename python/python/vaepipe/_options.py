@@ -187,6 +187,13 @@ class FitOptions(TypedDict, total=False):
     #: Accept a model whose calibration loss is worse than that of the base model
     accept_worse: bool | None
 
+    #: Keep this note in the model; inspect and compare show it [default: none]
+    note: str | None
+
+    #: Keep the time of the fit, in UTC, and the names of its inputs in the model. The same data then gives
+    #: other bytes at another time, unless SOURCE_DATE_EPOCH sets it
+    stamp: bool | None
+
 
 class TransformOptions(TypedDict, total=False):
     """Options of :meth:`vaepipe.Model.transform`."""
@@ -366,3 +373,7 @@ class ExportOptions(TypedDict, total=False):
     #: As many rows are anomalies as keep the share of false alarms among them at this (false discovery rate,
     #: Benjamini-Hochberg); reads the input twice [default: none]
     fdr: float | None
+
+    #: Beside the rule above, an anomaly must have a p-value of at most this: bounds threshold, contamination
+    #: and fdr [default: that of the fit, none unless set]
+    ignore_above_p: float | None
