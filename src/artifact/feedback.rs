@@ -100,7 +100,7 @@ pub(super) fn tensors(feedback: Option<&Feedback>, reference: Option<&Reference>
 }
 
 /// Reads the feedback and the reference rows from tensors, which may hold nothing else. `width` is that of the space of
-/// stored rows.
+/// stored rows, and a fit had so many rows.
 ///
 /// # Errors
 /// A [`ModelFault`] if a tensor is missing, has another shape, is not finite or is unknown, or if they contradict the
@@ -109,7 +109,7 @@ pub(super) fn take(
     mut tensors: Weights,
     stated: Option<&Reviewed>,
     calibration: Option<&Tail>,
-    width: usize,
+    (width, rows_of_fit): (usize, u64),
 ) -> Result<(Option<Feedback>, Option<Reference>), ModelFault> {
     let invalid = || ModelFault::Contradiction("the feedback is invalid".to_owned());
     let reviewed = tensors.extract_if(.., |name, _| name.starts_with(REVIEWED)).collect();
@@ -139,10 +139,17 @@ pub(super) fn take(
         Some(stored) => {
             let (rows, scores) = (places(&mut reference, stored)?, reference.take("scores", &[stored])?);
             let of = stated.map(|stated| &stated.calibration).or(calibration).map_or(0, Tail::rows);
+            if of > rows_of_fit {
+                return Err(invalid());
+            }
             Some(Reference::new(rows, scores, of as usize).ok_or_else(invalid)?)
         }
         None => None,
     };
     reference.finish()?;
-    if feedback.is_some() && stored.is_none() { Err(invalid()) } else { Ok((feedback, stored)) }
+    if feedback.is_some() && (stored.is_none() || calibration.is_none()) {
+        Err(invalid())
+    } else {
+        Ok((feedback, stored))
+    }
 }

@@ -210,8 +210,8 @@ impl Model {
         let stored: Weights = weights.extract_if(.., |name, _| neighbors::has_tensor(name)).collect();
         let stored = neighbors::take(stored, layout, *latent_dim)?;
         let own = weights.extract_if(.., |name, _| feedback::has_tensor(name)).collect();
-        let (stated, width) = (metadata.feedback.as_ref(), layout.inputs() + *latent_dim);
-        let (feedback, reference) = feedback::take(own, stated, calibration.as_ref(), width)?;
+        let (stated, sizes) = (metadata.feedback.as_ref(), (layout.inputs() + *latent_dim, metadata.provenance.rows));
+        let (feedback, reference) = feedback::take(own, stated, calibration.as_ref(), sizes)?;
         let own = weights.extract_if(.., |name, _| clusters::has_tensor(name)).collect();
         let clusters = clusters::take(own, metadata.clusters.as_ref(), *latent_dim)?.map(Arc::new);
         if components.is_some() != stored.is_some() || (anomaly_score.needs_neighbors() && stored.is_none()) {

@@ -130,6 +130,7 @@ pub fn transform(options: &Options) -> Result<TransformConfig, OptionFault> {
 pub fn export(options: &Options) -> Result<ExportConfig, OptionFault> {
     let ExportOptions { mut config, decision } = parse(options)?;
     config.decision = decided(&decision)?;
+    config.ignore_above_p = decision.ignore_above_p();
     Ok(config)
 }
 

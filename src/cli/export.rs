@@ -43,6 +43,7 @@ impl Export {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { target, model: ModelFlag { model }, mut config, decision, force, summary } = self;
         config.decision = decision.decision()?;
+        config.ignore_above_p = decision.ignore_above_p();
         crate::storage::check_target(&target, force, [model.as_path()])?;
         let file = Model::load(&model, Device::Cpu)?.to_onnx(&config)?;
         file.save(&target, force)?;

@@ -14,6 +14,9 @@ use crate::cli::output::log;
 use crate::cli::output::table::{in_lines, table_of, to_the_right};
 use crate::cli::output::{self, shell, shown};
 
+/// The column of verdicts, unless a flag names another.
+const VERDICT: &str = "verdict";
+
 /// Teach a model what people said of rows
 ///
 /// Example: vaepipe feedback flights.safetensors reviewed.parquet
@@ -30,8 +33,9 @@ pub(crate) struct FeedbackCommand {
     /// Reviewed rows: files, directories, or globs in quotes, read as one table; - is stdin
     #[arg(value_name = "REVIEWED")]
     reviewed: Vec<PathBuf>,
-    #[command(flatten)]
-    verdict: VerdictFlag,
+    /// The column of verdicts: normal or anomaly, or a Boolean that is true for an anomaly; nothing where nobody looked
+    #[arg(long, default_value = VERDICT, value_name = "COL", help_heading = "Feedback")]
+    verdict: String,
     /// Take back what was said of these rows, by their numbers as inspect lists them, or of all
     #[arg(long, value_delimiter = ',', value_name = "N,...|all", conflicts_with = "reviewed")]
     forget: Vec<String>,
@@ -50,22 +54,16 @@ pub(crate) struct FeedbackCommand {
     writing: WritingFlags,
 }
 
-/// The column of verdicts.
-#[derive(Debug, Args)]
-pub(crate) struct VerdictFlag {
-    /// The column of verdicts: normal or anomaly, or a Boolean that is true for an anomaly; nothing where nobody looked
-    #[arg(long, default_value = "verdict", value_name = "COL", help_heading = "Feedback")]
-    verdict: String,
-}
-
 /// What a fit is told by people.
 #[derive(Debug, Args)]
 pub(crate) struct FeedbackFlags {
     /// Teach the new model what people said of the rows of this file; several flags name several [default: none]
     #[arg(long, value_name = "REVIEWED", help_heading = "Feedback")]
     feedback: Vec<PathBuf>,
-    #[command(flatten)]
-    verdict: VerdictFlag,
+    /// The column of verdicts: normal or anomaly, or a Boolean that is true for an anomaly; nothing where nobody looked
+    /// [default: verdict]
+    #[arg(long, value_name = "COL", requires = "feedback", help_heading = "Feedback")]
+    verdict: Option<String>,
 }
 
 /// Reviewed rows that a model is to learn from.
@@ -75,28 +73,38 @@ pub(crate) struct ReviewedFiles {
 }
 
 impl FeedbackFlags {
-    /// Opens the files, so that one that cannot be read costs no training, for a fit with these options.
+    /// Opens the files as the rows of the fit are read, so that one that cannot be used costs no training.
     ///
     /// # Errors
     /// Those of the files, and [`Error::NoFeedback`](vaepipe::Error::NoFeedback).
-    pub(crate) fn open(self, config: &FitConfig, stop: &Stop) -> Result<ReviewedFiles, Failure> {
-        let open = |path: &PathBuf| Source::open([path], &SourceConfig::new(), stop);
+    pub(crate) fn open(self, config: &FitConfig, rows: &SourceConfig, stop: &Stop) -> Result<ReviewedFiles, Failure> {
+        let verdict = self.verdict.unwrap_or_else(|| VERDICT.to_owned());
+        // A condition is on the rows of the fit.
+        let rows = SourceConfig { predicate: None, ..rows.clone() };
+        let open = |path: &PathBuf| {
+            let source = Source::open([path], &rows, stop)?;
+            Model::check_verdict(&source, &verdict).map(|()| source)
+        };
         if !self.feedback.is_empty() {
             config.check_feedback()?;
         }
         let sources = self.feedback.iter().map(open).collect::<Result<_, _>>()?;
-        Ok(ReviewedFiles { sources, verdict: self.verdict.verdict })
+        Ok(ReviewedFiles { sources, verdict })
     }
 }
 
 impl ReviewedFiles {
-    /// Teaches a model, which stays as it is if that fails.
+    /// Teaches a model, which stays as it is if that fails, and is said to.
     ///
     /// # Errors
     /// As [`Model::with_feedback`].
     pub(crate) fn teach(&self, model: &mut Model, stop: &Stop) -> Result<(), Error> {
         let teach = |model: Model, source| model.with_feedback(source, &self.verdict, stop);
-        *model = self.sources.iter().try_fold(model.clone(), teach)?;
+        let taught = self.sources.iter().try_fold(model.clone(), teach);
+        if taught.is_err() {
+            tracing::warn!("the model is without feedback; once that is mended, `vaepipe feedback` adds it");
+        }
+        *model = taught?;
         Ok(())
     }
 }
@@ -122,7 +130,7 @@ impl FeedbackCommand {
         let model = Model::load(&path, device)?;
         log::model(&path, &model);
         let learned = match &source {
-            Some(source) => model.with_feedback(source, &verdict.verdict, stop)?,
+            Some(source) => model.with_feedback(source, &verdict, stop)?,
             None => model.without_feedback(&numbers(&forget, &model)?)?,
         };
         learned.save_new(target, force)?;
@@ -147,8 +155,9 @@ fn numbers(forget: &[String], model: &Model) -> Result<Vec<usize>, Failure> {
         return Ok((1..=rows).collect());
     }
     let number = |text: &String| {
+        let all = forget.join(",");
         text.parse()
-            .map_err(|_| Failure::usage(format!("--forget takes numbers of reviewed rows, or all, not {text:?}")))
+            .map_err(|_| Failure::usage(format!("--forget takes either all, or numbers of reviewed rows, not {all}")))
     };
     forget.iter().map(number).collect()
 }

@@ -107,7 +107,7 @@ impl FitTransform {
             check_output(output, &config.output, source.paths(), None)?;
         }
         let metrics = metrics.start(&source, &path.iter().chain([&output]).collect::<Vec<_>>())?;
-        let reviewed = feedback.open(&fitting, &context.signals.stop)?;
+        let reviewed = feedback.open(&fitting, &rows, &context.signals.stop)?;
         let in_place = || if is_dash(&output) { std::env::temp_dir() } else { folder(&output) };
         let spool_dir = fitting.spool_dir.get_or_insert_with(in_place).clone();
         // Both read the same rows, also those that come once.

@@ -34,12 +34,15 @@ pub struct ExportConfig {
     /// The rule that makes a row an anomaly. `None`: that of the fit.
     #[cfg_attr(feature = "cli", arg(skip))]
     pub decision: Option<Decision>,
+    /// The highest p-value of an anomaly. `None`: that of the fit.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub ignore_above_p: Option<f64>,
 }
 
 impl Default for ExportConfig {
     fn default() -> Self {
         let (prefix, score) = (String::new(), Vec::new());
-        Self { opset: 17, prefix, std: false, score, reconstruction: false, decision: None }
+        Self { opset: 17, prefix, std: false, score, reconstruction: false, decision: None, ignore_above_p: None }
     }
 }
 
@@ -55,6 +58,6 @@ impl ExportConfig {
     /// [`Error::OptionRange`](crate::Error::OptionRange) for the first option outside it.
     pub fn check(&self) -> Result<()> {
         within("opset", Some(self.opset), "13 to 23", |v| (13..=23).contains(&v))?;
-        check_decision(self.decision, None)
+        check_decision(self.decision, self.ignore_above_p)
     }
 }

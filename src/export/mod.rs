@@ -60,7 +60,7 @@ impl Model {
         if metadata.feedback.is_some() {
             return Err(OnnxFault::Feedback.into());
         }
-        let rule = AnomalyRule::new(&metadata.scoring, config.decision, None)?;
+        let rule = AnomalyRule::new(&metadata.scoring, config.decision, config.ignore_above_p)?;
         if let Some(Rule::Fdr(_)) = rule.rule() {
             return Err(OnnxFault::FalseDiscoveryRate.into());
         }

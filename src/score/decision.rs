@@ -186,7 +186,7 @@ impl AnomalyRule {
     /// Whether a row with this score is an anomaly; `None` without a rule. With a false discovery rate none is, before
     /// [`discover`](Self::discover).
     pub(crate) fn is_anomaly(&self, score: f32) -> Option<bool> {
-        let is_ignored = |most: f64| self.p_value(score).is_some_and(|p| p > most);
+        let is_ignored = |most: f64| self.p_value(score).is_none_or(|p| p > most);
         if self.rule.is_some() && self.ignore_above_p.is_some_and(is_ignored) {
             return Some(false);
         }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::scorer::{Directions, MemberView};
-use super::{COMBINED, ELBO, EncodedBatch, Member, Scorer};
+use super::{COMBINED, EncodedBatch, Member, Score, Scorer};
 use crate::batch::Batch;
 use crate::error::Result;
 
@@ -15,18 +15,19 @@ const MOST_FACTOR: f32 = 0.95;
 
 impl Scorer {
     /// The rows as they are scored: without what is on the side that is not odd. A row stays as it is where that would not lower
-    /// its score, so that a direction never makes a row look odd.
+    /// the score by which rows are ranked, so that a direction raises none.
     ///
     /// # Errors
     /// Those of the networks.
-    pub(crate) fn one_sided<'b>(&self, batch: &'b Batch) -> Result<Cow<'b, Batch>> {
+    pub(crate) fn one_sided<'b>(&self, batch: &'b Batch, score: &Score) -> Result<Cow<'b, Batch>> {
         let directions = self.directions();
         if directions.is_empty() || batch.rows() == 0 {
             return Ok(Cow::Borrowed(batch));
         }
         let inputs = batch.x.len() / batch.rows();
+        // A distance alone says little of a row with an expected value.
+        let score = if score.needs_neighbors() { &COMBINED } else { score };
         let mut scored = self.first().with_expected(batch, directions)?;
-        let score = if self.neighbors().is_some() { &COMBINED } else { &ELBO };
         let scores = |batch: &Batch| self.rows(batch)?.score_without_feedback(score);
         let [before, after] = [scores(batch)?, scores(&scored)?];
         for row in (0..batch.rows()).filter(|&row| before[row] <= after[row]) {

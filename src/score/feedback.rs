@@ -51,9 +51,16 @@ impl Feedback {
         Self::follow(score, self.alike(rows, n))
     }
 
-    /// The score that the row would have if nobody had looked at it, but at all others: that of a row to compare with.
-    pub(super) fn score_unseen(&self, score: f32, rows: &RowPlaces, n: usize) -> f32 {
-        Self::follow(score, self.alike(rows, n).filter(|(alike, _)| *alike < ITSELF))
+    /// The score that the row would have if nobody had reviewed it as row `reviewed`, but all others: that of a row to compare
+    /// with.
+    pub(super) fn score_without(&self, reviewed: usize, score: f32, rows: &RowPlaces, n: usize) -> f32 {
+        let others = self.alike(rows, n).enumerate().filter(|(other, _)| *other != reviewed);
+        Self::follow(score, others.map(|(_, alike)| alike))
+    }
+
+    /// The reviewed rows that are this very row, as far as their places tell.
+    pub(super) fn same(&self, rows: &RowPlaces, n: usize) -> impl Iterator<Item = usize> {
+        self.alike(rows, n).enumerate().filter(|(_, (alike, _))| *alike >= ITSELF).map(|(reviewed, _)| reviewed)
     }
 
     /// How much the row is like each reviewed one, and what is said of that.

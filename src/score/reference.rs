@@ -36,12 +36,23 @@ impl Reference {
     }
 
     /// The distribution of the scores of all calibration rows with this feedback. What is said of such a row itself does not
-    /// count, as nothing is said of a row to come: else scores to compare with would sink as rows are reviewed. Each group of rows scores as the stored one
-    /// does, the highest of them.
+    /// count, as nothing is said of a row to come: else scores to compare with would sink as rows are reviewed. A reviewed row is
+    /// one calibration row at most; others that are equal to it follow what is said of it, as rows to come do. Each group of
+    /// rows scores as the stored one does, the highest of them.
     pub(crate) fn tail(&self, feedback: &Feedback) -> Tail {
-        let score = |row: usize| feedback.score_unseen(self.scores[row], &self.rows, row);
-        let scores = self.counts.iter().enumerate().flat_map(|(row, &count)| std::iter::repeat_n(score(row), count));
-        Tail::of(scores.collect())
+        let mut is_found = vec![false; feedback.verdicts.len()];
+        let mut scores = Vec::new();
+        for (row, &count) in self.counts.iter().enumerate() {
+            let same = feedback.same(&self.rows, row).filter(|&reviewed| !is_found[reviewed]);
+            let same: Vec<usize> = same.take(count).collect();
+            for &reviewed in &same {
+                is_found[reviewed] = true;
+                scores.push(feedback.score_without(reviewed, self.scores[row], &self.rows, row));
+            }
+            let score = feedback.score(self.scores[row], &self.rows, row);
+            scores.extend(std::iter::repeat_n(score, count - same.len()));
+        }
+        Tail::of(scores)
     }
 }
 
@@ -76,7 +87,11 @@ mod tests {
         chosen[..3].iter().for_each(|&row| reviewed.push(&all, row));
         let feedback = Feedback { rows: reviewed, verdicts: vec![Verdict::Anomaly, Verdict::Normal, Verdict::Anomaly] };
         let tail = reference.tail(&feedback);
-        let exact = Tail::of((0..scores.len()).map(|row| feedback.score_unseen(scores[row], &all, row)).collect());
+        let of_all = (0..scores.len()).map(|row| match feedback.same(&all, row).next() {
+            Some(reviewed) => feedback.score_without(reviewed, scores[row], &all, row),
+            None => feedback.score(scores[row], &all, row),
+        });
+        let exact = Tail::of(of_all.collect());
         assert_eq!(tail.rows(), 20_000);
         for score in [0.5, 1.0, 3.0, 6.0, 9.0, 14.0] {
             let (p, exact) = (tail.p_value(score), exact.p_value(score));

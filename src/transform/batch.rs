@@ -46,7 +46,7 @@ impl Model {
         }
         let new = maker.columns(&batch, Some(&learned), None)?.0;
         let names: Vec<String> = rows.schema().fields().iter().map(|field| field.name().clone()).collect();
-        AlertGroups::check(config, &rows.schema())?;
+        config.check_groups(&rows.schema())?;
         let decision = maker.decision_column();
         let decided = new.column_by_name(&decision).and_then(|column| column.as_boolean_opt());
         let Some((groups, decided)) = AlertGroups::new(config, &names).zip(decided) else { return Ok(new) };

@@ -42,6 +42,7 @@ impl TransformConfig {
     /// # Errors
     /// [`Error::UnknownScore`], [`Error::UnknownColumn`], [`Error::BadPattern`] and [`Error::NameClash`].
     pub fn check_columns(&self, source: &Source, learned: &[String], latent_dim: usize, clusters: bool) -> Result<()> {
+        self.check_groups(&source.schema())?;
         let width = Width { latent_dim, p_values: true, anomalies: true, neighbors: true, clusters };
         kept(self, &source.schema(), source.path(), learned, &Schema::new(new_fields(self, width)?)).map(drop)
     }

@@ -9,6 +9,7 @@ use arrow::compute::{cast, take_record_batch};
 use arrow::datatypes::DataType;
 
 use super::explain::Explainer;
+use super::file_rows::first_rows;
 use super::general::learned_route;
 use super::read_columns::{project, unreadable};
 use crate::artifact::{Model, ReviewedRow};
@@ -22,10 +23,21 @@ use crate::source::{Source, near_names};
 /// Most reviewed rows: each row that is scored is compared with all of them.
 const MOST: usize = 4096;
 
+/// What is said of more of them.
+const TOO_MANY: &str = "it learns from at most 4,096 reviewed rows";
+
 /// The words of verdicts in messages.
 const WORDS: &str = "normal, anomaly or nothing; or Booleans, true for an anomaly";
 
 impl Model {
+    /// Checks that a source has a column of verdicts.
+    ///
+    /// # Errors
+    /// [`Error::UnknownColumn`] and [`Error::WrongType`].
+    pub fn check_verdict(source: &Source, verdict: &str) -> Result<()> {
+        check_verdict(source, verdict)
+    }
+
     /// The model whose scores follow what people say of the rows of `source`: the column `verdict` holds `normal` or
     /// `anomaly`, or a Boolean that is true for an anomaly, and nothing for a row that nobody looked at. Rows like a normal one
     /// score lower, those like an anomaly score higher, and p-values stay valid. A row that is reviewed again has the newer
@@ -56,7 +68,7 @@ impl Model {
         let windows = model.windower(&OrderConfig::default(), stop)?;
         let batches = model.stream(source, windows.as_ref(), &read, rows_at_once)?;
         let mut learning = Learning::of(self);
-        let (file, mut before) = (name(source.path()), 0);
+        let (files, mut before) = (first_rows(source, &read[..1])?, 0);
         for slice in BatchSlicer::new(batches, rows_at_once, learned_route(&features).budget()) {
             stop.check()?;
             let rows = slice?.rows;
@@ -65,23 +77,23 @@ impl Model {
             let learned = project(&rows, &places)?;
             let some = take_record_batch(&learned, &UInt32Array::from(which.clone())).map_err(unreadable)?;
             let (batch, _) = Batch::encode(&features, &some)?;
-            let batch = model.scorer().one_sided(&batch)?;
+            let batch = model.scorer().one_sided(&batch, &COMBINED)?;
             let encoded = model.scorer().rows(&batch)?;
             let scores = encoded.score_without_feedback(&COMBINED)?;
             let (of_batch, reasons) = (encoded.places()?, explainer.top_features(&encoded, &some)?);
             for (n, (row, score)) in which.into_iter().zip(scores).enumerate() {
-                let number = before + u64::from(row) + 1;
+                let (file, number) = in_file(&files, before + u64::from(row));
                 let (Some(verdict), Some(score)) = (verdicts[row as usize], score) else {
                     tracing::warn!("{file}, row {number}: has no known value, and teaches nothing");
                     continue;
                 };
                 let [feature, value] = first_reason(&reasons, n);
-                let (file, score) = (file.clone(), score.min(f32::MAX));
-                learning.add(ReviewedRow { verdict, file, row: number, score, feature, value }, &of_batch, n);
+                let score = score.min(f32::MAX);
+                learning.add(ReviewedRow { verdict, file, row: number, score, feature, value }, &of_batch, n)?;
             }
             before += rows.num_rows() as u64;
         }
-        learning.learned_by(self)
+        Ok(learning.learned_by(self))
     }
 
     /// The model without what people said of some rows, by their numbers from 1 in the order of
@@ -90,18 +102,18 @@ impl Model {
     /// # Errors
     /// [`Error::OptionRange`] for a number that no row has.
     pub fn without_feedback(&self, rows: &[usize]) -> Result<Self> {
-        let mut learning = Learning::of(self);
-        let known = learning.rows.len();
+        let old = Learning::of(self);
+        let known = old.rows.len();
         if let Some(row) = rows.iter().find(|row| !(1..=known).contains(*row)) {
             let range =
                 if known == 0 { "left out, since the model has no feedback" } else { "the number of a reviewed row" };
             return Err(Error::OptionRange { option: "forget", value: row.to_string(), range });
         }
-        let old = std::mem::take(&mut learning);
+        let mut learning = Learning::default();
         for (n, row) in old.rows.into_iter().enumerate().filter(|(n, _)| !rows.contains(&(n + 1))) {
-            learning.add(row, &old.places, n);
+            learning.add(row, &old.places, n)?;
         }
-        learning.learned_by(self)
+        Ok(learning.learned_by(self))
     }
 
     /// The anomaly score, in nats, that each reviewed row has with the feedback.
@@ -134,6 +146,8 @@ impl Model {
 struct Learning {
     rows: Vec<ReviewedRow>,
     places: RowPlaces,
+    /// The rows that were reviewed before and have no newer verdict yet.
+    old: Vec<usize>,
 }
 
 impl Learning {
@@ -141,32 +155,34 @@ impl Learning {
     fn of(model: &Model) -> Self {
         let rows = model.metadata().feedback.as_ref().map(|reviewed| reviewed.rows.clone()).unwrap_or_default();
         let places = model.scorer().feedback().map(|feedback| feedback.rows.clone()).unwrap_or_default();
-        Self { rows, places }
+        Self { old: (0..rows.len()).collect(), rows, places }
     }
 
-    /// Adds a row, which is in the `place` of a row of others, or replaces what was said of it.
-    fn add(&mut self, row: ReviewedRow, places: &RowPlaces, place: usize) {
+    /// Adds a row, which is in the `place` of a row of others, or replaces what was said of it before.
+    ///
+    /// # Errors
+    /// [`Error::NoFeedback`] for too many rows.
+    fn add(&mut self, row: ReviewedRow, places: &RowPlaces, place: usize) -> Result<()> {
         let same =
-            |known: &usize| self.places.place(*known) == places.place(place) && self.rows[*known].score == row.score;
-        match (0..self.rows.len()).find(same) {
-            Some(known) => self.rows[known] = row,
+            |&known: &usize| self.places.place(known) == places.place(place) && self.rows[known].score == row.score;
+        match self.old.iter().position(same) {
+            Some(at) => {
+                let known = self.old.remove(at);
+                self.rows[known] = row;
+            }
+            None if self.rows.len() >= MOST => return Err(Error::NoFeedback(TOO_MANY)),
             None => {
                 self.places.push(places, place);
                 self.rows.push(row);
             }
         }
+        Ok(())
     }
 
     /// The model that has learned it.
-    ///
-    /// # Errors
-    /// [`Error::NoFeedback`] for too many rows.
-    fn learned_by(self, model: &Model) -> Result<Model> {
-        if self.rows.len() > MOST {
-            return Err(Error::NoFeedback("it learns from at most 4,096 reviewed rows"));
-        }
+    fn learned_by(self, model: &Model) -> Model {
         let verdicts = self.rows.iter().map(|row| row.verdict).collect();
-        Ok(model.with_reviewed(self.rows, Feedback { rows: self.places, verdicts }))
+        model.with_reviewed(self.rows, Feedback { rows: self.places, verdicts })
     }
 }
 
@@ -228,7 +244,10 @@ fn first_reason(reasons: &ArrayRef, row: usize) -> [Option<String>; 2] {
     ["feature", "value"].map(text)
 }
 
-/// The name of a file, without its folder.
-fn name(path: &Path) -> String {
-    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+/// The name of the file that a row is in, without its folder, and the row's number in it, from 1.
+fn in_file(files: &[(u64, String)], row: u64) -> (String, u64) {
+    let at = files.partition_point(|(first, _)| *first <= row).saturating_sub(1);
+    let Some((first, path)) = files.get(at) else { return (String::new(), row + 1) };
+    let name = Path::new(path).file_name().map_or_else(|| path.clone(), |name| name.to_string_lossy().into_owned());
+    (name, row - first + 1)
 }

@@ -64,13 +64,14 @@ impl OutputPlan {
                 needed.push(column);
             }
         }
-        let learned = model.places(&features, &needed);
-        AlertGroups::check(config, input)?;
+        config.check_groups(input)?;
         for column in config.alerts_per.iter().filter(|_| config.counts_alerts()) {
             if !needed.contains(column) {
                 needed.push(column.clone());
             }
         }
+        // Windows come after all that is read.
+        let learned = model.places(&features, &needed);
         let groups = AlertGroups::new(config, &needed);
         let new = model.new_columns(config)?;
         let metadata = model.keys(Some(&format!("{}{ANOMALY_SCORE}", config.prefix)));

@@ -29,6 +29,21 @@ impl TransformConfig {
     pub(super) fn counts_alerts(&self) -> bool {
         self.min_alerts.is_some_and(|least| least > 1)
     }
+
+    /// Checks that an input with this schema has the columns of the groups.
+    ///
+    /// # Errors
+    /// [`Error::UnknownColumn`].
+    pub(super) fn check_groups(&self, schema: &Schema) -> Result<()> {
+        let names = || schema.fields().iter().map(|field| field.name().as_str());
+        match self.alerts_per.iter().find(|wanted| !names().any(|name| name == wanted.as_str())) {
+            Some(name) => {
+                let near = near_names(name, names());
+                Err(Error::UnknownColumn { selection: "alerts_per", name: name.clone(), near })
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 impl AlertGroups {
@@ -38,24 +53,9 @@ impl AlertGroups {
         config.counts_alerts().then(|| Self { columns: config.alerts_per.iter().filter_map(index).collect() })
     }
 
-    /// Checks that an input with this schema has the columns of the groups.
-    ///
-    /// # Errors
-    /// [`Error::UnknownColumn`].
-    pub(super) fn check(config: &TransformConfig, schema: &Schema) -> Result<()> {
-        let names = || schema.fields().iter().map(|field| field.name().as_str());
-        match config.alerts_per.iter().find(|wanted| !names().any(|name| name == wanted.as_str())) {
-            Some(name) => {
-                let near = near_names(name, names());
-                Err(Error::UnknownColumn { selection: "alerts_per", name: name.clone(), near })
-            }
-            None => Ok(()),
-        }
-    }
-
     /// The anomalies among some rows.
     pub(super) fn alerts(&self, rows: &RecordBatch, decided: &BooleanArray) -> Result<Vec<GroupAlert>> {
-        let formats = FormatOptions::default().with_null("null");
+        let formats = FormatOptions::default().with_null("\u{1e}");
         let columns = self.columns.iter().map(|&column| ArrayFormatter::try_new(rows.column(column), &formats));
         let columns = columns.collect::<std::result::Result<Vec<_>, _>>().map_err(unreadable)?;
         let of_row = |row: usize| {

@@ -8,6 +8,7 @@ mod drift;
 mod expected;
 mod explain;
 mod feedback;
+mod file_rows;
 mod general;
 mod group_alerts;
 mod job;

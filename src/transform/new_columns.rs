@@ -126,7 +126,8 @@ impl NewColumnMaker {
 
     /// The level of each row's score; rows without a known value have none.
     pub(super) fn ranked(&self, batch: &Batch) -> Result<Vec<usize>> {
-        let scores = self.scorer.rows(&*self.scorer.one_sided(batch)?)?.anomaly_score(self.anomaly_score)?;
+        let scores =
+            self.scorer.rows(&*self.scorer.one_sided(batch, self.anomaly_score)?)?.anomaly_score(self.anomaly_score)?;
         let calibration = self.rule.ranks_all();
         Ok(calibration.iter().flat_map(|tail| scores.iter().flatten().map(|&score| tail.level(score))).collect())
     }
@@ -144,7 +145,7 @@ impl NewColumnMaker {
         learned: Option<&RecordBatch>,
         first_row: Option<u64>,
     ) -> Result<(RecordBatch, RowCounts)> {
-        let scored = self.scorer.one_sided(batch)?;
+        let scored = self.scorer.one_sided(batch, self.anomaly_score)?;
         let rows = self.scorer.rows(&scored)?;
         let (encoded, own) = (&rows.first().encoded, self.own_posterior(batch, &rows)?);
         let [mean, log_variance] = own.as_ref().map_or([&encoded.mean, &encoded.log_variance], |own| own.each_ref());
@@ -221,7 +222,7 @@ impl NewColumnMaker {
 
     /// Counts rows without making their new columns.
     pub(super) fn count(&self, batch: &Batch, first_row: u64, issues: FeatureIssues) -> Result<RowCounts> {
-        let scored = self.scorer.one_sided(batch)?;
+        let scored = self.scorer.one_sided(batch, self.anomaly_score)?;
         let rows = self.scorer.rows(&scored)?;
         let (encoded, own) = (&rows.first().encoded, self.own_posterior(batch, &rows)?);
         let mean = own.as_ref().map_or(&encoded.mean, |[mean, _]| mean);

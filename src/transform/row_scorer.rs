@@ -9,6 +9,7 @@ use arrow::datatypes::Float32Type;
 use serde::Serialize;
 
 use super::columns::IS_ANOMALY;
+use super::file_rows::first_rows;
 use super::general::learned_route;
 use super::new_columns::NewColumnMaker;
 use super::read_columns::unreadable;
@@ -139,27 +140,9 @@ impl RowScorer {
     /// # Errors
     /// Those of the source, which is read again if it does not know its number of rows.
     pub(crate) fn files(&self) -> Result<Vec<(u64, String)>> {
-        let files: Vec<Source> = self.source.files_with_output_paths().map(|(file, _)| file).collect();
-        let (mut first, mut found) = (0, Vec::new());
         let column = self.model.read_columns(&self.features).into_iter().take(1).collect::<Vec<_>>();
-        for (n, file) in files.iter().enumerate() {
-            found.push((first, file.path().display().to_string()));
-            first += match file.rows() {
-                Some(rows) => rows,
-                None if n + 1 == files.len() => 0,
-                None => rows(file, &column)?,
-            };
-        }
-        Ok(found)
+        first_rows(&self.source, &column)
     }
-}
-
-/// Counts the rows of a file.
-fn rows(file: &Source, column: &[String]) -> Result<u64> {
-    /// Rows read at once.
-    const BATCH_ROWS: usize = 8192;
-    let batches = file.stream(column, BATCH_ROWS)?.batches;
-    batches.map(|batch| Ok(batch?.num_rows() as u64)).sum()
 }
 
 impl ScoredBatch {

@@ -224,3 +224,84 @@ fn what_cannot_be_learned_is_refused_and_the_model_stays() {
     write(&dir.path("unreviewed.parquet"), &all, 10);
     dir.fails(2, "feedback vae.safetensors unreviewed.parquet").says(&["verdict"]);
 }
+
+#[test]
+fn p_values_stay_valid_where_rows_repeat() {
+    let dir = Workdir::new();
+    // Few combinations of values, some rare.
+    let rows = |seed: u64, rows: usize| {
+        let mut uniform = Uniform::new(seed);
+        let columns = ["a", "b", "c"].map(|name| {
+            let word = |it: f64| {
+                if it < 0.7 {
+                    "often"
+                } else if it < 0.9 {
+                    "less"
+                } else {
+                    "rare"
+                }
+            };
+            let words: ArrayRef = Arc::new((0..rows).map(|_| Some(word(uniform.next()))).collect::<StringArray>());
+            (name, words)
+        });
+        RecordBatch::try_from_iter(columns).unwrap()
+    };
+    write(&dir.path("past.parquet"), &rows(1, 20_000), 5000);
+    write(&dir.path("next.parquet"), &rows(2, 20_000), 5000);
+    dir.ok("fit past.parquet -m vae.safetensors --preset anomaly --categorical a,b,c --epochs 10");
+    let some = rows(3, 20_000);
+    let word = |name: &str, row: usize| some.column_by_name(name).unwrap().as_string::<i32>().value(row).to_owned();
+    let twice = (0..20_000).filter(|&row| word("a", row) == "rare" && word("b", row) == "rare").take(5);
+    let reviewed = take_record_batch(&some, &twice.map(|row| row as i64).collect::<Int64Array>()).unwrap();
+    let verdict: ArrayRef = Arc::new(BooleanArray::from(vec![true; 5]));
+    let columns = names(&reviewed).into_iter().zip(reviewed.columns().iter().cloned());
+    let reviewed = RecordBatch::try_from_iter(columns.chain([("verdict".to_owned(), verdict)])).unwrap();
+    write(&dir.path("reviewed.parquet"), &reviewed, 10);
+    dir.ok("feedback vae.safetensors reviewed.parquet -o taught.safetensors").prints(&["5 anomalies"]);
+    dir.ok("transform next.parquet out.parquet -m taught.safetensors");
+    let scored = read(&dir.path("out.parquet"));
+    let p = scored.column_by_name("p_value").unwrap().as_primitive::<Float64Type>();
+    for most in [0.01, 0.05] {
+        let share = p.values().iter().filter(|p| **p <= most).count() as f64 / 20_000.0;
+        assert!(share <= most + 3.0 * (most * (1.0 - most) / 2000.0_f64).sqrt(), "{share} at most {most}");
+    }
+}
+
+#[test]
+fn rows_are_named_by_their_files_and_equal_rows_each_count() {
+    let (dir, of) = night();
+    std::fs::create_dir(dir.path("rev")).unwrap();
+    review(&dir, &of, "rev/a.parquet", &[(Is::Backup, "normal", 1)]);
+    review(&dir, &of, "rev/b.parquet", &[(Is::Fault, "anomaly", 1)]);
+    dir.ok("feedback vae.safetensors rev");
+    let said = |row: usize| {
+        let json = dir.ok("inspect vae.safetensors --summary json").json();
+        let row = &json["metadata"]["feedback"]["rows"][row];
+        (row["file"].as_str().unwrap().to_owned(), row["row"].as_u64().unwrap())
+    };
+    assert_eq!([said(0), said(1)], [("a.parquet".to_owned(), 20), ("b.parquet".to_owned(), 40)]);
+    // Nine say one thing of equal rows, and one another.
+    let fault = of.iter().position(|is| *is == Is::Fault).unwrap() as i64;
+    let equal = take_record_batch(&read(&dir.path("scored.parquet")), &Int64Array::from(vec![fault; 10])).unwrap();
+    let verdict: ArrayRef =
+        Arc::new(StringArray::from_iter_values((0..10).map(|n| if n < 9 { "normal" } else { "anomaly" })));
+    let columns = names(&equal).into_iter().zip(equal.columns().iter().cloned());
+    let equal = RecordBatch::try_from_iter(columns.chain([("verdict".to_owned(), verdict)])).unwrap();
+    write(&dir.path("equal.parquet"), &equal, 10);
+    dir.ok("feedback vae.safetensors --forget all");
+    dir.ok("feedback vae.safetensors equal.parquet").prints(&["9 normal rows, 1 anomaly"]);
+}
+
+#[test]
+fn a_model_without_calibration_rows_is_fitted_and_takes_no_feedback() {
+    let (dir, of) = night();
+    review(&dir, &of, "reviewed.parquet", &[(Is::Backup, "normal", 1)]);
+    dir.ok("fit past.parquet -m none.safetensors --preset anomaly --epochs 2 --val-fraction 0 --threshold 3");
+    dir.fails(2, "feedback none.safetensors reviewed.parquet").says(&["no calibration rows"]);
+    let tag = "--preset anomaly --epochs 2 --val-fraction 0 --threshold 3 --ignore-above-p 0.01";
+    dir.fails(2, &format!("fit past.parquet -m x.safetensors {tag}")).says(&["ignore_above_p", "calibration rows"]);
+    // What would fail at the end costs no training.
+    let fit = "fit past.parquet -m x.safetensors --preset anomaly";
+    dir.fails(2, &format!("{fit} --feedback reviewed.parquet --verdict vedict")).says(&["vedict", "verdict"]);
+    dir.fails(2, &format!("{fit} --verdict verdict")).says(&["--feedback"]);
+}

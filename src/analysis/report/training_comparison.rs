@@ -282,7 +282,7 @@ fn drift(model: &Model, sample: &SampledRows, x: &[f32], issues: &FeatureIssues,
     for (ids, x) in sample.rows.chunks(BLOCK).zip(x.chunks(BLOCK * features.layout().width())) {
         stop.check()?;
         let batch = Batch::new(ids.to_vec(), x.to_vec(), features.layout());
-        let scored = model.scorer().one_sided(&batch)?;
+        let scored = model.scorer().one_sided(&batch, score)?;
         let (rows, [mean, _]) = (model.scorer().rows(&scored)?, model.vae().posterior(&batch)?);
         bin_counts.add(sketch, first, &sketch.bins(&rows, (&batch, &mean), &rows.anomaly_score(score)?, first));
         first += ids.len() as u64;
@@ -306,7 +306,7 @@ fn contributions(model: &Model, sample: &SampledRows, x: &[f32], stop: &Stop) ->
         let ids = block.iter().map(|&row| sample.rows[row]).collect();
         let x = block.iter().flat_map(|row| &x[row * width..][..width]).copied().collect();
         let batch = Batch::new(ids, x, features.layout());
-        let scored = model.scorer().one_sided(&batch)?;
+        let scored = model.scorer().one_sided(&batch, score)?;
         let (shares, _) = model.scorer().rows(&scored)?.contributions(&elements, &[], score, LARGEST)?;
         shares.iter().flatten().for_each(|it| sums[it.source] += f64::from(it.share));
     }

@@ -88,6 +88,7 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::NotLearnable { selection, .. } => format!("{} takes strings and integers", setter(selection)),
         Error::OptionRange { option, .. } | Error::UnknownScore { option, .. } => format!("{} sets it", setter(option)),
         Error::NotCalibrated { .. } => "--contamination and --threshold need none; fit with --val-fraction above 0 for some".to_owned(),
+        Error::NoFeedback(reason) if reason.contains("at most") => "name fewer, or take some back with --forget".to_owned(),
         Error::NoFeedback(_) => "fit with --preset anomaly, or --anomaly-score combined, and --val-fraction above 0".to_owned(),
         Error::AlphaTooLow(_) => "--contamination and --threshold need no p-values; a fit on more rows has lower ones".to_owned(),
         Error::TooLarge { .. } => {
@@ -239,6 +240,7 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         }
         Error::OtherModel { option, .. } => format!("leave {} out, or fit without --init", setter(option)),
         Error::Order(fault) => match &**fault {
+            OrderFault::Descending { column, .. } if !has("sort") => format!("sort the rows by {column}"),
             OrderFault::Descending { column, .. } => format!(
                 "--sort sorts the rows of each file by {column} first; a fit with --by tells sequences that alternate apart by a column"
             ),

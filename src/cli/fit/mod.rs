@@ -150,7 +150,7 @@ impl Fit {
         context.monitor.lineage.read(&ColumnTree::of(&source.schema()), false);
         let _lock = run.writing.claim(&path, force, source.paths(), context)?;
         let metrics = metrics.start(&source, &[&path])?;
-        let reviewed = feedback.open(&config, &context.signals.stop)?;
+        let reviewed = feedback.open(&config, &rows, &context.signals.stop)?;
         // An object has no folder for what a run leaves.
         config.checkpoint = path.file_name().filter(|_| !is_url(&path)).map(|name| {
             let name = format!(".{}.checkpoint", name.to_string_lossy());

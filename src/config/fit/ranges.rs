@@ -45,6 +45,9 @@ impl FitConfig {
         within("memory", self.memory, "16 MiB or more", |v| v >= 16 << 20)?;
         within("shuffle_rows", self.shuffle_rows, "1 or more", |v| v >= 1)?;
         check_decision(self.decision, self.ignore_above_p)?;
+        if self.ignore_above_p.is_some() && self.val_fraction == Some(0.0) {
+            return Err(Error::NotCalibrated { option: "ignore_above_p" });
+        }
         self.tags.check()?;
         within("checkpoint_minutes", self.checkpoint_minutes, "above 0, at most 1000000", |v| v > 0.0 && v <= 1e6)
     }

@@ -140,7 +140,7 @@ impl Calibration<'_> {
             store,
             most,
             run,
-            |batch| scorer.rows(&*scorer.one_sided(&batch)?)?.anomaly_score(self.score),
+            |batch| scorer.rows(&*scorer.one_sided(&batch, self.score)?)?.anomaly_score(self.score),
             |of_batch| scores.extend(of_batch.into_iter().flatten()),
         )?;
         Ok(scores)

@@ -21,7 +21,7 @@ impl Calibration<'_> {
         RowsWithScores { rows: store, scores }: &RowsWithScores,
         run: &Run<'_>,
     ) -> Result<Option<Reference>> {
-        if !COMBINED.is(self.score) || scores.len() != store.len() {
+        if !COMBINED.is(self.score) || store.len() == 0 || scores.len() != store.len() {
             return Ok(None);
         }
         let chosen = Reference::choose(scores);
@@ -31,7 +31,7 @@ impl Calibration<'_> {
             let mut table = Table::default();
             store.gather(some.iter().map(|&row| row as u64), self.layout.width(), &mut table)?;
             let batch = Batch::new(table.ids, table.x, self.layout);
-            let batch = scorer.one_sided(&batch)?;
+            let batch = scorer.one_sided(&batch, self.score)?;
             let places = scorer.rows(&batch)?.places()?;
             (0..places.len()).for_each(|row| rows.push(&places, row));
         }
