@@ -62,7 +62,7 @@ impl DriftCommand {
         let start = Instant::now();
         Run::new().threads(threads).check()?;
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
-        context.monitor.lineage.read(&ColumnTree::of(&source.schema()), true);
+        context.monitor.lineage.read(&ColumnTree::of(&source.schema()));
         let model = Model::load(&path, device)?;
         log::model(&path, &model);
         check_spread(&model)?;

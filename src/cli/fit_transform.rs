@@ -93,7 +93,7 @@ impl FitTransform {
         run.check()?;
         rows.spool_dir.clone_from(&fitting.spool_dir);
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
-        context.monitor.lineage.read(&ColumnTree::of(&source.schema()), false);
+        context.monitor.lineage.read(&ColumnTree::of(&source.schema()));
         // One file under two names would wait for itself.
         let outputs = transform::targets(&output, &config)?;
         let written: Vec<&Path> = path.iter().map(PathBuf::as_path).chain(outputs.iter().copied()).collect();

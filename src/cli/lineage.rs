@@ -33,8 +33,11 @@ struct LineageRun {
     name: String,
     /// The run that started this one.
     parent: Option<(String, String, Uuid)>,
-    inputs: Vec<Value>,
-    outputs: Vec<Value>,
+    /// Tables, and the model last, if one is read; `None` for a standard stream, which has no name.
+    inputs: Vec<Option<Value>>,
+    outputs: Vec<Option<Value>>,
+    /// How many of the inputs are tables.
+    tables: usize,
     /// Facets of the run, known at its end.
     facets: Map<String, Value>,
 }
@@ -91,7 +94,7 @@ fn schema_facet(columns: &[ColumnTree]) -> Value {
 }
 
 impl Lineage {
-    /// Writes the start of a run of `command` down, which reads `inputs` and writes `outputs`.
+    /// Writes the start of a run of `command` down, which reads `inputs`, of which the first are `tables`, and writes `outputs`.
     ///
     /// # Errors
     /// If the file holds something else, is one of them, or cannot be written.
@@ -99,11 +102,12 @@ impl Lineage {
         &self,
         path: PathBuf,
         (job, command): (&str, &str),
-        inputs: &[&Path],
+        (inputs, tables): (&[&Path], usize),
         outputs: &[&Path],
     ) -> Result<(), Failure> {
         output::check_is_file(&path)?;
         crate::storage::check_distinct(&outputs.iter().copied().chain([path.as_path()]).collect::<Vec<_>>())?;
+        crate::storage::check_target(&path, true, inputs.iter().copied().filter(|input| input.as_os_str() != "-"))?;
         let failed = |action, source| vaepipe::Error::Io { path: path.clone(), action, source };
         if !holds_json_lines(&path).map_err(|source| failed("read", source))? {
             return Err(Failure::Usage {
@@ -119,11 +123,11 @@ impl Lineage {
             let (run, name, namespace) = (parts.next()?.parse().ok()?, parts.next()?, parts.next()?);
             Some((namespace.to_owned(), name.to_owned(), run))
         });
-        let datasets = |paths: &[&Path]| paths.iter().filter_map(|path| dataset(path)).collect();
+        let datasets = |paths: &[&Path]| paths.iter().map(|path| dataset(path)).collect();
         let id = log::run_id().parse().unwrap_or_else(|_| new_id());
         let (inputs, outputs, facets) = (datasets(inputs), datasets(outputs), Map::new());
         let name = format!("{job}.{command}");
-        let run = LineageRun { path: path.clone(), id, namespace, name, parent, inputs, outputs, facets };
+        let run = LineageRun { path: path.clone(), id, namespace, name, parent, inputs, outputs, tables, facets };
         run.append("START").map_err(|source| failed("write", source))?;
         *self.0.borrow_mut() = Some(run);
         Ok(())
@@ -135,18 +139,22 @@ impl Lineage {
         }
     }
 
-    /// Notes the columns of all inputs but the model, which is the last one of a command that `reads_model`.
-    pub(crate) fn read(&self, columns: &[ColumnTree], reads_model: bool) {
+    /// Notes the columns of all inputs that are tables.
+    pub(crate) fn read(&self, columns: &[ColumnTree]) {
         self.with(|run| {
-            let tables = run.inputs.len().saturating_sub(usize::from(reads_model));
-            run.inputs[..tables].iter_mut().for_each(|input| input["facets"]["schema"] = schema_facet(columns));
+            let tables = run.inputs.iter_mut().take(run.tables).flatten();
+            tables.for_each(|input| input["facets"]["schema"] = schema_facet(columns));
         });
     }
 
     /// Notes the columns of the first output.
     pub(crate) fn wrote(&self, columns: &[ColumnTree]) {
         self.with(|run| {
-            run.outputs.iter_mut().take(1).for_each(|output| output["facets"]["schema"] = schema_facet(columns));
+            run.outputs
+                .iter_mut()
+                .take(1)
+                .flatten()
+                .for_each(|output| output["facets"]["schema"] = schema_facet(columns));
         });
     }
 
@@ -156,11 +164,12 @@ impl Lineage {
             let written = done.rows - done.quarantined.unwrap_or_default();
             let counts = [Some(written), done.quarantined].into_iter().flatten().filter(|_| writes);
             for (output, rows) in run.outputs.iter_mut().zip(counts) {
+                let Some(output) = output else { continue };
                 let statistics = json!({"rowCount": rows, "fileCount": done.files});
                 output["outputFacets"]["outputStatistics"] =
                     facet("OutputStatisticsOutputDatasetFacet", "1-0-2", statistics);
             }
-            if let [input, _] | [input] = run.inputs.as_mut_slice() {
+            if let Some(Some(input)) = run.inputs.first_mut().filter(|_| run.tables == 1) {
                 let metrics = json!({"rowCount": done.rows, "columnMetrics": {}});
                 input["inputFacets"]["dataQualityMetrics"] =
                     facet("DataQualityMetricsInputDatasetFacet", "1-0-3", metrics);
@@ -194,12 +203,12 @@ impl Lineage {
         self.with(|run| drop(run.facets.insert("vaepipe_fit".to_owned(), own_facet("fit", of_fit))));
     }
 
-    /// Writes down how the run ended, with this code and with what was wrong. What becomes of it is in the log, since the run has
+    /// Writes down how the run ended: whether its output is there, with this code and with what was wrong. What becomes of it is in the log, since the run has
     /// its result.
-    pub(crate) fn end(&self, code: u8, fault: Option<String>) {
+    pub(crate) fn end(&self, is_written: bool, code: u8, fault: Option<String>) {
         let Some(mut run) = self.0.borrow_mut().take() else { return };
         let event = match code {
-            0 | 3 => "COMPLETE",
+            _ if is_written => "COMPLETE",
             130 | 141 | 143 => "ABORT",
             _ => "FAIL",
         };
@@ -209,7 +218,11 @@ impl Lineage {
         }
         if event != "COMPLETE" {
             // There is no output, or none that is whole.
-            run.outputs.iter_mut().filter_map(Value::as_object_mut).for_each(|it| drop(it.remove("outputFacets")));
+            run.outputs
+                .iter_mut()
+                .flatten()
+                .filter_map(Value::as_object_mut)
+                .for_each(|it| drop(it.remove("outputFacets")));
         }
         if let Err(error) = run.append(event) {
             tracing::warn!("{}: no event of the end of this run: {error}", run.path.display());
@@ -238,8 +251,8 @@ impl LineageRun {
                 "name": self.name,
                 "facets": {"jobType": facet("JobTypeJobFacet", "2-0-4", of_job)},
             },
-            "inputs": self.inputs,
-            "outputs": self.outputs,
+            "inputs": self.inputs.iter().flatten().collect::<Vec<_>>(),
+            "outputs": self.outputs.iter().flatten().collect::<Vec<_>>(),
             "producer": producer(),
             "schemaURL": format!("{SPECIFICATION}/2-0-2/OpenLineage.json#/$defs/RunEvent"),
         });

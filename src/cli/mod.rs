@@ -226,8 +226,10 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
     };
+    // An alert comes once the output is complete.
+    let is_written = matches!(outcome, Ok(()) | Err(failure::Failure::Alert(_)));
     let fault = outcome.as_ref().err().map(exit::text);
     let code = outcome.map_or_else(|failure| exit::code(&failure, Some(&invocation), Some(&context.signals)), |()| 0);
-    context.monitor.end(code, fault);
+    context.monitor.end(is_written, code, fault);
     code
 }

@@ -108,7 +108,7 @@ impl MonitorFlags {
             let read = inputs.iter().map(PathBuf::as_path).chain(Some(model).filter(|_| reads_model));
             let written = outputs.iter().copied().filter(|_| command != "drift");
             let (read, written): (Vec<&Path>, Vec<&Path>) = (read.collect(), written.collect());
-            context.monitor.lineage.begin(path, (&self.job, command), &read, &written)?;
+            context.monitor.lineage.begin(path, (&self.job, command), (&read, inputs.len()), &written)?;
         }
         let Some(path) = self.metrics_textfile else { return Ok(()) };
         output::check_is_file(&path)?;
@@ -191,10 +191,10 @@ impl Monitor {
         self.add("held_out_loss", &[], history.held_out_loss);
     }
 
-    /// Writes the files that were asked for of a run that ends with this code, and with this fault; what became of it is in the log, since
+    /// Writes the files that were asked for of a run that ends with this code, and with this fault, its output written or not; what became of it is in the log, since
     /// the run has its result.
-    pub(crate) fn end(&self, code: u8, fault: Option<String>) {
-        self.lineage.end(code, fault);
+    pub(crate) fn end(&self, is_written: bool, code: u8, fault: Option<String>) {
+        self.lineage.end(is_written, code, fault);
         let Some(run) = self.metrics.borrow_mut().take() else { return };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
         let mut samples = vec![
@@ -202,7 +202,7 @@ impl Monitor {
             ("last_run_timestamp_seconds", Vec::new(), format!("{now:.3}")),
             ("run_seconds", Vec::new(), format!("{:.3}", run.start.elapsed().as_secs_f64())),
         ];
-        let success = if code == 0 || code == 3 { Some(format!("{now:.3}")) } else { run.last_success };
+        let success = if is_written { Some(format!("{now:.3}")) } else { run.last_success };
         samples.extend(success.map(|at| ("last_success_timestamp_seconds", Vec::new(), at)));
         samples.extend(run.samples.into_iter().map(|(name, labels, value)| (name, labels, value.to_string())));
         let mut text = String::new();

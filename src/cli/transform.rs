@@ -96,7 +96,7 @@ impl Transform {
         alert.check_model(&model, &config)?;
         let to = files.open(&output)?;
         if let Some(source) = &source {
-            context.monitor.lineage.read(&ColumnTree::of(&source.schema()), true);
+            context.monitor.lineage.read(&ColumnTree::of(&source.schema()));
             context.monitor.lineage.wrote(&ColumnTree::of(&*model.output_schema(source, &config)?));
         }
         let mut running = context.run(run.workers.threads, source.as_ref().and_then(Source::rows));

@@ -217,7 +217,8 @@ fn options(model: &Model) -> Value {
     add("clusters", json!(clusters.as_ref().map(|clusters| clusters.asked)));
     if let Some(sequence) = sequence {
         add("order_by", json!(sequence.order_by.name()));
-        add("by", json!(sequence.by.iter().map(|column| column.name()).collect::<Vec<_>>()));
+        let by: Vec<_> = sequence.by.iter().map(|column| column.name()).collect();
+        add("by", json!((!by.is_empty()).then_some(by)));
         add("window", json!(sequence.window));
         add("max_gap", json!(sequence.max_gap));
         add("max_groups", json!(sequence.max_groups));
@@ -276,6 +277,9 @@ fn scores(model: &Model) -> Value {
         "least_p_value": calibration.map(Tail::least_p_value),
         "suspected_contamination": scoring.suspected_contamination(),
         "stored_rows": model.stored_rows(),
+        "ignore_above_p": scoring.ignore_above_p,
+        "directions": (!scoring.directions.is_empty()).then_some(&scoring.directions),
+        "reviewed": model.metadata().feedback.as_ref().map(|reviewed| reviewed.rows.len()),
     })
 }
 

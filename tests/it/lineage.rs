@@ -82,6 +82,25 @@ fn a_run_that_fails_says_so() {
     assert!(said(&events[1]).contains("none.safetensors"), "{}", said(&events[1]));
     assert_eq!(events[3]["eventType"], "COMPLETE");
     assert!(said(&events[3]).contains("of the rows are anomalies"));
+    // A fit that makes its model worse writes none.
+    dir.fails(
+        3,
+        "fit past.parquet --init vae.safetensors -m worse.safetensors --lr 0.9 --epochs 1 --openlineage worse.jsonl",
+    );
+    let worse = std::fs::read_to_string(dir.path("worse.jsonl")).unwrap();
+    assert!(worse.lines().last().unwrap().contains(r#""eventType":"FAIL""#), "{worse}");
+    // No event goes into what is read, nor facts of one file to another.
+    std::fs::write(dir.path("in.jsonl"), "{\"x1\": 1}\n").unwrap();
+    dir.fails(2, "transform in.jsonl y.parquet -m vae.safetensors --openlineage in.jsonl").says(&["in.jsonl"]);
+    dir.ok("transform past.parquet - -m vae.safetensors --quarantine odd.csv --openlineage parts.jsonl");
+    let parts = std::fs::read_to_string(dir.path("parts.jsonl")).unwrap();
+    let end: Value = serde_json::from_str(parts.lines().last().unwrap()).unwrap();
+    let odd = std::fs::read_to_string(dir.path("odd.csv")).unwrap().lines().count() - 1;
+    assert_eq!(end["outputs"][0]["outputFacets"]["outputStatistics"]["rowCount"], odd);
+    // A long event is one, too.
+    let long = format!("{{\"a\": \"{}\"}}\n", "b".repeat(100_000));
+    std::fs::write(dir.path("long.jsonl"), long).unwrap();
+    dir.ok("drift past.parquet -m vae.safetensors --openlineage long.jsonl");
     std::fs::write(dir.path("notes.txt"), "notes\n").unwrap();
     dir.fails(2, "fit past.parquet -m b.safetensors --openlineage notes.txt").says(&["JSON lines", "--openlineage"]);
     assert_eq!(std::fs::read_to_string(dir.path("notes.txt")).unwrap(), "notes\n");

@@ -147,7 +147,7 @@ impl Fit {
         run.check()?;
         rows.spool_dir.clone_from(&config.spool_dir);
         let source = Source::open(&inputs, &rows, &context.signals.stop)?;
-        context.monitor.lineage.read(&ColumnTree::of(&source.schema()), false);
+        context.monitor.lineage.read(&ColumnTree::of(&source.schema()));
         let _lock = run.writing.claim(&path, force, source.paths(), context)?;
         let metrics = metrics.start(&source, &[&path])?;
         let reviewed = feedback.open(&config, &rows, &context.signals.stop)?;
