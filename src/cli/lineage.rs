@@ -108,6 +108,7 @@ impl Lineage {
         output::check_is_file(&path)?;
         crate::storage::check_distinct(&outputs.iter().copied().chain([path.as_path()]).collect::<Vec<_>>())?;
         crate::storage::check_target(&path, true, inputs.iter().copied().filter(|input| input.as_os_str() != "-"))?;
+        crate::storage::check_outside(&path, inputs.iter().copied().filter(|input| input.is_dir()))?;
         let failed = |action, source| vaepipe::Error::Io { path: path.clone(), action, source };
         if !holds_json_lines(&path).map_err(|source| failed("read", source))? {
             return Err(Failure::Usage {

@@ -29,7 +29,7 @@ const LAST_SUCCESS: &str = "vaepipe_last_success_timestamp_seconds";
 const METRICS: &[(&str, &str)] = &[
     ("exit_code", "Exit code of the last run."),
     ("last_run_timestamp_seconds", "When the last run ended, in seconds since 1970."),
-    ("last_success_timestamp_seconds", "When the last run ended whose output is complete: exit code 0 or 3."),
+    ("last_success_timestamp_seconds", "When the last run ended whose output is complete."),
     ("run_seconds", "How long the last run took."),
     ("rows", "Rows read."),
     ("empty_rows", "Rows without a known learned value."),

@@ -61,7 +61,7 @@ pub struct AtPValue {
 pub struct ComparedRow {
     /// The file that it is in.
     pub file: String,
-    /// Its number within the file, from 0.
+    /// Its number within the file, from 0; with a condition, among the rows that meet it.
     pub row: u64,
     /// By the first model.
     pub a: RowUnderModel,

@@ -92,6 +92,8 @@ fn a_run_that_fails_says_so() {
     // No event goes into what is read, nor facts of one file to another.
     std::fs::write(dir.path("in.jsonl"), "{\"x1\": 1}\n").unwrap();
     dir.fails(2, "transform in.jsonl y.parquet -m vae.safetensors --openlineage in.jsonl").says(&["in.jsonl"]);
+    dir.fails(2, "transform . out/ -m vae.safetensors --openlineage events.jsonl")
+        .says(&["events.jsonl", "input directory"]);
     dir.ok("transform past.parquet - -m vae.safetensors --quarantine odd.csv --openlineage parts.jsonl");
     let parts = std::fs::read_to_string(dir.path("parts.jsonl")).unwrap();
     let end: Value = serde_json::from_str(parts.lines().last().unwrap()).unwrap();
