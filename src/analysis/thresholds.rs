@@ -12,7 +12,7 @@ use super::table::{columns, missing, numbers};
 use super::time_unit::PeriodUnit;
 use crate::error::{Error, ParseChoiceError, Result};
 use crate::pipeline::Stop;
-use crate::source::{ParquetSource, near_names};
+use crate::source::{ParquetSource, named_field};
 
 /// P-values that are looked at.
 pub(super) const P_VALUES: [f64; 10] = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1];
@@ -191,10 +191,7 @@ impl ScoredRows {
         let mut names = vec![score.clone()];
         names.extend(p_value.clone());
         for Per { column, .. } in &config.per {
-            if !has(column) {
-                let near = near_names(column, schema.fields().iter().map(|field| field.name().as_str()));
-                return Err(Error::UnknownColumn { selection: "per", name: column.clone(), near });
-            }
+            named_field(&schema, "per", column)?;
             if !names.contains(column) {
                 names.push(column.clone());
             }

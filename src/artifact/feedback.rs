@@ -49,17 +49,24 @@ pub struct ReviewedRow {
     pub value: Option<String>,
 }
 
+impl Reviewed {
+    /// What is said of rows in these places.
+    fn feedback(rows: &[ReviewedRow], places: RowPlaces) -> Feedback {
+        Feedback { rows: places, verdicts: rows.iter().map(|row| row.verdict).collect() }
+    }
+}
+
 impl Model {
     /// The same model whose scores follow what people said of rows, with p-values calibrated for it; without any, the model
     /// as the fit made it.
     ///
     /// # Panics
     /// If there are rows and the model stores no calibration rows.
-    pub(crate) fn with_reviewed(&self, rows: Vec<ReviewedRow>, feedback: Feedback) -> Self {
+    pub(crate) fn with_reviewed(&self, rows: Vec<ReviewedRow>, places: RowPlaces) -> Self {
         let mut metadata = self.metadata.clone();
         let before =
             metadata.feedback.take().map(|reviewed| reviewed.calibration).or(metadata.scoring.calibration.take());
-        let feedback = (!rows.is_empty()).then_some(feedback);
+        let feedback = (!rows.is_empty()).then(|| Reviewed::feedback(&rows, places));
         metadata.scoring.calibration = match &feedback {
             Some(feedback) => Some(self.reference.as_ref().expect("feedback needs them").tail(feedback)),
             None => before.clone(),
@@ -128,8 +135,7 @@ pub(super) fn take(
             if rows.is_empty() || !calibration.is_valid() || rows.iter().any(|row| !row.score.is_finite()) {
                 return Err(invalid());
             }
-            let verdicts = rows.iter().map(|row| row.verdict).collect();
-            Some(Feedback { rows: places(&mut reviewed, rows.len())?, verdicts })
+            Some(Reviewed::feedback(rows, places(&mut reviewed, rows.len())?))
         }
         None => None,
     };

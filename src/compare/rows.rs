@@ -9,7 +9,7 @@ use crate::config::CompareConfig;
 use crate::error::Result;
 use crate::pipeline::{Prefetch, Run};
 use crate::source::Source;
-use crate::transform::{RowReason, RowScore, RowScorer, ScoreSketch, ScoredBatch};
+use crate::transform::{FileRows, RowReason, RowScore, RowScorer, ScoreSketch, ScoredBatch};
 
 /// P-values whose rows are counted.
 const P_VALUES: [f64; 6] = [0.0001, 0.001, 0.01, 0.05, 0.1, 0.5];
@@ -185,7 +185,7 @@ impl Agreement {
     }
 
     fn finish(self, scorers: &[RowScorer; 2], explain: usize) -> Result<RowComparison> {
-        let files = if self.listed.is_empty() { Vec::new() } else { scorers[0].files()? };
+        let files = if self.listed.is_empty() { FileRows::default() } else { scorers[0].files()? };
         let reasons = |n: usize| -> Result<Vec<Vec<RowReason>>> {
             let rows: Vec<RecordBatch> = self.listed.iter().map(|row| row.learned[n].clone()).collect();
             scorers[n].reasons(&rows, explain)
@@ -196,10 +196,9 @@ impl Agreement {
             RowUnderModel { score, p_value, is_anomaly, reasons }
         };
         let compared = |(row, (of_a, of_b)): (&ListedRow, _)| {
-            let last = files.partition_point(|(first, _)| *first <= row.row).saturating_sub(1);
-            let (first, file) = files.get(last).cloned().unwrap_or_default();
+            let (file, number) = files.locate(row.row);
             let [a, b] = row.scores;
-            ComparedRow { file, row: row.row - first, a: under(a, of_a), b: under(b, of_b) }
+            ComparedRow { file: file.to_owned(), row: number, a: under(a, of_a), b: under(b, of_b) }
         };
         let top = self.listed.iter().zip(reasons).map(compared).collect();
         let at = |(n, p_value)| AtPValue { p_value, rows_a: self.at_p_values[0][n], rows_b: self.at_p_values[1][n] };

@@ -218,28 +218,7 @@ pub struct MapOf {
     pub map: Map,
 }
 
-impl FromStr for MapOf {
-    type Err = ParseChoiceError;
-
-    fn from_str(text: &str) -> Result<Self, ParseChoiceError> {
-        let Some((columns, map)) = text.rsplit_once('=') else {
-            return Err(ParseChoiceError::new(text, "of the form COL=CURVE"));
-        };
-        Ok(Self { columns: columns.to_owned(), map: map.parse()? })
-    }
-}
-
-impl fmt::Display for MapOf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.columns, self.map)
-    }
-}
-
-impl Serialize for MapOf {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
+of_columns!(MapOf, map, "COL=CURVE");
 
 /// A format of rows that do not tell it themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -309,16 +288,7 @@ pub struct TypeOf {
     pub logical_type: LogicalType,
 }
 
-impl FromStr for TypeOf {
-    type Err = ParseChoiceError;
-
-    fn from_str(text: &str) -> Result<Self, ParseChoiceError> {
-        let Some((columns, logical_type)) = text.rsplit_once('=') else {
-            return Err(ParseChoiceError::new(text, "of the form COL=TYPE"));
-        };
-        Ok(Self { columns: columns.to_owned(), logical_type: logical_type.parse()? })
-    }
-}
+of_columns!(TypeOf, logical_type, "COL=TYPE");
 
 /// A value of a given column, written `COL=VALUE`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,11 +1,6 @@
 //! In which direction a column is odd.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
-
-use crate::error::ParseChoiceError;
 
 /// The side of what is expected on which values of a column count as odd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,25 +40,4 @@ pub struct DirectionOf {
     pub direction: Direction,
 }
 
-impl FromStr for DirectionOf {
-    type Err = ParseChoiceError;
-
-    fn from_str(text: &str) -> Result<Self, ParseChoiceError> {
-        let Some((columns, direction)) = text.rsplit_once('=') else {
-            return Err(ParseChoiceError::new(text, "of the form COL=high or COL=low"));
-        };
-        Ok(Self { columns: columns.to_owned(), direction: direction.parse()? })
-    }
-}
-
-impl fmt::Display for DirectionOf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.columns, self.direction)
-    }
-}
-
-impl Serialize for DirectionOf {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
+of_columns!(DirectionOf, direction, "COL=high or COL=low");

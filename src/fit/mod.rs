@@ -38,7 +38,7 @@ use crate::config::FitConfig;
 use crate::error::{Error, Result};
 use crate::model::Device;
 use crate::pipeline::Run;
-use crate::score::COMBINED;
+use crate::score::{COMBINED, NOT_COMBINED};
 use crate::source::ParquetSource;
 
 impl FitConfig {
@@ -49,7 +49,7 @@ impl FitConfig {
     pub fn check_feedback(&self) -> Result<()> {
         match defaults::anomaly_score(self) == COMBINED.name {
             true => Ok(()),
-            false => Err(Error::NoFeedback("its anomaly score is another than combined")),
+            false => Err(Error::NoFeedback(NOT_COMBINED)),
         }
     }
 

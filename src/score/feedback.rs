@@ -28,6 +28,9 @@ const ORDINARY: f32 = LN_2;
 /// like a normal one would be quiet only if its score by itself were low.
 const LINEAR: f32 = 5.0;
 
+/// Why a model whose rows are ranked by another score takes no feedback.
+pub(crate) const NOT_COMBINED: &str = "its anomaly score is another than combined";
+
 /// A reviewed row to which a row is so much alike is that row itself.
 const ITSELF: f32 = 1.0 - 1e-4;
 

@@ -24,8 +24,8 @@ pub use self::decision::Scoring;
 pub(crate) use self::decision::{AnomalyRule, Rule};
 #[cfg(feature = "analysis")]
 pub(crate) use self::explain::rows_encoded_for_one;
-pub(crate) use self::feedback::Feedback;
 pub use self::feedback::Verdict;
+pub(crate) use self::feedback::{Feedback, NOT_COMBINED};
 pub(crate) use self::latents::{AggregatePosterior, LatentSums};
 pub(crate) use self::neighbor_space::{NeighborSpace, Residuals};
 pub(crate) use self::neighbors::{ITSELF, NEAREST, Neighbors};

@@ -1,5 +1,7 @@
 //! Training rows that the model finds ordinary, stored to measure how far other rows are from them.
 
+use std::sync::OnceLock;
+
 use super::neighbor_space::{BLOCK_ROWS, NeighborSpace, Residuals};
 use super::row_places::{RowPlaces, projected, projection};
 use crate::numerics::{nearest, squared_length, sums, times_transposed, vectorized};
@@ -23,7 +25,7 @@ pub(crate) struct Neighbors {
     /// `[stored]`: half the squared length of each.
     half_squares: Vec<f32>,
     /// `[dimensions, width]`: by which the places of rows that are compared with each other are projected; empty if they stay.
-    projection: Vec<f32>,
+    projection: OnceLock<Vec<f32>>,
 }
 
 /// The stored rows nearest to a row, each with its distance, the nearest first.
@@ -38,8 +40,7 @@ impl Neighbors {
     /// Stored rows with these places, `[stored, width]`.
     pub(crate) fn new(space: NeighborSpace, rows: Vec<f32>) -> Self {
         let half_squares = rows.chunks_exact(space.width()).map(|row| 0.5 * squared_length(row)).collect();
-        let projection = projection(space.width());
-        Self { space, rows, half_squares, projection }
+        Self { space, rows, half_squares, projection: OnceLock::new() }
     }
 
     /// Number of stored rows.
@@ -65,7 +66,8 @@ impl Neighbors {
     /// The places of rows in few dimensions, with these `distances` from the stored rows.
     pub(crate) fn row_places(&self, rows: &Residuals, distances: &[f32]) -> RowPlaces {
         let width = self.space.width();
-        let places = projected(self.space.places(rows), &self.projection, width);
+        let projection = self.projection.get_or_init(|| projection(width));
+        let places = projected(self.space.places(rows), projection, width);
         RowPlaces::new(RowPlaces::dimensions_of(width), places, distances.to_vec())
     }
 

@@ -51,7 +51,7 @@ pub(crate) use self::parquet::{
 #[cfg(feature = "analysis")]
 use self::predicate::Predicate;
 pub(crate) use self::schema_mapping::{batch_of, map_children, with_type};
-pub(crate) use self::selection::{Selection, near_names};
+pub(crate) use self::selection::{Selection, named_field, near_names};
 pub(crate) use self::text::{JsonRows, LineChunk, LineSource, TypedRows, is_null_word, parse_iso_time};
 pub(crate) use self::time_units::{convert_unit, with_parquet_units};
 pub(crate) use self::wide_keys::wide_field;

@@ -12,7 +12,7 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::Schema;
 use polars::prelude::{Expr, IntoLazy, PolarsError, PolarsResult, col};
 
-use super::{ParquetFile, ParquetSource, catch_decoder_panic, near_names};
+use super::{ParquetFile, ParquetSource, catch_decoder_panic, named_field};
 use crate::error::{Error, Foreign, Place, Result};
 use crate::frame::frame;
 use crate::pipeline::Stop;
@@ -129,10 +129,7 @@ impl Predicate {
     /// [`Error::UnknownColumn`], and [`Error::Predicate`] if its result is not a Boolean.
     pub(super) fn check(&self, schema: &Schema, path: &Path) -> Result<()> {
         for column in &self.columns {
-            if schema.field_with_name(column).is_err() {
-                let near = near_names(column, schema.fields().iter().map(|field| field.name().as_str()));
-                return Err(Error::UnknownColumn { selection: "where", name: column.clone(), near });
-            }
+            named_field(schema, "where", column)?;
         }
         let fields = self.columns.iter().filter_map(|column| schema.field_with_name(column).ok().cloned());
         let empty = RecordBatch::new_empty(Schema::new(fields.collect::<Vec<_>>()).into());

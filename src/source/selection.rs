@@ -1,5 +1,6 @@
 //! Column selections: names, globs and `re:` regular expressions, parsed once and matched against a schema.
 
+use arrow::datatypes::{Field, Schema};
 use globset::{GlobBuilder, GlobMatcher};
 use regex::Regex;
 
@@ -82,6 +83,17 @@ impl Item {
             Self::Regex(regex) => regex.is_match(column),
         }
     }
+}
+
+/// The column that a selection names.
+///
+/// # Errors
+/// [`Error::UnknownColumn`].
+pub(crate) fn named_field<'a>(schema: &'a Schema, selection: &'static str, name: &str) -> Result<&'a Field> {
+    schema.field_with_name(name).map_err(|_| {
+        let near = near_names(name, schema.fields().iter().map(|field| field.name().as_str()));
+        Error::UnknownColumn { selection, name: name.to_owned(), near }
+    })
 }
 
 /// Up to three of `columns` with names similar to `name`, the most similar first.

@@ -4,21 +4,22 @@
 
 use std::path::Path;
 
-use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
+use arrow::array::{ArrayRef, AsArray, UInt32Array};
 use arrow::compute::{cast, take_record_batch};
 use arrow::datatypes::DataType;
 
 use super::explain::Explainer;
-use super::file_rows::first_rows;
+use super::file_rows::FileRows;
 use super::general::learned_route;
 use super::read_columns::{project, unreadable};
+use super::row_scorer::reasons;
 use crate::artifact::{Model, ReviewedRow};
 use crate::batch::{Batch, BatchSlicer, batch_rows};
 use crate::config::OrderConfig;
 use crate::error::{Error, Place, Result};
 use crate::pipeline::Stop;
-use crate::score::{COMBINED, Feedback, RowPlaces, Verdict};
-use crate::source::{Source, near_names};
+use crate::score::{COMBINED, NOT_COMBINED, RowPlaces, Verdict};
+use crate::source::{Source, named_field};
 
 /// Most reviewed rows: each row that is scored is compared with all of them.
 const MOST: usize = 4096;
@@ -35,7 +36,20 @@ impl Model {
     /// # Errors
     /// [`Error::UnknownColumn`] and [`Error::WrongType`].
     pub fn check_verdict(source: &Source, verdict: &str) -> Result<()> {
-        check_verdict(source, verdict)
+        let schema = source.schema();
+        let field = named_field(&schema, "verdict", verdict)?;
+        let plain = match field.data_type() {
+            DataType::Dictionary(_, values) => values,
+            other => other,
+        };
+        match plain {
+            DataType::Boolean | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => Ok(()),
+            other => Err(Error::WrongType {
+                place: Place::column(source.path(), verdict),
+                found: other.to_string().into(),
+                expected: WORDS.into(),
+            }),
+        }
     }
 
     /// The model whose scores follow what people say of the rows of `source`: the column `verdict` holds `normal` or
@@ -53,7 +67,7 @@ impl Model {
         let model = &*self.reading(source.types());
         let source = &model.typed(source);
         let schema = source.schema();
-        check_verdict(source, verdict)?;
+        Self::check_verdict(source, verdict)?;
         model.check_columns(source)?;
         let features = model.watching(&model.with_windows(&schema));
         let mut read = model.read_columns(&features);
@@ -68,30 +82,36 @@ impl Model {
         let windows = model.windower(&OrderConfig::default(), stop)?;
         let batches = model.stream(source, windows.as_ref(), &read, rows_at_once)?;
         let mut learning = Learning::of(self);
-        let (files, mut before) = (first_rows(source, &read[..1])?, 0);
+        let (files, mut before) = (FileRows::of(source, &read[..1])?, 0);
         for slice in BatchSlicer::new(batches, rows_at_once, learned_route(&features).budget()) {
             stop.check()?;
             let rows = slice?.rows;
             let verdicts = verdicts(source, verdict, rows.column(place), before)?;
             let which: Vec<u32> = (0..).zip(&verdicts).filter(|(_, it)| it.is_some()).map(|(row, _)| row).collect();
+            let first = before;
+            before += rows.num_rows() as u64;
+            if which.is_empty() {
+                continue;
+            }
             let learned = project(&rows, &places)?;
             let some = take_record_batch(&learned, &UInt32Array::from(which.clone())).map_err(unreadable)?;
             let (batch, _) = Batch::encode(&features, &some)?;
             let batch = model.scorer().one_sided(&batch, &COMBINED)?;
             let encoded = model.scorer().rows(&batch)?;
             let scores = encoded.score_without_feedback(&COMBINED)?;
-            let (of_batch, reasons) = (encoded.places()?, explainer.top_features(&encoded, &some)?);
-            for (n, (row, score)) in which.into_iter().zip(scores).enumerate() {
-                let (file, number) = in_file(&files, before + u64::from(row));
+            let (of_batch, reasons) = (encoded.places()?, reasons(&explainer.top_features(&encoded, &some)?));
+            for (n, ((row, score), reasons)) in which.into_iter().zip(scores).zip(reasons).enumerate() {
+                let (path, number) = files.locate(first + u64::from(row));
+                let (file, number) = (name(path), number + 1);
                 let (Some(verdict), Some(score)) = (verdicts[row as usize], score) else {
                     tracing::warn!("{file}, row {number}: has no known value, and teaches nothing");
                     continue;
                 };
-                let [feature, value] = first_reason(&reasons, n);
+                let reason = reasons.into_iter().next().map(|reason| (reason.feature, reason.value));
+                let (feature, value) = reason.map_or((None, None), |(feature, value)| (Some(feature), value));
                 let score = score.min(f32::MAX);
                 learning.add(ReviewedRow { verdict, file, row: number, score, feature, value }, &of_batch, n)?;
             }
-            before += rows.num_rows() as u64;
         }
         Ok(learning.learned_by(self))
     }
@@ -133,7 +153,7 @@ impl Model {
         let scoring = &self.metadata().scoring;
         let reason = match self.reference() {
             Some(_) => return Ok(()),
-            None if scoring.anomaly_score != COMBINED.name => "its anomaly score is another than combined",
+            None if scoring.anomaly_score != COMBINED.name => NOT_COMBINED,
             None if scoring.calibration.is_none() => "it has no calibration rows",
             None => "an older version made it",
         };
@@ -181,32 +201,7 @@ impl Learning {
 
     /// The model that has learned it.
     fn learned_by(self, model: &Model) -> Model {
-        let verdicts = self.rows.iter().map(|row| row.verdict).collect();
-        model.with_reviewed(self.rows, Feedback { rows: self.places, verdicts })
-    }
-}
-
-/// Checks that a source has a column of verdicts.
-///
-/// # Errors
-/// [`Error::UnknownColumn`] and [`Error::WrongType`].
-fn check_verdict(source: &Source, name: &str) -> Result<()> {
-    let schema = source.schema();
-    let Ok(field) = schema.field_with_name(name) else {
-        let near = near_names(name, schema.fields().iter().map(|field| field.name().as_str()));
-        return Err(Error::UnknownColumn { selection: "verdict", name: name.to_owned(), near });
-    };
-    let plain = match field.data_type() {
-        DataType::Dictionary(_, values) => values,
-        other => other,
-    };
-    match plain {
-        DataType::Boolean | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => Ok(()),
-        other => Err(Error::WrongType {
-            place: Place::column(source.path(), name),
-            found: other.to_string().into(),
-            expected: WORDS.into(),
-        }),
+        model.with_reviewed(self.rows, self.places)
     }
 }
 
@@ -230,24 +225,7 @@ fn verdicts(source: &Source, name: &str, column: &ArrayRef, before: u64) -> Resu
     (0..).zip(texts.as_string::<i32>()).map(of).collect()
 }
 
-/// The column that raises the score of a row most, and its value.
-fn first_reason(reasons: &ArrayRef, row: usize) -> [Option<String>; 2] {
-    let reasons = reasons.as_list::<i32>();
-    if reasons.is_null(row) || reasons.value(row).is_empty() {
-        return [None, None];
-    }
-    let reasons = reasons.value(row);
-    let text = |name: &str| {
-        let column = reasons.as_struct().column_by_name(name)?.as_string_opt::<i32>()?;
-        column.is_valid(0).then(|| column.value(0).to_owned())
-    };
-    ["feature", "value"].map(text)
-}
-
-/// The name of the file that a row is in, without its folder, and the row's number in it, from 1.
-fn in_file(files: &[(u64, String)], row: u64) -> (String, u64) {
-    let at = files.partition_point(|(first, _)| *first <= row).saturating_sub(1);
-    let Some((first, path)) = files.get(at) else { return (String::new(), row + 1) };
-    let name = Path::new(path).file_name().map_or_else(|| path.clone(), |name| name.to_string_lossy().into_owned());
-    (name, row - first + 1)
+/// The name of a file, without its folder.
+fn name(path: &str) -> String {
+    Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
 }

@@ -11,8 +11,8 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use super::columns::{HELD_BACK, IS_ANOMALY};
 use super::read_columns::unreadable;
 use crate::config::TransformConfig;
-use crate::error::{Error, Result};
-use crate::source::near_names;
+use crate::error::Result;
+use crate::source::named_field;
 
 /// An anomaly: its row in the batch, and the values of its group.
 pub(super) type GroupAlert = (u32, String);
@@ -33,16 +33,9 @@ impl TransformConfig {
     /// Checks that an input with this schema has the columns of the groups.
     ///
     /// # Errors
-    /// [`Error::UnknownColumn`].
+    /// [`UnknownColumn`](crate::Error::UnknownColumn).
     pub(super) fn check_groups(&self, schema: &Schema) -> Result<()> {
-        let names = || schema.fields().iter().map(|field| field.name().as_str());
-        match self.alerts_per.iter().find(|wanted| !names().any(|name| name == wanted.as_str())) {
-            Some(name) => {
-                let near = near_names(name, names());
-                Err(Error::UnknownColumn { selection: "alerts_per", name: name.clone(), near })
-            }
-            None => Ok(()),
-        }
+        self.alerts_per.iter().try_for_each(|name| named_field(schema, "alerts_per", name).map(drop))
     }
 }
 

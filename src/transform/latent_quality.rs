@@ -18,7 +18,7 @@ use crate::error::{Error, Place, Result};
 use crate::numerics::{LabelSums, Points, RandomStream};
 use crate::pipeline::{Pool, Run, Stop};
 use crate::score::NeighborPreservation;
-use crate::source::{Source, near_names};
+use crate::source::{Source, named_field};
 
 /// Most rows of the sample, fewest of them however wide, and most products for the distances between them.
 const MOST_ROWS: usize = 10_000;
@@ -150,10 +150,7 @@ impl RowReservoir {
     /// Reads the rows of a source.
     fn read(model: &Model, source: &Source, label: Option<&str>, stop: &Stop) -> Result<Self> {
         let (features, schema) = (model.features(), source.schema());
-        if let Some(name) = label.filter(|name| schema.field_with_name(name).is_err()) {
-            let near = near_names(name, schema.fields().iter().map(|field| field.name().as_str()));
-            return Err(Error::UnknownColumn { selection: "label", name: name.to_owned(), near });
-        }
+        label.map(|name| named_field(&schema, "label", name)).transpose()?;
         model.check_columns(source)?;
         let mut read = model.read_columns(features);
         read.extend(label.filter(|label| !read.iter().any(|name| name == label)).map(str::to_owned));

@@ -30,6 +30,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 
+pub(crate) use self::file_rows::FileRows;
 use self::general::OutputPlan;
 use self::job::TransformJob;
 pub use self::latent_quality::{LabelQuality, LabelSeparation, LatentQuality, NeighborAccuracy};

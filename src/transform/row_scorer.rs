@@ -9,7 +9,7 @@ use arrow::datatypes::Float32Type;
 use serde::Serialize;
 
 use super::columns::IS_ANOMALY;
-use super::file_rows::first_rows;
+use super::file_rows::FileRows;
 use super::general::learned_route;
 use super::new_columns::NewColumnMaker;
 use super::read_columns::unreadable;
@@ -135,13 +135,13 @@ impl RowScorer {
         Ok(reasons(new.column_by_name("top_features").expect("it explains")))
     }
 
-    /// The number of the first row of each file, with its path, in order.
+    /// The files of the source.
     ///
     /// # Errors
     /// Those of the source, which is read again if it does not know its number of rows.
-    pub(crate) fn files(&self) -> Result<Vec<(u64, String)>> {
+    pub(crate) fn files(&self) -> Result<FileRows> {
         let column = self.model.read_columns(&self.features).into_iter().take(1).collect::<Vec<_>>();
-        first_rows(&self.source, &column)
+        FileRows::of(&self.source, &column)
     }
 }
 
@@ -170,8 +170,8 @@ impl ScoredBatch {
     }
 }
 
-/// The reasons of rows, as a transform writes them.
-fn reasons(column: &ArrayRef) -> Vec<Vec<RowReason>> {
+/// The reasons of rows, from the column that a transform writes; none where it is null.
+pub(super) fn reasons(column: &ArrayRef) -> Vec<Vec<RowReason>> {
     let lists = column.as_list::<i32>();
     let parts = lists.values().as_struct();
     let part = |name: &str| parts.column_by_name(name).expect("a part of a reason");
