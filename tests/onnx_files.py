@@ -1,6 +1,8 @@
-"""Compares exported ONNX files with transforms, by onnxruntime: models of sample data, and of random tables.
+"""Compares exported ONNX files with transforms, by onnxruntime and tract: models of sample data, and of random tables.
 
-    python tests/onnx.py VAEPIPE REPOSITORY WORK [TABLES]
+    python tests/onnx_files.py VAEPIPE REPOSITORY WORK [TABLES]
+
+TRACT in the environment is the program of examples/onnx_tract; without it only onnxruntime is asked. SEED is the first table's.
 """
 
 import decimal
@@ -20,6 +22,7 @@ import pyarrow.parquet as pq
 
 PROGRAM, ROOT, WORK = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
 TABLES = int(sys.argv[4]) if len(sys.argv) > 4 else 12
+TRACT = os.environ.get("TRACT")
 TYPES = {"float": np.float32, "double": np.float64, "float16": np.float16, "string": object}
 # Relative to the number, or to the size of the terms that it is a sum of.
 CLOSE = 1e-5
@@ -71,18 +74,63 @@ def compare(name, table, model, *flags, opset=17):
     proto = onnx.load(file)
     onnx.checker.check_model(proto, full_check=True)
     onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=True)
+    inputs = {given["name"]: column(table, given) for given in told["inputs"]}
+    found = by_onnxruntime(file, told["outputs"], inputs)
+    wanted = pq.read_table(scored)
+    elements = max(1, len(told["inputs"]), *(given["length"] or 0 for given in told["inputs"]))
+    worst = differences(name, found, wanted, table, elements)
+    if TRACT:
+        tract = by_tract(file, told, inputs)
+        for key, value in differences(f"{name} by tract", tract, wanted, table, elements).items():
+            worst[key] = max(worst[key], value)
+    anomalies = int(np.sum(found["is_anomaly"])) if "is_anomaly" in found else None
+    sizes = f"{os.path.getsize(model)} B model, {os.path.getsize(file)} B ONNX, {len(proto.graph.node)} nodes"
+    greatest = max((value, key) for key, value in worst.items() if isinstance(value, float))
+    print(f"{name}: {len(wanted)} rows, {sizes}, {anomalies} anomalies, {greatest[0]:.1e} in {greatest[1]}, "
+          f"{worst.get('p_value')} ranks and {worst.get('is_anomaly')} decisions differ", flush=True)
+
+
+def by_onnxruntime(file, outputs, inputs):
+    """What onnxruntime finds."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    inputs = {given["name"]: column(table, given) for given in told["inputs"]}
-    found = dict(zip(told["outputs"], session.run(told["outputs"], inputs)))
+    found = dict(zip(outputs, session.run(outputs, inputs)))
     # One row alone gives the same.
-    first = session.run(told["outputs"], {key: value[:1] for key, value in inputs.items()})
-    np.testing.assert_allclose(first[0], found["z"][:1], rtol=1e-4, atol=1e-5)
-    wanted, worst = pq.read_table(scored), {}
-    elements = max(1, len(told["inputs"]), *(given["length"] or 0 for given in told["inputs"]))
-    scores = np.array(wanted["anomaly_score"].to_pylist(), float)
+    first = session.run(outputs, {key: value[:1] for key, value in inputs.items()})
+    np.testing.assert_allclose(first[0], found[outputs[0]][:1], rtol=1e-4, atol=1e-5)
+    return found
+
+
+def by_tract(file, told, inputs):
+    """What tract finds."""
+    described, rows = WORK / "described.json", []
+    described.write_text(json.dumps(told))
+    # JSON has neither NaN nor infinity; a number beyond all others counts as infinity does.
+    bounded = lambda value: np.nan_to_num(value.astype(float), nan=np.nan, posinf=1e300, neginf=-1e300)
+    lists = {key: (bounded(value) if value.dtype.kind == "f" else value).tolist() for key, value in inputs.items()}
+    for row in range(len(next(iter(lists.values())))):
+        values = {key: value[row] for key, value in lists.items()}
+        rows.append(json.dumps(null_for_nan(values)))
+    done = subprocess.run([TRACT, file, described], input="\n".join(rows), check=True, capture_output=True, text=True)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    columns = {name: [line[name] for line in lines] for name in told["outputs"]}
+    kinds = {"is_anomaly": bool, "cluster": int}
+    return {name: np.array(column, kinds.get(name, float)) for name, column in columns.items()}
+
+
+def null_for_nan(value):
+    if isinstance(value, dict):
+        return {key: null_for_nan(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [null_for_nan(part) for part in value]
+    return None if isinstance(value, float) and value != value else value
+
+
+def differences(name, found, wanted, table, elements):
+    """The largest difference of each output, which is small, and how many ranks and decisions differ."""
+    worst = {}
     for output, values in found.items():
         if values.ndim == 2:
             expected = np.stack([wanted[f"{output}_{n}"].to_numpy() for n in range(values.shape[1])], 1)
@@ -112,11 +160,7 @@ def compare(name, table, model, *flags, opset=17):
             off = off[off.argsort()][: len(off) - max(2, len(off) // 200)]
         worst[output] = float(np.nanmax(off)) if off.size and not np.isnan(off).all() else 0.0
         assert worst[output] < CLOSE, (name, output, worst[output])
-    anomalies = int(np.sum(found["is_anomaly"])) if "is_anomaly" in found else None
-    sizes = f"{os.path.getsize(model)} B model, {os.path.getsize(file)} B ONNX, {len(proto.graph.node)} nodes"
-    greatest = max((value, key) for key, value in worst.items() if isinstance(value, float))
-    print(f"{name}: {len(scores)} rows, {sizes}, {anomalies} anomalies, {greatest[0]:.1e} in {greatest[1]}, "
-          f"{worst.get('p_value')} ranks and {worst.get('is_anomaly')} decisions differ", flush=True)
+    return worst
 
 
 def spoiled(table, rng):

@@ -18,24 +18,25 @@ fn look_up(graph: &mut GraphBuilder, column: &ColumnInput, mut table: Vec<(Strin
         MissingMark::Nan | MissingMark::Never => None,
     };
     table.extend(mark.map(|mark| (mark, NONE)));
-    let values = graph.column(&column.tensor());
-    let (words, numbers): (Vec<String>, Vec<i64>) = table.into_iter().unzip();
-    let (values, keys) = match column.element_type {
-        ElementType::String => (values, ("keys_strings", Attribute::Strings(words))),
-        of => {
-            // Integers of 64 bits wrap around in a cast, in the graph as here.
-            let integer = |word: &String| match word.as_str() {
-                "true" => 1,
-                "false" => 0,
-                word => word.parse::<i128>().map_or(i64::MIN, |integer| integer as i64),
-            };
-            let integers = words.iter().map(integer).collect();
-            let values = if of == ElementType::Int64 { values } else { graph.cast(&values, ElementType::Int64) };
-            (values, ("keys_int64s", Attribute::Ints(integers)))
+    let mut values = graph.column(&column.tensor());
+    if column.element_type != ElementType::String {
+        // Integers are looked up as text. Those of 64 bits wrap around in a cast, in the graph as here.
+        let integer = |word: &str| match word {
+            "true" => 1,
+            "false" => 0,
+            word => word.parse::<i128>().map_or(i64::MIN, |integer| integer as i64),
+        };
+        table.iter_mut().for_each(|(word, _)| *word = integer(word).to_string());
+        if column.element_type != ElementType::Int64 {
+            values = graph.cast(&values, ElementType::Int64);
         }
-    };
-    let numbers = ("values_int64s", Attribute::Ints(numbers));
-    graph.ml_op("LabelEncoder", &[&values], vec![keys, numbers, ("default_int64", Attribute::Int(otherwise))])
+        values = graph.cast(&values, ElementType::String);
+    }
+    // `LabelEncoder`, which says the same of integers too, is not in tract.
+    let (words, numbers) = table.into_iter().unzip();
+    let words = ("cats_strings", Attribute::Strings(words));
+    let numbers = ("cats_int64s", Attribute::Ints(numbers));
+    graph.ml_op("CategoryMapper", &[&values], vec![words, numbers, ("default_int64", Attribute::Int(otherwise))])
 }
 
 /// The class of each row, `[rows, 1]`, -1 where missing, and whether its word was certainly not seen at fit, if that can be
