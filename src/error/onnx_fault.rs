@@ -46,12 +46,6 @@ pub enum OnnxFault {
         /// The score.
         score: &'static str,
     },
-    /// Columns of which only one side is odd.
-    #[error("the model has columns of which only values on one side are odd, which no file in ONNX tells apart yet")]
-    Directions,
-    /// Scores that follow feedback.
-    #[error("the model has learned from feedback, which no file in ONNX follows yet")]
-    Feedback,
     /// Decisions that depend on all rows.
     #[error("a false discovery rate decides on all rows together, and ONNX takes each row by itself")]
     FalseDiscoveryRate,

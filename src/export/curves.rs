@@ -58,7 +58,7 @@ fn ln_1p(graph: &mut GraphBuilder, x: &Tensor) -> Tensor {
 }
 
 /// asinh x = sign(x) ln(1 + a + a² / (1 + √(a² + 1))) with a = |x|.
-fn asinh(graph: &mut GraphBuilder, x: &Tensor) -> Tensor {
+pub(super) fn asinh(graph: &mut GraphBuilder, x: &Tensor) -> Tensor {
     let [one, most] = [1.0, MOST].map(|n| graph.doubles(&[n]));
     let [sign, size] = ["Sign", "Abs"].map(|op| graph.op(op, &[x]));
     let size = graph.op("Min", &[&size, &most]);

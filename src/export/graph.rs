@@ -36,6 +36,8 @@ pub(super) struct GraphBuilder {
     names: HashMap<String, usize>,
     /// Small constants, by type, shape and bytes.
     shared: HashMap<(ElementType, Vec<i64>, Vec<u8>), Tensor>,
+    /// Weights, by the name that they are asked for.
+    weights: HashMap<String, Tensor>,
 }
 
 impl GraphBuilder {
@@ -155,6 +157,19 @@ impl GraphBuilder {
         self.op_with("ReduceSum", &[from, &axis], vec![("keepdims", Attribute::Int(keeps.into()))])
     }
 
+    /// Logits less the logarithm of the sum of their exponentials, over the last axis; as simple operators, since `LogSoftmax` of
+    /// tract is -infinity where a probability underflows.
+    pub(super) fn log_softmax(&mut self, logits: &Tensor) -> Tensor {
+        // The largest is an attribute's matter up to version 17, and an input's from 18: one operator serves all.
+        let one = self.ints(&[1]);
+        let [most, _] = self.op_of_two("TopK", &[logits, &one], vec![("axis", Attribute::Int(-1))]);
+        let below = self.op("Sub", &[logits, &most]);
+        let powers = self.op("Exp", &[&below]);
+        let sum = self.sum(&powers, true);
+        let log = self.op("Log", &[&sum]);
+        self.op("Sub", &[&below, &log])
+    }
+
     /// Columns `from` to before `to` of `[rows, width]`.
     pub(super) fn columns(&mut self, all: &Tensor, from: usize, to: usize) -> Tensor {
         let [from, to, axis] = [from as i64, to as i64, 1].map(|n| self.ints(&[n]));
@@ -177,10 +192,15 @@ impl GraphBuilder {
         self.constant(None, ElementType::Float, shape, bytes)
     }
 
-    /// A constant of 32-bit floats with a name, such as a weight.
+    /// A constant of 32-bit floats with a name, which is stored once: a weight.
     pub(super) fn weight(&mut self, name: &str, values: &[f32], shape: &[usize]) -> Tensor {
+        if let Some(known) = self.weights.get(name) {
+            return known.clone();
+        }
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        self.constant(Some(name), ElementType::Float, shape, bytes)
+        let weight = self.constant(Some(name), ElementType::Float, shape, bytes);
+        self.weights.insert(name.to_owned(), weight.clone());
+        weight
     }
 
     /// A constant `[n]` of 64-bit floats.

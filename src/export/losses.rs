@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::graph::{Attribute, GraphBuilder, Tensor};
+use super::graph::{GraphBuilder, Tensor};
 use super::row::RowVector;
 use crate::feature::{Layout, Likelihood};
 use crate::model::Heads;
@@ -119,7 +119,7 @@ impl LossParts {
     /// ln Σ e^o - o of the class, and half the squared distance of the probabilities from the class.
     fn categorical(&mut self, graph: &mut GraphBuilder, class: &Tensor, known: &Tensor, logits: &Tensor) {
         let half = graph.floats(&[0.5]);
-        let log = graph.op_with("LogSoftmax", &[logits], vec![("axis", Attribute::Int(-1))]);
+        let log = graph.log_softmax(logits);
         let p = graph.op("Exp", &[&log]);
         let of_class = graph.op("Mul", &[&log, class]);
         let of_class = graph.sum(&of_class, true);

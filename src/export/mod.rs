@@ -10,6 +10,8 @@ mod circles;
 mod clusters;
 mod column;
 mod curves;
+mod directions;
+mod feedback;
 mod file;
 mod graph;
 mod inputs;
@@ -25,12 +27,12 @@ mod words;
 
 use serde_json::json;
 
+use self::directions::GraphRows;
 pub use self::file::{OnnxFile, OnnxInput};
 use self::graph::{GraphBuilder, Tensor};
 use self::row::RowColumns;
 use self::schema::ElementType;
-use self::scores::ScoreGraph;
-use self::tails::{OF_DISTANCES, OF_SUMS, TailGraph, reaches};
+use self::tails::{OF_DISTANCES, OF_SUMS, TailGraph, least_reaching, reaches};
 use crate::artifact::Model;
 use crate::config::ExportConfig;
 use crate::error::{Error, OnnxFault, Result};
@@ -53,12 +55,6 @@ impl Model {
         let metadata = self.metadata();
         if metadata.sequence.is_some() {
             return Err(OnnxFault::Ordered.into());
-        }
-        if !metadata.scoring.directions.is_empty() {
-            return Err(OnnxFault::Directions.into());
-        }
-        if metadata.feedback.is_some() {
-            return Err(OnnxFault::Feedback.into());
         }
         let rule = AnomalyRule::new(&metadata.scoring, config.decision, config.ignore_above_p)?;
         if let Some(Rule::Fdr(_)) = rule.rule() {
@@ -97,7 +93,7 @@ impl Model {
         }
         let inputs: Vec<OnnxInput> = columns.inputs().map(|input| OnnxInput::of(input)).collect();
         let row = columns.encode(&mut graph, self.features(), metadata.provenance.rows);
-        let mut rows = scores::members(&mut graph, self, row);
+        let mut rows = GraphRows::of(&mut graph, self, row, anomaly_score);
         self.add_outputs(&mut graph, &mut rows, (&scores, anomaly_score), (config, &rule));
         let mut keys = self.keys(Some(anomaly_score.name));
         keys.push(("vaepipe.inputs".to_owned(), json!(inputs).to_string()));
@@ -120,23 +116,23 @@ impl Model {
     fn add_outputs(
         &self,
         graph: &mut GraphBuilder,
-        rows: &mut ScoreGraph<'_>,
+        rows: &mut GraphRows<'_>,
         (scores, anomaly_score): (&[&'static Score], &'static Score),
         (config, rule): (&ExportConfig, &AnomalyRule),
     ) {
         let name = |name: &str| format!("{}{name}", config.prefix);
         let latent_dim = Some(self.metadata().network.latent_dim);
-        let first = rows.first();
+        let first = rows.own.first();
         let mean = first.posterior.mean.clone();
         graph.output(&name("z"), &mean, ElementType::Float, latent_dim, "posterior means");
         if config.std {
             graph.section("z_std");
-            let std = rows.first().posterior.std(graph);
+            let std = rows.own.first().posterior.std(graph);
             let about = "posterior standard deviations";
             graph.output(&name("z_std"), &std, ElementType::Float, latent_dim, about);
         }
         if config.reconstruction {
-            let expected = rows.first().losses.expected.clone();
+            let expected = rows.own.first().losses.expected.clone();
             let outputs = self.features().layout().outputs();
             let about = "what the decoder expects of every learned value";
             graph.output(&name("reconstruction"), &expected, ElementType::Float, Some(outputs), about);
@@ -144,7 +140,7 @@ impl Model {
         if let Some(clusters) = self.clusters() {
             let [cluster, p] = clusters::assigned(graph, clusters, &mean);
             let [zero, nan] = [0.0, f32::NAN].map(|it| graph.floats(&[it]));
-            let is_known = graph.op("Greater", &[&rows.row.known, &zero]);
+            let is_known = graph.op("Greater", &[&rows.own.row.known, &zero]);
             let none = graph.ints(&[-1]);
             let none = graph.cast(&none, ElementType::Int32);
             let cluster = graph.op("Where", &[&is_known, &cluster, &none]);
@@ -154,17 +150,21 @@ impl Model {
             self.output_column(graph, &name("cluster_p"), &p, ElementType::Float, "the probability of the cluster");
         }
         let elements = self.features().layout().inputs();
-        let ranked = rows.anomaly_score(graph, anomaly_score);
+        let ranked = rows.scored(graph, |rows, graph| rows.anomaly_score(graph, anomaly_score));
         for score in scores {
             let is_ranked = score.name == anomaly_score.name && !self.scorer().standardises(score);
-            let column = if is_ranked { ranked.clone() } else { rows.score(graph, score) };
+            let column = match (is_ranked, self.scorer().feedback()) {
+                (true, None) => ranked.clone(),
+                (true, Some(_)) => rows.scored(graph, |rows, graph| rows.score_without_feedback(graph, score)),
+                (false, _) => rows.scored(graph, |rows, graph| rows.score(graph, score)),
+            };
             self.output_column(graph, &name(score.name), &column, ElementType::Float, score.about);
         }
         let about = format!("the score that ranks rows, {}", anomaly_score.name);
         self.output_column(graph, &name(ANOMALY_SCORE), &ranked, ElementType::Float, &about);
         graph.section("p_value");
         let zero = graph.floats(&[0.0]);
-        let is_known = graph.op("Greater", &[&rows.row.known, &zero]);
+        let is_known = graph.op("Greater", &[&rows.own.row.known, &zero]);
         let rounding = if anomaly_score.needs_neighbors() { OF_DISTANCES } else { OF_SUMS };
         let p_value = self.metadata().scoring.calibration.as_ref().map(|tail| {
             let (p, nan) = (TailGraph { tail, elements, rounding }.p_value(graph, &ranked), graph.doubles(&[f64::NAN]));
@@ -180,7 +180,10 @@ impl Model {
                 let most = graph.doubles(&[most]);
                 graph.op("LessOrEqual", &[p_value, &most])
             }
-            (Some(Rule::Score(least)), _) => reaches(graph, &ranked, elements, least),
+            (Some(Rule::Score(least)), _) => {
+                let least = least_reaching(&self.metadata().scoring.training, least, elements);
+                reaches(graph, &ranked, least)
+            }
             _ => return,
         };
         let decided = match (rule.ignore_above_p(), &p_value) {

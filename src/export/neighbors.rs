@@ -11,26 +11,19 @@ const ROUNDING: f32 = 10.0;
 /// The largest residual, in typical ones.
 const MOST: f32 = 1e18;
 
-/// The mean distance of each row from the stored rows nearest to it, `[rows, 1]`; of the posterior means, the residuals and a mask
-/// of those that are known.
-pub(super) fn distance(
-    graph: &mut GraphBuilder,
-    neighbors: &Neighbors,
-    [mean, residuals, known]: [&Tensor; 3],
-) -> Tensor {
-    graph.section("neighbors");
-    let place = place(graph, neighbors, [mean, residuals, known]);
+/// The mean distance of rows, by their [`place`]s, from the stored rows nearest to each, `[rows, 1]`.
+pub(super) fn distance(graph: &mut GraphBuilder, neighbors: &Neighbors, place: &Tensor) -> Tensor {
     let (width, stored) = (neighbors.space.width(), neighbors.stored());
     let rows = graph.weight("neighbors.rows", &neighbors.rows, &[stored, width]);
     let halves: Vec<f32> = neighbors.half_squares().iter().map(|half| -half).collect();
     let halves = graph.floats(&halves);
-    let near = graph.op_with("Gemm", &[&place, &rows, &halves], vec![("transB", Attribute::Int(1))]);
+    let near = graph.op_with("Gemm", &[place, &rows, &halves], vec![("transB", Attribute::Int(1))]);
     let count = stored.min(NEAREST + 1);
     let of_them = graph.ints(&[count as i64]);
     let [_, nearest] = graph.op_of_two("TopK", &[&near, &of_them], vec![("axis", Attribute::Int(-1))]);
     // Exact distances, without the rounding of a difference of squares.
     let found = graph.gather(&rows, &nearest, 0);
-    let each = graph.column(&place);
+    let each = graph.column(place);
     let off = graph.op("Sub", &[&found, &each]);
     let squares = graph.op("Mul", &[&off, &off]);
     let distances = graph.sum(&squares, false);
@@ -38,7 +31,7 @@ pub(super) fn distance(
     let ascending = vec![("axis", Attribute::Int(-1)), ("largest", Attribute::Int(0))];
     let [distances, _] = graph.op_of_two("TopK", &[&distances, &of_them], ascending);
     let mut distance = mean_of(graph, &distances, 0, count.min(NEAREST));
-    let square = graph.op("Mul", &[&place, &place]);
+    let square = graph.op("Mul", &[place, place]);
     let square = graph.sum(&square, true);
     if count > 1 {
         // A stored row that is this row itself does not count.
@@ -62,8 +55,9 @@ fn mean_of(graph: &mut GraphBuilder, all: &Tensor, from: usize, to: usize) -> Te
     graph.op("Div", &[&sum, &count])
 }
 
-/// The places of rows, `[rows, width]`.
-fn place(graph: &mut GraphBuilder, neighbors: &Neighbors, [mean, residuals, known]: [&Tensor; 3]) -> Tensor {
+/// The places of rows, `[rows, width]`: of the posterior means, the residuals and a mask of those that are known.
+pub(super) fn place(graph: &mut GraphBuilder, neighbors: &Neighbors, [mean, residuals, known]: [&Tensor; 3]) -> Tensor {
+    graph.section("neighbors");
     let space = &neighbors.space;
     let latent_dim = space.width() - space.residual.len();
     let typical = graph.floats(&space.residual);

@@ -3,13 +3,14 @@
 #![forbid(unsafe_code)]
 
 use super::graph::{Attribute, GraphBuilder, Tensor};
+use crate::artifact::Model;
 use crate::config::Activation;
 use crate::model::{LOG_VARIANCE, Network, Weights};
 
 /// A network whose weights are in the graph.
 pub(super) struct NetworkGraph<'a> {
-    pub(super) network: &'a Network,
-    pub(super) weights: &'a Weights,
+    network: &'a Network,
+    weights: &'a Weights,
     /// The prefix of its names.
     pub(super) prefix: String,
 }
@@ -20,7 +21,13 @@ pub(super) struct PosteriorGraph {
     pub(super) log_variance: Tensor,
 }
 
-impl NetworkGraph<'_> {
+impl<'a> NetworkGraph<'a> {
+    /// Member `n` of a model.
+    pub(super) fn of(model: &'a Model, n: usize, weights: &'a Weights) -> Self {
+        let prefix = if n == 0 { String::new() } else { format!("members.{n}.") };
+        Self { network: &model.metadata().network, weights, prefix }
+    }
+
     /// `x Wᵀ + b`.
     fn linear(&self, graph: &mut GraphBuilder, layer: &str, x: &Tensor) -> Tensor {
         graph.section(format!("{}{layer}", self.prefix));
@@ -38,8 +45,11 @@ impl NetworkGraph<'_> {
                 Activation::Relu => graph.op("Relu", &[&y]),
                 Activation::Tanh => graph.op("Tanh", &[&y]),
                 Activation::Silu => {
-                    let gate = graph.op("Sigmoid", &[&y]);
-                    graph.op("Mul", &[&y, &gate])
+                    // Rather than `Sigmoid`, of which some runtimes have an approximation.
+                    let (negative, one) = (graph.op("Neg", &[&y]), graph.floats(&[1.0]));
+                    let power = graph.op("Exp", &[&negative]);
+                    let sum = graph.op("Add", &[&power, &one]);
+                    graph.op("Div", &[&y, &sum])
                 }
             }
         })

@@ -7,7 +7,7 @@ use super::graph::{GraphBuilder, Tensor};
 use super::schema::ElementType;
 use super::values::{ValueBlock, encoded};
 use super::words::{differs, numbers, one_hot};
-use crate::feature::{Features, GivenElement, GroupNorms, Recipe, WatchedRecipe};
+use crate::feature::{Features, GivenElement, GroupNorms, Layout, Recipe, WatchedRecipe};
 
 /// The columns of a model as inputs.
 pub(super) struct RowColumns<'a> {
@@ -17,6 +17,7 @@ pub(super) struct RowColumns<'a> {
 }
 
 /// Rows in the graph.
+#[derive(Clone)]
 pub(super) struct RowVector {
     /// Numbers and Booleans, `[rows, values]`, standardised by group and 0 where missing, and a mask of those that are known.
     pub(super) values: Option<[Tensor; 2]>,
@@ -89,19 +90,9 @@ impl RowColumns<'_> {
         known.extend(values.iter().map(|[_, known]| known.clone()));
         let known = graph.beside(&known);
         let known = graph.sum(&known, true);
-        let mut seen: Vec<Tensor> = values.iter().map(|[values, _]| values.clone()).collect();
-        seen.extend(categories.iter().cloned());
-        let indicated = layout.spans().iter().enumerate().filter(|(_, span)| span.indicator.is_some());
-        let indicated: Vec<i64> = indicated.map(|(element, _)| element as i64).collect();
-        if let (Some([_, known]), false) = (&values, indicated.is_empty()) {
-            // Only values have indicators.
-            let (indicated, one) = (graph.ints(&indicated), graph.floats(&[1.0]));
-            let known = graph.gather(known, &indicated, 1);
-            seen.push(graph.op("Sub", &[&one, &known]));
-        }
-        seen.extend(given.iter().cloned());
-        let encoder = graph.beside(&seen);
-        RowVector { values, categories, categories_known, known, encoder, given, surprise, groups }
+        let row =
+            RowVector { values, categories, categories_known, encoder: known.clone(), known, given, surprise, groups };
+        row.with_values(graph, layout, row.values.clone())
     }
 
     /// What the network sees of the given columns, and the numbers of their groups.
@@ -134,6 +125,25 @@ impl RowColumns<'_> {
         }
         let inputs = (!inputs.is_empty()).then(|| graph.beside(&inputs));
         (inputs, groups)
+    }
+}
+
+impl RowVector {
+    /// The same rows with other [`values`](Self::values), as the encoder sees them.
+    pub(super) fn with_values(&self, graph: &mut GraphBuilder, layout: &Layout, values: Option<[Tensor; 2]>) -> Self {
+        let mut seen: Vec<Tensor> = values.iter().map(|[values, _]| values.clone()).collect();
+        seen.extend(self.categories.iter().cloned());
+        let indicated = layout.spans().iter().enumerate().filter(|(_, span)| span.indicator.is_some());
+        let indicated: Vec<i64> = indicated.map(|(element, _)| element as i64).collect();
+        if let (Some([_, known]), false) = (&values, indicated.is_empty()) {
+            // Only values have indicators.
+            let (indicated, one) = (graph.ints(&indicated), graph.floats(&[1.0]));
+            let known = graph.gather(known, &indicated, 1);
+            seen.push(graph.op("Sub", &[&one, &known]));
+        }
+        seen.extend(self.given.iter().cloned());
+        let encoder = graph.beside(&seen);
+        Self { values, encoder, ..self.clone() }
     }
 }
 

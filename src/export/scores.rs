@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::feedback;
 use super::graph::{GraphBuilder, Tensor};
 use super::losses::{LossGraph, losses};
 use super::neighbors;
@@ -12,7 +13,7 @@ use super::row::{RowVector, standardised};
 use super::schema::ElementType;
 use super::tails::{OF_DISTANCES, OF_SUMS, TailGraph};
 use crate::artifact::Model;
-use crate::score::{AggregatePosterior, EXPONENT, Member, Score, ScoreComponents};
+use crate::score::{AggregatePosterior, EXPONENT, Member, Neighbors, Score, ScoreComponents};
 
 /// A network's answers for rows.
 pub(super) struct MemberGraph {
@@ -29,23 +30,26 @@ pub(super) struct ScoreGraph<'a> {
     pub(super) members: Vec<MemberGraph>,
     /// Scores that are in the graph already.
     known: BTreeMap<&'static str, Tensor>,
+    /// The places of the rows among the stored ones, once asked for.
+    place: Option<Tensor>,
+    /// Whether some value of a row is an expected one, `[rows, 1]`, if any row's can be: `combined` is then that of `elbo` alone.
+    pub(super) has_expected: Option<Tensor>,
 }
 
 /// The networks of a model over rows.
 pub(super) fn members<'a>(graph: &mut GraphBuilder, model: &'a Model, row: RowVector) -> ScoreGraph<'a> {
     let all = model.scorer().members().iter().zip(model.networks()).enumerate();
     let members = all.map(|(n, (member, weights))| {
-        let prefix = if n == 0 { String::new() } else { format!("members.{n}.") };
-        let network = NetworkGraph { network: &model.metadata().network, weights, prefix: prefix.clone() };
+        let network = NetworkGraph::of(model, n, weights);
         let posterior = network.posterior(graph, &row.encoder);
         let output = network.decode(graph, &posterior.mean, row.given.as_ref());
-        graph.section(format!("{prefix}likelihood"));
+        graph.section(format!("{}likelihood", network.prefix));
         let losses = losses(graph, (&row, &output), (model.features().layout(), &member.heads));
         let scores = scores(graph, member, &row, (&posterior, &losses), model.features().layout().inputs());
         MemberGraph { posterior, losses, scores }
     });
     let members = members.collect();
-    ScoreGraph { model, row, members, known: BTreeMap::new() }
+    ScoreGraph { model, row, members, known: BTreeMap::new(), place: None, has_expected: None }
 }
 
 /// The scores of one network.
@@ -94,8 +98,17 @@ impl ScoreGraph<'_> {
         self.of_known(graph, &combined)
     }
 
-    /// The score by which rows are ranked: standardised by the row's groups, if some are given.
+    /// The score by which rows are ranked: standardised by the row's groups, if some are given, and as feedback changes it.
     pub(super) fn anomaly_score(&mut self, graph: &mut GraphBuilder, score: &Score) -> Tensor {
+        let by_itself = self.score_without_feedback(graph, score);
+        let scorer = self.model.scorer();
+        let (Some(feedback), Some((stored, _))) = (scorer.feedback(), scorer.neighbors()) else { return by_itself };
+        let (place, distance) = (self.place(graph, stored), self.neighbor_distance(graph));
+        feedback::followed(graph, feedback, stored, [&by_itself, &place, &distance])
+    }
+
+    /// The score by which rows are ranked without feedback.
+    pub(super) fn score_without_feedback(&mut self, graph: &mut GraphBuilder, score: &Score) -> Tensor {
         let parts = self.parts(graph, score);
         graph.section("anomaly_score");
         let mut all = graph.beside(&parts);
@@ -160,14 +173,25 @@ impl ScoreGraph<'_> {
         }
         let (stored, _) =
             self.model.scorer().neighbors().expect("scores that need stored rows are of models with some");
+        let place = self.place(graph, stored);
+        let distance = neighbors::distance(graph, stored, &place);
+        self.known.insert(NAME, distance.clone());
+        distance
+    }
+
+    /// The places of the rows among the stored ones, `[rows, width]`.
+    fn place(&mut self, graph: &mut GraphBuilder, stored: &Neighbors) -> Tensor {
+        if let Some(place) = &self.place {
+            return place.clone();
+        }
         graph.section("neighbors");
         let mut known: Vec<Tensor> = self.row.values.iter().map(|[_, known]| known.clone()).collect();
         known.extend(self.row.categories_known.iter().cloned());
         let known = graph.beside(&known);
         let MemberGraph { posterior, losses, .. } = self.first();
-        let distance = neighbors::distance(graph, stored, [&posterior.mean, &losses.residuals, &known]);
-        self.known.insert(NAME, distance.clone());
-        distance
+        let place = neighbors::place(graph, stored, [&posterior.mean, &losses.residuals, &known]);
+        self.place = Some(place.clone());
+        place
     }
 
     /// One score of its parts.
@@ -181,7 +205,12 @@ impl ScoreGraph<'_> {
         let ScoreComponents { elbo: of_elbo, neighbor_distance, .. } = components;
         let elements = self.model.features().layout().inputs();
         let a = TailGraph { tail: of_elbo, elements, rounding: OF_SUMS }.nats(graph, elbo);
-        let b = TailGraph { tail: neighbor_distance, elements, rounding: OF_DISTANCES }.nats(graph, distance);
+        let mut distance = distance.clone();
+        if let Some(has_expected) = &self.has_expected {
+            let least = graph.floats(&[f32::MIN]);
+            distance = graph.op("Where", &[has_expected, &least, &distance]);
+        }
+        let b = TailGraph { tail: neighbor_distance, elements, rounding: OF_DISTANCES }.nats(graph, &distance);
         let [exponent, half, scale] = [EXPONENT, 0.5, -1.0 / EXPONENT].map(|it| graph.doubles(&[it]));
         let apart = graph.op("Sub", &[&a, &b]);
         let apart = graph.op("Abs", &[&apart]);

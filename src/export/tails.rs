@@ -46,13 +46,24 @@ fn rounding(graph: &mut GraphBuilder, score: &Tensor, elements: usize, share: f6
     graph.op("Add", &[&rounding, &least])
 }
 
-/// Whether scores, f32 `[rows, 1]`, of rows of so many elements are at least a threshold.
-pub(super) fn reaches(graph: &mut GraphBuilder, score: &Tensor, elements: usize, threshold: f64) -> Tensor {
-    let score = finite(graph, score);
-    let rounding = rounding(graph, &score, elements, OF_SUMS);
-    let raised = graph.op("Add", &[&score, &rounding]);
-    let threshold = graph.doubles(&[threshold]);
-    graph.op("GreaterOrEqual", &[&raised, &threshold])
+/// The least score that counts as one of at least `threshold`. The row whose score the threshold is has to reach it, although its
+/// score is computed anew, and the row with the next lower of the `training` scores has not.
+pub(super) fn least_reaching(training: &Tail, threshold: f64, elements: usize) -> f64 {
+    let rounding = |score: f64| OF_SUMS * (score.abs() + 1.0 + elements as f64);
+    let lowered = threshold - rounding(threshold);
+    let scores = training.steps().0;
+    let above = scores.partition_point(|&score| f64::from(score) >= threshold);
+    let Some(&below) = scores.get(above) else { return lowered };
+    let below = f64::from(below);
+    let beyond = below + rounding(below);
+    let is_stored = above > 0 && f64::from(scores[above - 1]) == threshold;
+    lowered.max(if is_stored { beyond.min(f64::midpoint(below, threshold)) } else { beyond })
+}
+
+/// Whether scores, f32 `[rows, 1]`, are at least this.
+pub(super) fn reaches(graph: &mut GraphBuilder, score: &Tensor, least: f64) -> Tensor {
+    let (score, least) = (finite(graph, score), graph.doubles(&[least]));
+    graph.op("GreaterOrEqual", &[&score, &least])
 }
 
 /// How many stored scores are at least as high as these, `[rows]`.

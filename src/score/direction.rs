@@ -8,10 +8,10 @@ use crate::batch::Batch;
 use crate::error::Result;
 
 /// Times that replaced values are found anew: in two steps each, from which a third is extrapolated.
-const REFINEMENTS: usize = 2;
+pub(crate) const REFINEMENTS: usize = 2;
 
 /// The slowest convergence that is extrapolated.
-const MOST_FACTOR: f32 = 0.95;
+pub(crate) const MOST_FACTOR: f32 = 0.95;
 
 impl Scorer {
     /// The rows as they are scored: without what is on the side that is not odd. A row stays as it is where that would not lower

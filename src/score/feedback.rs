@@ -19,14 +19,14 @@ pub enum Verdict {
 
 /// By how many nats a row that somebody calls an anomaly, and a row like it, scores higher. With more, a wrong verdict hurts
 /// more than ten right ones help.
-const RAISE: f32 = 5.0;
+pub(crate) const RAISE: f32 = 5.0;
 
 /// The score of a row that is like a normal one, in nats: that of the median row.
-const ORDINARY: f32 = LN_2;
+pub(crate) const ORDINARY: f32 = LN_2;
 
 /// Up to about so many nats scores count as they are in the mean, and by their logarithm above: else a row that is nine tenths
 /// like a normal one would be quiet only if its score by itself were low.
-const LINEAR: f32 = 5.0;
+pub(crate) const LINEAR: f32 = 5.0;
 
 /// Why a model whose rows are ranked by another score takes no feedback.
 pub(crate) const NOT_COMBINED: &str = "its anomaly score is another than combined";

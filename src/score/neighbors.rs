@@ -63,11 +63,15 @@ impl Neighbors {
         self.each(rows, distance)
     }
 
+    /// By which places are projected to few dimensions, `[dimensions, width]`; empty if they stay as they are.
+    pub(crate) fn projection(&self) -> &[f32] {
+        self.projection.get_or_init(|| projection(self.space.width()))
+    }
+
     /// The places of rows in few dimensions, with these `distances` from the stored rows.
     pub(crate) fn row_places(&self, rows: &Residuals, distances: &[f32]) -> RowPlaces {
         let width = self.space.width();
-        let projection = self.projection.get_or_init(|| projection(width));
-        let places = projected(self.space.places(rows), projection, width);
+        let places = projected(self.space.places(rows), self.projection(), width);
         RowPlaces::new(RowPlaces::dimensions_of(width), places, distances.to_vec())
     }
 

@@ -8,7 +8,7 @@ use crate::numerics::{RandomStream, sums, times_transposed, vectorized};
 const MOST_DIMENSIONS: usize = 64;
 
 /// The least distance from the stored rows that counts: many rows may be equal to them.
-const LEAST_DISTANCE: f32 = 1e-3;
+pub(crate) const LEAST_DISTANCE: f32 = 1e-3;
 
 /// Rows by their places and their distances from the stored rows.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -102,7 +102,7 @@ impl Scorer {
     }
 
     /// The elements of which only one side of what is expected is odd.
-    pub(super) fn directions(&self) -> &Directions {
+    pub(crate) fn directions(&self) -> &Directions {
         &self.directions
     }
 

@@ -81,6 +81,22 @@ fn what_onnx_cannot_express_is_refused_before_anything_is_written() {
 }
 
 #[test]
+fn feedback_and_directions_are_part_of_the_graph() {
+    let y: ArrayRef = Arc::new(Float64Array::from_iter_values((0..400).map(|n| f64::from(n * 37 % 400) / 3.0)));
+    let dir = fitted(vec![("y", y)], "--preset anomaly --direction y=high");
+    let has = |part: &str| {
+        let bytes = std::fs::read(dir.path("vae.onnx")).unwrap();
+        bytes.windows(part.len()).any(|here| here == part.as_bytes())
+    };
+    dir.ok("export vae.onnx");
+    assert!(has("directions/Less") && !has("feedback.places"));
+    std::fs::write(dir.path("reviewed.csv"), "x,y,verdict\n3.0,900.0,anomaly\n40.0,130.0,normal\n").unwrap();
+    dir.ok("feedback vae.safetensors reviewed.csv");
+    dir.ok("export vae.onnx --force");
+    assert!(has("directions/Less") && has("feedback.places"));
+}
+
+#[test]
 fn a_prefix_tells_outputs_from_columns_and_a_rule_decides() {
     let dir = fitted(vec![("z", words())], "");
     let told = dir.ok("export vae.onnx --prefix vae_ --contamination 0.02 --opset 21 --summary json").json();

@@ -19,16 +19,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     // `vaepipe export --summary json` prints the inputs and outputs; the metadata of the file has the inputs as well.
     let described: Value = serde_json::from_str(&std::fs::read_to_string(described)?)?;
     let [inputs, outputs] = ["inputs", "outputs"].map(|key| described[key].as_array().cloned().unwrap_or_default());
-    let model = tract_onnx::onnx().model_for_path(file)?.into_optimized()?.into_runnable()?;
     let rows = stdin().lock().lines().map(|line| Ok(serde_json::from_str(&line?)?));
     let rows: Vec<Row> = rows.collect::<Result<_, Box<dyn Error>>>()?;
-    let given = inputs.iter().map(|input| Ok(tensor(&rows, input)?.into_tvalue()));
-    let found = model.run(given.collect::<Result<_, Box<dyn Error>>>()?)?;
+    let given = inputs.iter().map(|input| tensor(&rows, input));
+    let given: Vec<Tensor> = given.collect::<Result<_, Box<dyn Error>>>()?;
+    // Typed and not optimised: tract's passes for masks of attention can take minutes over a graph with many conditions.
+    let model = tract_onnx::onnx().model_for_path(file)?.into_typed()?.into_runnable()?;
+    let found = model.run(given.into_iter().map(Tensor::into_tvalue).collect())?;
     let columns: Vec<Vec<Value>> = found.iter().map(|values| by_row(values)).collect::<TractResult<_>>()?;
     for row in 0..rows.len() {
-        let named = outputs.iter().zip(&columns).map(|(name, column)| {
-            (name.as_str().unwrap_or_default().to_owned(), column[row].clone())
-        });
+        let named = outputs
+            .iter()
+            .zip(&columns)
+            .map(|(name, column)| (name.as_str().unwrap_or_default().to_owned(), column[row].clone()));
         println!("{}", Value::Object(named.collect()));
     }
     Ok(())

@@ -256,8 +256,6 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             }
             OnnxFault::Unnamed => "name the column, and fit again".to_owned(),
             OnnxFault::Ordered => "a fit without --order-by learns each row by itself".to_owned(),
-            OnnxFault::Directions => "a fit without --direction has none".to_owned(),
-            OnnxFault::Feedback => "`vaepipe feedback MODEL --forget all -o COPY` makes a copy without it".to_owned(),
             OnnxFault::Random { .. } if is_set("score") => format!("leave it out of {}", setter("score")),
             OnnxFault::Random { .. } => "a fit with another --anomaly-score, such as elbo, has none".to_owned(),
             OnnxFault::FalseDiscoveryRate => "--alpha, --threshold and --contamination decide on each row".to_owned(),
