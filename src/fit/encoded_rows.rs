@@ -112,6 +112,23 @@ impl EncodedRows {
         Ok(())
     }
 
+    /// The numbers in the table of the rows with numbers `rows` here, in that order.
+    ///
+    /// # Errors
+    /// As [`gather`](Self::gather).
+    pub(super) fn ids(&self, rows: impl Iterator<Item = u64>) -> Result<Vec<u64>> {
+        match self {
+            Self::Memory(table) => Ok(rows.map(|row| table.ids[row as usize]).collect()),
+            Self::File(spool) => rows
+                .map(|row| {
+                    let mut head = [0.0; HEAD];
+                    spool.scratch.read_at(&mut head, row * spool.width as u64)?;
+                    Ok(whole(&head))
+                })
+                .collect(),
+        }
+    }
+
     /// Computes the SHA-256 of all rows and their numbers, in hexadecimal.
     ///
     /// # Errors

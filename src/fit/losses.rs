@@ -27,7 +27,7 @@ pub(super) fn row_losses(
     let mut losses = Vec::with_capacity(rows.len());
     for batch in rows.batches(BATCH_ROWS, layout) {
         stop.check()?;
-        losses.extend(trainer.evaluate(&feed(batch?, 0, noise)?)?.rows(training.beta));
+        losses.extend(trainer.evaluate(&feed.input(batch?, 0, noise)?)?.rows(training.beta));
     }
     Ok(losses)
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::encoded_rows::EncodedRows;
 use super::memory_budget::MemoryBudget;
@@ -12,6 +12,7 @@ use crate::config::Training;
 use crate::error::Result;
 use crate::feature::{FeatureIssues, Features, Layout};
 use crate::fit::row_order::{CHUNK_ROWS, HoldOut, RowOrder, RowRole, step_rows};
+use crate::model::{Feed, ResidentRows};
 use crate::pipeline::{self, Pool, Prefetch, Progress, Run, Stage, prefetch, prefetch_map};
 use crate::source::ParquetSource;
 use crate::storage::Scratch;
@@ -38,8 +39,20 @@ pub(super) struct FitRows {
     pub(super) issues: FeatureIssues,
     /// The nearest neighbours of training rows, if they are kept together.
     graph: Option<Arc<NeighborGraph>>,
+    /// The training rows on the device of the networks, if they fit there.
+    resident: OnceLock<Option<Arc<ResidentRows>>>,
     /// The stage that makes batches.
     pub(super) shuffle: Stage,
+}
+
+/// The rows of a step.
+pub(super) struct StepRows {
+    /// Their numbers, and their values, unless they are read from a device.
+    pub(super) batch: Batch,
+    /// Their places among the training rows.
+    pub(super) places: Vec<u32>,
+    /// Pairs of neighbours at the end.
+    pub(super) pairs: usize,
 }
 
 /// Loads the rows of a fit: from where, which of them, and into how much memory.
@@ -109,7 +122,20 @@ impl RowLoader<'_> {
         pipeline::report(&[&read, &slice, &encode]);
         let (training, validation, calibration) = (training.finish()?, validation.finish()?, calibration.finish()?);
         let (before, shuffle) = (before.into(), Stage::new("shuffle"));
-        Ok(FitRows { order, training, before, validation, calibration, empty, missing, issues, graph: None, shuffle })
+        let (graph, resident) = (None, OnceLock::new());
+        Ok(FitRows {
+            order,
+            training,
+            before,
+            validation,
+            calibration,
+            empty,
+            missing,
+            issues,
+            graph,
+            resident,
+            shuffle,
+        })
     }
 
     /// Makes a store for `rows` rows: in memory if all rows of the fit fit there.
@@ -148,6 +174,7 @@ impl FitRows {
             missing: training.x.iter().any(|x| x.is_nan()),
             issues: self.issues.clone(),
             graph: None,
+            resident: OnceLock::new(),
             shuffle: Stage::new("shuffle"),
             training: Arc::new(EncodedRows::Memory(training)),
             validation: Arc::new(EncodedRows::Memory(Table::default())),
@@ -176,14 +203,35 @@ impl FitRows {
         Ok(())
     }
 
+    /// The training rows on the device that `feed` feeds, copied there the first time; `None` if they do not stay there.
+    ///
+    /// # Errors
+    /// The store's and the device's.
+    pub(super) fn resident(&self, feed: &Feed, layout: &Layout) -> Result<Option<Arc<ResidentRows>>> {
+        if !feed.is_to_device() {
+            return Ok(None);
+        }
+        if let Some(resident) = self.resident.get() {
+            return Ok(resident.clone());
+        }
+        let rows = (SLICE_BYTES / size_of::<f32>() / layout.width()).max(1);
+        let resident = feed.keep(self.training.len(), self.training.batches(rows, layout))?.map(Arc::new);
+        if resident.is_some() {
+            tracing::info!("the training rows stay in the memory of the device");
+        }
+        Ok(self.resident.get_or_init(|| resident).clone())
+    }
+
     /// Starts a thread that cuts the training rows, in the order of the epoch, into even batches of at most `batch_size`
-    /// rows, adds pairs of neighbours, if there is a graph, and makes an `input` of each batch and the pairs at its end.
+    /// rows, adds pairs of neighbours, if there is a graph, and makes an `input` of each batch. Without `values`, a batch
+    /// has the numbers of its rows alone.
     pub(super) fn epoch<T: Send + 'static>(
         &self,
         epoch: u64,
         batch_size: usize,
         layout: &Layout,
-        input: impl Fn(Batch, usize) -> Result<T> + Send + 'static,
+        values: bool,
+        input: impl Fn(StepRows) -> Result<T> + Send + 'static,
     ) -> Result<Prefetch<T>> {
         let (order, before, training) = (self.order, self.before.clone(), self.training.clone());
         let layout = layout.clone();
@@ -204,13 +252,20 @@ impl FitRows {
         });
         let graph = self.graph.clone();
         let batch = move |(step, wanted): (u64, usize)| {
-            let mut batch: Vec<u64> = rows.by_ref().take(wanted).collect();
-            let (beside, pairs) = graph.as_ref().map(|graph| graph.beside(&batch, epoch, step)).unwrap_or_default();
-            batch.extend(beside);
-            let mut table = Table::default();
-            table.reserve(batch.len(), layout.width());
-            training.gather(batch.into_iter(), layout.width(), &mut table)?;
-            input(Batch::new(table.ids, table.x, &layout), pairs)
+            let mut places: Vec<u64> = rows.by_ref().take(wanted).collect();
+            let (beside, pairs) = graph.as_ref().map(|graph| graph.beside(&places, epoch, step)).unwrap_or_default();
+            places.extend(beside);
+            let batch = if values {
+                let mut table = Table::default();
+                table.reserve(places.len(), layout.width());
+                training.gather(places.iter().copied(), layout.width(), &mut table)?;
+                Batch::new(table.ids, table.x, &layout)
+            } else {
+                Batch::of_numbers(training.ids(places.iter().copied())?)
+            };
+            // No more rows are shuffled together, or stay on a device, than there are numbers of 32 bits.
+            let places = places.into_iter().map(|place| place as u32).collect();
+            input(StepRows { batch, places, pairs })
         };
         prefetch(&self.shuffle, 2, (0..).zip(step_rows(self.training.len(), batch_size)).map(batch))
     }
