@@ -135,7 +135,8 @@ mod tests {
             let rows = (0..6).map(|n| [(n % 2) as f32, (n / 2) as f32]);
             let losses: Vec<_> = rows.map(|x| loss_of_row(&shapes, &x, &logits, &[])).collect();
             let sum: f64 = losses.iter().map(|loss| f64::from(-loss.nll).exp()).sum();
-            assert!((sum - 1.0).abs() < 1e-6, "{logits:?}");
+            // A difference of two numbers of 300 has this error.
+            assert!((sum - 1.0).abs() < 1e-4, "{logits:?} {sum}");
             assert!(losses.iter().all(|loss| (0.0..=2.0).contains(&loss.squared_error)), "{losses:?}");
         }
     }

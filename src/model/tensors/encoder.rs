@@ -112,7 +112,7 @@ impl TensorEncoder {
         let cells = cells(&rows, &decoder, &self.parameters);
         let (heads, nll) = network.likelihood(&cells)?;
         let squared_error = network.squared_error(&cells, &heads)?;
-        let kl = network.sum_columns(&TensorNetwork::kl(&posterior, &TensorNetwork::deviation(&posterior)?)?)?;
+        let kl = network.sum_columns(&TensorNetwork::kl(&posterior, &posterior.log_variance.exp()?)?)?;
         let real = |tensor: &Tensor| tensor.narrow(0, 0, range.len());
         let of_rows = [posterior.mean(), &posterior.log_variance, &squared_error, &nll, &kl].map(real);
         let [mean, log_variance, squared_error, nll, kl] = of_rows;

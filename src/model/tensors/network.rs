@@ -37,9 +37,9 @@ pub(super) struct TensorNetwork {
 pub(super) struct Pass {
     encoder: Vec<LayerPass>,
     pub(super) posterior: Posterior,
-    /// exp(log-variance / 2).
-    deviation: Tensor,
-    /// noise · deviation.
+    /// exp(log-variance).
+    variance: Tensor,
+    /// noise · exp(log-variance / 2).
     spread: Tensor,
     decoder: Vec<LayerPass>,
     heads: Vec<HeadPass>,
@@ -123,7 +123,7 @@ impl TensorNetwork {
         if given == 0 {
             return self.decode_beside(parameters, z);
         }
-        self.decode_beside(parameters, &Tensor::cat(&[z, &seen.narrow(1, from, given)?.contiguous()?], 1)?)
+        self.decode_beside(parameters, &Tensor::cat(&[z, &seen.narrow(1, from, given)?], 1)?)
     }
 
     /// The same for latents with their given inputs, `[rows, latent_dim + given]`.
@@ -132,15 +132,10 @@ impl TensorNetwork {
     }
 
     /// KL divergence from the standard normal prior, each dimension (Kingma & Welling 2014, appendix B), given
-    /// exp(log-variance / 2).
-    pub(super) fn kl(posterior: &Posterior, deviation: &Tensor) -> Result<Tensor> {
-        let squares = (posterior.mean().sqr()? + deviation.sqr()?)?;
+    /// exp(log-variance).
+    pub(super) fn kl(posterior: &Posterior, variance: &Tensor) -> Result<Tensor> {
+        let squares = (posterior.mean().sqr()? + variance)?;
         (squares - &posterior.log_variance)?.affine(0.5, -0.5)
-    }
-
-    /// exp(log-variance / 2).
-    pub(super) fn deviation(posterior: &Posterior) -> Result<Tensor> {
-        (&posterior.log_variance * 0.5)?.exp()
     }
 
     /// What the heads say of an output, and the sum of each row, `[rows, 1]`.
@@ -175,12 +170,12 @@ impl TensorNetwork {
     pub(super) fn forward(&self, parameters: &Tensor, rows: &Placed) -> Result<Pass> {
         let Some(noise) = &rows.noise else { candle_core::bail!("a draw needs noise") };
         let (encoder, posterior) = self.posterior(parameters, &rows.seen)?;
-        let deviation = Self::deviation(&posterior)?;
-        let spread = (noise * &deviation)?;
+        let deviation = (&posterior.log_variance * 0.5)?.exp()?;
+        let (spread, variance) = ((noise * &deviation)?, deviation.sqr()?);
         let decoder = self.decode(parameters, &(posterior.mean() + &spread)?, &rows.seen)?;
         let (heads, nll) = self.likelihood(&cells(rows, &decoder, parameters))?;
-        let kl = Self::kl(&posterior, &deviation)?;
-        Ok(Pass { encoder, posterior, deviation, spread, decoder, heads, nll, kl })
+        let kl = Self::kl(&posterior, &variance)?;
+        Ok(Pass { encoder, posterior, variance, spread, decoder, heads, nll, kl })
     }
 
     /// The derivatives by all parameters, `[parameters]`, of Σ rows' weight · (NLL + Σ dimensions' weight · KL), and of a
@@ -207,7 +202,7 @@ impl TensorNetwork {
             let gradient = head.backward(&cells, pass)?;
             by_output.push(gradient.by_output);
             if let (Some(place), Some(by), Some(excess)) =
-                (head.parameter(), gradient.by_parameter, head.excess(parameters)?)
+                (head.parameter(), gradient.by_parameter, head.excess(parameters, pass)?)
             {
                 let by = across.matmul(&by)?.flatten_all()?;
                 gradients.add(place, &self.inward(&by, &excess)?)?;
@@ -219,22 +214,20 @@ impl TensorNetwork {
             by_z = by_z.narrow(1, 0, self.latent_dim)?.contiguous()?;
         }
 
-        let of_kl = |values: Tensor, factor: f64| {
-            let values = match weighting.kl {
-                KlWeight::All(weight) => (values * (weight * factor))?,
-                KlWeight::Each(weights) => {
-                    let weights = self.placer.tensor(weights, &[1, weights.len()])?;
-                    (values.broadcast_mul(&weights)? * factor)?
-                }
-            };
-            weighted(values)
+        // That by a dimension's KL is its weight times (a · values + b).
+        let of_kl = |values: &Tensor, (a, b): (f64, f64)| match weighting.kl {
+            KlWeight::All(weight) => weighted(values.affine(weight * a, weight * b)?),
+            KlWeight::Each(weights) => {
+                let weights = self.placer.tensor(weights, &[1, weights.len()])?;
+                weighted(values.affine(a, b)?.broadcast_mul(&weights)?)
+            }
         };
-        let mut by_mean = (&by_z + of_kl(pass.posterior.mean().clone(), 1.0)?)?;
+        let mut by_mean = (&by_z + of_kl(pass.posterior.mean(), (1.0, 0.0))?)?;
         if let Some(further) = weighting.by_mean {
             by_mean = (by_mean + self.placer.tensor(further, pass.kl.dims())?)?;
         }
-        let by_variance = of_kl(pass.deviation.sqr()?.affine(1.0, -1.0)?, 0.5)?;
-        let by_log_variance = ((by_z * &pass.spread)?.affine(0.5, 0.0)? + by_variance)?;
+        let by_spread = (by_z * &pass.spread)?.affine(0.5, 0.0)?;
+        let by_log_variance = (by_spread + of_kl(&pass.variance, (0.5, -0.5))?)?;
         let excess = (&pass.posterior.unbounded.output - &pass.posterior.log_variance)?;
         let by_log_variance = self.inward(&by_log_variance, &excess)?;
 

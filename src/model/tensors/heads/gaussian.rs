@@ -23,24 +23,19 @@ impl GaussianTensors {
             [noise_floor as f32, MOST_LOG_VARIANCE].map(|bound| placer.tensor(&vec![bound; len], &[len]));
         Ok(Self { group, log_variance: places.place("likelihood.gaussian.log_variance")?, bounds: [least?, most?] })
     }
-
-    /// The log-variances within their bounds.
-    fn bounded(&self, log_variance: &Tensor) -> Result<Tensor> {
-        log_variance.maximum(&self.bounds[0])?.minimum(&self.bounds[1])
-    }
 }
 
 impl TensorHead for GaussianTensors {
-    /// (ln 2π + s + (x - output)² e^-s) / 2. Kept are output - x, that times e^-s, and the product of both.
+    /// (ln 2π + s + (x - output)² e^-s) / 2. Kept are output - x, that times e^-s, the product of both, and s.
     fn forward(&self, cells: &TensorCells<'_>) -> Result<HeadPass> {
-        let s = self.bounded(&self.log_variance.of(cells.parameters)?)?;
+        let s = self.log_variance.of(cells.parameters)?.maximum(&self.bounds[0])?.minimum(&self.bounds[1])?;
         let known = cells.known(&self.group)?;
         let off = (part(cells.output, &self.group.output)? - part(cells.x, &self.group.elements)?)?;
         let off = masked(off, known.as_ref())?;
         let weighted = off.broadcast_mul(&s.neg()?.exp()?)?;
         let squared = (&off * &weighted)?;
-        let nll = (squared.broadcast_add(&(s + LN_TAU)?)? * 0.5)?;
-        Ok(HeadPass { nll: masked(nll, known.as_ref())?, kept: vec![off, weighted, squared] })
+        let nll = (squared.broadcast_add(&(&s + LN_TAU)?)? * 0.5)?;
+        Ok(HeadPass { nll: masked(nll, known.as_ref())?, kept: vec![off, weighted, squared, s] })
     }
 
     fn squared_error(&self, _: &TensorCells<'_>, pass: &HeadPass) -> Result<Tensor> {
@@ -56,9 +51,7 @@ impl TensorHead for GaussianTensors {
         Some(&self.log_variance)
     }
 
-    fn excess(&self, parameters: &Tensor) -> Result<Option<Tensor>> {
-        let log_variance = self.log_variance.of(parameters)?;
-        let bounded = self.bounded(&log_variance)?;
-        (log_variance - bounded).map(Some)
+    fn excess(&self, parameters: &Tensor, pass: &HeadPass) -> Result<Option<Tensor>> {
+        (self.log_variance.of(parameters)? - &pass.kept[3]).map(Some)
     }
 }

@@ -53,14 +53,14 @@ pub(super) trait TensorHead: Send + Sync {
     /// The derivatives.
     fn backward(&self, cells: &TensorCells<'_>, pass: &HeadPass) -> Result<HeadGradient>;
 
-    /// The place of the head's own parameter, `[elements]`, and how far each value is past its bounds: above 0 past the
-    /// upper one, below 0 past the lower one.
+    /// The place of the head's own parameter, `[elements]`.
     fn parameter(&self) -> Option<&Place> {
         None
     }
 
-    /// How far the head's own parameter is past its bounds, `[elements]`.
-    fn excess(&self, _parameters: &Tensor) -> Result<Option<Tensor>> {
+    /// How far the values of that parameter are past their bounds, `[elements]`: above 0 past the upper one, below 0 past the
+    /// lower one.
+    fn excess(&self, _parameters: &Tensor, _pass: &HeadPass) -> Result<Option<Tensor>> {
         Ok(None)
     }
 }
