@@ -71,7 +71,7 @@ impl Prepared {
             return Err(Error::TooFewRows { path: source.path().to_owned(), rows: source.rows() });
         }
         let device = device.resolve()?;
-        let config = with_batch_size(config, &device, source.rows());
+        let config = with_batch_size(config, &device, source.rows(), source.schema().fields().len());
         let start = Instant::now();
         let input = source.with_max_page_bytes(config.memory);
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::encoded_rows::EncodedRows;
 use super::memory_budget::MemoryBudget;
@@ -12,7 +12,6 @@ use crate::config::Training;
 use crate::error::Result;
 use crate::feature::{FeatureIssues, Features, Layout};
 use crate::fit::row_order::{CHUNK_ROWS, HoldOut, RowOrder, RowRole, step_rows};
-use crate::model::{Feed, ResidentRows};
 use crate::pipeline::{self, Pool, Prefetch, Progress, Run, Stage, prefetch, prefetch_map};
 use crate::source::ParquetSource;
 use crate::storage::Scratch;
@@ -39,8 +38,6 @@ pub(super) struct FitRows {
     pub(super) issues: FeatureIssues,
     /// The nearest neighbours of training rows, if they are kept together.
     graph: Option<Arc<NeighborGraph>>,
-    /// The training rows on the device of the networks, if they fit there.
-    resident: OnceLock<Option<Arc<ResidentRows>>>,
     /// The stage that makes batches.
     pub(super) shuffle: Stage,
 }
@@ -122,20 +119,7 @@ impl RowLoader<'_> {
         pipeline::report(&[&read, &slice, &encode]);
         let (training, validation, calibration) = (training.finish()?, validation.finish()?, calibration.finish()?);
         let (before, shuffle) = (before.into(), Stage::new("shuffle"));
-        let (graph, resident) = (None, OnceLock::new());
-        Ok(FitRows {
-            order,
-            training,
-            before,
-            validation,
-            calibration,
-            empty,
-            missing,
-            issues,
-            graph,
-            resident,
-            shuffle,
-        })
+        Ok(FitRows { order, training, before, validation, calibration, empty, missing, issues, graph: None, shuffle })
     }
 
     /// Makes a store for `rows` rows: in memory if all rows of the fit fit there.
@@ -174,11 +158,10 @@ impl FitRows {
             missing: training.x.iter().any(|x| x.is_nan()),
             issues: self.issues.clone(),
             graph: None,
-            resident: OnceLock::new(),
             shuffle: Stage::new("shuffle"),
-            training: Arc::new(EncodedRows::Memory(training)),
-            validation: Arc::new(EncodedRows::Memory(Table::default())),
-            calibration: Arc::new(EncodedRows::Memory(calibration)),
+            training: EncodedRows::of(training),
+            validation: EncodedRows::of(Table::default()),
+            calibration: EncodedRows::of(calibration),
         }
     }
 
@@ -201,25 +184,6 @@ impl FitRows {
         self.graph = Some(Arc::new(graph));
         pipeline::report(&[&stage]);
         Ok(())
-    }
-
-    /// The training rows on the device that `feed` feeds, copied there the first time; `None` if they do not stay there.
-    ///
-    /// # Errors
-    /// The store's and the device's.
-    pub(super) fn resident(&self, feed: &Feed, layout: &Layout) -> Result<Option<Arc<ResidentRows>>> {
-        if !feed.is_to_device() {
-            return Ok(None);
-        }
-        if let Some(resident) = self.resident.get() {
-            return Ok(resident.clone());
-        }
-        let rows = (SLICE_BYTES / size_of::<f32>() / layout.width()).max(1);
-        let resident = feed.keep(self.training.len(), self.training.batches(rows, layout))?.map(Arc::new);
-        if resident.is_some() {
-            tracing::info!("the training rows stay in the memory of the device");
-        }
-        Ok(self.resident.get_or_init(|| resident).clone())
     }
 
     /// Starts a thread that cuts the training rows, in the order of the epoch, into even batches of at most `batch_size`

@@ -140,7 +140,7 @@ impl<'a> TrainingLoop<'a> {
         let [hidden, blur, noise] =
             ["hide", "blur", "noise"].map(|name| RandomStream::new(seed, name).child(epoch as u64));
         let (feed, values) = (self.trainer.feed(), layout.values());
-        let resident = rows.resident(&feed, layout)?;
+        let resident = rows.training.resident(&feed, layout)?;
         let needs_values = resident.is_none() || mask_rate > 0.0 || input_noise > 0.0;
         let input = move |StepRows { mut batch, places, pairs }: StepRows| {
             if mask_rate > 0.0 {

@@ -17,7 +17,7 @@ pub(super) struct Dense {
 pub(super) struct LayerPass {
     input: Tensor,
     pub(super) output: Tensor,
-    /// The logistic function of the sums, if the nonlinearity is SiLU.
+    /// The logistic function of the sums, if the nonlinearity is SiLU and the derivative is wanted.
     sigmoid: Option<Tensor>,
 }
 
@@ -34,13 +34,14 @@ impl Dense {
         (0..widths.len() - 1).map(layer).collect()
     }
 
-    /// `[rows, inputs]` to `[rows, outputs]`; `parameters` are all of the network.
-    pub(super) fn forward(&self, parameters: &Tensor, input: &Tensor) -> Result<LayerPass> {
+    /// `[rows, inputs]` to `[rows, outputs]`; `parameters` are all of the network. A network that `trains` can go back.
+    pub(super) fn forward(&self, parameters: &Tensor, input: &Tensor, trains: bool) -> Result<LayerPass> {
         let sums = input.matmul(&self.weight.of(parameters)?.t()?)?.broadcast_add(&self.bias.of(parameters)?)?;
         let (output, sigmoid) = match self.activation {
             None => (sums, None),
             Some(Activation::Relu) => (sums.relu()?, None),
             Some(Activation::Tanh) => (sums.tanh()?, None),
+            Some(Activation::Silu) if !trains => (sums.silu()?, None),
             Some(Activation::Silu) => {
                 let sigmoid = sigmoid(&sums)?;
                 ((sums * &sigmoid)?, Some(sigmoid))

@@ -39,7 +39,7 @@ impl TensorEncoder {
         let (inputs, outputs) = (layout.encoder_inputs(), layout.outputs());
         let widest = [inputs, outputs].into_iter().chain(network.hidden.iter().copied()).max().unwrap_or(1).max(1);
         let block = BLOCK_BYTES / size_of::<f32>() / widest / BLOCK_ROWS.0 * BLOCK_ROWS.0;
-        let network = TensorNetwork::new(layout, network, device)?;
+        let network = TensorNetwork::new(layout, network, device, false)?;
         let flat = network.places.flat(weights);
         let parameters = network.placer.tensor(&flat, &[flat.len()])?;
         Ok(Self { network, parameters, block: block.clamp(BLOCK_ROWS.0, BLOCK_ROWS.1), turn: Mutex::default() })

@@ -36,7 +36,7 @@ struct Unread {
 impl Tensors {
     /// Starts from `weights`.
     pub(crate) fn new(layout: &Layout, network: &Network, weights: &Weights, device: &Device) -> Result<Self> {
-        let network = TensorNetwork::new(layout, network, device)?;
+        let network = TensorNetwork::new(layout, network, device, true)?;
         let flat = network.places.flat(weights);
         let parameters = network.placer.tensor(&flat, &[flat.len()])?;
         let zeros = parameters.zeros_like()?;

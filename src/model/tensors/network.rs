@@ -21,6 +21,8 @@ pub(super) struct TensorNetwork {
     pub(super) latent_dim: usize,
     pub(super) places: Places,
     pub(super) placer: Placer,
+    /// Whether it goes back.
+    trains: bool,
     encoder: Vec<Dense>,
     mean: Dense,
     log_variance: Dense,
@@ -79,7 +81,8 @@ pub(super) enum KlWeight<'a> {
 }
 
 impl TensorNetwork {
-    pub(super) fn new(layout: &Layout, network: &Network, device: &Device) -> Result<Self> {
+    /// The network on `device`. One that `trains` can go back.
+    pub(super) fn new(layout: &Layout, network: &Network, device: &Device, trains: bool) -> Result<Self> {
         let (places, placer) = (Places::new(layout, network), Placer::new(layout, network.latent_dim, device));
         let stack = |name, widths: &[usize]| Dense::stack(&places, name, widths, network.activation);
         let encoder = stack("encoder", &network.encoder(layout.encoder_inputs()))?;
@@ -93,6 +96,7 @@ impl TensorNetwork {
         Ok(Self {
             layout: layout.clone(),
             latent_dim: network.latent_dim,
+            trains,
             encoder,
             mean: mean?,
             log_variance: log_variance?,
@@ -108,9 +112,10 @@ impl TensorNetwork {
 
     /// Posterior mean and log-variance of rows that the encoder sees so, `[rows, encoder inputs]`, and its layers.
     pub(super) fn posterior(&self, parameters: &Tensor, seen: &Tensor) -> Result<(Vec<LayerPass>, Posterior)> {
-        let encoder = forward(&self.encoder, parameters, seen)?;
+        let encoder = self.layers(&self.encoder, parameters, seen)?;
         let last = encoder.last().map_or(seen, |pass| &pass.output);
-        let (mean, unbounded) = (self.mean.forward(parameters, last)?, self.log_variance.forward(parameters, last)?);
+        let (mean, unbounded) =
+            (self.mean.forward(parameters, last, false)?, self.log_variance.forward(parameters, last, false)?);
         let bound = |constant: &Constant| constant.shaped(unbounded.output.dims());
         let log_variance = unbounded.output.maximum(&bound(&self.bounds[0])?)?.minimum(&bound(&self.bounds[1])?)?;
         Ok((encoder, Posterior { mean, unbounded, log_variance }))
@@ -128,7 +133,17 @@ impl TensorNetwork {
 
     /// The same for latents with their given inputs, `[rows, latent_dim + given]`.
     pub(super) fn decode_beside(&self, parameters: &Tensor, z: &Tensor) -> Result<Vec<LayerPass>> {
-        forward(&self.decoder, parameters, z)
+        self.layers(&self.decoder, parameters, z)
+    }
+
+    /// Layers one after the other.
+    fn layers(&self, layers: &[Dense], parameters: &Tensor, input: &Tensor) -> Result<Vec<LayerPass>> {
+        let mut passes = Vec::<LayerPass>::new();
+        for layer in layers {
+            let pass = layer.forward(parameters, passes.last().map_or(input, |pass| &pass.output), self.trains)?;
+            passes.push(pass);
+        }
+        Ok(passes)
     }
 
     /// KL divergence from the standard normal prior, each dimension (Kingma & Welling 2014, appendix B), given
@@ -209,7 +224,7 @@ impl TensorNetwork {
             }
         }
         let by_output = weighted(Tensor::cat(&by_output, 1)?)?;
-        let mut by_z = self.through(&self.decoder, (parameters, &pass.decoder), by_output, &ones, &mut gradients)?;
+        let mut by_z = self.back(&self.decoder, (parameters, &pass.decoder), by_output, &ones, &mut gradients)?;
         if self.layout.given().inputs() > 0 {
             by_z = by_z.narrow(1, 0, self.latent_dim)?.contiguous()?;
         }
@@ -237,13 +252,13 @@ impl TensorNetwork {
         if !self.encoder.is_empty() {
             let by_last = (self.mean.by_input(parameters, &by_mean)?
                 + self.log_variance.by_input(parameters, &by_log_variance)?)?;
-            self.through_but_first(&self.encoder, (parameters, &pass.encoder), by_last, &ones, &mut gradients)?;
+            self.back_to_first(&self.encoder, (parameters, &pass.encoder), by_last, &ones, &mut gradients)?;
         }
         gradients.flat()
     }
 
     /// Goes back through layers: the derivative by their input.
-    fn through(
+    fn back(
         &self,
         layers: &[Dense],
         (parameters, passes): (&Tensor, &[LayerPass]),
@@ -251,12 +266,12 @@ impl TensorNetwork {
         ones: &Tensor,
         gradients: &mut Gradients,
     ) -> Result<Tensor> {
-        let by_sums = self.through_but_first(layers, (parameters, passes), by_output, ones, gradients)?;
+        let by_sums = self.back_to_first(layers, (parameters, passes), by_output, ones, gradients)?;
         layers[0].by_input(parameters, &by_sums)
     }
 
     /// The same, to the sums of the first layer, whose input has no derivative.
-    fn through_but_first(
+    fn back_to_first(
         &self,
         layers: &[Dense],
         (parameters, passes): (&Tensor, &[LayerPass]),
@@ -296,14 +311,4 @@ impl TensorNetwork {
 pub(super) fn cells<'a>(rows: &'a Placed, decoder: &'a [LayerPass], parameters: &'a Tensor) -> TensorCells<'a> {
     let output = decoder.last().map_or(&rows.seen, |pass| &pass.output);
     TensorCells { x: &rows.x, known: rows.known.as_ref(), output, parameters }
-}
-
-/// Layers one after the other.
-fn forward(layers: &[Dense], parameters: &Tensor, input: &Tensor) -> Result<Vec<LayerPass>> {
-    let mut passes = Vec::<LayerPass>::new();
-    for layer in layers {
-        let pass = layer.forward(parameters, passes.last().map_or(input, |pass| &pass.output))?;
-        passes.push(pass);
-    }
-    Ok(passes)
 }

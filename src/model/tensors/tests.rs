@@ -44,7 +44,7 @@ fn rows(layout: &Layout, missing: bool) -> Batch {
 
 fn network(layout: &Layout, hidden: &[usize], activation: Activation) -> (TensorNetwork, Tensor) {
     let network = Network { hidden: hidden.to_vec(), latent_dim: 2, activation, noise_floor: -3.0 };
-    let tensors = TensorNetwork::new(layout, &network, &Device::Cpu).unwrap();
+    let tensors = TensorNetwork::new(layout, &network, &Device::Cpu, true).unwrap();
     let mut flat = tensors.places.flat(&initial(layout, &network, 1));
     // Away from ties, such as log-variances of 0 for all.
     flat.iter_mut().enumerate().for_each(|(n, value)| *value += 0.1 * (n as f32).sin());
