@@ -3,13 +3,13 @@
 use candle_core::{Result, Tensor};
 use candle_nn::ops::sigmoid;
 
-use super::places::{Gradients, Place, Places};
+use super::places::{Gradients, ParameterRange, Places};
 use crate::config::Activation;
 
 /// A layer: its parameters and its nonlinearity.
-pub(super) struct Dense {
-    weight: Place,
-    bias: Place,
+pub(super) struct TensorLayer {
+    weight: ParameterRange,
+    bias: ParameterRange,
     activation: Option<Activation>,
 }
 
@@ -21,7 +21,7 @@ pub(super) struct LayerPass {
     sigmoid: Option<Tensor>,
 }
 
-impl Dense {
+impl TensorLayer {
     /// The layer of this name.
     pub(super) fn new(places: &Places, name: &str, activation: Option<Activation>) -> Result<Self> {
         let place = |part: &str| places.place(&format!("{name}.{part}"));

@@ -8,7 +8,7 @@
 use candle_core::{Device, Result, Tensor};
 
 use super::constant::Constant;
-use super::dense::{Dense, LayerPass};
+use super::dense::{LayerPass, TensorLayer};
 use super::heads::{HeadPass, TensorCells, TensorHead, tensor_head};
 use super::placer::{Placed, Placer};
 use super::places::{Gradients, Places};
@@ -23,11 +23,11 @@ pub(super) struct TensorNetwork {
     pub(super) placer: Placer,
     /// Whether it goes back.
     trains: bool,
-    encoder: Vec<Dense>,
-    mean: Dense,
-    log_variance: Dense,
+    encoder: Vec<TensorLayer>,
+    mean: TensorLayer,
+    log_variance: TensorLayer,
     /// Hidden layers and the output.
-    decoder: Vec<Dense>,
+    decoder: Vec<TensorLayer>,
     heads: Vec<Box<dyn TensorHead>>,
     ones: Constant,
     zeros: Constant,
@@ -84,12 +84,12 @@ impl TensorNetwork {
     /// The network on `device`. One that `trains` can go back.
     pub(super) fn new(layout: &Layout, network: &Network, device: &Device, trains: bool) -> Result<Self> {
         let (places, placer) = (Places::new(layout, network), Placer::new(layout, network.latent_dim, device));
-        let stack = |name, widths: &[usize]| Dense::stack(&places, name, widths, network.activation);
+        let stack = |name, widths: &[usize]| TensorLayer::stack(&places, name, widths, network.activation);
         let encoder = stack("encoder", &network.encoder(layout.encoder_inputs()))?;
         let mut decoder = stack("decoder", &network.decoder(layout.given().inputs()))?;
-        decoder.push(Dense::new(&places, "output", None)?);
+        decoder.push(TensorLayer::new(&places, "output", None)?);
         let [mean, log_variance] =
-            ["mean", "log_variance"].map(|name| Dense::new(&places, &format!("posterior.{name}"), None));
+            ["mean", "log_variance"].map(|name| TensorLayer::new(&places, &format!("posterior.{name}"), None));
         let groups = layout.groups().into_iter();
         let heads = groups.map(|group| tensor_head(group, network.noise_floor, &places, &placer));
         let constant = |value| Constant::new(value, &placer);
@@ -137,7 +137,7 @@ impl TensorNetwork {
     }
 
     /// Layers one after the other.
-    fn layers(&self, layers: &[Dense], parameters: &Tensor, input: &Tensor) -> Result<Vec<LayerPass>> {
+    fn layers(&self, layers: &[TensorLayer], parameters: &Tensor, input: &Tensor) -> Result<Vec<LayerPass>> {
         let mut passes = Vec::<LayerPass>::new();
         for layer in layers {
             let pass = layer.forward(parameters, passes.last().map_or(input, |pass| &pass.output), self.trains)?;
@@ -260,7 +260,7 @@ impl TensorNetwork {
     /// Goes back through layers: the derivative by their input.
     fn back(
         &self,
-        layers: &[Dense],
+        layers: &[TensorLayer],
         (parameters, passes): (&Tensor, &[LayerPass]),
         by_output: Tensor,
         ones: &Tensor,
@@ -273,7 +273,7 @@ impl TensorNetwork {
     /// The same, to the sums of the first layer, whose input has no derivative.
     fn back_to_first(
         &self,
-        layers: &[Dense],
+        layers: &[TensorLayer],
         (parameters, passes): (&Tensor, &[LayerPass]),
         by_output: Tensor,
         ones: &Tensor,

@@ -15,12 +15,12 @@ pub(super) struct Places {
 
 /// The place of one parameter.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct ParameterRange {
     range: Range<usize>,
     shape: Vec<usize>,
 }
 
-impl Place {
+impl ParameterRange {
     /// The parameter, a view of all parameters, `[parameters]`.
     pub(super) fn of(&self, all: &Tensor) -> Result<Tensor> {
         all.narrow(0, self.range.start, self.range.len())?.reshape(self.shape.as_slice())
@@ -38,9 +38,9 @@ impl Places {
     }
 
     /// The place of a parameter.
-    pub(super) fn place(&self, name: &str) -> Result<Place> {
+    pub(super) fn place(&self, name: &str) -> Result<ParameterRange> {
         match self.all.iter().find(|(parameter, _)| parameter.name == name) {
-            Some((parameter, range)) => Ok(Place { range: range.clone(), shape: parameter.shape.clone() }),
+            Some((parameter, range)) => Ok(ParameterRange { range: range.clone(), shape: parameter.shape.clone() }),
             None => candle_core::bail!("no parameter {name}"),
         }
     }
@@ -73,7 +73,7 @@ pub(super) struct Gradients {
 
 impl Gradients {
     /// Adds that by one parameter.
-    pub(super) fn add(&mut self, place: &Place, gradient: &Tensor) -> Result<()> {
+    pub(super) fn add(&mut self, place: &ParameterRange, gradient: &Tensor) -> Result<()> {
         self.parts.push((place.range.start, gradient.flatten_all()?));
         Ok(())
     }

@@ -6,12 +6,12 @@ use super::{HeadGradient, HeadPass, TensorCells, TensorHead, masked, part};
 use crate::feature::LikelihoodGroup;
 use crate::model::likelihood::{LN_TAU, MOST_LOG_VARIANCE};
 use crate::model::tensors::placer::Placer;
-use crate::model::tensors::places::{Place, Places};
+use crate::model::tensors::places::{ParameterRange, Places};
 
 /// x ~ N(output, exp(s)), with one log-variance s a feature.
 pub(super) struct GaussianTensors {
     group: LikelihoodGroup,
-    log_variance: Place,
+    log_variance: ParameterRange,
     /// The bounds of the log-variances, `[elements]` each.
     bounds: [Tensor; 2],
 }
@@ -47,7 +47,7 @@ impl TensorHead for GaussianTensors {
         Ok(HeadGradient { by_output: pass.kept[1].clone(), by_parameter: Some(by_parameter) })
     }
 
-    fn parameter(&self) -> Option<&Place> {
+    fn parameter(&self) -> Option<&ParameterRange> {
         Some(&self.log_variance)
     }
 

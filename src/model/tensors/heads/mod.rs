@@ -11,7 +11,7 @@ use self::bernoulli::BernoulliTensors;
 use self::categorical::CategoricalTensors;
 use self::gaussian::GaussianTensors;
 use super::placer::Placer;
-use super::places::{Place, Places};
+use super::places::{ParameterRange, Places};
 use crate::feature::{Likelihood, LikelihoodGroup};
 
 /// Rows and the decoder's answer, of all groups.
@@ -54,7 +54,7 @@ pub(super) trait TensorHead: Send + Sync {
     fn backward(&self, cells: &TensorCells<'_>, pass: &HeadPass) -> Result<HeadGradient>;
 
     /// The place of the head's own parameter, `[elements]`.
-    fn parameter(&self) -> Option<&Place> {
+    fn parameter(&self) -> Option<&ParameterRange> {
         None
     }
 
