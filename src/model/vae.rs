@@ -16,7 +16,7 @@ pub(crate) enum Vae {
     /// On the CPU.
     Kernels(Encoder),
     /// On another device.
-    Tensors(TensorEncoder),
+    Tensors(Box<TensorEncoder>),
 }
 
 impl Vae {
@@ -30,7 +30,7 @@ impl Vae {
         Ok(if device.is_cpu() {
             Self::Kernels(Encoder::new(layout, network, weights))
         } else {
-            Self::Tensors(TensorEncoder::new(layout, network, weights, device)?)
+            Self::Tensors(Box::new(TensorEncoder::new(layout, network, weights, device)?))
         })
     }
 

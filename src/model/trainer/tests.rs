@@ -351,7 +351,7 @@ fn a_row_encodes_to_the_same_bits_in_any_batch() {
     let (layout, network) = small();
     let weights = trainer(16, 1).checkpoint().unwrap().weights;
     let kernels = Vae::new(&layout, &network, &weights, &Device::Cpu).unwrap();
-    let tensors = Vae::Tensors(TensorEncoder::new(&layout, &network, &weights, &Device::Cpu).unwrap());
+    let tensors = Vae::Tensors(Box::new(TensorEncoder::new(&layout, &network, &weights, &Device::Cpu).unwrap()));
     let all = many_rows(&layout, 8500);
     for vae in [kernels, tensors] {
         let whole = vae.encode(&all).unwrap();
@@ -376,7 +376,7 @@ fn kernels_and_tensors_encode_and_decode_alike() {
     let network = Network { hidden: vec![24, 12], ..small().1 };
     let weights = initial(&layout, &network, 1);
     let kernels = Vae::new(&layout, &network, &weights, &Device::Cpu).unwrap();
-    let tensors = Vae::Tensors(TensorEncoder::new(&layout, &network, &weights, &Device::Cpu).unwrap());
+    let tensors = Vae::Tensors(Box::new(TensorEncoder::new(&layout, &network, &weights, &Device::Cpu).unwrap()));
     let batch = Batch { shown: None, ..any_rows(&layout, 8500) };
     let [kernels, tensors] = [kernels, tensors].map(|vae| {
         let Encoded { mean, log_variance, squared_error, nll, kl, known, .. } = vae.encode(&batch).unwrap();
