@@ -14,7 +14,7 @@ use crate::feature::Layout;
 /// The network, ready to encode.
 pub(crate) enum Vae {
     /// On the CPU.
-    Kernels(Encoder),
+    Kernels(Box<Encoder>),
     /// On another device.
     Tensors(Box<TensorEncoder>),
 }
@@ -28,7 +28,7 @@ impl Vae {
         device: &candle_core::Device,
     ) -> Result<Self> {
         Ok(if device.is_cpu() {
-            Self::Kernels(Encoder::new(layout, network, weights))
+            Self::Kernels(Box::new(Encoder::new(layout, network, weights)))
         } else {
             Self::Tensors(Box::new(TensorEncoder::new(layout, network, weights, device)?))
         })
