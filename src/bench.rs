@@ -34,7 +34,7 @@ impl Parts {
         let mut x = vec![0.0; rows.num_rows() * layout.width()];
         model.features().write(&rows, &mut x, &mut [])?;
         let batch = Batch::new((0..rows.num_rows() as u64).collect(), x.clone(), &layout);
-        let input = trainer.feed()(batch.clone(), 0, RandomStream::new(0, "bench"))?;
+        let input = trainer.feed().input(batch.clone(), 0, RandomStream::new(0, "bench"))?;
         Ok(Self { model, rows, x, batch, input, trainer })
     }
 
@@ -60,6 +60,7 @@ impl Parts {
     /// None on the CPU.
     pub fn step(&mut self) -> Result<()> {
         let step = Step { lr: 1e-3, beta: 1.0, free_bits: 0.0, clip_norm: 0.0, trim: 0.0, neighbor_weight: 0.0 };
-        self.trainer.step(&self.input, &step).map(drop)
+        self.trainer.step(&self.input, &step)?;
+        self.trainer.read().map(drop)
     }
 }

@@ -85,6 +85,11 @@ impl Batch {
         Self::new(vec![0; rows], x, layout)
     }
 
+    /// Rows of which only the numbers are here.
+    pub(crate) fn of_numbers(ids: Vec<u64>) -> Self {
+        Self::of_row_vectors(ids, Vec::new(), GivenRows::default())
+    }
+
     /// Encodes the learned and given columns of some rows, and tells which values are not as those of the fit.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use super::batch_size::batch_size;
 use super::latent_dim_search::widest;
 use super::neighbor_graph::default_weight;
 use crate::config::{Activation, FitConfig, LatentDim, Preset, Scale, Training};
@@ -174,16 +175,6 @@ fn defaults(preset: Preset) -> &'static Defaults {
 /// The number of neighbours that are kept near to a row.
 fn neighbors(config: &FitConfig) -> usize {
     config.neighbors.unwrap_or(if preset(config) == Preset::Map { NEIGHBORS_OF_MAP } else { 0 })
-}
-
-/// Decides the most rows of a step for `rows` training rows.
-fn batch_size(rows: usize) -> usize {
-    match rows {
-        0..300 => 32,
-        300..1000 => 64,
-        1000..4000 => 128,
-        _ => 256,
-    }
 }
 
 /// The bundle of defaults.

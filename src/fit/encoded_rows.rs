@@ -1,13 +1,14 @@
-//! A store of encoded rows: in memory, or in a scratch file.
+//! A store of encoded rows: in memory, or in a scratch file; and on a device beside, if they fit there.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 
 use crate::batch::{Batch, Table};
 use crate::error::Result;
 use crate::feature::Layout;
+use crate::model::{Feed, ResidentRows};
 use crate::storage::Scratch;
 
 /// Values of a record before the elements: the two halves of the row number.
@@ -19,14 +20,23 @@ const HASHED_ROWS: usize = 1024;
 /// Values written together.
 const PIECE: usize = 1 << 18;
 
+/// Values copied to a device together.
+const COPIED: usize = 1 << 24;
+
 /// A store of encoded rows, numbered from 0 in the order of `push`. Both kinds return the same rows.
-pub(super) enum EncodedRows {
+pub(super) struct EncodedRows {
+    store: Store,
+    /// The same rows on the device of the networks; `None` inside if they do not stay there.
+    resident: OnceLock<Option<Arc<ResidentRows>>>,
+}
+
+enum Store {
     Memory(Table),
     File(Spool),
 }
 
 /// Rows in a scratch file. A record is the row number, then the elements.
-pub(super) struct Spool {
+struct Spool {
     scratch: Scratch,
     width: usize,
     rows: usize,
@@ -43,21 +53,27 @@ pub(super) struct RowsWithScores {
 impl EncodedRows {
     /// Makes an empty store for rows of this width: in `scratch`, if there is one, else with memory for `rows` rows.
     pub(super) fn new(scratch: Option<Scratch>, rows: usize, row_width: usize) -> Self {
-        match scratch {
-            Some(scratch) => Self::File(Spool { scratch, width: HEAD + row_width, rows: 0, pending: Vec::new() }),
+        let store = match scratch {
+            Some(scratch) => Store::File(Spool { scratch, width: HEAD + row_width, rows: 0, pending: Vec::new() }),
             None => {
                 let mut table = Table::default();
                 table.reserve(rows, row_width);
-                Self::Memory(table)
+                Store::Memory(table)
             }
-        }
+        };
+        Self { store, resident: OnceLock::new() }
+    }
+
+    /// The rows of a table.
+    pub(super) fn of(table: Table) -> Arc<Self> {
+        Arc::new(Self { store: Store::Memory(table), resident: OnceLock::new() })
     }
 
     /// Number of rows.
     pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Memory(table) => table.len(),
-            Self::File(spool) => spool.rows,
+        match &self.store {
+            Store::Memory(table) => table.len(),
+            Store::File(spool) => spool.rows,
         }
     }
 
@@ -66,9 +82,9 @@ impl EncodedRows {
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) if it cannot be written.
     pub(super) fn push(&mut self, id: u64, x: &[f32]) -> Result<()> {
-        match self {
-            Self::Memory(table) => table.push(id, x),
-            Self::File(spool) => {
+        match &mut self.store {
+            Store::Memory(table) => table.push(id, x),
+            Store::File(spool) => {
                 spool.pending.extend(halves(id));
                 spool.pending.extend_from_slice(x);
                 spool.rows += 1;
@@ -85,7 +101,7 @@ impl EncodedRows {
     /// # Errors
     /// As [`push`](Self::push).
     pub(super) fn finish(mut self) -> Result<Arc<Self>> {
-        if let Self::File(spool) = &mut self {
+        if let Store::File(spool) = &mut self.store {
             spool.flush()?;
             spool.pending = Vec::new();
         }
@@ -97,11 +113,11 @@ impl EncodedRows {
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) if they cannot be read.
     pub(super) fn gather(&self, rows: impl Iterator<Item = u64>, width: usize, to: &mut Table) -> Result<()> {
-        match self {
-            Self::Memory(table) => {
+        match &self.store {
+            Store::Memory(table) => {
                 rows.for_each(|row| to.push_row(table, row as usize, width));
             }
-            Self::File(spool) => {
+            Store::File(spool) => {
                 let mut record = vec![0.0; spool.width];
                 for row in rows {
                     spool.scratch.read_at(&mut record, row * spool.width as u64)?;
@@ -110,6 +126,40 @@ impl EncodedRows {
             }
         }
         Ok(())
+    }
+
+    /// The numbers in the table of the rows with numbers `rows` here, in that order.
+    ///
+    /// # Errors
+    /// As [`gather`](Self::gather).
+    pub(super) fn ids(&self, rows: impl Iterator<Item = u64>) -> Result<Vec<u64>> {
+        match &self.store {
+            Store::Memory(table) => Ok(rows.map(|row| table.ids[row as usize]).collect()),
+            Store::File(spool) => rows
+                .map(|row| {
+                    let mut head = [0.0; HEAD];
+                    spool.scratch.read_at(&mut head, row * spool.width as u64)?;
+                    Ok(whole(&head))
+                })
+                .collect(),
+        }
+    }
+
+    /// The same rows on the device that `feed` feeds, copied there the first time; `None` if they do not stay there.
+    ///
+    /// # Errors
+    /// As [`gather`](Self::gather), and the device's.
+    pub(super) fn resident(&self, feed: &Feed, layout: &Layout) -> Result<Option<Arc<ResidentRows>>> {
+        if !feed.is_to_device() {
+            return Ok(None);
+        }
+        if let Some(resident) = self.resident.get() {
+            return Ok(resident.clone());
+        }
+        let rows = (COPIED / layout.width()).max(1);
+        let resident = feed.keep(self.len(), self.batches(rows, layout))?.map(Arc::new);
+        tracing::debug!("{} rows of {} stay on the device", resident.as_ref().map_or(0, |_| self.len()), self.len());
+        Ok(self.resident.get_or_init(|| resident).clone())
     }
 
     /// Computes the SHA-256 of all rows and their numbers, in hexadecimal.

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod base_model;
+mod batch_size;
 mod cgroup;
 mod checkpoint;
 mod column_choice;

@@ -66,7 +66,7 @@ impl Trained {
             let rows = (0..all.len()).filter(|&row| folds[row] == fold);
             rows.zip(of_fold).for_each(|(row, score)| scores[row] = score);
         }
-        Ok(Some(RowsWithScores { rows: Arc::new(EncodedRows::Memory(all)), scores }))
+        Ok(Some(RowsWithScores { rows: EncodedRows::of(all), scores }))
     }
 
     /// The features, with the levels and spreads of groups in the training rows of a fold; those of a base model stay.

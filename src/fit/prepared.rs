@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::base_model::BaseModel;
+use super::batch_size::with_batch_size;
 use super::column_choice::{ColumnChoice, choose_columns};
 use super::defaults;
 use super::memory_budget::MemoryBudget;
@@ -70,6 +71,7 @@ impl Prepared {
             return Err(Error::TooFewRows { path: source.path().to_owned(), rows: source.rows() });
         }
         let device = device.resolve()?;
+        let config = with_batch_size(config, &device, source.rows(), source.schema().fields().len());
         let start = Instant::now();
         let input = source.with_max_page_bytes(config.memory);
 

@@ -42,6 +42,16 @@ pub(super) struct FitRows {
     pub(super) shuffle: Stage,
 }
 
+/// The rows of a step.
+pub(super) struct StepRows {
+    /// Their numbers, and their values, unless they are read from a device.
+    pub(super) batch: Batch,
+    /// Their places among the training rows.
+    pub(super) places: Vec<u32>,
+    /// Pairs of neighbours at the end.
+    pub(super) pairs: usize,
+}
+
 /// Loads the rows of a fit: from where, which of them, and into how much memory.
 pub(super) struct RowLoader<'a> {
     pub(super) source: &'a ParquetSource,
@@ -149,9 +159,9 @@ impl FitRows {
             issues: self.issues.clone(),
             graph: None,
             shuffle: Stage::new("shuffle"),
-            training: Arc::new(EncodedRows::Memory(training)),
-            validation: Arc::new(EncodedRows::Memory(Table::default())),
-            calibration: Arc::new(EncodedRows::Memory(calibration)),
+            training: EncodedRows::of(training),
+            validation: EncodedRows::of(Table::default()),
+            calibration: EncodedRows::of(calibration),
         }
     }
 
@@ -177,13 +187,15 @@ impl FitRows {
     }
 
     /// Starts a thread that cuts the training rows, in the order of the epoch, into even batches of at most `batch_size`
-    /// rows, adds pairs of neighbours, if there is a graph, and makes an `input` of each batch and the pairs at its end.
+    /// rows, adds pairs of neighbours, if there is a graph, and makes an `input` of each batch. Without `values`, a batch
+    /// has the numbers of its rows alone.
     pub(super) fn epoch<T: Send + 'static>(
         &self,
         epoch: u64,
         batch_size: usize,
         layout: &Layout,
-        input: impl Fn(Batch, usize) -> Result<T> + Send + 'static,
+        values: bool,
+        input: impl Fn(StepRows) -> Result<T> + Send + 'static,
     ) -> Result<Prefetch<T>> {
         let (order, before, training) = (self.order, self.before.clone(), self.training.clone());
         let layout = layout.clone();
@@ -204,13 +216,20 @@ impl FitRows {
         });
         let graph = self.graph.clone();
         let batch = move |(step, wanted): (u64, usize)| {
-            let mut batch: Vec<u64> = rows.by_ref().take(wanted).collect();
-            let (beside, pairs) = graph.as_ref().map(|graph| graph.beside(&batch, epoch, step)).unwrap_or_default();
-            batch.extend(beside);
-            let mut table = Table::default();
-            table.reserve(batch.len(), layout.width());
-            training.gather(batch.into_iter(), layout.width(), &mut table)?;
-            input(Batch::new(table.ids, table.x, &layout), pairs)
+            let mut places: Vec<u64> = rows.by_ref().take(wanted).collect();
+            let (beside, pairs) = graph.as_ref().map(|graph| graph.beside(&places, epoch, step)).unwrap_or_default();
+            places.extend(beside);
+            let batch = if values {
+                let mut table = Table::default();
+                table.reserve(places.len(), layout.width());
+                training.gather(places.iter().copied(), layout.width(), &mut table)?;
+                Batch::new(table.ids, table.x, &layout)
+            } else {
+                Batch::of_numbers(training.ids(places.iter().copied())?)
+            };
+            // No more rows are shuffled together, or stay on a device, than there are numbers of 32 bits.
+            let places = places.into_iter().map(|place| place as u32).collect();
+            input(StepRows { batch, places, pairs })
         };
         prefetch(&self.shuffle, 2, (0..).zip(step_rows(self.training.len(), batch_size)).map(batch))
     }

@@ -5,10 +5,9 @@ use std::ops::ControlFlow;
 use super::checkpoint::{CheckpointWriter, EpochPass, TrainingState};
 use super::encoded_rows::EncodedRows;
 use super::losses::row_losses;
-use super::rows::FitRows;
+use super::rows::{FitRows, StepRows};
 use super::schedule::Schedule;
 use crate::artifact::History;
-use crate::batch::Batch;
 use crate::config::Training;
 use crate::error::{Error, Result};
 use crate::feature::Layout;
@@ -108,7 +107,7 @@ impl<'a> TrainingLoop<'a> {
     /// Trains and validates one epoch, and rolls it back if a loss is not finite; breaks when patience is spent.
     fn epoch(&mut self, run: &mut Run<'_>) -> Result<ControlFlow<()>> {
         let outcome = self.train_and_validate(run);
-        if matches!(outcome, Err(Error::Interrupted)) && self.is_checkpoint_worthwhile() {
+        if matches!(outcome, Err(Error::Interrupted)) && self.is_checkpoint_worthwhile() && self.read_losses()? {
             self.save_checkpoint()?;
         }
         let (means, validation_loss) = outcome?;
@@ -141,38 +140,53 @@ impl<'a> TrainingLoop<'a> {
         let [hidden, blur, noise] =
             ["hide", "blur", "noise"].map(|name| RandomStream::new(seed, name).child(epoch as u64));
         let (feed, values) = (self.trainer.feed(), layout.values());
-        let input = move |mut batch: Batch, pairs: usize| {
+        let resident = rows.training.resident(&feed, layout)?;
+        let needs_values = resident.is_none() || mask_rate > 0.0 || input_noise > 0.0;
+        let input = move |StepRows { mut batch, places, pairs }: StepRows| {
             if mask_rate > 0.0 {
                 batch.hide(mask_rate, hidden);
             }
             if input_noise > 0.0 {
                 batch.blur(input_noise, values, blur);
             }
-            feed(batch, pairs, noise)
+            match &resident {
+                Some(resident) => feed.gather(resident, &places, batch, pairs, noise),
+                None => feed.input(batch, pairs, noise),
+            }
         };
-        for (step, input) in rows.epoch(epoch as u64, batch_size, layout, input)?.take(steps).enumerate() {
+        let inputs = rows.epoch(epoch as u64, batch_size, layout, needs_values, input)?;
+        for (step, input) in inputs.take(steps).enumerate() {
             run.stopper().check()?;
             let input = input?;
             if step < done {
                 continue;
             }
             let settings = self.step_settings(step);
-            let Some(loss) = self.trainer.step(&input, &settings)? else { return Ok(None) };
+            self.trainer.step(&input, &settings)?;
             run.report(Progress::Step { epoch: epoch + 1, epochs, step: step + 1, steps });
-            let pass = self.state.pass;
-            self.state.pass = EpochPass {
-                steps: step + 1,
-                rows: pass.rows + loss.nll.len(),
-                nll: pass.nll + loss.nll.iter().sum::<f64>(),
-                kl: pass.kl + loss.kl.iter().sum::<f64>(),
-            };
-            if self.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.is_due()) {
+            self.state.pass.steps = step + 1;
+            let save = self.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.is_due());
+            if (save || self.trainer.should_read()) && !self.read_losses()? {
+                return Ok(None);
+            }
+            if save {
                 self.save_checkpoint()?;
             }
+        }
+        if !self.read_losses()? {
+            return Ok(None);
         }
         let pass = self.state.pass;
         let rows_seen = pass.rows.max(1) as f64;
         Ok(Some(EpochMeans { nll: pass.nll / rows_seen, kl: pass.kl / rows_seen }))
+    }
+
+    /// Adds the losses of the steps since the last reading to those of the epoch. False if one was not finite.
+    fn read_losses(&mut self) -> Result<bool> {
+        let Some(sums) = self.trainer.read()? else { return Ok(false) };
+        let pass = &mut self.state.pass;
+        (pass.rows, pass.nll, pass.kl) = (pass.rows + sums.rows, pass.nll + sums.nll, pass.kl + sums.kl);
+        Ok(true)
     }
 
     /// The first step of the epoch under way, counted over all epochs.
@@ -295,3 +309,6 @@ impl<'a> TrainingLoop<'a> {
         TrainedNetwork { weights, history, interrupted }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,6 @@
 #![forbid(unsafe_code)]
 
 mod adam;
-mod autograd;
 mod device;
 mod encoded;
 mod heads;
@@ -15,6 +14,7 @@ mod likelihood;
 mod network;
 mod parameters;
 mod sampler;
+mod tensors;
 mod trainer;
 mod vae;
 
@@ -28,9 +28,10 @@ pub use self::network::Network;
 pub use self::parameters::Weight;
 pub(crate) use self::parameters::{Parameter, Weights, parameters};
 pub(crate) use self::sampler::{Draws, Row, Sampler};
+pub(crate) use self::tensors::ResidentRows;
 #[cfg(feature = "bench")]
 pub(crate) use self::trainer::StepInput;
-pub(crate) use self::trainer::{Checkpoint, Step, Trainer, mean_of_best};
+pub(crate) use self::trainer::{Checkpoint, Feed, Step, Trainer, mean_of_best};
 pub(crate) use self::vae::Vae;
 
 use std::borrow::Cow;

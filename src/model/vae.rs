@@ -2,11 +2,11 @@
 
 #![forbid(unsafe_code)]
 
-use super::autograd::Graph;
 use super::encoded::Encoded;
 use super::kernels::Encoder;
 use super::network::Network;
 use super::parameters::Weights;
+use super::tensors::TensorEncoder;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::feature::Layout;
@@ -14,9 +14,9 @@ use crate::feature::Layout;
 /// The network, ready to encode.
 pub(crate) enum Vae {
     /// On the CPU.
-    Kernels(Encoder),
+    Kernels(Box<Encoder>),
     /// On another device.
-    Autograd(Graph),
+    Tensors(Box<TensorEncoder>),
 }
 
 impl Vae {
@@ -28,9 +28,9 @@ impl Vae {
         device: &candle_core::Device,
     ) -> Result<Self> {
         Ok(if device.is_cpu() {
-            Self::Kernels(Encoder::new(layout, network, weights))
+            Self::Kernels(Box::new(Encoder::new(layout, network, weights)))
         } else {
-            Self::Autograd(Graph::frozen(layout, network, weights, device)?)
+            Self::Tensors(Box::new(TensorEncoder::new(layout, network, weights, device)?))
         })
     }
 
@@ -38,7 +38,7 @@ impl Vae {
     pub(crate) fn decode(&self, z: &[f32], given: &[f32], into: &mut Vec<f32>) -> Result<()> {
         match self {
             Self::Kernels(encoder) => encoder.decode(z, given, into),
-            Self::Autograd(graph) => graph.decode_rows(z, given, into)?,
+            Self::Tensors(encoder) => encoder.decode(z, given, into)?,
         }
         Ok(())
     }
@@ -47,7 +47,7 @@ impl Vae {
     pub(crate) fn encode(&self, batch: &Batch) -> Result<Encoded> {
         match self {
             Self::Kernels(encoder) => Ok(encoder.encode(batch, None)),
-            Self::Autograd(graph) => graph.encode(batch),
+            Self::Tensors(encoder) => encoder.encode(batch, None),
         }
     }
 
@@ -56,11 +56,7 @@ impl Vae {
         let mut outputs = Vec::new();
         let encoded = match self {
             Self::Kernels(encoder) => encoder.encode(batch, Some(&mut outputs)),
-            Self::Autograd(graph) => {
-                let encoded = graph.encode(batch)?;
-                graph.decode_rows(&encoded.mean, &batch.given.inputs, &mut outputs)?;
-                encoded
-            }
+            Self::Tensors(encoder) => encoder.encode(batch, Some(&mut outputs))?,
         };
         Ok((encoded, outputs))
     }
@@ -69,7 +65,7 @@ impl Vae {
     pub(crate) fn posterior(&self, batch: &Batch) -> Result<[Vec<f32>; 2]> {
         match self {
             Self::Kernels(encoder) => Ok(encoder.posterior(batch)),
-            Self::Autograd(graph) => graph.encode(batch).map(|encoded| [encoded.mean, encoded.log_variance]),
+            Self::Tensors(encoder) => encoder.posterior(batch),
         }
     }
 }

@@ -1,7 +1,5 @@
 //! The distribution of a flag.
 
-use candle_core::{Result, Tensor};
-
 use super::{GroupCells, Head, RowLoss};
 use crate::numerics::{RandomStream, ln_1p_exp_neg, sigmoid, sums, vectorized};
 
@@ -14,15 +12,6 @@ impl Head for Bernoulli {
     }
 
     /// max(o, 0) - o x + ln(1 + e^-|o|), which neither overflows nor cancels.
-    fn nll(&self, x: &Tensor, output: &Tensor, _: Option<&Tensor>) -> Result<Tensor> {
-        let softplus = output.abs()?.neg()?.exp()?.affine(1.0, 1.0)?.log()?;
-        (output.relu()? - (output * x)?)? + softplus
-    }
-
-    fn squared_error(&self, x: &Tensor, output: &Tensor) -> Result<Tensor> {
-        (x - candle_nn::ops::sigmoid(output)?)?.sqr()
-    }
-
     fn add_losses(&self, cells: &GroupCells<'_>, _: &[f32], _: &mut Vec<f32>, losses: &mut [RowLoss]) {
         vectorized(
             #[inline(always)]
@@ -83,20 +72,18 @@ impl Head for Bernoulli {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
-
-    use super::*;
+    use crate::feature::{Likelihood, Shape};
+    use crate::model::likelihood::loss_of_row;
 
     #[test]
     fn it_sums_to_one_and_stays_finite_at_large_logits() {
-        let tensor = |x: f32| Tensor::new(&[[x]], &Device::Cpu).unwrap();
-        let first = |tensor: Tensor| f64::from(tensor.to_vec2::<f32>().unwrap()[0][0]);
+        let loss = |x: f32, logit: f32| loss_of_row(&[Shape::of(Likelihood::Bernoulli, 1)], &[x], &[logit], &[]);
         for logit in [-120.0, -3.0, 0.0, 0.5, 120.0] {
-            let nll = |x: f32| first(Bernoulli.nll(&tensor(x), &tensor(logit), None).unwrap());
+            let nll = |x: f32| f64::from(loss(x, logit).nll);
             assert!((((-nll(0.0)).exp() + (-nll(1.0)).exp()) - 1.0).abs() < 1e-6);
             assert!(nll(0.0).is_finite() && nll(1.0).is_finite());
         }
-        let error = |logit: f32| first(Bernoulli.squared_error(&tensor(1.0), &tensor(logit)).unwrap());
+        let error = |logit: f32| loss(1.0, logit).squared_error;
         assert!((error(0.0) - 0.25).abs() < 1e-7 && error(120.0) == 0.0);
     }
 }

@@ -1,7 +1,5 @@
 //! The distribution of a category.
 
-use candle_core::{D, Result, Tensor};
-
 use super::{GroupCells, Head, RowLoss};
 use crate::numerics::{RandomStream, exp, greatest, log_sum_exp_f32, pick, sums, vectorized};
 
@@ -13,17 +11,6 @@ pub(super) struct Categorical {
 impl Categorical {
     pub(super) fn new(classes: &[usize]) -> Self {
         Self { classes: classes.to_vec() }
-    }
-
-    /// The answer for each element: `[rows, elements]`.
-    fn each(&self, x: &Tensor, output: &Tensor, answer: impl Fn(&Tensor, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
-        let (mut answers, mut start) = (Vec::new(), 0);
-        for (element, &classes) in self.classes.iter().enumerate() {
-            let class = x.narrow(1, element, 1)?.to_dtype(candle_core::DType::U32)?;
-            answers.push(answer(&class, &output.narrow(1, start, classes)?)?);
-            start += classes;
-        }
-        Tensor::cat(&answers, 1)
     }
 
     /// The elements of a row: class, whether it is known, and the place of the logits.
@@ -56,19 +43,8 @@ impl Head for Categorical {
         None
     }
 
-    /// ln Σ e^o - o of the class.
-    fn nll(&self, x: &Tensor, output: &Tensor, _: Option<&Tensor>) -> Result<Tensor> {
-        self.each(x, output, |class, logits| candle_nn::ops::log_softmax(logits, D::Minus1)?.gather(class, 1)?.neg())
-    }
-
-    /// Half the squared distance between probabilities and the class: (1 - 2 p of the class + Σ p²) / 2.
-    fn squared_error(&self, x: &Tensor, output: &Tensor) -> Result<Tensor> {
-        self.each(x, output, |class, logits| {
-            let p = candle_nn::ops::softmax(logits, D::Minus1)?;
-            (p.sqr()?.sum_keepdim(1)? - (p.gather(class, 1)? * 2.0)?)?.affine(0.5, 0.5)
-        })
-    }
-
+    /// ln Σ e^o - o of the class; half the squared distance between probabilities and the class:
+    /// (1 - 2 p of the class + Σ p²) / 2.
     fn add_losses(&self, cells: &GroupCells<'_>, _: &[f32], _: &mut Vec<f32>, losses: &mut [RowLoss]) {
         vectorized(
             #[inline(always)]
@@ -149,34 +125,27 @@ impl Head for Categorical {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
-
-    use super::*;
+    use crate::feature::Shape;
+    use crate::model::likelihood::loss_of_row;
 
     #[test]
     fn it_sums_to_one_and_stays_finite_at_large_logits() {
-        let head = Categorical::new(&[2, 3]);
-        let first = |tensor: Tensor| tensor.to_vec2::<f32>().unwrap().remove(0);
+        let shapes = [2, 3].map(Shape::category);
         for logits in [[0.5_f32, -1.0, 0.0, 2.0, -3.0], [120.0, -120.0, 300.0, 300.0, -300.0]] {
-            let output = Tensor::new(&[logits], &Device::Cpu).unwrap();
-            let at = |x: [f32; 2]| Tensor::new(&[x], &Device::Cpu).unwrap();
-            let p = |x, element: usize| f64::from(-first(head.nll(&at(x), &output, None).unwrap())[element]).exp();
-            let two = p([0.0, 0.0], 0) + p([1.0, 0.0], 0);
-            let three = p([0.0, 0.0], 1) + p([0.0, 1.0], 1) + p([0.0, 2.0], 1);
-            assert!((two - 1.0).abs() < 1e-6 && (three - 1.0).abs() < 1e-6, "{logits:?}");
-            let error = first(head.squared_error(&at([1.0, 0.0]), &output).unwrap());
-            assert!(error.iter().all(|error| (0.0..=1.0).contains(error)), "{error:?}");
+            let rows = (0..6).map(|n| [(n % 2) as f32, (n / 2) as f32]);
+            let losses: Vec<_> = rows.map(|x| loss_of_row(&shapes, &x, &logits, &[])).collect();
+            let sum: f64 = losses.iter().map(|loss| f64::from(-loss.nll).exp()).sum();
+            // A difference of two numbers of 300 has this error.
+            assert!((sum - 1.0).abs() < 1e-4, "{logits:?} {sum}");
+            assert!(losses.iter().all(|loss| (0.0..=2.0).contains(&loss.squared_error)), "{losses:?}");
         }
     }
 
     #[test]
     fn a_sure_answer_has_no_error_when_right_and_one_when_wrong() {
-        let head = Categorical::new(&[3]);
-        let output = Tensor::new(&[[50.0_f32, 0.0, 0.0]], &Device::Cpu).unwrap();
         for (class, expected) in [(0.0_f32, 0.0), (2.0, 1.0)] {
-            let x = Tensor::new(&[[class]], &Device::Cpu).unwrap();
-            let error = head.squared_error(&x, &output).unwrap().to_vec2::<f32>().unwrap();
-            assert!((error[0][0] - expected).abs() < 1e-6, "{error:?}");
+            let loss = loss_of_row(&[Shape::category(3)], &[class], &[50.0, 0.0, 0.0], &[]);
+            assert!((loss.squared_error - expected).abs() < 1e-6, "{loss:?}");
         }
     }
 }

@@ -1,14 +1,12 @@
 //! The normal distribution with a learned variance.
 
-use candle_core::{Result, Tensor};
-
 use super::{GroupCells, Head, RowLoss};
 use crate::numerics::{RandomStream, exp, sums, vectorized};
 
 /// Upper bound of the learned log-variance; the lower one is the network's noise floor.
-const MOST_LOG_VARIANCE: f32 = 6.0;
+pub(in crate::model) const MOST_LOG_VARIANCE: f32 = 6.0;
 
-const LN_TAU: f64 = 1.837_877_066_409_345_5;
+pub(in crate::model) const LN_TAU: f64 = 1.837_877_066_409_345_5;
 
 /// x ~ N(output, exp(log-variance)), with one log-variance a feature.
 pub(super) struct Gaussian {
@@ -39,19 +37,6 @@ impl Head for Gaussian {
     }
 
     /// (ln 2π + s + (x - output)² e^-s) / 2.
-    fn nll(&self, x: &Tensor, output: &Tensor, log_variance: Option<&Tensor>) -> Result<Tensor> {
-        let Some(log_variance) = log_variance else { candle_core::bail!("a Gaussian needs its log-variance") };
-        // Its derivative is that at the bound, also beyond it.
-        let bounded = log_variance.detach().clamp(self.noise_floor, MOST_LOG_VARIANCE)?;
-        let log_variance = (bounded + (log_variance - log_variance.detach())?)?;
-        let weighted = self.squared_error(x, output)?.broadcast_mul(&log_variance.neg()?.exp()?)?;
-        weighted.broadcast_add(&(log_variance + LN_TAU)?)? * 0.5
-    }
-
-    fn squared_error(&self, x: &Tensor, output: &Tensor) -> Result<Tensor> {
-        (x - output)?.sqr()
-    }
-
     fn add_losses(&self, cells: &GroupCells<'_>, log_variance: &[f32], scratch: &mut Vec<f32>, losses: &mut [RowLoss]) {
         self.prepare(log_variance, scratch);
         let (precision, constant) = scratch.split_at(log_variance.len());
@@ -129,18 +114,14 @@ impl Head for Gaussian {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
-
-    use super::*;
+    use crate::feature::{Likelihood, Shape};
+    use crate::model::likelihood::loss_of_row;
 
     #[test]
     fn it_integrates_to_one() {
-        let head = Gaussian::new(-6.0);
-        let tensor = |x: f32| Tensor::new(&[[x]], &Device::Cpu).unwrap();
-        let log_variance = Tensor::new(&[0.7_f32], &Device::Cpu).unwrap();
         let density = |x: f64| {
-            let nll = head.nll(&tensor(x as f32), &tensor(0.3), Some(&log_variance)).unwrap();
-            f64::from(-nll.to_vec2::<f32>().unwrap()[0][0]).exp()
+            let loss = loss_of_row(&[Shape::of(Likelihood::Gaussian, 1)], &[x as f32], &[0.3], &[0.7]);
+            f64::from(-loss.nll).exp()
         };
         let area: f64 = (-1000..1000).map(|i| density(f64::from(i) * 0.02) * 0.02).sum();
         assert!((area - 1.0).abs() < 1e-4, "{area}");

@@ -1,6 +1,7 @@
-//! The likelihoods: the distribution of each element given the decoder's output, in tensors and in slices.
+//! The likelihoods: the distribution of each element given the decoder's output, in slices.
 //!
-//! To add one: a variant of [`Likelihood`], a file with an `impl Head`, and an arm in [`head`].
+//! To add one: a variant of [`Likelihood`], a file with an `impl Head`, and an arm in [`head`]; the same in tensors in
+//! `model/tensors/heads/`.
 
 #![forbid(unsafe_code)]
 
@@ -8,18 +9,16 @@ mod bernoulli;
 mod categorical;
 mod gaussian;
 
-use candle_core::Tensor;
-
 use self::bernoulli::Bernoulli;
 use self::categorical::Categorical;
 use self::gaussian::Gaussian;
+pub(super) use self::gaussian::{LN_TAU, MOST_LOG_VARIANCE};
 use crate::feature::{Likelihood, LikelihoodGroup};
 use crate::numerics::RandomStream;
 
 /// The distribution of a group of elements, given the decoder's output for it.
 ///
-/// In tensors, for any device, `x` is `[rows, group's elements]` and `output` is `[rows, group's outputs]`. In slices,
-/// for the CPU, [`GroupCells`] finds both; a missing element adds nothing.
+/// [`GroupCells`] finds the elements and the output; a missing element adds nothing.
 pub(crate) trait Head: Send + Sync {
     /// Name of the likelihood's own parameter, `[elements]`, which starts from 0; its values come as `parameter`.
     fn parameter(&self) -> Option<&'static str>;
@@ -29,13 +28,8 @@ pub(crate) trait Head: Send + Sync {
         (f32::NEG_INFINITY, f32::INFINITY)
     }
 
-    /// Negative log-likelihood, in nats: `[rows, elements]`.
-    fn nll(&self, x: &Tensor, output: &Tensor, parameter: Option<&Tensor>) -> candle_core::Result<Tensor>;
-
-    /// Squared error on the model's scale: `[rows, elements]`.
-    fn squared_error(&self, x: &Tensor, output: &Tensor) -> candle_core::Result<Tensor>;
-
-    /// Adds both, summed over the group's elements, to the losses of each row.
+    /// Adds negative log-likelihood, nats, and squared error on the model's scale, summed over the group's elements, to the
+    /// losses of each row.
     fn add_losses(&self, cells: &GroupCells<'_>, parameter: &[f32], scratch: &mut Vec<f32>, losses: &mut [RowLoss]);
 
     /// Writes the group's part of `by_output`, `[rows, outputs]`: the derivative of the rows' negative log-likelihood
@@ -141,4 +135,16 @@ impl<'a> GroupCells<'a> {
         let rows = by_output.chunks_exact_mut(self.output.1).zip(weights).enumerate();
         rows.map(move |(row, (gradient, &weight))| (row, &mut gradient[range.clone()], weight))
     }
+}
+
+/// The losses of one row of elements of one likelihood, all of them known, given the decoder's output.
+#[cfg(test)]
+fn loss_of_row(shapes: &[crate::feature::Shape], x: &[f32], output: &[f32], parameter: &[f32]) -> RowLoss {
+    let layout = crate::feature::Layout::new(shapes.iter().map(|&shape| (shape, false))).unwrap();
+    let group = layout.groups().remove(0);
+    let (ones, mut rows) = (vec![1.0; x.len()], [RowLoss::default()]);
+    let (x, output) = ((x, x.len()), (output, output.len()));
+    let cells = GroupCells { group: &group, x, output, known: Known::All(&ones) };
+    head(&group, -6.0).add_losses(&cells, parameter, &mut Vec::new(), &mut rows);
+    rows[0]
 }

@@ -2,18 +2,23 @@
 
 #![forbid(unsafe_code)]
 
+mod feed;
 mod neighbor_loss;
 
+pub(crate) use self::feed::Feed;
 use self::neighbor_loss::{NeighborLoss, neighbor_loss};
 use super::adam::AdamMoments;
-use super::autograd::{Autograd, Placed, Placer};
 use super::kernels::Kernels;
 use super::network::Network;
 use super::parameters::{Weight, Weights, initial};
+use super::tensors::{Placed, Placer, Tensors};
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::feature::Layout;
 use crate::numerics::RandomStream;
+
+/// Steps of which the losses may wait on a device.
+const MOST_UNREAD: usize = 64;
 
 /// The options of one gradient step.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +40,7 @@ pub(crate) struct Step {
 
 /// Rows and their noise, each row's from the child stream of its number. On the device if the network is there.
 pub(crate) struct StepInput {
+    /// The rows; of rows that stay on a device perhaps no more than their numbers.
     pub(super) batch: Batch,
     /// Pairs of neighbours at the end of the batch: first one row of every pair, then their neighbours in the same order.
     pub(super) pairs: usize,
@@ -57,6 +63,26 @@ impl Loss {
     /// Each row's loss at KL weight `beta`.
     pub(crate) fn rows(&self, beta: f64) -> impl Iterator<Item = f64> {
         self.nll.iter().zip(&self.kl).map(move |(nll, kl)| nll + beta * kl)
+    }
+}
+
+/// The losses of the rows of some steps, in nats.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct LossSums {
+    pub(crate) rows: usize,
+    /// Sum of the negative log-likelihoods.
+    pub(crate) nll: f64,
+    /// Sum of the KL divergences.
+    pub(crate) kl: f64,
+}
+
+impl LossSums {
+    fn of(loss: &Loss) -> Self {
+        Self { rows: loss.nll.len(), nll: loss.nll.iter().sum(), kl: loss.kl.iter().sum() }
+    }
+
+    fn and(self, more: Self) -> Self {
+        Self { rows: self.rows + more.rows, nll: self.nll + more.nll, kl: self.kl + more.kl }
     }
 }
 
@@ -103,6 +129,22 @@ pub(super) trait Execution: Send {
     /// Updates the parameters with the last gradients, each times `factor`, at the learning rate `lr`.
     fn update(&mut self, factor: f64, lr: f64) -> Result<()>;
 
+    /// Takes a whole step in which all rows weigh the same, and leaves its losses on the device: no step waits for the one
+    /// before. False, with nothing done, if there is no device.
+    fn unread_step(&mut self, _input: &StepInput, _step: &Step) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Number of such steps since the last reading.
+    fn unread(&self) -> usize {
+        0
+    }
+
+    /// Reads the losses of these steps. `None` if one of them, or a gradient, is not finite.
+    fn read(&mut self) -> Result<Option<LossSums>> {
+        Ok(Some(LossSums::default()))
+    }
+
     /// The current parameters and optimiser.
     fn checkpoint(&self) -> Result<Checkpoint>;
 
@@ -130,6 +172,8 @@ impl Checkpoint {
 pub(crate) struct Trainer {
     execution: Box<dyn Execution>,
     latent_dim: usize,
+    /// Of the steps since the last reading whose losses are known; `None` if one was not finite.
+    losses: Option<LossSums>,
 }
 
 impl Trainer {
@@ -145,28 +189,36 @@ impl Trainer {
         let weights = initial(layout, network, seed);
         Ok(Self {
             latent_dim: network.latent_dim,
+            losses: Some(LossSums::default()),
             execution: if device.is_cpu() {
                 Box::new(Kernels::new(layout, network, &weights, shard_rows, threads)?)
             } else {
-                Box::new(Autograd::new(layout, network, &weights, device)?)
+                Box::new(Tensors::new(layout, network, &weights, device)?)
             },
         })
     }
 
-    /// Makes inputs of batches, the pairs at their end, and noise, on any thread, so that no step waits for the copy to a device.
-    pub(crate) fn feed(&self) -> impl Fn(Batch, usize, RandomStream) -> Result<StepInput> + Send + use<> {
-        let placer = self.execution.placer();
-        move |batch, pairs, noise| {
-            let placed = placer.as_ref().map(|placer| placer.place(&batch, noise)).transpose()?;
-            Ok(StepInput { batch, pairs, noise, placed })
-        }
+    /// The same on the CPU as on a device.
+    #[cfg(test)]
+    pub(crate) fn in_tensors(layout: &Layout, network: &Network, seed: u64) -> Result<Self> {
+        let execution = Tensors::new(layout, network, &initial(layout, network, seed), &candle_core::Device::Cpu)?;
+        Ok(Self { execution: Box::new(execution), latent_dim: network.latent_dim, losses: Some(LossSums::default()) })
     }
 
-    /// One gradient step. `None`, with nothing changed, if the loss or the gradient is not finite.
-    pub(crate) fn step(&mut self, input: &StepInput, step: &Step) -> Result<Option<Loss>> {
+    /// Makes inputs of batches.
+    pub(crate) fn feed(&self) -> Feed {
+        Feed::new(self.execution.placer())
+    }
+
+    /// Takes one gradient step, of which [`read`](Self::read) tells the losses. If the loss or the gradient is not finite, nothing
+    /// is changed; where the losses wait on a device, parameters are no longer finite then.
+    pub(crate) fn step(&mut self, input: &StepInput, step: &Step) -> Result<()> {
         let rows = input.batch.rows();
         let paired = input.pairs > 0 && step.neighbor_weight > 0.0;
         let (loss, norm) = if step.trim == 0.0 && step.free_bits == 0.0 && !paired {
+            if self.execution.unread_step(input, step)? {
+                return Ok(());
+            }
             let (weights, paid) = (vec![1.0 / rows as f32; rows], vec![step.beta as f32; self.latent_dim]);
             self.execution.forward_and_backward(input, &weights, &paid)?
         } else {
@@ -179,10 +231,24 @@ impl Trainer {
         };
         // A row that is left out must be finite, too: it would not be next time.
         if !norm.is_finite() || loss.rows(step.beta).any(|loss| !loss.is_finite()) {
-            return Ok(None);
+            self.losses = None;
+            return Ok(());
         }
         self.execution.update(clip(norm, step.clip_norm), step.lr)?;
-        Ok(Some(loss))
+        self.losses = self.losses.map(|sums| sums.and(LossSums::of(&loss)));
+        Ok(())
+    }
+
+    /// Whether the losses of the steps so far should be read: always, except that those on a device wait for each other.
+    pub(crate) fn should_read(&self) -> bool {
+        !(1..MOST_UNREAD).contains(&self.execution.unread())
+    }
+
+    /// The losses of the steps since the last reading. `None` if one of them, or a gradient, was not finite: then the
+    /// parameters are to be restored.
+    pub(crate) fn read(&mut self) -> Result<Option<LossSums>> {
+        let known = self.losses.replace(LossSums::default());
+        Ok(self.execution.read()?.zip(known).map(|(read, known)| known.and(read)))
     }
 
     /// The derivatives of the loss of the pairs by the posterior means, `[rows, latent_dim]`; NaN if it is not finite.
@@ -207,6 +273,7 @@ impl Trainer {
 
     /// Restores a checkpoint.
     pub(crate) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        self.losses = Some(LossSums::default());
         self.execution.restore(checkpoint)
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::config::Activation;
 use crate::feature::Likelihood::{Bernoulli, Gaussian};
 use crate::feature::{GivenLayout, Likelihood, Shape};
-use crate::model::autograd::Graph;
+use crate::model::tensors::TensorEncoder;
 use crate::model::{Encoded, Parameter, Vae, Weight, parameters};
 
 /// Two numbers and a Boolean, two latents, one hidden layer.
@@ -69,7 +69,7 @@ fn trainer(shard_rows: usize, threads: usize) -> Trainer {
 fn executions(layout: &Layout, network: &Network) -> [Box<dyn Execution>; 2] {
     let weights = initial(layout, network, 1);
     [
-        Box::new(Autograd::new(layout, network, &weights, &Device::Cpu).unwrap()),
+        Box::new(Tensors::new(layout, network, &weights, &Device::Cpu).unwrap()),
         Box::new(Kernels::new(layout, network, &weights, 16, 2).unwrap()),
     ]
 }
@@ -90,6 +90,12 @@ fn step() -> Step {
 
 fn noise() -> RandomStream {
     RandomStream::new(1, "noise")
+}
+
+/// Takes a step: its losses, `None` if one is not finite.
+fn take(trainer: &mut Trainer, input: &StepInput, step: &Step) -> Option<LossSums> {
+    trainer.step(input, step).unwrap();
+    trainer.read().unwrap()
 }
 
 /// A batch that goes over when it is needed.
@@ -148,8 +154,8 @@ fn the_forward_pass_matches_pytorch() {
     }
     let batch = two_rows(&layout);
     let kernels = Vae::new(&layout, &network, &weights, &Device::Cpu).unwrap();
-    let graph = Graph::frozen(&layout, &network, &weights, &Device::Cpu).unwrap();
-    for encoded in [kernels.encode(&batch).unwrap(), graph.encode(&batch).unwrap()] {
+    let tensors = TensorEncoder::new(&layout, &network, &weights, &Device::Cpu).unwrap();
+    for encoded in [kernels.encode(&batch).unwrap(), tensors.encode(&batch, None).unwrap()] {
         close(&encoded.mean, &[-0.266_151_43, -0.116_866_88, -0.256_202_46, -0.117_347_80], 1e-6);
         close(&encoded.log_variance, &[0.182_596_53, 0.280_195_50, 0.169_919_64, 0.287_524_82], 1e-6);
         close(&encoded.nll, &[3.553_149_94, 4.123_798_37], 1e-6);
@@ -157,10 +163,13 @@ fn the_forward_pass_matches_pytorch() {
         close(&encoded.kl, &[0.072_710_47, 0.070_149_53], 1e-6);
         assert_eq!(encoded.known, [3.0, 2.0]);
     }
-    let mut rows = graph.placer().place(&batch, noise()).unwrap();
-    rows.noise = Some(graph.placer().tensor(&[0.5, -1.0, 0.25, 2.0], &[2, 2]).unwrap());
-    let sampled = graph.losses(&rows).unwrap();
-    close(&sampled.nll.to_vec1::<f32>().unwrap(), &[3.566_612_24, 4.011_007_31], 1e-6);
+    let mut tensors = Tensors::new(&layout, &network, &weights, &Device::Cpu).unwrap();
+    let placer = tensors.placer().unwrap();
+    let mut rows = placer.place(&batch, noise()).unwrap();
+    rows.noise = Some(placer.tensor(&[0.5, -1.0, 0.25, 2.0], &[2, 2]).unwrap());
+    let input = StepInput { placed: Some(rows), ..input(&batch, noise()) };
+    let nll: Vec<f32> = tensors.forward(&input).unwrap().nll.into_iter().map(|nll| nll as f32).collect();
+    close(&nll, &[3.566_612_24, 4.011_007_31], 1e-6);
 }
 
 #[test]
@@ -259,7 +268,7 @@ fn the_number_of_threads_does_not_change_a_bit() {
         for n in 0..5 {
             let batch = many_rows(&layout, 100);
             let input = input(&batch, RandomStream::new(n, "noise"));
-            trainer.step(&input, &Step { trim: 0.1, ..step() }).unwrap().unwrap();
+            take(&mut trainer, &input, &Step { trim: 0.1, ..step() }).unwrap();
         }
         trainer.checkpoint().unwrap().weights
     };
@@ -282,7 +291,7 @@ fn steps_bring_the_rows_of_a_pair_together() {
         let mut trainer = Trainer::new(&layout, &network, 1, 16, 2, &Device::Cpu).unwrap();
         for n in 0..300 {
             let input = StepInput { pairs: 10, ..input(&batch, RandomStream::new(n, "noise")) };
-            trainer.step(&input, &Step { neighbor_weight, ..step() }).unwrap().unwrap();
+            take(&mut trainer, &input, &Step { neighbor_weight, ..step() }).unwrap();
         }
         trainer.evaluate(&input(&batch, noise())).unwrap();
         neighbor_loss(&trainer.execution.means().unwrap()[20..], 2, 1.0).value
@@ -298,7 +307,7 @@ fn a_step_that_is_not_finite_changes_nothing() {
     let mut batch = many_rows(&layout, 10);
     batch.x[4] = f32::INFINITY;
     let before = trainer.checkpoint().unwrap();
-    assert!(trainer.step(&input(&batch, noise()), &step()).unwrap().is_none());
+    assert!(take(&mut trainer, &input(&batch, noise()), &step()).is_none());
     assert_eq!(trainer.checkpoint().unwrap().weights, before.weights);
 }
 
@@ -307,11 +316,11 @@ fn going_back_to_a_checkpoint_repeats_the_same_steps() {
     let (layout, _) = small();
     let mut trainer = trainer(16, 1);
     let batch = many_rows(&layout, 40);
-    trainer.step(&input(&batch, noise()), &step()).unwrap();
+    take(&mut trainer, &input(&batch, noise()), &step()).unwrap();
     let checkpoint = trainer.checkpoint().unwrap();
     let mut onward = || {
         trainer.restore(&checkpoint).unwrap();
-        trainer.step(&input(&batch, noise()), &step()).unwrap();
+        take(&mut trainer, &input(&batch, noise()), &step()).unwrap();
         trainer.checkpoint().unwrap().weights
     };
     assert_eq!(onward(), onward());
@@ -342,7 +351,7 @@ fn a_row_encodes_to_the_same_bits_in_any_batch() {
     let (layout, network) = small();
     let weights = trainer(16, 1).checkpoint().unwrap().weights;
     let kernels = Vae::new(&layout, &network, &weights, &Device::Cpu).unwrap();
-    let tensors = Vae::Autograd(Graph::frozen(&layout, &network, &weights, &Device::Cpu).unwrap());
+    let tensors = Vae::Tensors(Box::new(TensorEncoder::new(&layout, &network, &weights, &Device::Cpu).unwrap()));
     let all = many_rows(&layout, 8500);
     for vae in [kernels, tensors] {
         let whole = vae.encode(&all).unwrap();
@@ -367,7 +376,7 @@ fn kernels_and_tensors_encode_and_decode_alike() {
     let network = Network { hidden: vec![24, 12], ..small().1 };
     let weights = initial(&layout, &network, 1);
     let kernels = Vae::new(&layout, &network, &weights, &Device::Cpu).unwrap();
-    let tensors = Vae::Autograd(Graph::frozen(&layout, &network, &weights, &Device::Cpu).unwrap());
+    let tensors = Vae::Tensors(Box::new(TensorEncoder::new(&layout, &network, &weights, &Device::Cpu).unwrap()));
     let batch = Batch { shown: None, ..any_rows(&layout, 8500) };
     let [kernels, tensors] = [kernels, tensors].map(|vae| {
         let Encoded { mean, log_variance, squared_error, nll, kl, known, .. } = vae.encode(&batch).unwrap();
@@ -507,7 +516,7 @@ fn what_went_beyond_its_bounds_comes_back() {
         let batch = many_rows(&layout, 100);
         for n in 0..600 {
             let input = input(&batch, RandomStream::new(n, "noise"));
-            trainer.step(&input, &Step { lr: 0.05, ..step() }).unwrap().unwrap();
+            take(&mut trainer, &input, &Step { lr: 0.05, ..step() }).unwrap();
         }
         let weights = trainer.checkpoint().unwrap().weights;
         let vae = Vae::new(&layout, &small().1, &weights, &Device::Cpu).unwrap();
@@ -516,4 +525,47 @@ fn what_went_beyond_its_bounds_comes_back() {
         let of_numbers = &weights["likelihood.gaussian.log_variance"].values;
         assert!(of_numbers.iter().all(|s| *s < 5.9), "{of_numbers:?}");
     }
+}
+
+#[test]
+fn steps_whose_losses_are_read_later_are_the_same_steps() {
+    let (layout, network) = (mixed(), Network { hidden: vec![24, 12], ..small().1 });
+    // Clipped at the second norm.
+    for clip_norm in [0.0, 1e3, 0.5] {
+        let [later, at_once] = executions(&layout, &network).map(|execution| {
+            let mut trainer = Trainer { execution, latent_dim: 2, losses: Some(LossSums::default()) };
+            let mut sums = LossSums::default();
+            for n in 0..5 {
+                let input = input(&any_rows(&layout, 50 + n), noise().child(n));
+                trainer.step(&input, &Step { clip_norm, ..step() }).unwrap();
+                sums = if trainer.should_read() { sums.and(trainer.read().unwrap().unwrap()) } else { sums };
+            }
+            assert_eq!(sums.rows, if trainer.should_read() { 260 } else { 0 });
+            sums = sums.and(trainer.read().unwrap().unwrap());
+            (sums, trainer.checkpoint().unwrap().weights)
+        });
+        assert_eq!((later.0.rows, at_once.0.rows), (260, 260));
+        for (later, at_once) in [(later.0.nll, at_once.0.nll), (later.0.kl, at_once.0.kl)] {
+            assert!((later - at_once).abs() < 1e-5 * at_once.abs(), "{later} {at_once}");
+        }
+        for (later, at_once) in later.1.values().zip(at_once.1.values()) {
+            close(&later.values, &at_once.values.iter().copied().map(f64::from).collect::<Vec<_>>(), 1e-4);
+        }
+    }
+}
+
+#[test]
+fn a_step_that_is_not_finite_is_told_when_losses_are_read_and_undone_by_a_restore() {
+    let (layout, network) = small();
+    let [execution, _] = executions(&layout, &network);
+    let mut trainer = Trainer { execution, latent_dim: 2, losses: Some(LossSums::default()) };
+    let before = trainer.checkpoint().unwrap();
+    let mut batch = many_rows(&layout, 10);
+    batch.x[4] = f32::INFINITY;
+    for batch in [&batch, &many_rows(&layout, 10)] {
+        trainer.step(&input(batch, noise()), &step()).unwrap();
+    }
+    assert!(trainer.read().unwrap().is_none());
+    trainer.restore(&before).unwrap();
+    assert!(take(&mut trainer, &input(&many_rows(&layout, 10), noise()), &step()).is_some());
 }

@@ -1,15 +1,15 @@
-//! Copies of rows to the device, and of results back, one copy each.
+//! Copies of rows to the device, and of results back, one copy each. A copy to a device is made on the thread that reads
+//! rows, while the step before computes.
 //!
 //! **Invariant:** nothing else of the model makes tensors of numbers, or numbers of tensors. Each is made by a
 //! [`Placer`], which knows one device, or computed from such: no operation meets tensors of two devices.
 
 use std::ops::Range;
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 
 use crate::batch::Batch;
 use crate::feature::Layout;
-use crate::model::parameters::Weight;
 use crate::numerics::RandomStream;
 
 /// Alignment of the parts of a copy, in values: 256 bytes, as an allocation would have.
@@ -59,9 +59,42 @@ impl Placer {
         Tensor::from_slice(values, shape, &self.device)
     }
 
-    /// A parameter as a tensor.
-    pub(super) fn parameter(&self, weight: &Weight) -> Result<Tensor> {
-        self.tensor(&weight.values, &weight.shape)
+    /// Places as a tensor.
+    pub(super) fn indices(&self, places: &[u32]) -> Result<Tensor> {
+        Tensor::from_slice(places, places.len(), &self.device)
+    }
+
+    /// Room for rows of this width, which are 0 at first, or 1.
+    pub(super) fn room(&self, rows: usize, width: usize, one: bool) -> Result<Tensor> {
+        let make = if one { Tensor::ones } else { Tensor::zeros };
+        make((rows, width), DType::F32, &self.device)
+    }
+
+    /// Where rows are placed.
+    pub(super) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Whether the encoder sees rows of which nothing is hidden as their row vectors.
+    pub(super) fn sees_row_vectors(&self) -> bool {
+        self.layout.values() == self.layout.encoder_inputs()
+    }
+
+    /// Values of a row in all parts: what the encoder sees, the row vector, and what is known of it.
+    pub(super) fn row_values(&self) -> usize {
+        let seen = if self.sees_row_vectors() { 0 } else { self.layout.encoder_inputs() };
+        2 * self.layout.inputs() + seen
+    }
+
+    /// The noise of rows with these numbers, and what the encoder sees of a batch, if values are hidden or have noise.
+    pub(super) fn place_drawn(&self, batch: &Batch, noise: RandomStream) -> Result<(Option<Tensor>, Tensor)> {
+        let (rows, mut load) = (batch.rows(), Transfer::default());
+        let (width, latent_dim) = (self.layout.encoder_inputs(), self.latent_dim);
+        let seen = batch.shown.as_ref().map(|_| load.add(rows * width, |into| self.see(batch, 0..rows, into)));
+        let noise = load.add(rows * latent_dim, |into| draw(&batch.ids, noise, into, latent_dim));
+        let all = self.tensor(&load.values, &[load.values.len()])?;
+        let part = |at: Range<usize>, width: usize| all.narrow(0, at.start, at.len())?.reshape((rows, width));
+        Ok((seen.map(|seen| part(seen, width)).transpose()?, part(noise, latent_dim)?))
     }
 
     /// A batch with the noise its rows draw: a row draws from the child of its number.
@@ -86,16 +119,13 @@ impl Placer {
         let x = load.add(height * inputs, |into| of_rows(&batch.x, into));
         let known = batch.known.as_ref().map(|known| load.add(height * inputs, |into| of_rows(known, into)));
         // Numbers alone, of which none is hidden, go over once.
-        let seen = if batch.shown.is_none() && self.layout.values() == width {
+        let seen = if batch.shown.is_none() && self.sees_row_vectors() {
             x.clone()
         } else {
             load.add(height * width, |into| self.see(batch, range.clone(), into))
         };
         let noise = noise.map(|noise| {
-            load.add(height * latent_dim, |into| {
-                let draws = into.chunks_exact_mut(latent_dim);
-                batch.ids[range.clone()].iter().zip(draws).for_each(|(&id, draw)| noise.child(id).normals(draw));
-            })
+            load.add(height * latent_dim, |into| draw(&batch.ids[range.clone()], noise, into, latent_dim))
         });
         let all = self.tensor(&load.values, &[load.values.len()])?;
         let part = |at: Range<usize>, width: usize| all.narrow(0, at.start, at.len())?.reshape((height, width));
@@ -122,6 +152,11 @@ impl Placer {
             seen[self.layout.own_inputs()..].copy_from_slice(&batch.given.inputs[row * given..][..given]);
         }
     }
+}
+
+/// Draws the noise of rows: each from the child of its number.
+fn draw(ids: &[u64], noise: RandomStream, into: &mut [f32], latent_dim: usize) {
+    ids.iter().zip(into.chunks_exact_mut(latent_dim)).for_each(|(&id, draw)| noise.child(id).normals(draw));
 }
 
 /// The numbers of some tensors of one device, row-major.
