@@ -165,9 +165,10 @@ impl Model {
         graph.section("p_value");
         let zero = graph.floats(&[0.0]);
         let is_known = graph.op("Greater", &[&rows.own.row.known, &zero]);
-        let rounding = if anomaly_score.needs_neighbors() { OF_DISTANCES } else { OF_SUMS };
+        let (rounding, terms) = if anomaly_score.needs_neighbors() { (OF_DISTANCES, 0) } else { (OF_SUMS, elements) };
         let p_value = self.metadata().scoring.calibration.as_ref().map(|tail| {
-            let (p, nan) = (TailGraph { tail, elements, rounding }.p_value(graph, &ranked), graph.doubles(&[f64::NAN]));
+            let (p, nan) =
+                (TailGraph { tail, elements: terms, rounding }.p_value(graph, &ranked), graph.doubles(&[f64::NAN]));
             graph.op("Where", &[&is_known, &p, &nan])
         });
         if let Some(p_value) = &p_value {

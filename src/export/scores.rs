@@ -210,7 +210,7 @@ impl ScoreGraph<'_> {
             let least = graph.floats(&[f32::MIN]);
             distance = graph.op("Where", &[has_expected, &least, &distance]);
         }
-        let b = TailGraph { tail: neighbor_distance, elements, rounding: OF_DISTANCES }.nats(graph, &distance);
+        let b = TailGraph { tail: neighbor_distance, elements: 0, rounding: OF_DISTANCES }.nats(graph, &distance);
         let [exponent, half, scale] = [EXPONENT, 0.5, -1.0 / EXPONENT].map(|it| graph.doubles(&[it]));
         let apart = graph.op("Sub", &[&a, &b]);
         let apart = graph.op("Abs", &[&apart]);

@@ -16,7 +16,7 @@ pub(super) const OF_DISTANCES: f64 = 4e-6;
 /// A tail in the graph.
 pub(super) struct TailGraph<'a> {
     pub(super) tail: &'a Tail,
-    /// Elements of the row vector.
+    /// How many elements a score is a sum over; 0 of a distance, and of a score made of ranks.
     pub(super) elements: usize,
     /// By how much rounding may change a score: [`OF_SUMS`] or [`OF_DISTANCES`].
     pub(super) rounding: f64,
