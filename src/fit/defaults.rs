@@ -108,8 +108,10 @@ const NEIGHBORS_OF_MAP: usize = 15;
 /// The deviation of the noise on what the encoder sees in training: it makes rows that the fit has not seen fall where rows like
 /// them are. It costs likelihood without neighbours in narrow tables and with many latents (benches/README.md).
 fn input_noise(config: &FitConfig, inputs: usize, latents: usize) -> f64 {
+    // A linear network without noise is probabilistic PCA.
+    let is_linear = config.hidden.as_ref().is_some_and(Vec::is_empty);
     match neighbors(config) {
-        0 if preset(config) != Preset::Anomaly && inputs >= 32 && latents <= 3 => 0.7,
+        0 if preset(config) != Preset::Anomaly && inputs >= 32 && latents <= 3 && !is_linear => 0.7,
         0 => 0.0,
         _ if inputs >= 32 => 0.7,
         _ => 0.2,
