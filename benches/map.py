@@ -1,24 +1,30 @@
 #!/usr/bin/env python3
 """How well does a map keep neighbours? Fits tables with and without `--preset map`, beside principal components and UMAP.
 
-    map.py VAEPIPE [--seeds N] [--umap] [--widths 2,16] FILE.parquet:LABEL[,LABEL...][:EXCLUDED,...]...
+    map.py VAEPIPE [--seeds N] [--umap] [--drawn] [--widths 2,16] FILE.parquet:LABEL[,LABEL...][:EXCLUDED,...]...
 
 Needs: pip install pyarrow scikit-learn, and umap-learn for --umap. Labels, excluded columns and `split` are not learned. A
 column `split` with the values train and test says which rows are not seen in the fit; else every fifth row is not.
 
 Prints a Markdown table: of rows not seen, 5-nearest-neighbour accuracy of each label among the fit's rows, trustworthiness at 5
 neighbours (Venna & Kaski 2001), the loss of the ELBO in nats, and the seconds of the fit; means over the seeds. PCA, UMAP and
-trustworthiness compare standardised numbers (the pixels of images as they are) and a 0 or 1 for each word.
+trustworthiness compare standardised numbers (the pixels of images as they are) and a 0 or 1 for each word. With --drawn, also
+how well gradient-boosted trees tell rows that `generate` draws from the rows not seen: the area under their ROC curve in three
+folds, 0.5 if they cannot (of wide rows, in 50 principal components).
 """
 import argparse, statistics, subprocess, tempfile, time
 from pathlib import Path
 
 import numpy as np, pyarrow as pa, pyarrow.parquet as pq
 from sklearn.decomposition import PCA
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.manifold import trustworthiness
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 
 MOST_JUDGED = 3000
+MOST_TOLD_APART = 1500
 
 
 def encoded(table):
@@ -53,7 +59,21 @@ def judge(z, x, fresh, labels):
     return [*accuracy, trustworthiness(x[places], z[places], n_neighbors=5)]
 
 
-def vaepipe(program, folder, flags, left_out, x, fresh, labels):
+def told_apart(learned, fresh, drawn):
+    """How well a classifier tells drawn rows from as many that the fit has not seen."""
+    columns = [name for name in learned.column_names if name in drawn.column_names]
+    real = learned.select(columns)
+    x = encoded(pa.concat_tables([real, drawn.select(columns).cast(real.schema)]).combine_chunks())
+    real, drawn = x[: len(fresh)][fresh][:MOST_TOLD_APART], x[len(fresh) :]
+    count = min(len(real), len(drawn))
+    x, y = np.concatenate([real[:count], drawn[:count]]), np.repeat([0, 1], count)
+    if x.shape[1] > 50:
+        x = PCA(50, random_state=0).fit(real).transform(x)
+    folds, trees = StratifiedKFold(3, shuffle=True, random_state=0), HistGradientBoostingClassifier(max_iter=60, early_stopping=False)
+    return roc_auc_score(y, cross_val_predict(trees, x, y, cv=folds, method="predict_proba")[:, 1])
+
+
+def vaepipe(program, folder, flags, left_out, x, fresh, labels, drawn_of):
     run = lambda words: subprocess.run([program, *words.split()], cwd=folder, check=True, capture_output=True)
     start = time.time()
     run(f"fit train.parquet -m model.safetensors --force -q --exclude {left_out} {flags}")
@@ -62,7 +82,11 @@ def vaepipe(program, folder, flags, left_out, x, fresh, labels):
     scored = pq.read_table(folder / "scored.parquet")
     z = np.column_stack([scored[name] for name in scored.column_names if name.startswith("z_")])
     loss = np.sort(scored["elbo"].to_numpy()[fresh])
-    return [*judge(z, x, fresh, labels), loss[: int(np.ceil(0.99 * len(loss)))].mean(), seconds]
+    apart = None
+    if drawn_of is not None:
+        run(f"generate -n {MOST_TOLD_APART} drawn.parquet -m model.safetensors --force -q")
+        apart = told_apart(drawn_of, fresh, pq.read_table(folder / "drawn.parquet"))
+    return [*judge(z, x, fresh, labels), loss[: int(np.ceil(0.99 * len(loss)))].mean(), apart, seconds]
 
 
 def other(make, x, fresh, labels):
@@ -72,7 +96,7 @@ def other(make, x, fresh, labels):
     z = np.zeros((len(x), fitted.transform(x[:2]).shape[1]))
     z[~fresh] = getattr(fitted, "embedding_", None) if hasattr(fitted, "embedding_") else fitted.transform(x[~fresh])
     z[fresh] = fitted.transform(x[fresh])
-    return [*judge(z, x, fresh, labels), None, seconds]
+    return [*judge(z, x, fresh, labels), None, None, seconds]
 
 
 def main():
@@ -84,9 +108,10 @@ def main():
     parser.add_argument("--flags", default="", help="further flags of the maps")
     parser.add_argument("--only", default="")
     parser.add_argument("--umap", action="store_true")
+    parser.add_argument("--drawn", action="store_true")
     arguments = parser.parse_args()
     program = str(Path(arguments.program).resolve())
-    print("| rows | latents | model | 5-NN accuracy | trustworthiness | loss | fit, s |\n|---|---|---|---|---|---|---|")
+    print("| rows | latents | model | 5-NN accuracy | trustworthiness | loss | drawn | fit, s |\n|---|---|---|---|---|---|---|---|")
     for file in arguments.files:
         path, names, excluded = (file.split(":") + [""])[:3]
         names, excluded = names.split(","), [name for name in excluded.split(",") if name]
@@ -96,14 +121,22 @@ def main():
         fresh = np.array(table["split"].to_pylist()) == "test" if split else np.arange(len(table)) % 5 == 0
         labels = [np.array([str(value) for value in table[name].to_pylist()]) for name in names]
         left_out = [*names, *excluded, *(["split"] if split else [])]
-        x = encoded(table.drop_columns(left_out))
+        learned = table.drop_columns(left_out)
+        x = encoded(learned)
         with tempfile.TemporaryDirectory() as folder:
             folder = Path(folder)
             pq.write_table(table, folder / "rows.parquet")
             pq.write_table(table.filter(~fresh), folder / "train.parquet")
             for width in map(int, arguments.widths.split(",")):
                 ours = lambda flags: lambda seed: vaepipe(
-                    program, folder, f"--latent-dim {width} --seed {seed} {flags}", ",".join(left_out), x, fresh, labels
+                    program,
+                    folder,
+                    f"--latent-dim {width} --seed {seed} {flags}",
+                    ",".join(left_out),
+                    x,
+                    fresh,
+                    labels,
+                    learned if arguments.drawn else None,
                 )
                 models = {
                     "PCA": lambda seed: other(lambda: PCA(min(width, x.shape[1])), x, fresh, labels),
@@ -120,11 +153,11 @@ def main():
                     runs = [measure(seed) for seed in range(1 if name == "PCA" else arguments.seeds)]
                     means = [None if run[0] is None else statistics.mean(run) for run in zip(*runs)]
                     accuracy = ", ".join(f"{mean:.3f}" for mean in means[: len(names)])
-                    trust, loss, seconds = means[len(names) :]
-                    loss = "" if loss is None else f"{loss:.2f}"
+                    trust, loss, apart, seconds = means[len(names) :]
+                    loss, apart = [("" if value is None else f"{value:.2f}") for value in (loss, apart)]
                     print(
                         f"| {Path(path).stem} ({', '.join(names)}) | {width} | {name} | {accuracy} | {trust:.3f} | {loss} "
-                        f"| {seconds:.1f} |",
+                        f"| {apart} | {seconds:.1f} |",
                         flush=True,
                     )
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Makes the pictures of this folder: the upper part of the reports on flights and digits, and walks through the latent space
-of digits, as Chromium shows them.
+"""Makes the pictures of this folder: the upper part of the report on flights, and a map of digits and walks through their
+latent space, as Chromium shows them.
 
     pictures.py VAEPIPE CHROMIUM
 
@@ -30,11 +30,13 @@ def picture(folder, page, name, width, height):
 with tempfile.TemporaryDirectory() as folder:
     folder, data = Path(folder), docs.parent / "sample_data"
     run = lambda *words: subprocess.run([program, *map(str, words), "-q"], check=True, cwd=folder)
-    for name, flags in [("flights", []), ("digits", ["--exclude", "label,split"])]:
-        run("fit", data / f"{name}.parquet", "-m", name, *flags)
-        run("transform", data / f"{name}.parquet", f"{name}.parquet", "-m", name)
+    images = ["--exclude", "label,split"]
+    for name, rows, flags in [("flights", "flights", []), ("digits", "digits", images), ("map", "digits", ["--preset", "map", *images])]:
+        run("fit", data / f"{rows}.parquet", "-m", name, *flags)
+        run("transform", data / f"{rows}.parquet", f"{name}.parquet", "-m", name)
     run("report", "flights.parquet", "-m", "flights", "-o", "flights.html")
-    run("report", "digits.parquet", "-m", "digits", "-o", "digits.html", "--image", "8x8", "--color", "label", "--svg", "figures")
+    for name in ["digits", "map"]:
+        run("report", f"{name}.parquet", "-m", name, "-o", f"{name}.html", "--image", "8x8", "--color", "label", "--svg", name + "-figures")
     picture(folder, "flights.html", "report-flights.png", 1100, 760)
-    picture(folder, "digits.html", "report-digits.png", 1100, 640)
-    picture(folder, "figures/traversals.svg", "traversals-digits.png", 960, 800)
+    picture(folder, "map-figures/latents.svg", "map-digits.png", 960, 700)
+    picture(folder, "digits-figures/traversals.svg", "traversals-digits.png", 960, 800)

@@ -96,7 +96,7 @@ pub struct FitConfig {
     /// default is 15 [default: 0]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Model"))]
     pub neighbors: Option<usize>,
-    /// Weight of the neighbours beside the ELBO, in nats a feature [default: 1, below 32 features 0.3; of more
+    /// Weight of the neighbours beside the ELBO, in nats a feature [default: 1, below 32 features 0.1; of more
     /// than two latents, times 2 over their number]
     #[cfg_attr(feature = "cli", arg(long, value_name = "WEIGHT", help_heading = "Model"))]
     pub neighbor_weight: Option<f64>,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::column_choice::ColumnChoice;
-use super::defaults::MissingRates;
+use super::missing_rates::MissingRates;
 use super::statistics;
 use super::windows::WindowedRows;
 use crate::artifact::{Init, Metadata, Model};

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::defaults::{self, MissingRates};
+use super::defaults;
+use super::missing_rates::MissingRates;
 use super::statistics;
 use super::windows::WindowedRows;
 use crate::config::{FitConfig, LogicalType};

@@ -4,9 +4,9 @@ use std::ops::RangeInclusive;
 
 use super::batch_size::batch_size;
 use super::latent_dim_search::widest;
+use super::missing_rates::MissingRates;
 use super::neighbor_graph::default_weight;
 use crate::config::{Activation, FitConfig, LatentDim, Preset, Scale, Training};
-use crate::feature::Kind;
 use crate::fit::row_order::CHUNK_ROWS;
 use crate::model::Network;
 
@@ -103,10 +103,21 @@ const MAP: Defaults = Defaults {
     ..REDUCE
 };
 
-/// Neighbours of a row that preset map keeps near to it, and the noise of the encoder's input where neighbours count, which
-/// makes rows that the fit has not seen fall where their neighbours are.
+/// Neighbours of a row that preset map keeps near to it.
 const NEIGHBORS_OF_MAP: usize = 15;
-const NOISE_OF_NEIGHBORS: f64 = 0.7;
+
+/// The deviation of the noise on what the encoder sees in training: it makes rows that the fit has not seen fall where rows like
+/// them are. It costs likelihood without neighbours in narrow tables and with many latents (benches/README.md).
+fn input_noise(config: &FitConfig, inputs: usize, latents: usize) -> f64 {
+    // A linear network without noise is probabilistic PCA.
+    let is_linear = config.hidden.as_ref().is_some_and(Vec::is_empty);
+    match neighbors(config) {
+        0 if preset(config) != Preset::Anomaly && inputs >= 32 && latents <= 3 && !is_linear => 0.7,
+        0 => 0.0,
+        _ if inputs >= 32 => 0.7,
+        _ => 0.2,
+    }
+}
 
 const ANOMALY: Defaults = Defaults {
     scale: Scale::Asinh,
@@ -127,27 +138,6 @@ const ANOMALY: Defaults = Defaults {
 
 /// Share of the known values hidden in training if some are missing, so that the encoder learns to do without them.
 const MASK_RATE: f64 = 0.1;
-
-/// How much the learned columns miss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct MissingRates {
-    /// Whether any value is missing.
-    pub(super) any: bool,
-    /// Whether so many are missing that the quality of imputation decides.
-    pub(super) many: bool,
-}
-
-impl MissingRates {
-    /// The rates of features of `rows` rows.
-    pub(super) fn of(kinds: &[Kind], rows: u64) -> Self {
-        Self::new(kinds.iter().map(|kind| kind.missing()).sum(), rows * kinds.len() as u64)
-    }
-
-    /// The rates for `missing` of `all` values; many are a twentieth.
-    pub(super) fn new(missing: u64, all: u64) -> Self {
-        Self { any: missing > 0, many: missing > 0 && missing >= all / 20 }
-    }
-}
 
 /// The noise floor for many missing values: next to none, since it would make intervals too wide. With it go twice the
 /// latents and one layer of twice the width in place of two, which fill held-out values better.
@@ -289,10 +279,7 @@ pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_r
     let epochs = steps.div_ceil(steps_per_epoch);
     let (neighbors, latents) = (neighbors(config), (defaults.latent_dim)(DataShape { inputs, rows }));
     let latents = if let Some(LatentDim::Of(latents)) = config.latent_dim { latents } else { latents };
-    let (neighbor_weight, input_noise) = match neighbors {
-        0 => (0.0, 0.0),
-        _ => (config.neighbor_weight.unwrap_or_else(|| default_weight(inputs, latents)), NOISE_OF_NEIGHBORS),
-    };
+    let weight = || config.neighbor_weight.unwrap_or_else(|| default_weight(inputs, latents));
     Training {
         preset: preset(config),
         scale: scale(config),
@@ -312,8 +299,8 @@ pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_r
         patience: config.patience.unwrap_or_else(|| (defaults.patience)(epochs)),
         val_fraction: val_fraction(config),
         neighbors,
-        neighbor_weight,
-        input_noise,
+        neighbor_weight: if neighbors == 0 { 0.0 } else { weight() },
+        input_noise: input_noise(config, inputs, latents),
         members: config.members.unwrap_or(MEMBERS),
         seed: config.seed,
         shuffle_rows,
@@ -373,6 +360,16 @@ mod tests {
         };
         assert_eq!((hidden(64, 2), hidden(64, 4)), (vec![128, 64, 32], vec![128, 64]));
         assert_eq!((hidden(784, 3), hidden(13, 2)), (vec![256, 128, 64], vec![64, 32]));
+    }
+
+    #[test]
+    fn few_latents_of_many_features_and_neighbours_get_noise() {
+        let noise = |preset, neighbors, inputs, latents| {
+            let config = FitConfig::new().preset(preset).neighbors(neighbors).latent_dim(latents);
+            training(&config, inputs, 1000, 0, false).input_noise
+        };
+        let of = |neighbors| [(64, 2), (64, 4), (13, 2)].map(|(n, k)| noise(Preset::Reduce, neighbors, n, k));
+        assert_eq!((of(0), of(15), noise(Preset::Anomaly, 0, 64, 2)), ([0.7, 0.0, 0.0], [0.7, 0.7, 0.2], 0.0));
     }
 
     #[test]

@@ -57,7 +57,8 @@ mod tests {
     use crate::config::FitConfig;
     use crate::feature::Likelihood::Gaussian;
     use crate::feature::Shape;
-    use crate::fit::defaults::{self, MissingRates};
+    use crate::fit::defaults;
+    use crate::fit::missing_rates::MissingRates;
 
     #[test]
     fn what_cannot_be_is_refused_and_what_is_usual_is_not() {

@@ -19,6 +19,7 @@ mod measured;
 mod members;
 mod memory_budget;
 mod memory_check;
+mod missing_rates;
 mod neighbor_graph;
 mod out_of_fold;
 mod plan;

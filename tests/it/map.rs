@@ -77,7 +77,7 @@ fn a_map_has_two_latents_and_says_how_it_was_made() {
     let map = training("vae.safetensors");
     assert_eq!(map["network"]["latent_dim"], 2);
     let of_training = |name: &str| map["training"][name].clone();
-    assert_eq!(["preset", "neighbors", "neighbor_weight"].map(of_training), [json!("map"), json!(15), json!(0.3)]);
+    assert_eq!(["preset", "neighbors", "neighbor_weight"].map(of_training), [json!("map"), json!(15), json!(0.1)]);
     dir.ok("fit in.parquet --epochs 2 -m none.safetensors");
     dir.ok("fit in.parquet --epochs 2 -m zero.safetensors --neighbors 0 --neighbor-weight 3");
     assert!(training("none.safetensors")["training"].get("neighbors").is_none());

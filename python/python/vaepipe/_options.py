@@ -80,7 +80,7 @@ class FitOptions(TypedDict, total=False):
     #: preset map the default is 15 [default: 0]
     neighbors: int | None
 
-    #: Weight of the neighbours beside the ELBO, in nats a feature [default: 1, below 32 features 0.3; of more
+    #: Weight of the neighbours beside the ELBO, in nats a feature [default: 1, below 32 features 0.1; of more
     #: than two latents, times 2 over their number]
     neighbor_weight: float | None
 
