@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 pub(crate) use candle_core::Device as TensorDevice;
 
-use crate::error::{Error, ParseChoiceError, Result};
+use crate::error::{DeviceFault, Error, ParseChoiceError, Result};
 
 /// The device a user asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,14 +29,16 @@ impl Device {
     /// The tensor library's device. A run makes one: tensors of two devices cannot be combined.
     ///
     /// # Errors
-    /// [`Error::NoCuda`] and [`Error::Device`] if CUDA is asked for and not available; `Auto` never fails.
+    /// [`Error::Device`] if CUDA is asked for and not available; `Auto` never fails.
     pub(crate) fn resolve(self) -> Result<candle_core::Device> {
         match self {
             Self::Cpu => Ok(candle_core::Device::Cpu),
             Self::Cuda(number) => cuda(number),
             Self::Auto => Ok(cuda(0).unwrap_or_else(|error| {
                 match error {
-                    Error::Device { source, .. } => tracing::info!("device cpu: no CUDA device answers: {source}"),
+                    Error::Device(DeviceFault::NotAvailable { source, .. }) => {
+                        tracing::info!("device cpu: no CUDA device answers: {source}");
+                    }
                     _ => tracing::info!("device cpu"),
                 }
                 candle_core::Device::Cpu
@@ -56,16 +58,32 @@ fn cuda(number: u16) -> Result<candle_core::Device> {
             tracing::info!("device {device}");
             Ok(cuda)
         }
-        Err(candle_core::Error::NotCompiledWithCudaSupport) => Err(Error::NoCuda { device }),
-        Err(source) => Err(Error::Device { device, source: Box::new(source) }),
+        Err(candle_core::Error::NotCompiledWithCudaSupport) => Err(DeviceFault::NoCuda { device }.into()),
+        Err(source) => Err(DeviceFault::NotAvailable { device, source: Box::new(source) }.into()),
     }
 }
 
 /// An error of the tensor library without the backtrace in its text.
-pub(crate) fn bare(error: candle_core::Error) -> candle_core::Error {
+fn bare(error: candle_core::Error) -> candle_core::Error {
     match error {
         candle_core::Error::WithBacktrace { inner, .. } => *inner,
         error => error,
+    }
+}
+
+/// How the driver and cuBLAS say that the memory of a device is used up. Their types exist only in builds with CUDA.
+const OUT_OF_MEMORY: [&str; 2] = ["CUDA_ERROR_OUT_OF_MEMORY", "CUBLAS_STATUS_ALLOC_FAILED"];
+
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        match bare(error) {
+            candle_core::Error::Cuda(source) => {
+                let said = source.to_string();
+                let full = OUT_OF_MEMORY.iter().any(|words| said.contains(words));
+                if full { DeviceFault::OutOfMemory { source } } else { DeviceFault::Failed { source } }.into()
+            }
+            error => Self::Tensor { source: Box::new(error) },
+        }
     }
 }
 
@@ -118,9 +136,19 @@ mod tests {
         let built = candle_core::utils::cuda_is_available();
         match Device::Cuda(0).resolve() {
             Ok(device) => assert!(device.is_cuda()),
-            Err(Error::NoCuda { device }) => assert!(!built && device == "cuda:0"),
-            Err(error) => assert!(built && matches!(error, Error::Device { .. }), "{error}"),
+            Err(Error::Device(DeviceFault::NoCuda { device })) => assert!(!built && device == "cuda:0"),
+            Err(error) => assert!(built && matches!(error, Error::Device(DeviceFault::NotAvailable { .. })), "{error}"),
         }
         assert!(Device::Auto.resolve().is_ok());
+    }
+
+    #[test]
+    fn a_full_device_is_told_from_a_failed_one() {
+        let error = |said: &str| Error::from(candle_core::Error::Cuda(said.into()));
+        for said in OUT_OF_MEMORY {
+            assert!(matches!(error(said), Error::Device(DeviceFault::OutOfMemory { .. })));
+        }
+        assert!(matches!(error("CUDA_ERROR_LAUNCH_FAILED"), Error::Device(DeviceFault::Failed { .. })));
+        assert!(matches!(Error::from(candle_core::Error::Msg("shape".to_owned())), Error::Tensor { .. }));
     }
 }
