@@ -216,9 +216,9 @@ fn a_full_device_is_a_clear_error() {
     dir.fails(1, "fit in.parquet --device cuda:0 --epochs 1").says(&["cuda:0", "memory"]);
     // A context and small networks fit, but not this one.
     let gib = held.iter().position(|block| block.elem_count() < 1 << 30).unwrap_or(held.len());
-    held.drain(..gib.min(3));
+    held.drain(..gib.min(2));
     device.synchronize().unwrap();
-    let large = "fit in.parquet --device cuda:0 --epochs 1 --hidden 16384,16384";
+    let large = "fit in.parquet --device cuda:0 --epochs 1 --hidden 8192,8192";
     dir.fails(1, large).says(&["the device is out of memory", "--batch-size", "--device cpu"]);
     assert_eq!(dir.names(), ["in.parquet"]);
     drop(held);

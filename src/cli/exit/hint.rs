@@ -269,15 +269,15 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         }
         Error::NotMeasured { .. } => "use more rows or a larger --val-fraction; --accept-worse skips the check".to_owned(),
         Error::Checkpoint { .. } => "leave --resume out to start again".to_owned(),
-        Error::Device(fault) => return device_hint(fault, has("batch_size")),
+        Error::Device(fault) => device_hint(fault, has("batch_size")).to_owned(),
         Error::Diverged { .. } => "try a lower --lr, or --clip-norm 1".to_owned(),
         _ => return None,
     })
 }
 
 /// The same for a fault of a device, of a command with a batch size or without.
-fn device_hint(fault: &DeviceFault, has_batch_size: bool) -> Option<String> {
-    let hint = match fault {
+fn device_hint(fault: &DeviceFault, has_batch_size: bool) -> &'static str {
+    match fault {
         DeviceFault::NoCuda { .. } => {
             "--device cpu works in every build; `cargo build --release --features cuda` makes one with CUDA"
         }
@@ -294,9 +294,7 @@ fn device_hint(fault: &DeviceFault, has_batch_size: bool) -> Option<String> {
         DeviceFault::Failed { .. } => {
             "run it again; `nvidia-smi` says whether the device still answers; --device cpu works without one"
         }
-        _ => return None,
-    };
-    Some(hint.to_owned())
+    }
 }
 
 /// Whether the name of a file ends so.
