@@ -1,7 +1,7 @@
 // A driver and cuBLAS that answer as if there were a device, and compute nothing: memory of the device is zeros. With it a
 // machine without a GPU counts what a program asks of a device (trace.c), and sees it fail as a device fails.
 //
-// `.ci/cuda count` adds all other functions, which answer 0, success.
+// `.ci/cuda rehearse` adds all other functions, which answer 0, success.
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,12 +4,14 @@
 #   ./run.sh [FOLDER]        results go into FOLDER, by default $OUT, or ./results: results.json, table.txt, log.txt
 #   DEVICE=cpu ./run.sh      a rehearsal with the CPU in the place of CUDA
 #   SMALL=1 ./run.sh         few rows and points, for a rehearsal; SECONDS_ALL=290 is the limit of the whole run
+#   PARTS="shares faults" ./run.sh     only these parts of: comparisons speed shares faults pytorch
 #
 # Every step has a limit of its own. One that fails or is out of time is a line of the table, not the end.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 out=${1:-${OUT:-$here/results}}
 device=${DEVICE:-cuda} all=${SECONDS_ALL:-290} small=${SMALL:-}
+parts=${PARTS:-comparisons speed shares faults pytorch}
 mkdir -p "$out" && out=$(cd "$out" && pwd) || exit 1
 work=$(mktemp -d) table=$work/table.tsv
 mkdir -p "$work/logs" "$work/jit"
@@ -346,6 +348,8 @@ pytorch() {
 
 # --- all of it
 
+wanted() { [[ " $parts " = *" $1 "* ]]; }
+
 SECONDS=0
 tables=()
 if machine; then
@@ -356,17 +360,17 @@ if machine; then
     record machine 'first start' "$took" s 'the driver compiles the kernels'
   must second 30 vaepipe fit "$first" -m first.safetensors --force --device "$device" --epochs 1 &&
     record machine 'second start' "$took" s 'from the cache of the driver'
-  comparisons
+  ! wanted comparisons || comparisons
   wait "${tables[@]}"
-  speed
+  ! wanted speed || speed
   if [ "$device" = cuda ]; then
     for batch in 256 4096; do
-      [[ " ${batches[*]} " = *" $batch "* ]] && shares "$batch"
+      wanted shares && [[ " ${batches[*]} " = *" $batch "* ]] && shares "$batch"
     done
     record memory 'of the device, nvidia-smi' "$(since 0)"
   fi
-  faults
-  pytorch
+  ! wanted faults || faults
+  ! wanted pytorch || pytorch
 fi
 record machine seconds "$SECONDS" s
 
