@@ -5,7 +5,7 @@
 // TRACE_OUT     gets one JSON object when the program ends: for each kind of call how many, bytes, seconds of the host in
 //               them; with TRACE_EVENTS=1 also seconds of the device, between two CUDA events around each call, which slows the host.
 // TRACE_MEMORY  lets allocations fail above so many bytes, as on a full device.
-// TRACE_LOST    lets all kernels, copies and waits fail after so many of them, as on a device that is lost.
+// TRACE_LOST    lets every call fail after so many kernels and copies, as on a device that is lost.
 //
 // Only calls that the program itself links are seen, not those of the CUDA libraries: a matrix product counts as one.
 #define _GNU_SOURCE
@@ -122,7 +122,7 @@ static void count(int kind, uint64_t bytes, double since) {
 #define CALL(kind_, call)                                           \
   ({                                                                \
     double since = now();                                           \
-    int answer = call;                                              \
+    int answer = worked >= lost ? LAUNCH_FAILED : call;             \
     pthread_mutex_lock(&lock);                                      \
     count(kind_, 0, since);                                         \
     pthread_mutex_unlock(&lock);                                    \
@@ -169,7 +169,9 @@ static int allocate(ptr *at, size_t bytes, void *stream, int async) {
   double since = now();
   pthread_mutex_lock(&lock);
   int answer = OUT_OF_MEMORY;
-  if (live + bytes <= limit) {
+  if (worked >= lost) {
+    answer = LAUNCH_FAILED;
+  } else if (live + bytes <= limit) {
     answer = async ? REAL(cuMemAllocAsync)(at, bytes, stream) : REAL(cuMemAlloc_v2)(at, bytes);
     if (!answer) keep(*at, bytes);
   }
@@ -194,7 +196,6 @@ int cuMemFree_v2(ptr at) {
 }
 
 int cuStreamSynchronize(void *stream) {
-  if (worked >= lost) return LAUNCH_FAILED;
   int answer = CALL(WAIT, REAL(cuStreamSynchronize)(stream));
   pthread_mutex_lock(&lock);
   if (with_events) read_events();
@@ -208,6 +209,10 @@ int cuEventRecord(void *event, void *stream) { return CALL(EVENT, REAL(cuEventRe
 int cuStreamWaitEvent(void *stream, void *event, unsigned flags) {
   return CALL(EVENT, REAL(cuStreamWaitEvent)(stream, event, flags));
 }
+int cublasDestroy_v2(void *handle) { return worked >= lost ? BLAS_FAILED : REAL(cublasDestroy_v2)(handle); }
+int curandDestroyGenerator(void *generator) {
+  return worked >= lost ? BLAS_FAILED : REAL(curandDestroyGenerator)(generator);
+}
 int cuModuleLoadData(void **module, void *image) { return CALL(MODULE, REAL(cuModuleLoadData)(module, image)); }
 
 static uint64_t number(const char *name, uint64_t otherwise) {
@@ -220,8 +225,11 @@ __attribute__((constructor)) static void start(void) {
   with_events = number("TRACE_EVENTS", 0) != 0;
 }
 __attribute__((destructor)) static void end(void) {
+  // Programs that start others, such as env, call nothing.
+  uint64_t calls = 0;
+  for (int i = 0; i < KINDS; i++) calls += sums[i].calls;
   const char *path = getenv("TRACE_OUT");
-  FILE *out = path ? fopen(path, "w") : 0;
+  FILE *out = path && calls ? fopen(path, "w") : 0;
   if (!out) return;
   fprintf(out, "{\"wall_s\":%.6f,\"peak_bytes\":%llu", now() - started, (unsigned long long)peak);
   for (int i = 0; i < KINDS; i++) {

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 
 pub(crate) use candle_core::Device as TensorDevice;
 
@@ -26,7 +27,7 @@ impl Device {
     /// The words a user may write.
     pub const WORDS: &'static str = "auto, cpu, cuda, cuda:N";
 
-    /// The tensor library's device. A run makes one: tensors of two devices cannot be combined.
+    /// The tensor library's device, one of each for a process: tensors of two cannot be combined.
     ///
     /// # Errors
     /// [`Error::Device`] if CUDA is asked for and not available; `Auto` never fails.
@@ -47,15 +48,25 @@ impl Device {
     }
 }
 
+/// The CUDA devices of this process, by number. They stay until it ends: the handles of a device that is lost cannot be
+/// released, and cudarc panics when it tries.
+static CUDA: Mutex<Vec<(u16, candle_core::Device)>> = Mutex::new(Vec::new());
+
 /// The CUDA device of this number.
 ///
 /// All threads share one stream, which orders their work. `Device::new_cuda` gives every thread its own stream, and
 /// then no thread waits for the copies and products of another.
 fn cuda(number: u16) -> Result<candle_core::Device> {
     let device = Device::Cuda(number).to_string();
+    let mut devices = CUDA.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, cuda)) = devices.iter().find(|(of, _)| *of == number) {
+        tracing::info!("device {device}");
+        return Ok(cuda.clone());
+    }
     match candle_core::Device::new_cuda_with_stream(number.into()).map_err(bare) {
         Ok(cuda) => {
             tracing::info!("device {device}");
+            devices.push((number, cuda.clone()));
             Ok(cuda)
         }
         Err(candle_core::Error::NotCompiledWithCudaSupport) => Err(DeviceFault::NoCuda { device }.into()),
