@@ -16,6 +16,7 @@ mkdir -p "$out" && out=$(cd "$out" && pwd) || exit 1
 work=$(mktemp -d) table=$work/table.tsv
 mkdir -p "$work/logs" "$work/jit"
 : > "$table"
+: > "$work/smi.log"
 background=()
 finish() {
   [ ${#background[@]} = 0 ] || kill "${background[@]}" 2> /dev/null
@@ -158,7 +159,7 @@ comparisons() {
       record test "$test" skipped '' "$(grep -m1 '^skipped:' "$log")"
     elif [ "$rc" != skipped ]; then
       record test "$test" "$(case $rc in 0) echo ok ;; 124 | 137) echo 'out of time' ;; *) echo "failed with $rc" ;; esac)" '' \
-        "$took s$([ "$rc" = 0 ] || { grep -m1 -A2 'panicked' "$log" | tr '\n' ' ' | cut -c1-200; })"
+        "$took s$([ "$rc" = 0 ] || { printf '; '; grep -m1 -A2 'panicked' "$log" | tr '\n' ' ' | cut -c1-200; })"
     fi
   done
 }
@@ -383,8 +384,9 @@ done > "$out/log.txt"
 awk -F'\t' '
   function text(s) { gsub(/\\/, "\\\\", s); gsub(/"/, "\\\"", s); gsub(/[[:cntrl:]]/, " ", s); return "\"" s "\"" }
   BEGIN { print "{\"results\":[" }
-  { value = $3 ~ /^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$/ ? $3 + 0 == 0 ? 0 : $3 : text($3)
-    printf "%s{\"section\":%s,\"name\":%s,\"value\":%s,\"unit\":%s,\"note\":%s}\n", NR > 1 ? "," : "", text($1), text($2), value, text($4), text($5) }
+  { value = text($3)
+    if ($3 ~ /^-?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]+)?$/) value = $3
+    printf "%s{\"section\":%s,\"name\":%s,\"value\":%s,\"unit\":%s,\"note\":%s}\n", (NR == 1 ? "" : ","), text($1), text($2), value, text($4), text($5) }
   END { print "]}" }' "$table" > "$out/results.json"
 awk -F'\t' '
   { if (length($2) > wide) wide = length($2); row[NR] = $0 }
