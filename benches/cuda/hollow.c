@@ -11,6 +11,11 @@ typedef void *handle;
 static __thread handle current;
 static char one; // what every handle points to
 
+// No device where CUDA_VISIBLE_DEVICES hides it.
+int cuInit(unsigned flags) {
+  const char *visible = getenv("CUDA_VISIBLE_DEVICES");
+  return visible && !*visible ? 100 : 0;
+}
 int cuDeviceGet(int *device, int number) { return *device = 0, number == 0 ? 0 : 101; }
 int cuDeviceGetCount(int *count) { return *count = 1, 0; }
 int cuDeviceGetName(char *name, int length, int device) { return strncpy(name, "hollow", length), 0; }
@@ -44,6 +49,7 @@ int cuMemsetD8Async(ptr to, unsigned char value, size_t bytes, handle stream) { 
 static const char *name(int error) {
   switch (error) {
     case 2: return "CUDA_ERROR_OUT_OF_MEMORY";
+    case 100: return "CUDA_ERROR_NO_DEVICE";
     case 101: return "CUDA_ERROR_INVALID_DEVICE";
     case 719: return "CUDA_ERROR_LAUNCH_FAILED";
     default: return "an error";

@@ -210,32 +210,33 @@ speed() {
   done
 }
 
-# --- shares of the time: what a step asks of the driver (trace.c), from the difference of 20 and 60 steps
+# --- shares of the time: what a step asks of the driver (trace.c), from the difference of 20 and 120 steps
 
 part() { sed -n "s/.*\"$2\":{[^}]*\"$3\":\([0-9.]*\).*/\1/p" "$work/$1"; }
 # a_step KIND FIELD [EVENTS]: of one step.
-a_step() { compute "($(part "trace${3:-}-60.json" "$1" "$2") - $(part "trace${3:-}-20.json" "$1" "$2")) / 40" "${4:-4}"; }
+a_step() { compute "($(part "trace${3:-}-120.json" "$1" "$2") - $(part "trace${3:-}-20.json" "$1" "$2")) / 100" "${4:-4}"; }
 shares() {
   local batch=$1 width=784 steps events
   [ -e trace.so ] || cp "$here/trace.so" . 2> /dev/null || { record shares trace missing; return; }
   for events in '' 1; do
-    for steps in 20 60; do
+    for steps in 20 120; do
       must "trace$events-$batch-$steps" 20 env LD_PRELOAD="$work/trace.so" TRACE_OUT="$work/trace$events-$steps.json" TRACE_EVENTS="$events" \
         vaepipe fit "$width.parquet" -m trace.safetensors --force --device "$device" --batch-size "$batch" --epochs 1000 --max-steps "$steps" \
         "${network[@]}" -v --log-format json || return
       cat "$work/trace$events-$steps.json" >> traces.log
-      [ "$events$steps" = 60 ] && speed_of=$(grep -o '"epoch":[0-9]*,.*"rows_per_second":[0-9.]*' "$log" | sed 's/.*://' | tail -1)
+      [ "$events$steps" = 120 ] && speed_of=$(grep -o '"epoch":[0-9]*,.*"rows_per_second":[0-9.]*' "$log" | sed 's/.*://' | tail -1)
     done
   done
   local of="$width columns, batch $batch, a step" kind
   for kind in kernels products to_device to_host within_device fills allocations releases waits events; do
     record calls "$of: $kind" "$(a_step $kind calls)" calls \
-      "$(a_step $kind bytes) bytes, $(compute "1e6 * ($(a_step $kind host '' 9))") us of the host, $(compute "1e6 * ($(a_step $kind device 1 9))") us of the device"
+      "$(a_step $kind bytes) bytes, $(compute "1e6 * ($(a_step $kind host_s '' 9))") us of the host, $(compute "1e6 * ($(a_step $kind device_s 1 9))") us of the device"
   done
-  record memory "$of: allocated by the program" "$(number peak_bytes trace-60.json)" bytes 'at most, by trace.so'
-  # Host seconds of a step, from the run without events; the device's from the run with them.
-  local step_s
-  step_s=$(compute "$batch / ${speed_of:-0}" 9)
+  record memory "$of: allocated by the program" "$(number peak_bytes trace-120.json)" bytes 'at most, by trace.so'
+  # The whole step without the tracer, if it was measured; the host's seconds of the run without events, the device's with them.
+  local step_s untraced
+  untraced=$(awk -F'\t' -v name="$width columns, batch $batch, $device" '$1 == "fit" && $2 == name { print $3 }' "$table")
+  step_s=$(compute "$batch / ${untraced:-${speed_of:-0}}" 9)
   share() { record shares "$of: $1" "$(compute "100 * ($2) / $step_s" 3)" % "of $(compute "1e6 * $step_s") us; $3"; }
   share kernels "$(a_step kernels device_s 1 9) + $(a_step products device_s 1 9)" 'time of the device, between events'
   share copies "$(a_step to_device device_s 1 9) + $(a_step to_host device_s 1 9) + $(a_step within_device device_s 1 9)" 'time of the device, between events'
@@ -259,7 +260,8 @@ failing() { # failing NAME WORDS COMMAND...: it has to fail with code 1, say WOR
   find faults -mindepth 1 ! -name in.parquet ! -name kept.safetensors -delete
 }
 faults() {
-  local trained=(--device "$device" --batch-size 512 --seed 1 --epochs 3)
+  local training=(--device "$device" --batch-size 512 --seed 1)
+  local trained=("${training[@]}" --epochs 3)
   mkdir -p faults && cp "$here/sample_data/digits.parquet" faults/in.parquet
   must alone 30 vaepipe fit faults/in.parquet -m alone.safetensors --force "${trained[@]}" || return
   cp alone.safetensors faults/kept.safetensors
@@ -274,7 +276,7 @@ faults() {
     failing 'out of memory in a transform' 'the device is out of memory' "${traced[@]}" TRACE_MEMORY=1000000 \
       vaepipe transform faults/in.parquet faults/new.parquet -m faults/kept.safetensors --device cuda
     failing 'the device is lost in a fit' 'the device failed' "${traced[@]}" TRACE_LOST=900 \
-      vaepipe fit faults/in.parquet -m faults/new.safetensors "${trained[@]}" --epochs 1000
+      vaepipe fit faults/in.parquet -m faults/new.safetensors "${training[@]}" --epochs 1000
     failing 'the device is lost in a transform' 'the device failed' "${traced[@]}" TRACE_LOST=20 \
       vaepipe transform faults/in.parquet faults/new.parquet -m faults/kept.safetensors --device cuda
     fault 'a lost device loses no model' "$(cmp alone.safetensors faults/kept.safetensors 2>&1)"
@@ -382,7 +384,7 @@ for log in logs/*; do
 done > "$out/log.txt"
 [ ! -e traces.log ] || cp traces.log "$out/traces.jsonl"
 awk -F'\t' '
-  function text(s) { gsub(/\\/, "\\\\", s); gsub(/"/, "\\\"", s); gsub(/[[:cntrl:]]/, " ", s); return "\"" s "\"" }
+  function text(s) { gsub(/\\/, "/", s); gsub(/"/, "\\\"", s); gsub(/[[:cntrl:]]/, " ", s); return "\"" s "\"" }
   BEGIN { print "{\"results\":[" }
   { value = text($3)
     if ($3 ~ /^-?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]+)?$/) value = $3

@@ -184,7 +184,7 @@ fn the_commands_run_there() {
     let Some(cuda) = cuda() else { return };
     let dir = Workdir::new();
     std::fs::copy(repository("sample_data/flights.parquet"), dir.path("in.parquet")).unwrap();
-    let (asked, said) = if cuda == Device::Cpu { ("cpu", "network") } else { ("auto", "device cuda:0") };
+    let (asked, said) = if cuda == Device::Cpu { ("cpu", "training on") } else { ("auto", "device cuda:0") };
     dir.ok(&format!("fit in.parquet --device {asked} --epochs 1")).says(&[said]);
     dir.ok(&format!("transform in.parquet scored.parquet --device {cuda}"));
     let filled = |device: Device| {
