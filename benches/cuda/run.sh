@@ -4,7 +4,7 @@
 #   ./run.sh [FOLDER]        results go into FOLDER, by default $OUT, or ./results: results.json, table.txt, log.txt
 #   DEVICE=cpu ./run.sh      a rehearsal with the CPU in the place of CUDA
 #   SMALL=1 ./run.sh         few rows and points, for a rehearsal; SECONDS_ALL=290 is the limit of the whole run
-#   PARTS="shares faults" ./run.sh     only these parts of: comparisons speed shares faults pytorch
+#   PARTS="shares faults" ./run.sh     only these parts; all but nsys by default
 #
 # Every step has a limit of its own. One that fails or is out of time is a line of the table, not the end.
 set -u
@@ -127,18 +127,29 @@ since() {
 columns=(784 32 256 2048)
 declare -A rows=([32]=262144 [256]=131072 [784]=65536 [2048]=65536)
 batches=(256 1024 4096 16384 65536)
+few=16384
 if [ -n "$small" ]; then
   columns=(784 32)
-  rows=([32]=8192 [784]=2048)
+  rows=([32]=8192 [784]=4096)
   batches=(256 1024)
+  few=2048
 fi
+# Tables of all rows, and of few for batches so small that an epoch of all takes too long.
 make_rows() {
-  local width
+  local width file
   for width in "${columns[@]}"; do
-    TABLE_PATH=$work/$width.parquet TABLE_COLUMNS=$width TABLE_ROWS=${rows[$width]} \
-      timeout 60 it --ignored --exact gpu::a_table_is_written > "logs/rows-$width" 2>&1 < /dev/null &
-    tables+=($!)
+    for file in "$width:${rows[$width]}" "$width-few:$few"; do
+      TABLE_PATH=$work/${file%:*}.parquet TABLE_COLUMNS=$width TABLE_ROWS=${file#*:} \
+        timeout 60 it --ignored --exact gpu::a_table_is_written > "logs/rows-${file%:*}" 2>&1 < /dev/null &
+      tables+=($!)
+    done
   done
+}
+table_for() { [ "$2" -le 1024 ] && echo "$1-few.parquet" || echo "$1.parquet"; }
+# The median of all epochs but the first, which warms up.
+epoch_speed() {
+  grep -o '"epoch":[0-9]*,.*"rows_per_second":[0-9.]*' "$1" | sed 's/.*://' | tail -n +2 | sort -n |
+    awk '{ speed[NR] = $1 } END { if (NR) printf "%d", speed[int((NR + 1) / 2)] }'
 }
 
 # --- comparisons
@@ -172,13 +183,11 @@ network=(--hidden 256,128 --latent-dim 16 --activation relu --scale standard --v
 fit() {
   local name=fit-$1-$2-$3 at
   at=$(mark)
-  must "$name" "$5" vaepipe fit "$1.parquet" -m "$1.safetensors" --force --device "$3" --batch-size "$2" --epochs "$4" \
+  must "$name" "$5" vaepipe fit "$(table_for "$1" "$2")" -m "$1.safetensors" --force --device "$3" --batch-size "$2" --epochs "$4" \
     "${network[@]}" -v --log-format json --summary json || return
-  # The first epoch warms up.
-  local speed waited
-  speed=$(grep -o '"epoch":[0-9]*,.*"rows_per_second":[0-9.]*' "$log" | sed 's/.*://' | tail -1)
+  local waited
   waited=$(sed -n 's/.*stage train: \(.*\) (in.*/train \1/p' "$log" | tail -1)
-  record fit "$1 columns, batch $2, $3" "${speed%.*}" rows/s "whole fit $took s; $waited; $([ "$3" = cpu ] || since "$at")"
+  record fit "$1 columns, batch $2, $3" "$(epoch_speed "$log")" rows/s "whole fit $took s; $waited; $([ "$3" = cpu ] || since "$at")"
 }
 # transform COLUMNS DEVICE
 transform() {
@@ -196,7 +205,7 @@ speed() {
   for width in "${columns[@]}"; do
     [ -e "$width.parquet" ] || { record step "rows-$width" failed '' "$(last_line "logs/rows-$width")"; continue; }
     for batch in "${batches[@]}"; do
-      case $width-$batch in 784-* | *-256 | *-4096 | *-65536) fit "$width" "$batch" "$device" 4 20 ;; esac
+      case $width-$batch in 784-* | *-256 | *-4096 | *-65536) fit "$width" "$batch" "$device" $((batch > 16384 ? 12 : batch > 1024 ? 6 : 4)) 20 ;; esac
     done
     transform "$width" "$device"
     [ "$device" = cpu ] || transform "$width" cpu
@@ -205,7 +214,7 @@ speed() {
   for width in "${columns[@]}"; do
     for batch in 256 4096 65536; do
       [[ " ${batches[*]} " = *" $batch "* ]] && [ -e "$width.parquet" ] || continue
-      case $width-$batch in 784-* | *-4096) fit "$width" "$batch" cpu 2 12 ;; esac
+      case $width-$batch in 784-* | *-4096) fit "$width" "$batch" cpu 3 12 ;; esac
     done
   done
 }
@@ -221,10 +230,10 @@ shares() {
   for events in '' 1; do
     for steps in 20 120; do
       must "trace$events-$batch-$steps" 20 env LD_PRELOAD="$work/trace.so" TRACE_OUT="$work/trace$events-$steps.json" TRACE_EVENTS="$events" \
-        vaepipe fit "$width.parquet" -m trace.safetensors --force --device "$device" --batch-size "$batch" --epochs 1000 --max-steps "$steps" \
+        vaepipe fit "$(table_for "$width" "$batch")" -m trace.safetensors --force --device "$device" --batch-size "$batch" --epochs 1000 --max-steps "$steps" \
         "${network[@]}" -v --log-format json || return
       cat "$work/trace$events-$steps.json" >> traces.log
-      [ "$events$steps" = 120 ] && speed_of=$(grep -o '"epoch":[0-9]*,.*"rows_per_second":[0-9.]*' "$log" | sed 's/.*://' | tail -1)
+      [ "$events$steps" = 120 ] && speed_of=$(epoch_speed "$log")
     done
   done
   local of="$width columns, batch $batch, a step" kind
@@ -243,6 +252,13 @@ shares() {
   share 'launching' "$(a_step kernels host_s '' 9) + $(a_step products host_s '' 9)" 'time of the host'
   share 'allocating' "$(a_step allocations host_s '' 9) + $(a_step releases host_s '' 9)" 'time of the host'
   share 'waiting' "$(a_step to_host host_s '' 9) + $(a_step waits host_s '' 9)" 'time of the host, copies to it included'
+}
+
+# All kernels by name, where Nsight Systems is installed: PARTS=nsys.
+profile() {
+  command -v nsys > /dev/null || { record step nsys skipped '' 'not installed'; return; }
+  must nsys 60 nsys profile --trace=cuda,cublas --stats=true -o "$work/nsys" vaepipe fit "$(table_for 784 4096)" -m nsys.safetensors \
+    --device "$device" --batch-size 4096 --epochs 1000 --max-steps 100 "${network[@]}" && record step nsys ok '' 'its tables are in log.txt'
 }
 
 # --- faults
@@ -372,6 +388,7 @@ if machine; then
     done
     record memory 'of the device, nvidia-smi' "$(since 0)"
   fi
+  ! wanted nsys || profile
   ! wanted faults || faults
   ! wanted pytorch || pytorch
 fi
