@@ -7,6 +7,7 @@
 #   PARTS="shares faults" ./run.sh     only these parts; all but nsys by default
 #
 # Every step has a limit of its own. One that fails or is out of time is a line of the table, not the end.
+# The exit code is 1 if there is such a line, or one that says WRONG.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 out=${1:-${OUT:-$here/results}}
@@ -251,6 +252,7 @@ shares() {
   share copies "$(a_step to_device device_s 1 9) + $(a_step to_host device_s 1 9) + $(a_step within_device device_s 1 9)" 'time of the device, between events'
   share 'launching' "$(a_step kernels host_s '' 9) + $(a_step products host_s '' 9)" 'time of the host'
   share 'allocating' "$(a_step allocations host_s '' 9) + $(a_step releases host_s '' 9)" 'time of the host'
+  share 'events' "$(a_step events host_s '' 9)" 'time of the host'
   share 'waiting' "$(a_step to_host host_s '' 9) + $(a_step waits host_s '' 9)" 'time of the host, copies to it included'
 }
 
@@ -412,3 +414,4 @@ awk -F'\t' '
   END { for (i = 1; i <= NR; i++) { split(row[i], c, "\t")
     if (c[1] != section) { section = c[1]; printf "\n%s\n", section }
     printf "  %-*s  %14s %-6s  %s\n", wide, c[2], c[3], c[4], c[5] } }' <(sort -s -t$'\t' -k1,1 "$table") | tee "$out/table.txt"
+! cut -f3,5 "$table" | grep -qE '^(WRONG|failed|out of time|missing)|WRONG$'
