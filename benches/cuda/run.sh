@@ -36,6 +36,12 @@ record() {
   printf '%3d s  %-10s %s: %s %s\n' "$SECONDS" "$1" "$2" "$3" "${4:-}" >&2
 }
 left() { echo $((all - SECONDS)); }
+# What a log says of a failure, if it does.
+reason() {
+  local said
+  said=$(grep -m1 '^error: ' "$1" || sed -n 's/.*"level":"ERROR","message":"\(.*\)"[,}].*/\1/p' "$1")
+  [ -n "$said" ] && head -1 <<< "$said" | cut -c1-200 || last_line "$1"
+}
 last_line() { grep -v '^[[:space:]]*$' "$1" | tail -1 | cut -c1-200; }
 
 # step NAME LIMIT COMMAND...: runs it with a limit in seconds; its output is $work/logs/NAME; $rc, and $took in seconds.
@@ -62,7 +68,7 @@ must() {
   case $rc in
     skipped) ;;
     124 | 137) record step "$1" 'out of time' '' "limit $2 s; $(last_line "$log")" ;;
-    *) record step "$1" "failed with $rc" '' "$(last_line "$log")" ;;
+    *) record step "$1" "failed with $rc" '' "$(reason "$log")" ;;
   esac
   return 1
 }
@@ -271,8 +277,8 @@ failing() { # failing NAME WORDS COMMAND...: it has to fail with code 1, say WOR
   step "fault-$name" 30 "$@"
   [ "$rc" = skipped ] && return
   fault "$name" "$(
-    [ "$rc" = 1 ] || echo "ended with $rc, not 1: $(last_line "$log")"
-    grep -q "$words" "$log" || echo "did not say '$words': $(last_line "$log")"
+    [ "$rc" = 1 ] || echo "ended with $rc, not 1: $(reason "$log")"
+    grep -q "$words" "$log" || echo "did not say '$words': $(reason "$log")"
     ls -A faults | grep -v '^in.parquet$\|^kept.safetensors$' | sed 's/^/left /'
   )" "$(grep -m1 "$words" "$log" | cut -c1-200)"
   find faults -mindepth 1 ! -name in.parquet ! -name kept.safetensors -delete
