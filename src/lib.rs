@@ -155,8 +155,8 @@ pub use config::{
     VectorScale,
 };
 pub use error::{
-    AlphaTooLow, Error, ErrorKind, Foreign, ModelFault, OnnxFault, OrderFault, ParseChoiceError, Place, Result,
-    TypesDiffer, Worse,
+    AlphaTooLow, DeviceFault, Error, ErrorKind, Foreign, ModelFault, OnnxFault, OrderFault, ParseChoiceError, Place,
+    Result, TypesDiffer, Worse,
 };
 pub use output::Output;
 pub use pipeline::{Epoch, Progress, Run, Stop};

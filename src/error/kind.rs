@@ -71,8 +71,7 @@ impl Error {
             | Self::NoFiles { .. }
             | Self::NoModel { .. }
             | Self::Write { .. }
-            | Self::NoCuda { .. }
-            | Self::Device { .. }
+            | Self::Device(_)
             | Self::Tensor { .. }
             | Self::Threads { .. }
             | Self::Diverged { .. } => ErrorKind::Run,

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod alpha_too_low;
+mod device_fault;
 mod kind;
 mod model_fault;
 mod onnx_fault;
@@ -16,6 +17,7 @@ mod worse;
 use std::path::PathBuf;
 
 pub use self::alpha_too_low::AlphaTooLow;
+pub use self::device_fault::DeviceFault;
 pub use self::kind::ErrorKind;
 pub use self::parse_choice::ParseChoiceError;
 use self::phrases::{because, did_you_mean, gib, mib, of_types};
@@ -375,20 +377,9 @@ pub enum Error {
         /// The base model.
         path: PathBuf,
     },
-    /// This build does not support CUDA.
-    #[error("device {device}: this build is without CUDA")]
-    NoCuda {
-        /// The device asked for.
-        device: String,
-    },
-    /// The device is not available.
-    #[error("device {device}: not available")]
-    Device {
-        /// The device asked for.
-        device: String,
-        /// The error of the tensor library.
-        source: Foreign,
-    },
+    /// The device cannot do the work.
+    #[error(transparent)]
+    Device(#[from] DeviceFault),
     /// A text is not one of the words of a choice.
     #[error(transparent)]
     ParseChoice(#[from] ParseChoiceError),

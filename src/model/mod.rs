@@ -36,9 +36,6 @@ pub(crate) use self::vae::Vae;
 
 use std::borrow::Cow;
 
-use self::device::bare;
-use crate::error::Error;
-
 /// Latents with their given inputs beside them, `[rows, latent_dim + given]`; each operand with its width.
 fn beside<'a>((z, latent_dim): (&'a [f32], usize), (given, width): (&[f32], usize)) -> Cow<'a, [f32]> {
     if width == 0 {
@@ -46,10 +43,4 @@ fn beside<'a>((z, latent_dim): (&'a [f32], usize), (given, width): (&[f32], usiz
     }
     let rows = z.chunks_exact(latent_dim).zip(given.chunks_exact(width));
     Cow::Owned(rows.flat_map(|(z, given)| z.iter().chain(given)).copied().collect())
-}
-
-impl From<candle_core::Error> for Error {
-    fn from(error: candle_core::Error) -> Self {
-        Self::Tensor { source: Box::new(bare(error)) }
-    }
 }

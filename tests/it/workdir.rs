@@ -33,7 +33,7 @@ impl Workdir {
 
     /// The program, to be run in the folder with these words as arguments.
     pub fn command(&self, arguments: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vaepipe"));
+        let mut command = Command::new(program());
         command.args(arguments.split_whitespace()).current_dir(&self.0).stdin(Stdio::null());
         // Settings of whoever runs the tests are not the tests'.
         for (variable, _) in std::env::vars_os() {
@@ -133,7 +133,18 @@ impl Ran {
     }
 }
 
+/// The program: the one beside the tests, where both were carried to a machine without cargo, or the one that cargo built.
+fn program() -> PathBuf {
+    carried("vaepipe").unwrap_or_else(|| env!("CARGO_BIN_EXE_vaepipe").into())
+}
+
 /// A file of the repository.
 pub fn repository(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+    carried(name).unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(name))
+}
+
+/// A file beside the executable of the tests, if it is there.
+fn carried(name: &str) -> Option<PathBuf> {
+    let beside = std::env::current_exe().ok()?.with_file_name(name);
+    beside.exists().then_some(beside)
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use vaepipe::{Error, ModelFault, OnnxFault, OrderFault};
+use vaepipe::{DeviceFault, Error, ModelFault, OnnxFault, OrderFault};
 
 use crate::cli::failure::near::beside;
 use crate::cli::output::shell;
@@ -267,15 +267,32 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         }
         Error::NotMeasured { .. } => "use more rows or a larger --val-fraction; --accept-worse skips the check".to_owned(),
         Error::Checkpoint { .. } => "leave --resume out to start again".to_owned(),
-        Error::NoCuda { .. } => {
-            "--device cpu works in every build; `cargo build --release --features cuda` makes one with CUDA".to_owned()
-        }
-        Error::Device { .. } => {
-            "`nvidia-smi` lists the devices, the first is cuda:0; --device cpu works without one".to_owned()
-        }
+        Error::Device(fault) => device_hint(fault, has("batch_size")).to_owned(),
         Error::Diverged { .. } => "try a lower --lr, or --clip-norm 1".to_owned(),
         _ => return None,
     })
+}
+
+/// The same for a fault of a device, of a command with a batch size or without.
+fn device_hint(fault: &DeviceFault, has_batch_size: bool) -> &'static str {
+    match fault {
+        DeviceFault::NoCuda { .. } => {
+            "--device cpu works in every build; `cargo build --release --features cuda` makes one with CUDA"
+        }
+        DeviceFault::NotAvailable { .. } => {
+            "`nvidia-smi` lists the devices, the first is cuda:0; --device cpu works without one"
+        }
+        DeviceFault::OutOfMemory { .. } if has_batch_size => {
+            "a smaller --batch-size or --hidden takes less; `nvidia-smi` lists who else holds its memory; --device cpu works without it"
+        }
+        DeviceFault::OutOfMemory { .. } => "`nvidia-smi` lists who holds its memory; --device cpu works without it",
+        DeviceFault::Failed { source } if source.to_string().contains("PTX") => {
+            "the driver is older than the CUDA toolkit of this build: update it; --device cpu works without one"
+        }
+        DeviceFault::Failed { .. } => {
+            "run it again; `nvidia-smi` says whether the device still answers; --device cpu works without one"
+        }
+    }
 }
 
 /// Whether the name of a file ends so.
