@@ -103,6 +103,7 @@ impl Prepared {
         };
         if let (Some(windowed), Some(sequence)) = (&windowed, &mut columns.sequence) {
             sequence.forecasts = windowed.sample.forecasts(sequence)?;
+            sequence.clock = windowed.steps.clock();
         }
         let source = windowed.map_or(source, |windowed| windowed.source);
         source.read_again(&columns.features.columns());

@@ -8,7 +8,7 @@ use super::defaults;
 use crate::config::FitConfig;
 use crate::error::{Error, Result};
 use crate::feature::{Candidates, Column, Features, Kind, candidates};
-use crate::sequence::{Sequence, WindowSample, Windower, windowed};
+use crate::sequence::{RowSteps, Sequence, WindowSample, Windower, windowed};
 use crate::source::{ParquetSource, Source, near_names};
 
 /// Rows read at once.
@@ -21,6 +21,8 @@ pub(super) struct WindowedRows {
     pub(super) source: ParquetSource,
     /// Some of them.
     pub(super) sample: WindowSample,
+    /// The steps between them.
+    pub(super) steps: RowSteps,
 }
 
 impl WindowedRows {
@@ -38,11 +40,13 @@ impl WindowedRows {
     ) -> Result<Option<Self>> {
         let Some((sequence, needed)) = order else { return Ok(None) };
         let start = Windower::new(&Arc::new(sequence.clone()), sort.then(|| folder.to_owned()));
+        let steps = RowSteps::default();
+        let start = start.counting(steps.clone());
         let rows = windowed(start, &Source::from(source.clone()), &needed, BATCH_ROWS)?;
         let sample = WindowSample::new(&sequence, source.rows());
         let rows = sample.of(&sequence, rows);
         let source = Source::of_stream(source.path(), rows, source.types()).table(folder)?;
-        Ok(Some(Self { sequence, source, sample }))
+        Ok(Some(Self { sequence, source, sample, steps }))
     }
 }
 
@@ -74,6 +78,7 @@ pub(super) fn chosen_order(config: &FitConfig, source: &ParquetSource) -> Result
         max_groups: config.max_groups.unwrap_or(Sequence::MAX_GROUPS),
         columns: numbers.map(|candidate| candidate.column().clone()).collect(),
         forecasts: Vec::new(),
+        clock: None,
     };
     let mut needed = sequence.read_columns();
     let mut known: HashSet<String> = needed.iter().cloned().collect();

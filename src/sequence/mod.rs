@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod clock;
 mod forecast;
 mod order_key;
 mod sequences;
@@ -17,9 +18,12 @@ mod window;
 mod window_sample;
 mod windower;
 
+pub use self::clock::RowClock;
+pub(crate) use self::clock::RowSteps;
 pub use self::forecast::Forecast;
 pub(crate) use self::forecast::{Expected, PastMeans};
 pub use self::spec::Sequence;
 pub(crate) use self::stream::windowed;
+pub(crate) use self::window::{LagSums, Window};
 pub(crate) use self::window_sample::WindowSample;
 pub(crate) use self::windower::Windower;

@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
+use super::clock::RowClock;
 use super::forecast::{Forecast, PastMeans};
 use crate::config::Gap;
 use crate::error::{Error, Result};
@@ -33,6 +34,9 @@ pub struct Sequence {
     pub columns: Vec<Column>,
     /// How each of them follows from its window.
     pub forecasts: Vec<Forecast>,
+    /// Where drawn rows begin, and their step; absent if no two rows of the fit had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<RowClock>,
 }
 
 impl Sequence {
@@ -92,6 +96,7 @@ impl Sequence {
             && self.columns.len() <= 1 << 20
             && self.forecasts.len() == self.columns.len()
             && self.forecasts.iter().all(|forecast| forecast.is_valid(self.lags()))
+            && self.clock.is_none_or(RowClock::is_valid)
     }
 
     /// The values of a number in rows with their windows, and the means of these.

@@ -7,6 +7,7 @@ use arrow::array::{ArrayRef, Float64Array, RecordBatch};
 use arrow::datatypes::Schema;
 
 use super::Sequence;
+use super::clock::RowSteps;
 use super::forecast::numbers;
 use super::order_key::{OrderKey, check_type, order_keys_of, read, unreadable};
 use super::sequences::{SequenceState, Sequences};
@@ -31,13 +32,20 @@ pub(crate) struct Windower {
     files: Vec<PathBuf>,
     /// Where rows wait that are sorted first, if rows are.
     sorts_in: Option<PathBuf>,
+    /// Takes the steps between rows, if they are wanted.
+    steps: Option<RowSteps>,
 }
 
 impl Windower {
     /// Without earlier rows. Those of each file are sorted first if there is a folder for scratch files.
     pub(crate) fn new(sequence: &Arc<Sequence>, sorts_in: Option<PathBuf>) -> Self {
         let sequences = Sequences::new(sequence.max_groups);
-        Self { sequence: sequence.clone(), sequences, row: 0, row_of_file: 0, files: Vec::new(), sorts_in }
+        Self { sequence: sequence.clone(), sequences, row: 0, row_of_file: 0, files: Vec::new(), sorts_in, steps: None }
+    }
+
+    /// Adds the steps between rows to `steps`.
+    pub(crate) fn counting(self, steps: RowSteps) -> Self {
+        Self { steps: Some(steps), ..self }
     }
 
     /// After the rows of `history`, whose windows go on from one file into the next.
@@ -94,8 +102,8 @@ impl Windower {
     /// The same, for the rows of a file that come next.
     pub(crate) fn for_file(&self, path: &Path) -> Self {
         let (sequence, sequences) = (self.sequence.clone(), self.sequences.continued());
-        let (files, sorts_in) = (self.files.clone(), self.sorts_in.clone());
-        let mut next = Self { sequence, sequences, files, sorts_in, ..*self };
+        let (files, sorts_in, steps) = (self.files.clone(), self.sorts_in.clone(), self.steps.clone());
+        let mut next = Self { sequence, sequences, files, sorts_in, steps, ..*self };
         next.begin_file(path);
         next
     }
@@ -158,12 +166,19 @@ impl Windower {
                 .into());
             }
             Some(state) => {
-                if key.is_beyond(self.sequence.max_gap, state.last) {
+                let is_beyond = key.is_beyond(self.sequence.max_gap, state.last);
+                if is_beyond {
                     state.window.restart(value, lags);
+                }
+                if let Some(steps) = &self.steps {
+                    steps.add(key, (!is_beyond).then_some(state.last));
                 }
                 (state.last, state.last_row, state.place) = (key, row, place);
             }
             None => {
+                if let Some(steps) = &self.steps {
+                    steps.add(key, None);
+                }
                 let window = Window::begin(value, lags);
                 self.sequences.add(name, SequenceState { window, last: key, last_row: row, place });
             }

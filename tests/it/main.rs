@@ -17,6 +17,7 @@ mod damaged_footers;
 #[cfg(feature = "delta")]
 mod delta;
 mod determinism;
+mod drawn_sequences;
 mod drawn_values;
 mod drift;
 mod early_ends;
