@@ -5,6 +5,7 @@ mod arbitrary_input;
 mod book;
 #[cfg(target_os = "linux")]
 mod bounds;
+mod bridged_gaps;
 mod carried_columns;
 mod closed_streams;
 mod clusters;
