@@ -22,6 +22,9 @@ use crate::sequence::{LagSums, RowClock, Sequence, Window};
 /// The column that numbers the sequences, unless a column tells them apart that is not learned.
 const NUMBERED: &str = "sequence";
 
+/// Windows of rows that are drawn before a sequence.
+const WARM_UP: usize = 4;
+
 /// Most sequences drawn at once.
 const MOST_AT_ONCE: u64 = 64;
 
@@ -37,8 +40,9 @@ pub(super) struct SequenceGenerator {
     order: Option<(usize, Features, DataType)>,
     /// `[stored, inputs]` and `[stored, given elements]`: the training rows with whose windows sequences may begin.
     starts: (Vec<f32>, Vec<f32>),
-    /// Rows of a sequence.
+    /// Rows of a sequence, and those drawn before it: means alone do not make a window.
     steps: u64,
+    warm_up: usize,
     temperature: f32,
     schema: SchemaRef,
     columns: Vec<DrawnColumn>,
@@ -119,7 +123,21 @@ impl SequenceGenerator {
         let (rows, given) = split(&aggregate.windows, features.layout());
         let starts = fixed.starts(&rows, &given);
         let (clock, temperature) = (sequence.clock, temperature as f32);
-        Ok(Self { features, transition, numbers, windows, clock, order, starts, steps, temperature, schema, columns })
+        let warm_up = WARM_UP * sequence.window;
+        Ok(Self {
+            features,
+            transition,
+            numbers,
+            windows,
+            clock,
+            order,
+            starts,
+            steps,
+            warm_up,
+            temperature,
+            schema,
+            columns,
+        })
     }
 
     /// The columns of the rows.
@@ -160,10 +178,12 @@ impl SequenceGenerator {
         let mut drawn = DrawnSequences { cells: vec![0.0; rows * width], numbers: vec![0; rows], steps: vec![0; rows] };
         let (mut means, mut value) = (vec![0.0; self.windows.len()], vec![0.0; columns]);
         let mut sums = LagSums::default();
-        for step in 0..self.steps.min(rows as u64) as usize {
-            let row_of = |sequence: usize| sequence * self.steps as usize + step;
+        for turn in 0..self.warm_up + self.steps.min(rows as u64) as usize {
+            // None while the windows fill.
+            let step = turn.checked_sub(self.warm_up);
+            let row_of = |sequence: usize| sequence * self.steps as usize + step.unwrap_or_default();
             let live = (0..sequences).take_while(|&sequence| row_of(sequence) < rows).count();
-            let at: Vec<i64> = begin[..live].iter().map(|begin| begin + step as i64).collect();
+            let at: Vec<i64> = begin[..live].iter().map(|begin| begin + turn as i64 - self.warm_up as i64).collect();
             self.set_order(&at, &mut given)?;
             let mut block = vec![f32::NAN; live * width];
             for (sequence, row) in block.chunks_exact_mut(width).enumerate() {
@@ -182,18 +202,21 @@ impl SequenceGenerator {
                 let (row, elements) = row.split_at_mut(inputs);
                 layout.given().standardise(row, elements);
                 let given = &inputs_given[sequence * seen..][..seen];
-                let noise = noise(sequence).child(1 + step as u64);
+                let noise = noise(sequence).child(1 + turn as u64);
                 self.transition.draw(row, given, &self.features, self.temperature, noise);
                 x.extend_from_slice(row);
             }
             let mut cells = layout.stored_rows(x, &given[..live * elements]);
-            for (sequence, cells) in cells.chunks_exact_mut(width).enumerate() {
+            for (sequence, cells) in cells.chunks_exact_mut(width).enumerate().filter(|_| step.is_some()) {
                 reader.leave_out(range.start + row_of(sequence) as u64, cells);
             }
             let values = self.values(reader, &cells)?;
             for (sequence, window) in windows[..live].iter_mut().enumerate() {
                 value.iter_mut().zip(&values).for_each(|(value, values)| *value = values[sequence]);
                 window.step(&value, &mut sums, &mut means);
+                if step.is_none() {
+                    continue;
+                }
                 let row = row_of(sequence);
                 drawn.cells[row * width..][..width].copy_from_slice(&cells[sequence * width..][..width]);
                 (drawn.numbers[row], drawn.steps[row]) = ((first + sequence as u64) as i64, at[sequence]);

@@ -9,6 +9,39 @@ use super::Windower;
 use super::gaps::ClosedCell;
 use super::windower::column;
 use crate::error::Result;
+use crate::source::{Batches, ColumnStream};
+
+/// Batches of rows with something of each.
+type TaggedBatches<T> = Box<dyn Iterator<Item = Result<(T, RecordBatch)>> + Send>;
+
+impl Windower {
+    /// The rows of the file that was begun, with their windows.
+    ///
+    /// # Errors
+    /// Those of [`add`](Self::add) and of the rows; [`Error::Io`] if the disk is full.
+    pub(crate) fn add_all(self, rows: ColumnStream) -> Result<Batches> {
+        let rows = self.in_order(rows)?;
+        let batches = self.add_each(rows.map(|batch| Ok(((), batch?))));
+        Ok(Box::new(batches.map(|batch| batch.map(|((), batch)| batch))))
+    }
+
+    /// The same of batches that are in order, each with a tag that it keeps.
+    pub(crate) fn add_each<T: Send + 'static>(
+        mut self,
+        mut batches: impl Iterator<Item = Result<(T, RecordBatch)>> + Send + 'static,
+    ) -> TaggedBatches<T> {
+        if self.bridged() > 0 {
+            return Box::new(BridgedRows::new(self, batches));
+        }
+        Box::new(std::iter::from_fn(move || {
+            let with_windows = |next: Result<(T, RecordBatch)>| {
+                let (tag, batch) = next?;
+                Ok((tag, self.add(&batch)?))
+            };
+            batches.next().map(with_windows)
+        }))
+    }
+}
 
 /// Batches, each with a tag that it keeps.
 pub(super) struct BridgedRows<T, I> {

@@ -150,7 +150,7 @@ mod tests {
         });
         for row in 40..60 {
             let found = bridge(&recent, 0, &variogram, row, [39, 60]).unwrap();
-            assert!((found.value - wave(row)).abs() < 0.1, "row {row}: {found:?} and {}", wave(row));
+            assert!((found.value - wave(row)).abs() < 0.2, "row {row}: {found:?} and {}", wave(row));
         }
         let (still, variogram) = of((0..90).map(|_| 3.0));
         assert_eq!(bridge(&still, 0, &variogram, 50, [49, 51]), Some(Bridged { value: 3.0, deviation: 0.0 }));

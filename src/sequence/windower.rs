@@ -7,7 +7,6 @@ use arrow::array::{ArrayRef, Float64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::Sequence;
-use super::bridged_rows::BridgedRows;
 use super::clock::RowSteps;
 use super::forecast::numbers;
 use super::gaps::{ClosedCell, Gaps};
@@ -42,9 +41,6 @@ pub(crate) struct Windower {
     bridged: Arc<Vec<(usize, Variogram)>>,
     gaps: Option<Gaps>,
 }
-
-/// Batches of rows with something of each.
-type TaggedBatches<T> = Box<dyn Iterator<Item = Result<(T, RecordBatch)>> + Send>;
 
 impl Windower {
     /// Without earlier rows. Those of each file are sorted first if there is a folder for scratch files.
@@ -90,33 +86,6 @@ impl Windower {
         Ok(self)
     }
 
-    /// The rows of the file that was begun, with their windows.
-    ///
-    /// # Errors
-    /// Those of [`add`](Self::add) and of the rows; [`Error::Io`] if the disk is full.
-    pub(crate) fn add_all(self, rows: ColumnStream) -> Result<Batches> {
-        let rows = self.in_order(rows)?;
-        let batches = self.add_each(rows.map(|batch| Ok(((), batch?))));
-        Ok(Box::new(batches.map(|batch| batch.map(|((), batch)| batch))))
-    }
-
-    /// The same of batches that are in order, each with a tag that it keeps.
-    pub(crate) fn add_each<T: Send + 'static>(
-        mut self,
-        mut batches: impl Iterator<Item = Result<(T, RecordBatch)>> + Send + 'static,
-    ) -> TaggedBatches<T> {
-        if !self.bridged.is_empty() {
-            return Box::new(BridgedRows::new(self, batches));
-        }
-        Box::new(std::iter::from_fn(move || {
-            let with_windows = |next: Result<(T, RecordBatch)>| {
-                let (tag, batch) = next?;
-                Ok((tag, self.add(&batch)?))
-            };
-            batches.next().map(with_windows)
-        }))
-    }
-
     /// The columns of rows with their windows and what bridges their gaps.
     pub(super) fn schema(&self, schema: &Schema) -> SchemaRef {
         self.with_bridged(&self.sequence.with_windows(schema))
@@ -150,7 +119,7 @@ impl Windower {
     }
 
     /// The same rows as they are to be added.
-    fn in_order(&self, rows: ColumnStream) -> Result<Batches> {
+    pub(super) fn in_order(&self, rows: ColumnStream) -> Result<Batches> {
         match &self.sorts_in {
             Some(folder) => sorted(rows, &self.sequence.order_by, self.path(), folder, RUN_BYTES),
             None => Ok(rows.batches),

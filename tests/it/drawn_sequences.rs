@@ -58,9 +58,11 @@ fn drawn_sequences_have_the_spread_and_the_rhythm_of_the_data() {
     dir.ok("transform next.parquet next-scored.parquet -m model.safetensors");
     write(&dir.path("seventh.parquet"), &drawn.slice(1400, 200), 1000);
     dir.ok("transform seventh.parquet one.parquet -m model.safetensors");
-    let p = |file: &str| numbers(&read(&dir.path(file)), "anomaly_p");
-    let rare = |p: Vec<f64>| p.iter().filter(|p| **p < 0.05).count() as f64 / p.len() as f64;
-    assert!(rare(p("one.parquet")) < rare(p("next-scored.parquet")) + 0.1);
+    let rare = |file: &str| {
+        let p = numbers(&read(&dir.path(file)), "p_value");
+        p.iter().filter(|p| **p < 0.05).count() as f64 / p.len() as f64
+    };
+    assert!(rare("one.parquet") < rare("next-scored.parquet") + 0.1);
 }
 
 #[test]
