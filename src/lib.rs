@@ -167,7 +167,7 @@ pub use sink::ipc_schema;
 pub use source::{ColumnTree, ParquetSource, Source, silence_decoder_panics};
 
 pub use model::{Device, Network, Weight};
-pub use sequence::{Forecast, Sequence};
+pub use sequence::{Forecast, RowClock, Sequence, Variogram};
 
 pub use artifact::{
     Clusters, ColumnHealth, Dimension, Health, History, Init, Measure, Metadata, Model, Provenance, Reviewed,

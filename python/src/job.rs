@@ -36,7 +36,7 @@ impl Job {
     pub(crate) fn schema(&self) -> Option<SchemaRef> {
         match &self.task {
             Task::Transform { schema, .. } => Some(schema.clone()),
-            Task::Generate { .. } => self.model.rebuilt_columns().ok(),
+            Task::Generate { config, .. } => self.model.drawn_columns(config).ok(),
             _ => None,
         }
     }
@@ -74,7 +74,7 @@ impl Job {
             Task::Generate { rows, config } => {
                 let batches = model.generate_batches(rows, &config)?;
                 let batches = batches.map(|batch| batch.map_err(|error| ArrowError::ExternalError(Box::new(error))));
-                Box::new(RecordBatchIterator::new(batches, model.rebuilt_columns()?))
+                Box::new(RecordBatchIterator::new(batches, model.drawn_columns(&config)?))
             }
             Task::Traverse(config) => {
                 let rows = model.traverse(&config)?;

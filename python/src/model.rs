@@ -169,18 +169,20 @@ impl NativeModel {
     }
 
     /// The summary of a transform of the rows, drift included, without its output.
-    #[pyo3(signature = (source, threads=None, progress=None))]
+    #[pyo3(signature = (source, threads=None, progress=None, options=None))]
     fn drift<'py>(
         &self,
         py: Python<'py>,
         source: &NativeSource,
         threads: Option<Count<usize>>,
         progress: Option<Py<PyAny>>,
+        options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         if !self.0.knows_drift() {
             return Err(usage("this model stores no drift baseline; fit it anew".to_owned()));
         }
-        let config = TransformConfig::new();
+        let mut config = TransformConfig::new();
+        config.order = options::read(options, embed::parse)?;
         let done = Call { threads: threads.map(|count| count.0), progress, ..Call::default() }.run(
             py,
             None,

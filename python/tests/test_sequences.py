@@ -42,6 +42,24 @@ def test_sorted_rows_keep_their_numbers_and_labels(readings, model, mixed):
     assert list(model.reconstruct(frame, sort=True)["minute"]) == list(range(600))
 
 
+def test_drift_sorts_and_goes_on_from_a_history(readings, model, mixed, tmp_path):
+    expected = model.drift(readings)
+    assert model.drift(mixed, sort=True) == expected
+    with pytest.raises(vaepipe.DataError, match="not in the order of"):
+        model.drift(mixed)
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(readings[:300], tmp_path / "yesterday.parquet")
+    today = readings[300:]
+    assert model.drift(today, history=str(tmp_path / "yesterday.parquet")) != model.drift(today)
+
+
+def test_sequences_are_drawn(model):
+    drawn = model.generate(100, steps=20).to_polars()
+    assert drawn.columns == ["sequence", *drawn.columns[1:]] and len(drawn) == 100
+    assert drawn["sequence"].to_list() == [row // 20 for row in range(100)]
+    assert (drawn["minute"].diff()[1:20] == 1).all()
+
+
 def test_rows_out_of_order_are_an_error(model, mixed):
     with pytest.raises(vaepipe.DataError, match="not in the order of"):
         model.transform(mixed).to_polars()

@@ -40,6 +40,9 @@ pub(crate) struct Aggregate {
     pub(crate) rank_correlation: Vec<f32>,
     /// `[rows, given elements]`: those of some training rows, from which `generate` draws; NaN where missing.
     pub(crate) given: Vec<f32>,
+    /// `[rows, inputs + given elements]`: some training rows with their windows, standardised by group, from which sequences
+    /// are drawn; NaN where missing. Empty unless rows are in order.
+    pub(crate) windows: Vec<f32>,
 }
 
 impl Aggregate {
@@ -49,7 +52,8 @@ impl Aggregate {
     }
 
     /// The statistics as tensors, by name.
-    pub(crate) fn tensors(&self, latent_dim: usize, given_elements: usize) -> Weights {
+    pub(crate) fn tensors(&self, latent_dim: usize, layout: &Layout) -> Weights {
+        let given_elements = layout.given().elements();
         let (values, outputs, k) = (self.residual.len(), self.deviation.len(), latent_dim);
         let mut tensors = vec![
             ("residual", vec![values], &self.residual),
@@ -65,9 +69,13 @@ impl Aggregate {
             tensors.push(("density.mean", vec![components, k], mean));
             tensors.push(("density.factor", vec![components, k, k], factor));
         }
-        let given: Vec<f32> = self.given.iter().map(|x| if x.is_nan() { MISSING } else { *x }).collect();
+        let stored = |rows: &[f32]| rows.iter().map(|x| if x.is_nan() { MISSING } else { *x }).collect::<Vec<f32>>();
+        let [given, windows] = [&self.given, &self.windows].map(|rows| stored(rows));
         if let Some(rows) = given.len().checked_div(given_elements) {
             tensors.push(("given", vec![rows, given_elements], &given));
+        }
+        if !windows.is_empty() {
+            tensors.push(("windows", vec![windows.len() / layout.width(), layout.width()], &windows));
         }
         let tensor = |(name, shape, values): (&str, Vec<usize>, &Vec<f32>)| {
             (prefixed(name), Weight { shape, values: values.clone() })
@@ -100,8 +108,16 @@ impl Aggregate {
             given.iter_mut().filter(|x| **x == MISSING).for_each(|x| *x = f32::NAN);
             (rows > 0 && layout.given().is_valid(&given)).then_some(()).ok_or_else(invalid)?;
         }
+        let mut windows = Vec::new();
+        if let Some(rows) = tensors.get("windows").map(|tensor| tensor.values.len() / layout.width()) {
+            let invalid = || ModelFault::Contradiction("the windows of training rows are invalid".to_owned());
+            windows = tensors.take("windows", &[rows, layout.width()])?;
+            windows.iter_mut().filter(|x| **x == MISSING).for_each(|x| *x = f32::NAN);
+            (rows > 0 && layout.is_valid(&windows)).then_some(()).ok_or_else(invalid)?;
+        }
         let aggregate = Self {
             given,
+            windows,
             density: density.transpose()?,
             residual: tensors.take("residual", &[values])?,
             shared: tensors.take("residual.shared", &[factors, values])?,

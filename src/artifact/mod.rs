@@ -38,7 +38,7 @@ pub use self::provenance::{Init, Provenance};
 use crate::config::Training;
 use crate::drift::Sketch;
 use crate::error::{Error, ModelFault, Result};
-use crate::feature::{Carried, Features, GroupNorms, InputColumn, Kind, OrderedPair, OrderedValues, Watched};
+use crate::feature::{Carried, Features, GroupNorms, InputColumn, Kind, Layout, OrderedPair, OrderedValues, Watched};
 use crate::model::{Device, Network, Vae, Weight, Weights};
 use crate::numerics::MixtureClusters;
 use crate::score::{AggregatePosterior, COMBINED, Neighbors, Reference, Score, Scorer, Scoring};
@@ -135,12 +135,11 @@ impl Model {
         members: Vec<(Weights, AggregatePosterior)>,
         (stored, reference, found): (Option<&Neighbors>, Option<&Reference>, Option<&MixtureClusters>),
         norms: [&[Arc<GroupNorms>]; 2],
-        aggregate: &Aggregate,
+        (aggregate, layout): (&Aggregate, &Layout),
         sketch: &Sketch,
         device: &candle_core::Device,
     ) -> Result<Self, ModelFault> {
-        let given = metadata.given.iter().map(Kind::elements).sum();
-        let mut tensors = Weights::from_iter(aggregate.tensors(metadata.network.latent_dim, given));
+        let mut tensors = Weights::from_iter(aggregate.tensors(metadata.network.latent_dim, layout));
         tensors.extend(groups::tensors(norms));
         tensors.extend(sketch.tensors());
         tensors.extend(stored.map(neighbors::tensors).unwrap_or_default());
@@ -305,7 +304,7 @@ impl Model {
     /// The bytes of the model file. The same data, options and seed give the same bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let given = self.features.layout().given();
-        let aggregate = self.aggregate.tensors(self.metadata.network.latent_dim, given.elements());
+        let aggregate = self.aggregate.tensors(self.metadata.network.latent_dim, self.features.layout());
         let groups = groups::tensors([given.norms(), self.scorer.group_scores()]);
         let sketch = self.sketch.as_ref().map(|sketch| sketch.tensors()).unwrap_or_default();
         let stored = self.scorer.neighbors().map(|(stored, _)| neighbors::tensors(stored)).unwrap_or_default();

@@ -141,6 +141,18 @@ impl Batch {
         }
     }
 
+    /// The rows, standardised by group, with their given elements, `[rows, width]`; NaN where missing.
+    pub(crate) fn into_rows(self, layout: &Layout) -> Vec<f32> {
+        let (inputs, given) = (layout.inputs(), layout.given().elements());
+        let mut rows = Vec::with_capacity(self.rows() * layout.width());
+        for (row, x) in self.x.chunks_exact(inputs).enumerate() {
+            let known = |n: usize| self.known.as_ref().is_none_or(|known| known[row * inputs + n] > 0.0);
+            rows.extend(x.iter().enumerate().map(|(n, x)| if known(n) { *x } else { f32::NAN }));
+            rows.extend_from_slice(&self.given.elements[row * given..][..given]);
+        }
+        rows
+    }
+
     /// Some of its rows, by their number in the batch.
     pub(crate) fn take(&self, rows: &[u32]) -> Self {
         let inputs = self.x.len() / self.rows().max(1);

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use vaepipe::{
-    Error, ExportConfig, FitConfig, GenerateConfig, ImputeConfig, Model, ReconstructConfig, TransformConfig,
-    Transformed, TraverseConfig,
+    Error, ExportConfig, FitConfig, GenerateConfig, ImputeConfig, Model, OrderConfig, ReconstructConfig,
+    TransformConfig, Transformed, TraverseConfig,
 };
 
 use crate::cli::exit;
@@ -143,6 +143,7 @@ pub fn describe(command: &str) -> Vec<OptionDoc> {
         "reconstruct" => flags::<ReconstructConfig>(),
         "generate" => flags::<GenerateConfig>(),
         "traverse" => flags::<TraverseConfig>(),
+        "drift" => flags::<OrderConfig>(),
         "export" => flags::<ExportOptions>(),
         _ => return Vec::new(),
     };

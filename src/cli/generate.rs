@@ -20,13 +20,14 @@ use crate::cli::output::{self, seconds};
 ///
 /// The rows have the columns the model learned and those that were constant, in the order, types and units of the fit's
 /// input, within the ranges and categories seen there. They are drawn from a density fitted to the latents of training
-/// rows if that explains held-out rows better than the prior, and from the likelihoods.
+/// rows if that explains held-out rows better than the prior, and from the likelihoods. With --steps they are sequences, in which
+/// each row follows from those before it.
 #[derive(Debug, Args)]
 #[command(override_usage = "vaepipe generate [OPTIONS] --rows <N> <OUTPUT>")]
 pub(crate) struct Generate {
     #[command(flatten)]
     output: NewOutput,
-    /// Rows to draw
+    /// Rows to draw, of all sequences together
     #[arg(short = 'n', long, value_name = "N", value_parser = count, help_heading = "Output")]
     rows: u64,
     #[command(flatten)]
@@ -59,7 +60,7 @@ impl Generate {
         run.check()?;
         let _lock = run.writing.claim_new(&output, &config.output, &path, context)?;
         let model = Model::load(&path, run.device)?;
-        let columns = model.rebuilt_columns()?;
+        let columns = model.drawn_columns(&config)?;
         let to = open_output(&output)?;
         let wrote = model.generate(rows, to, &config, &mut context.run(run.workers.threads, Some(rows)))?;
         let total = start.elapsed().as_secs_f64();

@@ -16,6 +16,9 @@ pub struct GenerateConfig {
     /// Standard deviations are multiplied by it, and probabilities raised to 1 over it.
     #[cfg_attr(feature = "cli", arg(long, value_name = "T", default_value_t = 1.0))]
     pub temperature: f64,
+    /// Draw sequences of N rows, 1 to 100000, in which each row follows from those before it. For a model of rows in order.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
+    pub steps: Option<u64>,
     /// Draw from the standard normal prior instead of the density fitted to the latents.
     #[cfg_attr(feature = "cli", arg(long))]
     pub prior: bool,
@@ -32,11 +35,22 @@ pub struct GenerateConfig {
 
 impl Default for GenerateConfig {
     fn default() -> Self {
-        Self { seed: 0, temperature: 1.0, prior: false, at: Vec::new(), nulls: false, output: OutputConfig::default() }
+        Self {
+            seed: 0,
+            temperature: 1.0,
+            steps: None,
+            prior: false,
+            at: Vec::new(),
+            nulls: false,
+            output: OutputConfig::default(),
+        }
     }
 }
 
 impl GenerateConfig {
+    /// The longest sequence.
+    pub const MOST_STEPS: u64 = 100_000;
+
     /// Rows as the data, without missing values, with seed 0.
     pub fn new() -> Self {
         Self::default()
@@ -48,6 +62,9 @@ impl GenerateConfig {
     /// [`Error::OptionRange`](crate::Error::OptionRange) for the first option outside it.
     pub fn check(&self) -> Result<()> {
         within("temperature", Some(self.temperature), "0 to 10", |v| (0.0..=10.0).contains(&v))?;
+        within("steps", self.steps, "1 to 100000", |v| (1..=Self::MOST_STEPS).contains(&v))?;
+        let alone = (self.prior && self.steps.is_some()).then_some(true);
+        within("prior", alone, "left out, since sequences are drawn by the windows of training rows", |_| false)?;
         self.output.check()
     }
 }

@@ -65,14 +65,33 @@ impl FixedGiven {
 
     /// The rows of given elements that have these values, `[rows, elements]`; all rows with them set, if none has.
     pub(crate) fn matching(&self, rows: &[f32]) -> Vec<f32> {
-        let has = |row: &&[f32]| self.values.iter().all(|(range, values)| row[range.clone()] == values[..]);
-        let found: Vec<f32> = rows.chunks_exact(self.width.max(1)).filter(has).flatten().copied().collect();
+        let found: Vec<f32> =
+            rows.chunks_exact(self.width.max(1)).filter(|row| self.is_had_by(row)).flatten().copied().collect();
         if !found.is_empty() {
             return found;
         }
         let mut all = rows.to_vec();
         self.set(&mut all);
         all
+    }
+
+    /// The training rows that sequences may begin with: those that have these values, or all with them set; as row vectors,
+    /// `[rows, inputs]`, and given elements, `[rows, elements]`.
+    pub(crate) fn starts(&self, rows: &[f32], given: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        let inputs = rows.len() / (given.len() / self.width.max(1)).max(1);
+        let each = || rows.chunks_exact(inputs.max(1)).zip(given.chunks_exact(self.width.max(1)));
+        if self.values.is_empty() || !each().any(|(_, given)| self.is_had_by(given)) {
+            let mut given = given.to_vec();
+            self.set(&mut given);
+            return (rows.to_vec(), given);
+        }
+        let (rows, given): (Vec<&[f32]>, Vec<&[f32]>) = each().filter(|(_, given)| self.is_had_by(given)).unzip();
+        (rows.concat(), given.concat())
+    }
+
+    /// Whether a row of given elements has these values.
+    fn is_had_by(&self, row: &[f32]) -> bool {
+        self.values.iter().all(|(range, values)| row[range.clone()] == values[..])
     }
 
     /// Sets them in rows of given elements.

@@ -9,13 +9,15 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 
+use super::drawn_sequences::{SequenceGenerator, sequence_columns};
 use super::failed;
 use super::fixed_given::FixedGiven;
+use super::row_reader::RowReader;
 use crate::artifact::Model;
 use crate::config::{GenerateConfig, OutputConfig};
 use crate::decode::Generator;
 use crate::error::Result;
-use crate::feature::{ColumnRebuilder, Features, OrderedValues};
+use crate::feature::ColumnRebuilder;
 use crate::numerics::RandomStream;
 use crate::output::Output;
 use crate::pipeline::{Route, Rows, Run, Stage, Stop};
@@ -29,13 +31,18 @@ const BATCH_CELLS: u64 = 1 << 20;
 
 /// Draws batches of rows.
 struct DrawnBatches {
-    generator: Generator,
-    features: Arc<Features>,
+    rows: DrawnBy,
     rebuilder: ColumnRebuilder,
-    ordered: OrderedValues,
-    noise: RandomStream,
-    /// The share of each feature's values to leave out.
-    missing: Option<Vec<f64>>,
+    reader: RowReader,
+    schema: SchemaRef,
+}
+
+/// What draws rows.
+enum DrawnBy {
+    /// Each row by itself.
+    Row(Generator),
+    /// Rows in order.
+    Sequence(SequenceGenerator),
 }
 
 /// Columns of drawn rows.
@@ -52,6 +59,16 @@ impl Model {
     /// [`Error::Read`](crate::Error::Read) for a type whose stored name cannot be read.
     pub fn rebuilt_columns(&self) -> Result<SchemaRef> {
         Ok(self.column_rebuilder()?.schema().clone())
+    }
+
+    /// The columns of rows that are drawn: [`rebuilt_columns`](Self::rebuilt_columns), in sequences also the order of the rows and
+    /// the number of the sequence.
+    ///
+    /// # Errors
+    /// As [`generate_batches`](Self::generate_batches).
+    pub fn drawn_columns(&self, config: &GenerateConfig) -> Result<SchemaRef> {
+        let rebuilder = self.column_rebuilder()?;
+        config.steps.map_or(Ok(rebuilder.schema().clone()), |steps| sequence_columns(self, steps, &rebuilder))
     }
 
     /// Rebuilds these columns from row vectors.
@@ -75,7 +92,8 @@ impl Model {
     }
 
     /// Draws `rows` rows of [`rebuilt_columns`](Self::rebuilt_columns), in batches, on this thread. Row n depends only on
-    /// the model, the configuration and n.
+    /// the model, the configuration and n. With [`steps`](GenerateConfig::steps) they are sequences, the last one maybe shorter,
+    /// with the order of the rows and the number of the sequence.
     ///
     /// ```no_run
     /// # fn main() -> vaepipe::Result<()> {
@@ -99,7 +117,7 @@ impl Model {
         let batches = DrawnBatches::new(self, config)?;
         Ok(batches.ranges(rows).map(move |range| {
             let DrawnRows { columns, rows } = batches.draw(range)?;
-            batch_of(batches.rebuilder.schema().clone(), columns, rows).map_err(failed)
+            batch_of(batches.schema.clone(), columns, rows).map_err(failed)
         }))
     }
 
@@ -107,7 +125,7 @@ impl Model {
     /// output that exists may be kept.
     ///
     /// # Memory usage
-    /// One batch per thread, the queues, and for Parquet the encoded columns of one row group.
+    /// One batch per thread, the queues, and for Parquet the encoded columns of one row group. A batch has whole sequences.
     ///
     /// # Errors
     /// As [`generate_batches`](Self::generate_batches), [`TargetExists`](crate::Error::TargetExists) and other errors of the output,
@@ -121,7 +139,7 @@ impl Model {
     ) -> Result<bool> {
         run.check()?;
         let batches = Arc::new(DrawnBatches::new(self, config)?);
-        let (schema, stop) = (batches.rebuilder.schema().clone(), run.stopper().clone());
+        let (schema, stop) = (batches.schema.clone(), run.stopper().clone());
         let writer = self.row_writer(output.into(), &config.output, &schema, &stop)?;
         let Some(mut writer) = writer else { return Ok(false) };
         let route = Route { work: Stage::new("draw"), ..Route::new(BATCH_CELLS as usize * size_of::<f64>()) };
@@ -153,41 +171,57 @@ impl DrawnBatches {
         config.check()?;
         let all = model.metadata().provenance.rows.max(1) as f64;
         let share = |kind: &crate::feature::Kind| kind.missing() as f64 / all;
-        Ok(Self {
-            generator: Generator::new(model, config.prior, config.temperature, &FixedGiven::new(model, &config.at)?)?,
+        let (rebuilder, fixed) = (model.column_rebuilder()?, FixedGiven::new(model, &config.at)?);
+        let rows = match config.steps {
+            Some(steps) => {
+                DrawnBy::Sequence(SequenceGenerator::new(model, steps, config.temperature, &fixed, &rebuilder)?)
+            }
+            None => DrawnBy::Row(Generator::new(model, config.prior, config.temperature, &fixed)?),
+        };
+        let schema = match &rows {
+            DrawnBy::Row(_) => rebuilder.schema().clone(),
+            DrawnBy::Sequence(generator) => generator.schema().clone(),
+        };
+        let reader = RowReader {
             features: model.features().clone(),
-            rebuilder: model.column_rebuilder()?,
             ordered: model.ordered_values(|column| config.at.iter().any(|fixed| fixed.column == column.name())),
             noise: RandomStream::new(config.seed, "generate"),
             missing: config.nulls.then(|| model.features().kinds().iter().map(share).collect()),
-        })
+        };
+        Ok(Self { rows, rebuilder, reader, schema })
     }
 
     /// The numbers of the rows of each batch.
     fn ranges(&self, rows: u64) -> impl Iterator<Item = std::ops::Range<u64>> + Send + use<> {
-        let step = (BATCH_CELLS / self.features.layout().width() as u64).clamp(1, BATCH_ROWS);
+        let step = match &self.rows {
+            DrawnBy::Row(_) => (BATCH_CELLS / self.reader.features.layout().width() as u64).clamp(1, BATCH_ROWS),
+            DrawnBy::Sequence(generator) => generator.batch_rows(BATCH_CELLS),
+        };
         (0..rows.div_ceil(step)).map(move |batch| batch * step..rows.min((batch + 1) * step))
     }
 
     /// The columns of these rows.
     fn draw(&self, range: std::ops::Range<u64>) -> Result<DrawnRows> {
-        let mut cells = self.generator.draw(range.clone(), self.noise)?;
         let rows = (range.end - range.start) as usize;
-        if let Some(missing) = &self.missing {
-            let width = self.features.layout().width();
-            for (row, cells) in range.zip(cells.chunks_exact_mut(width)) {
-                let noise = self.noise.child(row).child(2);
-                for (feature, _) in missing.iter().enumerate().filter(|(n, share)| noise.uniform(*n as u64) < **share) {
-                    cells[self.features.elements(feature)].fill(f32::NAN);
-                }
+        let columns = match &self.rows {
+            DrawnBy::Row(generator) => {
+                let mut cells = generator.draw(range.clone(), self.reader.noise)?;
+                let width = self.reader.features.layout().width();
+                range.zip(cells.chunks_exact_mut(width)).for_each(|(row, cells)| self.reader.leave_out(row, cells));
+                self.read(&cells, rows)?
             }
-        }
-        let ordered = self.ordered.of(&cells);
-        let read = |feature: usize, data_type: &DataType| match ordered.get(&feature) {
-            Some(values) => self.features.array(feature, values, data_type),
-            None => self.features.read(feature, &cells, data_type),
+            DrawnBy::Sequence(generator) => {
+                let drawn = generator.draw(range, &self.reader)?;
+                generator.columns(&drawn, &self.read(&drawn.cells, rows)?)?
+            }
         };
-        let columns = self.rebuilder.read_by(&read, rows).map_err(failed)?;
         Ok(DrawnRows { columns, rows })
+    }
+
+    /// The columns that are rebuilt of rows, `[rows, width]`.
+    fn read(&self, cells: &[f32], rows: usize) -> Result<Vec<ArrayRef>> {
+        let ordered = self.reader.ordered.of(cells);
+        let read = |feature: usize, data_type: &DataType| self.reader.read(feature, cells, &ordered, data_type);
+        self.rebuilder.read_by(&read, rows).map_err(failed)
     }
 }

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-mod before;
+mod around;
 mod rows;
 mod targets;
 
@@ -44,7 +44,8 @@ impl Model {
     /// values have their column's type and unit, and lie within the range and the categories of the fit. Known values stay
     /// the same bits; from one Parquet file to another, columns without missing values are copied byte for byte.
     ///
-    /// In rows in order a number gets what the rows before lead to expect, whatever the range of the fit; nothing looks ahead.
+    /// In rows in order a number gets what the rows on both sides of its gap lead to expect, whatever the range of the fit. Of a gap
+    /// of more than 64 rows, or one that does not end within the next 16,384 rows of the file, it is what the rows before lead to.
     ///
     /// The expectation is a weighted average over draws from the row's posterior (Mattei & Frellsen 2019). The draws
     /// depend only on the model's seed and the row's values.
@@ -63,7 +64,7 @@ impl Model {
         let model = &*self.reading(source.types());
         let source = &model.typed(source);
         let imputer = Arc::new(model.imputer(source, config, run)?);
-        let windows = model.windower(&config.order, run.stopper())?;
+        let windows = model.windower_bridging(imputer.bridged(), &config.order, run.stopper())?;
         let mut columns: Vec<(String, u64)> = imputer.names().map(|name| (name, 0)).collect();
         let filler = imputer.clone();
         let written = model.imputation(&imputer, config, windows).write(
@@ -92,7 +93,8 @@ impl Model {
         let model = &*self.reading(source.types());
         let source = &model.typed(source);
         let imputer = Arc::new(model.imputer(source, config, run)?);
-        let (filler, windows) = (imputer.clone(), model.windower(&config.order, run.stopper())?);
+        let (filler, windows) =
+            (imputer.clone(), model.windower_bridging(imputer.bridged(), &config.order, run.stopper())?);
         model.imputation(&imputer, config, windows).read(source, run, move |rows| filler.fill(rows))
     }
 

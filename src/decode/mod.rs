@@ -3,12 +3,15 @@
 #![forbid(unsafe_code)]
 
 mod decoder;
+mod drawn_sequences;
 mod fixed_given;
 mod generate;
 mod impute;
 mod influence;
 mod reconstruct;
 mod replace;
+mod row_reader;
+mod transition;
 mod traverse;
 
 use arrow::error::ArrowError;

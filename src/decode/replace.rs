@@ -157,12 +157,12 @@ where
         let metadata = plan.model.keys(None);
         let splice = Splice { columns, new, metadata: &metadata };
         let sink = SpliceSink::create(file, &splice, target, self.run.stopper().clone())?;
-        let mut windower = plan.windows.as_ref().map(|windows| windows.for_file(file.path()));
-        let batches = (0..).zip(file.scan(plan.read, plan.batch_rows)).map(move |(seq, batch)| {
-            let (row_group, batch) = batch?;
-            let batch = windower.as_mut().map_or(Ok(batch.clone()), |windower| windower.add(&batch))?;
-            Ok((seq, (row_group, batch)))
-        });
+        let rows = file.scan(plan.read, plan.batch_rows);
+        let rows: Box<dyn Iterator<Item = Result<(usize, RecordBatch)>> + Send> = match &plan.windows {
+            Some(windows) => windows.for_file(file.path()).add_each(rows),
+            None => Box::new(rows),
+        };
+        let batches = (0..).zip(rows).map(|(seq, batch)| Ok((seq, batch?)));
         let work = self.work.clone();
         let replace = move |(seq, (row_group, batch)): (u64, (usize, RecordBatch))| {
             let (new, measure) = work(&batch)?;
@@ -254,7 +254,8 @@ impl Replacement<'_> {
         }
         let place = |name: &String| needed.iter().position(|needed| needed == name);
         let windows = self.windows.iter().flat_map(|windows| windows.sequence().window_names());
-        let windows = (needed.len()..).zip(windows).map(|(place, _)| place);
+        let bridged = self.windows.as_ref().map_or(0, |windows| 2 * windows.bridged());
+        let windows = (needed.len()..).take(windows.count() + bridged);
         let read = self.read.iter().filter_map(place).chain(windows).collect();
         Ok(WholeRows { columns, new, needed, read, schema, path: source.display_name().to_owned() })
     }

@@ -219,6 +219,18 @@ impl Layout {
         rows
     }
 
+    /// Whether the classes of rows, `[rows, width]`, and the groups that are given of them exist.
+    pub(crate) fn is_valid(&self, rows: &[f32]) -> bool {
+        let is_class = |(span, x): (&Span, &f32)| {
+            let classes = span.output.len();
+            classes == 1 || x.is_nan() || (x.fract() == 0.0 && (0.0..classes as f32).contains(x))
+        };
+        rows.chunks_exact(self.width()).all(|row| {
+            let (x, given) = row.split_at(self.inputs());
+            self.spans.iter().zip(x).all(is_class) && self.given.is_valid(given)
+        })
+    }
+
     /// The groups that are not empty, in order.
     pub(crate) fn groups(&self) -> Vec<LikelihoodGroup> {
         let mut groups = Vec::<LikelihoodGroup>::new();

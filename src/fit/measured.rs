@@ -58,7 +58,8 @@ impl Trained {
         let features = &self.loaded.features;
         let stages = ["health", "aggregate", "ordered", "sketch", "clusters"].map(Stage::new);
         let health = stages[0].run(|| health::measure(&fitted, features, rows, seed))?;
-        let aggregate = stages[1].run(|| aggregate::measure(&fitted, features, rows, seed))?;
+        let aggregate = stages[1]
+            .run(|| aggregate::measure(&fitted, features, rows, (seed, prepared.columns.sequence.is_some())))?;
         let pairs = prepared.columns.ordered.clone();
         let ordered = stages[2].run(|| ordered::measure(features, rows, pairs, run.stopper()))?;
         let sketch = stages[3]
@@ -174,7 +175,7 @@ impl Measured {
             networks,
             (neighbors.as_ref(), reference.as_ref(), found.as_ref()),
             norms,
-            &aggregate,
+            (&aggregate, loaded.features.layout()),
             &self.sketch,
             &prepared.device,
         )

@@ -104,7 +104,7 @@ impl Prepared {
             _ => directions(&columns.features, &source.schema(), &config, windows_of(&columns))?,
         };
         if let (Some(windowed), Some(sequence)) = (&windowed, &mut columns.sequence) {
-            sequence.forecasts = windowed.sample.forecasts(sequence)?;
+            windowed.tell(sequence)?;
         }
         let source = windowed.map_or(source, |windowed| windowed.source);
         source.read_again(&columns.features.columns());

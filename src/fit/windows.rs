@@ -8,7 +8,7 @@ use super::defaults;
 use crate::config::FitConfig;
 use crate::error::{Error, Result};
 use crate::feature::{Candidates, Column, Features, Kind, candidates};
-use crate::sequence::{Sequence, WindowSample, Windower, windowed};
+use crate::sequence::{Differences, RowSteps, Sequence, WindowSample, Windower, windowed};
 use crate::source::{ParquetSource, Source, near_names};
 
 /// Rows read at once.
@@ -21,6 +21,9 @@ pub(super) struct WindowedRows {
     pub(super) source: ParquetSource,
     /// Some of them.
     pub(super) sample: WindowSample,
+    /// The steps between them, and the differences of their numbers.
+    pub(super) steps: RowSteps,
+    pub(super) differences: Differences,
 }
 
 impl WindowedRows {
@@ -37,12 +40,14 @@ impl WindowedRows {
         folder: &Path,
     ) -> Result<Option<Self>> {
         let Some((sequence, needed)) = order else { return Ok(None) };
-        let start = Windower::new(&Arc::new(sequence.clone()), sort.then(|| folder.to_owned()));
-        let rows = windowed(start, &Source::from(source.clone()), &needed, BATCH_ROWS)?;
         let sample = WindowSample::new(&sequence, source.rows());
+        let (steps, differences) = (RowSteps::default(), Differences::new(sample.every()));
+        let start = Windower::new(&Arc::new(sequence.clone()), sort.then(|| folder.to_owned()));
+        let start = start.counting(steps.clone(), differences.clone());
+        let rows = windowed(start, &Source::from(source.clone()), &needed, BATCH_ROWS)?;
         let rows = sample.of(&sequence, rows);
         let source = Source::of_stream(source.path(), rows, source.types()).table(folder)?;
-        Ok(Some(Self { sequence, source, sample }))
+        Ok(Some(Self { sequence, source, sample, steps, differences }))
     }
 }
 
@@ -74,6 +79,8 @@ pub(super) fn chosen_order(config: &FitConfig, source: &ParquetSource) -> Result
         max_groups: config.max_groups.unwrap_or(Sequence::MAX_GROUPS),
         columns: numbers.map(|candidate| candidate.column().clone()).collect(),
         forecasts: Vec::new(),
+        clock: None,
+        variograms: Vec::new(),
     };
     let mut needed = sequence.read_columns();
     let mut known: HashSet<String> = needed.iter().cloned().collect();
@@ -81,6 +88,21 @@ pub(super) fn chosen_order(config: &FitConfig, source: &ParquetSource) -> Result
     let date_key = date_key.iter().map(|key| key.column().top().to_owned()).filter(|key| source.can_read(key));
     needed.extend(of_candidates.chain(date_key).filter(|name| known.insert(name.clone())));
     Ok(Some((sequence, needed)))
+}
+
+impl WindowedRows {
+    /// Sets what the rows tell of a sequence of some of its numbers.
+    ///
+    /// # Errors
+    /// [`Error::Read`] if a column cannot be read.
+    pub(super) fn tell(&self, sequence: &mut Sequence) -> Result<()> {
+        sequence.forecasts = self.sample.forecasts(sequence)?;
+        sequence.clock = self.steps.clock();
+        let place = |column: &Column| self.sequence.columns.iter().position(|other| other == column);
+        let variogram = |column| place(column).map(|place| self.differences.variogram(place)).unwrap_or_default();
+        sequence.variograms = sequence.columns.iter().map(variogram).collect();
+        Ok(())
+    }
 }
 
 impl Sequence {

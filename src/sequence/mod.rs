@@ -7,19 +7,30 @@
 
 #![forbid(unsafe_code)]
 
+mod bridged_rows;
+mod clock;
 mod forecast;
+mod gaps;
+mod kriging;
 mod order_key;
+mod recent;
 mod sequences;
 mod sort;
 mod spec;
 mod stream;
+mod variogram;
 mod window;
 mod window_sample;
 mod windower;
 
+pub use self::clock::RowClock;
+pub(crate) use self::clock::RowSteps;
 pub use self::forecast::Forecast;
 pub(crate) use self::forecast::{Expected, PastMeans};
 pub use self::spec::Sequence;
 pub(crate) use self::stream::windowed;
+pub(crate) use self::variogram::Differences;
+pub use self::variogram::Variogram;
+pub(crate) use self::window::{LagSums, Window};
 pub(crate) use self::window_sample::WindowSample;
 pub(crate) use self::windower::Windower;

@@ -45,12 +45,21 @@ impl Ord for OrderKey {
 }
 
 impl OrderKey {
+    /// The step from `before` to this row: of times in nanoseconds.
+    pub(super) fn since(self, before: Self) -> f64 {
+        match (self, before) {
+            (Self::Time(to), Self::Time(from)) | (Self::Integer(to), Self::Integer(from)) => (to - from) as f64,
+            (Self::Number(to), Self::Number(from)) => to - from,
+            // The keys of a column are of one kind.
+            _ => 0.0,
+        }
+    }
+
     /// Whether the step from `before` to this row is longer than a gap.
     pub(super) fn is_beyond(self, gap: Option<Gap>, before: Self) -> bool {
-        match (self, before, gap) {
-            (Self::Time(to), Self::Time(from), Some(Gap::Seconds(gap))) => (to - from) as f64 > gap * 1e9,
-            (Self::Integer(to), Self::Integer(from), Some(Gap::Number(gap))) => (to - from) as f64 > gap,
-            (Self::Number(to), Self::Number(from), Some(Gap::Number(gap))) => to - from > gap,
+        match (self, gap) {
+            (Self::Time(_), Some(Gap::Seconds(gap))) => self.since(before) > gap * 1e9,
+            (Self::Integer(_) | Self::Number(_), Some(Gap::Number(gap))) => self.since(before) > gap,
             _ => false,
         }
     }
@@ -73,7 +82,7 @@ impl std::fmt::Display for OrderKey {
 }
 
 /// Nanoseconds of a step of a time's type.
-fn unit(data_type: &DataType) -> Option<i128> {
+pub(super) fn unit(data_type: &DataType) -> Option<i128> {
     Some(match data_type {
         DataType::Timestamp(TimeUnit::Second, _) => NANOSECONDS,
         DataType::Timestamp(TimeUnit::Millisecond, _) | DataType::Date64 => 1_000_000,
@@ -134,7 +143,7 @@ pub(super) fn unreadable(column: &Column, path: &Path, source: ArrowError) -> Er
 }
 
 /// The keys of rows; `None` where a row has no value.
-fn order_keys(array: &ArrayRef) -> Result<Vec<Option<OrderKey>>, ArrowError> {
+pub(super) fn order_keys(array: &ArrayRef) -> Result<Vec<Option<OrderKey>>, ArrowError> {
     if let Some(unit) = unit(array.data_type()) {
         // Days are 32 bits wide.
         let days = if *array.data_type() == DataType::Date32 { cast(array, &DataType::Int32)? } else { array.clone() };

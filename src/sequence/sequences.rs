@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::gaps::OpenCell;
 use super::order_key::OrderKey;
+use super::recent::RecentRows;
 use super::window::Window;
 
 /// The state of a sequence.
@@ -15,6 +17,9 @@ pub(super) struct SequenceState {
     pub(super) last_row: u64,
     /// The same in its file, and the number of that.
     pub(super) place: (u64, usize),
+    /// Its last rows, if they are kept, and its missing numbers that wait for rows after them.
+    pub(super) recent: RecentRows,
+    pub(super) open: Vec<OpenCell>,
 }
 
 /// The sequences whose windows are kept, by name: at most so many, those with the latest rows.
@@ -35,14 +40,26 @@ impl Sequences {
         self.states.get_mut(name)
     }
 
-    /// Adds a sequence, in place of the quarter of them without a row for longest if there are too many.
-    pub(super) fn add(&mut self, name: &str, state: SequenceState) {
+    /// The states of all, in any order.
+    pub(super) fn all(&mut self) -> impl Iterator<Item = &mut SequenceState> {
+        self.states.values_mut()
+    }
+
+    /// Adds a sequence, in place of the quarter of them without a row for longest if there are too many, which it gives to
+    /// `drop`.
+    pub(super) fn add(&mut self, name: &str, state: SequenceState, mut drop: impl FnMut(&mut SequenceState)) {
         if self.states.len() >= self.most {
             let mut rows: Vec<u64> = self.states.values().map(|state| state.last_row).collect();
             // No two sequences have one row.
             let (_, &mut last, _) = rows.select_nth_unstable((self.most / 4).max(1) - 1);
             let before = self.states.len();
-            self.states.retain(|_, state| state.last_row > last);
+            self.states.retain(|_, state| {
+                let stays = state.last_row > last;
+                if !stays {
+                    drop(state);
+                }
+                stays
+            });
             self.dropped += (before - self.states.len()) as u64;
         }
         self.states.insert(name.to_owned(), state);

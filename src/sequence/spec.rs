@@ -7,7 +7,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
+use super::clock::RowClock;
 use super::forecast::{Forecast, PastMeans};
+use super::variogram::Variogram;
 use crate::config::Gap;
 use crate::error::{Error, Result};
 use crate::feature::Column;
@@ -33,6 +35,12 @@ pub struct Sequence {
     pub columns: Vec<Column>,
     /// How each of them follows from its window.
     pub forecasts: Vec<Forecast>,
+    /// Where drawn rows begin, and their step; absent if no two rows of the fit had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<RowClock>,
+    /// How far apart each number is in rows some rows apart; empty in models of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variograms: Vec<Variogram>,
 }
 
 impl Sequence {
@@ -92,6 +100,9 @@ impl Sequence {
             && self.columns.len() <= 1 << 20
             && self.forecasts.len() == self.columns.len()
             && self.forecasts.iter().all(|forecast| forecast.is_valid(self.lags()))
+            && self.clock.is_none_or(RowClock::is_valid)
+            && (self.variograms.is_empty() || self.variograms.len() == self.columns.len())
+            && self.variograms.iter().all(Variogram::is_valid)
     }
 
     /// The values of a number in rows with their windows, and the means of these.
@@ -105,6 +116,12 @@ impl Sequence {
         };
         let windows = (0..self.lags()).map(|lag| named(&window_name(column, lag))).collect::<Result<Vec<_>, _>>()?;
         PastMeans::new(&column.read(named(column.top())?)?, &windows)
+    }
+
+    /// The place of a number among those that windows are of, if what is between two rows can be told.
+    pub(crate) fn bridged(&self, column: &Column) -> Option<usize> {
+        let place = self.columns.iter().position(|number| number == column)?;
+        self.variograms.get(place).filter(|variogram| !variogram.is_empty()).map(|_| place)
     }
 
     /// How a number follows from its window; `None` for one without windows.

@@ -30,7 +30,7 @@ pub(crate) fn windowed(
 ) -> Result<ColumnStream> {
     let all = source.stream(columns, batch_rows)?;
     start.sequence().check(&all.schema, source.path())?;
-    let schema = start.sequence().with_windows(&all.schema);
+    let schema = start.schema(&all.schema);
     let files: Vec<Source> = source.files_with_output_paths().map(|(file, _)| file).collect();
     let (files, columns) = (files.into_iter(), columns.to_vec());
     Ok(ColumnStream { schema, batches: Box::new(WindowedFiles { files, columns, batch_rows, start, current: None }) })

@@ -6,7 +6,7 @@
 /// 2^k rows up to this one becomes that over 2^(k+1) rows. So a row takes one addition a lag, and the order of the
 /// additions is the same wherever the sequence began.
 #[derive(Clone)]
-pub(super) struct Window {
+pub(crate) struct Window {
     /// For each lag k, the sums that ended with the last 2^k rows, `[2^k, columns]`, oldest at `rows mod 2^k`.
     sums: Vec<f64>,
     /// How many known values each sum has.
@@ -17,7 +17,7 @@ pub(super) struct Window {
 
 /// A row on its way into a window: sums and counts of each column.
 #[derive(Default)]
-pub(super) struct LagSums {
+pub(crate) struct LagSums {
     sums: Vec<f64>,
     counts: Vec<u16>,
 }
@@ -33,22 +33,32 @@ impl LagSums {
 
 impl Window {
     /// A window that begins with a row, of `lags` lags: the rows before it count as its equals.
-    pub(super) fn begin(values: &[f64], lags: usize) -> Self {
-        let size = ((1 << lags) - 1) * values.len();
+    pub(crate) fn begin(values: &[f64], lags: usize) -> Self {
+        Self::after(&values.repeat(lags), values.len())
+    }
+
+    /// A window after rows with these means, `[lags, columns]`, NaN where no value is known: as if all rows of a mean were that.
+    pub(crate) fn after(means: &[f64], columns: usize) -> Self {
+        let lags = means.len() / columns.max(1);
+        let size = ((1 << lags) - 1) * columns;
         let mut window = Self { sums: vec![0.0; size], counts: vec![0; size], rows: 0 };
-        window.restart(values, lags);
+        window.fill(lags, columns, |lag, column| means[lag * columns + column]);
         window
     }
 
     /// Begins again with a row.
-    pub(super) fn restart(&mut self, values: &[f64], lags: usize) {
+    pub(crate) fn restart(&mut self, values: &[f64], lags: usize) {
+        self.fill(lags, values.len(), |_, column| values[column]);
+    }
+
+    fn fill(&mut self, lags: usize, columns: usize, mean: impl Fn(usize, usize) -> f64) {
         self.rows = 0;
-        let columns = values.len();
         for lag in 0..lags {
             let rows = 1_u16 << lag;
             for slot in 0..1 << lag {
                 let at = ((1 << lag) - 1 + slot) * columns;
-                for (column, value) in values.iter().enumerate() {
+                for column in 0..columns {
+                    let value = mean(lag, column);
                     let known = !value.is_nan();
                     self.sums[at + column] = if known { value * f64::from(rows) } else { 0.0 };
                     self.counts[at + column] = if known { rows } else { 0 };
@@ -57,8 +67,18 @@ impl Window {
         }
     }
 
+    /// The means over the rows before the next one, `[lags, columns]`, NaN where no value is known.
+    pub(crate) fn means(&self, columns: usize, means: &mut [f64]) {
+        for (lag, means) in means.chunks_exact_mut(columns.max(1)).enumerate() {
+            let at = ((1 << lag) - 1 + self.rows % (1 << lag)) * columns;
+            for (column, mean) in means.iter_mut().enumerate() {
+                *mean = self.sums[at + column] / f64::from(self.counts[at + column]);
+            }
+        }
+    }
+
     /// Gives the means over the rows before the next one, `[lags, columns]`, NaN where no value is known; then adds it.
-    pub(super) fn step(&mut self, values: &[f64], row: &mut LagSums, means: &mut [f64]) {
+    pub(crate) fn step(&mut self, values: &[f64], row: &mut LagSums, means: &mut [f64]) {
         let columns = values.len();
         row.set(values);
         for (lag, means) in means.chunks_exact_mut(columns.max(1)).enumerate() {

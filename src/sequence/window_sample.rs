@@ -31,6 +31,11 @@ impl WindowSample {
         Self { every: rows.div_ceil(most).max(1), rows: Arc::default() }
     }
 
+    /// One of so many rows is taken.
+    pub(crate) fn every(&self) -> u64 {
+        self.every
+    }
+
     /// The same rows, of which some are taken when they go by.
     pub(crate) fn of(&self, sequence: &Sequence, rows: ColumnStream) -> ColumnStream {
         let ColumnStream { schema, batches } = rows;

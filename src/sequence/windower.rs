@@ -4,13 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch};
-use arrow::datatypes::Schema;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::Sequence;
+use super::clock::RowSteps;
 use super::forecast::numbers;
+use super::gaps::{ClosedCell, Gaps};
 use super::order_key::{OrderKey, check_type, order_keys_of, read, unreadable};
+use super::recent::RecentRows;
 use super::sequences::{SequenceState, Sequences};
 use super::sort::{RUN_BYTES, sorted};
+use super::variogram::{Differences, Variogram};
 use super::window::{LagSums, Window};
 use crate::error::{Error, OrderFault, Result};
 use crate::feature::{Column, StringValues};
@@ -31,13 +35,39 @@ pub(crate) struct Windower {
     files: Vec<PathBuf>,
     /// Where rows wait that are sorted first, if rows are.
     sorts_in: Option<PathBuf>,
+    /// Takes the steps between rows and the differences of their numbers, if they are wanted.
+    counts: Option<(RowSteps, Differences)>,
+    /// The numbers whose gaps are bridged, with their variograms, and the gaps of the file that was begun.
+    bridged: Arc<Vec<(usize, Variogram)>>,
+    gaps: Option<Gaps>,
 }
 
 impl Windower {
     /// Without earlier rows. Those of each file are sorted first if there is a folder for scratch files.
     pub(crate) fn new(sequence: &Arc<Sequence>, sorts_in: Option<PathBuf>) -> Self {
         let sequences = Sequences::new(sequence.max_groups);
-        Self { sequence: sequence.clone(), sequences, row: 0, row_of_file: 0, files: Vec::new(), sorts_in }
+        Self {
+            sequence: sequence.clone(),
+            sequences,
+            row: 0,
+            row_of_file: 0,
+            files: Vec::new(),
+            sorts_in,
+            counts: None,
+            bridged: Arc::default(),
+            gaps: None,
+        }
+    }
+
+    /// Adds the steps between rows and the differences of their numbers to these.
+    pub(crate) fn counting(self, steps: RowSteps, differences: Differences) -> Self {
+        Self { counts: Some((steps, differences)), ..self }
+    }
+
+    /// Tells of missing numbers in these columns of the sequence what the rows on both sides lead to expect, in further columns.
+    pub(crate) fn bridging(self, columns: &[usize]) -> Self {
+        let of = |&column: &usize| (column, self.sequence.variograms[column].clone());
+        Self { bridged: Arc::new(columns.iter().map(of).collect()), ..self }
     }
 
     /// After the rows of `history`, whose windows go on from one file into the next.
@@ -56,17 +86,40 @@ impl Windower {
         Ok(self)
     }
 
-    /// The rows of the file that was begun, with their windows.
-    ///
-    /// # Errors
-    /// Those of [`add`](Self::add) and of the rows; [`Error::Io`] if the disk is full.
-    pub(crate) fn add_all(mut self, rows: ColumnStream) -> Result<Batches> {
-        let rows = self.in_order(rows)?;
-        Ok(Box::new(rows.map(move |batch| self.add(&batch?))))
+    /// The columns of rows with their windows and what bridges their gaps.
+    pub(super) fn schema(&self, schema: &Schema) -> SchemaRef {
+        self.with_bridged(&self.sequence.with_windows(schema))
+    }
+
+    /// The columns of rows with windows, and for each number whose gaps are bridged its value and standard deviation.
+    pub(super) fn with_bridged(&self, schema: &SchemaRef) -> SchemaRef {
+        let names = self.bridged.iter().flat_map(|(column, _)| {
+            let column = &self.sequence.columns[*column];
+            [format!("{column}, from both sides"), format!("{column}, deviation from both sides")]
+        });
+        let fields = names.map(|name| Arc::new(Field::new(name, DataType::Float64, true)));
+        let fields: Vec<_> = schema.fields().iter().cloned().chain(fields).collect();
+        Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+    }
+
+    /// How many numbers have their gaps bridged.
+    pub(crate) fn bridged(&self) -> usize {
+        self.bridged.len()
+    }
+
+    /// Takes the number of missing numbers since the last call, and what became of some.
+    pub(super) fn take_gaps(&mut self) -> (usize, Vec<ClosedCell>) {
+        self.gaps.as_mut().map(Gaps::take).unwrap_or_default()
+    }
+
+    /// Ends the gaps at the end of the file.
+    pub(super) fn end_gaps(&mut self) {
+        let Some(gaps) = &mut self.gaps else { return };
+        self.sequences.all().for_each(|state| gaps.end(&state.recent, &mut state.open, u64::MAX));
     }
 
     /// The same rows as they are to be added.
-    fn in_order(&self, rows: ColumnStream) -> Result<Batches> {
+    pub(super) fn in_order(&self, rows: ColumnStream) -> Result<Batches> {
         match &self.sorts_in {
             Some(folder) => sorted(rows, &self.sequence.order_by, self.path(), folder, RUN_BYTES),
             None => Ok(rows.batches),
@@ -94,8 +147,10 @@ impl Windower {
     /// The same, for the rows of a file that come next.
     pub(crate) fn for_file(&self, path: &Path) -> Self {
         let (sequence, sequences) = (self.sequence.clone(), self.sequences.continued());
-        let (files, sorts_in) = (self.files.clone(), self.sorts_in.clone());
-        let mut next = Self { sequence, sequences, files, sorts_in, ..*self };
+        let (files, sorts_in, counts) = (self.files.clone(), self.sorts_in.clone(), self.counts.clone());
+        let bridged = self.bridged.clone();
+        let gaps = (!bridged.is_empty()).then(|| Gaps::new(bridged.clone()));
+        let mut next = Self { sequence, sequences, files, sorts_in, counts, bridged, gaps, ..*self };
         next.begin_file(path);
         next
     }
@@ -132,12 +187,31 @@ impl Windower {
             let state = self.advance(&name, keys[row], &value)?;
             state.window.step(&value, &mut sums, &mut means);
             windows.iter_mut().zip(&means).for_each(|(window, mean)| window.push(*mean));
+            if self.counts.is_some() || !self.bridged.is_empty() {
+                self.keep(&name, &value);
+            }
             self.row += 1;
             self.row_of_file += 1;
         }
         let arrays = batch.columns().iter().cloned().chain(windows.into_iter().map(column));
         Ok(RecordBatch::try_new(sequence.with_windows(&batch.schema()), arrays.collect())
             .expect("columns made for this very schema"))
+    }
+
+    /// Keeps the numbers of the next row, which has its window, and looks at what it is for rows before.
+    fn keep(&mut self, name: &str, value: &[f64]) {
+        let state = self.sequences.get(name).expect("the row has its window");
+        let row = state.recent.push(value);
+        if let Some((_, differences)) = &self.counts {
+            differences.add(self.row, &state.recent, row, value.len());
+        }
+        let Some(gaps) = &mut self.gaps else { return };
+        gaps.add((name, self.row_of_file), (&state.recent, row), &mut state.open);
+        while let Some((last, name)) = gaps.overdue(self.row_of_file) {
+            if let Some(state) = self.sequences.get(&name) {
+                gaps.end(&state.recent, &mut state.open, last);
+            }
+        }
     }
 
     /// The sequence of the next row, with the window before it.
@@ -158,14 +232,32 @@ impl Windower {
                 .into());
             }
             Some(state) => {
-                if key.is_beyond(self.sequence.max_gap, state.last) {
+                let is_beyond = key.is_beyond(self.sequence.max_gap, state.last);
+                if is_beyond {
+                    if let Some(gaps) = &mut self.gaps {
+                        gaps.end(&state.recent, &mut state.open, u64::MAX);
+                    }
                     state.window.restart(value, lags);
+                    state.recent.restart();
+                }
+                if let Some((steps, _)) = &self.counts {
+                    steps.add(key, (!is_beyond).then_some(state.last));
                 }
                 (state.last, state.last_row, state.place) = (key, row, place);
             }
             None => {
+                if let Some((steps, _)) = &self.counts {
+                    steps.add(key, None);
+                }
                 let window = Window::begin(value, lags);
-                self.sequences.add(name, SequenceState { window, last: key, last_row: row, place });
+                let (recent, open) = (RecentRows::default(), Vec::new());
+                let begun = SequenceState { window, last: key, last_row: row, place, recent, open };
+                let gaps = &mut self.gaps;
+                self.sequences.add(name, begun, |state| {
+                    if let Some(gaps) = gaps {
+                        gaps.end(&state.recent, &mut state.open, u64::MAX);
+                    }
+                });
             }
         }
         Ok(self.sequences.get(name).expect("it is there, or was added"))
@@ -207,7 +299,7 @@ fn name_of(names: &[StringValues<'_>], row: usize, name: &mut String) {
 }
 
 /// Means, null where NaN.
-fn column(means: Vec<f64>) -> ArrayRef {
+pub(super) fn column(means: Vec<f64>) -> ArrayRef {
     if means.iter().any(|mean| mean.is_nan()) {
         return Arc::new(means.into_iter().map(|mean| (!mean.is_nan()).then_some(mean)).collect::<Float64Array>());
     }

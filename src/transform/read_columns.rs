@@ -22,6 +22,19 @@ impl Model {
     /// # Errors
     /// [`Error::OptionRange`] for options that the model does not take, and those of the rows of the history.
     pub(crate) fn windower(&self, config: &OrderConfig, stop: &Stop) -> Result<Option<Windower>> {
+        self.windower_bridging(&[], config, stop)
+    }
+
+    /// The same, which tells of missing numbers in these columns of the sequence what the rows on both sides lead to expect.
+    ///
+    /// # Errors
+    /// As [`windower`](Self::windower).
+    pub(crate) fn windower_bridging(
+        &self,
+        columns: &[usize],
+        config: &OrderConfig,
+        stop: &Stop,
+    ) -> Result<Option<Windower>> {
         let Some(sequence) = self.metadata().sequence.clone().map(Arc::new) else {
             let history = config.history.first().map(|path| ("history", path.clone()));
             let Some((option, value)) = history.or(config.sort.then(|| ("sort", "true".to_owned()))) else {
@@ -30,7 +43,7 @@ impl Model {
             let range = "left out, since the model learned no rows in order";
             return Err(Error::OptionRange { option, value, range });
         };
-        let windower = Windower::new(&sequence, config.sort.then(std::env::temp_dir));
+        let windower = Windower::new(&sequence, config.sort.then(std::env::temp_dir)).bridging(columns);
         if config.history.is_empty() {
             return Ok(Some(windower));
         }

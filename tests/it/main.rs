@@ -5,6 +5,7 @@ mod arbitrary_input;
 mod book;
 #[cfg(target_os = "linux")]
 mod bounds;
+mod bridged_gaps;
 mod carried_columns;
 mod closed_streams;
 mod clusters;
@@ -17,6 +18,7 @@ mod damaged_footers;
 #[cfg(feature = "delta")]
 mod delta;
 mod determinism;
+mod drawn_sequences;
 mod drawn_values;
 mod drift;
 mod early_ends;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, UInt32Array};
+use arrow::array::{Array, AsArray, Float64Array, RecordBatch, UInt32Array};
 use arrow::compute::{sort_to_indices, take_record_batch};
 use arrow::datatypes::Float64Type;
 
 use crate::sequences::{fitted, numbers, readings, with};
 use crate::tables::{names, new_bits, read, write};
+use crate::workdir::Workdir;
 
 /// The same rows in an order that does not depend on their times.
 fn shuffled(batch: &RecordBatch) -> RecordBatch {
@@ -16,7 +17,7 @@ fn shuffled(batch: &RecordBatch) -> RecordBatch {
     take_record_batch(batch, &sort_to_indices(&keys, None, None).unwrap()).unwrap()
 }
 
-fn bits(batch: &RecordBatch, column: &str) -> Vec<Option<u64>> {
+pub(crate) fn bits(batch: &RecordBatch, column: &str) -> Vec<Option<u64>> {
     let values = batch.column_by_name(column).unwrap().as_primitive::<Float64Type>();
     values.iter().map(|value| value.map(f64::to_bits)).collect()
 }
@@ -113,47 +114,6 @@ fn what_is_expected_of_a_row_comes_from_the_rows_before_it_alone() {
 }
 
 #[test]
-fn missing_numbers_are_filled_by_the_rows_before_and_nothing_else_changes() {
-    let dir = fitted();
-    let today = readings(2, 3000, 400);
-    let gaps = |row: usize| row % 7 == 3 || (100..104).contains(&row);
-    let holes: ArrayRef = Arc::new(
-        numbers(&today, "load")
-            .into_iter()
-            .enumerate()
-            .map(|(row, load)| (!gaps(row)).then_some(load))
-            .collect::<Float64Array>(),
-    );
-    let modes = today.column(3).as_string::<i32>();
-    let modes: arrow::array::StringArray =
-        modes.iter().enumerate().map(|(row, mode)| mode.filter(|_| row != 9)).collect();
-    let with_gaps = with(&with(&today, "load", holes), "mode", Arc::new(modes));
-    write(&dir.path("gaps.parquet"), &with_gaps, 90);
-    dir.ok("transform gaps.parquet scored.parquet -m model.safetensors --expected 0.9");
-    dir.ok("impute gaps.parquet filled.parquet -m model.safetensors --intervals 0.9 --draws 3 --flag");
-    dir.ok("impute gaps.parquet filled.arrow -m model.safetensors --intervals 0.9 --draws 3 --flag --threads 1");
-    let (scored, filled) = (read(&dir.path("scored.parquet")), read(&dir.path("filled.parquet")));
-    let (before, after) = (bits(&with_gaps, "load"), bits(&filled, "load"));
-    let expected = bits(&scored, "load_expected");
-    for row in 0..400 {
-        let wanted = if gaps(row) { expected[row] } else { before[row] };
-        assert_eq!(after[row], wanted, "row {row}");
-    }
-    assert_eq!(filled.column(2), with_gaps.column(2), "what is known stays");
-    assert_eq!(filled.column_by_name("mode").unwrap().null_count(), 0, "a word is filled by the network");
-    let [low, high] = ["load_low", "load_high"].map(|name| bits(&filled, name));
-    let known = |row: &usize| gaps(*row);
-    assert!((0..400).filter(known).all(|row| low[row] == bits(&scored, "load_low")[row] && high[row].is_some()));
-    assert!((0..400).filter(|row| !gaps(*row)).all(|row| low[row].is_none()));
-    let draws = bits(&filled, "load_draw_0");
-    assert!((0..400).filter(known).any(|row| draws[row] != bits(&filled, "load_draw_1")[row]));
-    let truth = numbers(&today, "load");
-    let filled = numbers(&filled, "load");
-    let errors: Vec<f64> = (0..400).filter(known).map(|row| (filled[row] - truth[row]).abs()).collect();
-    assert!(errors.iter().sum::<f64>() / (errors.len() as f64) < 3.0, "{errors:?}: the wave is 20 wide");
-}
-
-#[test]
 fn rows_are_rebuilt_drawn_and_reported() {
     let dir = fitted();
     let today = readings(2, 3000, 300);
@@ -204,4 +164,24 @@ fn a_fit_starts_from_a_model_of_rows_in_order() {
     dir.fails(65, "fit backwards.parquet --init model.safetensors -m x.safetensors")
         .says(&["not in the order of \"ts\""]);
     dir.ok("fit backwards.parquet --init model.safetensors -m sorted.safetensors --epochs 2 --sort --accept-worse");
+}
+
+#[test]
+fn a_line_that_is_left_out_is_no_row_of_a_window() {
+    let dir = Workdir::new();
+    let line =
+        |row: usize| format!("{row},{:.4},{}", (row as f64 / 3.0).sin() + (row * 37 % 11) as f64 / 50.0, row % 7);
+    let (past, today) = ((0..900).map(line), (900..1000).map(line).collect::<Vec<_>>());
+    let text = |lines: &[String]| format!("n,load,heat\n{}\n", lines.join("\n"));
+    std::fs::write(dir.path("past.csv"), text(&past.collect::<Vec<_>>())).unwrap();
+    std::fs::write(dir.path("good.csv"), text(&today)).unwrap();
+    let mut bad = today.clone();
+    bad.insert(50, "949,1".to_owned());
+    bad.insert(20, "919,0.5,1,2,3".to_owned());
+    std::fs::write(dir.path("bad.csv"), text(&bad)).unwrap();
+    dir.ok("fit past.csv -m model.safetensors --order-by n --window 8 --epochs 5");
+    dir.ok("transform good.csv good.parquet -m model.safetensors --expected 0.9");
+    dir.ok("transform bad.csv bad.parquet -m model.safetensors --expected 0.9 --csv-bad-lines skip").says(&["2"]);
+    let [good, bad] = ["good", "bad"].map(|name| read(&dir.path(&format!("{name}.parquet"))));
+    assert_eq!(bad.columns(), good.columns());
 }

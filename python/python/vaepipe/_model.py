@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from vaepipe._options import (
+        DriftOptions,
         ExportOptions,
         GenerateOptions,
         ImputeOptions,
@@ -205,6 +206,7 @@ class Model:
         types: Mapping[str, str] | None = None,
         threads: int | None = None,
         progress: bool | Callback = False,
+        **options: Unpack[DriftOptions],
     ) -> dict[str, Any] | None:
         """Compares data with the training data: for ``columns``, ``latents`` and the ``score`` the population stability
         index ``psi`` (above 0.25 usually means shifted), the limit of ``chance``, the Kolmogorov-Smirnov distance
@@ -214,7 +216,7 @@ class Model:
         if rows is None:
             return None
         with shown(progress) as bar:
-            return self._native.drift(rows.native, threads, bar)
+            return self._native.drift(rows.native, threads, bar, options)
 
     def compare(
         self,

@@ -317,6 +317,10 @@ class GenerateOptions(TypedDict, total=False):
     #: Spread of the draws, 0 to 10: 1 is that of the data, less gives more typical rows, 0 the most likely row
     temperature: float | None
 
+    #: Draw sequences of N rows, 1 to 100000, in which each row follows from those before it. For a model of
+    #: rows in order
+    steps: int | None
+
     #: Draw from the standard normal prior instead of the density fitted to the latents
     prior: bool | None
 
@@ -338,6 +342,17 @@ class TraverseOptions(TypedDict, total=False):
 
     #: Put this before the names of the columns `dimension` and `z`
     prefix: str | None
+
+
+class DriftOptions(TypedDict, total=False):
+    """Options of :meth:`vaepipe.Model.drift`."""
+
+    #: Earlier rows of the same sequences, whose windows go on into each input: files, directories or globs,
+    #: read in this order and not written. For a model of rows in order
+    history: str | Sequence[str] | None
+
+    #: Sort the rows of each file first; they are written in this order. For a model of rows in order
+    sort: bool | None
 
 
 class ExportOptions(TypedDict, total=False):

@@ -60,7 +60,11 @@ class NativeModel:
     def traverse(self, options: _Options | None = None) -> NativeReader: ...
     def to_onnx(self, options: _Options | None = None) -> bytes: ...
     def drift(
-        self, source: NativeSource, threads: int | None = None, progress: _Progress | None = None
+        self,
+        source: NativeSource,
+        threads: int | None = None,
+        progress: _Progress | None = None,
+        options: _Options | None = None,
     ) -> dict[str, Any] | None: ...
     def compare(
         self,

@@ -8,7 +8,7 @@ use arrow::compute::nullif;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
-use super::before::RowsBefore;
+use super::around::RowsAround;
 use super::{FillBy, ImputeTarget};
 use crate::artifact::Model;
 use crate::batch::Batch;
@@ -42,6 +42,8 @@ pub(super) struct Imputer {
     noise: RandomStream,
     /// The windows of rows in order.
     sequence: Option<Sequence>,
+    /// The numbers of the sequence whose gaps are bridged.
+    bridged: Vec<usize>,
 }
 
 /// The model's answers for missing values, on its scale: `[rows, inputs]` each, with known values unchanged; at last
@@ -91,11 +93,15 @@ impl Imputer {
             let draw = |n| Field::new(name(&format!("draw_{n}")), target.data_type.clone(), true);
             fields.extend((0..config.draws).map(draw));
         }
+        let sequence = model.metadata().sequence.clone();
+        let place = |target: &ImputeTarget| sequence.as_ref()?.bridged(&target.column);
+        let bridged = targets.iter().filter_map(place).collect();
         Self {
             vae: model.vae().clone(),
             sampler,
             features,
             targets,
+            bridged,
             learned: model.places(model.features(), &columns),
             columns,
             top_level_of,
@@ -103,13 +109,18 @@ impl Imputer {
             new: Arc::new(Schema::new(fields)),
             config: config.clone(),
             noise: RandomStream::new(model.metadata().training.seed, "impute"),
-            sequence: model.metadata().sequence.clone(),
+            sequence,
         }
     }
 
     /// The top-level columns to read.
     pub(super) fn columns(&self) -> &[String] {
         &self.columns
+    }
+
+    /// The numbers of the sequence whose gaps are bridged, in columns after those of the windows.
+    pub(super) fn bridged(&self) -> &[usize] {
+        &self.bridged
     }
 
     /// The top-level columns that change.
@@ -140,19 +151,19 @@ impl Imputer {
             let index = self.columns.iter().position(|column| column == name).expect("every top-level column is read");
             columns.push(rows.column(index).clone());
         }
-        let before = self.targets.iter().map(|target| self.before(target, rows).map_err(failed_at(target)));
-        let before = before.collect::<Result<Vec<_>>>()?;
+        let around = self.targets.iter().map(|target| self.around(target, rows).map_err(failed_at(target)));
+        let around = around.collect::<Result<Vec<_>>>()?;
         let unknown: Vec<BooleanArray> = wanted
             .iter()
-            .zip(&before)
-            .map(|(wanted, before)| before.as_ref().map_or_else(|| wanted.clone(), |before| before.unknown(wanted)))
+            .zip(&around)
+            .map(|(wanted, around)| around.as_ref().map_or_else(|| wanted.clone(), |around| around.unknown(wanted)))
             .collect();
         let expectation = self.expect(&batch, &unknown)?;
         let mut added = Vec::new();
-        for ((target, wanted), before) in self.targets.iter().zip(&wanted).zip(&before) {
+        for ((target, wanted), around) in self.targets.iter().zip(&wanted).zip(&around) {
             let index = self.top_levels.iter().position(|name| name == target.column.top());
             let column = &mut columns[index.expect("a target is in a top-level column")];
-            let filled = self.fill_target(target, (wanted, before.as_ref()), &expectation, column, height);
+            let filled = self.fill_target(target, (wanted, around.as_ref()), &expectation, column, height);
             added.extend(filled.map_err(failed_at(target))?);
         }
         columns.extend(added);
@@ -161,19 +172,24 @@ impl Imputer {
         Ok((batch, counts))
     }
 
-    /// What the rows before lead to expect of a target, if it has windows.
-    fn before(&self, target: &ImputeTarget, rows: &RecordBatch) -> Result<Option<RowsBefore<'_>>, ArrowError> {
+    /// What the rows around lead to expect of a target, if it has windows.
+    fn around(&self, target: &ImputeTarget, rows: &RecordBatch) -> Result<Option<RowsAround<'_>>, ArrowError> {
         let Some(sequence) = &self.sequence else { return Ok(None) };
         let Some(forecast) = sequence.forecast(&target.column) else { return Ok(None) };
-        Ok(Some(RowsBefore::new(forecast, &sequence.history(&target.column, rows)?)))
+        let place = sequence.bridged(&target.column);
+        let place = place.and_then(|column| self.bridged.iter().position(|bridged| *bridged == column));
+        // The last columns are those of the bridged numbers, two each.
+        let first = rows.num_columns().saturating_sub(2 * self.bridged.len());
+        let between = place.map(|place| [0, 1].map(|n| rows.column(first + 2 * place + n)));
+        Ok(Some(RowsAround::new(forecast, &sequence.history(&target.column, rows)?, between)))
     }
 
-    /// Fills one target within its top-level column by what the rows before lead to expect, if it has windows, or else by the
+    /// Fills one target within its top-level column by what the rows around lead to expect, if it has windows, or else by the
     /// model; and returns its added columns.
     fn fill_target(
         &self,
         target: &ImputeTarget,
-        (wanted, before): (&BooleanArray, Option<&RowsBefore<'_>>),
+        (wanted, around): (&BooleanArray, Option<&RowsAround<'_>>),
         expectation: &Expectation,
         top_level: &mut ArrayRef,
         rows: usize,
@@ -191,10 +207,10 @@ impl Imputer {
                 *top_level = column.replaced(top_level, filled)?;
             }
             FillBy::Feature(feature) => {
-                let read = |cells: &[f32], values: &dyn Fn(&RowsBefore<'_>) -> Vec<f64>| {
+                let read = |cells: &[f32], values: &dyn Fn(&RowsAround<'_>) -> Vec<f64>| {
                     let by_model = self.features.read(*feature, cells, data_type)?;
-                    let Some(before) = before else { return Ok(by_model) };
-                    fill(&self.features.array(*feature, &values(before), data_type)?, &by_model, wanted)
+                    let Some(around) = around else { return Ok(by_model) };
+                    fill(&self.features.array(*feature, &values(around), data_type)?, &by_model, wanted)
                 };
                 if let Some(bounds) =
                     expectation.bounds.as_ref().filter(|_| bounded(&self.features, &self.sampler, target, &self.config))
@@ -202,14 +218,14 @@ impl Imputer {
                     let known = arrow::compute::not(wanted)?;
                     let tail = (1.0 - self.config.intervals.unwrap_or_default()) / 2.0;
                     for (bound, rank) in bounds.iter().zip([tail, 1.0 - tail]) {
-                        added.push(nullif(&read(bound, &|before| before.quantiles(rank))?, &known)?);
+                        added.push(nullif(&read(bound, &|around| around.quantiles(rank))?, &known)?);
                     }
                 }
                 for (n, draw) in (0..).zip(&expectation.draws) {
                     let noise = self.noise.child(n).child(*feature as u64);
-                    added.push(fill(&known, &read(draw, &|before| before.draws(noise))?, wanted)?);
+                    added.push(fill(&known, &read(draw, &|around| around.draws(noise))?, wanted)?);
                 }
-                let expected = read(&expectation.expected, &|before| before.values())?;
+                let expected = read(&expectation.expected, &|around| around.values())?;
                 *top_level = column.replaced(top_level, fill(&known, &expected, wanted)?)?;
             }
         }

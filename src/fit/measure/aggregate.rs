@@ -27,6 +27,10 @@ const FACTORS: usize = 16;
 const WIDEST_SHARED: usize = 2048;
 const MOST_RESIDUAL_PRODUCTS: usize = 1 << 32;
 
+/// Most numbers of stored windows, and the fewest and most rows whatever their width.
+const MOST_WINDOW_CELLS: usize = 1 << 17;
+const WINDOWS: (usize, usize) = (256, 2048);
+
 /// Most places decoded to measure the effects of the latents.
 const MOST_PLACES: usize = 1 << 12;
 
@@ -53,7 +57,7 @@ impl SampledTrainingRows {
     }
 }
 
-/// Measures the model on a sample of training rows.
+/// Measures the model on a sample of training rows; with windows of some if they are in order.
 ///
 /// # Errors
 /// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
@@ -61,7 +65,7 @@ pub(in crate::fit) fn measure(
     look: &FittedNetwork<'_>,
     features: &Features,
     rows: &FitRows,
-    seed: u64,
+    (seed, in_order): (u64, bool),
 ) -> Result<Aggregate> {
     let (k, outputs) = (look.latent_dim, look.layout.outputs());
     let most = MOST_ROWS.min(look.most_rows).min((MOST_CELLS / outputs).max(1024));
@@ -88,7 +92,16 @@ pub(in crate::fit) fn measure(
     let (density, aggregate) = look
         .pool
         .join(|| (k <= WIDEST && !held_out.is_empty()).then(density).flatten(), || of_rows(look, features, &some));
-    Ok(Aggregate { density, ..aggregate? })
+    let windows = if in_order { windows(look, rows)? } else { Vec::new() };
+    Ok(Aggregate { density, windows, ..aggregate? })
+}
+
+/// Some training rows with their windows, `[rows, inputs + given elements]`, NaN where missing.
+fn windows(look: &FittedNetwork<'_>, rows: &FitRows) -> Result<Vec<f32>> {
+    let most = (MOST_WINDOW_CELLS / look.layout.width()).clamp(WINDOWS.0, WINDOWS.1);
+    let mut windows = Vec::new();
+    look.each(&rows.training, most, |batch| Ok(batch.into_rows(look.layout)), |rows| windows.extend(rows))?;
+    Ok(windows)
 }
 
 /// Measures the rows; all but the density.
@@ -116,6 +129,7 @@ fn of_rows(look: &FittedNetwork<'_>, features: &Features, rows: &SampledTraining
         deviation: measured.iter().map(|output| output.deviation).collect(),
         effect: effects(look, rows, &in_unit)?,
         given: rows.given.clone(),
+        windows: Vec::new(),
         rank_correlation: (0..k).flat_map(|i| measured.iter().map(move |output| output.correlations[i])).collect(),
     })
 }
