@@ -1,8 +1,5 @@
 //! The default rows of a gradient step.
 
-use crate::config::FitConfig;
-use crate::model::TensorDevice;
-
 /// Most rows of a step on a device, by default.
 const MOST_ON_DEVICE: usize = 4096;
 
@@ -22,21 +19,12 @@ pub(super) fn batch_size(rows: usize) -> usize {
     }
 }
 
-/// The same on a device, which computes a few thousand rows in the time of a few hundred: a power of two. A fit aims for a
-/// number of steps, so that it has more epochs instead of fewer steps.
-fn batch_size_on_device(rows: usize, columns: usize) -> usize {
+/// The same on a device, if it is larger there, for rows of `width` values: a device computes a few thousand rows in the time
+/// of a few hundred. A power of two. A fit aims for a number of steps, so that it has more epochs instead of fewer steps.
+pub(super) fn larger_batch_size(rows: usize, width: usize) -> Option<usize> {
     let power_below = |number: usize| (number + 1).next_power_of_two() / 2;
-    let most = MOST_ON_DEVICE.min(power_below(MOST_VALUES / columns.max(1)));
-    power_below(rows / FEWEST_STEPS).min(most).max(batch_size(rows))
-}
-
-/// The options with the batch size that is the default on `device`, for a table of so many rows and columns.
-pub(super) fn with_batch_size(mut config: FitConfig, device: &TensorDevice, rows: u64, columns: usize) -> FitConfig {
-    if !device.is_cpu() {
-        let rows = usize::try_from(config.sample.unwrap_or(rows).min(rows)).unwrap_or(usize::MAX - 1);
-        config.batch_size.get_or_insert(batch_size_on_device(rows, columns));
-    }
-    config
+    let most = MOST_ON_DEVICE.min(power_below(MOST_VALUES / width.max(1)));
+    Some(power_below(rows / FEWEST_STEPS).min(most)).filter(|size| *size > batch_size(rows))
 }
 
 #[cfg(test)]
@@ -45,9 +33,8 @@ mod tests {
 
     #[test]
     fn a_device_has_larger_batches_of_large_tables_only() {
-        let sizes = [100, 5_000, 20_000, 60_000, 200_000, 10_000_000].map(|rows| batch_size_on_device(rows, 784));
-        assert_eq!(sizes, [32, 256, 512, 1024, 4096, 4096]);
-        assert_eq!([50_000, 1_000_000].map(|columns| batch_size_on_device(200_000, columns)), [1024, 256]);
-        assert_eq!(with_batch_size(FitConfig::new(), &TensorDevice::Cpu, 200_000, 784).batch_size, None);
+        let sizes = [100, 3_999, 9_000, 20_000, 60_000, 200_000, 10_000_000].map(|rows| larger_batch_size(rows, 784));
+        assert_eq!(sizes, [None, None, None, Some(512), Some(1024), Some(4096), Some(4096)]);
+        assert_eq!([50_000, 1_000_000].map(|width| larger_batch_size(200_000, width)), [Some(1024), None]);
     }
 }

@@ -163,7 +163,7 @@ fn defaults(preset: Preset) -> &'static Defaults {
 }
 
 /// The number of neighbours that are kept near to a row.
-fn neighbors(config: &FitConfig) -> usize {
+pub(super) fn neighbors(config: &FitConfig) -> usize {
     config.neighbors.unwrap_or(if preset(config) == Preset::Map { NEIGHBORS_OF_MAP } else { 0 })
 }
 

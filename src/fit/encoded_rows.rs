@@ -69,6 +69,12 @@ impl EncodedRows {
         Arc::new(Self { store: Store::Memory(table), resident: OnceLock::new() })
     }
 
+    /// The same, of which none stay on a device.
+    #[cfg(test)]
+    pub(super) fn not_on_device(table: Table) -> Self {
+        Self { store: Store::Memory(table), resident: OnceLock::from(None) }
+    }
+
     /// Number of rows.
     pub(super) fn len(&self) -> usize {
         match &self.store {

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod base_model;
+mod batch_on_device;
 mod batch_size;
 mod cgroup;
 mod checkpoint;

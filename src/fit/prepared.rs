@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::base_model::BaseModel;
-use super::batch_size::with_batch_size;
+use super::batch_on_device::with_batch_size;
 use super::column_choice::{ColumnChoice, choose_columns};
 use super::defaults;
 use super::memory_budget::MemoryBudget;
@@ -71,7 +71,6 @@ impl Prepared {
             return Err(Error::TooFewRows { path: source.path().to_owned(), rows: source.rows() });
         }
         let device = device.resolve()?;
-        let config = with_batch_size(config, &device, source.rows(), source.schema().fields().len());
         let start = Instant::now();
         let input = source.with_max_page_bytes(config.memory);
 
@@ -108,6 +107,8 @@ impl Prepared {
         }
         let source = windowed.map_or(source, |windowed| windowed.source);
         source.read_again(&columns.features.columns());
+        let config =
+            if device.is_cpu() { config } else { with_batch_size(config, source.rows(), columns.features.layout()) };
         let sizes = Sizes::decide(&config, &columns, source.rows(), base.as_ref().map(BaseModel::network))?;
         tracing::info!("{}", sizes.rows.memory.describe(sizes.rows.sample, sizes.inputs, &folder));
         sizes.check_memory(&columns)?;

@@ -124,7 +124,8 @@ fn one_gradient_step_does_the_same() {
     let mut comparisons = Vec::new();
     for (name, source) in sources() {
         let [cpu, cuda] = [Device::Cpu, cuda].map(|device| {
-            let model = FitConfig::new().max_steps(1).fit(&source, device, &mut Run::new()).unwrap().model;
+            let model =
+                FitConfig::new().batch_size(256).max_steps(1).fit(&source, device, &mut Run::new()).unwrap().model;
             model.metadata().history.epochs[0]
         });
         let mut compare = |of, cuda, cpu| {
@@ -144,7 +145,7 @@ fn a_short_fit_reaches_the_same_loss() {
     for (name, source) in sources() {
         // Trimming and free bits take another way than a plain step.
         for (way, trim, free_bits) in [("plain", 0.0, 0.0), ("trimmed", 0.1, 0.05)] {
-            let config = FitConfig::new().epochs(8).trim(trim).free_bits(free_bits);
+            let config = FitConfig::new().epochs(8).batch_size(128).trim(trim).free_bits(free_bits);
             let [cpu, cuda] = [Device::Cpu, cuda].map(|device| {
                 let fitted = config.fit(&source, device, &mut Run::new()).unwrap();
                 fitted.model.metadata().history.validation_loss().unwrap()

@@ -20,8 +20,8 @@ pub(crate) struct Tensors {
     moments: AdamMoments<Tensor>,
     /// Of the batch that went forward last.
     pass: Option<Pass>,
-    /// The gradient computed last, and its factor.
-    gradient: Option<(Tensor, f64)>,
+    /// The gradient computed last.
+    gradient: Option<Tensor>,
     /// What the steps since the last reading leave on the device.
     unread: Vec<Unread>,
 }
@@ -94,13 +94,13 @@ impl Execution for Tensors {
         let gradient =
             self.with_rows(input, |rows| self.network.backward(&self.parameters, rows, &pass, &weighting))?;
         let [square] = numbers([&TensorNetwork::square(&gradient)?])?;
-        self.gradient = Some((gradient, 1.0));
+        self.gradient = Some(gradient);
         Ok(square.iter().copied().map(f64::from).sum::<f64>().sqrt())
     }
 
     fn update(&mut self, factor: f64, lr: f64) -> Result<()> {
-        if let Some((gradient, of_gradient)) = &self.gradient {
-            self.parameters = adam::update(&self.parameters, &mut self.moments, gradient, factor * of_gradient, lr)?;
+        if let Some(gradient) = &self.gradient {
+            self.parameters = adam::update(&self.parameters, &mut self.moments, gradient, factor, lr)?;
         }
         Ok(())
     }
