@@ -42,7 +42,7 @@ enum DrawnBy {
     /// Each row by itself.
     Row(Generator),
     /// Rows in order.
-    Sequence(SequenceGenerator),
+    Sequence(Box<SequenceGenerator>),
 }
 
 /// Columns of drawn rows.
@@ -174,7 +174,8 @@ impl DrawnBatches {
         let (rebuilder, fixed) = (model.column_rebuilder()?, FixedGiven::new(model, &config.at)?);
         let rows = match config.steps {
             Some(steps) => {
-                DrawnBy::Sequence(SequenceGenerator::new(model, steps, config.temperature, &fixed, &rebuilder)?)
+                let generator = SequenceGenerator::new(model, steps, config.temperature, &fixed, &rebuilder)?;
+                DrawnBy::Sequence(Box::new(generator))
             }
             None => DrawnBy::Row(Generator::new(model, config.prior, config.temperature, &fixed)?),
         };
