@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::feature::{Column, ColumnRebuilder, Features, InputColumn};
 use crate::sequence::{LagSums, RowClock, Sequence, Window};
 
-/// The column that numbers the sequences, unless a column tells them apart that is not learned.
+/// The column that numbers the sequences, unless a column tells them apart that is not learned; with a number if it is taken.
 const NUMBERED: &str = "sequence";
 
 /// Windows of rows that are drawn before a sequence.
@@ -36,7 +36,9 @@ pub(super) struct SequenceGenerator {
     /// The columns of the windows, lag by lag, by their features: `None` for one that is not learned.
     windows: Vec<Option<WindowFeature>>,
     clock: Option<RowClock>,
-    /// The feature of the column that orders rows, if it is given, and it alone.
+    /// The column that orders rows.
+    order_by: Column,
+    /// The feature of the column that orders rows, if it is given, it alone, and the type that it is read as.
     order: Option<(usize, Features, DataType)>,
     /// `[stored, inputs]` and `[stored, given elements]`: the training rows with whose windows sequences may begin.
     starts: (Vec<f32>, Vec<f32>),
@@ -85,8 +87,7 @@ impl SequenceGenerator {
     /// Of sequences of so many rows.
     ///
     /// # Errors
-    /// [`Error::OptionRange`] for a model that learned no rows in order or has no windows of training rows, and
-    /// [`Error::NameClash`].
+    /// [`Error::OptionRange`] for a model that learned no rows in order or has no windows of training rows.
     pub(super) fn new(
         model: &Model,
         steps: u64,
@@ -116,7 +117,8 @@ impl SequenceGenerator {
         let order = features.given().iter().position(|kind| *kind.column() == sequence.order_by);
         let order = order.filter(|_| sequence.clock.is_some()).and_then(|given| {
             let feature = features.kinds().len() + given;
-            let data_type = InputColumn::type_of(&model.metadata().columns, &sequence.order_by)?;
+            let stored = InputColumn::type_of(&model.metadata().columns, &sequence.order_by)?;
+            let data_type = sequence.order_by.read_type(&stored)?;
             Some((feature, features.subset(feature..feature + 1), data_type))
         });
         let (schema, columns) = drawn_columns(model, sequence, rebuilder)?;
@@ -130,6 +132,7 @@ impl SequenceGenerator {
             numbers,
             windows,
             clock,
+            order_by: sequence.order_by.clone(),
             order,
             starts,
             steps,
@@ -183,7 +186,8 @@ impl SequenceGenerator {
             let step = turn.checked_sub(self.warm_up);
             let row_of = |sequence: usize| sequence * self.steps as usize + step.unwrap_or_default();
             let live = (0..sequences).take_while(|&sequence| row_of(sequence) < rows).count();
-            let at: Vec<i64> = begin[..live].iter().map(|begin| begin + turn as i64 - self.warm_up as i64).collect();
+            let at: Vec<i64> =
+                begin[..live].iter().map(|begin| begin.saturating_add(turn as i64 - self.warm_up as i64)).collect();
             self.set_order(&at, &mut given)?;
             let mut block = vec![f32::NAN; live * width];
             for (sequence, row) in block.chunks_exact_mut(width).enumerate() {
@@ -229,9 +233,11 @@ impl SequenceGenerator {
     pub(super) fn columns(&self, drawn: &DrawnSequences, rebuilt: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
         let column = |column: &DrawnColumn| match column {
             DrawnColumn::Rebuilt(place) => Ok(rebuilt[*place].clone()),
-            DrawnColumn::Clock(data_type) => match self.clock {
-                Some(clock) => clock.values(&drawn.steps, data_type),
-                None => Ok(arrow::array::new_null_array(data_type, drawn.steps.len())),
+            DrawnColumn::Clock(data_type) => match (self.clock, self.order_by.read_type(data_type)) {
+                (Some(clock), Some(read_type)) => {
+                    self.order_by.restored(&clock.values(&drawn.steps, &read_type)?, data_type)
+                }
+                _ => Ok(arrow::array::new_null_array(data_type, drawn.steps.len())),
             },
             DrawnColumn::Number(data_type) => cast(&Int64Array::from(drawn.numbers.clone()), data_type),
         };
@@ -340,13 +346,6 @@ fn drawn_columns(
         is_top && sequence.by.iter().all(|column| !is_rebuilt(column.top()))
     });
     let (mut fields, mut columns) = (Vec::new(), Vec::new());
-    if numbered.is_none() {
-        if model.metadata().columns.iter().any(|column| column.column == NUMBERED && is_rebuilt(NUMBERED)) {
-            return Err(Error::NameClash { path: "the model".into(), column: NUMBERED.to_owned() });
-        }
-        fields.push(Arc::new(Field::new(NUMBERED, DataType::Int64, true)));
-        columns.push(DrawnColumn::Number(DataType::Int64));
-    }
     for InputColumn { column, .. } in &model.metadata().columns {
         let order = Some(&sequence.order_by).filter(|order| order.name() == order.top() && order.name() == column);
         let numbered = numbered.filter(|numbered| numbered.name() == column);
@@ -359,6 +358,14 @@ fn drawn_columns(
         } else if let Ok(place) = rebuilder.schema().index_of(column) {
             fields.push(rebuilder.schema().fields()[place].clone());
             columns.push(DrawnColumn::Rebuilt(place));
+        }
+    }
+    if numbered.is_none() {
+        let is_taken = |name: &String| fields.iter().any(|field| field.name() == name);
+        let mut names = std::iter::once(NUMBERED.to_owned()).chain((2..).map(|n: u64| format!("{NUMBERED}_{n}")));
+        if let Some(name) = names.find(|name| !is_taken(name)) {
+            fields.insert(0, Arc::new(Field::new(name, DataType::Int64, true)));
+            columns.insert(0, DrawnColumn::Number(DataType::Int64));
         }
     }
     Ok((Arc::new(Schema::new(fields)), columns))

@@ -89,35 +89,40 @@ impl Transition {
         temperature: f32,
         noise: RandomStream,
     ) {
-        let near = self.nearest(&self.place(row, given));
+        let place = self.place(row, given);
+        let near = self.nearest(&place, |_| true);
         let weights = (1..=near.len()).map(|rank| 1.0 / rank as f64);
         let total = weights.clone().sum::<f64>();
         let drawn = if temperature > 0.0 { pick(weights, noise.uniform(0) * total).unwrap_or(0) } else { 0 };
-        // The drawn one first, then those whose windows are alike as well.
-        let near = || near[drawn..].iter().chain(&near[..drawn]).copied();
+        // The drawn one first, then those whose windows are alike as well, then the nearest of all.
+        let find = |is_wanted: &dyn Fn(usize) -> bool| {
+            let mut near = near[drawn..].iter().chain(&near[..drawn]).copied();
+            near.find(|&stored| is_wanted(stored)).or_else(|| self.nearest(&place, is_wanted).first().copied())
+        };
         let is_of_window = |element: usize| self.windows.iter().any(|(window, _)| *window == element);
         for element in (0..self.inputs).filter(|&element| !is_of_window(element)) {
             let kind = features.of_element(element).feature();
             let value = |stored: usize| self.rows[stored * self.inputs + element];
-            let draws = |x: f32| x.is_nan() || kind.shape().classes == 1 || kind.draws(x as usize);
-            let found = near().map(value).find(|&x| draws(x));
-            row[element] = found.map_or(f32::NAN, |x| match kind.shape().classes {
-                1 => x,
-                _ if x.is_nan() => x,
-                _ => kind.drawn(x, noise.uniform(1 + element as u64)),
-            });
+            let draws = |x: f32| !x.is_nan() && (kind.shape().classes == 1 || kind.draws(x as usize));
+            row[element] =
+                find(&|stored| draws(value(stored))).map(value).map_or(f32::NAN, |x| match kind.shape().classes {
+                    1 => x,
+                    _ => kind.drawn(x, noise.uniform(1 + element as u64)),
+                });
         }
         for number in &self.numbers {
-            let residual = near().map(|stored| number.residuals[stored]).find(|residual| !residual.is_nan());
-            let x = number.expect(row, given) as f32 + temperature * residual.unwrap_or(0.0);
+            let residual =
+                find(&|stored| !number.residuals[stored].is_nan()).map_or(0.0, |stored| number.residuals[stored]);
+            let x = number.expect(row, given) as f32 + temperature * residual;
             row[number.element] = x.clamp(number.range[0], number.range[1]);
         }
     }
 
-    /// The stored rows nearest to a place, the nearest first.
-    fn nearest(&self, place: &[f32]) -> Vec<usize> {
+    /// The stored rows nearest to a place, of those that are wanted, the nearest first.
+    fn nearest(&self, place: &[f32], is_wanted: impl Fn(usize) -> bool) -> Vec<usize> {
         let mut nearest: Vec<(f32, usize)> = Vec::with_capacity(NEAREST + 1);
-        for (stored, other) in self.places.chunks_exact(place.len().max(1)).enumerate() {
+        let places = self.places.chunks_exact(place.len().max(1)).enumerate();
+        for (stored, other) in places.filter(|(stored, _)| is_wanted(*stored)) {
             let square: f32 = place.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum();
             if nearest.len() < NEAREST || square < nearest[NEAREST - 1].0 {
                 let at = nearest.partition_point(|(other, _)| *other <= square);

@@ -115,6 +115,11 @@ impl Column {
         self.logical_type.map_or_else(|| Ok(values.clone()), |logical_type| logical_type.read(&values))
     }
 
+    /// Values of the type that it is read as, in a column of the type `stored`.
+    pub(crate) fn restored(&self, values: &ArrayRef, stored: &DataType) -> Result<ArrayRef, ArrowError> {
+        self.logical_type.map_or_else(|| Ok(values.clone()), |logical_type| logical_type.restore(values, stored))
+    }
+
     /// The name shown to users: the path joined by dots.
     pub fn name(&self) -> &str {
         &self.name

@@ -11,7 +11,7 @@ use arrow::datatypes::{
 use arrow::error::ArrowError;
 use chrono::{NaiveDate, NaiveTime, Timelike};
 
-use super::number::{cast_numbers, is_number_type};
+use super::number_arrays::{cast_numbers, is_number_type};
 use super::strings::{StringValues, is_string_type};
 use super::time::is_time_type;
 use crate::config::LogicalType;

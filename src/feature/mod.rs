@@ -29,6 +29,7 @@ mod missing;
 mod monotonicity;
 mod name_hint;
 mod number;
+mod number_arrays;
 mod one_way;
 mod ordered_pairs;
 mod ordered_values;

@@ -1,10 +1,8 @@
 //! Numbers and durations: one scaled element with a Gaussian likelihood.
 
-use std::sync::Arc;
-
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array};
-use arrow::compute::{cast, unary};
-use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, UInt64Type};
+use arrow::array::{Array, ArrayRef};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +11,7 @@ use super::epoch::TimeNumber;
 use super::map::Curve;
 use super::monotonicity::Monotonicity;
 use super::name_hint::{says_identifier, says_order};
+use super::number_arrays::{cast_numbers, is_number_type, known, numbers};
 use super::one_way::FEWEST_VALUES;
 use super::precision::{Precision, PrecisionSurvey, Rounding};
 use super::row_sample::RowSample;
@@ -71,55 +70,6 @@ impl Number {
             ..self.clone()
         })
     }
-}
-
-/// Whether the type holds numbers, plain or in a dictionary.
-pub(super) fn is_number_type(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Dictionary(_, values) => is_number_type(values),
-        data_type => data_type.is_numeric(),
-    }
-}
-
-/// The number of time units in a second.
-pub(super) fn units_per_second(unit: TimeUnit) -> f64 {
-    match unit {
-        TimeUnit::Second => 1.0,
-        TimeUnit::Millisecond => 1e3,
-        TimeUnit::Microsecond => 1e6,
-        TimeUnit::Nanosecond => 1e9,
-    }
-}
-
-/// The array as f64, durations in seconds.
-pub(super) fn numbers(array: &ArrayRef) -> Result<Float64Array, ArrowError> {
-    if let DataType::Duration(unit) = *array.data_type() {
-        let counts = cast(&cast(array, &DataType::Int64)?, &DataType::Float64)?;
-        return Ok(unary(counts.as_primitive::<Float64Type>(), |count| count / units_per_second(unit)));
-    }
-    Ok(cast(array, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
-}
-
-/// The values; null where NaN.
-pub(super) fn known(values: &[f64]) -> Float64Array {
-    values.iter().map(|&value| (!value.is_nan()).then_some(value)).collect()
-}
-
-/// Casts numbers to a column of this type; rounds them for integer types.
-pub(super) fn cast_numbers(numbers: Float64Array, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
-    if let DataType::Duration(unit) = *data_type {
-        let counts: ArrayRef =
-            Arc::new(unary::<_, _, Int64Type>(&numbers, |x| (x * units_per_second(unit)).round() as i64));
-        return cast(&counts, data_type);
-    }
-    let rounded: ArrayRef = match data_type {
-        // The largest integers are not exact in f64; a cast would make nulls of values rounded beyond them.
-        DataType::Int64 => Arc::new(unary::<_, _, Int64Type>(&numbers, |x| x.round() as i64)),
-        DataType::UInt64 => Arc::new(unary::<_, _, UInt64Type>(&numbers, |x| x.round() as u64)),
-        data_type if data_type.is_integer() => Arc::new(unary::<_, _, Float64Type>(&numbers, f64::round)),
-        _ => Arc::new(numbers),
-    };
-    cast(&rounded, data_type)
 }
 
 impl Feature for Number {

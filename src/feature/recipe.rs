@@ -6,7 +6,7 @@ use arrow::datatypes::{DataType, Schema, TimeUnit};
 
 use super::cycle::Cycle;
 use super::map::Curve;
-use super::number::units_per_second;
+use super::number_arrays::units_per_second;
 use super::rebuild::InputColumn;
 use super::vector::VectorElement;
 use super::watch::WatchedColumn;

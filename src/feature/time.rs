@@ -16,7 +16,7 @@ use chrono::{DateTime, Offset, TimeZone};
 use serde::{Deserialize, Serialize};
 
 use super::cycle::{Cycle, DAY};
-use super::number::{known, units_per_second};
+use super::number_arrays::{known, units_per_second};
 use super::precision::{Precision, PrecisionSurvey, Rounding};
 use super::row_sample::RowSample;
 use super::scalar::{Quantity, Scalar};

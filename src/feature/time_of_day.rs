@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cycle::DAY;
 use super::logical_type::is_clock_type;
-use super::number::units_per_second;
+use super::number_arrays::units_per_second;
 use super::precision::{Precision, PrecisionSurvey, Rounding};
 use super::statistics::Statistics;
 use super::survey::first_as_text;

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
-use super::number::{cast_numbers, is_number_type, numbers};
+use super::number_arrays::{cast_numbers, is_number_type, numbers};
 use super::precision::{Precision, PrecisionSurvey, Rounding};
 use super::statistics::{NumberSummary, Statistics};
 use super::{

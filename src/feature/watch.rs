@@ -8,7 +8,7 @@ use arrow::compute::kernels::cmp::neq;
 use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 
-use super::number::{is_number_type, numbers};
+use super::number_arrays::{is_number_type, numbers};
 use super::strings::is_string_type;
 use super::{Carried, Column, ValueIssues, constant};
 use crate::config::LogicalType;

@@ -25,7 +25,14 @@ pub enum RowClock {
         /// The step.
         step: i64,
     },
-    /// Of numbers.
+    /// Of integers.
+    Integer {
+        /// The first row.
+        first: i64,
+        /// The step.
+        step: i64,
+    },
+    /// Of other numbers.
     Number {
         /// The first row.
         first: f64,
@@ -50,9 +57,13 @@ struct SomeSteps {
 impl RowSteps {
     /// Takes a row of a sequence and the row before it, if there is one.
     pub(super) fn add(&self, row: OrderKey, before: Option<OrderKey>) {
+        if matches!(row, OrderKey::Number(at) if at.is_infinite()) {
+            return;
+        }
         let mut some = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         some.first.get_or_insert(row);
-        let Some(step) = before.map(|before| row.since(before)).filter(|step| *step > 0.0) else { return };
+        let step = before.map(|before| row.since(before)).filter(|step| *step > 0.0 && step.is_finite());
+        let Some(step) = step else { return };
         if some.seen.is_multiple_of(1 << some.rarity) {
             if some.steps.len() == MOST_STEPS {
                 let mut place = 0;
@@ -77,7 +88,7 @@ impl RowSteps {
         let (_, &mut step, _) = some.steps.select_nth_unstable_by(middle, f64::total_cmp);
         Some(match first {
             OrderKey::Time(first) => RowClock::Time { first: i64::try_from(first).ok()?, step: step as i64 },
-            OrderKey::Integer(first) => RowClock::Number { first: first as f64, step },
+            OrderKey::Integer(first) => RowClock::Integer { first: i64::try_from(first).ok()?, step: step as i64 },
             OrderKey::Number(first) => RowClock::Number { first, step },
         })
     }
@@ -87,7 +98,7 @@ impl RowClock {
     /// Whether it goes on: a model file may be damaged.
     pub(super) fn is_valid(self) -> bool {
         match self {
-            Self::Time { step, .. } => step > 0,
+            Self::Time { step, .. } | Self::Integer { step, .. } => step > 0,
             Self::Number { first, step } => first.is_finite() && step.is_finite() && step > 0.0,
         }
     }
@@ -98,10 +109,10 @@ impl RowClock {
     /// If the column cannot order rows.
     pub(crate) fn steps_to(self, values: &ArrayRef) -> Result<Vec<i64>, ArrowError> {
         let steps = |key: Option<OrderKey>| match (self, key) {
-            (Self::Time { first, step }, Some(OrderKey::Time(at))) => {
+            (Self::Time { first, step }, Some(OrderKey::Time(at)))
+            | (Self::Integer { first, step }, Some(OrderKey::Integer(at))) => {
                 ((at - i128::from(first)) as f64 / step as f64).round() as i64
             }
-            (Self::Number { first, step }, Some(OrderKey::Integer(at))) => ((at as f64 - first) / step).round() as i64,
             (Self::Number { first, step }, Some(OrderKey::Number(at))) => ((at - first) / step).round() as i64,
             _ => 0,
         };
@@ -113,16 +124,18 @@ impl RowClock {
     /// # Errors
     /// If the type cannot order rows.
     pub(crate) fn values(self, steps: &[i64], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+        let counts = |first: i64, step: i64, unit: i128| -> ArrayRef {
+            let at = |&steps: &i64| i128::from(first) + i128::from(step) * i128::from(steps);
+            let count = |steps| i64::try_from(at(steps).div_euclid(unit)).ok();
+            Arc::new(steps.iter().map(count).collect::<Int64Array>())
+        };
         match (self, unit(data_type)) {
             (Self::Time { first, step }, Some(unit)) => {
-                let at = |&steps: &i64| {
-                    let time = i128::from(first) + i128::from(step) * i128::from(steps);
-                    i64::try_from(time.div_euclid(unit)).ok()
-                };
-                let times: ArrayRef = Arc::new(steps.iter().map(at).collect::<Int64Array>());
+                let times = counts(first, step, unit);
                 let days = *data_type == DataType::Date32;
                 cast(&if days { cast(&times, &DataType::Int32)? } else { times }, data_type)
             }
+            (Self::Integer { first, step }, None) => cast(&counts(first, step, 1), data_type),
             (Self::Number { first, step }, None) => {
                 let at = |&steps: &i64| first + step * steps as f64;
                 let numbers: ArrayRef = Arc::new(Float64Array::from_iter_values(steps.iter().map(at)));
@@ -135,6 +148,9 @@ impl RowClock {
 
 #[cfg(test)]
 mod tests {
+    use arrow::array::AsArray;
+    use arrow::datatypes::Int64Type;
+
     use super::*;
 
     #[test]
@@ -145,10 +161,25 @@ mod tests {
             steps.add(OrderKey::Integer(at), before.replace(OrderKey::Integer(at)));
         }
         let clock = steps.clock().unwrap();
-        assert_eq!(clock, RowClock::Number { first: 5.0, step: 10.0 });
+        assert_eq!(clock, RowClock::Integer { first: 5, step: 10 });
         let values = clock.values(&[0, 3], &DataType::Int32).unwrap();
         assert_eq!(clock.steps_to(&values).unwrap(), [0, 3]);
         assert_eq!(RowSteps::default().clock(), None);
+    }
+
+    #[test]
+    fn integers_stay_exact_and_infinite_numbers_are_no_rows() {
+        let (counts, numbers) = (RowSteps::default(), RowSteps::default());
+        let first = 1_704_067_200_000_000_001;
+        counts.add(OrderKey::Integer(first), None);
+        counts.add(OrderKey::Integer(first + 33), Some(OrderKey::Integer(first)));
+        let values = counts.clock().unwrap().values(&[0, 1, -1], &DataType::Int64).unwrap();
+        assert_eq!(**values.as_primitive::<Int64Type>().values(), [first, first + 33, first - 33].map(|at| at as i64));
+        let mut before = None;
+        for at in [f64::NEG_INFINITY, 1.0, 1.5, f64::INFINITY] {
+            numbers.add(OrderKey::Number(at), before.replace(OrderKey::Number(at)));
+        }
+        assert_eq!(numbers.clock(), Some(RowClock::Number { first: 1.0, step: 0.5 }));
     }
 
     #[test]

@@ -53,19 +53,24 @@ impl Differences {
         }
     }
 
-    /// The variogram of a column. A distance without rows counts as the one before.
+    /// The variogram of a column. A distance without rows counts as the one before, or the first as the next that has some.
     pub(crate) fn variogram(&self, column: usize) -> Variogram {
         let sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
         let of_column = column * FARTHEST..(column + 1) * FARTHEST;
         let (Some(squares), Some(counts)) = (sums.squares.get(of_column.clone()), sums.counts.get(of_column)) else {
             return Variogram::default();
         };
-        let mut halves: Vec<f64> = Vec::new();
-        for (square, count) in squares.iter().zip(counts) {
-            let last = halves.last().copied();
-            let half = if *count > 0 { Some(square / (2.0 * *count as f64)) } else { last };
-            halves.extend(half.filter(|half| half.is_finite()));
-        }
+        let half = |(square, count): (&f64, &u64)| {
+            let half = square / (2.0 * *count as f64);
+            half.is_finite().then_some(half)
+        };
+        let halves: Vec<Option<f64>> = squares.iter().zip(counts).map(half).collect();
+        let Some(mut last) = halves.iter().flatten().next().copied() else { return Variogram::default() };
+        let halves = halves.into_iter().map(|half| {
+            last = half.unwrap_or(last);
+            last
+        });
+        let halves = halves.collect();
         Variogram(halves)
     }
 }
@@ -87,5 +92,24 @@ impl Variogram {
     /// Whether it can be one: a model file may be damaged.
     pub(super) fn is_valid(&self) -> bool {
         self.0.len() <= FARTHEST && self.0.iter().all(|half| half.is_finite() && *half >= 0.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_distance_without_rows_counts_as_the_one_before_and_the_first_as_the_next() {
+        let (mut recent, differences) = (RecentRows::default(), Differences::new(1));
+        for number in 0..400_u32 {
+            // Every other row is known: it is one more than that before.
+            let value = if number % 2 == 0 { f64::from(number / 2) } else { f64::NAN };
+            let row = recent.push(&[value]);
+            differences.add(number.into(), &recent, row, 1);
+        }
+        let variogram = differences.variogram(0);
+        let halves = [1, 2, 3, 4, 5].map(|distance| variogram.at(distance));
+        assert_eq!(halves, [0.5, 0.5, 0.5, 2.0, 2.0]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int8Array, RecordBatch, StringArray};
 use arrow::compute::concat_batches;
 
 use crate::sequence_commands::bits;
@@ -160,4 +160,25 @@ fn sequences_that_alternate_are_bridged_by_themselves_within_a_distance() {
     let far = bits(&filled(&dir, "far", &rows(16_500), ""), "load");
     assert_eq!(near[397..400], alone[397..400]);
     assert_ne!(far[397..400], alone[397..400]);
+}
+
+#[test]
+fn what_is_expected_beyond_the_range_of_a_type_is_the_end_of_that_range() {
+    let dir = Workdir::new();
+    let count = |row: usize| Some((127.0 * (row as f64 / 3.0).sin()).round() as i8);
+    let rows = |is_missing: &dyn Fn(usize) -> bool| {
+        let counts: Int8Array = (0..900).map(|row| count(row).filter(|_| !is_missing(row))).collect();
+        with(&readings(1, 0, 900), "load", Arc::new(counts))
+    };
+    write(&dir.path("past.parquet"), &rows(&|_| false), 1000);
+    dir.ok("fit past.parquet -m model.safetensors --order-by ts --window 8 --epochs 2");
+    let is_missing = |row: usize| row % 19 > 8;
+    let filled = filled(&dir, "gaps", &rows(&is_missing), "--intervals 0.99 --draws 2");
+    for name in ["load", "load_draw_0", "load_draw_1"] {
+        assert_eq!(filled.column_by_name(name).unwrap().null_count(), 0, "{name}");
+    }
+    for name in ["load_low", "load_high"] {
+        let bound = filled.column_by_name(name).unwrap();
+        assert!((0..900).all(|row| bound.is_valid(row) == is_missing(row)), "{name}");
+    }
 }

@@ -152,3 +152,46 @@ fn sequences_need_a_model_of_rows_in_order() {
     dir.fails(2, "generate -n 5 --steps 5 --prior x.parquet -m model.safetensors")
         .says(&["prior is true, but must be left out, since sequences are drawn by the windows of training rows"]);
 }
+
+#[test]
+fn a_word_is_drawn_for_each_row_though_the_fit_had_rows_without_one() {
+    let dir = Workdir::new();
+    let past = readings(1, 0, 900);
+    let is_missing = |row: usize| !row.is_multiple_of(3) || (100..200).contains(&row);
+    let modes = past.column(3).as_string::<i32>().iter().enumerate();
+    let modes: StringArray = modes.map(|(row, mode)| mode.filter(|_| !is_missing(row))).collect();
+    write(&dir.path("past.parquet"), &with(&past, "mode", Arc::new(modes)), 1000);
+    dir.ok("fit past.parquet -m model.safetensors --order-by ts --window 8 --epochs 2");
+    let nulls = |flags: &str| {
+        dir.ok(&format!("generate -n 2000 --steps 100 drawn.parquet -m model.safetensors --force {flags}"));
+        read(&dir.path("drawn.parquet")).column_by_name("mode").unwrap().null_count()
+    };
+    let missing = 2000 * (0..900).filter(|row| is_missing(*row)).count() / 900;
+    assert_eq!(nulls(""), 0);
+    assert!(nulls("--nulls").abs_diff(missing) < 100, "as often as in the data");
+}
+
+#[test]
+fn the_order_is_written_as_it_was_read_and_no_two_columns_have_one_name() {
+    let dir = Workdir::new();
+    let first = 1_704_067_200_000_000_007;
+    let times: Int64Array = (0..900).map(|row| Some(first + 60_000_000_003 * row)).collect();
+    let past = with(&readings(1, 0, 900), "ts", Arc::new(times));
+    let schema = past.schema();
+    let renamed = schema.fields().iter().zip(past.columns()).map(|(field, column)| {
+        let name = if field.name() == "ts" { "sequence" } else { field.name() };
+        (name.to_owned(), column.clone())
+    });
+    write(&dir.path("past.parquet"), &RecordBatch::try_from_iter(renamed).unwrap(), 1000);
+    for types in ["", "--types sequence=epoch_ns"] {
+        dir.ok(&format!(
+            "fit past.parquet -m model.safetensors --force --order-by sequence --window 8 --epochs 2 {types}"
+        ));
+        dir.ok("generate -n 20 --steps 10 drawn.parquet -m model.safetensors --force");
+        let drawn = read(&dir.path("drawn.parquet"));
+        assert_eq!(names(&drawn)[..2], ["sequence_2", "sequence"].map(str::to_owned));
+        let times = integers(&drawn, "sequence");
+        assert!(times[..10].windows(2).all(|pair| pair[1] - pair[0] == 60_000_000_003), "{types}: {times:?}");
+        assert_eq!((times[0] - first) % 60_000_000_003, 0, "{types}");
+    }
+}
