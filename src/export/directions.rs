@@ -94,14 +94,13 @@ impl<'a> OneSidedGraph<'a> {
         let count = graph.cast(&is_replaced, ElementType::Float);
         let count = graph.sum(&count, true);
         let has_expected = graph.op("Greater", &[&count, &zero]);
-        let layout = self.model.features().layout();
-        (self.row.with_values(graph, layout, Some([last, known.clone()])), has_expected)
+        (RowVector { values: Some([last, known.clone()]), ..self.row.clone() }, has_expected)
     }
 
     /// What the decoder expects of rows with these values, `[rows, values]`.
     fn expected(&self, graph: &mut GraphBuilder, x: &Tensor, known: &Tensor) -> Tensor {
-        let seen = self.row.with_values(graph, self.model.features().layout(), Some([x.clone(), known.clone()]));
-        let posterior = self.network.posterior(graph, &seen.encoder);
+        let seen = self.row.encoder_input(graph, self.model.features().layout(), Some([x, known]));
+        let posterior = self.network.posterior(graph, &seen);
         let output = self.network.decode(graph, &posterior.mean, self.row.given.as_ref());
         graph.section("directions");
         graph.gather(&output, &self.outputs, 1)

@@ -27,8 +27,6 @@ pub(super) struct RowVector {
     pub(super) categories_known: Vec<Tensor>,
     /// The number of known elements, `[rows, 1]`.
     pub(super) known: Tensor,
-    /// What the encoder sees.
-    pub(super) encoder: Tensor,
     /// The given inputs, which the decoder sees as well.
     pub(super) given: Option<Tensor>,
     /// The surprise, f64 `[rows, 1]`; `None` if no value can be one.
@@ -90,9 +88,7 @@ impl RowColumns<'_> {
         known.extend(values.iter().map(|[_, known]| known.clone()));
         let known = graph.beside(&known);
         let known = graph.sum(&known, true);
-        let row =
-            RowVector { values, categories, categories_known, encoder: known.clone(), known, given, surprise, groups };
-        row.with_values(graph, layout, row.values.clone())
+        RowVector { values, categories, categories_known, known, given, surprise, groups }
     }
 
     /// What the network sees of the given columns, and the numbers of their groups.
@@ -129,21 +125,26 @@ impl RowColumns<'_> {
 }
 
 impl RowVector {
-    /// The same rows with other [`values`](Self::values), as the encoder sees them.
-    pub(super) fn with_values(&self, graph: &mut GraphBuilder, layout: &Layout, values: Option<[Tensor; 2]>) -> Self {
-        let mut seen: Vec<Tensor> = values.iter().map(|[values, _]| values.clone()).collect();
+    /// What the encoder sees of the rows if these are their [`values`](Self::values), `[rows, inputs]`.
+    pub(super) fn encoder_input(
+        &self,
+        graph: &mut GraphBuilder,
+        layout: &Layout,
+        values: Option<[&Tensor; 2]>,
+    ) -> Tensor {
+        graph.section("features");
+        let mut seen: Vec<Tensor> = values.iter().map(|[values, _]| (*values).clone()).collect();
         seen.extend(self.categories.iter().cloned());
         let indicated = layout.spans().iter().enumerate().filter(|(_, span)| span.indicator.is_some());
         let indicated: Vec<i64> = indicated.map(|(element, _)| element as i64).collect();
-        if let (Some([_, known]), false) = (&values, indicated.is_empty()) {
+        if let (Some([_, known]), false) = (values, indicated.is_empty()) {
             // Only values have indicators.
             let (indicated, one) = (graph.ints(&indicated), graph.floats(&[1.0]));
             let known = graph.gather(known, &indicated, 1);
             seen.push(graph.op("Sub", &[&one, &known]));
         }
         seen.extend(self.given.iter().cloned());
-        let encoder = graph.beside(&seen);
-        Self { values, encoder, ..self.clone() }
+        graph.beside(&seen)
     }
 }
 

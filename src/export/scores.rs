@@ -30,6 +30,8 @@ pub(super) struct ScoreGraph<'a> {
     pub(super) members: Vec<MemberGraph>,
     /// Scores that are in the graph already.
     known: BTreeMap<&'static str, Tensor>,
+    /// The same, as rows are ranked by them without feedback.
+    ranked: BTreeMap<&'static str, Tensor>,
     /// The places of the rows among the stored ones, once asked for.
     place: Option<Tensor>,
     /// Whether some value of a row is an expected one, `[rows, 1]`, if any row's can be: `combined` is then that of `elbo` alone.
@@ -38,10 +40,11 @@ pub(super) struct ScoreGraph<'a> {
 
 /// The networks of a model over rows.
 pub(super) fn members<'a>(graph: &mut GraphBuilder, model: &'a Model, row: RowVector) -> ScoreGraph<'a> {
+    let seen = row.encoder_input(graph, model.features().layout(), row.values.as_ref().map(|values| values.each_ref()));
     let all = model.scorer().members().iter().zip(model.networks()).enumerate();
     let members = all.map(|(n, (member, weights))| {
         let network = NetworkGraph::of(model, n, weights);
-        let posterior = network.posterior(graph, &row.encoder);
+        let posterior = network.posterior(graph, &seen);
         let output = network.decode(graph, &posterior.mean, row.given.as_ref());
         graph.section(format!("{}likelihood", network.prefix));
         let losses = losses(graph, (&row, &output), (model.features().layout(), &member.heads));
@@ -49,7 +52,7 @@ pub(super) fn members<'a>(graph: &mut GraphBuilder, model: &'a Model, row: RowVe
         MemberGraph { posterior, losses, scores }
     });
     let members = members.collect();
-    ScoreGraph { model, row, members, known: BTreeMap::new(), place: None, has_expected: None }
+    ScoreGraph { model, row, members, known: BTreeMap::new(), ranked: BTreeMap::new(), place: None, has_expected: None }
 }
 
 /// The scores of one network.
@@ -109,6 +112,9 @@ impl ScoreGraph<'_> {
 
     /// The score by which rows are ranked without feedback.
     pub(super) fn score_without_feedback(&mut self, graph: &mut GraphBuilder, score: &Score) -> Tensor {
+        if let Some(known) = self.ranked.get(score.name) {
+            return known.clone();
+        }
         let parts = self.parts(graph, score);
         graph.section("anomaly_score");
         let mut all = graph.beside(&parts);
@@ -121,7 +127,9 @@ impl ScoreGraph<'_> {
             _ => (0..count).map(|part| graph.columns(&all, part, part + 1)).collect(),
         };
         let combined = self.combined(graph, score, &parts);
-        self.of_known(graph, &combined)
+        let ranked = self.of_known(graph, &combined);
+        self.ranked.insert(score.name, ranked.clone());
+        ranked
     }
 
     /// Numbers of rows, f32 `[rows, 1]`; NaN where no feature is known.
