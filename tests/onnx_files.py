@@ -60,13 +60,13 @@ def scale_of(name, elements):
     return {"z": 1.0, "latent_distance": 1.0, "kl": 1.0}.get(name, elements if name in SUMS else 0.0)
 
 
-SUMS = {"recon_nll", "elbo", "anomaly_score", "combined", "neighbor_distance"}
+SUMS = {"recon_nll", "elbo", "anomaly_score", "combined", "neighbor_distance", "marginal_nll"}
 
 
 # One row in so many may differ. A rank does by rounding, next to the score of a training row, and so does what is made of ranks:
 # most where distances are small beside the coordinates that they are differences of. A row that all but equals a stored one may
-# count as that row itself.
-FEW = {"p_value": 20, "combined": 8, "anomaly_score": 8, "neighbor_distance": 100}
+# count as that row itself. A value at the edge of a bin may be in either.
+FEW = {"p_value": 20, "combined": 8, "anomaly_score": 8, "neighbor_distance": 100, "marginal_nll": 100}
 # With a direction, a row whose score is the same as it is and with expected values may be taken for either.
 FEW_WITH_DIRECTIONS = 100
 

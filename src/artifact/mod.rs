@@ -41,7 +41,7 @@ use crate::error::{Error, ModelFault, Result};
 use crate::feature::{Carried, Features, GroupNorms, InputColumn, Kind, Layout, OrderedPair, OrderedValues, Watched};
 use crate::model::{Device, Network, Vae, Weight, Weights};
 use crate::numerics::MixtureClusters;
-use crate::score::{AggregatePosterior, COMBINED, Neighbors, Reference, Score, Scorer, Scoring};
+use crate::score::{AggregatePosterior, COMBINED, Neighbors, Reference, Score, Scorer, Scoring, Stored};
 use crate::sequence::Sequence;
 use crate::storage::{Object, Target, check_url, commit_bytes, is_url};
 
@@ -199,7 +199,7 @@ impl Model {
         let (aggregate, mut weights): (Weights, Weights) =
             tensors.into_iter().partition(|(name, _)| Aggregate::has_tensor(name));
         let norms = weights.extract_if(.., |name, _| groups::has_tensor(name)).collect();
-        let [norms, group_scores] = groups::take(norms, &features, anomaly_score.parts())?;
+        let [norms, group_scores] = groups::take(norms, &features, anomaly_score.parts(metadata.scoring.compares()))?;
         let features = features.with_norms(norms);
         let layout = features.layout();
         let Some(directions) = features.directed(directions) else {
@@ -213,7 +213,8 @@ impl Model {
         let (feedback, reference) = feedback::take(own, stated, calibration.as_ref(), sizes)?;
         let own = weights.extract_if(.., |name, _| clusters::has_tensor(name)).collect();
         let clusters = clusters::take(own, metadata.clusters.as_ref(), *latent_dim)?.map(Arc::new);
-        if components.is_some() != stored.is_some() || (anomaly_score.needs_neighbors() && stored.is_none()) {
+        let has = Stored::of(stored.as_ref());
+        if metadata.scoring.compares() != has || anomaly_score.needs() > has {
             return Err(contradiction("the stored training rows do not match the scores"));
         }
         if components.as_ref().is_some_and(|components| !components.is_valid()) {

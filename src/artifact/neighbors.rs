@@ -6,10 +6,13 @@ use super::container::PrefixedTensors;
 use crate::error::ModelFault;
 use crate::feature::Layout;
 use crate::model::{Weight, Weights};
-use crate::score::{NeighborSpace, Neighbors};
+use crate::score::{Marginals, NeighborSpace, Neighbors};
 
 /// The prefix of the tensor names.
 const PREFIX: &str = "neighbors.";
+
+/// The tensors of histograms, which models from before do not have.
+const MARGINALS: [&str; 3] = ["marginals.per_unit", "marginals.zero", "marginals.nats"];
 
 /// Whether a tensor name belongs to the stored rows.
 pub(super) fn has_tensor(name: &str) -> bool {
@@ -17,9 +20,12 @@ pub(super) fn has_tensor(name: &str) -> bool {
 }
 
 /// The stored rows as tensors, by name.
-pub(super) fn tensors(Neighbors { space, rows, .. }: &Neighbors) -> Weights {
+pub(super) fn tensors(Neighbors { space, rows, marginals, .. }: &Neighbors) -> Weights {
     let (width, inputs) = (space.width(), space.residual.len());
     let whitening = if space.whitening.len() == width { vec![width] } else { vec![width, width] };
+    let marginals = marginals.iter().flat_map(|Marginals { per_unit, zero, nats, .. }| {
+        MARGINALS.into_iter().zip([per_unit, zero, nats]).map(|(name, values)| (name, vec![values.len()], values))
+    });
     let tensors = [
         ("residual", vec![inputs], &space.residual),
         ("mean", vec![width], &space.mean),
@@ -29,7 +35,7 @@ pub(super) fn tensors(Neighbors { space, rows, .. }: &Neighbors) -> Weights {
     let tensor = |(name, shape, values): (&str, Vec<usize>, &Vec<f32>)| {
         (format!("{PREFIX}{name}"), Weight { shape, values: values.clone() })
     };
-    tensors.into_iter().map(tensor).collect()
+    tensors.into_iter().chain(marginals).map(tensor).collect()
 }
 
 /// Reads the stored rows from tensors, which may hold nothing else; `None` if there are none.
@@ -40,6 +46,7 @@ pub(super) fn take(tensors: Weights, layout: &Layout, latent_dim: usize) -> Resu
     if tensors.is_empty() {
         return Ok(None);
     }
+    let invalid = || ModelFault::Contradiction("the stored training rows are invalid".to_owned());
     let (mut tensors, inputs) = (PrefixedTensors::new(PREFIX, tensors), layout.inputs());
     let width = latent_dim + inputs;
     let is_diagonal = tensors.get("whitening").is_some_and(|tensor| tensor.shape.len() == 1);
@@ -51,9 +58,19 @@ pub(super) fn take(tensors: Weights, layout: &Layout, latent_dim: usize) -> Resu
         whitening: tensors.take("whitening", whitening)?,
     };
     let rows = tensors.take("rows", &[stored, width])?;
+    let marginals = match tensors.get(MARGINALS[0]).is_some() {
+        true => {
+            let [per_unit, zero, nats] = MARGINALS;
+            let bins = Marginals::bins(layout);
+            let parts = [(per_unit, inputs), (zero, inputs), (nats, bins)];
+            let [per_unit, zero, nats] = parts.map(|(name, length)| tensors.take(name, &[length]));
+            Some(Marginals::from_parts([per_unit?, zero?, nats?], layout).ok_or_else(invalid)?)
+        }
+        false => None,
+    };
     tensors.finish()?;
     if rows.is_empty() || space.residual.iter().any(|size| *size <= 0.0) {
-        return Err(ModelFault::Contradiction("the stored training rows are invalid".to_owned()));
+        return Err(invalid());
     }
-    Ok(Some(Neighbors::new(space, rows)))
+    Ok(Some(Neighbors::new(space, rows, marginals)))
 }

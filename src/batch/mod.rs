@@ -141,6 +141,12 @@ impl Batch {
         }
     }
 
+    /// The row vectors, `[rows, inputs]`, standardised by group; NaN where missing.
+    pub(crate) fn values(&self) -> impl Iterator<Item = f32> + '_ {
+        let known = self.known.iter().flatten().chain(std::iter::repeat(&1.0));
+        self.x.iter().zip(known).map(|(x, known)| if *known > 0.0 { *x } else { f32::NAN })
+    }
+
     /// The rows, standardised by group, with their given elements, `[rows, width]`; NaN where missing.
     pub(crate) fn into_rows(self, layout: &Layout) -> Vec<f32> {
         let (inputs, given) = (layout.inputs(), layout.given().elements());

@@ -16,6 +16,7 @@ mod file;
 mod graph;
 mod inputs;
 mod losses;
+mod marginals;
 mod neighbors;
 mod network;
 mod row;
@@ -102,7 +103,7 @@ impl Model {
 
     /// The scores that are given out beside the anomaly score: the first of the table, and those asked for.
     fn exported_scores(&self, config: &ExportConfig) -> Result<Vec<&'static Score>> {
-        let computes = |score: &Score| self.stored_rows() > 0 || !score.needs_neighbors();
+        let computes = |score: &Score| score.needs() <= self.scorer().stored();
         let all = config.score.iter().any(|name| name == "all");
         let named = config.score.iter().filter(|name| !["all", ANOMALY_SCORE].contains(&name.as_str()));
         let named: Vec<&str> =

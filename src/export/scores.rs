@@ -1,4 +1,4 @@
-//! Scores of rows: by each network, by the distance from stored rows, and both in one.
+//! Scores of rows: by each network, by the distance from stored rows, by single values, and all in one.
 
 #![forbid(unsafe_code)]
 
@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use super::feedback;
 use super::graph::{GraphBuilder, Tensor};
 use super::losses::{LossGraph, losses};
+use super::marginals;
 use super::neighbors;
 use super::network::{NetworkGraph, PosteriorGraph};
 use super::row::{RowVector, standardised};
 use super::schema::ElementType;
 use super::tails::{OF_DISTANCES, OF_SUMS, TailGraph};
 use crate::artifact::Model;
-use crate::score::{AggregatePosterior, EXPONENT, Member, Neighbors, Score, ScoreComponents};
+use crate::score::{AggregatePosterior, EXPONENT, Member, Neighbors, OF_MARGINALS, Score, ScoreComponents};
 
 /// A network's answers for rows.
 pub(super) struct MemberGraph {
@@ -143,7 +144,12 @@ impl ScoreGraph<'_> {
     fn parts(&mut self, graph: &mut GraphBuilder, score: &Score) -> Vec<Tensor> {
         match (score.name, score.needs_neighbors()) {
             (_, false) => vec![self.mean(graph, score.name)],
-            ("combined", true) => vec![self.mean(graph, "elbo"), self.neighbor_distance(graph)],
+            ("combined", true) => {
+                let mut parts = vec![self.mean(graph, "elbo"), self.neighbor_distance(graph)];
+                parts.extend(self.marginal_nll(graph));
+                parts
+            }
+            ("marginal_nll", true) => vec![self.marginal_nll(graph).expect("a score that the model computes")],
             (_, true) => vec![self.neighbor_distance(graph)],
         }
     }
@@ -187,6 +193,18 @@ impl ScoreGraph<'_> {
         distance
     }
 
+    /// By how common single values are; `None` if the model does not know it.
+    fn marginal_nll(&mut self, graph: &mut GraphBuilder) -> Option<Tensor> {
+        const NAME: &str = "marginal_nll";
+        if let Some(known) = self.known.get(NAME) {
+            return Some(known.clone());
+        }
+        let (stored, _) = self.model.scorer().neighbors()?;
+        let score = marginals::score(graph, &self.row, stored.marginals.as_ref()?, self.model.features().layout());
+        self.known.insert(NAME, score.clone());
+        Some(score)
+    }
+
     /// The places of the rows among the stored ones, `[rows, width]`.
     fn place(&mut self, graph: &mut GraphBuilder, stored: &Neighbors) -> Tensor {
         if let Some(place) = &self.place {
@@ -204,20 +222,16 @@ impl ScoreGraph<'_> {
 
     /// One score of its parts.
     fn combined(&self, graph: &mut GraphBuilder, score: &Score, parts: &[Tensor]) -> Tensor {
-        let ("combined", [elbo, distance], Some((_, components))) =
+        let ("combined", [elbo, distance, marginal @ ..], Some((_, components))) =
             (score.name, parts, self.model.scorer().neighbors())
         else {
             return parts[0].clone();
         };
         graph.section("combined");
-        let ScoreComponents { elbo: of_elbo, neighbor_distance, .. } = components;
+        let ScoreComponents { elbo: of_elbo, neighbor_distance, marginal_nll, .. } = components;
         let elements = self.model.features().layout().inputs();
         let a = TailGraph { tail: of_elbo, elements, rounding: OF_SUMS }.nats(graph, elbo);
-        let mut distance = distance.clone();
-        if let Some(has_expected) = &self.has_expected {
-            let least = graph.floats(&[f32::MIN]);
-            distance = graph.op("Where", &[has_expected, &least, &distance]);
-        }
+        let distance = self.unless_expected(graph, distance);
         let b = TailGraph { tail: neighbor_distance, elements: 0, rounding: OF_DISTANCES }.nats(graph, &distance);
         let [exponent, half, scale] = [EXPONENT, 0.5, -1.0 / EXPONENT].map(|it| graph.doubles(&[it]));
         let apart = graph.op("Sub", &[&a, &b]);
@@ -229,7 +243,21 @@ impl ScoreGraph<'_> {
         let log = graph.op("Log", &[&mean]);
         let log = graph.op("Mul", &[&log, &scale]);
         let greater = graph.op("Max", &[&a, &b]);
-        let nats = graph.op("Add", &[&greater, &log]);
+        let mut nats = graph.op("Add", &[&greater, &log]);
+        if let ([marginal], Some(tail)) = (marginal, marginal_nll) {
+            let marginal = self.unless_expected(graph, marginal);
+            let c = TailGraph { tail, elements, rounding: OF_SUMS }.nats(graph, &marginal);
+            let [of_both, of_marginal] = [1.0 - OF_MARGINALS, OF_MARGINALS].map(|it| graph.doubles(&[it]));
+            let (both, c) = (graph.op("Mul", &[&nats, &of_both]), graph.op("Mul", &[&c, &of_marginal]));
+            nats = graph.op("Add", &[&both, &c]);
+        }
         graph.cast(&nats, ElementType::Float)
+    }
+
+    /// A score of rows as they are, and the least of those with an expected value.
+    fn unless_expected(&self, graph: &mut GraphBuilder, score: &Tensor) -> Tensor {
+        let Some(has_expected) = &self.has_expected else { return score.clone() };
+        let least = graph.floats(&[f32::MIN]);
+        graph.op("Where", &[has_expected, &least, score])
     }
 }

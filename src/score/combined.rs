@@ -1,4 +1,4 @@
-//! Two scores in one: by how unusual each is among the training rows.
+//! Three scores in one: by how unusual each is among the training rows.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,32 +13,58 @@ pub struct ScoreComponents {
     pub elbo: Tail,
     /// Their `neighbor_distance`.
     pub neighbor_distance: Tail,
+    /// Their `marginal_nll`; absent from a model that does not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marginal_nll: Option<Tail>,
+}
+
+/// What decides a score of a row, or most of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ground {
+    Networks,
+    Distance,
+    Marginals,
 }
 
 /// The exponent of the mean of two p-values: between the harmonic mean, at -1, and the lower of both, at -∞.
 pub(crate) const EXPONENT: f64 = -3.0;
 
+/// The weight of `marginal_nll` in the geometric mean of its p-value and of that mean.
+pub(crate) const OF_MARGINALS: f64 = 1.0 / 6.0;
+
 impl ScoreComponents {
     /// Those of no rows.
     pub(crate) fn unmeasured() -> Self {
-        Self { elbo: Tail::of(Vec::new()), neighbor_distance: Tail::of(Vec::new()) }
+        let none = || Tail::of(Vec::new());
+        Self { elbo: none(), neighbor_distance: none(), marginal_nll: None }
     }
 
-    /// -ln of the mean of the p-values of both scores, in nats: their power mean (Vovk & Wang 2020, "Combining p-values via
-    /// averaging").
-    pub(crate) fn combine(&self, elbo: f32, neighbor_distance: f32) -> f64 {
+    /// -ln of the mean of the p-values of `elbo`, `neighbor_distance` and `marginal_nll`, in nats: the power mean of the first two
+    /// (Vovk & Wang 2020, "Combining p-values via averaging"), in a geometric mean with the third.
+    pub(crate) fn combine(&self, [elbo, neighbor_distance, marginal_nll]: [f32; 3]) -> f64 {
         let (a, b) = (self.elbo.nats(elbo), self.neighbor_distance.nats(neighbor_distance));
         let other = (EXPONENT * (a - b).abs()).exp();
-        a.max(b) - (0.5 + 0.5 * other).ln() / EXPONENT
+        let both = a.max(b) - (0.5 + 0.5 * other).ln() / EXPONENT;
+        let mean = |tail: &Tail| (1.0 - OF_MARGINALS) * both + OF_MARGINALS * tail.nats(marginal_nll);
+        self.marginal_nll.as_ref().map_or(both, mean)
     }
 
-    /// Whether the distance from the neighbors is the more unusual score of the two.
-    pub(crate) fn is_by_distance(&self, elbo: f32, neighbor_distance: f32) -> bool {
-        self.neighbor_distance.nats(neighbor_distance) > self.elbo.nats(elbo)
+    /// The score that makes the most of [`combine`](Self::combine).
+    pub(super) fn ground(&self, [elbo, neighbor_distance, marginal_nll]: [f32; 3]) -> Ground {
+        let (a, b) = (self.elbo.nats(elbo), self.neighbor_distance.nats(neighbor_distance));
+        let marginal = self.marginal_nll.as_ref().map_or(0.0, |tail| tail.nats(marginal_nll));
+        match a.max(b) {
+            most if OF_MARGINALS * marginal > (1.0 - OF_MARGINALS) * most => Ground::Marginals,
+            _ if b > a => Ground::Distance,
+            _ => Ground::Networks,
+        }
     }
 
     /// Whether the fields are consistent.
     pub(crate) fn is_valid(&self) -> bool {
-        [&self.elbo, &self.neighbor_distance].into_iter().all(|tail| tail.is_valid() && tail.rows() > 0)
+        [&self.elbo, &self.neighbor_distance]
+            .into_iter()
+            .chain(&self.marginal_nll)
+            .all(|tail| tail.is_valid() && tail.rows() > 0)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ScoreComponents, Tail};
+use super::{ScoreComponents, Stored, Tail};
 use crate::config::{Decision, Direction};
 use crate::error::{AlphaTooLow, Error, Result};
 
@@ -33,6 +33,15 @@ pub struct Scoring {
 }
 
 impl Scoring {
+    /// What it compares rows with.
+    pub(crate) fn compares(&self) -> Stored {
+        match &self.components {
+            None => Stored::Nothing,
+            Some(ScoreComponents { marginal_nll: None, .. }) => Stored::Rows,
+            Some(_) => Stored::Marginals,
+        }
+    }
+
     /// The decision that holds: `decision`, or that of the model, with the share of an automatic contamination.
     pub fn decide(&self, decision: Option<Decision>) -> Decision {
         match decision.unwrap_or(self.decision) {

@@ -71,10 +71,7 @@ impl Member {
     /// The rows with the elements that have a direction hidden.
     fn without(&self, batch: &Batch, directions: &Directions) -> Batch {
         let inputs = batch.x.len() / batch.rows();
-        let mut x = batch.x.clone();
-        if let Some(known) = &batch.known {
-            x.iter_mut().zip(known).filter(|(_, known)| **known == 0.0).for_each(|(x, _)| *x = f32::NAN);
-        }
+        let mut x: Vec<f32> = batch.values().collect();
         for row in x.chunks_exact_mut(inputs) {
             directions.iter().for_each(|(element, _)| row[*element] = f32::NAN);
         }

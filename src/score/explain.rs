@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::Score;
 use super::scorer::{EncodedBatch, MemberView};
+use super::{Ground, Score};
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::feature::Surprise;
@@ -43,7 +43,8 @@ impl EncodedBatch<'_> {
     /// includes. If the contributions exceed the score, shares are of their sum.
     ///
     /// Where the distance from the stored rows determines `score`, the squared distance takes the place of all this. A
-    /// source's own part is that of its dimensions; surprises do not count.
+    /// source's own part is that of its dimensions; surprises do not count. Where single values do, it is their -ln p above that of
+    /// the commonest value.
     pub(crate) fn contributions(
         &self,
         sources: &[Range<usize>],
@@ -59,12 +60,13 @@ impl EncodedBatch<'_> {
             let output = view.add_excess(sources, &scales, &mut excesses, &mut all)?;
             first.get_or_insert(output);
         }
-        let by_distance = self.is_by_distance(score)?;
-        self.set_squared_distances(sources, score, &by_distance, &mut excesses, &mut all)?;
+        let grounds = self.grounds(score)?;
+        self.set_squared_distances(sources, score, &grounds, &mut excesses, &mut all)?;
+        self.set_marginals(sources, score, &grounds, &mut excesses, &mut all)?;
         let members = self.views.len() as f64;
-        let surprise_of = |surprise: &Surprise, row: usize| match by_distance[row] {
-            true => 0.0,
-            false => (members * surprise.nats(row)) as f32,
+        let surprise_of = |surprise: &Surprise, row: usize| match grounds[row] {
+            Ground::Networks => (members * surprise.nats(row)) as f32,
+            _ => 0.0,
         };
         let surprise = |row: usize, source: usize| surprises.get(source).map_or(0.0, |it| surprise_of(it, row));
         let candidates = |row: usize| {
@@ -81,11 +83,12 @@ impl EncodedBatch<'_> {
         let hidden: Vec<(usize, usize)> = (0..rows).filter(|&row| all[row].is_finite()).flat_map(candidates).collect();
         let mut contributions = vec![Vec::new(); rows];
         for hidden in hidden.chunks(ROWS_PER_BATCH) {
-            let remaining = self.scores_without(hidden, sources, &scales, (score, &by_distance))?;
+            let remaining = self.scores_without(hidden, sources, &scales, (score, &grounds))?;
             for (&(row, source), remaining) in hidden.iter().zip(remaining) {
                 let own = excesses[row * sources.len() + source];
-                // A source without elements has nothing to hide.
-                let decrease = if sources[source].is_empty() { 0.0 } else { all[row] - remaining };
+                // A source without elements has nothing to hide, and single values change no others.
+                let is_alone = sources[source].is_empty() || grounds[row] == Ground::Marginals;
+                let decrease = if is_alone { 0.0 } else { all[row] - remaining };
                 contributions[row].push(Contribution { source, share: own.max(decrease) + surprise(row, source) });
             }
         }
@@ -106,25 +109,55 @@ impl EncodedBatch<'_> {
         !source.is_empty() && replaced[row * inputs..][source.clone()].iter().all(|replaced| *replaced)
     }
 
-    /// Replaces the excess of each source and the total of the rows in `which` by the squared distance from the stored rows.
+    /// Replaces the excess of each source and the total of rows by the squared distance from the stored rows, where that is the
+    /// ground.
     fn set_squared_distances(
         &self,
         sources: &[Range<usize>],
         score: &Score,
-        which: &[bool],
+        grounds: &[Ground],
         excesses: &mut [f32],
         all: &mut [f32],
     ) -> Result<()> {
-        if !which.contains(&true) {
+        if !grounds.contains(&Ground::Distance) {
             return Ok(());
         }
         let (neighbors, latent_dim) = (&self.neighbors(score)?.0, self.first().encoded.latent_dim);
         let squares = neighbors.squares(&self.first().residuals()?);
-        for row in (0..which.len()).filter(|&row| which[row]) {
+        for row in (0..grounds.len()).filter(|&row| grounds[row] == Ground::Distance) {
             let of_elements = &squares[row][latent_dim..];
             all[row] = squares[row].iter().sum();
             for (excess, source) in excesses[row * sources.len()..].iter_mut().zip(sources) {
                 *excess = of_elements[source.clone()].iter().sum();
+            }
+        }
+        Ok(())
+    }
+
+    /// The same by how common single values are.
+    fn set_marginals(
+        &self,
+        sources: &[Range<usize>],
+        score: &Score,
+        grounds: &[Ground],
+        excesses: &mut [f32],
+        all: &mut [f32],
+    ) -> Result<()> {
+        if !grounds.contains(&Ground::Marginals) {
+            return Ok(());
+        }
+        let Some(marginals) = self.marginals(score)? else { return Ok(()) };
+        let ones = vec![1.0; self.first().encoded.features];
+        for row in (0..grounds.len()).filter(|&row| grounds[row] == Ground::Marginals) {
+            let of_row = self.first().row(row, &ones);
+            let excess = |element: usize| match of_row.known[element] > 0.0 {
+                true => marginals.excess(element, of_row.x[element]),
+                false => 0.0,
+            };
+            all[row] = 0.0;
+            for (it, source) in excesses[row * sources.len()..].iter_mut().zip(sources) {
+                *it = source.clone().map(excess).sum();
+                all[row] += *it;
             }
         }
         Ok(())
@@ -136,7 +169,7 @@ impl EncodedBatch<'_> {
         hidden: &[(usize, usize)],
         sources: &[Range<usize>],
         scales: &[f32],
-        (score, by_distance): (&Score, &[bool]),
+        (score, grounds): (&Score, &[Ground]),
     ) -> Result<Vec<f32>> {
         let (view, inputs) = (self.first(), self.first().encoded.features);
         let ones = vec![1.0; inputs];
@@ -154,12 +187,12 @@ impl EncodedBatch<'_> {
         for (n, MemberView { member, .. }) in self.views.iter().enumerate() {
             let view = MemberView::new(member, &batch, true)?;
             view.add_excess(std::slice::from_ref(&(0..inputs)), &scales, &mut vec![0.0; hidden.len()], &mut remaining)?;
-            if n == 0 && hidden.iter().any(|&(row, _)| by_distance[row]) {
+            if n == 0 && hidden.iter().any(|&(row, _)| grounds[row] == Ground::Distance) {
                 squares = self.neighbors(score)?.0.squares(&view.residuals()?);
             }
         }
         let places = remaining.iter_mut().zip(squares).zip(hidden);
-        for ((remaining, squares), _) in places.filter(|(_, (row, _))| by_distance[*row]) {
+        for ((remaining, squares), _) in places.filter(|(_, (row, _))| grounds[*row] == Ground::Distance) {
             *remaining = squares.iter().sum();
         }
         Ok(remaining)

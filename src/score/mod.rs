@@ -10,6 +10,7 @@ mod explain;
 mod feedback;
 mod importance;
 mod latents;
+mod marginals;
 mod neighbor_space;
 mod neighbors;
 mod preservation;
@@ -18,8 +19,8 @@ mod row_places;
 mod scorer;
 mod tail;
 
-pub(crate) use self::combined::EXPONENT;
 pub use self::combined::ScoreComponents;
+pub(crate) use self::combined::{EXPONENT, Ground, OF_MARGINALS};
 pub use self::decision::Scoring;
 pub(crate) use self::decision::{AnomalyRule, Rule};
 pub(crate) use self::direction::{MOST_FACTOR, REFINEMENTS};
@@ -28,8 +29,9 @@ pub(crate) use self::explain::rows_encoded_for_one;
 pub use self::feedback::Verdict;
 pub(crate) use self::feedback::{Feedback, LINEAR, NOT_COMBINED, ORDINARY, RAISE};
 pub(crate) use self::latents::{AggregatePosterior, LatentSums};
+pub(crate) use self::marginals::Marginals;
 pub(crate) use self::neighbor_space::{NeighborSpace, Residuals};
-pub(crate) use self::neighbors::{ITSELF, NEAREST, Neighbors};
+pub(crate) use self::neighbors::{ITSELF, NEAREST, Neighbors, Stored};
 pub use self::preservation::NeighborPreservation;
 pub(crate) use self::reference::Reference;
 pub(crate) use self::row_places::{LEAST_DISTANCE, RowPlaces};
@@ -62,7 +64,9 @@ enum Formula {
     Network(fn(&MemberView<'_>) -> Result<Vec<f32>>, bool),
     /// By the distance from stored rows.
     Distance,
-    /// By `elbo` and that distance.
+    /// By how common each value is by itself.
+    Marginals,
+    /// By `elbo`, that distance and `marginal_nll`.
     Combined,
 }
 
@@ -79,10 +83,10 @@ pub(crate) const ELBO: Score = Score {
     of: Formula::Network(negative_elbo, true),
 };
 
-/// `elbo` and the distance from stored rows in one.
+/// `elbo`, the distance from stored rows and `marginal_nll` in one.
 pub(crate) const COMBINED: Score = Score {
     name: "combined",
-    about: "-ln of the power mean, of exponent -3, of the p-values of elbo and neighbor_distance among the training rows; only of a model that stores rows",
+    about: "-ln of a mean of p-values among the training rows: the power mean, of exponent -3, of those of elbo and neighbor_distance, to 5 parts, and that of marginal_nll, to 1, in a geometric mean; only of a model that stores rows",
     unit: "nats",
     of: Formula::Combined,
 };
@@ -133,6 +137,12 @@ pub const SCORES: &[Score] = &[
         unit: "half-whitened standard deviations",
         of: Formula::Distance,
     },
+    Score {
+        name: "marginal_nll",
+        about: "negative log-likelihood of the row's known values by histograms of the training rows, as if columns were independent, scaled by features / known features; only of a model that stores rows",
+        unit: "nats",
+        of: Formula::Marginals,
+    },
     COMBINED,
 ];
 
@@ -155,14 +165,26 @@ impl Score {
         self.name == other.name
     }
 
-    /// How many scores it is of, each of which groups standardise.
-    pub(crate) fn parts(&self) -> usize {
-        if matches!(self.of, Formula::Combined) { 2 } else { 1 }
+    /// How many scores it is of, in a model that stores so much, each of which groups standardise.
+    pub(crate) fn parts(&self, stored: Stored) -> usize {
+        match self.of {
+            Formula::Combined => 2 + usize::from(stored == Stored::Marginals),
+            _ => 1,
+        }
+    }
+
+    /// What it takes of the training rows.
+    pub(crate) fn needs(&self) -> Stored {
+        match self.of {
+            Formula::Network(..) => Stored::Nothing,
+            Formula::Distance | Formula::Combined => Stored::Rows,
+            Formula::Marginals => Stored::Marginals,
+        }
     }
 
     /// Whether it takes training rows that the model stores.
     pub(crate) fn needs_neighbors(&self) -> bool {
-        !matches!(self.of, Formula::Network(..))
+        self.needs() > Stored::Nothing
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use super::Marginals;
 use super::neighbor_space::{BLOCK_ROWS, NeighborSpace, Residuals};
 use super::row_places::{RowPlaces, projected, projection};
 use crate::numerics::{nearest, squared_length, sums, times_transposed, vectorized};
@@ -26,6 +27,27 @@ pub(crate) struct Neighbors {
     half_squares: Vec<f32>,
     /// `[dimensions, width]`: by which the places of rows that are compared with each other are projected; empty if they stay.
     projection: OnceLock<Vec<f32>>,
+    /// How common their values are; `None` in a model that does not know it.
+    pub(crate) marginals: Option<Marginals>,
+}
+
+/// What a model stores of training rows, to compare others with: each holds those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stored {
+    Nothing,
+    Rows,
+    Marginals,
+}
+
+impl Stored {
+    /// Of a model that stores these rows.
+    pub(crate) fn of(neighbors: Option<&Neighbors>) -> Self {
+        match neighbors {
+            None => Self::Nothing,
+            Some(Neighbors { marginals: None, .. }) => Self::Rows,
+            Some(_) => Self::Marginals,
+        }
+    }
 }
 
 /// The stored rows nearest to a row, each with its distance, the nearest first.
@@ -38,9 +60,9 @@ impl Neighbors {
     }
 
     /// Stored rows with these places, `[stored, width]`.
-    pub(crate) fn new(space: NeighborSpace, rows: Vec<f32>) -> Self {
+    pub(crate) fn new(space: NeighborSpace, rows: Vec<f32>, marginals: Option<Marginals>) -> Self {
         let half_squares = rows.chunks_exact(space.width()).map(|row| 0.5 * squared_length(row)).collect();
-        Self { space, rows, half_squares, projection: OnceLock::new() }
+        Self { space, rows, half_squares, projection: OnceLock::new(), marginals }
     }
 
     /// Number of stored rows.
@@ -162,7 +184,7 @@ mod tests {
     fn stored(sample: &Residuals) -> Neighbors {
         let space = NeighborSpace::of(sample, false);
         let places = space.places(sample);
-        Neighbors::new(space, places)
+        Neighbors::new(space, places, None)
     }
 
     #[test]

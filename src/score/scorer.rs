@@ -4,7 +4,10 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use super::{AggregatePosterior, COMBINED, Feedback, Formula, Neighbors, RowPlaces, SCORES, Score, ScoreComponents};
+use super::{
+    AggregatePosterior, COMBINED, Feedback, Formula, Ground, Marginals, Neighbors, RowPlaces, SCORES, Score,
+    ScoreComponents, Stored,
+};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::feature::{GroupNorms, Layout};
@@ -20,7 +23,7 @@ pub(crate) type Directions = [(usize, f32)];
 pub(crate) struct Scorer {
     members: Arc<[Member]>,
     neighbors: Option<(Neighbors, ScoreComponents)>,
-    /// The levels and spreads of the anomaly score in groups: of `elbo` and the distance from stored rows, if it combines both.
+    /// The levels and spreads of the anomaly score in groups: of each score, if it combines some.
     group_scores: Vec<Arc<GroupNorms>>,
     /// What people said of rows, if the anomaly score is `combined`.
     feedback: Option<Arc<Feedback>>,
@@ -108,7 +111,7 @@ impl Scorer {
 
     /// Whether the anomaly score differs from this score, which it is of, by groups; `combined` is of standardised parts itself.
     pub(crate) fn standardises(&self, score: &Score) -> bool {
-        !self.group_scores.is_empty() && score.parts() == 1
+        !self.group_scores.is_empty() && !COMBINED.is(score)
     }
 
     /// The levels and spreads of the anomaly score in groups.
@@ -119,6 +122,11 @@ impl Scorer {
     /// The stored training rows, and scores of training rows.
     pub(crate) fn neighbors(&self) -> Option<&(Neighbors, ScoreComponents)> {
         self.neighbors.as_ref()
+    }
+
+    /// What it stores of training rows.
+    pub(crate) fn stored(&self) -> Stored {
+        Stored::of(self.neighbors.as_ref().map(|(neighbors, _)| neighbors))
     }
 
     /// The first network, whose latents are the model's.
@@ -183,14 +191,23 @@ impl<'a> EncodedBatch<'a> {
         Ok(self.neighbors(&COMBINED)?.0.row_places(&self.first().residuals()?, distances))
     }
 
-    /// The score of each row, and 0; or both scores that it combines.
-    fn parts(&self, score: &Score) -> Result<Vec<[f32; 2]>> {
+    /// The score of each row, and zeros; or the scores that it combines.
+    fn parts(&self, score: &Score) -> Result<Vec<[f32; 3]>> {
+        let alone = |score: f32| [score, 0.0, 0.0];
         Ok(match score.of {
-            Formula::Network(of, is_likelihood) => {
-                self.mean(of, is_likelihood)?.into_iter().map(|score| [score, 0.0]).collect()
+            Formula::Network(of, is_likelihood) => self.mean(of, is_likelihood)?.into_iter().map(alone).collect(),
+            Formula::Distance => self.distances(score)?.iter().copied().map(alone).collect(),
+            Formula::Marginals => {
+                let marginals = self.marginals(score)?.ok_or_else(|| self.unknown(score))?;
+                marginals.scores(self.first().batch).into_iter().map(alone).collect()
             }
-            Formula::Distance => self.distances(score)?.iter().map(|&distance| [distance, 0.0]).collect(),
-            Formula::Combined => self.elbos()?.into_iter().zip(self.distances(score)?).map(|(a, &b)| [a, b]).collect(),
+            Formula::Combined => {
+                let both = self.elbos()?.into_iter().zip(self.distances(score)?).map(|(a, &b)| [a, b, 0.0]);
+                let mut parts: Vec<[f32; 3]> = both.collect();
+                let marginals = self.marginals(score)?.map(|marginals| marginals.scores(self.first().batch));
+                parts.iter_mut().zip(marginals.into_iter().flatten()).for_each(|(parts, marginal)| parts[2] = marginal);
+                parts
+            }
         })
     }
 
@@ -198,7 +215,7 @@ impl<'a> EncodedBatch<'a> {
     ///
     /// # Errors
     /// As [`score`](Self::score).
-    pub(crate) fn parts_in_groups(&self, score: &Score) -> Result<Vec<[f32; 2]>> {
+    pub(crate) fn parts_in_groups(&self, score: &Score) -> Result<Vec<[f32; 3]>> {
         let mut parts = self.parts(score)?;
         let given = &self.first().batch.given.elements;
         let width = given.len() / self.first().batch.rows().max(1);
@@ -210,29 +227,31 @@ impl<'a> EncodedBatch<'a> {
     }
 
     /// The score of each row from its parts; `None` where no feature is known.
-    fn combine(&self, score: &Score, parts: Vec<[f32; 2]>) -> Result<Vec<Option<f32>>> {
+    fn combine(&self, score: &Score, parts: Vec<[f32; 3]>) -> Result<Vec<Option<f32>>> {
         let components = if let Formula::Combined = score.of { Some(&self.neighbors(score)?.1) } else { None };
-        let of_row = |(row, ([first, second], known)): (usize, ([f32; 2], &f32))| {
-            let second = if self.has_expected(row) { f32::MIN } else { second };
-            let score = || components.map_or(first, |components| components.combine(first, second) as f32);
+        let of_row = |(row, (parts, known)): (usize, ([f32; 3], &f32))| {
+            let parts = if self.has_expected(row) { [parts[0], f32::MIN, f32::MIN] } else { parts };
+            let score = || components.map_or(parts[0], |components| components.combine(parts) as f32);
             (*known > 0.0).then(score)
         };
         Ok(parts.into_iter().zip(&self.first().encoded.known).enumerate().map(of_row).collect())
     }
 
-    /// Whether the distance from the stored rows determines a score, row by row, rather than the networks.
-    pub(super) fn is_by_distance(&self, score: &Score) -> Result<Vec<bool>> {
+    /// What decides a score, row by row.
+    pub(super) fn grounds(&self, score: &Score) -> Result<Vec<Ground>> {
         let rows = self.first().batch.rows();
         match score.of {
-            Formula::Network(..) => Ok(vec![false; rows]),
-            Formula::Distance => Ok(vec![true; rows]),
+            Formula::Network(..) => Ok(vec![Ground::Networks; rows]),
+            Formula::Distance => Ok(vec![Ground::Distance; rows]),
+            Formula::Marginals => Ok(vec![Ground::Marginals; rows]),
             Formula::Combined => {
                 let (_, components) = self.neighbors(score)?;
                 let rows = self.parts_in_groups(score)?.into_iter().zip(&self.first().encoded.known);
-                let by_distance = |(row, ([elbo, distance], known)): (usize, ([f32; 2], &f32))| {
-                    *known > 0.0 && !self.has_expected(row) && components.is_by_distance(elbo, distance)
+                let ground = |(row, (parts, known)): (usize, ([f32; 3], &f32))| match *known > 0.0 {
+                    true if !self.has_expected(row) => components.ground(parts),
+                    _ => Ground::Networks,
                 };
-                Ok(rows.enumerate().map(by_distance).collect())
+                Ok(rows.enumerate().map(ground).collect())
             }
         }
     }
@@ -263,11 +282,22 @@ impl<'a> EncodedBatch<'a> {
 
     /// The stored rows, which a score takes.
     pub(super) fn neighbors(&self, score: &Score) -> Result<&(Neighbors, ScoreComponents)> {
-        self.scorer.neighbors.as_ref().ok_or_else(|| Error::UnknownScore {
+        self.scorer.neighbors.as_ref().ok_or_else(|| self.unknown(score))
+    }
+
+    /// How common values of training rows are, if the model knows it.
+    pub(super) fn marginals(&self, score: &Score) -> Result<Option<&Marginals>> {
+        Ok(self.neighbors(score)?.0.marginals.as_ref())
+    }
+
+    /// The error of a score that the model does not compute.
+    fn unknown(&self, score: &Score) -> Error {
+        let known = SCORES.iter().filter(|score| score.needs() <= self.scorer.stored());
+        Error::UnknownScore {
             option: "score",
             name: score.name.to_owned(),
-            known: SCORES.iter().filter(|score| !score.needs_neighbors()).map(|score| score.name).collect(),
-        })
+            known: known.map(|score| score.name).collect(),
+        }
     }
 }
 

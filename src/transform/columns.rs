@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use super::explain;
 use crate::config::{LatentShape, TransformConfig};
 use crate::error::{Error, Result};
-use crate::score::{ANOMALY_SCORE, SCORES, Score};
+use crate::score::{ANOMALY_SCORE, SCORES, Score, Stored};
 use crate::source::{Selection, Source};
 
 /// The column of decisions.
@@ -24,8 +24,8 @@ pub(super) struct Width {
     pub(super) p_values: bool,
     /// Whether there is a decision.
     pub(super) anomalies: bool,
-    /// Whether there are stored training rows.
-    pub(super) neighbors: bool,
+    /// What the model stores of training rows.
+    pub(super) stored: Stored,
     /// Whether there are clusters.
     pub(super) clusters: bool,
 }
@@ -43,20 +43,20 @@ impl TransformConfig {
     /// [`Error::UnknownScore`], [`Error::UnknownColumn`], [`Error::BadPattern`] and [`Error::NameClash`].
     pub fn check_columns(&self, source: &Source, learned: &[String], latent_dim: usize, clusters: bool) -> Result<()> {
         self.check_groups(&source.schema())?;
-        let width = Width { latent_dim, p_values: true, anomalies: true, neighbors: true, clusters };
+        let width = Width { latent_dim, p_values: true, anomalies: true, stored: Stored::Marginals, clusters };
         kept(self, &source.schema(), source.path(), learned, &Schema::new(new_fields(self, width)?)).map(drop)
     }
 }
 
-/// The scores among the new columns, in their order; `None` stands for the anomaly score. All are those that a model with or
-/// without `neighbors` can compute.
+/// The scores among the new columns, in their order; `None` stands for the anomaly score. All are those that a model
+/// which stores so much can compute.
 ///
 /// # Errors
 /// [`Error::UnknownScore`].
-pub(super) fn scores(config: &TransformConfig, neighbors: bool) -> Result<Vec<Option<&'static Score>>> {
+pub(super) fn scores(config: &TransformConfig, stored: Stored) -> Result<Vec<Option<&'static Score>>> {
     let all = config.score.iter().any(|name| name == "all");
     let named = config.score.iter().filter(|name| !["all", ANOMALY_SCORE].contains(&name.as_str()));
-    let computes = |score: &Score| neighbors || !score.needs_neighbors();
+    let computes = |score: &Score| score.needs() <= stored;
     let named: Vec<&str> = named.map(|name| Ok(Score::named("score", name, computes)?.name)).collect::<Result<_>>()?;
     // The first score of the table is always written.
     let (first, rest) = SCORES.split_at(1);
@@ -78,7 +78,7 @@ pub(super) fn new_fields(config: &TransformConfig, width: Width) -> Result<Vec<F
     let stds = if config.std { latents("z_std") } else { Vec::new() };
     let clusters = width.clusters.then(|| vec![field("cluster", DataType::Int32, true), float("cluster_p", true)]);
     let name = |score: Option<&Score>| score.map_or(ANOMALY_SCORE, |score| score.name);
-    let scores = scores(config, width.neighbors)?.into_iter().map(|score| float(name(score), true)).collect();
+    let scores = scores(config, width.stored)?.into_iter().map(|score| float(name(score), true)).collect();
     let p_value = width.p_values.then(|| field("p_value", DataType::Float64, true));
     let is_anomaly = width.anomalies.then(|| field(IS_ANOMALY, DataType::Boolean, true));
     let held_back = (width.anomalies && config.counts_alerts()).then(|| field(HELD_BACK, DataType::Boolean, true));

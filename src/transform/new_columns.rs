@@ -66,13 +66,13 @@ impl NewColumnMaker {
         let metadata = model.metadata();
         let rule = AnomalyRule::new(&metadata.scoring, config.decision, config.ignore_above_p)?;
         let latent_dim = metadata.network.latent_dim;
-        let neighbors = model.scorer().neighbors().is_some();
+        let stored = model.scorer().stored();
         let clusters = model.clusters().cloned();
         let width = Width {
             latent_dim,
             p_values: rule.has_p_values(),
             anomalies: rule.decides(),
-            neighbors,
+            stored,
             clusters: clusters.is_some(),
         };
         let anomaly_score = Score::named("anomaly_score", &metadata.scoring.anomaly_score, |_| true)?;
@@ -86,7 +86,7 @@ impl NewColumnMaker {
             with_stds: config.std,
             clusters,
             latent_shape: config.latents,
-            scores: columns::scores(config, neighbors)?,
+            scores: columns::scores(config, stored)?,
             anomaly_score,
             rule,
             explainer: (config.explain > 0).then(explainer),

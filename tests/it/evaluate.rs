@@ -35,14 +35,24 @@ fn every_score_is_compared_with_the_norm_of_the_row() {
     let told = dir.ok("evaluate scored.parquet --label label --format json").json();
     assert_eq!((&told["rows"], &told["anomalies"], &told["unlabelled"]), (&1999.into(), &100.into(), &1.into()));
     let scores: Vec<&str> = told["scores"].as_array().unwrap().iter().map(|it| it["score"].as_str().unwrap()).collect();
-    let all = ["recon_error", "recon_nll", "kl", "elbo", "latent_distance", "elbo_iw", "neighbor_distance", "combined"];
+    let all = [
+        "recon_error",
+        "recon_nll",
+        "kl",
+        "elbo",
+        "latent_distance",
+        "elbo_iw",
+        "neighbor_distance",
+        "marginal_nll",
+        "combined",
+    ];
     let all = all.map(|name| format!("s_{name}"));
     assert_eq!(scores[0], "s_anomaly_score");
-    assert_eq!(scores[1..9], all);
-    assert_eq!(scores[9], "squared_norm");
+    assert_eq!(scores[1..10], all);
+    assert_eq!(scores[10], "squared_norm");
     let auroc = |n: usize| told["scores"][n]["auroc"].as_f64().unwrap();
-    assert_eq!(auroc(0), auroc(8), "the anomaly score is combined");
-    assert!(auroc(0) > 0.85 && auroc(9) > 0.85, "{told}");
+    assert_eq!(auroc(0), auroc(9), "the anomaly score is combined");
+    assert!(auroc(0) > 0.85 && auroc(10) > 0.85, "{told}");
     let found = &told["at_threshold"];
     let counts = ["true_positives", "false_positives", "false_negatives", "true_negatives"];
     let counts = counts.map(|count| found[count].as_u64().unwrap());

@@ -60,6 +60,7 @@ fn ordinary_values_that_do_not_fit_each_other_are_found_and_named() {
     };
     assert!(found("combined") >= 16, "{} of 20 in the first 40", found("combined"));
     assert!(found("neighbor_distance") > found("elbo") + 8, "the network alone finds {}", found("elbo"));
+    assert!(found("marginal_nll") <= 4, "each value is ordinary by itself: {}", found("marginal_nll"));
     let named = (0..20).filter(|&row| ["weight", "quantity"].contains(&top(&batch, row)[0].0.as_str())).count();
     assert!(named >= 15, "{named} of 20 named");
 }
@@ -146,4 +147,33 @@ fn a_fit_to_contaminated_rows_says_so_and_can_take_the_share() {
     // The share is found for a transform as well.
     let told = dir.ok("transform mixed.parquet out.parquet --contamination auto --force --summary json").json();
     assert_eq!(told["decision"]["contamination"].as_f64(), Some(share));
+}
+
+#[test]
+fn values_that_are_rare_by_themselves_count_by_their_share_of_the_training_rows() {
+    let dir = Workdir::new();
+    // The numbers 0 to 31, each as often as the others but for 31, which is in two rows; a flag that is true in one row of ten.
+    let numbers: Vec<f64> = (0..622).map(|row| if row < 620 { f64::from(row % 31) } else { 31.0 }).collect();
+    let flags: Vec<Option<bool>> = (0..622).map(|row| (row % 2 == 0).then_some(row % 20 == 0)).collect();
+    let table = |numbers: Vec<f64>, flags: Vec<Option<bool>>| {
+        let numbers = Arc::new(Float64Array::from(numbers)) as ArrayRef;
+        RecordBatch::try_from_iter([("number", numbers), ("flag", Arc::new(BooleanArray::from(flags)) as ArrayRef)])
+    };
+    write(&dir.path("train.parquet"), &table(numbers, flags).unwrap(), 200);
+    let few = table(vec![7.0, 31.0, 50.0, 7.0], vec![Some(false), Some(false), Some(true), None]).unwrap();
+    write(&dir.path("few.parquet"), &few, 4);
+    dir.ok("fit train.parquet --scale none --val-fraction 0 --epochs 2 --anomaly-score marginal_nll");
+    dir.ok("transform few.parquet out.parquet --explain 2 --explain-rows all --drop-features");
+    let out = read(&dir.path("out.parquet"));
+    // A number has 34 bins and a flag 2, with half a row more in each.
+    let (all, known) = (622.0 + 17.0, 311.0 + 1.0_f64);
+    let [often, twice, never] = [20.5 / all, 2.5 / all, 0.5 / all];
+    let [yes, no] = [32.5 / known, 279.5 / known];
+    let nats = [often * no, twice * no, never * yes, often * often].map(|p: f64| -p.ln());
+    for (found, expected) in floats(&out, "anomaly_score").into_iter().zip(nats) {
+        assert!((f64::from(found.unwrap()) - expected).abs() < 1e-4, "{found:?}, {expected}");
+    }
+    assert_eq!(top(&out, 1).iter().map(|it| it.0.as_str()).collect::<Vec<_>>(), ["number"]);
+    assert_eq!(top(&out, 2).iter().map(|it| it.0.as_str()).collect::<Vec<_>>(), ["number", "flag"]);
+    assert!(top(&out, 0).is_empty(), "no value is commoner: {:?}", top(&out, 0));
 }

@@ -50,29 +50,29 @@ impl Calibration<'_> {
         (element, groups): (usize, usize),
         run: &Run<'_>,
     ) -> Result<GroupMoments> {
-        let (score, layout) = (self.score, self.layout);
-        let mut scored = Vec::<([f32; 2], f32)>::new();
+        let (score, layout, parts) = (self.score, self.layout, self.score.parts(scorer.stored()));
+        let mut scored = Vec::<([f32; 3], f32)>::new();
         self.each(
             &rows.training,
             most,
             run,
             |batch| {
-                let parts = match groups {
+                let scores = match groups {
                     0 => scorer.rows(&without_group(&batch, element, layout))?.parts_in_groups(score)?,
                     _ => scorer.rows(&batch)?.parts_in_groups(score)?,
                 };
                 let group = batch.given.elements.iter().skip(element).step_by(layout.given().elements());
-                Ok(parts.into_iter().zip(group.copied()).collect::<Vec<_>>())
+                Ok(scores.into_iter().zip(group.copied()).collect::<Vec<_>>())
             },
             |of_batch| scored.extend(of_batch),
         )?;
-        for part in 0..score.parts() {
-            let [least, most] = tails(scored.iter().map(|(parts, _)| parts[part]).collect());
-            scored.iter_mut().for_each(|(parts, _)| parts[part] = parts[part].clamp(least, most));
+        for part in 0..parts {
+            let [least, most] = tails(scored.iter().map(|(scores, _)| scores[part]).collect());
+            scored.iter_mut().for_each(|(scores, _)| scores[part] = scores[part].clamp(least, most));
         }
-        let mut moments = GroupMoments::new(0, groups.max(1), (0..score.parts()).collect());
-        for (parts, group) in &scored {
-            moments.add(parts, None, &[if groups == 0 { 0.0 } else { *group }]);
+        let mut moments = GroupMoments::new(0, groups.max(1), (0..parts).collect());
+        for (scores, group) in &scored {
+            moments.add(scores, None, &[if groups == 0 { 0.0 } else { *group }]);
         }
         Ok(moments.of_element(element))
     }
@@ -80,9 +80,7 @@ impl Calibration<'_> {
 
 /// The rows, as if their group were not known.
 fn without_group(batch: &Batch, element: usize, layout: &Layout) -> Batch {
-    let known = batch.known.iter().flatten().chain(std::iter::repeat(&1.0));
-    let x = batch.x.iter().zip(known).map(|(x, known)| if *known > 0.0 { *x } else { f32::NAN }).collect();
-    let mut rows = layout.stored_rows(x, &batch.given.elements);
+    let mut rows = layout.stored_rows(batch.values().collect(), &batch.given.elements);
     rows.iter_mut().skip(layout.inputs() + element).step_by(layout.width()).for_each(|group| *group = f32::NAN);
     Batch { surprise: batch.surprise.clone(), ..Batch::new(batch.ids.clone(), rows, layout) }
 }

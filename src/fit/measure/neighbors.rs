@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::fit::rows::FitRows;
 use crate::numerics::RandomStream;
 use crate::pipeline::Run;
-use crate::score::{COMBINED, ELBO, NeighborSpace, Neighbors, Residuals, ScoreComponents, Scorer, Tail};
+use crate::score::{COMBINED, ELBO, Marginals, NeighborSpace, Neighbors, Residuals, ScoreComponents, Scorer, Tail};
 
 /// Rows of a batch: a multiple of the block a network encodes.
 const BATCH_ROWS: usize = 1024;
@@ -27,7 +27,7 @@ const LEAST_ORDINARY: f64 = 0.6;
 const ORDINARY_AMONG_ANOMALIES: f64 = 0.8;
 
 impl Calibration<'_> {
-    /// The scorer, with rows to store, and the scores of training rows that others are compared with; and what both make
+    /// The scorer, with rows to store, and the scores of training rows that others are compared with; and what these make
     /// together of these rows, if that is the score.
     ///
     /// # Errors
@@ -43,29 +43,25 @@ impl Calibration<'_> {
         let scorer = Arc::new(scorer.with_neighbors(Some((neighbors.clone(), unmeasured))));
         let scorer = self.with_group_scores(scorer, rows, run)?;
         // Groups standardise the parts of the anomaly score, whichever that is; those of `combined` only if it is.
-        let is_combined = self.score.parts() == COMBINED.parts();
+        let is_combined = COMBINED.is(self.score);
         let of_batch = match is_combined {
             true => scorer.clone(),
             false => Arc::new(scorer.with_group_scores(Vec::new())),
         };
-        let (mut elbos, mut distances) = (Vec::new(), Vec::new());
+        let mut parts = Vec::new();
         self.each(
             &rows.training,
             self.most_rows,
             run,
             |batch| of_batch.rows(&batch)?.parts_in_groups(&COMBINED),
-            |of_batch| {
-                of_batch.into_iter().for_each(|[elbo, distance]| {
-                    elbos.push(elbo);
-                    distances.push(distance);
-                })
-            },
+            |of_batch| parts.extend(of_batch),
         )?;
-        let [elbo, neighbor_distance] = [&elbos, &distances].map(|scores| Tail::of(scores.clone()));
-        let components = ScoreComponents { elbo, neighbor_distance };
-        let both = elbos.iter().zip(&distances).map(|(&elbo, &distance)| components.combine(elbo, distance) as f32);
+        let [elbo, neighbor_distance, marginal_nll] =
+            [0, 1, 2].map(|part| Tail::of(parts.iter().map(|parts| parts[part]).collect()));
+        let components = ScoreComponents { elbo, neighbor_distance, marginal_nll: Some(marginal_nll) };
+        let all = parts.iter().map(|&parts| components.combine(parts) as f32);
         // Rows with a direction are not scored as they are.
-        let combined = (is_combined && self.directions.is_empty()).then(|| both.collect());
+        let combined = (is_combined && self.directions.is_empty()).then(|| all.collect());
         Ok((Arc::new(scorer.with_neighbors(Some((neighbors, components)))), combined))
     }
 
@@ -81,6 +77,7 @@ impl Calibration<'_> {
         let mut sampled = sample(store.len(), SAMPLED * most, RandomStream::new(self.training.seed, "neighbors"));
         sampled.dedup();
         let (mut residuals, mut scores) = (Residuals::default(), Vec::with_capacity(sampled.len()));
+        let mut values = Vec::with_capacity(sampled.len() * inputs);
         for sampled in sampled.chunks(BATCH_ROWS) {
             run.stopper().check()?;
             let mut table = Table::default();
@@ -89,6 +86,7 @@ impl Calibration<'_> {
             let rows = scorer.rows(&batch)?;
             scores.extend(rows.score(&ELBO)?.into_iter().map(|score| score.unwrap_or(f32::INFINITY)));
             residuals.extend(rows.first().residuals()?);
+            values.extend(batch.values());
         }
         // In order, how far a row is off tells a level that lasts from a single value; and a change of the level within the
         // training rows is none of an anomaly.
@@ -102,7 +100,7 @@ impl Calibration<'_> {
         let places = space.places(&residuals);
         let stored = (0..kept).map(|n| ordinary[n * ordinary.len() / kept]);
         let stored = stored.flat_map(|row| places[row * width..][..width].iter().copied()).collect();
-        Ok(Neighbors::new(space, stored))
+        Ok(Neighbors::new(space, stored, Some(Marginals::of(&values, self.layout))))
     }
 }
 
