@@ -21,7 +21,7 @@ pub(super) fn with_batch_size(mut config: FitConfig, rows: u64, layout: &Layout)
 fn training_rows(config: &FitConfig, rows: u64, layout: &Layout) -> usize {
     let rows = config.sample.unwrap_or(rows).min(rows);
     let held_out = HoldOut::count(rows, defaults::val_fraction(config), row_bytes(layout.width()));
-    usize::try_from(rows - held_out).unwrap_or(usize::MAX)
+    usize::try_from(rows - held_out.all()).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::base_model::{BaseModel, FEWEST_COMPARED};
 use super::defaults;
 use super::group_norms::with_group_norms;
 use super::prepared::Prepared;
-use super::row_order::{HoldOut, RowOrder};
+use super::row_order::{HeldOut, HoldOut, RowOrder};
 use super::rows::{FitRows, RowLoader};
 use super::sizes::SplitSizes;
 use crate::config::Training;
@@ -40,7 +40,7 @@ impl Prepared {
         let mut rows = self.load_rows(split, run)?;
         if rows.training.len() < 2 && rows.known() >= 2 {
             tracing::warn!("too few usable rows; none held out");
-            rows = self.load_rows(hold_out(0), run)?;
+            rows = self.load_rows(hold_out(HeldOut::default()), run)?;
         }
         let watched = self.base.as_ref().map(|base| base.watched(&self.source)).unwrap_or_default();
         let rows_at_fit = self.base.as_ref().map_or(0, BaseModel::rows);

@@ -107,7 +107,7 @@ impl FitConfig {
             latent_dim_at_most: self.latent_dim == Some(LatentDim::Auto),
             training,
             training_rows: rows.training(),
-            held_out_rows: rows.held_out,
+            held_out_rows: rows.held_out.all(),
             encoded_bytes: rows.training().saturating_mul(row_bytes(columns.features.layout().width())),
             in_memory: rows.in_memory,
         })

@@ -35,7 +35,21 @@ pub(crate) struct HoldOut {
     below: [u64; 3],
     /// Whether there are validation rows; else they are training rows.
     validates: bool,
-    count: u64,
+    held_out: HeldOut,
+}
+
+/// Numbers of rows that are held out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct HeldOut {
+    pub(crate) validation: u64,
+    pub(crate) calibration: u64,
+}
+
+impl HeldOut {
+    /// Rows of both kinds.
+    pub(crate) fn all(self) -> u64 {
+        self.validation + self.calibration
+    }
 }
 
 impl HoldOut {
@@ -48,40 +62,47 @@ impl HoldOut {
     /// The same, as long as that is at most an eighth: a hundred calibration rows give p-values down to 0.01.
     const ENOUGH: u64 = 200;
 
-    /// Counts the rows to hold out of `rows` rows, of `row_bytes` encoded bytes each, for a share of `fraction`.
-    pub(crate) fn count(rows: u64, fraction: f64, row_bytes: u64) -> u64 {
+    /// Fewest calibration rows, as long as that is at most a tenth of the rows, and these are so many: of the ordinary rows, a share
+    /// that is within a factor of three of P then has a p-value of at most P = 0.01, in 98 of 100 fits.
+    const CALIBRATION: u64 = 500;
+    const CALIBRATION_FROM: u64 = 2000;
+
+    /// Counts the rows to hold out of `rows` rows, of `row_bytes` encoded bytes each, for a share of `fraction`: half of them, or
+    /// one more, validate.
+    pub(crate) fn count(rows: u64, fraction: f64, row_bytes: u64) -> HeldOut {
         if fraction == 0.0 {
-            return 0;
+            return HeldOut::default();
         }
         let wanted = (rows as f64 * fraction).round() as u64;
         let most = Self::MOST.min((Self::MOST_BYTES / row_bytes.max(1)).max(Self::FEWEST));
         // Training needs two rows.
         let least = Self::FEWEST.min(rows / 4).max(Self::ENOUGH.min(rows / 8));
-        wanted.max(least).min(most).min(rows.saturating_sub(2))
+        let count = wanted.max(least).min(most).min(rows.saturating_sub(2));
+        let calibration = if rows < Self::CALIBRATION_FROM { 0 } else { Self::CALIBRATION.min(rows / 10) };
+        HeldOut { validation: count.div_ceil(2), calibration: (count / 2).max(calibration.min(most / 2)) }
     }
 
-    /// Whether `count` is more than the share of few rows: then training misses the validation rows. Two thousand rows
+    /// Whether these are more than the share of few rows: then training misses the validation rows. Two thousand rows
     /// gained nothing from them.
-    pub(crate) fn exceeds(count: u64, rows: u64, fraction: f64) -> bool {
-        rows < 2 * Self::ENOUGH && count > (rows as f64 * fraction).round() as u64
+    pub(crate) fn exceeds(held_out: HeldOut, rows: u64, fraction: f64) -> bool {
+        rows < 2 * Self::ENOUGH && held_out.all() > (rows as f64 * fraction).round() as u64
     }
 
-    /// Takes exactly `sample` of `rows` rows, or all if there are fewer, and holds out `count` of them: half of these,
-    /// rounded up, are validation rows.
-    pub(crate) fn new(seed: u64, rows: u64, sample: u64, count: u64) -> Self {
+    /// Takes exactly `sample` of `rows` rows, or all if there are fewer, and holds out some of them.
+    pub(crate) fn new(seed: u64, rows: u64, sample: u64, held_out: HeldOut) -> Self {
         let stream = RandomStream::new(seed, "hold-out");
-        let below = [count.div_ceil(2), count, sample].map(|count| lowest(stream, rows, count));
-        Self { stream, below, validates: true, count }
+        let below = [held_out.validation, held_out.all(), sample].map(|count| lowest(stream, rows, count));
+        Self { stream, below, validates: true, held_out }
     }
 
     /// Makes training rows of the validation rows.
     pub(crate) fn without_validation(self) -> Self {
-        Self { validates: false, count: self.count / 2, ..self }
+        Self { validates: false, held_out: HeldOut { validation: 0, ..self.held_out }, ..self }
     }
 
-    /// Number of rows held out.
-    pub(crate) fn held_out(&self) -> u64 {
-        self.count
+    /// Numbers of rows held out.
+    pub(crate) fn held_out(&self) -> HeldOut {
+        self.held_out
     }
 
     /// The role of row number `row`.
@@ -171,11 +192,12 @@ mod tests {
         fn exactly_the_wanted_numbers_are_taken_and_held_out(
             seed: u64, rows in 0_u64..3000, sample in 0_u64..4000, share in 0.0..0.5
         ) {
-            let count = HoldOut::count(rows.min(sample), share, 400);
-            let hold_out = HoldOut::new(seed, rows, sample, count);
+            let held_out = HoldOut::count(rows.min(sample), share, 400);
+            let hold_out = HoldOut::new(seed, rows, sample, held_out);
             let of = |part| (0..rows).filter(|&row| hold_out.role(row) == part).count() as u64;
-            prop_assert_eq!((of(RowRole::Validation), of(RowRole::Calibration)), (count.div_ceil(2), count / 2));
-            prop_assert_eq!(of(RowRole::Training), rows.min(sample) - count);
+            let HeldOut { validation, calibration } = held_out;
+            prop_assert_eq!((of(RowRole::Validation), of(RowRole::Calibration)), (validation, calibration));
+            prop_assert_eq!(of(RowRole::Training), rows.min(sample) - held_out.all());
             let again = hold_out.without_validation();
             let same = |row| match hold_out.role(row) {
                 RowRole::Validation => RowRole::Training,
@@ -205,14 +227,22 @@ mod tests {
 
     #[test]
     fn small_data_keeps_a_floor_and_large_data_a_ceiling() {
-        assert_eq!(HoldOut::count(80, 0.1, 40), 20);
-        assert_eq!((HoldOut::count(300, 0.1, 40), HoldOut::count(800, 0.1, 40)), (40, 100));
-        assert_eq!((HoldOut::count(1800, 0.1, 40), HoldOut::count(3000, 0.1, 40)), (200, 300));
-        assert_eq!((HoldOut::count(2, 0.1, 40), HoldOut::count(3, 0.5, 40)), (0, 1));
-        assert!(HoldOut::exceeds(40, 390, 0.1) && !HoldOut::exceeds(200, 1797, 0.1) && !HoldOut::exceeds(0, 9, 0.0));
-        assert_eq!(HoldOut::count(1_000_000_000, 0.1, 40), 131_072);
-        assert_eq!(HoldOut::count(1_000_000, 0.1, 4000), 33_554);
-        assert_eq!(HoldOut::count(1_000_000, 0.0, 4000), 0);
+        let counts = |rows, fraction, bytes| {
+            let HeldOut { validation, calibration } = HoldOut::count(rows, fraction, bytes);
+            (validation, calibration)
+        };
+        assert_eq!(counts(80, 0.1, 40), (10, 10));
+        assert_eq!((counts(300, 0.1, 40), counts(800, 0.1, 40)), ((20, 20), (50, 50)));
+        assert_eq!((counts(1800, 0.1, 40), counts(3000, 0.1, 40)), ((100, 100), (150, 300)));
+        assert_eq!((counts(4000, 0.1, 40), counts(8000, 0.1, 40)), ((200, 400), (400, 500)));
+        assert_eq!((counts(20_000, 0.1, 40), counts(4000, 0.5, 40)), ((1000, 1000), (1000, 1000)));
+        assert_eq!((counts(2, 0.1, 40), counts(3, 0.5, 40)), ((0, 0), (1, 0)));
+        let exceeds =
+            |count, rows, fraction| HoldOut::exceeds(HeldOut { validation: count, calibration: 0 }, rows, fraction);
+        assert!(exceeds(40, 390, 0.1) && !exceeds(200, 1797, 0.1) && !exceeds(0, 9, 0.0));
+        assert_eq!(counts(1_000_000_000, 0.1, 40), (65_536, 65_536));
+        assert_eq!((counts(1_000_000, 0.1, 4000), counts(4000, 0.1, 1 << 30)), ((16_777, 16_777), (20, 20)));
+        assert_eq!(counts(1_000_000, 0.0, 4000), (0, 0));
     }
 
     #[test]

@@ -87,9 +87,9 @@ impl RowLoader<'_> {
         let depth = pipeline::queue_depth(slice_rows * width * size_of::<f32>(), memory.queues);
 
         let held_out = hold_out.held_out();
-        let mut training = self.store(self.rows - held_out)?;
-        let mut validation = self.store(held_out.div_ceil(2))?;
-        let mut calibration = self.store(held_out / 2)?;
+        let mut training = self.store(self.rows - held_out.all())?;
+        let mut validation = self.store(held_out.validation)?;
+        let mut calibration = self.store(held_out.calibration)?;
         let (mut before, mut empty, mut missing, mut issues) = (Vec::new(), 0, false, FeatureIssues::default());
         for encoded in prefetch_map(&slice, scan, &encode, depth, threads, assemble)? {
             let (first_row, x, of_slice) = encoded?;

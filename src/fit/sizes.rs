@@ -4,7 +4,7 @@ use super::column_choice::ColumnChoice;
 use super::defaults;
 use super::memory_budget::MemoryBudget;
 use super::memory_check;
-use super::row_order::{HoldOut, MOST_SHUFFLED};
+use super::row_order::{HeldOut, HoldOut, MOST_SHUFFLED};
 use crate::config::{FitConfig, Training};
 use crate::error::{Error, Result};
 use crate::model::Network;
@@ -15,7 +15,7 @@ pub(super) struct SplitSizes {
     /// Rows that take part.
     pub(super) sample: u64,
     /// Those of the sample that are held out.
-    pub(super) held_out: u64,
+    pub(super) held_out: HeldOut,
     /// Rows shuffled together.
     pub(super) shuffled: u64,
     pub(super) memory: MemoryBudget,
@@ -44,7 +44,7 @@ impl SplitSizes {
 
     /// Training rows, if none of them is empty.
     pub(super) fn training(&self) -> u64 {
-        self.sample - self.held_out
+        self.sample - self.held_out.all()
     }
 }
 
