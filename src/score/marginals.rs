@@ -46,6 +46,9 @@ fn starts(layout: &Layout) -> Vec<usize> {
 }
 
 impl Marginals {
+    /// Most elements of rows that `combined` compares by single values: of wider ones, pixels or embeddings, each says little.
+    pub(crate) const WIDEST: usize = 64;
+
     /// Counts rows, `[rows, inputs]`; NaN where missing.
     pub(crate) fn of(rows: &[f32], layout: &Layout) -> Self {
         let (inputs, starts) = (layout.inputs(), starts(layout));

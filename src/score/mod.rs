@@ -86,7 +86,7 @@ pub(crate) const ELBO: Score = Score {
 /// `elbo`, the distance from stored rows and `marginal_nll` in one.
 pub(crate) const COMBINED: Score = Score {
     name: "combined",
-    about: "-ln of a mean of p-values among the training rows: the power mean, of exponent -3, of those of elbo and neighbor_distance, to 5 parts, and that of marginal_nll, to 1, in a geometric mean; only of a model that stores rows",
+    about: "-ln of a mean of p-values among the training rows: the power mean, of exponent -3, of those of elbo and neighbor_distance, to 5 parts, and that of marginal_nll, where the model knows it, to 1, in a geometric mean; only of a model that stores rows",
     unit: "nats",
     of: Formula::Combined,
 };
@@ -139,7 +139,7 @@ pub const SCORES: &[Score] = &[
     },
     Score {
         name: "marginal_nll",
-        about: "negative log-likelihood of the row's known values by histograms of the training rows, as if columns were independent, scaled by features / known features; only of a model that stores rows",
+        about: "negative log-likelihood of the row's known values by histograms of the training rows, as if columns were independent, scaled by features / known features; only of a model that stores rows, of at most 64 elements unless it ranks by this",
         unit: "nats",
         of: Formula::Marginals,
     },

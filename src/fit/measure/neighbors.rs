@@ -10,7 +10,9 @@ use crate::error::Result;
 use crate::fit::rows::FitRows;
 use crate::numerics::RandomStream;
 use crate::pipeline::Run;
-use crate::score::{COMBINED, ELBO, Marginals, NeighborSpace, Neighbors, Residuals, ScoreComponents, Scorer, Tail};
+use crate::score::{
+    COMBINED, ELBO, Marginals, NeighborSpace, Neighbors, Residuals, ScoreComponents, Scorer, Stored, Tail,
+};
 
 /// Rows of a batch: a multiple of the block a network encodes.
 const BATCH_ROWS: usize = 1024;
@@ -56,9 +58,9 @@ impl Calibration<'_> {
             |batch| of_batch.rows(&batch)?.parts_in_groups(&COMBINED),
             |of_batch| parts.extend(of_batch),
         )?;
-        let [elbo, neighbor_distance, marginal_nll] =
-            [0, 1, 2].map(|part| Tail::of(parts.iter().map(|parts| parts[part]).collect()));
-        let components = ScoreComponents { elbo, neighbor_distance, marginal_nll: Some(marginal_nll) };
+        let tail = |part: usize| Tail::of(parts.iter().map(|parts| parts[part]).collect());
+        let marginal_nll = neighbors.marginals.is_some().then(|| tail(2));
+        let components = ScoreComponents { elbo: tail(0), neighbor_distance: tail(1), marginal_nll };
         let all = parts.iter().map(|&parts| components.combine(parts) as f32);
         // Rows with a direction are not scored as they are.
         let combined = (is_combined && self.directions.is_empty()).then(|| all.collect());
@@ -100,7 +102,9 @@ impl Calibration<'_> {
         let places = space.places(&residuals);
         let stored = (0..kept).map(|n| ordinary[n * ordinary.len() / kept]);
         let stored = stored.flat_map(|row| places[row * width..][..width].iter().copied()).collect();
-        Ok(Neighbors::new(space, stored, Some(Marginals::of(&values, self.layout))))
+        let counts = inputs <= Marginals::WIDEST || self.score.needs() == Stored::Marginals;
+        let marginals = counts.then(|| Marginals::of(&values, self.layout));
+        Ok(Neighbors::new(space, stored, marginals))
     }
 }
 
