@@ -53,6 +53,16 @@ fn drawn_sequences_have_the_spread_and_the_rhythm_of_the_data() {
     });
     let joint = load.iter().zip(&heat).map(|(x, y)| (x - l) * (y - h)).sum::<f64>() / 8000.0 / sl / sh;
     assert!((joint - 1_f64.cos()).abs() < 0.1, "{joint}: the waves are 1 radian apart");
+    // They are ordinary to the model that drew them, once their windows are full.
+    std::fs::create_dir(dir.path("parts")).unwrap();
+    for part in 0..10 {
+        write(&dir.path(&format!("parts/{part}.parquet")), &drawn.slice(part * 200, 200), 1000);
+    }
+    dir.ok("transform parts scored.parquet -m model.safetensors");
+    let scored = read(&dir.path("scored.parquet"));
+    let odd = scored.column_by_name("is_anomaly").unwrap().as_boolean();
+    let share = (0..2000).filter(|row| row % 200 >= 16 && odd.value(*row)).count() as f64 / 1840.0;
+    assert!(share < 0.2, "{share}");
 }
 
 #[test]
