@@ -54,10 +54,15 @@ impl Cycle {
         1 << ((self.fraction(local) * self.parts() as f64) as usize % self.parts())
     }
 
-    /// Whether the parts of the circle that occur are enough for the network to know the rest: two thirds of it at most,
-    /// of the year a month, may be without rows.
+    /// Whether the parts of the circle that occur are enough for the network to know the rest: 16 hours at most, two weekdays or
+    /// a month may be without rows.
     pub(super) fn is_covered(self, seen: u32) -> bool {
-        let (parts, most) = (self.parts(), if self == Self::DayOfYear { 1 } else { self.parts() * 2 / 3 });
+        let parts = self.parts();
+        let most = match self {
+            Self::Hour => 16,
+            Self::Weekday => 2,
+            Self::DayOfYear => 1,
+        };
         let gap = (0..parts).map(|from| (0..parts).take_while(|n| seen >> ((from + n) % parts) & 1 == 0).count()).max();
         gap.is_some_and(|gap| gap <= most)
     }
@@ -96,7 +101,7 @@ mod tests {
     fn a_circle_is_known_if_rows_go_around_it() {
         let seen = |parts: std::ops::Range<u32>| parts.fold(0, |seen, part| seen | 1 << part);
         assert!(Cycle::Hour.is_covered(seen(8..20)) && !Cycle::Hour.is_covered(seen(9..16)));
-        assert!(Cycle::Weekday.is_covered(seen(0..5)) && !Cycle::Weekday.is_covered(seen(2..4)));
+        assert!(Cycle::Weekday.is_covered(seen(0..5)) && !Cycle::Weekday.is_covered(seen(0..4)));
         assert!(Cycle::DayOfYear.is_covered(seen(0..11)) && !Cycle::DayOfYear.is_covered(seen(0..10)));
         assert!(Cycle::ALL.iter().all(|cycle| !cycle.is_covered(0)));
     }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, UInt64Array};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
@@ -29,6 +29,13 @@ pub enum RowClock {
     Integer {
         /// The first row.
         first: i64,
+        /// The step.
+        step: i64,
+    },
+    /// Of integers that begin above 2^63 - 1.
+    Unsigned {
+        /// The first row.
+        first: u64,
         /// The step.
         step: i64,
     },
@@ -88,7 +95,10 @@ impl RowSteps {
         let (_, &mut step, _) = some.steps.select_nth_unstable_by(middle, f64::total_cmp);
         Some(match first {
             OrderKey::Time(first) => RowClock::Time { first: i64::try_from(first).ok()?, step: step as i64 },
-            OrderKey::Integer(first) => RowClock::Integer { first: i64::try_from(first).ok()?, step: step as i64 },
+            OrderKey::Integer(first) => match i64::try_from(first) {
+                Ok(first) => RowClock::Integer { first, step: step as i64 },
+                Err(_) => RowClock::Unsigned { first: u64::try_from(first).ok()?, step: step as i64 },
+            },
             OrderKey::Number(first) => RowClock::Number { first, step },
         })
     }
@@ -98,7 +108,7 @@ impl RowClock {
     /// Whether it goes on: a model file may be damaged.
     pub(super) fn is_valid(self) -> bool {
         match self {
-            Self::Time { step, .. } | Self::Integer { step, .. } => step > 0,
+            Self::Time { step, .. } | Self::Integer { step, .. } | Self::Unsigned { step, .. } => step > 0,
             Self::Number { first, step } => first.is_finite() && step.is_finite() && step > 0.0,
         }
     }
@@ -108,11 +118,11 @@ impl RowClock {
     /// # Errors
     /// If the column cannot order rows.
     pub(crate) fn steps_to(self, values: &ArrayRef) -> Result<Vec<i64>, ArrowError> {
+        let count = |since: i128, step: i64| (since as f64 / step as f64).round() as i64;
         let steps = |key: Option<OrderKey>| match (self, key) {
             (Self::Time { first, step }, Some(OrderKey::Time(at)))
-            | (Self::Integer { first, step }, Some(OrderKey::Integer(at))) => {
-                ((at - i128::from(first)) as f64 / step as f64).round() as i64
-            }
+            | (Self::Integer { first, step }, Some(OrderKey::Integer(at))) => count(at - i128::from(first), step),
+            (Self::Unsigned { first, step }, Some(OrderKey::Integer(at))) => count(at - i128::from(first), step),
             (Self::Number { first, step }, Some(OrderKey::Number(at))) => ((at - first) / step).round() as i64,
             _ => 0,
         };
@@ -124,18 +134,23 @@ impl RowClock {
     /// # Errors
     /// If the type cannot order rows.
     pub(crate) fn values(self, steps: &[i64], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
-        let counts = |first: i64, step: i64, unit: i128| -> ArrayRef {
-            let at = |&steps: &i64| i128::from(first) + i128::from(step) * i128::from(steps);
-            let count = |steps| i64::try_from(at(steps).div_euclid(unit)).ok();
-            Arc::new(steps.iter().map(count).collect::<Int64Array>())
+        let counts = |first: i128, step: i64, unit: i128| -> ArrayRef {
+            let at = |&steps: &i64| (first + i128::from(step) * i128::from(steps)).div_euclid(unit);
+            match data_type {
+                DataType::UInt64 => {
+                    Arc::new(steps.iter().map(|steps| u64::try_from(at(steps)).ok()).collect::<UInt64Array>())
+                }
+                _ => Arc::new(steps.iter().map(|steps| i64::try_from(at(steps)).ok()).collect::<Int64Array>()),
+            }
         };
         match (self, unit(data_type)) {
             (Self::Time { first, step }, Some(unit)) => {
-                let times = counts(first, step, unit);
+                let times = counts(first.into(), step, unit);
                 let days = *data_type == DataType::Date32;
                 cast(&if days { cast(&times, &DataType::Int32)? } else { times }, data_type)
             }
-            (Self::Integer { first, step }, None) => cast(&counts(first, step, 1), data_type),
+            (Self::Integer { first, step }, None) => cast(&counts(first.into(), step, 1), data_type),
+            (Self::Unsigned { first, step }, None) => cast(&counts(first.into(), step, 1), data_type),
             (Self::Number { first, step }, None) => {
                 let at = |&steps: &i64| first + step * steps as f64;
                 let numbers: ArrayRef = Arc::new(Float64Array::from_iter_values(steps.iter().map(at)));
@@ -149,7 +164,7 @@ impl RowClock {
 #[cfg(test)]
 mod tests {
     use arrow::array::AsArray;
-    use arrow::datatypes::Int64Type;
+    use arrow::datatypes::{Int64Type, UInt64Type};
 
     use super::*;
 
@@ -175,6 +190,13 @@ mod tests {
         counts.add(OrderKey::Integer(first + 33), Some(OrderKey::Integer(first)));
         let values = counts.clock().unwrap().values(&[0, 1, -1], &DataType::Int64).unwrap();
         assert_eq!(**values.as_primitive::<Int64Type>().values(), [first, first + 33, first - 33].map(|at| at as i64));
+        let (large, last) = (RowSteps::default(), i128::from(u64::MAX));
+        large.add(OrderKey::Integer(last - 100), None);
+        large.add(OrderKey::Integer(last - 50), Some(OrderKey::Integer(last - 100)));
+        let values = large.clock().unwrap().values(&[0, 2, 3], &DataType::UInt64).unwrap();
+        assert_eq!(large.clock().unwrap().steps_to(&values).unwrap()[..2], [0, 2]);
+        let values: Vec<_> = values.as_primitive::<UInt64Type>().iter().collect();
+        assert_eq!(values, [Some(u64::MAX - 100), Some(u64::MAX), None], "null beyond the type");
         let mut before = None;
         for at in [f64::NEG_INFINITY, 1.0, 1.5, f64::INFINITY] {
             numbers.add(OrderKey::Number(at), before.replace(OrderKey::Number(at)));

@@ -11,8 +11,9 @@ pub(super) const REACH: usize = (1 << GROUPS) - 1;
 /// A predictor whose weights are larger than this together is not trusted.
 const MOST_WEIGHT: f64 = 4.0;
 
-/// The share of the variogram of rows side by side that each group has more as its own variance.
-const NUGGET: f64 = 1e-3;
+/// The shares of the variogram of rows side by side that each group has more as its own variance (a nugget): the first by which a
+/// predictor is trusted. Without them weights follow the errors of a variogram, above all where a number is nearly regular.
+const NUGGETS: [f64; 3] = [0.1, 1.0, 10.0];
 
 /// A number and its standard deviation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,8 +48,8 @@ pub(super) fn bridge(
     let nearest = [before, after].map(|row| of_group(&mut [Some(row)].into_iter()));
     let groups: Vec<JointRows> = earlier.chain(later).flatten().collect();
     let [Some(left), Some(right)] = nearest else { return None };
-    let trusted = predict(&groups, variogram, row);
-    trusted.or_else(|| predict(&[left, right], variogram, row)).or_else(|| {
+    let trusted = NUGGETS.iter().find_map(|nugget| predict(&groups, variogram, *nugget, row));
+    trusted.or_else(|| predict(&[left, right], variogram, NUGGETS[0], row)).or_else(|| {
         // The number did not vary in the fit: a straight line.
         let share = (row - before) as f64 / (after - before) as f64;
         let [left, right] = [before, after].map(|row| recent.get(row, column).unwrap_or(f64::NAN));
@@ -57,7 +58,7 @@ pub(super) fn bridge(
 }
 
 /// The predictor of a row from groups; `None` if its weights cannot be found or trusted.
-fn predict(groups: &[JointRows], variogram: &Variogram, row: usize) -> Option<Bridged> {
+fn predict(groups: &[JointRows], variogram: &Variogram, nugget: f64, row: usize) -> Option<Bridged> {
     let n = groups.len();
     let mean = |a: &[usize], b: &[usize]| {
         let sum: f64 = a.iter().flat_map(|&a| b.iter().map(move |&b| variogram.at(a.abs_diff(b)))).sum();
@@ -69,7 +70,7 @@ fn predict(groups: &[JointRows], variogram: &Variogram, row: usize) -> Option<Br
         for (j, other) in groups.iter().enumerate() {
             rows[i][j] = mean(&group.rows, &other.rows);
         }
-        rows[i][i] -= NUGGET * variogram.at(1);
+        rows[i][i] -= nugget * variogram.at(1);
         rows[i][n + 1] = mean(&group.rows, &[row]);
     }
     rows[n][n] = 0.0;
@@ -134,9 +135,9 @@ mod tests {
         for row in 21..30 {
             let found = bridge(&recent, 0, &walk, row, [20, 30]).unwrap();
             let (left, right, share) = (6.0, 2.0, (row - 20) as f64 / 10.0);
-            assert!((found.value - (left + (right - left) * share)).abs() < 0.02, "row {row}: {found:?}");
+            assert!((found.value - (left + (right - left) * share)).abs() < 0.2, "row {row}: {found:?}");
             let variance = (row - 20) as f64 * (30 - row) as f64 / 10.0;
-            assert!((found.deviation - variance.sqrt()).abs() < 0.02 * variance, "row {row}: {found:?}");
+            assert!((found.deviation - variance.sqrt()).abs() < 0.05 * variance, "row {row}: {found:?}");
         }
     }
 
@@ -152,7 +153,7 @@ mod tests {
         let error = |of: &dyn Fn(usize) -> f64| (40..60).map(|row| (of(row) - wave(row)).abs()).sum::<f64>();
         let ours = error(&|row| bridge(&recent, 0, &variogram, row, [39, 60]).unwrap().value);
         let straight = error(&|row| reading(39) + (reading(60) - reading(39)) * (row - 39) as f64 / 21.0);
-        assert!(ours < 0.5 * straight, "an error of {ours}, and {straight} of a straight line");
+        assert!(ours < 0.1 * straight, "an error of {ours}, and {straight} of a straight line");
         let (still, variogram) = of((0..90).map(|_| 3.0));
         assert_eq!(bridge(&still, 0, &variogram, 50, [49, 51]), Some(Bridged { value: 3.0, deviation: 0.0 }));
     }

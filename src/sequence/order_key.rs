@@ -11,7 +11,7 @@ use chrono::DateTime;
 
 use crate::config::Gap;
 use crate::error::{Error, OrderFault, Place, Result};
-use crate::feature::Column;
+use crate::feature::{BadValue, Column};
 
 const NANOSECONDS: i128 = 1_000_000_000;
 
@@ -119,27 +119,25 @@ pub(super) fn order_keys_of(
     path: &Path,
     first_row: u64,
 ) -> Result<Vec<OrderKey>> {
-    let keys = read(column, batch, path, |array| order_keys(&array))?;
+    let keys = read(column, batch, (path, first_row), |array| order_keys(&array))?;
     let missing = |row: u64| OrderFault::Missing { path: path.to_owned(), column: column.to_string(), row };
     (first_row..).zip(keys).map(|(row, key)| key.ok_or_else(|| missing(row).into())).collect()
 }
 
-/// Reads a column of a batch of `path`.
+/// Reads a column of a batch of a file, the first row of which has this number there.
 pub(super) fn read<T>(
     column: &Column,
     batch: &RecordBatch,
-    path: &Path,
+    (path, first_row): (&Path, u64),
     of: impl FnOnce(ArrayRef) -> Result<T, ArrowError>,
 ) -> Result<T> {
     let top = batch.column_by_name(column.top());
     let missing = || ArrowError::SchemaError(format!("rows without the column {:?}", column.top()));
     let values = top.ok_or_else(missing).and_then(|top| of(column.read(top)?));
-    values.map_err(|source| unreadable(column, path, source))
-}
-
-/// The error of a column that cannot be read.
-pub(super) fn unreadable(column: &Column, path: &Path, source: ArrowError) -> Error {
-    Error::Read { place: Place::column(path, column.name()), source: source.into() }
+    values.map_err(|source| {
+        let stored = column.data_type(batch.schema_ref()).unwrap_or(&DataType::Null);
+        BadValue::unreadable(Place::column(path, column.name()), stored, BadValue::after(source, first_row))
+    })
 }
 
 /// The keys of rows; `None` where a row has no value.

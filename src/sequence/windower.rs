@@ -10,13 +10,13 @@ use super::Sequence;
 use super::clock::RowSteps;
 use super::forecast::numbers;
 use super::gaps::{ClosedCell, Gaps};
-use super::order_key::{OrderKey, check_type, order_keys_of, read, unreadable};
+use super::order_key::{OrderKey, check_type, order_keys_of, read};
 use super::recent::RecentRows;
 use super::sequences::{SequenceState, Sequences};
 use super::sort::{RUN_BYTES, sorted};
 use super::variogram::{Differences, Variogram};
 use super::window::{LagSums, Window};
-use crate::error::{Error, OrderFault, Result};
+use crate::error::{Error, OrderFault, Place, Result};
 use crate::feature::{Column, StringValues};
 use crate::sink::Destination;
 use crate::source::{Batches, ColumnStream, Source};
@@ -170,12 +170,15 @@ impl Windower {
     /// [`Error::Order`] if rows are not in order, and [`Error::Read`] if a column cannot be read.
     pub(crate) fn add(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
         let sequence = self.sequence.clone();
-        let path = self.path();
-        let keys = order_keys_of(&sequence.order_by, batch, path, self.row_of_file)?;
-        let by = sequence.by.iter().map(|column| read(column, batch, path, Ok)).collect::<Result<Vec<_>>>()?;
-        let words = |(array, column)| StringValues::of(array).map_err(|source| unreadable(column, path, source));
+        let place = (self.path(), self.row_of_file);
+        let keys = order_keys_of(&sequence.order_by, batch, place.0, place.1)?;
+        let by = sequence.by.iter().map(|column| read(column, batch, place, Ok)).collect::<Result<Vec<_>>>()?;
+        let words = |(array, column): (_, &Column)| {
+            let unreadable = |source| Error::Read { place: Place::column(place.0, column.name()), source };
+            StringValues::of(array).map_err(|source| unreadable(source.into()))
+        };
         let names = by.iter().zip(&sequence.by).map(words).collect::<Result<Vec<_>>>()?;
-        let numbers = |column| read(column, batch, path, |array| numbers(&array));
+        let numbers = |column| read(column, batch, place, |array| numbers(&array));
         let values = sequence.columns.iter().map(numbers).collect::<Result<Vec<_>>>()?;
         let (lags, columns, rows) = (sequence.lags(), sequence.columns.len(), batch.num_rows());
         let mut windows = vec![Vec::with_capacity(rows); lags * columns];

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMicrosecondType};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array};
+use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMicrosecondType, UInt64Type};
 
 use crate::sequences::{fitted, numbers, readings, with};
 use crate::tables::{Uniform, names, read, write};
@@ -53,6 +53,16 @@ fn drawn_sequences_have_the_spread_and_the_rhythm_of_the_data() {
     });
     let joint = load.iter().zip(&heat).map(|(x, y)| (x - l) * (y - h)).sum::<f64>() / 8000.0 / sl / sh;
     assert!((joint - 1_f64.cos()).abs() < 0.1, "{joint}: the waves are 1 radian apart");
+    // They are ordinary to the model that drew them, once their windows are full.
+    std::fs::create_dir(dir.path("parts")).unwrap();
+    for part in 0..10 {
+        write(&dir.path(&format!("parts/{part}.parquet")), &drawn.slice(part * 200, 200), 1000);
+    }
+    dir.ok("transform parts scored.parquet -m model.safetensors");
+    let scored = read(&dir.path("scored.parquet"));
+    let odd = scored.column_by_name("is_anomaly").unwrap().as_boolean();
+    let share = (0..2000).filter(|row| row % 200 >= 16 && odd.value(*row)).count() as f64 / 1840.0;
+    assert!(share < 0.2, "{share}");
 }
 
 #[test]
@@ -194,4 +204,18 @@ fn the_order_is_written_as_it_was_read_and_no_two_columns_have_one_name() {
         assert!(times[..10].windows(2).all(|pair| pair[1] - pair[0] == 60_000_000_003), "{types}: {times:?}");
         assert_eq!((times[0] - first) % 60_000_000_003, 0, "{types}");
     }
+}
+
+#[test]
+fn counts_that_only_an_unsigned_integer_holds_go_on() {
+    let dir = Workdir::new();
+    let first = u64::MAX - 100_000;
+    let counts: ArrayRef = Arc::new(UInt64Array::from_iter_values((0..600).map(|row| first + 7 * row)));
+    write(&dir.path("past.parquet"), &with(&readings(1, 0, 600), "ts", counts), 1000);
+    dir.ok("fit past.parquet -m model.safetensors --order-by ts --window 8 --epochs 2");
+    dir.ok("generate -n 20 --steps 10 drawn.parquet -m model.safetensors");
+    let drawn = read(&dir.path("drawn.parquet"));
+    let counts = drawn.column_by_name("ts").unwrap().as_primitive::<UInt64Type>();
+    assert!(counts.null_count() == 0 && counts.value(0) >= first);
+    assert!((1..10).all(|row| counts.value(row) - counts.value(row - 1) == 7));
 }

@@ -321,7 +321,11 @@ fn options_about_the_order_need_one() {
     dir.fails(2, "fit past.parquet --order-by ts --window 30")
         .says(&["window is 30, but must be a power of two, 2 to 1024"]);
     dir.fails(2, "fit past.parquet --order-by time").says(&["no column \"time\""]);
-    dir.fails(65, "fit past.parquet --order-by mode").says(&["is Utf8, but must be a date, a timestamp or a number"]);
+    dir.fails(65, "fit past.parquet --order-by mode").says(&[
+        "is Utf8, but must be a date, a timestamp or a number",
+        "hint: --types mode=timestamp reads text such as 2024-01-31 12:00:00",
+    ]);
+    dir.fails(65, "fit past.parquet --order-by mode --types mode=date").says(&["but must be a date like 2024-01-31"]);
     dir.fails(2, "fit past.parquet --order-by ts --max-gap long").says(&["\"long\" is neither a time"]);
     let unit = DataType::Timestamp(TimeUnit::Microsecond, None);
     assert_eq!(*readings(1, 0, 1).column(0).data_type(), unit);

@@ -112,6 +112,10 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             let column = place.column.as_deref().unwrap_or("COL");
             format!("{} {column}=epoch_s reads seconds since 1970; epoch_ms, epoch_us and epoch_ns finer counts", setter("types"))
         }
+        Error::WrongType { place, found, expected } if has("types") && found.contains("Utf8") && expected.contains("a timestamp or a number") => {
+            let column = place.column.as_deref().unwrap_or("COL");
+            format!("{} {column}=timestamp reads text such as 2024-01-31 12:00:00; date, integer and float others", setter("types"))
+        }
         Error::TypesDiffer(_) if has("exclude") => format!("{} leaves the column out", setter("exclude")),
         Error::TypesDiffer(_) if has("keep") => {
             format!("list the other columns with {}, or write to a directory, which needs no common type", setter("keep"))
