@@ -247,9 +247,11 @@ impl ScoreGraph<'_> {
         if let ([marginal], Some(tail)) = (marginal, marginal_nll) {
             let marginal = self.unless_expected(graph, marginal);
             let c = TailGraph { tail, elements, rounding: OF_SUMS }.nats(graph, &marginal);
-            let [of_both, of_marginal] = [1.0 - OF_MARGINALS, OF_MARGINALS].map(|it| graph.doubles(&[it]));
-            let (both, c) = (graph.op("Mul", &[&nats, &of_both]), graph.op("Mul", &[&c, &of_marginal]));
-            nats = graph.op("Add", &[&both, &c]);
+            let half = graph.doubles(&[OF_MARGINALS]);
+            let c = graph.op("Mul", &[&c, &half]);
+            let [both, c] = [&nats, &c].map(|it| graph.op("Mul", &[it, it]));
+            let square = graph.op("Add", &[&both, &c]);
+            nats = graph.op("Sqrt", &[&square]);
         }
         graph.cast(&nats, ElementType::Float)
     }

@@ -29,8 +29,8 @@ pub(crate) enum Ground {
 /// The exponent of the mean of two p-values: between the harmonic mean, at -1, and the lower of both, at -∞.
 pub(crate) const EXPONENT: f64 = -3.0;
 
-/// The weight of `marginal_nll` in the geometric mean of its p-value and of that mean.
-pub(crate) const OF_MARGINALS: f64 = 1.0 / 6.0;
+/// How much of the -ln p of `marginal_nll` counts, beside that of this mean.
+pub(crate) const OF_MARGINALS: f64 = 0.5;
 
 impl ScoreComponents {
     /// Those of no rows.
@@ -39,14 +39,13 @@ impl ScoreComponents {
         Self { elbo: none(), neighbor_distance: none(), marginal_nll: None }
     }
 
-    /// -ln of the mean of the p-values of `elbo`, `neighbor_distance` and `marginal_nll`, in nats: the power mean of the first two
-    /// (Vovk & Wang 2020, "Combining p-values via averaging"), in a geometric mean with the third.
+    /// The length of two numbers at right angles, in nats: -ln of the mean of the p-values of `elbo` and `neighbor_distance`, their
+    /// power mean (Vovk & Wang 2020, "Combining p-values via averaging"), and half of -ln p of `marginal_nll`.
     pub(crate) fn combine(&self, [elbo, neighbor_distance, marginal_nll]: [f32; 3]) -> f64 {
         let (a, b) = (self.elbo.nats(elbo), self.neighbor_distance.nats(neighbor_distance));
         let other = (EXPONENT * (a - b).abs()).exp();
         let both = a.max(b) - (0.5 + 0.5 * other).ln() / EXPONENT;
-        let mean = |tail: &Tail| (1.0 - OF_MARGINALS) * both + OF_MARGINALS * tail.nats(marginal_nll);
-        self.marginal_nll.as_ref().map_or(both, mean)
+        self.marginal_nll.as_ref().map_or(both, |tail| both.hypot(OF_MARGINALS * tail.nats(marginal_nll)))
     }
 
     /// The score that makes the most of [`combine`](Self::combine).
@@ -54,7 +53,7 @@ impl ScoreComponents {
         let (a, b) = (self.elbo.nats(elbo), self.neighbor_distance.nats(neighbor_distance));
         let marginal = self.marginal_nll.as_ref().map_or(0.0, |tail| tail.nats(marginal_nll));
         match a.max(b) {
-            most if OF_MARGINALS * marginal > (1.0 - OF_MARGINALS) * most => Ground::Marginals,
+            most if OF_MARGINALS * marginal > most => Ground::Marginals,
             _ if b > a => Ground::Distance,
             _ => Ground::Networks,
         }
