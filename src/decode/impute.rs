@@ -16,7 +16,7 @@ use super::replace::Replacement;
 use crate::artifact::Model;
 use crate::config::ImputeConfig;
 use crate::error::{Error, Result};
-use crate::output::{FileCounts, Output, UnreadableFile, check_unreadable};
+use crate::output::{FileCounts, Output, UnreadableFile, check_unreadable, readable};
 use crate::pipeline::Run;
 use crate::sequence::Windower;
 use crate::source::Source;
@@ -74,7 +74,12 @@ impl Model {
         config.check()?;
         run.check()?;
         let model = &*self.reading(source.types());
-        let source = &model.typed(source);
+        let typed = model.typed(source);
+        let (source, damaged) = match typed.keeps_going() {
+            true => readable(&typed, |file| targets(model, file, &config.columns, run).map(drop))?,
+            false => (typed, Vec::new()),
+        };
+        let source = &source;
         let imputer = Arc::new(model.imputer(source, config, run)?);
         let windows = model.windower_bridging(imputer.bridged(), &config.order, run.stopper())?;
         let columns: Vec<(String, u64)> = imputer.names().map(|name| (name, 0)).collect();
@@ -88,7 +93,8 @@ impl Model {
             |columns, counts| columns.iter_mut().zip(counts).for_each(|((_, filled), count)| *filled += count),
         );
         let (rows, columns, files) = written.map_err(|error| model.located(source, error))?;
-        let FileCounts { written: files, skipped, unreadable } = files;
+        let FileCounts { written: files, skipped, mut unreadable } = files;
+        unreadable.extend(damaged);
         Ok(Imputed { rows, files, skipped, unreadable, columns })
     }
 

@@ -82,7 +82,7 @@ impl UnreadForm {
         let text = example(Form::Word)?;
         let share = 100 * words / self.known;
         // Numbers and codes, such as 7 and 7A, are words.
-        let is_code = text.contains(|one: char| one.is_ascii_digit());
+        let is_code = text.contains(|one: char| one.is_ascii_digit()) && !text.starts_with('#');
         let (most, what) = match (4 * self.numbers >= 3 * self.known, 4 * self.times >= 3 * self.known) {
             (true, _) if !is_code => (self.numbers, "numbers"),
             (_, true) => (self.times, "dates or times"),
@@ -207,6 +207,7 @@ mod tests {
         assert!(of(&["08:15", "8:15:30.5"]).unwrap().contains("time of the day"));
         let fault = of(&["1", "2.5", "3", "missing", "4"]).unwrap();
         assert_eq!(fault, "its values are numbers, but for 20 % of them, such as \"missing\"");
+        assert!(of(&["1", "2", "3", "#DIV/0!"]).unwrap().contains("for 25 % of them"));
         let fault = of(&["2024-01-31", "2024-02-01", "2024-02-02", "0000-00-00"]).unwrap();
         assert_eq!(fault, "its values are dates or times, but for 25 % of them, such as \"0000-00-00\"");
     }

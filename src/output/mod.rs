@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub use self::unreadable::UnreadableFile;
-pub(crate) use self::unreadable::check as check_unreadable;
+pub(crate) use self::unreadable::{check as check_unreadable, readable};
 #[cfg(feature = "delta")]
 use arrow::datatypes::SchemaRef;
 

@@ -1,8 +1,9 @@
 //! Files of a directory that cannot be read, and are left out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::source::Source;
 
 /// A file of a directory that could not be read, and was left out
 /// ([`SourceConfig::keep_going`](crate::SourceConfig::keep_going)).
@@ -16,16 +17,45 @@ pub struct UnreadableFile {
 }
 
 impl UnreadableFile {
-    pub(super) fn new(path: &std::path::Path, error: &Error) -> Self {
-        let fault = error.to_string();
-        let fault = fault.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&fault).to_owned();
-        Self { path: path.to_owned(), fault }
+    pub(super) fn new(path: &Path, error: &Error) -> Self {
+        let (fault, place) = (error.to_string(), path.display().to_string());
+        // The place goes on behind the name, as in ", row group 0: ".
+        let rest = fault.strip_prefix(&place).map(|rest| rest.trim_start_matches([':', ',', ' ']).to_owned());
+        Self { path: path.to_owned(), fault: rest.unwrap_or(fault) }
     }
 }
 
 /// Files with their errors.
 pub(super) fn files(failed: &[(PathBuf, Error)]) -> Vec<UnreadableFile> {
     failed.iter().map(|(path, error)| UnreadableFile::new(path, error)).collect()
+}
+
+/// The files of a source that `look` can read, and those that it cannot.
+///
+/// # Errors
+/// Those that are not about damaged files, and the last one if no file can be read.
+pub(crate) fn readable(
+    source: &Source,
+    mut look: impl FnMut(&Source) -> Result<()>,
+) -> Result<(Source, Vec<UnreadableFile>)> {
+    let (mut kept, mut unreadable, mut last) = (Vec::new(), Vec::new(), None);
+    for (file, _) in source.files_with_output_paths() {
+        let looked = look(&file);
+        kept.push(looked.is_ok());
+        match looked {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Data => {
+                tracing::warn!("{error}; the file is skipped");
+                unreadable.push(UnreadableFile::new(file.path(), &error));
+                last = Some(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    match last {
+        Some(error) if !kept.contains(&true) => Err(error),
+        _ => Ok((source.retain(&kept), unreadable)),
+    }
 }
 
 /// Checks that no file was left out of a run that wrote `done` files.

@@ -499,5 +499,8 @@ fn files_with_names_of_many_formats_are_read_in_a_directory_if_the_format_is_giv
     std::fs::write(dir.path("array.json"), "[{\"x0\": 1}]").unwrap();
     dir.fails(65, "inspect array.json").says(&["--input-format ndjson reads one JSON object a line", "jq -c"]);
     dir.fails(65, "inspect array.json --input-format ndjson").says(&["not a JSON object", "jq -c"]);
+    std::fs::write(dir.path("nan.ndjson"), "{\"x0\": 1}\n{\"x0\": NaN}\n").unwrap();
+    dir.fails(65, "inspect nan.ndjson")
+        .says(&["line 2: not valid JSON at column 8: NaN is no number in JSON, write null"]);
     dir.fails(65, "drift a.st in.parquet -m a.st").says(&["a model is named by -m: -m a.st"]);
 }

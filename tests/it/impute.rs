@@ -180,7 +180,7 @@ fn beside_a_filled_column_stand_its_flag_bounds_and_draws() {
 fn only_the_columns_asked_for_are_filled_as_in_a_run_that_fills_all() {
     let mut uniform = Uniform::new(3);
     let mut column = |every: usize| -> ArrayRef {
-        let value = |row: usize| (row % every != 0).then(|| uniform.next());
+        let value = |row: usize| (!row.is_multiple_of(every)).then(|| uniform.next());
         Arc::new((0..400).map(value).collect::<Float64Array>())
     };
     let names = ["a", "b", "c", "d"];

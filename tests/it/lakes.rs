@@ -390,6 +390,7 @@ fn a_run_that_leaves_files_out_sums_up_the_others() {
     for (command, counted) in [
         ("transform", ["rows", "anomalies", "scores", "found", "drift"].as_slice()),
         ("reconstruct", ["rows", "error", "column_bytes_per_row"].as_slice()),
+        ("impute", ["rows", "columns"].as_slice()),
     ] {
         let expected = dir.ok(&format!("{command} sound {command}-sound/ -m a.st --summary json")).json();
         assert_eq!(expected["unreadable"], serde_json::json!([]));
@@ -407,7 +408,7 @@ fn a_run_that_leaves_files_out_sums_up_the_others() {
             "in 3 files",
             "left out",
             "lake/cut.parquet: damaged: it begins as a Parquet file",
-            "lake/pages.parquet",
+            "lake/pages.parquet: row group 0, column",
         ]);
     }
     // A check that fails is still told, but what is not there counts for more.

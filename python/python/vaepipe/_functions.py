@@ -136,7 +136,8 @@ def evaluate(
     the rows of highest score, the best F1, and the confusion matrix of ``is_anomaly``. With ``order_by`` also of events, which
     are runs of anomalous rows: VUS-PR and VUS-ROC, the share of events that were found, and the delay.
 
-    :param label: the column of labels: 1 or true for an anomaly, 0 or false for none
+    :param label: the column of labels: 1, true, yes or anomaly for an anomaly, 0, false, no or normal for none; or
+        ``"COL=VALUE"``, where rows of this value are anomalies
     :param score: columns of scores, the main one first; by default the one the rows are ranked by
     :param threshold: count as found what scores at least this, instead of what ``is_anomaly`` says
     :param top: rows of highest score to look at; by default as many as there are anomalies

@@ -22,6 +22,9 @@ const NEW_COLUMNS: [&str; 4] = ["anomaly_score", "is_anomaly", "p_value", "recon
 /// Flags that take a list.
 const LISTS: [&str; 7] = ["columns", "exclude", "given", "categorical", "hidden", "keep", "score"];
 
+/// Flags that name columns and take no pattern.
+const EXACT: [&str; 10] = ["alerts_per", "by", "color", "label", "order_by", "per", "score", "show", "time", "verdict"];
+
 /// What to do about an error, in a line.
 pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<String> {
     // The word for a setting, as its author wrote it.
@@ -84,6 +87,9 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         }
         Error::UnknownColumn { selection: "where", name, near } if near.is_empty() => {
             format!("double quotes name a column, and single quotes a string: '{name}'")
+        }
+        Error::UnknownColumn { selection, near, .. } if near.is_empty() && EXACT.contains(selection) => {
+            format!("{} names a column as it is written; `vaepipe inspect` shows those of a file", setter(selection))
         }
         Error::UnknownColumn { selection, near, .. } if near.is_empty() => format!("{} {patterns}", setter(selection)),
         Error::UnknownColumn { selection, near, .. } if near[0].contains(',') => {
@@ -221,7 +227,7 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::NotParquet { path, .. } if is_called(path, "json") && has("input_format") => {
             format!("{} ndjson reads one JSON object a line; {JSON_LINES}", setter("input_format"))
         }
-        Error::Damaged { what, .. } if what.contains("not a JSON object") || what.contains("not valid JSON at") => {
+        Error::Damaged { what, .. } if what == "line 1: not a JSON object" || what.starts_with("line 1: not valid JSON") && what.contains("EOF") => {
             format!("NDJSON has one JSON object a line; {JSON_LINES}")
         }
         Error::NotParquet { .. } if !has("input_format") => {
