@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use super::any_format::Source;
 use super::delta::live_files;
 use super::inputs::{InputFile, partition_columns};
 use super::open_input::OpenInput;
@@ -58,14 +57,6 @@ impl OpenInputs {
             false => Ok(Self { inputs, unreadable }),
             true => Err(unreadable.pop().map_or(Error::NoFiles { path: first }, |(_, error)| error)),
         }
-    }
-}
-
-impl Source {
-    /// The same without the files that are not `kept`.
-    pub(crate) fn retain(&self, kept: &[bool]) -> Self {
-        let inputs = self.inputs.iter().zip(kept).filter(|(_, kept)| **kept).map(|(input, _)| input.clone()).collect();
-        Self { inputs, ..self.clone() }
     }
 }
 
