@@ -1,5 +1,6 @@
 //! Files of a directory that cannot be read, and are left out.
 
+use std::error::Error as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -18,7 +19,15 @@ pub struct UnreadableFile {
 
 impl UnreadableFile {
     pub(super) fn new(path: &Path, error: &Error) -> Self {
-        let (fault, place) = (error.to_string(), path.display().to_string());
+        let (mut fault, place) = (error.to_string(), path.display().to_string());
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let said = error.to_string();
+            if !fault.contains(&said) {
+                fault += &format!(": {said}");
+            }
+            cause = error.source();
+        }
         // The place goes on behind the name, as in ", row group 0: ".
         let rest = fault.strip_prefix(&place).map(|rest| rest.trim_start_matches([':', ',', ' ']).to_owned());
         Self { path: path.to_owned(), fault: rest.unwrap_or(fault) }
