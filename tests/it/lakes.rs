@@ -408,7 +408,7 @@ fn a_run_that_leaves_files_out_sums_up_the_others() {
             "in 3 files",
             "left out",
             "lake/cut.parquet: damaged: it begins as a Parquet file",
-            "lake/pages.parquet: row group 0, rows from 0 on: cannot be read: ",
+            "lake/pages.parquet: row group 0, ",
         ]);
     }
     // A check that fails is still told, but what is not there counts for more.
