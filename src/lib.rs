@@ -158,7 +158,7 @@ pub use error::{
     AlphaTooLow, DeviceFault, Error, ErrorKind, Foreign, ModelFault, OnnxFault, OrderFault, ParseChoiceError, Place,
     Result, TypesDiffer, Worse,
 };
-pub use output::Output;
+pub use output::{Output, UnreadableFile};
 pub use pipeline::{Epoch, Progress, Run, Stop};
 pub use storage::Lock;
 

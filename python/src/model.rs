@@ -198,7 +198,7 @@ impl NativeModel {
     }
 
     /// How this model and another one differ, and what they say of the same rows.
-    #[pyo3(signature = (other, source, top, explain, threads=None, progress=None))]
+    #[pyo3(signature = (other, source, top, explain, threads=None, progress=None, options=None))]
     #[expect(clippy::too_many_arguments, reason = "one for each keyword of the call")]
     fn compare<'py>(
         &self,
@@ -209,9 +209,10 @@ impl NativeModel {
         explain: Count<usize>,
         threads: Option<Count<usize>>,
         progress: Option<Py<PyAny>>,
+        options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let mut config = CompareConfig::new();
-        (config.top, config.explain) = (top.0, explain.0);
+        (config.top, config.explain, config.order) = (top.0, explain.0, options::read(options, embed::parse)?);
         let found = Call { threads: threads.map(|count| count.0), progress, ..Call::default() }.run(
             py,
             None,

@@ -92,9 +92,12 @@ pub(crate) fn report(
     dimensions: Option<[usize; 2]>,
     image: Option<[usize; 2]>,
     top: Option<Count<usize>>,
+    show: Vec<String>,
+    time: Option<String>,
 ) -> PyResult<NativeReport> {
     let mut config = ReportConfig::new();
     (config.label, config.color, config.dimensions, config.image) = (label, color, dimensions, image);
+    (config.show, config.time) = (show, time);
     config.top = top.map_or(config.top, |count| count.0);
     let model = model.map(|model| model.0.as_ref());
     let call = Call::default();

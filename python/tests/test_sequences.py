@@ -53,6 +53,20 @@ def test_drift_sorts_and_goes_on_from_a_history(readings, model, mixed, tmp_path
     assert model.drift(today, history=str(tmp_path / "yesterday.parquet")) != model.drift(today)
 
 
+def test_a_comparison_sorts_and_goes_on_from_a_history(readings, model, mixed, tmp_path):
+    other = vaepipe.fit(readings, order_by="minute", window=4, epochs=2)
+
+    def compared(data, **options):
+        rows = model.compare(other, data, top=3, **options)["rows"]
+        return {**rows, "top": [{**row, "file": ""} for row in rows["top"]]}
+
+    assert compared(mixed, sort=True) == compared(readings)
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(readings[:300], tmp_path / "yesterday.parquet")
+    today = readings[300:]
+    assert compared(today, history=str(tmp_path / "yesterday.parquet")) != compared(today)
+
+
 def test_sequences_are_drawn(model):
     drawn = model.generate(100, steps=20).to_polars()
     assert drawn.columns == ["sequence", *drawn.columns[1:]] and len(drawn) == 100

@@ -83,6 +83,10 @@ def test_a_report_is_a_page_that_a_notebook_shows(scored, flights_model, tmp_pat
         page.save(tmp_path / "report.html")
     with pytest.raises(vaepipe.UsageError):
         vaepipe.report(scored / "scored.parquet", flights_model, top=0)
+    with pytest.raises(vaepipe.UsageError, match='no column "destt"; did you mean "dest"'):
+        vaepipe.report(scored / "scored.parquet", flights_model, show=["destt"])
+    shown = vaepipe.report(scored / "scored.parquet", flights_model, top=5, show=["dest", "origin", "distance"], time="time_hour")
+    assert shown.html != page.html
 
 
 def test_fit_transform_reads_a_stream_twice(points):

@@ -1,13 +1,14 @@
 //! Evaluation of scores against labelled anomalies, with a baseline that needs no model.
 
-use polars::prelude::DataFrame;
+use polars::prelude::{Column, DataFrame};
 use serde::Serialize;
 
 use super::events::EventDetection;
+use super::label::LabelColumn;
 use super::ranking::Ranking;
 use super::scored_columns::{features, ranked_by};
 use super::series::{AllSeries, SeriesConfig, SeriesSummary, Vus};
-use super::table::{are_numbers, columns, labels, missing, numbers};
+use super::table::{are_numbers, columns, label_values, missing, numbers};
 use crate::error::{Error, Place, Result};
 use crate::pipeline::Stop;
 use crate::score::{ANOMALY_SCORE, SCORES};
@@ -23,7 +24,8 @@ const COLUMNS_PER_READ: usize = 16;
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct EvaluateConfig {
-    /// The column of labels: 1 or true for an anomaly, 0 or false otherwise; rows without a label are left out.
+    /// The column of labels: 1, true, yes or anomaly for an anomaly, 0, false, no or normal otherwise; or `COL=VALUE`, where rows
+    /// with this value are anomalies. Rows without a label are left out.
     pub label: String,
     /// Columns of scores, the main one first. Empty: the score that the file is ranked by, or `anomaly_score`. Other
     /// scores of a transform in the file are always compared.
@@ -163,7 +165,8 @@ pub fn evaluate(source: &ParquetSource, config: &EvaluateConfig, stop: &Stop) ->
             Err(Error::UnknownColumn { selection, name: name.clone(), near })
         }
     };
-    let label = require("label", &config.label)?;
+    let of_label = LabelColumn::find(&config.label, &all)?;
+    let label = of_label.name.clone();
     if let Some(SeriesConfig { order_by, by, .. }) = &config.series {
         require("order_by", order_by)?;
         by.iter().try_for_each(|name| require("by", name).map(drop))?;
@@ -182,7 +185,8 @@ pub fn evaluate(source: &ParquetSource, config: &EvaluateConfig, stop: &Stop) ->
     names.extend(scores.iter().chain(&decision_column).filter(|name| **name != label).cloned());
     let table = columns(source, &names, stop)?;
     let column = |name: &str| table.column(name).map_err(|_| missing(source, name)).and_then(|it| numbers(source, it));
-    let labels = both_labels(source, &label, &column(&label)?)?;
+    let labels = table.column(&label).map_err(|_| missing(source, &label))?;
+    let labels = both_labels(source, &of_label, labels)?;
     let (rows, anomalies) =
         (labels.iter().flatten().count(), labels.iter().filter(|label| **label == Some(true)).count());
     let top = config.top.unwrap_or(anomalies as u64);
@@ -222,14 +226,14 @@ pub fn evaluate(source: &ParquetSource, config: &EvaluateConfig, stop: &Stop) ->
 }
 
 /// The label of each row, of which both kinds must occur; `None` where it is missing.
-fn both_labels(source: &ParquetSource, name: &str, values: &[Option<f64>]) -> Result<Vec<Option<bool>>> {
-    let labels = labels(source.path(), name, values)?;
-    for (kind, expected) in [(true, "1 in some row, an anomaly"), (false, "0 in some row that is no anomaly")] {
+fn both_labels(source: &ParquetSource, label: &LabelColumn, column: &Column) -> Result<Vec<Option<bool>>> {
+    let labels = label.of(source.path(), &label_values(source, column)?)?;
+    for (kind, whose) in [(true, "in some row, an anomaly"), (false, "in some row that is no anomaly")] {
         if !labels.contains(&Some(kind)) {
             return Err(Error::WrongType {
-                place: Place::column(source.path(), name),
-                found: format!("{} in no row", u8::from(kind)).into(),
-                expected: expected.into(),
+                place: Place::column(source.path(), &label.name),
+                found: format!("{} in no row", label.value(kind)).into(),
+                expected: format!("{} {whose}", label.value(kind)).into(),
             });
         }
     }

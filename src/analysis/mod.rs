@@ -8,6 +8,7 @@ mod evaluate;
 mod events;
 mod figure;
 mod groups;
+mod label;
 mod period;
 mod ranking;
 mod report;

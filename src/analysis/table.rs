@@ -1,9 +1,8 @@
 //! Reading of whole columns as numbers.
 
-use std::path::Path;
-
 use polars::prelude::{Column, DataFrame, DataType, PolarsError};
 
+use super::label::LabelValues;
 use crate::error::{Error, Place, Result};
 use crate::frame::frame;
 use crate::pipeline::Stop;
@@ -62,17 +61,20 @@ pub(super) fn numbers(source: &ParquetSource, column: &Column) -> Result<Vec<Opt
     Ok(values.iter().map(|value| value.filter(|value| !value.is_nan())).collect())
 }
 
-/// Labels from values: true for 1, false for 0; `None` where missing.
+/// The values of a column of labels.
 ///
 /// # Errors
-/// [`Error::WrongType`] for any other value.
-pub(super) fn labels(path: &Path, name: &str, values: &[Option<f64>]) -> Result<Vec<Option<bool>>> {
-    match values.iter().flatten().find(|value| ![0.0, 1.0].contains(*value)) {
-        Some(other) => Err(Error::WrongType {
-            place: Place::column(path, name),
-            found: format!("{other} somewhere").into(),
-            expected: "0 or 1, for an anomaly".into(),
-        }),
-        None => Ok(values.iter().map(|value| value.map(|value| value == 1.0)).collect()),
+/// [`Error::WrongType`] unless the column holds numbers, Booleans or strings.
+pub(super) fn label_values(source: &ParquetSource, column: &Column) -> Result<LabelValues> {
+    let is_text = *column.dtype() == DataType::String;
+    let words = || {
+        column
+            .cast(&DataType::String)
+            .ok()
+            .and_then(|texts| Some(texts.try_str()?.iter().map(|text| text.map(str::to_owned)).collect()))
+    };
+    match words().filter(|_| is_text) {
+        Some(words) => Ok(LabelValues::Words(words)),
+        None => Ok(LabelValues::Numbers(numbers(source, column)?)),
     }
 }

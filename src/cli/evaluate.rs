@@ -36,7 +36,8 @@ pub(crate) struct Evaluate {
     /// model learned; - is stdin
     #[arg(required = true, value_name = "SCORED")]
     scored: Vec<PathBuf>,
-    /// The column of labels: 1 or true for an anomaly, 0 or false for none; with --latents numbers or words of any kind
+    /// The column of labels: 1, true, yes or anomaly for an anomaly, 0, false, no or normal for none; or COL=VALUE, where rows of
+    /// this value are anomalies; with --latents numbers or words of any kind
     #[arg(long, value_name = "COL", help_heading = "Columns")]
     label: Option<String>,
     /// Columns of scores, the main one first [default: the one the file says it is ranked by]

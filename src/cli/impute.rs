@@ -9,7 +9,7 @@ use vaepipe::{ImputeConfig, Imputed, Model, Source, SourceConfig};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
-use crate::cli::flags::output::{OutputFlags, check_output, is_dash, kept, place};
+use crate::cli::flags::output::{OutputFlags, check_output, is_dash, kept, place, unreadable, unreadable_json};
 use crate::cli::flags::paths::{InputsAndOutput, ModelFlag};
 use crate::cli::flags::run::{RunFlags, folder};
 use crate::cli::output::{self, grouped, list, names, seconds};
@@ -57,7 +57,7 @@ impl Impute {
         let imputed = model.impute(&source, to, &config, &mut context.run(run.workers.threads, source.rows()))?;
         let total = start.elapsed().as_secs_f64();
         output::warn_of_no_row(imputed.rows, &rows);
-        let Imputed { rows, files, skipped, columns, .. } = &imputed;
+        let Imputed { rows, files, skipped, unreadable: left_out, columns, .. } = &imputed;
         let values: u64 = columns.iter().map(|(_, filled)| filled).sum();
         let mut lines = vec![(
             "filled",
@@ -73,14 +73,17 @@ impl Impute {
         lines.extend(left.into_iter().enumerate().map(|(n, line)| (if n == 0 { "left" } else { "" }, line)));
         lines.push(("wrote", place(&output, *files)));
         lines.extend(kept(*skipped));
+        lines.extend(unreadable(left_out));
         lines.push(("time", format!("{total:.2} s")));
         let json = json!({
             "rows": rows,
             "files": files,
             "skipped": skipped,
+            "unreadable": unreadable_json(left_out),
             "columns": columns.iter().map(|(column, filled)| json!({"column": column, "filled": filled})).collect::<Vec<_>>(),
             "seconds": seconds(total),
         });
-        output::print_beside(is_dash(&output), run.writing.summary, context.quiet, &lines, &json)
+        output::print_beside(is_dash(&output), run.writing.summary, context.quiet, &lines, &json)?;
+        Ok(imputed.check_complete()?)
     }
 }

@@ -9,7 +9,7 @@ use vaepipe::{Model, ReconstructConfig, Reconstructed, Source, SourceConfig};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
-use crate::cli::flags::output::{OutputFlags, check_output, is_dash, kept, place};
+use crate::cli::flags::output::{OutputFlags, check_output, is_dash, kept, place, unreadable, unreadable_json};
 use crate::cli::flags::paths::{InputsAndOutput, ModelFlag};
 use crate::cli::flags::run::RunFlags;
 use crate::cli::output::{self, seconds};
@@ -53,9 +53,11 @@ impl Reconstruct {
         let total = start.elapsed().as_secs_f64();
         output::warn_of_no_row(done.rows, &rows);
         let Reconstructed { rows, files, skipped, latent_bytes, column_bytes, error, .. } = done;
+        let left_out = &done.unreadable;
         let before = column_bytes.map(|bytes| bytes as f64 / rows.max(1) as f64);
         let mut lines = vec![("wrote", format!("{} rows to {}", HumanCount(rows), place(&output, files)))];
         lines.extend(kept(skipped));
+        lines.extend(unreadable(left_out));
         lines.push((
             "size",
             match before {
@@ -74,11 +76,13 @@ impl Reconstruct {
             "rows": rows,
             "files": files,
             "skipped": skipped,
+            "unreadable": unreadable_json(left_out),
             "column_bytes_per_row": before,
             "latent_bytes_per_row": latent_bytes,
             "error": error,
             "seconds": seconds(total),
         });
-        output::print_beside(is_dash(&output), run.writing.summary, context.quiet, &lines, &json)
+        output::print_beside(is_dash(&output), run.writing.summary, context.quiet, &lines, &json)?;
+        Ok(done.check_complete()?)
     }
 }

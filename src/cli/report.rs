@@ -45,7 +45,8 @@ pub(crate) struct ReportCommand {
 /// Flags that decide the output.
 #[derive(Debug, Args)]
 struct ReportFlags {
-    /// The column of known anomalies: 1 or true for one, 0 or false for none
+    /// The column of known anomalies: 1, true, yes or anomaly for one, 0, false, no or normal for none; or COL=VALUE, where rows
+    /// of this value are anomalies
     #[arg(long, value_name = "COL", help_heading = "Columns")]
     label: Option<String>,
     /// Colour rows in latent space by this column [default: the label, or else the cluster, or else the score]

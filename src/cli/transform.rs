@@ -14,7 +14,7 @@ use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::flags::alert::{AlertFlag, Limit};
 use crate::cli::flags::decision::{DecisionFlags, because};
-use crate::cli::flags::output::{OutputFlags, check_output, is_dash, kept, place};
+use crate::cli::flags::output::{OutputFlags, check_output, is_dash, kept, place, unreadable, unreadable_json};
 use crate::cli::flags::paths::{InputsAndOutput, ModelFlag};
 use crate::cli::flags::run::RunFlags;
 use crate::cli::monitor::MonitorFlags;
@@ -111,7 +111,12 @@ impl Transform {
         let lines = lines(&model, &config, &transformed, &output, alert.drift(), total)?;
         let json = json(&model, &config, &transformed, total);
         output::print_beside(is_dash(&output), run.writing.summary, context.quiet, &lines, &json)?;
-        alert.check(&transformed)
+        let alerted = alert.check(&transformed);
+        if let (Err(Failure::Alert(fault)), Err(_)) = (&alerted, transformed.check_complete()) {
+            tracing::warn!("{fault}");
+        }
+        transformed.check_complete()?;
+        alerted
     }
 }
 
@@ -143,6 +148,7 @@ pub(crate) fn lines(
     let written = done.rows - done.quarantined.unwrap_or_default();
     let mut lines = vec![("wrote", format!("{} rows with {columns} new columns to {place}", HumanCount(written)))];
     lines.extend(kept(done.skipped));
+    lines.extend(unreadable(&done.unreadable));
     if let (Some(anomalies), Some(rate)) = (done.anomalies, done.anomaly_rate()) {
         let decision = decision(model, config);
         let mut scoring = model.metadata().scoring.clone();
@@ -205,6 +211,7 @@ pub(crate) fn json(model: &Model, config: &TransformConfig, done: &Transformed, 
         "rows": done.rows,
         "files": done.files,
         "skipped": done.skipped,
+        "unreadable": unreadable_json(&done.unreadable),
         "empty_rows": done.empty_rows,
         "anomalies": done.anomalies,
         "held_back": done.held_back,

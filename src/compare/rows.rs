@@ -5,8 +5,8 @@ use arrow::array::RecordBatch;
 use super::agreement::{AtPValue, BothCounts, ComparedRow, RowComparison, RowUnderModel};
 use super::ranked_sample::RankedSample;
 use crate::artifact::Model;
-use crate::config::CompareConfig;
-use crate::error::Result;
+use crate::config::{CompareConfig, OrderConfig};
+use crate::error::{Error, Result};
 use crate::pipeline::{Prefetch, Run};
 use crate::source::Source;
 use crate::transform::{FileRows, RowReason, RowScore, RowScorer, ScoreSketch, ScoredBatch};
@@ -33,7 +33,7 @@ impl Model {
     /// As two transforms at once, the rows that are listed, and 16 MB of scores.
     ///
     /// # Errors
-    /// [`OptionRange`](crate::Error::OptionRange); [`MissingFeature`](crate::Error::MissingFeature) and
+    /// [`OptionRange`](crate::Error::OptionRange), also for an order that the models do not know; [`MissingFeature`](crate::Error::MissingFeature) and
     /// [`WrongType`](crate::Error::WrongType) if the source does not have the columns of
     /// both models; [`Unsupported`](crate::Error::Unsupported) for a source that is read only once, and its other errors.
     pub fn compare_on(
@@ -46,7 +46,8 @@ impl Model {
         config.check()?;
         run.check()?;
         let source = source.rereadable()?;
-        let scorers = [RowScorer::new(self, source)?, RowScorer::new(other, source)?];
+        let [of_self, of_other] = orders([self, other], &config.order)?;
+        let scorers = [RowScorer::new(self, source, of_self)?, RowScorer::new(other, source, of_other)?];
         let mut agreement = Agreement::new(config.top);
         let [one, two] = &scorers;
         let mut sides = [Side::new(one, run)?, Side::new(two, run)?];
@@ -67,6 +68,17 @@ impl Model {
         drop(sides);
         agreement.finish(&scorers, config.explain)
     }
+}
+
+/// How each model reads rows in order: a history is for those that learned such rows, and both have to sort alike.
+fn orders(models: [&Model; 2], order: &OrderConfig) -> Result<[OrderConfig; 2]> {
+    let [a, b] = models.map(|model| model.metadata().sequence.as_ref());
+    if order.sort && a.map(|it| &it.order_by) != b.map(|it| &it.order_by) {
+        let range = "left out, since the models do not order rows by the same column";
+        return Err(Error::OptionRange { option: "sort", value: "true".to_owned(), range });
+    }
+    let of = |knows: bool| if knows { order.clone() } else { OrderConfig::default() };
+    Ok(if a.or(b).is_none() { [of(true), of(true)] } else { [of(a.is_some()), of(b.is_some())] })
 }
 
 /// The rows as one model scores them.

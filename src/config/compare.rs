@@ -1,6 +1,6 @@
 //! Options of a comparison of two models on rows.
 
-use super::within;
+use super::{OrderConfig, within};
 use crate::error::Result;
 
 /// Options of a comparison of two models on rows.
@@ -11,7 +11,7 @@ use crate::error::Result;
 /// config.top = 50;
 /// assert!(config.check().is_ok());
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Output"))]
 #[non_exhaustive]
 pub struct CompareConfig {
@@ -21,11 +21,15 @@ pub struct CompareConfig {
     /// Columns to name for each score of a listed row, those that raise it most.
     #[cfg_attr(feature = "cli", arg(long, value_name = "K", default_value_t = 3))]
     pub explain: usize,
+    /// How rows in order are read: a history by each model of such rows. Rows are sorted only if both models order them by the
+    /// same column.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub order: OrderConfig,
 }
 
 impl Default for CompareConfig {
     fn default() -> Self {
-        Self { top: 10, explain: 3 }
+        Self { top: 10, explain: 3, order: OrderConfig::default() }
     }
 }
 

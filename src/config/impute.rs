@@ -8,6 +8,9 @@ use crate::error::Result;
 #[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Output"))]
 #[non_exhaustive]
 pub struct ImputeConfig {
+    /// Fill only these columns: names, globs, or re:REGEX [default: all that the model learned]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COL,...", value_delimiter = ',', help_heading = "Columns"))]
+    pub columns: Vec<String>,
     /// Draws to average for each filled value; more are slower and steadier.
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::SAMPLES))]
     pub samples: usize,
@@ -35,6 +38,7 @@ pub struct ImputeConfig {
 impl Default for ImputeConfig {
     fn default() -> Self {
         Self {
+            columns: Vec::new(),
             samples: Self::SAMPLES,
             draws: 0,
             intervals: None,

@@ -36,8 +36,8 @@ pub struct SourceConfig {
     /// Without this option such a stream is an error, because it may have been cut short.
     #[cfg_attr(feature = "cli", arg(long))]
     pub allow_missing_eos: bool,
-    /// Leave out files of a directory that cannot be read, and end with [`Error::Unfinished`](crate::Error::Unfinished) once
-    /// the others are transformed.
+    /// Leave out files of a directory that cannot be read. What is done then lists them, as in
+    /// [`Transformed::unreadable`](crate::Transformed::unreadable).
     #[cfg_attr(feature = "cli", arg(skip))]
     pub keep_going: bool,
     /// How CSV files are written.

@@ -16,7 +16,7 @@ use super::replace::Replacement;
 use crate::artifact::Model;
 use crate::config::ImputeConfig;
 use crate::error::{Error, Result};
-use crate::output::{FileCounts, Output};
+use crate::output::{FileCounts, Output, UnreadableFile, check_unreadable, readable};
 use crate::pipeline::Run;
 use crate::sequence::Windower;
 use crate::source::Source;
@@ -34,8 +34,20 @@ pub struct Imputed {
     pub files: u64,
     /// Outputs that were skipped, since they existed.
     pub skipped: u64,
+    /// Files of a directory that could not be read and were left out; see [`check_complete`](Self::check_complete).
+    pub unreadable: Vec<UnreadableFile>,
     /// The columns that had missing values, each with the number of values filled.
     pub columns: Vec<(String, u64)>,
+}
+
+impl Imputed {
+    /// Checks that no file was left out because it could not be read.
+    ///
+    /// # Errors
+    /// [`Error::Unfinished`], which names those files.
+    pub fn check_complete(&self) -> Result<()> {
+        check_unreadable(&self.unreadable, self.files)
+    }
 }
 
 impl Model {
@@ -62,20 +74,28 @@ impl Model {
         config.check()?;
         run.check()?;
         let model = &*self.reading(source.types());
-        let source = &model.typed(source);
+        let typed = model.typed(source);
+        let (source, damaged) = match typed.keeps_going() {
+            true => readable(&typed, |file| targets(model, file, &config.columns, run).map(drop))?,
+            false => (typed, Vec::new()),
+        };
+        let source = &source;
         let imputer = Arc::new(model.imputer(source, config, run)?);
         let windows = model.windower_bridging(imputer.bridged(), &config.order, run.stopper())?;
-        let mut columns: Vec<(String, u64)> = imputer.names().map(|name| (name, 0)).collect();
+        let columns: Vec<(String, u64)> = imputer.names().map(|name| (name, 0)).collect();
         let filler = imputer.clone();
         let written = model.imputation(&imputer, config, windows).write(
             source,
             output.into(),
             run,
             move |rows| filler.fill(rows),
-            |counts| columns.iter_mut().zip(counts).for_each(|((_, filled), count)| *filled += count),
+            columns,
+            |columns, counts| columns.iter_mut().zip(counts).for_each(|((_, filled), count)| *filled += count),
         );
-        let (rows, FileCounts { written: files, skipped }) = written.map_err(|error| model.located(source, error))?;
-        Ok(Imputed { rows, files, skipped, columns })
+        let (rows, columns, files) = written.map_err(|error| model.located(source, error))?;
+        let FileCounts { written: files, skipped, mut unreadable } = files;
+        unreadable.extend(damaged);
+        Ok(Imputed { rows, files, skipped, unreadable, columns })
     }
 
     /// The same rows, made while they are read; the columns with missing values are found before.
@@ -105,7 +125,7 @@ impl Model {
         self.features()
             .check(&self.with_windows(&schema), source.path())
             .map_err(|error| source.with_mismatch(error))?;
-        let imputer = Imputer::new(self, &schema, targets(self, source.rereadable()?, run)?, config);
+        let imputer = Imputer::new(self, &schema, targets(self, source.rereadable()?, &config.columns, run)?, config);
         let new = imputer.new_columns();
         for (n, field) in new.fields().iter().enumerate().skip(imputer.top_levels().len()) {
             let twice = new.fields()[..n].iter().any(|other| other.name() == field.name());

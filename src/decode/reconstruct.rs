@@ -20,7 +20,7 @@ use crate::decode::Decoder;
 use crate::error::{Error, Place, Result};
 use crate::feature::{ColumnRebuilder, Features, Kind};
 use crate::model::Vae;
-use crate::output::{FileCounts, Output};
+use crate::output::{FileCounts, Output, UnreadableFile, check_unreadable};
 use crate::pipeline::{Run, Stop};
 use crate::source::{Source, batch_of, list_item};
 use crate::transform::project;
@@ -38,6 +38,8 @@ pub struct Reconstructed {
     pub files: u64,
     /// Outputs that were skipped, since they existed.
     pub skipped: u64,
+    /// Files of a directory that could not be read and were left out; see [`check_complete`](Self::check_complete).
+    pub unreadable: Vec<UnreadableFile>,
     /// Bytes of a row's latents: 4 per dimension.
     pub latent_bytes: u64,
     /// Bytes of the learned columns of all rows in Arrow memory; absent if latents were read instead.
@@ -67,13 +69,23 @@ enum LatentSource {
 }
 
 /// What is measured of some rows.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct RebuiltSums {
     /// Bytes of the learned columns.
     bytes: u64,
     squared_error: f64,
     /// Known values.
     known: f64,
+}
+
+impl Reconstructed {
+    /// Checks that no file was left out because it could not be read.
+    ///
+    /// # Errors
+    /// [`Error::Unfinished`], which names those files.
+    pub fn check_complete(&self) -> Result<()> {
+        check_unreadable(&self.unreadable, self.files)
+    }
 }
 
 impl Model {
@@ -101,23 +113,25 @@ impl Model {
         let from_columns = matches!(rebuilder.from, LatentSource::Columns { .. });
         let replacement = model.reconstruction(&rebuilder, &read, config, run.stopper())?;
         let rebuilder = Arc::new(rebuilder);
-        let mut sum = RebuiltSums::default();
         let written = replacement.write(
             source,
             output.into(),
             run,
             move |rows| rebuilder.rebuild(rows),
-            |sums| {
+            RebuiltSums::default(),
+            |sum, sums| {
                 sum.bytes += sums.bytes;
                 sum.squared_error += sums.squared_error;
                 sum.known += sums.known;
             },
         );
-        let (rows, FileCounts { written: files, skipped }) = written.map_err(|error| model.located(source, error))?;
+        let (rows, sum, files) = written.map_err(|error| model.located(source, error))?;
+        let FileCounts { written: files, skipped, unreadable } = files;
         Ok(Reconstructed {
             rows,
             files,
             skipped,
+            unreadable,
             latent_bytes: (self.metadata().network.latent_dim * size_of::<f32>()) as u64,
             column_bytes: from_columns.then_some(sum.bytes),
             error: (sum.known > 0.0).then(|| sum.squared_error / sum.known),

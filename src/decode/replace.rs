@@ -38,12 +38,14 @@ pub(super) struct Replacement<'a> {
 }
 
 /// The replacement of the columns of some outputs under way.
-struct ReplaceJob<'a, 'r, W, T> {
+struct ReplaceJob<'a, 'r, W, S, T> {
     plan: Replacement<'a>,
     run: &'a mut Run<'r>,
     /// Makes the new columns of a batch of the columns that are read, and measures something of its rows.
     work: W,
-    /// Takes what was measured.
+    /// What was measured of all rows so far.
+    sum: S,
+    /// Adds what was measured of some.
     take: T,
     rows: u64,
 }
@@ -84,19 +86,21 @@ impl<C, M> Rows for Replaced<C, M> {
 }
 
 impl Replacement<'_> {
-    /// Makes the new columns of each batch by `work`, hands what it measures to `take`, and returns the number of rows.
-    pub(super) fn write<M: Send + 'static>(
+    /// Makes the new columns of each batch by `work`, adds what it measures to `sum` by
+    /// `take`, and returns the number of rows and the sum.
+    pub(super) fn write<M: Send + 'static, S: Clone>(
         self,
         source: &Source,
         output: Output,
         run: &mut Run<'_>,
         work: impl Fn(&RecordBatch) -> Result<(RecordBatch, M)> + Clone + Send + 'static,
-        take: impl FnMut(M),
-    ) -> Result<(u64, FileCounts)> {
+        sum: S,
+        take: impl Fn(&mut S, M),
+    ) -> Result<(u64, S, FileCounts)> {
         let (config, hash, stop) = (self.config, self.model.hash(), run.stopper().clone());
-        let mut job = ReplaceJob { plan: self, run, work, take, rows: 0 };
+        let mut job = ReplaceJob { plan: self, run, work, sum, take, rows: 0 };
         let files = output.write(source, config, hash, &stop, &mut job)?;
-        Ok((job.rows, files))
+        Ok((job.rows, job.sum, files))
     }
 
     /// The columns of an output of input columns with these names. New columns with one of the `hidden` names are left out.
@@ -122,10 +126,10 @@ impl Replacement<'_> {
     }
 }
 
-impl<M: Send + 'static, W, T> WriteRows for ReplaceJob<'_, '_, W, T>
+impl<M: Send + 'static, W, S: Clone, T> WriteRows for ReplaceJob<'_, '_, W, S, T>
 where
     W: Fn(&RecordBatch) -> Result<(RecordBatch, M)> + Clone + Send + 'static,
-    T: FnMut(M),
+    T: Fn(&mut S, M),
 {
     #[cfg(feature = "delta")]
     fn schema(&self, source: &Source) -> Result<SchemaRef> {
@@ -135,19 +139,25 @@ where
     fn write(&mut self, source: &Source, destination: Destination, in_directory: bool) -> Result<()> {
         let sorts = self.plan.windows.as_mut().is_some_and(|windows| windows.sorts_beside(&destination));
         let file = source.copied_parquet_file(&self.plan.config.encoding, in_directory).filter(|_| !sorts);
-        match (file, destination) {
+        let before = (self.rows, self.sum.clone());
+        let written = match (file, destination) {
             (Some(file), Destination::File(target)) if Medium::of(target.path()) == Medium::Parquet => {
                 self.splice(&file, target, &source.partition_columns())
             }
             (_, destination) => self.general(source, destination, in_directory),
+        };
+        // The next file may be written: the rows of this one are in no output.
+        if written.is_err() {
+            (self.rows, self.sum) = before;
         }
+        written
     }
 }
 
-impl<M: Send + 'static, W, T> ReplaceJob<'_, '_, W, T>
+impl<M: Send + 'static, W, S, T> ReplaceJob<'_, '_, W, S, T>
 where
     W: Fn(&RecordBatch) -> Result<(RecordBatch, M)> + Clone + Send + 'static,
-    T: FnMut(M),
+    T: Fn(&mut S, M),
 {
     /// Copies a Parquet file, but for the new columns.
     fn splice(&mut self, file: &ParquetSource, target: Target, keys: &[String]) -> Result<()> {
@@ -170,12 +180,12 @@ where
             let rows = batch.num_rows();
             Ok(Replaced { columns: NewColumns { seq, row_group, batch }, rows, measure })
         };
-        let (rows, take) = (&mut self.rows, &mut self.take);
+        let (rows, sum, take) = (&mut self.rows, &mut self.sum, &self.take);
         self.run.carry(&Route::new(plan.batch_bytes), batches, replace, |replaced| {
             sink.write(&mut replaced.map(|replaced| {
                 let replaced = replaced?;
                 *rows += replaced.rows as u64;
-                take(replaced.measure);
+                take(sum, replaced.measure);
                 Ok(replaced.columns)
             }))
         })
@@ -193,12 +203,12 @@ where
         let mut writer = RowWriter::create(destination, schema, &stored, &self.plan.config.encoding)?;
         let route = Route::new(self.plan.batch_bytes);
         let slices = self.plan.slices(source, &encoded, &route)?;
-        let (rows, take) = (&mut self.rows, &mut self.take);
+        let (rows, sum, take) = (&mut self.rows, &mut self.sum, &self.take);
         self.run.carry(&route, slices, encoded.replace(self.work.clone()), |replaced| {
             for replaced in replaced {
                 let Replaced { columns: (batch, _reservation), rows: height, measure } = replaced?;
                 *rows += height as u64;
-                take(measure);
+                take(sum, measure);
                 writer.write(&batch)?;
             }
             writer.finish()

@@ -97,6 +97,11 @@ impl Candidate {
         self.survey.suggested_type()
     }
 
+    /// What keeps its strings from being read as numbers or times, if most of them are some.
+    pub(crate) fn text_fault(&self) -> Option<String> {
+        self.survey.text_fault()
+    }
+
     /// Summaries of its numbers; empty if it is not learned.
     pub(super) fn numbers(&self) -> Vec<NumberSummary> {
         if self.survey.rejection().is_none() && !self.given { self.survey.numbers() } else { Vec::new() }

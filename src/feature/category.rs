@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::name_hint::says_identifier;
 use super::strings::{StringValues, is_string_type};
 use super::text_form::TextForm;
+use super::unread_form::UnreadForm;
 use super::word_counts::WordCounts;
 use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Rejection, Scaler, Survey, ValueIssues, Values};
 use crate::config::LogicalType;
@@ -253,7 +254,7 @@ pub(super) fn is_category_type(data_type: &DataType) -> bool {
 struct WordSurvey {
     words: WordCounts,
     /// What the words are, if strings store them.
-    form: Option<TextForm>,
+    form: Option<(TextForm, UnreadForm)>,
     data_type: String,
     /// The largest number of categories with a class of their own, and the same of words that return.
     max_categories: [usize; 2],
@@ -276,7 +277,7 @@ pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
     let learns =
         is_string_type(data_type) || (categorical && *data_type != DataType::Boolean && is_category_type(data_type));
     learns.then(|| {
-        let form = (is_string_type(data_type) && !typed).then(TextForm::default);
+        let form = (is_string_type(data_type) && !typed).then(Default::default);
         let (words, data_type) = (WordCounts::default(), data_type.to_string());
         let max_categories = max_categories.map_or(MAX_CATEGORIES, |most| [most; 2]);
         let (says_identifier, named) = (says_identifier(name), named || categorical);
@@ -326,8 +327,9 @@ impl Survey for WordSurvey {
         let texts = StringValues::of(array)?;
         for text in (0..array.len()).map(|row| texts.get(row)) {
             self.words.push(text);
-            if let (Some(form), Some(text)) = (&mut self.form, text) {
+            if let (Some((form, unread)), Some(text)) = (&mut self.form, text) {
                 form.push(text);
+                unread.push(text);
             }
         }
         Ok(())
@@ -342,7 +344,11 @@ impl Survey for WordSurvey {
     }
 
     fn suggested_type(&self) -> Option<LogicalType> {
-        self.form.as_ref()?.logical_type()
+        self.form.as_ref()?.0.logical_type()
+    }
+
+    fn text_fault(&self) -> Option<String> {
+        self.form.as_ref()?.1.fault().filter(|_| self.suggested_type().is_none())
     }
 
     fn is_categorical(&self) -> bool {

@@ -50,6 +50,7 @@ mod tests;
 mod text_form;
 mod time;
 mod time_of_day;
+mod unread_form;
 mod value_issues;
 mod vector;
 mod watch;

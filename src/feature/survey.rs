@@ -58,6 +58,11 @@ pub(crate) trait Survey: Send {
         None
     }
 
+    /// What keeps its strings from being read as numbers or times, if most of them are some.
+    fn text_fault(&self) -> Option<String> {
+        None
+    }
+
     /// Whether the column would be a category.
     fn is_categorical(&self) -> bool {
         false

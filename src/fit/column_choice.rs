@@ -69,6 +69,9 @@ pub(super) fn choose_columns(
     let values = columns.iter().map(values).collect();
     let suggested = |candidate: &Candidate| Some((candidate.column().to_string(), candidate.suggested_type()?));
     let suggested_types = columns.iter().filter_map(suggested).collect();
+    for (column, fault) in columns.iter().filter_map(|candidate| Some((candidate.column(), candidate.text_fault()?))) {
+        tracing::warn!("column {:?} is read as text: {fault}", column.to_string());
+    }
     let (features, carried) =
         fit_features(&columns, date_key.as_ref(), carried, scale, defaults::missing_indicator(config), &windows);
     let missing = MissingRates::of(features.kinds(), source.rows());

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::unreadable::{self, UnreadableFile};
 use super::{FileCounts, WriteRows};
 use crate::config::OutputConfig;
 use crate::error::{Error, ErrorKind, Result};
@@ -12,10 +13,10 @@ use crate::source::Source;
 use crate::storage::{Target, check_distinct, check_outside, is_url};
 
 /// Writes one file for each file of the source. All checks come before the first write; if a file fails, those already
-/// written stay.
+/// written stay. Files that cannot be read are left out if the source keeps going.
 ///
 /// # Errors
-/// [`Error::Unfinished`].
+/// [`Error::Unfinished`], also if files are left out and none is written.
 pub(super) fn write(
     source: &Source,
     folder: &Path,
@@ -28,7 +29,8 @@ pub(super) fn write(
     let files: Vec<(Source, PathBuf)> =
         source.files_with_output_paths().map(|(file, path)| (file, folder.join(path))).collect();
     check_distinct(&files.iter().map(|(_, target)| target).collect::<Vec<_>>())?;
-    let (mut counts, mut work) = (FileCounts::default(), Vec::new());
+    let mut counts = FileCounts { unreadable: unreadable::files(source.unreadable()), ..FileCounts::default() };
+    let mut work = Vec::new();
     for (file, target) in files {
         check_output_name(&target)?;
         rows.check(&file)?;
@@ -39,20 +41,20 @@ pub(super) fn write(
         Target::inspect(&target, config.replaces(), source.paths())?;
         work.push((file, target));
     }
-    let mut damaged = Vec::new();
     for (n, (file, target)) in work.iter().enumerate() {
         let written = stop.check().and_then(|()| write_file(file, target, config, rows));
         match written {
             Ok(written) => counts.written += u64::from(written),
             Err(error) if source.keeps_going() && error.kind() == ErrorKind::Data => {
                 tracing::warn!("{error}; the file is skipped");
-                damaged.push((file.path().to_owned(), error));
+                counts.unreadable.push(UnreadableFile::new(file.path(), &error));
             }
             Err(error) => return Err(unfinished(&work[n..], n, error)),
         }
     }
-    let done = work.len() - damaged.len();
-    left_out(source.unreadable().iter().chain(&damaged), done)?;
+    if counts.written == 0 {
+        unreadable::check(&counts.unreadable, 0)?;
+    }
     Ok(counts)
 }
 
@@ -72,15 +74,6 @@ fn write_file(file: &Source, target: &Path, config: &OutputConfig, rows: &mut dy
         made.into_iter().take_while(|folder| fs::remove_dir(folder).is_ok()).for_each(drop);
     }
     written.map(|()| true)
-}
-
-/// The error of a run that is complete but for these files.
-pub(super) fn left_out<'a>(files: impl Iterator<Item = &'a (PathBuf, Error)> + Clone, done: usize) -> Result<()> {
-    let Some((path, error)) = files.clone().next() else { return Ok(()) };
-    let what = error.to_string();
-    let what = what.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&what);
-    let source = Box::new(Error::io("read", path)(std::io::Error::other(what)));
-    Err(Error::Unfinished { done, rest: files.map(|(path, _)| path.clone()).collect(), source })
 }
 
 /// An error, with the files that are not written.

@@ -4,11 +4,14 @@
 
 mod directory;
 mod skipped;
+mod unreadable;
 
 use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+pub use self::unreadable::UnreadableFile;
+pub(crate) use self::unreadable::{check as check_unreadable, readable};
 #[cfg(feature = "delta")]
 use arrow::datatypes::SchemaRef;
 
@@ -58,11 +61,24 @@ pub(crate) trait WriteRows {
     fn retract(&mut self) {}
 }
 
-/// Files that were written, and those that were kept.
-#[derive(Debug, Clone, Copy, Default)]
+/// Files that were written, those that were kept, and those that could not be read.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct FileCounts {
     pub(crate) written: u64,
     pub(crate) skipped: u64,
+    pub(crate) unreadable: Vec<UnreadableFile>,
+}
+
+impl FileCounts {
+    /// One output that was written.
+    pub(crate) fn one() -> Self {
+        Self { written: 1, ..Self::default() }
+    }
+
+    /// One output that was kept.
+    pub(crate) fn kept() -> Self {
+        Self { skipped: 1, ..Self::default() }
+    }
 }
 
 impl Output {
@@ -91,7 +107,7 @@ impl Output {
     ) -> Result<FileCounts> {
         if !matches!(self, Self::Folder(_)) {
             // One output of all files cannot do without some.
-            directory::left_out(source.unreadable().iter(), 0)?;
+            unreadable::check(&unreadable::files(source.unreadable()), 0)?;
         }
         match self {
             Self::Folder(folder) => return directory::write(source, &folder, config, model_hash, stop, rows),
@@ -117,14 +133,14 @@ impl Output {
             Self::File(path) => {
                 check_output_name(&path)?;
                 if config.skips(&path, source.paths(), model_hash)? {
-                    return Ok(FileCounts { written: 0, skipped: 1 });
+                    return Ok(FileCounts::kept());
                 }
                 check_outside(&path, source.directories())?;
                 let target = Target::check(&path, config.replaces(), source.paths())?;
                 rows.write(source, Destination::File(target), false)?;
             }
         }
-        Ok(FileCounts { written: 1, skipped: 0 })
+        Ok(FileCounts::one())
     }
 
     /// Where rows go that no input has; `None` if the output exists and is kept.

@@ -12,6 +12,7 @@ mod conform;
 mod decoder_panic;
 mod delta;
 mod encoded_size;
+mod fewer_files;
 mod inputs;
 mod mismatch;
 #[cfg(not(feature = "analysis"))]

@@ -122,9 +122,14 @@ impl OpenInput {
         let length = SIGNATURE_BYTES.min(usize::try_from(file.len()).unwrap_or(SIGNATURE_BYTES));
         let start = catch_decoder_panic(|| Place::file(&path), || file.get_bytes(0, length))?;
         let is_named = directory.is_none();
-        let found = FileFormat::detect(&path, &start, config.input_format.filter(|_| is_named));
+        let given = config.input_format.filter(|given| is_named || FileFormat::may_be_called(*given, &path));
+        let found = FileFormat::detect(&path, &start, given);
         // Whoever reads Parquet reports what is wrong with a file that was named.
         let Some(format) = found.or(is_named.then_some(FileFormat::Parquet)) else { return Ok(None) };
+        if length == 0 && !is_named && format.is_text() {
+            tracing::warn!("{}: the file is empty, and is skipped", path.display());
+            return Ok(None);
+        }
         let content = InputContent::open(&path, file, (format, &partition_columns), config, stop)?;
         Ok(Some(Self { path, relative, directory, partition_columns, in_log: false, format: Some(format), content }))
     }

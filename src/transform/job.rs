@@ -106,11 +106,11 @@ impl<'a, 'r> TransformJob<'a, 'r> {
 
     /// What was done, with anomalies if something `decides` which rows are some.
     pub(super) fn finish(self, files: FileCounts, decides: bool) -> Transformed {
-        let FileCounts { written: files, skipped } = files;
+        let FileCounts { written: files, skipped, unreadable } = files;
         let done = self.totals.finish(self.model, decides);
         let held_back = done.held_back.filter(|_| self.config.counts_alerts());
         let quarantined = self.config.quarantine.as_ref().and(done.anomalies);
-        Transformed { files, skipped, quarantined, held_back, ..done }
+        Transformed { files, skipped, unreadable, quarantined, held_back, ..done }
     }
 }
 
@@ -138,12 +138,18 @@ impl WriteRows for TransformJob<'_, '_> {
         let sorts = self.windows.as_mut().is_some_and(|windows| windows.sorts_beside(&destination));
         let is_copied = self.config.quarantine.is_none() && !self.config.counts_alerts() && !sorts;
         let file = source.copied_parquet_file(&self.config.output.encoding, in_directory).filter(|_| is_copied);
-        match (file, destination) {
+        let before = in_directory.then(|| self.totals.clone());
+        let written = match (file, destination) {
             (Some(file), Destination::File(target)) if Medium::of(target.path()) == Medium::Parquet => {
                 let kept = self.model.kept(source, &file.schema(), true, self.config)?;
                 self.splice(&file, target, file.stored_columns(&kept))
             }
             (_, destination) => self.general(source, destination, in_directory),
+        };
+        // The next file may be written: the rows of this one are in no output.
+        if let (Err(_), Some(before)) = (&written, before) {
+            self.totals = before;
         }
+        written
     }
 }

@@ -59,7 +59,7 @@ impl Model {
             Output::File(path) => {
                 LineWriter::check_name(&path)?;
                 if config.output.skips(&path, lines.paths(), self.hash())? {
-                    return Ok(job.finish(FileCounts { written: 0, skipped: 1 }, decides));
+                    return Ok(job.finish(FileCounts::kept(), decides));
                 }
                 check_outside(&path, lines.directories())?;
                 LineWriter::create(Target::check(&path, config.output.replaces(), lines.paths())?)?
@@ -72,7 +72,7 @@ impl Model {
             stop.check()?;
         }
         written?;
-        Ok(job.finish(FileCounts { written: 1, skipped: 0 }, decides))
+        Ok(job.finish(FileCounts::one(), decides))
     }
 
     /// The worker that scores lines, and whether it decides which are anomalies.

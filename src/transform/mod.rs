@@ -46,7 +46,7 @@ use crate::config::TransformConfig;
 use crate::drift::Drift;
 use crate::error::{Error, Place, Result};
 use crate::feature::{Features, InputColumn, ValueIssues};
-use crate::output::Output;
+use crate::output::{Output, UnreadableFile, check_unreadable};
 use crate::pipeline::Run;
 use crate::sink::Medium;
 use crate::source::Source;
@@ -61,6 +61,8 @@ pub struct Transformed {
     pub files: u64,
     /// Outputs that were skipped, since they existed.
     pub skipped: u64,
+    /// Files of a directory that could not be read and were left out; see [`check_complete`](Self::check_complete).
+    pub unreadable: Vec<UnreadableFile>,
     /// Rows without a known value in a learned column: their scores are null.
     pub empty_rows: u64,
     /// Rows that are anomalies; `None` without a decision.
@@ -79,6 +81,14 @@ pub struct Transformed {
 }
 
 impl Transformed {
+    /// Checks that no file was left out because it could not be read.
+    ///
+    /// # Errors
+    /// [`Unfinished`](crate::Error::Unfinished), which names those files.
+    pub fn check_complete(&self) -> Result<()> {
+        check_unreadable(&self.unreadable, self.files)
+    }
+
     /// The share of anomalies among the rows that have a score; `None` without a decision or without such rows.
     pub fn anomaly_rate(&self) -> Option<f64> {
         let scored = self.rows - self.empty_rows;

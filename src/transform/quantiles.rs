@@ -23,6 +23,7 @@ pub struct ScoreQuantiles {
 }
 
 /// A t-digest of scores. They come in the order of their rows, so batches do not change it.
+#[derive(Clone)]
 pub(crate) struct ScoreSketch {
     digest: TDigestMut,
 }

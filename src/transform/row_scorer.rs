@@ -28,6 +28,7 @@ pub(crate) struct RowScorer {
     source: Source,
     features: Arc<Features>,
     maker: NewColumnMaker,
+    order: OrderConfig,
 }
 
 /// Some rows in order.
@@ -71,18 +72,18 @@ impl fmt::Display for RowReason {
 }
 
 impl RowScorer {
-    /// A scorer of the rows of `source`, which has the columns of `model`.
+    /// A scorer of the rows of `source`, which has the columns of `model`. Rows in order are read as `order` says.
     ///
     /// # Errors
     /// [`MissingFeature`](crate::Error::MissingFeature), [`WrongType`](crate::Error::WrongType) and others of a transform
     /// about columns.
-    pub(crate) fn new(model: &Model, source: &Source) -> Result<Self> {
+    pub(crate) fn new(model: &Model, source: &Source, order: OrderConfig) -> Result<Self> {
         let model = model.reading(source.types()).into_owned();
         let source = model.typed(source);
         model.check_columns(&source)?;
         let features = model.watching(&model.with_windows(&source.schema()));
         let maker = NewColumnMaker::new(&model, &features, &TransformConfig::new())?;
-        Ok(Self { model, source, features, maker })
+        Ok(Self { model, source, features, maker, order })
     }
 
     /// Whether it decides which rows are anomalies. A decision that depends on all rows is not taken.
@@ -101,7 +102,7 @@ impl RowScorer {
     /// Those of the source; an error is the last item.
     pub(crate) fn score(&self, run: &Run<'_>) -> Result<Prefetch<ScoredBatch>> {
         let (route, slice_rows) = (learned_route(&self.features), batch_rows(self.features.layout()));
-        let windows = self.model.windower(&OrderConfig::default(), run.stopper())?;
+        let windows = self.model.windower(&self.order, run.stopper())?;
         let batches = self.model.stream_features(&self.source, windows.as_ref(), &self.features, slice_rows)?;
         let (features, maker, decides) = (self.features.clone(), self.maker.clone(), self.decides());
         let work = move |slice: BatchSlice| {

@@ -10,6 +10,7 @@ use crate::drift::{BinCounts, Sketch};
 use crate::feature::FeatureIssues;
 
 /// Adds up the counts of rows, in their order.
+#[derive(Clone)]
 pub(super) struct TransformTotals {
     rows: u64,
     empty_rows: u64,

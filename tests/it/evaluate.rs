@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Float32Array, Int8Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Float32Array, Int8Array, Int64Array, RecordBatch, StringArray};
 
 use crate::tables::{Uniform, write};
 use crate::workdir::Workdir;
@@ -84,7 +84,9 @@ fn what_is_no_label_and_no_score_is_refused() {
         (2, "--label lable", [r#"no column "lable""#, r#""label""#]),
         (2, "--label label --score s_klo", [r#"no column "s_klo""#, "--score"]),
         (65, "--label id", ["column \"id\"", "0 or 1, for an anomaly"]),
-        (65, "--label name", ["column \"name\"", "a number or a Boolean"]),
+        (65, "--label name", ["column \"name\"", "is \"row 0\" somewhere"]),
+        (65, "--label name=none", ["column \"name\": is none in no row", "none in some row, an anomaly"]),
+        (2, "--label nam=x", [r#"no column "nam=x""#, r#""name""#]),
         (65, "--label label --score name", ["column \"name\"", "a number or a Boolean"]),
         (2, "--score s_kl", ["--label", ""]),
     ] {
@@ -99,6 +101,56 @@ fn what_is_no_label_and_no_score_is_refused() {
     );
     dir.fails(65, "evaluate none.parquet --label label").says(&["1 in no row", "an anomaly"]);
     dir.fails(2, "evaluate in.parquet --label label").says(&[r#"no column "anomaly_score""#]);
+}
+
+#[test]
+fn labels_are_words_and_numbers_of_many_kinds() {
+    let dir = Workdir::new();
+    labelled(&dir);
+    let scored = crate::tables::read(&dir.path("scored.parquet"));
+    let odd = scored.column_by_name("flag").unwrap().as_boolean().clone();
+    let words = |yes: &str, no: &str| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(odd.iter().map(|odd| if odd == Some(true) { yes } else { no })))
+    };
+    let numbers = |yes: i64, no: i64| -> ArrayRef {
+        Arc::new(Int64Array::from_iter_values(odd.iter().map(|odd| if odd == Some(true) { yes } else { no })))
+    };
+    let columns: [(&str, ArrayRef); 7] = [
+        ("tf", words("True", "False")),
+        ("yn", words("yes", "no")),
+        ("word", words("Anomaly", "normal")),
+        ("kind", words("Fraud", "Genuine")),
+        ("pm", numbers(-1, 1)),
+        ("two", numbers(2, 0)),
+        ("a=b", numbers(1, 0)),
+    ];
+    let schema = scored.schema();
+    let all = schema
+        .fields()
+        .iter()
+        .zip(scored.columns())
+        .map(|(field, column)| (field.name().trim_start_matches("s_"), column.clone()));
+    let all = all.chain(columns).map(|(name, column)| (name, column, true));
+    write(&dir.path("more.parquet"), &RecordBatch::try_from_iter_with_nullable(all).unwrap(), 700);
+    let found = |label: &str| {
+        let json = dir.ok(&format!("evaluate more.parquet --label {label} --summary json")).json();
+        [json["rows"].clone(), json["anomalies"].clone(), json["scores"][0].clone()]
+    };
+    let expected = found("flag");
+    for label in ["tf", "yn", "word", "kind=Fraud", "pm=-1", "two=2", "a=b", "flag=true", "tf=True"] {
+        assert_eq!(found(label), expected, "{label}");
+    }
+    dir.fails(65, "evaluate more.parquet --label kind").says(&[
+        "is \"Genuine\" somewhere, but must be 0 or 1, for an anomaly; or true and false",
+        "--label kind=VALUE",
+    ]);
+    let report = |label: &str, name: &str| {
+        dir.ok(&format!("report more.parquet --label {label} -o {name}.html"));
+        let page = std::fs::read_to_string(dir.path(&format!("{name}.html"))).unwrap();
+        assert!(page.contains("labelled anomalies"), "{label}");
+    };
+    report("kind=Fraud", "kind");
+    report("tf", "tf");
 }
 
 /// Of a linear model of one latent dimension, a row's likelihood is that of a normal distribution with covariance w wᵀ + s

@@ -480,3 +480,27 @@ fn a_build_without_object_stores_says_so() {
         dir.fails(1, arguments).says(&["://", "--features cloud"]);
     }
 }
+
+#[test]
+fn files_with_names_of_many_formats_are_read_in_a_directory_if_the_format_is_given() {
+    let dir = Workdir::new();
+    write(&dir.path("in.parquet"), &curve(200), 100);
+    dir.ok("fit in.parquet -m a.st --epochs 1");
+    for (name, format, named) in [("lines.ndjson", "ndjson", "part-0.json"), ("rows.csv", "csv", "part-0.txt")] {
+        let folder = dir.path(format);
+        std::fs::create_dir(&folder).unwrap();
+        dir.ok(&format!("transform in.parquet {name} -m a.st --keep id,name,x0,x1,x2,x3,flag --prefix p_"));
+        std::fs::rename(dir.path(name), folder.join(named)).unwrap();
+        std::fs::write(folder.join("README"), "no rows").unwrap();
+        dir.fails(1, &format!("inspect {format}")).says(&["has no file to read", "--input-format ndjson reads *.json"]);
+        dir.ok(&format!("transform {format} {format}-out/ -m a.st --input-format {format}"));
+        assert_eq!(read(&dir.path(&format!("{format}-out/part-0.parquet"))).num_rows(), 200);
+    }
+    std::fs::write(dir.path("array.json"), "[{\"x0\": 1}]").unwrap();
+    dir.fails(65, "inspect array.json").says(&["--input-format ndjson reads one JSON object a line", "jq -c"]);
+    dir.fails(65, "inspect array.json --input-format ndjson").says(&["not a JSON object", "jq -c"]);
+    std::fs::write(dir.path("nan.ndjson"), "{\"x0\": 1}\n{\"x0\": NaN}\n").unwrap();
+    dir.fails(65, "inspect nan.ndjson")
+        .says(&["line 2: not valid JSON at column 8: NaN is no number in JSON, write null"]);
+    dir.fails(65, "drift a.st in.parquet -m a.st").says(&["a model is named by -m: -m a.st"]);
+}

@@ -10,6 +10,7 @@ use arrow::compute::{cast, filter, is_not_null, is_null, take_record_batch};
 use arrow::datatypes::{DataType, Float64Type, TimeUnit};
 use arrow::util::display::array_value_to_string;
 
+use crate::general::read_ipc;
 use crate::kinds::{every_column, every_kind};
 use crate::splice::chunks;
 use crate::tables::{Uniform, as_written, curve, names, read, write};
@@ -173,6 +174,41 @@ fn beside_a_filled_column_stand_its_flag_bounds_and_draws() {
         }
     }
     assert!((0..500).any(|row| draws[0].value(row) != draws[1].value(row)));
+}
+
+#[test]
+fn only_the_columns_asked_for_are_filled_as_in_a_run_that_fills_all() {
+    let mut uniform = Uniform::new(3);
+    let mut column = |every: usize| -> ArrayRef {
+        let value = |row: usize| (!row.is_multiple_of(every)).then(|| uniform.next());
+        Arc::new((0..400).map(value).collect::<Float64Array>())
+    };
+    let names = ["a", "b", "c", "d"];
+    let columns = names.into_iter().zip([5, 7, 9, 11]).map(|(name, every)| (name, column(every)));
+    let dir = fitted(&RecordBatch::try_from_iter(columns).unwrap(), "");
+    dir.ok("impute in.parquet all.parquet");
+    let (before, all) = (read(&dir.path("in.parquet")), read(&dir.path("all.parquet")));
+    for (output, columns) in [("some.parquet", "a,c"), ("some.arrow", "re:[ac]")] {
+        dir.ok(&format!("impute in.parquet {output} --columns {columns}"))
+            .prints(&["filled    125 values in 2 columns"]);
+        let some = match output {
+            "some.arrow" => read_ipc(&dir.path(output)),
+            _ => read(&dir.path(output)),
+        };
+        for name in names {
+            let expected = if ["a", "c"].contains(&name) { &all } else { &before };
+            assert_eq!(texts(&some[name]), texts(&expected[name]), "{name}");
+        }
+    }
+    dir.fails(2, "impute in.parquet x.parquet --columns ab").says(&["no column", "--columns"]);
+}
+
+#[test]
+fn a_column_that_was_not_learned_cannot_be_asked_for() {
+    let dir = fitted(&curve(500), "--exclude x1");
+    dir.fails(65, "impute in.parquet x.parquet --columns x1")
+        .says(&["column \"x1\"", "a column that the model did not learn"]);
+    assert!(!dir.path("x.parquet").exists());
 }
 
 #[test]

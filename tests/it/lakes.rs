@@ -257,7 +257,7 @@ fn what_holds_no_rows_is_left_alone_and_a_damaged_file_can_be_left_out() {
     dir.fails(65, "transform lake cut/ -m a.st").says(&["p1.parquet"]);
     assert!(!dir.path("cut").exists());
     let ran = dir.fails(1, "transform lake cut/ -m a.st --keep-going");
-    ran.says(&["p1.parquet", "the file is skipped", "2 files are written and 1 are not"]);
+    ran.says(&["p1.parquet", "the file is skipped", "2 files are written and 1 is not"]);
     assert!(dir.path("cut/p0.parquet").exists() && dir.path("cut/p2.parquet").exists());
     // One output of all files cannot do without one.
     dir.fails(65, "transform lake one.parquet -m a.st --keep-going").says(&["p1.parquet", "it is cut short"]);
@@ -356,4 +356,62 @@ fn a_replaced_output_keeps_its_group() {
     dir.ok("transform lake/p0.parquet out.parquet -m a.st -q --force");
     let about = std::fs::metadata(&out).unwrap();
     assert_eq!((about.mode() & 0o777, about.gid()), (0o640, group));
+}
+
+#[test]
+fn an_empty_file_of_text_in_a_directory_is_skipped_with_a_warning() {
+    let dir = Workdir::new();
+    parts(&dir);
+    dir.ok("fit lake -m a.st --epochs 1");
+    std::fs::create_dir(dir.path("texts")).unwrap();
+    dir.ok("transform lake/p0.parquet texts/a.csv -m a.st --prefix old_");
+    std::fs::write(dir.path("texts/b.csv"), "").unwrap();
+    dir.ok("transform texts out/ -m a.st").says(&["texts/b.csv: the file is empty, and is skipped"]);
+    assert!(dir.path("out/a.parquet").exists() && !dir.path("out/b.parquet").exists());
+    dir.fails(65, "transform texts/b.csv x.parquet -m a.st").says(&["it has no columns"]);
+}
+
+#[test]
+fn a_run_that_leaves_files_out_sums_up_the_others() {
+    let dir = Workdir::new();
+    parts(&dir);
+    dir.ok("fit lake -m a.st --epochs 1");
+    let path = |name: &str| dir.path(&format!("lake/{name}.parquet"));
+    let whole = std::fs::read(path("p1")).unwrap();
+    std::fs::write(path("cut"), &whole[..whole.len() / 2]).unwrap();
+    // One whose pages are damaged is found out when rows are already written.
+    let mut pages = whole.clone();
+    pages[200..400].fill(0xff);
+    std::fs::write(path("pages"), pages).unwrap();
+    std::fs::create_dir(dir.path("sound")).unwrap();
+    for name in ["p0", "p1", "p2"] {
+        std::fs::copy(path(name), dir.path(&format!("sound/{name}.parquet"))).unwrap();
+    }
+    for (command, counted) in [
+        ("transform", ["rows", "anomalies", "scores", "found", "drift"].as_slice()),
+        ("reconstruct", ["rows", "error", "column_bytes_per_row"].as_slice()),
+        ("impute", ["rows", "columns"].as_slice()),
+    ] {
+        let expected = dir.ok(&format!("{command} sound {command}-sound/ -m a.st --summary json")).json();
+        assert_eq!(expected["unreadable"], serde_json::json!([]));
+        let ran = dir.fails(1, &format!("{command} lake {command}/ -m a.st --keep-going --summary json"));
+        ran.says(&["3 files are written and 2 are not"]);
+        let found = ran.json();
+        for name in counted {
+            assert_eq!(found[name], expected[name], "{command}: {name}");
+        }
+        let files: Vec<&str> =
+            found["unreadable"].as_array().unwrap().iter().map(|it| it["file"].as_str().unwrap()).collect();
+        assert_eq!(files, ["lake/cut.parquet", "lake/pages.parquet"], "{command}");
+        let ran = dir.fails(1, &format!("{command} lake {command}/ -m a.st --keep-going --force"));
+        ran.prints(&[
+            "in 3 files",
+            "left out",
+            "lake/cut.parquet: damaged: it begins as a Parquet file",
+            "lake/pages.parquet: row group 0, ",
+        ]);
+    }
+    // A check that fails is still told, but what is not there counts for more.
+    let rate = "transform lake rate/ -m a.st --keep-going --alpha 0.5 --fail-on-anomaly-rate 0.01";
+    dir.fails(1, rate).says(&["of the rows are anomalies, more than 1.0 %", "2 are not"]);
 }

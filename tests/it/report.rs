@@ -274,9 +274,10 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
     let dir = Workdir::new();
     scored(&dir, 300, "");
     for (flags, says) in [
-        ("scored.parquet --label word", "a number or a Boolean"),
+        ("scored.parquet --label word", "must be 0 or 1, for an anomaly; or true and false"),
         ("scored.parquet --label id", "must be 0 or 1"),
         ("scored.parquet --color wort", r#"did you mean "word""#),
+        ("scored.parquet --color q9", "--color names a column as it is written"),
         ("scored.parquet --show id,wort", r#"did you mean "word""#),
         ("scored.parquet --time labl", r#"did you mean "label""#),
         ("scored.parquet --time word", "dates or times, to count rows by"),

@@ -185,3 +185,36 @@ fn a_line_that_is_left_out_is_no_row_of_a_window() {
     let [good, bad] = ["good", "bad"].map(|name| read(&dir.path(&format!("{name}.parquet"))));
     assert_eq!(bad.columns(), good.columns());
 }
+
+#[test]
+fn two_models_of_rows_in_order_are_compared_on_sorted_rows_after_a_history() {
+    let dir = fitted();
+    let today = readings(2, 3000, 500);
+    write(&dir.path("today.parquet"), &today, 100);
+    write(&dir.path("mixed.parquet"), &shuffled(&today), 100);
+    dir.ok("fit past.parquet -m other.safetensors --order-by ts --window 4 --epochs 5 --preset anomaly");
+    dir.ok("fit past.parquet -m plain.safetensors --exclude ts --epochs 2");
+    let compared = |models: &str, flags: &str| {
+        let mut found = dir.ok(&format!("compare {models} {flags} --top 20 --summary json")).json();
+        for row in found["rows"]["top"].as_array_mut().unwrap() {
+            row["file"] = serde_json::json!("");
+        }
+        found["rows"].take()
+    };
+    let both = "model.safetensors other.safetensors";
+    let expected = compared(both, "today.parquet --history past.parquet");
+    assert_eq!(compared(both, "mixed.parquet --sort --history past.parquet"), expected);
+    assert_ne!(compared(both, "today.parquet"), expected, "the first rows have no window");
+    dir.ok("transform today.parquet out.parquet -m other.safetensors --history past.parquet");
+    let scored = dir
+        .ok("transform today.parquet out.parquet -m other.safetensors --history past.parquet --force --summary json");
+    let (anomalies, found) = (scored.json()["anomalies"].clone(), &expected["anomalies"]);
+    let of_other = found["both"].as_u64().unwrap() + found["only_b"].as_u64().unwrap();
+    assert_eq!(anomalies, of_other);
+    // A model that knows no order takes the rows as they come, without a history.
+    let plain = compared("plain.safetensors other.safetensors", "today.parquet --history past.parquet");
+    assert_eq!(plain["scores_b"], expected["scores_b"]);
+    dir.fails(2, "compare plain.safetensors other.safetensors mixed.parquet --sort")
+        .says(&["sort is true, but must be left out, since the models do not order rows by the same column"]);
+    dir.fails(2, "compare plain.safetensors plain.safetensors today.parquet --history past.parquet").says(&["history"]);
+}

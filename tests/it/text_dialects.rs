@@ -172,6 +172,79 @@ fn delimiters_decimal_commas_and_encodings_are_found() {
 }
 
 #[test]
+fn a_first_line_may_name_the_delimiter() {
+    let dir = Workdir::new();
+    let text = lines("x;y;word", |n| plain(n).join(";"));
+    let (expected, _) = carried(&dir, "plain.csv", &text, "");
+    for (name, first) in [("lf.csv", "sep=;\n"), ("crlf.csv", "sep=;\r\n"), ("bom.csv", "\u{feff}sep=;\n")] {
+        let (batch, _) = carried(&dir, name, format!("{first}{text}"), "");
+        assert_eq!(batch.columns()[..3], expected.columns()[..3], "{name}");
+    }
+}
+
+#[test]
+fn times_without_seconds_are_times() {
+    let dir = Workdir::new();
+    let minute = |n: usize| format!("2024-03-{:02} {:02}:{:02}", 1 + n % 28, n % 24, n % 60);
+    let text = |end: &str| lines("x,t", |n| format!("{:.3},{}{end}", number(n), minute(n)));
+    let (expected, _) = carried(&dir, "seconds.csv", text(":00"), "");
+    assert_eq!(column_type(&expected, "t"), DataType::Timestamp(TimeUnit::Millisecond, None));
+    let (found, _) = carried(&dir, "minutes.csv", text(""), "");
+    assert_eq!(found.columns(), expected.columns());
+    let (zoned, _) = carried(&dir, "zoned.csv", text("+00:00"), "");
+    assert_eq!(column_type(&zoned, "t"), DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())));
+    // One value among times with seconds.
+    let mixed = lines("x,t", |n| format!("{:.3},{}{}", number(n), minute(n), if n == 7 { "" } else { ":00" }));
+    assert_eq!(carried(&dir, "mixed.csv", mixed, "").0.columns(), expected.columns());
+}
+
+#[test]
+fn a_title_over_the_header_is_named_as_the_cause() {
+    let dir = Workdir::new();
+    std::fs::write(dir.path("in.csv"), format!("Report of March\n\n{}", lines("x,y,word", |n| plain(n).join(","))))
+        .unwrap();
+    dir.fails(65, "fit in.csv").says(&[
+        "line 3: 3 fields, where the first line has 1",
+        "begins with a title",
+        "--csv-comment",
+    ]);
+}
+
+/// What the log says of each column of strings that are numbers or times to a person.
+#[test]
+fn numbers_and_dates_that_stay_text_are_named_with_the_reason() {
+    let dir = Workdir::new();
+    let row = |n: usize| {
+        let (amount, day) = (1000.0 + 7.25 * n as f64, 1 + n % 28);
+        let [thousands, rest] = [(amount / 1000.0) as u64, (amount % 1000.0) as u64];
+        let known = if n % 10 == 3 { "missing".to_owned() } else { format!("{}.5", n % 50) };
+        let number = n as f64;
+        format!(
+            "{:.2},\"{thousands},{rest:03}.25\",{day:02}.03.2024,{:02}:30,{known},{}",
+            number.sin(),
+            n % 24,
+            ["a", "b"][n % 2]
+        )
+    };
+    std::fs::write(dir.path("in.csv"), lines("x,amount,day,at,partly,word", row)).unwrap();
+    let expected = [
+        ("amount", "\"1,000.25\" looks like a number; numbers are read as in -1234.5"),
+        ("day", "\"01.03.2024\" looks like a date; dates and times are read as in 2024-01-31"),
+        ("at", "\"00:30\" looks like a time of the day"),
+        ("partly", "its values are numbers, but for 10 % of them, such as \"missing\""),
+    ];
+    for command in ["inspect in.csv", "fit in.csv -m a.st --epochs 1 -q"] {
+        let ran = dir.ok(command);
+        for (column, why) in expected {
+            ran.says(&[&format!("column \"{column}\" is read as text: {why}")]);
+        }
+        assert!(!ran.stderr().contains("\"word\" is read"), "{}", ran.stderr());
+    }
+    let ran = dir.ok("inspect in.csv --csv-null missing --exclude amount,day,at");
+    assert!(!ran.stderr().contains("is read as text"), "{}", ran.stderr());
+}
+
+#[test]
 fn a_file_without_names_gets_some() {
     let dir = Workdir::new();
     let rows = lines("", |n| plain(n).join(",")).trim_start().to_owned();

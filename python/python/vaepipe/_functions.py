@@ -136,7 +136,8 @@ def evaluate(
     the rows of highest score, the best F1, and the confusion matrix of ``is_anomaly``. With ``order_by`` also of events, which
     are runs of anomalous rows: VUS-PR and VUS-ROC, the share of events that were found, and the delay.
 
-    :param label: the column of labels: 1 or true for an anomaly, 0 or false for none
+    :param label: the column of labels: 1, true, yes or anomaly for an anomaly, 0, false, no or normal for none; or
+        ``"COL=VALUE"``, where rows of this value are anomalies
     :param score: columns of scores, the main one first; by default the one the rows are ranked by
     :param threshold: count as found what scores at least this, instead of what ``is_anomaly`` says
     :param top: rows of highest score to look at; by default as many as there are anomalies
@@ -161,19 +162,23 @@ def report(
     color: str | None = None,
     dimensions: tuple[int, int] | None = None,
     image: tuple[int, int] | None = None,
+    show: Sequence[str] = (),
+    time: str | None = None,
     top: int | None = None,
     where: str | None = None,
 ) -> Report:
     """A page about transformed rows. Without a ``model`` it leaves out what needs one.
 
-    :param label: the column of known anomalies
+    :param label: the column of known anomalies, or ``"COL=VALUE"``, where rows of this value are anomalies
     :param color: the column that colours rows in latent space; by default the label, or else the score
     :param dimensions: the two dimensions of the latent space to show; by default those that vary most
     :param image: width and height of the image that a row's numbers form
+    :param show: columns of the listed rows to show; by default those that identify rows, and those that reasons mention
+    :param time: the column by whose days odd rows are counted; by default files, or of one file its first date or time
     :param top: rows of highest score to list
     """
     if model is not None and not isinstance(model, Model):
         model = Model.load(model)
     native = None if model is None else model._native
     rows = _some(data, where).native
-    return Report(_vaepipe.report(rows, native, label, color, dimensions, image, top))
+    return Report(_vaepipe.report(rows, native, label, color, dimensions, image, top, list(show), time))

@@ -229,6 +229,7 @@ class Model:
         types: Mapping[str, str] | None = None,
         threads: int | None = None,
         progress: bool | Callback = False,
+        **options: Unpack[DriftOptions],
     ) -> dict[str, Any]:
         """Compares this model, ``a``, with another one, ``b``: ``models`` has their columns, options, data, health, scores and
         sizes side by side. With data, ``rows`` has how many rows each scores and finds odd, the rank correlation of their
@@ -240,7 +241,7 @@ class Model:
         rows = None if data is None else source(data, where, self._types, types)
         native = None if rows is None else rows.native.reread()
         with shown(progress) as bar:
-            return self._native.compare(other._native, native, top, explain, threads, bar)
+            return self._native.compare(other._native, native, top, explain, threads, bar, options)
 
     def latents(self) -> list[dict[str, Any]]:
         """What each dimension of the latent space means: its ``health`` (KL in nats, variance), and its ``influences``, the

@@ -267,6 +267,9 @@ class TransformOptions(TypedDict, total=False):
 class ImputeOptions(TypedDict, total=False):
     """Options of :meth:`vaepipe.Model.impute`."""
 
+    #: Fill only these columns: names, globs, or re:REGEX [default: all that the model learned]
+    columns: str | Sequence[str] | None
+
     #: Draws to average for each filled value; more are slower and steadier
     samples: int | None
 

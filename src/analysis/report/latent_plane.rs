@@ -116,9 +116,9 @@ fn robust_range(values: impl Iterator<Item = f64>) -> Range<f64> {
 /// The paint of every row, the legend, and the name of the column that colours rows.
 fn colors(path: &Path, columns: &ScoredColumns, sample: &SampledRows) -> Result<(Vec<Paint>, Legend, String)> {
     let all = sample.rows.len();
-    match (&columns.color, &columns.label) {
+    match (&columns.color, &columns.of_label) {
         (None, Some(label)) => {
-            let Some(column) = sample.column(label) else { return Ok(single_color(all)) };
+            let Some(column) = sample.column(&label.name) else { return Ok(single_color(all)) };
             let labels = labels(path, label, column)?;
             let paint = |label: &Option<bool>| match label {
                 Some(true) => Paint::Alarm,
@@ -129,7 +129,7 @@ fn colors(path: &Path, columns: &ScoredColumns, sample: &SampledRows) -> Result<
             let unknown = labels.contains(&None);
             let names =
                 names.into_iter().take(if unknown { 3 } else { 2 }).map(|(paint, name)| (paint, name.to_owned()));
-            Ok((labels.iter().map(paint).collect(), Legend::Names(names.collect()), label.clone()))
+            Ok((labels.iter().map(paint).collect(), Legend::Names(names.collect()), label.name.clone()))
         }
         (color, _) => {
             let name = color.as_ref().or(columns.cluster.as_ref()).unwrap_or(&columns.score);

@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 pub use self::comparison::comparison_report;
 use self::odd_rows::OddRows;
 use super::figure::Figure;
+use super::label::LabelColumn;
 use super::scored_columns::ranked_by;
 use crate::artifact::{MODEL_KEY, Model};
 use crate::error::{Error, Result};
@@ -38,7 +39,8 @@ use crate::storage::{Target, commit_bytes};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReportConfig {
-    /// The column of labels: 1 or true for an anomaly, 0 or false otherwise.
+    /// The column of labels: 1, true, yes or anomaly for an anomaly, 0, false, no or normal otherwise; or `COL=VALUE`, where rows
+    /// with this value are anomalies.
     pub label: Option<String>,
     /// The column that colours rows in latent space. `None`: the label, or else the cluster, or else the score.
     pub color: Option<String>,
@@ -235,6 +237,8 @@ struct ScoredColumns {
     is_anomaly: Option<String>,
     top_features: Option<String>,
     label: Option<String>,
+    /// How it says which rows are anomalies.
+    of_label: Option<LabelColumn>,
     color: Option<String>,
     cluster: Option<String>,
     /// What is before the names of the columns that the transform added.
@@ -278,12 +282,14 @@ impl ScoredColumns {
         let is_carried = |name: &&&str| !features.contains(**name) && !is_new(name);
         config.show.iter().try_for_each(|name| require("show", name).map(drop))?;
         let time = config.time.as_deref().map(|name| require("time", name)).transpose()?;
+        let of_label = config.label.as_deref().map(|label| LabelColumn::find(label, &all)).transpose()?;
         Ok(Self {
             latents,
             p_value: new("p_value"),
             is_anomaly: new("is_anomaly"),
             top_features: new("top_features"),
-            label: config.label.as_deref().map(|name| require("label", name)).transpose()?,
+            label: of_label.as_ref().map(|label| label.name.clone()),
+            of_label,
             color: config.color.as_deref().map(|name| require("color", name)).transpose()?,
             cluster: new("cluster"),
             time: periods::time_column(source, time),

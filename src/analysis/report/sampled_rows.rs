@@ -11,7 +11,7 @@ use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::ScoredColumns;
-use crate::analysis::table;
+use crate::analysis::label::{LabelColumn, LabelValues};
 use crate::artifact::Model;
 use crate::config::OrderConfig;
 use crate::error::{Error, Place, Result};
@@ -198,9 +198,21 @@ pub(super) fn are_numbers(data_type: &DataType) -> bool {
 /// The label of each row; `None` where it is missing.
 ///
 /// # Errors
-/// [`Error::WrongType`] for values other than 0, 1 and null.
-pub(super) fn labels(path: &Path, name: &str, array: &ArrayRef) -> Result<Vec<Option<bool>>> {
-    table::labels(path, name, &numbers(path, name, array)?)
+/// Those of [`LabelColumn::of`].
+pub(super) fn labels(path: &Path, label: &LabelColumn, array: &ArrayRef) -> Result<Vec<Option<bool>>> {
+    let values = match is_text(array.data_type()) {
+        true => LabelValues::Words(texts(path, &label.name, array)?),
+        false => LabelValues::Numbers(numbers(path, &label.name, array)?),
+    };
+    label.of(path, &values)
+}
+
+/// Whether the type holds strings.
+fn is_text(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => is_text(values),
+        data_type => data_type.is_string(),
+    }
 }
 
 /// The values of a column as text.

@@ -187,8 +187,8 @@ impl TableSurvey {
         for batch in source.scan(&names, BATCH_ROWS) {
             stop.check()?;
             let (_, batch) = batch?;
-            let labels = match &columns.label {
-                Some(label) => batch.column_by_name(label).map(|it| labels(path, label, it)).transpose()?,
+            let labels = match &columns.of_label {
+                Some(label) => batch.column_by_name(&label.name).map(|it| labels(path, label, it)).transpose()?,
                 None => None,
             };
             let Some(scores) = batch.column_by_name(&columns.score) else { continue };

@@ -1,5 +1,7 @@
 //! The way out of an error, by the flag or command that gives it: what the library cannot know.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use vaepipe::{DeviceFault, Error, ModelFault, OnnxFault, OrderFault};
@@ -11,11 +13,17 @@ use crate::cli::settings::Invocation;
 /// How the name of a model ends.
 const MODEL: &str = "safetensors";
 
+/// How to make NDJSON.
+const JSON_LINES: &str = "of an array, jq -c '.[]' makes such lines";
+
 /// Columns that only a transform makes.
 const NEW_COLUMNS: [&str; 4] = ["anomaly_score", "is_anomaly", "p_value", "recon_error"];
 
 /// Flags that take a list.
 const LISTS: [&str; 7] = ["columns", "exclude", "given", "categorical", "hidden", "keep", "score"];
+
+/// Flags that name columns and take no pattern.
+const EXACT: [&str; 10] = ["alerts_per", "by", "color", "label", "order_by", "per", "score", "show", "time", "verdict"];
 
 /// What to do about an error, in a line.
 pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<String> {
@@ -44,6 +52,10 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::TargetInInput { .. } => "choose a place outside of it".to_owned(),
         Error::NoFiles { path } => match missing_folder(path) {
             Some(folder) => format!("there is no directory {}", folder.display()),
+            None if has("input_format") => format!(
+                "names that begin with _ or . are left out, and those that tell no format; {} ndjson reads *.json, and csv *.txt",
+                setter("input_format")
+            ),
             None => "names that begin with _ or . are left out".to_owned(),
         },
         Error::Predicate { source, .. } if source.to_string().to_lowercase().contains("datetime") => {
@@ -59,7 +71,9 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::Unfinished { done, rest, source } => {
             let way = hint(source, invocation).map_or(String::new(), |way| format!("{way}; "));
             let rest = rest.len();
-            format!("{way}{done} files are written and {rest} are not; fix this, then rerun with --skip-existing")
+            let files = if *done == 1 { "file is" } else { "files are" };
+            let not = if rest == 1 { "is" } else { "are" };
+            format!("{way}{done} {files} written and {rest} {not} not; fix this, then rerun with --skip-existing")
         }
         Error::NameClash { .. } => "--prefix NAME puts NAME before the new columns".to_owned(),
         Error::UnknownColumn { selection: "scored", .. } => {
@@ -73,6 +87,9 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         }
         Error::UnknownColumn { selection: "where", name, near } if near.is_empty() => {
             format!("double quotes name a column, and single quotes a string: '{name}'")
+        }
+        Error::UnknownColumn { selection, near, .. } if near.is_empty() && EXACT.contains(selection) => {
+            format!("{} names a column as it is written; `vaepipe inspect` shows those of a file", setter(selection))
         }
         Error::UnknownColumn { selection, near, .. } if near.is_empty() => format!("{} {patterns}", setter(selection)),
         Error::UnknownColumn { selection, near, .. } if near[0].contains(',') => {
@@ -104,6 +121,10 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
             format!("{} leaves too few; check its condition", setter("where"))
         }
         Error::TooFewRows { .. } => "give it more rows, or more columns to learn with --columns".to_owned(),
+        Error::WrongType { place, expected, .. } if expected.starts_with("0 or 1, for an anomaly;") => {
+            let column = place.column.as_deref().unwrap_or("COL");
+            format!("{} {column}=VALUE: rows of this value are anomalies", setter("label"))
+        }
         Error::WrongType { .. } if is("report") => {
             "--label takes 0 and 1, or Booleans; --color any column of numbers, words or times".to_owned()
         }
@@ -125,6 +146,12 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         }
         Error::BadLine { what, .. } if what == "invalid utf-8" => {
             format!("{} names the encoding, such as windows-1252", setter("csv_encoding"))
+        }
+        Error::BadLine { what, .. } if what.contains("where the first line has 1;") => {
+            format!(
+                "if the file begins with a title, remove it; {} leaves out lines that begin with a character, such as #",
+                setter("csv_comment")
+            )
         }
         Error::BadLine { .. } => {
             format!("correct the line, or leave out such lines with {} skip", setter("csv_bad_lines"))
@@ -195,11 +222,17 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::NotParquet { path, .. } | Error::Io { action: "open", path, .. } if is("report") && is_called(path, "html") => {
             format!("the page is named by -o: -o {}", shell(path))
         }
-        Error::NotParquet { path, .. } if is_called(path, MODEL) => {
+        Error::NotParquet { path, .. } if is_called(path, MODEL) || is_model(path) => {
             format!("a model is named by -m: -m {}", shell(path))
         }
         Error::Io { action: "open", path, .. } if is("fit") && is_called(path, MODEL) => {
             format!("the model to write is named by -m: -m {}", shell(path))
+        }
+        Error::NotParquet { path, .. } if is_called(path, "json") && has("input_format") => {
+            format!("{} ndjson reads one JSON object a line; {JSON_LINES}", setter("input_format"))
+        }
+        Error::Damaged { what, .. } if what == "line 1: not a JSON object" || what.starts_with("line 1: not valid JSON") && what.contains("EOF") => {
+            format!("NDJSON has one JSON object a line; {JSON_LINES}")
         }
         Error::NotParquet { .. } if !has("input_format") => {
             "vaepipe reads Parquet and Arrow IPC, whatever they are called, and *.csv, *.tsv, *.ndjson and *.jsonl, also with .gz".to_owned()
@@ -297,6 +330,12 @@ fn device_hint(fault: &DeviceFault, has_batch_size: bool) -> &'static str {
             "run it again; `nvidia-smi` says whether the device still answers; --device cpu works without one"
         }
     }
+}
+
+/// Whether a file begins like a model: with the length of a JSON object, and the object.
+fn is_model(path: &Path) -> bool {
+    let mut start = [0; 9];
+    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start[7..] == [0, b'{']
 }
 
 /// Whether the name of a file ends so.

@@ -6,7 +6,8 @@ use std::path::Path;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::HumanCount;
-use vaepipe::{IfNewer, Output, OutputConfig};
+use serde_json::{Value, json};
+use vaepipe::{IfNewer, Output, OutputConfig, UnreadableFile};
 
 use crate::cli::failure::Failure;
 
@@ -37,8 +38,8 @@ pub(crate) struct OutputFlags {
         conflicts_with_all = ["force", "skip_existing", "if_newer"]
     )]
     table_format: Option<String>,
-    /// From directory to directory, skip files that cannot be read: the others are written, then the exit code is 1 and the
-    /// error names the skipped ones
+    /// From directory to directory, skip files that cannot be read: the others are written, then the exit code is 1; the summary
+    /// and the error name the skipped ones
     #[arg(long, help_heading = "Rows")]
     keep_going: bool,
 }
@@ -70,6 +71,22 @@ impl OutputFlags {
 pub(crate) fn kept(skipped: u64) -> Option<(&'static str, String)> {
     let outputs = if skipped == 1 { "output" } else { "outputs" };
     (skipped > 0).then(|| ("skipped", format!("{} existing {outputs}", HumanCount(skipped))))
+}
+
+/// What a person reads of files that could not be read: the first ones.
+pub(crate) fn unreadable(files: &[UnreadableFile]) -> Vec<(&'static str, String)> {
+    const SHOWN: usize = 5;
+    let mut said: Vec<String> =
+        files.iter().take(SHOWN).map(|it| format!("{}: {}", it.path.display(), it.fault)).collect();
+    if files.len() > SHOWN {
+        said.push(format!("… {} more", HumanCount((files.len() - SHOWN) as u64)));
+    }
+    said.into_iter().enumerate().map(|(n, line)| (if n == 0 { "left out" } else { "" }, line)).collect()
+}
+
+/// The same for a program: all of them.
+pub(crate) fn unreadable_json(files: &[UnreadableFile]) -> Value {
+    files.iter().map(|it| json!({ "file": it.path.display().to_string(), "fault": it.fault })).collect()
 }
 
 /// Where the rows of some files are, as a person reads it.

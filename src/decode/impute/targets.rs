@@ -9,7 +9,7 @@ use crate::artifact::Model;
 use crate::error::{Error, Place, Result};
 use crate::feature::{COLUMNS_PER_BLOCK, Column, missing_values, split_columns, top_columns};
 use crate::pipeline::{Route, Run, Stage};
-use crate::source::Source;
+use crate::source::{Selection, Source};
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 8192;
@@ -40,11 +40,13 @@ pub(super) fn fillable(column: &Column, top: &ArrayRef) -> Result<arrow::array::
     }
 }
 
-/// The learned columns and those that were constant at fit, if they have a missing value in `source`; in its order.
+/// The learned columns and those that were constant at fit, if they have a missing value in `source` and are `wanted`; in its
+/// order. All are if none is named.
 ///
 /// # Errors
-/// The source's, and [`Error::Interrupted`].
-pub(super) fn targets(model: &Model, source: &Source, run: &Run<'_>) -> Result<Vec<ImputeTarget>> {
+/// The source's, and [`Error::Interrupted`]; [`Error::UnknownColumn`], [`Error::BadPattern`], and [`Error::Unsupported`] for a
+/// name of another column.
+pub(super) fn targets(model: &Model, source: &Source, wanted: &[String], run: &Run<'_>) -> Result<Vec<ImputeTarget>> {
     let (kinds, carried) = (model.features().kinds(), &model.metadata().carried);
     let by = |column: &Column| {
         let feature = kinds.iter().position(|kind| kind.column() == column).map(FillBy::Feature);
@@ -58,6 +60,7 @@ pub(super) fn targets(model: &Model, source: &Source, run: &Run<'_>) -> Result<V
             Some(ImputeTarget { by: by(&column)?, data_type: field.data_type().clone(), column })
         })
         .collect();
+    retain_wanted(&mut all, source, wanted)?;
     let mut missing = Vec::new();
     // Parquet files read any columns for the cost of these alone.
     let columns = if source.is_parquet() { COLUMNS_PER_BLOCK } else { usize::MAX };
@@ -67,6 +70,26 @@ pub(super) fn targets(model: &Model, source: &Source, run: &Run<'_>) -> Result<V
     let mut missing = missing.into_iter();
     all.retain(|_| missing.next() == Some(true));
     Ok(all)
+}
+
+/// Keeps the targets that are named, alone or by their top-level column.
+fn retain_wanted(all: &mut Vec<ImputeTarget>, source: &Source, wanted: &[String]) -> Result<()> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let selection = Selection::parse("columns", wanted)?;
+    let leaves: Vec<String> =
+        Column::leaves(&source.schema()).into_iter().map(|(column, _)| column.name().to_owned()).collect();
+    let tops: Vec<String> = source.schema().fields().iter().map(|field| field.name().clone()).collect();
+    selection.check(leaves.iter().chain(&tops).map(String::as_str))?;
+    let is_wanted = |column: &Column| selection.matches(column.name()) || selection.matches(column.top());
+    let is_target = |name: &String| all.iter().any(|it| it.column.name() == *name || it.column.top() == *name);
+    if let Some(name) = leaves.iter().chain(&tops).find(|name| selection.names(name) && !is_target(name)) {
+        let what = "filling a column that the model did not learn";
+        return Err(Error::Unsupported { place: Place::column(source.path(), name), what });
+    }
+    all.retain(|target| is_wanted(&target.column));
+    Ok(())
 }
 
 /// Which of some targets have a missing value.

@@ -37,6 +37,11 @@ impl FileFormat {
         Self::by_signature(start).or_else(given).or_else(|| Self::by_name(path, is_gzip(start)))
     }
 
+    /// Whether it is text.
+    pub(crate) fn is_text(self) -> bool {
+        matches!(self, Self::Csv { .. } | Self::Tsv { .. } | Self::Ndjson { .. })
+    }
+
     /// Detects the format of stdin, which has no name.
     pub(crate) fn detect_stdin(start: &[u8], given: Option<InputFormat>) -> Self {
         let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
@@ -44,6 +49,18 @@ impl FileFormat {
             Some(given) => Self::given(given, start),
             None if text.trim_ascii_start().starts_with(b"{") => Self::Ndjson { gzip: false },
             None => Self::by_signature(start).unwrap_or(Self::IpcStream),
+        }
+    }
+
+    /// Whether files of a format that a user gives are often called so, though others are, too: those of a directory are read.
+    pub(crate) fn may_be_called(format: InputFormat, path: &Path) -> bool {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_lowercase();
+        let name = name.strip_suffix(".gz").unwrap_or(&name);
+        let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+        match format {
+            InputFormat::Ndjson => extension == "json",
+            InputFormat::Csv | InputFormat::Tsv => ["txt", "dat", "tab"].contains(&extension),
+            InputFormat::Arrow | InputFormat::Parquet => false,
         }
     }
 

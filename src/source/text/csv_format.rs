@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::text_value::TextValue;
+use super::text_value::{TextValue, with_seconds};
 
 /// Words for null, in columns whose other values are not text.
 const NULL_WORDS: [&str; 26] = [
@@ -19,6 +19,8 @@ pub(crate) fn is_null_word(text: &str) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CsvFormat {
     pub(super) delimiter: u8,
+    /// Whether the first line is `sep=;` or the like, which Excel writes to name the delimiter.
+    pub(super) names_delimiter: bool,
     pub(super) quote: u8,
     pub(super) has_header: bool,
     /// Whether the first field of a row has no name, and the header one field fewer.
@@ -53,13 +55,13 @@ impl CsvFormat {
         may_be && self.null.is_empty() && is_null_word(text)
     }
 
-    /// A value that is not text as readers know it: without spaces around it, and with a decimal point.
+    /// A value that is not text as readers know it: without spaces around it, with a decimal point, and of a time with seconds.
     pub(super) fn plain<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let text = text.trim_matches(' ');
         if self.decimal_comma == Some(true) && has_decimal_comma(text) {
             Cow::Owned(text.replace(',', "."))
         } else {
-            Cow::Borrowed(text)
+            with_seconds(text)
         }
     }
 

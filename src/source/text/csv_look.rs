@@ -18,10 +18,12 @@ const MAX_BAD_LINES: usize = 32;
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 impl CsvFormat {
-    /// Finds the format of a file that begins with `sample`. In `*.tsv` the delimiter is a tab.
+    /// Finds the format of a file that begins with `sample`. In `*.tsv` the delimiter is a tab, and a first line such as `sep=;`
+    /// names it.
     pub(super) fn find(sample: &[u8], is_tsv: bool, config: &CsvConfig) -> Self {
         let quote = config.quote.unwrap_or(b'"');
-        let given = config.delimiter.or(is_tsv.then_some(b'\t'));
+        let (named, sample) = named_delimiter(sample).map_or((None, sample), |(named, rest)| (Some(named), rest));
+        let given = config.delimiter.or(named).or(is_tsv.then_some(b'\t'));
         let candidates = given.map_or(DELIMITERS.to_vec(), |delimiter| vec![delimiter]);
         let tried =
             candidates.into_iter().map(|delimiter| (delimiter, records_of(sample, delimiter, quote, config.comment)));
@@ -30,6 +32,7 @@ impl CsvFormat {
             .unwrap_or((b',', Vec::new()));
         Self {
             delimiter,
+            names_delimiter: named.is_some(),
             quote,
             has_header: config.header.unwrap_or_else(|| has_row_names(&records) || !has_values_first(&records)),
             has_row_names: config.header != Some(false) && has_row_names(&records),
@@ -42,6 +45,14 @@ impl CsvFormat {
             skips_bad_lines: config.bad_lines == Some(BadLines::Skip),
         }
     }
+}
+
+/// The delimiter that the first line names, as in `sep=;`, and what follows.
+fn named_delimiter(sample: &[u8]) -> Option<(u8, &[u8])> {
+    let (&named, rest) = sample.strip_prefix(b"sep=")?.split_first()?;
+    let rest = rest.strip_prefix(b"\r").unwrap_or(rest);
+    let is_delimiter = named.is_ascii_punctuation() || named == b'\t';
+    rest.strip_prefix(b"\n").filter(|_| is_delimiter && named != b'"').map(|rest| (named, rest))
 }
 
 /// The records of a sample, whose last one may be cut.
@@ -162,6 +173,11 @@ mod tests {
             assert_eq!(find(text).delimiter as char, delimiter as char, "{text:?}");
         }
         assert_eq!(CsvFormat::find(b"a,b\n1,2\n", true, &CsvConfig::default()).delimiter, b'\t');
+        for text in ["sep=;\na,b;c\n1,2;3\n", "sep=;\r\na,b;c\r\n1,2;3\r\n"] {
+            let format = find(text);
+            assert_eq!((format.delimiter, format.names_delimiter, format.has_header), (b';', true, true), "{text:?}");
+        }
+        assert!(!find("sep=a\n1\n").names_delimiter && !find("sep=;b\n1;2\n").names_delimiter);
     }
 
     #[test]

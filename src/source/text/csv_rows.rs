@@ -43,6 +43,9 @@ impl<R: BufRead> CsvRows<R> {
         let mut records = CsvRecords::new(from, format.delimiter, format.quote, longest);
         records.comment = format.comment;
         let mut record = Record::default();
+        if format.names_delimiter {
+            records.next(&mut record).map_err(|error| read_error(path, error))?;
+        }
         let found = records.next(&mut record).map_err(|error| read_error(path, error))?;
         let header = match found {
             Found::Record if format.has_row_names => names_of(std::iter::once("").chain(record.fields())),

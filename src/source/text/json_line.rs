@@ -14,7 +14,12 @@ const MAX_DEPTH: usize = 32;
 pub(super) fn check_object(line: &str) -> Result<(), String> {
     serde_json::from_str::<IgnoredAny>(line).map_err(|error| {
         let (place, all) = (format!(" at line {} column {}", error.line(), error.column()), error.to_string());
-        format!("not valid JSON at column {}: {}", error.column(), all.strip_suffix(&place).unwrap_or(&all))
+        let at = line.get(error.column().saturating_sub(1)..).unwrap_or_default();
+        let fault = match ["NaN", "nan", "Infinity", "-Infinity"].into_iter().find(|word| at.starts_with(word)) {
+            Some(word) => format!("{word} is no number in JSON, write null"),
+            None => all.strip_suffix(&place).unwrap_or(&all).to_owned(),
+        };
+        format!("not valid JSON at column {}: {fault}", error.column())
     })?;
     if line.trim_start().starts_with('{') { Ok(()) } else { Err("not a JSON object".to_owned()) }
 }
@@ -285,6 +290,8 @@ mod tests {
         assert_eq!(check_object("[1]").unwrap_err(), "not a JSON object");
         assert_eq!(check_object("{\"a\": 1").unwrap_err(), "not valid JSON at column 7: EOF while parsing an object");
         assert!(check_object(" {\"a\": 1e400} \n").is_ok());
+        let fault = "not valid JSON at column 7: NaN is no number in JSON, write null";
+        assert_eq!(check_object("{\"a\": NaN}").unwrap_err(), fault);
     }
 
     #[test]

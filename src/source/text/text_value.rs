@@ -1,5 +1,8 @@
 //! Classifies one text value by its spelling: Boolean, number, time or other text.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use arrow::array::timezone::Tz;
 use arrow::compute::kernels::cast_utils::{Parser, string_to_datetime};
 use arrow::datatypes::Float64Type;
@@ -89,8 +92,25 @@ fn is_infinity(text: &str) -> bool {
 
 /// The microseconds since 1970 of a date or time, in UTC unless it has an offset.
 pub(crate) fn parse_iso_time(text: &str) -> Option<i64> {
+    let text = &*with_seconds(text);
     parse_time(text)?;
     string_to_datetime(&Utc, text).ok().map(|time| time.timestamp_micros())
+}
+
+/// A text, to which `:00` is added if it is a date and time without seconds, such as `2024-01-31 12:00` or `2024-01-31T12:00Z`.
+pub(super) fn with_seconds(text: &str) -> Cow<'_, str> {
+    let bytes = text.as_bytes();
+    let digits = |range: Range<usize>| bytes[range].iter().all(u8::is_ascii_digit);
+    let ends = |after: Option<&u8>| after.is_none_or(|after| matches!(after, b'Z' | b'z' | b'+' | b'-' | b' '));
+    let lacks_seconds = bytes.len() >= 16
+        && [bytes[4], bytes[7], bytes[13]] == *b"--:"
+        && matches!(bytes[10], b'T' | b' ')
+        && digits(14..16)
+        && ends(bytes.get(16));
+    match lacks_seconds {
+        true => Cow::Owned(format!("{}:00{}", &text[..16], &text[16..])),
+        false => Cow::Borrowed(text),
+    }
 }
 
 /// Whether an f64 holds an integer exactly.
@@ -223,6 +243,24 @@ mod tests {
         for text in none {
             assert_eq!(time(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_time_without_seconds_gets_some() {
+        for (text, expected) in [
+            ("2024-01-31 12:30", "2024-01-31 12:30:00"),
+            ("2024-01-31T12:30Z", "2024-01-31T12:30:00Z"),
+            ("2024-01-31 12:30+02:00", "2024-01-31 12:30:00+02:00"),
+            ("2024-01-31 12:30:15", "2024-01-31 12:30:15"),
+            ("2024-01-31 12:30.5", "2024-01-31 12:30.5"),
+            ("2024-01-31 1230", "2024-01-31 1230"),
+            ("2024-01-31", "2024-01-31"),
+            ("größe-größe-größe:00", "größe-größe-größe:00"),
+        ] {
+            assert_eq!(with_seconds(text), expected);
+        }
+        assert_eq!(parse_iso_time("1970-01-01 00:01"), Some(60_000_000));
+        assert_eq!(parse_iso_time("1970-01-01 24:61"), None);
     }
 
     #[test]
