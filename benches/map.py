@@ -68,7 +68,7 @@ def told_apart(learned, fresh, drawn):
     count = min(len(real), len(drawn))
     x, y = np.concatenate([real[:count], drawn[:count]]), np.repeat([0, 1], count)
     if x.shape[1] > 50:
-        x = PCA(50, random_state=0).fit(real).transform(x)
+        x = PCA(min(50, len(real)), random_state=0).fit(real).transform(x)
     folds, trees = StratifiedKFold(3, shuffle=True, random_state=0), HistGradientBoostingClassifier(max_iter=60, early_stopping=False)
     return roc_auc_score(y, cross_val_predict(trees, x, y, cv=folds, method="predict_proba")[:, 1])
 

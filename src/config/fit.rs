@@ -120,8 +120,8 @@ pub struct FitConfig {
     /// Maximum rows per gradient step [default: by the number of rows]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Training"))]
     pub batch_size: Option<usize>,
-    /// Peak learning rate of Adam; with --preset anomaly and --given the default is 0.008 [default: 0.004; with --preset
-    /// anomaly 0.002]
+    /// Peak learning rate of Adam; with --preset anomaly and --given, or --preset map below 32 features, the default is
+    /// 0.008 [default: 0.004; with --preset anomaly 0.002]
     #[cfg_attr(feature = "cli", arg(long, value_name = "RATE", help_heading = "Training"))]
     pub lr: Option<f64>,
     /// Weight of the KL term after the warm-up [default: 1]

@@ -40,6 +40,11 @@ struct DataShape {
 }
 
 impl DataShape {
+    /// Whether there are few features: then details of each tell rows apart.
+    fn is_narrow(self) -> bool {
+        self.inputs < 32
+    }
+
     /// Whether there are many features and few rows, as in embeddings of some hundred texts: too few rows to learn nonlinear
     /// structure, while linear directions explain much.
     fn is_wide_and_short(self) -> bool {
@@ -94,9 +99,9 @@ const REDUCE: Defaults = Defaults {
 };
 
 /// A map of all rows: as for latents, but with a deeper network, since a plane has little room to undo a wrong fold. Chosen by
-/// 5-nearest-neighbour accuracy and trustworthiness of images.
+/// 5-nearest-neighbour accuracy and trustworthiness.
 const MAP: Defaults = Defaults {
-    hidden: |DataShape { inputs, .. }, _| if inputs >= 32 { vec![256, 256, 128, 64] } else { vec![128, 128, 64] },
+    hidden: |_, _| vec![256, 256, 128, 64],
     latent_dim: |DataShape { inputs, .. }| inputs.min(2),
     // The validation loss does not tell when neighbours are together.
     patience: |_| 0,
@@ -199,12 +204,16 @@ pub(super) fn val_fraction(config: &FitConfig) -> f64 {
 /// The learning rate of preset anomaly with given columns: the network must learn their effects in few steps.
 const LR_GIVEN: f64 = 8e-3;
 
+/// The learning rate of preset map for narrow tables: a lower one leaves rows together that details tell apart.
+const LR_OF_NARROW_MAP: f64 = 8e-3;
+
 /// The trim of the same: at first many ordinary rows look odd for their circumstances.
 const TRIM_GIVEN: f64 = 0.05;
 
-fn lr(config: &FitConfig) -> f64 {
+fn lr(config: &FitConfig, shape: DataShape) -> f64 {
     match preset(config) {
         Preset::Anomaly if !config.given.is_empty() => LR_GIVEN,
+        Preset::Map if shape.is_narrow() => LR_OF_NARROW_MAP,
         preset => defaults(preset).lr,
     }
 }
@@ -267,17 +276,17 @@ pub(super) fn missing_indicator(config: &FitConfig) -> bool {
 
 /// Decides the training for `rows` training rows of `inputs` elements, with `missing` values or none.
 pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_rows: u64, missing: bool) -> Training {
-    let defaults = defaults(preset(config));
+    let (defaults, shape) = (defaults(preset(config)), DataShape { inputs, rows });
     let batch_size = config.batch_size.unwrap_or_else(|| batch_size(rows));
     let steps_per_epoch = rows.div_ceil(batch_size).max(1);
     let epochs = config.epochs.unwrap_or_else(|| {
-        let most = (defaults.epochs)(DataShape { inputs, rows });
+        let most = (defaults.epochs)(shape);
         defaults.steps.div_ceil(steps_per_epoch).clamp(*most.start(), *most.end())
     });
     let most_steps = config.max_steps.or(config.epochs.is_none().then_some(defaults.most_steps));
     let steps = epochs.saturating_mul(steps_per_epoch).min(most_steps.unwrap_or(usize::MAX));
     let epochs = steps.div_ceil(steps_per_epoch);
-    let (neighbors, latents) = (neighbors(config), (defaults.latent_dim)(DataShape { inputs, rows }));
+    let (neighbors, latents) = (neighbors(config), (defaults.latent_dim)(shape));
     let latents = if let Some(LatentDim::Of(latents)) = config.latent_dim { latents } else { latents };
     let weight = || config.neighbor_weight.unwrap_or_else(|| default_weight(inputs, latents));
     Training {
@@ -290,7 +299,7 @@ pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_r
         steps,
         batch_size,
         shard_rows: shard_rows(if neighbors > 0 { 2 * batch_size } else { batch_size }),
-        lr: config.lr.unwrap_or_else(|| lr(config)),
+        lr: config.lr.unwrap_or_else(|| lr(config, shape)),
         beta: config.beta.unwrap_or(BETA),
         kl_warmup: config.kl_warmup.unwrap_or(defaults.kl_warmup),
         free_bits: config.free_bits.unwrap_or(FREE_BITS),
@@ -316,7 +325,10 @@ impl FitConfig {
         filled.preset.get_or_insert(preset(self));
         filled.scale.get_or_insert_with(|| scale(self));
         filled.activation.get_or_insert(ACTIVATION);
-        filled.lr.get_or_insert_with(|| lr(self));
+        // That of a map depends on the number of features.
+        if preset(self) != Preset::Map {
+            filled.lr.get_or_insert_with(|| lr(self, DataShape { inputs: 0, rows: 0 }));
+        }
         filled.beta.get_or_insert(BETA);
         filled.kl_warmup.get_or_insert(defaults.kl_warmup);
         filled.free_bits.get_or_insert(FREE_BITS);
@@ -330,79 +342,4 @@ impl FitConfig {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_follow_width_and_rows() {
-        let reduce = FitConfig::new();
-        let sizes = |inputs| {
-            let network = network(&reduce, inputs, 1000, MissingRates::new(3, 1000));
-            (network.hidden, network.latent_dim)
-        };
-        assert_eq!(sizes(1), (vec![64, 32], 1));
-        assert_eq!(sizes(30), (vec![64, 32], 5));
-        assert_eq!(sizes(64), (vec![128, 64], 8));
-        assert_eq!(sizes(784), (vec![256, 128], 16));
-        let steps = |rows| {
-            let training = training(&reduce, 10, rows, 0, false);
-            (training.batch_size, training.epochs)
-        };
-        assert_eq!((steps(100), steps(310), steps(500)), ((32, 200), (64, 310), (64, 250)));
-        assert_eq!(steps(1617), (128, 154));
-        assert_eq!(steps(300_000), (256, 3));
-    }
-
-    #[test]
-    fn many_features_in_few_latents_get_a_third_layer() {
-        let hidden = |inputs, latent_dim| {
-            network(&FitConfig::new().latent_dim(latent_dim), inputs, 9, MissingRates::new(0, 0)).hidden
-        };
-        assert_eq!((hidden(64, 2), hidden(64, 4)), (vec![128, 64, 32], vec![128, 64]));
-        assert_eq!((hidden(784, 3), hidden(13, 2)), (vec![256, 128, 64], vec![64, 32]));
-    }
-
-    #[test]
-    fn few_latents_of_many_features_and_neighbours_get_noise() {
-        let noise = |preset, neighbors, inputs, latents| {
-            let config = FitConfig::new().preset(preset).neighbors(neighbors).latent_dim(latents);
-            training(&config, inputs, 1000, 0, false).input_noise
-        };
-        let of = |neighbors| [(64, 2), (64, 4), (13, 2)].map(|(n, k)| noise(Preset::Reduce, neighbors, n, k));
-        assert_eq!((of(0), of(15), noise(Preset::Anomaly, 0, 64, 2)), ([0.7, 0.0, 0.0], [0.7, 0.7, 0.2], 0.0));
-    }
-
-    #[test]
-    fn many_missing_values_get_more_latents_and_a_wider_layer() {
-        let of = |preset, missing| {
-            let network = network(&FitConfig::new().preset(preset), 30, 99, MissingRates::new(missing, 1000));
-            (network.hidden, network.latent_dim, network.noise_floor)
-        };
-        assert_eq!(of(Preset::Reduce, 49), (vec![64, 32], 5, -0.5));
-        assert_eq!(of(Preset::Reduce, 50), (vec![128], 10, -4.0));
-        assert_eq!(of(Preset::Anomaly, 50), of(Preset::Anomaly, 0));
-    }
-
-    #[test]
-    fn few_rows_of_many_features_get_a_linear_network_where_anomalies_are_looked_for() {
-        let of = |preset, inputs, rows| {
-            let network = network(&FitConfig::new().preset(preset), inputs, rows, MissingRates::new(0, 1));
-            (network.hidden, network.latent_dim)
-        };
-        assert_eq!(of(Preset::Anomaly, 768, 300), (vec![], 32));
-        for (inputs, rows) in [(768, 5000), (100, 80), (10, 7000)] {
-            assert_eq!(of(Preset::Anomaly, inputs, rows), (vec![64, 32], 2));
-        }
-        assert_eq!(of(Preset::Reduce, 768, 300), (vec![256, 128], 16));
-    }
-
-    #[test]
-    fn what_is_given_is_taken() {
-        let config = FitConfig::new().preset(Preset::Anomaly).hidden([7]).latent_dim(3).epochs(5).lr(0.5).trim(0.25);
-        let (network, training) =
-            (network(&config, 100, 50, MissingRates::new(9, 9)), training(&config, 100, 50, 9, true));
-        assert_eq!((network.hidden, network.latent_dim), (vec![7], 3));
-        assert_eq!((training.epochs, training.lr, training.trim, training.shuffle_rows), (5, 0.5, 0.25, 9));
-        assert_eq!((training.scale, training.patience, training.mask_rate), (Scale::Asinh, 0, MASK_RATE));
-    }
-}
+mod tests;

@@ -104,8 +104,8 @@ class FitOptions(TypedDict, total=False):
     #: Maximum rows per gradient step [default: by the number of rows]
     batch_size: int | None
 
-    #: Peak learning rate of Adam; with preset anomaly and given the default is 0.008 [default: 0.004; with
-    #: preset anomaly 0.002]
+    #: Peak learning rate of Adam; with preset anomaly and given, or preset map below 32 features, the default
+    #: is 0.008 [default: 0.004; with preset anomaly 0.002]
     lr: float | None
 
     #: Weight of the KL term after the warm-up [default: 1]

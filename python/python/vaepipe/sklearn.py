@@ -70,7 +70,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseE
         Activation function of the hidden layers; None is "silu".
 
     learning_rate_init : float or None, default=None
-        Highest learning rate of Adam; None is 0.004, with preset "anomaly" 0.002.
+        Highest learning rate of Adam; None is 0.004, with preset "anomaly" 0.002, with preset "map" and fewer than 32
+        columns 0.008.
 
     batch_size : int or None, default=None
         Most rows of a gradient step; None decides by the number of rows.

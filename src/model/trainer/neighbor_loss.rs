@@ -19,10 +19,21 @@ pub(super) struct NeighborLoss {
 /// in the same order.
 ///
 /// InfoNCE with the Cauchy kernel of t-SNE (Damrich, Böhm, Hamprecht & Kobak 2023, "From t-SNE to UMAP with contrastive
-/// learning"): the mean over the pairs of -ln(q(i, i) / Σⱼ q(i, j)), where q(i, j) = 1 / (1 + d²/s²), d is the distance of the
-/// row of pair i from the neighbour of pair j, and s is [`SCALE`]. The neighbour of a row shall be closer to it than those of
-/// others are.
+/// learning"), in both directions as in CLIP (Radford et al. 2021): half the mean over the pairs of
+/// -ln(q(i, i) / Σⱼ q(i, j)) - ln(q(i, i) / Σⱼ q(j, i)), where q(i, j) = 1 / (1 + d²/s²), d is the distance of the row of pair i
+/// from the neighbour of pair j, and s is [`SCALE`]. The two of a pair shall be closer to each other than to those of others.
 pub(super) fn neighbor_loss(mean: &[f32], latent_dim: usize, weight: f64) -> NeighborLoss {
+    let (rows, neighbors) = mean.split_at(mean.len() / 2);
+    let mut loss = one_way(mean, latent_dim, weight / 2.0);
+    let back = one_way(&[neighbors, rows].concat(), latent_dim, weight / 2.0);
+    let (of_neighbors, of_rows) = back.by_mean.split_at(neighbors.len());
+    loss.value = (loss.value + back.value) / 2.0;
+    loss.by_mean.iter_mut().zip(of_rows.iter().chain(of_neighbors)).for_each(|(by, back)| *by += back);
+    loss
+}
+
+/// The same in one direction: of each row of a pair among all neighbours.
+fn one_way(mean: &[f32], latent_dim: usize, weight: f64) -> NeighborLoss {
     let pairs = mean.len() / latent_dim / 2;
     let (rows, neighbors) = mean.split_at(pairs * latent_dim);
     // Of each dimension, the coordinates of all neighbours, and the derivatives by them.
@@ -75,22 +86,22 @@ mod tests {
     /// import torch
     /// m = torch.tensor([[0.0, 0.1], [0.3, -0.2], [0.05, 0.2], [0.25, 0.0]], requires_grad=True)
     /// q = 1 / (1 + torch.cdist(m[:2], m[2:]) ** 2 / 0.01)
-    /// loss = -(q.diagonal() / q.sum(1)).log().mean(); loss.backward(); print(loss.item(), m.grad)
+    /// loss = -(q.diagonal() ** 2 / (q.sum(0) * q.sum(1))).log().mean() / 2; loss.backward(); print(loss.item(), m.grad)
     /// ```
     #[test]
     fn the_loss_and_its_gradient_match_pytorch() {
         let mean = [0.0, 0.1, 0.3, -0.2, 0.05, 0.2, 0.25, 0.0];
         let NeighborLoss { value, by_mean } = neighbor_loss(&mean, 2, 1.0);
-        assert!((value - 0.222_380_49).abs() < 1e-6, "{value}");
+        assert!((value - 0.257_402_66).abs() < 1e-6, "{value}");
         let gradient = [
-            0.173_160_23,
-            -1.212_121_2,
-            -0.022_637_17,
-            -0.384_833_2,
-            0.674_266_34,
-            0.635_459_66,
-            -0.824_789_35,
-            0.961_494_8,
+            0.577_766_78,
+            -1.037_828_8,
+            0.126_428_22,
+            -0.857_255_58,
+            0.482_610_43,
+            0.437_906_38,
+            -1.186_805_5,
+            1.457_178,
         ];
         for (found, expected) in by_mean.iter().zip(gradient) {
             assert!((found - expected).abs() < 1e-5, "{by_mean:?}");
