@@ -15,13 +15,18 @@ const WIDEST: usize = 64;
 /// A short training takes the steps of a full one divided by this.
 const SHORTER: usize = 4;
 
-/// Nats a row and element of the row vector that more dimensions have to gain: a seed changes a few thousandths, up to a
+/// Nats a row and element of the row vector that twice as many dimensions have to gain: a seed changes a few thousandths, up to a
 /// hundredth on some hundred rows.
 const LEAST_GAIN: f64 = 0.01;
 
 /// The most dimensions to try for rows of `inputs` elements.
 pub(super) fn widest(inputs: usize) -> usize {
     WIDEST.min(inputs)
+}
+
+/// Nats a row that `size` dimensions have to gain over those chosen, for rows of `inputs` elements.
+fn least_gain(inputs: usize, [chosen, size]: [usize; 2]) -> f64 {
+    LEAST_GAIN * inputs as f64 * (size as f64 / chosen as f64).log2()
 }
 
 /// A search for the number of latent dimensions.
@@ -48,7 +53,7 @@ impl LatentDimSearch<'_> {
             let Some(loss) = self.validation_loss(size, run)? else { return Ok(None) };
             tracing::info!("latent dimensions: {size}, validation loss {loss:.4} nats a row");
             match best {
-                Some((chosen, least)) if least - loss < LEAST_GAIN * inputs as f64 => {
+                Some((chosen, least)) if least - loss < least_gain(inputs, [chosen, size]) => {
                     if size >= 4 * chosen {
                         break;
                     }

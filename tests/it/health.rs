@@ -37,7 +37,7 @@ fn elbo_and_kl_are_those_of_the_held_out_loss() {
     assert!((elbo + fitted["held_out_loss"].as_f64().unwrap()).abs() < 1e-4, "{fitted}");
     let kl: f64 = health["dimensions"].as_array().unwrap().iter().map(|it| it["kl"].as_f64().unwrap()).sum();
     assert!((kl - number("kl")).abs() < 1e-9);
-    assert_eq!((&health["rows"], health["dimensions"].as_array().unwrap().len()), (&150.into(), 3));
+    assert_eq!((&health["rows"], health["dimensions"].as_array().unwrap().len()), (&300.into(), 3));
     dir.ok("inspect vae.safetensors").prints(&["latents   ", "variance of the mean", "rebuilt", "x3"]);
 }
 

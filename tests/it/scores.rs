@@ -94,10 +94,10 @@ fn a_p_value_counts_the_calibration_rows_that_score_at_least_as_high() {
     let batch = scored(&dir, "");
     let calibration = scoring(&dir)["calibration"].clone();
     let (levels, rows) = (tail(&calibration), calibration["rows"].as_u64().unwrap());
-    assert_eq!(rows, 100);
+    assert_eq!(rows, 200);
     for ((score, p), anomaly) in known(&batch, "anomaly_score").iter().zip(p_values(&batch)).zip(anomalies(&batch)) {
         let at_least = levels.iter().rfind(|(level, _)| level >= &((*score as f32).to_string().parse().unwrap()));
-        let conformal = (1 + at_least.map_or(0, |(_, rows)| *rows)) as f64 / 101.0;
+        let conformal = (1 + at_least.map_or(0, |(_, rows)| *rows)) as f64 / 201.0;
         // Above the highest score, a fitted tail goes on.
         assert!(if at_least.is_some() { p == conformal } else { p > 0.0 && p <= conformal }, "{p} {conformal}");
         assert_eq!(anomaly, p <= 0.05);
@@ -129,9 +129,9 @@ fn decisions_are_taken_at_fit_or_at_transform() {
     let score = known(&batch, "anomaly_score");
     // The lowest score that at most a tenth of the training rows reach.
     let training = &model["training"];
-    assert_eq!(training["rows"], 1800);
-    let (least, reached) = *tail(training).iter().rfind(|(_, rows)| *rows <= 180).unwrap();
-    assert!(reached >= 170, "{reached}");
+    assert_eq!(training["rows"], 1700);
+    let (least, reached) = *tail(training).iter().rfind(|(_, rows)| *rows <= 170).unwrap();
+    assert!(reached >= 160, "{reached}");
     let by = |least: f64| score.iter().map(|&score| score >= f64::from(least as f32)).collect::<Vec<bool>>();
     assert_eq!(anomalies(&batch), by(least));
     assert_eq!(anomalies(&scored(&dir, "--threshold 3.25")), by(3.25));
@@ -366,7 +366,7 @@ fn a_small_table_is_calibrated_out_of_fold() {
     assert!((0.08..0.32).contains(&low), "{low}");
     // Enough calibration rows, or none by request, are left alone.
     dir.ok("fit in.parquet --epochs 1 --force");
-    assert_eq!(scoring(&dir)["calibration"]["rows"], 100);
+    assert_eq!(scoring(&dir)["calibration"]["rows"], 200);
     dir.ok("fit seen.parquet --epochs 1 --val-fraction 0 --force");
     assert_eq!(scoring(&dir)["calibration"], Value::Null);
 }
