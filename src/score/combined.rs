@@ -30,7 +30,7 @@ pub(crate) enum Ground {
 pub(crate) const EXPONENT: f64 = -3.0;
 
 /// How much of the -ln p of `marginal_nll` counts, beside that of this mean.
-pub(crate) const OF_MARGINALS: f64 = 0.5;
+pub(crate) const OF_MARGINALS: f64 = 0.6;
 
 impl ScoreComponents {
     /// Those of no rows.
@@ -40,7 +40,7 @@ impl ScoreComponents {
     }
 
     /// The length of two numbers at right angles, in nats: -ln of the mean of the p-values of `elbo` and `neighbor_distance`, their
-    /// power mean (Vovk & Wang 2020, "Combining p-values via averaging"), and half of -ln p of `marginal_nll`.
+    /// power mean (Vovk & Wang 2020, "Combining p-values via averaging"), and part of -ln p of `marginal_nll`.
     pub(crate) fn combine(&self, [elbo, neighbor_distance, marginal_nll]: [f32; 3]) -> f64 {
         let (a, b) = (self.elbo.nats(elbo), self.neighbor_distance.nats(neighbor_distance));
         let other = (EXPONENT * (a - b).abs()).exp();

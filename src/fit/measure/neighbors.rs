@@ -28,6 +28,9 @@ const LEAST_ORDINARY: f64 = 0.6;
 /// The share of the rows that are ordinary if the training rows are known to hold anomalies.
 const ORDINARY_AMONG_ANOMALIES: f64 = 0.8;
 
+/// The share of the rows whose values are counted, those of lowest negative ELBO: anomalies among them would make theirs common.
+const COUNTED: f64 = 0.95;
+
 impl Calibration<'_> {
     /// The scorer, with rows to store, and the scores of training rows that others are compared with; and what these make
     /// together of these rows, if that is the score.
@@ -103,22 +106,39 @@ impl Calibration<'_> {
         let stored = (0..kept).map(|n| ordinary[n * ordinary.len() / kept]);
         let stored = stored.flat_map(|row| places[row * width..][..width].iter().copied()).collect();
         let counts = inputs <= Marginals::WIDEST || self.score.needs() == Stored::Marginals;
-        let marginals = counts.then(|| Marginals::of(&values, self.layout));
+        let row = |row: usize| values[row * inputs..][..inputs].iter().copied();
+        let marginals = counts.then(|| {
+            let counted: Vec<f32> = lowest(&scores, COUNTED).into_iter().flat_map(row).collect();
+            Marginals::of(&counted, self.layout)
+        });
         Ok(Neighbors::new(space, stored, marginals))
     }
 }
 
 /// The rows whose scores are ordinary.
 fn ordinary(scores: &[f32], contaminated: bool) -> Vec<usize> {
+    if contaminated {
+        return lowest(scores, ORDINARY_AMONG_ANOMALIES);
+    }
+    let quantile = quantiles(scores);
+    let (median, quartile) = (quantile(0.5), quantile(0.75));
+    up_to(scores, (median + FENCE * (quartile - median)).max(quantile(LEAST_ORDINARY)))
+}
+
+/// The rows with the lowest scores, a share of all, and more if scores are equal.
+fn lowest(scores: &[f32], share: f64) -> Vec<usize> {
+    up_to(scores, quantiles(scores)(share))
+}
+
+fn up_to(scores: &[f32], most: f32) -> Vec<usize> {
+    (0..scores.len()).filter(|&row| scores[row] <= most).collect()
+}
+
+/// The score that a share of the rows has at most.
+fn quantiles(scores: &[f32]) -> impl Fn(f64) -> f32 {
     let mut sorted = scores.to_vec();
     sorted.sort_unstable_by(f32::total_cmp);
-    let quantile = |share: f64| sorted[(share * (sorted.len() - 1) as f64) as usize];
-    let (median, quartile) = (quantile(0.5), quantile(0.75));
-    let most = match contaminated {
-        true => quantile(ORDINARY_AMONG_ANOMALIES),
-        false => (median + FENCE * (quartile - median)).max(quantile(LEAST_ORDINARY)),
-    };
-    (0..scores.len()).filter(|&row| scores[row] <= most).collect()
+    move |share| sorted[(share * (sorted.len() - 1) as f64) as usize]
 }
 
 #[cfg(test)]
