@@ -1,4 +1,5 @@
-//! The training rows that a model stores to measure distances from them: a seeded choice among those it finds ordinary.
+//! The training rows that a model stores to measure distances from them, a seeded choice among those it finds ordinary, and
+//! counts of the values of some.
 
 use std::sync::Arc;
 
@@ -82,7 +83,8 @@ impl Calibration<'_> {
         let mut sampled = sample(store.len(), SAMPLED * most, RandomStream::new(self.training.seed, "neighbors"));
         sampled.dedup();
         let (mut residuals, mut scores) = (Residuals::default(), Vec::with_capacity(sampled.len()));
-        let mut values = Vec::with_capacity(sampled.len() * inputs);
+        let counts = inputs <= Marginals::WIDEST || self.score.needs() == Stored::Marginals;
+        let mut values = Vec::new();
         for sampled in sampled.chunks(BATCH_ROWS) {
             run.stopper().check()?;
             let mut table = Table::default();
@@ -91,7 +93,7 @@ impl Calibration<'_> {
             let rows = scorer.rows(&batch)?;
             scores.extend(rows.score(&ELBO)?.into_iter().map(|score| score.unwrap_or(f32::INFINITY)));
             residuals.extend(rows.first().residuals()?);
-            values.extend(batch.values());
+            values.extend(batch.values().filter(|_| counts));
         }
         // In order, how far a row is off tells a level that lasts from a single value; and a change of the level within the
         // training rows is none of an anomaly.
@@ -105,7 +107,6 @@ impl Calibration<'_> {
         let places = space.places(&residuals);
         let stored = (0..kept).map(|n| ordinary[n * ordinary.len() / kept]);
         let stored = stored.flat_map(|row| places[row * width..][..width].iter().copied()).collect();
-        let counts = inputs <= Marginals::WIDEST || self.score.needs() == Stored::Marginals;
         let row = |row: usize| values[row * inputs..][..inputs].iter().copied();
         let marginals = counts.then(|| {
             let counted: Vec<f32> = lowest(&scores, COUNTED).into_iter().flat_map(row).collect();
