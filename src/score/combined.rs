@@ -30,7 +30,7 @@ pub(crate) enum Ground {
 pub(crate) const EXPONENT: f64 = -3.0;
 
 /// The part of -ln p of `marginal_nll` that counts beside -ln of this mean.
-pub(crate) const OF_MARGINALS: f64 = 0.6;
+pub(crate) const OF_MARGINALS: f64 = 0.5;
 
 impl ScoreComponents {
     /// Those of no rows.
