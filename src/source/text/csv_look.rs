@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::csv_format::CsvFormat;
 use super::csv_records::{CsvRecords, Found, Record};
 use super::line_length::LongestLine;
-use super::text_value::TextValue;
+use super::text_value::{TextValue, with_seconds};
 use crate::config::{BadLines, CsvConfig, DecimalMark};
 
 /// Most bytes of a file that are looked at.
@@ -101,17 +101,17 @@ fn has_values_first(records: &[Vec<String>]) -> bool {
     let Some((first, others)) = records.split_first() else { return false };
     let (mut numbers, mut has_value) = (HashSet::new(), false);
     for (n, text) in first.iter().enumerate().filter(|(_, text)| !text.is_empty()) {
-        let kind = std::mem::discriminant(&TextValue::parse(text));
+        let value = |text: &str| TextValue::parse(&with_seconds(text));
         let mut column = others.iter().filter_map(|record| record.get(n)).filter(|other| !other.is_empty());
-        let is_number = |text: &str| matches!(TextValue::parse(text), TextValue::Integer(_) | TextValue::Decimal(_));
-        let fits = match TextValue::parse(text) {
+        let fits = match value(text) {
             TextValue::Integer(_) | TextValue::Decimal(_) => {
                 has_value |= text.contains(['.', '-']) || !numbers.insert(text);
-                !others.is_empty() && column.all(|other| is_number(other))
+                !others.is_empty()
+                    && column.all(|other| matches!(value(other), TextValue::Integer(_) | TextValue::Decimal(_)))
             }
             TextValue::Time(_) => {
                 has_value = true;
-                !others.is_empty() && column.all(|other| std::mem::discriminant(&TextValue::parse(other)) == kind)
+                !others.is_empty() && column.all(|other| matches!(value(other), TextValue::Time(_)))
             }
             _ => column.any(|other| other == text),
         };
@@ -192,6 +192,7 @@ mod tests {
             ("5.1,3.5,setosa\n4.9,3.0,setosa\n", false),
             ("0,0,7\n1,2,3\n", false),
             ("2020-01-01,7\n2020-01-02,8\n", false),
+            ("2020-01-01 12:30,up\n2020-01-02 12:30:15,up\n", false),
             ("-1,2\n3,4\n", false),
             ("a,b\n1,2\n", true),
             ("0,1,2\n5,6,7\n", true),
