@@ -79,7 +79,8 @@ fn records_of(sample: &[u8], delimiter: u8, quote: u8, comment: Option<u8>) -> V
 fn fit(records: &[Vec<String>]) -> (usize, usize) {
     let width = records.first().map_or(0, Vec::len);
     if has_row_names(records) {
-        return (1000, width + 1);
+        // A delimiter that the first record has, too, fits better: decimal commas also part lines into one field more.
+        return (1000, width);
     }
     let alike = records.iter().filter(|record| record.len() == width).count();
     if width < 2 { (0, 0) } else { (1000 * alike / records.len(), width) }
@@ -161,6 +162,8 @@ mod tests {
         for (text, delimiter) in [
             ("a,b\n1,2\n", b','),
             ("a;b\n1,5;2,5\n3;4\n", b';'),
+            ("day;x\n31.01.2024;1,5\n01.02.2024;2,5\n", b';'),
+            ("a,b\nx,1,2\ny,3,4\n", b','),
             ("a\tb\n1 2\t3\n", b'\t'),
             ("a|b|c\n1|2,0|3\n", b'|'),
             ("a,b\n1,x;y;z\n2,3\n", b','),
