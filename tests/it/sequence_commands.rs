@@ -130,7 +130,7 @@ fn rows_are_rebuilt_drawn_and_reported() {
         let mean = was.iter().sum::<f64>() / 300.0;
         let residual: f64 = was.iter().zip(&is).map(|(was, is)| (was - is).powi(2)).sum();
         let spread: f64 = was.iter().map(|was| (was - mean).powi(2)).sum();
-        assert!(residual < 0.35 * spread, "{column}: {residual} of {spread}");
+        assert!(residual < 0.5 * spread, "{column}: {residual} of {spread}");
         assert_eq!(bits(&again, column), bits(&rebuilt, column), "from the latents alone");
     }
     dir.ok("generate -n 50 drawn.parquet -m model.safetensors");
