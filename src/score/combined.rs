@@ -29,7 +29,7 @@ pub(crate) enum Ground {
 /// The exponent of the mean of two p-values: between the harmonic mean, at -1, and the lower of both, at -∞.
 pub(crate) const EXPONENT: f64 = -3.0;
 
-/// How much of the -ln p of `marginal_nll` counts, beside that of this mean.
+/// The part of -ln p of `marginal_nll` that counts, beside -ln of this mean.
 pub(crate) const OF_MARGINALS: f64 = 0.5;
 
 impl ScoreComponents {
