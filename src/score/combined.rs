@@ -29,7 +29,7 @@ pub(crate) enum Ground {
 /// The exponent of the mean of two p-values: between the harmonic mean, at -1, and the lower of both, at -∞.
 pub(crate) const EXPONENT: f64 = -3.0;
 
-/// The part of -ln p of `marginal_nll` that counts, beside -ln of this mean.
+/// The part of -ln p of `marginal_nll` that counts beside -ln of this mean.
 pub(crate) const OF_MARGINALS: f64 = 0.5;
 
 impl ScoreComponents {
@@ -39,8 +39,8 @@ impl ScoreComponents {
         Self { elbo: none(), neighbor_distance: none(), marginal_nll: None }
     }
 
-    /// The length of two numbers at right angles, in nats: -ln of the mean of the p-values of `elbo` and `neighbor_distance`, their
-    /// power mean (Vovk & Wang 2020, "Combining p-values via averaging"), and half of -ln p of `marginal_nll`.
+    /// √(a² + b²), in nats: a is -ln of the mean of the p-values of `elbo` and `neighbor_distance`, their power mean (Vovk & Wang
+    /// 2020, "Combining p-values via averaging"), and b a part of -ln of that of `marginal_nll`.
     pub(crate) fn combine(&self, [elbo, neighbor_distance, marginal_nll]: [f32; 3]) -> f64 {
         let (a, b) = (self.elbo.nats(elbo), self.neighbor_distance.nats(neighbor_distance));
         let other = (EXPONENT * (a - b).abs()).exp();

@@ -152,30 +152,43 @@ fn a_fit_to_contaminated_rows_says_so_and_can_take_the_share() {
 #[test]
 fn values_that_are_rare_by_themselves_count_by_their_share_of_the_training_rows() {
     let dir = Workdir::new();
-    // The numbers 0 to 31, each as often as the others but for 31, which is in two rows; a flag that is true in one row of ten.
+    // The numbers 0 to 31, the last in two rows; a flag that is true in one row of ten where it is known.
     let numbers: Vec<f64> = (0..622).map(|row| if row < 620 { f64::from(row % 31) } else { 31.0 }).collect();
     let flags: Vec<Option<bool>> = (0..622).map(|row| (row % 2 == 0).then_some(row % 20 == 0)).collect();
     let table = |numbers: Vec<f64>, flags: Vec<Option<bool>>| {
         let numbers = Arc::new(Float64Array::from(numbers)) as ArrayRef;
         RecordBatch::try_from_iter([("number", numbers), ("flag", Arc::new(BooleanArray::from(flags)) as ArrayRef)])
     };
-    write(&dir.path("train.parquet"), &table(numbers, flags).unwrap(), 200);
-    let few = table(vec![7.0, 31.0, 50.0, 7.0], vec![Some(false), Some(false), Some(true), None]).unwrap();
-    write(&dir.path("few.parquet"), &few, 4);
+    write(&dir.path("train.parquet"), &table(numbers.clone(), flags.clone()).unwrap(), 200);
+    let few = [(7.0, Some(false)), (31.0, Some(false)), (50.0, Some(true)), (7.0, None)];
+    let (some_numbers, some_flags) = few.into_iter().unzip();
+    write(&dir.path("few.parquet"), &table(some_numbers, some_flags).unwrap(), 4);
     dir.ok("fit train.parquet --scale none --val-fraction 0 --epochs 2 --anomaly-score marginal_nll");
+    dir.ok("transform train.parquet scored.parquet --score elbo");
+    let elbos: Vec<f32> = floats(&read(&dir.path("scored.parquet")), "elbo").into_iter().flatten().collect();
+    let mut sorted = elbos.clone();
+    sorted.sort_unstable_by(f32::total_cmp);
+    // The twentieth of the rows that the network finds oddest does not count.
+    let counted: Vec<usize> = (0..622).filter(|&row| elbos[row] <= sorted[589]).collect();
+    assert!((590..=622).contains(&counted.len()));
+    let share = |bins: f64, is_it: &dyn Fn(usize) -> Option<bool>| {
+        let known: Vec<bool> = counted.iter().filter_map(|&row| is_it(row)).collect();
+        // Each bin has half a row more.
+        (known.iter().filter(|it| **it).count() as f64 + 0.5) / (known.len() as f64 + 0.5 * bins)
+    };
     dir.ok("transform few.parquet out.parquet --explain 2 --explain-rows all --drop-features");
     let out = read(&dir.path("out.parquet"));
-    // A number has 34 bins and a flag 2, with half a row more in each.
-    let (all, known) = (622.0 + 17.0, 311.0 + 1.0_f64);
-    let [often, twice, never] = [20.5 / all, 2.5 / all, 0.5 / all];
-    let [yes, no] = [32.5 / known, 279.5 / known];
-    let nats = [often * no, twice * no, never * yes, often * often].map(|p: f64| -p.ln());
-    for (found, expected) in floats(&out, "anomaly_score").into_iter().zip(nats) {
-        assert!((f64::from(found.unwrap()) - expected).abs() < 1e-4, "{found:?}, {expected}");
+    for ((number, flag), found) in few.into_iter().zip(floats(&out, "anomaly_score")) {
+        let of_number = -share(34.0, &|row| Some(numbers[row] == number)).ln();
+        let expected = match flag {
+            Some(flag) => of_number - share(2.0, &|row| flags[row].map(|it| it == flag)).ln(),
+            None => 2.0 * of_number,
+        };
+        assert!((f64::from(found.unwrap()) - expected).abs() < 1e-4, "{number}: {found:?}, {expected}");
     }
-    assert_eq!(top(&out, 1).iter().map(|it| it.0.as_str()).collect::<Vec<_>>(), ["number"]);
-    assert_eq!(top(&out, 2).iter().map(|it| it.0.as_str()).collect::<Vec<_>>(), ["number", "flag"]);
-    assert!(top(&out, 0).is_empty(), "no value is commoner: {:?}", top(&out, 0));
+    let reasons = |row: usize| top(&out, row).into_iter().map(|it| it.0).collect::<Vec<_>>();
+    assert_eq!(reasons(2), ["number", "flag"]);
+    assert_eq!(reasons(1)[0], "number");
 }
 
 /// -ln of the p-value of a score among those of a tail; `None` above the highest, where the tail is fitted.

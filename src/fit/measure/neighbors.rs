@@ -1,4 +1,5 @@
-//! The training rows that a model stores to measure distances from them: a seeded choice among those it finds ordinary.
+//! The training rows that a model stores to measure distances from them, a seeded choice among those it finds ordinary, and
+//! counts of the values of some.
 
 use std::sync::Arc;
 
@@ -27,6 +28,9 @@ const LEAST_ORDINARY: f64 = 0.6;
 
 /// The share of the rows that are ordinary if the training rows are known to hold anomalies.
 const ORDINARY_AMONG_ANOMALIES: f64 = 0.8;
+
+/// The share of the rows whose values are counted, those of lowest negative ELBO: anomalies among them would make theirs common.
+const COUNTED: f64 = 0.95;
 
 impl Calibration<'_> {
     /// The scorer, with rows to store, and the scores of training rows that others are compared with; and what these make
@@ -79,7 +83,8 @@ impl Calibration<'_> {
         let mut sampled = sample(store.len(), SAMPLED * most, RandomStream::new(self.training.seed, "neighbors"));
         sampled.dedup();
         let (mut residuals, mut scores) = (Residuals::default(), Vec::with_capacity(sampled.len()));
-        let mut values = Vec::with_capacity(sampled.len() * inputs);
+        let counts = inputs <= Marginals::WIDEST || self.score.needs() == Stored::Marginals;
+        let mut values = Vec::new();
         for sampled in sampled.chunks(BATCH_ROWS) {
             run.stopper().check()?;
             let mut table = Table::default();
@@ -88,7 +93,7 @@ impl Calibration<'_> {
             let rows = scorer.rows(&batch)?;
             scores.extend(rows.score(&ELBO)?.into_iter().map(|score| score.unwrap_or(f32::INFINITY)));
             residuals.extend(rows.first().residuals()?);
-            values.extend(batch.values());
+            values.extend(batch.values().filter(|_| counts));
         }
         // In order, how far a row is off tells a level that lasts from a single value; and a change of the level within the
         // training rows is none of an anomaly.
@@ -102,23 +107,39 @@ impl Calibration<'_> {
         let places = space.places(&residuals);
         let stored = (0..kept).map(|n| ordinary[n * ordinary.len() / kept]);
         let stored = stored.flat_map(|row| places[row * width..][..width].iter().copied()).collect();
-        let counts = inputs <= Marginals::WIDEST || self.score.needs() == Stored::Marginals;
-        let marginals = counts.then(|| Marginals::of(&values, self.layout));
+        let row = |row: usize| values[row * inputs..][..inputs].iter().copied();
+        let marginals = counts.then(|| {
+            let counted: Vec<f32> = lowest(&scores, COUNTED).into_iter().flat_map(row).collect();
+            Marginals::of(&counted, self.layout)
+        });
         Ok(Neighbors::new(space, stored, marginals))
     }
 }
 
 /// The rows whose scores are ordinary.
 fn ordinary(scores: &[f32], contaminated: bool) -> Vec<usize> {
+    if contaminated {
+        return lowest(scores, ORDINARY_AMONG_ANOMALIES);
+    }
+    let quantile = quantiles(scores);
+    let (median, quartile) = (quantile(0.5), quantile(0.75));
+    up_to(scores, (median + FENCE * (quartile - median)).max(quantile(LEAST_ORDINARY)))
+}
+
+/// The rows with the lowest scores, a share of all, and more if scores are equal.
+fn lowest(scores: &[f32], share: f64) -> Vec<usize> {
+    up_to(scores, quantiles(scores)(share))
+}
+
+fn up_to(scores: &[f32], most: f32) -> Vec<usize> {
+    (0..scores.len()).filter(|&row| scores[row] <= most).collect()
+}
+
+/// The score that a share of the rows has at most.
+fn quantiles(scores: &[f32]) -> impl Fn(f64) -> f32 {
     let mut sorted = scores.to_vec();
     sorted.sort_unstable_by(f32::total_cmp);
-    let quantile = |share: f64| sorted[(share * (sorted.len() - 1) as f64) as usize];
-    let (median, quartile) = (quantile(0.5), quantile(0.75));
-    let most = match contaminated {
-        true => quantile(ORDINARY_AMONG_ANOMALIES),
-        false => (median + FENCE * (quartile - median)).max(quantile(LEAST_ORDINARY)),
-    };
-    (0..scores.len()).filter(|&row| scores[row] <= most).collect()
+    move |share| sorted[(share * (sorted.len() - 1) as f64) as usize]
 }
 
 #[cfg(test)]

@@ -94,10 +94,10 @@ mod tests {
         let NeighborLoss { value, by_mean } = neighbor_loss(&mean, 2, 1.0);
         assert!((value - 0.257_402_66).abs() < 1e-6, "{value}");
         let gradient = [
-            0.577_766_78,
+            0.577_766_8,
             -1.037_828_8,
             0.126_428_22,
-            -0.857_255_58,
+            -0.857_255_6,
             0.482_610_43,
             0.437_906_38,
             -1.186_805_5,
