@@ -15,7 +15,7 @@ COMMANDS = {
     "reconstruct": "Options of :meth:`vaepipe.Model.reconstruct`.",
     "generate": "Options of :meth:`vaepipe.Model.generate`.",
     "traverse": "Options of :meth:`vaepipe.Model.traverse`.",
-    "drift": "Options of :meth:`vaepipe.Model.drift`.",
+    "drift": "Options of :meth:`vaepipe.Model.drift` and :meth:`vaepipe.Model.compare`.",
     "export": "Options of :meth:`vaepipe.Model.to_onnx`.",
 }
 TYPES = {

@@ -87,6 +87,8 @@ def test_a_report_is_a_page_that_a_notebook_shows(scored, flights_model, tmp_pat
         vaepipe.report(scored / "scored.parquet", flights_model, show=["destt"])
     shown = vaepipe.report(scored / "scored.parquet", flights_model, top=5, show=["dest", "origin", "distance"], time="time_hour")
     assert shown.html != page.html
+    [one, list_of_one] = [vaepipe.report(scored / "scored.parquet", top=5, show=show).html for show in ("dest", ["dest"])]
+    assert one == list_of_one
 
 
 def test_fit_transform_reads_a_stream_twice(points):

@@ -165,8 +165,8 @@ pub fn evaluate(source: &ParquetSource, config: &EvaluateConfig, stop: &Stop) ->
             Err(Error::UnknownColumn { selection, name: name.clone(), near })
         }
     };
-    let of_label = LabelColumn::find(&config.label, &all)?;
-    let label = of_label.name.clone();
+    let label_column = LabelColumn::find(&config.label, &all)?;
+    let label = label_column.name.clone();
     if let Some(SeriesConfig { order_by, by, .. }) = &config.series {
         require("order_by", order_by)?;
         by.iter().try_for_each(|name| require("by", name).map(drop))?;
@@ -186,7 +186,7 @@ pub fn evaluate(source: &ParquetSource, config: &EvaluateConfig, stop: &Stop) ->
     let table = columns(source, &names, stop)?;
     let column = |name: &str| table.column(name).map_err(|_| missing(source, name)).and_then(|it| numbers(source, it));
     let labels = table.column(&label).map_err(|_| missing(source, &label))?;
-    let labels = both_labels(source, &of_label, labels)?;
+    let labels = both_labels(source, &label_column, labels)?;
     let (rows, anomalies) =
         (labels.iter().flatten().count(), labels.iter().filter(|label| **label == Some(true)).count());
     let top = config.top.unwrap_or(anomalies as u64);

@@ -66,15 +66,8 @@ pub(super) fn numbers(source: &ParquetSource, column: &Column) -> Result<Vec<Opt
 /// # Errors
 /// [`Error::WrongType`] unless the column holds numbers, Booleans or strings.
 pub(super) fn label_values(source: &ParquetSource, column: &Column) -> Result<LabelValues> {
-    let is_text = *column.dtype() == DataType::String;
-    let words = || {
-        column
-            .cast(&DataType::String)
-            .ok()
-            .and_then(|texts| Some(texts.try_str()?.iter().map(|text| text.map(str::to_owned)).collect()))
-    };
-    match words().filter(|_| is_text) {
-        Some(words) => Ok(LabelValues::Words(words)),
+    match column.try_str() {
+        Some(texts) => Ok(LabelValues::Words(texts.iter().map(|text| text.map(str::to_owned)).collect())),
         None => Ok(LabelValues::Numbers(numbers(source, column)?)),
     }
 }

@@ -33,9 +33,9 @@ impl Model {
     /// As two transforms at once, the rows that are listed, and 16 MB of scores.
     ///
     /// # Errors
-    /// [`OptionRange`](crate::Error::OptionRange), also for an order that the models do not know; [`MissingFeature`](crate::Error::MissingFeature) and
-    /// [`WrongType`](crate::Error::WrongType) if the source does not have the columns of
-    /// both models; [`Unsupported`](crate::Error::Unsupported) for a source that is read only once, and its other errors.
+    /// [`OptionRange`](crate::Error::OptionRange), also for an order that the models do not know;
+    /// [`MissingFeature`](crate::Error::MissingFeature) and [`WrongType`](crate::Error::WrongType) if the source does not have the
+    /// columns of both models; [`Unsupported`](crate::Error::Unsupported) for a source that is read only once, and its other errors.
     pub fn compare_on(
         &self,
         other: &Self,

@@ -17,8 +17,8 @@ pub struct SourceConfig {
     )]
     #[cfg_attr(all(feature = "cli", not(feature = "analysis")), arg(skip))]
     pub predicate: Option<String>,
-    /// Format of stdin, and of files whose name does not tell it [default: on stdin an Arrow stream, or NDJSON if it begins
-    /// with {]
+    /// Format of stdin, and of files whose name does not tell it; in a directory ndjson reads *.json, too, and csv and tsv *.txt,
+    /// *.dat and *.tab [default: on stdin an Arrow stream, or NDJSON if it begins with {]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FORMAT", value_parser = super::flags::words::<InputFormat>(InputFormat::WORDS)))]
     pub input_format: Option<InputFormat>,
     /// The folder of the scratch file that stdin is copied to, unless it is an Arrow stream; `None` is that of the system.

@@ -74,8 +74,9 @@ impl Model {
         config.check()?;
         run.check()?;
         let model = &*self.reading(source.types());
-        let typed = model.typed(source);
-        let (source, damaged) = match typed.keeps_going() {
+        let (typed, output) = (model.typed(source), output.into());
+        // One output of all files cannot do without some.
+        let (source, damaged) = match typed.keeps_going() && matches!(output, Output::Folder(_)) {
             true => readable(&typed, |file| targets(model, file, &config.columns, run).map(drop))?,
             false => (typed, Vec::new()),
         };
@@ -86,7 +87,7 @@ impl Model {
         let filler = imputer.clone();
         let written = model.imputation(&imputer, config, windows).write(
             source,
-            output.into(),
+            output,
             run,
             move |rows| filler.fill(rows),
             columns,

@@ -77,7 +77,7 @@ impl UnreadForm {
         }
         if clocks > 0 && most(clocks) {
             let text = example(Form::Clock)?;
-            return Some(format!("{text:?} looks like a time of the day, which is not read from text"));
+            return Some(format!("{text:?} looks like a time of the day; the type hhmm reads such times"));
         }
         let text = example(Form::Word)?;
         let share = 100 * words / self.known;
@@ -129,10 +129,14 @@ fn is_amount(text: &str) -> bool {
     has_sign && first && grouped && all_digits(decimals) && groups.all(|group| group.len() == 3 && all_digits(group))
 }
 
-/// Whether a text begins with a date: 31.01.2024, 1/31/24, 31-Jan-2024, 2024/01/31, Jan 31, 2024.
+/// Whether a text is a date, perhaps with a time: 31.01.2024, 1/31/24, 31-Jan-2024, 2024/01/31, Jan 31, 2024.
 fn is_date(text: &str) -> bool {
     let mut parts = text.split(['.', '/', '-', ' ', ',']).filter(|part| !part.is_empty());
     let [Some(a), Some(b), Some(c)] = [parts.next(), parts.next(), parts.next()] else { return false };
+    if parts.next().is_some_and(|rest| !rest.contains(':')) {
+        // An address, such as 10.1.12.20.
+        return false;
+    }
     let number = |part: &str| part.parse::<u32>().ok().filter(|_| part.len() <= 4);
     let is_month = |part: &str| part.get(..3).is_some_and(|first| MONTHS.contains(&first.to_lowercase().as_str()));
     let is_day = |part: &str| part.len() <= 2 && number(part).is_some_and(|day| (1..=31).contains(&day));
@@ -220,6 +224,7 @@ mod tests {
             &["+4917012345"],
             &["007", "012"],
             &["10.0.0.1"],
+            &["10.1.12.20"],
             &["1.2.3"],
             &["12E4", "7"],
             &["A1", "7", "8", "9"],

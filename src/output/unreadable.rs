@@ -42,12 +42,12 @@ pub(super) fn files(failed: &[(PathBuf, Error)]) -> Vec<UnreadableFile> {
 /// The files of a source that `look` can read, and those that it cannot.
 ///
 /// # Errors
-/// Those that are not about damaged files, and the last one if no file can be read.
+/// Those that are not about damaged files, and [`Error::Unfinished`] if no file can be read.
 pub(crate) fn readable(
     source: &Source,
     mut look: impl FnMut(&Source) -> Result<()>,
 ) -> Result<(Source, Vec<UnreadableFile>)> {
-    let (mut kept, mut unreadable, mut last) = (Vec::new(), Vec::new(), None);
+    let (mut kept, mut unreadable) = (Vec::new(), Vec::new());
     for (file, _) in source.files_with_output_paths() {
         let looked = look(&file);
         kept.push(looked.is_ok());
@@ -56,15 +56,14 @@ pub(crate) fn readable(
             Err(error) if error.kind() == ErrorKind::Data => {
                 tracing::warn!("{error}; the file is skipped");
                 unreadable.push(UnreadableFile::new(file.path(), &error));
-                last = Some(error);
             }
             Err(error) => return Err(error),
         }
     }
-    match last {
-        Some(error) if !kept.contains(&true) => Err(error),
-        _ => Ok((source.retain(&kept), unreadable)),
+    if !kept.contains(&true) {
+        check(&[files(source.unreadable()), unreadable.clone()].concat(), 0)?;
     }
+    Ok((source.retain(&kept), unreadable))
 }
 
 /// Checks that no file was left out of a run that wrote `done` files.

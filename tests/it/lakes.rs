@@ -411,6 +411,15 @@ fn a_run_that_leaves_files_out_sums_up_the_others() {
             "lake/pages.parquet: row group 0, ",
         ]);
     }
+    // Without any sound file there is nothing to sum up.
+    for name in ["p0", "p1", "p2"] {
+        std::fs::remove_file(path(name)).unwrap();
+    }
+    for command in ["transform", "reconstruct", "impute"] {
+        dir.fails(1, &format!("{command} lake none/ -m a.st --keep-going"))
+            .says(&["0 files are written and 2 are not"]);
+    }
+    std::fs::copy(dir.path("sound/p0.parquet"), path("p0")).unwrap();
     // A check that fails is still told, but what is not there counts for more.
     let rate = "transform lake rate/ -m a.st --keep-going --alpha 0.5 --fail-on-anomaly-rate 0.01";
     dir.fails(1, rate).says(&["of the rows are anomalies, more than 1.0 %", "2 are not"]);

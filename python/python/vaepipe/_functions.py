@@ -162,7 +162,7 @@ def report(
     color: str | None = None,
     dimensions: tuple[int, int] | None = None,
     image: tuple[int, int] | None = None,
-    show: Sequence[str] = (),
+    show: str | Sequence[str] = (),
     time: str | None = None,
     top: int | None = None,
     where: str | None = None,
@@ -181,4 +181,5 @@ def report(
         model = Model.load(model)
     native = None if model is None else model._native
     rows = _some(data, where).native
-    return Report(_vaepipe.report(rows, native, label, color, dimensions, image, top, list(show), time))
+    columns = [show] if isinstance(show, str) else list(show)
+    return Report(_vaepipe.report(rows, native, label, color, dimensions, image, top, columns, time))

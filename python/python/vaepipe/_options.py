@@ -349,7 +349,7 @@ class TraverseOptions(TypedDict, total=False):
 
 
 class DriftOptions(TypedDict, total=False):
-    """Options of :meth:`vaepipe.Model.drift`."""
+    """Options of :meth:`vaepipe.Model.drift` and :meth:`vaepipe.Model.compare`."""
 
     #: Earlier rows of the same sequences, whose windows go on into each input: files, directories or globs,
     #: read in this order and not written. For a model of rows in order

@@ -116,7 +116,7 @@ fn robust_range(values: impl Iterator<Item = f64>) -> Range<f64> {
 /// The paint of every row, the legend, and the name of the column that colours rows.
 fn colors(path: &Path, columns: &ScoredColumns, sample: &SampledRows) -> Result<(Vec<Paint>, Legend, String)> {
     let all = sample.rows.len();
-    match (&columns.color, &columns.of_label) {
+    match (&columns.color, &columns.label_column) {
         (None, Some(label)) => {
             let Some(column) = sample.column(&label.name) else { return Ok(single_color(all)) };
             let labels = labels(path, label, column)?;

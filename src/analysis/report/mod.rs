@@ -238,7 +238,7 @@ struct ScoredColumns {
     top_features: Option<String>,
     label: Option<String>,
     /// How it says which rows are anomalies.
-    of_label: Option<LabelColumn>,
+    label_column: Option<LabelColumn>,
     color: Option<String>,
     cluster: Option<String>,
     /// What is before the names of the columns that the transform added.
@@ -282,14 +282,14 @@ impl ScoredColumns {
         let is_carried = |name: &&&str| !features.contains(**name) && !is_new(name);
         config.show.iter().try_for_each(|name| require("show", name).map(drop))?;
         let time = config.time.as_deref().map(|name| require("time", name)).transpose()?;
-        let of_label = config.label.as_deref().map(|label| LabelColumn::find(label, &all)).transpose()?;
+        let label_column = config.label.as_deref().map(|label| LabelColumn::find(label, &all)).transpose()?;
         Ok(Self {
             latents,
             p_value: new("p_value"),
             is_anomaly: new("is_anomaly"),
             top_features: new("top_features"),
-            label: of_label.as_ref().map(|label| label.name.clone()),
-            of_label,
+            label: label_column.as_ref().map(|label| label.name.clone()),
+            label_column,
             color: config.color.as_deref().map(|name| require("color", name)).transpose()?,
             cluster: new("cluster"),
             time: periods::time_column(source, time),

@@ -187,7 +187,7 @@ impl TableSurvey {
         for batch in source.scan(&names, BATCH_ROWS) {
             stop.check()?;
             let (_, batch) = batch?;
-            let labels = match &columns.of_label {
+            let labels = match &columns.label_column {
                 Some(label) => batch.column_by_name(&label.name).map(|it| labels(path, label, it)).transpose()?,
                 None => None,
             };

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::csv_format::CsvFormat;
 use super::csv_records::{CsvRecords, Found, Record};
 use super::line_length::LongestLine;
-use super::text_value::TextValue;
+use super::text_value::{TextValue, with_seconds};
 use crate::config::{BadLines, CsvConfig, DecimalMark};
 
 /// Most bytes of a file that are looked at.
@@ -79,7 +79,8 @@ fn records_of(sample: &[u8], delimiter: u8, quote: u8, comment: Option<u8>) -> V
 fn fit(records: &[Vec<String>]) -> (usize, usize) {
     let width = records.first().map_or(0, Vec::len);
     if has_row_names(records) {
-        return (1000, width + 1);
+        // A delimiter that the first record has, too, fits better: decimal commas also part lines into one field more.
+        return (1000, width);
     }
     let alike = records.iter().filter(|record| record.len() == width).count();
     if width < 2 { (0, 0) } else { (1000 * alike / records.len(), width) }
@@ -101,17 +102,17 @@ fn has_values_first(records: &[Vec<String>]) -> bool {
     let Some((first, others)) = records.split_first() else { return false };
     let (mut numbers, mut has_value) = (HashSet::new(), false);
     for (n, text) in first.iter().enumerate().filter(|(_, text)| !text.is_empty()) {
-        let kind = std::mem::discriminant(&TextValue::parse(text));
+        let value = |text: &str| TextValue::parse(&with_seconds(text));
         let mut column = others.iter().filter_map(|record| record.get(n)).filter(|other| !other.is_empty());
-        let is_number = |text: &str| matches!(TextValue::parse(text), TextValue::Integer(_) | TextValue::Decimal(_));
-        let fits = match TextValue::parse(text) {
+        let fits = match value(text) {
             TextValue::Integer(_) | TextValue::Decimal(_) => {
                 has_value |= text.contains(['.', '-']) || !numbers.insert(text);
-                !others.is_empty() && column.all(|other| is_number(other))
+                !others.is_empty()
+                    && column.all(|other| matches!(value(other), TextValue::Integer(_) | TextValue::Decimal(_)))
             }
             TextValue::Time(_) => {
                 has_value = true;
-                !others.is_empty() && column.all(|other| std::mem::discriminant(&TextValue::parse(other)) == kind)
+                !others.is_empty() && column.all(|other| matches!(value(other), TextValue::Time(_)))
             }
             _ => column.any(|other| other == text),
         };
@@ -161,6 +162,8 @@ mod tests {
         for (text, delimiter) in [
             ("a,b\n1,2\n", b','),
             ("a;b\n1,5;2,5\n3;4\n", b';'),
+            ("day;x\n31.01.2024;1,5\n01.02.2024;2,5\n", b';'),
+            ("a,b\nx,1,2\ny,3,4\n", b','),
             ("a\tb\n1 2\t3\n", b'\t'),
             ("a|b|c\n1|2,0|3\n", b'|'),
             ("a,b\n1,x;y;z\n2,3\n", b','),
@@ -192,6 +195,7 @@ mod tests {
             ("5.1,3.5,setosa\n4.9,3.0,setosa\n", false),
             ("0,0,7\n1,2,3\n", false),
             ("2020-01-01,7\n2020-01-02,8\n", false),
+            ("2020-01-01 12:30,up\n2020-01-02 12:30:15,up\n", false),
             ("-1,2\n3,4\n", false),
             ("a,b\n1,2\n", true),
             ("0,1,2\n5,6,7\n", true),

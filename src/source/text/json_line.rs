@@ -15,7 +15,7 @@ pub(super) fn check_object(line: &str) -> Result<(), String> {
     serde_json::from_str::<IgnoredAny>(line).map_err(|error| {
         let (place, all) = (format!(" at line {} column {}", error.line(), error.column()), error.to_string());
         let at = line.get(error.column().saturating_sub(1)..).unwrap_or_default();
-        let fault = match ["NaN", "nan", "Infinity", "-Infinity"].into_iter().find(|word| at.starts_with(word)) {
+        let fault = match ["NaN", "Infinity"].into_iter().find(|word| at.starts_with(word)) {
             Some(word) => format!("{word} is no number in JSON, write null"),
             None => all.strip_suffix(&place).unwrap_or(&all).to_owned(),
         };
