@@ -108,7 +108,7 @@ pub struct FitConfig {
     #[cfg_attr(feature = "cli", arg(long, value_name = "auto|K", help_heading = "Model"))]
     pub clusters: Option<ClusterCount>,
     /// The score in the column anomaly_score, which also makes the p-values; neighbor_distance, the default with --order-by,
-    /// and combined store training rows in the model [default: elbo; with --preset anomaly combined]
+    /// marginal_nll and combined store training rows in the model [default: elbo; with --preset anomaly combined]
     #[cfg_attr(feature = "cli", arg(long, value_name = "NAME", help_heading = "Anomalies"))]
     pub anomaly_score: Option<String>,
     /// Activation function of the hidden layers [default: silu]

@@ -8,7 +8,7 @@ use super::row::RowVector;
 use super::schema::ElementType;
 use super::scores::{ScoreGraph, members};
 use crate::artifact::Model;
-use crate::score::{COMBINED, MOST_FACTOR, REFINEMENTS, Score};
+use crate::score::{COMBINED, MOST_FACTOR, REFINEMENTS, Score, Stored};
 
 /// Rows as they are, and as they are scored.
 pub(super) struct GraphRows<'a> {
@@ -26,7 +26,7 @@ impl<'a> GraphRows<'a> {
             let mut one_sided = members(graph, model, row);
             one_sided.has_expected = Some(has_expected);
             // A distance alone says little of a row with an expected value.
-            let score = if anomaly_score.needs_neighbors() { &COMBINED } else { anomaly_score };
+            let score = if anomaly_score.needs() == Stored::Rows { &COMBINED } else { anomaly_score };
             let [before, after] = [&mut own, &mut one_sided].map(|rows| rows.score_without_feedback(graph, score));
             graph.section("directions");
             let stays = graph.op("LessOrEqual", &[&before, &after]);

@@ -140,7 +140,7 @@ impl ScoreGraph<'_> {
         graph.op("Where", &[&is_known, numbers, &nan])
     }
 
-    /// The score, or both that it combines.
+    /// The score, or those that it combines.
     fn parts(&mut self, graph: &mut GraphBuilder, score: &Score) -> Vec<Tensor> {
         match (score.name, score.needs_neighbors()) {
             (_, false) => vec![self.mean(graph, score.name)],
@@ -247,8 +247,8 @@ impl ScoreGraph<'_> {
         if let ([marginal], Some(tail)) = (marginal, marginal_nll) {
             let marginal = self.unless_expected(graph, marginal);
             let c = TailGraph { tail, elements, rounding: OF_SUMS }.nats(graph, &marginal);
-            let half = graph.doubles(&[OF_MARGINALS]);
-            let c = graph.op("Mul", &[&c, &half]);
+            let part = graph.doubles(&[OF_MARGINALS]);
+            let c = graph.op("Mul", &[&c, &part]);
             let [both, c] = [&nats, &c].map(|it| graph.op("Mul", &[it, it]));
             let square = graph.op("Add", &[&both, &c]);
             nats = graph.op("Sqrt", &[&square]);

@@ -204,11 +204,11 @@ pub(super) fn val_fraction(config: &FitConfig) -> f64 {
 /// The learning rate of preset anomaly with given columns: the network must learn their effects in few steps.
 const LR_GIVEN: f64 = 8e-3;
 
-/// The learning rate of preset map for narrow tables: a lower one leaves rows together that details tell apart.
-const LR_OF_NARROW_MAP: f64 = 8e-3;
-
 /// The trim of the same: at first many ordinary rows look odd for their circumstances.
 const TRIM_GIVEN: f64 = 0.05;
+
+/// The learning rate of preset map for narrow tables: a lower one leaves rows together that details tell apart.
+const LR_OF_NARROW_MAP: f64 = 8e-3;
 
 fn lr(config: &FitConfig, shape: DataShape) -> f64 {
     match preset(config) {

@@ -62,13 +62,14 @@ impl HoldOut {
     /// The same, as long as that is at most an eighth: a hundred calibration rows give p-values down to 0.01.
     const ENOUGH: u64 = 200;
 
-    /// Fewest calibration rows, as long as that is at most a tenth of the rows, and these are so many: of the ordinary rows, a share
-    /// that is within a factor of three of P then has a p-value of at most P = 0.01, in 98 of 100 fits.
+    /// Fewest calibration rows, as long as that is at most a tenth of the rows: then in 97 of 100 fits the share of ordinary rows
+    /// whose p-value is at most 0.01 is within a factor of three of 0.01.
     const CALIBRATION: u64 = 500;
+    /// The same: of fewer rows than this, training needs them.
     const CALIBRATION_FROM: u64 = 2000;
 
-    /// Counts the rows to hold out of `rows` rows, of `row_bytes` encoded bytes each, for a share of `fraction`: half of them, or
-    /// one more, validate.
+    /// Counts the rows to hold out of `rows` rows, of `row_bytes` encoded bytes each, for a share of `fraction`: half of that
+    /// share, rounded up, validates, and the other half or more calibrates.
     pub(crate) fn count(rows: u64, fraction: f64, row_bytes: u64) -> HeldOut {
         if fraction == 0.0 {
             return HeldOut::default();

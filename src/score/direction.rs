@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::scorer::{Directions, MemberView};
-use super::{COMBINED, EncodedBatch, Member, Score, Scorer};
+use super::{COMBINED, EncodedBatch, Member, Score, Scorer, Stored};
 use crate::batch::Batch;
 use crate::error::Result;
 
@@ -26,7 +26,7 @@ impl Scorer {
         }
         let inputs = batch.x.len() / batch.rows();
         // A distance alone says little of a row with an expected value.
-        let score = if score.needs_neighbors() { &COMBINED } else { score };
+        let score = if score.needs() == Stored::Rows { &COMBINED } else { score };
         let mut scored = self.first().with_expected(batch, directions)?;
         let scores = |batch: &Batch| self.rows(batch)?.score_without_feedback(score);
         let [before, after] = [scores(batch)?, scores(&scored)?];

@@ -8,7 +8,7 @@ use arrow::datatypes::Float64Type;
 use serde_json::Value;
 
 use crate::model_file::{put_together, take_apart};
-use crate::scores::top;
+use crate::scores::{tail, top};
 use crate::tables::{Uniform, floats, new_bits, read, write};
 use crate::workdir::Workdir;
 
@@ -105,8 +105,8 @@ fn a_model_holds_rows_only_if_its_score_needs_them_and_few() {
     let (metadata, tensors) = take_apart(&dir.path("some.safetensors"));
     let (_, shape, ..) = tensors.iter().find(|(name, ..)| name == "neighbors.rows").unwrap();
     assert_eq!(shape[1], 5 + 2);
-    // Of 4,000 rows a tenth is held out, and the oddest are not stored.
-    assert!((2000..=3600).contains(&shape[0]), "{shape:?}");
+    // Of 4,000 rows 200 validate and 400 calibrate, and the oddest are not stored.
+    assert!((2000..=3400).contains(&shape[0]), "{shape:?}");
     let text = |metadata: &Value| metadata.to_string();
     let without = tensors.iter().filter(|(name, ..)| name != "neighbors.mean").cloned().collect();
     put_together(&dir.path("damaged.safetensors"), &text(&metadata), &without);
@@ -189,4 +189,53 @@ fn values_that_are_rare_by_themselves_count_by_their_share_of_the_training_rows(
     let reasons = |row: usize| top(&out, row).into_iter().map(|it| it.0).collect::<Vec<_>>();
     assert_eq!(reasons(2), ["number", "flag"]);
     assert_eq!(reasons(1)[0], "number");
+}
+
+/// -ln of the p-value of a score among those of a tail; `None` above the highest, where the tail is fitted.
+fn nats_of(of: &Value, score: f32) -> Option<f64> {
+    let (_, at_least) = tail(of).into_iter().rfind(|(level, _)| *level as f32 >= score)?;
+    Some(-((1 + at_least) as f64 / (1.0 + of["rows"].as_f64().unwrap())).ln())
+}
+
+#[test]
+fn combined_is_of_three_p_values_and_of_two_in_a_model_without_histograms() {
+    let dir = Workdir::new();
+    broken(&dir);
+    dir.ok("fit train.parquet --preset anomaly --epochs 3");
+    let (metadata, tensors) = take_apart(&dir.path("vae.safetensors"));
+    let components = &metadata["scoring"]["components"];
+    let scored = |model: &str| {
+        dir.ok(&format!("transform test.parquet out.parquet -m {model} --score all --force"));
+        read(&dir.path("out.parquet"))
+    };
+    let nats = |batch: &RecordBatch, name: &str| -> Vec<Option<f64>> {
+        floats(batch, name).into_iter().map(|score| nats_of(&components[name], score.unwrap())).collect()
+    };
+    let check = |batch: &RecordBatch, marginals: Vec<Option<f64>>| {
+        let both = nats(batch, "elbo").into_iter().zip(nats(batch, "neighbor_distance"));
+        let rows = both.zip(marginals).zip(floats(batch, "combined"));
+        let known = rows.filter_map(|(((a, b), c), found)| Some(([a?, b?, c?], f64::from(found?))));
+        let known: Vec<([f64; 3], f64)> = known.collect();
+        assert!(known.len() > 900, "{}", known.len());
+        for ([a, b, c], found) in known {
+            let both = (((3.0 * a).exp() + (3.0 * b).exp()) / 2.0).ln() / 3.0;
+            let expected = (both.powi(2) + (c / 2.0).powi(2)).sqrt();
+            assert!((found - expected).abs() < 1e-4, "{found}, {expected}");
+        }
+    };
+    let of_three = scored("vae.safetensors");
+    check(&of_three, nats(&of_three, "marginal_nll"));
+
+    // As models from before: neither histograms nor what training rows scored by them.
+    let mut before = metadata.clone();
+    before["scoring"]["components"].as_object_mut().unwrap().remove("marginal_nll").unwrap();
+    let without = tensors.iter().filter(|(name, ..)| !name.starts_with("neighbors.marginals.")).cloned().collect();
+    put_together(&dir.path("before.safetensors"), &before.to_string(), &without);
+    let of_two = scored("before.safetensors");
+    assert!(of_two.column_by_name("marginal_nll").is_none());
+    check(&of_two, vec![Some(0.0); 1000]);
+    for (metadata, tensors) in [(&metadata, &without), (&before, &tensors)] {
+        put_together(&dir.path("damaged.safetensors"), &metadata.to_string(), tensors);
+        dir.fails(65, "inspect damaged.safetensors").says(&["stored training rows do not match"]);
+    }
 }

@@ -125,6 +125,21 @@ fn how_far_a_value_is_on_the_other_side_changes_no_score() {
 }
 
 #[test]
+fn a_direction_raises_no_score_of_single_values() {
+    let dir = folder();
+    let scored = |flags: &str| {
+        dir.ok(&format!("{FIT} --anomaly-score marginal_nll --force {flags}"));
+        dir.ok("transform today.parquet out.parquet --force");
+        floats(&read(&dir.path("out.parquet")), "anomaly_score").into_iter().flatten().collect::<Vec<f32>>()
+    };
+    let (either, high) = (scored(""), scored("--direction y=high"));
+    assert!(either.iter().zip(&high).all(|(either, high)| *high <= either + 1e-4));
+    // Low rows are rare, and what the rest of them leads to expect is not.
+    let lower = (1..1000).step_by(10).filter(|&row| high[row] < either[row] - 0.5).count();
+    assert!(lower > 50, "{lower} of 100");
+}
+
+#[test]
 fn several_columns_may_have_a_side() {
     let dir = folder();
     write(&dir.path("down.parquet"), &points(4, &[-50.0; 200]), 100);

@@ -43,7 +43,7 @@ fn known(batch: &RecordBatch, column: &str) -> Vec<f64> {
 }
 
 /// A tail of a model: its scores, and how many rows have each or a higher one.
-fn tail(tail: &Value) -> Vec<(f64, u64)> {
+pub fn tail(tail: &Value) -> Vec<(f64, u64)> {
     let (scores, at_least) = (tail["scores"].as_array().unwrap(), tail["at_least"].as_array().unwrap());
     scores.iter().zip(at_least).map(|(score, rows)| (score.as_f64().unwrap(), rows.as_u64().unwrap())).collect()
 }

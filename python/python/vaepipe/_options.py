@@ -92,7 +92,8 @@ class FitOptions(TypedDict, total=False):
     clusters: int | Literal["auto"] | None
 
     #: The score in the column anomaly_score, which also makes the p-values; neighbor_distance, the default with
-    #: order_by, and combined store training rows in the model [default: elbo; with preset anomaly combined]
+    #: order_by, marginal_nll and combined store training rows in the model [default: elbo; with preset anomaly
+    #: combined]
     anomaly_score: str | None
 
     #: Activation function of the hidden layers [default: silu]
