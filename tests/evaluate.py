@@ -58,7 +58,7 @@ for name, table in cases.items():
     every = pl.read_parquet(data).select(pl.col(numbers).cast(pl.Float64))
     norm = np.nansum(StandardScaler().fit_transform(every.to_numpy()) ** 2, axis=1)
     norm = norm[pl.read_parquet(data)["label"].is_not_null().to_numpy()]
-    assert len(told["scores"]) == 12, [score["score"] for score in told["scores"]]
+    assert len(told["scores"]) == 13, [score["score"] for score in told["scores"]]
     for score in told["scores"]:
         what, is_norm = (name, score["score"]), score["score"] == "squared_norm"
         s = norm if is_norm else rows[score["score"]].to_numpy().astype(float)
