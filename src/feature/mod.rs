@@ -92,6 +92,8 @@ pub(crate) use self::rescale::{rescale, rescale_candidates};
 pub(crate) use self::scaling::Scaler;
 pub(crate) use self::scaling::Scaling;
 pub(crate) use self::strings::StringValues;
+#[cfg(feature = "analysis")]
+pub(crate) use self::strings::is_string_type;
 pub use self::survey::Values;
 pub(crate) use self::survey::{ColumnRequest, Rejection, Survey};
 pub use self::time::Time;

@@ -19,7 +19,7 @@ pub(crate) enum StringValues<'a> {
 }
 
 /// Whether the type holds strings, plain or in a dictionary.
-pub(super) fn is_string_type(data_type: &DataType) -> bool {
+pub(crate) fn is_string_type(data_type: &DataType) -> bool {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
         DataType::Dictionary(_, values) => is_string_type(values),

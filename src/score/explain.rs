@@ -61,8 +61,7 @@ impl EncodedBatch<'_> {
             first.get_or_insert(output);
         }
         let grounds = self.grounds(score)?;
-        self.set_squared_distances(sources, score, &grounds, &mut excesses, &mut all)?;
-        self.set_marginals(sources, score, &grounds, &mut excesses, &mut all)?;
+        self.set_by_ground(sources, score, &grounds, &mut excesses, &mut all)?;
         let members = self.views.len() as f64;
         let surprise_of = |surprise: &Surprise, row: usize| match grounds[row] {
             Ground::Networks => (members * surprise.nats(row)) as f32,
@@ -80,15 +79,19 @@ impl EncodedBatch<'_> {
             candidates.truncate(most.saturating_add(EXTRA_CANDIDATES));
             candidates.into_iter().map(move |source| (row, source))
         };
-        let hidden: Vec<(usize, usize)> = (0..rows).filter(|&row| all[row].is_finite()).flat_map(candidates).collect();
+        let candidates = (0..rows).filter(|&row| all[row].is_finite()).flat_map(candidates);
+        // A single value changes no others.
+        let (alone, hidden): (Vec<_>, Vec<_>) = candidates.partition(|&(row, _)| grounds[row] == Ground::Marginals);
         let mut contributions = vec![Vec::new(); rows];
+        for (row, source) in alone {
+            contributions[row].push(Contribution { source, share: excesses[row * sources.len() + source] });
+        }
         for hidden in hidden.chunks(ROWS_PER_BATCH) {
             let remaining = self.scores_without(hidden, sources, &scales, (score, &grounds))?;
             for (&(row, source), remaining) in hidden.iter().zip(remaining) {
                 let own = excesses[row * sources.len() + source];
-                // A source without elements has nothing to hide, and single values change no others.
-                let is_alone = sources[source].is_empty() || grounds[row] == Ground::Marginals;
-                let decrease = if is_alone { 0.0 } else { all[row] - remaining };
+                // A source without elements has nothing to hide.
+                let decrease = if sources[source].is_empty() { 0.0 } else { all[row] - remaining };
                 contributions[row].push(Contribution { source, share: own.max(decrease) + surprise(row, source) });
             }
         }
@@ -109,9 +112,9 @@ impl EncodedBatch<'_> {
         !source.is_empty() && replaced[row * inputs..][source.clone()].iter().all(|replaced| *replaced)
     }
 
-    /// Replaces the excess of each source and the total of rows by the squared distance from the stored rows, where that is the
-    /// ground.
-    fn set_squared_distances(
+    /// Replaces the excess of each source and the total of rows whose ground the networks are not: by the squared distance from
+    /// the stored rows, or by how common single values are.
+    fn set_by_ground(
         &self,
         sources: &[Range<usize>],
         score: &Score,
@@ -119,45 +122,28 @@ impl EncodedBatch<'_> {
         excesses: &mut [f32],
         all: &mut [f32],
     ) -> Result<()> {
-        if !grounds.contains(&Ground::Distance) {
+        if grounds.iter().all(|ground| *ground == Ground::Networks) {
             return Ok(());
         }
         let (neighbors, latent_dim) = (&self.neighbors(score)?.0, self.first().encoded.latent_dim);
-        let squares = neighbors.squares(&self.first().residuals()?);
-        for row in (0..grounds.len()).filter(|&row| grounds[row] == Ground::Distance) {
-            let of_elements = &squares[row][latent_dim..];
-            all[row] = squares[row].iter().sum();
+        let squares = match grounds.contains(&Ground::Distance) {
+            true => neighbors.squares(&self.first().residuals()?),
+            false => Vec::new(),
+        };
+        let ones = vec![1.0; self.first().encoded.features];
+        for row in 0..grounds.len() {
+            let (total, of_elements) = match (grounds[row], &neighbors.marginals) {
+                (Ground::Distance, _) => (squares[row].iter().sum(), squares[row][latent_dim..].to_vec()),
+                (Ground::Marginals, Some(marginals)) => {
+                    let of_row = self.first().row(row, &ones);
+                    let excess = marginals.excesses(of_row.x, of_row.known);
+                    (excess.iter().sum(), excess)
+                }
+                _ => continue,
+            };
+            all[row] = total;
             for (excess, source) in excesses[row * sources.len()..].iter_mut().zip(sources) {
                 *excess = of_elements[source.clone()].iter().sum();
-            }
-        }
-        Ok(())
-    }
-
-    /// The same by how common single values are.
-    fn set_marginals(
-        &self,
-        sources: &[Range<usize>],
-        score: &Score,
-        grounds: &[Ground],
-        excesses: &mut [f32],
-        all: &mut [f32],
-    ) -> Result<()> {
-        if !grounds.contains(&Ground::Marginals) {
-            return Ok(());
-        }
-        let Some(marginals) = self.marginals(score)? else { return Ok(()) };
-        let ones = vec![1.0; self.first().encoded.features];
-        for row in (0..grounds.len()).filter(|&row| grounds[row] == Ground::Marginals) {
-            let of_row = self.first().row(row, &ones);
-            let excess = |element: usize| match of_row.known[element] > 0.0 {
-                true => marginals.excess(element, of_row.x[element]),
-                false => 0.0,
-            };
-            all[row] = 0.0;
-            for (it, source) in excesses[row * sources.len()..].iter_mut().zip(sources) {
-                *it = source.clone().map(excess).sum();
-                all[row] += *it;
             }
         }
         Ok(())

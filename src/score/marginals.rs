@@ -112,10 +112,16 @@ impl Marginals {
         self.nats[self.bin(element, value)]
     }
 
-    /// By how much that is above -ln of the share of the commonest values.
-    pub(super) fn excess(&self, element: usize, value: f32) -> f32 {
-        let all = &self.nats[self.bins_of(element)];
-        self.nats_of(element, value) - all.iter().copied().fold(f32::INFINITY, f32::min)
+    /// By how much that of each element is above -ln of the share of its commonest values; 0 where missing.
+    pub(super) fn excesses(&self, x: &[f32], known: &[f32]) -> Vec<f32> {
+        let excess = |(element, (x, known)): (usize, (&f32, &f32))| match *known > 0.0 {
+            true => {
+                let least = self.nats[self.bins_of(element)].iter().copied().fold(f32::INFINITY, f32::min);
+                self.nats_of(element, *x) - least
+            }
+            false => 0.0,
+        };
+        x.iter().zip(known).enumerate().map(excess).collect()
     }
 
     /// For each row the sum over its known elements, scaled by elements / known elements; NaN without one.
@@ -165,8 +171,9 @@ mod tests {
         close([-1.0, 0.0, 1.0], [none, 24.5 / 33.0, 16.5 / 33.5]);
         close([1e30, 0.0, 1.0], [none, 24.5 / 33.0, 16.5 / 33.5]);
         close([f32::NAN, 0.0, f32::NAN], [1.0, 24.5 / 33.0, 1.0]);
-        assert!((marginals.excess(1, 1.0) - (24.5_f32 / 8.5).ln()).abs() < 1e-6);
-        assert_eq!(marginals.excess(1, 0.0), 0.0);
+        let excess = |flag: f32| marginals.excesses(&[7.0, flag, 0.0], &[0.0, 1.0, 0.0])[1];
+        assert!((excess(1.0) - (24.5_f32 / 8.5).ln()).abs() < 1e-6);
+        assert_eq!(excess(0.0), 0.0);
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub(super) fn plane(
     let anomaly = columns.is_anomaly.as_ref().map(of).transpose()?.flatten();
     let is_anomalous = |row: usize| anomaly.as_ref().is_some_and(|anomaly| anomaly[row] == Some(1.0));
     // Nobody asked for colours, and the file says which rows are odd: these are drawn, on the density of all.
-    let nobody_asks = [&columns.color, &columns.label, &columns.cluster].into_iter().all(Option::is_none);
+    let nobody_asks = [columns.color.as_ref(), columns.label(), columns.cluster.as_ref()].iter().all(Option::is_none);
     let by_oddness = nobody_asks && anomaly.is_some();
     let is_sampled = (sample.rows.len() as u64) < survey.rows;
     let is_dense = if by_oddness { survey.rows > SINGLE_ROWS } else { is_sampled };
@@ -116,7 +116,7 @@ fn robust_range(values: impl Iterator<Item = f64>) -> Range<f64> {
 /// The paint of every row, the legend, and the name of the column that colours rows.
 fn colors(path: &Path, columns: &ScoredColumns, sample: &SampledRows) -> Result<(Vec<Paint>, Legend, String)> {
     let all = sample.rows.len();
-    match (&columns.color, &columns.label_column) {
+    match (&columns.color, &columns.label) {
         (None, Some(label)) => {
             let Some(column) = sample.column(&label.name) else { return Ok(single_color(all)) };
             let labels = labels(path, label, column)?;

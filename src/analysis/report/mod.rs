@@ -236,9 +236,7 @@ struct ScoredColumns {
     p_value: Option<String>,
     is_anomaly: Option<String>,
     top_features: Option<String>,
-    label: Option<String>,
-    /// How it says which rows are anomalies.
-    label_column: Option<LabelColumn>,
+    label: Option<LabelColumn>,
     color: Option<String>,
     cluster: Option<String>,
     /// What is before the names of the columns that the transform added.
@@ -282,14 +280,13 @@ impl ScoredColumns {
         let is_carried = |name: &&&str| !features.contains(**name) && !is_new(name);
         config.show.iter().try_for_each(|name| require("show", name).map(drop))?;
         let time = config.time.as_deref().map(|name| require("time", name)).transpose()?;
-        let label_column = config.label.as_deref().map(|label| LabelColumn::find(label, &all)).transpose()?;
+        let label = config.label.as_deref().map(|label| LabelColumn::find(label, &all)).transpose()?;
         Ok(Self {
             latents,
             p_value: new("p_value"),
             is_anomaly: new("is_anomaly"),
             top_features: new("top_features"),
-            label: label_column.as_ref().map(|label| label.name.clone()),
-            label_column,
+            label,
             color: config.color.as_deref().map(|name| require("color", name)).transpose()?,
             cluster: new("cluster"),
             time: periods::time_column(source, time),
@@ -298,6 +295,11 @@ impl ScoredColumns {
             score,
             prefix: prefix.clone(),
         })
+    }
+
+    /// The name of the column of labels.
+    fn label(&self) -> Option<&String> {
+        self.label.as_ref().map(|label| &label.name)
     }
 
     /// Whether the file has a column.

@@ -79,7 +79,7 @@ impl<'a> ListedRows<'a> {
         };
         let schema = source.schema();
         let is_plain = |name: &&String| schema.field_with_name(name).is_ok_and(|field| !field.data_type().is_nested());
-        let known = [&columns.label, &columns.time].into_iter().flatten();
+        let known = [columns.label(), columns.time.as_ref()].into_iter().flatten();
         let identifying =
             columns.time.iter().chain(columns.carried.iter().filter(|name| !known.clone().any(|it| it == *name)));
         let identifying: Vec<String> = identifying.filter(is_plain).take(LOOKED_AT).cloned().collect();
@@ -88,7 +88,7 @@ impl<'a> ListedRows<'a> {
             false => config.show.clone(),
         };
         let latents = columns.latents.iter().filter(|_| !pixels.is_empty()).cloned();
-        let own = [&columns.p_value, &columns.label].into_iter().flatten().cloned();
+        let own = [columns.p_value.as_ref(), columns.label()].into_iter().flatten().cloned();
         let learned = model.filter(|_| !pixels.is_empty()).map(|model| model.features().columns()).unwrap_or_default();
         let learned = learned.into_iter().filter(|name| columns.has(name));
         let wanted = own.chain(shown.iter().cloned()).chain(related.into_iter().filter(|name| columns.has(name)));
@@ -169,7 +169,7 @@ impl<'a> ListedRows<'a> {
         }
         heads.extend(explained.then_some("why"));
         heads.extend(columns.p_value.as_ref().map(|_| "p-value"));
-        heads.extend(columns.label.as_deref());
+        heads.extend(columns.label().map(String::as_str));
         heads.extend(self.shown.iter().map(String::as_str));
         heads.extend(explained.then_some("first reason"));
         let cell = |column: &String, row: u64| {
@@ -188,7 +188,7 @@ impl<'a> ListedRows<'a> {
             line.extend(explained.then(|| Cell::Html(self.sentence(row))));
             let p = columns.p_value.as_ref().map(|name| self.text(name, row).and_then(|text| text.parse().ok()));
             line.extend(p.map(number_cell));
-            line.extend(columns.label.iter().chain(&self.shown).map(|column| cell(column, row)));
+            line.extend(columns.label().into_iter().chain(&self.shown).map(|column| cell(column, row)));
             if explained {
                 let share = self.odd.reasons.get(&row).and_then(|reasons| reasons.first()).map(|reason| reason.share);
                 line.push(Cell::Number(share.map_or(String::new(), |share| format!("{:.0} %", 100.0 * share))));

@@ -15,6 +15,7 @@ use crate::analysis::label::{LabelColumn, LabelValues};
 use crate::artifact::Model;
 use crate::config::OrderConfig;
 use crate::error::{Error, Place, Result};
+use crate::feature::is_string_type;
 use crate::numerics::RandomStream;
 use crate::pipeline::Stop;
 use crate::source::{ParquetSource, Source};
@@ -50,7 +51,8 @@ pub(super) fn sample(
         None => None,
     };
     let learned = learned.into_iter().filter(|name| columns.has(name) && in_order.is_none());
-    let own = [&columns.is_anomaly, &columns.label, &columns.color, &columns.cluster].into_iter().flatten().cloned();
+    let own = [columns.is_anomaly.as_ref(), columns.label(), columns.color.as_ref(), columns.cluster.as_ref()];
+    let own = own.into_iter().flatten().cloned();
     let names = columns.latents.iter().cloned().chain([columns.score.clone()]).chain(own).chain(learned);
     let mut sample = read_rows(source, names, rows, stop)?;
     if let Some(learned) = in_order {
@@ -200,19 +202,11 @@ pub(super) fn are_numbers(data_type: &DataType) -> bool {
 /// # Errors
 /// Those of [`LabelColumn::of`].
 pub(super) fn labels(path: &Path, label: &LabelColumn, array: &ArrayRef) -> Result<Vec<Option<bool>>> {
-    let values = match is_text(array.data_type()) {
+    let values = match is_string_type(array.data_type()) {
         true => LabelValues::Words(texts(path, &label.name, array)?),
         false => LabelValues::Numbers(numbers(path, &label.name, array)?),
     };
     label.of(path, &values)
-}
-
-/// Whether the type holds strings.
-fn is_text(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Dictionary(_, values) => is_text(values),
-        data_type => data_type.is_string(),
-    }
 }
 
 /// The values of a column as text.

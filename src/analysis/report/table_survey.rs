@@ -183,11 +183,11 @@ impl TableSurvey {
         };
         self.scores = Histogram::new(range.clone(), BINS);
         let path = source.path();
-        let names: Vec<String> = [&columns.score].into_iter().chain(&columns.label).cloned().collect();
+        let names: Vec<String> = [&columns.score].into_iter().chain(columns.label()).cloned().collect();
         for batch in source.scan(&names, BATCH_ROWS) {
             stop.check()?;
             let (_, batch) = batch?;
-            let labels = match &columns.label_column {
+            let labels = match &columns.label {
                 Some(label) => batch.column_by_name(&label.name).map(|it| labels(path, label, it)).transpose()?,
                 None => None,
             };

@@ -93,7 +93,9 @@ impl Calibration<'_> {
             let rows = scorer.rows(&batch)?;
             scores.extend(rows.score(&ELBO)?.into_iter().map(|score| score.unwrap_or(f32::INFINITY)));
             residuals.extend(rows.first().residuals()?);
-            values.extend(batch.values().filter(|_| counts));
+            if counts {
+                values.extend(batch.values());
+            }
         }
         // In order, how far a row is off tells a level that lasts from a single value; and a change of the level within the
         // training rows is none of an anomaly.
