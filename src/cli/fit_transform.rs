@@ -84,7 +84,7 @@ impl FitTransform {
         let written: Vec<&Path> = written.collect();
         monitor.begin("fit-transform", &inputs, &of_model, &written, context)?;
         let alert = alert.alert()?;
-        (config.output, fitting.sort) = (files, config.order.sort);
+        (config.output, fitting.sort, config.order.memory) = (files, config.order.sort, fitting.memory);
         let start = Instant::now();
         config.check()?;
         fitting.decision = decision.decision()?;

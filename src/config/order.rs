@@ -12,4 +12,7 @@ pub struct OrderConfig {
     /// Sort the rows of each file first; they are written in this order. For a model of rows in order.
     #[cfg_attr(feature = "cli", arg(long))]
     pub sort: bool,
+    /// Memory for the rows that are sorted; more wait in scratch files. Never changes a result. Default: 256 MiB.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub memory: Option<u64>,
 }

@@ -84,7 +84,7 @@ impl FitConfig {
         run.check()?;
         let source = &source.with_max_page_bytes(self.memory);
         let folder = self.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
-        let windowed = WindowedRows::of(chosen_order(self, source)?, self.sort, source, &folder)?;
+        let windowed = WindowedRows::of(chosen_order(self, source)?, self, source, &folder)?;
         let chosen = choose_columns(self, source, windowed.as_ref(), run)?;
         let schema = source.schema();
         directions(&chosen.features, &schema, self, std::iter::empty())?;

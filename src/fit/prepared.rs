@@ -81,7 +81,7 @@ impl Prepared {
             Some(base) => base.order(),
             None => chosen_order(&config, &input)?,
         };
-        let windowed = WindowedRows::of(order, config.sort, &input, &folder)?;
+        let windowed = WindowedRows::of(order, &config, &input, &folder)?;
         let windowed = windowed.map(|rows| WindowedRows { source: rows.source.keeping(kept), ..rows });
         let source = if windowed.is_some() { input.clone() } else { input.keeping(kept) };
         let mut columns = match &base {

@@ -8,7 +8,7 @@ use super::defaults;
 use crate::config::FitConfig;
 use crate::error::{Error, Result};
 use crate::feature::{Candidates, Column, Features, Kind, candidates};
-use crate::sequence::{Differences, RowSteps, Sequence, WindowSample, Windower, windowed};
+use crate::sequence::{Differences, RowSteps, Sequence, Sorter, WindowSample, Windower, windowed};
 use crate::source::{ParquetSource, Source, near_names};
 
 /// Rows read at once.
@@ -35,14 +35,16 @@ impl WindowedRows {
     /// [`Error::Io`] if the disk is full.
     pub(super) fn of(
         order: Option<(Sequence, Vec<String>)>,
-        sort: bool,
+        config: &FitConfig,
         source: &ParquetSource,
         folder: &Path,
     ) -> Result<Option<Self>> {
         let Some((sequence, needed)) = order else { return Ok(None) };
         let sample = WindowSample::new(&sequence, source.rows());
         let (steps, differences) = (RowSteps::default(), Differences::new(sample.every()));
-        let start = Windower::new(&Arc::new(sequence.clone()), sort.then(|| folder.to_owned()));
+        // No row is encoded yet: those that are sorted may take all the memory.
+        let sorter = config.sort.then(|| Sorter::new(folder.to_owned(), config.memory));
+        let start = Windower::new(&Arc::new(sequence.clone()), sorter);
         let start = start.counting(steps.clone(), differences.clone());
         let rows = windowed(start, &Source::from(source.clone()), &needed, BATCH_ROWS)?;
         let rows = sample.of(&sequence, rows);

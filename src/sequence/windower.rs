@@ -13,7 +13,7 @@ use super::gaps::{ClosedCell, Gaps};
 use super::order_key::{OrderKey, check_type, order_keys_of, read};
 use super::recent::RecentRows;
 use super::sequences::{SequenceState, Sequences};
-use super::sort::{RUN_BYTES, sorted};
+use super::sorter::Sorter;
 use super::variogram::{Differences, Variogram};
 use super::window::{LagSums, Window};
 use crate::error::{Error, OrderFault, Place, Result};
@@ -33,8 +33,8 @@ pub(crate) struct Windower {
     row_of_file: u64,
     /// The files so far, for messages.
     files: Vec<PathBuf>,
-    /// Where rows wait that are sorted first, if rows are.
-    sorts_in: Option<PathBuf>,
+    /// Sorts rows first, if they are to be.
+    sorter: Option<Sorter>,
     /// Takes the steps between rows and the differences of their numbers, if they are wanted.
     counts: Option<(RowSteps, Differences)>,
     /// The numbers whose gaps are bridged, with their variograms, and the gaps of the file that was begun.
@@ -43,8 +43,8 @@ pub(crate) struct Windower {
 }
 
 impl Windower {
-    /// Without earlier rows. Those of each file are sorted first if there is a folder for scratch files.
-    pub(crate) fn new(sequence: &Arc<Sequence>, sorts_in: Option<PathBuf>) -> Self {
+    /// Without earlier rows.
+    pub(crate) fn new(sequence: &Arc<Sequence>, sorter: Option<Sorter>) -> Self {
         let sequences = Sequences::new(sequence.max_groups);
         Self {
             sequence: sequence.clone(),
@@ -52,7 +52,7 @@ impl Windower {
             row: 0,
             row_of_file: 0,
             files: Vec::new(),
-            sorts_in,
+            sorter,
             counts: None,
             bridged: Arc::default(),
             gaps: None,
@@ -120,21 +120,21 @@ impl Windower {
 
     /// The same rows as they are to be added.
     pub(super) fn in_order(&self, rows: ColumnStream) -> Result<Batches> {
-        match &self.sorts_in {
-            Some(folder) => sorted(rows, &self.sequence.order_by, self.path(), folder, RUN_BYTES),
+        match &self.sorter {
+            Some(sorter) => sorter.sorted(rows, &self.sequence.order_by, self.path()),
             None => Ok(rows.batches),
         }
     }
 
     /// Whether rows are sorted first.
     pub(crate) fn sorts(&self) -> bool {
-        self.sorts_in.is_some()
+        self.sorter.is_some()
     }
 
     /// The same for rows that go to `destination`: those that are sorted wait beside it.
     pub(crate) fn sorts_beside(&mut self, destination: &Destination) -> bool {
-        if let (Some(sorts_in), Destination::File(target)) = (&mut self.sorts_in, destination) {
-            target.folder().clone_into(sorts_in);
+        if let (Some(sorter), Destination::File(target)) = (&mut self.sorter, destination) {
+            target.folder().clone_into(&mut sorter.folder);
         }
         self.sorts()
     }
@@ -147,10 +147,10 @@ impl Windower {
     /// The same, for the rows of a file that come next.
     pub(crate) fn for_file(&self, path: &Path) -> Self {
         let (sequence, sequences) = (self.sequence.clone(), self.sequences.continued());
-        let (files, sorts_in, counts) = (self.files.clone(), self.sorts_in.clone(), self.counts.clone());
+        let (files, sorter, counts) = (self.files.clone(), self.sorter.clone(), self.counts.clone());
         let bridged = self.bridged.clone();
         let gaps = (!bridged.is_empty()).then(|| Gaps::new(bridged.clone()));
-        let mut next = Self { sequence, sequences, files, sorts_in, counts, bridged, gaps, ..*self };
+        let mut next = Self { sequence, sequences, files, sorter, counts, bridged, gaps, ..*self };
         next.begin_file(path);
         next
     }

@@ -13,7 +13,7 @@ use crate::config::{OrderConfig, SourceConfig};
 use crate::error::{Error, Place, Result};
 use crate::feature::Features;
 use crate::pipeline::Stop;
-use crate::sequence::{Windower, windowed};
+use crate::sequence::{Sorter, Windower, windowed};
 use crate::source::{Batches, Source};
 
 impl Model {
@@ -43,7 +43,8 @@ impl Model {
             let range = "left out, since the model learned no rows in order";
             return Err(Error::OptionRange { option, value, range });
         };
-        let windower = Windower::new(&sequence, config.sort.then(std::env::temp_dir)).bridging(columns);
+        let sorter = config.sort.then(|| Sorter::new(std::env::temp_dir(), config.memory));
+        let windower = Windower::new(&sequence, sorter).bridging(columns);
         if config.history.is_empty() {
             return Ok(Some(windower));
         }

@@ -17,40 +17,59 @@ use crate::source::{Batches, ColumnStream, ColumnTypes, Source};
 /// Rows of a batch of sorted rows.
 const BATCH_ROWS: usize = 8192;
 
-/// Bytes of rows that are sorted in memory; of more, all but the last so many wait in scratch files.
-pub(super) const RUN_BYTES: usize = 256 << 20;
+/// Most sorted runs that are open together: each takes a file and a batch.
+const MOST_RUNS: usize = 128;
 
-/// The rows of `path` in the order of a column; those of one place keep their order. Scratch files are in `folder`.
-///
-/// # Errors
-/// [`OrderFault::Missing`](crate::error::OrderFault::Missing), those of the rows, and [`Error::Io`] if the disk is full.
-pub(super) fn sorted(
-    rows: ColumnStream,
-    column: &Column,
-    path: &Path,
-    folder: &Path,
-    run_bytes: usize,
-) -> Result<Batches> {
-    let ColumnStream { schema, batches } = rows;
-    let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
-    let (mut runs, mut run, mut row): (Vec<Batches>, _, _) = (Vec::new(), RowsToSort::default(), 0);
-    for batch in batches {
-        if run.bytes >= run_bytes {
-            let batches = std::mem::take(&mut run).sorted(path);
+/// How rows are sorted.
+#[derive(Debug, Clone)]
+pub(crate) struct Sorter {
+    /// Where scratch files are.
+    pub(super) folder: PathBuf,
+    /// Bytes of rows that are sorted in memory; of more, all but the last so many wait in scratch files.
+    bytes: u64,
+}
+
+impl Sorter {
+    /// Bytes of rows that are sorted in memory by default.
+    const BYTES: u64 = 256 << 20;
+
+    /// Sorts up to `bytes` of rows in memory, and more with scratch files in `folder`.
+    pub(crate) fn new(folder: PathBuf, bytes: Option<u64>) -> Self {
+        Self { folder, bytes: bytes.unwrap_or(Self::BYTES) }
+    }
+
+    /// The rows of `path` in the order of a column; those of one place keep their order.
+    ///
+    /// # Errors
+    /// [`OrderFault::Missing`](crate::error::OrderFault::Missing), those of the rows, and [`Error::Io`] if the disk is full.
+    pub(super) fn sorted(&self, rows: ColumnStream, column: &Column, path: &Path) -> Result<Batches> {
+        let ColumnStream { schema, batches } = rows;
+        let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+        let spilled = |batches| {
             let stream = ColumnStream { schema: schema.clone(), batches };
-            let spilled = Source::of_stream(path, stream, &ColumnTypes::default()).spooled(folder)?;
-            runs.push(spilled.stream(&names, BATCH_ROWS)?.batches);
+            let rows = Source::of_stream(path, stream, &ColumnTypes::default()).spooled(&self.folder)?;
+            Ok::<Batches, Error>(rows.stream(&names, BATCH_ROWS)?.batches)
+        };
+        let (mut runs, mut run, mut row): (Vec<Batches>, _, _) = (Vec::new(), RowsToSort::default(), 0);
+        for batch in batches {
+            if run.bytes >= self.bytes {
+                runs.push(spilled(std::mem::take(&mut run).sorted(path))?);
+            }
+            if runs.len() == MOST_RUNS {
+                let merged = Merge::new(std::mem::take(&mut runs), column, path)?;
+                runs.push(spilled(Box::new(merged))?);
+            }
+            let batch = batch?;
+            let keys = order_keys_of(column, &batch, path, row)?;
+            row += keys.len() as u64;
+            run.add(batch, keys);
         }
-        let batch = batch?;
-        let keys = order_keys_of(column, &batch, path, row)?;
-        row += keys.len() as u64;
-        run.add(batch, keys);
+        runs.push(run.sorted(path));
+        if runs.len() == 1 {
+            return Ok(runs.remove(0));
+        }
+        Ok(Box::new(Merge::new(runs, column, path)?))
     }
-    runs.push(run.sorted(path));
-    if runs.len() == 1 {
-        return Ok(runs.remove(0));
-    }
-    Ok(Box::new(Merge::new(runs, column, path)?))
 }
 
 /// Rows that are sorted together.
@@ -59,12 +78,12 @@ struct RowsToSort {
     batches: Vec<RecordBatch>,
     /// The key of each row, and where it is.
     rows: Vec<(OrderKey, (usize, usize))>,
-    bytes: usize,
+    bytes: u64,
 }
 
 impl RowsToSort {
     fn add(&mut self, batch: RecordBatch, keys: Vec<OrderKey>) {
-        self.bytes += batch_bytes(&batch) as usize + keys.len() * size_of::<(OrderKey, (usize, usize))>();
+        self.bytes += batch_bytes(&batch) + (keys.len() * size_of::<(OrderKey, (usize, usize))>()) as u64;
         let number = self.batches.len();
         self.rows.extend(keys.into_iter().zip((0..).map(|row| (number, row))));
         self.batches.push(batch);
@@ -167,8 +186,8 @@ mod tests {
     #[test]
     fn rows_come_in_order_and_those_of_one_place_as_they_were_in_one_run_or_many() {
         let keys: Vec<i64> = (0..40_000).map(|row| row * 7919 % 1013).collect();
-        let batches = keys.chunks(999).enumerate().map(|(n, keys)| {
-            let rows: Int64Array = (0..keys.len()).map(|row| (n * 999 + row) as i64).collect::<Vec<_>>().into();
+        let batches = keys.chunks(199).enumerate().map(|(n, keys)| {
+            let rows: Int64Array = (0..keys.len()).map(|row| (n * 199 + row) as i64).collect::<Vec<_>>().into();
             let words: StringArray = keys.iter().map(|key| Some(format!("word {key}"))).collect();
             let columns: [(&str, ArrayRef); 3] = [
                 ("key", Arc::new(Int64Array::from(keys.to_vec()))),
@@ -181,15 +200,16 @@ mod tests {
         let mut expected: Vec<(i64, i64)> = keys.iter().copied().zip(0..).collect();
         expected.sort_unstable();
         let folder = tempfile::tempdir().unwrap();
-        for run_bytes in [usize::MAX, 600_000, 1] {
+        for bytes in [u64::MAX, 600_000, 1] {
             let schema = batches[0].schema();
             let stream =
                 ColumnStream { schema: schema.clone(), batches: Box::new(batches.clone().into_iter().map(Ok)) };
-            let rows = sorted(stream, &Column::root("key"), Path::new("rows"), folder.path(), run_bytes).unwrap();
+            let sorter = Sorter::new(folder.path().to_owned(), Some(bytes));
+            let rows = sorter.sorted(stream, &Column::root("key"), Path::new("rows")).unwrap();
             let rows = concat_batches(&schema, &rows.collect::<Result<Vec<_>>>().unwrap()).unwrap();
             let of = |column: usize| rows.column(column).as_primitive::<Int64Type>().values().to_vec();
             let found: Vec<(i64, i64)> = of(0).into_iter().zip(of(1)).collect();
-            assert!(found == expected, "runs of {run_bytes} bytes");
+            assert!(found == expected, "runs of {bytes} bytes");
             let words = rows.column(2).as_string::<i32>();
             assert!(found.iter().zip(words).all(|((key, _), word)| word == Some(&format!("word {key}"))));
         }
