@@ -5,7 +5,6 @@ use std::ops::RangeInclusive;
 use super::batch_size::batch_size;
 use super::latent_dim_search::widest;
 use super::missing_rates::MissingRates;
-use super::neighbor_graph::default_weight;
 use crate::config::{Activation, FitConfig, LatentDim, Preset, Scale, Training};
 use crate::fit::row_order::CHUNK_ROWS;
 use crate::model::Network;
@@ -52,6 +51,9 @@ impl DataShape {
     }
 }
 
+/// Most latents that have little room for rows that are like each other, so that more has to be done to place them well.
+const FEW_LATENTS: usize = 3;
+
 /// The presets: values, and rules from the width of the row vector and the number of training rows.
 ///
 /// `reduce` was chosen by 5-nearest-neighbour accuracy in the latents of images and tables; `anomaly` by AUROC and
@@ -79,7 +81,7 @@ const REDUCE: Defaults = Defaults {
     // two or three latents gain from a third layer; otherwise it makes latents worse.
     hidden: |DataShape { inputs, .. }, latent_dim| {
         let first = (2 * inputs.min(128)).next_power_of_two().clamp(64, 256);
-        let layers = if latent_dim <= 3 && inputs >= 32 { 3 } else { 2 };
+        let layers = if latent_dim <= FEW_LATENTS && inputs >= 32 { 3 } else { 2 };
         (0..layers).map(|layer| first >> layer).collect()
     },
     latent_dim: |DataShape { inputs, .. }| ((inputs as f64).sqrt() as usize).clamp(2, 16).min(inputs),
@@ -101,7 +103,10 @@ const REDUCE: Defaults = Defaults {
 /// A map of all rows: as for latents, but with a deeper network, since a plane has little room to undo a wrong fold. Chosen by
 /// 5-nearest-neighbour accuracy and trustworthiness.
 const MAP: Defaults = Defaults {
-    hidden: |_, _| vec![256, 256, 128, 64],
+    hidden: |shape, latent_dim| match latent_dim {
+        ..=FEW_LATENTS => vec![256, 256, 128, 64],
+        _ => (REDUCE.hidden)(shape, latent_dim),
+    },
     latent_dim: |DataShape { inputs, .. }| inputs.min(2),
     // The validation loss does not tell when neighbours are together.
     patience: |_| 0,
@@ -112,15 +117,38 @@ const MAP: Defaults = Defaults {
 const NEIGHBORS_OF_MAP: usize = 15;
 
 /// The deviation of the noise on what the encoder sees in training: it makes rows that the fit has not seen fall where rows like
-/// them are. It costs likelihood without neighbours in narrow tables and with many latents (benches/README.md).
+/// them are. It costs likelihood in narrow tables without neighbours, and the more of it the more latents there are
+/// (benches/README.md).
 fn input_noise(config: &FitConfig, inputs: usize, latents: usize) -> f64 {
     // A linear network without noise is probabilistic PCA.
     let is_linear = config.hidden.as_ref().is_some_and(Vec::is_empty);
-    match neighbors(config) {
-        0 if preset(config) != Preset::Anomaly && inputs >= 32 && latents <= 3 && !is_linear => 0.7,
-        0 => 0.0,
-        _ if inputs >= 32 => 0.7,
-        _ => 0.2,
+    let (with_neighbors, is_wide) = (neighbors(config) > 0, inputs >= 32);
+    match (with_neighbors, latents) {
+        (false, ..=FEW_LATENTS) if preset(config) != Preset::Anomaly && is_wide && !is_linear => 0.7,
+        (false, _) => 0.0,
+        (true, ..=FEW_LATENTS) => {
+            if is_wide {
+                0.7
+            } else {
+                0.2
+            }
+        }
+        (true, _) => {
+            if is_wide {
+                0.3
+            } else {
+                0.0
+            }
+        }
+    }
+}
+
+/// The weight of neighbours beside the ELBO, in nats a feature. More costs likelihood and gains nothing in narrow tables and with
+/// many latents (benches/README.md).
+fn neighbor_weight(inputs: usize, latents: usize) -> f64 {
+    match latents {
+        ..=FEW_LATENTS => (if inputs >= 32 { 1.0 } else { 0.1 }) * (2.0 / latents as f64).min(1.0),
+        _ => 0.2 / latents as f64,
     }
 }
 
@@ -288,7 +316,7 @@ pub(super) fn training(config: &FitConfig, inputs: usize, rows: usize, shuffle_r
     let epochs = steps.div_ceil(steps_per_epoch);
     let (neighbors, latents) = (neighbors(config), (defaults.latent_dim)(shape));
     let latents = if let Some(LatentDim::Of(latents)) = config.latent_dim { latents } else { latents };
-    let weight = || config.neighbor_weight.unwrap_or_else(|| default_weight(inputs, latents));
+    let weight = || config.neighbor_weight.unwrap_or_else(|| neighbor_weight(inputs, latents));
     Training {
         preset: preset(config),
         scale: scale(config),

@@ -29,13 +29,6 @@ const COMPONENT_BLOCK: usize = 1024;
 /// Rows placed and searched for at once. The number is fixed, so that threads change no bit.
 const BLOCK_ROWS: usize = 64;
 
-/// The weight of neighbours beside the ELBO, in nats a feature. More costs likelihood and gains nothing in narrow tables and with
-/// many latents (benches/README.md).
-pub(super) fn default_weight(inputs: usize, latents: usize) -> f64 {
-    let in_two = if inputs >= 32 { 1.0 } else { 0.1 };
-    in_two * (2.0 / latents as f64).min(1.0)
-}
-
 /// The graph of the nearest neighbours of training rows: of all, or of a sample.
 pub(super) struct NeighborGraph {
     /// The place of each row of the graph among the training rows, ascending.

@@ -36,7 +36,8 @@ fn few_latents_of_many_features_and_neighbours_get_noise() {
         training(&config, inputs, 1000, 0, false).input_noise
     };
     let of = |neighbors| [(64, 2), (64, 4), (13, 2)].map(|(n, k)| noise(Preset::Reduce, neighbors, n, k));
-    assert_eq!((of(0), of(15), noise(Preset::Anomaly, 0, 64, 2)), ([0.7, 0.0, 0.0], [0.7, 0.7, 0.2], 0.0));
+    assert_eq!((of(0), of(15), noise(Preset::Anomaly, 0, 64, 2)), ([0.7, 0.0, 0.0], [0.7, 0.3, 0.2], 0.0));
+    assert_eq!((noise(Preset::Map, 15, 64, 16), noise(Preset::Map, 15, 13, 16)), (0.3, 0.0));
 }
 
 #[test]
@@ -53,6 +54,11 @@ fn maps_of_narrow_tables_learn_at_a_higher_rate_and_keep_neighbours_less() {
     };
     assert_eq!(of(31), (2000, 0.008, 0.1, vec![256, 256, 128, 64]));
     assert_eq!(of(32), (2000, 0.004, 1.0, vec![256, 256, 128, 64]));
+    let of_many = map.clone().latent_dim(16);
+    let network = |inputs| network(&of_many, inputs, 9, MissingRates::new(0, 0)).hidden;
+    let weight = |inputs| training(&of_many, inputs, 5000, 0, false).neighbor_weight;
+    assert_eq!((network(784), network(13)), (vec![256, 128], vec![64, 32]), "many latents need no deeper network");
+    assert_eq!((weight(784), weight(13)), (0.0125, 0.0125));
     assert_eq!((map.with_preset().lr, map.clone().lr(0.1).with_preset().lr), (None, Some(0.1)));
 }
 
