@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::encoded_rows::{EncodedRows, RowsWithScores};
@@ -28,6 +29,14 @@ const MOST_IN_ORDER: usize = 1 << 16;
 /// Number of folds: a network of a fold trains on nine tenths of the rows, about as many as that of the fit.
 const FOLDS: usize = 10;
 
+/// Few rows that are scored out of fold for precision, as long as they have at most so many elements: a second of work. Of 500
+/// calibration rows the share of false alarms at 0.01 varies from fit to fit by 0.45 percent points, of 4,000 by 0.16.
+const FEW: RangeInclusive<usize> = 2000..=10_000;
+const MOST_ELEMENTS: usize = 1 << 17;
+
+/// Number of folds of these.
+const FOLDS_OF_FEW: usize = 5;
+
 impl Trained {
     /// Scores all rows out of fold; `None` if there are enough calibration rows, or none by request.
     ///
@@ -37,14 +46,18 @@ impl Trained {
         let (rows, training) = (&self.loaded.rows, &self.loaded.training);
         let in_order = self.loaded.prepared.config.order_by.is_some();
         let overlap = in_order && rows.known() <= MOST_IN_ORDER;
-        if rows.calibration.len() == 0 || (rows.calibration.len() >= FEWEST && !overlap) || self.members.interrupted {
-            return Ok(None);
-        }
-        let why = if overlap { "overlap with training rows" } else { "are few" };
-        tracing::info!("{} calibration rows {why}: scoring all rows out of fold", rows.calibration.len());
         let width = self.loaded.features.layout().width();
+        let (count, why) = match rows.calibration.len() {
+            0 => return Ok(None),
+            _ if self.members.interrupted => return Ok(None),
+            _ if overlap => (FOLDS, "overlap with training rows"),
+            few if few < FEWEST => (FOLDS, "are few"),
+            _ if FEW.contains(&rows.known()) && rows.known() * width <= MOST_ELEMENTS => (FOLDS_OF_FEW, "are few"),
+            _ => return Ok(None),
+        };
+        tracing::info!("{} calibration rows {why}: scoring all rows out of fold", rows.calibration.len());
         let all = rows.all(width)?;
-        let count = FOLDS.min(all.len());
+        let count = count.min(all.len());
         let folds = match in_order {
             // Rows beside each other are in one fold.
             true => (0..all.len()).map(|row| row * count / all.len()).collect(),

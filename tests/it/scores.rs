@@ -90,14 +90,14 @@ fn scores_are_added_on_request_and_the_fit_chooses_the_one_to_rank_by() {
 
 #[test]
 fn a_p_value_counts_the_calibration_rows_that_score_at_least_as_high() {
-    let dir = fitted(2000, "--alpha 0.05");
+    let dir = fitted(1800, "--alpha 0.05");
     let batch = scored(&dir, "");
     let calibration = scoring(&dir)["calibration"].clone();
     let (levels, rows) = (tail(&calibration), calibration["rows"].as_u64().unwrap());
-    assert_eq!(rows, 200);
+    assert_eq!(rows, 100);
     for ((score, p), anomaly) in known(&batch, "anomaly_score").iter().zip(p_values(&batch)).zip(anomalies(&batch)) {
         let at_least = levels.iter().rfind(|(level, _)| level >= &((*score as f32).to_string().parse().unwrap()));
-        let conformal = (1 + at_least.map_or(0, |(_, rows)| *rows)) as f64 / 201.0;
+        let conformal = (1 + at_least.map_or(0, |(_, rows)| *rows)) as f64 / 101.0;
         // Above the highest score, a fitted tail goes on.
         assert!(if at_least.is_some() { p == conformal } else { p > 0.0 && p <= conformal }, "{p} {conformal}");
         assert_eq!(anomaly, p <= 0.05);
@@ -365,10 +365,34 @@ fn a_small_table_is_calibrated_out_of_fold() {
     let low = p.iter().filter(|&&p| p <= 0.2).count() as f64 / p.len() as f64;
     assert!((0.08..0.32).contains(&low), "{low}");
     // Enough calibration rows, or none by request, are left alone.
-    dir.ok("fit in.parquet --epochs 1 --force");
-    assert_eq!(scoring(&dir)["calibration"]["rows"], 200);
+    write(&dir.path("more.parquet"), &all.slice(0, 1800), 1000);
+    dir.ok("fit more.parquet --epochs 1 --force");
+    assert_eq!(scoring(&dir)["calibration"]["rows"], 100);
     dir.ok("fit seen.parquet --epochs 1 --val-fraction 0 --force");
     assert_eq!(scoring(&dir)["calibration"], Value::Null);
+}
+
+#[test]
+fn thousands_of_narrow_rows_are_calibrated_with_all_of_them() {
+    let dir = Workdir::new();
+    let all = curve(26_000);
+    write(&dir.path("seen.parquet"), &all.slice(0, 4000), 1000);
+    write(&dir.path("in.parquet"), &all.slice(4000, 20_000), 5000);
+    let fit = "fit seen.parquet --columns x0,x1,x2,x3 --force --threads";
+    dir.ok(&format!("{fit} 2"));
+    let model = std::fs::read(dir.path("vae.safetensors")).unwrap();
+    dir.ok(&format!("{fit} 1"));
+    assert!(model == std::fs::read(dir.path("vae.safetensors")).unwrap());
+    assert_eq!(scoring(&dir)["calibration"]["rows"], 4000);
+    let p = p_values(&scored(&dir, ""));
+    for level in [0.01_f64, 0.05, 0.2] {
+        let share = p.iter().filter(|&&p| p <= level).count() as f64 / p.len() as f64;
+        let error = (level * (1.0 - level) * (1.0 / 4000.0 + 1.0 / 20_000.0)).sqrt();
+        assert!((share - level).abs() < 4.0 * error, "{share} at {level}");
+    }
+    // Those of more rows vary little by themselves.
+    dir.ok("fit in.parquet --columns x0,x1,x2,x3 --epochs 1 --force");
+    assert_eq!(scoring(&dir)["calibration"]["rows"], 1000);
 }
 
 #[test]
