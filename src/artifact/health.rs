@@ -99,9 +99,14 @@ impl Health {
     }
 
     /// By how much the reconstruction error is below that of PCA, as a share of it: 0.5 is half of PCA's error, and negative
-    /// values are more than it. `None` if there is no PCA.
+    /// values are more than it. `None` if there is no PCA, or it is [exact](Self::is_exact_for_pca).
     pub fn gain_over_pca(&self) -> Option<f64> {
-        self.principal_error.filter(|error| *error > 0.0).map(|error| 1.0 - self.error / error)
+        self.principal_error.filter(|_| !self.is_exact_for_pca()).map(|error| 1.0 - self.error / error)
+    }
+
+    /// Whether a PCA of as many components as latents leaves no error but that of its arithmetic.
+    pub fn is_exact_for_pca(&self) -> bool {
+        self.principal_error.is_some_and(|error| error < 1e-6)
     }
 
     /// Columns that are reconstructed little better than by a constant.

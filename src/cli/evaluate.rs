@@ -63,7 +63,7 @@ pub(crate) struct Evaluate {
     #[arg(short, long, default_value = "vae.safetensors", value_name = "FILE", help_heading = "Model")]
     model: PathBuf,
     /// Draws a row from its posterior, of --likelihood
-    #[arg(long, default_value_t = 5000, value_name = "N", help_heading = "Model")]
+    #[arg(long, default_value_t = 5000, value_name = "N", conflicts_with_all = ["latents", "label"], help_heading = "Model")]
     samples: usize,
     /// The result on stdout: tables, or one JSON object
     #[arg(long, alias = "format", default_value = "text", value_name = "FORMAT", help_heading = "Output")]

@@ -52,6 +52,8 @@ impl Trained {
             _ if self.members.interrupted => return Ok(None),
             _ if overlap => (FOLDS, "overlap with training rows"),
             few if few < FEWEST => (FOLDS, "are few"),
+            // Maps take long to train, and are for looking at.
+            _ if training.neighbors > 0 => return Ok(None),
             _ if FEW.contains(&rows.known()) && rows.known() * width <= MOST_ELEMENTS => (FOLDS_OF_FEW, "are few"),
             _ => return Ok(None),
         };

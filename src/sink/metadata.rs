@@ -181,6 +181,7 @@ fn is_string(level: &Value) -> bool {
 /// The names of a type in pandas and numpy.
 fn pandas(data_type: &DataType) -> Option<(String, &'static str)> {
     Some(match data_type {
+        DataType::Int32 => ("int32".to_owned(), "int32"),
         DataType::Int64 => ("int64".to_owned(), "int64"),
         DataType::Date32 => ("date".to_owned(), "object"),
         DataType::Float32 => ("float32".to_owned(), "float32"),
@@ -189,7 +190,9 @@ fn pandas(data_type: &DataType) -> Option<(String, &'static str)> {
         DataType::Boolean => ("bool".to_owned(), "object"),
         DataType::Utf8 => ("unicode".to_owned(), "object"),
         DataType::Struct(_) => ("object".to_owned(), "object"),
-        DataType::List(item) => (format!("list[{}]", pandas(item.data_type())?.0), "object"),
+        DataType::List(item) | DataType::FixedSizeList(item, _) => {
+            (format!("list[{}]", pandas(item.data_type())?.0), "object")
+        }
         _ => return None,
     })
 }
@@ -198,11 +201,16 @@ fn pandas(data_type: &DataType) -> Option<(String, &'static str)> {
 fn hugging_face(data_type: &DataType) -> Option<Value> {
     let value = |dtype: &str| Some(json!({"dtype": dtype, "_type": "Value"}));
     match data_type {
+        DataType::Int32 => value("int32"),
+        DataType::Int64 => value("int64"),
         DataType::Float32 => value("float32"),
         DataType::Float64 => value("float64"),
         DataType::Boolean => value("bool"),
         DataType::Utf8 => value("string"),
         DataType::List(item) => Some(json!([hugging_face(item.data_type())?])),
+        DataType::FixedSizeList(item, length) => {
+            Some(json!({"feature": hugging_face(item.data_type())?, "length": length, "_type": "Sequence"}))
+        }
         DataType::Struct(fields) => {
             let fields = fields.iter().map(|field| Some((field.name().clone(), hugging_face(field.data_type())?)));
             Some(Value::Object(fields.collect::<Option<_>>()?))
@@ -219,11 +227,13 @@ fn spark_field(field: &Field) -> Option<Value> {
 
 fn spark(data_type: &DataType) -> Option<Value> {
     Some(match data_type {
+        DataType::Int32 => json!("integer"),
+        DataType::Int64 => json!("long"),
         DataType::Float32 => json!("float"),
         DataType::Float64 => json!("double"),
         DataType::Boolean => json!("boolean"),
         DataType::Utf8 => json!("string"),
-        DataType::List(item) => {
+        DataType::List(item) | DataType::FixedSizeList(item, _) => {
             json!({"type": "array", "elementType": spark(item.data_type())?, "containsNull": item.is_nullable()})
         }
         DataType::Struct(fields) => {
@@ -236,6 +246,10 @@ fn spark(data_type: &DataType) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow::datatypes::Fields;
+
     use super::*;
 
     fn schema(names: &[&str]) -> Schema {
@@ -246,6 +260,18 @@ mod tests {
         let input = [KeyValue { key: key.to_owned(), value: Some(value.to_string()) }];
         let keys = update(&input, &schema(&["a", "z_0"]), &schema(&["z_0"]), &[]);
         keys.first().map(|key| serde_json::from_str(key.value.as_deref().unwrap()).unwrap())
+    }
+
+    #[test]
+    fn every_type_of_a_new_column_has_a_name_everywhere() {
+        let list = |item: Arc<Field>| [DataType::List(item.clone()), DataType::FixedSizeList(item, 2)];
+        let reasons = Fields::from(vec![Field::new("feature", DataType::Utf8, true)]);
+        let plain = [DataType::Int32, DataType::Int64, DataType::Float32, DataType::Float64, DataType::Boolean];
+        let lists = [DataType::Float32, DataType::Struct(reasons)].map(|item| Arc::new(Field::new("item", item, true)));
+        for data_type in plain.into_iter().chain([DataType::Utf8]).chain(lists.into_iter().flat_map(list)) {
+            let known = (pandas(&data_type).is_some(), hugging_face(&data_type).is_some(), spark(&data_type).is_some());
+            assert_eq!(known, (true, true, true), "{data_type}");
+        }
     }
 
     #[test]

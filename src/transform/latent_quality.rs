@@ -5,6 +5,7 @@
 use std::collections::{BTreeSet, BinaryHeap};
 
 use arrow::array::{Array, ArrayRef};
+use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use serde::Serialize;
@@ -233,7 +234,8 @@ fn texts(source: &Source, name: &str, column: &ArrayRef) -> Result<Vec<Option<St
     let failed = |source: ArrowError| Error::Read { place: place(), source: source.into() };
     let options = FormatOptions::default();
     let formatter = ArrayFormatter::try_new(column, &options).map_err(failed)?;
-    let text = |row: usize| column.is_valid(row).then(|| formatter.value(row).try_to_string()).transpose();
+    let is_known = |row: usize| column.is_valid(row) && column.data_type() != &DataType::Null;
+    let text = |row: usize| is_known(row).then(|| formatter.value(row).try_to_string()).transpose();
     (0..column.len()).map(|row| text(row).map_err(failed)).collect()
 }
 

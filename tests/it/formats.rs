@@ -409,6 +409,8 @@ fn metadata_that_describes_columns_is_brought_up_to_date_on_the_general_path() {
     let found = read_stream(&ran.output.stdout).schema().metadata().clone();
     assert!(found["pandas"].contains("\"z_0\"") && found["mine"] == "kept", "{found:?}");
     assert_eq!(found["vaepipe.score"], "anomaly_score");
+    let ran = piped(&dir, "transform - - --latents list", &stream(&batch, 100)).exits(0);
+    assert!(read_stream(&ran.output.stdout).schema().metadata()["pandas"].contains("list[float32]"));
     piped(&dir, "transform - out.parquet", &stream(&batch, 100)).exits(0);
     let keys = crate::tables::keys(&dir.path("out.parquet"));
     assert!(keys["pandas"].contains("\"z_0\"") && keys["mine"] == "kept");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Float64Array, NullArray, RecordBatch, StringArray};
 
 use crate::tables::{Uniform, curve, write};
 use crate::workdir::Workdir;
@@ -87,6 +87,14 @@ fn few_rows_and_columns_that_are_not_there_are_answered() {
     dir.fails(2, "evaluate in.parquet --latents --label grop").says(&["group"]);
     dir.fails(2, "evaluate in.parquet --latents --likelihood");
     dir.fails(2, "evaluate in.parquet --latents --top 3");
+    dir.fails(2, "evaluate in.parquet --latents --samples 3").says(&["--latents"]);
+    let nothing: ArrayRef = Arc::new(NullArray::new(300));
+    let columns = two(300).columns()[..3].iter().cloned().chain([nothing]).map(|column| (column, true));
+    let named = ["a", "b", "c", "nothing"].into_iter().zip(columns).map(|(name, (column, null))| (name, column, null));
+    let unlabelled = RecordBatch::try_from_iter_with_nullable(named).unwrap();
+    write(&dir.path("unlabelled.parquet"), &unlabelled, 1000);
+    let told = dir.ok("evaluate unlabelled.parquet --latents --label nothing --summary json").json();
+    assert_eq!((&told["rows"], &told["unlabelled"]), (&0.into(), &300.into()), "a column of no type has no labels");
     dir.fails(2, "evaluate in.parquet").says(&["--label, --latents or --likelihood"]);
     let without = two(300).project(&[0, 1, 3]).unwrap();
     write(&dir.path("less.parquet"), &without, 1000);

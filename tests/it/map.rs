@@ -79,7 +79,8 @@ fn a_map_has_two_latents_and_says_how_it_was_made() {
     let of_training = |name: &str| map["training"][name].clone();
     assert_eq!(["preset", "neighbors", "neighbor_weight"].map(of_training), [json!("map"), json!(15), json!(0.1)]);
     dir.ok("fit in.parquet --epochs 2 -m none.safetensors");
-    dir.ok("fit in.parquet --epochs 2 -m zero.safetensors --neighbors 0 --neighbor-weight 3");
+    dir.ok("fit in.parquet --epochs 2 -m zero.safetensors --neighbors 0");
+    dir.fails(2, "fit in.parquet --epochs 2 -m no.safetensors --neighbor-weight 3").says(&["neighbor_weight is 3"]);
     assert!(training("none.safetensors")["training"].get("neighbors").is_none());
     let bytes = |model: &str| std::fs::read(dir.path(model)).unwrap();
     assert!(bytes("none.safetensors") == bytes("zero.safetensors"), "no neighbours are no other model");

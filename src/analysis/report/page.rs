@@ -211,7 +211,10 @@ impl ReportPage {
     pub(super) fn plane(&mut self, plane: Option<(Scatter, String)>) -> Result<()> {
         match plane {
             Some((plane, about)) => self.figure(scatter(&plane, about)?, ""),
-            None => self.leave_out("latent space: the file has no column z_0, or no row in it".to_owned()),
+            None => self.leave_out(
+                "latent space: the file has no column z_0, or no row in it; latents written as a list are not drawn"
+                    .to_owned(),
+            ),
         }
         Ok(())
     }

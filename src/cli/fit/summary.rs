@@ -52,7 +52,8 @@ pub(crate) fn lines(fitted: &Fitted, total: f64) -> Vec<(&'static str, String)> 
         (
             "epochs",
             format!(
-                "best {} of {} trained, {} at most{}",
+                "{} {} of {} trained, {} at most{}",
+                if metadata.training.neighbors > 0 { "kept" } else { "best" },
                 history.best_epoch,
                 history.epochs.len(),
                 metadata.training.epochs,

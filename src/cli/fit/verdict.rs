@@ -14,6 +14,8 @@ enum Rating {
     Worse(f64),
     /// No latent dimension is active.
     Collapsed,
+    /// The PCA leaves no error to compare with.
+    Exact,
     /// The rows are too wide for a PCA.
     NotCompared,
     /// No rows were held out.
@@ -27,6 +29,7 @@ impl Rating {
         let notable = f64::max(0.02, 0.7 / (health.rows as f64).sqrt());
         match health.gain_over_pca() {
             _ if health.active() == 0 => Self::Collapsed,
+            None if health.is_exact_for_pca() => Self::Exact,
             None => Self::NotCompared,
             Some(gain) if gain >= notable => Self::Better(gain),
             Some(gain) if gain > -notable => Self::Equal,
@@ -41,6 +44,7 @@ impl Rating {
             Self::Equal => "equal",
             Self::Worse(_) => "worse",
             Self::Collapsed => "collapsed",
+            Self::Exact => "exact",
             Self::NotCompared => "not_compared",
             Self::NotMeasured => "not_measured",
         }
@@ -58,6 +62,10 @@ pub(crate) fn lines(model: &Model) -> Vec<(&'static str, String)> {
         Rating::Equal => format!("fair: the reconstruction error is about {pca}"),
         Rating::Worse(loss) => format!("poor: the reconstruction error is {} above {pca}", percent(loss)),
         Rating::Collapsed => "poor: posterior collapse, the latents say nothing of the rows".to_owned(),
+        Rating::Exact => {
+            "not compared: a PCA of as many components rebuilds the rows exactly; fewer latents would say more"
+                .to_owned()
+        }
         Rating::NotCompared => format!("not compared: the rows are too wide for a PCA; measured on {rows} unseen rows"),
         Rating::NotMeasured => "not measured: no rows were held out".to_owned(),
     };
@@ -80,7 +88,8 @@ pub(crate) fn advice(model: &Model) -> Vec<String> {
         Rating::NotMeasured => Some("a larger --val-fraction holds out rows to measure on".to_owned()),
         _ => None,
     };
-    let longer = (history.best_epoch == training.epochs && !history.refit)
+    // With neighbours the last epoch is kept, whichever is best.
+    let longer = (history.best_epoch == training.epochs && !history.refit && training.neighbors == 0)
         .then(|| format!("the best epoch is the last of {}: more --epochs may help", training.epochs));
     let hardly = health.filter(|health| !health.hardly_learned().is_empty()).map(|_| {
         let scale = if training.scale == Scale::Standard { "" } else { "--scale standard, " };

@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::FitConfig;
-use crate::config::{ClusterCount, LatentDim, Training, check_decision, within};
+use crate::config::{ClusterCount, LatentDim, Preset, Training, check_decision, within};
 use crate::error::{Error, Result};
 
 impl FitConfig {
@@ -38,6 +38,7 @@ impl FitConfig {
         within("trim", self.trim, "0 to 0.9", |v| (0.0..=0.9).contains(&v))?;
         within("neighbors", self.neighbors, "0 to 100", |v| v <= 100)?;
         within("neighbor_weight", self.neighbor_weight, "0 or more and finite", |v| v >= 0.0 && v.is_finite())?;
+        self.check_neighbors()?;
         within("val_fraction", self.val_fraction, "0 to 0.5", |v| (0.0..=0.5).contains(&v))?;
         within("sample", self.sample, "2 or more", |v| v >= 2)?;
         within("max_steps", self.max_steps, "1 or more", |v| v >= 1)?;
@@ -50,6 +51,18 @@ impl FitConfig {
         }
         self.tags.check()?;
         within("checkpoint_minutes", self.checkpoint_minutes, "above 0, at most 1000000", |v| v > 0.0 && v <= 1e6)
+    }
+
+    /// Checks that a weight of neighbours has neighbours, which a base model may have.
+    fn check_neighbors(&self) -> Result<()> {
+        let kept = self.neighbors.map_or(self.preset == Some(Preset::Map), |neighbors| neighbors > 0);
+        match self.neighbor_weight {
+            Some(weight) if !kept && self.init.is_none() => {
+                let range = "left out unless neighbors are kept together";
+                Err(Error::OptionRange { option: "neighbor_weight", value: weight.to_string(), range })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Checks the options about the order of the rows.

@@ -33,6 +33,11 @@ pub(in crate::fit) fn measure(
     look.each(&rows.training, most, of_batch, |of_batch| means.extend(of_batch))?;
     let noise = RandomStream::new(seed, "clusters");
     let (clusters, sizes) = MixtureClusters::fit(&means, k, asked.number(), noise, (&look.pool, look.stop))?;
+    if let ClusterCount::Of(asked) = asked
+        && sizes.len() < asked
+    {
+        tracing::warn!("{} clusters, not {asked}: the latents of the rows differ too little for more", sizes.len());
+    }
     let about = Clusters::new(asked, &clusters, sizes);
     Ok((clusters, about))
 }
