@@ -89,8 +89,9 @@ fn few_rows_and_columns_that_are_not_there_are_answered() {
     dir.fails(2, "evaluate in.parquet --latents --top 3");
     dir.fails(2, "evaluate in.parquet --latents --samples 3").says(&["--latents"]);
     let nothing: ArrayRef = Arc::new(NullArray::new(300));
-    let columns = two(300).columns()[..3].iter().cloned().chain([nothing]).map(|column| (column, true));
-    let named = ["a", "b", "c", "nothing"].into_iter().zip(columns).map(|(name, (column, null))| (name, column, null));
+    let rows = two(300);
+    let columns = rows.columns()[..3].iter().cloned().chain([nothing]);
+    let named = ["a", "b", "c", "nothing"].into_iter().zip(columns).map(|(name, column)| (name, column, true));
     let unlabelled = RecordBatch::try_from_iter_with_nullable(named).unwrap();
     write(&dir.path("unlabelled.parquet"), &unlabelled, 1000);
     let told = dir.ok("evaluate unlabelled.parquet --latents --label nothing --summary json").json();
