@@ -262,6 +262,11 @@ fn rows_are_images_if_they_are_said_to_be() {
     let page = text(&dir, "report.html");
     let images = |title: &str| between(&page, &format!("id=\"{title}-title\""), "</svg>").matches("<image").count();
     assert_eq!((images("traversals"), images("oddest")), (2 * 9, 2 * 9));
+    dir.ok("fit in.parquet -m grouped.safetensors --exclude label,word --latent-dim 2 --epochs 2 --clusters 2");
+    dir.ok("transform in.parquet grouped.parquet -m grouped.safetensors");
+    dir.ok("report grouped.parquet -m grouped.safetensors --image 2x1 -o grouped.html");
+    let found = between(&text(&dir, "grouped.html"), "id=\"cluster-images-title\"", "</svg>").matches("<image").count();
+    assert!((1..=2).contains(&found), "{found}");
     let svg = text(&dir, "figures/traversals.svg");
     assert!(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\"") && svg.contains("data:image/bmp;base64,Qk"));
     assert!(!svg.contains("var(") && svg.ends_with("</svg>\n"));

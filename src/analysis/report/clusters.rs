@@ -9,9 +9,10 @@ use arrow::datatypes::DataType;
 use super::html::{Cell, brief, number_cell, percent, table, text_cell};
 use super::page::ReportPage;
 use super::sampled_rows::{SampledRows, are_numbers, numbers, read_rows, texts};
-use super::{ReportConfig, ScoredColumns};
+use super::{ReportConfig, ScoredColumns, cluster_images};
 use crate::analysis::figure::short;
 use crate::analysis::scored_columns::features;
+use crate::artifact::Model;
 use crate::error::Result;
 use crate::pipeline::Stop;
 use crate::source::ParquetSource;
@@ -43,7 +44,7 @@ pub(super) fn show(
     source: &ParquetSource,
     columns: &ScoredColumns,
     sample: &SampledRows,
-    config: &ReportConfig,
+    (config, model): (&ReportConfig, Option<&Model>),
     stop: &Stop,
 ) -> Result<()> {
     let path = source.path();
@@ -93,7 +94,12 @@ pub(super) fn show(
     let heads: Vec<&str> = heads.into_iter().filter(|head| *head != "anomalies" || odd.is_some()).collect();
     page.section("clusters", "Clusters", EXPLAIN);
     page.html(&table("clusters", &heads, &lines));
-    Ok(())
+    match (config.image, model) {
+        (Some(size), Some(model)) => {
+            cluster_images::show(page, (source, model), sample, (&clusters, count), size, stop)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The columns to compare: learned ones, unless they are pixels, and carried ones.

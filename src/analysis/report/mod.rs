@@ -1,5 +1,6 @@
 //! Report pages: the scores and latents of a scored file and, with its model, what the model learned.
 
+mod cluster_images;
 mod clusters;
 mod comparison;
 mod distribution;
@@ -206,7 +207,7 @@ pub fn report(source: &ParquetSource, model: Option<&Model>, config: &ReportConf
     // Single pixels of an image name nothing.
     let names = if config.image.is_some() { Vec::new() } else { latent_names::latent_names(&influences) };
     page.plane(latent_plane::plane(source, &columns, &survey, &sample, &names, config, stop)?)?;
-    clusters::show(&mut page, source, &columns, &sample, config, stop)?;
+    clusters::show(&mut page, source, &columns, &sample, (config, model), stop)?;
     match model {
         Some(model) => {
             if source.metadata_value(MODEL_KEY).is_some_and(|hash| hash != model.hash()) {
