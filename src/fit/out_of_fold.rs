@@ -79,7 +79,21 @@ impl Trained {
             let rows = (0..all.len()).filter(|&row| folds[row] == fold);
             rows.zip(of_fold).for_each(|(row, score)| scores[row] = score);
         }
-        Ok(Some(RowsWithScores { rows: EncodedRows::of(all), scores }))
+        let (rows, scores) = self.with_full_windows(all, scores, width);
+        Ok(Some(RowsWithScores { rows: EncodedRows::of(rows), scores }))
+    }
+
+    /// The rows whose windows are full, with their scores; all if those are few. Rows whose windows stand for rows that are not
+    /// known are odd: enough of them would be the whole tail.
+    fn with_full_windows(&self, all: Table, scores: Vec<f32>, width: usize) -> (Table, Vec<f32>) {
+        let filled = &self.loaded.prepared.filled;
+        let full: Vec<usize> = (0..all.len()).filter(|&row| filled.is_full(all.ids[row])).collect();
+        if full.len() == all.len() || full.len() < FEWEST.max(all.len().div_ceil(2)) {
+            return (all, scores);
+        }
+        let mut rows = Table::default();
+        full.iter().for_each(|&row| rows.push_row(&all, row, width));
+        (rows, full.into_iter().map(|row| scores[row]).collect())
     }
 
     /// The features, with the levels and spreads of groups in the training rows of a fold; those of a base model stay.
