@@ -1,6 +1,7 @@
 //! Whether the rows after a history go on from it. Other names of sequences, or other times, are easily overlooked: every row
 //! has its numbers all the same.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Counts the sequences of the rows after a history; warns, when the last of these is read, if none goes on from it.
@@ -12,6 +13,8 @@ pub(super) struct HistoryUse {
     going_on: AtomicU64,
     after_gap: AtomicU64,
     new: AtomicU64,
+    /// The name of the first new one.
+    new_name: OnceLock<String>,
 }
 
 /// How the first row of a sequence stands to the history.
@@ -30,12 +33,16 @@ impl HistoryUse {
             sequences += 1;
             first = Some(first.map_or(name, |first: &str| first.min(name)));
         });
-        let name = first.unwrap_or_default().trim_end_matches('\u{1f}').replace('\u{1f}', ", ");
-        Self { sequences, name, going_on: 0.into(), after_gap: 0.into(), new: 0.into() }
+        let [going_on, after_gap, new] = [0, 0, 0].map(AtomicU64::new);
+        let name = words(first.unwrap_or_default());
+        Self { sequences, name, going_on, after_gap, new, new_name: OnceLock::new() }
     }
 
-    /// Takes a sequence of the rows after the history.
-    pub(super) fn add(&self, first_row: FirstRow) {
+    /// Takes a sequence of the rows after the history, by its name.
+    pub(super) fn add(&self, name: &str, first_row: FirstRow) {
+        if let FirstRow::New = first_row {
+            self.new_name.get_or_init(|| words(name));
+        }
         let count = match first_row {
             FirstRow::GoesOn => &self.going_on,
             FirstRow::AfterGap => &self.after_gap,
@@ -50,9 +57,12 @@ impl HistoryUse {
         match (going_on, after_gap, new) {
             (0, 0, 0) | (1.., ..) => None,
             _ if self.sequences == 0 => Some("it has no rows".to_owned()),
-            (0, 0, _) => {
-                Some(format!("none of its {} sequences, such as {:?}, is among the rows", self.sequences, self.name))
-            }
+            (0, 0, _) => Some(format!(
+                "it has {} sequences, such as {:?}, and the rows have others, such as {:?}",
+                self.sequences,
+                self.name,
+                self.new_name.get().map_or("", String::as_str)
+            )),
             _ => Some("the rows begin more than the largest gap after it".to_owned()),
         }
     }
@@ -64,4 +74,9 @@ impl Drop for HistoryUse {
             tracing::warn!("no sequence goes on from the history: {fault}");
         }
     }
+}
+
+/// The name of a sequence, as a person writes it.
+fn words(name: &str) -> String {
+    name.trim_end_matches('\u{1f}').replace('\u{1f}', ", ").replace('\0', "null")
 }

@@ -236,7 +236,7 @@ impl Windower {
     fn advance(&mut self, name: &str, key: OrderKey, value: &[f64]) -> Result<&mut SequenceState> {
         let lags = self.sequence.lags();
         let (row, place) = (self.row, (self.row_of_file, self.files.len()));
-        let first_row = |is: FirstRow| self.history.iter().for_each(|history| history.add(is));
+        let first_row = |is: FirstRow| self.history.iter().for_each(|history| history.add(name, is));
         match self.sequences.get(name) {
             Some(state) if key < state.last => {
                 first_row(FirstRow::GoesOn);

@@ -113,7 +113,7 @@ fn a_history_from_which_no_sequence_goes_on_is_warned_of() {
         dir.ok(&format!("transform {file}.parquet out.parquet -m model.safetensors --history past.parquet --force"))
     };
     transform("renamed")
-        .says(&["no sequence goes on from the history: none of its 1 sequences, such as \"a\", is among the rows"]);
+        .says(&["no sequence goes on from the history: it has 1 sequences, such as \"a\", and the rows have others, such as \"machine a\""]);
     transform("late")
         .says(&["no sequence goes on from the history: the rows begin more than the largest gap after it"]);
     let ran = transform("today");
