@@ -170,11 +170,26 @@ pub(crate) fn lines(
             format!("{min:.2} to {max:.2}; median {median:.2}, 90 % below {q90:.2}, 99 % below {q99:.2}"),
         ));
     }
+    lines.extend(partial_windows(model, config, done));
     lines.extend(values(&done.issues));
     let moved = done.drift.as_ref().and_then(|drift| moved(drift, limit.worth_a_word()));
     lines.extend(moved.map(|moved| ("drift", moved)));
     lines.push(("time", format!("{total:.2} s, {speed} rows/s")));
     Ok(lines)
+}
+
+/// How many rows have too few rows before them, if they are more than one in a hundred.
+fn partial_windows(model: &Model, config: &TransformConfig, done: &Transformed) -> Option<(&'static str, String)> {
+    let (rows, sequence) = (done.partial_windows?, model.metadata().sequence.as_ref()?);
+    let share = rows as f64 / done.rows as f64;
+    let way = if config.order.history.is_empty() { "; --history names earlier rows" } else { "" };
+    let said = format!(
+        "{} rows, {}, have fewer rows before them than a window of {} holds, and are often anomalies{way}",
+        HumanCount(rows),
+        percent(share),
+        sequence.window
+    );
+    (share > 0.01).then_some(("windows", said))
 }
 
 /// What the values are that the training data lacks, if there are any.
@@ -213,6 +228,7 @@ pub(crate) fn json(model: &Model, config: &TransformConfig, done: &Transformed, 
         "skipped": done.skipped,
         "unreadable": unreadable_json(&done.unreadable),
         "empty_rows": done.empty_rows,
+        "partial_windows": done.partial_windows,
         "anomalies": done.anomalies,
         "held_back": done.held_back,
         "quarantined": done.quarantined,

@@ -76,13 +76,13 @@ impl Model {
         let model = &*self.reading(source.types());
         let (typed, output) = (model.typed(source), output.into());
         // One output of all files cannot do without some.
-        let (source, damaged) = match typed.keeps_going() && matches!(output, Output::Folder(_)) {
+        let (source, damaged) = match typed.config().keep_going && matches!(output, Output::Folder(_)) {
             true => readable(&typed, |file| targets(model, file, &config.columns, run).map(drop))?,
             false => (typed, Vec::new()),
         };
         let source = &source;
         let imputer = Arc::new(model.imputer(source, config, run)?);
-        let windows = model.windower_bridging(imputer.bridged(), &config.order, run.stopper())?;
+        let windows = model.windower_bridging(imputer.bridged(), &config.order, source.config(), run.stopper())?;
         let columns: Vec<(String, u64)> = imputer.names().map(|name| (name, 0)).collect();
         let filler = imputer.clone();
         let written = model.imputation(&imputer, config, windows).write(
@@ -114,8 +114,8 @@ impl Model {
         let model = &*self.reading(source.types());
         let source = &model.typed(source);
         let imputer = Arc::new(model.imputer(source, config, run)?);
-        let (filler, windows) =
-            (imputer.clone(), model.windower_bridging(imputer.bridged(), &config.order, run.stopper())?);
+        let windows = model.windower_bridging(imputer.bridged(), &config.order, source.config(), run.stopper())?;
+        let filler = imputer.clone();
         model.imputation(&imputer, config, windows).read(source, run, move |rows| filler.fill(rows))
     }
 

@@ -111,7 +111,7 @@ impl Model {
         let (rebuilder, read) = Rebuilder::new(model, &source.schema(), source.path(), config)
             .map_err(|error| source.with_mismatch(error))?;
         let from_columns = matches!(rebuilder.from, LatentSource::Columns { .. });
-        let replacement = model.reconstruction(&rebuilder, &read, config, run.stopper())?;
+        let replacement = model.reconstruction(&rebuilder, &read, config, (source, run.stopper()))?;
         let rebuilder = Arc::new(rebuilder);
         let written = replacement.write(
             source,
@@ -153,7 +153,7 @@ impl Model {
         let source = &model.typed(source);
         let (rebuilder, read) = Rebuilder::new(model, &source.schema(), source.path(), config)
             .map_err(|error| source.with_mismatch(error))?;
-        let replacement = model.reconstruction(&rebuilder, &read, config, run.stopper())?;
+        let replacement = model.reconstruction(&rebuilder, &read, config, (source, run.stopper()))?;
         let rebuilder = Arc::new(rebuilder);
         replacement.read(source, run, move |rows| rebuilder.rebuild(rows))
     }
@@ -164,10 +164,10 @@ impl Model {
         rebuilder: &Rebuilder,
         read: &'a [String],
         config: &'a ReconstructConfig,
-        stop: &Stop,
+        (source, stop): (&Source, &Stop),
     ) -> Result<Replacement<'a>> {
         let windows = match rebuilder.from {
-            LatentSource::Columns { .. } => self.windower(&config.order, stop)?,
+            LatentSource::Columns { .. } => self.windower(&config.order, source.config(), stop)?,
             LatentSource::Latents { .. } => None,
         };
         Ok(Replacement {

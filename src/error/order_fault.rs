@@ -25,6 +25,8 @@ pub enum OrderFault {
         rows: [u64; 2],
         /// The values of both.
         values: [String; 2],
+        /// Whether columns tell sequences apart.
+        by: bool,
         /// The file of the row before, if it is another one.
         earlier: Option<PathBuf>,
     },

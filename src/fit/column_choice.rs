@@ -77,5 +77,8 @@ pub(super) fn choose_columns(
     let missing = MissingRates::of(features.kinds(), source.rows());
     let ordered = candidate_pairs(&columns, &features, source.rows());
     let sequence = windowed.map(|windowed| windowed.sequence.clone().of_learned(&features));
+    if sequence.as_ref().is_some_and(|sequence| sequence.columns.is_empty()) && !features.kinds().is_empty() {
+        tracing::warn!("no number is learned, and windows are of numbers: each row is learned by itself");
+    }
     Ok(ColumnChoice { features: Arc::new(features), carried, values, suggested_types, ordered, missing, sequence })
 }

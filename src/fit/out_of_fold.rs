@@ -26,6 +26,9 @@ pub(super) const FEWEST: usize = 40;
 /// Most rows in order that are scored out of fold: of more rows, those that training and stored rows overlap with are few.
 const MOST_IN_ORDER: usize = 1 << 16;
 
+/// One row in so many has no full window at most where such rows do not calibrate.
+const MOST_PARTIAL: usize = 10;
+
 /// Number of folds: a network of a fold trains on nine tenths of the rows, about as many as that of the fit.
 const FOLDS: usize = 10;
 
@@ -81,7 +84,21 @@ impl Trained {
             let rows = (0..all.len()).filter(|&row| folds[row] == fold);
             rows.zip(of_fold).for_each(|(row, score)| scores[row] = score);
         }
-        Ok(Some(RowsWithScores { rows: EncodedRows::of(all), scores }))
+        let (rows, scores) = self.with_full_windows(all, scores, width);
+        Ok(Some(RowsWithScores { rows: EncodedRows::of(rows), scores }))
+    }
+
+    /// The rows whose windows are full, with their scores, if the others are few: these stand for rows that are not known, are
+    /// odd by it, and would be the whole tail. Where they are many, as with short sequences, they are what rows to come are like.
+    fn with_full_windows(&self, all: Table, scores: Vec<f32>, width: usize) -> (Table, Vec<f32>) {
+        let filled = &self.loaded.prepared.filled;
+        let full: Vec<usize> = (0..all.len()).filter(|&row| filled.is_full(all.ids[row])).collect();
+        if full.len() == all.len() || full.len() < FEWEST.max(all.len() - all.len() / MOST_PARTIAL) {
+            return (all, scores);
+        }
+        let mut rows = Table::default();
+        full.iter().for_each(|&row| rows.push_row(&all, row, width));
+        (rows, full.into_iter().map(|row| scores[row]).collect())
     }
 
     /// The features, with the levels and spreads of groups in the training rows of a fold; those of a base model stay.

@@ -18,7 +18,7 @@ use crate::feature::{Kind, directions};
 use crate::model::{Device, TensorDevice};
 use crate::pipeline::{Progress, Run};
 use crate::score::Score;
-use crate::sequence::Sequence;
+use crate::sequence::{Filled, Sequence};
 use crate::source::ParquetSource;
 
 /// Columns that a transform adds, behind any prefix.
@@ -34,6 +34,8 @@ pub(super) struct Prepared {
     pub(super) input: ParquetSource,
     /// The rows to learn from: with their windows, if they are in order.
     pub(super) source: ParquetSource,
+    /// How full the windows of its rows are.
+    pub(super) filled: Filled,
     pub(super) device: TensorDevice,
     pub(super) score: &'static Score,
     /// The columns of which only one side of what is expected is odd.
@@ -105,6 +107,7 @@ impl Prepared {
         if let (Some(windowed), Some(sequence)) = (&windowed, &mut columns.sequence) {
             windowed.tell(sequence)?;
         }
+        let filled = windowed.as_ref().map(|windowed| windowed.fill.so_far()).unwrap_or_default();
         let source = windowed.map_or(source, |windowed| windowed.source);
         source.read_again(&columns.features.columns());
         let config =
@@ -114,7 +117,7 @@ impl Prepared {
         sizes.check_memory(&columns)?;
         let names = columns.features.learned_columns();
         run.report(Progress::Chosen { columns: &names, latent_dim: sizes.network.latent_dim });
-        Ok(Self { config, base, input, source, device, score, directions, folder, columns, sizes, start })
+        Ok(Self { config, base, input, source, filled, device, score, directions, folder, columns, sizes, start })
     }
 }
 

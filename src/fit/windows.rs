@@ -8,7 +8,7 @@ use super::defaults;
 use crate::config::FitConfig;
 use crate::error::{Error, Result};
 use crate::feature::{Candidates, Column, Features, Kind, candidates};
-use crate::sequence::{Differences, RowSteps, Sequence, Sorter, WindowSample, Windower, windowed};
+use crate::sequence::{Differences, Filled, RowSteps, Sequence, Sorter, WindowFill, WindowSample, Windower, windowed};
 use crate::source::{ParquetSource, Source, near_names};
 
 /// Rows read at once.
@@ -24,6 +24,8 @@ pub(super) struct WindowedRows {
     /// The steps between them, and the differences of their numbers.
     pub(super) steps: RowSteps,
     pub(super) differences: Differences,
+    /// How full the windows are.
+    pub(super) fill: WindowFill,
 }
 
 impl WindowedRows {
@@ -46,10 +48,38 @@ impl WindowedRows {
         let sorter = config.sort.then(|| Sorter::new(folder.to_owned(), config.memory));
         let start = Windower::new(&Arc::new(sequence.clone()), sorter);
         let start = start.counting(steps.clone(), differences.clone());
+        let fill = start.fill().clone();
         let rows = windowed(start, &Source::from(source.clone()), &needed, BATCH_ROWS)?;
         let rows = sample.of(&sequence, rows);
         let source = Source::of_stream(source.path(), rows, source.types()).table(folder)?;
-        Ok(Some(Self { sequence, source, sample, steps, differences }))
+        warn_of(&fill.so_far(), config);
+        Ok(Some(Self { sequence, source, sample, steps, differences, fill }))
+    }
+}
+
+/// Warns of windows that are seldom full, with the option that is likely at fault, and of sequences that are likely mixed.
+fn warn_of(filled: &Filled, config: &FitConfig) {
+    let Filled { rows, partial, sequences, gaps, ties, .. } = *filled;
+    let percent = |count: u64| (100.0 * count as f64 / rows as f64).round();
+    if 2 * partial > rows {
+        let why = match config.max_gap {
+            Some(gap) if gaps > sequences => {
+                format!("{gaps} steps are longer than max_gap, {gap}; a larger one joins them")
+            }
+            _ if sequences > 1 => {
+                format!("{sequences} sequences are short; a smaller window, or fewer columns in \"by\", fills more")
+            }
+            _ => "a smaller window fills more".to_owned(),
+        };
+        tracing::warn!("{} % of the rows have fewer rows before them than a window holds: {why}", percent(partial));
+    }
+    // Two sequences have half of them, in one order.
+    if 5 * ties > 2 * rows && config.by.is_empty() {
+        tracing::warn!(
+            "{} % of the rows have the same place in the order as the row before: if they are of several sequences, \"by\" takes \
+             the columns that tell these apart",
+            percent(ties)
+        );
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) fn write(
         let written = stop.check().and_then(|()| write_file(file, target, config, rows));
         match written {
             Ok(written) => counts.written += u64::from(written),
-            Err(error) if source.keeps_going() && error.kind() == ErrorKind::Data => {
+            Err(error) if source.config().keep_going && error.kind() == ErrorKind::Data => {
                 tracing::warn!("{error}; the file is skipped");
                 counts.unreadable.push(UnreadableFile::new(file.path(), &error));
             }

@@ -40,6 +40,11 @@ impl Sequences {
         self.states.get_mut(name)
     }
 
+    /// The names of all, in any order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.states.keys().map(String::as_str)
+    }
+
     /// The states of all, in any order.
     pub(super) fn all(&mut self) -> impl Iterator<Item = &mut SequenceState> {
         self.states.values_mut()

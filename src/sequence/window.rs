@@ -51,6 +51,11 @@ impl Window {
         self.fill(lags, values.len(), |_, column| values[column]);
     }
 
+    /// Whether the row that comes next has as many rows before it as a window of so many lags holds.
+    pub(super) fn is_full(&self, lags: usize) -> bool {
+        self.rows + 1 >= 1 << lags
+    }
+
     fn fill(&mut self, lags: usize, columns: usize, mean: impl Fn(usize, usize) -> f64) {
         self.rows = 0;
         for lag in 0..lags {

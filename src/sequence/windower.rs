@@ -10,12 +10,14 @@ use super::Sequence;
 use super::clock::RowSteps;
 use super::forecast::numbers;
 use super::gaps::{ClosedCell, Gaps};
+use super::history_use::{FirstRow, HistoryUse};
 use super::order_key::{OrderKey, check_type, order_keys_of, read};
 use super::recent::RecentRows;
 use super::sequences::{SequenceState, Sequences};
 use super::sorter::Sorter;
 use super::variogram::{Differences, Variogram};
 use super::window::{LagSums, Window};
+use super::window_fill::{RowStep, WindowFill};
 use crate::error::{Error, OrderFault, Place, Result};
 use crate::feature::{Column, StringValues};
 use crate::sink::Destination;
@@ -37,6 +39,10 @@ pub(crate) struct Windower {
     sorter: Option<Sorter>,
     /// Takes the steps between rows and the differences of their numbers, if they are wanted.
     counts: Option<(RowSteps, Differences)>,
+    /// Counts how full the windows are, of all files.
+    fill: WindowFill,
+    /// Counts the sequences that go on from a history, after one.
+    history: Option<Arc<HistoryUse>>,
     /// The numbers whose gaps are bridged, with their variograms, and the gaps of the file that was begun.
     bridged: Arc<Vec<(usize, Variogram)>>,
     gaps: Option<Gaps>,
@@ -54,6 +60,8 @@ impl Windower {
             files: Vec::new(),
             sorter,
             counts: None,
+            fill: WindowFill::default(),
+            history: None,
             bridged: Arc::default(),
             gaps: None,
         }
@@ -62,6 +70,11 @@ impl Windower {
     /// Adds the steps between rows and the differences of their numbers to these.
     pub(crate) fn counting(self, steps: RowSteps, differences: Differences) -> Self {
         Self { counts: Some((steps, differences)), ..self }
+    }
+
+    /// Counts how full the windows are.
+    pub(crate) fn fill(&self) -> &WindowFill {
+        &self.fill
     }
 
     /// Tells of missing numbers in these columns of the sequence what the rows on both sides lead to expect, in further columns.
@@ -83,6 +96,7 @@ impl Windower {
                 self.add(&batch?)?;
             }
         }
+        self.history = Some(HistoryUse::of(self.sequences.names()).into());
         Ok(self)
     }
 
@@ -147,10 +161,11 @@ impl Windower {
     /// The same, for the rows of a file that come next.
     pub(crate) fn for_file(&self, path: &Path) -> Self {
         let (sequence, sequences) = (self.sequence.clone(), self.sequences.continued());
-        let (files, sorter, counts) = (self.files.clone(), self.sorter.clone(), self.counts.clone());
+        let (files, sorter) = (self.files.clone(), self.sorter.clone());
+        let (counts, fill, history) = (self.counts.clone(), self.fill.clone(), self.history.clone());
         let bridged = self.bridged.clone();
         let gaps = (!bridged.is_empty()).then(|| Gaps::new(bridged.clone()));
-        let mut next = Self { sequence, sequences, files, sorter, counts, bridged, gaps, ..*self };
+        let mut next = Self { sequence, sequences, files, sorter, counts, fill, history, bridged, gaps, ..*self };
         next.begin_file(path);
         next
     }
@@ -221,8 +236,10 @@ impl Windower {
     fn advance(&mut self, name: &str, key: OrderKey, value: &[f64]) -> Result<&mut SequenceState> {
         let lags = self.sequence.lags();
         let (row, place) = (self.row, (self.row_of_file, self.files.len()));
+        let first_row = |is: FirstRow| self.history.iter().for_each(|history| history.add(name, is));
         match self.sequences.get(name) {
             Some(state) if key < state.last => {
+                first_row(FirstRow::GoesOn);
                 let (before, file) = state.place;
                 let values = [state.last.to_string(), key.to_string()];
                 return Err(OrderFault::Descending {
@@ -230,6 +247,7 @@ impl Windower {
                     column: self.sequence.order_by.to_string(),
                     rows: [before, self.row_of_file],
                     values,
+                    by: !self.sequence.by.is_empty(),
                     earlier: (file != self.files.len()).then(|| self.files[file - 1].clone()),
                 }
                 .into());
@@ -246,13 +264,24 @@ impl Windower {
                 if let Some((steps, _)) = &self.counts {
                     steps.add(key, (!is_beyond).then_some(state.last));
                 }
+                let step = match key == state.last {
+                    _ if is_beyond => RowStep::Gap,
+                    true => RowStep::Tie,
+                    false => RowStep::Next,
+                };
+                if state.place.1 != place.1 {
+                    first_row(if is_beyond { FirstRow::AfterGap } else { FirstRow::GoesOn });
+                }
+                self.fill.add(step, state.window.is_full(lags));
                 (state.last, state.last_row, state.place) = (key, row, place);
             }
             None => {
                 if let Some((steps, _)) = &self.counts {
                     steps.add(key, None);
                 }
+                first_row(FirstRow::New);
                 let window = Window::begin(value, lags);
+                self.fill.add(RowStep::First, window.is_full(lags));
                 let (recent, open) = (RecentRows::default(), Vec::new());
                 let begun = SequenceState { window, last: key, last_row: row, place, recent, open };
                 let gaps = &mut self.gaps;

@@ -38,7 +38,8 @@ pub struct Source {
     pub(super) predicate: Option<Predicate>,
     /// See [`unreadable`](Self::unreadable).
     pub(super) unreadable: Arc<[(PathBuf, Error)]>,
-    pub(super) keep_going: bool,
+    /// The options that it was opened with.
+    pub(super) config: Arc<SourceConfig>,
     pub(super) stop: Stop,
 }
 
@@ -74,13 +75,13 @@ impl Source {
             predicate.columns().iter().try_for_each(|column| source.table.check(column))?;
             predicate.check(source.table.columns(), source.path())?;
         }
-        Ok(Self { unreadable: unreadable.into(), keep_going: config.keep_going, ..source })
+        Ok(Self { unreadable: unreadable.into(), config: config.clone().into(), ..source })
     }
 
     /// The rows of inputs for which a predicate is true.
     pub(super) fn of(inputs: Vec<Arc<OpenInput>>, predicate: Option<Predicate>, stop: &Stop) -> Self {
         let (table, unreadable) = (table_of(&inputs), Arc::default());
-        Self { inputs, table, predicate, unreadable, keep_going: false, stop: stop.clone() }
+        Self { inputs, table, predicate, unreadable, config: Arc::default(), stop: stop.clone() }
     }
 
     /// The files that were left out since they cannot be read, each with the error.
@@ -88,9 +89,9 @@ impl Source {
         &self.unreadable
     }
 
-    /// Whether a file that cannot be read is left out.
-    pub(crate) fn keeps_going(&self) -> bool {
-        self.keep_going
+    /// The options that it was opened with; the defaults if it is no file.
+    pub(crate) fn config(&self) -> &SourceConfig {
+        &self.config
     }
 
     /// Whether no row is read.

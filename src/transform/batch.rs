@@ -8,7 +8,7 @@ use super::group_alerts::{AlertCounter, AlertGroups, without_alerts};
 use super::new_columns::NewColumnMaker;
 use crate::artifact::Model;
 use crate::batch::Batch;
-use crate::config::TransformConfig;
+use crate::config::{SourceConfig, TransformConfig};
 use crate::error::{Error, Place, Result};
 use crate::pipeline::Stop;
 
@@ -24,11 +24,11 @@ impl Model {
         config.check_unwritten()?;
         let path = Path::new("record batch");
         self.check_order(&rows.schema(), path)?;
-        let rows = &match self.windower(&config.order, &Stop::new())? {
+        let rows = &match self.windower(&config.order, &SourceConfig::new(), &Stop::new())? {
             Some(windower) if windower.sorts() => {
                 return Err(Error::Unsupported { place: Place::file(path), what: "sorting the rows of one batch" });
             }
-            Some(mut windower) => windower.add(rows)?,
+            Some(windower) => windower.for_file(path).add(rows)?,
             None => rows.clone(),
         };
         self.features().check(&rows.schema(), path)?;

@@ -47,18 +47,20 @@ impl Model {
         let maker = NewColumnMaker::new(self, &features, config)?;
         // One pass cannot take a decision that depends on all rows.
         let decides = maker.decides() && maker.levels().is_none();
-        let mut job = TransformJob::new(self, config, run)?;
+        let mut job = TransformJob::new(self, config, source.config(), run)?;
         let (route, slice_rows) = (learned_route(&features), batch_rows(features.layout()));
         let batches = self.stream_features(source, job.windows.as_ref(), &features, slice_rows)?;
         let count = move |slice: BatchSlice| {
             let (batch, issues) = Batch::encode(&features, &slice.rows)?;
             maker.count(&batch, slice.first_row, issues)
         };
+        let before = job.partial_windows();
         for counts in job.run.spread(&route, BatchSlicer::new(batches, slice_rows, route.budget()), count)? {
             let counts = counts?;
             job.totals.add(&counts);
             job.run.count(counts.rows);
         }
+        job.totals.partial_windows = job.partial_windows() - before;
         Ok(job.finish(FileCounts::default(), decides))
     }
 }

@@ -79,7 +79,7 @@ impl Model {
         let places = model.places(&features, &read);
         let explainer = Explainer::new(features.clone(), &COMBINED, 1, &self.metadata().scoring.directions);
         let rows_at_once = batch_rows(features.layout());
-        let windows = model.windower(&OrderConfig::default(), stop)?;
+        let windows = model.windower(&OrderConfig::default(), source.config(), stop)?;
         let batches = model.stream(source, windows.as_ref(), &read, rows_at_once)?;
         let mut learning = Learning::of(self);
         let (files, mut before) = (FileRows::of(source, &read[..1])?, 0);

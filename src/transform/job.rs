@@ -8,7 +8,7 @@ use super::new_columns::{NewColumnMaker, RowCounts};
 use super::totals::TransformTotals;
 use crate::artifact::Model;
 use crate::batch::Batch;
-use crate::config::TransformConfig;
+use crate::config::{SourceConfig, TransformConfig};
 use crate::error::Result;
 use crate::output::{FileCounts, WriteRows};
 use crate::pipeline::{Route, Rows, Run};
@@ -47,8 +47,13 @@ impl<T> Rows for CountedRows<T> {
 impl<'a, 'r> TransformJob<'a, 'r> {
     /// # Errors
     /// As [`Model::windower`].
-    pub(super) fn new(model: &'a Model, config: &'a TransformConfig, run: &'a mut Run<'r>) -> Result<Self> {
-        let windows = model.windower(&config.order, run.stopper())?;
+    pub(super) fn new(
+        model: &'a Model,
+        config: &'a TransformConfig,
+        rows: &SourceConfig,
+        run: &'a mut Run<'r>,
+    ) -> Result<Self> {
+        let windows = model.windower(&config.order, rows, run.stopper())?;
         let decides = NewColumnMaker::new(model, model.features(), config)?.decides();
         let totals = TransformTotals::new(model.sketch().cloned());
         Ok(Self {
@@ -92,6 +97,7 @@ impl<'a, 'r> TransformJob<'a, 'r> {
         mut finish: impl FnMut(&mut CountedRows<U>) -> Result<()>,
         sink: impl FnOnce(&mut dyn Iterator<Item = Result<U>>) -> Result<()>,
     ) -> Result<()> {
+        let before = self.partial_windows();
         let totals = &mut self.totals;
         self.run.carry(route, items, work, |counted| {
             sink(&mut counted.map(|counted| {
@@ -101,16 +107,24 @@ impl<'a, 'r> TransformJob<'a, 'r> {
                 totals.add(&counts);
                 Ok(rows)
             }))
-        })
+        })?;
+        self.totals.partial_windows += self.partial_windows() - before;
+        Ok(())
+    }
+
+    /// The rows so far whose windows are not full, of every pass and of the history.
+    pub(super) fn partial_windows(&self) -> u64 {
+        self.windows.as_ref().map_or(0, |windows| windows.fill().partial())
     }
 
     /// What was done, with anomalies if something `decides` which rows are some.
     pub(super) fn finish(self, files: FileCounts, decides: bool) -> Transformed {
         let FileCounts { written: files, skipped, unreadable } = files;
+        let partial_windows = self.windows.as_ref().map(|_| self.totals.partial_windows);
         let done = self.totals.finish(self.model, decides);
         let held_back = done.held_back.filter(|_| self.config.counts_alerts());
         let quarantined = self.config.quarantine.as_ref().and(done.anomalies);
-        Transformed { files, skipped, unreadable, quarantined, held_back, ..done }
+        Transformed { files, skipped, unreadable, quarantined, held_back, partial_windows, ..done }
     }
 }
 

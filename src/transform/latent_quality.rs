@@ -159,7 +159,7 @@ impl RowReservoir {
             (model.places(features, &read), label.and_then(|label| read.iter().position(|name| name == label)));
         let (layout, rows_at_once) = (features.layout(), batch_rows(features.layout()));
         let most = (MOST_PRODUCTS / layout.outputs()).isqrt().clamp(FEWEST_ROWS, MOST_ROWS);
-        let windows = model.windower(&OrderConfig::default(), stop)?;
+        let windows = model.windower(&OrderConfig::default(), source.config(), stop)?;
         let batches = model.stream(source, windows.as_ref(), &read, rows_at_once)?;
         let noise = RandomStream::new(model.metadata().training.seed, "latent quality");
         let (mut sample, mut drawn, mut number, width) = (Self::default(), BinaryHeap::new(), 0, layout.width());

@@ -46,7 +46,7 @@ impl Model {
         self.check_unordered("scoring single lines")?;
         let lines = LineSource::open(inputs, run.stopper())?;
         let (worker, decides) = self.line_worker(config, source.csv.bad_lines == Some(BadLines::Skip))?;
-        let mut job = TransformJob::new(self, config, run)?;
+        let mut job = TransformJob::new(self, config, source, run)?;
         let to = match output.into() {
             Output::Stream(to) => LineWriter::Stream(Box::new(StreamWriter::new(to, job.run.stopper())?)),
             #[cfg(feature = "delta")]

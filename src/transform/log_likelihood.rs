@@ -58,7 +58,7 @@ impl Model {
         let (mut sums, mut square, mut rows) = ([0.0; 2], 0.0, 0_u64);
         let mut means = vec![[0.0; 2]; k];
         let route = learned_route(features);
-        let windows = model.windower(&OrderConfig::default(), stop)?;
+        let windows = model.windower(&OrderConfig::default(), source.config(), stop)?;
         let batches = model.stream_features(source, windows.as_ref(), features, BATCH_ROWS)?;
         for slice in BatchSlicer::new(batches, BATCH_ROWS, route.budget()) {
             let batch = slice?.rows;

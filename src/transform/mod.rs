@@ -65,6 +65,9 @@ pub struct Transformed {
     pub unreadable: Vec<UnreadableFile>,
     /// Rows without a known value in a learned column: their scores are null.
     pub empty_rows: u64,
+    /// Rows with fewer rows before them than a window holds: the first of a sequence, and those after a gap; `None` unless rows
+    /// are in order.
+    pub partial_windows: Option<u64>,
     /// Rows that are anomalies; `None` without a decision.
     pub anomalies: Option<u64>,
     /// Rows that would be anomalies if more of their group had come before; `None` unless alerts are counted by group.
@@ -144,7 +147,7 @@ impl Model {
         run: &mut Run<'_>,
     ) -> Result<Transformed> {
         let decides = NewColumnMaker::new(self, self.features(), config)?.decides();
-        let mut job = TransformJob::new(self, config, run)?;
+        let mut job = TransformJob::new(self, config, source.config(), run)?;
         let stop = job.run.stopper().clone();
         let files = output.write(source, &config.output, self.hash(), &stop, &mut job)?;
         Ok(job.finish(files, decides))

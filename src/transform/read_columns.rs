@@ -17,12 +17,13 @@ use crate::sequence::{Sorter, Windower, windowed};
 use crate::source::{Batches, Source};
 
 impl Model {
-    /// The windows that each input begins with, those of the history, if the rows are learned in order.
+    /// The windows that each input begins with, those of the history, if the rows are learned in order. A history is read with
+    /// the options of the `rows` after it.
     ///
     /// # Errors
     /// [`Error::OptionRange`] for options that the model does not take, and those of the rows of the history.
-    pub(crate) fn windower(&self, config: &OrderConfig, stop: &Stop) -> Result<Option<Windower>> {
-        self.windower_bridging(&[], config, stop)
+    pub(crate) fn windower(&self, config: &OrderConfig, rows: &SourceConfig, stop: &Stop) -> Result<Option<Windower>> {
+        self.windower_bridging(&[], config, rows, stop)
     }
 
     /// The same, which tells of missing numbers in these columns of the sequence what the rows on both sides lead to expect.
@@ -33,6 +34,7 @@ impl Model {
         &self,
         columns: &[usize],
         config: &OrderConfig,
+        rows: &SourceConfig,
         stop: &Stop,
     ) -> Result<Option<Windower>> {
         let Some(sequence) = self.metadata().sequence.clone().map(Arc::new) else {
@@ -48,7 +50,8 @@ impl Model {
         if config.history.is_empty() {
             return Ok(Some(windower));
         }
-        let history = self.typed(&Source::open(&config.history, &SourceConfig::new(), stop)?);
+        let whole = SourceConfig { keep_going: false, ..rows.clone() };
+        let history = self.typed(&Source::open(&config.history, &whole, stop)?);
         windower.after(&history).map(Some)
     }
 

@@ -102,7 +102,7 @@ impl RowScorer {
     /// Those of the source; an error is the last item.
     pub(crate) fn score(&self, run: &Run<'_>) -> Result<Prefetch<ScoredBatch>> {
         let (route, slice_rows) = (learned_route(&self.features), batch_rows(self.features.layout()));
-        let windows = self.model.windower(&self.order, run.stopper())?;
+        let windows = self.model.windower(&self.order, self.source.config(), run.stopper())?;
         let batches = self.model.stream_features(&self.source, windows.as_ref(), &self.features, slice_rows)?;
         let (features, maker, decides) = (self.features.clone(), self.maker.clone(), self.decides());
         let work = move |slice: BatchSlice| {

@@ -13,7 +13,7 @@ use super::job::{CountedRows, TransformJob};
 use super::new_columns::NewColumnMaker;
 use crate::artifact::Model;
 use crate::batch::{BatchSlicer, batch_rows};
-use crate::config::TransformConfig;
+use crate::config::{SourceConfig, TransformConfig};
 use crate::error::{Error, Place, Result};
 use crate::pipeline::{Prefetch, Run};
 use crate::sink::Medium;
@@ -99,7 +99,8 @@ impl Model {
         let needed = plan.needed.iter().map(|column| input.index_of(column)).collect::<Result<Vec<_>, _>>();
         let failed = |source: ArrowError| Error::Read { place: Place::file("record batches"), source: source.into() };
         let needed = needed.map_err(failed)?;
-        let windower = self.windower(&config.order, run.stopper())?.map(|windower| windower.for_file(path));
+        let windower = self.windower(&config.order, &SourceConfig::new(), run.stopper())?;
+        let windower = windower.map(|windower| windower.for_file(path));
         let schema = Arc::new(input.project(&needed).map_err(failed)?);
         let batches = reader.map(move |batch| batch.and_then(|batch| batch.project(&needed)).map_err(failed));
         let rows = ColumnStream { schema, batches: Box::new(batches) };
@@ -124,7 +125,7 @@ impl Model {
         run.check()?;
         let source = &self.typed(source);
         let plan = self.output_plan(source, false, config, Medium::Memory)?;
-        let job = TransformJob::new(self, config, run)?;
+        let job = TransformJob::new(self, config, source.config(), run)?;
         let maker = job.maker(source, &plan.features)?;
         let batches = self.stream(source, job.windows.as_ref(), &plan.needed, batch_rows(self.features().layout()))?;
         self.transformed(plan, batches, maker, config, run)

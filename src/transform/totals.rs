@@ -14,6 +14,8 @@ use crate::feature::FeatureIssues;
 pub(super) struct TransformTotals {
     rows: u64,
     empty_rows: u64,
+    /// Rows whose windows are not full.
+    pub(super) partial_windows: u64,
     anomalies: u64,
     held_back: u64,
     scores: ScoreSketch,
@@ -28,6 +30,7 @@ impl TransformTotals {
         Self {
             rows: 0,
             empty_rows: 0,
+            partial_windows: 0,
             anomalies: 0,
             held_back: 0,
             scores: ScoreSketch::new(),
@@ -58,7 +61,7 @@ impl TransformTotals {
     /// The result of a transform by `model`; with anomalies if something `decides`.
     pub(super) fn finish(self, model: &Model, decides: bool) -> Transformed {
         let (features, watched, rows_at_fit) = (model.features(), &model.watched(), model.metadata().provenance.rows);
-        let Self { rows, empty_rows, anomalies, held_back, scores, issues, sketch, bins } = self;
+        let Self { rows, empty_rows, anomalies, held_back, scores, issues, sketch, bins, .. } = self;
         let drift =
             sketch.and_then(|sketch| bins.finish(&sketch, features.kinds(), watched, &issues, rows, rows_at_fit));
         issues.warn(features, watched, rows, rows_at_fit);

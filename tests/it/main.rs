@@ -71,6 +71,7 @@ mod newer_outputs;
 mod one_way;
 mod other_writers;
 mod output;
+mod partial_windows;
 mod pipes;
 mod predicate;
 mod quarantine;

@@ -221,10 +221,12 @@ fn the_windows_of_a_history_go_on_into_the_rows_after_it() {
     dir.ok("transform today.parquet alone.parquet -m model.safetensors");
     assert_ne!(new_bits(&read(&dir.path("alone.parquet"))), expected);
     dir.fails(65, "transform yesterday.parquet x.parquet -m model.safetensors --history today.parquet")
-        .says(&["yesterday.parquet: the rows are not in the order of \"ts\": row 299 of today.parquet has"]);
+        .says(&["yesterday.parquet: the rows are not in the order of \"ts\": row 299 of today.parquet has"])
+        .says(&["hint: --history takes earlier rows: they have to end before those after them"]);
     dir.ok("fit past.parquet -m rows.safetensors --epochs 2");
     dir.fails(2, "transform today.parquet x.parquet -m rows.safetensors --history yesterday.parquet")
-        .says(&["history is yesterday.parquet, but must be left out, since the model learned no rows in order"]);
+        .says(&["history is yesterday.parquet, but must be left out, since the model learned no rows in order"])
+        .says(&["hint: a fit with --order-by makes a model of rows in order"]);
 }
 
 #[test]
@@ -246,6 +248,19 @@ fn rows_out_of_order_are_an_error_that_names_both() {
     write(&dir.path("null.parquet"), &with(&today, "ts", Arc::new(times)), 1000);
     dir.fails(65, "transform null.parquet out.parquet -m model.safetensors")
         .says(&["null.parquet: row 5 has no value in \"ts\", which orders the rows"]);
+}
+
+#[test]
+fn sequences_out_of_order_are_answered_without_what_the_model_has() {
+    let dir = Workdir::new();
+    let both = alternating(300);
+    write(&dir.path("both.parquet"), &both, 300);
+    dir.ok("fit both.parquet -m model.safetensors --order-by ts --by machine --window 4 --epochs 2");
+    let swapped = concat_batches(&both.schema(), [&both.slice(20, 20), &both.slice(0, 20)]).unwrap();
+    write(&dir.path("swapped.parquet"), &swapped, 300);
+    let ran = dir.fails(65, "transform swapped.parquet out.parquet -m model.safetensors");
+    ran.says(&["hint: --sort sorts the rows of each file by ts first"]);
+    assert!(!ran.stderr().contains("--by"), "{}", ran.stderr());
 }
 
 #[test]
@@ -316,7 +331,8 @@ fn options_about_the_order_need_one() {
     write(&dir.path("past.parquet"), &readings(1, 0, 100), 1000);
     for (flag, value) in [("by", "mode"), ("window", "8"), ("max_gap", "10m"), ("max_groups", "5")] {
         dir.fails(2, &format!("fit past.parquet --{} {value}", flag.replace('_', "-")))
-            .says(&[&format!("{flag} is {value}, but must be left out unless order_by names a column")]);
+            .says(&[&format!("{flag} is {value}, but must be left out unless order_by names a column")])
+            .says(&["hint: --order-by COL names the column that orders the rows"]);
     }
     dir.fails(2, "fit past.parquet --order-by ts --window 30")
         .says(&["window is 30, but must be a power of two, 2 to 1024"]);
@@ -330,7 +346,7 @@ fn options_about_the_order_need_one() {
     let unit = DataType::Timestamp(TimeUnit::Microsecond, None);
     assert_eq!(*readings(1, 0, 1).column(0).data_type(), unit);
     dir.fails(65, "fit past.parquet --order-by ts --max-gap 5")
-        .says(&["must be a number, since the largest gap is one"]);
+        .says(&["must be a number, since the largest gap is one", "hint: --max-gap takes a time, such as 10m"]);
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn rows_in_order(
         return Ok(None);
     }
     let failed = |error: ArrowError| failed(source.path(), "", error);
-    let windows = model.windower(&OrderConfig::default(), stop)?;
+    let windows = model.windower(&OrderConfig::default(), source.config(), stop)?;
     let (mut first, mut taken, mut rest) = (0, Vec::new(), rows);
     for batch in model.stream_features(&source, windows.as_ref(), features, 8192)? {
         stop.check()?;

@@ -103,6 +103,12 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         }
         Error::NotLearnable { selection: selection @ ("map" | "direction"), .. } => format!("{} takes numbers", setter(selection)),
         Error::NotLearnable { selection, .. } => format!("{} takes strings and integers", setter(selection)),
+        Error::OptionRange { range, .. } if range.contains("order_by names a column") => {
+            "--order-by COL names the column that orders the rows, such as a time".to_owned()
+        }
+        Error::OptionRange { range, .. } if range.contains("learned no rows in order") => {
+            "a fit with --order-by makes a model of rows in order".to_owned()
+        }
         Error::OptionRange { option, .. } | Error::UnknownScore { option, .. } => format!("{} sets it", setter(option)),
         Error::NotCalibrated { .. } => "--contamination and --threshold need none; fit with --val-fraction above 0 for some".to_owned(),
         Error::NoFeedback(reason) if reason.contains("at most") => "name fewer, or take some back with --forget".to_owned(),
@@ -136,6 +142,12 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::WrongType { place, found, expected } if has("types") && found.contains("Utf8") && expected.contains("a timestamp or a number") => {
             let column = place.column.as_deref().unwrap_or("COL");
             format!("{} {column}=timestamp reads text such as 2024-01-31 12:00:00; date, integer and float others", setter("types"))
+        }
+        Error::WrongType { expected, .. } if has("max_gap") && expected.ends_with("the largest gap is one") => {
+            format!("{} takes a time, such as 10m, where times order the rows", setter("max_gap"))
+        }
+        Error::WrongType { expected, .. } if has("max_gap") && expected.ends_with("the largest gap is a time") => {
+            format!("{} takes a number, such as 10, where numbers order the rows", setter("max_gap"))
         }
         Error::TypesDiffer(_) if has("exclude") => format!("{} leaves the column out", setter("exclude")),
         Error::TypesDiffer(_) if has("keep") => {
@@ -277,7 +289,13 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         }
         Error::OtherModel { option, .. } => format!("leave {} out, or fit without --init", setter(option)),
         Error::Order(fault) => match &**fault {
+            OrderFault::Descending { earlier: Some(_), .. } => {
+                format!("{} takes earlier rows: they have to end before those after them", setter("history"))
+            }
             OrderFault::Descending { column, .. } if !has("sort") => format!("sort the rows by {column}"),
+            OrderFault::Descending { column, by: true, .. } => {
+                format!("--sort sorts the rows of each file by {column} first")
+            }
             OrderFault::Descending { column, .. } => format!(
                 "--sort sorts the rows of each file by {column} first; a fit with --by tells sequences that alternate apart by a column"
             ),
