@@ -103,6 +103,7 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         }
         Error::NotLearnable { selection: selection @ ("map" | "direction"), .. } => format!("{} takes numbers", setter(selection)),
         Error::NotLearnable { selection, .. } => format!("{} takes strings and integers", setter(selection)),
+        Error::NotGiven { .. } => format!("{} takes given columns; `vaepipe inspect` shows those of a model", setter("at")),
         Error::OptionRange { option, .. } | Error::UnknownScore { option, .. } => format!("{} sets it", setter(option)),
         Error::NotCalibrated { .. } => "--contamination and --threshold need none; fit with --val-fraction above 0 for some".to_owned(),
         Error::NoFeedback(reason) if reason.contains("at most") => "name fewer, or take some back with --forget".to_owned(),
