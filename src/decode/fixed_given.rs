@@ -12,7 +12,7 @@ use super::failed;
 use crate::artifact::Model;
 use crate::config::GivenValue;
 use crate::error::{Error, Result};
-use crate::feature::InputColumn;
+use crate::feature::{InputColumn, Kind};
 
 /// Fixed values of given elements.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,16 +27,18 @@ impl FixedGiven {
     /// The values of `fixed`, each as the text of a given column.
     ///
     /// # Errors
-    /// [`Error::OptionRange`] for a column that is not given, or a text that is no value of it.
+    /// [`Error::NotGiven`] for a column that is not given, [`Error::OptionRange`] for a text that is no value of it.
     pub(crate) fn new(model: &Model, fixed: &[GivenValue]) -> Result<Self> {
         let (features, inputs) = (model.features(), model.features().layout().inputs());
         let mut values = Vec::new();
         for GivenValue { column, value } in fixed {
-            let refused = |range| Error::OptionRange { option: "at", value: format!("{column}={value}"), range };
             let number = features.given().iter().position(|kind| kind.column().name() == column);
-            let number = number.ok_or_else(|| refused("COL=VALUE of a given column, which `inspect` shows"))?;
+            let name = |kind: &Kind| kind.column().name().to_owned();
+            let given = || features.given().iter().map(name).collect();
+            let number = number.ok_or_else(|| Error::NotGiven { column: column.clone(), given: given() })?;
             let feature = features.kinds().len() + number;
-            let invalid = || refused("COL=VALUE with one value of the column's type");
+            let range = "COL=VALUE with one value of the column's type";
+            let invalid = || Error::OptionRange { option: "at", value: format!("{column}={value}"), range };
             let leaf = features.given()[number].column();
             let data_type = InputColumn::type_of(&model.metadata().columns, leaf).ok_or_else(invalid)?;
             let text: ArrayRef = Arc::new(StringArray::from(vec![value.as_str()]));
@@ -54,7 +56,7 @@ impl FixedGiven {
             }
             if issues.out_of_range > 0 {
                 tracing::warn!(
-                    "{column} {value} is outside the range of the training data; it counts as the end of that range"
+                    "{column} {value} is outside the range of the training data; other columns are drawn for the end of that range"
                 );
             }
             let range = features.elements(feature);

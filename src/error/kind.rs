@@ -45,6 +45,7 @@ impl Error {
             | Self::NoFeedback(_)
             | Self::AlphaTooLow(_)
             | Self::OptionRange { .. }
+            | Self::NotGiven { .. }
             | Self::Predicate { .. }
             | Self::TooLarge { .. }
             | Self::ParseChoice(_) => ErrorKind::Usage,

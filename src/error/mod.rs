@@ -20,7 +20,7 @@ pub use self::alpha_too_low::AlphaTooLow;
 pub use self::device_fault::DeviceFault;
 pub use self::kind::ErrorKind;
 pub use self::parse_choice::ParseChoiceError;
-use self::phrases::{because, did_you_mean, gib, mib, of_types};
+use self::phrases::{because, did_you_mean, gib, mib, of_types, those_given};
 pub use self::place::Place;
 pub use self::types_differ::TypesDiffer;
 pub use self::worse::Worse;
@@ -166,6 +166,14 @@ pub enum Error {
         value: String,
         /// The range allowed.
         range: &'static str,
+    },
+    /// A value is given for a column that the model is not given.
+    #[error("{column:?} is not given; {}", those_given(.given))]
+    NotGiven {
+        /// The column.
+        column: String,
+        /// The columns that are given.
+        given: Vec<String>,
     },
     /// There is too little memory to train the network.
     #[error("training a network of {parameters} parameters takes {} of memory, but {}", gib(*.needed), .free.map_or("the system does not give it".to_owned(), |free| format!("{} are free", gib(free))))]

@@ -7,6 +7,13 @@ pub(super) fn did_you_mean(near: &[String]) -> String {
     format!("; did you mean {}?", near.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" or "))
 }
 
+pub(super) fn those_given(columns: &[String]) -> String {
+    if columns.is_empty() {
+        return "the model is given none".to_owned();
+    }
+    format!("the model is given {}", columns.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", "))
+}
+
 pub(super) fn of_types(columns: &[(String, String)]) -> String {
     if columns.is_empty() {
         return String::new();

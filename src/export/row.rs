@@ -96,7 +96,7 @@ impl RowColumns<'_> {
         let ValueBlock { values, places } = encoded(graph, &self.given, true);
         let seen = features.layout().given().seen();
         let (mut inputs, mut groups, mut element) = (Vec::new(), Vec::new(), 0);
-        for ((recipe, column), (from, count)) in self.given.iter().zip(places) {
+        for (((recipe, column), (from, count)), kind) in self.given.iter().zip(places).zip(features.given()) {
             graph.section(format!("given {}", column.name));
             if let Recipe::Group { .. } = recipe {
                 let (group, _) = numbers(graph, column, recipe);
@@ -107,17 +107,17 @@ impl RowColumns<'_> {
                 element += 1;
                 continue;
             }
-            for place in from..from + count {
-                if let (GivenElement::Value { indicator }, Some(values)) = (seen[element], &values) {
+            for (place, seen) in (from..from + count).zip(&seen[element..]) {
+                if let (GivenElement::Value { indicator }, Some(values)) = (seen, &values) {
                     let value = graph.columns(values, place, place + 1);
                     let (is_missing, zero) = (graph.op("IsNaN", &[&value]), graph.floats(&[0.0]));
                     inputs.push(graph.op("Where", &[&is_missing, &zero, &value]));
-                    if indicator {
+                    if *indicator {
                         inputs.push(graph.cast(&is_missing, ElementType::Float));
                     }
                 }
-                element += 1;
             }
+            element += kind.elements();
         }
         let inputs = (!inputs.is_empty()).then(|| graph.beside(&inputs));
         (inputs, groups)

@@ -182,6 +182,7 @@ pub(crate) fn candidates(
             typed: column.logical_type().is_some(),
             named: named || matches(given, column),
             given: is_given,
+            grouped: !given.is_empty(),
             categorical: matches(categorical, column),
             max_categories: config.max_categories,
             map: selections.map_or_default(column, scale),

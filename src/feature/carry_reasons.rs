@@ -3,6 +3,7 @@
 use super::Candidate;
 use super::calendar::Calendar;
 use super::one_way::OneWay;
+use super::one_way_in_groups::GroupRows;
 use super::row_sample::RowSample;
 
 /// Fewest different times that give rows an order.
@@ -37,6 +38,7 @@ pub(super) fn carry_reasons(columns: &[Candidate], date_key: Option<&Candidate>)
         }
     }
     let order = times.iter().find_map(|times| Some((times.column, times.order()?)));
+    let in_groups = groups(columns, date_key, &times, order.as_ref().map(|(column, _)| *column));
     let one_way = |sample: &RowSample| match &order {
         Some((column, order)) => {
             let values = sample.values();
@@ -49,16 +51,43 @@ pub(super) fn carry_reasons(columns: &[Candidate], date_key: Option<&Candidate>)
     };
     let other = |candidate: &Candidate| {
         let survey = candidate.survey();
-        survey.sample().filter(|_| survey.rejection().is_none()).and_then(one_way)
+        let sample = survey.sample().filter(|_| survey.rejection().is_none())?;
+        let in_groups = || in_groups.iter().find_map(|groups| groups.reason(survey.large_sample()?.values()));
+        one_way(sample).or_else(in_groups)
     };
     columns.iter().zip(parts).map(|(candidate, part)| part.or_else(|| other(candidate))).collect()
+}
+
+/// The rows of the groups of each given column that has some, in the order of the time column `order`; none if there are `times`
+/// and no order of them.
+fn groups<'a>(
+    columns: &'a [Candidate],
+    date_key: Option<&'a Candidate>,
+    times: &[RowTimes<'_>],
+    order: Option<&'a str>,
+) -> Vec<GroupRows<'a>> {
+    if order.is_none() && !times.is_empty() {
+        return Vec::new();
+    }
+    let time = columns.iter().chain(date_key).find(|candidate| Some(candidate.column().name()) == order);
+    let seconds = time.and_then(|time| time.survey().times(time.survey().large_sample()?.values()));
+    if order.is_some() && seconds.is_none() {
+        return Vec::new();
+    }
+    let rows = |candidate: &'a Candidate| {
+        let survey = candidate.survey();
+        let groups = survey.groups().filter(|_| survey.rejection().is_none())?.values();
+        Some(GroupRows::new(candidate.column().name(), groups, order.zip(seconds.as_deref()), SHORTEST))
+    };
+    columns.iter().filter_map(rows).collect()
 }
 
 /// The columns that are dates or timestamps; else the first that looks like one.
 fn times<'a>(columns: &'a [Candidate], date_key: Option<&'a Candidate>) -> Vec<RowTimes<'a>> {
     let times = |candidate: &'a Candidate| {
         let column = candidate.column().name();
-        candidate.survey().times().map(|seconds| RowTimes { column, seconds })
+        let seconds = candidate.survey().times(candidate.survey().sampled_values()?)?;
+        Some(RowTimes { column, seconds })
     };
     let is_number = |candidate: &&Candidate| candidate.survey().is_numeric_scalar();
     let dates: Vec<RowTimes<'_>> =

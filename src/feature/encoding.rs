@@ -4,6 +4,7 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
+use super::exact::Exact;
 use super::scalar::Scalar;
 use super::{Column, Shape, ValueIssues};
 use crate::config::LogicalType;
@@ -86,6 +87,11 @@ pub(crate) trait Feature: Send + Sync {
         self.read(elements, data_type)
     }
 
+    /// What the last elements of a given value say to the digit, if they do; [`write`](Self::write) leaves them.
+    fn exact(&self) -> Option<Exact> {
+        None
+    }
+
     /// Leading elements that say how much time has passed, which is no circumstance.
     fn elapsed(&self) -> usize {
         usize::from(self.grows_over_time())
@@ -154,6 +160,12 @@ impl FeatureCells<'_> {
     pub(crate) fn set_all(&mut self, values: &[f32]) {
         let rows = self.block.iter_mut().skip(self.at).step_by(self.inputs);
         rows.zip(values).for_each(|(element, value)| *element = *value);
+    }
+
+    /// Sets the first of the feature's elements in `row`.
+    #[inline]
+    pub(crate) fn set_each(&mut self, row: usize, values: &[f32]) {
+        self.block[row * self.inputs + self.at..][..values.len()].copy_from_slice(values);
     }
 
     /// Sets any of the feature's elements in `row`.

@@ -7,6 +7,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 
+use super::exact::BITS_ELEMENTS;
 use super::logical_type::BadValue;
 use super::scalar::Scalar;
 use super::watch::{WatchedColumn, nats_of_unseen, surprise_of_unseen};
@@ -44,7 +45,9 @@ impl Features {
         let of = |kind: &Kind| {
             (kind.feature().shape(), indicated && kind.missing() > 0 && !is_one_hot(kind.feature().shape()))
         };
-        let of_given = |kind: &Kind| (kind.feature().shape(), kind.missing() > 0, kind.feature().elapsed());
+        let bits = |kind: &Kind| kind.feature().exact().map_or(0, |_| BITS_ELEMENTS);
+        let seen = |kind: &Kind| kind.feature().elapsed()..kind.elements() - bits(kind);
+        let of_given = |kind: &Kind| (kind.feature().shape(), kind.missing() > 0, seen(kind));
         let layout = Layout::new(kinds.iter().map(of))?.with_given(GivenLayout::new(given.iter().map(of_given)));
         let learned = kinds.len();
         kinds.extend(given);
@@ -191,6 +194,15 @@ impl Features {
         kind.restored(data_type, |data_type| self.scalar(feature).array(values, data_type))
     }
 
+    /// The values of a feature that is a [`Scalar`] in rows, `[rows, width]`; NaN where missing.
+    pub(super) fn values(&self, feature: usize, elements: &[f32]) -> Vec<f64> {
+        let (kind, part) = (&self.kinds[feature], self.part(feature, elements));
+        match kind.feature().exact() {
+            Some(exact) => exact.values(&part, kind.elements()),
+            None => self.scalar(feature).values(&part),
+        }
+    }
+
     /// The feature as one number a row.
     ///
     /// # Panics
@@ -311,6 +323,11 @@ impl Features {
                 let array = array.map_err(read(kind.column()))?;
                 let mut elements = FeatureCells { block, inputs, at, surprise, unseen };
                 tile.learned.push(kind.feature().write(&array, &mut elements).map_err(read(kind.column()))?);
+                if let Some(exact) = kind.feature().exact() {
+                    elements.at += kind.elements() - BITS_ELEMENTS;
+                    let bits = exact.elements(&array).map_err(read(kind.column()))?;
+                    bits.iter().enumerate().for_each(|(row, bits)| elements.set_each(row, bits));
+                }
                 if let (Kind::Number(number), true) = (kind, tile.learned.len() > self.learned) {
                     // A value outside the range at fit counts as its end: the network learned nothing beyond it.
                     let [least, most] = number.range();

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::Shape;
@@ -31,7 +32,7 @@ pub(crate) enum GivenElement {
     Value { indicator: bool },
     /// One of so many groups, one-hot.
     OneHot(usize),
-    /// Nothing: it is one of many groups, or the time that has passed.
+    /// Nothing: it is one of many groups, the time that has passed, or says a value to the digit.
     Unseen,
 }
 
@@ -45,16 +46,15 @@ pub(crate) struct GivenRows {
 }
 
 impl GivenLayout {
-    /// Lays out features in order, each with whether it may be missing, and how many leading elements the network does not
-    /// see.
-    pub(crate) fn new(features: impl IntoIterator<Item = (Shape, bool, usize)>) -> Self {
+    /// Lays out features in order, each with whether it may be missing, and the elements that the network sees.
+    pub(crate) fn new(features: impl IntoIterator<Item = (Shape, bool, Range<usize>)>) -> Self {
         let (mut groups, mut first) = (Vec::new(), 0);
-        let of_feature = |(shape, may_miss, unseen): (Shape, bool, usize)| {
+        let of_feature = |(shape, may_miss, seen): (Shape, bool, Range<usize>)| {
             groups.extend((shape.classes > 1).then_some((first, shape.classes)));
             first += shape.elements;
             (0..shape.elements).map(move |n| match shape.classes {
-                _ if n < unseen => GivenElement::Unseen,
-                1 => GivenElement::Value { indicator: may_miss && n == unseen },
+                _ if !seen.contains(&n) => GivenElement::Unseen,
+                1 => GivenElement::Value { indicator: may_miss && n == seen.start },
                 groups if groups <= MOST_ONE_HOT => GivenElement::OneHot(groups),
                 _ => GivenElement::Unseen,
             })
@@ -186,10 +186,10 @@ mod tests {
     #[test]
     fn the_network_sees_values_few_groups_and_what_is_missing() {
         let shapes = [
-            (Shape::of(Gaussian, 2), true, 0),
-            (Shape::of(Gaussian, 2), false, 1),
-            (Shape::category(3), true, 0),
-            (Shape::category(MOST_ONE_HOT + 1), false, 0),
+            (Shape::of(Gaussian, 2), true, 0..2),
+            (Shape::of(Gaussian, 2), false, 1..2),
+            (Shape::category(3), true, 0..1),
+            (Shape::category(MOST_ONE_HOT + 1), false, 0..1),
         ];
         let layout = GivenLayout::new(shapes);
         assert_eq!((layout.elements(), layout.inputs()), (6, 7));

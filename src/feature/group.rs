@@ -10,6 +10,7 @@ use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
 use super::category::is_category_type;
+use super::row_sample::RowSample;
 use super::strings::StringValues;
 use super::{Column, ColumnRequest, Feature, FeatureCells, Kind, Rejection, Scaler, Survey, ValueIssues, Values};
 use crate::config::LogicalType;
@@ -141,7 +142,10 @@ impl Feature for Group {
 
 /// The survey of a given column whose values may name groups.
 struct GroupSurvey {
-    counts: HashMap<String, u64>,
+    /// The rows of each group, and its number in the order they come.
+    counts: HashMap<String, (u64, u32)>,
+    /// The numbers of groups.
+    sample: RowSample,
     known: u64,
     nulls: u64,
     data_type: String,
@@ -154,8 +158,8 @@ pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
     let data_type = request.data_type;
     (request.given && is_group_type(data_type)).then(|| {
         let number = if request.categorical { None } else { super::number::survey(request) };
-        let (counts, data_type) = (HashMap::new(), data_type.to_string());
-        Box::new(GroupSurvey { counts, known: 0, nulls: 0, data_type, number }) as Box<dyn Survey>
+        let (counts, sample, data_type) = (HashMap::new(), RowSample::of_groups(), data_type.to_string());
+        Box::new(GroupSurvey { counts, sample, known: 0, nulls: 0, data_type, number }) as Box<dyn Survey>
     })
 }
 
@@ -173,14 +177,21 @@ impl Survey for GroupSurvey {
         for name in (0..array.len()).map(|row| names.get(row)) {
             let Some(name) = name else {
                 self.nulls += 1;
+                self.sample.push(None);
                 continue;
             };
             self.known += 1;
-            if let Some(count) = self.counts.get_mut(name) {
+            let next = self.counts.len();
+            let known = self.counts.get_mut(name).map(|(count, number)| {
                 *count += 1;
-            } else if self.counts.len() < MOST_GROUPS {
-                self.counts.insert(name.to_owned(), 1);
-            }
+                *number
+            });
+            let number = known.or_else(|| {
+                let is_room = next < MOST_GROUPS;
+                is_room.then(|| self.counts.insert(name.to_owned(), (1, next as u32)));
+                is_room.then_some(next as u32)
+            });
+            self.sample.push(number.map(f64::from));
         }
         self.number.as_mut().map_or(Ok(()), |number| number.update(array))
     }
@@ -196,6 +207,10 @@ impl Survey for GroupSurvey {
 
     fn is_categorical(&self) -> bool {
         true
+    }
+
+    fn groups(&self) -> Option<&RowSample> {
+        self.of_numbers().is_none().then_some(&self.sample)
     }
 
     fn sampled_values(&self) -> Option<&[f64]> {
@@ -222,7 +237,7 @@ impl Survey for GroupSurvey {
         if let Some(numbers) = self.of_numbers() {
             return numbers.fit(column, scaler);
         }
-        let mut names: Vec<(&String, u64)> = self.counts.iter().map(|(name, count)| (name, *count)).collect();
+        let mut names: Vec<(&String, u64)> = self.counts.iter().map(|(name, (count, _))| (name, *count)).collect();
         names.sort_by(|(a, of_a), (b, of_b)| of_b.cmp(of_a).then(a.cmp(b)));
         let names = names.into_iter().map(|(name, _)| name.clone()).collect();
         let stored = StoredGroup { column, data_type: self.data_type.clone(), missing: self.nulls, names };

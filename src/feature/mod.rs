@@ -17,12 +17,14 @@ mod directions;
 mod distinct;
 mod encoding;
 mod epoch;
+mod exact;
 mod features;
 mod flag;
 mod given;
 mod group;
 mod group_norms;
 mod layout;
+mod local_clock;
 mod logical_type;
 mod map;
 mod missing;
@@ -31,6 +33,7 @@ mod name_hint;
 mod number;
 mod number_arrays;
 mod one_way;
+mod one_way_in_groups;
 mod ordered_pairs;
 mod ordered_values;
 mod parse_type;
@@ -91,6 +94,7 @@ pub(crate) use self::recipe::{Recipe, WatchedRecipe, ticks_per_second, watched_r
 pub(crate) use self::rescale::{rescale, rescale_candidates};
 pub(crate) use self::scaling::Scaler;
 pub(crate) use self::scaling::Scaling;
+pub(crate) use self::selections::not_given;
 pub(crate) use self::strings::StringValues;
 #[cfg(feature = "analysis")]
 pub(crate) use self::strings::is_string_type;
@@ -195,7 +199,10 @@ impl Kind {
 
     /// The values that `elements` stand for, as [`Feature::read`], in a column of any type that it reads.
     pub(crate) fn read(&self, elements: &[f32], stored: &DataType) -> Result<ArrayRef, ArrowError> {
-        self.restored(stored, |data_type| self.feature().read(elements, data_type))
+        self.restored(stored, |data_type| match self.feature().exact() {
+            Some(exact) => exact.array(elements, self.elements(), data_type),
+            None => self.feature().read(elements, data_type),
+        })
     }
 
     /// The column of any type that it reads, restored from one of a type that it accepts.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::distinct::DistinctIntegers;
 use super::epoch::TimeNumber;
+use super::exact::{BITS_ELEMENTS, Exact};
 use super::map::Curve;
 use super::monotonicity::Monotonicity;
 use super::name_hint::{says_identifier, says_order};
@@ -41,6 +42,9 @@ pub struct Number {
     /// Absent if the values have none, and in models of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     precision: Option<Precision>,
+    /// What a given number is stored as beside. Absent of a learned one, and in models of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    exact: Option<Exact>,
 }
 
 impl Number {
@@ -106,7 +110,11 @@ impl Feature for Number {
     }
 
     fn shape(&self) -> Shape {
-        Shape::of(Likelihood::Gaussian, 1)
+        Shape::of(Likelihood::Gaussian, 1 + self.exact.map_or(0, |_| BITS_ELEMENTS))
+    }
+
+    fn exact(&self) -> Option<Exact> {
+        self.exact
     }
 
     fn in_unit(&self, _: usize, expected: f64) -> f64 {
@@ -162,7 +170,7 @@ impl Scalar for Number {
 
     fn values(&self, elements: &[f32]) -> Vec<f64> {
         let value = |&element: &f32| self.rounded(self.in_unit(0, element.into()), Rounding::Nearest);
-        elements.iter().map(value).collect()
+        elements.iter().step_by(self.shape().elements).map(value).collect()
     }
 
     fn array(&self, values: &[f64], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
@@ -187,6 +195,8 @@ struct NumberSurvey {
     says_identifier: bool,
     says_order: bool,
     sample: RowSample,
+    /// A larger one, of a table that is judged group by group.
+    large_sample: Option<RowSample>,
     precision: PrecisionSurvey,
     /// The first known value, as text.
     first: Option<String>,
@@ -194,11 +204,13 @@ struct NumberSurvey {
     map: Map,
     /// Learn it even if it looks like an identifier or a time.
     named: bool,
+    /// Give it, rather than learn it.
+    given: bool,
 }
 
 /// Surveys numbers and durations.
 pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
-    let ColumnRequest { name, data_type, named, map, quantiles, rows, .. } = *request;
+    let ColumnRequest { name, data_type, named, given, grouped, map, quantiles, rows, .. } = *request;
     let is_duration = matches!(data_type, DataType::Duration(_));
     (is_number_type(data_type) || is_duration).then(|| {
         Box::new(NumberSurvey {
@@ -207,12 +219,14 @@ pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
             distinct: DistinctIntegers::new(!named && !is_duration),
             says_identifier: says_identifier(name),
             says_order: says_order(name),
-            sample: RowSample::new(),
+            sample: if grouped { RowSample::of_groups() } else { RowSample::new() },
+            large_sample: None,
             precision: PrecisionSurvey::new(data_type),
             first: None,
             data_type: data_type.clone(),
             map,
             named,
+            given,
         }) as Box<dyn Survey>
     })
 }
@@ -293,6 +307,8 @@ impl Survey for NumberSurvey {
     fn finish(&mut self) {
         self.statistics.finish();
         self.distinct.finish();
+        let usual = self.sample.usual();
+        self.large_sample = Some(std::mem::replace(&mut self.sample, usual));
     }
 
     fn values(&self) -> Values {
@@ -311,9 +327,13 @@ impl Survey for NumberSurvey {
         Some(self.sample.values())
     }
 
-    fn times(&self) -> Option<Vec<f64>> {
+    fn large_sample(&self) -> Option<&RowSample> {
+        self.large_sample.as_ref()
+    }
+
+    fn times(&self, values: &[f64]) -> Option<Vec<f64>> {
         let form = self.time_number()?;
-        Some(self.sample.values().iter().map(|&number| form.seconds(number)).collect())
+        Some(values.iter().map(|&number| form.seconds(number)).collect())
     }
 
     fn rejection(&self) -> Option<Rejection> {
@@ -353,6 +373,7 @@ impl Survey for NumberSurvey {
             map,
             scaling,
             precision: self.precision.coarsest(),
+            exact: Exact::of(&self.data_type).filter(|_| self.given),
         }))
     }
 }

@@ -35,12 +35,19 @@ impl OneWay {
     /// values before it.
     pub(super) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let known: Vec<f64> = values.into_iter().filter(|value| !value.is_nan()).collect();
-        if known.len() < FEWEST_VALUES {
-            return None;
-        }
+        (known.len() >= FEWEST_VALUES).then(|| Self::of_blocks(&known, BLOCKS))?
+    }
+
+    /// The same of few known values, in blocks of two or more.
+    pub(super) fn of_few(known: &[f64]) -> Option<Self> {
+        Self::of_blocks(known, (known.len() / 2).clamp(1, BLOCKS))
+    }
+
+    fn of_blocks(known: &[f64], blocks: usize) -> Option<Self> {
+        let (most_exceptions, fewest_levels) = (MOST_EXCEPTIONS * blocks / BLOCKS, FEWEST_LEVELS * blocks / BLOCKS);
         let (mut earlier, mut medians, mut not_above, mut not_below) = (Vec::new(), Vec::new(), 0, 0);
-        for block in 0..BLOCKS {
-            let mut values = known[known.len() * block / BLOCKS..known.len() * (block + 1) / BLOCKS].to_vec();
+        for block in 0..blocks {
+            let mut values = known[known.len() * block / blocks..known.len() * (block + 1) / blocks].to_vec();
             values.sort_by(f64::total_cmp);
             let within = |values: &[f64]| [TAIL, 1.0 - TAIL].map(|rank| quantile(values, rank));
             let [low, high] = within(&values);
@@ -50,7 +57,7 @@ impl OneWay {
                 not_above += usize::from(low < highest);
                 not_below += usize::from(high > lowest);
             }
-            if not_above.min(not_below) > MOST_EXCEPTIONS {
+            if not_above.min(not_below) > most_exceptions {
                 return None;
             }
             earlier.extend(values);
@@ -58,8 +65,8 @@ impl OneWay {
         }
         medians.sort_by(f64::total_cmp);
         medians.dedup();
-        let way = if not_above <= MOST_EXCEPTIONS { Self::Rising } else { Self::Falling };
-        (medians.len() >= FEWEST_LEVELS).then_some(way)
+        let way = if not_above <= most_exceptions { Self::Rising } else { Self::Falling };
+        (medians.len() >= fewest_levels).then_some(way)
     }
 
     /// The way of a sample in the order of the rows. An honest column may be what a file is sorted by, so that the values

@@ -80,21 +80,23 @@ impl OrderedValues {
         Some(Self { features: features.clone(), columns, pairs })
     }
 
-    /// The values of each feature of a pair in rows, `[rows, width]`, in order.
+    /// The values in rows, `[rows, width]`, of each feature of a pair that moves, in order.
     pub(crate) fn of(&self, rows: &[f32]) -> BTreeMap<usize, Vec<f64>> {
-        let of_feature = |(feature, _): &(usize, Firmness)| {
-            self.features.scalar(*feature).values(&self.features.part(*feature, rows))
-        };
+        let of_feature = |(feature, _): &(usize, Firmness)| self.features.values(*feature, rows);
         let mut columns: Vec<Vec<f64>> = self.columns.iter().map(of_feature).collect();
-        let mut values = vec![0.0; columns.len()];
+        let (mut values, mut moved) = (vec![0.0; columns.len()], vec![false; columns.len()]);
         for row in 0..columns.first().map_or(0, Vec::len) {
             values.iter_mut().zip(&columns).for_each(|(value, column)| *value = column[row]);
             if self.pairs.iter().any(|pair| pair.is_broken(&values)) {
                 self.put_in_order(&mut values);
-                columns.iter_mut().zip(&values).for_each(|(column, value)| column[row] = *value);
+                for ((column, value), moved) in columns.iter_mut().zip(&values).zip(&mut moved) {
+                    *moved |= column[row] != *value && !value.is_nan();
+                    column[row] = *value;
+                }
             }
         }
-        self.columns.iter().map(|(feature, _)| *feature).zip(columns).collect()
+        let moved = self.columns.iter().zip(columns).zip(moved).filter(|(_, moved)| *moved);
+        moved.map(|(((feature, _), column), _)| (*feature, column)).collect()
     }
 
     fn put_in_order(&self, values: &mut [f64]) {

@@ -21,6 +21,7 @@ pub(crate) fn rescale_candidates(
             typed: true,
             named: true,
             given: false,
+            grouped: false,
             categorical: false,
             max_categories: None,
             map: match kind {

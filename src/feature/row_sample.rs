@@ -5,10 +5,14 @@ use crate::numerics::RandomStream;
 /// The largest number of values in a sample: 4 KiB a column, and enough for quantiles of sixteen blocks.
 const MOST: usize = 512;
 
+/// The same of a table that is judged group by group: 72 KiB a column, and eight values of each of a thousand groups.
+const MOST_OF_GROUPS: usize = 8192;
+
 /// The values of some rows in row order. Which rows is a function of their numbers alone, as if drawn at random: rows at
 /// equal distances could all be of one device of several that take turns.
 #[derive(Debug, Clone)]
 pub(crate) struct RowSample {
+    most: usize,
     rows: u64,
     /// A row is in the sample if its random bits end in so many zeros.
     level: u32,
@@ -21,7 +25,19 @@ pub(crate) struct RowSample {
 impl RowSample {
     pub(super) fn new() -> Self {
         let (values, levels, random) = (Vec::new(), Vec::new(), RandomStream::new(0, "row sample"));
-        Self { rows: 0, level: 0, values, levels, random }
+        Self { most: MOST, rows: 0, level: 0, values, levels, random }
+    }
+
+    /// A larger one, to be judged group by group.
+    pub(super) fn of_groups() -> Self {
+        Self { most: MOST_OF_GROUPS, ..Self::new() }
+    }
+
+    /// The sample of the usual size that is part of this one.
+    pub(super) fn usual(&self) -> Self {
+        let mut usual = Self { most: MOST, ..self.clone() };
+        usual.thin();
+        usual
     }
 
     /// Adds the value of the next row; NaN if it is missing or unusable.
@@ -33,7 +49,12 @@ impl RowSample {
         }
         self.values.push(value.filter(|value| (*value as f32).is_finite()).unwrap_or(f64::NAN));
         self.levels.push(level as u8);
-        while self.values.len() > MOST {
+        self.thin();
+    }
+
+    /// Leaves out rows until it is small enough.
+    fn thin(&mut self) {
+        while self.values.len() > self.most {
             self.level += 1;
             let stays = |level: &u8| u32::from(*level) >= self.level;
             let mut levels = self.levels.iter();
@@ -79,6 +100,18 @@ mod tests {
         for (number, square) in numbers.iter().zip(squares) {
             assert!(if number % 2.0 == 0.0 { *square == number * number } else { square.is_nan() });
         }
+    }
+
+    #[test]
+    fn a_larger_sample_has_the_usual_one_in_it() {
+        let (mut large, mut usual) = (RowSample::of_groups(), RowSample::new());
+        for row in 0..100_000 {
+            large.push(Some(f64::from(row)));
+            usual.push(Some(f64::from(row)));
+        }
+        assert!((MOST_OF_GROUPS / 4..=MOST_OF_GROUPS).contains(&large.values().len()));
+        assert_eq!(large.usual().values(), usual.values());
+        assert!(large.usual().rows().eq(usual.rows()));
     }
 
     #[test]

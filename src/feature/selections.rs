@@ -2,7 +2,7 @@
 
 use arrow::datatypes::Schema;
 
-use super::Column;
+use super::{Carried, Column};
 use crate::config::{FitConfig, Map, Scale};
 use crate::error::Result;
 use crate::source::Selection;
@@ -55,6 +55,18 @@ impl Selections {
     pub(super) fn names_map(&self, column: &Column) -> bool {
         self.maps.iter().any(|(selection, _)| names(selection, column))
     }
+}
+
+/// The columns that the user's selections give and that are carried all the same.
+///
+/// # Errors
+/// As [`Selections::new`].
+pub(crate) fn not_given<'a>(schema: &Schema, config: &FitConfig, carried: &'a [Carried]) -> Result<Vec<&'a Carried>> {
+    let Selections { given, .. } = Selections::new(schema, config)?;
+    let leaves: Vec<Column> = Column::leaves(schema).into_iter().map(|(column, _)| column).collect();
+    let is_given =
+        |carried: &&Carried| leaves.iter().any(|leaf| leaf.name() == carried.column && matches(&given, leaf));
+    Ok(carried.iter().filter(is_given).collect())
 }
 
 /// Whether a selection matches a column or its top-level column, by name or pattern.

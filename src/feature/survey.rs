@@ -23,6 +23,8 @@ pub(crate) struct ColumnRequest<'a> {
     pub(crate) named: bool,
     /// Give it to the network, rather than learn it.
     pub(crate) given: bool,
+    /// Groups may be given, and other columns are judged group by group.
+    pub(crate) grouped: bool,
     /// Learn it as a category.
     pub(crate) categorical: bool,
     /// The largest number of categories with a class of their own; `None` for the default.
@@ -83,8 +85,18 @@ pub(crate) trait Survey: Send {
         None
     }
 
-    /// The sample as seconds since 1970, if the values are times.
-    fn times(&self) -> Option<Vec<f64>> {
+    /// Values of a sample as seconds since 1970, if they are times.
+    fn times(&self, _values: &[f64]) -> Option<Vec<f64>> {
+        None
+    }
+
+    /// A larger sample, of a table that is judged group by group.
+    fn large_sample(&self) -> Option<&RowSample> {
+        None
+    }
+
+    /// The same of the numbers of groups.
+    fn groups(&self) -> Option<&RowSample> {
         None
     }
 

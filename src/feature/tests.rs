@@ -22,6 +22,7 @@ fn fitted(array: &ArrayRef, map: Map, scale: Scale) -> Option<Kind> {
         typed: false,
         named: true,
         given: false,
+        grouped: false,
         categorical: false,
         max_categories: Some(5),
         map,

@@ -7,15 +7,15 @@
 use std::f64::consts::SQRT_2;
 use std::sync::Arc;
 
-use arrow::array::timezone::Tz;
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array};
 use arrow::compute::{cast, unary};
 use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
 use arrow::error::ArrowError;
-use chrono::{DateTime, Offset, TimeZone};
 use serde::{Deserialize, Serialize};
 
 use super::cycle::{Cycle, DAY};
+use super::exact::{BITS_ELEMENTS, Exact};
+use super::local_clock::Clock;
 use super::number_arrays::{known, units_per_second};
 use super::precision::{Precision, PrecisionSurvey, Rounding};
 use super::row_sample::RowSample;
@@ -52,39 +52,9 @@ pub struct Time {
     /// What the local times are whole multiples of. Absent if nothing, and in models of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     precision: Option<Precision>,
-}
-
-/// Local time of a zone. The offset is looked up once for each quarter of an hour, the smallest step of a zone's
-/// offset.
-pub(super) struct Clock {
-    zone: Option<Tz>,
-    last: Option<(i64, f64)>,
-}
-
-impl Clock {
-    fn new(zone: Option<&str>) -> Result<Self, ArrowError> {
-        Ok(Self { zone: zone.map(str::parse).transpose()?, last: None })
-    }
-
-    /// Seconds since 1970 as if the local clock were UTC.
-    pub(super) fn local(&mut self, seconds: f64) -> f64 {
-        let Some(zone) = self.zone else { return seconds };
-        let quarter = (seconds / 900.0).floor() as i64;
-        if let Some((known, offset)) = self.last.filter(|(known, _)| *known == quarter) {
-            debug_assert_eq!(known, quarter);
-            return seconds + offset;
-        }
-        let utc = DateTime::from_timestamp(quarter.saturating_mul(900), 0);
-        let offset = utc.map_or(0, |utc| zone.offset_from_utc_datetime(&utc.naive_utc()).fix().local_minus_utc());
-        self.last = Some((quarter, f64::from(offset)));
-        seconds + f64::from(offset)
-    }
-
-    /// The inverse, for a local time `near` these seconds since 1970.
-    fn utc(&mut self, local: f64, near: f64) -> f64 {
-        let first = local - (self.local(near) - near);
-        local - (self.local(first) - first)
-    }
+    /// What a given time is stored as beside. Absent of a learned one, and in models of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    exact: Option<Exact>,
 }
 
 /// Seconds since 1970; null where the value is null.
@@ -131,7 +101,7 @@ impl Time {
 
     /// The clock of its time zone.
     pub(super) fn clock(&self) -> Clock {
-        Clock::new(self.zone.as_deref()).unwrap_or(Clock { zone: None, last: None })
+        Clock::new(self.zone.as_deref()).unwrap_or_default()
     }
 
     fn rounded_by(&self, clock: &mut Clock, time: f64, rounding: Rounding) -> f64 {
@@ -176,7 +146,11 @@ impl Feature for Time {
     }
 
     fn shape(&self) -> Shape {
-        Shape::of(Likelihood::Gaussian, 1 + 2 * self.cycles.len())
+        Shape::of(Likelihood::Gaussian, 1 + 2 * self.cycles.len() + self.exact.map_or(0, |_| BITS_ELEMENTS))
+    }
+
+    fn exact(&self) -> Option<Exact> {
+        self.exact
     }
 
     fn part(&self, output: usize) -> Option<String> {
@@ -257,7 +231,7 @@ impl Scalar for Time {
 
     fn values(&self, elements: &[f32]) -> Vec<f64> {
         let mut clock = self.clock();
-        let times = elements.chunks_exact(1 + 2 * self.cycles.len());
+        let times = elements.chunks_exact(self.shape().elements);
         let times = times.map(|elements| self.elapsed.unscale(elements[0].into()));
         times.map(|time| self.rounded_by(&mut clock, time, Rounding::Nearest)).collect()
     }
@@ -284,6 +258,8 @@ impl Scalar for Time {
 struct TimeSurvey {
     statistics: Statistics,
     sample: RowSample,
+    /// A larger one, of a table that is judged group by group.
+    large_sample: Option<RowSample>,
     precision: PrecisionSurvey,
     /// The sums of sines and cosines of each cycle.
     sums: [[f64; 2]; 3],
@@ -302,7 +278,8 @@ pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
     let clock = Clock::new(zone(data_type)).ok().filter(|_| is_time_type(data_type))?;
     Some(Box::new(TimeSurvey {
         statistics: Statistics::new(request.quantiles.then_some(request.rows)),
-        sample: RowSample::new(),
+        sample: if request.grouped { RowSample::of_groups() } else { RowSample::new() },
+        large_sample: None,
         precision: PrecisionSurvey::new(data_type),
         sums: [[0.0; 2]; 3],
         seen: [0; 3],
@@ -336,14 +313,20 @@ impl Survey for TimeSurvey {
 
     fn finish(&mut self) {
         self.statistics.finish();
+        let usual = self.sample.usual();
+        self.large_sample = Some(std::mem::replace(&mut self.sample, usual));
     }
 
     fn values(&self) -> Values {
         self.statistics.values()
     }
 
-    fn times(&self) -> Option<Vec<f64>> {
-        Some(self.sample.values().to_vec())
+    fn large_sample(&self) -> Option<&RowSample> {
+        self.large_sample.as_ref()
+    }
+
+    fn times(&self, values: &[f64]) -> Option<Vec<f64>> {
+        Some(values.to_vec())
     }
 
     fn sampled_values(&self) -> Option<&[f64]> {
@@ -380,6 +363,7 @@ impl Survey for TimeSurvey {
             elapsed,
             cycles,
             precision: self.precision.coarsest(),
+            exact: Exact::of(&self.data_type).filter(|_| self.given),
         }))
     }
 }
@@ -389,19 +373,6 @@ mod tests {
     use arrow::datatypes::TimeUnit;
 
     use super::*;
-
-    #[test]
-    fn local_time_follows_the_zone() {
-        let mut berlin = Clock::new(Some("Europe/Berlin")).unwrap();
-        // Summer time began at 2024-03-31 01:00 UTC.
-        let change = 1_711_846_800.0;
-        assert_eq!((berlin.local(change - 1.0), berlin.local(change)), (change - 1.0 + 3600.0, change + 7200.0));
-        // Midnight before the change is not two hours away by the clock of after it.
-        assert_eq!(berlin.utc(1_711_843_200.0, change), change - 7200.0);
-        assert_eq!(Clock::new(Some("+05:30")).unwrap().local(0.0), 19_800.0);
-        assert_eq!(Clock::new(None).unwrap().local(5.0), 5.0);
-        assert!(Clock::new(Some("Middle/Earth")).is_err());
-    }
 
     #[test]
     fn every_unit_is_the_same_time() {

@@ -10,6 +10,7 @@ use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
 use super::cycle::DAY;
+use super::exact::{BITS_ELEMENTS, Exact};
 use super::logical_type::is_clock_type;
 use super::number_arrays::units_per_second;
 use super::precision::{Precision, PrecisionSurvey, Rounding};
@@ -31,6 +32,9 @@ pub struct TimeOfDay {
     /// Absent if the times have none, and in models of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     precision: Option<Precision>,
+    /// What a given time is stored as beside. Absent of a learned one, and in models of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    exact: Option<Exact>,
 }
 
 impl TimeOfDay {
@@ -85,7 +89,11 @@ impl Feature for TimeOfDay {
     }
 
     fn shape(&self) -> Shape {
-        Shape::of(Likelihood::Gaussian, 2)
+        Shape::of(Likelihood::Gaussian, 2 + self.exact.map_or(0, |_| BITS_ELEMENTS))
+    }
+
+    fn exact(&self) -> Option<Exact> {
+        self.exact
     }
 
     fn part(&self, output: usize) -> Option<String> {
@@ -140,14 +148,16 @@ struct TimeOfDaySurvey {
     precision: PrecisionSurvey,
     first: Option<String>,
     data_type: DataType,
+    /// Give it, rather than learn it.
+    given: bool,
 }
 
 /// Surveys times of the day.
 pub(super) fn survey(request: &ColumnRequest<'_>) -> Option<Box<dyn Survey>> {
-    let data_type = request.data_type.clone();
+    let (data_type, given) = (request.data_type.clone(), request.given);
     is_clock_type(&data_type).then(|| {
         let (statistics, precision) = (Statistics::new(None), PrecisionSurvey::new(&data_type));
-        Box::new(TimeOfDaySurvey { statistics, precision, first: None, data_type }) as Box<dyn Survey>
+        Box::new(TimeOfDaySurvey { statistics, precision, first: None, data_type, given }) as Box<dyn Survey>
     })
 }
 
@@ -179,6 +189,7 @@ impl Survey for TimeOfDaySurvey {
 
     fn fit(&self, column: Column, _: &Scaler) -> Result<Kind, Rejection> {
         let (data_type, missing) = (self.data_type.to_string(), self.statistics.missing());
-        Ok(Kind::TimeOfDay(TimeOfDay { column, data_type, missing, precision: self.precision.coarsest() }))
+        let exact = Exact::of(&self.data_type).filter(|_| self.given);
+        Ok(Kind::TimeOfDay(TimeOfDay { column, data_type, missing, precision: self.precision.coarsest(), exact }))
     }
 }

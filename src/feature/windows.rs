@@ -34,6 +34,7 @@ pub(crate) fn window_candidates<'a>(
             typed: false,
             named: true,
             given: false,
+            grouped: false,
             categorical: false,
             max_categories: config.max_categories,
             map: selections.map_or_default(of, scale),

@@ -11,7 +11,7 @@ use crate::config::{FitConfig, LogicalType};
 use crate::error::Result;
 use crate::feature::{
     Candidate, Candidates, Carried, Features, OrderedPair, Values, WindowCandidate, candidate_pairs, candidates,
-    fit_features, window_candidates,
+    fit_features, not_given, window_candidates,
 };
 use crate::pipeline::Run;
 use crate::sequence::Sequence;
@@ -74,6 +74,9 @@ pub(super) fn choose_columns(
     }
     let (features, carried) =
         fit_features(&columns, date_key.as_ref(), carried, scale, defaults::missing_indicator(config), &windows);
+    for Carried { column, reason, .. } in not_given(&source.schema(), config, &carried)? {
+        tracing::warn!("column {column:?} is not given: it {reason}");
+    }
     let missing = MissingRates::of(features.kinds(), source.rows());
     let ordered = candidate_pairs(&columns, &features, source.rows());
     let sequence = windowed.map(|windowed| windowed.sequence.clone().of_learned(&features));

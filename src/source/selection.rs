@@ -56,20 +56,22 @@ impl Selection {
     }
 
     /// Rejects names that are not among `columns`. A pattern without a match only logs a warning, since one pattern may serve
-    /// many files.
+    /// many files; but without what is to be given, another model would be fitted.
     pub(crate) fn check<'a>(&self, columns: impl Iterator<Item = &'a str> + Clone) -> Result<()> {
         for item in &self.items {
             if columns.clone().any(|column| item.matches(column)) {
                 continue;
             }
-            match item {
-                Item::Name(name) => {
-                    let near = near_names(name, columns);
-                    return Err(Error::UnknownColumn { selection: self.kind, name: name.clone(), near });
-                }
-                Item::Glob(glob) => tracing::warn!("{}: {:?} matches no column", self.kind, glob.glob().glob()),
-                Item::Regex(regex) => tracing::warn!("{}: re:{regex} matches no column", self.kind),
+            let (name, is_pattern) = match item {
+                Item::Name(name) => (name.clone(), false),
+                Item::Glob(glob) => (glob.glob().glob().to_owned(), true),
+                Item::Regex(regex) => (format!("re:{regex}"), true),
+            };
+            if !is_pattern || self.kind == "given" {
+                let near = near_names(&name, columns);
+                return Err(Error::UnknownColumn { selection: self.kind, name, near });
             }
+            tracing::warn!("{}: {name:?} matches no column", self.kind);
         }
         Ok(())
     }

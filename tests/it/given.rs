@@ -220,7 +220,8 @@ fn generated_rows_are_those_of_given_circumstances() {
         dir.ok(&format!("traverse along.parquet --force --at device=d{device},ts=2024-01-05T03:00:00"));
         assert!((mean(&read(&dir.path("along.parquet"))) / level(device) - 0.5).abs() < 0.35);
     }
-    dir.fails(2, "generate -n 5 no.parquet --at load=3").says(&["load=3", "a given column"]);
+    dir.fails(2, "generate -n 5 no.parquet --at load=3")
+        .says(&["\"load\" is not given; the model is given \"device\", \"ts\""]);
     dir.fails(2, "generate -n 5 no.parquet --at ts=noon").says(&["ts=noon"]);
     dir.fails(2, "generate -n 5 no.parquet --at device").says(&["COL=VALUE"]);
     dir.ok("generate -n 5 new.parquet --at device=unheard").says(&["device unheard is not in the training data"]);

@@ -37,6 +37,7 @@ mod formats;
 mod general;
 mod generate;
 mod given;
+mod given_values;
 mod golden;
 mod gpu;
 mod health;

@@ -4,7 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampSecondArray};
+use arrow::array::{
+    ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampSecondArray, UInt64Array,
+};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::Float64Type;
 use serde_json::Value;
 
 use crate::tables::{Uniform, write};
@@ -168,6 +172,76 @@ fn a_counter_in_file_order_is_carried_and_a_sorted_column_is_learned() {
     // Too few rows to tell.
     write(&dir.path("few.parquet"), &all.slice(0, 60), 1000);
     assert!(!reasons(&dir, "few.parquet").contains_key("seconds"));
+}
+
+const DEVICES: usize = 50;
+
+/// A month of rows of devices that take turns: the meter of each, which starts anywhere, and honest columns.
+fn meters() -> RecordBatch {
+    let (mut order, noise) = (shuffled(ROWS, 12), random(13));
+    order.rotate_left(7);
+    let device: Vec<usize> = order.iter().map(|n| n % DEVICES).collect();
+    let start: Vec<f64> = random(14)[..DEVICES].iter().map(|x| 10_f64.powf(4.0 + 2.0 * x)).collect();
+    let day = |row: usize| row as f64 * 28.0 / ROWS as f64;
+    let of = |value: &dyn Fn(usize) -> f64| floats((0..ROWS).map(value).collect::<Vec<_>>());
+    table(vec![
+        ("t", times((0..ROWS).map(|row| START + (day(row) * DAY as f64) as i64))),
+        ("dev", Arc::new(device.iter().map(|n| Some(format!("d{n}"))).collect::<StringArray>())),
+        ("kwh", of(&|row| start[device[row]] + 12.0 * day(row) + 0.1 * noise[row])),
+        ("left", of(&|row| start[device[row]] - 5.0 * day(row))),
+        ("load", of(&|row| start[device[row]] / 1e4 + noise[row])),
+        ("trend", of(&|row| start[device[row]] / 1e4 + noise[row] + day(row) / 10.0)),
+        ("level", of(&|row| start[device[row]])),
+    ])
+}
+
+fn without(table: &RecordBatch, column: &str) -> RecordBatch {
+    let keep: Vec<usize> = (0..table.num_columns()).filter(|n| table.schema().field(*n).name() != column).collect();
+    table.project(&keep).unwrap()
+}
+
+fn taken(table: &RecordBatch, rows: &[usize]) -> RecordBatch {
+    let rows = UInt64Array::from_iter_values(rows.iter().map(|row| *row as u64));
+    take_record_batch(table, &rows).unwrap()
+}
+
+#[test]
+fn the_meter_of_each_device_is_carried_where_the_device_is_given() {
+    let dir = Workdir::new();
+    let all = meters();
+    write(&dir.path("in.parquet"), &all, 1000);
+    expect(&reasons(&dir, "in.parquet --exclude dev"), &[("dev", "is excluded")]);
+    let way = |way: &str, along: &str| format!("only moves one way: it {way} with {along} in each group of \"dev\"");
+    let [rises, falls] = ["rises", "falls"].map(|it| way(it, "\"t\""));
+    expect(&reasons(&dir, "in.parquet --given dev"), &[("kwh", &rises), ("left", &falls)]);
+    expect(
+        &reasons(&dir, "in.parquet --given dev --columns kwh,left,load,t"),
+        &[("level", "is not among the columns to learn"), ("trend", "is not among the columns to learn")],
+    );
+    // Without times in the order of the file, in which devices take turns.
+    write(&dir.path("rows.parquet"), &without(&all, "t"), 1000);
+    let [rises, falls] = ["rises", "falls"].map(|it| way(it, "the number of the row"));
+    expect(&reasons(&dir, "rows.parquet --given dev"), &[("kwh", &rises), ("left", &falls)]);
+    // In any other order of the file what falls may be an age.
+    let other = taken(&all, &shuffled(ROWS, 3));
+    write(&dir.path("other.parquet"), &other, 1000);
+    expect(&reasons(&dir, "other.parquet --given dev"), &[("kwh", &way("rises", "\"t\""))]);
+}
+
+#[test]
+fn a_file_that_is_sorted_by_device_and_then_by_a_number_has_no_meters() {
+    let dir = Workdir::new();
+    let all = without(&meters(), "t");
+    let column = |name: &str| all.column_by_name(name).unwrap().clone();
+    let (devices, load) = (column("dev"), column("load"));
+    let (devices, load) = (devices.as_string::<i32>(), load.as_primitive::<Float64Type>());
+    let mut rows: Vec<usize> = (0..ROWS).collect();
+    rows.sort_by(|&a, &b| devices.value(a).cmp(devices.value(b)).then(load.value(a).total_cmp(&load.value(b))));
+    write(&dir.path("sorted.parquet"), &taken(&all, &rows), 1000);
+    expect(&reasons(&dir, "sorted.parquet --given dev"), &[]);
+    rows.sort_by(|&a, &b| load.value(a).total_cmp(&load.value(b)));
+    write(&dir.path("load.parquet"), &taken(&all, &rows), 1000);
+    expect(&reasons(&dir, "load.parquet --given dev"), &[]);
 }
 
 #[test]

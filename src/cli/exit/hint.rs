@@ -109,6 +109,10 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::OptionRange { range, .. } if range.contains("learned no rows in order") => {
             "a fit with --order-by makes a model of rows in order".to_owned()
         }
+        Error::OptionRange { option: "neighbor_weight", range, .. } if range.contains("neighbors") => {
+            "--neighbors 15 or --preset map keeps neighbours together".to_owned()
+        }
+        Error::NotGiven { .. } => format!("{} takes given columns; `vaepipe inspect` shows those of a model", setter("at")),
         Error::OptionRange { option, .. } | Error::UnknownScore { option, .. } => format!("{} sets it", setter(option)),
         Error::NotCalibrated { .. } => "--contamination and --threshold need none; fit with --val-fraction above 0 for some".to_owned(),
         Error::NoFeedback(reason) if reason.contains("at most") => "name fewer, or take some back with --forget".to_owned(),

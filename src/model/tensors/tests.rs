@@ -16,7 +16,7 @@ const ROWS: usize = 23;
 fn mixed() -> Layout {
     let of =
         [Shape::of(Gaussian, 3), Shape::of(Bernoulli, 2), Shape::category(2), Shape::category(5), Shape::category(3)];
-    let given = GivenLayout::new([(Shape::of(Gaussian, 2), true, 0)]);
+    let given = GivenLayout::new([(Shape::of(Gaussian, 2), true, 0..2)]);
     Layout::new(of.into_iter().zip([true, false, false, true, false])).unwrap().with_given(given)
 }
 

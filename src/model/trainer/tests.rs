@@ -36,7 +36,7 @@ fn many_rows(layout: &Layout, rows: u64) -> Batch {
 fn mixed() -> Layout {
     let of =
         [Shape::of(Gaussian, 2), Shape::of(Bernoulli, 1), Shape::category(2), Shape::category(19), Shape::category(3)];
-    let given = GivenLayout::new([(Shape::of(Gaussian, 2), true, 0), (Shape::category(4), false, 0)]);
+    let given = GivenLayout::new([(Shape::of(Gaussian, 2), true, 0..2), (Shape::category(4), false, 0..1)]);
     Layout::new(of.into_iter().zip([true, false, false, false, true])).unwrap().with_given(given)
 }
 
