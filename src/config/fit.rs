@@ -96,8 +96,8 @@ pub struct FitConfig {
     /// default is 15 [default: 0]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Model"))]
     pub neighbors: Option<usize>,
-    /// Weight of the neighbours beside the ELBO, in nats a feature [default: 1, below 32 features 0.1; of three
-    /// latents two thirds of that, of more 0.2 by their number]
+    /// Weight of the neighbours beside the ELBO, in nats a feature [default: 1, below 32 features 0.1; two
+    /// thirds of that for three latents; 0.2 / latents for more]
     #[cfg_attr(feature = "cli", arg(long, value_name = "WEIGHT", help_heading = "Model"))]
     pub neighbor_weight: Option<f64>,
     /// Networks to train in one model; scores are averaged, latents come from the first [default: 1]

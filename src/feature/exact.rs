@@ -13,7 +13,12 @@ use super::number_arrays::cast_numbers;
 
 /// The last elements of a given feature, which hold the bits of its value: 22, 21 and 21 of them, each an integer that is exact
 /// in f32; NaN where it is missing.
-pub(super) const BITS_ELEMENTS: usize = 3;
+const BITS_ELEMENTS: usize = 3;
+
+/// How many elements hold the bits of a value, if any do.
+pub(super) fn bits_elements(exact: Option<Exact>) -> usize {
+    exact.map_or(0, |_| BITS_ELEMENTS)
+}
 
 /// Bits of the second and of the third element.
 const LOW_BITS: u32 = 21;

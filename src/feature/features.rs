@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 
-use super::exact::BITS_ELEMENTS;
+use super::exact::bits_elements;
 use super::logical_type::BadValue;
 use super::scalar::Scalar;
 use super::watch::{WatchedColumn, nats_of_unseen, surprise_of_unseen};
@@ -45,7 +45,7 @@ impl Features {
         let of = |kind: &Kind| {
             (kind.feature().shape(), indicated && kind.missing() > 0 && !is_one_hot(kind.feature().shape()))
         };
-        let bits = |kind: &Kind| kind.feature().exact().map_or(0, |_| BITS_ELEMENTS);
+        let bits = |kind: &Kind| bits_elements(kind.feature().exact());
         let seen = |kind: &Kind| kind.feature().elapsed()..kind.elements() - bits(kind);
         let of_given = |kind: &Kind| (kind.feature().shape(), kind.missing() > 0, seen(kind));
         let layout = Layout::new(kinds.iter().map(of))?.with_given(GivenLayout::new(given.iter().map(of_given)));
@@ -324,7 +324,7 @@ impl Features {
                 let mut elements = FeatureCells { block, inputs, at, surprise, unseen };
                 tile.learned.push(kind.feature().write(&array, &mut elements).map_err(read(kind.column()))?);
                 if let Some(exact) = kind.feature().exact() {
-                    elements.at += kind.elements() - BITS_ELEMENTS;
+                    elements.at += kind.elements() - bits_elements(Some(exact));
                     let bits = exact.elements(&array).map_err(read(kind.column()))?;
                     bits.iter().enumerate().for_each(|(row, bits)| elements.set_each(row, bits));
                 }

@@ -182,15 +182,17 @@ impl Survey for GroupSurvey {
             };
             self.known += 1;
             let next = self.counts.len();
-            let known = self.counts.get_mut(name).map(|(count, number)| {
-                *count += 1;
-                *number
-            });
-            let number = known.or_else(|| {
-                let is_room = next < MOST_GROUPS;
-                is_room.then(|| self.counts.insert(name.to_owned(), (1, next as u32)));
-                is_room.then_some(next as u32)
-            });
+            let number = match self.counts.get_mut(name) {
+                Some((count, number)) => {
+                    *count += 1;
+                    Some(*number)
+                }
+                None if next < MOST_GROUPS => {
+                    self.counts.insert(name.to_owned(), (1, next as u32));
+                    Some(next as u32)
+                }
+                None => None,
+            };
             self.sample.push(number.map(f64::from));
         }
         self.number.as_mut().map_or(Ok(()), |number| number.update(array))

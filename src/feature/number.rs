@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::distinct::DistinctIntegers;
 use super::epoch::TimeNumber;
-use super::exact::{BITS_ELEMENTS, Exact};
+use super::exact::{Exact, bits_elements};
 use super::map::Curve;
 use super::monotonicity::Monotonicity;
 use super::name_hint::{says_identifier, says_order};
@@ -110,7 +110,7 @@ impl Feature for Number {
     }
 
     fn shape(&self) -> Shape {
-        Shape::of(Likelihood::Gaussian, 1 + self.exact.map_or(0, |_| BITS_ELEMENTS))
+        Shape::of(Likelihood::Gaussian, 1 + bits_elements(self.exact))
     }
 
     fn exact(&self) -> Option<Exact> {
@@ -307,8 +307,7 @@ impl Survey for NumberSurvey {
     fn finish(&mut self) {
         self.statistics.finish();
         self.distinct.finish();
-        let usual = self.sample.usual();
-        self.large_sample = Some(std::mem::replace(&mut self.sample, usual));
+        self.large_sample = Some(self.sample.reduce());
     }
 
     fn values(&self) -> Values {

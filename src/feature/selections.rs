@@ -31,11 +31,14 @@ impl Selections {
             selection.check(names.iter().copied())?;
             Ok(selection)
         };
+        // Without what is to be given, another model would be fitted: a pattern has to match, too.
+        let given = Selection::parse("given", &config.given)?;
+        given.require(names.iter().copied())?;
         let map_of = |map: Map, columns: &String| Ok((parse("map", std::slice::from_ref(columns))?, map));
         Ok(Self {
             columns: parse("columns", &config.columns)?,
             exclude: parse("exclude", &config.exclude)?,
-            given: parse("given", &config.given)?,
+            given,
             categorical: parse("categorical", &config.categorical)?,
             maps: config.map.iter().map(|of| map_of(of.map, &of.columns)).collect::<Result<_>>()?,
         })
@@ -57,12 +60,12 @@ impl Selections {
     }
 }
 
-/// The columns that the user's selections give and that are carried all the same.
+/// The columns that the user gives and that are carried all the same.
 ///
 /// # Errors
-/// As [`Selections::new`].
+/// [`Error::BadPattern`](crate::Error::BadPattern).
 pub(crate) fn not_given<'a>(schema: &Schema, config: &FitConfig, carried: &'a [Carried]) -> Result<Vec<&'a Carried>> {
-    let Selections { given, .. } = Selections::new(schema, config)?;
+    let given = Selection::parse("given", &config.given)?;
     let leaves: Vec<Column> = Column::leaves(schema).into_iter().map(|(column, _)| column).collect();
     let is_given =
         |carried: &&Carried| leaves.iter().any(|leaf| leaf.name() == carried.column && matches(&given, leaf));

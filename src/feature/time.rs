@@ -14,7 +14,7 @@ use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
 use super::cycle::{Cycle, DAY};
-use super::exact::{BITS_ELEMENTS, Exact};
+use super::exact::{Exact, bits_elements};
 use super::local_clock::Clock;
 use super::number_arrays::{known, units_per_second};
 use super::precision::{Precision, PrecisionSurvey, Rounding};
@@ -146,7 +146,7 @@ impl Feature for Time {
     }
 
     fn shape(&self) -> Shape {
-        Shape::of(Likelihood::Gaussian, 1 + 2 * self.cycles.len() + self.exact.map_or(0, |_| BITS_ELEMENTS))
+        Shape::of(Likelihood::Gaussian, 1 + 2 * self.cycles.len() + bits_elements(self.exact))
     }
 
     fn exact(&self) -> Option<Exact> {
@@ -313,8 +313,7 @@ impl Survey for TimeSurvey {
 
     fn finish(&mut self) {
         self.statistics.finish();
-        let usual = self.sample.usual();
-        self.large_sample = Some(std::mem::replace(&mut self.sample, usual));
+        self.large_sample = Some(self.sample.reduce());
     }
 
     fn values(&self) -> Values {

@@ -10,7 +10,7 @@ use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
 use super::cycle::DAY;
-use super::exact::{BITS_ELEMENTS, Exact};
+use super::exact::{Exact, bits_elements};
 use super::logical_type::is_clock_type;
 use super::number_arrays::units_per_second;
 use super::precision::{Precision, PrecisionSurvey, Rounding};
@@ -89,7 +89,7 @@ impl Feature for TimeOfDay {
     }
 
     fn shape(&self) -> Shape {
-        Shape::of(Likelihood::Gaussian, 2 + self.exact.map_or(0, |_| BITS_ELEMENTS))
+        Shape::of(Likelihood::Gaussian, 2 + bits_elements(self.exact))
     }
 
     fn exact(&self) -> Option<Exact> {

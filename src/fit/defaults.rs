@@ -51,7 +51,7 @@ impl DataShape {
     }
 }
 
-/// Most latents that have little room for rows that are like each other, so that more has to be done to place them well.
+/// Most latents that are few: they have little room to place rows near all rows like them.
 const FEW_LATENTS: usize = 3;
 
 /// The presets: values, and rules from the width of the row vector and the number of training rows.
@@ -117,37 +117,28 @@ const MAP: Defaults = Defaults {
 const NEIGHBORS_OF_MAP: usize = 15;
 
 /// The deviation of the noise on what the encoder sees in training: it makes rows that the fit has not seen fall where rows like
-/// them are. It costs likelihood in narrow tables without neighbours, and the more of it the more latents there are
-/// (benches/README.md).
+/// them are. It costs likelihood in narrow tables without neighbours, and costs more with more latents (benches/README.md).
 fn input_noise(config: &FitConfig, inputs: usize, latents: usize) -> f64 {
     // A linear network without noise is probabilistic PCA.
     let is_linear = config.hidden.as_ref().is_some_and(Vec::is_empty);
-    let (with_neighbors, is_wide) = (neighbors(config) > 0, inputs >= 32);
-    match (with_neighbors, latents) {
-        (false, ..=FEW_LATENTS) if preset(config) != Preset::Anomaly && is_wide && !is_linear => 0.7,
+    match (neighbors(config) > 0, latents) {
+        (false, ..=FEW_LATENTS) if preset(config) != Preset::Anomaly && !is_linear => by_width(inputs, 0.7, 0.0),
         (false, _) => 0.0,
-        (true, ..=FEW_LATENTS) => {
-            if is_wide {
-                0.7
-            } else {
-                0.2
-            }
-        }
-        (true, _) => {
-            if is_wide {
-                0.3
-            } else {
-                0.0
-            }
-        }
+        (true, ..=FEW_LATENTS) => by_width(inputs, 0.7, 0.2),
+        (true, _) => by_width(inputs, 0.3, 0.0),
     }
+}
+
+/// A value for many features, and one for few.
+fn by_width(inputs: usize, wide: f64, narrow: f64) -> f64 {
+    if inputs >= 32 { wide } else { narrow }
 }
 
 /// The weight of neighbours beside the ELBO, in nats a feature. More costs likelihood and gains nothing in narrow tables and with
 /// many latents (benches/README.md).
 fn neighbor_weight(inputs: usize, latents: usize) -> f64 {
     match latents {
-        ..=FEW_LATENTS => (if inputs >= 32 { 1.0 } else { 0.1 }) * (2.0 / latents as f64).min(1.0),
+        ..=FEW_LATENTS => by_width(inputs, 1.0, 0.1) * (2.0 / latents as f64).min(1.0),
         _ => 0.2 / latents as f64,
     }
 }

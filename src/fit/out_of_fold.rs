@@ -19,21 +19,22 @@ use crate::feature::{Features, Layout};
 use crate::model::Weights;
 use crate::numerics::RandomStream;
 use crate::pipeline::Run;
+use crate::sequence::Filled;
 
 /// Fewest calibration rows that calibrate scores by themselves.
 pub(super) const FEWEST: usize = 40;
 
 /// Most rows in order that are scored out of fold: of more rows, those that training and stored rows overlap with are few.
-const MOST_IN_ORDER: usize = 1 << 16;
+const MOST_IN_ORDER: usize = Filled::MOST_KEPT;
 
-/// One row in so many has no full window at most where such rows do not calibrate.
+/// Rows without a full window do not calibrate if they are at most one in so many.
 const MOST_PARTIAL: usize = 10;
 
 /// Number of folds: a network of a fold trains on nine tenths of the rows, about as many as that of the fit.
 const FOLDS: usize = 10;
 
-/// Few rows that are scored out of fold for precision, as long as they have at most so many elements: a second of work. Of 500
-/// calibration rows the share of false alarms at 0.01 varies from fit to fit by 0.45 percent points, of 4,000 by 0.16.
+/// Tables of so many rows, and at most so many elements, are scored out of fold for precise p-values: a second of work. With 500
+/// calibration rows the share of false alarms at 0.01 varies from fit to fit by 0.45 percent points, with 4,000 by 0.16.
 const FEW: RangeInclusive<usize> = 2000..=10_000;
 const MOST_ELEMENTS: usize = 1 << 17;
 
@@ -88,8 +89,9 @@ impl Trained {
         Ok(Some(RowsWithScores { rows: EncodedRows::of(rows), scores }))
     }
 
-    /// The rows whose windows are full, with their scores, if the others are few: these stand for rows that are not known, are
-    /// odd by it, and would be the whole tail. Where they are many, as with short sequences, they are what rows to come are like.
+    /// The rows with a full window, with their scores, if the others are few. In a partial window the first row stands for those
+    /// before it, which is odd: such rows would make up the whole tail. Where they are many, as in short sequences, so are those
+    /// of rows to come, and all rows are kept.
     fn with_full_windows(&self, all: Table, scores: Vec<f32>, width: usize) -> (Table, Vec<f32>) {
         let filled = &self.loaded.prepared.filled;
         let full: Vec<usize> = (0..all.len()).filter(|&row| filled.is_full(all.ids[row])).collect();

@@ -73,7 +73,7 @@ fn warn_of(filled: &Filled, config: &FitConfig) {
         };
         tracing::warn!("{} % of the rows have fewer rows before them than a window holds: {why}", percent(partial));
     }
-    // Two sequences have half of them, in one order.
+    // With two sequences side by side, half of the rows are at the place of the row before.
     if 5 * ties > 2 * rows && config.by.is_empty() {
         tracing::warn!(
             "{} % of the rows have the same place in the order as the row before: if they are of several sequences, \"by\" takes \

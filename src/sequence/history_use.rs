@@ -4,6 +4,8 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::window_fill::RowStep;
+
 /// Counts the sequences of the rows after a history; warns, when the last of these is read, if none goes on from it.
 pub(super) struct HistoryUse {
     /// Sequences of the history, and the first by name.
@@ -15,14 +17,6 @@ pub(super) struct HistoryUse {
     new: AtomicU64,
     /// The name of the first new one.
     new_name: OnceLock<String>,
-}
-
-/// How the first row of a sequence stands to the history.
-#[derive(Clone, Copy)]
-pub(super) enum FirstRow {
-    GoesOn,
-    AfterGap,
-    New,
 }
 
 impl HistoryUse {
@@ -38,15 +32,15 @@ impl HistoryUse {
         Self { sequences, name, going_on, after_gap, new, new_name: OnceLock::new() }
     }
 
-    /// Takes a sequence of the rows after the history, by its name.
-    pub(super) fn add(&self, name: &str, first_row: FirstRow) {
-        if let FirstRow::New = first_row {
-            self.new_name.get_or_init(|| words(name));
-        }
-        let count = match first_row {
-            FirstRow::GoesOn => &self.going_on,
-            FirstRow::AfterGap => &self.after_gap,
-            FirstRow::New => &self.new,
+    /// Takes a sequence of the rows after the history, by its name and how its first row follows the history.
+    pub(super) fn add(&self, name: &str, step: RowStep) {
+        let count = match step {
+            RowStep::First => {
+                self.new_name.get_or_init(|| words(name));
+                &self.new
+            }
+            RowStep::Gap => &self.after_gap,
+            RowStep::Tie | RowStep::Next => &self.going_on,
         };
         count.fetch_add(1, Relaxed);
     }

@@ -3,9 +3,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Rows of which it is kept whether their window is full: as many as a fit scores out of fold.
-const MOST_KEPT: usize = 1 << 16;
-
 /// Counts the rows that go by, by how full their windows are. A clone counts into the same.
 #[derive(Clone, Default)]
 pub(crate) struct WindowFill(Arc<Mutex<Filled>>);
@@ -46,7 +43,7 @@ impl WindowFill {
         filled.sequences += u64::from(step == RowStep::First);
         filled.gaps += u64::from(step == RowStep::Gap);
         filled.ties += u64::from(step == RowStep::Tie);
-        if filled.first.len() < MOST_KEPT {
+        if filled.first.len() < Filled::MOST_KEPT {
             filled.first.push(is_full);
         }
     }
@@ -63,6 +60,9 @@ impl WindowFill {
 }
 
 impl Filled {
+    /// Rows of which it is kept whether their window is full.
+    pub(crate) const MOST_KEPT: usize = 1 << 16;
+
     /// Whether the window of a row is full; `true` if that was not kept.
     pub(crate) fn is_full(&self, row: u64) -> bool {
         usize::try_from(row).ok().and_then(|row| self.first.get(row)).is_none_or(|is_full| *is_full)

@@ -10,7 +10,7 @@ use super::Sequence;
 use super::clock::RowSteps;
 use super::forecast::numbers;
 use super::gaps::{ClosedCell, Gaps};
-use super::history_use::{FirstRow, HistoryUse};
+use super::history_use::HistoryUse;
 use super::order_key::{OrderKey, check_type, order_keys_of, read};
 use super::recent::RecentRows;
 use super::sequences::{SequenceState, Sequences};
@@ -236,10 +236,10 @@ impl Windower {
     fn advance(&mut self, name: &str, key: OrderKey, value: &[f64]) -> Result<&mut SequenceState> {
         let lags = self.sequence.lags();
         let (row, place) = (self.row, (self.row_of_file, self.files.len()));
-        let first_row = |is: FirstRow| self.history.iter().for_each(|history| history.add(name, is));
+        let begins = |step: RowStep| self.history.iter().for_each(|history| history.add(name, step));
         match self.sequences.get(name) {
             Some(state) if key < state.last => {
-                first_row(FirstRow::GoesOn);
+                begins(RowStep::Next);
                 let (before, file) = state.place;
                 let values = [state.last.to_string(), key.to_string()];
                 return Err(OrderFault::Descending {
@@ -270,7 +270,7 @@ impl Windower {
                     false => RowStep::Next,
                 };
                 if state.place.1 != place.1 {
-                    first_row(if is_beyond { FirstRow::AfterGap } else { FirstRow::GoesOn });
+                    begins(step);
                 }
                 self.fill.add(step, state.window.is_full(lags));
                 (state.last, state.last_row, state.place) = (key, row, place);
@@ -279,7 +279,7 @@ impl Windower {
                 if let Some((steps, _)) = &self.counts {
                     steps.add(key, None);
                 }
-                first_row(FirstRow::New);
+                begins(RowStep::First);
                 let window = Window::begin(value, lags);
                 self.fill.add(RowStep::First, window.is_full(lags));
                 let (recent, open) = (RecentRows::default(), Vec::new());

@@ -56,28 +56,43 @@ impl Selection {
     }
 
     /// Rejects names that are not among `columns`. A pattern without a match only logs a warning, since one pattern may serve
-    /// many files; but without what is to be given, another model would be fitted.
+    /// many files.
     pub(crate) fn check<'a>(&self, columns: impl Iterator<Item = &'a str> + Clone) -> Result<()> {
-        for item in &self.items {
-            if columns.clone().any(|column| item.matches(column)) {
-                continue;
+        self.unmatched(columns.clone()).try_for_each(|item| match item {
+            Item::Name(_) => Err(self.unknown(item, columns.clone())),
+            Item::Glob(_) | Item::Regex(_) => {
+                tracing::warn!("{}: {:?} matches no column", self.kind, item.text());
+                Ok(())
             }
-            let (name, is_pattern) = match item {
-                Item::Name(name) => (name.clone(), false),
-                Item::Glob(glob) => (glob.glob().glob().to_owned(), true),
-                Item::Regex(regex) => (format!("re:{regex}"), true),
-            };
-            if !is_pattern || self.kind == "given" {
-                let near = near_names(&name, columns);
-                return Err(Error::UnknownColumn { selection: self.kind, name, near });
-            }
-            tracing::warn!("{}: {name:?} matches no column", self.kind);
-        }
-        Ok(())
+        })
+    }
+
+    /// Rejects names and patterns that match none of `columns`.
+    pub(crate) fn require<'a>(&self, columns: impl Iterator<Item = &'a str> + Clone) -> Result<()> {
+        self.unmatched(columns.clone()).next().map_or(Ok(()), |item| Err(self.unknown(item, columns)))
+    }
+
+    fn unmatched<'a>(&self, columns: impl Iterator<Item = &'a str> + Clone) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(move |item| !columns.clone().any(|column| item.matches(column)))
+    }
+
+    fn unknown<'a>(&self, item: &Item, columns: impl Iterator<Item = &'a str>) -> Error {
+        let name = item.text();
+        let near = near_names(&name, columns);
+        Error::UnknownColumn { selection: self.kind, name, near }
     }
 }
 
 impl Item {
+    /// As it was written.
+    fn text(&self) -> String {
+        match self {
+            Self::Name(name) => name.clone(),
+            Self::Glob(glob) => glob.glob().glob().to_owned(),
+            Self::Regex(regex) => format!("re:{regex}"),
+        }
+    }
+
     fn matches(&self, column: &str) -> bool {
         match self {
             Self::Name(name) => name == column,

@@ -80,8 +80,8 @@ class FitOptions(TypedDict, total=False):
     #: preset map the default is 15 [default: 0]
     neighbors: int | None
 
-    #: Weight of the neighbours beside the ELBO, in nats a feature [default: 1, below 32 features 0.1; of three
-    #: latents two thirds of that, of more 0.2 by their number]
+    #: Weight of the neighbours beside the ELBO, in nats a feature [default: 1, below 32 features 0.1; two
+    #: thirds of that for three latents; 0.2 / latents for more]
     neighbor_weight: float | None
 
     #: Networks to train in one model; scores are averaged, latents come from the first [default: 1]

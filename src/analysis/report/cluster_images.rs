@@ -2,8 +2,9 @@
 
 use arrow::array::ArrayRef;
 
+use super::ScoredColumns;
 use super::page::ReportPage;
-use super::row_images::{row_images, stretch_contrast};
+use super::row_images::{pixel_columns, row_images, stretch_contrast};
 use super::sampled_rows::{SampledRows, read_rows};
 use crate::analysis::figure::{ImageRow, image_grid};
 use crate::artifact::Model;
@@ -17,22 +18,20 @@ const ACROSS: usize = 9;
 /// Adds the mean of the sampled rows of each of `count` clusters as an image, if the file has all columns of one.
 pub(super) fn show(
     page: &mut ReportPage,
-    (source, model): (&ParquetSource, &Model),
+    (source, columns, model): (&ParquetSource, &ScoredColumns, &Model),
     sample: &SampledRows,
     (clusters, count): (&[Option<usize>], usize),
     size: [usize; 2],
     stop: &Stop,
 ) -> Result<()> {
-    let pixels = model.rebuilt_columns()?;
-    let schema = source.schema();
-    let names = pixels.fields().iter().map(|field| field.name().clone());
-    let names: Vec<String> = names.filter(|name| schema.field_with_name(name).is_ok()).collect();
-    if names.len() < pixels.fields().len() {
+    let Some(names) = pixel_columns(model, columns)? else {
         page.leave_out("clusters as images: the file lacks their columns".to_owned());
         return Ok(());
-    }
-    let rows = read_rows(source, names.iter().cloned(), sample.rows.clone(), stop)?;
-    let columns: Vec<ArrayRef> = names.iter().filter_map(|name| rows.column(name).cloned()).collect();
+    };
+    let unread = names.iter().filter(|name| sample.column(name).is_none());
+    let others = read_rows(source, unread.cloned(), sample.rows.clone(), stop)?;
+    let column = |name: &String| sample.column(name).or_else(|| others.column(name)).cloned();
+    let columns: Vec<ArrayRef> = names.iter().filter_map(column).collect();
     let mut means = vec![vec![0.0; size[0] * size[1]]; count];
     let (mut known, mut rows_in) = (means.clone(), vec![0_u64; count]);
     for (image, cluster) in row_images(&columns, size)?.iter().zip(clusters) {

@@ -96,7 +96,7 @@ pub(super) fn show(
     page.html(&table("clusters", &heads, &lines));
     match (config.image, model) {
         (Some(size), Some(model)) => {
-            cluster_images::show(page, (source, model), sample, (&clusters, count), size, stop)
+            cluster_images::show(page, (source, columns, model), sample, (&clusters, count), size, stop)
         }
         _ => Ok(()),
     }

@@ -9,7 +9,7 @@ use super::headline::plural;
 use super::html::{Cell, brief, number_cell, percent, table, text_cell, with_separators};
 use super::odd_rows::{OddGroup, OddRows};
 use super::page::ReportPage;
-use super::row_images::{row_images, stretch_contrast};
+use super::row_images::{pixel_columns, row_images, stretch_contrast};
 use super::sampled_rows::{SampledRows, failed, read_rows, texts};
 use super::sentence::{Phrasebook, readable};
 use super::table_survey::TableSurvey;
@@ -71,10 +71,7 @@ impl<'a> ListedRows<'a> {
         mentioned.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         let mentioned = mentioned.into_iter().take(MENTIONED).map(|(name, _)| name.to_owned());
         let pixels: Vec<String> = match (config.image, model) {
-            (Some(_), Some(model)) => {
-                let all = model.rebuilt_columns()?;
-                all.fields().iter().map(|field| field.name().clone()).filter(|name| columns.has(name)).collect()
-            }
+            (Some(_), Some(model)) => pixel_columns(model, columns)?.unwrap_or_default(),
             _ => Vec::new(),
         };
         let schema = source.schema();
@@ -263,8 +260,7 @@ impl<'a> ListedRows<'a> {
         let given: Vec<ArrayRef> = self.pixels.iter().filter_map(|name| rows.column(name).cloned()).collect();
         let latents = columns.latents.iter().filter_map(|name| rows.column(name));
         let latents: Vec<_> = latents.filter_map(|column| column.as_primitive_opt::<Float32Type>()).collect();
-        if given.len() < model.rebuilt_columns()?.fields().len() || latents.len() != model.metadata().network.latent_dim
-        {
+        if given.is_empty() || latents.len() != model.metadata().network.latent_dim {
             page.leave_out(
                 "the oddest rows as images: the file lacks their columns, or latents of this model".to_owned(),
             );

@@ -4,8 +4,16 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field};
 
+use super::ScoredColumns;
 use super::sampled_rows::{are_numbers, failed, numbers};
+use crate::artifact::Model;
 use crate::error::{Error, Result};
+
+/// The columns of a row's image, learned and constant ones; `None` if the file lacks one.
+pub(super) fn pixel_columns(model: &Model, columns: &ScoredColumns) -> Result<Option<Vec<String>>> {
+    let all = model.rebuilt_columns()?;
+    Ok(all.fields().iter().map(|field| columns.has(field.name()).then(|| field.name().clone())).collect())
+}
 
 /// The numbers of each row as an image `[height, width]`, NaN where missing.
 ///
