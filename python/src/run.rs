@@ -140,7 +140,8 @@ impl Shown {
             Progress::Encoded { rows, of } => ("encoding", rows, Some(of), rows >= of),
             Progress::Step { epoch, epochs, step, steps } => {
                 self.steps = steps;
-                ("training", ((epoch - 1) * steps + step) as u64, Some((epochs * steps) as u64), false)
+                let (done, of) = (((epoch - 1) * steps + step) as u64, (epochs * steps) as u64);
+                ("training", done, Some(of), done >= of)
             }
             Progress::Epoch { epoch, epochs, .. } => {
                 let (name, loss) =

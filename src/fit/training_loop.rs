@@ -134,8 +134,8 @@ impl<'a> TrainingLoop<'a> {
 
     /// Takes the gradient steps of the epoch that are still to do. `None` if a loss or gradient was not finite.
     fn train_epoch(&mut self, run: &mut Run<'_>) -> Result<Option<EpochMeans>> {
-        let TrainingTask { layout, rows, training, .. } = self.task;
-        let Training { epochs, batch_size, mask_rate, input_noise, seed, .. } = *training;
+        let TrainingTask { layout, rows, training, epochs, .. } = self.task;
+        let Training { batch_size, mask_rate, input_noise, seed, .. } = *training;
         let (epoch, steps, done) = (self.state.history.epochs.len(), self.steps(), self.state.pass.steps);
         let [hidden, blur, noise] =
             ["hide", "blur", "noise"].map(|name| RandomStream::new(seed, name).child(epoch as u64));
