@@ -174,7 +174,7 @@ pub use artifact::{
     ReviewedRow,
 };
 pub use drift::{Drift, Shift};
-pub use score::{NeighborPreservation, SCORES, Score, ScoreComponents, Scoring, Tail, Verdict};
+pub use score::{NeighborPreservation, SCORES, Score, ScoreComponents, ScoreEquivalents, Scoring, Tail, Verdict};
 
 pub use decode::{Imputed, Influence, Reconstructed};
 pub use export::{OnnxFile, OnnxInput};

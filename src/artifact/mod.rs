@@ -178,16 +178,11 @@ impl Model {
         if !(1..=metadata.history.epochs.len()).contains(&metadata.history.best_epoch) {
             return Err(contradiction("the best epoch is not among the trained epochs"));
         }
-        let Scoring { anomaly_score, components, calibration, training, decision, ignore_above_p, directions } =
-            &metadata.scoring;
-        let tails = calibration.iter().chain([training]);
+        let Scoring { anomaly_score, components, calibration, directions, partial_windows, .. } = &metadata.scoring;
         let Ok(anomaly_score) = Score::named("anomaly_score", anomaly_score, |_| true) else {
             return Err(contradiction("the anomaly score is unknown"));
         };
-        if !tails.into_iter().all(|tail| tail.is_valid() && tail.rows() > 0)
-            || !decision.is_valid()
-            || !ignore_above_p.is_none_or(|most| most > 0.0 && most < 1.0)
-        {
+        if !metadata.scoring.is_valid() {
             return Err(contradiction("the stored scores or the decision are invalid"));
         }
         let features =
@@ -235,7 +230,8 @@ impl Model {
         let sketch = Sketch::from_tensors(sketch, &metadata.features, layout, *latent_dim, calibration)?.map(Arc::new);
         let (weights, members) = members.into_iter().unzip();
         let scorer = Scorer::new(members).with_neighbors(stored).with_group_scores(group_scores);
-        let scorer = Arc::new(scorer.with_directions(&directions).with_feedback(feedback));
+        let scorer = scorer.with_directions(&directions).with_partial_windows(partial_windows.clone());
+        let scorer = Arc::new(scorer.with_feedback(feedback));
         let reference = reference.map(Arc::new);
         let (features, hash) = (Arc::new(features), OnceLock::new());
         Ok(Self { metadata, features, weights, scorer, reference, aggregate, sketch, clusters, hash })

@@ -20,7 +20,7 @@ pub(super) fn has_tensor(name: &str) -> bool {
 }
 
 /// The stored rows as tensors, by name.
-pub(super) fn tensors(Neighbors { space, rows, marginals, .. }: &Neighbors) -> Weights {
+pub(super) fn tensors(Neighbors { space, rows, restarted, marginals, .. }: &Neighbors) -> Weights {
     let (width, inputs) = (space.width(), space.residual.len());
     let whitening = if space.whitening.len() == width { vec![width] } else { vec![width, width] };
     let marginals = marginals.iter().flat_map(|Marginals { per_unit, zero, nats, .. }| {
@@ -30,12 +30,13 @@ pub(super) fn tensors(Neighbors { space, rows, marginals, .. }: &Neighbors) -> W
         ("residual", vec![inputs], &space.residual),
         ("mean", vec![width], &space.mean),
         ("whitening", whitening, &space.whitening),
-        ("rows", vec![rows.len() / width, width], rows),
+        ("rows", vec![rows.len(), width], &rows.places),
     ];
+    let restarted = restarted.iter().map(|rows| ("restarted", vec![rows.len(), width], &rows.places));
     let tensor = |(name, shape, values): (&str, Vec<usize>, &Vec<f32>)| {
         (format!("{PREFIX}{name}"), Weight { shape, values: values.clone() })
     };
-    tensors.into_iter().chain(marginals).map(tensor).collect()
+    tensors.into_iter().chain(restarted).chain(marginals).map(tensor).collect()
 }
 
 /// Reads the stored rows from tensors, which may hold nothing else; `None` if there are none.
@@ -51,13 +52,15 @@ pub(super) fn take(tensors: Weights, layout: &Layout, latent_dim: usize) -> Resu
     let width = latent_dim + inputs;
     let is_diagonal = tensors.get("whitening").is_some_and(|tensor| tensor.shape.len() == 1);
     let whitening = &[width; 2][..if is_diagonal { 1 } else { 2 }];
-    let stored = tensors.get("rows").map_or(0, |tensor| tensor.values.len() / width);
+    let [stored, restarted] =
+        ["rows", "restarted"].map(|name| tensors.get(name).map_or(0, |tensor| tensor.values.len() / width));
     let space = NeighborSpace {
         residual: tensors.take("residual", &[inputs])?,
         mean: tensors.take("mean", &[width])?,
         whitening: tensors.take("whitening", whitening)?,
     };
     let rows = tensors.take("rows", &[stored, width])?;
+    let restarted = if restarted > 0 { tensors.take("restarted", &[restarted, width])? } else { Vec::new() };
     let marginals = match tensors.get(MARGINALS[0]).is_some() {
         true => {
             let [per_unit, zero, nats] = MARGINALS;
@@ -72,5 +75,5 @@ pub(super) fn take(tensors: Weights, layout: &Layout, latent_dim: usize) -> Resu
     if rows.is_empty() || space.residual.iter().any(|size| *size <= 0.0) {
         return Err(invalid());
     }
-    Ok(Some(Neighbors::new(space, rows, marginals)))
+    Ok(Some(Neighbors::new(space, [rows, restarted], marginals)))
 }

@@ -10,7 +10,7 @@ use arrow::array::RecordBatch;
 pub(crate) use self::slicer::{BatchSlice, BatchSlicer, batch_bytes};
 pub(crate) use self::transposer::{RowGroupTransposer, RowSlice, TransposeConfig};
 use crate::error::Result;
-use crate::feature::{FeatureIssues, Features, GivenRows, Layout, Surprise};
+use crate::feature::{FeatureIssues, Features, GivenRows, Layout, Surprise, partial_windows};
 use crate::numerics::RandomStream;
 
 /// Bytes of row vectors in a batch, within the bounds on rows below.
@@ -43,6 +43,8 @@ pub(crate) struct Batch {
     pub(crate) given: GivenRows,
     /// Which values, `[rows, inputs]`, are expected ones in place of those of the row. `None` if none is.
     pub(crate) replaced: Option<Vec<bool>>,
+    /// Of rows in order, which have fewer rows before them than a window holds; empty if none has.
+    pub(crate) partial_windows: Vec<bool>,
 }
 
 /// The row vectors and mask of a batch with some known values masked, or with noise; shapes as in [`Batch`].
@@ -76,7 +78,16 @@ impl Batch {
         if known.is_some() {
             x.iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = 0.0);
         }
-        Self { ids, x, known, shown: None, surprise: Surprise::default(), given, replaced: None }
+        Self {
+            ids,
+            x,
+            known,
+            shown: None,
+            surprise: Surprise::default(),
+            given,
+            replaced: None,
+            partial_windows: Vec::new(),
+        }
     }
 
     /// Takes rows without their numbers: the model's answer depends on their values alone.
@@ -99,7 +110,8 @@ impl Batch {
         let mut surprise = vec![0; if features.is_watching() { columns.num_rows() } else { 0 }];
         let issues = features.write(columns, &mut x, &mut surprise)?;
         let surprise = Surprise::new(surprise);
-        Ok((Self { surprise, ..Self::unnumbered(x, features.layout()) }, issues))
+        let partial_windows = partial_windows(columns);
+        Ok((Self { surprise, partial_windows, ..Self::unnumbered(x, features.layout()) }, issues))
     }
 
     /// Hides a share `rate` of the values from the encoder; a row draws from the child of its number.
@@ -175,7 +187,13 @@ impl Batch {
             surprise: self.surprise.take(rows),
             given: self.given.take(rows, self.rows()),
             replaced: self.replaced.as_ref().map(|all| rows_of(all, rows, inputs)),
+            partial_windows: self.partial_windows_of(rows),
         }
+    }
+
+    /// Which of some rows, by their number in the batch, have no full window.
+    pub(crate) fn partial_windows_of(&self, rows: &[u32]) -> Vec<bool> {
+        rows.iter().filter_map(|&row| self.partial_windows.get(row as usize)).copied().collect()
     }
 
     /// The rows in the decoder's layout, `[rows, outputs]`; NaN where missing.
@@ -233,6 +251,13 @@ impl Table {
     /// Appends a row of another table.
     pub(crate) fn push_row(&mut self, from: &Self, row: usize, width: usize) {
         self.push(from.ids[row], &from.x[row * width..(row + 1) * width]);
+    }
+
+    /// The rows in two tables: cut into so many blocks, every other block.
+    pub(crate) fn alternate(&self, blocks: usize, width: usize) -> [Self; 2] {
+        let mut tables = [Self::default(), Self::default()];
+        (0..self.len()).for_each(|row| tables[row * blocks / self.len() % 2].push_row(self, row, width));
+        tables
     }
 
     /// Reserves memory for `rows` more rows.

@@ -183,8 +183,12 @@ fn partial_windows(model: &Model, config: &TransformConfig, done: &Transformed) 
     let (rows, sequence) = (done.partial_windows?, model.metadata().sequence.as_ref()?);
     let share = rows as f64 / done.rows as f64;
     let way = if config.order.history.is_empty() { "; --history names earlier rows" } else { "" };
+    let judged = match model.metadata().scoring.partial_windows {
+        Some(_) => "are compared with rows like them",
+        None => "count as other rows",
+    };
     let said = format!(
-        "{} rows, {}, have fewer rows before them than a window of {} holds, and are often anomalies{way}",
+        "{} rows, {}, have fewer rows before them than a window of {} holds, and {judged}{way}",
         HumanCount(rows),
         percent(share),
         sequence.window

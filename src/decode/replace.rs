@@ -1,6 +1,6 @@
 //! The rows of a source with some columns replaced and others added: copied from a Parquet file, or encoded again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
@@ -131,6 +131,10 @@ where
     W: Fn(&RecordBatch) -> Result<(RecordBatch, M)> + Clone + Send + 'static,
     T: Fn(&mut S, M),
 {
+    fn history(&self) -> Vec<&Path> {
+        self.plan.windows.iter().flat_map(Windower::files).collect()
+    }
+
     #[cfg(feature = "delta")]
     fn schema(&self, source: &Source) -> Result<SchemaRef> {
         Ok(self.plan.encoded(source, false, Medium::Parquet)?.schema)
@@ -263,7 +267,7 @@ impl Replacement<'_> {
             }
         }
         let place = |name: &String| needed.iter().position(|needed| needed == name);
-        let windows = self.windows.iter().flat_map(|windows| windows.sequence().window_names());
+        let windows = self.windows.iter().flat_map(|windows| windows.sequence().added_names());
         let bridged = self.windows.as_ref().map_or(0, |windows| 2 * windows.bridged());
         let windows = (needed.len()..).take(windows.count() + bridged);
         let read = self.read.iter().filter_map(place).chain(windows).collect();

@@ -13,9 +13,9 @@ const MOST: f32 = 1e18;
 
 /// The mean distance of rows, by their [`place`]s, from the stored rows nearest to each, `[rows, 1]`.
 pub(super) fn distance(graph: &mut GraphBuilder, neighbors: &Neighbors, place: &Tensor) -> Tensor {
-    let (width, stored) = (neighbors.space.width(), neighbors.stored());
-    let rows = graph.weight("neighbors.rows", &neighbors.rows, &[stored, width]);
-    let halves: Vec<f32> = neighbors.half_squares().iter().map(|half| -half).collect();
+    let (width, stored) = (neighbors.space.width(), neighbors.rows.len());
+    let rows = graph.weight("neighbors.rows", &neighbors.rows.places, &[stored, width]);
+    let halves: Vec<f32> = neighbors.rows.half_squares().iter().map(|half| -half).collect();
     let halves = graph.floats(&halves);
     let near = graph.op_with("Gemm", &[place, &rows, &halves], vec![("transB", Attribute::Int(1))]);
     let count = stored.min(NEAREST + 1);

@@ -362,6 +362,8 @@ impl Survey for WordSurvey {
             Some(Rejection::no_usable_value(nulls, 0))
         } else if let (1, true, [(word, _)]) = (distinct, self.words.is_complete(), &self.words.by_frequency()[..]) {
             Some(Rejection::constant((*word).to_owned()))
+        } else if !self.named && self.form.as_ref().is_some_and(|(_, unread)| unread.says_time()) {
+            Some(Rejection::because("is text that says when a row is"))
         } else if !self.named && self.looks_like_an_identifier() {
             let more = if self.words.is_complete() { "" } else { "more than " };
             let frequent = match self.frequent(self.max_categories[0]).len() {

@@ -1,6 +1,6 @@
 //! Numbers that are times: counted since 1970, or dates written with eight digits.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::row_sample::RowSample;
 
@@ -55,8 +55,15 @@ impl TimeNumber {
     }
 }
 
+/// The time of a number that counts since 1970 in one of the units, if it is one of events.
+pub(super) fn time_of_count(number: f64) -> Option<DateTime<Utc>> {
+    let is_event = |seconds: &f64| (EVENTS[0]..EVENTS[1]).contains(seconds);
+    let seconds = UNITS.iter().map(|(_, unit)| number / unit).find(is_event)?;
+    DateTime::from_timestamp(seconds as i64, 0)
+}
+
 /// The date of YYYYMMDD, if it is one of the years 1900 to 2099.
-fn date(number: f64) -> Option<NaiveDate> {
+pub(super) fn date(number: f64) -> Option<NaiveDate> {
     let whole = (number.fract() == 0.0 && (19_000_101.0..=20_991_231.0).contains(&number)).then_some(number as u32)?;
     NaiveDate::from_ymd_opt((whole / 10_000) as i32, whole / 100 % 100, whole % 100)
 }

@@ -11,7 +11,7 @@ use super::exact::bits_elements;
 use super::logical_type::BadValue;
 use super::scalar::Scalar;
 use super::watch::{WatchedColumn, nats_of_unseen, surprise_of_unseen};
-use super::{Column, FeatureCells, FeatureIssues, Kind, Surprise, ValueIssues, Watched, top_columns};
+use super::{Column, FeatureCells, FeatureIssues, Kind, PARTIAL_WINDOW, Surprise, ValueIssues, Watched, top_columns};
 use crate::config::LogicalType;
 use crate::error::{Error, Place, Result};
 use crate::feature::{GivenLayout, GroupNorms, Layout, Shape};
@@ -34,6 +34,8 @@ pub(crate) struct Features {
     /// The watched columns that are read after the features, and how many the model has.
     watched: Vec<WatchedColumn>,
     all_watched: usize,
+    /// Whether the column is read after these that tells which windows are not full.
+    partial_windows: bool,
 }
 
 impl Features {
@@ -57,8 +59,19 @@ impl Features {
             Some(*end)
         });
         let starts = [0].into_iter().chain(ends).collect();
-        let (unseen, watched, all_watched) = (vec![0; kinds.len()], Vec::new(), 0);
-        Some(Self { kinds, learned, layout, top_columns, top_indices, starts, unseen, watched, all_watched })
+        let (unseen, watched, all_watched, partial_windows) = (vec![0; kinds.len()], Vec::new(), 0, false);
+        Some(Self {
+            kinds,
+            learned,
+            layout,
+            top_columns,
+            top_indices,
+            starts,
+            unseen,
+            watched,
+            all_watched,
+            partial_windows,
+        })
     }
 
     /// These features, with rows standardised by these levels and spreads of groups.
@@ -83,7 +96,7 @@ impl Features {
     }
 
     /// These features of a fit to `rows` rows, for an input with this schema: they tell the surprise of unseen categories,
-    /// and of the values of `watched` columns that the input has.
+    /// and of the values of `watched` columns that the input has, and of rows in order which windows are not full.
     pub(crate) fn watching(&self, watched: &[Watched], rows: u64, schema: &Schema) -> Self {
         let unseen = |kind: &Kind| match kind.feature().shape().classes {
             1 => 0,
@@ -91,7 +104,9 @@ impl Features {
         };
         let given = std::iter::repeat_n(0, self.kinds.len() - self.learned);
         let unseen = self.kinds().iter().map(unseen).chain(given).collect();
-        Self { unseen, ..self.clone() }.with_watched(WatchedColumn::of(watched, schema), watched.len())
+        let partial_windows = schema.field_with_name(PARTIAL_WINDOW).is_ok();
+        let features = Self { unseen, partial_windows, ..self.clone() };
+        features.with_watched(WatchedColumn::of(watched, schema), watched.len())
     }
 
     /// The surprise of an unseen category of a learned feature, in nats, of a fit to `rows` rows.
@@ -229,7 +244,8 @@ impl Features {
 
     /// The distinct top-level columns that are read.
     pub(crate) fn columns(&self) -> Vec<String> {
-        self.top_columns.clone()
+        let partial = self.partial_windows.then(|| PARTIAL_WINDOW.to_owned());
+        self.top_columns.iter().cloned().chain(partial).collect()
     }
 
     /// The type a top-level column had at fit; `None` if it is not a feature or Arrow cannot parse its type.

@@ -301,7 +301,7 @@ fn parse_integer(text: &str) -> Option<i64> {
 }
 
 /// 1 or 0.
-fn parse_boolean(text: &str) -> Option<f64> {
+pub(super) fn parse_boolean(text: &str) -> Option<f64> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "t" | "yes" | "y" => Some(1.0),
         "false" | "f" | "no" | "n" => Some(0.0),
@@ -316,7 +316,7 @@ pub(super) fn parse_date(text: &str) -> Option<i32> {
 }
 
 /// The seconds of the day of `517`, `0517` or `05:17`.
-fn parse_clock(text: &str) -> Option<i32> {
+pub(super) fn parse_clock(text: &str) -> Option<i32> {
     if text.contains(':') {
         let time = ["%H:%M", "%H:%M:%S"].iter().find_map(|format| NaiveTime::parse_from_str(text, format).ok())?;
         return i32::try_from(time.num_seconds_from_midnight()).ok();

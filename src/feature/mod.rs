@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod base_model;
+mod batch_mark;
 mod calendar;
 mod candidates;
 mod carry_reasons;
@@ -106,7 +107,7 @@ pub(crate) use self::value_issues::FeatureIssues;
 pub use self::value_issues::ValueIssues;
 pub use self::vector::Vector;
 pub(crate) use self::watch::{Surprise, Watched};
-pub(crate) use self::windows::{WindowCandidate, window_candidates};
+pub(crate) use self::windows::{PARTIAL_WINDOW, WindowCandidate, partial_windows, window_candidates};
 use crate::config::LogicalType;
 
 /// A constructor of a kind's survey; `None` if the column is not of that kind.

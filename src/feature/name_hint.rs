@@ -11,6 +11,15 @@ pub(super) fn says_identifier(name: &str) -> bool {
     last_word(name).is_some_and(|word| IDENTIFIER.contains(&word.as_str()))
 }
 
+/// Words of what tells batches of rows apart.
+const BATCH: [&str; 10] =
+    ["batch", "run", "job", "file", "filename", "path", "version", "snapshot", "quarter", "timestamp"];
+
+/// Whether the name ends with a word of identifiers, of an order or of batches: `run_id`, `month`, `source_file`.
+pub(super) fn says_batch(name: &str) -> bool {
+    says_order(name) || last_word(name).is_some_and(|word| BATCH.contains(&word.as_str()))
+}
+
 /// Whether the name ends with a word of identifiers or of an order: `year`, `row nr`.
 pub(super) fn says_order(name: &str) -> bool {
     says_identifier(name) || last_word(name).is_some_and(|word| ORDER.contains(&word.as_str()))
@@ -42,6 +51,7 @@ mod tests {
         for name in ["humid", "acid", "idea", "id_count", "valid", "", "_", "width"] {
             assert!(!says_identifier(name), "{name}");
         }
+        assert!(says_batch("run_id") && says_batch("sourceFile") && says_batch("month") && !says_batch("status"));
         assert!(says_order("Year") && says_order("row nr") && says_order("t") && !says_order("height"));
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct UnreadForm {
     numbers: u64,
     /// Plain dates and times.
     times: u64,
+    /// What says when a row is, in any form.
+    says_time: u64,
     /// Of each form that is not read, how many there are, and the first one.
     forms: [Option<(u64, String)>; 4],
 }
@@ -48,6 +50,7 @@ impl UnreadForm {
             return;
         }
         self.known += 1;
+        self.says_time += u64::from(says_time(text));
         if parse_number(text).is_some() {
             self.numbers += 1;
         } else if parse_date(text).is_some() || parse_iso_time(text).is_some() {
@@ -56,6 +59,11 @@ impl UnreadForm {
             let form = &mut self.forms[form(text) as usize];
             form.get_or_insert_with(|| (0, text.chars().take(40).collect())).0 += 1;
         }
+    }
+
+    /// Whether all strings, or nearly all, say when a row is.
+    pub(super) fn says_time(&self) -> bool {
+        self.known >= FEWEST && 10 * self.says_time >= 9 * self.known
     }
 
     /// What keeps the strings from being read as numbers or times, if most of them are some.
@@ -93,6 +101,27 @@ impl UnreadForm {
             format!("its values are {what}, but for {share} of them, such as {text:?}")
         })
     }
+}
+
+/// Whether a text says when a row is: a date, a time with its date, a month, a week or a quarter of a year.
+pub(super) fn says_time(text: &str) -> bool {
+    parse_date(text).is_some()
+        || parse_iso_time(text).is_some()
+        || (text.len() <= 40 && is_date(text))
+        || is_period(text)
+}
+
+/// Whether a text is a part of a year: 2024-01, 2024-W05, 2024Q1.
+fn is_period(text: &str) -> bool {
+    let Some((year, part)) = text.split_at_checked(4) else { return false };
+    let part = part.trim_start_matches(['-', '/', '_', ' ']);
+    let below = |digits: &str, most: u32| digits.parse().is_ok_and(|number: u32| (1..=most).contains(&number));
+    let is_part = match part.split_at_checked(1) {
+        Some(("W" | "w", week)) => week.len() == 2 && below(week, 53),
+        Some(("Q" | "q", quarter)) => below(quarter, 4),
+        _ => text.len() == 7 && part.len() == 2 && below(part, 12),
+    };
+    is_part && (year.starts_with("19") || year.starts_with("20")) && year.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The form of a string that is no plain number, date or time.
@@ -214,6 +243,25 @@ mod tests {
         assert!(of(&["1", "2", "3", "#DIV/0!"]).unwrap().contains("for 25 % of them"));
         let fault = of(&["2024-01-31", "2024-02-01", "2024-02-02", "0000-00-00"]).unwrap();
         assert_eq!(fault, "its values are dates or times, but for 25 % of them, such as \"0000-00-00\"");
+    }
+
+    #[test]
+    fn strings_that_say_when_are_noticed() {
+        let says = |texts: &[&str]| {
+            let mut form = UnreadForm::default();
+            (0..8).flat_map(|_| texts).for_each(|text| form.push(text));
+            form.says_time()
+        };
+        for text in
+            ["2024-01-31", "2024-01-31 05:00", "31.01.2024", "2024-01", "2024/12", "2024-W05", "2024Q1", "2024-q4"]
+        {
+            assert!(says(&[text]), "{text}");
+        }
+        for text in ["2024", "202401", "2024-13", "2024-W54", "2024Q5", "1024-01", "Jan", "05:00", "12-34", "2024-01-A"]
+        {
+            assert!(!says(&[text]), "{text}");
+        }
+        assert!(!says(&["2024-01-31", "open"]));
     }
 
     #[test]

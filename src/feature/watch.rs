@@ -8,13 +8,18 @@ use arrow::compute::kernels::cmp::neq;
 use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 
+use super::batch_mark::marks_a_batch;
+use super::logical_type::{parse_boolean, parse_clock};
 use super::number_arrays::{is_number_type, numbers};
-use super::strings::is_string_type;
+use super::strings::{StringValues, is_string_type};
 use super::{Carried, Column, ValueIssues, constant};
 use crate::config::LogicalType;
 
 /// Units of a surprise in a nat. Sums of integers are exact, so that it does not matter in which order columns are added.
 const UNITS_PER_NAT: f64 = (1_u64 << 32) as f64;
+
+/// Integers up to this are exact in double precision.
+const MOST_EXACT: f64 = (1_u64 << 53) as f64;
 
 /// The surprise of rows beside the likelihood of their learned values; empty if no row has any.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -75,8 +80,11 @@ impl Surprise {
 impl Watched {
     /// The columns to watch: those that were constant in a fit to `rows` rows.
     pub(crate) fn of(carried: &[Carried], rows: u64) -> Vec<Self> {
-        // Later rows have later times, which is no surprise.
-        let is_time = |carried: &&Carried| carried.logical_type.is_some_and(LogicalType::is_time);
+        // Later rows have later times and are of later batches, which is no surprise.
+        let is_time = |carried: &&Carried| {
+            let is_mark = |constant: &String| marks_a_batch(&carried.column, constant);
+            carried.logical_type.is_some_and(LogicalType::is_time) || carried.constant.as_ref().is_some_and(is_mark)
+        };
         let watched = |Carried { column, constant, missing, .. }: &Carried| {
             let (name, constant, missing) = (column.clone(), constant.clone()?, *missing);
             Some(Self { name, constant, known: rows.saturating_sub(missing), missing })
@@ -86,15 +94,22 @@ impl Watched {
 
     /// Marks the known values that are not the constant.
     fn differing(&self, array: &ArrayRef) -> Result<BooleanBuffer, ArrowError> {
+        let is_string = is_string_type(array.data_type());
+        let number = parse_boolean(&self.constant).filter(|_| !is_string);
         let typed = constant(&self.constant, array.data_type(), 1).ok();
-        let number = self.constant.parse::<f64>().ok().filter(|_| array.data_type().is_numeric());
+        // The fit compares numbers in double precision.
+        let is_exact = !is_string && !array.data_type().is_floating() && number.is_none_or(|it| it.abs() < MOST_EXACT);
         let differing: BooleanArray = match (typed, number) {
-            (Some(typed), _) if !array.data_type().is_floating() => neq(array, &Scalar::new(typed))?,
-            (typed, Some(number)) => {
+            (Some(typed), _) if is_exact => neq(array, &Scalar::new(typed))?,
+            (typed, Some(number)) if is_number_type(array.data_type()) || *array.data_type() == DataType::Boolean => {
                 let typed = typed.map(|typed| numbers(&typed)).transpose()?.map_or(number, |typed| typed.value(0));
                 // The column may have been of 32 bits at fit, or be now.
                 let is_it = |value: f64| value == typed || value == f64::from(number as f32);
                 numbers(array)?.iter().map(|value| value.map(|value| !is_it(value))).collect()
+            }
+            _ if is_string => {
+                let texts = StringValues::of(array)?;
+                (0..array.len()).map(|row| Some(!is_same(texts.get(row).unwrap_or_default(), &self.constant))).collect()
             }
             _ => (0..array.len()).map(|_| Some(true)).collect(),
         };
@@ -148,6 +163,14 @@ impl WatchedColumn {
         let [null, unusable, unseen_category, constant] = [null, unusable, unseen, constant].map(|count| count as u64);
         Ok(ValueIssues { null, unusable, unseen_category, constant, ..ValueIssues::default() })
     }
+}
+
+/// Whether two texts are one value, in whatever spelling: a word, a number, a Boolean or a time of the day.
+fn is_same(text: &str, constant: &str) -> bool {
+    let [text, constant] = [text, constant].map(str::trim);
+    let clock = |text: &str| parse_clock(text).filter(|_| text.contains(':'));
+    let same = |of: &dyn Fn(&str) -> Option<f64>| of(text).is_some_and(|value| of(constant) == Some(value));
+    text == constant || same(&parse_boolean) || same(&|text| clock(text).map(f64::from))
 }
 
 /// Whether values of this type can be compared with a constant. Later rows have later dates and times, which is no surprise.

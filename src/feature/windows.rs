@@ -1,11 +1,22 @@
 //! Numbers of the rows before a row, which are learned with the number itself.
 
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Schema};
 
 use super::selections::Selections;
 use super::{Candidate, Column, ColumnRequest, Kind};
 use crate::config::{FitConfig, Scale, VectorScale};
 use crate::error::Result;
+
+/// The column that tells which rows have fewer rows before them than a window holds. It is not learned.
+pub(crate) const PARTIAL_WINDOW: &str = "fewer rows before than a window holds";
+
+/// Which of some rows have fewer rows before them than a window holds; empty if none has, or if they are not in order.
+pub(crate) fn partial_windows(rows: &RecordBatch) -> Vec<bool> {
+    let partial = rows.column_by_name(PARTIAL_WINDOW).map(|partial| partial.as_boolean());
+    let partial = partial.filter(|partial| partial.true_count() > 0);
+    partial.map_or_else(Vec::new, |partial| partial.values().iter().collect())
+}
 
 /// A column of means over rows before, which can be learned if the number can that it is of.
 pub(crate) struct WindowCandidate {

@@ -6,6 +6,7 @@ use super::batch_size::batch_size;
 use super::latent_dim_search::widest;
 use super::missing_rates::MissingRates;
 use crate::config::{Activation, FitConfig, LatentDim, Preset, Scale, Training};
+use crate::feature::Features;
 use crate::fit::row_order::CHUNK_ROWS;
 use crate::model::Network;
 
@@ -243,6 +244,15 @@ fn trim(config: &FitConfig) -> f64 {
         Preset::Anomaly if !config.given.is_empty() => TRIM_GIVEN,
         preset => defaults(preset).trim,
     }
+}
+
+/// The options of a fit in which some columns are given by themselves, as times are: those of preset anomaly are as if they were named.
+pub(super) fn with_given(mut config: FitConfig, features: &Features) -> FitConfig {
+    if preset(&config) == Preset::Anomaly && config.order_by.is_none() && !features.given().is_empty() {
+        config.lr.get_or_insert(LR_GIVEN);
+        config.trim.get_or_insert(TRIM_GIVEN);
+    }
+    config
 }
 
 /// Decides the network for `rows` training rows of `inputs` elements.

@@ -7,6 +7,7 @@ use super::fitted::Fitted;
 use super::losses::row_losses;
 use super::measure::{Calibrated, Calibration, FittedNetwork, aggregate, clusters, health, most_rows, ordered, sketch};
 use super::trained::Trained;
+use super::windows::encoded;
 use crate::artifact::{Aggregate, Clusters, FORMAT_VERSION, Health, Init, Metadata, Model, Provenance};
 use crate::config::Training;
 use crate::drift::Sketch;
@@ -49,10 +50,11 @@ impl Trained {
         let training = Training { members: weights.len(), ..self.loaded.training.clone() };
         let (layout, rows, seed) = (self.loaded.features.layout(), &self.loaded.rows, prepared.config.seed);
         let init = self.compare_with_base(&training, run)?;
-        let out_of_fold = self.score_out_of_fold(run)?;
+        let restarted = encoded(&prepared.restarted, &self.loaded.features)?;
+        let out_of_fold = self.score_out_of_fold(&restarted, run)?;
         let calibration = self.calibration(weights, layout)?;
         let Calibrated { scoring, latents, neighbors, reference, group_scores, training_scores } =
-            calibration.run(rows, out_of_fold, run)?;
+            calibration.run(rows, (out_of_fold, restarted), run)?;
         let vae = calibration.members[0].0.clone();
         let fitted = FittedNetwork::new(layout, network, &weights[0], vae, self.measured_rows(), run)?;
         let features = &self.loaded.features;
@@ -101,6 +103,7 @@ impl Trained {
             training: &self.loaded.training,
             score: prepared.score,
             in_order: prepared.config.order_by.is_some(),
+            filled: &prepared.filled,
             decision: prepared.config.decision,
             ignore_above_p: prepared.config.ignore_above_p,
             directions: &prepared.directions,

@@ -19,16 +19,12 @@ use crate::feature::{Features, Layout};
 use crate::model::Weights;
 use crate::numerics::RandomStream;
 use crate::pipeline::Run;
-use crate::sequence::Filled;
 
 /// Fewest calibration rows that calibrate scores by themselves.
 pub(super) const FEWEST: usize = 40;
 
 /// Most rows in order that are scored out of fold: of more rows, those that training and stored rows overlap with are few.
-const MOST_IN_ORDER: usize = Filled::MOST_KEPT;
-
-/// Rows without a full window do not calibrate if they are at most one in so many.
-const MOST_PARTIAL: usize = 10;
+const MOST_IN_ORDER: usize = 1 << 16;
 
 /// Number of folds: a network of a fold trains on nine tenths of the rows, about as many as that of the fit.
 const FOLDS: usize = 10;
@@ -41,12 +37,21 @@ const MOST_ELEMENTS: usize = 1 << 17;
 /// Number of folds of these.
 const FOLDS_OF_FEW: usize = 5;
 
+/// Rows scored out of fold.
+pub(super) struct OutOfFold {
+    /// All rows.
+    pub(super) all: RowsWithScores,
+    /// The scores of rows whose windows have begun again.
+    pub(super) restarted: Vec<f32>,
+}
+
 impl Trained {
-    /// Scores all rows out of fold; `None` if there are enough calibration rows, or none by request.
+    /// Scores all rows, and those of windows that have begun `restarted`, out of fold; `None` if there are enough calibration rows, or
+    /// none by request.
     ///
     /// # Errors
     /// [`Error::Diverged`](crate::Error::Diverged), the store's, and [`Error::Interrupted`](crate::Error::Interrupted).
-    pub(super) fn score_out_of_fold(&self, run: &mut Run<'_>) -> Result<Option<RowsWithScores>> {
+    pub(super) fn score_out_of_fold(&self, restarted: &Table, run: &mut Run<'_>) -> Result<Option<OutOfFold>> {
         let (rows, training) = (&self.loaded.rows, &self.loaded.training);
         let in_order = self.loaded.prepared.config.order_by.is_some();
         let overlap = in_order && rows.known() <= MOST_IN_ORDER;
@@ -69,7 +74,7 @@ impl Trained {
             true => (0..all.len()).map(|row| row * count / all.len()).collect(),
             false => folds(&all.ids, count, training.seed),
         };
-        let mut scores = vec![0.0; all.len()];
+        let (mut scores, mut of_restarted) = (vec![0.0; all.len()], Vec::new());
         for fold in 0..count {
             let some = |inside: bool| {
                 let mut some = Table::default();
@@ -77,30 +82,26 @@ impl Trained {
                 rows.for_each(|row| some.push_row(&all, row, width));
                 some
             };
+            let some_restarted = |inside: bool| {
+                // The same row is in one fold, whatever its window.
+                let place = |row: usize| all.ids.partition_point(|id| *id < restarted.ids[row]).min(all.len() - 1);
+                let mut some = Table::default();
+                let rows = (0..restarted.len()).filter(|&row| (folds[place(row)] == fold) == inside);
+                rows.for_each(|row| some.push_row(restarted, row, width));
+                some
+            };
             let mut split = rows.with_split(some(false), some(true));
             let features = self.features_of_fold(&split, run)?;
             split.find_neighbors(features.layout(), training, run)?;
             let weights = self.train_fold(&split, features.layout(), run)?;
-            let of_fold = self.score_fold(&split, features.layout(), &weights, run)?;
+            let held_out = [some_restarted(false), some_restarted(true)];
+            let [of_fold, of_windows] = self.score_fold((&split, held_out), features.layout(), &weights, run)?;
+            of_restarted.extend(of_windows);
             let rows = (0..all.len()).filter(|&row| folds[row] == fold);
             rows.zip(of_fold).for_each(|(row, score)| scores[row] = score);
         }
-        let (rows, scores) = self.with_full_windows(all, scores, width);
-        Ok(Some(RowsWithScores { rows: EncodedRows::of(rows), scores }))
-    }
-
-    /// The rows with a full window, with their scores, if the others are few. In a partial window the first row stands for those
-    /// before it, which is odd: such rows would make up the whole tail. Where they are many, as in short sequences, so are those
-    /// of rows to come, and all rows are kept.
-    fn with_full_windows(&self, all: Table, scores: Vec<f32>, width: usize) -> (Table, Vec<f32>) {
-        let filled = &self.loaded.prepared.filled;
-        let full: Vec<usize> = (0..all.len()).filter(|&row| filled.is_full(all.ids[row])).collect();
-        if full.len() == all.len() || full.len() < FEWEST.max(all.len() - all.len() / MOST_PARTIAL) {
-            return (all, scores);
-        }
-        let mut rows = Table::default();
-        full.iter().for_each(|&row| rows.push_row(&all, row, width));
-        (rows, full.into_iter().map(|row| scores[row]).collect())
+        let all = RowsWithScores { rows: EncodedRows::of(all), scores };
+        Ok(Some(OutOfFold { all, restarted: of_restarted }))
     }
 
     /// The features, with the levels and spreads of groups in the training rows of a fold; those of a base model stay.
@@ -125,11 +126,19 @@ impl Trained {
         (0..self.members.weights.len()).map(train).collect()
     }
 
-    /// The scores of the rows of a fold that its networks have not seen.
-    fn score_fold(&self, rows: &FitRows, layout: &Layout, weights: &[Weights], run: &Run<'_>) -> Result<Vec<f32>> {
+    /// The scores of the rows of a fold that its networks have not seen, and of rows of `restarted` windows: the first of these are
+    /// stored, the others scored.
+    fn score_fold(
+        &self,
+        (rows, [stored, restarted]): (&FitRows, [Table; 2]),
+        layout: &Layout,
+        weights: &[Weights],
+        run: &Run<'_>,
+    ) -> Result<[Vec<f32>; 2]> {
         let calibration = self.calibration(weights, layout)?;
-        let measured = calibration.scorer(rows, run)?;
-        calibration.scores(&measured.scorer, &rows.calibration, usize::MAX, run)
+        let scorer = calibration.scorer(rows, &stored, run)?.scorer;
+        let scores = calibration.scores(&scorer, &rows.calibration, usize::MAX, run)?;
+        Ok([scores, calibration.restarted_scores(&scorer, restarted, run)?])
     }
 }
 

@@ -18,7 +18,7 @@ use crate::feature::{Kind, directions};
 use crate::model::{Device, TensorDevice};
 use crate::pipeline::{Progress, Run};
 use crate::score::Score;
-use crate::sequence::{Filled, Sequence};
+use crate::sequence::{Filled, RestartedRows, Sequence};
 use crate::source::ParquetSource;
 
 /// Columns that a transform adds, behind any prefix.
@@ -34,8 +34,9 @@ pub(super) struct Prepared {
     pub(super) input: ParquetSource,
     /// The rows to learn from: with their windows, if they are in order.
     pub(super) source: ParquetSource,
-    /// How full the windows of its rows are.
+    /// How full the windows of its rows are, and rows of some that have begun again.
     pub(super) filled: Filled,
+    pub(super) restarted: Vec<RestartedRows>,
     pub(super) device: TensorDevice,
     pub(super) score: &'static Score,
     /// The columns of which only one side of what is expected is odd.
@@ -107,9 +108,15 @@ impl Prepared {
         if let (Some(windowed), Some(sequence)) = (&windowed, &mut columns.sequence) {
             windowed.tell(sequence)?;
         }
-        let filled = windowed.as_ref().map(|windowed| windowed.fill.so_far()).unwrap_or_default();
+        let windows = windowed.as_ref().map(|windowed| (windowed.fill.so_far(), windowed.restarts.take()));
+        let (filled, mut restarted) = windows.unwrap_or_default();
+        if filled.partial > filled.rows / 2 {
+            // Rows without a full window are what rows are like.
+            restarted.clear();
+        }
         let source = windowed.map_or(source, |windowed| windowed.source);
         source.read_again(&columns.features.columns());
+        let config = defaults::with_given(config, &columns.features);
         let config =
             if device.is_cpu() { config } else { with_batch_size(config, source.rows(), columns.features.layout()) };
         let sizes = Sizes::decide(&config, &columns, source.rows(), base.as_ref().map(BaseModel::network))?;
@@ -117,7 +124,21 @@ impl Prepared {
         sizes.check_memory(&columns)?;
         let names = columns.features.learned_columns();
         run.report(Progress::Chosen { columns: &names, latent_dim: sizes.network.latent_dim });
-        Ok(Self { config, base, input, source, filled, device, score, directions, folder, columns, sizes, start })
+        Ok(Self {
+            config,
+            base,
+            input,
+            source,
+            filled,
+            restarted,
+            device,
+            score,
+            directions,
+            folder,
+            columns,
+            sizes,
+            start,
+        })
     }
 }
 

@@ -5,10 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::defaults;
+use crate::batch::Table;
 use crate::config::FitConfig;
 use crate::error::{Error, Result};
 use crate::feature::{Candidates, Column, Features, Kind, candidates};
-use crate::sequence::{Differences, Filled, RowSteps, Sequence, Sorter, WindowFill, WindowSample, Windower, windowed};
+use crate::sequence::{
+    Differences, Filled, RestartedRows, Restarts, RowSteps, Sequence, Sorter, WindowFill, WindowSample, Windower,
+    windowed,
+};
 use crate::source::{ParquetSource, Source, near_names};
 
 /// Rows read at once.
@@ -24,8 +28,9 @@ pub(super) struct WindowedRows {
     /// The steps between them, and the differences of their numbers.
     pub(super) steps: RowSteps,
     pub(super) differences: Differences,
-    /// How full the windows are.
+    /// How full the windows are, and some that begin again.
     pub(super) fill: WindowFill,
+    pub(super) restarts: Restarts,
 }
 
 impl WindowedRows {
@@ -47,13 +52,14 @@ impl WindowedRows {
         // No row is encoded yet: those that are sorted may take all the memory.
         let sorter = config.sort.then(|| Sorter::new(folder.to_owned(), config.memory));
         let start = Windower::new(&Arc::new(sequence.clone()), sorter);
-        let start = start.counting(steps.clone(), differences.clone());
+        let restarts = Restarts::new(sample.every(), config.seed);
+        let start = start.counting(steps.clone(), differences.clone()).restarting(restarts.clone());
         let fill = start.fill().clone();
         let rows = windowed(start, &Source::from(source.clone()), &needed, BATCH_ROWS)?;
         let rows = sample.of(&sequence, rows);
         let source = Source::of_stream(source.path(), rows, source.types()).table(folder)?;
         warn_of(&fill.so_far(), config);
-        Ok(Some(Self { sequence, source, sample, steps, differences, fill }))
+        Ok(Some(Self { sequence, source, sample, steps, differences, fill, restarts }))
     }
 }
 
@@ -135,6 +141,25 @@ impl WindowedRows {
         sequence.variograms = sequence.columns.iter().map(variogram).collect();
         Ok(())
     }
+}
+
+/// The rows of windows that have begun again, encoded; those without a known value are left out.
+///
+/// # Errors
+/// [`Error::Read`] if a column cannot be read.
+pub(super) fn encoded(restarted: &[RestartedRows], features: &Features) -> Result<Table> {
+    let (names, layout) = (features.columns(), features.layout());
+    let mut table = Table::default();
+    for RestartedRows { ids, rows } in restarted {
+        let places: Vec<usize> = names.iter().filter_map(|name| rows.schema().index_of(name).ok()).collect();
+        let mut x = vec![0.0; ids.len() * layout.width()];
+        let columns = rows.project(&places).expect("columns that it has");
+        features.write(&columns, &mut x, &mut [])?;
+        let rows = ids.iter().zip(x.chunks_exact(layout.width()));
+        let known = rows.filter(|(_, x)| !x[..layout.inputs()].iter().all(|x| x.is_nan()));
+        known.for_each(|(&id, x)| table.push(id, x));
+    }
+    Ok(table)
 }
 
 impl Sequence {

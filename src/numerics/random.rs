@@ -40,7 +40,7 @@ pub(crate) struct RandomStream {
 impl RandomStream {
     /// The stream called `name` of a seed. The names in use: "weights/" and a parameter, "hold-out", "chunks", "rows",
     /// "noise", "hide", "validation", "impute", "members", "aggregate", "density", "clusters", "latent quality", "neighbors", "graph",
-    /// "pairs", "blur" and "generate"; and at seed 0
+    /// "pairs", "blur", "restarts" and "generate"; and at seed 0
     /// "principal", "ranks", "row sample" and words of categories.
     pub(crate) fn new(seed: u64, name: &str) -> Self {
         let key = name

@@ -34,7 +34,7 @@ pub(super) fn write(
     for (file, target) in files {
         check_output_name(&target)?;
         rows.check(&file)?;
-        if config.skips(&target, file.paths(), model_hash)? {
+        if config.skips(&target, file.paths().chain(rows.history()), model_hash)? {
             counts.skipped += 1;
             continue;
         }

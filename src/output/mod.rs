@@ -49,6 +49,11 @@ pub(crate) trait WriteRows {
         Ok(())
     }
 
+    /// The files beside the source from which the rows follow.
+    fn history(&self) -> Vec<&Path> {
+        Vec::new()
+    }
+
     /// The columns of a Parquet file of the rows of a source.
     #[cfg(feature = "delta")]
     fn schema(&self, source: &Source) -> Result<SchemaRef>;
@@ -132,7 +137,7 @@ impl Output {
             }
             Self::File(path) => {
                 check_output_name(&path)?;
-                if config.skips(&path, source.paths(), model_hash)? {
+                if config.skips(&path, source.paths().chain(rows.history()), model_hash)? {
                     return Ok(FileCounts::kept());
                 }
                 check_outside(&path, source.directories())?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ScoreComponents, Stored, Tail};
+use super::{ScoreComponents, ScoreEquivalents, Stored, Tail};
 use crate::config::{Decision, Direction};
 use crate::error::{AlphaTooLow, Error, Result};
 
@@ -30,9 +30,21 @@ pub struct Scoring {
     /// The columns of which only one side of what is expected is odd.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub directions: BTreeMap<String, Direction>,
+    /// Of rows in order, what the scores of rows without a full window stand for; absent if they count as those of other rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial_windows: Option<ScoreEquivalents>,
 }
 
 impl Scoring {
+    /// Whether scores can be compared with these: a model file may be damaged.
+    pub(crate) fn is_valid(&self) -> bool {
+        let Self { calibration, training, decision, ignore_above_p, partial_windows, .. } = self;
+        calibration.iter().chain([training]).all(|tail| tail.is_valid() && tail.rows() > 0)
+            && decision.is_valid()
+            && ignore_above_p.is_none_or(|most| most > 0.0 && most < 1.0)
+            && partial_windows.as_ref().is_none_or(ScoreEquivalents::is_valid)
+    }
+
     /// What it compares rows with.
     pub(crate) fn compares(&self) -> Stored {
         match &self.components {

@@ -28,7 +28,7 @@ impl Scorer {
         // A distance alone says little of a row with an expected value.
         let score = if score.needs() == Stored::Rows { &COMBINED } else { score };
         let mut scored = self.first().with_expected(batch, directions)?;
-        let scores = |batch: &Batch| self.rows(batch)?.score_without_feedback(score);
+        let scores = |batch: &Batch| self.rows(batch)?.unadjusted_score(score);
         let [before, after] = [scores(batch)?, scores(&scored)?];
         for row in (0..batch.rows()).filter(|&row| before[row] <= after[row]) {
             let range = row * inputs..(row + 1) * inputs;

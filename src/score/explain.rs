@@ -167,7 +167,9 @@ impl EncodedBatch<'_> {
             ids.push(view.batch.ids[row]);
         }
         let rows: Vec<u32> = hidden.iter().map(|&(row, _)| row as u32).collect();
-        let batch = Batch::of_row_vectors(ids, x, view.batch.given.take(&rows, view.batch.rows()));
+        let partial_windows = view.batch.partial_windows_of(&rows);
+        let given = view.batch.given.take(&rows, view.batch.rows());
+        let batch = Batch { partial_windows, ..Batch::of_row_vectors(ids, x, given) };
         let scales: Vec<f32> = hidden.iter().map(|&(row, _)| scales[row]).collect();
         let (mut remaining, mut squares) = (vec![0.0; hidden.len()], Vec::new());
         for (n, MemberView { member, .. }) in self.views.iter().enumerate() {

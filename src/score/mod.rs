@@ -6,6 +6,7 @@ mod combined;
 mod contamination;
 mod decision;
 mod direction;
+mod equivalents;
 mod explain;
 mod feedback;
 mod importance;
@@ -17,6 +18,7 @@ mod preservation;
 mod reference;
 mod row_places;
 mod scorer;
+mod stored_rows;
 mod tail;
 
 pub use self::combined::ScoreComponents;
@@ -24,6 +26,7 @@ pub(crate) use self::combined::{EXPONENT, Ground, OF_MARGINALS};
 pub use self::decision::Scoring;
 pub(crate) use self::decision::{AnomalyRule, Rule};
 pub(crate) use self::direction::{MOST_FACTOR, REFINEMENTS};
+pub use self::equivalents::ScoreEquivalents;
 #[cfg(feature = "analysis")]
 pub(crate) use self::explain::rows_encoded_for_one;
 pub use self::feedback::Verdict;
@@ -31,12 +34,13 @@ pub(crate) use self::feedback::{Feedback, LINEAR, NOT_COMBINED, ORDINARY, RAISE}
 pub(crate) use self::latents::{AggregatePosterior, LatentSums};
 pub(crate) use self::marginals::Marginals;
 pub(crate) use self::neighbor_space::{NeighborSpace, Residuals};
-pub(crate) use self::neighbors::{ITSELF, NEAREST, Neighbors, Stored};
+pub(crate) use self::neighbors::{Neighbors, Stored};
 pub use self::preservation::NeighborPreservation;
 pub(crate) use self::reference::Reference;
 pub(crate) use self::row_places::{LEAST_DISTANCE, RowPlaces};
 use self::scorer::MemberView;
 pub(crate) use self::scorer::{EncodedBatch, Member, Scorer};
+pub(crate) use self::stored_rows::{ITSELF, NEAREST};
 pub use self::tail::Tail;
 use crate::error::{Error, Result};
 

@@ -28,6 +28,8 @@ pub(crate) struct Residuals {
     pub(crate) residual: Vec<f32>,
     /// Elements of the row vector.
     pub(crate) inputs: usize,
+    /// Which rows have no full window; empty if all have one.
+    pub(crate) partial: Vec<bool>,
 }
 
 /// A space of `width = latent_dim + inputs` dimensions: a row's place is its posterior mean, then asinh of each element's
@@ -63,7 +65,7 @@ impl MemberView<'_> {
         if let Some(known) = &self.batch.known {
             residual.iter_mut().zip(known).filter(|(_, known)| **known == 0.0).for_each(|(it, _)| *it = f32::NAN);
         }
-        Ok(Residuals { mean: self.encoded.mean.clone(), residual, inputs })
+        Ok(Residuals { mean: self.encoded.mean.clone(), residual, inputs, partial: self.batch.partial_windows.clone() })
     }
 }
 
@@ -73,7 +75,12 @@ impl Residuals {
         self.residual.len() / self.inputs.max(1)
     }
 
-    /// Adds rows of the same width.
+    /// Whether a row has no full window.
+    pub(super) fn is_partial(&self, row: usize) -> bool {
+        self.partial.get(row).is_some_and(|partial| *partial)
+    }
+
+    /// Adds rows of the same width, of which it is not kept how full their windows are.
     pub(crate) fn extend(&mut self, other: Self) {
         self.inputs = other.inputs;
         self.mean.extend(other.mean);

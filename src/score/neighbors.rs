@@ -5,26 +5,20 @@ use std::sync::OnceLock;
 use super::Marginals;
 use super::neighbor_space::{BLOCK_ROWS, NeighborSpace, Residuals};
 use super::row_places::{RowPlaces, projected, projection};
-use crate::numerics::{nearest, squared_length, sums, times_transposed, vectorized};
-
-/// Nearest rows whose distances count.
-pub(crate) const NEAREST: usize = 5;
+use super::stored_rows::{Nearest, StoredRows};
 
 /// Most numbers of the stored rows, and the fewest and most rows whatever their width.
 const MOST_CELLS: usize = 1 << 17;
 const ROWS: (usize, usize) = (512, 4096);
 
-/// A stored row no farther from a training row than this share of its length is that row itself, and does not count.
-pub(crate) const ITSELF: f32 = 1e-5;
-
 /// Stored training rows.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Neighbors {
     pub(crate) space: NeighborSpace,
-    /// `[stored, width]`: their places.
-    pub(crate) rows: Vec<f32>,
-    /// `[stored]`: half the squared length of each.
-    half_squares: Vec<f32>,
+    pub(crate) rows: StoredRows,
+    /// Of rows in order, some whose windows have begun again: rows without a full window are compared with these. `None` if they
+    /// are compared as others are.
+    pub(crate) restarted: Option<StoredRows>,
     /// `[dimensions, width]`: by which the places of rows that are compared with each other are projected; empty if they stay.
     projection: OnceLock<Vec<f32>>,
     /// How common their values are; `None` in a model that does not know it.
@@ -50,34 +44,27 @@ impl Stored {
     }
 }
 
-/// The stored rows nearest to a row, each with its distance, the nearest first.
-type Nearest = Vec<(f32, usize)>;
-
 impl Neighbors {
     /// How many rows of `inputs` elements to store at most.
     pub(crate) fn most_rows(inputs: usize) -> usize {
         (MOST_CELLS / inputs.max(1)).clamp(ROWS.0, ROWS.1)
     }
 
-    /// Stored rows with these places, `[stored, width]`.
-    pub(crate) fn new(space: NeighborSpace, rows: Vec<f32>, marginals: Option<Marginals>) -> Self {
-        let half_squares = rows.chunks_exact(space.width()).map(|row| 0.5 * squared_length(row)).collect();
-        Self { space, rows, half_squares, projection: OnceLock::new(), marginals }
+    /// Stored rows with these places, `[stored, width]`; and those of rows whose windows have begun again.
+    pub(crate) fn new(space: NeighborSpace, [rows, restarted]: [Vec<f32>; 2], marginals: Option<Marginals>) -> Self {
+        let [rows, restarted] = [rows, restarted].map(|places| StoredRows::new(places, space.width()));
+        let restarted = (restarted.len() > 0).then_some(restarted);
+        Self { space, rows, restarted, projection: OnceLock::new(), marginals }
     }
 
     /// Number of stored rows.
     pub(crate) fn stored(&self) -> usize {
-        self.half_squares.len()
-    }
-
-    /// Half the squared length of each stored row.
-    pub(crate) fn half_squares(&self) -> &[f32] {
-        &self.half_squares
+        self.rows.len() + self.restarted.as_ref().map_or(0, StoredRows::len)
     }
 
     /// The mean distance of each row from the stored rows nearest to it.
     pub(crate) fn distances(&self, rows: &Residuals) -> Vec<f32> {
-        let distance = |_: &[f32], nearest: &Nearest| {
+        let distance = |_: &[f32], _: &StoredRows, nearest: &Nearest| {
             let sum: f32 = nearest.iter().map(|(distance, _)| distance).sum();
             // Without a finite distance the row is as far off as can be.
             if nearest.is_empty() { f32::INFINITY } else { sum / nearest.len() as f32 }
@@ -101,10 +88,10 @@ impl Neighbors {
     /// `[width]` for each row.
     pub(crate) fn squares(&self, rows: &Residuals) -> Vec<Vec<f32>> {
         let width = self.space.width();
-        self.each(rows, |place, nearest| {
+        self.each(rows, |place, stored, nearest| {
             let mut squares = vec![0.0; width];
             for (_, row) in nearest {
-                let differences = place.iter().zip(&self.rows[row * width..]);
+                let differences = place.iter().zip(stored.place(*row));
                 squares.iter_mut().zip(differences).for_each(|(sum, (a, b))| *sum += (a - b) * (a - b));
             }
             squares.iter_mut().for_each(|square| *square /= nearest.len().max(1) as f32);
@@ -112,50 +99,31 @@ impl Neighbors {
         })
     }
 
-    /// What `answer` makes of the place of each row and the stored rows nearest to it.
-    fn each<T>(&self, rows: &Residuals, answer: impl Fn(&[f32], &Nearest) -> T) -> Vec<T> {
-        let (width, stored) = (self.space.width(), self.stored());
+    /// What `answer` makes of the place of each row and the rows nearest to it, which are of those stored rows.
+    fn each<T>(&self, rows: &Residuals, answer: impl Fn(&[f32], &StoredRows, &Nearest) -> T) -> Vec<T> {
+        let width = self.space.width();
         let places = self.space.places(rows);
-        let (mut padded, mut products) = (vec![0.0; BLOCK_ROWS * width], vec![0.0; BLOCK_ROWS * stored]);
+        let (mut padded, mut products, mut of_restarted) = (vec![0.0; BLOCK_ROWS * width], Vec::new(), Vec::new());
         let mut answers = Vec::with_capacity(rows.rows());
         for block in places.chunks(BLOCK_ROWS * width) {
             padded[..block.len()].copy_from_slice(block);
             padded[block.len()..].fill(0.0);
-            times_transposed(&padded, &self.rows, &mut products, [BLOCK_ROWS, stored, width]);
-            for (place, products) in block.chunks_exact(width).zip(products.chunks_exact_mut(stored)) {
-                answers.push(answer(place, &self.nearest(place, products)));
+            let first = answers.len();
+            let restarted = |row: usize| self.restarted.as_ref().filter(|_| rows.is_partial(first + row));
+            self.rows.products(&padded, &mut products);
+            if let Some(restarted) = (0..BLOCK_ROWS).find_map(restarted) {
+                restarted.products(&padded, &mut of_restarted);
+            }
+            for (row, place) in block.chunks_exact(width).enumerate() {
+                let (stored, products) = match restarted(row) {
+                    Some(restarted) => (restarted, &mut of_restarted),
+                    None => (&self.rows, &mut products),
+                };
+                let nearest = stored.nearest(place, &mut products[row * stored.len()..][..stored.len()]);
+                answers.push(answer(place, stored, &nearest));
             }
         }
         answers
-    }
-
-    /// The stored rows nearest to a place, given its product with each: `products`, `[stored]`, are used up. Nothing is near
-    /// to a place that overflows.
-    fn nearest(&self, place: &[f32], products: &mut [f32]) -> Nearest {
-        let square_of_place = squared_length(place);
-        if !square_of_place.is_finite() {
-            return Nearest::new();
-        }
-        let found = nearest(products, &self.half_squares, NEAREST + 1);
-        let mut nearest: Nearest = found.into_iter().map(|row| (self.distance(place, row), row)).collect();
-        nearest.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        match nearest.first() {
-            Some((distance, _)) if nearest.len() > 1 && *distance <= ITSELF * square_of_place.sqrt() => {
-                nearest.remove(0);
-            }
-            _ => nearest.truncate(NEAREST),
-        }
-        nearest
-    }
-
-    /// The distance of a place from a stored row, without the rounding of a difference of squares.
-    fn distance(&self, place: &[f32], row: usize) -> f32 {
-        let stored = &self.rows[row * place.len()..][..place.len()];
-        let [square] = vectorized(
-            #[inline(always)]
-            || sums([place, stored], |[a, b]| [(a - b) * (a - b)]),
-        );
-        square.sqrt()
     }
 }
 
@@ -173,18 +141,18 @@ mod tests {
             mean.push(row[0]);
             residual.extend([row[1] + row[2], row[1] + 0.1 * row[3], row[4]]);
         }
-        Residuals { mean, residual, inputs: 3 }
+        Residuals { mean, residual, inputs: 3, partial: Vec::new() }
     }
 
     fn some(rows: &Residuals, range: std::ops::Range<usize>) -> Residuals {
         let residual = rows.residual[range.start * 3..range.end * 3].to_vec();
-        Residuals { mean: rows.mean[range].to_vec(), residual, inputs: 3 }
+        Residuals { mean: rows.mean[range].to_vec(), residual, inputs: 3, partial: Vec::new() }
     }
 
     fn stored(sample: &Residuals) -> Neighbors {
         let space = NeighborSpace::of(sample, false);
         let places = space.places(sample);
-        Neighbors::new(space, places, None)
+        Neighbors::new(space, [places, Vec::new()], None)
     }
 
     #[test]
@@ -196,7 +164,7 @@ mod tests {
         for (found, place) in neighbors.distances(&others).into_iter().zip(places.chunks_exact(4)) {
             let distance =
                 |row: &[f32]| row.iter().zip(place).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
-            let mut distances: Vec<f64> = neighbors.rows.chunks_exact(4).map(distance).collect();
+            let mut distances: Vec<f64> = neighbors.rows.places.chunks_exact(4).map(distance).collect();
             distances.sort_by(f64::total_cmp);
             let expected = distances[..5].iter().sum::<f64>() / 5.0;
             assert!((f64::from(found) - expected).abs() < 1e-5 * expected, "{found} {expected}");
@@ -216,7 +184,12 @@ mod tests {
     #[test]
     fn a_broken_relation_is_farther_off_than_a_rare_value_and_is_told_by_its_columns() {
         let neighbors = stored(&rows(1000));
-        let row = |residual: [f32; 3]| Residuals { mean: vec![0.0], residual: residual.to_vec(), inputs: 3 };
+        let row = |residual: [f32; 3]| Residuals {
+            mean: vec![0.0],
+            residual: residual.to_vec(),
+            inputs: 3,
+            partial: Vec::new(),
+        };
         // The first two elements go together: both high is ordinary, opposite ones are not.
         let [ordinary, broken, rare] =
             [[1.0, 1.0, 0.0], [-1.0, 1.0, 0.0], [0.0, 0.0, 2.5]].map(|it| neighbors.distances(&row(it))[0]);
@@ -227,14 +200,18 @@ mod tests {
 
     #[test]
     fn equal_rows_missing_values_and_overflow_have_distances() {
-        let equal = Residuals { mean: vec![1.0; 50], residual: vec![2.0; 150], inputs: 3 };
+        let equal = Residuals { mean: vec![1.0; 50], residual: vec![2.0; 150], inputs: 3, partial: Vec::new() };
         assert_eq!(stored(&equal).distances(&equal), [0.0; 50]);
         let neighbors = stored(&rows(100));
-        let odd =
-            Residuals { mean: vec![0.0; 2], residual: vec![f32::NAN, f32::NAN, 0.1, f32::MAX, 0.0, 0.0], inputs: 3 };
+        let odd = Residuals {
+            mean: vec![0.0; 2],
+            residual: vec![f32::NAN, f32::NAN, 0.1, f32::MAX, 0.0, 0.0],
+            inputs: 3,
+            partial: Vec::new(),
+        };
         let distances = neighbors.distances(&odd);
         assert!(distances[0] < 2.0 && distances[1] > 10.0, "{distances:?}");
-        let overflow = Residuals { mean: vec![f32::MAX], residual: vec![0.0; 3], inputs: 3 };
+        let overflow = Residuals { mean: vec![f32::MAX], residual: vec![0.0; 3], inputs: 3, partial: Vec::new() };
         assert_eq!(neighbors.distances(&overflow), [f32::INFINITY]);
     }
 }

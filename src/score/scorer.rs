@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{
     AggregatePosterior, COMBINED, Feedback, Formula, Ground, Marginals, Neighbors, RowPlaces, SCORES, Score,
-    ScoreComponents, Stored,
+    ScoreComponents, ScoreEquivalents, Stored,
 };
 use crate::batch::Batch;
 use crate::error::{Error, Result};
@@ -28,6 +28,8 @@ pub(crate) struct Scorer {
     /// What people said of rows, if the anomaly score is `combined`.
     feedback: Option<Arc<Feedback>>,
     directions: Arc<Directions>,
+    /// What the anomaly scores of rows without a full window stand for.
+    partial_windows: Option<Arc<ScoreEquivalents>>,
 }
 
 /// One network of a model, with its aggregate posterior and random stream for scores.
@@ -75,8 +77,9 @@ impl Scorer {
     /// If there is no member.
     pub(crate) fn new(members: Vec<Member>) -> Self {
         assert!(!members.is_empty(), "a model has a network");
-        let (neighbors, group_scores, feedback) = (None, Vec::new(), None);
-        Self { members: members.into(), neighbors, group_scores, feedback, directions: Arc::new([]) }
+        let (neighbors, group_scores, feedback, partial_windows) = (None, Vec::new(), None, None);
+        let (members, directions) = (members.into(), Arc::new([]));
+        Self { members, neighbors, group_scores, feedback, directions, partial_windows }
     }
 
     /// A scorer by the same networks, with stored training rows, and what they scored themselves.
@@ -92,6 +95,11 @@ impl Scorer {
     /// A scorer whose anomaly scores, which are `combined`, follow what people said of rows.
     pub(crate) fn with_feedback(&self, feedback: Option<Feedback>) -> Self {
         Self { feedback: feedback.map(Arc::new), ..self.clone() }
+    }
+
+    /// A scorer that compares the anomaly scores of rows without a full window with those of others.
+    pub(crate) fn with_partial_windows(&self, partial_windows: Option<ScoreEquivalents>) -> Self {
+        Self { partial_windows: partial_windows.map(Arc::new), ..self.clone() }
     }
 
     /// What people said of rows.
@@ -112,6 +120,11 @@ impl Scorer {
     /// Whether the anomaly score differs from this score, which it is of, by groups; `combined` is of standardised parts itself.
     pub(crate) fn standardises(&self, score: &Score) -> bool {
         !self.group_scores.is_empty() && !COMBINED.is(score)
+    }
+
+    /// Whether it differs from the row's own score beside: by feedback, or in rows without a full window.
+    pub(crate) fn adjusts(&self) -> bool {
+        self.feedback.is_some() || self.partial_windows.is_some()
     }
 
     /// The levels and spreads of the anomaly score in groups.
@@ -162,7 +175,8 @@ impl<'a> EncodedBatch<'a> {
         self.combine(score, self.parts(score)?)
     }
 
-    /// The score by which rows are ranked: standardised by the row's groups, if some are given, and as feedback changes it.
+    /// The score by which rows are ranked: standardised by the row's groups, if some are given, that of a row without a full window
+    /// as it compares with others, and as feedback changes it.
     ///
     /// # Errors
     /// As [`score`](Self::score).
@@ -179,6 +193,19 @@ impl<'a> EncodedBatch<'a> {
     /// # Errors
     /// As [`score`](Self::score).
     pub(crate) fn score_without_feedback(&self, score: &Score) -> Result<Vec<Option<f32>>> {
+        let mut scores = self.unadjusted_score(score)?;
+        if let Some(equivalents) = &self.scorer.partial_windows {
+            let partial = scores.iter_mut().zip(&self.first().batch.partial_windows).filter(|(_, partial)| **partial);
+            partial.flat_map(|(score, _)| score).for_each(|score| *score = equivalents.equivalent(*score));
+        }
+        Ok(scores)
+    }
+
+    /// The same of a row by itself, whether its window is full or not.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub(crate) fn unadjusted_score(&self, score: &Score) -> Result<Vec<Option<f32>>> {
         self.combine(score, self.parts_in_groups(score)?)
     }
 

@@ -45,7 +45,7 @@ impl From<StoredTail> for Tail {
 }
 
 /// Serializes each score as the shortest decimal that reads back as the same f32, since JSON numbers are f64.
-fn shortest<S: serde::Serializer>(scores: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn shortest<S: serde::Serializer>(scores: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(scores.iter().map(|score| score.to_string().parse().unwrap_or(f64::from(*score))))
 }
 

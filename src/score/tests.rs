@@ -91,6 +91,7 @@ fn the_discoveries_are_those_of_benjamini_and_hochberg() {
         decision: crate::config::Decision::Fdr(0.1),
         ignore_above_p: None,
         directions: Default::default(),
+        partial_windows: None,
     };
     let mut rule = AnomalyRule::new(&scoring, None, None).unwrap();
     // scipy.stats.false_discovery_control([.01, .02, .05, .06, .5, 1]) is [.06, .06, .09, .09, .6, 1.]
@@ -115,6 +116,7 @@ fn the_threshold_is_the_least_score_of_an_anomaly() {
         decision,
         ignore_above_p: None,
         directions: Default::default(),
+        partial_windows: None,
     };
     for decision in
         [Decision::Alpha(0.01), Decision::Alpha(0.3), Decision::Contamination(0.1), Decision::Threshold(-3.5)]

@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 
 use super::Windower;
 use super::gaps::ClosedCell;
-use super::windower::column;
+use super::window::column;
 use crate::error::Result;
 use crate::source::{Batches, ColumnStream};
 

@@ -21,8 +21,8 @@ pub(super) struct OpenCell {
     /// Its row in the file, and in its sequence.
     row_of_file: u64,
     row: usize,
-    /// The nearest rows of the sequence that are known, before it, and after it if there is one yet.
-    before: usize,
+    /// The nearest rows of the sequence that are known: before it, unless it begins with the gap; and after it, if there is one yet.
+    before: Option<usize>,
     after: Option<usize>,
 }
 
@@ -69,16 +69,16 @@ impl Gaps {
         }
         let is_ready = |cell: &mut OpenCell| match cell.after {
             Some(after) => row + 1 >= after + REACH,
-            None => row - cell.before > LONGEST_GAP,
+            None => row - cell.before.map_or(recent.begin(), |before| before + 1) >= LONGEST_GAP,
         };
         self.close(recent, open.extract_if(.., is_ready));
         let waited = open.len();
         for number in (0..columns.len()).filter(|&number| !is_known(number, row)) {
             self.opened += 1;
             let before = (1..=LONGEST_GAP.min(row)).map(|rows| row - rows).find(|&row| is_known(number, row));
-            match before {
-                Some(before) => open.push(OpenCell { number, row_of_file, row, before, after: None }),
-                None => self.closed.push(ClosedCell { number, row_of_file, bridged: None }),
+            match before.is_some() || row < recent.begin() + LONGEST_GAP {
+                true => open.push(OpenCell { number, row_of_file, row, before, after: None }),
+                false => self.closed.push(ClosedCell { number, row_of_file, bridged: None }),
             }
         }
         if open.len() > waited {
@@ -100,7 +100,7 @@ impl Gaps {
     fn close(&mut self, recent: &RecentRows, cells: impl Iterator<Item = OpenCell>) {
         for OpenCell { number, row_of_file, row, before, after } in cells {
             let (column, variogram) = &self.columns[number];
-            let bridged = after.and_then(|after| bridge(recent, *column, variogram, row, [before, after]));
+            let bridged = after.and_then(|after| bridge(recent, *column, variogram, row, (before, after)));
             self.closed.push(ClosedCell { number, row_of_file, bridged });
         }
     }

@@ -28,13 +28,14 @@ struct JointRows {
     mean: f64,
 }
 
-/// What column `column` of row `row` is expected to be, where the nearest rows that are known are `before` and `after`.
+/// What column `column` of row `row` is expected to be, where the nearest rows that are known are `before`, if there is one, and
+/// `after`.
 pub(super) fn bridge(
     recent: &RecentRows,
     column: usize,
     variogram: &Variogram,
     row: usize,
-    [before, after]: [usize; 2],
+    (before, after): (Option<usize>, usize),
 ) -> Option<Bridged> {
     let of_group = |places: &mut dyn Iterator<Item = Option<usize>>| {
         let known = places.flatten().filter_map(|row| Some((row, recent.get(row, column)?)));
@@ -43,17 +44,18 @@ pub(super) fn bridge(
         (!rows.is_empty()).then_some(JointRows { rows, mean })
     };
     let offsets = |group: usize| (1 << group) - 1..(2 << group) - 1;
-    let earlier = (0..GROUPS).map(|group| of_group(&mut offsets(group).map(|offset| before.checked_sub(offset))));
+    let earlier = (0..GROUPS).map(|group| of_group(&mut offsets(group).map(|offset| before?.checked_sub(offset))));
     let later = (0..GROUPS).map(|group| of_group(&mut offsets(group).map(|offset| Some(after + offset))));
-    let nearest = [before, after].map(|row| of_group(&mut [Some(row)].into_iter()));
     let groups: Vec<JointRows> = earlier.chain(later).flatten().collect();
-    let [Some(left), Some(right)] = nearest else { return None };
     let trusted = NUGGETS.iter().find_map(|nugget| predict(&groups, variogram, *nugget, row));
-    trusted.or_else(|| predict(&[left, right], variogram, NUGGETS[0], row)).or_else(|| {
+    let nearest =
+        || [before, Some(after)].iter().filter_map(|row| of_group(&mut [*row].into_iter())).collect::<Vec<_>>();
+    trusted.or_else(|| predict(&nearest(), variogram, NUGGETS[0], row)).or_else(|| {
         // The number did not vary in the fit: a straight line.
-        let share = (row - before) as f64 / (after - before) as f64;
-        let [left, right] = [before, after].map(|row| recent.get(row, column).unwrap_or(f64::NAN));
-        Some(Bridged { value: left + (right - left) * share, deviation: 0.0 })
+        let right = recent.get(after, column)?;
+        let slope =
+            before.map_or(Some(0.0), |before| Some((right - recent.get(before, column)?) / (after - before) as f64))?;
+        Some(Bridged { value: right - slope * (after - row) as f64, deviation: 0.0 })
     })
 }
 
@@ -133,11 +135,27 @@ mod tests {
             recent.push(&[if missing { f64::NAN } else { f64::from(row % 7) }]);
         }
         for row in 21..30 {
-            let found = bridge(&recent, 0, &walk, row, [20, 30]).unwrap();
+            let found = bridge(&recent, 0, &walk, row, (Some(20), 30)).unwrap();
             let (left, right, share) = (6.0, 2.0, (row - 20) as f64 / 10.0);
             assert!((found.value - (left + (right - left) * share)).abs() < 0.2, "row {row}: {found:?}");
             let variance = (row - 20) as f64 * (30 - row) as f64 / 10.0;
             assert!((found.deviation - variance.sqrt()).abs() < 0.05 * variance, "row {row}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_gap_without_rows_before_it_is_that_of_the_rows_after_it() {
+        let walk: Variogram =
+            serde_json::from_value(serde_json::json!((1..96).map(|n| f64::from(n) / 2.0).collect::<Vec<_>>())).unwrap();
+        let mut recent = RecentRows::default();
+        (0..40).for_each(|row| {
+            recent.push(&[if row < 10 { f64::NAN } else { 5.0 }]);
+        });
+        for row in 0..10 {
+            let found = bridge(&recent, 0, &walk, row, (None, 10)).unwrap();
+            let variance = (10 - row) as f64;
+            assert!((found.value - 5.0).abs() < 1e-9, "row {row}: {found:?}");
+            assert!((found.deviation - variance.sqrt()).abs() < 0.1 * variance.sqrt(), "row {row}: {found:?}");
         }
     }
 
@@ -151,10 +169,13 @@ mod tests {
             recent.push(&[if (40..60).contains(&row) { f64::NAN } else { reading(row) }]);
         });
         let error = |of: &dyn Fn(usize) -> f64| (40..60).map(|row| (of(row) - wave(row)).abs()).sum::<f64>();
-        let ours = error(&|row| bridge(&recent, 0, &variogram, row, [39, 60]).unwrap().value);
+        let ours = error(&|row| bridge(&recent, 0, &variogram, row, (Some(39), 60)).unwrap().value);
         let straight = error(&|row| reading(39) + (reading(60) - reading(39)) * (row - 39) as f64 / 21.0);
         assert!(ours < 0.1 * straight, "an error of {ours}, and {straight} of a straight line");
         let (still, variogram) = of((0..90).map(|_| 3.0));
-        assert_eq!(bridge(&still, 0, &variogram, 50, [49, 51]), Some(Bridged { value: 3.0, deviation: 0.0 }));
+        for before in [Some(49), None] {
+            let bridged = bridge(&still, 0, &variogram, 50, (before, 51));
+            assert_eq!(bridged, Some(Bridged { value: 3.0, deviation: 0.0 }));
+        }
     }
 }

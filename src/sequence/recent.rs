@@ -27,6 +27,11 @@ impl RecentRows {
         self.end - 1
     }
 
+    /// The number of the first row that is not forgotten.
+    pub(super) fn begin(&self) -> usize {
+        self.begin
+    }
+
     /// Forgets the rows.
     pub(super) fn restart(&mut self) {
         self.begin = self.end;

@@ -11,6 +11,8 @@ use super::window::Window;
 #[derive(Clone)]
 pub(super) struct SequenceState {
     pub(super) window: Window,
+    /// One that has begun again since, if some do.
+    pub(super) restarted: Option<Window>,
     /// The order of its last row.
     pub(super) last: OrderKey,
     /// The number of its last row, of all rows.
@@ -80,7 +82,8 @@ impl Drop for Sequences {
     fn drop(&mut self) {
         if self.dropped > 0 {
             tracing::warn!(
-                "more than {} sequences alternate: {} windows were dropped, and began again with the next row",
+                "more than {} sequences alternate: {} windows were dropped, and began again with the next row; a fit with \
+                 a larger max_groups keeps more",
                 self.most,
                 self.dropped
             );

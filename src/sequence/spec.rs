@@ -12,7 +12,7 @@ use super::forecast::{Forecast, PastMeans};
 use super::variogram::Variogram;
 use crate::config::Gap;
 use crate::error::{Error, Result};
-use crate::feature::Column;
+use crate::feature::{Column, PARTIAL_WINDOW};
 
 /// The order of the rows, and the window of rows that each is learned with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,6 +63,11 @@ impl Sequence {
         self.window_columns().map(|(_, name)| name)
     }
 
+    /// The names of all columns that rows have once they have their windows, beside their own.
+    pub(crate) fn added_names(&self) -> impl Iterator<Item = String> {
+        self.window_names().chain([PARTIAL_WINDOW.to_owned()])
+    }
+
     /// The columns of the input that windows are made from.
     pub(crate) fn read_columns(&self) -> Vec<String> {
         let mut names = Vec::new();
@@ -77,7 +82,8 @@ impl Sequence {
     /// The columns of rows with their windows.
     pub(crate) fn with_windows(&self, schema: &Schema) -> SchemaRef {
         let windows = self.window_columns().map(|(_, name)| Arc::new(Field::new(name, DataType::Float64, true)));
-        let fields: Vec<_> = schema.fields().iter().cloned().chain(windows).collect();
+        let partial = Arc::new(Field::new(PARTIAL_WINDOW, DataType::Boolean, false));
+        let fields: Vec<_> = schema.fields().iter().cloned().chain(windows).chain([partial]).collect();
         Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
     }
 

@@ -18,8 +18,8 @@ pub(crate) struct Filled {
     pub(crate) gaps: u64,
     /// Rows at the place in the order of the row before.
     pub(crate) ties: u64,
-    /// Of the first rows, whether the window is full.
-    first: Vec<bool>,
+    /// Of each row in order, whether the window is full, a bit a row, if that is kept.
+    full: Option<Vec<u64>>,
 }
 
 /// How a row follows the one before it in its sequence.
@@ -35,17 +35,26 @@ pub(super) enum RowStep {
 }
 
 impl WindowFill {
+    /// Keeps of each row whether its window is full.
+    pub(super) fn of_each_row() -> Self {
+        Self(Arc::new(Mutex::new(Filled { full: Some(Vec::new()), ..Filled::default() })))
+    }
+
     /// Takes the next row.
     pub(super) fn add(&self, step: RowStep, is_full: bool) {
         let mut filled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let row = filled.rows;
+        if let Some(full) = &mut filled.full {
+            if row.is_multiple_of(64) {
+                full.push(0);
+            }
+            full.last_mut().into_iter().for_each(|bits| *bits |= u64::from(is_full) << (row % 64));
+        }
         filled.rows += 1;
         filled.partial += u64::from(!is_full);
         filled.sequences += u64::from(step == RowStep::First);
         filled.gaps += u64::from(step == RowStep::Gap);
         filled.ties += u64::from(step == RowStep::Tie);
-        if filled.first.len() < Filled::MOST_KEPT {
-            filled.first.push(is_full);
-        }
     }
 
     /// What was counted so far.
@@ -60,11 +69,9 @@ impl WindowFill {
 }
 
 impl Filled {
-    /// Rows of which it is kept whether their window is full.
-    pub(crate) const MOST_KEPT: usize = 1 << 16;
-
     /// Whether the window of a row is full; `true` if that was not kept.
     pub(crate) fn is_full(&self, row: u64) -> bool {
-        usize::try_from(row).ok().and_then(|row| self.first.get(row)).is_none_or(|is_full| *is_full)
+        let bits = self.full.as_ref().and_then(|full| full.get((row / 64) as usize));
+        bits.is_none_or(|bits| bits >> (row % 64) & 1 == 1)
     }
 }

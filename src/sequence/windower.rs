@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::Sequence;
@@ -13,10 +13,11 @@ use super::gaps::{ClosedCell, Gaps};
 use super::history_use::HistoryUse;
 use super::order_key::{OrderKey, check_type, order_keys_of, read};
 use super::recent::RecentRows;
+use super::restarts::Restarts;
 use super::sequences::{SequenceState, Sequences};
 use super::sorter::Sorter;
 use super::variogram::{Differences, Variogram};
-use super::window::{LagSums, Window};
+use super::window::{LagSums, Window, column};
 use super::window_fill::{RowStep, WindowFill};
 use crate::error::{Error, OrderFault, Place, Result};
 use crate::feature::{Column, StringValues};
@@ -39,6 +40,8 @@ pub(crate) struct Windower {
     sorter: Option<Sorter>,
     /// Takes the steps between rows and the differences of their numbers, if they are wanted.
     counts: Option<(RowSteps, Differences)>,
+    /// Lets some windows begin again, if that is wanted.
+    restarts: Option<Restarts>,
     /// Counts how full the windows are, of all files.
     fill: WindowFill,
     /// Counts the sequences that go on from a history, after one.
@@ -60,6 +63,7 @@ impl Windower {
             files: Vec::new(),
             sorter,
             counts: None,
+            restarts: None,
             fill: WindowFill::default(),
             history: None,
             bridged: Arc::default(),
@@ -67,9 +71,19 @@ impl Windower {
         }
     }
 
-    /// Adds the steps between rows and the differences of their numbers to these.
+    /// Adds the steps between rows and the differences of their numbers to these, and keeps how full the window of each row is.
     pub(crate) fn counting(self, steps: RowSteps, differences: Differences) -> Self {
-        Self { counts: Some((steps, differences)), ..self }
+        Self { counts: Some((steps, differences)), fill: WindowFill::of_each_row(), ..self }
+    }
+
+    /// Lets some windows begin again, beside those of the rows.
+    pub(crate) fn restarting(self, restarts: Restarts) -> Self {
+        Self { restarts: Some(restarts), ..self }
+    }
+
+    /// The files so far, those of the history first.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(PathBuf::as_path)
     }
 
     /// Counts how full the windows are.
@@ -163,9 +177,10 @@ impl Windower {
         let (sequence, sequences) = (self.sequence.clone(), self.sequences.continued());
         let (files, sorter) = (self.files.clone(), self.sorter.clone());
         let (counts, fill, history) = (self.counts.clone(), self.fill.clone(), self.history.clone());
-        let bridged = self.bridged.clone();
+        let (bridged, restarts) = (self.bridged.clone(), self.restarts.clone());
         let gaps = (!bridged.is_empty()).then(|| Gaps::new(bridged.clone()));
-        let mut next = Self { sequence, sequences, files, sorter, counts, fill, history, bridged, gaps, ..*self };
+        let mut next =
+            Self { sequence, sequences, files, sorter, counts, restarts, fill, history, bridged, gaps, ..*self };
         next.begin_file(path);
         next
     }
@@ -198,11 +213,15 @@ impl Windower {
         let (lags, columns, rows) = (sequence.lags(), sequence.columns.len(), batch.num_rows());
         let mut windows = vec![Vec::with_capacity(rows); lags * columns];
         let (mut value, mut means, mut sums) = (vec![0.0; columns], vec![0.0; lags * columns], LagSums::default());
+        let mut restarted = self.restarts.as_ref().map(|restarts| restarts.batch(self.row, &sequence));
+        let mut partial = Vec::with_capacity(rows);
         let mut name = String::new();
         for row in 0..rows {
             value.iter_mut().zip(&values).for_each(|(value, values)| *value = values[row]);
             name_of(&names, row, &mut name);
-            let state = self.advance(&name, keys[row], &value)?;
+            let state = self.advance(&name, keys[row])?;
+            partial.push(!state.window.is_full(lags));
+            restarted.iter_mut().for_each(|restarted| restarted.add(row, state, &value));
             state.window.step(&value, &mut sums, &mut means);
             windows.iter_mut().zip(&means).for_each(|(window, mean)| window.push(*mean));
             if self.counts.is_some() || !self.bridged.is_empty() {
@@ -211,7 +230,9 @@ impl Windower {
             self.row += 1;
             self.row_of_file += 1;
         }
-        let arrays = batch.columns().iter().cloned().chain(windows.into_iter().map(column));
+        restarted.into_iter().for_each(|restarted| restarted.finish(&sequence, batch));
+        let partial: ArrayRef = Arc::new(BooleanArray::from(partial));
+        let arrays = batch.columns().iter().cloned().chain(windows.into_iter().map(column)).chain([partial]);
         Ok(RecordBatch::try_new(sequence.with_windows(&batch.schema()), arrays.collect())
             .expect("columns made for this very schema"))
     }
@@ -233,8 +254,8 @@ impl Windower {
     }
 
     /// The sequence of the next row, with the window before it.
-    fn advance(&mut self, name: &str, key: OrderKey, value: &[f64]) -> Result<&mut SequenceState> {
-        let lags = self.sequence.lags();
+    fn advance(&mut self, name: &str, key: OrderKey) -> Result<&mut SequenceState> {
+        let (lags, columns) = (self.sequence.lags(), self.sequence.columns.len());
         let (row, place) = (self.row, (self.row_of_file, self.files.len()));
         let begins = |step: RowStep| self.history.iter().for_each(|history| history.add(name, step));
         match self.sequences.get(name) {
@@ -258,7 +279,7 @@ impl Windower {
                     if let Some(gaps) = &mut self.gaps {
                         gaps.end(&state.recent, &mut state.open, u64::MAX);
                     }
-                    state.window.restart(value, lags);
+                    state.window.restart();
                     state.recent.restart();
                 }
                 if let Some((steps, _)) = &self.counts {
@@ -280,10 +301,10 @@ impl Windower {
                     steps.add(key, None);
                 }
                 begins(RowStep::First);
-                let window = Window::begin(value, lags);
+                let window = Window::begin(columns, lags);
                 self.fill.add(RowStep::First, window.is_full(lags));
                 let (recent, open) = (RecentRows::default(), Vec::new());
-                let begun = SequenceState { window, last: key, last_row: row, place, recent, open };
+                let begun = SequenceState { window, restarted: None, last: key, last_row: row, place, recent, open };
                 let gaps = &mut self.gaps;
                 self.sequences.add(name, begun, |state| {
                     if let Some(gaps) = gaps {
@@ -328,12 +349,4 @@ fn name_of(names: &[StringValues<'_>], row: usize, name: &mut String) {
             None => name.push('\u{0}'),
         }
     }
-}
-
-/// Means, null where NaN.
-pub(super) fn column(means: Vec<f64>) -> ArrayRef {
-    if means.iter().any(|mean| mean.is_nan()) {
-        return Arc::new(means.into_iter().map(|mean| (!mean.is_nan()).then_some(mean)).collect::<Float64Array>());
-    }
-    Arc::new(Float64Array::from(means))
 }

@@ -1,5 +1,7 @@
 //! One transform under way: what it is given, and what it counts.
 
+use std::path::Path;
+
 #[cfg(feature = "delta")]
 use arrow::datatypes::SchemaRef;
 
@@ -129,6 +131,10 @@ impl<'a, 'r> TransformJob<'a, 'r> {
 }
 
 impl WriteRows for TransformJob<'_, '_> {
+    fn history(&self) -> Vec<&Path> {
+        self.windows.iter().flat_map(Windower::files).collect()
+    }
+
     fn check(&self, file: &Source) -> Result<()> {
         if let Some(path) = self.quarantine_path(file, true)? {
             Target::inspect(&path, self.config.output.replaces(), file.paths())?;

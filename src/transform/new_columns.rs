@@ -169,9 +169,7 @@ impl NewColumnMaker {
                 Some(score) if score.name != self.anomaly_score.name || self.scorer.standardises(score) => {
                     Arc::new(Float32Array::from(rows.score(score)?))
                 }
-                Some(score) if self.scorer.feedback().is_some() => {
-                    Arc::new(Float32Array::from(rows.score_without_feedback(score)?))
-                }
+                Some(score) if self.scorer.adjusts() => Arc::new(Float32Array::from(rows.unadjusted_score(score)?)),
                 _ => Arc::new(Float32Array::from(anomaly_scores.clone())),
             });
         }

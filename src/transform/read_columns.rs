@@ -72,7 +72,7 @@ impl Model {
     pub(crate) fn read_columns(&self, features: &Features) -> Vec<String> {
         let mut columns = features.columns();
         if let Some(sequence) = &self.metadata().sequence {
-            let windows: HashSet<String> = sequence.window_names().collect();
+            let windows: HashSet<String> = sequence.added_names().collect();
             columns.retain(|name| !windows.contains(name));
             let known: HashSet<String> = columns.iter().cloned().collect();
             columns.extend(sequence.read_columns().into_iter().filter(|name| !known.contains(name)));
@@ -82,7 +82,7 @@ impl Model {
 
     /// Where the columns of these features are in rows of the columns `read`, once they have their windows.
     pub(crate) fn places(&self, features: &Features, read: &[String]) -> Vec<usize> {
-        let windows = self.metadata().sequence.iter().flat_map(|sequence| sequence.window_names());
+        let windows = self.metadata().sequence.iter().flat_map(|sequence| sequence.added_names());
         let places: HashMap<String, usize> = read.iter().cloned().chain(windows).zip(0..).collect();
         features.columns().iter().filter_map(|column| places.get(column).copied()).collect()
     }

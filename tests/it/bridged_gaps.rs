@@ -106,6 +106,30 @@ fn long_gaps_and_ends_of_files_are_filled_by_the_rows_before() {
 }
 
 #[test]
+fn a_gap_that_a_file_begins_with_is_filled_by_the_rows_after_it() {
+    let dir = fitted();
+    let today = readings(2, 3000, 900);
+    let truth = numbers(&today, "load");
+    let mean = truth.iter().sum::<f64>() / 900.0;
+    for gap in [1, 6, 64] {
+        let filled = filled(&dir, "gap", &without_load(&today, |row| row < gap), "--intervals 0.9");
+        let [load, low, high] = ["load", "load_low", "load_high"].map(|name| numbers(&filled, name));
+        let error = |of: &dyn Fn(usize) -> f64| (0..gap.min(6)).map(|row| (of(row) - truth[row]).abs()).sum::<f64>();
+        if gap <= 6 {
+            let (ours, of_mean) = (error(&|row| load[row]), error(&|_| mean));
+            assert!(ours < 0.4 * of_mean, "gap of {gap}: an error of {ours}, and {of_mean} of the mean");
+        }
+        let held = (0..gap).filter(|&row| (low[row]..=high[row]).contains(&truth[row])).count();
+        assert!(held * 10 >= gap * 8, "gap of {gap}: {held} within intervals of 90 %");
+        // What comes after it counts.
+        let later =
+            with(&today, "load", Arc::new(Float64Array::from_iter_values(truth.iter().map(|load| load + 50.0))));
+        let moved = self::filled(&dir, "moved", &without_load(&later, |row| row < gap), "");
+        assert!((numbers(&moved, "load")[gap - 1] - load[gap - 1] - 50.0).abs() < 1e-3);
+    }
+}
+
+#[test]
 fn a_gap_goes_on_from_a_history_and_not_over_the_end_of_a_file() {
     let dir = fitted();
     let both = without_load(&readings(2, 3000, 900), |row| (599..604).contains(&row) || (700..704).contains(&row));

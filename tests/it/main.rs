@@ -2,6 +2,7 @@
 
 mod arbitrary_input;
 #[cfg(target_os = "linux")]
+mod batch_marks;
 mod book;
 #[cfg(target_os = "linux")]
 mod bounds;

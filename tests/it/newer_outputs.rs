@@ -3,6 +3,7 @@
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
+use crate::sequences::readings;
 use crate::tables::{curve, write};
 use crate::workdir::Workdir;
 
@@ -42,6 +43,26 @@ fn an_output_is_made_anew_when_its_input_is_younger_and_not_when_the_model_is() 
     assert_ne!(std::fs::read(dir.path("out.parquet")).unwrap(), before);
     dir.fails(2, "transform in.parquet out.parquet --if-newer --force").says(&["cannot be used with"]);
     dir.fails(2, "transform in.parquet out.parquet --if-newer=model --skip-existing").says(&["cannot be used with"]);
+}
+
+#[test]
+fn an_output_is_made_anew_when_its_history_is_younger() {
+    let dir = fitted();
+    write(&dir.path("yesterday.parquet"), &readings(1, 0, 300), 100);
+    write(&dir.path("today.parquet"), &readings(2, 300, 100), 100);
+    dir.ok("fit yesterday.parquet -m rig.safetensors --order-by ts --window 8 --epochs 2");
+    for (command, output) in [("transform", "scored.parquet"), ("impute", "filled.parquet"), ("transform", "days/")] {
+        ["yesterday.parquet", "today.parquet"].iter().for_each(|name| age(&dir, name, 100));
+        let run = || {
+            let flags = "--history yesterday.parquet -m rig.safetensors --if-newer --summary json";
+            dir.ok(&format!("{command} today.parquet {output} {flags}")).json()["files"].as_u64().unwrap()
+        };
+        assert_eq!((run(), run()), (1, 0), "{output}");
+        let file = if output == "days/" { "days/today.parquet" } else { output };
+        age(&dir, file, 50);
+        age(&dir, "yesterday.parquet", 10);
+        assert_eq!(run(), 1, "{output}");
+    }
 }
 
 #[test]

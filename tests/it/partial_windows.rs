@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::compute::concat_batches;
+use arrow::datatypes::Float32Type;
 
 use crate::sequences::{fitted, numbers, readings, with};
 use crate::tables::{names, new_bits, read, write};
@@ -30,6 +32,43 @@ fn the_first_rows_of_a_sequence_do_not_hide_what_is_odd() {
 }
 
 #[test]
+fn the_first_rows_of_a_file_are_no_odder_than_others_and_what_is_odd_in_them_is_found() {
+    let dir = Workdir::new();
+    write(&dir.path("past.parquet"), &named("past", &readings(1, 0, 4000)), 1000);
+    dir.ok("fit past.parquet -m model.safetensors --order-by ts --by machine");
+    // Each begins at another time of the wave, and ends before its window is full.
+    let of = |spike: f64| {
+        let parts = (0..150).map(|n| {
+            let rows = readings(100 + n, 7 * n as i64, 50);
+            let mut load = numbers(&rows, "load");
+            load[30] += spike;
+            named(&format!("machine {n}"), &with(&rows, "load", Arc::new(Float64Array::from(load))))
+        });
+        let parts: Vec<RecordBatch> = parts.collect();
+        concat_batches(&parts[0].schema(), &parts).unwrap()
+    };
+    let scored = |spike: f64| {
+        write(&dir.path("today.parquet"), &of(spike), 1000);
+        dir.ok("transform today.parquet scored.parquet -m model.safetensors --force --score neighbor_distance");
+        read(&dir.path("scored.parquet"))
+    };
+    let ordinary = scored(0.0);
+    let p_values = numbers(&ordinary, "p_value");
+    let share = |p: f64| p_values.iter().filter(|&&value| value <= p).count() as f64 / p_values.len() as f64;
+    assert!(share(0.01) < 0.03 && share(0.05) < 0.1, "{} {}", share(0.01), share(0.05));
+    assert!((0.3..0.7).contains(&share(0.5)), "{}", share(0.5));
+    let p_values = numbers(&scored(12.0), "p_value");
+    let found = (0..150).filter(|n| p_values[50 * n + 30] <= 0.01).count();
+    assert!(found > 112, "{found} of 150 spikes");
+    // The score itself stays as it is, and the anomaly score is in its order among such rows.
+    let [own, anomaly_score]: [Vec<f32>; 2] = ["neighbor_distance", "anomaly_score"]
+        .map(|name| ordinary.column_by_name(name).unwrap().as_primitive::<Float32Type>().values().to_vec());
+    let mut order: Vec<usize> = (0..own.len()).collect();
+    order.sort_by(|&a, &b| own[a].total_cmp(&own[b]));
+    assert!(own != anomaly_score && order.is_sorted_by_key(|&row| anomaly_score[row]));
+}
+
+#[test]
 fn a_transform_counts_rows_without_a_full_window() {
     let dir = fitted();
     let today = readings(2, 3000, 500);
@@ -50,7 +89,7 @@ fn a_transform_counts_rows_without_a_full_window() {
     }
     dir.ok("transform whole.parquet a.parquet -m model.safetensors").prints(&[
         "windows",
-        "15 rows, 3.0 %, have fewer rows before them than a window of 16 holds, and are often anomalies; --history names",
+        "15 rows, 3.0 %, have fewer rows before them than a window of 16 holds, and are compared with rows like them; --history names",
     ]);
     let ran = dir.ok("transform second.parquet b.parquet -m model.safetensors --history first.parquet");
     assert!(!ran.stdout().contains("windows"), "{}", ran.stdout());
@@ -88,6 +127,13 @@ fn the_rows_of_a_history_meet_the_condition_of_the_rows_after_it() {
     assert_eq!(a, b[100..]);
 }
 
+/// Rows of one machine.
+fn named(name: &str, rows: &RecordBatch) -> RecordBatch {
+    let machines: ArrayRef = Arc::new(StringArray::from(vec![name; rows.num_rows()]));
+    let columns = names(rows).into_iter().zip(rows.columns().to_vec());
+    RecordBatch::try_from_iter([("machine".to_owned(), machines)].into_iter().chain(columns)).unwrap()
+}
+
 /// Rows in a dialect.
 fn csv(rows: std::ops::Range<u32>) -> String {
     let line = |row: u32| format!("{row};{:.4}\n", (f64::from(row) / 3.0).sin() + f64::from(row * 37 % 11) / 50.0);
@@ -97,16 +143,10 @@ fn csv(rows: std::ops::Range<u32>) -> String {
 #[test]
 fn a_history_from_which_no_sequence_goes_on_is_warned_of() {
     let dir = Workdir::new();
-    let named = |name: &str, start: i64, rows: usize| {
-        let batch = readings(1, start, rows);
-        let machines: ArrayRef = Arc::new(StringArray::from(vec![name; rows]));
-        let columns = names(&batch).into_iter().zip(batch.columns().to_vec());
-        RecordBatch::try_from_iter([("machine".to_owned(), machines)].into_iter().chain(columns)).unwrap()
-    };
     for (file, name, start, rows) in
         [("past", "a", 0, 600), ("today", "a", 600, 50), ("renamed", "machine a", 600, 50), ("late", "a", 700, 50)]
     {
-        write(&dir.path(&format!("{file}.parquet")), &named(name, start, rows), 100);
+        write(&dir.path(&format!("{file}.parquet")), &named(name, &readings(1, start, rows)), 100);
     }
     dir.ok("fit past.parquet -m model.safetensors --order-by ts --by machine --window 8 --max-gap 30m --epochs 2");
     let transform = |file: &str| {

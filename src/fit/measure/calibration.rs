@@ -4,18 +4,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::sampled_batches::{BATCH_ROWS, each_batch};
-use crate::batch::Batch;
+use crate::batch::{Batch, Table};
 use crate::config::{Decision, Direction, Training};
 use crate::error::Result;
 use crate::feature::{Features, GroupNorms, Layout};
 use crate::fit::encoded_rows::{EncodedRows, RowsWithScores};
+use crate::fit::out_of_fold::OutOfFold;
 use crate::fit::rows::FitRows;
 use crate::model::{Network, Vae, Weights};
 use crate::pipeline::{self, Pool, Run, Stage};
 use crate::score::{AggregatePosterior, LatentSums, Member, Neighbors, Reference, Score, Scorer, Scoring, Tail};
+use crate::sequence::Filled;
 
 /// Most products of latents for the covariance, so that wide latent spaces take fewer rows.
 const MOST_PRODUCTS: usize = 1 << 30;
+
+/// Parts of the rows of windows that have begun again, of which every other is stored, and the others calibrate.
+const BLOCKS: usize = 16;
 
 /// The fitted networks, and the score to calibrate.
 pub(in crate::fit) struct Calibration<'a> {
@@ -31,6 +36,8 @@ pub(in crate::fit) struct Calibration<'a> {
     pub(in crate::fit) features: &'a Features,
     /// Whether the rows are in order, with their windows.
     pub(in crate::fit) in_order: bool,
+    /// How full these are.
+    pub(in crate::fit) filled: &'a Filled,
     /// Most training rows to measure.
     pub(in crate::fit) most_rows: usize,
 }
@@ -60,18 +67,22 @@ pub(in crate::fit) struct Calibrated {
 }
 
 impl Calibration<'_> {
-    /// Calibrates the score on training and calibration rows. `out_of_fold` are rows to
-    /// calibrate with in place of the calibration rows.
+    /// Calibrates the score on training and calibration rows, and on those of windows that have begun `restarted`. `out_of_fold` are
+    /// the scores to calibrate with in place of these.
     ///
     /// # Errors
     /// The store's, and [`Error::Interrupted`](crate::Error::Interrupted).
     pub(in crate::fit) fn run(
         &self,
         rows: &FitRows,
-        out_of_fold: Option<RowsWithScores>,
+        (out_of_fold, restarted): (Option<OutOfFold>, Table),
         run: &Run<'_>,
     ) -> Result<Calibrated> {
-        let MeasuredScorer { scorer, latents, training_scores } = self.scorer(rows, run)?;
+        let [stored, scored] = match &out_of_fold {
+            Some(_) => [restarted, Table::default()],
+            None => restarted.alternate(BLOCKS, self.layout.width()),
+        };
+        let MeasuredScorer { scorer, latents, training_scores } = self.scorer(rows, &stored, run)?;
         let scores = |store, most| self.scores(&scorer, store, most, run);
         let decision = self.decision.unwrap_or(Decision::DEFAULT);
         let all = matches!(decision, Decision::Contamination(_) | Decision::AutoContamination);
@@ -79,11 +90,17 @@ impl Calibration<'_> {
             Some(scores) => scores,
             None => scores(&rows.training, if all { usize::MAX } else { self.most_rows })?,
         };
-        let training = Tail::of(training_scores.clone());
-        let calibration = match out_of_fold {
-            Some(out_of_fold) => out_of_fold,
-            None => RowsWithScores { scores: scores(&rows.calibration, usize::MAX)?, rows: rows.calibration.clone() },
+        let (calibration, restarted) = match out_of_fold {
+            Some(OutOfFold { all, restarted }) => (all, restarted),
+            None => {
+                let of_calibration = scores(&rows.calibration, usize::MAX)?;
+                let calibration = RowsWithScores { scores: of_calibration, rows: rows.calibration.clone() };
+                (calibration, self.restarted_scores(&scorer, scored, run)?)
+            }
         };
+        let (calibration, partial_windows) = self.with_full_windows(calibration, restarted)?;
+        let training_scores = self.compared(training_scores, &rows.training, partial_windows.as_ref())?;
+        let training = Tail::of(training_scores.clone());
         let reference = self.reference(&scorer, &calibration, run)?;
         let calibration = Some(Tail::of(calibration.scores)).filter(|calibration| calibration.rows() > 0);
         let (neighbors, components) = scorer.neighbors().cloned().unzip();
@@ -96,17 +113,18 @@ impl Calibration<'_> {
             decision,
             ignore_above_p: self.ignore_above_p,
             directions: self.directions.clone(),
+            partial_windows,
         };
         scoring.decision = scoring.decide(None);
         let group_scores = scorer.group_scores().to_vec();
         Ok(Calibrated { scoring, latents, neighbors, reference, group_scores, training_scores })
     }
 
-    /// Makes a scorer, with stored rows if the score takes some.
+    /// Makes a scorer, with stored rows if the score takes some: those of `restarted` windows for rows without a full one.
     ///
     /// # Errors
     /// As [`run`](Self::run).
-    pub(in crate::fit) fn scorer(&self, rows: &FitRows, run: &Run<'_>) -> Result<MeasuredScorer> {
+    pub(in crate::fit) fn scorer(&self, rows: &FitRows, restarted: &Table, run: &Run<'_>) -> Result<MeasuredScorer> {
         let Self { layout, network, training, .. } = *self;
         let (mut members, mut latents) = (Vec::new(), Vec::new());
         for (n, (vae, weights)) in self.members.iter().enumerate() {
@@ -118,7 +136,7 @@ impl Calibration<'_> {
         let elements = self.features.directed(self.directions).unwrap_or_default();
         let scorer = Arc::new(Scorer::new(members).with_directions(&elements));
         let (scorer, training_scores) = match self.score.needs_neighbors() {
-            true => self.with_neighbors(scorer, rows, run)?,
+            true => self.with_neighbors(scorer, (rows, restarted), run)?,
             false => (self.with_group_scores(scorer, rows, run)?, None),
         };
         Ok(MeasuredScorer { scorer, latents, training_scores })
@@ -136,14 +154,14 @@ impl Calibration<'_> {
         run: &Run<'_>,
     ) -> Result<Vec<f32>> {
         let mut scores = Vec::new();
-        self.each(
-            store,
-            most,
-            run,
-            |batch| scorer.rows(&*scorer.one_sided(&batch, self.score)?)?.anomaly_score(self.score),
-            |of_batch| scores.extend(of_batch.into_iter().flatten()),
-        )?;
+        let work = |batch| self.scores_of_batch(scorer, &batch);
+        self.each(store, most, run, work, |of_batch| scores.extend(of_batch.into_iter().flatten()))?;
         Ok(scores)
+    }
+
+    /// The scores of rows, `None` without a known value.
+    pub(super) fn scores_of_batch(&self, scorer: &Scorer, batch: &Batch) -> Result<Vec<Option<f32>>> {
+        scorer.rows(&*scorer.one_sided(batch, self.score)?)?.anomaly_score(self.score)
     }
 
     /// The aggregate posterior of the training rows in one network.
@@ -176,6 +194,7 @@ impl Calibration<'_> {
         let stage = Stage::new("score");
         let done = stage.run(|| {
             let pool = Pool::new(run.workers())?;
+            let work = |batch| work(self.with_partial_windows(batch));
             each_batch(store, self.layout, most, (&pool, run.stopper()), work, take)
         });
         pipeline::report(&[&stage]);

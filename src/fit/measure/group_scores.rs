@@ -82,7 +82,8 @@ impl Calibration<'_> {
 fn without_group(batch: &Batch, element: usize, layout: &Layout) -> Batch {
     let mut rows = layout.stored_rows(batch.values().collect(), &batch.given.elements);
     rows.iter_mut().skip(layout.inputs() + element).step_by(layout.width()).for_each(|group| *group = f32::NAN);
-    Batch { surprise: batch.surprise.clone(), ..Batch::new(batch.ids.clone(), rows, layout) }
+    let (surprise, partial_windows) = (batch.surprise.clone(), batch.partial_windows.clone());
+    Batch { surprise, partial_windows, ..Batch::new(batch.ids.clone(), rows, layout) }
 }
 
 /// The scores with a small share below, and above.

@@ -4,6 +4,7 @@ pub(in crate::fit) mod aggregate;
 mod calibration;
 pub(in crate::fit) mod clusters;
 mod fitted_network;
+mod full_windows;
 mod group_scores;
 pub(in crate::fit) mod health;
 mod neighbors;

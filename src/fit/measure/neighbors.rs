@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::Calibration;
-use super::sampled_batches::sample;
+use super::sampled_batches::{sample, spread};
 use crate::batch::{Batch, Table};
 use crate::config::Decision;
 use crate::error::Result;
@@ -12,11 +12,15 @@ use crate::fit::rows::FitRows;
 use crate::numerics::RandomStream;
 use crate::pipeline::Run;
 use crate::score::{
-    COMBINED, ELBO, Marginals, NeighborSpace, Neighbors, Residuals, ScoreComponents, Scorer, Stored, Tail,
+    COMBINED, ELBO, Marginals, NeighborSpace, Neighbors, Residuals, ScoreComponents, ScoreEquivalents, Scorer, Stored,
+    Tail,
 };
 
 /// Rows of a batch: a multiple of the block a network encodes.
 const BATCH_ROWS: usize = 1024;
+
+/// Of rows whose windows have begun again at most one in so many is stored.
+const RESTARTED: usize = 4;
 
 /// Rows looked at for each one to store.
 const SAMPLED: usize = 2;
@@ -41,10 +45,10 @@ impl Calibration<'_> {
     pub(super) fn with_neighbors(
         &self,
         scorer: Arc<Scorer>,
-        rows: &FitRows,
+        (rows, restarted): (&FitRows, &Table),
         run: &Run<'_>,
     ) -> Result<(Arc<Scorer>, Option<Vec<f32>>)> {
-        let neighbors = self.choose(&scorer, rows, run)?;
+        let neighbors = self.choose(&scorer, (rows, restarted), run)?;
         let unmeasured = ScoreComponents::unmeasured();
         let scorer = Arc::new(scorer.with_neighbors(Some((neighbors.clone(), unmeasured))));
         let scorer = self.with_group_scores(scorer, rows, run)?;
@@ -77,7 +81,7 @@ impl Calibration<'_> {
     }
 
     /// Chooses the rows to store.
-    fn choose(&self, scorer: &Scorer, rows: &FitRows, run: &Run<'_>) -> Result<Neighbors> {
+    fn choose(&self, scorer: &Scorer, (rows, restarted): (&FitRows, &Table), run: &Run<'_>) -> Result<Neighbors> {
         let (store, inputs) = (&rows.training, self.layout.inputs());
         let most = Neighbors::most_rows(inputs);
         let mut sampled = sample(store.len(), SAMPLED * most, RandomStream::new(self.training.seed, "neighbors"));
@@ -114,7 +118,24 @@ impl Calibration<'_> {
             let counted: Vec<f32> = lowest(&scores, COUNTED).into_iter().flat_map(row).collect();
             Marginals::of(&counted, self.layout)
         });
-        Ok(Neighbors::new(space, stored, marginals))
+        let restarted = space.places(&self.restarted_residuals(scorer, restarted, most / RESTARTED)?);
+        Ok(Neighbors::new(space, [stored, restarted], marginals))
+    }
+
+    /// The residuals of at most `most` rows whose windows have begun again; of none if they are too few to compare others with.
+    fn restarted_residuals(&self, scorer: &Scorer, restarted: &Table, most: usize) -> Result<Residuals> {
+        let mut residuals = Residuals { inputs: self.layout.inputs(), ..Residuals::default() };
+        if restarted.len() < ScoreEquivalents::FEWEST {
+            return Ok(residuals);
+        }
+        let (some, width) = (restarted.len().min(most), self.layout.width());
+        for first in (0..some).step_by(BATCH_ROWS) {
+            let mut table = Table::default();
+            let chosen = (first..some.min(first + BATCH_ROWS)).map(spread(restarted.len(), some));
+            chosen.for_each(|row| table.push_row(restarted, row as usize, width));
+            residuals.extend(scorer.rows(&Batch::new(table.ids, table.x, self.layout))?.first().residuals()?);
+        }
+        Ok(residuals)
     }
 }
 

@@ -34,11 +34,15 @@ pub(super) fn each_batch<T: Send>(
         stop.check()?;
         let range = seq * BATCH_ROWS..rows.min((seq + 1) * BATCH_ROWS);
         let mut table = Table::default();
-        let places = range.map(|row| (row as u128 * all as u128 / rows as u128) as u64);
-        store.gather(places, layout.width(), &mut table)?;
+        store.gather(range.map(spread(all, rows)), layout.width(), &mut table)?;
         work(Batch::new(table.ids, table.x, layout))
     };
     pool.each(rows.div_ceil(BATCH_ROWS), batch, take)
+}
+
+/// The number of each of `some` of `all` rows, evenly spread.
+pub(super) fn spread(all: usize, some: usize) -> impl Fn(usize) -> u64 {
+    move |row| (row as u128 * all as u128 / some as u128) as u64
 }
 
 /// Draws at most `most` of `all` rows, one from each of as many equal parts; ascending.
