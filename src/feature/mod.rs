@@ -46,6 +46,7 @@ mod scalar;
 mod scaling;
 mod selections;
 mod statistics;
+mod strata;
 mod strings;
 mod survey;
 #[cfg(test)]
@@ -96,6 +97,7 @@ pub(crate) use self::scaling::Scaler;
 pub(crate) use self::scaling::Scaling;
 pub(crate) use self::selections::not_given;
 pub(crate) use self::strings::StringValues;
+pub(crate) use self::strata::Strata;
 #[cfg(feature = "analysis")]
 pub(crate) use self::strings::is_string_type;
 pub use self::survey::Values;

@@ -129,7 +129,8 @@ impl Trained {
     fn score_fold(&self, rows: &FitRows, layout: &Layout, weights: &[Weights], run: &Run<'_>) -> Result<Vec<f32>> {
         let calibration = self.calibration(weights, layout)?;
         let measured = calibration.scorer(rows, run)?;
-        calibration.scores(&measured.scorer, &rows.calibration, usize::MAX, run)
+        let scores = calibration.scores(&measured.scorer, &rows.calibration, usize::MAX, run)?;
+        Ok(scores.into_iter().flatten().collect())
     }
 }
 

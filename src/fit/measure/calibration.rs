@@ -56,7 +56,7 @@ pub(in crate::fit) struct Calibrated {
     /// The levels and spreads of the score in groups.
     pub(in crate::fit) group_scores: Vec<Arc<GroupNorms>>,
     /// Scores of training rows, in their order.
-    pub(in crate::fit) training_scores: Vec<f32>,
+    pub(in crate::fit) training_scores: Vec<Option<f32>>,
 }
 
 impl Calibration<'_> {
@@ -76,13 +76,16 @@ impl Calibration<'_> {
         let decision = self.decision.unwrap_or(Decision::DEFAULT);
         let all = matches!(decision, Decision::Contamination(_) | Decision::AutoContamination);
         let training_scores = match training_scores.filter(|_| !all) {
-            Some(scores) => scores,
+            Some(scores) => scores.into_iter().map(Some).collect(),
             None => scores(&rows.training, if all { usize::MAX } else { self.most_rows })?,
         };
-        let training = Tail::of(training_scores.clone());
+        let training = Tail::of(training_scores.iter().flatten().copied().collect());
         let calibration = match out_of_fold {
             Some(out_of_fold) => out_of_fold,
-            None => RowsWithScores { scores: scores(&rows.calibration, usize::MAX)?, rows: rows.calibration.clone() },
+            None => {
+                let scores = scores(&rows.calibration, usize::MAX)?.into_iter().flatten().collect();
+                RowsWithScores { scores, rows: rows.calibration.clone() }
+            }
         };
         let reference = self.reference(&scorer, &calibration, run)?;
         let calibration = Some(Tail::of(calibration.scores)).filter(|calibration| calibration.rows() > 0);
@@ -124,7 +127,7 @@ impl Calibration<'_> {
         Ok(MeasuredScorer { scorer, latents, training_scores })
     }
 
-    /// Computes the score of at most `most` rows of a store.
+    /// Computes the score of at most `most` rows of a store; of a row without a known value `None`.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -134,14 +137,14 @@ impl Calibration<'_> {
         store: &EncodedRows,
         most: usize,
         run: &Run<'_>,
-    ) -> Result<Vec<f32>> {
+    ) -> Result<Vec<Option<f32>>> {
         let mut scores = Vec::new();
         self.each(
             store,
             most,
             run,
             |batch| scorer.rows(&*scorer.one_sided(&batch, self.score)?)?.anomaly_score(self.score),
-            |of_batch| scores.extend(of_batch.into_iter().flatten()),
+            |of_batch| scores.extend(of_batch),
         )?;
         Ok(scores)
     }
