@@ -227,7 +227,7 @@ impl Model {
         }
         let aggregate = Aggregate::from_tensors(aggregate, layout, metadata.network.latent_dim)?;
         let calibration = metadata.scoring.calibration.as_ref();
-        let sketch = Sketch::from_tensors(sketch, &metadata.features, layout, *latent_dim, calibration)?.map(Arc::new);
+        let sketch = Sketch::from_tensors(sketch, &features, *latent_dim, calibration)?.map(Arc::new);
         let (weights, members) = members.into_iter().unzip();
         let scorer = Scorer::new(members).with_neighbors(stored).with_group_scores(group_scores);
         let scorer = scorer.with_directions(&directions).with_partial_windows(partial_windows.clone());

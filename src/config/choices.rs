@@ -290,10 +290,10 @@ pub struct TypeOf {
 
 of_columns!(TypeOf, logical_type, "COL=TYPE");
 
-/// A value of a given column, written `COL=VALUE`.
+/// A value of a given column, written `COL=VALUE`, or of a part of a given time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GivenValue {
-    /// The column.
+    /// The column; or the part of a time, such as `ts.hour`, or `hour` where it can only be that of one column.
     pub column: String,
     /// The value, as text.
     pub value: String,

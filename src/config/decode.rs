@@ -22,7 +22,7 @@ pub struct GenerateConfig {
     /// Draw from the standard normal prior instead of the density fitted to the latents.
     #[cfg_attr(feature = "cli", arg(long))]
     pub prior: bool,
-    /// Fix given columns, like device=7,site=north; other given columns are drawn from training rows.
+    /// Fix given columns, like device=7,site=north, or parts of given times, like hour=3 or ts.weekday=monday; other given columns are drawn from training rows.
     #[cfg_attr(feature = "cli", arg(long, value_name = "COL=VALUE,...", value_delimiter = ','))]
     pub at: Vec<GivenValue>,
     /// Leave out values as often as the training data did.
@@ -103,7 +103,7 @@ pub struct TraverseConfig {
     /// Places along each dimension, 2 to 10,000.
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::STEPS))]
     pub steps: usize,
-    /// Fix given columns, like device=7,site=north; other given columns are those of a typical training row.
+    /// Fix given columns, like device=7,site=north, or parts of given times, like hour=3 or ts.weekday=monday; other given columns are those of a typical training row.
     #[cfg_attr(feature = "cli", arg(long, value_name = "COL=VALUE,...", value_delimiter = ','))]
     pub at: Vec<GivenValue>,
     /// Put this before the names of the columns `dimension` and `z`.

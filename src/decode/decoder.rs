@@ -107,7 +107,7 @@ impl Generator {
             given: given.clone(),
         };
         generator.ranks = generator.ranks(quantiles)?;
-        (generator.temperature, generator.given) = (temperature as f32, fixed.matching(given));
+        (generator.temperature, generator.given) = (temperature as f32, fixed.matching(given)?);
         Ok(generator)
     }
 

@@ -123,7 +123,7 @@ impl SequenceGenerator {
         });
         let (schema, columns) = drawn_columns(model, sequence, rebuilder)?;
         let (rows, given) = split(&aggregate.windows, features.layout());
-        let starts = fixed.starts(&rows, &given);
+        let starts = fixed.starts(&rows, &given)?;
         let (clock, temperature) = (sequence.clock, temperature as f32);
         let warm_up = WARM_UP * sequence.window;
         Ok(Self {

@@ -185,7 +185,7 @@ impl DrawnBatches {
         };
         let reader = RowReader {
             features: model.features().clone(),
-            ordered: model.ordered_values(|column| config.at.iter().any(|fixed| fixed.column == column.name())),
+            ordered: model.ordered_values(|column| fixed.fixes(column)),
             noise: RandomStream::new(config.seed, "generate"),
             missing: config.nulls.then(|| model.features().kinds().iter().map(share).collect()),
         };

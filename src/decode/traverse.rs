@@ -41,7 +41,7 @@ impl Model {
         z.chunks_exact_mut(k).zip(points()).for_each(|(z, (dimension, at))| z[dimension] = at);
         let decoder = Decoder::new(self);
         let layout = decoder.features.layout().given();
-        let fixed = FixedGiven::new(self, &config.at)?.matching(&self.aggregate().given);
+        let fixed = FixedGiven::new(self, &config.at)?.matching(&self.aggregate().given)?;
         let given = layout.typical(&fixed).repeat(k * steps);
         let columns = rebuilder.read(&decoder.features, &decoder.expected(&z, &layout.rows(given))?, k * steps);
         let [dimension, z] = named;

@@ -2,10 +2,11 @@
 
 use super::binning::Binning;
 use super::divergence::{chance, kolmogorov_smirnov, merge_bins, psi};
+use super::post_stratification::PostStratification;
 use super::sketch::Sketch;
 use super::{Drift, Shift};
 use crate::batch::Batch;
-use crate::feature::{FeatureIssues, Kind, Watched};
+use crate::feature::{FeatureIssues, Kind, Strata, Watched};
 use crate::score::EncodedBatch;
 
 /// Sampling: all of the first rows, then one row in `STRIDE`, weighted by `STRIDE`.
@@ -25,6 +26,8 @@ fn weight(row: u64) -> u64 {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BinCounts {
     counts: Vec<u64>,
+    /// Of each stratum.
+    strata: Vec<u64>,
     rows: u64,
     weights: u64,
     squares: u64,
@@ -32,7 +35,7 @@ pub(crate) struct BinCounts {
 
 impl Sketch {
     /// The bins of the sampled rows of a scored batch whose first row has number `first`; `batch` has them as they are, with
-    /// these posterior means.
+    /// these posterior means. After the bins of a row come its strata.
     pub(crate) fn bins(
         &self,
         rows: &EncodedBatch<'_>,
@@ -48,14 +51,17 @@ impl Sketch {
         for (row, &score) in scores.iter().enumerate().filter(|(row, _)| weight(first + *row as u64) > 0) {
             let known = batch.known.as_ref().map(|known| &known[row * inputs..][..inputs]);
             let (x, mean) = (&batch.x[row * inputs..][..inputs], &means[row * k..][..k]);
-            let Some(effects) = &self.given else {
+            if let Some(effects) = &self.given {
+                let (mut x, mut mean) = (x.to_vec(), mean.to_vec());
+                let given = &batch.given.inputs[row * effects.inputs()..][..effects.inputs()];
+                effects.take_from(x[..gaussians].iter_mut().chain(&mut mean), given);
+                binnings.bins(&x, known, &mean, score, &mut bins);
+            } else {
                 binnings.bins(x, known, mean, score, &mut bins);
-                continue;
-            };
-            let (mut x, mut mean) = (x.to_vec(), mean.to_vec());
-            let given = &batch.given.inputs[row * effects.inputs()..][..effects.inputs()];
-            effects.take_from(x[..gaussians].iter_mut().chain(&mut mean), given);
-            binnings.bins(&x, known, &mean, score, &mut bins);
+            }
+            if let Some(PostStratification { strata, .. }) = &self.strata {
+                strata.of(&batch.given.elements[row * strata.elements()..][..strata.elements()], &mut bins);
+            }
         }
         bins
     }
@@ -65,15 +71,20 @@ impl BinCounts {
     /// Adds the bins of the sampled rows of a batch whose first row has number `first`.
     pub(crate) fn add(&mut self, sketch: &Sketch, first: u64, bins: &[u16]) {
         let binnings = sketch.binnings();
+        let strata = sketch.strata.as_ref().map(|it| &it.strata);
+        let divisions = strata.map_or(0, Strata::divisions);
         self.counts.resize(sketch.counts.len(), 0);
+        self.strata.resize(strata.map_or(0, Strata::len), 0);
         let weights = (first..).map(weight).filter(|&weight| weight > 0);
-        for (weight, bins) in weights.zip(bins.chunks_exact(binnings.len())) {
+        for (weight, row) in weights.zip(bins.chunks_exact(binnings.len() + divisions)) {
+            let (bins, strata) = row.split_at(binnings.len());
             self.rows += 1;
             self.weights += weight;
             self.squares += weight * weight;
             for (n, &bin) in bins.iter().enumerate() {
                 self.counts[binnings.counts(n).start + bin as usize] += weight;
             }
+            strata.iter().for_each(|&stratum| self.strata[stratum as usize] += weight);
         }
     }
 
@@ -95,9 +106,10 @@ impl BinCounts {
         let tests = binnings.len() + watched.len();
         let effective_sample_size = effective_sample_size(self.weights, self.squares);
         let scale = effective_sample_size / self.weights as f64;
+        let of_fit = sketch.weighted_counts(&self.strata);
         let shift = |n: usize| {
             let range = binnings.counts(n);
-            let fit: Vec<f64> = sketch.counts[range.clone()].iter().map(|&count| count.into()).collect();
+            let fit = of_fit(n);
             let now: Vec<f64> = self.counts[range].iter().map(|&count| count as f64 * scale).collect();
             let shift = compare(binnings.binning(n), &fit, &now, effective_sample_size, tests);
             let shift = Shift { chance: shift.chance.max(sketch.usual(n)), ..shift };

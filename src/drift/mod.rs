@@ -4,8 +4,10 @@
 
 mod bin_counts;
 mod binning;
+mod binnings;
 mod divergence;
 mod given_effects;
+mod post_stratification;
 mod sketch;
 mod usual;
 
@@ -20,8 +22,9 @@ use crate::feature::{Kind, ValueIssues, Watched};
 /// The drift of a transform's rows from those of the fit: of every learned column, every latent dimension and the
 /// anomaly score.
 ///
-/// Numbers and latents are compared after what follows from given columns is taken from them. Measured on a sample: the
-/// first 4,096 rows, then every 17th.
+/// Numbers and latents are compared after what follows from given columns is taken from them, and the rows of the fit are
+/// weighted so that the hours, weekdays, months and groups that are given have the shares that they have of the rows. Measured
+/// on a sample: the first 4,096 rows, then every 17th.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Drift {

@@ -3,10 +3,12 @@
 use std::ops::Range;
 
 use super::binning::{BINS, Binning, EDGES, bin, edges};
+use super::binnings::{BinnedQuantity, Binnings};
 use super::given_effects::{GivenEffects, regressors};
+use super::post_stratification::PostStratification;
 use super::usual::{parts, usual};
 use crate::error::ModelFault;
-use crate::feature::{COLUMNS_PER_BLOCK, Kind, Layout, Likelihood};
+use crate::feature::{COLUMNS_PER_BLOCK, Features, Kind, Layout};
 use crate::model::{Weight, Weights};
 use crate::pipeline::Pool;
 use crate::score::Tail;
@@ -14,6 +16,9 @@ use crate::score::Tail;
 /// Prefix of the tensor names.
 const PREFIX: &str = "drift.";
 const TENSOR_NAMES: [&str; 3] = ["edges", "counts", "classes"];
+
+/// Rows that are binned at once.
+const ROWS_PER_BLOCK: usize = 1024;
 
 /// The tensor of what follows from given columns.
 const GIVEN: &str = "given";
@@ -24,31 +29,13 @@ const MOST_USUAL: f32 = 1e3;
 /// The tensor of what is usual.
 const USUAL: &str = "usual";
 
-/// A quantity with a histogram.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum BinnedQuantity {
-    /// An element of the row vector.
-    Element(usize),
-    /// A dimension of the latent space.
-    Latent(usize),
-    Score,
-}
-
-/// The bins of every learned column, latent and score.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Binnings {
-    all: Vec<(BinnedQuantity, Binning)>,
-    /// The indices of each feature's binnings, then those of the latents, then that of the score.
-    ranges: Vec<Range<usize>>,
-    /// The first count of each binning, then the number of counts.
-    starts: Vec<usize>,
-}
-
 /// The drift baseline: bins, and counts of rows of the fit.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Sketch {
     /// What follows from given columns, which is not binned; absent if none are given.
     pub(super) given: Option<GivenEffects>,
+    /// How rows are weighted like those they are compared with, by what is given of them.
+    pub(super) strata: Option<PostStratification>,
     pub(super) binnings: Binnings,
     pub(super) counts: Vec<f32>,
     /// The index of each binning that is usual among the rows of the fit; empty if that was not measured.
@@ -64,113 +51,23 @@ pub(crate) struct SketchRows<'a> {
     pub(crate) known: Option<&'a [f32]>,
     /// `[rows, latent_dim]`.
     pub(crate) mean: &'a [f32],
-    /// Scores of training rows, in their order.
-    pub(crate) scores: &'a [f32],
-}
-
-impl Binnings {
-    /// The binnings of features and latents, with edges from `edges`, called in order; and of a score.
-    fn new(
-        kinds: &[Kind],
-        layout: &Layout,
-        latent_dim: usize,
-        edges: &mut dyn FnMut(BinnedQuantity) -> [f32; EDGES],
-        score: Option<[f32; EDGES]>,
-    ) -> Self {
-        let (mut all, mut ranges, mut element) = (Vec::new(), Vec::new(), 0);
-        for kind in kinds {
-            let (first, elements) = (all.len(), element..element + kind.feature().shape().elements);
-            for index in elements.clone() {
-                let span = &layout.spans()[index];
-                let binning = match span.likelihood {
-                    _ if kind.feature().grows_over_time() && index > elements.start => continue,
-                    _ if kind.feature().grows_over_time() => Binning::Presence,
-                    Likelihood::Gaussian => Binning::Number(edges(BinnedQuantity::Element(index))),
-                    Likelihood::Bernoulli => Binning::Class(2),
-                    Likelihood::Categorical => Binning::Class(span.output.len()),
-                };
-                all.push((BinnedQuantity::Element(index), binning));
-            }
-            element = elements.end;
-            ranges.push(first..all.len());
-        }
-        let first = all.len();
-        all.extend(
-            (0..latent_dim).map(|i| (BinnedQuantity::Latent(i), Binning::Number(edges(BinnedQuantity::Latent(i))))),
-        );
-        ranges.push(first..all.len());
-        let first = all.len();
-        all.extend(score.map(|edges| (BinnedQuantity::Score, Binning::Number(edges))));
-        ranges.push(first..all.len());
-        let ends = all.iter().scan(0, |end, (_, binning)| {
-            *end += binning.bins();
-            Some(*end)
-        });
-        let starts = [0].into_iter().chain(ends).collect();
-        Self { all, ranges, starts }
-    }
-
-    /// The number of binnings.
-    pub(super) fn len(&self) -> usize {
-        self.all.len()
-    }
-
-    /// The indices of a feature's binnings; after the features come the latents, then the score, empty without
-    /// calibration.
-    pub(super) fn of(&self, n: usize) -> Range<usize> {
-        self.ranges[n].clone()
-    }
-
-    /// A binning by index.
-    pub(super) fn binning(&self, n: usize) -> &Binning {
-        &self.all[n].1
-    }
-
-    /// Whether a binning is of a latent dimension that is inactive: the middle two thirds of its posterior means are within
-    /// 0.2, as those of a variance of 0.01 are (Burda et al. 2016). It says nothing of a row.
-    pub(super) fn is_inactive(&self, n: usize) -> bool {
-        match &self.all[n] {
-            (BinnedQuantity::Latent(_), Binning::Number(edges)) => edges[EDGES - 5] - edges[4] <= 0.2,
-            _ => false,
-        }
-    }
-
-    /// The range of a binning's counts.
-    pub(super) fn counts(&self, n: usize) -> Range<usize> {
-        self.starts[n]..self.starts[n + 1]
-    }
-
-    /// The element of the row vector that a binning is for, if any.
-    pub(super) fn element(&self, n: usize) -> Option<usize> {
-        match self.all[n].0 {
-            BinnedQuantity::Element(element) => Some(element),
-            _ => None,
-        }
-    }
-
-    /// Appends the bin of each value of a row, in order.
-    pub(super) fn bins(&self, x: &[f32], known: Option<&[f32]>, mean: &[f32], score: Option<f32>, to: &mut Vec<u16>) {
-        to.extend(self.all.iter().map(|(quantity, binning)| {
-            let value = match *quantity {
-                BinnedQuantity::Element(at) => known.is_none_or(|known| known[at] > 0.0).then(|| x[at]),
-                BinnedQuantity::Latent(at) => Some(mean[at]),
-                BinnedQuantity::Score => score,
-            };
-            binning.bin(value) as u16
-        }));
-    }
+    /// `[rows, divisions]`: the strata of the rows.
+    pub(crate) strata: &'a [u16],
+    /// Scores of training rows, in their order, and the strata of these rows.
+    pub(crate) scores: &'a [Option<f32>],
+    pub(crate) strata_of_scores: &'a [u16],
 }
 
 impl Sketch {
     /// Makes the baseline of training rows, and of the scores of calibration rows, if there are any.
     pub(crate) fn of(
-        kinds: &[Kind],
+        features: &Features,
         layout: &Layout,
         rows: &SketchRows<'_>,
         calibration: Option<&Tail>,
         pool: &Pool,
     ) -> Self {
-        let inputs = layout.inputs();
+        let (kinds, inputs) = (features.kinds(), layout.inputs());
         let latent_dim = rows.mean.len() * inputs / rows.x.len().max(1);
         let of_elements = pool.answers(0..inputs.div_ceil(COLUMNS_PER_BLOCK), |block| {
             let elements = block * COLUMNS_PER_BLOCK..inputs.min((block + 1) * COLUMNS_PER_BLOCK);
@@ -184,27 +81,44 @@ impl Sketch {
             BinnedQuantity::Score => [0.0; EDGES],
         };
         let binnings = Binnings::new(kinds, layout, latent_dim, &mut edges_of, None);
-        let parts = parts(rows.x.len() / inputs);
-        let of_parts = pool.answers(0..parts.len(), |part| {
-            let (mut counts, mut bins) = (vec![0.0; binnings.starts[binnings.len()]], Vec::new());
-            for row in parts[part].clone() {
+        let (all, of_row) = (rows.x.len() / inputs, binnings.len());
+        let counted = pool.answers(0..all.div_ceil(ROWS_PER_BLOCK), |block| {
+            let (mut counted, mut bins) = (Vec::new(), Vec::new());
+            for row in block * ROWS_PER_BLOCK..all.min((block + 1) * ROWS_PER_BLOCK) {
                 let known = rows.known.map(|known| &known[row * inputs..][..inputs]);
                 let (x, mean) = (&rows.x[row * inputs..][..inputs], &rows.mean[row * latent_dim..][..latent_dim]);
                 bins.clear();
                 binnings.bins(x, known, mean, None, &mut bins);
-                bins.iter().zip(&binnings.starts).for_each(|(bin, start)| counts[start + *bin as usize] += 1.0);
+                counted.extend(bins.iter().zip(&binnings.starts).map(|(bin, start)| start + *bin as usize));
             }
+            counted
+        });
+        let counted = counted.concat();
+        let of_parts = pool.answers(0..parts(all).len(), |part| {
+            let (mut counts, part) = (vec![0.0; binnings.starts[of_row]], &parts(all)[part]);
+            counted[part.start * of_row..part.end * of_row].iter().for_each(|&bin| counts[bin] += 1.0);
             counts
         });
         let mut usual_of = pool.answers(0..binnings.len(), |n| {
             let counts: Vec<&[f64]> = of_parts.iter().map(|counts| &counts[binnings.counts(n)]).collect();
             usual(binnings.binning(n), &counts)
         });
-        usual_of.push(usual_score(rows.scores));
+        usual_of.push(usual_score(rows.scores.iter().flatten().copied().collect()));
         let sum = |at: usize| of_parts.iter().map(|counts| counts[at]).sum::<f64>() as f32;
         let counts = (0..binnings.starts[binnings.len()]).map(sum).collect();
-        let given = rows.given.clone();
-        Self { given, binnings, counts, usual: usual_of }.with_score(kinds, layout, latent_dim, calibration)
+        let (given, of_rows) = (rows.given.clone(), rows.strata);
+        let strata = PostStratification::fit(&features.strata(), of_rows, &counted, binnings.starts[of_row]);
+        let mut sketch = Self { given, strata, binnings, counts, usual: usual_of }.with_score(
+            kinds,
+            layout,
+            latent_dim,
+            calibration,
+        );
+        if let Some((BinnedQuantity::Score, Binning::Number(edges))) = sketch.binnings.all.last() {
+            let bins: Vec<Option<usize>> = rows.scores.iter().map(|score| Some(bin(edges, (*score)?))).collect();
+            sketch.strata = sketch.strata.map(|strata| strata.with_score(rows.strata_of_scores, &bins));
+        }
+        sketch
     }
 
     /// Adds the bins and counts of the score.
@@ -230,12 +144,30 @@ impl Sketch {
     ) -> Self {
         let score = self.binnings.of(self.binnings.ranges.len() - 1);
         let counts = self.counts[..self.binnings.starts[score.start]].to_vec();
-        Self { counts, ..self.clone() }.with_score(kinds, layout, latent_dim, calibration)
+        let strata = self.strata.clone().map(PostStratification::without_score);
+        Self { counts, strata, ..self.clone() }.with_score(kinds, layout, latent_dim, calibration)
     }
 
     /// The index of a binning that is usual; 0 if that is not known.
     pub(super) fn usual(&self, n: usize) -> f64 {
         self.usual.get(n).copied().unwrap_or_default().into()
+    }
+
+    /// The counts of each binning in the rows of the fit, weighted like rows whose strata were counted.
+    pub(super) fn weighted_counts(&self, strata: &[u64]) -> impl Fn(usize) -> Vec<f64> {
+        let rows = self.binnings.counts(0).map(|at| f64::from(self.counts[at])).sum();
+        let weights = self.strata.as_ref().map(|it| (it, it.weights(strata, rows)));
+        move |n| {
+            let bins = self.binnings.counts(n);
+            let counts: Vec<f64> = self.counts[bins.clone()].iter().map(|&count| count.into()).collect();
+            match &weights {
+                None => counts,
+                Some((it, weights)) if self.binnings.all[n].0 == BinnedQuantity::Score => {
+                    it.weighted_score(&counts, weights)
+                }
+                Some((it, weights)) => it.weighted(&counts, bins, weights),
+            }
+        }
     }
 
     /// The binnings.
@@ -275,6 +207,8 @@ impl Sketch {
             let (width, values) = (regressors(effects.inputs()), effects.coefficients.clone());
             tensors.insert(format!("{PREFIX}{GIVEN}"), Weight { shape: vec![values.len() / width, width], values });
         }
+        let of_strata = self.strata.iter().flat_map(PostStratification::tensors);
+        tensors.extend(of_strata.map(|(name, tensor)| (format!("{PREFIX}{name}"), tensor)));
         tensors
     }
 
@@ -284,14 +218,14 @@ impl Sketch {
     /// A [`ModelFault`] if a tensor is missing, has another shape, is not finite or is invalid.
     pub(crate) fn from_tensors(
         mut tensors: Weights,
-        kinds: &[Kind],
-        layout: &Layout,
+        features: &Features,
         latent_dim: usize,
         calibration: Option<&Tail>,
     ) -> Result<Option<Self>, ModelFault> {
         if tensors.is_empty() {
             return Ok(None);
         }
+        let (kinds, layout) = (features.kinds(), features.layout());
         let empty = Binnings::new(kinds, layout, latent_dim, &mut |_| [0.0; EDGES], None);
         let numbers = empty.all.iter().filter(|(_, binning)| matches!(binning, Binning::Number(_))).count();
         let classes = empty.starts[empty.len()] - numbers * (BINS + 1);
@@ -309,6 +243,7 @@ impl Sketch {
             Ok(GivenEffects::new(inputs, tensor.values))
         };
         let given = tensors.remove(&name).filter(|_| inputs > 0).map(effects).transpose()?;
+        let strata = PostStratification::take(&mut tensors, PREFIX, features.strata(), empty.starts[empty.len()])?;
         // That of the score is the last.
         let name = format!("{PREFIX}{USUAL}");
         let usual = tensors.remove(&name).map(|tensor| tensor.check(&name, &[empty.len() + 1]).map(|()| tensor.values));
@@ -332,13 +267,13 @@ impl Sketch {
             let from = if matches!(binning, Binning::Number(_)) { &mut numbers } else { &mut classes };
             counts.extend(from.take(binning.bins()));
         }
-        Ok(Some(Self { given, binnings, counts, usual }.with_score(kinds, layout, latent_dim, calibration)))
+        Ok(Some(Self { given, strata, binnings, counts, usual }.with_score(kinds, layout, latent_dim, calibration)))
     }
 }
 
 /// The index of the score that is usual, from scores of training rows in their order.
-fn usual_score(scores: &[f32]) -> f32 {
-    let mut sorted = scores.to_vec();
+fn usual_score(scores: Vec<f32>) -> f32 {
+    let mut sorted = scores.clone();
     sorted.sort_unstable_by(f32::total_cmp);
     let binning = Binning::Number(edges(&sorted));
     let of_parts = parts(scores.len()).into_iter().map(|part| {

@@ -41,7 +41,7 @@ impl Cycle {
     }
 
     /// The parts of the circle that are told apart: hours, weekdays, months.
-    fn parts(self) -> usize {
+    pub(super) fn parts(self) -> usize {
         match self {
             Self::Hour => 24,
             Self::Weekday => 7,

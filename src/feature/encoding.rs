@@ -97,6 +97,11 @@ pub(crate) trait Feature: Send + Sync {
         usize::from(self.grows_over_time())
     }
 
+    /// The parts that are told apart of each circle its elements are on, two elements a circle after the elapsed ones.
+    fn circles(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
     /// Whether values of later rows are larger by nature, as times are, so that this is no drift.
     fn grows_over_time(&self) -> bool {
         false

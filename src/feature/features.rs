@@ -14,7 +14,7 @@ use super::watch::{WatchedColumn, nats_of_unseen, surprise_of_unseen};
 use super::{Column, FeatureCells, FeatureIssues, Kind, PARTIAL_WINDOW, Surprise, ValueIssues, Watched, top_columns};
 use crate::config::LogicalType;
 use crate::error::{Error, Place, Result};
-use crate::feature::{GivenLayout, GroupNorms, Layout, Shape};
+use crate::feature::{GivenLayout, GroupNorms, Layout, Shape, Strata};
 use crate::source::ColumnTypes;
 
 /// The features of a model, in row-vector order.
@@ -179,6 +179,11 @@ impl Features {
     /// The given features.
     pub(crate) fn given(&self) -> &[Kind] {
         &self.kinds[self.learned..]
+    }
+
+    /// The strata of rows by what is given of them.
+    pub(crate) fn strata(&self) -> Strata {
+        Strata::new(self.given())
     }
 
     /// The layout of the row vector.

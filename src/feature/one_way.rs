@@ -21,6 +21,9 @@ const TAIL: f64 = 0.1;
 /// a uniform distribution have a fifteenth.
 const OFF_LINE: f64 = 1.0 / 200.0;
 
+/// How far, in standard errors, steps must vary less than those between sorted uniform values.
+const STANDARD_ERRORS: f64 = 5.0;
+
 /// The way that the values of a column go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OneWay {
@@ -70,12 +73,14 @@ impl OneWay {
     }
 
     /// The way of a sample in the order of the rows. An honest column may be what a file is sorted by, so that the values
-    /// must also rise or fall as evenly as a counter's.
+    /// must also rise or fall as evenly as a counter's: along a line, or by steps that vary less than those between sorted values
+    /// of the distribution whose sorted values are on a line, the uniform one.
     pub(super) fn of_rows(sample: &RowSample) -> Option<Self> {
         let way = Self::of(sample.values().iter().copied())?;
         let rows = sample.rows().map(|row| row as f64).zip(sample.values().iter().copied());
         let known: Vec<(f64, f64)> = rows.filter(|(_, value)| !value.is_nan()).collect();
-        (off_line(&known) <= (OFF_LINE * sample.of_rows() as f64).max(1.0)).then_some(way)
+        let is_on_line = off_line(&known) <= (OFF_LINE * sample.of_rows() as f64).max(1.0);
+        (is_on_line || has_even_steps(&known)).then_some(way)
     }
 
     /// A phrase with the column as its subject.
@@ -98,6 +103,22 @@ fn off_line(known: &[(f64, f64)]) -> f64 {
     };
     let slope = mean(&|row, value| row * value) / mean(&|_, value| value * value);
     mean(&|row, value| (row - slope * value).powi(2))
+}
+
+/// Whether the values of rows rise or fall by steps that vary less than the gaps of a Poisson process, which are those between
+/// sorted uniform values: the variance of a sum of n such gaps is n times their squared mean. The limit is so many standard errors
+/// below.
+fn has_even_steps(known: &[(f64, f64)]) -> bool {
+    let [(first_row, first), .., (last_row, last)] = known else { return false };
+    let (mean, steps) = ((last - first) / (last_row - first_row), (known.len() - 1) as f64);
+    let of_pair = |pair: &[(f64, f64)]| {
+        let (rows, rise) = (pair[1].0 - pair[0].0, pair[1].1 - pair[0].1);
+        (rise - mean * rows).powi(2) / (mean * mean * rows)
+    };
+    let variance = known.windows(2).map(of_pair).sum::<f64>() / steps;
+    // The fourth central moment of a sum of n gaps is 3 n² + 6 n.
+    let error = ((2.0 + 6.0 * steps / (last_row - first_row)) / steps).sqrt();
+    variance < 1.0 - STANDARD_ERRORS * error
 }
 
 /// The value at a rank of sorted values, which are not empty.
@@ -145,6 +166,37 @@ mod tests {
             let mut values: Vec<f64> = (0..5000).map(|row| random.uniform(row)).collect();
             values.sort_by(f64::total_cmp);
             assert_eq!(of_rows(&|row| values[row]), None);
+        }
+    }
+
+    #[test]
+    fn a_counter_may_rise_by_uneven_steps() {
+        let of_rows = |rows: u64, seed: u64, step: &dyn Fn(&mut dyn FnMut() -> f64) -> f64| {
+            let (random, mut drawn) = (RandomStream::new(seed, "steps"), 0);
+            let mut uniform = || {
+                drawn += 1;
+                random.uniform(drawn)
+            };
+            let (mut sample, mut value) = (RowSample::new(), 0.0);
+            (0..rows).for_each(|_| {
+                value += step(&mut uniform);
+                sample.push(Some(value));
+            });
+            OneWay::of_rows(&sample)
+        };
+        for seed in 0..20 {
+            for rows in [1000, 5000, 100_000] {
+                let found = |step: &dyn Fn(&mut dyn FnMut() -> f64) -> f64| of_rows(rows, seed, step).is_some();
+                // Whole steps from 0 to 9, every tenth number left out, and a meter whose steps vary by half of their mean.
+                assert!(
+                    found(&|uniform| (10.0 * uniform()).floor()) && found(&|uniform| 1.0 + f64::from(uniform() < 0.1))
+                );
+                assert!(found(&|uniform| -(0..4).map(|_| (1.0 - uniform()).ln()).sum::<f64>()));
+                // These are the gaps between sorted uniform values; and larger ones.
+                assert!(
+                    !found(&|uniform| -(1.0 - uniform()).ln()) && !found(&|uniform| (1.0 - uniform()).ln().powi(2))
+                );
+            }
         }
     }
 

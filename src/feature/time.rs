@@ -166,6 +166,10 @@ impl Feature for Time {
         Some(if output == 0 { "s" } else { "of the circle's radius" })
     }
 
+    fn circles(&self) -> Vec<usize> {
+        self.cycles.iter().map(|cycle| cycle.parts()).collect()
+    }
+
     fn grows_over_time(&self) -> bool {
         true
     }

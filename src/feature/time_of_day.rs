@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
-use super::cycle::DAY;
+use super::cycle::{Cycle, DAY};
 use super::exact::{Exact, bits_elements};
 use super::logical_type::is_clock_type;
 use super::number_arrays::units_per_second;
@@ -94,6 +94,10 @@ impl Feature for TimeOfDay {
 
     fn exact(&self) -> Option<Exact> {
         self.exact
+    }
+
+    fn circles(&self) -> Vec<usize> {
+        vec![Cycle::Hour.parts()]
     }
 
     fn part(&self, output: usize) -> Option<String> {

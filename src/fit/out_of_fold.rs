@@ -138,6 +138,7 @@ impl Trained {
         let calibration = self.calibration(weights, layout)?;
         let scorer = calibration.scorer(rows, &stored, run)?.scorer;
         let scores = calibration.scores(&scorer, &rows.calibration, usize::MAX, run)?;
+        let scores = scores.into_iter().flatten().collect();
         Ok([scores, calibration.restarted_scores(&scorer, restarted, run)?])
     }
 }

@@ -1,4 +1,5 @@
-//! Given values come back to the digit: those of training rows as they were, and those that a user fixes as they were written.
+//! Given values come back to the digit: those of training rows as they were, and those that a user fixes as they were written;
+//! of a time also a part alone.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -86,10 +87,50 @@ fn a_given_value_that_is_fixed_is_written_as_it_is() {
 }
 
 #[test]
+fn a_part_of_a_given_time_is_fixed_and_the_rest_is_drawn() {
+    let (dir, rows) = fitted();
+    let known: HashSet<String> = given(&rows).into_iter().map(|row| row[0].clone()).collect();
+    let times = |at: &str, rows: usize| {
+        dir.ok(&format!("generate out.parquet --rows {rows} --at {at} --force"));
+        let out = given(&read(&dir.path("out.parquet")));
+        out.into_iter().map(|row| (row[0].clone(), row[1].clone())).collect::<Vec<(String, String)>>()
+    };
+    // There are rows of such an hour, and their times are drawn.
+    for at in ["hour=3", "ts.hour=3"] {
+        let drawn = times(at, 500);
+        assert!(drawn.iter().all(|(ts, _)| ts.contains("T03:") && known.contains(ts)), "{at} {:?}", drawn[0]);
+        let days: HashSet<&str> = drawn.iter().map(|(ts, _)| &ts[..10]).collect();
+        assert!(days.len() > 15, "{at} {days:?}");
+    }
+    // Of few rows the hour is set, and minutes, days and all else stay. 2024-01-06 is a Saturday.
+    let drawn = times("ts.hour=23,ts.weekday=sat,month=feb,h=12.34", 500);
+    assert!(drawn.iter().all(|(ts, day)| ts.contains("T23:") && &day[4..8] == "-02-"), "{:?}", drawn[0]);
+    let saturdays = ["2024-01-06", "2024-01-13", "2024-01-20", "2024-01-27"];
+    assert!(drawn.iter().all(|(ts, _)| saturdays.contains(&&ts[..10])));
+    let minutes: HashSet<&str> = drawn.iter().map(|(ts, _)| &ts[14..]).collect();
+    assert!(minutes.len() > 100, "{}", minutes.len());
+    dir.ok("traverse out.csv --at hour=3,day.month=12 --force");
+    let csv = std::fs::read_to_string(dir.path("out.csv")).unwrap();
+    assert!(csv.lines().skip(1).all(|line| line.contains("T03:") && line.contains("-12-")), "{csv}");
+}
+
+#[test]
 fn what_is_not_given_is_told_with_the_reason() {
     let (dir, rows) = fitted();
-    dir.fails(2, "generate out.csv --rows 3 --at hour=3")
-        .says(&["\"hour\" is not given; the model is given \"ts\", \"day\", \"k\", \"h\"", "--at takes given columns"]);
+    let given =
+        "the model is given \"ts\", \"day\", \"k\", \"h\", \"ts.hour\", \"ts.weekday\", \"day.weekday\", \"day.month\"";
+    for name in ["x", "minute", "ts.month", "day.hour", "weekday"] {
+        dir.fails(2, &format!("generate out.csv --rows 3 --at {name}=3"))
+            .says(&[&format!("{name:?} is not given; {given}"), "--at takes given columns"]);
+    }
+    for (at, range) in [
+        ("hour=24", "an hour, 0 to 23"),
+        ("ts.hour=3.5", "an hour, 0 to 23"),
+        ("ts.weekday=3", "a weekday, such as monday or mon"),
+        ("month=0", "a month, 1 to 12, january or jan"),
+    ] {
+        dir.fails(2, &format!("traverse out.csv --at {at}")).says(&[at, "must be", range]);
+    }
     dir.fails(2, "fit in.parquet --given nope* --force").says(&["no column \"nope*\""]);
     let word = |n: usize| format!("w{n}");
     let words = (0..ROWS).map(|n| Some(word(n))).collect::<arrow::array::StringArray>();

@@ -22,6 +22,7 @@ mod determinism;
 mod drawn_sequences;
 mod drawn_values;
 mod drift;
+mod drift_given;
 mod early_ends;
 mod encoded_again;
 mod error_messages;

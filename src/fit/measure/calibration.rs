@@ -63,7 +63,7 @@ pub(in crate::fit) struct Calibrated {
     /// The levels and spreads of the score in groups.
     pub(in crate::fit) group_scores: Vec<Arc<GroupNorms>>,
     /// Scores of training rows, in their order.
-    pub(in crate::fit) training_scores: Vec<f32>,
+    pub(in crate::fit) training_scores: Vec<Option<f32>>,
 }
 
 impl Calibration<'_> {
@@ -87,20 +87,20 @@ impl Calibration<'_> {
         let decision = self.decision.unwrap_or(Decision::DEFAULT);
         let all = matches!(decision, Decision::Contamination(_) | Decision::AutoContamination);
         let training_scores = match training_scores.filter(|_| !all) {
-            Some(scores) => scores,
+            Some(scores) => scores.into_iter().map(Some).collect(),
             None => scores(&rows.training, if all { usize::MAX } else { self.most_rows })?,
         };
         let (calibration, restarted) = match out_of_fold {
             Some(OutOfFold { all, restarted }) => (all, restarted),
             None => {
-                let of_calibration = scores(&rows.calibration, usize::MAX)?;
+                let of_calibration = scores(&rows.calibration, usize::MAX)?.into_iter().flatten().collect();
                 let calibration = RowsWithScores { scores: of_calibration, rows: rows.calibration.clone() };
                 (calibration, self.restarted_scores(&scorer, scored, run)?)
             }
         };
         let (calibration, partial_windows) = self.with_full_windows(calibration, restarted)?;
         let training_scores = self.compared(training_scores, &rows.training, partial_windows.as_ref())?;
-        let training = Tail::of(training_scores.clone());
+        let training = Tail::of(training_scores.iter().flatten().copied().collect());
         let reference = self.reference(&scorer, &calibration, run)?;
         let calibration = Some(Tail::of(calibration.scores)).filter(|calibration| calibration.rows() > 0);
         let (neighbors, components) = scorer.neighbors().cloned().unzip();
@@ -142,7 +142,7 @@ impl Calibration<'_> {
         Ok(MeasuredScorer { scorer, latents, training_scores })
     }
 
-    /// Computes the score of at most `most` rows of a store.
+    /// Computes the score of at most `most` rows of a store; of a row without a known value `None`.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -152,10 +152,10 @@ impl Calibration<'_> {
         store: &EncodedRows,
         most: usize,
         run: &Run<'_>,
-    ) -> Result<Vec<f32>> {
+    ) -> Result<Vec<Option<f32>>> {
         let mut scores = Vec::new();
         let work = |batch| self.scores_of_batch(scorer, &batch);
-        self.each(store, most, run, work, |of_batch| scores.extend(of_batch.into_iter().flatten()))?;
+        self.each(store, most, run, work, |of_batch| scores.extend(of_batch))?;
         Ok(scores)
     }
 

@@ -73,14 +73,14 @@ impl Calibration<'_> {
     /// The store's.
     pub(super) fn compared(
         &self,
-        mut scores: Vec<f32>,
+        mut scores: Vec<Option<f32>>,
         rows: &EncodedRows,
         equivalents: Option<&ScoreEquivalents>,
-    ) -> Result<Vec<f32>> {
+    ) -> Result<Vec<Option<f32>>> {
         let Some(equivalents) = equivalents else { return Ok(scores) };
         let ids = rows.ids((0..scores.len()).map(spread(rows.len(), scores.len())))?;
         let partial = scores.iter_mut().zip(ids).filter(|(_, id)| !self.filled.is_full(*id));
-        partial.for_each(|(score, _)| *score = equivalents.equivalent(*score));
+        partial.flat_map(|(score, _)| score).for_each(|score| *score = equivalents.equivalent(*score));
         Ok(scores)
     }
 }

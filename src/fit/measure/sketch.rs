@@ -20,11 +20,12 @@ pub(in crate::fit) fn measure(
     look: &FittedNetwork<'_>,
     features: &Features,
     rows: &FitRows,
-    scores: &[f32],
+    scores: &[Option<f32>],
     calibration: Option<&Tail>,
 ) -> Result<Sketch> {
     let most = MOST_ROWS.min((MOST_CELLS / look.layout.inputs()).max(1024));
     let (mut x, mut known, mut mean, mut given) = (Vec::new(), None, Vec::new(), Vec::new());
+    let (strata, mut of_rows, mut of_scores) = (features.strata(), Vec::new(), Vec::new());
     let encoded = |batch: Batch| Ok((look.vae.posterior(&batch)?, batch));
     look.each(&rows.training, most, encoded, |([mean_of_batch, _], batch)| {
         mean.extend(mean_of_batch);
@@ -38,11 +39,18 @@ pub(in crate::fit) fn measure(
             }
         }
         x.extend(batch.x);
+        of_rows.extend(strata.of_rows(&batch.given.elements));
         given.extend(batch.given.inputs);
     })?;
     let given = take_given_effects(look, (&mut x, known.as_deref()), &mut mean, &given);
-    let rows = SketchRows { given, x: &x, known: known.as_deref(), mean: &mean, scores };
-    Ok(Sketch::of(features.kinds(), look.layout, &rows, calibration, &look.pool))
+    if strata.divisions() > 0 {
+        let of_batch = |batch: Batch| Ok(strata.of_rows(&batch.given.elements));
+        look.each(&rows.training, scores.len(), of_batch, |of_batch| of_scores.extend(of_batch))?;
+    }
+    let known = known.as_deref();
+    let (x, mean, strata, strata_of_scores) = (&x, &mean, &of_rows, &of_scores);
+    let rows = SketchRows { given, x, known, mean, strata, scores, strata_of_scores };
+    Ok(Sketch::of(features, look.layout, &rows, calibration, &look.pool))
 }
 
 /// Takes what follows from the given inputs, `[rows, inputs]`, from the numbers and latents of rows.
