@@ -1,6 +1,6 @@
 //! Constants that say when, or in which batch, the rows of a fit came: those of later rows say another, which is no surprise.
 
-use chrono::{Datelike, NaiveDate, Timelike};
+use chrono::{Datelike, Month, NaiveDate, Timelike, Weekday};
 
 use super::epoch::{date, time_of_count};
 use super::logical_type::parse_number;
@@ -10,11 +10,8 @@ use super::unread_form::says_time;
 /// Whether a column with this name, whose values are all this one, tells batches of rows apart.
 pub(super) fn marks_a_batch(name: &str, constant: &str) -> bool {
     let text = constant.trim();
-    says_batch(name)
-        || is_uuid(text)
-        || says_time(text)
-        || holds_a_date(text)
-        || parse_number(text).is_some_and(is_time)
+    let is_mark = is_uuid(text) || says_time(text) || holds_a_date(text) || parse_number(text).is_some_and(is_time);
+    says_batch(name) || is_mark || text.parse::<Month>().is_ok() || text.parse::<Weekday>().is_ok()
 }
 
 /// Whether a number is a date as YYYYMMDD, or counts whole minutes since 1970 to a time of this century.
@@ -54,6 +51,8 @@ mod tests {
             ("load", "1706659200"),
             ("load", "1706659200000"),
             ("m", "2024-01"),
+            ("m", "Jan"),
+            ("d", "Monday"),
             ("m", "2024-W05"),
             ("m", "2024Q1"),
             ("run", "6f1c1a52-6a6b-4d0e-9d0e-1f0c6b2c8a11"),
