@@ -210,7 +210,7 @@ fn of_words(name: &str, words: &[Option<String>], clusters: &[Option<usize>], co
         let rank = |word: &(&str, f64, f64)| size(word) + if word.1 > word.2 { 1e-9 } else { 0.0 };
         let most = shares.reduce(|best, other| if rank(&other) > rank(&best) { other } else { best })?;
         let (word, here, there) = most;
-        let text = || format!("{} = {} {} (others {})", brief(name), brief(word), percent(here), percent(there));
+        let text = || format!("{} = {}: {} (others {})", brief(name), brief(word), percent(here), percent(there));
         (size(&most) >= LEAST).then(|| Difference { size: size(&most), text: text() })
     };
     (0..count).map(of_cluster).collect()
@@ -231,7 +231,7 @@ mod tests {
         assert!(of_numbers("even", &even, &clusters, 2).iter().all(Option::is_none));
         let words = ["a", "a", "b", "b", "b", "b", "b"].map(|word| Some(word.to_owned()));
         let found = of_words("kind", &words, &clusters, 2);
-        assert_eq!(found[0].as_ref().unwrap().text, "kind = a 66.7 % (others 0.0 %)");
+        assert_eq!(found[0].as_ref().unwrap().text, "kind = a: 66.7 % (others 0.0 %)");
         // A single cluster, and missing values, differ from nothing.
         assert!(of_words("kind", &words, &[Some(0); 7], 1)[0].is_none());
         assert!(of_numbers("none", &[None; 7], &clusters, 2).iter().all(Option::is_none));
