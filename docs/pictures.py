@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the pictures of this folder: the upper part of the report on flights, and a map of digits and walks through their
+"""Makes the pictures of this folder: the upper part of the report on flights, a map of digits with what lies where, and walks through their
 latent space, as Chromium shows them.
 
     pictures.py VAEPIPE CHROMIUM
@@ -39,4 +39,5 @@ with tempfile.TemporaryDirectory() as folder:
         run("report", f"{name}.parquet", "-m", name, "-o", f"{name}.html", "--image", "8x8", "--color", "label", "--svg", name + "-figures")
     picture(folder, "flights.html", "report-flights.png", 1100, 760)
     picture(folder, "map-figures/latents.svg", "map-digits.png", 960, 700)
+    picture(folder, "map-figures/latent-images.svg", "map-images-digits.png", 960, 700)
     picture(folder, "digits-figures/traversals.svg", "traversals-digits.png", 960, 800)

@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use super::failed;
 use super::fixed_given::FixedGiven;
 use crate::artifact::Model;
-use crate::config::TraverseConfig;
+use crate::config::{GivenValue, TraverseConfig};
 use crate::decode::Decoder;
 use crate::error::{Error, Result};
 use crate::output::Output;
@@ -39,11 +39,7 @@ impl Model {
         let points = || (0..k).flat_map(|dimension| (0..steps).map(move |step| (dimension, at(step))));
         let mut z = vec![0.0; k * steps * k];
         z.chunks_exact_mut(k).zip(points()).for_each(|(z, (dimension, at))| z[dimension] = at);
-        let decoder = Decoder::new(self);
-        let layout = decoder.features.layout().given();
-        let fixed = FixedGiven::new(self, &config.at)?.matching(&self.aggregate().given)?;
-        let given = layout.typical(&fixed).repeat(k * steps);
-        let columns = rebuilder.read(&decoder.features, &decoder.expected(&z, &layout.rows(given))?, k * steps);
+        let columns = self.expected_at(&z, &config.at)?;
         let [dimension, z] = named;
         let own =
             [Field::new(dimension, DataType::Int32, false), Field::new(z, DataType::Float32, false)].map(Arc::new);
@@ -52,8 +48,22 @@ impl Model {
         let z: ArrayRef = Arc::new(Float32Array::from_iter_values(points().map(|(_, z)| z)));
         let schema =
             Schema::new(own.into_iter().chain(rebuilder.schema().fields().iter().cloned()).collect::<Vec<_>>());
-        let columns = [dimensions, z].into_iter().chain(columns.map_err(failed)?).collect();
+        let columns = [dimensions, z].into_iter().chain(columns).collect();
         RecordBatch::try_new(Arc::new(schema), columns).map_err(failed)
+    }
+
+    /// The expected values of the columns that can be rebuilt, at latents, `[rows, latent_dim]`, and at what is given of a typical
+    /// training row among those that have `fixed`.
+    ///
+    /// # Errors
+    /// Those of [`rebuilt_columns`](Self::rebuilt_columns), of values to fix, and the device's.
+    pub(crate) fn expected_at(&self, z: &[f32], fixed: &[GivenValue]) -> Result<Vec<ArrayRef>> {
+        let (decoder, rows) = (Decoder::new(self), z.len() / self.metadata().network.latent_dim);
+        let layout = decoder.features.layout().given();
+        let fixed = FixedGiven::new(self, fixed)?.matching(&self.aggregate().given)?;
+        let given = layout.typical(&fixed).repeat(rows);
+        let expected = decoder.expected(z, &layout.rows(given))?;
+        self.column_rebuilder()?.read(&decoder.features, &expected, rows).map_err(failed)
     }
 
     /// Writes these rows to `output`, a file or a stream, whole or not at all, and returns their number; `None` if the

@@ -97,7 +97,7 @@ impl FitConfig {
     }
 
     fn plan_model(&self, columns: &ColumnChoice, rows: u64) -> Result<PlannedModel> {
-        let sizes = Sizes::decide(self, columns, rows, None)?;
+        let sizes = Sizes::decide(&defaults::with_given(self.clone(), &columns.features), columns, rows, None)?;
         sizes.check_memory(columns)?;
         let Sizes { inputs, rows, network, training } = sizes;
         Ok(PlannedModel {

@@ -11,6 +11,7 @@ mod pool;
 mod prefetch;
 mod progress;
 mod run;
+mod side_by_side;
 mod spawn;
 mod stage;
 mod stop;

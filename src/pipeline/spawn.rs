@@ -1,6 +1,6 @@
 //! Threads are started here.
 
-use std::thread::{Builder, JoinHandle};
+use std::thread::{Builder, JoinHandle, Scope, ScopedJoinHandle};
 
 use crate::error::{Error, Result};
 
@@ -13,6 +13,19 @@ pub(super) fn spawn_named<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>> {
     let thread = Builder::new().name(name).stack_size(STACK).spawn(work);
+    thread.map_err(|source| Error::Threads { source: Box::new(source) })
+}
+
+/// Starts a thread of this name that may borrow.
+///
+/// # Errors
+/// As [`spawn_named`].
+pub(super) fn spawn_scoped<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    name: String,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> Result<ScopedJoinHandle<'scope, T>> {
+    let thread = Builder::new().name(name).stack_size(STACK).spawn_scoped(scope, work);
     thread.map_err(|source| Error::Threads { source: Box::new(source) })
 }
 

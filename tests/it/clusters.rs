@@ -238,7 +238,7 @@ fn a_report_says_what_sets_each_cluster_apart() {
         (text.parse::<f64>().unwrap() - value).abs() < 0.3
     };
     assert!(near("x1", 7.0) && near("x5", 14.0), "{last}");
-    assert!(last.contains("group = g3 100.0 % (others 0.0 %)"), "{last}");
+    assert!(last.contains("group = g3: 100.0 % (others 0.0 %)"), "{last}");
     dir.ok("report scored.parquet -o label.html --color group");
     assert!(std::fs::read_to_string(dir.path("label.html")).unwrap().contains("coloured by group"));
 }

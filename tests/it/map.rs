@@ -119,6 +119,27 @@ fn threads_row_groups_and_memory_do_not_change_a_bit() {
 }
 
 #[test]
+fn a_map_of_few_rows_is_calibrated_out_of_fold() {
+    let (dir, all) = (Workdir::new(), curve(2150));
+    write(&dir.path("seen.parquet"), &all.slice(0, 150), 1000);
+    write(&dir.path("in.parquet"), &all.slice(150, 2000), 1000);
+    let model = |threads: usize| {
+        let fit = "fit seen.parquet --preset map --hidden 16 --epochs 60 --exclude id --force --threads";
+        dir.ok(&format!("{fit} {threads}")).says(&["calibration rows are few", "out of fold"]);
+        std::fs::read(dir.path("vae.safetensors")).unwrap()
+    };
+    let first = model(1);
+    assert!([2, 3, 8].into_iter().all(|threads| first == model(threads)));
+    assert_eq!(take_apart(&dir.path("vae.safetensors")).0["scoring"]["calibration"]["rows"], 150);
+    dir.ok("transform in.parquet out.parquet");
+    let p = read(&dir.path("out.parquet")).column_by_name("p_value").unwrap().clone();
+    let p = cast(&p, &DataType::Float64).unwrap();
+    let low = p.as_primitive::<Float64Type>().values().iter().filter(|p| **p <= 0.2).count() as f64 / 2000.0;
+    // The standard error of 20 % of 150 rows is 3.3 %.
+    assert!((0.07..0.33).contains(&low), "{low}");
+}
+
+#[test]
 fn a_map_does_all_that_another_model_does() {
     let dir = Workdir::new();
     write(&dir.path("in.parquet"), &read(&repository("sample_data/flights.parquet")).slice(0, 1500), 500);

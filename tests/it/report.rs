@@ -262,13 +262,28 @@ fn rows_are_images_if_they_are_said_to_be() {
     let page = text(&dir, "report.html");
     let images = |title: &str| between(&page, &format!("id=\"{title}-title\""), "</svg>").matches("<image").count();
     assert_eq!((images("traversals"), images("oddest")), (2 * 9, 2 * 9));
+    // Where rows lie, on the axes of the rows, which say where to see what they mean.
+    assert!((5..=11 * 15).contains(&images("latent-images")), "{}", images("latent-images"));
+    let axes = |figure: &str| {
+        let figure = between(&page, &format!("id=\"{figure}-title\""), "</svg>");
+        figure.lines().map(str::trim).filter(|line| line.starts_with("z_")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(axes("latents"), ["z_1: see What lies where", "z_0: see What lies where"]);
+    assert_eq!(axes("latent-images"), ["z_1", "z_0"]);
     dir.ok("fit in.parquet -m grouped.safetensors --exclude label,word --latent-dim 2 --epochs 2 --clusters 2");
     dir.ok("transform in.parquet grouped.parquet -m grouped.safetensors");
     dir.ok("report grouped.parquet -m grouped.safetensors --image 2x1 -o grouped.html");
     let found = between(&text(&dir, "grouped.html"), "id=\"cluster-images-title\"", "</svg>").matches("<image").count();
     assert!((1..=2).contains(&found), "{found}");
+    // Each cluster has its number on the map.
+    let map = text(&dir, "grouped.html");
+    let map = between(&map, "id=\"latents-title\"", "</svg>");
+    assert_eq!(map.matches("paint-order=\"stroke\"").count(), found);
+    assert!(map.contains("coloured by cluster. A number is a cluster."));
     let svg = text(&dir, "figures/traversals.svg");
-    assert!(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\"") && svg.contains("data:image/bmp;base64,Qk"));
+    assert!(
+        svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\"") && svg.contains("data:image/png;base64,iVBOR")
+    );
     assert!(!svg.contains("var(") && svg.ends_with("</svg>\n"));
     dir.fails(2, "report scored.parquet -m vae.safetensors --image 3x3 --force")
         .says(&["image is 3x3 for rows of 2 numbers", "--image sets it"]);

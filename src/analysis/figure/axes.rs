@@ -59,6 +59,13 @@ impl Ticks<'_> {
 /// Height above a plot for the legend, in units.
 const HEAD: u32 = 56;
 
+/// Height of each further line of a legend, and the most lines.
+const LINE: i32 = 36;
+const MOST_LINES: usize = 4;
+
+/// Most characters of a title across, and of one upward beside a tall plot.
+pub(crate) const TITLE: [usize; 2] = [58, 42];
+
 /// Draws the axes of a plot; returns the chart to draw in.
 pub(super) fn draw_axes<'a>(area: &Area<'a>, x: &Axis<'_>, y: &Axis<'_>) -> Result<Chart<'a>, DrawFault> {
     let mut chart = ChartBuilder::on(area)
@@ -76,8 +83,8 @@ pub(super) fn draw_axes<'a>(area: &Area<'a>, x: &Axis<'_>, y: &Axis<'_>) -> Resu
         .y_labels(y.ticks.labels(&y.range, 5))
         .x_label_formatter(&|value| x.ticks.label(*value))
         .y_label_formatter(&|value| y.ticks.label(*value))
-        .x_desc(truncated(x.title, 58))
-        .y_desc(truncated(y.title, if tall { 42 } else { 26 }))
+        .x_desc(truncated(x.title, TITLE[0]))
+        .y_desc(truncated(y.title, if tall { TITLE[1] } else { 26 }))
         .label_style(label(Paint::Muted))
         .axis_desc_style(label(Paint::Ink))
         .axis_style(Paint::Muted.placeholder())
@@ -96,19 +103,42 @@ fn widened(range: &Range<f64>) -> Range<f64> {
     if to - from > least { from..to } else { from - least..to + least }
 }
 
-/// Draws the names of colours in a row above the plot, as many as fit.
-pub(super) fn legend(area: &Area<'_>, entries: &[(Paint, String)]) -> Result<(), DrawFault> {
-    let (y, mut x) = (28, 130);
+/// The names of colours, each with its place from the left, in lines of a legend.
+fn legend_lines(entries: &[(Paint, String)]) -> Vec<Vec<(Paint, String, i32)>> {
+    const LEFT: i32 = 130;
+    let (mut lines, mut x) = (vec![Vec::new()], LEFT);
     for (n, (paint, name)) in entries.iter().enumerate() {
         let name = truncated(name, 22);
-        let needed = width(&name) + 50;
-        if x + needed > WIDTH as i32 - 40 && n + 1 < entries.len() || x + needed > WIDTH as i32 {
-            let more = format!("+ {}", entries.len() - n);
-            return area.draw(&Text::new(more, (x, y), text(Paint::Muted, HPos::Left, VPos::Center)));
+        let (needed, is_last) = (width(&name) + 50, n + 1 == entries.len());
+        // The last line keeps room for the number of those that are left out.
+        let room = WIDTH as i32 - if lines.len() == MOST_LINES && !is_last { 110 } else { 0 };
+        if x + needed > room && x > LEFT {
+            if lines.len() == MOST_LINES {
+                lines[MOST_LINES - 1].push((Paint::Muted, format!("+ {}", entries.len() - n), x));
+                break;
+            }
+            lines.push(Vec::new());
+            x = LEFT;
         }
-        area.draw(&Circle::new((x + 8, y), 9, paint.placeholder().filled()))?;
-        area.draw(&Text::new(name, (x + 26, y), text(Paint::Ink, HPos::Left, VPos::Center)))?;
+        lines.last_mut().into_iter().for_each(|line| line.push((*paint, name.clone(), x)));
         x += needed;
+    }
+    lines
+}
+
+/// The height of the lines of a legend after the first, for which each plot has room.
+pub(super) fn legend_height(entries: &[(Paint, String)]) -> i32 {
+    LINE * (legend_lines(entries).len() as i32 - 1)
+}
+
+/// Draws the names of colours in lines above the plot, as many as fit.
+pub(super) fn legend(area: &Area<'_>, entries: &[(Paint, String)]) -> Result<(), DrawFault> {
+    for (line, names) in (0..).zip(legend_lines(entries)) {
+        let y = 28 + LINE * line;
+        for (paint, name, x) in names {
+            area.draw(&Circle::new((x + 8, y), 9, paint.placeholder().filled()))?;
+            area.draw(&Text::new(name, (x + 26, y), text(Paint::Ink, HPos::Left, VPos::Center)))?;
+        }
     }
     Ok(())
 }
@@ -166,6 +196,18 @@ mod tests {
         let texts = [0.0, 1.0, -1.5, 1234.5, 12_345.6, -1_234_567.0, 0.000_123_4, 1e-9, 3.2e9, 61.328_8].map(short);
         let expected = ["0", "1", "-1.5", "1234", "12,346", "-1,234,567", "0.0001234", "1.00e-9", "3.20e9", "61.33"];
         assert_eq!(texts, expected);
+    }
+
+    #[test]
+    fn a_legend_has_lines_and_counts_what_is_left_out() {
+        let names = |count: usize, name: &str| vec![(Paint::Main, name.to_owned()); count];
+        let lengths = |lines: Vec<Vec<_>>| lines.iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(lengths(legend_lines(&names(0, ""))), [0]);
+        assert_eq!(lengths(legend_lines(&names(11, "UA"))), [10, 1]);
+        let many = legend_lines(&names(11, "a name of 22 character"));
+        assert_eq!(lengths(many.clone()), [2, 2, 2, 2]);
+        assert_eq!(many[3][1].1, "+ 4");
+        assert!(many.iter().flatten().all(|(_, name, x)| x + width(name) + 26 <= WIDTH as i32));
     }
 
     #[test]

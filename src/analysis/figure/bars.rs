@@ -27,12 +27,12 @@ pub(crate) fn bars(about: (&str, &str, String), bars: &[Bar], full: Option<f64>)
     let step = (440 / bars.len().max(1) as i32).clamp(42, 64);
     const NAME: usize = 30;
     const LEFT: i32 = 460;
-    const MAX_BAR: i32 = WIDTH as i32 - LEFT - 190;
     let longest = full.unwrap_or_else(|| bars.iter().map(|bar| bar.value).fold(0.0, f64::max)).max(f64::MIN_POSITIVE);
     // Short names leave more width for the bars.
     let widest = bars.iter().map(|bar| super::canvas::width(&truncated(&bar.name, NAME))).max().unwrap_or(0);
     let left = (widest + 24).clamp(90, LEFT);
-    let bar_width = MAX_BAR + LEFT - left;
+    let labels = bars.iter().map(|bar| super::canvas::width(&bar.label)).max().unwrap_or(0);
+    let bar_width = WIDTH as i32 - left - (labels + 24).clamp(190, 400);
     Figure::draw(about, (step * bars.len() as i32 + 16) as u32, |area| {
         for (n, bar) in (0..).zip(bars) {
             let (top, middle) = (8 + step * n, 8 + step * n + step / 2);

@@ -109,6 +109,17 @@ impl Tips {
     }
 }
 
+/// An SVG text around a place, with a rim in the colour of the ground that parts it from what is below.
+pub(super) fn mark((x, y): (i32, i32), text: &str) -> String {
+    let [ink, ground] = [Paint::Ink, Paint::Ground].map(Paint::code);
+    format!(
+        "<text x=\"{x}\" y=\"{y}\" dy=\"0.35em\" text-anchor=\"middle\" font-family=\"system-ui, sans-serif\" font-size=\"{TEXT}\" \
+         font-weight=\"bold\" fill=\"{ink}\" stroke=\"{ground}\" stroke-width=\"6\" stroke-linejoin=\"round\" \
+         paint-order=\"stroke\">{}</text>\n",
+        escaped(text)
+    )
+}
+
 /// A text style with this paint and anchor.
 pub(super) fn text(paint: Paint, h: HPos, v: VPos) -> TextStyle<'static> {
     sized(TEXT, paint, h, v)

@@ -25,6 +25,18 @@ impl Histogram {
         Self { range, counts: vec![0; bins], labelled: vec![0; bins] }
     }
 
+    /// The same bins, moved and a little widened, so that `edge` is between two of them, if it is in the range.
+    pub(crate) fn with_edge(self, edge: f64) -> Self {
+        let Self { range: Range { start, end }, counts, labelled } = self;
+        let bins = counts.len() as f64;
+        let wide = (end - start) / (bins - 1.0).max(1.0);
+        let start = match (start..=end).contains(&edge) {
+            true => edge - ((edge - start) / wide).ceil() * wide,
+            false => return Self { range: start..end, counts, labelled },
+        };
+        Self { range: start..start + bins * wide, counts, labelled }
+    }
+
     pub(crate) fn add(&mut self, value: f64, labelled: bool) {
         let bin = self.bin(value);
         self.counts[bin] += 1;
@@ -33,7 +45,8 @@ impl Histogram {
 
     fn bin(&self, value: f64) -> usize {
         let wide = (self.range.end - self.range.start).max(f64::MIN_POSITIVE);
-        let bin = (value - self.range.start) / wide * self.counts.len() as f64;
+        // A value at an edge is above it, however that is rounded.
+        let bin = (value - self.range.start) / wide * self.counts.len() as f64 + 1e-9;
         (bin.max(0.0) as usize).min(self.counts.len() - 1)
     }
 
@@ -111,5 +124,18 @@ mod tests {
         [-9.0, 0.0, 0.99, 1.0, 3.99, 4.0, 99.0].into_iter().for_each(|value| histogram.add(value, value > 3.0));
         assert_eq!((histogram.counts.clone(), histogram.labelled.clone()), (vec![3, 1, 0, 3], vec![0, 0, 0, 3]));
         assert_eq!(histogram.edges(1), 1.0..2.0);
+    }
+
+    #[test]
+    fn a_threshold_is_between_two_bins() {
+        for edge in [0.0, 0.1, 1.7, 3.3, 4.0] {
+            let mut histogram = Histogram::new(0.0..4.0, 9).with_edge(edge);
+            assert!(histogram.range.start <= 0.0 && histogram.range.end >= 4.0 && histogram.range.end < 5.0);
+            [edge - 1e-4, edge].into_iter().for_each(|value| histogram.add(value, value >= edge));
+            let bin = histogram.labelled.iter().position(|count| *count == 1).unwrap();
+            assert!((histogram.edges(bin).start - edge).abs() < 1e-12, "{edge}: {histogram:?}");
+            assert!(edge == 0.0 || histogram.counts[bin] == 1, "{edge}: {histogram:?}");
+        }
+        assert_eq!(Histogram::new(0.0..4.0, 4).with_edge(5.0).range, 0.0..4.0);
     }
 }

@@ -22,11 +22,13 @@ pub(crate) enum Paint {
     Alarm,
     Category(usize),
     Ramp(usize),
+    /// What a figure is drawn on.
+    Ground,
 }
 
 /// The value of each paint on a light and on a dark background. Main, second and alarm are those of Okabe and Ito, categories
 /// Tol's muted ones, the ramp viridis: people who see few colours tell them apart.
-const PALETTE: [[&str; 2]; 6 + CATEGORIES + RAMP] = [
+const PALETTE: [[&str; 2]; 7 + CATEGORIES + RAMP] = [
     ["#18212e", "#e8ebf0"],
     ["#566172", "#a6b0be"],
     ["#e2e6ec", "#2e3744"],
@@ -51,6 +53,7 @@ const PALETTE: [[&str; 2]; 6 + CATEGORIES + RAMP] = [
     ["#33638d", "#63cc66"],
     ["#404788", "#b0dc3c"],
     ["#440154", "#fde725"],
+    ["#ffffff", "#191f28"],
 ];
 
 impl Paint {
@@ -64,12 +67,18 @@ impl Paint {
             Self::Alarm => 5,
             Self::Category(n) => 6 + n % CATEGORIES,
             Self::Ramp(n) => 6 + CATEGORIES + n.min(RAMP - 1),
+            Self::Ground => 6 + CATEGORIES + RAMP,
         }
     }
 
     /// The placeholder colour for plotters; no paint has such a value.
     pub(super) fn placeholder(self) -> RGBColor {
         RGBColor(1, 2, self.number() as u8)
+    }
+
+    /// The placeholder as SVG has it.
+    pub(super) fn code(self) -> String {
+        format!("#0102{:02X}", self.number())
     }
 }
 

@@ -5,8 +5,8 @@ use std::ops::Range;
 use plotters::element::{Circle, Rectangle};
 use plotters::style::{Color, ShapeStyle};
 
-use super::axes::{Axis, Ticks, draw_axes, legend, ramp, short};
-use super::canvas::{Figure, Tips};
+use super::axes::{Axis, Ticks, draw_axes, legend, legend_height, ramp, short};
+use super::canvas::{Figure, Tips, mark};
 use super::paint::Paint;
 use crate::error::Result;
 
@@ -40,6 +40,8 @@ pub(crate) struct Scatter {
     pub(crate) points: Vec<Point>,
     pub(crate) density: Option<DensityGrid>,
     pub(crate) legend: Legend,
+    /// Texts at places.
+    pub(crate) marks: Vec<([f64; 2], String)>,
 }
 
 /// Draws rows by their latents, on the density of all rows.
@@ -47,9 +49,11 @@ pub(crate) struct Scatter {
 /// # Errors
 /// [`Error::Io`](crate::Error::Io) of the drawing.
 pub(crate) fn scatter(plane: &Scatter, about: String) -> Result<Figure> {
-    let Scatter { ranges: [x, y], titles, points, density, legend: what } = plane;
-    let mut tips = Tips::default();
-    let figure = Figure::draw(("latents", "Latent space", about), 640, |area| {
+    let Scatter { ranges: [x, y], titles, points, density, legend: what, marks } = plane;
+    let (mut tips, mut texts) = (Tips::default(), String::new());
+    let more_legend = if let Legend::Names(names) = what { legend_height(names) } else { 0 };
+    let figure = Figure::draw(("latents", "Latent space", about), 640 + more_legend as u32, |all| {
+        let area = &all.split_vertically(more_legend).1;
         let axes = [(x, &titles[0]), (y, &titles[1])].map(|(range, title)| Axis {
             range: range.clone(),
             title,
@@ -84,10 +88,13 @@ pub(crate) fn scatter(plane: &Scatter, about: String) -> Result<Figure> {
                 }
             }
         }
+        for (at, text) in marks {
+            texts.push_str(&mark(chart.backend_coord(&inside(*at)), text));
+        }
         match what {
-            Legend::Names(names) => legend(area, names),
-            Legend::Ramp(what, ends) => ramp(area, what, ends),
+            Legend::Names(names) => legend(all, names),
+            Legend::Ramp(what, ends) => ramp(all, what, ends),
         }
     })?;
-    Ok(figure.with_tips(&tips))
+    Ok(figure.with(&texts).with_tips(&tips))
 }

@@ -10,7 +10,7 @@ use super::html::{Cell, brief, number_cell, percent, table, text_cell};
 use super::page::ReportPage;
 use super::sampled_rows::{SampledRows, are_numbers, numbers, read_rows, texts};
 use super::{ReportConfig, ScoredColumns, cluster_images};
-use crate::analysis::figure::short;
+use crate::analysis::figure::{CATEGORIES, short};
 use crate::analysis::scored_columns::features;
 use crate::artifact::Model;
 use crate::error::Result;
@@ -67,7 +67,9 @@ pub(super) fn show(
         let read = read_rows(source, names.iter().cloned(), sample.rows.clone(), stop)?;
         for name in names {
             let Some(column) = read.column(name) else { continue };
-            for (all, own) in differences.iter_mut().zip(of_column(path, name, column, &clusters, count)?) {
+            let is_carried = columns.carried.contains(name);
+            for (all, own) in differences.iter_mut().zip(of_column(path, (name, is_carried), column, &clusters, count)?)
+            {
                 all.extend(own);
             }
         }
@@ -122,18 +124,27 @@ fn is_word(data_type: &DataType) -> bool {
     }
 }
 
-/// How each cluster differs in a column, if it does.
+/// How each cluster differs in a column, if it does. A few whole numbers that are carried are names, such as labels.
 fn of_column(
     path: &Path,
-    name: &str,
+    (name, is_carried): (&str, bool),
     column: &ArrayRef,
     clusters: &[Option<usize>],
     count: usize,
 ) -> Result<Vec<Option<Difference>>> {
-    if is_word(column.data_type()) {
-        return Ok(of_words(name, &texts(path, name, column)?, clusters, count));
+    let values = if is_word(column.data_type()) { None } else { Some(numbers(path, name, column)?) };
+    match values {
+        Some(values) if !is_carried || !are_names(&values) => Ok(of_numbers(name, &values, clusters, count)),
+        _ => Ok(of_words(name, &texts(path, name, column)?, clusters, count)),
     }
-    Ok(of_numbers(name, &numbers(path, name, column)?, clusters, count))
+}
+
+/// Whether all are whole numbers, and there are few of them.
+fn are_names(values: &[Option<f64>]) -> bool {
+    let mut known: Vec<f64> = values.iter().flatten().copied().collect();
+    known.sort_by(f64::total_cmp);
+    known.dedup();
+    known.len() <= CATEGORIES && known.iter().all(|value| value.fract() == 0.0)
 }
 
 /// By how much more often a number of the cluster is above one of the other rows than below it (Cliff's delta).
@@ -199,7 +210,7 @@ fn of_words(name: &str, words: &[Option<String>], clusters: &[Option<usize>], co
         let rank = |word: &(&str, f64, f64)| size(word) + if word.1 > word.2 { 1e-9 } else { 0.0 };
         let most = shares.reduce(|best, other| if rank(&other) > rank(&best) { other } else { best })?;
         let (word, here, there) = most;
-        let text = || format!("{} = {} {} (others {})", brief(name), brief(word), percent(here), percent(there));
+        let text = || format!("{} = {}: {} (others {})", brief(name), brief(word), percent(here), percent(there));
         (size(&most) >= LEAST).then(|| Difference { size: size(&most), text: text() })
     };
     (0..count).map(of_cluster).collect()
@@ -220,7 +231,7 @@ mod tests {
         assert!(of_numbers("even", &even, &clusters, 2).iter().all(Option::is_none));
         let words = ["a", "a", "b", "b", "b", "b", "b"].map(|word| Some(word.to_owned()));
         let found = of_words("kind", &words, &clusters, 2);
-        assert_eq!(found[0].as_ref().unwrap().text, "kind = a 66.7 % (others 0.0 %)");
+        assert_eq!(found[0].as_ref().unwrap().text, "kind = a: 66.7 % (others 0.0 %)");
         // A single cluster, and missing values, differ from nothing.
         assert!(of_words("kind", &words, &[Some(0); 7], 1)[0].is_none());
         assert!(of_numbers("none", &[None; 7], &clusters, 2).iter().all(Option::is_none));

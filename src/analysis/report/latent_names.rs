@@ -32,10 +32,27 @@ fn latent_name(influences: &[Influence]) -> String {
     words.join(", ")
 }
 
-/// A dimension with its meaning, as a title.
-pub(super) fn titled(dimension: usize, names: &[String]) -> String {
-    match names.get(dimension).filter(|name| !name.is_empty()) {
-        Some(name) => format!("z_{dimension}: {name}"),
-        None => format!("z_{dimension}"),
+/// A dimension with its meaning, as a title of at most `most` characters: with as many columns as there is room for.
+pub(super) fn titled(dimension: usize, names: &[String], most: usize) -> String {
+    let mut meaning = names.get(dimension).map_or("", String::as_str);
+    loop {
+        let title = if meaning.is_empty() { format!("z_{dimension}") } else { format!("z_{dimension}: {meaning}") };
+        match meaning.rsplit_once(", ").filter(|_| title.chars().count() > most) {
+            Some((first, _)) => meaning = first,
+            None => return title,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_has_as_many_columns_as_there_is_room_for() {
+        let names = ["more mass, less flipper".to_owned(), String::new()];
+        let titles = [28, 27, 3].map(|most| titled(0, &names, most));
+        assert_eq!(titles, ["z_0: more mass, less flipper", "z_0: more mass", "z_0: more mass"]);
+        assert_eq!([titled(1, &names, 9), titled(2, &names, 9)], ["z_1", "z_2"]);
     }
 }

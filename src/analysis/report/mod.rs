@@ -7,6 +7,7 @@ mod distribution;
 mod headline;
 mod history;
 mod html;
+mod latent_images;
 mod latent_names;
 mod latent_plane;
 mod model;
@@ -15,6 +16,7 @@ mod oddest;
 mod page;
 mod periods;
 mod reasons;
+mod row_colors;
 mod row_images;
 mod sampled_rows;
 mod sentence;
@@ -26,6 +28,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 pub use self::comparison::comparison_report;
+use self::latent_plane::LatentPlane;
 use self::odd_rows::OddRows;
 use super::figure::Figure;
 use super::label::LabelColumn;
@@ -47,7 +50,8 @@ pub struct ReportConfig {
     pub color: Option<String>,
     /// The two dimensions of the latent space to show. `None`: those whose posterior mean varies most.
     pub dimensions: Option<[usize; 2]>,
-    /// Width and height of the image that a row's learned and constant numbers form, in their order.
+    /// Width and height of the image that a row's learned and constant numbers form, in their order: rows, clusters and places in
+    /// latent space are shown as images.
     pub image: Option<[usize; 2]>,
     /// The columns to show of listed rows. Empty: those that identify rows, and those that the reasons mention.
     pub show: Vec<String>,
@@ -204,9 +208,21 @@ pub fn report(source: &ParquetSource, model: Option<&Model>, config: &ReportConf
     page.scores(&columns, &survey)?;
     page.what_if(&survey)?;
     let influences = model.map(Model::influences).unwrap_or_default();
-    // Single pixels of an image name nothing.
+    // Single pixels of an image name nothing: images do.
     let names = if config.image.is_some() { Vec::new() } else { latent_names::latent_names(&influences) };
-    page.plane(latent_plane::plane(source, &columns, &survey, &sample, &names, config, stop)?)?;
+    let plane = LatentPlane::of(source.path(), &columns, &survey, &sample, config)?;
+    let images = config.image.and_then(|size| Some((model?, size)));
+    page.plane(match &plane {
+        Some(plane) => {
+            let seen = vec!["see What lies where".to_owned(); columns.latents.len()];
+            let titles = plane.titles(&columns, if images.is_some() { &seen } else { &names });
+            Some(plane.scatter(source, &columns, (&survey, &sample), titles, model, stop)?)
+        }
+        None => None,
+    })?;
+    if let (Some(plane), Some(images)) = (&plane, images) {
+        latent_images::show(&mut page, plane, (source.path(), &columns, &sample), images)?;
+    }
     clusters::show(&mut page, source, &columns, &sample, (config, model), stop)?;
     match model {
         Some(model) => {
@@ -222,10 +238,12 @@ pub fn report(source: &ParquetSource, model: Option<&Model>, config: &ReportConf
             training_comparison::show(&mut page, source, model, &sample, config.image.is_some(), stop)?;
             model::training(&mut page, model)?;
         }
-        None => page.leave_out(
-            "training, KL divergence by dimension, traversals, columns against training: these need the model, -m"
-                .to_owned(),
-        ),
+        None => {
+            let images = if config.image.is_some() { "images, " } else { "" };
+            page.leave_out(format!(
+                "{images}training, KL divergence by dimension, traversals, columns against training: these need the model, -m"
+            ));
+        }
     }
     Ok(page.finish(survey.rows, sample.rows.len() as u64, survey.anomalies))
 }

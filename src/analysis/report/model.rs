@@ -69,7 +69,7 @@ pub(super) fn latents(page: &mut ReportPage, model: &Model, names: &[String]) ->
     let bar = |&n: &usize| {
         let dimension = health.dimensions[n];
         let paint = if dimension.is_active() { Paint::Main } else { Paint::Muted };
-        let (name, label) = (titled(n, names), format!("{} nats", short(dimension.kl)));
+        let (name, label) = (titled(n, names, 30), format!("{} nats", short(dimension.kl)));
         Bar { name, value: dimension.kl.max(0.0), label, paint }
     };
     let shown = order.len().min(DIMENSIONS);

@@ -47,6 +47,21 @@ pub(super) fn row_images(columns: &[ArrayRef], [wide, high]: [usize; 2]) -> Resu
     }
 }
 
+/// An image of at most `most` pixels, each the mean of a square of pixels of the given one; and its size.
+pub(super) fn shrunk(image: Vec<f64>, [wide, high]: [usize; 2], most: usize) -> (Vec<f64>, [usize; 2]) {
+    let side = (1..).find(|side| wide.div_ceil(*side) * high.div_ceil(*side) <= most).unwrap_or(1);
+    if side == 1 {
+        return (image, [wide, high]);
+    }
+    let size = [wide.div_ceil(side), high.div_ceil(side)];
+    let mut sums = vec![(0.0, 0.0); size[0] * size[1]];
+    for (place, value) in image.iter().enumerate().filter(|(_, value)| value.is_finite()) {
+        let (sum, known) = &mut sums[place / wide / side * size[0] + place % wide / side];
+        (*sum, *known) = (*sum + value, *known + 1.0);
+    }
+    (sums.into_iter().map(|(sum, known)| sum / known).collect(), size)
+}
+
 /// Scales all images together to the range 0 to 1.
 pub(super) fn stretch_contrast(images: &mut [Vec<f64>]) {
     let all = images.iter().flatten().copied().filter(|value| value.is_finite());
@@ -54,5 +69,20 @@ pub(super) fn stretch_contrast(images: &mut [Vec<f64>]) {
     let wide = (high - low).max(f64::MIN_POSITIVE);
     for value in images.iter_mut().flatten() {
         *value = if value.is_finite() { (*value - low) / wide } else { 0.0 };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_image_is_shrunk_to_means() {
+        let image: Vec<f64> = (0..15).map(f64::from).collect();
+        assert_eq!(shrunk(image.clone(), [5, 3], 15), (image.clone(), [5, 3]));
+        // Squares of 2 by 2; those at the right and upper edge are cut.
+        let means = vec![3.0, 5.0, 6.5, 10.5, 12.5, 14.0];
+        assert_eq!(shrunk(image, [5, 3], 14), (means, [3, 2]));
+        assert!(shrunk(vec![f64::NAN; 4], [2, 2], 1).0[0].is_nan());
     }
 }

@@ -181,7 +181,12 @@ impl TableSurvey {
             _ if end > self.score.min => self.score.min..end,
             _ => self.score.min - least..self.score.min + least,
         };
-        self.scores = Histogram::new(range.clone(), BINS);
+        let scores = Histogram::new(range, BINS);
+        self.scores = match self.threshold {
+            Some(threshold) => scores.with_edge(threshold),
+            None => scores,
+        };
+        let end = self.scores.range.end;
         let path = source.path();
         let names: Vec<String> = [&columns.score].into_iter().chain(columns.label()).cloned().collect();
         for batch in source.scan(&names, BATCH_ROWS) {
@@ -196,7 +201,7 @@ impl TableSurvey {
                 let labelled = labels.as_ref().is_some_and(|labels| labels[n] == Some(true));
                 if let Some(score) = score {
                     self.scores.add(score, labelled);
-                    self.above_range += u64::from(score > range.end);
+                    self.above_range += u64::from(score > end);
                 }
                 self.labelled = labels.as_ref().map(|_| self.labelled.unwrap_or(0) + u64::from(labelled));
             }

@@ -138,7 +138,10 @@ impl Layers {
         for (parameter, place) in &self.parameters {
             let values = &weights[&parameter.name].values;
             assert_eq!(values.len(), parameter.len(), "{}", parameter.name);
-            place.of(parameter).zip(values).for_each(|(at, &value)| flat[at] = value);
+            match place.together(parameter) {
+                Some(range) => flat[range].copy_from_slice(values),
+                None => place.of(parameter).zip(values).for_each(|(at, &value)| flat[at] = value),
+            }
         }
         flat
     }
@@ -146,7 +149,10 @@ impl Layers {
     /// The parameters by name.
     pub(super) fn named(&self, flat: &[f32]) -> Weights {
         let weight = |(parameter, place): &(Parameter, ParameterPlace)| {
-            let values = place.of(parameter).map(|at| flat[at]).collect();
+            let values = match place.together(parameter) {
+                Some(range) => flat[range].to_vec(),
+                None => place.of(parameter).map(|at| flat[at]).collect(),
+            };
             (parameter.name.clone(), Weight { shape: parameter.shape.clone(), values })
         };
         self.parameters.iter().map(weight).collect()
@@ -302,6 +308,12 @@ fn through(layers: &[Dense], parameters: &[f32], x: &[f32], n: usize, kept: &mut
 }
 
 impl ParameterPlace {
+    /// Where all elements of a parameter are, row by row, unless they are transposed: most are copied as they are.
+    fn together(self, parameter: &Parameter) -> Option<Range<usize>> {
+        let together = parameter.shape.get(1).is_none_or(|&columns| self.strides == [columns, 1]);
+        together.then(|| self.start..self.start + parameter.len())
+    }
+
     /// Where each element of a parameter is, row by row.
     fn of(self, parameter: &Parameter) -> impl Iterator<Item = usize> {
         let columns = parameter.shape.get(1).copied().unwrap_or(1);
