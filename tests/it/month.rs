@@ -75,12 +75,12 @@ fn quarantined(dir: &Workdir, week: u64) -> RecordBatch {
     concat_batches(nights[0].schema_ref(), &nights).unwrap()
 }
 
-/// The ten rows with the highest scores, with what a reviewer says of them.
+/// Ten rows from the highest score to the lowest, with what a reviewer says of them.
 fn review(odd: &RecordBatch) -> RecordBatch {
     let scores = odd.column_by_name("anomaly_score").unwrap().as_primitive::<Float32Type>();
     let mut ranked: Vec<i64> = (0..odd.num_rows() as i64).collect();
     ranked.sort_by(|a, b| scores.value(*b as usize).total_cmp(&scores.value(*a as usize)));
-    ranked.truncate(10);
+    let ranked: Vec<i64> = (0..10).map(|n| ranked[n * ranked.len() / 10]).collect();
     let ten = take_record_batch(odd, &Int64Array::from(ranked)).unwrap();
     let verdicts = kinds(&ten).into_iter().map(|kind| Some(if is_fault(kind) { "anomaly" } else { "normal" }));
     let verdicts: ArrayRef = Arc::new(verdicts.collect::<StringArray>());
@@ -123,7 +123,8 @@ fn alerts_become_right_more_often_week_by_week_and_no_false_alarm_comes_back() {
             }
         }
     }
-    assert!(precision.is_sorted() && precision[3] > precision[0] + 0.2, "{precision:?} {found:?}");
+    let later = &precision[1..];
+    assert!(later.iter().all(|share| *share > precision[0] + 0.2) && precision[3] > 0.85, "{precision:?} {found:?}");
     let faults = (2 * NIGHTS * ROWS as u64 / 100) as usize;
     assert!(found.iter().all(|found| *found as f64 >= 0.95 * faults as f64), "{found:?} of {faults}");
 

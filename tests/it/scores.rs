@@ -392,7 +392,7 @@ fn thousands_of_narrow_rows_are_calibrated_with_all_of_them() {
     }
     // Those of more rows vary little by themselves.
     dir.ok("fit in.parquet --columns x0,x1,x2,x3 --epochs 1 --force");
-    assert_eq!(scoring(&dir)["calibration"]["rows"], 1000);
+    assert_eq!(scoring(&dir)["calibration"]["rows"], 2000);
 }
 
 #[test]

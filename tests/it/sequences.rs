@@ -75,14 +75,18 @@ fn the_columns_of_a_window_are_means_over_the_rows_before() {
     let dir = Workdir::new();
     let past = readings(1, 0, 800);
     write(&dir.path("past.parquet"), &past, 1000);
-    // The same columns, by definition: the first row stands for those before it.
+    // The same columns, by definition: the mean of the rows that there are stands for those before them.
     let mut columns: Vec<(String, ArrayRef)> = names(&past).into_iter().zip(past.columns().to_vec()).collect();
     for (from, to) in [(1, 1), (2, 3), (4, 7)] {
         for name in ["load", "heat"] {
             let values = numbers(&past, name);
             let mean = |row: usize| {
-                (from..=to).map(|before| values[row.saturating_sub(before)]).sum::<f64>()
-                    / f64::from(to as u32 - from as u32 + 1)
+                let rows = match row {
+                    0 => &values[..1],
+                    row if row < from => &values[..row],
+                    row => &values[row.saturating_sub(to)..=row - from],
+                };
+                rows.iter().sum::<f64>() / rows.len() as f64
             };
             let rows = if from == to { "1 row before".to_owned() } else { format!("{from} to {to} rows before") };
             let means: Float64Array = (0..values.len()).map(mean).collect::<Vec<_>>().into();
@@ -91,7 +95,7 @@ fn the_columns_of_a_window_are_means_over_the_rows_before() {
     }
     write(&dir.path("wide.parquet"), &RecordBatch::try_from_iter(columns).unwrap(), 1000);
     dir.ok("fit past.parquet -m ordered.safetensors --order-by ts --window 8 --epochs 5");
-    dir.ok("fit wide.parquet -m wide.safetensors --preset anomaly --scale standard --hidden none --trim 0 --epochs 5");
+    dir.ok("fit wide.parquet -m wide.safetensors --preset anomaly --scale standard --hidden none --trim 0 --lr 0.002 --epochs 5");
     dir.ok("transform past.parquet ordered.parquet -m ordered.safetensors --score elbo");
     dir.ok("transform wide.parquet wide-scored.parquet -m wide.safetensors --score elbo");
     let (ordered, wide) = (read(&dir.path("ordered.parquet")), read(&dir.path("wide-scored.parquet")));
