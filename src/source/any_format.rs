@@ -326,14 +326,6 @@ impl Source {
     pub(crate) fn stream(&self, columns: &[String], batch_rows: usize) -> Result<ColumnStream> {
         let all = self.schema();
         columns.iter().try_for_each(|column| self.table.check(column))?;
-        for (n, field) in all.fields().iter().enumerate() {
-            if all.fields()[..n].iter().any(|other| other.name() == field.name()) && columns.contains(field.name()) {
-                return Err(Error::Unsupported {
-                    place: Place::column(self.path(), field.name()),
-                    what: "two columns with one name, in an output that is not a copy of the input,",
-                });
-            }
-        }
         let place = |name: &String| all.index_of(name).ok();
         let places: Vec<usize> = columns.iter().filter_map(place).collect();
         let fields = places.iter().map(|&place| all.fields()[place].clone()).collect::<Vec<_>>();
