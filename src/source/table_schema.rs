@@ -210,7 +210,7 @@ impl UnionColumn {
                 return FileDifference::Harmless(words);
             };
             FileDifference::Rounds(format!(
-                "column {name:?} is {own} in {} and {other} in {}: it is read as {common}, and numbers of more than 15 digits are rounded",
+                "column {name:?} is {own} in {} and {other} in {}: it is read as {common}, and numbers of more than 15 digits may be rounded",
                 path.display(),
                 beside.display()
             ))
