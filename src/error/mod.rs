@@ -224,12 +224,12 @@ pub enum Error {
         /// The type, or class of types, it must have.
         expected: Box<str>,
     },
-    /// A value of a text file does not fit the type that its column must have.
+    /// A value does not fit the type that its column must have.
     #[error("{place}: is {found}, but must be {expected}")]
     WrongValue {
         /// The column.
         place: Place,
-        /// The type it has, and the line and value that are the reason.
+        /// The type it has, and the value that is the reason, in a text file with its line.
         found: Box<str>,
         /// The type it must have.
         expected: Box<str>,

@@ -2,7 +2,7 @@
 //! JSON, GEOMETRY or field ids; everything else follows from the Arrow types.
 
 use ::parquet::arrow::ArrowSchemaConverter;
-use ::parquet::basic::{ConvertedType, Repetition, Type as Physical};
+use ::parquet::basic::{ConvertedType, LogicalType, Repetition, TimeUnit, Type as Physical};
 use ::parquet::errors::Result;
 use ::parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 use arrow::datatypes::{FieldRef, Schema};
@@ -132,6 +132,29 @@ fn accepts_values_of(own: &Type, written: &Type) -> bool {
         && (!is_fixed || type_length == written_length)
         && (!is_decimal || (scale, precision) == (written_scale, written_precision))
         && !gains
+        && time_unit(own) == time_unit(written)
+        && agree_on_utc(own, written)
+}
+
+/// Whether two timestamps are both in UTC, or both not, as far as their annotations tell.
+fn agree_on_utc(own: &Type, written: &Type) -> bool {
+    match (own.get_basic_info().logical_type_ref(), written.get_basic_info().logical_type_ref()) {
+        (Some(LogicalType::Timestamp(own)), Some(LogicalType::Timestamp(written))) => {
+            own.is_adjusted_to_u_t_c == written.is_adjusted_to_u_t_c
+        }
+        _ => true,
+    }
+}
+
+/// The unit of a time, if a leaf is one.
+fn time_unit(leaf: &Type) -> Option<TimeUnit> {
+    let info = leaf.get_basic_info();
+    match (info.logical_type_ref(), info.converted_type()) {
+        (Some(LogicalType::Timestamp(time) | LogicalType::Time(time)), _) => Some(time.unit),
+        (_, ConvertedType::TIMESTAMP_MILLIS | ConvertedType::TIME_MILLIS) => Some(TimeUnit::MILLIS),
+        (_, ConvertedType::TIMESTAMP_MICROS | ConvertedType::TIME_MICROS) => Some(TimeUnit::MICROS),
+        _ => None,
+    }
 }
 
 /// Whether a leaf has no annotation of its values.

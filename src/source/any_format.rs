@@ -120,7 +120,8 @@ impl Source {
         self.inputs.first().map_or_else(|| self.schema(), |input| input.schema())
     }
 
-    /// How each column is stored, if all files are Parquet and store it alike.
+    /// How each column is stored, if all files are Parquet and store it alike. Values are of the table's type: where that is not
+    /// the type of each file, it stands for the Arrow type.
     pub(crate) fn stored_types(&self, columns: &[String]) -> Vec<Option<StoredType>> {
         let of = |input: &Arc<OpenInput>, name: &String| match &input.content {
             // The encoding of a scratch file is chosen for speed.
@@ -133,7 +134,13 @@ impl Source {
             let (first, others) = self.inputs.split_first()?;
             let stored = of(first, name)?;
             let alike = |other: StoredType| other.is_like(&stored);
-            others.iter().all(|input| of(input, name).is_some_and(alike)).then_some(stored)
+            others.iter().all(|input| of(input, name).is_some_and(alike)).then_some(())?;
+            let read_as = Arc::new(self.table.columns().field_with_name(name).ok()?.clone());
+            let has_type =
+                |own: &Schema| own.field_with_name(name).is_ok_and(|it| it.data_type() == read_as.data_type());
+            let is_own = self.inputs.iter().all(|input| has_type(&input.file_schema()));
+            let arrow = stored.arrow.map(|own| if is_own { own } else { read_as });
+            Some(StoredType { arrow, ..stored })
         };
         columns.iter().map(stored).collect()
     }
@@ -319,14 +326,6 @@ impl Source {
     pub(crate) fn stream(&self, columns: &[String], batch_rows: usize) -> Result<ColumnStream> {
         let all = self.schema();
         columns.iter().try_for_each(|column| self.table.check(column))?;
-        for (n, field) in all.fields().iter().enumerate() {
-            if all.fields()[..n].iter().any(|other| other.name() == field.name()) && columns.contains(field.name()) {
-                return Err(Error::Unsupported {
-                    place: Place::column(self.path(), field.name()),
-                    what: "two columns with one name, in an output that is not a copy of the input,",
-                });
-            }
-        }
         let place = |name: &String| all.index_of(name).ok();
         let places: Vec<usize> = columns.iter().filter_map(place).collect();
         let fields = places.iter().map(|&place| all.fields()[place].clone()).collect::<Vec<_>>();

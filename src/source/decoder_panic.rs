@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 
 use arrow::error::ArrowError;
 
+use super::conform::OutOfRange;
 use crate::error::{Error, Foreign, Place, Result};
 
 thread_local! {
@@ -16,17 +17,16 @@ thread_local! {
 #[error("{0} is not supported")]
 pub(super) struct NotSupported(pub(super) &'static str);
 
-impl NotSupported {
-    fn find_in(source: &Foreign) -> Option<&Self> {
-        match source.downcast_ref::<ArrowError>()? {
-            ArrowError::ExternalError(source) => source.downcast_ref(),
-            _ => None,
-        }
+/// The error of our own that a decoder's error wraps.
+fn wrapped<E: std::error::Error + 'static>(source: &Foreign) -> Option<&E> {
+    match source.downcast_ref::<ArrowError>()? {
+        ArrowError::ExternalError(source) => source.downcast_ref(),
+        _ => None,
     }
 }
 
 /// Runs a third-party decoder. Its error or panic becomes [`Error::Read`] at `place`; [`NotSupported`] becomes
-/// [`Error::Unsupported`].
+/// [`Error::Unsupported`], and [`OutOfRange`] [`Error::WrongValue`].
 pub(crate) fn catch_decoder_panic<T, E: Into<Foreign>>(
     place: impl Fn() -> Place,
     read: impl FnOnce() -> Result<T, E>,
@@ -42,11 +42,14 @@ pub(crate) fn catch_decoder_panic<T, E: Into<Foreign>>(
             format!("the reader failed: {}", message.unwrap_or("no reason given")).into()
         }
     };
-    let not_supported = NotSupported::find_in(&source).map(|NotSupported(what)| *what);
-    Err(match not_supported {
-        Some(what) => Error::Unsupported { place: place(), what },
-        None => Error::Read { place: place(), source },
-    })
+    if let Some(NotSupported(what)) = wrapped(&source) {
+        return Err(Error::Unsupported { place: place(), what });
+    }
+    if let Some(OutOfRange { column, found, expected }) = wrapped(&source) {
+        let place = Place { column: Some(column.clone()), ..place() };
+        return Err(Error::WrongValue { place, found: found.as_str().into(), expected: expected.as_str().into() });
+    }
+    Err(Error::Read { place: place(), source })
 }
 
 /// Installs a panic hook that stays silent when a file decoder panics: on a damaged file such a panic becomes an error. All

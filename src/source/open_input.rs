@@ -199,10 +199,8 @@ impl OpenInput {
             || {
                 let added = |name: &str| self.partition_columns.fields().iter().position(|field| field.name() == name);
                 let column = |field: &FieldRef| match (batch.column_by_name(field.name()), added(field.name())) {
-                    (Some(column), _) => conform(column, field.data_type()),
-                    (None, Some(column)) => {
-                        conform(&self.partition_columns.array(column, batch.num_rows())?, field.data_type())
-                    }
+                    (Some(column), _) => conform(column, field),
+                    (None, Some(column)) => conform(&self.partition_columns.array(column, batch.num_rows())?, field),
                     (None, None) => Ok(new_null_array(field.data_type(), batch.num_rows())),
                 };
                 let arrays = schema.fields().iter().map(column).collect::<Result<Vec<_>, _>>()?;

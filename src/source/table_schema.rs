@@ -1,6 +1,6 @@
 //! The columns of many files as those of one table: the union by name, each with the type that holds the values of all files.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use super::column_types::ColumnTypes;
 use super::common_type::{common_field, common_type, list_item, nullable};
 use super::schema_mapping::{map_fields, with_type};
-use crate::error::{Place, Result, TypesDiffer};
+use crate::error::{Error, Place, Result, TypesDiffer};
 
 /// The columns of a table.
 #[derive(Debug, Clone)]
@@ -17,8 +17,9 @@ pub(crate) struct TableSchema {
     schema: SchemaRef,
     /// Columns whose types do not meet.
     conflicts: Arc<Vec<TypeConflict>>,
-    /// What differs between files, in words.
-    differences: Arc<Vec<String>>,
+    /// Columns of which a file has two of one name, each with the file.
+    repeated: Arc<Vec<(String, PathBuf)>>,
+    differences: Arc<Vec<FileDifference>>,
     /// What the values of columns are, where their types do not say it.
     types: ColumnTypes,
 }
@@ -29,6 +30,15 @@ struct TypeConflict {
     column: String,
     first: (PathBuf, DataType),
     other: (PathBuf, DataType),
+}
+
+/// What differs between files, in words.
+#[derive(Debug)]
+enum FileDifference {
+    /// The values of all are kept.
+    Harmless(String),
+    /// Long numbers are rounded.
+    Rounds(String),
 }
 
 /// A file of a table.
@@ -43,12 +53,11 @@ pub(super) struct TableFile<'a> {
 /// A column that is being put together.
 struct UnionColumn {
     field: FieldRef,
-    /// A file of its type, for messages.
-    path: PathBuf,
     in_path: bool,
-    /// Files that have it, and those that store it with another type.
+    /// Files that have it.
     files: usize,
-    others: usize,
+    /// Its types, each with the first file of it.
+    types: Vec<(DataType, PathBuf)>,
     conflict: Option<(PathBuf, DataType)>,
 }
 
@@ -57,7 +66,7 @@ impl TableSchema {
     /// paths. A column that a file lacks is null there.
     pub(super) fn of<'a>(files: impl Iterator<Item = TableFile<'a>>) -> Self {
         let (mut columns, mut places) = (Vec::<UnionColumn>::new(), HashMap::<String, usize>::new());
-        let (mut count, mut metadata, mut last) = (0, None, None::<SchemaRef>);
+        let (mut count, mut metadata, mut last, mut repeated) = (0, None, None::<SchemaRef>, Vec::new());
         for TableFile { path, columns: schema, partition_columns } in files {
             count += 1;
             metadata.get_or_insert_with(|| schema.metadata().clone());
@@ -67,10 +76,16 @@ impl TableSchema {
                 continue;
             }
             let own = schema.fields().len() - partition_columns;
+            let mut names = HashSet::new();
             for (n, field) in schema.fields().iter().enumerate() {
+                let is_new = names.insert(field.name().as_str());
+                if !is_new {
+                    repeated.push((field.name().clone(), path.to_owned()));
+                }
                 match places.get(field.name()) {
-                    // The names of a single file may repeat.
-                    Some(&place) if count > 1 => columns[place].add(field, path, n >= own),
+                    Some(&place) if count > 1 && is_new => columns[place].add(field, path, n >= own),
+                    Some(_) if count > 1 => {}
+                    // A single file is copied with both columns of one name.
                     _ => {
                         places.insert(field.name().clone(), columns.len());
                         columns.push(UnionColumn::new(field, path, n >= own));
@@ -84,8 +99,8 @@ impl TableSchema {
         let fields = columns.iter().map(|it| if it.files < count { nullable(&it.field) } else { it.field.clone() });
         let schema = Schema::new_with_metadata(fields.collect::<Vec<_>>(), metadata.unwrap_or_default());
         let conflicts = columns.into_iter().filter_map(UnionColumn::into_conflict).collect();
-        let (conflicts, differences, types) = (Arc::new(conflicts), Arc::new(differences), ColumnTypes::default());
-        Self { schema: Arc::new(schema), conflicts, differences, types }
+        let (conflicts, repeated, differences) = (Arc::new(conflicts), Arc::new(repeated), Arc::new(differences));
+        Self { schema: Arc::new(schema), conflicts, repeated, differences, types: ColumnTypes::default() }
     }
 
     /// The columns.
@@ -105,7 +120,12 @@ impl TableSchema {
 
     /// Says what differs between files.
     pub(super) fn tell(&self) {
-        self.differences.iter().for_each(|difference| tracing::info!("{difference}"));
+        for difference in self.differences.iter() {
+            match difference {
+                FileDifference::Harmless(words) => tracing::info!("{words}"),
+                FileDifference::Rounds(words) => tracing::warn!("{words}"),
+            }
+        }
     }
 
     /// Some of the columns.
@@ -131,11 +151,15 @@ impl TableSchema {
         Self { schema: Arc::new(columns), ..self.clone() }
     }
 
-    /// Checks that the types of a column meet, before it is read.
+    /// Checks, before a column is read, that it is the only one of its name and that its types meet.
     ///
     /// # Errors
-    /// [`Error::TypesDiffer`](crate::Error::TypesDiffer) with both files and types.
+    /// [`Error::Unsupported`] with the file that has two, and [`Error::TypesDiffer`] with both files and types.
     pub(crate) fn check(&self, column: &str) -> Result<()> {
+        if let Some((_, path)) = self.repeated.iter().find(|(name, _)| name == column) {
+            let what = "reading a column that shares its name with another one";
+            return Err(Error::Unsupported { place: Place::column(path, column), what });
+        }
         let Some(conflict) = self.conflicts.iter().find(|conflict| conflict.column == column) else { return Ok(()) };
         let TypeConflict { column, first: (first, expected), other: (path, found) } = conflict;
         let (place, expected) = (Place::column(path, column), format!("{expected} in {}", first.display()));
@@ -145,20 +169,23 @@ impl TableSchema {
 
 impl UnionColumn {
     fn new(field: &FieldRef, path: &Path, in_path: bool) -> Self {
-        Self { field: field.clone(), path: path.to_owned(), in_path, files: 1, others: 0, conflict: None }
+        let types = vec![(field.data_type().clone(), path.to_owned())];
+        Self { field: field.clone(), in_path, files: 1, types, conflict: None }
     }
 
     /// Adds the column of another file.
     fn add(&mut self, field: &FieldRef, path: &Path, in_path: bool) {
         self.files += 1;
         self.in_path &= in_path;
+        if self.types.iter().all(|(known, _)| known != field.data_type()) {
+            self.types.push((field.data_type().clone(), path.to_owned()));
+        }
         if field.data_type() == self.field.data_type() {
             if field.is_nullable() {
                 self.field = nullable(&self.field);
             }
             return;
         }
-        self.others += 1;
         match common_field(&self.field, field) {
             Some(common) => self.field = common,
             None => self.conflict = Some(self.conflict.take().unwrap_or((path.to_owned(), field.data_type().clone()))),
@@ -166,21 +193,54 @@ impl UnionColumn {
     }
 
     /// How its `files` differ in it, in words.
-    fn differences(&self, files: usize) -> Vec<String> {
-        let Self { field, files: having, others, conflict, .. } = self;
-        let name = field.name();
-        let missing = (*having < files)
-            .then(|| format!("column {name:?} is missing in {} of {files} files, and null there", files - having));
-        let widened = (*others > 0 && conflict.is_none()).then(|| {
-            format!("column {name:?} is read as {}, since the files store it with different types", field.data_type())
+    fn differences(&self, files: usize) -> Vec<FileDifference> {
+        let Self { field, files: having, types, conflict, .. } = self;
+        let (name, common) = (field.name(), field.data_type());
+        let missing = (*having < files).then(|| {
+            let missing = files - having;
+            FileDifference::Harmless(format!(
+                "column {name:?} is missing in {missing} of {files} files, and null there"
+            ))
+        });
+        let widened = (types.len() > 1 && conflict.is_none()).then(|| {
+            let rounded = types.iter().find(|(own, _)| rounds(own, common));
+            let other = |(own, _): &&(DataType, PathBuf)| rounded.is_some_and(|(rounded, _)| own != rounded);
+            let Some(((own, path), (other, beside))) = rounded.zip(types.iter().find(other)) else {
+                let words = format!("column {name:?} is read as {common}, since the files store it with different types");
+                return FileDifference::Harmless(words);
+            };
+            FileDifference::Rounds(format!(
+                "column {name:?} is {own} in {} and {other} in {}: it is read as {common}, and numbers of more than 15 digits may be rounded",
+                path.display(),
+                beside.display()
+            ))
         });
         missing.into_iter().chain(widened).collect()
     }
 
     fn into_conflict(self) -> Option<TypeConflict> {
         let other = self.conflict?;
-        let first = (self.path, self.field.data_type().clone());
+        let path = self.types.into_iter().next().map(|(_, path)| path).unwrap_or_default();
+        let first = (path, self.field.data_type().clone());
         Some(TypeConflict { column: self.field.name().clone(), first, other })
+    }
+}
+
+/// Whether a double of the `common` type stands for integers or decimals that may have more digits than it holds.
+fn rounds(data_type: &DataType, common: &DataType) -> bool {
+    use DataType as T;
+    match (data_type, common) {
+        (T::Int64 | T::UInt64, T::Float64) => true,
+        (T::Decimal64(digits, _) | T::Decimal128(digits, _) | T::Decimal256(digits, _), T::Float64) => *digits > 15,
+        (T::Dictionary(_, values), T::Float64) => rounds(values, common),
+        (T::Struct(fields), T::Struct(common)) => fields.iter().any(|field| {
+            common.find(field.name()).is_some_and(|(_, common)| rounds(field.data_type(), common.data_type()))
+        }),
+        (T::Map(entries, _), T::Map(common, _)) => rounds(entries.data_type(), common.data_type()),
+        (data_type, common) => match (list_item(data_type), list_item(common)) {
+            (Some(item), Some(common)) => rounds(item.data_type(), common.data_type()),
+            _ => false,
+        },
     }
 }
 

@@ -296,7 +296,12 @@ fn a_key_of_the_path_agrees_with_the_column_of_the_file() {
     }
     dir.ok(&format!("fit lake -m a.st {FIT}"));
     std::fs::rename(dir.path("lake/k=2"), dir.path("lake/k=3")).unwrap();
-    dir.fails(65, "transform lake out/ -m a.st").says(&["k=3/p.parquet", "\"k\"", "other values than the path"]);
+    dir.fails(65, "transform lake out/ -m a.st").says(&[
+        "k=3/p.parquet",
+        "\"k\"",
+        "is 2, but must be 3 as in the path",
+        "rename",
+    ]);
 }
 
 #[test]

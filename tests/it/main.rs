@@ -65,6 +65,7 @@ mod logs;
 mod map;
 mod members;
 mod memory;
+mod merged_types;
 mod model_file;
 mod monitor;
 mod month;

@@ -203,8 +203,12 @@ fn a_carried_column_never_stops_a_run() {
 #[test]
 fn a_line_that_is_no_row_is_told_by_its_number() {
     let dir = Workdir::new();
-    for (line, expected) in [("{\"x\": 1", "line 3: not valid JSON at column 7"), ("[1]", "line 3: not a JSON object")]
-    {
+    for (line, expected) in [
+        ("{\"x\": 1", "line 3: not valid JSON at column 7"),
+        ("[1]", "line 3: not a JSON object"),
+        (r#"{"x": 1, "s": "\ud800 b"}"#, "line 3: not valid JSON at column"),
+        (r#"{"x": 1, "s": "\udc00"}"#, "line 3: not valid JSON at column"),
+    ] {
         std::fs::write(dir.path("in.ndjson"), format!("{{\"x\": 1}}\n\n{line}\n{{\"x\": 2}}\n")).unwrap();
         dir.fails(65, "fit in.ndjson").says(&["in.ndjson", expected]);
     }

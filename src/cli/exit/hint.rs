@@ -175,6 +175,13 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::WrongType { expected, .. } | Error::WrongValue { expected, .. } if expected.starts_with("normal") => {
             format!("{} names the column of verdicts; where nobody looked at a row, it is empty", setter("verdict"))
         }
+        Error::WrongValue { expected, .. } if expected.ends_with("in the path") => {
+            "a directory called key=value says that all rows below it have that value; rename the directory, or the column of the file".to_owned()
+        }
+        Error::WrongValue { expected, .. } if expected.contains("of other files") && has("keep") => {
+            let list = if has("epochs") { format!("{} and ", setter("columns")) } else { String::new() };
+            format!("correct the value, or list the other columns with {list}{}", setter("keep"))
+        }
         Error::WrongValue { .. } if has("epochs") => {
             format!("correct the value, or leave the column out with {}", setter("exclude"))
         }
@@ -185,6 +192,7 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::NothingSelected(selection) => {
             format!("{} {patterns}; `vaepipe inspect` shows every column", setter(selection))
         }
+        Error::Unsupported { what, .. } if what.contains("shares its name") => "rename one of the two".to_owned(),
         Error::Unsupported { what, .. } if what.contains("in a Delta table,") && has("keep") => {
             format!("leave the column out with {}", setter("keep"))
         }

@@ -1,5 +1,6 @@
 //! Whether a model is good, in words: measured on calibration rows, which took no part in training.
 
+use indicatif::HumanCount;
 use serde_json::{Value, json};
 use vaepipe::{Health, Model, Scale};
 
@@ -54,7 +55,7 @@ impl Rating {
 /// The verdict in one line, and what limits it, if anything does.
 pub(crate) fn lines(model: &Model) -> Vec<(&'static str, String)> {
     let health = model.metadata().health.as_ref();
-    let rows = health.map_or(0, |health| health.rows);
+    let rows = HumanCount(health.map_or(0, |health| health.rows));
     let percent = |share: f64| format!("{:.0} %", 100.0 * share);
     let pca = format!("that of PCA with {} components, on {rows} unseen rows", model.metadata().network.latent_dim);
     let rating = match Rating::of(health) {

@@ -79,12 +79,12 @@ impl MappedFile {
 
     /// A column of the table, of what the file stores of it.
     fn column(&self, place: usize, stored: Option<(usize, &ArrayRef)>, rows: usize) -> Result<ArrayRef, ArrowError> {
-        let wanted = self.schema.field(place).data_type();
+        let wanted = self.schema.field(place);
         match (stored, self.columns.columns.get(place)) {
             (Some((root, array)), Some(logged)) => {
                 conform(&self.columns.renamed(array, &self.stored[root], logged)?, wanted)
             }
-            (None, Some(_)) => Ok(new_null_array(wanted, rows)),
+            (None, Some(_)) => Ok(new_null_array(wanted.data_type(), rows)),
             (_, None) => self.partition.array(place - self.columns.columns.len(), rows),
         }
     }

@@ -83,9 +83,7 @@ impl ParquetFile {
                     };
                     let found = own.map(Ok).or_else(added).transpose()?;
                     let (field, array) = match (found, self.table.as_ref().map(|table| table.schema.field(column))) {
-                        (Some((_, array)), Some(wanted)) => {
-                            (wanted.clone().into(), conform(&array, wanted.data_type())?)
-                        }
+                        (Some((_, array)), Some(wanted)) => (wanted.clone().into(), conform(&array, wanted)?),
                         (Some(found), None) => found,
                         (None, _) => {
                             let wanted = self.columns().fields()[column].clone();

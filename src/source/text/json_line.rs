@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
 
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use super::column_values::{ColumnValues, Line, MAX_KEYS};
 
@@ -12,7 +13,7 @@ const MAX_DEPTH: usize = 32;
 
 /// Checks that a line is a JSON object; the error is a message.
 pub(super) fn check_object(line: &str) -> Result<(), String> {
-    serde_json::from_str::<IgnoredAny>(line).map_err(|error| {
+    serde_json::from_str::<IgnoredAny>(line).map_or_else(Err, |_| lone_surrogate(line)).map_err(|error| {
         let (place, all) = (format!(" at line {} column {}", error.line(), error.column()), error.to_string());
         let at = line.get(error.column().saturating_sub(1)..).unwrap_or_default();
         let fault = match ["NaN", "Infinity"].into_iter().find(|word| at.starts_with(word)) {
@@ -22,6 +23,14 @@ pub(super) fn check_object(line: &str) -> Result<(), String> {
         format!("not valid JSON at column {}: {fault}", error.column())
     })?;
     if line.trim_start().starts_with('{') { Ok(()) } else { Err("not a JSON object".to_owned()) }
+}
+
+/// The error of half a surrogate pair, which only a decoded text shows.
+fn lone_surrogate(line: &str) -> serde_json::Result<()> {
+    match ["\\ud", "\\uD"].iter().any(|escape| line.contains(escape)).then(|| serde_json::from_str::<Value>(line)) {
+        Some(Err(error)) if error.to_string().contains("hex escape") => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The items of a list, or alternating keys and values of an object, in valid JSON.
@@ -77,7 +86,6 @@ fn unquote(quoted: &str) -> Cow<'_, str> {
     if !within.contains('\\') {
         return Cow::Borrowed(within);
     }
-    // A lone surrogate cannot be decoded; the reader reports it.
     serde_json::from_str(quoted).map_or(Cow::Borrowed(within), Cow::Owned)
 }
 
