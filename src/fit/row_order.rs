@@ -85,8 +85,8 @@ impl HoldOut {
         let least = Self::FEWEST.min(rows / 4).max(Self::ENOUGH.min(rows / 8));
         let count = wanted.max(least).min(most).min(rows.saturating_sub(2));
         let calibration = match rows {
-            ..Self::CALIBRATION_FROM => 0,
-            ..Self::PRECISE_FROM => Self::CALIBRATION.min(rows / 10),
+            rows if rows < Self::CALIBRATION_FROM => 0,
+            rows if rows < Self::PRECISE_FROM => Self::CALIBRATION.min(rows / 10),
             _ => Self::CALIBRATION.max(Self::PRECISE.min(wanted)),
         };
         HeldOut { validation: count.div_ceil(2), calibration: (count / 2).max(calibration.min(most / 2)) }
