@@ -328,7 +328,8 @@ class GenerateOptions(TypedDict, total=False):
     #: Draw from the standard normal prior instead of the density fitted to the latents
     prior: bool | None
 
-    #: Fix given columns, like device=7,site=north, or parts of given times, like hour=3 or ts.weekday=monday; other given columns are drawn from training rows
+    #: Fix given columns, like device=7,site=north, or parts of given times, like hour=3 or ts.weekday=monday;
+    #: other given columns are drawn from training rows
     at: Mapping[str, object] | Sequence[str] | None
 
     #: Leave out values as often as the training data did
@@ -341,7 +342,8 @@ class TraverseOptions(TypedDict, total=False):
     #: Places along each dimension, 2 to 10,000
     steps: int | None
 
-    #: Fix given columns, like device=7,site=north, or parts of given times, like hour=3 or ts.weekday=monday; other given columns are those of a typical training row
+    #: Fix given columns, like device=7,site=north, or parts of given times, like hour=3 or ts.weekday=monday;
+    #: other given columns are those of a typical training row
     at: Mapping[str, object] | Sequence[str] | None
 
     #: Put this before the names of the columns `dimension` and `z`
