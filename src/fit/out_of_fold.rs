@@ -81,18 +81,26 @@ impl Trained {
             true => (0..all.len()).map(|row| row * count / all.len()).collect(),
             false => folds(&all.ids, count, training.seed),
         };
+        // Windows of rows side by side overlap: those within a window of a fold, or within a fold of it, are not trained on.
+        let window = self.loaded.prepared.columns.sequence.as_ref().map_or(1, |sequence| sequence.window);
+        let margin = (window - 1).min(all.len() / count);
+        let last = all.len() - 1;
+        let is_near = |row: usize, fold: usize| {
+            [row.saturating_sub(margin), row, (row + margin).min(last)].iter().any(|&row| folds[row] == fold)
+        };
         let of_folds = run.side_by_side(count, self.folds_at_once(all.len() * width), |fold, run| {
+            let takes = |row: usize, inside: bool| if inside { folds[row] == fold } else { !is_near(row, fold) };
             let some = |inside: bool| {
                 let mut some = Table::default();
-                let rows = (0..all.len()).filter(|&row| (folds[row] == fold) == inside);
+                let rows = (0..all.len()).filter(|&row| takes(row, inside));
                 rows.for_each(|row| some.push_row(&all, row, width));
                 some
             };
             let some_restarted = |inside: bool| {
                 // The same row is in one fold, whatever its window.
-                let place = |row: usize| all.ids.partition_point(|id| *id < restarted.ids[row]).min(all.len() - 1);
+                let place = |row: usize| all.ids.partition_point(|id| *id < restarted.ids[row]).min(last);
                 let mut some = Table::default();
-                let rows = (0..restarted.len()).filter(|&row| (folds[place(row)] == fold) == inside);
+                let rows = (0..restarted.len()).filter(|&row| takes(place(row), inside));
                 rows.for_each(|row| some.push_row(restarted, row, width));
                 some
             };
