@@ -81,7 +81,7 @@ impl Watched {
     /// The columns to watch: those that were constant in a fit to `rows` rows.
     pub(crate) fn of(carried: &[Carried], rows: u64) -> Vec<Self> {
         // Later rows have later times and are of later batches, which is no surprise.
-        let is_time = |carried: &&Carried| {
+        let passes = |carried: &&Carried| {
             let is_mark = |constant: &String| marks_a_batch(&carried.column, constant);
             carried.logical_type.is_some_and(LogicalType::is_time) || carried.constant.as_ref().is_some_and(is_mark)
         };
@@ -89,7 +89,7 @@ impl Watched {
             let (name, constant, missing) = (column.clone(), constant.clone()?, *missing);
             Some(Self { name, constant, known: rows.saturating_sub(missing), missing })
         };
-        carried.iter().filter(|carried| !is_time(carried)).filter_map(watched).collect()
+        carried.iter().filter(|carried| !passes(carried)).filter_map(watched).collect()
     }
 
     /// Marks the known values that are not the constant.

@@ -21,7 +21,7 @@ use crate::numerics::RandomStream;
 use crate::pipeline::Run;
 
 /// Fewest calibration rows that calibrate scores by themselves.
-pub(super) const FEWEST: usize = 40;
+const FEWEST: usize = 40;
 
 /// Most rows in order that are scored out of fold: of more rows, those that training and stored rows overlap with are few.
 const MOST_IN_ORDER: usize = 1 << 16;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tail::{finite, shortest};
 
-/// Scores beyond the last rank, as this many have, say little.
+/// Fewest scores above the last rank that is compared: fewer say little.
 const LEAST_ABOVE: f64 = 4.0;
 
 /// Scores of one kind of rows, ascending, each with the score of another kind that the same share of those rows exceeds.

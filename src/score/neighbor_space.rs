@@ -29,7 +29,7 @@ pub(crate) struct Residuals {
     /// Elements of the row vector.
     pub(crate) inputs: usize,
     /// Which rows have no full window; empty if all have one.
-    pub(crate) partial: Vec<bool>,
+    pub(crate) partial_windows: Vec<bool>,
 }
 
 /// A space of `width = latent_dim + inputs` dimensions: a row's place is its posterior mean, then asinh of each element's
@@ -65,7 +65,12 @@ impl MemberView<'_> {
         if let Some(known) = &self.batch.known {
             residual.iter_mut().zip(known).filter(|(_, known)| **known == 0.0).for_each(|(it, _)| *it = f32::NAN);
         }
-        Ok(Residuals { mean: self.encoded.mean.clone(), residual, inputs, partial: self.batch.partial_windows.clone() })
+        Ok(Residuals {
+            mean: self.encoded.mean.clone(),
+            residual,
+            inputs,
+            partial_windows: self.batch.partial_windows.clone(),
+        })
     }
 }
 
@@ -77,7 +82,7 @@ impl Residuals {
 
     /// Whether a row has no full window.
     pub(super) fn is_partial(&self, row: usize) -> bool {
-        self.partial.get(row).is_some_and(|partial| *partial)
+        self.partial_windows.get(row).is_some_and(|partial| *partial)
     }
 
     /// Adds rows of the same width, of which it is not kept how full their windows are.

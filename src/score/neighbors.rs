@@ -141,12 +141,12 @@ mod tests {
             mean.push(row[0]);
             residual.extend([row[1] + row[2], row[1] + 0.1 * row[3], row[4]]);
         }
-        Residuals { mean, residual, inputs: 3, partial: Vec::new() }
+        Residuals { mean, residual, inputs: 3, partial_windows: Vec::new() }
     }
 
     fn some(rows: &Residuals, range: std::ops::Range<usize>) -> Residuals {
         let residual = rows.residual[range.start * 3..range.end * 3].to_vec();
-        Residuals { mean: rows.mean[range].to_vec(), residual, inputs: 3, partial: Vec::new() }
+        Residuals { mean: rows.mean[range].to_vec(), residual, inputs: 3, partial_windows: Vec::new() }
     }
 
     fn stored(sample: &Residuals) -> Neighbors {
@@ -188,7 +188,7 @@ mod tests {
             mean: vec![0.0],
             residual: residual.to_vec(),
             inputs: 3,
-            partial: Vec::new(),
+            partial_windows: Vec::new(),
         };
         // The first two elements go together: both high is ordinary, opposite ones are not.
         let [ordinary, broken, rare] =
@@ -200,18 +200,19 @@ mod tests {
 
     #[test]
     fn equal_rows_missing_values_and_overflow_have_distances() {
-        let equal = Residuals { mean: vec![1.0; 50], residual: vec![2.0; 150], inputs: 3, partial: Vec::new() };
+        let equal = Residuals { mean: vec![1.0; 50], residual: vec![2.0; 150], inputs: 3, partial_windows: Vec::new() };
         assert_eq!(stored(&equal).distances(&equal), [0.0; 50]);
         let neighbors = stored(&rows(100));
         let odd = Residuals {
             mean: vec![0.0; 2],
             residual: vec![f32::NAN, f32::NAN, 0.1, f32::MAX, 0.0, 0.0],
             inputs: 3,
-            partial: Vec::new(),
+            partial_windows: Vec::new(),
         };
         let distances = neighbors.distances(&odd);
         assert!(distances[0] < 2.0 && distances[1] > 10.0, "{distances:?}");
-        let overflow = Residuals { mean: vec![f32::MAX], residual: vec![0.0; 3], inputs: 3, partial: Vec::new() };
+        let overflow =
+            Residuals { mean: vec![f32::MAX], residual: vec![0.0; 3], inputs: 3, partial_windows: Vec::new() };
         assert_eq!(neighbors.distances(&overflow), [f32::INFINITY]);
     }
 }
