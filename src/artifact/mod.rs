@@ -41,7 +41,7 @@ use crate::error::{Error, ModelFault, Result};
 use crate::feature::{Carried, Features, GroupNorms, InputColumn, Kind, Layout, OrderedPair, OrderedValues, Watched};
 use crate::model::{Device, Network, Vae, Weight, Weights};
 use crate::numerics::MixtureClusters;
-use crate::score::{AggregatePosterior, COMBINED, Neighbors, Reference, Score, Scorer, Scoring, Stored};
+use crate::score::{AggregatePosterior, COMBINED, GroupScores, Neighbors, Reference, Score, Scorer, Scoring, Stored};
 use crate::sequence::Sequence;
 use crate::storage::{Object, Target, check_url, commit_bytes, is_url};
 
@@ -134,13 +134,13 @@ impl Model {
         metadata: Metadata,
         members: Vec<(Weights, AggregatePosterior)>,
         (stored, reference, found): (Option<&Neighbors>, Option<&Reference>, Option<&MixtureClusters>),
-        norms: [&[Arc<GroupNorms>]; 2],
+        (norms, group_scores): (&[Arc<GroupNorms>], &[GroupScores]),
         (aggregate, layout): (&Aggregate, &Layout),
         sketch: &Sketch,
         device: &candle_core::Device,
     ) -> Result<Self, ModelFault> {
         let mut tensors = Weights::from_iter(aggregate.tensors(metadata.network.latent_dim, layout));
-        tensors.extend(groups::tensors(norms));
+        tensors.extend(groups::tensors(norms, group_scores));
         tensors.extend(sketch.tensors());
         tensors.extend(stored.map(neighbors::tensors).unwrap_or_default());
         tensors.extend(feedback::tensors(None, reference));
@@ -194,7 +194,7 @@ impl Model {
         let (aggregate, mut weights): (Weights, Weights) =
             tensors.into_iter().partition(|(name, _)| Aggregate::has_tensor(name));
         let norms = weights.extract_if(.., |name, _| groups::has_tensor(name)).collect();
-        let [norms, group_scores] = groups::take(norms, &features, anomaly_score.parts(metadata.scoring.compares()))?;
+        let (norms, group_scores) = groups::take(norms, &features, anomaly_score.parts(metadata.scoring.compares()))?;
         let features = features.with_norms(norms);
         let layout = features.layout();
         let Some(directions) = features.directed(directions) else {
@@ -302,7 +302,7 @@ impl Model {
     pub fn to_bytes(&self) -> Vec<u8> {
         let given = self.features.layout().given();
         let aggregate = self.aggregate.tensors(self.metadata.network.latent_dim, self.features.layout());
-        let groups = groups::tensors([given.norms(), self.scorer.group_scores()]);
+        let groups = groups::tensors(given.norms(), self.scorer.group_scores());
         let sketch = self.sketch.as_ref().map(|sketch| sketch.tensors()).unwrap_or_default();
         let stored = self.scorer.neighbors().map(|(stored, _)| neighbors::tensors(stored)).unwrap_or_default();
         let reviewed = feedback::tensors(self.scorer.feedback(), self.reference.as_deref());

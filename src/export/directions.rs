@@ -27,7 +27,7 @@ impl<'a> GraphRows<'a> {
             one_sided.has_expected = Some(has_expected);
             // A distance alone says little of a row with an expected value.
             let score = if anomaly_score.needs() == Stored::Rows { &COMBINED } else { anomaly_score };
-            let [before, after] = [&mut own, &mut one_sided].map(|rows| rows.score_without_feedback(graph, score));
+            let [before, after] = [&mut own, &mut one_sided].map(|rows| rows.unadjusted_score(graph, score));
             graph.section("directions");
             let stays = graph.op("LessOrEqual", &[&before, &after]);
             (one_sided, stays)

@@ -14,6 +14,7 @@ mod directions;
 mod feedback;
 mod file;
 mod graph;
+mod groups;
 mod inputs;
 mod losses;
 mod marginals;
@@ -154,9 +155,9 @@ impl Model {
         let ranked = rows.scored(graph, |rows, graph| rows.anomaly_score(graph, anomaly_score));
         for score in scores {
             let is_ranked = score.name == anomaly_score.name && !self.scorer().standardises(score);
-            let column = match (is_ranked, self.scorer().feedback()) {
-                (true, None) => ranked.clone(),
-                (true, Some(_)) => rows.scored(graph, |rows, graph| rows.score_without_feedback(graph, score)),
+            let column = match (is_ranked, self.scorer().adjusts()) {
+                (true, false) => ranked.clone(),
+                (true, true) => rows.scored(graph, |rows, graph| rows.unadjusted_score(graph, score)),
                 (false, _) => rows.scored(graph, |rows, graph| rows.score(graph, score)),
             };
             self.output_column(graph, &name(score.name), &column, ElementType::Float, score.about);

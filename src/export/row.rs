@@ -4,10 +4,11 @@
 
 use super::column::ColumnInput;
 use super::graph::{GraphBuilder, Tensor};
+use super::groups::standardised;
 use super::schema::ElementType;
 use super::values::{ValueBlock, encoded};
 use super::words::{differs, numbers, one_hot};
-use crate::feature::{Features, GivenElement, GroupNorms, Layout, Recipe, WatchedRecipe};
+use crate::feature::{Features, GivenElement, Layout, Recipe, WatchedRecipe};
 
 /// The columns of a model as inputs.
 pub(super) struct RowColumns<'a> {
@@ -146,40 +147,4 @@ impl RowVector {
         seen.extend(self.given.iter().cloned());
         graph.beside(&seen)
     }
-}
-
-/// Numbers, `[rows, width]`, less the level of the row's group and divided by its spread.
-pub(super) fn standardised(
-    graph: &mut GraphBuilder,
-    numbers: &Tensor,
-    norms: &GroupNorms,
-    groups: &[(usize, Tensor)],
-    width: usize,
-) -> Tensor {
-    let [level, spread] = group_levels(graph, norms, groups, width);
-    let off = graph.op("Sub", &[numbers, &level]);
-    graph.op("Div", &[&off, &spread])
-}
-
-/// The level and the spread of each number in the row's group, `[rows, width]`.
-pub(super) fn group_levels(
-    graph: &mut GraphBuilder,
-    norms: &GroupNorms,
-    groups: &[(usize, Tensor)],
-    width: usize,
-) -> [Tensor; 2] {
-    let group = groups.iter().find(|(element, _)| *element == norms.element());
-    let (_, group) = group.expect("norms are of a given column that has groups");
-    let tables = norms.tables(width);
-    // The last row is of rows of no known group, and of groups without levels of their own.
-    let count = tables[0].len() / width;
-    let (unknown, zero, last) = (graph.ints(&[count as i64 - 1]), graph.ints(&[0]), graph.ints(&[1]));
-    let is_known = graph.op("GreaterOrEqual", &[group, &zero]);
-    let row = graph.op("Min", &[group, &unknown]);
-    let row = graph.op("Where", &[&is_known, &row, &unknown]);
-    let row = graph.op("Squeeze", &[&row, &last]);
-    tables.map(|table| {
-        let table = graph.float_table(&table, &[count, width]);
-        graph.gather(&table, &row, 0)
-    })
 }

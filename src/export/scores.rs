@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 
 use super::feedback;
 use super::graph::{GraphBuilder, Tensor};
+use super::groups;
 use super::losses::{LossGraph, losses};
 use super::marginals;
 use super::neighbors;
 use super::network::{NetworkGraph, PosteriorGraph};
-use super::row::{RowVector, standardised};
+use super::row::RowVector;
 use super::schema::ElementType;
 use super::tails::{OF_DISTANCES, OF_SUMS, TailGraph};
 use crate::artifact::Model;
@@ -102,7 +103,7 @@ impl ScoreGraph<'_> {
         self.of_known(graph, &combined)
     }
 
-    /// The score by which rows are ranked: standardised by the row's groups, if some are given, and as feedback changes it.
+    /// The score by which rows are ranked: compared with the row's groups, if some are given, and as feedback changes it.
     pub(super) fn anomaly_score(&mut self, graph: &mut GraphBuilder, score: &Score) -> Tensor {
         let by_itself = self.score_without_feedback(graph, score);
         let scorer = self.model.scorer();
@@ -113,14 +114,23 @@ impl ScoreGraph<'_> {
 
     /// The score by which rows are ranked without feedback.
     pub(super) fn score_without_feedback(&mut self, graph: &mut GraphBuilder, score: &Score) -> Tensor {
+        let mut scores = self.unadjusted_score(graph, score);
+        for tails in self.model.scorer().group_scores().iter().filter_map(|of_column| of_column.tails.as_ref()) {
+            scores = groups::compared(graph, &scores, tails, &self.row.groups);
+        }
+        scores
+    }
+
+    /// The same before it is compared with the tails of groups.
+    pub(super) fn unadjusted_score(&mut self, graph: &mut GraphBuilder, score: &Score) -> Tensor {
         if let Some(known) = self.ranked.get(score.name) {
             return known.clone();
         }
         let parts = self.parts(graph, score);
         graph.section("anomaly_score");
         let mut all = graph.beside(&parts);
-        for norms in self.model.scorer().group_scores() {
-            all = standardised(graph, &all, norms, &self.row.groups, parts.len());
+        for of_column in self.model.scorer().group_scores().iter() {
+            all = groups::standardised(graph, &all, &of_column.norms, &self.row.groups, parts.len());
         }
         let count = parts.len();
         let parts: Vec<Tensor> = match count {

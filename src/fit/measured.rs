@@ -12,11 +12,11 @@ use crate::artifact::{Aggregate, Clusters, FORMAT_VERSION, Health, Init, Metadat
 use crate::config::Training;
 use crate::drift::Sketch;
 use crate::error::{Error, Result};
-use crate::feature::{GroupNorms, InputColumn, Layout, OrderedPair};
+use crate::feature::{InputColumn, Layout, OrderedPair};
 use crate::model::{Checkpoint, Trainer, Vae, Weights};
 use crate::numerics::MixtureClusters;
 use crate::pipeline::{self, Run, Stage};
-use crate::score::{AggregatePosterior, Neighbors, Reference, Scoring};
+use crate::score::{AggregatePosterior, GroupScores, Neighbors, Reference, Scoring};
 
 /// A fit whose model is measured.
 pub(super) struct Measured {
@@ -28,7 +28,7 @@ pub(super) struct Measured {
     latents: Vec<AggregatePosterior>,
     neighbors: Option<Neighbors>,
     reference: Option<Reference>,
-    group_scores: Vec<Arc<GroupNorms>>,
+    group_scores: Arc<[GroupScores]>,
     health: Option<Health>,
     aggregate: Aggregate,
     clusters: Option<(MixtureClusters, Clusters)>,
@@ -171,13 +171,13 @@ impl Measured {
             feedback: None,
             provenance,
         };
-        let norms = [loaded.features.layout().given().norms(), &group_scores];
+        let groups = (loaded.features.layout().given().norms(), &*group_scores);
         let networks = members.weights.into_iter().zip(latents).collect();
         let model = Model::new(
             metadata,
             networks,
             (neighbors.as_ref(), reference.as_ref(), found.as_ref()),
-            norms,
+            groups,
             (&aggregate, loaded.features.layout()),
             &self.sketch,
             &prepared.device,

@@ -94,7 +94,7 @@ impl Scoring {
     }
 
     /// The least anomaly score of an anomaly by `decision`, or by that of the model; `None` if no score is one by itself. With
-    /// given groups the score of a row is compared after its group's level and spread are taken from it.
+    /// given groups it is the score of a row after it is compared with its own group.
     pub fn threshold(&self, decision: Option<Decision>) -> Option<f32> {
         let rule = AnomalyRule::new(self, decision, None).ok()?;
         let is_anomaly = |score: f32| rule.is_anomaly(score) == Some(true);

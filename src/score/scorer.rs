@@ -5,12 +5,12 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use super::{
-    AggregatePosterior, COMBINED, Feedback, Formula, Ground, Marginals, Neighbors, RowPlaces, SCORES, Score,
-    ScoreComponents, ScoreEquivalents, Stored,
+    AggregatePosterior, COMBINED, Feedback, Formula, Ground, GroupScores, Marginals, Neighbors, RowPlaces, SCORES,
+    Score, ScoreComponents, ScoreEquivalents, Stored,
 };
 use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::feature::{GroupNorms, Layout};
+use crate::feature::Layout;
 use crate::model::{Encoded, Heads, Network, Row, Vae, Weights};
 use crate::numerics::RandomStream;
 
@@ -23,8 +23,8 @@ pub(crate) type Directions = [(usize, f32)];
 pub(crate) struct Scorer {
     members: Arc<[Member]>,
     neighbors: Option<(Neighbors, ScoreComponents)>,
-    /// The levels and spreads of the anomaly score in groups: of each score, if it combines some.
-    group_scores: Vec<Arc<GroupNorms>>,
+    /// How anomaly scores are compared with those of the row's own groups, for each given column that names some, in order.
+    group_scores: Arc<[GroupScores]>,
     /// What people said of rows, if the anomaly score is `combined`.
     feedback: Option<Arc<Feedback>>,
     directions: Arc<Directions>,
@@ -77,7 +77,7 @@ impl Scorer {
     /// If there is no member.
     pub(crate) fn new(members: Vec<Member>) -> Self {
         assert!(!members.is_empty(), "a model has a network");
-        let (neighbors, group_scores, feedback, partial_windows) = (None, Vec::new(), None, None);
+        let (neighbors, group_scores, feedback, partial_windows) = (None, Arc::new([]), None, None);
         let (members, directions) = (members.into(), Arc::new([]));
         Self { members, neighbors, group_scores, feedback, directions, partial_windows }
     }
@@ -88,8 +88,8 @@ impl Scorer {
     }
 
     /// A scorer that compares anomaly scores with those of the row's own group.
-    pub(crate) fn with_group_scores(&self, group_scores: Vec<Arc<GroupNorms>>) -> Self {
-        Self { group_scores, ..self.clone() }
+    pub(crate) fn with_group_scores(&self, group_scores: Vec<GroupScores>) -> Self {
+        Self { group_scores: group_scores.into(), ..self.clone() }
     }
 
     /// A scorer whose anomaly scores, which are `combined`, follow what people said of rows.
@@ -122,13 +122,13 @@ impl Scorer {
         !self.group_scores.is_empty() && !COMBINED.is(score)
     }
 
-    /// Whether it differs from the row's own score beside: by feedback, or in rows without a full window.
+    /// Whether it differs from the row's own score beside: by feedback, by tails of groups, or in rows without a full window.
     pub(crate) fn adjusts(&self) -> bool {
-        self.feedback.is_some() || self.partial_windows.is_some()
+        self.feedback.is_some() || !self.group_scores.is_empty() || self.partial_windows.is_some()
     }
 
-    /// The levels and spreads of the anomaly score in groups.
-    pub(crate) fn group_scores(&self) -> &[Arc<GroupNorms>] {
+    /// How anomaly scores are compared with those of the row's own groups.
+    pub(crate) fn group_scores(&self) -> &Arc<[GroupScores]> {
         &self.group_scores
     }
 
@@ -175,8 +175,8 @@ impl<'a> EncodedBatch<'a> {
         self.combine(score, self.parts(score)?)
     }
 
-    /// The score by which rows are ranked: standardised by the row's groups, if some are given, that of a row without a full window
-    /// as it compares with others, and as feedback changes it.
+    /// The score by which rows are ranked: compared with the row's groups, if some are given, that of a row without a full window as it
+    /// compares with others, and as feedback changes it.
     ///
     /// # Errors
     /// As [`score`](Self::score).
@@ -194,6 +194,10 @@ impl<'a> EncodedBatch<'a> {
     /// As [`score`](Self::score).
     pub(crate) fn score_without_feedback(&self, score: &Score) -> Result<Vec<Option<f32>>> {
         let mut scores = self.unadjusted_score(score)?;
+        for tails in self.scorer.group_scores.iter().filter_map(|of_column| of_column.tails.as_ref()) {
+            let rows = scores.iter_mut().zip(self.given()).filter_map(|(score, given)| score.as_mut().zip(Some(given)));
+            rows.for_each(|(score, given)| *score = tails.compared(*score, given));
+        }
         if let Some(equivalents) = &self.scorer.partial_windows {
             let partial = scores.iter_mut().zip(&self.first().batch.partial_windows).filter(|(_, partial)| **partial);
             partial.flat_map(|(score, _)| score).for_each(|score| *score = equivalents.equivalent(*score));
@@ -201,7 +205,7 @@ impl<'a> EncodedBatch<'a> {
         Ok(scores)
     }
 
-    /// The same of a row by itself, whether its window is full or not.
+    /// The same before it is compared with the tails of groups, and of other windows.
     ///
     /// # Errors
     /// As [`score`](Self::score).
@@ -244,13 +248,16 @@ impl<'a> EncodedBatch<'a> {
     /// As [`score`](Self::score).
     pub(crate) fn parts_in_groups(&self, score: &Score) -> Result<Vec<[f32; 3]>> {
         let mut parts = self.parts(score)?;
-        let given = &self.first().batch.given.elements;
-        let width = given.len() / self.first().batch.rows().max(1);
-        for norms in &self.scorer.group_scores {
-            let rows = parts.iter_mut().zip(given.chunks_exact(width.max(1)));
-            rows.for_each(|(parts, given)| norms.standardise(parts, given));
+        for GroupScores { norms, .. } in self.scorer.group_scores.iter() {
+            parts.iter_mut().zip(self.given()).for_each(|(parts, given)| norms.standardise(parts, given));
         }
         Ok(parts)
+    }
+
+    /// The given elements of each row; nothing if none are given.
+    fn given(&self) -> impl Iterator<Item = &[f32]> {
+        let given = &self.first().batch.given.elements;
+        given.chunks_exact((given.len() / self.first().batch.rows().max(1)).max(1))
     }
 
     /// The score of each row from its parts; `None` where no feature is known.

@@ -42,6 +42,7 @@ mod given;
 mod given_values;
 mod golden;
 mod gpu;
+mod group_tails;
 mod health;
 mod help;
 mod hostile;

@@ -7,13 +7,15 @@ use super::sampled_batches::{BATCH_ROWS, each_batch};
 use crate::batch::{Batch, Table};
 use crate::config::{Decision, Direction, Training};
 use crate::error::Result;
-use crate::feature::{Features, GroupNorms, Layout};
+use crate::feature::{Features, Layout};
 use crate::fit::encoded_rows::{EncodedRows, RowsWithScores};
 use crate::fit::out_of_fold::OutOfFold;
 use crate::fit::rows::FitRows;
 use crate::model::{Network, Vae, Weights};
 use crate::pipeline::{self, Pool, Run, Stage};
-use crate::score::{AggregatePosterior, LatentSums, Member, Neighbors, Reference, Score, Scorer, Scoring, Tail};
+use crate::score::{
+    AggregatePosterior, GroupScores, LatentSums, Member, Neighbors, Reference, Score, Scorer, Scoring, Tail,
+};
 use crate::sequence::Filled;
 
 /// Most products of latents for the covariance, so that wide latent spaces take fewer rows.
@@ -48,7 +50,7 @@ pub(in crate::fit) struct MeasuredScorer {
     /// The aggregate posterior of the training rows in each network.
     latents: Vec<AggregatePosterior>,
     /// Scores of training rows, in their order, if the scorer took them.
-    pub(super) training_scores: Option<Vec<f32>>,
+    pub(super) training_scores: Option<Vec<Option<f32>>>,
 }
 
 /// What calibration measures.
@@ -60,8 +62,8 @@ pub(in crate::fit) struct Calibrated {
     pub(in crate::fit) neighbors: Option<Neighbors>,
     /// The calibration rows to store, if the score is one that feedback can change.
     pub(in crate::fit) reference: Option<Reference>,
-    /// The levels and spreads of the score in groups.
-    pub(in crate::fit) group_scores: Vec<Arc<GroupNorms>>,
+    /// What is known of the score in groups.
+    pub(in crate::fit) group_scores: Arc<[GroupScores]>,
     /// Scores of training rows, in their order.
     pub(in crate::fit) training_scores: Vec<Option<f32>>,
 }
@@ -87,7 +89,7 @@ impl Calibration<'_> {
         let decision = self.decision.unwrap_or(Decision::DEFAULT);
         let all = matches!(decision, Decision::Contamination(_) | Decision::AutoContamination);
         let training_scores = match training_scores.filter(|_| !all) {
-            Some(scores) => scores.into_iter().map(Some).collect(),
+            Some(scores) => scores,
             None => scores(&rows.training, if all { usize::MAX } else { self.most_rows })?,
         };
         let (calibration, restarted) = match out_of_fold {
@@ -116,7 +118,7 @@ impl Calibration<'_> {
             partial_windows,
         };
         scoring.decision = scoring.decide(None);
-        let group_scores = scorer.group_scores().to_vec();
+        let group_scores = scorer.group_scores().clone();
         Ok(Calibrated { scoring, latents, neighbors, reference, group_scores, training_scores })
     }
 
@@ -137,8 +139,9 @@ impl Calibration<'_> {
         let scorer = Arc::new(Scorer::new(members).with_directions(&elements));
         let (scorer, training_scores) = match self.score.needs_neighbors() {
             true => self.with_neighbors(scorer, (rows, restarted), run)?,
-            false => (self.with_group_scores(scorer, rows, run)?, None),
+            false => (self.with_group_norms(scorer, rows, run)?, None),
         };
+        let (scorer, training_scores) = self.with_group_tails(scorer, training_scores, rows, run)?;
         Ok(MeasuredScorer { scorer, latents, training_scores })
     }
 

@@ -47,11 +47,11 @@ impl Calibration<'_> {
         scorer: Arc<Scorer>,
         (rows, restarted): (&FitRows, &Table),
         run: &Run<'_>,
-    ) -> Result<(Arc<Scorer>, Option<Vec<f32>>)> {
+    ) -> Result<(Arc<Scorer>, Option<Vec<Option<f32>>>)> {
         let neighbors = self.choose(&scorer, (rows, restarted), run)?;
         let unmeasured = ScoreComponents::unmeasured();
         let scorer = Arc::new(scorer.with_neighbors(Some((neighbors.clone(), unmeasured))));
-        let scorer = self.with_group_scores(scorer, rows, run)?;
+        let scorer = self.with_group_norms(scorer, rows, run)?;
         // Groups standardise the parts of the anomaly score, whichever that is; those of `combined` only if it is.
         let is_combined = COMBINED.is(self.score);
         let of_batch = match is_combined {
@@ -69,7 +69,7 @@ impl Calibration<'_> {
         let tail = |part: usize| Tail::of(parts.iter().map(|parts| parts[part]).collect());
         let marginal_nll = neighbors.marginals.is_some().then(|| tail(2));
         let components = ScoreComponents { elbo: tail(0), neighbor_distance: tail(1), marginal_nll };
-        let all = parts.iter().map(|&parts| components.combine(parts) as f32);
+        let all = parts.iter().map(|&parts| Some(components.combine(parts) as f32));
         // Rows with a direction are not scored as they are.
         let combined = (is_combined && self.directions.is_empty()).then(|| all.collect());
         Ok((Arc::new(scorer.with_neighbors(Some((neighbors, components)))), combined))
