@@ -34,6 +34,9 @@ const FOLDS: usize = 10;
 const FEW: RangeInclusive<usize> = 2000..=10_000;
 const MOST_ELEMENTS: usize = 1 << 17;
 
+/// The same of tables of fewer rows, whose calibration rows are fewer than a hundred.
+const MOST_ELEMENTS_OF_FEWER: usize = 1 << 15;
+
 /// Number of folds of these, and of maps, whose networks take long. They train on four fifths of the rows: of fresh rows 4.2 % and
 /// 4.8 % have a p-value of at most .05 after maps of 150 and 400 rows, by ten folds 4.5 % and 5.1 %.
 const FEWER_FOLDS: usize = 5;
@@ -71,6 +74,9 @@ impl Trained {
             // Maps take long to train, and are for looking at.
             _ if training.neighbors > 0 => return Ok(None),
             _ if FEW.contains(&rows.known()) && rows.known() * width <= MOST_ELEMENTS => (FEWER_FOLDS, "are few"),
+            _ if rows.known() < *FEW.start() && rows.known() * width <= MOST_ELEMENTS_OF_FEWER => {
+                (FEWER_FOLDS, "are few")
+            }
             _ => return Ok(None),
         };
         tracing::info!("{} calibration rows {why}: scoring all rows out of fold", rows.calibration.len());

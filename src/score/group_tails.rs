@@ -129,9 +129,7 @@ impl OverallTail {
             return None;
         }
         let shares = groups.iter().map(|it| (it.in_tail, it.rows * IN_TAIL, 1.0 - IN_TAIL));
-        // By how many are not gross of all groups: of the few of a group that varies by chance.
-        let not_gross = sum(|it| it.not_gross) / sum(|it| it.in_tail);
-        let excesses = groups.iter().map(|it| (it.excess / mean_excess, it.in_tail * not_gross, 1.0));
+        let excesses = groups.iter().map(|it| (it.excess / mean_excess, it.not_gross, 1.0));
         Some(Self { start, mean_excess, of_share: variance(shares), of_excess: variance(excesses) })
     }
 
@@ -196,7 +194,7 @@ mod tests {
     #[test]
     fn groups_of_few_rows_and_of_one_tail_are_left_as_they_are() {
         let tails = GroupTails::of(0, &scores(&[1.0; 200], 30, 3), 200, &[]).unwrap();
-        assert!(tails.groups.iter().all(|tail| (0.7..1.4).contains(&tail.beyond) && (0.7..1.4).contains(&tail.below)));
+        assert!(tails.groups.iter().all(|tail| (0.6..1.6).contains(&tail.beyond) && (0.6..1.6).contains(&tail.below)));
         assert_eq!(GroupTails::of(0, &[(1.0, 0.0); 50], 1, &[]), None, "equal scores have no tail");
     }
 
