@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::column::ColumnInput;
+use super::column::{ColumnInput, MissingMark};
 use super::graph::{GraphBuilder, Tensor};
 use super::groups::standardised;
 use super::schema::ElementType;
@@ -66,6 +66,11 @@ impl RowColumns<'_> {
                 let classes = layout.spans()[features.elements(feature).start].encoder.len();
                 graph.section(format!("category {}", column.name));
                 let (class, unseen) = numbers(graph, column, recipe);
+                if features.kinds()[feature].missing() == 0 && column.missing != MissingMark::Never {
+                    let missing = graph.ints(&[-1]);
+                    let is_missing = graph.op("Equal", &[&class, &missing]);
+                    surprises.push((is_missing, features.unseen_nats(feature, rows)));
+                }
                 let category = one_hot(graph, &class, classes);
                 categories_known.push(graph.sum(&category, true));
                 categories.push(category);
@@ -76,8 +81,10 @@ impl RowColumns<'_> {
             graph.section(format!("constant {}", column.name));
             surprises.push((differs(graph, column, recipe), recipe.surprise));
         }
+        graph.section("missing values");
+        let missing = values.as_ref().and_then(|[_, known]| self.unseen_missing(graph, (features, rows), known));
         graph.section("features");
-        let surprise = (!surprises.is_empty()).then(|| {
+        let seen = (!surprises.is_empty()).then(|| {
             let (flags, nats): (Vec<Tensor>, Vec<f64>) = surprises.into_iter().unzip();
             let flags = graph.beside(&flags);
             let flags = graph.cast(&flags, ElementType::Double);
@@ -85,11 +92,39 @@ impl RowColumns<'_> {
             let nats = graph.op("Mul", &[&flags, &nats]);
             graph.sum(&nats, true)
         });
+        let surprise = match (seen, missing) {
+            (Some(seen), Some(missing)) => Some(graph.op("Add", &[&seen, &missing])),
+            (seen, missing) => seen.or(missing),
+        };
         let mut known = categories_known.clone();
         known.extend(values.iter().map(|[_, known]| known.clone()));
         let known = graph.beside(&known);
         let known = graph.sum(&known, true);
         RowVector { values, categories, categories_known, known, given, surprise, groups }
+    }
+
+    /// The surprise of missing numbers, Booleans and times where the fit to so many rows saw none, f64 `[rows, 1]`, from which of them are
+    /// `known`; `None` if none can be missing.
+    fn unseen_missing(
+        &self,
+        graph: &mut GraphBuilder,
+        (features, rows): (&Features, u64),
+        known: &Tensor,
+    ) -> Option<Tensor> {
+        let never = |feature: &usize| {
+            let (recipe, column) = &self.learned[*feature];
+            let is_value = !matches!(recipe, Recipe::Category { .. });
+            is_value && features.kinds()[*feature].missing() == 0 && column.missing != MissingMark::Never
+        };
+        let features_of: Vec<usize> = (0..self.learned.len()).filter(never).collect();
+        let nats = features.unseen_nats(*features_of.first()?, rows);
+        let first: Vec<i64> = features_of.iter().map(|&feature| features.elements(feature).start as i64).collect();
+        let (first, one, nats) = (graph.ints(&first), graph.floats(&[1.0]), graph.doubles(&[nats]));
+        let known = graph.gather(known, &first, 1);
+        let missing = graph.op("Sub", &[&one, &known]);
+        let missing = graph.sum(&missing, true);
+        let missing = graph.cast(&missing, ElementType::Double);
+        Some(graph.op("Mul", &[&missing, &nats]))
     }
 
     /// What the network sees of the given columns, and the numbers of their groups.

@@ -73,7 +73,7 @@ pub(super) fn one_hot(graph: &mut GraphBuilder, number: &Tensor, count: usize) -
     graph.cast(&is_it, ElementType::Float)
 }
 
-/// Whether a value, known, is other than the constant at fit: `[rows, 1]`.
+/// Whether a value is other than the constant at fit, or missing where none was: `[rows, 1]`.
 pub(super) fn differs(graph: &mut GraphBuilder, column: &ColumnInput, recipe: &WatchedRecipe) -> Tensor {
     match column.element_type {
         ElementType::Float16 | ElementType::Float | ElementType::Double => {
@@ -87,11 +87,19 @@ pub(super) fn differs(graph: &mut GraphBuilder, column: &ColumnInput, recipe: &W
             });
             let is_it = graph.op("Or", &[&both[0], &both[1]]);
             let other = graph.op("Not", &[&is_it]);
+            if recipe.missing == 0 {
+                return other;
+            }
             let usable = super::values::usable(graph, &value);
             graph.op("And", &[&other, &usable])
         }
         _ => {
             let found = look_up(graph, column, vec![(recipe.constant.clone(), 0)], 1);
+            if recipe.missing == 0 {
+                let constant = graph.ints(&[0]);
+                let is_it = graph.op("Equal", &[&found, &constant]);
+                return graph.op("Not", &[&is_it]);
+            }
             let other = graph.ints(&[1]);
             graph.op("Equal", &[&found, &other])
         }

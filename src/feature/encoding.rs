@@ -145,14 +145,21 @@ pub(crate) struct FeatureCells<'a> {
     pub(super) at: usize,
     /// The surprise of each row; empty if it is not wanted.
     pub(super) surprise: &'a mut [u64],
-    /// The surprise of an unseen category.
+    /// The surprise of a value that the fit did not see.
     pub(super) unseen: u64,
 }
 
 impl FeatureCells<'_> {
-    /// Adds the surprise of an unseen category to a row's.
+    /// Adds the surprise of a value that the fit did not see to a row's.
     pub(crate) fn add_unseen(&mut self, row: usize) {
         self.surprise.get_mut(row).into_iter().for_each(|units| *units += self.unseen);
+    }
+
+    /// Adds it to those of rows whose value is missing.
+    pub(super) fn add_unseen_missing(&mut self) {
+        let values = self.block.iter().skip(self.at).step_by(self.inputs);
+        let missing = self.surprise.iter_mut().zip(values).filter(|(_, value)| value.is_nan());
+        missing.for_each(|(units, _)| *units += self.unseen);
     }
 
     /// Sets the feature's first element in `row`.

@@ -1,5 +1,6 @@
 //! The features of a model: encoding of a batch into row vectors, and decoding back into columns.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ pub(crate) struct Features {
     top_indices: Vec<usize>,
     /// The first element of each feature, then the width of a row.
     starts: Vec<usize>,
-    /// The surprise of an unseen category of each feature; 0 if it is not wanted, or if the feature is given.
+    /// The surprise of a value of each feature that the fit did not see; 0 if it is not wanted, or if the feature is given.
     unseen: Vec<u64>,
     /// The watched columns that are read after the features, and how many the model has.
     watched: Vec<WatchedColumn>,
@@ -95,12 +96,15 @@ impl Features {
         (0..self.learned).filter(is_number).flat_map(|feature| self.elements(feature)).collect()
     }
 
-    /// These features of a fit to `rows` rows, for an input with this schema: they tell the surprise of unseen categories,
-    /// and of the values of `watched` columns that the input has, and of rows in order which windows are not full.
-    pub(crate) fn watching(&self, watched: &[Watched], rows: u64, schema: &Schema) -> Self {
-        let unseen = |kind: &Kind| match kind.feature().shape().classes {
-            1 => 0,
-            _ => surprise_of_unseen(rows.saturating_sub(kind.missing())),
+    /// These features of a fit to `rows` rows, for an input with this schema: they tell the surprise of unseen categories, of missing
+    /// values where the fit saw none, but for those of `windows`, and of the values of `watched` columns that the input has; and of rows
+    /// in order which windows are not full.
+    pub(crate) fn watching(&self, watched: &[Watched], windows: &HashSet<String>, rows: u64, schema: &Schema) -> Self {
+        // A mean over rows before is missing where theirs are, which were a surprise already.
+        let unseen = |kind: &Kind| match kind.missing() {
+            0 if windows.contains(kind.column().name()) => 0,
+            missing if missing > 0 && kind.feature().shape().classes == 1 => 0,
+            missing => surprise_of_unseen(rows.saturating_sub(missing)),
         };
         let given = std::iter::repeat_n(0, self.kinds.len() - self.learned);
         let unseen = self.kinds().iter().map(unseen).chain(given).collect();
@@ -109,7 +113,7 @@ impl Features {
         features.with_watched(WatchedColumn::of(watched, schema), watched.len())
     }
 
-    /// The surprise of an unseen category of a learned feature, in nats, of a fit to `rows` rows.
+    /// The surprise of a value of a learned feature that a fit to `rows` rows did not see, in nats.
     pub(crate) fn unseen_nats(&self, feature: usize, rows: u64) -> f64 {
         nats_of_unseen(rows.saturating_sub(self.kinds[feature].missing()))
     }
@@ -343,7 +347,11 @@ impl Features {
                 let array = kind.array(rows.column(place)).map_err(|bad| BadValue::after(bad, first));
                 let array = array.map_err(read(kind.column()))?;
                 let mut elements = FeatureCells { block, inputs, at, surprise, unseen };
-                tile.learned.push(kind.feature().write(&array, &mut elements).map_err(read(kind.column()))?);
+                let found = kind.feature().write(&array, &mut elements).map_err(read(kind.column()))?;
+                if unseen > 0 && kind.missing() == 0 && found.null + found.unusable > 0 {
+                    elements.add_unseen_missing();
+                }
+                tile.learned.push(found);
                 if let Some(exact) = kind.feature().exact() {
                     elements.at += kind.elements() - bits_elements(Some(exact));
                     let bits = exact.elements(&array).map_err(read(kind.column()))?;

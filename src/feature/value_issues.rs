@@ -4,8 +4,14 @@ use serde::Serialize;
 
 use super::{Feature, Features, Watched};
 
+/// What is said of missing values where the fit saw none.
+const MISSING: &str = "missing, unlike in the training data";
+
 /// What is said of values out of range.
 const OUT_OF_RANGE: &str = "outside the range of the training data";
+
+/// What is said of other values of a constant column.
+const OTHER: &str = "other than the constant of the training data";
 
 /// Columns that a warning names.
 const MAX_NAMED: usize = 5;
@@ -53,7 +59,7 @@ impl ValueIssues {
         let Self { null, unusable, unseen_category, out_of_range, .. } = *self;
         let of_nulls = if feature.missing() == 0 { null } else { 0 };
         let findings = [
-            (of_nulls, "missing, unlike in the training data"),
+            (of_nulls, MISSING),
             (unusable, feature.unusable()),
             (unseen_category, feature.unseen()),
             (out_of_range, OUT_OF_RANGE),
@@ -104,11 +110,15 @@ impl FeatureIssues {
         let of_features = learned.chain(features.given().iter().zip(&self.given)).flat_map(|(kind, issues)| {
             issues.findings(kind.column().name(), kind.feature()).map(move |finding| (finding, *issues))
         });
-        let of_watched = watched.iter().zip(&self.watched).filter(|(_, issues)| issues.unseen_category > 0);
-        of_features.chain(of_watched.map(|(Watched { name, constant, .. }, issues)| {
-            let (what, count) = ("other than the constant of the training data", issues.unseen_category);
-            (Finding { column: name, what, count, constant: Some(constant) }, *issues)
-        }))
+        let of_watched =
+            watched.iter().zip(&self.watched).flat_map(|(Watched { name, constant, missing, .. }, issues)| {
+                let of_nulls = if *missing == 0 { issues.null } else { 0 };
+                let ways =
+                    [(OTHER, issues.unseen_category, Some(constant.as_str())), (MISSING, of_nulls, None)].into_iter();
+                let found = ways.filter(|(_, count, _)| *count > 0);
+                found.map(move |(what, count, constant)| (Finding { column: name, what, count, constant }, *issues))
+            });
+        of_features.chain(of_watched)
     }
 
     /// The columns whose values differ from those at fit.

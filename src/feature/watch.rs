@@ -1,5 +1,5 @@
 //! Watched columns: they were constant at fit, so that they are not learned. Any other value is a surprise and adds to the
-//! scores.
+//! scores; so is a missing one, if none was at fit.
 
 use arrow::array::{Array, ArrayRef, BooleanArray, Scalar};
 use arrow::buffer::BooleanBuffer;
@@ -45,7 +45,7 @@ pub(super) struct WatchedColumn {
     pub(super) number: usize,
     pub(super) column: Column,
     pub(super) watched: Watched,
-    /// The surprise of another value than the constant.
+    /// The surprise of another value than the constant, or of a missing one if the fit saw none.
     surprise: u64,
 }
 
@@ -142,21 +142,22 @@ impl WatchedColumn {
             DataType::Dictionary(_, values) => cast(array, values)?,
             _ => array.clone(),
         };
-        let null = array.logical_null_count();
-        if null == array.len() {
-            return Ok(ValueIssues { null: null as u64, ..ValueIssues::default() });
-        }
-        let mut differing = self.watched.differing(array)?;
-        let mut unusable = 0;
-        if array.data_type().is_floating() {
+        let nulls = array.logical_nulls().filter(|nulls| nulls.null_count() > 0);
+        let null = nulls.as_ref().map_or(0, |nulls| nulls.null_count());
+        let mut missing = nulls.map_or_else(|| BooleanBuffer::new_unset(array.len()), |nulls| !nulls.inner());
+        let mut differing = match null == array.len() {
+            true => BooleanBuffer::new_unset(array.len()),
+            false => self.watched.differing(array)?,
+        };
+        if array.data_type().is_floating() && null < array.len() {
             let values = numbers(array)?;
             let usable = BooleanBuffer::collect_bool(values.len(), |row| (values.value(row) as f32).is_finite());
-            let all = differing.count_set_bits();
+            missing = &missing | &(&differing & &!&usable);
             differing = &differing & &usable;
-            unusable = all - differing.count_set_bits();
         }
-        let unseen = differing.count_set_bits();
-        for row in differing.set_indices() {
+        let (unseen, unusable) = (differing.count_set_bits(), missing.count_set_bits() - null);
+        let surprises = if self.watched.missing == 0 { &differing | &missing } else { differing };
+        for row in surprises.set_indices() {
             surprise.get_mut(row).into_iter().for_each(|units| *units += self.surprise);
         }
         let constant = array.len() - null - unusable - unseen;

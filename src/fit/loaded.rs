@@ -13,6 +13,7 @@ use crate::config::Training;
 use crate::error::{Error, Result};
 use crate::feature::{Features, still_constant, with_missing_counts};
 use crate::pipeline::Run;
+use crate::sequence::Sequence;
 
 /// A fit whose rows are encoded.
 pub(super) struct Loaded {
@@ -85,7 +86,9 @@ impl Prepared {
         let (source, folder) = (&self.source, self.folder.as_path());
         let features = match &self.base {
             Some(base) => {
-                Arc::new(self.columns.features.watching(&base.watched(source), source.rows(), &source.schema()))
+                let windows = self.columns.sequence.iter().flat_map(Sequence::window_names).collect();
+                let (watched, schema) = (base.watched(source), source.schema());
+                Arc::new(self.columns.features.watching(&watched, &windows, source.rows(), &schema))
             }
             None => self.columns.features.clone(),
         };

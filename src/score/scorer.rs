@@ -281,8 +281,10 @@ impl<'a> EncodedBatch<'a> {
             Formula::Combined => {
                 let (_, components) = self.neighbors(score)?;
                 let rows = self.parts_in_groups(score)?.into_iter().zip(&self.first().encoded.known);
+                // Only the networks' score knows of a surprise.
+                let has_surprise = |row| self.first().batch.surprise.nats(row) > 0.0;
                 let ground = |(row, (parts, known)): (usize, ([f32; 3], &f32))| match *known > 0.0 {
-                    true if !self.has_expected(row) => components.ground(parts),
+                    true if !self.has_expected(row) && !has_surprise(row) => components.ground(parts),
                     _ => Ground::Networks,
                 };
                 Ok(rows.enumerate().map(ground).collect())

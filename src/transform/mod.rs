@@ -48,6 +48,7 @@ use crate::error::{Error, Place, Result};
 use crate::feature::{Features, InputColumn, ValueIssues};
 use crate::output::{Output, UnreadableFile, check_unreadable};
 use crate::pipeline::Run;
+use crate::sequence::Sequence;
 use crate::sink::Medium;
 use crate::source::Source;
 
@@ -211,7 +212,9 @@ impl Model {
 
     /// The features that encode rows with this schema, and watch what was constant at fit.
     fn watching(&self, schema: &Schema) -> Arc<Features> {
-        Arc::new(self.features().watching(&self.watched(), self.metadata().provenance.rows, schema))
+        let metadata = self.metadata();
+        let windows = metadata.sequence.iter().flat_map(Sequence::window_names).collect();
+        Arc::new(self.features().watching(&self.watched(), &windows, metadata.provenance.rows, schema))
     }
 
     /// The source with text columns of the types the model learned, and columns without values of the types that they had.

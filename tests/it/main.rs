@@ -98,6 +98,7 @@ mod text_values;
 mod thresholds;
 mod two_commands;
 mod types;
+mod unseen_missing;
 mod usage;
 mod value_issues;
 mod watched;
