@@ -136,8 +136,8 @@ pub struct FitConfig {
     /// Maximum global gradient norm; 0 is off [default: 10 times the number of features]
     #[cfg_attr(feature = "cli", arg(long, value_name = "NORM", help_heading = "Training"))]
     pub clip_norm: Option<f64>,
-    /// Share of each batch to leave out of the gradient: the rows of highest loss; with --preset anomaly and --given the
-    /// default is 0.05, and with --order-by 0 [default: 0; with --preset anomaly 0.2]
+    /// Share of each batch to leave out of the gradient: the rows whose numbers have the highest loss; with --preset
+    /// anomaly and --given the default is 0.05, and with --order-by 0 [default: 0; with --preset anomaly 0.2]
     #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE", help_heading = "Training"))]
     pub trim: Option<f64>,
     /// Share of the known values to hide from the encoder in each step, or auto [default: 0.1 if a learned column has missing

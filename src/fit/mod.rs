@@ -32,6 +32,7 @@ mod sizes;
 mod statistics;
 mod trained;
 mod training_loop;
+mod trimming;
 mod windows;
 
 pub use self::fitted::Fitted;

@@ -7,6 +7,7 @@ use super::encoded_rows::EncodedRows;
 use super::losses::row_losses;
 use super::rows::{FitRows, StepRows};
 use super::schedule::Schedule;
+use super::trimming::trimming_numbers;
 use crate::artifact::History;
 use crate::config::Training;
 use crate::error::{Error, Result};
@@ -60,7 +61,7 @@ impl<'a> TrainingLoop<'a> {
     /// Starts at the state of `trainer`, or resumes from the checkpoint.
     ///
     /// # Errors
-    /// The device's.
+    /// The device's, and those of the rows.
     pub(super) fn new(
         task: TrainingTask<'a>,
         trainer: &'a mut Trainer,
@@ -79,7 +80,11 @@ impl<'a> TrainingLoop<'a> {
                 pass: EpochPass::default(),
             },
         };
-        Ok(Self { task, trainer, checkpoint, schedule: Schedule::new(task.training), state })
+        let TrainingTask { layout, rows, training, .. } = task;
+        if training.trim > 0.0 {
+            trainer.trim_by(trimming_numbers(&rows.training, layout, training.trim)?);
+        }
+        Ok(Self { task, trainer, checkpoint, schedule: Schedule::new(training), state })
     }
 
     /// Trains all epochs, or until patience is spent; returns the best weights and the history.

@@ -67,6 +67,7 @@ mod map;
 mod members;
 mod memory;
 mod merged_types;
+mod minorities;
 mod model_file;
 mod monitor;
 mod month;

@@ -121,8 +121,8 @@ class FitOptions(TypedDict, total=False):
     #: Maximum global gradient norm; 0 is off [default: 10 times the number of features]
     clip_norm: float | None
 
-    #: Share of each batch to leave out of the gradient: the rows of highest loss; with preset anomaly and given
-    #: the default is 0.05, and with order_by 0 [default: 0; with preset anomaly 0.2]
+    #: Share of each batch to leave out of the gradient: the rows whose numbers have the highest loss; with
+    #: preset anomaly and given the default is 0.05, and with order_by 0 [default: 0; with preset anomaly 0.2]
     trim: float | None
 
     #: Share of the known values to hide from the encoder in each step, or auto [default: 0.1 if a learned

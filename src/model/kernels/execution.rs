@@ -142,6 +142,16 @@ impl Execution for Kernels {
         Ok(self.losses(self.forward_rows))
     }
 
+    fn nll_of_numbers(&self, StepInput { batch, .. }: &StepInput, weights: &[f32]) -> Result<Vec<f64>> {
+        let of_shard = |(n, space): (usize, &Workspace)| {
+            let rows = KernelRows::of(batch, self.shard(n, batch.rows()), self.layers.inputs);
+            self.layers.nll_of_numbers(&self.parameters, rows, space, weights)
+        };
+        let shards = self.spaces.par_iter().take(batch.rows().div_ceil(self.shard_rows)).enumerate();
+        let nll: Vec<Vec<f32>> = self.pool.install(|| shards.map(of_shard).collect());
+        Ok(nll.into_iter().flatten().map(f64::from).collect())
+    }
+
     fn means(&self) -> Result<Vec<f32>> {
         let latent_dim = self.layers.latent_dim;
         let mut means = Vec::with_capacity(self.forward_rows * latent_dim);

@@ -9,7 +9,7 @@ use super::dense::{Activations, Dense};
 use super::first::First;
 use super::latents::LatentBuffers;
 use super::rows::KernelRows;
-use crate::feature::{Layout, LikelihoodGroup};
+use crate::feature::{Layout, Likelihood, LikelihoodGroup};
 use crate::model::likelihood::{GroupCells, Head, Known, RowLoss, head};
 use crate::model::network::Network;
 use crate::model::parameters::{Parameter, Weight, Weights, parameters};
@@ -199,6 +199,29 @@ impl Layers {
             let cells = self.cells(group, rows, output, &space.ones);
             head.add_losses(&cells, &parameters[parameter.clone()], &mut space.scratch, losses);
         }
+    }
+
+    /// The negative log-likelihood, in nats, of rows that went forward, of the numbers alone, each times its weight in `weights`,
+    /// `[inputs]`.
+    pub(super) fn nll_of_numbers(
+        &self,
+        parameters: &[f32],
+        rows: KernelRows<'_>,
+        space: &Workspace,
+        weights: &[f32],
+    ) -> Vec<f32> {
+        let weighted =
+            |known: &[f32]| known.iter().zip(weights.iter().cycle()).map(|(known, weight)| known * weight).collect();
+        let known: Option<Vec<f32>> = rows.known.map(weighted);
+        let rows = KernelRows { known: known.as_deref(), ..rows };
+        let output = &last(&space.decoder).y[..rows.rows * self.outputs];
+        let mut losses = vec![RowLoss::default(); rows.rows];
+        for (group, head, parameter) in self.heads.iter().filter(|(group, ..)| group.likelihood == Likelihood::Gaussian)
+        {
+            let cells = self.cells(group, rows, output, weights);
+            head.add_losses(&cells, &parameters[parameter.clone()], &mut Vec::new(), &mut losses);
+        }
+        losses.into_iter().map(|loss| loss.nll).collect()
     }
 
     /// The decoder's output for `n` rows' latents and given inputs, `[n, latent_dim + given]`.

@@ -83,6 +83,12 @@ impl Execution for Tensors {
         Ok(loss(&nll, &kl))
     }
 
+    fn nll_of_numbers(&self, _: &StepInput, weights: &[f32]) -> Result<Vec<f64>> {
+        let Some(pass) = &self.pass else { return Ok(Vec::new()) };
+        let [nll] = numbers([&self.network.nll_of_numbers(pass, weights)?])?;
+        Ok(nll.into_iter().map(f64::from).collect())
+    }
+
     fn means(&self) -> Result<Vec<f32>> {
         let means = self.pass.as_ref().map(|pass| all_numbers(&[pass.posterior.mean()]));
         Ok(means.transpose()?.unwrap_or_default())

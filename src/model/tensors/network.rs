@@ -160,6 +160,14 @@ impl TensorNetwork {
         Ok((passes, nll))
     }
 
+    /// The negative log-likelihood of each row, of the numbers alone, each times its weight in `weights`, `[inputs]`: `[rows, 1]`.
+    pub(super) fn nll_of_numbers(&self, pass: &Pass, weights: &[f32]) -> Result<Tensor> {
+        // Numbers are the first elements, in order.
+        let Some(nll) = pass.heads.first().map(|head| &head.nll) else { candle_core::bail!("a network has a head") };
+        let numbers = nll.dims()[1];
+        nll.matmul(&self.placer.tensor(&weights[..numbers], &[numbers, 1])?)
+    }
+
     /// The squared error of each row, `[rows, 1]`.
     pub(super) fn squared_error(&self, cells: &TensorCells<'_>, passes: &[HeadPass]) -> Result<Tensor> {
         self.sums(self.heads.iter().zip(passes).map(|(head, pass)| head.squared_error(cells, pass)))

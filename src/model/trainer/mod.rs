@@ -32,7 +32,7 @@ pub(crate) struct Step {
     pub(crate) free_bits: f64,
     /// Largest global gradient norm; 0 is off (Pascanu, Mikolov & Bengio 2013).
     pub(crate) clip_norm: f64,
-    /// Share of the rows, those of the highest loss, that are left out of the ELBO.
+    /// Share of the rows, those of the highest loss, that are left out of the ELBO; of [`Trainer::trim_by`], if it was called.
     pub(crate) trim: f64,
     /// Weight of the loss of pairs of neighbours.
     pub(crate) neighbor_weight: f64,
@@ -115,6 +115,10 @@ pub(super) trait Execution: Send {
     /// The posterior means of the last batch that went forward, `[rows, latent_dim]`.
     fn means(&self) -> Result<Vec<f32>>;
 
+    /// The negative log-likelihood, in nats, of each row of the last batch that went forward, of numbers alone, each times its
+    /// weight in `weights`, `[inputs]`, 0 for what is not a number.
+    fn nll_of_numbers(&self, input: &StepInput, weights: &[f32]) -> Result<Vec<f64>>;
+
     /// Computes the gradients of Σ rows' weight · (NLL + Σ dimensions' paid · KL) of the last batch that went forward, and of
     /// a further loss whose derivatives by the posterior means are `by_mean`, `[rows, latent_dim]`, or none; returns their
     /// norm.
@@ -172,6 +176,8 @@ impl Checkpoint {
 pub(crate) struct Trainer {
     execution: Box<dyn Execution>,
     latent_dim: usize,
+    /// `[inputs]`: 1 for the numbers that say which rows are trimmed, else 0; `None` if all elements say it.
+    trim_by: Option<Vec<f32>>,
     /// Of the steps since the last reading whose losses are known; `None` if one was not finite.
     losses: Option<LossSums>,
 }
@@ -189,6 +195,7 @@ impl Trainer {
         let weights = initial(layout, network, seed);
         Ok(Self {
             latent_dim: network.latent_dim,
+            trim_by: None,
             losses: Some(LossSums::default()),
             execution: if device.is_cpu() {
                 Box::new(Kernels::new(layout, network, &weights, shard_rows, threads)?)
@@ -202,7 +209,14 @@ impl Trainer {
     #[cfg(test)]
     pub(crate) fn in_tensors(layout: &Layout, network: &Network, seed: u64) -> Result<Self> {
         let execution = Tensors::new(layout, network, &initial(layout, network, seed), &candle_core::Device::Cpu)?;
-        Ok(Self { execution: Box::new(execution), latent_dim: network.latent_dim, losses: Some(LossSums::default()) })
+        let (latent_dim, losses) = (network.latent_dim, Some(LossSums::default()));
+        Ok(Self { execution: Box::new(execution), latent_dim, trim_by: None, losses })
+    }
+
+    /// Trims rows by their KL divergence and the likelihood of the numbers of weight 1 in `numbers`, `[inputs]`; of all elements
+    /// if that is `None`.
+    pub(crate) fn trim_by(&mut self, numbers: Option<Vec<f32>>) {
+        self.trim_by = numbers;
     }
 
     /// Makes inputs of batches.
@@ -223,7 +237,7 @@ impl Trainer {
             self.execution.forward_and_backward(input, &weights, &paid)?
         } else {
             let loss = self.execution.forward(input)?;
-            let weights = row_weights(&loss.rows(step.beta).collect::<Vec<_>>(), step.trim);
+            let weights = row_weights(&self.oddness(input, &loss, step)?, step.trim);
             let paid = paid(&loss.dimensions, step.beta, step.free_bits);
             let by_mean = paired.then(|| self.by_mean(input, step.neighbor_weight)).transpose()?;
             let norm = self.execution.backward(input, &weights, &paid, by_mean.as_deref())?;
@@ -249,6 +263,14 @@ impl Trainer {
     pub(crate) fn read(&mut self) -> Result<Option<LossSums>> {
         let known = self.losses.replace(LossSums::default());
         Ok(self.execution.read()?.zip(known).map(|(read, known)| known.and(read)))
+    }
+
+    /// What rows are trimmed by, each row's.
+    fn oddness(&self, input: &StepInput, loss: &Loss, step: &Step) -> Result<Vec<f64>> {
+        let numbers = self.trim_by.as_ref().filter(|_| step.trim > 0.0);
+        let Some(numbers) = numbers else { return Ok(loss.rows(step.beta).collect()) };
+        let nll = self.execution.nll_of_numbers(input, numbers)?;
+        Ok(nll.iter().zip(&loss.kl).map(|(nll, kl)| nll + step.beta * kl).collect())
     }
 
     /// The derivatives of the loss of the pairs by the posterior means, `[rows, latent_dim]`; NaN if it is not finite.

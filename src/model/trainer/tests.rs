@@ -336,6 +336,43 @@ fn the_rows_of_highest_loss_are_trimmed() {
 }
 
 #[test]
+fn the_likelihood_of_some_numbers_is_that_of_rows_of_which_nothing_else_is_known() {
+    let layout = mixed();
+    let network = Network { hidden: vec![8], latent_dim: 2, activation: Activation::Silu, noise_floor: -0.5 };
+    let batch = any_rows(&layout, 53);
+    let weights: Vec<f32> = (0..layout.inputs()).map(|element| f32::from(u8::from(element == 1))).collect();
+    // The encoder sees the same of both.
+    let mut second = batch.clone();
+    second.known.as_mut().unwrap().iter_mut().zip(weights.iter().cycle()).for_each(|(known, weight)| *known *= weight);
+    for mut execution in executions(&layout, &network) {
+        execution.forward(&input(&batch, noise())).unwrap();
+        let found = execution.nll_of_numbers(&input(&batch, noise()), &weights).unwrap();
+        let expected = execution.forward(&input(&second, noise())).unwrap().nll;
+        assert_eq!(found.len(), 53);
+        assert!(found.iter().zip(&expected).all(|(found, expected)| (found - expected).abs() < 1e-5));
+    }
+}
+
+#[test]
+fn rows_are_trimmed_by_the_numbers_that_were_named() {
+    let (layout, network) = small();
+    let mut trainer = Trainer::new(&layout, &network, 1, 16, 2, &Device::Cpu).unwrap();
+    // The numbers are odd in the third row, the first of them in the second.
+    let rows = vec![0.1, 0.1, 0.0, 5.0, 0.1, 1.0, 0.1, 9.0, 0.0, 0.1, 0.1, 0.0];
+    let input = input(&Batch::new((0..4).collect(), rows, &layout), noise());
+    let step = Step { beta: 0.0, trim: 0.25, ..step() };
+    let mut trimmed = |numbers: Option<Vec<f32>>| {
+        trainer.trim_by(numbers);
+        let loss = trainer.execution.forward(&input).unwrap();
+        let weights = row_weights(&trainer.oddness(&input, &loss, &step).unwrap(), step.trim);
+        weights.iter().position(|weight| *weight == 0.0)
+    };
+    assert_eq!(trimmed(None), Some(2));
+    assert_eq!(trimmed(Some(vec![1.0, 0.0, 0.0])), Some(1));
+    assert_eq!(trimmed(Some(vec![1.0, 1.0, 0.0])), Some(2));
+}
+
+#[test]
 fn a_long_gradient_is_shortened_to_the_norm() {
     assert_eq!((clip(8.0, 2.0), clip(1.0, 2.0), clip(8.0, 0.0)), (0.25, 1.0, 1.0));
 }
@@ -533,7 +570,7 @@ fn steps_whose_losses_are_read_later_are_the_same_steps() {
     // Clipped at the second norm.
     for clip_norm in [0.0, 1e3, 0.5] {
         let [later, at_once] = executions(&layout, &network).map(|execution| {
-            let mut trainer = Trainer { execution, latent_dim: 2, losses: Some(LossSums::default()) };
+            let mut trainer = Trainer { execution, latent_dim: 2, trim_by: None, losses: Some(LossSums::default()) };
             let mut sums = LossSums::default();
             for n in 0..5 {
                 let input = input(&any_rows(&layout, 50 + n), noise().child(n));
@@ -558,7 +595,7 @@ fn steps_whose_losses_are_read_later_are_the_same_steps() {
 fn a_step_that_is_not_finite_is_told_when_losses_are_read_and_undone_by_a_restore() {
     let (layout, network) = small();
     let [execution, _] = executions(&layout, &network);
-    let mut trainer = Trainer { execution, latent_dim: 2, losses: Some(LossSums::default()) };
+    let mut trainer = Trainer { execution, latent_dim: 2, trim_by: None, losses: Some(LossSums::default()) };
     let before = trainer.checkpoint().unwrap();
     let mut batch = many_rows(&layout, 10);
     batch.x[4] = f32::INFINITY;
