@@ -254,6 +254,9 @@ impl ScoreGraph<'_> {
         let log = graph.op("Mul", &[&log, &scale]);
         let greater = graph.op("Max", &[&a, &b]);
         let mut nats = graph.op("Add", &[&greater, &log]);
+        if let Some(surprise) = &self.row.surprise {
+            nats = graph.op("Max", &[&nats, surprise]);
+        }
         if let ([marginal], Some(tail)) = (marginal, marginal_nll) {
             let marginal = self.unless_expected(graph, marginal);
             let c = TailGraph { tail, elements, rounding: OF_SUMS }.nats(graph, &marginal);

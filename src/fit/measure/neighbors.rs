@@ -69,7 +69,7 @@ impl Calibration<'_> {
         let tail = |part: usize| Tail::of(parts.iter().map(|parts| parts[part]).collect());
         let marginal_nll = neighbors.marginals.is_some().then(|| tail(2));
         let components = ScoreComponents { elbo: tail(0), neighbor_distance: tail(1), marginal_nll };
-        let all = parts.iter().map(|&parts| Some(components.combine(parts) as f32));
+        let all = parts.iter().map(|&parts| Some(components.combine(parts, 0.0) as f32));
         // Rows with a direction are not scored as they are.
         let combined = (is_combined && self.directions.is_empty()).then(|| all.collect());
         Ok((Arc::new(scorer.with_neighbors(Some((neighbors, components)))), combined))
