@@ -23,6 +23,7 @@ mod network;
 mod row;
 mod schema;
 mod scores;
+mod surprises;
 mod tails;
 mod values;
 mod words;

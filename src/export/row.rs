@@ -6,6 +6,7 @@ use super::column::{ColumnInput, MissingMark};
 use super::graph::{GraphBuilder, Tensor};
 use super::groups::standardised;
 use super::schema::ElementType;
+use super::surprises;
 use super::values::{ValueBlock, encoded};
 use super::words::{differs, numbers, one_hot};
 use crate::feature::{Features, GivenElement, Layout, Recipe, WatchedRecipe};
@@ -60,7 +61,7 @@ impl RowColumns<'_> {
             let (zero, is_known) = (graph.floats(&[0.0]), graph.op("Not", &[&is_missing]));
             [graph.op("Where", &[&is_missing, &zero, &values]), graph.cast(&is_known, ElementType::Float)]
         });
-        let (mut categories, mut categories_known, mut surprises) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut categories, mut categories_known, mut of_words) = (Vec::new(), Vec::new(), Vec::new());
         for (feature, (recipe, column)) in self.learned.iter().enumerate() {
             if let Recipe::Category { .. } = recipe {
                 let classes = layout.spans()[features.elements(feature).start].encoder.len();
@@ -69,62 +70,38 @@ impl RowColumns<'_> {
                 if features.kinds()[feature].missing() == 0 && column.missing != MissingMark::Never {
                     let missing = graph.ints(&[-1]);
                     let is_missing = graph.op("Equal", &[&class, &missing]);
-                    surprises.push((is_missing, features.unseen_nats(feature, rows)));
+                    of_words.push((is_missing, features.unseen_nats(feature, rows)));
                 }
                 let category = one_hot(graph, &class, classes);
                 categories_known.push(graph.sum(&category, true));
                 categories.push(category);
-                surprises.extend(unseen.map(|unseen| (unseen, features.unseen_nats(feature, rows))));
+                of_words.extend(unseen.map(|unseen| (unseen, features.unseen_nats(feature, rows))));
             }
         }
         for (recipe, column) in &self.watched {
             graph.section(format!("constant {}", column.name));
-            surprises.push((differs(graph, column, recipe), recipe.surprise));
+            of_words.push((differs(graph, column, recipe), recipe.surprise));
         }
-        graph.section("missing values");
-        let missing = values.as_ref().and_then(|[_, known]| self.unseen_missing(graph, (features, rows), known));
-        graph.section("features");
-        let seen = (!surprises.is_empty()).then(|| {
-            let (flags, nats): (Vec<Tensor>, Vec<f64>) = surprises.into_iter().unzip();
+        graph.section("surprises");
+        let missing =
+            values.as_ref().and_then(|[_, known]| surprises::missing(graph, &self.learned, (features, rows), known));
+        let signs = surprises::signs(graph, &self.learned, (features, rows));
+        let words = (!of_words.is_empty()).then(|| {
+            let (flags, nats): (Vec<Tensor>, Vec<f64>) = of_words.into_iter().unzip();
             let flags = graph.beside(&flags);
             let flags = graph.cast(&flags, ElementType::Double);
             let nats = graph.doubles(&nats);
             let nats = graph.op("Mul", &[&flags, &nats]);
             graph.sum(&nats, true)
         });
-        let surprise = match (seen, missing) {
-            (Some(seen), Some(missing)) => Some(graph.op("Add", &[&seen, &missing])),
-            (seen, missing) => seen.or(missing),
-        };
+        let all = [words, missing, signs].into_iter().flatten();
+        let surprise = all.reduce(|sum, surprise| graph.op("Add", &[&sum, &surprise]));
+        graph.section("features");
         let mut known = categories_known.clone();
         known.extend(values.iter().map(|[_, known]| known.clone()));
         let known = graph.beside(&known);
         let known = graph.sum(&known, true);
         RowVector { values, categories, categories_known, known, given, surprise, groups }
-    }
-
-    /// The surprise of missing numbers, Booleans and times where the fit to so many rows saw none, f64 `[rows, 1]`, from which of them are
-    /// `known`; `None` if none can be missing.
-    fn unseen_missing(
-        &self,
-        graph: &mut GraphBuilder,
-        (features, rows): (&Features, u64),
-        known: &Tensor,
-    ) -> Option<Tensor> {
-        let never = |feature: &usize| {
-            let (recipe, column) = &self.learned[*feature];
-            let is_value = !matches!(recipe, Recipe::Category { .. });
-            is_value && features.kinds()[*feature].missing() == 0 && column.missing != MissingMark::Never
-        };
-        let features_of: Vec<usize> = (0..self.learned.len()).filter(never).collect();
-        let nats = features.unseen_nats(*features_of.first()?, rows);
-        let first: Vec<i64> = features_of.iter().map(|&feature| features.elements(feature).start as i64).collect();
-        let (first, one, nats) = (graph.ints(&first), graph.floats(&[1.0]), graph.doubles(&[nats]));
-        let known = graph.gather(known, &first, 1);
-        let missing = graph.op("Sub", &[&one, &known]);
-        let missing = graph.sum(&missing, true);
-        let missing = graph.cast(&missing, ElementType::Double);
-        Some(graph.op("Mul", &[&missing, &nats]))
     }
 
     /// What the network sees of the given columns, and the numbers of their groups.

@@ -96,15 +96,14 @@ impl Features {
         (0..self.learned).filter(is_number).flat_map(|feature| self.elements(feature)).collect()
     }
 
-    /// These features of a fit to `rows` rows, for an input with this schema: they tell the surprise of unseen categories, of missing
-    /// values where the fit saw none, but for those of `windows`, and of the values of `watched` columns that the input has; and of rows
+    /// These features of a fit to `rows` rows, for an input with this schema: they tell the surprise of unseen categories and signs, of
+    /// missing values where the fit saw none, but for those of `windows`, and of the values of `watched` columns that the input has; and of rows
     /// in order which windows are not full.
     pub(crate) fn watching(&self, watched: &[Watched], windows: &HashSet<String>, rows: u64, schema: &Schema) -> Self {
-        // A mean over rows before is missing where theirs are, which were a surprise already.
-        let unseen = |kind: &Kind| match kind.missing() {
-            0 if windows.contains(kind.column().name()) => 0,
-            missing if missing > 0 && kind.feature().shape().classes == 1 => 0,
-            missing => surprise_of_unseen(rows.saturating_sub(missing)),
+        // Means over rows before are odd where their values are, which were a surprise already.
+        let unseen = |kind: &Kind| match windows.contains(kind.column().name()) {
+            true => 0,
+            false => surprise_of_unseen(rows.saturating_sub(kind.missing())),
         };
         let given = std::iter::repeat_n(0, self.kinds.len() - self.learned);
         let unseen = self.kinds().iter().map(unseen).chain(given).collect();

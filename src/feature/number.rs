@@ -139,11 +139,24 @@ impl Feature for Number {
         let array = numbers(array)?;
         let ScaledNumbers { scaled, unusable, out_of_range } = self.scaling.scale(&array, self.map.as_ref());
         elements.set_all(&scaled);
-        Ok(ValueIssues { null: array.null_count() as u64, unusable, out_of_range, ..ValueIssues::default() })
+        let mut issues =
+            ValueIssues { null: array.null_count() as u64, unusable, out_of_range, ..ValueIssues::default() };
+        if elements.unseen > 0 && out_of_range + unusable > 0 {
+            let is_unseen = |value: Option<f64>| value.is_some_and(|value| self.scaling.has_unseen_sign(value));
+            for (row, _) in array.iter().enumerate().filter(|(_, value)| is_unseen(*value)) {
+                issues.unseen_category += 1;
+                elements.add_unseen(row);
+            }
+        }
+        Ok(issues)
     }
 
     fn read(&self, elements: &[f32], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
         self.array(&self.values(elements), data_type)
+    }
+
+    fn unseen(&self) -> &'static str {
+        "negative, zero or positive, unlike any in the training data"
     }
 
     fn scalar(&self) -> Option<&dyn Scalar> {

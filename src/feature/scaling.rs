@@ -154,6 +154,17 @@ impl Scaling {
         value < self.min || value > self.max
     }
 
+    /// Whether no value at fit was negative, zero, or positive. Of values on both sides of zero it is not known whether one was zero.
+    pub(crate) fn unseen_signs(&self) -> [bool; 3] {
+        [self.min >= 0.0, self.min > 0.0 || self.max < 0.0, self.max <= 0.0]
+    }
+
+    /// Whether no value at fit had the sign of this one.
+    pub(super) fn has_unseen_sign(&self, value: f64) -> bool {
+        let [negative, zero, positive] = self.unseen_signs();
+        value < 0.0 && negative || value == 0.0 && zero || value > 0.0 && positive
+    }
+
     /// Whether the parameters are finite and in their ranges.
     pub(crate) fn is_valid(&self) -> bool {
         let Self { center, scale, clip, min, max } = *self;

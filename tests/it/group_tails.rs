@@ -12,9 +12,9 @@ const GROUPS: usize = 9;
 /// A value of unit scale: uniform, nearly normal, or with the heavier tails of Laplace's distribution.
 fn value(shape: usize, uniform: &mut Uniform) -> f64 {
     match shape {
-        0 => 2.0 * uniform.next() - 1.0,
-        1 => (0..12).map(|_| uniform.next()).sum::<f64>() - 6.0,
-        _ => (uniform.next() - 0.5).signum() * -(1.0 - uniform.next()).ln(),
+        0 => uniform.next(),
+        1 => (0..12).map(|_| uniform.next()).sum::<f64>() / 2.0,
+        _ => uniform.next().signum() * -(0.5 - uniform.next() / 2.0).ln(),
     }
 }
 

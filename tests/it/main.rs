@@ -99,7 +99,7 @@ mod text_values;
 mod thresholds;
 mod two_commands;
 mod types;
-mod unseen_missing;
+mod unseen_values;
 mod usage;
 mod value_issues;
 mod watched;

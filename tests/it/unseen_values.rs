@@ -1,4 +1,4 @@
-//! Missing values in columns that had none at fit are odd: found, counted and named, whatever their kind.
+//! Missing values in columns that had none at fit, and numbers of a sign that none had, are odd: found, counted and named.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ const WHOLE: [&str; 6] = ["x", "y", "flag", "word", "pair", "constant"];
 /// Numbers that depend on each other, and a column of each other kind; `sparse` misses a twentieth.
 fn table(seed: u64, rows: usize) -> RecordBatch {
     let mut uniform = Uniform::new(seed);
-    let x: Vec<f64> = (0..rows).map(|_| 2.0 * uniform.next() - 1.0).collect();
+    let x: Vec<f64> = (0..rows).map(|_| uniform.next()).collect();
     let y = x.iter().map(|x| 3.0 * x + 0.2 * uniform.next()).collect::<Float64Array>();
     let sparse = (0..rows).map(|row| (row % 20 != 3).then_some(uniform.next())).collect::<Float64Array>();
     let flag = (0..rows).map(|row| Some(row % 3 == 0)).collect::<BooleanArray>();
@@ -117,6 +117,59 @@ fn infinities_and_missing_values_are_odd_only_where_the_fit_saw_neither() {
         dir.ok("transform new.parquet out.parquet --force");
         let found = anomalies(&dir).into_iter().filter(|row| *row < 5 && !usual.contains(row)).count();
         assert!(found >= odd && found <= odd + 1, "{column} {value}: {found}");
+    }
+}
+
+#[test]
+fn a_sign_that_the_fit_never_saw_is_found_and_named() {
+    let amounts = |seed: u64, rows: usize| {
+        let mut uniform = Uniform::new(seed);
+        let price: ArrayRef =
+            Arc::new((0..rows).map(|_| -20.0 * (0.5 - uniform.next() / 2.0).ln() + 0.01).collect::<Float64Array>());
+        let count: ArrayRef =
+            Arc::new((0..rows).map(|_| (2.0 + 2.0 * uniform.next()).floor()).collect::<Float64Array>());
+        let loss: ArrayRef =
+            Arc::new((0..rows).map(|_| (0.5 - uniform.next() / 2.0).ln() - 0.01).collect::<Float64Array>());
+        let both: ArrayRef = Arc::new((0..rows).map(|_| uniform.next()).collect::<Float64Array>());
+        RecordBatch::try_from_iter_with_nullable([
+            ("price", price, true),
+            ("count", count, true),
+            ("loss", loss, true),
+            ("both", both, true),
+        ])
+        .unwrap()
+    };
+    let with = |rows: &RecordBatch, changes: &[(usize, &str, f64)]| {
+        let mut columns = rows.columns().to_vec();
+        for &(row, column, value) in changes {
+            let place = rows.schema().index_of(column).unwrap();
+            let mut values = columns[place].as_primitive::<Float64Type>().values().to_vec();
+            values[row] = value;
+            columns[place] = Arc::new(Float64Array::from(values));
+        }
+        RecordBatch::try_new(rows.schema(), columns).unwrap()
+    };
+    let unseen = [(0, "price", 0.0), (1, "price", -3.0), (2, "count", -1.0), (3, "loss", 0.5), (4, "loss", 0.0)];
+    for preset in ["reduce", "anomaly"] {
+        let dir = Workdir::new();
+        write(&dir.path("train.parquet"), &amounts(5, ROWS), 1000);
+        write(&dir.path("usual.parquet"), &amounts(6, 2000), 1000);
+        let odd = with(&with(&amounts(7, 1000), &unseen), &[(5, "both", 0.0), (6, "count", 0.0)]);
+        write(&dir.path("odd.parquet"), &odd, 300);
+        dir.ok(&format!("fit train.parquet --preset {preset}"));
+        let ran = dir.ok("transform usual.parquet out.parquet");
+        assert!(!ran.stderr().contains("unlike any in the training data"), "{}", ran.stderr());
+        assert!(anomalies(&dir).len() < 50, "{preset}");
+        let ran = dir.ok("transform odd.parquet out.parquet --explain 1 --force");
+        ran.says(&[
+            "5 values are negative, zero or positive, unlike any in the training data: \"price\" (2), \"loss\" (2), \"count\" (1)",
+        ]);
+        let (found, out) = (anomalies(&dir), read(&dir.path("out.parquet")));
+        for (row, column, value) in unseen {
+            assert!(found.contains(&row), "{preset}: {column} {value}");
+            assert_eq!(top(&out, row)[0].0, column, "{preset}: {value}");
+        }
+        assert!(found.len() < 5 + 30 && !found.contains(&5) && !found.contains(&6), "{preset}: {found:?}");
     }
 }
 
