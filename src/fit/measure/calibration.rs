@@ -24,6 +24,9 @@ const MOST_PRODUCTS: usize = 1 << 30;
 /// Parts of the rows of windows that have begun again, of which every other is stored, and the others calibrate.
 const BLOCKS: usize = 16;
 
+/// Scores of rows, `None` without a known value.
+pub(in crate::fit) type Scores = Vec<Option<f32>>;
+
 /// The fitted networks, and the score to calibrate.
 pub(in crate::fit) struct Calibration<'a> {
     pub(in crate::fit) members: Vec<(Arc<Vae>, &'a Weights)>,
@@ -50,7 +53,7 @@ pub(in crate::fit) struct MeasuredScorer {
     /// The aggregate posterior of the training rows in each network.
     latents: Vec<AggregatePosterior>,
     /// Scores of training rows, in their order, if the scorer took them.
-    pub(super) training_scores: Option<Vec<Option<f32>>>,
+    pub(super) training_scores: Option<Scores>,
 }
 
 /// What calibration measures.
@@ -155,7 +158,7 @@ impl Calibration<'_> {
         store: &EncodedRows,
         most: usize,
         run: &Run<'_>,
-    ) -> Result<Vec<Option<f32>>> {
+    ) -> Result<Scores> {
         let mut scores = Vec::new();
         let work = |batch| self.scores_of_batch(scorer, &batch);
         self.each(store, most, run, work, |of_batch| scores.extend(of_batch))?;
@@ -163,7 +166,7 @@ impl Calibration<'_> {
     }
 
     /// The scores of rows, `None` without a known value.
-    pub(super) fn scores_of_batch(&self, scorer: &Scorer, batch: &Batch) -> Result<Vec<Option<f32>>> {
+    pub(super) fn scores_of_batch(&self, scorer: &Scorer, batch: &Batch) -> Result<Scores> {
         scorer.rows(&*scorer.one_sided(batch, self.score)?)?.anomaly_score(self.score)
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Calibration;
+use super::calibration::Scores;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::feature::{GroupMoments, Layout};
@@ -55,10 +56,10 @@ impl Calibration<'_> {
     pub(super) fn with_group_tails(
         &self,
         mut scorer: Arc<Scorer>,
-        scores: Option<Vec<Option<f32>>>,
+        scores: Option<Scores>,
         rows: &FitRows,
         run: &Run<'_>,
-    ) -> Result<(Arc<Scorer>, Option<Vec<Option<f32>>>)> {
+    ) -> Result<(Arc<Scorer>, Option<Scores>)> {
         let given = self.layout.given();
         let Some(most_groups) = given.groups().iter().map(|(_, groups)| *groups).max() else {
             return Ok((scorer, scores));

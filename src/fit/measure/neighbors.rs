@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::Calibration;
+use super::calibration::Scores;
 use super::sampled_batches::{sample, spread};
 use crate::batch::{Batch, Table};
 use crate::config::Decision;
@@ -47,7 +48,7 @@ impl Calibration<'_> {
         scorer: Arc<Scorer>,
         (rows, restarted): (&FitRows, &Table),
         run: &Run<'_>,
-    ) -> Result<(Arc<Scorer>, Option<Vec<Option<f32>>>)> {
+    ) -> Result<(Arc<Scorer>, Option<Scores>)> {
         let neighbors = self.choose(&scorer, (rows, restarted), run)?;
         let unmeasured = ScoreComponents::unmeasured();
         let scorer = Arc::new(scorer.with_neighbors(Some((neighbors.clone(), unmeasured))));
