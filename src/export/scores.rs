@@ -255,7 +255,9 @@ impl ScoreGraph<'_> {
         let greater = graph.op("Max", &[&a, &b]);
         let mut nats = graph.op("Add", &[&greater, &log]);
         if let Some(surprise) = &self.row.surprise {
-            nats = graph.op("Max", &[&nats, surprise]);
+            let by_chance = graph.doubles(&[(elements as f64).ln()]);
+            let surprise = graph.op("Sub", &[surprise, &by_chance]);
+            nats = graph.op("Max", &[&nats, &surprise]);
         }
         if let ([marginal], Some(tail)) = (marginal, marginal_nll) {
             let marginal = self.unless_expected(graph, marginal);

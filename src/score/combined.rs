@@ -40,8 +40,9 @@ impl ScoreComponents {
     }
 
     /// √(a² + b²), in nats: a is -ln of the mean of the p-values of `elbo` and `neighbor_distance`, their power mean (Vovk & Wang
-    /// 2020, "Combining p-values via averaging"), or the row's surprise if it is more, since `elbo` has the noise of all values; and b
-    /// a part of -ln of that of `marginal_nll`.
+    /// 2020, "Combining p-values via averaging"), or the row's surprise less the logarithm of the number of values, as one of them
+    /// may be a surprise by chance, if that is more, since `elbo` has the noise of all values; and b a part of -ln of that of
+    /// `marginal_nll`.
     pub(crate) fn combine(&self, [elbo, neighbor_distance, marginal_nll]: [f32; 3], surprise: f64) -> f64 {
         let (a, b) = (self.elbo.nats(elbo), self.neighbor_distance.nats(neighbor_distance));
         let other = (EXPONENT * (a - b).abs()).exp();

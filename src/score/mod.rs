@@ -94,7 +94,7 @@ pub(crate) const ELBO: Score = Score {
 /// `elbo`, the distance from stored rows and `marginal_nll` in one.
 pub(crate) const COMBINED: Score = Score {
     name: "combined",
-    about: "√(a² + b²), where a is -ln of the power mean, of exponent -3, of the p-values of elbo and neighbor_distance among the training rows, or the row's surprises if they are more, and b is half of -ln of the p-value of marginal_nll, or 0 where the model does not know it; only of a model that stores rows",
+    about: "√(a² + b²), where a is -ln of the power mean, of exponent -3, of the p-values of elbo and neighbor_distance among the training rows, or the row's surprises less ln of the number of its values if that is more, and b is half of -ln of the p-value of marginal_nll, or 0 where the model does not know it; only of a model that stores rows",
     unit: "nats",
     of: Formula::Combined,
 };

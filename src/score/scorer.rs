@@ -265,7 +265,7 @@ impl<'a> EncodedBatch<'a> {
         let components = if let Formula::Combined = score.of { Some(&self.neighbors(score)?.1) } else { None };
         let of_row = |(row, (parts, known)): (usize, ([f32; 3], &f32))| {
             let parts = if self.has_expected(row) { [parts[0], f32::MIN, f32::MIN] } else { parts };
-            let surprise = self.first().batch.surprise.nats(row);
+            let surprise = self.first().batch.surprise.nats(row) - (self.first().encoded.features as f64).ln();
             let score = || components.map_or(parts[0], |components| components.combine(parts, surprise) as f32);
             (*known > 0.0).then(score)
         };
