@@ -90,7 +90,7 @@ impl GroupTails {
         let mut of_unseen = Counts::default();
         unseen.iter().for_each(|score| of_unseen.add(*score, start, gross));
         let groups = counts.iter().chain([&of_unseen]).map(|counts| overall.tail(counts)).collect();
-        Some(Self { element, groups })
+        Some(Self { element, groups }).filter(Self::is_valid)
     }
 
     /// Compares the score of a row, by the group that its given elements name.
@@ -100,7 +100,7 @@ impl GroupTails {
         self.groups[group].compared(score)
     }
 
-    /// Whether scores can be compared: a model file may be damaged.
+    /// Whether scores can be compared: a model file may be damaged, and scores may be beyond all bounds.
     pub(crate) fn is_valid(&self) -> bool {
         let is_number = |it: f32| it.is_normal() && (0.0..MOST).contains(&it);
         !self.groups.is_empty()
