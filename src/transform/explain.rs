@@ -192,7 +192,14 @@ impl Explainer {
         };
         let given = match index {
             Some(index) => {
-                let number = |&row: &usize| Ok(texts(&item(values, row)?, [*index].into_iter())?.pop().flatten());
+                let number = |&row: &usize| {
+                    if values.is_null(row) {
+                        return Ok(None);
+                    }
+                    // A list of another length than at fit may be too short.
+                    let list = item(values, row)?;
+                    Ok(texts(&list, Some(*index).filter(|at| *at < list.len()).into_iter())?.pop().flatten())
+                };
                 wanted.iter().map(number).collect::<Result<_, ArrowError>>()?
             }
             None => texts(values, wanted.iter().copied())?,

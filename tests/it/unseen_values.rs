@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, FixedSizeListArray, Float64Array, RecordBatch, StringArray, UInt32Array,
+    ArrayRef, AsArray, BooleanArray, FixedSizeListArray, Float64Array, ListArray, RecordBatch, StringArray, UInt32Array,
 };
 use arrow::compute::take;
 use arrow::datatypes::Float64Type;
@@ -92,6 +92,37 @@ fn a_column_that_is_missing_all_night_is_the_reason_of_every_row() {
     assert_eq!(anomalies(&dir).len(), 500);
     let out = read(&dir.path("out.parquet"));
     assert!((0..500).all(|row| top(&out, row)[0].0 == "y"));
+}
+
+#[test]
+fn a_list_that_is_missing_or_too_short_is_found_and_explained() {
+    let dir = Workdir::new();
+    let lists = |seed: u64, rows: usize, odd: bool| {
+        let mut uniform = Uniform::new(seed);
+        let mut list = |row: usize| {
+            let numbers: Vec<Option<f64>> = (0..4).map(|_| Some(uniform.next())).collect();
+            match row {
+                5 if odd => None,
+                6 if odd => Some(numbers[..2].to_vec()),
+                7 if odd => Some(Vec::new()),
+                _ => Some(numbers),
+            }
+        };
+        let lists = ListArray::from_iter_primitive::<Float64Type, _, _>((0..rows).map(&mut list));
+        let x: ArrayRef = Arc::new((0..rows).map(|_| uniform.next()).collect::<Float64Array>());
+        RecordBatch::try_from_iter_with_nullable([("vec", Arc::new(lists) as ArrayRef, true), ("x", x, true)]).unwrap()
+    };
+    write(&dir.path("train.parquet"), &lists(1, ROWS, false), 1000);
+    write(&dir.path("odd.parquet"), &lists(2, 300, true), 100);
+    for preset in ["reduce", "anomaly"] {
+        dir.ok(&format!("fit train.parquet --epochs 5 --preset {preset} --force"));
+        dir.ok("transform odd.parquet out.parquet --explain 4 --force");
+        let (found, out) = (anomalies(&dir), read(&dir.path("out.parquet")));
+        for row in 5..8 {
+            assert!(found.contains(&row), "{preset} {row}: {found:?}");
+            assert!(top(&out, row)[0].0.starts_with("vec["), "{preset} {row}: {:?}", top(&out, row));
+        }
+    }
 }
 
 #[test]
