@@ -5,6 +5,7 @@
 use super::column::{ColumnInput, MissingMark};
 use super::graph::{GraphBuilder, Tensor};
 use super::schema::ElementType;
+use super::values::usable;
 use crate::feature::{Features, Recipe};
 
 /// The surprise of missing numbers, Booleans and times where the fit to so many rows saw none, from which of the row vector's values
@@ -22,10 +23,25 @@ pub(super) fn missing(
     };
     let never: Vec<usize> = (0..learned.len()).filter(never).collect();
     let nats = features.unseen_nats(*never.first()?, rows);
-    let first: Vec<i64> = never.iter().map(|&feature| features.elements(feature).start as i64).collect();
-    let (first, one, nats) = (graph.ints(&first), graph.floats(&[1.0]), graph.doubles(&[nats]));
-    let known = graph.gather(known, &first, 1);
-    let missing = graph.op("Sub", &[&one, &known]);
+    let (one, nats) = (graph.floats(&[1.0]), graph.doubles(&[nats]));
+    let is_list = |feature: &usize| matches!(learned[*feature].0, Recipe::Vector { .. });
+    let (lists, others): (Vec<usize>, Vec<usize>) = never.into_iter().partition(is_list);
+    let first: Vec<i64> = others.iter().map(|&feature| features.elements(feature).start as i64).collect();
+    let others = (!first.is_empty()).then(|| {
+        let first = graph.ints(&first);
+        let known = graph.gather(known, &first, 1);
+        graph.op("Sub", &[&one, &known])
+    });
+    let of_list = |feature: usize| {
+        let elements = features.elements(feature);
+        let count = graph.floats(&[elements.len() as f32]);
+        let known = graph.columns(known, elements.start, elements.end);
+        let known = graph.sum(&known, true);
+        let missing = graph.op("Sub", &[&count, &known]);
+        graph.op("Min", &[&missing, &one])
+    };
+    let missing: Vec<Tensor> = lists.into_iter().map(of_list).chain(others).collect();
+    let missing = graph.beside(&missing);
     let missing = graph.sum(&missing, true);
     let missing = graph.cast(&missing, ElementType::Double);
     Some(graph.op("Mul", &[&missing, &nats]))
@@ -52,8 +68,10 @@ pub(super) fn signs(
         return None;
     }
     let (numbers, zero) = (graph.beside(&numbers), graph.doubles(&[0.0]));
+    let usable = usable(graph, &numbers);
     let each = ["Less", "Equal", "Greater"].into_iter().zip(nats).map(|(has_sign, nats)| {
         let flags = graph.op(has_sign, &[&numbers, &zero]);
+        let flags = graph.op("And", &[&flags, &usable]);
         let (flags, nats) = (graph.cast(&flags, ElementType::Double), graph.doubles(&nats));
         graph.op("Mul", &[&flags, &nats])
     });

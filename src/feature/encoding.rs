@@ -155,10 +155,10 @@ impl FeatureCells<'_> {
         self.surprise.get_mut(row).into_iter().for_each(|units| *units += self.unseen);
     }
 
-    /// Adds it to those of rows whose value is missing.
-    pub(super) fn add_unseen_missing(&mut self) {
-        let values = self.block.iter().skip(self.at).step_by(self.inputs);
-        let missing = self.surprise.iter_mut().zip(values).filter(|(_, value)| value.is_nan());
+    /// Adds it to those of rows where any of the feature's `elements` elements is missing.
+    pub(super) fn add_unseen_missing(&mut self, elements: usize) {
+        let rows = self.block.chunks_exact(self.inputs).map(|row| &row[self.at..][..elements]);
+        let missing = self.surprise.iter_mut().zip(rows).filter(|(_, row)| row.iter().any(|value| value.is_nan()));
         missing.for_each(|(units, _)| *units += self.unseen);
     }
 

@@ -348,7 +348,7 @@ impl Features {
                 let mut elements = FeatureCells { block, inputs, at, surprise, unseen };
                 let found = kind.feature().write(&array, &mut elements).map_err(read(kind.column()))?;
                 if unseen > 0 && kind.missing() == 0 && found.null + found.unusable > 0 {
-                    elements.add_unseen_missing();
+                    elements.add_unseen_missing(kind.elements());
                 }
                 tile.learned.push(found);
                 if let Some(exact) = kind.feature().exact() {

@@ -159,10 +159,11 @@ impl Scaling {
         [self.min >= 0.0, self.min > 0.0 || self.max < 0.0, self.max <= 0.0]
     }
 
-    /// Whether no value at fit had the sign of this one.
+    /// Whether no value at fit had the sign of this one; never of one that counts as missing.
     pub(super) fn has_unseen_sign(&self, value: f64) -> bool {
         let [negative, zero, positive] = self.unseen_signs();
-        value < 0.0 && negative || value == 0.0 && zero || value > 0.0 && positive
+        let has_unseen_sign = value < 0.0 && negative || value == 0.0 && zero || value > 0.0 && positive;
+        has_unseen_sign && (value as f32).is_finite()
     }
 
     /// Whether the parameters are finite and in their ranges.

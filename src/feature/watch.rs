@@ -71,6 +71,11 @@ impl Surprise {
         self.0.get(row).map_or(0.0, |&units| units as f64 / UNITS_PER_NAT)
     }
 
+    /// The surprise of the rows for which `holds` is true; none of the others.
+    pub(crate) fn filter(&self, holds: impl Fn(usize) -> bool) -> Self {
+        Self::new(self.0.iter().enumerate().map(|(row, &units)| if holds(row) { units } else { 0 }).collect())
+    }
+
     /// The surprise of some rows.
     pub(crate) fn take(&self, rows: &[u32]) -> Self {
         Self::new(rows.iter().filter_map(|&row| self.0.get(row as usize)).copied().collect())

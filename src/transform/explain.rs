@@ -16,7 +16,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use crate::batch::Batch;
 use crate::config::Direction;
 use crate::error::{Error, Place, Result};
-use crate::feature::{Column, Features};
+use crate::feature::{Column, Features, Surprise};
 use crate::score::{EncodedBatch, Score, Scorer};
 
 /// Finds the columns that raise scores most.
@@ -110,8 +110,7 @@ impl Explainer {
     /// The columns that raise the score of each row most; null for a row without a known value. `learned` are the learned
     /// columns of the rows.
     pub(super) fn top_features(&self, rows: &EncodedBatch<'_>, learned: &RecordBatch) -> Result<ArrayRef> {
-        let of_columns = self.features.surprises(learned)?;
-        let surprises: Vec<_> = self.sources.iter().map(|source| of_columns[source.column].clone()).collect();
+        let surprises = self.surprises(rows, learned)?;
         let (contributions, output) = rows.contributions(&self.elements, &surprises, self.score, self.most)?;
         // The rows of each source together, so that a column is converted once.
         let mut wanted: Vec<Vec<usize>> = vec![Vec::new(); self.sources.len()];
@@ -154,6 +153,18 @@ impl Explainer {
             list.append(*known > 0.0);
         }
         Ok(Arc::new(list.finish()))
+    }
+
+    /// The surprise of each source: that of its column; of a number of a list, only where it is missing.
+    fn surprises(&self, rows: &EncodedBatch<'_>, learned: &RecordBatch) -> Result<Vec<Surprise>> {
+        let of_columns = self.features.surprises(learned)?;
+        let (known, width) = (rows.first().batch.known.as_deref(), rows.first().encoded.features);
+        let is_missing = |row: usize, element: usize| known.is_some_and(|known| known[row * width + element] == 0.0);
+        let of_source = |(source, elements): (&ExplainedSource, &Range<usize>)| match source.index {
+            None => of_columns[source.column].clone(),
+            Some(_) => of_columns[source.column].filter(|row| is_missing(row, elements.start)),
+        };
+        Ok(self.sources.iter().zip(&self.elements).map(of_source).collect())
     }
 
     /// The values of a source in some rows and the values that the model expects there, as text.

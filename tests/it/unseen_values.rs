@@ -95,7 +95,7 @@ fn a_column_that_is_missing_all_night_is_the_reason_of_every_row() {
 }
 
 #[test]
-fn a_list_that_is_missing_or_too_short_is_found_and_explained() {
+fn a_list_that_is_missing_or_too_short_or_has_a_missing_number_is_found_and_explained() {
     let dir = Workdir::new();
     let lists = |seed: u64, rows: usize, odd: bool| {
         let mut uniform = Uniform::new(seed);
@@ -105,6 +105,8 @@ fn a_list_that_is_missing_or_too_short_is_found_and_explained() {
                 5 if odd => None,
                 6 if odd => Some(numbers[..2].to_vec()),
                 7 if odd => Some(Vec::new()),
+                8 if odd => Some(vec![numbers[0], None, None, numbers[3]]),
+                9 if odd => Some(vec![numbers[0], numbers[1], numbers[2], Some(f64::INFINITY)]),
                 _ => Some(numbers),
             }
         };
@@ -118,10 +120,17 @@ fn a_list_that_is_missing_or_too_short_is_found_and_explained() {
         dir.ok(&format!("fit train.parquet --epochs 5 --preset {preset} --force"));
         dir.ok("transform odd.parquet out.parquet --explain 4 --force");
         let (found, out) = (anomalies(&dir), read(&dir.path("out.parquet")));
-        for row in 5..8 {
+        for row in 5..10 {
             assert!(found.contains(&row), "{preset} {row}: {found:?}");
             assert!(top(&out, row)[0].0.starts_with("vec["), "{preset} {row}: {:?}", top(&out, row));
         }
+        let named = |row, count| {
+            let mut named: Vec<_> = top(&out, row).into_iter().take(count).map(|(name, ..)| name).collect();
+            named.sort();
+            named
+        };
+        assert_eq!(named(8, 2), ["vec[1]", "vec[2]"], "{preset}");
+        assert_eq!(named(9, 1), ["vec[3]"], "{preset}");
     }
 }
 
