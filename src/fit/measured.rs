@@ -59,9 +59,13 @@ impl Trained {
         let fitted = FittedNetwork::new(layout, network, &weights[0], vae, self.measured_rows(), run)?;
         let features = &self.loaded.features;
         let stages = ["health", "aggregate", "ordered", "sketch", "clusters"].map(Stage::new);
-        let health = stages[0].run(|| health::measure(&fitted, features, rows, seed))?;
-        let aggregate = stages[1]
-            .run(|| aggregate::measure(&fitted, features, rows, (seed, prepared.columns.sequence.is_some())))?;
+        // Each has parts that one thread does.
+        let in_order = prepared.columns.sequence.is_some();
+        let (health, aggregate) = fitted.pool.join(
+            || stages[0].run(|| health::measure(&fitted, features, rows, seed)),
+            || stages[1].run(|| aggregate::measure(&fitted, features, rows, (seed, in_order))),
+        );
+        let (health, aggregate) = (health?, aggregate?);
         let pairs = prepared.columns.ordered.clone();
         let ordered = stages[2].run(|| ordered::measure(features, rows, pairs, run.stopper()))?;
         let sketch = stages[3]

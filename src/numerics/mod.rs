@@ -51,4 +51,4 @@ pub(crate) use self::principal_components::{Components, Covariance};
 pub(crate) use self::product::{times, times_rows, times_transposed, transposed_rows_times, transposed_times};
 pub(crate) use self::random::{RandomStream, hash, pick};
 pub(crate) use self::rank_correlation::rank_correlation;
-pub(crate) use self::vector::{asinh, asinh_f64, exp, greatest, ln_1p_exp_neg, sigmoid, sums, tanh, vectorized};
+pub(crate) use self::vector::{asinh, asinh_f64, dot, exp, greatest, ln_1p_exp_neg, sigmoid, sums, tanh, vectorized};

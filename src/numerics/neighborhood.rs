@@ -12,8 +12,8 @@ const NEIGHBORS: [usize; 3] = [5, 15, 50];
 /// The greatest of them.
 const MOST: usize = NEIGHBORS[NEIGHBORS.len() - 1];
 
-/// Rows whose distances are computed together.
-const BLOCK_ROWS: usize = 64;
+/// Rows whose distances are computed together: the others are packed for the product once a block.
+const BLOCK_ROWS: usize = 256;
 
 /// Rows in a space, centred.
 pub(crate) struct Points {

@@ -3,8 +3,9 @@
 #![forbid(unsafe_code)]
 
 use super::eigen::symmetric_eigen;
-use super::product::{times, times_transposed, transposed_times};
-use crate::numerics::RandomStream;
+use super::product::{times, times_transposed, transposed_times_itself};
+use super::random::RandomStream;
+use super::vector::{dot, vectorized};
 
 /// Extra directions, so that the last of those asked for converge as fast as the first.
 const BESIDE: usize = 8;
@@ -17,14 +18,14 @@ const SETTLED: f64 = 1e-5;
 pub(crate) struct Covariance {
     mean: Vec<f32>,
     rows: u64,
-    /// `[width, width]`.
+    /// `[width, width]`, up to the diagonal.
     products: Vec<f64>,
 }
 
 /// The products of some rows, to be added to those of others.
 pub(crate) struct BlockProducts {
     rows: u64,
-    /// `[width, width]`.
+    /// `[width, width]`, up to the diagonal.
     products: Vec<f32>,
 }
 
@@ -49,7 +50,7 @@ impl Covariance {
         center(&mut rows, mean);
         let count = rows.len() / width;
         let mut products = vec![0.0; width * width];
-        transposed_times(&rows, &rows, &mut products, [width, width, count]);
+        transposed_times_itself(&rows, &mut products, [width, count]);
         BlockProducts { rows: count as u64, products }
     }
 
@@ -66,7 +67,8 @@ impl Covariance {
         let dimensions = dimensions.min(width);
         let directions = (dimensions + BESIDE).min(width);
         let rows = self.rows.max(1) as f64;
-        let matrix: Vec<f32> = self.products.iter().map(|product| (product / rows) as f32).collect();
+        let mut matrix: Vec<f32> = self.products.iter().map(|product| (product / rows) as f32).collect();
+        mirror(&mut matrix, width);
         // Rows are directions.
         let mut axes = vec![0.0; directions * width];
         RandomStream::new(0, "principal").normals(&mut axes);
@@ -125,8 +127,16 @@ fn center(rows: &mut [f32], mean: &[f32]) {
     }
 }
 
-fn dot(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+/// Copies what is below the diagonal of a matrix, `[width, width]`, to above it.
+fn mirror(matrix: &mut [f32], width: usize) {
+    /// Rows that are read together, so that what is written is side by side.
+    const ROWS: usize = 32;
+    for from in (0..width).step_by(ROWS) {
+        let to = width.min(from + ROWS);
+        for j in 0..to {
+            (from.max(j + 1)..to).for_each(|i| matrix[j * width + i] = matrix[i * width + j]);
+        }
+    }
 }
 
 /// Makes the rows orthonormal, one after the other (Gram-Schmidt; two passes are enough). A row that depends on those
@@ -139,7 +149,10 @@ fn orthonormalize(axes: &mut [f32], width: usize) {
         for _ in 0..2 {
             for other in before.chunks_exact(width) {
                 let along = dot(axis, other);
-                axis.iter_mut().zip(other).for_each(|(x, other)| *x -= (along * f64::from(*other)) as f32);
+                vectorized(
+                    #[inline(always)]
+                    || axis.iter_mut().zip(other).for_each(|(x, other)| *x -= (along * f64::from(*other)) as f32),
+                );
             }
         }
         let length = dot(axis, axis).sqrt();

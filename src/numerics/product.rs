@@ -16,6 +16,19 @@ pub(crate) fn transposed_times(a: &[f32], b: &[f32], into: &mut [f32], [m, n, k]
     product((a, [1, m]), (b, [n, 1]), into, [m, n, k]);
 }
 
+/// `into = aᵀ · a` up to its diagonal, where `a` is `[k, n]`; what is above the diagonal is not all computed.
+pub(crate) fn transposed_times_itself(a: &[f32], into: &mut [f32], [n, k]: [usize; 2]) {
+    /// Rows of `into` that are computed together.
+    const PANEL: usize = 256;
+    for (panel, into) in into.chunks_mut(PANEL * n).enumerate() {
+        let (from, rows) = (panel * PANEL, into.len() / n);
+        let mut products = vec![0.0; rows * (from + rows)];
+        product((&a[from..], [1, n]), (a, [n, 1]), &mut products, [rows, from + rows, k]);
+        let rows = into.chunks_exact_mut(n).zip(products.chunks_exact(from + rows));
+        rows.for_each(|(into, products)| into[..products.len()].copy_from_slice(products));
+    }
+}
+
 /// `into = a · b`, where `a` is the first `k` columns of rows of the given width, `b` is `[k, n]`.
 pub(crate) fn times_rows((a, width): (&[f32], usize), b: &[f32], into: &mut [f32], [m, n, k]: [usize; 3]) {
     product((a, [width, 1]), (b, [n, 1]), into, [m, n, k]);
@@ -99,6 +112,18 @@ mod tests {
             check(naive(m, n, k, |i, l| a[i * k + l], |l, j| b[j * k + l]), &into);
             transposed_times(&a, &b, &mut into, [m, n, k]);
             check(naive(m, n, k, |i, l| a[l * m + i], |l, j| b[l * n + j]), &into);
+        }
+    }
+
+    #[test]
+    fn a_product_with_itself_is_right_up_to_the_diagonal() {
+        for (n, k) in [(1, 1), (3, 5), (300, 7), (600, 2)] {
+            let a: Vec<f32> = (0..n * k).map(|i| ((i * 7919) % 101) as f32 / 50.0 - 1.0).collect();
+            let (mut into, mut whole) = (vec![0.0; n * n], vec![0.0; n * n]);
+            transposed_times_itself(&a, &mut into, [n, k]);
+            transposed_times(&a, &a, &mut whole, [n, n, k]);
+            let below = |i: usize| (0..=i).all(|j| (into[i * n + j] - whole[i * n + j]).abs() < 1e-5);
+            assert!((0..n).all(below), "{n} {k}");
         }
     }
 

@@ -39,6 +39,22 @@ pub(crate) fn sums<const SLICES: usize, const SUMS: usize>(
     parts.map(|parts| parts.iter().sum())
 }
 
+/// The sum of the products of two slices of one length, in double precision.
+pub(crate) fn dot<T: Copy + Into<f64>>(a: &[T], b: &[T]) -> f64 {
+    vectorized(
+        #[inline(always)]
+        || {
+            let mut parts = [0.0; LANES];
+            for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
+                for (part, (&a, &b)) in parts.iter_mut().zip(a.iter().zip(b)) {
+                    *part += a.into() * b.into();
+                }
+            }
+            parts.iter().sum()
+        },
+    )
+}
+
 /// The greatest element of a slice; minus infinity if it is empty. NaN is skipped: sums find it.
 #[inline(always)]
 pub(crate) fn greatest(slice: &[f32]) -> f32 {
@@ -190,6 +206,15 @@ mod tests {
         assert_eq!((exp(0.0), tanh(0.0), sigmoid(0.0)), (1.0, 0.0, 0.5));
         assert_eq!((tanh(1e9), tanh(-1e9), sigmoid(1e9)), (1.0, -1.0, 1.0));
         assert!(exp(f32::NAN).is_nan() && tanh(f32::NAN).is_nan() && sigmoid(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn a_dot_product_takes_every_element_once() {
+        for n in [0_u32, 1, 15, 16, 17, 100] {
+            let values: Vec<f32> = (0..n).map(|i| i as f32).collect();
+            let squares = (0..n).map(|i| f64::from(i * i)).sum::<f64>();
+            assert_eq!(dot(&values, &values), squares);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::batch::Batch;
 use crate::error::Result;
 use crate::feature::{COLUMNS_PER_BLOCK, Features};
 use crate::fit::rows::FitRows;
-use crate::numerics::{Covariance, GaussianMixture, RandomStream, times_transposed};
+use crate::numerics::{Covariance, GaussianMixture, RandomStream, dot, times_transposed};
 
 /// Most rows, most values of them, and most products of latents with outputs.
 const MOST_ROWS: usize = 4096;
@@ -303,10 +303,6 @@ impl RankedNumbers {
         }
         ranks
     }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 /// Numbers and their squared norm.

@@ -21,7 +21,7 @@ const FEWEST_ROWS: usize = 2048;
 /// Most rows whose neighbours are compared, fewest of them however wide, and most products for their distances.
 const MOST_COMPARED: usize = 2048;
 const FEWEST_COMPARED: usize = 256;
-const MOST_DISTANCE_PRODUCTS: usize = 1 << 32;
+const MOST_DISTANCE_PRODUCTS: usize = 1 << 31;
 
 /// Sums over rows for a numeric output.
 #[derive(Debug, Clone, Copy, Default)]
