@@ -156,7 +156,7 @@ pub use config::{
 };
 pub use error::{
     AlphaTooLow, DeviceFault, Error, ErrorKind, Foreign, ModelFault, OnnxFault, OrderFault, ParseChoiceError, Place,
-    Result, TypesDiffer, Worse,
+    Result, TypesDiffer, Unsupported, Worse,
 };
 pub use output::{Output, UnreadableFile};
 pub use pipeline::{Epoch, Progress, Run, Stop};

@@ -196,5 +196,5 @@ threading.Thread(target=web.serve_forever, daemon=True).start()
 at = f"http://127.0.0.1:{web.server_port}"
 run("transform", f"{at}/wide.parquet", "by-web.parquet", "-m", f"{at}/wide.safetensors", "--quiet")
 assert Path("by-web.parquet").read_bytes() == Path("wide-scored.parquet").read_bytes()
-run("transform", "wide.parquet", f"{at}/x.parquet", "-m", "wide.safetensors", code=65, says=["web server"])
+run("transform", "wide.parquet", f"{at}/x.parquet", "-m", "wide.safetensors", code=2, says=["web server"])
 print("objects are as good as files")

@@ -193,7 +193,7 @@ def test_text_is_written_as_it_is_called(points_model, tmp_path):
     assert polars.read_csv(tmp_path / "rows.csv").height == 3
     points_model.generate(3).sink(tmp_path / "rows.ndjson")
     assert polars.read_ndjson(tmp_path / "rows.ndjson").height == 3
-    with pytest.raises(vaepipe.DataError, match="an output of this name"):
+    with pytest.raises(vaepipe.UsageError, match="an output of this name"):
         points_model.generate(3).sink(tmp_path / "rows.json")
 
 

@@ -49,6 +49,7 @@ impl Error {
             | Self::Predicate { .. }
             | Self::TooLarge { .. }
             | Self::ParseChoice(_) => ErrorKind::Usage,
+            Self::Unsupported { what, .. } if what.is_usage() => ErrorKind::Usage,
             Self::NoFeatures { .. }
             | Self::TooFewRows { .. }
             | Self::MissingFeature { .. }

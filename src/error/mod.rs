@@ -12,6 +12,7 @@ mod parse_choice;
 mod phrases;
 mod place;
 mod types_differ;
+mod unsupported;
 mod worse;
 
 use std::path::PathBuf;
@@ -22,9 +23,8 @@ pub use self::kind::ErrorKind;
 pub use self::parse_choice::ParseChoiceError;
 use self::phrases::{because, did_you_mean, gib, mib, of_types, those_given};
 pub use self::place::Place;
-pub use self::types_differ::TypesDiffer;
-pub use self::worse::Worse;
 pub use self::{model_fault::ModelFault, onnx_fault::OnnxFault, order_fault::OrderFault};
+pub use self::{types_differ::TypesDiffer, unsupported::Unsupported, worse::Worse};
 
 /// The result of a function of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -317,13 +317,13 @@ pub enum Error {
     /// Rows are not in the order of a column.
     #[error(transparent)]
     Order(Box<OrderFault>),
-    /// The input or output needs something that this version does not support.
+    /// Something that this version does not support.
     #[error("{place}: {what} is not supported")]
     Unsupported {
         /// Where.
         place: Place,
         /// What.
-        what: &'static str,
+        what: Unsupported,
     },
     /// ONNX cannot express the model.
     #[error(transparent)]

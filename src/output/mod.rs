@@ -17,7 +17,7 @@ use arrow::datatypes::SchemaRef;
 
 use crate::config::OutputConfig;
 #[cfg(feature = "delta")]
-use crate::error::Place;
+use crate::error::{Place, Unsupported};
 use crate::error::{Error, Result};
 use crate::pipeline::{Stop, StreamWriter};
 #[cfg(feature = "delta")]
@@ -162,8 +162,7 @@ impl Output {
             Self::Stream(to) => Some(Destination::Stream(Box::new(StreamWriter::new(to, stop)?))),
             #[cfg(feature = "delta")]
             Self::Delta(path) => {
-                let what = "rows that no input has, in a Delta table,";
-                return Err(Error::Unsupported { place: Place::file(path), what });
+                return Err(Error::Unsupported { place: Place::file(path), what: Unsupported::NewRowsDeltaTable });
             }
             Self::File(path) | Self::Folder(path) => {
                 check_output_name(&path)?;

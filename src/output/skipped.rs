@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use crate::artifact::MODEL_KEY;
 use crate::config::{IfNewer, OutputConfig, SourceConfig};
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, Unsupported};
 use crate::pipeline::Stop;
 use crate::sink::Medium;
 use crate::source::Source;
@@ -25,8 +25,7 @@ impl OutputConfig {
         model_hash: &str,
     ) -> Result<bool> {
         if self.if_newer == Some(IfNewer::Model) && Medium::of(output).is_text() {
-            let what = "the hash of the model, by which outputs are kept, in a text file";
-            return Err(Error::Unsupported { place: Place::file(output), what });
+            return Err(Error::Unsupported { place: Place::file(output), what: Unsupported::ModelHashInText });
         }
         Ok(match self.if_newer {
             None => self.skip_existing && output_exists(output)?,

@@ -17,7 +17,7 @@ use delta_kernel::{FileMeta, KernelError, try_parse_uri};
 use delta_kernel_default_engine::build_add_file_metadata;
 use delta_kernel_default_engine::parquet::DataFileMetadata;
 
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, Unsupported};
 use crate::source::{ParquetFile, catch_decoder_panic, map_children, open_engine};
 use crate::storage::{PositionalFile, is_url, list};
 
@@ -43,8 +43,10 @@ impl NewDeltaTable {
     /// [`Error::Unsupported`] for a column of a type that Delta lacks, and a directory that is not empty; [`Error::Io`].
     pub(crate) fn create(folder: &Path, schema: &Schema) -> Result<Self> {
         if let Some(field) = schema.fields().iter().find(|field| !is_delta_type(field.data_type())) {
-            let what = "a type that Delta does not have, in a Delta table,";
-            return Err(Error::Unsupported { place: Place::column(folder, field.name()), what });
+            return Err(Error::Unsupported {
+                place: Place::column(folder, field.name()),
+                what: Unsupported::DeltaColumn,
+            });
         }
         let schema = Schema::new(schema.fields().iter().map(logged).collect::<Vec<_>>());
         let schema: delta_kernel::schema::StructType =
@@ -58,8 +60,7 @@ impl NewDeltaTable {
             fs::read_dir(folder).map_err(Error::io("open", folder))?.next().is_none()
         };
         if !is_empty {
-            let what = "a new Delta table in a directory that is not empty";
-            return Err(Error::Unsupported { place: Place::file(folder), what });
+            return Err(Error::Unsupported { place: Place::file(folder), what: Unsupported::FilledDirectory });
         }
         Ok(table)
     }

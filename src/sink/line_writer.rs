@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::compressed::Compressed;
 use super::medium::Medium;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, Unsupported};
 use crate::storage::{FileRange, Target, TemporaryFile};
 
 /// A writer of lines.
@@ -22,7 +22,7 @@ impl LineWriter {
     pub(crate) fn check_name(path: &Path) -> Result<()> {
         match Medium::of(path) {
             Medium::Ndjson => Ok(()),
-            _ => Err(Error::Unsupported { place: Place::file(path), what: "lines of JSON in an output of this name" }),
+            _ => Err(Error::Unsupported { place: Place::file(path), what: Unsupported::LinesOutputName }),
         }
     }
 

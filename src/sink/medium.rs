@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::config::StreamFormat;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, Unsupported};
 
 /// Extensions of other formats: a file of this name does not become Parquet.
 const OTHERS: [&str; 14] =
@@ -63,7 +63,7 @@ impl Medium {
 /// [`Error::Unsupported`].
 pub(crate) fn check_output_name(path: &Path) -> Result<()> {
     if OTHERS.contains(&extension(path).as_str()) && Medium::of_text(path).is_none() {
-        return Err(Error::Unsupported { place: Place::file(path), what: "an output of this name" });
+        return Err(Error::Unsupported { place: Place::file(path), what: Unsupported::OutputName });
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ use super::output_schema::sorted_metadata;
 use super::parquet_schema::{ParquetSchema, parquet_schema};
 use super::text_writer::TextWriter;
 use crate::config::{Codec, Encoding};
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, Unsupported};
 use crate::source::{ParquetWriter, StoredType, first_unsupported};
 use crate::storage::{FileRange, ReadyFile, Target, TemporaryFile};
 
@@ -118,7 +118,7 @@ impl RowWriter {
             _ => {
                 if let Some(field) = first_unsupported(schema.fields()) {
                     let place = Place::column(target.path(), field.name());
-                    return Err(Error::Unsupported { place, what: "a column of this type in a Parquet file" });
+                    return Err(Error::Unsupported { place, what: Unsupported::ParquetColumn });
                 }
                 let write_error = |source| parquet_write_error(target.path(), source);
                 let ParquetSchema { descriptor, arrow } = parquet_schema(schema, stored).map_err(write_error)?;

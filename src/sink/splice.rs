@@ -22,7 +22,7 @@ use super::column_orders::{TYPE_ORDER, set_column_orders};
 use super::page_store::RowGroupPages;
 use super::parquet_schema::{parquet_schema, replacement_field};
 use super::{NewColumns, metadata};
-use crate::error::{Error, Foreign, Place, Result};
+use crate::error::{Error, Foreign, Place, Result, Unsupported};
 use crate::pipeline::{Background, Stop};
 use crate::source::{
     ParquetFile, ParquetSource, StoredType, catch_decoder_panic, check_values, chunk_range, convert_unit,
@@ -83,10 +83,7 @@ impl SpliceSink {
     /// [`Error::Io`] if it cannot be created, [`Error::Damaged`] if the input's column chunks lie outside its file.
     pub(crate) fn create(source: &ParquetSource, splice: &Splice<'_>, target: Target, stop: Stop) -> Result<Self> {
         let [input] = source.files() else {
-            return Err(Error::Unsupported {
-                place: Place::file(source.path()),
-                what: "a transform of several files into one",
-            });
+            return Err(Error::Unsupported { place: Place::file(source.path()), what: Unsupported::ManyFilesIntoOne });
         };
         let input = &input.with_page_indexes();
         let file = target.create()?;
@@ -356,8 +353,10 @@ fn check_annotations(input: &ParquetFile, columns: &[OutputColumn]) -> Result<()
     for column in columns {
         let &OutputColumn::Carried(root) = column else { continue };
         if is_unknown(&roots[root]) {
-            let what = "copying a column with an unknown logical type";
-            return Err(Error::Unsupported { place: Place::column(&input.path, roots[root].name()), what });
+            return Err(Error::Unsupported {
+                place: Place::column(&input.path, roots[root].name()),
+                what: Unsupported::UnknownLogicalType,
+            });
         }
     }
     Ok(())

@@ -15,7 +15,7 @@ use super::csv_encoder;
 use super::json_encoder::{self, JsonEncoder};
 use super::medium::{Medium, is_gzip};
 use crate::config::{Codec, Encoding};
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, Unsupported};
 
 /// A writer of batches of rows as text.
 pub(super) struct TextWriter<W: Write> {
@@ -109,8 +109,8 @@ pub(crate) fn tell_lost(path: &Path, encoder: &JsonEncoder) {
 fn check_columns(path: &Path, schema: &Schema, format: &TextFormat) -> Result<()> {
     for field in schema.fields() {
         let what = match format {
-            TextFormat::Csv { .. } if field.data_type().is_nested() => "a column of this type in CSV",
-            TextFormat::Json(_) if json_encoder::lacks(field.data_type()) => "a column of this type in NDJSON",
+            TextFormat::Csv { .. } if field.data_type().is_nested() => Unsupported::CsvColumn,
+            TextFormat::Json(_) if json_encoder::lacks(field.data_type()) => Unsupported::NdjsonColumn,
             _ => continue,
         };
         return Err(Error::Unsupported { place: Place::column(path, field.name()), what });

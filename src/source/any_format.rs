@@ -15,7 +15,7 @@ use super::scratch_file::{BATCH_ROWS, ScratchPurpose, write_scratch_file};
 use super::table_schema::{TableFile, TableSchema};
 use super::{ParquetFile, ParquetSource, Predicate, RowGroup, StoredType, split_by_encoded_size};
 use crate::config::{Encoding, LogicalType, SourceConfig, TypeOf};
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, Unsupported};
 use crate::pipeline::Stop;
 
 /// An input table: files in Parquet, Arrow IPC, CSV or NDJSON, directories and globs of these, or an Arrow IPC stream on
@@ -285,7 +285,7 @@ impl Source {
     /// [`Error::Unsupported`] for stdin and record batches.
     pub(crate) fn rereadable(&self) -> Result<&Self> {
         match self.inputs.iter().find(|input| matches!(input.content, InputContent::Once { .. })) {
-            Some(input) => Err(Error::Unsupported { place: Place::file(&input.path), what: "reading the rows twice" }),
+            Some(input) => Err(Error::Unsupported { place: Place::file(&input.path), what: Unsupported::RowsTwice }),
             None => Ok(self),
         }
     }
@@ -373,7 +373,7 @@ impl Source {
             InputContent::Text(text) => Box::new(text.batches(batch_rows, &self.stop)?),
             InputContent::Once { batches, .. } => {
                 let batches = batches.lock().unwrap_or_else(PoisonError::into_inner).take();
-                let twice = || Error::Unsupported { place: Place::file(&input.path), what: "reading a stream twice" };
+                let twice = || Error::Unsupported { place: Place::file(&input.path), what: Unsupported::StreamTwice };
                 batches.ok_or_else(twice)?
             }
         };

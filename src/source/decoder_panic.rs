@@ -6,16 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use arrow::error::ArrowError;
 
 use super::conform::OutOfRange;
-use crate::error::{Error, Foreign, Place, Result};
+use crate::error::{Error, Foreign, Place, Result, Unsupported};
 
 thread_local! {
     static IN_DECODER: Cell<bool> = const { Cell::new(false) };
 }
-
-/// An unsupported feature of a file, reported inside [`catch_decoder_panic`] as an [`ArrowError::ExternalError`].
-#[derive(Debug, thiserror::Error)]
-#[error("{0} is not supported")]
-pub(super) struct NotSupported(pub(super) &'static str);
 
 /// The error of our own that a decoder's error wraps.
 fn wrapped<E: std::error::Error + 'static>(source: &Foreign) -> Option<&E> {
@@ -25,8 +20,8 @@ fn wrapped<E: std::error::Error + 'static>(source: &Foreign) -> Option<&E> {
     }
 }
 
-/// Runs a third-party decoder. Its error or panic becomes [`Error::Read`] at `place`; [`NotSupported`] becomes
-/// [`Error::Unsupported`], and [`OutOfRange`] [`Error::WrongValue`].
+/// Runs a third-party decoder. Its error or panic becomes [`Error::Read`] at `place`; an [`Unsupported`] that
+/// it wraps becomes [`Error::Unsupported`], and an [`OutOfRange`] [`Error::WrongValue`].
 pub(crate) fn catch_decoder_panic<T, E: Into<Foreign>>(
     place: impl Fn() -> Place,
     read: impl FnOnce() -> Result<T, E>,
@@ -42,7 +37,7 @@ pub(crate) fn catch_decoder_panic<T, E: Into<Foreign>>(
             format!("the reader failed: {}", message.unwrap_or("no reason given")).into()
         }
     };
-    if let Some(NotSupported(what)) = wrapped(&source) {
+    if let Some(&what) = wrapped::<Unsupported>(&source) {
         return Err(Error::Unsupported { place: place(), what });
     }
     if let Some(OutOfRange { column, found, expected }) = wrapped(&source) {

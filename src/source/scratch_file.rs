@@ -13,7 +13,7 @@ use arrow::error::ArrowError;
 
 use super::parquet::{ScratchSchema, supported_array, supported_field};
 use super::{ColumnStream, ParquetFile, ParquetWriter, batch_of, first_unsupported};
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, Unsupported};
 use crate::storage::PositionalFile;
 
 /// Rows of a batch.
@@ -46,8 +46,10 @@ pub(super) fn write_scratch_file(
     let all = stream.schema.fields();
     let unsupported = first_unsupported(all);
     if let (Some(field), ScratchPurpose::PassThrough) = (unsupported, purpose) {
-        let what = "reading a stream twice with a column of this type";
-        return Err(Error::Unsupported { place: Place::column(path, field.name()), what });
+        return Err(Error::Unsupported {
+            place: Place::column(path, field.name()),
+            what: Unsupported::StreamColumnTwice,
+        });
     }
     let training_field = |field: &FieldRef, needed: &dyn Fn(&str) -> bool| {
         let field = match unsupported {

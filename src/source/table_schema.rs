@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use super::column_types::ColumnTypes;
 use super::common_type::{common_field, common_type, list_item, nullable};
 use super::schema_mapping::{map_fields, with_type};
-use crate::error::{Error, Place, Result, TypesDiffer};
+use crate::error::{Error, Place, Result, TypesDiffer, Unsupported};
 
 /// The columns of a table.
 #[derive(Debug, Clone)]
@@ -157,8 +157,7 @@ impl TableSchema {
     /// [`Error::Unsupported`] with the file that has two, and [`Error::TypesDiffer`] with both files and types.
     pub(crate) fn check(&self, column: &str) -> Result<()> {
         if let Some((_, path)) = self.repeated.iter().find(|(name, _)| name == column) {
-            let what = "reading a column that shares its name with another one";
-            return Err(Error::Unsupported { place: Place::column(path, column), what });
+            return Err(Error::Unsupported { place: Place::column(path, column), what: Unsupported::SameName });
         }
         let Some(conflict) = self.conflicts.iter().find(|conflict| conflict.column == column) else { return Ok(()) };
         let TypeConflict { column, first: (first, expected), other: (path, found) } = conflict;

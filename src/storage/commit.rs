@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tempfile::NamedTempFile;
 
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, Unsupported};
 use crate::storage::{self, check_url, is_url};
 
 /// The prefix and suffix of temporary file names.
@@ -100,7 +100,7 @@ impl Target {
     fn inspect_object(self) -> Result<Self> {
         let text = self.path.to_string_lossy();
         if text.starts_with("http") {
-            return Err(Error::Unsupported { place: Place::file(&self.path), what: "an output on a web server" });
+            return Err(Error::Unsupported { place: Place::file(&self.path), what: Unsupported::WebOutput });
         } else if text.ends_with('/') {
             return Err(Error::TargetNotFile { path: self.path.clone() });
         } else if storage::exists(&self.path).map_err(Error::io("create", &self.path))? && !self.force {

@@ -11,7 +11,7 @@ use ::parquet::errors::{ParquetError, Result};
 use ::parquet::file::reader::{ChunkReader, Length};
 use bytes::Bytes;
 
-use crate::error::{Error, Place};
+use crate::error::{Error, Place, Unsupported};
 use crate::storage::{Object, is_url};
 
 /// An open file or object without a cursor, shared by threads.
@@ -62,9 +62,9 @@ impl PositionalFile {
         // Checked before opening, since opening a pipe waits for its other end without limit.
         let about = std::fs::metadata(path).map_err(Error::io("open", path))?;
         if about.is_dir() {
-            return unsupported("a directory as input");
+            return unsupported(Unsupported::DirectoryInput);
         } else if !about.is_file() {
-            return unsupported("a pipe or device as input");
+            return unsupported(Unsupported::PipeInput);
         }
         let file = File::open(path).map_err(Error::io("open", path))?;
         let handle = if OPEN.fetch_add(1, Ordering::Relaxed) < MOST_OPEN {

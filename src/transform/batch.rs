@@ -9,7 +9,7 @@ use super::new_columns::NewColumnMaker;
 use crate::artifact::Model;
 use crate::batch::Batch;
 use crate::config::{SourceConfig, TransformConfig};
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, Unsupported};
 use crate::pipeline::Stop;
 
 impl Model {
@@ -26,7 +26,7 @@ impl Model {
         self.check_order(&rows.schema(), path)?;
         let rows = &match self.windower(&config.order, &SourceConfig::new(), &Stop::new())? {
             Some(windower) if windower.sorts() => {
-                return Err(Error::Unsupported { place: Place::file(path), what: "sorting the rows of one batch" });
+                return Err(Error::Unsupported { place: Place::file(path), what: Unsupported::SortedBatch });
             }
             Some(windower) => windower.for_file(path).add(rows)?,
             None => rows.clone(),

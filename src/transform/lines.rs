@@ -11,7 +11,7 @@ use super::line_worker::{LineWorker, ScoredLines};
 use super::new_columns::NewColumnMaker;
 use crate::artifact::Model;
 use crate::config::{BadLines, SourceConfig, TransformConfig};
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, Unsupported};
 use crate::feature::InputColumn;
 use crate::output::{FileCounts, Output};
 use crate::pipeline::{Route, Run, StreamWriter};
@@ -43,7 +43,7 @@ impl Model {
     ) -> Result<Transformed> {
         config.check_unwritten()?;
         run.check()?;
-        self.check_unordered("scoring single lines")?;
+        self.check_unordered(Unsupported::SingleLines)?;
         let lines = LineSource::open(inputs, run.stopper())?;
         let (worker, decides) = self.line_worker(config, source.csv.bad_lines == Some(BadLines::Skip))?;
         let mut job = TransformJob::new(self, config, source, run)?;
@@ -51,10 +51,10 @@ impl Model {
             Output::Stream(to) => LineWriter::Stream(Box::new(StreamWriter::new(to, job.run.stopper())?)),
             #[cfg(feature = "delta")]
             Output::Delta(path) => {
-                return Err(Error::Unsupported { place: Place::file(path), what: "a Delta table as output of lines" });
+                return Err(Error::Unsupported { place: Place::file(path), what: Unsupported::LinesDeltaTable });
             }
             Output::Folder(path) => {
-                return Err(Error::Unsupported { place: Place::file(path), what: "a directory as output of lines" });
+                return Err(Error::Unsupported { place: Place::file(path), what: Unsupported::LinesDirectory });
             }
             Output::File(path) => {
                 LineWriter::check_name(&path)?;
@@ -87,12 +87,10 @@ impl Model {
         let features = self.watching(&Schema::new(named.chain(others).collect::<Vec<FieldRef>>()));
         let maker = NewColumnMaker::new(self, &features, config)?;
         if maker.levels().is_some() {
-            let what = "a false discovery rate, which takes two passes,";
-            return Err(Error::Unsupported { place: Place::file("lines"), what });
+            return Err(Error::Unsupported { place: Place::file("lines"), what: Unsupported::FalseDiscoveryRate });
         }
         if config.counts_alerts() {
-            let what = "counting the alerts of groups";
-            return Err(Error::Unsupported { place: Place::file("lines"), what });
+            return Err(Error::Unsupported { place: Place::file("lines"), what: Unsupported::AlertCounts });
         }
         let wanted = |name: String| {
             let data_type = features.type_of(&name).or_else(|| {

@@ -14,7 +14,7 @@ use super::new_columns::NewColumnMaker;
 use crate::artifact::Model;
 use crate::batch::{BatchSlicer, batch_rows};
 use crate::config::{SourceConfig, TransformConfig};
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, Unsupported};
 use crate::pipeline::{Prefetch, Run};
 use crate::sink::Medium;
 use crate::source::{Batches, ColumnStream, Source};
@@ -91,8 +91,7 @@ impl Model {
         self.features().check(&windowed, path)?;
         let maker = NewColumnMaker::new(self, &self.watching(&windowed), config)?;
         if maker.levels().is_some() {
-            let what = "a false discovery rate, which takes two passes,";
-            return Err(Error::Unsupported { place: Place::file(path), what });
+            return Err(Error::Unsupported { place: Place::file(path), what: Unsupported::FalseDiscoveryRate });
         }
         let kept = columns::kept(config, &input, path, &self.features().learned_columns(), maker.schema())?;
         let plan = OutputPlan::new(self, (&input, path), &kept, config, Medium::Memory)?;

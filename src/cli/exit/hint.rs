@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use vaepipe::{DeviceFault, Error, ModelFault, OnnxFault, OrderFault};
+use vaepipe::{DeviceFault, Error, ModelFault, OnnxFault, OrderFault, Unsupported};
 
 use crate::cli::failure::near::beside;
 use crate::cli::output::shell;
@@ -192,54 +192,41 @@ pub(crate) fn hint(error: &Error, invocation: Option<&Invocation>) -> Option<Str
         Error::NothingSelected(selection) => {
             format!("{} {patterns}; `vaepipe inspect` shows every column", setter(selection))
         }
-        Error::Unsupported { what, .. } if what.contains("shares its name") => "rename one of the two".to_owned(),
-        Error::Unsupported { what, .. } if what.contains("in a Delta table,") && has("keep") => {
-            format!("leave the column out with {}", setter("keep"))
-        }
-        Error::Unsupported { what, .. } if what.contains("directory that is not empty") => {
-            "choose another directory; rows are not added to a table that exists".to_owned()
-        }
-        Error::Unsupported { what, .. } if what.contains("in a Parquet file") && has("keep") => {
-            format!("write to *.arrow, or leave the column out with {}", setter("keep"))
-        }
-        Error::Unsupported { what, .. } if what.contains("lines of JSON") => {
-            "call it *.ndjson or *.jsonl, or write to -, which is stdout".to_owned()
-        }
-        Error::Unsupported { what, .. } if what.contains("of this type in CSV") && has("keep") => {
-            format!("write to *.ndjson, *.arrow or *.parquet, or leave the column out with {}", setter("keep"))
-        }
-        Error::Unsupported { what, .. } if what.contains("of this type in") => {
-            "write to *.arrow or *.parquet".to_owned()
-        }
-        Error::Unsupported { what, .. } if what.contains("an output of this name") => {
-            "*.csv, *.tsv, *.ndjson and *.jsonl (with .gz, compressed), *.arrow, *.feather and *.ipc are written as named; call a Parquet file *.parquet".to_owned()
-        }
-        Error::Unsupported { what, .. } if what.contains("the hash of the model") => {
-            "--if-newer alone compares times; Parquet and Arrow IPC store the hash".to_owned()
-        }
-        Error::Unsupported { what, .. } if what.contains("several files") => "name a directory as the output".to_owned(),
-        Error::Unsupported { place, what } if what.starts_with("a Delta table in") => {
-            let files = place.path.join("*.parquet");
-            format!(
+        Error::Unsupported { what, place } => match what {
+            Unsupported::SameName => "rename one of the two".to_owned(),
+            Unsupported::DeltaColumn if has("keep") => format!("leave the column out with {}", setter("keep")),
+            Unsupported::FilledDirectory => {
+                "choose another directory; rows are not added to a table that exists".to_owned()
+            }
+            Unsupported::ParquetColumn if has("keep") => {
+                format!("write to *.arrow, or leave the column out with {}", setter("keep"))
+            }
+            Unsupported::LinesOutputName => "call it *.ndjson or *.jsonl, or write to -, which is stdout".to_owned(),
+            Unsupported::CsvColumn if has("keep") => {
+                format!("write to *.ndjson, *.arrow or *.parquet, or leave the column out with {}", setter("keep"))
+            }
+            Unsupported::CsvColumn | Unsupported::NdjsonColumn => "write to *.arrow or *.parquet".to_owned(),
+            Unsupported::OutputName => {
+                "*.csv, *.tsv, *.ndjson and *.jsonl (with .gz, compressed), *.arrow, *.feather and *.ipc are written as named; call a Parquet file *.parquet".to_owned()
+            }
+            Unsupported::ModelHashInText => {
+                "--if-newer alone compares times; Parquet and Arrow IPC store the hash".to_owned()
+            }
+            Unsupported::ManyFilesIntoOne => "name a directory as the output".to_owned(),
+            Unsupported::DeltaTable => format!(
                 "`cargo build --release --features delta` makes one that reads it; {} names its files without the log, \
                  deleted rows and all",
-                files.display()
-            )
-        }
-        Error::Unsupported { place, what } if what.ends_with("Iceberg table") => {
-            let files = place.path.join("data/**/*.parquet");
-            format!(
+                place.path.join("*.parquet").display()
+            ),
+            Unsupported::IcebergTable => format!(
                 "write its rows to Parquet, with pyiceberg or DuckDB's iceberg_scan; {} names its files without the \
                  metadata, deleted rows and all",
-                files.display()
-            )
-        }
-        Error::Unsupported { what, .. } if what.ends_with("Hudi table") => {
-            "write its rows to Parquet first, as with Spark".to_owned()
-        }
-        Error::Unsupported { what, .. } if what.contains("a pipe") => {
-            "write it to a file first, or pipe it to -".to_owned()
-        }
+                place.path.join("data/**/*.parquet").display()
+            ),
+            Unsupported::HudiTable => "write its rows to Parquet first, as with Spark".to_owned(),
+            Unsupported::PipeInput => "write it to a file first, or pipe it to -".to_owned(),
+            _ => return None,
+        },
         Error::NoModel { path } | Error::Io { action: "open", path, .. } if path.is_symlink() && !path.exists() => {
             format!("it is a link to {}, which does not exist", path.read_link().ok()?.display())
         }

@@ -6,7 +6,7 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
 use crate::artifact::Model;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, Unsupported};
 use crate::feature::{COLUMNS_PER_BLOCK, Column, missing_values, split_columns, top_columns};
 use crate::pipeline::{Route, Run, Stage};
 use crate::source::{Selection, Source};
@@ -85,8 +85,7 @@ fn retain_wanted(all: &mut Vec<ImputeTarget>, source: &Source, wanted: &[String]
     let is_wanted = |column: &Column| selection.matches(column.name()) || selection.matches(column.top());
     let is_target = |name: &String| all.iter().any(|it| it.column.name() == *name || it.column.top() == *name);
     if let Some(name) = leaves.iter().chain(&tops).find(|name| selection.names(name) && !is_target(name)) {
-        let what = "filling a column that the model did not learn";
-        return Err(Error::Unsupported { place: Place::column(source.path(), name), what });
+        return Err(Error::Unsupported { place: Place::column(source.path(), name), what: Unsupported::FillUnlearned });
     }
     all.retain(|target| is_wanted(&target.column));
     Ok(())

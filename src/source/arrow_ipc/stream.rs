@@ -19,9 +19,9 @@ use arrow::ipc::convert::try_fb_to_schema;
 use arrow::ipc::reader::{read_dictionary, read_record_batch};
 use arrow::ipc::{self, MessageHeader, root_as_message};
 
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, Unsupported};
 use crate::pipeline::Stop;
-use crate::source::decoder_panic::{NotSupported, catch_decoder_panic};
+use crate::source::decoder_panic::catch_decoder_panic;
 use crate::source::wide_keys::{wide_batch, wide_schema};
 
 /// The continuation marker before a message, since format version 0.15.
@@ -195,24 +195,24 @@ pub(super) fn decode(
 /// Parses a schema; the other byte order is unsupported.
 pub(super) fn parse_schema(schema: ipc::Schema<'_>) -> Result<SchemaRef, ArrowError> {
     if !schema.endianness().equals_to_target_endianness() {
-        return Err(not_supported("the other byte order"));
+        return Err(not_supported(Unsupported::ByteOrder));
     }
     try_fb_to_schema(schema).map(Arc::new)
 }
 
 /// An error that [`catch_decoder_panic`] converts.
-fn not_supported(what: &'static str) -> ArrowError {
-    ArrowError::ExternalError(Box::new(NotSupported(what)))
+fn not_supported(what: Unsupported) -> ArrowError {
+    ArrowError::ExternalError(Box::new(what))
 }
 
 /// Rejects buffer layouts of old format versions, which the reader would misread.
 fn check_layout(message: &ipc::Message<'_>) -> Result<(), ArrowError> {
     if message.version() < ipc::MetadataVersion::V4 {
-        return Err(not_supported("an Arrow format version before 0.8"));
+        return Err(not_supported(Unsupported::OldArrow));
     }
     let mut keys = message.custom_metadata().into_iter().flatten().filter_map(|entry| entry.key());
     if keys.any(|key| key == EXPERIMENTAL_COMPRESSION) {
-        return Err(not_supported("the experimental compression of Arrow 0.17"));
+        return Err(not_supported(Unsupported::OldCompression));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use arrow::datatypes::SchemaRef;
 
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, Unsupported};
 use crate::source::inputs::PartitionColumns;
 use crate::source::{Batches, ParquetFile};
 
@@ -28,7 +28,7 @@ pub(crate) enum MappedFile {}
 /// # Errors
 /// [`Error::Unsupported`].
 pub(crate) fn live_files(table: &Path) -> Result<Vec<LiveFile>> {
-    Err(Error::Unsupported { place: Place::file(table), what: "a Delta table in this build" })
+    Err(Error::Unsupported { place: Place::file(table), what: Unsupported::DeltaTable })
 }
 
 impl LiveFile {

@@ -11,7 +11,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use same_file::Handle;
 
 use super::table_format::{DELTA_LOG, check_listed, is_delta_table, is_log, warn_of_table};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Unsupported};
 use crate::storage::{check_url, exists, is_url, list};
 
 /// Directories are searched to this depth.
@@ -185,8 +185,10 @@ impl AncestorDirs {
             return Ok(());
         }
         if self.0.len() > MAX_DEPTH {
-            let what = "a directory nested more than 32 levels";
-            return Err(Error::Unsupported { place: crate::error::Place::file(folder), what });
+            return Err(Error::Unsupported {
+                place: crate::error::Place::file(folder),
+                what: Unsupported::NestedDirectory,
+            });
         }
         self.0.push(handle);
         let result = visit(self);

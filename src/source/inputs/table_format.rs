@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, Unsupported};
 
 /// The folder of the log of a Delta table. Its path stands for the files that the log names.
 pub(super) const DELTA_LOG: &str = "_delta_log";
@@ -47,8 +47,8 @@ pub(super) fn check_listed(path: &Path) -> Result<()> {
 
 fn check_format(table: &Path, is_iceberg: bool, is_hudi: bool) -> Result<()> {
     let what = match (is_iceberg, is_hudi) {
-        (true, _) => "an Iceberg table",
-        (_, true) => "a Hudi table",
+        (true, _) => Unsupported::IcebergTable,
+        (_, true) => Unsupported::HudiTable,
         _ => return Ok(()),
     };
     Err(Error::Unsupported { place: Place::file(table), what })

@@ -18,7 +18,7 @@ use super::footer::Footer;
 use super::footer_repair::repaired;
 use super::page_header::{PageFault, check_pages, longest_dictionary_value};
 use super::scratch_schema::ScratchSchema;
-use crate::error::{Error, Foreign, Place, Result};
+use crate::error::{Error, Foreign, Place, Result, Unsupported};
 use crate::source::catch_decoder_panic;
 use crate::source::inputs::PartitionColumns;
 use crate::source::schema_mapping::string_views;
@@ -82,7 +82,7 @@ impl ParquetFile {
         let roots = arrow.parquet_schema().root_schema().get_fields();
         if !roots.iter().map(|root| root.name()).eq(arrow.schema().fields().iter().map(|field| field.name())) {
             // Columns are identified by index, which would shift.
-            return Err(Error::Unsupported { place: place(), what: "a group without columns" });
+            return Err(Error::Unsupported { place: place(), what: Unsupported::EmptyGroup });
         }
         let mut rows = 0_i64;
         for (row_group, metadata) in arrow.metadata().row_groups().iter().enumerate() {
@@ -93,7 +93,7 @@ impl ParquetFile {
             }
             rows = rows.checked_add(metadata.num_rows()).ok_or_else(|| damaged("its number of rows overflows"))?;
             if metadata.columns().iter().any(|chunk| chunk.file_path().is_some()) {
-                return Err(Error::Unsupported { place: place(), what: "a column chunk in another file" });
+                return Err(Error::Unsupported { place: place(), what: Unsupported::ChunkElsewhere });
             }
         }
         let repair = |arrow: ArrowReaderMetadata, options: &ArrowReaderOptions| {

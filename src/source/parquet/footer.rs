@@ -8,7 +8,7 @@ use ::parquet::file::reader::{ChunkReader, Length};
 use thrift::TConfiguration;
 use thrift::protocol::{TCompactInputProtocol, TInputProtocol, TType};
 
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, Unsupported};
 use crate::storage::PositionalFile;
 
 /// Most nested groups of a column: far more than anyone writes, far fewer than a thread's stack allows.
@@ -43,7 +43,7 @@ impl Footer {
         let trailer = file.len().checked_sub(8).ok_or_else(not_parquet)?;
         let end = bytes(trailer, 8)?;
         if &end[4..] == b"PARE" {
-            return Err(Error::Unsupported { place: place(), what: "an encrypted file" });
+            return Err(Error::Unsupported { place: place(), what: Unsupported::EncryptedFile });
         }
         if &end[4..] != b"PAR1" {
             let begins = bytes(0, 4)?.as_ref() == b"PAR1";
@@ -57,10 +57,10 @@ impl Footer {
         let footer = bytes(start, length)?;
         let scan = scan(&footer).map_err(|source| Error::Read { place: place(), source: source.into() })?;
         if scan.depth > MAX_DEPTH {
-            return Err(Error::Unsupported { place: place(), what: "a column in more than 100 nested groups" });
+            return Err(Error::Unsupported { place: place(), what: Unsupported::NestedColumn });
         }
         if scan.encrypted {
-            return Err(Error::Unsupported { place: place(), what: "an encrypted column" });
+            return Err(Error::Unsupported { place: place(), what: Unsupported::EncryptedColumn });
         }
         Ok(Self { column_orders: scan.column_orders, start })
     }

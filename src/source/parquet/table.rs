@@ -8,7 +8,7 @@ use arrow::datatypes::{FieldRef, SchemaRef};
 
 use super::kept_columns::KeptColumns;
 use super::{ParquetFile, RowGroup, RowGroupReader};
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, Unsupported};
 use crate::source::ColumnTypes;
 use crate::source::inputs::{InputFile, find_files, partition_columns};
 use crate::source::schema_mapping::string_views;
@@ -45,7 +45,7 @@ impl ParquetSource {
     pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self> {
         let found = find_files(paths)?;
         if let Some(table) = found.iter().find_map(InputFile::delta_table) {
-            return Err(Error::Unsupported { place: Place::file(table), what: "a Delta table as a `ParquetSource`" });
+            return Err(Error::Unsupported { place: Place::file(table), what: Unsupported::DeltaAsParquet });
         }
         let partitions = partition_columns(found.iter().map(|found| found.path.as_path()));
         let open = |(path, partition): (_, &_)| -> Result<_> {

@@ -18,7 +18,7 @@ use arrow::datatypes::SchemaRef;
 
 use super::categories::{Categories, CategoryMerge};
 use super::ordered_column::{OrderedColumnWriter, is_ordered};
-use crate::error::{Error, Place};
+use crate::error::{Error, Place, Unsupported};
 
 /// Writes record batches to a Parquet file.
 pub(crate) struct ParquetWriter<W: Write + Send> {
@@ -88,9 +88,10 @@ impl<W: Write + Send> ParquetWriter<W> {
             WriterBackend::Plain(writer) => writer.write(batch).map_err(failed),
             WriterBackend::Ordered(groups) => {
                 if let Some(column) = groups.merge_categories(batch).map_err(&failed)? {
-                    let what =
-                        "an order of categories that differs from that of earlier rows (cast the column to string)";
-                    return Err(Error::Unsupported { place: Place::column(path, &column), what });
+                    return Err(Error::Unsupported {
+                        place: Place::column(path, &column),
+                        what: Unsupported::CategoryOrder,
+                    });
                 }
                 groups.write(batch).map_err(failed)
             }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, Unsupported};
 
 /// The schemes of supported stores.
 const SCHEMES: [&str; 8] = ["s3", "s3a", "gs", "az", "abfs", "abfss", "http", "https"];
@@ -41,7 +41,7 @@ pub(crate) fn check_url(path: &Path) -> Result<()> {
     });
     if odd_port || (!user.is_empty() && (!CONTAINER_SCHEMES.contains(&known) || user.contains(':'))) {
         let shown = rest.rsplit_once('@').map_or("", |(_, shown)| &shown[..shown.find('?').unwrap_or(shown.len())]);
-        return refuse(format!("{scheme}://***@{shown}"), "a user or password in a URL");
+        return refuse(format!("{scheme}://***@{shown}"), Unsupported::UrlUser);
     }
     let Some((shown, query)) = rest.split_once('?') else { return Ok(()) };
     let is_signature = |part: &str| {
@@ -50,7 +50,7 @@ pub(crate) fn check_url(path: &Path) -> Result<()> {
         is_name && SIGNATURE_PARAMETERS.iter().any(|ending| name.ends_with(ending))
     };
     if web || query.split('&').any(is_signature) {
-        return refuse(format!("{scheme}://{shown}?***"), "a query in a URL");
+        return refuse(format!("{scheme}://{shown}?***"), Unsupported::UrlQuery);
     }
     Ok(())
 }
