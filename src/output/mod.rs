@@ -16,9 +16,9 @@ pub(crate) use self::unreadable::{check as check_unreadable, readable};
 use arrow::datatypes::SchemaRef;
 
 use crate::config::OutputConfig;
+use crate::error::{Error, Result};
 #[cfg(feature = "delta")]
 use crate::error::{Place, Unsupported};
-use crate::error::{Error, Result};
 use crate::pipeline::{Stop, StreamWriter};
 #[cfg(feature = "delta")]
 use crate::sink::NewDeltaTable;
