@@ -78,16 +78,18 @@ impl Shift {
         }
     }
 
-    /// The shift of a column that was constant at fit, in bins of the constant and of all other known values, among
-    /// `tests` shifts; `None` without a known value, here or at fit.
+    /// The shift of a column that was constant at fit, in bins of the constant and of all other known values, or empty, in bins of the
+    /// missing and of the known values, among `tests` shifts; `None` without a value to compare, here or at fit.
     pub(crate) fn of_watched(watched: &Watched, issues: &ValueIssues, rows: u64, tests: usize) -> Option<Self> {
-        let known = issues.constant + issues.unseen_category;
+        let missing = issues.null + issues.unusable;
+        let same = if watched.constant.is_some() { issues.constant } else { missing };
+        let (all, alike) = (same + issues.unseen_category, watched.alike() as f64);
         let share = |count: u64, of: u64| count as f64 / of.max(1) as f64;
-        (known > 0 && watched.known > 0).then(|| Self {
+        (all > 0 && alike > 0.0).then(|| Self {
             name: watched.name.clone(),
-            psi: psi(&[watched.known as f64, 0.0], &[issues.constant as f64, issues.unseen_category as f64]),
-            chance: chance(2, watched.known as f64, known as f64, tests),
-            missing: share(issues.null + issues.unusable, rows),
+            psi: psi(&[alike, 0.0], &[same as f64, issues.unseen_category as f64]),
+            chance: chance(2, alike, all as f64, tests),
+            missing: share(missing, rows),
             missing_at_fit: share(watched.missing, watched.known + watched.missing),
             unseen: share(issues.unseen_category, rows),
             ..Self::default()

@@ -17,7 +17,7 @@ impl<'a> RowColumns<'a> {
         let all = |kinds: &'a [Kind]| kinds.iter().map(input).collect::<Result<Vec<_>, _>>();
         let (learned, given) = (all(model.features().kinds())?, all(model.features().given())?);
         let watched = watched_recipes(&model.watched(), &model.metadata().columns).into_iter().map(|recipe| {
-            let is_value = |text: &str| text == recipe.constant;
+            let is_value = |text: &str| recipe.constant.as_deref() == Some(text);
             let input = ColumnInput::new(&recipe.name, &recipe.data_type, recipe.missing, &is_value)?;
             Ok((recipe, input))
         });

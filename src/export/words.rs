@@ -73,13 +73,15 @@ pub(super) fn one_hot(graph: &mut GraphBuilder, number: &Tensor, count: usize) -
     graph.cast(&is_it, ElementType::Float)
 }
 
-/// Whether a value is other than the constant at fit, or missing where none was: `[rows, 1]`.
+/// Whether a value is other than the constant at fit, or missing where none was; of a column that had no value, whether it has one:
+/// `[rows, 1]`.
 pub(super) fn differs(graph: &mut GraphBuilder, column: &ColumnInput, recipe: &WatchedRecipe) -> Tensor {
     match column.element_type {
         ElementType::Float16 | ElementType::Float | ElementType::Double => {
             let value = graph.column(&column.tensor());
             let value = column.doubles(graph, &value);
-            let constant: f64 = recipe.constant.parse().unwrap_or(f64::NAN);
+            let Some(constant) = &recipe.constant else { return super::values::usable(graph, &value) };
+            let constant: f64 = constant.parse().unwrap_or(f64::NAN);
             // The column may have been of 32 bits at fit, or be now.
             let both = [constant, f64::from(constant as f32)].map(|it| {
                 let it = graph.doubles(&[it]);
@@ -94,7 +96,8 @@ pub(super) fn differs(graph: &mut GraphBuilder, column: &ColumnInput, recipe: &W
             graph.op("And", &[&other, &usable])
         }
         _ => {
-            let found = look_up(graph, column, vec![(recipe.constant.clone(), 0)], 1);
+            let found =
+                look_up(graph, column, recipe.constant.clone().map(|constant| (constant, 0)).into_iter().collect(), 1);
             if recipe.missing == 0 {
                 let constant = graph.ints(&[0]);
                 let is_it = graph.op("Equal", &[&found, &constant]);

@@ -40,8 +40,9 @@ pub(crate) fn still_constant(carried: Vec<Carried>, watched: &[Watched], issues:
         None => carried,
         Some(issues) if issues.unseen_category > 0 => {
             let reason = "was constant in the fit of the base model".to_owned();
-            Carried { reason, constant: None, missing: 0, ..carried }
+            Carried { reason, constant: None, missing: 0, all_missing: false, ..carried }
         }
+        Some(_) if carried.all_missing => carried,
         Some(issues) => Carried { missing: issues.null + issues.unusable, ..carried },
     };
     carried.into_iter().map(column).collect()

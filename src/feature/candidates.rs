@@ -30,6 +30,9 @@ pub struct Carried {
     /// Values of a constant column that were missing at fit.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub missing: u64,
+    /// Whether every value was missing at fit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub all_missing: bool,
     /// What its values are, if the stored type does not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logical_type: Option<LogicalType>,
@@ -45,7 +48,8 @@ const BY_SELECTION: [&str; 2] = ["is excluded", "is not among the columns to lea
 impl Carried {
     /// A column that is carried for this reason.
     pub(super) fn new(column: &Column, reason: String) -> Self {
-        Self { column: column.to_string(), reason, constant: None, missing: 0, logical_type: column.logical_type() }
+        let (column, logical_type) = (column.to_string(), column.logical_type());
+        Self { column, reason, constant: None, missing: 0, all_missing: false, logical_type }
     }
 
     /// Whether the user's selections leave it out.
@@ -235,7 +239,8 @@ pub(crate) fn candidates(
             }
             format!("is {}", describe_type(field.data_type()))
         };
-        candidates.carried.push(Carried::new(column, reason));
+        let all_missing = *field.data_type() == DataType::Null;
+        candidates.carried.push(Carried { all_missing, ..Carried::new(column, reason) });
     }
     let tops = |field: &&FieldRef| candidates.columns.iter().any(|candidate| candidate.column.top() == field.name());
     candidates.fields = schema.fields().iter().filter(tops).cloned().collect();
@@ -271,10 +276,11 @@ pub(crate) fn fit_features(
                 let constant = constant.filter(|_| !candidate.given || candidate.is_time);
                 let logical_type = candidate.column.logical_type();
                 let constant = constant.map(|constant| candidate.first.clone().unwrap_or(constant));
-                let Values { null, unusable, .. } = candidate.values();
+                let Values { known, null, unusable, .. } = candidate.values();
                 let missing = if constant.is_some() { null + unusable } else { 0 };
+                let all_missing = known == 0 && unusable == 0 && null > 0 && !candidate.given;
                 let column = candidate.column.to_string();
-                carried.push(Carried { column, reason, constant, missing, logical_type });
+                carried.push(Carried { column, reason, constant, missing, all_missing, logical_type });
             }
         }
     }

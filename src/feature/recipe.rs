@@ -130,8 +130,8 @@ pub(crate) struct WatchedRecipe {
     pub(crate) name: String,
     /// Its type at fit.
     pub(crate) data_type: DataType,
-    /// Its value, as text.
-    pub(crate) constant: String,
+    /// Its value, as text; `None` if every one was missing.
+    pub(crate) constant: Option<String>,
     /// Missing values at fit.
     pub(crate) missing: u64,
     /// The surprise of another value, in nats.

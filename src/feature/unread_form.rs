@@ -137,13 +137,17 @@ fn form(text: &str) -> Form {
 /// Whether a text is a number with a unit, a sign, a decimal comma or separators of thousands.
 fn is_amount(text: &str) -> bool {
     let in_brackets = text.strip_prefix('(').and_then(|text| text.strip_suffix(')'));
-    let bare = in_brackets.unwrap_or(text).trim_start_matches(['-', '+']);
-    let digits = bare.trim_start_matches(UNITS).trim_end_matches(UNITS).trim();
-    let digits = digits.trim_start_matches(['-', '+']);
+    // As ledgers and typesetters write a number below 0.
+    let negated = in_brackets.or_else(|| text.strip_suffix('-')).or_else(|| text.strip_prefix(['−', '–']));
+    let bare = negated.unwrap_or(text).trim_start_matches(['-', '+']);
+    let measured = bare.trim_start_matches(UNITS).trim_end_matches(UNITS).trim();
+    let measure = without_unit(measured);
+    let digits = measure.trim_start_matches(['-', '+']);
     let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && digits.parse::<f64>().is_ok();
     if is_plain {
         // A plus sign alone is that of a telephone number.
-        return in_brackets.is_some() || bare.contains(UNITS) || (text.starts_with('+') && digits.contains('.'));
+        let has_unit = bare.contains(UNITS) || measure != measured;
+        return negated.is_some() || has_unit || (text.starts_with('+') && digits.contains('.'));
     }
     let (whole, decimals) = match digits.rsplit_once([',', '.']) {
         Some((whole, decimals)) => (whole, decimals),
@@ -156,6 +160,22 @@ fn is_amount(text: &str) -> bool {
         groups.clone().count() == 0 || whole.find(|one: char| !one.is_ascii_digit()).is_some_and(|at| at <= 3);
     let has_sign = digits.contains([',', '.', '\'', ' ', '\u{a0}', '\u{202f}']);
     has_sign && first && grouped && all_digits(decimals) && groups.all(|group| group.len() == 3 && all_digits(group))
+}
+
+/// A number without its unit of a few letters: `9.5 kg`, `20 ms`, `USD 10.13`. Others, as in 7A and SKU12, are codes.
+fn without_unit(text: &str) -> &str {
+    let is_letter = |one: char| one.is_alphabetic() || one == '°';
+    let is_decimal = text.contains('.');
+    if let Some((currency, rest)) = text.split_at_checked(3)
+        && is_decimal
+        && currency.bytes().all(|byte| byte.is_ascii_uppercase())
+    {
+        return rest.trim_start();
+    }
+    let bare = text.trim_end_matches(is_letter);
+    let letters = text[bare.len()..].chars().count();
+    let is_unit = (1..=4).contains(&letters) && (is_decimal || (letters > 1 && bare.ends_with(' ')));
+    if is_unit { bare.trim_end() } else { text }
 }
 
 /// Whether a text is a date, perhaps with a time: 31.01.2024, 1/31/24, 31-Jan-2024, 2024/01/31, Jan 31, 2024.
@@ -221,6 +241,13 @@ mod tests {
             "12 €",
             "-$3.00",
             "+1.5",
+            "9.5 kg",
+            "9.5°C",
+            "20 ms",
+            "USD 10.13",
+            "12.50-",
+            "−12.5",
+            "1.234,5-",
         ] {
             let fault = of(&[text, "7"]).unwrap_or_else(|| panic!("{text}"));
             assert!(fault.contains("looks like a number"), "{fault}");

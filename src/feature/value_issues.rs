@@ -13,6 +13,9 @@ const OUT_OF_RANGE: &str = "outside the range of the training data";
 /// What is said of other values of a constant column.
 const OTHER: &str = "other than the constant of the training data";
 
+/// What is said of values of a column that had none.
+const FIRST: &str = "in columns that are empty in the training data";
+
 /// Columns that a warning names.
 const MAX_NAMED: usize = 5;
 
@@ -113,9 +116,9 @@ impl FeatureIssues {
         let of_watched =
             watched.iter().zip(&self.watched).flat_map(|(Watched { name, constant, missing, .. }, issues)| {
                 let of_nulls = if *missing == 0 { issues.null } else { 0 };
-                let ways =
-                    [(OTHER, issues.unseen_category, Some(constant.as_str())), (MISSING, of_nulls, None)].into_iter();
-                let found = ways.filter(|(_, count, _)| *count > 0);
+                let other = if constant.is_some() { OTHER } else { FIRST };
+                let ways = [(other, issues.unseen_category, constant.as_deref()), (MISSING, of_nulls, None)];
+                let found = ways.into_iter().filter(|(_, count, _)| *count > 0);
                 found.map(move |(what, count, constant)| (Finding { column: name, what, count, constant }, *issues))
             });
         of_features.chain(of_watched)

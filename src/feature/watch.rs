@@ -1,5 +1,5 @@
-//! Watched columns: they were constant at fit, so that they are not learned. Any other value is a surprise and adds to the
-//! scores; so is a missing one, if none was at fit.
+//! Watched columns: they were constant at fit, or missing in every row, so that they are not learned. Any other value is a surprise
+//! and adds to the scores; so is a missing one, if none was at fit.
 
 use arrow::array::{Array, ArrayRef, BooleanArray, Scalar};
 use arrow::buffer::BooleanBuffer;
@@ -30,8 +30,8 @@ pub(crate) struct Surprise(Vec<u64>);
 pub(crate) struct Watched {
     /// The name of the column.
     pub(crate) name: String,
-    /// Its value, as text.
-    pub(crate) constant: String,
+    /// Its value, as text; `None` if every one was missing.
+    pub(crate) constant: Option<String>,
     /// Known values at fit.
     pub(crate) known: u64,
     /// Missing values at fit.
@@ -90,18 +90,31 @@ impl Watched {
             let is_mark = |constant: &String| marks_a_batch(&carried.column, constant);
             carried.logical_type.is_some_and(LogicalType::is_time) || carried.constant.as_ref().is_some_and(is_mark)
         };
-        let watched = |Carried { column, constant, missing, .. }: &Carried| {
-            let (name, constant, missing) = (column.clone(), constant.clone()?, *missing);
-            Some(Self { name, constant, known: rows.saturating_sub(missing), missing })
+        let watched = |Carried { column, constant, missing, all_missing, .. }: &Carried| {
+            let missing = if *all_missing { rows } else { *missing };
+            let (name, constant, known) = (column.clone(), constant.clone(), rows.saturating_sub(missing));
+            (constant.is_some() || *all_missing).then_some(Self { name, constant, known, missing })
         };
         carried.iter().filter(|carried| !passes(carried)).filter_map(watched).collect()
     }
 
+    /// Rows of the fit that were all alike in it.
+    pub(crate) fn alike(&self) -> u64 {
+        if self.constant.is_some() { self.known } else { self.missing }
+    }
+
     /// Marks the known values that are not the constant.
     fn differing(&self, array: &ArrayRef) -> Result<BooleanBuffer, ArrowError> {
+        let known = |differing: &BooleanBuffer| match array.logical_nulls() {
+            Some(nulls) => differing & nulls.inner(),
+            None => differing.clone(),
+        };
+        let Some(constant_text) = &self.constant else {
+            return Ok(known(&BooleanBuffer::new_set(array.len())));
+        };
         let is_string = is_string_type(array.data_type());
-        let number = parse_boolean(&self.constant).filter(|_| !is_string);
-        let typed = constant(&self.constant, array.data_type(), 1).ok();
+        let number = parse_boolean(constant_text).filter(|_| !is_string);
+        let typed = constant(constant_text, array.data_type(), 1).ok();
         // The fit compares numbers in double precision.
         let is_exact = !is_string && !array.data_type().is_floating() && number.is_none_or(|it| it.abs() < MOST_EXACT);
         let differing: BooleanArray = match (typed, number) {
@@ -114,12 +127,11 @@ impl Watched {
             }
             _ if is_string => {
                 let texts = StringValues::of(array)?;
-                (0..array.len()).map(|row| Some(!is_same(texts.get(row).unwrap_or_default(), &self.constant))).collect()
+                (0..array.len()).map(|row| Some(!is_same(texts.get(row).unwrap_or_default(), constant_text))).collect()
             }
             _ => (0..array.len()).map(|_| Some(true)).collect(),
         };
-        let nulls = array.logical_nulls();
-        Ok(nulls.map_or_else(|| differing.values().clone(), |nulls| differing.values() & nulls.inner()))
+        Ok(known(differing.values()))
     }
 }
 
@@ -129,8 +141,12 @@ impl WatchedColumn {
         let leaves = Column::leaves(schema);
         let column = |(number, watched): (usize, &Watched)| {
             let mut named = leaves.iter().filter(|(column, _)| column.name() == watched.name);
-            let (column, _) = named.next().filter(|(_, field)| is_comparable(field.data_type()))?;
-            let (column, surprise) = (column.clone(), surprise_of_unseen(watched.known));
+            let is_readable = |data_type: &DataType| match watched.constant {
+                Some(_) => is_comparable(data_type),
+                None => !data_type.is_null() && !data_type.is_nested(),
+            };
+            let (column, _) = named.next().filter(|(_, field)| is_readable(field.data_type()))?;
+            let (column, surprise) = (column.clone(), surprise_of_unseen(watched.alike()));
             named.next().is_none().then(|| Self { number, column, watched: watched.clone(), surprise })
         };
         watched.iter().enumerate().filter_map(column).collect()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ScoreComponents, ScoreEquivalents, Stored, Tail};
+use super::{COMBINED, ScoreComponents, ScoreEquivalents, Stored, Tail};
 use crate::config::{Decision, Direction};
 use crate::error::{AlphaTooLow, Error, Result};
 
@@ -81,15 +81,25 @@ impl Scoring {
         let Some(calibration) = &self.calibration else {
             return Some("there are no p-values, since there are no calibration rows".to_owned());
         };
-        let (rows, least) = (calibration.rows(), calibration.least_p_value());
+        let (rows, least) = (calibration.rows(), self.least_p_value(calibration));
         let coarse = if rows < COARSE { "coarse and " } else { "" };
         match self.decision {
             Decision::Alpha(alpha) if least > alpha => Some(format!(
                 "p-values are {coarse}{least:.2} at least, too high for an alpha of {alpha}: no row is an anomaly; \
                  a contamination or a threshold decides without p-values"
             )),
-            _ if rows < COARSE => Some(format!("p-values are coarse, {least:.2} at least")),
+            _ if rows < COARSE => Some(format!("p-values are coarse, as only {rows} rows calibrate")),
             _ => None,
+        }
+    }
+
+    /// The p-value that no score is below: `combined` is bounded where its parts have too few training rows for a tail beyond them.
+    fn least_p_value(&self, calibration: &Tail) -> f64 {
+        match &self.components {
+            Some(components) if self.anomaly_score == COMBINED.name => {
+                calibration.p_value(components.combine([f32::MAX; 3], 0.0) as f32)
+            }
+            _ => calibration.least_p_value(),
         }
     }
 
@@ -125,7 +135,7 @@ impl Scoring {
                 _ => Err(Error::NotCalibrated { option: decision.option() }),
             };
         };
-        match (decision, calibration.least_p_value()) {
+        match (decision, self.least_p_value(calibration)) {
             (Decision::Alpha(alpha), least) if least > alpha => {
                 Err(AlphaTooLow { alpha, least, rows: calibration.rows() }.into())
             }

@@ -8,6 +8,10 @@ use crate::numerics::GeneralizedPareto;
 /// one part in this many and never too low, so that p-values stay valid.
 const EXACT_RANKS: u64 = 512;
 
+/// Fewest of the highest scores that a distribution is fitted to, if there are as many scores as this.
+const FEWEST_HIGHEST: u64 = 5;
+const FEWEST_FITTED: u64 = 21;
+
 /// Levels above the highest score: each has half the probability of the next lower one.
 const LEVELS_BEYOND: usize = 64;
 
@@ -83,10 +87,11 @@ impl Tail {
         tail.with_fit()
     }
 
-    /// Fits the distribution of the excess over the highest score to the highest scores: a fifth of them, and at most
-    /// 3 √rows (Vehtari et al. 2024, section 2.1).
+    /// Fits the distribution of the excess over the highest score to the highest scores: a fifth of them, at least five, and
+    /// at most 3 √rows (Vehtari et al. 2024, section 2.1).
     fn with_fit(self) -> Self {
-        let wanted = (self.rows / 5).min((3.0 * (self.rows as f64).sqrt()) as u64).min(EXACT_RANKS);
+        let fewest = if self.rows < FEWEST_FITTED { 0 } else { FEWEST_HIGHEST };
+        let wanted = (self.rows / 5).max(fewest).min((3.0 * (self.rows as f64).sqrt()) as u64).min(EXACT_RANKS);
         let end = self.at_least.partition_point(|&at_least| at_least <= wanted);
         let (Some(&threshold), Some(&highest)) = (self.scores.get(end), self.scores.first()) else { return self };
         let excess = |score: f32| f64::from(score) - f64::from(threshold);

@@ -15,14 +15,14 @@ pub(super) fn add_header(schema: &Schema, delimiter: u8, text: &mut Vec<u8>) {
     text.push(b'\n');
 }
 
-/// Adds the lines of some rows.
+/// Adds the lines of some rows. Returns the number of times that are out of the range of the calendar; they are empty.
 ///
 /// # Errors
-/// For a value that has no text, such as a time out of the range of the calendar.
-pub(super) fn add_rows(batch: &RecordBatch, delimiter: u8, text: &mut Vec<u8>) -> Result<(), ArrowError> {
+/// For a type that has no text.
+pub(super) fn add_rows(batch: &RecordBatch, delimiter: u8, text: &mut Vec<u8>) -> Result<u64, ArrowError> {
     let columns = batch.columns().iter().map(|array| Ok((array.logical_nulls(), formatter(array)?)));
     let columns = columns.collect::<Result<Vec<_>, ArrowError>>()?;
-    let mut value = String::new();
+    let (mut value, mut lost) = (String::new(), 0);
     for row in 0..batch.num_rows() {
         for (n, (nulls, formatter)) in columns.iter().enumerate() {
             begin_field(n, delimiter, text);
@@ -30,12 +30,17 @@ pub(super) fn add_rows(batch: &RecordBatch, delimiter: u8, text: &mut Vec<u8>) -
                 continue;
             }
             value.clear();
-            formatter.value(row).write(&mut value)?;
-            add_field(&value, delimiter, text);
+            match formatter.value(row).write(&mut value) {
+                Err(_) if batch.column(n).data_type().is_temporal() => lost += 1,
+                written => {
+                    written?;
+                    add_field(&value, delimiter, text);
+                }
+            }
         }
         text.push(b'\n');
     }
-    Ok(())
+    Ok(lost)
 }
 
 fn begin_field(n: usize, delimiter: u8, text: &mut Vec<u8>) {

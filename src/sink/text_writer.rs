@@ -27,7 +27,11 @@ pub(super) struct TextWriter<W: Write> {
 }
 
 enum TextFormat {
-    Csv { delimiter: u8 },
+    /// With the number of times that no text could be written for.
+    Csv {
+        delimiter: u8,
+        lost: u64,
+    },
     Json(JsonEncoder),
 }
 
@@ -40,13 +44,13 @@ impl<W: Write> TextWriter<W> {
     pub(super) fn create(to: W, path: &Path, schema: &SchemaRef, medium: Medium, encoding: &Encoding) -> Result<Self> {
         check_encoding(encoding, is_gzip(path))?;
         let format = match medium {
-            Medium::Csv { delimiter } => TextFormat::Csv { delimiter },
+            Medium::Csv { delimiter } => TextFormat::Csv { delimiter, lost: 0 },
             _ => TextFormat::Json(JsonEncoder::default()),
         };
         check_columns(path, schema, &format)?;
         let to = Compressed::new(to, path);
         let mut writer = Self { path: path.to_owned(), format, to, text: Vec::new() };
-        if let TextFormat::Csv { delimiter } = writer.format {
+        if let TextFormat::Csv { delimiter, .. } = writer.format {
             csv_encoder::add_header(schema, delimiter, &mut writer.text);
             writer.write_text()?;
             writer.flush()?;
@@ -59,8 +63,10 @@ impl<W: Write> TextWriter<W> {
     /// # Errors
     /// [`Error::Io`], and [`Error::Write`] for a value that has no text.
     pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let added = match &self.format {
-            TextFormat::Csv { delimiter } => csv_encoder::add_rows(batch, *delimiter, &mut self.text),
+        let added = match &mut self.format {
+            TextFormat::Csv { delimiter, lost } => {
+                csv_encoder::add_rows(batch, *delimiter, &mut self.text).map(|of_batch| *lost += of_batch)
+            }
             TextFormat::Json(encoder) => encoder.add_rows(batch, &mut self.text),
         };
         added.map_err(|source: ArrowError| Error::Write { path: self.path.clone(), source: source.into() })?;
@@ -83,8 +89,12 @@ impl<W: Write> TextWriter<W> {
     /// # Errors
     /// [`Error::Io`].
     pub(super) fn finish(self) -> Result<W> {
-        if let TextFormat::Json(encoder) = &self.format {
-            tell_lost(&self.path, encoder);
+        match &self.format {
+            TextFormat::Csv { lost: 0, .. } => {}
+            TextFormat::Csv { lost, .. } => {
+                tracing::warn!("{}: {lost} times out of the range of the calendar are left empty", self.path.display());
+            }
+            TextFormat::Json(encoder) => tell_lost(&self.path, encoder),
         }
         self.to.finish().map_err(Error::io("write", &self.path))
     }

@@ -39,7 +39,8 @@ struct ExplainedSource {
     /// The index in the list.
     index: Option<usize>,
     name: String,
-    /// The constant of a watched column.
+    /// Whether it is a watched column, and its constant.
+    is_watched: bool,
     constant: Option<String>,
     /// The side on which its values are odd, if only one is.
     direction: Option<Direction>,
@@ -69,7 +70,14 @@ impl Explainer {
             let name = kind.column().name();
             let direction = directions.get(name).copied();
             if kind.feature().place(0).is_none() {
-                sources.push(ExplainedSource { column, index: None, name: name.to_owned(), constant: None, direction });
+                sources.push(ExplainedSource {
+                    column,
+                    index: None,
+                    name: name.to_owned(),
+                    is_watched: false,
+                    constant: None,
+                    direction,
+                });
                 elements.push(range);
                 continue;
             }
@@ -77,13 +85,20 @@ impl Explainer {
                 range.clone().filter_map(|element| Some((element, kind.feature().place(element - range.start)?)))
             {
                 let name = format!("{name}[{index}]");
-                sources.push(ExplainedSource { column, index: Some(index), name, constant: None, direction });
+                sources.push(ExplainedSource {
+                    column,
+                    index: Some(index),
+                    name,
+                    is_watched: false,
+                    constant: None,
+                    direction,
+                });
                 elements.push(element..element + 1);
             }
         }
         for (column, watched) in (features.all().count()..).zip(features.watched()) {
-            let (name, constant) = (watched.name.clone(), Some(watched.constant.clone()));
-            sources.push(ExplainedSource { column, index: None, name, constant, direction: None });
+            let (name, constant) = (watched.name.clone(), watched.constant.clone());
+            sources.push(ExplainedSource { column, index: None, name, is_watched: true, constant, direction: None });
             elements.push(0..0);
         }
         Self { features, sources, elements, score, most }
@@ -176,10 +191,10 @@ impl Explainer {
         rows: &EncodedBatch<'_>,
         output: &[f32],
     ) -> Result<[StringArray; 2], ArrowError> {
-        let ExplainedSource { column, index, constant, direction, .. } = &self.sources[source];
-        if let Some(constant) = constant {
+        let ExplainedSource { column, index, is_watched, constant, direction, .. } = &self.sources[source];
+        if *is_watched {
             let given = texts(values, wanted.iter().copied())?;
-            return Ok([given, vec![Some(constant.clone()); wanted.len()]].map(StringArray::from));
+            return Ok([given, vec![constant.clone(); wanted.len()]].map(StringArray::from));
         }
         let kind = &self.features.kinds()[*column];
         let heads = &rows.first().member.heads;

@@ -442,3 +442,23 @@ fn scores_and_reasons_do_not_depend_on_order_neighbours_or_threads() {
         assert!(take_record_batch(&expected, &pick).unwrap() == read(&dir.path("some_out.parquet")), "{row_group}");
     }
 }
+
+#[test]
+fn a_gate_on_few_rows_fires_or_is_refused() {
+    for rows in [20, 25, 30, 35, 40] {
+        for preset in ["reduce", "anomaly"] {
+            let dir = Workdir::new();
+            write(&dir.path("in.parquet"), &curve(rows), 1000);
+            let far = curve(300);
+            let columns = far.columns().iter().map(|array| match array.as_primitive_opt::<Float32Type>() {
+                Some(numbers) => Arc::new(numbers.unary::<_, Float32Type>(|x| x + 100.0)) as ArrayRef,
+                None => array.clone(),
+            });
+            write(&dir.path("far.parquet"), &RecordBatch::try_new(far.schema(), columns.collect()).unwrap(), 1000);
+            dir.ok(&format!("fit in.parquet --preset {preset}"));
+            let ran = dir.run("transform far.parquet out.parquet --fail-on-anomaly-rate 0.05");
+            let code = ran.output.status.code().unwrap();
+            assert!(code == 3 || (code == 2 && rows < 40), "{preset}, {rows} rows: {code}");
+        }
+    }
+}

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit};
 use arrow::util::display::array_value_to_string;
 use serde_json::{Value, json};
 
-use crate::tables::{read, write};
+use crate::tables::{floats, read, write};
 use crate::workdir::Workdir;
 
 const ROWS: usize = 300;
@@ -264,7 +264,7 @@ fn dates_are_read_for_a_model_of_64_bit_dates() {
 }
 
 #[test]
-fn strings_among_objects_or_booleans_keep_their_quotes_and_among_numbers_do_not() {
+fn strings_stay_as_they_are_among_values_of_other_types() {
     let dir = Workdir::new();
     let of = |n: usize, values: [Value; 3]| values[n % 3].clone();
     ndjson(&dir, "in.ndjson", |n| {
@@ -277,10 +277,32 @@ fn strings_among_objects_or_booleans_keep_their_quotes_and_among_numbers_do_not(
     });
     dir.ok("fit in.ndjson --epochs 1");
     let out = transformed(&dir, "in.ndjson");
-    assert_eq!(texts(&out, "flag")[..3], ["true", "\"true\"", "7"]);
-    assert_eq!(texts(&out, "nested")[..3], ["{\"a\":1}", "\"{\\\"a\\\":1}\"", "[1]"]);
+    assert_eq!(texts(&out, "flag")[..3], ["true", "true", "7"]);
+    assert_eq!(texts(&out, "nested")[..3], ["{\"a\":1}", "{\"a\":1}", "[1]"]);
     assert_eq!(texts(&out, "within")[..3], ["{\"a\":true}", "{\"a\":\"true\"}", "{\"a\":null}"]);
     assert_eq!(texts(&out, "id")[..3], ["7", "7", "a7"]);
+}
+
+#[test]
+fn one_odd_value_among_words_changes_no_other_row() {
+    let dir = Workdir::new();
+    let words = |odd: Option<Value>| {
+        move |n: usize| {
+            let word = json!(["red", "blue", "green"][n % 3]);
+            json!({"w": if n == 20 { odd.clone().unwrap_or(word) } else { word }})
+        }
+    };
+    ndjson(&dir, "in.ndjson", words(None));
+    dir.ok("fit in.ndjson --epochs 2");
+    let before = transformed(&dir, "in.ndjson");
+    for odd in [json!(true), json!({}), json!([]), json!({"code": "red"}), json!(5)] {
+        ndjson(&dir, "odd.ndjson", words(Some(odd.clone())));
+        let after = transformed(&dir, "odd.ndjson");
+        let scores = [&before, &after].map(|rows| floats(rows, "anomaly_score"));
+        let changed = (0..before.num_rows()).filter(|&row| scores[0][row] != scores[1][row]);
+        assert_eq!(changed.collect::<Vec<_>>(), [20], "{odd}");
+        assert_eq!(texts(&after, "w")[..3], ["red", "blue", "green"], "{odd}");
+    }
 }
 
 #[test]

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, FixedSizeListArray, Float64Array, ListArray, RecordBatch, StringArray, UInt32Array,
+    ArrayRef, AsArray, BooleanArray, FixedSizeListArray, Float64Array, ListArray, RecordBatch, StringArray,
+    UInt32Array, new_null_array,
 };
 use arrow::compute::take;
-use arrow::datatypes::Float64Type;
+use arrow::datatypes::{DataType, Float64Type};
 
 use crate::scores::top;
 use crate::tables::{Uniform, floats, read, write};
@@ -92,6 +93,52 @@ fn a_column_that_is_missing_all_night_is_the_reason_of_every_row() {
     assert_eq!(anomalies(&dir).len(), 500);
     let out = read(&dir.path("out.parquet"));
     assert!((0..500).all(|row| top(&out, row)[0].0 == "y"));
+}
+
+#[test]
+fn a_value_in_a_column_that_was_empty_at_fit_is_found_and_named() {
+    let dir = Workdir::new();
+    let with = |rows: RecordBatch, empty: [(&str, ArrayRef); 3]| {
+        let old =
+            rows.schema().fields().iter().map(|it| it.name().clone()).zip(rows.columns().to_vec()).collect::<Vec<_>>();
+        let new = empty.into_iter().map(|(name, array)| (name.to_owned(), array));
+        let all = old.into_iter().chain(new).map(|(name, array)| (name, array, true));
+        RecordBatch::try_from_iter_with_nullable(all).unwrap()
+    };
+    let none = |data_type, rows| new_null_array(&data_type, rows);
+    let train = [
+        ("error", none(DataType::Utf8, ROWS)),
+        ("code", none(DataType::Float64, ROWS)),
+        ("note", none(DataType::Null, ROWS)),
+    ];
+    write(&dir.path("train.parquet"), &with(table(1, ROWS), train), 1000);
+    let is = |row: usize, odd: usize| row == odd;
+    let odd: [(&str, ArrayRef); 3] = [
+        ("error", Arc::new((0..1000).map(|row| is(row, 3).then_some("disk failure")).collect::<StringArray>())),
+        ("code", Arc::new((0..1000).map(|row| is(row, 7).then_some(500.0)).collect::<Float64Array>())),
+        ("note", Arc::new((0..1000).map(|row| is(row, 11).then_some("x")).collect::<StringArray>())),
+    ];
+    write(&dir.path("odd.parquet"), &with(table(2, 1000), odd), 300);
+    let all_bad: [(&str, ArrayRef); 3] = [
+        ("error", Arc::new(StringArray::from(vec!["disk failure"; 500]))),
+        ("code", Arc::new(Float64Array::from(vec![500.0; 500]))),
+        ("note", none(DataType::Null, 500)),
+    ];
+    write(&dir.path("all_bad.parquet"), &with(table(3, 500), all_bad), 300);
+    for preset in ["reduce", "anomaly"] {
+        dir.ok(&format!("fit train.parquet --epochs 5 --preset {preset} --force"));
+        let ran = dir.ok("transform odd.parquet out.parquet --explain 1 --force");
+        ran.says(&[
+            "3 values are in columns that are empty in the training data: \"note\" (1), \"error\" (1), \"code\" (1)",
+        ]);
+        let (found, out) = (anomalies(&dir), read(&dir.path("out.parquet")));
+        for (row, column, value) in [(3, "error", "disk failure"), (7, "code", "500.0"), (11, "note", "x")] {
+            assert!(found.contains(&row), "{preset}: {found:?}");
+            let (named, _, given, expected) = top(&out, row)[0].clone();
+            assert_eq!((named.as_str(), given.as_str(), expected.as_str()), (column, value, "null"), "{preset}");
+        }
+        dir.ok("drift all_bad.parquet").prints(&["error", "code"]);
+    }
 }
 
 #[test]

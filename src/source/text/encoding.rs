@@ -1,20 +1,24 @@
-//! The encoding of a text: by its byte order mark UTF-8 or UTF-16, or another that is known. It becomes UTF-8.
+//! The encoding of a text: by its first bytes UTF-8 or UTF-16, or another that is known. It becomes UTF-8.
 
 use std::io::{self, Cursor, Read};
 
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
 
-/// Removes the byte order mark of a text, and decodes UTF-16. A text without a mark is in `encoding`.
+/// Removes the byte order mark of a text, and decodes UTF-16, which has a mark or begins with two characters of ASCII. Another text
+/// is in `encoding`.
 pub(super) fn decode(
     mut from: impl Read + Send + 'static,
     encoding: &'static Encoding,
 ) -> io::Result<Box<dyn Read + Send>> {
     let mut start = Vec::new();
-    from.by_ref().take(3).read_to_end(&mut start)?;
+    from.by_ref().take(4).read_to_end(&mut start)?;
+    let [little, big] = [u16::from_le_bytes, u16::from_be_bytes].map(|unit: fn([u8; 2]) -> u16| Some(unit));
     let (mark, utf16) = match start.as_slice() {
-        [0xef, 0xbb, 0xbf] => (3, None),
-        [0xff, 0xfe, ..] => (2, Some(u16::from_le_bytes as fn([u8; 2]) -> u16)),
-        [0xfe, 0xff, ..] => (2, Some(u16::from_be_bytes as fn([u8; 2]) -> u16)),
+        [0xef, 0xbb, 0xbf, ..] => (3, None),
+        [0xff, 0xfe, ..] => (2, little),
+        [0xfe, 0xff, ..] => (2, big),
+        [1..=127, 0, 1..=127, 0] => (0, little),
+        [0, 1..=127, 0, 1..=127] => (0, big),
         _ => (0, None),
     };
     let rest = Cursor::new(start.split_off(mark)).chain(from);
@@ -156,6 +160,10 @@ mod tests {
         assert_eq!(decoded(text.as_bytes()).unwrap(), text);
         assert_eq!((decoded(b"").unwrap(), decoded(b"x").unwrap()), (String::new(), "x".to_owned()));
         assert_eq!(decoded(&[0xff, 0xfe]).unwrap(), "");
+        for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+            let unmarked: Vec<u8> = "x,ö\n".encode_utf16().flat_map(bytes).collect();
+            assert_eq!(decoded(&unmarked).unwrap(), "x,ö\n");
+        }
     }
 
     #[test]

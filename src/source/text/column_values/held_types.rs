@@ -50,8 +50,7 @@ impl ColumnValues {
         }
     }
 
-    /// Whether lists, objects or Booleans have no common type: all values are then read as JSON text, in which strings keep
-    /// their quotes.
+    /// Whether lists, objects or Booleans have no common type: the column is then text, of lists and objects their JSON.
     pub(in crate::source::text) fn is_mixed(&self) -> bool {
         let quoted = !self.only(&[Boolean, Integer, Decimal, List, Object]);
         let nested = self.has(List) || self.has(Object);
