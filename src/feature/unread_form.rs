@@ -111,8 +111,30 @@ pub(super) fn says_time(text: &str) -> bool {
         || is_period(text)
 }
 
-/// Whether a text is a part of a year: 2024-01, 2024-W05, 2024Q1.
+/// Whether a text is a part of a year: 2024-01, 2024-W05, 2024Q1, 01/2024, Jan 2024.
 fn is_period(text: &str) -> bool {
+    is_month_of_year(text) || is_part_of_year(text)
+}
+
+/// Whether a text is a month before its year, or in words: 01/2024, Jan 2024, January-24, 2024 Jan.
+fn is_month_of_year(text: &str) -> bool {
+    let parts: Vec<&str> = text.split([' ', '-', '/', '.', '_']).filter(|part| !part.is_empty()).collect();
+    let &[first, last] = parts.as_slice() else { return false };
+    let is_digits = |part: &str, count: usize| part.len() == count && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_year = |part: &str| is_digits(part, 4) && (part.starts_with("19") || part.starts_with("20"));
+    let is_number = |part: &str| part.len() <= 2 && part.parse().is_ok_and(|month: u32| (1..=12).contains(&month));
+    let names_month = |part: &str| {
+        let is_word = (3..=9).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic());
+        is_word && MONTHS.contains(&part[..3].to_lowercase().as_str())
+    };
+    match names_month(first) {
+        true => is_year(last) || is_digits(last, 2),
+        false => is_year(last) && is_number(first) || is_year(first) && names_month(last),
+    }
+}
+
+/// Whether a text is a year and its month, week or quarter: 2024-01, 2024-W05, 2024Q1.
+fn is_part_of_year(text: &str) -> bool {
     let Some((year, part)) = text.split_at_checked(4) else { return false };
     let part = part.trim_start_matches(['-', '/', '_', ' ']);
     let below = |digits: &str, most: u32| digits.parse().is_ok_and(|number: u32| (1..=most).contains(&number));
@@ -279,13 +301,38 @@ mod tests {
             (0..8).flat_map(|_| texts).for_each(|text| form.push(text));
             form.says_time()
         };
-        for text in
-            ["2024-01-31", "2024-01-31 05:00", "31.01.2024", "2024-01", "2024/12", "2024-W05", "2024Q1", "2024-q4"]
-        {
+        for text in [
+            "2024-01-31",
+            "2024-01-31 05:00",
+            "31.01.2024",
+            "2024-01",
+            "2024/12",
+            "2024-W05",
+            "2024Q1",
+            "2024-q4",
+            "Jan 2024",
+            "January-24",
+            "2024 Sep",
+            "01/2024",
+            "12.2023",
+        ] {
             assert!(says(&[text]), "{text}");
         }
-        for text in ["2024", "202401", "2024-13", "2024-W54", "2024Q5", "1024-01", "Jan", "05:00", "12-34", "2024-01-A"]
-        {
+        for text in [
+            "2024",
+            "202401",
+            "2024-13",
+            "2024-W54",
+            "2024Q5",
+            "1024-01",
+            "Jan",
+            "05:00",
+            "12-34",
+            "2024-01-A",
+            "13/2024",
+            "1/24",
+            "Maya 2024x",
+        ] {
             assert!(!says(&[text]), "{text}");
         }
         assert!(!says(&["2024-01-31", "open"]));

@@ -156,8 +156,10 @@ fn partition_values_are_those_of_the_log() {
         ("word=a%20b/0.parquet", json!({"word": "a b", "day": "2020-02-29", "level": "7"})),
         ("word=a%253Ab/1.parquet", json!({"word": "a:b", "day": null, "level": "-1"})),
         ("word=__HIVE_DEFAULT_PARTITION__/2.parquet", json!({"word": null, "day": "2021-01-01"})),
+        ("word=__HIVE_DEFAULT_PARTITION__/3.parquet", json!({"word": "", "day": "", "level": ""})),
     ];
-    for (n, on_disk) in ["word=a b/0", "word=a%3Ab/1", "word=__HIVE_DEFAULT_PARTITION__/2"].iter().enumerate() {
+    let none = ["2", "3"].map(|n| format!("word=__HIVE_DEFAULT_PARTITION__/{n}"));
+    for (n, on_disk) in ["word=a b/0", "word=a%3Ab/1", &none[0], &none[1]].iter().enumerate() {
         store(&dir, &format!("t/{on_disk}.parquet"), &part(100 * n as i64, 50));
     }
     let adds: Vec<Value> = files.iter().map(|(path, values)| add(path, values.clone())).collect();
@@ -168,13 +170,13 @@ fn partition_values_are_those_of_the_log() {
         &[&[protocol(&[]), metadata(&fields, &["word", "day", "level"], json!({}))][..], &adds].concat(),
     );
     let rows = rows_of(&dir, "t");
-    let some = |texts: [Option<&str>; 3]| texts.map(|text| text.map(str::to_owned)).to_vec();
+    let some = |texts: [Option<&str>; 4]| texts.map(|text| text.map(str::to_owned)).to_vec();
     let each = |column: &str| -> Vec<Option<String>> { texts(&rows, column).into_iter().step_by(50).collect() };
-    assert_eq!(rows.num_rows(), 150);
+    assert_eq!(rows.num_rows(), 200);
     // Files come in the order of their paths.
-    assert_eq!(each("word"), some([None, Some("a b"), Some("a:b")].map(|it| it)));
-    assert_eq!(each("day"), some([Some("2021-01-01"), Some("2020-02-29"), None]));
-    assert_eq!(each("level"), some([None, Some("7"), Some("-1")]));
+    assert_eq!(each("word"), some([None, None, Some("a b"), Some("a:b")]));
+    assert_eq!(each("day"), some([Some("2021-01-01"), None, Some("2020-02-29"), None]));
+    assert_eq!(each("level"), some([None, None, Some("7"), Some("-1")]));
     assert_eq!(rows.schema().field_with_name("level").unwrap().data_type(), &DataType::Int32, "the type of the log");
     // Paths have a part of the values: the outputs of a directory repeat what these lack.
     dir.ok("transform t out/ -m m.st -q");

@@ -96,9 +96,9 @@ impl TableLog {
         let deleted = file.dv_info.get_row_indexes(engine, root)?.unwrap_or_default();
         let mut partition = PartitionColumns::default();
         for PartitionKey { field, stored_name, data_type } in &self.keys {
-            let value = match file.partition_values.get(stored_name) {
+            // The protocol has an empty text for null, of any type ("Partition Value Serialization").
+            let value = match file.partition_values.get(stored_name).filter(|text| !text.is_empty()) {
                 None => Scalar::Null(data_type.clone().into()),
-                Some(text) if text.is_empty() && *data_type == PrimitiveType::String => Scalar::String(String::new()),
                 Some(text) => data_type.parse_scalar(text)?,
             };
             partition.push(field.clone(), value.to_array(1)?);
