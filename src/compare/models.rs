@@ -274,7 +274,7 @@ fn scores(model: &Model) -> Value {
         "decision": scoring.decision,
         "threshold": scoring.threshold(None),
         "calibration_rows": calibration.map_or(0, Tail::rows),
-        "least_p_value": calibration.map(Tail::least_p_value),
+        "least_p_value": scoring.least_p_value(),
         "suspected_contamination": scoring.suspected_contamination(),
         "stored_rows": model.stored_rows(),
         "ignore_above_p": scoring.ignore_above_p,

@@ -78,8 +78,8 @@ impl Shift {
         }
     }
 
-    /// The shift of a column that was constant at fit, in bins of the constant and of all other known values, or empty, in bins of the
-    /// missing and of the known values, among `tests` shifts; `None` without a value to compare, here or at fit.
+    /// The shift of a watched column, among `tests` shifts. A constant column has bins of the constant and of all other known values, an
+    /// empty one of missing and of known values. `None` if the bins are empty, here or at fit.
     pub(crate) fn of_watched(watched: &Watched, issues: &ValueIssues, rows: u64, tests: usize) -> Option<Self> {
         let missing = issues.null + issues.unusable;
         let same = if watched.constant.is_some() { issues.constant } else { missing };

@@ -5,6 +5,7 @@
 use super::column::{ColumnInput, MissingMark};
 use super::graph::{Attribute, GraphBuilder, Tensor};
 use super::schema::ElementType;
+use super::values::usable;
 use crate::feature::{Recipe, WatchedRecipe};
 
 /// The number of a missing value, and of a group that the fit did not see.
@@ -80,7 +81,7 @@ pub(super) fn differs(graph: &mut GraphBuilder, column: &ColumnInput, recipe: &W
         ElementType::Float16 | ElementType::Float | ElementType::Double => {
             let value = graph.column(&column.tensor());
             let value = column.doubles(graph, &value);
-            let Some(constant) = &recipe.constant else { return super::values::usable(graph, &value) };
+            let Some(constant) = &recipe.constant else { return usable(graph, &value) };
             let constant: f64 = constant.parse().unwrap_or(f64::NAN);
             // The column may have been of 32 bits at fit, or be now.
             let both = [constant, f64::from(constant as f32)].map(|it| {
@@ -92,12 +93,12 @@ pub(super) fn differs(graph: &mut GraphBuilder, column: &ColumnInput, recipe: &W
             if recipe.missing == 0 {
                 return other;
             }
-            let usable = super::values::usable(graph, &value);
+            let usable = usable(graph, &value);
             graph.op("And", &[&other, &usable])
         }
         _ => {
-            let found =
-                look_up(graph, column, recipe.constant.clone().map(|constant| (constant, 0)).into_iter().collect(), 1);
+            let constant = recipe.constant.iter().map(|constant| (constant.clone(), 0)).collect();
+            let found = look_up(graph, column, constant, 1);
             if recipe.missing == 0 {
                 let constant = graph.ints(&[0]);
                 let is_it = graph.op("Equal", &[&found, &constant]);

@@ -39,7 +39,8 @@ pub(crate) fn still_constant(carried: Vec<Carried>, watched: &[Watched], issues:
     let column = |carried: Carried| match issues_of(&carried.column) {
         None => carried,
         Some(issues) if issues.unseen_category > 0 => {
-            let reason = "was constant in the fit of the base model".to_owned();
+            let was = if carried.all_missing { "empty" } else { "constant" };
+            let reason = format!("was {was} in the fit of the base model");
             Carried { reason, constant: None, missing: 0, all_missing: false, ..carried }
         }
         Some(_) if carried.all_missing => carried,

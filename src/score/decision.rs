@@ -78,10 +78,10 @@ impl Scoring {
     pub fn shortcoming(&self) -> Option<String> {
         /// Fewer calibration rows than this give coarse p-values.
         const COARSE: u64 = 40;
-        let Some(calibration) = &self.calibration else {
+        let (Some(calibration), Some(least)) = (&self.calibration, self.least_p_value()) else {
             return Some("there are no p-values, since there are no calibration rows".to_owned());
         };
-        let (rows, least) = (calibration.rows(), self.least_p_value(calibration));
+        let rows = calibration.rows();
         let coarse = if rows < COARSE { "coarse and " } else { "" };
         match self.decision {
             Decision::Alpha(alpha) if least > alpha => Some(format!(
@@ -93,14 +93,16 @@ impl Scoring {
         }
     }
 
-    /// The p-value that no score is below: `combined` is bounded where its parts have too few training rows for a tail beyond them.
-    fn least_p_value(&self, calibration: &Tail) -> f64 {
-        match &self.components {
+    /// The p-value that no score is below; `None` without calibration rows. `combined` has a highest value where its parts have too few
+    /// training rows for a tail beyond them.
+    pub(crate) fn least_p_value(&self) -> Option<f64> {
+        let calibration = self.calibration.as_ref()?;
+        Some(match &self.components {
             Some(components) if self.anomaly_score == COMBINED.name => {
                 calibration.p_value(components.combine([f32::MAX; 3], 0.0) as f32)
             }
             _ => calibration.least_p_value(),
-        }
+        })
     }
 
     /// The least anomaly score of an anomaly by `decision`, or by that of the model; `None` if no score is one by itself. With
@@ -129,14 +131,14 @@ impl Scoring {
     /// p-value is as low as it asks.
     pub fn check(&self, decision: Option<Decision>) -> Result<()> {
         let decision = self.decide(decision);
-        let Some(calibration) = &self.calibration else {
+        let (Some(calibration), Some(least)) = (&self.calibration, self.least_p_value()) else {
             return match decision {
                 Decision::Threshold(_) | Decision::Contamination(_) => Ok(()),
                 _ => Err(Error::NotCalibrated { option: decision.option() }),
             };
         };
-        match (decision, self.least_p_value(calibration)) {
-            (Decision::Alpha(alpha), least) if least > alpha => {
+        match decision {
+            Decision::Alpha(alpha) if least > alpha => {
                 Err(AlphaTooLow { alpha, least, rows: calibration.rows() }.into())
             }
             _ => Ok(()),

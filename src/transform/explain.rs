@@ -39,8 +39,7 @@ struct ExplainedSource {
     /// The index in the list.
     index: Option<usize>,
     name: String,
-    /// Whether it is a watched column, and its constant.
-    is_watched: bool,
+    /// The constant of a watched column, unless it was empty.
     constant: Option<String>,
     /// The side on which its values are odd, if only one is.
     direction: Option<Direction>,
@@ -70,14 +69,7 @@ impl Explainer {
             let name = kind.column().name();
             let direction = directions.get(name).copied();
             if kind.feature().place(0).is_none() {
-                sources.push(ExplainedSource {
-                    column,
-                    index: None,
-                    name: name.to_owned(),
-                    is_watched: false,
-                    constant: None,
-                    direction,
-                });
+                sources.push(ExplainedSource { column, index: None, name: name.to_owned(), constant: None, direction });
                 elements.push(range);
                 continue;
             }
@@ -85,20 +77,13 @@ impl Explainer {
                 range.clone().filter_map(|element| Some((element, kind.feature().place(element - range.start)?)))
             {
                 let name = format!("{name}[{index}]");
-                sources.push(ExplainedSource {
-                    column,
-                    index: Some(index),
-                    name,
-                    is_watched: false,
-                    constant: None,
-                    direction,
-                });
+                sources.push(ExplainedSource { column, index: Some(index), name, constant: None, direction });
                 elements.push(element..element + 1);
             }
         }
         for (column, watched) in (features.all().count()..).zip(features.watched()) {
             let (name, constant) = (watched.name.clone(), watched.constant.clone());
-            sources.push(ExplainedSource { column, index: None, name, is_watched: true, constant, direction: None });
+            sources.push(ExplainedSource { column, index: None, name, constant, direction: None });
             elements.push(0..0);
         }
         Self { features, sources, elements, score, most }
@@ -191,12 +176,12 @@ impl Explainer {
         rows: &EncodedBatch<'_>,
         output: &[f32],
     ) -> Result<[StringArray; 2], ArrowError> {
-        let ExplainedSource { column, index, is_watched, constant, direction, .. } = &self.sources[source];
-        if *is_watched {
+        let ExplainedSource { column, index, constant, direction, .. } = &self.sources[source];
+        let Some(kind) = self.features.kinds().get(*column) else {
+            // A watched column comes after those that are learned.
             let given = texts(values, wanted.iter().copied())?;
             return Ok([given, vec![constant.clone(); wanted.len()]].map(StringArray::from));
-        }
-        let kind = &self.features.kinds()[*column];
+        };
         let heads = &rows.first().member.heads;
         let outputs = heads.layout().outputs();
         let mut cells = Vec::new();

@@ -112,11 +112,10 @@ fn a_value_in_a_column_that_was_empty_at_fit_is_found_and_named() {
         ("note", none(DataType::Null, ROWS)),
     ];
     write(&dir.path("train.parquet"), &with(table(1, ROWS), train), 1000);
-    let is = |row: usize, odd: usize| row == odd;
     let odd: [(&str, ArrayRef); 3] = [
-        ("error", Arc::new((0..1000).map(|row| is(row, 3).then_some("disk failure")).collect::<StringArray>())),
-        ("code", Arc::new((0..1000).map(|row| is(row, 7).then_some(500.0)).collect::<Float64Array>())),
-        ("note", Arc::new((0..1000).map(|row| is(row, 11).then_some("x")).collect::<StringArray>())),
+        ("error", Arc::new((0..1000).map(|row| (row == 3).then_some("disk failure")).collect::<StringArray>())),
+        ("code", Arc::new((0..1000).map(|row| (row == 7).then_some(500.0)).collect::<Float64Array>())),
+        ("note", Arc::new((0..1000).map(|row| (row == 11).then_some("x")).collect::<StringArray>())),
     ];
     write(&dir.path("odd.parquet"), &with(table(2, 1000), odd), 300);
     let all_bad: [(&str, ArrayRef); 3] = [

@@ -162,7 +162,7 @@ fn sorted_entries(object: &str) -> Vec<(Cow<'_, str>, &str)> {
     sorted
 }
 
-/// A reader that replaces the values of some columns by strings of their JSON text.
+/// A reader that replaces the lists and objects of some columns by strings of their JSON text.
 pub(super) struct NestedAsText<R> {
     from: R,
     columns: Vec<String>,
